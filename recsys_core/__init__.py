@@ -1,0 +1,1 @@
+"""Recscope's library: data, algorithms, evaluation and explanation of recommender systems. It never imports streamlit."""

@@ -1,0 +1,36 @@
+"""Names of columns and tables: the only place where they are spelled."""
+
+USER_ID = "user_id"
+ITEM_ID = "item_id"
+USER = "user"
+ITEM = "item"
+RATING = "rating"
+TIMESTAMP = "timestamp"
+EVENT = "event"
+WEIGHT = "weight"
+
+SOURCE_ID = "source_id"
+TARGET_ID = "target_id"
+SOURCE = "source"
+TARGET = "target"
+
+TITLE = "title"
+CATEGORIES = "categories"
+TEXT = "text"
+PRICE = "price"
+IMAGE = "image"
+
+MODEL = "model"
+RANK = "rank"
+SCORE = "score"
+FOLD = "fold"
+
+INTERACTIONS = "interactions"
+USERS = "users"
+ITEMS = "items"
+SOCIAL = "social"
+TABLES = (INTERACTIONS, USERS, ITEMS, SOCIAL)
+"""The four tables of a data set."""
+
+LIST_SEPARATOR = "|"
+"""Between the entries of a cell that holds several, such as categories."""

@@ -1,0 +1,134 @@
+"""Configurations of models: declared once, turned into forms, search spaces, command line options and documentation.
+
+A setting is a typed, bounded field with a `Knob`; `field_specs` reads everything else from there.
+"""
+
+import inspect
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+from recsys_core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Knob:
+    """The range of a setting that is worth trying, and how it is written in the formula.
+
+    Args:
+        low: Smallest value of the search range; None for choices and switches.
+        high: Largest value of the search range; None for choices and switches.
+        scale: How values are spread over the range.
+        symbol: LaTeX symbol in the model's formula, empty if it has none.
+        advanced: Shown only after the main settings.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    scale: Literal["linear", "log"] = "linear"
+    symbol: str = ""
+    advanced: bool = False
+
+
+class ModelConfig(BaseModel):
+    """Base of all settings: frozen, unknown names refused, docstrings under fields kept as help."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Return a config from plain values.
+
+        Raises:
+            ConfigError: A name that does not exist or a value outside its bounds, in one sentence.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise ConfigError(_sentence(cls, error)) from error
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """All that a form, a tuner or the documentation needs to know about one setting.
+
+    `minimum` and `maximum` are what is allowed (None: unbounded); `low` and `high` what is worth trying.
+    `exclusive_minimum` says that `minimum` itself is not allowed.
+    """
+
+    name: str
+    kind: Literal["int", "float", "bool", "choice", "text"]
+    default: Any
+    help: str
+    symbol: str
+    minimum: float | None = None
+    maximum: float | None = None
+    exclusive_minimum: bool = False
+    low: float | None = None
+    high: float | None = None
+    scale: Literal["linear", "log"] = "linear"
+    choices: tuple[Any, ...] = ()
+    optional: bool = False
+    advanced: bool = False
+
+
+def field_specs(config_type: type[ModelConfig]) -> tuple[FieldSpec, ...]:
+    """Return the settings of a config class, in the order in which they are declared."""
+    return tuple(_field_spec(name, field) for name, field in config_type.model_fields.items())
+
+
+def _field_spec(name: str, field: FieldInfo) -> FieldSpec:
+    kind, choices, optional = _kind(field.annotation)
+    knob = next((part for part in field.metadata if isinstance(part, Knob)), Knob())
+    bounds = {bound: value for part in field.metadata for bound, value in _bounds(part).items()}
+    return FieldSpec(
+        name=name,
+        kind=kind,
+        default=field.default,
+        help=inspect.cleandoc(field.description or ""),
+        symbol=knob.symbol,
+        minimum=bounds.get("ge", bounds.get("gt")),
+        maximum=bounds.get("le", bounds.get("lt")),
+        exclusive_minimum="gt" in bounds,
+        low=knob.low,
+        high=knob.high,
+        scale=knob.scale,
+        choices=choices,
+        optional=optional,
+        advanced=knob.advanced,
+    )
+
+
+def _bounds(part: object) -> dict[str, float]:
+    return {name: float(getattr(part, name)) for name in ("ge", "gt", "le", "lt") if hasattr(part, name)}
+
+
+def _kind(annotation: Any) -> tuple[Literal["int", "float", "bool", "choice", "text"], tuple[Any, ...], bool]:
+    """Return the kind of a type, its choices, and whether it may be None."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        inner = [part for part in get_args(annotation) if part is not type(None)]
+        kind, choices, _ = _kind(inner[0])
+        return kind, choices, True
+    if get_origin(annotation) is Literal:
+        return "choice", get_args(annotation), False
+    if annotation is bool:
+        return "bool", (True, False), False
+    if annotation is int:
+        return "int", (), False
+    if annotation is float:
+        return "float", (), False
+    return "text", (), False
+
+
+def _sentence(config_type: type[ModelConfig], error: ValidationError) -> str:
+    """Say in one sentence which setting is wrong, what was given, and what is allowed."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"]) or config_type.__name__
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(config_type.model_fields) or "none"
+        return f"There is no setting '{name}'. Settings of {config_type.__name__}: {known}."
+    return f"Setting '{name}' of {config_type.__name__}: {first['msg'].lower()}, but it was {first['input']!r}."

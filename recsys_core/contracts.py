@@ -1,0 +1,310 @@
+"""The vocabulary of the library: what a model is asked, what it answers, and what is passed along while it trains.
+
+Arrays carry their shape in fixed letters: B batch, U users, I items, K list length, T time.
+`user` and `item` are positions (0..n-1); `user_id` and `item_id` are the identifiers of the outside world.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys_core.configs import FieldSpec, Knob, ModelConfig, field_specs
+from recsys_core.errors import Cancelled
+
+__all__ = [
+    "PAD",
+    "Ability",
+    "BoolArray",
+    "ExplainsItems",
+    "Explanation",
+    "FieldSpec",
+    "FloatArray",
+    "IntArray",
+    "Knob",
+    "ModelConfig",
+    "ModelInfo",
+    "Need",
+    "PredictsRatings",
+    "Progress",
+    "QueryBatch",
+    "Ragged",
+    "RatingScale",
+    "RunContext",
+    "TopK",
+    "field_specs",
+]
+
+FloatArray: TypeAlias = NDArray[np.floating[Any]]
+IntArray: TypeAlias = NDArray[np.integer[Any]]
+BoolArray: TypeAlias = NDArray[np.bool_]
+T = TypeVar("T")
+
+PAD = -1
+"""Stands where a list has no item, and for a user whom the training data do not know."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ragged:
+    """Rows of different lengths in two flat arrays: row r is `values[offsets[r]:offsets[r + 1]]`.
+
+    Args:
+        values: (N,) all rows one after the other.
+        offsets: (R + 1,) where each row begins; the last entry is N.
+    """
+
+    values: NDArray[Any]
+    offsets: IntArray
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Sequence[Any] | NDArray[Any]], dtype: Any = np.int64) -> "Ragged":
+        """Return the rows joined; an empty row is allowed."""
+        arrays = [np.asarray(row, dtype=dtype) for row in rows]
+        lengths = np.array([len(row) for row in arrays], dtype=np.int64)
+        values = np.concatenate(arrays) if arrays else np.empty(0, dtype=dtype)
+        return cls(values, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+    @classmethod
+    def from_keys(cls, keys: IntArray, values: NDArray[Any], rows: int) -> "Ragged":
+        """Group `values` (N,) by their row number in `keys` (N,), keeping their order within a row."""
+        order = np.argsort(keys, kind="stable")
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=rows))]).astype(np.int64)
+        return cls(values[order], offsets)
+
+    @property
+    def lengths(self) -> IntArray:
+        """(R,) number of values in each row."""
+        return np.diff(self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> NDArray[Any]:
+        return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return (self[row] for row in range(len(self)))
+
+    def take(self, rows: IntArray) -> "Ragged":
+        """Return the chosen rows, in the order asked for."""
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        index = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths)
+        return Ragged(self.values[index], offsets)
+
+    def row_numbers(self) -> IntArray:
+        """(N,) the row of each value."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+
+@dataclass(frozen=True)
+class RatingScale:
+    """Smallest and largest rating that a person can give, in the units of the data."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class QueryBatch:
+    """What a model is asked: for each of B people, who they are and what they did.
+
+    Because the history travels with the question, a person who was not in the training data is asked for like any other.
+
+    Args:
+        user: (B,) positions in the training data, `PAD` for unknown people.
+        history: B rows of item positions, oldest first.
+        values: (N,) rating or event weight of each history entry, aligned with `history.values`.
+        timestamps: (N,) Unix milliseconds of each entry, or None if the data have no time.
+    """
+
+    user: IntArray
+    history: Ragged
+    values: FloatArray
+    timestamps: IntArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def take(self, rows: IntArray) -> "QueryBatch":
+        """Return the chosen people, in the order asked for."""
+        values = Ragged(self.values, self.history.offsets).take(rows).values
+        times = None
+        if self.timestamps is not None:
+            times = Ragged(self.timestamps, self.history.offsets).take(rows).values
+        return QueryBatch(self.user[rows], self.history.take(rows), values, times)
+
+    def batches(self, size: int) -> Iterator["QueryBatch"]:
+        """Yield the people in blocks of at most `size`, in order."""
+        for start in range(0, len(self), size):
+            yield self.take(np.arange(start, min(start + size, len(self))))
+
+
+@dataclass(frozen=True, eq=False)
+class TopK:
+    """Recommended lists, best first; a list that ran out of items ends in `PAD` with score NaN.
+
+    Args:
+        item: (B, K) item positions.
+        score: (B, K) scores, not increasing along a row; equal scores are ordered by smaller position.
+    """
+
+    item: IntArray
+    score: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+    def head(self, k: int) -> "TopK":
+        """Return the first `k` places of each list."""
+        return TopK(self.item[:, :k], self.score[:, :k])
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One message about work under way.
+
+    Args:
+        stage: What is being done, in words.
+        step: Steps finished in this stage.
+        total: Steps of this stage, None if unknown.
+        values: Numbers worth a curve, such as loss or ndcg@10.
+    """
+
+    stage: str
+    step: int = 0
+    total: int | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+def _ignore(progress: Progress) -> None:
+    """Take a progress message and do nothing with it."""
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What surrounds a piece of work: chance, progress, the wish to stop, and the cores it may use. Passed in, never global."""
+
+    seed: int = 42
+    report: Callable[[Progress], None] = _ignore
+    stop_requested: Callable[[], bool] = _never
+    threads: int = 1
+
+    def rng(self, *path: str) -> np.random.Generator:
+        """Return the stream of random numbers of that name: the same for the same seed, whatever else was drawn before."""
+        digest = hashlib.sha256("/".join(path).encode()).digest()
+        return np.random.default_rng([self.seed, int.from_bytes(digest[:8], "little")])
+
+    def track(self, steps: Iterable[T], *, stage: str, total: int | None = None) -> Iterator[T]:
+        """Yield the steps, report each one when it is finished, and stop between two steps when that was asked for.
+
+        Raises:
+            Cancelled: Before the next step, once `stop_requested` says so.
+        """
+        if total is None and isinstance(steps, Sequence | range):
+            total = len(steps)
+        for number, step in enumerate(steps, start=1):
+            if self.stop_requested():
+                raise Cancelled(f"Stopped on request during '{stage}'.")
+            yield step
+            self.report(Progress(stage, number, total))
+
+    def note(self, stage: str, step: int, total: int | None = None, **values: float) -> None:
+        """Report numbers worth a curve, such as the loss of an epoch."""
+        self.report(Progress(stage, step, total, values))
+
+
+class Need(StrEnum):
+    """What a model needs of the data."""
+
+    RATINGS = "ratings"
+    TIMESTAMPS = "timestamps"
+    ITEM_FEATURES = "item_features"
+    USER_FEATURES = "user_features"
+    SOCIAL = "social"
+
+
+class Ability(StrEnum):
+    """What a model can do beside ranking items."""
+
+    PREDICTS_RATINGS = "predicts_ratings"
+    EXPLAINS_ITEMS = "explains_items"
+    TRACES_ATTENTION = "traces_attention"
+    UPDATES_INCREMENTALLY = "updates_incrementally"
+    RECOMMENDS_PEOPLE = "recommends_people"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a person should know about an algorithm before choosing it.
+
+    Args:
+        key: Name in the registry and on the command line.
+        title: Name in the field.
+        family: Group on the page: floor, neighbours, latent factors, linear, ...
+        idea: One plain sentence.
+        formula: LaTeX of the score.
+        source: Paper and equation, or section of the source document.
+        needs: What the data must have; training is refused otherwise.
+        abilities: What it can do beside ranking.
+        personal: False if everybody gets the same list (before removing what they have seen).
+        folds_in: True if an unknown person's history changes what they get.
+    """
+
+    key: str
+    title: str
+    family: str
+    idea: str
+    formula: str
+    source: str
+    needs: frozenset[Need] = frozenset()
+    abilities: frozenset[Ability] = frozenset()
+    personal: bool = True
+    folds_in: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Parts that add up: sum(weights) + remainder == score.
+
+    Args:
+        item: Position of the item explained.
+        score: The score that was shown.
+        kind: What the sources are: "history", "neighbours", "terms".
+        sources: (S,) positions of items or users.
+        weights: (S,) share of each source in the score, in units of the score.
+        remainder: What belongs to no source, such as a bias.
+    """
+
+    item: int
+    score: float
+    kind: str
+    sources: IntArray
+    weights: FloatArray
+    remainder: float
+
+
+@runtime_checkable
+class PredictsRatings(Protocol):
+    """A model whose answer can be read in the units of the rating scale."""
+
+    def predict_ratings(self, query: QueryBatch) -> FloatArray:
+        """Return (B, I) ratings within the scale; where nothing better is known, the mean of the training ratings."""
+        ...
+
+
+@runtime_checkable
+class ExplainsItems(Protocol):
+    """A model that can split a score into parts."""
+
+    def explain(self, query: QueryBatch, item: int) -> Explanation:
+        """Return the parts of the score of `item` for the one person in `query`."""
+        ...

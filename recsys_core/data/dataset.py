@@ -1,0 +1,267 @@
+"""A data set: interactions between users and items, with what is known of both. Never changed once made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+
+from recsys_core.columns import EVENT, ITEM, RATING, SOURCE, TARGET, TIMESTAMP, TITLE, USER, WEIGHT
+from recsys_core.contracts import BoolArray, FloatArray, IntArray, Need, QueryBatch, Ragged, RatingScale
+from recsys_core.data.vocabulary import Vocabulary
+from recsys_core.errors import DataError
+
+NO_TIMESTAMP = np.iinfo(np.int64).min
+"""Stands for an interaction whose time is not known: older than everything."""
+
+Table = Callable[[], pd.DataFrame]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Interactions with integer positions, vocabularies, and up to three tables beside them.
+
+    Args:
+        name: What people call it.
+        fingerprint: Hash of content and of the rules that it was taken in with; empty for parts of a data set.
+        user_vocabulary: Identifiers of users, by position.
+        item_vocabulary: Identifiers of items, by position.
+        load_interactions: Returns the frame of interactions, one row each: `user` and `item` (positions, int32),
+            `rating` (float32, only if people rated), `timestamp` (int64 Unix milliseconds, only if known),
+            `event` (text) and `weight` (float32), only if there are kinds of events.
+        rating_scale: Smallest and largest rating, None without ratings.
+        load_users: Returns the frame of user attributes, one row a user in order of position, or None.
+        load_items: The same for items (`title`, `categories`, ... whatever came).
+        load_social: Returns the links: `source` and `target` (positions), `weight`.
+    """
+
+    name: str
+    fingerprint: str
+    user_vocabulary: Vocabulary
+    item_vocabulary: Vocabulary
+    load_interactions: Table
+    rating_scale: RatingScale | None = None
+    load_users: Table | None = None
+    load_items: Table | None = None
+    load_social: Table | None = None
+    columns: frozenset[str] = field(default_factory=frozenset)
+
+    @cached_property
+    def interactions(self) -> pd.DataFrame:
+        """One row an interaction; see the class for the columns."""
+        return self.load_interactions()
+
+    @cached_property
+    def users(self) -> pd.DataFrame | None:
+        """One row a user, in order of position; None if nothing is known of them."""
+        return self.load_users() if self.load_users else None
+
+    @cached_property
+    def items(self) -> pd.DataFrame | None:
+        """One row an item, in order of position; None if nothing is known of them."""
+        return self.load_items() if self.load_items else None
+
+    @cached_property
+    def social(self) -> pd.DataFrame | None:
+        """Links from user to user with a weight; None if there are none."""
+        return self.load_social() if self.load_social else None
+
+    @property
+    def n_users(self) -> int:
+        """Number of users in the vocabulary, with or without interactions."""
+        return len(self.user_vocabulary)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items in the vocabulary, with or without interactions."""
+        return len(self.item_vocabulary)
+
+    @property
+    def n_interactions(self) -> int:
+        """Number of interactions."""
+        return len(self.interactions)
+
+    @property
+    def has_ratings(self) -> bool:
+        """Whether people gave ratings."""
+        return RATING in self.columns
+
+    @property
+    def has_timestamps(self) -> bool:
+        """Whether the time of interactions is known."""
+        return TIMESTAMP in self.columns
+
+    @property
+    def has_events(self) -> bool:
+        """Whether interactions are of several kinds, each with a weight."""
+        return EVENT in self.columns
+
+    def lacks(self, needs: frozenset[Need]) -> list[Need]:
+        """Return those of `needs` that these data do not have."""
+        present = {
+            Need.RATINGS: self.has_ratings,
+            Need.TIMESTAMPS: self.has_timestamps,
+            Need.ITEM_FEATURES: self.load_items is not None,
+            Need.USER_FEATURES: self.load_users is not None,
+            Need.SOCIAL: self.load_social is not None,
+        }
+        return sorted(need for need in needs if not present[need])
+
+    @cached_property
+    def strengths(self) -> FloatArray:
+        """(N,) rating of each interaction, else its event weight, else 1."""
+        frame = self.interactions
+        for column in (RATING, WEIGHT):
+            if column in frame:
+                return frame[column].to_numpy(np.float32)
+        return np.ones(len(frame), dtype=np.float32)
+
+    def matrix(self, values: Literal["rating", "binary", "count"]) -> csr_array:
+        """Return the (U, I) matrix of interactions; its transpose is the item-user view.
+
+        Args:
+            values: "rating": the latest rating of each pair; "binary": 1 where there was any interaction;
+                "count": sum of event weights, or number of interactions where there are none.
+
+        Raises:
+            DataError: Ratings are asked for and there are none.
+        """
+        frame = self.interactions
+        if values == "rating" and not self.has_ratings:
+            raise DataError(f"Data set '{self.name}' has no ratings; use an algorithm for implicit feedback.")
+        if values == "rating":
+            kept = self._chronological()[self._last_of_each_pair()]
+            frame = frame.iloc[kept]
+            numbers = frame[RATING].to_numpy(np.float32)
+        elif values == "count" and WEIGHT in frame:
+            numbers = frame[WEIGHT].to_numpy(np.float32)
+        else:
+            numbers = np.ones(len(frame), dtype=np.float32)
+        positions = (frame[USER].to_numpy(), frame[ITEM].to_numpy())
+        matrix = csr_array((numbers, positions), shape=(self.n_users, self.n_items), dtype=np.float32)
+        matrix.sum_duplicates()
+        if values == "binary":
+            matrix.data[:] = 1.0
+        return matrix
+
+    def histories(self) -> Ragged:
+        """Return the items of each user, oldest first; equal times keep the order of the file."""
+        order = self._chronological()
+        frame = self.interactions
+        return Ragged.from_keys(frame[USER].to_numpy()[order], frame[ITEM].to_numpy()[order], self.n_users)
+
+    def queries(self, users: IntArray | None = None) -> QueryBatch:
+        """Return the question 'what next?' for users (all by default), each with the whole history found here."""
+        order = self._chronological()
+        frame = self.interactions
+        keys = frame[USER].to_numpy()[order]
+        times = None
+        if self.has_timestamps:
+            times = Ragged.from_keys(keys, frame[TIMESTAMP].to_numpy()[order], self.n_users).values
+        values = Ragged.from_keys(keys, self.strengths[order], self.n_users).values
+        everybody = QueryBatch(np.arange(self.n_users), self.histories(), values, times)
+        return everybody if users is None else everybody.take(users)
+
+    def subset(self, rows: BoolArray | IntArray) -> "Dataset":
+        """Return the data set with only these interactions; users, items and positions stay the same."""
+        frame = self.interactions[rows] if rows.dtype == bool else self.interactions.iloc[rows]
+        return self.with_interactions(frame.reset_index(drop=True))
+
+    def with_interactions(self, frame: pd.DataFrame) -> "Dataset":
+        """Return the data set with other interactions over the same users and items."""
+        return Dataset(
+            name=self.name,
+            fingerprint="",
+            user_vocabulary=self.user_vocabulary,
+            item_vocabulary=self.item_vocabulary,
+            load_interactions=lambda: frame,
+            rating_scale=self.rating_scale,
+            load_users=self.load_users,
+            load_items=self.load_items,
+            load_social=self.load_social,
+            columns=self.columns,
+        )
+
+    def titles(self) -> list[str]:
+        """Return what to call each item: its title, else its identifier."""
+        if self.items is None or TITLE not in self.items:
+            return list(self.item_vocabulary.ids)
+        given = self.items[TITLE]
+        return [str(t) if isinstance(t, str) and t else i for t, i in zip(given, self.item_vocabulary.ids, strict=True)]
+
+    def _chronological(self) -> IntArray:
+        """(N,) row numbers, oldest first; the order of the file where there is no time, or equal times."""
+        if not self.has_timestamps:
+            return np.arange(len(self.interactions))
+        return np.argsort(self.interactions[TIMESTAMP].to_numpy(), kind="stable")
+
+    def _last_of_each_pair(self) -> BoolArray:
+        """(N,) over chronological rows: whether it is the pair's last one."""
+        frame = self.interactions.iloc[self._chronological()]
+        repeated: BoolArray = frame.duplicated([USER, ITEM], keep="last").to_numpy()
+        return ~repeated
+
+
+def dataset_from_frames(
+    interactions: pd.DataFrame,
+    *,
+    name: str = "data",
+    user_ids: list[str] | None = None,
+    item_ids: list[str] | None = None,
+    users: pd.DataFrame | None = None,
+    items: pd.DataFrame | None = None,
+    social: pd.DataFrame | None = None,
+    rating_scale: RatingScale | None = None,
+    fingerprint: str = "",
+) -> Dataset:
+    """Make a data set from frames in memory that hold positions already.
+
+    Args:
+        interactions: Columns as `Dataset` describes; positions must be smaller than the vocabularies.
+        name: What people call it.
+        user_ids: Identifiers by position; "0", "1", ... by default.
+        item_ids: The same for items.
+        users: One row a user, in order of position.
+        items: One row an item, in order of position.
+        social: Columns `source`, `target` (positions) and `weight`.
+        rating_scale: By default the smallest and largest rating found.
+        fingerprint: Hash of the content, if known.
+
+    Raises:
+        DataError: A position lies outside its vocabulary, or a table does not have one row a user or item.
+    """
+    user_ids = _default_ids(user_ids, interactions, USER, social)
+    item_ids = _default_ids(item_ids, interactions, ITEM, None)
+    for column, ids in ((USER, user_ids), (ITEM, item_ids)):
+        values = interactions[column]
+        if len(values) and not 0 <= values.min() <= values.max() < len(ids):
+            raise DataError(f"Column '{column}' holds positions outside 0..{len(ids) - 1}.")
+    for table, ids in ((users, user_ids), (items, item_ids)):
+        if table is not None and len(table) != len(ids):
+            raise DataError(f"A table of {len(table)} rows stands beside {len(ids)} identifiers; give one row each.")
+    if RATING in interactions and rating_scale is None and len(interactions):
+        rating_scale = RatingScale(float(interactions[RATING].min()), float(interactions[RATING].max()))
+    return Dataset(
+        name=name,
+        fingerprint=fingerprint,
+        user_vocabulary=Vocabulary(user_ids),
+        item_vocabulary=Vocabulary(item_ids),
+        load_interactions=lambda: interactions,
+        rating_scale=rating_scale if RATING in interactions else None,
+        load_users=None if users is None else lambda: users,
+        load_items=None if items is None else lambda: items,
+        load_social=None if social is None else lambda: social,
+        columns=frozenset(interactions.columns),
+    )
+
+
+def _default_ids(ids: list[str] | None, frame: pd.DataFrame, column: str, social: pd.DataFrame | None) -> list[str]:
+    if ids is not None:
+        return ids
+    size = int(frame[column].max()) + 1 if len(frame) else 0
+    if social is not None and len(social):
+        size = max(size, int(social[[SOURCE, TARGET]].to_numpy().max()) + 1)
+    return [str(position) for position in range(size)]

@@ -1,0 +1,53 @@
+"""Outside identifiers and positions, and the way between them."""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.contracts import PAD, IntArray
+from recsys_core.errors import DataError
+
+
+class Vocabulary:
+    """An ordered set of identifiers (text); the place of an identifier is its position.
+
+    Args:
+        ids: Distinct identifiers.
+
+    Raises:
+        DataError: An identifier stands twice.
+    """
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self._index = pd.Index(list(ids), dtype="str")
+        if not self._index.is_unique:
+            twice = self._index[self._index.duplicated()][0]
+            raise DataError(f"Identifier '{twice}' stands twice in a vocabulary; merge its rows first.")
+
+    @cached_property
+    def ids(self) -> Sequence[str]:
+        """All identifiers, by position."""
+        return [str(value) for value in self._index]
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __contains__(self, identifier: str) -> bool:
+        return identifier in self._index
+
+    def position(self, identifier: str) -> int:
+        """Return the position of one identifier.
+
+        Raises:
+            DataError: It is not known.
+        """
+        found = int(self._index.get_indexer(pd.Index([identifier], dtype="str"))[0])
+        if found == PAD:
+            raise DataError(f"'{identifier}' does not stand in the data.")
+        return found
+
+    def positions(self, ids: Iterable[str]) -> IntArray:
+        """Return the positions of many identifiers, `PAD` for unknown ones."""
+        return self._index.get_indexer(pd.Index(list(ids), dtype="str")).astype(np.int64)

@@ -1,0 +1,1 @@
+"""Experiments: what is to be run, running it, and keeping what came out."""

@@ -1,0 +1,160 @@
+"""What every algorithm shares: checks before training, scoring in batches, lists of the best, and saving without pickle."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from recsys_core.contracts import PAD, FloatArray, ModelConfig, ModelInfo, QueryBatch, RunContext, TopK
+from recsys_core.data import Dataset
+from recsys_core.errors import DataError, NotFitted, StoreError
+from recsys_core.models.topk import top_k
+
+C = TypeVar("C", bound=ModelConfig)
+SPARSE_PARTS = ("data", "indices", "indptr", "shape")
+SCORE_BLOCK_BYTES = 64 * 2**20
+"""Scores of so many bytes are held at a time when lists are made."""
+
+
+class Recommender(ABC, Generic[C]):
+    """An algorithm: trained once on a data set, then asked for scores of all items.
+
+    A subclass fills in `info`, `config_type`, `fitted` (names of the arrays that training makes), `_fit` and `_score`.
+    The constructor only stores the settings.
+    """
+
+    info: ClassVar[ModelInfo]
+    config_type: ClassVar[type[ModelConfig]]
+    fitted: ClassVar[tuple[str, ...]] = ()
+    """Attributes made by `_fit`: numpy arrays or scipy CSR arrays. They are all that is saved."""
+
+    n_users: int
+    n_items: int
+
+    def __init__(self, config: C | None = None) -> None:
+        self.config: C = config if config is not None else self.config_type()  # type: ignore[assignment]
+        self.is_fitted = False
+
+    @final
+    def fit(self, train: Dataset, ctx: RunContext) -> None:
+        """Train from nothing; whatever was learned before is forgotten.
+
+        Raises:
+            DataError: The data lack something that the algorithm needs, or are empty.
+            Cancelled: The person stopped the training; the model is not fitted then.
+        """
+        missing = train.lacks(self.info.needs)
+        if missing:
+            raise DataError(f"{self.info.title} needs {', '.join(missing)}, which '{train.name}' does not have.")
+        if train.n_interactions == 0:
+            raise DataError(f"{self.info.title} cannot be trained: '{train.name}' has no interactions to train on.")
+        self._forget()
+        self.n_users, self.n_items = train.n_users, train.n_items
+        self._fit(train, ctx)
+        self.is_fitted = True
+
+    @abstractmethod
+    def _fit(self, train: Dataset, ctx: RunContext) -> None:
+        """Learn the arrays named in `fitted`."""
+
+    @final
+    def score(self, query: QueryBatch) -> FloatArray:
+        """Return (B, I) scores, higher is better; NaN where the model cannot score.
+
+        Raises:
+            NotFitted: The model was not trained.
+        """
+        self._require_fitted()
+        return self._score(query)
+
+    @abstractmethod
+    def _score(self, query: QueryBatch) -> FloatArray:
+        """Return (B, I) scores for people whose positions or histories are in `query`."""
+
+    def recommend(self, query: QueryBatch, k: int, *, exclude_seen: bool = True) -> TopK:
+        """Return the `k` best items for each person; items that cannot be scored are never recommended.
+
+        Args:
+            query: B people with their histories.
+            k: Length of the lists; lists that run out of items are padded.
+            exclude_seen: Leave out the items of each history.
+
+        Raises:
+            NotFitted: The model was not trained.
+        """
+        self._require_fitted()
+        block = max(1, SCORE_BLOCK_BYTES // (8 * max(1, self.n_items)))
+        parts = [
+            top_k(self.score(batch), k, exclude=batch.history if exclude_seen else None)
+            for batch in query.batches(block)
+        ]
+        if not parts:
+            return TopK(np.full((0, k), PAD, dtype=np.int64), np.full((0, k), np.nan))
+        return TopK(np.concatenate([part.item for part in parts]), np.concatenate([part.score for part in parts]))
+
+    @classmethod
+    def memory_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> int:
+        """Return the bytes that training takes at its peak, beside the process itself: by default the data, four times."""
+        return 4 * 16 * n_interactions + 8 * (n_users + n_items)
+
+    @classmethod
+    def work_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> float:
+        """Return the floating point operations of training, roughly; the page turns them into seconds."""
+        return 50.0 * n_interactions
+
+    @final
+    def state(self) -> Mapping[str, NDArray[Any]]:
+        """Return all that training learned, as plain arrays by name; a sparse array becomes four of them.
+
+        Raises:
+            NotFitted: The model was not trained.
+        """
+        self._require_fitted()
+        arrays: dict[str, NDArray[Any]] = {"n_users": np.array(self.n_users), "n_items": np.array(self.n_items)}
+        for name in self.fitted:
+            value = getattr(self, name)
+            if isinstance(value, csr_array):
+                arrays |= {f"{name}.{part}": np.asarray(getattr(value, part)) for part in SPARSE_PARTS}
+            else:
+                arrays[name] = np.ascontiguousarray(value)
+        return arrays
+
+    @final
+    def load_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what another model of the same class and settings learned.
+
+        Raises:
+            StoreError: An array is missing.
+        """
+        self._forget()
+        try:
+            self.n_users, self.n_items = int(arrays["n_users"]), int(arrays["n_items"])
+            for name in self.fitted:
+                setattr(self, name, _restored(name, arrays))
+        except KeyError as missing:
+            raise StoreError(f"The stored model of '{self.info.key}' lacks {missing}; train it again.") from missing
+        self._loaded()
+        self.is_fitted = True
+
+    def _loaded(self) -> None:
+        """Build what is derived from the fitted arrays; called after loading."""
+
+    def _forget(self) -> None:
+        self.is_fitted = False
+        for name in self.fitted:
+            if hasattr(self, name):
+                delattr(self, name)
+
+    def _require_fitted(self) -> None:
+        if not self.is_fitted:
+            raise NotFitted(f"{self.info.title} has not been trained yet; call fit() first.")
+
+
+def _restored(name: str, arrays: Mapping[str, NDArray[Any]]) -> Any:
+    if f"{name}.indptr" not in arrays:
+        return arrays[name]
+    data, indices, indptr, shape = (arrays[f"{name}.{part}"] for part in SPARSE_PARTS)
+    return csr_array((data, indices, indptr), shape=(int(shape[0]), int(shape[1])))

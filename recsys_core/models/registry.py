@@ -1,0 +1,46 @@
+"""The table of algorithms: key -> where its class is; looking at the table loads no algorithm."""
+
+from importlib import import_module
+from typing import Any
+
+from recsys_core.contracts import ModelInfo
+from recsys_core.errors import ConfigError
+from recsys_core.models.base import Recommender
+
+MODELS = {
+    "random": "recsys_core.models.random:Random",
+    "popular": "recsys_core.models.popular:Popular",
+    "bias": "recsys_core.models.bias:Bias",
+    "biased_mf": "recsys_core.models.biased_mf:BiasedMF",
+    "user_knn": "recsys_core.models.user_knn:UserKNN",
+    "item_knn": "recsys_core.models.item_knn:ItemKNN",
+    "ease": "recsys_core.models.ease:Ease",
+}
+
+
+def model_class(key: str) -> type[Recommender[Any]]:
+    """Return the class of an algorithm.
+
+    Raises:
+        ConfigError: There is no such key.
+    """
+    if key not in MODELS:
+        raise ConfigError(f"There is no algorithm '{key}'. Known: {', '.join(MODELS)}.")
+    module, name = MODELS[key].split(":")
+    found: type[Recommender[Any]] = getattr(import_module(module), name)
+    return found
+
+
+def make_model(key: str, config: dict[str, Any] | None = None) -> Recommender[Any]:
+    """Return an untrained model with its settings (defaults where none are given).
+
+    Raises:
+        ConfigError: No such key, no such setting, or a value outside its bounds.
+    """
+    found = model_class(key)
+    return found(found.config_type.parse(config or {}))
+
+
+def model_infos() -> dict[str, ModelInfo]:
+    """Return what a person should know about each algorithm, in the order of the table."""
+    return {key: model_class(key).info for key in MODELS}
