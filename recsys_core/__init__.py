@@ -1,1 +1,1 @@
-"""Recscope's library: data, algorithms, evaluation and explanation of recommender systems. It never imports streamlit."""
+"""Recscope's library: data, algorithms, evaluation, explanation. It never imports streamlit."""

@@ -113,7 +113,7 @@ class RatingScale:
 class QueryBatch:
     """What a model is asked: for each of B people, who they are and what they did.
 
-    Because the history travels with the question, a person who was not in the training data is asked for like any other.
+    The history travels with the question: a person who was not in the training data is asked for like any other.
 
     Args:
         user: (B,) positions in the training data, `PAD` for unknown people.
@@ -191,7 +191,7 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class RunContext:
-    """What surrounds a piece of work: chance, progress, the wish to stop, and the cores it may use. Passed in, never global."""
+    """What surrounds a piece of work: chance, progress, the wish to stop, the cores to use. Passed in, never global."""
 
     seed: int = 42
     report: Callable[[Progress], None] = _ignore
@@ -199,7 +199,7 @@ class RunContext:
     threads: int = 1
 
     def rng(self, *path: str) -> np.random.Generator:
-        """Return the stream of random numbers of that name: the same for the same seed, whatever else was drawn before."""
+        """Return the stream of random numbers of that name: the same for a seed, whatever else was drawn before."""
         digest = hashlib.sha256("/".join(path).encode()).digest()
         return np.random.default_rng([self.seed, int.from_bytes(digest[:8], "little")])
 

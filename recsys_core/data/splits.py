@@ -25,7 +25,7 @@ class SplitSpec(BaseModel):
     kind: SplitKind = "ratio"
     """Which rule parts the interactions."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of each user's interactions (ratio), of all interactions (global_time) or of users (user_holdout) in the test part."""
+    """Share in the test part: of each user's interactions (ratio), of all (global_time), or of users (user_holdout)."""
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the training part set aside by the same rule for choosing settings and early stopping."""
     last: Annotated[int, Field(ge=1, le=100)] = 1

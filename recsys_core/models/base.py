@@ -1,4 +1,4 @@
-"""What every algorithm shares: checks before training, scoring in batches, lists of the best, and saving without pickle."""
+"""What every algorithm shares: checks before training, scoring in batches, lists of the best, saving without pickle."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -97,7 +97,7 @@ class Recommender(ABC, Generic[C]):
 
     @classmethod
     def memory_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes that training takes at its peak, beside the process itself: by default the data, four times."""
+        """Return the bytes of training at its peak, beside the process itself: by default the data, four times."""
         return 4 * 16 * n_interactions + 8 * (n_users + n_items)
 
     @classmethod
