@@ -1,0 +1,96 @@
+"""Colours, symbols and the look that all figures share: legible in light and dark, and for colour-blind people.
+
+The colours are those of Okabe and Ito; yellow is darkened to be seen on white, and black is a middle grey to be seen
+on both backgrounds. Colour stands for the family of an algorithm, the symbol for the algorithm, pale grey for the rest.
+"""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, GREY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#B8A300",
+    "#7F7F7F",
+)
+PALETTE = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, GREY)
+REST = "#A9A9A9"
+"""Everything that is shown only for comparison."""
+HEAT = "Cividis"
+"""Colour scale of amounts."""
+DIVERGING = [[0.0, VERMILION], [0.5, "#F2F2F2"], [1.0, BLUE]]
+"""Colour scale of differences: worse, equal, better."""
+
+FAMILY_COLORS = {
+    "floor": GREY,
+    "content": VERMILION,
+    "rules": VERMILION,
+    "latent factors": ORANGE,
+    "neighbours": BLUE,
+    "social": PURPLE,
+    "deep": SKY,
+    "attention": YELLOW,
+    "sequence to sequence": YELLOW,
+    "linear": GREEN,
+    "neural": SKY,
+}
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "hexagon", "x", "pentagon")
+
+
+def family_color(family: str) -> str:
+    """Return the colour of a family of algorithms, the same on every page."""
+    return FAMILY_COLORS.get(family, GREY)
+
+
+def family_symbols(families: Sequence[str]) -> list[str]:
+    """Return a plotly symbol for each algorithm: within a family, all differ (up to ten)."""
+    seen: dict[str, int] = {}
+    symbols = []
+    for family in families:
+        color = family_color(family)
+        number = seen.get(color, 0)
+        seen[color] = number + 1
+        symbols.append(SYMBOLS[number % len(SYMBOLS)])
+    return symbols
+
+
+def plain(text: object) -> str:
+    """Return text that plotly shows as it is: no tag in a title or an identifier becomes markup."""
+    return escape(str(text), quote=False)
+
+
+def plain_all(texts: Iterable[object]) -> list[str]:
+    """Return each text escaped; see `plain`."""
+    return [plain(text) for text in texts]
+
+
+def dressed(figure: "go.Figure", *, x: str, y: str, height: int = 380, **layout: Any) -> "go.Figure":
+    """Return the figure with axis titles, small margins and a transparent ground, so that a page's theme shows.
+
+    Args:
+        figure: Changed in place.
+        x: Title of the horizontal axis, with its unit.
+        y: Title of the vertical axis, with its unit.
+        height: Pixels.
+        layout: What else goes to `update_layout`.
+    """
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 24, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
+        hoverlabel={"align": "left"},
+        **layout,
+    )
+    figure.update_xaxes(title_text=x, automargin=True)
+    figure.update_yaxes(title_text=y, automargin=True)
+    return figure
