@@ -7,12 +7,14 @@ import inspect
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from recsys_core.errors import ConfigError
+
+FieldKind = Literal["int", "float", "bool", "choice", "text"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class FieldSpec:
     """
 
     name: str
-    kind: Literal["int", "float", "bool", "choice", "text"]
+    kind: FieldKind
     default: Any
     help: str
     symbol: str
@@ -82,9 +84,11 @@ def field_specs(config_type: type[ModelConfig]) -> tuple[FieldSpec, ...]:
 
 
 def _field_spec(name: str, field: FieldInfo) -> FieldSpec:
-    kind, choices, optional = _kind(field.annotation)
-    knob = next((part for part in field.metadata if isinstance(part, Knob)), Knob())
-    bounds = {bound: value for part in field.metadata for bound, value in _bounds(part).items()}
+    annotation, inner_metadata, optional = _unwrapped(field.annotation)
+    metadata = [*field.metadata, *inner_metadata]
+    kind, choices = _kind(annotation)
+    knob = next((part for part in metadata if isinstance(part, Knob)), Knob())
+    bounds = {bound: value for part in metadata for bound, value in _bounds(part).items()}
     return FieldSpec(
         name=name,
         kind=kind,
@@ -107,21 +111,29 @@ def _bounds(part: object) -> dict[str, float]:
     return {name: float(getattr(part, name)) for name in ("ge", "gt", "le", "lt") if hasattr(part, name)}
 
 
-def _kind(annotation: Any) -> tuple[Literal["int", "float", "bool", "choice", "text"], tuple[Any, ...], bool]:
-    """Return the kind of a type, its choices, and whether it may be None."""
+def _unwrapped(annotation: Any) -> tuple[Any, list[Any], bool]:
+    """Return the plain type inside `Annotated[X, ...] | None`, its metadata, and whether it may be None."""
     if get_origin(annotation) in (Union, types.UnionType):
-        inner = [part for part in get_args(annotation) if part is not type(None)]
-        kind, choices, _ = _kind(inner[0])
-        return kind, choices, True
+        inner = next(part for part in get_args(annotation) if part is not type(None))
+        plain, metadata, _ = _unwrapped(inner)
+        return plain, metadata, True
+    if get_origin(annotation) is Annotated:
+        parts = [part for given in annotation.__metadata__ for part in getattr(given, "metadata", [given])]
+        return annotation.__origin__, parts, False
+    return annotation, [], False
+
+
+def _kind(annotation: Any) -> tuple[FieldKind, tuple[Any, ...]]:
+    """Return the kind of a plain type and its choices."""
     if get_origin(annotation) is Literal:
-        return "choice", get_args(annotation), False
+        return "choice", get_args(annotation)
     if annotation is bool:
-        return "bool", (True, False), False
+        return "bool", (True, False)
     if annotation is int:
-        return "int", (), False
+        return "int", ()
     if annotation is float:
-        return "float", (), False
-    return "text", (), False
+        return "float", ()
+    return "text", ()
 
 
 def _sentence(config_type: type[ModelConfig], error: ValidationError) -> str:

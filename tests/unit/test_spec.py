@@ -1,0 +1,57 @@
+"""ExperimentSpec: baselines always stand in it, and its hash names exactly what it says."""
+
+import pytest
+
+from recsys_core.data.splits import SplitSpec
+from recsys_core.errors import ConfigError
+from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
+
+
+def spec(**changes: object) -> ExperimentSpec:
+    return ExperimentSpec.model_validate({"data": "f00d", "models": [{"key": "ease"}]} | changes)
+
+
+def test_the_baselines_are_added_once() -> None:
+    assert [model.key for model in spec().models] == ["ease", "popular", "random"]
+    assert [model.key for model in spec(models=[{"key": "popular"}]).models] == ["popular", "random"]
+
+
+def test_defaults_are_written_out_so_that_both_ways_of_saying_it_are_one_spec() -> None:
+    explicit = spec(models=[{"key": "ease", "config": {"regularization": 500.0}}])
+    assert explicit.id == spec().id
+    assert spec(models=[{"key": "ease", "config": {"regularization": 1.0}}]).id != spec().id
+
+
+def test_json_round_trip_keeps_the_id() -> None:
+    one = spec(split={"kind": "k_fold", "folds": 3}, relevant_from=4, k=7)
+    assert ExperimentSpec.from_json(one.model_dump_json()).id == one.id
+    assert 7 in one.cutoffs
+
+
+def test_one_algorithm_with_two_settings_has_two_names() -> None:
+    assert ModelSpec(key="ease").id != ModelSpec(key="ease", config={"regularization": 1.0}).id
+
+
+def test_a_wrong_setting_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no setting 'factors'"):
+        ModelSpec(key="ease", config={"factors": 3})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ratio", SplitSpec()),
+        ("ratio:0.3", SplitSpec(test_fraction=0.3)),
+        ("k_fold:4", SplitSpec(kind="k_fold", folds=4)),
+        ("leave_last_out:2", SplitSpec(kind="leave_last_out", last=2)),
+        ("uploaded:test.csv", SplitSpec(kind="uploaded", test_data="test.csv")),
+    ],
+)
+def test_splits_are_read_from_words(text: str, expected: SplitSpec) -> None:
+    assert SplitSpec.parse(text) == expected
+
+
+@pytest.mark.parametrize("text", ["half", "ratio:1.5", "k_fold:x", "k_fold:1"])
+def test_a_wrong_split_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ConfigError):
+        SplitSpec.parse(text)
