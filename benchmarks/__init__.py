@@ -1,0 +1,1 @@
+"""Side-by-side runs against other libraries, and the figures that the product promises."""

@@ -1,0 +1,26 @@
+"""Measure Recscope beside its peers: `python -m benchmarks` for all figures, `python -m benchmarks ease ingest` for some."""
+
+import sys
+from importlib import import_module
+
+from benchmarks.table import Row, print_table
+
+FIGURES = ("ingest", "ease", "item_knn", "biased_mf", "evaluation", "pages")
+
+
+def main(names: list[str]) -> int:
+    """Run the named benchmarks one after the other; exit with 1 if a target was missed, 2 for an unknown name."""
+    unknown = sorted(set(names) - set(FIGURES))
+    if unknown:
+        print(f"There is no benchmark {', '.join(unknown)}. Known: {', '.join(FIGURES)}.", file=sys.stderr)
+        return 2
+    rows: list[Row] = []
+    for name in names or FIGURES:
+        print(f"Measuring {name} ...", file=sys.stderr, flush=True)
+        rows += import_module(f"benchmarks.{name}").run()
+    print_table(rows)
+    return 0 if all(row.reached for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
