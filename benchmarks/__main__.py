@@ -1,4 +1,4 @@
-"""Measure Recscope beside its peers: `python -m benchmarks` for all figures, `python -m benchmarks ease ingest` for some."""
+"""Measure Recscope beside its peers: `python -m benchmarks` for all, `python -m benchmarks ease ingest` for some."""
 
 import sys
 from importlib import import_module
