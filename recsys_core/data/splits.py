@@ -1,10 +1,16 @@
 """Splits: which interactions a model may learn from, and which it is judged by."""
 
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from recsys_core.errors import ConfigError
+from recsys_core.columns import ITEM, TIMESTAMP, USER
+from recsys_core.contracts import PAD, BoolArray, IntArray, QueryBatch, RunContext
+from recsys_core.data.dataset import Dataset
+from recsys_core.errors import ConfigError, DataError
 
 SplitKind = Literal["ratio", "leave_last_out", "global_time", "k_fold", "user_holdout", "uploaded"]
 _NUMBER_OF = {
@@ -15,6 +21,16 @@ _NUMBER_OF = {
     "user_holdout": ("test_fraction", float),
     "uploaded": ("test_data", str),
 }
+_ADVICE = {
+    "ratio": "takes that share of each user's interactions and leaves at least one; take a larger share or more data",
+    "leave_last_out": "needs users with more interactions than it holds back; hold back fewer",
+    "global_time": "needs at least two different times",
+    "k_fold": "needs at least as many interactions as folds; take fewer folds",
+    "user_holdout": "needs users with two interactions or more; take another share of users",
+    "uploaded": "found no row whose user and item both stand in the training data; compare how identifiers are written",
+}
+HIDDEN_OF_HELD_OUT = 0.2
+"""Share of a held-out user's history that is judged; the rest is shown to the model."""
 
 
 class SplitSpec(BaseModel):
@@ -50,3 +66,279 @@ class SplitSpec(BaseModel):
             return cls.model_validate({"kind": kind} | ({name: convert(number)} if number else {}))
         except (ValidationError, ValueError) as error:
             raise ConfigError(f"Split '{text}': {name} cannot be '{number}'. Example: ratio:0.2.") from error
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What a split could not use, in numbers.
+
+    Args:
+        test_rows_of_unknown_users: Rows of an uploaded test part whose user does not stand in the training data.
+        test_rows_of_unknown_items: Rows of it whose user does and whose item does not.
+        users_without_test: Users of the data who have no test case, mostly because they did too little.
+    """
+
+    test_rows_of_unknown_users: int = 0
+    test_rows_of_unknown_items: int = 0
+    users_without_test: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One parting of a data set; all parts share its vocabularies and positions.
+
+    Args:
+        spec: The rule.
+        fold: Number of this part of k_fold, from 0; 0 for all other kinds.
+        train: What models learn from.
+        validation: What settings are chosen by, None if no part was set aside.
+        test: What models are judged by, read once.
+        history: What a test query shows: training and validation rows, or the fold-in part of held-out users.
+        validation_history: What a validation query shows, None without a validation part.
+        left_out: What could not be used.
+        border: Global time only: Unix milliseconds of the earliest moment that belongs to the test part.
+        ordered_by_file: True if 'last' means last in the file, because the data know no time.
+    """
+
+    spec: SplitSpec
+    fold: int
+    train: Dataset
+    validation: Dataset | None
+    test: Dataset
+    history: Dataset
+    validation_history: Dataset | None
+    left_out: LeftOut
+    border: int | None = None
+    ordered_by_file: bool = False
+
+    def test_users(self) -> IntArray:
+        """Return the positions of users with test cases, ascending."""
+        return np.unique(self.test.interactions[USER].to_numpy()).astype(np.int64)
+
+    def validation_users(self) -> IntArray:
+        """Return the positions of users with validation cases, ascending; none without a validation part."""
+        if self.validation is None:
+            return np.empty(0, dtype=np.int64)
+        return np.unique(self.validation.interactions[USER].to_numpy()).astype(np.int64)
+
+    def queries(self, users: IntArray) -> QueryBatch:
+        """Return the question 'what next?' for these users, each with the history that a model may see.
+
+        A user without a training row (held out, or new after the border) is `PAD`, unknown to the model.
+        """
+        return self._known(self._queries.take(users))
+
+    def validation_queries(self, users: IntArray) -> QueryBatch:
+        """Return the same for the validation part.
+
+        Raises:
+            DataError: No validation part was set aside.
+        """
+        if self.validation_history is None:
+            raise DataError("This split has no validation part; ask for one with validation_fraction.")
+        return self._known(self._validation_queries.take(users))
+
+    @cached_property
+    def _queries(self) -> QueryBatch:
+        return self.history.queries()
+
+    @cached_property
+    def _validation_queries(self) -> QueryBatch:
+        return (self.validation_history or self.train).queries()
+
+    @cached_property
+    def _trained(self) -> BoolArray:
+        """(U,) whether a user stands in the training part."""
+        rows = self.train.interactions[USER].to_numpy()
+        trained: BoolArray = np.bincount(rows, minlength=self.train.n_users) > 0
+        return trained
+
+    def _known(self, queries: QueryBatch) -> QueryBatch:
+        return replace(queries, user=np.where(self._trained[queries.user], queries.user, PAD))
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """Rows of one parting: `held` (N,) are taken away; `hidden` (N,) of them are judged, the others only shown."""
+
+    held: BoolArray
+    hidden: BoolArray
+    border: int | None = None
+
+
+def make_splits(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset | None = None) -> tuple[Split, ...]:
+    """Part a data set: one `Split`, or one a fold.
+
+    - ratio: of each user's n interactions, round(n x fraction) chosen at random, at most n - 1.
+    - leave_last_out: the latest `last` of each user who has more than that; equal times by order of the file.
+    - global_time: everything from a moment on; the moment is the one whose share comes nearest to the fraction.
+      Rows of one moment stay together, so no training row is as late as any test row. Rows of unknown time train.
+    - k_fold: all interactions dealt at random into folds whose sizes differ by one at most.
+    - user_holdout: a share of the users with two interactions or more is held out; four fifths of each history are
+      shown (the earliest, or random ones where there is no time), the rest is judged, at least one interaction.
+    - uploaded: the data set trains, `test_data` is judged; identifiers are matched through the vocabularies.
+
+    A validation part is taken from the training part by the same rule with `validation_fraction` in place of
+    `test_fraction`; any fraction above 0 makes leave_last_out hold back `last` more. For k_fold it is a random share
+    of all training rows, for an uploaded split a random share of each user's.
+
+    Args:
+        dataset: What is parted; not changed.
+        spec: The rule.
+        seed: The same seed gives the same rows, with or without a validation part.
+        test_data: The test part of kind "uploaded".
+
+    Raises:
+        DataError: Times are needed and not known, or a part would be empty.
+    """
+    if dataset.n_interactions == 0:
+        raise DataError(f"'{dataset.name}' has no interactions to part.")
+    if spec.kind == "uploaded":
+        return (_uploaded(dataset, spec, seed, test_data),)
+    stream = RunContext(seed).rng("split", spec.kind)
+    if spec.kind == "k_fold":
+        dealt = stream.permutation(dataset.n_interactions) % spec.folds
+        parts = [_Parts(dealt == fold, dealt == fold) for fold in range(spec.folds)]
+    else:
+        parts = [_parts(dataset, spec, spec.test_fraction, stream)]
+    return tuple(_split(dataset, spec, seed, fold, part) for fold, part in enumerate(parts))
+
+
+def _split(dataset: Dataset, spec: SplitSpec, seed: int, fold: int, parts: _Parts) -> Split:
+    """Cut the rows, and a validation part from what is left for training."""
+    rest = dataset.subset(~parts.held)
+    test = dataset.subset(parts.hidden)
+    _refuse_empty(dataset, spec, rest, test)
+    train, validation, shown = _validation(rest, spec, seed, fold)
+    holdout = spec.kind == "user_holdout"
+    return Split(
+        spec=spec,
+        fold=fold,
+        train=train,
+        validation=validation,
+        test=test,
+        history=dataset.subset(parts.held & ~parts.hidden) if holdout else rest,
+        validation_history=shown,
+        left_out=LeftOut(users_without_test=_users_in(dataset) - _users_in(test)),
+        border=parts.border,
+        ordered_by_file=spec.kind == "leave_last_out" and not dataset.has_timestamps,
+    )
+
+
+def _validation(rest: Dataset, spec: SplitSpec, seed: int, fold: int) -> tuple[Dataset, Dataset | None, Dataset | None]:
+    """Return training part, validation part and what a validation query shows."""
+    if spec.validation_fraction == 0:
+        return rest, None, None
+    parts = _parts(rest, spec, spec.validation_fraction, RunContext(seed).rng("split", "validation", str(fold)))
+    train, validation = rest.subset(~parts.held), rest.subset(parts.hidden)
+    if validation.n_interactions == 0 or train.n_interactions == 0:
+        raise DataError(
+            f"Nothing is left for {'validation' if train.n_interactions else 'training'} in '{rest.name}' after "
+            f"{spec.validation_fraction:.0%} of the training part were set aside; choose another validation_fraction."
+        )
+    shown = rest.subset(parts.held & ~parts.hidden) if spec.kind == "user_holdout" else train
+    return train, validation, shown
+
+
+def _parts(dataset: Dataset, spec: SplitSpec, fraction: float, stream: np.random.Generator) -> _Parts:
+    users = dataset.interactions[USER].to_numpy()
+    if spec.kind == "global_time":
+        return _after_border(dataset, fraction)
+    if spec.kind == "user_holdout":
+        return _held_users(dataset, fraction, stream)
+    if spec.kind == "k_fold":
+        held = stream.permutation(len(users)) < int(len(users) * fraction + 0.5)
+        return _Parts(held, held)
+    counts = np.bincount(users, minlength=dataset.n_users)
+    if spec.kind == "leave_last_out":
+        quota = np.where(counts > spec.last, spec.last, 0)
+        held = _first_of_user(users, _newest_first(dataset), quota)
+    else:
+        quota = np.minimum((counts * fraction + 0.5).astype(np.int64), np.maximum(counts - 1, 0))
+        held = _first_of_user(users, stream.permutation(len(users)), quota)
+    return _Parts(held, held)
+
+
+def _first_of_user(users: IntArray, order: IntArray, quota: IntArray) -> BoolArray:
+    """(N,) whether a row is among its user's first `quota[user]` rows, in the order of row numbers `order` (N,)."""
+    grouped = order[np.argsort(users[order], kind="stable")]
+    counts = np.bincount(users, minlength=len(quota))
+    starts = np.cumsum(counts) - counts
+    rank = np.arange(len(users)) - np.repeat(starts, counts)
+    chosen = np.zeros(len(users), dtype=np.bool_)
+    chosen[grouped[rank < np.repeat(quota, counts)]] = True
+    return chosen
+
+
+def _newest_first(dataset: Dataset) -> IntArray:
+    """(N,) row numbers, latest first; of equal times the later in the file comes first."""
+    rows = np.arange(dataset.n_interactions)
+    if dataset.has_timestamps:
+        rows = np.argsort(dataset.interactions[TIMESTAMP].to_numpy(), kind="stable")
+    return rows[::-1]
+
+
+def _after_border(dataset: Dataset, fraction: float) -> _Parts:
+    """Hold back everything from one moment on."""
+    if not dataset.has_timestamps:
+        raise DataError(
+            f"A split by global time needs the time of each interaction, and '{dataset.name}' has none; "
+            "choose ratio, k_fold or user_holdout."
+        )
+    times = dataset.interactions[TIMESTAMP].to_numpy()
+    moments, counts = np.unique(times, return_counts=True)
+    if len(moments) < 2:
+        raise DataError(f"All interactions of '{dataset.name}' have one and the same time; no border parts them.")
+    share = np.cumsum(counts[::-1])[::-1] / len(times)  # of rows at or after each moment
+    border = int(moments[1:][np.argmin(np.abs(share[1:] - fraction))])
+    held = times >= border
+    return _Parts(held, held, border)
+
+
+def _held_users(dataset: Dataset, fraction: float, stream: np.random.Generator) -> _Parts:
+    """Hold out whole users, and hide the last part of what each of them did."""
+    users = dataset.interactions[USER].to_numpy()
+    counts = np.bincount(users, minlength=dataset.n_users)
+    able = np.flatnonzero(counts >= 2)
+    chosen = stream.permutation(able)[: int(len(able) * fraction + 0.5)]
+    held_users = np.zeros(dataset.n_users, dtype=np.bool_)
+    held_users[chosen] = True
+    quota = np.where(held_users, np.maximum((counts * HIDDEN_OF_HELD_OUT + 0.5).astype(np.int64), 1), 0)
+    order = _newest_first(dataset) if dataset.has_timestamps else stream.permutation(len(users))
+    return _Parts(held_users[users], _first_of_user(users, order, quota))
+
+
+def _uploaded(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset | None) -> Split:
+    """Match the identifiers of an uploaded test part with those of the training data."""
+    if test_data is None:
+        raise DataError("An uploaded split needs its test part: name the data set that holds it.")
+    frame = test_data.interactions
+    users = dataset.user_vocabulary.positions(test_data.user_vocabulary.ids)[frame[USER].to_numpy()]
+    items = dataset.item_vocabulary.positions(test_data.item_vocabulary.ids)[frame[ITEM].to_numpy()]
+    trained = np.bincount(dataset.interactions[USER].to_numpy(), minlength=dataset.n_users) > 0
+    known_user = (users != PAD) & trained[users]
+    known = known_user & (items != PAD)
+    frame = frame.assign(**{USER: users.astype(np.int32), ITEM: items.astype(np.int32)})[known].reset_index(drop=True)
+    columns = frozenset(frame.columns)
+    test = replace(dataset.with_interactions(frame), columns=columns)
+    _refuse_empty(dataset, spec, dataset, test)
+    train, validation, shown = _validation(dataset, spec, seed, 0)
+    left_out = LeftOut(
+        test_rows_of_unknown_users=int((~known_user).sum()),
+        test_rows_of_unknown_items=int((known_user & ~known).sum()),
+        users_without_test=_users_in(dataset) - _users_in(test),
+    )
+    return Split(spec, 0, train, validation, test, dataset, shown, left_out)
+
+
+def _refuse_empty(dataset: Dataset, spec: SplitSpec, train: Dataset, test: Dataset) -> None:
+    for part, name in ((test, "test"), (train, "training")):
+        if part.n_interactions == 0:
+            raise DataError(
+                f"Nothing is left for the {name} part: '{dataset.name}' has {dataset.n_interactions} interactions of "
+                f"{_users_in(dataset)} users, and the split '{spec.kind}' {_ADVICE[spec.kind]}."
+            )
+
+
+def _users_in(dataset: Dataset) -> int:
+    return len(np.unique(dataset.interactions[USER].to_numpy()))
