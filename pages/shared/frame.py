@@ -1,0 +1,97 @@
+"""The frame around every page: title of the window, language, navigation, and the sidebar.
+
+Streamlit runs `pages/x.py` alone for the address `/x` until `st.navigation` has been called once in the process. So
+every page begins with `ensure_frame()`, which then runs the app around the page and stops.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import streamlit as st
+
+from pages.shared import state
+from pages.shared.text import _, later
+
+PAGES_FOLDER = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class PageInfo:
+    """One entry of the navigation: the name of the file, the title, and an icon that is bundled with Streamlit."""
+
+    key: str
+    title: str
+    icon: str
+
+    @property
+    def path(self) -> Path:
+        """Where the script is."""
+        return PAGES_FOLDER / f"{self.key}.py"
+
+
+PAGES = (
+    PageInfo("home", later("Home"), ":material/home:"),
+    PageInfo("data", later("Data"), ":material/database:"),
+    PageInfo("explore", later("Explore"), ":material/insights:"),
+    PageInfo("train", later("Train"), ":material/model_training:"),
+    PageInfo("compare", later("Compare"), ":material/leaderboard:"),
+    PageInfo("recommend", later("Recommend"), ":material/recommend:"),
+)
+
+
+def has_page(key: str) -> bool:
+    """Return whether that page is there."""
+    return any(page.key == key and page.path.is_file() for page in PAGES)
+
+
+def go(key: str) -> NoReturn:
+    """Open another page and keep what the address names."""
+    st.switch_page(f"pages/{key}.py", query_params=state.current())
+    raise AssertionError("st.switch_page does not return")
+
+
+def run_app() -> None:
+    """Show the frame and, inside it, the page that the address names."""
+    page = _navigation()
+    st.session_state["_in_app"] = True
+    try:
+        page.run()
+    finally:
+        st.session_state["_in_app"] = False
+
+
+def ensure_frame() -> None:
+    """Run the app around the page if Streamlit started the page alone; the first line of every page."""
+    if not st.session_state.get("_in_app"):
+        run_app()
+        st.stop()
+
+
+def _navigation() -> st.Page:
+    st.set_page_config(
+        page_title="Recscope",
+        page_icon="🔭",
+        layout="wide",
+        initial_sidebar_state="collapsed" if state_is_demo() else "auto",
+        menu_items={"Get help": None, "Report a bug": None, "About": _("Recscope, a laboratory for recommenders.")},
+    )
+    state.sync()
+    page = st.navigation(
+        [
+            st.Page(info.path, title=_(info.title), icon=info.icon, url_path=info.key, default=info.key == "home")
+            for info in PAGES
+            if info.path.is_file()
+        ],
+        position="sidebar",
+    )
+    if not state.is_demo():
+        from pages.shared import sidebar
+
+        sidebar.show()
+    return page
+
+
+def state_is_demo() -> bool:
+    """Return whether the address asks for the view without controls; before `state.sync` has run."""
+    return st.query_params.get("view", state.get("view")) == state.DEMO

@@ -1,0 +1,170 @@
+"""What pages ask the library for: stored data sets, runs, summaries and figures, cached by what names them.
+
+Nothing here is kept by session: the keys are fingerprints and ids of runs, whose content never changes.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.shared import state
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from recsys_core.data.dataset import Dataset
+    from recsys_core.data.report import IngestReport
+    from recsys_core.data.summaries import DataSummary
+    from recsys_core.data.workspace import DatasetCard, Workspace
+    from recsys_core.engine import Engine
+    from recsys_core.experiments.store import ResultStore, Run, RunCard
+
+LIVE = ("QUEUED", "RUNNING")
+
+
+@dataclass(frozen=True)
+class LiveJobs:
+    """How many jobs are under way, and the experiment that the first of them belongs to."""
+
+    running: int = 0
+    queued: int = 0
+    run: str = ""
+
+    @property
+    def total(self) -> int:
+        """Number of jobs that are not finished."""
+        return self.running + self.queued
+
+
+def root() -> Path:
+    """Return the folder of the workspace: `RECSCOPE_WORKSPACE`, else `data/workspace`."""
+    return Path(os.environ.get("RECSCOPE_WORKSPACE", "data/workspace")).resolve()
+
+
+def workspace() -> "Workspace":
+    """Return the stored data sets."""
+    return _workspace(str(root()))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _workspace(folder: str) -> "Workspace":
+    from recsys_core.data.workspace import Workspace
+
+    return Workspace(Path(folder))
+
+
+def store() -> "ResultStore":
+    """Return the stored experiments."""
+    return _store(str(root()))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _store(folder: str) -> "ResultStore":
+    from recsys_core.experiments.store import ResultStore
+
+    return ResultStore(Path(folder))
+
+
+def engine() -> "Engine":
+    """Return the engine that runs jobs in processes of its own; it is started on first need."""
+    return _engine(str(root()))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _engine(folder: str) -> "Engine":
+    from recsys_core.engine import Engine
+
+    return Engine(_workspace(folder))
+
+
+def cards() -> list["DatasetCard"]:
+    """Return what is known of each stored data set, newest first."""
+    return sorted(workspace().datasets(), key=lambda card: card.created, reverse=True)
+
+
+def card(fingerprint: str | None) -> "DatasetCard | None":
+    """Return the card of a stored data set, None if there is no such data set."""
+    return next((one for one in cards() if one.fingerprint == fingerprint), None)
+
+
+def current_card() -> "DatasetCard | None":
+    """Return the card of the data set that the address names."""
+    return card(state.get("data"))
+
+
+def dataset(fingerprint: str) -> "Dataset":
+    """Return a stored data set; its tables are read when they are asked for."""
+    return _dataset(str(root()), fingerprint)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _dataset(folder: str, fingerprint: str) -> "Dataset":
+    return _workspace(folder).open(fingerprint)
+
+
+def report(fingerprint: str) -> "IngestReport":
+    """Return what was found when the data set was taken in."""
+    return _report(str(root()), fingerprint)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _report(folder: str, fingerprint: str) -> "IngestReport":
+    return _workspace(folder).report(fingerprint)
+
+
+def summary(fingerprint: str) -> "DataSummary":
+    """Return the numbers of the data card."""
+    return _summary(str(root()), fingerprint)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _summary(folder: str, fingerprint: str) -> "DataSummary":
+    from recsys_core.data.summaries import summary as summarise
+
+    return summarise(_dataset(folder, fingerprint))
+
+
+def run_cards() -> list["RunCard"]:
+    """Return what is known of each experiment, newest first."""
+    return sorted(store().runs(), key=lambda one: one.created, reverse=True)
+
+
+def run(run_id: str | None) -> "Run | None":
+    """Return an experiment, None if there is no such one or it cannot be read."""
+    if not run_id:
+        return None
+    try:
+        return store().open(run_id)
+    except RecscopeError:
+        return None
+
+
+def live_jobs() -> LiveJobs:
+    """Return the number of jobs that run or wait."""
+    live = [(one.id, one.running, one.queued) for one in run_cards() if one.running or one.queued]
+    if not live:
+        return LiveJobs()
+    return LiveJobs(sum(running for _, running, _ in live), sum(queued for _, _, queued in live), live[0][0])
+
+
+def question(name: str, fingerprint: str) -> Any:
+    """Return the answer to one question of the Explore page: figure, sentence and the table behind it."""
+    return _question(str(root()), name, fingerprint)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def _question(folder: str, name: str, fingerprint: str) -> Any:
+    from recsys_core.viz import explore
+
+    return explore.QUESTIONS[name].answer(_dataset(folder, fingerprint))
+
+
+def figure_html(figure: "go.Figure", title: str) -> str:
+    """Return the figure as a page that stands alone; made only when somebody downloads it."""
+    from recsys_core.viz.export import figure_html as html
+
+    return html(figure, title)

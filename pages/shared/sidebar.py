@@ -1,0 +1,56 @@
+"""The sidebar below the navigation: the current data set, the state of jobs, and the language."""
+
+import streamlit as st
+
+from pages.shared import services, state
+from pages.shared.text import NAMES, _, count, language, languages, n_, safe
+
+
+def show() -> None:
+    """Show the sidebar's content below the list of pages."""
+    with st.sidebar:
+        _current_data()
+        _jobs()
+        _language()
+
+
+def _current_data() -> None:
+    card = services.current_card()
+    with st.container(border=True, key="sidebar_data"):
+        if card is None:
+            st.markdown("**" + _("No data set chosen") + "**")
+            st.page_link("pages/data.py", label=_("Choose one"), icon=":material/arrow_forward:")
+            return
+        st.markdown(f"**{safe(card.name)}**")
+        st.markdown(
+            _("{users} users × {items} items").format(users=count(card.n_users), items=count(card.n_items))
+            + "  \n"
+            + n_("{n} interaction", "{n} interactions", card.n_interactions)
+        )
+
+
+def _jobs() -> None:
+    jobs = services.live_jobs()
+    if not jobs.total:
+        return
+    label = _("{running} running, {queued} queued").format(running=jobs.running, queued=jobs.queued)
+    st.page_link(
+        services.page_of_jobs(),
+        label=label,
+        icon=":material/progress_activity:",
+        query_params=state.current() | {"run": jobs.run},
+    )
+
+
+def _language() -> None:
+    known = languages()
+    if len(known) < 2:
+        return
+    st.session_state["sidebar_language"] = language()
+    st.selectbox(
+        _("Language"),
+        known,
+        format_func=lambda code: NAMES.get(code, code),
+        key="sidebar_language",
+        on_change=lambda: state.put("lang", st.session_state["sidebar_language"]),
+    )
