@@ -1,0 +1,211 @@
+"""Figures that compare models, from plain tables: who leads, at what price, and for whom.
+
+Every table has one row a model (or a model and list length) with `title`, the name that people read, and `family`.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.contracts import BoolArray, FloatArray
+from recsys_core.viz.theme import DIVERGING, GREY, REST, dressed, family_color, family_symbols, plain, plain_all
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+TITLE, FAMILY = "title", "family"
+
+
+def dots_with_intervals(table: pd.DataFrame, *, metric: str, baseline: float | None = None) -> "go.Figure":
+    """Return one dot a model with its interval, the best on top.
+
+    Args:
+        table: Columns `title`, `family`, `mean`, `low`, `high`, `users`.
+        metric: Name of the metric as people read it, with its unit if it has one.
+        baseline: Mean of the pinned baseline, drawn as a line; None for no line.
+    """
+    import plotly.graph_objects as go
+
+    rows = table.sort_values("mean", kind="stable").reset_index(drop=True)
+    figure = go.Figure()
+    colors = [family_color(family) for family in rows[FAMILY]]
+    for family, part in rows.groupby(FAMILY, sort=False):
+        figure.add_scatter(
+            x=part["mean"],
+            y=part.index,
+            error_x={
+                "type": "data",
+                "array": part["high"] - part["mean"],
+                "arrayminus": part["mean"] - part["low"],
+                "thickness": 3,
+                "width": 0,
+            },
+            mode="markers",
+            name=plain(family),
+            marker={
+                "color": family_color(str(family)),
+                "size": 12,
+                "symbol": [family_symbols(list(rows[FAMILY]))[place] for place in part.index],
+            },
+            customdata=np.stack([plain_all(part[TITLE]), part["low"], part["high"], part["users"]], axis=-1),
+            hovertemplate="%{customdata[0]}<br>%{x:.4f} (%{customdata[1]:.4f} to %{customdata[2]:.4f})"
+            "<br>%{customdata[3]} users<extra></extra>",
+        )
+    if baseline is not None:
+        figure.add_vline(x=baseline, line={"dash": "dot", "color": GREY, "width": 2})
+    dressed(figure, x=f"{metric}, mean over users with 95 % interval", y="", height=90 + 34 * len(colors))
+    figure.update_yaxes(tickvals=list(rows.index), ticktext=plain_all(rows[TITLE]), range=[-0.6, len(rows) - 0.4])
+    return figure
+
+
+def precision_recall(table: pd.DataFrame, *, highlighted: list[str] | None = None) -> "go.Figure":
+    """Return precision against recall as lists grow, a line a model, the list length beside its points.
+
+    Args:
+        table: Columns `title`, `family`, `k`, `precision`, `recall`; a row a model and list length.
+        highlighted: Titles drawn in colour; the rest is grey. None: all are in colour.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    first = table.drop_duplicates(TITLE)
+    symbols = dict(zip(first[TITLE], family_symbols(list(first[FAMILY])), strict=True))
+    for title, part in table.sort_values("k").groupby(TITLE, sort=False):
+        shown = highlighted is None or title in highlighted
+        color = family_color(str(part[FAMILY].iloc[0])) if shown else REST
+        last = [""] * (len(part) - 1) + [plain(title)]
+        figure.add_scatter(
+            x=part["recall"],
+            y=part["precision"],
+            mode="lines+markers+text" if shown else "lines+markers",
+            text=last,
+            textposition="middle right",
+            name=plain(title),
+            line={"color": color, "width": 2},
+            opacity=1.0 if shown else 0.5,
+            marker={"symbol": symbols[title], "size": 8, "color": color},
+            customdata=np.stack([[plain(title)] * len(part), part["k"]], axis=-1),
+            hovertemplate="%{customdata[0]}, first %{customdata[1]}<br>precision %{y:.4f}<br>recall %{x:.4f}"
+            "<extra></extra>",
+            cliponaxis=False,
+        )
+    dressed(
+        figure,
+        x="Recall: share of what a user liked that is in the list",
+        y="Precision: share of the list that is liked",
+        height=420,
+    )
+    figure.update_xaxes(rangemode="tozero", range=[0, float(table["recall"].max()) * 1.25 or 1.0])
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def pareto_front(cost: FloatArray, quality: FloatArray) -> BoolArray:
+    """Return which of N candidates no other one beats, that is: at least as good and cheaper, or as cheap and better.
+
+    Args:
+        cost: (N,) lower is better.
+        quality: (N,) higher is better; a candidate without a number is never on the front.
+    """
+    cheaper = (cost[None, :] <= cost[:, None]) & (quality[None, :] >= quality[:, None])
+    strictly = (cost[None, :] < cost[:, None]) | (quality[None, :] > quality[:, None])
+    beaten = (cheaper & strictly).any(axis=1)
+    front: BoolArray = ~beaten & ~np.isnan(cost) & ~np.isnan(quality)
+    return front
+
+
+def quality_against_time(table: pd.DataFrame, *, metric: str, time: str = "Time to train") -> "go.Figure":
+    """Return quality against seconds, models by name, and the line of those that no other one beats on both.
+
+    Args:
+        table: Columns `title`, `family`, `seconds`, `mean`, `low`, `high`.
+        metric: Name of the metric as people read it.
+        time: What the seconds are.
+    """
+    import plotly.graph_objects as go
+
+    rows = table.sort_values(["seconds", "mean"], kind="stable").reset_index(drop=True)
+    seconds = rows["seconds"].to_numpy(np.float64).clip(min=1e-3)
+    front = rows[pareto_front(seconds, rows["mean"].to_numpy(np.float64))]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=seconds[front.index],
+        y=front["mean"],
+        mode="lines",
+        line={"shape": "hv", "dash": "dot", "color": GREY, "width": 2},
+        name="No model is both faster and better",
+        hoverinfo="skip",
+    )
+    symbols = family_symbols(list(rows[FAMILY]))
+    figure.add_scatter(
+        x=seconds,
+        y=rows["mean"],
+        error_y={
+            "type": "data",
+            "array": rows["high"] - rows["mean"],
+            "arrayminus": rows["mean"] - rows["low"],
+            "color": GREY,
+            "width": 0,
+        },
+        mode="markers+text",
+        text=plain_all(rows[TITLE]),
+        textposition=["top center" if place % 2 else "bottom center" for place in range(len(rows))],
+        marker={"color": [family_color(family) for family in rows[FAMILY]], "symbol": symbols, "size": 13},
+        customdata=plain_all(rows[TITLE]),
+        hovertemplate="%{customdata}<br>%{y:.4f} after %{x:.3g} s<extra></extra>",
+        showlegend=False,
+        cliponaxis=False,
+    )
+    dressed(figure, x=f"{time}, seconds (each step is ten times more)", y=f"{metric}, mean over users", height=420)
+    low, high = np.log10(seconds.min()) - 0.35, np.log10(seconds.max()) + 0.35
+    figure.update_xaxes(type="log", range=[low, high], dtick=1)
+    return figure
+
+
+def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go.Figure":
+    """Return a heat map of differences to a baseline, a row a model and a column a group of users or items.
+
+    Args:
+        table: Columns `title`, `slice`, `difference`, `low`, `high`, `users`, in the order to be drawn. A cell whose
+            interval holds zero is marked with `~`.
+        metric: Name of the metric as people read it.
+        baseline: Title of the model that differences are taken to.
+    """
+    import plotly.graph_objects as go
+
+    titles, slices = list(dict.fromkeys(table[TITLE])), list(dict.fromkeys(table["slice"]))
+    cells = table.set_index([TITLE, "slice"]).reindex(pd.MultiIndex.from_product([titles, slices]))
+    shape = (len(titles), len(slices))
+    differences = cells["difference"].to_numpy(np.float64).reshape(shape)
+    unsure = ((cells["low"] <= 0) & (cells["high"] >= 0)).to_numpy().reshape(shape)
+    text = [[_signed(*cell) for cell in zip(*row, strict=True)] for row in zip(differences, unsure, strict=True)]
+    reach = float(np.nanmax(np.abs(differences), initial=1e-9))
+    figure = go.Figure(
+        go.Heatmap(
+            z=differences,
+            x=[plain(name).replace(" (", "<br>(") for name in slices],
+            y=plain_all(titles),
+            text=text,
+            texttemplate="%{text}",
+            zmid=0,
+            zmin=-reach,
+            zmax=reach,
+            colorscale=DIVERGING,
+            colorbar={"title": {"text": f"{metric}<br>difference"}, "thickness": 12},
+            customdata=np.stack([cells[c].to_numpy().reshape(shape) for c in ("low", "high", "users")], axis=-1),
+            hovertemplate="%{y}, %{x}<br>%{z:+.4f} (%{customdata[0]:+.4f} to %{customdata[1]:+.4f})"
+            "<br>%{customdata[2]} users<extra></extra>",
+            xgap=2,
+            ygap=2,
+        )
+    )
+    dressed(figure, x="", y="", height=150 + 38 * len(titles))
+    figure.update_xaxes(side="top", title_text=f"Difference to {plain(baseline)}", showgrid=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return figure
+
+
+def _signed(value: float, unsure: bool) -> str:
+    """Return a difference with its sign, marked where its interval holds zero; empty where there is none."""
+    return "" if np.isnan(value) else f"{'~ ' if unsure else ''}{value:+.3f}"

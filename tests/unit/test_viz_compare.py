@@ -1,0 +1,101 @@
+"""Figures that compare models say what they show, hold the numbers given, and let no markup through."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_core.viz import theme
+from recsys_core.viz.compare import (
+    dots_with_intervals,
+    pareto_front,
+    precision_recall,
+    quality_against_time,
+    slice_differences,
+)
+from recsys_core.viz.progress import training_curve
+from recsys_core.viz.recommend import contributions
+
+
+@pytest.fixture
+def board() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "title": ["Popularity", "EASE", "<b>bold</b>"],
+            "family": ["floor", "linear", "neighbours"],
+            "mean": [0.1, 0.3, 0.2],
+            "low": [0.09, 0.28, 0.18],
+            "high": [0.11, 0.32, 0.22],
+            "users": [50, 50, 50],
+            "seconds": [0.01, 2.0, 3.0],
+        }
+    )
+
+
+def test_dots_stand_best_on_top_in_the_colour_of_their_family(board: pd.DataFrame) -> None:
+    figure = dots_with_intervals(board, metric="NDCG@10", baseline=0.1)
+    assert list(figure.layout.yaxis.ticktext) == ["Popularity", "&lt;b&gt;bold&lt;/b&gt;", "EASE"]
+    ease = next(trace for trace in figure.data if trace.name == "linear")
+    assert (ease.x[0], ease.y[0], ease.marker.color) == (0.3, 2, theme.GREEN)
+    assert ease.error_x.array[0] == pytest.approx(0.02)
+    assert "NDCG@10" in figure.layout.xaxis.title.text
+
+
+def test_pareto_front_keeps_what_nothing_beats() -> None:
+    cost = np.array([1.0, 2.0, 3.0, 2.0, np.nan])
+    quality = np.array([0.1, 0.3, 0.2, 0.3, 0.9])
+    assert pareto_front(cost, quality).tolist() == [True, True, False, True, False]
+
+
+def test_the_pareto_line_leaves_out_a_model_that_is_slower_and_worse(board: pd.DataFrame) -> None:
+    line, dots = quality_against_time(board, metric="NDCG@10").data
+    assert list(line.y) == [0.1, 0.3]
+    assert sorted(dots.y) == [0.1, 0.2, 0.3]
+    assert "<b>" not in "".join(dots.text)
+
+
+def test_precision_recall_draws_a_line_a_model_and_greys_the_rest() -> None:
+    rows = [
+        {"title": title, "family": "linear", "k": k, "precision": 1 / k, "recall": k / 10}
+        for title in ("EASE", "SLIM")
+        for k in (5, 1)
+    ]
+    figure = precision_recall(pd.DataFrame(rows), highlighted=["EASE"])
+    ease, slim = figure.data
+    assert list(ease.x) == [0.1, 0.5]
+    assert ease.line.color == theme.GREEN
+    assert slim.line.color == theme.REST
+
+
+def test_slices_mark_differences_that_may_be_zero() -> None:
+    table = pd.DataFrame(
+        {
+            "title": ["EASE", "EASE"],
+            "slice": ["All users", "New users"],
+            "difference": [0.2, 0.01],
+            "low": [0.1, -0.05],
+            "high": [0.3, 0.07],
+            "users": [100, 9],
+        }
+    )
+    heat = slice_differences(table, metric="NDCG@10", baseline="Popularity").data[0]
+    assert heat.text[0] == ("+0.200", "~ +0.010") or list(heat.text[0]) == ["+0.200", "~ +0.010"]
+    assert (heat.zmin, heat.zmax) == (-0.2, 0.2)
+
+
+def test_the_bars_of_an_explanation_end_at_the_score() -> None:
+    parts = pd.DataFrame({"title": ["Alien", "x" * 80, "Rest"], "weight": [0.5, -0.2, 0.1]})
+    bars = contributions(parts, score=0.4).data[0]
+    assert list(bars.measure) == ["relative", "relative", "relative", "total"]
+    assert sum(bars.x[:-1]) == pytest.approx(bars.x[-1])
+
+
+def test_a_training_curve_names_its_axes() -> None:
+    curve = pd.DataFrame({"step": [1, 2], "value": [0.9, 0.5]})
+    figure = training_curve(curve, name="loss", step="Epoch")
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("Epoch", "loss")
+
+
+def test_algorithms_of_one_family_share_a_colour_and_differ_in_symbol() -> None:
+    symbols = theme.family_symbols(["floor", "floor", "linear", "floor"])
+    assert len({symbols[0], symbols[1], symbols[3]}) == 3
+    assert theme.family_color("floor") == theme.family_color("unheard of")
