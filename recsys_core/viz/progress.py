@@ -1,5 +1,6 @@
 """Figures of a training: what it reported, step by step."""
 
+from html import escape
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -34,3 +35,26 @@ def training_curve(curve: pd.DataFrame, *, name: str, step: str = "Step", color:
         )
     )
     return dressed(figure, x=step, y=plain(name), height=260)
+
+
+def sparkline_svg(values: list[float], *, label: str, width: int = 96, height: int = 24) -> str:
+    """Return the course of a number as a small picture without axes, for a row of a table.
+
+    Args:
+        values: In the order of the steps.
+        label: What a screen reader says.
+        width: Pixels.
+        height: Pixels.
+    """
+    low, high = min(values), max(values)
+    reach, last = (high - low) or 1.0, max(1, len(values) - 1)
+    points = " ".join(
+        f"{2 + place * (width - 4) / last:.1f},{height - 3 - (value - low) / reach * (height - 6):.1f}"
+        for place, value in enumerate(values)
+    )
+    end = points.rsplit(" ", 1)[-1].split(",")
+    return (
+        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{escape(label)}"><polyline points="{points}" fill="none" stroke="{PALETTE[0]}" '
+        f'stroke-width="2"/><circle cx="{end[0]}" cy="{end[1]}" r="2.5" fill="{PALETTE[0]}"/></svg>'
+    )
