@@ -1,0 +1,155 @@
+"""Writing to disk so that a file is either whole or not there: aside, synced, renamed. Errors of the disk in words."""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from recsys_core.errors import StoreError
+
+_WORDS = {
+    errno.ENOSPC: "the disk is full; free some space and start it again",
+    errno.EDQUOT: "the disk quota is used up; free some space and start it again",
+    errno.EACCES: "this is not allowed; check who owns the folder",
+    errno.EPERM: "this is not allowed; check who owns the folder",
+    errno.EROFS: "the disk is read-only",
+    errno.EIO: "the disk reports an error of its own; check it before going on",
+}
+
+
+def store_error(path: Path, error: OSError) -> StoreError:
+    """Return what went wrong on disk as a sentence that says what to do."""
+    words = _WORDS.get(error.errno or 0, f"the system says: {error.strerror or error}")
+    return StoreError(f"Cannot write '{path.name}': {words}.")
+
+
+@contextlib.contextmanager
+def disk_errors_in_words(path: Path) -> Iterator[None]:
+    """Turn errors of the operating system into `StoreError`.
+
+    Raises:
+        StoreError: Anything that the operating system refused inside the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise store_error(path, error) from error
+
+
+@contextlib.contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Give a name beside `path` to write to; it takes the place of `path`, synced, when the block ends well.
+
+    Raises:
+        StoreError: The disk refused; what stood at `path` before is still there.
+    """
+    aside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+    try:
+        with disk_errors_in_words(path):
+            yield aside
+            sync(aside)
+            os.replace(aside, path)
+            sync(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one step: a reader sees the old one or the whole new one.
+
+    Raises:
+        StoreError: The disk refused.
+    """
+    with written_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON in one step; NaN is refused, since other readers of JSON do not know it.
+
+    Raises:
+        StoreError: The disk refused.
+    """
+    write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1))
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        StoreError: It is not there, or not whole.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise StoreError(f"'{path.name}' is missing in {path.parent}.") from error
+    except (OSError, ValueError) as error:
+        raise StoreError(f"'{path.name}' in {path.parent} cannot be read: {error}.") from error
+
+
+@contextlib.contextmanager
+def folder_written_aside(path: Path, staging: Path) -> Iterator[Path]:
+    """Give an empty folder in `staging` to fill; it becomes `path`, synced, when the block ends well.
+
+    If `path` exists by then, because another process was faster, that one stays and the new one is dropped.
+
+    Raises:
+        StoreError: The disk refused; nothing stands at `path` then.
+    """
+    aside = staging / f"{path.name}-{uuid4().hex[:8]}"
+    try:
+        with disk_errors_in_words(path):
+            aside.mkdir(parents=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield aside
+            for folder, _, names in os.walk(aside):
+                for name in names:
+                    sync(Path(folder, name))
+                sync(Path(folder))
+            _take_place(aside, path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _take_place(aside: Path, path: Path) -> None:
+    try:
+        os.rename(aside, path)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    sync(path.parent)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file at `path` (made if it is not there) against all other processes and threads.
+
+    Raises:
+        StoreError: The file cannot be opened, for instance because its folder was deleted.
+    """
+    with disk_errors_in_words(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk itself.
+
+    Raises:
+        OSError: The disk refused.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,69 @@
+"""An index of all runs in SQLite: it makes listing them fast, and is rebuilt from the folders whenever it is gone.
+
+Every row carries the `stamp` of the folder it was read from; a row whose stamp differs is read again.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+SCHEMA = "CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, stamp TEXT NOT NULL, card TEXT NOT NULL)"
+PUT = "INSERT INTO runs VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET stamp = excluded.stamp, card = excluded.card"
+WAIT_SECONDS = 10.0
+
+
+class RunIndex:
+    """What was read from the folders of runs, by id.
+
+    All errors of the database end in a warning in the log and an empty answer: the folders hold the truth.
+
+    Args:
+        path: The SQLite file; it is made on first writing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> dict[str, tuple[str, str]]:
+        """Return stamp and card (JSON) of each run."""
+
+        def rows(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+            return {run: (stamp, card) for run, stamp, card in connection.execute("SELECT id, stamp, card FROM runs")}
+
+        return self._with(rows) or {} if self.path.exists() else {}
+
+    def update(self, changed: Mapping[str, tuple[str, str]], gone: frozenset[str] = frozenset()) -> None:
+        """Put in what was read again, and take out what is gone."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            with connection:
+                connection.executemany(PUT, [(run, stamp, card) for run, (stamp, card) in changed.items()])
+                connection.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in gone])
+
+        if changed or gone:
+            self._with(write)
+
+    def _with(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Open the database for one piece of work; a broken file is thrown away."""
+        connection = None
+        try:
+            connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(SCHEMA)
+            return work(connection)
+        except sqlite3.OperationalError as error:
+            logger.warning("The index of runs is not used this time: %s.", error)
+        except sqlite3.DatabaseError as error:
+            logger.warning("The index of runs is broken (%s) and is built anew from the folders.", error)
+            for end in ("", "-wal", "-shm"):
+                self.path.with_name(self.path.name + end).unlink(missing_ok=True)
+        finally:
+            if connection is not None:
+                connection.close()
+        return None

@@ -1,0 +1,122 @@
+"""The progress of a job on disk: at most four lines a second, and no point of a curve is lost."""
+
+import contextlib
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from recsys_core.contracts import Progress
+from recsys_core.experiments.durable import disk_errors_in_words
+
+SECONDS_BETWEEN_LINES = 0.25
+TAIL_BYTES = 65_536
+"""The last line of a progress file is looked for in so many bytes."""
+
+
+class ProgressWriter:
+    """Takes progress messages and appends lines of JSON to a file.
+
+    A line holds `time` (Unix seconds), `began` (of its stage), `stage`, `step`, `total`, `values`, and `points`: the
+    (step, values) pairs since the line before. Lines come at most four a second, but the last one of each stage is
+    always written.
+
+    Args:
+        path: The file; it is continued if it exists.
+        clock: Returns Unix seconds.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._clock = clock
+        self._held: Progress | None = None
+        self._points: list[tuple[int, dict[str, float]]] = []
+        self._written_at = -math.inf
+        self._began = clock()
+        self._stage = ""
+        self.history: list[dict[str, Any]] = []
+
+    def __call__(self, progress: Progress) -> None:
+        """Take one message.
+
+        Raises:
+            StoreError: The disk refused the line.
+        """
+        if progress.stage != self._stage:
+            self.flush()
+            self._stage, self._began = progress.stage, self._clock()
+        values = {name: float(value) for name, value in progress.values.items() if math.isfinite(value)}
+        if values:
+            self._points.append((progress.step, values))
+            self.history.append({"stage": progress.stage, "step": progress.step, **values})
+        elif self._held is not None and self._held.step == progress.step:
+            values = dict(self._held.values)  # a loop's own report follows the note of its step
+        self._held = Progress(progress.stage, progress.step, progress.total, values)
+        finished = progress.total is not None and progress.step >= progress.total
+        if finished or abs(self._clock() - self._written_at) >= SECONDS_BETWEEN_LINES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held back.
+
+        Raises:
+            StoreError: The disk refused the line.
+        """
+        if self._held is None:
+            return
+        held, self._held = self._held, None
+        line = {
+            "time": self._clock(),
+            "began": self._began,
+            "stage": held.stage,
+            "step": held.step,
+            "total": held.total,
+            "values": dict(held.values),
+            "points": self._points,
+        }
+        with disk_errors_in_words(self._path), self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, allow_nan=False) + "\n")
+        self._points = []
+        self._written_at = self._clock()
+
+
+def read_last_line(path: Path) -> dict[str, Any] | None:
+    """Return the last whole line of a progress file, None if there is none."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - TAIL_BYTES))
+        for text in reversed(file.read().split(b"\n")):
+            line = _parsed(text)
+            if line is not None:
+                return line
+    return None
+
+
+def read_progress(path: Path) -> pd.DataFrame:
+    """Return all points and lines of a progress file: `time`, `stage`, `step`, `total` and one column a value."""
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        for text in file:
+            line = _parsed(text)
+            if line is None:
+                continue
+            common = {"time": line["time"], "stage": line["stage"], "total": line["total"]}
+            for step, values in [*line["points"], (line["step"], line["values"])]:
+                key = (line["stage"], step)
+                rows[key] = rows.get(key, {}) | common | {"step": step} | values
+    first = ["time", "stage", "step", "total"]
+    frame = pd.DataFrame(list(rows.values()))
+    return frame.reindex(columns=[*first, *(name for name in frame.columns if name not in first)])
+
+
+def _parsed(text: bytes) -> dict[str, Any] | None:
+    """Return a line, None for an empty or half-written one."""
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) else None

@@ -1,0 +1,194 @@
+"""What comes out of a job, and how it is kept: tables as Parquet, arrays as safetensors, the rest as JSON.
+
+Nothing is executed on reading. All files of a job are written into a folder aside first and then moved, the one with
+the numbers last, so that it stands for the whole.
+"""
+
+import contextlib
+import errno
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+import pandas as pd
+import psutil
+from numpy.typing import NDArray
+
+from recsys_core.errors import StoreError
+from recsys_core.experiments.durable import disk_errors_in_words, read_json, store_error, sync, write_json
+from recsys_core.models.base import Recommender
+from recsys_core.models.registry import make_model
+
+RESULT = "result.json"
+ENVIRONMENT = "environment.json"
+PER_USER = "per_user.parquet"
+LISTS = "lists.parquet"
+MODEL = "model.safetensors"
+FILES = (PER_USER, LISTS, MODEL, ENVIRONMENT, RESULT)
+PACKAGES = ("numpy", "scipy", "pandas", "numba", "torch", "duckdb", "pyarrow", "scikit-learn", "distributed")
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """The numbers of one finished model.
+
+    Args:
+        key: Its algorithm.
+        config: All its settings.
+        fit_seconds: Time of training, all folds together.
+        recommend_seconds: Time of making the lists of all test users, all folds together.
+        peak_memory_bytes: Memory at the peak of the job above what its process held before.
+        model_bytes: Size of what training learned.
+        work: Floating point operations of training as the model estimates them.
+        folds: Number of folds.
+        users: Users with test cases, counted once a fold.
+        metrics: Mean over users of each metric, None where it is undefined for all of them.
+        overall: Metrics that are not a mean over users, such as coverage; mean over folds.
+        history: Points of curves: `stage`, `step`, `fold` and one entry a value.
+        threads: Cores it was allowed to use.
+    """
+
+    key: str
+    config: dict[str, Any]
+    fit_seconds: float
+    recommend_seconds: float
+    peak_memory_bytes: int
+    model_bytes: int
+    work: float
+    folds: int
+    users: int
+    metrics: dict[str, float | None]
+    overall: dict[str, float | None]
+    history: list[dict[str, Any]] = field(default_factory=list)
+    threads: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Read back what was stored.
+
+        Raises:
+            StoreError: Something is missing in it.
+        """
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise StoreError(f"A stored result cannot be read: {error}; start that model again.") from error
+
+
+def save_job(
+    folder: Path, result: JobResult, per_user: pd.DataFrame, lists: pd.DataFrame, model: Recommender[Any]
+) -> None:
+    """Write all that came out of a job into its folder.
+
+    Raises:
+        StoreError: The disk refused; nothing new stands in the folder then.
+    """
+    from safetensors.numpy import save_file
+
+    aside = folder / f"aside-{uuid4().hex[:8]}"
+    try:
+        with disk_errors_in_words(folder), _safetensors_errors():
+            aside.mkdir()
+            per_user.to_parquet(aside / PER_USER, index=False)
+            lists.to_parquet(aside / LISTS, index=False)
+            save_file(dict(model.state()), aside / MODEL, metadata={"key": result.key})
+            write_json(aside / ENVIRONMENT, environment(result.threads))
+            write_json(aside / RESULT, result.to_json())
+            for name in FILES:
+                sync(aside / name)
+            for name in FILES:
+                os.replace(aside / name, folder / name)
+            sync(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def load_result(folder: Path) -> JobResult:
+    """Read the numbers of a finished job.
+
+    Raises:
+        StoreError: They are missing or broken.
+    """
+    return JobResult.from_json(read_json(folder / RESULT))
+
+
+def load_table(path: Path, **filters: Any) -> pd.DataFrame:
+    """Read a table of a finished job; with filters only the rows whose columns have these values.
+
+    Raises:
+        StoreError: It is missing or broken.
+    """
+    chosen = [(name, "==", value) for name, value in filters.items() if value is not None]
+    try:
+        return pd.read_parquet(path, filters=chosen or None)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"'{path.name}' of {path.parent.name} cannot be read; start that model again.") from error
+
+
+def load_model(folder: Path, key: str, config: Mapping[str, Any]) -> Recommender[Any]:
+    """Read a trained model back; no training, and nothing is executed.
+
+    Raises:
+        StoreError: It is missing or broken.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    model = make_model(key, dict(config))
+    try:
+        arrays: dict[str, NDArray[Any]] = load_file(folder / MODEL)
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"The stored model of '{folder.name}' cannot be read; start it again.") from error
+    model.load_state(arrays)
+    return model
+
+
+def environment(threads: int) -> dict[str, Any]:
+    """Return on what a job ran: versions, machine, threads."""
+    return {
+        "python": platform.python_version(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "system": platform.platform(),
+        "cpu": _cpu(),
+        "cores": psutil.cpu_count() or 1,
+        "memory_bytes": psutil.virtual_memory().total,
+        "threads": threads,
+        "host": platform.node(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu() -> str:
+    with contextlib.suppress(OSError), Path("/proc/cpuinfo").open(encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+@contextlib.contextmanager
+def _safetensors_errors() -> Iterator[None]:
+    """Turn what safetensors says about the disk into the operating system's own error."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        full = "No space left" in str(error)
+        raise store_error(Path(MODEL), OSError(errno.ENOSPC if full else 0, str(error))) from error
