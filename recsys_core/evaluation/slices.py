@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from recsys_core.columns import MODEL, USER
-from recsys_core.contracts import PAD, BoolArray, FloatArray, IntArray, Ragged, TopK
+from recsys_core.columns import FOLD, ITEM, MODEL, RANK, USER
+from recsys_core.contracts import FloatArray, IntArray, Ragged
 
 NORMAL_95 = 1.959964
 """Half width of a 95 % interval in standard errors."""
@@ -65,7 +65,8 @@ def slice_differences(
     The interval is the mean of the paired differences plus and minus 1.96 standard errors; NaN below two users.
 
     Args:
-        per_user: Model -> frame with `user` and one column a metric; NaN where the metric is undefined.
+        per_user: Model -> frame with `user` (and `fold`, if there are several) and one column a metric; NaN where the
+            metric is undefined. A user of several folds counts once, with the mean of the folds.
         slices: Name of the slice -> positions of its users, None for all.
         metrics: Name of the slice -> column of the metric to take there.
         baseline: The model to compare with, one of `per_user`.
@@ -74,17 +75,22 @@ def slice_differences(
         Columns `model`, `slice`, `difference`, `low`, `high`, `users`; the baseline itself is left out.
     """
     rows = []
-    base = per_user[baseline].set_index(USER)
-    for model, frame in per_user.items():
-        own = frame.set_index(USER)
-        for name, users in slices.items():
-            column = metrics[name]
-            if model == baseline or column not in own or column not in base:
+    for name, users in slices.items():
+        column = metrics[name]
+        values = {model: user_values(frame, column) for model, frame in per_user.items() if column in frame}
+        for model in values:
+            if model == baseline or baseline not in values:
                 continue
-            paired = (own[column] - base[column]).dropna()
-            values = paired if users is None else paired[paired.index.isin(users)]
-            rows.append({MODEL: model, "slice": name} | _mean_difference(values.to_numpy(np.float64)))
+            paired = (values[model] - values[baseline]).dropna()
+            chosen = paired if users is None else paired[paired.index.isin(users)]
+            rows.append({MODEL: model, "slice": name} | _mean_difference(chosen.to_numpy(np.float64)))
     return pd.DataFrame(rows, columns=[MODEL, "slice", "difference", "low", "high", "users"])
+
+
+def user_values(per_user: pd.DataFrame, column: str) -> pd.Series:
+    """Return one metric by user position; the mean over folds where a user stands in several."""
+    values = per_user.set_index(USER)[column]
+    return values if values.index.is_unique else values.groupby(level=0).mean()
 
 
 def _mean_difference(values: FloatArray) -> dict[str, float]:
@@ -95,38 +101,29 @@ def _mean_difference(values: FloatArray) -> dict[str, float]:
     return {"difference": mean, "low": mean - half, "high": mean + half, "users": len(values)}
 
 
-def shared_share(first: TopK, second: TopK) -> FloatArray:
-    """Return (B,) the share of the first model's items that the second one lists too; NaN for an empty list."""
-    listed = first.item != PAD
-    both: BoolArray = (first.item[:, :, None] == second.item[:, None, :]).any(axis=2) & listed
-    size = listed.sum(axis=1)
-    share: FloatArray = np.divide(both.sum(axis=1), size, out=np.full(len(first), np.nan), where=size > 0)
-    return share
-
-
 def disagreements(
-    users: IntArray, first: TopK, second: TopK, first_quality: FloatArray, second_quality: FloatArray
+    first: pd.DataFrame, second: pd.DataFrame, first_quality: pd.Series, second_quality: pd.Series, *, k: int
 ) -> pd.DataFrame:
     """Return the users on whom two models differ, the strongest difference in quality first, then in their lists.
 
     Args:
-        users: (B,) positions.
-        first: B lists of one model.
-        second: B lists of the other.
-        first_quality: (B,) a metric of the first model for each user; NaN where undefined.
-        second_quality: (B,) the same of the second.
+        first: Lists of one model: `user`, `fold`, `rank` from 1, `item`.
+        second: Lists of the other.
+        first_quality: A metric of the first model by user; NaN where undefined.
+        second_quality: The same of the second.
+        k: So many places of each list are looked at.
 
     Returns:
-        Columns `user`, `first`, `second`, `difference` (first minus second) and `shared`, the share of items in both.
+        Columns `user`, `first`, `second` (the qualities), `difference` (first minus second) and `shared`, the share of
+        the first model's items that the second one lists too.
     """
-    frame = pd.DataFrame(
-        {
-            USER: users,
-            "first": first_quality,
-            "second": second_quality,
-            "difference": first_quality - second_quality,
-            "shared": shared_share(first, second),
-        }
-    )
-    order = pd.DataFrame({"apart": -frame["difference"].abs(), "shared": frame["shared"], USER: frame[USER]})
-    return frame.loc[order.sort_values(["apart", "shared", USER], kind="stable").index].reset_index(drop=True)
+    place = [USER, FOLD, ITEM]
+    tops = [lists.loc[lists[RANK] <= k, place] for lists in (first, second)]
+    listed = tops[0].groupby(USER).size()
+    shared = tops[0].merge(tops[1], on=place).groupby(USER).size().reindex(listed.index, fill_value=0) / listed
+    frame = pd.DataFrame({"first": first_quality, "second": second_quality})
+    frame["difference"] = frame["first"] - frame["second"]
+    frame["shared"] = shared.reindex(frame.index)
+    frame = frame.rename_axis(USER).reset_index().assign(apart=-frame["difference"].abs().to_numpy())
+    ordered = frame.sort_values(["apart", "shared", USER], kind="stable")
+    return ordered.drop(columns="apart").reset_index(drop=True)

@@ -4,12 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_core.contracts import PAD, Ragged, TopK
-from recsys_core.evaluation.slices import disagreements, shared_share, slice_differences, user_slices
+from recsys_core.contracts import Ragged
+from recsys_core.evaluation.slices import disagreements, slice_differences, user_slices, user_values
 
 
-def lists(rows: list[list[int]]) -> TopK:
-    return TopK(np.array(rows), np.zeros((len(rows), len(rows[0]))))
+def lists(by_user: dict[int, list[int]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"user": user, "fold": 0, "rank": rank, "item": item}
+            for user, items in by_user.items()
+            for rank, item in enumerate(items, start=1)
+        ]
+    )
 
 
 def test_halves_part_users_by_length_and_by_popularity_of_their_history() -> None:
@@ -44,22 +50,16 @@ def test_differences_are_paired_and_leave_out_undefined_users() -> None:
     assert table.loc["all", "low"] == pytest.approx(0.1 - 1.959964 * 0.1 / 3**0.5)
 
 
-def test_shared_share_counts_items_and_no_padding() -> None:
-    share = shared_share(
-        lists([[1, 2, 3], [1, PAD, PAD], [PAD, PAD, PAD]]), lists([[3, 9, 1], [2, PAD, PAD], [1, 2, 3]])
-    )
-    assert share[:2] == pytest.approx([2 / 3, 0.0])
-    assert np.isnan(share[2])
+def test_a_user_of_several_folds_counts_once() -> None:
+    frame = pd.DataFrame({"user": [0, 0, 1], "fold": [0, 1, 0], "ndcg@10": [0.2, 0.4, 0.5]})
+    assert user_values(frame, "ndcg@10").to_dict() == pytest.approx({0: 0.3, 1: 0.5})
 
 
-def test_disagreements_begin_with_the_largest_difference() -> None:
-    table = disagreements(
-        np.array([5, 6, 7]),
-        lists([[1, 2], [1, 2], [1, 2]]),
-        lists([[1, 2], [3, 4], [3, 4]]),
-        np.array([0.5, 0.5, 0.1]),
-        np.array([0.5, 0.5, 0.9]),
-    )
+def test_disagreements_begin_with_the_largest_difference_then_the_least_shared() -> None:
+    first, second = lists({5: [1, 2], 6: [1, 2], 7: [1, 2]}), lists({5: [2, 9], 6: [3, 4], 7: [3, 4]})
+    quality = [pd.Series(values, index=[5, 6, 7]) for values in ([0.5, 0.5, 0.1], [0.5, 0.5, 0.9])]
+    table = disagreements(first, second, *quality, k=2)
     assert table["user"].tolist() == [7, 6, 5]
     assert table["difference"].tolist() == pytest.approx([-0.8, 0.0, 0.0])
-    assert table["shared"].tolist() == [0.0, 0.0, 1.0]
+    assert table["shared"].tolist() == [0.0, 0.0, 0.5]
+    assert disagreements(first, second, *quality, k=1)["shared"].tolist() == [0.0, 0.0, 0.0]
