@@ -1,0 +1,231 @@
+"""The real app in a real browser: a server of one's own for each test, a browser that tells on every error, and axe.
+
+A test fails, whatever it asserts, on an exception box, an error of a page, an error in the browser's console, or a
+Traceback in the server's log.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+
+ROOT = Path(__file__).resolve().parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MAC_CHROME = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--disable-extensions",
+]
+LOOKS = {
+    "wide-light": (1280, "light"),
+    "wide-dark": (1280, "dark"),
+    "narrow-light": (400, "light"),
+    "narrow-dark": (400, "dark"),
+}
+"""Widths and schemes in which every page is looked at."""
+PATIENCE_MS = 30_000
+
+ALLOWED_CONSOLE: tuple[str, ...] = ()
+"""Parts of console errors that are not ours; each with its reason."""
+ALLOWED_AXE: dict[str, tuple[str, str]] = {}
+"""Rule of axe -> (part of the selector it may name, reason)."""
+
+
+def chromium() -> str | None:
+    """Return the system's Chromium; None lets Playwright take the one that it brought."""
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    return found or (str(MAC_CHROME) if MAC_CHROME.is_file() else None)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    path = chromium()
+    return browser_type_launch_args | {"args": FLAGS} | ({"executable_path": path} if path else {})
+
+
+@dataclass
+class Server:
+    """A running app: its address, its workspace and its log."""
+
+    port: int
+    workspace: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        """End the web server alone, as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        return port
+
+
+def start_server(workspace: Path, log: Path, port: int | None = None) -> Server:
+    """Start the app on a free port and wait until it answers."""
+    port = port or free_port()
+    environment = os.environ | {"RECSCOPE_WORKSPACE": str(workspace), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
+    command += ["--server.headless", "true", "--server.fileWatcherType", "none"]
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    server = Server(port, workspace, log, process)
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{server.url}/_stcore/health", timeout=1):
+                return server
+        except OSError:
+            time.sleep(0.05)
+    server.kill()
+    raise RuntimeError(f"The server did not start:\n{log.read_text()}")
+
+
+def end_family(workspace: Path) -> None:
+    """End the processes that the app left running for this workspace: the engine and its workers."""
+    ours = [process for process in psutil.process_iter(["environ"]) if _belongs(process, workspace)]
+    for process in ours:
+        process.kill()
+    psutil.wait_procs(ours, timeout=5)
+
+
+def _belongs(process: psutil.Process, workspace: Path) -> bool:
+    environment = process.info["environ"] or {}
+    return process.pid != os.getpid() and environment.get("RECSCOPE_WORKSPACE") == str(workspace)
+
+
+@pytest.fixture
+def start(own_workspace: Path, tmp_path: Path) -> Iterator[Callable[[], Server]]:
+    """Start servers on this test's workspace; all are ended with the test, and their log must hold no Traceback."""
+    servers: list[Server] = []
+    log = tmp_path / "server.log"
+
+    def start_one(port: int | None = None) -> Server:
+        servers.append(start_server(own_workspace, log, port))
+        return servers[-1]
+
+    yield start_one
+    for server in servers:
+        server.kill()
+    end_family(own_workspace)
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.fixture
+def server(start: Callable[[], Server]) -> Server:
+    """A fresh server with an empty workspace."""
+    return start()
+
+
+@dataclass
+class Watch:
+    """What a browser page complained about."""
+
+    errors: list[str] = field(default_factory=list)
+
+    def console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not any(part in message.text for part in ALLOWED_CONSOLE):
+            self.errors.append(f"console: {message.text} ({message.location.get('url', '')})")
+
+    def attach(self, page: Page) -> None:
+        page.on("console", self.console)
+        page.on("pageerror", lambda error: self.errors.append(f"page error: {error}"))
+        page.on("crash", lambda _: self.errors.append("the page crashed"))
+
+
+@contextmanager
+def watched(browser: Browser, width: int = 1280, scheme: str = "light") -> Iterator[Page]:
+    """Open a page of the given width and scheme; complain at the end about everything that it reported."""
+    height = 900 if width > 600 else 850
+    context: BrowserContext = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if scheme == "dark" else "light",
+        accept_downloads=True,
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    watch = Watch()
+    watch.attach(page)
+    try:
+        yield page
+        assert page.get_by_test_id("stException").count() == 0, page.get_by_test_id("stException").all_inner_texts()
+        assert not watch.errors, watch.errors
+    finally:
+        context.close()
+
+
+@pytest.fixture(params=LOOKS)
+def look(request: pytest.FixtureRequest) -> tuple[int, str]:
+    """Each width and scheme in turn."""
+    return LOOKS[request.param]
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page at 1280 pixels, in light."""
+    with watched(browser) as opened:
+        yield opened
+
+
+@pytest.fixture
+def looked_at(browser: Browser, look: tuple[int, str]) -> Iterator[Page]:
+    """A page in each look in turn."""
+    with watched(browser, *look) as opened:
+        yield opened
+
+
+def settled(page: Page) -> None:
+    """Wait until the script has run to its end."""
+    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def sideways(page: Page) -> int:
+    """Return by how many pixels the page is wider than the window; 0 is what we want."""
+    width: int = page.evaluate(
+        "() => { const main = document.querySelector('[data-testid=stMain]') ?? document.documentElement;"
+        " return Math.max(main.scrollWidth - main.clientWidth,"
+        " document.documentElement.scrollWidth - window.innerWidth); }"
+    )
+    return width
+
+
+def axe_findings(page: Page) -> list[str]:
+    """Return the serious and critical findings of axe that the list above does not explain, a line each."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    findings = []
+    for violation in Axe().run(page).response["violations"]:
+        for node in violation["nodes"]:
+            target = " ".join(str(part) for part in node["target"])
+            part, _reason = ALLOWED_AXE.get(violation["id"], (None, ""))
+            explained = part is not None and (part in target or part in node["html"])
+            if violation["impact"] in ("serious", "critical") and not explained:
+                findings.append(f"{violation['id']}: {target}: {node['html'][:200]}")
+    return findings
