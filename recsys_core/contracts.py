@@ -191,12 +191,17 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class RunContext:
-    """What surrounds a piece of work: chance, progress, the wish to stop, the cores to use. Passed in, never global."""
+    """What surrounds a piece of work: chance, progress, the wish to stop, the cores to use. Passed in, never global.
+
+    `validate`, if given, is called with the model after each epoch of iterative algorithms; the numbers that it returns
+    (such as ndcg@10 on the validation part) are reported beside the loss.
+    """
 
     seed: int = 42
     report: Callable[[Progress], None] = _ignore
     stop_requested: Callable[[], bool] = _never
     threads: int = 1
+    validate: Callable[[Any], Mapping[str, float]] | None = None
 
     def rng(self, *path: str) -> np.random.Generator:
         """Return the stream of random numbers of that name: the same for a seed, whatever else was drawn before."""
@@ -257,6 +262,7 @@ class ModelInfo:
         abilities: What it can do beside ranking.
         personal: False if everybody gets the same list (before removing what they have seen).
         folds_in: True if an unknown person's history changes what they get.
+        stochastic: True if random numbers enter: another seed, or another order of items, gives other scores.
     """
 
     key: str
@@ -269,6 +275,7 @@ class ModelInfo:
     abilities: frozenset[Ability] = frozenset()
     personal: bool = True
     folds_in: bool = True
+    stochastic: bool = False
 
 
 @dataclass(frozen=True, eq=False)

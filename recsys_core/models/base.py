@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from recsys_core.contracts import PAD, FloatArray, ModelConfig, ModelInfo, QueryBatch, RunContext, TopK
 from recsys_core.data import Dataset
-from recsys_core.errors import DataError, NotFitted, StoreError
+from recsys_core.errors import CannotScore, DataError, NotFitted, StoreError
 from recsys_core.models.topk import top_k
 
 C = TypeVar("C", bound=ModelConfig)
@@ -66,8 +66,10 @@ class Recommender(ABC, Generic[C]):
 
         Raises:
             NotFitted: The model was not trained.
+            CannotScore: The query names users or items that were not in the training data.
         """
         self._require_fitted()
+        self._require_known(query)
         return self._score(query)
 
     @abstractmethod
@@ -141,6 +143,28 @@ class Recommender(ABC, Generic[C]):
 
     def _loaded(self) -> None:
         """Build what is derived from the fitted arrays; called after loading."""
+
+    def _measured(self, ctx: RunContext) -> Mapping[str, float]:
+        """Let the run validate the model in the middle of training, as if it were finished; no numbers if it does not."""
+        if ctx.validate is None:
+            return {}
+        self.is_fitted = True
+        try:
+            return ctx.validate(self)
+        finally:
+            self.is_fitted = False
+
+    def _require_known(self, query: QueryBatch) -> None:
+        """Refuse positions that would be read outside the arrays of compiled loops."""
+        for what, positions, lowest, size in (
+            ("item", query.history.values, 0, self.n_items),
+            ("user", query.user, PAD, self.n_users),
+        ):
+            if len(positions) and not lowest <= positions.min() <= positions.max() < size:
+                raise CannotScore(
+                    f"A query names {what} positions from {positions.min()} to {positions.max()}, but {self.info.title} "
+                    f"was trained with {size} {what}s; ask with the positions of its training data."
+                )
 
     def _forget(self) -> None:
         self.is_fitted = False

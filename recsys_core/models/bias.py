@@ -1,0 +1,98 @@
+"""Biases: some people rate higher than others, some items are rated higher than others, and nothing else.
+
+    mu                         mean of all ratings
+    b_i = sum_u (r_ui - mu) / (|R(i)| + shrinkage)
+    b_u = sum_i (r_ui - mu - b_i) / (|P(u)| + shrinkage)
+
+With `terms="user"` or `"item"` only one of the two is kept, so b_u is then taken from mu alone, and without shrinkage the
+prediction is that user's or item's mean rating.
+
+Source: Koren 2010, "Factor in the Neighbors", section 2.1, with one shrinkage for both terms instead of two.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import csr_array
+
+from recsys_core.contracts import (
+    Ability,
+    Explanation,
+    FloatArray,
+    IntArray,
+    Knob,
+    ModelConfig,
+    ModelInfo,
+    Need,
+    QueryBatch,
+    RunContext,
+)
+from recsys_core.data import Dataset
+from recsys_core.models.base import Recommender
+from recsys_core.models.histories import history_matrix
+
+
+class BiasConfig(ModelConfig):
+    """Settings of the bias model."""
+
+    terms: Annotated[Literal["global", "user", "item", "user_item"], Knob()] = "user_item"
+    """Which deviations from the global mean are learned."""
+    shrinkage: Annotated[float, Field(ge=0, le=1e6), Knob(0, 100, symbol=r"\beta")] = 0.0
+    """Imagined ratings, equal to the mean, that are added to each user and item; 0 gives plain means."""
+
+
+class Bias(Recommender[BiasConfig]):
+    """Predicts a rating from how this person rates and how this item is rated."""
+
+    info: ClassVar[ModelInfo] = ModelInfo(
+        key="bias",
+        title="Biases",
+        family="floor",
+        idea="Recommends what is rated above the mean; a person's own mean moves all predictions alike.",
+        formula=r"\hat{r}_{ui} = \mu + b_u + b_i",
+        source="Koren 2010, section 2.1",
+        needs=frozenset({Need.RATINGS}),
+        abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
+        personal=False,
+    )
+    config_type = BiasConfig
+    fitted = ("mean", "scale", "item_bias")
+
+    def _fit(self, train: Dataset, ctx: RunContext) -> None:
+        for _ in ctx.track(range(1), stage="average the ratings"):
+            ratings = train.matrix("rating")  # (U, I)
+            assert train.rating_scale is not None
+            self.scale = np.array([train.rating_scale.low, train.rating_scale.high])
+            self.mean = np.array(ratings.data.mean(dtype=np.float64))
+            self.item_bias = np.zeros(self.n_items)  # (I,)
+            if self.config.terms in ("item", "user_item"):
+                deviations = ratings.data - self.mean
+                self.item_bias = self._shrunk_mean(ratings.indices, deviations, self.n_items)
+
+    def _score(self, query: QueryBatch) -> FloatArray:
+        return self.mean + self.item_bias + self._user_bias(query)[:, None]
+
+    def predict_ratings(self, query: QueryBatch) -> FloatArray:
+        """Return (B, I) predictions, clipped to the rating scale."""
+        return np.clip(self.score(query), *self.scale)
+
+    def explain(self, query: QueryBatch, item: int) -> Explanation:
+        """Split a score into the item's term (its source is the item itself) and what holds for all items."""
+        score = float(self.score(query)[0, item])
+        weights = self.item_bias[[item]]
+        return Explanation(item, score, "terms", np.array([item]), weights, score - float(weights.sum()))
+
+    def _user_bias(self, query: QueryBatch) -> FloatArray:
+        """(B,) from the history that the query carries, so that unknown people are treated like known ones."""
+        if self.config.terms not in ("user", "user_item"):
+            return np.zeros(len(query))
+        ratings: csr_array = history_matrix(query, self.n_items, "rating")
+        deviations = ratings.data - self.mean - self.item_bias[ratings.indices]
+        return self._shrunk_mean(np.repeat(np.arange(len(query)), np.diff(ratings.indptr)), deviations, len(query))
+
+    def _shrunk_mean(self, group: IntArray, values: FloatArray, groups: int) -> FloatArray:
+        """Return (G,) sum / (number + shrinkage) of the values of each group; 0 for an empty group."""
+        sums = np.bincount(group, values, minlength=groups)
+        weight = np.bincount(group, minlength=groups) + self.config.shrinkage
+        return np.divide(sums, weight, out=np.zeros(groups), where=weight > 0)

@@ -1,0 +1,194 @@
+"""Biased matrix factorisation: users and items as points in a space of tastes.
+
+    r_ui = mu + b_u + b_i + p_u . q_i
+
+mu is the mean rating. The rest is learned by stochastic gradient descent: the ratings are visited one after the other, in another
+random order each epoch, and each one moves the four parts that predict it a little way against its error e = r - r_ui:
+
+    b_u += learning_rate (e - regularization b_u)         p_u += learning_rate (e q_i - regularization p_u)
+    b_i += learning_rate (e - regularization b_i)         q_i += learning_rate (e p_u - regularization q_i)
+
+An unknown person, or one without training ratings, is folded in: with the items fixed, the b_u and p_u that fit the history
+best solve a ridge regression, whose penalty, like that of the descent, counts once for each rating. A training user is
+scored by what training gave them. Users and items without ratings have factors 0, so their prediction is made of biases alone.
+
+Data without ratings are refused: with every value 1 there is nothing to regress.
+
+Source: Koren, Bell and Volinsky 2009, "Matrix Factorization Techniques", eq. 4 and 5; defaults as in Surprise's SVD.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from recsys_core.contracts import (
+    PAD,
+    Ability,
+    FloatArray,
+    IntArray,
+    Knob,
+    ModelConfig,
+    ModelInfo,
+    Need,
+    QueryBatch,
+    RunContext,
+)
+from recsys_core.data import Dataset
+from recsys_core.models.base import Recommender
+from recsys_core.models.compiled import compiled_fast
+from recsys_core.models.histories import history_matrix
+from recsys_core.training.epochs import run_epochs
+
+INITIAL_SPREAD = 0.1
+"""Standard deviation of the factors before training."""
+
+
+class BiasedMFConfig(ModelConfig):
+    """Settings of biased matrix factorisation."""
+
+    factors: Annotated[int, Field(ge=1, le=2000), Knob(8, 256, scale="log", symbol="D")] = 100
+    """Coordinates of each user and item."""
+    epochs: Annotated[int, Field(ge=1, le=1000), Knob(5, 100, scale="log")] = 20
+    """How often the descent goes through all ratings."""
+    learning_rate: Annotated[float, Field(gt=0, le=1), Knob(1e-3, 0.05, scale="log", symbol=r"\gamma")] = 0.005
+    """Length of each step against the gradient."""
+    regularization: Annotated[float, Field(ge=0, le=10), Knob(1e-3, 0.5, scale="log", symbol=r"\lambda")] = 0.02
+    """Pull of every parameter towards 0."""
+
+
+class BiasedMF(Recommender[BiasedMFConfig]):
+    """Predicts a rating from biases and from how near the user's point lies to the item's."""
+
+    info: ClassVar[ModelInfo] = ModelInfo(
+        key="biased_mf",
+        title="Biased matrix factorisation",
+        family="latent factors",
+        idea="Finds a few hidden tastes that explain the ratings, and how much of each a person and an item have.",
+        formula=r"\hat{r}_{ui} = \mu + b_u + b_i + p_u^\top q_i",
+        source="Koren, Bell and Volinsky 2009, eq. 4",
+        needs=frozenset({Need.RATINGS}),
+        abilities=frozenset({Ability.PREDICTS_RATINGS}),
+        stochastic=True,
+    )
+    config_type = BiasedMFConfig
+    fitted = ("mean", "rating_range", "user_bias", "item_bias", "user_factors", "item_factors", "trained")
+
+    def _fit(self, train: Dataset, ctx: RunContext) -> None:
+        ratings = train.matrix("rating")  # (U, I)
+        users = np.repeat(np.arange(self.n_users, dtype=np.int32), np.diff(ratings.indptr))
+        assert train.rating_scale is not None
+        self.rating_range = np.array([train.rating_scale.low, train.rating_scale.high])
+        self.mean = np.array(ratings.data.mean(dtype=np.float64))
+        self.trained = np.bincount(users, minlength=self.n_users) > 0  # (U,)
+        self._draw_parameters(self.trained, np.bincount(ratings.indices, minlength=self.n_items) > 0, ctx)
+        rng = ctx.rng("biased_mf", "order")
+
+        def one_epoch(number: int) -> Mapping[str, float]:
+            order = rng.permutation(len(users))
+            error = descend(
+                users[order],
+                ratings.indices[order],
+                ratings.data[order] - np.float32(self.mean),
+                self.user_bias,
+                self.item_bias,
+                self.user_factors,
+                self.item_factors,
+                np.float32(self.config.learning_rate),
+                np.float32(self.config.regularization),
+            )
+            return {"rmse": float(np.sqrt(error / len(users)))} | dict(self._measured(ctx))
+
+        run_epochs(one_epoch, self.config.epochs, ctx)
+
+    def _draw_parameters(self, rated_users: IntArray, rated_items: IntArray, ctx: RunContext) -> None:
+        rng, width = ctx.rng("biased_mf", "start"), self.config.factors
+        self.user_bias = np.zeros(self.n_users, dtype=np.float32)  # (U,)
+        self.item_bias = np.zeros(self.n_items, dtype=np.float32)  # (I,)
+        self.user_factors = rng.normal(0.0, INITIAL_SPREAD, (self.n_users, width)).astype(np.float32)  # (U, D)
+        self.item_factors = rng.normal(0.0, INITIAL_SPREAD, (self.n_items, width)).astype(np.float32)  # (I, D)
+        self.user_factors[~rated_users] = 0.0
+        self.item_factors[~rated_items] = 0.0
+
+    def _score(self, query: QueryBatch) -> FloatArray:
+        bias, factors = self._people(query)
+        # einsum without BLAS adds in one order, however many people are asked for at a time
+        product = np.einsum("bd,id->bi", factors, self.item_factors.astype(np.float64), optimize=False)
+        return float(self.mean) + bias[:, None] + self.item_bias + product
+
+    def predict_ratings(self, query: QueryBatch) -> FloatArray:
+        """Return (B, I) predictions, clipped to the rating scale."""
+        return np.clip(self.score(query), *self.rating_range)
+
+    def _people(self, query: QueryBatch) -> tuple[FloatArray, FloatArray]:
+        """(B,) bias and (B, D) factors: those of training where there are any, else fitted to the history."""
+        known = (query.user != PAD) & self.trained[query.user]
+        bias, factors = np.zeros(len(query)), np.zeros((len(query), self.config.factors))
+        bias[known], factors[known] = self.user_bias[query.user[known]], self.user_factors[query.user[known]]
+        histories = history_matrix(query, self.n_items, "rating")
+        for person in np.flatnonzero(~known & (np.diff(histories.indptr) > 0)):
+            entries = slice(histories.indptr[person], histories.indptr[person + 1])
+            bias[person], factors[person] = self._folded_in(histories.indices[entries], histories.data[entries])
+        return bias, factors
+
+    def _folded_in(self, items: IntArray, ratings: FloatArray) -> tuple[float, FloatArray]:
+        """Return b_u and p_u (D,) that minimise sum (r - r_ui)^2 + regularization (b_u^2 + |p_u|^2) over the history."""
+        inputs = np.column_stack([np.ones(len(items)), self.item_factors[items]])  # (n, 1 + D)
+        target = ratings - self.mean - self.item_bias[items]
+        penalty = max(self.config.regularization, 1e-6) * len(items) * np.eye(inputs.shape[1])
+        solution = np.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ target)
+        return float(solution[0]), solution[1:]
+
+    @classmethod
+    def memory_estimate(cls, config: BiasedMFConfig, n_users: int, n_items: int, n_interactions: int) -> int:
+        """Return the bytes of the factors, drawn in double precision, and of the ratings with one shuffled copy."""
+        return (n_users + n_items) * config.factors * 12 + 60 * n_interactions
+
+    @classmethod
+    def work_estimate(cls, config: BiasedMFConfig, n_users: int, n_items: int, n_interactions: int) -> float:
+        """Return the operations of the descent: ten for each factor, rating and epoch."""
+        return 10.0 * config.factors * config.epochs * n_interactions
+
+
+@compiled_fast
+def descend(
+    users: IntArray,
+    items: IntArray,
+    ratings: FloatArray,
+    user_bias: FloatArray,
+    item_bias: FloatArray,
+    user_factors: FloatArray,
+    item_factors: FloatArray,
+    learning_rate: np.float32,
+    regularization: np.float32,
+) -> float:
+    """Visit the ratings once, in the order given, and return the sum of squared errors met on the way.
+
+    Args:
+        users: (N,) who rated.
+        items: (N,) what.
+        ratings: (N,) how, less the mean of all ratings.
+        user_bias: (U,) changed in place, as are the next three.
+        item_bias: (I,).
+        user_factors: (U, D).
+        item_factors: (I, D).
+        learning_rate: Length of a step.
+        regularization: Pull towards 0.
+    """
+    squared = 0.0
+    for rating in range(len(ratings)):
+        user, item = users[rating], items[rating]
+        p, q = user_factors[user], item_factors[item]
+        predicted = user_bias[user] + item_bias[item]
+        for d in range(len(p)):
+            predicted += p[d] * q[d]
+        error = ratings[rating] - predicted
+        squared += error * error
+        user_bias[user] += learning_rate * (error - regularization * user_bias[user])
+        item_bias[item] += learning_rate * (error - regularization * item_bias[item])
+        for d in range(len(p)):
+            p_before = p[d]
+            p[d] += learning_rate * (error * q[d] - regularization * p_before)
+            q[d] += learning_rate * (error * p_before - regularization * q[d])
+    return squared

@@ -1,0 +1,135 @@
+"""What the two neighbourhood models share: their settings, and what a rating is compared with."""
+
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import csr_array
+
+from recsys_core.contracts import FloatArray, Knob, ModelConfig
+from recsys_core.data import Dataset
+from recsys_core.errors import CannotScore, DataError
+from recsys_core.models.similarity import KINDS, Measure, SimilarityName
+
+RATINGS_ONLY = ("pearson", "adjusted_cosine", "msd")
+"""Similarities that say nothing where all values are 1."""
+
+
+class NeighbourConfig(ModelConfig):
+    """Settings of the neighbourhood models."""
+
+    neighbors: Annotated[int, Field(ge=1, le=10_000), Knob(5, 500, scale="log", symbol="k")] = 40
+    """How many of the most similar ones have a say."""
+    similarity: Annotated[SimilarityName, Knob(symbol="s")] = "cosine"
+    """How alike two are: see the formulas. All but cosine and jaccard need ratings."""
+    centering: Annotated[Literal["none", "mean", "zscore"], Knob()] = "none"
+    """What a rating is compared with: nothing, the own mean, or the own mean in units of the own spread. Needs ratings."""
+    shrinkage: Annotated[float, Field(ge=0, le=10_000), Knob(0, 200, symbol=r"\beta")] = 0.0
+    """Similarities that rest on fewer shared entries than this are reduced; 0 believes them all."""
+    min_overlap: Annotated[int, Field(ge=1, le=1000), Knob(1, 20)] = 1
+    """Shared entries below which two are not similar at all."""
+    aggregation: Annotated[Literal["sum", "mean"], Knob()] = "sum"
+    """How an item is scored for ranking: the sum of its support, or the predicted rating (the weighted mean)."""
+    shrinkage_form: Annotated[Literal["linear", "hyperbolic"], Knob(advanced=True)] = "linear"
+    """How shrinkage acts on n shared entries: min(n, shrinkage) / shrinkage, or n / (n + shrinkage)."""
+
+    @property
+    def measure(self) -> Measure:
+        """The similarity, as compiled code takes it."""
+        hyperbolic = self.shrinkage_form == "hyperbolic"
+        return Measure(KINDS[self.similarity], self.shrinkage, hyperbolic, self.min_overlap)
+
+
+class Scale(NamedTuple):
+    """The ratings as a whole: bounds of the scale (NaN where people did not rate), mean and standard deviation."""
+
+    low: float
+    high: float
+    mean: float
+    spread: float
+
+
+class Level(NamedTuple):
+    """What the ratings of each of R rows are compared with: `mean` (R,) and `spread` (R,), 0 and 1 without centring."""
+
+    mean: FloatArray
+    spread: FloatArray
+
+
+def training_values(config: NeighbourConfig, train: Dataset, title: str) -> csr_array:
+    """Return the (U, I) matrix to learn from: ratings where there are any, else 1 for each pair that occurred.
+
+    Raises:
+        DataError: The settings compare ratings and there are none.
+    """
+    if train.has_ratings:
+        return train.matrix("rating")
+    for setting, value, needs in (
+        ("similarity", config.similarity, config.similarity in RATINGS_ONLY),
+        ("centering", config.centering, config.centering != "none"),
+        ("aggregation", config.aggregation, config.aggregation == "mean"),
+    ):
+        if needs:
+            raise DataError(
+                f"{title} with {setting}={value} compares ratings, which '{train.name}' does not have; "
+                "use similarity=cosine or jaccard, centering=none and aggregation=sum."
+            )
+    return train.matrix("binary")
+
+
+def rating_range(train: Dataset) -> FloatArray:
+    """Return (2,) the lowest and highest rating of the scale, NaN where people did not rate."""
+    return np.array(
+        [np.nan, np.nan] if train.rating_scale is None else [train.rating_scale.low, train.rating_scale.high]
+    )
+
+
+def scale_of(ratings: csr_array, bounds: FloatArray) -> Scale:
+    """Return the scale of training ratings whose lowest and highest possible value are `bounds` (2,)."""
+    values = ratings.data.astype(np.float64)
+    return Scale(float(bounds[0]), float(bounds[1]), float(values.mean()), float(values.std()))
+
+
+def require_ratings(scale: Scale, title: str) -> None:
+    """Refuse to predict ratings from data that had none.
+
+    Raises:
+        CannotScore: There were no ratings in training.
+    """
+    if np.isnan(scale.low):
+        raise CannotScore(f"{title} cannot predict ratings: it was trained on data without them.")
+
+
+def levels(matrix: csr_array, centering: str, scale: Scale) -> Level:
+    """Return the level of each row of an (R, C) matrix of ratings.
+
+    A row without entries has the mean of all ratings, a row whose entries are all alike the spread of all ratings.
+
+    Args:
+        matrix: Ratings.
+        centering: "none", "mean" or "zscore".
+        scale: Of the training ratings.
+    """
+    rows = matrix.shape[0]
+    if centering == "none":
+        return Level(np.zeros(rows), np.ones(rows))
+    row, number = np.repeat(np.arange(rows), np.diff(matrix.indptr)), np.diff(matrix.indptr)
+    mean = np.full(rows, scale.mean)
+    np.divide(np.bincount(row, matrix.data, minlength=rows), number, out=mean, where=number > 0)
+    if centering == "mean":
+        return Level(mean, np.ones(rows))
+    squares = np.bincount(row, np.square(matrix.data - mean[row]), minlength=rows)
+    spread = np.sqrt(np.divide(squares, number, out=np.zeros(rows), where=number > 0))
+    return Level(mean, np.where(spread > 1e-9, spread, scale.spread if scale.spread > 0 else 1.0))
+
+
+def centred(matrix: csr_array, level: Level) -> csr_array:
+    """Return the (R, C) matrix of deviations of each entry from its row's level, in units of the row's spread."""
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    deviations = (matrix.data - level.mean[row]) / level.spread[row]
+    return csr_array((deviations, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def fallback_ratings(level: Level, centering: str, scale: Scale) -> FloatArray:
+    """Return (R,) what to predict where no neighbour helps: the own mean in models that centre, else that of all."""
+    return np.full(len(level.mean), scale.mean) if centering == "none" else level.mean

@@ -1,0 +1,179 @@
+"""How alike two rows of a matrix are: two users by the items they share, or two items by their users.
+
+With x and y the two rows, sums over the n columns that *both* have (co-rated), unless said otherwise:
+
+    cosine            sum x y / (|x| |y|), lengths over *all* entries of each row
+    adjusted_cosine   sum x y / sqrt(sum x^2 sum y^2), after taking each column's mean from its entries
+    pearson           the correlation of x and y: means, too, are over the n shared columns
+    msd               1 / (1 + sum (x - y)^2 / n)
+    jaccard           n / (|columns of x| + |columns of y| - n), whatever the values
+
+A pair with n < min_overlap has similarity 0. Few shared columns make a similarity easy to reach by chance, so it can be
+shrunk: linear, min(n, shrinkage) / shrinkage (Herlocker et al. 1999), or hyperbolic, n / (n + shrinkage) (Bell and Koren 2007).
+
+Source: pearson and the weighted mean in the source document, section 2.1; adjusted cosine, the document's 'normalised
+cosine', in Sarwar et al. 2001, "Item-Based Collaborative Filtering", section 3.1.3; msd as in Surprise.
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from recsys_core.contracts import FloatArray, IntArray
+from recsys_core.models.compiled import compiled
+
+SimilarityName = Literal["pearson", "cosine", "adjusted_cosine", "msd", "jaccard"]
+COSINE, JACCARD, ADJUSTED_COSINE, PEARSON, MSD = range(5)
+KINDS = {"cosine": COSINE, "jaccard": JACCARD, "adjusted_cosine": ADJUSTED_COSINE, "pearson": PEARSON, "msd": MSD}
+"""The names as numbers, for compiled code; those up to JACCARD need no sums of squares over the shared columns."""
+
+N, X, Y, XX, YY, XY = range(6)
+"""Columns of the table of sums that is kept for each row while one row is compared with all."""
+
+
+class Measure(NamedTuple):
+    """Which similarity, and how it is shrunk; see the module."""
+
+    kind: int
+    shrinkage: float
+    hyperbolic: bool
+    min_overlap: int
+
+
+class Rows(NamedTuple):
+    """The R rows that are compared, stored by column: whoever shares a column is found without searching.
+
+    `row` and `value` (N,) hold the entries of column c at `start[c]:start[c + 1]`; `length` (R,) is the Euclidean norm of
+    each row, `size` (R,) its number of entries.
+    """
+
+    start: IntArray
+    row: IntArray
+    value: FloatArray
+    length: FloatArray
+    size: IntArray
+
+
+def rows_by_column(matrix: csr_array) -> Rows:
+    """Return the rows of an (R, C) matrix ready for comparison; entries with value 0 count as entries."""
+    by_column = matrix.tocsc()
+    by_row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    squares = np.bincount(by_row, np.square(matrix.data, dtype=np.float64), minlength=matrix.shape[0])
+    return Rows(
+        start=by_column.indptr.astype(np.int64),
+        row=by_column.indices.astype(np.int32),
+        value=by_column.data.astype(np.float32),
+        length=np.sqrt(squares),
+        size=np.diff(matrix.indptr).astype(np.int64),
+    )
+
+
+@compiled
+def compare_with_all(
+    measure: Measure, rows: Rows, columns: IntArray, values: FloatArray, sums: FloatArray
+) -> FloatArray:
+    """Return (R,) how similar each row is to the row x that has `values` in `columns`; 0 where nothing is shared.
+
+    Args:
+        measure: Which similarity.
+        rows: The rows to compare with.
+        columns: (n_x,) columns of x.
+        values: (n_x,) its values there.
+        sums: (R, 6) room to work in; holds the sums of each pair afterwards.
+    """
+    sums[:] = 0.0
+    if measure.kind <= JACCARD:
+        _add_products(rows, columns, values, sums)
+    else:
+        _add_all_sums(rows, columns, values, sums)
+    length = np.sqrt(np.sum(values.astype(np.float64) ** 2))
+    similarity = np.zeros(len(sums))
+    for row in range(len(sums)):
+        shared = sums[row, N]
+        if shared >= max(measure.min_overlap, 1):
+            pure = _similarity(measure.kind, sums[row], length, rows.length[row], len(columns), rows.size[row])
+            similarity[row] = pure * _trust(shared, measure.shrinkage, measure.hyperbolic)
+    return similarity
+
+
+@compiled
+def _add_products(rows: Rows, columns: IntArray, values: FloatArray, sums: FloatArray) -> None:
+    for entry in range(len(columns)):
+        x = values[entry]
+        for place in range(rows.start[columns[entry]], rows.start[columns[entry] + 1]):
+            row = rows.row[place]
+            sums[row, N] += 1.0
+            sums[row, XY] += x * rows.value[place]
+
+
+@compiled
+def _add_all_sums(rows: Rows, columns: IntArray, values: FloatArray, sums: FloatArray) -> None:
+    for entry in range(len(columns)):
+        x = np.float64(values[entry])
+        for place in range(rows.start[columns[entry]], rows.start[columns[entry] + 1]):
+            y = np.float64(rows.value[place])
+            row = rows.row[place]
+            sums[row, N] += 1.0
+            sums[row, X] += x
+            sums[row, Y] += y
+            sums[row, XX] += x * x
+            sums[row, YY] += y * y
+            sums[row, XY] += x * y
+
+
+@compiled
+def _similarity(kind: int, sums: FloatArray, x_length: float, y_length: float, x_size: int, y_size: int) -> float:
+    """Return the similarity of one pair from its sums; 0 where it is not defined (a row without spread or length)."""
+    n, xx, yy, xy = sums[N], sums[XX], sums[YY], sums[XY]
+    if kind == COSINE:
+        return _ratio(xy, x_length * y_length)
+    if kind == JACCARD:
+        return n / (x_size + y_size - n)
+    if kind == ADJUSTED_COSINE:
+        return _ratio(xy, np.sqrt(xx * yy))
+    if kind == PEARSON:
+        x_spread = n * xx - sums[X] ** 2
+        y_spread = n * yy - sums[Y] ** 2
+        if x_spread <= 1e-9 * n * xx or y_spread <= 1e-9 * n * yy:  # one value only, up to rounding
+            return 0.0
+        return (n * xy - sums[X] * sums[Y]) / np.sqrt(x_spread * y_spread)
+    return 1.0 / (1.0 + max(0.0, xx + yy - 2.0 * xy) / n)
+
+
+@compiled
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator > 0.0 else 0.0
+
+
+@compiled
+def _trust(shared: float, shrinkage: float, hyperbolic: bool) -> float:
+    """Return the factor, up to 1, by which a similarity over `shared` columns is believed."""
+    if shrinkage <= 0.0:
+        return 1.0
+    if hyperbolic:
+        return shared / (shared + shrinkage)
+    return min(shared, shrinkage) / shrinkage
+
+
+@compiled
+def strongest(similarity: FloatArray, best: IntArray, strength: FloatArray) -> int:
+    """Fill `best` and `strength` (K,) with the rows of largest positive similarity, and return how many there are.
+
+    Strongest first; equal ones by smaller position.
+    """
+    found = 0
+    threshold = 0.0
+    for row in range(len(similarity)):
+        value = similarity[row]
+        if not value > threshold:
+            continue
+        place = found if found < len(best) else len(best) - 1
+        while place > 0 and strength[place - 1] < value:
+            strength[place], best[place] = strength[place - 1], best[place - 1]
+            place -= 1
+        strength[place], best[place] = value, row
+        found = min(found + 1, len(best))
+        if found == len(best):
+            threshold = strength[found - 1]
+    return found

@@ -1,0 +1,89 @@
+"""Linear algebra at full speed: the Gram matrix of sparse rows, and the inverse of a positive definite matrix."""
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotri
+from scipy.sparse import csr_array
+
+from recsys_core.contracts import FloatArray, IntArray, RunContext
+from recsys_core.errors import DataError
+from recsys_core.models.compiled import compiled
+from recsys_core.training.blocks import run_in_blocks
+
+GRAM_ROWS = 64
+"""Rows of the Gram matrix that a thread fills at a time."""
+
+
+def gram_matrix(interactions: csr_array, ctx: RunContext) -> FloatArray:
+    """Return the lower triangle of X^T X for a sparse (U, I) matrix X, as (I, I) float64; the upper triangle is 0.
+
+    Each row is summed by itself over the users of one item, so the order of additions, and with it the result, does not
+    depend on the number of threads.
+
+    Raises:
+        Cancelled: Between two rounds of blocks.
+    """
+    by_user, by_item = interactions.sorted_indices(), interactions.tocsc()
+    gram = np.zeros((interactions.shape[1], interactions.shape[1]))
+
+    def fill(first: int, end: int) -> None:
+        _fill_gram_rows(
+            by_item.indptr,
+            by_item.indices,
+            by_item.data,
+            by_user.indptr,
+            by_user.indices,
+            by_user.data,
+            gram,
+            first,
+            end,
+        )
+
+    run_in_blocks(fill, len(gram), GRAM_ROWS, ctx, stage="multiply items by items")
+    return gram
+
+
+@compiled
+def _fill_gram_rows(
+    users_start: IntArray,
+    users: IntArray,
+    user_values: FloatArray,
+    items_start: IntArray,
+    items: IntArray,
+    item_values: FloatArray,
+    gram: FloatArray,
+    first: int,
+    end: int,
+) -> None:
+    """Fill rows first..end of `gram`: for each user of the item, add their other items up to the diagonal."""
+    for item in range(first, end):
+        row = gram[item]
+        for place in range(users_start[item], users_start[item + 1]):
+            user = users[place]
+            value = np.float64(user_values[place])
+            for entry in range(items_start[user], items_start[user + 1]):
+                other = items[entry]
+                if other > item:
+                    break
+                row[other] += value * item_values[entry]
+
+
+def inverse_of_positive_definite(matrix: FloatArray) -> FloatArray:
+    """Return the lower triangle of the inverse by Cholesky (LAPACK potrf and potri); `matrix` is overwritten.
+
+    Half the work of a general inverse, which has to be told apart from its mirror image by LU factorisation.
+
+    Args:
+        matrix: (n, n) symmetric positive definite, float64, C order; only its lower triangle is read.
+
+    Returns:
+        (n, n); the upper triangle holds nothing of use.
+
+    Raises:
+        DataError: The matrix is not positive definite.
+    """
+    # LAPACK counts by columns: our lower triangle is its upper one, and no copy is made.
+    factor, failed = dpotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
+    if failed:
+        raise DataError("A matrix that should be inverted is not positive definite; choose a larger regularization.")
+    inverse, _ = dpotri(factor, lower=0, overwrite_c=1)
+    return np.asarray(inverse.T)
