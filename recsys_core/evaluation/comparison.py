@@ -1,0 +1,240 @@
+"""Which of several models is better on the same users, how sure that is, and the verdict in words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import MODEL, USER
+from recsys_core.contracts import BoolArray, FloatArray, IntArray, RunContext
+from recsys_core.errors import ConfigError, DataError
+from recsys_core.evaluation import sentences, significance
+from recsys_core.evaluation.evaluate import N_RATINGS
+from recsys_core.evaluation.metric_info import METRICS, MetricName
+from recsys_core.evaluation.sentences import Sentence
+from recsys_core.evaluation.verdict import verdict_of
+
+TABLE = [MODEL, "mean", "low", "high", "users", "letters"]
+PAIRS = ["first", "second", "difference", "low", "high", "p", "p_holm", "different", "users_needed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Models on the users that all of them were judged by.
+
+    Args:
+        metric: Column that was compared, such as `ndcg@10`.
+        confidence: Of all intervals; 1 minus the level of the tests.
+        table: A row a model, best first: `model`, `mean`, `low`, `high` (bootstrap interval over users), `users`,
+            `letters` (models that share a letter cannot be told apart).
+        pairs: A row a pair, the better model first: `first`, `second`, `difference` (first minus second), `low`, `high`
+            (paired interval), `p` (Wilcoxon), `p_holm`, `different`, `users_needed` (infinite: no number would do).
+        groups: All tie groups, models best first; a model that differs from all others is a group alone.
+        users: (U,) positions of the users compared.
+        left_out: Users with a value for some models and not for others.
+        baseline: The model that others are held against, None if there is none.
+        verdict: What came out, in sentences.
+    """
+
+    metric: str
+    confidence: float
+    table: pd.DataFrame
+    pairs: pd.DataFrame
+    groups: tuple[tuple[str, ...], ...]
+    users: IntArray
+    left_out: int
+    baseline: str | None
+    verdict: tuple[Sentence, ...]
+
+    @property
+    def ties(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of two or more models that cannot be told apart."""
+        return tuple(group for group in self.groups if len(group) > 1)
+
+    def against(self, baseline: str) -> pd.DataFrame:
+        """Return `model`, `difference`, `low`, `high`, `p_holm`, `different` of all other models minus a baseline.
+
+        Raises:
+            ConfigError: The baseline was not compared.
+        """
+        if baseline not in set(self.table[MODEL]):
+            raise ConfigError(f"'{baseline}' is not among the models compared: {', '.join(self.table[MODEL])}.")
+        ahead = self.pairs[self.pairs["second"] == baseline].rename(columns={"first": MODEL})
+        behind = self.pairs[self.pairs["first"] == baseline].rename(columns={"second": MODEL})
+        turned = behind.assign(difference=-behind["difference"], low=-behind["high"], high=-behind["low"])
+        columns = [MODEL, "difference", "low", "high", "p_holm", "different"]
+        return pd.concat([ahead[columns], turned[columns]], ignore_index=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    """One metric as means: the number of a model is the weighted mean of `values`, its root for rmse."""
+
+    values: FloatArray
+    weights: FloatArray | None
+    root: bool
+
+    def means(self, rng: np.random.Generator | None = None, samples: int = 0) -> FloatArray:
+        """Return the means (1, M) of all users, or (S, M) of users drawn with replacement."""
+        if rng is not None:
+            means = significance.bootstrap_means(self.values, self.weights, rng=rng, samples=samples)
+        else:
+            known = ~np.isnan(self.values)
+            weight = np.where(known, 1.0 if self.weights is None else self.weights, 0.0)
+            total = weight.sum(axis=0)
+            sums = (np.where(known, self.values, 0.0) * weight).sum(axis=0)
+            means = np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0)[None, :]
+        return np.sqrt(means) if self.root else means
+
+
+def _columns(frames: Sequence[pd.DataFrame], name: MetricName) -> _Columns:
+    """Return (U, M) values of a metric: rmse and mae weigh each user by the number of ratings, all others by 1."""
+    values = np.stack([frame[str(name)].to_numpy(np.float64) for frame in frames], axis=1)
+    if name.key not in ("rmse", "mae"):
+        return _Columns(values, None, root=False)
+    count = f"{N_RATINGS}:{name.part}".rstrip(":")
+    weights = np.stack([frame[count].to_numpy(np.float64) for frame in frames], axis=1)
+    return _Columns(values**2 if name.key == "rmse" else values, weights, root=name.key == "rmse")
+
+
+def metric_columns(frame: pd.DataFrame) -> list[str]:
+    """Return the columns of a per-user frame that hold metrics."""
+    return [str(column) for column in frame if str(column).partition("@")[0].partition(":")[0] in METRICS]
+
+
+def summarize(
+    per_user: pd.DataFrame, *, seed: int = 42, samples: int = 2000, confidence: float = 0.95
+) -> dict[str, dict[str, float]]:
+    """Return for each metric of one model its `mean`, `low`, `high` and `users`, over the users where it is defined.
+
+    Args:
+        per_user: What `evaluate` gave for the model.
+        seed: Of the bootstrap.
+        samples: Draws of users.
+        confidence: Of the intervals.
+    """
+    rng = RunContext(seed).rng("bootstrap")
+    plain = [c for c in metric_columns(per_user) if MetricName.parse(c).key not in ("rmse", "mae")]
+    summary: dict[str, dict[str, float]] = {}
+    blocks = [plain] if plain else []
+    blocks += [[column] for column in metric_columns(per_user) if column not in plain]
+    for block in blocks:
+        if len(block) == 1:
+            columns = _columns([per_user], MetricName.parse(block[0]))
+        else:
+            columns = _Columns(per_user[block].to_numpy(np.float64), None, root=False)
+        mean = columns.means()[0]
+        low, high = significance.interval(columns.means(rng, samples), confidence)
+        for place, name in enumerate(block):
+            users = int(per_user[name].notna().sum())
+            summary[name] = {"mean": float(mean[place]), "low": float(low[place]), "high": float(high[place])}
+            summary[name]["users"] = users
+    return {name: summary[name] for name in metric_columns(per_user)}
+
+
+def compare(
+    per_user: Mapping[str, pd.DataFrame],
+    *,
+    metric: str,
+    seed: int = 42,
+    samples: int = 2000,
+    confidence: float = 0.95,
+    baseline: str | None = None,
+    titles: Mapping[str, str] | None = None,
+) -> Comparison:
+    """Compare models on the users that all of them have a value for.
+
+    Two models are told apart if Wilcoxon's test says so after Holm's correction over all pairs, and the paired
+    bootstrap interval of their difference lies on the same side of 0.
+
+    Args:
+        per_user: Model -> what `evaluate` gave for it.
+        metric: A column of it, such as `ndcg@10`.
+        seed: Of the bootstrap.
+        samples: Draws of users.
+        confidence: Of intervals; 1 minus the level of the tests.
+        baseline: What others are held against; by default the model whose name begins with `popular`.
+        titles: Model -> name in sentences.
+
+    Raises:
+        ConfigError: There is no such metric, or a model was not judged by it.
+        DataError: There are no models, or no user has a value for all of them.
+    """
+    name = MetricName.parse(metric)
+    models, frames, users, left_out = _common(per_user, metric)
+    columns = _columns(frames, name)
+    means = columns.means()[0]
+    sign = -1.0 if name.info.direction == "lower" else 1.0
+    order = np.argsort(-sign * means, kind="stable")
+    replicates = columns.means(RunContext(seed).rng("bootstrap"), samples)
+    low, high = significance.interval(replicates, confidence)
+    values = np.stack([frame[metric].to_numpy(np.float64) for frame in frames], axis=1)
+    pairs = _pairs(values[:, order], means[order], replicates[:, order], confidence)
+    ordered = [models[place] for place in order]
+    groups = significance.tie_groups(_different(pairs, len(models)))
+    table = pd.DataFrame(
+        {MODEL: ordered, "mean": means[order], "low": low[order], "high": high[order], "users": len(users)}
+    )
+    table["letters"] = significance.letters(groups, len(models))
+    for side in ("first", "second"):
+        pairs[side] = [ordered[place] for place in pairs[side]]
+    base = baseline or next((model for model in ordered if model.split("-")[0] == "popular"), None)
+    return Comparison(
+        metric=metric,
+        confidence=confidence,
+        table=table[TABLE],
+        pairs=pairs,
+        groups=tuple(tuple(ordered[place] for place in group) for group in groups),
+        users=users,
+        left_out=left_out,
+        baseline=base,
+        verdict=verdict_of(name, table, pairs, base, titles or {}),
+    )
+
+
+def _common(per_user: Mapping[str, pd.DataFrame], metric: str) -> tuple[list[str], list[pd.DataFrame], IntArray, int]:
+    """Return models, their frames cut down to the common users, those users, and how many are not common."""
+    if not per_user:
+        raise DataError("There is nothing to compare; train at least one model.")
+    for model, frame in per_user.items():
+        if metric not in frame:
+            raise ConfigError(f"'{model}' was not judged by '{metric}'; it has {', '.join(metric_columns(frame))}.")
+    judged = [frame.loc[frame[metric].notna(), USER].to_numpy(np.int64) for frame in per_user.values()]
+    everybody, times = np.unique(np.concatenate(judged), return_counts=True)
+    users = everybody[times == len(judged)]
+    if len(users) == 0:
+        raise DataError(str(sentences.NO_COMMON_USERS.fill(len(everybody))))
+    frames = [frame.set_index(USER).loc[users] for frame in per_user.values()]
+    return list(per_user), frames, users, len(everybody) - len(users)
+
+
+def _pairs(values: FloatArray, means: FloatArray, replicates: FloatArray, confidence: float) -> pd.DataFrame:
+    """Return the frame of pairs, models by place; see `Comparison`."""
+    places = list(combinations(range(len(means)), 2))
+    rows = []
+    for first, second in places:
+        differences = values[:, first] - values[:, second]
+        low, high = significance.interval((replicates[:, first] - replicates[:, second])[:, None], confidence)
+        p, sign = significance.wilcoxon(differences)
+        rows.append((first, second, means[first] - means[second], low[0], high[0], p, sign))
+    frame = pd.DataFrame(rows, columns=["first", "second", "difference", "low", "high", "p", "sign"])
+    frame["p_holm"] = significance.holm(frame["p"].to_numpy(np.float64))
+    side = np.where(frame["low"] > 0, 1.0, np.where(frame["high"] < 0, -1.0, 0.0))
+    frame["different"] = (frame["p_holm"] < 1.0 - confidence) & (side != 0) & (side == frame["sign"])
+    frame["users_needed"] = [
+        significance.users_needed(
+            values[:, first] - values[:, second], p, confidence=confidence, tests=max(1, len(places))
+        )
+        for (first, second), p in zip(places, frame["p"], strict=True)
+    ]
+    return frame[PAIRS]
+
+
+def _different(pairs: pd.DataFrame, models: int) -> BoolArray:
+    """Return (M, M) whether two models were told apart."""
+    different = np.zeros((models, models), dtype=np.bool_)
+    first, second = pairs["first"].to_numpy(np.int64), pairs["second"].to_numpy(np.int64)
+    different[first, second] = different[second, first] = pairs["different"].to_numpy(np.bool_)
+    return different

@@ -1,0 +1,331 @@
+"""A trained model on the test part of a split: its lists, and one value a user for every metric.
+
+Every item that a user has not seen is a candidate (full ranking, no sampling). The people are asked for in blocks, and
+each block's scores are passed over once.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import ITEM, RATING, USER
+from recsys_core.contracts import (
+    PAD,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    PredictsRatings,
+    QueryBatch,
+    Ragged,
+    RunContext,
+    TopK,
+)
+from recsys_core.data import Dataset
+from recsys_core.data.splits import Split
+from recsys_core.errors import DataError
+from recsys_core.evaluation import beyond_accuracy as beyond
+from recsys_core.evaluation.metric_info import PARTS, MetricName, Part
+from recsys_core.evaluation.metrics import ACCURACY, HitTable, hit_table
+from recsys_core.evaluation.ranking import rank
+from recsys_core.models.base import SCORE_BLOCK_BYTES, Recommender
+from recsys_core.models.compiled import compiled
+
+N_RELEVANT = "n_relevant"
+"""Column with the number of relevant items of each user."""
+N_RATINGS = "n_ratings"
+"""Column with the number of test ratings that each user's rmse and mae are taken over; also `n_ratings:head`, ..."""
+N_HISTORY = "n_history"
+"""Column with the number of interactions that the model was shown of each user."""
+PROBE = 32
+"""So many users are looked at to see whether a model ranks the same for everybody."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What came out for one model. Row r of `lists` and `relevant` belongs to `users[r]` and row r of `per_user`.
+
+    Args:
+        per_user: Column `user` (positions), then one column a metric (`ndcg@10`, `ndcg@10:tail`, ...), NaN where
+            undefined, then `n_relevant`, `n_ratings` and `n_history`.
+        users: (U,) positions of all users with a test case, ascending.
+        lists: (U, K) recommendations, K the largest cut-off.
+        relevant: U rows of relevant candidates, ascending.
+        overall: Metrics that have one value a model: `coverage@10`, `gini@10:head`, ...
+        recommend_seconds: Time of scoring and ranking for all users.
+        users_without_relevant: Users left out of the metrics of accuracy, because no test item was relevant.
+        relevant_seen: Relevant test items that the user had seen in training: no candidates, left out.
+        relevant_cold: Relevant test items that nobody had in training; they count, and few models can find them.
+        head_size: Number of items in the head.
+        diversity_users: Over so many users co-occurrence was counted; 0 where categories were compared.
+        same_order: Whether everybody gets the items in one and the same order (but for what they have seen).
+    """
+
+    per_user: pd.DataFrame
+    users: IntArray
+    lists: TopK
+    relevant: Ragged
+    overall: dict[str, float]
+    recommend_seconds: float
+    users_without_relevant: int
+    relevant_seen: int
+    relevant_cold: int
+    head_size: int
+    diversity_users: int
+    same_order: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Questions:
+    """Who is asked for, and what would have been right."""
+
+    users: IntArray
+    query: QueryBatch
+    test: Dataset
+    relevant: Ragged
+    relevant_seen: int
+
+
+def evaluate(
+    model: Recommender[Any],
+    split: Split,
+    *,
+    cutoffs: Sequence[int] = (1, 5, 10, 20, 50),
+    relevant_from: float | None = None,
+    ctx: RunContext | None = None,
+    head_share: float = 0.8,
+    diversity_basis: beyond.DiversityBasis = "co_occurrence",
+    part: Literal["test", "validation"] = "test",
+) -> Evaluation:
+    """Ask a trained model for every test user, and judge its lists and predicted ratings.
+
+    Args:
+        model: Trained on `split.train`.
+        split: Where the test cases and the histories come from.
+        cutoffs: Lengths of list at which metrics are taken.
+        relevant_from: Test interactions with at least this rating are relevant; None, or data without ratings: all are.
+        ctx: Progress, cancelling, and the chance that diversity may need.
+        head_share: The head is the smallest set of most popular items that holds this share of training interactions.
+        diversity_basis: What makes two items alike.
+        part: Judge by the test part, or by the validation part while settings are chosen.
+
+    Raises:
+        DataError: There is nobody to judge by.
+        NotFitted: The model was not trained.
+        Cancelled: The person stopped the work.
+    """
+    ctx = ctx or RunContext()
+    lengths = sorted(set(cutoffs))
+    questions = _questions(split, part, relevant_from)
+    lists, beaten, same_order, seconds = _rank_all(model, questions, lengths[-1], ctx)
+    counts = np.bincount(split.train.interactions[ITEM].to_numpy(), minlength=split.train.n_items)
+    head = beyond.head_items(counts, head_share)
+    columns = _accuracy(lists, questions.relevant, beaten, head, lengths)
+    beyond_columns, overall, diversity_users = _beyond(lists, split.train, head, lengths, diversity_basis, ctx)
+    columns |= beyond_columns
+    if isinstance(model, PredictsRatings) and questions.test.has_ratings:
+        columns |= _rating_errors(model, questions, head, ctx)
+    columns[N_RELEVANT] = questions.relevant.lengths
+    columns[N_HISTORY] = questions.query.history.lengths
+    return Evaluation(
+        per_user=pd.DataFrame({USER: questions.users} | columns),
+        users=questions.users,
+        lists=lists,
+        relevant=questions.relevant,
+        overall=overall,
+        recommend_seconds=seconds,
+        users_without_relevant=int((questions.relevant.lengths == 0).sum()),
+        relevant_seen=questions.relevant_seen,
+        relevant_cold=int((counts[questions.relevant.values] == 0).sum()),
+        head_size=int(head.sum()),
+        diversity_users=diversity_users,
+        same_order=same_order,
+    )
+
+
+def _questions(split: Split, part: Literal["test", "validation"], relevant_from: float | None) -> _Questions:
+    if part == "validation":
+        users = split.validation_users()
+        query, test = split.validation_queries(users), split.validation
+    else:
+        users = split.test_users()
+        query, test = split.queries(users), split.test
+    if test is None or len(users) == 0:
+        raise DataError(f"The {part} part of '{split.train.name}' is empty; nobody can be judged by it.")
+    relevant, seen = relevant_items(test, users, query.history, relevant_from)
+    return _Questions(users, query, test, relevant, seen)
+
+
+def relevant_items(
+    test: Dataset, users: IntArray, history: Ragged, relevant_from: float | None = None
+) -> tuple[Ragged, int]:
+    """Return the relevant candidates of each user, and how many relevant items are left out because they were seen.
+
+    Args:
+        test: The interactions that models are judged by; a pair that stands there twice counts once.
+        users: (U,) positions of the users asked for.
+        history: U rows of items that the user has seen.
+        relevant_from: Smallest rating that makes an item relevant; None, or data without ratings: all do.
+    """
+    frame = test.interactions
+    row_of = np.full(test.n_users, PAD, dtype=np.int64)
+    row_of[users] = np.arange(len(users))
+    rows = row_of[frame[USER].to_numpy()]
+    kept = rows != PAD
+    if relevant_from is not None and test.has_ratings:
+        kept &= frame[RATING].to_numpy() >= relevant_from
+    pairs = np.unique(rows[kept] * test.n_items + frame[ITEM].to_numpy()[kept])
+    wanted = Ragged.from_keys(pairs // test.n_items, pairs % test.n_items, len(users))
+    fresh = np.ones(len(pairs), dtype=np.bool_)
+    marked = np.zeros(test.n_items, dtype=np.bool_)
+    _unmark_seen(wanted.values, wanted.offsets, history.values.astype(np.int64), history.offsets, marked, fresh)
+    return Ragged.from_keys(wanted.row_numbers()[fresh], wanted.values[fresh], len(users)), int((~fresh).sum())
+
+
+@compiled
+def _unmark_seen(  # noqa: PLR0917
+    wanted: IntArray,
+    wanted_offsets: IntArray,
+    seen: IntArray,
+    seen_offsets: IntArray,
+    marked: BoolArray,
+    fresh: BoolArray,
+) -> None:
+    for row in range(len(wanted_offsets) - 1):
+        mine = seen[seen_offsets[row] : seen_offsets[row + 1]]
+        for position in mine:
+            marked[position] = True
+        for place in range(wanted_offsets[row], wanted_offsets[row + 1]):
+            fresh[place] = not marked[wanted[place]]
+        for position in mine:
+            marked[position] = False
+
+
+def _rank_all(
+    model: Recommender[Any], questions: _Questions, k: int, ctx: RunContext
+) -> tuple[TopK, FloatArray, bool, float]:
+    """Return lists, shares of beaten candidates, whether there is one order for all, and seconds of scoring."""
+    lists: list[TopK] = []
+    beaten: list[FloatArray] = []
+    same_order, seconds = True, 0.0
+    for rows in ctx.track(_blocks(len(questions.users), model.n_items), stage="rank all items"):
+        batch = questions.query.take(rows)
+        started = time.perf_counter()
+        scores = model.score(batch)
+        ranking = rank(scores, batch.history, questions.relevant.take(rows), k)
+        seconds += time.perf_counter() - started
+        if not lists:
+            same_order = _one_order(scores[:PROBE])
+        lists.append(ranking.lists)
+        beaten.append(ranking.beaten)
+    joined = TopK(np.concatenate([part.item for part in lists]), np.concatenate([part.score for part in lists]))
+    return joined, np.concatenate(beaten), same_order, seconds
+
+
+def _blocks(rows: int, n_items: int) -> list[IntArray]:
+    """Return row numbers in blocks whose scores fit into `SCORE_BLOCK_BYTES`."""
+    size = max(1, SCORE_BLOCK_BYTES // (8 * max(1, n_items)))
+    return [np.arange(start, min(start + size, rows)) for start in range(0, rows, size)]
+
+
+def _one_order(scores: FloatArray) -> bool:
+    """Return whether every row, read in the order of the first row's scores, falls or stays (but for rounding)."""
+    if len(scores) < 2:
+        return False
+    known = np.nan_to_num(scores, nan=-1e30, posinf=1e30, neginf=-1e30).astype(np.float64)
+    ordered = known[:, np.argsort(-known[0], kind="stable")]
+    rounding = 1e-6 * np.maximum(np.abs(ordered).max(axis=1, initial=0.0), 1e-30)
+    return bool((np.diff(ordered, axis=1) <= rounding[:, None]).all())
+
+
+def _part_mask(part: Part, head: BoolArray) -> BoolArray:
+    """Return (I,) the items of a part of the catalogue."""
+    return {"": np.ones_like(head), "head": head, "tail": ~head}[part]
+
+
+def _accuracy(lists: TopK, relevant: Ragged, beaten: FloatArray, head: BoolArray, cutoffs: list[int]) -> dict[str, Any]:
+    """Return the columns that follow from relevant items; for head and tail only the relevant items there count."""
+    everything = hit_table(lists, relevant)
+    rows = relevant.row_numbers()
+    columns: dict[str, Any] = {}
+    for part in PARTS:
+        mask = _part_mask(part, head)
+        inside = mask[relevant.values]
+        n_relevant = np.bincount(rows[inside], minlength=len(relevant))
+        table = HitTable(everything.hits & mask[lists.item], n_relevant)
+        for key, function in ACCURACY.items():
+            columns |= {str(MetricName(key, k, part)): function(table, k) for k in cutoffs}
+        total = np.bincount(rows[inside], weights=beaten[inside], minlength=len(relevant))
+        columns[str(MetricName("auc", None, part))] = table.defined(total / np.maximum(n_relevant, 1))
+    return columns
+
+
+def _beyond(  # noqa: PLR0917
+    lists: TopK,
+    train: Dataset,
+    head: BoolArray,
+    cutoffs: list[int],
+    basis: beyond.DiversityBasis,
+    ctx: RunContext,
+) -> tuple[dict[str, Any], dict[str, float], int]:
+    """Return the columns that follow from the lists alone, the numbers of the model as a whole, and users counted."""
+    matrix = train.matrix("binary")
+    users_of_item = np.bincount(matrix.indices, minlength=train.n_items)
+    n_users = int((np.diff(matrix.indptr) > 0).sum())
+    bits = beyond.information(users_of_item, n_users)
+    vectors, counted_users = beyond.item_vectors(train, lists.item, basis, ctx.rng("diversity"))
+    columns: dict[str, Any] = {}
+    overall: dict[str, float] = {}
+    for part in PARTS:
+        mask = _part_mask(part, head)
+        varied = beyond.diversity(lists.item, vectors, np.array(cutoffs), mask)
+        for place, k in enumerate(cutoffs):
+            shown = beyond.exposure(lists.item, k, train.n_items)[mask]
+            columns[str(MetricName("novelty", k, part))] = beyond.list_mean(lists.item, bits, k, mask)
+            shares = users_of_item / max(n_users, 1)
+            columns[str(MetricName("popularity", k, part))] = beyond.list_mean(lists.item, shares, k, mask)
+            columns[str(MetricName("diversity", k, part))] = varied[:, place]
+            overall[str(MetricName("coverage", k, part))] = beyond.coverage(shown)
+            overall[str(MetricName("gini", k, part))] = beyond.gini(shown)
+    return columns, overall, counted_users
+
+
+def _rating_errors(model: PredictsRatings, questions: _Questions, head: BoolArray, ctx: RunContext) -> dict[str, Any]:
+    """Return each user's rmse and mae over the user's test ratings, and how many there are."""
+    frame = questions.test.interactions
+    row_of = np.full(questions.test.n_users, PAD, dtype=np.int64)
+    row_of[questions.users] = np.arange(len(questions.users))
+    rows, items = row_of[frame[USER].to_numpy()], frame[ITEM].to_numpy()
+    truth = Ragged.from_keys(rows, frame[RATING].to_numpy(np.float64), len(questions.users))
+    asked = Ragged.from_keys(rows, items, len(questions.users))
+    predicted = np.empty(len(asked.values))
+    for block in ctx.track(_blocks(len(questions.users), questions.test.n_items), stage="predict ratings"):
+        first, last = asked.offsets[block[0]], asked.offsets[block[-1] + 1]
+        ratings = model.predict_ratings(questions.query.take(block))
+        predicted[first:last] = ratings[asked.row_numbers()[first:last] - block[0], asked.values[first:last]]
+    return rating_columns(predicted - truth.values, asked, head)
+
+
+def rating_columns(errors: FloatArray, asked: Ragged, head: BoolArray) -> dict[str, Any]:
+    """Return columns `rmse`, `mae` and `n_ratings` of all, head and tail items, one value a user.
+
+    Args:
+        errors: (N,) predicted minus given rating.
+        asked: U rows of the items rated, aligned with `errors`.
+        head: (I,) whether an item belongs to the head.
+    """
+    rows, users = asked.row_numbers(), len(asked)
+    columns: dict[str, Any] = {}
+    for part in PARTS:
+        inside = _part_mask(part, head)[asked.values]
+        count = np.bincount(rows[inside], minlength=users)
+        squares = np.bincount(rows[inside], weights=errors[inside] ** 2, minlength=users)
+        absolute = np.bincount(rows[inside], weights=np.abs(errors[inside]), minlength=users)
+        undefined = np.where(count > 0, 0.0, np.nan)
+        columns[str(MetricName("rmse", None, part))] = np.sqrt(squares / np.maximum(count, 1)) + undefined
+        columns[str(MetricName("mae", None, part))] = absolute / np.maximum(count, 1) + undefined
+        columns[f"{N_RATINGS}:{part}".rstrip(":")] = count
+    return columns

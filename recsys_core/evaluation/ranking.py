@@ -1,0 +1,127 @@
+"""One pass over the scores: the best items for each user, and how relevant items stand among all candidates."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys_core.contracts import PAD, FloatArray, IntArray, Ragged, TopK
+from recsys_core.models.compiled import compiled
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """What one pass over scores gives.
+
+    Args:
+        lists: The k best candidates of each of B users; a candidate is an item that the user has not seen.
+        beaten: (N,) for each relevant item, aligned with the rows of relevant items: the share of the user's candidates
+            that are not relevant and are scored lower, ties counting one half. NaN without such candidates.
+    """
+
+    lists: TopK
+    beaten: FloatArray
+
+
+def rank(scores: FloatArray, seen: Ragged, relevant: Ragged, k: int) -> Ranking:
+    """Rank all items that a user has not seen.
+
+    NaN and minus infinity mean 'cannot score': such items are never listed, and for the shares they stand below all
+    others, tied with each other. Equal scores are listed by smaller position.
+
+    Args:
+        scores: (B, I); not changed.
+        seen: B rows of items that are no candidates.
+        relevant: B rows of distinct items, none of them seen.
+        k: Length of the lists, at least 1.
+    """
+    rows = len(scores)
+    item = np.full((rows, k), PAD, dtype=np.int64)
+    score = np.full((rows, k), np.nan, dtype=scores.dtype)
+    beaten = np.full(len(relevant.values), np.nan)
+    _rank(
+        np.ascontiguousarray(scores),
+        seen.values.astype(np.int64),
+        seen.offsets,
+        relevant.values.astype(np.int64),
+        relevant.offsets - relevant.offsets[0],
+        item,
+        score,
+        beaten,
+    )
+    return Ranking(TopK(item, score), beaten)
+
+
+@compiled
+def _rank(  # noqa: PLR0917
+    scores: FloatArray,
+    seen: IntArray,
+    seen_offsets: IntArray,
+    relevant: IntArray,
+    relevant_offsets: IntArray,
+    item: IntArray,
+    score: FloatArray,
+    beaten: FloatArray,
+) -> None:
+    """Fill the lists by insertion and set the other candidates' scores aside, to be counted for each relevant item."""
+    rows, items = scores.shape
+    k = item.shape[1]
+    is_seen = np.zeros(items, dtype=np.bool_)
+    is_relevant = np.zeros(items, dtype=np.bool_)
+    others = np.empty(items, dtype=scores.dtype)
+    lowest = others.dtype.type(-np.inf)
+    for row in range(rows):
+        seen_now = seen[seen_offsets[row] : seen_offsets[row + 1]]
+        first, last = relevant_offsets[row], relevant_offsets[row + 1]
+        for position in seen_now:
+            is_seen[position] = True
+        for position in relevant[first:last]:
+            is_relevant[position] = True
+        n_others = 0
+        found = 0
+        threshold = lowest
+        for position in range(items):
+            if is_seen[position]:
+                continue
+            value = scores[row, position]
+            if not is_relevant[position]:
+                others[n_others] = value if value > lowest else lowest
+                n_others += 1
+            if not value > threshold:
+                continue
+            found = _insert(item[row], score[row], found, position, value)
+            if found == k:
+                threshold = score[row, k - 1]
+        for place in range(first, last):
+            beaten[place] = _share_below(scores[row, relevant[place]], others[:n_others])
+        for position in seen_now:
+            is_seen[position] = False
+        for position in relevant[first:last]:
+            is_relevant[position] = False
+
+
+@compiled
+def _insert(item: IntArray, score: FloatArray, found: int, position: int, value: float) -> int:
+    """Put an item into its place among the `found` best, and return how many there are now."""
+    k = len(item)
+    place = found if found < k else k - 1
+    while place > 0 and score[place - 1] < value:
+        score[place] = score[place - 1]
+        item[place] = item[place - 1]
+        place -= 1
+    score[place] = value
+    item[place] = position
+    return min(found + 1, k)
+
+
+@compiled
+def _share_below(value: float, others: FloatArray) -> float:
+    """Return the share of `others` below `value`, ties counting one half; what cannot be scored stands lowest."""
+    if len(others) == 0:
+        return np.nan
+    own = value if value > -np.inf else others.dtype.type(-np.inf)
+    below = 0
+    tied = 0
+    for other in others:
+        below += other < own
+        tied += other == own
+    return (below + 0.5 * tied) / len(others)
