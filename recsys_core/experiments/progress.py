@@ -38,7 +38,6 @@ class ProgressWriter:
         self._written_at = -math.inf
         self._began = clock()
         self._stage = ""
-        self.history: list[dict[str, Any]] = []
 
     def __call__(self, progress: Progress) -> None:
         """Take one message.
@@ -52,7 +51,6 @@ class ProgressWriter:
         values = {name: float(value) for name, value in progress.values.items() if math.isfinite(value)}
         if values:
             self._points.append((progress.step, values))
-            self.history.append({"stage": progress.stage, "step": progress.step, **values})
         elif self._held is not None and self._held.step == progress.step:
             values = dict(self._held.values)  # a loop's own report follows the note of its step
         self._held = Progress(progress.stage, progress.step, progress.total, values)

@@ -13,6 +13,7 @@ from recsys_core.experiments.durable import read_json
 from recsys_core.experiments.jobs import JobFolder, JobState, JobStatus
 from recsys_core.experiments.saving import ENVIRONMENT, LISTS, PER_USER, JobResult, load_model, load_result, load_table
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
+from recsys_core.experiments.training_part import for_training
 from recsys_core.models.base import Recommender
 
 SPEC = "spec.json"
@@ -135,9 +136,14 @@ class Run:
         return load_table(self._finished(model_id) / LISTS, user=user)
 
     def model(self, model_id: str) -> Recommender[Any]:
-        """Return the trained model; of a k-fold split the one of the first fold."""
+        """Return the trained model, asked as it was trained (on liked items only, if the spec says so).
+
+        Of a k-fold split it is the one of the first fold.
+        """
         model = self.model_spec(model_id)
-        return load_model(self._finished(model_id), model.key, model.config)
+        loaded = load_model(self._finished(model_id), model.key, model.config)
+        report = self.split_report() or {}
+        return for_training(loaded, self.spec, has_ratings=bool(report.get("has_ratings")))
 
     def environment(self, model_id: str) -> dict[str, Any]:
         """Return on what a job ran: versions, machine, threads."""

@@ -52,6 +52,7 @@ class JobResult:
         overall: Metrics that are not a mean over users, such as coverage; mean over folds.
         history: Points of curves: `stage`, `step`, `fold` and one entry a value.
         threads: Cores it was allowed to use.
+        notes: What the protocol check wants to know, such as whether everybody got the same list.
     """
 
     key: str
@@ -67,6 +68,7 @@ class JobResult:
     overall: dict[str, float | None]
     history: list[dict[str, Any]] = field(default_factory=list)
     threads: int = 1
+    notes: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""

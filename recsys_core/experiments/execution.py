@@ -1,0 +1,111 @@
+"""Running a job under supervision of its folder: claim it, show signs of life, stop on request, store how it ended."""
+
+import contextlib
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
+
+import psutil
+
+from recsys_core.contracts import RunContext
+from recsys_core.errors import Cancelled, DataError, RecscopeError, StoreError
+from recsys_core.experiments.jobs import HEARTBEAT_SECONDS, JobFolder, JobState, JobStatus
+from recsys_core.experiments.processes import ProcessMark, own_mark
+from recsys_core.experiments.progress import ProgressWriter
+from recsys_core.experiments.runner import DataSource, run_job
+from recsys_core.experiments.store import ResultStore
+
+
+def execute(store: ResultStore, run_id: str, model_id: str, workspace: DataSource, threads: int) -> JobStatus:
+    """Run a job that is QUEUED and store how it ends: DONE, CANCELLED, or FAILED with the reason in words.
+
+    A job in another state is left alone, so a job that is asked for twice runs once.
+
+    Args:
+        store: Holds the experiment.
+        run_id: Which experiment.
+        model_id: Which of its models.
+        workspace: Opens the data by fingerprint.
+        threads: Cores that the job may use.
+
+    Returns:
+        How the job stands afterwards.
+
+    Raises:
+        StoreError: There is no such job, or not even its ending could be stored.
+    """
+    run = store.open(run_id)
+    job = run.job(model_id)
+    mark = own_mark()
+    claimed = job.change({JobState.QUEUED}, state=JobState.RUNNING, started=time.time(), process=mark)
+    if claimed is None:
+        return job.status()
+    writer = ProgressWriter(job.progress_path)
+    ctx = RunContext(run.spec.seed, writer, job.cancel_requested, threads)
+    with _Ending(job, mark), _signs_of_life(job):
+        job.reserve_space()
+        run_job(store, run.spec, model_id, workspace, ctx)
+        writer.flush()
+    return job.status()
+
+
+class _Ending:
+    """Stores how a block ended. Errors of all kinds end here: one model that fails leaves the others alone."""
+
+    def __init__(self, job: JobFolder, mark: ProcessMark) -> None:
+        self._job = job
+        self._mark = mark
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        state, cause, reason = ending_of(error)
+        if cause == "error":
+            with contextlib.suppress(OSError):
+                text = "".join(traceback.format_exception(error))
+                (self._job.path / "error.txt").write_text(text, encoding="utf-8")
+        self._job.change({JobState.RUNNING}, by=self._mark, state=state, ended=time.time(), cause=cause, reason=reason)
+        return kind is None or issubclass(kind, Exception)
+
+
+def ending_of(error: BaseException | None) -> tuple[JobState, str | None, str | None]:
+    """Return the state that an error leads to, a word for programs, and the reason for people."""
+    if error is None:
+        return JobState.DONE, None, None
+    if isinstance(error, Cancelled | KeyboardInterrupt):
+        return JobState.CANCELLED, "cancelled", str(error) or "Stopped from the keyboard."
+    if isinstance(error, MemoryError):
+        reason = f"It ran out of memory ({str(error).rstrip('.') or 'no more could be had'}). "
+        return JobState.FAILED, "memory", reason + "Choose a smaller model or fewer items, or close other programs."
+    if isinstance(error, StoreError):
+        return JobState.FAILED, "disk", str(error)
+    if isinstance(error, RecscopeError):
+        return JobState.FAILED, "data" if isinstance(error, DataError) else "refused", str(error)
+    name = type(error).__name__
+    return JobState.FAILED, "error", f"It stopped with an unexpected error ({name}: {error}); see error.txt."
+
+
+@contextlib.contextmanager
+def _signs_of_life(job: JobFolder) -> Iterator[None]:
+    """Write the memory in use into the job's folder every two seconds while the block runs."""
+    ended = threading.Event()
+    process = psutil.Process()
+
+    def beat() -> None:
+        while True:
+            job.beat(memory=float(process.memory_info().rss))
+            if ended.wait(HEARTBEAT_SECONDS):
+                return
+
+    thread = threading.Thread(target=beat, name="signs-of-life", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -1,0 +1,65 @@
+"""What a piece of work may use, and what it did use: threads and memory."""
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
+
+import psutil
+
+SAMPLE_SECONDS = 0.02
+
+
+@contextlib.contextmanager
+def limited_threads(threads: int) -> Iterator[None]:
+    """Let linear algebra, numba and torch (only if it is loaded) use so many cores inside the block."""
+    import numba
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    before = numba.get_num_threads()
+    allowed = max(1, min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+    torch = sys.modules.get("torch")
+    torch_before = torch.get_num_threads() if torch else 0
+    with threadpool_limits(limits=max(1, threads)):
+        numba.set_num_threads(allowed)
+        if torch:
+            torch.set_num_threads(max(1, threads))
+        try:
+            yield
+        finally:
+            numba.set_num_threads(before)
+            if torch:
+                torch.set_num_threads(torch_before)
+
+
+class PeakMemory:
+    """Measures the memory of this process while a block runs, by looking every 20 milliseconds.
+
+    `bytes` is the largest amount in use above what was in use at the beginning.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._process = psutil.Process()
+        self._before = 0
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> "PeakMemory":
+        self._before = self._process.memory_info().rss
+        self._thread = threading.Thread(target=self._watch, name="peak-memory", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._look()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(SAMPLE_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        self.bytes = max(self.bytes, self._process.memory_info().rss - self._before)
