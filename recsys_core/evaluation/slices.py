@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import FOLD, ITEM, MODEL, RANK, USER
-from recsys_core.contracts import FloatArray, IntArray, Ragged
+from recsys_core.contracts import FloatArray, IntArray
 
 NORMAL_95 = 1.959964
 """Half width of a 95 % interval in standard errors."""
@@ -28,23 +28,20 @@ class UserSlice:
     users: IntArray
 
 
-def user_slices(users: IntArray, history: Ragged, n_items: int) -> tuple[UserSlice, ...]:
+def user_slices(people: pd.DataFrame) -> tuple[UserSlice, ...]:
     """Part users in halves twice: by the length of their history, and by how popular the items in it are.
 
-    The popularity of a history is the mean, over its items, of the share of these users who have the item. Users at
-    the median count as new, and as niche; without any history there is no taste, and a user is in neither half of it.
+    Users at the median count as new, and as niche. Users without any history have no taste: neither half.
 
     Args:
-        users: (B,) positions of the users.
-        history: B rows of item positions, what was known of each user before the test.
-        n_items: Number of items.
+        people: Columns `user`, `n_history` and `taste` (mean popularity of the history, NaN without one). A user of
+            several folds counts with the mean of the folds.
     """
-    lengths = history.lengths
-    popularity = np.bincount(history.values, minlength=n_items) / max(1, len(users))  # (I,)
-    sums = np.bincount(history.row_numbers(), weights=popularity[history.values], minlength=len(users))
-    taste = np.divide(sums, lengths, out=np.full(len(users), np.nan), where=lengths > 0)
+    known = people.groupby(USER)[["n_history", "taste"]].mean()
+    users = known.index.to_numpy(np.int64)
+    lengths, taste = known["n_history"].to_numpy(np.float64), known["taste"].to_numpy(np.float64)
     length_border = float(np.median(lengths)) if len(users) else 0.0
-    taste_border = float(np.nanmedian(taste)) if (lengths > 0).any() else np.nan
+    taste_border = float(np.median(taste[~np.isnan(taste)])) if (~np.isnan(taste)).any() else np.nan
     return (
         UserSlice("new", length_border, users[lengths <= length_border]),
         UserSlice("active", length_border, users[lengths > length_border]),
@@ -78,10 +75,10 @@ def slice_differences(
     for name, users in slices.items():
         column = metrics[name]
         values = {model: user_values(frame, column) for model, frame in per_user.items() if column in frame}
-        for model in values:
+        for model, own in values.items():
             if model == baseline or baseline not in values:
                 continue
-            paired = (values[model] - values[baseline]).dropna()
+            paired = (own - values[baseline]).dropna()
             chosen = paired if users is None else paired[paired.index.isin(users)]
             rows.append({MODEL: model, "slice": name} | _mean_difference(chosen.to_numpy(np.float64)))
     return pd.DataFrame(rows, columns=[MODEL, "slice", "difference", "low", "high", "users"])

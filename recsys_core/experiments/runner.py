@@ -16,6 +16,7 @@ from recsys_core.data.leaks import count_leaks
 from recsys_core.data.splits import Split, make_splits
 from recsys_core.evaluation.evaluate import Evaluation, evaluate
 from recsys_core.experiments.durable import write_json
+from recsys_core.experiments.people import write_people
 from recsys_core.experiments.pooling import pooled
 from recsys_core.experiments.resources import PeakMemory, limited_threads
 from recsys_core.experiments.run import SPLIT, Run
@@ -195,6 +196,7 @@ def _report_split(run: Run, splits: tuple[Split, ...]) -> None:
     path: Path = run.path / SPLIT
     if path.exists():
         return
+    write_people(run.path, splits, run.spec.relevant_from)
     folds = [
         {
             FOLD: split.fold,

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_core.contracts import Ragged
 from recsys_core.evaluation.slices import disagreements, slice_differences, user_slices, user_values
 
 
@@ -19,18 +18,18 @@ def lists(by_user: dict[int, list[int]]) -> pd.DataFrame:
 
 
 def test_halves_part_users_by_length_and_by_popularity_of_their_history() -> None:
-    history = Ragged.from_rows([[0], [0, 1], [0, 1, 2], [3, 4, 5, 6]])
-    parts = {part.key: part for part in user_slices(np.array([10, 11, 12, 13]), history, n_items=7)}
+    people = pd.DataFrame({"user": [10, 11, 12, 13], "n_history": [1, 2, 3, 4], "taste": [0.7, 0.6, 0.5, 0.4]})
+    parts = {part.key: part for part in user_slices(people)}
     assert parts["new"].users.tolist() == [10, 11]
     assert parts["active"].users.tolist() == [12, 13]
-    assert parts["mainstream"].users.tolist() == [10, 11]  # item 0 is in 3 of 4 histories, item 1 in 2
+    assert parts["mainstream"].users.tolist() == [10, 11]
     assert parts["niche"].users.tolist() == [12, 13]
     assert parts["new"].border == 2.5
 
 
 def test_a_user_without_history_has_no_taste() -> None:
-    parts = user_slices(np.array([0, 1]), Ragged.from_rows([[], [0]]), n_items=1)
-    assert 0 not in np.concatenate([part.users for part in parts if part.key in ("mainstream", "niche")])
+    parts = user_slices(pd.DataFrame({"user": [0, 1], "n_history": [0, 1], "taste": [np.nan, 0.5]}))
+    assert [part.users.tolist() for part in parts] == [[0], [1], [], [1]]
 
 
 def test_differences_are_paired_and_leave_out_undefined_users() -> None:
