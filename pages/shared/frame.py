@@ -69,14 +69,14 @@ def ensure_frame() -> None:
 
 
 def _navigation() -> st.Page:
+    state.sync()
     st.set_page_config(
         page_title="Recscope",
         page_icon="🔭",
         layout="wide",
-        initial_sidebar_state="collapsed" if state_is_demo() else "auto",
+        initial_sidebar_state="collapsed" if state.is_demo() else "auto",
         menu_items={"Get help": None, "Report a bug": None, "About": _("Recscope, a laboratory for recommenders.")},
     )
-    state.sync()
     page = st.navigation(
         [
             st.Page(info.path, title=_(info.title), icon=info.icon, url_path=info.key, default=info.key == "home")
@@ -90,8 +90,3 @@ def _navigation() -> st.Page:
 
         sidebar.show()
     return page
-
-
-def state_is_demo() -> bool:
-    """Return whether the address asks for the view without controls; before `state.sync` has run."""
-    return st.query_params.get("view", state.get("view")) == state.DEMO

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from recsys_core.data.summaries import DataSummary
     from recsys_core.data.workspace import DatasetCard, Workspace
     from recsys_core.engine import Engine
-    from recsys_core.experiments.store import ResultStore, Run, RunCard
-
-LIVE = ("QUEUED", "RUNNING")
+    from recsys_core.experiments.jobs import JobStatus
+    from recsys_core.experiments.run import Run
+    from recsys_core.experiments.store import ResultStore, RunCard
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,16 @@ class LiveJobs:
 def root() -> Path:
     """Return the folder of the workspace: `RECSCOPE_WORKSPACE`, else `data/workspace`."""
     return Path(os.environ.get("RECSCOPE_WORKSPACE", "data/workspace")).resolve()
+
+
+@dataclass(frozen=True)
+class BestModel:
+    """The model at the top of an experiment: its title, NDCG, and the interval of that."""
+
+    title: str
+    mean: float
+    low: float
+    high: float
 
 
 def workspace() -> "Workspace":
@@ -143,12 +153,98 @@ def run(run_id: str | None) -> "Run | None":
         return None
 
 
+def delete_run(run_id: str) -> None:
+    """Delete an experiment with its results.
+
+    Raises:
+        StoreError: One of its models is being trained.
+    """
+    store().delete(run_id)
+
+
 def live_jobs() -> LiveJobs:
     """Return the number of jobs that run or wait."""
-    live = [(one.id, one.running, one.queued) for one in run_cards() if one.running or one.queued]
+    live = [one for one in run_cards() if one.is_live]
     if not live:
         return LiveJobs()
-    return LiveJobs(sum(running for _, running, _ in live), sum(queued for _, _, queued in live), live[0][0])
+    return LiveJobs(sum(one.running for one in live), sum(one.queued for one in live), live[0].id)
+
+
+def job_statuses(run_id: str) -> "list[JobStatus]":
+    """Return how the jobs of an experiment stand; the engine is not needed for it."""
+    found = run(run_id)
+    return found.statuses() if found else []
+
+
+def share_done(jobs: "list[JobStatus]") -> float:
+    """Return the share (0..1) of an experiment that is finished, by its models and the stages they are in."""
+    finished = [0.0 if job.state == "QUEUED" else job.fraction or 0.0 if job.is_live else 1.0 for job in jobs]
+    return sum(finished) / max(1, len(finished))
+
+
+def cancel_run(run_id: str) -> None:
+    """Ask all models of an experiment to stop."""
+    for job in job_statuses(run_id):
+        if job.is_live:
+            engine().cancel(run_id, job.model_id)
+
+
+@st.cache_resource(show_spinner=False)
+def model_title(key: str) -> str:
+    """Return the name of an algorithm in the field."""
+    from recsys_core.models.registry import model_class
+
+    return model_class(key).info.title
+
+
+def best(run_id: str, finished: int) -> BestModel:
+    """Return the best of the finished models of an experiment, with its interval.
+
+    Args:
+        run_id: The experiment.
+        finished: How many models have finished, so that the answer is made again when there are more.
+    """
+    return _best(str(root()), run_id, finished)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _best(folder: str, run_id: str, finished: int) -> BestModel:
+    from recsys_core.evaluation.comparison import summarize
+    from recsys_core.experiments.board import model_titles
+
+    stored = _store(folder)
+    card = next(one for one in stored.runs() if one.id == run_id)
+    opened, metric = stored.open(run_id), f"ndcg@{card.k}"
+    numbers = summarize(opened.per_user()[card.best][[metric]], seed=opened.spec.seed)[metric]
+    return BestModel(model_titles(opened.spec.models)[card.best], numbers["mean"], numbers["low"], numbers["high"])
+
+
+def sample(key: str) -> str:
+    """Return the fingerprint of a sample, which is stored in the workspace if it is not there."""
+    known = _sample_fingerprint(key)
+    if card(known) is None:
+        from recsys_core.data.samples import load_sample
+
+        return workspace().store(load_sample(key)).fingerprint
+    return known
+
+
+@st.cache_resource(show_spinner=False)
+def _sample_fingerprint(key: str) -> str:
+    from recsys_core.data.samples import load_sample
+
+    return load_sample(key).fingerprint
+
+
+def submit_models(fingerprint: str, models: tuple[str, ...]) -> str:
+    """Start an experiment of these algorithms with their defaults; return its id.
+
+    Raises:
+        RecscopeError: It cannot be started, with the reason.
+    """
+    from recsys_core.experiments.spec import ExperimentSpec
+
+    return engine().submit(ExperimentSpec(data=fingerprint, models=[{"key": key} for key in models]))
 
 
 def question(name: str, fingerprint: str) -> Any:

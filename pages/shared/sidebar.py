@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import services, state
+from pages.shared import frame, services, state
 from pages.shared.text import NAMES, _, count, language, languages, n_, safe
 
 
@@ -35,7 +35,7 @@ def _jobs() -> None:
         return
     label = _("{running} running, {queued} queued").format(running=jobs.running, queued=jobs.queued)
     st.page_link(
-        services.page_of_jobs(),
+        "pages/train.py" if frame.has_page("train") else "pages/home.py",
         label=label,
         icon=":material/progress_activity:",
         query_params=state.current() | {"run": jobs.run},

@@ -1,0 +1,99 @@
+"""The list of recent experiments: how they stand, the best model with its interval, when; open, delete."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.shared import frame, services, state
+from pages.shared.text import _, later, n_, safe
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from recsys_core.experiments.store import RunCard
+
+SHOWN = 10
+STATES = (
+    ("running", later("{n} running"), "blue"),
+    ("queued", later("{n} waiting"), "gray"),
+    ("done", later("{n} done"), "green"),
+    ("failed", later("{n} failed"), "red"),
+    ("cancelled", later("{n} cancelled"), "orange"),
+)
+
+
+def recent() -> None:
+    """Show the latest experiments; while one is live, twice in five seconds from the files of the runs."""
+    cards = services.run_cards()
+    if not cards:
+        st.markdown(_("None yet. The middle door makes the first one in a few seconds."))
+        return
+    live = any(card.is_live for card in cards)
+    st.fragment(_list, run_every=2.5 if live else None)(live)
+
+
+def _list(was_live: bool) -> None:
+    cards = services.run_cards()
+    if was_live and not any(card.is_live for card in cards):
+        st.rerun()
+    for card in cards[:SHOWN]:
+        _row(card)
+    if len(cards) > SHOWN:
+        with st.expander(n_("{n} older experiment", "{n} older experiments", len(cards) - SHOWN)):
+            for card in cards[SHOWN:]:
+                _row(card)
+
+
+def _row(card: "RunCard") -> None:
+    with st.container(border=True, key=f"run_{card.id}"):
+        what, best, actions = st.columns([5, 4, 3], vertical_alignment="center")
+        what.markdown(
+            f"**{safe(card.name)}**  \n{_badges(card)}  \n{safe(card.data_name)} · {card.created:%Y-%m-%d %H:%M}"
+        )
+        best.markdown(_best(card))
+        with actions.container(horizontal=True, horizontal_alignment="right"):
+            if st.button(_("Open"), key=f"open_{card.id}", icon=":material/open_in_new:"):
+                _open(card)
+            if not state.is_demo() and st.button(
+                _("Delete"), key=f"delete_{card.id}", icon=":material/delete:", type="tertiary"
+            ):
+                _delete(card.id, card.name)
+
+
+def _badges(card: "RunCard") -> str:
+    found = [(getattr(card, name), words, color) for name, words, color in STATES]
+    return " ".join(f":{color}-badge[{_(words).format(n=number)}]" for number, words, color in found if number)
+
+
+def _best(card: "RunCard") -> str:
+    """Return the best model with its number and interval, or why there is none."""
+    if card.best is None:
+        return _("No model has finished.")
+    best = services.best(card.id, card.done)
+    return _("Best: **{model}**  \nNDCG@{k} {mean:.3f} ({low:.3f} to {high:.3f})").format(
+        model=safe(best.title), k=card.k, mean=best.mean, low=best.low, high=best.high
+    )
+
+
+def _open(card: "RunCard") -> None:
+    state.choose("data", card.data)
+    state.choose("run", card.id)
+    frame.go("compare" if card.done else "train")
+
+
+def _delete(run_id: str, name: str) -> None:
+    """Ask before an experiment is deleted."""
+
+    @st.dialog(_("Delete this experiment?"))
+    def ask() -> None:
+        st.markdown(_("**{name}** and all its results are removed for good. The data stay.").format(name=safe(name)))
+        if st.button(_("Delete for good"), key="delete_confirmed", type="primary"):
+            try:
+                services.delete_run(run_id)
+            except RecscopeError as error:
+                st.error(safe(error))
+                return
+            if state.get("run") == run_id:
+                state.choose("run", None)
+            st.rerun()
+
+    ask()

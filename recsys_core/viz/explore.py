@@ -1,0 +1,206 @@
+"""Figures of a data set as it came, before any model: each answers one question. Sentences stand in `findings`."""
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from recsys_core.viz.theme import BLUE, HEAT, ORANGE, REST, VERMILION, dressed, plain, plain_all
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+LABEL_LENGTH = 26
+
+
+def lorenz_curve(curve: pd.DataFrame, *, head_share: float, head_holds: float) -> "go.Figure":
+    """Return how interactions are spread over items, the most popular first.
+
+    Args:
+        curve: Columns `items` and `interactions`: running shares (0..1), not decreasing, from (0, 0) to (1, 1).
+        head_share: Share of items that counts as head.
+        head_holds: Share of interactions that the head holds.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    figure.add_scatter(
+        x=curve["items"],
+        y=curve["interactions"],
+        mode="lines",
+        line={"color": BLUE, "width": 3},
+        fill="tozeroy",
+        fillcolor="rgba(0,114,178,0.15)",
+        name="these data",
+        hovertemplate="the %{x:.1%} most popular items<br>hold %{y:.1%} of all interactions<extra></extra>",
+    )
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        line={"color": REST, "dash": "dash"},
+        name="if all items were equally popular",
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=[head_share, head_share],
+        y=[0, head_holds],
+        mode="lines+markers",
+        line={"color": ORANGE, "width": 2},
+        marker={"size": [0, 10]},
+        name="border of the head",
+        hovertemplate=f"head: {head_share:.1%} of items, {head_holds:.1%} of interactions<extra></extra>",
+    )
+    dressed(figure, x="Share of items, most popular first", y="Share of interactions")
+    figure.update_xaxes(tickformat=".0%", range=[0, 1])
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
+    return figure
+
+
+def activity_histogram(bins: pd.DataFrame, *, median: float) -> "go.Figure":
+    """Return how many users have how many interactions; steps on a logarithmic scale.
+
+    Args:
+        bins: Columns `low`, `high` (interactions a user, both included) and `users`.
+        median: Interactions of the user in the middle.
+    """
+    labels = _ranges(bins)
+    figure = _bars(labels, bins["users"], "%{x} interactions: %{y:,} users")
+    place = int(((bins["low"] <= median) & (bins["high"] >= median - 0.5)).to_numpy().argmax())
+    figure.update_traces(marker_color=[ORANGE if number == place else BLUE for number in range(len(bins))])
+    return dressed(figure, x="Interactions of a user (orange: where the median lies)", y="Users")
+
+
+def rating_bars(ratings: pd.DataFrame) -> "go.Figure":
+    """Return how often each rating was given.
+
+    Args:
+        ratings: Columns `rating` (text or number) and `interactions`.
+    """
+    shares = ratings["interactions"] / max(1, ratings["interactions"].sum())
+    figure = _bars(_labels(ratings["rating"]), shares, "rating %{x}: %{y:.1%}")
+    figure.update_yaxes(tickformat=".0%")
+    return dressed(figure, x="Rating", y="Share of ratings")
+
+
+def timeline(periods: pd.DataFrame, *, unit: str) -> "go.Figure":
+    """Return when people acted.
+
+    Args:
+        periods: Columns `start` (time) and `interactions`.
+        unit: What a bar is: day, week, month, year.
+    """
+    figure = _bars(periods["start"], periods["interactions"], "%{x|%d %b %Y}: %{y:,} interactions")
+    return dressed(figure, x="Time", y=f"Interactions a {unit}")
+
+
+def lift_map(pairs: pd.DataFrame, titles: list[str]) -> "go.Figure":
+    """Return which of the most popular items are known by the same people.
+
+    Args:
+        pairs: Columns `first`, `second` (numbers of titles), `lift` (how many times as many people know both as
+            chance would give) and `together` (people who know both); each pair in both orders, none with itself.
+        titles: Titles by number, from outside: escaped here.
+    """
+    import plotly.graph_objects as go
+
+    size = len(titles)
+    lift: list[list[float | None]] = [[None] * size for _ in range(size)]
+    together = [[0] * size for _ in range(size)]
+    for row in pairs.itertuples(index=False):
+        lift[int(row.first)][int(row.second)] = float(row.lift)
+        together[int(row.first)][int(row.second)] = int(row.together)
+    labels = [shortened(title) for title in titles]
+    names = [[f"{plain(a)}<br>{plain(b)}" for b in titles] for a in titles]
+    figure = go.Figure(
+        go.Heatmap(
+            z=lift,
+            customdata=together,
+            text=names,
+            colorscale=HEAT,
+            colorbar={"title": {"text": "lift", "side": "right"}, "thickness": 12},
+            hovertemplate="%{text}<br>%{customdata:,} people know both, %{z:.2f} times chance<extra></extra>",
+            xgap=1,
+            ygap=1,
+        )
+    )
+    numbers = list(range(size))
+    dressed(figure, x="", y="", height=620)
+    figure.update_xaxes(tickvals=numbers, ticktext=labels, tickangle=-60, showgrid=False)
+    figure.update_yaxes(tickvals=numbers, ticktext=labels, autorange="reversed", showgrid=False)
+    return figure
+
+
+def matrix_sample(cells: pd.DataFrame, *, users: int, items: int) -> "go.Figure":
+    """Return a piece of the matrix of users and items: a mark where something is known.
+
+    Args:
+        cells: Columns `row` and `column` (places in the sample) of the known pairs.
+        users: Rows of the sample.
+        items: Columns of the sample, the most popular first.
+    """
+    import plotly.graph_objects as go
+
+    kind = go.Scattergl if len(cells) > 3000 else go.Scatter
+    figure = go.Figure(
+        kind(
+            x=cells["column"],
+            y=cells["row"],
+            mode="markers",
+            marker={"color": BLUE, "symbol": "square", "size": 4},
+            hovertemplate="user %{y} of the sample, item number %{x} by popularity<extra></extra>",
+        )
+    )
+    dressed(figure, x="Items, most popular first", y="Users of the sample", height=420)
+    figure.update_xaxes(range=[-1, items], showgrid=False, zeroline=False)
+    figure.update_yaxes(range=[users, -1], showgrid=False, zeroline=False)
+    return figure
+
+
+def unlike_users(users: pd.DataFrame) -> "go.Figure":
+    """Return users by how much they did and how they rate, or how popular their items are; those unlike the rest stand out.
+
+    Args:
+        users: Columns `user_id`, `interactions`, `value`, `value_name` (one text), `unlike` (whether it stands out).
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for unlike, color, name, size in ((False, REST, "the rest", 5), (True, VERMILION, "unlike the rest", 9)):
+        part = users[users["unlike"] == unlike]
+        kind = go.Scattergl if len(part) > 3000 else go.Scatter
+        figure.add_trace(
+            kind(
+                x=part["interactions"],
+                y=part["value"],
+                mode="markers",
+                name=name,
+                marker={"color": color, "size": size, "symbol": "diamond" if unlike else "circle", "opacity": 0.8},
+                customdata=plain_all(part["user_id"]),
+                hovertemplate="user %{customdata}<br>%{x:,} interactions, %{y:.2f}<extra></extra>",
+            )
+        )
+    dressed(figure, x="Interactions of a user (logarithmic)", y=str(users["value_name"].iloc[0]) if len(users) else "")
+    figure.update_xaxes(type="log")
+    return figure
+
+
+def shortened(title: str, length: int = LABEL_LENGTH) -> str:
+    """Return a title from outside, escaped and cut to a length that fits beside an axis."""
+    text = title if len(title) <= length else title[: length - 1].rstrip() + "…"
+    return plain(text)
+
+
+def _bars(x: Any, y: Any, hover: str) -> "go.Figure":
+    import plotly.graph_objects as go
+
+    return go.Figure(go.Bar(x=x, y=y, marker_color=BLUE, hovertemplate=f"{hover}<extra></extra>"))
+
+
+def _labels(values: pd.Series) -> list[str]:
+    """Return numbers as names of bars, so that nothing is drawn between them."""
+    return [plain(f"{value:g}" if isinstance(value, float | int) else value) for value in values]
+
+
+def _ranges(bins: pd.DataFrame) -> list[str]:
+    pairs = zip(bins["low"], bins["high"], strict=True)
+    return [f"{low:,}" if low == high else f"{low:,} to {high:,}" for low, high in pairs]
