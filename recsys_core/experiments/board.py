@@ -9,6 +9,7 @@ import pandas as pd
 from recsys_core.columns import MODEL
 from recsys_core.evaluation.comparison import Comparison
 from recsys_core.evaluation.metric_info import METRICS, MetricName
+from recsys_core.evaluation.sentences import rounded
 from recsys_core.experiments.run import Run
 from recsys_core.experiments.saving import JobResult
 from recsys_core.experiments.spec import ModelSpec
@@ -55,7 +56,7 @@ def model_titles(models: Iterable[ModelSpec]) -> dict[str, str]:
         twins = [other for other in models if other.key == model.key]
         title = model_class(model.key).info.title
         differing = [name for name in model.config if len({str(twin.config.get(name)) for twin in twins}) > 1]
-        settings = ", ".join(f"{name.replace('_', ' ')} {model.config[name]}" for name in differing)
+        settings = ", ".join(f"{name.replace('_', ' ')} {_shown(model.config[name])}" for name in differing)
         titles[model.id] = f"{title} ({settings})" if settings else title
     return titles
 
@@ -132,6 +133,10 @@ def settings_of(models: Sequence[Contender]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[TITLE, "setting", "value"])
 
 
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _numbers(model: Contender) -> Mapping[str, float | None]:
     """Return all metrics of a model: means over users, and those of the model as a whole."""
     known = {**model.result.metrics, **model.result.overall}
@@ -144,3 +149,43 @@ def _costs(result: JobResult) -> dict[str, Any]:
         "recommend_seconds": result.recommend_seconds,
         "peak_memory_bytes": result.peak_memory_bytes,
     }
+
+
+@dataclass(frozen=True, eq=False)
+class ShownBoard:
+    """A leaderboard as it is shown: the frame, and the order of its columns."""
+
+    frame: pd.DataFrame
+    columns: list[str]
+
+
+def shown_board(
+    board: pd.DataFrame, metric: str, others: Sequence[str], *, baseline: str, differences: bool = False
+) -> ShownBoard:
+    """Return a leaderboard with the baseline marked, intervals as text, and memory in MiB.
+
+    Args:
+        board: What `leaderboard` gave.
+        metric: The compared metric; its numbers are those of the comparison.
+        others: Further metrics to show.
+        baseline: Id of the pinned model.
+        differences: Show metrics as differences to the baseline.
+    """
+    frame = board[["model", TITLE, "tied", "users", "fit_seconds", "recommend_seconds"]].copy()
+    frame[TITLE] = board[TITLE].where(board[MODEL] != baseline, "📌 " + board[TITLE])
+    frame[metric] = board["mean"]
+    frame["interval"] = [
+        f"{rounded(low, low, high)} – {rounded(high, low, high)}"
+        for low, high in zip(board["low"], board["high"], strict=True)
+    ]
+    frame["memory"] = board["peak_memory_bytes"] / 2**20
+    for name in others:
+        frame[name] = board[name]
+    if differences:
+        shown = [metric, *others]
+        base = frame.loc[board[MODEL] == baseline, shown]
+        frame[shown] = frame[shown] - base.iloc[0] if len(base) else frame[shown]
+        frame["interval"] = ""
+    costs = ["fit_seconds", "recommend_seconds", "memory", "users"]
+    middle = [metric, *others] if differences else [metric, "interval", *others]
+    return ShownBoard(frame.drop(columns="model"), [TITLE, "tied", *middle, *costs])

@@ -1,0 +1,167 @@
+"""What pages and programs ask of the engine. All goes through the workspace's folders, so no connection is held."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from recsys_core.engine.estimate import DataSize, Estimate, estimate
+from recsys_core.engine.presence import EngineFolder, Presence
+from recsys_core.engine.queue import JobQueue
+from recsys_core.engine.settings import EngineSettings
+from recsys_core.errors import StoreError
+from recsys_core.experiments.durable import disk_errors_in_words
+from recsys_core.experiments.jobs import JobState, JobStatus
+from recsys_core.experiments.spec import ExperimentSpec
+from recsys_core.experiments.store import ResultStore
+
+if TYPE_CHECKING:
+    from recsys_core.data.workspace import DatasetCard, Workspace
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class Engine:
+    """The engine of a workspace, seen from outside its process.
+
+    Args:
+        workspace: The workspace, or its folder.
+        settings: Limits for estimates; from the environment by default.
+    """
+
+    def __init__(self, workspace: "Workspace | Path | str", settings: EngineSettings | None = None) -> None:
+        self.root = Path(workspace if isinstance(workspace, Path | str) else workspace.root).resolve()
+        self.settings = settings or EngineSettings.from_environment()
+        self.store = ResultStore(self.root)
+        self.queue = JobQueue(self.root)
+        self._folder = EngineFolder(self.root)
+
+    def presence(self) -> Presence | None:
+        """Return what the engine says about itself, None if none works on this workspace."""
+        return self._folder.presence()
+
+    def ensure_started(self) -> None:
+        """Start the engine process if there is none; it outlives this one. Returns at once, without waiting for it.
+
+        Raises:
+            StoreError: The disk refused.
+        """
+        if self.presence() is not None:
+            return
+        self._folder.make()
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])}
+        command = [sys.executable, "-m", "recsys_core.engine", "--workspace", str(self.root)]
+        with disk_errors_in_words(self._folder.log), self._folder.log.open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=PROJECT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        threading.Thread(target=process.wait, name="engine-exit", daemon=True).start()
+
+    def wait_until_ready(self, seconds: float = 30.0) -> Presence:
+        """Wait until the engine takes jobs; nobody needs to, since jobs wait in the queue.
+
+        Raises:
+            StoreError: It did not start in time.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            presence = self.presence()
+            if presence is not None and presence.address:
+                return presence
+            time.sleep(0.05)
+        raise StoreError(f"The engine did not start within {seconds:g} seconds; see {self._folder.log}.")
+
+    def stop(self, seconds: float = 20.0) -> None:
+        """Tell the engine to end and wait for that; what runs is FAILED, what waits stays in the queue.
+
+        Raises:
+            StoreError: It did not end in time.
+        """
+        presence = self.presence()
+        if presence is None or not presence.process.is_here:
+            return
+        try:
+            process = psutil.Process(presence.process.pid)
+            process.terminate()
+            process.wait(seconds)
+        except psutil.NoSuchProcess:
+            return
+        except psutil.TimeoutExpired as error:
+            raise StoreError(f"The engine did not end within {seconds:g} seconds.") from error
+
+    def submit(self, spec: ExperimentSpec, *, data_name: str | None = None, name: str | None = None) -> str:
+        """Store an experiment, put its jobs into the queue and see that an engine is there.
+
+        An experiment that was run before is reused: finished models stay, the others are run again. A job that needs
+        more memory than a job may use is FAILED at once, with the number and an alternative.
+
+        Args:
+            spec: What is to be run.
+            data_name: What people call the data; by default its name in the workspace.
+            name: What people call the experiment.
+
+        Returns:
+            The experiment's id.
+
+        Raises:
+            StoreError: The data are not there, or the disk refused.
+        """
+        card = self._card(spec.data)
+        run = self.store.create(spec, data_name or card.name, name=name)
+        refused = {one.model_id: one for one in self.estimate(spec).models if one.refused}
+        for model_id in run.model_ids:
+            if run.status(model_id).state is not JobState.QUEUED:
+                continue
+            if model_id in refused:
+                reason = f"{refused[model_id].refused} {refused[model_id].alternative}"
+                run.job(model_id).change(
+                    {JobState.QUEUED}, state=JobState.FAILED, ended=time.time(), cause="refused", reason=reason
+                )
+            else:
+                self.queue.add(run.id, model_id)
+        self.ensure_started()
+        return run.id
+
+    def cancel(self, run_id: str, model_id: str) -> None:
+        """Ask a job to stop: one that waits is CANCELLED at once, one that runs at its next step.
+
+        Raises:
+            StoreError: There is no such job, or the disk refused.
+        """
+        self.store.open(run_id).cancel(model_id)
+
+    def status(self, run_id: str) -> list[JobStatus]:
+        """Return how the jobs of an experiment stand, in the order of its spec.
+
+        Raises:
+            StoreError: There is no such experiment.
+        """
+        return self.store.open(run_id).statuses()
+
+    def estimate(self, spec: ExperimentSpec) -> Estimate:
+        """Return what an experiment will need, before it is started.
+
+        Raises:
+            StoreError: The data are not there.
+        """
+        card = self._card(spec.data)
+        return estimate(spec, DataSize(card.n_users, card.n_items, card.n_interactions), self.settings, self.root)
+
+    def _card(self, fingerprint: str) -> "DatasetCard":
+        from recsys_core.data.workspace import Workspace
+
+        for card in Workspace(self.root).datasets():
+            if card.fingerprint == fingerprint:
+                return card
+        raise StoreError(f"Data set '{fingerprint}' is not in this workspace.")

@@ -1,0 +1,165 @@
+"""The Dask side of the engine: processes of our own or an existing cluster, and why a worker ended."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recsys_core.engine.settings import EngineSettings, in_words
+from recsys_core.errors import StoreError
+from recsys_core.experiments.jobs import JobStatus
+
+logger = logging.getLogger(__name__)
+CONNECT_SECONDS = 15.0
+TERMINATE_SHARE = 0.95
+"""A worker that uses more than this share of its memory is ended."""
+NEARLY_ALL = 0.85
+"""A worker that was last seen with so much of its memory in use most likely ended for want of more."""
+MALLOC = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "268435456",
+    "MALLOC_TOP_PAD_": "67108864",
+}
+"""Freed memory is kept for the next training step instead of being asked for again page by page."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A process that runs jobs, one at a time.
+
+    Args:
+        address: Where it listens.
+        threads: Cores that it was given.
+    """
+
+    address: str
+    threads: int
+
+
+class Cluster:
+    """A Dask client and what the engine asks of it.
+
+    Args:
+        client: Connected to the scheduler.
+        settings: Limits of a job.
+    """
+
+    def __init__(self, client: Any, settings: EngineSettings) -> None:
+        self.client = client
+        self.settings = settings
+
+    @property
+    def address(self) -> str:
+        """Address of the scheduler."""
+        return str(self.client.scheduler.address)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the scheduler answers."""
+        return bool(self.client.status == "running")
+
+    def workers(self) -> list[Worker]:
+        """Return the workers that are there now."""
+        own = self.settings.scheduler is None
+        with contextlib.suppress(OSError):
+            return [
+                Worker(address, self.settings.threads if own else threads)
+                for address, threads in self.client.nthreads().items()
+            ]
+        return []
+
+    def submit(self, function: Any, *arguments: Any, worker: Worker | None = None, priority: int = 0) -> Any:
+        """Ask a worker to call a function of this package with plain values; return Dask's future."""
+        return self.client.submit(
+            function,
+            *arguments,
+            pure=False,
+            priority=priority,
+            workers=[worker.address] if worker else None,
+            allow_other_workers=worker is not None,
+        )
+
+    def restart(self, worker: Worker) -> None:
+        """End a worker's process, wherever it is, and let its nanny start another one."""
+        with contextlib.suppress(OSError, ValueError, TimeoutError):
+            self.client.restart_workers([worker.address], timeout=5, raise_for_error=False)
+
+    def why_killed(self, status: JobStatus, last_beat: dict[str, float]) -> tuple[str, str]:
+        """Return why the process of a job ended: a word for programs, a sentence for people."""
+        used = last_beat.get("memory", 0.0)
+        for event in self._memory_events():
+            if event.get("pid") == status.pid:
+                used = float(event.get("rss", used))
+                break
+        else:
+            if not self.settings.memory_is_known or used < NEARLY_ALL * self.settings.job_memory:
+                return "killed", (
+                    f"Its process (number {status.pid}) was killed from outside, or crashed; the system also does that "
+                    "when memory runs out. Other results are not touched. Start this model again."
+                )
+        limit = f" of the {in_words(self.settings.job_memory)} that a job may use" if self.settings.job_memory else ""
+        return "memory", (
+            f"It ran out of memory: it had {in_words(used)}{limit} in use and was stopped. "
+            "Choose a smaller model or data with fewer items, or raise RECSCOPE_JOB_MEMORY."
+        )
+
+    def _memory_events(self) -> list[dict[str, Any]]:
+        with contextlib.suppress(OSError):
+            return [event for _, event in self.client.get_events("worker-restart-memory") if isinstance(event, dict)]
+        return []
+
+
+@contextlib.contextmanager
+def connected(settings: EngineSettings, scratch: Path) -> Iterator[Cluster]:
+    """Start worker processes of our own, or connect to the cluster that `RECSCOPE_SCHEDULER` names.
+
+    Raises:
+        StoreError: The cluster cannot be reached.
+    """
+    import dask
+    from distributed import Client
+
+    with dask.config.set(_dask_settings(settings)):
+        if settings.scheduler is not None:
+            try:
+                client: Any = Client(settings.scheduler, timeout=CONNECT_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
+            except (OSError, ValueError, TimeoutError) as error:
+                raise StoreError(
+                    f"The Dask cluster at {settings.scheduler} (RECSCOPE_SCHEDULER) cannot be reached: {error}. "
+                    "Start it, or take the setting away to train on this machine."
+                ) from error
+            with client:
+                yield Cluster(client, settings)
+            return
+        with _own_processes(settings, scratch) as local, Client(local, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+            yield Cluster(client, settings)
+
+
+def _own_processes(settings: EngineSettings, scratch: Path) -> Any:
+    from distributed import LocalCluster
+
+    return LocalCluster(  # type: ignore[no-untyped-call]
+        n_workers=settings.jobs,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+        memory_limit=settings.job_memory,
+        local_directory=str(scratch),
+        silence_logs=logging.ERROR,
+    )
+
+
+def _dask_settings(settings: EngineSettings) -> dict[str, Any]:
+    threads = {name: str(settings.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    return {
+        "distributed.scheduler.allowed-failures": 0,
+        "distributed.worker.memory.target": False,
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.pause": False,
+        "distributed.worker.memory.terminate": TERMINATE_SHARE,
+        "distributed.nanny.pre-spawn-environ": threads | MALLOC,
+        "distributed.admin.tick.limit": "30s",
+    }

@@ -1,0 +1,180 @@
+"""The engine's loop: take jobs from the queue, hand them to workers, watch them end, say why one did not."""
+
+import contextlib
+import logging
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recsys_core.engine.cluster import Cluster, Worker
+from recsys_core.engine.queue import JobQueue, Ticket
+from recsys_core.engine.speeds import Speeds
+from recsys_core.engine.task import run_queued, warm_up
+from recsys_core.errors import RecscopeError, StoreError
+from recsys_core.experiments.execution import ending_of
+from recsys_core.experiments.jobs import LOST, JobFolder, JobState, JobStatus
+from recsys_core.experiments.store import ResultStore
+from recsys_core.models.registry import MODELS
+
+logger = logging.getLogger(__name__)
+LIVE = {JobState.QUEUED, JobState.RUNNING}
+WORKERS_EVERY_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class _Started:
+    """A job that was handed to a worker."""
+
+    ticket: Ticket
+    job: JobFolder
+    future: Any
+    worker: Worker
+
+
+class Dispatcher:
+    """Runs the jobs of one workspace on one cluster.
+
+    Args:
+        root: The workspace's folder.
+        cluster: Where jobs run.
+    """
+
+    def __init__(self, root: Path, cluster: Cluster) -> None:
+        self._root = root
+        self._cluster = cluster
+        self._store = ResultStore(root)
+        self._queue = JobQueue(root)
+        self._speeds = Speeds(root)
+        self._started: list[_Started] = []
+        self._cold = list(MODELS) if cluster.settings.warm_up and cluster.settings.scheduler is None else []
+        self._warming: Any = None
+        self._workers: list[Worker] = []
+        self._workers_seen = 0.0
+        self.last_work = time.monotonic()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs, waits or warms up."""
+        return not self._started and self._warming is None and not self._queue.tickets()
+
+    def recover(self) -> None:
+        """Bring folders and queue in line after a crash: what is half-written is set apart, what waits has a ticket."""
+        self._store.set_apart()
+        for card in self._store.runs():
+            for model_id, state in card.states.items():
+                status = JobFolder(self._store.folder / card.id / "jobs" / model_id).stored_status()
+                if state is JobState.QUEUED and status.process is None:
+                    self._queue.add(card.id, model_id)
+
+    def step(self) -> None:
+        """Look at everything once."""
+        for started in list(self._started):
+            self._watch(started)
+        self._start_waiting()
+        self._warm_up()
+        if not self.is_idle:
+            self.last_work = time.monotonic()
+
+    def stop(self, reason: str) -> None:
+        """End what runs, with the reason; what waits stays in the queue."""
+        for started in self._started:
+            with contextlib.suppress(StoreError):
+                self._end(started, JobState.FAILED, "killed", reason)
+        self._started.clear()
+
+    def _watch(self, started: _Started) -> None:
+        """Look after one job: settle it when it has ended, end it when it does not listen."""
+        if started.future.done():
+            with contextlib.suppress(StoreError):
+                self._settle(started)
+                self._forget(started)
+            return
+        asked = started.job.cancel_requested_at()
+        if asked is not None and time.time() - asked > self._cluster.settings.cancel_grace:
+            seconds = self._cluster.settings.cancel_grace
+            reason = f"Stopped on request; it did not listen for {seconds:g} seconds, so its process was restarted."
+            process = started.job.stored_status().process
+            self._end(started, JobState.CANCELLED, "cancelled", reason)
+            self._forget(started)
+            if process is not None and process.is_here and not process.is_gone:
+                os.kill(process.pid, signal.SIGKILL)
+            else:
+                self._cluster.restart(started.worker)
+
+    def _settle(self, started: _Started) -> None:
+        """Store how a job ended if its worker could not.
+
+        Raises:
+            StoreError: The disk refused; it is tried again at the next step.
+        """
+        status = started.job.stored_status()
+        if status.state is JobState.DONE:
+            self._speeds.learn(started.job, status)
+        elif status.state in LIVE or status.cause == LOST:
+            cause, reason = self._why(started, status)
+            self._end(started, JobState.FAILED, cause, reason)
+
+    def _why(self, started: _Started, status: JobStatus) -> tuple[str, str]:
+        from distributed.scheduler import KilledWorker
+
+        error = started.future.exception() if started.future.status == "error" else None
+        if error is None or isinstance(error, KilledWorker):
+            return self._cluster.why_killed(status, started.job.last_beat())
+        _, cause, reason = ending_of(error if isinstance(error, Exception) else RecscopeError(str(error)))
+        return cause or "error", reason or str(error)
+
+    def _end(self, started: _Started, state: JobState, cause: str, reason: str) -> None:
+        """Store an ending, also in place of a bare 'its process is gone' that a reader left."""
+        changes: dict[str, Any] = {"state": state, "ended": time.time(), "cause": cause, "reason": reason}
+        if started.job.change(LIVE, **changes) is None and started.job.stored_status().cause == LOST:
+            started.job.change({JobState.FAILED}, **changes)
+        logger.info("%s/%s: %s. %s", *started.ticket.job, state.value, reason)
+
+    def _forget(self, started: _Started) -> None:
+        self._started.remove(started)
+        self._queue.remove(started.ticket)
+        started.future.release()
+
+    def _start_waiting(self) -> None:
+        """Hand waiting jobs to free workers, in order; drop tickets of jobs that have ended."""
+        under_way = {started.ticket.job for started in self._started}
+        for ticket in self._queue.tickets():
+            if ticket.job in under_way:
+                continue
+            try:
+                job = self._store.open(ticket.run_id).job(ticket.model_id)
+                state = job.status().state
+            except RecscopeError as error:
+                logger.warning("A job in the queue cannot be run: %s", error)
+                self._queue.remove(ticket)
+                continue
+            if state.is_final:
+                self._queue.remove(ticket)
+            elif state is JobState.QUEUED:
+                worker = self._free_worker()
+                if worker is None:
+                    return
+                arguments = (str(self._root), ticket.run_id, ticket.model_id, worker.threads)
+                future = self._cluster.submit(run_queued, *arguments, worker=worker, priority=1)
+                self._started.append(_Started(ticket, job, future, worker))
+
+    def _free_worker(self) -> Worker | None:
+        """Return a worker without a job; None if all are busy."""
+        now = time.monotonic()
+        if not self._workers or now - self._workers_seen > WORKERS_EVERY_SECONDS:
+            self._workers, self._workers_seen = self._cluster.workers(), now
+        busy = {started.worker.address for started in self._started}
+        if self._cluster.settings.scheduler is None and len(busy) >= self._cluster.settings.jobs:
+            return None
+        return next((worker for worker in self._workers if worker.address not in busy), None)
+
+    def _warm_up(self) -> None:
+        """While nothing else is to be done, let a worker load and compile the next algorithm."""
+        if self._warming is not None and self._warming.done():
+            self._warming.release()
+            self._warming = None
+        if self._cold and self._warming is None and self.is_idle:
+            self._warming = self._cluster.submit(warm_up, self._cold.pop(0))

@@ -1,0 +1,131 @@
+"""Before the start: how long it will take, how much memory it needs, and whether that is too much."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from recsys_core.engine.settings import EngineSettings, in_words
+from recsys_core.engine.speeds import Speeds
+from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
+from recsys_core.models.registry import MODELS, make_model, model_class
+
+DATA_BYTES_A_ROW = 60
+"""Memory of one interaction as a job holds it: table, parts and matrix."""
+
+
+@dataclass(frozen=True)
+class DataSize:
+    """How large a data set is."""
+
+    users: int
+    items: int
+    interactions: int
+
+
+@dataclass(frozen=True)
+class ModelEstimate:
+    """What one job will need.
+
+    Args:
+        model_id: Which job.
+        key: Its algorithm.
+        seconds: Time from start to stored result.
+        bytes: Memory at its peak.
+        refused: Why it may not run, None if it may.
+        alternative: What to do instead, None if it may run.
+    """
+
+    model_id: str
+    key: str
+    seconds: float
+    bytes: int
+    refused: str | None = None
+    alternative: str | None = None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an experiment will need.
+
+    Args:
+        seconds: Time until the last job has ended.
+        bytes: Memory at its peak, all jobs that run at the same time together.
+        refused: Why a part of it may not run, None if all may.
+        alternative: What to do instead, None if all may run.
+        models: The same for each job, in the order of the spec.
+    """
+
+    seconds: float
+    bytes: int
+    refused: str | None
+    alternative: str | None
+    models: tuple[ModelEstimate, ...]
+
+
+def estimate(spec: ExperimentSpec, size: DataSize, settings: EngineSettings, root: Path) -> Estimate:
+    """Return what the jobs of an experiment will need on data of that size."""
+    speeds = Speeds(root)
+    models = tuple(_of_model(spec, model, size, settings, speeds) for model in spec.models)
+    run = [model for model in models if model.refused is None]
+    refused = [model for model in models if model.refused is not None]
+    largest = sorted((model.bytes for model in run), reverse=True)[: settings.jobs]
+    return Estimate(
+        seconds=sum(model.seconds for model in run) / settings.jobs,
+        bytes=sum(largest),
+        refused=" ".join(model.refused or "" for model in refused) or None,
+        alternative=" ".join(model.alternative or "" for model in refused) or None,
+        models=models,
+    )
+
+
+def _of_model(
+    spec: ExperimentSpec, model: ModelSpec, size: DataSize, settings: EngineSettings, speeds: Speeds
+) -> ModelEstimate:
+    folds = spec.split.folds if spec.split.kind == "k_fold" else 1
+    needed = _bytes(model, size)
+    work = _work(model, size) * folds
+    found = ModelEstimate(model.id, model.key, speeds.seconds(model.key, work, settings.threads), needed)
+    if not settings.memory_is_known or needed <= settings.job_memory:
+        return found
+    title = model_class(model.key).info.title
+    return ModelEstimate(
+        found.model_id,
+        found.key,
+        found.seconds,
+        needed,
+        refused=f"{title} would need {in_words(needed)} of memory; a job may use {in_words(settings.job_memory)}.",
+        alternative=_alternative(model, size, settings),
+    )
+
+
+def _alternative(model: ModelSpec, size: DataSize, settings: EngineSettings) -> str:
+    """Say what would fit: fewer items, or which other algorithms."""
+    title = model_class(model.key).info.title
+    fits = _largest(lambda items: _bytes(model, DataSize(size.users, items, size.interactions)), settings, size.items)
+    others = [key for key in MODELS if key != model.key and _bytes(ModelSpec(key=key), size) <= settings.job_memory]
+    ways = []
+    if fits > 0:
+        ways.append(f"keep the {fits:,} most used items (raise the minimum of interactions of an item)")
+    if others:
+        ways.append(f"choose {', '.join(model_class(key).info.title for key in others[:4])}")
+    return f"Instead of {title} on all of it, {' or '.join(ways) or 'use a machine with more memory'}."
+
+
+def _largest(needed: Callable[[int], int], settings: EngineSettings, upper: int) -> int:
+    """Return the largest number of items that fits, by halving."""
+    low, high = 0, upper
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if needed(middle) <= settings.job_memory else (low, middle - 1)
+    return low
+
+
+def _bytes(model: ModelSpec, size: DataSize) -> int:
+    made = make_model(model.key, model.config)
+    own = made.memory_estimate(made.config, size.users, size.items, size.interactions)
+    return int(own) + DATA_BYTES_A_ROW * size.interactions
+
+
+def _work(model: ModelSpec, size: DataSize) -> float:
+    made = make_model(model.key, model.config)
+    return float(made.work_estimate(made.config, size.users, size.items, size.interactions))

@@ -1,0 +1,111 @@
+"""Whether an engine works on a workspace, and the lock that keeps a second one out."""
+
+import contextlib
+import fcntl
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from recsys_core.errors import StoreError
+from recsys_core.experiments.durable import disk_errors_in_words, read_json, write_json
+from recsys_core.experiments.processes import ProcessMark
+
+
+@dataclass(frozen=True)
+class Presence:
+    """What an engine says about itself.
+
+    Args:
+        process: The engine's process.
+        address: Address of its Dask scheduler; empty while it starts.
+        since: When it started, in Unix seconds.
+        jobs: Jobs at the same time.
+        threads: Cores a job.
+        job_memory: Bytes a job.
+        cluster: Whether the scheduler is somebody else's.
+    """
+
+    process: ProcessMark
+    address: str
+    since: float
+    jobs: int
+    threads: int
+    job_memory: int
+    cluster: bool = False
+
+
+class EngineFolder:
+    """The engine's own folder in the workspace: who it is, its lock and its log.
+
+    Args:
+        root: The workspace's folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / "engine"
+
+    @property
+    def log(self) -> Path:
+        """What the engine and its workers write to their standard output."""
+        return self.path / "engine.log"
+
+    @property
+    def scratch(self) -> Path:
+        """Where Dask keeps what does not fit into memory."""
+        return self.path / "scratch"
+
+    def make(self) -> None:
+        """Make the folder.
+
+        Raises:
+            StoreError: The disk refused.
+        """
+        with disk_errors_in_words(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+
+    def announce(self, presence: Presence) -> None:
+        """Write down who the engine is.
+
+        Raises:
+            StoreError: The disk refused.
+        """
+        write_json(self.path / "engine.json", asdict(presence))
+
+    def withdraw(self) -> None:
+        """Take that away again; from now on whoever needs an engine starts another one."""
+        (self.path / "engine.json").unlink(missing_ok=True)
+
+    def presence(self) -> Presence | None:
+        """Return the engine that works on this workspace, None if there is none or its process is gone."""
+        try:
+            values = read_json(self.path / "engine.json")
+            presence = Presence(**values | {"process": ProcessMark(**values["process"])})
+        except (StoreError, KeyError, TypeError):
+            return None
+        return None if presence.process.is_gone else presence
+
+    def lock(self, patience: float) -> int | None:
+        """Take the lock that one engine holds as long as it lives.
+
+        Args:
+            patience: Seconds to wait for an engine that is about to end.
+
+        Returns:
+            The open file that holds the lock until the process ends; None if another engine works here.
+
+        Raises:
+            StoreError: The disk refused.
+        """
+        self.make()
+        with disk_errors_in_words(self.path / "lock"):
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        deadline = time.monotonic() + patience
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return descriptor
+            if self.presence() is not None or time.monotonic() > deadline:
+                os.close(descriptor)
+                return None
+            time.sleep(0.05)

@@ -1,0 +1,28 @@
+"""What a worker process is asked to do: small functions that take plain values, for Dask sends them by name."""
+
+from pathlib import Path
+
+from recsys_core.experiments.execution import execute
+from recsys_core.experiments.store import ResultStore
+
+
+def run_queued(root: str, run_id: str, model_id: str, threads: int) -> str:
+    """Run one job of a workspace and return its state.
+
+    Args:
+        root: The workspace's folder, the same on all machines.
+        run_id: Which experiment.
+        model_id: Which of its models.
+        threads: Cores that it may use.
+    """
+    from recsys_core.data.workspace import Workspace
+
+    return execute(ResultStore(root), run_id, model_id, Workspace(Path(root)), threads).state.value
+
+
+def warm_up(key: str) -> str:
+    """Load and compile what an algorithm needs, by training it on a few made-up interactions; return its key."""
+    from recsys_core.engine.warmup import warm_up_model
+
+    warm_up_model(key)
+    return key

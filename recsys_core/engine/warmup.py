@@ -1,0 +1,53 @@
+"""Making the first click fast: load libraries and compile loops before anybody needs them.
+
+`python -m recsys_core.engine.warmup` compiles everything once, for instance when an image is built.
+"""
+
+import logging
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import ITEM, RATING, TIMESTAMP, USER
+from recsys_core.contracts import RunContext
+from recsys_core.data import Dataset, dataset_from_frames
+from recsys_core.data.splits import SplitSpec, make_splits
+from recsys_core.errors import RecscopeError
+from recsys_core.evaluation.evaluate import evaluate
+from recsys_core.experiments.resources import limited_threads
+from recsys_core.models.registry import MODELS, make_model
+
+logger = logging.getLogger(__name__)
+USERS, ITEMS, ROWS = 30, 40, 400
+
+
+def warm_up_model(key: str) -> None:
+    """Train and judge an algorithm on a few made-up interactions; one that cannot is left for the real job to say."""
+    ctx = RunContext(seed=0)
+    split = make_splits(_made_up(), SplitSpec(), seed=0)[0]
+    try:
+        with limited_threads(1):
+            model = make_model(key)
+            model.fit(split.train, ctx)
+            evaluate(model, split, cutoffs=(1, 5), ctx=ctx)
+    except RecscopeError as error:
+        logger.info("Warming up '%s' ended early: %s", key, error)
+
+
+def _made_up() -> Dataset:
+    """Return a data set of a few users with ratings and times."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            USER: rng.integers(0, USERS, ROWS, dtype=np.int32),
+            ITEM: rng.integers(0, ITEMS, ROWS, dtype=np.int32),
+            RATING: rng.integers(1, 6, ROWS).astype(np.float32),
+            TIMESTAMP: np.arange(ROWS, dtype=np.int64) * 1000,
+        }
+    ).drop_duplicates([USER, ITEM], ignore_index=True)
+    return dataset_from_frames(frame, name="warm-up")
+
+
+if __name__ == "__main__":
+    for name in MODELS:
+        warm_up_model(name)
