@@ -145,7 +145,7 @@ class Recommender(ABC, Generic[C]):
         """Build what is derived from the fitted arrays; called after loading."""
 
     def _measured(self, ctx: RunContext) -> Mapping[str, float]:
-        """Let the run validate the model in the middle of training, as if it were finished; no numbers if it does not."""
+        """Let the run validate the model in the middle of training, as if it were finished; empty if it does not."""
         if ctx.validate is None:
             return {}
         self.is_fitted = True
@@ -153,6 +153,17 @@ class Recommender(ABC, Generic[C]):
             return ctx.validate(self)
         finally:
             self.is_fitted = False
+
+    def _score_to_explain(self, query: QueryBatch, item: int) -> float:
+        """Return the score of `item` for the one person in `query`.
+
+        Raises:
+            CannotScore: There is no score that could be explained.
+        """
+        score = float(self.score(query)[0, item])
+        if np.isnan(score):
+            raise CannotScore(f"{self.info.title} has no score for this item: nothing in the history speaks for it.")
+        return score
 
     def _require_known(self, query: QueryBatch) -> None:
         """Refuse positions that would be read outside the arrays of compiled loops."""
@@ -162,8 +173,8 @@ class Recommender(ABC, Generic[C]):
         ):
             if len(positions) and not lowest <= positions.min() <= positions.max() < size:
                 raise CannotScore(
-                    f"A query names {what} positions from {positions.min()} to {positions.max()}, but {self.info.title} "
-                    f"was trained with {size} {what}s; ask with the positions of its training data."
+                    f"A query names {what} positions {positions.min()} to {positions.max()}, but {self.info.title} was "
+                    f"trained with {size} {what}s; ask with the positions of its training data."
                 )
 
     def _forget(self) -> None:

@@ -4,8 +4,8 @@
     b_i = sum_u (r_ui - mu) / (|R(i)| + shrinkage)
     b_u = sum_i (r_ui - mu - b_i) / (|P(u)| + shrinkage)
 
-With `terms="user"` or `"item"` only one of the two is kept, so b_u is then taken from mu alone, and without shrinkage the
-prediction is that user's or item's mean rating.
+With `terms="user"` or `"item"` only one of the two is kept, so b_u is then taken from mu alone, and without shrinkage
+the prediction is that user's or item's mean rating.
 
 Source: Koren 2010, "Factor in the Neighbors", section 2.1, with one shrinkage for both terms instead of two.
 """
@@ -65,21 +65,23 @@ class Bias(Recommender[BiasConfig]):
             assert train.rating_scale is not None
             self.scale = np.array([train.rating_scale.low, train.rating_scale.high])
             self.mean = np.array(ratings.data.mean(dtype=np.float64))
-            self.item_bias = np.zeros(self.n_items)  # (I,)
+            self.item_bias: FloatArray = np.zeros(self.n_items)  # (I,)
             if self.config.terms in ("item", "user_item"):
                 deviations = ratings.data - self.mean
                 self.item_bias = self._shrunk_mean(ratings.indices, deviations, self.n_items)
 
     def _score(self, query: QueryBatch) -> FloatArray:
-        return self.mean + self.item_bias + self._user_bias(query)[:, None]
+        scores: FloatArray = float(self.mean) + self.item_bias + self._user_bias(query)[:, None]
+        return scores
 
     def predict_ratings(self, query: QueryBatch) -> FloatArray:
         """Return (B, I) predictions, clipped to the rating scale."""
-        return np.clip(self.score(query), *self.scale)
+        ratings: FloatArray = np.clip(self.score(query), *self.scale)
+        return ratings
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
         """Split a score into the item's term (its source is the item itself) and what holds for all items."""
-        score = float(self.score(query)[0, item])
+        score = self._score_to_explain(query, item)
         weights = self.item_bias[[item]]
         return Explanation(item, score, "terms", np.array([item]), weights, score - float(weights.sum()))
 
@@ -95,4 +97,5 @@ class Bias(Recommender[BiasConfig]):
         """Return (G,) sum / (number + shrinkage) of the values of each group; 0 for an empty group."""
         sums = np.bincount(group, values, minlength=groups)
         weight = np.bincount(group, minlength=groups) + self.config.shrinkage
-        return np.divide(sums, weight, out=np.zeros(groups), where=weight > 0)
+        mean: FloatArray = np.divide(sums, weight, out=np.zeros(groups), where=weight > 0)
+        return mean

@@ -2,15 +2,16 @@
 
     r_ui = mu + b_u + b_i + p_u . q_i
 
-mu is the mean rating. The rest is learned by stochastic gradient descent: the ratings are visited one after the other, in another
-random order each epoch, and each one moves the four parts that predict it a little way against its error e = r - r_ui:
+mu is the mean rating. The rest is learned by stochastic gradient descent: the ratings are visited one after the other,
+in another random order each epoch, and each moves the four parts that predict it a little against the error e = r - r_ui:
 
     b_u += learning_rate (e - regularization b_u)         p_u += learning_rate (e q_i - regularization p_u)
     b_i += learning_rate (e - regularization b_i)         q_i += learning_rate (e p_u - regularization q_i)
 
-An unknown person, or one without training ratings, is folded in: with the items fixed, the b_u and p_u that fit the history
-best solve a ridge regression, whose penalty, like that of the descent, counts once for each rating. A training user is
-scored by what training gave them. Users and items without ratings have factors 0, so their prediction is made of biases alone.
+An unknown person, or one without training ratings, is folded in: with the items fixed, the b_u and p_u that fit the
+history best solve a ridge regression, whose penalty, like that of the descent, counts once for each rating. A training
+user is scored by what training gave them, so the two lists of one person differ a little. Users and items without
+ratings have factors 0, so their predictions are made of biases alone.
 
 Data without ratings are refused: with every value 1 there is nothing to regress.
 
@@ -18,7 +19,7 @@ Source: Koren, Bell and Volinsky 2009, "Matrix Factorization Techniques", eq. 4 
 """
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -26,6 +27,7 @@ from pydantic import Field
 from recsys_core.contracts import (
     PAD,
     Ability,
+    BoolArray,
     FloatArray,
     IntArray,
     Knob,
@@ -43,6 +45,23 @@ from recsys_core.training.epochs import run_epochs
 
 INITIAL_SPREAD = 0.1
 """Standard deviation of the factors before training."""
+
+
+class Ratings(NamedTuple):
+    """(N,) who rated, what, and how much above the mean of all ratings."""
+
+    user: IntArray
+    item: IntArray
+    value: FloatArray
+
+
+class Parameters(NamedTuple):
+    """What the descent learns: biases (U,) and (I,), factors (U, D) and (I, D), all float32."""
+
+    user_bias: FloatArray
+    item_bias: FloatArray
+    user_factors: FloatArray
+    item_factors: FloatArray
 
 
 class BiasedMFConfig(ModelConfig):
@@ -83,26 +102,19 @@ class BiasedMF(Recommender[BiasedMFConfig]):
         self.mean = np.array(ratings.data.mean(dtype=np.float64))
         self.trained = np.bincount(users, minlength=self.n_users) > 0  # (U,)
         self._draw_parameters(self.trained, np.bincount(ratings.indices, minlength=self.n_items) > 0, ctx)
+        parameters = Parameters(self.user_bias, self.item_bias, self.user_factors, self.item_factors)
+        pace = np.float32(self.config.learning_rate), np.float32(self.config.regularization)
+        deviations = (ratings.data - self.mean).astype(np.float32)
         rng = ctx.rng("biased_mf", "order")
 
         def one_epoch(number: int) -> Mapping[str, float]:
             order = rng.permutation(len(users))
-            error = descend(
-                users[order],
-                ratings.indices[order],
-                ratings.data[order] - np.float32(self.mean),
-                self.user_bias,
-                self.item_bias,
-                self.user_factors,
-                self.item_factors,
-                np.float32(self.config.learning_rate),
-                np.float32(self.config.regularization),
-            )
-            return {"rmse": float(np.sqrt(error / len(users)))} | dict(self._measured(ctx))
+            squared = descend(Ratings(users[order], ratings.indices[order], deviations[order]), parameters, *pace)
+            return {"rmse": float(np.sqrt(squared / len(users)))} | dict(self._measured(ctx))
 
         run_epochs(one_epoch, self.config.epochs, ctx)
 
-    def _draw_parameters(self, rated_users: IntArray, rated_items: IntArray, ctx: RunContext) -> None:
+    def _draw_parameters(self, rated_users: BoolArray, rated_items: BoolArray, ctx: RunContext) -> None:
         rng, width = ctx.rng("biased_mf", "start"), self.config.factors
         self.user_bias = np.zeros(self.n_users, dtype=np.float32)  # (U,)
         self.item_bias = np.zeros(self.n_items, dtype=np.float32)  # (I,)
@@ -115,11 +127,13 @@ class BiasedMF(Recommender[BiasedMFConfig]):
         bias, factors = self._people(query)
         # einsum without BLAS adds in one order, however many people are asked for at a time
         product = np.einsum("bd,id->bi", factors, self.item_factors.astype(np.float64), optimize=False)
-        return float(self.mean) + bias[:, None] + self.item_bias + product
+        scores: FloatArray = float(self.mean) + bias[:, None] + self.item_bias + product
+        return scores
 
     def predict_ratings(self, query: QueryBatch) -> FloatArray:
         """Return (B, I) predictions, clipped to the rating scale."""
-        return np.clip(self.score(query), *self.rating_range)
+        ratings: FloatArray = np.clip(self.score(query), *self.rating_range)
+        return ratings
 
     def _people(self, query: QueryBatch) -> tuple[FloatArray, FloatArray]:
         """(B,) bias and (B, D) factors: those of training where there are any, else fitted to the history."""
@@ -133,7 +147,7 @@ class BiasedMF(Recommender[BiasedMFConfig]):
         return bias, factors
 
     def _folded_in(self, items: IntArray, ratings: FloatArray) -> tuple[float, FloatArray]:
-        """Return b_u and p_u (D,) that minimise sum (r - r_ui)^2 + regularization (b_u^2 + |p_u|^2) over the history."""
+        """Return b_u and p_u (D,) that minimise sum (r - r_ui)^2 + regularization (b_u^2 + |p_u|^2) over a history."""
         inputs = np.column_stack([np.ones(len(items)), self.item_factors[items]])  # (n, 1 + D)
         target = ratings - self.mean - self.item_bias[items]
         penalty = max(self.config.regularization, 1e-6) * len(items) * np.eye(inputs.shape[1])
@@ -152,38 +166,24 @@ class BiasedMF(Recommender[BiasedMFConfig]):
 
 
 @compiled_fast
-def descend(
-    users: IntArray,
-    items: IntArray,
-    ratings: FloatArray,
-    user_bias: FloatArray,
-    item_bias: FloatArray,
-    user_factors: FloatArray,
-    item_factors: FloatArray,
-    learning_rate: np.float32,
-    regularization: np.float32,
-) -> float:
+def descend(ratings: Ratings, parameters: Parameters, learning_rate: np.float32, regularization: np.float32) -> float:
     """Visit the ratings once, in the order given, and return the sum of squared errors met on the way.
 
     Args:
-        users: (N,) who rated.
-        items: (N,) what.
-        ratings: (N,) how, less the mean of all ratings.
-        user_bias: (U,) changed in place, as are the next three.
-        item_bias: (I,).
-        user_factors: (U, D).
-        item_factors: (I, D).
+        ratings: Who rated what, and how.
+        parameters: Changed in place.
         learning_rate: Length of a step.
         regularization: Pull towards 0.
     """
+    user_bias, item_bias = parameters.user_bias, parameters.item_bias
     squared = 0.0
-    for rating in range(len(ratings)):
-        user, item = users[rating], items[rating]
-        p, q = user_factors[user], item_factors[item]
+    for rating in range(len(ratings.value)):
+        user, item = ratings.user[rating], ratings.item[rating]
+        p, q = parameters.user_factors[user], parameters.item_factors[item]
         predicted = user_bias[user] + item_bias[item]
         for d in range(len(p)):
             predicted += p[d] * q[d]
-        error = ratings[rating] - predicted
+        error = ratings.value[rating] - predicted
         squared += error * error
         user_bias[user] += learning_rate * (error - regularization * user_bias[user])
         item_bias[item] += learning_rate * (error - regularization * item_bias[item])

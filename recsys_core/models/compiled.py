@@ -1,11 +1,37 @@
 """Loops compiled by numba, with types kept for the checker."""
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
+import numpy as np
 from numba import njit
+from scipy.sparse import csr_array
+
+from recsys_core.contracts import FloatArray, IntArray
 
 F = TypeVar("F", bound=Callable[..., object])
+
+
+class Sparse(NamedTuple):
+    """A sparse matrix as compiled code takes it: row r has `value` in `column`, both at `start[r]:start[r + 1]`.
+
+    Args:
+        start: (R + 1,) int64.
+        column: (N,) int32, increasing within a row.
+        value: (N,) float64.
+    """
+
+    start: IntArray
+    column: IntArray
+    value: FloatArray
+
+
+def sparse(matrix: csr_array) -> Sparse:
+    """Return a CSR matrix for compiled code, always of the same types, so that each loop is compiled once."""
+    ordered = matrix.sorted_indices()
+    return Sparse(
+        ordered.indptr.astype(np.int64), ordered.indices.astype(np.int32), ordered.data.astype(np.float64, copy=False)
+    )
 
 
 def compiled(function: F) -> F:

@@ -27,7 +27,7 @@ class EaseConfig(ModelConfig):
     """Settings of EASE."""
 
     regularization: Annotated[float, Field(gt=0, le=1e6), Knob(1, 1e4, scale="log", symbol=r"\lambda")] = 500.0
-    """Added to the diagonal of the item-item Gram matrix, in squared interactions. Larger: smoother, nearer to popularity."""
+    """Added to the diagonal of the item-item Gram matrix, in interactions. Larger: smoother, more popular items."""
 
 
 class Ease(LinearItemModel[EaseConfig]):

@@ -23,7 +23,7 @@ class NeighbourConfig(ModelConfig):
     similarity: Annotated[SimilarityName, Knob(symbol="s")] = "cosine"
     """How alike two are: see the formulas. All but cosine and jaccard need ratings."""
     centering: Annotated[Literal["none", "mean", "zscore"], Knob()] = "none"
-    """What a rating is compared with: nothing, the own mean, or the own mean in units of the own spread. Needs ratings."""
+    """What a rating is compared with: nothing, the own mean, or that in units of the own spread. Needs ratings."""
     shrinkage: Annotated[float, Field(ge=0, le=10_000), Knob(0, 200, symbol=r"\beta")] = 0.0
     """Similarities that rest on fewer shared entries than this are reduced; 0 believes them all."""
     min_overlap: Annotated[int, Field(ge=1, le=1000), Knob(1, 20)] = 1

@@ -9,12 +9,14 @@ With x and y the two rows, sums over the n columns that *both* have (co-rated), 
     jaccard           n / (|columns of x| + |columns of y| - n), whatever the values
 
 A pair with n < min_overlap has similarity 0. Few shared columns make a similarity easy to reach by chance, so it can be
-shrunk: linear, min(n, shrinkage) / shrinkage (Herlocker et al. 1999), or hyperbolic, n / (n + shrinkage) (Bell and Koren 2007).
+shrunk: linear, min(n, shrinkage) / shrinkage (Herlocker et al. 1999), or hyperbolic, n / (n + shrinkage) (Bell and
+Koren 2007).
 
 Source: pearson and the weighted mean in the source document, section 2.1; adjusted cosine, the document's 'normalised
 cosine', in Sarwar et al. 2001, "Item-Based Collaborative Filtering", section 3.1.3; msd as in Surprise.
 """
 
+import math
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -44,8 +46,8 @@ class Measure(NamedTuple):
 class Rows(NamedTuple):
     """The R rows that are compared, stored by column: whoever shares a column is found without searching.
 
-    `row` and `value` (N,) hold the entries of column c at `start[c]:start[c + 1]`; `length` (R,) is the Euclidean norm of
-    each row, `size` (R,) its number of entries.
+    `row` and `value` (N,) hold the entries of column c at `start[c]:start[c + 1]`; `length` (R,) is the Euclidean norm
+    of each row, `size` (R,) its number of entries.
     """
 
     start: IntArray
@@ -92,7 +94,8 @@ def compare_with_all(
     for row in range(len(sums)):
         shared = sums[row, N]
         if shared >= max(measure.min_overlap, 1):
-            pure = _similarity(measure.kind, sums[row], length, rows.length[row], len(columns), rows.size[row])
+            lengths, sizes = length * rows.length[row], len(columns) + rows.size[row]
+            pure = _similarity(measure.kind, sums[row], lengths, sizes)
             similarity[row] = pure * _trust(shared, measure.shrinkage, measure.hyperbolic)
     return similarity
 
@@ -123,21 +126,28 @@ def _add_all_sums(rows: Rows, columns: IntArray, values: FloatArray, sums: Float
 
 
 @compiled
-def _similarity(kind: int, sums: FloatArray, x_length: float, y_length: float, x_size: int, y_size: int) -> float:
-    """Return the similarity of one pair from its sums; 0 where it is not defined (a row without spread or length)."""
-    n, xx, yy, xy = sums[N], sums[XX], sums[YY], sums[XY]
+def _similarity(kind: int, sums: FloatArray, lengths: float, sizes: int) -> float:
+    """Return the similarity of one pair; 0 where it is not defined (a row without spread or length).
+
+    Args:
+        kind: Which.
+        sums: (6,) over the shared columns.
+        lengths: |x| |y|.
+        sizes: Entries of x and of y together.
+    """
+    n, xx, yy, xy = float(sums[N]), float(sums[XX]), float(sums[YY]), float(sums[XY])
     if kind == COSINE:
-        return _ratio(xy, x_length * y_length)
+        return _ratio(xy, lengths)
     if kind == JACCARD:
-        return n / (x_size + y_size - n)
+        return n / (sizes - n)
     if kind == ADJUSTED_COSINE:
-        return _ratio(xy, np.sqrt(xx * yy))
+        return _ratio(xy, math.sqrt(xx * yy))
     if kind == PEARSON:
-        x_spread = n * xx - sums[X] ** 2
-        y_spread = n * yy - sums[Y] ** 2
+        x, y = float(sums[X]), float(sums[Y])
+        x_spread, y_spread = n * xx - x * x, n * yy - y * y
         if x_spread <= 1e-9 * n * xx or y_spread <= 1e-9 * n * yy:  # one value only, up to rounding
             return 0.0
-        return (n * xy - sums[X] * sums[Y]) / np.sqrt(x_spread * y_spread)
+        return (n * xy - x * y) / math.sqrt(x_spread * y_spread)
     return 1.0 / (1.0 + max(0.0, xx + yy - 2.0 * xy) / n)
 
 

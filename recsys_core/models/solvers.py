@@ -4,9 +4,9 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotri
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import FloatArray, IntArray, RunContext
+from recsys_core.contracts import FloatArray, RunContext
 from recsys_core.errors import DataError
-from recsys_core.models.compiled import compiled
+from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.training.blocks import run_in_blocks
 
 GRAM_ROWS = 64
@@ -22,49 +22,36 @@ def gram_matrix(interactions: csr_array, ctx: RunContext) -> FloatArray:
     Raises:
         Cancelled: Between two rounds of blocks.
     """
-    by_user, by_item = interactions.sorted_indices(), interactions.tocsc()
+    users, items = sparse(interactions.T.tocsr()), sparse(interactions)
     gram = np.zeros((interactions.shape[1], interactions.shape[1]))
 
     def fill(first: int, end: int) -> None:
-        _fill_gram_rows(
-            by_item.indptr,
-            by_item.indices,
-            by_item.data,
-            by_user.indptr,
-            by_user.indices,
-            by_user.data,
-            gram,
-            first,
-            end,
-        )
+        _fill_gram_rows(users, items, gram, first, end)
 
     run_in_blocks(fill, len(gram), GRAM_ROWS, ctx, stage="multiply items by items")
     return gram
 
 
 @compiled
-def _fill_gram_rows(
-    users_start: IntArray,
-    users: IntArray,
-    user_values: FloatArray,
-    items_start: IntArray,
-    items: IntArray,
-    item_values: FloatArray,
-    gram: FloatArray,
-    first: int,
-    end: int,
-) -> None:
-    """Fill rows first..end of `gram`: for each user of the item, add their other items up to the diagonal."""
+def _fill_gram_rows(users: Sparse, items: Sparse, gram: FloatArray, first: int, end: int) -> None:
+    """Fill rows first..end of `gram`: for each user of the item, add their other items up to the diagonal.
+
+    Args:
+        users: (I, U) the users of each item.
+        items: (U, I) the items of each user.
+        gram: (I, I) zeros.
+        first: First row of the block.
+        end: One past its last row.
+    """
     for item in range(first, end):
         row = gram[item]
-        for place in range(users_start[item], users_start[item + 1]):
-            user = users[place]
-            value = np.float64(user_values[place])
-            for entry in range(items_start[user], items_start[user + 1]):
-                other = items[entry]
+        for place in range(users.start[item], users.start[item + 1]):
+            user, value = users.column[place], users.value[place]
+            for entry in range(items.start[user], items.start[user + 1]):
+                other = items.column[entry]
                 if other > item:
                     break
-                row[other] += value * item_values[entry]
+                row[other] += value * items.value[entry]
 
 
 def inverse_of_positive_definite(matrix: FloatArray) -> FloatArray:

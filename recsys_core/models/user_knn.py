@@ -9,20 +9,22 @@ To *predict a rating*, only those who rated the item can vote: N(u, i) are the k
 
     r_ui = mean_u + spread_u * sum_{v in N(u,i)} s_uv d_vi / sum_{v in N(u,i)} s_uv
 
-To *rank*, the votes of the k most similar people are added up without the division, so that an item with many votes beats
-one with a single good vote:
+To *rank*, the votes of the k most similar people are added up without the division, so that an item with many votes
+beats one with a single good vote:
 
     x_ui = sum_{v in N(u)} s_uv d_vi
 
-This is the default (`aggregation="sum"`): validation NDCG@10 on ML-100K was {sum} against {mean} when lists were sorted by the
-predicted rating (`"mean"`).
+This is the default (`aggregation="sum"`): it reached a validation NDCG@10 of 0.254 on ML-100K (random split by ratio,
+other settings at their defaults), where lists sorted by the predicted rating (`"mean"`) reached 0.000: those are led by
+items that one or two people rated highest.
 
-Everything follows from the history that comes with the question, so unknown people are served like known ones. A training
-user is never their own neighbour: neither is the row at the position that the query names, nor any row that equals the
-history in items and values. The latter can only vote for what the person has seen already, and it makes a training user
-who asks as an unknown person with the same history get the same list.
+Everything follows from the history that comes with the question, so unknown people are served like known ones. Nobody
+is their own neighbour: neither the row at the position that the query names has a vote, nor any row that equals the
+history in items and values. Such a twin could only vote for what the person has seen already; leaving it out makes a
+training user who asks as an unknown person with the same history get the same list.
 
-Source: the source document, section 2.1; Herlocker et al. 1999; the sum as in Cremonesi et al. 2010, section 3.2, on users.
+Source: the source document, section 2.1; Herlocker et al. 1999; the sum as in Cremonesi et al. 2010, section 3.2, there
+for items.
 """
 
 from collections.abc import Iterator
@@ -36,14 +38,13 @@ from recsys_core.contracts import (
     Ability,
     Explanation,
     FloatArray,
-    IntArray,
     ModelInfo,
     QueryBatch,
     RunContext,
 )
 from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender
-from recsys_core.models.compiled import compiled
+from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.models.histories import history_matrix
 from recsys_core.models.neighbours import (
     NeighbourConfig,
@@ -86,11 +87,11 @@ class UserKNN(Recommender[UserKNNConfig]):
     def _loaded(self) -> None:
         """Derive from the ratings what is compared, and what votes."""
         self.scale = scale_of(self.ratings, self.rating_range)
-        self.item_means = np.zeros(self.n_items)
+        self.item_means: FloatArray = np.zeros(self.n_items)  # (I,)
         if self.config.similarity == "adjusted_cosine":
             self.item_means = levels(self.ratings.T.tocsr(), "mean", self.scale).mean
         self.compared = rows_by_column(self._less_item_means(self.ratings))
-        self.votes = centred(self.ratings, levels(self.ratings, self.config.centering, self.scale))
+        self.votes = sparse(centred(self.ratings, levels(self.ratings, self.config.centering, self.scale)))
 
     def _score(self, query: QueryBatch) -> FloatArray:
         return self._voted(query, self.config.aggregation)
@@ -113,19 +114,23 @@ class UserKNN(Recommender[UserKNNConfig]):
         return np.clip(np.where(np.isnan(predicted), fallback[:, None], predicted), self.scale.low, self.scale.high)
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
-        """Split the score of an item into the votes of neighbours; the remainder is the person's own mean."""
-        score = float(self.score(query)[0, item])
+        """Split the score of `item` into the votes of neighbours; with `mean`, the remainder is the person's own mean.
+
+        Raises:
+            CannotScore: Nobody has a vote.
+        """
+        score = self._score_to_explain(query, item)
         ratings = self._histories(query)
         similarity = next(self._similarities(query, ratings))
-        raters = self.votes.tocsc()[:, [item]].tocoo()
-        vote = np.zeros(self.n_users)
-        vote[raters.coords[0]] = raters.data
-        entitled = np.full(self.n_users, self.config.aggregation == "sum")
-        entitled[raters.coords[0]] = True
-        nearest = np.argsort(np.where(entitled, -similarity, 0.0), kind="stable")[: self.config.neighbors]
-        voters = nearest[(similarity[nearest] > 0) & np.isin(nearest, raters.coords[0])]
+        places = np.flatnonzero(self.votes.column == item)
+        vote = np.full(self.n_users, np.nan)
+        vote[np.searchsorted(self.votes.start, places, side="right") - 1] = self.votes.value[places]
+        if self.config.aggregation == "mean":
+            similarity = np.where(np.isnan(vote), 0.0, similarity)  # only those who rated the item are asked
+        nearest = np.argsort(-similarity, kind="stable")[: self.config.neighbors]
+        voters = nearest[(similarity[nearest] > 0) & ~np.isnan(vote[nearest])]
         weights, remainder = similarity[voters] * vote[voters], 0.0
-        if self.config.aggregation == "mean" and len(voters):
+        if self.config.aggregation == "mean":
             level = levels(ratings, self.config.centering, self.scale)
             weights = weights * level.spread[0] / similarity[voters].sum()
             remainder = float(level.mean[0])
@@ -136,9 +141,9 @@ class UserKNN(Recommender[UserKNNConfig]):
         ratings = self._histories(query)
         scores = np.empty((len(query), self.n_items))
         collect = sum_of_nearest if aggregation == "sum" else mean_of_nearest_raters
-        votes = (self.votes.indptr, self.votes.indices, self.votes.data)
+        neighbors = min(self.config.neighbors, self.n_users)
         for person, similarity in enumerate(self._similarities(query, ratings)):
-            collect(similarity, *votes, self.config.neighbors, scores[person])
+            collect(similarity, self.votes, neighbors, scores[person])
         if aggregation == "mean":
             level = levels(ratings, self.config.centering, self.scale)
             scores = level.mean[:, None] + level.spread[:, None] * scores
@@ -170,16 +175,12 @@ class UserKNN(Recommender[UserKNNConfig]):
 
 
 @compiled
-def sum_of_nearest(
-    similarity: FloatArray, start: IntArray, items: IntArray, votes: FloatArray, neighbors: int, scores: FloatArray
-) -> None:
+def sum_of_nearest(similarity: FloatArray, votes: Sparse, neighbors: int, scores: FloatArray) -> None:
     """Fill `scores` (I,) with the summed votes of the most similar users, NaN where none of them votes.
 
     Args:
         similarity: (U,) of the person asking with each user.
-        start: (U + 1,) where the items of each user begin.
-        items: (N,) items of all users.
-        votes: (N,) vote of the user on the item.
+        votes: (U, I).
         neighbors: How many users vote at most.
         scores: (I,) room for the answer.
     """
@@ -187,25 +188,21 @@ def sum_of_nearest(
     nearest, strength = np.empty(neighbors, np.int64), np.empty(neighbors)
     for place in range(strongest(similarity, nearest, strength)):
         user = nearest[place]
-        for entry in range(start[user], start[user + 1]):
-            item = items[entry]
+        for entry in range(votes.start[user], votes.start[user + 1]):
+            item = votes.column[entry]
             before = 0.0 if np.isnan(scores[item]) else scores[item]
-            scores[item] = before + strength[place] * votes[entry]
+            scores[item] = before + strength[place] * votes.value[entry]
 
 
 @compiled
-def mean_of_nearest_raters(
-    similarity: FloatArray, start: IntArray, items: IntArray, votes: FloatArray, neighbors: int, scores: FloatArray
-) -> None:
+def mean_of_nearest_raters(similarity: FloatArray, votes: Sparse, neighbors: int, scores: FloatArray) -> None:
     """Fill `scores` (I,) with the weighted mean vote of those most similar users who rated the item.
 
     Users come in order of similarity, and each item takes the first `neighbors` votes that it gets.
 
     Args:
         similarity: (U,) of the person asking with each user.
-        start: (U + 1,) where the items of each user begin.
-        items: (N,) items of all users.
-        votes: (N,) vote of the user on the item.
+        votes: (U, I).
         neighbors: How many votes an item takes at most.
         scores: (I,) room for the answer, NaN where nobody votes.
     """
@@ -213,10 +210,10 @@ def mean_of_nearest_raters(
     for user in np.argsort(-similarity, kind="mergesort"):
         if similarity[user] <= 0.0:
             break
-        for entry in range(start[user], start[user + 1]):
-            item = items[entry]
+        for entry in range(votes.start[user], votes.start[user + 1]):
+            item = votes.column[entry]
             if taken[item] < neighbors:
-                weighted[item] += similarity[user] * votes[entry]
+                weighted[item] += similarity[user] * votes.value[entry]
                 weight[item] += similarity[user]
                 taken[item] += 1
     for item in range(len(scores)):
