@@ -70,33 +70,39 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class _Columns:
-    """One metric as means: the number of a model is the weighted mean of `values`, its root for rmse."""
+    """C numbers as means over users: number c is the weighted mean of `values[:, c]`, its root if `root[c]`."""
 
     values: FloatArray
-    weights: FloatArray | None
-    root: bool
+    weights: FloatArray
+    root: BoolArray
 
-    def means(self, rng: np.random.Generator | None = None, samples: int = 0) -> FloatArray:
-        """Return the means (1, M) of all users, or (S, M) of users drawn with replacement."""
-        if rng is not None:
-            means = significance.bootstrap_means(self.values, self.weights, rng=rng, samples=samples)
-        else:
-            known = ~np.isnan(self.values)
-            weight = np.where(known, 1.0 if self.weights is None else self.weights, 0.0)
-            total = weight.sum(axis=0)
-            sums = (np.where(known, self.values, 0.0) * weight).sum(axis=0)
-            means = np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0)[None, :]
-        return np.sqrt(means) if self.root else means
+    def means(self) -> FloatArray:
+        """Return (C,) the numbers of all users; NaN where nobody has a value."""
+        weight = np.where(np.isnan(self.values), 0.0, self.weights)
+        total = weight.sum(axis=0)
+        sums = (np.nan_to_num(self.values) * weight).sum(axis=0)
+        means = np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0)
+        numbers: FloatArray = np.where(self.root, np.sqrt(np.abs(means)), means)
+        return numbers
+
+    def replicates(self, seed: int, samples: int) -> FloatArray:
+        """Return (S, C) the numbers of users drawn with replacement, the same users for all C."""
+        rng = RunContext(seed).rng("bootstrap")
+        means = significance.bootstrap_means(self.values, self.weights, rng=rng, samples=samples)
+        numbers: FloatArray = np.where(self.root, np.sqrt(np.abs(means)), means)
+        return numbers
 
 
-def _columns(frames: Sequence[pd.DataFrame], name: MetricName) -> _Columns:
-    """Return (U, M) values of a metric: rmse and mae weigh each user by the number of ratings, all others by 1."""
-    values = np.stack([frame[str(name)].to_numpy(np.float64) for frame in frames], axis=1)
-    if name.key not in ("rmse", "mae"):
-        return _Columns(values, None, root=False)
-    count = f"{N_RATINGS}:{name.part}".rstrip(":")
-    weights = np.stack([frame[count].to_numpy(np.float64) for frame in frames], axis=1)
-    return _Columns(values**2 if name.key == "rmse" else values, weights, root=name.key == "rmse")
+def _columns(sources: Sequence[tuple[pd.DataFrame, MetricName]]) -> _Columns:
+    """Return the columns of metrics: rmse and mae weigh each user by the number of ratings, all others by 1."""
+    values, weights = [], []
+    for frame, name in sources:
+        value = frame[str(name)].to_numpy(np.float64)
+        count = f"{N_RATINGS}:{name.part}".rstrip(":")
+        values.append(value**2 if name.key == "rmse" else value)
+        weights.append(frame[count].to_numpy(np.float64) if name.key in ("rmse", "mae") else np.ones(len(value)))
+    root = np.array([name.key == "rmse" for _, name in sources])
+    return _Columns(np.stack(values, axis=1), np.stack(weights, axis=1), root)
 
 
 def metric_columns(frame: pd.DataFrame) -> list[str]:
@@ -115,23 +121,17 @@ def summarize(
         samples: Draws of users.
         confidence: Of the intervals.
     """
-    rng = RunContext(seed).rng("bootstrap")
-    plain = [c for c in metric_columns(per_user) if MetricName.parse(c).key not in ("rmse", "mae")]
-    summary: dict[str, dict[str, float]] = {}
-    blocks = [plain] if plain else []
-    blocks += [[column] for column in metric_columns(per_user) if column not in plain]
-    for block in blocks:
-        if len(block) == 1:
-            columns = _columns([per_user], MetricName.parse(block[0]))
-        else:
-            columns = _Columns(per_user[block].to_numpy(np.float64), None, root=False)
-        mean = columns.means()[0]
-        low, high = significance.interval(columns.means(rng, samples), confidence)
-        for place, name in enumerate(block):
-            users = int(per_user[name].notna().sum())
-            summary[name] = {"mean": float(mean[place]), "low": float(low[place]), "high": float(high[place])}
-            summary[name]["users"] = users
-    return {name: summary[name] for name in metric_columns(per_user)}
+    names = metric_columns(per_user)
+    if not names or per_user.empty:
+        return {}
+    columns = _columns([(per_user, MetricName.parse(name)) for name in names])
+    low, high = significance.interval(columns.replicates(seed, samples), confidence)
+    users = (~np.isnan(columns.values)).sum(axis=0)
+    numbers = zip(names, columns.means(), low, high, users, strict=True)
+    return {
+        name: {"mean": float(mean), "low": float(lower), "high": float(upper), "users": int(count)}
+        for name, mean, lower, upper, count in numbers
+    }
 
 
 def compare(
@@ -164,11 +164,11 @@ def compare(
     """
     name = MetricName.parse(metric)
     models, frames, users, left_out = _common(per_user, metric)
-    columns = _columns(frames, name)
-    means = columns.means()[0]
+    columns = _columns([(frame, name) for frame in frames])
+    means = columns.means()
     sign = -1.0 if name.info.direction == "lower" else 1.0
     order = np.argsort(-sign * means, kind="stable")
-    replicates = columns.means(RunContext(seed).rng("bootstrap"), samples)
+    replicates = columns.replicates(seed, samples)
     low, high = significance.interval(replicates, confidence)
     values = np.stack([frame[metric].to_numpy(np.float64) for frame in frames], axis=1)
     pairs = _pairs(values[:, order], means[order], replicates[:, order], confidence)
@@ -180,7 +180,7 @@ def compare(
     table["letters"] = significance.letters(groups, len(models))
     for side in ("first", "second"):
         pairs[side] = [ordered[place] for place in pairs[side]]
-    base = baseline or next((model for model in ordered if model.split("-")[0] == "popular"), None)
+    base = baseline or next((model for model in ordered if model.startswith("popular")), None)
     return Comparison(
         metric=metric,
         confidence=confidence,

@@ -72,6 +72,14 @@ def rounded(value: float, low: float, high: float) -> str:
     return f"{value:.{decimals_for(low, high)}f}"
 
 
+def significant(value: float) -> str:
+    """Return a number in one significant digit; a dash where there is none."""
+    if not math.isfinite(value):
+        return "-"
+    decimals = max(0, -math.floor(math.log10(value))) if value > 0 else 0
+    return f"{value:.{decimals}f}"
+
+
 def about(users: float) -> str:
     """Return a number of users in three digits: 412, 1,230, 48,100."""
     digits = max(0, math.floor(math.log10(users)) - 2) if users >= 1 else 0
@@ -154,6 +162,10 @@ POPULARITY_CLOSE = Template(
     "{baseline} reaches {share} of the best model ({best}): being personal gains little here. "
     "Look at the tail and at other metrics before choosing.",
 )
+POPULARITY_LEADS = Template(
+    "No model is better than {baseline} for certain: being personal gains nothing here that could be shown."
+)
+IDENTICAL = Template("{first} and {second} have the same value for every user; perhaps they are the same model.")
 NO_BETTER_THAN_RANDOM = Template(
     "{models} cannot be told apart from random recommendations.",
     "{count} models ({models}) cannot be told apart from random recommendations.",

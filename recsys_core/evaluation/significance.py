@@ -21,19 +21,19 @@ EQUAL_WITHIN = 12
 
 
 def bootstrap_means(
-    values: FloatArray, weights: FloatArray | None = None, *, rng: np.random.Generator, samples: int = 2000
+    values: FloatArray, weights: FloatArray, *, rng: np.random.Generator, samples: int = 2000
 ) -> FloatArray:
     """Return (S, M) means over users drawn with replacement, the same users for all M columns.
 
     Args:
         values: (U, M) one value a user and column; NaN counts for nothing.
-        weights: (U, M) weight of each value, at least 0; None: 1.
+        weights: (U, M) weight of each value, at least 0.
         rng: Draws the users; the same stream gives the same draws.
         samples: Number S of draws of U users each.
     """
     users = len(values)
     known = ~np.isnan(values)
-    weight = np.where(known, 1.0 if weights is None else weights, 0.0)
+    weight = np.where(known, weights, 0.0)
     both = np.concatenate([np.where(known, values, 0.0) * weight, weight], axis=1)  # (U, 2M)
     samples = max(min(samples, FEWEST_SAMPLES), min(samples, MOST_DRAWS // max(users, 1)))
     size = max(1, DRAWS_AT_A_TIME // max(users, 1))

@@ -69,7 +69,7 @@ def verdict_of(
 
 def _is_floor(model: str, baseline: str | None) -> bool:
     """Return whether being better than this model says nothing."""
-    return model == baseline or model.split("-")[0] == "random"
+    return model == baseline or model.startswith("random")
 
 
 def _tie(pair: Pair, titles: Mapping[str, str]) -> Sentence:

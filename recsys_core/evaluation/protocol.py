@@ -1,0 +1,277 @@
+"""What is wrong with a comparison, or should be known of it: refusals, warnings and remarks, each with its count."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from recsys_core.columns import USER
+from recsys_core.data.leaks import LeakReport
+from recsys_core.data.splits import LeftOut
+from recsys_core.evaluation import sentences
+from recsys_core.evaluation.comparison import Comparison
+from recsys_core.evaluation.evaluate import N_RELEVANT
+from recsys_core.evaluation.metric_info import MetricName
+from recsys_core.evaluation.sentences import Sentence, percent, whole
+
+Severity = Literal["refusal", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = ("refusal", "warning", "info")
+FEW_USERS = 100
+"""Below so many common users a comparison is warned of."""
+CLOSE = 0.9
+"""Popularity that reaches this share of the best model is worth a warning."""
+MANY = 0.1
+"""A share of test cases on unknown items above which it is a warning."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found.
+
+    Args:
+        severity: A refusal means that the numbers must not be compared; a warning that they say less than they seem to.
+        rule: Language-neutral name of what was checked.
+        count: How many cases.
+        sentence: What to tell a person.
+    """
+
+    severity: Severity
+    rule: str
+    count: int
+    sentence: Sentence
+
+    @property
+    def message(self) -> str:
+        """The sentence in English."""
+        return str(self.sentence)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return `severity`, `rule`, `count` and `message`."""
+        return {"severity": self.severity, "rule": self.rule, "count": self.count, "message": self.message}
+
+
+@dataclass(frozen=True)
+class JudgedModel:
+    """What the check must know of a model beside its numbers.
+
+    Args:
+        title: Name in sentences.
+        key: Its algorithm: `popular` and `random` are the floors.
+        personal: False if everybody is meant to get the same order of items.
+        same_order: Whether everybody did.
+        tuned_on: By which part its settings were chosen.
+    """
+
+    title: str
+    key: str
+    personal: bool = True
+    same_order: bool = False
+    tuned_on: Literal["nothing", "validation", "test"] = "nothing"
+
+
+@dataclass(frozen=True, eq=False)
+class Protocol:
+    """How a comparison was made.
+
+    Args:
+        models: By the names that stand in `per_user`.
+        leaks: One report a fold.
+        left_out: One a fold.
+        ordered_by_file: Whether 'last' means last in the file.
+        without_result: Titles of models that were asked for and failed or were cancelled.
+    """
+
+    models: Mapping[str, JudgedModel] = field(default_factory=dict)
+    leaks: Sequence[LeakReport] = ()
+    left_out: Sequence[LeftOut] = ()
+    ordered_by_file: bool = False
+    without_result: Sequence[str] = ()
+
+
+def check_protocol(
+    per_user: Mapping[str, pd.DataFrame], protocol: Protocol, *, metric: str, comparison: Comparison | None = None
+) -> list[Finding]:
+    """Check a comparison, and say what is wrong with it: refusals first, then warnings, then remarks.
+
+    Args:
+        per_user: Model -> what `evaluate` gave for it.
+        protocol: How it was made.
+        metric: The column compared.
+        comparison: What `compare` gave; None where it refused, or was not asked.
+    """
+    found = [
+        *_of_users(per_user, metric),
+        *_of_models(protocol),
+        *_of_split(protocol),
+    ]
+    if comparison is not None:
+        found += _of_results(comparison, protocol)
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def _of_users(per_user: Mapping[str, pd.DataFrame], metric: str) -> list[Finding]:
+    """Check whom the models were judged by."""
+    frames = [frame for frame in per_user.values() if metric in frame]
+    if not frames:
+        return []
+    found = []
+    everybody, times = np.unique(
+        np.concatenate([frame.loc[frame[metric].notna(), USER].unique() for frame in frames]), return_counts=True
+    )
+    common = int((times == len(frames)).sum())
+    if common == 0:
+        found.append(_finding("refusal", "no_common_users", sentences.NO_COMMON_USERS, len(everybody)))
+    elif common < len(everybody):
+        missing = len(everybody) - common
+        found.append(_finding("warning", "different_users", sentences.DIFFERENT_USERS, missing, common=whole(common)))
+    judged = frames[0].groupby(USER)[N_RELEVANT].sum() if N_RELEVANT in frames[0] else pd.Series(dtype=np.int64)
+    without = int((judged == 0).sum())
+    if without and MetricName.parse(metric).info.kind == "accuracy":
+        severity: Severity = "warning" if without > len(judged) / 2 else "info"
+        shares = _of(without, len(judged))
+        found.append(_finding(severity, "users_left_out", sentences.USERS_LEFT_OUT, without, **shares))
+    return found
+
+
+def _of_models(protocol: Protocol) -> list[Finding]:
+    """Check how the models came about, and whether they do what they are meant to."""
+    models = protocol.models.values()
+    tuned = [model.title for model in models if model.tuned_on == "test"]
+    alike = [model.title for model in models if model.personal and model.same_order]
+    checks: tuple[tuple[Severity, str, sentences.Template, Sequence[str]], ...] = (
+        ("refusal", "tuned_on_test", sentences.TUNED_ON_TEST, tuned),
+        ("warning", "identical_lists", sentences.SAME_FOR_EVERYBODY, alike),
+        ("warning", "without_result", sentences.WITHOUT_RESULT, protocol.without_result),
+    )
+    found = [
+        _finding(severity, rule, template, len(titles), models=", ".join(titles))
+        for severity, rule, template, titles in checks
+        if titles
+    ]
+    if protocol.models and not any(model.key == "popular" for model in models):
+        found.append(_finding("warning", "no_baseline", sentences.NO_BASELINE, 1))
+    return found
+
+
+def _of_split(protocol: Protocol) -> list[Finding]:
+    """Check what the split leaks, and what it left out; folds are added up."""
+    leaks, left = protocol.leaks, protocol.left_out
+    total = sum(leak.test_rows for leak in leaks)
+    cold = sum(leak.tests_of_unseen_items for leak in leaks)
+    checks: tuple[tuple[Severity, str, sentences.Template, int], ...] = (
+        (
+            "warning",
+            "later_training",
+            sentences.LATER_TRAINING,
+            sum(leak.tests_with_later_training or 0 for leak in leaks),
+        ),
+        ("warning", "unborn_items", sentences.UNBORN_ITEMS, sum(leak.tests_of_unborn_items or 0 for leak in leaks)),
+        ("warning" if cold > MANY * total else "info", "cold_items", sentences.COLD_ITEMS, cold),
+        ("info", "seen_in_training", sentences.SEEN_IN_TRAINING, sum(leak.tests_seen_in_training for leak in leaks)),
+        (
+            "warning",
+            "unknown_test_users",
+            sentences.UNKNOWN_TEST_USERS,
+            sum(part.test_rows_of_unknown_users for part in left),
+        ),
+        (
+            "warning",
+            "unknown_test_items",
+            sentences.UNKNOWN_TEST_ITEMS,
+            sum(part.test_rows_of_unknown_items for part in left),
+        ),
+        ("info", "users_without_test", sentences.USERS_WITHOUT_TEST, sum(part.users_without_test for part in left)),
+    )
+    found = [
+        _finding(severity, rule, template, count, **_of(count, total))
+        for severity, rule, template, count in checks
+        if count
+    ]
+    if any(leak.tests_with_later_training is None for leak in leaks):
+        found.append(_finding("info", "time_unknown", sentences.TIME_UNKNOWN, total))
+    if protocol.ordered_by_file:
+        found.append(_finding("info", "ordered_by_file", sentences.ORDER_OF_FILE, total))
+    return found
+
+
+def _of_results(comparison: Comparison, protocol: Protocol) -> list[Finding]:
+    """Check what the numbers themselves give away."""
+    found = []
+    if len(comparison.users) < FEW_USERS:
+        smallest = sentences.significant(_smallest_difference(comparison))
+        found.append(_finding("warning", "few_users", sentences.FEW_USERS, len(comparison.users), difference=smallest))
+    pairs = comparison.pairs
+    for pair in pairs[(pairs["p"] == 1.0) & (pairs["low"] == 0.0) & (pairs["high"] == 0.0)].itertuples():
+        names = {"first": _title(str(pair.first), protocol), "second": _title(str(pair.second), protocol)}
+        found.append(_finding("info", "identical_models", sentences.IDENTICAL, 1, **names))
+    if MetricName.parse(comparison.metric).info.direction != "neither":
+        found += _against_popularity(comparison, protocol) + _against_random(comparison, protocol)
+    return found
+
+
+def _smallest_difference(comparison: Comparison) -> float:
+    """Return the difference that a pair of models would show in four of five cases; NaN without pairs."""
+    if comparison.pairs.empty:
+        return float("nan")
+    half = float(((comparison.pairs["high"] - comparison.pairs["low"]) / 2).median())
+    reach = stats.norm.isf((1 - comparison.confidence) / 2)
+    return float(half * (reach + stats.norm.isf(0.2)) / reach)
+
+
+def _floor(comparison: Comparison, protocol: Protocol, key: str) -> str | None:
+    """Return the name of the model of that algorithm, None if it was not compared."""
+    compared = set(comparison.table["model"])
+    return next((name for name, model in protocol.models.items() if model.key == key and name in compared), None)
+
+
+def _personal(comparison: Comparison, protocol: Protocol) -> list[str]:
+    """Return the models compared that are no floors, best first."""
+    floors = [name for name, model in protocol.models.items() if model.key in ("popular", "random")]
+    return [str(name) for name in comparison.table["model"] if name not in floors]
+
+
+def _against_popularity(comparison: Comparison, protocol: Protocol) -> list[Finding]:
+    popular, others = _floor(comparison, protocol, "popular"), _personal(comparison, protocol)
+    if popular is None or not others:
+        return []
+    base = _title(popular, protocol)
+    gains = comparison.against(popular).set_index("model").loc[others]
+    better = gains["low"] > 0 if MetricName.parse(comparison.metric).info.direction == "higher" else gains["high"] < 0
+    if not (better & gains["different"]).any():
+        return [_finding("warning", "popularity_leads", sentences.POPULARITY_LEADS, len(others), baseline=base)]
+    means = comparison.table.set_index("model")["mean"]
+    share = float(means[popular] / means[others[0]])
+    if MetricName.parse(comparison.metric).info.direction == "higher" and share >= CLOSE:
+        values = {"baseline": base, "share": percent(share), "best": _title(others[0], protocol)}
+        return [_finding("warning", "popularity_close", sentences.POPULARITY_CLOSE, 1, **values)]
+    return []
+
+
+def _against_random(comparison: Comparison, protocol: Protocol) -> list[Finding]:
+    floor, others = _floor(comparison, protocol, "random"), _personal(comparison, protocol)
+    if floor is None or not others:
+        return []
+    tied = comparison.against(floor).set_index("model").loc[others]
+    titles = [_title(str(name), protocol) for name in tied.index[~tied["different"].to_numpy(np.bool_)]]
+    if not titles:
+        return []
+    return [
+        _finding(
+            "warning", "no_better_than_random", sentences.NO_BETTER_THAN_RANDOM, len(titles), models=", ".join(titles)
+        )
+    ]
+
+
+def _title(name: str, protocol: Protocol) -> str:
+    return protocol.models[name].title if name in protocol.models else name
+
+
+def _of(count: int, total: int) -> dict[str, str]:
+    return {"total": whole(total), "share": percent(count / max(total, 1))}
+
+
+def _finding(severity: Severity, rule: str, template: sentences.Template, count: int, **values: str) -> Finding:
+    return Finding(severity, rule, count, template.fill(count, **values))
