@@ -1,0 +1,1 @@
+"""Ready-made synthetic worlds and the script that makes them."""

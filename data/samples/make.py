@@ -1,0 +1,22 @@
+"""Makes the sample worlds again from their laws: `python -m data.samples.make`."""
+
+import logging
+from pathlib import Path
+
+from recsys_core.data.samples import FOLDER, SAMPLES, write_world
+from recsys_core.data.worlds import make_world
+
+logger = logging.getLogger(__name__)
+
+
+def make(folder: Path = FOLDER) -> None:
+    """Write each sample into its folder below `folder`."""
+    for sample in SAMPLES.values():
+        world = make_world(sample.config, sample.seed, sample.title)
+        write_world(world, folder / sample.key)
+        logger.info("%s: %s interactions", sample.key, world.dataset.n_interactions)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    make()

@@ -1,0 +1,110 @@
+"""What is true in a synthetic world: the preferences and habits that its interactions were drawn from."""
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from recsys_core.contracts import PAD, FloatArray, IntArray
+from recsys_core.errors import DataError
+
+LOW, HIGH = 1.0, 5.0
+"""The rating scale of every synthetic world."""
+FIT_IN_STARS, QUALITY_IN_STARS = 0.6, 0.45
+"""What one deviation of fit, or of quality, adds to a rating."""
+
+
+@dataclass(frozen=True, eq=False)
+class WorldTruth:
+    """The parameters of a world; `when` is always the share of its period that has passed, 0..1.
+
+    Args:
+        taste_start: (U, D) liking of each trait of films at the beginning, rows of length 1.
+        taste_turn: (U, D) where taste turns to, at right angles to `taste_start`, rows of length 1.
+        features: (I, D) traits of the films, rows of length sqrt(D): a fit has deviation 1.
+        quality: (I,) what everybody agrees on, standard normal.
+        popularity: (I,) log of how often a film is offered, apart from taste.
+        trend: (I,) what is added to it per period by fashion.
+        user_mean: (U,) rating that a user gives to an average film, in stars.
+        born: (I,) `when` the film appears; 0 for those that were there from the beginning.
+        successor: (I, S) films that follow a film within a session.
+        successor_weight: (S,) how often each of them does, sums to 1.
+        drift: 0..1, how far taste turns within the period; 1 is a right angle.
+        taste_strength: Log odds that one deviation of fit adds to a choice.
+        order: 0..1, probability that a step within a session goes to a successor.
+    """
+
+    taste_start: FloatArray
+    taste_turn: FloatArray
+    features: FloatArray
+    quality: FloatArray
+    popularity: FloatArray
+    trend: FloatArray
+    user_mean: FloatArray
+    born: FloatArray
+    successor: IntArray
+    successor_weight: FloatArray
+    drift: float
+    taste_strength: float
+    order: float
+
+    def fit(self, users: IntArray | None = None, when: float = 0.5) -> FloatArray:
+        """Return (B, I) how well each film fits the taste of each user (all by default), about standard normal."""
+        rows = slice(None) if users is None else users
+        angle = self.drift * when * np.pi / 2
+        taste = np.cos(angle) * self.taste_start[rows] + np.sin(angle) * self.taste_turn[rows]
+        fit: FloatArray = taste @ self.features.T
+        return fit
+
+    def preference(self, users: IntArray | None = None, when: float = 0.5) -> FloatArray:
+        """Return (B, I) the rating in stars that each user would give on average, before rounding to whole stars."""
+        rows = np.arange(len(self.user_mean)) if users is None else users
+        return self.stars(rows[:, None], np.arange(len(self.quality))[None, :], self.fit(users, when))
+
+    def stars(self, users: IntArray, items: IntArray, fit: FloatArray) -> FloatArray:
+        """Return the average rating for users and items of one shape, given how well they fit."""
+        stars = self.user_mean[users] + QUALITY_IN_STARS * self.quality[items] + FIT_IN_STARS * fit
+        clipped: FloatArray = np.clip(stars, LOW, HIGH)
+        return clipped
+
+    def choice(self, users: IntArray, when: float = 0.5, previous: IntArray | None = None) -> FloatArray:
+        """Return (B, I) the probability that each film is chosen next, if all that exist are still unseen.
+
+        Args:
+            users: (B,) positions.
+            when: Share of the period that has passed.
+            previous: (B,) the film just seen in the same session, `PAD` at the start of one; by default all start.
+        """
+        appeal = self.taste_strength * self.fit(users, when) + self.popularity + self.trend * (when - 0.5)
+        appeal = np.where(self.born[None, :] <= when, appeal, -np.inf)
+        free: FloatArray = np.exp(appeal - appeal.max(axis=1, keepdims=True))
+        free /= free.sum(axis=1, keepdims=True)
+        if previous is None:
+            return free
+        led = np.flatnonzero(previous != PAD)
+        free[led] *= 1 - self.order
+        for place, weight in enumerate(self.successor_weight):
+            free[led, self.successor[previous[led], place]] += self.order * weight
+        return free
+
+    def save(self, path: Path) -> None:
+        """Write all arrays into one npz file, floats in single precision."""
+        arrays = {name: np.asarray(value) for name, value in asdict(self).items()}
+        small = {n: a.astype(np.float32) if a.dtype == np.float64 else a.astype(np.int32) for n, a in arrays.items()}
+        np.savez_compressed(path, allow_pickle=False, **small)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: The file is absent or not whole.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays: dict[str, Any] = {part.name: stored[part.name] for part in fields(cls)}
+        except (OSError, KeyError, ValueError) as error:
+            raise DataError(f"The true preferences in '{path.name}' cannot be read; make the world again.") from error
+        values: dict[str, Any] = {name: array if array.ndim else float(array) for name, array in arrays.items()}
+        return cls(**values)
