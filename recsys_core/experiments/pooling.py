@@ -4,14 +4,9 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import FOLD, USER, USER_ID
+from recsys_core.evaluation.comparison import metric_columns
 
-NOT_METRICS = frozenset({USER, USER_ID, FOLD})
 COUNTS = ("n_relevant", "n_ratings", "n_history")
-
-
-def metric_columns(per_user: pd.DataFrame) -> list[str]:
-    """Return the names of the metrics of a table with one row a user."""
-    return [str(name) for name in per_user.columns if name not in NOT_METRICS and not str(name).startswith(COUNTS)]
 
 
 def pooled(per_user: pd.DataFrame) -> dict[str, float | None]:

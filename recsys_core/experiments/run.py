@@ -3,7 +3,7 @@
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pydantic import ValidationError
@@ -11,10 +11,22 @@ from pydantic import ValidationError
 from recsys_core.errors import RecscopeError, StoreError
 from recsys_core.experiments.durable import read_json
 from recsys_core.experiments.jobs import JobFolder, JobState, JobStatus
-from recsys_core.experiments.saving import ENVIRONMENT, LISTS, PER_USER, JobResult, load_model, load_result, load_table
+from recsys_core.experiments.saving import (
+    ENVIRONMENT,
+    HISTORY,
+    LISTS,
+    PER_USER,
+    JobResult,
+    load_model,
+    load_result,
+    load_table,
+)
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.training_part import for_training
 from recsys_core.models.base import Recommender
+
+if TYPE_CHECKING:
+    from recsys_core.evaluation.comparison import Comparison
 
 SPEC = "spec.json"
 SUMMARY = "summary.json"
@@ -124,7 +136,21 @@ class Run:
 
     def per_user(self) -> dict[str, pd.DataFrame]:
         """Return one row a user (and fold) for each finished job: `user`, `user_id`, `fold` and a column a metric."""
-        return {model_id: load_table(self._finished(model_id) / PER_USER) for model_id in self.finished()}
+        return {model_id: self.per_user_of(model_id) for model_id in self.finished()}
+
+    def per_user_of(self, model_id: str) -> pd.DataFrame:
+        """Return one row a user (and fold) of a finished job."""
+        return load_table(self._finished(model_id) / PER_USER)
+
+    def history(self, model_id: str) -> pd.DataFrame:
+        """Return the curves of a finished job: `stage`, `step`, `fold` and one column a value, such as the loss."""
+        return load_table(self._finished(model_id) / HISTORY)
+
+    def comparison(self, metric: str | None = None, *, baseline: str | None = None) -> "Comparison":
+        """Return who is better by a metric, and how sure that is; see `judging.compare_run`."""
+        from recsys_core.experiments.judging import compare_run
+
+        return compare_run(self, metric, baseline=baseline)
 
     def lists(self, model_id: str, user: int | None = None) -> pd.DataFrame:
         """Return what a model recommended to the test users: `user`, `fold`, `rank` from 1, `item`, `score`, `hit`.

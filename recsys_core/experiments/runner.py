@@ -20,10 +20,11 @@ from recsys_core.experiments.people import write_people
 from recsys_core.experiments.pooling import pooled
 from recsys_core.experiments.resources import PeakMemory, limited_threads
 from recsys_core.experiments.run import SPLIT, Run
-from recsys_core.experiments.saving import JobResult, save_job
+from recsys_core.experiments.saving import JobResult, JobTables, save_job
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.training_part import for_training, trained
+from recsys_core.experiments.validation import Validator
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model
 
@@ -79,11 +80,14 @@ def run_job(
         for split in splits:
             fold = _run_fold(spec, chosen, split, ctx)
             folds.append(fold if not folds else replace(fold, model=folds[0].model))  # one model is kept
-        per_user = pd.concat([_per_user(dataset, fold) for fold in folds], ignore_index=True)
-        lists = pd.concat([_lists(fold) for fold in folds], ignore_index=True)
-    result = _result(chosen, folds, per_user, memory.bytes, ctx.threads)
+        tables = JobTables(
+            per_user=pd.concat([_per_user(dataset, fold) for fold in folds], ignore_index=True),
+            lists=pd.concat([_lists(fold) for fold in folds], ignore_index=True),
+            history=_history(folds),
+        )
+    result = _result(chosen, folds, tables.per_user, memory.bytes, ctx.threads)
     for _ in ctx.track(range(1), stage="save"):
-        save_job(run.job(model_id).path, result, per_user, lists, trained(folds[0].model))
+        save_job(run.job(model_id).path, result, tables, trained(folds[0].model))
     return result
 
 
@@ -99,7 +103,7 @@ def _prepared(spec: ExperimentSpec, workspace: DataSource, ctx: RunContext) -> t
 def _run_fold(spec: ExperimentSpec, chosen: ModelSpec, split: Split, ctx: RunContext) -> _Fold:
     """Train on one fold and judge."""
     recorder = _Recorder(ctx, split, spec)
-    ctx = replace(ctx, report=recorder)
+    ctx = replace(ctx, report=recorder, validate=Validator(split, spec, ctx) if split.validation else None)
     model = for_training(make_model(chosen.key, chosen.config), spec, has_ratings=split.train.has_ratings)
     started = time.perf_counter()
     model.fit(split.train, ctx)
@@ -154,7 +158,6 @@ def _lists(fold: _Fold) -> pd.DataFrame:
 def _result(chosen: ModelSpec, folds: list[_Fold], per_user: pd.DataFrame, peak: int, threads: int) -> JobResult:
     model, train = trained(folds[0].model), folds[0].split.train
     work = model.work_estimate(model.config, train.n_users, train.n_items, train.n_interactions)
-    history = [point for fold in folds for point in fold.history]
     return JobResult(
         key=chosen.key,
         config=chosen.config,
@@ -167,10 +170,17 @@ def _result(chosen: ModelSpec, folds: list[_Fold], per_user: pd.DataFrame, peak:
         users=len(per_user),
         metrics=pooled(per_user),
         overall=_mean_of_folds([fold.evaluation.overall for fold in folds]),
-        history=history[:: max(1, math.ceil(len(history) / MAX_HISTORY))],
         threads=threads,
         notes=_notes(folds),
     )
+
+
+def _history(folds: list[_Fold]) -> pd.DataFrame:
+    """Return the points of the curves of all folds, thinned out where there are very many."""
+    points = pd.DataFrame([point for fold in folds for point in fold.history])
+    first = ["stage", "step", FOLD]
+    columns = [*first, *(name for name in points.columns if name not in first)]
+    return points.reindex(columns=columns).iloc[:: max(1, math.ceil(len(points) / MAX_HISTORY))]
 
 
 def _notes(folds: list[_Fold]) -> dict[str, Any]:

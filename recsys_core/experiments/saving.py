@@ -29,8 +29,9 @@ RESULT = "result.json"
 ENVIRONMENT = "environment.json"
 PER_USER = "per_user.parquet"
 LISTS = "lists.parquet"
+HISTORY = "history.parquet"
 MODEL = "model.safetensors"
-FILES = (PER_USER, LISTS, MODEL, ENVIRONMENT, RESULT)
+FILES = (PER_USER, LISTS, HISTORY, MODEL, ENVIRONMENT, RESULT)
 PACKAGES = ("numpy", "scipy", "pandas", "numba", "torch", "duckdb", "pyarrow", "scikit-learn", "distributed")
 
 
@@ -50,7 +51,6 @@ class JobResult:
         users: Users with test cases, counted once a fold.
         metrics: Mean over users of each metric, None where it is undefined for all of them.
         overall: Metrics that are not a mean over users, such as coverage; mean over folds.
-        history: Points of curves: `stage`, `step`, `fold` and one entry a value.
         threads: Cores it was allowed to use.
         notes: What the protocol check wants to know, such as whether everybody got the same list.
     """
@@ -66,7 +66,6 @@ class JobResult:
     users: int
     metrics: dict[str, float | None]
     overall: dict[str, float | None]
-    history: list[dict[str, Any]] = field(default_factory=list)
     threads: int = 1
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -87,9 +86,22 @@ class JobResult:
             raise StoreError(f"A stored result cannot be read: {error}; start that model again.") from error
 
 
-def save_job(
-    folder: Path, result: JobResult, per_user: pd.DataFrame, lists: pd.DataFrame, model: Recommender[Any]
-) -> None:
+@dataclass(frozen=True, eq=False)
+class JobTables:
+    """The tables of one finished model.
+
+    Args:
+        per_user: A row a user and fold: `user`, `user_id`, `fold` and a column a metric.
+        lists: A row a recommendation: `user`, `fold`, `rank` from 1, `item`, `score`, `hit`.
+        history: Points of curves: `stage`, `step`, `fold` and a column a value.
+    """
+
+    per_user: pd.DataFrame
+    lists: pd.DataFrame
+    history: pd.DataFrame
+
+
+def save_job(folder: Path, result: JobResult, tables: JobTables, model: Recommender[Any]) -> None:
     """Write all that came out of a job into its folder.
 
     Raises:
@@ -101,8 +113,8 @@ def save_job(
     try:
         with disk_errors_in_words(folder), _safetensors_errors():
             aside.mkdir()
-            per_user.to_parquet(aside / PER_USER, index=False)
-            lists.to_parquet(aside / LISTS, index=False)
+            for name, table in ((PER_USER, tables.per_user), (LISTS, tables.lists), (HISTORY, tables.history)):
+                table.to_parquet(aside / name, index=False)
             save_file(dict(model.state()), aside / MODEL, metadata={"key": result.key})
             write_json(aside / ENVIRONMENT, environment(result.threads))
             write_json(aside / RESULT, result.to_json())

@@ -1,0 +1,49 @@
+"""The curve of an iterative training on the validation part: NDCG after each epoch, on so many users as stay cheap."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from recsys_core.contracts import RunContext
+from recsys_core.data.splits import Split
+from recsys_core.evaluation.evaluate import relevant_items
+from recsys_core.evaluation.metrics import hit_table, ndcg
+from recsys_core.experiments.spec import ExperimentSpec
+from recsys_core.experiments.training_part import for_training
+from recsys_core.models.base import Recommender
+
+SCORES_A_LOOK = 20_000_000
+"""So many scores are computed after an epoch, at most; on two cores that takes about a tenth of a second."""
+FEWEST_USERS = 50
+
+
+class Validator:
+    """Measures a model in the middle of its training.
+
+    The users are drawn once, by the seed, so two runs draw the same curve. The test part is not touched.
+
+    Args:
+        split: Has a validation part.
+        spec: Says what is relevant, and at which length of list.
+        ctx: Gives the chance.
+    """
+
+    def __init__(self, split: Split, spec: ExperimentSpec, ctx: RunContext) -> None:
+        assert split.validation is not None
+        users = split.validation_users()
+        most = max(FEWEST_USERS, SCORES_A_LOOK // max(1, split.train.n_items))
+        if len(users) > most:
+            users = np.sort(ctx.rng("validation", "users").choice(users, most, replace=False))
+        self._query = split.validation_queries(users)
+        self._relevant, _ = relevant_items(split.validation, users, self._query.history, spec.relevant_from)
+        self._spec = spec
+        self._has_ratings = split.train.has_ratings
+
+    def __call__(self, model: Recommender[Any]) -> Mapping[str, float]:
+        """Return the mean NDCG over the users who have something relevant to find."""
+        asked = for_training(model, self._spec, has_ratings=self._has_ratings)
+        lists = asked.recommend(self._query, self._spec.k)
+        values = ndcg(hit_table(lists, self._relevant), self._spec.k)
+        known = values[~np.isnan(values)]
+        return {f"validation ndcg@{self._spec.k}": float(known.mean())} if len(known) else {}
