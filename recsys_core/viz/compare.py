@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 TITLE, FAMILY = "title", "family"
+PLOT_PIXELS = (480.0, 320.0)
+"""Width and height of a plot for which labels are placed; wider ones have more room."""
+LABEL_PLACES = (
+    "top center",
+    "bottom center",
+    "middle right",
+    "middle left",
+    "top right",
+    "top left",
+    "bottom right",
+    "bottom left",
+)
 
 
 def dots_with_intervals(table: pd.DataFrame, *, metric: str, baseline: float | None = None) -> "go.Figure":
@@ -28,8 +40,8 @@ def dots_with_intervals(table: pd.DataFrame, *, metric: str, baseline: float | N
     import plotly.graph_objects as go
 
     rows = table.sort_values("mean", kind="stable").reset_index(drop=True)
+    symbols = rows[TITLE].map(symbols_of(rows))
     figure = go.Figure()
-    colors = [family_color(family) for family in rows[FAMILY]]
     for family, part in rows.groupby(FAMILY, sort=False):
         figure.add_scatter(
             x=part["mean"],
@@ -43,18 +55,14 @@ def dots_with_intervals(table: pd.DataFrame, *, metric: str, baseline: float | N
             },
             mode="markers",
             name=plain(family),
-            marker={
-                "color": family_color(str(family)),
-                "size": 12,
-                "symbol": [family_symbols(list(rows[FAMILY]))[place] for place in part.index],
-            },
+            marker={"color": family_color(str(family)), "size": 12, "symbol": symbols[part.index]},
             customdata=np.stack([plain_all(part[TITLE]), part["low"], part["high"], part["users"]], axis=-1),
             hovertemplate="%{customdata[0]}<br>%{x:.4f} (%{customdata[1]:.4f} to %{customdata[2]:.4f})"
             "<br>%{customdata[3]} users<extra></extra>",
         )
     if baseline is not None:
         figure.add_vline(x=baseline, line={"dash": "dot", "color": GREY, "width": 2})
-    dressed(figure, x=f"{metric}, mean over users with 95 % interval", y="", height=90 + 34 * len(colors))
+    dressed(figure, x=f"{metric}, mean over users with 95 % interval", y="", height=90 + 34 * len(rows))
     figure.update_yaxes(tickvals=list(rows.index), ticktext=plain_all(rows[TITLE]), range=[-0.6, len(rows) - 0.4])
     return figure
 
@@ -69,22 +77,19 @@ def precision_recall(table: pd.DataFrame, *, highlighted: list[str] | None = Non
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    first = table.drop_duplicates(TITLE)
-    symbols = dict(zip(first[TITLE], family_symbols(list(first[FAMILY])), strict=True))
+    symbols = symbols_of(table)
     for title, part in table.sort_values("k").groupby(TITLE, sort=False):
         shown = highlighted is None or title in highlighted
         color = family_color(str(part[FAMILY].iloc[0])) if shown else REST
-        last = [""] * (len(part) - 1) + [plain(title)]
         figure.add_scatter(
             x=part["recall"],
             y=part["precision"],
-            mode="lines+markers+text" if shown else "lines+markers",
-            text=last,
-            textposition="middle right",
+            mode="lines+markers",
             name=plain(title),
             line={"color": color, "width": 2},
             opacity=1.0 if shown else 0.5,
-            marker={"symbol": symbols[title], "size": 8, "color": color},
+            showlegend=shown,
+            marker={"symbol": symbols[str(title)], "size": 8, "color": color},
             customdata=np.stack([[plain(title)] * len(part), part["k"]], axis=-1),
             hovertemplate="%{customdata[0]}, first %{customdata[1]}<br>precision %{y:.4f}<br>recall %{x:.4f}"
             "<extra></extra>",
@@ -96,7 +101,7 @@ def precision_recall(table: pd.DataFrame, *, highlighted: list[str] | None = Non
         y="Precision: share of the list that is liked",
         height=420,
     )
-    figure.update_xaxes(rangemode="tozero", range=[0, float(table["recall"].max()) * 1.25 or 1.0])
+    figure.update_xaxes(rangemode="tozero")
     figure.update_yaxes(rangemode="tozero")
     return figure
 
@@ -137,7 +142,8 @@ def quality_against_time(table: pd.DataFrame, *, metric: str, time: str = "Time 
         name="No model is both faster and better",
         hoverinfo="skip",
     )
-    symbols = family_symbols(list(rows[FAMILY]))
+    low, high = np.log10(seconds.min()) - 0.35, np.log10(seconds.max()) + 0.35
+    across, up = (np.log10(seconds) - low) / (high - low), rows["mean"].to_numpy(np.float64)
     figure.add_scatter(
         x=seconds,
         y=rows["mean"],
@@ -150,15 +156,18 @@ def quality_against_time(table: pd.DataFrame, *, metric: str, time: str = "Time 
         },
         mode="markers+text",
         text=plain_all(rows[TITLE]),
-        textposition=["top center" if place % 2 else "bottom center" for place in range(len(rows))],
-        marker={"color": [family_color(family) for family in rows[FAMILY]], "symbol": symbols, "size": 13},
+        textposition=label_places(across, up / (up.max() or 1.0), list(rows[TITLE])),
+        marker={
+            "color": [family_color(family) for family in rows[FAMILY]],
+            "symbol": rows[TITLE].map(symbols_of(rows)),
+            "size": 13,
+        },
         customdata=plain_all(rows[TITLE]),
         hovertemplate="%{customdata}<br>%{y:.4f} after %{x:.3g} s<extra></extra>",
         showlegend=False,
         cliponaxis=False,
     )
     dressed(figure, x=f"{time}, seconds (each step is ten times more)", y=f"{metric}, mean over users", height=420)
-    low, high = np.log10(seconds.min()) - 0.35, np.log10(seconds.max()) + 0.35
     figure.update_xaxes(type="log", range=[low, high], dtick=1)
     return figure
 
@@ -184,10 +193,11 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go
     figure = go.Figure(
         go.Heatmap(
             z=differences,
-            x=[plain(name).replace(" (", "<br>(") for name in slices],
+            x=[plain(name).replace(" ", "<br>", 1).replace(" (", "<br>(") for name in slices],
             y=plain_all(titles),
             text=text,
             texttemplate="%{text}",
+            textfont={"size": 12, "color": "#0d1117"},
             zmid=0,
             zmin=-reach,
             zmax=reach,
@@ -204,6 +214,53 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go
     figure.update_xaxes(side="top", title_text=f"Difference to {plain(baseline)}", showgrid=False)
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure
+
+
+def symbols_of(table: pd.DataFrame) -> dict[str, str]:
+    """Return a symbol for each title, the same in all figures of the same models."""
+    named = table.drop_duplicates(TITLE).sort_values(TITLE)
+    return dict(zip(named[TITLE], family_symbols(list(named[FAMILY])), strict=True))
+
+
+def label_places(across: FloatArray, up: FloatArray, texts: list[str]) -> list[str]:
+    """Return where to write the label of each point, so that labels cover neither points nor each other if possible.
+
+    Args:
+        across: (N,) place of the points from left (0) to right (1).
+        up: (N,) place of the points from the bottom (0) to the top (1).
+        texts: The labels.
+    """
+    x, y = across * PLOT_PIXELS[0], up * PLOT_PIXELS[1]
+    taken = [(left - 8, left + 8, low - 8, low + 8) for left, low in zip(x, y, strict=True)]
+    places = []
+    for point in range(len(texts)):
+        boxes = {place: _box(x[point], y[point], 6.5 * len(texts[point]), place) for place in LABEL_PLACES}
+        cost = {place: _covered(box, taken) for place, box in boxes.items()}
+        best = min(LABEL_PLACES, key=lambda place: cost[place])
+        taken.append(boxes[best])
+        places.append(best)
+    return places
+
+
+Box = tuple[float, float, float, float]
+
+
+def _box(x: float, y: float, width: float, place: str) -> Box:
+    """Return left, right, bottom and top of a label beside a point."""
+    low = {"top": y + 8, "middle": y - 8, "bottom": y - 24}[place.split(maxsplit=1)[0]]
+    left = {"left": x - 10 - width, "center": x - width / 2, "right": x + 10}[place.split()[1]]
+    return left, left + width, low, low + 16
+
+
+def _covered(box: Box, taken: list[Box]) -> float:
+    """Return the area that a box shares with others, and what of it lies outside the plot."""
+    left, right, low, high = box
+    shared = sum(
+        max(0.0, min(right, other[1]) - max(left, other[0])) * max(0.0, min(high, other[3]) - max(low, other[2]))
+        for other in taken
+    )
+    outside = max(0.0, -left) + max(0.0, right - PLOT_PIXELS[0])
+    return shared + 16 * outside
 
 
 def _signed(value: float, unsure: bool) -> str:

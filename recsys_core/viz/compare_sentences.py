@@ -16,8 +16,8 @@ BETTER = Template(
 )
 NO_PRECISION = Template("Precision and recall are undefined: nobody liked any test item.")
 LONGER_LISTS = Template(
-    "{model}: of the first {short} of a list {short_precision} is liked, which is {short_recall} of all that a person "
-    "liked; of the first {long} it is {long_precision}, and {long_recall}."
+    "{model}: with lists of {short}, {short_precision} of what is shown is liked and {short_recall} of what a person "
+    "likes is found; with lists of {long} it is {long_precision} and {long_recall}."
 )
 FRONT = Template(
     "For {count} of {all} models nothing else is both faster to train and better on {metric}: {models}.",
@@ -77,7 +77,7 @@ def quality_against_time(table: pd.DataFrame, *, metric: str) -> Sentence:
     rows = table.sort_values("seconds", kind="stable")
     front = rows[pareto_front(rows["seconds"].to_numpy(np.float64), rows["mean"].to_numpy(np.float64))]
     named = [
-        f"{row[TITLE]} ({row['seconds']:.2g} s, {rounded(row['mean'], row['low'], row['high'])})"
+        f"{row[TITLE]} ({max(row['seconds'], 0.001):.2g} s, {rounded(row['mean'], row['low'], row['high'])})"
         for row in front.to_dict("records")
     ]
     return FRONT.fill(len(front), all=str(len(rows)), metric=metric, models=_listed(named))

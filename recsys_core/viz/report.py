@@ -1,169 +1,178 @@
-"""One HTML file about a comparison that stands alone: no server, no network, and it prints well.
+"""The report of a run: its comparison as one HTML file that stands alone."""
 
-Everything that came from outside is escaped; the only script is plotly's own library and its calls.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from recsys_core.evaluation.comparison import Comparison, compare
+from recsys_core.evaluation.metric_info import MetricName
+from recsys_core.evaluation.sentences import rounded
+from recsys_core.evaluation.slices import slice_differences, user_slices
+from recsys_core.experiments import board
+from recsys_core.experiments.board import FAMILY, TITLE, Contender, metric_title
 from recsys_core.experiments.durable import write_text
+from recsys_core.experiments.fairness import findings
+from recsys_core.experiments.people import people
+from recsys_core.experiments.pooling import one_row_a_user
+from recsys_core.experiments.run import Run
+from recsys_core.viz import compare as figures
+from recsys_core.viz import compare_sentences as sentences
+from recsys_core.viz.report_html import ReportContent, ReportFigure, report_html
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-STYLE = """
-:root { color-scheme: light; --ink: #0d1117; --soft: #4a5563; --line: #d5dbe3; --blue: #0b5cad; }
-* { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; color: var(--ink);
-  background: #fff; max-width: 62rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
-h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .25rem; }
-h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; }
-.context, caption, .note { color: var(--soft); }
-.verdict { font-size: 1.15rem; border-left: 4px solid var(--blue); padding: .25rem 0 .25rem 1rem; }
-.verdict p { margin: .25rem 0; }
-.finding { border-left: 4px solid; padding: .4rem 1rem; margin: .5rem 0; }
-.refusal { border-color: #d55e00; background: #fdf2ea; }
-.warning { border-color: #b8a300; background: #fbf9e6; }
-.info { border-color: #7f7f7f; background: #f5f6f7; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding-bottom: .25rem; }
-th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-td.number, th.number { text-align: right; white-space: nowrap; }
-figure { margin: 1rem 0; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f3f6fa; padding: 1rem; font-size: .85rem; }
-@page { size: A4; margin: 14mm; }
-@media print {
-  body { max-width: 718px; padding: 0; font-size: 11pt; }
-  h2 { break-after: avoid; }
-  figure, .finding, tr { break-inside: avoid; }
-  .modebar { display: none !important; }
+SLICES = {
+    "all": "All users",
+    "new": "New users",
+    "active": "Active users",
+    "mainstream": "Mainstream taste",
+    "niche": "Niche taste",
+    "head": "Popular items (head)",
+    "tail": "Rare items (tail)",
 }
-"""
+"""The groups that models are compared for, by key."""
 
 
-@dataclass(frozen=True)
-class ReportFigure:
-    """A picture, what it answers, and the sentence that says what it shows."""
-
-    heading: str
-    sentence: str
-    figure: "go.Figure"
-
-
-@dataclass(frozen=True)
-class ReportContent:
-    """What a report says, from top to bottom.
+def write_report(run: Run, path: Path, *, metric: str | None = None, baseline: str | None = None) -> Path:
+    """Write the report of a run's finished models in one step.
 
     Args:
-        title: Name of the experiment.
-        context: One line: data set, users, split, date.
-        verdict: Sentences.
-        findings: Severity ("refusal", "warning" or "info") and sentence of each protocol finding.
-        leaderboard: A row a model, as it is to be read; numbers are given as text already.
-        figures: Pictures with their sentences.
-        settings: What the experiment was: name -> value.
-        models: Settings of each model, as JSON text by title.
-        environment: Versions and machine: name -> value.
-    """
-
-    title: str
-    context: str
-    verdict: Sequence[str]
-    findings: Sequence[tuple[str, str]]
-    leaderboard: pd.DataFrame
-    figures: Sequence[ReportFigure]
-    settings: Mapping[str, object]
-    models: Mapping[str, str]
-    environment: Mapping[str, object]
-
-
-def report_html(content: ReportContent) -> str:
-    """Return the report as one HTML document that needs nothing else."""
-    sections = [
-        f"<h1>{escape(content.title)}</h1>",
-        f'<p class="context">{escape(content.context)}</p>',
-        _section("Verdict", '<div class="verdict">' + "".join(map(_paragraph, content.verdict)) + "</div>"),
-        _section("Is the comparison fair?", _findings(content.findings)),
-        _section("Leaderboard", _table(content.leaderboard)),
-        *(_figure(figure, number) for number, figure in enumerate(content.figures)),
-        _section("Settings", _pairs(content.settings) + "".join(_model(*model) for model in content.models.items())),
-        _section("Environment", _pairs(content.environment)),
-    ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(content.title)}</title><style>{STYLE}</style></head>\n<body>\n"
-        + "\n".join(sections)
-        + "\n</body></html>\n"
-    )
-
-
-def write_html(content: ReportContent, path: Path) -> Path:
-    """Write the report in one step: a reader sees the old file or the whole new one.
+        run: At least one of its models has finished.
+        path: The HTML file.
+        metric: What models are judged by; NDCG at the run's list length by default.
+        baseline: Id of the model that others are held against; popularity by default.
 
     Raises:
-        StoreError: The file cannot be written.
+        StoreError: The file cannot be written, or a file of the run is missing.
+        DataError: No model has finished, or no user can be compared.
     """
-    write_text(path, report_html(content))
+    write_text(path, report_html(report_content(run, metric=metric, baseline=baseline)))
     return path
 
 
-def _section(heading: str, body: str) -> str:
-    return f"<section><h2>{escape(heading)}</h2>\n{body}</section>"
-
-
-def _paragraph(text: str) -> str:
-    return f"<p>{escape(text)}</p>"
-
-
-def _findings(findings: Sequence[tuple[str, str]]) -> str:
-    if not findings:
-        return _paragraph("The protocol check has found nothing to object to.")
-    return "".join(
-        f'<div class="finding {escape(severity, quote=True)}"><strong>{escape(severity.capitalize())}.</strong> '
-        f"{escape(sentence)}</div>"
-        for severity, sentence in findings
+def report_content(run: Run, *, metric: str | None = None, baseline: str | None = None) -> ReportContent:
+    """Return what the report of a run says; see `write_report`."""
+    metric = metric or f"ndcg@{run.spec.k}"
+    models = board.contenders(run)
+    titles = {model.id: model.title for model in models}
+    per_user = {model: one_row_a_user(frame) for model, frame in run.per_user().items()}
+    judged = {model: frame for model, frame in per_user.items() if metric in frame}
+    comparison = compare(judged, metric=metric, seed=run.spec.seed, titles=titles, baseline=baseline)
+    table = board.leaderboard(models, comparison)
+    found = findings(run, per_user, metric=metric, comparison=comparison)
+    return ReportContent(
+        title=f"Comparison: {run.name}",
+        context=_context(run, comparison),
+        verdict=[str(sentence) for sentence in comparison.verdict],
+        findings=[(finding.severity, finding.message) for finding in found],
+        leaderboard=_readable(table, metric, models, run.spec.k),
+        figures=_figures(run, models, judged, comparison, table),
+        settings=_settings(run),
+        models={model.title: json.dumps(model.result.config, indent=1) for model in models},
+        environment=_environment(run, models),
     )
 
 
-def _table(frame: pd.DataFrame) -> str:
-    kinds = ["" if number < 2 else ' class="number"' for number in range(len(frame.columns))]
-    head = "".join(f"<th{kind}>{escape(str(name))}</th>" for kind, name in zip(kinds, frame.columns, strict=True))
-    rows = (
-        "<tr>" + "".join(f"<td{kind}>{escape(str(cell))}</td>" for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
-        for row in frame.itertuples(index=False)
+def slice_table(
+    run: Run, models: tuple[Contender, ...], per_user: Mapping[str, pd.DataFrame], *, metric: str, baseline: str
+) -> pd.DataFrame:
+    """Return differences to a baseline by groups of users and items.
+
+    Returns:
+        Columns `model`, `title`, `key` and `slice` (a group and its name), `difference`, `low`, `high`, `users`.
+    """
+    parts = user_slices(people(run))
+    users = {"all": None, **{part.key: part.users for part in parts}, "head": None, "tail": None}
+    names = {key: f"{metric}:{key}" if key in ("head", "tail") else metric for key in users}
+    found = slice_differences(per_user, users, metrics=names, baseline=baseline)
+    border = {part.key: part.border for part in parts}
+    words = SLICES | {
+        "new": f"{SLICES['new']} (up to {border['new']:.0f} items)",
+        "active": f"{SLICES['active']} (over {border['active']:.0f} items)",
+    }
+    titles = {model.id: model.title for model in models}
+    return found.rename(columns={"slice": "key"}).assign(
+        title=found["model"].map(titles), slice=found["slice"].map(words)
     )
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
-def _pairs(values: Mapping[str, object]) -> str:
-    rows = (f"<tr><th>{escape(str(name))}</th><td>{escape(str(value))}</td></tr>" for name, value in values.items())
-    return f"<table><tbody>{''.join(rows)}</tbody></table>"
-
-
-def _model(title: str, settings: str) -> str:
-    return f"<h3>{escape(title)}</h3><pre>{escape(settings)}</pre>"
-
-
-def _figure(shown: ReportFigure, number: int) -> str:
-    body = f"<figure>{_paragraph(shown.sentence)}{_plot(shown.figure, first=number == 0)}</figure>"
-    return _section(shown.heading, body)
-
-
-def _plot(figure: "go.Figure", *, first: bool) -> str:
-    """Return the figure as a piece of HTML; only the first one of a document carries the library."""
-    import plotly.graph_objects as go
-
-    shown = go.Figure(figure)
-    shown.update_layout(template="plotly_white", font={"color": "#0d1117"})
-    options: dict[str, Any] = {"displaylogo": False, "responsive": True}
-    html: str = shown.to_html(
-        full_html=False, include_plotlyjs="inline" if first else False, config=options, default_width="100%"
+def _figures(
+    run: Run,
+    models: tuple[Contender, ...],
+    per_user: Mapping[str, pd.DataFrame],
+    comparison: Comparison,
+    table: pd.DataFrame,
+) -> list[ReportFigure]:
+    name = metric_title(comparison.metric)
+    curves = board.precision_recall(models, run.spec.cutoffs)
+    costs = table.assign(seconds=table["fit_seconds"])
+    shown = [
+        ReportFigure(
+            "Quality against time",
+            str(sentences.quality_against_time(costs, metric=name)),
+            figures.quality_against_time(costs, metric=name),
+        ),
+        ReportFigure(
+            "Precision against recall",
+            str(sentences.precision_recall(curves, title=str(table[TITLE].iloc[0]))),
+            figures.precision_recall(curves),
+        ),
+    ]
+    base = comparison.baseline
+    if base is None:
+        return shown
+    row = table[table["model"] == base].iloc[0]
+    better = MetricName.parse(comparison.metric).info.direction != "lower"
+    dots = ReportFigure(
+        "How sure is that?",
+        str(sentences.dots(table, metric=name, baseline=row[TITLE], higher_is_better=better)),
+        figures.dots_with_intervals(table, metric=name, baseline=float(row["mean"])),
     )
-    return html
+    parts = slice_table(run, models, per_user, metric=comparison.metric, baseline=base)
+    if parts.empty:
+        return [dots, *shown]
+    slices = ReportFigure(
+        "For whom?",
+        str(sentences.slices(parts, baseline=row[TITLE], metric=name)),
+        figures.slice_differences(parts, metric=name, baseline=row[TITLE]),
+    )
+    return [dots, *shown, slices]
+
+
+def _readable(table: pd.DataFrame, metric: str, models: tuple[Contender, ...], k: int) -> pd.DataFrame:
+    """Return the leaderboard as text, numbers rounded to what the interval supports."""
+    shown = pd.DataFrame({"Model": table[TITLE], "Family": table[FAMILY], "Tied": table["tied"]})
+    intervals = table[["mean", "low", "high"]].to_dict("records")
+    shown[metric_title(metric)] = [rounded(row["mean"], row["low"], row["high"]) for row in intervals]
+    shown["95 % interval"] = [
+        f"{rounded(row['low'], row['low'], row['high'])} to {rounded(row['high'], row['low'], row['high'])}"
+        for row in intervals
+    ]
+    for name in board.leading_metrics(models, k):
+        if name != metric:
+            shown[metric_title(name)] = ["" if pd.isna(value) else f"{value:.3f}" for value in table[name]]
+    shown["Training, s"] = [f"{value:.2f}" for value in table["fit_seconds"]]
+    shown["Lists, s"] = [f"{value:.2f}" for value in table["recommend_seconds"]]
+    shown["Memory, MiB"] = [f"{value / 2**20:.0f}" for value in table["peak_memory_bytes"]]
+    return shown
+
+
+def _context(run: Run, comparison: Comparison) -> str:
+    return (
+        f"{run.data_name}; {len(comparison.users):,} users compared; split {run.spec.split.kind}; "
+        f"{run.created:%Y-%m-%d %H:%M}; experiment {run.id}"
+    )
+
+
+def _settings(run: Run) -> dict[str, object]:
+    values: dict[str, Any] = run.spec.model_dump(mode="json", exclude={"models", "split"})
+    split = run.spec.split.model_dump(mode="json", exclude_none=True)
+    return {"experiment": run.id, "data set": run.data_name, **{f"split: {key}": split[key] for key in split}, **values}
+
+
+def _environment(run: Run, models: tuple[Contender, ...]) -> dict[str, object]:
+    found = run.environment(models[0].id)
+    packages = found.pop("packages", {})
+    found.pop("host", None)
+    return {**found, **packages}

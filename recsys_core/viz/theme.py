@@ -26,8 +26,8 @@ REST = "#A9A9A9"
 """Everything that is shown only for comparison."""
 HEAT = "Cividis"
 """Colour scale of amounts."""
-DIVERGING = [[0.0, VERMILION], [0.5, "#F2F2F2"], [1.0, BLUE]]
-"""Colour scale of differences: worse, equal, better."""
+DIVERGING = [[0.0, "#EE9A70"], [0.5, "#F4F4F4"], [1.0, "#6FB3E3"]]
+"""Colour scale of differences: worse, equal, better; pale enough for dark text on all of it."""
 
 FAMILY_COLORS = {
     "floor": GREY,

@@ -1,14 +1,12 @@
 """The report stands alone, carries plotly once, prints, and lets nothing from outside become markup."""
 
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from recsys_core.errors import StoreError
-from recsys_core.viz.report import ReportContent, ReportFigure, report_html, write_html
+from recsys_core.viz.report_html import ReportContent, ReportFigure, report_html
 
 EVIL = "<script>alert('x')</script>"
 
@@ -69,11 +67,3 @@ def test_it_says_all_that_a_reader_needs(content: ReportContent) -> None:
 def test_without_findings_it_says_that_nothing_was_found(content: ReportContent) -> None:
     html = report_html(ReportContent(**{**vars(content), "findings": [], "figures": []}))
     assert "found nothing to object to" in html
-
-
-def test_a_folder_that_cannot_be_written_is_named(content: ReportContent, tmp_path: Path) -> None:
-    small = ReportContent(**{**vars(content), "figures": []})
-    assert write_html(small, tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
-    assert list(tmp_path.iterdir()) == [tmp_path / "report.html"]
-    with pytest.raises(StoreError, match="report"):
-        write_html(small, tmp_path / "absent" / "report.html")

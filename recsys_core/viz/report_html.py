@@ -1,0 +1,159 @@
+"""One HTML file about a comparison that stands alone: no server, no network, and it prints well.
+
+Everything that came from outside is escaped; the only script is plotly's own library and its calls.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+STYLE = """
+:root { color-scheme: light; --ink: #0d1117; --soft: #4a5563; --line: #d5dbe3; --blue: #0b5cad; }
+* { box-sizing: border-box; }
+body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; color: var(--ink);
+  background: #fff; max-width: 62rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
+h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .25rem; }
+h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; }
+.context, caption, .note { color: var(--soft); }
+.verdict { font-size: 1.15rem; border-left: 4px solid var(--blue); padding: .25rem 0 .25rem 1rem; }
+.verdict p { margin: .25rem 0; }
+.finding { border-left: 4px solid; padding: .4rem 1rem; margin: .5rem 0; }
+.refusal { border-color: #d55e00; background: #fdf2ea; }
+.warning { border-color: #b8a300; background: #fbf9e6; }
+.info { border-color: #7f7f7f; background: #f5f6f7; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .9rem; }
+caption { text-align: left; padding-bottom: .25rem; }
+th, td { text-align: left; padding: .35rem .5rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+td.number, th.number { text-align: right; }
+td.number { white-space: nowrap; }
+figure { margin: 1rem 0; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f3f6fa; padding: 1rem; font-size: .85rem; }
+@page { size: A4; margin: 14mm; }
+@media print {
+  body { max-width: 718px; padding: 0; font-size: 11pt; }
+  table { font-size: 8.5pt; }
+  .scroll { overflow: visible; }
+  h2 { break-after: avoid; }
+  figure, .finding, tr { break-inside: avoid; }
+  .modebar { display: none !important; }
+}
+"""
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """A picture, what it answers, and the sentence that says what it shows."""
+
+    heading: str
+    sentence: str
+    figure: "go.Figure"
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """What a report says, from top to bottom.
+
+    Args:
+        title: Name of the experiment.
+        context: One line: data set, users, split, date.
+        verdict: Sentences.
+        findings: Severity ("refusal", "warning" or "info") and sentence of each protocol finding.
+        leaderboard: A row a model, as it is to be read; numbers are given as text already.
+        figures: Pictures with their sentences.
+        settings: What the experiment was: name -> value.
+        models: Settings of each model, as JSON text by title.
+        environment: Versions and machine: name -> value.
+    """
+
+    title: str
+    context: str
+    verdict: Sequence[str]
+    findings: Sequence[tuple[str, str]]
+    leaderboard: pd.DataFrame
+    figures: Sequence[ReportFigure]
+    settings: Mapping[str, object]
+    models: Mapping[str, str]
+    environment: Mapping[str, object]
+
+
+def report_html(content: ReportContent) -> str:
+    """Return the report as one HTML document that needs nothing else."""
+    sections = [
+        f"<h1>{escape(content.title)}</h1>",
+        f'<p class="context">{escape(content.context)}</p>',
+        _section("Verdict", '<div class="verdict">' + "".join(map(_paragraph, content.verdict)) + "</div>"),
+        _section("Is the comparison fair?", _findings(content.findings)),
+        _section("Leaderboard", _table(content.leaderboard)),
+        *(_figure(figure, number) for number, figure in enumerate(content.figures)),
+        _section("Settings", _pairs(content.settings) + "".join(_model(*model) for model in content.models.items())),
+        _section("Environment", _pairs(content.environment)),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(content.title)}</title><style>{STYLE}</style></head>\n<body>\n"
+        + "\n".join(sections)
+        + "\n</body></html>\n"
+    )
+
+
+def _section(heading: str, body: str) -> str:
+    return f"<section><h2>{escape(heading)}</h2>\n{body}</section>"
+
+
+def _paragraph(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
+
+
+def _findings(findings: Sequence[tuple[str, str]]) -> str:
+    if not findings:
+        return _paragraph("The protocol check has found nothing to object to.")
+    return "".join(
+        f'<div class="finding {escape(severity, quote=True)}"><strong>{escape(severity.capitalize())}.</strong> '
+        f"{escape(sentence)}</div>"
+        for severity, sentence in findings
+    )
+
+
+def _table(frame: pd.DataFrame) -> str:
+    kinds = ["" if number < 2 else ' class="number"' for number in range(len(frame.columns))]
+    head = "".join(f"<th{kind}>{escape(str(name))}</th>" for kind, name in zip(kinds, frame.columns, strict=True))
+    rows = (
+        "<tr>" + "".join(f"<td{kind}>{escape(str(cell))}</td>" for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
+        for row in frame.itertuples(index=False)
+    )
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _pairs(values: Mapping[str, object]) -> str:
+    rows = (f"<tr><th>{escape(str(name))}</th><td>{escape(str(value))}</td></tr>" for name, value in values.items())
+    return f"<table><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _model(title: str, settings: str) -> str:
+    return f"<h3>{escape(title)}</h3><pre>{escape(settings)}</pre>"
+
+
+def _figure(shown: ReportFigure, number: int) -> str:
+    body = f"<figure>{_paragraph(shown.sentence)}{_plot(shown.figure, first=number == 0)}</figure>"
+    return _section(shown.heading, body)
+
+
+def _plot(figure: "go.Figure", *, first: bool) -> str:
+    """Return the figure as a piece of HTML; only the first one of a document carries the library."""
+    import plotly.graph_objects as go
+
+    shown = go.Figure(figure)
+    shown.update_layout(template="plotly_white", font={"color": "#0d1117"})
+    options: dict[str, Any] = {"displaylogo": False, "responsive": True}
+    html: str = shown.to_html(
+        full_html=False, include_plotlyjs="inline" if first else False, config=options, default_width="100%"
+    )
+    return html
