@@ -133,20 +133,17 @@ def tie_groups(different: BoolArray) -> tuple[tuple[int, ...], ...]:
     """
     models = len(different)
     covered = np.zeros((models, models), dtype=np.bool_)
-    groups = []
+    groups: list[tuple[int, ...]] = []
     for first in range(models):
-        for second in range(first, models):
-            alone = first == second and not _tied_with_others(different, first)
-            if covered[first, second] or different[first, second] or (first == second and not alone):
-                continue
-            group = _grow([first, second] if first != second else [first], different)
-            covered[np.ix_(group, group)] = True
-            groups.append(tuple(group))
+        tied = [other for other in range(models) if other != first and not different[first, other]]
+        if not tied:
+            groups.append((first,))
+        for second in tied:
+            if second > first and not covered[first, second]:
+                group = _grow([first, second], different)
+                covered[np.ix_(group, group)] = True
+                groups.append(tuple(group))
     return tuple(sorted(groups))
-
-
-def _tied_with_others(different: BoolArray, model: int) -> bool:
-    return bool((~different[model]).sum() > (not different[model, model]))
 
 
 def _grow(members: Sequence[int], different: BoolArray) -> list[int]:

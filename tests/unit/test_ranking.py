@@ -1,0 +1,62 @@
+"""One pass over scores: the same lists as `top_k`, and shares of beaten candidates counted pair by pair."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from recsys_core.contracts import PAD, Ragged
+from recsys_core.evaluation.ranking import rank
+from recsys_core.models.topk import top_k
+
+
+def random_case(seed: int, dtype: type[np.floating]) -> tuple[np.ndarray, Ragged, Ragged]:
+    """Scores with many ties and some that cannot be given; seen and relevant items do not meet."""
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, 6, (25, 30)).astype(dtype)
+    scores[rng.random(scores.shape) < 0.15] = np.nan
+    scores[rng.random(scores.shape) < 0.05] = -np.inf
+    orders = [rng.permutation(30) for _ in range(25)]
+    seen = Ragged.from_rows([order[: rng.integers(0, 10)] for order in orders])
+    relevant = Ragged.from_rows([order[12 : 12 + rng.integers(0, 8)] for order in orders])
+    return scores, seen, relevant
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_lists_equal_those_of_top_k(dtype: type[np.floating]) -> None:
+    scores, seen, relevant = random_case(1, dtype)
+    got, expected = rank(scores, seen, relevant, 12).lists, top_k(scores, 12, exclude=seen)
+    assert_array_equal(got.item, expected.item)
+    assert_array_equal(got.score, expected.score)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_shares_of_beaten_candidates_equal_a_count_of_pairs(dtype: type[np.floating]) -> None:
+    scores, seen, relevant = random_case(2, dtype)
+    comparable = np.nan_to_num(scores, nan=-np.inf, neginf=-np.inf)
+    expected = []
+    for row in range(len(scores)):
+        others = sorted(set(range(30)) - set(seen[row].tolist()) - set(relevant[row].tolist()))
+        for item in relevant[row]:
+            beaten = [
+                (comparable[row, item] > comparable[row, other])
+                + 0.5 * (comparable[row, item] == comparable[row, other])
+                for other in others
+            ]
+            expected.append(np.mean(beaten))
+    assert_allclose(rank(scores, seen, relevant, 3).beaten, expected, atol=1e-12)
+
+
+def test_an_item_without_rivals_beats_an_undefined_share() -> None:
+    ranking = rank(np.array([[1.0, 2.0]]), Ragged.from_rows([[0]]), Ragged.from_rows([[1]]), 3)
+    assert ranking.lists.item.tolist() == [[1, PAD, PAD]]
+    assert math.isnan(ranking.beaten[0])
+
+
+def test_rows_taken_from_a_longer_ragged_are_read_from_their_own_beginning() -> None:
+    scores = np.array([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])
+    seen, relevant = Ragged.from_rows([[], []]), Ragged.from_rows([[2], [2]])
+    whole = rank(scores, seen, relevant, 1).beaten
+    assert whole.tolist() == [0.0, 1.0]
+    assert rank(scores[1:], seen.take(np.array([1])), relevant.take(np.array([1])), 1).beaten.tolist() == [1.0]
