@@ -121,7 +121,7 @@ class Recommender(ABC, Generic[C]):
             if isinstance(value, csr_array):
                 arrays |= {f"{name}.{part}": np.asarray(getattr(value, part)) for part in SPARSE_PARTS}
             else:
-                arrays[name] = np.ascontiguousarray(value)
+                arrays[name] = np.asarray(value, order="C")
         return arrays
 
     @final

@@ -3,7 +3,7 @@
     r_ui = mu + b_u + b_i + p_u . q_i
 
 mu is the mean rating. The rest is learned by stochastic gradient descent: the ratings are visited one after the other,
-in another random order each epoch, and each moves the four parts that predict it a little against the error e = r - r_ui:
+in another random order each epoch, and each moves the four parts that predict it a little, by its error e = r - r_ui:
 
     b_u += learning_rate (e - regularization b_u)         p_u += learning_rate (e q_i - regularization p_u)
     b_i += learning_rate (e - regularization b_i)         q_i += learning_rate (e p_u - regularization q_i)
