@@ -172,7 +172,7 @@ def shown_board(
         differences: Show metrics as differences to the baseline.
     """
     frame = board[["model", TITLE, "tied", "users", "fit_seconds", "recommend_seconds"]].copy()
-    frame[TITLE] = board[TITLE].where(board[MODEL] != baseline, "📌 " + board[TITLE])
+    frame[TITLE] = board[TITLE].where(board[MODEL] != baseline, board[TITLE] + " (baseline)")
     frame[metric] = board["mean"]
     frame["interval"] = [
         f"{rounded(low, low, high)} – {rounded(high, low, high)}"

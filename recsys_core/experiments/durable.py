@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from recsys_core.errors import StoreError
 
-_WORDS = {
+DISK_WORDS = {
     errno.ENOSPC: "the disk is full; free some space and start it again",
     errno.EDQUOT: "the disk quota is used up; free some space and start it again",
     errno.EACCES: "this is not allowed; check who owns the folder",
@@ -21,11 +21,12 @@ _WORDS = {
     errno.EROFS: "the disk is read-only",
     errno.EIO: "the disk reports an error of its own; check it before going on",
 }
+"""What to tell a person when the operating system refuses."""
 
 
 def store_error(path: Path, error: OSError) -> StoreError:
     """Return what went wrong on disk as a sentence that says what to do."""
-    words = _WORDS.get(error.errno or 0, f"the system says: {error.strerror or error}")
+    words = DISK_WORDS.get(error.errno or 0, f"the system says: {error.strerror or error}")
     return StoreError(f"Cannot write '{path.name}': {words}.")
 
 

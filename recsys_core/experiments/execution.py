@@ -5,12 +5,14 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 
 import psutil
 
 from recsys_core.contracts import RunContext
 from recsys_core.errors import Cancelled, DataError, RecscopeError, StoreError
+from recsys_core.experiments.durable import DISK_WORDS, store_error
 from recsys_core.experiments.jobs import HEARTBEAT_SECONDS, JobFolder, JobState, JobStatus
 from recsys_core.experiments.processes import ProcessMark, own_mark
 from recsys_core.experiments.progress import ProgressWriter
@@ -82,6 +84,8 @@ def ending_of(error: BaseException | None) -> tuple[JobState, str | None, str | 
     if isinstance(error, MemoryError):
         reason = f"It ran out of memory ({str(error).rstrip('.') or 'no more could be had'}). "
         return JobState.FAILED, "memory", reason + "Choose a smaller model or fewer items, or close other programs."
+    if isinstance(error, OSError) and error.errno in DISK_WORDS:
+        error = store_error(Path(str(error.filename or "a file")), error)
     if isinstance(error, StoreError):
         return JobState.FAILED, "disk", str(error)
     if isinstance(error, RecscopeError):
