@@ -211,7 +211,7 @@ def _rank_all(
     lists: list[TopK] = []
     beaten: list[FloatArray] = []
     same_order, seconds = True, 0.0
-    for rows in ctx.track(_blocks(len(questions.users), model.n_items), stage="rank all items"):
+    for rows in ctx.track(_blocks(len(questions.users), questions.test.n_items), stage="rank all items"):
         batch = questions.query.take(rows)
         started = time.perf_counter()
         scores = model.score(batch)

@@ -1,0 +1,192 @@
+"""A comparison: common users, best first, groups, and sentences with the right numbers in them."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+from recsys_core.errors import ConfigError, DataError
+from recsys_core.evaluation import sentences
+from recsys_core.evaluation.comparison import Comparison, compare, metric_columns, summarize
+
+
+def judged(values: np.ndarray, users: np.ndarray | None = None, metric: str = "ndcg@10") -> pd.DataFrame:
+    return pd.DataFrame({"user": np.arange(len(values)) if users is None else users, metric: values})
+
+
+def leaderboard(metric: str = "ndcg@10", sign: float = 1.0) -> Comparison:
+    """EASE and iALS close together, popularity far behind, random at the bottom."""
+    rng = np.random.default_rng(0)
+    taste = rng.beta(2, 3, 1500)
+    values = {
+        "random": taste * 0.02 + rng.normal(0, 0.01, 1500),
+        "popular": taste * 0.5 + rng.normal(0, 0.05, 1500),
+        "ials-1": taste * 0.9 + rng.normal(0, 0.1, 1500),
+        "ease-1": taste * 0.9 + rng.normal(0.004, 0.1, 1500),
+    }
+    titles = {"ease-1": "EASE", "ials-1": "iALS", "popular": "popularity", "random": "Random"}
+    frames = {model: judged(sign * value, metric=metric) for model, value in values.items()}
+    return compare(frames, metric=metric, seed=7, titles=titles)
+
+
+def test_table_is_sorted_best_first_with_the_means_of_the_users() -> None:
+    comparison = leaderboard()
+    assert comparison.table["model"].tolist() == ["ease-1", "ials-1", "popular", "random"]
+    assert (comparison.table["low"] < comparison.table["mean"]).all()
+    assert (comparison.table["mean"] < comparison.table["high"]).all()
+    assert comparison.table["users"].tolist() == [1500] * 4
+    assert comparison.table["letters"].tolist() == ["a", "a", "b", "c"]
+    assert comparison.ties == (("ease-1", "ials-1"),)
+    assert comparison.baseline == "popular"
+
+
+def test_the_verdict_says_who_leads_who_is_tied_and_what_is_gained() -> None:
+    comparison = leaderboard()
+    best, pair = comparison.table.iloc[0], comparison.pairs.iloc[0]
+    said = [str(sentence) for sentence in comparison.verdict]
+    assert said[0] == f"EASE leads on NDCG@10: {best['mean']:.3f} ({best['low']:.3f} to {best['high']:.3f})."
+    assert said[1] == f"iALS cannot be told apart from it ({sentences.about(pair['users_needed'])} users would decide)."
+    gain = comparison.against("popular").set_index("model").loc[["ease-1", "ials-1"], "difference"].min()
+    assert said[2] == f"All 2 beat popularity by at least {gain:.3f}."
+    assert len(said) == 3
+
+
+def test_the_verdict_names_the_next_best_when_the_leader_stands_alone() -> None:
+    comparison = compare(
+        {
+            "popular": judged(np.linspace(0.1, 0.2, 200)),
+            "random": judged(np.linspace(0.0, 0.01, 200)),
+            "a": judged(np.linspace(0.5, 0.6, 200)),
+            "b": judged(np.linspace(0.3, 0.5, 200)),
+        },
+        metric="ndcg@10",
+    )
+    said = [str(sentence) for sentence in comparison.verdict]
+    assert said[0].startswith("a leads on NDCG@10: 0.550 (")
+    assert said[1].startswith("b is behind by 0.150 (")
+    assert said[2].startswith("It beats popular by 0.400")
+
+
+def test_lower_is_better_for_errors() -> None:
+    rng = np.random.default_rng(1)
+    frames = {
+        model: pd.DataFrame({"user": np.arange(300), "rmse": 1.0 + shift + rng.random(300), "n_ratings": 5})
+        for model, shift in {"worse": 0.5, "better": 0.0}.items()
+    }
+    comparison = compare(frames, metric="rmse")
+    assert comparison.table["model"].tolist() == ["better", "worse"]
+    assert comparison.pairs["difference"].item() < 0
+    assert str(comparison.verdict[1]).startswith("worse is behind by 0.49 (0.44 to 0.53)")
+
+
+def test_rmse_is_over_all_ratings_and_not_the_mean_of_users() -> None:
+    frame = pd.DataFrame({"user": [0, 1], "rmse": [1.0, 3.0], "mae": [1.0, 2.0], "n_ratings": [9, 1]})
+    summary = summarize(frame)
+    assert summary["rmse"]["mean"] == pytest.approx(math.sqrt((9 * 1 + 9) / 10))
+    assert summary["mae"]["mean"] == pytest.approx((9 * 1 + 1 * 2) / 10)
+    comparison = compare({"one": frame}, metric="rmse")
+    assert comparison.table["mean"].item() == pytest.approx(math.sqrt(1.8))
+    assert str(comparison.verdict[0]).startswith("one stands alone: RMSE")
+
+
+def test_only_common_users_are_compared() -> None:
+    first = judged(np.array([0.1, 0.2, math.nan, 0.4]), np.array([0, 1, 2, 3]))
+    second = judged(np.array([0.9, 0.8, 0.7, 0.3]), np.array([5, 3, 2, 1]))
+    comparison = compare({"first": first, "second": second}, metric="ndcg@10")
+    assert comparison.users.tolist() == [1, 3]
+    assert comparison.left_out == 3  # users 0, 2 and 5
+    assert_allclose(comparison.table.set_index("model").loc[["first", "second"], "mean"], [0.3, 0.55])
+
+
+def test_equal_models_are_tied_and_no_number_of_users_would_decide() -> None:
+    values = np.random.default_rng(0).random(50)
+    comparison = compare({"one": judged(values), "other": judged(values)}, metric="ndcg@10")
+    assert comparison.pairs["p_holm"].item() == 1.0
+    assert math.isinf(comparison.pairs["users_needed"].item())
+    assert "no difference at all" in str(comparison.verdict[1])
+
+
+def test_ranks_and_means_that_point_to_different_sides_are_a_tie() -> None:
+    """Most users gain a little, a few lose much more: the mean falls, the rank test points up."""
+    base = np.full(1000, 0.5)
+    changed = base + np.where(np.arange(1000) < 800, 0.01, -0.3)
+    comparison = compare({"base": judged(base), "changed": judged(changed)}, metric="ndcg@10")
+    assert comparison.pairs["p_holm"].item() < 0.05
+    assert comparison.pairs["high"].item() * comparison.pairs["low"].item() > 0
+    assert not comparison.pairs["different"].item()
+
+
+def test_differences_to_a_baseline_are_signed_and_all_there() -> None:
+    against = leaderboard().against("popular").set_index("model")
+    assert set(against.index) == {"ease-1", "ials-1", "random"}
+    assert against.loc["ease-1", "difference"] > 0
+    assert against.loc["random", "difference"] < 0
+    assert (against["low"] < against["difference"]).all()
+    assert (against["difference"] < against["high"]).all()
+
+
+def test_what_is_neither_good_nor_bad_has_no_winner() -> None:
+    said = [str(sentence) for sentence in leaderboard(metric="novelty@10").verdict]
+    assert said[0].startswith("EASE has the highest Novelty@10")
+    assert not any("beat" in sentence for sentence in said)
+
+
+def test_popularity_that_leads_is_said_to_be_unbeaten() -> None:
+    rng = np.random.default_rng(0)
+    frames = {"popular": judged(rng.random(80) + 0.2), "knn": judged(rng.random(80))}
+    assert "Nothing beats popular for certain." in [str(s) for s in compare(frames, metric="ndcg@10").verdict]
+
+
+def test_the_same_seed_gives_the_same_comparison() -> None:
+    pd.testing.assert_frame_equal(leaderboard().pairs, leaderboard().pairs)
+
+
+def test_summary_covers_every_metric_and_nothing_else() -> None:
+    frame = pd.DataFrame(
+        {
+            "user": [0, 1],
+            "user_id": ["a", "b"],
+            "ndcg@10:tail": [math.nan, 0.5],
+            "auc": [0.1, 0.2],
+            "n_relevant": [1, 2],
+        }
+    )
+    assert metric_columns(frame) == ["ndcg@10:tail", "auc"]
+    summary = summarize(frame)
+    assert set(summary) == {"ndcg@10:tail", "auc"}
+    assert summary["ndcg@10:tail"] == {"mean": 0.5, "low": 0.5, "high": 0.5, "users": 1}
+
+
+def test_refuses_in_a_sentence_what_cannot_be_compared() -> None:
+    with pytest.raises(DataError, match="at least one model"):
+        compare({}, metric="ndcg@10")
+    with pytest.raises(ConfigError, match=r"'a' was not judged by 'recall@5'; it has ndcg@10"):
+        compare({"a": judged(np.ones(3))}, metric="recall@5")
+    with pytest.raises(DataError, match="No user has a value for every model"):
+        compare({"a": judged(np.ones(2)), "b": judged(np.ones(2), np.array([7, 8]))}, metric="ndcg@10")
+    with pytest.raises(ConfigError, match="not among the models"):
+        leaderboard().against("svd")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [(0.366, 0.378, "0.372"), (0.31, 0.43, "0.37"), (0.3720, 0.3721, "0.37200"), (0.372, 0.372, "0.372")],
+)
+def test_numbers_are_rounded_to_what_the_interval_supports(low: float, high: float, text: str) -> None:
+    assert sentences.rounded(0.372, low, high) == text
+
+
+@pytest.mark.parametrize(("users", "text"), [(412.0, "412"), (1234.0, "1,240"), (48_051.0, "48,100"), (7.0, "7")])
+def test_numbers_of_users_have_three_digits(users: float, text: str) -> None:
+    assert sentences.about(users) == text
+
+
+def test_every_template_is_filled_by_name() -> None:
+    found = sentences.templates()
+    assert len(found) > 20
+    for template in found:
+        for text in (template.one, template.many):
+            assert "{}" not in text
+            assert not text or text.rstrip().endswith(".")

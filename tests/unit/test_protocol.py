@@ -1,0 +1,197 @@
+"""The protocol check: each rule speaks when its case is planted, with the right count, and is silent otherwise."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_core.data.leaks import LeakReport
+from recsys_core.data.splits import LeftOut
+from recsys_core.evaluation.comparison import compare
+from recsys_core.evaluation.protocol import Finding, JudgedModel, Protocol, check_protocol
+
+CLEAN = LeakReport(
+    train_rows=800,
+    test_rows=200,
+    tests_with_later_training=0,
+    tests_of_unborn_items=0,
+    tests_of_unseen_items=0,
+    tests_seen_in_training=0,
+    tests_without_time=0,
+)
+MODELS = {
+    "ease": JudgedModel("EASE", "ease"),
+    "knn": JudgedModel("Item kNN", "item_knn"),
+    "popular": JudgedModel("Popularity", "popular", personal=False, same_order=True),
+    "random": JudgedModel("Random", "random"),
+}
+PROTOCOL = Protocol(models=MODELS, leaks=(CLEAN,), left_out=(LeftOut(),))
+
+
+def frames(users: int = 400, **quality: float) -> dict[str, pd.DataFrame]:
+    rng = np.random.default_rng(0)
+    level = {"ease": 0.4, "knn": 0.35, "popular": 0.2, "random": 0.02} | quality
+    taste = rng.random(users)
+    return {
+        name: pd.DataFrame(
+            {
+                "user": np.arange(users),
+                "ndcg@10": taste * value + rng.normal(0, 0.02, users),
+                "n_relevant": 3,
+            }
+        )
+        for name, value in level.items()
+    }
+
+
+def found(
+    per_user: dict[str, pd.DataFrame], protocol: Protocol = PROTOCOL, *, compared: bool = True
+) -> dict[str, Finding]:
+    comparison = compare(per_user, metric="ndcg@10", samples=200) if compared else None
+    findings = check_protocol(per_user, protocol, metric="ndcg@10", comparison=comparison)
+    return {finding.rule: finding for finding in findings}
+
+
+def test_a_sound_comparison_has_no_findings() -> None:
+    assert found(frames()) == {}
+
+
+def test_refuses_models_without_common_users() -> None:
+    per_user = frames()
+    per_user["knn"] = per_user["knn"].assign(user=np.arange(1000, 1400))
+    finding = found(per_user, compared=False)["no_common_users"]
+    assert (finding.severity, finding.count) == ("refusal", 800)
+    assert finding.message.startswith("No user has a value for every model")
+
+
+def test_refuses_settings_chosen_by_the_test_part() -> None:
+    models = MODELS | {
+        "ease": replace(MODELS["ease"], tuned_on="test"),
+        "knn": replace(MODELS["knn"], tuned_on="validation"),
+    }
+    finding = found(frames(), replace(PROTOCOL, models=models))["tuned_on_test"]
+    assert (finding.severity, finding.count) == ("refusal", 1)
+    assert finding.message.startswith("The settings of EASE were chosen by the test part")
+
+
+def test_refusals_stand_first() -> None:
+    models = MODELS | {"ease": replace(MODELS["ease"], tuned_on="test", same_order=True)}
+    findings = check_protocol(frames(), replace(PROTOCOL, models=models, ordered_by_file=True), metric="ndcg@10")
+    assert [finding.severity for finding in findings] == ["refusal", "warning", "info"]
+
+
+@pytest.mark.parametrize(
+    ("leak", "rule", "severity", "text"),
+    [
+        ({"tests_with_later_training": 50}, "later_training", "warning", "50 of 200 test cases (25%) are older"),
+        ({"tests_with_later_training": 1}, "later_training", "warning", "1 of 200 test cases (0.5%) is older"),
+        (
+            {"tests_of_unborn_items": 7},
+            "unborn_items",
+            "warning",
+            "7 of 200 test cases (3.5%) are of items that nobody",
+        ),
+        (
+            {"tests_of_unseen_items": 5},
+            "cold_items",
+            "info",
+            "5 of 200 test cases (2.5%) are of items that do not stand",
+        ),
+        ({"tests_of_unseen_items": 90}, "cold_items", "warning", "90 of 200 test cases (45%)"),
+        ({"tests_seen_in_training": 3}, "seen_in_training", "info", "3 test cases are left out of the ranking"),
+        ({"tests_with_later_training": None, "tests_of_unborn_items": None}, "time_unknown", "info", "The time of"),
+    ],
+)
+def test_leaks_are_said_with_their_counts(leak: dict[str, int | None], rule: str, severity: str, text: str) -> None:
+    findings = found(frames(), replace(PROTOCOL, leaks=(replace(CLEAN, **leak),)))  # type: ignore[arg-type]
+    assert list(findings) == [rule]
+    assert findings[rule].severity == severity
+    assert findings[rule].message.startswith(text)
+
+
+def test_leaks_of_folds_are_added_up() -> None:
+    leaks = (replace(CLEAN, tests_with_later_training=10), replace(CLEAN, tests_with_later_training=20))
+    finding = found(frames(), replace(PROTOCOL, leaks=leaks))["later_training"]
+    assert finding.count == 30
+    assert finding.message.startswith("30 of 400 test cases (7.5%)")
+
+
+def test_what_a_split_could_not_use_is_counted() -> None:
+    left = (LeftOut(test_rows_of_unknown_users=4, test_rows_of_unknown_items=2, users_without_test=9),)
+    findings = found(frames(), replace(PROTOCOL, left_out=left))
+    assert {rule: finding.count for rule, finding in findings.items()} == {
+        "unknown_test_users": 4,
+        "unknown_test_items": 2,
+        "users_without_test": 9,
+    }
+
+
+def test_users_that_not_all_models_were_judged_by_are_counted() -> None:
+    per_user = frames()
+    per_user["knn"] = per_user["knn"].iloc[:390]
+    finding = found(per_user)["different_users"]
+    assert finding.count == 10
+    assert "390 common users" in finding.message
+
+
+def test_users_without_relevant_items_are_counted() -> None:
+    per_user = frames()
+    for frame in per_user.values():
+        frame.loc[:29, "n_relevant"] = 0
+        frame.loc[:29, "ndcg@10"] = math.nan
+    finding = found(per_user)["users_left_out"]
+    assert (finding.severity, finding.count) == ("info", 30)
+    assert finding.message == "30 of 400 test users (7.5%) have no relevant test item and are left out."
+
+
+def test_too_few_users_are_warned_of_with_the_difference_that_can_be_seen() -> None:
+    finding = found(frames(users=40))["few_users"]
+    assert finding.count == 40
+    assert finding.message.startswith("Only 40 users are compared; differences below about 0.0")
+
+
+def test_popularity_that_is_almost_as_good_is_warned_of() -> None:
+    finding = found(frames(popular=0.38))["popularity_close"]
+    assert finding.message.startswith("Popularity reaches 95.6% of the best model (EASE)")
+
+
+def test_popularity_that_nothing_beats_is_warned_of() -> None:
+    assert found(frames(popular=0.5))["popularity_leads"].count == 2
+
+
+def test_models_no_better_than_chance_are_named() -> None:
+    finding = found(frames(knn=0.02))["no_better_than_random"]
+    assert finding.count == 1
+    assert finding.message == "Item kNN cannot be told apart from random recommendations."
+
+
+def test_a_personal_model_with_one_order_for_everybody_is_named_and_popularity_is_not() -> None:
+    models = MODELS | {"knn": replace(MODELS["knn"], same_order=True)}
+    finding = found(frames(), replace(PROTOCOL, models=models))["identical_lists"]
+    assert finding.message == "Item kNN ranks the items in one and the same order for everybody; check its settings."
+
+
+def test_models_with_the_same_values_are_named() -> None:
+    per_user = frames()
+    per_user["knn"] = per_user["ease"].copy()
+    assert "EASE and Item kNN have the same value for every user" in found(per_user)["identical_models"].message
+
+
+def test_missing_baseline_and_missing_results_are_warned_of() -> None:
+    models = {name: model for name, model in MODELS.items() if name != "popular"}
+    per_user = {name: frame for name, frame in frames().items() if name != "popular"}
+    findings = found(per_user, replace(PROTOCOL, models=models, without_result=("iALS", "BPR")))
+    assert set(findings) == {"no_baseline", "without_result"}
+    assert findings["without_result"].message.startswith("2 models (iALS, BPR) have no result")
+
+
+def test_findings_turn_into_plain_values() -> None:
+    finding = found(frames(users=40))["few_users"]
+    assert finding.to_json() == {
+        "severity": "warning",
+        "rule": "few_users",
+        "count": 40,
+        "message": finding.message,
+    }
