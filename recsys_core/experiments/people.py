@@ -212,3 +212,18 @@ def _hidden(split: Split, relevant_from: float | None) -> pd.DataFrame:
         {USER: frame[USER].to_numpy(), FOLD: np.int16(split.fold), ITEM: frame[ITEM].to_numpy(), LIKED: liked}
     )
     return table.sort_values(USER, kind="stable", ignore_index=True)
+
+
+def is_known(run: Run, user: int) -> bool:
+    """Return whether a user stands in the training part: all without a test case do, and those marked so.
+
+    Raises:
+        StoreError: No job has written who the test users are.
+    """
+    rows = load_table(run.path / PEOPLE, user=user)
+    return bool(rows[KNOWN].any()) if len(rows) else True
+
+
+def described_items(dataset: Dataset, items: Sequence[int]) -> pd.DataFrame:
+    """Return `item`, `item_id`, `title` (and `categories`) of some items, in the order given."""
+    return described(pd.DataFrame({ITEM: list(items)}), dataset)

@@ -193,7 +193,7 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go
     figure = go.Figure(
         go.Heatmap(
             z=differences,
-            x=[plain(name).replace(" ", "<br>", 1).replace(" (", "<br>(") for name in slices],
+            x=[plain(name).replace(" ", "<br>") for name in slices],
             y=plain_all(titles),
             text=text,
             texttemplate="%{text}",
@@ -202,7 +202,7 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go
             zmin=-reach,
             zmax=reach,
             colorscale=DIVERGING,
-            colorbar={"title": {"text": f"{metric}<br>difference"}, "thickness": 12},
+            showscale=False,
             customdata=np.stack([cells[c].to_numpy().reshape(shape) for c in ("low", "high", "users")], axis=-1),
             hovertemplate="%{y}, %{x}<br>%{z:+.4f} (%{customdata[0]:+.4f} to %{customdata[1]:+.4f})"
             "<br>%{customdata[2]} users<extra></extra>",
@@ -211,7 +211,9 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go
         )
     )
     dressed(figure, x="", y="", height=150 + 38 * len(titles))
-    figure.update_xaxes(side="top", title_text=f"Difference to {plain(baseline)}", showgrid=False)
+    figure.update_xaxes(
+        side="top", title_text=f"Difference in {metric} to {plain(baseline)}", showgrid=False, tickangle=0
+    )
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure
 

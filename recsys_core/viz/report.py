@@ -88,8 +88,8 @@ def slice_table(
     found = slice_differences(per_user, users, metrics=names, baseline=baseline)
     border = {part.key: part.border for part in parts}
     words = SLICES | {
-        "new": f"{SLICES['new']} (up to {border['new']:.0f} items)",
-        "active": f"{SLICES['active']} (over {border['active']:.0f} items)",
+        "new": f"{SLICES['new']} (≤\u00a0{border['new']:.0f} items)",
+        "active": f"{SLICES['active']} (>\u00a0{border['active']:.0f} items)",
     }
     titles = {model.id: model.title for model in models}
     return found.rename(columns={"slice": "key"}).assign(

@@ -1,0 +1,55 @@
+"""Compare: which is better, and how sure is that?"""
+
+import streamlit as st
+
+from pages.shared import comparing, downloads, empty, leaderboard, people, pickers, pictures, verdict
+from pages.shared.frame import ensure_frame
+from pages.shared.text import _
+
+ensure_frame()
+
+st.title(_("Compare"))
+with pickers.line():
+    data = pickers.dataset("compare")
+    run = pickers.experiment("compare", finished=False) if data is not None else None
+if data is None:
+    empty.state(
+        _("No data yet"),
+        _("A comparison needs data and trained models. Bring your own data, or take a sample with one click."),
+        action="data",
+    )
+    st.stop()
+if run is None:
+    empty.state(
+        _("No experiment on these data yet"),
+        _("Choose two models or more and train them on one split; the comparison then stands here."),
+        action="train",
+    )
+    st.stop()
+
+verdict.unfinished(run)
+asked = comparing.ask(run)
+if not asked.models:
+    empty.state(
+        _("No model has finished"),
+        _("There is nothing to compare yet. The page Train shows how the models stand, and why one failed."),
+        action="train",
+        label=_("See how they stand"),
+    )
+    st.stop()
+
+metric, baseline = leaderboard.choices(asked, run.spec.k)
+verdict.sentences(asked, metric, baseline)
+verdict.fairness(asked, metric, baseline)
+
+st.header(_("Leaderboard"))
+selected = leaderboard.table(asked, metric, baseline, run.spec.k)
+
+st.header(_("Pictures"))
+pictures.all_four(asked, metric, baseline, selected)
+
+st.header(_("People"))
+people.section(asked, metric, baseline, run.spec.k)
+
+st.header(_("Take it with you"))
+downloads.section(asked, metric, baseline)

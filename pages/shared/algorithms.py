@@ -1,0 +1,106 @@
+"""Algorithms as cards, by family: what they do, what they need, their formula and their settings."""
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.shared import forms
+from pages.shared.text import _, later, safe
+
+if TYPE_CHECKING:
+    from recsys_core.contracts import ModelInfo
+    from recsys_core.data.dataset import Dataset
+
+NEEDS = {
+    "ratings": later("ratings"),
+    "timestamps": later("the time of each interaction"),
+    "item_features": later("a table of items"),
+    "user_features": later("a table of users"),
+    "social": later("links between users"),
+}
+FAMILIES = {
+    "floor": later("Floor: what every model must beat"),
+    "neighbours": later("Neighbours: people and items like these"),
+    "latent factors": later("Latent factors: hidden tastes"),
+    "linear": later("Linear: one weight for each pair of items"),
+    "content": later("Content: what items are about"),
+    "rules": later("Rules: if this, then that"),
+    "social": later("Social: what friends like"),
+    "deep": later("Deep: layers of neurons"),
+    "attention": later("Attention: what to look at"),
+    "sequence to sequence": later("Sequence to sequence: what comes next"),
+    "neural": later("Neural baselines"),
+}
+CHOSEN_AT_FIRST = ("item_knn", "ease", "biased_mf")
+CARDS_IN_A_ROW = 3
+
+
+def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
+    """Show all algorithms and return those chosen, each as `key` and `config`.
+
+    Those that the data lack something for cannot be chosen, and say what. The baselines always compete.
+    """
+    from recsys_core.experiments.spec import BASELINES
+
+    infos = _infos()
+    order = list(FAMILIES)
+    families = sorted(
+        {info.family for info in infos.values()}, key=lambda one: order.index(one) if one in order else 99
+    )
+    chosen: list[dict[str, Any]] = []
+    for family in families:
+        st.markdown(f"#### {_(FAMILIES.get(family, family))}")
+        members = [info for info in infos.values() if info.family == family]
+        columns = st.columns(CARDS_IN_A_ROW, gap="small")
+        for place, info in enumerate(members):
+            with columns[place % CARDS_IN_A_ROW]:
+                config = _card(info, dataset, f"{key}_{info.key}", always=info.key in BASELINES)
+            if config is not None:
+                chosen.append({"key": info.key, "config": config})
+    return chosen
+
+
+@st.cache_resource(show_spinner=False)
+def _infos() -> "dict[str, ModelInfo]":
+    from recsys_core.models.registry import model_infos
+
+    return model_infos()
+
+
+def _card(info: "ModelInfo", dataset: "Dataset", key: str, *, always: bool) -> dict[str, Any] | None:
+    """Show one card; return the settings that differ from the defaults, None if the algorithm is not chosen."""
+    from recsys_core.models.registry import model_class
+
+    lacking = dataset.lacks(info.needs)
+    with st.container(border=True, key=f"{key}_card", height="stretch", vertical_alignment="distribute"):
+        picked = st.checkbox(
+            f"**{safe(info.title)}**",
+            value=always or (not lacking and info.key in CHOSEN_AT_FIRST),
+            disabled=always or bool(lacking),
+            key=f"{key}_use",
+        )
+        st.markdown(_(info.idea))
+        st.markdown(_reason(info, lacking, always))
+        values: dict[str, Any] = {}
+        if not lacking:
+            with st.popover(_("Formula and settings"), key=f"{key}_open", width="stretch"):
+                st.latex(info.formula)
+                st.markdown(_("Source: {source}").format(source=safe(info.source)))
+                config_type = model_class(info.key).config_type
+                values = forms.changed(config_type, forms.settings(config_type, key))
+    return values if (picked or always) and not lacking else None
+
+
+def _reason(info: "ModelInfo", lacking: list[str], always: bool) -> str:
+    """Return what the algorithm needs, or why it cannot be chosen here."""
+    if lacking:
+        return _(":material/block: Needs {needs}, which these data do not have.").format(needs=_needs(lacking))
+    if always:
+        return _("Always in the comparison.")
+    if not info.needs:
+        return _("Needs interactions only.")
+    return _("Needs {needs}.").format(needs=_needs(sorted(info.needs)))
+
+
+def _needs(needs: list[str]) -> str:
+    return ", ".join(_(NEEDS.get(need, need)) for need in needs)

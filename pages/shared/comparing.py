@@ -1,0 +1,136 @@
+"""What the pages Compare and Recommend ask of a finished experiment, cached by the run and its finished models."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.shared import services
+from pages.shared.text import _, safe
+from recsys_core.errors import DataError, RecscopeError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from recsys_core.evaluation.comparison import Comparison
+    from recsys_core.evaluation.protocol import Finding
+    from recsys_core.evaluation.sentences import Sentence
+    from recsys_core.experiments.board import Contender
+    from recsys_core.experiments.people import Person
+    from recsys_core.experiments.run import Run
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Names what is cached: a workspace, an experiment, and the models that were finished when it was asked for."""
+
+    root: str
+    run: str
+    models: tuple[str, ...]
+
+
+def ask(run: "Run") -> Ask:
+    """Return the name of what an experiment holds by now; if its files cannot be read, say so and stop the page."""
+    asked = Ask(str(services.root()), run.id, run.finished())
+    try:
+        contenders(asked)
+    except RecscopeError as error:
+        st.error(safe(error))
+        st.stop()
+    return asked
+
+
+def said(sentence: "Sentence") -> str:
+    """Return a sentence of the library in the language of this session."""
+    return _(sentence.one if sentence.count == 1 else sentence.many).format(**sentence.values)
+
+
+def _opened(asked: Ask) -> "Run":
+    return services.store().open(asked.run)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def contenders(asked: Ask) -> "tuple[Contender, ...]":
+    """Return the finished models."""
+    from recsys_core.experiments.board import contenders as found
+
+    return found(_opened(asked))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def per_user(asked: Ask) -> "dict[str, pd.DataFrame]":
+    """Return one row a user for each finished model."""
+    from recsys_core.experiments.pooling import one_row_a_user
+
+    return {model: one_row_a_user(frame) for model, frame in _opened(asked).per_user().items()}
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def comparison(asked: Ask, metric: str, baseline: str) -> "Comparison":
+    """Return who is better by a metric, and how sure that is."""
+    from recsys_core.evaluation.comparison import compare
+
+    titles = {model.id: model.title for model in contenders(asked)}
+    judged = {model: frame for model, frame in per_user(asked).items() if metric in frame}
+    pinned = baseline if baseline in judged else None
+    return compare(judged, metric=metric, seed=_opened(asked).spec.seed, titles=titles, baseline=pinned)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def board(asked: Ask, metric: str, baseline: str) -> "pd.DataFrame":
+    """Return the leaderboard by a metric."""
+    from recsys_core.experiments.board import leaderboard
+
+    return leaderboard(contenders(asked), comparison(asked, metric, baseline))
+
+
+def metrics(asked: Ask) -> list[str]:
+    """Return the metrics that models can be compared by: those with a value a user."""
+    from recsys_core.evaluation.metric_info import MetricName
+    from recsys_core.experiments.board import metric_names
+
+    return [name for name in metric_names(contenders(asked)) if MetricName.parse(name).info.per_user]
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def slices(asked: Ask, metric: str, baseline: str) -> "pd.DataFrame":
+    """Return differences to the baseline by groups of users and items."""
+    from recsys_core.viz.report import slice_table
+
+    return slice_table(_opened(asked), contenders(asked), per_user(asked), metric=metric, baseline=baseline)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def findings(asked: Ask, metric: str, baseline: str) -> "list[Finding]":
+    """Return what the protocol check says, refusals first; without a comparison if there is nobody to compare."""
+    from recsys_core.experiments.fairness import findings as found
+
+    try:
+        compared = comparison(asked, metric, baseline)
+    except DataError:
+        compared = None
+    return found(_opened(asked), per_user(asked), metric=metric, comparison=compared)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def disagreements(asked: Ask, first: str, second: str, metric: str, k: int) -> "pd.DataFrame":
+    """Return the users on whom two models differ, with their identifiers; the strongest difference first."""
+    from recsys_core.evaluation.slices import disagreements as found
+    from recsys_core.evaluation.slices import user_values
+
+    run = _opened(asked)
+    tables = per_user(asked)
+    qualities = [user_values(tables[model], metric) for model in (first, second)]
+    table = found(run.lists(first), run.lists(second), *qualities, k=k)
+    ids = tables[first].set_index("user")["user_id"]
+    table.insert(1, "user_id", table["user"].map(ids))
+    return table
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def person(asked: Ask, models: tuple[str, ...], user_id: str, k: int) -> "Person":
+    """Return the history of a test user, what was hidden of it, and the lists of some models."""
+    from recsys_core.experiments.people import person as found
+
+    run = _opened(asked)
+    return found(run, services.dataset(run.spec.data), models, user_id, k=k)

@@ -1,0 +1,74 @@
+"""From the form to a running experiment: the spec, its estimate, the button, and what comes next."""
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+from pydantic import ValidationError
+
+from pages.shared import frame, services, state
+from pages.shared.text import _, n_, safe, seconds, size
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from recsys_core.experiments.spec import ExperimentSpec
+    from recsys_core.experiments.store import Run
+
+
+def current_run(fingerprint: str) -> "Run | None":
+    """Return the experiment that the address names, if it is one of these data."""
+    run = services.run(state.get("run"))
+    return run if run is not None and run.spec.data == fingerprint else None
+
+
+def spec(rules: dict[str, Any], models: list[dict[str, Any]]) -> "ExperimentSpec | None":
+    """Return the experiment that the form describes; None, with a sentence on the page, if it is not one."""
+    from recsys_core.experiments.spec import ExperimentSpec
+
+    if rules["split"]["kind"] == "uploaded" and not rules["split"].get("test_data"):
+        return None
+    try:
+        return ExperimentSpec.model_validate(rules | {"models": models})
+    except RecscopeError as error:
+        st.error(safe(error))
+    except ValidationError as error:
+        st.error(safe("; ".join(f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors())))
+    return None
+
+
+def bar(wanted: "ExperimentSpec", data_name: str) -> None:
+    """Show how many models, how long and how much memory, and the button that starts them, or why they cannot start."""
+    estimate = services.engine().estimate(wanted)
+    with st.container(border=True, key="train_bar"):
+        words, button = st.columns([4, 1], vertical_alignment="center")
+        words.markdown(
+            "**"
+            + n_("{n} model", "{n} models", len(wanted.models))
+            + _(", about {time}, {memory}").format(time=seconds(estimate.seconds), memory=size(estimate.bytes))
+            + "**"
+        )
+        pressed = button.button(
+            _("Start"), type="primary", key="train_start", disabled=bool(estimate.refused), width="stretch",
+            icon=":material/play_arrow:",
+        )  # fmt: skip
+        if estimate.refused:
+            st.error(safe(f"{estimate.refused} {estimate.alternative or ''}"))
+    if pressed:
+        _start(wanted)
+
+
+def _start(wanted: "ExperimentSpec") -> None:
+    try:
+        run_id = services.engine().submit(wanted)
+    except RecscopeError as error:
+        st.error(safe(error))
+        return
+    state.choose("run", run_id)
+    state.put("seed", str(wanted.seed))
+    st.rerun()
+
+
+def next_step(run: "Run") -> None:
+    """Show the button to the comparison once there is something to compare."""
+    done = any(job.state == "DONE" for job in run.statuses())
+    if done and st.button(_("Open the comparison"), type="primary", key="train_compare", icon=":material/leaderboard:"):
+        frame.go("compare")

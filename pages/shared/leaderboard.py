@@ -1,0 +1,117 @@
+"""The leaderboard: a row a model, bars in the cells, values or differences to a pinned baseline."""
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.shared import comparing, show
+from pages.shared.text import _
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pages.shared.comparing import Ask
+
+VALUES, DIFFERENCES = "values", "differences"
+
+
+def choices(asked: "Ask", k: int) -> tuple[str, str]:
+    """Show what models are judged by and what they are held against; return the metric and the baseline's id."""
+    from recsys_core.experiments.board import metric_title
+
+    models = {model.id: model for model in comparing.contenders(asked)}
+    metrics = comparing.metrics(asked)
+    first = f"ndcg@{k}"
+    with st.container(horizontal=True, key="compare_choices"):
+        metric = st.selectbox(
+            _("Judged by (metric)"),
+            metrics,
+            index=metrics.index(first) if first in metrics else 0,
+            format_func=metric_title,
+            key="compare_metric",
+            width=260,
+        )
+        popular = next((place for place, model in enumerate(models.values()) if model.key == "popular"), 0)
+        baseline = st.selectbox(
+            _("Held against (baseline)"),
+            list(models),
+            index=popular,
+            format_func=lambda one: models[one].title,
+            key="compare_baseline",
+            width=320,
+        )
+    return metric, baseline
+
+
+def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
+    """Show the leaderboard; return the ids of the rows that were selected."""
+    from recsys_core.experiments.board import leading_metrics, metric_names, metric_title, shown_board
+
+    models = comparing.contenders(asked)
+    with st.container(horizontal=True, vertical_alignment="bottom", key="leaderboard_choices"):
+        mode = st.segmented_control(
+            _("Show"),
+            [VALUES, DIFFERENCES],
+            default=VALUES,
+            required=True,
+            format_func=lambda one: _("values") if one == VALUES else _("differences to the baseline"),
+            key="leaderboard_mode",
+        )
+        with st.popover(_("Columns"), icon=":material/view_column:"):
+            columns = st.multiselect(
+                _("Metrics to show"),
+                metric_names(models),
+                default=leading_metrics(models, k),
+                format_func=metric_title,
+                key="leaderboard_columns",
+            )
+    board = comparing.board(asked, metric, baseline)
+    others = [name for name in columns if name != metric]
+    shown = shown_board(board, metric, others, baseline=baseline, differences=mode == DIFFERENCES)
+    chosen = show.table(
+        shown.frame,
+        "leaderboard",
+        name=_("Leaderboard"),
+        download=False,
+        column_order=shown.columns,
+        column_config=_config(shown.frame, [metric, *others], mode == DIFFERENCES),
+        on_select="rerun",
+        selection_mode="multi-row",
+        row_height=40,
+    )
+    st.markdown(
+        _("Models that share a letter under *Tied* cannot be told apart. Select rows to pick models out below.")
+    )
+    return list(board["model"].iloc[chosen.selection.rows])
+
+
+def _config(frame: "pd.DataFrame", metrics: list[str], differences: bool) -> dict[str, Any]:
+    from recsys_core.evaluation.metric_info import MetricName
+    from recsys_core.experiments.board import metric_title
+
+    config: dict[str, Any] = {
+        "title": st.column_config.TextColumn(_("Model"), pinned=True, width=230),
+        "tied": st.column_config.TextColumn(_("Tied"), help=_("Models that share a letter cannot be told apart.")),
+        "interval": st.column_config.TextColumn(
+            _("95 % interval"), help=_("Bootstrap over users: where the mean would lie with other users like these.")
+        ),
+        "users": st.column_config.NumberColumn(_("Users"), format="localized"),
+        "fit_seconds": st.column_config.NumberColumn(_("Training, s"), format="%.2f"),
+        "recommend_seconds": st.column_config.NumberColumn(_("Lists, s"), format="%.2f"),
+        "memory": st.column_config.NumberColumn(
+            _("Memory, MiB"), format="%.0f", help=_("Peak of the job above what its process held before.")
+        ),
+    }
+    for name in metrics:
+        tip = MetricName.parse(name).info.idea
+        if differences or frame[name].isna().all():
+            config[name] = st.column_config.NumberColumn(metric_title(name), help=tip, format="%+.3f")
+        else:
+            config[name] = st.column_config.ProgressColumn(
+                metric_title(name),
+                help=tip,
+                format="%.3f",
+                min_value=0.0,
+                max_value=float(frame[name].max()) or 1.0,
+            )
+    return config

@@ -1,0 +1,160 @@
+"""Who is asked for: a user of the data, or somebody made up by rating a few items."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.shared import services, state
+from pages.shared.text import _, safe
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from recsys_core.contracts import QueryBatch
+    from recsys_core.data.dataset import Dataset
+    from recsys_core.experiments.run import Run
+
+FROM_DATA, MADE_UP = "data", "made_up"
+OFFERED = 50
+"""So many users or items are offered at a time; the search finds the others."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A person with their history.
+
+    Args:
+        name: What the page calls them, safe for Markdown.
+        query: What models are asked.
+        history: What people read of it, latest first.
+        key: Names the person in caches and keys.
+        is_new: Whether no model was trained with them.
+    """
+
+    name: str
+    query: "QueryBatch"
+    history: "pd.DataFrame"
+    key: str
+    is_new: bool
+
+
+def choose(run: "Run") -> Asked:
+    """Show the choice of a person; the page stops until there is one."""
+    dataset = services.dataset(run.spec.data)
+    kind = st.segmented_control(
+        _("For whom?"),
+        [FROM_DATA, MADE_UP],
+        default=FROM_DATA,
+        required=True,
+        format_func=lambda one: _("Somebody from the data") if one == FROM_DATA else _("Somebody made up"),
+        key="recommend_kind",
+    )
+    return _made_up(dataset) if kind == MADE_UP else _from_data(run, dataset)
+
+
+def _from_data(run: "Run", dataset: "Dataset") -> Asked:
+    with st.container(horizontal=True, key="recommend_user_line"):
+        text = st.text_input(_("Search a user by identifier"), key="recommend_search", width=260)
+        offered = found_users(dataset, text, state.get("user"))
+        if not offered:
+            st.warning(_("No user's identifier holds '{text}'.").format(text=safe(text)))
+            st.stop()
+        asked = state.get("user")
+        st.session_state["recommend_user"] = asked if asked in offered else offered[0]
+        st.selectbox(
+            _("User"),
+            offered,
+            key="recommend_user",
+            on_change=lambda: state.put("user", st.session_state["recommend_user"]),
+            width=260,
+        )
+    user_id = st.session_state["recommend_user"]
+    state.put("user", user_id)
+    return _user(run, dataset, user_id)
+
+
+def found_users(dataset: "Dataset", text: str, asked: str | None) -> list[str]:
+    """Return identifiers that hold the text, the one in the address first if nothing is searched for."""
+    found = _matching(f"{services.root()}/{dataset.fingerprint}/users", dataset.user_vocabulary.ids, text)
+    if not text and asked and asked in dataset.user_vocabulary and asked not in found:
+        return [asked, *found]
+    return found
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _matching(name: str, _ids: list[str], text: str) -> list[str]:
+    wanted = text.strip().casefold()
+    return [one for one in _ids if wanted in one.casefold()][:OFFERED]
+
+
+def _user(run: "Run", dataset: "Dataset", user_id: str) -> Asked:
+    from recsys_core.experiments.people import history_of, is_known
+    from recsys_core.experiments.serving import query_of
+
+    try:
+        user = dataset.user_vocabulary.position(user_id)
+        known = is_known(run, user)
+    except RecscopeError as error:
+        st.warning(safe(error))
+        st.stop()
+    name = _("User {user}").format(user=safe(user_id))
+    return Asked(name, query_of(dataset, user, known=known), history_of(dataset, user), f"user {user_id}", not known)
+
+
+def _made_up(dataset: "Dataset") -> Asked:
+    from recsys_core.experiments.people import described_items
+    from recsys_core.experiments.serving import query_of_items
+
+    with st.container(border=True, key="made_up"):
+        st.markdown(_("Choose a few items that this person liked, and say how much."))
+        chosen = _items(dataset)
+        if not chosen:
+            st.stop()
+        frame = described_items(dataset, chosen)
+        if dataset.rating_scale is not None:
+            frame = _ratings(dataset, frame)
+    strengths = frame["rating"] if "rating" in frame else frame["item"] * 0.0 + 1.0
+    query = query_of_items(frame["item"].to_numpy(), strengths)
+    key = "made up " + " ".join(f"{item}:{value:g}" for item, value in zip(frame["item"], strengths, strict=True))
+    return Asked(_("Somebody made up"), query, frame, key, is_new=True)
+
+
+def _items(dataset: "Dataset") -> list[int]:
+    """Show the search for items and what was chosen so far; return their positions."""
+    text = st.text_input(_("Search an item by title"), key="made_up_search")
+    kept = list(st.session_state.get("made_up_items", []))
+    titles = _titles(f"{services.root()}/{dataset.fingerprint}", dataset)
+    offered = [item for item in _found_items(titles, text) if item not in kept]
+    return st.multiselect(
+        _("Items"), [*kept, *offered], format_func=lambda item: titles[item], key="made_up_items",
+        placeholder=_("Choose from the items found"),
+    )  # fmt: skip
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _titles(name: str, _dataset: "Dataset") -> list[str]:
+    return _dataset.titles()
+
+
+def _found_items(titles: list[str], text: str) -> list[int]:
+    wanted = text.strip().casefold()
+    return [item for item, title in enumerate(titles) if wanted in title.casefold()][:OFFERED]
+
+
+def _ratings(dataset: "Dataset", frame: "pd.DataFrame") -> "pd.DataFrame":
+    scale = dataset.rating_scale
+    return st.data_editor(
+        frame.assign(rating=float(scale.high)),
+        key="made_up_ratings",
+        hide_index=True,
+        column_order=["title", "rating"],
+        disabled=["title"],
+        column_config={
+            "title": st.column_config.TextColumn(_("Title")),
+            "rating": st.column_config.NumberColumn(
+                _("Rating"), min_value=float(scale.low), max_value=float(scale.high), step=0.5, required=True
+            ),
+        },
+    )

@@ -1,0 +1,123 @@
+"""The four pictures of a comparison, each with the sentence that it proves."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.shared import comparing, services, show
+from pages.shared.text import _, safe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pages.shared.comparing import Ask
+
+IN_COLOUR = 3
+"""So many of the best models are drawn in colour unless rows of the leaderboard are selected."""
+WIDTHS = [2, 5]
+
+
+def all_four(asked: "Ask", metric: str, baseline: str, selected: list[str]) -> None:
+    """Show the pictures one below the other, each beside its question and its answer in words.
+
+    Args:
+        asked: The experiment.
+        metric: What models are judged by.
+        baseline: Id of the pinned model.
+        selected: Ids of the models to pick out; none: the best ones and the baseline.
+    """
+    from recsys_core.experiments.board import metric_title
+
+    board = comparing.board(asked, metric, baseline)
+    titles = board.set_index("model")["title"]
+    chosen = [titles[model] for model in selected] or [*titles.iloc[:IN_COLOUR], *titles[titles.index == baseline]]
+    name = metric_title(metric)
+    _dots(board, metric, name, baseline)
+    _tradeoff(board, name)
+    _precision_recall(asked, chosen)
+    _slices(asked, metric, name, baseline)
+
+
+def _beside(question: str, sentence: str, note: str = "") -> "st.delta_generator.DeltaGenerator":
+    """Show a question and its answer in words, and return the place for the picture: beside it, on a phone below."""
+    words, picture = st.columns(WIDTHS, gap="large")
+    words.subheader(question)
+    words.markdown(safe(sentence))
+    if note:
+        words.markdown(note)
+    return picture
+
+
+def _dots(board: "pd.DataFrame", metric: str, name: str, baseline: str) -> None:
+    from recsys_core.evaluation.metric_info import MetricName
+    from recsys_core.viz import compare, compare_sentences
+
+    question = _("How sure is that?")
+    pinned = board[board["model"] == baseline]
+    if pinned.empty:
+        _beside(question, _("The baseline has no value for this metric; choose another baseline or metric."))
+        return
+    sentence = compare_sentences.dots(
+        board,
+        metric=name,
+        baseline=pinned["title"].iloc[0],
+        higher_is_better=MetricName.parse(metric).info.direction != "lower",
+    )
+    with _beside(question, comparing.said(sentence), _("The dotted line is the baseline.")):
+        show.figure(
+            compare.dots_with_intervals(board, metric=name, baseline=float(pinned["mean"].iloc[0])),
+            key="figure_dots",
+            name=_("Models with intervals"),
+            table=board[["title", "mean", "low", "high", "users"]],
+        )
+
+
+def _precision_recall(asked: "Ask", chosen: list[str]) -> None:
+    from recsys_core.experiments.board import precision_recall
+    from recsys_core.viz import compare, compare_sentences
+
+    question = _("What do longer lists bring?")
+    table = precision_recall(comparing.contenders(asked), services.store().open(asked.run).spec.cutoffs)
+    sentence = comparing.said(compare_sentences.precision_recall(table, title=chosen[0]))
+    with _beside(question, sentence, _("The best models are drawn in colour; select rows above to see others.")):
+        if not table.empty:
+            show.figure(
+                compare.precision_recall(table, highlighted=chosen),
+                key="figure_precision_recall",
+                name=_("Precision against recall"),
+                table=table,
+            )
+
+
+def _tradeoff(board: "pd.DataFrame", name: str) -> None:
+    from recsys_core.viz import compare, compare_sentences
+
+    costs = board.assign(seconds=board["fit_seconds"])
+    sentence = comparing.said(compare_sentences.quality_against_time(costs, metric=name))
+    with _beside(_("What does quality cost?"), sentence):
+        show.figure(
+            compare.quality_against_time(costs, metric=name),
+            key="figure_tradeoff",
+            name=_("Quality against time"),
+            table=costs[["title", "seconds", "mean", "low", "high", "recommend_seconds", "peak_memory_bytes"]],
+        )
+
+
+def _slices(asked: "Ask", metric: str, name: str, baseline: str) -> None:
+    from recsys_core.viz import compare, compare_sentences
+
+    question = _("For whom is it better?")
+    table = comparing.slices(asked, metric, baseline)
+    if table.empty:
+        _beside(question, _("There is no second model to compare with the baseline."))
+        return
+    title = {model.id: model.title for model in comparing.contenders(asked)}[baseline]
+    sentence = comparing.said(compare_sentences.slices(table, baseline=title, metric=name))
+    note = _("~ marks a difference that may as well be zero: its 95 % interval holds zero.")
+    with _beside(question, sentence, note):
+        show.figure(
+            compare.slice_differences(table, metric=name, baseline=title),
+            key="figure_slices",
+            name=_("Differences by groups"),
+            table=table,
+        )
