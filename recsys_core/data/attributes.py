@@ -1,0 +1,197 @@
+"""The three tables beside the interactions: what is known of users and items, and who is linked to whom."""
+
+from dataclasses import dataclass, field
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import (
+    CATEGORIES,
+    ITEM_ID,
+    ITEMS,
+    LIST_SEPARATOR,
+    SOURCE,
+    SOURCE_ID,
+    TARGET,
+    TARGET_ID,
+    TITLE,
+    USER_ID,
+    WEIGHT,
+)
+from recsys_core.contracts import IntArray
+from recsys_core.data.reading import Source
+from recsys_core.data.rejections import Rejections, skip_missing
+
+_LINE = "line"
+
+
+@dataclass
+class Members:
+    """Identifiers of users or of items while tables are read: those of the interactions first, then those that tables add.
+
+    Args:
+        ids: Identifiers by position.
+        closed: Whether a rule has removed some, so that tables may not bring others back.
+    """
+
+    ids: list[str]
+    closed: bool = False
+    positions: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.positions = {name: position for position, name in enumerate(self.ids)}
+
+    def admit(self, names: list[str]) -> IntArray:
+        """Return (N,) positions, -1 for those that may not enter."""
+        if not self.closed:
+            for name in names:
+                if name not in self.positions:
+                    self.positions[name] = len(self.ids)
+                    self.ids.append(name)
+        return np.array([self.positions.get(name, -1) for name in names], dtype=np.int64)
+
+
+@dataclass
+class TableRead:
+    """A table that was read.
+
+    Args:
+        source: Its file.
+        frame: What was accepted; for users and items a column `position` beside the attributes, for links `source`, `target`.
+        rows: Number of rows that could be parted into cells.
+        rejections: All rejected lines.
+    """
+
+    source: Source
+    frame: pd.DataFrame
+    rows: int
+    rejections: Rejections
+
+
+def read_attributes(connection: duckdb.DuckDBPyConnection, source: Source, members: Members) -> TableRead:
+    """Return the table of users or of items in a file; the first row of an identifier counts, later ones are rejected."""
+    cells = _cells(connection, source)
+    guess, rejections = source.guess, source.rejections
+    role = ITEM_ID if guess.table == ITEMS else USER_ID
+    ids = cells[f"c{guess.roles[role]}"]
+    empty = ids.str.strip() == ""
+    twice = ids.duplicated() & ~empty
+    positions = members.admit(ids[~empty & ~twice].tolist())
+    name = guess.column_of(role)
+    _reject(rejections, cells, empty, name, "empty")
+    _reject(rejections, cells, twice, name, "the identifier has a row already")
+    frame = cells[~empty & ~twice]
+    unknown = positions < 0
+    rejections.add(frame.loc[unknown, _LINE].to_numpy(), name, _REMOVED)
+    attributes = _attributes(frame[~unknown], source, role)
+    attributes.insert(0, "position", positions[~unknown])
+    return TableRead(source, attributes, len(cells), rejections)
+
+
+_REMOVED = "removed by the minimum of interactions"
+
+
+def read_links(connection: duckdb.DuckDBPyConnection, source: Source, members: Members) -> TableRead:
+    """Return the links from user to user in a file; links to oneself and repeated ones are rejected."""
+    cells = _cells(connection, source)
+    guess, rejections = source.guess, source.rejections
+    ends = {name: cells[f"c{guess.roles[role]}"] for name, role in ((SOURCE, SOURCE_ID), (TARGET, TARGET_ID))}
+    weight = _numbers(cells[f"c{guess.roles[WEIGHT]}"]) if WEIGHT in guess.roles else pd.Series(1.0, index=cells.index)
+    taken = pd.Series(False, index=cells.index)
+    both = pd.DataFrame(ends)
+    checks = (
+        (both[SOURCE].str.strip() == "", guess.column_of(SOURCE_ID), "empty"),
+        (both[TARGET].str.strip() == "", guess.column_of(TARGET_ID), "empty"),
+        (weight.isna() | np.isinf(weight), guess.column_of(WEIGHT), "not a number"),
+        (both[SOURCE] == both[TARGET], "", "a link to oneself"),
+    )
+    for at_fault, column, reason in checks:
+        _reject(rejections, cells, at_fault & ~taken, column, reason)
+        taken |= at_fault
+    repeated = ~taken & both[~taken].duplicated().reindex(cells.index, fill_value=False)
+    _reject(rejections, cells, repeated, "", "the link has a row already")
+    taken |= repeated
+    links = pd.DataFrame(
+        {name: members.admit(both.loc[~taken, name].tolist()) for name in (SOURCE, TARGET)}, index=cells.index[~taken]
+    )
+    links[WEIGHT] = weight[~taken].astype(np.float32)
+    unknown = (links[SOURCE] < 0) | (links[TARGET] < 0)
+    rejections.add(cells.loc[links.index[unknown], _LINE].to_numpy(), "", _REMOVED)
+    links = links[~unknown].astype({SOURCE: np.int32, TARGET: np.int32}).reset_index(drop=True)
+    return TableRead(source, links, len(cells), rejections)
+
+
+def complete(tables: list[TableRead], size: int) -> pd.DataFrame | None:
+    """Return one row for each position, from one or several tables; what nobody told is missing."""
+    if not tables:
+        return None
+    joined = pd.concat([table.frame for table in tables], ignore_index=True)
+    joined = joined.groupby("position", sort=True).first()
+    frame = joined.reindex(pd.RangeIndex(size)).reset_index(drop=True)
+    frame.columns.name = None
+    return frame
+
+
+def _cells(connection: duckdb.DuckDBPyConnection, source: Source) -> pd.DataFrame:
+    """Return all cells of a file as text, with the number of each row's line."""
+    columns = [f"coalesce(c{column}, '') AS c{column}" for column in range(len(source.guess.column_names))]
+    if source.has_lines:
+        columns.append(_LINE)
+    frame = connection.execute(f"SELECT {', '.join(columns)} FROM {source.relation}").df()
+    if not source.has_lines:
+        source.settle(connection, len(frame))
+        frame[_LINE] = skip_missing(np.arange(len(frame)), source.structural - source.skip - 1) + source.skip + 1
+    return frame
+
+
+def _reject(rejections: Rejections, cells: pd.DataFrame, at_fault: pd.Series, column: str, reason: str) -> None:
+    rejections.add(cells.loc[at_fault, _LINE].to_numpy(), column, reason)
+
+
+def _attributes(cells: pd.DataFrame, source: Source, role: str) -> pd.DataFrame:
+    """Return attributes under their names: numbers where all are numbers, else text."""
+    guess = source.guess
+    renamed = {guess.roles[known]: known for known in (TITLE, CATEGORIES) if known in guess.roles}
+    flags = {guess.column_names.index(flag): flag for flag in guess.category_flags}
+    columns: dict[str, pd.Series] = {}
+    for column, name in enumerate(guess.column_names):
+        if column == guess.roles[role] or column in flags:
+            continue
+        name = renamed.get(column, name)  # noqa: PLW2901
+        text = cells[f"c{column}"].str.strip()
+        columns[name] = _listed(text) if name == CATEGORIES else text if name == TITLE else _typed(text)
+    if flags:
+        columns[CATEGORIES] = _flagged(cells, flags)
+    return pd.DataFrame(columns, index=cells.index).reset_index(drop=True)
+
+
+def _typed(text: pd.Series) -> pd.Series:
+    """Return numbers if every value that is given is one and none begins with a needless zero, else text; empty is missing."""
+    given = text[text != ""]
+    if len(given) and not given.str.match(r"^[+-]?0\d").any():
+        numbers = _numbers(given)
+        if not numbers.isna().any():
+            whole = bool((numbers % 1 == 0).all()) and bool((numbers.abs() < 2**53).all())
+            return numbers.reindex(text.index).astype("Int64") if whole else numbers.reindex(text.index)
+    return text.where(text != "")
+
+
+def _listed(text: pd.Series) -> pd.Series:
+    """Return lists in a cell, whatever parts them, with `|` between their entries."""
+    if not text.str.contains("|", regex=False).any():
+        text = text.str.strip("[]{}").str.replace(r"\s*[,;]\s*", LIST_SEPARATOR, regex=True)
+    text = text.replace("(no genres listed)", "")
+    return text.where(text != "")
+
+
+def _flagged(cells: pd.DataFrame, flags: dict[int, str]) -> pd.Series:
+    joined = pd.Series("", index=cells.index, dtype="str")
+    for column, flag in flags.items():
+        joined = joined.where(cells[f"c{column}"].str.strip() != "1", joined + LIST_SEPARATOR + flag)
+    text = joined.str.removeprefix(LIST_SEPARATOR)
+    return text.where(text != "")
+
+
+def _numbers(text: pd.Series) -> pd.Series:
+    return pd.to_numeric(text, errors="coerce")

@@ -1,0 +1,193 @@
+"""Doubts about accepted data, in words: what was found, how much of it, why it matters, what to do."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from recsys_core.columns import RATING, SOURCE, TARGET, TIMESTAMP, USER
+from recsys_core.contracts import IntArray
+from recsys_core.data.dataset import NO_TIMESTAMP
+from recsys_core.data.report import DataWarning
+from recsys_core.data.sql import file_literal
+
+_SPACES = re.compile(r"\s+")
+_BUSY = 500
+"""Interactions below which nobody is taken for a robot because of their number."""
+_SAME_RATINGS = 50
+"""Ratings, all the same, from which on a person is taken for a robot."""
+_ROWS_SORTED = 60_000_000
+
+
+def doubts_about(
+    connection: duckdb.DuckDBPyConnection,
+    interactions: Path,
+    user_ids: list[str],
+    item_ids: list[str],
+    social: pd.DataFrame | None,
+) -> list[DataWarning]:
+    """Return the doubts about a data set, without those that nothing supports.
+
+    Args:
+        connection: Where the Parquet file is read.
+        interactions: The Parquet file of positions.
+        user_ids: Identifiers of users, by position.
+        item_ids: The same for items.
+        social: Links between users, or None.
+    """
+    columns = pq.read_schema(interactions).names
+    activity = _activity(connection, interactions, rated=RATING in columns)
+    found = [
+        _tied(connection, interactions) if TIMESTAMP in columns else None,
+        _single(activity),
+        _robots(activity),
+        _alike("users", user_ids),
+        _alike("items", item_ids),
+        _strangers(social, activity) if social is not None else None,
+    ]
+    return [doubt for doubt in found if doubt is not None]
+
+
+def kept_doubts(*, repeated: int, unreadable: int, clipped: int) -> list[DataWarning]:
+    """Return what the rules let pass."""
+    found = []
+    if repeated:
+        found.append(
+            DataWarning(
+                "repeated_pairs",
+                repeated,
+                f"{repeated:,} rows repeat a user and item that an earlier row has.",
+                "They are kept as separate interactions. If they are corrections of a rating, keep the last one of each instead.",
+            )
+        )
+    if unreadable:
+        found.append(
+            DataWarning(
+                "unknown_times",
+                unreadable,
+                f"{unreadable:,} interactions have a time that cannot be read.",
+                "They are kept and count as older than everything. Splits by time put them into training.",
+            )
+        )
+    if clipped:
+        found.append(
+            DataWarning(
+                "clipped_ratings",
+                clipped,
+                f"{clipped:,} ratings lay outside the scale and were moved to its end.",
+                "Check the scale: many of them mean that it is another one.",
+            )
+        )
+    return found
+
+
+def _activity(connection: duckdb.DuckDBPyConnection, path: Path, *, rated: bool) -> pd.DataFrame:
+    """Return for each user who interacted: number of interactions, smallest and largest rating."""
+    extremes = f"min({RATING}) AS low, max({RATING}) AS high" if rated else "0 AS low, 1 AS high"
+    return connection.execute(
+        f"SELECT {USER}, count(*) AS n, {extremes} FROM read_parquet({file_literal(path)}) GROUP BY {USER}"
+    ).df()
+
+
+def _single(activity: pd.DataFrame) -> DataWarning | None:
+    count = int((activity["n"] == 1).sum())
+    if not count:
+        return None
+    share = count / len(activity)
+    return DataWarning(
+        "single_interaction_users",
+        count,
+        f"{count:,} users ({share:.0%}) have one interaction only.",
+        "Nothing can be both learned and tested about them. A minimum of 5 interactions a user removes them.",
+    )
+
+
+def _robots(activity: pd.DataFrame) -> DataWarning | None:
+    """Users with far more interactions than nearly all others (ten times the 95th percentile), or many ratings all the same."""
+    usual = float(activity["n"].quantile(0.95)) if len(activity) else 0.0
+    busy = activity["n"] > max(_BUSY, 10 * usual)
+    monotone = (activity["n"] >= _SAME_RATINGS) & (activity["low"] == activity["high"])
+    count = int((busy | monotone).sum())
+    if not count:
+        return None
+    return DataWarning(
+        "robot_like_users",
+        count,
+        f"{count:,} users behave like robots: {int(busy.sum()):,} have over {max(_BUSY, 10 * usual):,.0f} interactions, "
+        f"{int(monotone.sum()):,} gave at least {_SAME_RATINGS} ratings, all the same.",
+        "They weigh heavily in similarities and popularity. Look at them on Explore, and remove them if they are no people.",
+    )
+
+
+def _alike(what: str, ids: list[str]) -> DataWarning | None:
+    if all(name.isascii() and name.isdigit() for name in ids):
+        return None
+    groups = Counter(_SPACES.sub("", name).casefold() for name in ids)
+    count = sum(size for size in groups.values() if size > 1)
+    if not count:
+        return None
+    example = next(name for name in ids if groups[_SPACES.sub("", name).casefold()] > 1)
+    return DataWarning(
+        f"similar_{what}",
+        count,
+        f"{count:,} {what} have identifiers that differ from another's in case or spaces only, such as '{example}'.",
+        "They are kept apart. If they mean the same, write them alike in the file and bring it in again.",
+    )
+
+
+def _strangers(social: pd.DataFrame, activity: pd.DataFrame) -> DataWarning | None:
+    linked = pd.unique(social[[SOURCE, TARGET]].to_numpy().ravel())
+    count = int((~np.isin(linked, activity[USER].to_numpy())).sum())
+    if not count:
+        return None
+    return DataWarning(
+        "social_without_interactions",
+        count,
+        f"{count:,} users have social links but never interacted.",
+        "They are kept: social algorithms can recommend to them, others cannot.",
+    )
+
+
+def _tied(connection: duckdb.DuckDBPyConnection, path: Path) -> DataWarning | None:
+    rows = pq.read_metadata(path).num_rows
+    count = _ties(path) if rows <= _ROWS_SORTED else None
+    if count is None:
+        query = (
+            f"SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM read_parquet({file_literal(path)}) "
+            f"WHERE {TIMESTAMP} <> {NO_TIMESTAMP} GROUP BY {USER}, {TIMESTAMP} HAVING n > 1)"
+        )
+        count = int(connection.execute(query).fetchall()[0][0])
+    if not count:
+        return None
+    return DataWarning(
+        "tied_timestamps",
+        count,
+        f"{count:,} interactions ({count / rows:.0%}) share user and time with another one.",
+        "Their order is that of the file, which may mean nothing. Next-item results on such data are doubtful.",
+    )
+
+
+def _ties(path: Path) -> int | None:
+    """Return how many rows share user and time with another; None if both do not fit into one 64-bit number."""
+    table = pq.read_table(path, columns=[USER, TIMESTAMP])
+    times: IntArray = table.column(TIMESTAMP).to_numpy()
+    users: IntArray = table.column(USER).to_numpy()
+    if len(times) and times.min() == NO_TIMESTAMP:
+        known = times != NO_TIMESTAMP
+        times, users = times[known], users[known]
+    if not len(times):
+        return 0
+    first, span = int(times.min()), int(times.max()) - int(times.min()) + 1
+    if span * (int(users.max()) + 1) >= 2**63:
+        return None
+    keys = users.astype(np.int64)
+    keys *= span
+    keys += times
+    keys -= first
+    keys.sort()
+    same = keys[1:] == keys[:-1]
+    return int(same.sum() + (same & ~np.concatenate([[False], same[:-1]])).sum()) if len(same) else 0

@@ -1,0 +1,438 @@
+"""From files to a data set: everything is read once, every row is accounted for, nothing is stored by half."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recsys_core.columns import INTERACTIONS, ITEM_ID, ITEMS, RATING, SOCIAL, TIMESTAMP, USER_ID, USERS
+from recsys_core.contracts import RatingScale, RunContext
+from recsys_core.data.archives import unpack
+from recsys_core.data.attributes import Members, TableRead, complete, read_attributes, read_links
+from recsys_core.data.cleaning import Cleaning, decide, rewrite
+from recsys_core.data.dataset import Dataset
+from recsys_core.data.doubts import doubts_about, kept_doubts
+from recsys_core.data.folder import Meta, open_folder, write_social, write_vocabulary
+from recsys_core.data.guessing import TableGuess, guess_table, missing_roles
+from recsys_core.data.interactions import NotWholeNumbers, Plan, Streamed, stream_interactions
+from recsys_core.data.layouts import recognise
+from recsys_core.data.limits import DEFAULT_LIMITS, Limits
+from recsys_core.data.reading import NotPlain, Source, open_source
+from recsys_core.data.rejections import Rejections
+from recsys_core.data.report import DataWarning, IngestReport, RejectedLine
+from recsys_core.data.roles import IGNORED, guess_scale
+from recsys_core.data.rules import IngestRules
+from recsys_core.data.sql import connect, file_literal
+from recsys_core.errors import DataError
+
+if TYPE_CHECKING:
+    from recsys_core.data.workspace import Workspace
+
+READER_VERSION = 1
+"""Part of every fingerprint: raised when the same files and rules come to give other data."""
+
+
+def inspect_files(
+    paths: Sequence[Path], *, folder: Path | None = None, limits: Limits = DEFAULT_LIMITS
+) -> list[TableGuess]:
+    """Return how each file is to be read; archives are opened member by member, published data sets recognised whole.
+
+    Args:
+        paths: Files; gzip and zip archives among them.
+        folder: Where archives are unpacked; a temporary one by default, which lives as long as the guesses.
+        limits: Bounds of what is read.
+
+    Raises:
+        DataError: A file that cannot be taken at all, or none that holds interactions.
+    """
+    members = [member for path in paths for member in unpack(path, folder=folder, limits=limits)]
+    known = recognise([member.name for member in members])
+    guesses = []
+    for member in members:
+        layout = known[1].get(member.base) if known else None
+        if known and layout is None:
+            guesses.append(_left_aside(member.path, member.name))
+            continue
+        guess = guess_table(member.path, name=member.name, layout=layout, limits=limits)
+        guesses.append(replace(guess, keeper=member.keeper))
+    if not guesses:
+        raise DataError("There is nothing to read: the archive holds no files.")
+    return guesses
+
+
+def suggest_rules(guesses: Sequence[TableGuess]) -> IngestRules:
+    """Return rules that suit these files: the guessed scale, and all events kept where nobody rated."""
+    rated = [guess for guess in guesses if guess.table == INTERACTIONS and RATING in guess.roles]
+    scales = [guess.rating_scale for guess in rated if guess.rating_scale is not None]
+    if not rated:
+        return IngestRules(duplicates="keep")
+    low, high = (min(scale.low for scale in scales), max(scale.high for scale in scales)) if scales else (None, None)
+    return IngestRules(rating_low=low, rating_high=high) if low != high else IngestRules()
+
+
+def check(
+    guesses: Sequence[TableGuess], rules: IngestRules, ctx: RunContext | None = None, *, limits: Limits = DEFAULT_LIMITS
+) -> IngestReport:
+    """Return what an ingest would report, without storing anything.
+
+    Raises:
+        DataError: The files cannot be taken in this way at all.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="recscope-check-"))
+    try:
+        return build(guesses, rules, folder, "check", ctx or RunContext(), limits)[1]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def ingest(
+    guesses: Sequence[TableGuess],
+    rules: IngestRules,
+    workspace: "Workspace",
+    name: str,
+    ctx: RunContext | None = None,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+) -> tuple[Dataset, IngestReport]:
+    """Take files in and store the data set in the workspace.
+
+    Files that were taken in before under the same rules give the data set that is stored already, under the name given now.
+
+    Raises:
+        DataError: The files cannot be taken in this way at all; nothing was stored.
+        StoreError: The disk is full or cannot be written; nothing was stored.
+        Cancelled: The person stopped it; nothing was stored.
+    """
+    with workspace.staging() as folder:
+        meta, report = build(guesses, rules, folder, name, ctx or RunContext(), limits)
+        return workspace.adopt(folder, meta), report
+
+
+def load_file(
+    path: Path, columns: Mapping[str, str | int] | None = None, *, limits: Limits = DEFAULT_LIMITS
+) -> Dataset:
+    """Return the interactions of one file (or archive) as a data set in memory, not stored.
+
+    Nothing is guessed away: every rating stays as it is, equal pairs are kept, and times that cannot be read are unknown.
+
+    Args:
+        path: CSV, TSV, `::`, Parquet, JSON lines, Excel, or an archive of these.
+        columns: Number (from 0) or name of the column of each role; those not named are guessed only if this is None.
+
+    Raises:
+        DataError: The file cannot be taken at all, or has no such column.
+    """
+    guesses = inspect_files([Path(path)], limits=limits)
+    if columns is not None:
+        guesses = [
+            with_columns(guess, columns) if guess.table == INTERACTIONS or len(guesses) == 1 else guess
+            for guess in guesses
+        ]
+    elif len(guesses) == 1 and guesses[0].table != INTERACTIONS:
+        guesses = [guesses[0].with_changes(table=INTERACTIONS)]
+    folder = Path(tempfile.mkdtemp(prefix="recscope-load-"))
+    try:
+        build(
+            guesses,
+            IngestRules(duplicates="keep", bad_timestamps="keep"),
+            folder,
+            Path(path).name,
+            RunContext(),
+            limits,
+        )
+        return _in_memory(open_folder(folder))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def with_columns(guess: TableGuess, columns: Mapping[str, str | int]) -> TableGuess:
+    """Return the guess with exactly these roles of interactions."""
+    if guess.table != INTERACTIONS:
+        guess = guess.with_changes(table=INTERACTIONS)
+    return guess.with_changes(roles={**dict.fromkeys(guess.roles), **columns})
+
+
+def build(
+    guesses: Sequence[TableGuess], rules: IngestRules, folder: Path, name: str, ctx: RunContext, limits: Limits
+) -> tuple[Meta, IngestReport]:
+    """Write a data set into an empty folder.
+
+    Raises:
+        DataError: The files cannot be taken in this way at all.
+        Cancelled: The person stopped it.
+    """
+    used = [guess for guess in guesses if guess.table != IGNORED]
+    _refuse_incomplete(used)
+    careful: frozenset[str] = frozenset()
+    numeric = all(guess.whole_numbers for guess in used if guess.table == INTERACTIONS)
+    while True:
+        with (
+            tempfile.TemporaryDirectory(dir=folder, prefix="reading_") as work,
+            connect(Path(work), limits) as connection,
+        ):
+            try:
+                return _Build(connection, used, rules, folder, Path(work), ctx, limits, careful, numeric=numeric).run(
+                    name
+                )
+            except NotPlain as lost:
+                careful |= {str(lost)}
+            except NotWholeNumbers:
+                numeric = False
+            except duckdb.OutOfMemoryException as error:
+                raise DataError(
+                    f"The rules need more memory than allowed ({limits.memory_bytes // 1024**2:,} MiB)."
+                ) from error
+
+
+@dataclass
+class _Build:
+    """One attempt to build a data set."""
+
+    connection: duckdb.DuckDBPyConnection
+    guesses: list[TableGuess]
+    rules: IngestRules
+    folder: Path
+    work: Path
+    ctx: RunContext
+    limits: Limits
+    careful: frozenset[str]
+    numeric: bool
+
+    def run(self, name: str) -> tuple[Meta, IngestReport]:
+        sources = [
+            open_source(guess, self.work, self.limits, careful=guess.name in self.careful) for guess in self.guesses
+        ]
+        streamed, user_ids, item_ids, cleaning = self._interactions(
+            [s for s in sources if s.guess.table == INTERACTIONS]
+        )
+        users = Members(user_ids, closed=self.rules.min_user > 1)
+        items = Members(item_ids, closed=self.rules.min_item > 1)
+        tables: dict[str, list[TableRead]] = {USERS: [], ITEMS: [], SOCIAL: []}
+        for source in sources:
+            if source.guess.table in (USERS, ITEMS):
+                members = users if source.guess.table == USERS else items
+                tables[source.guess.table].append(read_attributes(self.connection, source, members))
+        for source in sources:
+            if source.guess.table == SOCIAL:
+                tables[SOCIAL].append(read_links(self.connection, source, users))
+        social = pd.concat([table.frame for table in tables[SOCIAL]], ignore_index=True) if tables[SOCIAL] else None
+        write_vocabulary(self.folder, USERS, USER_ID, users.ids, complete(tables[USERS], len(users.ids)))
+        write_vocabulary(self.folder, ITEMS, ITEM_ID, items.ids, complete(tables[ITEMS], len(items.ids)))
+        write_social(self.folder, social)
+        meta = self._meta(name, sources, users, items, tables)
+        doubts = doubts_about(self.connection, self.folder / "interactions.parquet", users.ids, items.ids, social)
+        doubts += kept_doubts(
+            repeated=cleaning.repeated,
+            unreadable=sum(s.unreadable for s in streamed),
+            clipped=sum(s.clipped for s in streamed),
+        )
+        report = self._report(meta, streamed, [t for found in tables.values() for t in found], doubts)
+        (self.folder / "report.json").write_text(json.dumps(report.to_json(), ensure_ascii=False), encoding="utf-8")
+        meta.write(self.folder)
+        return meta, report
+
+    def _interactions(self, sources: list[Source]) -> tuple[list[Streamed], list[str], list[str], Cleaning]:
+        """Stream the interactions, apply the rules, and say which rows went."""
+        final, raw = self.folder / "interactions.parquet", self.work / "interactions.parquet"
+        plan = Plan.of([source.guess for source in sources], self.rules, numeric=self.numeric)
+        streamed, user_ids, item_ids = stream_interactions(self.connection, sources, plan, raw, self.ctx)
+        if not sum(part.accepted for part in streamed):
+            raise DataError(_nothing_accepted(streamed))
+        self.ctx.note("apply the rules", 1, 1)
+        cleaning = decide(self.connection, raw, self.rules, len(user_ids), len(item_ids))
+        if cleaning.idle:
+            raw.rename(final)
+            return streamed, user_ids, item_ids, cleaning
+        rewrite(raw, final, cleaning)
+        raw.unlink()
+        _account(streamed, cleaning)
+        kept_users = [name for name, stays in zip(user_ids, cleaning.users, strict=True) if stays]
+        kept_items = [name for name, stays in zip(item_ids, cleaning.items, strict=True) if stays]
+        return streamed, kept_users, kept_items, cleaning
+
+    def _meta(
+        self, name: str, sources: list[Source], users: Members, items: Members, tables: dict[str, list[TableRead]]
+    ) -> Meta:
+        path = self.folder / "interactions.parquet"
+        columns = tuple(pq.read_schema(path).names)
+        return Meta.fresh(
+            name=name,
+            fingerprint=self._fingerprint(sources),
+            n_users=len(users.ids),
+            n_items=len(items.ids),
+            n_interactions=pq.read_metadata(path).num_rows,
+            columns=columns,
+            rating_scale=self._scale(path) if RATING in columns else None,
+            has_users=bool(tables[USERS]),
+            has_items=bool(tables[ITEMS]),
+            has_social=bool(tables[SOCIAL]),
+        )
+
+    def _scale(self, path: Path) -> RatingScale | None:
+        """Return the scale that the person set, else that of all accepted ratings."""
+        rules = self.rules
+        if rules.rating_low is not None and rules.rating_high is not None and rules.out_of_range != "keep":
+            return RatingScale(rules.rating_low, rules.rating_high)
+        given = f"FROM read_parquet({file_literal(path)}) WHERE NOT isnan({RATING})"
+        low, high, count = self.connection.execute(f"SELECT min({RATING}), max({RATING}), count(*) {given}").fetchall()[
+            0
+        ]
+        if not count:
+            return None
+        if count < 1000:
+            found = guess_scale([value for (value,) in self.connection.execute(f"SELECT {RATING} {given}").fetchall()])
+            low, high = (min(low, found.low), max(high, found.high)) if found else (low, high)
+        return RatingScale(
+            float(rules.rating_low if rules.rating_low is not None else low),
+            float(rules.rating_high if rules.rating_high is not None else high),
+        )
+
+    def _fingerprint(self, sources: list[Source]) -> str:
+        """Return the hash of the files' bytes, of how they were read, and of the rules; not of any name."""
+        parts = [
+            {
+                "digest": s.digest,
+                "roles": dict(s.guess.roles),
+                "skip": s.guess.skip_lines,
+                "decimal_comma": s.guess.decimal_comma,
+            }
+            | {key: value for key, value in s.guess.to_json().items() if key != "rating_scale"}
+            for s in sources
+        ]
+        text = json.dumps({"reader": READER_VERSION, "rules": self.rules.model_dump(), "files": parts}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def _report(
+        self, meta: Meta, streamed: list[Streamed], tables: list[TableRead], doubts: list[DataWarning]
+    ) -> IngestReport:
+        books = [(part.source, part.rejections) for part in streamed] + [
+            (table.source, table.rejections) for table in tables
+        ]
+        rows = [part.rows for part in streamed] + [table.rows for table in tables]
+        structural = [source.unparted for source, _ in books]
+        order = {guess.name: place for place, guess in enumerate(self.guesses)}
+        files: dict[str, dict[str, Any]] = {}
+        for (source, rejections), parted, unparted in sorted(
+            zip(books, rows, structural, strict=True), key=lambda entry: order[entry[0][0].guess.name]
+        ):
+            read = parted + unparted
+            files[source.guess.name] = {
+                "table": source.guess.table,
+                "read": read,
+                "accepted": read - len(rejections),
+                "rejected": len(rejections),
+            }
+        kept = _write_rejected(
+            self.connection,
+            self.folder / "rejected.parquet",
+            sorted(books, key=lambda book: order[book[0].guess.name]),
+            self.limits,
+        )
+        reasons: dict[str, int] = {}
+        for _, rejections in books:
+            for phrase, count in rejections.reasons().items():
+                reasons[phrase] = reasons.get(phrase, 0) + count
+        return IngestReport(
+            rows_read=sum(entry["read"] for entry in files.values()),
+            rows_accepted=sum(entry["accepted"] for entry in files.values()),
+            rows_rejected=sum(entry["rejected"] for entry in files.values()),
+            rejected=tuple(kept),
+            reasons=dict(sorted(reasons.items(), key=lambda entry: -entry[1])),
+            files=files,
+            guesses={guess.name: guess.to_json() for guess in self.guesses},
+            warnings=tuple(doubts),
+            users=meta.n_users,
+            items=meta.n_items,
+            fingerprint=meta.fingerprint,
+        )
+
+
+def _account(streamed: list[Streamed], cleaning: Cleaning) -> None:
+    """Enter the rows that rules removed into the books of the files they came from."""
+    start = 0
+    for part in streamed:
+        for reason, rows in cleaning.removed:
+            first, last = np.searchsorted(rows, [start, start + part.accepted])
+            if last > first:
+                part.rejections.add(part.lines(rows[first:last] - start), "", reason)
+        start += part.accepted
+
+
+_REJECTED = pa.schema(
+    [
+        ("file", pa.string()),
+        ("line", pa.int64()),
+        ("column", pa.string()),
+        ("reason", pa.string()),
+        ("text", pa.string()),
+    ]
+)
+
+
+def _write_rejected(
+    connection: duckdb.DuckDBPyConnection, path: Path, books: list[tuple[Source, Rejections]], limits: Limits
+) -> list[RejectedLine]:
+    """Write every rejected line with its text, and return the first ones."""
+    kept: list[RejectedLine] = []
+    with pq.ParquetWriter(path, _REJECTED) as writer:
+        for source, rejections in books:
+            lines, codes = rejections.sorted()
+            causes = rejections.causes()
+            block: list[RejectedLine] = []
+            texts = source.texts(connection, lines) if len(lines) else iter(())
+            for line, code, text in zip(lines.tolist(), codes.tolist(), texts, strict=True):
+                block.append(RejectedLine(source.guess.name, line, *causes[code], text))
+                if len(block) == 50_000:
+                    writer.write_table(_rejected_table(block))
+                    kept += block[: max(0, limits.kept_rejections - len(kept))]
+                    block = []
+            writer.write_table(_rejected_table(block))
+            kept += block[: max(0, limits.kept_rejections - len(kept))]
+    return kept
+
+
+def _rejected_table(block: list[RejectedLine]) -> pa.Table:
+    return pa.table({name: [getattr(line, name) for line in block] for name in _REJECTED.names}, schema=_REJECTED)
+
+
+def _refuse_incomplete(guesses: list[TableGuess]) -> None:
+    if not any(guess.table == INTERACTIONS for guess in guesses):
+        raise DataError("None of the files holds interactions (who did what). Say which one it is, or add it.")
+    for guess in guesses:
+        if missing := missing_roles(guess):
+            raise DataError(f"'{guess.name}' is read as '{guess.table}' but no column is '{missing[0]}'. Choose one.")
+        if TIMESTAMP in guess.roles and guess.timestamp_unit is None:
+            raise DataError(
+                f"The unit of time in column '{guess.column_of(TIMESTAMP)}' of '{guess.name}' is not known; choose it, or take the column out."
+            )
+
+
+def _nothing_accepted(streamed: list[Streamed]) -> str:
+    reasons = [f"{count:,} rows: {phrase}" for part in streamed for phrase, count in part.rejections.reasons().items()]
+    return f"No row was accepted. {'; '.join(reasons[:5]) or 'There are no rows'}."
+
+
+def _left_aside(path: Path, name: str) -> TableGuess:
+    return TableGuess(path=path, name=name, format="text", table=IGNORED, column_names=(), roles={})
+
+
+def _in_memory(dataset: Dataset) -> Dataset:
+    """Return the data set with its tables loaded, so that its files may go."""
+    frames = {name: getattr(dataset, name) for name in (INTERACTIONS, USERS, ITEMS, SOCIAL)}
+    return replace(
+        dataset,
+        load_interactions=lambda: frames[INTERACTIONS],
+        load_users=None if frames[USERS] is None else lambda: frames[USERS],
+        load_items=None if frames[ITEMS] is None else lambda: frames[ITEMS],
+        load_social=None if frames[SOCIAL] is None else lambda: frames[SOCIAL],
+    )

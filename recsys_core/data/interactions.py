@@ -1,0 +1,318 @@
+"""Interactions from files to one Parquet file of positions, streamed: only the identifiers stay in memory."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recsys_core.columns import EVENT, ITEM, ITEM_ID, RATING, TIMESTAMP, USER, USER_ID, WEIGHT
+from recsys_core.contracts import IntArray, RunContext
+from recsys_core.data.coding import DENSE_LIMIT, NumberCoder, TextCoder
+from recsys_core.data.dataset import NO_TIMESTAMP
+from recsys_core.data.guessing import TableGuess
+from recsys_core.data.reading import Source
+from recsys_core.data.rejections import LineMap, Rejections, skip_missing
+from recsys_core.data.rules import IngestRules
+from recsys_core.data.sql import text_literal
+from recsys_core.data.timestamps import milliseconds_sql
+from recsys_core.errors import DataError
+
+BATCH_ROWS = 1_000_000
+KIND_OF_COLUMN = {
+    USER: pa.int32(),
+    ITEM: pa.int32(),
+    RATING: pa.float32(),
+    TIMESTAMP: pa.int64(),
+    EVENT: pa.dictionary(pa.int32(), pa.string()),
+    WEIGHT: pa.float32(),
+}
+
+
+class NotWholeNumbers(Exception):
+    """An identifier is not a whole number written in the usual way, though the sample looked like it."""
+
+
+@dataclass
+class Streamed:
+    """What is known of one file of interactions once it was read.
+
+    Args:
+        source: The file.
+        rows: Number of rows that could be parted into cells.
+        accepted: Number of rows that are in the Parquet file.
+        rejections: All rejected lines.
+        refused: Rows, among `rows`, that were rejected for what stands in them; increasing.
+        line_map: From a row, among `rows`, to its line.
+        unreadable: Rows kept without a time, because theirs could not be read.
+        clipped: Rows whose rating was moved to the end of the scale.
+    """
+
+    source: Source
+    rows: int = 0
+    accepted: int = 0
+    rejections: Rejections = field(default_factory=Rejections)
+    refused: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    line_map: LineMap = field(default_factory=LineMap)
+    unreadable: int = 0
+    clipped: int = 0
+
+    def lines(self, rows: IntArray) -> IntArray:
+        """Return the line numbers of accepted rows, numbered from 0 within this file."""
+        return self._lines_of_read(skip_missing(rows, self.refused))
+
+    def _lines_of_read(self, rows: IntArray) -> IntArray:
+        if self.source.has_lines:
+            return self.line_map.lines(rows)
+        before = self.source.structural - self.source.skip - 1
+        return np.asarray(skip_missing(rows, before) + self.source.skip + 1, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which columns the interactions have, taken over all files.
+
+    Args:
+        columns: Names, in order, of the Parquet file's columns.
+        numeric: Whether identifiers are read as whole numbers.
+        rules: The person's rules.
+    """
+
+    columns: tuple[str, ...]
+    numeric: bool
+    rules: IngestRules
+
+    @classmethod
+    def of(cls, guesses: Sequence[TableGuess], rules: IngestRules, *, numeric: bool) -> "Plan":
+        """Return the plan for some files of interactions."""
+        roles = {role for guess in guesses for role in guess.roles}
+        kinds = {guess.event for guess in guesses}
+        events = (
+            EVENT in roles or WEIGHT in roles or len(kinds) > 1 or any(guess.event_weight != 1 for guess in guesses)
+        )
+        columns = [
+            USER,
+            ITEM,
+            *(role for role in (RATING, TIMESTAMP) if role in roles),
+            *((EVENT, WEIGHT) if events else ()),
+        ]
+        return cls(tuple(columns), numeric, rules)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Types of the Parquet file."""
+        return pa.schema([(name, KIND_OF_COLUMN[name]) for name in self.columns])
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A reason to reject a row: an SQL condition, the column at fault, and the reason in words."""
+
+    condition: str
+    column: str
+    reason: str
+
+
+def stream_interactions(
+    connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], plan: Plan, target: Path, ctx: RunContext
+) -> tuple[list[Streamed], list[str], list[str]]:
+    """Write the accepted rows of all files, in the order of the files and their lines.
+
+    Args:
+        connection: Where the relations are read.
+        sources: Files of interactions.
+        plan: Which columns to write.
+        target: Parquet file to write.
+        ctx: Progress and the wish to stop.
+
+    Returns:
+        For each file what became of it; identifiers of users and of items, by position.
+
+    Raises:
+        NotWholeNumbers: The plan reads numbers, and some identifier is none; nothing that was written counts.
+        reading.NotPlain: The fast reader lost a line.
+    """
+    users, items = (NumberCoder(), NumberCoder()) if plan.numeric else (TextCoder(), TextCoder())
+    done = []
+    with pq.ParquetWriter(
+        target, plan.schema, compression="snappy", use_dictionary=[RATING, EVENT, WEIGHT], write_page_index=False
+    ) as writer:
+        for source in sources:
+            streamed = Streamed(source)
+            for table in _batches(connection, streamed, plan, users, items, ctx):
+                writer.write_table(table)
+            done.append(streamed)
+    return done, users.ids(), items.ids()
+
+
+def _batches(
+    connection: duckdb.DuckDBPyConnection,
+    streamed: Streamed,
+    plan: Plan,
+    users: NumberCoder | TextCoder,
+    items: NumberCoder | TextCoder,
+    ctx: RunContext,
+) -> Iterator[pa.Table]:
+    """Yield accepted rows as tables of positions, and keep the books in `streamed`."""
+    source = streamed.source
+    faults = faults_of(source.guess, plan.rules)
+    reader = connection.sql(select_sql(source, plan, faults)).to_arrow_reader(BATCH_ROWS)
+    refused: list[tuple[IntArray, IntArray]] = []
+    for batch in ctx.track(reader, stage=f"read {source.guess.name}"):
+        if plan.numeric and not (batch.column("usual").true_count == len(batch)):
+            raise NotWholeNumbers(source.guess.name)
+        fault = batch.column("fault").to_numpy(zero_copy_only=False)
+        if source.has_lines:
+            streamed.line_map.add(batch.column("line").to_numpy())
+        rows = streamed.rows + np.flatnonzero(fault)
+        if len(rows):
+            refused.append((rows, fault[fault > 0]))
+            batch = batch.filter(pa.array(fault == 0))  # noqa: PLW2901
+        streamed.rows += len(fault)
+        streamed.accepted += len(batch)
+        yield _positions(batch, streamed, plan, users, items)
+    source.settle(connection, streamed.rows)
+    _keep_books(streamed, refused, faults)
+
+
+def _positions(
+    batch: pa.RecordBatch,
+    streamed: Streamed,
+    plan: Plan,
+    users: NumberCoder | TextCoder,
+    items: NumberCoder | TextCoder,
+) -> pa.Table:
+    columns = {}
+    for name, coder, identifier in ((USER, users, USER_ID), (ITEM, items, ITEM_ID)):
+        ids = batch.column(identifier)
+        columns[name] = pa.array(coder.code(ids.to_numpy() if plan.numeric else ids))  # type: ignore[arg-type]
+    for name in plan.columns[2:]:
+        column = batch.column(name)
+        columns[name] = column.dictionary_encode() if name == EVENT else column
+    if TIMESTAMP in columns and plan.rules.bad_timestamps == "keep":
+        streamed.unreadable += columns[TIMESTAMP].null_count
+        columns[TIMESTAMP] = columns[TIMESTAMP].fill_null(int(NO_TIMESTAMP))
+    return pa.table([columns[name] for name in plan.columns], schema=plan.schema)
+
+
+def _keep_books(streamed: Streamed, refused: list[tuple[IntArray, IntArray]], faults: Sequence[Fault]) -> None:
+    streamed.rejections = streamed.source.rejections
+    if not refused:
+        return
+    rows = np.concatenate([part for part, _ in refused])
+    codes = np.concatenate([part for _, part in refused])
+    lines = streamed._lines_of_read(rows)
+    streamed.refused = rows
+    for number, fault in enumerate(faults, start=1):
+        if (chosen := codes == number).any():
+            streamed.rejections.add(lines[chosen], fault.column, fault.reason)
+
+
+def faults_of(guess: TableGuess, rules: IngestRules) -> list[Fault]:
+    """Return what makes a row of interactions unacceptable, most basic first."""
+    faults = [
+        Fault(f"trim(coalesce({_cell(guess, role)}, '')) = ''", guess.column_of(role), "empty")
+        for role in (USER_ID, ITEM_ID)
+    ]
+    for role in (RATING, WEIGHT):
+        if role in guess.roles:
+            name = guess.column_of(role)
+            faults.append(Fault(f"trim(coalesce({_cell(guess, role)}, '')) = ''", name, "empty"))
+            faults.append(
+                Fault(f"({_number(guess, role)}) IS NULL OR NOT isfinite({_number(guess, role)})", name, "not a number")
+            )
+    if RATING in guess.roles and rules.out_of_range == "reject" and (outside := _outside(guess, rules)):
+        faults.append(Fault(*outside))
+    if TIMESTAMP in guess.roles and rules.bad_timestamps == "reject":
+        faults.append(Fault(f"({_time(guess)}) IS NULL", guess.column_of(TIMESTAMP), _time_reason(guess)))
+    if EVENT in guess.roles:
+        faults.append(Fault(f"trim(coalesce({_cell(guess, EVENT)}, '')) = ''", guess.column_of(EVENT), "empty"))
+    return faults
+
+
+def select_sql(source: Source, plan: Plan, faults: Sequence[Fault]) -> str:
+    """Return the query that gives identifiers, values and the number of the fault (0: none) of each row of a file."""
+    guess = source.guess
+    cases = " ".join(f"WHEN {fault.condition} THEN {number}" for number, fault in enumerate(faults, start=1))
+    parts = [f"(CASE {cases} ELSE 0 END)::UTINYINT AS fault"]
+    if source.has_lines:
+        parts.append("line")
+    user, item = _cell(guess, USER_ID), _cell(guess, ITEM_ID)
+    if plan.numeric:
+        parts += [
+            f"coalesce(try_cast({user} AS INTEGER), 0) AS {USER_ID}",
+            f"coalesce(try_cast({item} AS INTEGER), 0) AS {ITEM_ID}",
+        ]
+        usual = [
+            f"coalesce({name} BETWEEN 0 AND {DENSE_LIMIT - 1} AND {name}::VARCHAR = {cell}, fault > 0)"
+            for name, cell in ((USER_ID, user), (ITEM_ID, item))
+        ]
+        parts.append(f"(fault > 0 OR ({' AND '.join(usual)})) AS usual")
+    else:
+        parts += [f"{user} AS {USER_ID}", f"{item} AS {ITEM_ID}"]
+    return f"SELECT {', '.join([*parts, *_values(guess, plan)])} FROM {source.relation}"
+
+
+def _values(guess: TableGuess, plan: Plan) -> Iterator[str]:
+    for name in plan.columns[2:]:
+        if name == RATING:
+            yield f"{_rating(guess, plan.rules)} AS {RATING}"
+        elif name == TIMESTAMP:
+            yield f"{_time(guess) if TIMESTAMP in guess.roles else f'{NO_TIMESTAMP}::BIGINT'} AS {TIMESTAMP}"
+        elif name == EVENT:
+            kind = text_literal(guess.event or ("rating" if RATING in guess.roles else "interaction"))
+            yield f"{f'trim({_cell(guess, EVENT)})' if EVENT in guess.roles else kind} AS {EVENT}"
+        else:
+            yield f"({_weight(guess, plan.rules.event_weights)})::FLOAT AS {WEIGHT}"
+
+
+def _weight(guess: TableGuess, weights: Mapping[str, float]) -> str:
+    own = _number(guess, WEIGHT) if WEIGHT in guess.roles else f"{float(guess.event_weight)}"
+    if EVENT not in guess.roles or not weights:
+        return own
+    cases = " ".join(f"WHEN {text_literal(kind)} THEN {float(weight)}" for kind, weight in weights.items())
+    return f"({own}) * CASE trim({_cell(guess, EVENT)}) {cases} ELSE 1 END"
+
+
+def _rating(guess: TableGuess, rules: IngestRules) -> str:
+    if RATING not in guess.roles:
+        return "'nan'::FLOAT"
+    number = f"({_number(guess, RATING)})::FLOAT"
+    if rules.out_of_range == "clip":
+        number = number if rules.rating_low is None else f"greatest({number}, {rules.rating_low}::FLOAT)"
+        number = number if rules.rating_high is None else f"least({number}, {rules.rating_high}::FLOAT)"
+    return number
+
+
+def _outside(guess: TableGuess, rules: IngestRules) -> tuple[str, str, str] | None:
+    number = _number(guess, RATING)
+    bounds = [f"{number} < {rules.rating_low}"] if rules.rating_low is not None else []
+    bounds += [f"{number} > {rules.rating_high}"] if rules.rating_high is not None else []
+    if not bounds:
+        return None
+    ends = f"{'' if rules.rating_low is None else f'{rules.rating_low:g}'} to {'' if rules.rating_high is None else f'{rules.rating_high:g}'}"
+    return " OR ".join(bounds), guess.column_of(RATING), f"outside the scale {ends}"
+
+
+def _cell(guess: TableGuess, role: str) -> str:
+    return f"c{int(guess.roles[role])}"
+
+
+def _number(guess: TableGuess, role: str) -> str:
+    cell = _cell(guess, role)
+    return f"try_cast({f'replace({cell}, {text_literal(chr(44))}, {text_literal(chr(46))})' if guess.decimal_comma else cell} AS FLOAT)"
+
+
+def _time(guess: TableGuess) -> str:
+    if guess.timestamp_unit is None:
+        raise DataError(
+            f"The unit of time in column '{guess.column_of(TIMESTAMP)}' of '{guess.name}' is not known; choose it, or take the column out."
+        )
+    return milliseconds_sql(_cell(guess, TIMESTAMP), guess.timestamp_unit)
+
+
+def _time_reason(guess: TableGuess) -> str:
+    return f"not a time in the unit '{guess.timestamp_unit}'"

@@ -1,0 +1,141 @@
+"""Published data sets whose files have no header or several parts, recognised by the names of their files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from recsys_core.columns import (
+    CATEGORIES,
+    INTERACTIONS,
+    ITEM_ID,
+    ITEMS,
+    RATING,
+    SOCIAL,
+    SOURCE_ID,
+    TARGET_ID,
+    TIMESTAMP,
+    TITLE,
+    USER_ID,
+    USERS,
+    WEIGHT,
+)
+
+ML_100K_GENRES = (
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one published file is to be read.
+
+    Args:
+        table: Which table it is.
+        separator: Between its cells.
+        names: Names of its columns.
+        roles: Column of each role.
+        header: Whether its first line names the columns.
+        flags: Columns of 0 and 1 that together are the categories of an item.
+        event: Kind of event, for interactions without ratings.
+        quoted: Whether double quotes enclose cells; else they are part of names.
+    """
+
+    table: str
+    separator: str
+    names: tuple[str, ...]
+    roles: Mapping[str, int]
+    header: bool = False
+    flags: tuple[str, ...] = ()
+    event: str | None = None
+    quoted: bool = True
+
+
+_RATINGS = {USER_ID: 0, ITEM_ID: 1, RATING: 2, TIMESTAMP: 3}
+_RATING_NAMES = (USER_ID, ITEM_ID, RATING, TIMESTAMP)
+_ITEM = {ITEM_ID: 0, TITLE: 1}
+
+ML_100K = {
+    "u.data": Layout(INTERACTIONS, "\t", _RATING_NAMES, _RATINGS),
+    "u.user": Layout(USERS, "|", (USER_ID, "age", "gender", "occupation", "zip_code"), {USER_ID: 0}),
+    "u.item": Layout(
+        ITEMS,
+        "|",
+        (ITEM_ID, TITLE, "release_date", "video_release_date", "url", *ML_100K_GENRES),
+        _ITEM,
+        flags=ML_100K_GENRES,
+    ),
+}
+ML_1M = {
+    "ratings.dat": Layout(INTERACTIONS, "::", _RATING_NAMES, _RATINGS),
+    "users.dat": Layout(USERS, "::", (USER_ID, "gender", "age", "occupation", "zip_code"), {USER_ID: 0}),
+    "movies.dat": Layout(ITEMS, "::", (ITEM_ID, TITLE, CATEGORIES), {ITEM_ID: 0, TITLE: 1, CATEGORIES: 2}),
+}
+ML_CSV = {
+    "ratings.csv": Layout(INTERACTIONS, ",", ("userId", "movieId", RATING, TIMESTAMP), _RATINGS, header=True),
+    "movies.csv": Layout(ITEMS, ",", ("movieId", TITLE, "genres"), {ITEM_ID: 0, TITLE: 1, CATEGORIES: 2}, header=True),
+}
+LASTFM_2K = {
+    "user_artists.dat": Layout(
+        INTERACTIONS,
+        "\t",
+        ("userID", "artistID", WEIGHT),
+        {USER_ID: 0, ITEM_ID: 1, WEIGHT: 2},
+        header=True,
+        event="play",
+    ),
+    "artists.dat": Layout(ITEMS, "\t", ("id", "name", "url", "pictureURL"), _ITEM, header=True, quoted=False),
+    "user_friends.dat": Layout(SOCIAL, "\t", ("userID", "friendID"), {SOURCE_ID: 0, TARGET_ID: 1}, header=True),
+}
+FILMTRUST = {
+    "ratings.txt": Layout(INTERACTIONS, " ", (USER_ID, ITEM_ID, RATING), {USER_ID: 0, ITEM_ID: 1, RATING: 2}),
+    "trust.txt": Layout(SOCIAL, " ", (SOURCE_ID, TARGET_ID, WEIGHT), {SOURCE_ID: 0, TARGET_ID: 1, WEIGHT: 2}),
+}
+WHOLE_SETS: Mapping[str, tuple[Mapping[str, Layout], frozenset[str]]] = {
+    "MovieLens 100K": (ML_100K, frozenset(["u.data", "u.item"])),
+    "MovieLens (.dat)": (ML_1M, frozenset(["ratings.dat", "movies.dat"])),
+    "MovieLens (.csv)": (ML_CSV, frozenset(["ratings.csv", "movies.csv"])),
+    "Last.fm 2K": (LASTFM_2K, frozenset(["user_artists.dat", "artists.dat"])),
+    "FilmTrust": (FILMTRUST, frozenset(["ratings.txt", "trust.txt"])),
+}
+"""For each published set: the files that are read (all others are left aside), and those by which it is recognised."""
+
+_ALONE = ML_100K | {
+    "users.dat": ML_1M["users.dat"],
+    "movies.dat": ML_1M["movies.dat"],
+    "trust.txt": FILMTRUST["trust.txt"],
+}
+
+
+def recognise(files: Sequence[str]) -> tuple[str, Mapping[str, Layout]] | None:
+    """Return the published data set that these files are, and how its files are read; None if they are none."""
+    names = {PurePosixPath(file).name for file in files}
+    for title, (layouts, marks) in WHOLE_SETS.items():
+        if marks <= names:
+            return title, layouts
+    return None
+
+
+def layout_of(file: str, separator: str, columns: int) -> Layout | None:
+    """Return the layout of a single file that stands alone, if its name, separator and number of columns are known."""
+    layout = _ALONE.get(PurePosixPath(file).name)
+    if layout is None or layout.separator != separator or len(layout.names) != columns:
+        return None
+    return layout

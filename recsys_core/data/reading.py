@@ -1,0 +1,232 @@
+"""Files as DuckDB relations of text cells, every row accounted for.
+
+There are two ways to read a text file. The fast one is DuckDB's CSV reader with its table of rejected lines. It is trusted only
+if a scan of the bytes has found nothing odd and the rows it gave plus the lines it rejected are the lines in the file. Else the
+careful one (`records`) writes the cells to a temporary Parquet file. Both give the same columns `c0`, `c1`, ...
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recsys_core.contracts import IntArray
+from recsys_core.data.encodings import transcode
+from recsys_core.data.guessing import TableGuess
+from recsys_core.data.limits import DEFAULT_LIMITS, Limits
+from recsys_core.data.records import TEXT_KEPT, Record, Shape, read_json_lines, read_records
+from recsys_core.data.rejections import Rejections
+from recsys_core.data.sampling import excel_rows
+from recsys_core.data.scan import TextScan, file_digest, scan_text
+from recsys_core.data.sql import file_literal, parquet_relation, text_literal
+
+_BLOCK_ROWS = 50_000
+_DUCKDB_REASONS = {
+    "MISSING COLUMNS": "too few columns",
+    "TOO MANY COLUMNS": "too many columns",
+    "UNQUOTED VALUE": "a quote that is not closed",
+    "INVALID ENCODING": "bytes that are not text in this encoding",
+    "LINE SIZE OVER MAXIMUM": "longer than allowed",
+}
+
+
+class NotPlain(Exception):
+    """The fast reader cannot account for every line of a file; it has to be read carefully."""
+
+
+@dataclass
+class Source:
+    """A file that is ready to be read.
+
+    Args:
+        guess: How to read it.
+        relation: SQL that stands after FROM; its columns are `c0`, `c1`, ... (text) and, if `has_lines`, `line`.
+        digest: SHA-256 of the file's bytes.
+        has_lines: Whether the relation gives the number of each row's line.
+        rejections: Rows that could not be parted into cells; complete at once for the careful reader, after `settle` for the fast.
+        text_path: The text file (UTF-8) whose lines are shown for rejected rows; None for Parquet and Excel.
+        scan: What the bytes say; None for other formats.
+        structural: Lines that the fast reader rejected, increasing.
+        unparted: Number of records that could not be parted into cells.
+    """
+
+    guess: TableGuess
+    relation: str
+    digest: str
+    has_lines: bool
+    text_path: Path | None
+    scan: TextScan | None = None
+    rejections: Rejections = field(default_factory=Rejections)
+    structural: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    unparted: int = 0
+
+    @property
+    def skip(self) -> int:
+        """Number of physical lines before the data."""
+        return self.guess.skip_lines
+
+    def settle(self, connection: duckdb.DuckDBPyConnection, rows: int) -> None:
+        """Fetch what the fast reader rejected, and check that no line is missing.
+
+        Args:
+            connection: The one that read the relation.
+            rows: Number of rows that the relation gave.
+
+        Raises:
+            NotPlain: Rows and rejected lines are not together the lines of the file.
+        """
+        if self.has_lines or self.scan is None:
+            return
+        found = connection.execute(
+            "SELECT line, any_value(error_type::VARCHAR) FROM reject_errors GROUP BY line ORDER BY line"
+        ).fetchall()
+        connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
+        if (found and self.scan.quoted) or rows + len(found) != self.scan.lines - self.skip:
+            raise NotPlain(self.guess.name)
+        self.structural = np.array([line for line, _ in found], dtype=np.int64)
+        self.unparted = len(found)
+        kinds = np.array([kind for _, kind in found], dtype=object)
+        for kind in sorted(set(kinds)):
+            self.rejections.add(self.structural[kinds == kind], "", _DUCKDB_REASONS.get(kind, kind.lower()))
+
+    def texts(self, connection: duckdb.DuckDBPyConnection, lines: IntArray) -> Iterator[str]:
+        """Yield the text of each of the `lines`, which increase, cut after a thousand characters."""
+        if self.text_path is not None:
+            yield from _lines_of(self.text_path, lines)
+            return
+        cells = ", ".join(f"coalesce(c{column}, '')" for column in range(len(self.guess.column_names)))
+        wanted = pd.DataFrame({"line": lines})
+        connection.register("wanted_lines", wanted)
+        query = f"SELECT left(concat_ws(', ', {cells}), {TEXT_KEPT}) FROM {self.relation} JOIN wanted_lines USING (line) ORDER BY line"
+        for (text,) in connection.execute(query).fetchall():
+            yield text
+        connection.unregister("wanted_lines")
+
+
+def open_source(guess: TableGuess, folder: Path, limits: Limits = DEFAULT_LIMITS, *, careful: bool = False) -> Source:
+    """Make a file ready to be read.
+
+    Args:
+        guess: How to read it.
+        folder: For temporary files; they stay until the folder is deleted.
+        limits: Bounds of what is read.
+        careful: Do not try the fast reader.
+
+    Raises:
+        DataError: The file cannot be read in this way at all.
+    """
+    number = len(list(folder.glob("source_*")))
+    base = folder / f"source_{number}"
+    base.mkdir()
+    if guess.format == "parquet":
+        return Source(guess, parquet_relation(guess.path), file_digest(guess.path), has_lines=True, text_path=None)
+    if guess.format == "excel":
+        return _written(guess, excel_records(guess, limits), base, file_digest(guess.path), None)
+    if guess.format == "jsonl":
+        path, _ = _as_utf8(guess, base)
+        return _written(guess, read_json_lines(path, guess.column_names, limits), base, file_digest(guess.path), path)
+    path, replaced = _as_utf8(guess, base)
+    scan = scan_text(path)
+    digest = scan.digest if path == guess.path else file_digest(guess.path)
+    spaced = guess.separator == " " and scan.doubled_spaces
+    if scan.plain and not spaced and not replaced and not careful:
+        return Source(
+            guess, _csv_relation(guess, path, scan, limits), digest, has_lines=False, text_path=path, scan=scan
+        )
+    shape = Shape(guess.separator, len(guess.column_names), guess.skip_lines, guess.quoted, replaced)
+    return _written(guess, read_records(path, shape, limits), base, digest, path)
+
+
+def excel_records(guess: TableGuess, limits: Limits = DEFAULT_LIMITS) -> Iterator[Record]:
+    """Yield the rows of an Excel sheet that are not empty, after the header."""
+    for number, cells in excel_rows(guess.path, limits):
+        if number <= guess.skip_lines:
+            continue
+        text = ", ".join(cells)[:TEXT_KEPT]
+        padded = cells[: len(guess.column_names)] + [""] * (len(guess.column_names) - len(cells))
+        yield Record(number, padded, "", text)
+
+
+def _as_utf8(guess: TableGuess, base: Path) -> tuple[Path, bool]:
+    """Return the file as UTF-8 with ordinary line ends, and whether bytes had to be replaced."""
+    if guess.encoding == "utf-8" and not guess.old_mac:
+        return guess.path, False
+    target = base / "text"
+    replaced = transcode(guess.path, guess.encoding, target, carriage_returns=guess.old_mac)
+    return target, replaced
+
+
+def _csv_relation(guess: TableGuess, path: Path, scan: TextScan, limits: Limits) -> str:
+    columns = ", ".join(f"'c{column}': 'VARCHAR'" for column in range(len(guess.column_names)))
+    quote = '"' if scan.quoted and guess.quoted else ""
+    return (
+        f"read_csv({file_literal(path)}, delim={text_literal(guess.separator)}, quote='{quote}', escape='{quote}', "
+        f"header=false, skip={guess.skip_lines}, auto_detect=false, columns={{{columns}}}, comment='', nullstr='', "
+        f"store_rejects=true, rejects_limit=0, max_line_size={limits.line_bytes}, strict_mode=true)"
+    )
+
+
+def _written(guess: TableGuess, records: Iterator[Record], base: Path, digest: str, text_path: Path | None) -> Source:
+    """Write the cells of accepted records to a Parquet file and note the rejected ones."""
+    rejections = Rejections()
+    names = [f"c{column}" for column in range(len(guess.column_names))]
+    schema = pa.schema([("line", pa.int64()), *((name, pa.string()) for name in names)])
+    target = base / "cells.parquet"
+    with pq.ParquetWriter(target, schema) as writer:
+        for block in _blocks(records):
+            taken = [record for record in block if record.cells is not None]
+            cells = list(zip(*(record.cells for record in taken if record.cells is not None), strict=True)) or [
+                ()
+            ] * len(names)
+            arrays = [
+                pa.array([record.line for record in taken], pa.int64()),
+                *(pa.array(column, pa.string()) for column in cells),
+            ]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            for record in block:
+                if record.cells is None:
+                    rejections.add(np.array([record.line]), "", record.reason)
+    return Source(
+        guess,
+        f"read_parquet({file_literal(target)})",
+        digest,
+        has_lines=True,
+        text_path=text_path,
+        rejections=rejections,
+        unparted=len(rejections),
+    )
+
+
+def _blocks(records: Iterator[Record]) -> Iterator[list[Record]]:
+    block: list[Record] = []
+    for record in records:
+        block.append(record)
+        if len(block) == _BLOCK_ROWS:
+            yield block
+            block = []
+    yield block
+
+
+def _lines_of(path: Path, lines: IntArray) -> Iterator[str]:
+    """Yield the physical lines with these numbers, each as text."""
+    wanted = iter(lines.tolist())
+    target = next(wanted, None)
+    number = 0
+    with path.open("rb") as file:
+        while target is not None and (raw := file.readline(1 << 16)):
+            number += 1
+            rest = raw
+            while not rest.endswith(b"\n") and (rest := file.readline(1 << 16)):
+                pass
+            while target == number:
+                yield (
+                    raw.removeprefix(b"\xef\xbb\xbf" if number == 1 else b"")
+                    .rstrip(b"\r\n")
+                    .decode("utf-8", errors="replace")[:TEXT_KEPT]
+                )
+                target = next(wanted, None)

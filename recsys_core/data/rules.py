@@ -1,0 +1,53 @@
+"""The rules that a person chooses before data are stored."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from recsys_core.errors import ConfigError
+
+Duplicates = Literal["last", "mean", "sum", "refuse", "keep"]
+
+
+class IngestRules(BaseModel):
+    """What becomes of doubtful rows. Every row that a rule removes is counted and listed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    duplicates: Duplicates = "last"
+    """The same user, item and kind of event more than once: keep the latest, merge into the mean rating or into the sum of
+    weights, refuse the data, or keep all."""
+    min_user: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Users with fewer interactions are removed (repeated with `min_item` until nothing changes); 0 and 1 remove nobody."""
+    min_item: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Items with fewer interactions are removed."""
+    out_of_range: Literal["reject", "clip", "keep"] = "reject"
+    """Ratings outside the scale: reject the row, move the rating to the end of the scale, or keep it."""
+    rating_low: float | None = None
+    """Smallest rating of the scale; None: whatever is found."""
+    rating_high: float | None = None
+    """Largest rating of the scale; None: whatever is found."""
+    bad_timestamps: Literal["reject", "keep"] = "reject"
+    """Rows whose time cannot be read: reject them, or keep them without a time (older than everything)."""
+    event_weights: dict[str, float] = Field(default_factory=dict)
+    """Weight of each kind of event that an event column names; kinds that are not listed weigh 1."""
+
+    @model_validator(mode="after")
+    def _scale_is_ordered(self) -> Self:
+        if self.rating_low is not None and self.rating_high is not None and self.rating_low >= self.rating_high:
+            raise ValueError(f"the scale runs from {self.rating_low} to {self.rating_high}; low must be below high")
+        return self
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> Self:
+        """Return rules from plain values.
+
+        Raises:
+            ConfigError: A rule that does not exist or a value outside its bounds.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"]) or "rating_low"
+            raise ConfigError(f"Rule '{name}': {first['msg'].lower()}.") from error

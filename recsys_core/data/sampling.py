@@ -1,0 +1,178 @@
+"""A look at the start and the middle of a file: enough to guess how it is to be read, never more than a few megabytes."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from recsys_core.data.encodings import byte_order_mark, guess_encoding
+from recsys_core.data.limits import Limits
+from recsys_core.data.records import json_text, split_cells
+from recsys_core.errors import DataError
+
+SEPARATORS = ("::", "\t", ";", "|", ",", " ")
+_HEAD = 1 << 20
+_PIECE = 1 << 16
+_PIECES = 12
+_HEAD_LINES = 8000
+_PIECE_LINES = 1000
+_ENOUGH_TO_VALIDATE = 64 << 20
+
+
+@dataclass(frozen=True)
+class TextSample:
+    """Some lines of a text file.
+
+    Args:
+        encoding: What it is written in.
+        lines: The first lines, then some from further on; blank ones left out. Line breaks within quotes are not seen here.
+        first_line: Number of the first line that is not blank.
+        old_mac: Whether lines end in carriage returns alone.
+    """
+
+    encoding: str
+    lines: list[str]
+    first_line: int
+    old_mac: bool
+
+
+def sample_text(path: Path, limits: Limits, encoding: str | None = None) -> TextSample:
+    """Return some lines of a text file.
+
+    Raises:
+        DataError: The file is empty, not text, or its first line is longer than allowed.
+    """
+    head, pieces = _bytes_of(path)
+    if not head.strip(b"\x00\r\n\t \xef\xbb\xbf\xff\xfe"):
+        raise DataError(f"'{path.name}' is empty: it holds no lines.")
+    encoding = encoding or guess_encoding(_to_judge(path, head))
+    if encoding == "utf-8" and head.count(0) > len(head) // 10:
+        raise DataError(
+            f"'{path.name}' is not text: a tenth of it are NUL bytes. Take CSV, Parquet, JSON lines or Excel."
+        )
+    mark = len(byte_order_mark(head))
+    first = head[mark:].lstrip(b"\r\n")
+    if (
+        len(first) > limits.line_bytes
+        and first.find(b"\n", 0, limits.line_bytes) < 0
+        and b"\r" not in first[: limits.line_bytes]
+    ):
+        raise DataError(
+            f"The first line of '{path.name}' is longer than {limits.line_bytes:,} bytes: "
+            "this is not a table with one row a line, or its lines are not ended."
+        )
+    text = head[mark:].decode(encoding, errors="replace")
+    old_mac = "\n" not in text and "\r" in text
+    lines = _lines(text, old_mac=old_mac, whole=len(head) < _HEAD)[:_HEAD_LINES]
+    first_line = next((number for number, line in enumerate(lines, 1) if line.strip()), 1)
+    if not encoding.startswith("utf-16"):
+        for piece in pieces:
+            lines += _lines(piece.decode(encoding, errors="replace"), old_mac=old_mac, whole=False)[1:_PIECE_LINES]
+    return TextSample(encoding, [line for line in lines if line.strip()], first_line, old_mac)
+
+
+def guess_separator(lines: Sequence[str]) -> str:
+    """Return the separator that cuts most lines into the same number of cells, at least two."""
+    best, best_share = "", 0.0
+    for separator in SEPARATORS:
+        widths = Counter(cell_count(line, separator) for line in lines[:2000])
+        widths.pop(1, None)
+        if not widths:
+            continue
+        _, agreeing = widths.most_common(1)[0]
+        share = agreeing / min(len(lines), 2000)
+        if share > best_share * 1.1:
+            best, best_share = separator, share
+    return best or ","
+
+
+def cell_count(line: str, separator: str) -> int:
+    """Return into how many cells a line falls, 1 if its quotes are broken."""
+    cells = split_cells(line, separator)
+    return len(cells) if isinstance(cells, list) else 1
+
+
+def most_common_width(lines: Sequence[str], separator: str) -> int:
+    """Return the number of cells that most lines have."""
+    return Counter(cell_count(line, separator) for line in lines).most_common(1)[0][0]
+
+
+def sample_json_lines(lines: Sequence[str]) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Return the names that the objects of some JSON lines have, and their values as text cells."""
+    found: list[dict[str, Any]] = []
+    names: dict[str, None] = {}
+    for line in lines[:5000]:
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+            names |= dict.fromkeys(value)
+    return tuple(names), [[json_text(value.get(name)) for name in names] for value in found]
+
+
+def excel_rows(path: Path, limits: Limits) -> Iterator[tuple[int, list[str]]]:
+    """Yield number and cells of each row of the first sheet that is not empty.
+
+    Raises:
+        DataError: The file is too large to be held in memory, or no workbook.
+    """
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    if path.stat().st_size > limits.excel_bytes:
+        raise DataError(
+            f"'{path.name}' is larger than {limits.excel_bytes:,} bytes; save large tables as CSV or Parquet."
+        )
+    try:
+        rows = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python(skip_empty_area=False)
+    except (CalamineError, OSError, IndexError, ValueError) as error:
+        raise DataError(f"'{path.name}' cannot be read as an Excel workbook: {error}.") from error
+    for number, row in enumerate(rows, start=1):
+        cells = [_excel_cell(value) for value in row]
+        if any(cells):
+            yield number, cells
+
+
+def _excel_cell(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return str(value)
+
+
+def _bytes_of(path: Path) -> tuple[bytes, list[bytes]]:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        pieces = []
+        for number in range(1, _PIECES + 1) if size > 2 * _HEAD else ():
+            file.seek(_HEAD + (size - _HEAD - _PIECE) * number // _PIECES)
+            pieces.append(file.read(_PIECE))
+    return head, pieces
+
+
+def _to_judge(path: Path, head: bytes) -> bytes:
+    """Return what the encoding is judged by: the whole of a file of ordinary size, for an accent may stand near its end."""
+    if path.stat().st_size <= len(head) or head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return head
+    beyond = bytearray()
+    with path.open("rb") as file:
+        while file.tell() < _ENOUGH_TO_VALIDATE and len(beyond) < 4 * _HEAD and (block := file.read(_HEAD)):
+            if not block.isascii():
+                beyond += (
+                    b"\n".join(line for line in (block + file.readline(_PIECE)).split(b"\n") if not line.isascii())
+                    + b"\n"
+                )
+    return head[:_PIECE] + b"\n" + bytes(beyond)
+
+
+def _lines(text: str, *, old_mac: bool, whole: bool) -> list[str]:
+    lines = text.split("\r" if old_mac else "\n")
+    if not whole and len(lines) > 1:
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]

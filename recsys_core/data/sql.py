@@ -1,0 +1,73 @@
+"""DuckDB as this project uses it: connections that stay within bounds, and names and texts that are always quoted."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from recsys_core.data.limits import DEFAULT_LIMITS, Limits
+from recsys_core.errors import DataError
+
+
+def connect(
+    folder: Path | None = None, limits: Limits = DEFAULT_LIMITS, threads: int | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB connection of its own that stays within `limits.memory_bytes` and spills to `folder`.
+
+    Nothing is downloaded, and times without a zone are UTC.
+    """
+    config: dict[str, Any] = {
+        "memory_limit": f"{limits.memory_bytes // 1024**2}MiB",
+        "autoinstall_known_extensions": False,
+    }
+    if folder is not None:
+        config["temp_directory"] = str(folder / "duckdb_tmp")
+    if threads is not None:
+        config["threads"] = threads
+    connection = duckdb.connect(":memory:", config=config)
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def text_literal(text: str) -> str:
+    """Return a text as an SQL literal, quotes doubled."""
+    if "\x00" in text:
+        raise DataError("A name with a NUL byte cannot be used.")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quoted_name(name: str) -> str:
+    """Return a name as an SQL identifier, quotes doubled."""
+    if "\x00" in name:
+        raise DataError("A name with a NUL byte cannot be used.")
+    return '"' + name.replace('"', '""') + '"'
+
+
+def parquet_names(path: Path) -> tuple[str, ...]:
+    """Return the names of the columns of a Parquet file."""
+    return tuple(
+        name for name, *_ in duckdb.sql(f"DESCRIBE SELECT * FROM read_parquet({file_literal(path)})").fetchall()
+    )
+
+
+def parquet_relation(path: Path) -> str:
+    """Return the SQL of a Parquet file as `line`, `c0`, `c1`, ...: row number and text cells."""
+    file = file_literal(path)
+    kinds = duckdb.sql(f"DESCRIBE SELECT * FROM read_parquet({file})").fetchall()
+    cells = [_parquet_cell(name, kind, column) for column, (name, kind, *_) in enumerate(kinds)]
+    return f"(SELECT file_row_number + 1 AS line, {', '.join(cells)} FROM read_parquet({file}, file_row_number=true))"
+
+
+def _parquet_cell(name: str, kind: str, column: int) -> str:
+    quoted = quoted_name(name)
+    if kind.endswith("[]"):
+        return f"array_to_string({quoted}, '|') AS c{column}"
+    if kind in {"FLOAT", "DOUBLE"}:
+        return f"regexp_replace({quoted}::VARCHAR, '\\.0$', '') AS c{column}"
+    return f"{quoted}::VARCHAR AS c{column}"
+
+
+def file_literal(path: Path) -> str:
+    """Return a path as an SQL literal for DuckDB's readers, which take `*`, `?` and `[` for patterns: those stand in brackets."""
+    escaped = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+    return text_literal(escaped)
