@@ -1,0 +1,124 @@
+"""Judging a fitted EASE on ML-1M against the bare product and `argpartition`; and how reliable the comparison is."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.table import Row
+from recsys_core.contracts import Ragged, RunContext, TopK
+from recsys_core.data import dataset_from_frames
+from recsys_core.data.ingest import load_file
+from recsys_core.data.splits import SplitSpec, make_splits
+from recsys_core.evaluation.comparison import Comparison, compare
+from recsys_core.evaluation.evaluate import evaluate, relevant_items
+from recsys_core.evaluation.metrics import hit_table, ndcg
+from recsys_core.evaluation.ranking import rank
+from recsys_core.models.registry import make_model
+
+PUBLIC_DATA = Path(os.environ.get("RECSCOPE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+TARGET = 2.0
+REPEATS = 3
+PAIRS = 200
+
+
+def run() -> list[Row]:
+    """Measure speed and reliability."""
+    return [speed(), chance_called_a_difference(), planted_effect_found(), time_of_a_comparison()]
+
+
+def speed() -> Row:
+    """Time `evaluate` (top-10, all metrics, for all, head and tail items) against the cheapest bare ranking."""
+    data = load_file(PUBLIC_DATA / "ml-1m" / "ratings.dat")
+    split = make_splits(data, SplitSpec(), 42)[0]
+    model = make_model("ease")
+    model.fit(split.train, RunContext(42))
+    sparse, weights = split.history.matrix("binary"), model.item_weights
+    dense = sparse.toarray()
+
+    def ranked(product: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
+        return lambda: np.argpartition(-product(), 10, axis=1)[:, :10]
+
+    works = {
+        "dense product": ranked(lambda: dense @ weights),
+        "sparse product": ranked(lambda: sparse @ weights),
+        "evaluate": lambda: evaluate(model, split, cutoffs=(10,), relevant_from=4),
+    }
+    for work in works.values():  # compiled, and in the caches
+        work()
+    seconds = {name: [_seconds(work) for _ in range(REPEATS)] for name, work in works.items()}
+    best = {name: min(times) for name, times in seconds.items()}
+    bare = min("dense product", "sparse product", key=lambda name: best[name])
+    ratio = best["evaluate"] / best[bare]
+    return Row(
+        "top-10 for all users plus all metrics, ML-1M, from a fitted ease, against bare product and argpartition",
+        f"at most {TARGET:.1f} times",
+        f"{ratio:.2f} times ({best['evaluate']:.2f} s against {best[bare]:.2f} s, {bare})",
+        ratio <= TARGET,
+    )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def chance_called_a_difference() -> Row:
+    """Compare `random` with itself under pairs of seeds, on 1,000 users without any taste."""
+    rng = np.random.default_rng(0)
+    items = np.concatenate([rng.permutation(60)[:12] for _ in range(1000)])
+    pairs = pd.DataFrame({"user": np.repeat(np.arange(1000), 12), "item": items}).astype("int32")
+    split = make_splits(dataset_from_frames(pairs), SplitSpec(test_fraction=0.5), 1)[0]
+    users = split.test_users()
+    query = split.queries(users)
+    relevant, _ = relevant_items(split.test, users, query.history)
+
+    def judged(seed: int) -> pd.DataFrame:
+        model = make_model("random")
+        model.fit(split.train, RunContext(seed))
+        lists = rank(model.score(query), query.history, relevant, 10).lists
+        return pd.DataFrame({"user": users, "ndcg@10": ndcg(hit_table(lists, relevant), 10)})
+
+    called = [
+        compare({"one": judged(2 * pair), "other": judged(2 * pair + 1)}, metric="ndcg@10").pairs["different"].item()
+        for pair in range(PAIRS)
+    ]
+    share = float(np.mean(called))
+    return Row(
+        f"random under {PAIRS} pairs of seeds is called different",
+        "about 5 %, at most 8 %",
+        f"{share:.1%}",
+        share <= 0.08,
+    )
+
+
+def planted_effect_found() -> Row:
+    """Compare two models of 6,040 users of which the second finds 2 % more."""
+    found = [_planted(seed).pairs["different"].item() for seed in range(20)]
+    return Row("a planted 2 % effect on 6,040 users is found", "yes", f"{sum(found)} of {len(found)} times", all(found))
+
+
+def _planted(seed: int) -> Comparison:
+    rng = np.random.default_rng(seed)
+    quality = rng.beta(2, 4, (6040, 1)) * np.linspace(1.2, 0.8, 10)
+    luck = rng.random((6040, 10))
+    other_luck = np.where(rng.random((6040, 10)) < 0.7, luck, rng.random((6040, 10)))
+    relevant = Ragged.from_rows([range(10)] * 6040)
+    frames = {}
+    for name, hits in (("base", luck < quality), ("better", other_luck < quality * 1.02)):
+        item = np.where(hits, np.arange(10), 20 + np.arange(10))
+        values = ndcg(hit_table(TopK(item, np.zeros(item.shape)), relevant), 10)
+        frames[name] = pd.DataFrame({"user": np.arange(6040), "ndcg@10": values})
+    return compare(frames, metric="ndcg@10")
+
+
+def time_of_a_comparison() -> Row:
+    """Time ten models, 6,040 users, 2,000 samples."""
+    rng = np.random.default_rng(0)
+    frames = {f"m{n}": pd.DataFrame({"user": np.arange(6040), "ndcg@10": rng.random(6040)}) for n in range(10)}
+    seconds = min(_seconds(lambda: compare(frames, metric="ndcg@10")) for _ in range(REPEATS))
+    return Row("comparison of 10 models, 6,040 users, 2,000 samples", "about 1 s", f"{seconds:.2f} s", seconds < 1.5)
