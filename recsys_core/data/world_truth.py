@@ -11,7 +11,7 @@ from recsys_core.errors import DataError
 
 LOW, HIGH = 1.0, 5.0
 """The rating scale of every synthetic world."""
-FIT_IN_STARS, QUALITY_IN_STARS = 0.6, 0.45
+FIT_IN_STARS, QUALITY_IN_STARS = 1.3, 0.35
 """What one deviation of fit, or of quality, adds to a rating."""
 
 

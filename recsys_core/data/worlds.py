@@ -99,7 +99,7 @@ def _truth(config: WorldConfig, films: Films, taste: FloatArray, rng: np.random.
         quality=films.quality,
         popularity=-config.popularity_bias * np.log(rank),
         trend=2.0 * config.drift * rng.normal(size=items),
-        user_mean=np.clip(2.8 + 0.4 * rng.normal(size=config.users), 2, 4.5),
+        user_mean=np.clip(1.9 + 0.4 * rng.normal(size=config.users), 1, 4),
         born=np.where(late, rng.uniform(0.05, 0.9, size=items), 0.0),
         successor=_successors(items, rng),
         successor_weight=np.array([0.7, 0.2, 0.1]),
