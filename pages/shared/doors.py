@@ -36,7 +36,7 @@ def show() -> None:
 def _door(title: str, why: str) -> "st.delta_generator.DeltaGenerator":
     box = st.container(border=True, height="stretch", vertical_alignment="distribute")
     with box.container():
-        st.markdown(f"#### {title}")
+        st.markdown(f"### {title}")
         st.markdown(why)
     return box
 

@@ -25,7 +25,7 @@ def recent() -> None:
     """Show the latest experiments; while one is live, twice in five seconds from the files of the runs."""
     cards = services.run_cards()
     if not cards:
-        st.markdown(_("None yet. The middle door makes the first one in a few seconds."))
+        st.markdown(_("None yet. *See a comparison now* makes the first one in a few seconds."))
         return
     live = any(card.is_live for card in cards)
     st.fragment(_list, run_every=2.5 if live else None)(live)

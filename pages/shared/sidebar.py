@@ -19,7 +19,8 @@ def _current_data() -> None:
     with st.container(border=True, key="sidebar_data"):
         if card is None:
             st.markdown("**" + _("No data set chosen") + "**")
-            st.page_link("pages/data.py", label=_("Choose one"), icon=":material/arrow_forward:")
+            if frame.has_page("data"):
+                st.page_link("pages/data.py", label=_("Choose one"), icon=":material/arrow_forward:")
             return
         st.markdown(f"**{safe(card.name)}**")
         st.markdown(

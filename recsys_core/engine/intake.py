@@ -1,8 +1,9 @@
-"""Taking data in beside the web server: files wait in a folder of their own, and a process converts them.
+"""Taking data in beside the web server: files wait in a folder of their own, and a process fetches or converts them.
 
     intake/<id>/files/           what was uploaded or downloaded
+               unpacked/         what came out of archives
                draft.json        where the files are, what the person changed about the guesses, the rules, the name
-               status.json       state of the process that stores them: RUNNING, DONE, FAILED, CANCELLED
+               status.json       the process at work (download or store): RUNNING, DONE, FAILED, CANCELLED
                progress.jsonl    its progress
                cancel            an empty file: somebody wants it to stop
 
@@ -17,10 +18,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Literal, Self
 from uuid import uuid4
 
 from recsys_core.contracts import RunContext
@@ -31,7 +32,6 @@ from recsys_core.experiments.progress import ProgressWriter, read_last_line
 
 if TYPE_CHECKING:
     from recsys_core.data.guessing import TableGuess
-    from recsys_core.data.report import IngestReport
     from recsys_core.data.rules import IngestRules
 
 KEPT_SECONDS = 86_400.0
@@ -39,6 +39,9 @@ KEPT_SECONDS = 86_400.0
 START_SECONDS = 20.0
 """A process that has not said a word after so long counts as ended."""
 COPY_BYTES = 1 << 20
+LISTED_FILES = 500
+"""Files on the server that a page offers."""
+Work = Literal["download", "store"]
 _ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -51,23 +54,22 @@ class Draft:
         paths: The files, in the order in which they came.
         changes: For each table by its number, what differs from the guess; see `TableGuess.with_changes`.
         rules: Fields of `IngestRules` that differ from the defaults.
-        left_out: Numbers of tables that are not taken in.
-        catalogue: Key of the public data set that is downloaded first, if any.
+        catalogue: Key of the public data set that the files are, if they are one.
     """
 
     name: str = ""
     paths: tuple[str, ...] = ()
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     rules: dict[str, Any] = field(default_factory=dict)
-    left_out: tuple[int, ...] = ()
     catalogue: str = ""
 
 
 @dataclass(frozen=True)
 class IntakeStatus:
-    """How the process that stores the data stands; WAITING before it was started."""
+    """How the process at work (download or store) stands; WAITING if there is none."""
 
     state: str
+    work: str = ""
     stage: str = ""
     step: int = 0
     total: int | None = None
@@ -145,7 +147,7 @@ class Intake:
             StoreError: It is not there any more.
         """
         values = read_json(self.folder / "draft.json")
-        return Draft(**values | {"paths": tuple(values["paths"]), "left_out": tuple(values["left_out"])})
+        return Draft(**values | {"paths": tuple(values["paths"])})
 
     def save(self, draft: Draft) -> None:
         """Keep what was decided.
@@ -155,18 +157,18 @@ class Intake:
         """
         write_json(self.folder / "draft.json", asdict(draft))
 
-    def start(self) -> None:
-        """Start the process that downloads (if the draft says so) and stores; it outlives the web server.
+    def start(self, work: Work) -> None:
+        """Start the process that downloads or stores; it outlives the web server.
 
         Raises:
             StoreError: The disk refused.
         """
         for name in ("cancel", "progress.jsonl"):
             (self.folder / name).unlink(missing_ok=True)
-        write_json(self.folder / "status.json", {"state": "RUNNING", "since": time.time()})
+        write_json(self.folder / "status.json", {"state": "RUNNING", "work": work, "since": time.time()})
         with disk_errors_in_words(self.folder), (self.folder / "log.txt").open("ab") as log:
             subprocess.Popen(
-                [sys.executable, "-m", "recsys_core.engine.intake", str(self.root), self.id],
+                [sys.executable, "-m", "recsys_core.engine.intake", str(self.root), self.id, work],
                 cwd=Path(__file__).resolve().parents[2],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -181,6 +183,7 @@ class Intake:
             line = read_last_line(self.folder / "progress.jsonl") or {}
             status = IntakeStatus(
                 state=stored["state"],
+                work=stored.get("work", ""),
                 stage=line.get("stage", ""),
                 step=line.get("step", 0),
                 total=line.get("total"),
@@ -188,8 +191,8 @@ class Intake:
                 fingerprint=stored.get("fingerprint", ""),
             )
             if status.is_live and _is_lost(stored):
-                reason = "The process that stored the data stopped without a word; nothing was stored. Try again."
-                return IntakeStatus("FAILED", reason=reason)
+                reason = "The process at work on these files stopped without a word; nothing was stored. Try again."
+                return IntakeStatus("FAILED", status.work, reason=reason)
             return status
         return IntakeStatus("WAITING")
 
@@ -206,13 +209,14 @@ class Intake:
         """Remove the folder with the uploaded files."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def run(self) -> None:
-        """Download and store, and write down how it ended; the body of the process."""
-        write_json(self.folder / "status.json", {"state": "RUNNING", "process": own_mark().to_json()})
+    def run(self, work: Work) -> None:
+        """Download or store, and write down how it ended; the body of the process."""
+        begun = {"work": work, "process": own_mark().to_json()}
+        write_json(self.folder / "status.json", begun | {"state": "RUNNING"})
         progress = ProgressWriter(self.folder / "progress.jsonl")
         ctx = RunContext(report=progress, stop_requested=(self.folder / "cancel").exists)
         try:
-            fingerprint = self._store(ctx)
+            fingerprint = self._store(ctx) if work == "store" else self._download(ctx)
         except Cancelled:
             ending = {"state": "CANCELLED", "reason": "Stopped on request; nothing was stored."}
         except RecscopeError as error:
@@ -221,83 +225,89 @@ class Intake:
             ending = {"state": "FAILED", "reason": "The machine has not enough memory for these files."}
         else:
             ending = {"state": "DONE", "fingerprint": fingerprint}
-        write_json(self.folder / "status.json", ending)
+        write_json(self.folder / "status.json", begun | ending)
+
+    def guesses(self) -> "list[TableGuess]":
+        """Return how each file is to be read, before the person changes anything; archives are unpacked here.
+
+        Raises:
+            DataError: A file that cannot be read as a table.
+        """
+        from recsys_core.data.ingest import inspect_files
+
+        draft = self.draft()
+        tables = inspect_files([Path(path) for path in draft.paths], folder=self.folder / "unpacked")
+        return _hinted(tables, draft.catalogue) if draft.catalogue else tables
 
     def _store(self, ctx: RunContext) -> str:
         from recsys_core.data.ingest import ingest
         from recsys_core.data.workspace import Workspace
 
         draft = self.draft()
-        if draft.catalogue:
-            draft = self._downloaded(draft, ctx)
-        guesses = guesses_of(draft)
-        dataset, _ = ingest(guesses, rules_of(draft), Workspace(self.root), draft.name, ctx)
-        return dataset.fingerprint
+        tables = changed(self.guesses(), draft)
+        return ingest(tables, rules_of(draft, tables), Workspace(self.root), draft.name, ctx)[0].fingerprint
 
-    def _downloaded(self, draft: Draft, ctx: RunContext) -> Draft:
-        from recsys_core.data.catalogue import catalogue
+    def _download(self, ctx: RunContext) -> str:
+        from recsys_core.data.catalogue import catalogue_entry
         from recsys_core.data.download import download
 
-        path = download(catalogue()[draft.catalogue], self.folder / "files", ctx)
-        return Draft(name=draft.name, paths=(str(path),), rules=draft.rules)
+        draft = self.draft()
+        path = download(catalogue_entry(draft.catalogue), self.folder / "files", ctx)
+        self.save(replace(draft, paths=(str(path),)))
+        return ""
 
 
-def guesses_of(draft: Draft) -> "list[TableGuess]":
-    """Return the tables of a draft as the person changed them.
+def changed(tables: "Sequence[TableGuess]", draft: Draft) -> "list[TableGuess]":
+    """Return the guesses with what the person changed.
 
     Raises:
-        DataError: A file that cannot be read as a table.
+        DataError: A change that does not fit the file.
     """
-    from recsys_core.data.ingest import inspect_files
-
-    tables = inspect_files([Path(path) for path in draft.paths])
-    return changed(tables, draft)
-
-
-def changed(tables: "list[TableGuess]", draft: Draft) -> "list[TableGuess]":
-    """Return the guesses with the draft's changes, without the tables that are left out."""
     return [
-        table.with_changes(**draft.changes.get(str(number), {}))
+        table.with_changes(**draft.changes[str(number)]) if str(number) in draft.changes else table
         for number, table in enumerate(tables)
-        if number not in draft.left_out
     ]
 
 
-def rules_of(draft: Draft) -> "IngestRules":
-    """Return the rules of a draft, the defaults where nothing was changed."""
+def rules_of(draft: Draft, tables: "Sequence[TableGuess]") -> "IngestRules":
+    """Return the rules of a draft: those that suit the files where nothing was changed.
+
+    Raises:
+        ConfigError: A value outside its bounds.
+    """
+    from recsys_core.data.ingest import suggest_rules
     from recsys_core.data.rules import IngestRules
 
-    return IngestRules(**draft.rules)
+    return IngestRules.parse(suggest_rules(tables).model_dump() | draft.rules)
 
 
-def check_draft(draft: Draft) -> "IngestReport":
-    """Return what would be accepted and rejected, without storing anything.
+def _hinted(tables: "Sequence[TableGuess]", key: str) -> "list[TableGuess]":
+    """Return the guesses as the catalogue says that the files of a public data set are to be read."""
+    from recsys_core.data.catalogue import catalogue_entry
 
-    Raises:
-        DataError: A file that cannot be taken as it is.
-    """
-    from recsys_core.data.ingest import check
+    hints = {hint.file.rsplit("/", 1)[-1]: hint for hint in catalogue_entry(key).tables}
+    read = []
+    for table in tables:
+        hint = hints.get(table.name.rsplit("/", 1)[-1])
+        if hint is None:
+            read.append(table.with_changes(table="ignored"))
+            continue
+        how = {"separator": hint.separator, "header": hint.header, "encoding": hint.encoding}
+        roles = {**dict.fromkeys(table.roles), **hint.columns} if table.table == hint.table else hint.columns
+        read.append(table.with_changes(**how).with_changes(table=hint.table).with_changes(roles=roles))
+    return read
 
-    return check(guesses_of(draft), rules_of(draft))
 
+def server_files() -> list[str]:
+    """Return the files below the folder that the operator opened, relative to it; none if there is no such folder."""
+    from recsys_core.data.server_path import data_root
 
-def server_files(root: Path) -> list[Path]:
-    """Return the files below a folder that the operator opened, without those that a link leads out of it."""
-    base = root.resolve()
-    return sorted(path for path in _walk(base) if path.resolve().is_relative_to(base))
-
-
-def allowed(path: str, root: Path) -> Path:
-    """Return the path of a file that lies below `root`.
-
-    Raises:
-        StoreError: It lies elsewhere, or is no file.
-    """
-    base = root.resolve()
-    found = (base / path).resolve()
-    if not found.is_relative_to(base) or not found.is_file():
-        raise StoreError("That file is not in the folder that the operator has opened; choose one from the list.")
-    return found
+    base = data_root()
+    if base is None or not base.is_dir():
+        return []
+    found = (Path(folder, name) for folder, _, names in os.walk(base) for name in names if not name.startswith("."))
+    inside = [path for path in found if path.resolve().is_relative_to(base)]
+    return sorted(str(path.relative_to(base)) for path in inside)[:LISTED_FILES]
 
 
 def remove_left_over(root: Path) -> None:
@@ -310,11 +320,6 @@ def remove_left_over(root: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _walk(base: Path) -> Iterator[Path]:
-    for folder, _, names in os.walk(base):
-        yield from (Path(folder, name) for name in names if not name.startswith("."))
-
-
 def _is_lost(stored: dict[str, Any]) -> bool:
     if stored.get("process"):
         return ProcessMark(**stored["process"]).is_gone
@@ -322,4 +327,4 @@ def _is_lost(stored: dict[str, Any]) -> bool:
 
 
 if __name__ == "__main__":
-    Intake(Path(sys.argv[1]), sys.argv[2]).run()
+    Intake(Path(sys.argv[1]), sys.argv[2]).run("store" if sys.argv[3] == "store" else "download")
