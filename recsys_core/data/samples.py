@@ -1,29 +1,27 @@
 """The ready-made worlds that come with the product, and how they are written and read.
 
-A sample is a folder: `meta.json`, `interactions.parquet`, `users.parquet`, `items.parquet`, `social.parquet` where
-there are friends, and `truth.npz` with what is true in it.
+A sample is a folder like that of any stored data set, with `truth.npz` beside it: what is true in it.
 """
 
 import hashlib
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from recsys_core.columns import EVENT, INTERACTIONS, ITEM_ID, ITEMS, RATING, SOCIAL, TIMESTAMP, USER_ID, USERS
-from recsys_core.contracts import RatingScale
+from recsys_core.columns import INTERACTIONS, ITEM_ID, ITEMS, USER_ID, USERS
 from recsys_core.data.dataset import Dataset
-from recsys_core.data.vocabulary import Vocabulary
+from recsys_core.data.folder import Meta, open_folder, write_social, write_vocabulary
 from recsys_core.data.world_config import WorldConfig
 from recsys_core.data.world_truth import WorldTruth
 from recsys_core.data.worlds import World
-from recsys_core.errors import ConfigError, DataError
+from recsys_core.errors import ConfigError
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "samples"
-META, TRUTH = "meta.json", "truth.npz"
+TRUTH = "truth.npz"
+MADE = "2026-01-01T00:00:00+00:00"
+"""When all samples say that they were made: the same laws and seed give the same files."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +87,9 @@ def load_sample(key: str) -> Dataset:
 
     Raises:
         ConfigError: There is no such sample.
-        DataError: Its folder is missing or not whole.
+        StoreError: Its folder is missing or not whole; `make samples` makes it again.
     """
-    return read_world(sample_folder(key))
+    return open_folder(sample_folder(key))
 
 
 def sample_truth(key: str) -> WorldTruth:
@@ -116,80 +114,28 @@ def sample_folder(key: str) -> Path:
 
 
 def write_world(world: World, folder: Path) -> None:
-    """Write a world into a folder, in the layout of the samples."""
+    """Write a world into a folder: a stored data set like any other, with `truth.npz` beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     data = world.dataset
-    tables = {
-        INTERACTIONS: data.interactions,
-        USERS: _with_ids(data.users, USER_ID, data.user_vocabulary),
-        ITEMS: _with_ids(data.items, ITEM_ID, data.item_vocabulary),
-        SOCIAL: data.social,
-    }
-    for name, table in tables.items():
-        if table is not None:
-            table.to_parquet(folder / f"{name}.parquet", compression="zstd", index=False)
+    data.interactions.to_parquet(folder / f"{INTERACTIONS}.parquet", compression="zstd", index=False)
+    write_vocabulary(folder, USERS, USER_ID, list(data.user_vocabulary.ids), data.users)
+    write_vocabulary(folder, ITEMS, ITEM_ID, list(data.item_vocabulary.ids), data.items)
+    write_social(folder, data.social)
     world.truth.save(folder / TRUTH)
-    (folder / META).write_text(json.dumps(_meta(data), indent=2) + "\n", encoding="utf-8")
-
-
-def read_world(folder: Path) -> Dataset:
-    """Return the data set in a folder that `write_world` made.
-
-    Raises:
-        DataError: The folder is missing or not whole.
-    """
-    try:
-        meta = json.loads((folder / META).read_text(encoding="utf-8"))
-        users, items = (
-            pd.read_parquet(folder / f"{table}.parquet", columns=[column])[column]
-            for table, column in ((USERS, USER_ID), (ITEMS, ITEM_ID))
-        )
-        scale = meta["rating_scale"]
-        return Dataset(
-            name=meta["name"],
-            fingerprint=meta["fingerprint"],
-            user_vocabulary=Vocabulary(users),
-            item_vocabulary=Vocabulary(items),
-            load_interactions=_reader(folder, INTERACTIONS),
-            rating_scale=RatingScale(*scale) if scale else None,
-            load_users=_reader(folder, USERS, USER_ID),
-            load_items=_reader(folder, ITEMS, ITEM_ID),
-            load_social=_reader(folder, SOCIAL) if meta["has_social"] else None,
-            columns=frozenset(meta["columns"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"The sample in '{folder.name}' is missing or not whole; run 'make samples'.") from error
-
-
-def _reader(folder: Path, table: str, identifier: str = "") -> Callable[[], pd.DataFrame]:
-    def read() -> pd.DataFrame:
-        frame = pd.read_parquet(folder / f"{table}.parquet")
-        return frame.drop(columns=identifier) if identifier else frame
-
-    return read
-
-
-def _with_ids(table: pd.DataFrame | None, column: str, vocabulary: Vocabulary) -> pd.DataFrame:
-    frame = pd.DataFrame({column: list(vocabulary.ids)})
-    return frame if table is None else pd.concat([frame, table.reset_index(drop=True)], axis=1)
-
-
-def _meta(data: Dataset) -> dict[str, object]:
-    return {
-        "name": data.name,
-        "fingerprint": _fingerprint(data),
-        "n_users": data.n_users,
-        "n_items": data.n_items,
-        "n_interactions": data.n_interactions,
-        "rating_scale": [data.rating_scale.low, data.rating_scale.high] if data.rating_scale else None,
-        "columns": sorted(data.columns),
-        "has_ratings": RATING in data.columns,
-        "has_timestamps": TIMESTAMP in data.columns,
-        "has_events": EVENT in data.columns,
-        "has_users": data.users is not None,
-        "has_items": data.items is not None,
-        "has_social": data.social is not None,
-    }
+    meta = Meta(
+        name=data.name,
+        fingerprint=_fingerprint(data),
+        created=MADE,
+        n_users=data.n_users,
+        n_items=data.n_items,
+        n_interactions=data.n_interactions,
+        columns=tuple(data.interactions.columns),
+        rating_scale=data.rating_scale,
+        has_users=data.users is not None,
+        has_items=data.items is not None,
+        has_social=data.social is not None,
+    )
+    meta.write(folder)
 
 
 def _fingerprint(data: Dataset) -> str:

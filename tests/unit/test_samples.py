@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from pandas.testing import assert_frame_equal
 
 from data.samples.make import make
-from recsys_core.data.samples import FOLDER, META, SAMPLES, TRUTH, load_sample, read_world, sample_folder, sample_truth
+from recsys_core.data.folder import META, open_folder
+from recsys_core.data.samples import FOLDER, SAMPLES, TRUTH, load_sample, sample_folder, sample_truth
 from recsys_core.data.splits import Split, SplitSpec, make_splits
-from recsys_core.errors import ConfigError, DataError
+from recsys_core.data.workspace import Workspace
+from recsys_core.errors import ConfigError, StoreError
 
 
 def ndcg(scores: NDArray[np.float64], split: Split, k: int = 10) -> float:
@@ -51,7 +53,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("key", SAMPLES)
 def test_the_stored_sample_is_what_the_script_makes(key: str, made: Path) -> None:
-    stored, again = load_sample(key), read_world(made / key)
+    stored, again = load_sample(key), open_folder(made / key)
     assert (FOLDER / key / META).read_text() == (made / key / META).read_text()
     for table in ("interactions", "users", "items", "social"):
         if getattr(stored, table) is None:
@@ -121,11 +123,17 @@ def test_in_ordered_the_film_before_tells_the_next_and_taste_does_not() -> None:
     assert ndcg(item_cosine(seen), split) < 0.15
 
 
-def test_an_unknown_or_broken_sample_is_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_a_sample_goes_into_the_workspace_like_any_data_set(tmp_path: Path) -> None:
+    sample = load_sample("tiny")
+    stored = Workspace(tmp_path).store(sample)
+    assert stored.fingerprint == sample.fingerprint
+    for table in ("interactions", "users", "items", "social"):
+        assert_frame_equal(getattr(stored, table), getattr(sample, table))
+
+
+def test_an_unknown_or_broken_sample_is_refused_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="Known: tiny, small, ordered"):
         sample_folder("../workspace")
-    with pytest.raises(DataError, match="missing or not whole"):
-        read_world(tmp_path)
-    (tmp_path / META).write_text("{}")
-    with pytest.raises(DataError, match="missing or not whole"):
-        read_world(tmp_path)
+    monkeypatch.setattr("recsys_core.data.samples.FOLDER", tmp_path)
+    with pytest.raises(StoreError, match="'tiny' cannot be read"):
+        load_sample("tiny")
