@@ -1,6 +1,8 @@
 """Archives, opened member by member within limits; nothing is written outside the folder given."""
 
 import gzip
+import hashlib
+import json
 import shutil
 import tempfile
 import weakref
@@ -14,9 +16,33 @@ from recsys_core.data.limits import DEFAULT_LIMITS, MIB, Limits
 from recsys_core.errors import DataError
 
 _BLOCK = 1 << 20
+_DONE = "members.json"
 _UNPACKED = (".gz", ".zip")
 _TABLES = frozenset(
-    [".csv", ".tsv", ".txt", ".dat", ".data", ".item", ".user", ".base", ".test", ".parquet", ".pq", ".jsonl", ".ndjson", ".json", ".xlsx", ".xls", ".xlsb", ".ods", ".inter", ".tab", ".psv", ".gz"]
+    [
+        ".csv",
+        ".tsv",
+        ".txt",
+        ".dat",
+        ".data",
+        ".item",
+        ".user",
+        ".base",
+        ".test",
+        ".parquet",
+        ".pq",
+        ".jsonl",
+        ".ndjson",
+        ".json",
+        ".xlsx",
+        ".xls",
+        ".xlsb",
+        ".ods",
+        ".inter",
+        ".tab",
+        ".psv",
+        ".gz",
+    ]
 )
 _PROSE = ("readme", "license", "licence", "copying", "changelog")
 
@@ -69,11 +95,25 @@ def unpack(path: Path, *, folder: Path | None = None, limits: Limits = DEFAULT_L
     )
     if not packed:
         return [Member(path, path.name)]
-    keeper = None if folder is not None else TemporaryFolder()
-    target = folder if keeper is None else keeper.path
-    if start.startswith(b"\x1f\x8b"):
-        return [_gunzip(path, path.name, target, limits, keeper)]
-    return _unzip(path, target, limits, keeper)
+    keeper = TemporaryFolder() if folder is None else None
+    target = keeper.path if keeper is not None else _folder_of(path, Path(folder or "."))
+    if (target / _DONE).exists():
+        return [Member(target / file, name) for file, name in json.loads((target / _DONE).read_text(encoding="utf-8"))]
+    gzipped = start.startswith(b"\x1f\x8b")
+    found = [_gunzip(path, path.name, target, limits, keeper)] if gzipped else _unzip(path, target, limits, keeper)
+    (target / _DONE).write_text(json.dumps([(member.path.name, member.name) for member in found]), encoding="utf-8")
+    return found
+
+
+def _folder_of(path: Path, folder: Path) -> Path:
+    """Return the folder for the members of an archive, named by what the archive is: asked again, nothing is unpacked twice."""
+    facts = path.stat()
+    name = hashlib.sha256(f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode()).hexdigest()[:16]
+    target = folder / name
+    if target.exists() and not (target / _DONE).exists():
+        shutil.rmtree(target)
+    target.mkdir(parents=True, exist_ok=True)
+    return target
 
 
 def _is_workbook(path: Path) -> bool:
@@ -152,9 +192,9 @@ def _is_table(name: str) -> bool:
 def _place(folder: Path, name: str) -> Path:
     """Return a path of our own making in the folder: a number, and of the name only what is harmless."""
     number = sum(1 for _ in folder.iterdir())
-    harmless = "".join(letter if (letter.isalnum() and letter.isascii()) or letter in "._-" else "_" for letter in name)[
-        -80:
-    ]
+    harmless = "".join(
+        letter if (letter.isalnum() and letter.isascii()) or letter in "._-" else "_" for letter in name
+    )[-80:]
     return folder / f"{number:04d}_{harmless.lstrip('.')}"
 
 

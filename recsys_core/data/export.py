@@ -57,7 +57,7 @@ def _queries(folder: Path) -> dict[str, str]:
             columns.append(f"nullif({name}, {NO_TIMESTAMP}) AS {name}" if name == TIMESTAMP else name)
     queries = {
         INTERACTIONS: f"SELECT {', '.join(columns)} FROM read_parquet({file_literal(interactions)}, file_row_number=true) x "
-        f"JOIN {users} u ON u.position = x.{USER} JOIN {items} i ON i.position = x.{ITEM} ORDER BY file_row_number"
+        f"JOIN {users} u ON u.position = x.{USER} JOIN {items} i ON i.position = x.{ITEM} ORDER BY x.file_row_number"
     }
     for table in (USERS, ITEMS, "rejected"):
         if (folder / f"{table}.parquet").exists():

@@ -20,6 +20,21 @@ META = "meta.json"
 FORMAT = 1
 
 
+@dataclass(frozen=True, eq=False)
+class StoredDataset(Dataset):
+    """A data set that lies in a folder, so that summaries can be asked of its Parquet files.
+
+    Args:
+        folder: Where it lies.
+    """
+
+    folder: Path = Path()
+
+    def items_have(self, attribute: str) -> bool:
+        """Return whether anything is known of items under this name."""
+        return self.load_items is not None and attribute in pq.read_schema(self.folder / f"{ITEMS}.parquet").names
+
+
 @dataclass(frozen=True)
 class Meta:
     """What is known of a data set without opening its tables."""
@@ -81,7 +96,7 @@ def write_social(folder: Path, social: pd.DataFrame | None) -> None:
         pq.write_table(pa.Table.from_pandas(social, preserve_index=False), folder / f"{SOCIAL}.parquet")
 
 
-def open_folder(folder: Path) -> Dataset:
+def open_folder(folder: Path) -> StoredDataset:
     """Return the data set in a folder; its tables are read when they are asked for.
 
     Raises:
@@ -102,7 +117,8 @@ def open_folder(folder: Path) -> Dataset:
         except (OSError, pa.ArrowInvalid) as error:
             raise StoreError(f"The table '{table}' of data set '{meta.name}' cannot be read: {error}.") from error
 
-    return Dataset(
+    return StoredDataset(
+        folder=folder,
         name=meta.name,
         fingerprint=meta.fingerprint,
         user_vocabulary=vocabulary(USERS, USER_ID),

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -428,11 +428,21 @@ def _left_aside(path: Path, name: str) -> TableGuess:
 
 def _in_memory(dataset: Dataset) -> Dataset:
     """Return the data set with its tables loaded, so that its files may go."""
-    frames = {name: getattr(dataset, name) for name in (INTERACTIONS, USERS, ITEMS, SOCIAL)}
-    return replace(
-        dataset,
-        load_interactions=lambda: frames[INTERACTIONS],
-        load_users=None if frames[USERS] is None else lambda: frames[USERS],
-        load_items=None if frames[ITEMS] is None else lambda: frames[ITEMS],
-        load_social=None if frames[SOCIAL] is None else lambda: frames[SOCIAL],
+    tables = {name: getattr(dataset, name) for name in (USERS, ITEMS, SOCIAL)}
+    interactions = dataset.interactions
+
+    def loader(name: str) -> Callable[[], pd.DataFrame] | None:
+        return None if tables[name] is None else lambda: tables[name]
+
+    return Dataset(
+        name=dataset.name,
+        fingerprint=dataset.fingerprint,
+        user_vocabulary=dataset.user_vocabulary,
+        item_vocabulary=dataset.item_vocabulary,
+        load_interactions=lambda: interactions,
+        rating_scale=dataset.rating_scale,
+        load_users=loader(USERS),
+        load_items=loader(ITEMS),
+        load_social=loader(SOCIAL),
+        columns=dataset.columns,
     )

@@ -1,0 +1,384 @@
+"""What pages show of a data set: small tables computed by SQL over its Parquet files. Interactions are never loaded whole."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import (
+    EVENT,
+    INTERACTIONS,
+    ITEM,
+    ITEM_ID,
+    ITEMS,
+    RATING,
+    SOCIAL,
+    TIMESTAMP,
+    TITLE,
+    USER,
+    USER_ID,
+    USERS,
+    WEIGHT,
+)
+from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
+from recsys_core.data.folder import StoredDataset, open_folder
+from recsys_core.data.sql import connect, file_literal
+
+HEAD_HOLDS = 0.8
+"""The head is the smallest set of most popular items that holds this share of all interactions."""
+_UNITS = (
+    ("day", 86_400_000.0),
+    ("week", 7 * 86_400_000.0),
+    ("month", 30.4 * 86_400_000.0),
+    ("year", 365.25 * 86_400_000.0),
+)
+_MOST_BARS = 120
+
+Stored = Dataset | Path
+"""A data set, or the folder it is stored in."""
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """The numbers of the data card.
+
+    Args:
+        users: Users, with or without interactions.
+        items: Items, likewise.
+        interactions: Interactions.
+        density: Share (0..1) of the pairs of user and item in which something is known.
+        active_users: Users with at least one interaction.
+        active_items: Items with at least one.
+        median_per_user: Interactions of the user in the middle, among those who have any.
+        most_per_user: Interactions of the busiest user.
+        single_users: Users with exactly one interaction.
+        median_per_item: Interactions of the item in the middle, among those that have any.
+        head_items: Number of items in the head.
+        head_share: Share of active items that are in the head.
+        head_holds: Share of interactions that the head holds.
+        gini: Gini coefficient of interactions over active items: 0 all alike, 1 all on one.
+        rating_mean: Mean rating, None without ratings.
+        first: Earliest time in Unix milliseconds, None without times.
+        last: Latest time.
+        tied: Interactions that share user and time with another one.
+        links: Social links.
+        events: Number of interactions of each kind of event; empty without kinds.
+    """
+
+    users: int
+    items: int
+    interactions: int
+    density: float
+    active_users: int
+    active_items: int
+    median_per_user: float
+    most_per_user: int
+    single_users: int
+    median_per_item: float
+    head_items: int
+    head_share: float
+    head_holds: float
+    gini: float
+    rating_mean: float | None
+    first: int | None
+    last: int | None
+    tied: int
+    links: int
+    events: dict[str, int]
+
+
+def summary(data: Stored) -> DataSummary:
+    """Return the numbers of the data card."""
+    with _tables(data) as (connection, dataset):
+        of_users = _counts(connection, USER)["n"].to_numpy()
+        of_items = np.sort(_counts(connection, ITEM)["n"].to_numpy())[::-1]
+        pairs, total = connection.execute(
+            f"SELECT (SELECT count(*) FROM (SELECT DISTINCT {USER}, {ITEM} FROM {INTERACTIONS})), count(*) FROM {INTERACTIONS}"
+        ).fetchall()[0]
+        first, last, tied = _times(connection) if dataset.has_timestamps else (None, None, 0)
+        head = head_size(of_items)
+        return DataSummary(
+            users=dataset.n_users,
+            items=dataset.n_items,
+            interactions=total,
+            density=pairs / max(1, dataset.n_users * dataset.n_items),
+            active_users=len(of_users),
+            active_items=len(of_items),
+            median_per_user=float(np.median(of_users)) if total else 0.0,
+            most_per_user=int(of_users.max()) if total else 0,
+            single_users=int((of_users == 1).sum()),
+            median_per_item=float(np.median(of_items)) if total else 0.0,
+            head_items=head,
+            head_share=head / max(1, len(of_items)),
+            head_holds=float(of_items[:head].sum() / max(1, total)),
+            gini=gini(of_items),
+            rating_mean=_one(connection, f"SELECT avg({RATING}) FROM {INTERACTIONS} WHERE NOT isnan({RATING})")
+            if dataset.has_ratings
+            else None,
+            first=first,
+            last=last,
+            tied=tied,
+            links=int(_one(connection, f"SELECT count(*) FROM {SOCIAL}")) if dataset.load_social else 0,
+            events=_events(connection) if dataset.has_events else {},
+        )
+
+
+def head_size(descending: np.ndarray) -> int:
+    """Return how many items are in the head, from their counts (I,), the most popular first."""
+    before = np.cumsum(descending) - descending
+    return int((before < HEAD_HOLDS * descending.sum()).sum())
+
+
+def gini(counts: np.ndarray) -> float:
+    """Return the Gini coefficient of counts (N,): 0 if all are equal, towards 1 if one has everything; NaN without any."""
+    if not len(counts) or counts.sum() == 0:
+        return float("nan")
+    ordered = np.sort(counts).astype(np.float64)
+    ranks = np.arange(1, len(ordered) + 1)
+    return float((2 * ranks - len(ordered) - 1) @ ordered / (len(ordered) * ordered.sum()))
+
+
+def popularity_curve(data: Stored, points: int = 200) -> pd.DataFrame:
+    """Return the Lorenz curve: `items` and `interactions`, running shares (0..1) from (0, 0) to (1, 1), the most popular first."""
+    with _tables(data) as (connection, _):
+        counts = np.sort(_counts(connection, ITEM)["n"].to_numpy())[::-1]
+    if not len(counts):
+        return pd.DataFrame({"items": [0.0, 1.0], "interactions": [0.0, 1.0]})
+    running = np.concatenate([[0.0], np.cumsum(counts) / counts.sum()])
+    places = np.unique(np.linspace(0, len(counts), min(points, len(counts)) + 1).round().astype(int))
+    return pd.DataFrame({"items": places / len(counts), "interactions": running[places]})
+
+
+def activity(data: Stored) -> pd.DataFrame:
+    """Return how many users have how many interactions: `low` and `high` (both included), doubling, and `users`."""
+    with _tables(data) as (connection, _):
+        counts = _counts(connection, USER)["n"].to_numpy()
+    if not len(counts):
+        return pd.DataFrame({"low": [], "high": [], "users": []})
+    edges = 2 ** np.arange(int(np.log2(counts.max())) + 2)
+    found, _ = np.histogram(counts, bins=edges)
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:] - 1, "users": found})
+
+
+def rating_histogram(data: Stored, bars: int = 40) -> pd.DataFrame:
+    """Return how often each rating was given: `rating` and `interactions`; in `bars` steps where there are more values."""
+    with _tables(data) as (connection, dataset):
+        if not dataset.has_ratings:
+            return pd.DataFrame({"rating": [], "interactions": []})
+        given = f"FROM {INTERACTIONS} WHERE NOT isnan({RATING})"
+        low, high, values = connection.execute(
+            f"SELECT min({RATING}), max({RATING}), count(DISTINCT {RATING}) {given}"
+        ).fetchall()[0]
+        rating = RATING
+        if values > bars:
+            width = (high - low) / bars
+            rating = f"least(floor(({RATING} - {low}) / {width}), {bars - 1}) * {width} + {low} + {width / 2}"
+        query = f"SELECT ({rating})::DOUBLE AS rating, count(*) AS interactions {given} GROUP BY 1 ORDER BY 1"
+        return connection.execute(query).df()
+
+
+def over_time(data: Stored) -> pd.DataFrame:
+    """Return interactions in time: `start` (UTC) and `interactions`; `attrs["unit"]` says day, week, month or year."""
+    with _tables(data) as (connection, dataset):
+        if not dataset.has_timestamps:
+            frame = pd.DataFrame({"start": pd.to_datetime([]), "interactions": []})
+            frame.attrs["unit"] = "day"
+            return frame
+        known = f"FROM {INTERACTIONS} WHERE {TIMESTAMP} <> {NO_TIMESTAMP}"
+        low, high = connection.execute(f"SELECT min({TIMESTAMP}), max({TIMESTAMP}) {known}").fetchall()[0]
+        span = (high or 0) - (low or 0)
+        unit = next((name for name, length in _UNITS if span / length <= _MOST_BARS), "year")
+        frame = connection.execute(
+            f"SELECT date_trunc('{unit}', make_timestamp({TIMESTAMP} * 1000)) AS start, count(*) AS interactions {known} GROUP BY 1 ORDER BY 1"
+        ).df()
+        frame.attrs["unit"] = unit
+        return frame
+
+
+def top_items(data: Stored, n: int = 20) -> pd.DataFrame:
+    """Return the most popular items: `item`, `item_id`, `title`, `interactions`."""
+    with _tables(data) as (connection, _):
+        return connection.execute(f"{_ITEMS_COUNTED} ORDER BY interactions DESC, item LIMIT {int(n)}").df()
+
+
+def co_occurrence(data: Stored, top: int = 20) -> pd.DataFrame:
+    """Return which of the most popular items the same people know.
+
+    Returns:
+        `first`, `second` (places in `top_items`), `together` (people who know both) and `lift` (how many times as many as
+        chance would give, among users who interacted); each pair in both orders, none with itself.
+    """
+    with _tables(data) as (connection, _):
+        people = max(1, int(_one(connection, f"SELECT count(DISTINCT {USER}) FROM {INTERACTIONS}")))
+        return connection.execute(
+            f"WITH best AS (SELECT item, row_number() OVER (ORDER BY interactions DESC, item) - 1 AS place "
+            f"FROM ({_ITEMS_COUNTED}) ORDER BY place LIMIT {int(top)}), "
+            f"known AS (SELECT DISTINCT {USER}, place FROM {INTERACTIONS} JOIN best USING (item)), "
+            f"size AS (SELECT place, count(*) AS n FROM known GROUP BY place) "
+            f"SELECT a.place AS first, b.place AS second, count(*) AS together, "
+            f"count(*) * {people}.0 / (any_value(x.n) * any_value(y.n)) AS lift "
+            f"FROM known a JOIN known b USING ({USER}) JOIN size x ON x.place = a.place JOIN size y ON y.place = b.place "
+            f"WHERE a.place <> b.place GROUP BY 1, 2 ORDER BY 1, 2"
+        ).df()
+
+
+def density_sample(data: Stored, users: int = 150, items: int = 150, seed: int = 42) -> pd.DataFrame:
+    """Return a piece of the matrix: `row` and `column` where something is known.
+
+    Rows are users drawn at random (by `seed`) among those who interacted, columns items at even steps through popularity.
+    `attrs["users"]` and `attrs["items"]` say how many of each there are.
+    """
+    with _tables(data) as (connection, _):
+        people = np.sort(_counts(connection, USER)[USER].to_numpy())
+        ranked = _counts(connection, ITEM).sort_values(["n", ITEM], ascending=[False, True])[ITEM].to_numpy()
+        drawn = np.sort(np.random.default_rng(seed).choice(people, min(users, len(people)), replace=False))
+        chosen = ranked[np.unique(np.linspace(0, max(0, len(ranked) - 1), min(items, len(ranked))).round().astype(int))]
+        connection.register("drawn", pd.DataFrame({USER: drawn, "row": np.arange(len(drawn))}))
+        connection.register("chosen", pd.DataFrame({ITEM: chosen, "column": np.arange(len(chosen))}))
+        frame = connection.execute(
+            f'SELECT DISTINCT "row", "column" FROM {INTERACTIONS} JOIN drawn USING ({USER}) JOIN chosen USING ({ITEM}) ORDER BY ALL'
+        ).df()
+    frame.attrs.update(users=len(drawn), items=len(chosen))
+    return frame
+
+
+def user_habits(data: Stored, most: int = 5000, seed: int = 42) -> pd.DataFrame:
+    """Return users by how much they did and how they rate: `user`, `user_id`, `interactions`, `value`, `value_name`, `unlike`.
+
+    `value` is a user's mean rating or, without ratings, the mean popularity (interactions) of their items. Unlike the rest is
+    who lies over 3.5 robust standard deviations (1.4826 times the median deviation from the median) off in either, activity
+    taken as a logarithm. All of those are returned, and of the others at most `most`, drawn by `seed`.
+    """
+    with _tables(data) as (connection, dataset):
+        if dataset.has_ratings:
+            value, name = f"avg(CASE WHEN isnan({RATING}) THEN NULL ELSE {RATING} END)", "Mean rating"
+            source = INTERACTIONS
+        else:
+            value, name = "avg(n)", "Mean popularity of their items"
+            source = (
+                f"{INTERACTIONS} JOIN (SELECT {ITEM}, count(*) AS n FROM {INTERACTIONS} GROUP BY {ITEM}) USING ({ITEM})"
+            )
+        frame = connection.execute(
+            f"SELECT {USER} AS user, any_value({USER_ID}) AS user_id, count(*) AS interactions, {value} AS value "
+            f"FROM {source} JOIN {USERS} ON position = {USER} GROUP BY {USER} ORDER BY {USER}"
+        ).df()
+    frame["value_name"] = name
+    frame["unlike"] = _far_off(np.log(frame["interactions"])) | (
+        _far_off(frame["value"]) & (frame["interactions"] >= 5)
+    )
+    rest = frame[~frame["unlike"]]
+    if len(rest) > most:
+        frame = pd.concat([frame[frame["unlike"]], rest.sample(most, random_state=seed)]).sort_values("user")
+    return frame.reset_index(drop=True)
+
+
+def item_search(data: Stored, text: str = "", limit: int = 50) -> pd.DataFrame:
+    """Return items whose title or identifier contains `text` (in any case), the most popular first: as `top_items`."""
+    with _tables(data) as (connection, _):
+        query = (
+            f"SELECT * FROM ({_ITEMS_COUNTED}) WHERE {_CONTAINS} ORDER BY interactions DESC, item LIMIT {int(limit)}"
+        )
+        return connection.execute(query.format(a="title", b="item_id"), {"text": text}).df()
+
+
+def user_search(data: Stored, text: str = "", limit: int = 50) -> pd.DataFrame:
+    """Return users whose identifier contains `text` (in any case), the busiest first: `user`, `user_id`, `interactions`."""
+    counted = (
+        f"SELECT position AS user, {USER_ID} AS user_id, coalesce(n, 0) AS interactions FROM {USERS} "
+        f"LEFT JOIN (SELECT {USER}, count(*) AS n FROM {INTERACTIONS} GROUP BY {USER}) counts ON counts.{USER} = position"
+    )
+    with _tables(data) as (connection, _):
+        query = f"SELECT * FROM ({counted}) WHERE {_CONTAINS} ORDER BY interactions DESC, user LIMIT {int(limit)}"
+        return connection.execute(query.format(a="user_id", b="user_id"), {"text": text}).df()
+
+
+def user_history(data: Stored, user: int, limit: int = 1000) -> pd.DataFrame:
+    """Return what a user (position) did, latest first: `item`, `item_id`, `title`, and `rating`, `timestamp`, `event`, `weight` where known."""
+    with _tables(data) as (connection, dataset):
+        extra = [name for name in (RATING, TIMESTAMP, EVENT, WEIGHT) if name in dataset.columns]
+        order = f"{TIMESTAMP} DESC, place DESC" if dataset.has_timestamps else "place DESC"
+        return connection.execute(
+            f"SELECT i.position AS item, {_names('i')}, {', '.join([f'x.{name}' for name in extra] or ['1 AS weight'])} "
+            f"FROM (SELECT *, row_number() OVER () AS place FROM {INTERACTIONS}) x JOIN {ITEMS} i ON i.position = x.{ITEM} "
+            f"WHERE x.{USER} = $user ORDER BY {order} LIMIT {int(limit)}",
+            {"user": int(user)},
+        ).df()
+
+
+_CONTAINS = "($text = '' OR contains(lower({a}), lower($text)) OR contains(lower({b}), lower($text)))"
+_ITEMS_COUNTED = (
+    f"SELECT position AS item, {ITEM_ID} AS item_id, coalesce(nullif(shown_title, ''), {ITEM_ID}) AS title, coalesce(n, 0) AS interactions "
+    f"FROM {ITEMS} LEFT JOIN (SELECT {ITEM}, count(*) AS n FROM {INTERACTIONS} GROUP BY {ITEM}) counts ON counts.{ITEM} = position"
+)
+
+
+def _names(alias: str) -> str:
+    return f"{alias}.{ITEM_ID}, coalesce(nullif({alias}.shown_title, ''), {alias}.{ITEM_ID}) AS title"
+
+
+@contextmanager
+def _tables(data: Stored) -> Iterator[tuple[duckdb.DuckDBPyConnection, Dataset]]:
+    """Give a connection in which the tables of a data set have their names; users and items have a column `position`."""
+    dataset = open_folder(data) if isinstance(data, Path) else data
+    with connect(threads=2) as connection:
+        if isinstance(dataset, StoredDataset):
+            folder = dataset.folder
+            for table in (INTERACTIONS, SOCIAL):
+                if (folder / f"{table}.parquet").exists():
+                    connection.execute(
+                        f"CREATE VIEW {table} AS SELECT * FROM read_parquet({file_literal(folder / f'{table}.parquet')})"
+                    )
+            for table, id_column in ((USERS, USER_ID), (ITEMS, ITEM_ID)):
+                file = f"read_parquet({file_literal(folder / f'{table}.parquet')}, file_row_number=true)"
+                title = f"{TITLE}::VARCHAR" if table == ITEMS and dataset.items_have(TITLE) else "NULL::VARCHAR"
+                connection.execute(
+                    f"CREATE VIEW {table} AS SELECT file_row_number AS position, {id_column}, {title} AS shown_title FROM {file}"
+                )
+        else:
+            _register(connection, dataset)
+        yield connection, dataset
+
+
+def _register(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
+    connection.register(INTERACTIONS, dataset.interactions)
+    if dataset.social is not None:
+        connection.register(SOCIAL, dataset.social)
+    users, items = list(dataset.user_vocabulary.ids), list(dataset.item_vocabulary.ids)
+    connection.register(USERS, pd.DataFrame({"position": np.arange(len(users)), USER_ID: users, "shown_title": ""}))
+    connection.register(
+        ITEMS, pd.DataFrame({"position": np.arange(len(items)), ITEM_ID: items, "shown_title": dataset.titles()})
+    )
+
+
+def _one(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    return connection.execute(query).fetchall()[0][0]
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, column: str) -> pd.DataFrame:
+    return connection.execute(f"SELECT {column}, count(*) AS n FROM {INTERACTIONS} GROUP BY {column}").df()
+
+
+def _times(connection: duckdb.DuckDBPyConnection) -> tuple[int | None, int | None, int]:
+    known = f"FROM {INTERACTIONS} WHERE {TIMESTAMP} <> {NO_TIMESTAMP}"
+    first, last = connection.execute(f"SELECT min({TIMESTAMP}), max({TIMESTAMP}) {known}").fetchall()[0]
+    tied = _one(
+        connection,
+        f"SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n {known} GROUP BY {USER}, {TIMESTAMP} HAVING n > 1)",
+    )
+    return first, last, int(tied)
+
+
+def _events(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    query = f"SELECT {EVENT}::VARCHAR, count(*) FROM {INTERACTIONS} GROUP BY 1 ORDER BY 2 DESC, 1"
+    return dict(connection.execute(query).fetchall())
+
+
+def _far_off(values: pd.Series) -> pd.Series:
+    middle = values.median()
+    spread = 1.4826 * (values - middle).abs().median()
+    return (values - middle).abs() > 3.5 * spread if spread > 0 else pd.Series(False, index=values.index)
