@@ -1,6 +1,7 @@
 """A download survives servers that break off, hang, lie and misbehave; everything here goes to the loopback only."""
 
 import hashlib
+import io
 import shutil
 import threading
 import time
@@ -16,6 +17,8 @@ import pytest
 from recsys_core.contracts import Progress, RunContext
 from recsys_core.data.catalogue import CatalogueEntry
 from recsys_core.data.download import DownloadLimits, download
+from recsys_core.data.fetch import fetch_dataset
+from recsys_core.data.workspace import Workspace
 from recsys_core.errors import Cancelled, DataError, StoreError
 
 CONTENT = bytes(range(256)) * 2048
@@ -332,4 +335,18 @@ def test_several_files_become_one_archive(server: Server, tmp_path: Path) -> Non
             "movies.dat": CONTENT,
         }
     assert download(several, tmp_path, RunContext(), QUICK) == path
+    assert len(server.asked) == 2
+
+
+def test_a_data_set_goes_from_the_server_into_the_workspace(server: Server, tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("ml/ratings.csv", "userId,movieId,rating,timestamp\n1,10,4.5,964982703\n2,10,3.0,964982224\n")
+        archive.writestr("ml/movies.csv", 'movieId,title,genres\n10,"Voyage, The (2001)",Adventure|Drama\n')
+    server.content, server.break_off_times = packed.getvalue(), 1
+    workspace = Workspace(tmp_path / "workspace")
+    data, report = fetch_dataset(entry(server, md5=False, exact=False), workspace, RunContext(), QUICK)
+    assert (report.rows_read, report.rows_accepted, data.n_users) == (3, 3, 2)
+    assert data.titles() == ["Voyage, The (2001)"]
+    assert [card.name for card in workspace.datasets()] == ["A set"]
     assert len(server.asked) == 2
