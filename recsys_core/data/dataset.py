@@ -132,19 +132,20 @@ class Dataset:
         frame = self.interactions
         if values == "rating" and not self.has_ratings:
             raise DataError(f"Data set '{self.name}' has no ratings; use an algorithm for implicit feedback.")
-        if values == "rating":
-            kept = self._chronological()[self._last_of_each_pair()]
-            frame = frame.iloc[kept]
-            numbers = frame[RATING].to_numpy(np.float32)
-        elif values == "count" and WEIGHT in frame:
-            numbers = frame[WEIGHT].to_numpy(np.float32)
-        else:
-            numbers = np.ones(len(frame), dtype=np.float32)
+        column = {"rating": RATING, "count": WEIGHT, "binary": None}[values]
+        matrix = self._summed(frame, column)
+        if values == "rating" and matrix.nnz < len(frame):  # some pair was rated twice
+            matrix = self._summed(frame.iloc[self._chronological()[self._last_of_each_pair()]], column)
+        if values == "binary":
+            matrix.data[:] = 1.0
+        return matrix
+
+    def _summed(self, frame: pd.DataFrame, column: str | None) -> csr_array:
+        """(U, I) sums of a column over the interactions of each pair; their number without such a column."""
+        numbers = frame[column].to_numpy(np.float32) if column in frame else np.ones(len(frame), dtype=np.float32)
         positions = (frame[USER].to_numpy(), frame[ITEM].to_numpy())
         matrix = csr_array((numbers, positions), shape=(self.n_users, self.n_items), dtype=np.float32)
         matrix.sum_duplicates()
-        if values == "binary":
-            matrix.data[:] = 1.0
         return matrix
 
     def histories(self) -> Ragged:

@@ -39,7 +39,7 @@ from recsys_core.contracts import (
 )
 from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender
-from recsys_core.models.compiled import compiled_fast
+from recsys_core.models.compiled import compiled, compiled_fast
 from recsys_core.models.histories import history_matrix
 from recsys_core.training.epochs import run_epochs
 
@@ -125,9 +125,8 @@ class BiasedMF(Recommender[BiasedMFConfig]):
 
     def _score(self, query: QueryBatch) -> FloatArray:
         bias, factors = self._people(query)
-        # einsum without BLAS adds in one order, however many people are asked for at a time
-        product = np.einsum("bd,id->bi", factors, self.item_factors.astype(np.float64), optimize=False)
-        scores: FloatArray = float(self.mean) + bias[:, None] + self.item_bias + product
+        scores: FloatArray = float(self.mean) + bias[:, None] + self.item_bias
+        add_products(factors, np.ascontiguousarray(self.item_factors.T, dtype=np.float64), scores)
         return scores
 
     def predict_ratings(self, query: QueryBatch) -> FloatArray:
@@ -163,6 +162,23 @@ class BiasedMF(Recommender[BiasedMFConfig]):
     def work_estimate(cls, config: BiasedMFConfig, n_users: int, n_items: int, n_interactions: int) -> float:
         """Return the operations of the descent: ten for each factor, rating and epoch."""
         return 10.0 * config.factors * config.epochs * n_interactions
+
+
+@compiled
+def add_products(user_factors: FloatArray, item_factors: FloatArray, scores: FloatArray) -> None:
+    """Add p_u . q_i to `scores` (B, I), in an order that does not depend on how many people are asked for at a time.
+
+    Args:
+        user_factors: (B, D).
+        item_factors: (D, I).
+        scores: (B, I).
+    """
+    for person in range(len(scores)):
+        row = scores[person]
+        for d in range(len(item_factors)):
+            factor, column = user_factors[person, d], item_factors[d]
+            for item in range(len(row)):
+                row[item] += factor * column[item]
 
 
 @compiled_fast

@@ -17,7 +17,7 @@ class Sparse(NamedTuple):
 
     Args:
         start: (R + 1,) int64.
-        column: (N,) int32, increasing within a row.
+        column: (N,) uint32, increasing within a row. Without a sign, so that numba need not look for negative ones.
         value: (N,) float64.
     """
 
@@ -30,7 +30,7 @@ def sparse(matrix: csr_array) -> Sparse:
     """Return a CSR matrix for compiled code, always of the same types, so that each loop is compiled once."""
     ordered = matrix.sorted_indices()
     return Sparse(
-        ordered.indptr.astype(np.int64), ordered.indices.astype(np.int32), ordered.data.astype(np.float64, copy=False)
+        ordered.indptr.astype(np.int64), ordered.indices.astype(np.uint32), ordered.data.astype(np.float64, copy=False)
     )
 
 

@@ -54,7 +54,7 @@ from recsys_core.models.neighbours import (
     scale_of,
     training_values,
 )
-from recsys_core.models.similarity import Measure, Rows, compare_with_all, rows_by_column, strongest
+from recsys_core.models.similarity import Measure, Rows, compare_with_all, room_for_sums, rows_by_column, strongest
 from recsys_core.training.blocks import run_in_blocks
 
 BLOCK = 64
@@ -163,8 +163,8 @@ class ItemKNN(LinearItemModel[ItemKNNConfig]):
         for first, end in self._blocks(inputs):
             part = inputs[first:end]
             items, rows = np.unique(part.indices, return_inverse=True)  # (D,) items whose similarities are needed
-            histories = Sparse(part.indptr.astype(np.int64), rows.astype(np.int32), part.data)
-            similarity = self._similarities(items)
+            histories = Sparse(part.indptr.astype(np.int64), rows.astype(np.uint32), part.data)
+            similarity = np.ascontiguousarray(self._similarities(items).T)  # (I, D)
             mean_of_nearest_in_history(similarity, items, histories, self.config.neighbors, scores[first:end])
         means: FloatArray = self.level.mean + self.level.spread * scores
         return means
@@ -172,7 +172,7 @@ class ItemKNN(LinearItemModel[ItemKNNConfig]):
     def _similarities(self, items: IntArray) -> FloatArray:
         """(D, I) float32 similarity of some items with all."""
         similarity = np.empty((len(items), self.n_items), dtype=np.float32)
-        sums = np.empty((self.n_items, 6))
+        sums = room_for_sums(self.config.measure, self.compared)
         for row, item in enumerate(items):
             entries = slice(self.vectors.start[item], self.vectors.start[item + 1])
             users, values = self.vectors.column[entries], self.vectors.value[entries]
@@ -203,7 +203,7 @@ def nearest_items(measure: Measure, compared: Rows, vectors: Sparse, items: IntA
         items: (n,) positions of those whose neighbours are wanted.
         nearest: Room for the answer, strengths zero.
     """
-    sums = np.empty((len(compared.size), 6))
+    sums = room_for_sums(measure, compared)
     for item in items:
         entries = slice(vectors.start[item], vectors.start[item + 1])
         similarity = compare_with_all(measure, compared, vectors.column[entries], vectors.value[entries], sums)
@@ -218,23 +218,39 @@ def mean_of_nearest_in_history(
     """Fill `scores` (B, I) with the weighted mean over the most similar items of each history; untouched without any.
 
     Args:
-        similarity: (D, I) of the items that occur in the histories with all items.
-        items: (D,) which item each of its rows is.
+        similarity: (I, D) of all items with those that occur in the histories.
+        items: (D,) which item each of its columns is.
         histories: (B, D) compared ratings.
         neighbors: How many items of a history have a say at most.
         scores: (B, I) NaN.
     """
-    nearest, strength = np.empty(neighbors, np.int64), np.empty(neighbors)
     for person in range(len(scores)):
         entries = slice(histories.start[person], histories.start[person + 1])
-        rows, ratings = histories.column[entries], histories.value[entries]
-        alike = np.empty(len(rows))
+        columns, ratings = histories.column[entries], histories.value[entries]
+        alike = np.empty(len(columns), similarity.dtype)
         for item in range(scores.shape[1]):
-            for entry, row in enumerate(rows):
-                alike[entry] = similarity[row, item] if items[row] != item else 0.0
-            weighted, weight = 0.0, 0.0
-            for place in range(strongest(alike, nearest, strength)):
-                weighted += strength[place] * ratings[nearest[place]]
-                weight += strength[place]
-            if weight > 0.0:
-                scores[person, item] = weighted / weight
+            row = similarity[item]
+            for entry in range(len(columns)):
+                alike[entry] = row[columns[entry]] if items[columns[entry]] != item else 0.0
+            scores[person, item] = _mean_of_strongest(alike, ratings, neighbors)
+
+
+@compiled
+def _mean_of_strongest(weights: FloatArray, values: FloatArray, count: int) -> float:
+    """Return the weighted mean of the values with the `count` largest positive weights; NaN if none is positive.
+
+    Of equal weights the earlier ones are taken.
+    """
+    if len(weights) == 0:
+        return np.nan
+    least = np.partition(weights, -count)[-count] if len(weights) > count else weights.min()
+    free = count - np.sum(weights > least)  # places left for weights equal to the least one
+    weighted, weight = 0.0, 0.0
+    for place in range(len(weights)):
+        chosen = weights[place] > least
+        if weights[place] == least and free > 0:
+            chosen, free = True, free - 1
+        if chosen and weights[place] > 0:
+            weighted += weights[place] * values[place]
+            weight += weights[place]
+    return weighted / weight if weight > 0.0 else np.nan

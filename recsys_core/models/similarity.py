@@ -30,8 +30,8 @@ COSINE, JACCARD, ADJUSTED_COSINE, PEARSON, MSD = range(5)
 KINDS = {"cosine": COSINE, "jaccard": JACCARD, "adjusted_cosine": ADJUSTED_COSINE, "pearson": PEARSON, "msd": MSD}
 """The names as numbers, for compiled code; those up to JACCARD need no sums of squares over the shared columns."""
 
-N, X, Y, XX, YY, XY = range(6)
-"""Columns of the table of sums that is kept for each row while one row is compared with all."""
+N, XY, X, Y, XX, YY = range(6)
+"""Columns of the table of sums that is kept for each row while one row is compared with all; some kinds need two."""
 
 
 class Measure(NamedTuple):
@@ -64,11 +64,17 @@ def rows_by_column(matrix: csr_array) -> Rows:
     squares = np.bincount(by_row, np.square(matrix.data, dtype=np.float64), minlength=matrix.shape[0])
     return Rows(
         start=by_column.indptr.astype(np.int64),
-        row=by_column.indices.astype(np.int32),
+        row=by_column.indices.astype(np.uint32),
         value=by_column.data.astype(np.float32),
         length=np.sqrt(squares),
         size=np.diff(matrix.indptr).astype(np.int64),
     )
+
+
+@compiled
+def room_for_sums(measure: Measure, rows: Rows) -> FloatArray:
+    """Return a table for `compare_with_all` to work in, to be used again and again."""
+    return np.empty((len(rows.size), 2 if measure.kind <= JACCARD else 6))
 
 
 @compiled
@@ -80,16 +86,16 @@ def compare_with_all(
     Args:
         measure: Which similarity.
         rows: The rows to compare with.
-        columns: (n_x,) columns of x.
-        values: (n_x,) its values there.
-        sums: (R, 6) room to work in; holds the sums of each pair afterwards.
+        columns: (n_x,) columns of x, uint32.
+        values: (n_x,) its values there, float64.
+        sums: Room to work in, from `room_for_sums`; its column N holds afterwards how many columns x shares with each.
     """
     sums[:] = 0.0
     if measure.kind <= JACCARD:
         _add_products(rows, columns, values, sums)
     else:
         _add_all_sums(rows, columns, values, sums)
-    length = np.sqrt(np.sum(values.astype(np.float64) ** 2))
+    length = np.sqrt(np.sum(values**2))
     similarity = np.zeros(len(sums))
     for row in range(len(sums)):
         shared = sums[row, N]
@@ -104,19 +110,22 @@ def compare_with_all(
 def _add_products(rows: Rows, columns: IntArray, values: FloatArray, sums: FloatArray) -> None:
     for entry in range(len(columns)):
         x = values[entry]
-        for place in range(rows.start[columns[entry]], rows.start[columns[entry] + 1]):
-            row = rows.row[place]
+        sharing = slice(rows.start[columns[entry]], rows.start[columns[entry] + 1])
+        others, other_values = rows.row[sharing], rows.value[sharing]
+        for place in range(len(others)):
+            row = others[place]
             sums[row, N] += 1.0
-            sums[row, XY] += x * rows.value[place]
+            sums[row, XY] += x * other_values[place]
 
 
 @compiled
 def _add_all_sums(rows: Rows, columns: IntArray, values: FloatArray, sums: FloatArray) -> None:
     for entry in range(len(columns)):
-        x = np.float64(values[entry])
-        for place in range(rows.start[columns[entry]], rows.start[columns[entry] + 1]):
-            y = np.float64(rows.value[place])
-            row = rows.row[place]
+        x = values[entry]
+        sharing = slice(rows.start[columns[entry]], rows.start[columns[entry] + 1])
+        others, other_values = rows.row[sharing], rows.value[sharing]
+        for place in range(len(others)):
+            row, y = others[place], np.float64(other_values[place])
             sums[row, N] += 1.0
             sums[row, X] += x
             sums[row, Y] += y
@@ -131,15 +140,16 @@ def _similarity(kind: int, sums: FloatArray, lengths: float, sizes: int) -> floa
 
     Args:
         kind: Which.
-        sums: (6,) over the shared columns.
+        sums: (2,) or (6,) over the shared columns.
         lengths: |x| |y|.
         sizes: Entries of x and of y together.
     """
-    n, xx, yy, xy = float(sums[N]), float(sums[XX]), float(sums[YY]), float(sums[XY])
+    n, xy = float(sums[N]), float(sums[XY])
     if kind == COSINE:
         return _ratio(xy, lengths)
     if kind == JACCARD:
         return n / (sizes - n)
+    xx, yy = float(sums[XX]), float(sums[YY])
     if kind == ADJUSTED_COSINE:
         return _ratio(xy, math.sqrt(xx * yy))
     if kind == PEARSON:

@@ -47,11 +47,10 @@ def _fill_gram_rows(users: Sparse, items: Sparse, gram: FloatArray, first: int, 
         row = gram[item]
         for place in range(users.start[item], users.start[item + 1]):
             user, value = users.column[place], users.value[place]
-            for entry in range(items.start[user], items.start[user + 1]):
-                other = items.column[entry]
-                if other > item:
-                    break
-                row[other] += value * items.value[entry]
+            history = slice(items.start[user], items.start[user + 1])
+            others, values = items.column[history], items.value[history]
+            for entry in range(np.searchsorted(others, item) + 1):
+                row[others[entry]] += value * values[entry]
 
 
 def inverse_of_positive_definite(matrix: FloatArray) -> FloatArray:

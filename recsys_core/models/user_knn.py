@@ -56,7 +56,7 @@ from recsys_core.models.neighbours import (
     scale_of,
     training_values,
 )
-from recsys_core.models.similarity import N, compare_with_all, rows_by_column, strongest
+from recsys_core.models.similarity import N, compare_with_all, room_for_sums, rows_by_column, strongest
 
 
 class UserKNNConfig(NeighbourConfig):
@@ -151,14 +151,15 @@ class UserKNN(Recommender[UserKNNConfig]):
 
     def _similarities(self, query: QueryBatch, ratings: csr_array) -> Iterator[FloatArray]:
         """Yield, for each person in the query, (U,) the similarity of all training users; 0 for themselves."""
-        compared = self._less_item_means(ratings)
-        sums = np.empty((self.n_users, 6))
+        compared = sparse(self._less_item_means(ratings))
+        sums = room_for_sums(self.config.measure, self.compared)
         for person, user in enumerate(query.user):
             entries = slice(ratings.indptr[person], ratings.indptr[person + 1])
-            items, values = ratings.indices[entries], ratings.data[entries]
-            similarity = compare_with_all(self.config.measure, self.compared, items, compared.data[entries], sums)
+            items, values = compared.column[entries], compared.value[entries]
+            similarity = compare_with_all(self.config.measure, self.compared, items, values, sums)
             for twin in np.flatnonzero((sums[:, N] == len(items)) & (self.compared.size == len(items))):
-                if np.array_equal(self.ratings.data[self.ratings.indptr[twin] : self.ratings.indptr[twin + 1]], values):
+                own = self.ratings.data[self.ratings.indptr[twin] : self.ratings.indptr[twin + 1]]
+                if np.array_equal(own, ratings.data[entries]):
                     similarity[twin] = 0.0
             if user != PAD:
                 similarity[user] = 0.0

@@ -76,7 +76,7 @@ def _rmse(predicted: FloatArray, world: KnownWorld, cells: np.ndarray) -> float:
 
 
 def _both_halves_rated(world: KnownWorld) -> Dataset:
-    """Return the board rated 5 in the own half and 1 in the other, but for the withheld item and one of the other half."""
+    """Return the board rated 5 in the own half, 1 in the other; the withheld item and one of the other half are not."""
     assert world.truth is not None
     users, items = world.truth.shape
     rated = np.ones((users, items), dtype=bool)
