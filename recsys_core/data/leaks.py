@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import ITEM, TIMESTAMP, USER
-from recsys_core.contracts import IntArray
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.splits import Split
 
@@ -64,12 +63,11 @@ def count_leaks(split: Split) -> LeakReport:
         tests_with_later_training=later,
         tests_of_unborn_items=unborn,
         tests_of_unseen_items=int((~born[items]).sum()),
-        tests_seen_in_training=int(np.isin(_pairs(split, test), _pairs(split, train)).sum()),
+        tests_seen_in_training=int(_pairs(split, test).isin(_pairs(split, train)).sum()),
         tests_without_time=timeless,
     )
 
 
-def _pairs(split: Split, frame: pd.DataFrame) -> IntArray:
+def _pairs(split: Split, frame: pd.DataFrame) -> "pd.Series[int]":
     """(N,) one number for each pair of user and item."""
-    pairs: IntArray = frame[USER].to_numpy(np.int64) * split.train.n_items + frame[ITEM].to_numpy()
-    return pairs
+    return frame[USER].astype(np.int64) * split.train.n_items + frame[ITEM]
