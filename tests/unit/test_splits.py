@@ -204,7 +204,7 @@ def test_a_validation_part_that_would_be_empty_is_refused() -> None:
 
 
 def test_a_million_rows_are_parted_without_a_loop_over_users() -> None:
-    """The processor's time per row may not grow with the number of users: 200,000 users cost at most 6 times what 20 do."""
+    """200,000 users cost at most 6 times the processor's time of 20 users, for the same rows."""
     rng = np.random.default_rng(0)
     seconds = []
     for users in (20, 200_000):
