@@ -32,7 +32,7 @@ asked = comparing.ask(run)
 person = persons.choose(run)
 models = serving.models(asked, person)
 
-left, right = st.columns([2, 5], gap="large")
+left, right = st.columns([1, 2], gap="medium")
 with left:
     st.header(person.name)
     st.markdown(n_("{n} item in the history", "{n} items in the history", len(person.history)))

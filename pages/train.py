@@ -25,7 +25,7 @@ if run is not None:
     st.header(_("The training under way") if run.is_live else _("The latest training"))
     jobs.panel(run)
     launch.next_step(run)
-if state.is_demo():
+if state.is_demo() or (run is not None and run.is_live and not launch.wants_another()):
     st.stop()
 
 st.header(_("1. Under which rules?"))

@@ -78,6 +78,7 @@ def _card(info: "ModelInfo", dataset: "Dataset", key: str, *, always: bool) -> d
             value=always or (not lacking and info.key in CHOSEN_AT_FIRST),
             disabled=always or bool(lacking),
             key=f"{key}_use",
+            persist_state=forms.KEPT,
         )
         st.markdown(_(info.idea))
         st.markdown(_reason(info, lacking, always))

@@ -11,6 +11,8 @@ from pages.shared.text import _
 if TYPE_CHECKING:
     from recsys_core.configs import FieldSpec, ModelConfig
 
+KEPT = "session"
+"""What a person has set outlives a look at another page, and the time while the form is hidden."""
 STEPS = 20
 """A number with a range worth trying is changed in about so many steps."""
 
@@ -62,6 +64,7 @@ def _is_set(spec: "FieldSpec", widget: str) -> bool:
         _("Set {name}").format(name=label(spec).lower()),
         value=spec.default is not None,
         key=f"{widget}_set",
+        persist_state=KEPT,
         help=spec.help,
     )
 
@@ -74,6 +77,7 @@ def _whole(spec: "FieldSpec", widget: str) -> int:
         value=int(_start(spec)),
         step=1,
         key=widget,
+        persist_state=KEPT,
         help=_help(spec),
     )
 
@@ -90,12 +94,13 @@ def _decimal(spec: "FieldSpec", widget: str) -> float:
         step=_step(spec),
         format="%g",
         key=widget,
+        persist_state=KEPT,
         help=_help(spec),
     )
 
 
 def _switch(spec: "FieldSpec", widget: str) -> bool:
-    return st.toggle(label(spec), value=bool(spec.default), key=widget, help=_help(spec))
+    return st.toggle(label(spec), value=bool(spec.default), key=widget, help=_help(spec), persist_state=KEPT)
 
 
 def _choice(spec: "FieldSpec", widget: str) -> Any:
@@ -106,12 +111,13 @@ def _choice(spec: "FieldSpec", widget: str) -> Any:
         index=start,
         format_func=lambda choice: str(choice).replace("_", " "),
         key=widget,
+        persist_state=KEPT,
         help=_help(spec),
     )
 
 
 def _text(spec: "FieldSpec", widget: str) -> str:
-    return st.text_input(label(spec), value=str(spec.default or ""), key=widget, help=_help(spec))
+    return st.text_input(label(spec), value=str(spec.default or ""), key=widget, help=_help(spec), persist_state=KEPT)
 
 
 def _start(spec: "FieldSpec") -> float:

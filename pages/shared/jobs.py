@@ -1,6 +1,7 @@
 """The live panel of an experiment: a row a model, and the curves of one of them, all read from the run's folder."""
 
 import time
+from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -96,13 +97,11 @@ def _latest(job: "JobStatus", progress: "pd.DataFrame | None") -> None:
     names = curve_names(progress)
     if not names:
         return
-    from recsys_core.viz.progress import sparkline_svg
+    from recsys_core.viz.progress import sparkline
 
     values = progress[names[0]].dropna()
-    st.html(
-        sparkline_svg(list(values), label=_("{name} so far").format(name=names[0]))
-        + f"<span> {names[0]} {values.iloc[-1]:.4g}</span>"
-    )
+    picture = sparkline(list(values), label=_("{name} so far").format(name=names[0]))
+    st.html(f'<div class="spark">{picture}<br>{escape(names[0])} {values.iloc[-1]:.4g}</div>')
 
 
 def _cancel(run_id: str, job: "JobStatus") -> None:
@@ -123,7 +122,8 @@ def curve_names(progress: "pd.DataFrame | None") -> list[str]:
     if progress is None:
         return []
     names = [name for name in progress.columns if name not in ("time", "stage", "step", "total")]
-    return sorted((name for name in names if progress[name].notna().any()), key=lambda name: ("loss" in name, name))
+    reported = (name for name in names if progress[name].notna().any())
+    return sorted(reported, key=lambda name: ("validation" not in name, "loss" in name, name))
 
 
 def _curves(run: "Run", jobs: "list[JobStatus]") -> None:

@@ -14,10 +14,22 @@ if TYPE_CHECKING:
     from recsys_core.experiments.store import Run
 
 
+ALWAYS_IN_SIGHT = """<style>
+:has(> .st-key-train_bar) { position: sticky; bottom: 0.5rem; z-index: 10; }
+.st-key-train_bar { background: var(--st-background-color, Canvas); }
+</style>"""
+"""The bar stays at the lower edge of the window while the form is scrolled."""
+
+
 def current_run(fingerprint: str) -> "Run | None":
     """Return the experiment that the address names, if it is one of these data."""
     run = services.run(state.get("run"))
     return run if run is not None and run.spec.data == fingerprint else None
+
+
+def wants_another() -> bool:
+    """Show a switch while something is being trained; return whether another experiment is set up meanwhile."""
+    return st.toggle(_("Set up another experiment meanwhile"), key="train_another")
 
 
 def spec(rules: dict[str, Any], models: list[dict[str, Any]]) -> "ExperimentSpec | None":
@@ -38,6 +50,7 @@ def spec(rules: dict[str, Any], models: list[dict[str, Any]]) -> "ExperimentSpec
 def bar(wanted: "ExperimentSpec", data_name: str) -> None:
     """Show how many models, how long and how much memory, and the button that starts them, or why they cannot start."""
     estimate = services.engine().estimate(wanted)
+    st.html(ALWAYS_IN_SIGHT)
     with st.container(border=True, key="train_bar"):
         words, button = st.columns([4, 1], vertical_alignment="center")
         words.markdown(

@@ -72,7 +72,7 @@ def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
         shown.frame,
         "leaderboard",
         name=_("Leaderboard"),
-        download=False,
+        offer_file=False,
         column_order=shown.columns,
         column_config=_config(shown.frame, [metric, *others], mode == DIFFERENCES),
         on_select="rerun",

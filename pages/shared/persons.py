@@ -76,17 +76,20 @@ def _from_data(run: "Run", dataset: "Dataset") -> Asked:
 
 
 def found_users(dataset: "Dataset", text: str, asked: str | None) -> list[str]:
-    """Return identifiers that hold the text, the one in the address first if nothing is searched for."""
-    found = _matching(f"{services.root()}/{dataset.fingerprint}/users", dataset.user_vocabulary.ids, text)
-    if not text and asked and asked in dataset.user_vocabulary and asked not in found:
-        return [asked, *found]
+    """Return identifiers that hold the text, busiest first; the one in the address leads if nothing is searched for."""
+    found = list(_search(str(services.root()), dataset.fingerprint, "user", text)["user_id"])
+    if not text and asked and asked in dataset.user_vocabulary:
+        return [asked, *(one for one in found if one != asked)]
     return found
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _matching(name: str, _ids: list[str], text: str) -> list[str]:
-    wanted = text.strip().casefold()
-    return [one for one in _ids if wanted in one.casefold()][:OFFERED]
+def _search(root: str, fingerprint: str, table: str, text: str) -> "pd.DataFrame":
+    """Return the users or items whose identifier or title holds the text."""
+    from recsys_core.data import summaries
+
+    search = {"user": summaries.user_search, "item": summaries.item_search}[table]
+    return search(services.dataset(fingerprint), text.strip(), OFFERED)
 
 
 def _user(run: "Run", dataset: "Dataset", user_id: str) -> Asked:
@@ -99,8 +102,9 @@ def _user(run: "Run", dataset: "Dataset", user_id: str) -> Asked:
     except RecscopeError as error:
         st.warning(safe(error))
         st.stop()
+    history = history_of(dataset, user)
     name = _("User {user}").format(user=safe(user_id))
-    return Asked(name, query_of(dataset, user, known=known), history_of(dataset, user), f"user {user_id}", not known)
+    return Asked(name, query_of(user, history, known=known), history, f"user {user_id}", not known)
 
 
 def _made_up(dataset: "Dataset") -> Asked:
@@ -123,24 +127,20 @@ def _made_up(dataset: "Dataset") -> Asked:
 
 def _items(dataset: "Dataset") -> list[int]:
     """Show the search for items and what was chosen so far; return their positions."""
+    from recsys_core.experiments.people import described_items
+
     text = st.text_input(_("Search an item by title"), key="made_up_search")
     kept = list(st.session_state.get("made_up_items", []))
-    titles = _titles(f"{services.root()}/{dataset.fingerprint}", dataset)
-    offered = [item for item in _found_items(titles, text) if item not in kept]
+    found = _search(str(services.root()), dataset.fingerprint, "item", text)
+    titles = described_items(dataset, [*kept, *(item for item in found["item"] if item not in kept)])
+    names = dict(zip(titles["item"], titles["title"], strict=True))
     return st.multiselect(
-        _("Items"), [*kept, *offered], format_func=lambda item: titles[item], key="made_up_items",
+        _("Items"),
+        list(names),
+        format_func=names.get,
+        key="made_up_items",
         placeholder=_("Choose from the items found"),
-    )  # fmt: skip
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _titles(name: str, _dataset: "Dataset") -> list[str]:
-    return _dataset.titles()
-
-
-def _found_items(titles: list[str], text: str) -> list[int]:
-    wanted = text.strip().casefold()
-    return [item for item, title in enumerate(titles) if wanted in title.casefold()][:OFFERED]
+    )
 
 
 def _ratings(dataset: "Dataset", frame: "pd.DataFrame") -> "pd.DataFrame":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.shared import services, state
+from pages.shared.forms import KEPT
 from pages.shared.text import _, count, later, n_, percent, safe
 from recsys_core.errors import RecscopeError
 
@@ -60,7 +61,11 @@ def form(dataset: "Dataset", key: str = "protocol") -> dict[str, Any]:
 def _split(dataset: "Dataset", key: str) -> tuple[dict[str, Any], int]:
     kinds = [kind for kind in SPLITS if kind != "global_time" or dataset.has_timestamps]
     kind = st.selectbox(
-        _("How data are parted (split)"), kinds, format_func=lambda one: _(SPLITS[one][0]), key=f"{key}_split"
+        _("How data are parted (split)"),
+        kinds,
+        format_func=lambda one: _(SPLITS[one][0]),
+        key=f"{key}_split",
+        persist_state=KEPT,
     )
     st.markdown(_(SPLITS[kind][1]))
     if not dataset.has_timestamps:
@@ -72,9 +77,13 @@ def _split(dataset: "Dataset", key: str) -> tuple[dict[str, Any], int]:
         if kind in ("ratio", "global_time", "user_holdout"):
             values["test_fraction"] = _share(_("Hidden for the test"), 20, f"{key}_test")
         elif kind == "leave_last_out":
-            values["last"] = st.number_input(_("Hidden of each user"), 1, 100, 1, key=f"{key}_last", width=180)
+            values["last"] = st.number_input(
+                _("Hidden of each user"), 1, 100, 1, key=f"{key}_last", width=180, persist_state=KEPT
+            )
         elif kind == "k_fold":
-            values["folds"] = st.number_input(_("Number of folds"), 2, 20, 5, key=f"{key}_folds", width=180)
+            values["folds"] = st.number_input(
+                _("Number of folds"), 2, 20, 5, key=f"{key}_folds", width=180, persist_state=KEPT
+            )
         else:
             values["test_data"] = _test_data(dataset, key)
         values["validation_fraction"] = _share(
@@ -89,7 +98,7 @@ def _split(dataset: "Dataset", key: str) -> tuple[dict[str, Any], int]:
 
 
 def _share(label: str, start: int, key: str, *, low: int = 1, tip: str | None = None) -> float:
-    return st.number_input(f"{label}, %", low, 90, start, key=key, width=180, help=tip) / 100
+    return st.number_input(f"{label}, %", low, 90, start, key=key, width=180, help=tip, persist_state=KEPT) / 100
 
 
 def _test_data(dataset: "Dataset", key: str) -> str | None:
@@ -98,7 +107,13 @@ def _test_data(dataset: "Dataset", key: str) -> str | None:
         st.markdown(_("There is no other data set in the workspace; bring the test cases in on the Data page first."))
         return None
     names = {card.fingerprint: card.name for card in others}
-    return st.selectbox(_("Data set with the test cases"), list(names), format_func=names.get, key=f"{key}_test_data")
+    return st.selectbox(
+        _("Data set with the test cases"),
+        list(names),
+        format_func=names.get,
+        key=f"{key}_test_data",
+        persist_state=KEPT,
+    )
 
 
 def _seed(key: str) -> int:
@@ -114,6 +129,7 @@ def _seed(key: str) -> int:
         2**31 - 1,
         key=widget,
         width=180,
+        persist_state=KEPT,
         help=_("Start of all random numbers: the same seed gives the same split, the same models and the same result."),
         on_change=lambda: state.put("seed", str(st.session_state[widget])),
     )
@@ -136,6 +152,7 @@ def _judged(dataset: "Dataset", key: str) -> dict[str, Any]:
                 ["all", "relevant"],
                 format_func=lambda one: _("every interaction") if one == "all" else _("liked ones only"),
                 key=f"{key}_train_on",
+                persist_state=KEPT,
                 help=_("Models that predict ratings always see every rating."),
             )
     with length:
@@ -145,10 +162,11 @@ def _judged(dataset: "Dataset", key: str) -> dict[str, Any]:
             1000,
             10,
             key=f"{key}_k",
+            persist_state=KEPT,
             help=_("The leaderboard is sorted by the quality of the first k places."),
         )
         values["cutoffs"] = st.multiselect(
-            _("Also measured at"), CUTOFFS, default=[1, 5, 10, 20, 50], key=f"{key}_cutoffs"
+            _("Also measured at"), CUTOFFS, default=[1, 5, 10, 20, 50], key=f"{key}_cutoffs", persist_state=KEPT
         ) or [values["k"]]
     return values
 
@@ -164,11 +182,21 @@ def _threshold(dataset: "Dataset", key: str) -> float | None:
         [True, False],
         format_func=lambda one: _("what is rated high enough") if one else _("everything hidden"),
         key=f"{key}_rated",
+        persist_state=KEPT,
         help=_("Only hidden interactions that count as liked are hits."),
     )
     if not rated:
         return None
-    return st.number_input(_("Rated at least"), low, high, start, step=0.5, format="%g", key=f"{key}_liked")
+    return st.number_input(
+        _("Rated at least"),
+        low,
+        high,
+        start,
+        step=0.5,
+        format="%g",
+        key=f"{key}_liked_{dataset.fingerprint}",
+        persist_state=KEPT,
+    )
 
 
 def _leaks(dataset: "Dataset", split: dict[str, Any], seed: int) -> None:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 AT_FIRST = 3
 """So many of the best models are shown unless others are chosen."""
 FLOOR = "random"
+LEFT_ALIGNED = """<style>
+[class*="st-key-shown_"] button { justify-content: flex-start; text-align: left; min-height: 0; }
+[class*="st-key-shown_"] button > div { justify-content: flex-start; text-align: left; }
+</style>"""
+"""Titles of one list begin below each other."""
 
 
 def under_way(run: "Run") -> None:
@@ -73,6 +78,7 @@ def lists(asked: "Ask", chosen: list[str], person: "Asked", k: int) -> None:
     loaded = {one: _model(asked.root, asked.run, one) for one in chosen}
     dataset = services.dataset(services.store().open(asked.run).spec.data)
     found = recommendations(loaded, dataset, person.query, k)
+    st.html(LEFT_ALIGNED)
     for column, one in zip(st.columns(len(chosen), gap="small"), chosen, strict=True):
         with column, st.container(border=True, key=f"shown_{one}"):
             st.markdown(f"**{safe(titles[one])}**")

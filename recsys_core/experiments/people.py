@@ -20,6 +20,7 @@ from recsys_core.contracts import PAD, IntArray
 from recsys_core.data import Dataset
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.splits import Split
+from recsys_core.data.summaries import user_history
 from recsys_core.errors import DataError
 from recsys_core.experiments.durable import written_aside
 from recsys_core.experiments.run import Run
@@ -28,6 +29,7 @@ from recsys_core.experiments.saving import load_table
 PEOPLE, HIDDEN = "people.parquet", "hidden.parquet"
 N_HISTORY, TASTE, KNOWN = "n_history", "taste", "known"
 HIT, LIKED, LISTED_BY = "hit", "liked", "listed_by"
+LONGEST_HISTORY = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +40,7 @@ class Person:
         user: Position.
         user_id: Identifier.
         fold: The fold that is shown.
-        history: What the models were shown, latest first; see `described`.
+        history: What the models were shown, latest first; see `history_of`.
         hidden: What was to be found, most often found first: also `liked` and `listed_by` (number of lists it is in).
         lists: Model -> its list: `rank`, `item`, `item_id`, `title`, `score`, `hit` (the person liked it), `listed_by`.
     """
@@ -144,28 +146,25 @@ def listing(frame: pd.DataFrame, dataset: Dataset, listed: "pd.Series[int]") -> 
 
 
 def history_of(dataset: Dataset, user: int) -> pd.DataFrame:
-    """Return what a user did, latest first; see `described`."""
-    frame = dataset.interactions
-    rows = frame[frame[USER].to_numpy() == user]
-    if TIMESTAMP in rows:
-        rows = rows.sort_values(TIMESTAMP, ascending=False, kind="stable")
-    return described(rows, dataset)
+    """Return what a user did, latest first, without loading the interactions of others.
+
+    Returns:
+        Columns `item`, `item_id`, `title`, and `rating`, `timestamp` (UTC), `event`, `weight` as far as they are known.
+    """
+    frame = user_history(dataset, user, limit=LONGEST_HISTORY)
+    if TIMESTAMP in frame:
+        known = frame[TIMESTAMP].mask(frame[TIMESTAMP] == NO_TIMESTAMP)
+        frame[TIMESTAMP] = pd.to_datetime(known.to_numpy(), unit="ms", utc=True)
+    return frame
 
 
 def described(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Return rows that hold `item` positions with what people read: `item`, `item_id`, `title`, then `categories`,
-    `rating` and `timestamp` (UTC), as far as they are known.
-    """
+    """Return rows that hold `item` positions with what people read: `item`, `item_id`, `title`, and `categories`."""
     items = rows[ITEM].to_numpy(np.int64)
     ids = dataset.item_vocabulary.ids
     shown = pd.DataFrame({ITEM: items, ITEM_ID: [ids[item] for item in items], TITLE: titles_of(dataset, items)})
     if dataset.items is not None and CATEGORIES in dataset.items:
         shown[CATEGORIES] = dataset.items[CATEGORIES].to_numpy()[items]
-    if RATING in rows:
-        shown[RATING] = rows[RATING].to_numpy()
-    if TIMESTAMP in rows:
-        known = rows[TIMESTAMP].mask(rows[TIMESTAMP] == NO_TIMESTAMP)
-        shown[TIMESTAMP] = pd.to_datetime(known.to_numpy(), unit="ms", utc=True)
     return shown
 
 

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_core.columns import ITEM, ITEM_ID, MODEL, RANK, SCORE, TITLE, USER
+from recsys_core.columns import ITEM, ITEM_ID, MODEL, RANK, RATING, SCORE, TIMESTAMP, TITLE, WEIGHT
 from recsys_core.contracts import PAD, ExplainsItems, Explanation, IntArray, QueryBatch, Ragged
 from recsys_core.data import Dataset
+from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.errors import CannotScore
 from recsys_core.experiments.people import listed_by, listing, titles_of
 from recsys_core.experiments.training_part import OnRelevant, liked_part
 from recsys_core.models.base import Recommender
 
 SHOWN_PARTS = 8
-WEIGHT = "weight"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,17 +40,26 @@ class Reason:
     sources: int
 
 
-def query_of(dataset: Dataset, user: int, *, known: bool) -> QueryBatch:
+def query_of(user: int, history: pd.DataFrame, *, known: bool) -> QueryBatch:
     """Return the question 'what next?' for one user with all they did.
 
     Args:
-        dataset: Where the user is from.
         user: Position.
+        history: What `history_of` gave, latest first.
         known: Whether the models were trained with something of this user.
     """
-    rows = dataset.interactions[USER].to_numpy() == user
-    query = dataset.subset(rows).queries(np.array([user]))
-    return query if known else QueryBatch(np.array([PAD]), query.history, query.values, query.timestamps)
+    rows = history[::-1]
+    strength = next((rows[name] for name in (RATING, WEIGHT) if name in rows), pd.Series(1.0, rows.index))
+    times = None
+    if TIMESTAMP in rows:
+        moments = rows[TIMESTAMP].dt.as_unit("ms")
+        times = moments.astype("int64").where(moments.notna(), NO_TIMESTAMP).to_numpy(np.int64)
+    return QueryBatch(
+        np.array([user if known else PAD]),
+        Ragged.from_rows([rows[ITEM].to_numpy(np.int64)]),
+        strength.to_numpy(np.float32),
+        times,
+    )
 
 
 def query_of_items(items: IntArray, values: "pd.Series[float]") -> QueryBatch:

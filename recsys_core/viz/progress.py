@@ -1,5 +1,6 @@
 """Figures of a training: what it reported, step by step."""
 
+from base64 import b64encode
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,6 @@ from recsys_core.viz.theme import PALETTE, dressed, plain
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-SYMBOLS = ("circle", "square", "diamond", "cross")
 
 
 def training_curve(curve: pd.DataFrame, *, name: str, step: str = "Step", color: str = PALETTE[0]) -> "go.Figure":
@@ -37,8 +36,8 @@ def training_curve(curve: pd.DataFrame, *, name: str, step: str = "Step", color:
     return dressed(figure, x=step, y=plain(name), height=260)
 
 
-def sparkline_svg(values: list[float], *, label: str, width: int = 96, height: int = 24) -> str:
-    """Return the course of a number as a small picture without axes, for a row of a table.
+def sparkline(values: list[float], *, label: str, width: int = 96, height: int = 24) -> str:
+    """Return the course of a number as a small picture without axes: an `img` element of HTML that needs no file.
 
     Args:
         values: In the order of the steps.
@@ -53,8 +52,10 @@ def sparkline_svg(values: list[float], *, label: str, width: int = 96, height: i
         for place, value in enumerate(values)
     )
     end = points.rsplit(" ", 1)[-1].split(",")
-    return (
-        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{escape(label)}"><polyline points="{points}" fill="none" stroke="{PALETTE[0]}" '
-        f'stroke-width="2"/><circle cx="{end[0]}" cy="{end[1]}" r="2.5" fill="{PALETTE[0]}"/></svg>'
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
+        f'<polyline points="{points}" fill="none" stroke="{PALETTE[0]}" stroke-width="2"/>'
+        f'<circle cx="{end[0]}" cy="{end[1]}" r="2.5" fill="{PALETTE[0]}"/></svg>'
     )
+    encoded = b64encode(svg.encode()).decode()
+    return f'<img alt="{escape(label)}" width="{width}" height="{height}" src="data:image/svg+xml;base64,{encoded}">'

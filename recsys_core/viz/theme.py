@@ -84,8 +84,8 @@ def dressed(figure: "go.Figure", *, x: str, y: str, height: int = 380, **layout:
     """
     figure.update_layout(
         height=height,
-        margin={"l": 8, "r": 8, "t": 40, "b": 8},
-        modebar={"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE},
+        margin={"l": 8, "r": 40, "t": 24, "b": 8},
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE, "orientation": "v"},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
