@@ -59,8 +59,8 @@ from recsys_core.training.blocks import run_in_blocks
 
 BLOCK = 64
 """Items whose neighbours a thread looks for at a time."""
-SIMILARITY_BYTES = 256 * 2**20
-"""Similarities of so many bytes are held at a time when ratings are predicted."""
+SIMILARITY_BYTES = 512 * 2**20
+"""Similarities and their order take so many bytes at a time when ratings are predicted."""
 
 
 class Nearest(NamedTuple):
@@ -68,6 +68,13 @@ class Nearest(NamedTuple):
 
     item: IntArray
     strength: FloatArray
+
+
+class Alike(NamedTuple):
+    """All items with some: `similarity` (I, D), and `order` (I, D), the columns of a row from most to least similar."""
+
+    similarity: FloatArray
+    order: IntArray
 
 
 class ItemKNNConfig(NeighbourConfig):
@@ -164,8 +171,9 @@ class ItemKNN(LinearItemModel[ItemKNNConfig]):
             part = inputs[first:end]
             items, rows = np.unique(part.indices, return_inverse=True)  # (D,) items whose similarities are needed
             histories = Sparse(part.indptr.astype(np.int64), rows.astype(np.uint32), part.data)
-            similarity = np.ascontiguousarray(self._similarities(items).T)  # (I, D)
-            mean_of_nearest_in_history(similarity, items, histories, self.config.neighbors, scores[first:end])
+            similarity = np.ascontiguousarray(self._similarities(items).T)
+            alike = Alike(similarity, np.argsort(-similarity, axis=1, kind="stable").astype(np.uint32))
+            mean_of_nearest_in_history(alike, items, histories, self.config.neighbors, scores[first:end])
         means: FloatArray = self.level.mean + self.level.spread * scores
         return means
 
@@ -181,7 +189,7 @@ class ItemKNN(LinearItemModel[ItemKNNConfig]):
 
     def _blocks(self, inputs: csr_array) -> Iterator[tuple[int, int]]:
         """Yield ranges of people whose histories need no more similarities than may be held at a time."""
-        rows_held = max(1, SIMILARITY_BYTES // (4 * self.n_items))
+        rows_held = max(1, SIMILARITY_BYTES // (16 * self.n_items))
         first = 0
         while first < inputs.shape[0]:
             end = inputs.shape[0]
@@ -213,44 +221,39 @@ def nearest_items(measure: Measure, compared: Rows, vectors: Sparse, items: IntA
 
 @compiled
 def mean_of_nearest_in_history(
-    similarity: FloatArray, items: IntArray, histories: Sparse, neighbors: int, scores: FloatArray
+    alike: Alike, items: IntArray, histories: Sparse, neighbors: int, scores: FloatArray
 ) -> None:
     """Fill `scores` (B, I) with the weighted mean over the most similar items of each history; untouched without any.
 
+    For each item the others come in order of similarity, and the first `neighbors` that the history holds have a say.
+
     Args:
-        similarity: (I, D) of all items with those that occur in the histories.
-        items: (D,) which item each of its columns is.
+        alike: All items with those D that occur in the histories.
+        items: (D,) positions of the latter.
         histories: (B, D) compared ratings.
         neighbors: How many items of a history have a say at most.
         scores: (B, I) NaN.
     """
+    held = np.full(len(items), np.nan)
     for person in range(len(scores)):
         entries = slice(histories.start[person], histories.start[person + 1])
-        columns, ratings = histories.column[entries], histories.value[entries]
-        alike = np.empty(len(columns), similarity.dtype)
+        columns = histories.column[entries]
+        for entry, column in enumerate(columns):
+            held[column] = histories.value[entries][entry]
+        wanted = min(neighbors, len(columns))
         for item in range(scores.shape[1]):
-            row = similarity[item]
-            for entry in range(len(columns)):
-                alike[entry] = row[columns[entry]] if items[columns[entry]] != item else 0.0
-            scores[person, item] = _mean_of_strongest(alike, ratings, neighbors)
-
-
-@compiled
-def _mean_of_strongest(weights: FloatArray, values: FloatArray, count: int) -> float:
-    """Return the weighted mean of the values with the `count` largest positive weights; NaN if none is positive.
-
-    Of equal weights the earlier ones are taken.
-    """
-    if len(weights) == 0:
-        return np.nan
-    least = np.partition(weights, -count)[-count] if len(weights) > count else weights.min()
-    free = count - np.sum(weights > least)  # places left for weights equal to the least one
-    weighted, weight = 0.0, 0.0
-    for place in range(len(weights)):
-        chosen = weights[place] > least
-        if weights[place] == least and free > 0:
-            chosen, free = True, free - 1
-        if chosen and weights[place] > 0:
-            weighted += weights[place] * values[place]
-            weight += weights[place]
-    return weighted / weight if weight > 0.0 else np.nan
+            weighted, weight, taken = 0.0, 0.0, 0
+            for column in alike.order[item]:
+                if np.isnan(held[column]) or items[column] == item:
+                    continue
+                similarity = alike.similarity[item, column]
+                if similarity <= 0.0:
+                    break
+                weighted += similarity * held[column]
+                weight += similarity
+                taken += 1
+                if taken == wanted:
+                    break
+            if taken > 0:
+                scores[person, item] = weighted / weight
+        held[columns] = np.nan
