@@ -13,6 +13,11 @@ import streamlit as st
 from pages.shared import state
 from pages.shared.text import _, later
 
+LEGIBLE_CHARTS = """<style>
+.js-plotly-plot :is(.xtick, .ytick, .xtitle, .ytitle, .legendtext, .cbaxis, .cbtitle, .colorbar) text,
+.js-plotly-plot text:is(.xtitle, .ytitle, .legendtext, .cbtitle) { fill: currentColor !important; }
+</style>"""
+"""Streamlit's theme for charts writes in a grey too pale to read; the page's own text colour does in light and dark."""
 PAGES_FOLDER = Path(__file__).resolve().parent.parent
 
 
@@ -77,6 +82,7 @@ def _navigation() -> st.Page:
         initial_sidebar_state="collapsed" if state.is_demo() else "auto",
         menu_items={"Get help": None, "Report a bug": None, "About": _("Recscope, a laboratory for recommenders.")},
     )
+    st.html(LEGIBLE_CHARTS)
     page = st.navigation(
         [
             st.Page(info.path, title=_(info.title), icon=info.icon, url_path=info.key, default=info.key == "home")
@@ -85,8 +91,10 @@ def _navigation() -> st.Page:
         ],
         position="sidebar",
     )
-    if not state.is_demo():
-        from pages.shared import sidebar
+    from pages.shared import services, sidebar
 
+    if state.get("data") is None:
+        state.put("data", services.newest_data())
+    if not state.is_demo():
         sidebar.show()
     return page

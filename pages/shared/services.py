@@ -5,6 +5,7 @@ Nothing here is kept by session: the keys are fingerprints and ids of runs, whos
 
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +15,17 @@ from pages.shared import state
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from recsys_core.data.dataset import Dataset
     from recsys_core.data.report import IngestReport
+    from recsys_core.data.samples import SampleInfo
     from recsys_core.data.summaries import DataSummary
     from recsys_core.data.workspace import DatasetCard, Workspace
     from recsys_core.engine import Engine
+    from recsys_core.engine.background import Background, Ticket
     from recsys_core.experiments.jobs import JobStatus
     from recsys_core.experiments.run import Run
     from recsys_core.experiments.store import ResultStore, RunCard
+    from recsys_core.viz.questions import Answer, Question
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,11 @@ def card(fingerprint: str | None) -> "DatasetCard | None":
     return next((one for one in cards() if one.fingerprint == fingerprint), None)
 
 
+def newest_data() -> str | None:
+    """Return the fingerprint of the newest data set, None if there are none."""
+    return next((one.fingerprint for one in cards()), None)
+
+
 def current_card() -> "DatasetCard | None":
     """Return the card of the data set that the address names."""
     return card(state.get("data"))
@@ -136,6 +143,14 @@ def _summary(folder: str, fingerprint: str) -> "DataSummary":
     from recsys_core.data.summaries import summary as summarise
 
     return summarise(_dataset(folder, fingerprint))
+
+
+def span_of(summary: "DataSummary") -> tuple[str, str] | None:
+    """Return the first and the last day of the data, None where no time is known."""
+    if summary.first is None or summary.last is None:
+        return None
+    first, last = (datetime.fromtimestamp(one / 1000, UTC) for one in (summary.first, summary.last))
+    return f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"
 
 
 def run_cards() -> list["RunCard"]:
@@ -247,20 +262,44 @@ def submit_models(fingerprint: str, models: tuple[str, ...]) -> str:
     return engine().submit(ExperimentSpec(data=fingerprint, models=[{"key": key} for key in models]))
 
 
-def question(name: str, fingerprint: str) -> Any:
-    """Return the answer to one question of the Explore page: figure, sentence and the table behind it."""
-    return _question(str(root()), name, fingerprint)
+def archive(fingerprint: str) -> Any:
+    """Return the open zip of a data set's tables; the file goes when it is closed."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(dir=root()) as folder:
+        return workspace().download_archive(fingerprint, Path(folder) / "data.zip").open("rb")
 
 
-@st.cache_resource(max_entries=128, show_spinner=False)
-def _question(folder: str, name: str, fingerprint: str) -> Any:
-    from recsys_core.viz import explore
+def samples() -> "list[SampleInfo]":
+    """Return the ready-made worlds."""
+    from recsys_core.data.samples import SAMPLES
 
-    return explore.QUESTIONS[name].answer(_dataset(folder, fingerprint))
+    return list(SAMPLES.values())
 
 
-def figure_html(figure: "go.Figure", title: str) -> str:
-    """Return the figure as a page that stands alone; made only when somebody downloads it."""
-    from recsys_core.viz.export import figure_html as html
+def questions() -> "dict[str, Question]":
+    """Return the questions of the Explore page, in their order."""
+    from recsys_core.viz.questions import QUESTIONS
 
-    return html(figure, title)
+    return QUESTIONS
+
+
+def answers(fingerprint: str) -> "dict[str, Ticket[Answer]]":
+    """Return the tickets of the answers to all questions of the Explore page; they are computed beside the page."""
+    folder = str(root())
+    return {
+        name: background().ask(
+            (folder, fingerprint, name),
+            name,
+            lambda _, question=question: question.answer(_dataset(folder, fingerprint), _summary(folder, fingerprint)),
+        )
+        for name, question in questions().items()
+    }
+
+
+@st.cache_resource(show_spinner=False)
+def background() -> "Background":
+    """Return the threads for what takes longer than a page may wait."""
+    from recsys_core.engine.background import Background
+
+    return Background()

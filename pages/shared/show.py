@@ -50,25 +50,23 @@ def figure(
         "displaylogo": False,
         "displayModeBar": True,
         "modeBarButtons": [["toImage", "zoom2d", "resetScale2d"]],
-        "toImageButtonOptions": {"format": "png", "filename": _file_name(name), "scale": 2},
+        "toImageButtonOptions": {"format": "png", "filename": file_name(name), "scale": 2},
     }
     if options.get("on_select", "ignore") != "ignore":
         toolbar["modeBarButtons"] = [["toImage", "select2d", "lasso2d", "zoom2d", "resetScale2d"]]
     chosen = st.plotly_chart(chart, key=key, config=toolbar, alt=sentence or name, **options)
     with st.container(horizontal=True, gap="small", key=f"{key}_downloads"):
-        _download(
-            _("Picture (HTML)"), lambda: _html(chart, name), f"{_file_name(name)}.html", "text/html", f"{key}_html"
-        )
+        download(_("Picture (HTML)"), lambda: _html(chart, name), f"{file_name(name)}.html", "text/html", f"{key}_html")
         if table is not None:
-            _download(_("Data (CSV)"), lambda: csv(table), f"{_file_name(name)}.csv", "text/csv", f"{key}_csv")
+            download(_("Data (CSV)"), lambda: csv(table), f"{file_name(name)}.csv", "text/csv", f"{key}_csv")
     return chosen
 
 
-def table(frame: "pd.DataFrame", key: str, *, name: str, download: bool = True, **options: Any) -> Any:
+def table(frame: "pd.DataFrame", key: str, *, name: str, offer_file: bool = True, **options: Any) -> Any:
     """Show a table with its download as CSV; `options` go to `st.dataframe`."""
     chosen = st.dataframe(frame, key=key, hide_index=options.pop("hide_index", True), alt=name, **options)
-    if download:
-        _download(_("Table (CSV)"), lambda: csv(frame), f"{_file_name(name)}.csv", "text/csv", f"{key}_csv")
+    if offer_file:
+        download(_("Table (CSV)"), lambda: csv(frame), f"{file_name(name)}.csv", "text/csv", f"{key}_csv")
     return chosen
 
 
@@ -86,14 +84,17 @@ def findings(found: Iterable[Finding]) -> None:
         boxes[one.severity](safe(one.message))
 
 
-def download(label: str, make: Callable[[], bytes | str], file_name: str, mime: str, key: str) -> None:
-    """Show a button for a file that is made when it is pressed."""
-    _download(label, make, file_name, mime, key)
-
-
-def _download(label: str, make: Callable[[], bytes | str], file_name: str, mime: str, key: str) -> None:
+def download(label: str, make: Callable[[], Any], name: str, mime: str, key: str, **options: Any) -> None:
+    """Show a button for a file that is made when it is pressed; `options` go to `st.download_button`."""
     st.download_button(
-        label, make, file_name, mime, key=key, on_click="ignore", type="tertiary", icon=":material/download:"
+        label,
+        make,
+        name,
+        mime,
+        key=key,
+        on_click="ignore",
+        icon=":material/download:",
+        **{"type": "tertiary"} | options,
     )
 
 
@@ -103,6 +104,7 @@ def _html(chart: "go.Figure", name: str) -> str:
     return figure_html(chart, name)
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
+    """Return a name for a file made of the letters and digits of a title."""
     words = "".join(letter if letter.isalnum() else " " for letter in name).split()
     return "-".join(words).lower()[:80] or "recscope"

@@ -13,7 +13,7 @@ NAMES = {"en": "English", "de": "Deutsch", "zh": "中文"}
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-!|<>$~^])")
 _SHORTCODE = re.compile(r":(?=\w)")
-_NOT_A_LINK = re.compile(r"(?<=\w)(?=\.\w)|(?<=\w)(?=@\w)|(?<=p)(?=://)|(?<=s)(?=://)")
+_NOT_A_LINK = re.compile(r"(?<=\w)(?=\.[A-Za-z]{2})|(?<=\w)(?=@\w)|(?<=[a-z])(?=://)")
 ZERO_WIDTH = "\u200b"
 
 

@@ -59,7 +59,7 @@ class Background:
         kept: Tickets kept.
     """
 
-    def __init__(self, threads: int = 2, kept: int = 32) -> None:
+    def __init__(self, threads: int = 2, kept: int = 200) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="background")
         self._kept = kept
         self._tickets: OrderedDict[tuple[Hashable, Hashable], Ticket[object]] = OrderedDict()

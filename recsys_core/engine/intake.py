@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, Self
@@ -32,6 +32,7 @@ from recsys_core.experiments.progress import ProgressWriter, read_last_line
 
 if TYPE_CHECKING:
     from recsys_core.data.guessing import TableGuess
+    from recsys_core.data.report import IngestReport
     from recsys_core.data.rules import IngestRules
 
 KEPT_SECONDS = 86_400.0
@@ -263,10 +264,16 @@ def changed(tables: "Sequence[TableGuess]", draft: Draft) -> "list[TableGuess]":
     Raises:
         DataError: A change that does not fit the file.
     """
-    return [
-        table.with_changes(**draft.changes[str(number)]) if str(number) in draft.changes else table
-        for number, table in enumerate(tables)
-    ]
+    return [_changed(table, draft.changes.get(str(number), {})) for number, table in enumerate(tables)]
+
+
+def _changed(table: "TableGuess", changes: Mapping[str, Any]) -> "TableGuess":
+    """Return a guess with its changes applied in the order in which they depend on each other."""
+    for names in (("separator", "encoding", "header"), ("table",), ("roles",)):
+        part = {name: changes[name] for name in names if name in changes}
+        table = table.with_changes(**part) if part else table
+    rest = {name: changes[name] for name in ("timestamp_unit", "event", "event_weight") if name in changes}
+    return table.with_changes(**rest) if rest else table
 
 
 def rules_of(draft: Draft, tables: "Sequence[TableGuess]") -> "IngestRules":
@@ -279,6 +286,18 @@ def rules_of(draft: Draft, tables: "Sequence[TableGuess]") -> "IngestRules":
     from recsys_core.data.rules import IngestRules
 
     return IngestRules.parse(suggest_rules(tables).model_dump() | draft.rules)
+
+
+def count(tables: "Sequence[TableGuess]", draft: Draft, ctx: RunContext) -> "IngestReport":
+    """Return what would be accepted and rejected, without storing anything.
+
+    Raises:
+        DataError: The files cannot be taken in this way at all.
+    """
+    from recsys_core.data.ingest import check
+
+    read = changed(tables, draft)
+    return check(read, rules_of(draft, read), ctx)
 
 
 def _hinted(tables: "Sequence[TableGuess]", key: str) -> "list[TableGuess]":

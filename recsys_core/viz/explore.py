@@ -1,4 +1,4 @@
-"""Figures of a data set as it came, before any model: each answers one question. Sentences stand in `findings`."""
+"""Figures of a data set as it came, before any model: each answers one question. Sentences stand in `questions`."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,16 @@ def rating_bars(ratings: pd.DataFrame) -> "go.Figure":
     return dressed(figure, x="Rating", y="Share of ratings")
 
 
+def event_bars(events: pd.DataFrame) -> "go.Figure":
+    """Return how often each kind of event is.
+
+    Args:
+        events: Columns `event` (text from outside: escaped here) and `interactions`.
+    """
+    figure = _bars(plain_all(events["event"]), events["interactions"], "%{x}: %{y:,}")
+    return dressed(figure, x="Kind of event", y="Interactions", height=300)
+
+
 def timeline(periods: pd.DataFrame, *, unit: str) -> "go.Figure":
     """Return when people acted.
 
@@ -106,9 +116,9 @@ def lift_map(pairs: pd.DataFrame, titles: list[str]) -> "go.Figure":
     size = len(titles)
     lift: list[list[float | None]] = [[None] * size for _ in range(size)]
     together = [[0] * size for _ in range(size)]
-    for row in pairs.itertuples(index=False):
-        lift[int(row.first)][int(row.second)] = float(row.lift)
-        together[int(row.first)][int(row.second)] = int(row.together)
+    columns = (pairs[name].tolist() for name in ("first", "second", "lift", "together"))
+    for first, second, times, people in zip(*columns, strict=True):
+        lift[first][second], together[first][second] = times, people
     labels = [shortened(title) for title in titles]
     names = [[f"{plain(a)}<br>{plain(b)}" for b in titles] for a in titles]
     figure = go.Figure(
@@ -136,7 +146,7 @@ def matrix_sample(cells: pd.DataFrame, *, users: int, items: int) -> "go.Figure"
     Args:
         cells: Columns `row` and `column` (places in the sample) of the known pairs.
         users: Rows of the sample.
-        items: Columns of the sample, the most popular first.
+        items: Columns of the sample, from the most popular to the least.
     """
     import plotly.graph_objects as go
 
@@ -147,17 +157,17 @@ def matrix_sample(cells: pd.DataFrame, *, users: int, items: int) -> "go.Figure"
             y=cells["row"],
             mode="markers",
             marker={"color": BLUE, "symbol": "square", "size": 4},
-            hovertemplate="user %{y} of the sample, item number %{x} by popularity<extra></extra>",
+            hovertemplate="user %{y}, item %{x} of the sample<extra></extra>",
         )
     )
-    dressed(figure, x="Items, most popular first", y="Users of the sample", height=420)
+    dressed(figure, x="Items of the sample, from the most popular to the least", y="Users of the sample", height=420)
     figure.update_xaxes(range=[-1, items], showgrid=False, zeroline=False)
     figure.update_yaxes(range=[users, -1], showgrid=False, zeroline=False)
     return figure
 
 
 def unlike_users(users: pd.DataFrame) -> "go.Figure":
-    """Return users by how much they did and how they rate, or how popular their items are; those unlike the rest stand out.
+    """Return users by how much they did and how they rate, or how popular their items are; outsiders in red.
 
     Args:
         users: Columns `user_id`, `interactions`, `value`, `value_name` (one text), `unlike` (whether it stands out).

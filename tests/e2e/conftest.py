@@ -5,6 +5,7 @@ Traceback in the server's log.
 """
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -44,8 +45,9 @@ LOOKS = {
 """Widths and schemes in which every page is looked at."""
 PATIENCE_MS = 30_000
 
-ALLOWED_CONSOLE: tuple[str, ...] = ()
-"""Parts of console errors that are not ours; each with its reason."""
+ALLOWED_CONSOLE = re.compile(r"/\w+/_stcore/(health|host-config)$")
+"""Addresses of failed requests that are no error of ours: asked for a page's own address, Streamlit's browser part tries
+each folder of it as the base of the app, and is answered 404 until it has found the right one."""
 ALLOWED_AXE: dict[str, tuple[str, str]] = {}
 """Rule of axe -> (part of the selector it may name, reason)."""
 
@@ -151,8 +153,9 @@ class Watch:
     errors: list[str] = field(default_factory=list)
 
     def console(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not any(part in message.text for part in ALLOWED_CONSOLE):
-            self.errors.append(f"console: {message.text} ({message.location.get('url', '')})")
+        address = message.location.get("url", "")
+        if message.type == "error" and not ALLOWED_CONSOLE.search(address):
+            self.errors.append(f"console: {message.text} ({address})")
 
     def attach(self, page: Page) -> None:
         page.on("console", self.console)

@@ -1,0 +1,27 @@
+"""Explore: what does this data look like?"""
+
+import streamlit as st
+
+from pages.shared import empty, pickers, questions
+from pages.shared.frame import ensure_frame
+from pages.shared.text import _, count
+
+ensure_frame()
+
+st.title(_("Explore"))
+with pickers.line():
+    card = pickers.dataset("explore")
+if card is None:
+    empty.state(
+        _("No data to look at yet"),
+        _("Bring a file of your own, or take a sample with one click; the pictures follow at once."),
+        action="data",
+    )
+    st.stop()
+
+st.markdown(
+    _(
+        "{users} users, {items} items, {interactions} interactions: each question has its picture and its answer."
+    ).format(users=count(card.n_users), items=count(card.n_items), interactions=count(card.n_interactions))
+)
+questions.ask_all(card)

@@ -1,0 +1,163 @@
+"""Files on their way into the workspace, as the Data page asks for them: begin, inspect, change, count."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.shared import services
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from recsys_core.data.catalogue import CatalogueEntry
+    from recsys_core.data.guessing import TableGuess
+    from recsys_core.data.report import IngestReport
+    from recsys_core.data.rules import IngestRules
+    from recsys_core.engine.background import Ticket
+    from recsys_core.engine.intake import Draft, Intake
+
+
+def begin(name: str, *, uploads: Iterable[Any] = (), paths: Iterable[str] = (), catalogue: str = "") -> str:
+    """Keep files to be taken in, in a folder of their own, and return its id; a public data set is fetched first.
+
+    Args:
+        name: What the data set will be called.
+        uploads: Files from the browser.
+        paths: Files in the folder on the server that the operator has opened.
+        catalogue: Key of a public data set.
+
+    Raises:
+        RecscopeError: The disk refused, or a path leads out of that folder.
+    """
+    from recsys_core.data.server_path import resolve_server_path
+    from recsys_core.engine.intake import Intake
+
+    taking = Intake.create(services.root(), name=name, catalogue=catalogue)
+    kept = [str(taking.add(upload.name, upload)) for upload in uploads]
+    kept += [str(resolve_server_path(path)) for path in paths]
+    change_draft(taking, paths=tuple(kept))
+    if catalogue:
+        taking.start("download")
+    return taking.id
+
+
+def find(identifier: str) -> "Intake | None":
+    """Return the files being taken in of that id, None if there are none."""
+    from recsys_core.engine.intake import Intake
+
+    try:
+        found = Intake(services.root(), identifier)
+    except RecscopeError:
+        return None
+    return found if found.exists else None
+
+
+def change_draft(taking: "Intake", **values: Any) -> None:
+    """Change what was decided about files being taken in."""
+    taking.save(replace(taking.draft(), **values))
+
+
+def change_table(taking: "Intake", number: int, what: str, value: Any) -> None:
+    """Change how one table is read; roles are guessed again when its columns or its kind may be others now."""
+    draft = taking.draft()
+    changes = draft.changes.get(str(number), {}) | {what: value}
+    if what in ("table", "separator", "encoding", "header"):
+        changes.pop("roles", None)
+    change_draft(taking, changes=draft.changes | {str(number): changes})
+
+
+def change_role(taking: "Intake", number: int, guess: "TableGuess", column: int, role: str | None) -> None:
+    """Give a column a role, or none; a role that another column had moves."""
+    kept = {name: place for name, place in guess.roles.items() if place != column and name != role}
+    given = dict.fromkeys(roles(guess.table)) | kept | ({role: column} if role else {})
+    change_table(taking, number, "roles", given)
+
+
+def change_rule(taking: "Intake", name: str, value: Any) -> None:
+    """Change one rule; an emptied number of interactions is none."""
+    draft = taking.draft()
+    value = 0 if value is None and name in ("min_user", "min_item") else value
+    change_draft(taking, rules=draft.rules | {name: value})
+
+
+def roles(table: str) -> tuple[str, ...]:
+    """Return what a column of that table can be."""
+    from recsys_core.data.guessing import suggested_columns
+
+    return suggested_columns(table)
+
+
+def _inspection(taking: "Intake", draft: "Draft") -> "Ticket[list[TableGuess]]":
+    return services.background().ask(("inspect", taking.id), draft.paths, lambda _: taking.guesses())
+
+
+def inspect(taking: "Intake", draft: "Draft", patience: float) -> "list[TableGuess] | None":
+    """Return how each file is to be read before any change; None if that takes longer than `patience` seconds.
+
+    Raises:
+        DataError: A file that cannot be taken at all.
+    """
+    ticket = _inspection(taking, draft)
+    return ticket.result() if ticket.wait(patience) else None
+
+
+def guesses(found: "list[TableGuess]", draft: "Draft") -> "list[TableGuess]":
+    """Return how each file is to be read, with what the person changed.
+
+    Raises:
+        DataError: A change that does not fit the file.
+    """
+    from recsys_core.engine.intake import changed
+
+    return changed(found, draft)
+
+
+def rules(draft: "Draft", tables: "list[TableGuess]") -> "IngestRules":
+    """Return the rules for doubtful rows: those that suit the files, with what the person changed.
+
+    Raises:
+        ConfigError: A value outside its bounds.
+    """
+    from recsys_core.engine.intake import rules_of
+
+    return rules_of(draft, tables)
+
+
+def count_rows(taking: "Intake", draft: "Draft") -> "Ticket[IngestReport]":
+    """Return the ticket of what would be accepted and rejected; it is counted beside the page."""
+    from recsys_core.engine.intake import count
+
+    key = (draft.paths, json.dumps([draft.changes, draft.rules], sort_keys=True))
+    found = _inspection(taking, draft)
+    return services.background().ask(("count", taking.id), key, lambda ctx: count(found.result(), draft, ctx))
+
+
+def rejected_frame(report: "IngestReport") -> "pd.DataFrame":
+    """Return the rejected lines that a report holds as a table."""
+    import pandas as pd
+
+    return pd.DataFrame([asdict(line) for line in report.rejected])
+
+
+@st.cache_resource(show_spinner=False)
+def catalogue() -> "dict[str, CatalogueEntry]":
+    """Return the public data sets."""
+    from recsys_core.data.catalogue import catalogue as read
+
+    return read()
+
+
+def server_files() -> list[str]:
+    """Return the files in the folder that the operator has opened (`RECSCOPE_DATA_ROOT`), none without one."""
+    from recsys_core.engine.intake import server_files as listed
+
+    return listed()
+
+
+def upload_limit() -> int:
+    """Return the largest file in bytes that the server takes from a browser."""
+    return st.get_option("server.maxUploadSize") << 20

@@ -1,0 +1,71 @@
+"""What taking files in amounts to: counts, rejected lines with reasons, doubts with advice."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.shared import intaking, show
+from pages.shared.text import _, count, n_, safe
+
+if TYPE_CHECKING:
+    from recsys_core.data.report import IngestReport
+
+ROW_HEIGHT, MOST_ROWS = 35, 8
+
+
+def counts(report: "IngestReport") -> None:
+    """Show rows read, accepted and rejected, with users and items; then what was rejected, and doubts."""
+    with st.container(border=True):
+        columns = st.columns(5)
+        for column, (label, number) in zip(
+            columns,
+            (
+                (_("Rows in the files"), report.rows_read),
+                (_("Accepted"), report.rows_accepted),
+                (_("Rejected"), report.rows_rejected),
+                (_("Users"), report.users),
+                (_("Items"), report.items),
+            ),
+            strict=True,
+        ):
+            column.metric(label, count(number))
+    rejected(report, "check")
+    doubts(report, expanded=False)
+
+
+def rejected(report: "IngestReport", key: str) -> None:
+    """Show the rejected lines in a table, with the reasons counted above it."""
+    if not report.rows_rejected:
+        st.markdown(_(":material/check_circle: Every row is accepted."))
+        return
+    label = n_("{n} rejected row, and why", "{n} rejected rows, and why", report.rows_rejected)
+    with st.expander(label, icon=":material/block:", key=f"{key}_rejected", expanded=report.rows_rejected <= 50):
+        st.markdown("\n".join(f"- {count(number)} × {safe(reason)}" for reason, number in report.reasons.items()))
+        frame = intaking.rejected_frame(report)
+        show.table(
+            frame,
+            f"{key}_rejected_table",
+            name=_("rejected rows"),
+            height=ROW_HEIGHT * (min(len(frame), MOST_ROWS) + 1) + 3,
+            column_config={
+                "file": _("File"),
+                "line": st.column_config.NumberColumn(_("Line"), format="plain"),
+                "column": _("Column"),
+                "reason": _("Reason"),
+                "text": st.column_config.TextColumn(_("The line itself"), width="large"),
+            },
+        )
+        if len(frame) < report.rows_rejected:
+            st.markdown(
+                _("The first {n} are shown; all of them are kept with the data set.").format(n=count(len(frame)))
+            )
+
+
+def doubts(report: "IngestReport", *, expanded: bool = True) -> None:
+    """Show what is doubtful about accepted data: what was found, why it matters, what to do."""
+    if not report.warnings:
+        return
+    label = n_("{n} thing to know about these data", "{n} things to know about these data", len(report.warnings))
+    with st.expander(label, icon=":material/warning:", expanded=expanded, key="doubts"):
+        for one in report.warnings:
+            st.markdown(f"**{safe(one.message)}**  \n{safe(one.advice)}")

@@ -1,0 +1,39 @@
+"""The first request to a fresh server, at each page's own address, shows the whole frame."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from pages.shared.frame import PAGES
+from tests.e2e.conftest import Server, axe_findings, settled, sideways, watched
+
+pytestmark = pytest.mark.e2e
+PRESENT = [info for info in PAGES if info.path.is_file()]
+
+
+@pytest.mark.parametrize("address", ["", *(info.key for info in PRESENT)])
+def test_the_first_request_to_a_fresh_server_shows_the_whole_frame(
+    start: Callable[[], Server], browser: Browser, address: str
+) -> None:
+    """Streamlit would run `pages/x.py` alone: no navigation with our titles, no sidebar."""
+    server = start()
+    with watched(browser) as page:
+        page.goto(f"{server.url}/{address}")
+        settled(page)
+        sidebar = page.get_by_test_id("stSidebar")
+        for info in PRESENT:
+            expect(sidebar.get_by_role("link", name=info.title, exact=True)).to_have_count(1)
+        expect(sidebar.get_by_text("No data set chosen")).to_be_visible()
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)
+
+
+def test_every_page_without_data_is_clean_in_every_look(server: Server, browser: Browser, look: tuple[int, str]) -> None:
+    """No serious finding of axe, nothing sideways, in both widths and schemes, with an empty workspace."""
+    for info in PRESENT:
+        with watched(browser, *look) as page:
+            page.goto(f"{server.url}/{info.key if info.key != 'home' else ''}")
+            settled(page)
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            assert sideways(page) <= 0, info.key
+            assert axe_findings(page) == [], info.key
