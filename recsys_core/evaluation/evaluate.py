@@ -28,6 +28,7 @@ from recsys_core.data import Dataset
 from recsys_core.data.splits import Split
 from recsys_core.errors import DataError
 from recsys_core.evaluation import beyond_accuracy as beyond
+from recsys_core.evaluation.diversity import DiversityBasis, diversity
 from recsys_core.evaluation.metric_info import PARTS, MetricName, Part
 from recsys_core.evaluation.metrics import ACCURACY, HitTable, hit_table
 from recsys_core.evaluation.ranking import rank
@@ -97,7 +98,7 @@ def evaluate(
     relevant_from: float | None = None,
     ctx: RunContext | None = None,
     head_share: float = 0.8,
-    diversity_basis: beyond.DiversityBasis = "co_occurrence",
+    diversity_basis: DiversityBasis = "co_occurrence",
     part: Literal["test", "validation"] = "test",
 ) -> Evaluation:
     """Ask a trained model for every test user, and judge its lists and predicted ratings.
@@ -268,7 +269,7 @@ def _beyond(  # noqa: PLR0917
     train: Dataset,
     head: BoolArray,
     cutoffs: list[int],
-    basis: beyond.DiversityBasis,
+    basis: DiversityBasis,
     ctx: RunContext,
 ) -> tuple[dict[str, Any], dict[str, float], int]:
     """Return the columns that follow from the lists alone, the numbers of the model as a whole, and users counted."""
@@ -276,21 +277,20 @@ def _beyond(  # noqa: PLR0917
     users_of_item = np.bincount(matrix.indices, minlength=train.n_items)
     n_users = int((np.diff(matrix.indptr) > 0).sum())
     bits = beyond.information(users_of_item, n_users)
-    vectors, counted_users = beyond.item_vectors(train, lists.item, basis, ctx.rng("diversity"))
+    masks = np.stack([_part_mask(part, head) for part in PARTS])
+    varied = diversity(lists.item, train, np.array(cutoffs), masks, basis, ctx=ctx)
     columns: dict[str, Any] = {}
     overall: dict[str, float] = {}
-    for part in PARTS:
-        mask = _part_mask(part, head)
-        varied = beyond.diversity(lists.item, vectors, np.array(cutoffs), mask)
+    for part, mask, different in zip(PARTS, masks, varied.values, strict=True):
         for place, k in enumerate(cutoffs):
             shown = beyond.exposure(lists.item, k, train.n_items)[mask]
             columns[str(MetricName("novelty", k, part))] = beyond.list_mean(lists.item, bits, k, mask)
             shares = users_of_item / max(n_users, 1)
             columns[str(MetricName("popularity", k, part))] = beyond.list_mean(lists.item, shares, k, mask)
-            columns[str(MetricName("diversity", k, part))] = varied[:, place]
+            columns[str(MetricName("diversity", k, part))] = different[:, place]
             overall[str(MetricName("coverage", k, part))] = beyond.coverage(shown)
             overall[str(MetricName("gini", k, part))] = beyond.gini(shown)
-    return columns, overall, counted_users
+    return columns, overall, varied.users
 
 
 def _rating_errors(model: PredictsRatings, questions: _Questions, head: BoolArray, ctx: RunContext) -> dict[str, Any]:

@@ -57,11 +57,10 @@ def verdict_of(
     tied = [pair for pair in of_leader if not pair.different]
     said = [opening.fill(**values)]
     said += [_tie(pair, titles) for pair in tied[:NAMED_TIES]]
-    apart = [pair for pair in of_leader if pair.different and not _is_floor(pair.second, baseline)]
-    if apart and not tied:
-        said.append(
-            sentences.NEXT_BEST.fill(model=titles.get(apart[0].second, apart[0].second), **_difference(apart[0]))
-        )
+    runner_up = of_leader[0]
+    if runner_up.different and not _is_floor(runner_up.second, baseline):
+        behind = titles.get(runner_up.second, runner_up.second)
+        said.append(sentences.NEXT_BEST.fill(model=behind, **_difference(runner_up)))
     if baseline is not None and name.info.direction != "neither":
         said += _over_baseline(leader[MODEL], tied, everything, baseline, titles)
     return tuple(said)

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
-from scipy.sparse import csr_array
 
-from recsys_core.contracts import PAD
+from recsys_core.contracts import PAD, FloatArray, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import DataError
 from recsys_core.evaluation import beyond_accuracy as beyond
+from recsys_core.evaluation import diversity
+from recsys_core.evaluation.diversity import DiversityBasis
 
 
 def small_train() -> Dataset:
@@ -62,49 +63,63 @@ def test_coverage_and_gini_of_exposure() -> None:
     assert math.isnan(beyond.gini(np.array([0, 0])))
 
 
+@pytest.fixture(params=["from pairs", "from sums"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways to the same number."""
+    if request.param == "from sums":
+        monkeypatch.setattr(diversity, "PAIRED_ITEMS", 0)
+    return str(request.param)
+
+
+def varied(
+    item: list[list[int]], train: Dataset, cutoffs: list[int], basis: DiversityBasis = "co_occurrence"
+) -> FloatArray:
+    """(2, U, C) for all items and for items 0 and 1."""
+    parts = np.stack([np.ones(train.n_items, dtype=np.bool_), np.arange(train.n_items) < 2])
+    return diversity.diversity(np.array(item), train, np.array(cutoffs), parts, basis, ctx=RunContext()).values
+
+
+@pytest.mark.usefixtures("way")
 def test_diversity_is_one_minus_the_mean_cosine_of_all_pairs() -> None:
-    train = small_train()
-    item = np.array([[0, 1, 2], [1, 2, PAD], [0, PAD, PAD], [3, 2, PAD]])
-    vectors, users = beyond.item_vectors(train, item, "co_occurrence", np.random.default_rng(0))
-    assert users == 4
     first = 2 / math.sqrt(4 * 2)  # items 0 and 1
     third = 1 / math.sqrt(4 * 1)  # items 0 and 2
+    everything, head = varied([[0, 1, 2], [1, 2, PAD], [0, PAD, PAD], [3, 2, PAD]], small_train(), [2, 3])
     expected = [[1 - first, 1 - (first + third + 0) / 3], [1.0, 1.0], [math.nan, math.nan], [1.0, 1.0]]
-    assert_allclose(beyond.diversity(item, vectors, np.array([2, 3])), expected, atol=1e-12)
-    head = np.array([True, True, False, False])
-    assert_allclose(
-        beyond.diversity(item, vectors, np.array([3]), head)[:, 0],
-        [1 - first, math.nan, math.nan, math.nan],
-        atol=1e-12,
-    )
+    assert_allclose(everything, expected, atol=1e-12)
+    assert_allclose(head[:, 1], [1 - first, math.nan, math.nan, math.nan], atol=1e-12)
 
 
+@pytest.mark.usefixtures("way")
 def test_diversity_equals_the_dense_cosines_on_random_lists() -> None:
     rng = np.random.default_rng(3)
-    matrix = (rng.random((40, 25)) < 0.2).astype(np.float64)
+    matrix = rng.random((25, 40)) < 0.2
+    pairs = pd.DataFrame(np.argwhere(matrix), columns=["user", "item"]).astype("int32")
+    train = dataset_from_frames(pairs, item_ids=[str(item) for item in range(40)])
     item = np.array([rng.permutation(40)[:9] for _ in range(30)])
-    vectors = beyond._unit_rows(csr_array(matrix))
-    unit = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-300)
+    unit = matrix / np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
     upper = np.triu_indices(9, 1)
-    expected = [1 - (unit[row] @ unit[row].T)[upper].mean() for row in item]
-    assert_allclose(beyond.diversity(item, vectors, np.array([9]))[:, 0], expected, atol=1e-9)
+    expected = [1 - (unit[:, row].T @ unit[:, row])[upper].mean() for row in item]
+    assert_allclose(varied(item.tolist(), train, [1, 9])[0, :, 1], expected, atol=1e-9)
 
 
+@pytest.mark.usefixtures("way")
 def test_diversity_by_categories_and_the_refusal_where_there_are_none() -> None:
-    train = small_train()
-    item = np.array([[0, 1, 3]])
-    vectors, users = beyond.item_vectors(train, item, "categories", np.random.default_rng(0))
-    assert users == 0
     half = 1 / math.sqrt(2)
-    assert_allclose(beyond.diversity(item, vectors, np.array([3])), [[1 - (half + half + 0) / 3]], atol=1e-12)
-    plain = dataset_from_frames(train.interactions)
+    values = varied([[0, 1, 3]], small_train(), [3], "categories")
+    assert_allclose(values[0], [[1 - (half + half + 0) / 3]], atol=1e-12)
+    plain = dataset_from_frames(small_train().interactions)
     with pytest.raises(DataError, match="no categories"):
-        beyond.item_vectors(plain, item, "categories", np.random.default_rng(0))
+        varied([[0, 1]], plain, [2], "categories")
 
 
 def test_diversity_over_a_part_of_the_users_where_all_would_take_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beyond, "DIVERSITY_STEPS", 4.0)
-    item = np.array([[0, 1]])  # six additions over all four users
-    vectors, users = beyond.item_vectors(small_train(), item, "co_occurrence", np.random.default_rng(0))
-    assert users == 2
-    assert vectors.shape == (4, 2)
+    monkeypatch.setattr(diversity, "PAIRED_ITEMS", 0)
+    parts = np.ones((1, 4), dtype=np.bool_)
+    arguments = (np.array([[0, 1]]), small_train(), np.array([2]), parts)  # six additions over all four users
+    assert diversity.diversity(*arguments, ctx=RunContext()).users == 4
+    monkeypatch.setattr(diversity, "MOST_STEPS", 4.0)
+    assert diversity.diversity(*arguments, ctx=RunContext()).users == 2
+
+
+def test_lists_without_any_item_have_no_diversity() -> None:
+    assert np.isnan(varied([[PAD, PAD]], small_train(), [2])).all()

@@ -1,0 +1,184 @@
+"""How different the items of one list are: 1 minus the mean cosine similarity of its pairs.
+
+There are two ways to the same number, and the shorter one is taken. Where few distinct items are recommended, the
+cosines of all their pairs are worked out first. Where many are, each list adds up the vectors of its items, and an
+item's similarity to all items before it is one product with that sum.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from recsys_core.columns import CATEGORIES, LIST_SEPARATOR
+from recsys_core.contracts import PAD, BoolArray, FloatArray, IntArray, RunContext
+from recsys_core.data import Dataset
+from recsys_core.errors import DataError
+from recsys_core.models.compiled import compiled
+from recsys_core.models.solvers import gram_matrix
+
+DiversityBasis = Literal["co_occurrence", "categories"]
+PAIRED_ITEMS = 4000
+"""Up to so many distinct recommended items the cosines of all pairs are kept (128 MB)."""
+MOST_STEPS = 2e9
+"""Additions that the other way may take; with more, co-occurrence is counted over a random part of the users."""
+
+
+@dataclass(frozen=True, eq=False)
+class Diversity:
+    """What the lists hold.
+
+    Args:
+        values: (P, U, C) for each part of the catalogue, list and cut-off; NaN for fewer than two items.
+        users: Over so many users co-occurrence was counted; 0 where categories were compared.
+    """
+
+    values: FloatArray
+    users: int
+
+
+def diversity(
+    item: IntArray,
+    train: Dataset,
+    cutoffs: IntArray,
+    parts: BoolArray,
+    basis: DiversityBasis = "co_occurrence",
+    *,
+    ctx: RunContext,
+) -> Diversity:
+    """Return 1 minus the mean cosine similarity of the pairs of items in the first k places.
+
+    `co_occurrence`: a vector has one place for each user, 1 where the user had the item in training; the cosine is that
+    of item kNN. `categories`: one place for each category, 1 where the item is of it. An item without a vector is like
+    nothing, not even like another one without.
+
+    Args:
+        item: (U, K) recommended items, padded with `PAD`.
+        train: What models learned from.
+        cutoffs: (C,) lengths of list k, increasing, at most K.
+        parts: (P, I) for each part of the catalogue, which items are looked at.
+        basis: What makes two items alike.
+        ctx: Progress, threads, and the chance that chooses the part of the users.
+
+    Raises:
+        DataError: Categories are asked for and the items have none.
+    """
+    matrix = _category_matrix(train) if basis == "categories" else train.matrix("binary")  # (D, I)
+    rows: IntArray = np.flatnonzero(np.diff(matrix.indptr))
+    listed = np.unique(item[item != PAD])
+    arguments = (np.ascontiguousarray(item, dtype=np.int64), np.asarray(cutoffs, dtype=np.int64), parts)
+    values = np.full((len(parts), len(item), len(cutoffs)), np.nan)
+    if len(listed) <= PAIRED_ITEMS:
+        place_of = np.full(matrix.shape[1], PAD, dtype=np.int64)
+        place_of[listed] = np.arange(len(listed))
+        _from_pairs(*arguments, place_of, _cosines(csr_array(matrix[:, listed]), ctx), values)
+    else:
+        rows = _affordable(matrix, rows, item, ctx.rng("diversity"))
+        vectors = _unit_rows(csr_array(matrix[rows].T.tocsr()))  # (I, D)
+        for part, result in zip(parts, values, strict=True):
+            parted = np.where(item == PAD, False, part[item])
+            _from_sums(
+                *arguments[:2], parted, vectors.data, vectors.indices, vectors.indptr, np.zeros(len(rows)), result
+            )
+    return Diversity(values, 0 if basis == "categories" else len(rows))
+
+
+def _category_matrix(train: Dataset) -> csr_array:
+    """Return (D, I) which item is of which category."""
+    if train.items is None or CATEGORIES not in train.items:
+        raise DataError(f"'{train.name}' knows no categories of items; let diversity go by co-occurrence.")
+    cells = [str(cell).split(LIST_SEPARATOR) if isinstance(cell, str) else [] for cell in train.items[CATEGORIES]]
+    names = {name: row for row, name in enumerate(sorted({name for cell in cells for name in cell if name}))}
+    pairs = [(names[name], column) for column, cell in enumerate(cells) for name in dict.fromkeys(cell) if name]
+    rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return csr_array((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(max(len(names), 1), train.n_items))
+
+
+def _cosines(matrix: csr_array, ctx: RunContext) -> FloatArray:
+    """Return (M, M) cosines of the columns of (D, M) zeros and ones, in the lower triangle."""
+    matrix.sort_indices()
+    gram = gram_matrix(matrix, ctx)
+    length = np.sqrt(np.maximum(np.diag(gram), 1.0))
+    gram /= length[:, None]
+    gram /= length[None, :]
+    return gram
+
+
+def _affordable(matrix: csr_array, rows: IntArray, item: IntArray, rng: np.random.Generator) -> IntArray:
+    """Return the rows (users) that vectors are made of: all, or as many as `MOST_STEPS` allows."""
+    shown = np.bincount(item[item != PAD], minlength=matrix.shape[1])
+    steps = float(np.bincount(matrix.indices, minlength=matrix.shape[1]) @ shown)
+    if steps <= MOST_STEPS:
+        return rows
+    return np.sort(rng.choice(rows, size=max(1, int(len(rows) * MOST_STEPS / steps)), replace=False))
+
+
+def _unit_rows(matrix: csr_array) -> csr_array:
+    """Divide each row of 0 and 1 by its length; an empty row stays empty."""
+    lengths = np.diff(matrix.indptr)
+    data = np.repeat(1.0 / np.sqrt(np.maximum(lengths, 1)), lengths)
+    return csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+@compiled
+def _from_pairs(  # noqa: PLR0917
+    item: IntArray, cutoffs: IntArray, parts: BoolArray, place_of: IntArray, cosine: FloatArray, values: FloatArray
+) -> None:
+    """Add up the cosines of all pairs of a list, for all parts at once."""
+    size = np.zeros(len(parts), dtype=np.int64)
+    similar = np.zeros(len(parts))
+    for row in range(len(item)):
+        size[:] = 0
+        similar[:] = 0.0
+        column = 0
+        for place in range(cutoffs[-1]):
+            own = item[row, place]
+            if own >= 0:
+                for part in range(len(parts)):
+                    size[part] += parts[part, own]
+                for earlier in item[row, :place]:
+                    if earlier >= 0:
+                        first, second = place_of[own], place_of[earlier]
+                        value = cosine[max(first, second), min(first, second)]
+                        for part in range(len(parts)):
+                            if parts[part, own] and parts[part, earlier]:
+                                similar[part] += value
+            while column < len(cutoffs) and cutoffs[column] == place + 1:
+                for part in range(len(parts)):
+                    if size[part] > 1:
+                        values[part, row, column] = 1.0 - similar[part] / (0.5 * size[part] * (size[part] - 1))
+                column += 1
+
+
+@compiled
+def _from_sums(  # noqa: PLR0917
+    item: IntArray,
+    cutoffs: IntArray,
+    counted: BoolArray,
+    data: FloatArray,
+    indices: IntArray,
+    indptr: IntArray,
+    total: FloatArray,
+    values: FloatArray,
+) -> None:
+    """Keep the sum of the vectors so far; `counted` (U, K) says which places are looked at, `total` (D,) is zero."""
+    for row in range(len(item)):
+        size = 0
+        similar = 0.0
+        column = 0
+        for place in range(cutoffs[-1]):
+            if counted[row, place]:
+                size += 1
+                own = item[row, place]
+                for entry in range(indptr[own], indptr[own + 1]):
+                    similar += data[entry] * total[indices[entry]]
+                    total[indices[entry]] += data[entry]
+            while column < len(cutoffs) and cutoffs[column] == place + 1:
+                if size > 1:
+                    values[row, column] = 1.0 - similar / (0.5 * size * (size - 1))
+                column += 1
+        for place in range(cutoffs[-1]):
+            if counted[row, place]:
+                for entry in range(indptr[item[row, place]], indptr[item[row, place] + 1]):
+                    total[indices[entry]] = 0.0
