@@ -34,6 +34,8 @@ def ask(run: "Run") -> Ask:
     asked = Ask(str(services.root()), run.id, run.finished())
     try:
         contenders(asked)
+        per_user(asked)
+        test_users(asked)
     except RecscopeError as error:
         st.error(safe(error))
         st.stop()
@@ -63,6 +65,14 @@ def per_user(asked: Ask) -> "dict[str, pd.DataFrame]":
     from recsys_core.experiments.pooling import one_row_a_user
 
     return {model: one_row_a_user(frame) for model, frame in _opened(asked).per_user().items()}
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def test_users(asked: Ask) -> "pd.DataFrame":
+    """Return who was judged, with what was known of them."""
+    from recsys_core.experiments.people import people
+
+    return people(_opened(asked))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -107,14 +107,14 @@ def _latest(job: "JobStatus", progress: "pd.DataFrame | None") -> None:
 def _cancel(run_id: str, job: "JobStatus") -> None:
     if not job.is_live or state.is_demo():
         return
-    if st.button(
+    st.button(
         _("Stopping…") if job.cancel_requested else _("Cancel"),
         key=f"cancel_{job.model_id}",
         icon=":material/stop_circle:",
         disabled=job.cancel_requested,
-    ):
-        services.engine().cancel(run_id, job.model_id)
-        st.rerun(scope="fragment")
+        on_click=services.engine().cancel,
+        args=(run_id, job.model_id),
+    )
 
 
 def curve_names(progress: "pd.DataFrame | None") -> list[str]:

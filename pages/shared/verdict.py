@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.shared import comparing, frame, services
 from pages.shared.text import _, n_, safe
-from recsys_core.errors import DataError
+from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
     from pages.shared.comparing import Ask
@@ -48,7 +48,7 @@ def sentences(asked: "Ask", metric: str, baseline: str) -> None:
     """Show the verdict; if nobody can be compared, say so and stop the page."""
     try:
         comparison = comparing.comparison(asked, metric, baseline)
-    except DataError as error:
+    except RecscopeError as error:
         st.error(safe(error))
         st.stop()
     first, *rest = (safe(comparing.said(sentence)) for sentence in comparison.verdict)

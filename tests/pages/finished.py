@@ -1,0 +1,138 @@
+"""A workspace with a small data set and one finished experiment, trained once a session and copied for each test."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from recsys_core.contracts import RatingScale
+from recsys_core.data import Dataset, dataset_from_frames
+from recsys_core.data.workspace import Workspace
+from recsys_core.engine import Engine
+from recsys_core.experiments.execution import execute
+from recsys_core.experiments.jobs import JobState
+from recsys_core.experiments.run import Run
+from recsys_core.experiments.spec import ExperimentSpec
+from recsys_core.experiments.store import ResultStore
+
+EVIL = "<b>Evil</b> [link](http://evil.example) $x$"
+"""A title that must be shown letter by letter."""
+APP = Path(__file__).resolve().parents[2] / "app.py"
+MODELS = ("ease", "item_knn", "biased_mf")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The workspace of a test: the data set's fingerprint and the finished experiment's id."""
+
+    root: Path
+    data: str
+    run: str
+
+    def opened(self) -> Run:
+        return ResultStore(self.root).open(self.run)
+
+    def address(self, **more: str) -> dict[str, str]:
+        return {"data": self.data, "run": self.run, **more}
+
+
+def two_tastes(users: int = 40, items: int = 30, seed: int = 3) -> Dataset:
+    """Even users like even items, odd users odd ones, with a few slips; ratings, times and titles."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        (user, item, 5.0 if user % 2 == item % 2 else 2.0, 1_000 * int(rng.integers(1, 10_000)))
+        for user in range(users)
+        for item in rng.choice(items, size=12, replace=False, p=np.where(np.arange(items) % 2 == user % 2, 9, 1) / 150)
+    ]
+    frame = pd.DataFrame(rows, columns=["user", "item", "rating", "timestamp"])
+    frame = frame.astype({"user": "int32", "item": "int32", "rating": "float32"})
+    titles = [EVIL, *(f"Film {item}" for item in range(1, items))]
+    return dataset_from_frames(
+        frame,
+        name="Two tastes",
+        user_ids=[f"person-{user}" for user in range(users)],
+        item_ids=[f"film-{item}" for item in range(items)],
+        items=pd.DataFrame({"title": titles}),
+        rating_scale=RatingScale(1.0, 5.0),
+    )
+
+
+def small_spec(data: str, *, models: tuple[str, ...] = MODELS, seed: int = 42) -> ExperimentSpec:
+    return ExperimentSpec(
+        data=data,
+        models=[{"key": key} for key in models],
+        split={"kind": "ratio", "validation_fraction": 0.1},
+        relevant_from=4.0,
+        k=5,
+        cutoffs=(1, 5),
+        seed=seed,
+    )
+
+
+@pytest.fixture(scope="session")
+def finished_template(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    root = tmp_path_factory.mktemp("finished") / "workspace"
+    workspace = Workspace(root)
+    data = workspace.store(two_tastes()).fingerprint
+    store = ResultStore(root)
+    run = store.create(small_spec(data), "Two tastes")
+    for model_id in run.model_ids:
+        status = execute(store, run.id, model_id, workspace, 1)
+        assert status.state is JobState.DONE, status.reason
+    return Finished(root, data, run.id)
+
+
+@pytest.fixture
+def finished(finished_template: Finished, own_workspace: Path) -> Finished:
+    shutil.copytree(finished_template.root, own_workspace)
+    return Finished(own_workspace, finished_template.data, finished_template.run)
+
+
+@pytest.fixture
+def no_engine_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs that are submitted stay in the queue: no process is started."""
+    monkeypatch.setattr(Engine, "ensure_started", lambda self: None)
+
+
+@pytest.fixture
+def open_page() -> Callable[..., AppTest]:
+    """Open a page of the app at an address."""
+
+    def opened(name: str, **address: str) -> AppTest:
+        app = AppTest.from_file(APP, default_timeout=30)
+        for key, value in address.items():
+            app.query_params[key] = value
+        app.run()
+        app.switch_page(f"pages/{name}.py")
+        for key, value in address.items():
+            app.query_params[key] = value
+        return no_exception(app.run())
+
+    return opened
+
+
+def no_exception(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception[0].stack_trace or app.exception[0].message
+    return app
+
+
+def words(app: AppTest) -> str:
+    """All that a person reads on the page, in one text, without what keeps Markdown from reading it as markup."""
+    kinds = ("title", "header", "subheader", "markdown", "error", "warning", "info", "success", "caption")
+    text = "\n".join(str(element.value) for kind in kinds for element in getattr(app, kind))
+    return text.replace("\\", "").replace("\u200b", "")
+
+
+def spoil(finished: Finished, model: str, state: JobState, reason: str | None = None) -> str:
+    """Put one job of the finished experiment into another state; return its id."""
+    run = finished.opened()
+    model_id = next(one for one in run.model_ids if one.startswith(model))
+    folder = run.job(model_id)
+    run.job(model_id).change(list(JobState), state=state, reason=reason, ended=None if state == "RUNNING" else 1.0)
+    assert folder.stored_status().state is state
+    return model_id

@@ -1,0 +1,85 @@
+"""The page Recommend in its four states: lists side by side, why an item is in one, and somebody made up."""
+
+from collections.abc import Callable
+
+from streamlit.testing.v1 import AppTest
+
+from recsys_core.experiments.jobs import JobState
+from recsys_core.experiments.processes import own_mark
+from tests.pages.finished import EVIL, Finished, finished, finished_template, no_exception, open_page, spoil, words
+
+__all__ = ["finished", "finished_template", "open_page"]
+Open = Callable[..., AppTest]
+
+
+def items(app: AppTest, model: str) -> list[str]:
+    return [button.label for button in app.button if str(button.key).startswith(f"item_{model}")]
+
+
+def test_without_data_it_says_what_to_do(open_page: Open) -> None:
+    assert "No data yet" in words(open_page("recommend"))
+
+
+def test_without_a_finished_model_it_leads_to_train(open_page: Open, finished: Finished) -> None:
+    for model in ("ease", "item_knn", "biased_mf", "popular", "random"):
+        spoil(finished, model, JobState.FAILED, "It was killed.")
+    app = open_page("recommend", data=finished.data)
+    assert "No trained model on these data yet" in words(app)
+    assert app.button(key="empty_go_train").label
+
+
+def test_lists_hold_k_unseen_items_with_rank_and_badges(open_page: Open, finished: Finished) -> None:
+    app = open_page("recommend", **finished.address(user="person-4"))
+    seen = set(app.dataframe[0].value["title"])
+    for model in ("ease", "item_knn"):
+        shown = items(app, model)
+        assert [label.split(".")[0] for label in shown] == ["1", "2", "3", "4", "5"]
+        assert not [title for title in seen - {EVIL} if any(f" {title} " in label for label in shown)]
+    assert any("lists" in label for label in items(app, "ease"))
+
+
+def test_a_click_shows_parts_that_sum_to_the_score(open_page: Open, finished: Finished) -> None:
+    app = open_page("recommend", **finished.address(user="person-4"))
+    button = next(one for one in app.button if str(one.key).startswith("item_ease"))
+    app = no_exception(button.click().run())
+    assert "Why Film" in words(app) or "Why <b>Evil" in words(app)
+    assert "EASE gives it" in words(app)
+    assert "items of the history add" in words(app)
+
+
+def test_a_model_that_cannot_explain_says_so(open_page: Open, finished: Finished) -> None:
+    run = finished.opened()
+    app = open_page("recommend", **finished.address(user="person-4"))
+    popular = next(one for one in run.model_ids if one.startswith("popular"))
+    app = no_exception(app.multiselect(key="recommend_models_False").set_value([popular]).run())
+    app = no_exception(next(one for one in app.button if str(one.key).startswith("item_popular")).click().run())
+    assert "Popularity cannot say what its scores are made of" in words(app)
+
+
+def test_somebody_made_up_is_served_by_models_that_read_histories(open_page: Open, finished: Finished) -> None:
+    app = open_page("recommend", **finished.address())
+    app = no_exception(app.segmented_control(key="recommend_kind").set_value("made_up").run())
+    assert "Choose a few items that this person liked" in words(app)
+    app = no_exception(app.multiselect(key="made_up_items").set_value([2, 4, 6]).run())
+    labels = items(app, "ease")
+    assert len(labels) == 5
+    numbers = [int(label.split("Film ")[1].split()[0]) for label in labels if "Film " in label]
+    assert sum(number % 2 == 0 for number in numbers) >= 4  # people who like even items like other even items
+
+
+def test_a_search_narrows_the_users(open_page: Open, finished: Finished) -> None:
+    app = open_page("recommend", **finished.address())
+    app = no_exception(app.text_input(key="recommend_search").set_value("person-17").run())
+    assert app.selectbox(key="recommend_user").options == ["person-17"]
+    app = no_exception(app.text_input(key="recommend_search").set_value("nobody").run())
+    assert "No user's identifier holds 'nobody'" in words(app)
+
+
+def test_while_a_model_is_trained_and_another_failed_the_rest_recommend(open_page: Open, finished: Finished) -> None:
+    running = spoil(finished, "ease", JobState.RUNNING)
+    finished.opened().job(running).change([JobState.RUNNING], process=own_mark())
+    spoil(finished, "biased_mf", JobState.FAILED, "The disk is full.")
+    app = open_page("recommend", **finished.address(user="person-4"))
+    assert "1 model is still under way" in words(app)
+    assert "The disk is full" in words(app)
+    assert len(items(app, "item_knn")) == 5

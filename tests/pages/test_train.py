@@ -1,0 +1,152 @@
+"""The page Train in its four states: rules, cards and forms, the start, and the live panel."""
+
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from recsys_core.configs import field_specs
+from recsys_core.contracts import Progress
+from recsys_core.data.workspace import Workspace
+from recsys_core.engine import Engine, Estimate
+from recsys_core.experiments.jobs import JobState
+from recsys_core.experiments.processes import own_mark
+from recsys_core.experiments.progress import ProgressWriter
+from recsys_core.experiments.store import ResultStore
+from recsys_core.models.registry import model_class
+from tests.pages.finished import (
+    Finished,
+    finished,
+    finished_template,
+    no_engine_process,
+    no_exception,
+    open_page,
+    small_spec,
+    spoil,
+    two_tastes,
+    words,
+)
+
+__all__ = ["finished", "finished_template", "no_engine_process", "open_page"]
+Open = Callable[..., AppTest]
+
+
+def test_without_data_it_says_what_to_do(open_page: Open) -> None:
+    app = open_page("train")
+    assert "No data yet" in words(app)
+    assert app.button(key="empty_go_data").label
+
+
+def test_the_rules_say_in_numbers_what_the_split_leaks(open_page: Open, finished: Finished) -> None:
+    app = open_page("train", data=finished.data)
+    assert "lie before something that models learn from" in words(app)
+    app = no_exception(app.selectbox(key="protocol_split").set_value("global_time").run())
+    assert "No model learns from anything later than a test case" in words(app)
+
+
+def test_a_split_that_cannot_be_made_is_a_sentence(open_page: Open, finished: Finished) -> None:
+    app = open_page("train", data=finished.data)
+    app.selectbox(key="protocol_split").set_value("leave_last_out").run()
+    app = no_exception(app.number_input(key="protocol_last").set_value(100).run())
+    assert "hold back fewer" in words(app)
+
+
+def test_a_card_opens_its_formula_and_its_form_with_help_and_bounds(open_page: Open, finished: Finished) -> None:
+    app = open_page("train", data=finished.data)
+    assert model_class("ease").info.formula in [element.value.strip("$\n ") for element in app.latex]
+    for key in ("ease", "item_knn", "biased_mf"):
+        for spec in field_specs(model_class(key).config_type):
+            if spec.kind in ("int", "float") and not spec.optional:
+                widget = app.number_input(key=f"algorithm_{key}_{spec.name}")
+                assert widget.value == spec.default
+                assert spec.help in widget.proto.help
+                assert spec.maximum is None or widget.max == spec.maximum
+                assert spec.minimum is None or widget.min >= spec.minimum
+
+
+def test_what_the_data_lack_cannot_be_chosen_and_says_why(open_page: Open, own_workspace: object) -> None:
+    dataset = two_tastes()
+    clicks = dataset.interactions.drop(columns=["rating"])
+    implicit = Workspace(own_workspace).store(  # type: ignore[arg-type]
+        type(dataset)(
+            "Clicks",
+            "",
+            dataset.user_vocabulary,
+            dataset.item_vocabulary,
+            lambda: clicks,
+            columns=frozenset(clicks.columns),
+        )
+    )
+    app = open_page("train", data=implicit.fingerprint)
+    assert app.checkbox(key="algorithm_biased_mf_use").disabled
+    assert not app.checkbox(key="algorithm_ease_use").disabled
+    assert "Needs ratings, which these data do not have" in words(app)
+
+
+def test_start_submits_what_the_form_says_and_the_address_names_it(
+    open_page: Open, finished: Finished, no_engine_process: None
+) -> None:
+    app = open_page("train", data=finished.data)
+    app.checkbox(key="algorithm_biased_mf_use").uncheck()
+    app.number_input(key="algorithm_ease_regularization").set_value(50.0)
+    app.number_input(key="protocol_seed").set_value(7)
+    app = no_exception(app.run())
+    assert "4 models, about" in words(app)
+    app = no_exception(app.button(key="train_start").click().run())
+    named = app.query_params["run"]
+    run = ResultStore(finished.root).open(named if isinstance(named, str) else named[0])
+    assert run.spec.seed == 7
+    assert {model.key: model.config for model in run.spec.models}["ease"] == {"regularization": 50.0}
+    assert [model.key for model in run.spec.models if model.key == "biased_mf"] == []
+    assert "4 models: 4 waiting" in words(app)
+
+
+def test_too_much_memory_is_refused_with_a_number_and_an_alternative(
+    open_page: Open, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = Estimate(10.0, 10**12, "EASE would need 932 GiB of memory.", "Keep the 5,000 most used items.", ())
+    monkeypatch.setattr(Engine, "estimate", lambda self, spec: refused)
+    app = open_page("train", data=finished.data)
+    assert app.button(key="train_start").disabled
+    assert "EASE would need 932 GiB of memory. Keep the 5,000 most used items." in words(app)
+
+
+@pytest.fixture
+def running(finished: Finished) -> Finished:
+    """One model runs and has reported three epochs, the others wait."""
+    run = ResultStore(finished.root).create(small_spec(finished.data, seed=9), "Two tastes")
+    model_id = next(one for one in run.model_ids if one.startswith("biased_mf"))
+    run.job(model_id).change([JobState.QUEUED], state=JobState.RUNNING, started=1.0, process=own_mark())
+    writer = ProgressWriter(run.job(model_id).progress_path)
+    for epoch, loss in enumerate((0.9, 0.7, 0.6), start=1):
+        writer(Progress("train", epoch, 20, {"loss": loss, "validation ndcg@5": 0.1 * epoch}))
+    writer.flush()
+    return Finished(finished.root, finished.data, run.id)
+
+
+def test_the_panel_shows_state_curve_and_cancel_of_each_model(open_page: Open, running: Finished) -> None:
+    app = open_page("train", **running.address())
+    text = words(app)
+    assert "5 models: 4 waiting, 1 training" in text
+    assert "loss went from 0.9 to 0.6" in text
+    assert "validation ndcg@5 went from 0.1 to 0.3" in text
+    assert len([button for button in app.button if str(button.key).startswith("cancel_")]) == 5
+    assert not [box for box in app.checkbox if str(box.key).endswith("_use")]  # the form waits
+
+
+def test_cancel_stops_one_model_and_leaves_the_others(open_page: Open, running: Finished) -> None:
+    app = open_page("train", **running.address())
+    run = running.opened()
+    model_id = next(one for one in run.model_ids if one.startswith("ease"))
+    no_exception(app.button(key=f"cancel_{model_id}").click().run())
+    assert run.status(model_id).state is JobState.CANCELLED
+    assert sum(status.is_live for status in run.statuses()) == 4
+
+
+def test_a_failed_model_says_why_and_the_comparison_is_one_click_away(open_page: Open, finished: Finished) -> None:
+    spoil(finished, "ease", JobState.FAILED, "It ran out of memory. Choose a smaller model.")
+    app = open_page("train", **finished.address())
+    assert "5 models: 4 done, 1 failed" in words(app)
+    assert "It ran out of memory" in words(app)
+    assert app.button(key="train_compare").label == "Open the comparison"
+    assert app.button(key="train_start")
