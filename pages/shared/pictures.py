@@ -33,7 +33,7 @@ def all_four(asked: "Ask", metric: str, baseline: str, selected: list[str]) -> N
     chosen = [titles[model] for model in selected] or [*titles.iloc[:IN_COLOUR], *titles[titles.index == baseline]]
     name = metric_title(metric)
     _dots(board, metric, name, baseline)
-    _tradeoff(board, name)
+    _tradeoff(board, metric, name)
     _precision_recall(asked, chosen)
     _slices(asked, metric, name, baseline)
 
@@ -48,8 +48,13 @@ def _beside(question: str, sentence: str, note: str = "") -> "st.delta_generator
     return picture
 
 
-def _dots(board: "pd.DataFrame", metric: str, name: str, baseline: str) -> None:
+def _higher_is_better(metric: str) -> bool:
     from recsys_core.evaluation.metric_info import MetricName
+
+    return MetricName.parse(metric).info.direction != "lower"
+
+
+def _dots(board: "pd.DataFrame", metric: str, name: str, baseline: str) -> None:
     from recsys_core.viz import compare, compare_sentences
 
     question = _("How sure is that?")
@@ -61,7 +66,7 @@ def _dots(board: "pd.DataFrame", metric: str, name: str, baseline: str) -> None:
         board,
         metric=name,
         baseline=pinned["title"].iloc[0],
-        higher_is_better=MetricName.parse(metric).info.direction != "lower",
+        higher_is_better=_higher_is_better(metric),
     )
     with _beside(question, comparing.said(sentence), _("The dotted line is the baseline.")):
         show.figure(
@@ -89,14 +94,15 @@ def _precision_recall(asked: "Ask", chosen: list[str]) -> None:
             )
 
 
-def _tradeoff(board: "pd.DataFrame", name: str) -> None:
+def _tradeoff(board: "pd.DataFrame", metric: str, name: str) -> None:
     from recsys_core.viz import compare, compare_sentences
 
     costs = board.assign(seconds=board["fit_seconds"])
-    sentence = comparing.said(compare_sentences.quality_against_time(costs, metric=name))
+    better = _higher_is_better(metric)
+    sentence = comparing.said(compare_sentences.quality_against_time(costs, metric=name, higher_is_better=better))
     with _beside(_("What does quality cost?"), sentence):
         show.figure(
-            compare.quality_against_time(costs, metric=name),
+            compare.quality_against_time(costs, metric=name, higher_is_better=better),
             key="figure_tradeoff",
             name=_("Quality against time"),
             table=costs[["title", "seconds", "mean", "low", "high", "recommend_seconds", "peak_memory_bytes"]],

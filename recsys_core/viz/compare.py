@@ -33,13 +33,13 @@ def dots_with_intervals(table: pd.DataFrame, *, metric: str, baseline: float | N
     """Return one dot a model with its interval, the best on top.
 
     Args:
-        table: Columns `title`, `family`, `mean`, `low`, `high`, `users`.
+        table: Columns `title`, `family`, `mean`, `low`, `high`, `users`; the best model first.
         metric: Name of the metric as people read it, with its unit if it has one.
         baseline: Mean of the pinned baseline, drawn as a line; None for no line.
     """
     import plotly.graph_objects as go
 
-    rows = table.sort_values("mean", kind="stable").reset_index(drop=True)
+    rows = table[::-1].reset_index(drop=True)
     symbols = rows[TITLE].map(symbols_of(rows))
     figure = go.Figure()
     for family, part in rows.groupby(FAMILY, sort=False):
@@ -120,19 +120,23 @@ def pareto_front(cost: FloatArray, quality: FloatArray) -> BoolArray:
     return front
 
 
-def quality_against_time(table: pd.DataFrame, *, metric: str, time: str = "Time to train") -> "go.Figure":
+def quality_against_time(
+    table: pd.DataFrame, *, metric: str, time: str = "Time to train", higher_is_better: bool = True
+) -> "go.Figure":
     """Return quality against seconds, models by name, and the line of those that no other one beats on both.
 
     Args:
         table: Columns `title`, `family`, `seconds`, `mean`, `low`, `high`.
         metric: Name of the metric as people read it.
         time: What the seconds are.
+        higher_is_better: Which values of the metric are better.
     """
     import plotly.graph_objects as go
 
     rows = table.sort_values(["seconds", "mean"], kind="stable").reset_index(drop=True)
     seconds = rows["seconds"].to_numpy(np.float64).clip(min=1e-3)
-    front = rows[pareto_front(seconds, rows["mean"].to_numpy(np.float64))]
+    means = rows["mean"].to_numpy(np.float64)
+    front = rows[pareto_front(seconds, means if higher_is_better else -means)]
     figure = go.Figure()
     figure.add_scatter(
         x=seconds[front.index],

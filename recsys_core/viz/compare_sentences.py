@@ -67,15 +67,17 @@ def precision_recall(table: pd.DataFrame, *, title: str) -> Sentence:
     return LONGER_LISTS.fill(model=title, **values)
 
 
-def quality_against_time(table: pd.DataFrame, *, metric: str) -> Sentence:
+def quality_against_time(table: pd.DataFrame, *, metric: str, higher_is_better: bool = True) -> Sentence:
     """Say which models no other one beats on both quality and time, fastest first.
 
     Args:
         table: Columns `title`, `seconds`, `mean`, `low`, `high`.
         metric: Name of the metric as people read it.
+        higher_is_better: Which values of the metric are better.
     """
     rows = table.sort_values("seconds", kind="stable")
-    front = rows[pareto_front(rows["seconds"].to_numpy(np.float64), rows["mean"].to_numpy(np.float64))]
+    means = rows["mean"].to_numpy(np.float64)
+    front = rows[pareto_front(rows["seconds"].to_numpy(np.float64), means if higher_is_better else -means)]
     named = [
         f"{row[TITLE]} ({max(row['seconds'], 0.001):.2g} s, {rounded(row['mean'], row['low'], row['high'])})"
         for row in front.to_dict("records")

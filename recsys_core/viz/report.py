@@ -105,13 +105,14 @@ def _figures(
     table: pd.DataFrame,
 ) -> list[ReportFigure]:
     name = metric_title(comparison.metric)
+    better = MetricName.parse(comparison.metric).info.direction != "lower"
     curves = board.precision_recall(models, run.spec.cutoffs)
     costs = table.assign(seconds=table["fit_seconds"])
     shown = [
         ReportFigure(
             "Quality against time",
-            str(sentences.quality_against_time(costs, metric=name)),
-            figures.quality_against_time(costs, metric=name),
+            str(sentences.quality_against_time(costs, metric=name, higher_is_better=better)),
+            figures.quality_against_time(costs, metric=name, higher_is_better=better),
         ),
         ReportFigure(
             "Precision against recall",
@@ -123,7 +124,6 @@ def _figures(
     if base is None:
         return shown
     row = table[table["model"] == base].iloc[0]
-    better = MetricName.parse(comparison.metric).info.direction != "lower"
     dots = ReportFigure(
         "How sure is that?",
         str(sentences.dots(table, metric=name, baseline=row[TITLE], higher_is_better=better)),

@@ -32,7 +32,7 @@ def board() -> pd.DataFrame:
 
 
 def test_dots_stand_best_on_top_in_the_colour_of_their_family(board: pd.DataFrame) -> None:
-    figure = dots_with_intervals(board, metric="NDCG@10", baseline=0.1)
+    figure = dots_with_intervals(board.sort_values("mean", ascending=False), metric="NDCG@10", baseline=0.1)
     assert list(figure.layout.yaxis.ticktext) == ["Popularity", "&lt;b&gt;bold&lt;/b&gt;", "EASE"]
     ease = next(trace for trace in figure.data if trace.name == "linear")
     assert (ease.x[0], ease.y[0], ease.marker.color) == (0.3, 2, theme.GREEN)
@@ -51,6 +51,7 @@ def test_the_pareto_line_leaves_out_a_model_that_is_slower_and_worse(board: pd.D
     assert list(line.y) == [0.1, 0.3]
     assert sorted(dots.y) == [0.1, 0.2, 0.3]
     assert "<b>" not in "".join(dots.text)
+    assert list(quality_against_time(board, metric="RMSE", higher_is_better=False).data[0].y) == [0.1]
 
 
 def test_precision_recall_draws_a_line_a_model_and_greys_the_rest() -> None:

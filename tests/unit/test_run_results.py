@@ -1,0 +1,172 @@
+"""What a finished run says: tables, people, explanations, report and archive, against its files and by hand."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_core.data.splits import make_splits
+from recsys_core.data.workspace import Workspace
+from recsys_core.errors import CannotScore, DataError, StoreError
+from recsys_core.evaluation.comparison import compare
+from recsys_core.evaluation.evaluate import relevant_items
+from recsys_core.experiments import board
+from recsys_core.experiments.fairness import findings
+from recsys_core.experiments.jobs import JobState
+from recsys_core.experiments.people import history_of, is_known, people, person
+from recsys_core.experiments.pooling import one_row_a_user
+from recsys_core.experiments.run import Run
+from recsys_core.experiments.serving import query_of, query_of_items, reason, recommendations
+from recsys_core.experiments.spec import ModelSpec
+from recsys_core.viz import compare_sentences
+from recsys_core.viz.archive import run_archive
+from recsys_core.viz.report import report_content, slice_table, write_report
+from tests.pages.finished import EVIL, Finished, finished, finished_template, spoil
+
+__all__ = ["finished", "finished_template"]
+
+
+@pytest.fixture
+def run(finished: Finished) -> Run:
+    return finished.opened()
+
+
+def model(run: Run, key: str) -> str:
+    return next(one for one in run.model_ids if one.startswith(key))
+
+
+def test_two_models_of_one_algorithm_are_told_apart_by_what_differs() -> None:
+    models = [ModelSpec(key="ease", config={"regularization": value}) for value in (50.0, 500.0)]
+    titles = board.model_titles([*models, ModelSpec(key="popular")])
+    assert list(titles.values()) == ["EASE (regularization 50)", "EASE (regularization 500)", "Popularity"]
+
+
+def test_the_leaderboard_holds_the_numbers_of_the_comparison_and_of_the_jobs(run: Run) -> None:
+    per_user = {name: one_row_a_user(frame) for name, frame in run.per_user().items()}
+    comparison = compare(per_user, metric="ndcg@5")
+    table = board.leaderboard(board.contenders(run), comparison).set_index("model")
+    for name, result in run.results().items():
+        assert table.loc[name, "mean"] == pytest.approx(result.metrics["ndcg@5"])
+        assert table.loc[name, "recall@1"] == pytest.approx(result.metrics["recall@1"])
+        assert table.loc[name, "fit_seconds"] == result.fit_seconds
+    assert list(table["mean"]) == sorted(table["mean"], reverse=True)
+
+
+def test_people_are_the_test_users_with_what_was_hidden_of_them(run: Run, finished: Finished) -> None:
+    dataset = Workspace(finished.root).open(finished.data)
+    split = make_splits(dataset, run.spec.split, run.spec.seed)[0]
+    table = people(run).set_index("user")
+    queries = split.queries(split.test_users())
+    assert list(table.index) == list(split.test_users())
+    assert list(table["n_history"]) == list(queries.history.lengths)
+    relevant, _ = relevant_items(split.test, split.test_users(), queries.history, 4.0)
+    one = person(run, dataset, [model(run, "ease"), model(run, "popular")], "person-7", k=5)
+    row = list(split.test_users()).index(7)
+    assert sorted(one.hidden.loc[one.hidden["liked"], "item"]) == sorted(relevant[row])
+    assert sorted(one.history["item"]) == sorted(queries.history[row])
+    ease, popular = one.lists.values()
+    assert list(ease["hit"]) == [item in relevant[row] for item in ease["item"]]
+    shared = set(ease["item"]) & set(popular["item"])
+    assert list(ease["listed_by"]) == [2 if item in shared else 1 for item in ease["item"]]
+    assert is_known(run, 7)
+
+
+def test_a_user_without_test_case_is_a_sentence(run: Run, finished: Finished) -> None:
+    dataset = Workspace(finished.root).open(finished.data)
+    table = pd.read_parquet(run.path / "hidden.parquet")
+    table[table["user"] != 7].to_parquet(run.path / "hidden.parquet", index=False)
+    with pytest.raises(DataError, match="'person-7' has no test case"):
+        person(run, dataset, [model(run, "ease")], "person-7", k=5)
+
+
+def test_a_history_asked_for_alone_is_the_one_that_the_data_set_gives(finished: Finished) -> None:
+    dataset = Workspace(finished.root).open(finished.data)
+    expected = dataset.queries(np.array([5]))
+    query = query_of(5, history_of(dataset, 5), known=True)
+    assert list(query.history.values) == list(expected.history.values)
+    assert list(query.values) == list(expected.values)
+    assert query.timestamps is not None
+    assert list(query.timestamps) == list(expected.timestamps)
+
+
+def test_parts_of_a_score_sum_to_it_and_an_unable_model_says_so(run: Run, finished: Finished) -> None:
+    dataset = Workspace(finished.root).open(finished.data)
+    query = query_of(5, history_of(dataset, 5), known=True)
+    models = {name: run.model(name) for name in run.model_ids}
+    lists = recommendations(models, dataset, query, 5)
+    for name in (model(run, "ease"), model(run, "item_knn")):
+        first = lists[name].iloc[0]
+        why = reason(models[name], dataset, query, int(first["item"]))
+        assert why.parts["weight"].sum() == pytest.approx(first["score"], rel=1e-4)
+        assert len(why.parts) <= 10
+    with pytest.raises(CannotScore, match="Popularity"):
+        reason(models[model(run, "popular")], dataset, query, 0)
+
+
+def test_somebody_made_up_gets_what_a_user_with_that_history_gets(run: Run, finished: Finished) -> None:
+    dataset = Workspace(finished.root).open(finished.data)
+    known = query_of(5, history_of(dataset, 5), known=True)
+    made_up = query_of_items(known.history.values, pd.Series(known.values))
+    ease = {model(run, "ease"): run.model(model(run, "ease"))}
+    first, second = (recommendations(ease, dataset, query, 5)[model(run, "ease")] for query in (known, made_up))
+    assert list(first["item"]) == list(second["item"])
+
+
+def test_the_protocol_of_a_run_names_its_leaks_and_what_failed(run: Run, finished: Finished) -> None:
+    spoil(finished, "item_knn", JobState.FAILED, "It was killed.")
+    per_user = {name: one_row_a_user(frame) for name, frame in run.per_user().items()}
+    found = {one.rule: one for one in findings(run, per_user, metric="ndcg@5", comparison=None)}
+    assert "Item-based neighbours has no result" in found["without_result"].message
+    report = run.split_report()
+    assert report is not None
+    assert found["later_training"].count == report["folds"][0]["leaks"]["tests_with_later_training"]
+
+
+def test_the_report_of_a_run_says_what_the_comparison_says(run: Run, tmp_path: Path) -> None:
+    path = write_report(run, tmp_path / "report.html")
+    html = path.read_text(encoding="utf-8")
+    content = report_content(run)
+    assert content.verdict[0].replace("'", "&#x27;") in html
+    assert [figure.heading for figure in content.figures][-1] == "For whom?"
+    assert len(content.leaderboard) == 5
+    assert EVIL not in html
+    with pytest.raises(StoreError, match=r"report\.html"):
+        write_report(run, tmp_path / "absent" / "report.html")
+
+
+def test_the_archive_holds_every_number_as_csv(run: Run) -> None:
+    per_user = {name: one_row_a_user(frame) for name, frame in run.per_user().items()}
+    with zipfile.ZipFile(io.BytesIO(run_archive(run, compare(per_user, metric="ndcg@5")))) as archive:
+        tables = {name: pd.read_csv(archive.open(name)) for name in archive.namelist() if name.endswith(".csv")}
+        assert json.loads(archive.read("spec.json"))["seed"] == 42
+    assert set(tables) == {"leaderboard.csv", "pairs.csv", "per_user.csv", "settings.csv", "protocol.csv"}
+    assert len(tables["leaderboard.csv"]) == 5
+    assert len(tables["per_user.csv"]) == sum(len(frame) for frame in per_user.values())
+    assert tables["per_user.csv"]["ndcg@5"].mean() == pytest.approx(
+        np.mean([frame["ndcg@5"].mean() for frame in per_user.values()])
+    )
+
+
+def test_each_sentence_of_a_picture_names_its_numbers(run: Run) -> None:
+    models = board.contenders(run)
+    per_user = {name: one_row_a_user(frame) for name, frame in run.per_user().items()}
+    table = board.leaderboard(models, compare(per_user, metric="ndcg@5"))
+    said = str(compare_sentences.dots(table, metric="NDCG@5", baseline="Popularity"))
+    better = table[
+        (table["title"] != "Popularity") & (table["low"] > table.set_index("title").loc["Popularity", "high"])
+    ]
+    assert said.startswith(f"{len(better)} of 4 models") if len(better) else said.startswith("No model is better")
+    curves = board.precision_recall(models, (1, 5))
+    assert "with lists of 1," in str(compare_sentences.precision_recall(curves, title="EASE"))
+    parts = slice_table(run, models, per_user, metric="ndcg@5", baseline=model(run, "popular"))
+    assert set(parts["key"]) == {"all", "new", "active", "mainstream", "niche", "head", "tail"}
+    everybody = parts[(parts["key"] == "all") & (parts["title"] == "EASE")].iloc[0]
+    means = table.set_index("title")["mean"]
+    assert everybody["difference"] == pytest.approx(means["EASE"] - means["Popularity"])
+    assert str(compare_sentences.slices(parts, baseline="Popularity", metric="NDCG@5")).startswith(
+        table["title"].iloc[0]
+    )
