@@ -190,3 +190,14 @@ def test_every_template_is_filled_by_name() -> None:
         for text in (template.one, template.many):
             assert "{}" not in text
             assert not text or text.rstrip().endswith(".")
+
+
+def test_a_difference_that_only_many_tests_make_likely_is_a_tie() -> None:
+    """Of eight equal models some pair has p below 5 %, and Holm's correction takes it back."""
+    rng = np.random.default_rng(14)
+    frames = {f"m{number}": judged(rng.normal(size=200)) for number in range(8)}
+    pairs = compare(frames, metric="ndcg@10", samples=500).pairs
+    tempting = pairs[(pairs["p"] < 0.05) & ((pairs["low"] > 0) | (pairs["high"] < 0))]
+    assert len(tempting) > 0
+    assert not tempting["different"].any()
+    assert (pairs["p_holm"] >= pairs["p"]).all()
