@@ -30,7 +30,8 @@ class Comparison:
         table: A row a model, best first: `model`, `mean`, `low`, `high` (bootstrap interval over users), `users`,
             `letters` (models that share a letter cannot be told apart).
         pairs: A row a pair, the better model first: `first`, `second`, `difference` (first minus second), `low`, `high`
-            (paired interval), `p` (Wilcoxon), `p_holm`, `different`, `users_needed` (infinite: no number would do).
+            (paired interval), `p` (Wilcoxon), `p_holm`, `different`, `users_needed` (infinite: no number would do,
+            for want of any difference, or because mean and ranks point to different sides).
         groups: All tie groups, models best first; a model that differs from all others is a group alone.
         users: (U,) positions of the users compared.
         left_out: Users with a value for some models and not for others.
@@ -223,11 +224,10 @@ def _pairs(values: FloatArray, means: FloatArray, replicates: FloatArray, confid
     frame["p_holm"] = significance.holm(frame["p"].to_numpy(np.float64))
     side = np.where(frame["low"] > 0, 1.0, np.where(frame["high"] < 0, -1.0, 0.0))
     frame["different"] = (frame["p_holm"] < 1.0 - confidence) & (side != 0) & (side == frame["sign"])
+    opposed = (frame["p_holm"] < 1.0 - confidence) & (side * frame["sign"] < 0)
     frame["users_needed"] = [
-        significance.users_needed(
-            values[:, first] - values[:, second], p, confidence=confidence, tests=max(1, len(places))
-        )
-        for (first, second), p in zip(places, frame["p"], strict=True)
+        np.inf if mixed else significance.users_needed(values[:, one] - values[:, other], p, confidence, len(places))
+        for (one, other), p, mixed in zip(places, frame["p"], opposed, strict=True)
     ]
     return frame[PAIRS]
 

@@ -91,6 +91,10 @@ HIGHEST = Template("{model} has the highest {metric}: {mean} ({low} to {high})."
 TIED = Template("{model} cannot be told apart from it ({needed} users would decide).")
 TIED_ALIKE = Template("{model} cannot be told apart from it: on average there is no difference at all.")
 TIED_FAR = Template("{model} cannot be told apart from it (more than {needed} users would be needed).")
+TIED_PLAIN = Template("{model} cannot be told apart from it.")
+TIED_MIXED = Template(
+    "{model} is behind on average, but the typical user does better with it: neither can be called the better one."
+)
 NEXT_BEST = Template("{model} is behind by {difference} ({low} to {high}).")
 BEATS_BASELINE = Template("It beats {baseline} by {difference} ({low} to {high}).")
 ALL_BEAT_BASELINE = Template(

@@ -91,7 +91,7 @@ def holm(p_values: FloatArray) -> FloatArray:
 
 
 def users_needed(
-    differences: FloatArray, p: float, *, confidence: float = 0.95, tests: int = 1, power: float = 0.8
+    differences: FloatArray, p: float, confidence: float = 0.95, tests: int = 1, power: float = 0.8
 ) -> float:
     """Return how many users would tell a pair apart with the given power, if the difference is as large as it seems.
 

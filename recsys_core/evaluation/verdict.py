@@ -74,7 +74,10 @@ def _is_floor(model: str, baseline: str | None) -> bool:
 def _tie(pair: Pair, titles: Mapping[str, str]) -> Sentence:
     model = titles.get(pair.second, pair.second)
     if math.isinf(pair.users_needed):
-        return sentences.TIED_ALIKE.fill(model=model)
+        if pair.difference == 0:
+            return sentences.TIED_ALIKE.fill(model=model)
+        mixed = pair.p_holm < 0.5  # only then the tests found something, on two sides
+        return (sentences.TIED_MIXED if mixed else sentences.TIED_PLAIN).fill(model=model)
     if pair.users_needed > MOST_USERS:
         return sentences.TIED_FAR.fill(model=model, needed=about(MOST_USERS))
     return sentences.TIED.fill(model=model, needed=about(pair.users_needed))

@@ -116,6 +116,16 @@ def test_ranks_and_means_that_point_to_different_sides_are_a_tie() -> None:
     assert comparison.pairs["p_holm"].item() < 0.05
     assert comparison.pairs["high"].item() * comparison.pairs["low"].item() > 0
     assert not comparison.pairs["different"].item()
+    assert math.isinf(comparison.pairs["users_needed"].item())
+    assert str(comparison.verdict[1]).startswith("changed is behind on average, but the typical user does better")
+
+
+def test_a_single_user_decides_nothing() -> None:
+    comparison = compare({"one": judged(np.array([0.5])), "other": judged(np.array([0.1]))}, metric="ndcg@10")
+    assert [str(sentence) for sentence in comparison.verdict] == [
+        "one leads on NDCG@10: 0.500 (0.500 to 0.500).",
+        "other cannot be told apart from it.",
+    ]
 
 
 def test_differences_to_a_baseline_are_signed_and_all_there() -> None:
