@@ -1,0 +1,72 @@
+"""Fitting cosine item neighbours on ML-1M against implicit's CosineRecommender, and the quality of both on a split."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.movielens import ROUNDS, THREADS, movielens_1m, seconds_of, split_1m
+from benchmarks.peers import ask
+from benchmarks.table import Row
+from recsys_core.contracts import IntArray, RunContext
+from recsys_core.data import Dataset
+from recsys_core.models.registry import make_model
+
+TARGET = 1.0
+NEIGHBORS = 40
+
+
+def run() -> list[Row]:
+    """Time both on all ratings, taking turns; then let both recommend from the training part of a split."""
+    train, model = movielens_1m(), make_model("item_knn", {"neighbors": NEIGHBORS})
+    ctx = RunContext(threads=THREADS)
+    model.fit(train, ctx)  # loops compiled, data in memory
+    ours, theirs = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(ROUNDS):
+            ours.append(seconds_of(lambda: model.fit(train, ctx)))
+            theirs.append(_implicit(train, Path(folder))[0])
+        split = split_1m()
+        model.fit(split.train, ctx)
+        users = split.test_users()
+        own_lists = model.recommend(split.queries(users), 10).item
+        quality = (
+            _ndcg(own_lists, users, split.test),
+            _ndcg(_implicit(split.train, Path(folder))[1][users], users, split.test),
+        )
+    ratio = min(ours) / min(theirs)
+    return [
+        Row(
+            f"item_knn cosine fit on ML-1M, {NEIGHBORS} neighbours, against implicit's CosineRecommender",
+            f"at most {TARGET:.1f} times",
+            f"{ratio:.2f} times ({min(ours):.2f} s against {min(theirs):.2f} s)",
+            ratio <= TARGET,
+        ),
+        Row(
+            "its NDCG@10, a fifth of each user's ratings held back",
+            f"no worse than {quality[1]:.4f}",
+            f"{quality[0]:.4f}",
+            quality[0] >= quality[1],
+        ),
+    ]
+
+
+def _implicit(train: Dataset, folder: Path) -> tuple[float, IntArray]:
+    """Return the seconds of implicit's fit, and (U, 10) its lists."""
+    matrix = train.matrix("rating")
+    parts = {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr, "shape": matrix.shape}
+    np.savez(folder / "train.npz", **parts)
+    files = str(folder / "train.npz"), str(folder / "lists.npy")
+    answer = ask("implicit", *files, str(NEIGHBORS), str(THREADS), threads=THREADS)
+    return float(answer["seconds"]), np.load(files[1])
+
+
+def _ndcg(lists: IntArray, users: IntArray, test: Dataset) -> float:
+    """Return the mean NDCG@10; every test item counts as relevant."""
+    relevant = test.matrix("binary").tocsr()
+    discount = 1 / np.log2(np.arange(2, lists.shape[1] + 2))
+    gains = []
+    for user, items in zip(users, lists, strict=True):
+        wanted = relevant.indices[relevant.indptr[user] : relevant.indptr[user + 1]]
+        gains.append((np.isin(items, wanted) * discount).sum() / discount[: len(wanted)].sum())
+    return float(np.mean(gains))
