@@ -17,6 +17,7 @@ from recsys_core.engine.settings import EngineSettings
 from recsys_core.errors import StoreError
 from recsys_core.experiments.durable import disk_errors_in_words
 from recsys_core.experiments.jobs import JobState, JobStatus
+from recsys_core.experiments.processes import mark_of
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 
@@ -35,6 +36,7 @@ class Engine:
     """
 
     def __init__(self, workspace: "Workspace | Path | str", settings: EngineSettings | None = None) -> None:
+        self._workspace = None if isinstance(workspace, Path | str) else workspace
         self.root = Path(workspace if isinstance(workspace, Path | str) else workspace.root).resolve()
         self.settings = settings or EngineSettings.from_environment()
         self.store = ResultStore(self.root)
@@ -51,7 +53,7 @@ class Engine:
         Raises:
             StoreError: The disk refused.
         """
-        if self.presence() is not None:
+        if self.presence() is not None or self._folder.is_starting():
             return
         self._folder.make()
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])}
@@ -66,6 +68,7 @@ class Engine:
                 stderr=log,
                 start_new_session=True,
             )
+        self._folder.announce_start(mark_of(process.pid))
         threading.Thread(target=process.wait, name="engine-exit", daemon=True).start()
 
     def wait_until_ready(self, seconds: float = 30.0) -> Presence:
@@ -144,10 +147,15 @@ class Engine:
     def status(self, run_id: str) -> list[JobStatus]:
         """Return how the jobs of an experiment stand, in the order of its spec.
 
+        If jobs wait and the engine has gone, another one is started.
+
         Raises:
             StoreError: There is no such experiment.
         """
-        return self.store.open(run_id).statuses()
+        statuses = self.store.open(run_id).statuses()
+        if any(status.state is JobState.QUEUED and status.process is None for status in statuses):
+            self.ensure_started()
+        return statuses
 
     def estimate(self, spec: ExperimentSpec) -> Estimate:
         """Return what an experiment will need, before it is started.
@@ -159,9 +167,8 @@ class Engine:
         return estimate(spec, DataSize(card.n_users, card.n_items, card.n_interactions), self.settings, self.root)
 
     def _card(self, fingerprint: str) -> "DatasetCard":
-        from recsys_core.data.workspace import Workspace
+        if self._workspace is None:
+            from recsys_core.data.workspace import Workspace
 
-        for card in Workspace(self.root).datasets():
-            if card.fingerprint == fingerprint:
-                return card
-        raise StoreError(f"Data set '{fingerprint}' is not in this workspace.")
+            self._workspace = Workspace(self.root)
+        return self._workspace.card(fingerprint)

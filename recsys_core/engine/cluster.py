@@ -3,7 +3,6 @@
 import contextlib
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from recsys_core.errors import StoreError
 from recsys_core.experiments.jobs import JobStatus
 
 logger = logging.getLogger(__name__)
-CONNECT_SECONDS = 15.0
 TERMINATE_SHARE = 0.95
 """A worker that uses more than this share of its memory is ended."""
 NEARLY_ALL = 0.85
@@ -23,19 +21,6 @@ MALLOC = {
     "MALLOC_TOP_PAD_": "67108864",
 }
 """Freed memory is kept for the next training step instead of being asked for again page by page."""
-
-
-@dataclass(frozen=True)
-class Worker:
-    """A process that runs jobs, one at a time.
-
-    Args:
-        address: Where it listens.
-        threads: Cores that it was given.
-    """
-
-    address: str
-    threads: int
 
 
 class Cluster:
@@ -60,31 +45,30 @@ class Cluster:
         """Whether the scheduler answers."""
         return bool(self.client.status == "running")
 
-    def workers(self) -> list[Worker]:
-        """Return the workers that are there now."""
-        own = self.settings.scheduler is None
+    def workers(self) -> int:
+        """Return how many worker processes are there now."""
         with contextlib.suppress(OSError):
-            return [
-                Worker(address, self.settings.threads if own else threads)
-                for address, threads in self.client.nthreads().items()
-            ]
-        return []
+            return len(self.client.nthreads())
+        return 0
 
-    def submit(self, function: Any, *arguments: Any, worker: Worker | None = None, priority: int = 0) -> Any:
-        """Ask a worker to call a function of this package with plain values; return Dask's future."""
-        return self.client.submit(
-            function,
-            *arguments,
-            pure=False,
-            priority=priority,
-            workers=[worker.address] if worker else None,
-            allow_other_workers=worker is not None,
-        )
+    @property
+    def threads(self) -> int:
+        """Cores that a job may use; 0 leaves it to what the worker was given by whoever started it."""
+        return self.settings.threads if self.settings.scheduler is None else 0
 
-    def restart(self, worker: Worker) -> None:
-        """End a worker's process, wherever it is, and let its nanny start another one."""
+    def submit(self, function: Any, *arguments: Any, priority: int = 0) -> Any:
+        """Ask a worker to call a function of this package with plain values; return Dask's future.
+
+        Workers are not named: a task that names one that dies waits for ever.
+        """
+        return self.client.submit(function, *arguments, pure=False, priority=priority)
+
+    def restart_worker_of(self, future: Any) -> None:
+        """End the process that works on a future, wherever it is, and let its nanny start another one."""
         with contextlib.suppress(OSError, ValueError, TimeoutError):
-            self.client.restart_workers([worker.address], timeout=5, raise_for_error=False)
+            busy = [address for address, keys in self.client.processing().items() if future.key in keys]
+            if busy:
+                self.client.restart_workers(busy, timeout=5, raise_for_error=False)
 
     def why_killed(self, status: JobStatus, last_beat: dict[str, float]) -> tuple[str, str]:
         """Return why the process of a job ended: a word for programs, a sentence for people."""
@@ -121,10 +105,11 @@ def connected(settings: EngineSettings, scratch: Path) -> Iterator[Cluster]:
     import dask
     from distributed import Client
 
+    logging.getLogger("distributed").setLevel(logging.WARNING)
     with dask.config.set(_dask_settings(settings)):
         if settings.scheduler is not None:
             try:
-                client: Any = Client(settings.scheduler, timeout=CONNECT_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
+                client: Any = Client(settings.scheduler, timeout=settings.connect_seconds, set_as_default=False)  # type: ignore[no-untyped-call]
             except (OSError, ValueError, TimeoutError) as error:
                 raise StoreError(
                     f"The Dask cluster at {settings.scheduler} (RECSCOPE_SCHEDULER) cannot be reached: {error}. "
@@ -162,4 +147,6 @@ def _dask_settings(settings: EngineSettings) -> dict[str, Any]:
         "distributed.worker.memory.terminate": TERMINATE_SHARE,
         "distributed.nanny.pre-spawn-environ": threads | MALLOC,
         "distributed.admin.tick.limit": "30s",
+        # a worker that is away at the wrong moment would otherwise be given up for good
+        "distributed.deploy.lost-worker-timeout": "365 days",
     }

@@ -5,11 +5,12 @@ import logging
 import os
 import signal
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recsys_core.engine.cluster import Cluster, Worker
+from recsys_core.engine.cluster import Cluster
 from recsys_core.engine.queue import JobQueue, Ticket
 from recsys_core.engine.speeds import Speeds
 from recsys_core.engine.task import run_queued, warm_up
@@ -22,6 +23,8 @@ from recsys_core.models.registry import MODELS
 logger = logging.getLogger(__name__)
 LIVE = {JobState.QUEUED, JobState.RUNNING}
 WORKERS_EVERY_SECONDS = 2.0
+ATTEMPTS = 5
+"""A job whose worker died before the job began is handed out so often."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,6 @@ class _Started:
     ticket: Ticket
     job: JobFolder
     future: Any
-    worker: Worker
 
 
 class Dispatcher:
@@ -49,9 +51,11 @@ class Dispatcher:
         self._queue = JobQueue(root)
         self._speeds = Speeds(root)
         self._started: list[_Started] = []
+        self._attempts: Counter[tuple[str, str]] = Counter()
+        self._killed: set[tuple[str, str]] = set()
         self._cold = list(MODELS) if cluster.settings.warm_up and cluster.settings.scheduler is None else []
         self._warming: Any = None
-        self._workers: list[Worker] = []
+        self._workers = 0
         self._workers_seen = 0.0
         self.last_work = time.monotonic()
 
@@ -89,20 +93,35 @@ class Dispatcher:
         """Look after one job: settle it when it has ended, end it when it does not listen."""
         if started.future.done():
             with contextlib.suppress(StoreError):
+                if self._never_began(started):
+                    self._started.remove(started)  # its ticket is still in the queue
+                    return
                 self._settle(started)
                 self._forget(started)
             return
         asked = started.job.cancel_requested_at()
-        if asked is not None and time.time() - asked > self._cluster.settings.cancel_grace:
-            seconds = self._cluster.settings.cancel_grace
-            reason = f"Stopped on request; it did not listen for {seconds:g} seconds, so its process was restarted."
-            process = started.job.stored_status().process
-            self._end(started, JobState.CANCELLED, "cancelled", reason)
-            self._forget(started)
-            if process is not None and process.is_here and not process.is_gone:
-                os.kill(process.pid, signal.SIGKILL)
-            else:
-                self._cluster.restart(started.worker)
+        grace = self._cluster.settings.cancel_grace
+        if asked is not None and time.time() - asked > grace and started.ticket.job not in self._killed:
+            self._kill(started)
+
+    def _kill(self, started: _Started) -> None:
+        """End the process of a job that was asked to stop and does not listen; its nanny starts another one."""
+        seconds = self._cluster.settings.cancel_grace
+        process = started.job.stored_status().process
+        reason = f"Stopped on request; it did not listen for {seconds:g} seconds, so its process was restarted."
+        self._end(started, JobState.CANCELLED, "cancelled", reason)
+        self._killed.add(started.ticket.job)
+        if process is not None and process.is_here and not process.is_gone:
+            os.kill(process.pid, signal.SIGKILL)
+        else:
+            self._cluster.restart_worker_of(started.future)
+
+    def _never_began(self, started: _Started) -> bool:
+        """Whether a worker died before it came to this job; so it is tried again, but not for ever."""
+        if started.future.status != "error" or started.job.stored_status().state is not JobState.QUEUED:
+            return False
+        self._attempts[started.ticket.job] += 1
+        return self._attempts[started.ticket.job] < ATTEMPTS
 
     def _settle(self, started: _Started) -> None:
         """Store how a job ended if its worker could not.
@@ -134,6 +153,8 @@ class Dispatcher:
         logger.info("%s/%s: %s. %s", *started.ticket.job, state.value, reason)
 
     def _forget(self, started: _Started) -> None:
+        self._killed.discard(started.ticket.job)
+        self._attempts.pop(started.ticket.job, None)
         self._started.remove(started)
         self._queue.remove(started.ticket)
         started.future.release()
@@ -154,22 +175,19 @@ class Dispatcher:
             if state.is_final:
                 self._queue.remove(ticket)
             elif state is JobState.QUEUED:
-                worker = self._free_worker()
-                if worker is None:
+                if not self._has_room():
                     return
-                arguments = (str(self._root), ticket.run_id, ticket.model_id, worker.threads)
-                future = self._cluster.submit(run_queued, *arguments, worker=worker, priority=1)
-                self._started.append(_Started(ticket, job, future, worker))
+                arguments = (str(self._root), ticket.run_id, ticket.model_id, self._cluster.threads)
+                self._started.append(_Started(ticket, job, self._cluster.submit(run_queued, *arguments, priority=1)))
 
-    def _free_worker(self) -> Worker | None:
-        """Return a worker without a job; None if all are busy."""
+    def _has_room(self) -> bool:
+        """Whether a worker is free: one job at a time for each of them."""
+        if self._cluster.settings.scheduler is None:
+            return len(self._started) < self._cluster.settings.jobs
         now = time.monotonic()
-        if not self._workers or now - self._workers_seen > WORKERS_EVERY_SECONDS:
+        if now - self._workers_seen > WORKERS_EVERY_SECONDS or not self._workers:
             self._workers, self._workers_seen = self._cluster.workers(), now
-        busy = {started.worker.address for started in self._started}
-        if self._cluster.settings.scheduler is None and len(busy) >= self._cluster.settings.jobs:
-            return None
-        return next((worker for worker in self._workers if worker.address not in busy), None)
+        return len(self._started) < self._workers
 
     def _warm_up(self) -> None:
         """While nothing else is to be done, let a worker load and compile the next algorithm."""

@@ -71,6 +71,22 @@ class EngineFolder:
             StoreError: The disk refused.
         """
         write_json(self.path / "engine.json", asdict(presence))
+        (self.path / "starting.json").unlink(missing_ok=True)
+
+    def announce_start(self, process: ProcessMark) -> None:
+        """Write down that a process was started that will be the engine, so that nobody starts another one.
+
+        Raises:
+            StoreError: The disk refused.
+        """
+        write_json(self.path / "starting.json", process.to_json())
+
+    def is_starting(self) -> bool:
+        """Whether such a process is under way."""
+        try:
+            return not ProcessMark(**read_json(self.path / "starting.json")).is_gone
+        except (StoreError, TypeError):
+            return False
 
     def withdraw(self) -> None:
         """Take that away again; from now on whoever needs an engine starts another one."""

@@ -120,6 +120,5 @@ class EngineProcess:
 def main(root: Path) -> int:
     """Be the engine of a workspace; return the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("distributed").setLevel(logging.WARNING)
     os.nice(max(0, NICENESS - os.nice(0)))
     return EngineProcess(root.resolve(), EngineSettings.from_environment()).serve()

@@ -29,6 +29,7 @@ class EngineSettings:
         threads: Cores that one job may use.
         job_memory: Bytes that one job may use (`RECSCOPE_JOB_MEMORY`, such as 4GiB).
         memory_is_known: Whether `job_memory` says something about the machine where jobs run.
+        connect_seconds: How long to try to reach the cluster (`RECSCOPE_CONNECT`).
         idle_seconds: The engine ends itself after so long without work (`RECSCOPE_ENGINE_IDLE`).
         cancel_grace: Seconds that a job has to stop by itself before its process is ended (`RECSCOPE_CANCEL_GRACE`).
         warm_up: Whether to load and compile in idle time what jobs need (`RECSCOPE_WARM_UP`, 0 or 1).
@@ -39,6 +40,7 @@ class EngineSettings:
     threads: int
     job_memory: int
     memory_is_known: bool
+    connect_seconds: float
     idle_seconds: float
     cancel_grace: float
     warm_up: bool
@@ -60,6 +62,7 @@ class EngineSettings:
             threads=max(1, cores // jobs),
             job_memory=parse_bytes(memory) if memory else int(machine_memory() * SHARE_OF_MEMORY / jobs),
             memory_is_known=memory is not None or scheduler is None,
+            connect_seconds=_number(environment, "RECSCOPE_CONNECT", 15.0, low=0.1),
             idle_seconds=_number(environment, "RECSCOPE_ENGINE_IDLE", 1800.0, low=0.1),
             cancel_grace=_number(environment, "RECSCOPE_CANCEL_GRACE", 10.0, low=0.0),
             warm_up=_number(environment, "RECSCOPE_WARM_UP", 1.0, low=0.0) > 0,

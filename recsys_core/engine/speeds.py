@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys_core.errors import StoreError
-from recsys_core.experiments.durable import read_json, write_json
+from recsys_core.experiments.durable import disk_errors_in_words, read_json, write_json
 from recsys_core.experiments.jobs import JobFolder, JobStatus
 from recsys_core.experiments.saving import load_result
 
@@ -53,6 +53,8 @@ class Speeds:
             values: dict[str, Any] = self.read()
             before = values.get(result.key, measured)
             mixed = {name: WEIGHT * measured[name] + (1 - WEIGHT) * before[name] for name in measured}
+            with disk_errors_in_words(self._path):
+                self._path.parent.mkdir(parents=True, exist_ok=True)
             write_json(self._path, values | {result.key: mixed})
         except (StoreError, KeyError) as error:
             logger.info("The speed of %s was not kept: %s", job.path.name, error)

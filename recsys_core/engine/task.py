@@ -13,11 +13,14 @@ def run_queued(root: str, run_id: str, model_id: str, threads: int) -> str:
         root: The workspace's folder, the same on all machines.
         run_id: Which experiment.
         model_id: Which of its models.
-        threads: Cores that it may use.
+        threads: Cores that it may use; 0: as many as this worker was given.
     """
+    from distributed import get_worker
+
     from recsys_core.data.workspace import Workspace
 
-    return execute(ResultStore(root), run_id, model_id, Workspace(Path(root)), threads).state.value
+    allowed = threads or int(get_worker().state.nthreads)
+    return execute(ResultStore(root), run_id, model_id, Workspace(Path(root)), allowed).state.value
 
 
 def warm_up(key: str) -> str:

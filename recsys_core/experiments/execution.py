@@ -15,7 +15,7 @@ from recsys_core.errors import Cancelled, DataError, RecscopeError, StoreError
 from recsys_core.experiments.durable import DISK_WORDS, store_error
 from recsys_core.experiments.jobs import HEARTBEAT_SECONDS, JobFolder, JobState, JobStatus
 from recsys_core.experiments.processes import ProcessMark, own_mark
-from recsys_core.experiments.progress import ProgressWriter
+from recsys_core.experiments.progress import SECONDS_BETWEEN_LINES, ProgressWriter
 from recsys_core.experiments.runner import DataSource, run_job
 from recsys_core.experiments.store import ResultStore
 
@@ -46,7 +46,7 @@ def execute(store: ResultStore, run_id: str, model_id: str, workspace: DataSourc
         return job.status()
     writer = ProgressWriter(job.progress_path)
     ctx = RunContext(run.spec.seed, writer, job.cancel_requested, threads)
-    with _Ending(job, mark), _signs_of_life(job):
+    with _Ending(job, mark), _signs_of_life(job, writer):
         job.reserve_space()
         run_job(store, run.spec, model_id, workspace, ctx)
         writer.flush()
@@ -95,18 +95,23 @@ def ending_of(error: BaseException | None) -> tuple[JobState, str | None, str | 
 
 
 @contextlib.contextmanager
-def _signs_of_life(job: JobFolder) -> Iterator[None]:
-    """Write the memory in use into the job's folder every two seconds while the block runs."""
+def _signs_of_life(job: JobFolder, writer: ProgressWriter) -> Iterator[None]:
+    """While the block runs, write progress that is held back, and every two seconds the memory in use."""
     ended = threading.Event()
     process = psutil.Process()
 
-    def beat() -> None:
+    def watch() -> None:
+        last_beat = -HEARTBEAT_SECONDS
         while True:
-            job.beat(memory=float(process.memory_info().rss))
-            if ended.wait(HEARTBEAT_SECONDS):
+            if time.monotonic() - last_beat >= HEARTBEAT_SECONDS:
+                last_beat = time.monotonic()
+                job.beat(memory=float(process.memory_info().rss))
+            with contextlib.suppress(StoreError):  # the next message of the job itself will say so
+                writer.flush_if_due()
+            if ended.wait(SECONDS_BETWEEN_LINES):
                 return
 
-    thread = threading.Thread(target=beat, name="signs-of-life", daemon=True)
+    thread = threading.Thread(target=watch, name="signs-of-life", daemon=True)
     thread.start()
     try:
         yield

@@ -172,7 +172,7 @@ class JobFolder:
             StoreError: The job's folder is missing or broken.
         """
         status = self.stored_status()
-        if status.state is JobState.RUNNING and self._is_lost(status):
+        if status.is_live and self._is_lost(status):
             status = self.lose(status)
         line = read_last_line(self.progress_path) or {}
         return replace(
@@ -230,7 +230,7 @@ class JobFolder:
             write_json(self.path / "status.json", again.to_json())
 
     def lose(self, seen: JobStatus) -> JobStatus:
-        """Store that the process of a running job has ended without a word; return how the job stands then."""
+        """Store that the process of a job has ended without a word; return how the job stands then."""
         mark = seen.process
         where = f"process {mark.pid} on {mark.host}" if mark else "its process"
         reason = (
@@ -238,7 +238,12 @@ class JobFolder:
             "It was killed, or the machine was restarted. Start this model again."
         )
         changed = self.change(
-            {JobState.RUNNING}, by=mark, state=JobState.FAILED, ended=time.time(), reason=reason, cause=LOST
+            {JobState.QUEUED, JobState.RUNNING},
+            by=mark,
+            state=JobState.FAILED,
+            ended=time.time(),
+            reason=reason,
+            cause=LOST,
         )
         return changed or self.stored_status()
 
@@ -303,8 +308,10 @@ class JobFolder:
         return {}
 
     def _is_lost(self, status: JobStatus) -> bool:
-        if status.process is None or status.process.is_here:
-            return status.process is None or status.process.is_gone
+        if status.process is None:
+            return status.state is JobState.RUNNING
+        if status.process.is_here or status.state is JobState.QUEUED:
+            return status.process.is_gone
         with contextlib.suppress(FileNotFoundError):
             return time.time() - (self.path / "heartbeat").stat().st_mtime > SILENT_AFTER_SECONDS
         return time.time() - (status.started or 0.0) > SILENT_AFTER_SECONDS

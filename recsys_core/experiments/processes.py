@@ -4,7 +4,6 @@ import contextlib
 import os
 import socket
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from typing import Any
 
 import psutil
@@ -51,9 +50,13 @@ class ProcessMark:
 
 def own_mark() -> ProcessMark:
     """Return the mark of the process that asks."""
-    return _mark_of(os.getpid())
+    return mark_of(os.getpid())
 
 
-@lru_cache(maxsize=4)
-def _mark_of(pid: int) -> ProcessMark:
-    return ProcessMark(pid, psutil.Process(pid).create_time(), socket.gethostname())
+def mark_of(pid: int) -> ProcessMark:
+    """Return the mark of a process on this machine; of one that has ended, a mark that counts as gone."""
+    try:
+        started = psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        started = 0.0
+    return ProcessMark(pid, started, socket.gethostname())

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ class ProgressWriter:
 
     A line holds `time` (Unix seconds), `began` (of its stage), `stage`, `step`, `total`, `values`, and `points`: the
     (step, values) pairs since the line before. Lines come at most four a second, but the last one of each stage is
-    always written.
+    always written. A line that is held back waits for the next message, or for `flush_if_due` from any thread.
 
     Args:
         path: The file; it is continued if it exists.
@@ -32,6 +33,7 @@ class ProgressWriter:
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = path
+        self._lock = threading.RLock()
         self._clock = clock
         self._held: Progress | None = None
         self._points: list[tuple[int, dict[str, float]]] = []
@@ -45,6 +47,10 @@ class ProgressWriter:
         Raises:
             StoreError: The disk refused the line.
         """
+        with self._lock:
+            self._take(progress)
+
+    def _take(self, progress: Progress) -> None:
         if progress.stage != self._stage:
             self.flush()
             self._stage, self._began = progress.stage, self._clock()
@@ -54,8 +60,17 @@ class ProgressWriter:
         elif self._held is not None and self._held.step == progress.step:
             values = dict(self._held.values)  # a loop's own report follows the note of its step
         self._held = Progress(progress.stage, progress.step, progress.total, values)
-        finished = progress.total is not None and progress.step >= progress.total
-        if finished or abs(self._clock() - self._written_at) >= SECONDS_BETWEEN_LINES:
+        if progress.total is not None and progress.step >= progress.total:
+            self.flush()
+        self.flush_if_due()
+
+    def flush_if_due(self) -> None:
+        """Write what is held back if the last line is old enough.
+
+        Raises:
+            StoreError: The disk refused the line.
+        """
+        if abs(self._clock() - self._written_at) >= SECONDS_BETWEEN_LINES:
             self.flush()
 
     def flush(self) -> None:
@@ -64,9 +79,11 @@ class ProgressWriter:
         Raises:
             StoreError: The disk refused the line.
         """
-        if self._held is None:
-            return
-        held, self._held = self._held, None
+        with self._lock:
+            if self._held is not None:
+                self._write(self._held)
+
+    def _write(self, held: Progress) -> None:
         line = {
             "time": self._clock(),
             "began": self._began,
@@ -78,7 +95,7 @@ class ProgressWriter:
         }
         with disk_errors_in_words(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, allow_nan=False) + "\n")
-        self._points = []
+        self._held, self._points = None, []
         self._written_at = self._clock()
 
 

@@ -129,6 +129,10 @@ class ResultStore:
         """Where the folders of runs are."""
         return self.root / "runs"
 
+    @property
+    def _staging(self) -> Path:
+        return self.root / "staging-runs"
+
     def create(
         self, spec: ExperimentSpec, data_name: str, *, name: str | None = None, owner: ProcessMark | None = None
     ) -> Run:
@@ -149,7 +153,7 @@ class ResultStore:
         path = self.folder / spec.id
         if not path.exists():
             summary = {"name": name or _default_name(spec, data_name), "created": now, "data_name": data_name}
-            with folder_written_aside(path, self.root / "staging" / "runs") as aside:
+            with folder_written_aside(path, self._staging) as aside:
                 write_json(aside / SPEC, spec.model_dump(mode="json"))
                 write_json(aside / SUMMARY, summary)
                 (aside / ".lock").touch()
@@ -216,7 +220,7 @@ class ResultStore:
         running = [model_id for model_id in run.model_ids if run.status(model_id).state is JobState.RUNNING]
         if running:
             raise StoreError(f"'{run.name}' is being trained ({', '.join(running)}); cancel that first.")
-        self._move_away(run.path, self.root / "staging" / "runs" / f"deleted-{run_id}-{uuid4().hex[:8]}", keep=False)
+        self._move_away(run.path, self._staging / f"deleted-{run_id}-{uuid4().hex[:8]}", keep=False)
         self.index.update({}, frozenset({run_id}))
 
     def set_apart(self) -> list[Path]:
@@ -233,13 +237,13 @@ class ResultStore:
             reason = _incomplete(self.folder / run_id)
             if reason is None:
                 continue
-            target = self.root / "set_apart" / f"run-{run_id}-{time.time_ns()}"
+            target = self.root / "set_aside" / f"run-{run_id}-{time.time_ns()}"
             self._move_away(self.folder / run_id, target, keep=True)
             note = f"This experiment was set apart at {local_time(time.time()):%Y-%m-%d %H:%M}: {reason}\n"
             (target / "note.txt").write_text(note, encoding="utf-8")
             logger.warning("Experiment %s was set apart in %s: %s", run_id, target, reason)
             moved.append(target)
-        for leftover in _children(self.root / "staging" / "runs"):
+        for leftover in _children(self._staging):
             if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
                 shutil.rmtree(leftover, ignore_errors=True)
         return moved

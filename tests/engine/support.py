@@ -64,7 +64,7 @@ def eventually(condition: Callable[[], Any], seconds: float = 30.0, what: str = 
 
 def job(engine: Engine, run_id: str, key: str) -> JobStatus:
     """Return how the job of an algorithm stands."""
-    return next(status for status in engine.status(run_id) if status.key == key)
+    return next(status for status in engine.store.open(run_id).statuses() if status.key == key)
 
 
 def ended(engine: Engine, run_id: str, seconds: float = 60.0) -> dict[str, JobStatus]:

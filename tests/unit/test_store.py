@@ -279,6 +279,17 @@ def test_progress_is_written_four_times_a_second_and_loses_no_point(tmp_path: Pa
     assert read_last_line(tmp_path / "p.jsonl")["stage"] == "c"
 
 
+def test_a_message_that_nothing_follows_is_not_held_back_for_ever(tmp_path: Path) -> None:
+    clock = Clock()
+    writer = ProgressWriter(tmp_path / "p.jsonl", clock)
+    writer(Progress("short", 1, 1))
+    writer(Progress("long", 0, 5))
+    assert read_last_line(tmp_path / "p.jsonl")["stage"] == "short"
+    clock.now += 0.3
+    writer.flush_if_due()
+    assert read_last_line(tmp_path / "p.jsonl")["stage"] == "long"
+
+
 def test_a_torn_last_line_of_progress_is_ignored(tmp_path: Path) -> None:
     writer = ProgressWriter(tmp_path / "p.jsonl")
     writer(Progress("a", 1, 1))
@@ -393,4 +404,4 @@ def test_two_processes_on_one_workspace_run_each_job_once_and_corrupt_nothing(tm
         assert run_states == {JobState.DONE}
         assert len(run.per_user()) == 2
     assert ResultStore(tmp_path).set_apart() == []
-    assert list((tmp_path / "staging" / "runs").iterdir()) == []
+    assert list((tmp_path / "staging-runs").iterdir()) == []

@@ -1,0 +1,302 @@
+"""The engine: jobs in a process of its own, each of which may crash, starve or be stopped without harm to others."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from recsys_core.data import Dataset
+from recsys_core.data.workspace import Workspace
+from recsys_core.engine import Engine
+from recsys_core.experiments.jobs import JobState
+from recsys_core.experiments.spec import ExperimentSpec
+from recsys_core.experiments.store import ResultStore
+from recsys_core.models.registry import MODELS
+from tests.engine.odd_models import ODD_MODELS
+from tests.engine.support import ROOT, ended, eventually, job, little_data, spec_of, start_engine
+
+pytestmark = pytest.mark.timeout(150)
+
+
+@pytest.fixture(autouse=True)
+def odd_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, place in ODD_MODELS.items():
+        monkeypatch.setitem(MODELS, key, place)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, Dataset]]:
+    """One engine with 700 MiB a job for all tests that do not end it."""
+    root = tmp_path_factory.mktemp("served")
+    data = Workspace(root).store(little_data())
+    process = start_engine(root, RECSCOPE_JOB_MEMORY="700MiB")
+    yield Engine(root), data
+    process.terminate()
+    assert process.wait(30) == 0
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[tuple[Engine, Dataset]]:
+    """A workspace of one's own, whose engine is ended afterwards."""
+    data = Workspace(tmp_path).store(little_data())
+    engine = Engine(tmp_path)
+    yield engine, data
+    engine.stop()
+
+
+def run(engine: Engine, data: Dataset, *models: object, **fields: object) -> str:
+    return engine.submit(spec_of(*models, data=data.fingerprint, **fields))  # type: ignore[arg-type]
+
+
+def running(engine: Engine, run_id: str, key: str, stage: str = "") -> bool:
+    status = job(engine, run_id, key)
+    return status.state is JobState.RUNNING and (not stage or status.stage == stage)
+
+
+def test_models_that_fail_in_every_way_leave_the_others_alone(served: tuple[Engine, Dataset]) -> None:
+    engine, data = served
+    states = ended(engine, run(engine, data, "broken", "crasher", "greedy", "ease"))
+    assert {key: status.state.value for key, status in states.items()} == {
+        "broken": "FAILED",
+        "crasher": "FAILED",
+        "greedy": "FAILED",
+        "ease": "DONE",
+        "popular": "DONE",
+        "random": "DONE",
+    }
+    assert states["broken"].reason.startswith("It stopped with an unexpected error (ZeroDivisionError: a test divides")
+    assert states["crasher"].reason.startswith("Its process (number ")
+    assert "was killed from outside, or crashed" in states["crasher"].reason
+    assert states["greedy"].reason.startswith("It ran out of memory: it had 6")
+    assert "of the 700 MiB that a job may use" in states["greedy"].reason
+    assert [states[key].cause for key in ("broken", "crasher", "greedy")] == ["error", "killed", "memory"]
+
+
+def test_a_job_is_cancelled_within_one_step_and_the_next_one_runs(served: tuple[Engine, Dataset]) -> None:
+    engine, data = served
+    run_id = run(engine, data, ("slow", {"steps": 1000, "seconds": 0.1}), seed=1)
+    status = eventually(lambda: running(engine, run_id, "slow", "dawdle") and job(engine, run_id, "slow"))
+    assert status.total == 1000
+    assert status.seconds_left() > 10
+    asked = time.time()
+    engine.cancel(run_id, status.model_id)
+    states = ended(engine, run_id)
+    assert states["slow"].state is JobState.CANCELLED
+    assert states["slow"].ended - asked < 0.5
+    assert states["popular"].state is JobState.DONE
+
+
+def test_a_job_that_does_not_listen_is_ended_after_the_grace(served: tuple[Engine, Dataset]) -> None:
+    engine, data = served
+    run_id = run(engine, data, "stubborn", seed=2)
+    status = eventually(lambda: running(engine, run_id, "stubborn", "deaf") and job(engine, run_id, "stubborn"))
+    engine.cancel(run_id, status.model_id)
+    states = ended(engine, run_id)
+    assert states["stubborn"].state is JobState.CANCELLED
+    assert "did not listen for 1 seconds" in states["stubborn"].reason
+    assert states["random"].state is JobState.DONE
+    eventually(lambda: not psutil.pid_exists(status.pid), what="the deaf process is gone")
+
+
+def test_kill_9_of_a_worker_fails_its_job_in_words_and_nothing_else(served: tuple[Engine, Dataset]) -> None:
+    engine, data = served
+    first = run(engine, data, "ease", seed=3)
+    ended(engine, first)
+    before = engine.store.open(first).per_user()
+    run_id = run(engine, data, ("slow", {"steps": 1000}), seed=3)
+    status = eventually(lambda: running(engine, run_id, "slow", "dawdle") and job(engine, run_id, "slow"))
+    os.kill(status.pid, signal.SIGKILL)
+    states = ended(engine, run_id)
+    assert states["slow"].state is JobState.FAILED
+    eventually(lambda: "was killed from outside" in job(engine, run_id, "slow").reason, what="the engine says why")
+    assert states["popular"].state is JobState.DONE
+    for model_id, frame in engine.store.open(first).per_user().items():
+        assert frame.equals(before[model_id])
+
+
+def test_waiting_jobs_run_one_after_the_other_and_can_be_cancelled(served: tuple[Engine, Dataset]) -> None:
+    engine, data = served
+    run_id = run(engine, data, ("slow", {"steps": 20}), seed=4)
+    eventually(lambda: running(engine, run_id, "slow"))
+    waiting = [status for status in engine.status(run_id) if status.state is JobState.QUEUED]
+    assert [status.key for status in waiting] == ["popular", "random"]
+    assert engine.queue.place(run_id, waiting[1].model_id) == 2
+    engine.cancel(run_id, waiting[0].model_id)
+    assert job(engine, run_id, "popular").state is JobState.CANCELLED
+    states = ended(engine, run_id)
+    assert states["random"].started >= states["slow"].ended
+    assert engine.submit(engine.store.open(run_id).spec) == run_id
+    assert {status.state for status in ended(engine, run_id).values()} == {JobState.DONE}
+
+
+def test_a_job_over_the_memory_is_refused_with_number_and_alternative(served: tuple[Engine, Dataset]) -> None:
+    engine, data = served
+    run_id = run(engine, data, "huge", seed=5)
+    status = job(engine, run_id, "huge")
+    assert (status.state, status.cause) == (JobState.FAILED, "refused")
+    assert "would need 1048576.0 TiB of memory; a job may use" in status.reason
+    assert "keep the 10 most used items" in status.reason
+    assert ended(engine, run_id)["popular"].state is JobState.DONE
+
+
+def test_a_second_engine_on_the_same_workspace_ends_at_once(served: tuple[Engine, Dataset]) -> None:
+    engine, _ = served
+    command = [sys.executable, "-m", "recsys_core.engine", "--workspace", str(engine.root)]
+    second = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=30, check=False)
+    assert second.returncode == 0
+    assert b"Another engine works" in second.stderr
+
+
+def test_kill_9_of_the_engine_fails_what_ran_and_another_engine_takes_what_waits(own: tuple[Engine, Dataset]) -> None:
+    engine, data = own
+    process = start_engine(engine.root)
+    first = run(engine, data, "ease")
+    ended(engine, first)
+    run_id = run(engine, data, ("slow", {"steps": 1000}), seed=1)
+    pid = eventually(lambda: running(engine, run_id, "slow", "dawdle") and job(engine, run_id, "slow").pid)
+    process.kill()
+    process.wait()
+    assert engine.presence() is None
+    eventually(lambda: not psutil.pid_exists(pid), what="the worker went with its engine")
+    assert job(engine, run_id, "slow").state is JobState.FAILED
+    assert "is gone" in job(engine, run_id, "slow").reason
+    assert job(engine, run_id, "popular").state is JobState.QUEUED
+    assert {status.state for status in engine.store.open(first).statuses()} == {JobState.DONE}
+    states = ended(engine, run_id)  # looking at it starts another engine
+    assert (states["popular"].state, states["random"].state) == (JobState.DONE, JobState.DONE)
+
+
+WEB_SERVER = """
+import sys, time
+from recsys_core.engine import Engine
+from tests.engine.odd_models import register
+from tests.engine.support import spec_of
+register()
+engine = Engine(sys.argv[1])
+print(engine.submit(spec_of(("slow", {"steps": 30}), data=sys.argv[2])), flush=True)
+time.sleep(60)
+"""
+
+
+def test_kill_9_of_the_web_server_leaves_the_jobs_running_and_an_idle_engine_ends(own: tuple[Engine, Dataset]) -> None:
+    engine, data = own
+    process = start_engine(engine.root, RECSCOPE_ENGINE_IDLE="3")
+    command = [sys.executable, "-c", WEB_SERVER, str(engine.root), data.fingerprint]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    run_id = server.stdout.readline().strip()
+    eventually(lambda: running(engine, run_id, "slow", "dawdle"))
+    server.kill()
+    server.wait()
+    server.stdout.close()
+    assert {status.state for status in ended(engine, run_id).values()} == {JobState.DONE}
+    assert process.wait(30) == 0
+    assert engine.presence() is None
+
+
+def test_an_engine_that_was_started_by_a_killed_web_server_lives_on(own: tuple[Engine, Dataset]) -> None:
+    engine, data = own
+    code = (
+        "import sys,time; from recsys_core.engine import Engine; Engine(sys.argv[1]).ensure_started(); time.sleep(60)"
+    )
+    server = subprocess.Popen([sys.executable, "-c", code, str(engine.root)], cwd=ROOT)
+    presence = engine.wait_until_ready()
+    server.kill()
+    server.wait()
+    states = ended(engine, run(engine, data, "ease"))
+    assert states["ease"].state is JobState.DONE
+    assert engine.presence() == presence
+
+
+def test_an_engine_that_is_told_to_end_says_so_to_its_job_and_keeps_the_queue(own: tuple[Engine, Dataset]) -> None:
+    engine, data = own
+    process = start_engine(engine.root)
+    run_id = run(engine, data, ("slow", {"steps": 1000}))
+    eventually(lambda: running(engine, run_id, "slow", "dawdle"))
+    process.terminate()
+    assert process.wait(30) == 0
+    assert (
+        job(engine, run_id, "slow").reason
+        == "The engine was stopped while this model was being trained. Start it again."
+    )
+    assert job(engine, run_id, "popular").state is JobState.QUEUED
+    assert engine.presence() is None
+
+
+def test_the_engine_gives_up_jobs_if_the_cluster_cannot_be_reached(
+    own: tuple[Engine, Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, data = own
+    monkeypatch.setattr("recsys_core.engine.client.Engine.ensure_started", lambda _: None)
+    run_id = run(engine, data, "ease")
+    command = [sys.executable, "-m", "recsys_core.engine", "--workspace", str(engine.root)]
+    environment = os.environ | {"RECSCOPE_SCHEDULER": "tcp://127.0.0.1:1", "RECSCOPE_CONNECT": "1"}
+    outcome = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=60, check=False)
+    assert outcome.returncode == 1
+    for status in engine.status(run_id):
+        assert status.state is JobState.FAILED
+        assert "The Dask cluster at tcp://127.0.0.1:1 (RECSCOPE_SCHEDULER) cannot be reached" in status.reason
+
+
+def test_the_same_jobs_run_on_a_dask_cluster_that_somebody_else_started(
+    own: tuple[Engine, Dataset], tmp_path: Path
+) -> None:
+    engine, data = own
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    quiet = {"cwd": tmp_path, "env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    dask = [sys.executable, "-m", "dask"]
+    address_file = tmp_path / "scheduler.json"
+    scheduler = [*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    worker = [*dask, "worker", "--scheduler-file", str(address_file), "--nthreads", "1", "--no-dashboard", "--no-nanny"]
+    cluster = [subprocess.Popen([*scheduler, "--scheduler-file", str(address_file)], **quiet)]  # type: ignore[call-overload]
+    try:
+        eventually(address_file.exists)
+        cluster += [subprocess.Popen([*worker, "--name", name], **quiet) for name in ("one", "two")]  # type: ignore[call-overload]
+        address = json.loads(address_file.read_text(encoding="utf-8"))["address"]
+        process = start_engine(engine.root, RECSCOPE_SCHEDULER=address)
+        assert engine.presence().cluster
+        run_id = run(engine, data, ("biased_mf", {"epochs": 300}), ("biased_mf", {"epochs": 299}), "ease")
+        states = ended(engine, run_id)
+        assert {status.state for status in states.values()} == {JobState.DONE}
+        statuses = engine.status(run_id)
+        assert len({status.pid for status in statuses}) == 2
+        family = {child.pid for one in cluster[1:] for child in psutil.Process(one.pid).children(recursive=True)}
+        assert {status.pid for status in statuses} <= family | {one.pid for one in cluster}
+        process.terminate()
+        assert process.wait(30) == 0
+    finally:
+        for one in reversed(cluster):
+            one.terminate()
+        for one in cluster:
+            one.wait(30)
+
+
+def test_submitting_needs_no_dask(tmp_path: Path) -> None:
+    code = (
+        "import sys; from recsys_core.engine import Engine; Engine(sys.argv[1]).presence();"
+        "sys.exit('distributed' in sys.modules or 'torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=False).returncode == 0
+
+
+def test_estimates_follow_what_was_measured(own: tuple[Engine, Dataset], monkeypatch: pytest.MonkeyPatch) -> None:
+    from recsys_core.engine.speeds import Speeds
+    from recsys_core.experiments.execution import execute
+
+    engine, data = own
+    spec: ExperimentSpec = spec_of("ease", data=data.fingerprint)
+    store = ResultStore(engine.root)
+    stored = store.create(spec, "little")
+    status = execute(store, stored.id, stored.model_ids[0], Workspace(engine.root), 1)
+    Speeds(engine.root).learn(stored.job(stored.model_ids[0]), status)
+    estimate = engine.estimate(spec)
+    assert estimate.refused is None
+    assert estimate.models[0].seconds == pytest.approx(status.seconds(), rel=0.5)
+    assert estimate.bytes > 0
