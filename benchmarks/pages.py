@@ -1,0 +1,146 @@
+"""What a person waits for: the first page, a page switch while both cores train, and a comparison from one click.
+
+The app is started as `make run` starts it, on a workspace of its own, and driven in the system's Chromium.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from benchmarks.table import Row
+from recsys_core.data.samples import load_sample
+from recsys_core.data.workspace import Workspace
+from recsys_core.engine import Engine
+from recsys_core.experiments.spec import ExperimentSpec
+from tests.e2e.conftest import FLAGS, Server, chromium, end_family, settled, start_server
+
+SWITCHES = 50
+FIRST_PAGE_SECONDS, SWITCH_SECONDS, CLICK_SECONDS = 2.0, 0.5, 15.0
+REPEATS = 3
+PAGES = ("Home", "Data", "Explore", "Train", "Compare", "Recommend")
+TITLES = {"Home": "Recscope"}
+ENDLESS = {"epochs": 5000, "factors": 100}
+
+
+def run() -> list[Row]:
+    """Measure all three, one after the other."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        try:
+            return [first_page(browser), one_click(browser), page_switch(browser)]
+        finally:
+            browser.close()
+
+
+@contextmanager
+def served() -> Iterator[tuple[Server, float]]:
+    """Serve the app on a new workspace; give the server and the moment at which its process was started."""
+    folder = Path(tempfile.mkdtemp(prefix="recscope-bench-"))
+    workspace = folder / "workspace"
+    os.environ["RECSCOPE_WORKSPACE"] = str(workspace)
+    began = time.perf_counter()
+    server = start_server(workspace, folder / "server.log")
+    try:
+        yield server, began
+    finally:
+        server.kill()
+        end_family(workspace)
+        shutil.rmtree(folder)
+
+
+def first_page(browser: Browser) -> Row:
+    """Time from the start of the server's process to a Home page whose buttons work; the median of some cold starts."""
+    times, torch_is_loaded = [], False
+    for _ in range(REPEATS):
+        with served() as (server, began):
+            page = browser.new_page()
+            page.goto(server.url)
+            expect(page.get_by_role("button", name="Run the comparison")).to_be_enabled()
+            settled(page)
+            times.append(time.perf_counter() - began)
+            maps = psutil.Process(server.process.pid).memory_maps()
+            torch_is_loaded |= any("libtorch" in part.path for part in maps)
+            page.close()
+    seconds = float(np.median(times))
+    measured = f"{seconds:.2f} s (median of {REPEATS}); torch {'loaded' if torch_is_loaded else 'not loaded'}"
+    reached = seconds < FIRST_PAGE_SECONDS and not torch_is_loaded
+    return Row("first page usable after `streamlit run`, cold", f"under {FIRST_PAGE_SECONDS:g} s", measured, reached)
+
+
+def one_click(browser: Browser) -> Row:
+    """Time from the click on Home to a leaderboard of four models, with no engine running before."""
+    with served() as (server, _):
+        page = browser.new_page()
+        page.goto(server.url)
+        settled(page)
+        began = time.perf_counter()
+        page.get_by_role("button", name="Run the comparison").click()
+        expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible(timeout=120_000)
+        seconds = time.perf_counter() - began
+        page.close()
+    what = "one click on a sample on Home to a leaderboard of four models"
+    return Row(
+        what, f"under {CLICK_SECONDS:g} s", f"{seconds:.1f} s, engine started by the click", seconds < CLICK_SECONDS
+    )
+
+
+def page_switch(browser: Browser) -> Row:
+    """Times of 50 switches between all pages while two trainings keep both cores busy."""
+    os.environ["RECSCOPE_JOBS"] = str(psutil.cpu_count())
+    with served() as (server, _):
+        address = start_two_trainings(server)
+        page = browser.new_page()
+        page.goto(f"{server.url}/?{address}")
+        for name in PAGES:  # the first visit of a page compiles and caches; a person waits for it once
+            switch(page, name)
+        psutil.cpu_percent(percpu=True)
+        times = [switch(page, PAGES[number % len(PAGES)]) for number in range(SWITCHES)]
+        busy = psutil.cpu_percent(percpu=True)
+        page.close()
+    p95 = float(np.percentile(times, 95))
+    measured = f"p95 {p95:.2f} s, median {np.median(times):.2f} s; cores {min(busy):.0f} % busy or more"
+    return Row(
+        f"page switch while a training saturates both cores, {SWITCHES} switches",
+        f"p95 under {SWITCH_SECONDS:g} s",
+        measured,
+        p95 < SWITCH_SECONDS,
+    )
+
+
+def start_two_trainings(server: Server) -> str:
+    """Finish a comparison first, then keep every core busy; return the address of the finished one."""
+    dataset = Workspace(server.workspace).store(load_sample("small"))
+    engine = Engine(server.workspace)
+    finished = engine.submit(ExperimentSpec.model_validate({"data": dataset.fingerprint, "models": [{"key": "ease"}]}))
+    wait_until(lambda: all(not job.is_live for job in engine.status(finished)))
+    endless = [{"key": "biased_mf", "config": ENDLESS | {"learning_rate": rate}} for rate in (0.001, 0.002)]
+    busy = engine.submit(ExperimentSpec.model_validate({"data": dataset.fingerprint, "models": endless}))
+    wait_until(lambda: sum(str(job.state) == "RUNNING" and job.step > 0 for job in engine.status(busy)) == len(endless))
+    return f"data={dataset.fingerprint}&run={finished}"
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 120.0) -> None:
+    """Wait for something to come true."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            sys.exit("The engine did not do its work in time; see the engine's log in the workspace.")
+        time.sleep(0.2)
+
+
+def switch(page: Page, name: str) -> float:
+    """Click on a page in the sidebar; return the seconds until its title stands and its script has ended."""
+    began = time.perf_counter()
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
+    expect(page.get_by_role("heading", name=TITLES.get(name, name), level=1)).to_be_visible()
+    settled(page)
+    return time.perf_counter() - began

@@ -1,0 +1,96 @@
+"""The main way through the product: from messy files to a report that can be handed on, in one browser session."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Server, settled
+from tests.fixtures.messy import BAD_ROWS, write_messy
+
+pytestmark = pytest.mark.e2e
+TRAINING_MS = 90_000
+LONG_TRAINING = "5000"
+"""So many epochs take longer than it takes to cancel them."""
+
+
+def choose(page: Page, key: str, label: str, option: str) -> None:
+    """Choose an option of the select box whose key begins with `key` and whose label is `label`."""
+    box = page.locator(f"[class*='st-key-{key}']").filter(has_text=label)
+    box.get_by_role("combobox").click()
+    page.get_by_role("option", name=option, exact=True).click()
+    settled(page)
+
+
+def bring_messy_files(page: Page, server: Server, folder: Path) -> None:
+    """Upload both files, say which column holds the titles, and store them."""
+    page.goto(f"{server.url}/data")
+    settled(page)
+    page.locator("input[type=file]").set_input_files([str(path) for path in write_messy(folder)])
+    page.get_by_role("button", name="Check these files").click()
+    counts = page.locator(".st-key-check_counts")
+    expect(counts).to_contain_text(str(len(BAD_ROWS)))
+    choose(page, "role_", "译名", "title")
+    page.get_by_role("button", name="Store", exact=True).click()
+    expect(page.get_by_test_id("stMain").get_by_text("160").first).to_be_visible()
+    expect(page).to_have_url(re.compile(r"data=\w+"))
+
+
+def train_four_and_cancel_one(page: Page) -> None:
+    """Start four models, one of them far too long; refresh the page while they run; cancel the long one."""
+    page.get_by_role("link", name="Train").click()
+    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
+    settled(page)
+    card = page.locator(".st-key-algorithm_user_knn_card")
+    card.get_by_text("User-based neighbours").click()
+    settled(page)
+    page.locator(".st-key-algorithm_biased_mf_open").get_by_role("button").click()
+    epochs = page.locator(".st-key-algorithm_biased_mf_epochs").get_by_role("spinbutton")
+    epochs.fill(LONG_TRAINING)
+    epochs.press("Enter")
+    settled(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Start", exact=True).click()
+    long_one = page.locator("[class*='st-key-job_biased_mf']")
+    expect(long_one).to_be_visible()
+    page.reload()
+    expect(long_one).to_contain_text("training", timeout=TRAINING_MS)
+    long_one.get_by_role("button", name="Cancel").click()
+    expect(long_one).to_contain_text("cancelled", timeout=TRAINING_MS)
+    expect(page.get_by_text("5 done, 1 cancelled")).to_be_visible(timeout=TRAINING_MS)
+
+
+def read_the_comparison(page: Page) -> None:
+    """See the leaderboard, open one user, and find a Chinese title in the user's history or lists."""
+    page.get_by_role("button", name="Open the comparison").click()
+    expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible(timeout=TRAINING_MS)
+    settled(page)
+    expect(page.get_by_text(re.compile(r"leads on NDCG"))).to_be_visible()
+    user = page.locator(".st-key-people_user").get_by_role("textbox")
+    user.fill("m7")
+    user.press("Enter")
+    expect(page.get_by_role("heading", name="User m7")).to_be_visible()
+    expect(page.get_by_text(re.compile("家的")).first).to_be_visible()
+    expect(page).to_have_url(re.compile(r"user=m7"))
+
+
+def download_the_report(page: Page) -> str:
+    """Return the text of the report that the page offers."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Report (HTML)").click()
+    return Path(download.value.path()).read_text(encoding="utf-8")
+
+
+def test_from_messy_files_to_a_report(page: Page, server: Server, tmp_path: Path) -> None:
+    bring_messy_files(page, server, tmp_path)
+    train_four_and_cancel_one(page)
+    read_the_comparison(page)
+    report = download_the_report(page)
+    assert "EASE" in report
+    assert "http-equiv" in report or "<html" in report
+    assert 'src="http' not in report
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    expect(page.get_by_role("heading", name="User m7")).to_be_visible(timeout=TRAINING_MS)
