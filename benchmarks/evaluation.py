@@ -49,8 +49,8 @@ def speed() -> Row:
     }
     for work in works.values():  # compiled, and in the caches
         work()
-    seconds = {name: [_seconds(work) for _ in range(REPEATS)] for name, work in works.items()}
-    best = {name: min(times) for name, times in seconds.items()}
+    rounds = [{name: _seconds(work) for name, work in works.items()} for _ in range(REPEATS)]  # by turns
+    best = {name: min(one[name] for one in rounds) for name in works}
     bare = min("dense product", "sparse product", key=lambda name: best[name])
     ratio = best["evaluate"] / best[bare]
     return Row(
