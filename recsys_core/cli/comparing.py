@@ -1,0 +1,180 @@
+"""`compare`: train models on one split in this process and say which is better, and how sure that is."""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from recsys_core.cli.arguments import parse_columns, parse_settings, positive
+from recsys_core.cli.sources import Sources
+from recsys_core.columns import MODEL, USER_ID
+from recsys_core.data.splits import SplitSpec
+from recsys_core.engine.settings import usable_cores
+from recsys_core.errors import ConfigError, DataError
+from recsys_core.evaluation.comparison import Comparison, metric_columns
+from recsys_core.evaluation.sentences import rounded
+from recsys_core.experiments.durable import disk_errors_in_words, write_json, written_aside
+from recsys_core.experiments.execution import execute
+from recsys_core.experiments.jobs import JobState, JobStatus
+from recsys_core.experiments.judging import check_run, compare_run, judged_users, metric_intervals
+from recsys_core.experiments.processes import own_mark
+from recsys_core.experiments.run import Run
+from recsys_core.experiments.spec import ExperimentSpec
+from recsys_core.experiments.store import ResultStore
+
+LOOK_SECONDS = 0.5
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """Train and judge; write `results.json` and `per_user.parquet`, and print the leaderboard.
+
+    Experiments on stored data are kept in the workspace, where the pages show them; those on a file are not kept.
+
+    Returns:
+        0 if at least one model that was asked for has a result, else 1.
+
+    Raises:
+        RecscopeError: An argument or a file that cannot be used.
+    """
+    sources = Sources(parse_columns(arguments.columns))
+    dataset = sources.open(arguments.data)
+    spec = _spec(arguments, dataset.fingerprint, sources)
+    with disk_errors_in_words(arguments.out):
+        arguments.out.mkdir(parents=True, exist_ok=True)
+    if Path(arguments.data).exists():
+        with tempfile.TemporaryDirectory(prefix="recscope-run-") as folder:
+            return _run(ResultStore(folder), spec, dataset.name, sources, arguments)
+    from recsys_core.data.workspace import default_workspace
+
+    return _run(ResultStore(default_workspace().root), spec, dataset.name, sources, arguments)
+
+
+def _run(
+    store: ResultStore, spec: ExperimentSpec, data_name: str, sources: Sources, arguments: argparse.Namespace
+) -> int:
+    run = store.create(spec, data_name, owner=own_mark())
+    statuses = [_finish(store, run, model_id, sources) for model_id in run.model_ids]
+    for status in statuses:
+        if status.state is not JobState.DONE:
+            sys.stderr.write(f"recscope: {status.key} {status.state.value}: {status.reason}\n")
+    comparison = _comparison(run)
+    write_json(arguments.out / "results.json", results(run, statuses, comparison))
+    _write_per_user(run, arguments.out / "per_user.parquet")
+    sys.stdout.write(leaderboard(run, comparison))
+    asked = set(arguments.models.split(","))
+    return 0 if any(one.state is JobState.DONE and one.key in asked for one in statuses) else 1
+
+
+def _finish(store: ResultStore, run: Run, model_id: str, sources: Sources) -> JobStatus:
+    """Run a job here, or wait for whoever runs it already."""
+    status = execute(store, run.id, model_id, sources, usable_cores())
+    while status.is_live:
+        time.sleep(LOOK_SECONDS)
+        status = execute(store, run.id, model_id, sources, usable_cores())
+    return status
+
+
+def _spec(arguments: argparse.Namespace, fingerprint: str, sources: Sources) -> ExperimentSpec:
+    keys = [key.strip() for key in arguments.models.split(",") if key.strip()]
+    if not keys or len(set(keys)) < len(keys):
+        raise ConfigError(f"--models '{arguments.models}': name each algorithm once, with commas between.")
+    settings: dict[str, dict[str, Any]] = {key: {} for key in keys}
+    for name, value in parse_settings(arguments.set).items():
+        key, dot, setting = name.partition(".")
+        if not dot or key not in settings:
+            raise ConfigError(f"--set '{name}': write MODEL.NAME=VALUE with one of {', '.join(keys)}.")
+        settings[key][setting] = value
+    split = SplitSpec.parse(arguments.split)
+    if split.test_data:
+        split = split.model_copy(update={"test_data": sources.open(split.test_data).fingerprint})
+    if arguments.validation:
+        split = split.model_copy(update={"validation_fraction": arguments.validation})
+    values = {
+        "data": fingerprint,
+        "split": split.model_dump(),
+        "models": [{"key": key, "config": config} for key, config in settings.items()],
+        "k": positive(arguments.k, "--k"),
+        "relevant_from": arguments.relevant_from,
+        "train_on": arguments.train_on,
+        "seed": arguments.seed,
+    }
+    try:
+        return ExperimentSpec.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"'{'.'.join(str(part) for part in first['loc'])}': {first['msg']}.") from error
+
+
+def _comparison(run: Run) -> Comparison | None:
+    try:
+        return compare_run(run)
+    except DataError:
+        return None  # the findings say why
+
+
+def results(run: Run, statuses: list[JobStatus], comparison: Comparison | None) -> dict[str, Any]:
+    """Return what `results.json` holds: `models`, `ties`, `protocol`, `spec`, and the verdict in words."""
+    keys = {status.model_id: status.key for status in statuses}
+    return {
+        "models": [_model(run, status) for status in statuses],
+        "ties": [[keys[model] for model in group] for group in comparison.ties] if comparison else [],
+        "protocol": [finding.to_json() for finding in check_run(run, None, comparison)],
+        "verdict": [str(sentence) for sentence in comparison.verdict] if comparison else [],
+        "spec": run.spec.model_dump(mode="json"),
+        "split": run.split_report(),
+    }
+
+
+def _model(run: Run, status: JobStatus) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "key": status.key,
+        "config": run.model_spec(status.model_id).config,
+        "state": status.state.value,
+        "reason": status.reason,
+        "fit_seconds": None,
+        "recommend_seconds": None,
+        "peak_memory_bytes": None,
+        "metrics": {},
+    }
+    if status.state is JobState.DONE:
+        result = run.result(status.model_id)
+        found |= {
+            "fit_seconds": result.fit_seconds,
+            "recommend_seconds": result.recommend_seconds,
+            "peak_memory_bytes": result.peak_memory_bytes,
+            "metrics": metric_intervals(run, status.model_id),
+        }
+    return found
+
+
+def _write_per_user(run: Run, path: Path) -> None:
+    """Write `model`, `user_id` and one column a metric, a row a user and model."""
+    tables = []
+    for model_id, frame in judged_users(run).items():
+        table = frame[[USER_ID, *metric_columns(frame)]].copy()
+        table.insert(0, MODEL, run.model_spec(model_id).key)
+        tables.append(table)
+    whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[MODEL, USER_ID])
+    with written_aside(path) as aside:
+        whole.to_parquet(aside, index=False)
+
+
+def leaderboard(run: Run, comparison: Comparison | None) -> str:
+    """Return the leaderboard as a table of text, best first, with the verdict below."""
+    if comparison is None:
+        return "There is nothing to compare; see the findings in results.json.\n"
+    lines = [f"{'model':<14}{comparison.metric:>10}  {'95 % interval':<20}{'tied':<6}{'users':>7}{'fit, s':>9}"]
+    for row in comparison.table.to_dict("records"):
+        low, high = float(row["low"]), float(row["high"])
+        interval = f"{rounded(low, low, high)} to {rounded(high, low, high)}"
+        key = run.model_spec(str(row[MODEL])).key
+        seconds = run.result(str(row[MODEL])).fit_seconds
+        mean = rounded(float(row["mean"]), low, high)
+        lines.append(f"{key:<14}{mean:>10}  {interval:<20}{row['letters']:<6}{row['users']:>7}{seconds:>9.2f}")
+    findings = [f"{finding.severity}: {finding.message}" for finding in check_run(run, None, comparison)]
+    return "\n".join([*lines, "", *(str(sentence) for sentence in comparison.verdict), "", *findings]) + "\n"

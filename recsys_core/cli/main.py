@@ -1,0 +1,45 @@
+"""From the words of a command line to an exit status: 0 well, 1 nothing came of it, 2 it cannot be done as asked."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from recsys_core.cli.arguments import make_parser
+from recsys_core.errors import RecscopeError
+
+COMMANDS = {
+    "models": "recsys_core.cli.listing:models",
+    "ingest": "recsys_core.cli.ingesting:ingest",
+    "compare": "recsys_core.cli.comparing:compare",
+    "recommend": "recsys_core.cli.answering:recommend",
+    "predict": "recsys_core.cli.answering:predict",
+    "report": "recsys_core.cli.listing:report",
+    "serve-engine": "recsys_core.cli.listing:serve_engine",
+}
+UNUSABLE = 2
+INTERRUPTED = 130
+
+
+def main(words: Sequence[str]) -> int:
+    """Run a command and return its exit status; what cannot be done is said in one line on standard error."""
+    arguments = make_parser().parse_args(list(words))
+    try:
+        module, name = COMMANDS[arguments.command].split(":")
+        command: Callable[[object], int] = getattr(import_module(module), name)
+        return command(arguments)
+    except RecscopeError as error:
+        return _refuse(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read the output has gone
+        return 0
+    except OSError as error:
+        return _refuse(f"{error.filename or 'The system'}: {error.strerror or error}.")
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped.\n")
+        return INTERRUPTED
+
+
+def _refuse(reason: str) -> int:
+    sys.stderr.write(f"recscope: {' '.join(reason.split())}\n")
+    return UNUSABLE
