@@ -51,7 +51,7 @@ def spec_of(*models: str | tuple[str, Mapping[str, Any]], data: str = "f" * 16, 
     return ExperimentSpec.model_validate({"data": data, "models": asked} | fields)
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 30.0, what: str = "") -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
     """Wait until a condition holds and return what it gave."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -67,7 +67,7 @@ def job(engine: Engine, run_id: str, key: str) -> JobStatus:
     return next(status for status in engine.store.open(run_id).statuses() if status.key == key)
 
 
-def ended(engine: Engine, run_id: str, seconds: float = 60.0) -> dict[str, JobStatus]:
+def ended(engine: Engine, run_id: str, seconds: float = 90.0) -> dict[str, JobStatus]:
     """Wait until all jobs have ended and return how, by algorithm."""
     eventually(lambda: all(one.state.is_final for one in engine.status(run_id)), seconds, "all jobs ended")
     return {one.key: one for one in engine.status(run_id)}

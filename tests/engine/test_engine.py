@@ -201,13 +201,29 @@ def test_kill_9_of_the_web_server_leaves_the_jobs_running_and_an_idle_engine_end
     assert engine.presence() is None
 
 
-def test_an_engine_that_was_started_by_a_killed_web_server_lives_on(own: tuple[Engine, Dataset]) -> None:
+STARTER = """
+import sys, time
+from recsys_core.engine import Engine
+begun = time.monotonic()
+Engine(sys.argv[1]).ensure_started()
+print(time.monotonic() - begun, flush=True)
+time.sleep(60)
+"""
+
+
+def test_the_engine_starts_at_once_in_a_session_of_its_own_and_outlives_the_server(own: tuple[Engine, Dataset]) -> None:
     engine, data = own
-    code = (
-        "import sys,time; from recsys_core.engine import Engine; Engine(sys.argv[1]).ensure_started(); time.sleep(60)"
-    )
-    server = subprocess.Popen([sys.executable, "-c", code, str(engine.root)], cwd=ROOT)
-    presence = engine.wait_until_ready()
+    server = subprocess.Popen([sys.executable, "-c", STARTER, str(engine.root)], cwd=ROOT, stdout=subprocess.PIPE)
+    assert server.stdout is not None
+    assert float(server.stdout.readline()) < 1.5
+    server.stdout.close()
+    engine.ensure_started()  # one is under way already
+    presence = engine.wait_until_ready(60)
+    process = psutil.Process(presence.process.pid)
+    assert process.ppid() == server.pid
+    assert os.getsid(process.pid) == process.pid
+    workers = [child for child in process.children(recursive=True) if "spawn_main" in str(child.cmdline())]
+    assert [one.nice() for one in [process, *workers]] == [10, 10]
     server.kill()
     server.wait()
     states = ended(engine, run(engine, data, "ease"))
