@@ -21,7 +21,7 @@ if card is None:
 
 st.markdown(
     _(
-        "{users} users, {items} items, {interactions} interactions: each question has its picture and its answer."
+        "{users} users, {items} items, {interactions} interactions: each question with its answer and its picture."
     ).format(users=count(card.n_users), items=count(card.n_items), interactions=count(card.n_interactions))
 )
 questions.ask_all(card)

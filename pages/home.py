@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import doors, runs
+from pages.shared import doors, runs, services
 from pages.shared.frame import ensure_frame
 from pages.shared.text import _
 
@@ -20,3 +20,4 @@ doors.demonstration()
 
 st.header(_("Recent experiments"))
 runs.recent()
+services.wake_engine()

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from recsys_core.data.summaries import DataSummary
     from recsys_core.data.workspace import DatasetCard
 
-NUMBERS_IN_A_ROW = 4
-
 
 def present(card: "DatasetCard") -> None:
     """Show the card of one data set."""
@@ -46,11 +44,7 @@ def _numbers(summary: "DataSummary") -> None:
         numbers += [(_("From"), span[0]), (_("To"), span[1]), (_("Tied in time"), count(summary.tied))]
     if summary.links:
         numbers.append((_("Social links"), count(summary.links)))
-    with st.container(border=True, key="data_numbers"):
-        for start in range(0, len(numbers), NUMBERS_IN_A_ROW):
-            row = numbers[start : start + NUMBERS_IN_A_ROW]
-            for column, (label, value) in zip(st.columns(NUMBERS_IN_A_ROW), row, strict=False):
-                column.metric(label, value)
+    show.metrics(numbers, "data_numbers")
 
 
 def _next() -> None:

@@ -51,6 +51,7 @@ def _start() -> None:
     state.choose("data", services.sample(SAMPLE))
     state.choose("run", run_id)
     st.session_state[SHOWN_RUN] = run_id
+    st.rerun()
 
 
 def demonstration() -> None:
@@ -58,13 +59,15 @@ def demonstration() -> None:
     run_id = st.session_state.get(SHOWN_RUN)
     if run_id is None:
         return
-    live = any(job.is_live for job in services.job_statuses(run_id))
-    if not live:
-        del st.session_state[SHOWN_RUN]
-        if any(job.state == "DONE" for job in services.job_statuses(run_id)) and frame.has_page("compare"):
-            frame.go("compare")
+    jobs = services.job_statuses(run_id)
+    if any(job.is_live for job in jobs):
+        st.fragment(_progress, run_every=0.5)(run_id)
         return
-    st.fragment(_progress, run_every=0.5)(run_id)
+    if any(job.state == "DONE" for job in jobs) and frame.has_page("compare"):
+        del st.session_state[SHOWN_RUN]
+        frame.go("compare")
+    for reason in dict.fromkeys(job.reason for job in jobs if job.reason):
+        st.error(safe(reason))
 
 
 def _progress(run_id: str) -> None:

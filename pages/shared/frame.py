@@ -13,11 +13,14 @@ import streamlit as st
 from pages.shared import state
 from pages.shared.text import _, later
 
-LEGIBLE_CHARTS = """<style>
+STYLE = """<style>
+@media (min-width: 800px) {
+  [data-testid=stMainBlockContainer] { padding-left: 3rem; padding-right: 3rem; }
+}
 .js-plotly-plot :is(.xtick, .ytick, .xtitle, .ytitle, .legendtext, .cbaxis, .cbtitle, .colorbar) text,
 .js-plotly-plot text:is(.xtitle, .ytitle, .legendtext, .cbtitle) { fill: currentColor !important; }
 </style>"""
-"""Streamlit's theme for charts writes in a grey too pale to read; the page's own text colour does in light and dark."""
+"""Less empty margin; and charts in the page's own text colour, since the theme's grey is too pale to read."""
 PAGES_FOLDER = Path(__file__).resolve().parent.parent
 
 
@@ -82,7 +85,7 @@ def _navigation() -> st.Page:
         initial_sidebar_state="collapsed" if state.is_demo() else "auto",
         menu_items={"Get help": None, "Report a bug": None, "About": _("Recscope, a laboratory for recommenders.")},
     )
-    st.html(LEGIBLE_CHARTS)
+    st.html(STYLE)
     page = st.navigation(
         [
             st.Page(info.path, title=_(info.title), icon=info.icon, url_path=info.key, default=info.key == "home")

@@ -10,25 +10,19 @@ from pages.shared.text import _, count, n_, safe
 if TYPE_CHECKING:
     from recsys_core.data.report import IngestReport
 
-ROW_HEIGHT, MOST_ROWS = 35, 8
+ROW_HEIGHT, MOST_ROWS, MOST_REASONS = 35, 8, 8
 
 
 def counts(report: "IngestReport") -> None:
     """Show rows read, accepted and rejected, with users and items; then what was rejected, and doubts."""
-    with st.container(border=True):
-        columns = st.columns(5)
-        for column, (label, number) in zip(
-            columns,
-            (
-                (_("Rows in the files"), report.rows_read),
-                (_("Accepted"), report.rows_accepted),
-                (_("Rejected"), report.rows_rejected),
-                (_("Users"), report.users),
-                (_("Items"), report.items),
-            ),
-            strict=True,
-        ):
-            column.metric(label, count(number))
+    numbers = (
+        (_("Rows in the files"), report.rows_read),
+        (_("Accepted"), report.rows_accepted),
+        (_("Rejected"), report.rows_rejected),
+        (_("Users"), report.users),
+        (_("Items"), report.items),
+    )
+    show.metrics([(label, count(number)) for label, number in numbers], "check_numbers", width=130)
     rejected(report, "check")
     doubts(report, expanded=False)
 
@@ -38,9 +32,10 @@ def rejected(report: "IngestReport", key: str) -> None:
     if not report.rows_rejected:
         st.markdown(_(":material/check_circle: Every row is accepted."))
         return
-    label = n_("{n} rejected row, and why", "{n} rejected rows, and why", report.rows_rejected)
+    reasons = list(report.reasons.items())[:MOST_REASONS]
+    st.markdown("\n".join(f"- {count(number)} × {safe(reason)}" for reason, number in reasons))
+    label = n_("The rejected row, and why", "The {n} rejected rows, and why", report.rows_rejected)
     with st.expander(label, icon=":material/block:", key=f"{key}_rejected", expanded=report.rows_rejected <= 50):
-        st.markdown("\n".join(f"- {count(number)} × {safe(reason)}" for reason, number in report.reasons.items()))
         frame = intaking.rejected_frame(report)
         show.table(
             frame,

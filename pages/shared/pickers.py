@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from recsys_core.experiments.store import Run
 
 
+NOTES = {"data": "context_note_data", "run": "context_note_run"}
+"""Where the session keeps what the address named in vain."""
+
+
 def line() -> "st.delta_generator.DeltaGenerator":
     """Return the container that the pickers of a page stand in: side by side, one below the other on a phone."""
     return st.container(horizontal=True, gap="small", key="context_line")
@@ -26,9 +30,12 @@ def dataset(key: str = "context") -> "DatasetCard | None":
     cards = {card.fingerprint: card for card in services.cards()}
     asked = state.get("data")
     if asked and asked not in cards:
-        st.warning(_("The data set in this address is not in the workspace any more; another one is shown."))
+        st.session_state[NOTES["data"]] = _(
+            "The data set in this address is not in the workspace any more; another is shown."
+        )
     if asked not in cards:
         state.choose("data", next(iter(cards), None))
+    _note("data")
     _choice(_("Data set"), "data", list(cards), lambda one: dataset_label(cards[one]), key)
     return cards.get(state.get("data") or "")
 
@@ -53,11 +60,14 @@ def experiment(key: str = "context", *, finished: bool = True) -> "Run | None":
     if asked in cards:
         state.put("data", cards[asked].data)
     elif asked:
-        st.warning(_("The experiment in this address is not in the workspace, or not finished; another one is shown."))
+        st.session_state[NOTES["run"]] = _(
+            "The experiment in this address is not here, or not finished; another is shown."
+        )
     data = state.get("data")
     offered = [one for one in cards if data is None or cards[one].data == data]
     if asked not in offered:
         state.choose("run", next(iter(offered), None))
+    _note("run")
     _choice(_("Experiment"), "run", offered, lambda one: experiment_label(cards[one]), key)
     return services.run(state.get("run"))
 
@@ -83,6 +93,18 @@ def user(user_ids: Sequence[str], key: str = "context") -> str | None:
     return state.get("user")
 
 
+def _note(name: str) -> None:
+    """Say what the address named in vain, until the person picks something."""
+    if words := st.session_state.get(NOTES[name]):
+        st.warning(words)
+
+
+def _pick(name: str, widget: str) -> None:
+    for note in NOTES.values():
+        st.session_state.pop(note, None)
+    state.choose(name, st.session_state[widget])
+
+
 def _choice(label: str, name: str, options: list[str], title: Callable[[str], str], key: str) -> None:
     """Show a select box that follows the address and writes to it; plain text in the demo view."""
     if not options:
@@ -97,6 +119,6 @@ def _choice(label: str, name: str, options: list[str], title: Callable[[str], st
         options,
         format_func=title,
         key=widget,
-        on_change=lambda: state.choose(name, st.session_state[widget]),
+        on_change=lambda: _pick(name, widget),
         width=320,
     )

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from recsys_core.experiments.store import RunCard
 
 SHOWN = 10
+PATIENCE_SECONDS = 0.3
+"""The list waits so long for an interval; a longer computation is there the next time."""
 STATES = (
     ("running", later("{n} running"), "blue"),
     ("queued", later("{n} waiting"), "gray"),
@@ -53,10 +55,8 @@ def _row(card: "RunCard") -> None:
         with actions.container(horizontal=True, horizontal_alignment="right"):
             if st.button(_("Open"), key=f"open_{card.id}", icon=":material/open_in_new:"):
                 _open(card)
-            if not state.is_demo() and st.button(
-                _("Delete"), key=f"delete_{card.id}", icon=":material/delete:", type="tertiary"
-            ):
-                _delete(card.id, card.name)
+            if not state.is_demo():
+                _delete(card)
 
 
 def _badges(card: "RunCard") -> str:
@@ -68,8 +68,14 @@ def _best(card: "RunCard") -> str:
     """Return the best model with its number and interval, or why there is none."""
     if card.best is None:
         return _("No model has finished.")
-    best = services.best(card.id, card.done)
-    return _("Best: **{model}**  \nNDCG@{k} {mean:.3f} ({low:.3f} to {high:.3f})").format(
+    ticket = services.best(card)
+    if not ticket.wait(PATIENCE_SECONDS):
+        return _("Best: {model}").format(model=safe(services.model_title(card.best.rpartition("-")[0])))
+    try:
+        best = ticket.result()
+    except RecscopeError as error:
+        return safe(error)
+    return _("Best: **{model}**  \nNDCG@{k} {mean} ({low} to {high})").format(
         model=safe(best.title), k=card.k, mean=best.mean, low=best.low, high=best.high
     )
 
@@ -80,20 +86,19 @@ def _open(card: "RunCard") -> None:
     frame.go("compare" if card.done else "train")
 
 
-def _delete(run_id: str, name: str) -> None:
+def _delete(card: "RunCard") -> None:
     """Ask before an experiment is deleted."""
-
-    @st.dialog(_("Delete this experiment?"))
-    def ask() -> None:
-        st.markdown(_("**{name}** and all its results are removed for good. The data stay.").format(name=safe(name)))
-        if st.button(_("Delete for good"), key="delete_confirmed", type="primary"):
-            try:
-                services.delete_run(run_id)
-            except RecscopeError as error:
-                st.error(safe(error))
-                return
-            if state.get("run") == run_id:
-                state.choose("run", None)
-            st.rerun()
-
-    ask()
+    with st.popover(_("Delete"), icon=":material/delete:", key=f"delete_{card.id}", type="tertiary"):
+        st.markdown(
+            _("**{name}** and all its results are removed for good. The data stay.").format(name=safe(card.name))
+        )
+        if not st.button(_("Delete for good"), key=f"delete_confirmed_{card.id}", type="primary"):
+            return
+        try:
+            services.delete_run(card.id)
+        except RecscopeError as error:
+            st.error(safe(error))
+            return
+    if state.get("run") == card.id:
+        state.choose("run", None)
+    st.rerun()

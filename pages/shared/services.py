@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -49,12 +49,12 @@ def root() -> Path:
 
 @dataclass(frozen=True)
 class BestModel:
-    """The model at the top of an experiment: its title, NDCG, and the interval of that."""
+    """The model at the top of an experiment: its title, NDCG, and the interval of that, rounded to what it supports."""
 
     title: str
-    mean: float
-    low: float
-    high: float
+    mean: str
+    low: str
+    high: str
 
 
 def workspace() -> "Workspace":
@@ -91,6 +91,12 @@ def _engine(folder: str) -> "Engine":
     from recsys_core.engine import Engine
 
     return Engine(_workspace(folder))
+
+
+def wake_engine() -> None:
+    """Start the engine ahead of the first click, unless the operator wants no idle work (`RECSCOPE_WARM_UP`)."""
+    if engine().settings.warm_up:
+        engine().ensure_started()
 
 
 def cards() -> list["DatasetCard"]:
@@ -212,26 +218,24 @@ def model_title(key: str) -> str:
     return model_class(key).info.title
 
 
-def best(run_id: str, finished: int) -> BestModel:
-    """Return the best of the finished models of an experiment, with its interval.
-
-    Args:
-        run_id: The experiment.
-        finished: How many models have finished, so that the answer is made again when there are more.
-    """
-    return _best(str(root()), run_id, finished)
+def best(card: "RunCard") -> "Ticket[BestModel]":
+    """Return the ticket of the best finished model of an experiment, with the interval that its comparison shows."""
+    stored = store()
+    return background().ask(("best", str(root()), card.id), card.done, lambda _: _best(stored, card))
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _best(folder: str, run_id: str, finished: int) -> BestModel:
-    from recsys_core.evaluation.comparison import summarize
+def _best(stored: "ResultStore", card: "RunCard") -> BestModel:
+    from recsys_core.evaluation.comparison import compare
+    from recsys_core.evaluation.sentences import rounded
     from recsys_core.experiments.board import model_titles
+    from recsys_core.experiments.pooling import one_row_a_user
 
-    stored = _store(folder)
-    card = next(one for one in stored.runs() if one.id == run_id)
-    opened, metric = stored.open(run_id), f"ndcg@{card.k}"
-    numbers = summarize(opened.per_user()[card.best][[metric]], seed=opened.spec.seed)[metric]
-    return BestModel(model_titles(opened.spec.models)[card.best], numbers["mean"], numbers["low"], numbers["high"])
+    run, metric = stored.open(card.id), f"ndcg@{card.k}"
+    judged = {model: one_row_a_user(frame) for model, frame in run.per_user().items()}
+    table = compare(judged, metric=metric, seed=run.spec.seed).table.set_index("model")
+    low, mean, high = (float(table.loc[card.best, name]) for name in ("low", "mean", "high"))
+    numbers = (rounded(value, low, high) for value in (mean, low, high))
+    return BestModel(model_titles(run.spec.models)[card.best], *numbers)
 
 
 def sample(key: str) -> str:
@@ -259,15 +263,16 @@ def submit_models(fingerprint: str, models: tuple[str, ...]) -> str:
     """
     from recsys_core.experiments.spec import ExperimentSpec
 
-    return engine().submit(ExperimentSpec(data=fingerprint, models=[{"key": key} for key in models]))
+    name = ", ".join(model_title(key) for key in models)
+    return engine().submit(ExperimentSpec(data=fingerprint, models=[{"key": key} for key in models]), name=name)
 
 
-def archive(fingerprint: str) -> Any:
-    """Return the open zip of a data set's tables; the file goes when it is closed."""
+def archive(fingerprint: str) -> bytes:
+    """Return the zip of a data set's tables, made when somebody asks for it; Streamlit keeps it in memory anyway."""
     import tempfile
 
-    with tempfile.TemporaryDirectory(dir=root()) as folder:
-        return workspace().download_archive(fingerprint, Path(folder) / "data.zip").open("rb")
+    with tempfile.TemporaryDirectory(dir=root() / "staging", prefix="download-") as folder:
+        return workspace().download_archive(fingerprint, Path(folder) / "data.zip").read_bytes()
 
 
 def samples() -> "list[SampleInfo]":

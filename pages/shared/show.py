@@ -70,6 +70,13 @@ def table(frame: "pd.DataFrame", key: str, *, name: str, offer_file: bool = True
     return chosen
 
 
+def metrics(numbers: Iterable[tuple[str, str]], key: str, *, width: int = 165) -> None:
+    """Show numbers with their labels in a box, as many side by side as there is room for."""
+    with st.container(border=True, horizontal=True, key=key):
+        for label, value in numbers:
+            st.metric(label, value, width=width)
+
+
 def csv(frame: "pd.DataFrame") -> bytes:
     """Return the table as CSV whose cells no spreadsheet takes for formulas."""
     from recsys_core.viz.export import csv_bytes

@@ -56,8 +56,7 @@ def _card(card: "DatasetCard") -> None:
 def actions(card: "DatasetCard") -> None:
     """Show the buttons that rename, download and delete a data set."""
     with st.container(horizontal=True, key="data_actions"):
-        if st.button(_("Rename"), key="data_rename", icon=":material/edit:"):
-            _rename(card.fingerprint, card.name)
+        _rename(card)
         show.download(
             _("Download (zip of CSV)"),
             lambda: services.archive(card.fingerprint),
@@ -66,42 +65,38 @@ def actions(card: "DatasetCard") -> None:
             "data_download",
             type="secondary",
         )
-        if st.button(_("Delete"), key="data_delete", icon=":material/delete:"):
-            _delete(card.fingerprint, card.name)
+        _delete(card)
 
 
-def _rename(fingerprint: str, name: str) -> None:
-    @st.dialog(_("Rename this data set"))
-    def ask() -> None:
-        wanted = st.text_input(_("Name"), name, key="data_new_name", max_chars=200)
-        if st.button(_("Rename"), type="primary", key="data_rename_confirmed"):
-            try:
-                services.workspace().rename(fingerprint, wanted)
-            except RecscopeError as error:
-                st.error(safe(error))
-                return
-            st.session_state[NOTICE] = _("The data set is called '{name}'.").format(name=wanted.strip())
-            st.rerun()
-
-    ask()
+def _rename(card: "DatasetCard") -> None:
+    with st.popover(_("Rename"), icon=":material/edit:", key="data_rename"):
+        wanted = st.text_input(_("Name"), card.name, key=f"data_name_{card.fingerprint}", max_chars=200)
+        if not st.button(_("Rename"), type="primary", key="data_rename_confirmed"):
+            return
+        try:
+            services.workspace().rename(card.fingerprint, wanted)
+        except RecscopeError as error:
+            st.error(safe(error))
+            return
+    st.session_state[NOTICE] = _("The data set is called '{name}'.").format(name=wanted.strip())
+    st.rerun()
 
 
-def _delete(fingerprint: str, name: str) -> None:
-    @st.dialog(_("Delete this data set?"))
-    def ask() -> None:
+def _delete(card: "DatasetCard") -> None:
+    """Ask before a data set is deleted."""
+    with st.popover(_("Delete"), icon=":material/delete:", key="data_delete"):
         st.markdown(
             _("**{name}** is removed for good. Experiments that were made with it keep their numbers.").format(
-                name=safe(name)
+                name=safe(card.name)
             )
         )
-        if st.button(_("Delete for good"), type="primary", key="data_delete_confirmed"):
-            try:
-                services.workspace().delete(fingerprint)
-            except RecscopeError as error:
-                st.error(safe(error))
-                return
-            state.choose("data", None)
-            st.session_state[NOTICE] = _("'{name}' was deleted.").format(name=name)
-            st.rerun()
-
-    ask()
+        if not st.button(_("Delete for good"), type="primary", key="data_delete_confirmed"):
+            return
+        try:
+            services.workspace().delete(card.fingerprint)
+        except RecscopeError as error:
+            st.error(safe(error))
+            return
+    state.choose("data", None)
+    st.session_state[NOTICE] = _("'{name}' was deleted.").format(name=card.name)
+    st.rerun()

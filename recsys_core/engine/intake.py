@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -168,7 +169,7 @@ class Intake:
             (self.folder / name).unlink(missing_ok=True)
         write_json(self.folder / "status.json", {"state": "RUNNING", "work": work, "since": time.time()})
         with disk_errors_in_words(self.folder), (self.folder / "log.txt").open("ab") as log:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "recsys_core.engine.intake", str(self.root), self.id, work],
                 cwd=Path(__file__).resolve().parents[2],
                 stdin=subprocess.DEVNULL,
@@ -176,6 +177,7 @@ class Intake:
                 stderr=log,
                 start_new_session=True,
             )
+        threading.Thread(target=process.wait, name="intake-exit", daemon=True).start()
 
     def status(self) -> IntakeStatus:
         """Return how the process stands; one that is gone without a word has FAILED."""

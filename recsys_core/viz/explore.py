@@ -67,6 +67,7 @@ def activity_histogram(bins: pd.DataFrame, *, median: float) -> "go.Figure":
     figure = _bars(labels, bins["users"], "%{x} interactions: %{y:,} users")
     place = int(((bins["low"] <= median) & (bins["high"] >= median - 0.5)).to_numpy().argmax())
     figure.update_traces(marker_color=[ORANGE if number == place else BLUE for number in range(len(bins))])
+    figure.update_xaxes(type="category")
     return dressed(figure, x="Interactions of a user (orange: where the median lies)", y="Users")
 
 
@@ -79,6 +80,7 @@ def rating_bars(ratings: pd.DataFrame) -> "go.Figure":
     shares = ratings["interactions"] / max(1, ratings["interactions"].sum())
     figure = _bars(_labels(ratings["rating"]), shares, "rating %{x}: %{y:.1%}")
     figure.update_yaxes(tickformat=".0%")
+    figure.update_xaxes(type="category")
     return dressed(figure, x="Rating", y="Share of ratings")
 
 

@@ -46,8 +46,8 @@ LOOKS = {
 PATIENCE_MS = 30_000
 
 ALLOWED_CONSOLE = re.compile(r"/\w+/_stcore/(health|host-config)$")
-"""Addresses of failed requests that are no error of ours: asked for a page's own address, Streamlit's browser part tries
-each folder of it as the base of the app, and is answered 404 until it has found the right one."""
+"""Addresses of failed requests that are no error of ours: asked for a page's own address, Streamlit's browser part
+tries each folder of it as the base of the app, and is answered 404 until it has found the right one."""
 ALLOWED_AXE: dict[str, tuple[str, str]] = {}
 """Rule of axe -> (part of the selector it may name, reason)."""
 
@@ -166,9 +166,8 @@ class Watch:
 @contextmanager
 def watched(browser: Browser, width: int = 1280, scheme: str = "light") -> Iterator[Page]:
     """Open a page of the given width and scheme; complain at the end about everything that it reported."""
-    height = 900 if width > 600 else 850
     context: BrowserContext = browser.new_context(
-        viewport={"width": width, "height": height},
+        viewport={"width": width, "height": 900},
         color_scheme="dark" if scheme == "dark" else "light",
         accept_downloads=True,
     )

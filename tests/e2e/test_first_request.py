@@ -28,7 +28,9 @@ def test_the_first_request_to_a_fresh_server_shows_the_whole_frame(
         expect(page.get_by_role("heading", level=1)).to_have_count(1)
 
 
-def test_every_page_without_data_is_clean_in_every_look(server: Server, browser: Browser, look: tuple[int, str]) -> None:
+def test_every_page_is_clean_without_data_in_every_look(
+    server: Server, browser: Browser, look: tuple[int, str]
+) -> None:
     """No serious finding of axe, nothing sideways, in both widths and schemes, with an empty workspace."""
     for info in PRESENT:
         with watched(browser, *look) as page:

@@ -1,0 +1,210 @@
+"""The page Data: nothing there, data there, files being checked, being stored, and what went wrong."""
+
+import io
+import socket
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.shared import services
+from recsys_core.data.workspace import Workspace
+from recsys_core.engine.intake import Intake
+from recsys_core.experiments.durable import write_json
+from recsys_core.experiments.processes import own_mark
+from tests.pages.finished import Finished, finished, finished_template, no_exception, open_page, words
+
+__all__ = ["finished", "finished_template", "open_page"]
+Open = Callable[..., AppTest]
+
+GOOD = [
+    f"u{user},m{item},{1 + (user + item) % 5},{1_600_000_000 + user * 100 + item}"
+    for user in range(30)
+    for item in range(8)
+]
+BAD = ["u1,m1,eleven,1600000000", "u1,m1", "u2,m99,99,1600000000"]
+CSV = "\n".join(["user,item,rating,timestamp", *GOOD, *BAD]) + "\n"
+
+
+def bring(app: AppTest, name: str, content: bytes) -> AppTest:
+    """Upload one file and go on to the check."""
+    app.file_uploader[0].upload(name, content, "text/csv").run()
+    return no_exception(app.button(key="upload_check").click().run())
+
+
+def numbers(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def until(app: AppTest, done: Callable[[], bool]) -> AppTest:
+    """Run the page until something holds; a process works beside it."""
+    deadline = time.monotonic() + 30
+    while not done() and time.monotonic() < deadline:
+        time.sleep(0.2)
+        no_exception(app.run())
+    assert done(), words(app)
+    return app
+
+
+@pytest.fixture
+def checked(open_page: Open) -> AppTest:
+    return bring(open_page("data"), "my ratings.csv", CSV.encode())
+
+
+def test_without_data_it_offers_every_way_to_bring_some(open_page: Open) -> None:
+    app = open_page("data")
+    assert [tab.label for tab in app.tabs] == ["My files", "A sample", "A public data set"]
+    assert "No data sets stored yet" in words(app)
+    assert "up to 2.0 GiB each" in app.file_uploader[0].label
+
+
+def test_the_check_counts_every_line_of_the_file_and_says_why_some_are_rejected(checked: AppTest) -> None:
+    shown = numbers(checked)
+    assert shown["Rows in the files"] == str(len(GOOD) + len(BAD))
+    assert int(shown["Accepted"]) + int(shown["Rejected"]) == len(GOOD) + len(BAD)
+    assert shown["Rejected"] == "3"
+    rejected = next(frame.value for frame in checked.dataframe if "reason" in frame.value)
+    assert list(rejected["line"]) == [len(GOOD) + 2, len(GOOD) + 3, len(GOOD) + 4]
+    assert list(rejected["text"]) == BAD
+
+
+def test_a_changed_role_changes_the_counts_at_once(checked: AppTest) -> None:
+    picker = next(box for box in checked.selectbox if box.label == "rating")
+    no_exception(picker.set_value("-").run())
+    assert next(box for box in checked.selectbox if box.label == "rating").value == "-"
+    assert numbers(checked)["Rejected"] != "3"
+
+
+def test_a_changed_rule_changes_the_counts_at_once(checked: AppTest) -> None:
+    rule = next(box for box in checked.selectbox if box.label == "A rating outside the scale")
+    no_exception(rule.set_value("clip").run())
+    assert numbers(checked)["Rejected"] == "2"
+
+
+def test_a_wrong_separator_says_so_and_can_be_taken_back(checked: AppTest) -> None:
+    next(box for box in checked.selectbox if box.label == "Separator").set_value(";").run()
+    assert not checked.exception
+    assert "one column only" in words(checked)
+
+
+def test_what_was_brought_and_changed_survives_a_reload(checked: AppTest, open_page: Open) -> None:
+    rule = next(box for box in checked.selectbox if box.label == "A rating outside the scale")
+    rule.set_value("clip").run()
+    intake = checked.query_params["intake"]
+    again = open_page("data", intake=intake[0] if isinstance(intake, list) else intake)
+    assert numbers(again)["Rejected"] == "2"
+
+
+def test_storing_leads_to_the_data_card_and_frees_the_files(checked: AppTest, own_workspace: Path) -> None:
+    no_exception(checked.button(key="intake_store").click().run())
+    until(checked, lambda: "is stored" in words(checked))
+    assert numbers(checked)["Users"] == "30"
+    assert numbers(checked)["Items"] == "8"
+    assert [card.name for card in Workspace(own_workspace).datasets()] == ["my ratings"]
+    assert not list((own_workspace / "intake").glob("*/files/*"))
+    assert "3 rejected rows" in " ".join(expander.label for expander in checked.expander)
+
+
+def test_an_empty_file_is_refused_with_a_sentence(open_page: Open) -> None:
+    app = bring(open_page("data"), "empty.csv", b"")
+    assert "is empty" in words(app)
+    no_exception(app.button(key="intake_leave").click().run())
+    assert app.file_uploader
+
+
+def test_gb18030_titles_and_semicolons_are_guessed_and_shown(open_page: Open) -> None:
+    lines = ["用户;电影;评分", *(f"u{n};霸王别姬{n % 7};{1 + n % 5}" for n in range(60))]
+    app = bring(open_page("data"), "中文.csv", "\n".join(lines).encode("gb18030"))
+    values = {box.label: box.value for box in app.selectbox}
+    assert values["Encoding"] == "gb18030"
+    assert values["Separator"] == ";"
+    assert values["电影"] == "item_id"
+    assert any("霸王别姬1" in frame.value.to_string() for frame in app.dataframe)
+
+
+def test_a_process_that_died_is_told_and_the_check_is_still_there(checked: AppTest, own_workspace: Path) -> None:
+    intake = next((own_workspace / "intake").iterdir())
+    dead = {"pid": 999_999, "started": 1.0, "host": socket.gethostname()}
+    write_json(intake / "status.json", {"state": "RUNNING", "work": "store", "process": dead})
+    no_exception(checked.run())
+    assert "stopped without a word" in words(checked)
+    no_exception(checked.button(key="intake_back").click().run())
+    assert numbers(checked)["Rejected"] == "3"
+
+
+def test_a_running_store_shows_its_progress(checked: AppTest, own_workspace: Path) -> None:
+    intake = next((own_workspace / "intake").iterdir())
+    write_json(intake / "status.json", {"state": "RUNNING", "work": "store", "process": own_mark().to_json()})
+    no_exception(checked.run())
+    assert "Storing" in checked.get("progress")[0].proto.text
+    checked.button(key="intake_stop").click().run()
+    assert (intake / "cancel").exists()
+
+
+def test_files_that_are_gone_are_said_to_be_gone(open_page: Open) -> None:
+    assert "not here any more" in words(open_page("data", intake="0123456789ab"))
+
+
+def test_an_address_cannot_name_a_folder_elsewhere(open_page: Open, own_workspace: Path) -> None:
+    assert "not here any more" in words(open_page("data", intake="../../datasets"))
+
+
+def test_a_sample_is_stored_with_one_click(open_page: Open, own_workspace: Path) -> None:
+    app = open_page("data")
+    no_exception(app.button(key="take_tiny").click().run())
+    assert [card.name for card in Workspace(own_workspace).datasets()]
+    assert numbers(app)["Users"] == "30"
+
+
+def test_a_public_data_set_is_fetched_only_after_its_terms_were_accepted(open_page: Open) -> None:
+    app = open_page("data")
+    assert "Terms:" in words(app)
+    assert app.button(key="catalogue_fetch").disabled
+    agree = next(box for box in app.checkbox if box.key.startswith("agree_"))
+    no_exception(agree.check().run())
+    assert not app.button(key="catalogue_fetch").disabled
+
+
+def test_a_server_file_is_offered_only_from_the_folder_that_the_operator_opened(
+    open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "opened"
+    (root / "deep").mkdir(parents=True)
+    (root / "deep" / "ratings.csv").write_text(CSV)
+    (tmp_path / "secret.csv").write_text(CSV)
+    (root / "link.csv").symlink_to(tmp_path / "secret.csv")
+    monkeypatch.setenv("RECSCOPE_DATA_ROOT", str(root))
+    app = open_page("data")
+    assert app.multiselect(key="server_files").options == ["deep/ratings.csv"]
+    app.multiselect(key="server_files").set_value(["deep/ratings.csv"]).run()
+    no_exception(app.button(key="server_check").click().run())
+    assert numbers(app)["Rejected"] == "3"
+
+
+def test_the_data_card_can_be_renamed_and_deleted(open_page: Open, finished: Finished) -> None:
+    app = open_page("data", data=finished.data)
+    app.text_input(key=f"data_name_{finished.data}").set_value("Other *name*").run()
+    no_exception(app.button(key="data_rename_confirmed").click().run())
+    assert "The data set is called 'Other *name*'." in words(app)
+    no_exception(app.button(key="data_delete_confirmed").click().run())
+    assert "was deleted" in words(app)
+    assert Workspace(finished.root).datasets() == []
+
+
+def test_the_archive_holds_every_interaction(finished: Finished, own_workspace: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(services.archive(finished.data))) as archive:
+        frame = pd.read_csv(archive.open("interactions.csv"))
+    assert len(frame) == 480
+    assert not list((own_workspace / "staging").iterdir())
+
+
+def test_an_upload_keeps_no_path_and_never_overwrites(own_workspace: Path) -> None:
+    intake = Intake.create(own_workspace)
+    first = intake.add("../../../etc/x.csv", io.BytesIO(b"a"))
+    second = intake.add("C:\\x.csv", io.BytesIO(b"b"))
+    assert first.parent == second.parent == intake.folder / "files"
+    assert first.read_bytes() + second.read_bytes() == b"ab"
