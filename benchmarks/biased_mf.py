@@ -1,4 +1,4 @@
-"""Biased matrix factorisation on ML-1M, 100 factors and 20 epochs, against Surprise's SVD: time, and RMSE on a split."""
+"""Biased matrix factorisation on ML-1M, 100 factors and 20 epochs, against Surprise's SVD: time and RMSE on a split."""
 
 import tempfile
 from pathlib import Path

@@ -55,13 +55,13 @@ def weighted_sums(inputs: csr_array, weights: FloatArray | csr_array) -> FloatAr
 
     Args:
         inputs: (B, I), one row a person.
-        weights: (I, I) dense (the sums are then in its precision), or CSR.
+        weights: (I, I) dense or CSR.
     """
     if isinstance(weights, csr_array):
         sums = np.full(inputs.shape, np.nan)
         _add_sparse(sparse(inputs), sparse(weights), sums)
     else:
-        sums = np.zeros(inputs.shape, dtype=weights.dtype)
+        sums = np.zeros(inputs.shape)
         _add_dense(sparse(inputs), weights, sums)
         sums[np.diff(inputs.indptr) == 0] = np.nan
     return sums
@@ -88,7 +88,7 @@ def _add_dense(inputs: Sparse, weights: FloatArray, sums: FloatArray) -> None:
         for person in range(len(sums)):
             row = sums[person, left:right]
             for entry in range(inputs.start[person], inputs.start[person + 1]):
-                value = weights.dtype.type(inputs.value[entry])
+                value = inputs.value[entry]
                 source = weights[inputs.column[entry], left:right]
                 for column in range(right - left):
                     row[column] += value * source[column]

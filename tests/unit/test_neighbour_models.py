@@ -1,0 +1,166 @@
+"""Both neighbourhood models against themselves written out with dense matrices and plain loops."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_core.contracts import FloatArray, RatingScale, RunContext
+from recsys_core.data import Dataset, dataset_from_frames
+from recsys_core.errors import DataError
+from recsys_core.models.registry import make_model
+from recsys_core.models.similarity import KINDS, Measure
+from tests.contract.cases import as_unknown, asking, fitted, tastes, with_ratings
+from tests.unit.test_similarity import all_pairs
+
+
+def small() -> Dataset:
+    """14 users and 18 items; about half of the cells are rated, without ties, and every row and column has several."""
+    rng = np.random.default_rng(4)
+    user, item = np.nonzero(rng.random((14, 18)) < 0.5)
+    frame = pd.DataFrame({"user": user.astype(np.int32), "item": item.astype(np.int32)})
+    frame["rating"] = rng.uniform(1, 5, len(user)).astype(np.float32)
+    frame["timestamp"] = rng.permutation(len(user)).astype(np.int64)
+    return dataset_from_frames(frame, rating_scale=RatingScale(1, 5))
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {"similarity": similarity, "centering": centering, "neighbors": 4}
+    for similarity in KINDS
+    for centering in ("none", "mean", "zscore")
+]
+
+
+@pytest.mark.parametrize("config", SETTINGS, ids=lambda config: f"{config['similarity']}-{config['centering']}")
+@pytest.mark.parametrize("key", ["user_knn", "item_knn"])
+def test_equals_the_formulas(key: str, config: dict[str, Any]) -> None:
+    train = small()
+    ratings = _dense(train)
+    for aggregation in ("sum", "mean"):
+        scores = fitted(key, train, config | {"aggregation": aggregation}).score(train.queries())
+        if key == "user_knn":
+            expected = _slow_scores(ratings, config, aggregation)
+        else:
+            expected = _slow_scores_of_items(ratings, config, aggregation)
+        np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("key", ["user_knn", "item_knn"])
+def test_predictions_fall_back_to_the_mean_of_all_or_to_the_own_mean(key: str) -> None:
+    train = small()
+    everything = train.interactions["rating"].mean()
+    nobody_alike = {"min_overlap": 500}
+    raw = fitted(key, train, nobody_alike).predict_ratings(train.queries())
+    np.testing.assert_allclose(raw, everything, rtol=1e-6)
+    centred = fitted(key, train, nobody_alike | {"centering": "mean"}).predict_ratings(train.queries())
+    axis = 1 if key == "user_knn" else 0
+    np.testing.assert_allclose(centred, np.broadcast_to(np.nanmean(_dense(train), axis, keepdims=True), centred.shape))
+
+
+@pytest.mark.parametrize("key", ["user_knn", "item_knn"])
+@pytest.mark.parametrize("config", [{"similarity": "msd"}, {"centering": "mean"}, {"aggregation": "mean"}])
+def test_settings_that_compare_ratings_are_refused_where_there_are_none(key: str, config: dict[str, Any]) -> None:
+    setting, value = next(iter(config.items()))
+    with pytest.raises(DataError, match=f"{setting}={value} compares ratings, which 'tastes' does not have; use"):
+        make_model(key, config).fit(tastes(rated=False), RunContext())
+
+
+def test_a_twin_is_no_neighbour_but_one_who_rated_otherwise_is() -> None:
+    train = small()
+    model = fitted("user_knn", train, {"similarity": "msd", "aggregation": "mean", "neighbors": 1})
+    query = train.queries(np.array([2]))
+    seen = query.history[0]
+    twin = model.score(as_unknown(query))[0, seen]
+    np.testing.assert_array_equal(twin, model.score(query)[0, seen])
+    other = as_unknown(query)
+    other.values[0] += 0.25
+    assert not np.array_equal(model.score(other)[0, seen], twin)
+    np.testing.assert_allclose(model.score(other)[0, seen[1:]], query.values[1:], rtol=1e-6)
+
+
+def test_item_predictions_do_not_depend_on_how_many_similarities_fit_into_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train = tastes()
+    model = fitted("item_knn", train)
+    expected = model.predict_ratings(train.queries())
+    monkeypatch.setattr("recsys_core.models.item_knn.SIMILARITY_BYTES", 16 * train.n_items * 40)
+    np.testing.assert_array_equal(model.predict_ratings(train.queries()), expected)
+
+
+def test_the_latest_of_repeated_ratings_counts_in_training_and_in_the_history() -> None:
+    train = small()
+    frame = train.interactions
+    earlier = frame.assign(rating=0.0, timestamp=frame["timestamp"] - 10**9).astype({"rating": "float32"})
+    repeated = train.with_interactions(pd.concat([frame, earlier], ignore_index=True))
+    for key in ("user_knn", "item_knn"):
+        config = {"similarity": "pearson", "centering": "mean"}
+        once, twice = (fitted(key, data, config).score(data.queries()) for data in (train, repeated))
+        np.testing.assert_array_equal(twice, once)
+
+
+def test_nobody_alike_means_no_score_rather_than_zero() -> None:
+    train = with_ratings(tastes(), np.ones(tastes().n_interactions), tastes().rating_scale)
+    scores = fitted("user_knn", train, {"similarity": "pearson"}).score(asking([[1, 2, 3]]))
+    assert np.isnan(scores).all()
+
+
+def _slow_scores(ratings: FloatArray, config: dict[str, Any], aggregation: str) -> FloatArray:
+    """(U, I) scores by user neighbours, from (U, I) ratings with NaN for none."""
+    compared = ratings - np.nanmean(ratings, axis=0) if config["similarity"] == "adjusted_cosine" else ratings
+    similarity = all_pairs(compared, Measure(KINDS[config["similarity"]], 0.0, False, 1))
+    mean, spread = _level(ratings, config["centering"])
+    deviation = (ratings - mean[:, None]) / spread[:, None]
+    scores = np.full(ratings.shape, np.nan)
+    for user in range(len(ratings)):
+        others = [v for v in _by_similarity(similarity[user]) if v != user]
+        for item in range(ratings.shape[1]):
+            asked = others[: config["neighbors"]] if aggregation == "sum" else others
+            voters = [v for v in asked if not np.isnan(ratings[v, item])][: config["neighbors"]]
+            if not voters:
+                continue
+            votes = sum(similarity[user, v] * deviation[v, item] for v in voters)
+            weights = sum(similarity[user, v] for v in voters)
+            scores[user, item] = votes if aggregation == "sum" else mean[user] + spread[user] * votes / weights
+    return scores
+
+
+def _slow_scores_of_items(ratings: FloatArray, config: dict[str, Any], aggregation: str) -> FloatArray:
+    """(U, I) scores by item neighbours."""
+    adjusted = config["similarity"] == "adjusted_cosine"
+    compared = ratings - np.nanmean(ratings, axis=1, keepdims=True) if adjusted else ratings
+    similarity = all_pairs(compared.T, Measure(KINDS[config["similarity"]], 0.0, False, 1))
+    mean, spread = _level(ratings.T, config["centering"])
+    deviation = (ratings - mean) / spread
+    scores = np.full(ratings.shape, np.nan)
+    for item in range(ratings.shape[1]):
+        others = [j for j in _by_similarity(similarity[item]) if j != item]
+        for user in range(len(ratings)):
+            asked = others[: config["neighbors"]] if aggregation == "sum" else others
+            sources = [j for j in asked if not np.isnan(ratings[user, j])][: config["neighbors"]]
+            if not sources:
+                continue
+            support = sum(similarity[item, j] * deviation[user, j] for j in sources)
+            weights = sum(similarity[item, j] for j in sources)
+            scores[user, item] = support if aggregation == "sum" else mean[item] + spread[item] * support / weights
+    return scores
+
+
+def _by_similarity(similarity: FloatArray) -> list[int]:
+    return [int(p) for p in np.argsort(-similarity, kind="stable") if similarity[p] > 0]
+
+
+def _level(rows: FloatArray, centering: str) -> tuple[FloatArray, FloatArray]:
+    if centering == "none":
+        return np.zeros(len(rows)), np.ones(len(rows))
+    mean = np.nanmean(rows, axis=1)
+    return mean, np.nanstd(rows, axis=1) if centering == "zscore" else np.ones(len(rows))
+
+
+def _dense(data: Dataset) -> FloatArray:
+    """(U, I) ratings, NaN where there is none."""
+    ratings = np.full((data.n_users, data.n_items), np.nan)
+    frame = data.interactions
+    ratings[frame["user"], frame["item"]] = frame["rating"]
+    return ratings

@@ -1,0 +1,107 @@
+"""Similarities: equal to the formulas written out with plain loops, and the strongest in order."""
+
+import math
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from scipy.sparse import csr_array
+
+from recsys_core.contracts import FloatArray
+from recsys_core.models.compiled import sparse
+from recsys_core.models.similarity import (
+    KINDS,
+    Measure,
+    SimilarityName,
+    compare_with_all,
+    room_for_sums,
+    rows_by_column,
+    strongest,
+)
+
+RATINGS = arrays(
+    np.float64,
+    array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=6),
+    elements=st.sampled_from([np.nan, 0.0, 1.0, 2.0, 3.5, 5.0]),
+)
+"""(R, C), NaN where there is no rating."""
+
+
+def test_every_name_has_a_number() -> None:
+    assert set(KINDS) == set(get_args(SimilarityName))
+    assert len(set(KINDS.values())) == len(KINDS)
+
+
+@pytest.mark.parametrize("name", KINDS)
+@given(
+    ratings=RATINGS,
+    min_overlap=st.integers(1, 3),
+    shrinkage=st.sampled_from([0.0, 2.0, 50.0]),
+    hyperbolic=st.booleans(),
+)
+def test_equals_the_formula(
+    name: str, ratings: FloatArray, min_overlap: int, shrinkage: float, hyperbolic: bool
+) -> None:
+    found = all_pairs(ratings, Measure(KINDS[name], shrinkage, hyperbolic, min_overlap))
+    for x in range(len(ratings)):
+        for y in range(len(ratings)):
+            shared = ~np.isnan(ratings[x]) & ~np.isnan(ratings[y])
+            n = int(shared.sum())
+            expected = _formula(name, ratings[x], ratings[y], shared) if n >= min_overlap else 0.0
+            if shrinkage > 0:
+                expected *= n / (n + shrinkage) if hyperbolic else min(n, shrinkage) / shrinkage
+            assert found[x, y] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_is_symmetric_and_at_most_one(name: str) -> None:
+    rng = np.random.default_rng(0)
+    ratings = np.where(rng.random((20, 30)) < 0.5, rng.uniform(0, 5, (20, 30)).astype(np.float32), np.nan)
+    found = all_pairs(ratings, Measure(KINDS[name], 0.0, False, 1))
+    np.testing.assert_allclose(found, found.T, atol=1e-6)
+    assert (np.abs(found) <= 1 + 1e-6).all()
+    np.testing.assert_allclose(np.diag(found), 1.0, atol=1e-6)
+
+
+@given(values=st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 1.0]), max_size=12), count=st.integers(1, 8))
+def test_the_strongest_come_in_order_and_equal_ones_by_position(values: list[float], count: int) -> None:
+    best, strength = np.full(count, -1), np.full(count, np.nan)
+    found = strongest(np.array(values, dtype=np.float64), best, strength)
+    expected = sorted((p for p, value in enumerate(values) if value > 0), key=lambda p: (-values[p], p))[:count]
+    assert best[:found].tolist() == expected
+    assert strength[:found].tolist() == [values[p] for p in expected]
+
+
+def all_pairs(ratings: FloatArray, measure: Measure) -> FloatArray:
+    """(R, R) similarities of the rows of a matrix in which NaN stands for no entry."""
+    row, column = np.nonzero(~np.isnan(ratings))
+    matrix = csr_array((ratings[row, column], (row, column)), shape=ratings.shape)
+    rows, vectors = rows_by_column(matrix), sparse(matrix)
+    sums = room_for_sums(measure, rows)
+    return np.array(
+        [
+            compare_with_all(measure, rows, vectors.column[a:b], vectors.value[a:b], sums)
+            for a, b in zip(vectors.start[:-1], vectors.start[1:], strict=True)
+        ]
+    )
+
+
+def _formula(name: str, row_x: FloatArray, row_y: FloatArray, shared: np.ndarray) -> float:
+    """Return a similarity as the module's docstring defines it, with numpy's own functions."""
+    x, y = row_x[shared], row_y[shared]
+    if name == "cosine":
+        return _or_zero(x @ y, math.sqrt(np.nansum(row_x**2)) * math.sqrt(np.nansum(row_y**2)))
+    if name == "adjusted_cosine":
+        return _or_zero(x @ y, np.linalg.norm(x) * np.linalg.norm(y))
+    if name == "pearson":
+        return 0.0 if np.ptp(x) == 0 or np.ptp(y) == 0 else float(np.corrcoef(x, y)[0, 1])
+    if name == "msd":
+        return 1 / (1 + float(np.mean((x - y) ** 2)))
+    return len(x) / int((~np.isnan(row_x) | ~np.isnan(row_y)).sum())
+
+
+def _or_zero(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator > 0 else 0.0
