@@ -1,0 +1,44 @@
+"""The published numbers of rating prediction on ML-100K, split u1, come out of the command line to the digits shown.
+
+The numbers are those of MyMediaLite's documentation and of Surprise's notebook KNNBasic_analysis, recomputed from the
+split (GOLDEN.md, first table). All methods are deterministic; the tolerance is half a unit of the last digit shown.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_core.cli import main
+
+MSD = ("similarity=msd", "aggregation=mean")
+PEARSON = ("similarity=pearson", "aggregation=mean", "centering=mean")
+NUMBERS = [
+    ("global mean", "bias", ("terms=global",), 1.1537, 0.96805),
+    ("user mean", "bias", ("terms=user",), 1.0630, 0.85019),
+    ("item mean", "bias", ("terms=item",), 1.0334, 0.82757),
+    ("user kNN, MSD", "user_knn", MSD, 0.9889, 0.78336),
+    ("user kNN, MSD, centred", "user_knn", (*MSD, "centering=mean"), 0.9631, 0.75823),
+    ("user kNN, Pearson, centred", "user_knn", PEARSON, 0.9630, 0.75316),
+    ("user kNN, Pearson, centred, shrunk", "user_knn", (*PEARSON, "shrinkage=50"), 0.9532, 0.74188),
+]
+
+
+@pytest.mark.public_data
+@pytest.mark.parametrize("method", NUMBERS, ids=[row[0] for row in NUMBERS])
+def test_predict_gives_the_published_error(
+    method: tuple[str, str, tuple[str, ...], float, float], tmp_path: Path, public_data: Callable[[str], Path]
+) -> None:
+    _, key, settings, rmse, mae = method
+    train, test = public_data("ml-100k/u1.base"), public_data("ml-100k/u1.test")
+    words = ["predict", "--train", str(train), "--test", str(test), "--model", key, "--out", str(tmp_path / "p.csv")]
+    assert main([*words, *(word for setting in settings for word in ("--set", setting))]) == 0
+    predicted = pd.read_csv(tmp_path / "p.csv")
+    truth = pd.read_csv(test, sep="\t", names=["user_id", "item_id", "rating", "timestamp"])
+    both = truth.merge(predicted, on=["user_id", "item_id"], validate="one_to_one")
+    assert len(both) == len(truth) == 20_000
+    errors = both["score"] - both["rating"]
+    assert float(np.sqrt((errors**2).mean())) == pytest.approx(rmse, abs=0.00005)
+    assert float(errors.abs().mean()) == pytest.approx(mae, abs=0.000005)

@@ -1,0 +1,244 @@
+"""The command line keeps its names, answers in one line when it cannot do what was asked, and writes safe files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from recsys_core.cli import main
+from recsys_core.experiments.store import ResultStore
+from recsys_core.models.registry import MODELS
+from tests.engine.support import ROOT, little_data
+
+
+@pytest.fixture
+def ratings(tmp_path: Path) -> Path:
+    """A file with a header, 40 users, ids that look like formulas among them."""
+    data = little_data()
+    frame = data.interactions
+    users = ["=1+1" if user == 0 else f"u{user}" for user in frame["user"]]
+    items = ["@cmd" if item == 1 else "-7" if item == 2 else f"i{item}" for item in frame["item"]]
+    table = pd.DataFrame(
+        {"user_id": users, "item_id": items, "rating": frame["rating"], "timestamp": frame["timestamp"]}
+    )
+    path = tmp_path / "ratings.csv"
+    table.to_csv(path, index=False)
+    return path
+
+
+def refused(words: list[Any], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run a command that cannot be done and return its one line."""
+    try:
+        status = main([str(word) for word in words])
+    except SystemExit as end:
+        status = end.code
+    output = capsys.readouterr()
+    assert status == 2
+    assert output.err.startswith("recscope: ")
+    assert output.err.count("\n") == 1
+    assert "Traceback" not in output.err
+    return output.err
+
+
+def test_models_lists_every_algorithm_under_the_promised_names(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["key"] for one in found] == list(MODELS)
+    for one in found:
+        assert {"key", "title", "family", "needs", "abilities", "config"} <= set(one)
+    ease = next(one for one in found if one["key"] == "ease")
+    assert "regularization" in ease["config"]["properties"]
+
+
+def test_ingest_takes_a_file_with_bad_rows_and_reports_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "messy.csv"
+    rows = [f"u{n % 7},i{n % 5},{n % 5 + 1},{1_500_000_000 + n}" for n in range(40)]
+    path.write_text(
+        "user,item,rating,timestamp\n" + "\n".join([*rows, "u1,i1", "u2,i2,nine,1500000100"]) + "\n", encoding="utf-8"
+    )
+    assert main(["ingest", str(path), "--name", "messy", "--rule", "duplicates=keep"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    names = {
+        "rows_read",
+        "rows_accepted",
+        "rows_rejected",
+        "rejected",
+        "guesses",
+        "warnings",
+        "fingerprint",
+        "users",
+        "items",
+    }
+    assert names <= set(report)
+    assert report["rows_accepted"] + report["rows_rejected"] == report["rows_read"] == 42
+    assert {"line", "column", "reason", "text"} <= set(report["rejected"][0])
+    assert (report["users"], report["items"]) == (7, 5)
+
+
+def test_compare_writes_results_under_the_promised_names(
+    ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = ["compare", "--data", ratings, "--split", "ratio:0.3", "--models", "ease,item_knn", "--k", "5"]
+    words += ["--set", "ease.regularization=7.5", "--relevant-from", "3", "--seed", "3", "--out", out]
+    assert main([str(word) for word in words]) == 0
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[0].split()[:2] == ["model", "ndcg@5"]
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert [model["key"] for model in results["models"]] == ["ease", "item_knn", "popular", "random"]
+    for model in results["models"]:
+        assert {"key", "config", "state", "fit_seconds", "peak_memory_bytes", "metrics"} <= set(model)
+        assert model["state"] == "DONE"
+        ndcg = model["metrics"]["ndcg@5"]
+        assert ndcg["low"] <= ndcg["mean"] <= ndcg["high"]
+        assert ndcg["users"] > 0
+        assert "coverage@5" in model["metrics"]
+    assert results["models"][0]["config"] == {"regularization": 7.5}
+    assert {"severity", "rule", "count", "message"} <= set(results["protocol"][0])
+    assert set(results["ties"][0]) <= {"ease", "item_knn", "popular", "random"}
+    assert results["spec"]["seed"] == 3
+    per_user = pd.read_parquet(out / "per_user.parquet")
+    assert list(per_user.columns[:2]) == ["model", "user_id"]
+    assert "ndcg@5" in per_user
+    mean = per_user.loc[per_user["model"] == "ease", "ndcg@5"].mean()
+    assert mean == pytest.approx(results["models"][0]["metrics"]["ndcg@5"]["mean"])
+
+
+def test_compare_on_stored_data_is_kept_and_reused(ratings: Path, tmp_path: Path, own_workspace: Path) -> None:
+    assert main(["ingest", str(ratings), "--name", "mine"]) == 0
+    words = ["compare", "--data", "mine", "--models", "ease", "--out"]
+    assert main([*words, str(tmp_path / "first")]) == 0
+    (card,) = ResultStore(own_workspace).runs()
+    assert (card.done, card.data_name) == (3, "mine")
+    assert main([*words, str(tmp_path / "second")]) == 0
+    first, second = ((tmp_path / name / "results.json").read_text(encoding="utf-8") for name in ("first", "second"))
+    assert first == second
+    assert main(["report", "--run", card.id, "--out", str(tmp_path / "report.html")]) == 0
+    assert "mine" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_model_that_cannot_be_trained_fails_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clicks = tmp_path / "clicks.csv"
+    clicks.write_text(
+        "user_id,item_id\n" + "\n".join(f"u{n % 11},i{n % 7}" for n in range(77)) + "\n", encoding="utf-8"
+    )
+    words = ["compare", "--data", str(clicks), "--out", str(tmp_path / "out"), "--models"]
+    assert main([*words, "ease,biased_mf"]) == 0
+    assert "biased_mf FAILED" in capsys.readouterr().err
+    results = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    states = {model["key"]: model["state"] for model in results["models"]}
+    assert states == {"ease": "DONE", "biased_mf": "FAILED", "popular": "DONE", "random": "DONE"}
+    assert "ratings" in next(model["reason"] for model in results["models"] if model["key"] == "biased_mf")
+    assert main([*words, "biased_mf"]) == 1
+
+
+def test_recommend_gives_each_user_the_best_unseen_items(ratings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "recs.csv"
+    assert (
+        main(["recommend", "--train", str(ratings), "--model", "ease", "--users", "all", "--k", "9", "--out", str(out)])
+        == 0
+    )
+    recs = pd.read_csv(out, dtype=str)
+    assert list(recs.columns) == ["user_id", "item_id", "rank", "score"]
+    assert recs["user_id"].nunique() == 40
+    for _, rows in recs.groupby("user_id"):
+        assert rows["rank"].astype(int).tolist() == list(range(1, len(rows) + 1))
+        assert rows["score"].astype(float).is_monotonic_decreasing
+    train = pd.read_csv(ratings, dtype=str)
+    seen = set(zip(train["user_id"], train["item_id"], strict=True))
+    assert not seen & {
+        (user.lstrip("'"), item.lstrip("'")) for user, item in zip(recs["user_id"], recs["item_id"], strict=True)
+    }
+    cells = set(recs["user_id"]) | set(recs["item_id"])
+    assert {"'=1+1", "'@cmd", "-7"} <= cells, "formulas are escaped, numbers are not"
+
+
+def test_recommend_takes_a_file_of_users_and_strangers_too(
+    ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    users, out = tmp_path / "users.csv", tmp_path / "recs.csv"
+    users.write_text("user_id\nu5\nstranger\nu5\n", encoding="utf-8")
+    words = ["recommend", "--train", ratings, "--model", "popular", "--users", users, "--k", "3", "--out", out]
+    assert main([str(word) for word in words]) == 0
+    assert "1 users have no training data" in capsys.readouterr().err
+    assert pd.read_csv(out)["user_id"].tolist() == ["u5"] * 3 + ["stranger"] * 3
+
+
+def test_predict_answers_every_pair_within_the_scale(ratings: Path, tmp_path: Path) -> None:
+    test, out = tmp_path / "test.csv", tmp_path / "predictions.csv"
+    test.write_text("user_id,item_id,rating\nu3,i4,1\nnew,i4,5\nu3,unheard,2\nu4,i9,4\n", encoding="utf-8")
+    for key in ("biased_mf", "item_knn", "bias"):
+        assert main(["predict", "--train", str(ratings), "--test", str(test), "--model", key, "--out", str(out)]) == 0
+        found = pd.read_csv(out)
+        assert list(found.columns) == ["user_id", "item_id", "score"]
+        assert set(zip(found["user_id"], found["item_id"], strict=True)) == {
+            ("u3", "i4"), ("new", "i4"), ("u3", "unheard"), ("u4", "i9")
+        }  # fmt: skip
+        assert found["score"].between(1, 5).all()
+
+
+def test_columns_can_be_named(tmp_path: Path) -> None:
+    path, out = tmp_path / "odd.csv", tmp_path / "recs.csv"
+    path.write_text("".join(f"{n % 3 + 1},x{n % 4},y{n % 6}\n" for n in range(24)), encoding="utf-8")
+    words = ["recommend", "--train", str(path), "--columns", "user_id=2,item_id=1,rating=0", "--model", "popular"]
+    assert main([*words, "--k", "2", "--out", str(out)]) == 0
+    assert pd.read_csv(out)["user_id"].str.startswith("y").all()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "required: COMMAND"),
+        (["dance"], "invalid choice: 'dance'"),
+        (["compare", "--data", "FILE", "--models", "ease"], "required: --out"),
+        (["compare", "--data", "nothing", "--models", "ease", "--out", "OUT"], "There is no file 'nothing'"),
+        (["compare", "--data", "FILE", "--models", "teapot", "--out", "OUT"], "There is no algorithm 'teapot'"),
+        (["compare", "--data", "FILE", "--models", "ease,ease", "--out", "OUT"], "name each algorithm once"),
+        (["compare", "--data", "FILE", "--models", "ease", "--split", "magic", "--out", "OUT"], "no split 'magic'"),
+        (["compare", "--data", "FILE", "--models", "ease", "--split", "ratio:2", "--out", "OUT"], "cannot be '2'"),
+        (["compare", "--data", "FILE", "--models", "ease", "--k", "0", "--out", "OUT"], "--k must be from 1"),
+        (["compare", "--data", "FILE", "--models", "ease", "--seed", "-1", "--out", "OUT"], "seed"),
+        (
+            ["compare", "--data", "FILE", "--models", "ease", "--set", "ease.size=1", "--out", "OUT"],
+            "no setting 'size'",
+        ),
+        (["compare", "--data", "FILE", "--models", "ease", "--set", "regularization=1", "--out", "OUT"], "MODEL.NAME"),
+        (
+            ["compare", "--data", "FILE", "--models", "ease", "--set", "ease.regularization=-1", "--out", "OUT"],
+            "greater",
+        ),
+        (["compare", "--data", "FILE", "--models", "ease", "--columns", "user_id", "--out", "OUT"], "--columns"),
+        (
+            ["recommend", "--train", "FILE", "--model", "ease", "--users", "nobody.txt", "--out", "OUT"],
+            "no file 'nobody",
+        ),
+        (["recommend", "--train", "EMPTY", "--model", "ease", "--out", "OUT"], "empty"),
+        (["recommend", "--train", "FILE", "--model", "ease", "--out", "/nowhere/at/all.csv"], "Cannot write"),
+        (["predict", "--train", "FILE", "--test", "absent.csv", "--model", "bias", "--out", "OUT"], "absent.csv"),
+        (["ingest", "absent.csv", "--name", "x"], "absent.csv"),
+        (["ingest", "FILE", "--name", "x", "--rule", "duplicates=burn"], "duplicates"),
+        (["report", "--run", "../etc", "--out", "OUT"], "no experiment"),
+    ],
+    ids=lambda value: "-".join(value)[:60] if isinstance(value, list) else None,
+)
+def test_what_cannot_be_done_is_said_in_one_line_with_status_2(
+    words: list[str], says: str, ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty.csv").touch()
+    places = {"FILE": ratings, "EMPTY": tmp_path / "empty.csv", "OUT": tmp_path / "made"}
+    assert says in refused([places.get(word, word) for word in words], capsys)
+
+
+def test_the_module_runs_as_a_program_and_serves_the_engine(own_workspace: Path) -> None:
+    command = [sys.executable, "-m", "recsys_core"]
+    outcome = subprocess.run([*command, "dance"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert outcome.stderr.count("\n") == 1
+    environment = {"RECSCOPE_ENGINE_IDLE": "0.2", "RECSCOPE_WARM_UP": "0", "PATH": "/usr/bin:/bin"}
+    served = [*command, "serve-engine", "--workspace", str(own_workspace)]
+    outcome = subprocess.run(served, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=90)
+    assert outcome.returncode == 0, outcome.stderr
