@@ -49,7 +49,7 @@ def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
     )
     chosen: list[dict[str, Any]] = []
     for family in families:
-        st.markdown(f"#### {_(FAMILIES.get(family, family))}")
+        st.subheader(_(FAMILIES.get(family, family)))
         members = [info for info in infos.values() if info.family == family]
         columns = st.columns(CARDS_IN_A_ROW, gap="small")
         for place, info in enumerate(members):

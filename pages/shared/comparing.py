@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import services
+from pages.shared import services, state
 from pages.shared.text import _, safe
 from recsys_core.errors import DataError, RecscopeError
 
@@ -30,7 +30,11 @@ class Ask:
 
 
 def ask(run: "Run") -> Ask:
-    """Return the name of what an experiment holds by now; if its files cannot be read, say so and stop the page."""
+    """Return the name of what an experiment holds by now; if its files cannot be read, say so and stop the page.
+
+    The address then names the seed of the experiment, too.
+    """
+    state.put("seed", str(run.spec.seed))
     asked = Ask(str(services.root()), run.id, run.finished())
     try:
         contenders(asked)
@@ -108,6 +112,14 @@ def slices(asked: Ask, metric: str, baseline: str) -> "pd.DataFrame":
     from recsys_core.viz.report import slice_table
 
     return slice_table(_opened(asked), contenders(asked), per_user(asked), metric=metric, baseline=baseline)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def slices_explained(asked: Ask) -> "Sentence":
+    """Return what the groups of users and items are."""
+    from recsys_core.viz.report import slices_explained as explained
+
+    return explained(_opened(asked))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.shared import comparing, show
+from pages.shared import comparing, show, state
 from pages.shared.text import _
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ def choices(asked: "Ask", k: int) -> tuple[str, str]:
     models = {model.id: model for model in comparing.contenders(asked)}
     metrics = comparing.metrics(asked)
     first = f"ndcg@{k}"
+    if state.is_demo():
+        return first, next((model.id for model in models.values() if model.key == "popular"), next(iter(models)))
     with st.container(horizontal=True, key="compare_choices"):
         metric = st.selectbox(
             _("Judged by (metric)"),
@@ -45,26 +47,9 @@ def choices(asked: "Ask", k: int) -> tuple[str, str]:
 
 def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
     """Show the leaderboard; return the ids of the rows that were selected."""
-    from recsys_core.experiments.board import leading_metrics, metric_names, metric_title, shown_board
+    from recsys_core.experiments.board import shown_board
 
-    models = comparing.contenders(asked)
-    with st.container(horizontal=True, vertical_alignment="bottom", key="leaderboard_choices"):
-        mode = st.segmented_control(
-            _("Show"),
-            [VALUES, DIFFERENCES],
-            default=VALUES,
-            required=True,
-            format_func=lambda one: _("values") if one == VALUES else _("differences to the baseline"),
-            key="leaderboard_mode",
-        )
-        with st.popover(_("Columns"), icon=":material/view_column:"):
-            columns = st.multiselect(
-                _("Metrics to show"),
-                metric_names(models),
-                default=leading_metrics(models, k),
-                format_func=metric_title,
-                key="leaderboard_columns",
-            )
+    mode, columns = _shown(asked, k)
     board = comparing.board(asked, metric, baseline)
     others = [name for name in columns if name != metric]
     shown = shown_board(board, metric, others, baseline=baseline, differences=mode == DIFFERENCES)
@@ -83,6 +68,32 @@ def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
         _("Models that share a letter under *Tied* cannot be told apart. Select rows to pick models out below.")
     )
     return list(board["model"].iloc[chosen.selection.rows])
+
+
+def _shown(asked: "Ask", k: int) -> tuple[str, list[str]]:
+    """Show what the leaderboard is to hold; return values or differences, and the metrics."""
+    from recsys_core.experiments.board import leading_metrics, metric_names, metric_title
+
+    models = comparing.contenders(asked)
+    if state.is_demo():
+        return VALUES, leading_metrics(models, k)
+    with st.container(horizontal=True, vertical_alignment="bottom", key="leaderboard_choices"):
+        mode = st.radio(
+            _("Show"),
+            [VALUES, DIFFERENCES],
+            horizontal=True,
+            format_func=lambda one: _("values") if one == VALUES else _("differences to the baseline"),
+            key="leaderboard_mode",
+        )
+        with st.popover(_("Columns"), icon=":material/view_column:"):
+            columns = st.multiselect(
+                _("Metrics to show"),
+                metric_names(models),
+                default=leading_metrics(models, k),
+                format_func=metric_title,
+                key="leaderboard_columns",
+            )
+    return mode, columns
 
 
 def _config(frame: "pd.DataFrame", metrics: list[str], differences: bool) -> dict[str, Any]:

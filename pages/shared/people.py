@@ -56,7 +56,7 @@ def _pair(ranked: list[str], titles: dict[str, str]) -> tuple[str, str]:
 def _choose(table: "pd.DataFrame", first: str, second: str) -> None:
     """Show the users that two models differ on; a row that is selected opens the user."""
     shown = table.head(SHOWN)[["user_id", "first", "second", "difference", "shared"]]
-    chosen = show.table(
+    show.table(
         shown,
         "people_table",
         name=_("Users on whom the models disagree"),
@@ -67,15 +67,22 @@ def _choose(table: "pd.DataFrame", first: str, second: str) -> None:
             "difference": st.column_config.NumberColumn(_("Difference"), format="%+.3f", width=85),
             "shared": st.column_config.NumberColumn(_("In both"), format="percent", width=65),
         },
-        on_select="rerun",
+        on_select=lambda: _open_selected(shown),
         selection_mode="single-row",
         height=420,
     )
-    if chosen.selection.rows:
-        state.put("user", str(shown["user_id"].iloc[chosen.selection.rows[0]]))
-    typed = st.text_input(_("Or open a user by identifier"), key="people_user")
-    if typed:
-        state.put("user", typed)
+    st.text_input(
+        _("Or open a user by identifier"),
+        key="people_user",
+        on_change=lambda: state.put("user", st.session_state["people_user"].strip() or None),
+    )
+
+
+def _open_selected(shown: "pd.DataFrame") -> None:
+    """Open the user whose row was selected."""
+    rows = st.session_state["people_table"].selection.rows
+    if rows:
+        state.put("user", str(shown["user_id"].iloc[rows[0]]))
 
 
 def _opened(asked: "Ask", models: tuple[str, ...], user_id: str | None, k: int) -> "Person | None":

@@ -43,11 +43,10 @@ class Asked:
 def choose(run: "Run") -> Asked:
     """Show the choice of a person; the page stops until there is one."""
     dataset = services.dataset(run.spec.data)
-    kind = st.segmented_control(
+    kind = st.radio(
         _("For whom?"),
         [FROM_DATA, MADE_UP],
-        default=FROM_DATA,
-        required=True,
+        horizontal=True,
         format_func=lambda one: _("Somebody from the data") if one == FROM_DATA else _("Somebody made up"),
         key="recommend_kind",
     )

@@ -119,7 +119,8 @@ def _slices(asked: "Ask", metric: str, name: str, baseline: str) -> None:
         return
     title = {model.id: model.title for model in comparing.contenders(asked)}[baseline]
     sentence = comparing.said(compare_sentences.slices(table, baseline=title, metric=name))
-    note = _("~ marks a difference that may as well be zero: its 95 % interval holds zero.")
+    note = safe(comparing.said(comparing.slices_explained(asked)))
+    note += " " + _("~ marks a difference that may as well be zero: its 95 % interval holds zero.")
     with _beside(question, sentence, note):
         show.figure(
             compare.slice_differences(table, metric=name, baseline=title),

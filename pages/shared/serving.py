@@ -21,6 +21,7 @@ FLOOR = "random"
 LEFT_ALIGNED = """<style>
 [class*="st-key-shown_"] button { justify-content: flex-start; text-align: left; min-height: 0; }
 [class*="st-key-shown_"] button > div { justify-content: flex-start; text-align: left; }
+[class*="st-key-shown_"] button:is(:hover, :focus) { color: inherit; text-decoration: underline; }
 </style>"""
 """Titles of one list begin below each other."""
 
@@ -96,7 +97,6 @@ def _list(model: str, frame: "pd.DataFrame") -> None:
             f"{row['rank']}. {safe(row['title'])}{shared} :small[{row['score']:.3g}]",
             key=f"item_{model}_{row['item']}",
             type="tertiary",
-            help=_("Why?"),
         )
         if pressed:
             st.session_state["recommend_why"] = (model, row["item"])

@@ -53,7 +53,7 @@ def sentences(asked: "Ask", metric: str, baseline: str) -> None:
         st.stop()
     first, *rest = (safe(comparing.said(sentence)) for sentence in comparison.verdict)
     with st.container(border=True, key="verdict"):
-        st.markdown(f"#### {first}")
+        st.header(first)
         if rest:
             st.markdown(" ".join(rest))
 

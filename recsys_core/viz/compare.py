@@ -3,6 +3,7 @@
 Every table has one row a model (or a model and list length) with `title`, the name that people read, and `family`.
 """
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,8 +63,10 @@ def dots_with_intervals(table: pd.DataFrame, *, metric: str, baseline: float | N
         )
     if baseline is not None:
         figure.add_vline(x=baseline, line={"dash": "dot", "color": GREY, "width": 2})
-    dressed(figure, x=f"{metric}, mean over users with 95 % interval", y="", height=90 + 34 * len(rows))
-    figure.update_yaxes(tickvals=list(rows.index), ticktext=plain_all(rows[TITLE]), range=[-0.6, len(rows) - 0.4])
+    dressed(figure, x=f"{metric}, mean over users with 95 % interval", y="", height=90 + 40 * len(rows))
+    figure.update_yaxes(
+        tickvals=list(rows.index), ticktext=[_wrapped(title) for title in rows[TITLE]], range=[-0.6, len(rows) - 0.4]
+    )
     return figure
 
 
@@ -180,25 +183,29 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go
     """Return a heat map of differences to a baseline, a row a model and a column a group of users or items.
 
     Args:
-        table: Columns `title`, `slice`, `difference`, `low`, `high`, `users`, in the order to be drawn. A cell whose
+        table: Columns `title`, `group`, `difference`, `low`, `high`, `users`, in the order to be drawn. A cell whose
             interval holds zero is marked with `~`.
         metric: Name of the metric as people read it.
         baseline: Title of the model that differences are taken to.
     """
     import plotly.graph_objects as go
 
-    titles, slices = list(dict.fromkeys(table[TITLE])), list(dict.fromkeys(table["slice"]))
-    cells = table.set_index([TITLE, "slice"]).reindex(pd.MultiIndex.from_product([titles, slices]))
+    titles, slices = list(dict.fromkeys(table[TITLE])), list(dict.fromkeys(table["group"]))
+    cells = table.set_index([TITLE, "group"]).reindex(pd.MultiIndex.from_product([titles, slices]))
     shape = (len(titles), len(slices))
     differences = cells["difference"].to_numpy(np.float64).reshape(shape)
     unsure = ((cells["low"] <= 0) & (cells["high"] >= 0)).to_numpy().reshape(shape)
-    text = [[_signed(*cell) for cell in zip(*row, strict=True)] for row in zip(differences, unsure, strict=True)]
     reach = float(np.nanmax(np.abs(differences), initial=1e-9))
+    decimals = 2 if reach >= 0.1 else 3
+    text = [
+        [_signed(value, mark, decimals) for value, mark in zip(row, marks, strict=True)]
+        for row, marks in zip(differences, unsure, strict=True)
+    ]
     figure = go.Figure(
         go.Heatmap(
             z=differences,
-            x=[plain(name).replace(" ", "<br>") for name in slices],
-            y=plain_all(titles),
+            x=plain_all(slices),
+            y=[_wrapped(title) for title in titles],
             text=text,
             texttemplate="%{text}",
             textfont={"size": 12, "color": "#0d1117"},
@@ -216,10 +223,18 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go
     )
     dressed(figure, x="", y="", height=150 + 38 * len(titles))
     figure.update_xaxes(
-        side="top", title_text=f"Difference in {metric} to {plain(baseline)}", showgrid=False, tickangle=0
+        side="top",
+        title_text=f"Difference in {metric} to {plain(baseline)}",
+        showgrid=False,
+        autotickangles=[0, 90],
     )
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure
+
+
+def _wrapped(title: str, width: int = 18) -> str:
+    """Return a title escaped and broken into lines, so that it leaves room for the plot."""
+    return "<br>".join(plain(line) for line in textwrap.wrap(title, width)) or plain(title)
 
 
 def symbols_of(table: pd.DataFrame) -> dict[str, str]:
@@ -269,6 +284,6 @@ def _covered(box: Box, taken: list[Box]) -> float:
     return shared + 16 * outside
 
 
-def _signed(value: float, unsure: bool) -> str:
+def _signed(value: float, unsure: bool, decimals: int) -> str:
     """Return a difference with its sign, marked where its interval holds zero; empty where there is none."""
-    return "" if np.isnan(value) else f"{'~ ' if unsure else ''}{value:+.3f}"
+    return "" if np.isnan(value) else f"{'~' if unsure else ''}{value:+.{decimals}f}"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from recsys_core.evaluation.comparison import Comparison, compare
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import rounded
+from recsys_core.evaluation.sentences import Sentence, Template, rounded
 from recsys_core.evaluation.slices import slice_differences, user_slices
 from recsys_core.experiments import board
 from recsys_core.experiments.board import FAMILY, TITLE, Contender, metric_title
@@ -23,15 +23,20 @@ from recsys_core.viz import compare_sentences as sentences
 from recsys_core.viz.report_html import ReportContent, ReportFigure, report_html
 
 SLICES = {
-    "all": "All users",
-    "new": "New users",
-    "active": "Active users",
-    "mainstream": "Mainstream taste",
-    "niche": "Niche taste",
-    "head": "Popular items (head)",
-    "tail": "Rare items (tail)",
+    "all": ("All", "all users"),
+    "new": ("New", "new users"),
+    "active": ("Active", "active users"),
+    "mainstream": ("Mainstream", "users of mainstream taste"),
+    "niche": ("Niche", "users of niche taste"),
+    "head": ("Head", "popular items (head)"),
+    "tail": ("Tail", "rare items (tail)"),
 }
-"""The groups that models are compared for, by key."""
+"""The groups that models are compared for, by key: what a picture calls them, and what a sentence does."""
+SLICES_EXPLAINED = Template(
+    "New users have at most {border} items in their history, active ones more. Mainstream users chose more popular "
+    "items than the median user, niche users less popular ones. The head are the most popular items that hold four "
+    "fifths of all interactions, the tail are the others."
+)
 
 
 def write_report(run: Run, path: Path, *, metric: str | None = None, baseline: str | None = None) -> Path:
@@ -80,21 +85,24 @@ def slice_table(
     """Return differences to a baseline by groups of users and items.
 
     Returns:
-        Columns `model`, `title`, `key` and `slice` (a group and its name), `difference`, `low`, `high`, `users`.
+        Columns `model`, `title`, `key`, `group` (short name) and `slice` (name in a sentence), `difference`, `low`,
+        `high`, `users`.
     """
-    parts = user_slices(people(run))
-    users = {"all": None, **{part.key: part.users for part in parts}, "head": None, "tail": None}
+    users = {"all": None, **{part.key: part.users for part in user_slices(people(run))}, "head": None, "tail": None}
     names = {key: f"{metric}:{key}" if key in ("head", "tail") else metric for key in users}
-    found = slice_differences(per_user, users, metrics=names, baseline=baseline)
-    border = {part.key: part.border for part in parts}
-    words = SLICES | {
-        "new": f"{SLICES['new']} (≤\u00a0{border['new']:.0f} items)",
-        "active": f"{SLICES['active']} (>\u00a0{border['active']:.0f} items)",
-    }
+    found = slice_differences(per_user, users, metrics=names, baseline=baseline).rename(columns={"slice": "key"})
     titles = {model.id: model.title for model in models}
-    return found.rename(columns={"slice": "key"}).assign(
-        title=found["model"].map(titles), slice=found["slice"].map(words)
+    return found.assign(
+        title=found["model"].map(titles),
+        group=found["key"].map({key: short for key, (short, _) in SLICES.items()}),
+        slice=found["key"].map({key: name for key, (_, name) in SLICES.items()}),
     )
+
+
+def slices_explained(run: Run) -> Sentence:
+    """Return what the groups of users and items are."""
+    new = next(part for part in user_slices(people(run)) if part.key == "new")
+    return SLICES_EXPLAINED.fill(border=f"{new.border:.0f}")
 
 
 def _figures(
@@ -134,7 +142,7 @@ def _figures(
         return [dots, *shown]
     slices = ReportFigure(
         "For whom?",
-        str(sentences.slices(parts, baseline=row[TITLE], metric=name)),
+        f"{sentences.slices(parts, baseline=row[TITLE], metric=name)} {slices_explained(run)}",
         figures.slice_differences(parts, metric=name, baseline=row[TITLE]),
     )
     return [dots, *shown, slices]

@@ -38,7 +38,7 @@ def test_the_leaderboard_has_a_row_a_model_and_marks_the_baseline(open_page: Ope
 def test_differences_are_taken_to_the_baseline(open_page: Open, finished: Finished) -> None:
     app = open_page("compare", **finished.address())
     values = app.dataframe[0].value.set_index("title")["ndcg@5"]
-    app = no_exception(app.segmented_control(key="leaderboard_mode").set_value("differences").run())
+    app = no_exception(app.radio(key="leaderboard_mode").set_value("differences").run())
     shown = app.dataframe[0].value.set_index("title")["ndcg@5"]
     assert shown["Popularity (baseline)"] == 0.0
     assert shown["EASE"] == pytest.approx(values["EASE"] - values["Popularity (baseline)"])

@@ -58,7 +58,7 @@ def test_a_model_that_cannot_explain_says_so(open_page: Open, finished: Finished
 
 def test_somebody_made_up_is_served_by_models_that_read_histories(open_page: Open, finished: Finished) -> None:
     app = open_page("recommend", **finished.address())
-    app = no_exception(app.segmented_control(key="recommend_kind").set_value("made_up").run())
+    app = no_exception(app.radio(key="recommend_kind").set_value("made_up").run())
     assert "Choose a few items that this person liked" in words(app)
     app = no_exception(app.multiselect(key="made_up_items").set_value([2, 4, 6]).run())
     labels = items(app, "ease")
