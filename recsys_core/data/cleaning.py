@@ -3,8 +3,8 @@
 Rows are never held whole: pairs of positions are read in blocks, and repeated pairs are looked for in ranges of users that fit.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -17,6 +17,7 @@ from recsys_core.columns import EVENT, ITEM, RATING, TIMESTAMP, USER, WEIGHT
 from recsys_core.contracts import BoolArray, FloatArray, IntArray
 from recsys_core.data.rules import IngestRules
 from recsys_core.data.sql import file_literal
+from recsys_core.data.tables import Kept, interactions_writer, pairs_of, repeated
 from recsys_core.errors import DataError
 
 ROWS_AT_ONCE = 40_000_000
@@ -53,7 +54,7 @@ class Cleaning:
 
 
 def decide(
-    connection: duckdb.DuckDBPyConnection, path: Path, rules: IngestRules, n_users: int, n_items: int
+    connection: duckdb.DuckDBPyConnection, path: Path, rules: IngestRules, n_users: int, n_items: int, kept: Kept
 ) -> Cleaning:
     """Return what the rules do to the interactions in a Parquet file of positions.
 
@@ -63,7 +64,7 @@ def decide(
     cleaning = Cleaning(np.ones(n_users, dtype=bool), np.ones(n_items, dtype=bool))
     rows = pq.read_metadata(path).num_rows
     gone = np.zeros(rows, dtype=bool)
-    pairs = repeated_pairs(connection, path, n_users, n_items)
+    pairs = repeated_pairs(connection, path, n_users, kept)
     if len(pairs):
         _resolve(connection, path, rules, pairs, cleaning)
         for _, numbers in cleaning.removed:
@@ -73,28 +74,18 @@ def decide(
     return cleaning
 
 
-def repeated_pairs(connection: duckdb.DuckDBPyConnection, path: Path, n_users: int, n_items: int) -> pd.DataFrame:
+def repeated_pairs(connection: duckdb.DuckDBPyConnection, path: Path, n_users: int, kept: Kept) -> pd.DataFrame:
     """Return the pairs of user and item (and kind of event) that occur more than once."""
     if EVENT in pq.read_schema(path).names:
-        query = f"SELECT user, item, event FROM read_parquet({file_literal(path)}) GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL"
+        file = f"read_parquet({file_literal(path)})"
+        query = f"SELECT {USER}, {ITEM}, {EVENT} FROM {file} GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL"
         return connection.execute(query).df()
-    rows = pq.read_metadata(path).num_rows
-    found: list[IntArray] = []
-    for low, high in _user_ranges(path, n_users, rows):
-        keys = np.concatenate(
-            [_keys(user, item, low, high, n_items) for user, item in pairs_of(path)] or [np.empty(0, np.int64)]
-        )
-        keys.sort()
-        found.append(np.unique(keys[1:][keys[1:] == keys[:-1]]))
-    keys = np.concatenate(found) if found else np.empty(0, np.int64)
-    return pd.DataFrame({USER: keys // max(n_items, 1), ITEM: keys % max(n_items, 1)})
-
-
-def pairs_of(path: Path, rows: int = 1 << 20) -> Iterator[tuple[IntArray, IntArray]]:
-    """Yield users and items of a Parquet file of interactions, block by block."""
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(rows, columns=[USER, ITEM]):
-            yield batch.column(0).to_numpy(), batch.column(1).to_numpy()
+    ranges = _user_ranges(path, n_users)
+    if len(ranges) == 1:
+        user, item, _ = repeated(kept.column(USER, path), kept.column(ITEM, path))
+        return pd.DataFrame({USER: user, ITEM: item})
+    found = [repeated(*_pairs_within(path, low, high))[:2] for low, high in ranges]
+    return pd.DataFrame({USER: np.concatenate([u for u, _ in found]), ITEM: np.concatenate([i for _, i in found])})
 
 
 def rewrite(path: Path, target: Path, cleaning: Cleaning) -> None:
@@ -106,7 +97,7 @@ def rewrite(path: Path, target: Path, cleaning: Cleaning) -> None:
     start = 0
     with (
         pq.ParquetFile(path) as file,
-        pq.ParquetWriter(target, file.schema_arrow, use_dictionary=[RATING, EVENT, WEIGHT]) as writer,
+        interactions_writer(target, file.schema_arrow) as writer,
     ):
         for batch in file.iter_batches(1 << 20):
             end = start + len(batch)
@@ -200,23 +191,26 @@ def _too_few(what: str, least: int) -> str:
     return f"the {what} has fewer than {least} interactions"
 
 
-def _user_ranges(path: Path, n_users: int, rows: int) -> list[tuple[int, int]]:
+def _user_ranges(path: Path, n_users: int) -> list[tuple[int, int]]:
     """Return ranges of users (from, up to) whose interactions can be sorted in memory together."""
-    if rows <= ROWS_AT_ONCE:
+    if pq.read_metadata(path).num_rows <= ROWS_AT_ONCE:
         return [(0, n_users)]
     counts = np.zeros(n_users, np.int64)
     for user, _ in pairs_of(path):
         counts += np.bincount(user, minlength=n_users)
     parts = np.cumsum(counts) // ROWS_AT_ONCE
-    edges = [0, *(np.flatnonzero(np.diff(parts)) + 1).tolist(), n_users]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise([0, *(np.flatnonzero(np.diff(parts)) + 1).tolist(), n_users]))
 
 
-def _keys(user: IntArray, item: IntArray, low: int, high: int, n_items: int) -> IntArray:
-    chosen = (user >= low) & (user < high)
-    if not chosen.all():
-        user, item = user[chosen], item[chosen]
-    return user.astype(np.int64) * n_items + item
+def _pairs_within(path: Path, low: int, high: int) -> tuple[IntArray, IntArray]:
+    """Return users and items of all interactions of the users from `low` up to `high`."""
+    users, items = [], []
+    for user, item in pairs_of(path):
+        chosen = (user >= low) & (user < high)
+        whole = bool(chosen.all())
+        users.append(user if whole else user[chosen])
+        items.append(item if whole else item[chosen])
+    return np.concatenate(users), np.concatenate(items)
 
 
 def _renumber(stays: BoolArray) -> IntArray:

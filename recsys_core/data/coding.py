@@ -35,32 +35,54 @@ class TextCoder:
         return list(self._positions)
 
 
+class NotWholeNumbers(Exception):
+    """An identifier is not a whole number written in the usual way, though a sample looked like it."""
+
+
 class NumberCoder:
-    """The same for identifiers that are whole numbers written in the usual way, below `DENSE_LIMIT`: one array look-up each."""
+    """The same for identifiers that are whole numbers written in the usual way, below `DENSE_LIMIT`: one array look-up each.
+
+    The usual way has no needless zero, sign, space, point or exponent. All but the last make a number longer, so the length
+    of the text tells; files with letters in their rows are not read by this coder.
+    """
 
     def __init__(self) -> None:
         self._positions = np.full(1 << 16, -1, dtype=np.int32)
+        self._digits = np.empty(1 << 12, dtype=np.int32)
         self._numbers: list[IntArray] = []
         self._known = 0
 
     def __len__(self) -> int:
         return self._known
 
-    def code(self, numbers: IntArray) -> IntArray:
-        """Return (N,) positions of `numbers` (N,) in 0..DENSE_LIMIT - 1."""
+    def code(self, numbers: IntArray, lengths: IntArray) -> IntArray:
+        """Return (N,) positions of `numbers` (N,), whose text has `lengths` (N,) bytes.
+
+        Raises:
+            NotWholeNumbers: A number is negative, too large, or not written in the usual way.
+        """
+        if len(numbers) and (int(numbers.min()) < 0 or int(numbers.max()) >= DENSE_LIMIT):
+            raise NotWholeNumbers
         if len(numbers) and (largest := int(numbers.max())) >= len(self._positions):
             grown = np.full(min(max(2 * len(self._positions), largest + 1), DENSE_LIMIT), -1, dtype=np.int32)
             grown[: len(self._positions)] = self._positions
             self._positions = grown
         codes = self._positions[numbers]
-        fresh = codes < 0
-        if fresh.any():
-            unknown = pd.unique(numbers[fresh])
-            self._positions[unknown] = np.arange(self._known, self._known + len(unknown), dtype=np.int32)
-            self._numbers.append(unknown)
-            self._known += len(unknown)
+        if (codes < 0).any():
+            self._learn(pd.unique(numbers[codes < 0]))
             codes = self._positions[numbers]
+        if not np.array_equal(self._digits[codes], lengths):
+            raise NotWholeNumbers
         return codes
+
+    def _learn(self, unknown: IntArray) -> None:
+        known = self._known + len(unknown)
+        self._positions[unknown] = np.arange(self._known, known, dtype=np.int32)
+        if known > len(self._digits):
+            self._digits = np.concatenate([self._digits, np.empty(known, dtype=np.int32)])
+        self._digits[self._known : known] = np.char.str_len(unknown.astype(str))
+        self._numbers.append(unknown)
+        self._known = known
 
     def ids(self) -> list[str]:
         """Return all identifiers, by position."""

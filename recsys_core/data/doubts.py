@@ -10,17 +10,16 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from recsys_core.columns import RATING, SOURCE, TARGET, TIMESTAMP, USER
-from recsys_core.contracts import IntArray
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import file_literal
+from recsys_core.data.tables import Kept, repeated
 
 _SPACES = re.compile(r"\s+")
 _BUSY = 500
 """Interactions below which nobody is taken for a robot because of their number."""
 _SAME_RATINGS = 50
 """Ratings, all the same, from which on a person is taken for a robot."""
-_ROWS_SORTED = 60_000_000
 
 
 def doubts_about(
@@ -29,6 +28,7 @@ def doubts_about(
     user_ids: list[str],
     item_ids: list[str],
     social: pd.DataFrame | None,
+    tied: int | None = None,
 ) -> list[DataWarning]:
     """Return the doubts about a data set, without those that nothing supports.
 
@@ -38,11 +38,14 @@ def doubts_about(
         user_ids: Identifiers of users, by position.
         item_ids: The same for items.
         social: Links between users, or None.
+        tied: Number of `tied_interactions`, if it is known.
     """
     columns = pq.read_schema(interactions).names
+    if tied is None:
+        tied = tied_interactions(interactions, Kept(0)) if TIMESTAMP in columns else 0
     activity = _activity(connection, interactions, rated=RATING in columns)
     found = [
-        _tied(connection, interactions) if TIMESTAMP in columns else None,
+        _tied(tied, pq.read_metadata(interactions).num_rows),
         _single(activity),
         _robots(activity),
         _alike("users", user_ids),
@@ -152,15 +155,27 @@ def _strangers(social: pd.DataFrame, activity: pd.DataFrame) -> DataWarning | No
     )
 
 
-def _tied(connection: duckdb.DuckDBPyConnection, path: Path) -> DataWarning | None:
-    rows = pq.read_metadata(path).num_rows
-    count = _ties(path) if rows <= _ROWS_SORTED else None
-    if count is None:
-        query = (
-            f"SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM read_parquet({file_literal(path)}) "
-            f"WHERE {TIMESTAMP} <> {NO_TIMESTAMP} GROUP BY {USER}, {TIMESTAMP} HAVING n > 1)"
-        )
-        count = int(connection.execute(query).fetchall()[0][0])
+def tied_interactions(path: Path, kept: Kept) -> int:
+    """Return how many interactions share user and time with another; those without a time do not count.
+
+    Args:
+        path: Their Parquet file.
+        kept: What is still in memory of them.
+    """
+    user, time = kept.column(USER, path), kept.column(TIMESTAMP, path)
+    if len(time) and time.min() == NO_TIMESTAMP:
+        known = time != NO_TIMESTAMP
+        user, time = user[known], time[known]
+    if not len(time):
+        return 0
+    time = time - time.min()
+    seconds = time // 1000
+    if np.array_equal(seconds * 1000, time):
+        time = seconds
+    return int(repeated(user, time)[2].sum())
+
+
+def _tied(count: int, rows: int) -> DataWarning | None:
     if not count:
         return None
     return DataWarning(
@@ -169,25 +184,3 @@ def _tied(connection: duckdb.DuckDBPyConnection, path: Path) -> DataWarning | No
         f"{count:,} interactions ({count / rows:.0%}) share user and time with another one.",
         "Their order is that of the file, which may mean nothing. Next-item results on such data are doubtful.",
     )
-
-
-def _ties(path: Path) -> int | None:
-    """Return how many rows share user and time with another; None if both do not fit into one 64-bit number."""
-    table = pq.read_table(path, columns=[USER, TIMESTAMP])
-    times: IntArray = table.column(TIMESTAMP).to_numpy()
-    users: IntArray = table.column(USER).to_numpy()
-    if len(times) and times.min() == NO_TIMESTAMP:
-        known = times != NO_TIMESTAMP
-        times, users = times[known], users[known]
-    if not len(times):
-        return 0
-    first, span = int(times.min()), int(times.max()) - int(times.min()) + 1
-    if span * (int(users.max()) + 1) >= 2**63:
-        return None
-    keys = users.astype(np.int64)
-    keys *= span
-    keys += times
-    keys -= first
-    keys.sort()
-    same = keys[1:] == keys[:-1]
-    return int(same.sum() + (same & ~np.concatenate([[False], same[:-1]])).sum()) if len(same) else 0

@@ -5,6 +5,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +20,13 @@ from recsys_core.columns import INTERACTIONS, ITEM_ID, ITEMS, RATING, SOCIAL, TI
 from recsys_core.contracts import RatingScale, RunContext
 from recsys_core.data.archives import unpack
 from recsys_core.data.attributes import Members, TableRead, complete, read_attributes, read_links
-from recsys_core.data.cleaning import Cleaning, decide, rewrite
+from recsys_core.data.cleaning import ROWS_AT_ONCE, Cleaning, decide, rewrite
 from recsys_core.data.dataset import Dataset
-from recsys_core.data.doubts import doubts_about, kept_doubts
+from recsys_core.data.doubts import doubts_about, kept_doubts, tied_interactions
 from recsys_core.data.folder import Meta, open_folder, write_social, write_vocabulary
 from recsys_core.data.guessing import TableGuess, guess_table, missing_roles
-from recsys_core.data.interactions import NotWholeNumbers, Plan, Streamed, stream_interactions
+from recsys_core.data.coding import NotWholeNumbers
+from recsys_core.data.interactions import Plan, Streamed, stream_interactions
 from recsys_core.data.layouts import recognise
 from recsys_core.data.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.reading import NotPlain, Source, open_source
@@ -33,6 +35,7 @@ from recsys_core.data.report import DataWarning, IngestReport, RejectedLine
 from recsys_core.data.roles import IGNORED, guess_scale
 from recsys_core.data.rules import IngestRules
 from recsys_core.data.sql import connect, file_literal
+from recsys_core.data.tables import Kept
 from recsys_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -174,7 +177,7 @@ def build(
     used = [guess for guess in guesses if guess.table != IGNORED]
     _refuse_incomplete(used)
     careful: frozenset[str] = frozenset()
-    numeric = all(guess.whole_numbers for guess in used if guess.table == INTERACTIONS)
+    numeric = all(guess.whole_numbers and guess.format == "text" for guess in used if guess.table == INTERACTIONS)
     while True:
         with (
             tempfile.TemporaryDirectory(dir=folder, prefix="reading_") as work,
@@ -207,6 +210,7 @@ class _Build:
     limits: Limits
     careful: frozenset[str]
     numeric: bool
+    tied: int | None = None
 
     def run(self, name: str) -> tuple[Meta, IngestReport]:
         sources = [
@@ -230,7 +234,9 @@ class _Build:
         write_vocabulary(self.folder, ITEMS, ITEM_ID, items.ids, complete(tables[ITEMS], len(items.ids)))
         write_social(self.folder, social)
         meta = self._meta(name, sources, users, items, tables)
-        doubts = doubts_about(self.connection, self.folder / "interactions.parquet", users.ids, items.ids, social)
+        doubts = doubts_about(
+            self.connection, self.folder / "interactions.parquet", users.ids, items.ids, social, self.tied
+        )
         doubts += kept_doubts(
             repeated=cleaning.repeated,
             unreadable=sum(s.unreadable for s in streamed),
@@ -245,12 +251,16 @@ class _Build:
         """Stream the interactions, apply the rules, and say which rows went."""
         final, raw = self.folder / "interactions.parquet", self.work / "interactions.parquet"
         plan = Plan.of([source.guess for source in sources], self.rules, numeric=self.numeric)
-        streamed, user_ids, item_ids = stream_interactions(self.connection, sources, plan, raw, self.ctx)
+        kept = Kept(ROWS_AT_ONCE)
+        streamed, user_ids, item_ids = stream_interactions(self.connection, sources, plan, raw, self.ctx, kept)
         if not sum(part.accepted for part in streamed):
             raise DataError(_nothing_accepted(streamed))
         self.ctx.note("apply the rules", 1, 1)
-        cleaning = decide(self.connection, raw, self.rules, len(user_ids), len(item_ids))
+        with ThreadPoolExecutor(1) as beside:
+            tied = beside.submit(tied_interactions, raw, kept) if TIMESTAMP in plan.columns else None
+            cleaning = decide(self.connection, raw, self.rules, len(user_ids), len(item_ids), kept)
         if cleaning.idle:
+            self.tied = tied.result() if tied is not None else 0
             raw.rename(final)
             return streamed, user_ids, item_ids, cleaning
         rewrite(raw, final, cleaning)

@@ -7,19 +7,18 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from recsys_core.columns import EVENT, ITEM, ITEM_ID, RATING, TIMESTAMP, USER, USER_ID, WEIGHT
 from recsys_core.contracts import IntArray, RunContext
-from recsys_core.data.coding import DENSE_LIMIT, NumberCoder, TextCoder
+from recsys_core.data.coding import NotWholeNumbers, NumberCoder, TextCoder
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.guessing import TableGuess
 from recsys_core.data.reading import Source
 from recsys_core.data.rejections import LineMap, Rejections, skip_missing
 from recsys_core.data.rules import IngestRules
 from recsys_core.data.sql import text_literal
-from recsys_core.data.timestamps import milliseconds_sql
-from recsys_core.errors import DataError
+from recsys_core.data.tables import Kept, WriterBeside
+from recsys_core.data.timestamps import milliseconds_sql, raw_time_sql
 
 BATCH_ROWS = 1_000_000
 KIND_OF_COLUMN = {
@@ -30,10 +29,6 @@ KIND_OF_COLUMN = {
     EVENT: pa.dictionary(pa.int32(), pa.string()),
     WEIGHT: pa.float32(),
 }
-
-
-class NotWholeNumbers(Exception):
-    """An identifier is not a whole number written in the usual way, though the sample looked like it."""
 
 
 @dataclass
@@ -117,7 +112,12 @@ class Fault:
 
 
 def stream_interactions(
-    connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], plan: Plan, target: Path, ctx: RunContext
+    connection: duckdb.DuckDBPyConnection,
+    sources: Sequence[Source],
+    plan: Plan,
+    target: Path,
+    ctx: RunContext,
+    kept: Kept,
 ) -> tuple[list[Streamed], list[str], list[str]]:
     """Write the accepted rows of all files, in the order of the files and their lines.
 
@@ -127,6 +127,7 @@ def stream_interactions(
         plan: Which columns to write.
         target: Parquet file to write.
         ctx: Progress and the wish to stop.
+        kept: Where to keep what later steps look at again.
 
     Returns:
         For each file what became of it; identifiers of users and of items, by position.
@@ -137,13 +138,14 @@ def stream_interactions(
     """
     users, items = (NumberCoder(), NumberCoder()) if plan.numeric else (TextCoder(), TextCoder())
     done = []
-    with pq.ParquetWriter(
-        target, plan.schema, compression="snappy", use_dictionary=[RATING, EVENT, WEIGHT], write_page_index=False
-    ) as writer:
+    with WriterBeside(target, plan.schema) as writer:
         for source in sources:
             streamed = Streamed(source)
             for table in _batches(connection, streamed, plan, users, items, ctx):
-                writer.write_table(table)
+                writer.write(table)
+                kept.add(table)
+            if plan.numeric and source.scan is not None and source.scan.result().lettered:
+                raise NotWholeNumbers
             done.append(streamed)
     return done, users.ids(), items.ids()
 
@@ -162,8 +164,6 @@ def _batches(
     reader = connection.sql(select_sql(source, plan, faults)).to_arrow_reader(BATCH_ROWS)
     refused: list[tuple[IntArray, IntArray]] = []
     for batch in ctx.track(reader, stage=f"read {source.guess.name}"):
-        if plan.numeric and not (batch.column("usual").true_count == len(batch)):
-            raise NotWholeNumbers(source.guess.name)
         fault = batch.column("fault").to_numpy(zero_copy_only=False)
         if source.has_lines:
             streamed.line_map.add(batch.column("line").to_numpy())
@@ -187,8 +187,7 @@ def _positions(
 ) -> pa.Table:
     columns = {}
     for name, coder, identifier in ((USER, users, USER_ID), (ITEM, items, ITEM_ID)):
-        ids = batch.column(identifier)
-        columns[name] = pa.array(coder.code(ids.to_numpy() if plan.numeric else ids))  # type: ignore[arg-type]
+        columns[name] = pa.array(_codes(batch, identifier, coder))
     for name in plan.columns[2:]:
         column = batch.column(name)
         columns[name] = column.dictionary_encode() if name == EVENT else column
@@ -196,6 +195,13 @@ def _positions(
         streamed.unreadable += columns[TIMESTAMP].null_count
         columns[TIMESTAMP] = columns[TIMESTAMP].fill_null(int(NO_TIMESTAMP))
     return pa.table([columns[name] for name in plan.columns], schema=plan.schema)
+
+
+def _codes(batch: pa.RecordBatch, identifier: str, coder: NumberCoder | TextCoder) -> IntArray:
+    ids = batch.column(identifier)
+    if isinstance(coder, TextCoder):
+        return coder.code(ids)
+    return coder.code(ids.to_numpy(), batch.column(f"{identifier}_length").to_numpy())
 
 
 def _keep_books(streamed: Streamed, refused: list[tuple[IntArray, IntArray]], faults: Sequence[Fault]) -> None:
@@ -212,48 +218,74 @@ def _keep_books(streamed: Streamed, refused: list[tuple[IntArray, IntArray]], fa
 
 
 def faults_of(guess: TableGuess, rules: IngestRules) -> list[Fault]:
-    """Return what makes a row of interactions unacceptable, most basic first."""
-    faults = [
-        Fault(f"trim(coalesce({_cell(guess, role)}, '')) = ''", guess.column_of(role), "empty")
-        for role in (USER_ID, ITEM_ID)
-    ]
+    """Return what makes a row of interactions unacceptable, most basic first, in terms of the columns that `select_sql` makes."""
+    faults = [_empty(guess, role) for role in (USER_ID, ITEM_ID)]
     for role in (RATING, WEIGHT):
         if role in guess.roles:
-            name = guess.column_of(role)
-            faults.append(Fault(f"trim(coalesce({_cell(guess, role)}, '')) = ''", name, "empty"))
+            faults.append(_empty(guess, role))
             faults.append(
-                Fault(f"({_number(guess, role)}) IS NULL OR NOT isfinite({_number(guess, role)})", name, "not a number")
+                Fault(f"{role}_number IS NULL OR NOT isfinite({role}_number)", guess.column_of(role), "not a number")
             )
-    if RATING in guess.roles and rules.out_of_range == "reject" and (outside := _outside(guess, rules)):
-        faults.append(Fault(*outside))
+    if RATING in guess.roles and rules.out_of_range == "reject" and (outside := _outside(rules)):
+        faults.append(Fault(outside[0], guess.column_of(RATING), outside[1]))
     if TIMESTAMP in guess.roles and rules.bad_timestamps == "reject":
-        faults.append(Fault(f"({_time(guess)}) IS NULL", guess.column_of(TIMESTAMP), _time_reason(guess)))
+        faults.append(
+            Fault("time_number IS NULL", guess.column_of(TIMESTAMP), f"not a time in the unit '{guess.timestamp_unit}'")
+        )
     if EVENT in guess.roles:
-        faults.append(Fault(f"trim(coalesce({_cell(guess, EVENT)}, '')) = ''", guess.column_of(EVENT), "empty"))
+        faults.append(_empty(guess, EVENT))
     return faults
 
 
 def select_sql(source: Source, plan: Plan, faults: Sequence[Fault]) -> str:
-    """Return the query that gives identifiers, values and the number of the fault (0: none) of each row of a file."""
+    """Return the query that gives identifiers, values and the number of the fault (0: none) of each row of a file.
+
+    Each cell is converted once, in the inner query. The faults are looked for one by one only in rows that a quick condition
+    does not clear.
+    """
     guess = source.guess
+    cells = sorted({f"c{column}" for column in guess.roles.values()})
+    inner = [*cells, *(["line"] if source.has_lines else []), *_conversions(guess, plan)]
     cases = " ".join(f"WHEN {fault.condition} THEN {number}" for number, fault in enumerate(faults, start=1))
-    parts = [f"(CASE {cases} ELSE 0 END)::UTINYINT AS fault"]
-    if source.has_lines:
-        parts.append("line")
-    user, item = _cell(guess, USER_ID), _cell(guess, ITEM_ID)
+    outer = [f"(CASE WHEN {_clear(guess, plan)} THEN 0 ELSE (CASE {cases} ELSE 0 END) END)::UTINYINT AS fault"]
+    outer += ["line"] if source.has_lines else []
+    for role in (USER_ID, ITEM_ID):
+        outer.append(f"coalesce({role}_number, -1) AS {role}" if plan.numeric else f"{_cell(guess, role)} AS {role}")
+        outer += [f"coalesce(strlen({_cell(guess, role)}), 0)::INTEGER AS {role}_length"] if plan.numeric else []
+    time = (
+        f", {milliseconds_sql('raw_time', str(guess.timestamp_unit))} AS time_number"
+        if TIMESTAMP in guess.roles
+        else ""
+    )
+    converted = f"SELECT *{time} FROM (SELECT {', '.join(inner)} FROM {source.relation})"
+    return f"SELECT {', '.join([*outer, *_values(guess, plan)])} FROM ({converted})"
+
+
+def _conversions(guess: TableGuess, plan: Plan) -> Iterator[str]:
     if plan.numeric:
-        parts += [
-            f"coalesce(try_cast({user} AS INTEGER), 0) AS {USER_ID}",
-            f"coalesce(try_cast({item} AS INTEGER), 0) AS {ITEM_ID}",
-        ]
-        usual = [
-            f"coalesce({name} BETWEEN 0 AND {DENSE_LIMIT - 1} AND {name}::VARCHAR = {cell}, fault > 0)"
-            for name, cell in ((USER_ID, user), (ITEM_ID, item))
-        ]
-        parts.append(f"(fault > 0 OR ({' AND '.join(usual)})) AS usual")
-    else:
-        parts += [f"{user} AS {USER_ID}", f"{item} AS {ITEM_ID}"]
-    return f"SELECT {', '.join([*parts, *_values(guess, plan)])} FROM {source.relation}"
+        for role in (USER_ID, ITEM_ID):
+            yield f"try_cast({_cell(guess, role)} AS INTEGER) AS {role}_number"
+    for role in (RATING, WEIGHT):
+        if role in guess.roles:
+            yield f"{_number(guess, role)} AS {role}_number"
+    if TIMESTAMP in guess.roles:
+        yield f"{raw_time_sql(_cell(guess, TIMESTAMP), str(guess.timestamp_unit))} AS raw_time"
+
+
+def _clear(guess: TableGuess, plan: Plan) -> str:
+    """Return a condition, quick to test, under which a row has no fault."""
+    parts = [
+        f"{role}_number IS NOT NULL" if plan.numeric else f"ascii({_cell(guess, role)}) > 32"
+        for role in (USER_ID, ITEM_ID)
+    ]
+    parts += [f"isfinite({role}_number)" for role in (RATING, WEIGHT) if role in guess.roles]
+    rules = plan.rules
+    if RATING in guess.roles and rules.out_of_range == "reject" and (outside := _outside(rules)):
+        parts.append(f"NOT ({outside[0]})")
+    if TIMESTAMP in guess.roles:
+        parts.append("time_number IS NOT NULL")
+    parts += [f"ascii({_cell(guess, EVENT)}) > 32"] if EVENT in guess.roles else []
+    return " AND ".join(parts)
 
 
 def _values(guess: TableGuess, plan: Plan) -> Iterator[str]:
@@ -261,7 +293,7 @@ def _values(guess: TableGuess, plan: Plan) -> Iterator[str]:
         if name == RATING:
             yield f"{_rating(guess, plan.rules)} AS {RATING}"
         elif name == TIMESTAMP:
-            yield f"{_time(guess) if TIMESTAMP in guess.roles else f'{NO_TIMESTAMP}::BIGINT'} AS {TIMESTAMP}"
+            yield f"{'time_number' if TIMESTAMP in guess.roles else f'{NO_TIMESTAMP}::BIGINT'} AS {TIMESTAMP}"
         elif name == EVENT:
             kind = text_literal(guess.event or ("rating" if RATING in guess.roles else "interaction"))
             yield f"{f'trim({_cell(guess, EVENT)})' if EVENT in guess.roles else kind} AS {EVENT}"
@@ -270,7 +302,7 @@ def _values(guess: TableGuess, plan: Plan) -> Iterator[str]:
 
 
 def _weight(guess: TableGuess, weights: Mapping[str, float]) -> str:
-    own = _number(guess, WEIGHT) if WEIGHT in guess.roles else f"{float(guess.event_weight)}"
+    own = f"{WEIGHT}_number" if WEIGHT in guess.roles else f"{float(guess.event_weight)}"
     if EVENT not in guess.roles or not weights:
         return own
     cases = " ".join(f"WHEN {text_literal(kind)} THEN {float(weight)}" for kind, weight in weights.items())
@@ -280,21 +312,27 @@ def _weight(guess: TableGuess, weights: Mapping[str, float]) -> str:
 def _rating(guess: TableGuess, rules: IngestRules) -> str:
     if RATING not in guess.roles:
         return "'nan'::FLOAT"
-    number = f"({_number(guess, RATING)})::FLOAT"
+    number = f"{RATING}_number"
     if rules.out_of_range == "clip":
         number = number if rules.rating_low is None else f"greatest({number}, {rules.rating_low}::FLOAT)"
         number = number if rules.rating_high is None else f"least({number}, {rules.rating_high}::FLOAT)"
     return number
 
 
-def _outside(guess: TableGuess, rules: IngestRules) -> tuple[str, str, str] | None:
-    number = _number(guess, RATING)
-    bounds = [f"{number} < {rules.rating_low}"] if rules.rating_low is not None else []
-    bounds += [f"{number} > {rules.rating_high}"] if rules.rating_high is not None else []
+def _outside(rules: IngestRules) -> tuple[str, str] | None:
+    """Return the condition of a rating outside the scale, and the reason in words; None if the scale has no ends."""
+    low, high = rules.rating_low, rules.rating_high
+    bounds = [f"{RATING}_number < {low}::FLOAT"] if low is not None else []
+    bounds += [f"{RATING}_number > {high}::FLOAT"] if high is not None else []
     if not bounds:
         return None
-    ends = f"{'' if rules.rating_low is None else f'{rules.rating_low:g}'} to {'' if rules.rating_high is None else f'{rules.rating_high:g}'}"
-    return " OR ".join(bounds), guess.column_of(RATING), f"outside the scale {ends}"
+    words = "below" if high is None else "above" if low is None else "outside the scale"
+    ends = " to ".join(f"{end:g}" for end in (low, high) if end is not None)
+    return " OR ".join(bounds), f"{words} {ends}"
+
+
+def _empty(guess: TableGuess, role: str) -> Fault:
+    return Fault(f"trim(coalesce({_cell(guess, role)}, '')) = ''", guess.column_of(role), "empty")
 
 
 def _cell(guess: TableGuess, role: str) -> str:
@@ -303,16 +341,4 @@ def _cell(guess: TableGuess, role: str) -> str:
 
 def _number(guess: TableGuess, role: str) -> str:
     cell = _cell(guess, role)
-    return f"try_cast({f'replace({cell}, {text_literal(chr(44))}, {text_literal(chr(46))})' if guess.decimal_comma else cell} AS FLOAT)"
-
-
-def _time(guess: TableGuess) -> str:
-    if guess.timestamp_unit is None:
-        raise DataError(
-            f"The unit of time in column '{guess.column_of(TIMESTAMP)}' of '{guess.name}' is not known; choose it, or take the column out."
-        )
-    return milliseconds_sql(_cell(guess, TIMESTAMP), guess.timestamp_unit)
-
-
-def _time_reason(guess: TableGuess) -> str:
-    return f"not a time in the unit '{guess.timestamp_unit}'"
+    return f"try_cast(replace({cell}, ',', '.') AS FLOAT)" if guess.decimal_comma else f"try_cast({cell} AS FLOAT)"

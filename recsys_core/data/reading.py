@@ -6,6 +6,7 @@ careful one (`records`) writes the cells to a temporary Parquet file. Both give 
 """
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from recsys_core.data.scan import TextScan, file_digest, scan_text
 from recsys_core.data.sql import file_literal, parquet_relation, text_literal
 
 _BLOCK_ROWS = 50_000
+_SCAN_FIRST = 64 << 20
+"""Files below this many bytes are scanned before they are read."""
 _DUCKDB_REASONS = {
     "MISSING COLUMNS": "too few columns",
     "TOO MANY COLUMNS": "too many columns",
@@ -46,21 +49,19 @@ class Source:
     Args:
         guess: How to read it.
         relation: SQL that stands after FROM; its columns are `c0`, `c1`, ... (text) and, if `has_lines`, `line`.
-        digest: SHA-256 of the file's bytes.
         has_lines: Whether the relation gives the number of each row's line.
-        rejections: Rows that could not be parted into cells; complete at once for the careful reader, after `settle` for the fast.
         text_path: The text file (UTF-8) whose lines are shown for rejected rows; None for Parquet and Excel.
-        scan: What the bytes say; None for other formats.
+        scan: What the bytes say, perhaps still being found out; None if the file is read carefully.
+        rejections: Rows that could not be parted into cells; complete at once for the careful reader, after `settle` for the fast.
         structural: Lines that the fast reader rejected, increasing.
         unparted: Number of records that could not be parted into cells.
     """
 
     guess: TableGuess
     relation: str
-    digest: str
     has_lines: bool
     text_path: Path | None
-    scan: TextScan | None = None
+    scan: "Future[TextScan] | None" = None
     rejections: Rejections = field(default_factory=Rejections)
     structural: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
     unparted: int = 0
@@ -70,6 +71,13 @@ class Source:
         """Number of physical lines before the data."""
         return self.guess.skip_lines
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file's bytes, in hexadecimal."""
+        if self.scan is not None and self.text_path == self.guess.path:
+            return self.scan.result().digest
+        return file_digest(self.guess.path)
+
     def settle(self, connection: duckdb.DuckDBPyConnection, rows: int) -> None:
         """Fetch what the fast reader rejected, and check that no line is missing.
 
@@ -78,19 +86,21 @@ class Source:
             rows: Number of rows that the relation gave.
 
         Raises:
-            NotPlain: Rows and rejected lines are not together the lines of the file.
+            NotPlain: Rows and rejected lines are not together the lines of the file, or something odd is in it.
         """
-        if self.has_lines or self.scan is None:
+        if self.scan is None:
             return
         found = connection.execute(
-            "SELECT line, any_value(error_type::VARCHAR) FROM reject_errors GROUP BY line ORDER BY line"
+            "SELECT line, any_value(error_type::VARCHAR), any_value(csv_line) FROM reject_errors GROUP BY line ORDER BY line"
         ).fetchall()
         connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
-        if (found and self.scan.quoted) or rows + len(found) != self.scan.lines - self.skip:
+        scan = self.scan.result()
+        blank = any(not (text or "").strip() for _, _, text in found)
+        if not scan.plain or blank or (found and scan.quoted) or rows + len(found) != scan.lines - self.skip:
             raise NotPlain(self.guess.name)
-        self.structural = np.array([line for line, _ in found], dtype=np.int64)
+        self.structural = np.array([line for line, *_ in found], dtype=np.int64)
         self.unparted = len(found)
-        kinds = np.array([kind for _, kind in found], dtype=object)
+        kinds = np.array([kind for _, kind, _ in found], dtype=object)
         for kind in sorted(set(kinds)):
             self.rejections.add(self.structural[kinds == kind], "", _DUCKDB_REASONS.get(kind, kind.lower()))
 
@@ -124,22 +134,30 @@ def open_source(guess: TableGuess, folder: Path, limits: Limits = DEFAULT_LIMITS
     base = folder / f"source_{number}"
     base.mkdir()
     if guess.format == "parquet":
-        return Source(guess, parquet_relation(guess.path), file_digest(guess.path), has_lines=True, text_path=None)
+        return Source(guess, parquet_relation(guess.path), has_lines=True, text_path=None)
     if guess.format == "excel":
-        return _written(guess, excel_records(guess, limits), base, file_digest(guess.path), None)
-    if guess.format == "jsonl":
-        path, _ = _as_utf8(guess, base)
-        return _written(guess, read_json_lines(path, guess.column_names, limits), base, file_digest(guess.path), path)
+        return _written(guess, excel_records(guess, limits), base, None)
     path, replaced = _as_utf8(guess, base)
-    scan = scan_text(path)
-    digest = scan.digest if path == guess.path else file_digest(guess.path)
-    spaced = guess.separator == " " and scan.doubled_spaces
-    if scan.plain and not spaced and not replaced and not careful:
-        return Source(
-            guess, _csv_relation(guess, path, scan, limits), digest, has_lines=False, text_path=path, scan=scan
-        )
+    if guess.format == "jsonl":
+        return _written(guess, read_json_lines(path, guess.column_names, limits), base, path)
+    scan = _scanned(path, spaces=guess.separator == " ")
+    odd = scan.done() and (not scan.result().plain or scan.result().doubled_spaces)
+    if not odd and not replaced and not careful:
+        return Source(guess, _csv_relation(guess, path, limits), has_lines=False, text_path=path, scan=scan)
     shape = Shape(guess.separator, len(guess.column_names), guess.skip_lines, guess.quoted, replaced)
-    return _written(guess, read_records(path, shape, limits), base, digest, path)
+    return _written(guess, read_records(path, shape, limits), base, path)
+
+
+def _scanned(path: Path, *, spaces: bool) -> "Future[TextScan]":
+    """Scan a file, a large one beside the reading unless it has to be known first whether spaces are doubled."""
+    if path.stat().st_size < _SCAN_FIRST or spaces:
+        done: Future[TextScan] = Future()
+        done.set_result(scan_text(path, spaces=spaces))
+        return done
+    pool = ThreadPoolExecutor(1)
+    scan = pool.submit(scan_text, path)
+    pool.shutdown(wait=False)
+    return scan
 
 
 def excel_records(guess: TableGuess, limits: Limits = DEFAULT_LIMITS) -> Iterator[Record]:
@@ -161,9 +179,9 @@ def _as_utf8(guess: TableGuess, base: Path) -> tuple[Path, bool]:
     return target, replaced
 
 
-def _csv_relation(guess: TableGuess, path: Path, scan: TextScan, limits: Limits) -> str:
+def _csv_relation(guess: TableGuess, path: Path, limits: Limits) -> str:
     columns = ", ".join(f"'c{column}': 'VARCHAR'" for column in range(len(guess.column_names)))
-    quote = '"' if scan.quoted and guess.quoted else ""
+    quote = '"' if guess.quoted else ""
     return (
         f"read_csv({file_literal(path)}, delim={text_literal(guess.separator)}, quote='{quote}', escape='{quote}', "
         f"header=false, skip={guess.skip_lines}, auto_detect=false, columns={{{columns}}}, comment='', nullstr='', "
@@ -171,7 +189,7 @@ def _csv_relation(guess: TableGuess, path: Path, scan: TextScan, limits: Limits)
     )
 
 
-def _written(guess: TableGuess, records: Iterator[Record], base: Path, digest: str, text_path: Path | None) -> Source:
+def _written(guess: TableGuess, records: Iterator[Record], base: Path, text_path: Path | None) -> Source:
     """Write the cells of accepted records to a Parquet file and note the rejected ones."""
     rejections = Rejections()
     names = [f"c{column}" for column in range(len(guess.column_names))]
@@ -194,7 +212,6 @@ def _written(guess: TableGuess, records: Iterator[Record], base: Path, digest: s
     return Source(
         guess,
         f"read_parquet({file_literal(target)})",
-        digest,
         has_lines=True,
         text_path=text_path,
         rejections=rejections,

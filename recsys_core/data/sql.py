@@ -25,7 +25,7 @@ def connect(
     if threads is not None:
         config["threads"] = threads
     connection = duckdb.connect(":memory:", config=config)
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET TimeZone = 'UTC'; SET max_streaming_buffer_size = '128MiB'; SET streaming_buffer_size = '128MiB'")
     return connection
 
 

@@ -21,7 +21,7 @@ _FORMATS = {
     "month-day-year": ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y", "%m-%d-%Y %H:%M:%S", "%m-%d-%Y"),
     "text-date": ("%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%a %b %d %H:%M:%S %Y"),
 }
-_PER_MILLISECOND = {"s": (1, 1000), "ms": (1, 1), "us": (1000, 1)}
+_PER_MILLISECOND = {"s": 1000.0, "ms": 1.0, "us": 0.001}
 _LAST = 253402300799999
 """The end of the year 9999, in milliseconds: what lies beyond is not a time."""
 _ISO = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?)?$")
@@ -48,25 +48,27 @@ def guess_unit(values: list[str]) -> str | None:
     return best if readable[best] >= enough else None
 
 
-def milliseconds_sql(column: str, unit: str) -> str:
-    """Return the SQL that turns a text column into Unix milliseconds (BIGINT), NULL where it cannot be read.
+def raw_time_sql(column: str, unit: str) -> str:
+    """Return the SQL that reads a text column as a number or a time; see `milliseconds_sql`.
 
     Args:
         column: SQL of the text; made by us, never a name from a file.
         unit: One of `UNITS`. Times without a zone are UTC.
     """
     if unit in _PER_MILLISECOND:
-        divisor, factor = _PER_MILLISECOND[unit]
-        largest = _LAST * divisor // factor
-        return (
-            f"CASE WHEN try_cast({column} AS BIGINT) BETWEEN {-largest} AND {largest} THEN "
-            f"CASE WHEN contains({column}, '.') THEN round(try_cast({column} AS DOUBLE) * {factor} / {divisor})::BIGINT "
-            f"ELSE try_cast({column} AS BIGINT) * {factor} // {divisor} END END"
-        )
+        return f"try_cast({column} AS DOUBLE)"
     if unit == "iso":
         return f"epoch_ms(try_cast(replace({column}, '/', '-') AS TIMESTAMPTZ))"
     formats = ", ".join(f"'{form}'" for form in _FORMATS[unit])
     return f"epoch_ms(try_strptime(trim({column}), [{formats}]))"
+
+
+def milliseconds_sql(raw: str, unit: str) -> str:
+    """Return the SQL of Unix milliseconds (BIGINT) of what `raw_time_sql` gave, NULL where that is no time."""
+    if unit in _PER_MILLISECOND:
+        factor = _PER_MILLISECOND[unit]
+        return f"CASE WHEN {raw} BETWEEN {-_LAST / factor} AND {_LAST / factor} THEN ({raw} * {factor})::BIGINT END"
+    return raw
 
 
 def _number(value: str) -> float | None:
