@@ -17,7 +17,8 @@ from recsys_core.engine.task import run_queued, warm_up
 from recsys_core.errors import RecscopeError, StoreError
 from recsys_core.experiments.execution import ending_of
 from recsys_core.experiments.jobs import LOST, JobFolder, JobState, JobStatus
-from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.run import JOBS
+from recsys_core.experiments.store import ID, ResultStore
 from recsys_core.models.registry import MODELS
 
 logger = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class Dispatcher:
         self._store.set_apart()
         for card in self._store.runs():
             for model_id, state in card.states.items():
-                status = JobFolder(self._store.folder / card.id / "jobs" / model_id).stored_status()
+                status = JobFolder(self._store.folder / card.id / JOBS / model_id).stored_status()
                 if state is JobState.QUEUED and status.process is None:
                     self._queue.add(card.id, model_id)
 
@@ -169,8 +170,7 @@ class Dispatcher:
                 job = self._store.open(ticket.run_id).job(ticket.model_id)
                 state = job.status().state
             except RecscopeError as error:
-                logger.warning("A job in the queue cannot be run: %s", error)
-                self._queue.remove(ticket)
+                self._give_up(ticket, str(error))
                 continue
             if state.is_final:
                 self._queue.remove(ticket)
@@ -179,6 +179,15 @@ class Dispatcher:
                     return
                 arguments = (str(self._root), ticket.run_id, ticket.model_id, self._cluster.threads)
                 self._started.append(_Started(ticket, job, self._cluster.submit(run_queued, *arguments, priority=1)))
+
+    def _give_up(self, ticket: Ticket, reason: str) -> None:
+        """Take a job that cannot even be opened out of the queue, and say so in its folder if there is one."""
+        logger.warning("%s/%s cannot be run: %s", *ticket.job, reason)
+        changes: dict[str, Any] = {"state": JobState.FAILED, "ended": time.time(), "cause": "refused", "reason": reason}
+        with contextlib.suppress(StoreError):
+            if ID.fullmatch(ticket.run_id) and Path(ticket.model_id).name == ticket.model_id:
+                JobFolder(self._store.folder / ticket.run_id / JOBS / ticket.model_id).change(LIVE, **changes)
+        self._queue.remove(ticket)
 
     def _has_room(self) -> bool:
         """Whether a worker is free: one job at a time for each of them."""

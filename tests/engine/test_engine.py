@@ -39,7 +39,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, D
     process = start_engine(root, RECSCOPE_JOB_MEMORY="700MiB")
     yield Engine(root), data
     process.terminate()
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
 
 
 @pytest.fixture
@@ -169,8 +169,11 @@ def test_kill_9_of_the_engine_fails_what_ran_and_another_engine_takes_what_waits
     assert "is gone" in job(engine, run_id, "slow").reason
     assert job(engine, run_id, "popular").state is JobState.QUEUED
     assert {status.state for status in engine.store.open(first).statuses()} == {JobState.DONE}
-    states = ended(engine, run_id)  # looking at it starts another engine
+    again = start_engine(engine.root)
+    states = ended(engine, run_id)
     assert (states["popular"].state, states["random"].state) == (JobState.DONE, JobState.DONE)
+    again.terminate()
+    assert again.wait(60) == 0
 
 
 WEB_SERVER = """
@@ -185,9 +188,9 @@ time.sleep(60)
 """
 
 
-def test_kill_9_of_the_web_server_leaves_the_jobs_running_and_an_idle_engine_ends(own: tuple[Engine, Dataset]) -> None:
+def test_kill_9_of_the_web_server_leaves_the_jobs_running(own: tuple[Engine, Dataset]) -> None:
     engine, data = own
-    process = start_engine(engine.root, RECSCOPE_ENGINE_IDLE="3")
+    process = start_engine(engine.root)
     command = [sys.executable, "-c", WEB_SERVER, str(engine.root), data.fingerprint]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
@@ -197,8 +200,23 @@ def test_kill_9_of_the_web_server_leaves_the_jobs_running_and_an_idle_engine_end
     server.wait()
     server.stdout.close()
     assert {status.state for status in ended(engine, run_id).values()} == {JobState.DONE}
-    assert process.wait(30) == 0
+    process.terminate()
+    assert process.wait(60) == 0
+
+
+def test_an_idle_engine_ends_itself(own: tuple[Engine, Dataset]) -> None:
+    engine, _ = own
+    process = start_engine(engine.root, RECSCOPE_ENGINE_IDLE="0.5")
+    assert process.wait(60) == 0
     assert engine.presence() is None
+
+
+def test_a_job_of_an_algorithm_that_the_engine_does_not_know_is_given_up(own: tuple[Engine, Dataset]) -> None:
+    engine, data = own
+    run_id = run(engine, data, "slow")  # starts the product's own engine, without the odd models
+    states = ended(engine, run_id)
+    assert {status.state for status in states.values()} == {JobState.FAILED}
+    assert "cannot be opened by this version" in states["slow"].reason
 
 
 STARTER = """
@@ -229,6 +247,9 @@ def test_the_engine_starts_at_once_in_a_session_of_its_own_and_outlives_the_serv
     states = ended(engine, run(engine, data, "ease"))
     assert states["ease"].state is JobState.DONE
     assert engine.presence() == presence
+    process.kill()
+    eventually(lambda: engine.presence() is None)
+    assert ended(engine, run(engine, data, "ease", seed=1))["ease"].state is JobState.DONE
 
 
 def test_an_engine_that_is_told_to_end_says_so_to_its_job_and_keeps_the_queue(own: tuple[Engine, Dataset]) -> None:
@@ -237,7 +258,7 @@ def test_an_engine_that_is_told_to_end_says_so_to_its_job_and_keeps_the_queue(ow
     run_id = run(engine, data, ("slow", {"steps": 1000}))
     eventually(lambda: running(engine, run_id, "slow", "dawdle"))
     process.terminate()
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert (
         job(engine, run_id, "slow").reason
         == "The engine was stopped while this model was being trained. Start it again."
@@ -286,12 +307,12 @@ def test_the_same_jobs_run_on_a_dask_cluster_that_somebody_else_started(
         family = {child.pid for one in cluster[1:] for child in psutil.Process(one.pid).children(recursive=True)}
         assert {status.pid for status in statuses} <= family | {one.pid for one in cluster}
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     finally:
         for one in reversed(cluster):
             one.terminate()
         for one in cluster:
-            one.wait(30)
+            one.wait(60)
 
 
 def test_submitting_needs_no_dask(tmp_path: Path) -> None:
