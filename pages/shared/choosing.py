@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.shared import intaking, services, state, stored
 from pages.shared.steps import CHOOSE, header
-from pages.shared.text import _, count, n_, safe, size
+from pages.shared.text import _, count, n_, safe, safe_paragraphs, size
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ def _samples() -> None:
     st.markdown(_("Worlds of our own making, of which the truth is known: a lesson can hold a metric against it."))
     columns = st.columns(SAMPLES_IN_A_ROW, gap="small")
     for place, info in enumerate(services.samples()):
-        with columns[place % SAMPLES_IN_A_ROW].container(border=True, height="stretch", key=f"sample_{info.key}"):
+        with columns[place % SAMPLES_IN_A_ROW].container(
+            border=True, height="stretch", vertical_alignment="distribute", key=f"sample_{info.key}"
+        ):
             st.markdown(f"**{safe(info.title)}**  \n{safe(info.idea)}")
             if st.button(_("Take this one"), key=f"take_{info.key}", width="stretch"):
                 _take(info.key)
@@ -117,7 +119,7 @@ def _public() -> None:
 def _terms(entry: "CatalogueEntry") -> None:
     with st.container(border=True, key="catalogue_terms"):
         st.markdown(_("**Terms: {name}**").format(name=safe(entry.licence_name)))
-        st.markdown(safe(entry.licence))
+        st.markdown(safe_paragraphs(entry.licence))
         st.markdown(_("Cite: {citation}").format(citation=safe(entry.citation)))
         st.markdown(
             _("The file is checked against the publisher's checksum.")

@@ -17,6 +17,7 @@ STYLE = """<style>
 @media (min-width: 800px) {
   [data-testid=stMainBlockContainer] { padding-left: 3rem; padding-right: 3rem; }
 }
+[data-testid=stApp] [role=tab][aria-selected=true] { color: light-dark(#0b5cad, #7db8f5); }
 .js-plotly-plot :is(.xtick, .ytick, .xtitle, .ytitle, .legendtext, .cbaxis, .cbtitle, .colorbar) text,
 .js-plotly-plot text:is(.xtitle, .ytitle, .legendtext, .cbtitle) { fill: currentColor !important; }
 </style>"""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 NEW = "new"
 """Stands in the address instead of the name of files being taken in: the person wants to bring some."""
 NOTICE = "data_notice"
+SHOWN = 6
 
 
 def show_notice() -> None:
@@ -32,8 +33,12 @@ def shelf() -> None:
         st.rerun()
     if not cards:
         st.markdown(_("No data sets stored yet."))
-    for card in cards:
+    for card in cards[:SHOWN]:
         _card(card)
+    if len(cards) > SHOWN:
+        with st.expander(n_("{n} older data set", "{n} older data sets", len(cards) - SHOWN), key="data_older"):
+            for card in cards[SHOWN:]:
+                _card(card)
 
 
 def _card(card: "DatasetCard") -> None:

@@ -51,7 +51,7 @@ ROLES = {
     "target_id": later("friend"),
 }
 NO_ROLE = "-"
-COLUMNS_IN_A_ROW, COLUMNS_SHOWN, PREVIEW_ROWS = 6, 24, 6
+COLUMNS_IN_A_ROW, COLUMNS_SHOWN, PREVIEW_ROWS = 6, 24, 5
 
 
 def show(taking: "Intake", guesses: "list[TableGuess]") -> None:

@@ -84,3 +84,8 @@ def safe(text: object) -> str:
     """Return text from outside so that Markdown shows it letter by letter: no link, picture, formula or icon."""
     escaped = _MARKDOWN.sub(r"\\\1", str(text).replace("\n", " ").replace("&", "&amp;"))
     return _NOT_A_LINK.sub(ZERO_WIDTH, _SHORTCODE.sub(":" + ZERO_WIDTH, escaped))
+
+
+def safe_paragraphs(text: str) -> str:
+    """Return a longer text from outside, line by line as it is, harmless for Markdown like `safe`."""
+    return "  \n".join(safe(line) for line in text.strip().splitlines())

@@ -1,0 +1,117 @@
+"""Files on their way in: a process of its own stores or fetches them, and says how that ended."""
+
+import io
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from recsys_core.data.workspace import Workspace
+from recsys_core.engine import intake as module
+from recsys_core.engine.intake import Draft, Intake, IntakeStatus, changed, remove_left_over, rules_of, server_files
+from recsys_core.errors import StoreError
+from recsys_core.experiments.durable import write_json
+
+ROWS = "".join(f"u{user},m{item},{1 + item % 5}\n" for user in range(30) for item in range(10))
+
+
+@pytest.fixture
+def taking(tmp_path: Path) -> Intake:
+    made = Intake.create(tmp_path / "workspace", name="Mine")
+    path = made.add("ratings.csv", io.BytesIO(b"user,item,rating\n" + ROWS.encode()))
+    made.save(replace(made.draft(), paths=(str(path),)))
+    return made
+
+
+def ended(taking: Intake, seconds: float = 30.0) -> IntakeStatus:
+    deadline = time.monotonic() + seconds
+    while taking.status().is_live and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return taking.status()
+
+
+def test_a_process_stores_what_the_draft_says(taking: Intake) -> None:
+    taking.save(replace(taking.draft(), changes={"0": {"roles": {"rating": None}}}))
+    taking.start("store")
+    status = ended(taking)
+    assert status.state == "DONE", (status.reason, (taking.folder / "log.txt").read_text())
+    card = Workspace(taking.root).card(status.fingerprint)
+    assert (card.name, card.n_users, card.n_items, card.has_ratings) == ("Mine", 30, 10, False)
+
+
+def test_what_cannot_be_stored_is_said_in_a_sentence(taking: Intake) -> None:
+    taking.save(replace(taking.draft(), paths=(str(taking.folder / "gone.csv"),)))
+    taking.start("store")
+    status = ended(taking)
+    assert status.state == "FAILED"
+    assert "gone.csv" in status.reason
+
+
+def test_a_wish_to_stop_ends_it_without_storing(taking: Intake) -> None:
+    taking.cancel()
+    taking.run("store")
+    assert taking.status().state == "CANCELLED"
+    assert Workspace(taking.root).datasets() == []
+
+
+def test_a_killed_process_is_known_to_be_gone(taking: Intake) -> None:
+    taking.start("store")
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        found = [p for p in psutil.Process().children() if taking.id in " ".join(p.cmdline())]
+        if found:
+            os.kill(found[0].pid, signal.SIGKILL)
+            break
+    write_json(taking.folder / "status.json", {"state": "RUNNING", "work": "store", "since": 0.0})
+    status = taking.status()
+    assert status.state == "FAILED"
+    assert "stopped without a word" in status.reason
+
+
+@pytest.mark.parametrize("name", ["../../etc", "", "0123456789ag", "0123456789ab/..", "ABCDEF012345"])
+def test_a_name_that_is_none_opens_no_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(StoreError):
+        Intake(tmp_path, name)
+
+
+def test_a_role_that_moved_and_a_kind_that_changed_are_applied_in_order(taking: Intake) -> None:
+    draft = Draft(
+        paths=taking.draft().paths,
+        changes={"0": {"separator": ",", "table": "items", "roles": {"item_id": 1, "title": 0}}},
+    )
+    table = changed(taking.guesses(), draft)[0]
+    assert table.table == "items"
+    assert dict(table.roles) == {"item_id": 1, "title": 0}
+
+
+def test_rules_suit_the_files_unless_they_were_changed(taking: Intake) -> None:
+    tables = taking.guesses()
+    assert (rules_of(Draft(), tables).rating_low, rules_of(Draft(), tables).rating_high) == (1.0, 5.0)
+    assert rules_of(Draft(rules={"min_user": 3}), tables).min_user == 3
+
+
+def test_left_files_go_after_a_day_and_running_ones_stay(taking: Intake) -> None:
+    long_ago = time.time() - module.KEPT_SECONDS - 60
+    other = Intake.create(taking.root)
+    module.write_json(other.folder / "status.json", {"state": "RUNNING", "process": module.own_mark().to_json()})
+    for folder in (taking.folder, other.folder):
+        os.utime(folder, (long_ago, long_ago))
+    remove_left_over(taking.root)
+    assert not taking.folder.exists()
+    assert other.folder.exists()
+
+
+def test_only_files_inside_the_opened_folder_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = tmp_path / "opened"
+    (opened / "a").mkdir(parents=True)
+    (opened / "a" / "x.csv").write_text("1")
+    (opened / ".hidden").write_text("1")
+    (tmp_path / "secret").write_text("1")
+    (opened / "link").symlink_to(tmp_path / "secret")
+    assert server_files() == []
+    monkeypatch.setenv("RECSCOPE_DATA_ROOT", str(opened))
+    assert server_files() == ["a/x.csv"]

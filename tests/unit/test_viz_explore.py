@@ -1,0 +1,111 @@
+"""Answers about a data set: the numbers in a sentence are those of the data, and figures show what they say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_core.contracts import RatingScale
+from recsys_core.data import Dataset, dataset_from_frames
+from recsys_core.data.summaries import summary
+from recsys_core.viz import explore
+from recsys_core.viz.questions import QUESTIONS, Answer
+
+DAY = 86_400_000
+EVIL = "<a href='x'>Evil</a>"
+
+
+def ask(name: str, data: Dataset) -> Answer:
+    return QUESTIONS[name].answer(data, summary(data))
+
+
+@pytest.fixture
+def data() -> Dataset:
+    """Ten users; item 0 is known by all, item 1 by six, items 2..5 by one each; ratings 5 but for four 1s."""
+    pairs = [
+        *((user, 0) for user in range(10)),
+        *((user, 1) for user in range(6)),
+        *((item, item) for item in range(2, 6)),
+    ]
+    frame = pd.DataFrame(pairs, columns=["user", "item"]).astype("int32")
+    frame["rating"] = np.where(frame["item"] >= 2, 1.0, 5.0).astype("float32")
+    frame["timestamp"] = np.arange(len(frame)) * DAY
+    titles = pd.DataFrame({"title": [EVIL, *(f"Film {item}" for item in range(1, 7))]})
+    ids = [f"m{item}" for item in range(7)]
+    return dataset_from_frames(frame, item_ids=ids, items=titles, rating_scale=RatingScale(1.0, 5.0))
+
+
+def test_the_tail_is_told_in_the_data_s_own_numbers(data: Dataset) -> None:
+    """20 interactions; two items of six hold 16 of them, which is 80 %."""
+    sentence = ask("tail", data).sentence
+    assert "The head, 2 items (33%), holds 80%; the tail of 4 items shares the rest" in sentence
+    assert "1 item has no interaction at all" in sentence
+
+
+def test_the_share_of_a_twentieth_is_read_from_the_curve() -> None:
+    """Item 0 has 951 interactions, 99 items have one each: five items of a hundred hold 955 of 1,050."""
+    frame = pd.DataFrame({"user": np.arange(1050), "item": [0] * 951 + list(range(1, 100))}).astype("int32")
+    assert "The 5% most popular items hold 91% of all interactions" in ask("tail", dataset_from_frames(frame)).sentence
+
+
+def test_activity_ratings_and_time_are_told_in_the_data_s_own_numbers(data: Dataset) -> None:
+    assert "has 2 interactions, the busiest 3. 4 of 10 users (40.0%) have only one." in ask("activity", data).sentence
+    assert "the most frequent one is 5, given in 80% of 20 ratings" in ask("ratings", data).sentence
+    assert "run from 01 January 1970 to 20 January 1970" in ask("time", data).sentence
+
+
+def test_the_pair_that_goes_together_is_named_with_its_lift(data: Dataset) -> None:
+    """All six who know item 1 know item 0: six together, and 6 * 10 / (10 * 6) = 1.0 times chance."""
+    answer = ask("together", data)
+    assert f"'{EVIL}' and 'Film 1' go together most: 6 people know both, 1.0 times" in answer.sentence
+    assert list(answer.table.columns) == ["first", "second", "together", "lift"]
+
+
+def test_emptiness_says_one_in_how_many_is_known(data: Dataset) -> None:
+    assert "Of 10 × 7 pairs of a user and an item, 28.57% are known: one in 4." in ask("emptiness", data).sentence
+
+
+def test_an_outsider_is_found_and_named() -> None:
+    """Forty users with five to eight interactions, and one with 300."""
+    pairs = [(user, item) for user in range(40) for item in range(5 + user % 4)] + [(40, item) for item in range(300)]
+    frame = pd.DataFrame(pairs, columns=["user", "item"]).astype("int32")
+    answer = ask("unlike", dataset_from_frames(frame))
+    assert "1 of 41 users lies far from the rest. The busiest of them, '40', has 300 interactions" in answer.sentence
+
+
+@pytest.mark.parametrize("name", [name for name in QUESTIONS if name != "events"])
+def test_a_title_from_outside_never_becomes_markup_in_a_figure(data: Dataset, name: str) -> None:
+    assert "<a href" not in ask(name, data).figure.to_json()
+
+
+@pytest.mark.parametrize("name", [name for name in QUESTIONS if name not in ("events", "together")])
+def test_axes_have_titles(data: Dataset, name: str) -> None:
+    layout = ask(name, data).figure.layout
+    assert layout.xaxis.title.text
+    assert layout.yaxis.title.text
+
+
+def test_without_ratings_times_or_kinds_there_is_a_sentence_and_no_figure() -> None:
+    frame = pd.DataFrame({"user": [0, 1], "item": [0, 1]}).astype("int32")
+    bare = dataset_from_frames(frame)
+    for name in ("ratings", "time", "events", "together"):
+        answer = ask(name, bare)
+        assert answer.figure is None
+        assert answer.sentence
+
+
+def test_kinds_of_events_are_counted_and_escaped() -> None:
+    frame = pd.DataFrame({"user": [0, 1, 2, 3], "item": [0, 1, 0, 1]}).astype("int32")
+    frame["event"] = ["view", "view", "view", "<b>buy</b>"]
+    frame["weight"] = np.float32(1.0)
+    answer = ask("events", dataset_from_frames(frame))
+    assert "There are 2 kinds of events; the most frequent, 'view', makes up 75% of all 4." in answer.sentence
+    assert "<b>" not in answer.figure.to_json()
+
+
+def test_many_points_are_drawn_by_the_graphics_card() -> None:
+    cells = pd.DataFrame({"row": np.arange(4000) % 150, "column": np.arange(4000) % 149})
+    assert explore.matrix_sample(cells, users=150, items=150).data[0].type == "scattergl"
+
+
+def test_a_long_title_is_cut_before_it_is_escaped() -> None:
+    assert explore.shortened("&" * 100) == "&amp;" * (explore.LABEL_LENGTH - 1) + "…"
