@@ -1,175 +1,31 @@
 """How a file is to be read: guessed from a sample, shown to the person, changed by them, and only then used."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
 
 import duckdb
 import pandas as pd
 
-from recsys_core.columns import INTERACTIONS, ITEM_ID, RATING, TIMESTAMP, USER_ID
-from recsys_core.contracts import RatingScale
 from recsys_core.data.layouts import Layout, layout_of
 from recsys_core.data.limits import DEFAULT_LIMITS, Limits
-from recsys_core.data.records import split_cells
-from recsys_core.data.roles import (
-    REQUIRED,
-    ROLES,
-    as_number,
-    guess_roles,
-    guess_scale,
-    guess_table_kind,
-    is_known_name,
-)
+from recsys_core.data.roles import ROLES, as_number, guess_roles, guess_table_kind, is_known_name
 from recsys_core.data.sampling import (
+    TextSample,
     excel_rows,
     guess_separator,
     most_common_width,
+    sample_cells,
     sample_json_lines,
     sample_text,
 )
-from recsys_core.data.sql import parquet_names, parquet_relation
-from recsys_core.data.timestamps import UNITS, guess_unit
+from recsys_core.data.sql import connect, parquet_names, parquet_relation
+from recsys_core.data.table_guess import Format, TableGuess, missing_roles, with_values
 from recsys_core.errors import DataError
 
-Format = Literal["text", "parquet", "jsonl", "excel"]
+__all__ = ["TableGuess", "guess_table", "missing_roles", "suggested_columns"]
+
 _PREVIEW_ROWS = 20
-_REREAD = frozenset(["separator", "encoding", "header", "layout"])
-
-
-@dataclass(frozen=True, eq=False)
-class TableGuess:
-    """How one file is to be read.
-
-    Args:
-        path: The file, unpacked.
-        name: What the person knows it by, such as `ml-100k.zip/u.data`.
-        format: text (CSV and its kin), parquet, jsonl or excel.
-        table: interactions, users, items, social, or `ignored`.
-        column_names: Names of all columns, from the header or `column_1`, ...
-        roles: Column number of each role; the names of roles are those of `columns`.
-        separator: Between cells of a text; one space stands for any run of white space.
-        encoding: Of a text.
-        header: Whether the first record names the columns.
-        skip_lines: Number of physical lines before the data.
-        quoted: Whether double quotes enclose cells.
-        old_mac: Whether lines end in carriage returns alone.
-        decimal_comma: Whether ratings are written with a decimal comma.
-        rating_scale: Scale that people most likely rated on.
-        timestamp_unit: One of `timestamps.UNITS`.
-        event: Kind of event of all rows of this file; None for ratings, or if a column tells it.
-        event_weight: Weight of each of them.
-        category_flags: Columns of 0 and 1 that together are an item's categories.
-        whole_numbers: Whether both identifiers look like whole numbers written in the usual way.
-        preview: The first rows as text.
-        sample: Sample values of each column.
-        keeper: What keeps the unpacked file on disk while this guess is in use.
-    """
-
-    path: Path
-    name: str
-    format: Format
-    table: str
-    column_names: tuple[str, ...]
-    roles: Mapping[str, int]
-    separator: str = ","
-    encoding: str = "utf-8"
-    header: bool = False
-    skip_lines: int = 0
-    quoted: bool = True
-    old_mac: bool = False
-    decimal_comma: bool = False
-    rating_scale: RatingScale | None = None
-    timestamp_unit: str | None = None
-    event: str | None = None
-    event_weight: float = 1.0
-    category_flags: tuple[str, ...] = ()
-    whole_numbers: bool = False
-    preview: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
-    sample: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
-    keeper: object = field(default=None, repr=False)
-
-    def with_changes(self, **changes: Any) -> "TableGuess":
-        """Return the guess with what the person changed; what depends on it is guessed again.
-
-        `roles` maps a role to the number or the name of a column, None to take the role away; roles not named stay.
-
-        Raises:
-            DataError: A column, role or table that does not exist.
-        """
-        if _REREAD & changes.keys():
-            how = {name: changes.pop(name, getattr(self, name)) for name in ("separator", "encoding", "header")}
-            kept = {"table": self.table, "event": self.event, "event_weight": self.event_weight, "keeper": self.keeper}
-            guess = replace(guess_table(self.path, name=self.name, **how), **kept)
-            return guess.with_changes(**changes) if changes else guess.with_changes(table=self.table)
-        guess = self
-        if (table := changes.pop("table", None)) is not None:
-            if table not in ROLES:
-                raise DataError(f"There is no table '{table}'. Known: {', '.join(ROLES)}.")
-            roles = guess_roles(table, self.column_names, self.sample, named=self.header or self.format != "text")
-            guess = replace(guess, table=table, roles=roles)
-        if (roles := changes.pop("roles", None)) is not None:
-            guess = replace(guess, roles=guess._changed_roles(roles))
-        if unknown := changes.keys() - {
-            "timestamp_unit",
-            "rating_scale",
-            "event",
-            "event_weight",
-            "decimal_comma",
-            "name",
-            "quoted",
-        }:
-            raise DataError(f"Of a guess one cannot change '{min(unknown)}'.")
-        if changes.get("timestamp_unit") not in {None, *UNITS}:
-            raise DataError(f"There is no unit of time '{changes['timestamp_unit']}'. Known: {', '.join(UNITS)}.")
-        guess = replace(_with_values(guess), **changes)
-        return guess
-
-    def column_of(self, role: str) -> str:
-        """Return the name of the column that has a role, empty if none has."""
-        return self.column_names[self.roles[role]] if role in self.roles else ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what was guessed as plain values, as a report shows it."""
-        scale = self.rating_scale
-        return {
-            "format": self.format,
-            "table": self.table,
-            "separator": self.separator if self.format == "text" else None,
-            "encoding": self.encoding if self.format in {"text", "jsonl"} else None,
-            "header": self.header,
-            "columns": {role: self.column_names[column] for role, column in self.roles.items()},
-            "rating_scale": None if scale is None else [scale.low, scale.high],
-            "timestamp_unit": self.timestamp_unit,
-            "event": self.event,
-            "event_weight": self.event_weight,
-        }
-
-    def _changed_roles(self, wanted: Mapping[str, int | str | None]) -> dict[str, int]:
-        roles = dict(self.roles)
-        for role, column in wanted.items():
-            if role not in ROLES[self.table]:
-                raise DataError(
-                    f"A column of '{self.table}' cannot be '{role}'. Known: {', '.join(ROLES[self.table])}."
-                )
-            roles.pop(role, None)
-            if column is not None:
-                roles[role] = self._column_number(column)
-        taken: dict[int, str] = {}
-        for role in [*(role for role in roles if role not in wanted), *(role for role in wanted if role in roles)]:
-            if (other := taken.pop(roles[role], None)) is not None and other not in wanted:
-                roles.pop(other)
-            taken[roles[role]] = role
-        return roles
-
-    def _column_number(self, column: int | str) -> int:
-        if isinstance(column, str) and column in self.column_names:
-            return self.column_names.index(column)
-        number = int(column) if str(column).isdigit() else -1
-        if not 0 <= number < len(self.column_names):
-            raise DataError(f"'{self.name}' has no column '{column}'. It has: {', '.join(self.column_names[:20])}.")
-        return number
 
 
 def guess_table(
@@ -204,29 +60,25 @@ def guess_table(
         return _guess_parquet(path, name)
     if kind == "excel":
         rows = list(excel_rows(path, limits))
-        return _guess_cells(
-            path, name, "excel", [cells for _, cells in rows], header, first_line=rows[0][0] if rows else 1
-        )
+        first_line, width = (rows[0][0], max(len(cells) for _, cells in rows)) if rows else (1, 0)
+        return _guess_cells(Start(path, name, "excel"), [cells for _, cells in rows], header, first_line, width)
     sample = sample_text(path, limits, encoding)
+    start = Start(path, name, "text", encoding=sample.encoding, old_mac=sample.old_mac)
     if sample.lines[0].lstrip().startswith("{"):
         names, rows_of_text = sample_json_lines(sample.lines)
         if not names:
             raise DataError(f"'{name}' begins like JSON lines, but no line is a JSON object.")
-        guess = _guessed(path, name, "jsonl", names, rows_of_text, named=True)
-        return replace(guess, encoding=sample.encoding, old_mac=sample.old_mac)
+        return _guessed(replace(start, format="jsonl"), names, rows_of_text, named=True)
     if sample.lines[0].lstrip().startswith("[") and separator is None:
         raise DataError(f"'{name}' looks like one JSON document; save it as JSON lines, one object a line.")
-    return _guess_text(path, name, sample, separator or (layout.separator if layout else None), header, layout, limits)
+    return _guess_text(
+        start, sample, separator or (layout.separator if layout else None), header, layout, limits.columns
+    )
 
 
 def suggested_columns(table: str) -> tuple[str, ...]:
     """Return the roles that a column of this table can have, for a picker."""
     return ROLES[table]
-
-
-def missing_roles(guess: TableGuess) -> list[str]:
-    """Return the roles without which this table cannot be read and that no column has."""
-    return [role for role in REQUIRED[guess.table] if role not in guess.roles]
 
 
 def _format(path: Path, name: str) -> Format:
@@ -245,125 +97,93 @@ def _guess_parquet(path: Path, name: str) -> TableGuess:
     try:
         names = parquet_names(path)
         cells = ", ".join(f"coalesce(c{column}, '')" for column in range(len(names)))
-        rows = duckdb.sql(f"SELECT {cells} FROM {parquet_relation(path)} LIMIT 5000").fetchall()
+        with connect() as connection:
+            rows = connection.execute(f"SELECT {cells} FROM {parquet_relation(path)} LIMIT 5000").fetchall()
     except duckdb.Error as error:
         raise DataError(f"'{name}' cannot be read as Parquet: {str(error).splitlines()[0]}") from error
     if not rows:
         raise DataError(f"'{name}' has columns but no rows.")
-    return _guessed(path, name, "parquet", names, rows, named=True)
+    return _guessed(Start(path, name, "parquet"), names, rows, named=True)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What is known of a file before its columns: what becomes part of the guess as it is."""
+
+    path: Path
+    name: str
+    format: Format
+    separator: str = ","
+    encoding: str = "utf-8"
+    old_mac: bool = False
+    quoted: bool = True
 
 
 def _guess_text(
-    path: Path,
-    name: str,
-    sample: Any,
+    start: Start,
+    sample: TextSample,
     separator: str | None,
     header: bool | None,
     layout: Layout | None,
-    limits: Limits,
+    most_columns: int,
 ) -> TableGuess:
-    lines = sample.lines
-    skip = sample.first_line - 1
+    lines, skip = sample.lines, sample.first_line - 1
     if lines[0].lower().startswith("sep=") and len(lines[0]) <= 6:
         separator = separator or lines[0][4:] or None
         lines, skip = lines[1:], skip + 1
     if not lines:
-        raise DataError(f"'{name}' is empty: it holds no lines.")
-    separator = separator or guess_separator(lines[1:] or lines)
-    width = most_common_width(lines[1:] or lines, separator)
-    if width > limits.columns:
-        raise DataError(f"'{name}' has {width:,} columns; at most {limits.columns:,} are read.")
-    layout = layout or layout_of(name, separator, width)
-    quoted = (
-        layout.quoted if layout else separator not in {"::", " "} or any(line.startswith('"') for line in lines[:50])
-    )
-    rows = [cells for line in lines if isinstance(cells := split_cells(line, separator, quoted=quoted), list)]
+        raise DataError(f"'{start.name}' is empty: it holds no lines.")
+    separator = separator or guess_separator(lines)
+    plain = separator in {"::", " "} and not any(line.startswith('"') for line in lines[:50])
+    rows = sample_cells(lines, separator, quoted=not plain)
+    width = most_common_width(rows[1:] or rows)
+    if width > most_columns:
+        raise DataError(f"'{start.name}' has {width:,} columns; at most {most_columns:,} are read.")
+    layout = layout or layout_of(start.name, separator, width)
+    if layout is not None and not layout.fits(rows[0], width):
+        layout = None
     rows = [cells for number, cells in enumerate(rows) if len(cells) == width or number == 0]
-    if layout is not None and header is None:
-        header = layout.header
-    guess = _guess_cells(path, name, "text", rows, header, first_line=skip + 1, layout=layout, width=width)
-    return replace(guess, separator=separator, encoding=sample.encoding, old_mac=sample.old_mac, quoted=quoted)
+    quoted = not plain and (layout is None or layout.quoted)
+    start = replace(start, separator=separator, quoted=quoted)
+    return _guess_cells(start, rows, header if layout is None else layout.header, skip + 1, width, layout)
 
 
 def _guess_cells(
-    path: Path,
-    name: str,
-    kind: Format,
-    rows: list[list[str]],
-    header: bool | None,
-    *,
-    first_line: int,
-    layout: Layout | None = None,
-    width: int = 0,
+    start: Start, rows: list[list[str]], header: bool | None, first_line: int, width: int, layout: Layout | None = None
 ) -> TableGuess:
     """Guess the rest from cells of which the first row may be the header."""
     if not rows:
-        raise DataError(f"'{name}' is empty: it holds no rows.")
-    width = width or max(map(len, rows))
+        raise DataError(f"'{start.name}' is empty: it holds no rows.")
     header = _is_header(rows) if header is None else header
     if header and len(rows) == 1:
-        raise DataError(f"'{name}' has a header only: there are no rows below it.")
-    names = _names(rows[0] if header else [], width) if layout is None else layout.names
-    body = [cells + [""] * (width - len(cells)) for cells in rows[1 if header else 0 :]]
+        raise DataError(f"'{start.name}' has a header only: there are no rows below it.")
     if width < 2:
         raise DataError(
-            f"'{name}' has one column only; a table of interactions needs users and items. Is the separator another one?"
+            f"'{start.name}' has one column only, but users and items are two. Is the separator another one?"
         )
-    guess = _guessed(path, name, kind, names, body, named=header, layout=layout)
+    names = _names(rows[0] if header else [], width) if layout is None else layout.names
+    body = [cells + [""] * (width - len(cells)) for cells in rows[1 if header else 0 :]]
+    guess = _guessed(start, names, body, named=header, layout=layout)
     return replace(guess, header=header, skip_lines=first_line - 1 + header)
 
 
 def _guessed(
-    path: Path,
-    name: str,
-    kind: Format,
-    names: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    named: bool,
-    layout: Layout | None = None,
+    start: Start, names: Sequence[str], rows: Sequence[Sequence[str]], *, named: bool, layout: Layout | None = None
 ) -> TableGuess:
     columns = tuple(tuple(row[column] for row in rows) for column in range(len(names)))
-    table = layout.table if layout else guess_table_kind(name, names if named else [])
-    roles = dict(layout.roles) if layout else guess_roles(table, names, columns, named=named)
+    table = layout.table if layout else guess_table_kind(start.name, names if named else [])
     guess = TableGuess(
-        path=path,
-        name=name,
-        format=kind,
+        **vars(start),
         table=table,
         column_names=tuple(names),
-        roles=roles,
+        roles=dict(layout.roles) if layout else guess_roles(table, names, columns, named=named),
         header=named,
         category_flags=layout.flags if layout else (),
         event=layout.event if layout else None,
         preview=pd.DataFrame([list(row) for row in rows[:_PREVIEW_ROWS]], columns=list(names), dtype="str"),
         sample=columns,
     )
-    return _with_values(guess)
-
-
-def _with_values(guess: TableGuess) -> TableGuess:
-    """Return the guess with scale, unit, decimal comma and kind of identifiers guessed from the columns that have those roles."""
-    values = {role: guess.sample[column] for role, column in guess.roles.items() if column < len(guess.sample)}
-    unit = guess_unit(list(values[TIMESTAMP][:2000])) if TIMESTAMP in values else None
-    roles = {role: column for role, column in guess.roles.items() if role != TIMESTAMP or unit is not None}
-    ratings = [number for value in values.get(RATING, ()) if (number := as_number(value)) is not None]
-    comma = sum("," in value for value in values.get(RATING, ()))
-    ids = [*values.get(USER_ID, ()), *values.get(ITEM_ID, ())]
-    return replace(
-        guess,
-        roles=roles,
-        rating_scale=guess_scale(ratings) if RATING in guess.roles else None,
-        timestamp_unit=unit,
-        decimal_comma=comma > 0 and guess.separator != ",",
-        whole_numbers=guess.table == INTERACTIONS
-        and bool(ids)
-        and all(_is_whole_number(value) for value in ids if value),
-    )
-
-
-def _is_whole_number(value: str) -> bool:
-    return value.isascii() and value.isdigit() and len(value) < 9 and str(int(value)) == value
+    return with_values(guess)
 
 
 def _is_header(rows: list[list[str]]) -> bool:

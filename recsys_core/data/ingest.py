@@ -21,11 +21,11 @@ from recsys_core.contracts import RatingScale, RunContext
 from recsys_core.data.archives import unpack
 from recsys_core.data.attributes import Members, TableRead, complete, read_attributes, read_links
 from recsys_core.data.cleaning import ROWS_AT_ONCE, Cleaning, decide, rewrite
+from recsys_core.data.coding import NotWholeNumbers
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.doubts import doubts_about, kept_doubts, tied_interactions
 from recsys_core.data.folder import Meta, open_folder, write_social, write_vocabulary
 from recsys_core.data.guessing import TableGuess, guess_table, missing_roles
-from recsys_core.data.coding import NotWholeNumbers
 from recsys_core.data.interactions import Plan, Streamed, stream_interactions
 from recsys_core.data.layouts import recognise
 from recsys_core.data.limits import DEFAULT_LIMITS, Limits
@@ -59,7 +59,7 @@ def inspect_files(
         DataError: A file that cannot be taken at all, or none that holds interactions.
     """
     members = [member for path in paths for member in unpack(path, folder=folder, limits=limits)]
-    known = recognise([member.name for member in members])
+    known = recognise({member.base: _first_line(member.path) for member in members})
     guesses = []
     for member in members:
         layout = known[1].get(member.base) if known else None
@@ -430,6 +430,11 @@ def _refuse_incomplete(guesses: list[TableGuess]) -> None:
 def _nothing_accepted(streamed: list[Streamed]) -> str:
     reasons = [f"{count:,} rows: {phrase}" for part in streamed for phrase, count in part.rejections.reasons().items()]
     return f"No row was accepted. {'; '.join(reasons[:5]) or 'There are no rows'}."
+
+
+def _first_line(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.readline(1000).decode("utf-8", errors="replace")
 
 
 def _left_aside(path: Path, name: str) -> TableGuess:

@@ -173,6 +173,8 @@ def _batches(
             batch = batch.filter(pa.array(fault == 0))  # noqa: PLW2901
         streamed.rows += len(fault)
         streamed.accepted += len(batch)
+        if "clipped" in batch.schema.names:
+            streamed.clipped += batch.column("clipped").true_count
         yield _positions(batch, streamed, plan, users, items)
     source.settle(connection, streamed.rows)
     _keep_books(streamed, refused, faults)
@@ -249,6 +251,7 @@ def select_sql(source: Source, plan: Plan, faults: Sequence[Fault]) -> str:
     cases = " ".join(f"WHEN {fault.condition} THEN {number}" for number, fault in enumerate(faults, start=1))
     outer = [f"(CASE WHEN {_clear(guess, plan)} THEN 0 ELSE (CASE {cases} ELSE 0 END) END)::UTINYINT AS fault"]
     outer += ["line"] if source.has_lines else []
+    outer += [f"coalesce({_outside(plan.rules)[0]}, false) AS clipped"] if _clips(guess, plan.rules) else []
     for role in (USER_ID, ITEM_ID):
         outer.append(f"coalesce({role}_number, -1) AS {role}" if plan.numeric else f"{_cell(guess, role)} AS {role}")
         outer += [f"coalesce(strlen({_cell(guess, role)}), 0)::INTEGER AS {role}_length"] if plan.numeric else []
@@ -319,13 +322,17 @@ def _rating(guess: TableGuess, rules: IngestRules) -> str:
     return number
 
 
-def _outside(rules: IngestRules) -> tuple[str, str] | None:
+def _clips(guess: TableGuess, rules: IngestRules) -> bool:
+    return RATING in guess.roles and rules.out_of_range == "clip" and bool(_outside(rules))
+
+
+def _outside(rules: IngestRules) -> tuple[str, str] | tuple[()]:
     """Return the condition of a rating outside the scale, and the reason in words; None if the scale has no ends."""
     low, high = rules.rating_low, rules.rating_high
     bounds = [f"{RATING}_number < {low}::FLOAT"] if low is not None else []
     bounds += [f"{RATING}_number > {high}::FLOAT"] if high is not None else []
     if not bounds:
-        return None
+        return ()
     words = "below" if high is None else "above" if low is None else "outside the scale"
     ends = " to ".join(f"{end:g}" for end in (low, high) if end is not None)
     return " OR ".join(bounds), f"{words} {ends}"

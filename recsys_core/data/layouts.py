@@ -67,6 +67,12 @@ class Layout:
     event: str | None = None
     quoted: bool = True
 
+    def fits(self, first: Sequence[str], width: int) -> bool:
+        """Return whether a file with this many columns and this first row can have the layout."""
+        if width != len(self.names):
+            return False
+        return not self.header or [cell.strip().lower() for cell in first] == [name.lower() for name in self.names]
+
 
 _RATINGS = {USER_ID: 0, ITEM_ID: 1, RATING: 2, TIMESTAMP: 3}
 _RATING_NAMES = (USER_ID, ITEM_ID, RATING, TIMESTAMP)
@@ -108,14 +114,14 @@ FILMTRUST = {
     "ratings.txt": Layout(INTERACTIONS, " ", (USER_ID, ITEM_ID, RATING), {USER_ID: 0, ITEM_ID: 1, RATING: 2}),
     "trust.txt": Layout(SOCIAL, " ", (SOURCE_ID, TARGET_ID, WEIGHT), {SOURCE_ID: 0, TARGET_ID: 1, WEIGHT: 2}),
 }
-WHOLE_SETS: Mapping[str, tuple[Mapping[str, Layout], frozenset[str]]] = {
-    "MovieLens 100K": (ML_100K, frozenset(["u.data", "u.item"])),
-    "MovieLens (.dat)": (ML_1M, frozenset(["ratings.dat", "movies.dat"])),
-    "MovieLens (.csv)": (ML_CSV, frozenset(["ratings.csv", "movies.csv"])),
-    "Last.fm 2K": (LASTFM_2K, frozenset(["user_artists.dat", "artists.dat"])),
-    "FilmTrust": (FILMTRUST, frozenset(["ratings.txt", "trust.txt"])),
+WHOLE_SETS: Mapping[str, tuple[Mapping[str, Layout], str, str]] = {
+    "MovieLens 100K": (ML_100K, "u.data", "u.item"),
+    "MovieLens (.dat)": (ML_1M, "ratings.dat", "movies.dat"),
+    "MovieLens (.csv)": (ML_CSV, "ratings.csv", "movies.csv"),
+    "Last.fm 2K": (LASTFM_2K, "user_artists.dat", "artists.dat"),
+    "FilmTrust": (FILMTRUST, "ratings.txt", "trust.txt"),
 }
-"""For each published set: the files that are read (all others are left aside), and those by which it is recognised."""
+"""For each published set: the files that are read (all others are left aside), and the two by which it is recognised."""
 
 _ALONE = ML_100K | {
     "users.dat": ML_1M["users.dat"],
@@ -124,13 +130,21 @@ _ALONE = ML_100K | {
 }
 
 
-def recognise(files: Sequence[str]) -> tuple[str, Mapping[str, Layout]] | None:
-    """Return the published data set that these files are, and how its files are read; None if they are none."""
-    names = {PurePosixPath(file).name for file in files}
-    for title, (layouts, marks) in WHOLE_SETS.items():
-        if marks <= names:
+def recognise(files: Mapping[str, str]) -> tuple[str, Mapping[str, Layout]] | None:
+    """Return the published data set that these files are, and how its files are read; None if they are none.
+
+    Args:
+        files: First line of each file, by its name without folders.
+    """
+    for title, (layouts, *marks) in WHOLE_SETS.items():
+        if all(mark in files and _begins(layouts[mark], files[mark]) for mark in marks):
             return title, layouts
     return None
+
+
+def _begins(layout: Layout, first_line: str) -> bool:
+    first = first_line.strip().split(layout.separator)
+    return layout.fits(first, len(first))
 
 
 def layout_of(file: str, separator: str, columns: int) -> Layout | None:

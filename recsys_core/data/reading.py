@@ -95,14 +95,15 @@ class Source:
         ).fetchall()
         connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
         scan = self.scan.result()
+        unknown = any(kind not in _DUCKDB_REASONS for _, kind, _ in found)
         blank = any(not (text or "").strip() for _, _, text in found)
-        if not scan.plain or blank or (found and scan.quoted) or rows + len(found) != scan.lines - self.skip:
+        if not scan.plain or blank or unknown or (found and scan.quoted) or rows + len(found) != scan.lines - self.skip:
             raise NotPlain(self.guess.name)
         self.structural = np.array([line for line, *_ in found], dtype=np.int64)
         self.unparted = len(found)
         kinds = np.array([kind for _, kind, _ in found], dtype=object)
         for kind in sorted(set(kinds)):
-            self.rejections.add(self.structural[kinds == kind], "", _DUCKDB_REASONS.get(kind, kind.lower()))
+            self.rejections.add(self.structural[kinds == kind], "", _DUCKDB_REASONS[kind])
 
     def texts(self, connection: duckdb.DuckDBPyConnection, lines: IntArray) -> Iterator[str]:
         """Yield the text of each of the `lines`, which increase, cut after a thousand characters."""

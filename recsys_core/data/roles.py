@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from statistics import median
 
 from recsys_core.columns import (
@@ -43,10 +44,57 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     IGNORED: (),
 }
 
-_THINGS = ["item", "movie", "film", "artist", "product", "book", "track", "song", "show", "article", "video", "game", "anime", "recipe", "business", "place", "venue", "news", "joke", "course", "job", "ad", "isbn", "asin", "sku", "content", "document", "doc", "listing", "hotel", "restaurant", "series", "parentasin"]
-_PEOPLE = (
-    ["user", "customer", "reviewer", "visitor", "member", "person", "viewer", "reader", "listener", "client", "profile", "session", "account", "buyer"]
-)
+_THINGS = [
+    "item",
+    "movie",
+    "film",
+    "artist",
+    "product",
+    "book",
+    "track",
+    "song",
+    "show",
+    "article",
+    "video",
+    "game",
+    "anime",
+    "recipe",
+    "business",
+    "place",
+    "venue",
+    "news",
+    "joke",
+    "course",
+    "job",
+    "ad",
+    "isbn",
+    "asin",
+    "sku",
+    "content",
+    "document",
+    "doc",
+    "listing",
+    "hotel",
+    "restaurant",
+    "series",
+    "parentasin",
+]
+_PEOPLE = [
+    "user",
+    "customer",
+    "reviewer",
+    "visitor",
+    "member",
+    "person",
+    "viewer",
+    "reader",
+    "listener",
+    "client",
+    "profile",
+    "session",
+    "account",
+    "buyer",
+]
 _NAMES: Mapping[str, frozenset[str]] = {
     USER_ID: frozenset(
         ["userid", "user", "uid", "userno", "usr", *_PEOPLE, *(f"{name}id" for name in _PEOPLE), "userindex"]
@@ -312,9 +360,10 @@ def _is_time(given: list[str], numbers: list[float], *, mostly: bool) -> bool:
 def as_number(value: str) -> float | None:
     """Return a text as a number, a decimal comma allowed; None if it is none."""
     try:
-        return float(value.strip().replace(",", "."))
+        number = float(value.strip().replace(",", "."))
     except ValueError:
         return None
+    return number if isfinite(number) else None
 
 
 def guess_scale(ratings: Sequence[float]) -> RatingScale | None:

@@ -19,6 +19,7 @@ _PIECE = 1 << 16
 _PIECES = 12
 _HEAD_LINES = 8000
 _PIECE_LINES = 1000
+_LINES_OF_A_RECORD = 20
 _ENOUGH_TO_VALIDATE = 64 << 20
 
 
@@ -49,10 +50,8 @@ def sample_text(path: Path, limits: Limits, encoding: str | None = None) -> Text
     if not head.strip(b"\x00\r\n\t \xef\xbb\xbf\xff\xfe"):
         raise DataError(f"'{path.name}' is empty: it holds no lines.")
     encoding = encoding or guess_encoding(_to_judge(path, head))
-    if encoding == "utf-8" and head.count(0) > len(head) // 10:
-        raise DataError(
-            f"'{path.name}' is not text: a tenth of it are NUL bytes. Take CSV, Parquet, JSON lines or Excel."
-        )
+    if not encoding.startswith("utf-16") and head.count(0) > len(head) // 100:
+        raise DataError(f"'{path.name}' is not text: it is full of NUL bytes. Take CSV, Parquet, JSON lines or Excel.")
     mark = len(byte_order_mark(head))
     first = head[mark:].lstrip(b"\r\n")
     if (
@@ -75,29 +74,43 @@ def sample_text(path: Path, limits: Limits, encoding: str | None = None) -> Text
 
 
 def guess_separator(lines: Sequence[str]) -> str:
-    """Return the separator that cuts most lines into the same number of cells, at least two."""
-    best, best_share = "", 0.0
+    """Return the separator that cuts most lines into the same number of cells, at least two.
+
+    One that cuts the first line, perhaps the header, likewise has an advantage.
+    """
+    best, best_score = "", 0.0
     for separator in SEPARATORS:
-        widths = Counter(cell_count(line, separator) for line in lines[:2000])
-        widths.pop(1, None)
-        if not widths:
+        widths = [len(cells) for cells in sample_cells(lines[:2000], separator)]
+        counted = Counter(width for width in widths if width > 1)
+        if not counted:
             continue
-        _, agreeing = widths.most_common(1)[0]
-        share = agreeing / min(len(lines), 2000)
-        if share > best_share * 1.1:
-            best, best_share = separator, share
+        width, agreeing = counted.most_common(1)[0]
+        score = agreeing / len(widths) * (1.25 if widths[0] == width else 1.0)
+        if score > best_score * 1.1:
+            best, best_score = separator, score
     return best or ","
 
 
-def cell_count(line: str, separator: str) -> int:
-    """Return into how many cells a line falls, 1 if its quotes are broken."""
-    cells = split_cells(line, separator)
-    return len(cells) if isinstance(cells, list) else 1
+def sample_cells(lines: Sequence[str], separator: str, *, quoted: bool = True) -> list[list[str]]:
+    """Return the cells of each record in some lines; a quoted cell may go on over the next few lines."""
+    found: list[list[str]] = []
+    at = 0
+    while at < len(lines):
+        cells = split_cells(lines[at], separator, quoted=quoted)
+        taken = 1
+        while cells == "open" and taken < _LINES_OF_A_RECORD and at + taken < len(lines):
+            taken += 1
+            cells = split_cells("\n".join(lines[at : at + taken]), separator)
+        if not isinstance(cells, list):
+            cells, taken = lines[at].split(separator), 1
+        found.append(cells)
+        at += taken
+    return found
 
 
-def most_common_width(lines: Sequence[str], separator: str) -> int:
-    """Return the number of cells that most lines have."""
-    return Counter(cell_count(line, separator) for line in lines).most_common(1)[0][0]
+def most_common_width(rows: Sequence[Sequence[str]]) -> int:
+    """Return the number of cells that most rows have."""
+    return Counter(map(len, rows)).most_common(1)[0][0]
 
 
 def sample_json_lines(lines: Sequence[str]) -> tuple[tuple[str, ...], list[list[str]]]:

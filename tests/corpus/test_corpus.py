@@ -1,0 +1,66 @@
+"""Each broken or odd file gets its verdict, and every record of those that are taken is accounted for."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from recsys_core.data.ingest import check, ingest, inspect_files, suggest_rules
+from recsys_core.data.limits import Limits
+from recsys_core.data.report import IngestReport
+from recsys_core.data.rules import IngestRules
+from recsys_core.data.workspace import Workspace
+from recsys_core.errors import DataError
+from tests.corpus.cases import Case, frames, static_cases
+
+CASES = static_cases()
+
+
+def test_the_corpus_has_at_least_sixty_files_with_names_of_their_own(tmp_path: Path) -> None:
+    cases = [*CASES, *frames(tmp_path)]
+    assert len({case.name for case in cases}) == len(cases) >= 60
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_verdict(case: Case, tmp_path: Path) -> None:
+    judge(case, tmp_path)
+
+
+def test_verdicts_on_parquet_and_excel(tmp_path: Path) -> None:
+    for case in frames(tmp_path):
+        folder = tmp_path / case.name
+        folder.mkdir()
+        judge(case, folder)
+
+
+def judge(case: Case, folder: Path) -> None:
+    path = folder / case.file
+    path.write_bytes(case.content)
+    if case.refused:
+        with pytest.raises(DataError, match=case.refused):
+            take(case, path)
+        return
+    report = take(case, path)
+    assert report.rows_accepted + report.rows_rejected == report.rows_read == case.read, report.to_json()
+    assert report.rows_rejected == case.rejected, report.to_json()
+    assert len(report.rejected) == report.rows_rejected
+    assert all(line.reason and line.line > 0 for line in report.rejected)
+    if case.lines is not None:
+        assert tuple(line.line for line in report.rejected) == case.lines
+    for part in case.reasons:
+        assert any(part in f"{line.column}: {line.reason}" for line in report.rejected), report.rejected
+    assert set(case.warnings) <= {warning.rule for warning in report.warnings}, report.warnings
+    assert case.users is None or report.users == case.users
+
+
+def take(case: Case, path: Path) -> IngestReport:
+    limits = replace(Limits(), **case.limits)
+    guesses = inspect_files([path], limits=limits)
+    if case.changes:
+        guesses = [guess.with_changes(**case.changes) for guess in guesses]
+    for name, expected in case.guess.items():
+        assert getattr(guesses[0], name) == expected, name
+    rules = IngestRules.parse(suggest_rules(guesses).model_dump() | case.rules)
+    if case.name.endswith("n"):  # both ways to ask for a report are taken
+        return check(guesses, rules, limits=limits)
+    return ingest(guesses, rules, Workspace(path.parent / "workspace"), case.name, limits=limits)[1]
