@@ -72,6 +72,9 @@ def test_people_are_the_test_users_with_what_was_hidden_of_them(run: Run, finish
     assert list(ease["hit"]) == [item in relevant[row] for item in ease["item"]]
     shared = set(ease["item"]) & set(popular["item"])
     assert list(ease["listed_by"]) == [2 if item in shared else 1 for item in ease["item"]]
+    both = [*ease["item"], *popular["item"]]
+    assert list(one.hidden["listed_by"]) == [both.count(item) for item in one.hidden["item"]]
+    assert one.hidden["listed_by"].max() > 0
     assert is_known(run, 7)
 
 
