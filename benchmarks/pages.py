@@ -28,7 +28,7 @@ FIRST_PAGE_SECONDS, SWITCH_SECONDS, CLICK_SECONDS = 2.0, 0.5, 15.0
 REPEATS = 3
 PAGES = ("Home", "Data", "Explore", "Train", "Compare", "Recommend")
 TITLES = {"Home": "Recscope"}
-ENDLESS = {"epochs": 5000, "factors": 100}
+ENDLESS = {"epochs": 1000, "factors": 2000}
 
 
 def run() -> list[Row]:
