@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import Protocol
 
 from recsys_core.data.limits import DEFAULT_LIMITS, MIB, Limits
 from recsys_core.errors import DataError
@@ -45,6 +45,14 @@ _TABLES = frozenset(
     ]
 )
 _PROSE = ("readme", "license", "licence", "copying", "changelog")
+
+
+class Readable(Protocol):
+    """What bytes can be read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes, none at the end."""
+        ...
 
 
 class TemporaryFolder:
@@ -106,7 +114,9 @@ def unpack(path: Path, *, folder: Path | None = None, limits: Limits = DEFAULT_L
 
 
 def _folder_of(path: Path, folder: Path) -> Path:
-    """Return the folder for the members of an archive, named by what the archive is: asked again, nothing is unpacked twice."""
+    """Return the folder for the members of an archive, named by what the archive is: asked again, nothing is unpacked
+    twice.
+    """
     facts = path.stat()
     name = hashlib.sha256(f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode()).hexdigest()[:16]
     target = folder / name
@@ -130,7 +140,7 @@ def _gunzip(path: Path, name: str, folder: Path, limits: Limits, keeper: object)
     target = _place(folder, inner)
     try:
         with gzip.open(path) as packed:
-            _copy(packed, target, path.stat().st_size, limits.unpacked_bytes, limits, name)
+            _copy(packed, target, name, packed_size=path.stat().st_size, left=limits.unpacked_bytes, limits=limits)
     except (OSError, EOFError, zlib.error) as error:
         target.unlink(missing_ok=True)
         raise DataError(f"'{name}' is a broken gzip file: {error}.") from error
@@ -149,10 +159,11 @@ def _unzip(path: Path, folder: Path, limits: Limits, keeper: object) -> list[Mem
                 _refuse_strange(path.name, info)
                 if not _is_table(info.filename):
                     continue
+                name = f"{path.name}/{info.filename}"
                 target = _place(folder, PurePosixPath(info.filename).name)
                 with archive.open(info) as packed:
-                    left -= _copy(packed, target, info.compress_size, left, limits, f"{path.name}/{info.filename}")
-                found.append(_inner(target, f"{path.name}/{info.filename}", folder, limits, keeper))
+                    left -= _copy(packed, target, name, packed_size=info.compress_size, left=left, limits=limits)
+                found.append(_inner(target, name, folder, limits, keeper))
     except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
         raise DataError(f"'{path.name}' is a broken or protected zip archive: {error}.") from error
     if not found:
@@ -198,7 +209,7 @@ def _place(folder: Path, name: str) -> Path:
     return folder / f"{number:04d}_{harmless.lstrip('.')}"
 
 
-def _copy(packed: IO[bytes], target: Path, packed_size: int, left: int, limits: Limits, name: str) -> int:
+def _copy(packed: Readable, target: Path, name: str, *, packed_size: int, left: int, limits: Limits) -> int:
     """Unpack to `target` and return the size, stopping as soon as it goes beyond the limits."""
     size = 0
     with target.open("wb") as file:
@@ -208,7 +219,8 @@ def _copy(packed: IO[bytes], target: Path, packed_size: int, left: int, limits: 
                 raise DataError(f"'{name}' unpacks to more than {limits.unpacked_bytes:,} bytes; it was not taken.")
             if size > 10 * MIB and size > limits.unpack_ratio * max(packed_size, 1):
                 raise DataError(
-                    f"'{name}' grows more than {limits.unpack_ratio:.0f} times when unpacked, as a zip bomb does; it was not taken."
+                    f"'{name}' grows more than {limits.unpack_ratio:.0f} times when unpacked, "
+                    "as a zip bomb does; it was not taken."
                 )
             file.write(block)
     return size

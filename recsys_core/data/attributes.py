@@ -28,7 +28,8 @@ _LINE = "line"
 
 @dataclass
 class Members:
-    """Identifiers of users or of items while tables are read: those of the interactions first, then those that tables add.
+    """Identifiers of users or of items while tables are read: those of the interactions first, then those that tables
+    add.
 
     Args:
         ids: Identifiers by position.
@@ -58,7 +59,8 @@ class TableRead:
 
     Args:
         source: Its file.
-        frame: What was accepted; for users and items a column `position` beside the attributes, for links `source`, `target`.
+        frame: What was accepted; for users and items a column `position` beside the attributes, for links `source`,
+            `target`.
         rows: Number of rows that could be parted into cells.
         rejections: All rejected lines.
     """
@@ -70,7 +72,9 @@ class TableRead:
 
 
 def read_attributes(connection: duckdb.DuckDBPyConnection, source: Source, members: Members) -> TableRead:
-    """Return the table of users or of items in a file; the first row of an identifier counts, later ones are rejected."""
+    """Return the table of users or of items in a file; the first row of an identifier counts, later ones are
+    rejected.
+    """
     cells = _cells(connection, source)
     guess, rejections = source.guess, source.rejections
     role = ITEM_ID if guess.table == ITEMS else USER_ID
@@ -167,7 +171,9 @@ def _attributes(cells: pd.DataFrame, source: Source, role: str) -> pd.DataFrame:
 
 
 def _typed(text: pd.Series) -> pd.Series:
-    """Return numbers if every value that is given is one and none begins with a needless zero, else text; empty is missing."""
+    """Return numbers if every value that is given is one and none begins with a needless zero, else text; empty is
+    missing.
+    """
     given = text[text != ""]
     if len(given) and not given.str.match(r"^[+-]?0\d").any():
         numbers = _numbers(given)

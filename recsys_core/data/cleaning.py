@@ -1,6 +1,8 @@
-"""The rules that look at more than one row: repeated pairs, and the minimum of interactions of users and items (k-core).
+"""The rules that look at more than one row: repeated pairs, and the minimum of interactions of users and items
+(k-core).
 
-Rows are never held whole: pairs of positions are read in blocks, and repeated pairs are looked for in ranges of users that fit.
+Rows are never held whole: pairs of positions are read in blocks, and repeated pairs are looked for in ranges of users
+that fit.
 """
 
 from dataclasses import dataclass, field
@@ -54,13 +56,21 @@ class Cleaning:
 
 
 def decide(
-    connection: duckdb.DuckDBPyConnection, path: Path, rules: IngestRules, n_users: int, n_items: int, kept: Kept
+    connection: duckdb.DuckDBPyConnection, path: Path, rules: IngestRules, sizes: tuple[int, int], kept: Kept
 ) -> Cleaning:
     """Return what the rules do to the interactions in a Parquet file of positions.
+
+    Args:
+        connection: Where the Parquet file is read.
+        path: The Parquet file.
+        rules: The person's rules.
+        sizes: Number of users and of items.
+        kept: What is still in memory of the interactions.
 
     Raises:
         DataError: Repeated pairs are refused and there are some, or nothing is left.
     """
+    n_users, n_items = sizes
     cleaning = Cleaning(np.ones(n_users, dtype=bool), np.ones(n_items, dtype=bool))
     rows = pq.read_metadata(path).num_rows
     gone = np.zeros(rows, dtype=bool)
@@ -89,7 +99,7 @@ def repeated_pairs(connection: duckdb.DuckDBPyConnection, path: Path, n_users: i
 
 
 def rewrite(path: Path, target: Path, cleaning: Cleaning) -> None:
-    """Write the interactions that stay, in their order, with positions that count only the users and items that stay."""
+    """Write the interactions that stay, in their order; positions count only the users and items that stay."""
     gone = np.zeros(pq.read_metadata(path).num_rows, dtype=bool)
     for _, numbers in cleaning.removed:
         gone[numbers] = True
@@ -115,7 +125,7 @@ def _resolve(
     """Decide what becomes of the rows of repeated pairs."""
     if rules.duplicates == "refuse":
         raise DataError(
-            f"{len(pairs):,} pairs of user and item occur more than once, and the rule for duplicates is to refuse them. "
+            f"{len(pairs):,} pairs of user and item occur more than once, and the rule is to refuse them. "
             "Choose another rule, or clean the file."
         )
     names = pq.read_schema(path).names
@@ -180,7 +190,8 @@ def _core(path: Path, rules: IngestRules, gone: BoolArray, cleaning: Cleaning) -
             break
     if gone.all():
         raise DataError(
-            f"Nothing is left: no users with {rules.min_user} and items with {rules.min_item} interactions remain. Lower the minimum."
+            f"Nothing is left: no users with {rules.min_user} and items with {rules.min_item} interactions remain. "
+            "Lower the minimum."
         )
     cleaning.removed += [
         (reason, np.sort(rows)) for reason, parts in removed.items() if len(rows := np.concatenate(parts))

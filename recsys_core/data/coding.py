@@ -1,4 +1,6 @@
-"""Identifiers to positions while rows stream by: the first identifier that appears is 0, the next new one 1, and so on."""
+"""Identifiers to positions while rows stream by: the first identifier that appears is 0, the next new one 1, and so
+on.
+"""
 
 import numpy as np
 import pandas as pd
@@ -28,7 +30,8 @@ class TextCoder:
             np.int32,
             len(encoded.dictionary),
         )
-        return table[encoded.indices.to_numpy()]
+        positions: IntArray = table[encoded.indices.to_numpy()]
+        return positions
 
     def ids(self) -> list[str]:
         """Return all identifiers, by position."""
@@ -40,10 +43,11 @@ class NotWholeNumbers(Exception):
 
 
 class NumberCoder:
-    """The same for identifiers that are whole numbers written in the usual way, below `DENSE_LIMIT`: one array look-up each.
+    """The same for identifiers that are whole numbers written in the usual way, below `DENSE_LIMIT`: one array look-
+    up each.
 
-    The usual way has no needless zero, sign, space, point or exponent. All but the last make a number longer, so the length
-    of the text tells; files with letters in their rows are not read by this coder.
+    The usual way has no needless zero, sign, space, point or exponent. All but the last make a number longer, so the
+    length of the text tells; files with letters in their rows are not read by this coder.
     """
 
     def __init__(self) -> None:

@@ -25,6 +25,7 @@ _SAME_RATINGS = 50
 def doubts_about(
     connection: duckdb.DuckDBPyConnection,
     interactions: Path,
+    *,
     user_ids: list[str],
     item_ids: list[str],
     social: pd.DataFrame | None,
@@ -64,7 +65,7 @@ def kept_doubts(*, repeated: int, unreadable: int, clipped: int) -> list[DataWar
                 "repeated_pairs",
                 repeated,
                 f"{repeated:,} rows repeat a user and item that an earlier row has.",
-                "They are kept as separate interactions. If they are corrections of a rating, keep the last one of each instead.",
+                "They are kept as separate interactions. If they correct a rating, keep the last one of each instead.",
             )
         )
     if unreadable:
@@ -110,9 +111,12 @@ def _single(activity: pd.DataFrame) -> DataWarning | None:
 
 
 def _robots(activity: pd.DataFrame) -> DataWarning | None:
-    """Users with far more interactions than nearly all others (ten times the 95th percentile), or many ratings all the same."""
+    """Users with far more interactions than nearly all others (ten times the 95th percentile), or many ratings all
+    the same.
+    """
     usual = float(activity["n"].quantile(0.95)) if len(activity) else 0.0
-    busy = activity["n"] > max(_BUSY, 10 * usual)
+    bound = max(_BUSY, 10 * usual)
+    busy = activity["n"] > bound
     monotone = (activity["n"] >= _SAME_RATINGS) & (activity["low"] == activity["high"])
     count = int((busy | monotone).sum())
     if not count:
@@ -120,9 +124,9 @@ def _robots(activity: pd.DataFrame) -> DataWarning | None:
     return DataWarning(
         "robot_like_users",
         count,
-        f"{count:,} users behave like robots: {int(busy.sum()):,} have over {max(_BUSY, 10 * usual):,.0f} interactions, "
+        f"{count:,} users behave like robots: {int(busy.sum()):,} have over {bound:,.0f} interactions, "
         f"{int(monotone.sum()):,} gave at least {_SAME_RATINGS} ratings, all the same.",
-        "They weigh heavily in similarities and popularity. Look at them on Explore, and remove them if they are no people.",
+        "They weigh heavily in similarities and popularity. Look at them on Explore; remove them if they are no people.",
     )
 
 

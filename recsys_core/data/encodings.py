@@ -24,8 +24,8 @@ def byte_order_mark(start: bytes) -> bytes:
 def guess_encoding(sample: bytes) -> str:
     """Return the most likely encoding of a piece of text, one of `ENCODINGS`.
 
-    A byte order mark decides. Then valid UTF-8, then the zero bytes of UTF-16, then what the letters look like. A text that
-    is UTF-8 but for a few broken lines stays UTF-8: those lines are rejected one by one.
+    A byte order mark decides. Then valid UTF-8, then the zero bytes of UTF-16, then what the letters look like. A
+    text that is UTF-8 but for a few broken lines stays UTF-8: those lines are rejected one by one.
 
     Args:
         sample: Some of the file's bytes, from its start; a character cut off at the end does no harm.
@@ -92,7 +92,9 @@ def transcode(source: Path, encoding: str, target: Path, *, carriage_returns: bo
 
 
 def _utf16_without_mark(sample: bytes) -> str | None:
-    """Return the UTF-16 whose every other byte is mostly zero, as in text with separators and digits; None if neither."""
+    """Return the UTF-16 whose every other byte is mostly zero, as in text with separators and digits; None if
+    neither.
+    """
     even, odd = sample[0::2], sample[1::2]
     if not odd:
         return None

@@ -20,55 +20,55 @@ from recsys_core.columns import (
     USER,
     USER_ID,
     USERS,
+    WEIGHT,
 )
 from recsys_core.data.dataset import NO_TIMESTAMP
-from recsys_core.data.sql import connect, file_literal, quoted_name
+from recsys_core.data.sql import connect, file_literal, quoted_name, text_literal
 
 
 def escaped(column: str) -> str:
-    """Return the SQL of a text column whose cells that begin with = + - @ are preceded by a quote, unless they are numbers."""
-    return (
-        f"CASE WHEN left({column}, 1) IN ('=', '+', '-', '@', chr(9), chr(13)) AND try_cast({column} AS DOUBLE) IS NULL "
-        f"THEN '''' || {column} ELSE {column} END"
-    )
+    """Return the SQL of a text column whose cells that begin with = + - @ are preceded by a quote, unless they are
+    numbers.
+    """
+    dangerous = f"left({column}, 1) IN ('=', '+', '-', '@', chr(9), chr(13)) AND try_cast({column} AS DOUBLE) IS NULL"
+    return f"CASE WHEN {dangerous} THEN '''' || {column} ELSE {column} END"
 
 
 def write_archive(folder: Path, target: Path) -> None:
     """Write the tables of a data set's folder to a zip of CSV files."""
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="export-") as work, connect(Path(work)) as connection:
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            for table, query in _queries(folder).items():
-                path = Path(work) / f"{table}.csv"
-                connection.execute(f"COPY ({query}) TO {file_literal(path)} (FORMAT csv, HEADER true)")
-                archive.write(path, f"{table}.csv")
-                path.unlink()
+    with (
+        tempfile.TemporaryDirectory(dir=target.parent, prefix="export-") as work,
+        connect(Path(work)) as connection,
+        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        for table, query in _queries(folder).items():
+            path = Path(work) / f"{table}.csv"
+            connection.execute(f"COPY ({query}) TO {text_literal(str(path))} (FORMAT csv, HEADER true)")
+            archive.write(path, f"{table}.csv")
+            path.unlink()
 
 
 def _queries(folder: Path) -> dict[str, str]:
     """Return the query of each table that exists."""
-    users, items = (
-        f"(SELECT *, file_row_number AS position FROM read_parquet({file_literal(folder / f'{table}.parquet')}, file_row_number=true))"
-        for table in (USERS, ITEMS)
-    )
-    interactions = folder / f"{INTERACTIONS}.parquet"
+    files = {table: folder / f"{table}.parquet" for table in (INTERACTIONS, USERS, ITEMS, SOCIAL, "rejected")}
+    read = {table: f"read_parquet({file_literal(path)}, file_row_number=true)" for table, path in files.items()}
+    users, items = (f"(SELECT *, file_row_number AS position FROM {read[table]})" for table in (USERS, ITEMS))
     columns = [escaped(f"u.{USER_ID}") + f" AS {USER_ID}", escaped(f"i.{ITEM_ID}") + f" AS {ITEM_ID}"]
-    for name in pq.read_schema(interactions).names:
-        if name not in (USER, ITEM):
+    for name in pq.read_schema(files[INTERACTIONS]).names:
+        if name not in {USER, ITEM}:
             columns.append(f"nullif({name}, {NO_TIMESTAMP}) AS {name}" if name == TIMESTAMP else name)
     queries = {
-        INTERACTIONS: f"SELECT {', '.join(columns)} FROM read_parquet({file_literal(interactions)}, file_row_number=true) x "
-        f"JOIN {users} u ON u.position = x.{USER} JOIN {items} i ON i.position = x.{ITEM} ORDER BY x.file_row_number"
+        INTERACTIONS: f"SELECT {', '.join(columns)} FROM {read[INTERACTIONS]} x JOIN {users} u ON u.position = x.{USER} "
+        f"JOIN {items} i ON i.position = x.{ITEM} ORDER BY x.file_row_number"
     }
     for table in (USERS, ITEMS, "rejected"):
-        if (folder / f"{table}.parquet").exists():
-            queries[table] = (
-                f"SELECT {_all_escaped(folder / f'{table}.parquet')} FROM read_parquet({file_literal(folder / f'{table}.parquet')})"
-            )
-    if (folder / f"{SOCIAL}.parquet").exists():
-        ends = f"{escaped(f'a.{USER_ID}')} AS {SOURCE_ID}, {escaped(f'b.{USER_ID}')} AS {TARGET_ID}, weight"
+        if files[table].exists():
+            queries[table] = f"SELECT {_all_escaped(files[table])} FROM {read[table]} ORDER BY file_row_number"
+    if files[SOCIAL].exists():
+        ends = f"{escaped(f'a.{USER_ID}')} AS {SOURCE_ID}, {escaped(f'b.{USER_ID}')} AS {TARGET_ID}, {WEIGHT}"
         queries[SOCIAL] = (
-            f"SELECT {ends} FROM read_parquet({file_literal(folder / f'{SOCIAL}.parquet')}) s "
-            f"JOIN {users} a ON a.position = s.{SOURCE} JOIN {users} b ON b.position = s.{TARGET}"
+            f"SELECT {ends} FROM {read[SOCIAL]} s JOIN {users} a ON a.position = s.{SOURCE} "
+            f"JOIN {users} b ON b.position = s.{TARGET} ORDER BY s.file_row_number"
         )
     return queries
 

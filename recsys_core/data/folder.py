@@ -106,7 +106,7 @@ def open_folder(folder: Path) -> StoredDataset:
 
     def load(table: str, dropped: str = "") -> pd.DataFrame:
         try:
-            frame = pq.read_table(folder / f"{table}.parquet").to_pandas()
+            frame: pd.DataFrame = pq.read_table(folder / f"{table}.parquet").to_pandas()
         except (OSError, pa.ArrowInvalid) as error:
             raise StoreError(f"The table '{table}' of data set '{meta.name}' cannot be read: {error}.") from error
         return frame.drop(columns=dropped) if dropped else frame

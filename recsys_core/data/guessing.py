@@ -61,7 +61,9 @@ def guess_table(
     if kind == "excel":
         rows = list(excel_rows(path, limits))
         first_line, width = (rows[0][0], max(len(cells) for _, cells in rows)) if rows else (1, 0)
-        return _guess_cells(Start(path, name, "excel"), [cells for _, cells in rows], header, first_line, width)
+        return _guess_cells(
+            Start(path, name, "excel"), [cells for _, cells in rows], header, first_line=first_line, width=width
+        )
     sample = sample_text(path, limits, encoding)
     start = Start(path, name, "text", encoding=sample.encoding, old_mac=sample.old_mac)
     if sample.lines[0].lstrip().startswith("{"):
@@ -145,11 +147,18 @@ def _guess_text(
     rows = [cells for number, cells in enumerate(rows) if len(cells) == width or number == 0]
     quoted = not plain and (layout is None or layout.quoted)
     start = replace(start, separator=separator, quoted=quoted)
-    return _guess_cells(start, rows, header if layout is None else layout.header, skip + 1, width, layout)
+    header = header if layout is None else layout.header
+    return _guess_cells(start, rows, header, first_line=skip + 1, width=width, layout=layout)
 
 
 def _guess_cells(
-    start: Start, rows: list[list[str]], header: bool | None, first_line: int, width: int, layout: Layout | None = None
+    start: Start,
+    rows: list[list[str]],
+    header: bool | None,
+    *,
+    first_line: int,
+    width: int,
+    layout: Layout | None = None,
 ) -> TableGuess:
     """Guess the rest from cells of which the first row may be the header."""
     if not rows:

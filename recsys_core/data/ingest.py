@@ -109,7 +109,8 @@ def ingest(
 ) -> tuple[Dataset, IngestReport]:
     """Take files in and store the data set in the workspace.
 
-    Files that were taken in before under the same rules give the data set that is stored already, under the name given now.
+    Files that were taken in before under the same rules give the data set that is stored already, under the name
+    given now.
 
     Raises:
         DataError: The files cannot be taken in this way at all; nothing was stored.
@@ -126,7 +127,8 @@ def load_file(
 ) -> Dataset:
     """Return the interactions of one file (or archive) as a data set in memory, not stored.
 
-    Nothing is guessed away: every rating stays as it is, equal pairs are kept, and times that cannot be read are unknown.
+    Nothing is guessed away: every rating stays as it is, equal pairs are kept, and times that cannot be read are
+    unknown.
 
     Args:
         path: CSV, TSV, `::`, Parquet, JSON lines, Excel, or an archive of these.
@@ -235,7 +237,12 @@ class _Build:
         write_social(self.folder, social)
         meta = self._meta(name, sources, users, items, tables)
         doubts = doubts_about(
-            self.connection, self.folder / "interactions.parquet", users.ids, items.ids, social, self.tied
+            self.connection,
+            self.folder / "interactions.parquet",
+            user_ids=users.ids,
+            item_ids=items.ids,
+            social=social,
+            tied=self.tied,
         )
         doubts += kept_doubts(
             repeated=cleaning.repeated,
@@ -252,13 +259,13 @@ class _Build:
         final, raw = self.folder / "interactions.parquet", self.work / "interactions.parquet"
         plan = Plan.of([source.guess for source in sources], self.rules, numeric=self.numeric)
         kept = Kept(ROWS_AT_ONCE)
-        streamed, user_ids, item_ids = stream_interactions(self.connection, sources, plan, raw, self.ctx, kept)
+        streamed, user_ids, item_ids = stream_interactions(self.connection, sources, plan, raw, ctx=self.ctx, kept=kept)
         if not sum(part.accepted for part in streamed):
             raise DataError(_nothing_accepted(streamed))
         self.ctx.note("apply the rules", 1, 1)
         with ThreadPoolExecutor(1) as beside:
             tied = beside.submit(tied_interactions, raw, kept) if TIMESTAMP in plan.columns else None
-            cleaning = decide(self.connection, raw, self.rules, len(user_ids), len(item_ids), kept)
+            cleaning = decide(self.connection, raw, self.rules, (len(user_ids), len(item_ids)), kept)
         if cleaning.idle:
             self.tied = tied.result() if tied is not None else 0
             raw.rename(final)

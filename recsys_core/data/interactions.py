@@ -21,6 +21,7 @@ from recsys_core.data.tables import Kept, WriterBeside
 from recsys_core.data.timestamps import milliseconds_sql, raw_time_sql
 
 BATCH_ROWS = 1_000_000
+Coders = dict[str, NumberCoder | TextCoder]
 KIND_OF_COLUMN = {
     USER: pa.int32(),
     ITEM: pa.int32(),
@@ -116,6 +117,7 @@ def stream_interactions(
     sources: Sequence[Source],
     plan: Plan,
     target: Path,
+    *,
     ctx: RunContext,
     kept: Kept,
 ) -> tuple[list[Streamed], list[str], list[str]]:
@@ -136,27 +138,23 @@ def stream_interactions(
         NotWholeNumbers: The plan reads numbers, and some identifier is none; nothing that was written counts.
         reading.NotPlain: The fast reader lost a line.
     """
-    users, items = (NumberCoder(), NumberCoder()) if plan.numeric else (TextCoder(), TextCoder())
+    coder = NumberCoder if plan.numeric else TextCoder
+    coders: Coders = {USER_ID: coder(), ITEM_ID: coder()}
     done = []
     with WriterBeside(target, plan.schema) as writer:
         for source in sources:
             streamed = Streamed(source)
-            for table in _batches(connection, streamed, plan, users, items, ctx):
+            for table in _batches(connection, streamed, plan, coders, ctx):
                 writer.write(table)
                 kept.add(table)
             if plan.numeric and source.scan is not None and source.scan.result().lettered:
                 raise NotWholeNumbers
             done.append(streamed)
-    return done, users.ids(), items.ids()
+    return done, coders[USER_ID].ids(), coders[ITEM_ID].ids()
 
 
 def _batches(
-    connection: duckdb.DuckDBPyConnection,
-    streamed: Streamed,
-    plan: Plan,
-    users: NumberCoder | TextCoder,
-    items: NumberCoder | TextCoder,
-    ctx: RunContext,
+    connection: duckdb.DuckDBPyConnection, streamed: Streamed, plan: Plan, coders: Coders, ctx: RunContext
 ) -> Iterator[pa.Table]:
     """Yield accepted rows as tables of positions, and keep the books in `streamed`."""
     source = streamed.source
@@ -175,21 +173,15 @@ def _batches(
         streamed.accepted += len(batch)
         if "clipped" in batch.schema.names:
             streamed.clipped += batch.column("clipped").true_count
-        yield _positions(batch, streamed, plan, users, items)
+        yield _positions(batch, streamed, plan, coders)
     source.settle(connection, streamed.rows)
     _keep_books(streamed, refused, faults)
 
 
-def _positions(
-    batch: pa.RecordBatch,
-    streamed: Streamed,
-    plan: Plan,
-    users: NumberCoder | TextCoder,
-    items: NumberCoder | TextCoder,
-) -> pa.Table:
+def _positions(batch: pa.RecordBatch, streamed: Streamed, plan: Plan, coders: Coders) -> pa.Table:
     columns = {}
-    for name, coder, identifier in ((USER, users, USER_ID), (ITEM, items, ITEM_ID)):
-        columns[name] = pa.array(_codes(batch, identifier, coder))
+    for name, identifier in ((USER, USER_ID), (ITEM, ITEM_ID)):
+        columns[name] = pa.array(_codes(batch, identifier, coders[identifier]))
     for name in plan.columns[2:]:
         column = batch.column(name)
         columns[name] = column.dictionary_encode() if name == EVENT else column
@@ -220,7 +212,9 @@ def _keep_books(streamed: Streamed, refused: list[tuple[IntArray, IntArray]], fa
 
 
 def faults_of(guess: TableGuess, rules: IngestRules) -> list[Fault]:
-    """Return what makes a row of interactions unacceptable, most basic first, in terms of the columns that `select_sql` makes."""
+    """Return what makes a row of interactions unacceptable, most basic first, in terms of the columns that
+    `select_sql` makes.
+    """
     faults = [_empty(guess, role) for role in (USER_ID, ITEM_ID)]
     for role in (RATING, WEIGHT):
         if role in guess.roles:
@@ -229,7 +223,7 @@ def faults_of(guess: TableGuess, rules: IngestRules) -> list[Fault]:
                 Fault(f"{role}_number IS NULL OR NOT isfinite({role}_number)", guess.column_of(role), "not a number")
             )
     if RATING in guess.roles and rules.out_of_range == "reject" and (outside := _outside(rules)):
-        faults.append(Fault(outside[0], guess.column_of(RATING), outside[1]))
+        faults.append(Fault(outside.condition, guess.column_of(RATING), outside.reason))
     if TIMESTAMP in guess.roles and rules.bad_timestamps == "reject":
         faults.append(
             Fault("time_number IS NULL", guess.column_of(TIMESTAMP), f"not a time in the unit '{guess.timestamp_unit}'")
@@ -242,8 +236,8 @@ def faults_of(guess: TableGuess, rules: IngestRules) -> list[Fault]:
 def select_sql(source: Source, plan: Plan, faults: Sequence[Fault]) -> str:
     """Return the query that gives identifiers, values and the number of the fault (0: none) of each row of a file.
 
-    Each cell is converted once, in the inner query. The faults are looked for one by one only in rows that a quick condition
-    does not clear.
+    Each cell is converted once, in the inner query. The faults are looked for one by one only in rows that a quick
+    condition does not clear.
     """
     guess = source.guess
     cells = sorted({f"c{column}" for column in guess.roles.values()})
@@ -251,7 +245,8 @@ def select_sql(source: Source, plan: Plan, faults: Sequence[Fault]) -> str:
     cases = " ".join(f"WHEN {fault.condition} THEN {number}" for number, fault in enumerate(faults, start=1))
     outer = [f"(CASE WHEN {_clear(guess, plan)} THEN 0 ELSE (CASE {cases} ELSE 0 END) END)::UTINYINT AS fault"]
     outer += ["line"] if source.has_lines else []
-    outer += [f"coalesce({_outside(plan.rules)[0]}, false) AS clipped"] if _clips(guess, plan.rules) else []
+    if RATING in guess.roles and plan.rules.out_of_range == "clip" and (outside := _outside(plan.rules)):
+        outer.append(f"coalesce({outside.condition}, false) AS clipped")
     for role in (USER_ID, ITEM_ID):
         outer.append(f"coalesce({role}_number, -1) AS {role}" if plan.numeric else f"{_cell(guess, role)} AS {role}")
         outer += [f"coalesce(strlen({_cell(guess, role)}), 0)::INTEGER AS {role}_length"] if plan.numeric else []
@@ -284,7 +279,7 @@ def _clear(guess: TableGuess, plan: Plan) -> str:
     parts += [f"isfinite({role}_number)" for role in (RATING, WEIGHT) if role in guess.roles]
     rules = plan.rules
     if RATING in guess.roles and rules.out_of_range == "reject" and (outside := _outside(rules)):
-        parts.append(f"NOT ({outside[0]})")
+        parts.append(f"NOT ({outside.condition})")
     if TIMESTAMP in guess.roles:
         parts.append("time_number IS NOT NULL")
     parts += [f"ascii({_cell(guess, EVENT)}) > 32"] if EVENT in guess.roles else []
@@ -322,20 +317,16 @@ def _rating(guess: TableGuess, rules: IngestRules) -> str:
     return number
 
 
-def _clips(guess: TableGuess, rules: IngestRules) -> bool:
-    return RATING in guess.roles and rules.out_of_range == "clip" and bool(_outside(rules))
-
-
-def _outside(rules: IngestRules) -> tuple[str, str] | tuple[()]:
-    """Return the condition of a rating outside the scale, and the reason in words; None if the scale has no ends."""
+def _outside(rules: IngestRules) -> Fault | None:
+    """Return the fault of a rating outside the scale; None if the scale has no ends."""
     low, high = rules.rating_low, rules.rating_high
     bounds = [f"{RATING}_number < {low}::FLOAT"] if low is not None else []
     bounds += [f"{RATING}_number > {high}::FLOAT"] if high is not None else []
     if not bounds:
-        return ()
+        return None
     words = "below" if high is None else "above" if low is None else "outside the scale"
     ends = " to ".join(f"{end:g}" for end in (low, high) if end is not None)
-    return " OR ".join(bounds), f"{words} {ends}"
+    return Fault(" OR ".join(bounds), "", f"{words} {ends}")
 
 
 def _empty(guess: TableGuess, role: str) -> Fault:

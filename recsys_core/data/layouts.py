@@ -121,7 +121,8 @@ WHOLE_SETS: Mapping[str, tuple[Mapping[str, Layout], str, str]] = {
     "Last.fm 2K": (LASTFM_2K, "user_artists.dat", "artists.dat"),
     "FilmTrust": (FILMTRUST, "ratings.txt", "trust.txt"),
 }
-"""For each published set: the files that are read (all others are left aside), and the two by which it is recognised."""
+"""For each published set: the files that are read (all others are left aside), and the two by which it is recognised.
+"""
 
 _ALONE = ML_100K | {
     "users.dat": ML_1M["users.dat"],

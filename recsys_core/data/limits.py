@@ -1,4 +1,6 @@
-"""How much is taken in before a sentence says no: every bound in one place, so that an operator or a test can change it."""
+"""How much is taken in before a sentence says no: every bound in one place, so that an operator or a test can change
+it.
+"""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,9 @@
 """Files as DuckDB relations of text cells, every row accounted for.
 
-There are two ways to read a text file. The fast one is DuckDB's CSV reader with its table of rejected lines. It is trusted only
-if a scan of the bytes has found nothing odd and the rows it gave plus the lines it rejected are the lines in the file. Else the
-careful one (`records`) writes the cells to a temporary Parquet file. Both give the same columns `c0`, `c1`, ...
+There are two ways to read a text file. The fast one is DuckDB's CSV reader with its table of rejected lines. It is
+trusted only if a scan of the bytes has found nothing odd and the rows it gave plus the lines it rejected are the
+lines in the file. Else the careful one (`records`) writes the cells to a temporary Parquet file. Both give the same
+columns `c0`, `c1`, ...
 """
 
 from collections.abc import Iterator
@@ -52,7 +53,8 @@ class Source:
         has_lines: Whether the relation gives the number of each row's line.
         text_path: The text file (UTF-8) whose lines are shown for rejected rows; None for Parquet and Excel.
         scan: What the bytes say, perhaps still being found out; None if the file is read carefully.
-        rejections: Rows that could not be parted into cells; complete at once for the careful reader, after `settle` for the fast.
+        rejections: Rows that could not be parted into cells; complete at once for the careful reader, after `settle`
+            for the fast.
         structural: Lines that the fast reader rejected, increasing.
         unparted: Number of records that could not be parted into cells.
     """
@@ -90,9 +92,8 @@ class Source:
         """
         if self.scan is None:
             return
-        found = connection.execute(
-            "SELECT line, any_value(error_type::VARCHAR), any_value(csv_line) FROM reject_errors GROUP BY line ORDER BY line"
-        ).fetchall()
+        columns = "line, any_value(error_type::VARCHAR), any_value(csv_line)"
+        found = connection.execute(f"SELECT {columns} FROM reject_errors GROUP BY line ORDER BY line").fetchall()
         connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
         scan = self.scan.result()
         unknown = any(kind not in _DUCKDB_REASONS for _, kind, _ in found)
@@ -113,7 +114,8 @@ class Source:
         cells = ", ".join(f"coalesce(c{column}, '')" for column in range(len(self.guess.column_names)))
         wanted = pd.DataFrame({"line": lines})
         connection.register("wanted_lines", wanted)
-        query = f"SELECT left(concat_ws(', ', {cells}), {TEXT_KEPT}) FROM {self.relation} JOIN wanted_lines USING (line) ORDER BY line"
+        shown = f"left(concat_ws(', ', {cells}), {TEXT_KEPT})"
+        query = f"SELECT {shown} FROM {self.relation} JOIN wanted_lines USING (line) ORDER BY line"
         for (text,) in connection.execute(query).fetchall():
             yield text
         connection.unregister("wanted_lines")

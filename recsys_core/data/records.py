@@ -1,7 +1,7 @@
 """Reading a text file record by record: slower than DuckDB, and sure about every line of the oddest file.
 
-A record is a physical line, or several where a quoted cell holds line breaks and the whole then has exactly the number of cells
-that the table has columns. Lines that are blank or hold white space only are no records.
+A record is a physical line, or several where a quoted cell holds line breaks and the whole then has exactly the
+number of cells that the table has columns. Lines that are blank or hold white space only are no records.
 Where text follows a closing quote, the quotes are taken for part of the text if that gives the right number of cells.
 """
 
@@ -53,7 +53,7 @@ def read_records(path: Path, shape: Shape, limits: Limits) -> Iterator[Record]:
     with path.open("rb") as file:
         lines = _Lines(file, limits.line_bytes, replaced=shape.replaced)
         while (numbered := lines.next()) is not None:
-            record = _record(lines, *numbered, shape, limits)
+            record = _record(lines, numbered, shape, limits)
             if skipped < shape.skip:
                 skipped += 1
             else:
@@ -157,7 +157,8 @@ class _Lines:
         return text, fault
 
 
-def _record(lines: _Lines, number: int, text: str, fault: str, shape: Shape, limits: Limits) -> Record:
+def _record(lines: _Lines, numbered: tuple[int, str, str], shape: Shape, limits: Limits) -> Record:
+    number, text, fault = numbered
     if fault:
         return Record(number, None, fault, text[:TEXT_KEPT])
     cells = split_cells(text, shape.separator, quoted=shape.quoted)
@@ -176,7 +177,9 @@ def _record(lines: _Lines, number: int, text: str, fault: str, shape: Shape, lim
 
 
 def _over_several_lines(lines: _Lines, text: str, shape: Shape, limits: Limits) -> tuple[list[str], str] | None:
-    """Return the cells and text of a record that goes on over the next lines; None, and the lines untouched, if none fits."""
+    """Return the cells and text of a record that goes on over the next lines; None, and the lines untouched, if none
+    fits.
+    """
     taken: list[tuple[int, str, str]] = []
     size = len(text)
     while len(taken) < MOST_LINES_OF_A_RECORD and size <= limits.line_bytes:

@@ -1,4 +1,6 @@
-"""The rejected rows of a file while it is read: numbers and reasons in arrays, so that millions of them fit in memory."""
+"""The rejected rows of a file while it is read: numbers and reasons in arrays, so that millions of them fit in
+memory.
+"""
 
 import numpy as np
 

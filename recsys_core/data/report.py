@@ -45,8 +45,9 @@ class DataWarning:
 class IngestReport:
     """The account of an ingest. Always: rows_accepted + rows_rejected == rows_read.
 
-    A row is a data record: a line of a text file that is not blank and not the header (a quoted cell may stretch one record
-    over several lines; it counts once), a row of a Parquet or Excel file. Rows removed or merged by a rule count as rejected.
+    A row is a data record: a line of a text file that is not blank and not the header (a quoted cell may stretch one
+    record over several lines; it counts once), a row of a Parquet or Excel file. Rows removed or merged by a rule
+    count as rejected.
 
     Args:
         rows_read: Rows of all files.

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from math import isfinite
 from statistics import median
 
@@ -290,20 +291,17 @@ def guess_table_kind(file: str, names: Sequence[str]) -> str:
     """Return which of the four tables a file is, by the names of its columns and its own."""
     roles = {role_of_name(name) for name in names}
     stem = plain_name(file.rsplit("/", 1)[-1].rsplit(".", 1)[0])
-    if {SOURCE_ID, TARGET_ID} <= roles or {USER_ID, TARGET_ID} <= roles:
-        return SOCIAL
-    if {USER_ID, ITEM_ID} <= roles:
+    tagged = "tag" in map(plain_name, names)
+    if {USER_ID, ITEM_ID} <= roles and not (tagged and RATING not in roles):
         return INTERACTIONS
-    if re.search(r"trust|friend|social|follow|contacts|network", stem):
+    links = {SOURCE_ID, TARGET_ID} <= roles or {USER_ID, TARGET_ID} <= roles
+    if links or re.search(r"trust|friend|social|follow|contacts|network", stem):
         return SOCIAL
-    if "tag" in map(plain_name, names):
-        return IGNORED
     if USER_ID in roles or re.fullmatch(r"users?|customers?|members?|people|profiles?|uuser", stem):
-        return USERS
+        return IGNORED if tagged else USERS
     by_name = re.search("|".join(rf"(^|[^a-z]){thing}s?$" for thing in _THINGS), stem)
-    if (ITEM_ID in roles or TITLE in roles or by_name) and RATING not in roles:
-        return ITEMS
-    return INTERACTIONS
+    things = (ITEM_ID in roles or TITLE in roles or by_name) and RATING not in roles
+    return INTERACTIONS if not things else IGNORED if tagged else ITEMS
 
 
 def guess_roles(table: str, names: Sequence[str], columns: Sequence[Sequence[str]], *, named: bool) -> dict[str, int]:
@@ -369,8 +367,8 @@ def as_number(value: str) -> float | None:
 def guess_scale(ratings: Sequence[float]) -> RatingScale | None:
     """Return the scale that people most likely rated on.
 
-    The smallest and largest rating found; but a usual scale (1 to 5, ...) if fewer than one rating in a hundred lies outside it
-    and not just one step away; and, where there are few ratings, the smallest usual scale around them.
+    The smallest and largest rating found; but a usual scale (1 to 5, ...) if fewer than one rating in a hundred lies
+    outside it and not just one step away; and, where there are few ratings, the smallest usual scale around them.
     """
     if not ratings:
         return None
@@ -391,8 +389,4 @@ def guess_scale(ratings: Sequence[float]) -> RatingScale | None:
 def _has_gaps(ordered: Sequence[float], low: float, high: float) -> bool:
     """Return whether ratings beyond `low` and `high` are more than one step away from them or from each other."""
     beyond = sorted({*(value for value in ordered if not low <= value <= high), low, high})
-    return any(
-        after - before > 1
-        for before, after in zip(beyond[:-1], beyond[1:], strict=True)
-        if (before, after) != (low, high)
-    )
+    return any(after - before > 1 for before, after in pairwise(beyond) if (before, after) != (low, high))

@@ -15,10 +15,12 @@ class IngestRules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     duplicates: Duplicates = "last"
-    """The same user, item and kind of event more than once: keep the latest, merge into the mean rating or into the sum of
-    weights, refuse the data, or keep all."""
+    """The same user, item and kind of event more than once: keep the latest, merge into the mean rating or into the
+    sum of weights, refuse the data, or keep all."""
     min_user: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    """Users with fewer interactions are removed (repeated with `min_item` until nothing changes); 0 and 1 remove nobody."""
+    """Users with fewer interactions are removed (repeated with `min_item` until nothing changes); 0 and 1 remove
+    nobody.
+    """
     min_item: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Items with fewer interactions are removed."""
     out_of_range: Literal["reject", "clip", "keep"] = "reject"

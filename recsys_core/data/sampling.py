@@ -1,4 +1,6 @@
-"""A look at the start and the middle of a file: enough to guess how it is to be read, never more than a few megabytes."""
+"""A look at the start and the middle of a file: enough to guess how it is to be read, never more than a few
+megabytes.
+"""
 
 import json
 from collections import Counter
@@ -29,7 +31,8 @@ class TextSample:
 
     Args:
         encoding: What it is written in.
-        lines: The first lines, then some from further on; blank ones left out. Line breaks within quotes are not seen here.
+        lines: The first lines, then some from further on; blank ones left out. Line breaks within quotes are not seen
+            here.
         first_line: Number of the first line that is not blank.
         old_mac: Whether lines end in carriage returns alone.
     """
@@ -170,7 +173,9 @@ def _bytes_of(path: Path) -> tuple[bytes, list[bytes]]:
 
 
 def _to_judge(path: Path, head: bytes) -> bytes:
-    """Return what the encoding is judged by: the whole of a file of ordinary size, for an accent may stand near its end."""
+    """Return what the encoding is judged by: the whole of a file of ordinary size, for an accent may stand near its
+    end.
+    """
     if path.stat().st_size <= len(head) or head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return head
     beyond = bytearray()

@@ -18,7 +18,8 @@ class TextScan:
     Args:
         digest: SHA-256 of the file, in hexadecimal.
         lines: Number of physical lines without blank ones at the end; the last one counts even if nothing ends it.
-        plain: True if the file is UTF-8 throughout, without a zero byte and without a carriage return that ends no line.
+        plain: True if the file is UTF-8 throughout, without a zero byte and without a carriage return that ends no
+            line.
         quoted: Whether a double quote occurs.
         lettered: Whether a letter that can stand in a number (e, x) occurs after the first line.
         doubled_spaces: Whether two spaces follow each other, or one stands at an end of a line.

@@ -48,17 +48,20 @@ def quoted_name(name: str) -> str:
 
 def parquet_names(path: Path) -> tuple[str, ...]:
     """Return the names of the columns of a Parquet file."""
-    return tuple(
-        name for name, *_ in duckdb.sql(f"DESCRIBE SELECT * FROM read_parquet({file_literal(path)})").fetchall()
-    )
+    return tuple(name for name, _ in _columns(path))
 
 
 def parquet_relation(path: Path) -> str:
     """Return the SQL of a Parquet file as `line`, `c0`, `c1`, ...: row number and text cells."""
     file = file_literal(path)
-    kinds = duckdb.sql(f"DESCRIBE SELECT * FROM read_parquet({file})").fetchall()
-    cells = [_parquet_cell(name, kind, column) for column, (name, kind, *_) in enumerate(kinds)]
+    cells = [_parquet_cell(name, kind, column) for column, (name, kind) in enumerate(_columns(path))]
     return f"(SELECT file_row_number + 1 AS line, {', '.join(cells)} FROM read_parquet({file}, file_row_number=true))"
+
+
+def _columns(path: Path) -> list[tuple[str, str]]:
+    with connect() as connection:
+        found = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({file_literal(path)})").fetchall()
+    return [(name, kind) for name, kind, *_ in found]
 
 
 def _parquet_cell(name: str, kind: str, column: int) -> str:
@@ -71,6 +74,8 @@ def _parquet_cell(name: str, kind: str, column: int) -> str:
 
 
 def file_literal(path: Path) -> str:
-    """Return a path as an SQL literal for DuckDB's readers, which take `*`, `?` and `[` for patterns: those stand in brackets."""
+    """Return a path as an SQL literal for DuckDB's readers, which take `*`, `?` and `[` for patterns: those stand in
+    brackets.
+    """
     escaped = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
     return text_literal(escaped)

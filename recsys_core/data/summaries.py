@@ -1,4 +1,6 @@
-"""What pages show of a data set: small tables computed by SQL over its Parquet files. Interactions are never loaded whole."""
+"""What pages show of a data set: small tables computed by SQL over its Parquet files. Interactions are never loaded
+whole.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -135,7 +137,9 @@ def head_size(descending: np.ndarray) -> int:
 
 
 def gini(counts: np.ndarray) -> float:
-    """Return the Gini coefficient of counts (N,): 0 if all are equal, towards 1 if one has everything; NaN without any."""
+    """Return the Gini coefficient of counts (N,): 0 if all are equal, towards 1 if one has everything; NaN without
+    any.
+    """
     if not len(counts) or counts.sum() == 0:
         return float("nan")
     ordered = np.sort(counts).astype(np.float64)
@@ -144,7 +148,9 @@ def gini(counts: np.ndarray) -> float:
 
 
 def popularity_curve(data: Stored, points: int = 200) -> pd.DataFrame:
-    """Return the Lorenz curve: `items` and `interactions`, running shares (0..1) from (0, 0) to (1, 1), the most popular first."""
+    """Return the Lorenz curve: `items` and `interactions`, running shares (0..1) from (0, 0) to (1, 1), the most
+    popular first.
+    """
     with _tables(data) as (connection, _):
         counts = np.sort(_counts(connection, ITEM)["n"].to_numpy())[::-1]
     if not len(counts):
@@ -166,7 +172,9 @@ def activity(data: Stored) -> pd.DataFrame:
 
 
 def rating_histogram(data: Stored, bars: int = 40) -> pd.DataFrame:
-    """Return how often each rating was given: `rating` and `interactions`; in `bars` steps where there are more values."""
+    """Return how often each rating was given: `rating` and `interactions`; in `bars` steps where there are more
+    values.
+    """
     with _tables(data) as (connection, dataset):
         if not dataset.has_ratings:
             return pd.DataFrame({"rating": [], "interactions": []})
@@ -210,8 +218,8 @@ def co_occurrence(data: Stored, top: int = 20) -> pd.DataFrame:
     """Return which of the most popular items the same people know.
 
     Returns:
-        `first`, `second` (places in `top_items`), `together` (people who know both) and `lift` (how many times as many as
-        chance would give, among users who interacted); each pair in both orders, none with itself.
+        `first`, `second` (places in `top_items`), `together` (people who know both) and `lift` (how many times as
+        many as chance would give, among users who interacted); each pair in both orders, none with itself.
     """
     with _tables(data) as (connection, _):
         people = max(1, int(_one(connection, f"SELECT count(DISTINCT {USER}) FROM {INTERACTIONS}")))
@@ -230,8 +238,8 @@ def co_occurrence(data: Stored, top: int = 20) -> pd.DataFrame:
 def density_sample(data: Stored, users: int = 150, items: int = 150, seed: int = 42) -> pd.DataFrame:
     """Return a piece of the matrix: `row` and `column` where something is known.
 
-    Rows are users drawn at random (by `seed`) among those who interacted, columns items at even steps through popularity.
-    `attrs["users"]` and `attrs["items"]` say how many of each there are.
+    Rows are users drawn at random (by `seed`) among those who interacted, columns items at even steps through
+    popularity. `attrs["users"]` and `attrs["items"]` say how many of each there are.
     """
     with _tables(data) as (connection, _):
         people = np.sort(_counts(connection, USER)[USER].to_numpy())
@@ -248,11 +256,12 @@ def density_sample(data: Stored, users: int = 150, items: int = 150, seed: int =
 
 
 def user_habits(data: Stored, most: int = 5000, seed: int = 42) -> pd.DataFrame:
-    """Return users by how much they did and how they rate: `user`, `user_id`, `interactions`, `value`, `value_name`, `unlike`.
+    """Return users by how much they did and how they rate: `user`, `user_id`, `interactions`, `value`, `value_name`,
+    `unlike`.
 
-    `value` is a user's mean rating or, without ratings, the mean popularity (interactions) of their items. Unlike the rest is
-    who lies over 3.5 robust standard deviations (1.4826 times the median deviation from the median) off in either, activity
-    taken as a logarithm. All of those are returned, and of the others at most `most`, drawn by `seed`.
+    `value` is a user's mean rating or, without ratings, the mean popularity (interactions) of their items. Unlike the
+    rest is who lies over 3.5 robust standard deviations (1.4826 times the median deviation from the median) off in
+    either, activity taken as a logarithm. All of those are returned, and of the others at most `most`, drawn by `seed`.
     """
     with _tables(data) as (connection, dataset):
         if dataset.has_ratings:
@@ -287,7 +296,9 @@ def item_search(data: Stored, text: str = "", limit: int = 50) -> pd.DataFrame:
 
 
 def user_search(data: Stored, text: str = "", limit: int = 50) -> pd.DataFrame:
-    """Return users whose identifier contains `text` (in any case), the busiest first: `user`, `user_id`, `interactions`."""
+    """Return users whose identifier contains `text` (in any case), the busiest first: `user`, `user_id`,
+    `interactions`.
+    """
     counted = (
         f"SELECT position AS user, {USER_ID} AS user_id, coalesce(n, 0) AS interactions FROM {USERS} "
         f"LEFT JOIN (SELECT {USER}, count(*) AS n FROM {INTERACTIONS} GROUP BY {USER}) counts ON counts.{USER} = position"
@@ -298,7 +309,9 @@ def user_search(data: Stored, text: str = "", limit: int = 50) -> pd.DataFrame:
 
 
 def user_history(data: Stored, user: int, limit: int = 1000) -> pd.DataFrame:
-    """Return what a user (position) did, latest first: `item`, `item_id`, `title`, and `rating`, `timestamp`, `event`, `weight` where known."""
+    """Return what a user (position) did, latest first: `item`, `item_id`, `title`, and `rating`, `timestamp`,
+    `event`, `weight` where known.
+    """
     with _tables(data) as (connection, dataset):
         extra = [name for name in (RATING, TIMESTAMP, EVENT, WEIGHT) if name in dataset.columns]
         order = f"{TIMESTAMP} DESC, place DESC" if dataset.has_timestamps else "place DESC"

@@ -153,7 +153,9 @@ class TableGuess:
 
 
 def with_values(guess: TableGuess) -> TableGuess:
-    """Return the guess with scale, unit, decimal comma and kind of identifiers guessed from the columns that have those roles."""
+    """Return the guess with scale, unit, decimal comma and kind of identifiers guessed from the columns that have
+    those roles.
+    """
     values = {role: guess.sample[column] for role, column in guess.roles.items() if column < len(guess.sample)}
     unit = guess_unit(list(values[TIMESTAMP][:2000])) if TIMESTAMP in values else None
     roles = {role: column for role, column in guess.roles.items() if role != TIMESTAMP or unit is not None}

@@ -126,7 +126,9 @@ _FEW = 100_000
 
 
 def _increasing(rows: IntArray, columns: IntArray) -> bool:
-    """Return whether pairs come in strictly increasing order, so that none can occur twice; the first ones tell in most files."""
+    """Return whether pairs come in strictly increasing order, so that none can occur twice; the first ones tell in
+    most files.
+    """
     if len(rows) > _FEW and not _increasing(rows[:_FEW], columns[:_FEW]):
         return False
     width = int(columns.max()) + 1

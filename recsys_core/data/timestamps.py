@@ -1,4 +1,6 @@
-"""When something happened: the units in which files say it, how they are guessed, and how they become Unix milliseconds."""
+"""When something happened: the units in which files say it, how they are guessed, and how they become Unix
+milliseconds.
+"""
 
 import re
 from datetime import datetime
@@ -30,8 +32,9 @@ _ISO = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?
 def guess_unit(values: list[str]) -> str | None:
     """Return the unit that reads at least half of the values, or None.
 
-    Numbers: those that as seconds lie between 1971 and 2100 are seconds, and so on. Dates whose first number is never over 12
-    are read with the day first if the second number is over 12 nowhere either: the person sees the guess and can change it.
+    Numbers: those that as seconds lie between 1971 and 2100 are seconds, and so on. Dates whose first number is never
+    over 12 are read with the day first if the second number is over 12 nowhere either: the person sees the guess and
+    can change it.
     """
     given = [value.strip() for value in values if value.strip()]
     if not given:

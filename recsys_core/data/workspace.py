@@ -1,6 +1,7 @@
 """The workspace: data sets on disk, each complete or not there at all.
 
-Folders: `datasets/<fingerprint>` (finished ones), `staging` (being written), `set_aside` (found half-written), `uploads`.
+Folders: `datasets/<fingerprint>` (finished ones), `staging` (being written), `set_aside` (found half-written),
+`uploads`.
 """
 
 import errno
@@ -56,7 +57,8 @@ class Workspace:
     """Data sets in a folder. Several processes may use one workspace.
 
     Args:
-        root: The folder; made if it is not there. Half-written folders of processes that are gone are set apart at once.
+        root: The folder; made if it is not there. Half-written folders of processes that are gone are set apart at
+            once.
 
     Raises:
         StoreError: The folder cannot be made or written.
@@ -85,9 +87,8 @@ class Workspace:
             (card for card in cards if card.name == key), None
         )
         if found is None:
-            raise StoreError(
-                f"There is no data set '{key}' in the workspace. There are: {', '.join(card.name for card in cards) or 'none'}."
-            )
+            names = ", ".join(card.name for card in cards)
+            raise StoreError(f"There is no data set '{key}' in the workspace. There are: {names or 'none'}.")
         return self.root / "datasets" / found.fingerprint
 
     def card(self, key: str) -> DatasetCard:
@@ -117,7 +118,8 @@ class Workspace:
             table = (
                 file.read() if limit is None else pa.Table.from_batches(_first(file, limit), schema=file.schema_arrow)
             )
-        return table.to_pandas()
+        frame: pd.DataFrame = table.to_pandas()
+        return frame
 
     def rename(self, key: str, name: str) -> None:
         """Give a data set another name.
@@ -275,7 +277,8 @@ class Workspace:
                 folder.rename(target)
             except FileNotFoundError:
                 continue
-            note = f"'{folder.name}' was half-written when its process ended; found {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. It can be deleted."
+            found = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+            note = f"'{folder.name}' was half-written when its process ended; found {found}. It can be deleted."
             (target / _NOTE).write_text(note + "\n", encoding="utf-8")
             notes.append(note)
         return notes
@@ -321,7 +324,7 @@ def _card(meta: Meta) -> DatasetCard:
 
 
 def _owner_lives(folder: Path) -> bool:
-    """Return whether the process that writes a folder is still there; a folder younger than a minute may not say yet."""
+    """Return whether the process that writes a folder is there; one younger than a minute may not say yet."""
     try:
         owner = json.loads((folder / _OWNER).read_text(encoding="utf-8"))
         return abs(psutil.Process(int(owner["pid"])).create_time() - float(owner["started"])) < 1.0
