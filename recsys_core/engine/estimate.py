@@ -6,6 +6,7 @@ from pathlib import Path
 
 from recsys_core.engine.settings import EngineSettings, in_words
 from recsys_core.engine.speeds import Speeds
+from recsys_core.experiments.saving import judging_units
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.models.registry import MODELS, make_model, model_class
 
@@ -84,7 +85,8 @@ def _of_model(
     folds = spec.split.folds if spec.split.kind == "k_fold" else 1
     needed = _bytes(model, size)
     work = _work(model, size) * folds
-    found = ModelEstimate(model.id, model.key, speeds.seconds(model.key, work, settings.threads), needed)
+    units = judging_units(size.users, size.items, size.interactions) * folds
+    found = ModelEstimate(model.id, model.key, speeds.seconds(model.key, work, units, settings.threads), needed)
     if not settings.memory_is_known or needed <= settings.job_memory:
         return found
     title = model_class(model.key).info.title

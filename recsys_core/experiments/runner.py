@@ -20,7 +20,7 @@ from recsys_core.experiments.people import write_people
 from recsys_core.experiments.pooling import pooled
 from recsys_core.experiments.resources import PeakMemory, limited_threads
 from recsys_core.experiments.run import SPLIT, Run
-from recsys_core.experiments.saving import JobResult, JobTables, save_job
+from recsys_core.experiments.saving import JobResult, JobTables, judging_units, save_job
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.training_part import for_training, trained
@@ -157,7 +157,8 @@ def _lists(fold: _Fold) -> pd.DataFrame:
 
 def _result(chosen: ModelSpec, folds: list[_Fold], per_user: pd.DataFrame, peak: int, threads: int) -> JobResult:
     model, train = trained(folds[0].model), folds[0].split.train
-    work = model.work_estimate(model.config, train.n_users, train.n_items, train.n_interactions)
+    size = (train.n_users, train.n_items, train.n_interactions)
+    work = model.work_estimate(model.config, *size)
     return JobResult(
         key=chosen.key,
         config=chosen.config,
@@ -166,6 +167,7 @@ def _result(chosen: ModelSpec, folds: list[_Fold], per_user: pd.DataFrame, peak:
         peak_memory_bytes=peak,
         model_bytes=sum(array.nbytes for array in model.state().values()),
         work=len(folds) * work,
+        judging_units=len(folds) * judging_units(*size),
         folds=len(folds),
         users=len(per_user),
         metrics=pooled(per_user),

@@ -47,6 +47,7 @@ class JobResult:
         peak_memory_bytes: Memory at the peak of the job above what its process held before.
         model_bytes: Size of what training learned.
         work: Floating point operations of training as the model estimates them.
+        judging_units: Size of all that is done beside training, see `judging_units`.
         folds: Number of folds.
         users: Users with test cases, counted once a fold.
         metrics: Mean over users of each metric, None where it is undefined for all of them.
@@ -62,6 +63,7 @@ class JobResult:
     peak_memory_bytes: int
     model_bytes: int
     work: float
+    judging_units: float
     folds: int
     users: int
     metrics: dict[str, float | None]
@@ -125,6 +127,11 @@ def save_job(folder: Path, result: JobResult, tables: JobTables, model: Recommen
             sync(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def judging_units(users: int, items: int, interactions: int) -> float:
+    """Return the size of what is done beside training: a unit a score, fifty an interaction that is read and parted."""
+    return float(users) * items + 50.0 * interactions
 
 
 def load_result(folder: Path) -> JobResult:

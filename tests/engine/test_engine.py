@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -15,8 +16,9 @@ import pytest
 from recsys_core.data import Dataset
 from recsys_core.data.workspace import Workspace
 from recsys_core.engine import Engine
+from recsys_core.engine.speeds import LONG_ENOUGH, Speeds
+from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.models.registry import MODELS
 from tests.engine.odd_models import ODD_MODELS
@@ -323,17 +325,23 @@ def test_submitting_needs_no_dask(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=False).returncode == 0
 
 
-def test_estimates_follow_what_was_measured(own: tuple[Engine, Dataset], monkeypatch: pytest.MonkeyPatch) -> None:
-    from recsys_core.engine.speeds import Speeds
-    from recsys_core.experiments.execution import execute
-
+def test_estimates_follow_what_was_measured_but_not_what_was_too_short(own: tuple[Engine, Dataset]) -> None:
     engine, data = own
-    spec: ExperimentSpec = spec_of("ease", data=data.fingerprint)
-    store = ResultStore(engine.root)
+    spec = spec_of("ease", ("slow", {"steps": 6}), data=data.fingerprint)
+    store, workspace, speeds = ResultStore(engine.root), Workspace(engine.root), Speeds(engine.root)
+    first = {one.key: one.seconds for one in engine.estimate(spec).models}
     stored = store.create(spec, "little")
-    status = execute(store, stored.id, stored.model_ids[0], Workspace(engine.root), 1)
-    Speeds(engine.root).learn(stored.job(stored.model_ids[0]), status)
-    estimate = engine.estimate(spec)
-    assert estimate.refused is None
-    assert estimate.models[0].seconds == pytest.approx(status.seconds(), rel=0.5)
-    assert estimate.bytes > 0
+    for model_id in stored.model_ids:
+        status = execute(store, stored.id, model_id, workspace, 1)
+        speeds.learn(stored.job(model_id), replace(status, ended=status.ended + 5))  # judging took 5 seconds more
+    again = engine.estimate(spec)
+    assert again.refused is None
+    assert again.bytes > 0
+    learned = {one.key: one.seconds for one in again.models}
+    for model_id in stored.model_ids:
+        result, status = stored.result(model_id), stored.status(model_id)
+        if result.key == "slow":
+            assert learned[result.key] == pytest.approx(status.seconds() + 5, rel=0.05)
+        else:
+            assert result.fit_seconds > LONG_ENOUGH or "fit" not in speeds.read()[result.key]
+            assert first[result.key] < learned[result.key]
