@@ -85,7 +85,7 @@ def run_job(
             lists=pd.concat([_lists(fold) for fold in folds], ignore_index=True),
             history=_history(folds),
         )
-    result = _result(chosen, folds, tables.per_user, memory.bytes, ctx.threads)
+    result = _result(chosen, dataset, folds, tables.per_user, memory.bytes, ctx.threads)
     for _ in ctx.track(range(1), stage="save"):
         save_job(run.job(model_id).path, result, tables, trained(folds[0].model))
     return result
@@ -155,9 +155,11 @@ def _lists(fold: _Fold) -> pd.DataFrame:
     )
 
 
-def _result(chosen: ModelSpec, folds: list[_Fold], per_user: pd.DataFrame, peak: int, threads: int) -> JobResult:
-    model, train = trained(folds[0].model), folds[0].split.train
-    size = (train.n_users, train.n_items, train.n_interactions)
+def _result(  # noqa: PLR0917
+    chosen: ModelSpec, dataset: Dataset, folds: list[_Fold], per_user: pd.DataFrame, peak: int, threads: int
+) -> JobResult:
+    model = trained(folds[0].model)
+    size = (dataset.n_users, dataset.n_items, dataset.n_interactions)  # what an estimate will know beforehand
     work = model.work_estimate(model.config, *size)
     return JobResult(
         key=chosen.key,
