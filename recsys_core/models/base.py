@@ -104,7 +104,7 @@ class Recommender(ABC, Generic[C]):
 
     @classmethod
     def work_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the floating point operations of training, roughly; the page turns them into seconds."""
+        """Return the work of training, roughly, in steps of which a core does a thousand million a second."""
         return 50.0 * n_interactions
 
     @final

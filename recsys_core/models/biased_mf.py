@@ -160,8 +160,8 @@ class BiasedMF(Recommender[BiasedMFConfig]):
 
     @classmethod
     def work_estimate(cls, config: BiasedMFConfig, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the operations of the descent: ten for each factor, rating and epoch."""
-        return 10.0 * config.factors * config.epochs * n_interactions
+        """Return the steps of the descent: one for each factor, rating and epoch, and some to fetch the two rows."""
+        return (20.0 + config.factors) * config.epochs * n_interactions
 
 
 @compiled

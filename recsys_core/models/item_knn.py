@@ -199,6 +199,17 @@ class ItemKNN(LinearItemModel[ItemKNNConfig]):
             yield first, end
             first = end
 
+    @classmethod
+    def memory_estimate(cls, config: ItemKNNConfig, n_users: int, n_items: int, n_interactions: int) -> int:
+        """Return the bytes of the neighbours, found and as weights, and of the ratings by user and by item."""
+        neighbours = 24 * n_items * min(config.neighbors, n_items)
+        return neighbours + super().memory_estimate(config, n_users, n_items, n_interactions)
+
+    @classmethod
+    def work_estimate(cls, config: ItemKNNConfig, n_users: int, n_items: int, n_interactions: int) -> float:
+        """Return the steps of comparing: six for each two items of an average user, as active users have many more."""
+        return 50.0 * n_interactions + 6.0 * n_interactions * n_interactions / max(1, n_users)
+
 
 @compiled
 def nearest_items(measure: Measure, compared: Rows, vectors: Sparse, items: IntArray, nearest: Nearest) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -128,6 +129,21 @@ def test_estimates_grow_with_the_data(key: str) -> None:
     found, config = model_class(key), make_model(key).config
     for estimate in (found.memory_estimate, found.work_estimate):
         assert 0 < estimate(config, 100, 50, 1000) < estimate(config, 1000, 500, 100_000)
+
+
+def test_the_memory_estimate_is_near_the_memory_used(key: str) -> None:
+    """Never below what training takes beside the data, and not many times above; tracemalloc sees the arrays."""
+    train = tastes(users=600, items=500)
+    fitted(key, train)  # loops compiled, interactions in memory
+    model = make_model(key)
+    tracemalloc.start()
+    model.fit(train, RunContext(threads=2))
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    estimate = model.memory_estimate(model.config, train.n_users, train.n_items, train.n_interactions)
+    assert used < 1.1 * estimate + 2**20
+    if used > 2**20:
+        assert estimate < 5 * used
 
 
 def test_looking_at_the_registry_loads_nothing_heavy() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_core.contracts import FloatArray, RatingScale, RunContext
+from recsys_core.contracts import FloatArray, QueryBatch, Ragged, RatingScale, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import DataError
 from recsys_core.models.registry import make_model
@@ -77,6 +77,17 @@ def test_a_twin_is_no_neighbour_but_one_who_rated_otherwise_is() -> None:
     other.values[0] += 0.25
     assert not np.array_equal(model.score(other)[0, seen], twin)
     np.testing.assert_allclose(model.score(other)[0, seen[1:]], query.values[1:], rtol=1e-6)
+
+
+def test_known_people_are_not_their_own_neighbours_even_when_they_show_a_part_of_their_history() -> None:
+    train = small()
+    model = fitted("user_knn", train, {"similarity": "jaccard", "neighbors": 13})
+    whole = train.queries(np.array([2]))
+    part = QueryBatch(whole.user, Ragged.from_rows([whole.history[0][1:]]), whole.values[1:])
+    known, stranger = model.score(part)[0], model.score(as_unknown(part))[0]
+    voters = model.explain(part, int(np.flatnonzero(~np.isnan(known))[0])).sources
+    assert 2 not in voters
+    assert np.nansum(stranger - known) > 0
 
 
 def test_item_predictions_do_not_depend_on_how_many_similarities_fit_into_memory(
