@@ -44,6 +44,7 @@ LOOKS = {
 }
 """Widths and schemes in which every page is looked at."""
 PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 
 ALLOWED_CONSOLE = re.compile(r"/\w+/_stcore/(health|host-config)$")
 """Addresses of failed requests that are no error of ours: asked for a page's own address, Streamlit's browser part

@@ -1,0 +1,104 @@
+"""Home, Data and Explore in a browser: with data and experiments, in every look, and the ways from one to the next."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from recsys_core.data import dataset_from_frames
+from recsys_core.data.workspace import Workspace
+from tests.e2e.conftest import Server, axe_findings, settled, sideways, watched
+from tests.pages.finished import EVIL, Finished, finished, finished_template
+
+__all__ = ["finished", "finished_template"]
+pytestmark = pytest.mark.e2e
+Start = Callable[[], Server]
+RATINGS = "user,item,rating,timestamp\n" + "".join(
+    f"u{user},m{item},{1 + (user + item) % 5},{1_600_000_000 + user * 1000 + item}\n"
+    for user in range(30)
+    for item in range(10)
+)
+
+
+def clean(page: Page, where: str) -> None:
+    settled(page)
+    assert sideways(page) <= 0, where
+    assert axe_findings(page) == [], where
+
+
+def test_pages_with_data_are_clean_in_every_look(
+    finished: Finished, start: Start, browser: Browser, look: tuple[int, str], tmp_path: Path
+) -> None:
+    server = start()
+    path = tmp_path / "ratings.csv"
+    path.write_text(RATINGS + "u1,m1\n")
+    with watched(browser, *look) as page:
+        page.goto(server.url)
+        expect(page.get_by_text("5 done")).to_be_visible()
+        clean(page, "home")
+        page.goto(f"{server.url}/explore?data={finished.data}")
+        expect(page.get_by_role("heading", name="Who is unlike the rest?")).to_be_visible()
+        expect(page.locator(".js-plotly-plot")).to_have_count(7)
+        clean(page, "explore")
+        page.goto(f"{server.url}/data?data={finished.data}")
+        expect(page.get_by_text("Known pairs")).to_be_visible()
+        clean(page, "data card")
+        page.get_by_role("button", name="Bring other data").click()
+        for tab in ("A sample", "A public data set", "My files"):
+            page.get_by_role("tab", name=tab).click()
+            clean(page, tab)
+        page.locator("input[type=file]").set_input_files(path)
+        page.get_by_role("button", name="Check these files").click()
+        expect(page.locator(".st-key-check_numbers")).to_contain_text("301")
+        clean(page, "check")
+
+
+def test_a_title_from_outside_is_shown_letter_by_letter(own_workspace: Path, start: Start, page: Page) -> None:
+    """The evil title stands in a sentence and in a picture; nothing became bold, a link or a formula because of it."""
+    frame = pd.DataFrame({"user": [*range(10), *range(10), *range(10, 20)], "item": [0] * 10 + [1] * 10 + [2] * 10})
+    titles = pd.DataFrame({"title": [EVIL, "Good", "Other"]})
+    stored = Workspace(own_workspace).store(dataset_from_frames(frame.astype("int32"), name=EVIL, items=titles))
+    page.goto(f"{start().url}/explore?data={stored.fingerprint}")
+    expect(page.get_by_text(f"'{EVIL}' and 'Good' go together most")).to_be_visible()
+    expect(page.locator(".js-plotly-plot text").filter(has_text=EVIL[:12]).first).to_be_visible()
+    assert page.locator(".js-plotly-plot a, .js-plotly-plot text b").count() == 0
+    assert page.get_by_role("link", name="link", exact=True).count() == 0
+    assert page.locator(".katex").count() == 0
+
+
+def test_a_file_is_checked_reloaded_and_stored(server: Server, page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "ratings.csv"
+    path.write_text(RATINGS + "u1,m1\n")
+    page.goto(f"{server.url}/data")
+    settled(page)
+    page.locator("input[type=file]").set_input_files(path)
+    page.get_by_role("button", name="Check these files").click()
+    expect(page.locator(".st-key-check_numbers")).to_contain_text("301")
+    expect(page).to_have_url(re.compile("intake="))
+    page.reload()
+    expect(page.locator(".st-key-check_numbers")).to_contain_text("301")
+    page.get_by_role("button", name="Store", exact=True).click()
+    expect(page.get_by_text("'ratings' is stored.")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"data=[0-9a-f]{32}"))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Data (CSV)").click()
+    assert Path(download.value.path()).read_bytes().startswith(b"\xef\xbb\xbfrating")
+    page.get_by_test_id("stMain").get_by_role("button", name="Rename").click()
+    page.get_by_role("textbox", name="Name").fill("Second name")
+    page.get_by_role("textbox", name="Name").press("Enter")
+    settled(page)
+    page.get_by_role("button", name="Rename", exact=True).last.click()
+    expect(page.get_by_test_id("stSidebar").get_by_text("Second name")).to_be_visible()
+
+
+def test_one_click_on_home_leads_to_a_leaderboard(server: Server, page: Page) -> None:
+    page.goto(server.url)
+    settled(page)
+    page.get_by_role("button", name="Run the comparison").click()
+    expect(page.get_by_text("the leaderboard opens by itself")).to_be_visible()
+    expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible(timeout=120_000)
+    expect(page).to_have_url(re.compile(r"/compare\?.*run="))
+    settled(page)
