@@ -71,7 +71,8 @@ def report_content(run: Run, *, metric: str | None = None, baseline: str | None 
         context=_context(run, comparison),
         verdict=[str(sentence) for sentence in comparison.verdict],
         findings=[(finding.severity, finding.message) for finding in found],
-        leaderboard=_readable(table, metric, models, run.spec.k),
+        leaderboard=_leaderboard(table, metric, models, run.spec.k),
+        costs=_costs(table, models, run.spec.k),
         figures=_figures(run, models, judged, comparison, table),
         settings=_settings(run),
         models={model.title: json.dumps(model.result.config, indent=1) for model in models},
@@ -148,9 +149,9 @@ def _figures(
     return [dots, *shown, slices]
 
 
-def _readable(table: pd.DataFrame, metric: str, models: tuple[Contender, ...], k: int) -> pd.DataFrame:
-    """Return the leaderboard as text, numbers rounded to what the interval supports."""
-    shown = pd.DataFrame({"Model": table[TITLE], "Family": table[FAMILY], "Tied": table["tied"]})
+def _leaderboard(table: pd.DataFrame, metric: str, models: tuple[Contender, ...], k: int) -> pd.DataFrame:
+    """Return the compared metric and the other metrics of hits as text, rounded to what the interval supports."""
+    shown = pd.DataFrame({"Model": table[TITLE], "Tied": table["tied"]})
     intervals = table[["mean", "low", "high"]].to_dict("records")
     shown[metric_title(metric)] = [rounded(row["mean"], row["low"], row["high"]) for row in intervals]
     shown["95 % interval"] = [
@@ -158,12 +159,26 @@ def _readable(table: pd.DataFrame, metric: str, models: tuple[Contender, ...], k
         for row in intervals
     ]
     for name in board.leading_metrics(models, k):
-        if name != metric:
-            shown[metric_title(name)] = ["" if pd.isna(value) else f"{value:.3f}" for value in table[name]]
-    shown["Training, s"] = [f"{value:.2f}" for value in table["fit_seconds"]]
-    shown["Lists, s"] = [f"{value:.2f}" for value in table["recommend_seconds"]]
-    shown["Memory, MiB"] = [f"{value / 2**20:.0f}" for value in table["peak_memory_bytes"]]
+        if name != metric and MetricName.parse(name).info.kind == "accuracy":
+            shown[metric_title(name)] = _numbers(table[name])
     return shown
+
+
+def _costs(table: pd.DataFrame, models: tuple[Contender, ...], k: int) -> pd.DataFrame:
+    """Return what lists are like, and what they cost, as text."""
+    shown = pd.DataFrame({"Model": table[TITLE], "Family": table[FAMILY]})
+    for name in board.leading_metrics(models, k):
+        if MetricName.parse(name).info.kind != "accuracy":
+            shown[MetricName.parse(name).title] = _numbers(table[name])
+    shown["Training, s"] = _numbers(table["fit_seconds"], 2)
+    shown["Lists, s"] = _numbers(table["recommend_seconds"], 2)
+    shown["Memory, MiB"] = _numbers(table["peak_memory_bytes"] / 2**20, 0)
+    return shown
+
+
+def _numbers(column: "pd.Series[float]", decimals: int = 3) -> list[str]:
+    """Return numbers as text, empty where there is none."""
+    return ["" if pd.isna(value) else f"{value:,.{decimals}f}" for value in column]
 
 
 def _context(run: Run, comparison: Comparison) -> str:

@@ -27,7 +27,7 @@ h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; }
 .refusal { border-color: #d55e00; background: #fdf2ea; }
 .warning { border-color: #b8a300; background: #fbf9e6; }
 .info { border-color: #7f7f7f; background: #f5f6f7; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; margin-bottom: 1.5rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .9rem; }
 caption { text-align: left; padding-bottom: .25rem; }
 th, td { text-align: left; padding: .35rem .5rem; border-bottom: 1px solid var(--line); vertical-align: top; }
@@ -66,6 +66,7 @@ class ReportContent:
         verdict: Sentences.
         findings: Severity ("refusal", "warning" or "info") and sentence of each protocol finding.
         leaderboard: A row a model, as it is to be read; numbers are given as text already.
+        costs: The same for what is not a matter of hits: what lists are like, time, memory.
         figures: Pictures with their sentences.
         settings: What the experiment was: name -> value.
         models: Settings of each model, as JSON text by title.
@@ -77,6 +78,7 @@ class ReportContent:
     verdict: Sequence[str]
     findings: Sequence[tuple[str, str]]
     leaderboard: pd.DataFrame
+    costs: pd.DataFrame
     figures: Sequence[ReportFigure]
     settings: Mapping[str, object]
     models: Mapping[str, str]
@@ -90,7 +92,7 @@ def report_html(content: ReportContent) -> str:
         f'<p class="context">{escape(content.context)}</p>',
         _section("Verdict", '<div class="verdict">' + "".join(map(_paragraph, content.verdict)) + "</div>"),
         _section("Is the comparison fair?", _findings(content.findings)),
-        _section("Leaderboard", _table(content.leaderboard)),
+        _section("Leaderboard", _table(content.leaderboard) + _table(content.costs)),
         *(_figure(figure, number) for number, figure in enumerate(content.figures)),
         _section("Settings", _pairs(content.settings) + "".join(_model(*model) for model in content.models.items())),
         _section("Environment", _pairs(content.environment)),

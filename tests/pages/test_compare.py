@@ -103,3 +103,10 @@ def test_files_of_a_run_that_are_missing_are_a_sentence(open_page: Open, finishe
     run = finished.opened()
     (run.job(run.model_ids[0]).path / "per_user.parquet").unlink()
     assert "cannot be read; start that model again" in words(open_page("compare", **finished.address()))
+
+
+def test_for_a_projector_the_controls_are_hidden(open_page: Open, finished: Finished) -> None:
+    app = open_page("compare", **finished.address(view="demo"))
+    assert "leads on NDCG@5" in words(app)
+    assert not {"compare_metric", "compare_baseline"} & {box.key for box in app.selectbox}
+    assert not app.radio

@@ -20,6 +20,7 @@ def content() -> ReportContent:
         verdict=[f"EASE leads {EVIL}", "Nothing else does."],
         findings=[("warning", f"12 test cases leak {EVIL}"), ("refusal", "No common users.")],
         leaderboard=pd.DataFrame({"Model": ["EASE", EVIL], "Tied": ["a", "b"], f"NDCG {EVIL}": ["0.372", "0.1"]}),
+        costs=pd.DataFrame({"Model": ["EASE"], "Family": [EVIL], "Training, s": ["0.12"]}),
         figures=[ReportFigure(f"One {EVIL}", f"Sentence {EVIL}", figure), ReportFigure("Two", "Again", figure)],
         settings={"split": EVIL, "seed": 42},
         models={f"EASE {EVIL}": f'{{"note": "{EVIL}"}}'},
