@@ -4,6 +4,7 @@ Nothing here is kept by session: the keys are fingerprints and ids of runs, whos
 """
 
 import os
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from pages.shared import state
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
+    from recsys_core.contracts import RunContext
     from recsys_core.data.dataset import Dataset
     from recsys_core.data.report import IngestReport
     from recsys_core.data.samples import SampleInfo
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
     from recsys_core.experiments.run import Run
     from recsys_core.experiments.store import ResultStore, RunCard
     from recsys_core.viz.questions import Answer, Question
+
+
+WAKE_AFTER_SECONDS = 1.0
+"""So long the first page has the machine for itself."""
+WAKE_EVERY_SECONDS = 60
+"""An engine that has gone to sleep is woken again after so long at most."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +102,30 @@ def _engine(folder: str) -> "Engine":
 
 
 def wake_engine() -> None:
-    """Start the engine ahead of the first click, unless the operator wants no idle work (`RECSCOPE_WARM_UP`)."""
-    if engine().settings.warm_up:
-        engine().ensure_started()
+    """Start the engine ahead of the first click, beside the page, unless the operator wants no idle work.
+
+    See `RECSCOPE_WARM_UP`; nothing that the page shows waits for it.
+    """
+    folder = str(root())
+
+    def wake(_ctx: "RunContext") -> None:
+        time.sleep(WAKE_AFTER_SECONDS)
+        if _engine(folder).settings.warm_up:
+            _engine(folder).ensure_started()
+
+    background().ask("wake", (folder, int(time.time() / WAKE_EVERY_SECONDS)), wake)
+
+
+def _is_empty(name: str) -> bool:
+    """Return whether a folder of the workspace holds nothing: then no library is loaded to read it."""
+    folder = root() / name
+    return not folder.is_dir() or next(folder.iterdir(), None) is None
 
 
 def cards() -> list["DatasetCard"]:
     """Return what is known of each stored data set, newest first."""
+    if _is_empty("datasets"):
+        return []
     return sorted(workspace().datasets(), key=lambda card: card.created, reverse=True)
 
 
@@ -161,6 +186,8 @@ def span_of(summary: "DataSummary") -> tuple[str, str] | None:
 
 def run_cards() -> list["RunCard"]:
     """Return what is known of each experiment, newest first."""
+    if _is_empty("runs"):
+        return []
     return sorted(store().runs(), key=lambda one: one.created, reverse=True)
 
 
