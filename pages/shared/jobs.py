@@ -128,7 +128,9 @@ def curve_names(progress: "pd.DataFrame | None") -> list[str]:
 
 def _curves(run: "Run", jobs: "list[JobStatus]") -> None:
     """Show all curves of one job, chosen from those that reported any."""
+    from recsys_core.models.registry import model_class
     from recsys_core.viz.progress import training_curve
+    from recsys_core.viz.theme import family_color
 
     frames = {job.model_id: run.progress(job.model_id) for job in jobs}
     reported = {job.model_id: services.model_title(job.key) for job in jobs if curve_names(frames[job.model_id])}
@@ -138,11 +140,12 @@ def _curves(run: "Run", jobs: "list[JobStatus]") -> None:
         _("Curves of"), list(reported), format_func=lambda one: reported[one], key="curves_of", width=320
     )
     names = curve_names(frames[chosen])
+    color = family_color(model_class(run.model_spec(chosen).key).info.family)
     for column, name in zip(st.columns(max(2, len(names))), names, strict=False):
         curve = frames[chosen][["step", name]].dropna().rename(columns={name: "value"})
         with column:
             show.figure(
-                training_curve(curve, name=name, step=_("Epoch")),
+                training_curve(curve, name=name, step=_("Epoch"), color=color),
                 key=f"curve_{name}",
                 name=f"{reported[chosen]} {name}",
                 sentence=_("{name} went from {first:.4g} to {last:.4g}.").format(

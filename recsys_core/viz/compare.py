@@ -141,14 +141,7 @@ def quality_against_time(
     means = rows["mean"].to_numpy(np.float64)
     front = rows[pareto_front(seconds, means if higher_is_better else -means)]
     figure = go.Figure()
-    figure.add_scatter(
-        x=seconds[front.index],
-        y=front["mean"],
-        mode="lines",
-        line={"shape": "hv", "dash": "dot", "color": GREY, "width": 2},
-        name="No model is both faster and better",
-        hoverinfo="skip",
-    )
+    _add_front(figure, seconds[front.index], front["mean"].to_numpy(np.float64))
     low, high = np.log10(seconds.min()) - 0.35, np.log10(seconds.max()) + 0.35
     across, up = (np.log10(seconds) - low) / (high - low), rows["mean"].to_numpy(np.float64)
     figure.add_scatter(
@@ -179,6 +172,18 @@ def quality_against_time(
     return figure
 
 
+def _add_front(figure: "go.Figure", seconds: FloatArray, quality: FloatArray) -> None:
+    """Draw the line through the models that no other one beats, as steps."""
+    figure.add_scatter(
+        x=seconds,
+        y=quality,
+        mode="lines",
+        line={"shape": "hv", "dash": "dot", "color": GREY, "width": 2},
+        name="No model is both faster and better",
+        hoverinfo="skip",
+    )
+
+
 def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go.Figure":
     """Return a heat map of differences to a baseline, a row a model and a column a group of users or items.
 
@@ -196,11 +201,7 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go
     differences = cells["difference"].to_numpy(np.float64).reshape(shape)
     unsure = ((cells["low"] <= 0) & (cells["high"] >= 0)).to_numpy().reshape(shape)
     reach = float(np.nanmax(np.abs(differences), initial=1e-9))
-    decimals = 2 if reach >= 0.1 else 3
-    text = [
-        [_signed(value, mark, decimals) for value, mark in zip(row, marks, strict=True)]
-        for row, marks in zip(differences, unsure, strict=True)
-    ]
+    text = _cell_texts(differences, unsure, decimals=2 if reach >= 0.1 else 3)
     figure = go.Figure(
         go.Heatmap(
             z=differences,
@@ -284,6 +285,12 @@ def _covered(box: Box, taken: list[Box]) -> float:
     return shared + 16 * outside
 
 
-def _signed(value: float, unsure: bool, decimals: int) -> str:
-    """Return a difference with its sign, marked where its interval holds zero; empty where there is none."""
-    return "" if np.isnan(value) else f"{'~' if unsure else ''}{value:+.{decimals}f}"
+def _cell_texts(differences: FloatArray, unsure: BoolArray, *, decimals: int) -> list[list[str]]:
+    """Return differences with their signs, marked where the interval holds zero; empty where there is none."""
+    return [
+        [
+            "" if np.isnan(value) else f"{'~' if mark else ''}{value:+.{decimals}f}"
+            for value, mark in zip(*row, strict=True)
+        ]
+        for row in zip(differences, unsure, strict=True)
+    ]

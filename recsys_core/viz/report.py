@@ -129,24 +129,31 @@ def _figures(
             figures.precision_recall(curves),
         ),
     ]
-    base = comparison.baseline
-    if base is None:
+    if comparison.baseline is None:
         return shown
-    row = table[table["model"] == base].iloc[0]
+    row = table[table["model"] == comparison.baseline].iloc[0]
     dots = ReportFigure(
         "How sure is that?",
         str(sentences.dots(table, metric=name, baseline=row[TITLE], higher_is_better=better)),
         figures.dots_with_intervals(table, metric=name, baseline=float(row["mean"])),
     )
-    parts = slice_table(run, models, per_user, metric=comparison.metric, baseline=base)
+    return [dots, *shown, *_for_whom(run, models, per_user, comparison, str(row[TITLE]))]
+
+
+def _for_whom(
+    run: Run,
+    models: tuple[Contender, ...],
+    per_user: Mapping[str, pd.DataFrame],
+    comparison: Comparison,
+    baseline: str,
+) -> list[ReportFigure]:
+    """Return the picture of differences by groups, none if there is nothing to compare."""
+    name = metric_title(comparison.metric)
+    parts = slice_table(run, models, per_user, metric=comparison.metric, baseline=comparison.baseline or "")
     if parts.empty:
-        return [dots, *shown]
-    slices = ReportFigure(
-        "For whom?",
-        f"{sentences.slices(parts, baseline=row[TITLE], metric=name)} {slices_explained(run)}",
-        figures.slice_differences(parts, metric=name, baseline=row[TITLE]),
-    )
-    return [dots, *shown, slices]
+        return []
+    sentence = f"{sentences.slices(parts, baseline=baseline, metric=name)} {slices_explained(run)}"
+    return [ReportFigure("For whom?", sentence, figures.slice_differences(parts, metric=name, baseline=baseline))]
 
 
 def _leaderboard(table: pd.DataFrame, metric: str, models: tuple[Contender, ...], k: int) -> pd.DataFrame:
