@@ -24,18 +24,23 @@ STATES = (
 
 
 def recent() -> None:
-    """Show the latest experiments; while one is live, twice in five seconds from the files of the runs."""
+    """Show the latest experiments; while one is live or counted, every other second from the files of the runs."""
     cards = services.run_cards()
     if not cards:
         st.markdown(_("None yet. *See a comparison now* makes the first one in a few seconds."))
         return
-    live = any(card.is_live for card in cards)
-    st.fragment(_list, run_every=2.5 if live else None)(live)
+    changing = _is_changing(cards)
+    st.fragment(_list, run_every=2.0 if changing else None)(changing)
 
 
-def _list(was_live: bool) -> None:
+def _is_changing(cards: "list[RunCard]") -> bool:
+    """Return whether a job is live, or the interval of a shown experiment is still being computed."""
+    return any(card.is_live or (card.best and not services.best(card).is_done) for card in cards[:SHOWN])
+
+
+def _list(was_changing: bool) -> None:
     cards = services.run_cards()
-    if was_live and not any(card.is_live for card in cards):
+    if was_changing and not _is_changing(cards):
         st.rerun()
     for card in cards[:SHOWN]:
         _row(card)

@@ -9,7 +9,7 @@ from recsys_core.viz.theme import BLUE, HEAT, ORANGE, REST, VERMILION, dressed, 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-LABEL_LENGTH = 26
+LABEL_LENGTH = 24
 
 
 def lorenz_curve(curve: pd.DataFrame, *, head_share: float, head_holds: float) -> "go.Figure":
@@ -121,7 +121,7 @@ def lift_map(pairs: pd.DataFrame, titles: list[str]) -> "go.Figure":
     columns = (pairs[name].tolist() for name in ("first", "second", "lift", "together"))
     for first, second, times, people in zip(*columns, strict=True):
         lift[first][second], together[first][second] = times, people
-    labels = [shortened(title) for title in titles]
+    labels = [f"{place}. {shortened(title)}" for place, title in enumerate(titles, start=1)]
     names = [[f"{plain(a)}<br>{plain(b)}" for b in titles] for a in titles]
     figure = go.Figure(
         go.Heatmap(
@@ -136,8 +136,8 @@ def lift_map(pairs: pd.DataFrame, titles: list[str]) -> "go.Figure":
         )
     )
     numbers = list(range(size))
-    dressed(figure, x="", y="", height=620)
-    figure.update_xaxes(tickvals=numbers, ticktext=labels, tickangle=-60, showgrid=False)
+    dressed(figure, x="The same items, by place", y="Items, by place in popularity", height=560)
+    figure.update_xaxes(tickvals=numbers, ticktext=[str(number + 1) for number in numbers], showgrid=False)
     figure.update_yaxes(tickvals=numbers, ticktext=labels, autorange="reversed", showgrid=False)
     return figure
 

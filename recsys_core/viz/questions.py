@@ -19,6 +19,8 @@ TOP_ITEMS = 20
 FEW_TOGETHER = 5
 """Pairs known by fewer people are not called the strongest."""
 MILLISECONDS = 1000.0
+SMALLEST = 1e-12
+"""Below every density that data can have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +151,7 @@ def emptiness(data: Dataset, card: DataSummary) -> Answer:
     cells = summaries.density_sample(data)
     sentence = (
         f"Of {card.users:,} × {card.items:,} pairs of a user and an item, {card.density:.2%} are known: "
-        f"one in {1 / card.density:,.0f}. Everything else is what a model has to guess."
+        f"one in {1 / max(card.density, SMALLEST):,.0f}. Everything else is what a model has to guess."
     )
     users, items = int(cells.attrs["users"]), int(cells.attrs["items"])
     return Answer(sentence, explore.matrix_sample(cells, users=users, items=items), cells)
@@ -166,7 +168,8 @@ def unlike(data: Dataset, card: DataSummary) -> Answer:
     name = str(busiest["value_name"]).lower()
     sentence = (
         f"{len(outside):,} of {card.active_users:,} users {_plural(len(outside), 'lies', 'lie')} far from the rest. "
-        f"The busiest of them, '{busiest['user_id']}', has {busiest['interactions']:,} interactions and a {name} of {busiest['value']:.2f}."
+        f"The busiest of them, '{busiest['user_id']}', has {busiest['interactions']:,} interactions "
+        f"and a {name} of {busiest['value']:.2f}."
     )
     return Answer(sentence, explore.unlike_users(users), users)
 

@@ -77,7 +77,7 @@ def test_a_title_from_outside_never_becomes_markup_in_a_figure(data: Dataset, na
     assert "<a href" not in ask(name, data).figure.to_json()
 
 
-@pytest.mark.parametrize("name", [name for name in QUESTIONS if name not in ("events", "together")])
+@pytest.mark.parametrize("name", [name for name in QUESTIONS if name != "events"])
 def test_axes_have_titles(data: Dataset, name: str) -> None:
     layout = ask(name, data).figure.layout
     assert layout.xaxis.title.text
