@@ -126,7 +126,7 @@ def _robots(activity: pd.DataFrame) -> DataWarning | None:
         count,
         f"{count:,} users behave like robots: {int(busy.sum()):,} have over {bound:,.0f} interactions, "
         f"{int(monotone.sum()):,} gave at least {_SAME_RATINGS} ratings, all the same.",
-        "They weigh heavily in similarities and popularity. Look at them on Explore; remove them if they are no people.",
+        "They weigh heavily in similarities and popularity. Look at them on Explore; remove those that are no people.",
     )
 
 

@@ -52,18 +52,20 @@ def _queries(folder: Path) -> dict[str, str]:
     """Return the query of each table that exists."""
     files = {table: folder / f"{table}.parquet" for table in (INTERACTIONS, USERS, ITEMS, SOCIAL, "rejected")}
     read = {table: f"read_parquet({file_literal(path)}, file_row_number=true)" for table, path in files.items()}
-    users, items = (f"(SELECT *, file_row_number AS position FROM {read[table]})" for table in (USERS, ITEMS))
-    columns = [escaped(f"u.{USER_ID}") + f" AS {USER_ID}", escaped(f"i.{ITEM_ID}") + f" AS {ITEM_ID}"]
+    numbered = "SELECT *, file_row_number AS position FROM"
+    users, items = f"({numbered} {read[USERS]})", f"({numbered} {read[ITEMS]})"
+    shown = [escaped(f"u.{USER_ID}") + f" AS {USER_ID}", escaped(f"i.{ITEM_ID}") + f" AS {ITEM_ID}"]
     for name in pq.read_schema(files[INTERACTIONS]).names:
         if name not in {USER, ITEM}:
-            columns.append(f"nullif({name}, {NO_TIMESTAMP}) AS {name}" if name == TIMESTAMP else name)
+            shown.append(f"nullif({name}, {NO_TIMESTAMP}) AS {name}" if name == TIMESTAMP else name)
     queries = {
-        INTERACTIONS: f"SELECT {', '.join(columns)} FROM {read[INTERACTIONS]} x JOIN {users} u ON u.position = x.{USER} "
+        INTERACTIONS: f"SELECT {', '.join(shown)} FROM {read[INTERACTIONS]} x JOIN {users} u ON u.position = x.{USER} "
         f"JOIN {items} i ON i.position = x.{ITEM} ORDER BY x.file_row_number"
     }
     for table in (USERS, ITEMS, "rejected"):
         if files[table].exists():
-            queries[table] = f"SELECT {_all_escaped(files[table])} FROM {read[table]} ORDER BY file_row_number"
+            columns = _all_escaped(files[table])
+            queries[table] = f"SELECT {columns} FROM {read[table]} ORDER BY file_row_number"
     if files[SOCIAL].exists():
         ends = f"{escaped(f'a.{USER_ID}')} AS {SOURCE_ID}, {escaped(f'b.{USER_ID}')} AS {TARGET_ID}, {WEIGHT}"
         queries[SOCIAL] = (

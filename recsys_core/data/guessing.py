@@ -1,8 +1,9 @@
 """How a file is to be read: guessed from a sample, shown to the person, changed by them, and only then used."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -73,9 +74,8 @@ def guess_table(
         return _guessed(replace(start, format="jsonl"), names, rows_of_text, named=True)
     if sample.lines[0].lstrip().startswith("[") and separator is None:
         raise DataError(f"'{name}' looks like one JSON document; save it as JSON lines, one object a line.")
-    return _guess_text(
-        start, sample, separator or (layout.separator if layout else None), header, layout, limits.columns
-    )
+    given = {"separator": separator or (layout.separator if layout else None), "header": header}
+    return _guess_text(start, sample, given, layout=layout, most_columns=limits.columns)
 
 
 def suggested_columns(table: str) -> tuple[str, ...]:
@@ -122,13 +122,10 @@ class Start:
 
 
 def _guess_text(
-    start: Start,
-    sample: TextSample,
-    separator: str | None,
-    header: bool | None,
-    layout: Layout | None,
-    most_columns: int,
+    start: Start, sample: TextSample, given: Mapping[str, Any], *, layout: Layout | None, most_columns: int
 ) -> TableGuess:
+    separator: str | None = given["separator"]
+    header: bool | None = given["header"]
     lines, skip = sample.lines, sample.first_line - 1
     if lines[0].lower().startswith("sep=") and len(lines[0]) <= 6:
         separator = separator or lines[0][4:] or None

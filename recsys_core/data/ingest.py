@@ -4,20 +4,21 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys_core.columns import INTERACTIONS, ITEM_ID, ITEMS, RATING, SOCIAL, TIMESTAMP, USER_ID, USERS
 from recsys_core.contracts import RatingScale, RunContext
+from recsys_core.data.accounts import Book, close_books
 from recsys_core.data.archives import unpack
 from recsys_core.data.attributes import Members, TableRead, complete, read_attributes, read_links
 from recsys_core.data.cleaning import ROWS_AT_ONCE, Cleaning, decide, rewrite
@@ -30,8 +31,7 @@ from recsys_core.data.interactions import Plan, Streamed, stream_interactions
 from recsys_core.data.layouts import recognise
 from recsys_core.data.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.reading import NotPlain, Source, open_source
-from recsys_core.data.rejections import Rejections
-from recsys_core.data.report import DataWarning, IngestReport, RejectedLine
+from recsys_core.data.report import IngestReport
 from recsys_core.data.roles import IGNORED, guess_scale
 from recsys_core.data.rules import IngestRules
 from recsys_core.data.sql import connect, file_literal
@@ -93,7 +93,7 @@ def check(
     """
     folder = Path(tempfile.mkdtemp(prefix="recscope-check-"))
     try:
-        return build(guesses, rules, folder, "check", ctx or RunContext(), limits)[1]
+        return build(guesses, rules, folder, name="check", ctx=ctx or RunContext(), limits=limits)[1]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -118,7 +118,7 @@ def ingest(
         Cancelled: The person stopped it; nothing was stored.
     """
     with workspace.staging() as folder:
-        meta, report = build(guesses, rules, folder, name, ctx or RunContext(), limits)
+        meta, report = build(guesses, rules, folder, name=name, ctx=ctx or RunContext(), limits=limits)
         return workspace.adopt(folder, meta), report
 
 
@@ -133,6 +133,7 @@ def load_file(
     Args:
         path: CSV, TSV, `::`, Parquet, JSON lines, Excel, or an archive of these.
         columns: Number (from 0) or name of the column of each role; those not named are guessed only if this is None.
+        limits: Bounds of what is read.
 
     Raises:
         DataError: The file cannot be taken at all, or has no such column.
@@ -145,16 +146,10 @@ def load_file(
         ]
     elif len(guesses) == 1 and guesses[0].table != INTERACTIONS:
         guesses = [guesses[0].with_changes(table=INTERACTIONS)]
+    rules = IngestRules(duplicates="keep", bad_timestamps="keep")
     folder = Path(tempfile.mkdtemp(prefix="recscope-load-"))
     try:
-        build(
-            guesses,
-            IngestRules(duplicates="keep", bad_timestamps="keep"),
-            folder,
-            Path(path).name,
-            RunContext(),
-            limits,
-        )
+        build(guesses, rules, folder, name=Path(path).name, ctx=RunContext(), limits=limits)
         return _in_memory(open_folder(folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -168,7 +163,7 @@ def with_columns(guess: TableGuess, columns: Mapping[str, str | int]) -> TableGu
 
 
 def build(
-    guesses: Sequence[TableGuess], rules: IngestRules, folder: Path, name: str, ctx: RunContext, limits: Limits
+    guesses: Sequence[TableGuess], rules: IngestRules, folder: Path, *, name: str, ctx: RunContext, limits: Limits
 ) -> tuple[Meta, IngestReport]:
     """Write a data set into an empty folder.
 
@@ -176,7 +171,7 @@ def build(
         DataError: The files cannot be taken in this way at all.
         Cancelled: The person stopped it.
     """
-    used = [guess for guess in guesses if guess.table != IGNORED]
+    used = _with_own_names([guess for guess in guesses if guess.table != IGNORED])
     _refuse_incomplete(used)
     careful: frozenset[str] = frozenset()
     numeric = all(guess.whole_numbers and guess.format == "text" for guess in used if guess.table == INTERACTIONS)
@@ -249,7 +244,14 @@ class _Build:
             unreadable=sum(s.unreadable for s in streamed),
             clipped=sum(s.clipped for s in streamed),
         )
-        report = self._report(meta, streamed, [t for found in tables.values() for t in found], doubts)
+        books = [Book(part.source, part.rows, part.rejections) for part in streamed]
+        books += [Book(table.source, table.rows, table.rejections) for found in tables.values() for table in found]
+        order = [guess.name for guess in self.guesses]
+        books.sort(key=lambda book: order.index(book.source.guess.name))
+        report = close_books(self.connection, books, self.folder / "rejected.parquet", self.limits)
+        report = replace(
+            report, warnings=tuple(doubts), users=meta.n_users, items=meta.n_items, fingerprint=meta.fingerprint
+        )
         (self.folder / "report.json").write_text(json.dumps(report.to_json(), ensure_ascii=False), encoding="utf-8")
         meta.write(self.folder)
         return meta, report
@@ -329,50 +331,6 @@ class _Build:
         text = json.dumps({"reader": READER_VERSION, "rules": self.rules.model_dump(), "files": parts}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def _report(
-        self, meta: Meta, streamed: list[Streamed], tables: list[TableRead], doubts: list[DataWarning]
-    ) -> IngestReport:
-        books = [(part.source, part.rejections) for part in streamed] + [
-            (table.source, table.rejections) for table in tables
-        ]
-        rows = [part.rows for part in streamed] + [table.rows for table in tables]
-        structural = [source.unparted for source, _ in books]
-        order = {guess.name: place for place, guess in enumerate(self.guesses)}
-        files: dict[str, dict[str, Any]] = {}
-        for (source, rejections), parted, unparted in sorted(
-            zip(books, rows, structural, strict=True), key=lambda entry: order[entry[0][0].guess.name]
-        ):
-            read = parted + unparted
-            files[source.guess.name] = {
-                "table": source.guess.table,
-                "read": read,
-                "accepted": read - len(rejections),
-                "rejected": len(rejections),
-            }
-        kept = _write_rejected(
-            self.connection,
-            self.folder / "rejected.parquet",
-            sorted(books, key=lambda book: order[book[0].guess.name]),
-            self.limits,
-        )
-        reasons: dict[str, int] = {}
-        for _, rejections in books:
-            for phrase, count in rejections.reasons().items():
-                reasons[phrase] = reasons.get(phrase, 0) + count
-        return IngestReport(
-            rows_read=sum(entry["read"] for entry in files.values()),
-            rows_accepted=sum(entry["accepted"] for entry in files.values()),
-            rows_rejected=sum(entry["rejected"] for entry in files.values()),
-            rejected=tuple(kept),
-            reasons=dict(sorted(reasons.items(), key=lambda entry: -entry[1])),
-            files=files,
-            guesses={guess.name: guess.to_json() for guess in self.guesses},
-            warnings=tuple(doubts),
-            users=meta.n_users,
-            items=meta.n_items,
-            fingerprint=meta.fingerprint,
-        )
-
 
 def _account(streamed: list[Streamed], cleaning: Cleaning) -> None:
     """Enter the rows that rules removed into the books of the files they came from."""
@@ -385,41 +343,15 @@ def _account(streamed: list[Streamed], cleaning: Cleaning) -> None:
         start += part.accepted
 
 
-_REJECTED = pa.schema(
-    [
-        ("file", pa.string()),
-        ("line", pa.int64()),
-        ("column", pa.string()),
-        ("reason", pa.string()),
-        ("text", pa.string()),
-    ]
-)
-
-
-def _write_rejected(
-    connection: duckdb.DuckDBPyConnection, path: Path, books: list[tuple[Source, Rejections]], limits: Limits
-) -> list[RejectedLine]:
-    """Write every rejected line with its text, and return the first ones."""
-    kept: list[RejectedLine] = []
-    with pq.ParquetWriter(path, _REJECTED) as writer:
-        for source, rejections in books:
-            lines, codes = rejections.sorted()
-            causes = rejections.causes()
-            block: list[RejectedLine] = []
-            texts = source.texts(connection, lines) if len(lines) else iter(())
-            for line, code, text in zip(lines.tolist(), codes.tolist(), texts, strict=True):
-                block.append(RejectedLine(source.guess.name, line, *causes[code], text))
-                if len(block) == 50_000:
-                    writer.write_table(_rejected_table(block))
-                    kept += block[: max(0, limits.kept_rejections - len(kept))]
-                    block = []
-            writer.write_table(_rejected_table(block))
-            kept += block[: max(0, limits.kept_rejections - len(kept))]
-    return kept
-
-
-def _rejected_table(block: list[RejectedLine]) -> pa.Table:
-    return pa.table({name: [getattr(line, name) for line in block] for name in _REJECTED.names}, schema=_REJECTED)
+def _with_own_names(guesses: list[TableGuess]) -> list[TableGuess]:
+    """Return the guesses with a number behind names that several files have."""
+    seen: Counter[str] = Counter()
+    named = []
+    for guess in guesses:
+        seen[guess.name] += 1
+        number = seen[guess.name]
+        named.append(guess if number == 1 else replace(guess, name=f"{guess.name} ({number})"))
+    return named
 
 
 def _refuse_incomplete(guesses: list[TableGuess]) -> None:
@@ -430,7 +362,8 @@ def _refuse_incomplete(guesses: list[TableGuess]) -> None:
             raise DataError(f"'{guess.name}' is read as '{guess.table}' but no column is '{missing[0]}'. Choose one.")
         if TIMESTAMP in guess.roles and guess.timestamp_unit is None:
             raise DataError(
-                f"The unit of time in column '{guess.column_of(TIMESTAMP)}' of '{guess.name}' is not known; choose it, or take the column out."
+                f"The unit of time in column '{guess.column_of(TIMESTAMP)}' of '{guess.name}' is not known; "
+                "choose it, or take the column out."
             )
 
 

@@ -73,7 +73,10 @@ def sample_text(path: Path, limits: Limits, encoding: str | None = None) -> Text
     if not encoding.startswith("utf-16"):
         for piece in pieces:
             lines += _lines(piece.decode(encoding, errors="replace"), old_mac=old_mac, whole=False)[1:_PIECE_LINES]
-    return TextSample(encoding, [line for line in lines if line.strip()], first_line, old_mac)
+    lines = [line for line in lines if line.strip()]
+    if not lines:
+        raise DataError(f"'{path.name}' is empty: it holds no lines.")
+    return TextSample(encoding, lines, first_line, old_mac)
 
 
 def guess_separator(lines: Sequence[str]) -> str:

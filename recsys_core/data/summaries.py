@@ -2,10 +2,7 @@
 whole.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -21,15 +18,13 @@ from recsys_core.columns import (
     RATING,
     SOCIAL,
     TIMESTAMP,
-    TITLE,
     USER,
     USER_ID,
     USERS,
     WEIGHT,
 )
-from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
-from recsys_core.data.folder import StoredDataset, open_folder
-from recsys_core.data.sql import connect, file_literal
+from recsys_core.data.dataset import NO_TIMESTAMP
+from recsys_core.data.queries import Stored, tables_of
 
 HEAD_HOLDS = 0.8
 """The head is the smallest set of most popular items that holds this share of all interactions."""
@@ -40,9 +35,6 @@ _UNITS = (
     ("year", 365.25 * 86_400_000.0),
 )
 _MOST_BARS = 120
-
-Stored = Dataset | Path
-"""A data set, or the folder it is stored in."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +88,11 @@ class DataSummary:
 
 def summary(data: Stored) -> DataSummary:
     """Return the numbers of the data card."""
-    with _tables(data) as (connection, dataset):
+    with tables_of(data) as (connection, dataset):
         of_users = _counts(connection, USER)["n"].to_numpy()
         of_items = np.sort(_counts(connection, ITEM)["n"].to_numpy())[::-1]
-        pairs, total = connection.execute(
-            f"SELECT (SELECT count(*) FROM (SELECT DISTINCT {USER}, {ITEM} FROM {INTERACTIONS})), count(*) FROM {INTERACTIONS}"
-        ).fetchall()[0]
+        total = int(of_users.sum())
+        pairs = _one(connection, f"SELECT count(*) FROM (SELECT DISTINCT {USER}, {ITEM} FROM {INTERACTIONS})")
         first, last, tied = _times(connection) if dataset.has_timestamps else (None, None, 0)
         head = head_size(of_items)
         return DataSummary(
@@ -151,7 +142,7 @@ def popularity_curve(data: Stored, points: int = 200) -> pd.DataFrame:
     """Return the Lorenz curve: `items` and `interactions`, running shares (0..1) from (0, 0) to (1, 1), the most
     popular first.
     """
-    with _tables(data) as (connection, _):
+    with tables_of(data) as (connection, _):
         counts = np.sort(_counts(connection, ITEM)["n"].to_numpy())[::-1]
     if not len(counts):
         return pd.DataFrame({"items": [0.0, 1.0], "interactions": [0.0, 1.0]})
@@ -162,7 +153,7 @@ def popularity_curve(data: Stored, points: int = 200) -> pd.DataFrame:
 
 def activity(data: Stored) -> pd.DataFrame:
     """Return how many users have how many interactions: `low` and `high` (both included), doubling, and `users`."""
-    with _tables(data) as (connection, _):
+    with tables_of(data) as (connection, _):
         counts = _counts(connection, USER)["n"].to_numpy()
     if not len(counts):
         return pd.DataFrame({"low": [], "high": [], "users": []})
@@ -175,7 +166,7 @@ def rating_histogram(data: Stored, bars: int = 40) -> pd.DataFrame:
     """Return how often each rating was given: `rating` and `interactions`; in `bars` steps where there are more
     values.
     """
-    with _tables(data) as (connection, dataset):
+    with tables_of(data) as (connection, dataset):
         if not dataset.has_ratings:
             return pd.DataFrame({"rating": [], "interactions": []})
         given = f"FROM {INTERACTIONS} WHERE NOT isnan({RATING})"
@@ -192,7 +183,7 @@ def rating_histogram(data: Stored, bars: int = 40) -> pd.DataFrame:
 
 def over_time(data: Stored) -> pd.DataFrame:
     """Return interactions in time: `start` (UTC) and `interactions`; `attrs["unit"]` says day, week, month or year."""
-    with _tables(data) as (connection, dataset):
+    with tables_of(data) as (connection, dataset):
         if not dataset.has_timestamps:
             frame = pd.DataFrame({"start": pd.to_datetime([]), "interactions": []})
             frame.attrs["unit"] = "day"
@@ -202,7 +193,8 @@ def over_time(data: Stored) -> pd.DataFrame:
         span = (high or 0) - (low or 0)
         unit = next((name for name, length in _UNITS if span / length <= _MOST_BARS), "year")
         frame = connection.execute(
-            f"SELECT date_trunc('{unit}', make_timestamp({TIMESTAMP} * 1000)) AS start, count(*) AS interactions {known} GROUP BY 1 ORDER BY 1"
+            f"SELECT date_trunc('{unit}', make_timestamp({TIMESTAMP} * 1000)) AS start, count(*) AS interactions "
+            f"{known} GROUP BY 1 ORDER BY 1"
         ).df()
         frame.attrs["unit"] = unit
         return frame
@@ -210,7 +202,7 @@ def over_time(data: Stored) -> pd.DataFrame:
 
 def top_items(data: Stored, n: int = 20) -> pd.DataFrame:
     """Return the most popular items: `item`, `item_id`, `title`, `interactions`."""
-    with _tables(data) as (connection, _):
+    with tables_of(data) as (connection, _):
         return connection.execute(f"{_ITEMS_COUNTED} ORDER BY interactions DESC, item LIMIT {int(n)}").df()
 
 
@@ -221,7 +213,7 @@ def co_occurrence(data: Stored, top: int = 20) -> pd.DataFrame:
         `first`, `second` (places in `top_items`), `together` (people who know both) and `lift` (how many times as
         many as chance would give, among users who interacted); each pair in both orders, none with itself.
     """
-    with _tables(data) as (connection, _):
+    with tables_of(data) as (connection, _):
         people = max(1, int(_one(connection, f"SELECT count(DISTINCT {USER}) FROM {INTERACTIONS}")))
         return connection.execute(
             f"WITH best AS (SELECT item, row_number() OVER (ORDER BY interactions DESC, item) - 1 AS place "
@@ -230,7 +222,8 @@ def co_occurrence(data: Stored, top: int = 20) -> pd.DataFrame:
             f"size AS (SELECT place, count(*) AS n FROM known GROUP BY place) "
             f"SELECT a.place AS first, b.place AS second, count(*) AS together, "
             f"count(*) * {people}.0 / (any_value(x.n) * any_value(y.n)) AS lift "
-            f"FROM known a JOIN known b USING ({USER}) JOIN size x ON x.place = a.place JOIN size y ON y.place = b.place "
+            f"FROM known a JOIN known b USING ({USER}) "
+            "JOIN size x ON x.place = a.place JOIN size y ON y.place = b.place "
             f"WHERE a.place <> b.place GROUP BY 1, 2 ORDER BY 1, 2"
         ).df()
 
@@ -241,7 +234,7 @@ def density_sample(data: Stored, users: int = 150, items: int = 150, seed: int =
     Rows are users drawn at random (by `seed`) among those who interacted, columns items at even steps through
     popularity. `attrs["users"]` and `attrs["items"]` say how many of each there are.
     """
-    with _tables(data) as (connection, _):
+    with tables_of(data) as (connection, _):
         people = np.sort(_counts(connection, USER)[USER].to_numpy())
         ranked = _counts(connection, ITEM).sort_values(["n", ITEM], ascending=[False, True])[ITEM].to_numpy()
         drawn = np.sort(np.random.default_rng(seed).choice(people, min(users, len(people)), replace=False))
@@ -249,7 +242,8 @@ def density_sample(data: Stored, users: int = 150, items: int = 150, seed: int =
         connection.register("drawn", pd.DataFrame({USER: drawn, "row": np.arange(len(drawn))}))
         connection.register("chosen", pd.DataFrame({ITEM: chosen, "column": np.arange(len(chosen))}))
         frame = connection.execute(
-            f'SELECT DISTINCT "row", "column" FROM {INTERACTIONS} JOIN drawn USING ({USER}) JOIN chosen USING ({ITEM}) ORDER BY ALL'
+            f'SELECT DISTINCT "row", "column" FROM {INTERACTIONS} '
+            f"JOIN drawn USING ({USER}) JOIN chosen USING ({ITEM}) ORDER BY ALL"
         ).df()
     frame.attrs.update(users=len(drawn), items=len(chosen))
     return frame
@@ -263,7 +257,7 @@ def user_habits(data: Stored, most: int = 5000, seed: int = 42) -> pd.DataFrame:
     rest is who lies over 3.5 robust standard deviations (1.4826 times the median deviation from the median) off in
     either, activity taken as a logarithm. All of those are returned, and of the others at most `most`, drawn by `seed`.
     """
-    with _tables(data) as (connection, dataset):
+    with tables_of(data) as (connection, dataset):
         if dataset.has_ratings:
             value, name = f"avg(CASE WHEN isnan({RATING}) THEN NULL ELSE {RATING} END)", "Mean rating"
             source = INTERACTIONS
@@ -288,7 +282,7 @@ def user_habits(data: Stored, most: int = 5000, seed: int = 42) -> pd.DataFrame:
 
 def item_search(data: Stored, text: str = "", limit: int = 50) -> pd.DataFrame:
     """Return items whose title or identifier contains `text` (in any case), the most popular first: as `top_items`."""
-    with _tables(data) as (connection, _):
+    with tables_of(data) as (connection, _):
         query = (
             f"SELECT * FROM ({_ITEMS_COUNTED}) WHERE {_CONTAINS} ORDER BY interactions DESC, item LIMIT {int(limit)}"
         )
@@ -301,9 +295,10 @@ def user_search(data: Stored, text: str = "", limit: int = 50) -> pd.DataFrame:
     """
     counted = (
         f"SELECT position AS user, {USER_ID} AS user_id, coalesce(n, 0) AS interactions FROM {USERS} "
-        f"LEFT JOIN (SELECT {USER}, count(*) AS n FROM {INTERACTIONS} GROUP BY {USER}) counts ON counts.{USER} = position"
+        f"LEFT JOIN (SELECT {USER}, count(*) AS n FROM {INTERACTIONS} GROUP BY {USER}) counts "
+        f"ON counts.{USER} = position"
     )
-    with _tables(data) as (connection, _):
+    with tables_of(data) as (connection, _):
         query = f"SELECT * FROM ({counted}) WHERE {_CONTAINS} ORDER BY interactions DESC, user LIMIT {int(limit)}"
         return connection.execute(query.format(a="user_id", b="user_id"), {"text": text}).df()
 
@@ -312,12 +307,14 @@ def user_history(data: Stored, user: int, limit: int = 1000) -> pd.DataFrame:
     """Return what a user (position) did, latest first: `item`, `item_id`, `title`, and `rating`, `timestamp`,
     `event`, `weight` where known.
     """
-    with _tables(data) as (connection, dataset):
+    with tables_of(data) as (connection, dataset):
         extra = [name for name in (RATING, TIMESTAMP, EVENT, WEIGHT) if name in dataset.columns]
+        shown = ", ".join([f"x.{name}" for name in extra] or ["1 AS weight"])
+        numbered = f"(SELECT *, row_number() OVER () AS place FROM {INTERACTIONS})"
         order = f"{TIMESTAMP} DESC, place DESC" if dataset.has_timestamps else "place DESC"
         return connection.execute(
-            f"SELECT i.position AS item, {_names('i')}, {', '.join([f'x.{name}' for name in extra] or ['1 AS weight'])} "
-            f"FROM (SELECT *, row_number() OVER () AS place FROM {INTERACTIONS}) x JOIN {ITEMS} i ON i.position = x.{ITEM} "
+            f"SELECT i.position AS item, {_names('i')}, {shown} "
+            f"FROM {numbered} x JOIN {ITEMS} i ON i.position = x.{ITEM} "
             f"WHERE x.{USER} = $user ORDER BY {order} LIMIT {int(limit)}",
             {"user": int(user)},
         ).df()
@@ -325,47 +322,14 @@ def user_history(data: Stored, user: int, limit: int = 1000) -> pd.DataFrame:
 
 _CONTAINS = "($text = '' OR contains(lower({a}), lower($text)) OR contains(lower({b}), lower($text)))"
 _ITEMS_COUNTED = (
-    f"SELECT position AS item, {ITEM_ID} AS item_id, coalesce(nullif(shown_title, ''), {ITEM_ID}) AS title, coalesce(n, 0) AS interactions "
-    f"FROM {ITEMS} LEFT JOIN (SELECT {ITEM}, count(*) AS n FROM {INTERACTIONS} GROUP BY {ITEM}) counts ON counts.{ITEM} = position"
+    f"SELECT position AS item, {ITEM_ID} AS item_id, coalesce(nullif(shown_title, ''), {ITEM_ID}) AS title, "
+    f"coalesce(n, 0) AS interactions FROM {ITEMS} "
+    f"LEFT JOIN (SELECT {ITEM}, count(*) AS n FROM {INTERACTIONS} GROUP BY {ITEM}) counts ON counts.{ITEM} = position"
 )
 
 
 def _names(alias: str) -> str:
     return f"{alias}.{ITEM_ID}, coalesce(nullif({alias}.shown_title, ''), {alias}.{ITEM_ID}) AS title"
-
-
-@contextmanager
-def _tables(data: Stored) -> Iterator[tuple[duckdb.DuckDBPyConnection, Dataset]]:
-    """Give a connection in which the tables of a data set have their names; users and items have a column `position`."""
-    dataset = open_folder(data) if isinstance(data, Path) else data
-    with connect(threads=2) as connection:
-        if isinstance(dataset, StoredDataset):
-            folder = dataset.folder
-            for table in (INTERACTIONS, SOCIAL):
-                if (folder / f"{table}.parquet").exists():
-                    connection.execute(
-                        f"CREATE VIEW {table} AS SELECT * FROM read_parquet({file_literal(folder / f'{table}.parquet')})"
-                    )
-            for table, id_column in ((USERS, USER_ID), (ITEMS, ITEM_ID)):
-                file = f"read_parquet({file_literal(folder / f'{table}.parquet')}, file_row_number=true)"
-                title = f"{TITLE}::VARCHAR" if table == ITEMS and dataset.items_have(TITLE) else "NULL::VARCHAR"
-                connection.execute(
-                    f"CREATE VIEW {table} AS SELECT file_row_number AS position, {id_column}, {title} AS shown_title FROM {file}"
-                )
-        else:
-            _register(connection, dataset)
-        yield connection, dataset
-
-
-def _register(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
-    connection.register(INTERACTIONS, dataset.interactions)
-    if dataset.social is not None:
-        connection.register(SOCIAL, dataset.social)
-    users, items = list(dataset.user_vocabulary.ids), list(dataset.item_vocabulary.ids)
-    connection.register(USERS, pd.DataFrame({"position": np.arange(len(users)), USER_ID: users, "shown_title": ""}))
-    connection.register(
-        ITEMS, pd.DataFrame({"position": np.arange(len(items)), ITEM_ID: items, "shown_title": dataset.titles()})
-    )
 
 
 def _one(connection: duckdb.DuckDBPyConnection, query: str) -> Any:

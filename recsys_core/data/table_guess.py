@@ -103,6 +103,10 @@ class TableGuess:
     def _as_table(self, table: str) -> "TableGuess":
         if table not in ROLES:
             raise DataError(f"There is no table '{table}'. Known: {', '.join(ROLES)}.")
+        if not self.column_names:
+            from recsys_core.data.guessing import guess_table
+
+            return replace(guess_table(self.path, name=self.name), keeper=self.keeper)._as_table(table)
         named = self.header or self.format != "text"
         return replace(self, table=table, roles=guess_roles(table, self.column_names, self.sample, named=named))
 

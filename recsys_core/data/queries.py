@@ -1,0 +1,52 @@
+"""A data set as tables that SQL can ask: views of its Parquet files, or its frames if it was made in memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import INTERACTIONS, ITEM_ID, ITEMS, SOCIAL, TITLE, USER_ID, USERS
+from recsys_core.data.dataset import Dataset
+from recsys_core.data.folder import StoredDataset, open_folder
+from recsys_core.data.sql import connect, file_literal
+
+Stored = Dataset | Path
+"""A data set, or the folder it is stored in."""
+
+
+@contextmanager
+def tables_of(data: Stored) -> Iterator[tuple[duckdb.DuckDBPyConnection, Dataset]]:
+    """Give a connection in which the tables of a data set have their names; users and items have a `position`."""
+    dataset = open_folder(data) if isinstance(data, Path) else data
+    with connect(threads=2) as connection:
+        if isinstance(dataset, StoredDataset):
+            _view(connection, dataset)
+        else:
+            _register(connection, dataset)
+        yield connection, dataset
+
+
+def _view(connection: duckdb.DuckDBPyConnection, dataset: StoredDataset) -> None:
+    for table in (INTERACTIONS, SOCIAL):
+        path = dataset.folder / f"{table}.parquet"
+        if path.exists():
+            connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet({file_literal(path)})")
+    for table, id_column in ((USERS, USER_ID), (ITEMS, ITEM_ID)):
+        file = f"read_parquet({file_literal(dataset.folder / f'{table}.parquet')}, file_row_number=true)"
+        title = f"{TITLE}::VARCHAR" if table == ITEMS and dataset.items_have(TITLE) else "NULL::VARCHAR"
+        columns = f"file_row_number AS position, {id_column}, {title} AS shown_title"
+        connection.execute(f"CREATE VIEW {table} AS SELECT {columns} FROM {file}")
+
+
+def _register(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
+    connection.register(INTERACTIONS, dataset.interactions)
+    if dataset.social is not None:
+        connection.register(SOCIAL, dataset.social)
+    users, items = list(dataset.user_vocabulary.ids), list(dataset.item_vocabulary.ids)
+    connection.register(USERS, pd.DataFrame({"position": np.arange(len(users)), USER_ID: users, "shown_title": ""}))
+    connection.register(
+        ITEMS, pd.DataFrame({"position": np.arange(len(items)), ITEM_ID: items, "shown_title": dataset.titles()})
+    )
