@@ -59,7 +59,7 @@ def _finish(taking: "Intake", status: "IntakeStatus") -> None:
     taking.discard()
     state.put("intake", None)
     state.choose("data", status.fingerprint)
-    st.session_state[stored.NOTICE] = _("'{name}' is stored.").format(name=name)
+    stored.say(_("'{name}' is stored.").format(name=name))
     st.rerun()
 
 

@@ -1,15 +1,21 @@
 """The data card: what a stored data set amounts to, what is doubtful about it, and what to do next."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from pages.shared import frame, outcome, services, show, state, stored
 from pages.shared.text import _, count, percent, safe
+from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
     from recsys_core.data.summaries import DataSummary
     from recsys_core.data.workspace import DatasetCard
+    from recsys_core.engine.background import Ticket
+    from recsys_core.viz.questions import Answer
+
+PATIENCE_SECONDS = 0.8
+"""The page waits so long for the numbers before it shows a bar instead."""
 
 
 def present(card: "DatasetCard") -> None:
@@ -18,14 +24,32 @@ def present(card: "DatasetCard") -> None:
     st.header(safe(card.name), anchor=False)
     if not state.is_demo():
         stored.actions(card)
+    question = "ratings" if card.has_ratings else "activity"
+    tickets = (services.summary(card.fingerprint), services.answer(question, card.fingerprint))
+    waiting = [not ticket.wait(PATIENCE_SECONDS / len(tickets)) for ticket in tickets]
+    try:
+        if any(waiting):
+            st.fragment(_counting, run_every=0.5)(tickets)
+        else:
+            _fill(card, tickets[0].result(), tickets[1].result())
+    except RecscopeError as error:
+        st.error(safe(error))
+    _next()
+
+
+def _counting(tickets: "tuple[Ticket[Any], ...]") -> None:
+    if all(ticket.is_done for ticket in tickets):
+        st.rerun()
+    st.progress(0.0, _("Counting …"))
+
+
+def _fill(card: "DatasetCard", summary: "DataSummary", answer: "Answer") -> None:
+    _numbers(summary)
     report = services.report(card.fingerprint)
-    _numbers(services.summary(card.fingerprint))
     if report is not None:
         outcome.doubts(report)
         outcome.rejected(report, "card")
-    answer = services.answers(card.fingerprint)["ratings" if card.has_ratings else "activity"].result()
     show.figure(answer.figure, "card_figure", name=card.name, sentence=answer.sentence, table=answer.table)
-    _next()
 
 
 def _numbers(summary: "DataSummary") -> None:

@@ -164,11 +164,6 @@ def _report(folder: str, fingerprint: str) -> "IngestReport":
     return _workspace(folder).report(fingerprint)
 
 
-def summary(fingerprint: str) -> "DataSummary":
-    """Return the numbers of the data card."""
-    return _summary(str(root()), fingerprint)
-
-
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _summary(folder: str, fingerprint: str) -> "DataSummary":
     from recsys_core.data.summaries import summary as summarise
@@ -318,15 +313,23 @@ def questions() -> "dict[str, Question]":
 
 def answers(fingerprint: str) -> "dict[str, Ticket[Answer]]":
     """Return the tickets of the answers to all questions of the Explore page; they are computed beside the page."""
+    return {name: answer(name, fingerprint) for name in questions()}
+
+
+def answer(name: str, fingerprint: str) -> "Ticket[Answer]":
+    """Return the ticket of the answer to one question."""
+    folder, question = str(root()), questions()[name]
+    return background().ask(
+        (folder, fingerprint, name),
+        name,
+        lambda _: question.answer(_dataset(folder, fingerprint), _summary(folder, fingerprint)),
+    )
+
+
+def summary(fingerprint: str) -> "Ticket[DataSummary]":
+    """Return the ticket of the numbers of the data card."""
     folder = str(root())
-    return {
-        name: background().ask(
-            (folder, fingerprint, name),
-            name,
-            lambda _, question=question: question.answer(_dataset(folder, fingerprint), _summary(folder, fingerprint)),
-        )
-        for name, question in questions().items()
-    }
+    return background().ask((folder, fingerprint, "summary"), "summary", lambda _: _summary(folder, fingerprint))
 
 
 @st.cache_resource(show_spinner=False)

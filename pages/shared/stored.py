@@ -1,5 +1,6 @@
 """The data sets of the workspace as cards, and what can be done with one: rename, download, delete."""
 
+import time
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -14,12 +15,19 @@ if TYPE_CHECKING:
 NEW = "new"
 """Stands in the address instead of the name of files being taken in: the person wants to bring some."""
 NOTICE = "data_notice"
+NOTICE_SECONDS = 8.0
 SHOWN = 6
 
 
+def say(words: str) -> None:
+    """Leave a word about what was just done, for the runs of the script that follow within a few seconds."""
+    st.session_state[NOTICE] = (words, time.monotonic())
+
+
 def show_notice() -> None:
-    """Show once what was just done."""
-    if words := st.session_state.pop(NOTICE, None):
+    """Show what was just done."""
+    words, said_at = st.session_state.get(NOTICE, ("", 0.0))
+    if words and time.monotonic() - said_at < NOTICE_SECONDS:
         st.success(safe(words), icon=":material/check_circle:")
 
 
@@ -83,7 +91,7 @@ def _rename(card: "DatasetCard") -> None:
         except RecscopeError as error:
             st.error(safe(error))
             return
-    st.session_state[NOTICE] = _("The data set is called '{name}'.").format(name=wanted.strip())
+    say(_("The data set is called '{name}'.").format(name=wanted.strip()))
     st.rerun()
 
 
@@ -103,5 +111,5 @@ def _delete(card: "DatasetCard") -> None:
             st.error(safe(error))
             return
     state.choose("data", None)
-    st.session_state[NOTICE] = _("'{name}' was deleted.").format(name=card.name)
+    say(_("'{name}' was deleted.").format(name=card.name))
     st.rerun()
