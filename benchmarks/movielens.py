@@ -13,7 +13,7 @@ from recsys_core.data.splits import Split, SplitSpec, make_splits
 PUBLIC_DATA = Path(os.environ.get("RECSCOPE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 THREADS = os.cpu_count() or 1
 """Every measured work, ours or a peer's, gets as many."""
-ROUNDS = 3
+ROUNDS = 5
 """Ours and the peer's take turns so many times; the best time of each counts, as others may use the machine."""
 
 
