@@ -15,6 +15,8 @@ import pandas as pd
 HEADER = "user_id,item_id,rating,timestamp\n"
 ROWS = "".join(f"u{n % 7},i{n % 11},{n % 5 + 1},{1_500_000_000 + n}\n" for n in range(40))
 PLAIN = HEADER + ROWS
+MANY = "user_id,item_id,rating\n" + "".join(f"{n},{n % 50},3\n" for n in range(1, 12_001))
+"""More lines than a guess looks at."""
 TITLES = ("指环王", "卧虎藏龙", "英雄", "让子弹飞", "大话西游", "霸王别姬", "花样年华")
 
 
@@ -118,6 +120,7 @@ LINES = [
     taken("blank_lines_between", PLAIN.replace("\n", "\n\n"), 40),
     taken("blank_lines_at_the_start", "\n\n" + PLAIN, 40),
     taken("blank_lines_at_the_end", PLAIN + "\n\n\n", 40),
+    taken("blank_lines_and_a_bad_row", PLAIN.replace("\n", "\n\n") + "u1,i1,bad,1500000000\n", 41, rejected=1, lines=(83,), reasons=("not a number",)),
     taken("lines_of_white_space", PLAIN + "   \n\t\n", 40),
     taken("one_row_without_header", "u1,i1,3\n", 1),
     taken("one_row_below_a_header", "user_id,item_id,rating\nu1,i1,3\n", 1),
@@ -171,6 +174,9 @@ VALUES = [
     taken("dates_in_words", "user_id,item_id,rating,date\n" + "".join(f"u{n},i{n},3,{n + 1:02d}-Jan-1995\n" for n in range(20)), 20, guess={"timestamp_unit": "text-date"}),
     taken("leading_zeros_are_kept_apart", "user_id,item_id,rating\n" + "".join(f"{n},{n},3\n" for n in range(1, 10)) + "007,1,3\n", 10, users=10),
     taken("exponents_are_kept_apart", "user_id,item_id,rating\n" + "".join(f"{n},{n},3\n" for n in range(90, 110)) + "1e2,1,3\n", 21, users=21),
+    taken("an_exponent_beyond_the_sample", MANY + "1e2,1,3\n", 12_001, users=12_001),
+    taken("leading_zeros_beyond_the_sample", MANY + "007,1,3\n", 12_001, users=12_001),
+    taken("letters_beyond_the_sample", MANY + "bob,1,3\n", 12_001, users=12_001),
     taken("a_user_in_letters_among_numbers", "user_id,item_id,rating\n" + "".join(f"{n},{n},3\n" for n in range(9)) + "bob,1,3\n", 10, users=10),
     taken("very_large_numbers", "user_id,item_id,rating\n" + "".join(f"{10**18 + n},{n},3\n" for n in range(9)), 9, users=9),
     taken("negative_numbers", "user_id,item_id,rating\n" + "".join(f"-{n},{n},3\n" for n in range(1, 9)) + "1,1,3\n", 9, users=9),

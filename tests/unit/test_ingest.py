@@ -343,6 +343,16 @@ def test_a_published_split_is_read_as_it_is() -> None:
     assert np.isclose(data.interactions["rating"].mean(), 3.52835)
 
 
+def test_a_failed_cast_is_no_rejected_line(tmp_path: Path) -> None:
+    """DuckDB may read a column at once as the type that it is cast to; then `try_cast` no longer gives NULL."""
+    (tmp_path / "r.csv").write_text("a,1\nb,x\n", encoding="utf-8")
+    columns = "columns={'c0': 'VARCHAR', 'c1': 'VARCHAR'}, auto_detect=false, delim=',', header=false"
+    relation = f"read_csv('{tmp_path}/r.csv', {columns}, store_rejects=true)"
+    with connect() as connection:
+        rows = connection.execute(f"SELECT c0, try_cast(c1 AS DOUBLE) FROM {relation}").fetchall()
+    assert rows == [("a", 1.0), ("b", None)]
+
+
 def test_memory_is_bounded_by_default() -> None:
     with connect() as connection:
         (limit,) = connection.execute("SELECT current_setting('memory_limit')").fetchall()[0]
