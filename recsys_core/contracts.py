@@ -209,18 +209,28 @@ class RunContext:
         return np.random.default_rng([self.seed, int.from_bytes(digest[:8], "little")])
 
     def track(self, steps: Iterable[T], *, stage: str, total: int | None = None) -> Iterator[T]:
-        """Yield the steps, report each one when it is finished, and stop between two steps when that was asked for.
+        """Yield the steps, report the beginning and each finished one, and stop between two when that was asked for.
 
         Raises:
             Cancelled: Before the next step, once `stop_requested` says so.
         """
         if total is None and isinstance(steps, Sequence | range):
             total = len(steps)
+        self.stop_if_requested(stage)
+        self.report(Progress(stage, 0, total))
         for number, step in enumerate(steps, start=1):
-            if self.stop_requested():
-                raise Cancelled(f"Stopped on request during '{stage}'.")
+            self.stop_if_requested(stage)
             yield step
             self.report(Progress(stage, number, total))
+
+    def stop_if_requested(self, stage: str) -> None:
+        """End the work here if that was asked for.
+
+        Raises:
+            Cancelled: `stop_requested` says so.
+        """
+        if self.stop_requested():
+            raise Cancelled(f"Stopped on request during '{stage}'.")
 
     def note(self, stage: str, step: int, total: int | None = None, **values: float) -> None:
         """Report numbers worth a curve, such as the loss of an epoch."""

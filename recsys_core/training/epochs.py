@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 
 from recsys_core.contracts import Progress, RunContext
-from recsys_core.errors import Cancelled
 
 
 def run_epochs(
@@ -20,8 +19,9 @@ def run_epochs(
     Raises:
         Cancelled: Before the next epoch, once that was asked for.
     """
+    ctx.stop_if_requested(stage)
+    ctx.report(Progress(stage, 0, epochs))
     for number in range(1, epochs + 1):
-        if ctx.stop_requested():
-            raise Cancelled(f"Stopped on request after {number - 1} of {epochs} {stage}.")
+        ctx.stop_if_requested(stage)
         values = one_epoch(number)
         ctx.report(Progress(stage, number, epochs, values))

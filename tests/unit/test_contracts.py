@@ -54,11 +54,11 @@ def test_random_streams_depend_on_seed_and_name_only() -> None:
 
 def test_track_reports_each_step_and_stops_before_the_next_when_asked() -> None:
     seen: list[Progress] = []
-    context = RunContext(report=seen.append, stop_requested=lambda: len(seen) == 2)
+    context = RunContext(report=seen.append, stop_requested=lambda: len(seen) == 3)
     done = []
     with pytest.raises(Cancelled, match="counting"):
         done.extend(context.track(range(5), stage="counting"))
-    assert [progress.step for progress in seen] == [1, 2]
+    assert [progress.step for progress in seen] == [0, 1, 2]
     assert seen[0].total == 5
 
 

@@ -21,7 +21,7 @@ def test_blocks_cover_every_row_once_and_each_is_reported(threads: int, total: i
 
     run_in_blocks(work, total, 5, RunContext(threads=threads, report=reports.append), stage="blocks")
     assert (done == 1).all()
-    assert reports == [Progress("blocks", step + 1, -(-total // 5)) for step in range(-(-total // 5))]
+    assert reports == [Progress("blocks", step, -(-total // 5)) for step in range(-(-total // 5) + 1)]
 
 
 def test_an_error_in_a_block_comes_out() -> None:
@@ -52,7 +52,11 @@ def test_after_a_wish_to_stop_only_blocks_under_way_are_finished(threads: int) -
 
 def test_epochs_report_what_they_measured_and_stop_between_two() -> None:
     reports: list[Progress] = []
-    ctx = RunContext(report=reports.append, stop_requested=lambda: len(reports) >= 2)
+    ctx = RunContext(report=reports.append, stop_requested=lambda: len(reports) >= 3)
     with pytest.raises(Cancelled, match="after 2 of 5 epochs"):
         run_epochs(lambda number: {"loss": 1 / number}, 5, ctx)
-    assert reports == [Progress("epochs", 1, 5, {"loss": 1.0}), Progress("epochs", 2, 5, {"loss": 0.5})]
+    assert reports == [
+        Progress("epochs", 0, 5),
+        Progress("epochs", 1, 5, {"loss": 1.0}),
+        Progress("epochs", 2, 5, {"loss": 0.5}),
+    ]
