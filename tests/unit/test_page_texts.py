@@ -36,7 +36,7 @@ def test_a_size_is_said_in_the_largest_unit_that_fits(n_bytes: int, words: str) 
     ],
 )
 def test_text_from_outside_holds_no_markup_when_made_safe(outside: str) -> None:
-    """Every character with a meaning in Markdown is escaped, and nothing is left that is taken for a link or an icon."""
+    """Every character that means something in Markdown is escaped; nothing is left that becomes a link or an icon."""
     safe = text.safe(outside)
     plain = safe.replace("\\\\", "").replace("&amp;", "")
     for character in "*_`[]<>$~#!":
