@@ -216,21 +216,21 @@ class RunContext:
         """
         if total is None and isinstance(steps, Sequence | range):
             total = len(steps)
-        self.stop_if_requested(stage)
+        self.stop_if_requested(f"during '{stage}'")
         self.report(Progress(stage, 0, total))
         for number, step in enumerate(steps, start=1):
-            self.stop_if_requested(stage)
+            self.stop_if_requested(f"during '{stage}'")
             yield step
             self.report(Progress(stage, number, total))
 
-    def stop_if_requested(self, stage: str) -> None:
-        """End the work here if that was asked for.
+    def stop_if_requested(self, when: str) -> None:
+        """End the work here if that was asked for; `when` completes the sentence that the person reads.
 
         Raises:
             Cancelled: `stop_requested` says so.
         """
         if self.stop_requested():
-            raise Cancelled(f"Stopped on request during '{stage}'.")
+            raise Cancelled(f"Stopped on request {when}.")
 
     def note(self, stage: str, step: int, total: int | None = None, **values: float) -> None:
         """Report numbers worth a curve, such as the loss of an epoch."""

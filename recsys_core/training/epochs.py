@@ -19,9 +19,9 @@ def run_epochs(
     Raises:
         Cancelled: Before the next epoch, once that was asked for.
     """
-    ctx.stop_if_requested(stage)
+    ctx.stop_if_requested(f"before the first of {epochs} {stage}")
     ctx.report(Progress(stage, 0, epochs))
     for number in range(1, epochs + 1):
-        ctx.stop_if_requested(stage)
+        ctx.stop_if_requested(f"after {number - 1} of {epochs} {stage}")
         values = one_epoch(number)
         ctx.report(Progress(stage, number, epochs, values))
