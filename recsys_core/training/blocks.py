@@ -10,8 +10,8 @@ from recsys_core.contracts import RunContext
 def run_in_blocks(work: Callable[[int, int], None], total: int, size: int, ctx: RunContext, *, stage: str) -> None:
     """Call `work(start, end)` for consecutive blocks that cover 0..total.
 
-    One step of progress is one block. A wish to stop is seen between two blocks: those that run are finished, those that
-    wait are dropped.
+    One step of progress is one block. A wish to stop is seen between two blocks: those that run are finished, those
+    that wait are dropped.
 
     Args:
         work: Compiled code that releases the interpreter's lock and writes only to its own block.

@@ -152,7 +152,21 @@ def test_predictions_stay_on_the_scale(key: str, unknown: bool) -> None:
     assert predicted.shape == (train.n_users, train.n_items)
     assert ((predicted >= 0) & (predicted <= 5)).all()
     assert predicted.std() > 0
+    assert np.isfinite(predicted).all()
     assert np.isfinite(model.predict_ratings(asking([[]]))).all()
+
+
+def test_predictions_beyond_the_scale_are_clipped(key: str) -> None:
+    """Of users who rate all at the top or all at the bottom, sums of deviations would leave the scale."""
+    train = tastes()
+    frame = train.interactions
+    generous = (frame["user"] % 3 == 0) | (frame["item"] % 5 == 0)
+    train = train.with_interactions(frame.assign(rating=np.where(generous, 5.0, 0.0).astype(np.float32)))
+    model = fitted(key, train)
+    if not isinstance(model, PredictsRatings):
+        pytest.skip("declared: does not predict ratings")
+    predicted = model.predict_ratings(train.queries())
+    assert ((predicted >= 0) & (predicted <= 5)).all()
 
 
 def test_predictions_from_data_without_ratings_are_refused(key: str) -> None:

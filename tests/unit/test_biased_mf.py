@@ -34,7 +34,7 @@ def test_one_epoch_equals_the_update_rules() -> None:
 def test_the_reported_error_falls() -> None:
     ctx, reports = recording()
     fitted("biased_mf", tastes(), {"factors": 8, "learning_rate": 0.02}, ctx=ctx)
-    curve = [report.values["rmse"] for report in reports]
+    curve = [report.values["rmse"] for report in reports[1:]]
     assert len(curve) == 20
     assert curve[-1] < 0.9 * curve[0]
 
@@ -49,7 +49,7 @@ def test_validation_sees_a_model_that_answers_after_each_epoch() -> None:
 
     ctx, reports = recording()
     fitted("biased_mf", train, {"epochs": 3}, ctx=RunContext(report=ctx.report, validate=validate))
-    assert [report.values["spread"] for report in reports] == spreads
+    assert [report.values["spread"] for report in reports[1:]] == spreads
     assert len(set(spreads)) == 3
 
 
