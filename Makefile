@@ -7,10 +7,10 @@ PORT ?= 8501
 
 .PHONY: run test lint types bench samples browser clean
 
-run: $(VENV)/run.stamp
+run: $(VENV)/run.stamp $(VENV)/compiled.stamp
 	$(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT)
 
-test: lint types browser
+test: lint types browser $(VENV)/compiled.stamp
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/dev.stamp
@@ -41,6 +41,11 @@ $(VENV)/run.stamp: requirements.txt | $(VENV)/bin/python
 $(VENV)/dev.stamp: requirements.txt requirements-dev.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $(VENV)/run.stamp $@
+
+# compile the hot loops once, so that the first click does not wait for it
+$(VENV)/compiled.stamp: $(wildcard recsys_core/models/*.py recsys_core/evaluation/*.py) | $(VENV)/run.stamp
+	$(BIN)/python -m recsys_core.engine.warmup
+	touch $@
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

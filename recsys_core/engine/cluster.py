@@ -123,13 +123,17 @@ def connected(settings: EngineSettings, scratch: Path) -> Iterator[Cluster]:
 
 
 def _own_processes(settings: EngineSettings, scratch: Path) -> Any:
+    """Start workers that talk over TLS with a key of the engine's own: nobody else can send them code."""
     from distributed import LocalCluster
+    from distributed.security import Security
 
     return LocalCluster(  # type: ignore[no-untyped-call]
         n_workers=settings.jobs,
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
+        protocol="tls://",
+        security=Security.temporary(),  # type: ignore[no-untyped-call]
         scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
         memory_limit=settings.job_memory,
         local_directory=str(scratch),

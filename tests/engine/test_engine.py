@@ -157,6 +157,16 @@ def test_a_second_engine_on_the_same_workspace_ends_at_once(served: tuple[Engine
     assert b"Another engine works" in second.stderr
 
 
+def test_only_the_engine_itself_can_send_work_to_its_processes(served: tuple[Engine, Dataset]) -> None:
+    """Another user of the machine, who does not hold the engine's key, is not talked to."""
+    script = "import sys; from distributed import Client; Client(sys.argv[1], timeout=3).submit(len, '').result()"
+    address = served[0].wait_until_ready().address
+    assert address.startswith("tls://")
+    for tried in (address, address.replace("tls", "tcp")):
+        stranger = subprocess.run([sys.executable, "-c", script, tried], check=False, timeout=60)
+        assert stranger.returncode != 0
+
+
 def test_kill_9_of_the_engine_fails_what_ran_and_another_engine_takes_what_waits(own: tuple[Engine, Dataset]) -> None:
     engine, data = own
     process = start_engine(engine.root)
