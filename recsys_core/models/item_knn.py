@@ -114,12 +114,12 @@ class ItemKNN(LinearItemModel[ItemKNNConfig]):
     def _loaded(self) -> None:
         """Derive from the ratings the levels of items, and what is compared."""
         self.scale = scale_of(self.ratings, self.rating_range)
-        self.level = levels(self.ratings.T.tocsr(), self.config.centering, self.scale)
-        ratings = self.ratings
+        by_item = self.ratings.T.tocsr()  # (I, U)
+        self.level = levels(by_item, self.config.centering, self.scale)
         if self.config.similarity == "adjusted_cosine":
-            ratings = centred(ratings, levels(ratings, "mean", self.scale))
-        self.vectors = sparse(ratings.T.tocsr())  # (I, U)
-        self.compared = rows_by_column(ratings.T.tocsr())
+            by_item = centred(self.ratings, levels(self.ratings, "mean", self.scale)).T.tocsr()
+        self.vectors = sparse(by_item)
+        self.compared = rows_by_column(by_item)
 
     def _score(self, query: QueryBatch) -> FloatArray:
         return super()._score(query) if self.config.aggregation == "sum" else self._means(query)
@@ -180,7 +180,7 @@ class ItemKNN(LinearItemModel[ItemKNNConfig]):
     def _similarities(self, items: IntArray) -> FloatArray:
         """(D, I) float32 similarity of some items with all."""
         similarity = np.empty((len(items), self.n_items), dtype=np.float32)
-        sums = room_for_sums(self.config.measure, self.compared)
+        sums = room_for_sums(self.config.measure, self.compared, counted=False)
         for row, item in enumerate(items):
             entries = slice(self.vectors.start[item], self.vectors.start[item + 1])
             users, values = self.vectors.column[entries], self.vectors.value[entries]
@@ -222,7 +222,7 @@ def nearest_items(measure: Measure, compared: Rows, vectors: Sparse, items: IntA
         items: (n,) positions of those whose neighbours are wanted.
         nearest: Room for the answer, strengths zero.
     """
-    sums = room_for_sums(measure, compared)
+    sums = room_for_sums(measure, compared, False)
     for item in items:
         entries = slice(vectors.start[item], vectors.start[item + 1])
         similarity = compare_with_all(measure, compared, vectors.column[entries], vectors.value[entries], sums)

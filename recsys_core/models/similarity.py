@@ -30,8 +30,8 @@ COSINE, JACCARD, ADJUSTED_COSINE, PEARSON, MSD = range(5)
 KINDS = {"cosine": COSINE, "jaccard": JACCARD, "adjusted_cosine": ADJUSTED_COSINE, "pearson": PEARSON, "msd": MSD}
 """The names as numbers, for compiled code; those up to JACCARD need no sums of squares over the shared columns."""
 
-N, XY, X, Y, XX, YY = range(6)
-"""Columns of the table of sums that is kept for each row while one row is compared with all; some kinds need two."""
+XY, N, X, Y, XX, YY = range(6)
+"""Columns of the table of sums that is kept for each row while one row is compared with all; see `room_for_sums`."""
 
 
 class Measure(NamedTuple):
@@ -72,9 +72,20 @@ def rows_by_column(matrix: csr_array) -> Rows:
 
 
 @compiled
-def room_for_sums(measure: Measure, rows: Rows) -> FloatArray:
-    """Return a table for `compare_with_all` to work in, to be used again and again."""
-    return np.empty((len(rows.size), 2 if measure.kind <= JACCARD else 6))
+def room_for_sums(measure: Measure, rows: Rows, counted: bool) -> FloatArray:
+    """Return a table for `compare_with_all` to work in, to be used again and again: (R, 1), (R, 2) or (R, 6).
+
+    The narrower it is, the faster the comparison: a plain cosine needs the products alone.
+
+    Args:
+        measure: Which similarity.
+        rows: The rows to compare with.
+        counted: Whether the column N is wanted afterwards.
+    """
+    if measure.kind > JACCARD:
+        return np.empty((len(rows.size), 6))
+    plain = measure.kind == COSINE and measure.shrinkage <= 0.0 and measure.min_overlap <= 1
+    return np.empty((len(rows.size), 1 if plain and not counted else 2))
 
 
 @compiled
@@ -88,17 +99,21 @@ def compare_with_all(
         rows: The rows to compare with.
         columns: (n_x,) columns of x, uint32.
         values: (n_x,) its values there, float64.
-        sums: Room to work in, from `room_for_sums`; its column N holds afterwards how many columns x shares with each.
+        sums: Room to work in, from `room_for_sums`; its column N, if there is one, holds afterwards how many columns x
+            shares with each row.
     """
     sums[:] = 0.0
-    if measure.kind <= JACCARD:
+    if sums.shape[1] == 1:
         _add_products(rows, columns, values, sums)
+    elif sums.shape[1] == 2:
+        _add_products_and_counts(rows, columns, values, sums)
     else:
         _add_all_sums(rows, columns, values, sums)
     length = np.sqrt(np.sum(values**2))
     similarity = np.zeros(len(sums))
     for row in range(len(sums)):
-        shared = sums[row, N]
+        some = 1.0 if sums[row, XY] != 0.0 else 0.0  # enough for a plain cosine: where all products are 0, so is it
+        shared = sums[row, N] if sums.shape[1] > 1 else some
         if shared >= max(measure.min_overlap, 1):
             lengths, sizes = length * rows.length[row], len(columns) + rows.size[row]
             pure = _similarity(measure.kind, sums[row], lengths, sizes)
@@ -108,6 +123,16 @@ def compare_with_all(
 
 @compiled
 def _add_products(rows: Rows, columns: IntArray, values: FloatArray, sums: FloatArray) -> None:
+    for entry in range(len(columns)):
+        x = values[entry]
+        sharing = slice(rows.start[columns[entry]], rows.start[columns[entry] + 1])
+        others, other_values = rows.row[sharing], rows.value[sharing]
+        for place in range(len(others)):
+            sums[others[place], XY] += x * other_values[place]
+
+
+@compiled
+def _add_products_and_counts(rows: Rows, columns: IntArray, values: FloatArray, sums: FloatArray) -> None:
     for entry in range(len(columns)):
         x = values[entry]
         sharing = slice(rows.start[columns[entry]], rows.start[columns[entry] + 1])
@@ -140,13 +165,14 @@ def _similarity(kind: int, sums: FloatArray, lengths: float, sizes: int) -> floa
 
     Args:
         kind: Which.
-        sums: (2,) or (6,) over the shared columns.
+        sums: (1,), (2,) or (6,) over the shared columns.
         lengths: |x| |y|.
         sizes: Entries of x and of y together.
     """
-    n, xy = float(sums[N]), float(sums[XY])
+    xy = float(sums[XY])
     if kind == COSINE:
         return _ratio(xy, lengths)
+    n = float(sums[N])
     if kind == JACCARD:
         return n / (sizes - n)
     xx, yy = float(sums[XX]), float(sums[YY])

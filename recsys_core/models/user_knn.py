@@ -152,7 +152,7 @@ class UserKNN(Recommender[UserKNNConfig]):
     def _similarities(self, query: QueryBatch, ratings: csr_array) -> Iterator[FloatArray]:
         """Yield, for each person in the query, (U,) the similarity of all training users; 0 for themselves."""
         compared = sparse(self._less_item_means(ratings))
-        sums = room_for_sums(self.config.measure, self.compared)
+        sums = room_for_sums(self.config.measure, self.compared, counted=True)
         for person, user in enumerate(query.user):
             entries = slice(ratings.indptr[person], ratings.indptr[person + 1])
             items, values = compared.column[entries], compared.value[entries]

@@ -41,11 +41,12 @@ def test_every_name_has_a_number() -> None:
     min_overlap=st.integers(1, 3),
     shrinkage=st.sampled_from([0.0, 2.0, 50.0]),
     hyperbolic=st.booleans(),
+    counted=st.booleans(),
 )
 def test_equals_the_formula(
-    name: str, ratings: FloatArray, min_overlap: int, shrinkage: float, hyperbolic: bool
+    name: str, ratings: FloatArray, min_overlap: int, shrinkage: float, hyperbolic: bool, counted: bool
 ) -> None:
-    found = all_pairs(ratings, Measure(KINDS[name], shrinkage, hyperbolic, min_overlap))
+    found = all_pairs(ratings, Measure(KINDS[name], shrinkage, hyperbolic, min_overlap), counted)
     for x in range(len(ratings)):
         for y in range(len(ratings)):
             shared = ~np.isnan(ratings[x]) & ~np.isnan(ratings[y])
@@ -75,12 +76,12 @@ def test_the_strongest_come_in_order_and_equal_ones_by_position(values: list[flo
     assert strength[:found].tolist() == [values[p] for p in expected]
 
 
-def all_pairs(ratings: FloatArray, measure: Measure) -> FloatArray:
+def all_pairs(ratings: FloatArray, measure: Measure, counted: bool = False) -> FloatArray:
     """(R, R) similarities of the rows of a matrix in which NaN stands for no entry."""
     row, column = np.nonzero(~np.isnan(ratings))
     matrix = csr_array((ratings[row, column], (row, column)), shape=ratings.shape)
     rows, vectors = rows_by_column(matrix), sparse(matrix)
-    sums = room_for_sums(measure, rows)
+    sums = room_for_sums(measure, rows, counted)
     return np.array(
         [
             compare_with_all(measure, rows, vectors.column[a:b], vectors.value[a:b], sums)
