@@ -19,11 +19,8 @@ from recsys_core.columns import EVENT, ITEM, RATING, TIMESTAMP, USER, WEIGHT
 from recsys_core.contracts import BoolArray, FloatArray, IntArray
 from recsys_core.data.rules import IngestRules
 from recsys_core.data.sql import file_literal
-from recsys_core.data.tables import Kept, interactions_writer, pairs_of, repeated
+from recsys_core.data.tables import ROWS_AT_ONCE, Kept, interactions_writer, joined, repeated
 from recsys_core.errors import DataError
-
-ROWS_AT_ONCE = 40_000_000
-"""Pairs that are sorted in memory together (8 bytes each, twice)."""
 
 LATER = "a later row has the same user and item"
 MERGED = "merged into another row of the same user and item"
@@ -91,8 +88,10 @@ def repeated_pairs(connection: duckdb.DuckDBPyConnection, path: Path, n_users: i
         query = f"SELECT {USER}, {ITEM}, {EVENT} FROM {file} GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL"
         return connection.execute(query).df()
     ranges = _user_ranges(path, n_users)
+    if kept.in_order:
+        return pd.DataFrame({USER: [], ITEM: []}, dtype=np.int64)
     if len(ranges) == 1:
-        user, item, _ = repeated(kept.column(USER, path), kept.column(ITEM, path))
+        user, item, _ = repeated(*joined(kept.blocks(path, USER, ITEM)))
         return pd.DataFrame({USER: user, ITEM: item})
     found = [repeated(*_pairs_within(path, low, high))[:2] for low, high in ranges]
     return pd.DataFrame({USER: np.concatenate([u for u, _ in found]), ITEM: np.concatenate([i for _, i in found])})
@@ -168,7 +167,7 @@ def _core(path: Path, rules: IngestRules, gone: BoolArray, cleaning: Cleaning) -
     while True:
         of_users, of_items = np.zeros(n_users, np.int64), np.zeros(n_items, np.int64)
         start = 0
-        for user, item in pairs_of(path):
+        for user, item in Kept(0).blocks(path, USER, ITEM):
             stays = ~gone[start : start + len(user)]
             of_users += np.bincount(user[stays], minlength=n_users)
             of_items += np.bincount(item[stays], minlength=n_items)
@@ -176,7 +175,7 @@ def _core(path: Path, rules: IngestRules, gone: BoolArray, cleaning: Cleaning) -
         poor_users, poor_items = of_users < max(rules.min_user, 1), of_items < max(rules.min_item, 1)
         cleaning.users, cleaning.items = ~poor_users, ~poor_items
         start, before = 0, int(gone.sum())
-        for user, item in pairs_of(path):
+        for user, item in Kept(0).blocks(path, USER, ITEM):
             window = gone[start : start + len(user)]
             for poor, reason in (
                 (poor_users[user], _too_few("user", rules.min_user)),
@@ -207,7 +206,7 @@ def _user_ranges(path: Path, n_users: int) -> list[tuple[int, int]]:
     if pq.read_metadata(path).num_rows <= ROWS_AT_ONCE:
         return [(0, n_users)]
     counts = np.zeros(n_users, np.int64)
-    for user, _ in pairs_of(path):
+    for (user,) in Kept(0).blocks(path, USER):
         counts += np.bincount(user, minlength=n_users)
     parts = np.cumsum(counts) // ROWS_AT_ONCE
     return list(pairwise([0, *(np.flatnonzero(np.diff(parts)) + 1).tolist(), n_users]))
@@ -216,7 +215,7 @@ def _user_ranges(path: Path, n_users: int) -> list[tuple[int, int]]:
 def _pairs_within(path: Path, low: int, high: int) -> tuple[IntArray, IntArray]:
     """Return users and items of all interactions of the users from `low` up to `high`."""
     users, items = [], []
-    for user, item in pairs_of(path):
+    for user, item in Kept(0).blocks(path, USER, ITEM):
         chosen = (user >= low) & (user < high)
         whole = bool(chosen.all())
         users.append(user if whole else user[chosen])

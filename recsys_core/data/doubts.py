@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -10,10 +11,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from recsys_core.columns import RATING, SOURCE, TARGET, TIMESTAMP, USER
+from recsys_core.contracts import IntArray
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.report import DataWarning
-from recsys_core.data.sql import file_literal
-from recsys_core.data.tables import Kept, repeated
+from recsys_core.data.sql import connect, file_literal
+from recsys_core.data.tables import ROWS_AT_ONCE, Kept, repeated
 
 _SPACES = re.compile(r"\s+")
 _BUSY = 500
@@ -166,17 +168,46 @@ def tied_interactions(path: Path, kept: Kept) -> int:
         path: Their Parquet file.
         kept: What is still in memory of them.
     """
-    user, time = kept.column(USER, path), kept.column(TIMESTAMP, path)
-    if len(time) and time.min() == NO_TIMESTAMP:
+    rows = pq.read_metadata(path).num_rows
+    if rows > ROWS_AT_ONCE:
+        return _tied_by_sql(path)
+    first, whole = _span(kept.blocks(path, TIMESTAMP))
+    users, times = np.empty(rows, np.int32), np.empty(rows, np.int32 if whole else np.int64)
+    filled = 0
+    for user, time in kept.blocks(path, USER, TIMESTAMP):
         known = time != NO_TIMESTAMP
-        user, time = user[known], time[known]
-    if not len(time):
-        return 0
-    time = time - time.min()
-    seconds = time // 1000
-    if np.array_equal(seconds * 1000, time):
-        time = seconds
-    return int(repeated(user, time)[2].sum())
+        chosen = slice(None) if known.all() else known
+        end = filled + len(user[chosen])
+        users[filled:end] = user[chosen]
+        times[filled:end] = (time[chosen] - first) // (1000 if whole else 1)
+        filled = end
+    return int(repeated(users[:filled], times[:filled])[2].sum())
+
+
+def _span(blocks: Iterable[tuple[IntArray, ...]]) -> tuple[int, bool]:
+    """Return the first time that is known, and whether all lie a whole number of seconds, below 2**31, after it."""
+    firsts, lasts, rests = [], [], set()
+    for (time,) in blocks:
+        known = time[time != NO_TIMESTAMP]
+        if len(known):
+            firsts.append(int(known.min()))
+            lasts.append(int(known.max()))
+            seconds = known // 1000
+            seconds *= 1000
+            rests |= {0} if np.array_equal(seconds, known) else {0, 1}
+    if not firsts:
+        return 0, True
+    first = min(firsts)
+    return first, rests == {0} and (max(lasts) - first) // 1000 < 2**31
+
+
+def _tied_by_sql(path: Path) -> int:
+    with connect(path.parent) as connection:
+        query = (
+            f"SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM read_parquet({file_literal(path)}) "
+            f"WHERE {TIMESTAMP} <> {NO_TIMESTAMP} GROUP BY {USER}, {TIMESTAMP} HAVING n > 1)"
+        )
+        return int(connection.execute(query).fetchall()[0][0])
 
 
 def _tied(count: int, rows: int) -> DataWarning | None:

@@ -21,7 +21,7 @@ from recsys_core.contracts import RatingScale, RunContext
 from recsys_core.data.accounts import Book, close_books
 from recsys_core.data.archives import unpack
 from recsys_core.data.attributes import Members, TableRead, complete, read_attributes, read_links
-from recsys_core.data.cleaning import ROWS_AT_ONCE, Cleaning, decide, rewrite
+from recsys_core.data.cleaning import Cleaning, decide, rewrite
 from recsys_core.data.coding import NotWholeNumbers
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.doubts import doubts_about, kept_doubts, tied_interactions
@@ -35,7 +35,7 @@ from recsys_core.data.report import IngestReport
 from recsys_core.data.roles import IGNORED, guess_scale
 from recsys_core.data.rules import IngestRules
 from recsys_core.data.sql import connect, file_literal
-from recsys_core.data.tables import Kept
+from recsys_core.data.tables import ROWS_AT_ONCE, Kept
 from recsys_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ class _Build:
         """Stream the interactions, apply the rules, and say which rows went."""
         final, raw = self.folder / "interactions.parquet", self.work / "interactions.parquet"
         plan = Plan.of([source.guess for source in sources], self.rules, numeric=self.numeric)
-        kept = Kept(ROWS_AT_ONCE)
+        kept = Kept(ROWS_AT_ONCE, ordered=self.numeric)
         streamed, user_ids, item_ids = stream_interactions(self.connection, sources, plan, raw, ctx=self.ctx, kept=kept)
         if not sum(part.accepted for part in streamed):
             raise DataError(_nothing_accepted(streamed))

@@ -144,9 +144,8 @@ def stream_interactions(
     with WriterBeside(target, plan.schema) as writer:
         for source in sources:
             streamed = Streamed(source)
-            for table in _batches(connection, streamed, plan, coders, ctx):
+            for table in _batches(connection, streamed, plan, coders, ctx=ctx, kept=kept):
                 writer.write(table)
-                kept.add(table)
             if plan.numeric and source.scan is not None and source.scan.result().lettered:
                 raise NotWholeNumbers
             done.append(streamed)
@@ -154,7 +153,13 @@ def stream_interactions(
 
 
 def _batches(
-    connection: duckdb.DuckDBPyConnection, streamed: Streamed, plan: Plan, coders: Coders, ctx: RunContext
+    connection: duckdb.DuckDBPyConnection,
+    streamed: Streamed,
+    plan: Plan,
+    coders: Coders,
+    *,
+    ctx: RunContext,
+    kept: Kept,
 ) -> Iterator[pa.Table]:
     """Yield accepted rows as tables of positions, and keep the books in `streamed`."""
     source = streamed.source
@@ -173,7 +178,11 @@ def _batches(
         streamed.accepted += len(batch)
         if "clipped" in batch.schema.names:
             streamed.clipped += batch.column("clipped").true_count
-        yield _positions(batch, streamed, plan, coders)
+        if plan.numeric:
+            kept.look_at_order(batch.column(USER_ID).to_numpy(), batch.column(ITEM_ID).to_numpy())
+        table = _positions(batch, streamed, plan, coders)
+        kept.add(table)
+        yield table
     source.settle(connection, streamed.rows)
     _keep_books(streamed, refused, faults)
 

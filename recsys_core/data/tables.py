@@ -1,6 +1,6 @@
 """Parquet files of interactions: how they are written, and their pairs read back in blocks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,8 @@ from recsys_core.columns import EVENT, ITEM, RATING, TIMESTAMP, USER, WEIGHT
 from recsys_core.contracts import IntArray
 
 BLOCK = 1 << 20
+ROWS_AT_ONCE = 40_000_000
+"""Interactions whose pairs of numbers are sorted in memory together (12 bytes each, twice)."""
 _NAMED = (RATING, EVENT, WEIGHT)
 """Columns with few different values, stored as a dictionary; whole numbers are stored as differences."""
 
@@ -63,24 +65,32 @@ class WriterBeside:
             pending.result()
 
 
-def pairs_of(path: Path) -> Iterator[tuple[IntArray, IntArray]]:
-    """Yield users and items of a Parquet file of interactions, block by block."""
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(BLOCK, columns=[USER, ITEM]):
-            yield batch.column(0).to_numpy(), batch.column(1).to_numpy()
-
-
 class Kept:
     """Users, items and times of the interactions that were written, kept in memory as long as they are few enough.
 
     Args:
         most: Number of rows from which on nothing is kept.
+        ordered: Whether `look_at_order` will be told of all rows.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, ordered: bool = False) -> None:
         self._most = most
         self._rows = 0
         self._parts: dict[str, list[IntArray]] = {}
+        self._last = (-1, -1)
+        self.in_order = ordered
+        """Whether no pair can have occurred twice, because they came in strictly increasing order."""
+
+    def look_at_order(self, users: IntArray, items: IntArray) -> None:
+        """Compare identifiers that are numbers with those before; equal rows would mean equal pairs of positions."""
+        if not self.in_order or not len(users):
+            return
+        keys = users.astype(np.int64)
+        keys <<= 32
+        keys += items
+        follows = (int(users[0]), int(items[0])) > self._last
+        self.in_order = follows and bool((keys[1:] > keys[:-1]).all())
+        self._last = (int(users[-1]), int(items[-1]))
 
     def add(self, table: pa.Table) -> None:
         """Keep the columns of the next rows."""
@@ -92,11 +102,14 @@ class Kept:
             if name in table.schema.names:
                 self._parts.setdefault(name, []).append(table.column(name).to_numpy())
 
-    def column(self, name: str, path: Path) -> IntArray:
-        """Return a column whole, from memory or from the Parquet file that was written."""
+    def blocks(self, path: Path, *names: str) -> Iterator[tuple[IntArray, ...]]:
+        """Yield columns block by block, from memory or from the Parquet file that was written."""
         if self._parts:
-            return np.concatenate(self._parts[name])
-        return np.asarray(pq.read_table(path, columns=[name]).column(0).to_numpy())
+            yield from zip(*(self._parts[name] for name in names), strict=True)
+            return
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(BLOCK, columns=list(names)):
+                yield tuple(batch.column(name).to_numpy() for name in names)
 
 
 def repeated(rows: IntArray, columns: IntArray) -> tuple[IntArray, IntArray, IntArray]:
@@ -106,35 +119,29 @@ def repeated(rows: IntArray, columns: IntArray) -> tuple[IntArray, IntArray, Int
         rows: (N,) numbers from 0.
         columns: (N,) numbers from 0; as large as they like.
     """
-    nothing = np.empty(0, np.int64)
-    if len(rows) < 2 or _increasing(rows, columns):
+    if len(rows) < 2:
+        nothing = np.empty(0, np.int64)
         return nothing, nothing, nothing
     shape = (int(rows.max()) + 1, int(columns.max()) + 1)
-    ones = np.ones(len(rows), dtype=np.int32)
+    nothing_known = np.zeros(len(rows), dtype=np.int8)
     if bool((rows[1:] >= rows[:-1]).all()):
-        ends = np.cumsum(np.bincount(rows, minlength=shape[0]))
-        counted = csr_array((ones, columns, np.concatenate([[0], ends])), shape=shape)
-        counted.sum_duplicates()
+        ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
+        grouped = csr_array((nothing_known, columns.copy(), ends), shape=shape)
     else:
-        counted = coo_array((ones, (rows, columns)), shape=shape).tocsr()
-    often = np.flatnonzero(counted.data > 1)
-    of_rows = np.searchsorted(counted.indptr, often, side="right") - 1
-    return of_rows.astype(np.int64), counted.indices[often].astype(np.int64), counted.data[often]
+        coo = coo_array((nothing_known, (rows, columns)), shape=shape)
+        coo.has_canonical_format = True  # else equal pairs are added up
+        grouped = coo.tocsr()
+    grouped.has_sorted_indices = False
+    grouped.sort_indices()
+    same = grouped.indices[1:] == grouped.indices[:-1]
+    borders = grouped.indptr[1:-1]
+    same[borders[(borders > 0) & (borders < len(rows))] - 1] = False
+    first = np.flatnonzero(same & ~np.concatenate([[False], same[:-1]]))
+    last = np.flatnonzero(same & ~np.concatenate([same[1:], [False]]))
+    of_rows = np.searchsorted(grouped.indptr, first, side="right") - 1
+    return of_rows.astype(np.int64), grouped.indices[first].astype(np.int64), (last - first + 2).astype(np.int64)
 
 
-_FEW = 100_000
-
-
-def _increasing(rows: IntArray, columns: IntArray) -> bool:
-    """Return whether pairs come in strictly increasing order, so that none can occur twice; the first ones tell in
-    most files.
-    """
-    if len(rows) > _FEW and not _increasing(rows[:_FEW], columns[:_FEW]):
-        return False
-    width = int(columns.max()) + 1
-    if (int(rows.max()) + 1) * width >= 2**63:
-        return False
-    keys = rows.astype(np.int64)
-    keys *= width
-    keys += columns
-    return bool((keys[1:] > keys[:-1]).all())
+def joined(blocks: Iterable[tuple[IntArray, ...]]) -> tuple[IntArray, ...]:
+    """Return columns that came block by block whole."""
+    return tuple(np.concatenate(parts) for parts in zip(*blocks, strict=True))
