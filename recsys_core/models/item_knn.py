@@ -2,8 +2,8 @@
 
 1. Compare every two items by the users they share (`similarity.py`).
 2. For each item i that could be *recommended*, keep its k most similar ones, N(i). (Keeping the strongest ones of each
-   item of the history instead would leave rare items with nobody to speak for them: on MovieLens that costs a seventh
-   of NDCG@10.)
+   item of the history instead would leave rare items with nobody to speak for them. On ML-1M, a fifth of each user's
+   ratings held back, that lowers NDCG@10 by 4 % at k = 20, 8 % at k = 40 and 15 % at k = 100.)
 3. An item is supported by those of its neighbours that the person's history P(u) holds, each with the weight of the
    similarity and with d_uj = (r_uj - mean_j) / spread_j, the rating compared with the *item's* level (mean 0, spread 1
    without centring; r = 1 where people did not rate).
