@@ -52,7 +52,7 @@ class NumberCoder:
 
     def __init__(self) -> None:
         self._positions = np.full(1 << 16, -1, dtype=np.int32)
-        self._digits = np.empty(1 << 12, dtype=np.int32)
+        self._digits = np.empty(1 << 12, dtype=np.uint8)
         self._numbers: list[IntArray] = []
         self._known = 0
 
@@ -60,19 +60,20 @@ class NumberCoder:
         return self._known
 
     def code(self, numbers: IntArray, lengths: IntArray) -> IntArray:
-        """Return (N,) positions of `numbers` (N,), whose text has `lengths` (N,) bytes.
+        """Return (N,) positions of `numbers` (N,) int32, whose text has `lengths` (N,) bytes.
 
         Raises:
             NotWholeNumbers: A number is negative, too large, or not written in the usual way.
         """
-        if len(numbers) and (int(numbers.min()) < 0 or int(numbers.max()) >= DENSE_LIMIT):
+        largest = int(numbers.view(np.uint32).max()) if len(numbers) else 0  # negative ones come out very large
+        if largest >= DENSE_LIMIT:
             raise NotWholeNumbers
-        if len(numbers) and (largest := int(numbers.max())) >= len(self._positions):
+        if largest >= len(self._positions):
             grown = np.full(min(max(2 * len(self._positions), largest + 1), DENSE_LIMIT), -1, dtype=np.int32)
             grown[: len(self._positions)] = self._positions
             self._positions = grown
         codes = self._positions[numbers]
-        if (codes < 0).any():
+        if len(codes) and int(codes.min()) < 0:
             self._learn(pd.unique(numbers[codes < 0]))
             codes = self._positions[numbers]
         if not np.array_equal(self._digits[codes], lengths):
@@ -83,7 +84,7 @@ class NumberCoder:
         known = self._known + len(unknown)
         self._positions[unknown] = np.arange(self._known, known, dtype=np.int32)
         if known > len(self._digits):
-            self._digits = np.concatenate([self._digits, np.empty(known, dtype=np.int32)])
+            self._digits = np.concatenate([self._digits, np.empty(known, dtype=np.uint8)])
         self._digits[self._known : known] = np.char.str_len(unknown.astype(str))
         self._numbers.append(unknown)
         self._known = known

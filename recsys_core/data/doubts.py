@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -15,11 +16,13 @@ from recsys_core.contracts import IntArray
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import connect, file_literal
-from recsys_core.data.tables import ROWS_AT_ONCE, Kept, repeated
+from recsys_core.data.tables import ROWS_AT_ONCE, Kept, parts_by_row, repeated
 
 _SPACES = re.compile(r"\s+")
 _BUSY = 500
 """Interactions below which nobody is taken for a robot because of their number."""
+_PIECES = 32
+"""Ranges of users in which ties are counted beside each other."""
 _SAME_RATINGS = 50
 """Ratings, all the same, from which on a person is taken for a robot."""
 
@@ -181,7 +184,13 @@ def tied_interactions(path: Path, kept: Kept) -> int:
         users[filled:end] = user[chosen]
         times[filled:end] = (time[chosen] - first) // (1000 if whole else 1)
         filled = end
-    return int(repeated(users[:filled], times[:filled])[2].sum())
+    pieces = parts_by_row(users[:filled], _PIECES)
+    with ThreadPoolExecutor() as pool:
+        return sum(pool.map(lambda piece: _ties_within(users[piece], times[piece]), pieces))
+
+
+def _ties_within(users: IntArray, times: IntArray) -> int:
+    return int(repeated(users - users.min(), times)[2].sum()) if len(users) else 0
 
 
 def _span(blocks: Iterable[tuple[IntArray, ...]]) -> tuple[int, bool]:

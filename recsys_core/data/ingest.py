@@ -19,16 +19,15 @@ import pyarrow.parquet as pq
 from recsys_core.columns import INTERACTIONS, ITEM_ID, ITEMS, RATING, SOCIAL, TIMESTAMP, USER_ID, USERS
 from recsys_core.contracts import RatingScale, RunContext
 from recsys_core.data.accounts import Book, close_books
-from recsys_core.data.archives import unpack
 from recsys_core.data.attributes import Members, TableRead, complete, read_attributes, read_links
 from recsys_core.data.cleaning import Cleaning, decide, rewrite
 from recsys_core.data.coding import NotWholeNumbers
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.doubts import doubts_about, kept_doubts, tied_interactions
 from recsys_core.data.folder import Meta, open_folder, write_social, write_vocabulary
-from recsys_core.data.guessing import TableGuess, guess_table, missing_roles
-from recsys_core.data.interactions import Plan, Streamed, stream_interactions
-from recsys_core.data.layouts import recognise
+from recsys_core.data.guessing import TableGuess, missing_roles
+from recsys_core.data.inspecting import inspect_files, suggest_rules
+from recsys_core.data.interactions import Plan, Streamed, native_columns, stream_interactions
 from recsys_core.data.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.reading import NotPlain, Source, open_source
 from recsys_core.data.report import IngestReport
@@ -41,46 +40,10 @@ from recsys_core.errors import DataError
 if TYPE_CHECKING:
     from recsys_core.data.workspace import Workspace
 
+__all__ = ["build", "check", "ingest", "inspect_files", "load_file", "suggest_rules", "with_columns"]
+
 READER_VERSION = 1
 """Part of every fingerprint: raised when the same files and rules come to give other data."""
-
-
-def inspect_files(
-    paths: Sequence[Path], *, folder: Path | None = None, limits: Limits = DEFAULT_LIMITS
-) -> list[TableGuess]:
-    """Return how each file is to be read; archives are opened member by member, published data sets recognised whole.
-
-    Args:
-        paths: Files; gzip and zip archives among them.
-        folder: Where archives are unpacked; a temporary one by default, which lives as long as the guesses.
-        limits: Bounds of what is read.
-
-    Raises:
-        DataError: A file that cannot be taken at all, or none that holds interactions.
-    """
-    members = [member for path in paths for member in unpack(path, folder=folder, limits=limits)]
-    known = recognise({member.base: _first_line(member.path) for member in members})
-    guesses = []
-    for member in members:
-        layout = known[1].get(member.base) if known else None
-        if known and layout is None:
-            guesses.append(_left_aside(member.path, member.name))
-            continue
-        guess = guess_table(member.path, name=member.name, layout=layout, limits=limits)
-        guesses.append(replace(guess, keeper=member.keeper))
-    if not guesses:
-        raise DataError("There is nothing to read: the archive holds no files.")
-    return guesses
-
-
-def suggest_rules(guesses: Sequence[TableGuess]) -> IngestRules:
-    """Return rules that suit these files: the guessed scale, and all events kept where nobody rated."""
-    rated = [guess for guess in guesses if guess.table == INTERACTIONS and RATING in guess.roles]
-    scales = [guess.rating_scale for guess in rated if guess.rating_scale is not None]
-    if not rated:
-        return IngestRules(duplicates="keep")
-    low, high = (min(scale.low for scale in scales), max(scale.high for scale in scales)) if scales else (None, None)
-    return IngestRules(rating_low=low, rating_high=high) if low != high else IngestRules()
 
 
 def check(
@@ -211,7 +174,14 @@ class _Build:
 
     def run(self, name: str) -> tuple[Meta, IngestReport]:
         sources = [
-            open_source(guess, self.work, self.limits, careful=guess.name in self.careful) for guess in self.guesses
+            open_source(
+                guess,
+                self.work,
+                self.limits,
+                careful=guess.name in self.careful,
+                natives=native_columns(guess, self.rules),
+            )
+            for guess in self.guesses
         ]
         streamed, user_ids, item_ids, cleaning = self._interactions(
             [s for s in sources if s.guess.table == INTERACTIONS]
@@ -370,15 +340,6 @@ def _refuse_incomplete(guesses: list[TableGuess]) -> None:
 def _nothing_accepted(streamed: list[Streamed]) -> str:
     reasons = [f"{count:,} rows: {phrase}" for part in streamed for phrase, count in part.rejections.reasons().items()]
     return f"No row was accepted. {'; '.join(reasons[:5]) or 'There are no rows'}."
-
-
-def _first_line(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.readline(1000).decode("utf-8", errors="replace")
-
-
-def _left_aside(path: Path, name: str) -> TableGuess:
-    return TableGuess(path=path, name=name, format="text", table=IGNORED, column_names=(), roles={})
 
 
 def _in_memory(dataset: Dataset) -> Dataset:

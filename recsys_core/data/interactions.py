@@ -8,19 +8,20 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from recsys_core.columns import EVENT, ITEM, ITEM_ID, RATING, TIMESTAMP, USER, USER_ID, WEIGHT
+from recsys_core.columns import EVENT, INTERACTIONS, ITEM, ITEM_ID, RATING, TIMESTAMP, USER, USER_ID, WEIGHT
 from recsys_core.contracts import IntArray, RunContext
 from recsys_core.data.coding import NotWholeNumbers, NumberCoder, TextCoder
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.guessing import TableGuess
-from recsys_core.data.reading import Source
+from recsys_core.data.reading import Native, Source
 from recsys_core.data.rejections import LineMap, Rejections, skip_missing
 from recsys_core.data.rules import IngestRules
 from recsys_core.data.sql import text_literal
 from recsys_core.data.tables import Kept, WriterBeside
-from recsys_core.data.timestamps import milliseconds_sql, raw_time_sql
+from recsys_core.data.timestamps import NUMBERS, milliseconds_sql, raw_time_sql
 
 BATCH_ROWS = 1_000_000
+_NO_NUMBER = "not a number"
 Coders = dict[str, NumberCoder | TextCoder]
 KIND_OF_COLUMN = {
     USER: pa.int32(),
@@ -220,6 +221,17 @@ def _keep_books(streamed: Streamed, refused: list[tuple[IntArray, IntArray]], fa
             streamed.rejections.add(lines[chosen], fault.column, fault.reason)
 
 
+def native_columns(guess: TableGuess, rules: IngestRules) -> dict[int, Native]:
+    """Return the columns of interactions that may be read as numbers at once: those where no number means rejection."""
+    if guess.table != INTERACTIONS:
+        return {}
+    roles = [] if guess.decimal_comma else [role for role in (RATING, WEIGHT) if role in guess.roles]
+    found = {guess.roles[role]: Native("FLOAT", _NO_NUMBER) for role in roles}
+    if TIMESTAMP in guess.roles and guess.timestamp_unit in NUMBERS and rules.bad_timestamps == "reject":
+        found[guess.roles[TIMESTAMP]] = Native("DOUBLE", _no_time(guess))
+    return found
+
+
 def faults_of(guess: TableGuess, rules: IngestRules) -> list[Fault]:
     """Return what makes a row of interactions unacceptable, most basic first, in terms of the columns that
     `select_sql` makes.
@@ -229,14 +241,12 @@ def faults_of(guess: TableGuess, rules: IngestRules) -> list[Fault]:
         if role in guess.roles:
             faults.append(_empty(guess, role))
             faults.append(
-                Fault(f"{role}_number IS NULL OR NOT isfinite({role}_number)", guess.column_of(role), "not a number")
+                Fault(f"{role}_number IS NULL OR NOT isfinite({role}_number)", guess.column_of(role), _NO_NUMBER)
             )
     if RATING in guess.roles and rules.out_of_range == "reject" and (outside := _outside(rules)):
         faults.append(Fault(outside.condition, guess.column_of(RATING), outside.reason))
     if TIMESTAMP in guess.roles and rules.bad_timestamps == "reject":
-        faults.append(
-            Fault("time_number IS NULL", guess.column_of(TIMESTAMP), f"not a time in the unit '{guess.timestamp_unit}'")
-        )
+        faults.append(Fault("time_number IS NULL", guess.column_of(TIMESTAMP), _no_time(guess)))
     if EVENT in guess.roles:
         faults.append(_empty(guess, EVENT))
     return faults
@@ -258,7 +268,11 @@ def select_sql(source: Source, plan: Plan, faults: Sequence[Fault]) -> str:
         outer.append(f"coalesce({outside.condition}, false) AS clipped")
     for role in (USER_ID, ITEM_ID):
         outer.append(f"coalesce({role}_number, -1) AS {role}" if plan.numeric else f"{_cell(guess, role)} AS {role}")
-        outer += [f"coalesce(strlen({_cell(guess, role)}), 0)::INTEGER AS {role}_length"] if plan.numeric else []
+        outer += (
+            [f"coalesce(least(strlen({_cell(guess, role)}), 255), 0)::UTINYINT AS {role}_length"]
+            if plan.numeric
+            else []
+        )
     time = (
         f", {milliseconds_sql('raw_time', str(guess.timestamp_unit))} AS time_number"
         if TIMESTAMP in guess.roles
@@ -338,8 +352,12 @@ def _outside(rules: IngestRules) -> Fault | None:
     return Fault(" OR ".join(bounds), "", f"{words} {ends}")
 
 
+def _no_time(guess: TableGuess) -> str:
+    return f"not a time in the unit '{guess.timestamp_unit}'"
+
+
 def _empty(guess: TableGuess, role: str) -> Fault:
-    return Fault(f"trim(coalesce({_cell(guess, role)}, '')) = ''", guess.column_of(role), "empty")
+    return Fault(f"trim(coalesce({_cell(guess, role)}::VARCHAR, '')) = ''", guess.column_of(role), "empty")
 
 
 def _cell(guess: TableGuess, role: str) -> str:

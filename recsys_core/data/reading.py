@@ -6,7 +6,7 @@ lines in the file. Else the careful one (`records`) writes the cells to a tempor
 columns `c0`, `c1`, ...
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,26 @@ _DUCKDB_REASONS = {
 }
 
 
+_REJECTED_LINES = """
+    SELECT line, first(error_type::VARCHAR ORDER BY place), first(column_idx ORDER BY place), first(csv_line ORDER BY
+    place) FROM (SELECT *, (error_type = 'CAST', column_idx) AS place FROM reject_errors) GROUP BY line ORDER BY line
+"""
+"""For each line its first error; that it has too many or too few columns comes before what stands in them."""
+
+
+@dataclass(frozen=True)
+class Native:
+    """A column that the fast reader may read as a number at once, which is quicker than text that is converted later.
+
+    Args:
+        kind: FLOAT or DOUBLE.
+        reason: Why a line is rejected whose cell is no number.
+    """
+
+    kind: str
+    reason: str
+
+
 class NotPlain(Exception):
     """The fast reader cannot account for every line of a file; it has to be read carefully."""
 
@@ -57,6 +77,7 @@ class Source:
             for the fast.
         structural: Lines that the fast reader rejected, increasing.
         unparted: Number of records that could not be parted into cells.
+        natives: Columns that the relation gives as numbers instead of text; the fast reader alone does so.
     """
 
     guess: TableGuess
@@ -67,6 +88,7 @@ class Source:
     rejections: Rejections = field(default_factory=Rejections)
     structural: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
     unparted: int = 0
+    natives: Mapping[int, Native] = field(default_factory=dict)
 
     @property
     def skip(self) -> int:
@@ -92,19 +114,25 @@ class Source:
         """
         if self.scan is None:
             return
-        columns = "line, any_value(error_type::VARCHAR), any_value(csv_line)"
-        found = connection.execute(f"SELECT {columns} FROM reject_errors GROUP BY line ORDER BY line").fetchall()
+        found = connection.execute(_REJECTED_LINES).fetchall()
         connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
         scan = self.scan.result()
-        unknown = any(kind not in _DUCKDB_REASONS for _, kind, _ in found)
-        blank = any(not (text or "").strip() for _, _, text in found)
-        if not scan.plain or blank or unknown or (found and scan.quoted) or rows + len(found) != scan.lines - self.skip:
+        causes = [self._cause(kind, column) for _, kind, column, _ in found]
+        blank = any(not (text or "").strip() for *_, text in found)
+        odd = not scan.plain or blank or None in causes or (found and scan.quoted)
+        if odd or rows + len(found) != scan.lines - self.skip:
             raise NotPlain(self.guess.name)
         self.structural = np.array([line for line, *_ in found], dtype=np.int64)
         self.unparted = len(found)
-        kinds = np.array([kind for _, kind, _ in found], dtype=object)
-        for kind in sorted(set(kinds)):
-            self.rejections.add(self.structural[kinds == kind], "", _DUCKDB_REASONS[kind])
+        for cause in sorted({cause for cause in causes if cause is not None}):
+            chosen = np.array([one == cause for one in causes])
+            self.rejections.add(self.structural[chosen], *cause)
+
+    def _cause(self, kind: str, column: int) -> tuple[str, str] | None:
+        """Return column and reason of a rejected line, from DuckDB's kind of error and the column's number (from 1)."""
+        if kind == "CAST" and (native := self.natives.get(column - 1)) is not None:
+            return self.guess.column_names[column - 1], native.reason
+        return ("", _DUCKDB_REASONS[kind]) if kind in _DUCKDB_REASONS else None
 
     def texts(self, connection: duckdb.DuckDBPyConnection, lines: IntArray) -> Iterator[str]:
         """Yield the text of each of the `lines`, which increase, cut after a thousand characters."""
@@ -121,7 +149,14 @@ class Source:
         connection.unregister("wanted_lines")
 
 
-def open_source(guess: TableGuess, folder: Path, limits: Limits = DEFAULT_LIMITS, *, careful: bool = False) -> Source:
+def open_source(
+    guess: TableGuess,
+    folder: Path,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    careful: bool = False,
+    natives: Mapping[int, Native] | None = None,
+) -> Source:
     """Make a file ready to be read.
 
     Args:
@@ -129,6 +164,7 @@ def open_source(guess: TableGuess, folder: Path, limits: Limits = DEFAULT_LIMITS
         folder: For temporary files; they stay until the folder is deleted.
         limits: Bounds of what is read.
         careful: Do not try the fast reader.
+        natives: Columns that may be read as numbers at once, by their numbers.
 
     Raises:
         DataError: The file cannot be read in this way at all.
@@ -146,7 +182,9 @@ def open_source(guess: TableGuess, folder: Path, limits: Limits = DEFAULT_LIMITS
     scan = _scanned(path, spaces=guess.separator == " ")
     odd = scan.done() and (not scan.result().plain or scan.result().doubled_spaces)
     if not odd and not replaced and not careful:
-        return Source(guess, _csv_relation(guess, path, limits), has_lines=False, text_path=path, scan=scan)
+        natives = natives or {}
+        relation = _csv_relation(guess, path, limits, natives)
+        return Source(guess, relation, has_lines=False, text_path=path, scan=scan, natives=natives)
     shape = Shape(guess.separator, len(guess.column_names), guess.skip_lines, guess.quoted, replaced)
     return _written(guess, read_records(path, shape, limits), base, path)
 
@@ -182,8 +220,9 @@ def _as_utf8(guess: TableGuess, base: Path) -> tuple[Path, bool]:
     return target, replaced
 
 
-def _csv_relation(guess: TableGuess, path: Path, limits: Limits) -> str:
-    columns = ", ".join(f"'c{column}': 'VARCHAR'" for column in range(len(guess.column_names)))
+def _csv_relation(guess: TableGuess, path: Path, limits: Limits, natives: Mapping[int, Native]) -> str:
+    kinds = [natives[column].kind if column in natives else "VARCHAR" for column in range(len(guess.column_names))]
+    columns = ", ".join(f"'c{column}': '{kind}'" for column, kind in enumerate(kinds))
     quote = '"' if guess.quoted else ""
     return (
         f"read_csv({file_literal(path)}, delim={text_literal(guess.separator)}, quote='{quote}', escape='{quote}', "

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -117,7 +118,7 @@ def repeated(rows: IntArray, columns: IntArray) -> tuple[IntArray, IntArray, Int
 
     Args:
         rows: (N,) numbers from 0.
-        columns: (N,) numbers from 0; as large as they like.
+        columns: (N,) numbers from 0, as large as they like; they may be reordered within each row's place.
     """
     if len(rows) < 2:
         nothing = np.empty(0, np.int64)
@@ -126,7 +127,7 @@ def repeated(rows: IntArray, columns: IntArray) -> tuple[IntArray, IntArray, Int
     nothing_known = np.zeros(len(rows), dtype=np.int8)
     if bool((rows[1:] >= rows[:-1]).all()):
         ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
-        grouped = csr_array((nothing_known, columns.copy(), ends), shape=shape)
+        grouped = csr_array((nothing_known, columns, ends), shape=shape)
     else:
         coo = coo_array((nothing_known, (rows, columns)), shape=shape)
         coo.has_canonical_format = True  # else equal pairs are added up
@@ -145,3 +146,13 @@ def repeated(rows: IntArray, columns: IntArray) -> tuple[IntArray, IntArray, Int
 def joined(blocks: Iterable[tuple[IntArray, ...]]) -> tuple[IntArray, ...]:
     """Return columns that came block by block whole."""
     return tuple(np.concatenate(parts) for parts in zip(*blocks, strict=True))
+
+
+def parts_by_row(rows: IntArray, parts: int) -> list[slice]:
+    """Return about equal pieces of (N,) rows, none of which parts equal neighbours; one piece if rows are not in
+    order.
+    """
+    if len(rows) < 2 or not bool((rows[1:] >= rows[:-1]).all()):
+        return [slice(0, len(rows))]
+    cuts = np.searchsorted(rows, rows[np.linspace(0, len(rows) - 1, parts + 1).astype(int)[1:-1]])
+    return [slice(start, end) for start, end in pairwise([0, *np.unique(cuts[cuts > 0]).tolist(), len(rows)])]

@@ -9,6 +9,8 @@ UNITS = ("s", "ms", "us", "iso", "day-month-year", "month-day-year", "text-date"
 """Seconds, milliseconds, microseconds since 1970; ISO 8601 dates and times; dates with the day or the month first;
 dates such as 01-Jan-1995."""
 
+NUMBERS = frozenset(["s", "ms", "us"])
+"""Units in which a time is a number."""
 _FORMATS = {
     "day-month-year": (
         "%d/%m/%Y %H:%M:%S",

@@ -167,7 +167,7 @@ def test_the_fast_and_the_careful_reader_agree(tmp_path: Path, monkeypatch: pyte
     rules = IngestRules(duplicates="keep")
     fast, fast_report = ingest(guesses, rules, Workspace(tmp_path / "fast"), "data")
 
-    def careful(guess: object, folder: object, limits: object, *, careful: bool) -> object:
+    def careful(guess: object, folder: object, limits: object, **how: object) -> object:
         return original(guess, folder, limits, careful=True)
 
     original = reading.open_source
