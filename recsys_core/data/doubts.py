@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -34,7 +34,7 @@ def doubts_about(
     user_ids: list[str],
     item_ids: list[str],
     social: pd.DataFrame | None,
-    tied: int | None = None,
+    ties: "Future[int] | None" = None,
 ) -> list[DataWarning]:
     """Return the doubts about a data set, without those that nothing supports.
 
@@ -44,12 +44,14 @@ def doubts_about(
         user_ids: Identifiers of users, by position.
         item_ids: The same for items.
         social: Links between users, or None.
-        tied: Number of `tied_interactions`, if it is known.
+        ties: Number of `tied_interactions`, if it is being found out already.
     """
     columns = pq.read_schema(interactions).names
-    if tied is None:
-        tied = tied_interactions(interactions, Kept(0)) if TIMESTAMP in columns else 0
     activity = _activity(connection, interactions, rated=RATING in columns)
+    if ties is not None:
+        tied = ties.result()
+    else:
+        tied = tied_interactions(interactions, Kept(0)) if TIMESTAMP in columns else 0
     found = [
         _tied(tied, pq.read_metadata(interactions).num_rows),
         _single(activity),

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ from recsys_core.data.inspecting import inspect_files, suggest_rules
 from recsys_core.data.interactions import Plan, Streamed, native_columns, stream_interactions
 from recsys_core.data.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.reading import NotPlain, Source, open_source
-from recsys_core.data.report import IngestReport
+from recsys_core.data.report import DataWarning, IngestReport
 from recsys_core.data.roles import IGNORED, guess_scale
 from recsys_core.data.rules import IngestRules
 from recsys_core.data.sql import connect, file_literal
@@ -170,10 +170,37 @@ class _Build:
     limits: Limits
     careful: frozenset[str]
     numeric: bool
-    tied: int | None = None
+    ties: "Future[int] | None" = None
 
     def run(self, name: str) -> tuple[Meta, IngestReport]:
-        sources = [
+        with ThreadPoolExecutor(1) as beside:
+            streamed, members, cleaning = self._interactions(self._sources(INTERACTIONS), beside)
+            tables = self._tables(members)
+            meta = self._meta(name, streamed, members, tables)
+            doubts = self._doubts(members, tables[SOCIAL], cleaning, streamed)
+        books = [Book(part.source, part.rows, part.rejections) for part in streamed]
+        books += [Book(table.source, table.rows, table.rejections) for found in tables.values() for table in found]
+        order = [guess.name for guess in self.guesses]
+        books.sort(key=lambda book: order.index(book.source.guess.name))
+        report = replace(
+            close_books(self.connection, books, self.folder / "rejected.parquet", self.limits),
+            warnings=tuple(doubts),
+            users=meta.n_users,
+            items=meta.n_items,
+            fingerprint=meta.fingerprint,
+        )
+        (self.folder / "report.json").write_text(json.dumps(report.to_json(), ensure_ascii=False), encoding="utf-8")
+        meta.write(self.folder)
+        return meta, report
+
+    @property
+    def path(self) -> Path:
+        """The Parquet file of interactions."""
+        return self.folder / f"{INTERACTIONS}.parquet"
+
+    def _sources(self, table: str) -> list[Source]:
+        """Make the files of one table ready to be read."""
+        return [
             open_source(
                 guess,
                 self.work,
@@ -182,105 +209,98 @@ class _Build:
                 natives=native_columns(guess, self.rules),
             )
             for guess in self.guesses
+            if guess.table == table
         ]
-        streamed, user_ids, item_ids, cleaning = self._interactions(
-            [s for s in sources if s.guess.table == INTERACTIONS]
-        )
-        users = Members(user_ids, closed=self.rules.min_user > 1)
-        items = Members(item_ids, closed=self.rules.min_item > 1)
-        tables: dict[str, list[TableRead]] = {USERS: [], ITEMS: [], SOCIAL: []}
-        for source in sources:
-            if source.guess.table in (USERS, ITEMS):
-                members = users if source.guess.table == USERS else items
-                tables[source.guess.table].append(read_attributes(self.connection, source, members))
-        for source in sources:
-            if source.guess.table == SOCIAL:
-                tables[SOCIAL].append(read_links(self.connection, source, users))
-        social = pd.concat([table.frame for table in tables[SOCIAL]], ignore_index=True) if tables[SOCIAL] else None
-        write_vocabulary(self.folder, USERS, USER_ID, users.ids, complete(tables[USERS], len(users.ids)))
-        write_vocabulary(self.folder, ITEMS, ITEM_ID, items.ids, complete(tables[ITEMS], len(items.ids)))
-        write_social(self.folder, social)
-        meta = self._meta(name, sources, users, items, tables)
-        doubts = doubts_about(
-            self.connection,
-            self.folder / "interactions.parquet",
-            user_ids=users.ids,
-            item_ids=items.ids,
-            social=social,
-            tied=self.tied,
-        )
-        doubts += kept_doubts(
-            repeated=cleaning.repeated,
-            unreadable=sum(s.unreadable for s in streamed),
-            clipped=sum(s.clipped for s in streamed),
-        )
-        books = [Book(part.source, part.rows, part.rejections) for part in streamed]
-        books += [Book(table.source, table.rows, table.rejections) for found in tables.values() for table in found]
-        order = [guess.name for guess in self.guesses]
-        books.sort(key=lambda book: order.index(book.source.guess.name))
-        report = close_books(self.connection, books, self.folder / "rejected.parquet", self.limits)
-        report = replace(
-            report, warnings=tuple(doubts), users=meta.n_users, items=meta.n_items, fingerprint=meta.fingerprint
-        )
-        (self.folder / "report.json").write_text(json.dumps(report.to_json(), ensure_ascii=False), encoding="utf-8")
-        meta.write(self.folder)
-        return meta, report
 
-    def _interactions(self, sources: list[Source]) -> tuple[list[Streamed], list[str], list[str], Cleaning]:
-        """Stream the interactions, apply the rules, and say which rows went."""
-        final, raw = self.folder / "interactions.parquet", self.work / "interactions.parquet"
+    def _interactions(
+        self, sources: list[Source], beside: ThreadPoolExecutor
+    ) -> tuple[list[Streamed], dict[str, Members], Cleaning]:
+        """Stream the interactions, apply the rules, and say which rows, users and items went."""
         plan = Plan.of([source.guess for source in sources], self.rules, numeric=self.numeric)
         kept = Kept(ROWS_AT_ONCE, ordered=self.numeric)
-        streamed, user_ids, item_ids = stream_interactions(self.connection, sources, plan, raw, ctx=self.ctx, kept=kept)
+        streamed, user_ids, item_ids = stream_interactions(
+            self.connection, sources, plan, self.path, ctx=self.ctx, kept=kept
+        )
         if not sum(part.accepted for part in streamed):
             raise DataError(_nothing_accepted(streamed))
         self.ctx.note("apply the rules", 1, 1)
-        with ThreadPoolExecutor(1) as beside:
-            tied = beside.submit(tied_interactions, raw, kept) if TIMESTAMP in plan.columns else None
-            cleaning = decide(self.connection, raw, self.rules, (len(user_ids), len(item_ids)), kept)
+        ties = beside.submit(tied_interactions, self.path, kept) if TIMESTAMP in plan.columns else None
+        cleaning = decide(self.connection, self.path, self.rules, (len(user_ids), len(item_ids)), kept)
         if cleaning.idle:
-            self.tied = tied.result() if tied is not None else 0
-            raw.rename(final)
-            return streamed, user_ids, item_ids, cleaning
-        rewrite(raw, final, cleaning)
-        raw.unlink()
-        _account(streamed, cleaning)
-        kept_users = [name for name, stays in zip(user_ids, cleaning.users, strict=True) if stays]
-        kept_items = [name for name, stays in zip(item_ids, cleaning.items, strict=True) if stays]
-        return streamed, kept_users, kept_items, cleaning
+            self.ties = ties
+        else:
+            wait([ties] if ties is not None else [])
+            rewrite(self.path, self.work / "rewritten", cleaning)
+            (self.work / "rewritten").replace(self.path)
+            _account(streamed, cleaning)
+            user_ids = [name for name, stays in zip(user_ids, cleaning.users, strict=True) if stays]
+            item_ids = [name for name, stays in zip(item_ids, cleaning.items, strict=True) if stays]
+        users = Members(user_ids, closed=self.rules.min_user > 1)
+        items = Members(item_ids, closed=self.rules.min_item > 1)
+        return streamed, {USERS: users, ITEMS: items}, cleaning
+
+    def _tables(self, members: dict[str, Members]) -> dict[str, list[TableRead]]:
+        """Read and write what is known of users, items and links."""
+        tables = {
+            table: [read_attributes(self.connection, source, members[table]) for source in self._sources(table)]
+            for table in (USERS, ITEMS)
+        }
+        tables[SOCIAL] = [read_links(self.connection, source, members[USERS]) for source in self._sources(SOCIAL)]
+        for table, id_column in ((USERS, USER_ID), (ITEMS, ITEM_ID)):
+            ids = members[table].ids
+            write_vocabulary(self.folder, table, id_column, ids, complete(tables[table], len(ids)))
+        write_social(self.folder, _joined(tables[SOCIAL]))
+        return tables
+
+    def _doubts(
+        self, members: dict[str, Members], links: list[TableRead], cleaning: Cleaning, streamed: list[Streamed]
+    ) -> list[DataWarning]:
+        doubts = doubts_about(
+            self.connection,
+            self.path,
+            user_ids=members[USERS].ids,
+            item_ids=members[ITEMS].ids,
+            social=_joined(links),
+            ties=self.ties,
+        )
+        return doubts + kept_doubts(
+            repeated=cleaning.repeated,
+            unreadable=sum(part.unreadable for part in streamed),
+            clipped=sum(part.clipped for part in streamed),
+        )
 
     def _meta(
-        self, name: str, sources: list[Source], users: Members, items: Members, tables: dict[str, list[TableRead]]
+        self, name: str, streamed: list[Streamed], members: dict[str, Members], tables: dict[str, list[TableRead]]
     ) -> Meta:
-        path = self.folder / "interactions.parquet"
-        columns = tuple(pq.read_schema(path).names)
+        columns = tuple(pq.read_schema(self.path).names)
+        sources = [part.source for part in streamed] + [table.source for found in tables.values() for table in found]
         return Meta.fresh(
             name=name,
             fingerprint=self._fingerprint(sources),
-            n_users=len(users.ids),
-            n_items=len(items.ids),
-            n_interactions=pq.read_metadata(path).num_rows,
+            n_users=len(members[USERS].ids),
+            n_items=len(members[ITEMS].ids),
+            n_interactions=pq.read_metadata(self.path).num_rows,
             columns=columns,
-            rating_scale=self._scale(path) if RATING in columns else None,
+            rating_scale=self._scale() if RATING in columns else None,
             has_users=bool(tables[USERS]),
             has_items=bool(tables[ITEMS]),
             has_social=bool(tables[SOCIAL]),
         )
 
-    def _scale(self, path: Path) -> RatingScale | None:
+    def _scale(self) -> RatingScale | None:
         """Return the scale that the person set, else that of all accepted ratings."""
         rules = self.rules
         if rules.rating_low is not None and rules.rating_high is not None and rules.out_of_range != "keep":
             return RatingScale(rules.rating_low, rules.rating_high)
-        given = f"FROM read_parquet({file_literal(path)}) WHERE NOT isnan({RATING})"
-        low, high, count = self.connection.execute(f"SELECT min({RATING}), max({RATING}), count(*) {given}").fetchall()[
-            0
-        ]
+        given = f"FROM read_parquet({file_literal(self.path)}) WHERE NOT isnan({RATING})"
+        found = self.connection.execute(f"SELECT min({RATING}), max({RATING}), count(*) {given}").fetchall()
+        low, high, count = found[0]
         if not count:
             return None
         if count < 1000:
-            found = guess_scale([value for (value,) in self.connection.execute(f"SELECT {RATING} {given}").fetchall()])
-            low, high = (min(low, found.low), max(high, found.high)) if found else (low, high)
+            ratings = self.connection.execute(f"SELECT {RATING} {given}").fetchall()
+            scale = guess_scale([value for (value,) in ratings])
+            low, high = (min(low, scale.low), max(high, scale.high)) if scale else (low, high)
         return RatingScale(
             float(rules.rating_low if rules.rating_low is not None else low),
             float(rules.rating_high if rules.rating_high is not None else high),
@@ -294,12 +314,19 @@ class _Build:
                 "roles": dict(s.guess.roles),
                 "skip": s.guess.skip_lines,
                 "decimal_comma": s.guess.decimal_comma,
+                "quoted": s.guess.quoted,
+                "names": s.guess.column_names,
+                "flags": s.guess.category_flags,
             }
             | {key: value for key, value in s.guess.to_json().items() if key != "rating_scale"}
             for s in sources
         ]
         text = json.dumps({"reader": READER_VERSION, "rules": self.rules.model_dump(), "files": parts}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _joined(links: list[TableRead]) -> pd.DataFrame | None:
+    return pd.concat([table.frame for table in links], ignore_index=True) if links else None
 
 
 def _account(streamed: list[Streamed], cleaning: Cleaning) -> None:
