@@ -23,6 +23,7 @@ from recsys_core.data.attributes import Members, TableRead, complete, read_attri
 from recsys_core.data.cleaning import Cleaning, decide, rewrite
 from recsys_core.data.coding import NotWholeNumbers
 from recsys_core.data.dataset import Dataset
+from recsys_core.data.disk import storing
 from recsys_core.data.doubts import doubts_about, kept_doubts, tied_interactions
 from recsys_core.data.folder import Meta, open_folder, write_social, write_vocabulary
 from recsys_core.data.guessing import TableGuess, missing_roles
@@ -56,7 +57,8 @@ def check(
     """
     folder = Path(tempfile.mkdtemp(prefix="recscope-check-"))
     try:
-        return build(guesses, rules, folder, name="check", ctx=ctx or RunContext(), limits=limits)[1]
+        with storing(folder):
+            return build(guesses, rules, folder, name="check", ctx=ctx or RunContext(), limits=limits)[1]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -112,8 +114,9 @@ def load_file(
     rules = IngestRules(duplicates="keep", bad_timestamps="keep")
     folder = Path(tempfile.mkdtemp(prefix="recscope-load-"))
     try:
-        build(guesses, rules, folder, name=Path(path).name, ctx=RunContext(), limits=limits)
-        return _in_memory(open_folder(folder))
+        with storing(folder):
+            build(guesses, rules, folder, name=Path(path).name, ctx=RunContext(), limits=limits)
+            return _in_memory(open_folder(folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-import duckdb
 import pandas as pd
 import psutil
 import pyarrow as pa
@@ -24,6 +23,7 @@ import pyarrow.parquet as pq
 
 from recsys_core.columns import EVENT, ITEM_ID, ITEMS, RATING, TIMESTAMP, USER_ID, USERS
 from recsys_core.data.dataset import Dataset
+from recsys_core.data.disk import storing
 from recsys_core.data.export import write_archive
 from recsys_core.data.folder import META, Meta, open_folder, write_social, write_vocabulary
 from recsys_core.data.report import IngestReport
@@ -31,7 +31,6 @@ from recsys_core.errors import DataError, RecscopeError, StoreError
 
 _OWNER = "owner.json"
 _NOTE = "note.txt"
-_FULL = frozenset([errno.ENOSPC, errno.EDQUOT])
 LONGEST_NAME = 200
 
 
@@ -66,7 +65,7 @@ class Workspace:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root).resolve()
-        with _storing(self.root):
+        with storing(self.root):
             for name in ("datasets", "staging", "set_aside", "uploads"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             self.set_apart = self._set_half_written_apart()
@@ -130,21 +129,26 @@ class Workspace:
         folder = self.folder(key)
         meta = Meta.read(folder)
         self._refuse_name(name, meta.fingerprint)
-        with _storing(folder):
+        with storing(folder):
             replace(meta, name=name.strip()).write(folder)
 
     def delete(self, key: str) -> None:
         """Delete a data set: it disappears at once, then its files go."""
         folder = self.folder(key)
         doomed = self.root / "staging" / f"deleted-{uuid.uuid4().hex}"
-        with _storing(folder):
+        with storing(folder):
             folder.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
 
     def download_archive(self, key: str, target: Path) -> Path:
         """Write a zip of CSV files (interactions, users, items, social, rejected lines), dangerous cells escaped."""
-        with _storing(target):
-            write_archive(self.folder(key), target)
+        folder, aside = self.folder(key), target.with_name(f"{target.name}.{uuid.uuid4().hex}")
+        try:
+            with storing(target):
+                write_archive(folder, aside)
+                aside.replace(target)
+        finally:
+            aside.unlink(missing_ok=True)
         return target
 
     def accept_upload(self, name: str, stream: IO[bytes]) -> Path:
@@ -157,7 +161,7 @@ class Workspace:
         ).lstrip(".")[-120:]
         folder = self.root / "uploads" / uuid.uuid4().hex
         try:
-            with _storing(folder):
+            with storing(folder):
                 folder.mkdir()
                 with (folder / (harmless or "file")).open("wb") as file:
                     shutil.copyfileobj(stream, file, 1 << 20)
@@ -181,7 +185,7 @@ class Workspace:
         """
         folder = self.root / "staging" / uuid.uuid4().hex
         try:
-            with _storing(folder):
+            with storing(folder):
                 folder.mkdir()
                 me = psutil.Process()
                 (folder / _OWNER).write_text(json.dumps({"pid": me.pid, "started": me.create_time()}), encoding="utf-8")
@@ -198,7 +202,7 @@ class Workspace:
         """
         name = self._free_name(meta.name, meta.fingerprint)
         target = self.root / "datasets" / meta.fingerprint
-        with _storing(target):
+        with storing(target):
             (folder / _OWNER).unlink(missing_ok=True)
             replace(meta, name=name).write(folder)
             for path in folder.iterdir():
@@ -287,23 +291,6 @@ class Workspace:
 def default_workspace() -> Workspace:
     """Return the workspace that `RECSCOPE_WORKSPACE` names, by default `data/workspace`."""
     return Workspace(Path(os.environ.get("RECSCOPE_WORKSPACE") or "data/workspace"))
-
-
-@contextmanager
-def _storing(path: Path) -> Iterator[None]:
-    """Turn what the disk says into a sentence."""
-    try:
-        yield
-    except duckdb.IOException as error:
-        raise StoreError(
-            f"Writing to '{path.parent}' failed: {str(error).splitlines()[0]}. Nothing was stored."
-        ) from error
-    except OSError as error:
-        if error.errno in _FULL:
-            raise StoreError(
-                f"The disk that holds '{path.parent}' is full. Nothing was stored; free some space and try again."
-            ) from error
-        raise StoreError(f"'{path}' cannot be written: {error.strerror or error}. Nothing was stored.") from error
 
 
 def _card(meta: Meta) -> DatasetCard:

@@ -98,6 +98,22 @@ def test_the_download_holds_all_tables_with_formulas_made_harmless(workspace: Wo
     assert workspace.rejected("films")["text"].tolist() == ["u1,=evil(),bad,1500000000"]
 
 
+def test_a_download_that_fails_leaves_no_half_an_archive(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(workspace)
+
+    def full(folder: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("recsys_core.data.workspace.write_archive", full)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(StoreError, match="full"):
+        workspace.download_archive("films", tmp_path / "out" / "out.zip")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_a_half_written_folder_is_set_apart_with_a_note(workspace: Workspace) -> None:
     take(workspace)
     lost = workspace.root / "staging" / "lost"

@@ -1,0 +1,29 @@
+"""What a disk refuses, said in a sentence."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from recsys_core.errors import StoreError
+
+_FULL = frozenset([errno.ENOSPC, errno.EDQUOT])
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turn what the disk says into a sentence."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise StoreError(
+            f"Writing to '{path.parent}' failed: {str(error).splitlines()[0]}. Nothing was stored."
+        ) from error
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StoreError(
+                f"The disk that holds '{path.parent}' is full. Nothing was stored; free some space and try again."
+            ) from error
+        raise StoreError(f"'{path}' cannot be written: {error.strerror or error}. Nothing was stored.") from error
