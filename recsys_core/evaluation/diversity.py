@@ -122,7 +122,7 @@ def _unit_rows(matrix: csr_array) -> csr_array:
 
 
 @compiled
-def _from_pairs(  # noqa: PLR0917
+def _from_pairs(
     item: IntArray, cutoffs: IntArray, parts: BoolArray, place_of: IntArray, cosine: FloatArray, values: FloatArray
 ) -> None:
     """Add up the cosines of all pairs of a list, for all parts at once."""
@@ -152,7 +152,7 @@ def _from_pairs(  # noqa: PLR0917
 
 
 @compiled
-def _from_sums(  # noqa: PLR0917
+def _from_sums(
     item: IntArray,
     cutoffs: IntArray,
     counted: BoolArray,

@@ -187,7 +187,7 @@ def relevant_items(
 
 
 @compiled
-def _unmark_seen(  # noqa: PLR0917
+def _unmark_seen(
     wanted: IntArray,
     wanted_offsets: IntArray,
     seen: IntArray,
@@ -264,7 +264,7 @@ def _accuracy(lists: TopK, relevant: Ragged, beaten: FloatArray, head: BoolArray
     return columns
 
 
-def _beyond(  # noqa: PLR0917
+def _beyond(
     lists: TopK,
     train: Dataset,
     head: BoolArray,

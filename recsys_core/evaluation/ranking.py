@@ -52,7 +52,7 @@ def rank(scores: FloatArray, seen: Ragged, relevant: Ragged, k: int) -> Ranking:
 
 
 @compiled
-def _rank(  # noqa: PLR0917
+def _rank(
     scores: FloatArray,
     seen: IntArray,
     seen_offsets: IntArray,

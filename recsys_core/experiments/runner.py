@@ -155,7 +155,7 @@ def _lists(fold: _Fold) -> pd.DataFrame:
     )
 
 
-def _result(  # noqa: PLR0917
+def _result(
     chosen: ModelSpec, dataset: Dataset, folds: list[_Fold], per_user: pd.DataFrame, peak: int, threads: int
 ) -> JobResult:
     model = trained(folds[0].model)
