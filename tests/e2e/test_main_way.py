@@ -92,7 +92,7 @@ def download_the_report(page: Page) -> str:
     return Path(download.value.path()).read_text(encoding="utf-8")
 
 
-def test_from_messy_files_to_a_report(page: Page, server: Server, tmp_path: Path) -> None:
+def test_from_messy_files_to_a_report(server: Server, page: Page, tmp_path: Path) -> None:
     bring_messy_files(page, server, tmp_path)
     train_four_and_cancel_one(page)
     read_the_comparison(page)
