@@ -42,8 +42,10 @@ def bring_messy_files(page: Page, server: Server, folder: Path) -> None:
     expect(counts).to_contain_text(str(len(BAD_ROWS)))
     choose(page, "role_", "译名", "title")
     page.get_by_role("button", name="Store", exact=True).click()
-    expect(page.get_by_test_id("stMain").get_by_text("160").first).to_be_visible()
+    expect(page.get_by_text("is stored")).to_be_visible()
     expect(page).to_have_url(re.compile(r"data=\w+"))
+    expect(page.get_by_text("Median per user")).to_be_visible()
+    settled(page)
 
 
 def train_four_and_cancel_one(page: Page) -> None:

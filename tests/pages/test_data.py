@@ -37,6 +37,8 @@ def bring(app: AppTest, name: str, content: bytes) -> AppTest:
 
 
 def numbers(app: AppTest) -> dict[str, str]:
+    """Return the numbers on the page, once the rows are counted: a count of over a second shows a bar meanwhile."""
+    until(app, lambda: len(app.metric) > 0)
     return {metric.label: metric.value for metric in app.metric}
 
 
