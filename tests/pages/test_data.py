@@ -31,9 +31,10 @@ CSV = "\n".join(["user,item,rating,timestamp", *GOOD, *BAD]) + "\n"
 
 
 def bring(app: AppTest, name: str, content: bytes) -> AppTest:
-    """Upload one file and go on to the check."""
+    """Upload one file and go on to the check, until its rows are counted or the page says why it cannot be read."""
     app.file_uploader[0].upload(name, content, "text/csv").run()
-    return no_exception(app.button(key="upload_check").click().run())
+    no_exception(app.button(key="upload_check").click().run())
+    return until(app, lambda: len(app.metric) > 0 or len(app.error) > 0)
 
 
 def numbers(app: AppTest) -> dict[str, str]:
