@@ -21,7 +21,8 @@ from recsys_core.data.samples import load_sample
 from recsys_core.data.workspace import Workspace
 from recsys_core.engine import Engine
 from recsys_core.experiments.spec import ExperimentSpec
-from tests.e2e.conftest import FLAGS, Server, chromium, end_family, settled, start_server
+from tests.e2e.conftest import FLAGS, Server, chromium, settled, start_server
+from tests.family import end_family
 
 SWITCHES = 50
 FIRST_PAGE_SECONDS, SWITCH_SECONDS, CLICK_SECONDS = 2.0, 0.5, 15.0

@@ -1,11 +1,13 @@
 """What all tests share: where the public data are, a workspace of one's own, and quiet, repeatable hypothesis."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.family import end_family
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLIC_DATA = Path(os.environ.get("RECSCOPE_DATA", ROOT.parent / "shared" / "data"))
@@ -15,13 +17,15 @@ settings.load_profile("recscope")
 
 
 @pytest.fixture(autouse=True)
-def own_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Point the product at an empty workspace below `tmp_path`, so that nothing is written elsewhere."""
+def own_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Point the product at an empty workspace below `tmp_path`; end the engine that a test may have left there."""
     workspace = tmp_path / "workspace"
     monkeypatch.setenv("RECSCOPE_WORKSPACE", str(workspace))
     monkeypatch.delenv("RECSCOPE_SCHEDULER", raising=False)
     monkeypatch.delenv("RECSCOPE_DATA_ROOT", raising=False)
-    return workspace
+    yield workspace
+    if (workspace / "engine").exists():
+        end_family(workspace)
 
 
 @pytest.fixture(scope="session")

@@ -106,11 +106,13 @@ def wake_engine() -> None:
 
     See `RECSCOPE_WARM_UP`; nothing that the page shows waits for it.
     """
-    folder = str(root())
+    folder, environment = str(root()), dict(os.environ)  # as they are now, not when the waiting is over
 
     def wake(_ctx: "RunContext") -> None:
         time.sleep(WAKE_AFTER_SECONDS)
-        if _engine(folder).settings.warm_up:
+        from recsys_core.engine.settings import EngineSettings
+
+        if EngineSettings.from_environment(environment).warm_up:
             _engine(folder).ensure_started()
 
     background().ask("wake", (folder, int(time.time() / WAKE_EVERY_SECONDS)), wake)

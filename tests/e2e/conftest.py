@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+
+from tests.family import end_family
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -109,19 +110,6 @@ def start_server(workspace: Path, log: Path, port: int | None = None) -> Server:
             time.sleep(0.05)
     server.kill()
     raise RuntimeError(f"The server did not start:\n{log.read_text()}")
-
-
-def end_family(workspace: Path) -> None:
-    """End the processes that the app left running for this workspace: the engine and its workers."""
-    ours = [process for process in psutil.process_iter(["environ"]) if _belongs(process, workspace)]
-    for process in ours:
-        process.kill()
-    psutil.wait_procs(ours, timeout=5)
-
-
-def _belongs(process: psutil.Process, workspace: Path) -> bool:
-    environment = process.info["environ"] or {}
-    return process.pid != os.getpid() and environment.get("RECSCOPE_WORKSPACE") == str(workspace)
 
 
 @pytest.fixture

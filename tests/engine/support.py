@@ -62,6 +62,15 @@ def eventually(condition: Callable[[], Any], seconds: float = 60.0, what: str = 
     raise AssertionError(f"after {seconds} seconds it is still not so: {what or condition}")
 
 
+def end(process: "subprocess.Popen[bytes]", seconds: float = 20.0) -> None:
+    """Wait for a process that was asked to end, and end it if it does not listen, so that none outlives its test."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def job(engine: Engine, run_id: str, key: str) -> JobStatus:
     """Return how the job of an algorithm stands."""
     return next(status for status in engine.store.open(run_id).statuses() if status.key == key)

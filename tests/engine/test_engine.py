@@ -23,7 +23,7 @@ from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.store import ResultStore
 from recsys_core.models.registry import MODELS
 from tests.engine.odd_models import ODD_MODELS
-from tests.engine.support import ROOT, ended, eventually, job, little_data, spec_of, start_engine
+from tests.engine.support import ROOT, end, ended, eventually, job, little_data, spec_of, start_engine
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -325,7 +325,7 @@ def test_the_same_jobs_run_on_a_dask_cluster_that_somebody_else_started(
         for one in reversed(cluster):
             one.terminate()
         for one in cluster:
-            one.wait(60)
+            end(one)
 
 
 def test_submitting_needs_no_dask(tmp_path: Path) -> None:
