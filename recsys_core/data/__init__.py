@@ -1,6 +1,18 @@
 """Data in: from bytes to an immutable `Dataset`, its splits, and worlds made by our own generator."""
 
-from recsys_core.data.dataset import NO_TIMESTAMP, Dataset, dataset_from_frames
-from recsys_core.data.vocabulary import Vocabulary
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recsys_core.data.dataset import NO_TIMESTAMP, Dataset, dataset_from_frames
+    from recsys_core.data.vocabulary import Vocabulary
 
 __all__ = ["NO_TIMESTAMP", "Dataset", "Vocabulary", "dataset_from_frames"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the tables' libraries when a data set is asked for: a list of the stored ones needs none of them."""
+    if name not in __all__:
+        raise AttributeError(name)
+    from recsys_core.data import dataset, vocabulary
+
+    return getattr(vocabulary if name == "Vocabulary" else dataset, name)

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import duckdb
-
 from recsys_core.errors import StoreError
 
 _FULL = frozenset([errno.ENOSPC, errno.EDQUOT])
@@ -17,10 +15,6 @@ def storing(path: Path) -> Iterator[None]:
     """Turn what the disk says into a sentence."""
     try:
         yield
-    except duckdb.IOException as error:
-        raise StoreError(
-            f"Writing to '{path.parent}' failed: {str(error).splitlines()[0]}. Nothing was stored."
-        ) from error
     except OSError as error:
         if error.errno in _FULL:
             raise StoreError(

@@ -23,7 +23,7 @@ from recsys_core.columns import (
     WEIGHT,
 )
 from recsys_core.data.dataset import NO_TIMESTAMP
-from recsys_core.data.sql import connect, file_literal, quoted_name, text_literal
+from recsys_core.data.sql import connect, file_literal, quoted_name, refusals_in_words, text_literal
 
 
 def escaped(column: str) -> str:
@@ -37,6 +37,7 @@ def escaped(column: str) -> str:
 def write_archive(folder: Path, target: Path) -> None:
     """Write the tables of a data set's folder to a zip of CSV files."""
     with (
+        refusals_in_words(target.parent),
         tempfile.TemporaryDirectory(dir=target.parent, prefix="export-") as work,
         connect(Path(work)) as connection,
         zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,

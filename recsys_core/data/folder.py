@@ -1,23 +1,18 @@
-"""A stored data set: one folder of Parquet files and one of plain facts."""
+"""The tables of a stored data set: a folder of Parquet files, beside its facts (`meta`)."""
 
-import json
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys_core.columns import EVENT, INTERACTIONS, ITEM_ID, ITEMS, SOCIAL, USER_ID, USERS
-from recsys_core.contracts import RatingScale
+from recsys_core.columns import EVENT, INTERACTIONS, ITEM_ID, ITEMS, RATING, SOCIAL, USER_ID, USERS
 from recsys_core.data.dataset import Dataset
+from recsys_core.data.meta import Meta
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import StoreError
-
-META = "meta.json"
-FORMAT = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,51 +30,6 @@ class StoredDataset(Dataset):
         return self.load_items is not None and attribute in pq.read_schema(self.folder / f"{ITEMS}.parquet").names
 
 
-@dataclass(frozen=True)
-class Meta:
-    """What is known of a data set without opening its tables."""
-
-    name: str
-    fingerprint: str
-    created: str
-    n_users: int
-    n_items: int
-    n_interactions: int
-    columns: tuple[str, ...]
-    rating_scale: RatingScale | None
-    has_users: bool
-    has_items: bool
-    has_social: bool
-    format: int = FORMAT
-
-    @classmethod
-    def fresh(cls, **facts: Any) -> Self:
-        """Return the facts of a data set that is made now."""
-        return cls(created=datetime.now(UTC).isoformat(timespec="seconds"), **facts)
-
-    @classmethod
-    def read(cls, folder: Path) -> Self:
-        """Return the facts that a folder holds.
-
-        Raises:
-            StoreError: There are none, or they cannot be read.
-        """
-        try:
-            values = json.loads((folder / META).read_text(encoding="utf-8"))
-            scale = values["rating_scale"]
-            values["rating_scale"] = None if scale is None else RatingScale(**scale)
-            values["columns"] = tuple(values["columns"])
-            return cls(**values)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"The data set in '{folder.name}' cannot be read: {error}.") from error
-
-    def write(self, folder: Path) -> None:
-        """Write the facts, last of all files: a folder without them is half-written."""
-        aside = folder / f"{META}.aside"
-        aside.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1), encoding="utf-8")
-        aside.replace(folder / META)
-
-
 def write_vocabulary(folder: Path, table: str, id_column: str, ids: list[str], attributes: pd.DataFrame | None) -> None:
     """Write identifiers by position, and what is known of each beside them."""
     columns = {id_column: pa.array(ids, pa.string())}
@@ -94,6 +44,17 @@ def write_social(folder: Path, social: pd.DataFrame | None) -> None:
     """Write the links, if there are any."""
     if social is not None:
         pq.write_table(pa.Table.from_pandas(social, preserve_index=False), folder / f"{SOCIAL}.parquet")
+
+
+def write_tables(folder: Path, dataset: Dataset) -> None:
+    """Write all tables of a data set that was made in memory."""
+    frame = dataset.interactions
+    repeated = [name for name in (RATING, EVENT) if name in frame]
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    pq.write_table(table, folder / f"{INTERACTIONS}.parquet", use_dictionary=repeated)
+    write_vocabulary(folder, USERS, USER_ID, list(dataset.user_vocabulary.ids), dataset.users)
+    write_vocabulary(folder, ITEMS, ITEM_ID, list(dataset.item_vocabulary.ids), dataset.items)
+    write_social(folder, dataset.social)
 
 
 def open_folder(folder: Path) -> StoredDataset:
@@ -134,3 +95,21 @@ def open_folder(folder: Path) -> StoredDataset:
 
 def _with_text_events(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype({EVENT: "category"}) if EVENT in frame else frame
+
+
+def read_rejected(path: Path, limit: int | None = None) -> pd.DataFrame:
+    """Read rejected lines (`file`, `line`, `column`, `reason`, `text`), the first `limit` or all."""
+    if not path.exists():
+        return pd.DataFrame({name: [] for name in ("file", "line", "column", "reason", "text")})
+    with pq.ParquetFile(path) as file:
+        table = file.read() if limit is None else pa.Table.from_batches(_first(file, limit), schema=file.schema_arrow)
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def _first(file: pq.ParquetFile, limit: int) -> Iterator[pa.RecordBatch]:
+    for batch in file.iter_batches(min(limit, 50_000)):
+        yield batch.slice(0, limit)
+        limit -= len(batch)
+        if limit <= 0:
+            return

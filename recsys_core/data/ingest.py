@@ -25,16 +25,17 @@ from recsys_core.data.coding import NotWholeNumbers
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.disk import storing
 from recsys_core.data.doubts import doubts_about, kept_doubts, tied_interactions
-from recsys_core.data.folder import Meta, open_folder, write_social, write_vocabulary
+from recsys_core.data.folder import open_folder, write_social, write_vocabulary
 from recsys_core.data.guessing import TableGuess, missing_roles
 from recsys_core.data.inspecting import inspect_files, suggest_rules
 from recsys_core.data.interactions import Plan, Streamed, native_columns, stream_interactions
 from recsys_core.data.limits import DEFAULT_LIMITS, Limits
+from recsys_core.data.meta import Meta
 from recsys_core.data.reading import NotPlain, Source, open_source
 from recsys_core.data.report import DataWarning, IngestReport
 from recsys_core.data.roles import IGNORED, guess_scale
 from recsys_core.data.rules import IngestRules
-from recsys_core.data.sql import connect, file_literal
+from recsys_core.data.sql import connect, file_literal, refusals_in_words
 from recsys_core.data.tables import ROWS_AT_ONCE, Kept
 from recsys_core.errors import DataError
 
@@ -143,6 +144,7 @@ def build(
     numeric = all(guess.whole_numbers and guess.format == "text" for guess in used if guess.table == INTERACTIONS)
     while True:
         with (
+            refusals_in_words(folder),
             tempfile.TemporaryDirectory(dir=folder, prefix="reading_") as work,
             connect(Path(work), limits) as connection,
         ):

@@ -12,7 +12,8 @@ import pandas as pd
 
 from recsys_core.columns import INTERACTIONS, ITEM_ID, ITEMS, USER_ID, USERS
 from recsys_core.data.dataset import Dataset
-from recsys_core.data.folder import Meta, open_folder, write_social, write_vocabulary
+from recsys_core.data.folder import open_folder, write_social, write_vocabulary
+from recsys_core.data.meta import Meta
 from recsys_core.data.world_config import WorldConfig
 from recsys_core.data.world_truth import WorldTruth
 from recsys_core.data.worlds import World

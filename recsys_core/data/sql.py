@@ -1,12 +1,14 @@
 """DuckDB as this project uses it: connections that stay within bounds, and names and texts that are always quoted."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from recsys_core.data.limits import DEFAULT_LIMITS, Limits
-from recsys_core.errors import DataError
+from recsys_core.errors import DataError, StoreError
 
 
 def connect(
@@ -30,6 +32,15 @@ def connect(
         "SET TimeZone = 'UTC'; SET max_streaming_buffer_size = '128MiB'; SET streaming_buffer_size = '128MiB'"
     )
     return connection
+
+
+@contextmanager
+def refusals_in_words(folder: Path) -> Iterator[None]:
+    """Turn what DuckDB says of the disk into a sentence, while it writes into a folder."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise StoreError(f"Writing to '{folder}' failed: {str(error).splitlines()[0]}. Nothing was stored.") from error
 
 
 def text_literal(text: str) -> str:

@@ -14,20 +14,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-import pandas as pd
 import psutil
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from recsys_core.columns import EVENT, ITEM_ID, ITEMS, RATING, TIMESTAMP, USER_ID, USERS
-from recsys_core.data.dataset import Dataset
+from recsys_core.columns import EVENT, RATING, TIMESTAMP
 from recsys_core.data.disk import storing
-from recsys_core.data.export import write_archive
-from recsys_core.data.folder import META, Meta, open_folder, write_social, write_vocabulary
+from recsys_core.data.meta import META, Meta
 from recsys_core.data.report import IngestReport
 from recsys_core.errors import DataError, RecscopeError, StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from recsys_core.data.dataset import Dataset
 
 _OWNER = "owner.json"
 _NOTE = "note.txt"
@@ -94,8 +94,10 @@ class Workspace:
         """Return what a list shows of one data set."""
         return _card(Meta.read(self.folder(key)))
 
-    def open(self, key: str) -> Dataset:
+    def open(self, key: str) -> "Dataset":
         """Return a data set by fingerprint or name; its tables are read when they are asked for."""
+        from recsys_core.data.folder import open_folder
+
         return open_folder(self.folder(key))
 
     def report(self, key: str) -> IngestReport | None:
@@ -108,17 +110,11 @@ class Workspace:
         except (ValueError, TypeError) as error:
             raise StoreError(f"The report of '{key}' cannot be read: {error}.") from error
 
-    def rejected(self, key: str, *, limit: int | None = None) -> pd.DataFrame:
+    def rejected(self, key: str, *, limit: int | None = None) -> "pd.DataFrame":
         """Return the rejected lines: `file`, `line`, `column`, `reason`, `text`."""
-        path = self.folder(key) / "rejected.parquet"
-        if not path.exists():
-            return pd.DataFrame({name: [] for name in ("file", "line", "column", "reason", "text")})
-        with pq.ParquetFile(path) as file:
-            table = (
-                file.read() if limit is None else pa.Table.from_batches(_first(file, limit), schema=file.schema_arrow)
-            )
-        frame: pd.DataFrame = table.to_pandas()
-        return frame
+        from recsys_core.data.folder import read_rejected
+
+        return read_rejected(self.folder(key) / "rejected.parquet", limit)
 
     def rename(self, key: str, name: str) -> None:
         """Give a data set another name.
@@ -142,6 +138,8 @@ class Workspace:
 
     def download_archive(self, key: str, target: Path) -> Path:
         """Write a zip of CSV files (interactions, users, items, social, rejected lines), dangerous cells escaped."""
+        from recsys_core.data.export import write_archive
+
         folder, aside = self.folder(key), target.with_name(f"{target.name}.{uuid.uuid4().hex}")
         try:
             with storing(target):
@@ -193,13 +191,15 @@ class Workspace:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def adopt(self, folder: Path, meta: Meta) -> Dataset:
+    def adopt(self, folder: Path, meta: Meta) -> "Dataset":
         """Make a finished folder a data set: synced, then renamed. Data that are stored already only get the name.
 
         Raises:
             DataError: The name cannot be used.
             StoreError: The disk is full or cannot be written.
         """
+        from recsys_core.data.folder import open_folder
+
         name = self._free_name(meta.name, meta.fingerprint)
         target = self.root / "datasets" / meta.fingerprint
         with storing(target):
@@ -217,24 +217,19 @@ class Workspace:
             _sync(target.parent)
         return open_folder(target)
 
-    def store(self, dataset: Dataset) -> Dataset:
+    def store(self, dataset: "Dataset") -> "Dataset":
         """Write a data set that was made in memory, such as a generated world, and return the stored one."""
+        from recsys_core.data.folder import write_tables
+
         with self.staging() as folder:
-            frame = dataset.interactions
-            table = pa.Table.from_pandas(frame, preserve_index=False)
-            pq.write_table(
-                table, folder / "interactions.parquet", use_dictionary=[n for n in (RATING, EVENT) if n in frame]
-            )
-            write_vocabulary(folder, USERS, USER_ID, list(dataset.user_vocabulary.ids), dataset.users)
-            write_vocabulary(folder, ITEMS, ITEM_ID, list(dataset.item_vocabulary.ids), dataset.items)
-            write_social(folder, dataset.social)
+            write_tables(folder, dataset)
             meta = Meta.fresh(
                 name=dataset.name,
                 fingerprint=dataset.fingerprint or _digest(folder),
                 n_users=dataset.n_users,
                 n_items=dataset.n_items,
                 n_interactions=dataset.n_interactions,
-                columns=tuple(frame.columns),
+                columns=tuple(dataset.interactions.columns),
                 rating_scale=dataset.rating_scale,
                 has_users=dataset.load_users is not None,
                 has_items=dataset.load_items is not None,
@@ -339,11 +334,3 @@ def _digest(folder: Path) -> str:
 
     parts = [f"{path.name}={file_digest(path)}" for path in sorted(folder.glob("*.parquet"))]
     return sha256("\n".join(parts).encode()).hexdigest()[:32]
-
-
-def _first(file: pq.ParquetFile, limit: int) -> Iterator[pa.RecordBatch]:
-    for batch in file.iter_batches(min(limit, 50_000)):
-        yield batch.slice(0, limit)
-        limit -= len(batch)
-        if limit <= 0:
-            return

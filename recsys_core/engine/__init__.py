@@ -1,6 +1,5 @@
 """Where jobs run: a process of its own beside the web server, or a Dask cluster that somebody else started."""
 
 from recsys_core.engine.client import Engine
-from recsys_core.engine.estimate import Estimate, ModelEstimate
 
-__all__ = ["Engine", "Estimate", "ModelEstimate"]
+__all__ = ["Engine"]

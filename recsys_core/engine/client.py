@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from recsys_core.engine.estimate import DataSize, Estimate, estimate
 from recsys_core.engine.presence import EngineFolder, Presence
 from recsys_core.engine.queue import JobQueue
 from recsys_core.engine.settings import EngineSettings
@@ -18,11 +17,12 @@ from recsys_core.errors import StoreError
 from recsys_core.experiments.durable import disk_errors_in_words
 from recsys_core.experiments.jobs import JobState, JobStatus
 from recsys_core.experiments.processes import mark_of
-from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 
 if TYPE_CHECKING:
     from recsys_core.data.workspace import DatasetCard, Workspace
+    from recsys_core.engine.estimate import Estimate
+    from recsys_core.experiments.spec import ExperimentSpec
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -103,7 +103,7 @@ class Engine:
         except psutil.TimeoutExpired as error:
             raise StoreError(f"The engine did not end within {seconds:g} seconds.") from error
 
-    def submit(self, spec: ExperimentSpec, *, data_name: str | None = None, name: str | None = None) -> str:
+    def submit(self, spec: "ExperimentSpec", *, data_name: str | None = None, name: str | None = None) -> str:
         """Store an experiment, put its jobs into the queue and see that an engine is there.
 
         An experiment that was run before is reused: finished models stay, the others are run again. A job that needs
@@ -157,12 +157,14 @@ class Engine:
             self.ensure_started()
         return statuses
 
-    def estimate(self, spec: ExperimentSpec) -> Estimate:
+    def estimate(self, spec: "ExperimentSpec") -> "Estimate":
         """Return what an experiment will need, before it is started.
 
         Raises:
             StoreError: The data are not there.
         """
+        from recsys_core.engine.estimate import DataSize, estimate
+
         card = self._card(spec.data)
         return estimate(spec, DataSize(card.n_users, card.n_items, card.n_interactions), self.settings, self.root)
 

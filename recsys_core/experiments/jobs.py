@@ -18,14 +18,15 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Self
 
 from recsys_core.errors import StoreError
 from recsys_core.experiments.durable import disk_errors_in_words, locked, read_json, write_json
 from recsys_core.experiments.processes import ProcessMark
 from recsys_core.experiments.progress import read_last_line, read_progress
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RESERVE_BYTES = 16_384
 HEARTBEAT_SECONDS = 2.0
@@ -185,7 +186,7 @@ class JobFolder:
             cancel_requested=self.cancel_requested(),
         )
 
-    def progress(self) -> pd.DataFrame:
+    def progress(self) -> "pd.DataFrame":
         """Return the points of its curves; see `read_progress`."""
         return read_progress(self.progress_path)
 

@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from recsys_core.contracts import Progress
 from recsys_core.experiments.durable import disk_errors_in_words
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SECONDS_BETWEEN_LINES = 0.25
 TAIL_BYTES = 65_536
@@ -111,8 +112,10 @@ def read_last_line(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def read_progress(path: Path) -> pd.DataFrame:
+def read_progress(path: Path) -> "pd.DataFrame":
     """Return all points and lines of a progress file: `time`, `stage`, `step`, `total` and one column a value."""
+    import pandas as pd
+
     rows: dict[tuple[str, int], dict[str, Any]] = {}
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         for text in file:

@@ -5,7 +5,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from pydantic import ValidationError
 
 from recsys_core.errors import RecscopeError, StoreError
@@ -21,12 +20,13 @@ from recsys_core.experiments.saving import (
     load_result,
     load_table,
 )
-from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
-from recsys_core.experiments.training_part import for_training
-from recsys_core.models.base import Recommender
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from recsys_core.evaluation.comparison import Comparison
+    from recsys_core.experiments.spec import ModelSpec
+    from recsys_core.models.base import Recommender
 
 SPEC = "spec.json"
 SUMMARY = "summary.json"
@@ -45,6 +45,8 @@ class Run:
     """
 
     def __init__(self, path: Path) -> None:
+        from recsys_core.experiments.spec import ExperimentSpec
+
         self.path = path
         self.id = path.name
         values = read_json(path / SPEC)
@@ -78,7 +80,7 @@ class Run:
         """Names of the jobs, in the order of the spec."""
         return tuple(model.id for model in self.spec.models)
 
-    def model_spec(self, model_id: str) -> ModelSpec:
+    def model_spec(self, model_id: str) -> "ModelSpec":
         """Return algorithm and settings of a job.
 
         Raises:
@@ -118,7 +120,7 @@ class Run:
         """Ask a job to stop."""
         self.job(model_id).ask_to_cancel()
 
-    def progress(self, model_id: str) -> pd.DataFrame:
+    def progress(self, model_id: str) -> "pd.DataFrame":
         """Return the points of a job's curves: `time`, `stage`, `step`, `total` and one column a value."""
         return self.job(model_id).progress()
 
@@ -134,15 +136,15 @@ class Run:
         """Return the numbers of all finished jobs, in the order of the spec."""
         return {model_id: self.result(model_id) for model_id in self.finished()}
 
-    def per_user(self) -> dict[str, pd.DataFrame]:
+    def per_user(self) -> "dict[str, pd.DataFrame]":
         """Return one row a user (and fold) for each finished job: `user`, `user_id`, `fold` and a column a metric."""
         return {model_id: self.per_user_of(model_id) for model_id in self.finished()}
 
-    def per_user_of(self, model_id: str) -> pd.DataFrame:
+    def per_user_of(self, model_id: str) -> "pd.DataFrame":
         """Return one row a user (and fold) of a finished job."""
         return load_table(self._finished(model_id) / PER_USER)
 
-    def history(self, model_id: str) -> pd.DataFrame:
+    def history(self, model_id: str) -> "pd.DataFrame":
         """Return the curves of a finished job: `stage`, `step`, `fold` and one column a value, such as the loss."""
         return load_table(self._finished(model_id) / HISTORY)
 
@@ -152,7 +154,7 @@ class Run:
 
         return compare_run(self, metric, baseline=baseline)
 
-    def lists(self, model_id: str, user: int | None = None) -> pd.DataFrame:
+    def lists(self, model_id: str, user: int | None = None) -> "pd.DataFrame":
         """Return what a model recommended to the test users: `user`, `fold`, `rank` from 1, `item`, `score`, `hit`.
 
         Args:
@@ -161,11 +163,13 @@ class Run:
         """
         return load_table(self._finished(model_id) / LISTS, user=user)
 
-    def model(self, model_id: str) -> Recommender[Any]:
+    def model(self, model_id: str) -> "Recommender[Any]":
         """Return the trained model, asked as it was trained (on liked items only, if the spec says so).
 
         Of a k-fold split it is the one of the first fold.
         """
+        from recsys_core.experiments.training_part import for_training
+
         model = self.model_spec(model_id)
         loaded = load_model(self._finished(model_id), model.key, model.config)
         report = self.split_report() or {}

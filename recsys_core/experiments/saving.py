@@ -13,17 +13,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
-import pandas as pd
 import psutil
-from numpy.typing import NDArray
 
 from recsys_core.errors import StoreError
 from recsys_core.experiments.durable import disk_errors_in_words, read_json, store_error, sync, write_json
-from recsys_core.models.base import Recommender
-from recsys_core.models.registry import make_model
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from recsys_core.models.base import Recommender
 
 RESULT = "result.json"
 ENVIRONMENT = "environment.json"
@@ -98,12 +100,12 @@ class JobTables:
         history: Points of curves: `stage`, `step`, `fold` and a column a value.
     """
 
-    per_user: pd.DataFrame
-    lists: pd.DataFrame
-    history: pd.DataFrame
+    per_user: "pd.DataFrame"
+    lists: "pd.DataFrame"
+    history: "pd.DataFrame"
 
 
-def save_job(folder: Path, result: JobResult, tables: JobTables, model: Recommender[Any]) -> None:
+def save_job(folder: Path, result: JobResult, tables: JobTables, model: "Recommender[Any]") -> None:
     """Write all that came out of a job into its folder.
 
     Raises:
@@ -143,12 +145,14 @@ def load_result(folder: Path) -> JobResult:
     return JobResult.from_json(read_json(folder / RESULT))
 
 
-def load_table(path: Path, **filters: Any) -> pd.DataFrame:
+def load_table(path: Path, **filters: Any) -> "pd.DataFrame":
     """Read a table of a finished job; with filters only the rows whose columns have these values.
 
     Raises:
         StoreError: It is missing or broken.
     """
+    import pandas as pd
+
     chosen = [(name, "==", value) for name, value in filters.items() if value is not None]
     try:
         return pd.read_parquet(path, filters=chosen or None)
@@ -156,7 +160,7 @@ def load_table(path: Path, **filters: Any) -> pd.DataFrame:
         raise StoreError(f"'{path.name}' of {path.parent.name} cannot be read; start that model again.") from error
 
 
-def load_model(folder: Path, key: str, config: Mapping[str, Any]) -> Recommender[Any]:
+def load_model(folder: Path, key: str, config: Mapping[str, Any]) -> "Recommender[Any]":
     """Read a trained model back; no training, and nothing is executed.
 
     Raises:
@@ -164,6 +168,8 @@ def load_model(folder: Path, key: str, config: Mapping[str, Any]) -> Recommender
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
+
+    from recsys_core.models.registry import make_model
 
     model = make_model(key, dict(config))
     try:

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from recsys_core.errors import StoreError
@@ -27,7 +27,9 @@ from recsys_core.experiments.index import RunIndex
 from recsys_core.experiments.jobs import JobFolder, JobState, JobStatus
 from recsys_core.experiments.processes import ProcessMark
 from recsys_core.experiments.run import JOBS, SPEC, SUMMARY, Run
-from recsys_core.experiments.spec import ExperimentSpec
+
+if TYPE_CHECKING:
+    from recsys_core.experiments.spec import ExperimentSpec
 
 logger = logging.getLogger(__name__)
 ID = re.compile(r"[0-9a-f]{16}")
@@ -134,7 +136,7 @@ class ResultStore:
         return self.root / "staging-runs"
 
     def create(
-        self, spec: ExperimentSpec, data_name: str, *, name: str | None = None, owner: ProcessMark | None = None
+        self, spec: "ExperimentSpec", data_name: str, *, name: str | None = None, owner: ProcessMark | None = None
     ) -> Run:
         """Make the folder of an experiment with all its jobs QUEUED.
 
@@ -331,5 +333,5 @@ def _incomplete(path: Path) -> str | None:
     return None
 
 
-def _default_name(spec: ExperimentSpec, data_name: str) -> str:
+def _default_name(spec: "ExperimentSpec", data_name: str) -> str:
     return f"{data_name}: {', '.join(model.key for model in spec.models)}"

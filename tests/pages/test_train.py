@@ -8,7 +8,8 @@ from streamlit.testing.v1 import AppTest
 from recsys_core.configs import field_specs
 from recsys_core.contracts import Progress
 from recsys_core.data.workspace import Workspace
-from recsys_core.engine import Engine, Estimate
+from recsys_core.engine import Engine
+from recsys_core.engine.estimate import Estimate
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.processes import own_mark
 from recsys_core.experiments.progress import ProgressWriter

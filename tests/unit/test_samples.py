@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from pandas.testing import assert_frame_equal
 
 from data.samples.make import make
-from recsys_core.data.folder import META, open_folder
+from recsys_core.data.folder import open_folder
+from recsys_core.data.meta import META
 from recsys_core.data.samples import FOLDER, SAMPLES, TRUTH, load_sample, sample_folder, sample_truth
 from recsys_core.data.splits import Split, SplitSpec, make_splits
 from recsys_core.data.workspace import Workspace
