@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import comparing, downloads, empty, leaderboard, people, pickers, pictures, verdict
+from pages.shared import comparing, downloads, empty, leaderboard, near, people, pickers, pictures, state, verdict
 from pages.shared.frame import ensure_frame
 from pages.shared.text import _
 
@@ -46,10 +46,15 @@ st.header(_("Leaderboard"))
 selected = leaderboard.table(asked, metric, baseline, run.spec.k)
 
 st.header(_("Pictures"))
-pictures.all_four(asked, metric, baseline, selected)
+near.part("compare_pictures", lambda: pictures.all_four(asked, metric, baseline, selected), height=4 * pictures.HEIGHT)
 
 st.header(_("People"))
-people.section(asked, metric, baseline, run.spec.k)
+near.part(
+    "compare_people",
+    lambda: people.section(asked, metric, baseline, run.spec.k),
+    height=900,
+    at_once=state.came_by_link() and state.get("user") is not None,
+)
 
 st.header(_("Take it with you"))
 downloads.section(asked, metric, baseline)

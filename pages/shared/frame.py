@@ -95,8 +95,10 @@ def _navigation() -> st.Page:
         ],
         position="sidebar",
     )
-    from pages.shared import services, sidebar
+    from pages.shared import near, services, sidebar
 
+    if state.arrives(page.url_path):
+        near.forget()
     if state.get("data") is None:
         state.put("data", services.newest_data())
     if not state.is_demo():

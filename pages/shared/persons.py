@@ -92,7 +92,7 @@ def _search(root: str, fingerprint: str, table: str, text: str) -> "pd.DataFrame
 
 
 def _user(run: "Run", dataset: "Dataset", user_id: str) -> Asked:
-    from recsys_core.experiments.people import history_of, is_known
+    from recsys_core.experiments.people import is_known
     from recsys_core.experiments.serving import query_of
 
     try:
@@ -101,9 +101,16 @@ def _user(run: "Run", dataset: "Dataset", user_id: str) -> Asked:
     except RecscopeError as error:
         st.warning(safe(error))
         st.stop()
-    history = history_of(dataset, user)
+    history = _history(str(services.root()), dataset.fingerprint, user)
     name = _("User {user}").format(user=safe(user_id))
     return Asked(name, query_of(user, history, known=known), history, f"user {user_id}", not known)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _history(root: str, fingerprint: str, user: int) -> "pd.DataFrame":
+    from recsys_core.experiments.people import history_of
+
+    return history_of(services.dataset(fingerprint), user)
 
 
 def _made_up(dataset: "Dataset") -> Asked:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import comparing, services, show
+from pages.shared import comparing, near, services, show
 from pages.shared.text import _, safe
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 IN_COLOUR = 3
 """So many of the best models are drawn in colour unless rows of the leaderboard are selected."""
 WIDTHS = [2, 5]
+HEIGHT = 440
 
 
 def all_four(asked: "Ask", metric: str, baseline: str, selected: list[str]) -> None:
@@ -32,10 +33,10 @@ def all_four(asked: "Ask", metric: str, baseline: str, selected: list[str]) -> N
     titles = board.set_index("model")["title"]
     chosen = [titles[model] for model in selected] or [*titles.iloc[:IN_COLOUR], *titles[titles.index == baseline]]
     name = metric_title(metric)
-    _dots(board, metric, name, baseline)
-    _tradeoff(board, metric, name)
-    _precision_recall(asked, chosen)
-    _slices(asked, metric, name, baseline)
+    near.part("compare_dots", lambda: _dots(board, metric, name, baseline), height=HEIGHT)
+    near.part("compare_tradeoff", lambda: _tradeoff(board, metric, name), height=HEIGHT)
+    near.part("compare_precision_recall", lambda: _precision_recall(asked, chosen), height=HEIGHT)
+    near.part("compare_slices", lambda: _slices(asked, metric, name, baseline), height=HEIGHT)
 
 
 def _beside(question: str, sentence: str, note: str = "") -> "st.delta_generator.DeltaGenerator":

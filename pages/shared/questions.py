@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import services, show
+from pages.shared import near, services, show
 from pages.shared.text import _, safe
 from recsys_core.errors import RecscopeError
 
@@ -33,10 +33,10 @@ def _show(fingerprint: str, was_waiting: bool) -> None:
     questions = services.questions()
     for name, ticket in tickets.items():
         with st.container(key=f"question_{name}"):
-            _one(name, questions[name], ticket)
+            _one(name, questions[name], ticket, first=name == next(iter(questions)))
 
 
-def _one(name: str, question: "Question", ticket: "Ticket[Answer]") -> None:
+def _one(name: str, question: "Question", ticket: "Ticket[Answer]", *, first: bool) -> None:
     st.header(_(question.title), anchor=name)
     if not ticket.is_done:
         st.progress(0.0, _("Counting …"))
@@ -46,8 +46,15 @@ def _one(name: str, question: "Question", ticket: "Ticket[Answer]") -> None:
     except RecscopeError as error:
         st.error(safe(error))
         return
+    st.markdown(safe(answer.sentence))
     if answer.figure is None:
-        st.markdown(safe(answer.sentence))
         return
-    show.figure(answer.figure, f"explore_{name}", name=question.title, sentence=answer.sentence, table=answer.table)
+    near.part(
+        f"explore_{name}",
+        lambda: show.figure(
+            answer.figure, f"explore_{name}", name=question.title, alt=answer.sentence, table=answer.table
+        ),
+        height=answer.figure.layout.height,
+        at_once=first,
+    )
     st.markdown(_(question.reading))

@@ -28,6 +28,7 @@ def figure(
     *,
     name: str,
     sentence: str = "",
+    alt: str = "",
     table: "pd.DataFrame | None" = None,
     **options: Any,
 ) -> Any:
@@ -36,8 +37,9 @@ def figure(
     Args:
         chart: Made by `recsys_core.viz`.
         key: Key of the widget.
-        name: Name of the downloaded files, and what a screen reader says.
+        name: Name of the downloaded files.
         sentence: What the figure shows, with its numbers, plain text.
+        alt: What a screen reader says, where it is not the sentence; by default the name.
         table: The numbers behind the figure.
         options: Passed to `st.plotly_chart`, such as `on_select`.
 
@@ -54,7 +56,7 @@ def figure(
     }
     if options.get("on_select", "ignore") != "ignore":
         toolbar["modeBarButtons"] = [["toImage", "select2d", "lasso2d", "zoom2d", "resetScale2d"]]
-    chosen = st.plotly_chart(chart, key=key, config=toolbar, alt=sentence or name, **options)
+    chosen = st.plotly_chart(chart, key=key, config=toolbar, alt=sentence or alt or name, **options)
     with st.container(horizontal=True, gap="small", key=f"{key}_downloads"):
         download(_("Picture (HTML)"), lambda: _html(chart, name), f"{file_name(name)}.html", "text/html", f"{key}_html")
         if table is not None:

@@ -10,7 +10,7 @@ NAMES = ("data", "run", "model", "user", "seed", "lang", "view", "intake")
 """Parameters of the address: data set, experiment, model, user, seed, language, view, files being taken in."""
 BELOW = {"data": ("run", "model", "user"), "run": ("model",)}
 """What no longer fits when something else is chosen."""
-DEMO = "demo"
+DEMO, WHOLE = "demo", "whole"
 
 
 def _key(name: str) -> str:
@@ -55,9 +55,29 @@ def current() -> dict[str, str]:
     return {name: value for name in NAMES if (value := get(name))}
 
 
+def arrives(page: str) -> bool:
+    """Return whether this is the first run on a page that somebody has just come to."""
+    before = st.session_state.get("page_now")
+    if page == before:
+        return False
+    st.session_state["page_now"] = page
+    st.session_state["page_by_link"] = before is None
+    return True
+
+
+def came_by_link() -> bool:
+    """Return whether the page is the first of its session: its address says what somebody wants to see."""
+    return bool(st.session_state.get("page_by_link"))
+
+
 def is_demo() -> bool:
     """Return whether controls and parameters are hidden, for a projector."""
     return get("view") == DEMO
+
+
+def is_whole() -> bool:
+    """Return whether all of a page is drawn at once, for a printer."""
+    return get("view") == WHOLE
 
 
 def bump(key: str) -> None:

@@ -150,15 +150,18 @@ def matrix_sample(cells: pd.DataFrame, *, users: int, items: int) -> "go.Figure"
         users: Rows of the sample.
         items: Columns of the sample, from the most popular to the least.
     """
+    import numpy as np
     import plotly.graph_objects as go
 
-    kind = go.Scattergl if len(cells) > 3000 else go.Scatter
+    known = np.zeros((users, items), dtype=np.uint8)
+    known[cells["row"], cells["column"]] = 1
     figure = go.Figure(
-        kind(
-            x=cells["column"],
-            y=cells["row"],
-            mode="markers",
-            marker={"color": BLUE, "symbol": "square", "size": 4},
+        go.Heatmap(
+            z=known,
+            zmin=0,
+            zmax=1,
+            colorscale=[[0, "rgba(0,0,0,0)"], [1, BLUE]],
+            showscale=False,
             hovertemplate="user %{y}, item %{x} of the sample<extra></extra>",
         )
     )

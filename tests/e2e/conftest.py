@@ -197,6 +197,15 @@ def settled(page: Page) -> None:
     expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible(timeout=PATIENCE_MS)
 
 
+def come_near(page: Page, part: str) -> None:
+    """Scroll down a page whose parts are drawn when somebody comes near them, until all of these are drawn."""
+    waiting = page.locator(f"[class*='st-key-watch_{part}']")
+    while left := waiting.count():
+        waiting.evaluate_all("places => places[0]?.scrollIntoView()")
+        expect(waiting).not_to_have_count(left)
+        settled(page)
+
+
 def sideways(page: Page) -> int:
     """Return by how many pixels the page is wider than the window; 0 is what we want."""
     width: int = page.evaluate(

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as StillClosed
 
-from tests.e2e.conftest import Server, settled
+from tests.e2e.conftest import Server, come_near, settled
 from tests.fixtures.messy import BAD_ROWS, write_messy
 
 pytestmark = pytest.mark.e2e
@@ -79,6 +79,7 @@ def read_the_comparison(page: Page) -> None:
     expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible(timeout=TRAINING_MS)
     settled(page)
     expect(page.get_by_text(re.compile(r"leads on NDCG"))).to_be_visible()
+    come_near(page, "compare")
     user = page.locator(".st-key-people_user").get_by_role("textbox")
     user.fill("m7")
     user.press("Enter")

@@ -101,9 +101,10 @@ def no_engine_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def open_page() -> Callable[..., AppTest]:
-    """Open a page of the app at an address."""
+    """Open a page of the app at an address, whole: no browser tells which part of it is in sight."""
 
     def opened(name: str, **address: str) -> AppTest:
+        address = {"view": "whole"} | address
         app = AppTest.from_file(APP, default_timeout=30)
         for key, value in address.items():
             app.query_params[key] = value
