@@ -6,6 +6,8 @@ from pages.shared import comparing, downloads, empty, leaderboard, near, people,
 from pages.shared.frame import ensure_frame
 from pages.shared.text import _
 
+PEOPLE_HEIGHT = 900
+
 ensure_frame()
 
 st.title(_("Compare"))
@@ -45,16 +47,20 @@ verdict.fairness(asked, metric, baseline)
 st.header(_("Leaderboard"))
 selected = leaderboard.table(asked, metric, baseline, run.spec.k)
 
-st.header(_("Pictures"))
-near.part("compare_pictures", lambda: pictures.all_four(asked, metric, baseline, selected), height=4 * pictures.HEIGHT)
 
-st.header(_("People"))
-near.part(
-    "compare_people",
-    lambda: people.section(asked, metric, baseline, run.spec.k),
-    height=900,
-    at_once=state.came_by_link() and state.get("user") is not None,
-)
+@st.fragment
+def details() -> None:
+    """Show what stands further down, as far as somebody has come near it."""
+    parts = near.Parts()
+    st.header(_("Pictures"))
+    pictures.all_four(asked, metric, baseline, selected, parts)
+    st.header(_("People"))
+    named = state.came_by_link() and state.get("user") is not None
+    if parts.draws("people", height=PEOPLE_HEIGHT, at_once=named):
+        people.section(asked, metric, baseline, run.spec.k)
+    parts.watch()
 
+
+details()
 st.header(_("Take it with you"))
 downloads.section(asked, metric, baseline)

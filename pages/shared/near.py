@@ -3,56 +3,68 @@
 `?view=whole` in the address draws all parts at once, for a printer.
 """
 
-from collections.abc import Callable
-
 import streamlit as st
 
 from pages.shared import state
 
-WATCH = """export default function ({ parentElement, setTriggerValue }) {
-  const place = parentElement.host ?? parentElement;
-  const ask = () => setTriggerValue("near", true);
-  let soon, again;
-  const stop = () => { clearTimeout(soon); clearInterval(again); };
-  const observer = new IntersectionObserver(entries => {
-    stop();
-    if (!entries.at(-1).isIntersecting) return;  // somebody has scrolled past
-    soon = setTimeout(ask, 200);
-    again = setInterval(ask, 2000);  // a question is lost if the page is just then made anew
-  }, { root: document.querySelector("[data-testid=stMain]"), rootMargin: "300px 0px" });
-  observer.observe(place);
-  return () => { observer.disconnect(); stop(); };
+WATCH = """export default function ({ parentElement, data, setTriggerValue }) {
+  const near = new Set();
+  const ask = () => near.size && setTriggerValue("near", [...near]);
+  const notice = entries => {
+    for (const { target, isIntersecting } of entries)
+      isIntersecting ? near.add(target.dataset.part) : near.delete(target.dataset.part);
+    clearTimeout(soon);
+    soon = setTimeout(ask, 200);  // not for somebody who scrolls past
+  };
+  let soon;
+  const again = setInterval(ask, 2000);  // a question is lost if the page is just then made anew
+  const root = document.querySelector("[data-testid=stMain]");
+  const observer = new IntersectionObserver(notice, { root, rootMargin: "300px 0px" });
+  for (const part of data.parts) {
+    const place = document.querySelector(`.st-key-later_${part}`);
+    if (place) { place.dataset.part = part; observer.observe(place); }
+  }
+  parentElement.stopWatching?.();
+  parentElement.stopWatching = () => { observer.disconnect(); clearTimeout(soon); clearInterval(again); };
+  return parentElement.stopWatching;
 }"""
 PREFIX = "near_"
 
 
-def part(name: str, draw: Callable[[], None], *, height: int, at_once: bool = False) -> None:
-    """Keep a place free and draw into it when it is nearly in sight; what is in it is a fragment.
+class Parts:
+    """The parts of a page that wait for somebody to come near; all within one fragment, which is made anew then."""
 
-    Args:
-        name: Of the part; the same on every run of the page.
-        draw: Shows the part.
-        height: Pixels that it will take, so that nothing below moves by much.
-        at_once: Draw it now.
-    """
-    if at_once or state.is_whole():
-        st.session_state[PREFIX + name] = True
-    st.fragment(_part)(name, draw, height)
+    def __init__(self) -> None:
+        self._waiting: list[str] = []
+
+    def draws(self, name: str, *, height: int, at_once: bool = False) -> bool:
+        """Return whether a part is drawn now; if not, its place is kept free.
+
+        Args:
+            name: Of the part: letters, digits and underscores.
+            height: Pixels that it will take, so that nothing below moves by much.
+            at_once: Draw it from the beginning.
+        """
+        if at_once or state.is_whole() or st.session_state.get(PREFIX + name):
+            return True
+        st.container(key=f"later_{name}", height=height, border=False).empty()
+        self._waiting.append(name)
+        return False
+
+    def watch(self) -> None:
+        """Look from here on who comes near; after the last part."""
+        if not self._waiting:
+            return
+
+        def come() -> None:
+            for name in st.session_state["watch"].near or ():
+                st.session_state[PREFIX + str(name)] = True
+
+        component = st.components.v2.component("recscope_watch", js=WATCH)
+        component(key="watch", data={"parts": self._waiting}, on_near_change=come)
 
 
 def forget() -> None:
     """Begin anew on a page that somebody has just come to."""
     for key in [key for key in st.session_state if str(key).startswith(PREFIX)]:
         del st.session_state[key]
-
-
-def _part(name: str, draw: Callable[[], None], height: int) -> None:
-    if st.session_state.get(PREFIX + name):
-        draw()
-        return
-    watch = st.components.v2.component("recscope_watch", js=WATCH)
-
-    def come() -> None:
-        st.session_state[PREFIX + name] = True
-
-    watch(key=f"watch_{name}", height=height, on_near_change=come)

@@ -18,7 +18,7 @@ WIDTHS = [2, 5]
 HEIGHT = 440
 
 
-def all_four(asked: "Ask", metric: str, baseline: str, selected: list[str]) -> None:
+def all_four(asked: "Ask", metric: str, baseline: str, selected: list[str], parts: near.Parts) -> None:
     """Show the pictures one below the other, each beside its question and its answer in words.
 
     Args:
@@ -26,6 +26,7 @@ def all_four(asked: "Ask", metric: str, baseline: str, selected: list[str]) -> N
         metric: What models are judged by.
         baseline: Id of the pinned model.
         selected: Ids of the models to pick out; none: the best ones and the baseline.
+        parts: Says which pictures are drawn by now.
     """
     from recsys_core.experiments.board import metric_title
 
@@ -33,10 +34,14 @@ def all_four(asked: "Ask", metric: str, baseline: str, selected: list[str]) -> N
     titles = board.set_index("model")["title"]
     chosen = [titles[model] for model in selected] or [*titles.iloc[:IN_COLOUR], *titles[titles.index == baseline]]
     name = metric_title(metric)
-    near.part("compare_dots", lambda: _dots(board, metric, name, baseline), height=HEIGHT)
-    near.part("compare_tradeoff", lambda: _tradeoff(board, metric, name), height=HEIGHT)
-    near.part("compare_precision_recall", lambda: _precision_recall(asked, chosen), height=HEIGHT)
-    near.part("compare_slices", lambda: _slices(asked, metric, name, baseline), height=HEIGHT)
+    if parts.draws("dots", height=HEIGHT):
+        _dots(board, metric, name, baseline)
+    if parts.draws("tradeoff", height=HEIGHT):
+        _tradeoff(board, metric, name)
+    if parts.draws("precision_recall", height=HEIGHT):
+        _precision_recall(asked, chosen)
+    if parts.draws("slices", height=HEIGHT):
+        _slices(asked, metric, name, baseline)
 
 
 def _beside(question: str, sentence: str, note: str = "") -> "st.delta_generator.DeltaGenerator":

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from recsys_core.engine.background import Ticket
     from recsys_core.viz.questions import Answer, Question
 
+FIRST = "tail"
 PATIENCE_SECONDS = 0.8
 """The page waits so long for all answers together before it shows those that are there, and looks again."""
 
@@ -31,16 +32,18 @@ def _show(fingerprint: str, was_waiting: bool) -> None:
     if was_waiting and all(ticket.is_done for ticket in tickets.values()):
         st.rerun()
     questions = services.questions()
+    parts = near.Parts()
     for name, ticket in tickets.items():
         with st.container(key=f"question_{name}"):
-            _one(name, questions[name], ticket, first=name == next(iter(questions)))
+            st.header(_(questions[name].title), anchor=name)
+            if ticket.is_done:
+                _answer(name, questions[name], ticket, parts)
+            else:
+                st.progress(0.0, _("Counting …"))
+    parts.watch()
 
 
-def _one(name: str, question: "Question", ticket: "Ticket[Answer]", *, first: bool) -> None:
-    st.header(_(question.title), anchor=name)
-    if not ticket.is_done:
-        st.progress(0.0, _("Counting …"))
-        return
+def _answer(name: str, question: "Question", ticket: "Ticket[Answer]", parts: near.Parts) -> None:
     try:
         answer = ticket.result()
     except RecscopeError as error:
@@ -49,12 +52,6 @@ def _one(name: str, question: "Question", ticket: "Ticket[Answer]", *, first: bo
     st.markdown(safe(answer.sentence))
     if answer.figure is None:
         return
-    near.part(
-        f"explore_{name}",
-        lambda: show.figure(
-            answer.figure, f"explore_{name}", name=question.title, alt=answer.sentence, table=answer.table
-        ),
-        height=answer.figure.layout.height,
-        at_once=first,
-    )
+    if parts.draws(name, height=answer.figure.layout.height, at_once=name == FIRST):
+        show.figure(answer.figure, f"explore_{name}", name=question.title, alt=answer.sentence, table=answer.table)
     st.markdown(_(question.reading))

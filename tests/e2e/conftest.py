@@ -197,9 +197,9 @@ def settled(page: Page) -> None:
     expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible(timeout=PATIENCE_MS)
 
 
-def come_near(page: Page, part: str) -> None:
+def come_near(page: Page) -> None:
     """Scroll down a page whose parts are drawn when somebody comes near them, until all of these are drawn."""
-    waiting = page.locator(f"[class*='st-key-watch_{part}']")
+    waiting = page.locator("[class*=st-key-later_]")
     while left := waiting.count():
         waiting.evaluate_all("places => places[0]?.scrollIntoView()")
         expect(waiting).not_to_have_count(left)

@@ -41,14 +41,14 @@ def test_pages_with_data_are_clean_in_every_look(
         clean(page, "home")
         page.goto(f"{server.url}/explore?data={finished.data}")
         expect(page.get_by_role("heading", name="Who is unlike the rest?")).to_be_visible()
-        come_near(page, "explore")
+        come_near(page)
         expect(page.locator(".js-plotly-plot")).to_have_count(7)
         clean(page, "explore")
         for name, heading in (("train", "2. Which models?"), ("compare", "Take it with you"), ("recommend", "User")):
             page.goto(f"{server.url}/{name}?data={finished.data}&run={finished.run}")
             expect(page.get_by_role("heading", name=heading)).to_be_visible()
             settled(page)
-            come_near(page, name)
+            come_near(page)
             clean(page, name)
         page.goto(f"{server.url}/data?data={finished.data}")
         expect(page.get_by_text("Known pairs")).to_be_visible()
@@ -70,7 +70,7 @@ def test_a_title_from_outside_is_shown_letter_by_letter(own_workspace: Path, sta
     stored = Workspace(own_workspace).store(dataset_from_frames(frame.astype("int32"), name=EVIL, items=titles))
     page.goto(f"{start().url}/explore?data={stored.fingerprint}")
     expect(page.get_by_text(f"'{EVIL}' and 'Good' go together most")).to_be_visible()
-    come_near(page, "explore")
+    come_near(page)
     expect(page.locator(".js-plotly-plot text").filter(has_text=EVIL[:12]).first).to_be_visible()
     assert page.locator(".js-plotly-plot a, .js-plotly-plot text b").count() == 0
     assert page.get_by_role("link", name="link", exact=True).count() == 0

@@ -79,7 +79,7 @@ def read_the_comparison(page: Page) -> None:
     expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible(timeout=TRAINING_MS)
     settled(page)
     expect(page.get_by_text(re.compile(r"leads on NDCG"))).to_be_visible()
-    come_near(page, "compare")
+    come_near(page)
     user = page.locator(".st-key-people_user").get_by_role("textbox")
     user.fill("m7")
     user.press("Enter")

@@ -77,3 +77,13 @@ def test_a_link_to_data_that_are_gone_shows_others_and_says_so(open_page: Open, 
 def test_figures_can_be_downloaded(open_page: Open, finished: Finished, key: str) -> None:
     app = answered(open_page("explore", data=finished.data))
     assert key in {button.proto.id.rsplit("-", 1)[-1] for button in app.get("download_button")}
+
+
+def test_pictures_further_down_wait_until_somebody_comes_near(open_page: Open, finished: Finished) -> None:
+    app = answered(open_page("explore", data=finished.data, view=""))
+    assert len(app.get("plotly_chart")) == 1
+    app.session_state["near_activity"] = True
+    assert len(answered(app.run()).get("plotly_chart")) == 2
+    app.switch_page("pages/home.py").run()
+    app.switch_page("pages/explore.py").run()
+    assert len(answered(app).get("plotly_chart")) == 1
