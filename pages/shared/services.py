@@ -4,7 +4,7 @@ Nothing here is kept by session: the keys are fingerprints and ids of runs, whos
 """
 
 import os
-import time
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,6 @@ from pages.shared import state
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
-    from recsys_core.contracts import RunContext
     from recsys_core.data.dataset import Dataset
     from recsys_core.data.report import IngestReport
     from recsys_core.data.samples import SampleInfo
@@ -106,16 +105,23 @@ def wake_engine() -> None:
 
     See `RECSCOPE_WARM_UP`; nothing that the page shows waits for it.
     """
-    folder, environment = str(root()), dict(os.environ)  # as they are now, not when the waiting is over
+    _wake(str(root()), dict(os.environ))  # as they are now, not when the waiting is over
 
-    def wake(_ctx: "RunContext") -> None:
-        time.sleep(WAKE_AFTER_SECONDS)
+
+@st.cache_resource(max_entries=8, ttl=WAKE_EVERY_SECONDS, show_spinner=False)
+def _wake(folder: str, _environment: dict[str, str]) -> threading.Timer:
+    """Start the engine in a while, from a thread of its own: the first page waits for no library of the engine."""
+
+    def wake() -> None:
         from recsys_core.engine.settings import EngineSettings
 
-        if EngineSettings.from_environment(environment).warm_up:
+        if EngineSettings.from_environment(_environment).warm_up:
             _engine(folder).ensure_started()
 
-    background().ask("wake", (folder, int(time.time() / WAKE_EVERY_SECONDS)), wake)
+    timer = threading.Timer(WAKE_AFTER_SECONDS, wake)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def _is_empty(name: str) -> bool:
