@@ -125,7 +125,7 @@ def slices_explained(asked: Ask) -> "Sentence":
 @st.cache_resource(max_entries=32, show_spinner=False)
 def findings(asked: Ask, metric: str, baseline: str) -> "list[Finding]":
     """Return what the protocol check says, refusals first; without a comparison if there is nobody to compare."""
-    from recsys_core.experiments.fairness import findings as found
+    from recsys_core.experiments.judging import findings as found
 
     try:
         compared = comparison(asked, metric, baseline)

@@ -110,10 +110,10 @@ NO_COMMON_USERS = Template(
     "Judge all models on one split.",
 )
 TUNED_ON_TEST = Template(
-    "The settings of {models} were chosen by the test part, so its numbers are too good. "
-    "Choose them by a validation part.",
-    "The settings of {count} models ({models}) were chosen by the test part, so their numbers are too good. "
-    "Choose them by a validation part.",
+    "{models} was judged with many settings on this same test part: chosen that way, the best of them is too good. "
+    "Choose settings by a validation part.",
+    "{count} models ({models}) were judged with many settings on this same test part: chosen that way, the best of "
+    "them are too good. Choose settings by a validation part.",
 )
 DIFFERENT_USERS = Template(
     "{count} user was not judged for every model; only the {common} common users are compared.",

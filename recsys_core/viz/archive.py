@@ -8,7 +8,7 @@ import pandas as pd
 from recsys_core.columns import MODEL
 from recsys_core.evaluation.comparison import Comparison
 from recsys_core.experiments import board
-from recsys_core.experiments.fairness import findings
+from recsys_core.experiments.judging import findings
 from recsys_core.experiments.pooling import one_row_a_user
 from recsys_core.experiments.run import Run
 from recsys_core.viz.export import csv_bytes

@@ -14,7 +14,7 @@ from recsys_core.evaluation.slices import slice_differences, user_slices
 from recsys_core.experiments import board
 from recsys_core.experiments.board import FAMILY, TITLE, Contender, metric_title
 from recsys_core.experiments.durable import write_text
-from recsys_core.experiments.fairness import findings
+from recsys_core.experiments.judging import findings
 from recsys_core.experiments.people import people
 from recsys_core.experiments.pooling import one_row_a_user
 from recsys_core.experiments.run import Run

@@ -73,7 +73,7 @@ def test_refuses_settings_chosen_by_the_test_part() -> None:
     }
     finding = found(frames(), replace(PROTOCOL, models=models))["tuned_on_test"]
     assert (finding.severity, finding.count) == ("refusal", 1)
-    assert finding.message.startswith("The settings of EASE were chosen by the test part")
+    assert finding.message.startswith("EASE was judged with many settings on this same test part")
 
 
 def test_refusals_stand_first() -> None:

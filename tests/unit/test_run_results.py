@@ -15,13 +15,15 @@ from recsys_core.errors import CannotScore, DataError, StoreError
 from recsys_core.evaluation.comparison import compare
 from recsys_core.evaluation.evaluate import relevant_items
 from recsys_core.experiments import board
-from recsys_core.experiments.fairness import findings
+from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
+from recsys_core.experiments.judging import check_run, findings
 from recsys_core.experiments.people import history_of, is_known, people, person
 from recsys_core.experiments.pooling import one_row_a_user
 from recsys_core.experiments.run import Run
 from recsys_core.experiments.serving import query_of, query_of_items, reason, recommendations
-from recsys_core.experiments.spec import ModelSpec
+from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
+from recsys_core.experiments.store import ResultStore
 from recsys_core.viz import compare_sentences
 from recsys_core.viz.archive import run_archive
 from recsys_core.viz.report import report_content, slice_table, write_report
@@ -127,6 +129,20 @@ def test_the_protocol_of_a_run_names_its_leaks_and_what_failed(run: Run, finishe
     report = run.split_report()
     assert report is not None
     assert found["later_training"].count == report["folds"][0]["leaks"]["tests_with_later_training"]
+
+
+def test_an_algorithm_tried_again_and_again_on_one_test_part_is_refused(run: Run, finished: Finished) -> None:
+    """EASE with four more settings, in experiments of their own on the same split: five tries in all."""
+    assert "tuned_on_test" not in {one.rule for one in check_run(run)}
+    store, workspace = ResultStore(finished.root), Workspace(finished.root)
+    models = [{"key": "ease", "config": {"regularization": value}} for value in (1.0, 2.0, 3.0, 4.0)]
+    spec = ExperimentSpec.model_validate(run.spec.model_dump(mode="json") | {"models": models})
+    others = store.create(spec, "Two tastes")
+    for model_id in others.model_ids:
+        execute(store, others.id, model_id, workspace, 1)
+    found = {one.rule: one for one in check_run(run)}
+    assert found["tuned_on_test"].severity == "refusal"
+    assert found["tuned_on_test"].message.startswith("EASE was judged with many settings")
 
 
 def test_the_report_of_a_run_says_what_the_comparison_says(run: Run, tmp_path: Path) -> None:
