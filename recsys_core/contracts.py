@@ -295,10 +295,14 @@ class Explanation:
     Args:
         item: Position of the item explained.
         score: The score that was shown.
-        kind: What the sources are: "history", "neighbours", "terms".
-        sources: (S,) positions of items or users.
+        kind: What the sources are. Items: "history" (items that the person chose before). Users: "neighbours" (people
+            like this one), "friends" (people linked to this one). Named by `labels`: "terms" (columns of
+            `Features`), "factors" (hidden tastes, by number), "biases" (what holds for the person or the item alone),
+            "rules" (rules that fired).
+        sources: (S,) positions of items or users; where `labels` are given, numbers that tell the sources apart.
         weights: (S,) share of each source in the score, in units of the score.
-        remainder: What belongs to no source, such as a bias.
+        remainder: What belongs to no source, such as a mean of all ratings.
+        labels: (S,) names of the sources where they are neither items nor users; empty otherwise.
     """
 
     item: int
@@ -307,6 +311,7 @@ class Explanation:
     sources: IntArray
     weights: FloatArray
     remainder: float
+    labels: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.shared import comparing, services, show, verdict
-from pages.shared.text import _, safe
+from pages.shared.text import _, later, safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 AT_FIRST = 3
 """So many of the best models are shown unless others are chosen."""
 FLOOR = "random"
+SUMS = {
+    "history": later("{model} gives it {score:.4g}: the sum of what {n} items of the history add."),
+    "neighbours": later("{model} gives it {score:.4g}: the sum of the votes of {n} people like this one."),
+    "friends": later("{model} gives it {score:.4g}: the sum of what {n} friends add."),
+    "terms": later("{model} gives it {score:.4g}: the sum of {n} terms that the person likes and the item has."),
+    "factors": later("{model} gives it {score:.4g}: the sum of {n} hidden tastes and biases."),
+    "biases": later("{model} gives it {score:.4g}: the sum of {n} biases."),
+    "rules": later("{model} gives it {score:.4g}: the sum of {n} rules that fired."),
+    "parts": later("{model} gives it {score:.4g}: the sum of {n} parts."),
+}
+"""What the parts of a score are, by the kind of the explanation."""
 LEFT_ALIGNED = """<style>
 [class*="st-key-shown_"] button { justify-content: flex-start; text-align: left; min-height: 0; }
 [class*="st-key-shown_"] button > div { justify-content: flex-start; text-align: left; }
@@ -118,11 +129,7 @@ def _why(loaded: "dict[str, Recommender[Any]]", titles: dict[str, str], person: 
         st.info(safe(error))
         return
     st.subheader(_("Why {title}?").format(title=safe(found.title)))
-    words = {
-        "history": _("{model} gives it {score:.4g}: the sum of what {n} items of the history add."),
-        "neighbours": _("{model} gives it {score:.4g}: the sum of the votes of {n} people like this one."),
-        "terms": _("{model} gives it {score:.4g}: the sum of {n} terms."),
-    }[found.kind]
+    words = _(SUMS.get(found.kind, SUMS["parts"]))
     show.figure(
         contributions(found.parts, score=found.score),
         key="figure_why",

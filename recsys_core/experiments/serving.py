@@ -17,6 +17,8 @@ from recsys_core.experiments.training_part import OnRelevant, liked_part
 from recsys_core.models.base import Recommender
 
 SHOWN_PARTS = 8
+OF_PEOPLE = ("neighbours", "friends")
+"""Kinds of explanations whose sources are users."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +29,7 @@ class Reason:
         item: Position.
         title: What to call it.
         score: As the model gives it.
-        kind: What the parts are: "history" (items), "neighbours" (people), "terms".
+        kind: What the parts are, as in `Explanation`.
         parts: `title` and `weight`; the largest ones first, then what is left together. They sum to the score.
         sources: Number of parts before they were joined.
     """
@@ -119,7 +121,7 @@ def _parts(found: Explanation, dataset: Dataset) -> pd.DataFrame:
     """Return the largest parts by name, then the others together, then what belongs to no source."""
     order = np.argsort(-np.abs(found.weights), kind="stable")
     largest, others = order[:SHOWN_PARTS], order[SHOWN_PARTS:]
-    titles = _names(found, dataset, found.sources[largest])
+    titles = _names(found, dataset, largest)
     weights = [float(weight) for weight in found.weights[largest]]
     if len(others):
         titles.append(f"{len(others)} others together")
@@ -130,11 +132,14 @@ def _parts(found: Explanation, dataset: Dataset) -> pd.DataFrame:
     return pd.DataFrame({TITLE: titles, WEIGHT: weights})
 
 
-def _names(found: Explanation, dataset: Dataset, sources: IntArray) -> list[str]:
-    if found.kind == "neighbours":
+def _names(found: Explanation, dataset: Dataset, parts: IntArray) -> list[str]:
+    """Return what to call some of the sources, by their place in the explanation."""
+    if found.labels:
+        return [found.labels[part] for part in parts]
+    if found.kind in OF_PEOPLE:
         ids = dataset.user_vocabulary.ids
-        return [f"User {ids[user]}" for user in sources]
-    return titles_of(dataset, sources)
+        return [f"User {ids[user]}" for user in found.sources[parts]]
+    return titles_of(dataset, found.sources[parts])
 
 
 def joined(lists: Mapping[str, pd.DataFrame], titles: Mapping[str, str]) -> pd.DataFrame:
