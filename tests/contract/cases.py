@@ -1,22 +1,49 @@
-"""What the sweep over all models shares: small data of each kind, and models fitted to them."""
+"""What the sweep over all models shares: small data of each kind, and models fitted to them.
+
+A key that needs something special gets a line in one of the tables below; what it needs of the data (`info.needs`) is
+there already: `tastes` has ratings, times, a table of items, a table of users and links, and `furnished` adds what it
+needs to a world that lacks it.
+"""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from recsys_core.contracts import PAD, FloatArray, Need, Progress, QueryBatch, Ragged, RatingScale, RunContext
+from recsys_core.contracts import PAD, FloatArray, IntArray, Need, Progress, QueryBatch, Ragged, RatingScale, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import MODELS, make_model, model_class
 
 KEYS = tuple(MODELS)
 USERS, ITEMS = 60, 150
+MINUTE = 60_000
+
+BY_HISTORY = {"neighbours", "linear"}
+"""Families and keys whose scores depend on the history alone, not on who asks."""
+
+ALSO_USES: dict[str, frozenset[Need]] = {}
+"""What a model needs only with some of its settings, the defaults among them."""
+
+BESIDE: dict[str, dict[str, Any]] = {"shrinkage_form": {"shrinkage": 30.0}}
+"""Settings that act only beside others, which are set for the test; named as `setting` or `key.setting`."""
+
+FITTING: dict[str, dict[str, Any]] = {"biased_mf": {"factors": 8, "epochs": 200, "learning_rate": 0.02}}
+"""Settings for worlds much smaller than the defaults are made for."""
+
+CENTRED: dict[str, Any] = {"similarity": "pearson", "centering": "mean"}
+RATING_PREDICTION = FITTING | {"user_knn": CENTRED, "item_knn": CENTRED}
+"""Settings with which ratings are predicted best."""
 
 
 def tastes(users: int = USERS, items: int = ITEMS, *, rated: bool = True, seed: int = 0) -> Dataset:
-    """Two groups of users, each with a liking for one half of the items; ratings from 0 to 5 without ties."""
+    """Two groups of users, each with a liking for one half of the items; ratings from 0 to 5 without ties.
+
+    Every minute somebody does something. The tables of items and users, and the links, tell of the halves and groups
+    without giving them away, and have gaps.
+    """
     rng = np.random.default_rng(seed)
     likes = (np.arange(users)[:, None] % 2) == (np.arange(items)[None, :] % 2)
     seen = rng.random((users, items)) < np.where(likes, 0.4, 0.15)
@@ -26,30 +53,131 @@ def tastes(users: int = USERS, items: int = ITEMS, *, rated: bool = True, seed: 
     frame = pd.DataFrame({"user": user.astype(np.int32), "item": item.astype(np.int32)})
     if rated:
         frame["rating"] = (1 + 2 * likes[user, item] + 2 * rng.random(len(user))).astype(np.float32)
-    frame["timestamp"] = np.arange(len(user), dtype=np.int64) * 1000
-    return dataset_from_frames(
+    frame["timestamp"] = np.arange(len(user), dtype=np.int64) * MINUTE
+    data = dataset_from_frames(
         frame,
         name="tastes",
         user_ids=[f"u{u}" for u in range(users)],
         item_ids=[f"i{i}" for i in range(items)],
         rating_scale=RatingScale(0, 5) if rated else None,
     )
+    return replace(
+        data,
+        load_items=lambda: item_table(items, seed),
+        load_users=lambda: user_table(users, seed),
+        load_social=lambda: links(users, seed),
+    )
+
+
+def item_table(items: int, seed: int = 0) -> pd.DataFrame:
+    """Titles, categories, prices and dates; even and odd items differ in what is frequent among them."""
+    rng = np.random.default_rng([seed, 1])
+    half = np.arange(items) % 2
+    words = np.array([["river", "forest", "meadow", "summer"], ["engine", "rocket", "planet", "robot"]])
+    common = np.array(["night", "story", "return", "house", "letter"])
+    kinds = np.array([["romance", "drama"], ["action", "thriller"]])
+    rows = []
+    for one in half:
+        own, side = rng.permutation(words[one]), one if rng.random() < 0.8 else 1 - one
+        rows.append(
+            {
+                "title": f"{rng.choice(common)} {own[0]} {own[1]}",
+                "categories": "|".join([rng.choice(kinds[side]), *rng.choice(["comedy", "short", "classic"], 1)]),
+                "price": round(float(rng.lognormal(2.0 + one, 0.5)), 2) if rng.random() < 0.9 else np.nan,
+                "released": f"{rng.integers(1980, 2020)}-{rng.integers(1, 13):02d}-{rng.integers(1, 29):02d}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def user_table(users: int, seed: int = 0) -> pd.DataFrame:
+    """Age, sex and city; even and odd users differ in their ages and cities, some are silent about their age."""
+    rng = np.random.default_rng([seed, 2])
+    group = np.arange(users) % 2
+    age = pd.array(rng.normal(28 + 14 * group, 6).round().astype(np.int64), dtype="Int64")
+    age[rng.random(users) < 0.1] = pd.NA
+    cities = np.array([["Kyoto", "Oslo", "Quito"], ["Lagos", "Turin", "Quito"]])
+    city = [str(rng.choice(cities[one])) for one in group]
+    return pd.DataFrame({"age": age, "sex": rng.choice(["f", "m"], users), "city": city})
+
+
+def links(users: int, seed: int = 0) -> pd.DataFrame:
+    """Weighted links, six a user, three of four to the own group; every tenth user has none."""
+    rng = np.random.default_rng([seed, 3])
+    source = np.repeat(np.arange(users), 6)
+    own = rng.random(len(source)) < 0.75
+    target = (source + 2 * rng.integers(1, max(2, users // 2), len(source)) + ~own) % users
+    frame = pd.DataFrame({"source": source.astype(np.int32), "target": target.astype(np.int32)})
+    frame["weight"] = rng.uniform(0.5, 2.0, len(source)).astype(np.float32)
+    alone = (frame["source"] % 10 == 9) | (frame["target"] % 10 == 9)
+    frame = frame[(frame["source"] != frame["target"]) & ~alone]
+    return frame.drop_duplicates(["source", "target"]).reset_index(drop=True)
+
+
+def furnished(key: str, data: Dataset) -> Dataset:
+    """Return the data with the tables and times that the model needs and the data lack; ratings are not invented.
+
+    The tables are those of `tastes`, so even and odd users and items differ.
+    """
+    missing = set(data.lacks(model_class(key).info.needs | ALSO_USES.get(key, frozenset())))
+    if Need.TIMESTAMPS in missing:
+        times = np.arange(data.n_interactions, dtype=np.int64) * MINUTE
+        data = _of_frame(data, data.interactions.assign(timestamp=times))
+    if Need.ITEM_FEATURES in missing:
+        data = replace(data, load_items=lambda: item_table(data.n_items))
+    if Need.USER_FEATURES in missing:
+        data = replace(data, load_users=lambda: user_table(data.n_users))
+    if Need.SOCIAL in missing:
+        data = replace(data, load_social=lambda: links(data.n_users))
+    return data
+
+
+def without(data: Dataset, need: Need) -> Dataset:
+    """Return the data without what satisfies `need`."""
+    if need is Need.ITEM_FEATURES:
+        return replace(data, load_items=None)
+    if need is Need.USER_FEATURES:
+        return replace(data, load_users=None)
+    if need is Need.SOCIAL:
+        return replace(data, load_social=None)
+    data = _of_frame(data, data.interactions.drop(columns={Need.RATINGS: "rating", Need.TIMESTAMPS: "timestamp"}[need]))
+    return data if need is Need.TIMESTAMPS else replace(data, rating_scale=None)
+
+
+def of_items(data: Dataset, items: IntArray) -> Dataset:
+    """Return the data of these items alone, (K,) positions without repetition, in the order given."""
+    place = np.full(data.n_items, PAD)
+    place[items] = np.arange(len(items))
+    frame = data.interactions.assign(item=place[data.interactions["item"]].astype(np.int32))
+    frame = frame[frame["item"] != PAD].reset_index(drop=True)
+    ids = list(data.item_vocabulary.ids)
+    return dataset_from_frames(
+        frame,
+        user_ids=list(data.user_vocabulary.ids),
+        item_ids=[ids[item] for item in items],
+        users=data.users,
+        items=None if data.items is None else data.items.iloc[items].reset_index(drop=True),
+        social=data.social,
+        rating_scale=data.rating_scale,
+    )
 
 
 def with_ratings(data: Dataset, rating: FloatArray, scale: RatingScale) -> Dataset:
     """Return the same interactions, rated."""
     frame = data.interactions.assign(rating=np.asarray(rating, dtype=np.float32))
-    return dataset_from_frames(
-        frame,
-        name=data.name,
-        user_ids=list(data.user_vocabulary.ids),
-        item_ids=list(data.item_vocabulary.ids),
-        rating_scale=scale,
-    )
+    return replace(_of_frame(data, frame), rating_scale=scale)
+
+
+def _of_frame(data: Dataset, frame: pd.DataFrame) -> Dataset:
+    return replace(data, load_interactions=lambda: frame, columns=frozenset(frame.columns), fingerprint="")
 
 
 def needs_ratings(key: str) -> bool:
     return Need.RATINGS in model_class(key).info.needs
+
+
+def by_history(key: str) -> bool:
+    return bool({key, model_class(key).info.family} & BY_HISTORY)
 
 
 def fitted(

@@ -14,15 +14,10 @@ from recsys_core.contracts import (
     Ability,
     ExplainsItems,
     PredictsRatings,
-    RatingScale,
 )
-from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import CannotScore, StoreError
 from recsys_core.models.registry import make_model, model_class
-from tests.contract.cases import ITEMS, KEYS, as_unknown, asking, fitted, needs_ratings, tastes
-
-BY_HISTORY = ("neighbours", "linear")
-"""Families whose scores depend on the history alone, not on who asks."""
+from tests.contract.cases import ITEMS, KEYS, as_unknown, asking, by_history, fitted, needs_ratings, of_items, tastes
 
 
 def test_a_batch_equals_single_questions(key: str) -> None:
@@ -75,8 +70,8 @@ def test_an_unknown_person_is_served_and_their_history_matters_where_declared(ke
 def test_a_training_user_asking_as_unknown_gets_the_same_scores(key: str) -> None:
     train = tastes()
     model, query = fitted(key, train), train.queries()
-    if model.info.family not in BY_HISTORY:
-        pytest.skip(f"family '{model.info.family}' does not score by the history alone")
+    if not by_history(key):
+        pytest.skip(f"'{key}' does not score by the history alone")
     assert_array_equal(model.score(as_unknown(query)), model.score(query))
 
 
@@ -101,11 +96,10 @@ def test_a_user_whose_ratings_are_all_zero_does_no_harm(key: str, config: dict[s
 
 
 def test_a_catalogue_of_one_item(key: str) -> None:
-    frame = tastes().interactions.query("item == 0")
-    train = dataset_from_frames(frame, user_ids=list(tastes().user_vocabulary.ids), rating_scale=RatingScale(0, 5))
+    train = of_items(tastes(), np.array([0]))
     model = fitted(key, train)
     assert model.score(train.queries()).shape == (train.n_users, 1)
-    seen = train.queries(frame["user"].unique())
+    seen = train.queries(train.interactions["user"].unique())
     assert (model.recommend(seen, 2).item == PAD).all()
 
 
@@ -123,7 +117,7 @@ def test_items_in_another_order_get_the_same_scores(key: str) -> None:
     if model_class(key).info.stochastic:
         pytest.skip("declared: random numbers are drawn by position")
     place = np.random.default_rng(1).permutation(ITEMS)  # item -> its other position
-    moved = _moved(train, place)
+    moved = of_items(train, np.argsort(place))
     expected, found = (fitted(key, data).score(data.queries()) for data in (train, moved))
     assert_allclose(found[:, place], expected, rtol=1e-4, atol=1e-5)
 
@@ -201,7 +195,7 @@ def test_contributions_add_up_to_the_score(key: str, aggregation: str, centering
 
 def test_what_has_no_score_cannot_be_explained(key: str) -> None:
     model = fitted(key, tastes())
-    if not isinstance(model, ExplainsItems) or model.info.family not in BY_HISTORY:
+    if not isinstance(model, ExplainsItems) or not np.isnan(model.score(asking([[]]))).all():
         pytest.skip("declared: does not explain items, or scores without a history")
     with pytest.raises(CannotScore, match="nothing in the history"):
         model.explain(asking([[]]), 0)
@@ -241,13 +235,3 @@ def reloaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
         save_file(dict(fitted(key, tastes()).state()), folder / f"{key}.safetensors")
     subprocess.run([sys.executable, "-c", LOADER, str(folder)], check=True, cwd=Path(__file__).parents[2])
     return {key: np.load(folder / f"{key}.npy") for key in KEYS}
-
-
-def _moved(data: Dataset, place: np.ndarray) -> Dataset:
-    """Return the data with item i at position place[i]."""
-    frame = data.interactions.assign(item=place[data.interactions["item"]].astype(np.int32))
-    ids = np.empty(len(place), dtype=object)
-    ids[place] = list(data.item_vocabulary.ids)
-    return dataset_from_frames(
-        frame, user_ids=list(data.user_vocabulary.ids), item_ids=list(ids), rating_scale=data.rating_scale
-    )

@@ -1,17 +1,13 @@
 """Every setting of every model does something: other values give other scores."""
 
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pytest
 
 from recsys_core.contracts import FieldSpec, field_specs
 from recsys_core.models.registry import model_class
-from tests.contract.cases import KEYS, fitted, tastes
-
-BESIDE: dict[str, dict[str, Any]] = {"shrinkage_form": {"shrinkage": 30.0}}
-"""Settings that act only beside others, which are set for the test."""
+from tests.contract.cases import BESIDE, KEYS, fitted, tastes
 
 KNOBS = [(key, field) for key in KEYS for field in field_specs(model_class(key).config_type)]
 
@@ -20,7 +16,7 @@ KNOBS = [(key, field) for key in KEYS for field in field_specs(model_class(key).
 def test_every_knob_changes_the_scores(key: str, field: FieldSpec) -> None:
     train = tastes()
     values = field.choices or tuple(int(v) if field.kind == "int" else v for v in (field.low, field.high))
-    beside = BESIDE.get(field.name, {})
+    beside = BESIDE.get(field.name, {}) | BESIDE.get(f"{key}.{field.name}", {})
     scores = {v: fitted(key, train, beside | {field.name: v}).score(train.queries()) for v in values}
     for one, two in combinations(values, 2):
         assert not np.allclose(scores[one], scores[two], rtol=1e-6, equal_nan=True), f"{field.name}: {one} and {two}"
