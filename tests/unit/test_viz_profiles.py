@@ -1,0 +1,121 @@
+"""Figures about users and items: what they show is what the tables say, and no text from outside becomes markup."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from recsys_core.viz import items, maps, profiles
+
+EVIL = "<a href='x'>Evil</a>"
+
+
+def dots(number: int = 4) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "position": np.arange(number) + 10,
+            "label": [EVIL, *(f"u{place}" for place in range(1, number))],
+            "x": np.arange(number) / 2.0,
+            "y": np.arange(number) * 1.0,
+            "group": [EVIL, *("" if place % 2 else "calm" for place in range(1, number))],
+        }
+    )
+
+
+def marks(figure: go.Figure) -> dict[str, list[int]]:
+    return {trace.name: list(trace.customdata) for trace in figure.data}
+
+
+def map_of(points: pd.DataFrame, chosen: int | None = None) -> go.Figure:
+    return maps.dot_map(points, chosen=chosen, what="user", x="across", y="up")
+
+
+def test_a_click_on_the_map_tells_the_position_and_the_chosen_one_has_a_ring() -> None:
+    found = marks(map_of(dots(), 12))
+    assert found == {"none": [11, 13], "&lt;a href='x'&gt;Evil&lt;/a&gt;": [10], "calm": [12], "chosen": [12]}
+
+
+def test_somebody_who_is_not_on_the_map_has_no_ring() -> None:
+    assert "chosen" not in marks(map_of(dots(), 99))
+
+
+@pytest.mark.parametrize(("number", "kind"), [(maps.MANY - 1, go.Scatter), (maps.MANY, go.Scattergl)])
+def test_many_dots_are_drawn_by_webgl(number: int, kind: type) -> None:
+    assert all(isinstance(trace, kind) for trace in map_of(dots(number), 10).data)
+
+
+def test_no_two_of_seventy_groups_look_alike() -> None:
+    points = pd.DataFrame(
+        {"position": range(70), "label": "u", "x": 0.0, "y": 0.0, "group": [f"g{n}" for n in range(70)]}
+    )
+    looks = [(trace.marker.color, trace.marker.symbol) for trace in map_of(points).data]
+    assert len(set(looks)) == 70
+
+
+def test_tags_stand_in_their_order_with_their_weights() -> None:
+    tags = pd.DataFrame({"tag": ["Drama", EVIL, "war"], "weight": [3.0, 2.0, -1.0], "part": ["a", "b", "a"]})
+    figure = profiles.tag_bars(tags)
+    assert [(trace.name, list(trace.x), list(trace.y)) for trace in figure.data] == [
+        ("a", [3.0, -1.0], [0, 2]),
+        ("b", [2.0], [1]),
+    ]
+    assert figure.layout.yaxis.ticktext[0] == "1. Drama"
+
+
+@pytest.fixture
+def habits() -> go.Figure:
+    spread = pd.DataFrame(
+        {
+            "habit": ["Mean rating"] * 2 + ["Activity"] * 2,
+            "low": [1.0, 3, 0, 10],
+            "high": [3.0, 5, 10, 20],
+            "share": 0.5,
+        }
+    )
+    person = pd.DataFrame(
+        {"habit": ["Activity", "Mean rating", "unknown"], "value": [12.0, 4.0, 0], "below": [0.6, 0.7, 0], "unit": "n"}
+    )
+    return profiles.habit_panels(spread, person)
+
+
+def test_each_habit_has_its_panel_and_the_mark_of_the_person(habits: go.Figure) -> None:
+    assert [note.text for note in habits.layout.annotations] == ["<b>Activity</b>", "<b>Mean rating</b>"]
+    assert [list(trace.x) for trace in habits.data] == [[5.0, 15.0], [12.0, 12.0], [2.0, 4.0], [4.0, 4.0]]
+
+
+def test_what_sets_a_segment_apart_is_signed() -> None:
+    bars = profiles.difference_bars(pd.DataFrame({"trait": [EVIL, "age"], "difference": [1.5, -0.5]})).data[0]
+    assert list(bars.x) == [1.5, -0.5]
+    assert bars.marker.color[0] != bars.marker.color[1]
+
+
+def test_the_item_stands_at_its_place_in_the_tail() -> None:
+    curve = pd.DataFrame({"rank": [1, 2, 3, 4], "interactions": [100, 50, 10, 1]})
+    head, tail, item = items.tail_place(curve, rank=3, interactions=10, head=2).data
+    assert (list(head.x), list(tail.x), list(item.x), list(item.y)) == ([1, 2], [2, 3, 4], [3], [10])
+
+
+def test_an_item_nobody_knows_still_has_a_place_on_a_logarithmic_axis() -> None:
+    curve = pd.DataFrame({"rank": [1], "interactions": [5]})
+    assert items.tail_place(curve, rank=2, interactions=0, head=1).data[-1].y[0] > 0
+
+
+def test_ratings_of_an_item_stand_beside_those_of_all() -> None:
+    shares = pd.DataFrame({"rating": [1.0, 4.5], "share": [0.25, 0.75], "share_of_all": [0.5, 0.5]})
+    own, everybody = items.rating_spread(shares).data
+    assert (list(own.x), list(own.y), list(everybody.y)) == (["1", "4.5"], [0.25, 0.75], [0.5, 0.5])
+
+
+def test_time_has_a_second_picture_only_where_people_rated() -> None:
+    periods = pd.DataFrame({"start": pd.to_datetime(["2024-01-01", "2024-02-01"]), "interactions": [2, 3]})
+    assert len(items.item_timeline(periods, unit="month", mean=None).data) == 1
+    rated = periods.assign(rating=[4.0, np.nan])
+    figure = items.item_timeline(rated, unit="month", mean=4.0)
+    assert [list(trace.y) for trace in figure.data] == [[2, 3], [4.0]]
+
+
+def test_text_from_outside_never_becomes_markup(habits: go.Figure) -> None:
+    tags = pd.DataFrame({"tag": [EVIL], "weight": [1.0], "part": [EVIL]})
+    traits = pd.DataFrame({"trait": [EVIL], "difference": [1.0]})
+    figures = [map_of(dots()), profiles.tag_bars(tags), profiles.difference_bars(traits), habits]
+    assert all("<a href" not in figure.to_json() for figure in figures)
