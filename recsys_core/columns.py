@@ -19,6 +19,7 @@ CATEGORIES = "categories"
 TEXT = "text"
 PRICE = "price"
 IMAGE = "image"
+EMBEDDING = "embedding"
 
 MODEL = "model"
 RANK = "rank"

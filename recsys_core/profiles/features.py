@@ -1,0 +1,265 @@
+"""What is known of items and of users as vectors with named parts: models use them, people read them."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array, diags_array
+
+from recsys_core.columns import TITLE
+from recsys_core.contracts import FloatArray
+from recsys_core.data.dataset import Dataset
+from recsys_core.errors import ConfigError, DataError
+from recsys_core.profiles.kinds import Kind, entries, kinds_of, vector
+from recsys_core.profiles.pictures import MEASURES, read_pictures
+from recsys_core.profiles.scaling import Block, as_numbers, dense_block, flags, joined, scaled, seasons, years
+from recsys_core.profiles.words import YEAR_IN_TITLE, topics, weighted_terms
+
+CATEGORY_PART, TERM_PART, TOPIC_PART = "categories", "terms", "topics"
+NUMBER_PART, DATE_PART, PICTURE_PART, EMBEDDING_PART = "numbers", "dates", "pictures", "embedding"
+ITEM_PARTS = (CATEGORY_PART, TERM_PART, TOPIC_PART, NUMBER_PART, DATE_PART, PICTURE_PART, EMBEDDING_PART)
+"""All parts that a vector of an item can have, in this order."""
+_TERMS_OF_USERS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """N rows with named columns, grouped in parts.
+
+    Args:
+        matrix: (N, F) float64.
+        names: (F,) what each column is.
+        parts: Name of a part -> its columns; together all columns, one part after the other.
+    """
+
+    matrix: csr_array
+    names: tuple[str, ...]
+    parts: Mapping[str, slice]
+
+    @classmethod
+    def of(cls, blocks: Mapping[str, Block], rows: int) -> "Features":
+        """Return blocks of columns as parts, without those that have no columns."""
+        kept = {name: block for name, block in blocks.items() if block.names}
+        ends = np.cumsum([0, *(len(block.names) for block in kept.values())]).tolist()
+        whole = joined(list(kept.values()), rows)
+        places = {name: slice(ends[place], ends[place + 1]) for place, name in enumerate(kept)}
+        return cls(whole.matrix, whole.names, places)
+
+    def __len__(self) -> int:
+        return int(self.matrix.shape[0])
+
+    def part(self, name: str) -> csr_array:
+        """Return (N, F_part) columns of one part.
+
+        Raises:
+            DataError: There is no such part.
+        """
+        return csr_array(self.matrix[:, self._place(name)])
+
+    def names_of(self, name: str) -> tuple[str, ...]:
+        """Return the names of the columns of one part."""
+        return self.names[self._place(name)]
+
+    def only(self, names: Collection[str]) -> "Features":
+        """Return the features with only these parts, in their order here.
+
+        Raises:
+            DataError: There is no such part.
+        """
+        for name in names:
+            self._place(name)
+        kept = [name for name in self.parts if name in names]
+        return Features.of({name: Block(self.part(name), self.names_of(name)) for name in kept}, len(self))
+
+    def unit_parts(self) -> "Features":
+        """Return the features with each row of each part scaled to length 1 (rows of zeros stay), so that parts of
+        many columns do not outweigh others.
+        """
+        return Features.of(
+            {name: Block(unit_rows(self.part(name)), self.names_of(name)) for name in self.parts}, len(self)
+        )
+
+    def _place(self, name: str) -> slice:
+        if name not in self.parts:
+            raise DataError(f"There is no part '{name}'; there are: {', '.join(self.parts) or 'none'}.")
+        return self.parts[name]
+
+
+def unit_rows(matrix: csr_array) -> csr_array:
+    """Return the rows scaled to length 1; a row of zeros stays."""
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    return csr_array(diags_array(1 / np.where(lengths > 0, lengths, 1.0)) @ matrix)
+
+
+def item_features(
+    dataset: Dataset, *, parts: Collection[str] | None = None, components: int = 0, pictures: Path | None = None
+) -> Features:
+    """Return what the item table knows as vectors, one row an item.
+
+    Parts, as far as the table has them:
+
+    - `categories`: 1 for each category that an item has;
+    - `terms`: TF-IDF of the words of titles and texts (see `weighted_terms`), rows of length 1; or, with
+      `components` > 0, `topics` in their place: their truncated SVD;
+    - `numbers`: price and other numbers, scaled by median and quartiles, with flags where missing;
+    - `dates`: dates and years (also the year at the end of titles) as scaled years, and the season;
+    - `pictures`: colours and edges (see `pictures.measure`), scaled, with one flag for pictures that are missing;
+    - `embedding`: vectors that came with the table (column of lists), each of length 1.
+
+    Args:
+        dataset: Any data set with an item table.
+        parts: Which parts to make; all by default. A part that the table does not have is left out.
+        components: Number of topics, 0 for the words themselves.
+        pictures: Folder or zip in which the paths of a column of pictures lie; without it only pictures that stand in
+            the table as bytes are measured.
+
+    Returns:
+        (I, F) features; F may be 0 if the table has nothing of the kind.
+
+    Raises:
+        DataError: The data have no item table, vectors of different lengths, or `pictures` cannot be opened.
+        ConfigError: `parts` names something else.
+    """
+    if dataset.items is None:
+        raise DataError(f"Data set '{dataset.name}' has no item table; upload one with the column of identifiers.")
+    for name in parts or ():
+        if name not in ITEM_PARTS:
+            raise ConfigError(f"Items have no part '{name}'; there are: {', '.join(ITEM_PARTS)}.")
+    wanted = set(ITEM_PARTS if parts is None else parts)
+    if wanted & {TERM_PART, TOPIC_PART}:
+        wanted |= {TERM_PART, TOPIC_PART}
+    table, kinds = dataset.items, kinds_of(dataset.items)
+    makers: dict[str, Callable[[], Block]] = {
+        CATEGORY_PART: lambda: _flags(table, kinds),
+        TERM_PART: lambda: Block(*_terms(table, kinds)) if components == 0 else joined([], len(table)),
+        TOPIC_PART: lambda: dense_block(*topics(*_terms(table, kinds), components)),
+        NUMBER_PART: lambda: _numbers(table, kinds),
+        DATE_PART: lambda: _dates(table, kinds),
+        PICTURE_PART: lambda: _pictures(table, kinds, pictures),
+        EMBEDDING_PART: lambda: _embeddings(table, kinds),
+    }
+    return Features.of({name: make() for name, make in makers.items() if name in wanted}, len(table))
+
+
+def user_attributes(dataset: Dataset) -> Features:
+    """Return what the user table knows as vectors, one row a user and one part a column of the table.
+
+    Categories (also lists, as of hobbies) become flags, numbers and dates are scaled by median and quartiles with a
+    flag where missing, texts become TF-IDF weights of their words. Codes, links and pictures are left out.
+
+    Returns:
+        (U, F) features; F may be 0.
+
+    Raises:
+        DataError: The data have no user table.
+    """
+    if dataset.users is None:
+        raise DataError(f"Data set '{dataset.name}' has no user table; upload one with the column of identifiers.")
+    table = dataset.users
+    blocks = {name: _attribute(table[name], name, kind) for name, kind in kinds_of(table).items()}
+    return Features.of({name: block for name, block in blocks.items() if block is not None}, len(table))
+
+
+def _attribute(column: pd.Series, name: str, kind: Kind) -> Block | None:
+    """Return a column of the user table as a block, None if it describes nobody."""
+    match kind:
+        case Kind.CATEGORIES:
+            return flags(column, name)
+        case Kind.NUMBER:
+            return scaled(as_numbers(column), name)
+        case Kind.DATE:
+            return scaled(years(column), name)
+        case Kind.TEXT:
+            weights, terms = weighted_terms(["; ".join(entries(cell)) for cell in column], _TERMS_OF_USERS)
+            return Block(weights, tuple(f"{name}: {term}" for term in terms))
+        case Kind.EMBEDDING:
+            return _embedding(column, name)
+    return None
+
+
+def _columns(kinds: Mapping[str, Kind], *wanted: Kind) -> list[str]:
+    return [name for name, kind in kinds.items() if kind in wanted]
+
+
+def _flags(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> Block:
+    return joined([flags(table[name], name) for name in _columns(kinds, Kind.CATEGORIES)], len(table))
+
+
+def _terms(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> tuple[csr_array, tuple[str, ...]]:
+    """Return the weighted words of all texts of an item, its title without the year."""
+    columns = [_texts(table[name], is_title=name == TITLE) for name in _columns(kinds, Kind.TEXT)]
+    return weighted_terms([" ; ".join(cells) for cells in zip(*columns, strict=True)] if columns else [""] * len(table))
+
+
+def _texts(column: pd.Series, *, is_title: bool) -> list[str]:
+    texts = [cell if isinstance(cell, str) else "" for cell in column]
+    return [YEAR_IN_TITLE.sub("", text) for text in texts] if is_title else texts
+
+
+def _numbers(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> Block:
+    return joined([scaled(as_numbers(table[name]), name) for name in _columns(kinds, Kind.NUMBER)], len(table))
+
+
+def _dates(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> Block:
+    blocks = []
+    for name in _columns(kinds, Kind.DATE):
+        blocks.append(scaled(years(table[name]), name))
+        season = seasons(table[name])
+        blocks += [season] if season is not None else []
+    if not blocks and TITLE in table:
+        blocks.append(scaled(years_in_titles(table[TITLE]), "year in the title"))
+    return joined(blocks, len(table))
+
+
+def years_in_titles(titles: pd.Series) -> FloatArray:
+    """Return (N,) the years that stand in brackets at the end of titles, NaN elsewhere; NaN for all if under half of
+    the titles have one.
+    """
+    found = titles.astype("str").str.extract(YEAR_IN_TITLE.pattern, expand=False)
+    year = as_numbers(found)
+    return year if np.isfinite(year).mean() >= 0.5 else np.full(len(titles), np.nan)
+
+
+def _pictures(table: pd.DataFrame, kinds: Mapping[str, Kind], files: Path | None) -> Block:
+    blocks = []
+    for name in _columns(kinds, Kind.PICTURE):
+        measures = read_pictures(table[name].tolist(), files).measures
+        gone = np.isnan(measures[:, 0])
+        if gone.all():
+            continue
+        blocks += [_without_flags(scaled(measures[:, place], f"{name}: {what}")) for place, what in enumerate(MEASURES)]
+        if gone.any():
+            blocks.append(dense_block(gone[:, None].astype(np.float64), (f"{name} missing",)))
+    return joined(blocks, len(table))
+
+
+def _without_flags(block: Block) -> Block:
+    """Return a scaled block without its flag, as all measures of a picture are missing together."""
+    kept = [place for place, name in enumerate(block.names) if not name.endswith(" missing")]
+    return Block(csr_array(block.matrix[:, kept]), tuple(block.names[place] for place in kept))
+
+
+def _embeddings(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> Block:
+    return joined([_embedding(table[name], name) for name in _columns(kinds, Kind.EMBEDDING)], len(table))
+
+
+def _embedding(column: pd.Series, name: str) -> Block:
+    """Return vectors of length 1; zeros where none is given.
+
+    Raises:
+        DataError: They are of different lengths.
+    """
+    rows = [vector(cell) for cell in column]
+    return dense_block(*_stacked(rows, name))
+
+
+def _stacked(rows: Sequence[FloatArray | None], name: str) -> tuple[FloatArray, list[str]]:
+    sizes = {len(row) for row in rows if row is not None}
+    if len(sizes) > 1:
+        raise DataError(f"Column '{name}' holds vectors of different lengths: {min(sizes)} to {max(sizes)} numbers.")
+    size = sizes.pop() if sizes else 0
+    matrix = np.array([np.zeros(size) if row is None else row for row in rows]).reshape(len(rows), size)
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    return matrix / np.where(lengths > 0, lengths, 1.0), [f"{name} {place}" for place in range(1, size + 1)]

@@ -1,0 +1,83 @@
+"""Words of names and texts, weighted by how much they tell one thing from another."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from recsys_core.contracts import FloatArray
+
+MOST_TERMS = 2000
+"""Words kept: the most frequent ones."""
+SMALL = 50
+"""Below so many texts a word counts even if it stands in one of them only."""
+YEAR_IN_TITLE = re.compile(r"\s*\((\d{4})\)\s*$")
+_WORD = re.compile(r"[^\W\d_]+")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+"""Writing without spaces between words: Chinese, Japanese, Korean."""
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text in lower case, of two letters or more and without the common words of English.
+
+    Writing without spaces between words is cut into pairs of neighbouring signs.
+    """
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    found: list[str] = []
+    for word in _WORD.findall(text.lower()):
+        for run in _UNSPACED.findall(word):
+            found += [run[place : place + 2] for place in range(max(1, len(run) - 1))]
+        for rest in _UNSPACED.split(word):
+            if len(rest) > 1 and rest not in ENGLISH_STOP_WORDS:
+                found.append(rest)
+    return found
+
+
+def weighted_terms(texts: Sequence[str], most: int = MOST_TERMS) -> tuple[csr_array, tuple[str, ...]]:
+    """Return (N, F) TF-IDF weights of the words of texts, rows of length 1, and the words.
+
+    weight(t, d)  ~  (1 + log count(t, d)) * (log((1 + N) / (1 + texts with t)) + 1)
+
+    A word must stand in at least two texts (one, if there are fewer than 50 texts) and in at most half of them. Of
+    those the `most` frequent are kept, in the order of the alphabet.
+
+    Source: scikit-learn's TfidfVectorizer with `sublinear_tf` and its smoothed idf.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    parted = [words(text) for text in texts]
+    counts = Counter(word for text in parted for word in set(text))
+    least, highest = (2 if len(texts) >= SMALL else 1), max(1.0, 0.5 * len(texts))
+    ranked = sorted((-count, word) for word, count in counts.items() if least <= count <= highest)
+    kept = sorted(word for _, word in ranked[:most])
+    if not kept:
+        return csr_array((len(texts), 0), dtype=np.float64), ()
+    weights = TfidfVectorizer(analyzer=_as_they_are, vocabulary=kept, sublinear_tf=True).fit_transform(parted)
+    return csr_array(weights, dtype=np.float64), tuple(kept)
+
+
+def topics(
+    weights: csr_array, terms: Sequence[str], components: int, seed: int = 0
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Return (N, T) places of texts on their strongest directions (truncated SVD), each named by its three strongest
+    words; T is `components`, or less where there are fewer terms or texts.
+    """
+    from sklearn.decomposition import TruncatedSVD
+
+    size = min(components, weights.shape[1] - 1, weights.shape[0] - 1)
+    if size < 1:
+        return np.zeros((weights.shape[0], 0)), ()
+    svd = TruncatedSVD(size, random_state=seed, n_iter=7)
+    places: FloatArray = svd.fit_transform(weights)
+    strongest = np.argsort(-np.abs(svd.components_), axis=1, kind="stable")[:, :3]
+    names = tuple(
+        f"topic {number}: {', '.join(terms[term] for term in row)}" for number, row in enumerate(strongest, start=1)
+    )
+    return places, names
+
+
+def _as_they_are(parted: list[str]) -> list[str]:
+    return parted
