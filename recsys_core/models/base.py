@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import PAD, FloatArray, ModelConfig, ModelInfo, QueryBatch, RunContext, TopK
+from recsys_core.contracts import PAD, FloatArray, ModelConfig, ModelInfo, Need, QueryBatch, RunContext, TopK
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore, DataError, NotFitted, StoreError
 from recsys_core.models.topk import top_k
@@ -46,7 +46,7 @@ class Recommender(ABC, Generic[C]):
             DataError: The data lack something that the algorithm needs, or are empty.
             Cancelled: The person stopped the training; the model is not fitted then.
         """
-        missing = train.lacks(self.info.needs)
+        missing = train.lacks(self.needs())
         if missing:
             raise DataError(f"{self.info.title} needs {', '.join(missing)}, which '{train.name}' does not have.")
         if train.n_interactions == 0:
@@ -55,6 +55,10 @@ class Recommender(ABC, Generic[C]):
         self.n_users, self.n_items = train.n_users, train.n_items
         self._fit(train, ctx)
         self.is_fitted = True
+
+    def needs(self) -> frozenset[Need]:
+        """Return what the data must have with these settings; `info.needs` is what all settings need."""
+        return self.info.needs
 
     @abstractmethod
     def _fit(self, train: Dataset, ctx: RunContext) -> None:

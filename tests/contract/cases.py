@@ -1,7 +1,7 @@
 """What the sweep over all models shares: small data of each kind, and models fitted to them.
 
-A key that needs something special gets a line in one of the tables below; what it needs of the data (`info.needs`) is
-there already: `tastes` has ratings, times, a table of items, a table of users and links, and `furnished` adds what it
+A key that needs something special gets a line in one of the tables below; what it needs of the data is there
+already: `tastes` has ratings, times, a table of items, a table of users and links, and `furnished` adds what it
 needs to a world that lacks it.
 """
 
@@ -23,9 +23,6 @@ MINUTE = 60_000
 
 BY_HISTORY = {"neighbours", "linear"}
 """Families and keys whose scores depend on the history alone, not on who asks."""
-
-ALSO_USES: dict[str, frozenset[Need]] = {}
-"""What a model needs only with some of its settings, the defaults among them."""
 
 BESIDE: dict[str, dict[str, Any]] = {"shrinkage_form": {"shrinkage": 30.0}}
 """Settings that act only beside others, which are set for the test; named as `setting` or `key.setting`."""
@@ -119,7 +116,7 @@ def furnished(key: str, data: Dataset) -> Dataset:
 
     The tables are those of `tastes`, so even and odd users and items differ.
     """
-    missing = set(data.lacks(model_class(key).info.needs | ALSO_USES.get(key, frozenset())))
+    missing = set(data.lacks(make_model(key).needs()))
     if Need.TIMESTAMPS in missing:
         times = np.arange(data.n_interactions, dtype=np.int64) * MINUTE
         data = _of_frame(data, data.interactions.assign(timestamp=times))

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from recsys_core.contracts import Need, RunContext, field_specs
 from recsys_core.errors import Cancelled, ConfigError, DataError, NotFitted
 from recsys_core.models.registry import make_model, model_class
-from tests.contract.cases import ALSO_USES, KEYS, fitted, recording, tastes, without
+from tests.contract.cases import KEYS, fitted, recording, tastes, without
 
 
 def test_defaults_construct_and_the_key_is_that_of_the_registry(key: str) -> None:
@@ -113,11 +113,8 @@ def test_not_fitted_raises(key: str) -> None:
 @pytest.mark.parametrize("need", list(Need))
 def test_data_without_what_is_needed_are_refused(key: str, need: Need) -> None:
     bare = without(tastes(), need)
-    if need in model_class(key).info.needs:
+    if need in make_model(key).needs():
         with pytest.raises(DataError, match=f"needs .*{need}"):
-            fitted(key, bare)
-    elif need in ALSO_USES.get(key, ()):
-        with pytest.raises(DataError, match="which 'tastes' does not have"):
             fitted(key, bare)
     else:
         assert np.isfinite(fitted(key, bare).score(bare.queries())).any()
