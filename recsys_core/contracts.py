@@ -29,6 +29,7 @@ __all__ = [
     "ModelConfig",
     "ModelInfo",
     "Need",
+    "PredictsPairs",
     "PredictsRatings",
     "Progress",
     "QueryBatch",
@@ -320,6 +321,15 @@ class PredictsRatings(Protocol):
 
     def predict_ratings(self, query: QueryBatch) -> FloatArray:
         """Return (B, I) ratings within the scale; where nothing better is known, the mean of the training ratings."""
+        ...
+
+
+@runtime_checkable
+class PredictsPairs(Protocol):
+    """A model that predicts ratings and need not do so for the whole catalogue to know a few."""
+
+    def predict_pairs(self, query: QueryBatch, rows: IntArray, items: IntArray) -> FloatArray:
+        """Return (N,) the numbers at [rows, items] of `predict_ratings(query)`, up to rounding."""
         ...
 
 

@@ -13,13 +13,14 @@ import numpy as np
 from recsys_core.cli.arguments import parse_columns, parse_settings, positive
 from recsys_core.cli.sources import Sources
 from recsys_core.columns import ITEM, ITEM_ID, RANK, SCORE, USER, USER_ID
-from recsys_core.contracts import PAD, FloatArray, IntArray, PredictsRatings, QueryBatch, Ragged, RunContext
+from recsys_core.contracts import PAD, IntArray, QueryBatch, Ragged, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.engine.settings import usable_cores
 from recsys_core.errors import DataError
+from recsys_core.evaluation.pairs import answers_of_pairs
 from recsys_core.experiments.durable import written_aside
 from recsys_core.experiments.resources import limited_threads
-from recsys_core.models.base import SCORE_BLOCK_BYTES, Recommender
+from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model
 
 NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
@@ -63,7 +64,7 @@ def predict(arguments: argparse.Namespace) -> int:
     pairs = test.interactions
     users = train.user_vocabulary.positions(test.user_vocabulary.ids)[pairs[USER].to_numpy()]
     items = train.item_vocabulary.positions(test.item_vocabulary.ids)[pairs[ITEM].to_numpy()]
-    scores = pair_scores(model, train, users, items)
+    scores = answers_of_pairs(model, _queries(train), users, items)
     user_ids, item_ids = train.user_vocabulary.ids, train.item_vocabulary.ids
     rows = ((user_ids[u], item_ids[i], float(s)) for u, i, s in zip(users, items, scores, strict=True))
     with written_aside(arguments.out) as aside, aside.open("w", encoding="utf-8", newline="") as file:
@@ -106,29 +107,6 @@ def with_identifiers_of(train: Dataset, test: Dataset) -> Dataset:
         social=train.social,
         rating_scale=train.rating_scale,
     )
-
-
-def pair_scores(model: Recommender[Any], train: Dataset, users: IntArray, items: IntArray) -> FloatArray:
-    """Return (N,) what a model says of pairs: a rating if it can predict ratings, else its score.
-
-    Args:
-        model: Trained on `train`.
-        train: Where the histories are from.
-        users: (N,) positions.
-        items: (N,) positions.
-    """
-    answer = model.predict_ratings if isinstance(model, PredictsRatings) else model.score
-    asked = Ragged.from_keys(users, np.arange(len(users)), train.n_users)
-    people = np.flatnonzero(asked.lengths)
-    everybody = _queries(train)
-    scores = np.full(len(users), np.nan)
-    size = max(1, SCORE_BLOCK_BYTES // (8 * max(1, train.n_items)))
-    for start in range(0, len(people), size):
-        block = people[start : start + size]
-        table = answer(everybody.take(block))
-        places = asked.take(block)
-        scores[places.values] = table[places.row_numbers(), items[places.values]]
-    return scores
 
 
 def safe_cell(text: str) -> str:

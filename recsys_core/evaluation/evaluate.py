@@ -31,8 +31,9 @@ from recsys_core.evaluation import beyond_accuracy as beyond
 from recsys_core.evaluation.diversity import DiversityBasis, diversity
 from recsys_core.evaluation.metric_info import PARTS, MetricName, Part
 from recsys_core.evaluation.metrics import ACCURACY, HitTable, hit_table
+from recsys_core.evaluation.pairs import answers_of_pairs, blocks_of_people
 from recsys_core.evaluation.ranking import rank
-from recsys_core.models.base import SCORE_BLOCK_BYTES, Recommender
+from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import compiled
 
 N_RELEVANT = "n_relevant"
@@ -212,7 +213,7 @@ def _rank_all(
     lists: list[TopK] = []
     beaten: list[FloatArray] = []
     same_order, seconds = True, 0.0
-    for rows in ctx.track(_blocks(len(questions.users), questions.test.n_items), stage="rank all items"):
+    for rows in ctx.track(blocks_of_people(len(questions.users), questions.test.n_items), stage="rank all items"):
         batch = questions.query.take(rows)
         started = time.perf_counter()
         scores = model.score(batch)
@@ -224,12 +225,6 @@ def _rank_all(
         beaten.append(ranking.beaten)
     joined = TopK(np.concatenate([part.item for part in lists]), np.concatenate([part.score for part in lists]))
     return joined, np.concatenate(beaten), same_order, seconds
-
-
-def _blocks(rows: int, n_items: int) -> list[IntArray]:
-    """Return row numbers in blocks whose scores fit into `SCORE_BLOCK_BYTES`."""
-    size = max(1, SCORE_BLOCK_BYTES // (8 * max(1, n_items)))
-    return [np.arange(start, min(start + size, rows)) for start in range(0, rows, size)]
 
 
 def _one_order(scores: FloatArray) -> bool:
@@ -293,7 +288,7 @@ def _beyond(
     return columns, overall, varied.users
 
 
-def _rating_errors(model: PredictsRatings, questions: _Questions, head: BoolArray, ctx: RunContext) -> dict[str, Any]:
+def _rating_errors(model: Recommender[Any], questions: _Questions, head: BoolArray, ctx: RunContext) -> dict[str, Any]:
     """Return each user's rmse and mae over the user's test ratings, and how many there are."""
     frame = questions.test.interactions
     row_of = np.full(questions.test.n_users, PAD, dtype=np.int64)
@@ -301,11 +296,9 @@ def _rating_errors(model: PredictsRatings, questions: _Questions, head: BoolArra
     rows, items = row_of[frame[USER].to_numpy()], frame[ITEM].to_numpy()
     truth = Ragged.from_keys(rows, frame[RATING].to_numpy(np.float64), len(questions.users))
     asked = Ragged.from_keys(rows, items, len(questions.users))
-    predicted = np.empty(len(asked.values))
-    for block in ctx.track(_blocks(len(questions.users), questions.test.n_items), stage="predict ratings"):
-        first, last = asked.offsets[block[0]], asked.offsets[block[-1] + 1]
-        ratings = model.predict_ratings(questions.query.take(block))
-        predicted[first:last] = ratings[asked.row_numbers()[first:last] - block[0], asked.values[first:last]]
+    predicted = answers_of_pairs(
+        model, questions.query, asked.row_numbers(), asked.values, ctx=ctx, stage="predict ratings"
+    )
     return rating_columns(predicted - truth.values, asked, head)
 
 

@@ -12,7 +12,7 @@ from recsys_core.contracts import PAD, FloatArray, ModelConfig, ModelInfo, Progr
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.splits import LeftOut, Split, SplitSpec, make_splits
 from recsys_core.errors import Cancelled, DataError, NotFitted
-from recsys_core.evaluation import evaluate as evaluation
+from recsys_core.evaluation import pairs
 from recsys_core.evaluation.evaluate import Evaluation, evaluate, relevant_items
 from recsys_core.evaluation.metrics import METRICS, AccuracyMetric
 from recsys_core.models.base import Recommender
@@ -168,7 +168,8 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model = make_model("item_knn")
     model.fit(split.train, RunContext())
     whole = evaluate(model, split, cutoffs=(5,), relevant_from=3)
-    monkeypatch.setattr(evaluation, "SCORE_BLOCK_BYTES", 8 * 30 * 7)
+    monkeypatch.setattr(pairs, "SCORE_BLOCK_BYTES", 8 * 30 * 7)
+    monkeypatch.setattr(pairs, "PAIRS_AT_ONCE", 11)
     blocks = evaluate(model, split, cutoffs=(5,), relevant_from=3)
     assert_array_equal(whole.lists.item, blocks.lists.item)
     pd.testing.assert_frame_equal(whole.per_user, blocks.per_user)
