@@ -10,15 +10,15 @@ The first job of an experiment writes two tables beside the spec, so that pages 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from recsys_core.columns import CATEGORIES, FOLD, ITEM, ITEM_ID, RANK, RATING, SCORE, TIMESTAMP, TITLE, USER, USER_ID
-from recsys_core.contracts import PAD, IntArray
+from recsys_core.contracts import PAD
 from recsys_core.data import Dataset
 from recsys_core.data.dataset import NO_TIMESTAMP
+from recsys_core.data.naming import titles_of
 from recsys_core.data.splits import Split
 from recsys_core.data.summaries import user_history
 from recsys_core.errors import DataError
@@ -166,15 +166,6 @@ def described(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     if dataset.items is not None and CATEGORIES in dataset.items:
         shown[CATEGORIES] = dataset.items[CATEGORIES].to_numpy()[items]
     return shown
-
-
-def titles_of(dataset: Dataset, items: IntArray) -> list[str]:
-    """Return what to call these items: the title, else the identifier."""
-    ids = dataset.item_vocabulary.ids
-    if dataset.items is None or TITLE not in dataset.items:
-        return [ids[item] for item in items]
-    given: list[Any] = list(dataset.items[TITLE].to_numpy()[items])
-    return [title if isinstance(title, str) and title else ids[item] for title, item in zip(given, items, strict=True)]
 
 
 def _top(frame: pd.DataFrame, fold: int, k: int) -> pd.DataFrame:

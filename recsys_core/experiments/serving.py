@@ -8,17 +8,19 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import ITEM, ITEM_ID, MODEL, RANK, RATING, SCORE, TIMESTAMP, TITLE, WEIGHT
-from recsys_core.contracts import PAD, ExplainsItems, Explanation, IntArray, QueryBatch, Ragged
+from recsys_core.contracts import PAD, ExplainsItems, Explanation, IntArray, QueryBatch, Ragged, RunContext
 from recsys_core.data import Dataset
 from recsys_core.data.dataset import NO_TIMESTAMP
+from recsys_core.data.naming import titles_of
 from recsys_core.errors import CannotScore
-from recsys_core.experiments.people import listed_by, listing, titles_of
+from recsys_core.experiments.people import listed_by, listing
 from recsys_core.experiments.training_part import OnRelevant, liked_part
+from recsys_core.explain.deletion import deletion_effects
+from recsys_core.explain.parts import REMAINDER, largest_parts, source_names
 from recsys_core.models.base import Recommender
 
 SHOWN_PARTS = 8
-OF_PEOPLE = ("neighbours", "friends")
-"""Kinds of explanations whose sources are users."""
+ASKED, LAST, MISSES = "asked", "last", "misses"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,60 @@ class Reason:
     kind: str
     parts: pd.DataFrame
     sources: int
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """What a score would lose without each item of the history: an approximation of why, whose parts do not add up.
+
+    Args:
+        item: Position.
+        title: What to call it.
+        score: As the model gives it to the person.
+        folded: As it gives it to an unknown person with the same history.
+        parts: `title` and `weight` (`folded` less the score without that item, NaN where there is none then), largest
+            effects first.
+        sources: Number of items that were left out, one by one.
+    """
+
+    item: int
+    title: str
+    score: float
+    folded: float
+    parts: pd.DataFrame
+    sources: int
+
+
+@dataclass(frozen=True, eq=False)
+class WhyNot:
+    """How far an item is from the list of a person.
+
+    Args:
+        item: Position.
+        title: What to call it.
+        seen: Whether it stands in the history, so that it is not recommended whatever its score.
+        rank: Its place among all items that could be recommended, from 1; None if it has no score.
+        of: Number of items that could be recommended.
+        score: Its score, NaN if it has none.
+        last: The last item of the list, None if the list is empty.
+        last_title: What to call that.
+        last_rank: Its place.
+        last_score: Its score.
+        parts: `title`, `asked`, `last` and `misses`: what each source adds to both scores and by how much the item
+            falls behind there; the largest differences first. Empty where the model does not explain.
+    """
+
+    item: int
+    title: str
+    seen: bool
+    rank: int | None
+    of: int
+    score: float
+    last: int | None
+    last_title: str
+    last_rank: int
+    last_score: float
+    parts: pd.DataFrame
 
 
 def query_of(user: int, history: pd.DataFrame, *, known: bool) -> QueryBatch:
@@ -108,38 +164,100 @@ def reason(model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: i
     Raises:
         CannotScore: The model cannot explain, or has no score for this item.
     """
-    if isinstance(model, OnRelevant):
-        query, model = liked_part(query, model.relevant_from), model.model
+    model, query = bare(model, query)
     if not isinstance(model, ExplainsItems):
         raise CannotScore(f"{model.info.title} cannot say what its scores are made of.")
     found = model.explain(query, item)
     title = titles_of(dataset, np.array([item]))[0]
-    return Reason(item, title, found.score, found.kind, _parts(found, dataset), len(found.sources))
+    return Reason(item, title, found.score, found.kind, largest_parts(found, dataset, SHOWN_PARTS), len(found.sources))
 
 
-def _parts(found: Explanation, dataset: Dataset) -> pd.DataFrame:
-    """Return the largest parts by name, then the others together, then what belongs to no source."""
-    order = np.argsort(-np.abs(found.weights), kind="stable")
-    largest, others = order[:SHOWN_PARTS], order[SHOWN_PARTS:]
-    titles = _names(found, dataset, largest)
-    weights = [float(weight) for weight in found.weights[largest]]
+def bare(model: Recommender[Any], query: QueryBatch) -> tuple[Recommender[Any], QueryBatch]:
+    """Return the algorithm itself, and the query as it was trained for: with liked items only, if the spec says so."""
+    if isinstance(model, OnRelevant):
+        return model.model, liked_part(query, model.relevant_from)
+    return model, query
+
+
+def effects(
+    model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: int, ctx: RunContext | None = None
+) -> Effects:
+    """Return what the score of an item would lose without each item of the history.
+
+    Raises:
+        CannotScore: The model does not read histories, or has no score for this item from them.
+    """
+    model, query = bare(model, query)
+    found = deletion_effects(model, query, item, ctx)
+    order = np.argsort(-np.abs(np.nan_to_num(found.effects)), kind="stable")[: SHOWN_PARTS * 2]
+    parts = pd.DataFrame({TITLE: titles_of(dataset, found.sources[order]), WEIGHT: found.effects[order]})
+    title = titles_of(dataset, np.array([item]))[0]
+    return Effects(item, title, found.score, found.folded, parts, len(found.sources))
+
+
+def why_not(model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: int, k: int) -> WhyNot:
+    """Return how far an item is from the list of the one person in `query`.
+
+    Args:
+        model: Trained.
+        dataset: Where the items are from.
+        query: One person.
+        item: Position.
+        k: Length of the list.
+    """
+    scores = model.score(query)[0]
+    top = model.recommend(query, k)
+    listed = top.item[0][top.item[0] != PAD]
+    score, seen = float(scores[item]), bool(np.isin(item, query.history[0]))
+    offered = ~np.isnan(scores)
+    offered[query.history[0]] = False
+    ahead = (scores > score) | ((scores == score) & (np.arange(len(scores)) < item))
+    rank = None if np.isnan(score) else int((ahead & offered).sum()) + 1
+    last = int(listed[-1]) if len(listed) else None
+    titles = titles_of(dataset, np.array([item, item if last is None else last]))
+    return WhyNot(
+        item=item,
+        title=titles[0],
+        seen=seen,
+        rank=rank,
+        of=int(offered.sum()),
+        score=score,
+        last=last,
+        last_title=titles[1],
+        last_rank=len(listed),
+        last_score=np.nan if last is None else float(scores[last]),
+        parts=_side_by_side(model, dataset, query, item, last),
+    )
+
+
+def _side_by_side(
+    model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: int, last: int | None
+) -> pd.DataFrame:
+    """Return the parts of both scores, those that differ most first: `title`, `asked`, `last`, `misses`."""
+    algorithm, asked = bare(model, query)
+    empty = pd.DataFrame({TITLE: [], ASKED: [], LAST: [], MISSES: []})
+    if last is None or not isinstance(algorithm, ExplainsItems):
+        return empty
+    try:
+        both = [_by_source(algorithm.explain(asked, one), dataset) for one in (item, last)]
+    except CannotScore:
+        return empty
+    table = pd.concat([both[0].rename(ASKED), both[1].rename(LAST)], axis=1).fillna(0.0)
+    table[MISSES] = table[LAST] - table[ASKED]
+    order = np.argsort(-np.abs(table[MISSES].to_numpy()), kind="stable")
+    table = table.iloc[order].rename_axis(TITLE).reset_index()
+    shown, others = table.head(SHOWN_PARTS), table.iloc[SHOWN_PARTS:]
     if len(others):
-        titles.append(f"{len(others)} others together")
-        weights.append(float(found.weights[others].sum()))
-    if found.remainder != 0.0:
-        titles.append("What holds for all items")
-        weights.append(float(found.remainder))
-    return pd.DataFrame({TITLE: titles, WEIGHT: weights})
+        rest = pd.DataFrame([{TITLE: f"{len(others)} others together", **others[[ASKED, LAST, MISSES]].sum()}])
+        shown = pd.concat([shown, rest], ignore_index=True)
+    return shown
 
 
-def _names(found: Explanation, dataset: Dataset, parts: IntArray) -> list[str]:
-    """Return what to call some of the sources, by their place in the explanation."""
-    if found.labels:
-        return [found.labels[part] for part in parts]
-    if found.kind in OF_PEOPLE:
-        ids = dataset.user_vocabulary.ids
-        return [f"User {ids[user]}" for user in found.sources[parts]]
-    return titles_of(dataset, found.sources[parts])
+def _by_source(found: Explanation, dataset: Dataset) -> "pd.Series[float]":
+    """Return the parts of a score by name; what belongs to no source is one of them."""
+    names = source_names(found, dataset, np.arange(len(found.sources)))
+    weights = pd.Series([*found.weights, found.remainder], index=[*names, REMAINDER], dtype=float)
+    return weights.groupby(level=0, sort=False).sum()
 
 
 def joined(lists: Mapping[str, pd.DataFrame], titles: Mapping[str, str]) -> pd.DataFrame:

@@ -1,0 +1,157 @@
+"""What a factor model holds: its strongest tastes by their items, and a person and items in the space of tastes.
+
+The coordinates that training finds can be turned in any direction without changing a single score, so single columns
+mean nothing. They are turned here into the principal axes of the items: with Q (I, D) the item factors and R (D, D) the
+eigenvectors of Q^T Q,
+
+    p . q = sum_t (p R)_t (q R)_t
+
+exactly, and axis t is the direction in which items differ most after those before it.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import CATEGORIES, ITEM, TITLE
+from recsys_core.contracts import FloatArray
+from recsys_core.data.naming import titles_of
+from recsys_core.errors import CannotScore, DataError
+from recsys_core.explain.subject import Sight, Subject
+
+TASTES = 10
+"""So many tastes are offered."""
+ENDS = 8
+"""Items shown at each end of a taste."""
+OTHERS = 400
+"""Items drawn for comparison."""
+LISTED = 10
+LEAST_ITEMS = 5
+"""Categories of fewer items are not named."""
+CLEAR = 3.0
+"""Standard errors from the mean of all items at which a category is said to stand at an end."""
+STRENGTH, TASTE, OTHER, ROLE, END = "strength", "taste", "other", "role", "end"
+IN_HISTORY, RECOMMENDED, REST = "history", "recommended", "rest"
+
+
+class Space(NamedTuple):
+    """Factors on principal axes: `person` (D,), `items` (I, D), `known` (I,) items that training saw."""
+
+    person: FloatArray
+    items: FloatArray
+    users: FloatArray
+    known: FloatArray
+
+
+def space_of(subject: Subject) -> Space:
+    """Return the factors of a model on the principal axes of its items."""
+    model: Any = subject.model
+    items, users = model.item_factors.astype(np.float64), model.user_factors.astype(np.float64)
+    _, person = model._people(subject.query)
+    values, axes = np.linalg.eigh(items.T @ items)
+    axes = axes[:, np.argsort(-values)]
+    axes = axes * np.where(axes[np.argmax(np.abs(axes), axis=0), np.arange(axes.shape[1])] < 0, -1.0, 1.0)
+    return Space(person[0] @ axes, items @ axes, users @ axes, np.any(items != 0, axis=1))
+
+
+def tastes(subject: Subject) -> Sight:
+    """Return the two ends of one taste: the items that have most of it, and those that have least.
+
+    The taste is `choices["taste"]`, from "1", the strongest.
+
+    Returns:
+        Columns `item`, `title`, `taste` (the coordinate), `end` ("high" or "low"); highest first. Facts: `number`,
+        `strengths` (what each taste adds to or takes from a score, root mean square over users and items), `person`
+        (the person's coordinate), `high` and `low` (categories that stand at that end).
+    """
+    space = space_of(subject)
+    spread = np.sqrt(np.square(space.users).mean(axis=0) * np.square(space.items[space.known]).mean(axis=0))
+    order = np.argsort(-spread, kind="stable")[:TASTES]
+    number = min(int(subject.choices.get("taste", "1")), len(order))
+    axis = order[number - 1]
+    known = np.flatnonzero(space.known)
+    coordinate = space.items[known, axis]
+    ranked = known[np.argsort(-coordinate, kind="stable")]
+    ends = min(ENDS, len(ranked) // 2)
+    chosen = np.concatenate([ranked[:ends], ranked[len(ranked) - ends :]])
+    table = pd.DataFrame(
+        {
+            ITEM: chosen,
+            TITLE: titles_of(subject.dataset, chosen),
+            TASTE: space.items[chosen, axis],
+            END: ["high"] * ends + ["low"] * ends,
+        }
+    )
+    high, low = _categories(subject, space.items[:, axis], space.known)
+    facts = {
+        "number": number,
+        "strengths": [float(value) for value in spread[order]],
+        "person": float(space.person[axis]),
+        "high": high,
+        "low": low,
+    }
+    return Sight(table, facts)
+
+
+def space(subject: Subject) -> Sight:
+    """Return items as points: to the right what this person's tastes add to their score, upwards the rest.
+
+    Returns:
+        Columns `item`, `title`, `taste` (p . q, in units of the score), `other` (the strongest direction at right
+        angles to the person's tastes), `role`: "history", "recommended" or "rest" (a sample at even steps). Facts:
+        `history_mean`, `rest_mean` and `recommended_mean` of `taste`.
+
+    Raises:
+        CannotScore: The model knows no tastes of this person.
+    """
+    found = space_of(subject)
+    length = float(np.linalg.norm(found.person))
+    if length == 0:
+        raise CannotScore("The model knows no tastes of this person: there was nothing to learn them from.")
+    added = found.items @ found.person
+    beside = found.items - np.outer(added / length, found.person / length)
+    _, axes = np.linalg.eigh(beside.T @ beside)
+    other = beside @ axes[:, -1]
+    known = np.flatnonzero(found.known)
+    listed = subject.model.recommend(subject.query, LISTED).item[0]
+    history = np.intersect1d(subject.history, known)
+    roles = np.full(len(added), "", dtype=object)
+    roles[known[:: max(1, len(known) // OTHERS)]] = REST
+    roles[history] = IN_HISTORY
+    roles[listed[listed >= 0]] = RECOMMENDED
+    shown = np.flatnonzero(roles != "")
+    table = pd.DataFrame(
+        {
+            ITEM: shown,
+            TITLE: titles_of(subject.dataset, shown),
+            TASTE: added[shown],
+            OTHER: other[shown],
+            ROLE: roles[shown],
+        }
+    )
+    means = {f"{role}_mean": float(added[table[ITEM][table[ROLE] == role]].mean()) for role in set(table[ROLE])}
+    return Sight(table, means)
+
+
+def _categories(subject: Subject, coordinate: FloatArray, known: Any) -> tuple[list[str], list[str]]:
+    """Return the names of categories whose items stand at the high and at the low end; none without categories."""
+    from recsys_core.profiles.features import item_features
+
+    dataset = subject.dataset
+    if dataset.items is None or CATEGORIES not in dataset.items:
+        return [], []
+    try:
+        features = item_features(dataset, parts=[CATEGORIES])
+    except DataError:
+        return [], []
+    has = features.matrix[known].astype(bool).astype(np.float64)
+    number = np.asarray(has.sum(axis=0)).ravel()
+    values = coordinate[known]
+    mean = (has.T @ (values - values.mean())) / np.maximum(number, 1)
+    clear = mean * np.sqrt(number) / (values.std() or 1.0)
+    clear[number < LEAST_ITEMS] = 0.0
+    order = np.argsort(-clear, kind="stable")
+    high = [features.names[place] for place in order[:3] if clear[place] >= CLEAR]
+    low = [features.names[place] for place in order[::-1][:3] if clear[place] <= -CLEAR]
+    return high, low

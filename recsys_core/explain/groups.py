@@ -1,0 +1,150 @@
+"""How alike the members of a group are, as the model holds it: users or items, in an order that puts clusters together.
+
+The order is that of the leaves of a tree of average linkage over the distances 1 - s / max(s), with neighbouring leaves
+as near as possible.
+
+Source: Bar-Joseph et al. 2001, "Fast Optimal Leaf Ordering for Hierarchical Clustering", as in SciPy.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import ITEM
+from recsys_core.contracts import FloatArray, IntArray, QueryBatch, Ragged
+from recsys_core.data.naming import titles_of
+from recsys_core.data.summaries import top_items
+from recsys_core.errors import CannotScore
+from recsys_core.explain.neighbours import SIMILARITY, similarity_to_all
+from recsys_core.explain.subject import Sight, Subject
+
+if TYPE_CHECKING:
+    from recsys_core.models.user_knn import UserKNN
+
+SIZE = 25
+"""Members of a group at most: more names than that cannot be read beside a picture."""
+FIRST, SECOND = "first", "second"
+NEAREST, BUSIEST, HISTORY, AROUND, POPULAR = "nearest", "busiest", "history", "around", "popular"
+USER_GROUPS = (NEAREST, BUSIEST)
+ITEM_GROUPS = (HISTORY, AROUND, POPULAR)
+
+
+def clustered(similarity: FloatArray) -> IntArray:
+    """Return (n,) the order of rows in which those alike stand together.
+
+    Args:
+        similarity: (n, n) symmetric, larger is more alike; the diagonal is not read.
+    """
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    if len(similarity) < 3:
+        return np.arange(len(similarity))
+    top = float(np.max(np.abs(similarity - np.diag(np.diag(similarity)))))
+    distance = 1.0 - similarity / (top or 1.0)
+    np.fill_diagonal(distance, 0.0)
+    tree = linkage(squareform(distance, checks=False), "average", optimal_ordering=True)
+    return np.asarray(leaves_list(tree), dtype=np.int64)
+
+
+def alike_users(subject: Subject) -> Sight:
+    """Return the similarities within a group of users: the person with the nearest ones, or the busiest of all.
+
+    Raises:
+        CannotScore: Nobody is like this person.
+    """
+    model: UserKNN = subject.model  # type: ignore[assignment]
+    ids, group = subject.dataset.user_vocabulary.ids, subject.choices.get("group", NEAREST)
+    if group == BUSIEST:
+        members = np.argsort(-np.diff(model.ratings.indptr), kind="stable")[:SIZE]
+        return _sight(_among_users(model, members), [ids[user] for user in members], group)
+    own = similarity_to_all(model, subject.query)
+    members = np.argsort(-own, kind="stable")[: min(SIZE, model.config.neighbors)]
+    members = members[own[members] > 0]
+    if not len(members):
+        raise CannotScore("Nobody in the training data is like this person, as far as this model can tell.")
+    similarity = np.zeros((len(members) + 1, len(members) + 1))
+    similarity[0, 1:] = similarity[1:, 0] = own[members]
+    similarity[1:, 1:] = _among_users(model, members)
+    person = "this person" if subject.is_unknown else ids[subject.user]
+    return _sight(similarity, [person, *(ids[user] for user in members)], group, person=person)
+
+
+def alike_items(subject: Subject) -> Sight:
+    """Return the similarities (or weights) within a group of items.
+
+    The group is the latest part of the history, the items that speak most for the chosen one, or the most popular ones.
+
+    Raises:
+        CannotScore: The group has fewer than two items.
+    """
+    group = subject.choices.get("group", HISTORY)
+    members = _items_of(subject, group)
+    if len(members) < 2:
+        raise CannotScore("There are fewer than two items in this group; choose another one.")
+    return _sight(_among_items(subject.model, members), titles_of(subject.dataset, members), group)
+
+
+def _among_users(model: "UserKNN", users: IntArray) -> FloatArray:
+    """(n, n) similarities of training users with each other."""
+    rows = model.ratings[users]
+    query = QueryBatch(
+        np.asarray(users), Ragged(rows.indices.astype(np.int64), rows.indptr.astype(np.int64)), rows.data
+    )
+    found = model._similarities(query, model._histories(query))
+    similarity = np.array([np.asarray(row)[users] for row in found])
+    symmetric: FloatArray = np.maximum(similarity, similarity.T)  # they differ in the last digit at most
+    return symmetric
+
+
+def _among_items(model: Any, items: IntArray) -> FloatArray:
+    """(n, n) similarities of items, or the mean of the weights of both directions."""
+    if hasattr(model, "_similarities"):
+        similarity = model._similarities(items)[:, items].astype(np.float64)
+        symmetric: FloatArray = (similarity + similarity.T) / 2
+        return symmetric
+    weights = model.item_weights[items][:, items]
+    dense = np.asarray(weights.toarray() if hasattr(weights, "toarray") else weights, dtype=np.float64)
+    mean: FloatArray = (dense + dense.T) / 2
+    return mean
+
+
+def _items_of(subject: Subject, group: str) -> IntArray:
+    weights = subject.model.item_weights  # type: ignore[attr-defined]
+    if group == AROUND:
+        column = weights[:, [subject.item]]
+        strength = np.asarray(column.toarray() if hasattr(column, "toarray") else column)[:, 0]
+        nearest = np.argsort(-strength, kind="stable")[: SIZE - 1]
+        return np.concatenate([[subject.item], nearest[strength[nearest] > 0]]).astype(np.int64)
+    if group == POPULAR:
+        return top_items(subject.dataset, SIZE)[ITEM].to_numpy(np.int64)
+    latest = subject.query.history[0][::-1]
+    _, first = np.unique(latest, return_index=True)
+    return latest[np.sort(first)][:SIZE].astype(np.int64)
+
+
+def _sight(similarity: FloatArray, names: list[str], group: str, person: str = "") -> Sight:
+    """Return the matrix as a table, rows and columns in clustered order.
+
+    Returns:
+        Columns `first`, `second`, `similarity` (NaN with itself), row by row. Facts: `size`, `mean`, `strongest` (two
+        names), `highest`, `empty` (share of pairs without any), `group`, `person`.
+    """
+    order, size = clustered(similarity), len(names)
+    ordered, called = similarity[np.ix_(order, order)], [names[place] for place in order]
+    np.fill_diagonal(ordered, np.nan)
+    upper = np.triu_indices(size, 1)
+    pairs = ordered[upper]
+    best = int(np.argmax(pairs))
+    table = pd.DataFrame({FIRST: np.repeat(called, size), SECOND: called * size, SIMILARITY: ordered.ravel()})
+    facts = {
+        "size": size,
+        "mean": float(pairs.mean()),
+        "strongest": (called[upper[0][best]], called[upper[1][best]]),
+        "highest": float(pairs[best]),
+        "empty": float((pairs == 0).mean()),
+        "group": group,
+        "person": person,
+    }
+    return Sight(table, facts)

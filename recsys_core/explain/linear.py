@@ -1,0 +1,58 @@
+"""What a linear item model holds: the weights between one item and all others."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import ITEM, TITLE, WEIGHT
+from recsys_core.contracts import FloatArray
+from recsys_core.data.naming import titles_of
+from recsys_core.errors import CannotScore
+from recsys_core.explain.subject import Sight, Subject
+
+SHOWN_FOR, SHOWN_AGAINST = 14, 6
+BACK, HELD = "back", "held"
+
+
+def around(subject: Subject) -> Sight:
+    """Return the items whose choice speaks most for the item, and those that speak most against it.
+
+    Returns:
+        Columns `item`, `title`, `weight` (of that item for the one asked about), `back` (the other way round), `held`
+        (whether the person has it); strongest first. Facts: `item` (title), `positive` and `negative` (numbers of
+        weights), `of` (items).
+
+    Raises:
+        CannotScore: No item speaks for or against this one.
+    """
+    weights: Any = subject.model.item_weights  # type: ignore[attr-defined]
+    into, out = _line(weights[:, [subject.item]]), _line(weights[[subject.item], :])
+    order = np.argsort(-into, kind="stable")
+    chosen = np.concatenate([order[:SHOWN_FOR], order[-SHOWN_AGAINST:]])
+    chosen = np.array(list(dict.fromkeys(chosen.tolist())), dtype=np.int64)
+    chosen = chosen[into[chosen] != 0]
+    if not len(chosen):
+        raise CannotScore("This model has no weight for this item: nobody in the training data chose it with another.")
+    table = pd.DataFrame(
+        {
+            ITEM: chosen,
+            TITLE: titles_of(subject.dataset, chosen),
+            WEIGHT: into[chosen],
+            BACK: out[chosen],
+            HELD: np.isin(chosen, subject.history),
+        }
+    )
+    facts = {
+        "item": titles_of(subject.dataset, np.array([subject.item]))[0],
+        "positive": int((into > 0).sum()),
+        "negative": int((into < 0).sum()),
+        "of": len(into) - 1,
+    }
+    return Sight(table, facts)
+
+
+def _line(values: Any) -> FloatArray:
+    """Return one row or column, sparse or dense, as numbers."""
+    dense = values.toarray() if hasattr(values, "toarray") else values
+    return np.asarray(dense, dtype=np.float64).ravel()

@@ -1,0 +1,80 @@
+"""What can be seen of each trained model: key of the algorithm -> its views, in the order of the page.
+
+A view that every algorithm may have, such as the parts of a score, is offered where the model has what it shows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import import_module
+
+import pandas as pd
+
+from recsys_core.contracts import Ability, ModelInfo
+from recsys_core.explain.subject import Sight, Subject
+from recsys_core.explain.training import has_curves
+
+
+class About(StrEnum):
+    """What a view depends on beside the model."""
+
+    MODEL = "model"
+    PERSON = "person"
+    ITEM = "item"
+    BOTH = "both"
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to look into a model.
+
+    Args:
+        key: Names it; `viz.inside_views` has its picture and its words.
+        about: What it depends on.
+        where: Module and function that read it from the model.
+    """
+
+    key: str
+    about: About
+    where: str
+
+    @property
+    def look(self) -> Callable[[Subject], Sight]:
+        """The function that reads the view from a fitted model."""
+        module, name = self.where.split(":")
+        found: Callable[[Subject], Sight] = getattr(import_module(f"recsys_core.explain.{module}"), name)
+        return found
+
+
+NEAREST = View("nearest", About.PERSON, "neighbours:nearest")
+SHARED = View("shared", About.PERSON, "neighbours:shared_items")
+USERS = View("users", About.PERSON, "groups:alike_users")
+ITEMS = View("items", About.BOTH, "groups:alike_items")
+AROUND = View("around", About.BOTH, "linear:around")
+TASTES = View("tastes", About.PERSON, "factors:tastes")
+SPACE = View("space", About.PERSON, "factors:space")
+ARITHMETIC = View("arithmetic", About.BOTH, "parts:arithmetic")
+LOSS = View("loss", About.MODEL, "training:loss")
+
+VIEWS: dict[str, tuple[View, ...]] = {
+    "user_knn": (NEAREST, SHARED, USERS),
+    "item_knn": (AROUND, ITEMS),
+    "ease": (AROUND, ITEMS),
+    "biased_mf": (SPACE, TASTES),
+}
+"""What only these models hold."""
+
+
+def views_of(info: ModelInfo, curves: pd.DataFrame | None) -> tuple[View, ...]:
+    """Return what can be seen of a model; empty if there is nothing but its lists.
+
+    Args:
+        info: The algorithm.
+        curves: What its training reported, None if nothing was kept.
+    """
+    offered = VIEWS.get(info.key, ())
+    if Ability.EXPLAINS_ITEMS in info.abilities:
+        offered += (ARITHMETIC,)
+    if has_curves(curves):
+        offered += (LOSS,)
+    return offered

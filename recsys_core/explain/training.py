@@ -1,0 +1,43 @@
+"""What training reported: the course of the loss and of whatever else was measured at each step."""
+
+import pandas as pd
+
+from recsys_core.columns import FOLD
+from recsys_core.explain.subject import Sight, Subject
+
+STAGE, STEP, NAME, VALUE = "stage", "step", "name", "value"
+NOT_VALUES = (STAGE, STEP, FOLD, "time", "total")
+
+
+def has_curves(curves: pd.DataFrame | None) -> bool:
+    """Return whether some number was reported at two steps or more."""
+    return curves is not None and not points(curves).empty
+
+
+def points(curves: pd.DataFrame) -> pd.DataFrame:
+    """Return the reported numbers of the first fold, one a row: `stage`, `step`, `name`, `value`; single ones left out.
+
+    Args:
+        curves: `stage`, `step`, `fold` and a column a value.
+    """
+    names = [name for name in curves.columns if name not in NOT_VALUES]
+    first = curves[curves[FOLD] == curves[FOLD].min()] if FOLD in curves and len(curves) else curves
+    table = first.melt([STAGE, STEP], names, NAME, VALUE).dropna(subset=[VALUE])
+    several = table.groupby([STAGE, NAME])[VALUE].transform("size") > 1
+    return table[several].reset_index(drop=True)
+
+
+def loss(subject: Subject) -> Sight:
+    """Return the curves of the training, as `points`; facts of the first: `name`, `stage`, `steps`, `first`, `last`."""
+    assert subject.curves is not None
+    table = points(subject.curves)
+    name, stage = table[NAME].iloc[0], table[STAGE].iloc[0]
+    leading = table[(table[NAME] == name) & (table[STAGE] == stage)]
+    facts = {
+        "name": name,
+        "stage": stage,
+        "steps": len(leading),
+        "first": float(leading[VALUE].iloc[0]),
+        "last": float(leading[VALUE].iloc[-1]),
+    }
+    return Sight(table, facts)
