@@ -1,8 +1,7 @@
 """What the sweep over all models shares: small data of each kind, and models fitted to them.
 
-A key that needs something special gets a line in one of the tables below; what it needs of the data is there
-already: `tastes` has ratings, times, a table of items, a table of users and links, and `furnished` adds what it
-needs to a world that lacks it.
+A key that needs something special gets a line in one of the tables below; what it needs of the data is there already:
+`tastes` has ratings, times, a table of items, a table of users and links, and `furnished` adds them to other worlds.
 """
 
 from collections.abc import Callable, Sequence
@@ -111,22 +110,21 @@ def links(users: int, seed: int = 0) -> pd.DataFrame:
     return frame.drop_duplicates(["source", "target"]).reset_index(drop=True)
 
 
-def furnished(key: str, data: Dataset) -> Dataset:
-    """Return the data with the tables and times that the model needs and the data lack; ratings are not invented.
+def furnished(data: Dataset) -> Dataset:
+    """Return the data with the tables, links and times that they lack; ratings are not invented.
 
     The tables are those of `tastes`, so even and odd users and items differ.
     """
-    missing = set(data.lacks(make_model(key).needs()))
+    missing = set(data.lacks(frozenset(Need)))
     if Need.TIMESTAMPS in missing:
         times = np.arange(data.n_interactions, dtype=np.int64) * MINUTE
         data = _of_frame(data, data.interactions.assign(timestamp=times))
-    if Need.ITEM_FEATURES in missing:
-        data = replace(data, load_items=lambda: item_table(data.n_items))
-    if Need.USER_FEATURES in missing:
-        data = replace(data, load_users=lambda: user_table(data.n_users))
-    if Need.SOCIAL in missing:
-        data = replace(data, load_social=lambda: links(data.n_users))
-    return data
+    return replace(
+        data,
+        load_items=data.load_items or (lambda: item_table(data.n_items)),
+        load_users=data.load_users or (lambda: user_table(data.n_users)),
+        load_social=data.load_social or (lambda: links(data.n_users)),
+    )
 
 
 def without(data: Dataset, need: Need) -> Dataset:

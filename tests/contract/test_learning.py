@@ -17,7 +17,7 @@ def test_recommends_the_withheld_item_of_the_own_half(key: str) -> None:
     if model_class(key).info.family == "floor":
         pytest.skip("declared: a floor does not learn who is like whom")
     world = checkerboard(users=50, items=50)
-    train = furnished(key, _both_halves_rated(world) if needs_ratings(key) else world.train)
+    train = furnished(_both_halves_rated(world) if needs_ratings(key) else world.train)
     top = fitted(key, train, FITTING.get(key)).recommend(train.queries(), 1)
     assert_array_equal(top.item[:, 0], world.withheld)
 
@@ -25,7 +25,7 @@ def test_recommends_the_withheld_item_of_the_own_half(key: str) -> None:
 def test_reconstructs_ratings_of_low_rank(key: str) -> None:
     """Ratings are a product of three factors: a factor model finds them, neighbours beat the biases."""
     world = low_rank(users=120, items=80, density=0.5)
-    model = fitted(key, furnished(key, world.train), RATING_PREDICTION.get(key))
+    model = fitted(key, furnished(world.train), RATING_PREDICTION.get(key))
     if not isinstance(model, PredictsRatings) or model.info.family == "floor":
         pytest.skip("declared: does not predict ratings, or only by biases")
     query = world.train.queries()
@@ -42,7 +42,7 @@ def test_learns_nothing_from_shuffled_data(key: str) -> None:
     if needs_ratings(key):
         rng = np.random.default_rng(3)
         train = with_ratings(train, rng.integers(1, 6, train.n_interactions).astype(np.float64), RatingScale(1, 5))
-    train = furnished(key, train)
+    train = furnished(train)
     gains = _ndcg(fitted(key, train, FITTING.get(key)).recommend(train.queries(), 10), world)
     unseen = train.n_items - train.queries().history.lengths
     chance = (1 / np.log2(np.arange(2, 12))).sum() / unseen.mean()

@@ -116,7 +116,7 @@ def test_data_without_what_is_needed_are_refused(key: str, need: Need) -> None:
     if need in make_model(key).needs():
         with pytest.raises(DataError, match=f"needs .*{need}"):
             fitted(key, bare)
-    else:
+    else:  # what a model needs with these settings only is declared by its `needs()`
         assert np.isfinite(fitted(key, bare).score(bare.queries())).any()
 
 
