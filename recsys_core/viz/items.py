@@ -54,22 +54,22 @@ def rating_spread(ratings: pd.DataFrame) -> "go.Figure":
     """Return how often each rating was given to an item, beside how often it is given to all.
 
     Args:
-        ratings: Columns `rating`, `share` (of the item's ratings) and `share_of_all` (of all ratings), both 0..1.
+        ratings: Columns `rating`, `item` (share of the item's ratings) and `everybody` (of all ratings), both 0..1.
     """
-    labels = [f"{rating:g}" for rating in ratings["rating"]]
     import plotly.graph_objects as go
 
+    labels = [f"{rating:g}" for rating in ratings["rating"]]
     figure = go.Figure()
     figure.add_bar(
         x=labels,
-        y=ratings["share"],
+        y=ratings["item"],
         name="this item",
         marker_color=BLUE,
         hovertemplate="rating %{x}: %{y:.1%} of this item's<extra></extra>",
     )
     figure.add_bar(
         x=labels,
-        y=ratings["share_of_all"],
+        y=ratings["everybody"],
         name="all items",
         marker_color=REST,
         hovertemplate="rating %{x}: %{y:.1%} of all<extra></extra>",
@@ -84,14 +84,14 @@ def item_timeline(periods: pd.DataFrame, *, unit: str, mean: float | None) -> "g
     """Return how many interactions an item had in each period, and its mean rating there, one above the other.
 
     Args:
-        periods: Columns `start` (time), `interactions`, and `rating` (mean of the period; NaN where nobody rated) if
+        periods: Columns `start` (time), `interactions`, and `mean` (rating of the period; NaN where nobody rated) if
             people rated.
         unit: What a period is: day, week, month, year.
         mean: Mean rating of the item, None without ratings.
     """
     from plotly.subplots import make_subplots
 
-    rated = mean is not None and "rating" in periods
+    rated = mean is not None and "mean" in periods
     figure = make_subplots(rows=2 if rated else 1, cols=1, shared_xaxes=True, vertical_spacing=0.08)
     last = {"row": 2 if rated else 1, "col": 1}
     figure.add_bar(
@@ -106,10 +106,10 @@ def item_timeline(periods: pd.DataFrame, *, unit: str, mean: float | None) -> "g
     figure.update_xaxes(title_text="Time", **last)
     figure.update_yaxes(title_text=f"Interactions a {unit}", **last)
     if rated:
-        known = periods[periods["rating"].notna()]
+        known = periods[periods["mean"].notna()]
         figure.add_scatter(
             x=known["start"],
-            y=known["rating"],
+            y=known["mean"],
             mode="lines+markers",
             line={"color": ORANGE, "width": 2},
             marker={"size": 6},

@@ -13,6 +13,16 @@ MANY = 3000
 """From so many dots on, WebGL draws them."""
 COLORS = tuple(color for color in PALETTE if color != GREY)
 """Of groups; grey stays for those without one."""
+DRAWN = 8000
+"""Of more dots, so many are drawn: more would hide each other, and keep the browser busy."""
+
+
+def thinned(points: pd.DataFrame, chosen: int | None, *, most: int = DRAWN) -> pd.DataFrame:
+    """Return at most so many points, drawn at random but always the same, and the one with the position `chosen`."""
+    if len(points) <= most:
+        return points
+    kept = points.sample(most, random_state=0)
+    return pd.concat([kept[kept["position"] != chosen], points[points["position"] == chosen]])
 
 
 def dot_map(

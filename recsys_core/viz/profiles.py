@@ -1,7 +1,8 @@
 """Figures about one user, and about a segment of users, each against everybody."""
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,109 +15,121 @@ if TYPE_CHECKING:
 BAR_HEIGHT = 26
 PANELS_IN_A_ROW = 2
 PANEL_HEIGHT = 165
+BARS_OF_A_PANEL = 24
+OUTERMOST = 0.01
 
 
 def tag_bars(tags: pd.DataFrame) -> "go.Figure":
-    """Return what somebody likes and dislikes, as bars, the strongest at the top.
+    """Return what somebody likes, as bars, the strongest at the top.
 
     Args:
-        tags: Columns `tag` (from outside: escaped here), `weight` (above 0: liked more than by others) and `part`
-            (where the tag comes from: categories, terms, ...), in the order to be drawn.
+        tags: Columns `name` (from outside: escaped here), `weight`, `kind` (category, term, price) and `liked` (number
+            of liked items that have it), in the order to be drawn.
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    names = [f"{place}. {shortened(str(tag))}" for place, tag in enumerate(tags["tag"], start=1)]
+    names = [f"{place}. {shortened(str(tag))}" for place, tag in enumerate(tags["name"], start=1)]
     places = list(range(len(tags)))
-    for color, (part, rows) in zip(PALETTE, tags.reset_index(drop=True).groupby("part", sort=False), strict=False):
+    for color, (kind, rows) in zip(PALETTE, tags.reset_index(drop=True).groupby("kind", sort=False), strict=False):
         figure.add_bar(
             x=rows["weight"],
             y=rows.index,
             orientation="h",
-            name=plain(part),
+            name=plain(kind),
             marker_color=color,
-            customdata=plain_all(rows["tag"]),
-            hovertemplate="%{customdata}: %{x:.3f}<extra></extra>",
+            hovertext=plain_all(rows["name"]),
+            customdata=rows["liked"],
+            hovertemplate="%{hovertext}: %{x:.3f}<br>in %{customdata:,} liked items<extra></extra>",
         )
     dressed(figure, x="Weight of the tag", y="", height=90 + BAR_HEIGHT * len(tags), barmode="overlay", bargap=0.25)
-    figure.update_layout(showlegend=tags["part"].nunique() > 1)
+    figure.update_layout(showlegend=tags["kind"].nunique() > 1)
     figure.update_yaxes(tickvals=places, ticktext=names, autorange="reversed")
     return figure
 
 
-def habit_panels(spread: pd.DataFrame, person: pd.DataFrame) -> "go.Figure":
+def habit_panels(habits: pd.DataFrame, everybody: pd.DataFrame) -> "go.Figure":
     """Return how somebody's habits stand against everybody's: a small histogram each, with the person's mark.
 
     Args:
-        spread: Columns `habit`, `low`, `high` (edges of a bar) and `share` (of all people, 0..1).
-        person: A row a habit, in the order to be drawn: `habit`, `value`, `below` (share of people with a smaller
-            value, 0..1), `unit`.
+        habits: A row a habit, in the order to be drawn: `habit`, `label`, `unit`, `value` (of the person) and `rank`
+            (share of people with a smaller value, 0..1).
+        everybody: One row a user, a column for each `habit`; NaN where it is not known.
     """
-    import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    known = person[person["habit"].isin(spread["habit"])].reset_index(drop=True)
-    rows = max(1, math.ceil(len(known) / PANELS_IN_A_ROW))
+    rows = max(1, math.ceil(len(habits) / PANELS_IN_A_ROW))
     figure = make_subplots(
         rows=rows,
         cols=PANELS_IN_A_ROW,
         vertical_spacing=min(0.5, 70 / (rows * PANEL_HEIGHT)),
-        horizontal_spacing=0.1,
-        subplot_titles=[f"<b>{plain(habit)}</b>" for habit in known["habit"]],
+        horizontal_spacing=0.12,
+        subplot_titles=[f"<b>{plain(label)}</b>" for label in habits["label"]],
     )
-    for place, mark in enumerate(known.to_dict("records")):
-        row, column = divmod(place, PANELS_IN_A_ROW)
-        bars = spread[spread["habit"] == mark["habit"]]
-        at = {"row": row + 1, "col": column + 1}
-        figure.add_trace(
-            go.Bar(
-                x=(bars["low"] + bars["high"]) / 2,
-                y=bars["share"],
-                width=bars["high"] - bars["low"],
-                marker={"color": REST, "line": {"width": 0}},
-                customdata=bars[["low", "high"]],
-                hovertemplate="%{y:.1%} of people: %{customdata[0]:.3g} to %{customdata[1]:.3g}<extra></extra>",
-            ),
-            **at,
-        )
-        figure.add_trace(
-            go.Scatter(
-                x=[mark["value"]] * 2,
-                y=[0, bars["share"].max()],
-                mode="lines+markers",
-                line={"color": VERMILION, "width": 3},
-                marker={"size": [0, 9], "symbol": "diamond"},
-                customdata=[mark["below"]] * 2,
-                hovertemplate="this person: %{x:.3g}<br>more than %{customdata:.0%} of people<extra></extra>",
-            ),
-            **at,
-        )
     dressed(figure, x="", y="", height=60 + rows * PANEL_HEIGHT, showlegend=False, bargap=0)
-    for place, unit in enumerate(known["unit"]):
-        row, column = divmod(place, PANELS_IN_A_ROW)
-        figure.update_xaxes(title_text=plain(unit), nticks=5, row=row + 1, col=column + 1)
-    figure.update_yaxes(tickformat=".0%", nticks=4)
+    for place, mark in enumerate(habits.to_dict("records")):
+        at = {"row": place // PANELS_IN_A_ROW + 1, "col": place % PANELS_IN_A_ROW + 1}
+        _add_panel(figure, mark, _spread(everybody[mark["habit"]]), at)
+        figure.update_xaxes(title_text=plain(mark["unit"]), nticks=5, **at)
+    figure.update_yaxes(tickformat=".0%", nticks=4, rangemode="tozero")
     figure.update_annotations(font_size=13)
     return figure
+
+
+def _add_panel(figure: "go.Figure", mark: dict[Hashable, Any], bars: pd.DataFrame, at: dict[str, int]) -> None:
+    """Add everybody's histogram of one habit, and the line of the person."""
+    figure.add_bar(
+        x=(bars["low"] + bars["high"]) / 2,
+        y=bars["share"],
+        width=bars["high"] - bars["low"],
+        marker={"color": REST, "line": {"width": 0}},
+        customdata=bars[["low", "high"]],
+        hovertemplate="%{y:.1%} of people: %{customdata[0]:.3g} to %{customdata[1]:.3g}<extra></extra>",
+        **at,
+    )
+    figure.add_scatter(
+        x=[mark["value"]] * 2,
+        y=[0, bars["share"].max()],
+        mode="lines+markers",
+        line={"color": VERMILION, "width": 3},
+        marker={"size": [0, 9], "symbol": "diamond"},
+        customdata=[mark["rank"]] * 2,
+        hovertemplate="this person: %{x:.3g}<br>more than %{customdata:.0%} of people<extra></extra>",
+        **at,
+    )
+
+
+def _spread(values: pd.Series) -> pd.DataFrame:
+    """Return a histogram: `low`, `high`, `share` (0..1); the outermost per cent on either side falls into the last bar
+    there, so that one outsider does not press all others together.
+    """
+    import numpy as np
+
+    known = values.dropna().to_numpy(np.float64)
+    if not len(known):
+        return pd.DataFrame({"low": [], "high": [], "share": []})
+    low, high = np.quantile(known, [OUTERMOST, 1 - OUTERMOST])
+    shares, edges = np.histogram(known.clip(low, high), bins=BARS_OF_A_PANEL)
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "share": shares / len(known)})
 
 
 def difference_bars(traits: pd.DataFrame) -> "go.Figure":
     """Return what sets a segment apart from everybody.
 
     Args:
-        traits: Columns `trait` (from outside: escaped here) and `difference` (mean of the segment minus mean of all, in
-            standard deviations of all), in the order to be drawn.
+        traits: Columns `name` (from outside: escaped here) and `effect` (mean of the segment minus mean of all, in
+            standard deviations), in the order to be drawn.
     """
     import plotly.graph_objects as go
 
-    names = [f"{place}. {shortened(str(trait), 34)}" for place, trait in enumerate(traits["trait"], start=1)]
+    names = [f"{place}. {shortened(str(trait), 34)}" for place, trait in enumerate(traits["name"], start=1)]
     figure = go.Figure(
         go.Bar(
-            x=traits["difference"],
+            x=traits["effect"],
             y=list(range(len(traits))),
             orientation="h",
-            marker_color=[BLUE if value > 0 else ORANGE for value in traits["difference"]],
-            customdata=plain_all(traits["trait"]),
+            marker_color=[BLUE if value > 0 else ORANGE for value in traits["effect"]],
+            customdata=plain_all(traits["name"]),
             hovertemplate="%{customdata}: %{x:+.2f} standard deviations<extra></extra>",
         )
     )

@@ -53,10 +53,12 @@ def test_no_two_of_seventy_groups_look_alike() -> None:
 
 
 def test_tags_stand_in_their_order_with_their_weights() -> None:
-    tags = pd.DataFrame({"tag": ["Drama", EVIL, "war"], "weight": [3.0, 2.0, -1.0], "part": ["a", "b", "a"]})
+    tags = pd.DataFrame(
+        {"name": ["Drama", EVIL, "war"], "weight": [3.0, 2.0, 1.0], "kind": ["a", "b", "a"], "liked": [3, 2, 1]}
+    )
     figure = profiles.tag_bars(tags)
     assert [(trace.name, list(trace.x), list(trace.y)) for trace in figure.data] == [
-        ("a", [3.0, -1.0], [0, 2]),
+        ("a", [3.0, 1.0], [0, 2]),
         ("b", [2.0], [1]),
     ]
     assert figure.layout.yaxis.ticktext[0] == "1. Drama"
@@ -64,27 +66,42 @@ def test_tags_stand_in_their_order_with_their_weights() -> None:
 
 @pytest.fixture
 def habits() -> go.Figure:
-    spread = pd.DataFrame(
-        {
-            "habit": ["Mean rating"] * 2 + ["Activity"] * 2,
-            "low": [1.0, 3, 0, 10],
-            "high": [3.0, 5, 10, 20],
-            "share": 0.5,
-        }
-    )
+    """A hundred people: half of them rate 1, half 5; activity 0, 1, ... 98 and one with a million."""
+    everybody = pd.DataFrame({"mean": [1.0, 5.0] * 50, "interactions": [*range(99), 1e6]})
     person = pd.DataFrame(
-        {"habit": ["Activity", "Mean rating", "unknown"], "value": [12.0, 4.0, 0], "below": [0.6, 0.7, 0], "unit": "n"}
+        {"habit": ["interactions", "mean"], "label": ["Activity", EVIL], "unit": "n", "value": [12.0, 4.0], "rank": 0.6}
     )
-    return profiles.habit_panels(spread, person)
+    return profiles.habit_panels(person, everybody)
 
 
 def test_each_habit_has_its_panel_and_the_mark_of_the_person(habits: go.Figure) -> None:
-    assert [note.text for note in habits.layout.annotations] == ["<b>Activity</b>", "<b>Mean rating</b>"]
-    assert [list(trace.x) for trace in habits.data] == [[5.0, 15.0], [12.0, 12.0], [2.0, 4.0], [4.0, 4.0]]
+    assert [note.text for note in habits.layout.annotations] == [
+        "<b>Activity</b>",
+        "<b>&lt;a href='x'&gt;Evil&lt;/a&gt;</b>",
+    ]
+    assert [list(trace.x) for trace in habits.data[1::2]] == [[12.0, 12.0], [4.0, 4.0]]
+    assert [sum(trace.y) for trace in habits.data[::2]] == pytest.approx([1, 1])
+
+
+def test_one_outsider_does_not_press_all_others_into_one_bar(habits: go.Figure) -> None:
+    assert max(habits.data[0].x) < 20_000
+
+
+def test_a_habit_that_nobody_has_is_an_empty_panel() -> None:
+    person = pd.DataFrame({"habit": ["mean"], "label": ["Mean"], "unit": "", "value": [np.nan], "rank": [np.nan]})
+    assert len(profiles.habit_panels(person, pd.DataFrame({"mean": [np.nan]})).data[0].x) == 0
+
+
+def test_of_many_dots_some_are_drawn_always_the_same_and_the_chosen_one() -> None:
+    points = dots(1000)
+    first, again = maps.thinned(points, 1009, most=100), maps.thinned(points, 1009, most=100)
+    assert list(first["position"]) == list(again["position"])
+    assert len(set(first["position"])) in (100, 101)
+    assert 1009 in set(first["position"])
 
 
 def test_what_sets_a_segment_apart_is_signed() -> None:
-    bars = profiles.difference_bars(pd.DataFrame({"trait": [EVIL, "age"], "difference": [1.5, -0.5]})).data[0]
+    bars = profiles.difference_bars(pd.DataFrame({"name": [EVIL, "age"], "effect": [1.5, -0.5]})).data[0]
     assert list(bars.x) == [1.5, -0.5]
     assert bars.marker.color[0] != bars.marker.color[1]
 
@@ -101,7 +118,7 @@ def test_an_item_nobody_knows_still_has_a_place_on_a_logarithmic_axis() -> None:
 
 
 def test_ratings_of_an_item_stand_beside_those_of_all() -> None:
-    shares = pd.DataFrame({"rating": [1.0, 4.5], "share": [0.25, 0.75], "share_of_all": [0.5, 0.5]})
+    shares = pd.DataFrame({"rating": [1.0, 4.5], "item": [0.25, 0.75], "everybody": [0.5, 0.5]})
     own, everybody = items.rating_spread(shares).data
     assert (list(own.x), list(own.y), list(everybody.y)) == (["1", "4.5"], [0.25, 0.75], [0.5, 0.5])
 
@@ -109,13 +126,13 @@ def test_ratings_of_an_item_stand_beside_those_of_all() -> None:
 def test_time_has_a_second_picture_only_where_people_rated() -> None:
     periods = pd.DataFrame({"start": pd.to_datetime(["2024-01-01", "2024-02-01"]), "interactions": [2, 3]})
     assert len(items.item_timeline(periods, unit="month", mean=None).data) == 1
-    rated = periods.assign(rating=[4.0, np.nan])
+    rated = periods.assign(mean=[4.0, np.nan])
     figure = items.item_timeline(rated, unit="month", mean=4.0)
     assert [list(trace.y) for trace in figure.data] == [[2, 3], [4.0]]
 
 
 def test_text_from_outside_never_becomes_markup(habits: go.Figure) -> None:
-    tags = pd.DataFrame({"tag": [EVIL], "weight": [1.0], "part": [EVIL]})
-    traits = pd.DataFrame({"trait": [EVIL], "difference": [1.0]})
+    tags = pd.DataFrame({"name": [EVIL], "weight": [1.0], "kind": [EVIL], "liked": [1]})
+    traits = pd.DataFrame({"name": [EVIL], "effect": [1.0]})
     figures = [map_of(dots()), profiles.tag_bars(tags), profiles.difference_bars(traits), habits]
     assert all("<a href" not in figure.to_json() for figure in figures)
