@@ -12,6 +12,7 @@ LABELS = {
     "train": later("Choose models and train them"),
     "compare": later("Open the comparison"),
     "recommend": later("See recommendations"),
+    "inside": later("Look inside a model"),
 }
 
 

@@ -49,6 +49,7 @@ PAGES = (
     PageInfo("train", later("Train"), ":material/model_training:"),
     PageInfo("compare", later("Compare"), ":material/leaderboard:"),
     PageInfo("recommend", later("Recommend"), ":material/recommend:"),
+    PageInfo("inside", later("Inside"), ":material/manage_search:"),
 )
 
 

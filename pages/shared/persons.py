@@ -71,7 +71,7 @@ def _from_data(run: "Run", dataset: "Dataset") -> Asked:
         )
     user_id = st.session_state["recommend_user"]
     state.put("user", user_id)
-    return _user(run, dataset, user_id)
+    return of_data(run, dataset, user_id)
 
 
 def found_users(dataset: "Dataset", text: str, asked: str | None) -> list[str]:
@@ -91,7 +91,8 @@ def _search(root: str, fingerprint: str, table: str, text: str) -> "pd.DataFrame
     return search(services.dataset(fingerprint), text.strip(), OFFERED)
 
 
-def _user(run: "Run", dataset: "Dataset", user_id: str) -> Asked:
+def of_data(run: "Run", dataset: "Dataset", user_id: str) -> Asked:
+    """Return a user of the data with all they did; the page stops if there is no such user."""
     from recsys_core.experiments.people import is_known
     from recsys_core.experiments.serving import query_of
 

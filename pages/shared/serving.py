@@ -75,7 +75,8 @@ def _serves_new(key: str) -> bool:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _model(root: str, run_id: str, model_id: str) -> "Recommender[Any]":
+def trained(root: str, run_id: str, model_id: str) -> "Recommender[Any]":
+    """Return a trained model, asked as it was trained."""
     return services.store().open(run_id).model(model_id)
 
 
@@ -87,7 +88,7 @@ def lists(asked: "Ask", chosen: list[str], person: "Asked", k: int) -> None:
         st.markdown(_("Choose at least one model."))
         return
     titles = {model.id: model.title for model in comparing.contenders(asked)}
-    loaded = {one: _model(asked.root, asked.run, one) for one in chosen}
+    loaded = {one: trained(asked.root, asked.run, one) for one in chosen}
     dataset = services.dataset(services.store().open(asked.run).spec.data)
     found = recommendations(loaded, dataset, person.query, k)
     st.html(LEFT_ALIGNED)

@@ -63,7 +63,7 @@ def tastes(subject: Subject) -> Sight:
     Returns:
         Columns `item`, `title`, `taste` (the coordinate), `end` ("high" or "low"); highest first. Facts: `number`,
         `strengths` (what each taste adds to or takes from a score, root mean square over users and items), `person`
-        (the person's coordinate), `high` and `low` (categories that stand at that end).
+        (the person's coordinate), `high` and `low` (categories that stand at that end), `offered` (numbers of tastes).
     """
     space = space_of(subject)
     spread = np.sqrt(np.square(space.users).mean(axis=0) * np.square(space.items[space.known]).mean(axis=0))
@@ -90,6 +90,7 @@ def tastes(subject: Subject) -> Sight:
         "person": float(space.person[axis]),
         "high": high,
         "low": low,
+        "offered": [str(place) for place in range(1, len(order) + 1)],
     }
     return Sight(table, facts)
 

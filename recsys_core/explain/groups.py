@@ -16,7 +16,7 @@ from recsys_core.contracts import FloatArray, IntArray, QueryBatch, Ragged
 from recsys_core.data.naming import titles_of
 from recsys_core.data.summaries import top_items
 from recsys_core.errors import CannotScore
-from recsys_core.explain.neighbours import SIMILARITY, similarity_to_all
+from recsys_core.explain.neighbours import SIMILARITY, item_similarities, similarity_to_all
 from recsys_core.explain.subject import Sight, Subject
 
 if TYPE_CHECKING:
@@ -100,8 +100,10 @@ def _among_users(model: "UserKNN", users: IntArray) -> FloatArray:
 
 def _among_items(model: Any, items: IntArray) -> FloatArray:
     """(n, n) similarities of items, or the mean of the weights of both directions."""
-    if hasattr(model, "_similarities"):
-        similarity = model._similarities(items)[:, items].astype(np.float64)
+    from recsys_core.models.item_knn import ItemKNN
+
+    if isinstance(model, ItemKNN):
+        similarity = item_similarities(model, items)[:, items]
         symmetric: FloatArray = (similarity + similarity.T) / 2
         return symmetric
     weights = model.item_weights[items][:, items]

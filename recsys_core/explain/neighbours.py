@@ -1,4 +1,4 @@
-"""What a user-based neighbour model goes by: who is most like a person, and which items make them alike."""
+"""What neighbour models go by: who is most like a person and which items make them alike, and how alike items are."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import ITEM, TITLE, USER, USER_ID
-from recsys_core.contracts import FloatArray, QueryBatch
+from recsys_core.contracts import FloatArray, IntArray, QueryBatch
 from recsys_core.data.naming import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.subject import Sight, Subject
 
 if TYPE_CHECKING:
+    from recsys_core.models.item_knn import ItemKNN
     from recsys_core.models.user_knn import UserKNN
 
 SHOWN = 20
@@ -21,6 +22,20 @@ SIMILARITY, SHARED, OWN, THEIRS, SHARE = "similarity", "shared", "own", "theirs"
 def similarity_to_all(model: "UserKNN", query: QueryBatch) -> FloatArray:
     """Return (U,) how similar the model finds each training user to the one person in `query`; 0 for themselves."""
     return next(iter(model._similarities(query, model._histories(query))))
+
+
+def item_similarities(model: "ItemKNN", items: IntArray) -> FloatArray:
+    """Return (D, I) how similar the model finds some items (D,) to all."""
+    from recsys_core.models.similarity import compare_with_all, room_for_sums
+
+    measure, vectors = model.config.measure, model.vectors
+    sums = room_for_sums(measure, model.compared, False)
+    found = np.empty((len(items), model.n_items))
+    for row, item in enumerate(items):
+        entries = slice(vectors.start[item], vectors.start[item + 1])
+        columns, values = vectors.column[entries], vectors.value[entries]
+        found[row] = compare_with_all(measure, model.compared, columns, values, sums)
+    return found
 
 
 def nearest(subject: Subject) -> Sight:
@@ -35,8 +50,7 @@ def nearest(subject: Subject) -> Sight:
     """
     model: UserKNN = subject.model  # type: ignore[assignment]
     similarity = similarity_to_all(model, subject.query)
-    order = np.argsort(-similarity, kind="stable")[: model.config.neighbors]
-    order = order[similarity[order] > 0]
+    order = _nearest(similarity, model.config.neighbors)
     if not len(order):
         raise CannotScore("Nobody in the training data is like this person, as far as this model can tell.")
     shown = order[:SHOWN]
@@ -57,6 +71,12 @@ def nearest(subject: Subject) -> Sight:
     return Sight(table, facts)
 
 
+def _nearest(similarity: FloatArray, most: int) -> IntArray:
+    """Return the most similar users, at most so many, most similar first."""
+    order = np.argsort(-similarity, kind="stable")[:most]
+    return order[similarity[order] > 0]
+
+
 def shared_items(subject: Subject) -> Sight:
     """Return the items that the person and one neighbour both have, those that speak most for or against first.
 
@@ -65,7 +85,8 @@ def shared_items(subject: Subject) -> Sight:
     Returns:
         Columns `item`, `title`, `own` and `theirs` (ratings, 1 where people did not rate), `share`: what the item adds
         to the similarity before it is shrunk, NaN where the measure is no sum over items. Facts: `neighbour` (id),
-        `similarity`, `shares` (their sum), `measure`, `rated`.
+        `similarity`, `shares` (their sum), `measure`, `rated`, `offered` (ids of
+        the nearest people).
 
     Raises:
         CannotScore: Nobody is like this person, or the two share nothing.
@@ -93,6 +114,7 @@ def shared_items(subject: Subject) -> Sight:
         "shares": float(table[SHARE].sum(skipna=False)),
         "measure": model.config.similarity,
         "rated": not np.isnan(model.scale.low),
+        "offered": [subject.dataset.user_vocabulary.ids[user] for user in _nearest(similarity, SHOWN)],
     }
     return Sight(table, facts)
 

@@ -81,6 +81,7 @@ def arithmetic(subject: Subject) -> Sight:
 
 def _factors(subject: Subject, found: Explanation) -> dict[str, FloatArray]:
     """Return what each term is the product of, (S,) each, for the models whose terms are products."""
+    from recsys_core.explain.neighbours import item_similarities
     from recsys_core.models.item_knn import ItemKNN
     from recsys_core.models.linear import LinearItemModel
     from recsys_core.models.user_knn import UserKNN
@@ -94,7 +95,7 @@ def _factors(subject: Subject, found: Explanation) -> dict[str, FloatArray]:
         values = np.asarray(inputs.data, dtype=np.float64)[places]
         strengths: FloatArray
         if isinstance(of_items, ItemKNN) and of_items.config.aggregation == "mean":
-            strengths = of_items._similarities(found.sources)[:, subject.item].astype(np.float64)
+            strengths = item_similarities(of_items, np.array([subject.item]))[0, found.sources]
         else:
             strengths = _column(of_items.item_weights[:, [subject.item]])[found.sources]
         return {SIMILARITY: strengths, VOTE: values}

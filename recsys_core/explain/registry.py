@@ -11,6 +11,7 @@ from importlib import import_module
 import pandas as pd
 
 from recsys_core.contracts import Ability, ModelInfo
+from recsys_core.explain.groups import ITEM_GROUPS, USER_GROUPS
 from recsys_core.explain.subject import Sight, Subject
 from recsys_core.explain.training import has_curves
 
@@ -32,11 +33,15 @@ class View:
         key: Names it; `viz.inside_views` has its picture and its words.
         about: What it depends on.
         where: Module and function that read it from the model.
+        choice: What else a person may choose for it, a name in `Subject.choices`; empty if nothing.
+        offered: The values of that; where they depend on what is seen, the sight's fact `offered` has them.
     """
 
     key: str
     about: About
     where: str
+    choice: str = ""
+    offered: tuple[str, ...] = ()
 
     @property
     def look(self) -> Callable[[Subject], Sight]:
@@ -47,11 +52,11 @@ class View:
 
 
 NEAREST = View("nearest", About.PERSON, "neighbours:nearest")
-SHARED = View("shared", About.PERSON, "neighbours:shared_items")
-USERS = View("users", About.PERSON, "groups:alike_users")
-ITEMS = View("items", About.BOTH, "groups:alike_items")
+SHARED = View("shared", About.PERSON, "neighbours:shared_items", choice="neighbour")
+USERS = View("users", About.PERSON, "groups:alike_users", choice="group", offered=USER_GROUPS)
+ITEMS = View("items", About.BOTH, "groups:alike_items", choice="group", offered=ITEM_GROUPS)
 AROUND = View("around", About.BOTH, "linear:around")
-TASTES = View("tastes", About.PERSON, "factors:tastes")
+TASTES = View("tastes", About.PERSON, "factors:tastes", choice="taste")
 SPACE = View("space", About.PERSON, "factors:space")
 ARITHMETIC = View("arithmetic", About.BOTH, "parts:arithmetic")
 LOSS = View("loss", About.MODEL, "training:loss")

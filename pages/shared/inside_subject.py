@@ -1,0 +1,156 @@
+"""What is looked into: a trained model, and the person and the item that it is looked at with."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.shared import comparing, finder, persons, pickers, services, serving, state, waiting
+from pages.shared.text import _, safe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pages.shared.comparing import Ask
+    from pages.shared.persons import Asked
+    from recsys_core.data.dataset import Dataset
+    from recsys_core.engine.background import Ticket
+    from recsys_core.experiments.board import Contender
+    from recsys_core.experiments.run import Run
+    from recsys_core.explain.registry import View
+    from recsys_core.explain.subject import Subject
+
+OFFERED = 5
+"""So many of the items that the model recommends are offered with one click."""
+
+
+@dataclass(frozen=True, eq=False)
+class LookedAt:
+    """A trained model with its views, and whom and what they are about.
+
+    Args:
+        root: Folder of the workspace.
+        run: The experiment.
+        model: The finished model.
+        views: What can be seen of it.
+        data: Fingerprint of the data.
+        person: Who is asked for.
+        item: Position of the item, None where no view is about an item.
+        curves: What training reported.
+    """
+
+    root: str
+    run: str
+    model: "Contender"
+    views: "tuple[View, ...]"
+    data: str
+    person: "Asked"
+    item: int | None
+    curves: "pd.DataFrame"
+
+    def subject(self, choices: dict[str, str]) -> "Subject":
+        """Return what a view is asked about; reads the model if it is not in memory."""
+        from recsys_core.experiments.serving import bare
+        from recsys_core.explain.subject import Subject
+
+        algorithm, query = bare(serving.trained(self.root, self.run, self.model.id), self.person.query)
+        dataset = services.dataset(self.data)
+        return Subject(algorithm, dataset, query, self.item or 0, self.curves, choices)
+
+
+def model(asked: "Ask") -> "Contender | None":
+    """Show the choice of a finished model, those that hold most first; None if there is none."""
+    contenders = {one.id: one for one in comparing.contenders(asked)}
+    order = sorted(contenders, key=lambda one: -len(_views(asked, contenders[one])))
+    chosen = pickers.model(order, lambda one: contenders[one].title, "inside")
+    return contenders.get(chosen or "")
+
+
+def introduction(contender: "Contender") -> None:
+    """Say what the model does."""
+    from recsys_core.models.registry import model_class
+
+    info = model_class(contender.key).info
+    with st.container(horizontal=True, vertical_alignment="center", key="inside_introduction"):
+        st.markdown(_(info.idea), width="content")
+        with st.popover(_("Formula and source"), key="inside_formula"):
+            st.latex(info.formula)
+            st.markdown(_("Source: {source}").format(source=safe(info.source)))
+
+
+def choose(asked: "Ask", run: "Run", contender: "Contender") -> LookedAt:
+    """Show the choice of a person and, if some view is about one, of an item."""
+    from recsys_core.explain.registry import About
+
+    dataset, views = services.dataset(run.spec.data), _views(asked, contender)
+    about = {view.about for view in views}
+    of_items = bool(about & {About.ITEM, About.BOTH})
+    person_place, item_place = st.columns(2, gap="medium")
+    with person_place, st.container(border=True, key="inside_person", height="stretch"):
+        person = persons.of_data(run, dataset, _picked(finder.USER, dataset))
+    item = None
+    if of_items:
+        with item_place, st.container(border=True, key="inside_item", height="stretch"):
+            _recommended(asked, run, contender, person)
+            item = dataset.item_vocabulary.position(_picked(finder.ITEM, dataset))
+    curves = _curves(asked, contender.id)
+    return LookedAt(asked.root, asked.run, contender, views, run.spec.data, person, item, curves)
+
+
+def _picked(kind: finder.Kind, dataset: "Dataset") -> str:
+    """Return the identifier that was chosen; in the demo view nothing but that is shown."""
+    chosen = state.get(kind.name)
+    if state.is_demo() and chosen in kind.vocabulary(dataset):
+        st.markdown(f"{_(kind.pick)}: **{safe(chosen)}**")
+        return chosen
+    return finder.choose(kind, dataset)
+
+
+def _recommended(asked: "Ask", run: "Run", contender: "Contender", person: "Asked") -> None:
+    """Offer what the model recommends to the person; the first of it is looked at unless the address names an item."""
+    found = waiting.outcome(_top(asked, run, contender, person), _("Asking the model"))
+    if found is None or found.empty:
+        return
+    ids, titles = list(found["item_id"]), dict(zip(found["item_id"], found["title"], strict=True))
+    if state.get("item") is None:
+        state.put("item", ids[0])
+    if state.is_demo():
+        return
+    widget = f"inside_top_{contender.id}_{person.key}"
+
+    def take() -> None:
+        if chosen := st.session_state[widget]:
+            finder.take(finder.ITEM, chosen)
+
+    st.pills(
+        _("This model recommends"),
+        ids,
+        format_func=lambda one: safe(titles[one]),
+        key=widget,
+        on_change=take,
+    )
+
+
+def _top(asked: "Ask", run: "Run", contender: "Contender", person: "Asked") -> "Ticket[pd.DataFrame]":
+    from recsys_core.experiments.serving import recommendations
+
+    name = ("inside top", asked.root, asked.run, contender.id, person.key)
+
+    def work(_ctx: object) -> "pd.DataFrame":
+        model = serving.trained(asked.root, asked.run, contender.id)
+        found = recommendations({contender.id: model}, services.dataset(run.spec.data), person.query, OFFERED)
+        return found[contender.id]
+
+    return services.background().ask(name, name, work)
+
+
+def _views(asked: "Ask", contender: "Contender") -> "tuple[View, ...]":
+    from recsys_core.explain.registry import views_of
+    from recsys_core.models.registry import model_class
+
+    return views_of(model_class(contender.key).info, _curves(asked, contender.id))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _curves(asked: "Ask", model_id: str) -> "pd.DataFrame":
+    return services.store().open(asked.run).history(model_id)

@@ -1,0 +1,279 @@
+"""Figures of what a trained model holds: each draws one table of `recsys_core.explain`."""
+
+import math
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from recsys_core.viz.explore import shortened
+from recsys_core.viz.theme import BLUE, GREY, HEAT, ORANGE, PALETTE, REST, VERMILION, dressed, plain, plain_all
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+ROW = 24
+"""Pixels for each bar."""
+SHARED_SHOWN = 18
+"""Shared items drawn; the table has all."""
+ROLES = {
+    "rest": ("other items", REST, "circle", 5),
+    "history": ("what the person has", ORANGE, "circle", 9),
+    "recommended": ("what this model recommends", BLUE, "star", 12),
+}
+
+
+def nearest_bars(people: pd.DataFrame) -> "go.Figure":
+    """Return how similar the nearest people are.
+
+    Args:
+        people: Columns `user_id`, `similarity`, `shared`; most similar first.
+    """
+    return _bars(
+        people["user_id"].astype(str).tolist(),
+        people["similarity"].tolist(),
+        colors=[BLUE] * len(people),
+        hover=[f"{number:,} items in common" for number in people["shared"]],
+        x="Similarity",
+    )
+
+
+def shared_dumbbells(items: pd.DataFrame, *, neighbour: str, rated: bool) -> "go.Figure":
+    """Return how two people rated the items that both have; without ratings, what each adds to the similarity.
+
+    Args:
+        items: Columns `title`, `own`, `theirs`, `share`; the weightiest first.
+        neighbour: Identifier of the other person, from outside: escaped here.
+        rated: Whether people rated.
+    """
+    import plotly.graph_objects as go
+
+    shown = items.head(SHARED_SHOWN)
+    if not rated:
+        return _bars(
+            shown["title"].tolist(),
+            shown["share"].fillna(0.0).tolist(),
+            colors=[BLUE] * len(shown),
+            hover=["both have it"] * len(shown),
+            x="Adds to the similarity",
+        )
+    places = list(range(len(shown)))
+    figure = go.Figure()
+    for place, own, theirs in zip(places, shown["own"], shown["theirs"], strict=True):
+        figure.add_shape(type="line", x0=own, x1=theirs, y0=place, y1=place, line={"color": REST, "width": 3})
+    hover = [
+        plain(title) if math.isnan(share) else f"{plain(title)}<br>adds {share:+.3f} to the similarity"
+        for title, share in zip(shown["title"], shown["share"], strict=True)
+    ]
+    for name, values, color, symbol, size in (
+        ("this person", shown["own"], ORANGE, "circle", 13),
+        (f"user {plain(neighbour)}", shown["theirs"], BLUE, "diamond", 9),
+    ):
+        figure.add_scatter(
+            x=values,
+            y=places,
+            mode="markers",
+            name=name,
+            marker={"color": color, "symbol": symbol, "size": size},
+            customdata=hover,
+            hovertemplate="%{customdata}<br>rated %{x:g}<extra></extra>",
+        )
+    return _with_names(figure, shown["title"].tolist(), x="Rating")
+
+
+def alike_map(pairs: pd.DataFrame, *, size: int, person: str = "") -> "go.Figure":
+    """Return how alike the members of a group are, those alike side by side.
+
+    Args:
+        pairs: Columns `first`, `second`, `similarity` (NaN with itself), row by row of a (size, size) matrix.
+        size: Members.
+        person: Name of the one to be marked.
+    """
+    import plotly.graph_objects as go
+
+    names = pairs["second"].iloc[:size].tolist()
+    labels = [f"▶ {shortened(name)}" if person and name == person else shortened(name) for name in names]
+    values = pairs["similarity"].to_numpy().reshape(size, size)
+    hover = [[f"{plain(first)}<br>{plain(second)}" for second in names] for first in names]
+    figure = go.Figure(
+        go.Heatmap(
+            z=values,
+            text=hover,
+            colorscale=HEAT,
+            colorbar={"title": {"text": "similarity", "side": "right"}, "thickness": 12},
+            hovertemplate="%{text}<br>%{z:.3f}<extra></extra>",
+            hoverongaps=False,
+            xgap=1,
+            ygap=1,
+        )
+    )
+    numbers = list(range(size))
+    dressed(figure, x="The same ones, by place", y="", height=140 + 20 * size)
+    figure.update_xaxes(tickvals=numbers, ticktext=[str(number + 1) for number in numbers], showgrid=False)
+    numbered = [f"{number + 1}. {label}" for number, label in enumerate(labels)]
+    figure.update_yaxes(tickvals=numbers, ticktext=numbered, autorange="reversed", showgrid=False)
+    return figure
+
+
+def weight_bars(weights: pd.DataFrame) -> "go.Figure":
+    """Return the weights of other items for one item.
+
+    Args:
+        weights: Columns `title`, `weight`, `back`, `held`; strongest first.
+    """
+    figure = _bars(
+        weights["title"].tolist(),
+        weights["weight"].tolist(),
+        colors=[ORANGE if held else BLUE for held in weights["held"]],
+        hover=[f"the other way round {back:.4g}" for back in weights["back"]],
+        x="Weight for the item (orange: the person has it)",
+    )
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    return figure
+
+
+def taste_space(points: pd.DataFrame) -> "go.Figure":
+    """Return items in the space of tastes, as one person sees it.
+
+    Args:
+        points: Columns `title`, `taste`, `other`, `role` ("rest", "history", "recommended").
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for role, (name, color, symbol, width) in ROLES.items():
+        chosen = points[points["role"] == role]
+        figure.add_scatter(
+            x=chosen["taste"],
+            y=chosen["other"],
+            mode="markers",
+            name=name,
+            marker={"color": color, "symbol": symbol, "size": width, "opacity": 0.6 if role == "rest" else 0.95},
+            customdata=plain_all(chosen["title"]),
+            hovertemplate="%{customdata}<br>tastes add %{x:.3f}<extra></extra>",
+        )
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    return dressed(
+        figure, x="What this person's tastes add to the score", y="The strongest other direction", height=460
+    )
+
+
+def taste_ends(items: pd.DataFrame) -> "go.Figure":
+    """Return the items at both ends of a taste.
+
+    Args:
+        items: Columns `title`, `taste`, `end` ("high" or "low"); highest first.
+    """
+    figure = _bars(
+        items["title"].tolist(),
+        items["taste"].tolist(),
+        colors=[BLUE if end == "high" else VERMILION for end in items["end"]],
+        hover=["" for _ in items["end"]],
+        x="How much of this taste the item has",
+    )
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    return figure
+
+
+def training_curves(points: pd.DataFrame) -> "go.Figure":
+    """Return what training reported, a small picture for each number.
+
+    Args:
+        points: Columns `stage`, `step`, `name`, `value`.
+    """
+    from plotly.subplots import make_subplots
+
+    names = list(dict.fromkeys(zip(points["stage"], points["name"], strict=True)))
+    figure = make_subplots(rows=len(names), cols=1, vertical_spacing=0.35 / max(1, len(names)))
+    dressed(figure, x="", y="", height=110 + 190 * len(names), showlegend=False)
+    for row, (stage, name) in enumerate(names, start=1):
+        curve = points[(points["stage"] == stage) & (points["name"] == name)]
+        figure.add_scatter(
+            x=curve["step"],
+            y=curve["value"],
+            mode="lines+markers" if len(curve) <= 60 else "lines",
+            line={"color": PALETTE[0], "width": 2},
+            hovertemplate=f"{plain(stage)} %{{x}}<br>{plain(name)} %{{y:.5g}}<extra></extra>",
+            row=row,
+            col=1,
+        )
+        figure.update_xaxes(title_text=plain(stage).capitalize(), row=row, col=1)
+        figure.update_yaxes(title_text=plain(name), row=row, col=1)
+    return figure
+
+
+def effect_bars(parts: pd.DataFrame) -> "go.Figure":
+    """Return what a score loses without each item of a history.
+
+    Args:
+        parts: Columns `title` and `weight`; largest effects first, NaN where there is no score left.
+    """
+    figure = _bars(
+        parts["title"].tolist(),
+        parts["weight"].tolist(),
+        colors=[BLUE if weight >= 0 else VERMILION for weight in parts["weight"].fillna(0.0)],
+        hover=["" for _ in parts["weight"]],
+        x="The score loses so much without it",
+    )
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    return figure
+
+
+def side_by_side(parts: pd.DataFrame, *, asked: str, last: str) -> "go.Figure":
+    """Return the parts of two scores, those of one item beside those of the other.
+
+    Args:
+        parts: Columns `title`, `asked`, `last`; the largest difference first.
+        asked: Title of the item asked for, from outside: escaped here.
+        last: Title of the last item of the list.
+    """
+    import plotly.graph_objects as go
+
+    places = list(range(len(parts)))
+    figure = go.Figure()
+    for title, column, color in ((asked, "asked", ORANGE), (last, "last", BLUE)):
+        figure.add_bar(
+            orientation="h",
+            x=parts[column],
+            y=places,
+            name=shortened(title),
+            marker_color=color,
+            customdata=plain_all(parts["title"]),
+            hovertemplate="%{customdata}<br>%{x:+.4g}<extra></extra>",
+        )
+    figure.update_layout(barmode="group", bargap=0.25)
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    return _with_names(figure, parts["title"].tolist(), x="Adds to the score", row=36)
+
+
+def _bars(names: list[str], values: list[float], *, colors: list[str], hover: list[str], x: str) -> "go.Figure":
+    """Return named bars, the first on top."""
+    import plotly.graph_objects as go
+
+    details = [
+        f"{plain(name)}<br>{detail}" if detail else plain(name) for name, detail in zip(names, hover, strict=True)
+    ]
+    figure = go.Figure(
+        go.Bar(
+            orientation="h",
+            x=values,
+            y=list(range(len(names))),
+            marker_color=colors,
+            customdata=details,
+            hovertemplate="%{customdata}<br>%{x:.4g}<extra></extra>",
+        )
+    )
+    return _with_names(figure, names, x=x)
+
+
+def _with_names(figure: "go.Figure", names: list[str], *, x: str, row: int = ROW) -> "go.Figure":
+    """Return the figure with titles beside its rows; two rows may have the same title."""
+    dressed(figure, x=x, y="", height=110 + row * len(names))
+    labels = [shortened(str(name)) for name in names]
+    figure.update_yaxes(
+        tickvals=list(range(len(names))),
+        ticktext=labels,
+        range=[len(names) - 0.4, -0.6],
+        showgrid=False,
+        zeroline=False,
+    )
+    return figure

@@ -1,0 +1,177 @@
+"""What each view of a trained model shows, in one sentence with its numbers."""
+
+import math
+
+from recsys_core.evaluation.sentences import Sentence, Template, percent
+from recsys_core.explain.subject import Sight
+
+MEASURES = {
+    "cosine": "cosine",
+    "adjusted_cosine": "adjusted cosine",
+    "pearson": "Pearson correlation",
+    "msd": "mean squared difference",
+    "jaccard": "Jaccard",
+}
+
+NEAREST = Template(
+    "{count} person has a say, of at most {k}; the nearest, '{first}', has a similarity ({measure}) of {highest} and "
+    "{shared} of {history} items in common.",
+    "{count} people have a say, of at most {k}; the nearest, '{first}', has a similarity ({measure}) of {highest} and "
+    "{shared} of {history} items in common.",
+)
+SHARED = Template(
+    "This person and '{other}' have {count} item in common; their similarity ({measure}) is {similarity}.",
+    "This person and '{other}' have {count} items in common; their similarity ({measure}) is {similarity}.",
+)
+SHARED_SUM = Template(
+    "This person and '{other}' have {count} item in common, which makes a similarity ({measure}) of {similarity}. "
+    "'{item}' does most: {share}.",
+    "This person and '{other}' have {count} items in common, which make a similarity ({measure}) of {similarity}. "
+    "'{item}' does most: {share}.",
+)
+SHRUNK = Template(
+    "This person and '{other}' have {count} item in common, which makes a similarity ({measure}) of {shares}; the "
+    "settings of this model turn it into {similarity}. '{item}' does most: {share}.",
+    "This person and '{other}' have {count} items in common, which make a similarity ({measure}) of {shares}; the "
+    "settings of this model turn it into {similarity}. '{item}' does most: {share}.",
+)
+ALIKE = Template(
+    "Of {size}, '{first}' and '{second}' are most alike ({highest}); on average two have {mean}. "
+    "{empty} of the pairs have nothing in common."
+)
+WEIGHTS = Template(
+    "{count} item speaks for '{item}', {against} against it; '{first}' does most for it: {weight}.",
+    "{count} items speak for '{item}', {against} against it; '{first}' does most for it: {weight}.",
+)
+SPACE = Template(
+    "This person's tastes add {history} on average to the score of what they have, and {rest} to that of other items; "
+    "what the model recommends gets {recommended}."
+)
+TASTE = Template(
+    "Taste {number} of the model moves scores by {strength}, the strongest by {strongest} (root mean square). "
+    "This person stands at {person}, nearer to the {end}."
+)
+CATEGORIES = Template("More than chance at the upper end: {high}; at the lower end: {low}.")
+ARITHMETIC = Template(
+    "'{item}' gets {score}: the sum of {count} term{rest}. The largest, '{first}', adds {weight}.",
+    "'{item}' gets {score}: the sum of {count} terms{rest}. The largest, '{first}', adds {weight}.",
+)
+NO_TERMS = Template("'{item}' gets {score}, all of it from what belongs to no part.")
+LOSS = Template(
+    "Over {count} step ({stage}) {name} went from {first} to {last}.",
+    "Over {count} steps ({stage}) {name} went from {first} to {last}.",
+)
+
+
+def nearest(sight: Sight) -> Sentence:
+    """Say who is nearest, and how many have a say."""
+    first, facts = sight.table.iloc[0], sight.facts
+    return NEAREST.fill(
+        facts["found"],
+        k=str(facts["k"]),
+        first=str(first["user_id"]),
+        measure=MEASURES[facts["measure"]],
+        highest=f"{first['similarity']:.3f}",
+        shared=str(first["shared"]),
+        history=str(facts["history"]),
+    )
+
+
+def shared(sight: Sight) -> Sentence:
+    """Say how many items two people share, and which of them does most."""
+    first, facts = sight.table.iloc[0], sight.facts
+    values = {
+        "other": str(facts["neighbour"]),
+        "measure": MEASURES[facts["measure"]],
+        "similarity": f"{facts['similarity']:.3f}",
+    }
+    if math.isnan(facts["shares"]):
+        return SHARED.fill(len(sight.table), **values)
+    values |= {"item": str(first["title"]), "share": f"{first['share']:+.3f}"}
+    if abs(facts["shares"] - facts["similarity"]) > 1e-4:
+        return SHRUNK.fill(len(sight.table), shares=f"{facts['shares']:.3f}", **values)
+    return SHARED_SUM.fill(len(sight.table), **values)
+
+
+def alike(sight: Sight) -> Sentence:
+    """Say which two of a group are most alike."""
+    facts = sight.facts
+    first, second = facts["strongest"]
+    return ALIKE.fill(
+        size=str(facts["size"]),
+        first=first,
+        second=second,
+        highest=f"{facts['highest']:.3g}",
+        mean=f"{facts['mean']:.3g}",
+        empty=percent(facts["empty"]),
+    )
+
+
+def weights(sight: Sight) -> Sentence:
+    """Say how many items speak for one, and which does most."""
+    first, facts = sight.table.iloc[0], sight.facts
+    return WEIGHTS.fill(
+        facts["positive"],
+        item=facts["item"],
+        against=f"{facts['negative']:,}",
+        first=str(first["title"]),
+        weight=f"{first['weight']:+.3g}",
+    )
+
+
+def space(sight: Sight) -> Sentence:
+    """Say what a person's tastes add to what they have, to other items, and to what is recommended."""
+    return SPACE.fill(**{role: _signed(sight.facts.get(f"{role}_mean")) for role in ("history", "rest", "recommended")})
+
+
+def taste(sight: Sight) -> Sentence:
+    """Say how much a taste moves scores, and where the person stands."""
+    facts = sight.facts
+    return TASTE.fill(
+        number=str(facts["number"]),
+        strength=f"{facts['strengths'][facts['number'] - 1]:.3g}",
+        strongest=f"{facts['strengths'][0]:.3g}",
+        person=f"{facts['person']:+.3g}",
+        end="upper end" if facts["person"] >= 0 else "lower end",
+    )
+
+
+def categories(sight: Sight) -> Sentence | None:
+    """Say which categories stand at the ends of a taste; None where none do."""
+    high, low = sight.facts["high"], sight.facts["low"]
+    if not high and not low:
+        return None
+    return CATEGORIES.fill(high=", ".join(high) or "none", low=", ".join(low) or "none")
+
+
+def arithmetic(sight: Sight) -> Sentence:
+    """Say what a score is the sum of."""
+    facts, score = sight.facts, f"{sight.facts['score']:.4g}"
+    if sight.table.empty:
+        return NO_TERMS.fill(item=facts["item"], score=score)
+    first = sight.table.iloc[0]
+    rest = f" and {facts['remainder']:.4g} that belongs to none" if facts["remainder"] else ""
+    return ARITHMETIC.fill(
+        facts["sources"],
+        item=facts["item"],
+        score=score,
+        rest=rest,
+        first=str(first["title"]),
+        weight=f"{first['weight']:+.4g}",
+    )
+
+
+def loss(sight: Sight) -> Sentence:
+    """Say from where to where the first reported number went."""
+    facts = sight.facts
+    return LOSS.fill(
+        facts["steps"],
+        stage=facts["stage"],
+        name=facts["name"],
+        first=f"{facts['first']:.4g}",
+        last=f"{facts['last']:.4g}",
+    )
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.3f}"

@@ -1,0 +1,112 @@
+"""The pictures of the page Inside: for each view of a model its question, its figure, and how to read it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recsys_core.evaluation.sentences import Sentence
+from recsys_core.explain.subject import Sight
+from recsys_core.viz import inside
+from recsys_core.viz import inside_sentences as said
+from recsys_core.viz.recommend import contributions
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+@dataclass(frozen=True)
+class Picture:
+    """How a view is shown.
+
+    Args:
+        question: What it answers, as people ask it.
+        reading: How to read it.
+        draw: Makes the figure.
+        sentence: What it shows, with its numbers.
+        height: Pixels that it takes, roughly, kept free until it is drawn.
+        shows_table: Whether the numbers stand below, too.
+        more: What else it shows, None if nothing.
+    """
+
+    question: str
+    reading: str
+    draw: Callable[[Sight], "go.Figure"]
+    sentence: Callable[[Sight], Sentence]
+    height: int = 500
+    shows_table: bool = False
+    more: Callable[[Sight], Sentence | None] = lambda _: None
+
+
+PICTURES = {
+    "nearest": Picture(
+        "Who is most like this person?",
+        "The longer the bar, the more that person's vote counts. Nobody else has a say in what is recommended.",
+        lambda sight: inside.nearest_bars(sight.table),
+        said.nearest,
+    ),
+    "shared": Picture(
+        "What makes the two alike?",
+        "Each line is an item that both have; where the two marks lie together, they agree. The items on top weigh "
+        "most: for a correlation, those that both rate far from their own mean.",
+        lambda sight: inside.shared_dumbbells(
+            sight.table, neighbour=str(sight.facts["neighbour"]), rated=sight.facts["rated"]
+        ),
+        said.shared,
+    ),
+    "users": Picture(
+        "How alike are people to each other?",
+        "Each cell is the similarity of two people, brighter is more. People who are alike stand side by side, so a "
+        "bright block along the diagonal is a group of one taste. The arrow marks this person.",
+        lambda sight: inside.alike_map(sight.table, size=sight.facts["size"], person=sight.facts["person"]),
+        said.alike,
+        height=660,
+    ),
+    "items": Picture(
+        "Which items go together for this model?",
+        "Each cell is what two items have to do with each other, brighter is more. Items that are alike stand side by "
+        "side, so a bright block along the diagonal is a group. Where the model has a weight for each direction, it is "
+        "the mean of the two.",
+        lambda sight: inside.alike_map(sight.table, size=sight.facts["size"]),
+        said.alike,
+        height=660,
+    ),
+    "around": Picture(
+        "What speaks for this item?",
+        "Whoever has an item on the left gets so much added to the score of this one; a bar to the left takes away. "
+        "Orange items are those that this person has: they make the score.",
+        lambda sight: inside.weight_bars(sight.table),
+        said.weights,
+    ),
+    "space": Picture(
+        "Where do this person's tastes point?",
+        "Each dot is an item. The further to the right, the more this person's tastes add to its score; how far up or "
+        "down makes no difference to them. Popularity and other biases come on top of it.",
+        lambda sight: inside.taste_space(sight.table),
+        said.space,
+    ),
+    "tastes": Picture(
+        "What are the hidden tastes?",
+        "A taste has no name: it is what the items at its two ends have in common. A person on the side of the upper "
+        "end gets more of those items, and less of the others.",
+        lambda sight: inside.taste_ends(sight.table),
+        said.taste,
+        more=said.categories,
+    ),
+    "arithmetic": Picture(
+        "How is one score made?",
+        "Each bar starts where the one before ended, and the last one ends at the score: blue adds, orange-red takes "
+        "away. The table has every term with the numbers it is made of.",
+        lambda sight: contributions(sight.facts["parts"], score=sight.facts["score"]),
+        said.arithmetic,
+        shows_table=True,
+    ),
+    "loss": Picture(
+        "How did it learn?",
+        "A curve that is flat at the end has learned what it can; one that still falls would gain from more epochs. "
+        "One that falls on the training data alone says nothing about people it has not seen.",
+        lambda sight: inside.training_curves(sight.table),
+        said.loss,
+        height=320,
+    ),
+}
+"""View -> how it is shown."""

@@ -1,0 +1,135 @@
+"""The page Inside in its four states: what each model holds, with a person and an item, and who has nothing."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from recsys_core.data.workspace import Workspace
+from recsys_core.experiments.execution import execute
+from recsys_core.experiments.jobs import JobState
+from recsys_core.experiments.processes import own_mark
+from recsys_core.experiments.store import ResultStore
+from tests.pages.finished import Finished, no_exception, open_page, small_spec, spoil, two_tastes, words
+
+__all__ = ["open_page"]
+Open = Callable[..., AppTest]
+LOOKED_INTO = ("user_knn", "ease", "item_knn", "biased_mf")
+
+
+@pytest.fixture(scope="session")
+def trained_template(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    root = tmp_path_factory.mktemp("inside") / "workspace"
+    workspace, store = Workspace(root), ResultStore(root)
+    data = workspace.store(two_tastes()).fingerprint
+    run = store.create(small_spec(data, models=LOOKED_INTO), "Two tastes")
+    for model_id in run.model_ids:
+        status = execute(store, run.id, model_id, workspace, 1)
+        assert status.state is JobState.DONE, status.reason
+    return Finished(root, data, run.id)
+
+
+@pytest.fixture
+def trained(trained_template: Finished, own_workspace: Path) -> Finished:
+    shutil.copytree(trained_template.root, own_workspace)
+    return Finished(own_workspace, trained_template.data, trained_template.run)
+
+
+def opened(open_page: Open, trained: Finished, model: str, **more: str) -> AppTest:
+    model_id = next(one for one in trained.opened().model_ids if one.startswith(model))
+    app = open_page("inside", **trained.address(model=model_id, **{"user": "person-4", **more}))
+    for _ in range(20):  # what is read from a model beside the page is there in the next run
+        if "Looking into" not in str(list(app.get("progress"))):
+            return app
+        app = no_exception(app.run())
+    raise AssertionError("The views are not ready.")
+
+
+def questions(app: AppTest) -> list[str]:
+    return [header.value for header in app.header]
+
+
+def pictures(app: AppTest) -> int:
+    return len(app.get("plotly_chart"))
+
+
+def test_without_data_it_says_what_to_do(open_page: Open) -> None:
+    app = open_page("inside")
+    assert "No data yet" in words(app)
+    assert app.button(key="empty_go_data").label
+
+
+def test_without_a_finished_model_it_leads_to_train(open_page: Open, trained: Finished) -> None:
+    for model in (*LOOKED_INTO, "popular", "random"):
+        spoil(trained, model, JobState.FAILED, "It was killed.")
+    app = open_page("inside", data=trained.data)
+    assert "No trained model on these data yet" in words(app)
+    assert app.button(key="empty_go_train").label
+
+
+@pytest.mark.parametrize(
+    ("model", "asked"),
+    [
+        ("user_knn", ["Who is most like", "makes the two alike", "alike are people", "one score made"]),
+        ("item_knn", ["speaks for this item", "items go together", "one score made"]),
+        ("ease", ["speaks for this item", "items go together", "one score made"]),
+        ("biased_mf", ["tastes point", "hidden tastes", "How did it learn"]),
+    ],
+)
+def test_each_model_shows_what_it_holds_beside_how_to_read_it(
+    open_page: Open, trained: Finished, model: str, asked: list[str]
+) -> None:
+    app = opened(open_page, trained, model)
+    found = questions(app)
+    assert [one for one in asked if not any(one in question for question in found)] == []
+    assert pictures(app) == len(found)
+    assert words(app).count("How to read it.") == len(found)
+
+
+def test_a_neighbour_is_chosen_and_compared(open_page: Open, trained: Finished) -> None:
+    app = opened(open_page, trained, "user_knn")
+    box = next(one for one in app.selectbox if one.label == "Compared with")
+    other = box.options[2].removeprefix("User ")
+    app = no_exception(box.set_value(other).run())
+    assert f"This person and '{other}' have" in words(app)
+
+
+def test_the_score_is_the_sum_that_the_page_recommend_shows(open_page: Open, trained: Finished) -> None:
+    app = opened(open_page, trained, "ease")
+    text = words(app)
+    assert "the sum of" in text
+    terms = app.dataframe[0].value
+    shown = float(text.split("' gets ")[1].split(":")[0])
+    assert terms["weight"].sum() == pytest.approx(shown, rel=1e-3)
+
+
+def test_an_item_in_the_address_is_looked_at(open_page: Open, trained: Finished) -> None:
+    app = opened(open_page, trained, "item_knn", item="film-8")
+    assert "speak for 'Film 8'" in words(app)
+
+
+def test_another_group_is_drawn(open_page: Open, trained: Finished) -> None:
+    app = opened(open_page, trained, "item_knn")
+    box = next(one for one in app.selectbox if one.label == "Which group?")
+    app = no_exception(box.set_value("popular").run())
+    assert "are most alike" in words(app)
+
+
+def test_a_model_without_views_says_so(open_page: Open, trained: Finished) -> None:
+    app = opened(open_page, trained, "popular")
+    assert "holds nothing that could be drawn" in words(app)
+
+
+def test_an_unknown_user_in_the_address_is_named(open_page: Open, trained: Finished) -> None:
+    app = opened(open_page, trained, "ease", user="<b>nobody</b>")
+    assert "There is no user '<b>nobody</b>'" in words(app)
+
+
+def test_while_another_model_is_trained_the_finished_ones_are_shown(open_page: Open, trained: Finished) -> None:
+    running = spoil(trained, "ease", JobState.RUNNING)
+    trained.opened().job(running).change([JobState.RUNNING], process=own_mark())
+    app = opened(open_page, trained, "user_knn")
+    assert "Who is most like this person?" in questions(app)
+    assert "EASE" not in app.selectbox(key="inside_model").options
