@@ -112,7 +112,7 @@ def years(column: pd.Series) -> FloatArray:
         dates = pd.to_datetime(column, utc=True)
     else:
         dates = pd.to_datetime(column.astype("str"), errors="coerce", format="mixed", utc=True)
-    inside = (dates.dt.dayofyear - 1) / (365 + dates.dt.is_leap_year)
+    inside = (dates.dt.day_of_year - 1) / (365 + dates.dt.is_leap_year)
     return (dates.dt.year + inside).to_numpy(dtype=np.float64, na_value=np.nan)
 
 
