@@ -1,0 +1,43 @@
+"""What two people have in common in the plainest sense: friends, and items that both know."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import ITEM, USER, USER_ID
+from recsys_core.data.dataset import Dataset
+from recsys_core.profiles.graph import both_ways, social_graph
+
+
+def in_common(dataset: Dataset, user: int, others: Sequence[int]) -> pd.DataFrame:
+    """Return how many friends and items a user shares with each of some others.
+
+    Args:
+        dataset: With links; a link counts in either direction.
+        user: Position.
+        others: Positions, in the order wanted.
+
+    Returns:
+        `user`, `user_id`, `friends` and `items` (numbers in common), one row for each of `others`. `attrs["links"]` is
+        the number of people whom a link joins with the user.
+
+    Raises:
+        DataError: The data have no links.
+    """
+    rows = np.asarray(others, dtype=np.int64)
+    graph = both_ways(social_graph(dataset))
+    own = graph[[user]].toarray().ravel() > 0
+    frame = dataset.interactions[[USER, ITEM]]
+    known = np.unique(frame.loc[frame[USER] == user, ITEM])
+    theirs = frame[frame[USER].isin(rows) & frame[ITEM].isin(known)].drop_duplicates().groupby(USER).size()
+    table = pd.DataFrame(
+        {
+            USER: rows,
+            USER_ID: [dataset.user_vocabulary.ids[row] for row in rows],
+            "friends": np.asarray((graph[rows] > 0) @ own.astype(np.int64)),
+            "items": theirs.reindex(rows, fill_value=0).to_numpy(np.int64),
+        }
+    )
+    table.attrs["links"] = int(own.sum())
+    return table
