@@ -46,9 +46,9 @@ class Recommender(ABC, Generic[C]):
             DataError: The data lack something that the algorithm needs, or are empty.
             Cancelled: The person stopped the training; the model is not fitted then.
         """
-        missing = train.lacks(self.needs())
-        if missing:
-            raise DataError(f"{self.info.title} needs {', '.join(missing)}, which '{train.name}' does not have.")
+        refusal = self.refusal(train)
+        if refusal is not None:
+            raise DataError(refusal)
         if train.n_interactions == 0:
             raise DataError(f"{self.info.title} cannot be trained: '{train.name}' has no interactions to train on.")
         self._forget()
@@ -59,6 +59,20 @@ class Recommender(ABC, Generic[C]):
     def needs(self) -> frozenset[Need]:
         """Return what the data must have with these settings; `info.needs` is what all settings need."""
         return self.info.needs
+
+    @final
+    def refusal(self, train: Dataset) -> str | None:
+        """Return, before any training, what the data lack for these settings and what would help; None if nothing."""
+        missing = train.lacks(self.needs())
+        if not missing:
+            return None
+        return (
+            f"{self.info.title} needs {', '.join(missing)}, which '{train.name}' does not have{self._instead(missing)}."
+        )
+
+    def _instead(self, missing: list[Need]) -> str:
+        """Return what a person can do where these needs are not met, to follow the sentence; empty if nothing."""
+        return ""
 
     @abstractmethod
     def _fit(self, train: Dataset, ctx: RunContext) -> None:

@@ -25,8 +25,9 @@ from recsys_core.errors import ConfigError, DataError
 CO_RATING_NEIGHBORS = 10
 """Links that each user gets in the implicit graph; the median person of filmtrust and lastfm-2k has fewer."""
 MOST_HOPS = 3
-PATHS_AT_A_TIME = 4_000_000
-"""So many extended paths, and cells of similarity, are held at a time."""
+PATHS_AT_A_TIME = 1_000_000
+CELLS_AT_A_TIME = 500_000
+"""So many extended paths, or cells of similarity, are held at a time."""
 
 
 def social_graph(dataset: Dataset) -> csr_array:
@@ -70,7 +71,7 @@ def co_rating_graph(dataset: Dataset, neighbors: int = CO_RATING_NEIGHBORS) -> c
         )
     rows = _unit_rows(dataset)
     columns = rows.T.tocsr()
-    block = max(1, PATHS_AT_A_TIME // max(1, dataset.n_users))
+    block = max(1, CELLS_AT_A_TIME // max(1, dataset.n_users))
     parts = [
         _strongest_links(np.asarray((rows[start : start + block] @ columns).toarray()), start, neighbors)
         for start in range(0, dataset.n_users, block)

@@ -23,14 +23,20 @@ MINUTE = 60_000
 BY_HISTORY = {"neighbours", "linear"}
 """Families and keys whose scores depend on the history alone, not on who asks."""
 
-BESIDE: dict[str, dict[str, Any]] = {"shrinkage_form": {"shrinkage": 30.0}}
+BESIDE: dict[str, dict[str, Any]] = {"shrinkage_form": {"shrinkage": 30.0}, "social_knn.decay": {"hops": 3}}
 """Settings that act only beside others, which are set for the test; named as `setting` or `key.setting`."""
 
-FITTING: dict[str, dict[str, Any]] = {"biased_mf": {"factors": 8, "epochs": 200, "learning_rate": 0.02}}
+FITTING: dict[str, dict[str, Any]] = {
+    "biased_mf": {"factors": 8, "epochs": 200, "learning_rate": 0.02},
+    "social_mf": {"factors": 8, "epochs": 200, "learning_rate": 0.02, "graph": "co_rating"},
+    "trust_svd": {"factors": 8, "epochs": 200, "learning_rate": 0.02, "regularization": 0.1, "graph": "co_rating"},
+    "social_knn": {"graph": "co_rating"},
+}
 """Settings for worlds much smaller than the defaults are made for."""
 
 CENTRED: dict[str, Any] = {"similarity": "pearson", "centering": "mean"}
-RATING_PREDICTION = FITTING | {"user_knn": CENTRED, "item_knn": CENTRED}
+SOCIAL_CENTRED = CENTRED | FITTING["social_knn"]
+RATING_PREDICTION = FITTING | {"user_knn": CENTRED, "item_knn": CENTRED, "social_knn": SOCIAL_CENTRED}
 """Settings with which ratings are predicted best."""
 
 

@@ -1,0 +1,145 @@
+"""What the social models share: which graph they walk on, and what is regressed where people did not rate."""
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from recsys_core.contracts import FloatArray, IntArray, Knob, ModelConfig, Need, QueryBatch
+from recsys_core.data import Dataset
+from recsys_core.errors import CannotScore
+from recsys_core.models.biased_mf import BiasedMF, BiasedMFConfig, Ratings
+from recsys_core.profiles.graph import CELLS_AT_A_TIME, co_rating_graph, social_graph
+
+NEGATIVES = 2
+"""Unseen items drawn for each seen one where people did not rate."""
+SEEN_SHARE = 1.0 / (1 + NEGATIVES)
+"""Mean of the values regressed there: 1 for seen and 0 for drawn items."""
+DRAWS = 8
+"""A drawn item that the person has seen is drawn again, so many times; then it is left out."""
+
+LINKS_OF_A_USER = 10
+"""Taken for the number of links of each user where memory is estimated."""
+
+GraphName = Literal["social", "co_rating"]
+
+
+class SocialConfig(ModelConfig):
+    """The setting that all social models have."""
+
+    graph: Annotated[GraphName, Knob()] = "social"
+    """Whose opinion counts: social, the links of the data; co_rating, an implicit graph of who rated most alike."""
+
+
+def needs_of(graph: GraphName) -> frozenset[Need]:
+    """Return what the data must have for the graph asked for."""
+    return frozenset({Need.SOCIAL} if graph == "social" else ())
+
+
+def instead_of_links(missing: list[Need]) -> str:
+    """Return the end of the sentence that refuses data without links: what can be done about it."""
+    if Need.SOCIAL not in missing:
+        return ""
+    return (
+        "; add a table of links between people (source, target), or choose graph=co_rating: an implicit graph that "
+        "links people who rated alike"
+    )
+
+
+def graph_of(graph: GraphName, train: Dataset) -> csr_array:
+    """Return the (U, U) links of the graph asked for, row follows column.
+
+    Raises:
+        DataError: The graph is that of the social table, and there is none.
+    """
+    return social_graph(train) if graph == "social" else co_rating_graph(train)
+
+
+def graph_memory(graph: GraphName, n_users: int) -> int:
+    """Return the bytes of a graph while it is made, roughly: how many links there are is not known beforehand."""
+    compared = 60 * min(n_users**2, CELLS_AT_A_TIME) if graph == "co_rating" else 0
+    return 80 * LINKS_OF_A_USER * n_users + compared
+
+
+class SocialFactorsConfig(BiasedMFConfig, SocialConfig):
+    """Settings that the two factor models share."""
+
+
+class SocialFactors(BiasedMF):
+    """What the two factor models share: where people did not rate, they regress 1 for seen and 0 for unseen items."""
+
+    config: SocialFactorsConfig
+
+    def needs(self) -> frozenset[Need]:
+        """Return the links, unless the implicit graph is asked for."""
+        return needs_of(self.config.graph)
+
+    def _instead(self, missing: list[Need]) -> str:
+        return instead_of_links(missing)
+
+    def predict_ratings(self, query: QueryBatch) -> FloatArray:
+        """Return (B, I) predictions, clipped to the rating scale.
+
+        Raises:
+            NotFitted: The model was not trained.
+            CannotScore: The training data had no ratings.
+        """
+        self._require_fitted()
+        if np.isnan(self.rating_range).any():
+            raise CannotScore(f"{self.info.title} cannot predict ratings: it was trained on data without them.")
+        return super().predict_ratings(query)
+
+    def _values(self, train: Dataset) -> csr_array:
+        """Return the (U, I) ratings, or 1 for what was seen, and take their scale and mean."""
+        scale = train.rating_scale
+        self.rating_range = np.array([np.nan, np.nan] if scale is None else [scale.low, scale.high])
+        values = train.matrix("binary" if scale is None else "rating")
+        self.mean = np.array(SEEN_SHARE if scale is None else values.data.mean(dtype=np.float64))
+        return values
+
+    def _people(self, query: QueryBatch) -> tuple[FloatArray, FloatArray]:
+        """(B,) bias and (B, D) factors; an unknown person's history counts as 1 for each item without ratings."""
+        if np.isnan(self.rating_range).any():
+            query = replace(query, values=np.ones(len(query.values)))
+        return super()._people(query)
+
+
+def ordered(ratings: csr_array, mean: float, rng: np.random.Generator) -> Ratings:
+    """Return the (U, I) ratings in random order, as deviations from their mean."""
+    users = np.repeat(np.arange(ratings.shape[0], dtype=np.int32), np.diff(ratings.indptr))
+    order = rng.permutation(len(users))
+    deviations = (ratings.data[order] - np.float64(mean)).astype(np.float32)
+    return Ratings(users[order], ratings.indices[order], deviations)
+
+
+def with_unseen(seen: csr_array, rng: np.random.Generator) -> csr_array:
+    """Return the (U, I) matrix of 1 for each seen item and 0, an entry, for drawn ones that the person has not seen.
+
+    For each seen item `NEGATIVES` others are drawn, all alike likely; an item drawn twice is one entry.
+
+    Args:
+        seen: (U, I), its columns increasing.
+        rng: Draws.
+    """
+    n_items = seen.shape[1]
+    users = np.repeat(np.arange(seen.shape[0], dtype=np.int64), np.diff(seen.indptr))
+    pairs = users * n_items + seen.indices
+    drawn = _unseen_pairs(np.repeat(users, NEGATIVES), pairs, n_items, rng)
+    every = np.concatenate([pairs, drawn])
+    values: FloatArray = np.concatenate([np.ones(len(pairs)), np.zeros(len(drawn))])
+    order = np.argsort(every, kind="stable")
+    offsets = np.searchsorted(every[order], np.arange(seen.shape[0] + 1) * n_items)
+    return csr_array((values[order], (every[order] % n_items).astype(np.int32), offsets), shape=seen.shape)
+
+
+def _unseen_pairs(users: IntArray, pairs: IntArray, n_items: int, rng: np.random.Generator) -> IntArray:
+    """Return user * n_items + item, without repetition, of items drawn for users (N,) that are not among `pairs`."""
+    waiting, found = users, [np.empty(0, dtype=np.int64)]
+    for _ in range(DRAWS):
+        drawn = waiting * n_items + rng.integers(0, n_items, len(waiting))
+        place = np.minimum(np.searchsorted(pairs, drawn), len(pairs) - 1)
+        known = pairs[place] == drawn
+        found.append(drawn[~known])
+        waiting = waiting[known]
+    return np.unique(np.concatenate(found))

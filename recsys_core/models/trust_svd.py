@@ -1,0 +1,324 @@
+"""TrustSVD: what a person rated, and whom they trust, both tell something beside the ratings themselves.
+
+    r_ui = mu + b_u + b_i + q_i . z_u
+    z_u  = p_u + |I_u|^-1/2 sum_{j in I_u} y_j + |T_u|^-1/2 sum_{v in T_u} w_v
+
+I_u are the items that u rated, T_u the people whom u trusts. Trust itself is predicted, too: t_uv = w_v . p_u, so that
+p_u learns from links where ratings are few. The loss over ratings and links, with weights that spare whoever has many,
+
+    1/2 sum (r_ui - r)^2 + trust_weight / 2 sum (w_v . p_u - t_uv)^2 + trust_weight / 2 sum_u |T_u|^-1/2 |p_u|^2
+    + regularization / 2 (|I_u|^-1/2 (b_u^2 + |p_u|^2) + |U_i|^-1/2 (b_i^2 + |q_i|^2 + |y_i|^2) + |T+_v|^-1/2 |w_v|^2)
+
+is descended user by user, in another random order each epoch: first the ratings of a user, each moving b, p and q;
+then, for all of them at once, y of their items and w of those whom they trust; then their links. Penalties count once
+for each rating, and those of the links once for each user. t_uv is the weight of a link in units of the heaviest.
+Without `trust`, w and the links are left out: SVD++.
+
+An unknown person is folded in: y of the history gives part of z, b_u and p_u are those that fit its ratings best (ridge
+regression, as in `biased_mf.py`). Where people did not rate, 1 is regressed for each seen item and 0 for unseen ones,
+which are drawn anew each epoch; I_u are the seen ones.
+
+Source: Guo, Zhang and Yorke-Smith 2015, "TrustSVD: Collaborative Filtering with Both the Explicit and Implicit
+Influence of User Trust and of Item Ratings", eq. 4 and 5. Departure: the loss is descended user by user instead of all
+at once, so penalties count for each rating.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, NamedTuple
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import csr_array
+
+from recsys_core.contracts import (
+    PAD,
+    Ability,
+    Explanation,
+    FloatArray,
+    IntArray,
+    Knob,
+    ModelInfo,
+    QueryBatch,
+    RunContext,
+)
+from recsys_core.data import Dataset
+from recsys_core.models.biased_mf import INITIAL_SPREAD, BiasedMF, BiasedMFConfig
+from recsys_core.models.compiled import Sparse, compiled_fast, sparse
+from recsys_core.models.friends import SocialFactors, SocialFactorsConfig, graph_memory, graph_of, with_unseen
+from recsys_core.models.histories import history_matrix
+from recsys_core.training.epochs import run_epochs
+
+
+class TrustParameters(NamedTuple):
+    """What the descent learns: biases (U,) and (I,), factors p (U, D), q (I, D), y (I, D), w (U, D), all float32."""
+
+    user_bias: FloatArray
+    item_bias: FloatArray
+    user: FloatArray
+    item: FloatArray
+    history: FloatArray
+    trust: FloatArray
+
+
+class Feedback(NamedTuple):
+    """What the descent reads: ratings less their mean (U, I), items seen (U, I), links (U, U), and weights.
+
+    The three weights are count^-1/2 of ratings of a user, of an item, and of links to a person, 0 where there are none.
+    """
+
+    values: Sparse
+    seen: Sparse
+    links: Sparse
+    user_weight: FloatArray
+    item_weight: FloatArray
+    trusted_weight: FloatArray
+
+
+class Pace(NamedTuple):
+    """Length of a step, pull towards 0, weight of the links in the loss."""
+
+    rate: np.float32
+    regularization: np.float32
+    trust_weight: np.float32
+
+
+class TrustSVDConfig(SocialFactorsConfig):
+    """Settings of TrustSVD."""
+
+    factors: Annotated[int, Field(ge=1, le=2000), Knob(8, 128, scale="log", symbol="D")] = 20
+    """Coordinates of each user and item."""
+    epochs: Annotated[int, Field(ge=1, le=1000), Knob(5, 100, scale="log")] = 40
+    """How often the descent goes through all users."""
+    learning_rate: Annotated[float, Field(gt=0, le=1), Knob(1e-3, 0.03, scale="log", symbol=r"\gamma")] = 0.01
+    """Length of each step against the gradient."""
+    regularization: Annotated[float, Field(ge=0, le=10), Knob(0.1, 2.0, scale="log", symbol=r"\lambda")] = 1.0
+    """Pull of every parameter towards 0, weaker for users and items with many ratings."""
+    trust: Annotated[bool, Knob()] = True
+    """Whether the people whom one trusts count; without them it is SVD++: the social part is switched off."""
+    trust_weight: Annotated[float, Field(ge=0, le=10), Knob(0.01, 2.0, scale="log", symbol=r"\lambda_t")] = 0.5
+    """Weight of the links in the loss, beside the ratings."""
+
+
+class TrustSVD(SocialFactors):
+    """Predicts a rating from biases, from what a person rated, and from whom they trust."""
+
+    info: ClassVar[ModelInfo] = ModelInfo(
+        key="trust_svd",
+        title="TrustSVD",
+        family="social",
+        idea="What you rated and whom you trust both say something about you, whatever the ratings were.",
+        formula=r"\hat{r}_{ui} = \mu + b_u + b_i + q_i^\top \Big(p_u + |I_u|^{-\frac12} \sum_{j \in I_u} y_j"
+        r" + |T_u|^{-\frac12} \sum_{v \in T_u} w_v\Big)",
+        source="Guo, Zhang and Yorke-Smith 2015, eq. 4",
+        abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
+        stochastic=True,
+    )
+    config_type = TrustSVDConfig
+    config: TrustSVDConfig
+    fitted = (*BiasedMF.fitted, "history_factors", "trust_factors", "links")  # type: ignore[assignment]
+
+    def _fit(self, train: Dataset, ctx: RunContext) -> None:
+        graph = graph_of(self.config.graph, train)
+        self.links = graph if self.config.trust else csr_array(graph.shape)
+        seen = self._values(train)
+        self._draw_parameters(np.diff(seen.indptr) > 0, np.bincount(seen.indices, minlength=self.n_items) > 0, ctx)
+        self._draw_implicit(ctx)
+        own = self.user_factors.copy()  # p; `user_factors` are z, which the model is used with
+        self.trained = (np.diff(seen.indptr) > 0) | (np.diff(self.links.indptr) > 0)
+        parameters = TrustParameters(
+            self.user_bias, self.item_bias, own, self.item_factors, self.history_factors, self.trust_factors
+        )
+        pace = Pace(*(np.float32(v) for v in (self.config.learning_rate, self.config.regularization, self._weight)))
+        walk, draw, implicit = ctx.rng("trust_svd", "walk"), ctx.rng("trust_svd", "unseen"), train.rating_scale is None
+
+        def one_epoch(number: int) -> Mapping[str, float]:
+            values = with_unseen(seen, draw) if implicit else seen
+            feedback = feedback_of(values, float(self.mean), seen, self.links)
+            squared = descend_by_user(walk.permutation(np.flatnonzero(self.trained)), feedback, parameters, pace)
+            self.user_factors = (
+                own + root_shares(seen) @ self.history_factors + root_shares(self.links) @ self.trust_factors
+            )
+            return {"rmse": float(np.sqrt(squared / values.nnz))} | dict(self._measured(ctx))
+
+        run_epochs(one_epoch, self.config.epochs, ctx)
+
+    @property
+    def _weight(self) -> float:
+        return self.config.trust_weight if self.config.trust else 0.0
+
+    def _draw_implicit(self, ctx: RunContext) -> None:
+        rng, width = ctx.rng("trust_svd", "start"), self.config.factors
+        self.history_factors = rng.normal(0.0, INITIAL_SPREAD, (self.n_items, width)).astype(np.float32)  # (I, D)
+        self.trust_factors = rng.normal(0.0, INITIAL_SPREAD, (self.n_users, width)).astype(np.float32)  # (U, D)
+
+    def explain(self, query: QueryBatch, item: int) -> Explanation:
+        """Split the score of `item` into what each trusted person adds, |T_u|^-1/2 q_i . w_v; the rest is remainder.
+
+        An unknown person trusts nobody that the model knows: all is remainder.
+        """
+        score, user = self._score_to_explain(query, item), int(query.user[0])
+        friends = np.empty(0, dtype=np.int64)
+        if user != PAD:
+            friends = self.links.indices[self.links.indptr[user] : self.links.indptr[user + 1]].astype(np.int64)
+        weights = self.trust_factors[friends].astype(np.float64) @ self.item_factors[item].astype(np.float64)
+        weights = weights / np.sqrt(max(len(friends), 1))
+        return Explanation(item, score, "friends", friends, weights, score - float(weights.sum()))
+
+    def _people(self, query: QueryBatch) -> tuple[FloatArray, FloatArray]:
+        """(B,) bias and (B, D) z: those of training where there are any, else fitted to the history."""
+        known = (query.user != PAD) & self.trained[query.user]
+        bias, factors = np.zeros(len(query)), np.zeros((len(query), self.config.factors))
+        bias[known], factors[known] = self.user_bias[query.user[known]], self.user_factors[query.user[known]]
+        implicit = bool(np.isnan(self.rating_range).any())
+        histories = history_matrix(query, self.n_items, "binary" if implicit else "rating")
+        for person in np.flatnonzero(~known & (np.diff(histories.indptr) > 0)):
+            entries = slice(histories.indptr[person], histories.indptr[person + 1])
+            items, values = histories.indices[entries], histories.data[entries]
+            seen = self.history_factors[items].sum(axis=0) / np.sqrt(len(items))  # (D,)
+            bias[person], own = self._folded_in(items, values - self.item_factors[items] @ seen)
+            factors[person] = own + seen
+        return bias, factors
+
+    @classmethod
+    def memory_estimate(cls, config: BiasedMFConfig, n_users: int, n_items: int, n_interactions: int) -> int:
+        """Return the bytes of four matrices of factors with what is made of them each epoch, and of the ratings."""
+        assert isinstance(config, TrustSVDConfig)
+        arrays = (2 * n_users + 2 * n_items) * config.factors * 14 + 140 * n_interactions
+        return arrays + graph_memory(config.graph, n_users)
+
+
+def root_shares(matrix: csr_array) -> csr_array:
+    """Return 1 / sqrt(n) for each of the n entries of a row, float32."""
+    number = np.diff(matrix.indptr)
+    values = np.repeat(inverse_root(number), number).astype(np.float32)
+    return csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def inverse_root(counts: IntArray) -> FloatArray:
+    """Return count^-1/2, 0 for 0."""
+    return np.where(counts > 0, 1.0 / np.sqrt(np.maximum(counts, 1)), 0.0)
+
+
+def feedback_of(values: csr_array, mean: float, seen: csr_array, links: csr_array) -> Feedback:
+    """Return what the descent reads.
+
+    Args:
+        values: (U, I) what is regressed.
+        mean: Taken off the values.
+        seen: (U, I) I_u in its rows.
+        links: (U, U) T_u in its rows, weights above 0; they are divided by the largest.
+    """
+    deviations = csr_array((values.data - np.float64(mean), values.indices, values.indptr), shape=values.shape)
+    trust = csr_array((links.data / links.data.max(initial=1e-300), links.indices, links.indptr), shape=links.shape)
+    return Feedback(
+        sparse(deviations),
+        sparse(seen),
+        sparse(trust),
+        inverse_root(np.diff(values.indptr)),
+        inverse_root(np.bincount(values.indices, minlength=values.shape[1])),
+        inverse_root(np.bincount(links.indices, minlength=links.shape[1])),
+    )
+
+
+@compiled_fast
+def descend_by_user(users: IntArray, feedback: Feedback, parameters: TrustParameters, pace: Pace) -> float:
+    """Visit the users once, in the order given, and return the sum of squared errors of the ratings met on the way.
+
+    Args:
+        users: Positions of those with ratings or links.
+        feedback: What they did and whom they trust.
+        parameters: Changed in place.
+        pace: Length of a step and the weights in the loss.
+    """
+    values, seen, links = feedback.values, feedback.seen, feedback.links
+    width = parameters.user.shape[1]
+    z, gradient = np.empty(width, dtype=np.float32), np.empty(width, dtype=np.float32)
+    squared = 0.0
+    for user in users:
+        items = seen.column[seen.start[user] : seen.start[user + 1]]
+        friends = links.column[links.start[user] : links.start[user + 1]]
+        item_share = np.float32(1.0 / np.sqrt(max(len(items), 1)))
+        friend_share = np.float32(1.0 / np.sqrt(max(len(friends), 1)))
+        z[:] = parameters.user[user]
+        _add_rows(z, items, parameters.history, item_share)
+        _add_rows(z, friends, parameters.trust, friend_share)
+        gradient[:] = np.float32(0.0)
+        for place in range(values.start[user], values.start[user + 1]):
+            item, value = values.column[place], np.float32(values.value[place])
+            squared += _one_rating(user, item, value, feedback, parameters, pace, z, gradient)
+        times = values.start[user + 1] - values.start[user]
+        _move_rows(items, parameters.history, feedback.item_weight, gradient * item_share, times, pace)
+        _move_rows(friends, parameters.trust, feedback.trusted_weight, gradient * friend_share, times, pace)
+        if len(friends) > 0:
+            strengths = links.value[links.start[user] : links.start[user + 1]]
+            _links_of(friends, strengths, parameters.user[user], parameters.trust, friend_share, pace)
+    return squared
+
+
+@compiled_fast
+def _add_rows(z: FloatArray, rows: IntArray, factors: FloatArray, share: np.float32) -> None:
+    for row in rows:
+        for d in range(len(z)):
+            z[d] += share * factors[row, d]
+
+
+@compiled_fast
+def _one_rating(
+    user: int,
+    item: int,
+    value: np.float32,
+    feedback: Feedback,
+    parameters: TrustParameters,
+    pace: Pace,
+    z: FloatArray,
+    gradient: FloatArray,
+) -> float:
+    """Move b_u, b_i, p_u (and z with it) and q_i, add e q_i to `gradient`, and return the squared error."""
+    p, q = parameters.user[user], parameters.item[item]
+    error = value - parameters.user_bias[user] - parameters.item_bias[item]
+    for d in range(len(z)):
+        error -= z[d] * q[d]
+    of_user = pace.regularization * np.float32(feedback.user_weight[user])
+    of_item = pace.regularization * np.float32(feedback.item_weight[item])
+    parameters.user_bias[user] += pace.rate * (error - of_user * parameters.user_bias[user])
+    parameters.item_bias[item] += pace.rate * (error - of_item * parameters.item_bias[item])
+    for d in range(len(z)):
+        z_before = z[d]
+        gradient[d] += error * q[d]
+        step = pace.rate * (error * q[d] - of_user * p[d])
+        p[d] += step
+        z[d] += step
+        q[d] += pace.rate * (error * z_before - of_item * q[d])
+    return float(error * error)
+
+
+@compiled_fast
+def _move_rows(
+    rows: IntArray, factors: FloatArray, weight: FloatArray, gradient: FloatArray, times: int, pace: Pace
+) -> None:
+    """Move y of the items, or w of the people, that are part of z: the steps of so many ratings taken at once."""
+    for row in rows:
+        kept = (
+            np.float32(1.0) - min(pace.rate * pace.regularization * np.float32(weight[row]), np.float32(1.0))
+        ) ** times
+        for d in range(len(gradient)):
+            factors[row, d] = kept * factors[row, d] + pace.rate * gradient[d]
+
+
+@compiled_fast
+def _links_of(
+    friends: IntArray, strengths: FloatArray, p: FloatArray, trust: FloatArray, share: np.float32, pace: Pace
+) -> None:
+    """Let the links of a user move p_u and w_v by the error of their predicted strength, and pull p_u towards 0."""
+    rate = pace.rate * pace.trust_weight
+    for d in range(len(p)):
+        p[d] -= rate * share * p[d]
+    for place in range(len(friends)):
+        w = trust[friends[place]]
+        error = -np.float32(strengths[place])
+        for d in range(len(p)):
+            error += w[d] * p[d]
+        for d in range(len(p)):
+            p_before = p[d]
+            p[d] -= rate * error * w[d]
+            w[d] -= rate * error * p_before
