@@ -4,7 +4,6 @@ Streamlit runs `pages/x.py` alone for the address `/x` until `st.navigation` has
 every page begins with `ensure_frame()`, which then runs the app around the page and stops.
 """
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -24,7 +23,7 @@ STYLE = """<style>
 </style>"""
 """Less empty margin; and charts in the page's own text colour, since the theme's grey is too pale to read."""
 ICON = str(Path(__file__).with_name("icon.svg"))
-"""Streamlit loads numpy for it, and an emoji would take as long: the very first page does without."""
+"""Without one, the browser would ask a font server on the internet for the icon of each page."""
 PAGES_FOLDER = Path(__file__).resolve().parent.parent
 
 
@@ -85,7 +84,7 @@ def _navigation() -> st.Page:
     state.sync()
     st.set_page_config(
         page_title="Recscope",
-        page_icon=ICON if "numpy" in sys.modules else None,
+        page_icon=ICON,
         layout="wide",
         initial_sidebar_state="collapsed" if state.is_demo() else "auto",
         menu_items={"Get help": None, "Report a bug": None, "About": _("Recscope, a laboratory for recommenders.")},

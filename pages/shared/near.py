@@ -57,7 +57,8 @@ class Parts:
             return
 
         def come() -> None:
-            for name in st.session_state["watch"].near or ():
+            watch = st.session_state.get("watch")  # not there if the page was just made anew: it is asked again then
+            for name in (watch.near if watch else None) or ():
                 st.session_state[PREFIX + str(name)] = True
 
         component = st.components.v2.component("recscope_watch", js=WATCH)

@@ -107,7 +107,7 @@ def test_a_download_that_fails_leaves_no_half_an_archive(
         target.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("recsys_core.data.workspace.write_archive", full)
+    monkeypatch.setattr("recsys_core.data.export.write_archive", full)
     (tmp_path / "out").mkdir()
     with pytest.raises(StoreError, match="full"):
         workspace.download_archive("films", tmp_path / "out" / "out.zip")
