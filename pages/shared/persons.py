@@ -82,6 +82,12 @@ def found_users(dataset: "Dataset", text: str, asked: str | None) -> list[str]:
     return found
 
 
+def found_items(dataset: "Dataset", text: str) -> dict[int, str]:
+    """Return position -> title of the items whose title or identifier holds the text, most popular first."""
+    found = _search(str(services.root()), dataset.fingerprint, "item", text)
+    return dict(zip(found["item"].tolist(), found["title"], strict=True))
+
+
 @st.cache_data(max_entries=256, show_spinner=False)
 def _search(root: str, fingerprint: str, table: str, text: str) -> "pd.DataFrame":
     """Return the users or items whose identifier or title holds the text."""

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.shared import comparing, services, show, verdict
-from pages.shared.text import _, later, safe
+from pages.shared import comparing, reasons, services, show, verdict
+from pages.shared.text import _, safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,17 +18,6 @@ if TYPE_CHECKING:
 AT_FIRST = 3
 """So many of the best models are shown unless others are chosen."""
 FLOOR = "random"
-SUMS = {
-    "history": later("{model} gives it {score:.4g}: the sum of what {n} items of the history add."),
-    "neighbours": later("{model} gives it {score:.4g}: the sum of the votes of {n} people like this one."),
-    "friends": later("{model} gives it {score:.4g}: the sum of what {n} friends add."),
-    "terms": later("{model} gives it {score:.4g}: the sum of {n} terms that the person likes and the item has."),
-    "factors": later("{model} gives it {score:.4g}: the sum of {n} hidden tastes and biases."),
-    "biases": later("{model} gives it {score:.4g}: the sum of {n} biases."),
-    "rules": later("{model} gives it {score:.4g}: the sum of {n} rules that fired."),
-    "parts": later("{model} gives it {score:.4g}: the sum of {n} parts."),
-}
-"""What the parts of a score are, by the kind of the explanation."""
 LEFT_ALIGNED = """<style>
 [class*="st-key-shown_"] button { justify-content: flex-start; text-align: left; min-height: 0; }
 [class*="st-key-shown_"] button > div { justify-content: flex-start; text-align: left; }
@@ -96,7 +85,9 @@ def lists(asked: "Ask", chosen: list[str], person: "Asked", k: int) -> None:
         with column, st.container(border=True, key=f"shown_{one}"):
             st.markdown(f"**{safe(titles[one])}**")
             _list(one, found[one])
-    _why(loaded, titles, person, dataset)
+    trials = {one: reasons.Trial(one, titles[one], loaded[one], dataset, person, asked) for one in chosen}
+    reasons.why(trials)
+    reasons.why_not(trials, k)
     _download(found, titles)
 
 
@@ -111,33 +102,7 @@ def _list(model: str, frame: "pd.DataFrame") -> None:
             type="tertiary",
         )
         if pressed:
-            st.session_state["recommend_why"] = (model, row["item"])
-
-
-def _why(loaded: "dict[str, Recommender[Any]]", titles: dict[str, str], person: "Asked", dataset: Any) -> None:
-    """Show the parts of the score of the item that was clicked."""
-    from recsys_core.errors import RecscopeError
-    from recsys_core.experiments.serving import reason
-    from recsys_core.viz.recommend import contributions
-
-    model, item = st.session_state.get("recommend_why", (None, None))
-    if model not in loaded:
-        st.markdown(_("Click an item to see what its score is made of."))
-        return
-    try:
-        found = reason(loaded[model], dataset, person.query, item)
-    except RecscopeError as error:
-        st.info(safe(error))
-        return
-    st.subheader(_("Why {title}?").format(title=safe(found.title)))
-    words = _(SUMS.get(found.kind, SUMS["parts"]))
-    show.figure(
-        contributions(found.parts, score=found.score),
-        key="figure_why",
-        name=_("Parts of a score"),
-        sentence=words.format(model=titles[model], score=found.score, n=found.sources),
-        table=found.parts,
-    )
+            st.session_state[reasons.CLICKED] = (model, row["item"])
 
 
 def _download(found: "dict[str, pd.DataFrame]", titles: dict[str, str]) -> None:

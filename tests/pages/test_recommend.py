@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from recsys_core.experiments.jobs import JobState
@@ -54,6 +55,36 @@ def test_a_model_that_cannot_explain_says_so(open_page: Open, finished: Finished
     app = no_exception(app.multiselect(key="recommend_models_False").set_value([popular]).run())
     app = no_exception(next(one for one in app.button if str(one.key).startswith("item_popular")).click().run())
     assert "Popularity cannot say what its scores are made of" in words(app)
+
+
+def test_a_model_without_parts_is_asked_again_without_each_item(
+    open_page: Open, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recsys_core.experiments.serving.can_explain", lambda model: False)
+    app = open_page("recommend", **finished.address(user="person-4"))
+    app = no_exception(next(one for one in app.button if str(one.key).startswith("item_ease")).click().run())
+    assert "An approximation." in words(app)
+    assert "12 items were left out, one by one" in words(app)
+
+
+def why_not(app: AppTest, item: int) -> str:
+    return words(no_exception(app.selectbox(key="why_not_item").set_value(item).run()))
+
+
+def test_why_not_says_what_an_item_misses(open_page: Open, finished: Finished) -> None:
+    app = open_page("recommend", **finished.address(user="person-4"))
+    listed = {label.split("Film ")[1].split()[0] for label in items(app, app.selectbox(key="why_not_model").value)}
+    seen = {title.removeprefix("Film ") for title in app.dataframe[0].value["title"]}
+    outside = next(one for one in range(29, 0, -1) if one % 2 and str(one) not in listed | seen)
+    text = why_not(app, outside)
+    assert f"'Film {outside}' is at place" in text
+    assert "it misses" in text
+    assert "The largest difference is" in text
+    assert len(app.get("plotly_chart")) == 1
+    held = next(int(one) for one in seen if one.isdigit())
+    assert f"'Film {held}' stands in the history" in why_not(app, held)
+    shown = next(int(one) for one in listed if one.isdigit())
+    assert f"'Film {shown}' is in the list: place" in why_not(app, shown)
 
 
 def test_somebody_made_up_is_served_by_models_that_read_histories(open_page: Open, finished: Finished) -> None:

@@ -1,0 +1,191 @@
+"""Why an item is in a list, as parts of its score or as what the history does to it, and why another one is not."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.shared import persons, services, show, waiting
+from pages.shared.text import _, count, later, safe
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from pages.shared.comparing import Ask
+    from pages.shared.persons import Asked
+    from recsys_core.data.dataset import Dataset
+    from recsys_core.experiments.serving import WhyNot
+    from recsys_core.models.base import Recommender
+
+CLICKED = "recommend_why"
+"""Where the session keeps the model and the item that were clicked."""
+SUMS = {
+    "history": later("{model} gives it {score:.4g}: the sum of what {n} items of the history add."),
+    "neighbours": later("{model} gives it {score:.4g}: the sum of the votes of {n} people like this one."),
+    "friends": later("{model} gives it {score:.4g}: the sum of what {n} friends add."),
+    "terms": later("{model} gives it {score:.4g}: the sum of {n} terms that the person likes and the item has."),
+    "factors": later("{model} gives it {score:.4g}: the sum of {n} hidden tastes and biases."),
+    "biases": later("{model} gives it {score:.4g}: the sum of {n} biases."),
+    "rules": later("{model} gives it {score:.4g}: the sum of {n} rules that fired."),
+    "parts": later("{model} gives it {score:.4g}: the sum of {n} parts."),
+}
+"""What the parts of a score are, by the kind of the explanation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A trained model that is asked for reasons, and the person whom they are about."""
+
+    id: str
+    title: str
+    model: "Recommender[Any]"
+    dataset: "Dataset"
+    person: "Asked"
+    asked: "Ask"
+
+
+def why(trials: dict[str, Trial]) -> None:
+    """Show the parts of the score of the item that was clicked; for models without parts, what each item does to it."""
+    from recsys_core.experiments.serving import can_explain, folds_in
+
+    model, item = st.session_state.get(CLICKED, (None, None))
+    if model not in trials:
+        st.markdown(_("Click an item to see what its score is made of."))
+        return
+    trial = trials[model]
+    if not can_explain(trial.model) and folds_in(trial.model):
+        _effects(trial, item)
+        return
+    try:
+        _parts(trial, item)
+    except RecscopeError as error:
+        st.info(safe(error))
+
+
+def _parts(trial: Trial, item: int) -> None:
+    from recsys_core.experiments.serving import reason
+    from recsys_core.viz.recommend import contributions
+
+    found = reason(trial.model, trial.dataset, trial.person.query, item)
+    st.subheader(_("Why {title}?").format(title=safe(found.title)))
+    words = _(SUMS.get(found.kind, SUMS["parts"]))
+    show.figure(
+        contributions(found.parts, score=found.score),
+        key="figure_why",
+        name=_("Parts of a score"),
+        sentence=words.format(model=trial.title, score=found.score, n=found.sources),
+        table=found.parts,
+    )
+
+
+def _effects(trial: Trial, item: int) -> None:
+    """Show what the score would lose without each item of the history; the model is asked again beside the page."""
+    from recsys_core.experiments.serving import effects
+    from recsys_core.viz.inside import effect_bars
+
+    name = ("effects", trial.asked.root, trial.asked.run, trial.id, trial.person.key, item)
+    query = trial.person.query
+    ticket = services.background().ask(name, name, lambda ctx: effects(trial.model, trial.dataset, query, item, ctx))
+    found = waiting.outcome(ticket, _("Leaving out one item after the other"))
+    if found is None:
+        return
+    st.subheader(_("Why {title}?").format(title=safe(found.title)))
+    st.markdown(
+        _(
+            "**An approximation.** {model} cannot say what its scores are made of. So each item of the history was "
+            "left out once and the model asked again: a bar is what the score loses without that item. The bars do not "
+            "add up to the score, since items that say the same thing stand in for each other."
+        ).format(model=safe(trial.title))
+    )
+    sentence = _(
+        "{title} gets {score:.4g}. For an unknown person with this history it is {folded:.4g}; {n} items were "
+        "left out, one by one."
+    )
+    show.figure(
+        effect_bars(found.parts),
+        key="figure_effects",
+        name=_("Effects of leaving out"),
+        sentence=sentence.format(title=found.title, score=found.score, folded=found.folded, n=count(found.sources)),
+        table=found.parts,
+    )
+
+
+def why_not(trials: dict[str, Trial], k: int) -> None:
+    """Show how far an item that a person chooses is from a list, and what it misses."""
+    from recsys_core.experiments.serving import why_not as found_by
+
+    st.subheader(_("Why not another item?"))
+    with st.container(horizontal=True, key="why_not"):
+        model = st.selectbox(
+            _("Of this model's list"), list(trials), format_func=lambda one: trials[one].title, key="why_not_model",
+            width=260,
+        )  # fmt: skip
+        text = st.text_input(_("Search an item by title"), key="why_not_search", width=260)
+        trial = trials[model]
+        offered = persons.found_items(trial.dataset, text)
+        item = st.selectbox(
+            _("Item"),
+            list(offered),
+            index=None,
+            format_func=offered.get,
+            key="why_not_item",
+            placeholder=_("Choose from the items found"),
+            width=320,
+        )
+    if item is None:
+        st.markdown(_("Choose an item to see its place, its score, and what it misses to enter the list."))
+        return
+    found = found_by(trial.model, trial.dataset, trial.person.query, item, k)
+    st.markdown(safe(_place(trial, found)))
+    if found.last is None or found.item == found.last or found.rank is None:
+        return
+    if found.parts.empty:
+        st.markdown(_("This model cannot say what its scores are made of, so nobody can say what is missing."))
+        return
+    _beside_the_last(found)
+
+
+def _place(trial: Trial, found: "WhyNot") -> str:
+    """Return in words where an item stands."""
+    values = {
+        "model": trial.title,
+        "title": found.title,
+        "rank": count(found.rank or 0),
+        "of": count(found.of),
+        "score": f"{found.score:.4g}",
+        "last": found.last_title,
+        "k": count(found.last_rank),
+        "last_score": f"{found.last_score:.4g}",
+        "gap": f"{found.last_score - found.score:.4g}",
+    }
+    if found.rank is None:
+        words = _("{model} has no score for '{title}': nothing speaks for it, so it is never recommended.")
+    elif found.seen:
+        words = _(
+            "'{title}' stands in the history, and what somebody has is not recommended again. By its score, {score}, "
+            "it would be at place {rank}."
+        )
+    elif found.rank <= found.last_rank:
+        words = _("'{title}' is in the list: place {rank} of {of}, score {score}.")
+    else:
+        words = _(
+            "'{title}' is at place {rank} of {of} with a score of {score}. The last one of the list, '{last}' at place "
+            "{k}, has {last_score}: it misses {gap}."
+        )
+    return words.format(**values)
+
+
+def _beside_the_last(found: "WhyNot") -> None:
+    """Show the parts of both scores side by side, those that differ most first."""
+    from recsys_core.viz.inside import side_by_side
+
+    most = found.parts.iloc[0]
+    words = _("The largest difference is '{part}': it adds {asked:.4g} to '{title}', and {last:.4g} to '{other}'.")
+    show.figure(
+        side_by_side(found.parts, asked=found.title, last=found.last_title),
+        key="figure_why_not",
+        name=_("What an item misses"),
+        sentence=words.format(
+            part=most["title"], asked=most["asked"], title=found.title, last=most["last"], other=found.last_title
+        ),
+        table=found.parts,
+    )

@@ -1,0 +1,207 @@
+"""What is read from trained models: by hand where that can be, and by the sums that must come out."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from recsys_core.contracts import PAD, QueryBatch, RunContext
+from recsys_core.data import Dataset, dataset_from_frames
+from recsys_core.errors import CannotScore
+from recsys_core.explain.deletion import deletion_effects
+from recsys_core.explain.factors import space, tastes
+from recsys_core.explain.groups import alike_items, alike_users, clustered
+from recsys_core.explain.linear import around
+from recsys_core.explain.neighbours import nearest, shared_items
+from recsys_core.explain.parts import arithmetic, largest_parts
+from recsys_core.explain.registry import VIEWS, views_of
+from recsys_core.explain.subject import Subject
+from recsys_core.explain.training import has_curves, points
+from recsys_core.models.registry import MODELS, make_model, model_class
+from tests.contract.cases import tastes as two_groups
+
+RATINGS = np.array(
+    [
+        [5, 3, 0, 1, 4, 0],
+        [4, 2, 0, 1, 5, 2],
+        [1, 1, 5, 5, 0, 4],
+        [0, 1, 5, 4, 1, 5],
+        [5, 4, 1, 0, 5, 1],
+    ],
+    dtype=float,
+)
+"""(U, I) ratings from 1 to 5, 0 where there is none: users 0, 1 and 4 are alike, and so are 2 and 3."""
+
+
+def small() -> Dataset:
+    user, item = np.nonzero(RATINGS)
+    frame = pd.DataFrame({"user": user, "item": item, "rating": RATINGS[user, item]})
+    return dataset_from_frames(frame.astype({"user": "int32", "item": "int32", "rating": "float32"}))
+
+
+def subject(key: str, data: Dataset, user: int = 0, item: int = 2, *, known: bool = True, **config: object) -> Subject:
+    choices = config.pop("choices", {})
+    model = make_model(key, dict(config))
+    model.fit(data, RunContext())
+    query = data.queries(np.array([user]))
+    if not known:
+        query = QueryBatch(np.array([PAD]), query.history, query.values, query.timestamps)
+    return Subject(model, data, query, item, choices=choices)  # type: ignore[arg-type]
+
+
+def test_every_view_belongs_to_an_algorithm_and_can_be_loaded() -> None:
+    assert set(VIEWS) <= set(MODELS)
+    for key in MODELS:
+        for view in views_of(model_class(key).info, None):
+            assert callable(view.look)
+
+
+def test_shared_items_make_the_pearson_correlation_by_hand() -> None:
+    """Users 0 and 1 share items 0, 1, 3, 4 with ratings (5, 3, 1, 4) and (4, 2, 1, 5).
+
+    Means 3.25 and 3; deviations (1.75, -.25, -2.25, .75) and (1, -1, -2, 2); products (1.75, .25, 4.5, 1.5), sum 8;
+    squares 8.75 and 10; 8 / sqrt(87.5) = 0.855236. Item 3 does most: 4.5 / 9.354143 = 0.481070.
+    """
+    sight = shared_items(subject("user_knn", small(), similarity="pearson", choices={"neighbour": "1"}))
+    assert sight.facts["similarity"] == pytest.approx(0.855236, abs=1e-6)
+    assert sight.facts["shares"] == pytest.approx(0.855236, abs=1e-6)
+    assert sight.table["item"].iloc[0] == 3
+    assert sight.table["share"].iloc[0] == pytest.approx(0.481070, abs=1e-6)
+
+
+@pytest.mark.parametrize("measure", ["cosine", "adjusted_cosine", "pearson", "jaccard"])
+def test_shares_of_items_sum_to_the_similarity_of_the_model(measure: str) -> None:
+    asked = subject("user_knn", two_groups(), similarity=measure)
+    sight = shared_items(asked)
+    assert sight.facts["shares"] == pytest.approx(sight.facts["similarity"], abs=1e-5)
+    assert sight.facts["neighbour"] == nearest(asked).table["user_id"].iloc[0]
+
+
+def test_a_measure_that_is_no_sum_says_so() -> None:
+    assert np.isnan(shared_items(subject("user_knn", small(), similarity="msd")).facts["shares"])
+
+
+def test_nearest_counts_shared_items() -> None:
+    sight = nearest(subject("user_knn", small()))
+    assert sight.table["user_id"].tolist()[:2] == ["4", "1"]
+    assert sight.table["shared"].tolist()[:2] == [3, 4]
+
+
+def test_those_alike_stand_together() -> None:
+    order = clustered(np.kron(np.eye(2), np.ones((3, 3)))[[0, 3, 1, 4, 2, 5]][:, [0, 3, 1, 4, 2, 5]])
+    group = np.array([0, 1, 0, 1, 0, 1])[order]
+    assert len(set(group[:3])) == len(set(group[3:])) == 1
+
+
+def test_the_map_of_users_holds_the_similarities_of_the_model() -> None:
+    asked = subject("user_knn", small(), similarity="cosine")
+    table = alike_users(asked).table.set_index(["first", "second"])["similarity"]
+    one, two = RATINGS[2], RATINGS[3]
+    assert table["2", "3"] == pytest.approx(one @ two / np.linalg.norm(one) / np.linalg.norm(two), abs=1e-6)
+    assert table["0", "4"] == table["4", "0"]
+    assert np.isnan(table["0", "0"])
+
+
+def test_the_map_of_items_holds_weights_of_both_directions() -> None:
+    asked = subject("ease", small(), regularization=1.0)
+    table = alike_items(asked).table.set_index(["first", "second"])["similarity"]
+    weights = asked.model.item_weights  # type: ignore[attr-defined]
+    assert table["0", "4"] == pytest.approx((weights[0, 4] + weights[4, 0]) / 2, abs=1e-7)
+
+
+def test_weights_around_an_item_mark_what_the_person_has() -> None:
+    asked = subject("ease", small(), item=2, regularization=1.0)
+    table = around(asked).table
+    weights = asked.model.item_weights  # type: ignore[attr-defined]
+    assert_allclose(table["weight"], weights[table["item"], 2], rtol=1e-6)
+    assert table["weight"].is_monotonic_decreasing
+    assert_array_equal(table["held"], np.isin(table["item"], [0, 1, 3, 4]))
+
+
+@pytest.mark.parametrize(
+    ("key", "config"),
+    [
+        ("user_knn", {}),
+        ("item_knn", {}),
+        ("ease", {"regularization": 1.0}),
+    ],
+)
+def test_each_term_is_the_product_of_its_factors(key: str, config: dict[str, object]) -> None:
+    sight = arithmetic(subject(key, small(), **config))
+    assert_allclose(sight.table["similarity"] * sight.table["vote"], sight.table["weight"], rtol=1e-5)
+    assert sight.table["weight"].sum() + sight.facts["remainder"] == pytest.approx(sight.facts["score"], abs=1e-6)
+    assert sight.facts["parts"]["weight"].sum() == pytest.approx(sight.facts["score"], abs=1e-6)
+
+
+def test_parts_left_over_are_joined() -> None:
+    asked = subject("item_knn", two_groups(), item=1)
+    found = asked.model.explain(asked.query, 1)  # type: ignore[attr-defined]
+    parts = largest_parts(found, asked.dataset, 3)
+    assert parts["title"].iloc[3] == f"{len(found.sources) - 3} others together"
+    assert parts["weight"].sum() == pytest.approx(found.score)
+
+
+def test_tastes_add_what_the_axis_says() -> None:
+    asked = subject("biased_mf", two_groups(), factors=6)
+    table = space(asked).table
+    model = asked.model
+    added = model.item_factors @ model.user_factors[0].astype(float)  # type: ignore[attr-defined]
+    assert_allclose(table["taste"], added[table["item"]], rtol=1e-5, atol=1e-7)
+    assert set(table["role"]) == {"history", "recommended", "rest"}
+
+
+def test_tastes_come_strongest_first_and_in_full() -> None:
+    asked = subject("biased_mf", two_groups(), factors=6)
+    sights = [tastes(Subject(asked.model, asked.dataset, asked.query, 0, choices={"taste": n})) for n in "123456"]
+    strengths = sights[0].facts["strengths"]
+    assert strengths == sorted(strengths, reverse=True)
+    model = asked.model
+    person, item = model.user_factors[0].astype(float), int(sights[0].table["item"].iloc[0])  # type: ignore[attr-defined]
+    assert np.linalg.norm([sight.facts["person"] for sight in sights]) == pytest.approx(
+        np.linalg.norm(person), rel=1e-5
+    )
+    assert sights[0].table["taste"].iloc[0] <= np.linalg.norm(model.item_factors[item]) + 1e-6  # type: ignore[attr-defined]
+
+
+def test_leaving_out_an_item_of_a_sum_takes_its_part_away() -> None:
+    """In EASE the score is a sum over the history, so the effect of an item is exactly its part."""
+    asked = subject("ease", small(), regularization=1.0)
+    parts = asked.model.explain(asked.query, 2)  # type: ignore[attr-defined]
+    found = deletion_effects(asked.model, asked.query, 2)
+    effects = dict(zip(found.sources.tolist(), found.effects, strict=True))
+    assert found.score == pytest.approx(found.folded)
+    for source, weight in zip(parts.sources.tolist(), parts.weights, strict=True):
+        assert effects[source] == pytest.approx(weight, abs=1e-6)
+
+
+def test_effects_begin_with_the_latest_and_change_nothing() -> None:
+    asked = subject("biased_mf", small(), factors=2)
+    before = asked.query.history.values.copy()
+    found = deletion_effects(asked.model, asked.query, 2)
+    assert_array_equal(found.sources, asked.query.history[0][::-1])
+    assert np.all(np.isfinite(found.effects))
+    assert np.any(np.abs(found.effects) > 1e-6)
+    assert_array_equal(asked.query.history.values, before)
+
+
+def test_models_that_read_no_history_have_no_effects() -> None:
+    asked = subject("popular", small())
+    with pytest.raises(CannotScore, match="does not read histories"):
+        deletion_effects(asked.model, asked.query, 2)
+
+
+def test_curves_hold_what_was_reported_more_than_once() -> None:
+    curves = pd.DataFrame(
+        {
+            "stage": ["epochs", "epochs", "invert", "epochs"],
+            "step": [1, 2, 1, 1],
+            "fold": [0, 0, 0, 1],
+            "rmse": [1.0, 0.9, np.nan, 7.0],
+            "once": [np.nan, 3.0, np.nan, np.nan],
+        }
+    )
+    table = points(curves)
+    assert table["value"].tolist() == [1.0, 0.9]
+    assert has_curves(curves)
+    assert not has_curves(curves.iloc[[2]])
+    assert not has_curves(None)
