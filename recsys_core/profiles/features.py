@@ -62,6 +62,10 @@ class Features:
         """Return the names of the columns of one part."""
         return self.names[self._place(name)]
 
+    def part_of(self, column: int) -> str:
+        """Return the name of the part that a column belongs to."""
+        return next(name for name, place in self.parts.items() if place.start <= column < place.stop)
+
     def only(self, names: Collection[str]) -> "Features":
         """Return the features with only these parts, in their order here.
 

@@ -1,0 +1,128 @@
+"""Directions of taste: what the same people choose, read from behaviour alone.
+
+Against what chance would give, n_u n_i / N, and scaled so that busy people and popular items do not outweigh all
+others,
+
+    B_ui = (n_ui - n_u n_i / N) / sqrt((n_u + t_u) (n_i + t_i))        t_u = N / U, t_i = N / I
+
+its singular vectors are the directions along which people differ most. The place of a user on direction d is
+
+    s_d u_d sqrt(N / (n_u + t_u))
+
+and likewise for items, so that those with few interactions stay near the middle.
+
+Source: correspondence analysis (Greenacre 2007, "Correspondence Analysis in Practice", A.2) with the mean number of
+interactions added to each count, as Qin and Rohe 2013 do for spectral clustering; the singular vectors by subspace
+iteration as in Halko, Martinsson and Tropp 2011, algorithm 4.4, over interactions that are read through once for each
+product.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from recsys_core.contracts import FloatArray, RunContext
+from recsys_core.data.dataset import Dataset
+from recsys_core.profiles.streams import blocks
+
+DIRECTIONS = 12
+SPARE = 8
+ROUNDS = 3
+IN_MEMORY = 4_000_000
+"""Up to so many interactions the matrix is held in memory instead of being read anew for each product."""
+SEED = 42
+
+
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """Places of users and items on the directions of taste.
+
+    Args:
+        users: (U, D) places; 0 for users without interactions.
+        items: (I, D) places.
+        strength: (D,) singular values, falling, at most 1.
+    """
+
+    users: FloatArray
+    items: FloatArray
+    strength: FloatArray
+
+
+def directions(dataset: Dataset, ctx: RunContext, size: int = DIRECTIONS) -> Directions:
+    """Return where users and items stand on at most `size` directions of taste.
+
+    Each direction points so that the item farthest from the middle is positive. The places are the same in each run.
+
+    Raises:
+        Cancelled: The person stopped the work.
+    """
+    products = _Products(dataset, ctx)
+    wide = min(size + SPARE, dataset.n_users, dataset.n_items)
+    if products.total == 0 or wide < 1:
+        return Directions(np.zeros((dataset.n_users, 0)), np.zeros((dataset.n_items, 0)), np.empty(0))
+    start = replace(ctx, seed=SEED).rng("directions").standard_normal((dataset.n_items, wide))
+    basis = np.linalg.qr(products.of_users(start))[0]
+    for _ in range(ROUNDS):
+        basis = np.linalg.qr(products.of_users(np.linalg.qr(products.of_items(basis))[0]))[0]
+    right, strength, left = np.linalg.svd(products.of_items(basis), full_matrices=False)
+    kept = slice(0, min(size, int((strength > 1e-5).sum())))
+    items = right[:, kept] * strength[kept] * (products.item_scale * np.sqrt(products.total))[:, None]
+    users = (basis @ left.T)[:, kept] * strength[kept] * (products.user_scale * np.sqrt(products.total))[:, None]
+    if items.shape[1]:
+        farthest = items[np.abs(items).argmax(axis=0), np.arange(items.shape[1])]
+        signs = np.where(farthest < 0, -1.0, 1.0)
+        items, users = items * signs, users * signs
+    return Directions(users, items, strength[kept])
+
+
+class _Products:
+    """Products of the scaled matrix and its transpose with thin matrices."""
+
+    def __init__(self, dataset: Dataset, ctx: RunContext) -> None:
+        self.dataset, self.ctx = dataset, ctx
+        self.shape = (dataset.n_users, dataset.n_items)
+        self.user_count, self.item_count = np.zeros(self.shape[0]), np.zeros(self.shape[1])
+        kept: list[csr_array] | None = []
+        self.total = 0
+        for counts in self._read():
+            self.user_count += counts.sum(axis=1)
+            self.item_count += counts.sum(axis=0)
+            self.total += int(counts.sum())
+            if self.total > IN_MEMORY:
+                kept = None
+            if kept is not None:
+                kept.append(counts)
+        self.kept = (
+            None if kept is None else [(whole := csr_array(sum(kept[1:], kept[0])), csr_array(whole.T))] if kept else []
+        )
+        self.user_scale = 1 / np.sqrt(self.user_count + max(1.0, self.total / max(1, self.shape[0])))
+        self.item_scale = 1 / np.sqrt(self.item_count + max(1.0, self.total / max(1, self.shape[1])))
+
+    def _read(self) -> Iterator[csr_array]:
+        for block in blocks(self.dataset, self.ctx, "find directions of taste"):
+            ones = np.ones(len(block.user), dtype=np.float32)
+            yield csr_array((ones, (block.user, block.item)), shape=self.shape)
+
+    def _pairs(self) -> Iterable[tuple[csr_array, csr_array]]:
+        """Return the counts and their transpose, whole or in pieces."""
+        return self.kept if self.kept is not None else ((counts, counts.T) for counts in self._read())
+
+    def of_users(self, thin: FloatArray) -> FloatArray:
+        """Return (U, W) product of the scaled matrix with (I, W)."""
+        scaled = self.item_scale[:, None] * thin
+        single = scaled.astype(np.float32)
+        found = np.outer(self.user_count, -(self.item_count @ scaled) / self.total)
+        for counts, _ in self._pairs():
+            found += counts @ single
+        return self.user_scale[:, None] * found
+
+    def of_items(self, thin: FloatArray) -> FloatArray:
+        """Return (I, W) product of the transposed scaled matrix with (U, W)."""
+        scaled = self.user_scale[:, None] * thin
+        single = scaled.astype(np.float32)
+        found = np.outer(self.item_count, -(self.user_count @ scaled) / self.total)
+        for _, transposed in self._pairs():
+            found += transposed @ single
+        return self.item_scale[:, None] * found

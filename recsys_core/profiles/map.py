@@ -1,0 +1,124 @@
+"""Places on a flat map: what is alike lies close together."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from recsys_core.contracts import BoolArray, FloatArray, RunContext
+from recsys_core.errors import ConfigError
+from recsys_core.profiles.phrases import Words
+
+SEED = 42
+_BLOCK = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Axes:
+    """Directions along which rows differ most.
+
+    Args:
+        places: (N, D) coordinates.
+        loadings: (F, D) unit vectors.
+        explained: (D,) share of the whole variance.
+    """
+
+    places: FloatArray
+    loadings: FloatArray
+    explained: FloatArray
+
+
+def map_methods() -> tuple[str, ...]:
+    """Return the ways to draw a map: "pca" always, "umap" if that library is installed."""
+    return ("pca", "umap") if find_spec("umap") is not None else ("pca",)
+
+
+def principal_axes(rows: FloatArray, known: BoolArray, size: int) -> Axes:
+    """Return the principal components of rows, from the exact covariance of the known ones.
+
+    Each axis points so that its largest loading is positive. Rows that are not known are placed like all others.
+
+    Args:
+        rows: (N, F) numbers.
+        known: (N,) rows that count.
+        size: Components, D; columns of zeros where there are fewer.
+    """
+    places, loadings, explained = np.zeros((len(rows), size)), np.zeros((rows.shape[1], size)), np.zeros(size)
+    count = int(known.sum())
+    if count < 2 or not rows.shape[1]:
+        return Axes(places, loadings, explained)
+    chosen = np.flatnonzero(known)
+    mean = rows[chosen].mean(axis=0, dtype=np.float64)
+    covariance = np.zeros((rows.shape[1], rows.shape[1]))
+    for start in range(0, count, _BLOCK):
+        centred = rows[chosen[start : start + _BLOCK]] - mean
+        covariance += centred.T @ centred
+    values, vectors = np.linalg.eigh(covariance / (count - 1))
+    kept = min(size, rows.shape[1])
+    vectors = vectors[:, ::-1][:, :kept]
+    signs = np.where(vectors[np.abs(vectors).argmax(axis=0), np.arange(kept)] < 0, -1.0, 1.0)
+    loadings[:, :kept] = vectors * signs
+    for start in range(0, len(rows), _BLOCK):
+        places[start : start + _BLOCK] = (rows[start : start + _BLOCK] - mean) @ loadings
+    total = float(values.clip(0).sum())
+    explained[:kept] = values[::-1][:kept].clip(0) / total if total > 0 else 0
+    return Axes(places, loadings, explained)
+
+
+def sparse_axes(rows: csr_array, size: int = 2) -> Axes:
+    """Return the principal components of sparse rows of very many columns, near enough, by truncated SVD.
+
+    The first direction of rows that are not centred is close to their mean, so one more is computed and the places are
+    turned to the principal components within those.
+
+    Args:
+        rows: (N, F) numbers.
+        size: Components, D.
+    """
+    from sklearn.decomposition import TruncatedSVD
+
+    wide = min(size + 10, rows.shape[1] - 1, rows.shape[0] - 1)
+    everything = np.ones(rows.shape[0], dtype=bool)
+    if wide < size:
+        return principal_axes(rows.toarray(), everything, size)
+    svd = TruncatedSVD(wide, random_state=SEED, n_iter=5)
+    inner = principal_axes(svd.fit_transform(rows), everything, size)
+    mean = np.asarray(rows.mean(axis=0)).ravel()
+    total = float(rows.multiply(rows).sum() / rows.shape[0] - mean @ mean)
+    inside = inner.places.var(axis=0) / total if total > 0 else np.zeros(size)
+    return Axes(inner.places, svd.components_.T @ inner.loadings, inside)
+
+
+def drawn(rows: FloatArray, method: str, ctx: RunContext) -> FloatArray:
+    """Return (N, 2) places on a map of another kind than the stored one.
+
+    Raises:
+        ConfigError: That method is not known, or its library is not installed.
+    """
+    if method not in map_methods():
+        raise ConfigError(f"A map by '{method}' cannot be drawn here; there are: {', '.join(map_methods())}.")
+    if method == "pca":
+        return principal_axes(rows, np.ones(len(rows), dtype=bool), 2).places
+    from umap import UMAP  # type: ignore[import-not-found]  # only where it is installed
+
+    places: FloatArray = np.zeros((len(rows), 2))
+    for _ in ctx.track(range(1), stage="draw the map"):
+        places = np.asarray(UMAP(n_components=2, random_state=SEED, metric="cosine").fit_transform(rows))
+    return places
+
+
+def axis_words(loadings: FloatArray, names: list[str]) -> Words:
+    """Return what an axis mostly is: its strongest columns on both sides.
+
+    Args:
+        loadings: (F,) of the axis.
+        names: (F,) of the columns.
+    """
+    names = [name.partition(": ")[2] or name for name in names]
+    order = np.argsort(-loadings, kind="stable")
+    more = [names[place] for place in order[:2] if loadings[place] > 0]
+    less = [names[place] for place in order[::-1][:2] if loadings[place] < 0]
+    if more and less:
+        return Words("more {more}; less {less}", {"more": ", ".join(more), "less": ", ".join(less)})
+    return Words("{names}", {"names": ", ".join(more or less)})

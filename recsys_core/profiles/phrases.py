@@ -1,0 +1,33 @@
+"""Words about people and items: English templates with named places, and the values that fill them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Words:
+    """A piece of text for a person; a page passes `template` through its catalogue and fills it with `values`.
+
+    Args:
+        template: English, with named places.
+        values: Text for each place; it may hold names from outside.
+    """
+
+    template: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.template.format(**self.values)
+
+
+def amount(number: float) -> str:
+    """Return a number with the digits that a comparison needs: 12,400; 1995; 57; 3.4; 0.27."""
+    size = abs(number)
+    if size >= 10:
+        return f"{number:,.0f}" if size >= 10_000 else f"{number:.0f}"
+    return f"{number:.1f}" if size >= 1 else f"{number:.2f}"
+
+
+def percent(share: float) -> str:
+    """Return a share (0..1) in per cent, small ones with one decimal."""
+    return f"{share:.1%}" if 0 < abs(share) < 0.1 else f"{share:.0%}"

@@ -1,0 +1,239 @@
+"""Groups of people who are alike, and what sets each apart."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.contracts import BoolArray, FloatArray, IntArray, RunContext
+from recsys_core.profiles.behaviour import HABITS
+from recsys_core.profiles.features import Features
+from recsys_core.profiles.phrases import Words, amount, percent
+
+FEWEST, MOST = 2, 9
+"""Numbers of segments that are tried."""
+SAMPLED = 2000
+"""People among whom the silhouette is measured."""
+FITTED_ON = 20_000
+"""People from whom the centres are learned; all others go to the nearest centre."""
+STARTS = 4
+CLEAR = 0.2
+"""A difference of so many deviations is worth a word."""
+TRAITS = 8
+LEAST_SHARE = 0.01
+"""A category with a smaller share, there and everywhere, sets nobody apart."""
+SEED = 42
+ENDS = " ⟷ "
+"""Between the two ends in the name of a direction."""
+_HABIT = {habit.label: habit for habit in HABITS}
+
+
+@dataclass(frozen=True)
+class Trait:
+    """What sets a segment apart.
+
+    Args:
+        part: Part of the vector.
+        name: Column of it.
+        here: Mean in the segment (median for habits), in the column's own units.
+        everybody: The same over everybody.
+        effect: Difference of the means in standard deviations of everybody.
+        words: In words.
+        short: In two or three words.
+    """
+
+    part: str
+    name: str
+    here: float
+    everybody: float
+    effect: float
+    words: Words
+    short: Words
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A group of people who are alike.
+
+    Args:
+        number: 1 for the largest.
+        size: People in it.
+        share: Of the people with interactions.
+        traits: What sets it apart, strongest first; empty if nothing does clearly.
+    """
+
+    number: int
+    size: int
+    share: float
+    traits: tuple[Trait, ...]
+
+    @property
+    def title(self) -> tuple[Words, ...]:
+        """The two strongest things that set it apart, in two or three words each."""
+        plain = [trait for trait in self.traits if trait.part not in {"directions", "topics"}] or list(self.traits)
+        return tuple(trait.short for trait in plain[:2]) or (Words("near the average"),)
+
+    @property
+    def description(self) -> tuple[Words, ...]:
+        """The four strongest things that set it apart, with numbers."""
+        return tuple(trait.words for trait in self.traits[:4]) or (Words("nothing sets them clearly apart"),)
+
+
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """People in groups.
+
+    Args:
+        number: (N,) segment of each, from 1 for the largest; 0 for those who are not known.
+        silhouettes: `segments` tried and `silhouette` (-1 to 1) of each.
+    """
+
+    number: IntArray
+    silhouettes: pd.DataFrame
+
+
+def group(places: FloatArray, known: BoolArray, ctx: RunContext) -> Grouping:
+    """Return k-means groups of the known rows, as many as give the largest silhouette.
+
+    The silhouette of a person is (b - a) / max(a, b): a the mean distance to their own group, b to the nearest other
+    one. It is measured on at most 2000 people drawn once. Equal silhouettes: fewer groups.
+
+    Args:
+        places: (N, D) rows, usually their first principal components.
+        known: (N,) rows that are grouped.
+        ctx: Takes progress and can stop the work; its seed is not used.
+
+    Raises:
+        Cancelled: The person stopped the work.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import silhouette_score
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    rows = np.ascontiguousarray(places[known], dtype=np.float64)
+    number = np.zeros(len(places), dtype=np.int64)
+    number[known] = 1
+    nothing = Grouping(number, pd.DataFrame({"segments": np.empty(0, np.int64), "silhouette": np.empty(0)}))
+    distinct = len(np.unique(rows[:FITTED_ON], axis=0))
+    tried = range(FEWEST, min(MOST, distinct - 1, len(rows) // 3) + 1)
+    if not tried:
+        return nothing
+    rng = np.random.default_rng(SEED)
+    fitted_on = rows if len(rows) <= FITTED_ON else rows[rng.choice(len(rows), FITTED_ON, replace=False)]
+    seen = fitted_on if len(fitted_on) <= SAMPLED else fitted_on[rng.choice(len(fitted_on), SAMPLED, replace=False)]
+    fits = []
+    with threadpool_limits(ctx.threads):
+        for count in ctx.track(tried, stage="find segments"):
+            fit = KMeans(count, n_init=STARTS, random_state=SEED).fit(fitted_on)
+            labels = fit.predict(seen)
+            score = silhouette_score(seen, labels) if 1 < len(np.unique(labels)) < len(seen) else -1.0
+            fits.append((float(score), fit))
+        scores = [score for score, _ in fits]
+        labels = fits[int(np.argmax(scores))][1].predict(rows)
+    sizes = np.bincount(labels)
+    order = np.argsort(-sizes, kind="stable")
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(1, len(order) + 1)
+    number[known] = place[labels]
+    return Grouping(number, pd.DataFrame({"segments": list(tried), "silhouette": scores}))
+
+
+def describe(number: IntArray, features: Features, raw: pd.DataFrame) -> tuple[Segment, ...]:
+    """Return the segments with what sets each apart.
+
+    Args:
+        number: (N,) segment of each, 0 for none.
+        features: Of the same N.
+        raw: Values in their own units under the names of columns; columns that are not in it are taken from the
+            features.
+    """
+    known = number > 0
+    matrix = features.matrix[known]
+    mean = np.asarray(matrix.mean(axis=0)).ravel()
+    square = np.asarray(matrix.multiply(matrix).mean(axis=0)).ravel()
+    deviation = np.sqrt(np.maximum(square - mean**2, 0))
+    found = []
+    for one in range(1, int(number.max(initial=0)) + 1):
+        inside = number == one
+        here = np.asarray(features.matrix[inside].mean(axis=0)).ravel()
+        effect = np.divide(here - mean, deviation, out=np.zeros(len(mean)), where=deviation > 1e-9)
+        order = np.argsort(-np.abs(effect), kind="stable")
+        clear = [int(column) for column in order[: 4 * TRAITS] if abs(effect[column]) >= CLEAR]
+        found_here = [_trait(column, float(effect[column]), features, raw, (inside, known)) for column in clear]
+        traits = tuple(trait for trait in found_here if _is_worth_a_word(trait))[:TRAITS]
+        found.append(Segment(one, int(inside.sum()), float(inside.sum() / max(1, known.sum())), traits))
+    return tuple(found)
+
+
+def _is_worth_a_word(trait: Trait) -> bool:
+    """Return whether a trait means something: a category that nearly nobody likes, anywhere, does not."""
+    return trait.part != "categories" or max(trait.here, trait.everybody) >= LEAST_SHARE
+
+
+def _trait(
+    column: int, effect: float, features: Features, raw: pd.DataFrame, groups: tuple[BoolArray, BoolArray]
+) -> Trait:
+    part, name = features.part_of(column), features.names[column]
+    values = raw[name].to_numpy(np.float64) if name in raw else features.matrix[:, [column]].toarray().ravel()
+    here, everybody = _middle(values[groups[0]], values[groups[1]], robust=part == "behaviour")
+    words, short = _words(part, name, effect, here, everybody, shares=name not in raw)
+    return Trait(part, name, here, everybody, effect, words, short)
+
+
+def _middle(here: FloatArray, everybody: FloatArray, *, robust: bool) -> tuple[float, float]:
+    """Return the medians of given values if `robust` and they differ, else the means; NaN where nothing is given."""
+    given = [values[~np.isnan(values)] for values in (here, everybody)]
+    if not all(map(len, given)):
+        return float("nan"), float("nan")
+    medians, means = ([float(of(values)) for values in given] for of in (np.median, np.mean))
+    first, second = medians if robust and medians[0] != medians[1] else means
+    return first, second
+
+
+def _words(part: str, name: str, effect: float, here: float, everybody: float, *, shares: bool) -> tuple[Words, Words]:
+    """Return a trait in a sentence and in few words."""
+    more, plain = effect > 0, name.partition(": ")[2] or name
+    values = {"here": amount(here), "everybody": amount(everybody), "name": plain, "column": name}
+    if part == "behaviour":
+        habit = _HABIT[name]
+        said = habit.more if more else habit.less
+        unit = f" {habit.unit}" if habit.unit else ""
+        return Words(f"{said} ({{here}}{unit} against {{everybody}})", values), Words(said)
+    if part == "directions":
+        ends = plain.split(ENDS)
+        values = {"first": ends[0 if more else -1], "second": ends[-1 if more else 0]}
+        return Words("choose {first} rather than {second}", values), Words("towards {first}", values)
+    if part == "categories" or (part == "attributes" and shares):
+        values |= {"here": percent(here), "everybody": percent(everybody)}
+    sentence = _SENTENCES["flags" if part == "attributes" and shares else part]
+    return Words(sentence[not more], values), Words(sentence[2 + (not more)], values)
+
+
+_SENTENCES = {
+    "categories": (
+        "more {name}: {here} of what they like, against {everybody}",
+        "less {name}: {here} of what they like, against {everybody}",
+        "more {name}",
+        "less {name}",
+    ),
+    "flags": (
+        "more often {column}: {here} of them, against {everybody}",
+        "less often {column}: {here} of them, against {everybody}",
+        "more often {name}",
+        "less often {name}",
+    ),
+    "attributes": (
+        "higher {column}: {here} on average, against {everybody}",
+        "lower {column}: {here} on average, against {everybody}",
+        "higher {column}",
+        "lower {column}",
+    ),
+    "numbers": (
+        "higher {column}: {here} on average, against {everybody}",
+        "lower {column}: {here} on average, against {everybody}",
+        "higher {column}",
+        "lower {column}",
+    ),
+    "topics": ("more often texts with {name}", "less often texts with {name}") * 2,
+}
+"""Of each part, for more and for less: the whole sentence, then few words."""

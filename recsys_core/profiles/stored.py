@@ -1,0 +1,184 @@
+"""Tables derived from a data set, computed once and kept in the workspace.
+
+They lie in `derived/<fingerprint>/<kind>-v<version>/`: written aside, synced, then renamed, so that a folder is
+complete or not there. What cannot be read is computed again.
+"""
+
+import json
+import logging
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from scipy.sparse import csr_array
+
+from recsys_core.data.disk import storing
+from recsys_core.errors import StoreError
+from recsys_core.profiles.features import Features
+
+T = TypeVar("T")
+FOLDER = "derived"
+_FINGERPRINT = re.compile(r"^[A-Za-z0-9._-]{1,128}$")
+_OLD_ASIDE_SECONDS = 86_400.0
+_log = logging.getLogger(__name__)
+
+
+def derived(
+    root: Path | None,
+    fingerprint: str,
+    kind: str,
+    version: int,
+    *,
+    make: Callable[[], T],
+    write: Callable[[Path, T], None],
+    read: Callable[[Path], T],
+) -> T:
+    """Return what was derived from a data set: read from the workspace, or made and kept there.
+
+    Args:
+        root: The workspace; nothing is kept without one.
+        fingerprint: Of the data set; nothing is kept without one, as for a part of a data set.
+        kind: What it is.
+        version: Of the way it is computed; other versions are deleted.
+        make: Computes it.
+        write: Writes it into an empty folder.
+        read: Reads it from that folder.
+
+    Raises:
+        StoreError: The disk is full or cannot be written.
+    """
+    if root is None or not _FINGERPRINT.match(fingerprint) or set(fingerprint) == {"."}:
+        return make()
+    folder = Path(root) / FOLDER / fingerprint / f"{kind}-v{version}"
+    if folder.is_dir():
+        try:
+            return read(folder)
+        except (OSError, ValueError, KeyError, pa.ArrowException, SafetensorError) as error:
+            _log.warning("What was derived in '%s' cannot be read and is computed again: %s", folder, error)
+            shutil.rmtree(folder, ignore_errors=True)
+    made = make()
+    _keep(folder, made, write)
+    return made
+
+
+def _keep(folder: Path, made: T, write: Callable[[Path, T], None]) -> None:
+    """Write aside, then rename; if another process was faster, its folder stays."""
+    base = folder.parents[1]
+    with storing(folder):
+        aside = base / f"aside-{uuid.uuid4().hex}"
+        try:
+            aside.mkdir(parents=True)
+            write(aside, made)
+            for path in [*aside.iterdir(), aside]:
+                _sync(path)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                aside.rename(folder)
+            except OSError:
+                if not folder.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    _tidy(folder)
+
+
+def _tidy(folder: Path) -> None:
+    """Delete other versions of the same kind, what belongs to data sets that are gone, and old unfinished folders."""
+    kind = folder.name.rpartition("-v")[0]
+    for other in folder.parent.glob(f"{kind}-v*"):
+        if other != folder and other.name.rpartition("-v")[0] == kind:
+            shutil.rmtree(other, ignore_errors=True)
+    base, datasets = folder.parents[1], folder.parents[2] / "datasets"
+    if not datasets.is_dir():
+        return
+    newest = folder.stat().st_mtime
+    for other in base.iterdir():
+        if other.name.startswith("aside-"):
+            doomed = newest - other.stat().st_mtime > _OLD_ASIDE_SECONDS
+        else:
+            doomed = other != folder.parent and not (datasets / other.name).exists()
+        if doomed:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_frame(folder: Path, name: str, frame: pd.DataFrame) -> None:
+    """Write a table as Parquet."""
+    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), folder / f"{name}.parquet")
+
+
+def read_frame(folder: Path, name: str) -> pd.DataFrame:
+    """Read a table that `write_frame` wrote."""
+    frame: pd.DataFrame = pq.read_table(folder / f"{name}.parquet").to_pandas()
+    return frame
+
+
+def write_arrays(folder: Path, name: str, arrays: dict[str, NDArray[np.generic]]) -> None:
+    """Write arrays under their names."""
+    save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, folder / f"{name}.safetensors")
+
+
+def read_arrays(folder: Path, name: str) -> dict[str, NDArray[np.generic]]:
+    """Read arrays that `write_arrays` wrote."""
+    arrays: dict[str, NDArray[np.generic]] = load_file(folder / f"{name}.safetensors")
+    return arrays
+
+
+def write_json(folder: Path, name: str, value: object) -> None:
+    """Write plain values."""
+    (folder / f"{name}.json").write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+
+
+def read_json(folder: Path, name: str) -> object:
+    """Read plain values."""
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def write_features(folder: Path, name: str, features: Features) -> None:
+    """Write features, numbers as float32."""
+    matrix = features.matrix
+    write_arrays(
+        folder,
+        name,
+        {
+            "data": matrix.data.astype(np.float32),
+            "indices": matrix.indices.astype(np.int32),
+            "indptr": matrix.indptr.astype(np.int64),
+            "shape": np.array(matrix.shape, dtype=np.int64),
+        },
+    )
+    parts = {part: [place.start, place.stop] for part, place in features.parts.items()}
+    write_json(folder, name, {"names": list(features.names), "parts": parts})
+
+
+def read_features(folder: Path, name: str) -> Features:
+    """Read features that `write_features` wrote.
+
+    Raises:
+        StoreError: They are not such features.
+    """
+    arrays, facts = read_arrays(folder, name), read_json(folder, name)
+    if not isinstance(facts, dict):
+        raise StoreError(f"'{name}' in '{folder}' holds no features; delete the folder.")
+    shape = tuple(int(size) for size in arrays["shape"])
+    matrix = csr_array((arrays["data"].astype(np.float64), arrays["indices"], arrays["indptr"]), shape=shape)
+    parts = {str(part): slice(int(start), int(stop)) for part, (start, stop) in facts["parts"].items()}
+    return Features(matrix, tuple(str(one) for one in facts["names"]), parts)

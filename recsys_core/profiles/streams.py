@@ -1,0 +1,97 @@
+"""Interactions asked by SQL or read block by block, in bounded memory, whether they lie in Parquet or in a frame."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys_core.columns import INTERACTIONS, ITEM, RATING, USER, WEIGHT
+from recsys_core.contracts import FloatArray, IntArray, RunContext
+from recsys_core.data.dataset import Dataset
+from recsys_core.data.queries import tables_of
+from recsys_core.data.sql import text_literal
+
+MEMORY_MIB = 400
+"""What DuckDB may use before it writes to a temporary folder."""
+ROWS_AT_ONCE = 1_000_000
+"""Interactions held at the same time while they are read through."""
+ROWS_GROUPED = 3_000_000
+"""Interactions grouped at the same time by one query."""
+
+
+@contextmanager
+def asked(dataset: Dataset) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a connection to the tables of a data set that stays within bounded memory."""
+    with tables_of(dataset) as (connection, _), tempfile.TemporaryDirectory(prefix="recscope-") as folder:
+        connection.execute(f"SET memory_limit = '{MEMORY_MIB}MiB'")
+        connection.execute(f"SET temp_directory = {text_literal(str(Path(folder) / 'duckdb'))}")
+        yield connection
+
+
+def strength_sql(dataset: Dataset) -> str:
+    """Return the SQL of how much an interaction says: its rating (NaN where none was given), event weight, or 1."""
+    return next((name for name in (RATING, WEIGHT) if name in dataset.columns), "1") + "::FLOAT"
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some interactions.
+
+    Args:
+        user: (N,) positions.
+        item: (N,) positions.
+        value: (N,) rating (NaN where none was given), event weight, or 1.
+    """
+
+    user: IntArray
+    item: IntArray
+    value: FloatArray
+
+
+def blocks(dataset: Dataset, ctx: RunContext, stage: str) -> Iterator[Block]:
+    """Yield all interactions, about a million at a time, in the order of the file.
+
+    Raises:
+        Cancelled: The person stopped the work.
+    """
+    with asked(dataset) as connection:
+        total = int(connection.execute(f"SELECT count(*) FROM {INTERACTIONS}").fetchall()[0][0])
+        query = f"SELECT {USER}, {ITEM}, {strength_sql(dataset)} AS value FROM {INTERACTIONS}"
+        reader = connection.sql(query).to_arrow_reader(ROWS_AT_ONCE)
+        steps = -(-total // ROWS_AT_ONCE)
+        for batch in ctx.track(reader, stage=stage, total=steps):
+            yield Block(
+                batch.column(0).to_numpy(),
+                batch.column(1).to_numpy(),
+                batch.column(2).to_numpy(zero_copy_only=False).astype(np.float64),
+            )
+
+
+def counted(connection: duckdb.DuckDBPyConnection, column: str, size: int) -> IntArray:
+    """Return (size,) number of interactions of each user or item."""
+    found = connection.execute(f"SELECT {column}, count(*) FROM {INTERACTIONS} GROUP BY 1").fetchnumpy()
+    keys, numbers = (np.asarray(values, dtype=np.int64) for values in found.values())
+    counts = np.zeros(size, dtype=np.int64)
+    counts[keys] = numbers
+    return counts
+
+
+def ranges(counts: IntArray, rows: int = ROWS_GROUPED) -> list[tuple[int, int]]:
+    """Return ranges (first, end) of positions that hold at most `rows` interactions each, but at least one position.
+
+    Args:
+        counts: (N,) interactions of each position.
+        rows: Interactions that one range may hold.
+    """
+    ends: NDArray[np.int64] = np.concatenate([[0], np.cumsum(counts)])
+    found, first = [], 0
+    while first < len(counts):
+        end = max(first + 1, int(np.searchsorted(ends, ends[first] + rows, side="right")) - 1)
+        found.append((first, end))
+        first = end
+    return found
