@@ -35,6 +35,7 @@ __all__ = [
     "QueryBatch",
     "Ragged",
     "RatingScale",
+    "RecommendsPeople",
     "RunContext",
     "TopK",
     "field_specs",
@@ -339,4 +340,13 @@ class ExplainsItems(Protocol):
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
         """Return the parts of the score of `item` for the one person in `query`."""
+        ...
+
+
+@runtime_checkable
+class RecommendsPeople(Protocol):
+    """A way to find people for people."""
+
+    def recommend_people(self, users: IntArray, k: int) -> TopK:
+        """Return for B users the k best people, positions of users, without themselves and those they follow."""
         ...
