@@ -28,6 +28,7 @@ from recsys_core.contracts import (
     PAD,
     Ability,
     BoolArray,
+    Explanation,
     FloatArray,
     IntArray,
     Knob,
@@ -88,7 +89,7 @@ class BiasedMF(Recommender[BiasedMFConfig]):
         formula=r"\hat{r}_{ui} = \mu + b_u + b_i + p_u^\top q_i",
         source="Koren, Bell and Volinsky 2009, eq. 4",
         needs=frozenset({Need.RATINGS}),
-        abilities=frozenset({Ability.PREDICTS_RATINGS}),
+        abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         stochastic=True,
     )
     config_type = BiasedMFConfig
@@ -133,6 +134,19 @@ class BiasedMF(Recommender[BiasedMFConfig]):
         """Return (B, I) predictions, clipped to the rating scale."""
         ratings: FloatArray = np.clip(self.score(query), *self.rating_range)
         return ratings
+
+    def explain(self, query: QueryBatch, item: int) -> Explanation:
+        """Split the score of `item` for the one person in `query` into b_u, b_i and the product of each factor.
+
+        Source 0 is the person's bias, 1 the item's, 1 + d factor d, counted from 1; the remainder is mu.
+        """
+        score = self._score_to_explain(query, item)
+        bias, factors = self._people(query)
+        products = factors[0] * self.item_factors[item].astype(np.float64)
+        weights = np.concatenate([[bias[0], self.item_bias[item]], products])
+        labels = ("bias of the person", "bias of the item", *(f"factor {d + 1}" for d in range(len(products))))
+        remainder = score - float(weights.sum())
+        return Explanation(item, score, "factors", np.arange(len(weights)), weights, remainder, labels)
 
     def _people(self, query: QueryBatch) -> tuple[FloatArray, FloatArray]:
         """(B,) bias and (B, D) factors: those of training where there are any, else fitted to the history."""

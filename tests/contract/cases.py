@@ -20,7 +20,7 @@ KEYS = tuple(MODELS)
 USERS, ITEMS = 60, 150
 MINUTE = 60_000
 
-BY_HISTORY = {"neighbours", "linear"}
+BY_HISTORY = {"neighbours", "linear", "lfm"}
 """Families and keys whose scores depend on the history alone, not on who asks."""
 
 BESIDE: dict[str, dict[str, Any]] = {"shrinkage_form": {"shrinkage": 30.0}, "social_knn.decay": {"hops": 3}}

@@ -80,3 +80,15 @@ def test_a_folded_in_user_is_close_to_the_trained_one() -> None:
 def test_without_a_history_only_the_biases_of_items_speak() -> None:
     model = fitted("biased_mf", tastes())
     np.testing.assert_allclose(model.score(asking([[]]))[0], model.mean + model.item_bias, rtol=1e-6)
+
+
+def test_an_explanation_names_both_biases_and_each_factor() -> None:
+    train = tastes()
+    model = fitted("biased_mf", train, {"factors": 3})
+    for query in (train.queries(np.array([4])), as_unknown(train.queries(np.array([4])))):
+        parts = model.explain(query, 9)
+        bias, factors = (part[0] for part in model._people(query))
+        assert parts.labels == ("bias of the person", "bias of the item", "factor 1", "factor 2", "factor 3")
+        expected = [bias, model.item_bias[9], *(factors * model.item_factors[9])]
+        np.testing.assert_allclose(parts.weights, expected, rtol=1e-6)
+        assert parts.remainder == pytest.approx(float(model.mean), abs=1e-9)
