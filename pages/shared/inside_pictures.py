@@ -21,6 +21,12 @@ CHOICES = {
     "neighbour": later("Compared with"),
     "group": later("Which group?"),
     "taste": later("Which taste?"),
+    "topic": later("Which topic?"),
+}
+CALLED = {
+    "neighbour": later("User {one}"),
+    "taste": later("Taste {one}"),
+    "topic": later("Topic {one}"),
 }
 GROUPS = {
     "nearest": later("This person and those nearest"),
@@ -111,7 +117,7 @@ def _choice(name: str, offered: list[str], widget: str) -> None:
     def called(one: str) -> str:
         if name == "group":
             return _(GROUPS[one])
-        return _("User {user}").format(user=one) if name == "neighbour" else _("Taste {number}").format(number=one)
+        return _(CALLED[name]).format(one=one)
 
     st.selectbox(_(CHOICES[name]), offered, format_func=called, key=widget)
 

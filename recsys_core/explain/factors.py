@@ -36,23 +36,32 @@ IN_HISTORY, RECOMMENDED, REST = "history", "recommended", "rest"
 
 
 class Space(NamedTuple):
-    """Factors on principal axes: `person` (D,), `items` (I, D), `known` (I,) items that training saw."""
+    """Factors on principal axes: `person` (D,), `items` (I, D), `axes` (D, D), `known` (I,) items that training saw."""
 
     person: FloatArray
     items: FloatArray
-    users: FloatArray
+    axes: FloatArray
     known: FloatArray
 
 
 def space_of(subject: Subject) -> Space:
     """Return the factors of a model on the principal axes of its items."""
-    model: Any = subject.model
-    items, users = model.item_factors.astype(np.float64), model.user_factors.astype(np.float64)
-    _, person = model._people(subject.query)
+    items = subject.model.item_factors.astype(np.float64)  # type: ignore[attr-defined]
     values, axes = np.linalg.eigh(items.T @ items)
     axes = axes[:, np.argsort(-values)]
     axes = axes * np.where(axes[np.argmax(np.abs(axes), axis=0), np.arange(axes.shape[1])] < 0, -1.0, 1.0)
-    return Space(person[0] @ axes, items @ axes, users @ axes, np.any(items != 0, axis=1))
+    return Space(_person(subject) @ axes, items @ axes, axes, np.any(items != 0, axis=1))
+
+
+def _person(subject: Subject) -> FloatArray:
+    """Return (D,) the factors of the person: those of training, or made from the history."""
+    model: Any = subject.model
+    if hasattr(model, "_people"):
+        person: FloatArray = model._people(subject.query)[1][0]
+        return person
+    history = model._history(subject.query)  # a person of topics is the weighted sum of their items
+    summed: FloatArray = history.value @ model.item_factors[history.column]
+    return summed
 
 
 def tastes(subject: Subject) -> Sight:
@@ -66,7 +75,8 @@ def tastes(subject: Subject) -> Sight:
         (the person's coordinate), `high` and `low` (categories that stand at that end), `offered` (numbers of tastes).
     """
     space = space_of(subject)
-    spread = np.sqrt(np.square(space.users).mean(axis=0) * np.square(space.items[space.known]).mean(axis=0))
+    users = subject.model.user_factors.astype(np.float64) @ space.axes  # type: ignore[attr-defined]
+    spread = np.sqrt(np.square(users).mean(axis=0) * np.square(space.items[space.known]).mean(axis=0))
     order = np.argsort(-spread, kind="stable")[:TASTES]
     number = min(int(subject.choices.get("taste", "1")), len(order))
     axis = order[number - 1]

@@ -43,7 +43,7 @@ def nearest(subject: Subject) -> Sight:
 
     Returns:
         Columns `user`, `user_id`, `similarity` and `shared` (items that both have). Facts: `found` (people who have a
-        say, at most k), `k`, `history` (items of the person), `measure`.
+        say, at most k), `k`, `history` (items of the person), `measure`, `trust` (whether trust is mixed in).
 
     Raises:
         CannotScore: Nobody is like this person.
@@ -67,6 +67,7 @@ def nearest(subject: Subject) -> Sight:
         "k": model.config.neighbors,
         "history": len(subject.history),
         "measure": model.config.similarity,
+        "trust": hasattr(model, "trust"),
     }
     return Sight(table, facts)
 

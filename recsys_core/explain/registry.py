@@ -58,6 +58,9 @@ ITEMS = View("items", About.BOTH, "groups:alike_items", choice="group", offered=
 AROUND = View("around", About.BOTH, "linear:around")
 TASTES = View("tastes", About.PERSON, "factors:tastes", choice="taste")
 SPACE = View("space", About.PERSON, "factors:space")
+TOPICS = View("topics", About.PERSON, "topics:topics", choice="topic")
+TERMS = View("terms", About.BOTH, "content:matched_terms")
+GRAPH = View("graph", About.BOTH, "social:graph")
 ARITHMETIC = View("arithmetic", About.BOTH, "parts:arithmetic")
 LOSS = View("loss", About.MODEL, "training:loss")
 
@@ -66,6 +69,11 @@ VIEWS: dict[str, tuple[View, ...]] = {
     "item_knn": (AROUND, ITEMS),
     "ease": (AROUND, ITEMS),
     "biased_mf": (SPACE, TASTES),
+    "lfm": (TOPICS, SPACE),
+    "content_mean": (TERMS,),
+    "social_knn": (GRAPH, NEAREST),
+    "social_mf": (GRAPH, SPACE, TASTES),
+    "trust_svd": (GRAPH, SPACE),
 }
 """What only these models hold."""
 

@@ -174,6 +174,117 @@ def taste_ends(items: pd.DataFrame) -> "go.Figure":
     return figure
 
 
+def topic_bars(items: pd.DataFrame) -> "go.Figure":
+    """Return the items that have most of a topic.
+
+    Args:
+        items: Columns `title` and `share` (0..1), largest first.
+    """
+    figure = _bars(
+        items["title"].tolist(),
+        items["share"].tolist(),
+        colors=[BLUE] * len(items),
+        hover=["" for _ in items["share"]],
+        x="Share of the topic in the item",
+    )
+    figure.update_xaxes(tickformat=".0%", rangemode="tozero")
+    return figure
+
+
+def term_bars(terms: pd.DataFrame) -> "go.Figure":
+    """Return the terms that an item shares with a history.
+
+    Args:
+        terms: Columns `title` (from outside: escaped here), `weight`, `held_by`; largest first.
+    """
+    shown = terms.head(SHARED_SHOWN)
+    figure = _bars(
+        shown["title"].tolist(),
+        shown["weight"].tolist(),
+        colors=[BLUE if weight >= 0 else VERMILION for weight in shown["weight"]],
+        hover=[f"in {number} items of the history" for number in shown["held_by"]],
+        x="Adds to the score",
+    )
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    return figure
+
+
+def link_graph(links: pd.DataFrame, *, person: str) -> "go.Figure":
+    """Return the people around one person, in circles by the number of links.
+
+    Args:
+        links: Columns `source_id`, `target_id`, `hop` (1 or 2), `link`, `carried` (share of the target in a score).
+        person: Identifier of the one in the middle; all identifiers are from outside and escaped here.
+    """
+    import plotly.graph_objects as go
+
+    places = _circles(links, person)
+    top = float(links["carried"].abs().max()) or 1.0
+    figure = go.Figure()
+    for link in links.to_dict("records"):
+        (x0, y0), (x1, y1) = places[link["source_id"]], places[link["target_id"]]
+        color = _direction(link["carried"])
+        width = 1.0 + 4.0 * abs(link["carried"]) / top
+        figure.add_scatter(
+            x=[x0, x1], y=[y0, y1], mode="lines", line={"color": color, "width": width}, hoverinfo="skip"
+        )
+    ends = [places[one] for one in links["target_id"]]
+    named = links["carried"].abs().rank(method="first", ascending=False) <= 8
+    figure.add_scatter(
+        x=[x for x, _ in ends],
+        y=[y for _, y in ends],
+        mode="markers+text",
+        marker={
+            "color": [_direction(value) for value in links["carried"]],
+            "size": [9.0 + 14.0 * abs(value) / top for value in links["carried"]],
+        },
+        text=[
+            shortened(str(one), 14) if shown and value else ""
+            for one, shown, value in zip(links["target_id"], named, links["carried"], strict=True)
+        ],
+        textposition="top center",
+        customdata=[
+            f"user {plain(one)}<br>link {weight:.3g}<br>share {value:+.3g}"
+            for one, weight, value in zip(links["target_id"], links["link"], links["carried"], strict=True)
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=[0],
+        y=[0],
+        mode="markers",
+        marker={"color": ORANGE, "size": 20, "symbol": "diamond"},
+        customdata=[f"user {plain(person)}"],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    dressed(figure, x="", y="", height=520, showlegend=False)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return figure
+
+
+def _circles(links: pd.DataFrame, person: str) -> dict[str, tuple[float, float]]:
+    """Return where each person stands: the one asked about in the middle, the others on a circle for each hop."""
+    places = {person: (0.0, 0.0)}
+    angles: dict[str, float] = {}
+    near = links[links["hop"] == 1]["target_id"].tolist()
+    for place, one in enumerate(near):
+        angles[one] = 2 * math.pi * place / len(near)
+        places[one] = (math.cos(angles[one]), math.sin(angles[one]))
+    for source, behind in links[links["hop"] == 2].groupby("source_id", sort=False)["target_id"]:
+        step = 2 * math.pi / max(len(near), 3) / (len(behind) + 1)
+        first = angles[str(source)] - step * (len(behind) - 1) / 2
+        for place, one in enumerate(behind):
+            angle = first + place * step
+            places[one] = (1.8 * math.cos(angle), 1.8 * math.sin(angle))
+    return places
+
+
+def _direction(value: float) -> str:
+    """Return the colour of what raises, lowers, or does nothing."""
+    return BLUE if value > 0 else VERMILION if value < 0 else REST
+
+
 def training_curves(points: pd.DataFrame) -> "go.Figure":
     """Return what training reported, a small picture for each number.
 

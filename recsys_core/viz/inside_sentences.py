@@ -57,6 +57,29 @@ ARITHMETIC = Template(
     "'{item}' gets {score}: the sum of {count} terms{rest}. The largest, '{first}', adds {weight}.",
 )
 NO_TERMS = Template("'{item}' gets {score}, all of it from what belongs to no part.")
+TOPIC = Template(
+    "Topic {number} makes up {size} of an item on average; {of} topics of one size would have {even} each. In what "
+    "this person has it makes up {person}."
+)
+ATTRIBUTES = Template("What speaks for it: {speaks_for}; against it: {against}.")
+TERMS = Template(
+    "{count} of {terms} terms of '{item}' occurs in what this person has; the largest, '{first}', adds {weight}. "
+    "Together they add {total} to a score of {score}.",
+    "{count} of {terms} terms of '{item}' occur in what this person has; the largest, '{first}', adds {weight}. "
+    "Together they add {total} to a score of {score}.",
+)
+GRAPH = Template(
+    "This person has {links} links. {count} person drawn here has a share in the score of '{item}', most '{most}': "
+    "{weight}.",
+    "This person has {links} links. {count} people drawn here have a share in the score of '{item}', most '{most}': "
+    "{weight}.",
+)
+GRAPH_PULL = Template(
+    "This person has {links} links. This model pulls people towards their friends: '{most}' pulls most where '{item}' "
+    "is concerned ({weight}). These pulls are no parts of the score."
+)
+GRAPH_SILENT = Template("This person has {links} links; nobody of them has a share in the score of '{item}'.")
+IMPLICIT = Template("Nobody made these links: the model reads them from who rates alike.")
 LOSS = Template(
     "Over {count} step ({stage}) {name} went from {first} to {last}.",
     "Over {count} steps ({stage}) {name} went from {first} to {last}.",
@@ -70,7 +93,7 @@ def nearest(sight: Sight) -> Sentence:
         facts["found"],
         k=str(facts["k"]),
         first=str(first["user_id"]),
-        measure=MEASURES[facts["measure"]],
+        measure=MEASURES[facts["measure"]] + (" and trust" if facts["trust"] else ""),
         highest=f"{first['similarity']:.3f}",
         shared=str(first["shared"]),
         history=str(facts["history"]),
@@ -141,7 +164,56 @@ def categories(sight: Sight) -> Sentence | None:
     high, low = sight.facts["high"], sight.facts["low"]
     if not high and not low:
         return None
-    return CATEGORIES.fill(high=", ".join(high) or "none", low=", ".join(low) or "none")
+    return CATEGORIES.fill(high="; ".join(high) or "none", low="; ".join(low) or "none")
+
+
+def topic(sight: Sight) -> Sentence:
+    """Say how large a topic is, and how much of it is in what the person has."""
+    facts = sight.facts
+    return TOPIC.fill(
+        number=str(facts["number"]),
+        size=percent(facts["size"]),
+        of=str(facts["of"]),
+        even=percent(facts["even"]),
+        person="-" if math.isnan(facts["person"]) else percent(facts["person"]),
+    )
+
+
+def attributes(sight: Sight) -> Sentence | None:
+    """Say which attributes speak for and against a topic; None where the model has none."""
+    speaks_for, against = sight.facts["for"], sight.facts["against"]
+    if not speaks_for and not against:
+        return None
+    return ATTRIBUTES.fill(speaks_for="; ".join(speaks_for) or "-", against="; ".join(against) or "-")
+
+
+def terms(sight: Sight) -> Sentence:
+    """Say how many terms of an item matched, and which adds most."""
+    first, facts = sight.table.iloc[0], sight.facts
+    return TERMS.fill(
+        len(sight.table),
+        terms=str(facts["terms"]),
+        item=facts["item"],
+        first=str(first["title"]),
+        weight=f"{first['weight']:+.3g}",
+        total=f"{facts['total']:+.3g}",
+        score=f"{facts['score']:.4g}",
+    )
+
+
+def graph(sight: Sight) -> Sentence:
+    """Say how many links there are, and who moved the score most."""
+    facts = sight.facts
+    values = {"links": f"{facts['links']:,}", "item": facts["item"]}
+    if not facts["moved"]:
+        return GRAPH_SILENT.fill(**values)
+    values |= {"most": facts["most"], "weight": f"{facts['most_weight']:+.3g}"}
+    return GRAPH.fill(facts["moved"], **values) if facts["adds_up"] else GRAPH_PULL.fill(**values)
+
+
+def implicit(sight: Sight) -> Sentence | None:
+    """Say that links were made from ratings, where they were."""
+    return IMPLICIT.fill() if sight.facts["implicit"] else None
 
 
 def arithmetic(sight: Sight) -> Sentence:

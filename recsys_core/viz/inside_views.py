@@ -92,6 +92,31 @@ PICTURES = {
         said.taste,
         more=said.categories,
     ),
+    "topics": Picture(
+        "What are the topics?",
+        "An item is a mixture of topics, and its shares sum to 100 %. A topic has no name: it is what the items on top "
+        "have in common, and the attributes that speak for it.",
+        lambda sight: inside.topic_bars(sight.table),
+        said.topic,
+        more=said.attributes,
+    ),
+    "terms": Picture(
+        "Which terms matched?",
+        "Each bar is a term that the item shares with what this person has. It adds if the person rated the items that "
+        "have it above their own mean, and takes away if below.",
+        lambda sight: inside.term_bars(sight.table),
+        said.terms,
+    ),
+    "graph": Picture(
+        "Who moved this score?",
+        "The person stands in the middle, around them those whom they are linked with, and further out people one link "
+        "away who had a share in the score. Blue raised it, orange-red lowered it, the larger the more; grey ones had "
+        "no say.",
+        lambda sight: inside.link_graph(sight.table, person=sight.facts["person"]),
+        said.graph,
+        height=560,
+        more=said.implicit,
+    ),
     "arithmetic": Picture(
         "How is one score made?",
         "Each bar starts where the one before ended, and the last one ends at the score: blue adds, orange-red takes "

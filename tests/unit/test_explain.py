@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from recsys_core.contracts import PAD, QueryBatch, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import CannotScore
+from recsys_core.explain.content import matched_terms
 from recsys_core.explain.deletion import deletion_effects
 from recsys_core.explain.factors import space, tastes
 from recsys_core.explain.groups import alike_items, alike_users, clustered
@@ -15,7 +16,9 @@ from recsys_core.explain.linear import around
 from recsys_core.explain.neighbours import nearest, shared_items
 from recsys_core.explain.parts import arithmetic, largest_parts
 from recsys_core.explain.registry import VIEWS, views_of
+from recsys_core.explain.social import graph
 from recsys_core.explain.subject import Subject
+from recsys_core.explain.topics import topics
 from recsys_core.explain.training import has_curves, points
 from recsys_core.models.registry import MODELS, make_model, model_class
 from tests.contract.cases import tastes as two_groups
@@ -205,3 +208,57 @@ def test_curves_hold_what_was_reported_more_than_once() -> None:
     assert has_curves(curves)
     assert not has_curves(curves.iloc[[2]])
     assert not has_curves(None)
+
+
+def test_topics_are_shares_of_items_and_attributes_that_speak_for_them() -> None:
+    asked = subject("lfm", two_groups(), topics=6, factors=4, epochs=3)
+    sight = topics(asked)
+    affinity = asked.model.affinity  # type: ignore[attr-defined]
+    largest = int(np.argmax(affinity.mean(axis=0)))
+    assert_allclose(sight.table["share"], np.sort(affinity[:, largest])[::-1][: len(sight.table)], rtol=1e-6)
+    assert sight.facts["size"] == pytest.approx(affinity[:, largest].mean(), rel=1e-5)
+    assert sight.facts["for"]
+
+
+def test_tastes_of_a_person_of_topics_add_what_the_model_adds() -> None:
+    """For an item that the person does not have, lambda + b + what the axis says is the score."""
+    asked = subject("lfm", two_groups(), topics=6, factors=4, epochs=3)
+    table = space(asked).table
+    others = table[~table["item"].isin(asked.history)]
+    model = asked.model
+    scores = model.score(asked.query)[0][others["item"]]
+    assert_allclose(others["taste"] + model.base[others["item"]], scores, rtol=1e-5, atol=1e-6)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("alpha", [1.0, 2.0])
+def test_matched_terms_add_up_to_what_the_history_adds(alpha: float) -> None:
+    asked = subject("content_mean", two_groups(), user=4, item=1, alpha=alpha)
+    sight = matched_terms(asked)
+    parts = asked.model.explain(asked.query, 1)  # type: ignore[attr-defined]
+    assert sight.facts["total"] == pytest.approx(parts.weights.sum(), abs=1e-5)
+    assert sight.table["weight"].sum() == pytest.approx(parts.weights.sum(), abs=1e-5)
+
+
+def test_a_form_without_content_has_no_terms() -> None:
+    with pytest.raises(CannotScore, match="looks at no content"):
+        matched_terms(subject("content_mean", two_groups(), form="literal"))
+
+
+@pytest.mark.parametrize("key", ["social_knn", "trust_svd"])
+def test_links_carry_the_parts_of_the_score(key: str) -> None:
+    data = two_groups()
+    asked = subject(key, data, user=4, item=1)
+    sight = graph(asked)
+    parts = asked.model.explain(asked.query, 1)  # type: ignore[attr-defined]
+    weights = {f"u{user}": weight for user, weight in zip(parts.sources, parts.weights, strict=True)}
+    for one in sight.table.to_dict("records"):
+        assert one["carried"] == pytest.approx(weights.get(one["target_id"], 0.0))
+    own = sight.table[sight.table["hop"] == 1]
+    social = data.social
+    assert social is not None
+    assert set(own["target_id"]) == {f"u{user}" for user in social["target"][social["source"] == 4]} - {"u4"}
+
+
+def test_somebody_unknown_has_no_links() -> None:
+    with pytest.raises(CannotScore, match="knows no links"):
+        graph(subject("social_knn", two_groups(), known=False))

@@ -1,0 +1,71 @@
+"""What the topics of the latent factor model are: the items and the attributes that have most of each.
+
+The share of topic t in item i is phi_it; a topic is as large as its mean share over the items that training rated or
+described. An attribute speaks for a topic by its row of the attribute weights less the mean of the row, since what is
+added to all topics alike changes no share.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import ITEM, TITLE
+from recsys_core.data.naming import titles_of
+from recsys_core.explain.subject import Sight, Subject
+
+if TYPE_CHECKING:
+    from recsys_core.models.lfm import Lfm
+
+TOPICS = 30
+"""So many of the largest topics are offered."""
+ITEMS, ATTRIBUTES = 14, 4
+SHARE = "share"
+
+
+def topics(subject: Subject) -> Sight:
+    """Return the items that have most of one topic.
+
+    The topic is `choices["topic"]`, from "1", the largest.
+
+    Returns:
+        Columns `item`, `title`, `share` (phi, 0..1), largest first. Facts: `number`, `size` (mean share over all
+        items), `of` (number of topics), `even` (share that each would have), `person` (mean share in the history,
+        NaN without one), `for` and `against` (attributes), `offered`.
+    """
+    model: Lfm = subject.model  # type: ignore[assignment]
+    sizes = model.affinity.mean(axis=0, dtype=np.float64)
+    order = np.argsort(-sizes, kind="stable")[:TOPICS]
+    number = min(int(subject.choices.get("topic", "1")), len(order))
+    topic = order[number - 1]
+    share = model.affinity[:, topic].astype(np.float64)
+    shown = np.argsort(-share, kind="stable")[:ITEMS]
+    table = pd.DataFrame({ITEM: shown, TITLE: titles_of(subject.dataset, shown), SHARE: share[shown]})
+    speaks_for, against = _attributes(subject, int(topic))
+    facts = {
+        "number": number,
+        "size": float(sizes[topic]),
+        "of": len(sizes),
+        "even": 1.0 / len(sizes),
+        "person": float(share[subject.history].mean()) if len(subject.history) else float("nan"),
+        "for": speaks_for,
+        "against": against,
+        "offered": [str(place) for place in range(1, len(order) + 1)],
+    }
+    return Sight(table, facts)
+
+
+def _attributes(subject: Subject, topic: int) -> tuple[list[str], list[str]]:
+    """Return the names of the attributes that speak most for and most against a topic; none without attributes."""
+    model: Lfm = subject.model  # type: ignore[assignment]
+    if not model.attribute_topics.shape[0]:
+        return [], []
+    features = model.attributes(subject.dataset)
+    if features is None or len(features.names) != model.attribute_topics.shape[0]:
+        return [], []
+    rows = model.attribute_topics.astype(np.float64)
+    weight = rows[:, topic] - rows.mean(axis=1)
+    order = np.argsort(-weight, kind="stable")
+    speaks_for = [features.names[place] for place in order[:ATTRIBUTES] if weight[place] > 0]
+    against = [features.names[place] for place in order[::-1][:ATTRIBUTES] if weight[place] < 0]
+    return speaks_for, against
