@@ -77,6 +77,18 @@ class Features:
         kept = [name for name in self.parts if name in names]
         return Features.of({name: Block(self.part(name), self.names_of(name)) for name in kept}, len(self))
 
+    def beside(self, other: "Features") -> "Features":
+        """Return these parts and those of the same rows in `other`.
+
+        Raises:
+            DataError: A part stands in both, or the numbers of rows differ.
+        """
+        if len(self) != len(other) or set(self.parts) & set(other.parts):
+            raise DataError("Features can only stand beside features of the same rows with other parts.")
+        blocks = {name: Block(self.part(name), self.names_of(name)) for name in self.parts}
+        blocks |= {name: Block(other.part(name), other.names_of(name)) for name in other.parts}
+        return Features.of(blocks, len(self))
+
     def unit_parts(self) -> "Features":
         """Return the features with each row of each part scaled to length 1 (rows of zeros stay), so that parts of
         many columns do not outweigh others.

@@ -35,7 +35,7 @@ class Trait:
     Args:
         part: Part of the vector.
         name: Column of it.
-        here: Mean in the segment (median for habits), in the column's own units.
+        here: Mean in the segment, in the column's own units (for counts and times the geometric mean of 1 + x, less 1).
         everybody: The same over everybody.
         effect: Difference of the means in standard deviations of everybody.
         words: In words.
@@ -175,19 +175,18 @@ def _trait(
 ) -> Trait:
     part, name = features.part_of(column), features.names[column]
     values = raw[name].to_numpy(np.float64) if name in raw else features.matrix[:, [column]].toarray().ravel()
-    here, everybody = _middle(values[groups[0]], values[groups[1]], robust=part == "behaviour")
+    as_log = part == "behaviour" and _HABIT[name].log
+    here, everybody = (_mean(values[group], as_log=as_log) for group in groups)
     words, short = _words(part, name, effect, here, everybody, shares=name not in raw)
     return Trait(part, name, here, everybody, effect, words, short)
 
 
-def _middle(here: FloatArray, everybody: FloatArray, *, robust: bool) -> tuple[float, float]:
-    """Return the medians of given values if `robust` and they differ, else the means; NaN where nothing is given."""
-    given = [values[~np.isnan(values)] for values in (here, everybody)]
-    if not all(map(len, given)):
-        return float("nan"), float("nan")
-    medians, means = ([float(of(values)) for values in given] for of in (np.median, np.mean))
-    first, second = medians if robust and medians[0] != medians[1] else means
-    return first, second
+def _mean(values: FloatArray, *, as_log: bool) -> float:
+    """Return the mean of what is given (that of log(1 + x), turned back, if `as_log`); NaN where nothing is."""
+    given = values[~np.isnan(values)]
+    if not len(given):
+        return float("nan")
+    return float(np.expm1(np.log1p(given.clip(min=0)).mean()) if as_log else given.mean())
 
 
 def _words(part: str, name: str, effect: float, here: float, everybody: float, *, shares: bool) -> tuple[Words, Words]:

@@ -19,8 +19,6 @@ from recsys_core.contracts import FloatArray, RunContext
 from recsys_core.data.dataset import Dataset
 from recsys_core.profiles.features import (
     CATEGORY_PART,
-    DATE_PART,
-    NUMBER_PART,
     TOPIC_PART,
     Features,
 )
@@ -31,7 +29,6 @@ from recsys_core.profiles.streams import blocks
 BETA = 5.0
 MOST_CATEGORIES = 40
 """Categories in the vector of a person: the most frequent ones."""
-TOPICS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +157,3 @@ def entropy(sums: FloatArray) -> FloatArray:
     logs = np.log(np.where(shares > 0, shares, 1))
     found: FloatArray = -(shares * logs).sum(axis=1) / np.log(sums.shape[1])
     return np.where(total.ravel() > 0, found, np.nan)
-
-
-ITEM_PARTS_OF_TASTE = (CATEGORY_PART, TOPIC_PART, NUMBER_PART, DATE_PART)

@@ -11,15 +11,15 @@ from recsys_core.columns import USER, USER_ID
 from recsys_core.contracts import BoolArray, FloatArray, RunContext
 from recsys_core.data.dataset import Dataset
 from recsys_core.profiles.behaviour import HABITS, habits_of_users
-from recsys_core.profiles.directions import Directions, directions
+from recsys_core.profiles.directions import Directions
 from recsys_core.profiles.features import (
     CATEGORY_PART,
     NUMBER_PART,
     TOPIC_PART,
     Features,
-    item_features,
     user_attributes,
 )
+from recsys_core.profiles.kept import kept_directions, kept_item_features
 from recsys_core.profiles.kinds import Kind, kinds_of
 from recsys_core.profiles.map import axis_words, drawn, principal_axes
 from recsys_core.profiles.phrases import Words
@@ -37,7 +37,8 @@ from recsys_core.profiles.stored import (
     write_frame,
     write_json,
 )
-from recsys_core.profiles.taste import TOPICS, Taste, taste_of_users
+from recsys_core.profiles.tags import TagTable, preference_tags, tag_table
+from recsys_core.profiles.taste import Taste, taste_of_users
 
 VERSION = 1
 ATTRIBUTE_PART, BEHAVIOUR_PART, DIRECTION_PART = "attributes", "behaviour", "directions"
@@ -78,11 +79,13 @@ class UserProfiles:
         dataset: Whose users they are.
         facts: What was computed once.
         missing: What these data do not tell.
+        root: The workspace.
     """
 
     dataset: Dataset
     facts: Facts
     missing: tuple[Words, ...]
+    root: Path | None
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -164,6 +167,18 @@ class UserProfiles:
             rows.append((habit.key, habit.label, habit.unit, value, low, middle, high, rank))
         return pd.DataFrame(rows, columns=["habit", "label", "unit", "value", "low", "middle", "high", "rank"])
 
+    def tags(self, user: int, n: int = 30) -> pd.DataFrame:
+        """Return what a user likes in tags, as `preference_tags` gives them; none without an item table."""
+        if self._tag_table is None:
+            columns = ("kind", "name", "weight", "share", "everybody", "lift", "liked")
+            return pd.DataFrame({name: [] for name in columns})
+        return preference_tags(self.dataset, user, self._tag_table, n)
+
+    @cached_property
+    def _tag_table(self) -> TagTable | None:
+        items = kept_item_features(self.dataset, self.root, RunContext())
+        return None if items is None else tag_table(self.dataset, items)
+
     def similar(self, user: int, n: int = 10) -> pd.DataFrame:
         """Return the people most like a user: `user`, `user_id`, `similarity` (cosine, -1 to 1) and `shared` (a tuple
         of `Shared`: what adds most to it). Only people with interactions; nobody for a user without.
@@ -234,30 +249,15 @@ def user_profiles(dataset: Dataset, root: Path | None, ctx: RunContext) -> UserP
     facts = derived(
         root, dataset.fingerprint, "users", VERSION, make=lambda: _compute(dataset, root, ctx), write=_write, read=_read
     )
-    return UserProfiles(dataset, facts, tuple(_missing(dataset)))
-
-
-def kept_directions(dataset: Dataset, root: Path | None, ctx: RunContext) -> Directions:
-    """Return the directions of taste of a data set, computed once and then read from the workspace."""
-    return derived(
-        root,
-        dataset.fingerprint,
-        "directions",
-        VERSION,
-        make=lambda: directions(dataset, ctx),
-        write=lambda folder, found: write_arrays(
-            folder, "directions", {name: value.astype(np.float32) for name, value in vars(found).items()}
-        ),
-        read=lambda folder: Directions(**read_arrays(folder, "directions")),  # type: ignore[arg-type]
-    )
+    return UserProfiles(dataset, facts, tuple(_missing(dataset)), root)
 
 
 def _compute(dataset: Dataset, root: Path | None, ctx: RunContext) -> Facts:
     habits = habits_of_users(dataset, ctx)
     known: BoolArray = habits["interactions"].to_numpy() > 0
     taste = None
-    if dataset.items is not None:
-        items = item_features(dataset, parts=(CATEGORY_PART, TOPIC_PART), components=TOPICS)
+    items = kept_item_features(dataset, root, ctx)
+    if items is not None:
         taste = taste_of_users(dataset, items, habits["mean"].to_numpy() if dataset.has_ratings else None, ctx)
         if not np.isnan(taste.variety).all():
             habits["variety"] = taste.variety

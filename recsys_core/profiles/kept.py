@@ -1,0 +1,72 @@
+"""What users and items share, computed once for a data set: features of items, directions of taste."""
+
+from pathlib import Path
+
+import numpy as np
+
+from recsys_core.contracts import RunContext
+from recsys_core.data.dataset import Dataset
+from recsys_core.profiles.directions import Directions, directions
+from recsys_core.profiles.features import Features, item_features
+from recsys_core.profiles.stored import derived, read_arrays, read_features, write_arrays, write_features
+
+VERSION = 1
+TOPICS = 12
+
+
+def kept_directions(dataset: Dataset, root: Path | None, ctx: RunContext) -> Directions:
+    """Return the directions of taste of a data set.
+
+    Raises:
+        Cancelled: The person stopped the work.
+    """
+    return derived(
+        root,
+        dataset.fingerprint,
+        "directions",
+        VERSION,
+        make=lambda: directions(dataset, ctx),
+        write=lambda folder, found: write_arrays(
+            folder,
+            "directions",
+            {
+                "users": found.users.astype(np.float32),
+                "items": found.items.astype(np.float32),
+                "strength": found.strength,
+            },
+        ),
+        read=_directions,
+    )
+
+
+def _directions(folder: Path) -> Directions:
+    arrays = read_arrays(folder, "directions")
+    users, items, strength = (arrays[name].astype(np.float64) for name in ("users", "items", "strength"))
+    return Directions(users, items, strength)
+
+
+def kept_item_features(dataset: Dataset, root: Path | None, ctx: RunContext) -> Features | None:
+    """Return all features of the items, `terms` and `topics` both; None without an item table.
+
+    Raises:
+        Cancelled: The person stopped the work.
+        DataError: The table holds vectors of different lengths.
+    """
+    if dataset.load_items is None:
+        return None
+    return derived(
+        root,
+        dataset.fingerprint,
+        "item-features",
+        VERSION,
+        make=lambda: _item_features(dataset, ctx),
+        write=lambda folder, found: write_features(folder, "features", found),
+        read=lambda folder: read_features(folder, "features"),
+    )
+
+
+def _item_features(dataset: Dataset, ctx: RunContext) -> Features:
+    for _ in ctx.track(range(1), stage="describe the items"):
+        plain = item_features(dataset)
+        topics = item_features(dataset, parts=("topics",), components=TOPICS)
+    return plain.beside(topics)

@@ -1,0 +1,134 @@
+"""What a person likes, in tags: categories, words, prices, each with a weight.
+
+With w_i the weight of a liked item (see `taste`), x_it how much of tag t is in it and q_t the mean of x_it over
+everybody's interactions,
+
+    share(t)   =  (sum_i w_i x_it + beta q_t) / (sum_i w_i + beta)             beta = 5
+    weight(t)  =  share(t) * log2(share(t) / q_t)
+
+so that a tag weighs much if it is frequent with this person and rarer with others. x_it is 1 / number of categories for
+categories, the TF-IDF weight for words, and 1 or 0 for bands of prices and other numbers; the sum of the weights of all
+categories, or of all bands of a number, is the Kullback-Leibler divergence of this person from everybody, in bits.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array, hstack
+
+from recsys_core.columns import INTERACTIONS, ITEM, RATING, USER, WEIGHT
+from recsys_core.contracts import FloatArray, IntArray
+from recsys_core.data.dataset import Dataset
+from recsys_core.profiles.features import TERM_PART, Features
+from recsys_core.profiles.scaling import MOST_CATEGORIES
+from recsys_core.profiles.streams import asked, counted
+from recsys_core.profiles.taste import BETA, category_shares, known_numbers, liked_weights
+
+BANDS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class TagTable:
+    """Which tags are in which item.
+
+    Args:
+        matrix: (I, T) how much of each tag is in each item.
+        kinds: (T,) "category", "term" or "number".
+        names: (T,) what the tag is called.
+        everybody: (T,) mean over everybody's interactions.
+    """
+
+    matrix: csr_array
+    kinds: tuple[str, ...]
+    names: tuple[str, ...]
+    everybody: FloatArray
+
+
+def tag_table(dataset: Dataset, items: Features) -> TagTable:
+    """Return the tags of all items.
+
+    Args:
+        dataset: With an item table.
+        items: Features of the items with the parts `categories` and `terms`, as far as there are.
+    """
+    with asked(dataset) as connection:
+        counts = counted(connection, ITEM, dataset.n_items)
+    shares, categories = category_shares(items, MOST_CATEGORIES)
+    terms = items.part(TERM_PART) if TERM_PART in items.parts else csr_array((len(items), 0))
+    bands, band_names = _bands(dataset, counts)
+    names = (*(name.partition(": ")[2] for name in categories), *_terms(items), *band_names)
+    kinds = ("category",) * len(categories) + ("term",) * terms.shape[1] + ("number",) * len(band_names)
+    matrix = csr_array(hstack([shares, terms, bands], format="csr"))
+    return TagTable(matrix, kinds, names, (matrix.T @ counts) / max(1, int(counts.sum())))
+
+
+def preference_tags(dataset: Dataset, user: int, table: TagTable, n: int = 30) -> pd.DataFrame:
+    """Return the tags of a user with a weight over 0, the heaviest first, at most `n`.
+
+    Returns:
+        `kind` ("category", "term" or "number"), `name`, `weight`, `share`, `everybody`, `lift` (share / everybody) and
+        `liked` (number of liked items with the tag).
+    """
+    items, weights = liked_items(dataset, user)
+    chosen = table.matrix[items]
+    share = (chosen.T @ weights + BETA * table.everybody) / (weights.sum() + BETA)
+    lift = np.divide(share, table.everybody, out=np.ones(len(share)), where=table.everybody > 0)
+    weight = share * np.log2(np.where(lift > 0, lift, 1))
+    order = np.argsort(-weight, kind="stable")
+    order = order[weight[order] > 1e-12][:n]
+    return pd.DataFrame(
+        {
+            "kind": [table.kinds[tag] for tag in order],
+            "name": [table.names[tag] for tag in order],
+            "weight": weight[order],
+            "share": share[order],
+            "everybody": table.everybody[order],
+            "lift": lift[order],
+            "liked": np.asarray((chosen[:, order] > 0).sum(axis=0)).ravel() if len(order) else [],
+        }
+    )
+
+
+def liked_items(dataset: Dataset, user: int) -> tuple[IntArray, FloatArray]:
+    """Return items that a user liked and the weight of each, summed over their interactions with it."""
+    value = next((f"{name}::DOUBLE" for name in (RATING, WEIGHT) if name in dataset.columns), "1.0")
+    with asked(dataset) as connection:
+        found = connection.execute(
+            f"SELECT {ITEM}, {value} FROM {INTERACTIONS} WHERE {USER} = $user", {"user": int(user)}
+        ).fetchnumpy()
+    items, values = (np.asarray(np.ma.filled(column, np.nan)) for column in found.values())
+    values = values.astype(np.float64)
+    means = np.full(len(values), np.nanmean(values) if np.isfinite(values).any() else np.nan)
+    weights = liked_weights(values, means, rated=dataset.has_ratings)
+    chosen, places = np.unique(items[weights > 0], return_inverse=True)
+    summed: FloatArray = np.bincount(places, weights[weights > 0], minlength=len(chosen)).astype(np.float64)
+    return chosen.astype(np.int64), summed
+
+
+def _terms(items: Features) -> tuple[str, ...]:
+    return items.names_of(TERM_PART) if TERM_PART in items.parts else ()
+
+
+def _bands(dataset: Dataset, counts: IntArray) -> tuple[csr_array, list[str]]:
+    """Return (I, B) in which band of each number an item lies, bands hold about equally many interactions."""
+    names, numbers = known_numbers(dataset)
+    columns, labels = [], []
+    for name, values in zip(names, numbers.T, strict=True):
+        given = ~np.isnan(values)
+        spread = np.repeat(values[given], np.minimum(counts[given], 1000))
+        edges = np.unique(np.quantile(spread, np.linspace(0, 1, BANDS + 1)[1:-1])) if len(spread) else np.empty(0)
+        if not len(edges) or np.ptp(values[given]) == 0:
+            continue
+        band = np.where(given, np.searchsorted(edges, values, side="right"), -1)
+        columns += [(band == place).astype(np.float64) for place in range(len(edges) + 1)]
+        labels += _band_names(name, edges)
+    matrix = np.column_stack(columns) if columns else np.zeros((dataset.n_items, 0))
+    return csr_array(matrix), labels
+
+
+def _band_names(name: str, edges: FloatArray) -> list[str]:
+    shown = [f"{edge:.2f}".rstrip("0").rstrip(".") if abs(edge) < 100 else f"{edge:.0f}" for edge in edges]
+    between = [f"{name} {low} to {high}" for low, high in pairwise(shown)]
+    return [f"{name} under {shown[0]}", *between, f"{name} from {shown[-1]}"]
