@@ -25,42 +25,33 @@ Everything follows from the history that comes with the question, so unknown peo
 Source: Sarwar et al. 2001, "Item-Based Collaborative Filtering"; the sum as in Cremonesi et al. 2010, section 3.2.
 """
 
-from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import (
-    Ability,
-    Explanation,
-    FloatArray,
-    IntArray,
-    ModelInfo,
-    QueryBatch,
-    RunContext,
-)
+from recsys_core.contracts import Ability, Explanation, FloatArray, IntArray, ModelInfo, QueryBatch, Ragged, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.compiled import Sparse, compiled, sparse
-from recsys_core.models.histories import history_matrix
 from recsys_core.models.linear import LinearItemModel
-from recsys_core.models.neighbours import (
-    NeighbourConfig,
-    centred,
-    fallback_ratings,
-    levels,
-    rating_range,
-    require_ratings,
-    scale_of,
-    training_values,
+from recsys_core.models.neighbour_model import NeighbourModel
+from recsys_core.models.neighbours import NeighbourConfig, fallback_ratings, levels
+from recsys_core.models.similarity import (
+    Measure,
+    Rows,
+    compare_with_all,
+    mean_of_most_similar,
+    room_for_sums,
+    rows_by_column,
+    rows_of_dense,
+    strongest,
 )
-from recsys_core.models.similarity import Measure, Rows, compare_with_all, room_for_sums, rows_by_column, strongest
 from recsys_core.training.blocks import run_in_blocks
 
 BLOCK = 64
 """Items whose neighbours a thread looks for at a time."""
-SIMILARITY_BYTES = 512 * 2**20
-"""Similarities and their order take so many bytes at a time when ratings are predicted."""
+SIMILARITY_BYTES = 256 * 2**20
+"""Similarities of histories with the whole catalogue take so many bytes at most when ratings are predicted."""
 
 
 class Nearest(NamedTuple):
@@ -70,18 +61,32 @@ class Nearest(NamedTuple):
     strength: FloatArray
 
 
-class Alike(NamedTuple):
-    """All items with some: `similarity` (I, D), and `order` (I, D), the columns of a row from most to least similar."""
+class Wanted(NamedTuple):
+    """Pairs grouped by item: the people `row[start[q]:start[q + 1]]` are asked about `item[q]`.
 
+    Args:
+        item: (Q,) positions.
+        start: (Q + 1,).
+        row: (N,) rows of the query.
+    """
+
+    item: IntArray
+    start: IntArray
+    row: IntArray
+
+
+class Known(NamedTuple):
+    """Similarities that are at hand: `similarity` (D, I) of the items `item` (D,) with all; D may be 0."""
+
+    item: IntArray
     similarity: FloatArray
-    order: IntArray
 
 
 class ItemKNNConfig(NeighbourConfig):
     """Settings of item-based neighbours."""
 
 
-class ItemKNN(LinearItemModel[ItemKNNConfig]):
+class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
     """Scores an item by its similarity to the items of the history."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
@@ -94,12 +99,11 @@ class ItemKNN(LinearItemModel[ItemKNNConfig]):
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
     )
     config_type = ItemKNNConfig
-    fitted = ("item_weights", "ratings", "rating_range")
+    fitted = ("item_weights", *NeighbourModel.fitted)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
-        self.ratings = training_values(self.config, train, self.info.title)  # (U, I)
-        self.rating_range = rating_range(train)
-        self._loaded()
+        self._learn(train)
+        self._settle(ctx)
         size = (self.n_items, min(self.config.neighbors, self.n_items))
         nearest = Nearest(np.zeros(size, dtype=np.int32), np.zeros(size, dtype=np.float32))
 
@@ -113,32 +117,83 @@ class ItemKNN(LinearItemModel[ItemKNNConfig]):
 
     def _loaded(self) -> None:
         """Derive from the ratings the levels of items, and what is compared."""
-        self.scale = scale_of(self.ratings, self.rating_range)
+        super()._loaded()
         by_item = self.ratings.T.tocsr()  # (I, U)
         self.level = levels(by_item, self.config.centering, self.scale)
+        self.user_means: FloatArray = np.zeros(self.n_users)  # (U,)
         if self.config.similarity == "adjusted_cosine":
-            by_item = centred(self.ratings, levels(self.ratings, "mean", self.scale)).T.tocsr()
-        self.vectors = sparse(by_item)
-        self.compared = rows_by_column(by_item)
+            self.user_means = levels(self.ratings, "mean", self.scale).mean
+        # as precise as `Rows`, so that two items are equally similar from either side, to the last bit
+        values = (by_item.data - self.user_means[by_item.indices]).astype(np.float32)
+        self.by_item = csr_array((values, by_item.indices, by_item.indptr), shape=by_item.shape)
+        self.vectors = sparse(self.by_item)
+        self._compare()
+
+    def _compare(self) -> None:
+        if self.filled.size:
+            self.compared = rows_of_dense((self.filled - self.user_means.astype(np.float32)[:, None]).T)
+        else:
+            self.compared = rows_by_column(self.by_item)
 
     def _score(self, query: QueryBatch) -> FloatArray:
-        return super()._score(query) if self.config.aggregation == "sum" else self._means(query)
+        return LinearItemModel._score(self, query) if self.config.aggregation == "sum" else self._means(query)
 
-    def predict_ratings(self, query: QueryBatch) -> FloatArray:
-        """Return (B, I) predictions clipped to the rating scale.
+    def _means(self, query: QueryBatch) -> FloatArray:
+        histories = self._inputs(query)
+        known = self._similarities_at_hand(histories)
+        means = np.empty((len(query), self.n_items))
+        for first in range(0, self.n_items, BLOCK):
+            end = min(first + BLOCK, self.n_items)
+            means[:, first:end] = self._columns(histories, first, end, known)
+        return means
 
-        Where no neighbour is in the history, it is the item's own mean if the model centres, else the mean of all.
+    def _means_of_pairs(self, query: QueryBatch, rows: IntArray, items: IntArray) -> FloatArray:
+        histories = self._inputs(query)
+        asked, group = np.unique(items, return_inverse=True)
+        places = Ragged.from_keys(group, np.arange(len(items)), len(asked))
+        wanted = Wanted(asked.astype(np.int64), places.offsets, rows[places.values].astype(np.int64))
+        means = np.empty(len(items))
+        means[places.values] = self._weighted_means(
+            histories, wanted, self._similarities_at_hand(histories, len(asked))
+        )
+        return means
 
-        Raises:
-            NotFitted: The model was not trained.
-            CannotScore: The training data had no ratings.
+    def _columns(self, histories: csr_array, first: int, end: int, known: Known) -> FloatArray:
+        """(B, end - first) predictions of some items for all histories."""
+        people, items = histories.shape[0], np.arange(first, end)
+        wanted = Wanted(items, np.arange(len(items) + 1) * people, np.tile(np.arange(people), len(items)))
+        return self._weighted_means(histories, wanted, known).reshape(len(items), people).T
+
+    def _weighted_means(self, histories: csr_array, wanted: Wanted, known: Known) -> FloatArray:
+        """(N,) predictions for the wanted pairs, on the level of their items; NaN where no neighbour is held."""
+        means = means_over_histories(
+            self.config.measure, self.compared, self.vectors, sparse(histories), wanted, known, self.config.neighbors
+        )
+        item = np.repeat(wanted.item, np.diff(wanted.start))
+        return self.level.mean[item] + self.level.spread[item] * means
+
+    def _similarities_at_hand(self, histories: csr_array, asked: int | None = None) -> Known:
+        """Return the similarities of all items in the histories, if that is less work than those of the items asked.
+
+        Once ratings were filled in there is no such choice: only the item asked about is compared by its own ratings.
         """
-        self._require_fitted()
-        self._require_known(query)
-        require_ratings(self.scale, self.info.title)
-        predicted = self._means(query)
-        fallback = fallback_ratings(self.level, self.config.centering, self.scale)  # (I,)
-        return np.clip(np.where(np.isnan(predicted), fallback, predicted), self.scale.low, self.scale.high)
+        items = np.unique(histories.indices).astype(np.int64)
+        asked = self.n_items if asked is None else asked
+        if self.filled.size or len(items) >= asked or 8 * len(items) * self.n_items > SIMILARITY_BYTES:
+            items = items[:0]
+        return Known(items, similarities(self.config.measure, self.compared, self.vectors, items))
+
+    def _fallback(self, query: QueryBatch) -> FloatArray:
+        return fallback_ratings(self.level, self.config.centering, self.scale)[None, :]
+
+    def _predict_cells(self, everybody: QueryBatch, predicted: FloatArray, ctx: RunContext, stage: str) -> None:
+        histories, fallback = self._inputs(everybody), self._fallback(everybody)
+        none = Known(np.empty(0, dtype=np.int64), np.empty((0, self.n_items)))
+
+        def predict(first: int, end: int) -> None:
+            predicted[:, first:end] = self._on_scale(self._columns(histories, first, end, none), fallback[:, first:end])
+
+        run_in_blocks(predict, self.n_items, BLOCK, ctx, stage=stage)
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
         """Split the score of `item` into the shares of the history; with `mean`, the remainder is the item's own mean.
@@ -150,7 +205,8 @@ class ItemKNN(LinearItemModel[ItemKNNConfig]):
             return super().explain(query, item)
         score = self._score_to_explain(query, item)
         inputs = self._inputs(query)
-        similarity = self._similarities(inputs.indices)[:, item].astype(np.float64)
+        items = np.array([item])
+        similarity = similarities(self.config.measure, self.compared, self.vectors, items)[0, inputs.indices]
         nearest = np.argsort(-similarity, kind="stable")
         nearest = nearest[(similarity[nearest] > 0) & (inputs.indices[nearest] != item)][: self.config.neighbors]
         shares = self.level.spread[item] * similarity[nearest] * inputs.data[nearest] / similarity[nearest].sum()
@@ -159,45 +215,9 @@ class ItemKNN(LinearItemModel[ItemKNNConfig]):
 
     def _inputs(self, query: QueryBatch) -> csr_array:
         """(B, I) what the histories hold, each rating compared with its item's level."""
-        values = history_matrix(query, self.n_items, "binary" if np.isnan(self.scale.low) else "rating")
+        values = self._histories(query)
         deviations = (values.data - self.level.mean[values.indices]) / self.level.spread[values.indices]
         return csr_array((deviations, values.indices, values.indptr), shape=values.shape)
-
-    def _means(self, query: QueryBatch) -> FloatArray:
-        """(B, I) predicted ratings, NaN where no neighbour is in the history."""
-        inputs = self._inputs(query)
-        scores = np.full(inputs.shape, np.nan)
-        for first, end in self._blocks(inputs):
-            part = inputs[first:end]
-            items, rows = np.unique(part.indices, return_inverse=True)  # (D,) items whose similarities are needed
-            histories = Sparse(part.indptr.astype(np.int64), rows.astype(np.uint32), part.data)
-            similarity = np.ascontiguousarray(self._similarities(items).T)
-            alike = Alike(similarity, np.argsort(-similarity, axis=1, kind="stable").astype(np.uint32))
-            mean_of_nearest_in_history(alike, items, histories, self.config.neighbors, scores[first:end])
-        means: FloatArray = self.level.mean + self.level.spread * scores
-        return means
-
-    def _similarities(self, items: IntArray) -> FloatArray:
-        """(D, I) float32 similarity of some items with all."""
-        similarity = np.empty((len(items), self.n_items), dtype=np.float32)
-        sums = room_for_sums(self.config.measure, self.compared, counted=False)
-        for row, item in enumerate(items):
-            entries = slice(self.vectors.start[item], self.vectors.start[item + 1])
-            users, values = self.vectors.column[entries], self.vectors.value[entries]
-            similarity[row] = compare_with_all(self.config.measure, self.compared, users, values, sums)
-        return similarity
-
-    def _blocks(self, inputs: csr_array) -> Iterator[tuple[int, int]]:
-        """Yield ranges of people whose histories need no more similarities than may be held at a time."""
-        rows_held = max(1, SIMILARITY_BYTES // (16 * self.n_items))
-        first = 0
-        while first < inputs.shape[0]:
-            end = inputs.shape[0]
-            if self.n_items > rows_held:
-                end = int(np.searchsorted(inputs.indptr, inputs.indptr[first] + rows_held, side="right")) - 1
-            end = max(first + 1, end)
-            yield first, end
-            first = end
 
     @classmethod
     def memory_estimate(cls, config: ItemKNNConfig, n_users: int, n_items: int, n_interactions: int) -> int:
@@ -207,8 +227,12 @@ class ItemKNN(LinearItemModel[ItemKNNConfig]):
 
     @classmethod
     def work_estimate(cls, config: ItemKNNConfig, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of comparing: six for each two items of an average user, as active users have many more."""
-        return 50.0 * n_interactions + 6.0 * n_interactions * n_interactions / max(1, n_users)
+        """Return the steps of comparing: six for each two items of an average user, as active users have many more.
+
+        In further rounds each rating is compared with all filled items, and once more when the neighbours are chosen.
+        """
+        compared = 50.0 * n_interactions + 6.0 * n_interactions * n_interactions / max(1, n_users)
+        return compared + 15.0 * (config.iterations - 1) * n_interactions * n_items
 
 
 @compiled
@@ -231,40 +255,51 @@ def nearest_items(measure: Measure, compared: Rows, vectors: Sparse, items: IntA
 
 
 @compiled
-def mean_of_nearest_in_history(
-    alike: Alike, items: IntArray, histories: Sparse, neighbors: int, scores: FloatArray
-) -> None:
-    """Fill `scores` (B, I) with the weighted mean over the most similar items of each history; untouched without any.
-
-    For each item the others come in order of similarity, and the first `neighbors` that the history holds have a say.
+def similarities(measure: Measure, compared: Rows, vectors: Sparse, items: IntArray) -> FloatArray:
+    """Return (D, I) the similarity of some items with all.
 
     Args:
-        alike: All items with those D that occur in the histories.
-        items: (D,) positions of the latter.
-        histories: (B, D) compared ratings.
-        neighbors: How many items of a history have a say at most.
-        scores: (B, I) NaN.
+        measure: Which similarity.
+        compared: All items.
+        vectors: (I, U) the same items as rows.
+        items: (D,) positions.
     """
-    held = np.full(len(items), np.nan)
-    for person in range(len(scores)):
-        entries = slice(histories.start[person], histories.start[person + 1])
-        columns = histories.column[entries]
-        for entry, column in enumerate(columns):
-            held[column] = histories.value[entries][entry]
-        wanted = min(neighbors, len(columns))
-        for item in range(scores.shape[1]):
-            weighted, weight, taken = 0.0, 0.0, 0
-            for column in alike.order[item]:
-                if np.isnan(held[column]) or items[column] == item:
-                    continue
-                similarity = alike.similarity[item, column]
-                if similarity <= 0.0:
-                    break
-                weighted += similarity * held[column]
-                weight += similarity
-                taken += 1
-                if taken == wanted:
-                    break
-            if taken > 0:
-                scores[person, item] = weighted / weight
-        held[columns] = np.nan
+    found = np.empty((len(items), len(compared.size)))
+    sums = room_for_sums(measure, compared, False)
+    for place, item in enumerate(items):
+        entries = slice(vectors.start[item], vectors.start[item + 1])
+        found[place] = compare_with_all(measure, compared, vectors.column[entries], vectors.value[entries], sums)
+    return found
+
+
+@compiled
+def means_over_histories(
+    measure: Measure, compared: Rows, vectors: Sparse, histories: Sparse, wanted: Wanted, known: Known, neighbors: int
+) -> FloatArray:
+    """Return (N,) for each wanted pair the weighted mean over the most similar items of the history, NaN without any.
+
+    Args:
+        measure: Which similarity.
+        compared: All items.
+        vectors: (I, U) the same items as rows.
+        histories: (B, I) what the people hold, each value compared with its item's level.
+        wanted: The pairs.
+        known: Similarities of all items in the histories with all, or nothing: then the wanted items are compared.
+        neighbors: How many items of a history have a say at most.
+    """
+    means = np.empty(len(wanted.row))
+    sums = room_for_sums(measure, compared, False)
+    similarity: FloatArray = np.zeros(len(compared.size))
+    for group, item in enumerate(wanted.item):
+        if len(known.item) > 0:
+            for place, other in enumerate(known.item):
+                similarity[other] = known.similarity[place, item]
+        else:
+            entries = slice(vectors.start[item], vectors.start[item + 1])
+            columns, values = vectors.column[entries], vectors.value[entries]
+            similarity = compare_with_all(measure, compared, columns, values, sums)
+        similarity[item] = 0.0
+        for pair in range(wanted.start[group], wanted.start[group + 1]):
+            held = slice(histories.start[wanted.row[pair]], histories.start[wanted.row[pair] + 1])
+            means[pair] = mean_of_most_similar(similarity, histories.column[held], histories.value[held], neighbors)
+    return means

@@ -32,6 +32,10 @@ class NeighbourConfig(ModelConfig):
     """How an item is scored for ranking: the sum of its support, or the predicted rating (the weighted mean)."""
     shrinkage_form: Annotated[Literal["linear", "hyperbolic"], Knob(advanced=True)] = "linear"
     """How shrinkage acts on n shared entries: min(n, shrinkage) / shrinkage, or n / (n + shrinkage)."""
+    iterations: Annotated[int, Field(ge=1, le=100), Knob(1, 10, advanced=True)] = 1
+    """Rounds of comparing; from the second on, the neighbours' missing ratings are filled with the last predictions."""
+    tolerance: Annotated[float, Field(gt=0, le=10), Knob(1e-3, 0.5, scale="log", advanced=True)] = 0.01
+    """No further round once no prediction moved by so much, in units of the rating scale. Acts with iterations > 1."""
 
     @property
     def measure(self) -> Measure:
@@ -60,19 +64,25 @@ def training_values(config: NeighbourConfig, train: Dataset, title: str) -> csr_
     """Return the (U, I) matrix to learn from: ratings where there are any, else 1 for each pair that occurred.
 
     Raises:
-        DataError: The settings compare ratings and there are none.
+        DataError: The settings compare ratings and there are none, or fill in ratings that they do not look at.
     """
+    if config.iterations > 1 and config.similarity == "jaccard":
+        raise DataError(
+            f"{title} with similarity=jaccard looks at what people rated, not how, so that after filling in ratings "
+            "all would be alike; use iterations=1 or another similarity."
+        )
     if train.has_ratings:
         return train.matrix("rating")
     for setting, value, needs in (
         ("similarity", config.similarity, config.similarity in RATINGS_ONLY),
         ("centering", config.centering, config.centering != "none"),
         ("aggregation", config.aggregation, config.aggregation == "mean"),
+        ("iterations", config.iterations, config.iterations > 1),
     ):
         if needs:
             raise DataError(
                 f"{title} with {setting}={value} compares ratings, which '{train.name}' does not have; "
-                "use similarity=cosine or jaccard, centering=none and aggregation=sum."
+                "use similarity=cosine or jaccard, centering=none, aggregation=sum and iterations=1."
             )
     return train.matrix("binary")
 

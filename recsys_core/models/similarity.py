@@ -71,6 +71,18 @@ def rows_by_column(matrix: csr_array) -> Rows:
     )
 
 
+def rows_of_dense(matrix: FloatArray) -> Rows:
+    """Return the rows of an (R, C) matrix, every cell of which is an entry, ready for comparison."""
+    rows, columns = matrix.shape
+    return Rows(
+        start=np.arange(columns + 1, dtype=np.int64) * rows,
+        row=np.tile(np.arange(rows, dtype=np.uint32), columns),
+        value=np.ascontiguousarray(matrix.T, dtype=np.float32).reshape(-1),
+        length=np.sqrt(np.einsum("rc,rc->r", matrix, matrix, dtype=np.float64)),
+        size=np.full(rows, columns, dtype=np.int64),
+    )
+
+
 @compiled
 def room_for_sums(measure: Measure, rows: Rows, counted: bool) -> FloatArray:
     """Return a table for `compare_with_all` to work in, to be used again and again: (R, 1), (R, 2) or (R, 6).
@@ -223,3 +235,25 @@ def strongest(similarity: FloatArray, best: IntArray, strength: FloatArray) -> i
         if found == len(best):
             threshold = strength[found - 1]
     return found
+
+
+@compiled
+def mean_of_most_similar(similarity: FloatArray, who: IntArray, vote: FloatArray, neighbors: int) -> float:
+    """Return the mean of the votes of the most similar ones among some, weighted by similarity; NaN if none is similar.
+
+    Args:
+        similarity: (R,) of everybody; only those above 0 have a vote.
+        who: (n,) positions of those who could vote, increasing.
+        vote: (n,) what they say.
+        neighbors: How many votes count at most.
+    """
+    among = np.empty(len(who))
+    for place in range(len(who)):
+        among[place] = similarity[who[place]]
+    size = min(neighbors, len(who))
+    best, strength = np.empty(size, np.int64), np.empty(size)
+    weighted, weight = 0.0, 0.0
+    for place in range(strongest(among, best, strength)):
+        weighted += strength[place] * vote[best[place]]
+        weight += strength[place]
+    return weighted / weight if weight > 0.0 else np.nan

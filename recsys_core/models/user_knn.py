@@ -38,32 +38,35 @@ from recsys_core.contracts import (
     Ability,
     Explanation,
     FloatArray,
+    IntArray,
     ModelInfo,
     QueryBatch,
+    Ragged,
     RunContext,
 )
 from recsys_core.data import Dataset
-from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import Sparse, compiled, sparse
-from recsys_core.models.histories import history_matrix
-from recsys_core.models.neighbours import (
-    NeighbourConfig,
-    centred,
-    fallback_ratings,
-    levels,
-    rating_range,
-    require_ratings,
-    scale_of,
-    training_values,
+from recsys_core.models.neighbour_model import NeighbourModel
+from recsys_core.models.neighbours import NeighbourConfig, centred, fallback_ratings, levels
+from recsys_core.models.similarity import (
+    compare_with_all,
+    mean_of_most_similar,
+    room_for_sums,
+    rows_by_column,
+    rows_of_dense,
+    strongest,
 )
-from recsys_core.models.similarity import N, compare_with_all, room_for_sums, rows_by_column, strongest
+from recsys_core.training.blocks import run_in_blocks
+
+BLOCK = 64
+"""Users whose ratings a thread predicts at a time."""
 
 
 class UserKNNConfig(NeighbourConfig):
     """Settings of user-based neighbours."""
 
 
-class UserKNN(Recommender[UserKNNConfig]):
+class UserKNN(NeighbourModel[UserKNNConfig]):
     """Scores an item by the votes of the people most like you."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
@@ -76,42 +79,57 @@ class UserKNN(Recommender[UserKNNConfig]):
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
     )
     config_type = UserKNNConfig
-    fitted = ("ratings", "rating_range")
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         for _ in ctx.track(range(1), stage="index the ratings"):
-            self.ratings = training_values(self.config, train, self.info.title)  # (U, I)
-            self.rating_range = rating_range(train)
-            self._loaded()
+            self._learn(train)
+        self._settle(ctx)
 
     def _loaded(self) -> None:
-        """Derive from the ratings what is compared, and what votes."""
-        self.scale = scale_of(self.ratings, self.rating_range)
+        """Derive from the ratings what votes, what is compared, and by what twins are found."""
+        super()._loaded()
+        votes = centred(self.ratings, levels(self.ratings, self.config.centering, self.scale))
+        self.votes, self.votes_by_item = sparse(votes), sparse(votes.T.tocsr())  # (U, I), (I, U)
+        self.size = np.diff(self.ratings.indptr)  # (U,) number of ratings
+        user = np.repeat(np.arange(self.n_users), self.size)
+        self.sum_of_items = np.bincount(user, self.ratings.indices, minlength=self.n_users)  # (U,)
         self.item_means: FloatArray = np.zeros(self.n_items)  # (I,)
         if self.config.similarity == "adjusted_cosine":
             self.item_means = levels(self.ratings.T.tocsr(), "mean", self.scale).mean
-        self.compared = rows_by_column(self._less_item_means(self.ratings))
-        self.votes = sparse(centred(self.ratings, levels(self.ratings, self.config.centering, self.scale)))
+        self._compare()
+
+    def _compare(self) -> None:
+        if self.filled.size:
+            self.compared = rows_of_dense(self.filled - self.item_means.astype(np.float32))
+        else:
+            self.compared = rows_by_column(self._less_item_means(self.ratings))
 
     def _score(self, query: QueryBatch) -> FloatArray:
         return self._voted(query, self.config.aggregation)
 
-    def predict_ratings(self, query: QueryBatch) -> FloatArray:
-        """Return (B, I) predictions clipped to the rating scale.
+    def _means(self, query: QueryBatch) -> FloatArray:
+        return self._voted(query, "mean")
 
-        Where nobody can vote, it is the person's own mean if the model centres, else the mean of all ratings.
+    def _means_of_pairs(self, query: QueryBatch, rows: IntArray, items: IntArray) -> FloatArray:
+        ratings = self._histories(query)
+        level = levels(ratings, self.config.centering, self.scale)
+        asked = Ragged.from_keys(rows, np.arange(len(rows)), len(query))
+        votes = np.empty(len(rows))
+        for person, similarity in enumerate(self._similarities(query, ratings)):
+            places = asked[person]
+            votes[places] = means_of_raters(similarity, self.votes_by_item, items[places], self.config.neighbors)
+        return level.mean[rows] + level.spread[rows] * votes
 
-        Raises:
-            NotFitted: The model was not trained.
-            CannotScore: The training data had no ratings.
-        """
-        self._require_fitted()
-        self._require_known(query)
-        require_ratings(self.scale, self.info.title)
-        predicted = self._voted(query, "mean")
+    def _fallback(self, query: QueryBatch) -> FloatArray:
         level = levels(self._histories(query), self.config.centering, self.scale)
-        fallback = fallback_ratings(level, self.config.centering, self.scale)  # (B,)
-        return np.clip(np.where(np.isnan(predicted), fallback[:, None], predicted), self.scale.low, self.scale.high)
+        return fallback_ratings(level, self.config.centering, self.scale)[:, None]
+
+    def _predict_cells(self, everybody: QueryBatch, predicted: FloatArray, ctx: RunContext, stage: str) -> None:
+        def predict(first: int, end: int) -> None:
+            people = everybody.take(np.arange(first, end))
+            predicted[first:end] = self._on_scale(self._means(people), self._fallback(people))
+
+        run_in_blocks(predict, self.n_users, BLOCK, ctx, stage=stage)
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
         """Split the score of `item` into the votes of neighbours; with `mean`, the remainder is the person's own mean.
@@ -122,9 +140,9 @@ class UserKNN(Recommender[UserKNNConfig]):
         score = self._score_to_explain(query, item)
         ratings = self._histories(query)
         similarity = next(self._similarities(query, ratings))
-        places = np.flatnonzero(self.votes.column == item)
+        raters = slice(self.votes_by_item.start[item], self.votes_by_item.start[item + 1])
         vote = np.full(self.n_users, np.nan)
-        vote[np.searchsorted(self.votes.start, places, side="right") - 1] = self.votes.value[places]
+        vote[self.votes_by_item.column[raters]] = self.votes_by_item.value[raters]
         if self.config.aggregation == "mean":
             similarity = np.where(np.isnan(vote), 0.0, similarity)  # only those who rated the item are asked
         nearest = np.argsort(-similarity, kind="stable")[: self.config.neighbors]
@@ -152,27 +170,41 @@ class UserKNN(Recommender[UserKNNConfig]):
     def _similarities(self, query: QueryBatch, ratings: csr_array) -> Iterator[FloatArray]:
         """Yield, for each person in the query, (U,) the similarity of all training users; 0 for themselves."""
         compared = sparse(self._less_item_means(ratings))
-        sums = room_for_sums(self.config.measure, self.compared, counted=True)
+        sums = room_for_sums(self.config.measure, self.compared, counted=False)
         for person, user in enumerate(query.user):
             entries = slice(ratings.indptr[person], ratings.indptr[person + 1])
             items, values = compared.column[entries], compared.value[entries]
             similarity = compare_with_all(self.config.measure, self.compared, items, values, sums)
-            for twin in np.flatnonzero((sums[:, N] == len(items)) & (self.compared.size == len(items))):
-                own = self.ratings.data[self.ratings.indptr[twin] : self.ratings.indptr[twin + 1]]
-                if np.array_equal(own, ratings.data[entries]):
-                    similarity[twin] = 0.0
+            similarity[self._twins(ratings.indices[entries], ratings.data[entries])] = 0.0
             if user != PAD:
                 similarity[user] = 0.0
             yield similarity
 
-    def _histories(self, query: QueryBatch) -> csr_array:
-        """(B, I) what the people in the query did, in the same terms as the training data."""
-        return history_matrix(query, self.n_items, "binary" if np.isnan(self.scale.low) else "rating")
+    def _twins(self, items: IntArray, values: FloatArray) -> list[int]:
+        """Return the training users with exactly these ratings; items increase."""
+        found = np.flatnonzero((self.size == len(items)) & (self.sum_of_items == items.sum()))
+        own = ((twin, slice(self.ratings.indptr[twin], self.ratings.indptr[twin + 1])) for twin in found)
+        return [
+            int(twin)
+            for twin, entries in own
+            if np.array_equal(self.ratings.indices[entries], items)
+            and np.array_equal(self.ratings.data[entries], values)
+        ]
 
     def _less_item_means(self, ratings: csr_array) -> csr_array:
         """Return ratings as the similarity takes them: for adjusted cosine, less the mean of each item."""
         values = ratings.data - self.item_means[ratings.indices]
         return csr_array((values, ratings.indices, ratings.indptr), shape=ratings.shape)
+
+    @classmethod
+    def memory_estimate(cls, config: UserKNNConfig, n_users: int, n_items: int, n_interactions: int) -> int:
+        """Return the bytes of the ratings, and of the votes by user and by item, while they are made."""
+        return 24 * n_interactions + super().memory_estimate(config, n_users, n_items, n_interactions)
+
+    @classmethod
+    def work_estimate(cls, config: UserKNNConfig, n_users: int, n_items: int, n_interactions: int) -> float:
+        """Return the steps of reading the ratings, and of comparing each with all filled users in further rounds."""
+        return (50.0 + 15.0 * (config.iterations - 1) * n_users) * n_interactions
 
 
 @compiled
@@ -219,3 +251,24 @@ def mean_of_nearest_raters(similarity: FloatArray, votes: Sparse, neighbors: int
                 taken[item] += 1
     for item in range(len(scores)):
         scores[item] = weighted[item] / weight[item] if taken[item] > 0 else np.nan
+
+
+@compiled
+def means_of_raters(similarity: FloatArray, votes_by_item: Sparse, items: IntArray, neighbors: int) -> FloatArray:
+    """Return (n,) the weighted mean vote of those most similar users who rated each of some items, NaN without any.
+
+    Gives the numbers of `mean_of_nearest_raters` for these items alone.
+
+    Args:
+        similarity: (U,) of the person asking with each user.
+        votes_by_item: (I, U).
+        items: (n,) positions.
+        neighbors: How many votes an item takes at most.
+    """
+    means = np.empty(len(items))
+    for place, item in enumerate(items):
+        raters = slice(votes_by_item.start[item], votes_by_item.start[item + 1])
+        means[place] = mean_of_most_similar(
+            similarity, votes_by_item.column[raters], votes_by_item.value[raters], neighbors
+        )
+    return means

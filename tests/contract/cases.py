@@ -20,10 +20,14 @@ KEYS = tuple(MODELS)
 USERS, ITEMS = 60, 150
 MINUTE = 60_000
 
-BY_HISTORY = {"neighbours", "linear", "lfm"}
+BY_HISTORY = {"neighbours", "linear", "lfm", "content_mean"}
 """Families and keys whose scores depend on the history alone, not on who asks."""
 
-BESIDE: dict[str, dict[str, Any]] = {"shrinkage_form": {"shrinkage": 30.0}, "social_knn.decay": {"hops": 3}}
+BESIDE: dict[str, dict[str, Any]] = {
+    "shrinkage_form": {"shrinkage": 30.0},
+    "tolerance": {"iterations": 10},
+    "social_knn.decay": {"hops": 3},
+}
 """Settings that act only beside others, which are set for the test; named as `setting` or `key.setting`."""
 
 FITTING: dict[str, dict[str, Any]] = {
@@ -71,8 +75,10 @@ def tastes(users: int = USERS, items: int = ITEMS, *, rated: bool = True, seed: 
     )
 
 
-def item_table(items: int, seed: int = 0) -> pd.DataFrame:
-    """Titles, categories, prices and dates; even and odd items differ in what is frequent among them."""
+def item_table(items: int, seed: int = 0, *, blurred: float = 0.2) -> pd.DataFrame:
+    """Titles, categories, prices and dates; even and odd items differ in their words, and in what is frequent among
+    them; a share of the items, `blurred`, has a category of the other half.
+    """
     rng = np.random.default_rng([seed, 1])
     half = np.arange(items) % 2
     words = np.array([["river", "forest", "meadow", "summer"], ["engine", "rocket", "planet", "robot"]])
@@ -80,7 +86,7 @@ def item_table(items: int, seed: int = 0) -> pd.DataFrame:
     kinds = np.array([["romance", "drama"], ["action", "thriller"]])
     rows = []
     for one in half:
-        own, side = rng.permutation(words[one]), one if rng.random() < 0.8 else 1 - one
+        own, side = rng.permutation(words[one]), 1 - one if rng.random() < blurred else one
         rows.append(
             {
                 "title": f"{rng.choice(common)} {own[0]} {own[1]}",
@@ -119,7 +125,7 @@ def links(users: int, seed: int = 0) -> pd.DataFrame:
 def furnished(data: Dataset) -> Dataset:
     """Return the data with the tables, links and times that they lack; ratings are not invented.
 
-    The tables are those of `tastes`, so even and odd users and items differ.
+    The tables are those of `tastes`, so even and odd users and items differ; categories keep to the halves.
     """
     missing = set(data.lacks(frozenset(Need)))
     if Need.TIMESTAMPS in missing:
@@ -127,7 +133,7 @@ def furnished(data: Dataset) -> Dataset:
         data = _of_frame(data, data.interactions.assign(timestamp=times))
     return replace(
         data,
-        load_items=data.load_items or (lambda: item_table(data.n_items)),
+        load_items=data.load_items or (lambda: item_table(data.n_items, blurred=0.0)),
         load_users=data.load_users or (lambda: user_table(data.n_users)),
         load_social=data.load_social or (lambda: links(data.n_users)),
     )
@@ -189,8 +195,13 @@ def fitted(
     return model
 
 
-def asking(histories: Sequence[Sequence[int]], *, users: Sequence[int] | None = None, value: float = 3.0) -> QueryBatch:
-    """Return the question of people with these histories; unknown people by default."""
+def asking(
+    histories: Sequence[Sequence[int]], *, users: Sequence[int] | None = None, value: float | Sequence[float] = 3.0
+) -> QueryBatch:
+    """Return the question of people with these histories; unknown people by default.
+
+    value: Rating of every entry, or those of all entries one after the other.
+    """
     rows = Ragged.from_rows(histories)
     positions = np.full(len(histories), PAD) if users is None else np.asarray(users)
     return QueryBatch(positions, rows, np.full(len(rows.values), value, dtype=np.float32))

@@ -36,7 +36,7 @@ SETTINGS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("key", ["user_knn", "item_knn"])
 def test_equals_the_formulas(key: str, config: dict[str, Any]) -> None:
     train = small()
-    ratings = _dense(train)
+    ratings = dense_ratings(train)
     for aggregation in ("sum", "mean"):
         scores = fitted(key, train, config | {"aggregation": aggregation}).score(train.queries())
         if key == "user_knn":
@@ -55,7 +55,9 @@ def test_predictions_fall_back_to_the_mean_of_all_or_to_the_own_mean(key: str) -
     np.testing.assert_allclose(raw, everything, rtol=1e-6)
     centred = fitted(key, train, nobody_alike | {"centering": "mean"}).predict_ratings(train.queries())
     axis = 1 if key == "user_knn" else 0
-    np.testing.assert_allclose(centred, np.broadcast_to(np.nanmean(_dense(train), axis, keepdims=True), centred.shape))
+    np.testing.assert_allclose(
+        centred, np.broadcast_to(np.nanmean(dense_ratings(train), axis, keepdims=True), centred.shape)
+    )
 
 
 @pytest.mark.parametrize("key", ["user_knn", "item_knn"])
@@ -121,7 +123,7 @@ def _slow_scores(ratings: FloatArray, config: dict[str, Any], aggregation: str) 
     """(U, I) scores by user neighbours, from (U, I) ratings with NaN for none."""
     compared = ratings - np.nanmean(ratings, axis=0) if config["similarity"] == "adjusted_cosine" else ratings
     similarity = all_pairs(compared, Measure(KINDS[config["similarity"]], 0.0, False, 1))
-    mean, spread = _level(ratings, config["centering"])
+    mean, spread = slow_level(ratings, config["centering"])
     deviation = (ratings - mean[:, None]) / spread[:, None]
     scores = np.full(ratings.shape, np.nan)
     for user in range(len(ratings)):
@@ -142,7 +144,7 @@ def _slow_scores_of_items(ratings: FloatArray, config: dict[str, Any], aggregati
     adjusted = config["similarity"] == "adjusted_cosine"
     compared = ratings - np.nanmean(ratings, axis=1, keepdims=True) if adjusted else ratings
     similarity = all_pairs(compared.T, Measure(KINDS[config["similarity"]], 0.0, False, 1))
-    mean, spread = _level(ratings.T, config["centering"])
+    mean, spread = slow_level(ratings.T, config["centering"])
     deviation = (ratings - mean) / spread
     scores = np.full(ratings.shape, np.nan)
     for item in range(ratings.shape[1]):
@@ -162,14 +164,14 @@ def _by_similarity(similarity: FloatArray) -> list[int]:
     return [int(p) for p in np.argsort(-similarity, kind="stable") if similarity[p] > 0]
 
 
-def _level(rows: FloatArray, centering: str) -> tuple[FloatArray, FloatArray]:
+def slow_level(rows: FloatArray, centering: str) -> tuple[FloatArray, FloatArray]:
     if centering == "none":
         return np.zeros(len(rows)), np.ones(len(rows))
     mean = np.nanmean(rows, axis=1)
     return mean, np.nanstd(rows, axis=1) if centering == "zscore" else np.ones(len(rows))
 
 
-def _dense(data: Dataset) -> FloatArray:
+def dense_ratings(data: Dataset) -> FloatArray:
     """(U, I) ratings, NaN where there is none."""
     ratings = np.full((data.n_users, data.n_items), np.nan)
     frame = data.interactions
