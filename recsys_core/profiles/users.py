@@ -11,6 +11,7 @@ from recsys_core.columns import USER, USER_ID
 from recsys_core.contracts import BoolArray, FloatArray, RunContext
 from recsys_core.data.dataset import Dataset
 from recsys_core.profiles.behaviour import HABITS, habits_of_users
+from recsys_core.profiles.cells import given_cells, missing_of_users
 from recsys_core.profiles.directions import Directions
 from recsys_core.profiles.features import (
     CATEGORY_PART,
@@ -124,10 +125,7 @@ class UserProfiles:
 
     def attributes(self, user: int) -> dict[str, str]:
         """Return what the user table says of a user, without empty cells; nothing without such a table."""
-        if self.dataset.users is None:
-            return {}
-        row = self.dataset.users.iloc[user]
-        return {str(name): str(row[name]) for name in self.dataset.users.columns if _is_given(row[name])}
+        return given_cells(self.dataset.users, user)
 
     def vector(self, user: int) -> pd.DataFrame:
         """Return the vector of a user: `part`, `name`, `value`, `everybody` (mean), `rank` (share of the users with
@@ -249,7 +247,7 @@ def user_profiles(dataset: Dataset, root: Path | None, ctx: RunContext) -> UserP
     facts = derived(
         root, dataset.fingerprint, "users", VERSION, make=lambda: _compute(dataset, root, ctx), write=_write, read=_read
     )
-    return UserProfiles(dataset, facts, tuple(_missing(dataset)), root)
+    return UserProfiles(dataset, facts, tuple(missing_of_users(dataset)), root)
 
 
 def _compute(dataset: Dataset, root: Path | None, ctx: RunContext) -> Facts:
@@ -344,24 +342,6 @@ def direction_names(dataset: Dataset, found: Directions) -> list[str]:
     return names
 
 
-def _missing(dataset: Dataset) -> list[Words]:
-    """Return what the data do not tell, in words."""
-    said = []
-    if dataset.users is None:
-        said.append(Words("There is no user table: age, city and the like are not known. All of this is behaviour."))
-    else:
-        unused = [name for name, kind in kinds_of(dataset.users).items() if kind in {Kind.CODE, Kind.PICTURE}]
-        if unused:
-            said.append(Words("Not used, as codes or links: {columns}.", {"columns": ", ".join(unused)}))
-    if not dataset.has_ratings:
-        said.append(Words("There are no ratings: everything that somebody chose counts as liked."))
-    if not dataset.has_timestamps:
-        said.append(Words("There are no times: activity over time and sessions are not known."))
-    if dataset.items is None:
-        said.append(Words("There is no item table: tastes have no categories, words or prices, only directions."))
-    return said
-
-
 def _column(matrix, place: int) -> FloatArray:  # type: ignore[no-untyped-def]  # csc_array has no types
     values: FloatArray = matrix[:, [place]].toarray().ravel()
     return values
@@ -370,10 +350,6 @@ def _column(matrix, place: int) -> FloatArray:  # type: ignore[no-untyped-def]  
 def _rank(values: FloatArray, value: float) -> float:
     """Return the share of values below one, equal ones counted half; NaN without values."""
     return float(((values < value).mean() + (values <= value).mean()) / 2) if len(values) else float("nan")
-
-
-def _is_given(cell: object) -> bool:
-    return isinstance(cell, list | tuple | np.ndarray) or not (pd.isna(cell) or str(cell) == "")  # type: ignore[call-overload]
 
 
 def _write(folder: Path, facts: Facts) -> None:

@@ -1,0 +1,90 @@
+"""What the tables of users and items say in plain cells, and what data do not tell, in words."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import LIST_SEPARATOR
+from recsys_core.data.dataset import Dataset
+from recsys_core.profiles.features import CATEGORY_PART, PICTURE_PART, TERM_PART, Features
+from recsys_core.profiles.kinds import Kind, kinds_of
+from recsys_core.profiles.phrases import Words
+
+_MOST_ENTRIES = 12
+
+
+def given_cells(table: pd.DataFrame | None, row: int) -> dict[str, str]:
+    """Return the cells of a row as text, without empty ones and pictures; nothing without a table."""
+    if table is None:
+        return {}
+    cells = {str(name): table[name].iloc[row] for name in table.columns}
+    return {name: _text(cell) for name, cell in cells.items() if _is_given(cell)}
+
+
+def _is_given(cell: object) -> bool:
+    if isinstance(cell, bytes | bytearray | memoryview):
+        return False
+    if isinstance(cell, list | tuple | np.ndarray):
+        return len(cell) > 0
+    return not (cell is None or cell is pd.NA or cell is pd.NaT or cell != cell or str(cell) == "")  # noqa: PLR0124
+
+
+def _text(cell: object) -> str:
+    if not isinstance(cell, list | tuple | np.ndarray):
+        return str(cell)
+    shown = [f"{entry:.3g}" if isinstance(entry, float | np.floating) else str(entry) for entry in cell]
+    return LIST_SEPARATOR.join(shown[:_MOST_ENTRIES]) + ("..." if len(shown) > _MOST_ENTRIES else "")
+
+
+def missing_of_users(dataset: Dataset) -> Iterator[Words]:
+    """Yield what the data do not tell of users."""
+    if dataset.users is None:
+        yield Words("There is no user table: age, city and the like are not known. All of this is behaviour.")
+    else:
+        unused = [name for name, kind in kinds_of(dataset.users).items() if kind in {Kind.CODE, Kind.PICTURE}]
+        if unused:
+            yield Words("Not used, as codes or links: {columns}.", {"columns": ", ".join(unused)})
+    if not dataset.has_ratings:
+        yield Words("There are no ratings: everything that somebody chose counts as liked.")
+    if not dataset.has_timestamps:
+        yield Words("There are no times: activity over time and sessions are not known.")
+    if dataset.items is None:
+        yield Words("There is no item table: tastes have no categories, words or prices, only directions.")
+
+
+def missing_of_items(dataset: Dataset, content: Features | None) -> Iterator[Words]:
+    """Yield what the data do not tell of items, and what of their table is not used."""
+    if dataset.items is None or content is None:
+        yield Words("There is no item table: items are described by who chose them alone.")
+    else:
+        kinds = kinds_of(dataset.items)
+        unused = [name for name, kind in kinds.items() if kind is Kind.CODE]
+        if unused:
+            yield Words("Not used, as codes or links: {columns}.", {"columns": ", ".join(unused)})
+        if CATEGORY_PART not in content.parts:
+            yield Words("The item table has no categories.")
+        if TERM_PART not in content.parts:
+            yield Words("The item table has no names or texts with words that occur more than once.")
+        for name in [name for name, kind in kinds.items() if kind is Kind.PICTURE]:
+            yield _pictures(dataset.items[name], name, content)
+    if not dataset.has_ratings:
+        yield Words("There are no ratings: means and deviations are not known.")
+    if not dataset.has_timestamps:
+        yield Words("There are no times: what happened to an item over time is not known.")
+
+
+def _pictures(column: pd.Series, name: str, content: Features) -> Words:
+    """Say how many pictures were read, how many are broken and how many are missing."""
+    contents = int(column.map(lambda cell: isinstance(cell, bytes | bytearray)).sum())
+    if not contents:
+        return Words("Column {column} names pictures; add the pictures themselves as a zip.", {"column": name})
+    read = contents
+    if PICTURE_PART in content.parts:
+        flag, names = f"{name} missing", content.names_of(PICTURE_PART)
+        gone = content.part(PICTURE_PART)[:, [names.index(flag)]].sum() if flag in names else 0
+        read = len(column) - int(gone)
+    else:
+        read = 0
+    values = {"read": f"{read:,}", "broken": f"{contents - read:,}", "missing": f"{len(column) - contents:,}"}
+    return Words("Pictures: {read} read, {broken} broken, {missing} missing.", values)

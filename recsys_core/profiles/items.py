@@ -1,0 +1,367 @@
+"""All items of a data set: how often and how they were rated, what they are, what is like them, where they stand."""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array, hstack
+
+from recsys_core.columns import CATEGORIES, INTERACTIONS, ITEM, ITEM_ID, RATING, TIMESTAMP, TITLE, USER
+from recsys_core.contracts import BoolArray, FloatArray, RunContext
+from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
+from recsys_core.data.summaries import head_size
+from recsys_core.errors import ConfigError
+from recsys_core.profiles.cells import given_cells, missing_of_items
+from recsys_core.profiles.features import (
+    CATEGORY_PART,
+    DATE_PART,
+    EMBEDDING_PART,
+    NUMBER_PART,
+    PICTURE_PART,
+    TERM_PART,
+    Features,
+    unit_rows,
+)
+from recsys_core.profiles.kept import kept_directions, kept_item_features
+from recsys_core.profiles.kinds import entries
+from recsys_core.profiles.map import Axes, axis_words, drawn, map_methods, principal_axes, sparse_axes
+from recsys_core.profiles.phrases import Words
+from recsys_core.profiles.scaling import Block, dense_block, joined, scaled
+from recsys_core.profiles.space import Shared
+from recsys_core.profiles.stored import derived, read_frame, read_json, write_frame, write_json
+from recsys_core.profiles.streams import asked, counted, ranges
+from recsys_core.profiles.users import BEHAVIOUR_PART, DIRECTION_PART, direction_names
+
+VERSION = 1
+SHRINKAGE = 10.0
+TOGETHER = 10.0
+"""So many imagined people who do not share two items are set against those who do."""
+CONTENT_WEIGHTS = {CATEGORY_PART: 1.0, TERM_PART: 1.0, EMBEDDING_PART: 1.0, PICTURE_PART: 0.5}
+"""How much a part counts for likeness by content, each scaled to length 1."""
+NUMBER_WEIGHT = 0.2
+"""How much a robust deviation of a number or date counts."""
+_COLUMNS = (ITEM, ITEM_ID, TITLE, "similarity")
+
+
+@dataclass(frozen=True, eq=False)
+class ItemFacts:
+    """What is computed once for a data set and kept.
+
+    Args:
+        table: One row an item: counts, ratings, times, places on both maps.
+        explained: Shares of variance on the axes of the map by content (by people, without an item table).
+        axes: What these axes mostly are.
+    """
+
+    table: pd.DataFrame
+    explained: tuple[float, float]
+    axes: tuple[Words, Words]
+
+
+@dataclass(frozen=True, eq=False)
+class ItemProfiles:
+    """All items of a data set.
+
+    Args:
+        dataset: Whose items they are.
+        facts: What was computed once.
+        root: The workspace.
+        shrinkage: Imagined ratings in the confidence.
+    """
+
+    dataset: Dataset
+    facts: ItemFacts
+    root: Path | None
+    shrinkage: float
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row an item, in order of position.
+
+        `item`, `item_id`, `title`, `category` (the first one, "" if none is known), `interactions`, `users`, `place` (1
+        for the most popular; equal ones by position), `share` and `running` (of all interactions: of this item, and of
+        this and all more popular ones), `head` (whether it is among the most popular that hold 80 %); with ratings
+        `ratings`, `mean`, `deviation` (of a sample), `confidence` = n / (n + shrinkage), `shrunk_mean`
+        = (n mean + shrinkage m) / (n + shrinkage) with m the mean of all ratings; with times `first`, `last` (Unix ms);
+        `x`, `y` on the map by content (by people, without an item table), `x_people`, `y_people`.
+        """
+        facts = self.facts.table
+        ids = {ITEM: np.arange(len(facts)), ITEM_ID: list(self.dataset.item_vocabulary.ids)}
+        frame = pd.DataFrame({**ids, TITLE: self.dataset.titles(), "category": self._categories()})
+        frame = pd.concat([frame, facts], axis=1)
+        n = frame["ratings" if "ratings" in frame else "interactions"]
+        frame["confidence"] = (n / (n + self.shrinkage)).fillna(0.0)
+        if "mean" in frame:
+            overall = float((frame["mean"] * n).sum() / max(1, n.sum()))
+            frame["shrunk_mean"] = (frame["mean"].fillna(0) * n + self.shrinkage * overall) / (n + self.shrinkage)
+        return frame
+
+    @cached_property
+    def content(self) -> Features | None:
+        """(I, F) what the item table knows, with the parts of `item_features`; None without one."""
+        return kept_item_features(self.dataset, self.root, RunContext())
+
+    @cached_property
+    def features(self) -> Features:
+        """(I, F) the vectors: the parts of `content`, then `behaviour` and `directions`."""
+        parts = _behaviour(self.dataset, self.facts.table, self.root)
+        return parts if self.content is None else self.content.beside(parts)
+
+    @cached_property
+    def missing(self) -> tuple[Words, ...]:
+        """What these data do not tell of items."""
+        return tuple(missing_of_items(self.dataset, self.content))
+
+    @property
+    def explained(self) -> tuple[float, float]:
+        """Shares of the whole variance on the axes of the map."""
+        return self.facts.explained
+
+    @property
+    def axes(self) -> tuple[Words, Words]:
+        """What the axes of the map mostly are."""
+        return self.facts.axes
+
+    def attributes(self, item: int) -> dict[str, str]:
+        """Return what the item table says of an item, without empty cells and pictures."""
+        return given_cells(self.dataset.items, item)
+
+    def vector(self, item: int) -> pd.DataFrame:
+        """Return the vector of an item without its zeros: `part`, `name`, `value`, `everybody` (mean of all items)."""
+        row = self.features.matrix[[item]].toarray().ravel()
+        places = np.flatnonzero(row)
+        return pd.DataFrame(
+            {
+                "part": [self.features.part_of(int(place)) for place in places],
+                "name": [self.features.names[place] for place in places],
+                "value": row[places],
+                "everybody": np.asarray(self.features.matrix.mean(axis=0)).ravel()[places],
+            }
+        )
+
+    def similar_by_content(self, item: int, n: int = 10) -> pd.DataFrame:
+        """Return the items most like an item in what is known of them: `item`, `item_id`, `title`, `similarity`
+        (cosine) and `shared` (a tuple of `Shared`: what adds most to it); equal ones by position. None without an item
+        table, or for an item of which nothing is known.
+        """
+        rows = self._content_rows
+        found = (rows @ rows[[item]].toarray().ravel()) if rows is not None else np.zeros(self.dataset.n_items)
+        found[item] = 0
+        order = np.argsort(-found, kind="stable")[:n]
+        order = order[found[order] > 1e-9]
+        frame = self._named(order).assign(similarity=found[order])
+        frame["shared"] = pd.Series([self._shared(item, int(other)) for other in order], dtype=object)
+        return frame
+
+    def similar_by_people(self, item: int, n: int = 10) -> pd.DataFrame:
+        """Return the items that the same people know: `item`, `item_id`, `title`, `similarity`, `together`, `lift`.
+
+        With c people who know both: similarity = c / sqrt(n_i n_j) * c / (c + 10); lift = c U / (n_i n_j), how many
+        times as many as chance would give among the U users with interactions. Equal ones by position.
+        """
+        table = self.facts.table
+        distinct = bool((table["users"] == table["interactions"]).all())
+        people = f"SELECT DISTINCT {USER} FROM {INTERACTIONS} WHERE {ITEM} = $item"
+        count = "count(*)" if distinct else f"count(DISTINCT {USER})"
+        with asked(self.dataset) as connection:
+            found = connection.execute(
+                f"SELECT {ITEM}, {count} AS together FROM {INTERACTIONS} SEMI JOIN ({people}) p USING ({USER}) "
+                f"WHERE {ITEM} <> $item GROUP BY {ITEM} ORDER BY {ITEM}",
+                {"item": int(item)},
+            ).df()
+            active = int(connection.execute(f"SELECT count(DISTINCT {USER}) FROM {INTERACTIONS}").fetchall()[0][0])
+        users = table["users"].to_numpy()
+        together, sizes = found["together"].to_numpy(np.float64), users[found[ITEM].to_numpy()] * float(users[item])
+        similarity = together / np.sqrt(sizes) * together / (together + TOGETHER)
+        order = np.argsort(-similarity, kind="stable")[:n]
+        frame = self._named(found[ITEM].to_numpy()[order]).assign(similarity=similarity[order])
+        return frame.assign(together=together[order].astype(np.int64), lift=together[order] * active / sizes[order])
+
+    def map(self, method: str = "pca", of: str = "content", ctx: RunContext | None = None) -> pd.DataFrame:
+        """Return places on a map of items: `item`, `x`, `y`.
+
+        Args:
+            method: One of `map_methods()`.
+            of: "content" (all items), or "people" (items with interactions).
+            ctx: Takes progress.
+
+        Raises:
+            ConfigError: There is no such map.
+        """
+        if of not in {"content", "people"} or method not in map_methods():
+            raise ConfigError(f"There is no map of items by '{of}' drawn by '{method}'.")
+        table = self.facts.table
+        by_people = of == "people" or self._content_rows is None
+        items = np.flatnonzero((table["interactions"] > 0).to_numpy()) if by_people else np.arange(len(table))
+        if method == "pca":
+            places = table[["x_people", "y_people"] if by_people else ["x", "y"]].to_numpy()[items]
+        else:
+            rows = self.features.part(DIRECTION_PART) if by_people else self._content_rows
+            places = drawn(csr_array(rows)[items].toarray(), method, ctx or RunContext())
+        return pd.DataFrame({ITEM: items, "x": places[:, 0], "y": places[:, 1]})
+
+    def export(self) -> pd.DataFrame:
+        """Return `table` with what the item table says, for download."""
+        if self.dataset.items is None:
+            return self.table
+        given = self.dataset.items.drop(columns=[TITLE], errors="ignore").reset_index(drop=True)
+        given = given[[name for name in given if not given[name].map(type).isin([bytes, bytearray]).any()]]
+        return pd.concat([self.table, given.rename(columns=lambda name: f"attribute: {name}")], axis=1)
+
+    @cached_property
+    def _content_rows(self) -> csr_array | None:
+        return None if self.content is None else content_rows(self.content)
+
+    def _categories(self) -> list[str]:
+        if self.dataset.items is None or CATEGORIES not in self.dataset.items:
+            return [""] * self.dataset.n_items
+        return [next(iter(entries(cell)), "") for cell in self.dataset.items[CATEGORIES]]
+
+    def _named(self, items: np.ndarray) -> pd.DataFrame:
+        return self.table.loc[items, [ITEM, ITEM_ID, TITLE]].reset_index(drop=True)
+
+    def _shared(self, item: int, other: int, most: int = 4) -> tuple[Shared, ...]:
+        assert self.content is not None
+        assert self._content_rows is not None
+        amounts = self._content_rows[[item]].toarray().ravel() * self._content_rows[[other]].toarray().ravel()
+        order = np.argsort(-amounts, kind="stable")[:most]
+        names, part_of = _content_names(self.content)
+        return tuple(
+            Shared(names[place], part_of[place], float(amounts[place]), above=True)
+            for place in order
+            if amounts[place] > 0
+        )
+
+
+def item_profiles(
+    dataset: Dataset, root: Path | None, ctx: RunContext, *, shrinkage: float = SHRINKAGE
+) -> ItemProfiles:
+    """Return the profiles of all items, computed once and then read from the workspace.
+
+    Args:
+        dataset: Any data set.
+        root: Folder of the workspace; None keeps nothing.
+        ctx: Takes progress and can stop the work; its seed is not used.
+        shrinkage: Imagined ratings in confidence and shrunk mean, at least 0.
+
+    Raises:
+        ConfigError: The shrinkage is negative.
+        Cancelled: The person stopped the work.
+        StoreError: The disk is full or cannot be written.
+    """
+    if not shrinkage >= 0:
+        raise ConfigError("The shrinkage must be 0 or more.")
+    facts = derived(
+        root,
+        dataset.fingerprint,
+        "items",
+        VERSION,
+        make=lambda: _compute(dataset, root, ctx),
+        write=_write,
+        read=_read,
+    )
+    return ItemProfiles(dataset, facts, root, shrinkage)
+
+
+def content_rows(content: Features) -> csr_array:
+    """Return (I, F) rows of length 1 whose products are likeness by content; zeros where nothing is known."""
+    parts = []
+    for name in content.parts:
+        if name in CONTENT_WEIGHTS:
+            parts.append(unit_rows(content.part(name)) * CONTENT_WEIGHTS[name])
+        elif name in {NUMBER_PART, DATE_PART}:
+            parts.append(content.part(name) * NUMBER_WEIGHT)
+    return unit_rows(csr_array(hstack(parts, format="csr"))) if parts else csr_array((len(content), 0))
+
+
+def _content_names(content: Features) -> tuple[list[str], list[str]]:
+    """Return name and part of each column of `content_rows`."""
+    parts = [name for name in content.parts if name in {*CONTENT_WEIGHTS, NUMBER_PART, DATE_PART}]
+    names = [column for name in parts for column in content.names_of(name)]
+    return names, [name for name in parts for _ in content.names_of(name)]
+
+
+def _compute(dataset: Dataset, root: Path | None, ctx: RunContext) -> ItemFacts:
+    with asked(dataset) as connection:
+        table = _counts(dataset, connection, ctx)
+    found = kept_directions(dataset, root, ctx)
+    active: BoolArray = table["interactions"].to_numpy() > 0
+    axes, names = principal_axes(found.items, active, 2), direction_names(dataset, found)
+    table["x_people"], table["y_people"] = axes.places.T
+    content = kept_item_features(dataset, root, ctx)
+    if content is not None and content_rows(content).shape[1]:
+        axes, names = _content_axes(content_rows(content), ctx), _content_names(content)[0]
+    table["x"], table["y"] = axes.places.T
+    first, second = (axis_words(loadings, names) for loadings in axes.loadings.T)
+    return ItemFacts(table, (float(axes.explained[0]), float(axes.explained[1])), (first, second))
+
+
+def _content_axes(rows: csr_array, ctx: RunContext) -> Axes:
+    for _ in ctx.track(range(1), stage="draw the map"):
+        axes = sparse_axes(rows)
+    return axes
+
+
+def _counts(dataset: Dataset, connection: duckdb.DuckDBPyConnection, ctx: RunContext) -> pd.DataFrame:
+    """Return counts, ratings, times and place in the long tail of each item, grouped range by range."""
+    shown = [ITEM, "count(*) AS interactions", f"count(DISTINCT {USER}) AS users"]
+    if dataset.has_ratings:
+        given = f"FILTER (NOT isnan({RATING}))"
+        shown += [f"count(*) {given} AS ratings", f"avg({RATING}::DOUBLE) {given} AS mean"]
+        shown += [f"stddev_samp({RATING}::DOUBLE) {given} AS deviation"]
+    if dataset.has_timestamps:
+        known = f"nullif({TIMESTAMP}, {NO_TIMESTAMP})"
+        shown += [f"min({known}) AS first", f"max({known}) AS last"]
+    query = f"SELECT {', '.join(shown)} FROM {INTERACTIONS} WHERE {ITEM} >= $first AND {ITEM} < $end GROUP BY {ITEM}"
+    counts = counted(connection, ITEM, dataset.n_items)
+    parts = [
+        connection.execute(query, {"first": first, "end": end}).df()
+        for first, end in ctx.track(ranges(counts), stage="look at the items")
+    ]
+    frame = pd.concat(parts or [pd.DataFrame({ITEM: []})], ignore_index=True).set_index(ITEM)
+    frame = frame.reindex(pd.RangeIndex(dataset.n_items)).rename_axis(None).reset_index(drop=True)
+    whole = [name for name in ("interactions", "users", "ratings") if name in frame]
+    frame = frame.fillna(dict.fromkeys(whole, 0)).astype(dict.fromkeys(whole, np.int64))
+    return pd.concat([frame, _tail(counts)], axis=1)
+
+
+def _tail(counts: np.ndarray) -> pd.DataFrame:
+    """Return `place`, `share`, `running` and `head` of each item from its interactions (I,)."""
+    order = np.lexsort((np.arange(len(counts)), -counts))
+    place = np.empty(len(counts), dtype=np.int64)
+    place[order] = np.arange(1, len(counts) + 1)
+    share = counts / max(1, counts.sum())
+    running = np.empty(len(counts))
+    running[order] = np.cumsum(share[order])
+    head = (place <= head_size(counts[order])) & (counts > 0)
+    return pd.DataFrame({"place": place, "share": share, "running": running, "head": head})
+
+
+def _behaviour(dataset: Dataset, table: pd.DataFrame, root: Path | None) -> Features:
+    """Return the parts `behaviour` (logarithm of interactions, mean, deviation, days in the data) and `directions`."""
+    columns: dict[str, FloatArray] = {"interactions": np.log1p(table["interactions"].to_numpy(np.float64))}
+    for name in ("mean", "deviation"):
+        if name in table:
+            columns[f"{name} rating" if name == "mean" else "deviation of ratings"] = table[name].to_numpy(np.float64)
+    if "first" in table:
+        columns["days since it was first seen"] = ((table["last"].max() - table["first"]) / 86_400_000).to_numpy()
+    behaviour = joined([scaled(values, name) for name, values in columns.items()], len(table))
+    found = kept_directions(dataset, root, RunContext())
+    places: Block = dense_block(found.items, direction_names(dataset, found))
+    return Features.of({BEHAVIOUR_PART: behaviour, DIRECTION_PART: places}, len(table))
+
+
+def _write(folder: Path, facts: ItemFacts) -> None:
+    write_frame(folder, "table", facts.table)
+    write_json(folder, "facts", {"axes": [asdict(axis) for axis in facts.axes], "explained": list(facts.explained)})
+
+
+def _read(folder: Path) -> ItemFacts:
+    facts = read_json(folder, "facts")
+    assert isinstance(facts, dict)
+    first, second = (Words(**axis) for axis in facts["axes"])
+    explained = (float(facts["explained"][0]), float(facts["explained"][1]))
+    return ItemFacts(read_frame(folder, "table"), explained, (first, second))
