@@ -94,7 +94,9 @@ def take(kind: Kind, identifier: str, *, keep_search: bool = False) -> None:
         st.session_state[kind.key("search")] = ""
 
 
-def on_map(kind: Kind, dataset: "Dataset", figure: "go.Figure", *, name: str, table: Callable[[], "pd.DataFrame"]) -> None:
+def on_map(
+    kind: Kind, dataset: "Dataset", figure: "go.Figure", *, name: str, table: Callable[[], "pd.DataFrame"]
+) -> None:
     """Show a map whose dots choose; the figure holds positions in `customdata`."""
     widget = kind.key("map")
 

@@ -18,8 +18,9 @@ STYLE = """<style>
   [data-testid=stMainBlockContainer] { padding-left: 3rem; padding-right: 3rem; }
 }
 [data-testid=stApp] [role=tab][aria-selected=true] { color: light-dark(#0b5cad, #7db8f5); }
-.js-plotly-plot :is(.xtick, .ytick, .xtitle, .ytitle, .legendtext, .cbaxis, .cbtitle, .colorbar) text,
-.js-plotly-plot text:is(.xtitle, .ytitle, .legendtext, .cbtitle) { fill: currentColor !important; }
+.js-plotly-plot :is([class$=tick], .xtitle, .ytitle, .legendtext, .cbaxis, .cbtitle, .colorbar) text,
+.js-plotly-plot text:is([class^=x][class$=title], [class^=y][class$=title], .cbtitle),
+.js-plotly-plot text:is(.legendtext, .legendtitletext) { fill: currentColor !important; }
 </style>"""
 """Less empty margin; and charts in the page's own text colour, since the theme's grey is too pale to read."""
 ICON = str(Path(__file__).with_name("icon.svg"))
@@ -45,6 +46,8 @@ PAGES = (
     PageInfo("home", later("Home"), ":material/home:"),
     PageInfo("data", later("Data"), ":material/database:"),
     PageInfo("explore", later("Explore"), ":material/insights:"),
+    PageInfo("users", later("Users"), ":material/group:"),
+    PageInfo("items", later("Items"), ":material/category:"),
     PageInfo("train", later("Train"), ":material/model_training:"),
     PageInfo("compare", later("Compare"), ":material/leaderboard:"),
     PageInfo("recommend", later("Recommend"), ":material/recommend:"),

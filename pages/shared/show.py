@@ -54,7 +54,7 @@ def figure(
         "modeBarButtons": [["toImage", "zoom2d", "resetScale2d"]],
         "toImageButtonOptions": {"format": "png", "filename": file_name(name), "scale": 2},
     }
-    if options.get("on_select", "ignore") != "ignore":
+    if options.get("on_select", "ignore") != "ignore" and options.get("selection_mode") != "points":
         toolbar["modeBarButtons"] = [["toImage", "select2d", "lasso2d", "zoom2d", "resetScale2d"]]
     chosen = st.plotly_chart(chart, key=key, config=toolbar, alt=sentence or alt or name, **options)
     with st.container(horizontal=True, gap="small", key=f"{key}_downloads"):

@@ -10,6 +10,26 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
+TAIL_HEIGHT = 320
+POINTS = 300
+
+
+def popularity_curve(table: pd.DataFrame) -> pd.DataFrame:
+    """Return how popularity falls: `rank` and `interactions`, at up to 300 ranks, denser where popularity is high.
+
+    Args:
+        table: A row an item: `place` (1: the most popular) and `interactions`; items without any are left out.
+    """
+    import numpy as np
+
+    ranked = table.loc[table["interactions"] > 0, ["place", "interactions"]].sort_values("place")
+    if ranked.empty:
+        return pd.DataFrame({"rank": [], "interactions": []})
+    rows = np.unique(np.geomspace(1, len(ranked), POINTS).round().astype(int)) - 1
+    kept = ranked.iloc[rows]
+    return pd.DataFrame({"rank": kept["place"].to_numpy(), "interactions": kept["interactions"].to_numpy()})
+
+
 def tail_place(curve: pd.DataFrame, *, rank: int, interactions: int, head: int) -> "go.Figure":
     """Return how popularity falls from the first item to the last, and where one item stands; both axes logarithmic.
 
@@ -44,17 +64,20 @@ def tail_place(curve: pd.DataFrame, *, rank: int, interactions: int, head: int) 
             hovertemplate=f"this item: place {rank:,}, {interactions:,} interactions<extra></extra>",
         )
     )
-    dressed(figure, x="Place in popularity (logarithmic)", y="Interactions (logarithmic)", height=320)
+    dressed(figure, x="Place in popularity (logarithmic)", y="Interactions (logarithmic)", height=TAIL_HEIGHT)
     figure.update_xaxes(type="log", dtick=1)
     figure.update_yaxes(type="log", dtick=1)
     return figure
 
 
-def rating_spread(ratings: pd.DataFrame) -> "go.Figure":
-    """Return how often each rating was given to an item, beside how often it is given to all.
+def rating_spread(ratings: pd.DataFrame, *, own: str = "item", name: str = "this item") -> "go.Figure":
+    """Return how often an item was given each rating, or a user gave it, beside how often it is given at all.
 
     Args:
-        ratings: Columns `rating`, `item` (share of the item's ratings) and `everybody` (of all ratings), both 0..1.
+        ratings: Columns `rating`, one named by `own` (share of the item's or user's ratings), and `everybody` (of all
+            ratings), both 0..1.
+        own: Column of the item's or user's shares.
+        name: What the legend calls them.
     """
     import plotly.graph_objects as go
 
@@ -62,15 +85,15 @@ def rating_spread(ratings: pd.DataFrame) -> "go.Figure":
     figure = go.Figure()
     figure.add_bar(
         x=labels,
-        y=ratings["item"],
-        name="this item",
+        y=ratings[own],
+        name=name,
         marker_color=BLUE,
-        hovertemplate="rating %{x}: %{y:.1%} of this item's<extra></extra>",
+        hovertemplate=f"rating %{{x}}: %{{y:.1%}} ({name})<extra></extra>",
     )
     figure.add_bar(
         x=labels,
         y=ratings["everybody"],
-        name="all items",
+        name="all ratings",
         marker_color=REST,
         hovertemplate="rating %{x}: %{y:.1%} of all<extra></extra>",
     )
@@ -80,18 +103,17 @@ def rating_spread(ratings: pd.DataFrame) -> "go.Figure":
     return figure
 
 
-def item_timeline(periods: pd.DataFrame, *, unit: str, mean: float | None) -> "go.Figure":
+def item_timeline(periods: pd.DataFrame, *, unit: str) -> "go.Figure":
     """Return how many interactions an item had in each period, and its mean rating there, one above the other.
 
     Args:
         periods: Columns `start` (time), `interactions`, and `mean` (rating of the period; NaN where nobody rated) if
             people rated.
         unit: What a period is: day, week, month, year.
-        mean: Mean rating of the item, None without ratings.
     """
     from plotly.subplots import make_subplots
 
-    rated = mean is not None and "mean" in periods
+    rated = "mean" in periods and bool(periods["mean"].notna().any())
     figure = make_subplots(rows=2 if rated else 1, cols=1, shared_xaxes=True, vertical_spacing=0.08)
     last = {"row": 2 if rated else 1, "col": 1}
     figure.add_bar(
@@ -117,6 +139,5 @@ def item_timeline(periods: pd.DataFrame, *, unit: str, mean: float | None) -> "g
             row=1,
             col=1,
         )
-        figure.add_hline(y=mean, line={"color": REST, "dash": "dash"}, row=1, col=1)
         figure.update_yaxes(title_text="Mean rating", row=1, col=1)
     return figure

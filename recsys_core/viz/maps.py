@@ -1,16 +1,18 @@
 """Maps of many users or items: a dot each, coloured by group, that a click can choose."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from recsys_core.viz.theme import GREY, PALETTE, REST, SYMBOLS, dressed, plain, plain_all
+from recsys_core.viz.theme import BLUE, GREY, PALETTE, REST, SYMBOLS, dressed, plain, plain_all
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 MANY = 3000
 """From so many dots on, WebGL draws them."""
+FIRST_AXIS, SECOND_AXIS = "First axis of the map", "Second axis"
 COLORS = tuple(color for color in PALETTE if color != GREY)
 """Of groups; grey stays for those without one."""
 DRAWN = 8000
@@ -25,8 +27,53 @@ def thinned(points: pd.DataFrame, chosen: int | None, *, most: int = DRAWN) -> p
     return pd.concat([kept[kept["position"] != chosen], points[points["position"] == chosen]])
 
 
+def user_map(table: pd.DataFrame, titles: Mapping[int, str], *, chosen: int) -> "go.Figure":
+    """Return the map of users, coloured by segment.
+
+    Args:
+        table: Columns `user`, `user_id`, `segment` (number; 0: none), `x`, `y`.
+        titles: Of segments, by number.
+        chosen: User with the ring.
+    """
+    names = {number: f"{number}: {title}" for number, title in titles.items()}
+    points = pd.DataFrame(
+        {
+            "position": table["user"],
+            "label": table["user_id"],
+            "x": table["x"],
+            "y": table["y"],
+            "group": table["segment"].map(names).fillna(""),
+        }
+    )
+    order = {names[number]: str(number) for number in sorted(names)}
+    figure = dot_map(thinned(points, chosen), order, chosen=chosen, what="user", x=FIRST_AXIS, y=SECOND_AXIS)
+    return figure.update_layout(legend_title_text="segment")
+
+
+def item_map(table: pd.DataFrame, *, chosen: int) -> "go.Figure":
+    """Return the map of items, coloured by their first category; rare categories are grey.
+
+    Args:
+        table: Columns `item`, `title`, `category` (empty: none), `x`, `y`.
+        chosen: Item with the ring.
+    """
+    given = table["category"][table["category"] != ""]
+    order = {str(name): str(name) for name in given.value_counts().index[: len(COLORS)]}
+    points = pd.DataFrame(
+        {
+            "position": table["item"],
+            "label": table["title"],
+            "x": table["x"],
+            "y": table["y"],
+            "group": table["category"].where(table["category"].isin(order), ""),
+        }
+    )
+    return dot_map(thinned(points, chosen), order, chosen=chosen, what="item", x=FIRST_AXIS, y=SECOND_AXIS)
+
+
 def dot_map(
     points: pd.DataFrame,
+    groups: Mapping[str, str],
     *,
     chosen: int | None = None,
     what: str,
@@ -39,31 +86,32 @@ def dot_map(
     Args:
         points: Columns `position` (of the user or item; the click gives it back in `customdata`), `label` (text from
             outside: escaped here), `x`, `y`, and `group` (text; empty: none), in which case the dot is grey.
+        groups: All groups, in their order, with their names in the legend; each keeps its colour and symbol whoever is
+            on the map.
         chosen: Position that a ring marks, if it is among the points.
         what: What a dot is: user, item.
-        x: Title of the horizontal axis.
-        y: Title of the vertical axis.
+        x: Title of the horizontal axis, from outside: escaped here.
+        y: Title of the vertical axis, likewise.
         height: Pixels.
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
     kind = go.Scattergl if len(points) >= MANY else go.Scatter
+    looks = {name: (COLORS[n % len(COLORS)], SYMBOLS[n % len(SYMBOLS)]) for n, name in enumerate(groups)}
     opacity = 0.55 if len(points) >= MANY else 0.8
-    for number, (name, part) in enumerate(_groups(points)):
-        color = COLORS[number % len(COLORS)] if name else REST
+    for name in ("", *groups):
+        part = points[points["group"] == name]
+        if part.empty:
+            continue
+        color, symbol = looks.get(name, (REST if groups else BLUE, "circle"))
         figure.add_trace(
             kind(
                 x=part["x"],
                 y=part["y"],
                 mode="markers",
-                name=plain(name or "none"),
-                marker={
-                    "color": color,
-                    "size": 5 if len(points) >= MANY else 8,
-                    "symbol": SYMBOLS[number % len(SYMBOLS)] if name else "circle",
-                    "opacity": opacity,
-                },
+                name=plain(groups.get(name, "others")),
+                marker={"color": color, "size": 5 if len(points) >= MANY else 8, "symbol": symbol, "opacity": opacity},
                 customdata=part["position"],
                 hovertext=plain_all(part["label"]),
                 hovertemplate=f"{what} %{{hovertext}}<extra>{plain(name)}</extra>",
@@ -72,17 +120,11 @@ def dot_map(
             )
         )
     _add_ring(figure, points[points["position"] == chosen], what)
-    dressed(figure, x=x, y=y, height=height, dragmode="pan", clickmode="event+select")
-    figure.update_layout(legend={"itemsizing": "constant"})
+    dressed(figure, x=plain(x), y=plain(y), height=height, dragmode="pan", clickmode="event+select")
+    figure.update_layout(legend={"itemsizing": "constant"}, showlegend=bool(groups))
     figure.update_xaxes(showticklabels=False, zeroline=False)
     figure.update_yaxes(showticklabels=False, zeroline=False)
     return figure
-
-
-def _groups(points: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Return the groups with their points, those without a group first, so that the others are drawn above them."""
-    parts = {str(name): part for name, part in points.groupby("group", sort=True)}
-    return [(name, parts[name]) for name in sorted(parts)]
 
 
 def _add_ring(figure: "go.Figure", point: pd.DataFrame, what: str) -> None:

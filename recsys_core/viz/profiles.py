@@ -1,8 +1,9 @@
 """Figures about one user, and about a segment of users, each against everybody."""
 
 import math
-from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+import textwrap
+from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
@@ -14,9 +15,20 @@ if TYPE_CHECKING:
 
 BAR_HEIGHT = 26
 PANELS_IN_A_ROW = 2
-PANEL_HEIGHT = 165
+PANEL_HEIGHT = 175
+TITLE_WIDTH = 30
 BARS_OF_A_PANEL = 24
 OUTERMOST = 0.01
+
+
+class Trait(Protocol):
+    """What sets a segment apart; see `recsys_core.profiles.segments`."""
+
+    part: str
+    name: str
+    here: float
+    everybody: float
+    effect: float
 
 
 def tag_bars(tags: pd.DataFrame) -> "go.Figure":
@@ -48,6 +60,12 @@ def tag_bars(tags: pd.DataFrame) -> "go.Figure":
     return figure
 
 
+def telling(habits: pd.DataFrame, everybody: pd.DataFrame) -> pd.DataFrame:
+    """Return the habits that are known of a person and in which people differ; columns as in `habit_panels`."""
+    differs = habits["habit"].map(lambda habit: everybody[habit].nunique() > 1).astype(bool)
+    return habits[habits["value"].notna() & differs].reset_index(drop=True)
+
+
 def habit_panels(habits: pd.DataFrame, everybody: pd.DataFrame) -> "go.Figure":
     """Return how somebody's habits stand against everybody's: a small histogram each, with the person's mark.
 
@@ -62,17 +80,15 @@ def habit_panels(habits: pd.DataFrame, everybody: pd.DataFrame) -> "go.Figure":
     figure = make_subplots(
         rows=rows,
         cols=PANELS_IN_A_ROW,
-        vertical_spacing=min(0.5, 70 / (rows * PANEL_HEIGHT)),
+        vertical_spacing=min(0.5, 75 / (rows * PANEL_HEIGHT)),
         horizontal_spacing=0.12,
-        subplot_titles=[f"<b>{plain(label)}</b>" for label in habits["label"]],
     )
-    dressed(figure, x="", y="", height=60 + rows * PANEL_HEIGHT, showlegend=False, bargap=0)
+    dressed(figure, x="", y="", height=height_of_panels(len(habits)), showlegend=False, bargap=0)
     for place, mark in enumerate(habits.to_dict("records")):
         at = {"row": place // PANELS_IN_A_ROW + 1, "col": place % PANELS_IN_A_ROW + 1}
         _add_panel(figure, mark, _spread(everybody[mark["habit"]]), at)
-        figure.update_xaxes(title_text=plain(mark["unit"]), nticks=5, **at)
+        figure.update_xaxes(title_text=_wrapped(mark), nticks=5, **at)
     figure.update_yaxes(tickformat=".0%", nticks=4, rangemode="tozero")
-    figure.update_annotations(font_size=13)
     return figure
 
 
@@ -97,6 +113,12 @@ def _add_panel(figure: "go.Figure", mark: dict[Hashable, Any], bars: pd.DataFram
         hovertemplate="this person: %{x:.3g}<br>more than %{customdata:.0%} of people<extra></extra>",
         **at,
     )
+
+
+def _wrapped(mark: dict[Hashable, Any]) -> str:
+    """Return the title of a panel with its unit, in as many lines as it takes below a narrow panel."""
+    title = f"{mark['label']}, {mark['unit']}" if mark["unit"] else str(mark["label"])
+    return "<b>" + "<br>".join(plain(line) for line in textwrap.wrap(title, TITLE_WIDTH)) + "</b>"
 
 
 def _spread(values: pd.Series) -> pd.DataFrame:
@@ -133,7 +155,18 @@ def difference_bars(traits: pd.DataFrame) -> "go.Figure":
             hovertemplate="%{customdata}: %{x:+.2f} standard deviations<extra></extra>",
         )
     )
-    title = "Above (blue) or below (orange) the mean of all, in standard deviations"
+    title = "Standard deviations from the mean of all"
     dressed(figure, x=title, y="", height=90 + BAR_HEIGHT * len(traits), bargap=0.25)
     figure.update_yaxes(tickvals=list(range(len(traits))), ticktext=names, autorange="reversed")
     return figure
+
+
+def height_of_panels(habits: int) -> int:
+    """Return the pixels that `habit_panels` takes for so many habits."""
+    return 60 + max(1, math.ceil(habits / PANELS_IN_A_ROW)) * PANEL_HEIGHT
+
+
+def trait_table(traits: Iterable[Trait]) -> pd.DataFrame:
+    """Return what sets a segment apart as a table: `part`, `name`, `here`, `everybody`, `effect`."""
+    columns = ["part", "name", "here", "everybody", "effect"]
+    return pd.DataFrame([[getattr(one, column) for column in columns] for one in traits], columns=columns)

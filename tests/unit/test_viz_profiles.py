@@ -27,12 +27,29 @@ def marks(figure: go.Figure) -> dict[str, list[int]]:
 
 
 def map_of(points: pd.DataFrame, chosen: int | None = None) -> go.Figure:
-    return maps.dot_map(points, chosen=chosen, what="user", x="across", y="up")
+    groups = {name: name for name in sorted(set(points["group"]) - {""})}
+    return maps.dot_map(points, groups, chosen=chosen, what="user", x="across", y="up")
 
 
 def test_a_click_on_the_map_tells_the_position_and_the_chosen_one_has_a_ring() -> None:
     found = marks(map_of(dots(), 12))
-    assert found == {"none": [11, 13], "&lt;a href='x'&gt;Evil&lt;/a&gt;": [10], "calm": [12], "chosen": [12]}
+    assert found == {"others": [11, 13], "&lt;a href='x'&gt;Evil&lt;/a&gt;": [10], "calm": [12], "chosen": [12]}
+
+
+def test_users_are_coloured_by_segment_and_items_by_their_commonest_categories() -> None:
+    users = pd.DataFrame({"user": [0, 1, 2], "user_id": "u", "segment": [2, 0, 1], "x": 0.0, "y": 0.0})
+    figure = maps.user_map(users, {1: "calm", 2: EVIL}, chosen=2)
+    assert marks(figure) == {"others": [1], "1": [2], "2": [0], "chosen": [2]}
+    assert "2: &lt;a href='x'&gt;Evil&lt;/a&gt;" in figure.data[2].hovertemplate
+    kinds = ["g0", "", *(f"g{place % 8}" for place in range(1, 17)), "g9"]
+    things = pd.DataFrame({"item": range(len(kinds)), "title": EVIL, "category": kinds, "x": 0.0, "y": 0.0})
+    named = marks(maps.item_map(things, chosen=0))
+    assert len(named) == len(maps.COLORS) + 2
+    assert 18 in named["others"]
+
+
+def test_without_groups_there_is_no_legend() -> None:
+    assert not map_of(dots().assign(group="")).layout.showlegend
 
 
 def test_somebody_who_is_not_on_the_map_has_no_ring() -> None:
@@ -75,10 +92,8 @@ def habits() -> go.Figure:
 
 
 def test_each_habit_has_its_panel_and_the_mark_of_the_person(habits: go.Figure) -> None:
-    assert [note.text for note in habits.layout.annotations] == [
-        "<b>Activity</b>",
-        "<b>&lt;a href='x'&gt;Evil&lt;/a&gt;</b>",
-    ]
+    titles = [habits.layout.xaxis.title.text, habits.layout.xaxis2.title.text]
+    assert titles == ["<b>Activity, n</b>", "<b>&lt;a href='x'&gt;Evil&lt;/a&gt;, n</b>"]
     assert [list(trace.x) for trace in habits.data[1::2]] == [[12.0, 12.0], [4.0, 4.0]]
     assert [sum(trace.y) for trace in habits.data[::2]] == pytest.approx([1, 1])
 
@@ -90,6 +105,12 @@ def test_one_outsider_does_not_press_all_others_into_one_bar(habits: go.Figure) 
 def test_a_habit_that_nobody_has_is_an_empty_panel() -> None:
     person = pd.DataFrame({"habit": ["mean"], "label": ["Mean"], "unit": "", "value": [np.nan], "rank": [np.nan]})
     assert len(profiles.habit_panels(person, pd.DataFrame({"mean": [np.nan]})).data[0].x) == 0
+
+
+def test_a_habit_that_all_share_says_nothing() -> None:
+    habits = pd.DataFrame({"habit": ["mean", "repeats", "sessions"], "value": [1.0, 0.0, np.nan]})
+    everybody = pd.DataFrame({"mean": [1.0, 2.0], "repeats": 0.0, "sessions": [1.0, 2.0]})
+    assert list(profiles.telling(habits, everybody)["habit"]) == ["mean"]
 
 
 def test_of_many_dots_some_are_drawn_always_the_same_and_the_chosen_one() -> None:
@@ -112,6 +133,15 @@ def test_the_item_stands_at_its_place_in_the_tail() -> None:
     assert (list(head.x), list(tail.x), list(item.x), list(item.y)) == ([1, 2], [2, 3, 4], [3], [10])
 
 
+def test_popularity_falls_from_the_first_item_to_the_last_that_anybody_knows() -> None:
+    counts = np.arange(1000, 0, -1) - 1
+    table = pd.DataFrame({"place": np.arange(1, 1001), "interactions": counts}).sample(frac=1, random_state=0)
+    curve = items.popularity_curve(table)
+    assert (curve["rank"].iloc[0], curve["rank"].iloc[-1]) == (1, 999)
+    assert list(curve["interactions"]) == [1000 - rank for rank in curve["rank"]]
+    assert len(curve) <= items.POINTS
+
+
 def test_an_item_nobody_knows_still_has_a_place_on_a_logarithmic_axis() -> None:
     curve = pd.DataFrame({"rank": [1], "interactions": [5]})
     assert items.tail_place(curve, rank=2, interactions=0, head=1).data[-1].y[0] > 0
@@ -125,9 +155,9 @@ def test_ratings_of_an_item_stand_beside_those_of_all() -> None:
 
 def test_time_has_a_second_picture_only_where_people_rated() -> None:
     periods = pd.DataFrame({"start": pd.to_datetime(["2024-01-01", "2024-02-01"]), "interactions": [2, 3]})
-    assert len(items.item_timeline(periods, unit="month", mean=None).data) == 1
+    assert len(items.item_timeline(periods, unit="month").data) == 1
     rated = periods.assign(mean=[4.0, np.nan])
-    figure = items.item_timeline(rated, unit="month", mean=4.0)
+    figure = items.item_timeline(rated, unit="month")
     assert [list(trace.y) for trace in figure.data] == [[2, 3], [4.0]]
 
 

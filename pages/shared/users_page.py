@@ -1,0 +1,95 @@
+"""The tabs of the page Users: one user, segments of users, and whom a user might want to know."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.shared import finder, portraits, services, show, state, users_profile, users_segments, users_social, waiting
+from pages.shared.text import _, count
+
+if TYPE_CHECKING:
+    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.profiles.users import UserProfiles
+
+TABS = "users_tab"
+
+
+def present(card: "DatasetCard") -> None:
+    """Show the tabs; only the one in sight is computed."""
+    people, segments, social = _("People"), _("Segments"), _("People to get to know")
+    names = [people, segments, *([social] if card.has_social else [])]
+    if st.session_state.get(TABS) not in names:
+        st.session_state[TABS] = segments if state.get("segment") else people
+    shown = st.tabs(names, key=TABS, on_change=_leave_segment)
+    with shown[0]:
+        if shown[0].open:
+            _people(card)
+    with shown[1]:
+        if shown[1].open:
+            users_segments.present(card, _open_user)
+    if card.has_social:
+        with shown[2]:
+            if shown[2].open:
+                users_social.present(card, _open_user)
+
+
+def _leave_segment() -> None:
+    """Take the segment out of the address where it is not shown: a link then opens what was in sight."""
+    if st.session_state[TABS] != _("Segments"):
+        state.put("segment", None)
+
+
+def _open_user(user_id: str) -> None:
+    """Show one user's profile, from wherever they were named."""
+    finder.take(finder.USER, user_id)
+    state.put("segment", None)
+    st.session_state[TABS] = _("People")
+
+
+def _people(card: "DatasetCard") -> None:
+    left, right = st.columns([2, 3], gap="medium")
+    dataset = services.dataset(card.fingerprint)
+    with left:
+        user_id = finder.choose(finder.USER, dataset)
+    with right:
+        users_profile.present(card, user_id, _open_user)
+    with left:
+        profiles = waiting.outcome(portraits.users(card.fingerprint), _("Describing all users"))
+        if profiles is not None:
+            _map(card, profiles, dataset.user_vocabulary.position(user_id))
+            portraits.missing(profiles.missing)
+            _download(card, profiles)
+
+
+def _map(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
+    st.subheader(_("Map of all users"), anchor=False)
+    from recsys_core.viz.maps import DRAWN, user_map
+
+    titles = {segment.number: portraits.plain(*segment.title) for segment in profiles.segments}
+    figure = user_map(profiles.table, titles, chosen=user)
+    sentence = _("Each dot is a user; near each other are people with similar profiles. Click on one to see who it is.")
+    st.markdown(sentence)
+    finder.on_map(
+        finder.USER,
+        services.dataset(card.fingerprint),
+        figure,
+        name=_("Map of all users"),
+        table=profiles.table[["user_id", "segment", "x", "y"]],
+    )
+    portraits.axes(profiles.explained, profiles.axes)
+    if len(profiles.table) > DRAWN:
+        st.markdown(
+            _("{drawn} of {users} users are drawn, chosen at random.").format(
+                drawn=count(DRAWN), users=count(len(profiles.table))
+            )
+        )
+
+
+def _download(card: "DatasetCard", profiles: "UserProfiles") -> None:
+    show.download(
+        _("All profiles (CSV)"),
+        lambda: show.csv(profiles.export()),
+        f"{show.file_name(card.name)}-users.csv",
+        "text/csv",
+        "users_export",
+    )
