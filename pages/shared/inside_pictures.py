@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from recsys_core.viz.inside_views import Picture
 
 WIDTHS = [2, 5]
+NUMBER_WIDTH = 85
 AT_ONCE = 2
 """So many views are drawn from the beginning; the others when somebody comes near them."""
 CHOICES = {
@@ -37,10 +38,16 @@ GROUPS = {
 }
 COLUMNS = {
     "title": later("Part"),
-    "similarity": later("Similarity or weight"),
+    "similarity": later("Weight"),
     "rating": later("Rating"),
-    "vote": later("Compared with the level"),
+    "vote": later("Vote"),
     "weight": later("Adds"),
+}
+HELP = {
+    "similarity": later("How similar the two people or the two items are, or the weight that one has for the other."),
+    "rating": later("What that person rated the item."),
+    "vote": later("The rating compared with the level that this model judges it by; 1 where ratings do not count."),
+    "weight": later("Weight times vote, for a mean divided by the sum of all weights."),
 }
 
 
@@ -126,7 +133,7 @@ def _table(seen: "Sight", key: str) -> None:
     """Show every term of a sum with the numbers that it is made of."""
     table = seen.table[[name for name in COLUMNS if name in seen.table]]
     numbers = {
-        name: st.column_config.NumberColumn(_(COLUMNS[name]), format="%.4g")
+        name: st.column_config.NumberColumn(_(COLUMNS[name]), format="%.4g", width=NUMBER_WIDTH, help=_(HELP[name]))
         for name in table.columns
         if name != "title"
     }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.shared import comparing, finder, persons, pickers, services, serving, state, waiting
-from pages.shared.text import _, safe
+from pages.shared.text import _, n_, safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from recsys_core.explain.registry import View
     from recsys_core.explain.subject import Subject
 
+LATEST = 3
 OFFERED = 5
 """So many of the items that the model recommends are offered with one click."""
 
@@ -88,6 +89,7 @@ def choose(asked: "Ask", run: "Run", contender: "Contender") -> LookedAt:
     person_place, item_place = st.columns(2, gap="medium")
     with person_place, st.container(border=True, key="inside_person", height="stretch"):
         person = persons.of_data(run, dataset, _picked(finder.USER, dataset))
+        _history(person)
     item = None
     if of_items:
         with item_place, st.container(border=True, key="inside_item", height="stretch"):
@@ -106,9 +108,20 @@ def _picked(kind: finder.Kind, dataset: "Dataset") -> str:
     return finder.choose(kind, dataset)
 
 
+def _history(person: "Asked") -> None:
+    """Say how much the person has, and what they had last."""
+    st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(person.history)))
+    if len(person.history):
+        titles = ", ".join(person.history["title"].head(LATEST))
+        st.markdown(_("The latest: {titles}").format(titles=safe(titles)))
+
+
 def _recommended(asked: "Ask", run: "Run", contender: "Contender", person: "Asked") -> None:
     """Offer what the model recommends to the person; the first of it is looked at unless the address names an item."""
-    found = waiting.outcome(_top(asked, run, contender, person), _("Asking the model"))
+    ticket = _top(asked, run, contender, person)
+    found = waiting.outcome(ticket, _("Asking the model"))
+    if found is None and state.get("item") is None and not ticket.is_done:
+        st.stop()  # what is looked at is not known before
     if found is None or found.empty:
         return
     ids, titles = list(found["item_id"]), dict(zip(found["item_id"], found["title"], strict=True))

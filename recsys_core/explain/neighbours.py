@@ -86,7 +86,8 @@ def shared_items(subject: Subject) -> Sight:
     Returns:
         Columns `item`, `title`, `own` and `theirs` (ratings, 1 where people did not rate), `share`: what the item adds
         to the similarity before it is shrunk, NaN where the measure is no sum over items. Facts: `neighbour` (id),
-        `similarity`, `shares` (their sum), `measure`, `rated`, `offered` (ids of
+        `similarity`, `shares` (their sum), `measure`, `scale` (lowest and highest rating,
+        None without), `offered` (ids of
         the nearest people).
 
     Raises:
@@ -114,7 +115,7 @@ def shared_items(subject: Subject) -> Sight:
         "similarity": float(similarity[other]),
         "shares": float(table[SHARE].sum(skipna=False)),
         "measure": model.config.similarity,
-        "rated": not np.isnan(model.scale.low),
+        "scale": None if np.isnan(model.scale.low) else (model.scale.low, model.scale.high),
         "offered": [subject.dataset.user_vocabulary.ids[user] for user in _nearest(similarity, SHOWN)],
     }
     return Sight(table, facts)

@@ -15,6 +15,8 @@ ROW = 24
 """Pixels for each bar."""
 SHARED_SHOWN = 18
 """Shared items drawn; the table has all."""
+NAMED = 12
+"""So many people of a graph have their names beside them."""
 ROLES = {
     "rest": ("other items", REST, "circle", 5),
     "history": ("what the person has", ORANGE, "circle", 9),
@@ -37,18 +39,18 @@ def nearest_bars(people: pd.DataFrame) -> "go.Figure":
     )
 
 
-def shared_dumbbells(items: pd.DataFrame, *, neighbour: str, rated: bool) -> "go.Figure":
+def shared_dumbbells(items: pd.DataFrame, *, neighbour: str, scale: tuple[float, float] | None) -> "go.Figure":
     """Return how two people rated the items that both have; without ratings, what each adds to the similarity.
 
     Args:
         items: Columns `title`, `own`, `theirs`, `share`; the weightiest first.
         neighbour: Identifier of the other person, from outside: escaped here.
-        rated: Whether people rated.
+        scale: Lowest and highest rating, None where people did not rate.
     """
     import plotly.graph_objects as go
 
     shown = items.head(SHARED_SHOWN)
-    if not rated:
+    if scale is None:
         return _bars(
             shown["title"].tolist(),
             shown["share"].fillna(0.0).tolist(),
@@ -77,6 +79,8 @@ def shared_dumbbells(items: pd.DataFrame, *, neighbour: str, rated: bool) -> "go
             customdata=hover,
             hovertemplate="%{customdata}<br>rated %{x:g}<extra></extra>",
         )
+    room = 0.05 * (scale[1] - scale[0])
+    figure.update_xaxes(range=[scale[0] - room, scale[1] + room])
     return _with_names(figure, shown["title"].tolist(), x="Rating")
 
 
@@ -229,7 +233,7 @@ def link_graph(links: pd.DataFrame, *, person: str) -> "go.Figure":
             x=[x0, x1], y=[y0, y1], mode="lines", line={"color": color, "width": width}, hoverinfo="skip"
         )
     ends = [places[one] for one in links["target_id"]]
-    named = links["carried"].abs().rank(method="first", ascending=False) <= 8
+    named = links["carried"].abs().rank(method="first", ascending=False) <= NAMED
     figure.add_scatter(
         x=[x for x, _ in ends],
         y=[y for _, y in ends],
@@ -239,7 +243,7 @@ def link_graph(links: pd.DataFrame, *, person: str) -> "go.Figure":
             "size": [9.0 + 14.0 * abs(value) / top for value in links["carried"]],
         },
         text=[
-            shortened(str(one), 14) if shown and value else ""
+            shortened(str(one), 14) if shown and (value or len(links) <= NAMED) else ""
             for one, shown, value in zip(links["target_id"], named, links["carried"], strict=True)
         ],
         textposition="top center",

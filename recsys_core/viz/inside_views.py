@@ -49,7 +49,7 @@ PICTURES = {
         "Each line is an item that both have; where the two marks lie together, they agree. The items on top weigh "
         "most: for a correlation, those that both rate far from their own mean.",
         lambda sight: inside.shared_dumbbells(
-            sight.table, neighbour=str(sight.facts["neighbour"]), rated=sight.facts["rated"]
+            sight.table, neighbour=str(sight.facts["neighbour"]), scale=sight.facts["scale"]
         ),
         said.shared,
     ),

@@ -30,6 +30,7 @@ def contributions(parts: pd.DataFrame, *, score: float, unit: str = "score") -> 
             measure=["relative"] * len(parts) + ["total"],
             text=[f"{value:+.3g}" for value in parts["weight"]] + [f"{score:.4g}"],
             textposition="auto",
+            cliponaxis=False,
             increasing={"marker": {"color": BLUE}},
             decreasing={"marker": {"color": VERMILION}},
             totals={"marker": {"color": GREY}},
