@@ -34,6 +34,13 @@ SPLITS = {
         later("Unknown people"),
         later("Some users are hidden whole; models meet them with a part of their history only."),
     ),
+    "item_holdout": (
+        later("New items"),
+        later(
+            "Some items are hidden whole, and only these are ranked: which of the new items would this person choose? "
+            "Only models that read what is known about items can tell."
+        ),
+    ),
     "uploaded": (
         later("A test set of my own"),
         later("All of this data set trains; another stored data set holds the test cases."),
@@ -74,7 +81,7 @@ def _split(dataset: "Dataset", key: str) -> tuple[dict[str, Any], int]:
         )
     values: dict[str, Any] = {"kind": kind}
     with st.container(horizontal=True, key=f"{key}_split_numbers"):
-        if kind in ("ratio", "global_time", "user_holdout"):
+        if kind in ("ratio", "global_time", "user_holdout", "item_holdout"):
             values["test_fraction"] = _share(_("Hidden for the test"), 20, f"{key}_test")
         elif kind == "leave_last_out":
             values["last"] = st.number_input(

@@ -12,13 +12,14 @@ from recsys_core.contracts import PAD, BoolArray, IntArray, QueryBatch, RunConte
 from recsys_core.data.dataset import Dataset
 from recsys_core.errors import ConfigError, DataError
 
-SplitKind = Literal["ratio", "leave_last_out", "global_time", "k_fold", "user_holdout", "uploaded"]
+SplitKind = Literal["ratio", "leave_last_out", "global_time", "k_fold", "user_holdout", "item_holdout", "uploaded"]
 _NUMBER_OF = {
     "ratio": ("test_fraction", float),
     "leave_last_out": ("last", int),
     "global_time": ("test_fraction", float),
     "k_fold": ("folds", int),
     "user_holdout": ("test_fraction", float),
+    "item_holdout": ("test_fraction", float),
     "uploaded": ("test_data", str),
 }
 _ADVICE = {
@@ -27,6 +28,7 @@ _ADVICE = {
     "global_time": "needs at least two different times",
     "k_fold": "needs at least as many interactions as folds; take fewer folds",
     "user_holdout": "needs users with two interactions or more; take another share of users",
+    "item_holdout": "needs at least two items with interactions; take another share of items",
     "uploaded": "found no row whose user and item both stand in the training data; compare how identifiers are written",
 }
 HIDDEN_OF_HELD_OUT = 0.2
@@ -41,7 +43,8 @@ class SplitSpec(BaseModel):
     kind: SplitKind = "ratio"
     """Which rule parts the interactions."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share in the test part: of each user's interactions (ratio), of all (global_time), or of users (user_holdout)."""
+    """Share in the test part: of each user's interactions (ratio), of all (global_time), of users (user_holdout), or of
+    items (item_holdout)."""
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the training part set aside by the same rule for choosing settings and early stopping."""
     last: Annotated[int, Field(ge=1, le=100)] = 1
@@ -121,6 +124,21 @@ class Split:
             return np.empty(0, dtype=np.int64)
         return np.unique(self.validation.interactions[USER].to_numpy()).astype(np.int64)
 
+    def candidates(self, part: Literal["test", "validation"] = "test") -> IntArray | None:
+        """Return (C,) the items that are ranked when models are judged by a part; None for all, by position.
+
+        Where items are held out, only those of the part compete: the question is which of the *new* items a person
+        would choose, and items that a model knows well would hide the answer. They come in an order drawn by chance,
+        which is that of equal scores: positions follow the first appearance in the file, so they would tell a model
+        that knows nothing, such as popularity, which items are to be chosen often.
+        """
+        judged = self.test if part == "test" else self.validation
+        if self.spec.kind != "item_holdout" or judged is None:
+            return None
+        drawn = RunContext().rng("split", "order of candidates").permutation(judged.n_items)
+        held = np.bincount(judged.interactions[ITEM].to_numpy(), minlength=judged.n_items) > 0
+        return drawn[held[drawn]]
+
     def queries(self, users: IntArray) -> QueryBatch:
         """Return the question 'what next?' for these users, each with the history that a model may see.
 
@@ -176,6 +194,8 @@ def make_splits(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset
     - k_fold: all interactions dealt at random into folds whose sizes differ by one at most.
     - user_holdout: a share of the users with two interactions or more is held out; four fifths of each history are
       shown (the earliest, or random ones where there is no time), the rest is judged, at least one interaction.
+    - item_holdout: a share of the items that have interactions is held out with all of them. Nobody has such an item
+      in training, so only what is known *about* items can rank them; `Split.candidates` are these items alone.
     - uploaded: the data set trains, `test_data` is judged; identifiers are matched through the vocabularies.
 
     A validation part is taken from the training part by the same rule with `validation_fraction` in place of
@@ -246,6 +266,8 @@ def _parts(dataset: Dataset, spec: SplitSpec, fraction: float, stream: np.random
         return _after_border(dataset, fraction)
     if spec.kind == "user_holdout":
         return _held_users(dataset, fraction, stream)
+    if spec.kind == "item_holdout":
+        return _held_items(dataset, fraction, stream)
     if spec.kind == "k_fold":
         held = stream.permutation(len(users)) < int(len(users) * fraction + 0.5)
         return _Parts(held, held)
@@ -306,6 +328,15 @@ def _held_users(dataset: Dataset, fraction: float, stream: np.random.Generator) 
     quota = np.where(held_users, np.maximum((counts * HIDDEN_OF_HELD_OUT + 0.5).astype(np.int64), 1), 0)
     order = _newest_first(dataset) if dataset.has_timestamps else stream.permutation(len(users))
     return _Parts(held_users[users], _first_of_user(users, order, quota))
+
+
+def _held_items(dataset: Dataset, fraction: float, stream: np.random.Generator) -> _Parts:
+    """Hold out whole items."""
+    items = dataset.interactions[ITEM].to_numpy()
+    present = np.unique(items)
+    held_items = np.zeros(dataset.n_items, dtype=np.bool_)
+    held_items[stream.permutation(present)[: int(len(present) * fraction + 0.5)]] = True
+    return _Parts(held_items[items], held_items[items])
 
 
 def _uploaded(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset | None) -> Split:

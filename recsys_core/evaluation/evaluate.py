@@ -1,7 +1,7 @@
 """A trained model on the test part of a split: its lists, and one value a user for every metric.
 
-Every item that a user has not seen is a candidate (full ranking, no sampling). The people are asked for in blocks, and
-each block's scores are passed over once.
+Every item that a user has not seen is a candidate (full ranking, no sampling), or, where items are held out, each of
+these. The people are asked for in blocks, and each block's scores are passed over once.
 """
 
 import time
@@ -89,6 +89,7 @@ class _Questions:
     test: Dataset
     relevant: Ragged
     relevant_seen: int
+    candidates: IntArray | None
 
 
 def evaluate(
@@ -158,7 +159,7 @@ def _questions(split: Split, part: Literal["test", "validation"], relevant_from:
     if test is None or len(users) == 0:
         raise DataError(f"The {part} part of '{split.train.name}' is empty; nobody can be judged by it.")
     relevant, seen = relevant_items(test, users, query.history, relevant_from)
-    return _Questions(users, query, test, relevant, seen)
+    return _Questions(users, query, test, relevant, seen, split.candidates(part))
 
 
 def relevant_items(
@@ -217,7 +218,7 @@ def _rank_all(
         batch = questions.query.take(rows)
         started = time.perf_counter()
         scores = model.score(batch)
-        ranking = rank(scores, batch.history, questions.relevant.take(rows), k)
+        ranking = rank(scores, batch.history, questions.relevant.take(rows), k, questions.candidates)
         seconds += time.perf_counter() - started
         if not lists:
             same_order = _one_order(scores[:PROBE])

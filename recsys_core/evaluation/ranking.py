@@ -22,8 +22,8 @@ class Ranking:
     beaten: FloatArray
 
 
-def rank(scores: FloatArray, seen: Ragged, relevant: Ragged, k: int) -> Ranking:
-    """Rank all items that a user has not seen.
+def rank(scores: FloatArray, seen: Ragged, relevant: Ragged, k: int, candidates: IntArray | None = None) -> Ranking:
+    """Rank all items that a user has not seen, or those of them that are candidates.
 
     NaN and minus infinity mean 'cannot score': such items are never listed, and for the shares they stand below all
     others, tied with each other. Equal scores are listed by smaller position.
@@ -33,7 +33,11 @@ def rank(scores: FloatArray, seen: Ragged, relevant: Ragged, k: int) -> Ranking:
         seen: B rows of items that are no candidates.
         relevant: B rows of distinct items, none of them seen.
         k: Length of the lists, at least 1.
+        candidates: (C,) the items that compete, all relevant ones among them; equal scores are listed in this order.
+            None for all, by position.
     """
+    if candidates is not None:
+        return _rank_among(candidates, scores, seen, relevant, k)
     rows = len(scores)
     item = np.full((rows, k), PAD, dtype=np.int64)
     score = np.full((rows, k), np.nan, dtype=scores.dtype)
@@ -49,6 +53,18 @@ def rank(scores: FloatArray, seen: Ragged, relevant: Ragged, k: int) -> Ranking:
         beaten,
     )
     return Ranking(TopK(item, score), beaten)
+
+
+def _rank_among(items: IntArray, scores: FloatArray, seen: Ragged, relevant: Ragged, k: int) -> Ranking:
+    """Rank as if there were no other items than `items` (C,), in this order."""
+    place = np.full(scores.shape[1], PAD, dtype=np.int64)
+    place[items] = np.arange(len(items))
+    held = place[seen.values] != PAD
+    seen_places = Ragged.from_keys(seen.row_numbers()[held], place[seen.values][held], len(seen))
+    found = rank(scores[:, items], seen_places, Ragged(place[relevant.values], relevant.offsets), k)
+    listed = found.lists.item
+    named = np.where(listed == PAD, PAD, items[listed])
+    return Ranking(TopK(named, found.lists.score), found.beaten)
 
 
 @compiled

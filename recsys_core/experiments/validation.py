@@ -37,13 +37,14 @@ class Validator:
             users = np.sort(ctx.rng("validation", "users").choice(users, most, replace=False))
         self._query = split.validation_queries(users)
         self._relevant, _ = relevant_items(split.validation, users, self._query.history, spec.relevant_from)
+        self._candidates = split.candidates("validation")
         self._spec = spec
         self._has_ratings = split.train.has_ratings
 
     def __call__(self, model: Recommender[Any]) -> Mapping[str, float]:
         """Return the mean NDCG over the users who have something relevant to find."""
         asked = for_training(model, self._spec, has_ratings=self._has_ratings)
-        lists = asked.recommend(self._query, self._spec.k)
+        lists = asked.recommend(self._query, self._spec.k, candidates=self._candidates)
         values = ndcg(hit_table(lists, self._relevant), self._spec.k)
         known = values[~np.isnan(values)]
         return {f"validation ndcg@{self._spec.k}": float(known.mean())} if len(known) else {}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import PAD, FloatArray, ModelConfig, ModelInfo, Need, QueryBatch, RunContext, TopK
+from recsys_core.contracts import PAD, FloatArray, IntArray, ModelConfig, ModelInfo, Need, QueryBatch, RunContext, TopK
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore, DataError, NotFitted, StoreError
 from recsys_core.models.topk import top_k
@@ -94,13 +94,16 @@ class Recommender(ABC, Generic[C]):
     def _score(self, query: QueryBatch) -> FloatArray:
         """Return (B, I) scores for people whose positions or histories are in `query`."""
 
-    def recommend(self, query: QueryBatch, k: int, *, exclude_seen: bool = True) -> TopK:
+    def recommend(
+        self, query: QueryBatch, k: int, *, exclude_seen: bool = True, candidates: IntArray | None = None
+    ) -> TopK:
         """Return the `k` best items for each person; items that cannot be scored are never recommended.
 
         Args:
             query: B people with their histories.
             k: Length of the lists; lists that run out of items are padded.
             exclude_seen: Leave out the items of each history.
+            candidates: (C,) the items that may be recommended; None for all.
 
         Raises:
             NotFitted: The model was not trained.
@@ -108,12 +111,21 @@ class Recommender(ABC, Generic[C]):
         self._require_fitted()
         block = max(1, SCORE_BLOCK_BYTES // (8 * max(1, self.n_items)))
         parts = [
-            top_k(self.score(batch), k, exclude=batch.history if exclude_seen else None)
+            top_k(self._scores_of(batch, candidates), k, exclude=batch.history if exclude_seen else None)
             for batch in query.batches(block)
         ]
         if not parts:
             return TopK(np.full((0, k), PAD, dtype=np.int64), np.full((0, k), np.nan))
         return TopK(np.concatenate([part.item for part in parts]), np.concatenate([part.score for part in parts]))
+
+    def _scores_of(self, query: QueryBatch, candidates: IntArray | None) -> FloatArray:
+        """Return (B, I) scores, NaN for all but the candidates."""
+        scores = self.score(query)
+        if candidates is None:
+            return scores
+        masked = np.full_like(scores, np.nan)
+        masked[:, candidates] = scores[:, candidates]
+        return masked
 
     @classmethod
     def memory_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> int:

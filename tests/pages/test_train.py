@@ -45,6 +45,14 @@ def test_the_rules_say_in_numbers_what_the_split_leaks(open_page: Open, finished
     assert "No model learns from anything later than a test case" in words(app)
 
 
+def test_new_items_can_be_held_out_and_the_rules_say_who_can_rank_them(open_page: Open, finished: Finished) -> None:
+    app = open_page("train", data=finished.data)
+    app = no_exception(app.selectbox(key="protocol_split").set_value("item_holdout").run())
+    assert "Only models that read what is known about items can tell." in words(app)
+    assert app.number_input(key="protocol_test").value == 20
+    assert "of items without any training" in words(app)
+
+
 def test_a_split_that_cannot_be_made_is_a_sentence(open_page: Open, finished: Finished) -> None:
     app = open_page("train", data=finished.data)
     app.selectbox(key="protocol_split").set_value("leave_last_out").run()

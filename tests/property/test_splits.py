@@ -11,7 +11,7 @@ from recsys_core.data.leaks import count_leaks
 from recsys_core.data.splits import Split, SplitKind, SplitSpec, make_splits
 from recsys_core.errors import DataError
 
-KINDS = st.sampled_from(["ratio", "leave_last_out", "global_time", "k_fold", "user_holdout"])
+KINDS = st.sampled_from(["ratio", "leave_last_out", "global_time", "k_fold", "user_holdout", "item_holdout"])
 
 
 @st.composite
@@ -77,7 +77,7 @@ def test_a_query_never_shows_a_row_it_is_judged_by(data: Dataset, spec: SplitSpe
         assert lengths.tolist() == [int(shown.get(user, 0)) for user in users]
 
 
-@pytest.mark.parametrize("kind", ["ratio", "leave_last_out", "global_time", "user_holdout"])
+@pytest.mark.parametrize("kind", ["ratio", "leave_last_out", "global_time", "user_holdout", "item_holdout"])
 @given(data=datasets(), spec=specs(), seed=st.integers(0, 99))
 def test_each_kind_keeps_its_promise(kind: SplitKind, data: Dataset, spec: SplitSpec, seed: int) -> None:
     spec = spec.model_copy(update={"kind": kind})
@@ -88,6 +88,9 @@ def test_each_kind_keeps_its_promise(kind: SplitKind, data: Dataset, spec: Split
             assert (report.tests_with_later_training, report.tests_of_unborn_items) == (0, 0)
         elif spec.kind == "user_holdout":
             assert not set(train["user"]) & set(test["user"])
+        elif spec.kind == "item_holdout":
+            assert not set(split.history.interactions["item"]) & set(test["item"])
+            assert set(split.candidates()) == set(test["item"])
         elif spec.kind in ("ratio", "leave_last_out"):
             assert set(test["user"]) <= set(train["user"])
         if spec.kind == "leave_last_out":

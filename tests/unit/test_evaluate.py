@@ -195,6 +195,35 @@ def test_held_out_users_are_judged_by_the_history_that_is_shown() -> None:
     assert judged.per_user["ndcg@10"].notna().all()
 
 
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_held_out_items_are_ranked_among_themselves(part: str) -> None:
+    """A model of who chose what cannot score them; popularity has seen nobody choose any, so its order tells nothing.
+
+    A model that knows the answer, but likes the trained items even more, is right in every list.
+    """
+    spec = SplitSpec(kind="item_holdout", test_fraction=0.3, validation_fraction=0.3)
+    split = make_splits(random_world(), spec, 1)[0]
+    judged = {}
+    for key in ("popular", "item_knn"):
+        model = make_model(key)
+        model.fit(split.train, RunContext())
+        judged[key] = evaluate(model, split, cutoffs=(3,), part=part)
+    assert (judged["item_knn"].lists.item == PAD).all()
+    assert judged["item_knn"].per_user["ndcg@3"].dropna().eq(0).all()
+    assert_allclose(judged["popular"].per_user["auc"].dropna(), 0.5)
+    assert set(judged["popular"].lists.item.ravel()) <= set(split.candidates(part))
+    held = split.test if part == "test" else split.validation
+    assert held is not None
+    answers = np.full((split.train.n_users, split.train.n_items), 9.0)
+    answers[:, split.candidates(part)] = held.matrix("binary").toarray()[:, split.candidates(part)]
+    knowing = Given(answers + np.random.default_rng(0).random(answers.shape) / 9)
+    knowing.fit(split.train, RunContext())
+    found = evaluate(knowing, split, cutoffs=(1,), part=part)
+    assert found.per_user["ndcg@1"].dropna().eq(1).all()
+    query = split.train.queries(found.users)
+    assert_array_equal(knowing.recommend(query, 1, candidates=split.candidates(part)).item, found.lists.item)
+
+
 def test_the_validation_part_is_judged_on_its_own() -> None:
     split = make_splits(random_world(), SplitSpec(validation_fraction=0.2), 1)[0]
     model = make_model("popular")

@@ -12,7 +12,7 @@ from recsys_core.data import NO_TIMESTAMP, Dataset, dataset_from_frames
 from recsys_core.data.leaks import count_leaks
 from recsys_core.data.splits import Split, SplitSpec, make_splits
 
-TIMED = ["ratio:0.3", "leave_last_out:2", "global_time:0.2", "k_fold:3", "user_holdout:0.4"]
+TIMED = ["ratio:0.3", "leave_last_out:2", "global_time:0.2", "k_fold:3", "user_holdout:0.4", "item_holdout:0.3"]
 
 
 def independent_count(train_csv: str, test_csv: str) -> tuple[int, int, int]:
@@ -101,6 +101,13 @@ def test_a_random_ratio_split_of_timed_data_leaks() -> None:
     report = count_leaks(split)
     assert report.tests_with_later_training is not None
     assert report.later_share > 0.9
+
+
+def test_all_test_cases_of_held_out_items_are_of_unseen_items() -> None:
+    (split,) = make_splits(random_world(7, 50), SplitSpec(kind="item_holdout", test_fraction=0.3), seed=3)
+    report = count_leaks(split)
+    assert report.tests_of_unseen_items == report.test_rows > 0
+    assert (report.tests_of_unborn_items, report.tests_seen_in_training) == (0, 0)
 
 
 def test_without_times_the_leaks_are_unknown_and_not_zero() -> None:

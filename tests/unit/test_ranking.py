@@ -48,6 +48,25 @@ def test_shares_of_beaten_candidates_equal_a_count_of_pairs(dtype: type[np.float
     assert_allclose(rank(scores, seen, relevant, 3).beaten, expected, atol=1e-12)
 
 
+def test_ranking_among_candidates_is_ranking_a_smaller_catalogue() -> None:
+    scores, seen, relevant = random_case(4, np.float64)
+    items = np.array([3, 4, 8, 9, 15, 20, 21, 22, 29])
+    relevant, seen = (Ragged.from_rows([row[np.isin(row, items)] for row in rows]) for rows in (relevant, seen))
+    got = rank(scores, seen, relevant, 12, items)
+    hidden = np.full_like(scores, np.nan)
+    hidden[:, items] = scores[:, items]
+    assert_array_equal(got.lists.item, top_k(hidden, 12, exclude=seen).item)
+    assert_array_equal(got.lists.score, top_k(hidden, 12, exclude=seen).score)
+    places, wanted = (Ragged.from_rows([np.searchsorted(items, row) for row in rows]) for rows in (seen, relevant))
+    assert_array_equal(got.beaten, rank(scores[:, items], places, wanted, 12).beaten)
+
+
+def test_equal_scores_of_candidates_keep_the_order_of_these() -> None:
+    nobody = Ragged.from_rows([[]])
+    got = rank(np.array([[1.0, 1.0, 2.0, 1.0]]), nobody, nobody, 3, np.array([3, 0, 2]))
+    assert got.lists.item.tolist() == [[2, 3, 0]]
+
+
 def test_an_item_without_rivals_beats_an_undefined_share() -> None:
     ranking = rank(np.array([[1.0, 2.0]]), Ragged.from_rows([[0]]), Ragged.from_rows([[1]]), 3)
     assert ranking.lists.item.tolist() == [[1, PAD, PAD]]

@@ -13,7 +13,7 @@ from recsys_core.data import NO_TIMESTAMP, Dataset, dataset_from_frames
 from recsys_core.data.splits import SplitSpec, make_splits
 from recsys_core.errors import DataError
 
-KINDS = ["ratio", "leave_last_out", "global_time", "k_fold", "user_holdout"]
+KINDS = ["ratio", "leave_last_out", "global_time", "k_fold", "user_holdout", "item_holdout"]
 
 
 def small_world(rows: int = 300, seed: int = 0, **columns: object) -> Dataset:
@@ -46,7 +46,7 @@ def test_the_same_seed_gives_the_same_rows_with_or_without_validation(kind: str)
         assert not set(rows(c.validation)) & set(rows(c.test))
 
 
-@pytest.mark.parametrize("kind", ["ratio", "k_fold", "user_holdout"])
+@pytest.mark.parametrize("kind", ["ratio", "k_fold", "user_holdout", "item_holdout"])
 def test_another_seed_gives_other_rows(kind: str) -> None:
     first, second = (make_splits(small_world(), SplitSpec(kind=kind), seed)[0] for seed in (1, 2))
     assert rows(first.test) != rows(second.test)
@@ -147,6 +147,21 @@ def test_validation_users_of_a_hold_out_are_others_than_the_test_users() -> None
     assert set(split.validation_queries(split.validation_users()).user) == {PAD}
 
 
+def test_held_out_items_have_no_training_row_and_compete_among_themselves() -> None:
+    data = small_world()
+    spec = SplitSpec(kind="item_holdout", test_fraction=0.25, validation_fraction=0.2)
+    (split,) = make_splits(data, spec, 1)
+    parts = {name: set(getattr(split, name).interactions["item"]) for name in ("train", "validation", "test")}
+    assert {name: len(items) for name, items in parts.items()} == {"train": 24, "validation": 6, "test": 10}
+    assert not parts["train"] & parts["validation"] | parts["test"] & (parts["train"] | parts["validation"])
+    for part in ("test", "validation"):
+        assert set(split.candidates(part)) == parts[part]
+        assert len(split.candidates(part)) == len(parts[part])
+    assert set(rows(split.history)) == set(rows(split.train)) | set(rows(split.validation))
+    assert rows(split.validation_history) == rows(split.train)
+    assert make_splits(data, SplitSpec(), 1)[0].candidates() is None
+
+
 def test_a_user_without_training_rows_is_asked_for_as_unknown() -> None:
     frame = pd.DataFrame({"user": [0, 0, 1], "item": [0, 1, 0], "timestamp": [1, 9, 9]})
     (split,) = make_splits(dataset_from_frames(frame), SplitSpec(kind="global_time", test_fraction=0.5), 1)
@@ -180,6 +195,8 @@ def test_an_uploaded_part_is_matched_by_identifier_and_strangers_are_counted() -
         ("leave_last_out:3", {"user": [0, 0], "item": [0, 1]}, "hold back fewer"),
         ("user_holdout", {"user": [0, 1], "item": [0, 1]}, "two interactions or more"),
         ("user_holdout:0.9", {"user": [0, 0, 1, 1], "item": [0, 1, 0, 1]}, "Nothing is left for the training part"),
+        ("item_holdout", {"user": [0, 1], "item": [0, 0]}, "two items with interactions"),
+        ("item_holdout:0.9", {"user": [0, 1], "item": [0, 1]}, "Nothing is left for the training part"),
         ("k_fold:4", {"user": [0, 1], "item": [0, 1]}, "take fewer folds"),
         ("uploaded", {"user": [0, 1], "item": [0, 1]}, "needs its test part"),
         ("ratio", {"user": [], "item": []}, "no interactions"),
