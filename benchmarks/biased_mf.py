@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.movielens import ROUNDS, seconds_of, split_1m
+from benchmarks.movielens import ROUNDS, ratings_file, seconds_of, split_1m
 from benchmarks.peers import ask
 from benchmarks.table import Row
 from recsys_core.contracts import RunContext
-from recsys_core.data import Dataset
 from recsys_core.models.registry import make_model
 
 TARGET = 0.7
@@ -23,10 +22,12 @@ def run() -> list[Row]:
     make_model("biased_mf", {"epochs": 1}).fit(split.train, RunContext())  # loops compiled
     ours, theirs = [], []
     with tempfile.TemporaryDirectory() as folder:
-        files = [_file(part, Path(folder) / name) for name, part in (("train", split.train), ("test", split.test))]
+        files = [
+            ratings_file(part, Path(folder) / name) for name, part in (("train", split.train), ("test", split.test))
+        ]
         for _ in range(ROUNDS):
             ours.append(seconds_of(lambda: model.fit(split.train, RunContext(seed=SEED))))
-            answer = ask("surprise", *files, str(FACTORS), str(EPOCHS), str(SEED), threads=1)
+            answer = ask("surprise", *files, "svd", str(FACTORS), str(EPOCHS), str(SEED), threads=1)
             theirs.append(float(answer["seconds"]))
     test = split.test.interactions
     predicted = model.predict_ratings(split.train.queries())[test["user"], test["item"]]
@@ -46,9 +47,3 @@ def run() -> list[Row]:
             rmse <= answer["rmse"],
         ),
     ]
-
-
-def _file(part: Dataset, path: Path) -> str:
-    """Write positions and ratings as Surprise reads them."""
-    part.interactions[["user", "item", "rating"]].to_csv(path, sep="\t", header=False, index=False)
-    return str(path)

@@ -34,3 +34,9 @@ def seconds_of(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+def ratings_file(part: Dataset, path: Path) -> str:
+    """Write positions and ratings as Surprise reads them, and return the path."""
+    part.interactions[["user", "item", "rating"]].to_csv(path, sep="\t", header=False, index=False)
+    return str(path)
