@@ -16,6 +16,7 @@ MODELS = {
     "user_knn": "recsys_core.models.user_knn:UserKNN",
     "item_knn": "recsys_core.models.item_knn:ItemKNN",
     "ease": "recsys_core.models.ease:Ease",
+    "content_mean": "recsys_core.models.content_mean:ContentMean",
     "social_knn": "recsys_core.models.social_knn:SocialKNN",
     "social_mf": "recsys_core.models.social_mf:SocialMF",
     "trust_svd": "recsys_core.models.trust_svd:TrustSVD",

@@ -62,7 +62,7 @@ def test_nobody_asking_gets_no_lists(key: str) -> None:
 
 def test_an_unknown_person_is_served_and_their_history_matters_where_declared(key: str) -> None:
     model = fitted(key, tastes())
-    one, two = model.score(asking([[0, 2, 4], [1, 3, 5]]))
+    one, two = model.score(asking([[0, 2, 4], [1, 3, 5]], value=[5.0, 4.0, 1.0] * 2))
     assert np.isfinite(one).any()
     assert np.array_equal(one, two, equal_nan=True) != (model.info.folds_in)
 
