@@ -187,7 +187,7 @@ def axes(explained: tuple[float, float], words: "tuple[Words, Words]") -> None:
 
 def why(shared: "Iterable[Shared]") -> str:
     """Return what a similarity is made of, in words: the biggest parts first."""
-    parts = [_part(one) for one in tuple(shared)[:SHARED]]
+    parts = list(dict.fromkeys(_part(one) for one in shared))[:SHARED]
     return _("In common: {parts}").format(parts="; ".join(parts)) if parts else _("Alike in many small things.")
 
 
@@ -201,7 +201,7 @@ def _part(one: "Shared") -> str:
     is_flag, name = ": " in one.name, one.name
     if one.part == "directions":
         ends = name.partition(": ")[2].split(ENDS)
-        name = ends[0] if one.above else ends[-1]
+        name = ", ".join(sorted((ends[0] if one.above else ends[-1]).split(", ")))
     elif one.part in ("categories", "topics"):
         name = name.partition(": ")[2] or name
     sides = SIDES.get(one.part, SIDES["numbers"])

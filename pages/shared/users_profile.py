@@ -95,9 +95,11 @@ def _likes(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
     from recsys_core.viz.profiles import tag_bars
 
     first = tags.iloc[0]
-    sentence = _(
-        "'{name}' stands out most: it is in {liked} liked items, {lift:.1f} times as often as for everybody."
-    ).format(name=first["name"], liked=count(first["liked"]), lift=first["lift"])
+    sentence = _("'{name}' stands out most: {liked}, {lift:.1f} times as often as for everybody.").format(
+        name=first["name"],
+        liked=n_("in {n} liked item", "in {n} liked items", int(first["liked"])),
+        lift=first["lift"],
+    )
     show.figure(tag_bars(tags.head(TAGS)), "user_tags", name=_("Preference tags"), sentence=sentence, table=tags)
 
 
@@ -117,25 +119,42 @@ def _ratings(person: "Person", parts: near.Parts) -> None:
 
 
 def _habits(profiles: "UserProfiles", user: int, parts: near.Parts) -> None:
+    from recsys_core.profiles.behaviour import HABIT
+    from recsys_core.profiles.phrases import amount
     from recsys_core.viz.profiles import habit_panels, height_of_panels, telling
 
     habits = telling(profiles.habits(user), profiles.table)
+    habits["log"] = [HABIT[key].log for key in habits["habit"]]
     if habits.empty:
         return
     st.subheader(_("Habits, beside everybody's"), anchor=False)
     rarest = habits.iloc[(habits["rank"] - 0.5).abs().argmax()]
     sentence = _(
-        "Grey: how many people have which value. Red: this user. Most unusual: {habit}, {value}, "
-        "more than {rank} of people."
+        "Grey: how many people have which value. Red: this user. Most unusual: {habit}, {value}; {rank}."
     ).format(
         habit=rarest["label"],
-        value=f"{rarest['value']:.3g} {rarest['unit']}".strip(),
-        rank=percent(rarest["rank"], 0),
+        value=f"{amount(rarest['value'])} {rarest['unit']}".strip(),
+        rank=_rank(float(rarest["rank"])),
     )
     if parts.draws("user_habits", height=height_of_panels(len(habits))):
         figure = habit_panels(habits, profiles.table)
         show.figure(figure, "user_habits", name=_("Habits beside everybody's"), sentence=sentence, table=habits)
     _meanings(list(habits["habit"]))
+
+
+def _rank(below: float) -> str:
+    """Say where somebody stands, from the share of people with a smaller value."""
+    if below >= 0.5:
+        return (
+            _("more than nearly everybody")
+            if below > 0.995
+            else _("more than {share} of people").format(share=percent(below, 0))
+        )
+    return (
+        _("less than nearly everybody")
+        if below < 0.005
+        else _("less than {share} of people").format(share=percent(1 - below, 0))
+    )
 
 
 def _meanings(habits: list[str]) -> None:

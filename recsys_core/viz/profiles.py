@@ -2,7 +2,8 @@
 
 import math
 import textwrap
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
@@ -19,6 +20,20 @@ PANEL_HEIGHT = 175
 TITLE_WIDTH = 30
 BARS_OF_A_PANEL = 24
 OUTERMOST = 0.01
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How values are placed on the axis of a panel, and the way back."""
+
+    there: Callable[[float], float]
+    back: Callable[[float], float]
+
+
+STRAIGHT = Axis(float, float)
+LOGARITHMIC = Axis(math.log1p, math.expm1)
+TICKS = (0, 1, 10, 100, 1000, 10_000, 100_000)
+TICK_NAMES = ("0", "1", "10", "100", "1k", "10k", "100k")
 
 
 class Trait(Protocol):
@@ -48,13 +63,14 @@ def tag_bars(tags: pd.DataFrame) -> "go.Figure":
             x=rows["weight"],
             y=rows.index,
             orientation="h",
+            width=0.75,
             name=plain(kind),
             marker_color=color,
             hovertext=plain_all(rows["name"]),
             customdata=rows["liked"],
             hovertemplate="%{hovertext}: %{x:.3f}<br>in %{customdata:,} liked items<extra></extra>",
         )
-    dressed(figure, x="Weight of the tag", y="", height=90 + BAR_HEIGHT * len(tags), barmode="overlay", bargap=0.25)
+    dressed(figure, x="Weight of the tag", y="", height=90 + BAR_HEIGHT * len(tags), barmode="overlay")
     figure.update_layout(showlegend=tags["kind"].nunique() > 1)
     figure.update_yaxes(tickvals=places, ticktext=names, autorange="reversed")
     return figure
@@ -70,8 +86,8 @@ def habit_panels(habits: pd.DataFrame, everybody: pd.DataFrame) -> "go.Figure":
     """Return how somebody's habits stand against everybody's: a small histogram each, with the person's mark.
 
     Args:
-        habits: A row a habit, in the order to be drawn: `habit`, `label`, `unit`, `value` (of the person) and `rank`
-            (share of people with a smaller value, 0..1).
+        habits: A row a habit, in the order to be drawn: `habit`, `label`, `unit`, `value` (of the person), `rank`
+            (share of people with a smaller value, 0..1) and `log` (whether it is drawn by log(1 + x)).
         everybody: One row a user, a column for each `habit`; NaN where it is not known.
     """
     from plotly.subplots import make_subplots
@@ -86,31 +102,37 @@ def habit_panels(habits: pd.DataFrame, everybody: pd.DataFrame) -> "go.Figure":
     dressed(figure, x="", y="", height=height_of_panels(len(habits)), showlegend=False, bargap=0)
     for place, mark in enumerate(habits.to_dict("records")):
         at = {"row": place // PANELS_IN_A_ROW + 1, "col": place % PANELS_IN_A_ROW + 1}
-        _add_panel(figure, mark, _spread(everybody[mark["habit"]]), at)
+        axis = LOGARITHMIC if mark["log"] else STRAIGHT
+        _add_panel(figure, mark, _spread(everybody[mark["habit"]], axis), axis, at)
         figure.update_xaxes(title_text=_wrapped(mark), nticks=5, **at)
+        if mark["log"]:
+            figure.update_xaxes(tickvals=[axis.there(tick) for tick in TICKS], ticktext=TICK_NAMES, **at)
     figure.update_yaxes(tickformat=".0%", nticks=4, rangemode="tozero")
     return figure
 
 
-def _add_panel(figure: "go.Figure", mark: dict[Hashable, Any], bars: pd.DataFrame, at: dict[str, int]) -> None:
+def _add_panel(
+    figure: "go.Figure", mark: dict[Hashable, Any], bars: pd.DataFrame, axis: Axis, at: dict[str, int]
+) -> None:
     """Add everybody's histogram of one habit, and the line of the person."""
+    low, high = bars["low"].map(axis.there), bars["high"].map(axis.there)
     figure.add_bar(
-        x=(bars["low"] + bars["high"]) / 2,
+        x=(low + high) / 2,
         y=bars["share"],
-        width=bars["high"] - bars["low"],
+        width=high - low,
         marker={"color": REST, "line": {"width": 0}},
         customdata=bars[["low", "high"]],
-        hovertemplate="%{y:.1%} of people: %{customdata[0]:.3g} to %{customdata[1]:.3g}<extra></extra>",
+        hovertemplate="%{y:.1%} of people: %{customdata[0]:.3~g} to %{customdata[1]:.3~g}<extra></extra>",
         **at,
     )
     figure.add_scatter(
-        x=[mark["value"]] * 2,
+        x=[axis.there(mark["value"])] * 2,
         y=[0, bars["share"].max()],
         mode="lines+markers",
         line={"color": VERMILION, "width": 3},
         marker={"size": [0, 9], "symbol": "diamond"},
-        customdata=[mark["rank"]] * 2,
-        hovertemplate="this person: %{x:.3g}<br>more than %{customdata:.0%} of people<extra></extra>",
+        customdata=[[mark["value"], mark["rank"]]] * 2,
+        hovertemplate="this person: %{customdata[0]:,.4~g}<br>more than %{customdata[1]:.1%} of people<extra></extra>",
         **at,
     )
 
@@ -121,7 +143,7 @@ def _wrapped(mark: dict[Hashable, Any]) -> str:
     return "<b>" + "<br>".join(plain(line) for line in textwrap.wrap(title, TITLE_WIDTH)) + "</b>"
 
 
-def _spread(values: pd.Series) -> pd.DataFrame:
+def _spread(values: pd.Series, axis: Axis) -> pd.DataFrame:
     """Return a histogram: `low`, `high`, `share` (0..1); the outermost per cent on either side falls into the last bar
     there, so that one outsider does not press all others together.
     """
@@ -131,8 +153,10 @@ def _spread(values: pd.Series) -> pd.DataFrame:
     if not len(known):
         return pd.DataFrame({"low": [], "high": [], "share": []})
     low, high = np.quantile(known, [OUTERMOST, 1 - OUTERMOST])
-    shares, edges = np.histogram(known.clip(low, high), bins=BARS_OF_A_PANEL)
-    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "share": shares / len(known)})
+    placed = np.array([axis.there(value) for value in known.clip(low, high)])
+    shares, edges = np.histogram(placed, bins=BARS_OF_A_PANEL)
+    back = [axis.back(float(edge)) for edge in edges]
+    return pd.DataFrame({"low": back[:-1], "high": back[1:], "share": shares / len(known)})
 
 
 def difference_bars(traits: pd.DataFrame) -> "go.Figure":

@@ -79,6 +79,7 @@ def test_tags_stand_in_their_order_with_their_weights() -> None:
         ("b", [2.0], [1]),
     ]
     assert figure.layout.yaxis.ticktext[0] == "1. Drama"
+    assert {trace.width for trace in figure.data} == {0.75}, "bars of all kinds are equally thick"
 
 
 @pytest.fixture
@@ -86,7 +87,14 @@ def habits() -> go.Figure:
     """A hundred people: half of them rate 1, half 5; activity 0, 1, ... 98 and one with a million."""
     everybody = pd.DataFrame({"mean": [1.0, 5.0] * 50, "interactions": [*range(99), 1e6]})
     person = pd.DataFrame(
-        {"habit": ["interactions", "mean"], "label": ["Activity", EVIL], "unit": "n", "value": [12.0, 4.0], "rank": 0.6}
+        {
+            "habit": ["interactions", "mean"],
+            "label": ["Activity", EVIL],
+            "unit": "n",
+            "value": [12.0, 4.0],
+            "rank": 0.6,
+            "log": False,
+        }
     )
     return profiles.habit_panels(person, everybody)
 
@@ -102,8 +110,22 @@ def test_one_outsider_does_not_press_all_others_into_one_bar(habits: go.Figure) 
     assert max(habits.data[0].x) < 20_000
 
 
+def test_a_habit_that_spans_powers_of_ten_is_drawn_by_its_logarithm() -> None:
+    """Half of the people did 0 things, half 999: the bars at the ends hold them, and 99 lies two thirds on the way."""
+    person = pd.DataFrame(
+        {"habit": ["interactions"], "label": ["Activity"], "unit": "", "value": [99.0], "rank": [0.5], "log": True}
+    )
+    bars, mark = profiles.habit_panels(person, pd.DataFrame({"interactions": [0.0, 999.0] * 50})).data
+    assert (bars.y[0], bars.y[-1]) == (0.5, 0.5)
+    assert mark.x[0] / np.log1p(999) == pytest.approx(2 / 3)
+    assert bars.customdata[0][0] == 0
+    assert bars.customdata[-1][1] == pytest.approx(999)
+
+
 def test_a_habit_that_nobody_has_is_an_empty_panel() -> None:
-    person = pd.DataFrame({"habit": ["mean"], "label": ["Mean"], "unit": "", "value": [np.nan], "rank": [np.nan]})
+    person = pd.DataFrame(
+        {"habit": ["mean"], "label": ["Mean"], "unit": "", "value": [np.nan], "rank": [np.nan], "log": True}
+    )
     assert len(profiles.habit_panels(person, pd.DataFrame({"mean": [np.nan]})).data[0].x) == 0
 
 

@@ -1,0 +1,60 @@
+"""The page Items: search and map on the left, the item chosen on the right, its likes side by side below."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.shared import finder, items_profile, portraits, services, show, waiting
+from pages.shared.text import _, count
+
+if TYPE_CHECKING:
+    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.profiles.items import ItemProfiles
+
+
+def present(card: "DatasetCard") -> None:
+    """Show one item, and the map of all."""
+    dataset = services.dataset(card.fingerprint)
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        item_id = finder.choose(finder.ITEM, dataset)
+    item = dataset.item_vocabulary.position(item_id)
+    with right:
+        items_profile.present(card, item)
+    with left:
+        profiles = waiting.outcome(portraits.items(card.fingerprint), _("Describing all items"))
+        if profiles is not None:
+            _map(card, profiles, item)
+            portraits.missing(profiles.missing)
+            show.download(
+                _("All items (CSV)"),
+                lambda: show.csv(profiles.export()),
+                f"{show.file_name(card.name)}-items.csv",
+                "text/csv",
+                "items_export",
+            )
+
+
+def _map(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
+    from recsys_core.viz.maps import DRAWN, item_map
+
+    st.subheader(_("Map of all items"), anchor=False)
+    st.markdown(
+        _("Each dot is an item; near each other are items with similar descriptions. Click on one to look at it.")
+        if card.has_items
+        else _("Each dot is an item; near each other are items that the same people know. Click on one to look at it.")
+    )
+    finder.on_map(
+        finder.ITEM,
+        services.dataset(card.fingerprint),
+        item_map(profiles.table, chosen=item),
+        name=_("Map of all items"),
+        table=profiles.table[["item_id", "title", "category", "x", "y"]],
+    )
+    portraits.axes(profiles.explained, profiles.axes)
+    if len(profiles.table) > DRAWN:
+        st.markdown(
+            _("{drawn} of {all} items are drawn, chosen at random.").format(
+                drawn=count(DRAWN), all=count(len(profiles.table))
+            )
+        )

@@ -1,0 +1,118 @@
+"""The page Items: no data, no item table, the one the address names, two kinds of likeness, and text from outside."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from recsys_core.data import dataset_from_frames
+from recsys_core.data.workspace import Workspace
+from recsys_core.errors import DataError
+from tests.pages.finished import EVIL, no_exception, open_page, words
+from tests.pages.test_users import address, answered, club, headers
+
+__all__ = ["open_page"]
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def stored(own_workspace: Path) -> str:
+    return Workspace(own_workspace).store(club()).fingerprint
+
+
+@pytest.fixture
+def bare(own_workspace: Path) -> str:
+    """Who did what, and nothing else."""
+    frame = club().interactions[["user", "item"]]
+    return Workspace(own_workspace).store(dataset_from_frames(frame, name="bare")).fingerprint
+
+
+def test_without_data_it_says_what_to_do(open_page: Open) -> None:
+    app = open_page("items")
+    assert "No items to look at yet" in words(app)
+    no_exception(app.button(key="empty_go_data").click().run())
+    assert [title.value for title in app.title] == ["Data"]
+
+
+def test_the_item_in_the_address_is_shown_with_its_numbers(open_page: Open, stored: str) -> None:
+    app = answered(open_page("items", data=stored, item="film-3"))
+    assert headers(app) == ["Film 3"]
+    ratings = club().interactions.query("item == 3")["rating"]
+    numbers = {metric.label: metric.value for metric in app.metric}
+    assert numbers["Interactions"] == str(len(ratings))
+    assert numbers["Mean rating"] == f"{ratings.mean():.2f}"
+    text = words(app)
+    assert "it and all more popular items together hold" in text
+    assert "By description" in text
+    assert "By the people who know both" in text
+    assert address(app, "item") == "film-3"
+
+
+def test_a_similar_item_can_be_opened_from_either_side(open_page: Open, stored: str) -> None:
+    app = answered(open_page("items", data=stored, item="film-3"))
+    for side in ("content", "people"):
+        button = next(one for one in app.button if str(one.key).startswith(f"open_{side}_"))
+        other = int(button.key.rsplit("_", 1)[1])
+        app = answered(button.click().run())
+        assert address(app, "item") == f"film-{other}"
+    assert other % 2 == 1, "the same people know items of one kind"
+
+
+def test_an_item_that_is_not_there_is_said_to_be_missing(open_page: Open, stored: str) -> None:
+    app = answered(open_page("items", data=stored, item="film-99"))
+    assert "There is no item 'film-99' in these data; another is shown." in words(app)
+
+
+def test_the_search_finds_a_title(open_page: Open, stored: str) -> None:
+    app = answered(open_page("items", data=stored))
+    app = answered(app.text_input(key="items_search").input("film 17").run())
+    assert headers(app) == ["Film 17"]
+    app = answered(app.text_input(key="items_search").input("nothing").run())
+    assert "No item's title or identifier holds 'nothing'." in words(app)
+
+
+def test_without_item_table_ratings_and_times_it_says_what_is_missing(open_page: Open, bare: str) -> None:
+    app = answered(open_page("items", data=bare, item="7"))
+    text = words(app)
+    assert "These data came without a table of items" in text
+    assert "There is no table of items to compare by." in text
+    assert "The time of interactions is not known." in text
+    assert "Mean rating" not in {metric.label for metric in app.metric}
+    assert any(str(button.key).startswith("open_people_") for button in app.button)
+
+
+def test_text_from_outside_is_shown_letter_by_letter(open_page: Open, stored: str) -> None:
+    app = answered(open_page("items", data=stored, item="film-0"))
+    assert EVIL in words(app)
+    raw = " ".join(str(element.value) for element in [*app.markdown, *app.header, *app.info])
+    assert "[link](" not in raw
+    assert "<b>Evil" not in raw
+    charts = " ".join(chart.proto.spec for chart in app.get("plotly_chart"))
+    assert "<b>Evil" not in charts
+    assert "\\u003cb\\u003eEvil" not in charts
+
+
+def test_what_goes_wrong_is_said_instead_of_a_profile(
+    open_page: Open, stored: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from recsys_core.profiles import items
+
+    def refuse(*_: object) -> None:
+        raise DataError("The table <b>broke</b>.")
+
+    monkeypatch.setattr(items, "item_profiles", refuse)
+    assert "The table <b>broke</b>." in words(answered(open_page("items", data=stored)))
+
+
+@pytest.mark.parametrize("key", ["items_export", "items_map_csv", "item_ratings_csv", "items_content_csv"])
+def test_what_is_looked_at_can_be_downloaded(open_page: Open, stored: str, key: str) -> None:
+    app = answered(open_page("items", data=stored))
+    assert key in {button.proto.id.rsplit("-", 1)[-1] for button in app.get("download_button")}
+
+
+def test_pictures_further_down_wait_until_somebody_comes_near(open_page: Open, stored: str) -> None:
+    app = answered(open_page("items", data=stored, view=""))
+    before = len(app.get("plotly_chart"))
+    app.session_state["near_item_tail"] = True
+    assert len(answered(app.run()).get("plotly_chart")) == before + 1
