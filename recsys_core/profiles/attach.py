@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys_core.columns import EMBEDDING, IMAGE, ITEMS
-from recsys_core.contracts import FloatArray, RunContext
+from recsys_core.contracts import BoolArray, FloatArray, RunContext
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.meta import Meta
 from recsys_core.errors import DataError
@@ -99,7 +99,7 @@ def attach_vectors(workspace: "Workspace", key: str, file: Path) -> Attached:
     """
     dataset = workspace.open(key)
     vectors = read_vectors(Path(file), dataset.n_items)
-    given = np.isfinite(vectors).all(axis=1)
+    given: BoolArray = np.asarray(np.isfinite(vectors).all(axis=1))
     rows = [vectors[item].tolist() if given[item] else None for item in range(len(vectors))]
     stored = _with_column(workspace, key, EMBEDDING, pa.array(rows, pa.list_(pa.float32())), "with vectors")
     return Attached(stored, int(given.sum()), int((~given).sum()), 0)

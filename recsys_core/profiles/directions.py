@@ -23,15 +23,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import csr_array
 
+from recsys_core.columns import ITEM, USER
 from recsys_core.contracts import FloatArray, RunContext
 from recsys_core.data.dataset import Dataset
-from recsys_core.profiles.streams import blocks
+from recsys_core.profiles.streams import asked, blocks, counted
 
 DIRECTIONS = 12
 SPARE = 8
 ROUNDS = 3
 IN_MEMORY = 4_000_000
-"""Up to so many interactions the matrix is held in memory instead of being read anew for each product."""
+"""Up to so many interactions the matrix is held in memory. Of more, some people's show the way first, and the whole is
+read only to make it exact."""
 SEED = 42
 
 
@@ -58,14 +60,17 @@ def directions(dataset: Dataset, ctx: RunContext, size: int = DIRECTIONS) -> Dir
     Raises:
         Cancelled: The person stopped the work.
     """
-    products = _Products(dataset, ctx)
+    products = Products(dataset, ctx)
     wide = min(size + SPARE, dataset.n_users, dataset.n_items)
     if products.total == 0 or wide < 1:
         return Directions(np.zeros((dataset.n_users, 0)), np.zeros((dataset.n_items, 0)), np.empty(0))
-    start = replace(ctx, seed=SEED).rng("directions").standard_normal((dataset.n_items, wide))
-    basis = np.linalg.qr(products.of_users(start))[0]
-    for _ in range(ROUNDS):
-        basis = np.linalg.qr(products.of_users(np.linalg.qr(products.of_items(basis))[0]))[0]
+    start: FloatArray = replace(ctx, seed=SEED).rng("directions").standard_normal((dataset.n_items, wide))
+    rounds = ROUNDS
+    if products.total > IN_MEMORY:
+        some = Products(dataset, ctx, every=-(-products.total // IN_MEMORY))
+        if some.total:
+            start, rounds = some.of_items(_turned(some, start, ROUNDS)), 1
+    basis = _turned(products, start, rounds)
     right, strength, left = np.linalg.svd(products.of_items(basis), full_matrices=False)
     kept = slice(0, min(size, int((strength > 1e-5).sum())))
     items = right[:, kept] * strength[kept] * (products.item_scale * np.sqrt(products.total))[:, None]
@@ -77,33 +82,44 @@ def directions(dataset: Dataset, ctx: RunContext, size: int = DIRECTIONS) -> Dir
     return Directions(users, items, strength[kept])
 
 
-class _Products:
-    """Products of the scaled matrix and its transpose with thin matrices."""
+def _turned(products: "Products", start: FloatArray, rounds: int) -> FloatArray:
+    """Return (U, W) an orthonormal basis turned towards the strongest directions from (I, W) a start."""
+    basis = np.linalg.qr(products.of_users(start))[0]
+    for _ in range(rounds):
+        basis = np.linalg.qr(products.of_users(np.linalg.qr(products.of_items(basis))[0]))[0]
+    return basis
 
-    def __init__(self, dataset: Dataset, ctx: RunContext) -> None:
-        self.dataset, self.ctx = dataset, ctx
+
+class Products:
+    """Products of the scaled matrix and its transpose with thin matrices.
+
+    Args:
+        dataset: Any data set.
+        ctx: Takes progress and can stop the work.
+        every: Look at every so manieth user only; held in memory then, or where there are few interactions.
+    """
+
+    def __init__(self, dataset: Dataset, ctx: RunContext, every: int = 1) -> None:
+        self.dataset, self.ctx, self.every = dataset, ctx, every
         self.shape = (dataset.n_users, dataset.n_items)
-        self.user_count, self.item_count = np.zeros(self.shape[0]), np.zeros(self.shape[1])
-        kept: list[csr_array] | None = []
-        self.total = 0
-        for counts in self._read():
-            self.user_count += counts.sum(axis=1)
-            self.item_count += counts.sum(axis=0)
-            self.total += int(counts.sum())
-            if self.total > IN_MEMORY:
-                kept = None
-            if kept is not None:
-                kept.append(counts)
-        self.kept = (
-            None if kept is None else [(whole := csr_array(sum(kept[1:], kept[0])), csr_array(whole.T))] if kept else []
-        )
+        with asked(dataset) as connection:
+            self.user_count, self.item_count = (
+                counted(connection, column, size, f"{USER} % {every} = 0").astype(np.float64)
+                for column, size in zip((USER, ITEM), self.shape, strict=True)
+            )
+        self.total = int(self.user_count.sum())
+        self.kept: list[tuple[csr_array, csr_array]] | None = None
+        if every > 1 or self.total <= IN_MEMORY:
+            whole = sum(self._read(), csr_array(self.shape, dtype=np.float32))
+            self.kept = [(csr_array(whole), csr_array(whole.T))]
         self.user_scale = 1 / np.sqrt(self.user_count + max(1.0, self.total / max(1, self.shape[0])))
         self.item_scale = 1 / np.sqrt(self.item_count + max(1.0, self.total / max(1, self.shape[1])))
 
     def _read(self) -> Iterator[csr_array]:
         for block in blocks(self.dataset, self.ctx, "find directions of taste"):
-            ones = np.ones(len(block.user), dtype=np.float32)
-            yield csr_array((ones, (block.user, block.item)), shape=self.shape)
+            chosen = block.user % self.every == 0
+            ones = np.ones(int(chosen.sum()), dtype=np.float32)
+            yield csr_array((ones, (block.user[chosen], block.item[chosen])), shape=self.shape)
 
     def _pairs(self) -> Iterable[tuple[csr_array, csr_array]]:
         """Return the counts and their transpose, whole or in pieces."""

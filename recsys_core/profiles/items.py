@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.sparse import csr_array, hstack
 
 from recsys_core.columns import CATEGORIES, INTERACTIONS, ITEM, ITEM_ID, RATING, TIMESTAMP, TITLE, USER
-from recsys_core.contracts import BoolArray, FloatArray, RunContext
+from recsys_core.contracts import BoolArray, FloatArray, IntArray, RunContext
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
 from recsys_core.data.summaries import head_size
 from recsys_core.errors import ConfigError
@@ -39,6 +39,8 @@ VERSION = 1
 SHRINKAGE = 10.0
 TOGETHER = 10.0
 """So many imagined people who do not share two items are set against those who do."""
+MOST_ASKED = 10_000
+"""So many people who know an item are asked what else they know."""
 CONTENT_WEIGHTS = {CATEGORY_PART: 1.0, TERM_PART: 1.0, EMBEDDING_PART: 1.0, PICTURE_PART: 0.5}
 """How much a part counts for likeness by content, each scaled to length 1."""
 NUMBER_WEIGHT = 0.2
@@ -160,25 +162,30 @@ class ItemProfiles:
         """Return the items that the same people know: `item`, `item_id`, `title`, `similarity`, `together`, `lift`.
 
         With c people who know both: similarity = c / sqrt(n_i n_j) * c / (c + 10); lift = c U / (n_i n_j), how many
-        times as many as chance would give among the U users with interactions. Equal ones by position.
+        times as many as chance would give among the U users with interactions. Equal ones by position. Of an item that
+        more than 10,000 people know, at most that many at even steps are asked, and c is scaled up; `attrs["asked"]`
+        says how many.
         """
-        table = self.facts.table
-        distinct = bool((table["users"] == table["interactions"]).all())
-        people = f"SELECT DISTINCT {USER} FROM {INTERACTIONS} WHERE {ITEM} = $item"
-        count = "count(*)" if distinct else f"count(DISTINCT {USER})"
+        users = self.facts.table["users"].to_numpy(np.float64)
+        known_by = f"SELECT DISTINCT {USER} FROM {INTERACTIONS} WHERE {ITEM} = $item ORDER BY {USER}"
         with asked(self.dataset) as connection:
+            people = connection.execute(known_by, {"item": int(item)}).df()
+            chosen = people.iloc[:: max(1, -(-len(people) // MOST_ASKED))]
+            connection.register("people", chosen)
             found = connection.execute(
-                f"SELECT {ITEM}, {count} AS together FROM {INTERACTIONS} SEMI JOIN ({people}) p USING ({USER}) "
-                f"WHERE {ITEM} <> $item GROUP BY {ITEM} ORDER BY {ITEM}",
-                {"item": int(item)},
+                f"SELECT {ITEM}, count(DISTINCT {USER}) AS together FROM {INTERACTIONS} "
+                f"SEMI JOIN people USING ({USER}) WHERE {ITEM} <> {int(item)} GROUP BY {ITEM} ORDER BY {ITEM}"
             ).df()
             active = int(connection.execute(f"SELECT count(DISTINCT {USER}) FROM {INTERACTIONS}").fetchall()[0][0])
-        users = table["users"].to_numpy()
-        together, sizes = found["together"].to_numpy(np.float64), users[found[ITEM].to_numpy()] * float(users[item])
+        together = found["together"].to_numpy(np.float64) * len(people) / max(1, len(chosen))
+        sizes = users[found[ITEM].to_numpy(np.int64)] * users[item]
         similarity = together / np.sqrt(sizes) * together / (together + TOGETHER)
         order = np.argsort(-similarity, kind="stable")[:n]
         frame = self._named(found[ITEM].to_numpy()[order]).assign(similarity=similarity[order])
-        return frame.assign(together=together[order].astype(np.int64), lift=together[order] * active / sizes[order])
+        frame = frame.assign(together=together[order].round().astype(np.int64))
+        frame["lift"] = together[order] * active / sizes[order]
+        frame.attrs["asked"] = len(chosen)
+        return frame
 
     def map(self, method: str = "pca", of: str = "content", ctx: RunContext | None = None) -> pd.DataFrame:
         """Return places on a map of items: `item`, `x`, `y`.
@@ -306,26 +313,49 @@ def _content_axes(rows: csr_array, ctx: RunContext) -> Axes:
 
 
 def _counts(dataset: Dataset, connection: duckdb.DuckDBPyConnection, ctx: RunContext) -> pd.DataFrame:
-    """Return counts, ratings, times and place in the long tail of each item, grouped range by range."""
+    """Return counts, ratings, times and place in the long tail of each item, added up over ranges of users."""
+    size = dataset.n_items
+    sums = {name: np.zeros(size) for name in ("interactions", "users", "ratings", "sum", "square")}
+    first, last = np.full(size, np.nan), np.full(size, np.nan)
+    query = _query(dataset)
+    of_users = counted(connection, USER, dataset.n_users)
+    for low, high in ctx.track(ranges(of_users), stage="look at the items"):
+        found = connection.execute(query, {"first": low, "end": high}).df()
+        items = found[ITEM].to_numpy(np.int64)
+        for name, values in sums.items():
+            if name in found:
+                values[items] += found[name].fillna(0).to_numpy(np.float64)
+        if "first" in found:
+            first[items] = np.fmin(first[items], found["first"].to_numpy(np.float64))
+            last[items] = np.fmax(last[items], found["last"].to_numpy(np.float64))
+    counts = sums["interactions"].astype(np.int64)
+    columns: dict[str, FloatArray | IntArray] = {"interactions": counts, "users": sums["users"].astype(np.int64)}
+    if dataset.has_ratings:
+        columns |= _moments(sums["ratings"], sums["sum"], sums["square"])
+    if dataset.has_timestamps:
+        columns |= {"first": first, "last": last}
+    return pd.concat([pd.DataFrame(columns), _tail(counts)], axis=1)
+
+
+def _moments(n: FloatArray, total: FloatArray, square: FloatArray) -> dict[str, FloatArray | IntArray]:
+    """Return number, mean and sample deviation of ratings from their sums and sums of squares, (I,) each."""
+    mean = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
+    spread = np.maximum(square - n * np.nan_to_num(mean) ** 2, 0)
+    deviation = np.sqrt(np.divide(spread, n - 1, out=np.full(len(n), np.nan), where=n > 1))
+    return {"ratings": n.astype(np.int64), "mean": mean, "deviation": deviation}
+
+
+def _query(dataset: Dataset) -> str:
+    """Return the SQL of what can be added up over ranges of users, by item."""
     shown = [ITEM, "count(*) AS interactions", f"count(DISTINCT {USER}) AS users"]
     if dataset.has_ratings:
-        given = f"FILTER (NOT isnan({RATING}))"
-        shown += [f"count(*) {given} AS ratings", f"avg({RATING}::DOUBLE) {given} AS mean"]
-        shown += [f"stddev_samp({RATING}::DOUBLE) {given} AS deviation"]
+        given, rating = f"FILTER (NOT isnan({RATING}))", f"{RATING}::DOUBLE"
+        shown += [f"count(*) {given} AS ratings", f"sum({rating}) {given} AS sum"]
+        shown += [f"sum({rating} * {rating}) {given} AS square"]
     if dataset.has_timestamps:
         known = f"nullif({TIMESTAMP}, {NO_TIMESTAMP})"
         shown += [f"min({known}) AS first", f"max({known}) AS last"]
-    query = f"SELECT {', '.join(shown)} FROM {INTERACTIONS} WHERE {ITEM} >= $first AND {ITEM} < $end GROUP BY {ITEM}"
-    counts = counted(connection, ITEM, dataset.n_items)
-    parts = [
-        connection.execute(query, {"first": first, "end": end}).df()
-        for first, end in ctx.track(ranges(counts), stage="look at the items")
-    ]
-    frame = pd.concat(parts or [pd.DataFrame({ITEM: []})], ignore_index=True).set_index(ITEM)
-    frame = frame.reindex(pd.RangeIndex(dataset.n_items)).rename_axis(None).reset_index(drop=True)
-    whole = [name for name in ("interactions", "users", "ratings") if name in frame]
-    frame = frame.fillna(dict.fromkeys(whole, 0)).astype(dict.fromkeys(whole, np.int64))
-    return pd.concat([frame, _tail(counts)], axis=1)
+    return f"SELECT {', '.join(shown)} FROM {INTERACTIONS} WHERE {USER} >= $first AND {USER} < $end GROUP BY {ITEM}"
 
 
 def _tail(counts: np.ndarray) -> pd.DataFrame:

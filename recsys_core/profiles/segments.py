@@ -148,6 +148,8 @@ def describe(number: IntArray, features: Features, raw: pd.DataFrame) -> tuple[S
             features.
     """
     known = number > 0
+    if not known.any():
+        return ()
     matrix = features.matrix[known]
     mean = np.asarray(matrix.mean(axis=0)).ravel()
     square = np.asarray(matrix.multiply(matrix).mean(axis=0)).ravel()

@@ -72,9 +72,10 @@ def blocks(dataset: Dataset, ctx: RunContext, stage: str) -> Iterator[Block]:
             )
 
 
-def counted(connection: duckdb.DuckDBPyConnection, column: str, size: int) -> IntArray:
-    """Return (size,) number of interactions of each user or item."""
-    found = connection.execute(f"SELECT {column}, count(*) FROM {INTERACTIONS} GROUP BY 1").fetchnumpy()
+def counted(connection: duckdb.DuckDBPyConnection, column: str, size: int, where: str = "true") -> IntArray:
+    """Return (size,) number of interactions of each user or item, among those for which a condition holds."""
+    query = f"SELECT {column}, count(*) FROM {INTERACTIONS} WHERE {where} GROUP BY 1"
+    found = connection.execute(query).fetchnumpy()
     keys, numbers = (np.asarray(values, dtype=np.int64) for values in found.values())
     counts = np.zeros(size, dtype=np.int64)
     counts[keys] = numbers

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
 from recsys_core.columns import USER, USER_ID
 from recsys_core.contracts import BoolArray, FloatArray, RunContext
@@ -131,10 +132,8 @@ class UserProfiles:
         """Return the vector of a user: `part`, `name`, `value`, `everybody` (mean), `rank` (share of the users with
         interactions whose value is smaller; equal ones count half), and `own` (in its own units, NaN if it has none).
         """
-        known = self._known
         values = self.features.matrix[[user]].toarray().ravel()
-        everybody = self.features.matrix[known].tocsc()
-        ranks = [_rank(_column(everybody, place), value) for place, value in enumerate(values)]
+        everybody = self.features.matrix if self._known.all() else self.features.matrix[self._known]
         own = [
             float(self.facts.raw[name].iloc[user]) if name in self.facts.raw else np.nan for name in self.features.names
         ]
@@ -144,7 +143,7 @@ class UserProfiles:
                 "name": self.features.names,
                 "value": values,
                 "everybody": np.asarray(everybody.mean(axis=0)).ravel(),
-                "rank": ranks,
+                "rank": ranks_in(everybody, values),
                 "own": own,
             }
         )
@@ -342,9 +341,18 @@ def direction_names(dataset: Dataset, found: Directions) -> list[str]:
     return names
 
 
-def _column(matrix, place: int) -> FloatArray:  # type: ignore[no-untyped-def]  # csc_array has no types
-    values: FloatArray = matrix[:, [place]].toarray().ravel()
-    return values
+def ranks_in(rows: csr_array, values: FloatArray) -> FloatArray:
+    """Return (F,) share of (N, F) rows whose number in each column is smaller than in (F,) values, equal ones counted
+    half; NaN without rows.
+    """
+    if not rows.shape[0]:
+        return np.full(len(values), np.nan)
+    own = values[rows.indices]
+    score = (rows.data < own) + 0.5 * (rows.data == own)
+    stored = np.bincount(rows.indices, minlength=len(values))
+    zeros = (rows.shape[0] - stored) * ((values > 0) + 0.5 * (values == 0))
+    found: FloatArray = (np.bincount(rows.indices, score, minlength=len(values)) + zeros) / rows.shape[0]
+    return found
 
 
 def _rank(values: FloatArray, value: float) -> float:
