@@ -91,7 +91,7 @@ class PeopleRecommender(ABC):
         return Ragged.from_keys(keys, np.concatenate([users, followed.indices]).astype(np.int64), len(users))
 
     def recommend_people(self, users: IntArray, k: int) -> TopK:
-        """Return for B users the k best people, without themselves and those whom they follow; PAD where nobody is left.
+        """Return for B users the k best people, without themselves and those whom they follow; PAD after the last.
 
         Raises:
             CannotScore: A position lies outside the graph.

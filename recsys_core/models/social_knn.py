@@ -12,6 +12,10 @@ Who is trusted is known of training users alone. An unknown person, and one who 
 alone, as with mix = 0. Of each user the 1000 most trusted people are kept, so that three hops through a crowd fit into
 memory.
 
+Too much trust harms: on lastfm-2k (random split by ratio, 40 neighbours) validation NDCG@10 was 0.129 with mix = 0,
+0.131 with 0.1, 0.124 with 0.5 and 0.092 with 1. On the test part 0.1 reached 0.2049 and 0 reached 0.2028, difference
+0.0021 with a 95% interval of 0.0001 to 0.0042.
+
 Source: the source document, section 3, point 3; the mixture as in Victor et al. 2011, "Trust and Recommendations",
 section 3 (there as EnsembleTrustCF, which prefers trust over similarity where there is both).
 """

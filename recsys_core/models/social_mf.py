@@ -15,6 +15,13 @@ so people without many ratings take over what their friends like. With social = 
 number. A user without ratings who follows somebody has factors, too: those that the pull gives.
 
 Where people did not rate, 1 is regressed for each seen item and 0 for unseen ones, which are drawn anew each epoch.
+That ranks, but not as well as models made for it: on lastfm-2k it reached a validation NDCG@10 of 0.05 (0.07 with
+learning_rate=0.03 and regularization=0.02), where `social_knn` reached 0.13 and `popular` 0.05.
+
+What the links add is small. On FilmTrust (5 folds) the RMSE was 0.7918 with them and 0.7928 with social = 0, difference
+-0.0010 with a 95% interval of -0.0014 to -0.0006; the other settings are those that a validation part found best for
+either. With weaker regularization the gain is larger (0.0026 at 0.05 and social = 2), but a stronger regularization of
+the plain model reaches as much: there, the links only regularize.
 
 Source: Jamali and Ester 2010, "A Matrix Factorization Technique with Trust Propagation for Recommendation in Social
 Networks" (SocialMF), eq. 12 to 15. Departures: biases, which the paper does not have, are pulled as well; the rating is
@@ -42,11 +49,13 @@ LARGEST_STEP = 0.5
 class SocialMFConfig(SocialFactorsConfig):
     """Settings of social matrix factorisation."""
 
-    factors: Annotated[int, Field(ge=1, le=2000), Knob(8, 256, scale="log", symbol="D")] = 20
+    factors: Annotated[int, Field(ge=1, le=2000), Knob(8, 256, scale="log", symbol="D")] = 40
     """Coordinates of each user and item."""
+    epochs: Annotated[int, Field(ge=1, le=1000), Knob(5, 100, scale="log")] = 30
+    """How often the descent goes through all ratings."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(1e-3, 0.05, scale="log", symbol=r"\gamma")] = 0.01
     """Length of each step against the gradient."""
-    regularization: Annotated[float, Field(ge=0, le=10), Knob(1e-3, 0.5, scale="log", symbol=r"\lambda")] = 0.05
+    regularization: Annotated[float, Field(ge=0, le=10), Knob(1e-3, 0.5, scale="log", symbol=r"\lambda")] = 0.065
     """Pull of every parameter towards 0."""
     social: Annotated[float, Field(ge=0, le=1000), Knob(0.1, 50.0, scale="log", symbol=r"\lambda_T")] = 1.0
     """Pull of a person's factors towards the mean of the people they follow; 0 switches the social part off."""
@@ -74,7 +83,7 @@ class SocialMF(SocialFactors):
         users = np.flatnonzero(np.diff(graph.indptr) > 0)
         self.trained = np.diff(seen.indptr) > 0
         self._draw_parameters(self.trained, np.bincount(seen.indices, minlength=self.n_items) > 0, ctx)
-        self.trained[users] = True
+        self.trained[users] |= self.config.social > 0
         parameters = Parameters(self.user_bias, self.item_bias, self.user_factors, self.item_factors)
         pace = np.float32(self.config.learning_rate), np.float32(self.config.regularization)
         step = np.float32(min(self.config.learning_rate * self.config.social, LARGEST_STEP))

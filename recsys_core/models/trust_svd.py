@@ -16,7 +16,11 @@ Without `trust`, w and the links are left out: SVD++.
 
 An unknown person is folded in: y of the history gives part of z, b_u and p_u are those that fit its ratings best (ridge
 regression, as in `biased_mf.py`). Where people did not rate, 1 is regressed for each seen item and 0 for unseen ones,
-which are drawn anew each epoch; I_u are the seen ones.
+which are drawn anew each epoch; I_u are the seen ones. That ranks, but not as well as models made for it (validation
+NDCG@10 of 0.05 on lastfm-2k, 0.06 with regularization=0.1; `social_knn` 0.13).
+
+What trust adds depends on the data. On FilmTrust (5 folds, settings chosen on validation parts) it added nothing: RMSE
+0.7894 with trust and 0.7883 without, difference 0.0011 with a 95% interval of 0.0004 to 0.0019.
 
 Source: Guo, Zhang and Yorke-Smith 2015, "TrustSVD: Collaborative Filtering with Both the Explicit and Implicit
 Influence of User Trust and of Item Ratings", eq. 4 and 5. Departure: the loss is descended user by user instead of all
@@ -135,9 +139,7 @@ class TrustSVD(SocialFactors):
             values = with_unseen(seen, draw) if implicit else seen
             feedback = feedback_of(values, float(self.mean), seen, self.links)
             squared = descend_by_user(walk.permutation(np.flatnonzero(self.trained)), feedback, parameters, pace)
-            self.user_factors = (
-                own + root_shares(seen) @ self.history_factors + root_shares(self.links) @ self.trust_factors
-            )
+            self.user_factors = tastes(own, self.history_factors, self.trust_factors, seen, self.links)
             return {"rmse": float(np.sqrt(squared / values.nnz))} | dict(self._measured(ctx))
 
         run_epochs(one_epoch, self.config.epochs, ctx)
@@ -185,6 +187,20 @@ class TrustSVD(SocialFactors):
         assert isinstance(config, TrustSVDConfig)
         arrays = (2 * n_users + 2 * n_items) * config.factors * 14 + 140 * n_interactions
         return arrays + graph_memory(config.graph, n_users)
+
+
+def tastes(own: FloatArray, history: FloatArray, trust: FloatArray, seen: csr_array, links: csr_array) -> FloatArray:
+    """Return (U, D) z_u = p_u + |I_u|^-1/2 sum y_j + |T_u|^-1/2 sum w_v.
+
+    Args:
+        own: (U, D) p.
+        history: (I, D) y.
+        trust: (U, D) w.
+        seen: (U, I) I_u in its rows.
+        links: (U, U) T_u in its rows.
+    """
+    found: FloatArray = own + root_shares(seen) @ history + root_shares(links) @ trust
+    return found
 
 
 def root_shares(matrix: csr_array) -> csr_array:
