@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from recsys_core.viz.inside_views import Picture
 
 WIDTHS = [2, 5]
-NUMBER_WIDTH = 85
+NUMBER_WIDTH = 70
 AT_ONCE = 2
 """So many views are drawn from the beginning; the others when somebody comes near them."""
 CHOICES = {

@@ -136,7 +136,7 @@ def why_not(trials: dict[str, Trial], k: int) -> None:
         return
     found = found_by(trial.model, trial.dataset, trial.person.query, item, k)
     st.markdown(safe(_place(trial, found)))
-    if found.last is None or found.item == found.last or found.rank is None:
+    if found.seen or found.last is None or found.item == found.last or found.rank is None:
         return
     if found.parts.empty:
         st.markdown(_("This model cannot say what its scores are made of, so nobody can say what is missing."))

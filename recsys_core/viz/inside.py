@@ -112,7 +112,8 @@ def alike_map(pairs: pd.DataFrame, *, size: int, person: str = "") -> "go.Figure
     )
     numbers = list(range(size))
     dressed(figure, x="The same ones, by place", y="", height=140 + 20 * size)
-    figure.update_xaxes(tickvals=numbers, ticktext=[str(number + 1) for number in numbers], showgrid=False)
+    fifths = numbers[4::5]
+    figure.update_xaxes(tickvals=fifths, ticktext=[str(number + 1) for number in fifths], showgrid=False)
     numbered = [f"{number + 1}. {label}" for number, label in enumerate(labels)]
     figure.update_yaxes(tickvals=numbers, ticktext=numbered, autorange="reversed", showgrid=False)
     return figure
