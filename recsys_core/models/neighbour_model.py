@@ -39,7 +39,7 @@ from recsys_core.models.neighbours import (
 
 N = TypeVar("N", bound=NeighbourConfig)
 MOST_CELLS = 50_000_000
-"""Users times items up to which all missing ratings can be filled; a cell takes about 20 bytes."""
+"""Users times items up to which all missing ratings can be filled; a cell takes about 24 bytes."""
 ROUNDS = "rounds of filling and comparing"
 
 
@@ -186,7 +186,7 @@ class NeighbourModel(Recommender[N]):
 
         More than `MOST_CELLS` cells are never filled: the training is refused before.
         """
-        filled = 20 * n_users * n_items if config.iterations > 1 else 0
+        filled = 24 * n_users * n_items if config.iterations > 1 else 0
         return filled + super().memory_estimate(config, n_users, n_items, n_interactions)
 
 

@@ -1,5 +1,6 @@
 """More than one round of the neighbourhood models, and predictions of single pairs."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -103,8 +104,21 @@ def test_the_estimates_count_the_filled_tables(key: str) -> None:
     found = model_class(key)
     plain, rounds = (make_model(key, {"iterations": number}).config for number in (1, 5))
     size = (6000, 3700, 1_000_000)
-    assert found.memory_estimate(rounds, *size) - found.memory_estimate(plain, *size) == 20 * 6000 * 3700
+    assert found.memory_estimate(rounds, *size) - found.memory_estimate(plain, *size) == 24 * 6000 * 3700
     assert found.work_estimate(rounds, *size) > 10 * found.work_estimate(plain, *size)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_memory_estimate_of_rounds_is_near_the_memory_used(key: str) -> None:
+    train = tastes(600, 500)
+    train = train.subset(np.arange(train.n_interactions) % 5 == 0)
+    model = fitted(key, train, {"iterations": 3, "tolerance": 1e-9})  # loops compiled, interactions in memory
+    tracemalloc.start()
+    model.fit(train, RunContext(threads=2))
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    estimate = model.memory_estimate(model.config, train.n_users, train.n_items, train.n_interactions)
+    assert 0.9 * used < estimate < 2 * used
 
 
 @pytest.mark.parametrize("key", KEYS)
