@@ -1,0 +1,127 @@
+"""Users, Items and Inside in a browser: with all tables, with demographics, without a user table, and with friends."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from recsys_core.data.ingest import ingest, inspect_files, suggest_rules
+from recsys_core.data.samples import load_sample
+from recsys_core.data.workspace import Workspace
+from recsys_core.experiments.execution import execute
+from recsys_core.experiments.jobs import JobState
+from recsys_core.experiments.run import Run
+from recsys_core.experiments.spec import ExperimentSpec
+from recsys_core.experiments.store import ResultStore
+from tests.e2e.conftest import Server, axe_findings, come_near, settled, sideways
+
+pytestmark = pytest.mark.e2e
+LONG_MS = 60_000
+SMALL_MF = {"key": "biased_mf", "config": {"factors": 8, "epochs": 3}}
+SMALL_LFM = {"key": "lfm", "config": {"epochs": 2}}
+FILES = {
+    "ml-100k": ("u.data", "u.user", "u.item"),
+    "ml-latest-small": ("ratings.csv", "movies.csv"),
+    "lastfm-2k": ("user_artists.dat", "user_friends.dat", "artists.dat"),
+}
+MODELS: dict[str, list[dict[str, object]]] = {
+    "world": [{"key": "user_knn"}, SMALL_LFM, {"key": "social_knn"}, {"key": "content_mean"}],
+    "ml-100k": [{"key": "ease"}, SMALL_MF],
+    "ml-latest-small": [SMALL_MF, {"key": "item_knn"}],
+    "lastfm-2k": [{"key": "social_knn"}],
+}
+Start = Callable[[], Server]
+
+
+def stored(name: str, workspace: Workspace, public_data: Callable[[str], Path]) -> str:
+    """Store one of the data sets and return its fingerprint."""
+    if name == "world":
+        return workspace.store(load_sample("small")).fingerprint
+    guesses = inspect_files([public_data(f"{name}/{file}") for file in FILES[name]])
+    return ingest(guesses, suggest_rules(guesses), workspace, name)[0].fingerprint
+
+
+def trained(data: str, name: str, workspace: Workspace) -> Run:
+    """Train the models of a data set here and now."""
+    store = ResultStore(workspace.root)
+    spec = ExperimentSpec.model_validate({"data": data, "models": MODELS[name], "relevant_from": None})
+    run = store.create(spec, name)
+    for model_id in run.model_ids:
+        status = execute(store, run.id, model_id, workspace, 1)
+        assert status.state is JobState.DONE, status.reason
+    return run
+
+
+def clean(page: Page, where: str) -> None:
+    """Look at the whole page, from top to bottom, and find nothing wrong."""
+    settled(page)
+    come_near(page)
+    expect(page.get_by_role("progressbar")).to_have_count(0, timeout=LONG_MS)
+    settled(page)
+    assert sideways(page) <= 0, where
+    assert axe_findings(page) == [], where
+
+
+@pytest.mark.public_data
+@pytest.mark.parametrize("name", MODELS)
+def test_profiles_and_what_models_hold(
+    name: str, own_workspace: Path, start: Start, page: Page, public_data: Callable[[str], Path]
+) -> None:
+    workspace = Workspace(own_workspace)
+    data = stored(name, workspace, public_data)
+    run = trained(data, name, workspace)
+    server = start()
+    page.goto(f"{server.url}/users?data={data}")
+    expect(page.get_by_role("heading", name="People most like this one")).to_be_visible(timeout=LONG_MS)
+    expect(page.get_by_role("heading", name="Map of all users")).to_be_visible(timeout=LONG_MS)
+    clean(page, f"users of {name}")
+    page.get_by_role("tab", name="Segments").click()
+    expect(page.get_by_role("heading", name="Segment 1")).to_be_visible(timeout=LONG_MS)
+    clean(page, f"segments of {name}")
+    page.goto(f"{server.url}/items?data={data}")
+    expect(page.get_by_role("heading", name="Items most like this one")).to_be_visible(timeout=LONG_MS)
+    clean(page, f"items of {name}")
+    for model in run.model_ids:
+        page.goto(f"{server.url}/inside?data={data}&run={run.id}&model={model}")
+        expect(page.locator("[data-testid=stMain]")).to_contain_text("in the history", timeout=LONG_MS)
+        clean(page, f"{model} on {name}")
+
+
+@pytest.mark.public_data
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [("filmtrust", ("ratings.txt", "trust.txt")), ("lastfm-2k", ("user_artists.dat", "user_friends.dat"))],
+)
+def test_friends_from_the_upload_to_the_graph_of_one_user(
+    name: str, files: tuple[str, ...], server: Server, page: Page, public_data: Callable[[str], Path]
+) -> None:
+    """Bring ratings and links, see whom somebody might want to know, train a social model, and look at its graph."""
+    page.goto(f"{server.url}/data")
+    settled(page)
+    page.locator("input[type=file]").set_input_files([str(public_data(f"{name}/{file}")) for file in files])
+    page.get_by_role("button", name="Check these files").click()
+    page.get_by_role("button", name="Store", exact=True).click()
+    expect(page.get_by_text("is stored")).to_be_visible(timeout=LONG_MS)
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Users").click()
+    page.get_by_role("tab", name="People to get to know").click()
+    expect(page.get_by_role("heading", name="How well does that work?")).to_be_visible(timeout=LONG_MS)
+    settled(page)
+    train_only(page, "social_knn")
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Inside").click()
+    expect(page.locator(".st-key-inside_view_graph .js-plotly-plot")).to_be_visible(timeout=LONG_MS)
+
+
+def train_only(page: Page, key: str) -> None:
+    """Choose one model beside the baselines, train, and wait for the end."""
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Train").click()
+    expect(page.get_by_role("heading", name="2. Which models?")).to_be_visible(timeout=LONG_MS)
+    settled(page)
+    for card in page.locator("[class*='st-key-algorithm_'][class*='_use']").all():
+        box = card.get_by_role("checkbox")
+        wanted = f"algorithm_{key}_use" in (card.get_attribute("class") or "")
+        if box.is_enabled() and box.is_checked() != wanted:
+            card.locator("label").click()
+            settled(page)
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text("3 models: 3 done")).to_be_visible(timeout=3 * LONG_MS)
