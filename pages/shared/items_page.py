@@ -4,12 +4,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import finder, items_profile, portraits, services, show, waiting
+from pages.shared import finder, items_attach, items_profile, portraits, services, show, waiting
 from pages.shared.text import _, count
 
 if TYPE_CHECKING:
     from recsys_core.data.workspace import DatasetCard
     from recsys_core.profiles.items import ItemProfiles
+
+BY_CONTENT, BY_PEOPLE = "content", "people"
 
 
 def present(card: "DatasetCard") -> None:
@@ -33,25 +35,40 @@ def present(card: "DatasetCard") -> None:
                 "text/csv",
                 "items_export",
             )
+        items_attach.offer(card)
 
 
 def _map(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
     from recsys_core.viz.maps import DRAWN, item_map
 
     st.subheader(_("Map of all items"), anchor=False)
-    st.markdown(
-        _("Each dot is an item; near each other are items with similar descriptions. Click on one to look at it.")
-        if card.has_items
-        else _("Each dot is an item; near each other are items that the same people know. Click on one to look at it.")
-    )
+    ways = [BY_CONTENT, BY_PEOPLE] if card.has_items and "x_people" in profiles.table else [BY_PEOPLE]
+    way = ways[0]
+    if len(ways) > 1:
+        way = st.radio(
+            _("Near each other are items"),
+            ways,
+            horizontal=True,
+            format_func=lambda one: (
+                _("of similar description") if one == BY_CONTENT else _("that the same people know")
+            ),
+            key="items_map_of",
+        )
+    else:
+        st.markdown(_("Near each other are items that the same people know."))
+    st.markdown(_("Each dot is an item. Click on one to look at it."))
+    by_people = len(ways) > 1 and way == BY_PEOPLE
     finder.on_map(
         finder.ITEM,
         services.dataset(card.fingerprint),
-        item_map(profiles.table, chosen=item),
+        item_map(profiles.table, chosen=item, by_people=by_people),
         name=_("Map of all items"),
-        table=profiles.table[["item_id", "title", "category", "x", "y"]],
+        table=profiles.table[
+            ["item_id", "title", "category", *(("x_people", "y_people") if by_people else ("x", "y"))]
+        ],
     )
-    portraits.axes(profiles.explained, profiles.axes)
+    if not by_people:
+        portraits.axes(profiles.explained, profiles.axes)
     if len(profiles.table) > DRAWN:
         st.markdown(
             _("{drawn} of {all} items are drawn, chosen at random.").format(

@@ -143,7 +143,7 @@ def _time(thing: "Thing", parts: near.Parts) -> None:
 
     unit = str(periods.attrs["unit"])
     busiest = periods.iloc[periods["interactions"].argmax()]
-    sentence = _("Most was done in the {unit} of {start:%d %B %Y}: {share} of all.").format(
+    sentence = _("The busiest {unit} begins on {start:%d %B %Y} and holds {share} of all.").format(
         unit=unit, start=busiest["start"], share=percent(busiest["interactions"] / periods["interactions"].sum(), 0)
     )
     figure = item_timeline(periods, unit=unit)
@@ -187,15 +187,17 @@ def _file(found: "pd.DataFrame", side: str) -> None:
 
 def _like(row: dict, words: str, side: str, *, is_in_both: bool) -> None:
     """Show one similar item; its title is the button that opens it."""
-    with st.container(border=True, key=f"like_{side}_{row['item']}"):
-        mark = f" :violet-badge[{_('on both sides')}]" if is_in_both else ""
-        st.markdown(f"**{safe(row['title'])}** · {row['similarity']:.2f}{mark}  \n{words}")
+    with st.container(border=True, gap="xxsmall", key=f"like_{side}_{row['item']}"):
         st.button(
-            _("Open"),
+            f"**{safe(row['title'])}**",
             key=f"open_{side}_{row['item']}",
             on_click=finder.take,
             args=(finder.ITEM, row["item_id"]),
+            type="tertiary",
+            icon=":material/arrow_forward:",
         )
+        mark = f" :violet-badge[{_('on both sides')}]" if is_in_both else ""
+        st.markdown(f"{_('similarity {value:.2f}').format(value=row['similarity'])}{mark} · {words}")
 
 
 def _vector(profiles: "ItemProfiles", item: int) -> None:

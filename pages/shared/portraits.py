@@ -220,8 +220,6 @@ def in_words(found: "pd.DataFrame") -> "pd.DataFrame":
 
 def thumbnail(fingerprint: str, item: int) -> bytes | None:
     """Return the picture of an item as PNG, None if there is none."""
-    try:
-        from recsys_core.profiles.attach import thumbnails
-    except ImportError:
-        return None
+    from recsys_core.profiles.attach import thumbnails
+
     return thumbnails(services.dataset(fingerprint), [item]).get(item)

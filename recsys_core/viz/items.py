@@ -42,10 +42,8 @@ def tail_place(curve: pd.DataFrame, *, rank: int, interactions: int, head: int) 
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for name, color, part in (
-        ("head", ORANGE, curve[curve["rank"] <= head]),
-        ("tail", BLUE, curve[curve["rank"] >= head]),
-    ):
+    border = int((curve["rank"] <= head).sum())
+    for name, color, part in (("head", ORANGE, curve[:border]), ("tail", BLUE, curve[max(0, border - 1) :])):
         figure.add_scatter(
             x=part["rank"],
             y=part["interactions"],

@@ -50,21 +50,23 @@ def user_map(table: pd.DataFrame, titles: Mapping[int, str], *, chosen: int) -> 
     return figure.update_layout(legend_title_text="segment")
 
 
-def item_map(table: pd.DataFrame, *, chosen: int) -> "go.Figure":
+def item_map(table: pd.DataFrame, *, chosen: int, by_people: bool = False) -> "go.Figure":
     """Return the map of items, coloured by their first category; rare categories are grey.
 
     Args:
-        table: Columns `item`, `title`, `category` (empty: none), `x`, `y`.
+        table: Columns `item`, `title`, `category` (empty: none), `x`, `y`, and `x_people`, `y_people`.
         chosen: Item with the ring.
+        by_people: Place items by the people who know them, instead of by what they are.
     """
+    across, up = ("x_people", "y_people") if by_people else ("x", "y")
     given = table["category"][table["category"] != ""]
     order = {str(name): str(name) for name in given.value_counts().index[: len(COLORS)]}
     points = pd.DataFrame(
         {
             "position": table["item"],
             "label": table["title"],
-            "x": table["x"],
-            "y": table["y"],
+            "x": table[across],
+            "y": table[up],
             "group": table["category"].where(table["category"].isin(order), ""),
         }
     )

@@ -32,8 +32,8 @@ class Axis:
 
 STRAIGHT = Axis(float, float)
 LOGARITHMIC = Axis(math.log1p, math.expm1)
-TICKS = (0, 1, 10, 100, 1000, 10_000, 100_000)
-TICK_NAMES = ("0", "1", "10", "100", "1k", "10k", "100k")
+TICKS = (0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
+TICK_NAMES = ("0", "1", "3", "10", "30", "100", "300", "1k", "3k", "10k", "30k", "100k")
 
 
 class Trait(Protocol):
@@ -139,7 +139,8 @@ def _add_panel(
 
 def _wrapped(mark: dict[Hashable, Any]) -> str:
     """Return the title of a panel with its unit, in as many lines as it takes below a narrow panel."""
-    title = f"{mark['label']}, {mark['unit']}" if mark["unit"] else str(mark["label"])
+    label, unit = str(mark["label"]), str(mark["unit"])
+    title = label if unit.lower() in label.lower() else f"{label}, {unit}"
     return "<b>" + "<br>".join(plain(line) for line in textwrap.wrap(title, TITLE_WIDTH)) + "</b>"
 
 

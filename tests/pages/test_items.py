@@ -1,9 +1,12 @@
 """The page Items: no data, no item table, the one the address names, two kinds of likeness, and text from outside."""
 
+import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from recsys_core.data import dataset_from_frames
@@ -116,3 +119,33 @@ def test_pictures_further_down_wait_until_somebody_comes_near(open_page: Open, s
     before = len(app.get("plotly_chart"))
     app.session_state["near_item_tail"] = True
     assert len(answered(app.run()).get("plotly_chart")) == before + 1
+
+
+def pictures(names: list[str]) -> bytes:
+    """A zip with a red square under each name, and one file that is no picture."""
+    square, archive = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (8, 8), (255, 0, 0)).save(square, "PNG")
+    with zipfile.ZipFile(archive, "w") as target:
+        for name in names:
+            target.writestr(name, square.getvalue())
+        target.writestr("film-9.png", b"broken")
+    return archive.getvalue()
+
+
+def test_pictures_that_are_brought_become_another_data_set_and_are_shown(open_page: Open, stored: str) -> None:
+    app = answered(open_page("items", data=stored, item="film-3"))
+    app = app.file_uploader[0].upload("p.zip", pictures(["film-3.png", "film-4.png"]), "application/zip").run()
+    app = answered(app.button(key="items_attach_go").click().run())
+    text = "".join(str(one.value) for one in app.success).replace("\\", "")
+    assert "2 items have one now, 17 items have none, 1 picture cannot be read." in text
+    assert address(app, "data") != stored
+    assert headers(app) == ["Film 3"]
+    assert len(app.get("image")) == 1
+
+
+def test_a_file_that_is_no_picture_is_refused_with_the_reason(open_page: Open, stored: str) -> None:
+    app = answered(open_page("items", data=stored, item="film-3"))
+    app = app.file_uploader[0].upload("v.npy", b"nothing", "application/octet-stream").run()
+    app = answered(app.button(key="items_attach_go").click().run())
+    assert "cannot be read as a .npy file of numbers" in words(app)
+    assert address(app, "data") == stored

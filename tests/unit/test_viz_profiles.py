@@ -46,6 +46,8 @@ def test_users_are_coloured_by_segment_and_items_by_their_commonest_categories()
     named = marks(maps.item_map(things, chosen=0))
     assert len(named) == len(maps.COLORS) + 2
     assert 18 in named["others"]
+    moved = maps.item_map(things.assign(x_people=1.0, y_people=2.0), chosen=0, by_people=True)
+    assert {(trace.x[0], trace.y[0]) for trace in moved.data} == {(1.0, 2.0)}
 
 
 def test_without_groups_there_is_no_legend() -> None:
@@ -162,6 +164,12 @@ def test_popularity_falls_from_the_first_item_to_the_last_that_anybody_knows() -
     assert (curve["rank"].iloc[0], curve["rank"].iloc[-1]) == (1, 999)
     assert list(curve["interactions"]) == [1000 - rank for rank in curve["rank"]]
     assert len(curve) <= items.POINTS
+
+
+def test_head_and_tail_meet_even_where_the_border_is_not_a_point_of_the_curve() -> None:
+    curve = pd.DataFrame({"rank": [1, 3, 9], "interactions": [100, 50, 1]})
+    head, tail, _ = items.tail_place(curve, rank=3, interactions=50, head=5).data
+    assert (list(head.x), list(tail.x)) == ([1, 3], [3, 9])
 
 
 def test_an_item_nobody_knows_still_has_a_place_on_a_logarithmic_axis() -> None:
