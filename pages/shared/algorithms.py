@@ -31,6 +31,12 @@ FAMILIES = {
     "sequence to sequence": later("Sequence to sequence: what comes next"),
     "neural": later("Neural baselines"),
 }
+INSTEAD = {
+    "graph": later("With graph = co_rating an implicit graph will do, which links people who rated alike."),
+    "form": later("With form = literal they will do."),
+    "baskets": later("With baskets = history they will do."),
+}
+"""Settings that decide what an algorithm needs, and the value that needs least."""
 CHOSEN_AT_FIRST = ("item_knn", "ease", "biased_mf")
 CARDS_IN_A_ROW = 3
 
@@ -69,7 +75,7 @@ def _infos() -> "dict[str, ModelInfo]":
 
 def _card(info: "ModelInfo", dataset: "Dataset", key: str, *, always: bool) -> dict[str, Any] | None:
     """Show one card; return the settings that differ from the defaults, None if the algorithm is not chosen."""
-    from recsys_core.models.registry import model_class
+    from recsys_core.models.registry import make_model, model_class
 
     lacking = dataset.lacks(info.needs)
     with st.container(border=True, key=f"{key}_card", height="stretch", vertical_alignment="distribute"):
@@ -81,7 +87,8 @@ def _card(info: "ModelInfo", dataset: "Dataset", key: str, *, always: bool) -> d
             persist_state=forms.KEPT,
         )
         st.markdown(_(info.idea))
-        st.markdown(_reason(info, lacking, always))
+        reason = st.empty()
+        reason.markdown(_reason(info, lacking, always))
         values: dict[str, Any] = {}
         if not lacking:
             with st.popover(_("Formula and settings"), key=f"{key}_open", width="stretch"):
@@ -89,6 +96,9 @@ def _card(info: "ModelInfo", dataset: "Dataset", key: str, *, always: bool) -> d
                 st.markdown(_("Source: {source}").format(source=safe(info.source)))
                 config_type = model_class(info.key).config_type
                 values = forms.changed(config_type, forms.settings(config_type, key))
+            lacking = dataset.lacks(make_model(info.key, values).needs())
+            if lacking:
+                reason.markdown(_unmet(lacking, list(config_type.model_fields)))
     return values if (picked or always) and not lacking else None
 
 
@@ -101,6 +111,14 @@ def _reason(info: "ModelInfo", lacking: list[str], always: bool) -> str:
     if not info.needs:
         return _("Needs interactions only.")
     return _("Needs {needs}.").format(needs=_needs(sorted(info.needs)))
+
+
+def _unmet(lacking: list[str], settings: list[str]) -> str:
+    """Return what these settings need and the data lack, and which settings would do."""
+    refused = _(":material/block: Not trained with these settings: they need {needs}, which these data do not have.")
+    return " ".join(
+        [refused.format(needs=_needs(lacking)), *(_(INSTEAD[name]) for name in settings if name in INSTEAD)]
+    )
 
 
 def _needs(needs: list[str]) -> str:

@@ -61,12 +61,12 @@ class SocialKNN(UserKNN):
     )
     config_type = SocialKNNConfig
     config: SocialKNNConfig
-    fitted = (*UserKNN.fitted, "trust")
+    fitted = (*UserKNN.fitted, "trust", "links")
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         for _ in ctx.track(range(1), stage="follow the links"):
-            graph = graph_of(self.config.graph, train)
-            self.trust = propagated_trust(graph, self.config.hops, self.config.decay, MOST_TRUSTED)  # (U, U)
+            self.links = graph_of(self.config.graph, train)  # (U, U)
+            self.trust = propagated_trust(self.links, self.config.hops, self.config.decay, MOST_TRUSTED)  # (U, U)
         super()._fit(train, ctx)
 
     def needs(self) -> frozenset[Need]:

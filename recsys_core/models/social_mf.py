@@ -76,18 +76,19 @@ class SocialMF(SocialFactors):
     )
     config_type = SocialMFConfig
     config: SocialMFConfig
+    fitted = (*BiasedMF.fitted, "links")  # type: ignore[assignment]  # more than the plain model
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
-        graph = graph_of(self.config.graph, train)
+        self.links = graph_of(self.config.graph, train)  # (U, U)
         seen = self._values(train)
-        users = np.flatnonzero(np.diff(graph.indptr) > 0)
+        users = np.flatnonzero(np.diff(self.links.indptr) > 0)
         self.trained = np.diff(seen.indptr) > 0
         self._draw_parameters(self.trained, np.bincount(seen.indices, minlength=self.n_items) > 0, ctx)
         self.trained[users] |= self.config.social > 0
         parameters = Parameters(self.user_bias, self.item_bias, self.user_factors, self.item_factors)
         pace = np.float32(self.config.learning_rate), np.float32(self.config.regularization)
         step = np.float32(min(self.config.learning_rate * self.config.social, LARGEST_STEP))
-        links, implicit = sparse(of_sum_one(graph)), train.rating_scale is None
+        links, implicit = sparse(of_sum_one(self.links)), train.rating_scale is None
         rng, walk, draw = (ctx.rng("biased_mf", "order"), *(ctx.rng("social_mf", name) for name in ("walk", "unseen")))
 
         def one_epoch(number: int) -> Mapping[str, float]:

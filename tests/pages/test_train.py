@@ -92,6 +92,17 @@ def test_what_the_data_lack_cannot_be_chosen_and_says_why(open_page: Open, own_w
     assert "Needs ratings, which these data do not have" in words(app)
 
 
+def test_settings_that_the_data_do_not_suit_say_which_would(open_page: Open, finished: Finished) -> None:
+    app = open_page("train", data=finished.data)
+    assert "need links between users, which these data do not have. With graph = co_rating an implicit graph" in words(
+        app
+    )
+    for key in ("social_knn", "social_mf", "trust_svd"):
+        app.selectbox(key=f"algorithm_{key}_graph").set_value("co_rating")
+    app = no_exception(app.run())
+    assert "need links between users" not in words(app)
+
+
 def test_start_submits_what_the_form_says_and_the_address_names_it(
     open_page: Open, finished: Finished, no_engine_process: None
 ) -> None:
