@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import pandas as pd
 
 from recsys_core.viz.explore import shortened
@@ -26,12 +27,12 @@ OUTERMOST = 0.01
 class Axis:
     """How values are placed on the axis of a panel, and the way back."""
 
-    there: Callable[[float], float]
-    back: Callable[[float], float]
+    there: Callable[[Any], Any]
+    back: Callable[[Any], Any]
 
 
-STRAIGHT = Axis(float, float)
-LOGARITHMIC = Axis(math.log1p, math.expm1)
+STRAIGHT = Axis(np.asarray, np.asarray)
+LOGARITHMIC = Axis(np.log1p, np.expm1)
 TICKS = (0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 TICK_NAMES = ("0", "1", "3", "10", "30", "100", "300", "1k", "3k", "10k", "30k", "100k")
 
@@ -106,7 +107,7 @@ def habit_panels(habits: pd.DataFrame, everybody: pd.DataFrame) -> "go.Figure":
         _add_panel(figure, mark, _spread(everybody[mark["habit"]], axis), axis, at)
         figure.update_xaxes(title_text=_wrapped(mark), nticks=5, **at)
         if mark["log"]:
-            figure.update_xaxes(tickvals=[axis.there(tick) for tick in TICKS], ticktext=TICK_NAMES, **at)
+            figure.update_xaxes(tickvals=axis.there(TICKS), ticktext=TICK_NAMES, **at)
     figure.update_yaxes(tickformat=".0%", nticks=4, rangemode="tozero")
     return figure
 
@@ -115,7 +116,7 @@ def _add_panel(
     figure: "go.Figure", mark: dict[Hashable, Any], bars: pd.DataFrame, axis: Axis, at: dict[str, int]
 ) -> None:
     """Add everybody's histogram of one habit, and the line of the person."""
-    low, high = bars["low"].map(axis.there), bars["high"].map(axis.there)
+    low, high = axis.there(bars["low"].to_numpy()), axis.there(bars["high"].to_numpy())
     figure.add_bar(
         x=(low + high) / 2,
         y=bars["share"],
@@ -126,7 +127,7 @@ def _add_panel(
         **at,
     )
     figure.add_scatter(
-        x=[axis.there(mark["value"])] * 2,
+        x=[float(axis.there(mark["value"]))] * 2,
         y=[0, bars["share"].max()],
         mode="lines+markers",
         line={"color": VERMILION, "width": 3},
@@ -148,15 +149,12 @@ def _spread(values: pd.Series, axis: Axis) -> pd.DataFrame:
     """Return a histogram: `low`, `high`, `share` (0..1); the outermost per cent on either side falls into the last bar
     there, so that one outsider does not press all others together.
     """
-    import numpy as np
-
     known = values.dropna().to_numpy(np.float64)
     if not len(known):
-        return pd.DataFrame({"low": [], "high": [], "share": []})
+        return pd.DataFrame({"low": [], "high": [], "share": []}, dtype=np.float64)
     low, high = np.quantile(known, [OUTERMOST, 1 - OUTERMOST])
-    placed = np.array([axis.there(value) for value in known.clip(low, high)])
-    shares, edges = np.histogram(placed, bins=BARS_OF_A_PANEL)
-    back = [axis.back(float(edge)) for edge in edges]
+    shares, edges = np.histogram(axis.there(known.clip(low, high)), bins=BARS_OF_A_PANEL)
+    back = axis.back(edges)
     return pd.DataFrame({"low": back[:-1], "high": back[1:], "share": shares / len(known)})
 
 
