@@ -12,8 +12,9 @@ of i as far as it is believed (below):
     R_ui = (beta * sum_{j in P(u)} R_uj + mu_u + nu_i) / (|P(u)|^alpha + |R(i)|)
 
 Why it fails: the sum does not depend on i, so for one person the order is that of (c_u + nu_i) / (d_u + |R(i)|). It
-falls with the number of people who rated i, and prefers what hardly anybody knows: on ml-latest-small its NDCG@10 is
-under 0.01. The document itself says that it 'cannot catch the real interest'. It needs no item table.
+falls with the number of people who rated i, and prefers what hardly anybody knows: on ml-latest-small, with alpha = 1,
+its NDCG@10 is 0.001. A large alpha drowns that, and leaves the order of nu_i, the same for everybody. The document says
+itself that the formula 'cannot catch the real interest'. It needs no item table.
 
 **content** (`form="content"`): the sum is weighted by how alike the items are, and normalised by those weights:
 
@@ -143,7 +144,8 @@ class ContentMean(Recommender[ContentMeanConfig]):
         scores: FloatArray = level[:, None] + self.item_level
         if self.config.form == "literal":
             total = self.config.beta * np.asarray(ratings.sum(axis=1)).ravel()
-            return (total[:, None] + scores) / self._divisor(ratings)
+            literal: FloatArray = (total[:, None] + scores) / self._divisor(ratings)
+            return literal
         told = self._told(ratings, level)
         totals = self.sums if self.config.unrated == "zero" else np.empty((2, 0))
         for first, end in self._blocks(told):
@@ -195,7 +197,8 @@ class ContentMean(Recommender[ContentMeanConfig]):
     def _divisor(self, ratings: csr_array) -> FloatArray:
         """(B, I) |P(u)|^alpha + |R(i)|, at least 1: neither a history nor raters leave nothing to divide by."""
         own = np.diff(ratings.indptr).astype(np.float64) ** self.config.alpha
-        return np.maximum(own[:, None] + self.raters, 1.0)
+        divisor: FloatArray = np.maximum(own[:, None] + self.raters, 1.0)
+        return divisor
 
     def _weights(self, items: IntArray) -> FloatArray:
         """(D, I) float32 w_ij of some items with all."""

@@ -26,6 +26,8 @@ BY_HISTORY = {"neighbours", "linear", "lfm", "content_mean"}
 BESIDE: dict[str, dict[str, Any]] = {
     "shrinkage_form": {"shrinkage": 30.0},
     "tolerance": {"iterations": 10},
+    "association_rules.max_length": {"min_support": 0.15},
+    "association_rules.session_gap": {"baskets": "session", "min_support": 0.005, "min_confidence": 0.05},
     "social_knn.decay": {"hops": 3},
 }
 """Settings that act only beside others, which are set for the test; named as `setting` or `key.setting`."""

@@ -1,0 +1,326 @@
+r"""Association rules: who has these things in the basket, often has that one too.
+
+A basket is what a person did in one session, on one day, or in their whole history (`baskets`); without their order.
+FP-growth finds all sets of items that many baskets hold together. A set S and one of its items b make the rule A -> b
+with A = S without b, of which three numbers are known:
+
+    support     share of all baskets that hold A and b
+    confidence  support(A and b) / support(A): of the baskets that hold A, the share that holds b
+    lift        confidence / support(b): how much more often than in any basket; 1 means that A tells nothing
+
+A rule counts if it has the least support, confidence and lift. It fires for a person whose history holds all of A, and
+
+    best:  x_ui = max  confidence of the rules -> i that fire
+    sum:   x_ui = sum of the confidence of the rules -> i that fire
+
+An item to which no rule fires has no score. Everything follows from the history that comes with the question.
+
+Source: the source document, section 1 ('rule-based recommendation'), which gives no formula; Agrawal, Imielinski and
+Swami 1993 for support and confidence, Han, Pei and Yin 2000 for FP-growth, as mlxtend has it. Sets of two, all that
+rules of length 2 need, are counted by one matrix product instead, which finds the same sets many times faster. Rules
+with several items on the right side are left out: one item is recommended at a time, and has rules of its own.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from scipy.sparse import csr_array, triu
+
+from recsys_core.columns import ITEM, TIMESTAMP, USER
+from recsys_core.contracts import (
+    Ability,
+    Explanation,
+    FloatArray,
+    IntArray,
+    Knob,
+    ModelConfig,
+    ModelInfo,
+    Need,
+    QueryBatch,
+    RunContext,
+)
+from recsys_core.data import Dataset
+from recsys_core.data.dataset import NO_TIMESTAMP
+from recsys_core.models.base import Recommender
+from recsys_core.models.compiled import Sparse, compiled, sparse
+from recsys_core.models.content import as_bytes, from_bytes
+from recsys_core.models.histories import history_matrix
+
+MINUTE, DAY = 60_000, 86_400_000
+"""In milliseconds."""
+ROUNDING = 1e-9
+"""Shares that miss a bound by so little reach it."""
+
+
+class FrequentSets(NamedTuple):
+    """Sets that enough baskets hold, by their length from 1: `sets` (n, L) positions, increasing, `support` (n,)."""
+
+    sets: list[IntArray]
+    support: list[FloatArray]
+
+    def by_length(self) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Yield sets and their support, length by length."""
+        yield from zip(self.sets, self.support, strict=True)
+
+
+class AssociationRulesConfig(ModelConfig):
+    """Settings of association rules."""
+
+    baskets: Annotated[Literal["history", "day", "session"], Knob()] = "history"
+    """What belongs together: all that a person did, what they did on one day (UTC), or in one sitting."""
+    min_support: Annotated[float, Field(gt=0, le=1), Knob(0.02, 0.2, scale="log")] = 0.05
+    """Share of the baskets that must hold all items of a rule. Small values find many rules and take long."""
+    min_confidence: Annotated[float, Field(ge=0, le=1), Knob(0.05, 0.8)] = 0.1
+    """Share of the baskets with the left side that must hold the right side too."""
+    min_lift: Annotated[float, Field(ge=0, le=1000), Knob(0, 2)] = 1.0
+    """How much more often than in any basket the right side must come; 1 keeps what the left side speaks for."""
+    max_length: Annotated[int, Field(ge=2, le=5), Knob(2, 3)] = 2
+    """Items of a rule, both sides together."""
+    scoring: Annotated[Literal["sum", "best"], Knob()] = "sum"
+    """Whether all rules that fire speak for an item, or the best one alone."""
+    session_gap: Annotated[float, Field(gt=0, le=100_000), Knob(5, 300, scale="log", advanced=True)] = 30.0
+    """Minutes without doing anything after which another session begins (baskets of sessions only)."""
+
+
+class AssociationRules(Recommender[AssociationRulesConfig]):
+    """Scores an item by the rules that lead to it from the history."""
+
+    info: ClassVar[ModelInfo] = ModelInfo(
+        key="association_rules",
+        title="Association rules",
+        family="rules",
+        idea="Recommends what most often lies in the same basket with the things that you chose.",
+        formula=r"\hat{x}_{ui} = \sum_{A \subseteq P(u)} \mathrm{conf}(A \to i), \quad"
+        r" \mathrm{conf}(A \to i) = \frac{\mathrm{supp}(A \cup \{i\})}{\mathrm{supp}(A)}",
+        source="The source document, section 1; Agrawal, Imielinski and Swami 1993; Han, Pei and Yin 2000 (FP-growth)",
+        abilities=frozenset({Ability.EXPLAINS_ITEMS}),
+    )
+    config_type = AssociationRulesConfig
+    fitted = ("left", "right", "support", "confidence", "lift", "titles")
+
+    left: csr_array
+    """(R, I) 1 for the items of the left side of each rule."""
+    right: IntArray
+    """(R,) the item of the right side."""
+
+    def needs(self) -> frozenset[Need]:
+        """Return what these settings need: days and sessions need times."""
+        return self.info.needs | (set() if self.config.baskets == "history" else {Need.TIMESTAMPS})
+
+    def _fit(self, train: Dataset, ctx: RunContext) -> None:
+        for _ in ctx.track(range(1), stage="fill baskets"):
+            baskets = baskets_of(train, self.config.baskets, self.config.session_gap)  # (N, I)
+        for _ in ctx.track(range(1), stage="find frequent sets of items"):
+            frequent = frequent_sets(baskets, self.config.min_support, self.config.max_length)
+        for _ in ctx.track(range(1), stage="make rules"):
+            self._make_rules(frequent)
+        self.titles = as_bytes(train.titles())
+        self._loaded()
+
+    def _make_rules(self, frequent: FrequentSets) -> None:
+        left, right, support = sides_of_rules(frequent)
+        single = np.zeros(self.n_items)  # (I,) support of each item
+        single[frequent.sets[0][:, 0]] = frequent.support[0]
+        below = {  # support of the sets of two or more that a longer one may have as its left side
+            tuple(row): share
+            for sets, shares in list(frequent.by_length())[1:-1]
+            for row, share in zip(sets.tolist(), shares, strict=True)
+        }
+        of_left = [
+            single[rows[:, 0]] if rows.shape[1] == 1 else np.array([below[tuple(row)] for row in rows.tolist()])
+            for rows in left
+        ]
+        every = np.concatenate(right), np.concatenate(support)
+        confidence = every[1] / np.concatenate(of_left)
+        lift = confidence / single[every[0]]
+        kept = (confidence >= self.config.min_confidence - ROUNDING) & (lift >= self.config.min_lift - ROUNDING)
+        lengths = np.concatenate([np.full(len(rows), rows.shape[1]) for rows in left])
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        columns = np.concatenate([rows.ravel() for rows in left])
+        sides = csr_array((np.ones(len(columns)), columns, offsets), shape=(len(kept), self.n_items))
+        self.left, self.right, self.support = sides[kept], every[0][kept], every[1][kept]
+        self.confidence, self.lift = confidence[kept], lift[kept]
+
+    def _loaded(self) -> None:
+        """Order the rules by the first item of their left side, where the search for those that fire begins."""
+        first = self.left.indices[self.left.indptr[:-1]] if len(self.right) else np.empty(0, dtype=np.int64)
+        order = np.argsort(first, kind="stable")
+        self.by_first = csr_array(
+            (order.astype(np.float64), order, np.searchsorted(first[order], np.arange(self.n_items + 1))),
+            shape=(self.n_items, max(1, len(order))),
+        )
+
+    def _score(self, query: QueryBatch) -> FloatArray:
+        histories = sparse(history_matrix(query, self.n_items, "binary"))
+        scores = np.full((len(query), self.n_items), np.nan)
+        start, rules = self.by_first.indptr.astype(np.int64), self.by_first.indices.astype(np.int64)
+        left, summed = sparse(self.left), self.config.scoring == "sum"
+        add_rules(histories, start, rules, left, self.right, self.confidence, summed, scores)
+        return scores
+
+    def explain(self, query: QueryBatch, item: int) -> Explanation:
+        """Name the rules that fired for `item`, strongest first; each has its confidence as its share.
+
+        Raises:
+            CannotScore: No rule leads from the history to the item.
+        """
+        score = self._score_to_explain(query, item)
+        held = np.zeros(self.n_items)
+        held[query.history.values] = 1.0
+        candidates = np.flatnonzero(self.right == item)
+        candidates = candidates[self.left[candidates] @ held == np.diff(self.left.indptr)[candidates]]
+        candidates = candidates[np.argsort(-self.confidence[candidates], kind="stable")]
+        fired = candidates if self.config.scoring == "sum" else candidates[:1]
+        titles = from_bytes(self.titles)
+        labels = tuple(self._sentence(int(rule), titles) for rule in fired)
+        return Explanation(item, score, "rules", fired, self.confidence[fired], 0.0, labels)
+
+    def _sentence(self, rule: int, titles: list[str]) -> str:
+        left = " + ".join(
+            titles[item] for item in self.left.indices[self.left.indptr[rule] : self.left.indptr[rule + 1]]
+        )
+        return (
+            f"{left} → {titles[self.right[rule]]} (support {self.support[rule]:.1%}, "
+            f"confidence {self.confidence[rule]:.0%}, lift {self.lift[rule]:.2f})"
+        )
+
+    @classmethod
+    def memory_estimate(cls, config: AssociationRulesConfig, n_users: int, n_items: int, n_interactions: int) -> int:
+        """Return the bytes of the baskets and of the sets that can be frequent in them; longer ones take more."""
+        size = 170 if config.max_length == 2 else 3000
+        return 100 * n_interactions + int(size * _most_pairs(config, n_users, n_items, n_interactions)) + 100 * n_items
+
+    @classmethod
+    def work_estimate(cls, config: AssociationRulesConfig, n_users: int, n_items: int, n_interactions: int) -> float:
+        """Return the steps of counting pairs, or those of FP-growth, which is interpreted, below each pair."""
+        in_basket = n_interactions / max(1, n_users)
+        pairs = 3.0 * n_interactions * in_basket
+        grown = 1e6 * _most_pairs(config, n_users, n_items, n_interactions) * (config.max_length - 2)
+        return 100.0 * n_interactions + pairs + grown
+
+
+def _most_pairs(config: AssociationRulesConfig, n_users: int, n_items: int, n_interactions: int) -> float:
+    """Return how many pairs of items can come together in histories at most."""
+    in_basket = n_interactions / max(1, n_users)
+    return min(n_items * n_items / 2.0, n_users * in_basket * in_basket / 2.0)
+
+
+def baskets_of(train: Dataset, kind: Literal["history", "day", "session"], session_gap: float) -> csr_array:
+    """Return (N, I) 1 where a basket holds an item; interactions of unknown time are in no basket of a day or session.
+
+    Args:
+        train: Interactions.
+        kind: What belongs together.
+        session_gap: Minutes without doing anything after which another session begins.
+    """
+    frame = train.interactions
+    if kind != "history":
+        frame = frame[frame[TIMESTAMP] != NO_TIMESTAMP].sort_values([USER, TIMESTAMP], kind="stable")
+    user = frame[USER].to_numpy()
+    if kind == "history":
+        basket = np.unique(user, return_inverse=True)[1]
+    else:
+        time = frame[TIMESTAMP].to_numpy()
+        moment = time // DAY if kind == "day" else time
+        apart = np.diff(moment) > (0 if kind == "day" else session_gap * MINUTE)
+        basket = np.cumsum(np.concatenate([[False], (np.diff(user) != 0) | apart])[: len(user)])
+    shape = (int(basket.max()) + 1 if len(basket) else 0, train.n_items)
+    matrix = csr_array((np.ones(len(basket)), (basket, frame[ITEM].to_numpy())), shape=shape)
+    matrix.sum_duplicates()
+    matrix.data[:] = 1.0
+    return matrix
+
+
+def frequent_sets(baskets: csr_array, min_support: float, max_length: int) -> FrequentSets:
+    """Return the sets of items that enough of the (N, I) baskets hold."""
+    number = baskets.shape[0]
+    least = min_support * number - ROUNDING
+    counts = np.asarray(baskets.sum(axis=0)).ravel()
+    kept = np.flatnonzero((counts > 0) & (counts >= least))
+    held = baskets[:, kept]
+    sets: list[IntArray] = [kept[:, None]]
+    support: list[FloatArray] = [counts[kept] / max(1, number)]
+    if max_length == 2:
+        together = triu((held.T @ held).tocoo(), k=1).tocsr()
+        enough = together.data >= least
+        row = np.repeat(np.arange(len(kept)), np.diff(together.indptr))[enough]
+        sets.append(np.column_stack([kept[row], kept[together.indices[enough]]]))
+        support.append(together.data[enough] / max(1, number))
+    elif len(kept):
+        found = grown(held, least / number, max_length)
+        for length in range(2, max_length + 1):
+            of_length = {items: share for items, share in found.items() if len(items) == length}
+            sets.append(kept[np.array(sorted(of_length), dtype=np.int64).reshape(-1, length)])
+            support.append(np.array([of_length[items] for items in sorted(of_length)], dtype=np.float64))
+    return FrequentSets(sets, support)
+
+
+def grown(baskets: csr_array, min_support: float, max_length: int) -> dict[tuple[int, ...], float]:
+    """Return the support of each frequent set of columns of (N, K) baskets by FP-growth."""
+    from mlxtend.frequent_patterns import fpgrowth
+
+    table = pd.DataFrame(baskets.toarray() > 0)
+    found = fpgrowth(table, min_support=min_support, max_len=max_length)
+    sets = (tuple(sorted(int(item) for item in items)) for items in found["itemsets"])
+    return dict(zip(sets, found["support"].tolist(), strict=True))
+
+
+def sides_of_rules(frequent: FrequentSets) -> tuple[list[IntArray], list[IntArray], list[FloatArray]]:
+    """Return the left sides (r, L - 1), right sides (r,) and supports (r,) of all rules, a list entry each place."""
+    left: list[IntArray] = [np.empty((0, 1), dtype=np.int64)]
+    right: list[IntArray] = [np.empty(0, dtype=np.int64)]
+    support: list[FloatArray] = [np.empty(0)]
+    for sets, shares in list(frequent.by_length())[1:]:
+        for place in range(sets.shape[1]):
+            left.append(np.delete(sets, place, axis=1))
+            right.append(sets[:, place])
+            support.append(shares)
+    return left, right, support
+
+
+@compiled
+def add_rules(
+    histories: Sparse,
+    start: IntArray,
+    rules: IntArray,
+    left: Sparse,
+    right: IntArray,
+    confidence: FloatArray,
+    summed: bool,
+    scores: FloatArray,
+) -> None:
+    """Fill `scores` (B, I), NaN, with the best or summed confidence of the rules that fire.
+
+    Args:
+        histories: (B, I).
+        start: (I + 1,) where in `rules` those begin whose left side has the item as its first.
+        rules: (R,) rules by the first item of their left side.
+        left: (R, I) left sides.
+        right: (R,) right sides.
+        confidence: (R,).
+        summed: Whether to add them up.
+        scores: Changed in place.
+    """
+    held = np.zeros(scores.shape[1], dtype=np.bool_)
+    for person in range(len(scores)):
+        entries = histories.column[histories.start[person] : histories.start[person + 1]]
+        held[entries] = True
+        for first in entries:
+            for place in range(start[first], start[first + 1]):
+                rule = rules[place]
+                fires = True
+                for other in range(left.start[rule] + 1, left.start[rule + 1]):
+                    fires = fires and held[left.column[other]]
+                if not fires:
+                    continue
+                before, item = scores[person, right[rule]], right[rule]
+                if np.isnan(before):
+                    scores[person, item] = confidence[rule]
+                elif summed:
+                    scores[person, item] = before + confidence[rule]
+                else:
+                    scores[person, item] = max(before, confidence[rule])
+        held[entries] = False
