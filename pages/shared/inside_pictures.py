@@ -23,30 +23,40 @@ CHOICES = {
     "group": later("Which group?"),
     "taste": later("Which taste?"),
     "topic": later("Which topic?"),
+    "rules": later("Which rules?"),
 }
 CALLED = {
     "neighbour": later("User {one}"),
     "taste": later("Taste {one}"),
     "topic": later("Topic {one}"),
 }
-GROUPS = {
+OPTIONS = {
     "nearest": later("This person and those nearest"),
     "busiest": later("The people with most interactions"),
     "history": later("What this person has"),
     "around": later("Around the item"),
     "popular": later("The most popular items"),
+    "item": later("Those that lead to the item"),
+    "person": later("Those that fire for this person"),
+    "all": later("All, the surest first"),
 }
 COLUMNS = {
     "title": later("Part"),
     "similarity": later("Weight"),
     "rating": later("Rating"),
     "vote": later("Vote"),
+    "confidence": later("Confidence"),
+    "support": later("Support"),
+    "lift": later("Lift"),
     "weight": later("Adds"),
 }
 HELP = {
     "similarity": later("How similar the two people or the two items are, or the weight that one has for the other."),
     "rating": later("What that person rated the item."),
     "vote": later("The rating compared with the level that this model judges it by; 1 where ratings do not count."),
+    "confidence": later("Share of the baskets with the left side that hold the right one, too."),
+    "support": later("Share of all baskets that hold both sides."),
+    "lift": later("How many times as often as in any basket."),
     "weight": later("Weight times vote, for a mean divided by the sum of all weights."),
 }
 
@@ -122,9 +132,7 @@ def _ticket(looked_at: "LookedAt", view: "View", choices: dict[str, str]) -> "Ti
 
 def _choice(name: str, offered: list[str], widget: str) -> None:
     def called(one: str) -> str:
-        if name == "group":
-            return _(GROUPS[one])
-        return _(CALLED[name]).format(one=one)
+        return _(CALLED[name]).format(one=one) if name in CALLED else _(OPTIONS[one])
 
     st.selectbox(_(CHOICES[name]), offered, format_func=called, key=widget)
 

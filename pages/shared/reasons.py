@@ -80,7 +80,7 @@ def _parts(trial: Trial, item: int) -> None:
 def _effects(trial: Trial, item: int) -> None:
     """Show what the score would lose without each item of the history; the model is asked again beside the page."""
     from recsys_core.experiments.serving import effects
-    from recsys_core.viz.inside import effect_bars
+    from recsys_core.viz.recommend import effect_bars
 
     name = ("effects", trial.asked.root, trial.asked.run, trial.id, trial.person.key, item)
     query = trial.person.query
@@ -176,7 +176,7 @@ def _place(trial: Trial, found: "WhyNot") -> str:
 
 def _beside_the_last(found: "WhyNot") -> None:
     """Show the parts of both scores side by side, those that differ most first."""
-    from recsys_core.viz.inside import side_by_side
+    from recsys_core.viz.recommend import side_by_side
 
     most = found.parts.iloc[0]
     words = _("The largest difference is '{part}': it adds {asked:.4g} to '{title}', and {last:.4g} to '{other}'.")

@@ -12,6 +12,7 @@ import pandas as pd
 
 from recsys_core.contracts import Ability, ModelInfo
 from recsys_core.explain.groups import ITEM_GROUPS, USER_GROUPS
+from recsys_core.explain.rules import WHICH
 from recsys_core.explain.subject import Sight, Subject
 from recsys_core.explain.training import has_curves
 
@@ -60,6 +61,7 @@ TASTES = View("tastes", About.PERSON, "factors:tastes", choice="taste")
 SPACE = View("space", About.PERSON, "factors:space")
 TOPICS = View("topics", About.PERSON, "topics:topics", choice="topic")
 TERMS = View("terms", About.BOTH, "content:matched_terms")
+RULES = View("rules", About.BOTH, "rules:rules", choice="rules", offered=WHICH)
 GRAPH = View("graph", About.BOTH, "social:graph")
 ARITHMETIC = View("arithmetic", About.BOTH, "parts:arithmetic")
 LOSS = View("loss", About.MODEL, "training:loss")
@@ -71,6 +73,7 @@ VIEWS: dict[str, tuple[View, ...]] = {
     "biased_mf": (SPACE, TASTES),
     "lfm": (TOPICS, SPACE),
     "content_mean": (TERMS,),
+    "association_rules": (RULES,),
     "social_knn": (GRAPH, NEAREST),
     "social_mf": (GRAPH, SPACE, TASTES),
     "trust_svd": (GRAPH, SPACE),

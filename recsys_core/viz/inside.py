@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from recsys_core.viz.bars import named_bars, with_names
 from recsys_core.viz.explore import shortened
 from recsys_core.viz.theme import BLUE, GREY, HEAT, ORANGE, PALETTE, REST, VERMILION, dressed, plain, plain_all
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-ROW = 24
-"""Pixels for each bar."""
 SHARED_SHOWN = 18
 """Shared items drawn; the table has all."""
 NAMED = 12
@@ -30,7 +29,7 @@ def nearest_bars(people: pd.DataFrame) -> "go.Figure":
     Args:
         people: Columns `user_id`, `similarity`, `shared`; most similar first.
     """
-    return _bars(
+    return named_bars(
         people["user_id"].astype(str).tolist(),
         people["similarity"].tolist(),
         colors=[BLUE] * len(people),
@@ -51,7 +50,7 @@ def shared_dumbbells(items: pd.DataFrame, *, neighbour: str, scale: tuple[float,
 
     shown = items.head(SHARED_SHOWN)
     if scale is None:
-        return _bars(
+        return named_bars(
             shown["title"].tolist(),
             shown["share"].fillna(0.0).tolist(),
             colors=[BLUE] * len(shown),
@@ -81,7 +80,7 @@ def shared_dumbbells(items: pd.DataFrame, *, neighbour: str, scale: tuple[float,
         )
     room = 0.05 * (scale[1] - scale[0])
     figure.update_xaxes(range=[scale[0] - room, scale[1] + room])
-    return _with_names(figure, shown["title"].tolist(), x="Rating")
+    return with_names(figure, shown["title"].tolist(), x="Rating")
 
 
 def alike_map(pairs: pd.DataFrame, *, size: int, person: str = "") -> "go.Figure":
@@ -125,7 +124,7 @@ def weight_bars(weights: pd.DataFrame) -> "go.Figure":
     Args:
         weights: Columns `title`, `weight`, `back`, `held`; strongest first.
     """
-    figure = _bars(
+    figure = named_bars(
         weights["title"].tolist(),
         weights["weight"].tolist(),
         colors=[ORANGE if held else BLUE for held in weights["held"]],
@@ -168,7 +167,7 @@ def taste_ends(items: pd.DataFrame) -> "go.Figure":
     Args:
         items: Columns `title`, `taste`, `end` ("high" or "low"); highest first.
     """
-    figure = _bars(
+    figure = named_bars(
         items["title"].tolist(),
         items["taste"].tolist(),
         colors=[BLUE if end == "high" else VERMILION for end in items["end"]],
@@ -185,7 +184,7 @@ def topic_bars(items: pd.DataFrame) -> "go.Figure":
     Args:
         items: Columns `title` and `share` (0..1), largest first.
     """
-    figure = _bars(
+    figure = named_bars(
         items["title"].tolist(),
         items["share"].tolist(),
         colors=[BLUE] * len(items),
@@ -203,7 +202,7 @@ def term_bars(terms: pd.DataFrame) -> "go.Figure":
         terms: Columns `title` (from outside: escaped here), `weight`, `held_by`; largest first.
     """
     shown = terms.head(SHARED_SHOWN)
-    figure = _bars(
+    figure = named_bars(
         shown["title"].tolist(),
         shown["weight"].tolist(),
         colors=[BLUE if weight >= 0 else VERMILION for weight in shown["weight"]],
@@ -211,6 +210,26 @@ def term_bars(terms: pd.DataFrame) -> "go.Figure":
         x="Adds to the score",
     )
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    return figure
+
+
+def rule_bars(rules: pd.DataFrame) -> "go.Figure":
+    """Return how sure rules are.
+
+    Args:
+        rules: Columns `title` (from outside: escaped here), `confidence` (0..1), `support`, `lift`, `fires`.
+    """
+    figure = named_bars(
+        rules["title"].tolist(),
+        rules["confidence"].tolist(),
+        colors=[ORANGE if fires else BLUE for fires in rules["fires"]],
+        hover=[
+            f"support {support:.2%}, lift {lift:.2f}"
+            for support, lift in zip(rules["support"], rules["lift"], strict=True)
+        ],
+        x="Confidence (orange: fires for this person)",
+    )
+    figure.update_xaxes(tickformat=".0%", rangemode="tozero")
     return figure
 
 
@@ -314,82 +333,4 @@ def training_curves(points: pd.DataFrame) -> "go.Figure":
         )
         figure.update_xaxes(title_text=plain(stage).capitalize(), row=row, col=1)
         figure.update_yaxes(title_text=plain(name), row=row, col=1)
-    return figure
-
-
-def effect_bars(parts: pd.DataFrame) -> "go.Figure":
-    """Return what a score loses without each item of a history.
-
-    Args:
-        parts: Columns `title` and `weight`; largest effects first, NaN where there is no score left.
-    """
-    figure = _bars(
-        parts["title"].tolist(),
-        parts["weight"].tolist(),
-        colors=[BLUE if weight >= 0 else VERMILION for weight in parts["weight"].fillna(0.0)],
-        hover=["" for _ in parts["weight"]],
-        x="The score loses so much without it",
-    )
-    figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    return figure
-
-
-def side_by_side(parts: pd.DataFrame, *, asked: str, last: str) -> "go.Figure":
-    """Return the parts of two scores, those of one item beside those of the other.
-
-    Args:
-        parts: Columns `title`, `asked`, `last`; the largest difference first.
-        asked: Title of the item asked for, from outside: escaped here.
-        last: Title of the last item of the list.
-    """
-    import plotly.graph_objects as go
-
-    places = list(range(len(parts)))
-    figure = go.Figure()
-    for title, column, color in ((asked, "asked", ORANGE), (last, "last", BLUE)):
-        figure.add_bar(
-            orientation="h",
-            x=parts[column],
-            y=places,
-            name=shortened(title),
-            marker_color=color,
-            customdata=plain_all(parts["title"]),
-            hovertemplate="%{customdata}<br>%{x:+.4g}<extra></extra>",
-        )
-    figure.update_layout(barmode="group", bargap=0.25)
-    figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    return _with_names(figure, parts["title"].tolist(), x="Adds to the score", row=36)
-
-
-def _bars(names: list[str], values: list[float], *, colors: list[str], hover: list[str], x: str) -> "go.Figure":
-    """Return named bars, the first on top."""
-    import plotly.graph_objects as go
-
-    details = [
-        f"{plain(name)}<br>{detail}" if detail else plain(name) for name, detail in zip(names, hover, strict=True)
-    ]
-    figure = go.Figure(
-        go.Bar(
-            orientation="h",
-            x=values,
-            y=list(range(len(names))),
-            marker_color=colors,
-            customdata=details,
-            hovertemplate="%{customdata}<br>%{x:.4g}<extra></extra>",
-        )
-    )
-    return _with_names(figure, names, x=x)
-
-
-def _with_names(figure: "go.Figure", names: list[str], *, x: str, row: int = ROW) -> "go.Figure":
-    """Return the figure with titles beside its rows; two rows may have the same title."""
-    dressed(figure, x=x, y="", height=110 + row * len(names))
-    labels = [shortened(str(name)) for name in names]
-    figure.update_yaxes(
-        tickvals=list(range(len(names))),
-        ticktext=labels,
-        range=[len(names) - 0.4, -0.6],
-        showgrid=False,
-        zeroline=False,
-    )
     return figure

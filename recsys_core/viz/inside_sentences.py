@@ -68,6 +68,19 @@ TERMS = Template(
     "{count} of {terms} terms of '{item}' occur in what this person has; the largest, '{first}', adds {weight}. "
     "Together they add {total} to a score of {score}.",
 )
+RULES_TO_ITEM = Template(
+    "{count} of {of} rules leads to '{item}'; {fired} fire for this person.",
+    "{count} of {of} rules lead to '{item}'; {fired} fire for this person.",
+)
+RULES_FIRED = Template(
+    "{count} of {of} rules fires for this person and leads to what they do not have.",
+    "{count} of {of} rules fire for this person and lead to what they do not have.",
+)
+RULES_ALL = Template(
+    "The model holds {count} rule; {fired} fire for this person.",
+    "The model holds {count} rules; {fired} fire for this person.",
+)
+SUREST = Template("The surest, '{first}', has a confidence of {confidence} and a lift of {lift}.")
 GRAPH = Template(
     "This person has {links} links. {count} person drawn here has a share in the score of '{item}', most '{most}': "
     "{weight}.",
@@ -199,6 +212,20 @@ def terms(sight: Sight) -> Sentence:
         total=f"{facts['total']:+.3g}",
         score=f"{facts['score']:.4g}",
     )
+
+
+def rules(sight: Sight) -> Sentence:
+    """Say how many rules there are of the kind asked for."""
+    facts = sight.facts
+    template = {"item": RULES_TO_ITEM, "person": RULES_FIRED, "all": RULES_ALL}[facts["which"]]
+    return template.fill(facts["found"], of=f"{facts['of']:,}", item=facts["item"], fired=f"{facts['fired']:,}")
+
+
+def surest_rule(sight: Sight) -> Sentence:
+    """Say which of the rules is the surest."""
+    first = sight.table.iloc[0]
+    confidence = percent(first["confidence"])
+    return SUREST.fill(first=str(first["title"]), confidence=confidence, lift=f"{first['lift']:.2f}")
 
 
 def graph(sight: Sight) -> Sentence:

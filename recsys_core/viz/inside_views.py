@@ -107,6 +107,16 @@ PICTURES = {
         lambda sight: inside.term_bars(sight.table),
         said.terms,
     ),
+    "rules": Picture(
+        "Which rules does it hold?",
+        "A rule says: of those who have what stands on the left of the arrow, such a share (confidence) has what "
+        "stands on the right. Lift says how many times as often that is as among everybody; 1 would mean that the "
+        "left side tells nothing.",
+        lambda sight: inside.rule_bars(sight.table),
+        said.rules,
+        more=said.surest_rule,
+        shows_table=True,
+    ),
     "graph": Picture(
         "Who moved this score?",
         "The person stands in the middle, around them those whom they are linked with, and further out people one link "

@@ -1,10 +1,12 @@
-"""Figures about one recommendation: what its score is made of."""
+"""Figures about one recommendation: what its score is made of, and what another one misses."""
 
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from recsys_core.viz.theme import BLUE, GREY, VERMILION, dressed, plain
+from recsys_core.viz.bars import named_bars, with_names
+from recsys_core.viz.explore import shortened
+from recsys_core.viz.theme import BLUE, GREY, ORANGE, VERMILION, dressed, plain, plain_all
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -42,3 +44,47 @@ def contributions(parts: pd.DataFrame, *, score: float, unit: str = "score") -> 
     dressed(figure, x=f"Parts of the {unit}, in its units", y="", height=100 + 30 * len(names))
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=numbered, autorange="reversed")
     return figure
+
+
+def effect_bars(parts: pd.DataFrame) -> "go.Figure":
+    """Return what a score loses without each item of a history.
+
+    Args:
+        parts: Columns `title` and `weight`; largest effects first, NaN where there is no score left.
+    """
+    figure = named_bars(
+        parts["title"].tolist(),
+        parts["weight"].tolist(),
+        colors=[BLUE if weight >= 0 else VERMILION for weight in parts["weight"].fillna(0.0)],
+        hover=["" for _ in parts["weight"]],
+        x="The score loses so much without it",
+    )
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    return figure
+
+
+def side_by_side(parts: pd.DataFrame, *, asked: str, last: str) -> "go.Figure":
+    """Return the parts of two scores, those of one item beside those of the other.
+
+    Args:
+        parts: Columns `title`, `asked`, `last`; the largest difference first.
+        asked: Title of the item asked for, from outside: escaped here.
+        last: Title of the last item of the list.
+    """
+    import plotly.graph_objects as go
+
+    places = list(range(len(parts)))
+    figure = go.Figure()
+    for title, column, color in ((asked, "asked", ORANGE), (last, "last", BLUE)):
+        figure.add_bar(
+            orientation="h",
+            x=parts[column],
+            y=places,
+            name=shortened(title),
+            marker_color=color,
+            customdata=plain_all(parts["title"]),
+            hovertemplate="%{customdata}<br>%{x:+.4g}<extra></extra>",
+        )
+    figure.update_layout(barmode="group", bargap=0.25)
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    return with_names(figure, parts["title"].tolist(), x="Adds to the score", row=36)

@@ -16,11 +16,13 @@ from recsys_core.explain.linear import around
 from recsys_core.explain.neighbours import nearest, shared_items
 from recsys_core.explain.parts import arithmetic, largest_parts
 from recsys_core.explain.registry import VIEWS, views_of
+from recsys_core.explain.rules import rules
 from recsys_core.explain.social import graph
 from recsys_core.explain.subject import Subject
 from recsys_core.explain.topics import topics
 from recsys_core.explain.training import has_curves, points
 from recsys_core.models.registry import MODELS, make_model, model_class
+from recsys_core.viz.inside_views import PICTURES
 from tests.contract.cases import tastes as two_groups
 
 RATINGS = np.array(
@@ -262,3 +264,34 @@ def test_links_carry_the_parts_of_the_score(key: str) -> None:
 def test_somebody_unknown_has_no_links() -> None:
     with pytest.raises(CannotScore, match="knows no links"):
         graph(subject("social_knn", two_groups(), known=False))
+
+
+def test_rules_that_fire_are_those_whose_left_side_the_person_has() -> None:
+    asked = subject("association_rules", two_groups(), user=4, min_support=0.05, min_confidence=0.1)
+    every = rules(Subject(asked.model, asked.dataset, asked.query, 1, choices={"rules": "all"}))
+    fired = rules(asked)
+    model = asked.model
+    held = set(asked.history.tolist())
+    sides = [set(model.left[[rule]].indices.tolist()) for rule in range(len(model.right))]  # type: ignore[attr-defined]
+    count = sum(side <= held and int(end) not in held for side, end in zip(sides, model.right, strict=True))  # type: ignore[attr-defined]
+    assert fired.facts["found"] == count
+    assert fired.table["fires"].all()
+    assert fired.table["confidence"].is_monotonic_decreasing
+    assert every.facts["found"] == len(sides)
+
+
+MANY_RULES = {"association_rules": {"min_support": 0.05, "min_confidence": 0.1}}
+"""Settings with which the small data have rules."""
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_every_view_of_a_model_is_drawn_and_said(key: str) -> None:
+    data = two_groups()
+    model = make_model(key, MANY_RULES.get(key))
+    model.fit(data, RunContext())
+    query = data.queries(np.array([4]))
+    item = int(model.recommend(query, 1).item[0, 0])
+    for view in views_of(model.info, None):
+        picture, sight = PICTURES[view.key], view.look(Subject(model, data, query, item))
+        assert picture.draw(sight).data
+        assert "{" not in f"{picture.sentence(sight)} {picture.more(sight)}"

@@ -1,0 +1,78 @@
+"""Which rules a rule model holds: those that lead to an item, that fire for a person, or the strongest of all."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import TITLE
+from recsys_core.contracts import IntArray
+from recsys_core.data.naming import titles_of
+from recsys_core.errors import CannotScore
+from recsys_core.explain.subject import Sight, Subject
+
+if TYPE_CHECKING:
+    from recsys_core.models.association_rules import AssociationRules
+
+SHOWN = 20
+TO_ITEM, FIRED, ALL = "item", "person", "all"
+WHICH = (FIRED, TO_ITEM, ALL)
+SUPPORT, CONFIDENCE, LIFT, FIRES = "support", "confidence", "lift", "fires"
+
+
+def rules(subject: Subject) -> Sight:
+    """Return rules, those of largest confidence first (of equal ones, those of largest lift).
+
+    Which ones is `choices["rules"]`: "item" (that lead to the item), "person" (that fire for the history and lead to
+    something else than what it holds), "all".
+
+    Returns:
+        Columns `title` (the rule), `confidence`, `support`, `lift`, `fires` (whether the history holds its left side).
+        Facts: `found` (rules of that kind), `of` (all rules), `fired`, `which`, `item` (title).
+
+    Raises:
+        CannotScore: There is no such rule.
+    """
+    model: AssociationRules = subject.model  # type: ignore[assignment]
+    which = subject.choices.get("rules", FIRED)
+    held = np.zeros(model.n_items)
+    held[subject.history] = 1.0
+    fires = (model.left @ held) == np.diff(model.left.indptr)
+    wanted = {
+        TO_ITEM: model.right == subject.item,
+        FIRED: fires & (held[model.right] == 0),
+        ALL: np.ones(len(model.right), dtype=bool),
+    }[which]
+    found = np.flatnonzero(wanted)
+    if not len(found):
+        raise CannotScore("There is no such rule; lower support or confidence in the settings to find more.")
+    shown = found[np.lexsort((-model.lift[found], -model.confidence[found]))][:SHOWN]
+    table = pd.DataFrame(
+        {
+            TITLE: _called(subject, shown),
+            CONFIDENCE: model.confidence[shown],
+            SUPPORT: model.support[shown],
+            LIFT: model.lift[shown],
+            FIRES: fires[shown],
+        }
+    )
+    facts = {
+        "found": len(found),
+        "of": len(model.right),
+        "fired": int((fires & wanted).sum()),
+        "which": which,
+        "item": titles_of(subject.dataset, np.array([subject.item]))[0],
+    }
+    return Sight(table, facts)
+
+
+def _called(subject: Subject, shown: IntArray) -> list[str]:
+    """Return each rule as its items with an arrow between them."""
+    model: AssociationRules = subject.model  # type: ignore[assignment]
+    left = model.left[shown]
+    to = titles_of(subject.dataset, model.right[shown])
+    sides = [
+        " + ".join(titles_of(subject.dataset, left.indices[left.indptr[row] : left.indptr[row + 1]]))
+        for row in range(len(shown))
+    ]
+    return [f"{side} → {end}" for side, end in zip(sides, to, strict=True)]
