@@ -12,6 +12,7 @@ from recsys_core.errors import CannotScore
 from recsys_core.explain.subject import Sight, Subject
 
 if TYPE_CHECKING:
+    from recsys_core.models.content_features import ContentFeatures
     from recsys_core.models.content_mean import ContentMean
 
 SHOWN = 20
@@ -62,6 +63,43 @@ def matched_terms(subject: Subject) -> Sight:
         "item": titles_of(subject.dataset, np.array([subject.item]))[0],
         "total": float(added.sum()),
         "terms": len(terms),
+        "score": found.score,
+    }
+    return Sight(table, facts)
+
+
+def profile_terms(subject: Subject) -> Sight:
+    """Return the terms that a person's profile and the item share: the score is the sum of their products.
+
+    Returns:
+        As `matched_terms`; attributes of the person are terms, too, held by no item.
+
+    Raises:
+        CannotScore: Nothing is known of the person, or they share nothing with the item.
+    """
+    model: ContentFeatures = subject.model  # type: ignore[assignment]
+    found = model.explain(subject.query, subject.item)
+    if not len(found.sources):
+        raise CannotScore("This item has no term in common with what is known of the person.")
+    own = model.items[[subject.item]]
+    values = np.zeros(own.shape[1])
+    values[own.indices] = own.data
+    held = np.zeros(own.shape[1], dtype=np.int64)
+    held[: model.content.shape[1]] = np.bincount(
+        model.content[subject.history].indices, minlength=model.content.shape[1]
+    )
+    table = pd.DataFrame(
+        {
+            TITLE: list(found.labels),
+            WEIGHT: found.weights,
+            IN_ITEM: values[found.sources],
+            HELD_BY: held[found.sources],
+        }
+    )
+    facts = {
+        "item": titles_of(subject.dataset, np.array([subject.item]))[0],
+        "total": float(found.weights.sum()),
+        "terms": own.nnz,
         "score": found.score,
     }
     return Sight(table, facts)

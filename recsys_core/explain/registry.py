@@ -61,6 +61,7 @@ TASTES = View("tastes", About.PERSON, "factors:tastes", choice="taste")
 SPACE = View("space", About.PERSON, "factors:space")
 TOPICS = View("topics", About.PERSON, "topics:topics", choice="topic")
 TERMS = View("terms", About.BOTH, "content:matched_terms")
+PROFILE_TERMS = View("terms", About.BOTH, "content:profile_terms")
 RULES = View("rules", About.BOTH, "rules:rules", choice="rules", offered=WHICH)
 GRAPH = View("graph", About.BOTH, "social:graph")
 ARITHMETIC = View("arithmetic", About.BOTH, "parts:arithmetic")
@@ -73,6 +74,7 @@ VIEWS: dict[str, tuple[View, ...]] = {
     "biased_mf": (SPACE, TASTES),
     "lfm": (TOPICS, SPACE),
     "content_mean": (TERMS,),
+    "content_features": (PROFILE_TERMS,),
     "association_rules": (RULES,),
     "social_knn": (GRAPH, NEAREST),
     "social_mf": (GRAPH, SPACE, TASTES),

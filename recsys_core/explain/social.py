@@ -10,7 +10,6 @@ from recsys_core.contracts import PAD, FloatArray, IntArray
 from recsys_core.data.naming import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.subject import Sight, Subject
-from recsys_core.profiles.graph import social_graph
 
 FRIENDS, FURTHER = 24, 24
 """People drawn: those linked directly, and those behind them."""
@@ -32,7 +31,7 @@ def graph(subject: Subject) -> Sight:
     """
     if subject.is_unknown:
         raise CannotScore("The model knows no links of somebody whom it was not trained with.")
-    links = _links(subject)
+    links: csr_array = subject.model.links  # type: ignore[attr-defined]
     own = slice(links.indptr[subject.user], links.indptr[subject.user + 1])
     friends, weights = links.indices[own].astype(np.int64), links.data[own].astype(np.float64)
     if not len(friends):
@@ -65,23 +64,6 @@ def graph(subject: Subject) -> Sight:
         "implicit": subject.model.config.graph == "co_rating",
     }
     return Sight(table, facts)
-
-
-def _links(subject: Subject) -> csr_array:
-    """Return the (U, U) links that the model was trained with, as far as they are kept or stand in the data.
-
-    Raises:
-        CannotScore: They were made from ratings in training and not kept.
-    """
-    model: Any = subject.model
-    if model.config.graph == "social":
-        return social_graph(subject.dataset)
-    kept = getattr(model, "links", None)
-    if kept is None and getattr(model.config, "hops", 0) == 1:
-        kept = model.trust
-    if kept is None:
-        raise CannotScore("The links of this model were made from ratings while it was trained, and are not kept.")
-    return csr_array(kept)
 
 
 def _carried(subject: Subject, friends: IntArray, weights: FloatArray) -> tuple[FloatArray, bool]:

@@ -206,7 +206,7 @@ def term_bars(terms: pd.DataFrame) -> "go.Figure":
         shown["title"].tolist(),
         shown["weight"].tolist(),
         colors=[BLUE if weight >= 0 else VERMILION for weight in shown["weight"]],
-        hover=[f"in {number} items of the history" for number in shown["held_by"]],
+        hover=[f"in {number} items of the history" if number else "" for number in shown["held_by"]],
         x="Adds to the score",
     )
     figure.add_vline(x=0, line={"color": GREY, "width": 1})

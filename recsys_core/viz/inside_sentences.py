@@ -63,9 +63,9 @@ TOPIC = Template(
 )
 ATTRIBUTES = Template("What speaks for it: {speaks_for}; against it: {against}.")
 TERMS = Template(
-    "{count} of {terms} terms of '{item}' occurs in what this person has; the largest, '{first}', adds {weight}. "
+    "{count} of {terms} terms of '{item}' matches what this person has; the largest, '{first}', adds {weight}. "
     "Together they add {total} to a score of {score}.",
-    "{count} of {terms} terms of '{item}' occur in what this person has; the largest, '{first}', adds {weight}. "
+    "{count} of {terms} terms of '{item}' match what this person has; the largest, '{first}', adds {weight}. "
     "Together they add {total} to a score of {score}.",
 )
 RULES_TO_ITEM = Template(

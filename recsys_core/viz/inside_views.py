@@ -102,8 +102,8 @@ PICTURES = {
     ),
     "terms": Picture(
         "Which terms matched?",
-        "Each bar is a term that the item shares with what this person has. It adds if the person rated the items that "
-        "have it above their own mean, and takes away if below.",
+        "Each bar is a term that the item shares with what this person has, or with the person. It adds if they liked "
+        "what has it, more than their own mean, and takes away if they did not.",
         lambda sight: inside.term_bars(sight.table),
         said.terms,
     ),
