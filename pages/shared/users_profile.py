@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from recsys_core.profiles.users import UserProfiles
 
 Open = Callable[[str], None]
-TAGS, ALIKE = 12, 6
-"""So many tags and people are shown."""
+TAGS, ALIKE, IN_COMMON = 12, 6, 5
+"""So many tags, similar people, and items that both know are shown."""
 
 
 def present(card: "DatasetCard", user_id: str, open_user: Open) -> None:
@@ -226,10 +226,11 @@ def _one_alike(card: "DatasetCard", user: int, row: dict, open_user: Open) -> No
 def _in_common(card: "DatasetCard", user: int, other: int) -> None:
     from recsys_core.profiles.timeline import common_items
 
-    items = common_items(services.dataset(card.fingerprint), user, other)
+    items = common_items(services.dataset(card.fingerprint), user, other, IN_COMMON)
     if items.empty:
         st.markdown(_("No item is known to both; they are alike in other ways."))
         return
+    st.markdown(_("The rarest first:"))
     st.markdown("\n".join(f"- {_common_line(item)}" for item in items.to_dict("records")))
 
 

@@ -20,7 +20,7 @@ FIRST = "people_mix"
 
 def present(card: "DatasetCard", open_user: Callable[[str], None]) -> None:
     """Show people to get to know on the left, and how well that works on the right."""
-    left, right = st.columns([3, 2], gap="medium")
+    left, right = st.columns(2, gap="medium")
     with left:
         user_id = finder.choose(finder.USER, services.dataset(card.fingerprint))
         _people(card, user_id, open_user)
@@ -52,13 +52,13 @@ def _people(card: "DatasetCard", user_id: str, open_user: Callable[[str], None])
         return
     for row in found.table.to_dict("records"):
         with st.container(border=True, key=f"social_{row['user']}"):
-            words, button = st.columns([4, 1], vertical_alignment="center")
+            words, button = st.columns([3, 1], vertical_alignment="center")
             words.markdown(
                 f"{row['rank']}. **{safe(row['user_id'])}** · {_('score {value:.3g}').format(value=row['score'])}  \n"
                 + _reason(row)
             )
             button.button(
-                _("Open"),
+                _("Open {user}").format(user=safe(row["user_id"])),
                 key=f"social_open_{row['user']}",
                 on_click=open_user,
                 args=(row["user_id"],),
@@ -119,10 +119,10 @@ def _verdict(comparison: "PeopleComparison") -> None:
         name=_("People recommenders on hidden links"),
         column_order=["title", "recall", "precision", "auc"],
         column_config={
-            "title": st.column_config.TextColumn(_("Way")),
-            "recall": st.column_config.NumberColumn(_("Recall"), format="percent"),
-            "precision": st.column_config.NumberColumn(_("Precision"), format="percent"),
-            "auc": st.column_config.NumberColumn(_("AUC"), format="%.3f"),
+            "title": st.column_config.TextColumn(_("Way"), width=175),
+            "recall": st.column_config.NumberColumn(_("Recall"), format="%.3f", width=65),
+            "precision": st.column_config.NumberColumn(_("Precision"), format="%.3f", width=75),
+            "auc": st.column_config.NumberColumn(_("AUC"), format="%.3f", width=60),
         },
     )
-    st.markdown(_("AUC is how often a hidden friend scores above somebody at random: 50% is chance."))
+    st.markdown(_("AUC is how often a hidden friend scores above somebody at random: 0.5 is chance."))
