@@ -14,7 +14,7 @@ FEWEST, MOST = 2, 9
 """Numbers of segments that are tried."""
 SAMPLED = 2000
 """People among whom the silhouette is measured."""
-FITTED_ON = 20_000
+FITTED_ON = 10_000
 """People from whom the centres are learned; all others go to the nearest centre."""
 STARTS = 4
 CLEAR = 0.2
