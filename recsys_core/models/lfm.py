@@ -44,17 +44,19 @@ from recsys_core.contracts import (
 )
 from recsys_core.data import Dataset
 from recsys_core.errors import ConfigError
+from recsys_core.models.adam import Adam
 from recsys_core.models.base import Recommender
 from recsys_core.models.biased_mf import add_products
 from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.models.histories import history_matrix
 from recsys_core.models.lfm_descent import Known, Parameters, Visits, affinities, gradient, in_single_precision
 from recsys_core.profiles.features import Features, item_features
-from recsys_core.training.adam import Adam
 from recsys_core.training.epochs import run_epochs
 
 GROUPS, SMALLEST_GROUP = 100, 8
 """An epoch goes through the people in so many groups at most, each of so many people at least."""
+DENSE = 0.2
+"""Attributes of which more than this share is not 0 are multiplied faster as a dense matrix."""
 WORD_TOPICS = 32
 """Columns that stand for the words of titles and texts."""
 ITEM_PARTS = ("categories", "topics", "numbers", "dates", "embedding")
@@ -113,7 +115,9 @@ class Lfm(Recommender[LfmConfig]):
         found = self.attributes(train) if self.config.use_attributes else None
         attributes = found.matrix if found is not None else csr_array((self.n_items, 0))  # (I, F)
         self.expected = self._expected(ratings, attributes, rated)
-        known = Known(self.expected, attributes.astype(np.float32), rated, self.config.regularization)
+        held = attributes.astype(np.float32)
+        dense = held.nnz > DENSE * self.n_items * held.shape[1]
+        known = Known(self.expected, held.toarray() if dense else held, rated, self.config.regularization)
         self._descend(ratings, known, ctx)
 
     @staticmethod

@@ -36,7 +36,7 @@ class Known(NamedTuple):
     """What stands fixed: lambda (I,), attributes (I, F), whether anybody rated an item (I,), the pull towards 0."""
 
     expected: FloatArray
-    attributes: csr_array
+    attributes: csr_array | FloatArray
     rated: BoolArray
     regularization: float
 
@@ -49,13 +49,12 @@ class Slopes(NamedTuple):
     times: IntArray
 
 
-def affinities(parameters: Parameters, attributes: csr_array) -> FloatArray:
+def affinities(parameters: Parameters, attributes: csr_array | FloatArray) -> FloatArray:
     """Return phi (I, T): the softmax of what the attributes (I, F) say and of the free part."""
-    logits = attributes @ parameters.by_attribute + parameters.free
-    logits -= logits.max(axis=1, keepdims=True)
-    shares = np.exp(logits)
-    shares /= shares.sum(axis=1, keepdims=True)
-    return np.asarray(shares)
+    logits = attributes @ parameters.by_attribute
+    logits += parameters.free
+    become_shares(logits)
+    return logits
 
 
 def gradient(parameters: Parameters, known: Known, visits: Visits, people: IntArray) -> tuple[float, int, Parameters]:
@@ -74,11 +73,11 @@ def gradient(parameters: Parameters, known: Known, visits: Visits, people: IntAr
     pull = (known.regularization * slopes.times).astype(factors.dtype)
     share = factors.dtype.type(1 / max(pairs, 1))
     by_factors = share * (slopes.factors + pull[:, None] * factors)
-    by_phi = by_factors @ parameters.topics.T
-    by_logits = phi * (by_phi - (phi * by_phi).sum(axis=1, keepdims=True))
+    by_logits = by_factors @ parameters.topics.T
+    go_back_through_shares(phi, by_logits)
     found = Parameters(
         topics=phi.T @ by_factors,
-        free=by_logits * known.rated[:, None],
+        free=np.where(known.rated[:, None], by_logits, by_logits.dtype.type(0)),
         by_attribute=known.attributes.T @ by_logits,
         item_bias=share * (slopes.bias + pull * parameters.item_bias),
     )
@@ -89,6 +88,30 @@ def in_single_precision(ratings: csr_array) -> Sparse:
     """Return the ratings for the descent, which counts in single precision."""
     held = sparse(ratings)
     return Sparse(held.start, held.column, held.value.astype(np.float32))
+
+
+@compiled_fast
+def become_shares(logits: FloatArray) -> None:
+    """Turn each row of `logits` (I, T) into its softmax."""
+    for row in logits:
+        highest, total = row.max(), row.dtype.type(0)
+        for t in range(len(row)):
+            row[t] = np.exp(row[t] - highest)
+            total += row[t]
+        for t in range(len(row)):
+            row[t] /= total
+
+
+@compiled_fast
+def go_back_through_shares(shares: FloatArray, slopes: FloatArray) -> None:
+    """Turn slopes by the shares (I, T) of a softmax into slopes by what it was taken of."""
+    for item in range(len(shares)):
+        row, slope = shares[item], slopes[item]
+        mean = row.dtype.type(0)
+        for t in range(len(row)):
+            mean += row[t] * slope[t]
+        for t in range(len(row)):
+            slope[t] = row[t] * (slope[t] - mean)
 
 
 @compiled_fast

@@ -9,10 +9,10 @@ from scipy.sparse import csr_array
 from recsys_core.contracts import Explanation, RatingScale, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import ConfigError
+from recsys_core.models.adam import Adam
 from recsys_core.models.compiled import sparse
 from recsys_core.models.lfm import Lfm, LfmConfig
 from recsys_core.models.lfm_descent import Known, Parameters, Visits, affinities, gradient
-from recsys_core.training.adam import Adam
 from tests.contract.cases import as_unknown, asking, fitted, recording, tastes
 
 SMALL = {"topics": 4, "factors": 3, "epochs": 5}
