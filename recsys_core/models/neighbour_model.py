@@ -9,9 +9,9 @@ With `iterations > 1` people and items that share little are compared by what th
 3. It ends once no prediction moved by `tolerance`, in units of the rating scale, or after `iterations` rounds.
 
 The change of each round, the largest and the mean, is a point of the training history; the last point says whether the
-rounds settled. Since the k nearest are chosen anew in each round, single predictions can jump to and fro for ever: on
-ml-latest-small, user-based with Pearson and centring, the mean change is below 0.01 after 5 rounds, the largest one is
-still 4.4 after 20.
+rounds settled. Since the k nearest are chosen anew in each round, single predictions can jump to and fro for ever. On
+ml-latest-small, user-based, by cosine and all 610 users as neighbours the rounds settle after the fourth; by Pearson
+and k = 40 the mean change is below 0.01 after five rounds, and the largest one is still 4.4 after twenty.
 
 Departure: the source document (section 2.1, step 4) fills the neighbourhood's missing ratings and leaves open whose.
 The person who asks is not filled, so that an unknown person with the same history is served exactly alike.

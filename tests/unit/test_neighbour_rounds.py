@@ -1,6 +1,8 @@
 """More than one round of the neighbourhood models, and predictions of single pairs."""
 
 import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from recsys_core.contracts import FloatArray, PredictsPairs, RunContext
+from recsys_core.data.ingest import load_file
 from recsys_core.errors import CannotScore, DataError
 from recsys_core.models import neighbour_model
 from recsys_core.models.registry import make_model, model_class
@@ -65,6 +68,19 @@ def test_the_history_says_if_the_rounds_did_not_settle(key: str) -> None:
     fitted(key, tastes(), {"iterations": 3, "tolerance": 1e-6}, ctx=ctx)
     last = next(report for report in reports if report.stage == "not settled after round 3")
     assert last.values["largest_change"] > 1e-6
+
+
+@pytest.mark.public_data
+@pytest.mark.parametrize(("neighbors", "verdict"), [(610, "settled after round 4"), (40, "not settled after round 4")])
+def test_real_ratings_settle_once_everybody_has_a_say_and_else_the_history_says_so(
+    neighbors: int, verdict: str, public_data: Callable[[str], Path]
+) -> None:
+    """ml-latest-small has 610 users; with fewer neighbours, whoever is nearest changes from round to round."""
+    train = load_file(public_data("ml-latest-small/ratings.csv"))
+    ctx, reports = recording()
+    fitted("user_knn", train, {"neighbors": neighbors, "iterations": 4}, ctx=ctx)
+    last = next(report for report in reports if report.stage == verdict)
+    assert (last.values["largest_change"] < last.values["tolerance"]) == (neighbors == 610)
 
 
 @pytest.mark.parametrize("key", KEYS)
