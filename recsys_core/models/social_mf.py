@@ -19,9 +19,10 @@ That ranks, but not as well as models made for it: on lastfm-2k it reached a val
 learning_rate=0.03 and regularization=0.02), where `social_knn` reached 0.13 and `popular` 0.05.
 
 What the links add is small. On FilmTrust (5 folds) the RMSE was 0.7918 with them and 0.7928 with social = 0, difference
--0.0010 with a 95% interval of -0.0014 to -0.0006; the other settings are those that a validation part found best for
-either. With weaker regularization the gain is larger (0.0026 at 0.05 and social = 2), but a stronger regularization of
-the plain model reaches as much: there, the links only regularize.
+-0.0010 with a 95% interval of -0.0014 to -0.0006 (four other partings: -0.0007 to -0.0014, no interval with 0); the
+other settings are those that a validation part found best for either. With weaker regularization the gain is larger
+(0.0026 at 0.05 and social = 2), but a stronger regularization of the plain model reaches as much: there, the links only
+regularize.
 
 Source: Jamali and Ester 2010, "A Matrix Factorization Technique with Trust Propagation for Recommendation in Social
 Networks" (SocialMF), eq. 12 to 15. Departures: biases, which the paper does not have, are pulled as well; the rating is
