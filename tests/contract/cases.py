@@ -33,6 +33,7 @@ BESIDE: dict[str, dict[str, Any]] = {
 """Settings that act only beside others, which are set for the test; named as `setting` or `key.setting`."""
 
 FITTING: dict[str, dict[str, Any]] = {
+    "content_features": {"attribute_weight": 0.5},
     "biased_mf": {"factors": 8, "epochs": 200, "learning_rate": 0.02},
     "social_mf": {"factors": 8, "epochs": 200, "learning_rate": 0.02, "graph": "co_rating"},
     "trust_svd": {"factors": 8, "epochs": 200, "learning_rate": 0.02, "regularization": 0.1, "graph": "co_rating"},
