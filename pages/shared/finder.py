@@ -64,8 +64,15 @@ ITEM = Kind(
 
 
 def choose(kind: Kind, dataset: "Dataset") -> str:
-    """Show the search and the list of what was found; return the identifier chosen, which is in the address, too."""
+    """Show the search and the list of what was found; return the identifier chosen, which is in the address, too.
+
+    The demo view shows neither: whoever is in the address, else the busiest.
+    """
     _drop_unknown(kind, dataset)
+    if state.is_demo():
+        chosen = state.get(kind.name) or next(iter(_found(kind, dataset, "")))
+        state.put(kind.name, chosen)
+        return chosen
     text = st.text_input(_(kind.search), key=kind.key("search"))
     found = _found(kind, dataset, text)
     if not found:
@@ -81,9 +88,8 @@ def choose(kind: Kind, dataset: "Dataset") -> str:
         key=widget,
         on_change=lambda: take(kind, st.session_state[widget], keep_search=True),
     )
-    chosen: str = st.session_state[widget]
-    state.put(kind.name, chosen)
-    return chosen
+    state.put(kind.name, st.session_state[widget])
+    return str(st.session_state[widget])
 
 
 def take(kind: Kind, identifier: str, *, keep_search: bool = False) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import finder, items_attach, items_profile, portraits, services, show, waiting
+from pages.shared import finder, items_attach, items_profile, portraits, services, waiting
 from pages.shared.text import _, count
 
 if TYPE_CHECKING:
@@ -28,13 +28,7 @@ def present(card: "DatasetCard") -> None:
         if profiles is not None:
             _map(card, profiles, item)
             portraits.missing(profiles.missing)
-            show.download(
-                _("All items (CSV)"),
-                lambda: show.csv(profiles.export()),
-                f"{show.file_name(card.name)}-items.csv",
-                "text/csv",
-                "items_export",
-            )
+            portraits.downloads(card.name, "items", profiles, dataset.item_vocabulary.ids)
         items_attach.offer(card)
 
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import services
+from pages.shared import services, show
 from pages.shared.text import _, later, percent, safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
@@ -216,6 +216,31 @@ def in_words(found: "pd.DataFrame") -> "pd.DataFrame":
         return found
     texts = ["; ".join(f"{one.name} ({one.part}, {one.amount:.3f})" for one in shared) for shared in found["shared"]]
     return found.assign(shared=texts)
+
+
+def downloads(name: str, kind: str, profiles: "UserProfiles | ItemProfiles", ids: "Sequence[str]") -> None:
+    """Offer all profiles as a table, and the vectors that models use."""
+    with st.container(horizontal=True, gap="small", key=f"{kind}_exports"):
+        show.download(
+            _("All profiles (CSV)"),
+            lambda: show.csv(profiles.export()),
+            f"{show.file_name(name)}-{kind}.csv",
+            "text/csv",
+            f"{kind}_export",
+        )
+        show.download(
+            _("Their vectors (NPZ)"),
+            lambda: _vectors(profiles, ids),
+            f"{show.file_name(name)}-{kind}-vectors.npz",
+            "application/octet-stream",
+            f"{kind}_vectors",
+        )
+
+
+def _vectors(profiles: "UserProfiles | ItemProfiles", ids: "Sequence[str]") -> bytes:
+    from recsys_core.viz.export import vectors_npz
+
+    return vectors_npz(profiles.features, ids)
 
 
 def thumbnail(fingerprint: str, item: int) -> bytes | None:

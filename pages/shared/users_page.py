@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import finder, portraits, services, show, state, users_profile, users_segments, users_social, waiting
+from pages.shared import finder, portraits, services, state, users_profile, users_segments, users_social, waiting
 from pages.shared.text import _, count
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _people(card: "DatasetCard") -> None:
         if profiles is not None:
             _map(card, profiles, dataset.user_vocabulary.position(user_id))
             portraits.missing(profiles.missing)
-            _download(card, profiles)
+            portraits.downloads(card.name, "users", profiles, dataset.user_vocabulary.ids)
 
 
 def _map(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
@@ -83,13 +83,3 @@ def _map(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
                 drawn=count(DRAWN), users=count(len(profiles.table))
             )
         )
-
-
-def _download(card: "DatasetCard", profiles: "UserProfiles") -> None:
-    show.download(
-        _("All profiles (CSV)"),
-        lambda: show.csv(profiles.export()),
-        f"{show.file_name(card.name)}-users.csv",
-        "text/csv",
-        "users_export",
-    )

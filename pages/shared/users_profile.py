@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import near, portraits, services, show, state, waiting
+from pages.shared import frame, near, portraits, services, show, state, waiting
 from pages.shared.text import _, count, n_, percent, safe
 
 if TYPE_CHECKING:
@@ -30,6 +30,13 @@ def _profile(card: "DatasetCard", user_id: str, open_user: Open) -> None:
         st.rerun()
     user = services.dataset(card.fingerprint).user_vocabulary.position(user_id)
     st.header(_("User {user}").format(user=safe(user_id)), anchor=False)
+    if frame.has_page("recommend"):
+        st.page_link(
+            "pages/recommend.py",
+            label=_("What models recommend to this user"),
+            icon=":material/recommend:",
+            query_params=state.current() | {"user": user_id},
+        )
     person = waiting.outcome(portraits.person(card.fingerprint, user), _("Reading what this user did"))
     profiles = waiting.outcome(portraits.users(card.fingerprint), _("Describing all users"))
     parts = near.Parts()

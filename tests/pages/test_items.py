@@ -108,7 +108,9 @@ def test_what_goes_wrong_is_said_instead_of_a_profile(
     assert "The table <b>broke</b>." in words(answered(open_page("items", data=stored)))
 
 
-@pytest.mark.parametrize("key", ["items_export", "items_map_csv", "item_ratings_csv", "items_content_csv"])
+@pytest.mark.parametrize(
+    "key", ["items_export", "items_vectors", "items_map_csv", "item_ratings_csv", "items_content_csv"]
+)
 def test_what_is_looked_at_can_be_downloaded(open_page: Open, stored: str, key: str) -> None:
     app = answered(open_page("items", data=stored))
     assert key in {button.proto.id.rsplit("-", 1)[-1] for button in app.get("download_button")}

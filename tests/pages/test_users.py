@@ -188,6 +188,12 @@ def test_text_from_outside_is_shown_letter_by_letter(open_page: Open, stored: st
         assert "\\u003cb\\u003eEvil" not in charts
 
 
+def test_the_demo_view_has_a_profile_and_no_search(open_page: Open, stored: str) -> None:
+    app = answered(open_page("users", data=stored, user="member-3", view="demo"))
+    assert headers(app) == ["User member-3"]
+    assert not app.text_input
+
+
 def test_what_goes_wrong_is_said_instead_of_a_profile(
     open_page: Open, stored: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,7 +208,7 @@ def test_what_goes_wrong_is_said_instead_of_a_profile(
     assert len(app.header) == 1
 
 
-@pytest.mark.parametrize("key", ["users_export", "users_map_csv", "user_tags_csv", "user_similar_csv"])
+@pytest.mark.parametrize("key", ["users_export", "users_vectors", "users_map_csv", "user_tags_csv", "user_similar_csv"])
 def test_what_is_looked_at_can_be_downloaded(open_page: Open, stored: str, key: str) -> None:
     app = answered(open_page("users", data=stored))
     assert key in {button.proto.id.rsplit("-", 1)[-1] for button in app.get("download_button")}

@@ -1,11 +1,17 @@
 """Figures about users and items: what they show is what the tables say, and no text from outside becomes markup."""
 
+from io import BytesIO
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array, load_npz
 
+from recsys_core.profiles.features import Features
 from recsys_core.viz import items, maps, profiles
+from recsys_core.viz.export import vectors_npz
 
 EVIL = "<a href='x'>Evil</a>"
 
@@ -196,3 +202,13 @@ def test_text_from_outside_never_becomes_markup(habits: go.Figure) -> None:
     traits = pd.DataFrame({"name": [EVIL], "effect": [1.0]})
     figures = [map_of(dots()), profiles.tag_bars(tags), profiles.difference_bars(traits), habits]
     assert all("<a href" not in figure.to_json() for figure in figures)
+
+
+def test_vectors_leave_as_a_sparse_matrix_with_their_names() -> None:
+    matrix = csr_array(np.array([[0, 1.5, 0], [2, 0, 0]]))
+    features = Features(matrix, ("age", "Drama", "War"), {"numbers": slice(0, 1), "categories": slice(1, 3)})
+    content = vectors_npz(features, ["a", EVIL])
+    assert_array_equal(load_npz(BytesIO(content)).toarray(), matrix.toarray())
+    with np.load(BytesIO(content), allow_pickle=False) as arrays:
+        assert list(arrays["ids"]) == ["a", EVIL]
+        assert list(arrays["columns"]) == ["numbers: age", "categories: Drama", "categories: War"]
