@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
-from pages.shared.text import _, safe
+from pages.shared.text import safe, seconds
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -37,5 +37,5 @@ def outcome(ticket: "Ticket[T]", words: str) -> "T | None":
 def _bar(ticket: "Ticket[object]", words: str, since: float) -> None:
     if ticket.is_done:
         st.rerun()
-    taken = time.monotonic() - since
-    st.progress(ticket.fraction or 0.0, _("{what} … {seconds:.0f} s").format(what=words, seconds=taken))
+    parts = [words, safe(ticket.progress.stage), seconds(time.monotonic() - since)]
+    st.progress(ticket.fraction or 0.0, " · ".join(part for part in parts if part))
