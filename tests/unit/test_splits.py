@@ -157,6 +157,7 @@ def test_held_out_items_have_no_training_row_and_compete_among_themselves() -> N
     for part in ("test", "validation"):
         assert set(split.candidates(part)) == parts[part]
         assert len(split.candidates(part)) == len(parts[part])
+        assert split.candidates(part).tolist() != sorted(parts[part])  # positions would tell what is popular
     assert set(rows(split.history)) == set(rows(split.train)) | set(rows(split.validation))
     assert rows(split.validation_history) == rows(split.train)
     assert make_splits(data, SplitSpec(), 1)[0].candidates() is None
