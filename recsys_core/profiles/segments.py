@@ -122,7 +122,7 @@ def group(places: FloatArray, known: BoolArray, ctx: RunContext) -> Grouping:
     fitted_on = rows if len(rows) <= FITTED_ON else rows[rng.choice(len(rows), FITTED_ON, replace=False)]
     seen = fitted_on if len(fitted_on) <= SAMPLED else fitted_on[rng.choice(len(fitted_on), SAMPLED, replace=False)]
     fits = []
-    with threadpool_limits(ctx.threads):
+    with threadpool_limits(1):  # on so little work more threads wait for each other longer than they compute
         for count in ctx.track(tried, stage="find segments"):
             fit = KMeans(count, n_init=STARTS, random_state=SEED).fit(fitted_on)
             labels = fit.predict(seen)

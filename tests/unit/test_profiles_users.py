@@ -14,7 +14,7 @@ from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import Cancelled, ConfigError
 from recsys_core.profiles.behaviour import habits_of_users, popularity_places
-from recsys_core.profiles.directions import directions
+from recsys_core.profiles.directions import Products, directions
 from recsys_core.profiles.kept import kept_item_features
 from recsys_core.profiles.map import map_methods, principal_axes, sparse_axes
 from recsys_core.profiles.segments import group
@@ -337,6 +337,9 @@ def test_directions_equal_a_full_decomposition() -> None:
     scaled /= np.sqrt(np.outer(users + total / len(users), items + total / len(items)))
     _, strength, _ = np.linalg.svd(scaled)
     assert directions(dataset, RunContext(), 4).strength == pytest.approx(strength[:4], rel=0.02)
+    products, thin = Products(dataset, RunContext()), np.random.default_rng(1).normal(size=(60, 3))
+    assert products.of_users(thin[: len(items)]) == pytest.approx(scaled @ thin[: len(items)], abs=1e-5)
+    assert products.of_items(thin[: len(users)]) == pytest.approx(scaled.T @ thin[: len(users)], abs=1e-5)
 
 
 def test_what_happened_over_time() -> None:
