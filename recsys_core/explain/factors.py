@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import CATEGORIES, ITEM, TITLE
-from recsys_core.contracts import FloatArray
+from recsys_core.contracts import FloatArray, IntArray
 from recsys_core.data.naming import titles_of
 from recsys_core.errors import CannotScore, DataError
 from recsys_core.explain.subject import Sight, Subject
@@ -24,8 +24,8 @@ TASTES = 10
 """So many tastes are offered."""
 ENDS = 8
 """Items shown at each end of a taste."""
-OTHERS = 400
-"""Items drawn for comparison."""
+DRAWN = 400
+"""Items drawn of a history, and of all others, at most."""
 LISTED = 10
 LEAST_ITEMS = 5
 """Categories of fewer items are not named."""
@@ -110,8 +110,8 @@ def space(subject: Subject) -> Sight:
 
     Returns:
         Columns `item`, `title`, `taste` (p . q, in units of the score), `other` (the strongest direction at right
-        angles to the person's tastes), `role`: "history", "recommended" or "rest" (a sample at even steps). Facts:
-        `history_mean`, `rest_mean` and `recommended_mean` of `taste`.
+        angles to the person's tastes), `role`: "history", "recommended" or "rest"; of long histories and of the
+        rest a sample at even steps. Facts, over all items: `history_mean`, `rest_mean`, `recommended_mean` of `taste`.
 
     Raises:
         CannotScore: The model knows no tastes of this person.
@@ -128,8 +128,8 @@ def space(subject: Subject) -> Sight:
     listed = subject.model.recommend(subject.query, LISTED).item[0]
     history = np.intersect1d(subject.history, known)
     roles = np.full(len(added), "", dtype=object)
-    roles[known[:: max(1, len(known) // OTHERS)]] = REST
-    roles[history] = IN_HISTORY
+    roles[_sample(np.setdiff1d(known, history))] = REST
+    roles[_sample(history)] = IN_HISTORY
     roles[listed[listed >= 0]] = RECOMMENDED
     shown = np.flatnonzero(roles != "")
     table = pd.DataFrame(
@@ -141,8 +141,13 @@ def space(subject: Subject) -> Sight:
             ROLE: roles[shown],
         }
     )
-    means = {f"{role}_mean": float(added[table[ITEM][table[ROLE] == role]].mean()) for role in set(table[ROLE])}
-    return Sight(table, means)
+    groups = {REST: np.setdiff1d(known, history), IN_HISTORY: history, RECOMMENDED: listed[listed >= 0]}
+    return Sight(table, {f"{role}_mean": float(added[items].mean()) for role, items in groups.items() if len(items)})
+
+
+def _sample(items: IntArray) -> IntArray:
+    """Return some of the items, at even steps, so many that single points can still be seen."""
+    return items[:: max(1, -(-len(items) // DRAWN))]
 
 
 def _categories(subject: Subject, coordinate: FloatArray, known: Any) -> tuple[list[str], list[str]]:

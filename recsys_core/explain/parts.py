@@ -108,7 +108,8 @@ def _votes(subject: Subject, voters: IntArray) -> dict[str, FloatArray]:
     model: Any = subject.model
     column = _column(model.ratings[:, [subject.item]])
     votes = np.array([_vote_of(model.votes, voter, subject.item) for voter in voters], dtype=np.float64)
-    return {SIMILARITY: similarity_to_all(model, subject.query)[voters], RATING: column[voters], VOTE: votes}
+    rated = {} if np.isnan(model.scale.low) else {RATING: column[voters]}
+    return {SIMILARITY: similarity_to_all(model, subject.query)[voters], **rated, VOTE: votes}
 
 
 def _vote_of(votes: Any, voter: int, item: int) -> float:

@@ -46,8 +46,8 @@ PICTURES = {
     ),
     "shared": Picture(
         "What makes the two alike?",
-        "Each line is an item that both have; where the two marks lie together, they agree. The items on top weigh "
-        "most: for a correlation, those that both rate far from their own mean.",
+        "Each row is an item that both have. Where people rated, the two marks say how; the closer they lie, the more "
+        "they agree. The items on top weigh most: for a correlation, those that both rate far from their own mean.",
         lambda sight: inside.shared_dumbbells(
             sight.table, neighbour=str(sight.facts["neighbour"]), scale=sight.facts["scale"]
         ),

@@ -11,6 +11,9 @@ from recsys_core.viz.theme import BLUE, GREY, ORANGE, VERMILION, dressed, plain,
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+ROOM = 0.13
+"""Empty share of the width on both sides of the bars."""
+
 
 def contributions(parts: pd.DataFrame, *, score: float, unit: str = "score") -> "go.Figure":
     """Return the parts of a score as bars that start where the one before ended: the last one ends at the score.
@@ -32,7 +35,6 @@ def contributions(parts: pd.DataFrame, *, score: float, unit: str = "score") -> 
             measure=["relative"] * len(parts) + ["total"],
             text=[f"{value:+.3g}" for value in parts["weight"]] + [f"{score:.4g}"],
             textposition="auto",
-            cliponaxis=False,
             increasing={"marker": {"color": BLUE}},
             decreasing={"marker": {"color": VERMILION}},
             totals={"marker": {"color": GREY}},
@@ -42,6 +44,9 @@ def contributions(parts: pd.DataFrame, *, score: float, unit: str = "score") -> 
         )
     )
     dressed(figure, x=f"Parts of the {unit}, in its units", y="", height=100 + 30 * len(names))
+    ends = [0.0, score, *parts["weight"].cumsum()]
+    room = ROOM * ((max(ends) - min(ends)) or 1.0)  # for the numbers beside the bars
+    figure.update_xaxes(range=[min(ends) - room, max(ends) + room])
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=numbered, autorange="reversed")
     return figure
 
