@@ -23,6 +23,9 @@ is their own neighbour: neither the row at the position that the query names has
 history in items and values. Such a twin could only vote for what the person has seen already; leaving it out makes a
 training user who asks as an unknown person with the same history get the same list.
 
+With `iterations > 1` missing ratings of the others are filled with predictions and all are compared again, by the
+person's own ratings and everybody's filled ones; see `neighbour_model.py`.
+
 Source: the source document, section 2.1; Herlocker et al. 1999; the sum as in Cremonesi et al. 2010, section 3.2, there
 for items.
 """
