@@ -15,9 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from recsys_core.columns import ITEM, TITLE, WEIGHT
 from recsys_core.contracts import PAD, FloatArray, IntArray, QueryBatch, Ragged, RunContext
+from recsys_core.data.naming import titles_of
 from recsys_core.errors import CannotScore
+from recsys_core.explain.subject import Sight, Subject
 from recsys_core.models.base import SCORE_BLOCK_BYTES, Recommender
 
 LATEST = 200
@@ -67,6 +71,23 @@ def deletion_effects(model: Recommender[Any], query: QueryBatch, item: int, ctx:
     without = [model.score(block)[:, item] for block in blocks]
     effects = folded - np.concatenate(without) if without else np.empty(0)
     return Deletion(item, score, folded, sources, effects)
+
+
+def effects(subject: Subject) -> Sight:
+    """Return what the score of the item loses without each item of the history, the largest effects first.
+
+    Returns:
+        Columns `item`, `title`, `weight` (NaN where no score is left). Facts: `item` (title), `score`, `folded`.
+
+    Raises:
+        CannotScore: The model has no score for the item from the history.
+    """
+    found = deletion_effects(subject.model, subject.query, subject.item)
+    order = np.argsort(-np.abs(np.nan_to_num(found.effects)), kind="stable")
+    sources = found.sources[order]
+    table = pd.DataFrame({ITEM: sources, TITLE: titles_of(subject.dataset, sources), WEIGHT: found.effects[order]})
+    title = titles_of(subject.dataset, np.array([subject.item]))[0]
+    return Sight(table, {"item": title, "score": found.score, "folded": found.folded})
 
 
 def _without_each(query: QueryBatch, sources: IntArray) -> QueryBatch:

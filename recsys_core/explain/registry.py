@@ -65,6 +65,7 @@ PROFILE_TERMS = View("terms", About.BOTH, "content:profile_terms")
 RULES = View("rules", About.BOTH, "rules:rules", choice="rules", offered=WHICH)
 GRAPH = View("graph", About.BOTH, "social:graph")
 ARITHMETIC = View("arithmetic", About.BOTH, "parts:arithmetic")
+EFFECTS = View("effects", About.BOTH, "deletion:effects")
 LOSS = View("loss", About.MODEL, "training:loss")
 
 VIEWS: dict[str, tuple[View, ...]] = {
@@ -93,6 +94,8 @@ def views_of(info: ModelInfo, curves: pd.DataFrame | None) -> tuple[View, ...]:
     offered = VIEWS.get(info.key, ())
     if Ability.EXPLAINS_ITEMS in info.abilities:
         offered += (ARITHMETIC,)
+    elif info.folds_in and info.personal:
+        offered += (EFFECTS,)
     if has_curves(curves):
         offered += (LOSS,)
     return offered

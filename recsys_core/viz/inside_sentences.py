@@ -93,6 +93,13 @@ GRAPH_PULL = Template(
 )
 GRAPH_SILENT = Template("This person has {links} links; nobody of them has a share in the score of '{item}'.")
 IMPLICIT = Template("Nobody made these links: the model reads them from who rates alike.")
+EFFECTS = Template(
+    "'{item}' gets {score}. For an unknown person with this history it is {folded}; {count} item was left out of it. "
+    "Without '{first}' the score changes most: by {weight}.",
+    "'{item}' gets {score}. For an unknown person with this history it is {folded}; {count} items were left out of it, "
+    "one by one. Without '{first}' the score changes most: by {weight}.",
+)
+EFFECTS_NONE = Template("'{item}' gets {score}; the history is empty, so nothing can be left out.")
 LOSS = Template(
     "Over {count} step ({stage}) {name} went from {first} to {last}.",
     "Over {count} steps ({stage}) {name} went from {first} to {last}.",
@@ -257,6 +264,22 @@ def arithmetic(sight: Sight) -> Sentence:
         rest=rest,
         first=str(first["title"]),
         weight=f"{first['weight']:+.4g}",
+    )
+
+
+def effects(sight: Sight) -> Sentence:
+    """Say which item of the history a score hangs on most."""
+    facts, score = sight.facts, f"{sight.facts['score']:.4g}"
+    if sight.table.empty:
+        return EFFECTS_NONE.fill(item=facts["item"], score=score)
+    first = sight.table.iloc[0]
+    return EFFECTS.fill(
+        len(sight.table),
+        item=facts["item"],
+        score=score,
+        folded=f"{facts['folded']:.4g}",
+        first=str(first["title"]),
+        weight=f"{-first['weight']:+.3g}",
     )
 
 

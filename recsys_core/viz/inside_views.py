@@ -8,7 +8,7 @@ from recsys_core.evaluation.sentences import Sentence
 from recsys_core.explain.subject import Sight
 from recsys_core.viz import inside
 from recsys_core.viz import inside_sentences as said
-from recsys_core.viz.recommend import contributions
+from recsys_core.viz.recommend import contributions, effect_bars
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -134,6 +134,14 @@ PICTURES = {
         lambda sight: contributions(sight.facts["parts"], score=sight.facts["score"]),
         said.arithmetic,
         shows_table=True,
+    ),
+    "effects": Picture(
+        "What does the score hang on?",
+        "An approximation: this model cannot say what its scores are made of. So each item was left out of the history "
+        "once, and the model asked again; a bar is what the score loses without the item. The bars do not add up to "
+        "the score, since items that say the same thing stand in for each other.",
+        lambda sight: effect_bars(sight.table.head(16)),
+        said.effects,
     ),
     "loss": Picture(
         "How did it learn?",

@@ -295,3 +295,13 @@ def test_every_view_of_a_model_is_drawn_and_said(key: str) -> None:
         picture, sight = PICTURES[view.key], view.look(Subject(model, data, query, item))
         assert picture.draw(sight).data
         assert "{" not in f"{picture.sentence(sight)} {picture.more(sight)}"
+
+
+def test_a_model_that_reads_histories_but_cannot_explain_is_asked_again() -> None:
+    """Who has parts shows them; who has none but reads a history shows what leaving out does; popularity neither."""
+    for key in MODELS:
+        info = model_class(key).info
+        offered = {view.key for view in views_of(info, None)}
+        explains = "explains_items" in info.abilities
+        assert ("arithmetic" in offered) == explains
+        assert ("effects" in offered) == (not explains and info.folds_in and info.personal)
