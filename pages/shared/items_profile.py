@@ -154,7 +154,10 @@ def _time(thing: "Thing", parts: near.Parts) -> None:
 def _alike(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
     """Show the items most like this one, by description and by the people who know both, side by side."""
     st.subheader(_("Items most like this one"), anchor=False)
-    described, known = profiles.similar_by_content(item, ALIKE), profiles.similar_by_people(item, ALIKE)
+    alike = waiting.outcome(portraits.alike(card.fingerprint, profiles, item, ALIKE), _("Looking for similar items"))
+    if alike is None:
+        return
+    described, known = alike.described, alike.known
     by_content, by_people = st.columns(2, gap="medium")
     both = set(described["item"] if len(described) else ()) & set(known["item"])
     with by_content:

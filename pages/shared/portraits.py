@@ -45,6 +45,14 @@ class Person:
 
 
 @dataclass(frozen=True, eq=False)
+class Alike:
+    """The items most like one: by description, and by the people who know both."""
+
+    described: "pd.DataFrame"
+    known: "pd.DataFrame"
+
+
+@dataclass(frozen=True, eq=False)
 class Thing:
     """One item's own tables: interactions and mean rating in time, and how often each rating was given to it."""
 
@@ -103,6 +111,15 @@ def thing(fingerprint: str, item: int) -> "Ticket[Thing]":
     return services.background().ask(("thing", str(services.root()), fingerprint, item), "", look)
 
 
+def alike(fingerprint: str, profiles: "ItemProfiles", item: int, k: int) -> "Ticket[Alike]":
+    """Return the ticket of the items most like one."""
+    return services.background().ask(
+        ("alike", str(services.root()), fingerprint, item, k),
+        "",
+        lambda _: Alike(profiles.similar_by_content(item, k), profiles.similar_by_people(item, k)),
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Acquaintances:
     """People whom a user might want to know.
@@ -116,28 +133,22 @@ class Acquaintances:
     table: "pd.DataFrame"
 
 
-def acquaintances(fingerprint: str, user_id: str, way: str, k: int) -> Acquaintances:
-    """Return whom a user might want to know.
-
-    Raises:
-        DataError: The data have no links.
-    """
-    return _acquaintances(str(services.root()), fingerprint, user_id, way, k)
-
-
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _acquaintances(root: str, fingerprint: str, user_id: str, way: str, k: int) -> Acquaintances:
+def acquaintances(fingerprint: str, user_id: str, way: str, k: int) -> "Ticket[Acquaintances]":
+    """Return the ticket of whom a user might want to know."""
     from recsys_core.models.people import recommend_people
     from recsys_core.profiles.in_common import in_common
 
-    data = services.dataset(fingerprint)
-    user = data.user_vocabulary.position(user_id)
-    top = recommend_people(data, user, way, k)
-    people = [int(one) for one in top.item[0] if one >= 0]
-    table = in_common(data, user, people)
-    table.insert(0, "rank", range(1, len(people) + 1))
-    table["score"] = [float(score) for score in top.score[0][: len(people)]]
-    return Acquaintances(table.attrs["links"], table)
+    def look(_: object) -> Acquaintances:
+        data = services.dataset(fingerprint)
+        user = data.user_vocabulary.position(user_id)
+        top = recommend_people(data, user, way, k)
+        people = [int(one) for one in top.item[0] if one >= 0]
+        table = in_common(data, user, people)
+        table.insert(0, "rank", range(1, len(people) + 1))
+        table["score"] = [float(score) for score in top.score[0][: len(people)]]
+        return Acquaintances(table.attrs["links"], table)
+
+    return services.background().ask(("acquaintances", str(services.root()), fingerprint, user_id, way, k), "", look)
 
 
 def people_comparison(fingerprint: str) -> "Ticket[PeopleComparison]":

@@ -7,7 +7,6 @@ import streamlit as st
 
 from pages.shared import finder, portraits, services, show, state, waiting
 from pages.shared.text import _, count, n_, percent, safe
-from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
     from recsys_core.data.workspace import DatasetCard
@@ -41,10 +40,9 @@ def _people(card: "DatasetCard", user_id: str, open_user: Callable[[str], None])
         key="social_way",
     )
     st.markdown(_(PEOPLE[way].idea))
-    try:
-        found = portraits.acquaintances(card.fingerprint, user_id, way, SHOWN)
-    except RecscopeError as error:
-        st.warning(safe(error))
+    ticket = portraits.acquaintances(card.fingerprint, user_id, way, SHOWN)
+    found = waiting.outcome(ticket, _("Looking for people"))
+    if found is None:
         return
     st.markdown(n_("{n} link begins or ends at this user.", "{n} links begin or end at this user.", found.links))
     if found.table.empty:
