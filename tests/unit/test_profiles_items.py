@@ -229,6 +229,10 @@ def test_pictures_make_another_data_set(tmp_path: Path) -> None:
     again = attach_pictures(workspace, "shop", archive)
     assert again.dataset.fingerprint == attached.dataset.fingerprint
     with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("w.jpg", picture((0, 250, 0)))
+        zipped.writestr("x.jpg", picture((0, 0, 250)))
+    assert attach_pictures(workspace, "shop", archive).dataset.fingerprint != attached.dataset.fingerprint
+    with zipfile.ZipFile(archive, "w") as zipped:
         zipped.writestr("nothing.txt", "x")
     with pytest.raises(DataError, match="no picture of an item"):
         attach_pictures(workspace, "shop", archive)

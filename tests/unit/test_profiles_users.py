@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
+from scipy.sparse import csr_array
 
 from recsys_core.contracts import Progress, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
@@ -22,7 +23,7 @@ from recsys_core.profiles.streams import ranges
 from recsys_core.profiles.tags import preference_tags, tag_table
 from recsys_core.profiles.taste import entropy, liked_weights
 from recsys_core.profiles.timeline import activity_of, common_items, item_ratings, ratings_of
-from recsys_core.profiles.users import user_profiles
+from recsys_core.profiles.users import ranks_in, user_profiles
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -216,6 +217,17 @@ def test_the_vector_has_named_parts() -> None:
     assert profiles.missing == ()
 
 
+def test_ranks_by_hand() -> None:
+    """Column 1 holds 0, 2, 2: a 2 has one smaller and two equal: (1 + 2 / 2) / 3; a 0 has only itself: 0.5 / 3.
+
+    Column 2 holds -1, 0, 0: a 0 has one smaller and two equal.
+    """
+    rows = csr_array(np.array([[0.0, -1], [2, 0], [2, 0]]))
+    assert ranks_in(rows, np.array([2.0, 0])).tolist() == pytest.approx([2 / 3, 2 / 3])
+    assert ranks_in(rows, np.array([0.0, -1])).tolist() == pytest.approx([0.5 / 3, 0.5 / 3])
+    assert np.isnan(ranks_in(rows[:0], np.array([2.0, 0]))).all()
+
+
 def test_from_behaviour_alone() -> None:
     frame = pd.DataFrame({"user": [0, 0, 1, 1, 2, 2, 3], "item": [0, 1, 0, 1, 2, 3, 2]})
     profiles = user_profiles(dataset_from_frames(frame), None, RunContext())
@@ -298,8 +310,6 @@ def test_principal_axes_by_hand() -> None:
 
 
 def test_sparse_axes_are_near_the_exact_ones() -> None:
-    from scipy.sparse import csr_array
-
     rng = np.random.default_rng(0)
     rows = (rng.random((300, 60)) < 0.1) * np.where(np.arange(300)[:, None] < 150, 1.0, 0.2)
     rows[:150, :5] += 1
