@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from recsys_core.viz.inside_views import Picture
 
 WIDTHS = [2, 5]
-NUMBER_WIDTH = 70
+NUMBER_WIDTH, TITLE_WIDTH = 70, 280
 AT_ONCE = 2
 """So many views are drawn from the beginning; the others when somebody comes near them."""
 CHOICES = {
@@ -145,11 +145,12 @@ def _table(seen: "Sight", key: str) -> None:
         for name in table.columns
         if name != "title"
     }
+    title_width = TITLE_WIDTH if len(numbers) > 1 else None  # beside a single number there is room enough
     show.table(
         table,
         f"table_inside_{key}",
         name=_("Terms of the sum"),
         offer_file=False,
-        column_config={"title": st.column_config.TextColumn(_(COLUMNS["title"])), **numbers},
+        column_config={"title": st.column_config.TextColumn(_(COLUMNS["title"]), width=title_width), **numbers},
         height=min(420, 38 + 35 * len(table)),
     )

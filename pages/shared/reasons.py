@@ -45,14 +45,15 @@ class Trial:
 
 def why(trials: dict[str, Trial]) -> None:
     """Show the parts of the score of the item that was clicked; for models without parts, what each item does to it."""
-    from recsys_core.experiments.serving import can_explain, folds_in
+    from recsys_core.experiments.serving import can_explain
+    from recsys_core.explain.deletion import reads_histories
 
     model, item = st.session_state.get(CLICKED, (None, None))
     if model not in trials:
         st.markdown(_("Click an item to see what its score is made of."))
         return
     trial = trials[model]
-    if not can_explain(trial.model) and folds_in(trial.model):
+    if not can_explain(trial.model) and reads_histories(trial.model.info):
         _effects(trial, item)
         return
     try:

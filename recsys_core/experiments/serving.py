@@ -158,11 +158,6 @@ def can_explain(model: Recommender[Any]) -> bool:
     return isinstance(model.model if isinstance(model, OnRelevant) else model, ExplainsItems)
 
 
-def folds_in(model: Recommender[Any]) -> bool:
-    """Return whether a model reads the history that it is asked with, whoever asks."""
-    return model.info.folds_in and model.info.personal
-
-
 def reason(model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: int) -> Reason:
     """Return what the score of an item is made of for the one person in `query`.
 

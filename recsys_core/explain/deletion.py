@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import ITEM, TITLE, WEIGHT
-from recsys_core.contracts import PAD, FloatArray, IntArray, QueryBatch, Ragged, RunContext
+from recsys_core.contracts import PAD, FloatArray, IntArray, ModelInfo, QueryBatch, Ragged, RunContext
 from recsys_core.data.naming import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.subject import Sight, Subject
@@ -47,13 +47,18 @@ class Deletion:
     effects: FloatArray
 
 
+def reads_histories(info: ModelInfo) -> bool:
+    """Return whether a history says something to a model; the floor of a comparison draws or counts without it."""
+    return info.folds_in and info.personal and info.family != "floor"
+
+
 def deletion_effects(model: Recommender[Any], query: QueryBatch, item: int, ctx: RunContext | None = None) -> Deletion:
     """Return what the score of `item` loses without each item of the history of the one person in `query`.
 
     Raises:
         CannotScore: The model does not read histories, or has no score for the item from the history.
     """
-    if not (model.info.folds_in and model.info.personal):
+    if not reads_histories(model.info):
         raise CannotScore(f"{model.info.title} does not read histories, so nothing changes without an item of one.")
     ctx = ctx or RunContext()
     score = float(model.score(query)[0, item])

@@ -11,6 +11,7 @@ from importlib import import_module
 import pandas as pd
 
 from recsys_core.contracts import Ability, ModelInfo
+from recsys_core.explain.deletion import reads_histories
 from recsys_core.explain.groups import ITEM_GROUPS, USER_GROUPS
 from recsys_core.explain.rules import WHICH
 from recsys_core.explain.subject import Sight, Subject
@@ -94,7 +95,7 @@ def views_of(info: ModelInfo, curves: pd.DataFrame | None) -> tuple[View, ...]:
     offered = VIEWS.get(info.key, ())
     if Ability.EXPLAINS_ITEMS in info.abilities:
         offered += (ARITHMETIC,)
-    elif info.folds_in and info.personal:
+    elif reads_histories(info):
         offered += (EFFECTS,)
     if has_curves(curves):
         offered += (LOSS,)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SHARED_SHOWN = 18
 """Shared items drawn; the table has all."""
+SIDE = 14
+"""Letters of each side of a rule beside an axis."""
 NAMED = 12
 """So many people of a graph have their names beside them."""
 ROLES = {
@@ -219,6 +221,7 @@ def rule_bars(rules: pd.DataFrame) -> "go.Figure":
     Args:
         rules: Columns `title` (from outside: escaped here), `confidence` (0..1), `support`, `lift`, `fires`.
     """
+    sides = [title.split(" → ") for title in rules["title"]]
     figure = named_bars(
         rules["title"].tolist(),
         rules["confidence"].tolist(),
@@ -229,6 +232,7 @@ def rule_bars(rules: pd.DataFrame) -> "go.Figure":
         ],
         x="Confidence (orange: fires for this person)",
     )
+    figure.update_yaxes(ticktext=[" → ".join(shortened(side, SIDE) for side in both) for both in sides])
     figure.update_xaxes(tickformat=".0%", rangemode="tozero")
     return figure
 

@@ -9,7 +9,7 @@ from recsys_core.contracts import PAD, QueryBatch, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import CannotScore
 from recsys_core.explain.content import matched_terms
-from recsys_core.explain.deletion import deletion_effects
+from recsys_core.explain.deletion import deletion_effects, reads_histories
 from recsys_core.explain.factors import space, tastes
 from recsys_core.explain.groups import alike_items, alike_users, clustered
 from recsys_core.explain.linear import around
@@ -189,8 +189,9 @@ def test_effects_begin_with_the_latest_and_change_nothing() -> None:
     assert_array_equal(asked.query.history.values, before)
 
 
-def test_models_that_read_no_history_have_no_effects() -> None:
-    asked = subject("popular", small())
+@pytest.mark.parametrize("key", ["popular", "random", "bias"])
+def test_models_that_read_no_history_have_no_effects(key: str) -> None:
+    asked = subject(key, small())
     with pytest.raises(CannotScore, match="does not read histories"):
         deletion_effects(asked.model, asked.query, 2)
 
@@ -304,4 +305,4 @@ def test_a_model_that_reads_histories_but_cannot_explain_is_asked_again() -> Non
         offered = {view.key for view in views_of(info, None)}
         explains = "explains_items" in info.abilities
         assert ("arithmetic" in offered) == explains
-        assert ("effects" in offered) == (not explains and info.folds_in and info.personal)
+        assert ("effects" in offered) == (not explains and reads_histories(info))
