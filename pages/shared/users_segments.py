@@ -49,7 +49,7 @@ def present(card: "DatasetCard", open_user: Callable[[str], None]) -> None:
 
 def _card(segment: "Segment", *, is_chosen: bool) -> None:
     with st.container(border=True, key=f"segment_{segment.number}"):
-        words, button = st.columns([3, 1], vertical_alignment="center")
+        words, button = st.columns([2, 1], vertical_alignment="center")
         words.markdown(
             f"**{segment.number} · {portraits.said(*segment.title)}**  \n"
             + n_("{n} user", "{n} users", segment.size)
@@ -104,6 +104,12 @@ def _one(profiles: "UserProfiles", segment: "Segment", open_user: Callable[[str]
             "segment_traits",
             name=_("What sets segment {number} apart").format(number=segment.number),
             table=traits,
+        )
+        st.markdown(
+            _(
+                "How far the mean of this segment lies from that of all users, in standard deviations: "
+                "blue above, orange below."
+            )
         )
     st.subheader(_("Members"), anchor=False)
     members = profiles.members(segment.number, MEMBERS)

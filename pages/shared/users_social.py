@@ -85,10 +85,15 @@ def _how_well(card: "DatasetCard") -> None:
     )
     measured = f"social_measured_{card.fingerprint}"
     if not st.session_state.get(measured):
-        pressed = st.button(_("Hide links and measure"), type="primary", key="social_measure", disabled=state.is_demo())
-        if not pressed:
-            return
-        st.session_state[measured] = True
+        st.button(
+            _("Hide links and measure"),
+            type="primary",
+            key="social_measure",
+            disabled=state.is_demo(),
+            on_click=st.session_state.__setitem__,
+            args=(measured, True),
+        )
+        return
     comparison = waiting.outcome(portraits.people_comparison(card.fingerprint), _("Hiding links and measuring"))
     if comparison is not None:
         _verdict(comparison)

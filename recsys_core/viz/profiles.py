@@ -178,8 +178,7 @@ def difference_bars(traits: pd.DataFrame) -> "go.Figure":
             hovertemplate="%{customdata}: %{x:+.2f} standard deviations<extra></extra>",
         )
     )
-    title = "Standard deviations from the mean of all"
-    dressed(figure, x=title, y="", height=90 + BAR_HEIGHT * len(traits), bargap=0.25)
+    dressed(figure, x="Standard deviations", y="", height=90 + BAR_HEIGHT * len(traits), bargap=0.25)
     figure.update_yaxes(tickvals=list(range(len(traits))), ticktext=names, autorange="reversed")
     return figure
 
