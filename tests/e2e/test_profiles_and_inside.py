@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from pages.shared.algorithms import CHOSEN_AT_FIRST
 from recsys_core.data.ingest import ingest, inspect_files, suggest_rules
 from recsys_core.data.samples import load_sample
 from recsys_core.data.workspace import Workspace
@@ -117,10 +118,9 @@ def train_only(page: Page, key: str) -> None:
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Train").click()
     expect(page.get_by_role("heading", name="2. Which models?")).to_be_visible(timeout=LONG_MS)
     settled(page)
-    for card in page.locator("[class*='st-key-algorithm_'][class*='_use']").all():
-        box = card.get_by_role("checkbox")
-        wanted = f"algorithm_{key}_use" in (card.get_attribute("class") or "")
-        if box.is_enabled() and box.is_checked() != wanted:
+    for other in (*CHOSEN_AT_FIRST, key):
+        card = page.locator(f".st-key-algorithm_{other}_use")
+        if card.get_by_role("checkbox").is_checked() != (other == key):
             card.locator("label").click()
             settled(page)
     page.get_by_role("button", name="Start", exact=True).click()
