@@ -18,6 +18,7 @@ MODELS = {
     "ease": "recsys_core.models.ease:Ease",
     "content_mean": "recsys_core.models.content_mean:ContentMean",
     "content_features": "recsys_core.models.content_features:ContentFeatures",
+    "svm_hierarchy": "recsys_core.models.svm_hierarchy:SvmHierarchy",
     "association_rules": "recsys_core.models.association_rules:AssociationRules",
     "social_knn": "recsys_core.models.social_knn:SocialKNN",
     "social_mf": "recsys_core.models.social_mf:SocialMF",
