@@ -20,16 +20,16 @@ def present(card: "DatasetCard") -> None:
     left, right = st.columns([2, 3], gap="medium")
     with left:
         item_id = finder.choose(finder.ITEM, dataset)
-    item = dataset.item_vocabulary.position(item_id)
-    with right:
-        items_profile.present(card, item)
-    with left:
+        item = dataset.item_vocabulary.position(item_id)
+        portraits.thing(card.fingerprint, item)  # begun here, read on the right
         profiles = waiting.outcome(portraits.items(card.fingerprint), _("Describing all items"))
         if profiles is not None:
             _map(card, profiles, item)
             portraits.missing(profiles.missing)
             portraits.downloads(card.name, "items", profiles, dataset.item_vocabulary.ids)
         items_attach.offer(card)
+    with right:
+        items_profile.present(card, profiles, item)
 
 
 def _map(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:

@@ -20,21 +20,28 @@ LONGEST_TEXT = 600
 """Letters of a text that are shown."""
 
 
-def present(card: "DatasetCard", item: int) -> None:
-    """Show one item; its lower parts are drawn when somebody comes near them."""
-    st.fragment(_profile)(card, item)
+def present(card: "DatasetCard", profiles: "ItemProfiles | None", item: int) -> None:
+    """Show one item; its lower parts are drawn when somebody comes near them.
+
+    Args:
+        card: The data set.
+        profiles: Of all items; None as long as they are not there: then only its course in time is shown.
+        item: Position.
+    """
+    st.fragment(_profile)(card, profiles, item)
 
 
-def _profile(card: "DatasetCard", item: int) -> None:
+def _profile(card: "DatasetCard", profiles: "ItemProfiles | None", item: int) -> None:
+    from recsys_core.experiments.people import described_items
+
     dataset = services.dataset(card.fingerprint)
     if state.get("item") != dataset.item_vocabulary.ids[item]:
         st.rerun()
+    st.header(safe(described_items(dataset, [item])["title"].iloc[0]), anchor=False)
     thing = waiting.outcome(portraits.thing(card.fingerprint, item), _("Reading what people did with it"))
-    profiles = waiting.outcome(portraits.items(card.fingerprint), _("Describing all items"))
     parts = near.Parts()
     if profiles is not None:
         row = profiles.table.iloc[item]
-        st.header(safe(row["title"]), anchor=False)
         _numbers(card, row)
         _description(card, profiles, item)
         if card.has_ratings and thing is not None:

@@ -51,14 +51,15 @@ def _people(card: "DatasetCard") -> None:
     dataset = services.dataset(card.fingerprint)
     with left:
         user_id = finder.choose(finder.USER, dataset)
-    with right:
-        users_profile.present(card, user_id, _open_user)
-    with left:
+        user = dataset.user_vocabulary.position(user_id)
+        portraits.person(card.fingerprint, user)  # begun here, read on the right
         profiles = waiting.outcome(portraits.users(card.fingerprint), _("Describing all users"))
         if profiles is not None:
-            _map(card, profiles, dataset.user_vocabulary.position(user_id))
+            _map(card, profiles, user)
             portraits.missing(profiles.missing)
             portraits.downloads(card.name, "users", profiles, dataset.user_vocabulary.ids)
+    with right:
+        users_profile.present(card, profiles, user_id, _open_user)
 
 
 def _map(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:

@@ -20,12 +20,19 @@ TAGS, ALIKE, IN_COMMON = 12, 6, 5
 """So many tags, similar people, and items that both know are shown."""
 
 
-def present(card: "DatasetCard", user_id: str, open_user: Open) -> None:
-    """Show one user's profile; its lower parts are drawn when somebody comes near them."""
-    st.fragment(_profile)(card, user_id, open_user)
+def present(card: "DatasetCard", profiles: "UserProfiles | None", user_id: str, open_user: Open) -> None:
+    """Show one user's profile; its lower parts are drawn when somebody comes near them.
+
+    Args:
+        card: The data set.
+        profiles: Of all users; None as long as they are not there: then only what this user did is shown.
+        user_id: Whose profile it is.
+        open_user: Opens another one.
+    """
+    st.fragment(_profile)(card, profiles, user_id, open_user)
 
 
-def _profile(card: "DatasetCard", user_id: str, open_user: Open) -> None:
+def _profile(card: "DatasetCard", profiles: "UserProfiles | None", user_id: str, open_user: Open) -> None:
     if state.get("user") != user_id:
         st.rerun()
     user = services.dataset(card.fingerprint).user_vocabulary.position(user_id)
@@ -38,7 +45,6 @@ def _profile(card: "DatasetCard", user_id: str, open_user: Open) -> None:
             query_params=state.current() | {"user": user_id},
         )
     person = waiting.outcome(portraits.person(card.fingerprint, user), _("Reading what this user did"))
-    profiles = waiting.outcome(portraits.users(card.fingerprint), _("Describing all users"))
     parts = near.Parts()
     if profiles is not None:
         _numbers(card, profiles, user)
