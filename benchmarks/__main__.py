@@ -5,7 +5,18 @@ from importlib import import_module
 
 from benchmarks.table import Row, print_table
 
-FIGURES = ("ingest", "ease", "item_knn", "user_knn", "biased_mf", "classical", "social", "profiles", "evaluation", "pages")
+FIGURES = (
+    "ingest",
+    "ease",
+    "item_knn",
+    "user_knn",
+    "biased_mf",
+    "classical",
+    "social",
+    "profiles",
+    "evaluation",
+    "pages",
+)
 
 
 def main(names: list[str]) -> int:
