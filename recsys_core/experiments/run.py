@@ -51,7 +51,7 @@ class Run:
         self.id = path.name
         values = read_json(path / SPEC)
         try:
-            self.spec = ExperimentSpec.model_validate(values)
+            self.spec = ExperimentSpec.stored(values)
         except (ValidationError, RecscopeError) as error:
             raise StoreError(f"Experiment '{self.id}' cannot be opened by this version: {error}") from error
 

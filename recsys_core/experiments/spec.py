@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from recsys_core.data.splits import SplitSpec
 from recsys_core.models.registry import make_model
@@ -20,6 +20,7 @@ class ModelSpec(BaseModel):
 
     key: str
     config: dict[str, Any] = Field(default_factory=dict)
+    _stored_id: str = PrivateAttr("")
 
     @model_validator(mode="before")
     @classmethod
@@ -33,7 +34,7 @@ class ModelSpec(BaseModel):
     @property
     def id(self) -> str:
         """Key and a short hash of the settings: the name of the model's folder in a run."""
-        return f"{self.key}-{_hash(self.config)[:8]}"
+        return self._stored_id or _model_id(self.key, self.config)
 
 
 class ExperimentSpec(BaseModel):
@@ -82,6 +83,18 @@ class ExperimentSpec(BaseModel):
     def from_json(cls, text: str) -> Self:
         """Read a spec back."""
         return cls.model_validate_json(text)
+
+    @classmethod
+    def stored(cls, values: dict[str, Any]) -> Self:
+        """Return a spec that was stored, its models named as they were then, even if they have more settings by now."""
+        spec = cls.model_validate(values)
+        for model, written in zip(spec.models, values["models"], strict=False):
+            model._stored_id = _model_id(written["key"], written["config"])
+        return spec
+
+
+def _model_id(key: str, config: dict[str, Any]) -> str:
+    return f"{key}-{_hash(config)[:8]}"
 
 
 def _hash(value: Any) -> str:

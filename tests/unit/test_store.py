@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -357,3 +358,23 @@ def test_two_processes_on_one_workspace_run_each_job_once_and_corrupt_nothing(tm
         assert len(run.per_user()) == 2
     assert ResultStore(tmp_path).set_apart() == []
     assert list((tmp_path / "staging-runs").iterdir()) == []
+
+
+def test_an_experiment_of_an_older_version_opens_though_a_model_has_one_setting_more_by_now(store: ResultStore) -> None:
+    """The older version knew no setting of EASE: its job is named by the hash of none, and stands in the spec so."""
+    run = store.create(spec_of("ease"), "little")
+    run_all(store, run)
+    ease = next(model_id for model_id in run.model_ids if model_id.startswith("ease-"))
+    popular = next(model_id for model_id in run.model_ids if model_id.startswith("popular-"))
+    old = popular.replace("popular", "ease")
+    folder = run.job(ease).path
+    status = json.loads((folder / "status.json").read_text(encoding="utf-8")) | {"model_id": old}
+    (folder / "status.json").write_text(json.dumps(status), encoding="utf-8")
+    spec = json.loads((run.path / "spec.json").read_text(encoding="utf-8"))
+    spec["models"] = [model | {"config": {}} for model in spec["models"]]
+    (run.path / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+    os.rename(folder, folder.with_name(old))
+    again = store.open(run.id)
+    assert old in again.model_ids
+    assert again.result(old).key == "ease"
+    assert again.model_spec(old).config == {"regularization": 500.0}
