@@ -42,8 +42,10 @@ $(VENV)/dev.stamp: requirements.txt requirements-dev.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $(VENV)/run.stamp $@
 
-# compile the hot loops once, so that the first click does not wait for it
+# compile the hot loops once, so that the first click does not wait for it; machine code of older sources goes, since
+# numba looks at the file of the calling loop only
 $(VENV)/compiled.stamp: $(wildcard recsys_core/models/*.py recsys_core/evaluation/*.py) | $(VENV)/run.stamp
+	find recsys_core -name '*.nb[ic]' -delete
 	$(BIN)/python -m recsys_core.engine.warmup
 	touch $@
 

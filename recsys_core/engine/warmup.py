@@ -8,7 +8,7 @@ import logging
 import numpy as np
 import pandas as pd
 
-from recsys_core.columns import ITEM, RATING, TIMESTAMP, USER
+from recsys_core.columns import CATEGORIES, ITEM, RATING, SOURCE, TARGET, TIMESTAMP, TITLE, USER, WEIGHT
 from recsys_core.contracts import RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.splits import SplitSpec, make_splits
@@ -35,7 +35,7 @@ def warm_up_model(key: str) -> None:
 
 
 def _made_up() -> Dataset:
-    """Return a data set of a few users with ratings and times."""
+    """Return a data set of a few users with ratings and times, attributes and links."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
         {
@@ -45,7 +45,11 @@ def _made_up() -> Dataset:
             TIMESTAMP: np.arange(ROWS, dtype=np.int64) * 1000,
         }
     ).drop_duplicates([USER, ITEM], ignore_index=True)
-    return dataset_from_frames(frame, name="warm-up")
+    people, things = np.arange(USERS), np.arange(ITEMS)
+    users = pd.DataFrame({"age": 20.0 + people, "sex": np.where(people % 2, "f", "m")})
+    items = pd.DataFrame({TITLE: [f"film {item}" for item in things], CATEGORIES: np.where(things % 3, "A|B", "B")})
+    social = pd.DataFrame({SOURCE: people, TARGET: (people + 1) % USERS, WEIGHT: 1.0})
+    return dataset_from_frames(frame, name="warm-up", users=users, items=items, social=social)
 
 
 if __name__ == "__main__":
