@@ -23,8 +23,8 @@ STYLE = """<style>
 .js-plotly-plot text:is(.legendtext, .legendtitletext) { fill: currentColor !important; }
 </style>"""
 """Less empty margin; and charts in the page's own text colour, since the theme's grey is too pale to read."""
-ICON = str(Path(__file__).with_name("icon.svg"))
-"""Without one, the browser would ask a font server on the internet for the icon of each page."""
+ICON = "🔭"
+"""Without one, the browser would ask a font server on the internet; for a file, Streamlit would load numpy."""
 PAGES_FOLDER = Path(__file__).resolve().parent.parent
 
 

@@ -17,6 +17,7 @@ _NOT_A_LINK = re.compile(r"(?<=\w)(?=\.[A-Za-z]{2})|(?<=\w)(?=@\w)|(?<=[a-z])(?=
 ZERO_WIDTH = "\u200b"
 
 
+@lru_cache(maxsize=1)
 def languages() -> list[str]:
     """Return the languages that there is a catalogue for, English first."""
     found = sorted(path.parent.parent.name for path in CATALOGUES.glob("*/LC_MESSAGES/recscope.mo"))
