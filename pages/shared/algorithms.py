@@ -1,15 +1,13 @@
 """Algorithms as cards, by family: what they do, what they need, their formula and their settings."""
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.shared import forms, near, state
+from pages.shared import forms
 from pages.shared.text import _, later, safe
 
 if TYPE_CHECKING:
-    from recsys_core.configs import ModelConfig
     from recsys_core.contracts import ModelInfo
     from recsys_core.data.dataset import Dataset
 
@@ -41,7 +39,6 @@ INSTEAD = {
 """Settings that decide what an algorithm needs, and the value that needs least."""
 CHOSEN_AT_FIRST = ("item_knn", "ease", "biased_mf")
 CARDS_IN_A_ROW = 3
-CARD_HEIGHT = 230
 
 
 def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
@@ -56,38 +53,17 @@ def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
     families = sorted(
         {info.family for info in infos.values()}, key=lambda one: order.index(one) if one in order else 99
     )
-    parts, configs = near.Parts(), {}
+    chosen: list[dict[str, Any]] = []
     for family in families:
         st.subheader(_(FAMILIES.get(family, family)))
         members = [info for info in infos.values() if info.family == family]
-        rows = math.ceil(len(members) / CARDS_IN_A_ROW)
-        drawn = parts.draws(f"{key}_{''.join(filter(str.isalpha, family))}", height=rows * CARD_HEIGHT)
-        columns = st.columns(CARDS_IN_A_ROW, gap="small") if drawn else []
+        columns = st.columns(CARDS_IN_A_ROW, gap="small")
         for place, info in enumerate(members):
-            card = f"{key}_{info.key}"
-            if not drawn:
-                configs[info.key] = _remembered(info, dataset, card, always=info.key in BASELINES)
-                continue
             with columns[place % CARDS_IN_A_ROW]:
-                configs[info.key] = _card(info, dataset, card, always=info.key in BASELINES)
-    parts.watch()
-    return [{"key": name, "config": config} for name, config in configs.items() if config is not None]
-
-
-def _at_first(info: "ModelInfo", lacking: list[str]) -> bool:
-    return not lacking and info.key in CHOSEN_AT_FIRST
-
-
-def _remembered(info: "ModelInfo", dataset: "Dataset", key: str, *, always: bool) -> dict[str, Any] | None:
-    """Return what the card would if it were drawn: what was chosen and set before, else what is chosen at first."""
-    from recsys_core.models.registry import make_model, model_class
-
-    lacking = dataset.lacks(info.needs)
-    if lacking or not (always or st.session_state.get(f"{key}_use", _at_first(info, lacking))):
-        return None
-    config_type = model_class(info.key).config_type
-    values = forms.changed(config_type, forms.remembered(config_type, key))
-    return None if dataset.lacks(make_model(info.key, values).needs()) else values
+                config = _card(info, dataset, f"{key}_{info.key}", always=info.key in BASELINES)
+            if config is not None:
+                chosen.append({"key": info.key, "config": config})
+    return chosen
 
 
 @st.cache_resource(show_spinner=False)
@@ -105,7 +81,7 @@ def _card(info: "ModelInfo", dataset: "Dataset", key: str, *, always: bool) -> d
     with st.container(border=True, key=f"{key}_card", height="stretch", vertical_alignment="distribute"):
         picked = st.checkbox(
             f"**{safe(info.title)}**",
-            value=always or _at_first(info, lacking),
+            value=always or (not lacking and info.key in CHOSEN_AT_FIRST),
             disabled=always or bool(lacking),
             key=f"{key}_use",
             persist_state=forms.KEPT,
@@ -115,21 +91,15 @@ def _card(info: "ModelInfo", dataset: "Dataset", key: str, *, always: bool) -> d
         reason.markdown(_reason(info, lacking, always))
         values: dict[str, Any] = {}
         if not lacking:
-            config_type = model_class(info.key).config_type
-            with st.popover(_("Formula and settings"), key=f"{key}_open", width="stretch", on_change="rerun") as place:
-                asked = _settings(info, config_type, key) if place.open or state.is_whole() else None
-            values = forms.changed(config_type, asked or forms.remembered(config_type, key))
+            with st.popover(_("Formula and settings"), key=f"{key}_open", width="stretch"):
+                st.latex(info.formula)
+                st.markdown(_("Source: {source}").format(source=safe(info.source)))
+                config_type = model_class(info.key).config_type
+                values = forms.changed(config_type, forms.settings(config_type, key))
             lacking = dataset.lacks(make_model(info.key, values).needs())
             if lacking:
                 reason.markdown(_unmet(lacking, list(config_type.model_fields)))
     return values if (picked or always) and not lacking else None
-
-
-def _settings(info: "ModelInfo", config_type: "type[ModelConfig]", key: str) -> dict[str, Any]:
-    """Show the formula and the form of an algorithm, and return what is set; only a card that is open has them."""
-    st.latex(info.formula)
-    st.markdown(_("Source: {source}").format(source=safe(info.source)))
-    return forms.settings(config_type, key)
 
 
 def _reason(info: "ModelInfo", lacking: list[str], always: bool) -> str:

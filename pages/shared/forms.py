@@ -37,19 +37,6 @@ def settings(config_type: "type[ModelConfig]", key: str) -> dict[str, Any]:
     return values
 
 
-def remembered(config_type: "type[ModelConfig]", key: str) -> dict[str, Any]:
-    """Return what a person has set in a form that is not shown now: the defaults, where nothing was touched."""
-    from recsys_core.configs import field_specs
-
-    return {spec.name: _remembered(spec, f"{key}_{spec.name}") for spec in field_specs(config_type)}
-
-
-def _remembered(spec: "FieldSpec", widget: str) -> Any:
-    if spec.optional and not st.session_state.get(f"{widget}_set", spec.default is not None):
-        return None
-    return st.session_state.get(widget, spec.default if spec.default is not None else _start(spec))
-
-
 def changed(config_type: "type[ModelConfig]", values: Mapping[str, Any]) -> dict[str, Any]:
     """Return those settings that differ from their defaults."""
     from recsys_core.configs import field_specs
