@@ -19,8 +19,8 @@ regression, as in `biased_mf.py`). Where people did not rate, 1 is regressed for
 which are drawn anew each epoch; I_u are the seen ones. That ranks, but not as well as models made for it (validation
 NDCG@10 of 0.05 on lastfm-2k, 0.06 with regularization=0.1; `social_knn` 0.13).
 
-What trust adds depends on the data. On FilmTrust (5 folds, settings chosen on validation parts) it added nothing: RMSE
-0.7894 with trust and 0.7883 without, difference 0.0011 with a 95% interval of 0.0004 to 0.0019. On four other partings
+What trust adds depends on the data. On FilmTrust (5 folds, settings chosen on validation parts) it did harm: RMSE
+0.7894 with trust and 0.7883 without, worse by 0.0011 with a 95% interval of 0.0004 to 0.0019. On four other partings
 it lost 0.0002 to 0.0014, and three of their intervals held 0.
 
 Source: Guo, Zhang and Yorke-Smith 2015, "TrustSVD: Collaborative Filtering with Both the Explicit and Implicit
