@@ -19,7 +19,9 @@ from recsys_core.errors import Cancelled
 __all__ = [
     "PAD",
     "Ability",
+    "AttentionTrace",
     "BoolArray",
+    "CheckpointStore",
     "ExplainsItems",
     "Explanation",
     "FieldSpec",
@@ -38,6 +40,8 @@ __all__ = [
     "RecommendsPeople",
     "RunContext",
     "TopK",
+    "TracesAttention",
+    "UpdatesIncrementally",
     "field_specs",
 ]
 
@@ -191,12 +195,25 @@ def _never() -> bool:
     return False
 
 
+class CheckpointStore(Protocol):
+    """Where a long training keeps its latest state, so that it goes on from there after its process was killed."""
+
+    def save(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep these arrays instead of what was kept before; a process killed meanwhile leaves the older ones."""
+        ...
+
+    def load(self) -> Mapping[str, NDArray[Any]] | None:
+        """Return what was kept last, None if nothing was."""
+        ...
+
+
 @dataclass(frozen=True)
 class RunContext:
     """What surrounds a piece of work: chance, progress, the wish to stop, the cores to use. Passed in, never global.
 
     `validate`, if given, is called with the model after each epoch of iterative algorithms; the numbers that it returns
-    (such as ndcg@10 on the validation part) are reported beside the loss.
+    (such as ndcg@10 on the validation part) are reported beside the loss. `checkpoints`, if given, takes the state of
+    the training after each epoch, and is asked for it at the start.
     """
 
     seed: int = 42
@@ -204,6 +221,7 @@ class RunContext:
     stop_requested: Callable[[], bool] = _never
     threads: int = 1
     validate: Callable[[Any], Mapping[str, float]] | None = None
+    checkpoints: CheckpointStore | None = None
 
     def rng(self, *path: str) -> np.random.Generator:
         """Return the stream of random numbers of that name: the same for a seed, whatever else was drawn before."""
@@ -316,6 +334,27 @@ class Explanation:
     labels: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class AttentionTrace:
+    """What a model attended to when it read one history: T items read, Q steps that look at them.
+
+    Args:
+        tokens: (T,) positions of the items read, oldest first.
+        weights: (L, H, Q, T) by layer and head, after softmax and before dropout; each row sums to 1.
+        causal: Step q is the q-th item read and sees items 0..q alone (Q = T); else steps are those of a decoder.
+        next_items: (Q, N) the best items after each step, best first; `PAD` where there are fewer.
+        next_scores: (Q, N) their scores, NaN where there are fewer.
+        details: What else the model has to show, by name; described where the model makes it.
+    """
+
+    tokens: IntArray
+    weights: FloatArray
+    causal: bool
+    next_items: IntArray
+    next_scores: FloatArray
+    details: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
 @runtime_checkable
 class PredictsRatings(Protocol):
     """A model whose answer can be read in the units of the rating scale."""
@@ -349,4 +388,27 @@ class RecommendsPeople(Protocol):
 
     def recommend_people(self, users: IntArray, k: int) -> TopK:
         """Return for B users the k best people, positions of users, without themselves and those they follow."""
+        ...
+
+
+@runtime_checkable
+class TracesAttention(Protocol):
+    """A model that can show what it attended to."""
+
+    def trace(self, query: QueryBatch) -> AttentionTrace:
+        """Return the attention of the one person in `query`; CannotScore without a history."""
+        ...
+
+
+@runtime_checkable
+class UpdatesIncrementally(Protocol):
+    """A model that goes on learning from new interactions without being trained anew."""
+
+    def update(self, before: Any, new: Any, ctx: RunContext, *, freeze_embeddings: bool = False) -> None:
+        """Learn from the interactions of `new`, which come after those of `before`.
+
+        Both are data sets over the same vocabularies, which begin with those of the training; users and items that are
+        added there get a place. Without new interactions nothing changes. With `freeze_embeddings` the vectors of items
+        and users that were known before stay as they are.
+        """
         ...
