@@ -293,6 +293,7 @@ class ModelInfo:
         personal: False if everybody gets the same list (before removing what they have seen).
         folds_in: True if an unknown person's history changes what they get.
         stochastic: True if random numbers enter: another seed, or another order of items, gives other scores.
+        loaded_by_worker: True if a trained model needs torch: pages ask a process that keeps it loaded.
     """
 
     key: str
@@ -306,6 +307,7 @@ class ModelInfo:
     personal: bool = True
     folds_in: bool = True
     stochastic: bool = False
+    loaded_by_worker: bool = False
 
 
 @dataclass(frozen=True, eq=False)
