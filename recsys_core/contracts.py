@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -293,7 +293,7 @@ class ModelInfo:
         personal: False if everybody gets the same list (before removing what they have seen).
         folds_in: True if an unknown person's history changes what they get.
         stochastic: True if random numbers enter: another seed, or another order of items, gives other scores.
-        loaded_by_worker: True if a trained model needs torch: pages ask a process that keeps it loaded.
+        runtime: What a trained model runs on. Pages never load torch: they ask a process that keeps such models.
     """
 
     key: str
@@ -307,7 +307,7 @@ class ModelInfo:
     personal: bool = True
     folds_in: bool = True
     stochastic: bool = False
-    loaded_by_worker: bool = False
+    runtime: Literal["numpy", "torch"] = "numpy"
 
 
 @dataclass(frozen=True, eq=False)
