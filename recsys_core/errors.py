@@ -27,3 +27,7 @@ class Cancelled(RecscopeError):
 
 class StoreError(RecscopeError):
     """Something on disk is missing, half-written or cannot be written."""
+
+
+class NoAnswer(RecscopeError):
+    """The process that was asked ended or fell silent; asked again it may well answer."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import comparing, near, services, show, waiting
+from pages.shared import asking, comparing, near, show, waiting
 from pages.shared.text import _, later, safe
 
 if TYPE_CHECKING:
@@ -126,8 +126,10 @@ def _ticket(looked_at: "LookedAt", view: "View", choices: dict[str, str]) -> "Ti
 
     person = "" if view.about in (About.MODEL, About.ITEM) else looked_at.person.key
     item = looked_at.item if view.about in (About.ITEM, About.BOTH) else None
-    name = ("inside", looked_at.root, looked_at.run, looked_at.model.id, view.key, person, item, *choices.items())
-    return services.background().ask(name, name, lambda _ctx: view.look(looked_at.subject(choices)))
+    return asking.ticket(
+        looked_at.named, "look", view.key, person, item, *choices.items(),
+        view=view.key, query=looked_at.person.query, item=looked_at.item or 0, choices=choices,
+    )  # fmt: skip
 
 
 def _choice(name: str, offered: list[str], widget: str) -> None:

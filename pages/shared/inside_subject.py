@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import comparing, finder, persons, pickers, services, serving, state, waiting
+from pages.shared import asking, comparing, finder, persons, pickers, services, state, waiting
 from pages.shared.text import _, n_, safe
 
 if TYPE_CHECKING:
@@ -14,11 +14,9 @@ if TYPE_CHECKING:
     from pages.shared.comparing import Ask
     from pages.shared.persons import Asked
     from recsys_core.data.dataset import Dataset
-    from recsys_core.engine.background import Ticket
     from recsys_core.experiments.board import Contender
     from recsys_core.experiments.run import Run
     from recsys_core.explain.registry import View
-    from recsys_core.explain.subject import Subject
 
 LATEST = 3
 OFFERED = 5
@@ -49,14 +47,14 @@ class LookedAt:
     item: int | None
     curves: "pd.DataFrame"
 
-    def subject(self, choices: dict[str, str]) -> "Subject":
-        """Return what a view is asked about; reads the model if it is not in memory."""
-        from recsys_core.experiments.serving import bare
-        from recsys_core.explain.subject import Subject
+    @property
+    def named(self) -> asking.Named:
+        """What questions about the model go to."""
+        return _named(self.root, self.run, self.model)
 
-        algorithm, query = bare(serving.trained(self.root, self.run, self.model.id), self.person.query)
-        dataset = services.dataset(self.data)
-        return Subject(algorithm, dataset, query, self.item or 0, self.curves, choices)
+
+def _named(root: str, run: str, model: "Contender") -> asking.Named:
+    return asking.Named(root, run, model.id, model.key)
 
 
 def model(asked: "Ask") -> "Contender | None":
@@ -118,10 +116,7 @@ def _history(person: "Asked") -> None:
 
 def _recommended(asked: "Ask", run: "Run", contender: "Contender", person: "Asked") -> None:
     """Offer what the model recommends to the person; the first of it is looked at unless the address names an item."""
-    ticket = _top(asked, run, contender, person)
-    found = waiting.outcome(ticket, _("Asking the model"))
-    if found is None and state.get("item") is None and not ticket.is_done:
-        st.stop()  # what is looked at is not known before
+    found = _top(asked, run, contender, person)
     if found is None or found.empty:
         return
     ids, titles = list(found["item_id"]), dict(zip(found["item_id"], found["title"], strict=True))
@@ -144,17 +139,16 @@ def _recommended(asked: "Ask", run: "Run", contender: "Contender", person: "Aske
     )
 
 
-def _top(asked: "Ask", run: "Run", contender: "Contender", person: "Asked") -> "Ticket[pd.DataFrame]":
-    from recsys_core.experiments.serving import recommendations
+def _top(asked: "Ask", run: "Run", contender: "Contender", person: "Asked") -> "pd.DataFrame | None":
+    """Return what the model recommends, with titles; None with a bar while it is asked."""
+    from recsys_core.experiments.serving import together
 
-    name = ("inside top", asked.root, asked.run, contender.id, person.key)
-
-    def work(_ctx: object) -> "pd.DataFrame":
-        model = serving.trained(asked.root, asked.run, contender.id)
-        found = recommendations({contender.id: model}, services.dataset(run.spec.data), person.query, OFFERED)
-        return found[contender.id]
-
-    return services.background().ask(name, name, work)
+    model = _named(asked.root, asked.run, contender)
+    ticket = asking.ticket(model, "top", person.key, OFFERED, query=person.query, k=OFFERED)
+    found = waiting.outcome(ticket, _("Asking the model"))
+    if found is None and state.get("item") is None and not ticket.is_done:
+        st.stop()  # what is looked at is not known before
+    return None if found is None else together({contender.id: found}, services.dataset(run.spec.data))[contender.id]
 
 
 def _views(asked: "Ask", contender: "Contender") -> "tuple[View, ...]":

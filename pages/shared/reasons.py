@@ -1,20 +1,18 @@
 """Why an item is in a list, as parts of its score or as what the history does to it, and why another one is not."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import persons, services, show, waiting
+from pages.shared import asking, persons, show, waiting
 from pages.shared.text import _, count, later, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
-    from pages.shared.comparing import Ask
     from pages.shared.persons import Asked
     from recsys_core.data.dataset import Dataset
     from recsys_core.experiments.serving import WhyNot
-    from recsys_core.models.base import Recommender
 
 CLICKED = "recommend_why"
 """Where the session keeps the model and the item that were clicked."""
@@ -35,25 +33,25 @@ SUMS = {
 class Trial:
     """A trained model that is asked for reasons, and the person whom they are about."""
 
-    id: str
+    model: asking.Named
     title: str
-    model: "Recommender[Any]"
     dataset: "Dataset"
     person: "Asked"
-    asked: "Ask"
 
 
 def why(trials: dict[str, Trial]) -> None:
     """Show the parts of the score of the item that was clicked; for models without parts, what each item does to it."""
     from recsys_core.experiments.serving import can_explain
     from recsys_core.explain.deletion import reads_histories
+    from recsys_core.models.registry import model_class
 
     model, item = st.session_state.get(CLICKED, (None, None))
     if model not in trials:
         st.markdown(_("Click an item to see what its score is made of."))
         return
     trial = trials[model]
-    if not can_explain(trial.model) and reads_histories(trial.model.info):
+    info = model_class(trial.model.key).info
+    if not can_explain(info) and reads_histories(info):
         _effects(trial, item)
         return
     try:
@@ -63,10 +61,12 @@ def why(trials: dict[str, Trial]) -> None:
 
 
 def _parts(trial: Trial, item: int) -> None:
-    from recsys_core.experiments.serving import reason
     from recsys_core.viz.recommend import contributions
 
-    found = reason(trial.model, trial.dataset, trial.person.query, item)
+    query = trial.person.query
+    found = asking.outcome(trial.model, "reason", _("Asking the model"), trial.person.key, item, query=query, item=item)
+    if found is None:
+        return
     st.subheader(_("Why {title}?").format(title=safe(found.title)))
     words = _(SUMS.get(found.kind, SUMS["parts"]))
     show.figure(
@@ -80,12 +80,9 @@ def _parts(trial: Trial, item: int) -> None:
 
 def _effects(trial: Trial, item: int) -> None:
     """Show what the score would lose without each item of the history; the model is asked again beside the page."""
-    from recsys_core.experiments.serving import effects
     from recsys_core.viz.recommend import effect_bars
 
-    name = ("effects", trial.asked.root, trial.asked.run, trial.id, trial.person.key, item)
-    query = trial.person.query
-    ticket = services.background().ask(name, name, lambda ctx: effects(trial.model, trial.dataset, query, item, ctx))
+    ticket = asking.ticket(trial.model, "effects", trial.person.key, item, query=trial.person.query, item=item)
     found = waiting.outcome(ticket, _("Leaving out one item after the other"))
     if found is None:
         return
@@ -112,8 +109,6 @@ def _effects(trial: Trial, item: int) -> None:
 
 def why_not(trials: dict[str, Trial], k: int) -> None:
     """Show how far an item that a person chooses is from a list, and what it misses."""
-    from recsys_core.experiments.serving import why_not as found_by
-
     st.subheader(_("Why not another item?"))
     with st.container(horizontal=True, key="why_not"):
         model = st.selectbox(
@@ -135,7 +130,10 @@ def why_not(trials: dict[str, Trial], k: int) -> None:
     if item is None:
         st.markdown(_("Choose an item to see its place, its score, and what it misses to enter the list."))
         return
-    found = found_by(trial.model, trial.dataset, trial.person.query, item, k)
+    about, query = (trial.person.key, item, k), trial.person.query
+    found = asking.outcome(trial.model, "why_not", _("Asking the model"), *about, query=query, item=item, k=k)
+    if found is None:
+        return
     st.markdown(safe(_place(trial, found)))
     if found.seen or found.last is None or found.item == found.last or found.rank is None:
         return

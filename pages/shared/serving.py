@@ -1,19 +1,20 @@
 """The lists that trained models would show to a person, side by side, and why an item is in one."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import comparing, reasons, services, show, verdict
+from pages.shared import asking, comparing, reasons, services, show, verdict, waiting
 from pages.shared.text import _, safe
 
 if TYPE_CHECKING:
     import pandas as pd
+    from streamlit.delta_generator import DeltaGenerator
 
     from pages.shared.comparing import Ask
     from pages.shared.persons import Asked
+    from recsys_core.data.dataset import Dataset
     from recsys_core.experiments.run import Run
-    from recsys_core.models.base import Recommender
 
 AT_FIRST = 3
 """So many of the best models are shown unless others are chosen."""
@@ -63,32 +64,51 @@ def _serves_new(key: str) -> bool:
     return info.folds_in or not info.personal
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def trained(root: str, run_id: str, model_id: str) -> "Recommender[Any]":
-    """Return a trained model, asked as it was trained."""
-    return services.store().open(run_id).model(model_id)
-
-
 def lists(asked: "Ask", chosen: list[str], person: "Asked", k: int) -> None:
     """Show one column a model; a click on an item shows what its score is made of."""
-    from recsys_core.experiments.serving import recommendations
-
     if not chosen:
         st.markdown(_("Choose at least one model."))
         return
-    titles = {model.id: model.title for model in comparing.contenders(asked)}
-    loaded = {one: trained(asked.root, asked.run, one) for one in chosen}
-    dataset = services.dataset(services.store().open(asked.run).spec.data)
-    found = recommendations(loaded, dataset, person.query, k)
+    models = {model.id: model for model in comparing.contenders(asked)}
+    titles = {one: model.title for one, model in models.items()}
+    named = {one: asking.Named(asked.root, asked.run, one, models[one].key) for one in chosen}
     st.html(LEFT_ALIGNED)
+    boxes = {}
     for column, one in zip(st.columns(len(chosen), gap="small"), chosen, strict=True):
-        with column, st.container(border=True, key=f"shown_{one}"):
-            st.markdown(f"**{safe(titles[one])}**")
-            _list(one, found[one])
-    trials = {one: reasons.Trial(one, titles[one], loaded[one], dataset, person, asked) for one in chosen}
+        with column:
+            boxes[one] = st.container(border=True, key=f"shown_{one}")
+            boxes[one].markdown(f"**{safe(titles[one])}**")
+    found = _found(asked, named, boxes, person, k)
+    for one, frame in found.items():
+        with boxes[one]:
+            _list(one, frame)
+    trials = {one: reasons.Trial(named[one], titles[one], _data(asked), person) for one in chosen}
     reasons.why(trials)
     reasons.why_not(trials, k)
-    _download(found, titles)
+    if found:
+        _download(found, titles)
+
+
+def _found(
+    asked: "Ask", named: "dict[str, asking.Named]", boxes: "dict[str, DeltaGenerator]", person: "Asked", k: int
+) -> "dict[str, pd.DataFrame]":
+    """Return the lists that are there, with titles; in the box of a model that is still asked, a bar."""
+    from recsys_core.experiments.serving import together
+
+    elsewhere = [model for model in named.values() if model.is_elsewhere]
+    waiting.all_of([asking.ticket(model, "top", person.key, k, query=person.query, k=k) for model in elsewhere])
+    tops = {}
+    for one, model in named.items():
+        words = _("Asking the model")
+        with boxes[one]:
+            top = asking.outcome(model, "top", words, person.key, k, patience=0.0, query=person.query, k=k)
+        if top is not None:
+            tops[one] = top
+    return together(tops, _data(asked))
+
+
+def _data(asked: "Ask") -> "Dataset":
+    return services.dataset(services.store().open(asked.run).spec.data)
 
 
 def _list(model: str, frame: "pd.DataFrame") -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar, cast
 
 from recsys_core.contracts import Progress, RunContext
+from recsys_core.errors import NoAnswer
 
 T = TypeVar("T")
 
@@ -16,6 +17,7 @@ class Ticket(Generic[T]):
 
     def __init__(self, work: Callable[[RunContext], T], pool: ThreadPoolExecutor) -> None:
         self.progress = Progress("")
+        self.was_told = False
         self._unwanted = threading.Event()
         ctx = RunContext(report=self._note, stop_requested=self._unwanted.is_set)
         self._future: Future[T] = pool.submit(work, ctx)
@@ -43,7 +45,11 @@ class Ticket(Generic[T]):
         Raises:
             Exception: What the work raised.
         """
-        return self._future.result()
+        try:
+            return self._future.result()
+        except NoAnswer:
+            self.was_told = True
+            raise
 
     def give_up(self) -> None:
         """Say that nobody wants the result any more."""
@@ -68,12 +74,17 @@ class Background:
     def ask(self, group: Hashable, key: Hashable, work: Callable[[RunContext], T]) -> Ticket[T]:
         """Return the ticket of a piece of work, which begins if nobody has asked for it before.
 
+        Work that got no answer begins anew once somebody was told so.
+
         Args:
             group: What it answers; an unfinished older question of the same group is given up.
             key: What it depends on: an equal key means an equal answer.
             work: Called with a context that carries progress and the wish to stop.
         """
         with self._lock:
+            known = self._tickets.get((group, key))
+            if known is not None and known.was_told:
+                del self._tickets[group, key]
             if (group, key) not in self._tickets:
                 for (other, _), ticket in self._tickets.items():
                     if other == group and not ticket.is_done:

@@ -8,7 +8,17 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import ITEM, ITEM_ID, MODEL, RANK, RATING, SCORE, TIMESTAMP, TITLE, WEIGHT
-from recsys_core.contracts import PAD, ExplainsItems, Explanation, IntArray, QueryBatch, Ragged, RunContext
+from recsys_core.contracts import (
+    PAD,
+    Ability,
+    ExplainsItems,
+    Explanation,
+    IntArray,
+    ModelInfo,
+    QueryBatch,
+    Ragged,
+    RunContext,
+)
 from recsys_core.data import Dataset
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.naming import titles_of
@@ -142,20 +152,25 @@ def recommendations(
         query: One person.
         k: Length of the lists.
     """
-    tops = {}
-    for name, model in models.items():
-        top = model.recommend(query, k)
-        found = top.item[0] != PAD
-        tops[name] = pd.DataFrame(
-            {RANK: np.flatnonzero(found) + 1, ITEM: top.item[0][found], SCORE: top.score[0][found]}
-        )
+    return together({name: top_list(model, query, k) for name, model in models.items()}, dataset)
+
+
+def top_list(model: Recommender[Any], query: QueryBatch, k: int) -> pd.DataFrame:
+    """Return the list of one model for one person: `rank` from 1, `item`, `score`."""
+    found = model.recommend(query, k)
+    there = found.item[0] != PAD
+    return pd.DataFrame({RANK: np.flatnonzero(there) + 1, ITEM: found.item[0][there], SCORE: found.score[0][there]})
+
+
+def together(tops: Mapping[str, pd.DataFrame], dataset: Dataset) -> dict[str, pd.DataFrame]:
+    """Return the lists of several models for one person, as `recommendations` does, from their `top_list`."""
     listed = listed_by(tops)
     return {name: listing(frame, dataset, listed) for name, frame in tops.items()}
 
 
-def can_explain(model: Recommender[Any]) -> bool:
+def can_explain(info: ModelInfo) -> bool:
     """Return whether a model can split its scores into parts."""
-    return isinstance(model.model if isinstance(model, OnRelevant) else model, ExplainsItems)
+    return Ability.EXPLAINS_ITEMS in info.abilities
 
 
 def reason(model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: int) -> Reason:

@@ -1,0 +1,136 @@
+"""`python -m recsys_core.engine.answers NUMBER`: the process that keeps trained models loaded and answers the pages.
+
+It is started by `answering.Answers` with one end of a pipe (an open file of that number) and ends with the other end,
+or when nobody has asked anything for a while. Short questions and long ones have a thread and loaded models each, so
+that a long one holds up no short one, and no model is asked twice at the same time.
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import queue
+import threading
+import time
+from multiprocessing.connection import Connection
+
+from recsys_core.contracts import Progress, RunContext
+from recsys_core.engine.channel import Asked, GivenUp, Kind, Line, Said, packed
+from recsys_core.engine.questions import Shelf, question
+from recsys_core.engine.settings import usable_cores
+from recsys_core.errors import Cancelled, NoAnswer, RecscopeError
+from recsys_core.experiments.resources import limited_threads
+
+logger = logging.getLogger(__name__)
+NICENESS = 5
+"""The page goes first, training last."""
+IDLE_SECONDS = 1800.0
+SECONDS_BETWEEN_NOTES = 0.1
+NO_QUESTION = -1
+
+
+class _Lane:
+    """A thread that answers one question after the other, with models of its own."""
+
+    def __init__(self, line: Line, name: str) -> None:
+        self._line = line
+        self._shelf = Shelf()
+        self._waiting: queue.SimpleQueue[Asked] = queue.SimpleQueue()
+        self._given_up: set[int] = set()
+        self.unanswered = 0
+        threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def put(self, asked: Asked) -> None:
+        """Take a question."""
+        self.unanswered += 1
+        self._waiting.put(asked)
+
+    def give_up(self, number: int) -> None:
+        """Stop at the next step if this question is under way or waits here."""
+        self._given_up.add(number)
+
+    def _work(self) -> None:
+        while True:
+            asked = self._waiting.get()
+            said = self._said(asked)
+            self._given_up.discard(asked.number)
+            self.unanswered -= 1
+            with contextlib.suppress(OSError):  # nobody is there to listen: the reading thread ends the process
+                self._line.send(said)
+
+    def _said(self, asked: Asked) -> Said:
+        """Answer; every error becomes a message, so that the next question is answered."""
+        try:
+            return Said(asked.number, Kind.ANSWER, self._answer(asked))
+        except RecscopeError as error:
+            return Said(asked.number, Kind.ERROR, packed(error))
+        except Exception as error:
+            logger.exception("The question '%s' about %s/%s failed.", asked.question, asked.run_id, asked.model_id)
+            words = (
+                f"The model could not be asked: it stopped with an unexpected error "
+                f"({type(error).__name__}: {error}). The log of the server says more."
+            )
+            return Said(asked.number, Kind.ERROR, packed(NoAnswer(words)))
+
+    def _answer(self, asked: Asked) -> bytes:
+        ctx = RunContext(
+            report=_Notes(self._line, asked.number),
+            stop_requested=lambda: asked.number in self._given_up,
+            threads=usable_cores(),
+        )
+        if ctx.stop_requested():
+            raise Cancelled("Nobody waits for the answer any more.")
+        with limited_threads(ctx.threads):
+            trained = self._shelf.take(asked.root, asked.run_id, asked.model_id)
+            return packed(question(asked.question).answer(trained, ctx, **asked.arguments))
+
+
+class _Notes:
+    """Passes progress on, at most ten messages a second."""
+
+    def __init__(self, line: Line, number: int) -> None:
+        self._line = line
+        self._number = number
+        self._sent = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now - self._sent < SECONDS_BETWEEN_NOTES:
+            return
+        self._sent = now
+        with contextlib.suppress(OSError):
+            self._line.send(Said(self._number, Kind.PROGRESS, packed(progress)))
+
+
+def serve(line: Line, idle_seconds: float = IDLE_SECONDS) -> None:
+    """Answer until the other end is gone or nobody has asked for so long."""
+    short, long = _Lane(line, "short"), _Lane(line, "long")
+    with contextlib.suppress(OSError):  # the other end has gone already: receiving will say so
+        line.send(Said(NO_QUESTION, Kind.READY))
+    while True:
+        try:
+            message = line.receive(idle_seconds)
+        except (EOFError, OSError):
+            return
+        if isinstance(message, Asked):
+            (long if question(message.question).is_long else short).put(message)
+        elif isinstance(message, GivenUp):
+            for lane in (short, long):
+                lane.give_up(message.number)
+        elif not short.unanswered + long.unanswered:
+            return
+
+
+def main() -> None:
+    """Be the answering process."""
+    parser = argparse.ArgumentParser(prog="python -m recsys_core.engine.answers", description="Answers the pages.")
+    parser.add_argument("pipe", type=int, help="Number of the open file that is the end of a pipe.")
+    pipe = parser.parse_args().pipe
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    os.nice(NICENESS)
+    serve(Line(Connection(pipe)))
+    os._exit(0)  # threads that still compute are not waited for
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""The answering process with questions that misbehave in one known way each."""
+
+import os
+import signal
+import time
+
+from recsys_core.contracts import QueryBatch, RunContext
+from recsys_core.engine.questions import QUESTIONS, Question, Trained
+
+
+def dawdle(trained: Trained, ctx: RunContext, *, steps: int, seconds: float = 0.05) -> int:
+    """Take steps, and say so."""
+    for _ in ctx.track(range(steps), stage="dawdle"):
+        time.sleep(seconds)
+    return os.getpid()
+
+
+def crash(trained: Trained, ctx: RunContext) -> None:
+    """Die as a segmentation fault does."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+    time.sleep(60)
+
+
+def be_deaf(trained: Trained, ctx: RunContext) -> None:
+    """Say nothing any more."""
+    time.sleep(60)
+
+
+def fail(trained: Trained, ctx: RunContext) -> None:
+    """Have a programming error."""
+    raise ZeroDivisionError("a test divides by zero")
+
+
+def tensor(trained: Trained, ctx: RunContext, *, query: QueryBatch | None = None) -> object:
+    """Answer with something that would load torch where it is read."""
+    import torch
+
+    return {"deep": [torch.zeros(2)]}
+
+
+ODD_QUESTIONS = {
+    "dawdle": Question(dawdle, is_long=True),
+    "crash": Question(crash),
+    "be_deaf": Question(be_deaf),
+    "fail": Question(fail),
+    "tensor": Question(tensor),
+}
+
+if __name__ == "__main__":
+    from recsys_core.engine.answers import main
+
+    QUESTIONS.update(ODD_QUESTIONS)
+    main()
