@@ -1,0 +1,285 @@
+"""Attention between the steps of a history and points of interest, which move before they are used.
+
+A GRU reads the history; its state s_t after step t is what the plain model would predict from. Beside it stand V points
+of interest: items v with vectors e_v. What happens at step t, in this order:
+
+    1  points      chosen by generators: popular items, items like the last ones, items of the history itself
+    2  attention   A_iv = tanh(theta . (W s_i * h_v)) for point v and each of the latest M steps i, t - M < i <= t;
+                   h_v comes from an MLP or an LSTM over e_v
+    3  local       some times: each point may move to a neighbour on the item graph (`interest_moves`)
+    4  global      a = softmax_i(k1 mean_v A_iv)     b = softmax_v(k2 mean_i A_iv)
+                   interest_t = s_t + U sum_i a_i s_i + Y sum_v b_v e_v
+
+Without the global update the last step alone looks at the points, and each counts by its attention:
+interest_t = s_t + Y mean_v A_tv e_v. Without both updates interest_t = s_t. The score of an item is the product of
+interest_t and its vector. U and Y begin at 0, so training starts from the plain model.
+
+Shapes: B sequences, T steps, D width, V points. Places (steps that are asked for) come in G groups of C a sequence, so
+that places near each other share the R steps that they look at.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recsys_core.models.nets.interest_moves import Moves, Policy, Surroundings, Walk, mean_over_steps
+
+POPULAR, SIMILAR, HISTORY = 0, 1, 2
+"""Where a point of interest came from."""
+ORIGINS = {"popular": (POPULAR,), "similar": (SIMILAR,), "history": (HISTORY,), "mixed": (POPULAR, SIMILAR, HISTORY)}
+"""The generators that a choice stands for."""
+PIECES = 4
+"""The LSTM reads the vector of an item as so many pieces in a row."""
+GROUP = 16
+"""Places that look at their surroundings together when all places of a sequence are asked for."""
+
+
+class InterestParts(NamedTuple):
+    """What the net knows of the items before training, int64 and float32 tensors.
+
+    `popular` (at most I,) items, `neighbours` (I, N) items and `chances` (I, N) as in `ItemGraph`.
+    """
+
+    popular: Tensor
+    neighbours: Tensor
+    chances: Tensor
+
+
+@dataclass(frozen=True)
+class InterestShape:
+    """Which parts an interest net has; see the module."""
+
+    width: int
+    dropout: float
+    generator: str
+    points: int
+    point_state: Literal["mlp", "lstm"]
+    memory: int
+    local: Literal["off", "walk", "reinforce"]
+    local_steps: int
+    whole: bool
+
+
+class Look(NamedTuple):
+    """All that happened on the way from states to interests.
+
+    `hidden` (B, G, C, D) the interests; `start` (B, G, C, V) the points as the generators chose them; `moves` what the
+    local update did; `around` what the places saw; `attention` (B, G, C, V, R) A of the points where they ended;
+    `step_weights` (B, G, C, R) a, without the global update 1 for the last step; `point_weights` (B, G, C, V) b,
+    without the global update A_tv / V, which need not sum to 1.
+    """
+
+    hidden: Tensor
+    start: Tensor
+    moves: list[Moves]
+    around: Surroundings
+    attention: Tensor
+    step_weights: Tensor
+    point_weights: Tensor
+
+
+class InterestNet(nn.Module):
+    """Reads histories into interests; `items` (I + 1, D) holds the vectors of items, the last row is padding."""
+
+    popular: Tensor
+    neighbours: Tensor
+
+    def __init__(self, n_items: int, shape: InterestShape, parts: InterestParts, seed: int) -> None:
+        """Make a net with weights drawn from torch's own generator.
+
+        Args:
+            n_items: I.
+            shape: Which parts it has.
+            parts: Popular items and the item graph.
+            seed: Of the draws of a walk outside training.
+        """
+        super().__init__()
+        width = shape.width
+        self.n_items, self.shape = n_items, shape
+        self.items = nn.Embedding(n_items + 1, width, padding_idx=n_items)
+        nn.init.normal_(self.items.weight[:n_items], std=1 / math.sqrt(width))
+        self.dropout = nn.Dropout(shape.dropout)
+        self.reader = nn.GRU(width, width, batch_first=True)
+        self.attends = shape.whole or shape.local != "off"
+        if self.attends:
+            self._add_attention(width)
+        padding = torch.full((1, parts.neighbours.shape[1]), n_items)
+        stays = functional.one_hot(torch.zeros(1, dtype=torch.int64), parts.chances.shape[1])
+        chances = torch.cat([parts.chances, stays.to(parts.chances)])
+        self.register_buffer("popular", parts.popular, persistent=False)
+        self.register_buffer("neighbours", torch.cat([parts.neighbours, padding]), persistent=False)
+        self.walk = Walk(chances, seed) if shape.local == "walk" else None
+        self.policy = Policy(width) if shape.local == "reinforce" else None
+
+    def _add_attention(self, width: int) -> None:
+        self.query = nn.Linear(width, width, bias=False)  # W
+        self.theta = nn.Parameter(torch.full((width,), 1 / math.sqrt(width)))
+        self.point_state = PointState(width, self.shape.point_state)
+        self.from_points = nn.Linear(width, width, bias=False)  # Y
+        nn.init.zeros_(self.from_points.weight)
+        if self.shape.whole:
+            self.from_steps = nn.Linear(width, width, bias=False)  # U
+            nn.init.zeros_(self.from_steps.weight)
+            self.log_sharpness = nn.Parameter(torch.full((2,), math.log(4.0)))  # log of k1 and k2
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return (B, T, D) the interest after each step; place t sees steps 0..t alone.
+
+        Args:
+            tokens: (B, T) items; `n_items` is padding and stands at the right.
+        """
+        states = self.states(tokens)
+        if not self.attends:
+            return states
+        return ungrouped(self.look(tokens, states, every_place(tokens)).hidden, tokens)
+
+    def states(self, tokens: Tensor) -> Tensor:
+        """Return (B, T, D) s, which the plain model would predict from."""
+        states, _ = self.reader(self.dropout(self.items(tokens)))
+        out: Tensor = self.dropout(states)
+        return out
+
+    def look(self, tokens: Tensor, states: Tensor, places: Tensor, generator: torch.Generator | None = None) -> Look:
+        """Return the interests at `places` (B, G, C), neighbouring steps in order, and how they came about.
+
+        Without a generator a walk draws from the seed and the history read so far, and a policy takes its best action;
+        with one both draw from it.
+        """
+        around, start = self.surroundings(tokens, states, places), self.chosen(tokens, places)
+        return self._interest(around, start, self.moved(around, start, generator))
+
+    def unmoved(self, look: Look) -> Tensor:
+        """Return (B, G, C, D) the interests that would have come about without the local update."""
+        return self._interest(look.around, look.start, []).hidden
+
+    def chosen(self, tokens: Tensor, places: Tensor) -> Tensor:
+        """Return (B, G, C, V) the points of interest that the generators choose, in the order of `origins`.
+
+        Popular items are the same for everybody. Point j of the items like the last ones is the nearest neighbour
+        of the j-th last item; where the history has fewer items, the next neighbours of its first. Those of the
+        history lie spread over it, from its beginning.
+        """
+        order, kinds = torch.arange(self.shape.points), []
+        wanted = ORIGINS[self.shape.generator]
+        if POPULAR in wanted:
+            kinds.append(self.popular.expand(*places.shape, -1))
+        if SIMILAR in wanted:
+            back = places.unsqueeze(-1) - order
+            ranks = (-back).clamp(0, self.neighbours.shape[1] - 1)
+            kinds.append(self.neighbours[_tokens_at(tokens, back.clamp(min=0)), ranks])
+        if HISTORY in wanted:
+            kinds.append(_tokens_at(tokens, (places.unsqueeze(-1) + 1) * order // self.shape.points))
+        return torch.cat(kinds, dim=-1)
+
+    def origins(self) -> Tensor:
+        """Return (V,) where each point comes from."""
+        counts = {POPULAR: len(self.popular), SIMILAR: self.shape.points, HISTORY: self.shape.points}
+        return torch.cat([torch.full((counts[origin],), origin) for origin in ORIGINS[self.shape.generator]])
+
+    def moved(self, around: Surroundings, start: Tensor, generator: torch.Generator | None) -> list[Moves]:
+        """Return what the local update does to the points `start` (B, G, C, V), step by step.
+
+        A walk (`Walk`) draws a neighbour of each point and goes there unless the attention mass of the point, the
+        mean of A over the steps that the place sees, became less. A policy (`Policy`) chooses between staying and
+        each of the neighbours.
+        """
+        moves: list[Moves] = []
+        if self.walk is not None:
+            with torch.no_grad():
+                points, mass = start, self.mass(around, start)
+                for step in range(self.shape.local_steps):
+                    proposed, chances = self.walk(points, self.neighbours[points], around, step, generator)
+                    there = self.mass(around, proposed)
+                    moves.append(self.walk.judged(points, mass, proposed, there, self.neighbours[points], chances))
+                    points, mass = moves[-1].after, torch.maximum(mass, there)
+        elif self.policy is not None:
+            points = start
+            for _ in range(self.shape.local_steps):
+                moves.append(self.policy(points, self.neighbours[points], around, self.items.weight, generator))
+                points = moves[-1].after
+        return moves
+
+    def surroundings(self, tokens: Tensor, states: Tensor, places: Tensor) -> Surroundings:
+        """Return what `places` (B, G, C) see of sequences (B, T) with states (B, T, D)."""
+        memory, steps = self.shape.memory, tokens.shape[1]
+        reach = torch.arange(1 - memory - (places.shape[2] - 1), 1)
+        around = places[:, :, -1:] + reach  # (B, G, R), negative before the beginning
+        distance = places.unsqueeze(-1) - around.unsqueeze(2)
+        seen = (distance >= 0) & (distance < memory) & (around >= 0).unsqueeze(2)
+        rows = torch.arange(len(tokens)).view(-1, 1, 1) * steps + around.clamp(min=0)
+        both = torch.cat([self.query(states) * self.theta, states], dim=-1).flatten(0, 1)
+        queries, shared = functional.embedding(rows, both).chunk(2, dim=-1)
+        keys = self.point_state(self.items.weight)
+        here = states.gather(1, places.flatten(1).unsqueeze(-1).expand(-1, -1, states.shape[-1]))
+        return Surroundings(tokens, places, around, seen, queries, shared, here.view(*places.shape, -1), keys)
+
+    def attention(self, around: Surroundings, points: Tensor) -> Tensor:
+        """Return (B, G, C, V, R) A, 0 for steps that the place does not see."""
+        keys = functional.embedding(points.flatten(2), around.keys)  # (B, G, C V, D)
+        raised = torch.tanh(keys @ around.queries.transpose(-1, -2)).view(*points.shape, -1)
+        return raised * around.seen.unsqueeze(-2)
+
+    def mass(self, around: Surroundings, points: Tensor) -> Tensor:
+        """Return (B, G, C, V) the mean of A over the steps that each place sees."""
+        return mean_over_steps(self.attention(around, points), around.seen)
+
+    def _interest(self, around: Surroundings, start: Tensor, moves: list[Moves]) -> Look:
+        """Return the global update, or what stands for it."""
+        points = moves[-1].after if moves else start
+        attention = self.attention(around, points)
+        if self.shape.whole:
+            sharpness = self.log_sharpness.exp()
+            on_steps = (sharpness[0] * attention.mean(dim=-2)).masked_fill(~around.seen, -torch.inf)
+            step_weights = on_steps.softmax(dim=-1)
+            point_weights = (sharpness[1] * mean_over_steps(attention, around.seen)).softmax(dim=-1)
+            hidden = around.here + self.from_steps(step_weights @ around.states)
+        else:
+            step_weights = (around.steps.unsqueeze(2) == around.places.unsqueeze(-1)).to(attention)
+            point_weights = (attention * step_weights.unsqueeze(-2)).sum(dim=-1) / points.shape[-1]
+            hidden = around.here
+        wanted = (point_weights.unsqueeze(-2) @ self.items(points)).squeeze(-2)
+        return Look(hidden + self.from_points(wanted), start, moves, around, attention, step_weights, point_weights)
+
+
+class PointState(nn.Module):
+    """h: what the attention sees of an item, from its vector; an MLP, or an LSTM that reads it in pieces."""
+
+    def __init__(self, width: int, kind: Literal["mlp", "lstm"]) -> None:
+        super().__init__()
+        self.piece = -(-width // PIECES)
+        self.net = (
+            nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
+            if kind == "mlp"
+            else nn.LSTM(self.piece, width, batch_first=True)
+        )
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Return (I, D) h of vectors (I, D)."""
+        if not isinstance(self.net, nn.LSTM):
+            hidden: Tensor = self.net(vectors)
+            return hidden
+        filled = functional.pad(vectors, (0, self.piece * PIECES - vectors.shape[1]))
+        _, (last, _) = self.net(filled.view(len(vectors), PIECES, self.piece))
+        state: Tensor = last[0]
+        return state
+
+
+def every_place(tokens: Tensor) -> Tensor:
+    """Return (B, G, C) all steps of sequences (B, T) in groups; the last group may go beyond the end."""
+    size = min(GROUP, tokens.shape[1])
+    groups = -(-tokens.shape[1] // size)
+    return torch.arange(groups * size).clamp(max=tokens.shape[1] - 1).view(1, groups, size).expand(len(tokens), -1, -1)
+
+
+def ungrouped(values: Tensor, tokens: Tensor) -> Tensor:
+    """Return (B, T, ...) of values (B, G, C, ...) made for `every_place`."""
+    return values.flatten(1, 2)[:, : tokens.shape[1]]
+
+
+def _tokens_at(tokens: Tensor, places: Tensor) -> Tensor:
+    """(B, ...) the tokens (B, T) at places (B, ...)."""
+    return tokens.gather(1, places.flatten(1)).view(places.shape)
