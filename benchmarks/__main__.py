@@ -15,6 +15,14 @@ FIGURES = (
     "social",
     "profiles",
     "evaluation",
+    "deep_sasrec",
+    "deep_peer",
+    "deep_sequence",
+    "deep_sequence_1m",
+    "deep_mlp",
+    "deep_interest",
+    "deep_trace",
+    "deep_memory",
     "pages",
 )
 

@@ -1,0 +1,100 @@
+"""`sasrec` on ML-100K against RecTools' SASRec: the same sizes, rate, threads and allocator; time of an epoch, quality.
+
+The window is RecTools' default, 100, which suits it: it pads every history to the window. Both train for the same
+number of epochs, and of both the state counts that was best on the validation part; the test part is read once.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.deep import END, LAST_OUT, METRIC, SEED, Task, gain_over, split_of, train
+from benchmarks.movielens import THREADS
+from benchmarks.peers import ask
+from benchmarks.table import Row
+from recsys_core.contracts import FloatArray, IntArray, TopK
+from recsys_core.data import Dataset
+from recsys_core.data.splits import Split
+from recsys_core.engine.cluster import MALLOC
+from recsys_core.evaluation.evaluate import relevant_items
+from recsys_core.evaluation.metrics import hit_table, ndcg
+
+TARGET = 0.8
+ROUNDS, TIMED_EPOCHS = 3, 4
+EPOCHS, EVERY = 60, 2
+"""Epochs of the trainings that are judged, and after how many each look at RecTools is taken."""
+DATA = "ML-100K"
+SIZES = {"width": 128, "heads": 2, "window": 100, "dropout": 0.2, "batch_size": 64, "learning_rate": 1e-3}
+LAYERS = 2
+
+
+def run() -> list[Row]:
+    """Take turns for the time, then train both once for the quality."""
+    split = split_of(DATA, LAST_OUT)
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        ours += train(_task(TIMED_EPOCHS, judged=False)).epochs
+        theirs += _rectools(split, TIMED_EPOCHS)[0]
+    trained = train(_task(EPOCHS, judged=True))
+    seconds, frame, epoch = _rectools(split, EPOCHS)
+    ratio = min(ours) / min(theirs)
+    frames = {"sasrec": trained.judged[END], "RecTools": frame}
+    words, _, high = gain_over("RecTools", frames, "sasrec")
+    return [
+        Row(
+            f"sasrec epoch on {DATA} against RecTools' SASRec, {SIZES['width']} wide, {LAYERS} layers, window "
+            f"{SIZES['window']}, {THREADS} threads",
+            f"at most {TARGET:.1f} times",
+            f"{ratio:.2f} times ({min(ours):.2f} s against {min(theirs):.2f} s; medians of all epochs "
+            f"{np.median(ours + trained.epochs):.2f} s and {np.median(theirs + seconds):.2f} s)",
+            ratio <= TARGET,
+        ),
+        Row(
+            f"its NDCG@10, last item of each user, the best of {EPOCHS} epochs on validation",
+            f"no worse than {frame[METRIC].mean():.4f} (RecTools, epoch {epoch})",
+            f"{trained.mean(METRIC):.4f} (epoch {trained.looks[END]['epoch']:.0f}): {words}, {len(frame)} users",
+            high > 0,
+        ),
+    ]
+
+
+def _task(epochs: int, *, judged: bool) -> Task:
+    config = SIZES | {"layers": LAYERS, "epochs": epochs, "patience": epochs}
+    return Task(DATA, LAST_OUT, "sasrec", config, validated=True, judged=judged)
+
+
+def _rectools(split: Split, epochs: int) -> tuple[list[float], pd.DataFrame, int]:
+    """Return the seconds of RecTools' epochs, one value a user on the test part, and the epoch that was chosen."""
+    assert split.validation is not None
+    settings = SIZES | {"blocks": LAYERS, "epochs": epochs, "every": EVERY, "seed": SEED, "threads": THREADS}
+    with tempfile.TemporaryDirectory() as folder:
+        data, lists = str(Path(folder) / "data.npz"), str(Path(folder) / "lists.npz")
+        np.savez(data, **_flat("train", split.train), **_flat("later", split.validation))
+        answer = ask("rectools", data, lists, json.dumps(settings), threads=THREADS, environment=MALLOC)
+        stored = np.load(lists)
+        looks = {name: stored[name] for name in ("validation", "test")}
+    users = split.validation_users()
+    values = [
+        np.nanmean(_ndcg(look, users, split.validation, split.validation_queries(users)))
+        for look in looks["validation"]
+    ]
+    best = int(np.argmax(values))
+    users = split.test_users()
+    gains = _ndcg(looks["test"][best], users, split.test, split.queries(users))
+    return answer["seconds"], pd.DataFrame({"user": users, METRIC: gains}), (best + 1) * EVERY
+
+
+def _flat(name: str, part: Dataset) -> dict[str, IntArray]:
+    histories = part.histories()
+    return {f"{name}_user": histories.row_numbers(), f"{name}_item": histories.values}
+
+
+def _ndcg(lists: IntArray, users: IntArray, part: Dataset, query: Any) -> FloatArray:
+    """Return (U,) NDCG@10 of lists of everybody, by the definition that our own models are judged by."""
+    relevant, _ = relevant_items(part, users, query.history)
+    shown = lists[users]
+    return ndcg(hit_table(TopK(shown, np.zeros(shown.shape)), relevant), 10)

@@ -1,0 +1,48 @@
+"""How long the trace of a person with 200 items in the history takes, once the model has been loaded."""
+
+import dataclasses
+import statistics
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from benchmarks.deep import LAST_OUT, SEED, data_named, split_of
+from benchmarks.movielens import THREADS, seconds_of
+from benchmarks.table import Row
+from recsys_core.contracts import Ragged, RunContext, TracesAttention
+from recsys_core.models.registry import make_model
+
+DATA = "ML-1M"
+ITEMS = 200
+MOST_SECONDS = 0.5
+MODELS = ("sasrec", "interest_attention", "seq2seq")
+REPEATS = 5
+
+
+def run() -> list[Row]:
+    """Train each for one epoch on the first 600 users, load what was learned into a new model, and ask for traces."""
+    data = data_named(DATA)
+    first = data.subset(data.interactions["user"].to_numpy() < 600)
+    query = split_of(DATA, LAST_OUT).history.queries()
+    person = query.take(np.flatnonzero(query.history.lengths >= ITEMS)[:1])
+    cut = Ragged.from_rows([person.history[0][-ITEMS:]])
+    times = None if person.timestamps is None else person.timestamps[-ITEMS:]
+    person = dataclasses.replace(person, history=cut, values=person.values[-ITEMS:], timestamps=times)
+    rows = []
+    for key in MODELS:
+        trained = make_model(key, {"epochs": 1})
+        trained.fit(first, RunContext(seed=SEED, threads=THREADS))
+        model = make_model(key, {"epochs": 1})
+        model.load_state(trained.state())
+        assert isinstance(model, TracesAttention)
+        with threadpool_limits(THREADS):
+            seconds = [seconds_of(lambda model=model: model.trace(person)) for _ in range(REPEATS)]
+        rows.append(
+            Row(
+                f"{key}: trace of a person with {ITEMS} items of {DATA}, model loaded",
+                f"under {MOST_SECONDS:g} s",
+                f"{seconds[0]:.3f} s the first time, {statistics.median(seconds):.3f} s in the middle of {REPEATS}",
+                max(seconds) < MOST_SECONDS,
+            )
+        )
+    return rows
