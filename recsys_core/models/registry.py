@@ -23,6 +23,9 @@ MODELS = {
     "social_knn": "recsys_core.models.social_knn:SocialKNN",
     "social_mf": "recsys_core.models.social_mf:SocialMF",
     "trust_svd": "recsys_core.models.trust_svd:TrustSVD",
+    "sasrec": "recsys_core.models.sasrec:SasRec",
+    "rnn": "recsys_core.models.rnn:Rnn",
+    "cnn": "recsys_core.models.cnn:Cnn",
 }
 
 

@@ -1,0 +1,59 @@
+"""Causal self-attention, by the fast way of torch and by the explicit one that shows its weights."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class CausalSelfAttention(nn.Module):
+    """Every place of a sequence looks at itself and at the places before it, with several heads.
+
+        head h:  softmax_j<=i (q_i . k_j / sqrt(D / H)) v_j,      q, k, v = W_q x, W_k x, W_v x
+
+    The heads are joined and mixed by W_o. Vaswani et al. 2017, section 3.2.
+
+    Args:
+        width: D.
+        heads: H, a divisor of D.
+        dropout: Share of the weights that are left out in training.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.project = nn.Linear(width, 3 * width)
+        self.mix = nn.Linear(width, width)
+        self.off: int | None = None
+        """A head that is taken out: what it found counts as zero."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return (B, T, D) what each place of `states` (B, T, D) found."""
+        query, key, value = self._heads_of(states)
+        dropout = self.dropout if self.training else 0.0
+        return self._joined(functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True))
+
+    def explicit(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same without dropout, and the weights (B, H, T, T) after softmax that led to it."""
+        query, key, value = self._heads_of(states)
+        places = states.shape[1]
+        scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])
+        future = torch.ones((places, places), dtype=torch.bool).triu(1)
+        weights = scores.masked_fill(future, -math.inf).softmax(dim=3)
+        return self._joined(weights @ value), weights
+
+    def _heads_of(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, H, T, D / H) queries, keys and values."""
+        batch, places, width = states.shape
+        parts = self.project(states).view(batch, places, 3, self.heads, width // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        return query, key, value
+
+    def _joined(self, found: Tensor) -> Tensor:
+        """(B, T, D) what all heads found, mixed."""
+        if self.off is not None:
+            found = found.clone()
+            found[:, self.off] = 0.0
+        mixed: Tensor = self.mix(found.transpose(1, 2).flatten(2))
+        return mixed

@@ -1,0 +1,118 @@
+"""The network of `mlp`: two vectors, their dot product, and what layers add to it."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+INITIAL_SPREAD = 0.05
+"""Standard deviation of vectors before training."""
+
+
+class PairNet(nn.Module):
+    """Scores pairs of people and items; see `recsys_core.models.mlp` for the formulas.
+
+    Letters of shapes: N rows, I items, K items of a row, D width, H units of the first layer.
+
+    Args:
+        attributes: (U, A) what is known of people; A may be 0.
+        features: (I, F) what is known of items; F may be 0.
+        width: D.
+        layers: Units of each layer, the first one first; none for the dot product alone.
+        dropout: Share of the numbers in the vectors of people that is left out in training.
+    """
+
+    attributes: Tensor
+    features: Tensor
+
+    def __init__(self, attributes: Tensor, features: Tensor, width: int, layers: list[int], dropout: float) -> None:
+        super().__init__()
+        n_users, n_items = len(attributes), len(features)
+        self.people = nn.Embedding(n_users + 1, width, padding_idx=n_users)  # p_u, 0 for unknown people
+        self.items = nn.Embedding(n_items, width)  # q_i
+        self.marks = nn.Embedding(n_items, width)  # y_j
+        self.bias = nn.Parameter(torch.zeros(n_items))  # b_i
+        unknown = attributes.new_zeros(1, attributes.shape[1])
+        self.register_buffer("attributes", torch.cat([attributes, unknown]), persistent=False)
+        self.register_buffer("features", features, persistent=False)
+        self.of_attributes = nn.Linear(attributes.shape[1], width, bias=False) if attributes.shape[1] else None
+        self.of_features = nn.Linear(features.shape[1], width, bias=False) if features.shape[1] else None
+        self.dropout = nn.Dropout(dropout)
+        self.first_person = nn.Linear(width, layers[0]) if layers else None
+        self.first_item = nn.Linear(width, layers[0], bias=False) if layers else None
+        self.layers = nn.ModuleList(nn.Linear(size, after) for size, after in zip(layers, layers[1:], strict=False))
+        self.last = nn.Linear(layers[-1], 1, bias=False) if layers else None
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draw the first vectors; layers keep torch's own rule."""
+        for part in (self.people, self.items, self.marks, self.of_attributes, self.of_features):
+            if part is not None:
+                nn.init.normal_(part.weight, std=INITIAL_SPREAD)
+        with torch.no_grad():
+            self.people.weight[-1] = 0.0
+
+    def person_vectors(self, user: Tensor, of_history: Tensor) -> Tensor:
+        """Return (N, D) v = p_u + of_history + A a_u.
+
+        Args:
+            user: (N,) positions; the number of people for somebody unknown.
+            of_history: (N, D) what their histories say of them.
+        """
+        vectors: Tensor = self.people(user) + of_history
+        if self.of_attributes is not None:
+            vectors = vectors + self.of_attributes(functional.embedding(user, self.attributes))
+        return vectors
+
+    def item_vectors(self) -> Tensor:
+        """Return (I, D) w = q_i + F x_i."""
+        if self.of_features is None:
+            return self.items.weight
+        vectors: Tensor = self.items.weight + self.of_features(self.features)
+        return vectors
+
+    def pairs(self, people: Tensor, items: Tensor, asked: Tensor) -> Tensor:
+        """Return (N, K) scores of some items for each person.
+
+        Args:
+            people: (N, D) vectors.
+            items: (I, D) vectors of all items.
+            asked: (N, K) positions of items.
+        """
+        people = self.dropout(people)
+        chosen = functional.embedding(asked, items)  # (N, K, D)
+        bias = functional.embedding(asked, self.bias.unsqueeze(1)).squeeze(2)
+        scores = torch.bmm(chosen, people.unsqueeze(2)).squeeze(2) + bias
+        if self.first_person is None or self.first_item is None:
+            return scores
+        first = functional.embedding(asked, self.first_item(items)) + self.first_person(people).unsqueeze(1)
+        return scores + self._rest(first)
+
+    def of_all(self, person: Tensor, items: Tensor, first: Tensor | None) -> Tensor:
+        """Return (I,) scores of all items for one person; for asking alone, gradients are not kept.
+
+        Args:
+            person: (D,) vector.
+            items: (I, D) vectors of all items.
+            first: (I, H) what the items bring to the first layer, see `first_of_items`.
+        """
+        scores = torch.addmv(self.bias, items, person)
+        if self.first_person is None or first is None:
+            return scores
+        hidden = (first + self.first_person(person)).relu_()
+        for layer in self.layers:
+            hidden = layer(hidden).relu_()
+        assert self.last is not None
+        return scores + torch.mv(hidden, self.last.weight[0])
+
+    def first_of_items(self, items: Tensor) -> Tensor | None:
+        """Return (I, H) what items bring to the first layer, None without layers."""
+        return None if self.first_item is None else self.first_item(items)
+
+    def _rest(self, first: Tensor) -> Tensor:
+        """Return (N, K) what the layers make of (N, K, H) sums of the first one."""
+        hidden = torch.relu(first)
+        for layer in self.layers:
+            hidden = torch.relu(layer(hidden))
+        assert self.last is not None
+        added: Tensor = self.last(hidden).squeeze(2)
+        return added

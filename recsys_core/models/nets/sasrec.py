@@ -1,0 +1,98 @@
+"""The network of SASRec: item and position vectors through blocks of causal self-attention."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recsys_core.models.nets.attention import CausalSelfAttention
+
+INITIAL_SPREAD = 0.02
+"""Standard deviation of weights and vectors before training."""
+
+
+class Block(nn.Module):
+    """Self-attention, then two layers for each place by itself; each is added to what came in (after a norm before).
+
+    Args:
+        width: D.
+        heads: H.
+        dropout: Share left out in training.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.before_attention = nn.LayerNorm(width)
+        self.attention = CausalSelfAttention(width, heads, dropout)
+        self.before_layers = nn.LayerNorm(width)
+        self.inner = nn.Linear(width, 4 * width)
+        self.outer = nn.Linear(4 * width, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return (B, T, D) states."""
+        return self._layers(states + self.dropout(self.attention(self.before_attention(states))))
+
+    def explicit(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same without dropout, and the attention weights (B, H, T, T)."""
+        found, weights = self.attention.explicit(self.before_attention(states))
+        return self._layers(states + found), weights
+
+    def _layers(self, states: Tensor) -> Tensor:
+        inner = functional.gelu(self.inner(self.before_layers(states)))
+        result: Tensor = states + self.dropout(self.outer(inner))
+        return result
+
+
+class SasRecNet(nn.Module):
+    """Reads a sequence of items; place t depends on items 0..t alone.
+
+    Args:
+        n_items: I; token I is padding.
+        width: D.
+        layers: Number of blocks.
+        heads: H.
+        window: Longest sequence.
+        dropout: Share left out in training.
+    """
+
+    def __init__(self, n_items: int, width: int, layers: int, heads: int, window: int, dropout: float) -> None:
+        super().__init__()
+        self.width = width
+        self.items = nn.Embedding(n_items + 1, width, padding_idx=n_items)
+        self.positions = nn.Embedding(window, width)
+        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+        self.apply(_draw)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return (B, T, D) what each place of `tokens` (B, T) expects next."""
+        states = self._read(tokens)
+        for block in self.blocks:
+            states = block(states)
+        result: Tensor = self.norm(states)
+        return result
+
+    def explicit(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same without dropout, and the attention weights (L, B, H, T, T) of all blocks."""
+        states, weights = self._read(tokens), []
+        for block in self.blocks:
+            states, found = block.explicit(states)
+            weights.append(found)
+        return self.norm(states), torch.stack(weights)
+
+    def _read(self, tokens: Tensor) -> Tensor:
+        places = self.positions.weight[: tokens.shape[1]]
+        result: Tensor = self.dropout(self.items(tokens) * self.width**0.5 + places)
+        return result
+
+
+def _draw(module: nn.Module) -> None:
+    """Draw the first weights of a part of the network."""
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=INITIAL_SPREAD)
+    if isinstance(module, nn.Linear):
+        nn.init.zeros_(module.bias)
+    if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+        with torch.no_grad():
+            module.weight[module.padding_idx] = 0.0

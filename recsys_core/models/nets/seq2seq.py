@@ -1,0 +1,336 @@
+"""The net of `seq2seq`: an encoder reads a history, a decoder with attention says what follows, one item a step.
+
+Shapes: B people, T items read, P places (prefixes of a history, or beams) that decode beside each other, D width.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from recsys_core.contracts import FloatArray, IntArray
+
+INITIAL_SPREAD = 0.05
+"""Standard deviation of item vectors and positions before training."""
+KERNEL = 3
+"""Items that a filter of the convolutional encoder sees."""
+LAYERS = 2
+"""Layers of the convolutional and of the feed-forward encoder."""
+ADDITIVE_BLOCK = 2**22
+"""Numbers of the additive attention's inner layer that are held at a time."""
+
+
+class State(NamedTuple):
+    """Where decoders stand: hidden state H and, for an LSTM, its memory cell (zeros for a GRU), both (B, P, D)."""
+
+    hidden: Tensor
+    cell: Tensor
+
+
+class Step(NamedTuple):
+    """What one step of the decoders gave.
+
+    Args:
+        state: The next state; its `hidden` is H(t+1).
+        output: (B, P, D) whose products with the item vectors are the scores of the next item.
+        context: (B, P, D) C(t).
+        weights: (B, P, T) alpha(t); empty where it was not asked for.
+        energies: (B, P, T) what alpha is the softmax of; minus infinity where a place may not look; likewise.
+    """
+
+    state: State
+    output: Tensor
+    context: Tensor
+    weights: Tensor
+    energies: Tensor
+
+
+class Attention(nn.Module):
+    """How much a decoder looks at each item read, given a query q (D,) and encoded items E (T, D).
+
+    bilinear: e_j = q . E_j / sqrt(D).    additive: e_j = v . tanh(q + W E_j).    alpha = softmax(e), C = alpha E.
+
+    Source: Luong et al. 2015, "Effective Approaches to Attention-based Neural Machine Translation", eq. 8 ("general",
+    scaled by sqrt(D)); Bahdanau et al. 2015, "Neural Machine Translation by Jointly Learning to Align", appendix A.1.2.
+    """
+
+    def __init__(self, form: str, width: int) -> None:
+        super().__init__()
+        self.additive = form == "additive"
+        self.query = nn.Linear(2 * width, width, bias=False)
+        if self.additive:
+            self.key = nn.Linear(width, width)
+            self.energy = nn.Linear(width, 1, bias=False)
+
+    def forward(self, queried: Tensor, encoded: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return context (B, P, D), weights (B, P, T) and energies (B, P, T), by the explicit path.
+
+        Args:
+            queried: (B, P, 2 D) hidden state and vector of the previous item.
+            encoded: (B, T, D).
+            visible: Which items a place may look at, true for one at least; broadcast to (B, P, T).
+        """
+        energies = self._energies(self.query(queried), encoded).masked_fill(~visible, -math.inf)
+        weights = energies.softmax(dim=2)
+        return weights @ encoded, weights, energies
+
+    def context(self, queried: Tensor, encoded: Tensor, visible: Tensor) -> Tensor:
+        """Return the context (B, P, D) alone, by the path that saves time or memory."""
+        if not self.additive:
+            return functional.scaled_dot_product_attention(self.query(queried), encoded, encoded, attn_mask=visible)
+        size = max(1, ADDITIVE_BLOCK // encoded.numel())
+        visible = visible.expand(len(encoded), queried.shape[1], encoded.shape[1])
+        blocks = []
+        for start in range(0, queried.shape[1], size):
+            part = slice(start, start + size)
+            blocks.append(
+                checkpoint(
+                    lambda *given: self(*given)[0], queried[:, part], encoded, visible[:, part], use_reentrant=False
+                )
+            )
+        return torch.cat(blocks, dim=1)
+
+    def _energies(self, query: Tensor, encoded: Tensor) -> Tensor:
+        """(B, P, T) how well each item fits each query (B, P, D)."""
+        if not self.additive:
+            return query @ encoded.transpose(1, 2) / math.sqrt(encoded.shape[2])
+        inner = torch.tanh(query.unsqueeze(2) + self.key(encoded).unsqueeze(1))  # (B, P, T, D)
+        energies: Tensor = self.energy(inner).squeeze(3)
+        return energies
+
+
+class RecurrentEncoder(nn.Module):
+    """An LSTM or a GRU; E_t is its output after item t."""
+
+    def __init__(self, kind: str, width: int) -> None:
+        super().__init__()
+        self.layer = (nn.LSTM if kind == "lstm" else nn.GRU)(width, width, batch_first=True)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """(B, T, D) to (B, T, D)."""
+        encoded: Tensor = self.layer(vectors)[0]
+        return encoded
+
+
+class LayeredEncoder(nn.Module):
+    """Layers over item vectors and learned positions: x = x + relu(layer(x)), where a place of a layer sees
+    the last three items ("cnn") or one item alone ("mlp", a filter of length 1).
+    """
+
+    def __init__(self, kind: str, width: int, window: int) -> None:
+        super().__init__()
+        self.reach = KERNEL if kind == "cnn" else 1
+        self.positions = nn.Embedding(window, width)
+        nn.init.normal_(self.positions.weight, std=INITIAL_SPREAD)
+        self.layers = nn.ModuleList(nn.Conv1d(width, width, self.reach) for _ in range(LAYERS))
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """(B, T, D) to (B, T, D)."""
+        places = (vectors + self.positions.weight[: vectors.shape[1]]).transpose(1, 2)  # (B, D, T)
+        for layer in self.layers:
+            places = places + torch.relu(layer(functional.pad(places, (self.reach - 1, 0))))
+        return places.transpose(1, 2)
+
+
+class Seq2SeqNet(nn.Module):
+    """Encoder, attention and decoder over one table of item vectors; see `recsys_core.models.seq2seq` for the formulas.
+
+    Args:
+        n_items: I; item I is padding.
+        width: D.
+        window: Longest history that is read.
+        encoder: "lstm", "gru", "mlp" or "cnn".
+        decoder: "lstm" or "gru".
+        attention: "bilinear" or "additive".
+        from_encoder: Decoders start at tanh(W E_T) instead of at 0.
+        dropout: Share of the numbers in item vectors and outputs that is dropped in training.
+    """
+
+    def __init__(
+        self,
+        n_items: int,
+        width: int,
+        window: int,
+        *,
+        encoder: str,
+        decoder: str,
+        attention: str,
+        from_encoder: bool,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.items = nn.Embedding(n_items + 1, width, padding_idx=n_items)
+        nn.init.normal_(self.items.weight, std=INITIAL_SPREAD)
+        with torch.no_grad():
+            self.items.weight[n_items] = 0.0
+        recurrent = encoder in ("lstm", "gru")
+        self.encoder = RecurrentEncoder(encoder, width) if recurrent else LayeredEncoder(encoder, width, window)
+        self.attention = Attention(attention, width)
+        self.decoder = (nn.LSTMCell if decoder == "lstm" else nn.GRUCell)(2 * width, width)
+        self.first = nn.Linear(width, width) if from_encoder else None
+        self.output = nn.Linear(3 * width, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return (B, T, D) the output of the first decoding step after each item of `tokens` (B, T).
+
+        Place t decodes from the items 0..t; all places do so at once.
+        """
+        encoded = self.encode(tokens)
+        return self.step(self.start(encoded), tokens, encoded, causal(tokens.shape[1])).output
+
+    def encode(self, tokens: Tensor) -> Tensor:
+        """Return E (B, T, D); E_t depends on the items 0..t alone."""
+        encoded: Tensor = self.encoder(self.dropout(self.items(tokens)))
+        return encoded
+
+    def start(self, ends: Tensor) -> State:
+        """Return the state (B, P, D) before the first step of decoders whose last item read is encoded as `ends`."""
+        nothing = torch.zeros_like(ends)
+        return State(nothing if self.first is None else torch.tanh(self.first(ends)), nothing)
+
+    def step(self, state: State, previous: Tensor, encoded: Tensor, visible: Tensor, *, explicit: bool = False) -> Step:
+        """Decode one item further.
+
+        Args:
+            state: Of B x P decoders.
+            previous: (B, P) the item decoded before; at the first step the last item read.
+            encoded: (B, T, D) what they look at.
+            visible: Which items a decoder may look at; broadcast to (B, P, T).
+            explicit: Whether weights and energies are wanted.
+        """
+        vectors = self.dropout(self.items(previous))  # (B, P, D)
+        queried = torch.cat([state.hidden, vectors], dim=2)
+        weights = energies = encoded.new_zeros(0)
+        if explicit:
+            context, weights, energies = self.attention(queried, encoded, visible)
+        else:
+            context = self.attention.context(queried, encoded, visible)
+        state = self._moved(state, torch.cat([vectors, context], dim=2))
+        output = self.output(self.dropout(torch.cat([state.hidden, context, vectors], dim=2)))
+        return Step(state, output, context, weights, energies)
+
+    def _moved(self, state: State, inputs: Tensor) -> State:
+        """Return the next state, given the inputs (B, P, 2 D)."""
+        rows, shape = inputs.flatten(0, 1), state.hidden.shape
+        hidden, cell = state.hidden.flatten(0, 1), state.cell
+        if isinstance(self.decoder, nn.LSTMCell):
+            hidden, cell = self.decoder(rows, (hidden, cell.flatten(0, 1)))
+            cell = cell.view(shape)
+        else:
+            hidden = self.decoder(rows, hidden)
+        return State(hidden.view(shape), cell)
+
+    def scores(self, output: Tensor) -> Tensor:
+        """Return (..., I) the scores of all items for outputs (..., D)."""
+        return output @ self.items.weight[:-1].T
+
+
+def causal(length: int) -> Tensor:
+    """Return (T, T) which items the decoder after item t may look at: those up to t."""
+    return torch.ones(length, length, dtype=torch.bool).tril()
+
+
+class Unrolling(NamedTuple):
+    """How far training decodes.
+
+    Args:
+        steps: Decoding steps, at least 1.
+        share: Of the places that take more than the first step.
+        own: Probability that a step is fed the net's own choice instead of what truly came before.
+    """
+
+    steps: int
+    share: float
+    own: float
+
+
+def unrolled(
+    net: Seq2SeqNet, tokens: Tensor, targets: Tensor, plan: Unrolling, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return outputs (N, D) and the right items (N,) of all decoding steps to learn from.
+
+    Every place takes the first step; a random share of the places goes on, and decodes the items that follow. What is
+    fed to a step is the item that truly came before it (teacher forcing) or, at times, the item that the step before it
+    would have chosen (scheduled sampling, Bengio et al. 2015).
+
+    Args:
+        net: In training mode.
+        tokens: (B, T) items read.
+        targets: (B, T) the item that follows each, negative where there is none to learn from.
+        plan: How far.
+        generator: Chance.
+    """
+    length = tokens.shape[1]
+    encoded, visible = net.encode(tokens), causal(length)
+    step = net.step(net.start(encoded), tokens, encoded, visible)
+    outputs, right = [step.output[targets >= 0]], [targets[targets >= 0]]
+    places = torch.arange(length)  # that took the step before
+    count = math.ceil(plan.share * length)
+    chosen = torch.randperm(length, generator=generator)[:count].sort().values
+    for ahead in range(1, plan.steps):
+        going = torch.isin(places, chosen) & (places < length - ahead)
+        places = places[going]
+        if not len(places):
+            break
+        state = State(step.state.hidden[:, going], step.state.cell[:, going])
+        fed = _fed(net, tokens[:, places + ahead], step.output[:, going], plan.own, generator)
+        step = net.step(state, fed, encoded, visible[places])
+        aims = targets[:, places + ahead]
+        outputs.append(step.output[aims >= 0])
+        right.append(aims[aims >= 0])
+    return torch.cat(outputs), torch.cat(right)
+
+
+def _fed(net: Seq2SeqNet, truth: Tensor, before: Tensor, own: float, generator: torch.Generator) -> Tensor:
+    """Return (B, P) the items to feed, true ones or own choices; padding stays."""
+    if own == 0:
+        return truth
+    with torch.no_grad():
+        decoded = net.scores(before).argmax(dim=2)
+    replaced = (torch.rand(truth.shape, generator=generator) < own) & (truth < len(net.items.weight) - 1)
+    return torch.where(replaced, decoded, truth)
+
+
+class Speaker:
+    """Decoders of B people that have read their histories; a `Decoder` for greedy and beam search."""
+
+    def __init__(self, net: Seq2SeqNet, tokens: Tensor, lengths: Tensor) -> None:
+        self.net = net
+        self.encoded = net.encode(tokens)
+        self.visible = seen_of(tokens, lengths)
+        self.state = net.start(last_of(self.encoded, lengths))
+
+    def advance(self, previous: IntArray, parents: IntArray) -> FloatArray:
+        """Take a step; see `Decoder`."""
+        rows = torch.arange(len(parents)).unsqueeze(1)
+        ways = torch.from_numpy(parents)
+        state = State(self.state.hidden[rows, ways], self.state.cell[rows, ways])
+        step = self.net.step(state, torch.from_numpy(previous), self.encoded, self.visible)
+        self.state = step.state
+        scores: FloatArray = self.net.scores(step.output).numpy()
+        return scores
+
+
+def last_of(encoded: Tensor, lengths: Tensor) -> Tensor:
+    """Return (B, 1, D) or (B, 1) what stands at the last item of each history."""
+    return encoded[torch.arange(len(lengths)), lengths - 1].unsqueeze(1)
+
+
+def seen_of(tokens: Tensor, lengths: Tensor) -> Tensor:
+    """Return (B, 1, T) which places hold an item."""
+    return (torch.arange(tokens.shape[1]) < lengths.unsqueeze(1)).unsqueeze(1)
+
+
+def replayed(net: Seq2SeqNet, tokens: Tensor, lengths: Tensor, fed: Tensor) -> Iterator[Step]:
+    """Yield the steps (with P = 1) of decoders that are fed these items (B, K) one after the other, weights and all."""
+    encoded, visible = net.encode(tokens), seen_of(tokens, lengths)
+    state = net.start(last_of(encoded, lengths))
+    for place in range(fed.shape[1]):
+        step = net.step(state, fed[:, place : place + 1], encoded, visible, explicit=True)
+        state = step.state
+        yield step

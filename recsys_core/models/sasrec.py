@@ -1,0 +1,116 @@
+"""SASRec: self-attention over the history, the reference that sequence models are measured against.
+
+Item j at place t enters as sqrt(D) v_j + p_t. Each of L blocks lets every place look back at all places before it, with
+H heads, and then thinks about what it found:
+
+    a = x + Attention(norm(x))        x' = a + W_2 gelu(W_1 norm(a))
+
+The score of item i after place t is norm(x_t) . v_i. Training is cross-entropy over all items at every place.
+
+Source: Kang and McAuley 2018, "Self-Attentive Sequential Recommendation", section III, with the norm before each part
+and the loss over all items of Klenitskiy and Vasilev 2023, "Turning Dross Into Gold Loss", whose sizes and rate are
+the defaults (128 wide, 2 blocks, rate 0.001, dropout 0.2, patience 10).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, ClassVar, cast
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from recsys_core.contracts import Ability, AttentionTrace, Knob, ModelInfo, QueryBatch
+from recsys_core.errors import CannotScore, ConfigError
+from recsys_core.models.sequential import SequenceConfig, SequenceModel
+from recsys_core.models.topk import top_k
+
+if TYPE_CHECKING:
+    from recsys_core.models.nets.sasrec import SasRecNet
+
+SHOWN = 5
+"""So many of the best next items are kept in a trace for each place."""
+
+
+class SasRecConfig(SequenceConfig):
+    """Settings of SASRec."""
+
+    layers: Annotated[int, Field(ge=1, le=12), Knob(1, 4, symbol="L")] = 2
+    """Blocks of attention on top of each other (the paper: 2)."""
+    heads: Annotated[int, Field(ge=1, le=16), Knob(1, 4, symbol="H")] = 2
+    """Looks that each place takes at the same time; must divide the width."""
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> "SasRecConfig":
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} cannot be parted among {self.heads} heads; choose a divisor of it")
+        return self
+
+
+class SasRec(SequenceModel[SasRecConfig]):
+    """Every place of the history looks back at all places before it; the last place says what comes next."""
+
+    info: ClassVar[ModelInfo] = ModelInfo(
+        key="sasrec",
+        title="SASRec (self-attention)",
+        family="sequence",
+        idea="Looks back at everything a person did, weighs what matters for the next step, and says what comes next.",
+        formula=r"s_i = x_T^\top v_i, \quad x_t \leftarrow x_t + \sum_{j \le t} \mathrm{softmax}_j"
+        r"\left(\tfrac{q_t^\top k_j}{\sqrt{D/H}}\right) W v_j",
+        source="Kang and McAuley 2018, section III; loss over all items: Klenitskiy and Vasilev 2023",
+        abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
+        stochastic=True,
+        runtime="torch",
+    )
+    config_type = SasRecConfig
+
+    def _network(self) -> "SasRecNet":
+        from recsys_core.models.nets.sasrec import SasRecNet
+
+        config = self.config
+        return SasRecNet(self.n_items, config.width, config.layers, config.heads, config.window, config.dropout)
+
+    def trace(self, query: QueryBatch) -> AttentionTrace:
+        """Return what each place of the history of the one person in `query` looked at.
+
+        Raises:
+            CannotScore: There is no history.
+        """
+        import torch
+
+        from recsys_core.training.sequences import asked
+
+        self._require_fitted()
+        self._require_known(query)
+        if not len(query.history[0]):
+            raise CannotScore("There is no history, so there is nothing to look at; choose somebody who did something.")
+        batch = asked(query, self.n_items, self.config.window, np.array([0]))
+        net = cast("SasRecNet", self.net)
+        with torch.inference_mode():
+            hidden, weights = net.explicit(batch.tokens)
+            scores = (hidden[0] @ self._item_vectors(net).T).numpy()
+        best = top_k(scores, SHOWN)
+        return AttentionTrace(
+            tokens=batch.tokens[0].numpy(),
+            weights=weights[:, 0].numpy(),
+            causal=True,
+            next_items=best.item,
+            next_scores=best.score,
+        )
+
+    @contextmanager
+    def ablated(self, layer: int, head: int) -> Iterator[None]:
+        """Take one head out for a while: what it finds counts as zero.
+
+        Raises:
+            ConfigError: There is no such head.
+        """
+        self._require_fitted()
+        if not (0 <= layer < self.config.layers and 0 <= head < self.config.heads):
+            raise ConfigError(f"There is no head {head} in layer {layer}: the model has {self.config.layers} layers "
+                              f"of {self.config.heads} heads.")  # fmt: skip
+        attention = cast("SasRecNet", self.net).blocks[layer].attention
+        attention.off = head
+        try:
+            yield
+        finally:
+            attention.off = None

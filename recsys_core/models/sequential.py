@@ -1,0 +1,305 @@
+"""What every model shares that reads a history in order with a network: training, scoring, and learning on.
+
+Each place of a history predicts the item that follows, in one pass over the history; the score of an item is the
+product of the hidden vector of the last place with the item's vector, the same that is used where the item is read.
+
+Where the experiment has no validation part, the last item of a tenth of the users is held back to decide when to stop.
+"""
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+
+import numpy as np
+from pydantic import Field
+
+from recsys_core.columns import TIMESTAMP, USER
+from recsys_core.contracts import (
+    PAD,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    Knob,
+    ModelConfig,
+    QueryBatch,
+    Ragged,
+    RunContext,
+)
+from recsys_core.data import Dataset
+from recsys_core.errors import DataError
+from recsys_core.models.network_model import NetworkModel
+from recsys_core.training.plan import LossName, TrainingPlan
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from recsys_core.training.losses import Loss
+    from recsys_core.training.sequences import Batch, Sequences
+
+TOKENS_A_BLOCK = 16_384
+"""So many places are scored at a time."""
+MOST_HELD_BACK = 1000
+SHARE_HELD_BACK = 0.1
+UPDATE_EPOCHS = 5
+"""Learning on from new interactions goes through them so often: enough to learn them, few enough to keep the rest."""
+ITEM_TABLE = "items.weight"
+
+
+class SequenceConfig(ModelConfig):
+    """Settings of all sequence models; a model gives its own defaults by declaring a field again."""
+
+    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D")] = 128
+    """Numbers in the vector of an item, and in the state of the network."""
+    window: Annotated[int, Field(ge=2, le=2000), Knob(20, 200, scale="log")] = 200
+    """So many of the latest items of a history are read."""
+    loss: Annotated[LossName, Knob()] = "softmax"
+    """What training makes small; all items at once, or a few sampled ones, which is faster with a very large catalogue
+    (Klenitskiy and Vasilev 2023 find all items at once best)."""
+    negatives: Annotated[int, Field(ge=1, le=4096), Knob(16, 512, scale="log", advanced=True)] = 256
+    """Items sampled against each right one; the loss over all items does not use it."""
+    calibration: Annotated[float, Field(ge=0, le=1), Knob(0.0, 1.0, symbol="t", advanced=True)] = 0.75
+    """How far 'gbce' takes back the over-confidence of few negatives (gSASRec: 0.75)."""
+    dropout: Annotated[float, Field(ge=0, lt=1), Knob(0.0, 0.5)] = 0.2
+    """Share of the numbers that are left out at random in training."""
+    epochs: Annotated[int, Field(ge=1, le=1000), Knob(10, 200, scale="log")] = 100
+    """Most passes through all histories."""
+    patience: Annotated[int, Field(ge=0, le=100), Knob(2, 20, advanced=True)] = 10
+    """Training ends when validation has not become better for so many epochs; 0 goes on to the end."""
+    batch_size: Annotated[int, Field(ge=1, le=4096), Knob(16, 256, scale="log", advanced=True)] = 64
+    """Histories in one step of training."""
+    learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 1e-3
+    """Length of each step against the gradient (Adam)."""
+
+
+C = TypeVar("C", bound=SequenceConfig)
+
+
+class SequenceModel(NetworkModel[C]):
+    """A network that reads a history in order and scores all items as the next one.
+
+    A subclass gives `info`, `config_type` and `_network`; the network has `items`, an embedding of `n_items` + 1 rows
+    (the last one is padding, and zero), and `forward(tokens (B, T)) -> (B, T, D)`, where place t depends on tokens
+    0..t alone. What a network needs beside its weights is made in `_prepare`, as arrays named in `fitted`.
+    """
+
+    weight_averaging: ClassVar[float] = 0.0
+    """See `TrainingPlan.averaging`."""
+
+    @abstractmethod
+    def _network(self) -> "nn.Module":
+        """Return a new network; see the class."""
+
+    def _prepare(self, train: Dataset, ctx: RunContext) -> None:
+        """Make the arrays in `fitted` that the network needs beside its weights."""
+
+    def _training_loss(self, net: "nn.Module", batch: "Batch", loss: "Loss", generator: "torch.Generator") -> "Tensor":
+        """Return the loss of a batch: by default the mean over all places that have an item to predict."""
+        hidden = self._hidden(net, batch)[batch.mask]
+        return loss(hidden, self._item_vectors(net), batch.targets[batch.mask], generator)
+
+    def _hidden(self, net: "nn.Module", batch: "Batch") -> "Tensor":
+        """Return (B, T, D) the state after each place."""
+        hidden: Tensor = net(batch.tokens)
+        return hidden
+
+    def _final(self, net: "nn.Module", batch: "Batch") -> "Tensor":
+        """Return (B, D) the state after the last item of each history; none of them is empty."""
+        import torch
+
+        return self._hidden(net, batch)[torch.arange(len(batch.lengths)), batch.lengths - 1]
+
+    def _item_vectors(self, net: "nn.Module") -> "Tensor":
+        """Return (I, D) the vectors that states are compared with."""
+        vectors: Tensor = net.get_parameter(ITEM_TABLE)[: self.n_items]
+        return vectors
+
+    def _scores_of_batch(self, net: "nn.Module", batch: "Batch") -> "Tensor":
+        """Return (B, I) scores of all items as the next one."""
+        return self._final(net, batch) @ self._item_vectors(net).T
+
+    def _fit(self, train: Dataset, ctx: RunContext) -> None:
+        from recsys_core.training.sequences import Sequences
+
+        self._prepare(train, ctx)
+        self.net = self._start(ctx)
+        query = train.queries()
+        learn, validate = self._held_back(query.history, ctx)
+        sequences = Sequences(query.history, self.n_items, self.config.window, query.timestamps, learn)
+        self._train(sequences, self.plan(), ctx, validate)
+
+    def plan(self) -> TrainingPlan:
+        """Return how the network is trained."""
+        config = self.config
+        return TrainingPlan(
+            config.epochs, config.patience, config.learning_rate, averaging=self.weight_averaging
+        )  # fmt: skip
+
+    def _train(
+        self,
+        sequences: "Sequences",
+        plan: TrainingPlan,
+        ctx: RunContext,
+        validate: Callable[[], Mapping[str, float]] | None,
+    ) -> None:
+        from recsys_core.training.losses import make_loss
+        from recsys_core.training.network import fit_network
+
+        rows = sequences.trainable()
+        if not len(rows):
+            raise DataError(
+                f"{self.info.title} learns which item follows which, but nobody in the training data has two items or "
+                "more; bring longer histories, or choose a model that does not look at the order."
+            )
+        loss = make_loss(self.config.loss, negatives=self.config.negatives, calibration=self.config.calibration)
+
+        def batches(rng: np.random.Generator) -> Iterator["Batch"]:
+            return sequences.batches(rows, self.config.batch_size, rng)
+
+        def loss_of(batch: "Batch", generator: "torch.Generator") -> "Tensor":
+            return self._training_loss(self.net, batch, loss, generator)
+
+        fit_network(self.net, batches, loss_of, plan, ctx, name=self.info.key, validate=validate)
+
+    def _held_back(
+        self, histories: Ragged, ctx: RunContext
+    ) -> tuple[BoolArray | None, Callable[[], Mapping[str, float]] | None]:
+        """Return which items are learned from, and how to measure in the middle of training.
+
+        The run measures if it has a validation part; else the last items of some users are held back for it.
+        """
+        if ctx.validate is not None:
+            return None, lambda: self._measured(ctx)
+        if not self.config.patience:
+            return None, None
+        long_enough = np.flatnonzero(histories.lengths >= 3)
+        count = min(MOST_HELD_BACK, int(SHARE_HELD_BACK * len(long_enough)))
+        if not count:
+            return None, None
+        users = np.sort(ctx.rng(self.info.key, "held back").choice(long_enough, count, replace=False))
+        lasts = histories.offsets[1:][users] - 1
+        learn = np.ones(len(histories.values), dtype=bool)
+        learn[lasts] = False
+        shown = Ragged.from_rows([histories[user][:-1] for user in users])
+        query = QueryBatch(users, shown, np.ones(len(shown.values), dtype=np.float32))
+        wanted = histories.values[lasts]
+
+        def validate() -> Mapping[str, float]:
+            self.is_fitted = True
+            try:
+                places = self.recommend(query, 10).item == wanted[:, None]
+            finally:
+                self.is_fitted = False
+            return {"validation ndcg@10": float((places / np.log2(np.arange(2, 12))).sum(axis=1).mean())}
+
+        return learn, validate
+
+    def _score(self, query: QueryBatch) -> FloatArray:
+        import torch
+
+        from recsys_core.training.sequences import asked
+
+        scores: FloatArray = np.full((len(query), self.n_items), np.nan, dtype=np.float32)
+        with torch.inference_mode():
+            for rows in self._blocks(query.history.lengths):
+                batch = asked(query, self.n_items, self.config.window, rows)
+                scores[rows] = self._scores_of_batch(self.net, batch).numpy()
+        return scores
+
+    def _blocks(self, lengths: IntArray) -> Iterator[IntArray]:
+        """Yield the rows that have a history, those of similar length together."""
+        read = np.minimum(lengths, self.config.window)
+        order = np.argsort(read, kind="stable")
+        order = order[read[order] > 0]
+        start = 0
+        while start < len(order):
+            end = start + 1
+            while end < len(order) and read[order[end]] * (end + 1 - start) <= TOKENS_A_BLOCK:
+                end += 1
+            yield order[start:end]
+            start = end
+
+    def update(self, before: Dataset, new: Dataset, ctx: RunContext, *, freeze_embeddings: bool = False) -> None:
+        """Learn from the interactions of `new`, which follow those of `before`; see `UpdatesIncrementally`.
+
+        Raises:
+            NotFitted: The model was not trained.
+            DataError: The data know fewer users or items than the model.
+        """
+        self._require_fitted()
+        if new.n_users < self.n_users or new.n_items < self.n_items:
+            raise DataError(
+                f"The new data have {new.n_users} users and {new.n_items} items, fewer than the {self.n_users} and "
+                f"{self.n_items} that the model knows; bring data that begin with the same ones."
+            )
+        if new.n_interactions == 0:
+            return
+        from recsys_core.training.sequences import Sequences
+
+        known = self.n_items
+        self.n_users, self.n_items = new.n_users, new.n_items
+        self._prepare_update(before, new, ctx)
+        self.net = self._grown(ctx, self._tables(known))
+        self.net.train()
+        history, times, learn = _joined(before, new)
+        sequences = Sequences(history, self.n_items, self.config.window, times, learn)
+        if not len(sequences.trainable()):
+            self.net.eval()
+            return  # nobody has anything before their new items: there is nothing to predict these from
+        plan = dataclasses.replace(self.plan(), epochs=UPDATE_EPOCHS, patience=0, averaging=0.0)
+        frozen = [self.net.get_parameter(name).register_hook(_without_first(rows)) for name, rows in
+                  self._tables(known).items()] if freeze_embeddings else []  # fmt: skip
+        self._train(sequences, plan, ctx, None)
+        for hook in frozen:
+            hook.remove()
+
+    def _tables(self, known: int) -> dict[str, int]:
+        """Return the weights that have a row for each item, with the number of rows known before."""
+        return {ITEM_TABLE: known}
+
+    def _prepare_update(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
+        """Make the arrays of `_prepare` again where they depend on the number of items or users."""
+
+    @classmethod
+    def memory_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> int:
+        """Return the bytes of the weights (with gradients, moments, best ones) and of one batch with its scores."""
+        places = config.batch_size * min(config.window, 1 + n_interactions // max(1, n_users))
+        weights = (n_items + 12 * config.width + config.window) * config.width
+        return 4 * (7 * weights + 40 * places * config.width) + 200 * 2**20 // 8 + 40 * n_interactions
+
+    @classmethod
+    def work_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> float:
+        """Return the steps of all epochs: three products over all items and about a hundred of D x D a place."""
+        scored = n_items if config.loss == "softmax" else config.negatives
+        places = min(n_interactions, n_users * config.window)
+        return 0.02 * places * config.epochs * config.width * (6.0 * scored + 150.0 * config.width)
+
+
+def _joined(before: Dataset, new: Dataset) -> tuple[Ragged, IntArray | None, BoolArray]:
+    """Return the histories of both data sets, the times (if both have them), and which items are new."""
+    parts = [data.queries() for data in (before, new)]
+    counts = [np.bincount(data.interactions[USER], minlength=new.n_users) for data in (before, new)]
+    keys = np.concatenate([np.repeat(np.arange(new.n_users), count) for count in counts])
+    values = np.concatenate([part.history.values for part in parts])
+    is_new = np.repeat([False, True], [len(part.history.values) for part in parts])
+    history = Ragged.from_keys(keys, values, new.n_users)
+    learn = Ragged.from_keys(keys, is_new, new.n_users).values
+    times = None
+    if all(TIMESTAMP in data.columns for data in (before, new)):
+        joined = np.concatenate([part.timestamps for part in parts if part.timestamps is not None])
+        times = Ragged.from_keys(keys, joined, new.n_users).values
+    return history, times, learn
+
+
+def _without_first(rows: int) -> Callable[["Tensor"], "Tensor"]:
+    """Return a hook that lets no gradient through to the first rows of a table."""
+
+    def hook(gradient: "Tensor") -> "Tensor":
+        kept = gradient.clone()
+        kept[:rows] = 0.0
+        return kept
+
+    return hook
+
+

@@ -1,0 +1,141 @@
+"""Losses for predicting the next item: how far the scores of N places are from putting the right item first.
+
+A place has a hidden vector h (D,), an item i a vector v_i (D,), and the score is s_i = h . v_i. With the right item y
+and sampled others (negatives) drawn evenly from the catalogue, the loss of a place is
+
+    softmax           log sum_i exp(s_i) - s_y                                          over all items
+    sampled_softmax   the same over y and the negatives, whose scores are corrected by log of how often they are drawn
+    bce               -log sigma(s_y) - mean_j log sigma(-s_j)
+    gbce              -beta log sigma(s_y) - sum_j log sigma(-s_j), over the number of terms
+    bpr               -mean_j log sigma(s_y - s_j)
+
+gbce takes beta = a (t (1 - 1/a) + 1/a) with a = K / (I - 1), the share of the catalogue that is sampled: with few
+negatives a model trained by bce is too sure of itself, and t says how much of that is taken back.
+
+Sources: Klenitskiy and Vasilev 2023, "Turning Dross Into Gold Loss", eq. 2 to 4 (softmax and bce over sequences);
+Jean et al. 2015, "On Using Very Large Target Vocabulary", eq. 10 (correction of sampled softmax); Petrov and Macdonald
+2023, "gSASRec", eq. 12 and 16 (gbce); Rendle et al. 2009, "BPR", section 4.1.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from recsys_core.errors import ConfigError
+
+Loss: TypeAlias = Callable[[Tensor, Tensor, Tensor, torch.Generator], Tensor]
+"""(N, D) hidden vectors, (I, D) item vectors, (N,) right items and a source of chance to the mean over places."""
+BLOCK_BYTES = 32 * 2**20
+"""Scores of so many bytes are held at a time by the loss over all items; they stay in the caches then."""
+
+
+def make_loss(name: str, *, negatives: int = 128, calibration: float = 0.75) -> Loss:
+    """Return a loss by its name.
+
+    Args:
+        name: One of `training.plan.LossName`.
+        negatives: K, items drawn for each place; of no matter for "softmax".
+        calibration: t of "gbce", from 0 (like bce) to 1 (probabilities as softmax would give them).
+
+    Raises:
+        ConfigError: There is no such loss.
+    """
+    if name == "softmax":
+        return lambda hidden, vectors, target, generator: softmax_loss(hidden, vectors, target)
+    losses: dict[str, Callable[..., Tensor]] = {
+        "sampled_softmax": sampled_softmax_loss,
+        "bce": bce_loss,
+        "gbce": lambda right, wrong, items: gbce_loss(right, wrong, items, calibration),
+        "bpr": bpr_loss,
+    }
+    if name not in losses:
+        raise ConfigError(f"There is no loss '{name}'. Known: softmax, {', '.join(losses)}.")
+    chosen = losses[name]
+
+    def sampled(hidden: Tensor, vectors: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:
+        drawn = draw_negatives(target, len(vectors), negatives, generator)
+        right = (hidden * vectors[target]).sum(dim=1)
+        wrong = torch.bmm(vectors[drawn], hidden.unsqueeze(2)).squeeze(2)
+        return chosen(right, wrong, len(vectors))
+
+    return sampled
+
+
+def draw_negatives(target: Tensor, items: int, count: int, generator: torch.Generator) -> Tensor:
+    """Return (N, K) items drawn evenly from all but the right one of each place; in a catalogue of one, that one."""
+    if items < 2:
+        return torch.zeros((len(target), count), dtype=torch.int64)
+    drawn = torch.randint(0, items - 1, (len(target), count), generator=generator)
+    return drawn + (drawn >= target.unsqueeze(1)).long()
+
+
+def softmax_loss(hidden: Tensor, vectors: Tensor, target: Tensor) -> Tensor:
+    """Return the mean cross-entropy over all items, computed in blocks of places.
+
+    Args:
+        hidden: (N, D), N at least 1.
+        vectors: (I, D).
+        target: (N,) positions of the right items.
+    """
+    loss: Tensor = _Softmax.apply(hidden, vectors, target)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _Softmax(torch.autograd.Function):
+    """Cross-entropy whose gradients are made on the way: the (N, I) scores are never held whole."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, vectors: Tensor, target: Tensor) -> Tensor:
+        """Add up the loss, and what it will pass back, block by block."""
+        to_hidden, to_vectors = torch.empty_like(hidden), torch.zeros_like(vectors)
+        size = max(64, BLOCK_BYTES // (hidden.element_size() * len(vectors)))
+        total = hidden.new_zeros(())
+        for start in range(0, len(hidden), size):
+            block, right = hidden[start : start + size], target[start : start + size].unsqueeze(1)
+            logs = functional.log_softmax(block @ vectors.T, dim=1)
+            total -= logs.gather(1, right).sum()
+            shares = logs.exp_()
+            shares.scatter_add_(1, right, shares.new_full(right.shape, -1.0))
+            to_hidden[start : start + size] = shares @ vectors
+            to_vectors.addmm_(shares.T, block)
+        ctx.save_for_backward(to_hidden, to_vectors)
+        return total / len(hidden)
+
+    @staticmethod
+    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Scale what was made on the way."""
+        to_hidden, to_vectors = ctx.saved_tensors
+        scale = above[0] / len(to_hidden)
+        return to_hidden * scale, to_vectors * scale, None
+
+
+def sampled_softmax_loss(right: Tensor, wrong: Tensor, items: int) -> Tensor:
+    """Return the mean cross-entropy over the right item (N,) and the negatives (N, K) of a catalogue of `items`.
+
+    Each negative stands for (I - 1) / K items that could have been drawn.
+    """
+    correction = math.log(max(1, items - 1) / wrong.shape[1])
+    return (torch.logsumexp(torch.cat([right.unsqueeze(1), wrong + correction], dim=1), dim=1) - right).mean()
+
+
+def bce_loss(right: Tensor, wrong: Tensor, items: int) -> Tensor:
+    """Return the mean binary cross-entropy of the right items (N,) and of the negatives (N, K)."""
+    return -(functional.logsigmoid(right) + functional.logsigmoid(-wrong).mean(dim=1)).mean()
+
+
+def gbce_loss(right: Tensor, wrong: Tensor, items: int, calibration: float) -> Tensor:
+    """Return the mean generalised binary cross-entropy; see the module."""
+    count = wrong.shape[1]
+    share = min(1.0, count / max(1, items - 1))
+    beta = share * (calibration * (1 - 1 / share) + 1 / share)
+    terms = beta * functional.logsigmoid(right) + functional.logsigmoid(-wrong).sum(dim=1)
+    return -terms.mean() / (count + 1)
+
+
+def bpr_loss(right: Tensor, wrong: Tensor, items: int) -> Tensor:
+    """Return how far the right items (N,) are from standing above the negatives (N, K)."""
+    return -functional.logsigmoid(right.unsqueeze(1) - wrong).mean()

@@ -1,0 +1,30 @@
+"""How a network is trained, in plain values: known without torch being loaded."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+LossName = Literal["softmax", "sampled_softmax", "bce", "gbce", "bpr"]
+"""The losses of `training.losses`, by name."""
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How long and how fast a network is trained.
+
+    Args:
+        epochs: Most epochs.
+        patience: Epochs without a better validation value after which training ends; 0 trains to the end and keeps
+            the last weights.
+        learning_rate: Of Adam.
+        weight_decay: Pull of all weights towards 0, apart from the gradient (AdamW).
+        clip: Longest gradient, by its norm.
+        averaging: Weight of the past in the running mean of the weights after each step, which is what is judged and
+            kept; 0 keeps the weights themselves.
+    """
+
+    epochs: int
+    patience: int
+    learning_rate: float
+    weight_decay: float = 0.0
+    clip: float = 5.0
+    averaging: float = 0.0
