@@ -38,9 +38,9 @@ def run() -> list[Row]:
     ours, theirs = [], []
     for _ in range(ROUNDS):
         ours += train(_task(TIMED_EPOCHS, judged=False)).epochs
-        theirs += _rectools(split, TIMED_EPOCHS)[0]
+        theirs += _rectools(split, TIMED_EPOCHS, 0)[0]
     trained = train(_task(EPOCHS, judged=True))
-    seconds, frame, epoch = _rectools(split, EPOCHS)
+    seconds, frame, epoch = _judged_rectools(split)
     ratio = min(ours) / min(theirs)
     frames = {"sasrec": trained.judged[END], "RecTools": frame}
     words, _, high = gain_over("RecTools", frames, "sasrec")
@@ -67,16 +67,10 @@ def _task(epochs: int, *, judged: bool) -> Task:
     return Task(DATA, LAST_OUT, "sasrec", config, validated=True, judged=judged)
 
 
-def _rectools(split: Split, epochs: int) -> tuple[list[float], pd.DataFrame, int]:
+def _judged_rectools(split: Split) -> tuple[list[float], pd.DataFrame, int]:
     """Return the seconds of RecTools' epochs, one value a user on the test part, and the epoch that was chosen."""
     assert split.validation is not None
-    settings = SIZES | {"blocks": LAYERS, "epochs": epochs, "every": EVERY, "seed": SEED, "threads": THREADS}
-    with tempfile.TemporaryDirectory() as folder:
-        data, lists = str(Path(folder) / "data.npz"), str(Path(folder) / "lists.npz")
-        np.savez(data, **_flat("train", split.train), **_flat("later", split.validation))
-        answer = ask("rectools", data, lists, json.dumps(settings), threads=THREADS, environment=MALLOC)
-        stored = np.load(lists)
-        looks = {name: stored[name] for name in ("validation", "test")}
+    seconds, looks = _rectools(split, EPOCHS, EVERY)
     users = split.validation_users()
     values = [
         np.nanmean(_ndcg(look, users, split.validation, split.validation_queries(users)))
@@ -85,7 +79,18 @@ def _rectools(split: Split, epochs: int) -> tuple[list[float], pd.DataFrame, int
     best = int(np.argmax(values))
     users = split.test_users()
     gains = _ndcg(looks["test"][best], users, split.test, split.queries(users))
-    return answer["seconds"], pd.DataFrame({"user": users, METRIC: gains}), (best + 1) * EVERY
+    return seconds, pd.DataFrame({"user": users, METRIC: gains}), (best + 1) * EVERY
+
+
+def _rectools(split: Split, epochs: int, every: int) -> tuple[list[float], dict[str, IntArray]]:
+    """Return the seconds of its epochs, and the lists of its looks, one after each `every` epochs (0: none)."""
+    assert split.validation is not None
+    settings = SIZES | {"blocks": LAYERS, "epochs": epochs, "every": every, "seed": SEED, "threads": THREADS}
+    with tempfile.TemporaryDirectory() as folder:
+        data, lists = str(Path(folder) / "data.npz"), str(Path(folder) / "lists.npz")
+        np.savez(data, **_flat("train", split.train), **_flat("later", split.validation))
+        answer = ask("rectools", data, lists, json.dumps(settings), threads=THREADS, environment=MALLOC)
+        return answer["seconds"], dict(np.load(lists)) if every else {}
 
 
 def _flat(name: str, part: Dataset) -> dict[str, IntArray]:

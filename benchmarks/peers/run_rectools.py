@@ -2,9 +2,11 @@
 
 Arguments: a file of arrays (`train_user`, `train_item`, `later_user`, `later_item`: positions, oldest first; `later` is
 what was done after the training part), the file that the lists go to, and settings as JSON: `width`, `blocks`, `heads`,
-`window`, `dropout`, `batch_size`, `learning_rate`, `epochs`, `every`, `seed`, `threads`. After each `every` epochs two
-arrays of lists are made, (S, U, 10) for S looks: `validation`, asked with the training part as history, and `test`,
-asked with the later part behind it. Which look counts is for the caller to choose, by the first.
+`window`, `dropout`, `batch_size`, `learning_rate`, `epochs`, `every`, `seed`, `threads`.
+
+After each `every` epochs (0: never) two arrays of lists are made, (S, U, 10) for S looks: `validation`, asked with the
+training part as history, and `test`, asked with the later part behind it. Which look counts is for the caller to
+choose, by the first.
 """
 
 import json
@@ -36,7 +38,7 @@ class Watch(Callback):
 
     def on_train_epoch_end(self, trainer, module) -> None:
         self.seconds.append(time.perf_counter() - self.started)
-        if len(self.seconds) % self.every == 0:
+        if self.every and len(self.seconds) % self.every == 0:
             self.kept.append({name: value.clone() for name, value in module.torch_model.state_dict().items()})
 
 
@@ -86,6 +88,9 @@ def main(data: str, lists: str, settings: dict) -> None:
     )
     model.fit(train)
     watch = next(one for one in model.fit_trainer.callbacks if isinstance(one, Watch))  # RecTools trains with a copy
+    print(json.dumps({"seconds": watch.seconds}))
+    if not watch.kept:
+        return
     n_users = int(users.max()) + 1
     looks: dict[str, list[np.ndarray]] = {"validation": [], "test": []}
     for weights in watch.kept:
@@ -93,7 +98,6 @@ def main(data: str, lists: str, settings: dict) -> None:
         looks["validation"].append(lists_of(model, train, n_users))
         looks["test"].append(lists_of(model, table(users, items), n_users))
     np.savez(lists, **{name: np.stack(found) for name, found in looks.items()})
-    print(json.dumps({"seconds": watch.seconds}))
 
 
 logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
