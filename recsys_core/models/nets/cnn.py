@@ -91,4 +91,5 @@ class ConvolutionalNet(nn.Module):
     def vertical(self, padded: Tensor) -> Tensor:
         """Return (B, T, filters x D) the weighted sums of the window of each place."""
         windows = padded.unfold(1, self.span, 1)  # (B, T, D, L)
-        return self.down(windows).transpose(2, 3).flatten(2)
+        summed: Tensor = self.down(windows).transpose(2, 3).flatten(2)
+        return summed

@@ -1,6 +1,6 @@
 """A recurrent network over a history: a memory that every item changes a little.
 
-With x_t the vector of the t-th item and h_(t-1) the memory before it, * element by element, sigma the logistic function:
+With x_t the vector of the t-th item, h_(t-1) the memory before it, * element by element, sigma the logistic curve:
 
     rnn    h_t = tanh(W x_t + U h_(t-1) + b)
     gru    r, z = sigma(W x_t + U h_(t-1) + b),   n = tanh(W_n x_t + b_n + r * (U_n h_(t-1) + c_n))
@@ -59,7 +59,7 @@ class RecurrentNet(nn.Module):
         return said
 
     def _start(self) -> None:
-        """Draw the first weights: small item vectors, orthogonal recurrent ones, so that the memory keeps its length."""
+        """Draw the first weights: small item vectors, orthogonal recurrent ones, which keep the length of a memory."""
         with torch.no_grad():
             nn.init.normal_(self.items.weight, std=INITIAL_SPREAD)
             self.items.weight[-1] = 0.0
