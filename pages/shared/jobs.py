@@ -65,10 +65,18 @@ def _row(run_id: str, job: "JobStatus", progress: "pd.DataFrame | None") -> None
             _latest(job, progress)
         with action:
             _cancel(run_id, job)
+            _start_again(run_id, job)
         if job.state == "FAILED":
             st.error(safe(job.reason or _("It stopped without saying why.")))
         elif job.state == "CANCELLED" and job.reason:
             st.markdown(safe(job.reason))
+        if job.kept:
+            words = n_(
+                "Its training was kept after {n} epoch and goes on from there.",
+                "Its training was kept after {n} epochs and goes on from there.",
+                job.kept,
+            )
+            st.markdown(words)
 
 
 def _bar(job: "JobStatus") -> None:
@@ -81,6 +89,7 @@ def _bar(job: "JobStatus") -> None:
                 safe(job.stage) or _("getting ready"),
                 f"{job.step}/{job.total}" if job.total and job.total > 1 else "",
                 seconds(taken) if taken is not None else "",
+                _("resumed at epoch {n}").format(n=job.resumed + 1) if job.resumed else "",
                 _("about {time} left").format(time=seconds(left)) if left is not None else "",
             )
             if part
@@ -115,6 +124,18 @@ def _cancel(run_id: str, job: "JobStatus") -> None:
         on_click=services.engine().cancel,
         args=(run_id, job.model_id),
     )
+
+
+def _start_again(run_id: str, job: "JobStatus") -> None:
+    """Offer another attempt of a job that failed or was stopped; one that needs too much memory would not be let in."""
+    if job.state not in ("FAILED", "CANCELLED") or job.cause == "refused" or state.is_demo():
+        return
+    pressed = st.button(
+        _("Go on") if job.kept else _("Start again"), key=f"again_{job.model_id}", icon=":material/restart_alt:"
+    )
+    if pressed:
+        services.engine().start_again(run_id, job.model_id)
+        st.rerun()
 
 
 def curve_names(progress: "pd.DataFrame | None") -> list[str]:

@@ -136,6 +136,18 @@ class Engine:
         self.ensure_started()
         return run.id
 
+    def start_again(self, run_id: str, model_id: str) -> None:
+        """Let a job that failed or was stopped run once more; it goes on from where its training was kept, if it was.
+
+        Raises:
+            StoreError: There is no such job, or the disk refused.
+        """
+        job = self.store.open(run_id).job(model_id)
+        job.requeue()
+        if job.status().state is JobState.QUEUED:
+            self.queue.add(run_id, model_id)
+            self.ensure_started()
+
     def cancel(self, run_id: str, model_id: str) -> None:
         """Ask a job to stop: one that waits is CANCELLED at once, one that runs at its next step.
 

@@ -44,6 +44,22 @@ def disk_errors_in_words(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def safetensors_errors(path: Path) -> Iterator[None]:
+    """Turn what safetensors says about the disk into `StoreError`.
+
+    Raises:
+        StoreError: The disk refused inside the block.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        full = "No space left" in str(error)
+        raise store_error(path, OSError(errno.ENOSPC if full else 0, str(error))) from error
+
+
+@contextlib.contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
     """Give a name beside `path` to write to; it takes the place of `path`, synced, when the block ends well.
 

@@ -6,6 +6,8 @@ In `jobs/<model id>` stand
 - `progress.jsonl`: lines appended while it runs;
 - `cancel`: an empty file, somebody wants it to stop;
 - `heartbeat`: written every two seconds while it runs, with the memory in use; for other machines the sign of life;
+- `checkpoint-<fold>.safetensors`: where its training stands, to go on from after the process was killed; see
+  `checkpoints`;
 - `reserve`: a little space, so that a full disk cannot keep the last word from being written;
 - `error.txt`: the traceback of an unexpected error.
 """
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from recsys_core.errors import StoreError
+from recsys_core.experiments.checkpoints import PATTERN, epochs_kept
 from recsys_core.experiments.durable import disk_errors_in_words, locked, read_json, write_json
 from recsys_core.experiments.processes import ProcessMark
 from recsys_core.experiments.progress import read_last_line, read_progress
@@ -74,6 +77,8 @@ class JobStatus:
         stage_began: When this stage began, in Unix seconds.
         values: Latest numbers worth a curve.
         cancel_requested: Whether somebody wants it to stop.
+        resumed: Epochs that an earlier attempt had done, after which this one went on; 0: none.
+        kept: Of a job that does not run and is not done, the epochs after which another attempt would go on.
     """
 
     model_id: str
@@ -91,6 +96,8 @@ class JobStatus:
     stage_began: float | None = None
     values: dict[str, float] | None = None
     cancel_requested: bool = False
+    resumed: int = 0
+    kept: int = 0
 
     @property
     def pid(self) -> int | None:
@@ -115,14 +122,15 @@ class JobStatus:
 
     def seconds_left(self, now: float | None = None) -> float | None:
         """Return how long the current stage will take from here, judged by its steps so far; None if unknown."""
-        if self.state is not JobState.RUNNING or not self.total or not self.step or self.stage_began is None:
+        steps = self.step - self.resumed if self.step >= self.resumed else self.step  # those of this attempt
+        if self.state is not JobState.RUNNING or not self.total or not steps or self.stage_began is None:
             return None
         elapsed = max(0.0, (now or time.time()) - self.stage_began)
-        return elapsed / self.step * max(0, self.total - self.step)
+        return elapsed / steps * max(0, self.total - self.step)
 
     def to_json(self) -> dict[str, Any]:
         """Return what is stored: everything but what the progress file says."""
-        names = ("model_id", "key", "state", "queued", "started", "ended", "reason", "cause", "process")
+        names = ("model_id", "key", "state", "queued", "started", "ended", "reason", "cause", "process", "resumed")
         return {name: value for name, value in asdict(self).items() if name in names}
 
     @classmethod
@@ -184,6 +192,7 @@ class JobFolder:
             stage_began=line.get("began"),
             values=line.get("values"),
             cancel_requested=self.cancel_requested(),
+            kept=0 if status.state in (JobState.RUNNING, JobState.DONE) else epochs_kept(self.path),
         )
 
     def progress(self) -> "pd.DataFrame":
@@ -217,7 +226,10 @@ class JobFolder:
             return changed
 
     def requeue(self, owner: ProcessMark | None = None) -> None:
-        """Let a job that failed or was stopped wait for another attempt; what the first one left is removed.
+        """Let a job that failed or was stopped wait for another attempt, which goes on from its checkpoint, if any.
+
+        A training that goes on ends with the same weights as one that was never disturbed, so it does not matter why
+        the first attempt ended. All else that it left is removed.
 
         Raises:
             StoreError: The disk refused.
@@ -275,7 +287,7 @@ class JobFolder:
         return None
 
     def clear(self) -> None:
-        """Remove what an earlier attempt left: results, progress, the wish to stop.
+        """Remove what an earlier attempt left but its checkpoints: results, progress, the wish to stop.
 
         Raises:
             StoreError: The disk refused.
@@ -284,7 +296,7 @@ class JobFolder:
             for path in self.path.iterdir():
                 if path.is_dir():
                     shutil.rmtree(path)
-                elif path.name != "status.json":
+                elif path.name != "status.json" and not path.match(PATTERN):
                     path.unlink(missing_ok=True)
 
     def reserve_space(self) -> None:

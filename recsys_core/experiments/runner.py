@@ -15,7 +15,9 @@ from recsys_core.data import Dataset
 from recsys_core.data.leaks import count_leaks
 from recsys_core.data.splits import Split, make_splits
 from recsys_core.evaluation.evaluate import Evaluation, evaluate
+from recsys_core.experiments.checkpoints import CheckpointFile, remove_checkpoints
 from recsys_core.experiments.durable import write_json
+from recsys_core.experiments.jobs import JobFolder, JobState
 from recsys_core.experiments.people import write_people
 from recsys_core.experiments.pooling import pooled
 from recsys_core.experiments.resources import PeakMemory, limited_threads
@@ -57,7 +59,7 @@ def run_job(
 ) -> JobResult:
     """Train and judge one model of an experiment, and save all that came out in its folder.
 
-    The state of the job is not touched; see `execution`.
+    The state of the job is not touched (see `execution`), but its status says where a training goes on.
 
     Args:
         store: Holds the experiment; see `ResultStore.create`.
@@ -78,7 +80,7 @@ def run_job(
         dataset, splits = _prepared(spec, workspace, ctx)
         _report_split(run, splits)
         for split in splits:
-            fold = _run_fold(spec, chosen, split, ctx)
+            fold = _run_fold(spec, chosen, split, ctx, _checkpoints(run.job(model_id), split))
             folds.append(fold if not folds else replace(fold, model=folds[0].model))  # one model is kept
         tables = JobTables(
             per_user=pd.concat([_per_user(dataset, fold) for fold in folds], ignore_index=True),
@@ -88,6 +90,7 @@ def run_job(
     result = _result(chosen, dataset, folds, tables.per_user, memory.bytes, ctx.threads)
     for _ in ctx.track(range(1), stage="save"):
         save_job(run.job(model_id).path, result, tables, trained(folds[0].model))
+        remove_checkpoints(run.job(model_id).path)
     return result
 
 
@@ -100,14 +103,27 @@ def _prepared(spec: ExperimentSpec, workspace: DataSource, ctx: RunContext) -> t
     return dataset, splits
 
 
-def _run_fold(spec: ExperimentSpec, chosen: ModelSpec, split: Split, ctx: RunContext) -> _Fold:
+def _checkpoints(job: JobFolder, split: Split) -> CheckpointFile:
+    """Return where the training of a fold is kept; the status of the job says where it goes on."""
+
+    def goes_on(epochs: int) -> None:
+        if job.stored_status().resumed != epochs:
+            job.change({JobState.RUNNING}, resumed=epochs)
+
+    return CheckpointFile(job.path, split.fold, goes_on)
+
+
+def _run_fold(
+    spec: ExperimentSpec, chosen: ModelSpec, split: Split, ctx: RunContext, checkpoints: CheckpointFile
+) -> _Fold:
     """Train on one fold and judge."""
     recorder = _Recorder(ctx, split, spec)
-    ctx = replace(ctx, report=recorder, validate=Validator(split, spec, ctx) if split.validation else None)
+    validate = Validator(split, spec, ctx) if split.validation else None
+    ctx = replace(ctx, report=recorder, validate=validate, checkpoints=checkpoints)
     model = for_training(make_model(chosen.key, chosen.config), spec, has_ratings=split.train.has_ratings)
     started = time.perf_counter()
     model.fit(split.train, ctx)
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - started + checkpoints.seconds_before
     evaluation = evaluate(model, split, cutoffs=spec.cutoffs, relevant_from=spec.relevant_from, ctx=ctx)
     return _Fold(split, model, evaluation, seconds, recorder.history)
 

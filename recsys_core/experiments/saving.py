@@ -5,11 +5,10 @@ the numbers last, so that it stands for the whole.
 """
 
 import contextlib
-import errno
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,7 +18,7 @@ from uuid import uuid4
 import psutil
 
 from recsys_core.errors import StoreError
-from recsys_core.experiments.durable import disk_errors_in_words, read_json, store_error, sync, write_json
+from recsys_core.experiments.durable import disk_errors_in_words, read_json, safetensors_errors, sync, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +114,7 @@ def save_job(folder: Path, result: JobResult, tables: JobTables, model: "Recomme
 
     aside = folder / f"aside-{uuid4().hex[:8]}"
     try:
-        with disk_errors_in_words(folder), _safetensors_errors():
+        with disk_errors_in_words(folder), safetensors_errors(folder / MODEL):
             aside.mkdir()
             for name, table in ((PER_USER, tables.per_user), (LISTS, tables.lists), (HISTORY, tables.history)):
                 table.to_parquet(aside / name, index=False)
@@ -207,15 +206,3 @@ def _cpu() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-@contextlib.contextmanager
-def _safetensors_errors() -> Iterator[None]:
-    """Turn what safetensors says about the disk into the operating system's own error."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except SafetensorError as error:
-        full = "No space left" in str(error)
-        raise store_error(Path(MODEL), OSError(errno.ENOSPC if full else 0, str(error))) from error

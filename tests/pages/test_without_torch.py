@@ -1,0 +1,35 @@
+"""Pages that ask a trained net: another process keeps it loaded, and the web process never imports torch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from recsys_core.data.workspace import Workspace
+from recsys_core.experiments.execution import execute
+from recsys_core.experiments.jobs import JobState
+from recsys_core.experiments.spec import ExperimentSpec
+from recsys_core.experiments.store import ResultStore
+from tests.pages.finished import APP, two_tastes
+
+NET = {"width": 8, "window": 10, "layers": 1, "heads": 1, "epochs": 2, "patience": 0}
+
+
+@pytest.mark.timeout(200)
+def test_recommend_and_inside_show_a_net_and_leave_torch_alone(own_workspace: Path) -> None:
+    workspace, store = Workspace(own_workspace), ResultStore(own_workspace)
+    data = workspace.store(two_tastes()).fingerprint
+    run = store.create(ExperimentSpec(data=data, models=[{"key": "sasrec", "config": NET}], k=5, cutoffs=(5,)), "Two")
+    model_id = run.model_ids[0]
+    assert execute(store, run.id, model_id, workspace, 1).state is JobState.DONE
+    command = [sys.executable, "-m", "tests.pages.without_torch", data, run.id, model_id]
+    visited = subprocess.run(command, cwd=APP.parent, capture_output=True, text=True, timeout=180, check=False)
+    assert visited.returncode == 0, visited.stderr[-3000:]
+    seen = json.loads(visited.stdout.splitlines()[-1])
+    assert seen["items"] == 5
+    assert "SASRec (self-attention) cannot say what its scores are made of" in seen["why"]
+    assert "12 items were left out, one by one" in seen["why"]
+    assert "the score changes most" in seen["inside"]
+    assert seen["torch"] is False
