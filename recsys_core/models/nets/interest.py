@@ -1,7 +1,7 @@
 """Attention between the steps of a history and points of interest, which move before they are used.
 
-A GRU reads the history; its state s_t after step t is what the plain model would predict from. Beside it stand V points
-of interest: items v with vectors e_v. What happens at step t, in this order:
+A GRU (`rnn`) reads the history; what it says after step t, s_t, is what the plain model predicts from. Beside it stand
+V points of interest: items v with vectors e_v. What happens at step t, in this order:
 
     1  points      chosen by generators: popular items, items like the last ones, items of the history itself
     2  attention   A_iv = tanh(theta . (W s_i * h_v)) for point v and each of the latest M steps i, t - M < i <= t;
@@ -26,7 +26,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recsys_core.models.nets.interest_moves import Moves, Policy, Surroundings, Walk, mean_over_steps
+from recsys_core.models.nets.interest_moves import (
+    Moves,
+    Policy,
+    Surroundings,
+    Walk,
+    mean_over_steps,
+    rank_reward,
+    reinforce_loss,
+)
+from recsys_core.models.nets.rnn import RecurrentNet
 
 POPULAR, SIMILAR, HISTORY = 0, 1, 2
 """Where a point of interest came from."""
@@ -59,7 +68,7 @@ class InterestShape:
     points: int
     point_state: Literal["mlp", "lstm"]
     memory: int
-    local: Literal["off", "walk", "reinforce"]
+    local: Literal["none", "walk", "reinforce"]
     local_steps: int
     whole: bool
 
@@ -82,8 +91,8 @@ class Look(NamedTuple):
     point_weights: Tensor
 
 
-class InterestNet(nn.Module):
-    """Reads histories into interests; `items` (I + 1, D) holds the vectors of items, the last row is padding."""
+class InterestNet(RecurrentNet):
+    """Reads histories into interests: the plain network of `rnn` with a GRU, and attention on top of it."""
 
     popular: Tensor
     neighbours: Tensor
@@ -97,14 +106,10 @@ class InterestNet(nn.Module):
             parts: Popular items and the item graph.
             seed: Of the draws of a walk outside training.
         """
-        super().__init__()
         width = shape.width
-        self.n_items, self.shape = n_items, shape
-        self.items = nn.Embedding(n_items + 1, width, padding_idx=n_items)
-        nn.init.normal_(self.items.weight[:n_items], std=1 / math.sqrt(width))
-        self.dropout = nn.Dropout(shape.dropout)
-        self.reader = nn.GRU(width, width, batch_first=True)
-        self.attends = shape.whole or shape.local != "off"
+        super().__init__(n_items, width, cell="gru", dropout=shape.dropout)
+        self.shape = shape
+        self.attends = shape.whole or shape.local != "none"
         if self.attends:
             self._add_attention(width)
         padding = torch.full((1, parts.neighbours.shape[1]), n_items)
@@ -138,10 +143,8 @@ class InterestNet(nn.Module):
         return ungrouped(self.look(tokens, states, every_place(tokens)).hidden, tokens)
 
     def states(self, tokens: Tensor) -> Tensor:
-        """Return (B, T, D) s, which the plain model would predict from."""
-        states, _ = self.reader(self.dropout(self.items(tokens)))
-        out: Tensor = self.dropout(states)
-        return out
+        """Return (B, T, D) s, which the plain model predicts from."""
+        return super().forward(tokens)
 
     def look(self, tokens: Tensor, states: Tensor, places: Tensor, generator: torch.Generator | None = None) -> Look:
         """Return the interests at `places` (B, G, C), neighbouring steps in order, and how they came about.
@@ -155,6 +158,24 @@ class InterestNet(nn.Module):
     def unmoved(self, look: Look) -> Tensor:
         """Return (B, G, C, D) the interests that would have come about without the local update."""
         return self._interest(look.around, look.start, []).hidden
+
+    def policy_loss(self, look: Look, tokens: Tensor, mask: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of the policy whose moves `look` tells of, made for `every_place`.
+
+        Args:
+            look: What happened in training.
+            tokens: (B, T).
+            mask: (B, T) the N places that have a next item.
+            target: (N,) these items.
+        """
+        vectors = self.items.weight[:-1]
+        with torch.no_grad():
+            rewards = [
+                rank_reward(ungrouped(hidden, tokens)[mask], vectors, target)
+                for hidden in (look.hidden, self.unmoved(look))
+            ]
+        logs = torch.stack([move.log_chance for move in look.moves if move.log_chance is not None], dim=-1)
+        return reinforce_loss(ungrouped(logs, tokens)[mask].flatten(1), rewards[0] - rewards[1])
 
     def chosen(self, tokens: Tensor, places: Tensor) -> Tensor:
         """Return (B, G, C, V) the points of interest that the generators choose, in the order of `origins`.
