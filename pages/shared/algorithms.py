@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.shared import forms
+from pages.shared import forms, state
 from pages.shared.text import _, later, safe
+from recsys_core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from recsys_core.configs import ModelConfig
     from recsys_core.contracts import ModelInfo
     from recsys_core.data.dataset import Dataset
 
@@ -27,8 +29,8 @@ FAMILIES = {
     "rules": later("Rules: if this, then that"),
     "social": later("Social: what friends like"),
     "deep": later("Deep: layers of neurons"),
+    "sequence": later("Sequences: what comes next"),
     "attention": later("Attention: what to look at"),
-    "sequence to sequence": later("Sequence to sequence: what comes next"),
     "neural": later("Neural baselines"),
 }
 INSTEAD = {
@@ -75,7 +77,7 @@ def _infos() -> "dict[str, ModelInfo]":
 
 def _card(info: "ModelInfo", dataset: "Dataset", key: str, *, always: bool) -> dict[str, Any] | None:
     """Show one card; return the settings that differ from the defaults, None if the algorithm is not chosen."""
-    from recsys_core.models.registry import make_model, model_class
+    from recsys_core.models.registry import model_class
 
     lacking = dataset.lacks(info.needs)
     with st.container(border=True, key=f"{key}_card", height="stretch", vertical_alignment="distribute"):
@@ -87,19 +89,35 @@ def _card(info: "ModelInfo", dataset: "Dataset", key: str, *, always: bool) -> d
             persist_state=forms.KEPT,
         )
         st.markdown(_(info.idea))
-        reason = st.empty()
-        reason.markdown(_reason(info, lacking, always))
-        values: dict[str, Any] = {}
-        if not lacking:
-            with st.popover(_("Formula and settings"), key=f"{key}_open", width="stretch"):
-                st.latex(info.formula)
-                st.markdown(_("Source: {source}").format(source=safe(info.source)))
-                config_type = model_class(info.key).config_type
-                values = forms.changed(config_type, forms.settings(config_type, key))
-            lacking = dataset.lacks(make_model(info.key, values).needs())
-            if lacking:
-                reason.markdown(_unmet(lacking, list(config_type.model_fields)))
-    return values if (picked or always) and not lacking else None
+        if lacking:
+            st.markdown(_reason(info, lacking, always))
+            return None
+        config_type = model_class(info.key).config_type
+        values = forms.changed(config_type, key)
+        refusal = _refusal(info, dataset, values, list(config_type.model_fields))
+        st.markdown(refusal or _reason(info, lacking, always))
+        _settings(info, config_type, key)
+    return values if (picked or always) and refusal is None else None
+
+
+def _settings(info: "ModelInfo", config_type: "type[ModelConfig]", key: str) -> None:
+    """Show the button that opens formula and form; they are drawn while they are open, for the sake of a fast page."""
+    with st.popover(_("Formula and settings"), key=f"{key}_open", width="stretch", on_change="rerun") as place:
+        if place.open or state.is_whole():
+            st.latex(info.formula)
+            st.markdown(_("Source: {source}").format(source=safe(info.source)))
+            forms.settings(config_type, key)
+
+
+def _refusal(info: "ModelInfo", dataset: "Dataset", values: dict[str, Any], settings: list[str]) -> str | None:
+    """Return why these settings cannot be trained with these data, None if they can."""
+    from recsys_core.models.registry import make_model
+
+    try:
+        lacking = dataset.lacks(make_model(info.key, values).needs())
+    except ConfigError as error:
+        return _(":material/block: Not trained with these settings: {reason}").format(reason=safe(error))
+    return _unmet(lacking, settings) if lacking else None
 
 
 def _reason(info: "ModelInfo", lacking: list[str], always: bool) -> str:

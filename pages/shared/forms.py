@@ -1,7 +1,7 @@
 """Forms made from the settings of a model: main settings first, then the rest, each with its help and its bounds."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -12,13 +12,18 @@ if TYPE_CHECKING:
     from recsys_core.configs import FieldSpec, ModelConfig
 
 KEPT = "session"
-"""What a person has set outlives a look at another page, and the time while the form is hidden."""
+"""What a person has set outlives a look at another page."""
+SETTINGS = "settings"
+"""What was changed in the forms of models: prefix of the widgets' keys -> name of the setting -> value."""
 STEPS = 20
 """A number with a range worth trying is changed in about so many steps."""
 
 
-def settings(config_type: "type[ModelConfig]", key: str) -> dict[str, Any]:
-    """Show the form of a model's settings and return their values by name.
+def settings(config_type: "type[ModelConfig]", key: str) -> None:
+    """Show the form of a model's settings; what is changed there is kept at once, and `changed` returns it.
+
+    A form need not be shown for its settings to count: they are kept apart from the widgets, which Streamlit forgets
+    when they are not drawn.
 
     Args:
         config_type: Class of the settings.
@@ -29,19 +34,32 @@ def settings(config_type: "type[ModelConfig]", key: str) -> dict[str, Any]:
     specs = field_specs(config_type)
     if not specs:
         st.markdown(_("This model has no settings."))
-    values = {spec.name: _field(spec, key) for spec in specs if not spec.advanced}
+    for spec in specs:
+        if not spec.advanced:
+            _field(spec, key)
     advanced = [spec for spec in specs if spec.advanced]
     if advanced:
         st.markdown("**" + _("More settings") + "**")
-        values |= {spec.name: _field(spec, key) for spec in advanced}
-    return values
+        for spec in advanced:
+            _field(spec, key)
 
 
-def changed(config_type: "type[ModelConfig]", values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those settings that differ from their defaults."""
+def changed(config_type: "type[ModelConfig]", key: str) -> dict[str, Any]:
+    """Return those settings that a person set to something else than their defaults, in the order of the form."""
     from recsys_core.configs import field_specs
 
-    return {spec.name: values[spec.name] for spec in field_specs(config_type) if values[spec.name] != spec.default}
+    kept = st.session_state.get(SETTINGS, {}).get(key, {})
+    specs = {spec.name: spec for spec in field_specs(config_type)}
+    return {name: kept[name] for name, spec in specs.items() if name in kept and kept[name] != spec.default}
+
+
+def _keep(key: str, name: str, value: Any) -> None:
+    st.session_state.setdefault(SETTINGS, {}).setdefault(key, {})[name] = value
+
+
+def _kept(spec: "FieldSpec", key: str) -> Any:
+    """Return what a setting is at present; None for one that is empty."""
+    return st.session_state.get(SETTINGS, {}).get(key, {}).get(spec.name, spec.default)
 
 
 def label(spec: "FieldSpec") -> str:
@@ -50,74 +68,86 @@ def label(spec: "FieldSpec") -> str:
     return f"{words} ${spec.symbol}$" if spec.symbol else words
 
 
-def _field(spec: "FieldSpec", key: str) -> Any:
+def _field(spec: "FieldSpec", key: str) -> None:
     """Show the widget that fits the kind of a setting; a setting that may be empty has a switch before it."""
+    value = _kept(spec, key)
+    if spec.optional:
+        _switch_of_optional(spec, key, value is not None)
+        if value is None:
+            return
     widget = f"{key}_{spec.name}"
-    if spec.optional and not _is_set(spec, widget):
-        return None
+    st.session_state.setdefault(widget, _fitting(spec, value))
     show = {"int": _whole, "float": _decimal, "bool": _switch, "choice": _choice, "text": _text}[spec.kind]
-    return show(spec, widget)
+    show(spec, widget, lambda: _keep(key, spec.name, st.session_state[widget]))
 
 
-def _is_set(spec: "FieldSpec", widget: str) -> bool:
-    return st.toggle(
-        _("Set {name}").format(name=label(spec).lower()),
-        value=spec.default is not None,
-        key=f"{widget}_set",
-        persist_state=KEPT,
-        help=spec.help,
-    )
+def _switch_of_optional(spec: "FieldSpec", key: str, is_set: bool) -> None:
+    widget = f"{key}_{spec.name}_set"
+    st.session_state.setdefault(widget, is_set)
+
+    def keep() -> None:
+        _keep(key, spec.name, _fitting(spec, None) if st.session_state[widget] else None)
+
+    st.toggle(_("Set {name}").format(name=label(spec).lower()), key=widget, on_change=keep, help=spec.help)
 
 
-def _whole(spec: "FieldSpec", widget: str) -> int:
-    return st.number_input(
+def _fitting(spec: "FieldSpec", value: Any) -> Any:
+    """Return a value as the widget of its kind takes it; where there is none, one to start from."""
+    if spec.kind in ("int", "float"):
+        number = _start(spec) if value is None else value
+        return int(number) if spec.kind == "int" else float(number)
+    if spec.kind == "bool":
+        return bool(value)
+    if spec.kind == "choice":
+        return value if value in spec.choices else spec.choices[0]
+    return str(value or "")
+
+
+def _whole(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
+    st.number_input(
         label(spec),
         min_value=_bound(spec.minimum, math.ceil, spec.exclusive_minimum),
         max_value=_bound(spec.maximum, math.floor, False),
-        value=int(_start(spec)),
         step=1,
         key=widget,
-        persist_state=KEPT,
+        on_change=keep,
         help=_help(spec),
     )
 
 
-def _decimal(spec: "FieldSpec", widget: str) -> float:
+def _decimal(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
     low = spec.minimum
     if low is not None and spec.exclusive_minimum:
         low = math.nextafter(low, math.inf)
-    return st.number_input(
+    st.number_input(
         label(spec),
         min_value=low,
         max_value=spec.maximum,
-        value=float(_start(spec)),
         step=_step(spec),
         format="%g",
         key=widget,
-        persist_state=KEPT,
+        on_change=keep,
         help=_help(spec),
     )
 
 
-def _switch(spec: "FieldSpec", widget: str) -> bool:
-    return st.toggle(label(spec), value=bool(spec.default), key=widget, help=_help(spec), persist_state=KEPT)
+def _switch(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
+    st.toggle(label(spec), key=widget, on_change=keep, help=_help(spec))
 
 
-def _choice(spec: "FieldSpec", widget: str) -> Any:
-    start = spec.choices.index(spec.default) if spec.default in spec.choices else 0
-    return st.selectbox(
+def _choice(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
+    st.selectbox(
         label(spec),
         spec.choices,
-        index=start,
         format_func=lambda choice: str(choice).replace("_", " "),
         key=widget,
-        persist_state=KEPT,
+        on_change=keep,
         help=_help(spec),
     )
 
 
-def _text(spec: "FieldSpec", widget: str) -> str:
-    return st.text_input(label(spec), value=str(spec.default or ""), key=widget, help=_help(spec), persist_state=KEPT)
+def _text(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
+    st.text_input(label(spec), key=widget, on_change=keep, help=_help(spec))
 
 
 def _start(spec: "FieldSpec") -> float:

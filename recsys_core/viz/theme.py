@@ -38,7 +38,7 @@ FAMILY_COLORS = {
     "social": PURPLE,
     "deep": SKY,
     "attention": YELLOW,
-    "sequence to sequence": YELLOW,
+    "sequence": YELLOW,
     "linear": GREEN,
     "neural": SKY,
 }

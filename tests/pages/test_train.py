@@ -121,6 +121,88 @@ def test_start_submits_what_the_form_says_and_the_address_names_it(
     assert "4 models: 4 waiting" in words(app)
 
 
+def test_what_was_set_counts_while_the_form_is_closed_and_stands_there_when_it_opens_again(
+    open_page: Open, finished: Finished, no_engine_process: None
+) -> None:
+    app = open_page("train", data=finished.data, view="")
+    assert not app.number_input(key="protocol_seed").disabled
+    assert "algorithm_ease_regularization" not in drawn(app)
+    app = opened(app, "ease", True)
+    assert "algorithm_ease_regularization" in drawn(app)
+    app = no_exception(app.number_input(key="algorithm_ease_regularization").set_value(50.0).run())
+    app = no_exception(opened(app, "ease", False).run())
+    assert "algorithm_ease_regularization" not in drawn(app)
+    app = no_exception(app.switch_page("pages/data.py").run())
+    app = no_exception(app.switch_page("pages/train.py").run())
+    app = opened(app, "ease", True)
+    assert app.number_input(key="algorithm_ease_regularization").value == 50.0
+    app = no_exception(opened(app, "ease", False).run())
+    app = no_exception(app.button(key="train_start").click().run())
+    named = app.query_params["run"]
+    run = ResultStore(finished.root).open(named if isinstance(named, str) else named[0])
+    assert {model.key: model.config for model in run.spec.models}["ease"] == {"regularization": 50.0}
+
+
+def test_what_is_changed_in_the_moment_of_closing_counts(open_page: Open, finished: Finished) -> None:
+    app = opened(open_page("train", data=finished.data, view=""), "ease", True)
+    field = app.number_input(key="algorithm_ease_regularization")
+    app = opened(app, "ease", False)
+    app = no_exception(field.set_value(50.0).run())
+    assert app.session_state["settings"]["algorithm_ease"] == {"regularization": 50.0}
+
+
+def form_of_something_optional() -> None:
+    """Script: the form of a setting that may be empty, with what is kept of it."""
+    from typing import Annotated
+
+    import streamlit as st
+    from pydantic import Field
+
+    from pages.shared import forms
+    from recsys_core.configs import Knob, ModelConfig
+
+    class Config(ModelConfig):
+        """Settings."""
+
+        limit: Annotated[float | None, Field(gt=0, le=10), Knob(2.0, 8.0)] = None
+        """The most."""
+
+    forms.settings(Config, "own")
+    st.text(str(forms.changed(Config, "own")))
+
+
+def test_a_setting_that_may_be_empty_is_set_and_emptied_again() -> None:
+    app = AppTest.from_function(form_of_something_optional).run()
+    assert (drawn(app), app.text[0].value) == (set(), "{}")
+    app = no_exception(app.toggle(key="own_limit_set").set_value(True).run())
+    assert (app.number_input(key="own_limit").value, app.text[0].value) == (2.0, "{'limit': 2.0}")
+    app = no_exception(app.number_input(key="own_limit").set_value(3.0).run())
+    assert app.text[0].value == "{'limit': 3.0}"
+    app = no_exception(app.toggle(key="own_limit_set").set_value(False).run())
+    assert (drawn(app), app.text[0].value) == (set(), "{}")
+
+
+def test_settings_that_do_not_fit_together_are_a_sentence_on_the_card(open_page: Open, finished: Finished) -> None:
+    app = open_page("train", data=finished.data)
+    app.checkbox(key="algorithm_sasrec_use").check()
+    app = no_exception(app.run())
+    assert "5 models, about" not in words(app)
+    app = no_exception(app.number_input(key="algorithm_sasrec_heads").set_value(3).run())
+    assert "cannot be parted among 3 heads" in words(app)
+    assert "Not trained with these settings" in words(app)
+
+
+def opened(app: AppTest, key: str, is_open: bool) -> AppTest:
+    """Open or close the form of a model, as a click on its button does."""
+    app.session_state[f"algorithm_{key}_open"] = is_open
+    return no_exception(app.run())
+
+
+def drawn(app: AppTest) -> set[str]:
+    """Keys of all fields that take a number."""
+    return {str(field.key) for field in app.number_input}
+
+
 def test_too_much_memory_is_refused_with_a_number_and_an_alternative(
     open_page: Open, finished: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
