@@ -64,6 +64,8 @@ TOPICS = View("topics", About.PERSON, "topics:topics", choice="topic")
 TERMS = View("terms", About.BOTH, "content:matched_terms")
 PROFILE_TERMS = View("terms", About.BOTH, "content:profile_terms")
 RULES = View("rules", About.BOTH, "rules:rules", choice="rules", offered=WHICH)
+MEMORY = View("memory", About.PERSON, "gates:memory")
+FILTERS = View("filters", About.BOTH, "filters:filters")
 GRAPH = View("graph", About.BOTH, "social:graph")
 ARITHMETIC = View("arithmetic", About.BOTH, "parts:arithmetic")
 EFFECTS = View("effects", About.BOTH, "deletion:effects")
@@ -81,6 +83,8 @@ VIEWS: dict[str, tuple[View, ...]] = {
     "social_knn": (GRAPH, NEAREST),
     "social_mf": (GRAPH, SPACE, TASTES),
     "trust_svd": (GRAPH, SPACE),
+    "rnn": (MEMORY,),
+    "cnn": (FILTERS,),
 }
 """What only these models hold."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from recsys_core.evaluation.sentences import Sentence
 from recsys_core.explain.subject import Sight
-from recsys_core.viz import inside
+from recsys_core.viz import inside, inside_sequence
 from recsys_core.viz import inside_sentences as said
 from recsys_core.viz.recommend import contributions, effect_bars
 
@@ -126,6 +126,24 @@ PICTURES = {
         said.graph,
         height=560,
         more=said.implicit,
+    ),
+    "memory": Picture(
+        "What does it remember while it reads?",
+        "From left to right the network reads the history. A high grey bar is an item that turned the memory; where "
+        "the line is high, the memory says much about what comes next. Gates are learned: an open one lets through.",
+        lambda sight: inside_sequence.memory_curves(sight.table, gates=sight.facts["gates"]),
+        inside_sequence.memory,
+        height=560,
+        more=inside_sequence.gates,
+    ),
+    "filters": Picture(
+        "Which filter fired where?",
+        "Each row is a filter, the one that moves the score most on top; the coloured cells are the items that it "
+        "looked at. Blue items add to the score through it, orange ones take away. A pattern looks for some items in a "
+        "row and stands where it found them best; a weighted sum always looks at all of the last items.",
+        lambda sight: inside_sequence.filter_map(sight.table, titles=sight.facts["titles"]),
+        inside_sequence.filters,
+        height=560,
     ),
     "arithmetic": Picture(
         "How is one score made?",
