@@ -36,10 +36,10 @@ def odd_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, Dataset]]:
-    """One engine with 700 MiB a job for all tests that do not end it."""
+    """One engine with 1200 MiB a job for all tests that do not end it."""
     root = tmp_path_factory.mktemp("served")
     data = Workspace(root).store(little_data())
-    process = start_engine(root, RECSCOPE_JOB_MEMORY="700MiB")
+    process = start_engine(root, RECSCOPE_JOB_MEMORY="1200MiB")
     yield Engine(root), data
     process.terminate()
     assert process.wait(60) == 0
@@ -77,7 +77,7 @@ def test_models_that_fail_in_every_way_leave_the_others_alone(served: tuple[Engi
     assert states["broken"].reason.startswith("It stopped with an unexpected error (ZeroDivisionError: a test divides")
     assert states["crasher"].reason.startswith("Its process (number ")
     assert "was killed from outside, or crashed" in states["crasher"].reason
-    words = r"It ran out of memory: it had [\d.]+ [MG]iB of the 700 MiB that a job may use in use and was stopped"
+    words = r"It ran out of memory: it had [\d.]+ [MG]iB of the 1\.2 GiB that a job may use in use and was stopped"
     assert re.match(words, states["greedy"].reason)
     assert [states[key].cause for key in ("broken", "crasher", "greedy")] == ["error", "killed", "memory"]
 
@@ -122,6 +122,21 @@ def test_kill_9_of_a_worker_fails_its_job_in_words_and_nothing_else(served: tupl
     assert states["popular"].state is JobState.DONE
     for model_id, frame in engine.store.open(first).per_user().items():
         assert frame.equals(before[model_id])
+
+
+def test_a_network_whose_worker_was_killed_goes_on_where_it_was(served: tuple[Engine, Dataset]) -> None:
+    engine, data = served
+    net = {"width": 8, "window": 10, "layers": 1, "heads": 1, "epochs": 60, "patience": 0}
+    run_id = run(engine, data, ("sasrec", net), seed=3)
+    status = eventually(lambda: (one := job(engine, run_id, "sasrec")).step > 3 and one.stage == "epochs" and one)
+    os.kill(status.pid, signal.SIGKILL)
+    killed = ended(engine, run_id)["sasrec"]
+    assert killed.state is JobState.FAILED
+    assert 0 < killed.kept < 60
+    engine.start_again(run_id, status.model_id)
+    again = ended(engine, run_id)["sasrec"]
+    assert (again.state, again.resumed, again.kept) == (JobState.DONE, killed.kept, 0)
+    assert list(engine.store.open(run_id).history(status.model_id)["step"]) == list(range(1, 61))
 
 
 def test_waiting_jobs_run_one_after_the_other_and_can_be_cancelled(served: tuple[Engine, Dataset]) -> None:
