@@ -74,7 +74,7 @@ def greedy(decoder: Decoder, first: IntArray, allowed: BoolArray, steps: int) ->
         said = items[:, step] != PAD
         remaining[rows[said], items[said, step]] = False
         previous = np.where(said, items[:, step], previous)
-    begun = np.where(np.tri(steps, dtype=bool), items[:, None, :], PAD)  # (B, K, K)
+    begun = np.where(np.tri(steps, dtype=bool) & (items != PAD)[:, :, None], items[:, None, :], PAD)  # (B, K, K)
     return Beams(items[:, None], scores[:, None], begun[:, :, None], scores[:, :, None])
 
 
