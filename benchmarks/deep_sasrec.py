@@ -28,12 +28,16 @@ def run() -> list[Row]:
 
 def _row(trained: Trained, mark: str, when: str, target: dict[str, float], digits: int) -> Row:
     """Return the row of a mark; numbers are compared with as many digits as the target has."""
+    what = f"sasrec on ML-1M, last item of each user, HR@10 and NDCG@10 of the state best on validation {when}"
+    aim = " and ".join(f"{value}" for value in target.values())
+    if mark not in trained.looks:
+        return Row(what, aim, "the first epoch was not over by then", False)
     found = {metric: trained.mean(metric, mark) for metric in target}
     look = trained.looks[mark]
     epoch = sorted(trained.epochs)[len(trained.epochs) // 2]
     return Row(
-        f"sasrec on ML-1M, last item of each user, HR@10 and NDCG@10 of the state best on validation {when}",
-        " and ".join(f"{value}" for value in target.values()),
+        what,
+        aim,
         f"{found['hit_rate@10']:.4f} and {found[METRIC]:.4f} (epoch {look['epoch']:.0f}, after "
         f"{look['seconds'] / 60:.1f} minutes; training took {trained.seconds / 60:.1f}, an epoch {epoch:.1f} s; "
         f"with seen items as candidates {look['hit_rate@10_with_seen']:.4f} and {look[f'{METRIC}_with_seen']:.4f})",

@@ -139,7 +139,9 @@ def _kind(annotation: Any) -> tuple[FieldKind, tuple[Any, ...]]:
 def _sentence(config_type: type[ModelConfig], error: ValidationError) -> str:
     """Say in one sentence which setting is wrong, what was given, and what is allowed."""
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"]) or config_type.__name__
+    if not first["loc"]:  # settings that do not fit together
+        return f"Settings of {config_type.__name__}: {first['msg'].removeprefix('Value error, ')}."
+    name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = ", ".join(config_type.model_fields) or "none"
         return f"There is no setting '{name}'. Settings of {config_type.__name__}: {known}."
