@@ -62,6 +62,7 @@ class SasRec(SequenceModel[SasRecConfig]):
         runtime="torch",
     )
     config_type = SasRecConfig
+    weight_averaging = 0.998
 
     def _network(self) -> "SasRecNet":
         from recsys_core.models.nets.sasrec import SasRecNet

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys_core.models.nets.attention import CausalSelfAttention
+from recsys_core.models.nets.dropout import ByteDropout
 
 INITIAL_SPREAD = 0.02
 """Standard deviation of weights and vectors before training."""
@@ -22,11 +23,11 @@ class Block(nn.Module):
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.before_attention = nn.LayerNorm(width)
-        self.attention = CausalSelfAttention(width, heads, dropout)
+        self.attention = CausalSelfAttention(width, heads)
         self.before_layers = nn.LayerNorm(width)
         self.inner = nn.Linear(width, 4 * width)
         self.outer = nn.Linear(4 * width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
 
     def forward(self, states: Tensor) -> Tensor:
         """Return (B, T, D) states."""
@@ -62,7 +63,7 @@ class SasRecNet(nn.Module):
         self.positions = nn.Embedding(window, width)
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         self.apply(_draw)
 
     def forward(self, tokens: Tensor) -> Tensor:
