@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 8501
 
-.PHONY: run test lint types bench samples browser clean
+.PHONY: run test lint types bench samples example browser clean
 
 run: $(VENV)/run.stamp $(VENV)/compiled.stamp
 	$(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT)
@@ -29,6 +29,9 @@ bench: $(VENV)/dev.stamp
 
 samples: $(VENV)/run.stamp
 	$(BIN)/python -m data.samples.make
+
+example: $(VENV)/run.stamp
+	$(BIN)/python -m data.samples.attention
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Recscope needs Python 3.11 or later; found " + sys.version.split()[0])'

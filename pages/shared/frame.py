@@ -52,6 +52,7 @@ PAGES = (
     PageInfo("compare", later("Compare"), ":material/leaderboard:"),
     PageInfo("recommend", later("Recommend"), ":material/recommend:"),
     PageInfo("inside", later("Inside"), ":material/manage_search:"),
+    PageInfo("attention", later("Attention"), ":material/visibility:"),
 )
 
 

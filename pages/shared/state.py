@@ -6,9 +6,9 @@ kept in both places, and `sync` fills whichever is empty.
 
 import streamlit as st
 
-NAMES = ("data", "run", "model", "user", "item", "segment", "seed", "lang", "view", "intake")
+NAMES = ("data", "run", "model", "user", "item", "segment", "seed", "lang", "view", "intake", "example")
 """Parameters of the address: data set, experiment, model, user, item, segment of users, seed, language, view, files
-being taken in."""
+being taken in, finished example."""
 BELOW = {"data": ("run", "model", "user", "item", "segment"), "run": ("model",)}
 """What no longer fits when something else is chosen."""
 DEMO, WHOLE = "demo", "whole"

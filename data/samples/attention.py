@@ -1,0 +1,64 @@
+"""Makes the finished examples of attention again: `python -m data.samples.attention` (or `make example`).
+
+Each model is trained on the tiny sample here and now, and its traces for a few people are written as JSON. The same
+seed on the same machine gives the same file. Names of algorithms behind the command remake only these.
+
+The training goes on until the model knows its thirty people by heart, so that there is something to see: a lesson in
+how to read the pictures, not a good recommender.
+"""
+
+import logging
+import sys
+from typing import Any
+
+import numpy as np
+
+from recsys_core.contracts import QueryBatch, Ragged, RunContext, TracesAttention
+from recsys_core.data.dataset import Dataset
+from recsys_core.data.samples import load_sample
+from recsys_core.explain.attention import attended
+from recsys_core.explain.attention_file import Example, write_example
+from recsys_core.models.base import Recommender
+from recsys_core.models.registry import model_class
+
+logger = logging.getLogger(__name__)
+SAMPLE, SEED, PEOPLE, LENGTH = "tiny", 42, 3, 10
+BY_HEART = {"width": 32, "window": 20, "patience": 0, "learning_rate": 0.003, "batch_size": 16}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "sasrec": BY_HEART | {"epochs": 80},
+    "seq2seq": BY_HEART | {"epochs": 240, "share": 1.0, "dropout": 0.1, "decoding": "beam", "beam_width": 3},
+    "interest_attention": BY_HEART | {"epochs": 80, "points": 6, "local_steps": 2, "memory": 20},
+}
+"""Algorithm -> what differs from its defaults, so that it suits thirty people."""
+
+
+def make(key: str) -> Example:
+    """Train one algorithm on the tiny sample and trace the people whose histories are about `LENGTH` items long."""
+    dataset = load_sample(SAMPLE)
+    kind = model_class(key)
+    model = kind(kind.config_type(**SETTINGS[key]))
+    model.fit(dataset, RunContext(seed=SEED))
+    if not isinstance(model, TracesAttention):
+        raise TypeError(f"{key} traces no attention")
+    users = np.argsort(np.abs(dataset.histories().lengths - LENGTH), kind="stable")[:PEOPLE]
+    ids = dataset.user_vocabulary.ids
+    people = {ids[user]: attended(model.trace(query(dataset, int(user))), dataset) for user in users}
+    facts = {"seed": SEED, "settings": model.config.model_dump(mode="json")}
+    return Example(key, model.info.title, dataset.name, people, facts, faith(model, dataset))
+
+
+def query(dataset: Dataset, user: int) -> QueryBatch:
+    """Return one person with their whole history."""
+    history = Ragged.from_rows([dataset.histories()[user]])
+    return QueryBatch(np.array([user]), history, np.ones(len(history.values), dtype=np.float32))
+
+
+def faith(model: Recommender[Any], dataset: Dataset) -> dict[str, Any]:
+    """Return what is found about the model's attention by taking things away."""
+    return {}
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for one in sys.argv[1:] or SETTINGS:
+        logger.info("%s", write_example(make(one)))

@@ -1,0 +1,130 @@
+"""A finished example of attention as a file: traces of one trained model for a few people, as JSON.
+
+Nothing in the file is executed when it is read. `data/samples/attention.py` makes the files that come with the product.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys_core.contracts import AttentionTrace
+from recsys_core.errors import StoreError
+from recsys_core.explain.attention import Attended
+
+FOLDER = Path(__file__).resolve().parents[2] / "data" / "samples" / "attention"
+FORMAT = 1
+ORDER = ("sasrec", "seq2seq")
+"""These are offered first, in this order."""
+DIGITS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """Traces of a trained model.
+
+    Args:
+        key: The algorithm.
+        title: What people call it.
+        data: Name of the data set.
+        people: Identifier of a person -> what the model attended to with their history.
+        facts: What else is known, by name: numbers and texts, such as the seed and the epochs.
+        faith: What was found about its attention by taking things away, as plain values; see `faithfulness`.
+    """
+
+    key: str
+    title: str
+    data: str
+    people: Mapping[str, Attended]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    faith: Mapping[str, Any] = field(default_factory=dict)
+
+
+def examples(folder: Path = FOLDER) -> list[str]:
+    """Return the algorithms that there is an example of, by key, the one to begin with first."""
+    found = sorted(path.stem for path in folder.glob("*.json"))
+    return sorted(found, key=lambda key: ORDER.index(key) if key in ORDER else len(ORDER))
+
+
+def write_example(example: Example, folder: Path = FOLDER) -> Path:
+    """Write an example into a folder; return its file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        "format": FORMAT,
+        "key": example.key,
+        "title": example.title,
+        "data": example.data,
+        "facts": dict(example.facts),
+        "people": {user: _to_json(found) for user, found in example.people.items()},
+        "faith": dict(example.faith),
+    }
+    path = folder / f"{example.key}.json"
+    path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
+    return path
+
+
+def read_example(key: str, folder: Path = FOLDER) -> Example:
+    """Return a finished example.
+
+    Raises:
+        StoreError: There is none of this algorithm, or its file is not whole.
+    """
+    path = folder / f"{key}.json"
+    if key not in examples(folder):
+        raise StoreError(f"There is no finished example of '{key}'.")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        people = {user: _from_json(found) for user, found in content["people"].items()}
+        return Example(content["key"], content["title"], content["data"], people, content["facts"], content["faith"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"The finished example {path.name} cannot be read: {error}. `make example` remakes it."
+        ) from error
+
+
+def _to_json(found: Attended) -> dict[str, Any]:
+    trace = found.trace
+    return {
+        "tokens": trace.tokens.tolist(),
+        "causal": trace.causal,
+        "weights": _array(trace.weights),
+        "next_items": _array(trace.next_items),
+        "next_scores": _array(trace.next_scores),
+        "details": {name: _array(array) for name, array in trace.details.items()},
+        "titles": list(found.titles),
+        "item_ids": list(found.item_ids),
+        "names": {str(item): name for item, name in found.names.items()},
+    }
+
+
+def _from_json(found: Mapping[str, Any]) -> Attended:
+    trace = AttentionTrace(
+        tokens=np.array(found["tokens"], dtype=np.int64),
+        weights=_to_array(found["weights"]),
+        causal=bool(found["causal"]),
+        next_items=_to_array(found["next_items"]),
+        next_scores=_to_array(found["next_scores"]),
+        details={name: _to_array(array) for name, array in found["details"].items()},
+    )
+    names = {int(item): str(name) for item, name in found["names"].items()}
+    return Attended(trace, tuple(found["titles"]), tuple(found["item_ids"]), names)
+
+
+def _array(array: NDArray[Any]) -> dict[str, Any]:
+    """Return an array as plain values; NaN becomes null."""
+    flat: list[Any] = array.ravel().tolist()
+    if array.dtype.kind == "f":
+        flat = [None if math.isnan(value) else round(value, DIGITS) for value in flat]
+    return {"dtype": array.dtype.str if array.dtype.kind != "U" else "U", "shape": list(array.shape), "values": flat}
+
+
+def _to_array(stored: Mapping[str, Any]) -> NDArray[Any]:
+    values = stored["values"]
+    if np.dtype(stored["dtype"]).kind == "f":
+        values = [np.nan if value is None else value for value in values]
+    return np.array(values, dtype=stored["dtype"]).reshape(stored["shape"])

@@ -1,0 +1,72 @@
+"""The two moving pictures of attention, as HTML, CSS and JavaScript: drawn on a page, or in a file that stands alone.
+
+The scripts take all text as text: no title or identifier becomes markup.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent
+EXPORT = "export default "
+
+
+@dataclass(frozen=True)
+class Component:
+    """A picture that is drawn by a script.
+
+    Args:
+        name: Of its files beside this one.
+        html: What the script fills.
+    """
+
+    name: str
+    html: str
+
+    @cached_property
+    def js(self) -> str:
+        """The script: a module whose default export is called with `parentElement` and `data`."""
+        return (FOLDER / f"{self.name}.js").read_text(encoding="utf-8")
+
+    @cached_property
+    def css(self) -> str:
+        """Its look; colours are those of the theme around it, else dark on white."""
+        return (FOLDER / f"{self.name}.css").read_text(encoding="utf-8")
+
+    def page(self, data: Mapping[str, Any], title: str) -> str:
+        """Return a page with the picture that needs neither a network nor Recscope.
+
+        Args:
+            data: What the script draws: plain values.
+            title: Text of the window and of the heading.
+        """
+        plain = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+        return (
+            "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
+            "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+            f"<title>{escape(title)}</title><style>body {{ font-family: sans-serif; margin: 2rem; max-width: 70rem }}\n"
+            f"{self.css}</style></head><body><h1>{escape(title)}</h1>{self.html}<script type='module'>\n"
+            f"const draw = {self.js[self.js.index(EXPORT) + len(EXPORT) :]}\n"
+            f"draw({{ parentElement: document, data: {plain} }});\n</script></body></html>\n"
+        )
+
+
+LINKS = Component(
+    "attention_links",
+    '<div class="attention"><div class="heads" role="group"></div><div class="picture"></div>'
+    '<p class="said" aria-live="polite"></p><div class="tools"></div></div>',
+)
+"""Who looked at what; see `attention_pictures.links_data`."""
+STAGES = Component(
+    "attention_stages",
+    '<div class="stages"><div class="bar"><button type="button" class="back"></button>'
+    '<button type="button" class="play"></button><button type="button" class="forward"></button>'
+    '<input type="range" class="slider" min="0" step="1"><span class="place"></span></div>'
+    '<div aria-live="polite"><h3 class="title"></h3><p class="words"></p></div>'
+    '<div class="columns"><div class="left"></div><div class="right"></div></div><div class="extra"></div><div class="formula"></div></div>',
+)
+"""One stage after the other; see `attention_stages`."""

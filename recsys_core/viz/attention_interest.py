@@ -1,0 +1,182 @@
+"""The stages of attention to points of interest: where the points come from, how they move, what counts at the end."""
+
+from typing import Any
+
+import numpy as np
+
+from recsys_core.contracts import FloatArray
+from recsys_core.evaluation.sentences import Sentence, Template, percent
+from recsys_core.explain.attention import Attended
+from recsys_core.viz.attention_stages import TERMS, Row, Stage, lit
+
+ORIGINS = (Template("popular").fill(), Template("like the last ones").fill(), Template("own history").fill())
+"""By the number in the detail `origin`."""
+POINTS = Template("Points of interest").fill()
+HISTORY = Template("What the person has, oldest first").fill()
+LOOKED = Template("Mean attention of each item to the points").fill()
+WEIGHED = Template("Weight of each item read").fill()
+DRAWN = Template("Points of interest, with the attention that they draw").fill()
+WEIGHTS = Template("Points of interest, with their weight").fill()
+NEXT = Template("What it expects next, by score").fill()
+MOVED_FROM = Template("came from '{item}'")
+STAYED = Template("stayed")
+
+CHOSEN_TITLE = Template("Points of interest are chosen").fill()
+CHOSEN = Template(
+    "{count} point: {popular} popular, {similar} like the last items, {own} of the own history.",
+    "{count} points: {popular} popular, {similar} like the last items, {own} of the own history.",
+)
+BEFORE_TITLE = Template("Attention before any move").fill()
+BEFORE = Template(
+    "'{item}' and the point '{point}' fit best (A = {highest}, between -1 and 1); the points draw {mean} on average."
+)
+MOVE_TITLE = Template("Local step {step}")
+MOVE = Template(
+    "{count} of {points} points moved to a neighbour on the item graph; the attention that the points draw went from "
+    "{before} to {after} on average.",
+)
+NO_MOVE = Template("No point moved: no neighbour on the item graph draws more attention. They draw {after} on average.")
+FINAL_TITLE = Template("What counts at the end").fill()
+FINAL = Template("Of what was read, '{item}' counts most ({weight}); of the points, '{point}' ({share}).")
+FINAL_LAST = Template("Only the last item looks at the points; the point '{point}' counts most (A / V = {share}).")
+
+PAIR = Template("A('{item}', '{point}') = tanh(θᵀ (W s · h)) = {value}")
+DRAWS = Template("m('{point}') = mean of A over the items = {value}")
+WALKED = Template("'{old}' → '{new}': m = {before} → {after}, accepted")
+PREFERRED = Template("'{old}' → '{new}': chosen by the policy, m = {before} → {after}")
+SHARPENED = Template("a = softmax({first} · mean A over points),  b = softmax({second} · mean A over items)")
+OF_STEPS = Template("Σ a s = {terms}")
+OF_POINTS = Template("Σ b e = {terms}")
+NORMS = Template("interest = s + U Σ a s + Y Σ b e,  |interest| = {norm},  |s| = {plain}")
+NORMS_LAST = Template("interest = s + Y Σ b e,  |interest| = {norm},  |s| = {plain}")
+
+
+def has_points(found: Attended) -> bool:
+    """Return whether a trace tells of points of interest."""
+    return "point_items" in found.trace.details
+
+
+def interest_stages(found: Attended) -> list[Stage]:
+    """Return the stages of the last step of the history: points, attention, each local step, final weights."""
+    moves = range(len(found.trace.details["proposed_items"]))
+    return [_chosen(found), _before(found), *(_moved(found, step) for step in moves), _final(found)]
+
+
+def _names(found: Attended, step: int) -> list[str]:
+    return [found.called(int(item)) for item in found.trace.details["point_items"][step]]
+
+
+def _chosen(found: Attended) -> Stage:
+    origin = found.trace.details["origin"]
+    counts = [int((origin == number).sum()) for number in range(len(ORIGINS))]
+    points = tuple(Row(name, note=ORIGINS[int(one)]) for name, one in zip(_names(found, 0), origin, strict=True))
+    words = CHOSEN.fill(len(origin), popular=str(counts[0]), similar=str(counts[1]), own=str(counts[2]))
+    return Stage(CHOSEN_TITLE, words, HISTORY, tuple(Row(title) for title in found.titles), POINTS, points)
+
+
+def _looking(found: Attended, attention: FloatArray) -> tuple[Row, ...]:
+    """Return the items read, lit by their mean attention (T, V) to the points."""
+    means = attention.mean(axis=1)
+    return tuple(
+        Row(title, max(0.0, float(mean)), f"{mean:.2f}") for title, mean in zip(found.titles, means, strict=True)
+    )
+
+
+def _before(found: Attended) -> Stage:
+    details, names = found.trace.details, _names(found, 0)
+    attention, mass = details["attention"][0], details["mass"][0]
+    item, point = (int(place) for place in np.unravel_index(int(np.argmax(attention)), attention.shape))
+    title, highest = found.titles[item], f"{attention[item, point]:.2f}"
+    rows = tuple(Row(name, max(0.0, float(one)), f"{one:.2f}") for name, one in zip(names, mass, strict=True))
+    best = int(np.argmax(mass))
+    return Stage(
+        BEFORE_TITLE,
+        BEFORE.fill(item=title, point=names[point], highest=highest, mean=f"{mass.mean():.2f}"),
+        LOOKED,
+        _looking(found, attention),
+        DRAWN,
+        rows,
+        (
+            PAIR.fill(item=title, point=names[point], value=highest),
+            DRAWS.fill(point=names[best], value=f"{mass[best]:.2f}"),
+        ),
+    )
+
+
+def _moved(found: Attended, step: int) -> Stage:
+    details = found.trace.details
+    old, new = _names(found, step), _names(found, step + 1)
+    before, after = details["mass"][step], details["mass"][step + 1]
+    went = details["point_items"][step] != details["point_items"][step + 1]
+    rows = tuple(
+        Row(name, max(0.0, float(mass)), f"{mass:.2f}", mark=bool(moved), note=_came(moved, origin))
+        for name, mass, moved, origin in zip(new, after, went, old, strict=True)
+    )
+    means = {"before": f"{before.mean():.2f}", "after": f"{after.mean():.2f}"}
+    words = MOVE.fill(int(went.sum()), points=str(len(new)), **means) if went.any() else NO_MOVE.fill(**means)
+    formula: tuple[Sentence, ...] = ()
+    if went.any():
+        far = int(np.argmax(np.where(went, after - before, -np.inf)))
+        line = PREFERRED if details["policy"][0] else WALKED
+        formula = (
+            line.fill(old=old[far], new=new[far], before=f"{before[far]:.2f}", after=f"{after[far]:.2f}"),
+        )  # fmt: skip
+    return Stage(
+        MOVE_TITLE.fill(step=str(step + 1)),
+        words,
+        LOOKED,
+        _looking(found, details["attention"][step + 1]),
+        DRAWN,
+        rows,
+        formula,
+    )
+
+
+def _came(moved: bool, old: str) -> Sentence:
+    return MOVED_FROM.fill(item=old) if moved else STAYED.fill()
+
+
+def _final(found: Attended) -> Stage:
+    details = found.trace.details
+    names = _names(found, len(details["point_items"]) - 1)
+    weights, shares = details["history_weights"], details["point_weights"]
+    whole = bool(details["whole"][0])
+    item, point = int(np.argmax(weights)), int(np.argmax(shares))
+    share = percent(shares[point]) if whole else f"{shares[point]:.2f}"
+    words = (
+        FINAL.fill(item=found.titles[item], weight=percent(weights[item]), point=names[point], share=share)
+        if whole
+        else FINAL_LAST.fill(point=names[point], share=share)
+    )
+    left = tuple(Row(title, float(one), lit(one)) for title, one in zip(found.titles, weights, strict=True))
+    right = tuple(
+        Row(name, max(0.0, float(one)), lit(one) if whole else f"{one:.2f}")
+        for name, one in zip(names, shares, strict=True)
+    )
+    return Stage(
+        FINAL_TITLE, words, WEIGHED, left, WEIGHTS, right, tuple(_sums(found, names, whole=whole)), NEXT, _next(found)
+    )  # fmt: skip
+
+
+def _sums(found: Attended, names: list[str], *, whole: bool) -> list[Sentence]:
+    details = found.trace.details
+    norm = f"{np.linalg.norm(details['interest']):.2f}"
+    plain = f"{np.linalg.norm(details['state']):.2f}"
+    points = OF_POINTS.fill(terms=_terms(details["point_weights"], names, "e"))
+    if not whole:
+        return [points, NORMS_LAST.fill(norm=norm, plain=plain)]
+    first, second = (f"{value:.2f}" for value in details["sharpness"])
+    steps = OF_STEPS.fill(terms=_terms(details["history_weights"], found.titles, "s"))
+    return [SHARPENED.fill(first=first, second=second), steps, points, NORMS.fill(norm=norm, plain=plain)]
+
+
+def _terms(weights: FloatArray, names: Any, symbol: str) -> str:
+    order = np.argsort(-np.abs(weights), kind="stable")
+    terms = [f"{weights[place]:.2f} · {symbol}('{names[place]}')" for place in order[:TERMS]]
+    return " + ".join([*terms, f"{weights[order[TERMS:]].sum():.2f} · (…)"] if len(order) > TERMS else terms)
+
+
+def _next(found: Attended) -> tuple[Row, ...]:
+    trace = found.trace
+    pairs = zip(trace.next_items[-1], trace.next_scores[-1], strict=True)
+    return tuple(Row(found.called(int(item)), 0.0, f"{score:.2f}") for item, score in pairs if item >= 0)
