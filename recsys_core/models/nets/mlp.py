@@ -1,5 +1,7 @@
 """The network of `mlp`: two vectors, their dot product, and what layers add to it."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -39,7 +41,7 @@ class PairNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.first_person = nn.Linear(width, layers[0]) if layers else None
         self.first_item = nn.Linear(width, layers[0], bias=False) if layers else None
-        self.layers = nn.ModuleList(nn.Linear(size, after) for size, after in zip(layers, layers[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(size, after) for size, after in pairwise(layers))
         self.last = nn.Linear(layers[-1], 1, bias=False) if layers else None
         self._draw()
 

@@ -1,0 +1,191 @@
+"""Vectors through layers: the two ways to score agree, what training sees, and what it learns."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from recsys_core.contracts import PAD, Need, QueryBatch, Ragged, RunContext
+from recsys_core.data import Dataset, dataset_from_frames
+from recsys_core.models.mlp import Mlp, MlpConfig
+from recsys_core.models.nets.mlp import PairNet
+from recsys_core.training.pairs import Pairs
+from tests.contract.cases import asking, recording, tastes, without
+
+TINY = {"width": 8, "hidden": 8, "epochs": 3, "batch_size": 256}
+
+
+def net_of(layers: list[int], width: int = 4) -> PairNet:
+    torch.manual_seed(0)
+    net = PairNet(torch.randn(5, 3), torch.randn(7, 2), width, layers, dropout=0.0)
+    torch.nn.init.normal_(net.bias)
+    return net.eval()
+
+
+def data_of(rows: list[list[int]], items: int) -> Dataset:
+    histories = Ragged.from_rows(rows)
+    frame = pd.DataFrame({"user": histories.row_numbers(), "item": histories.values}).astype("int32")
+    names = [str(number) for number in range(max(items, len(rows)))]
+    return dataset_from_frames(frame, user_ids=names[: len(rows)], item_ids=names[:items])
+
+
+def trained(train: Dataset, **settings: object) -> Mlp:
+    model = Mlp(MlpConfig.parse(TINY | settings))
+    model.fit(train, RunContext())
+    return model
+
+
+@pytest.mark.parametrize("layers", [[], [6], [6, 3], [6, 3, 2]])
+def test_all_items_at_once_get_the_scores_of_pairs(layers: list[int]) -> None:
+    net = net_of(layers)
+    with torch.no_grad():
+        people = net.person_vectors(torch.tensor([0, 4, 5]), torch.randn(3, 4))
+        items = net.item_vectors()
+        asked = torch.arange(7).expand(3, 7)
+        pairs = net.pairs(people, items, asked)
+        assert pairs.shape == (3, 7)
+        for row in range(3):
+            assert_allclose(net.of_all(people[row], items, net.first_of_items(items)), pairs[row], atol=1e-5)
+
+
+def test_one_score_by_hand() -> None:
+    """v = (1, 2), w = (3, -1): v . w = 1, b = 0.5; the layer has the sum of all four numbers, 5, and of v less w, 1.
+
+    relu(5), relu(1) weighed by (0.1, -1) add -0.5, so the score is 1.
+    """
+    net = PairNet(torch.zeros(1, 0), torch.zeros(1, 0), 2, [2], dropout=0.0)
+    assert net.first_person is not None
+    assert net.first_item is not None
+    assert net.last is not None
+    with torch.no_grad():
+        net.bias[0] = 0.5
+        net.first_person.weight.copy_(torch.tensor([[1.0, 1.0], [1.0, 1.0]]))
+        net.first_item.weight.copy_(torch.tensor([[1.0, 1.0], [-1.0, -1.0]]))
+        net.first_person.bias.zero_()
+        net.last.weight.copy_(torch.tensor([[0.1, -1.0]]))
+        score = net.pairs(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, -1.0]]), torch.tensor([[0]]))
+    assert float(score) == pytest.approx(1.0)
+
+
+def test_an_unknown_person_has_no_vector_and_no_attributes() -> None:
+    assert_array_equal(net_of([]).person_vectors(torch.tensor([5]), torch.zeros(1, 4)).detach(), np.zeros((1, 4)))
+
+
+def test_what_people_have_does_not_count_as_drawn() -> None:
+    pairs = Pairs(Ragged.from_rows([[0, 3], [1], [0, 1, 2]]))
+    batch = pairs.batch(np.array([2, 0]))
+    drawn, held = batch.draw(4, 200, torch.Generator().manual_seed(0))
+    assert drawn.shape == (5, 200)
+    for row, has in enumerate([{0, 1, 2}] * 3 + [{0, 3}] * 2):
+        assert_array_equal(held[row], np.isin(drawn[row], list(has)))
+    assert set(drawn.flatten().tolist()) == {0, 1, 2, 3}
+
+
+def test_every_person_is_visited_once_and_none_is_parted() -> None:
+    pairs = Pairs(Ragged.from_rows([[0, 1, 2], [], [1], [0, 2], [3]]))
+    batches = list(pairs.batches(3, np.random.default_rng(0)))
+    assert sorted(user for batch in batches for user in batch.users.tolist()) == [0, 2, 3, 4]
+    for batch in batches:
+        for row, user in enumerate(batch.users.tolist()):
+            assert_array_equal(batch.items[batch.rows == row], pairs.items[user])
+
+
+def test_an_item_is_learned_from_the_others_alone() -> None:
+    """Of somebody with one item there is nothing else to learn from: the mark of that item is not moved."""
+    model = trained(data_of([[0], [1, 2], [3, 4]], 6), patience=0)
+    batch = Pairs(Ragged.from_rows([[0], [1, 2]])).batch(np.array([0, 1]))
+    model.net.train()
+    model._loss(batch, torch.Generator().manual_seed(0)).backward()  # type: ignore[no-untyped-call]
+    gradient = model.net.get_parameter("marks.weight").grad
+    assert gradient is not None
+    assert (gradient[0] == 0).all()
+    assert (gradient[1:3] != 0).any(dim=1).all()
+
+
+@pytest.mark.parametrize("score", ["mlp", "dot"])
+@pytest.mark.parametrize("loss", ["bce", "bpr", "sampled_softmax"])
+def test_eight_pairs_can_be_learned_by_heart(loss: str, score: str) -> None:
+    ctx, reports = recording()
+    settings = {"epochs": 150, "patience": 0, "dropout": 0.0, "learning_rate": 0.03, "loss": loss, "score": score}
+    model = Mlp(MlpConfig.parse(TINY | settings))
+    model.fit(data_of([[user] for user in range(8)], 8), ctx)
+    assert reports[-1].values["loss"] < 0.05
+    found = model.score(asking([[]] * 8, users=range(8)))
+    assert_array_equal(found.argmax(axis=1), np.arange(8))
+
+
+def test_the_dot_product_beside_it_has_the_same_vectors_and_no_layers() -> None:
+    model = trained(tastes(), score="dot")
+    with_layers = trained(tastes())
+    sizes = {name: weight.shape for name, weight in model.net.state_dict().items()}
+    layers = {"first_person", "first_item", "layers", "last"}
+    others = {n: w.shape for n, w in with_layers.net.state_dict().items() if n.split(".")[0] not in layers}
+    assert sizes == others
+    query = tastes().queries(np.array([3]))
+    net: PairNet = model.net  # type: ignore[assignment]
+    with torch.no_grad():
+        person, items = model._people(net, query), net.item_vectors()
+        assert_allclose(model.score(query), person @ items.T + net.bias, rtol=1e-4, atol=1e-5)
+
+
+def test_tables_are_read_where_there_are_any() -> None:
+    full, train = trained(tastes()), tastes()
+    assert full.attributes.shape[1] > 3
+    assert full.content.shape[1] > 5
+    assert trained(tastes(), features=False).content.shape == (150, 0)
+    bare = trained(without(without(train, Need.ITEM_FEATURES), Need.USER_FEATURES))
+    assert bare.attributes.shape == (60, 0)
+    assert np.isfinite(bare.score(train.queries())).all()
+
+
+def test_people_without_anything_get_what_is_popular() -> None:
+    train = tastes()
+    counts = np.bincount(train.interactions["item"], minlength=150)
+    scores = trained(train, epochs=30, features=False).score(asking([[]]))[0]
+    assert np.isfinite(scores).all()
+    assert np.corrcoef(scores, counts)[0, 1] > 0.5
+
+
+def test_a_history_says_to_strangers_what_it_says_of_people() -> None:
+    """Even and odd people like even and odd items: strangers, too, get the items of their half."""
+    train = tastes()
+    model = trained(train, epochs=40, learning_rate=0.01)
+    top = model.recommend(asking([[0, 2, 4, 6, 8, 10], [1, 3, 5, 7, 9, 11]]), 10).item
+    assert (top[0] % 2 == 0).mean() >= 0.8
+    assert (top[1] % 2 == 1).mean() >= 0.8
+
+
+def test_one_more_training_on_new_rows_learns_them() -> None:
+    train = tastes()
+    model, query = trained(train, epochs=10, patience=0), train.queries()
+    before = model.score(query)
+    model.update(train, train.subset(np.zeros(train.n_interactions, dtype=bool)), RunContext())
+    assert_array_equal(model.score(query), before)
+    seen = train.matrix("binary").toarray() > 0
+    users = np.arange(60)
+    fresh = np.array([np.flatnonzero(~seen[user])[:3] for user in users])
+    frame = pd.DataFrame({"user": np.repeat(users, 3), "item": fresh.ravel()}).astype("int32")
+    model.update(train, train.with_interactions(frame), RunContext())
+    after = model.score(query)
+
+    def rank(scores: np.ndarray) -> float:
+        return float(np.mean([(scores[u] > scores[u, fresh[u], None]).sum(axis=1).mean() for u in users]))
+
+    assert rank(after) < rank(before) - 5
+
+
+def test_known_vectors_stay_when_they_are_frozen_and_new_ones_get_a_place() -> None:
+    train = data_of([[0, 1], [1, 2], [0, 2, 3]], 4)
+    model = trained(train, patience=0)
+    kept = {name: weight.clone() for name, weight in model.net.state_dict().items()}
+    new = data_of([[3], [], [], [4, 0]], 5)
+    model.update(train, new, RunContext(), freeze_embeddings=True)
+    for name, rows in (("people.weight", 3), ("items.weight", 4), ("marks.weight", 4), ("bias", 4)):
+        assert_array_equal(model.net.get_parameter(name)[:rows].detach(), kept[name][:rows])
+    query = QueryBatch(np.array([3, PAD]), Ragged.from_rows([[4, 0], [1]]), np.ones(3, dtype=np.float32))
+    assert model.score(query).shape == (2, 5)
+    assert (model.net.get_parameter("people.weight")[-1] == 0).all()
+    again = Mlp(model.config)
+    again.load_state(model.state())
+    assert_array_equal(again.score(query), model.score(query))
