@@ -4,6 +4,7 @@
 """
 
 import logging
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,23 +16,33 @@ from recsys_core.data.splits import SplitSpec, make_splits
 from recsys_core.errors import RecscopeError
 from recsys_core.evaluation.evaluate import evaluate
 from recsys_core.experiments.resources import limited_threads
-from recsys_core.models.registry import MODELS, make_model
+from recsys_core.models.registry import MODELS, make_model, model_class
 
 logger = logging.getLogger(__name__)
 USERS, ITEMS, ROWS = 30, 40, 400
+EPOCHS = "epochs"
 
 
 def warm_up_model(key: str) -> None:
-    """Train and judge an algorithm on a few made-up interactions; one that cannot is left for the real job to say."""
+    """Train and judge an algorithm on a few made-up interactions; one that cannot is left for the real job to say.
+
+    A network goes through them once: what takes its time is loading torch, and a second pass loads nothing more.
+    """
     ctx = RunContext(seed=0)
     split = make_splits(_made_up(), SplitSpec(), seed=0)[0]
     try:
         with limited_threads(1):
-            model = make_model(key)
+            model = make_model(key, _briefly(key))
             model.fit(split.train, ctx)
             evaluate(model, split, cutoffs=(1, 5), ctx=ctx)
     except RecscopeError as error:
         logger.info("Warming up '%s' ended early: %s", key, error)
+
+
+def _briefly(key: str) -> dict[str, Any]:
+    """Return the settings with which a network is trained for one epoch; nothing for other algorithms."""
+    found = model_class(key)
+    return {EPOCHS: 1} if found.info.runtime == "torch" and EPOCHS in found.config_type.model_fields else {}
 
 
 def _made_up() -> Dataset:
