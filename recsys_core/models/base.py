@@ -152,7 +152,7 @@ class Recommender(ABC, Generic[C]):
                 arrays |= {f"{name}.{part}": np.asarray(getattr(value, part)) for part in SPARSE_PARTS}
             else:
                 arrays[name] = np.asarray(value, order="C")
-        return arrays | dict(self._weights())
+        return arrays | dict(self._network_arrays())
 
     @final
     def load_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -166,18 +166,18 @@ class Recommender(ABC, Generic[C]):
             self.n_users, self.n_items = int(arrays["n_users"]), int(arrays["n_items"])
             for name in self.fitted:
                 setattr(self, name, _restored(name, arrays))
-            self._load_weights(arrays)
+            self._load_network_arrays(arrays)
         except KeyError as missing:
             raise StoreError(f"The stored model of '{self.info.key}' lacks {missing}; train it again.") from missing
         self._loaded()
         self.is_fitted = True
 
-    def _weights(self) -> Mapping[str, NDArray[Any]]:
+    def _network_arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return what is learned beside the arrays in `fitted`, by name: the weights of a network."""
         return {}
 
-    def _load_weights(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `_weights` returned; KeyError if something is missing."""
+    def _load_network_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `_network_arrays` returned; KeyError if something is missing."""
 
     def _loaded(self) -> None:
         """Build what is derived from the fitted arrays; called after loading."""

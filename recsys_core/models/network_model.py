@@ -38,10 +38,10 @@ class NetworkModel(Recommender[C]):
             torch.manual_seed(int(ctx.rng(self.info.key, "start").integers(2**62)))
             return self._network()
 
-    def _weights(self) -> Mapping[str, NDArray[Any]]:
+    def _network_arrays(self) -> Mapping[str, NDArray[Any]]:
         return {PREFIX + name: weight.detach().numpy().copy() for name, weight in self.net.state_dict().items()}
 
-    def _load_weights(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def _load_network_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         import torch
 
         net = self._network()

@@ -25,6 +25,7 @@ from recsys_core.models.sequential import SequenceConfig, SequenceModel
 from recsys_core.models.topk import top_k
 
 if TYPE_CHECKING:
+    from recsys_core.models.nets.attention import CausalSelfAttention
     from recsys_core.models.nets.sasrec import SasRecNet
 
 SHOWN = 5
@@ -109,7 +110,7 @@ class SasRec(SequenceModel[SasRecConfig]):
         if not (0 <= layer < self.config.layers and 0 <= head < self.config.heads):
             raise ConfigError(f"There is no head {head} in layer {layer}: the model has {self.config.layers} layers "
                               f"of {self.config.heads} heads.")  # fmt: skip
-        attention = cast("SasRecNet", self.net).blocks[layer].attention
+        attention = cast("CausalSelfAttention", cast("SasRecNet", self.net).blocks[layer].attention)
         attention.off = head
         try:
             yield

@@ -9,23 +9,13 @@ Where the experiment has no validation part, the last item of a tenth of the use
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 import numpy as np
 from pydantic import Field
 
 from recsys_core.columns import TIMESTAMP, USER
-from recsys_core.contracts import (
-    PAD,
-    BoolArray,
-    FloatArray,
-    IntArray,
-    Knob,
-    ModelConfig,
-    QueryBatch,
-    Ragged,
-    RunContext,
-)
+from recsys_core.contracts import BoolArray, FloatArray, IntArray, Knob, ModelConfig, QueryBatch, Ragged, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import DataError
 from recsys_core.models.network_model import NetworkModel
@@ -125,16 +115,14 @@ class SequenceModel(NetworkModel[C]):
         self._prepare(train, ctx)
         self.net = self._start(ctx)
         query = train.queries()
-        learn, validate = self._held_back(query.history, ctx)
+        learn, validate = self._held_back(query, ctx)
         sequences = Sequences(query.history, self.n_items, self.config.window, query.timestamps, learn)
         self._train(sequences, self.plan(), ctx, validate)
 
     def plan(self) -> TrainingPlan:
         """Return how the network is trained."""
         config = self.config
-        return TrainingPlan(
-            config.epochs, config.patience, config.learning_rate, averaging=self.weight_averaging
-        )  # fmt: skip
+        return TrainingPlan(config.epochs, config.patience, config.learning_rate, averaging=self.weight_averaging)
 
     def _train(
         self,
@@ -147,7 +135,7 @@ class SequenceModel(NetworkModel[C]):
         from recsys_core.training.network import fit_network
 
         rows = sequences.trainable()
-        if not len(rows):
+        if not len(rows) and self.n_items > 1:
             raise DataError(
                 f"{self.info.title} learns which item follows which, but nobody in the training data has two items or "
                 "more; bring longer histories, or choose a model that does not look at the order."
@@ -163,7 +151,7 @@ class SequenceModel(NetworkModel[C]):
         fit_network(self.net, batches, loss_of, plan, ctx, name=self.info.key, validate=validate)
 
     def _held_back(
-        self, histories: Ragged, ctx: RunContext
+        self, query: QueryBatch, ctx: RunContext
     ) -> tuple[BoolArray | None, Callable[[], Mapping[str, float]] | None]:
         """Return which items are learned from, and how to measure in the middle of training.
 
@@ -171,24 +159,21 @@ class SequenceModel(NetworkModel[C]):
         """
         if ctx.validate is not None:
             return None, lambda: self._measured(ctx)
-        if not self.config.patience:
-            return None, None
-        long_enough = np.flatnonzero(histories.lengths >= 3)
+        history = query.history
+        long_enough = np.flatnonzero(history.lengths >= 3) if self.config.patience else np.empty(0, dtype=np.int64)
         count = min(MOST_HELD_BACK, int(SHARE_HELD_BACK * len(long_enough)))
         if not count:
             return None, None
         users = np.sort(ctx.rng(self.info.key, "held back").choice(long_enough, count, replace=False))
-        lasts = histories.offsets[1:][users] - 1
-        learn = np.ones(len(histories.values), dtype=bool)
+        lasts = history.offsets[1:][users] - 1
+        learn = np.ones(len(history.values), dtype=bool)
         learn[lasts] = False
-        shown = Ragged.from_rows([histories[user][:-1] for user in users])
-        query = QueryBatch(users, shown, np.ones(len(shown.values), dtype=np.float32))
-        wanted = histories.values[lasts]
+        shown, wanted = _without_last(query.take(users)), history.values[lasts]
 
         def validate() -> Mapping[str, float]:
             self.is_fitted = True
             try:
-                places = self.recommend(query, 10).item == wanted[:, None]
+                places = self.recommend(shown, 10).item == wanted[:, None]
             finally:
                 self.is_fitted = False
             return {"validation ndcg@10": float((places / np.log2(np.arange(2, 12))).sum(axis=1).mean())}
@@ -248,8 +233,11 @@ class SequenceModel(NetworkModel[C]):
             self.net.eval()
             return  # nobody has anything before their new items: there is nothing to predict these from
         plan = dataclasses.replace(self.plan(), epochs=UPDATE_EPOCHS, patience=0, averaging=0.0)
-        frozen = [self.net.get_parameter(name).register_hook(_without_first(rows)) for name, rows in
-                  self._tables(known).items()] if freeze_embeddings else []  # fmt: skip
+        tables = self._tables(known).items() if freeze_embeddings else ()
+        frozen = [
+            self.net.get_parameter(name).register_hook(_without_first(rows))  # type: ignore[no-untyped-call]
+            for name, rows in tables
+        ]
         self._train(sequences, plan, ctx, None)
         for hook in frozen:
             hook.remove()
@@ -274,6 +262,15 @@ class SequenceModel(NetworkModel[C]):
         scored = n_items if config.loss == "softmax" else config.negatives
         places = min(n_interactions, n_users * config.window)
         return 0.02 * places * config.epochs * config.width * (6.0 * scored + 150.0 * config.width)
+
+
+def _without_last(query: QueryBatch) -> QueryBatch:
+    """Return the same people without the last item of each history; none of these is empty."""
+    kept = np.ones(len(query.values), dtype=bool)
+    kept[query.history.offsets[1:] - 1] = False
+    history = Ragged(query.history.values[kept], query.history.offsets - np.arange(len(query) + 1))
+    times = None if query.timestamps is None else query.timestamps[kept]
+    return QueryBatch(query.user, history, query.values[kept], times)
 
 
 def _joined(before: Dataset, new: Dataset) -> tuple[Ragged, IntArray | None, BoolArray]:
@@ -301,5 +298,3 @@ def _without_first(rows: int) -> Callable[["Tensor"], "Tensor"]:
         return kept
 
     return hook
-
-

@@ -14,19 +14,32 @@ from recsys_core.contracts import (
     Ability,
     ExplainsItems,
     PredictsRatings,
+    TracesAttention,
+    UpdatesIncrementally,
 )
 from recsys_core.errors import CannotScore, StoreError
 from recsys_core.models.registry import make_model, model_class
-from tests.contract.cases import ITEMS, KEYS, as_unknown, asking, by_history, fitted, needs_ratings, of_items, tastes
+from tests.contract.cases import (
+    ITEMS,
+    KEYS,
+    as_unknown,
+    asking,
+    assert_same_scores,
+    by_history,
+    fitted,
+    needs_ratings,
+    of_items,
+    tastes,
+)
 
 
 def test_a_batch_equals_single_questions(key: str) -> None:
     train = tastes()
     model, query = fitted(key, train), train.queries()
     single = [model.score(query.take(np.array([row]))) for row in range(len(query))]
-    assert_array_equal(model.score(query), np.concatenate(single))
+    assert_same_scores(key, model.score(query), np.concatenate(single))
     turned = np.arange(len(query))[::-1]
-    assert_array_equal(model.score(query.take(turned)), model.score(query)[turned])
+    assert_same_scores(key, model.score(query.take(turned)), model.score(query)[turned])
 
 
 @pytest.mark.parametrize("exclude_seen", [True, False])
@@ -133,6 +146,8 @@ def test_declared_abilities_are_those_it_has(key: str) -> None:
     model = make_model(key)
     assert (Ability.PREDICTS_RATINGS in model.info.abilities) == isinstance(model, PredictsRatings)
     assert (Ability.EXPLAINS_ITEMS in model.info.abilities) == isinstance(model, ExplainsItems)
+    assert (Ability.TRACES_ATTENTION in model.info.abilities) == isinstance(model, TracesAttention)
+    assert (Ability.UPDATES_INCREMENTALLY in model.info.abilities) == isinstance(model, UpdatesIncrementally)
 
 
 @pytest.mark.parametrize("unknown", [False, True], ids=["known", "unknown"])
@@ -203,7 +218,7 @@ def test_what_has_no_score_cannot_be_explained(key: str) -> None:
 
 def test_saved_and_loaded_in_another_process_the_scores_are_equal(key: str, reloaded: dict[str, np.ndarray]) -> None:
     train = tastes()
-    assert_array_equal(reloaded[key], fitted(key, train).score(train.queries()))
+    assert_same_scores(key, reloaded[key], fitted(key, train).score(train.queries()))
 
 
 def test_a_stored_model_that_lacks_an_array_is_refused(key: str) -> None:
@@ -218,10 +233,10 @@ import sys
 import numpy as np
 from safetensors.numpy import load_file
 from recsys_core.models.registry import make_model
-from tests.contract.cases import KEYS, tastes
+from tests.contract.cases import KEYS, QUICK, tastes
 
 for key in KEYS:
-    model = make_model(key)
+    model = make_model(key, QUICK.get(key))
     model.load_state(load_file(f"{sys.argv[1]}/{key}.safetensors"))
     np.save(f"{sys.argv[1]}/{key}.npy", model.score(tastes().queries()))
 """
