@@ -1,9 +1,11 @@
 """The graph of items on which points of interest move: items that people chose shortly before or after each other.
 
-    weight_ij = c_ij / sqrt(n_i n_j)
+    weight_ij = (c_ij - 1) / sqrt(n_i n_j)
 
-c_ij counts how often i and j stand at most `REACH` places apart in a history, n_i how often i was chosen. Each item
-keeps its heaviest neighbours. A step of a walk goes from an item to a neighbour with a chance in proportion to weight.
+c_ij counts how often i and j stand at most `REACH` places apart in a history, n_i how often i was chosen. The 1 is
+taken off because training asks the graph about the very histories that it was made of: a pair that one person alone had
+would give away what that person did next. Each item keeps its heaviest neighbours. A step of a walk goes from an item
+to a neighbour with a chance in proportion to weight.
 """
 
 from typing import NamedTuple
@@ -39,6 +41,8 @@ def item_graph(histories: Ragged, n_items: int, size: int) -> ItemGraph:
     weights = _near_counts(histories, n_items)
     chosen = np.bincount(histories.values, minlength=n_items).astype(np.float64)
     scale = 1.0 / np.sqrt(np.maximum(chosen, 1.0))
+    weights.data -= 1.0
+    weights.eliminate_zeros()
     rows = np.repeat(np.arange(n_items), np.diff(weights.indptr))
     weights.data *= scale[rows] * scale[weights.indices]
     neighbours = np.repeat(np.arange(n_items, dtype=np.int64)[:, None], size, axis=1)

@@ -257,13 +257,21 @@ class InterestNet(RecurrentNet):
             on_steps = (sharpness[0] * attention.mean(dim=-2)).masked_fill(~around.seen, -torch.inf)
             step_weights = on_steps.softmax(dim=-1)
             point_weights = (sharpness[1] * mean_over_steps(attention, around.seen)).softmax(dim=-1)
-            hidden = around.here + self.from_steps(step_weights @ around.states)
+            hidden = around.here + self.from_steps(self.dropout(step_weights @ around.states))
         else:
             step_weights = (around.steps.unsqueeze(2) == around.places.unsqueeze(-1)).to(attention)
             point_weights = (attention * step_weights.unsqueeze(-2)).sum(dim=-1) / points.shape[-1]
             hidden = around.here
-        wanted = (point_weights.unsqueeze(-2) @ self.items(points)).squeeze(-2)
-        return Look(hidden + self.from_points(wanted), start, moves, around, attention, step_weights, point_weights)
+        wanted = (point_weights.unsqueeze(-2) @ self.dropout(self.items(points))).squeeze(-2)
+        return Look(
+            hidden + self.from_points(wanted),
+            start,
+            moves,
+            around,
+            attention,
+            step_weights,
+            point_weights,
+        )
 
 
 class PointState(nn.Module):
