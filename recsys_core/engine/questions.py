@@ -12,9 +12,10 @@ import pandas as pd
 from recsys_core.contracts import AttentionTrace, FloatArray, QueryBatch, RunContext, TracesAttention
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import CannotScore, ConfigError
-from recsys_core.experiments import serving
+from recsys_core.experiments import serving, updating
 from recsys_core.experiments.saving import RESULT
 from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.updating import UpdateReport
 from recsys_core.explain.deletion import Deletion, deletion_effects
 from recsys_core.explain.registry import views_of
 from recsys_core.explain.subject import Sight, Subject
@@ -44,7 +45,7 @@ class Trained:
         self, root: Path, run_id: str, model_id: str, open_data: "Callable[[str], Dataset] | None" = None
     ) -> None:
         self.model_id = model_id
-        self._open_data = open_data or Workspace(root).open
+        self.open_data = open_data or Workspace(root).open
         self.run = ResultStore(root).open(run_id)
         self.stamp = stamp(root, run_id, model_id)
 
@@ -56,7 +57,7 @@ class Trained:
     @cached_property
     def dataset(self) -> "Dataset":
         """The data of the experiment."""
-        return self._open_data(self.run.spec.data)
+        return self.open_data(self.run.spec.data)
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -160,6 +161,21 @@ def trace(trained: Trained, ctx: RunContext, *, query: QueryBatch) -> AttentionT
     return model.trace(query)
 
 
+def learn_on(trained: Trained, ctx: RunContext, *, newer: str, freeze_embeddings: bool) -> UpdateReport:
+    """Return what a copy of the model gains and forgets when it learns from newer data; see `experiments.updating`.
+
+    Args:
+        trained: The model; it stays as it is.
+        ctx: Progress and stopping.
+        newer: Fingerprint of the newer data.
+        freeze_embeddings: Leave the vectors of known items and users as they are.
+    """
+    data = trained.open_data(newer)
+    return updating.learn_on(
+        trained.run, trained.model_id, trained.dataset, data, ctx, freeze_embeddings=freeze_embeddings
+    )
+
+
 @dataclass(frozen=True)
 class Question:
     """One thing that can be asked of a trained model.
@@ -183,6 +199,7 @@ QUESTIONS: dict[str, Question] = {
     "trace": Question(trace),
     "effects": Question(effects, is_long=True),
     "deletion": Question(deletion, is_long=True),
+    "learn_on": Question(learn_on, is_long=True),
 }
 """Name -> what answers it. Nothing else can be asked."""
 

@@ -1,0 +1,120 @@
+"""Learning on from newer data: judged before and after, on old and new data, with items and people that came later."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_core.contracts import RunContext
+from recsys_core.data import Dataset, dataset_from_frames
+from recsys_core.data.workspace import Workspace
+from recsys_core.errors import CannotScore, DataError
+from recsys_core.experiments.execution import execute
+from recsys_core.experiments.jobs import JobState
+from recsys_core.experiments.run import Run
+from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.updating import learn_on
+from tests.engine.support import spec_of
+
+USERS, ITEMS, OLD_STEPS, NEW_STEPS = 60, 20, 10, 6
+NET = {"width": 16, "window": 16, "layers": 1, "heads": 1, "epochs": 20, "patience": 0, "dropout": 0.0, "batch_size": 8}
+
+
+def rows(step: int, count: int, start: int, users: range) -> pd.DataFrame:
+    """Everybody goes round the catalogue by `step` items at a time, each from another place."""
+    found = [(user, (3 * user + step * time) % ITEMS, 1000 * (start + time)) for user in users for time in range(count)]
+    frame = pd.DataFrame(found, columns=["user", "item", "timestamp"])
+    return frame.astype({"user": "int32", "item": "int32"})
+
+
+def world(*frames: pd.DataFrame, name: str, items: int = ITEMS, users: int = USERS) -> Dataset:
+    frame = pd.concat(frames, ignore_index=True)
+    ids = {"user_ids": [f"u{one}" for one in range(users)], "item_ids": [f"i{one}" for one in range(items)]}
+    return dataset_from_frames(frame, name=name, fingerprint=name * 8, **ids)
+
+
+OLD = world(rows(1, OLD_STEPS, 0, range(USERS)), name="old")
+NEWER = world(
+    OLD.interactions, rows(3, NEW_STEPS, 500, range(USERS)), name="new",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    root = tmp_path_factory.mktemp("updating")
+    workspace, store = Workspace(root), ResultStore(root)
+    data = workspace.store(OLD)
+    split = {"kind": "leave_last_out"}
+    run = store.create(spec_of(("sasrec", NET), "ease", data=data.fingerprint, split=split, k=5, cutoffs=(5,)), "old")
+    for model_id in run.model_ids:
+        assert execute(store, run.id, model_id, workspace, 1).state is JobState.DONE
+    return run
+
+
+def model(run: Run, key: str) -> str:
+    return next(one for one in run.model_ids if one.startswith(key))
+
+
+def test_what_is_new_is_learned_and_both_parts_are_judged_before_and_after(trained: Run) -> None:
+    stored = (trained.job(model(trained, "sasrec")).path / "model.safetensors").read_bytes()
+    report = learn_on(trained, model(trained, "sasrec"), OLD, NEWER, RunContext())
+    table = report.table.set_index("part")
+    fresh = NEWER.n_interactions - OLD.n_interactions
+    assert report.metric == "ndcg@5"
+    assert 0 < report.learned < fresh
+    assert (report.users, report.items) == (0, 0)
+    assert table.loc["new", "users"] + report.learned <= fresh
+    assert table.loc["new", "difference"] > 0.05
+    assert table.loc["new", "after"] == pytest.approx(table.loc["new", "before"] + table.loc["new", "difference"])
+    assert table.loc["old", "users"] == USERS
+    kept = trained.result(model(trained, "sasrec")).metrics["ndcg@5"]
+    assert table.loc["old", "before"] == pytest.approx(kept)
+    assert (trained.job(model(trained, "sasrec")).path / "model.safetensors").read_bytes() == stored
+
+
+def test_people_and_items_that_came_later_have_a_place(trained: Run) -> None:
+    later = rows(1, 5, 900, range(USERS, USERS + 3))
+    later["item"] += ITEMS - 2  # some known items, and some that nobody had
+    newer = world(OLD.interactions, rows(3, 4, 500, range(USERS)), later, name="lat", items=2 * ITEMS, users=USERS + 3)
+    shuffled = reordered(newer)
+    report = learn_on(trained, model(trained, "sasrec"), OLD, shuffled, RunContext(), freeze_embeddings=True)
+    assert report.users == 3
+    assert report.items == ITEMS
+    assert np.isfinite(report.table[["before", "after", "low", "high"]].to_numpy(float)).all()
+
+
+def reordered(data: Dataset) -> Dataset:
+    """Return the same data with other positions: two uploads seldom agree in them."""
+    users, items = (np.random.default_rng(5).permutation(count) for count in (data.n_users, data.n_items))
+    frame = data.interactions.copy()
+    frame["user"] = np.argsort(users)[frame["user"]].astype("int32")
+    frame["item"] = np.argsort(items)[frame["item"]].astype("int32")
+    return dataset_from_frames(
+        frame,
+        name=data.name,
+        user_ids=[data.user_vocabulary.ids[one] for one in users],
+        item_ids=[data.item_vocabulary.ids[one] for one in items],
+    )
+
+
+def test_the_order_of_positions_in_the_newer_data_says_nothing(trained: Run) -> None:
+    one, other = (
+        learn_on(trained, model(trained, "sasrec"), OLD, data, RunContext()) for data in (NEWER, reordered(NEWER))
+    )
+    assert one.learned == other.learned
+    assert list(one.table["users"]) == list(other.table["users"])
+    assert one.table["before"].to_numpy() == pytest.approx(other.table["before"].to_numpy())
+
+
+def test_nothing_new_is_refused_in_words(trained: Run) -> None:
+    with pytest.raises(DataError, match="'old' holds no interaction that is not in 'old': there is nothing to learn"):
+        learn_on(trained, model(trained, "sasrec"), OLD, OLD, RunContext())
+    once = world(OLD.interactions, rows(3, 1, 500, range(1)), name="one")
+    with pytest.raises(DataError, match="holds 1 new interactions, but nobody who has two"):
+        learn_on(trained, model(trained, "sasrec"), OLD, once, RunContext())
+
+
+def test_a_model_that_cannot_learn_on_says_so(trained: Run, tmp_path: Path) -> None:
+    with pytest.raises(CannotScore, match="EASE cannot learn on: train it anew on the newer data"):
+        learn_on(trained, model(trained, "ease"), OLD, NEWER, RunContext())
