@@ -1,0 +1,126 @@
+"""The training of networks: when it ends, what it keeps, how it stops, and that it goes on as if nothing had been."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from numpy.typing import NDArray
+
+from recsys_core.contracts import Progress, RunContext
+from recsys_core.errors import Cancelled, DataError
+from recsys_core.models.nets.dropout import ByteDropout
+from recsys_core.training.network import fit_network
+from recsys_core.training.plan import TrainingPlan
+
+
+class Kept:
+    """Checkpoints in memory."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, NDArray[Any]] | None = None
+        self.saved = 0
+
+    def save(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.arrays = {name: np.array(array) for name, array in arrays.items()}
+        self.saved += 1
+
+    def load(self) -> Mapping[str, NDArray[Any]] | None:
+        return self.arrays
+
+
+class Line(torch.nn.Module):
+    """A weight a number, with dropout, so that chance matters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(6))
+        self.dropout = ByteDropout(0.25)
+
+
+def train(plan: TrainingPlan, ctx: RunContext, validate: Any = None, *, pull: float = 1.0) -> Line:
+    """Pull each weight towards 1 in batches whose order is drawn."""
+    net = Line()
+
+    def batches(rng: np.random.Generator) -> Iterator[int]:
+        yield from rng.permutation(6).tolist()
+
+    def loss_of(number: int, generator: torch.Generator) -> torch.Tensor:
+        noise = torch.rand((), generator=generator)
+        return pull * ((net.dropout(net.weight) - 1)[number] ** 2 * (1 + noise)).sum()
+
+    fit_network(net, batches, loss_of, plan, ctx, name="line", validate=validate and (lambda: validate(net)))
+    return net
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_a_killed_training_goes_on_as_if_nothing_had_been(averaging: float) -> None:
+    plan = TrainingPlan(9, 4, 0.05, averaging=averaging)
+    validate = lambda net: {"ndcg": -float(((net.weight.detach() - 0.3) ** 2).sum())}  # noqa: E731
+    whole, seen = train(plan, RunContext(), validate), []
+    kept = Kept()
+    with pytest.raises(KeyboardInterrupt):
+        train(plan, RunContext(checkpoints=kept, report=_killed_after(4)), validate)
+    assert kept.saved == 4
+    resumed = train(plan, RunContext(checkpoints=kept, report=seen.append), validate)
+    assert_array_equal(resumed.weight.detach(), whole.weight.detach())
+    assert [progress.step for progress in seen] == list(range(len(seen)))
+    assert all(progress.values for progress in seen[1:])
+
+
+def _killed_after(epochs: int) -> Any:
+    def report(progress: Progress) -> None:
+        if progress.step == epochs:
+            raise KeyboardInterrupt
+
+    return report
+
+
+def test_training_ends_when_validation_does_not_get_better_and_the_best_is_kept() -> None:
+    values, seen, weights = iter([0.1, 0.4, 0.3, 0.2, 0.9]), [], []
+
+    def validate(net: Line) -> dict[str, float]:
+        weights.append(net.weight.detach().clone())
+        return {"ndcg": next(values)}
+
+    net = train(TrainingPlan(20, 2, 0.05), RunContext(report=seen.append), validate)
+    assert len(weights) == 4
+    assert_array_equal(net.weight.detach(), weights[1])
+    assert (seen[-1].step, seen[-1].total) == (4, 4)
+
+
+def test_cancel_is_seen_within_one_batch() -> None:
+    asked = []
+
+    def stop() -> bool:
+        asked.append(1)
+        return len(asked) > 9
+
+    with pytest.raises(Cancelled, match="in epoch 2 of 3"):
+        train(TrainingPlan(3, 0, 0.05), RunContext(stop_requested=stop))
+    assert len(asked) == 10
+
+
+def test_the_running_mean_is_judged_and_kept() -> None:
+    plain, mean = (train(TrainingPlan(3, 0, 0.05, averaging=one), RunContext()) for one in (0.0, 0.95))
+    assert (
+        float(mean.weight.detach().mean()) < float(plain.weight.detach().mean()) - 0.02
+    )  # it lags behind weights that grow
+
+
+def test_a_loss_that_explodes_is_said_in_words() -> None:
+    with pytest.raises(DataError, match="smaller learning rate"):
+        train(TrainingPlan(3, 0, 0.05), RunContext(), pull=float("inf"))
+
+
+def test_dropout_leaves_out_its_share_and_keeps_the_mean() -> None:
+    torch.manual_seed(0)
+    layer = ByteDropout(0.2)
+    states = torch.ones(400, 300)
+    found = layer(states)
+    assert float((found == 0).float().mean()) == pytest.approx(0.2, abs=0.005)
+    assert float(found.mean()) == pytest.approx(1.0, abs=0.005)
+    assert float((found[::2] == found[1::2]).float().mean()) == pytest.approx(0.68, abs=0.01)  # rows are independent
+    assert_array_equal(layer.eval()(states), states)
