@@ -144,7 +144,7 @@ def order_test(data: Stored, ctx: RunContext | None = None) -> OrderTest:
     for number in ctx.track(range(SHUFFLES), stage="shuffle the histories"):
         chance = ctx.rng("order", str(number)).random(len(rows))
         shuffled.append(_ndcg(_resorted(before, np.lexsort((chance, rows))), target, drawn.n_items, asked))
-        if has_ties:
+        if times is not None and has_ties:
             untied.append(_ndcg(_resorted(before, np.lexsort((chance, times, rows))), target, drawn.n_items, asked))
     readings = _readings(ordered, untied, shuffled, ctx)
     means = tuple(float(values.mean()) for values in shuffled)

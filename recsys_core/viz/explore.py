@@ -105,6 +105,18 @@ def timeline(periods: pd.DataFrame, *, unit: str) -> "go.Figure":
     return dressed(figure, x="Time", y=f"Interactions a {unit}")
 
 
+def order_bars(table: pd.DataFrame) -> "go.Figure":
+    """Return what a model reaches on histories as they are and on shuffled ones, with intervals.
+
+    Args:
+        table: Columns `histories`, `ndcg@10`, `low`, `high`.
+    """
+    figure = _bars(table["histories"], table["ndcg@10"], "histories %{x}: %{y:.3f}")
+    above, below = table["high"] - table["ndcg@10"], table["ndcg@10"] - table["low"]
+    figure.update_traces(error_y={"type": "data", "array": above, "arrayminus": below, "color": ORANGE})
+    return dressed(figure, x="Histories", y="NDCG@10, mean over users", height=300)
+
+
 def lift_map(pairs: pd.DataFrame, titles: list[str]) -> "go.Figure":
     """Return which of the most popular items are known by the same people.
 

@@ -10,6 +10,9 @@ import pandas as pd
 from recsys_core.data import summaries
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.summaries import DataSummary
+from recsys_core.errors import DataError
+from recsys_core.evaluation.order import Matters, OrderTest, order_test
+from recsys_core.evaluation.sentences import decimals_for
 from recsys_core.viz import explore
 
 if TYPE_CHECKING:
@@ -128,6 +131,44 @@ def time(data: Dataset, card: DataSummary) -> Answer:
     return Answer(sentence, explore.timeline(periods, unit=unit), periods)
 
 
+ORDER_SAYS = {
+    Matters.YES: "Yes, order matters in these data.",
+    Matters.A_LITTLE: "Order matters in these data, but only a little.",
+    Matters.FILE_ONLY: "Only the order of the file matters, not that of time: it is gone once ties are shuffled.",
+    Matters.NO: "No, order does not seem to matter in these data: no more than chance was found.",
+    Matters.TOO_FEW: "There are too few people to tell whether order matters.",
+}
+READINGS = {"ordered": "in their order", "untied": "order within ties shuffled", "shuffled": "shuffled"}
+
+
+def order(data: Dataset, _card: DataSummary) -> Answer:
+    """Say whether the order in which people did things tells what they do next."""
+    try:
+        found = order_test(data)
+    except DataError as error:
+        return Answer(str(error))
+    table = pd.DataFrame(
+        [(READINGS[name], one.ndcg, one.low, one.high) for name, one in found.readings.items()],
+        columns=["histories", "ndcg@10", "low", "high"],
+    )
+    return Answer(order_sentence(found), explore.order_bars(table), table)
+
+
+def order_sentence(found: OrderTest) -> str:
+    """Return what the shuffle test says, with its numbers, and how far the order itself is known."""
+    one, digits = found.ordered, decimals_for(found.ordered.gain_low, found.ordered.gain_high)
+    said = (
+        f"{ORDER_SAYS[found.verdict]} A simple model of what follows what reaches NDCG@10 {one.ndcg:.{digits}f} on "
+        f"histories in their order and {found.shuffled.ndcg:.{digits}f} on shuffled ones: a difference of "
+        f"{one.gain:.{digits}f} ({one.gain_low:.{digits}f} to {one.gain_high:.{digits}f}), over {found.users:,} users."
+    )
+    if not found.has_times:
+        return f"{said} These data know no times, so the order is that of the file."
+    if found.tied:
+        said += f" {found.tied:.0%} of interactions share user and time with another one; their order is the file's."
+    return said
+
+
 def together(data: Dataset, _card: DataSummary) -> Answer:
     """Say which of the most popular items the same people know."""
     pairs = summaries.co_occurrence(data, TOP_ITEMS)
@@ -198,6 +239,12 @@ QUESTIONS = {
         "When?",
         "Jumps and gaps matter for a split by time: the test part should look like the days on which it will be used.",
         time,
+    ),
+    "order": Question(
+        "Does order matter?",
+        "The same model, once on true and once on shuffled histories; the marks span what chance among users allows. "
+        "Models that read histories in order pay off where the first bar clearly stands above the last.",
+        order,
     ),
     "together": Question(
         "Which items go together?",
