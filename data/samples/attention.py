@@ -15,9 +15,12 @@ import numpy as np
 
 from recsys_core.contracts import QueryBatch, Ragged, RunContext, TracesAttention
 from recsys_core.data.dataset import Dataset
+from recsys_core.data.naming import titles_of
 from recsys_core.data.samples import load_sample
-from recsys_core.explain.attention import attended
+from recsys_core.explain.attention import Attended, attended
+from recsys_core.explain.attention_effects import Beside, beside
 from recsys_core.explain.attention_file import Example, write_example
+from recsys_core.explain.deletion import deletion_effects
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import model_class
 
@@ -27,7 +30,7 @@ BY_HEART = {"width": 32, "window": 20, "patience": 0, "learning_rate": 0.003, "b
 SETTINGS: dict[str, dict[str, Any]] = {
     "sasrec": BY_HEART | {"epochs": 80},
     "seq2seq": BY_HEART | {"epochs": 240, "share": 1.0, "dropout": 0.1, "decoding": "beam", "beam_width": 3},
-    "interest_attention": BY_HEART | {"epochs": 80, "points": 6, "local_steps": 2, "memory": 20},
+    "interest_attention": BY_HEART | {"epochs": 80, "points": 3, "local_steps": 2, "memory": 20},
 }
 """Algorithm -> what differs from its defaults, so that it suits thirty people."""
 
@@ -42,9 +45,13 @@ def make(key: str) -> Example:
         raise TypeError(f"{key} traces no attention")
     users = np.argsort(np.abs(dataset.histories().lengths - LENGTH), kind="stable")[:PEOPLE]
     ids = dataset.user_vocabulary.ids
-    people = {ids[user]: attended(model.trace(query(dataset, int(user))), dataset) for user in users}
+    people, influence = {}, {}
+    for user in users:
+        asked = query(dataset, int(user))
+        people[ids[user]] = attended(model.trace(asked), dataset)
+        influence[ids[user]] = _beside(model, dataset, asked, people[ids[user]])
     facts = {"seed": SEED, "settings": model.config.model_dump(mode="json")}
-    return Example(key, model.info.title, dataset.name, people, facts, faith(model, dataset))
+    return Example(key, model.info.title, dataset.name, people, facts, influence)
 
 
 def query(dataset: Dataset, user: int) -> QueryBatch:
@@ -53,9 +60,10 @@ def query(dataset: Dataset, user: int) -> QueryBatch:
     return QueryBatch(np.array([user]), history, np.ones(len(history.values), dtype=np.float32))
 
 
-def faith(model: Recommender[Any], dataset: Dataset) -> dict[str, Any]:
-    """Return what is found about the model's attention by taking things away."""
-    return {}
+def _beside(model: Recommender[Any], dataset: Dataset, asked: QueryBatch, found: Attended) -> Beside:
+    """Return attention beside influence for the item that the model puts first."""
+    first = model.recommend(asked, 1).item[0]
+    return beside(found, deletion_effects(model, asked, int(first[0])), titles_of(dataset, first)[0])
 
 
 if __name__ == "__main__":

@@ -2,11 +2,75 @@
 
 from typing import TYPE_CHECKING
 
-from pages.shared import near
+import streamlit as st
+
+from pages.shared import asking, comparing, near, services, waiting
+from pages.shared import show as shown
+from pages.shared.text import _, safe
 
 if TYPE_CHECKING:
     from pages.shared.attention_subject import Seen
+    from recsys_core.explain.attention_effects import Beside
+
+WIDTHS = [2, 5]
 
 
 def show(seen: "Seen", parts: near.Parts) -> None:
-    """Show the panel, as far as there is anything to show."""
+    """Show the panel."""
+    st.header(_("Does attention tell what matters?"), anchor="faith")
+    if parts.draws("attention_faith", height=480):
+        _person(seen)
+
+
+def _person(seen: "Seen") -> None:
+    """Show attention beside the effect of taking each item away, for this person."""
+    from recsys_core.viz.attention_effects import beside_bars, most, together
+
+    words, place = st.columns(WIDTHS, gap="large")
+    with place:
+        found = _beside(seen)
+    with words:
+        if found is not None and not found.table.empty:
+            st.markdown(safe(comparing.said(most(found))))
+            st.markdown(f"**{safe(comparing.said(together(found)))}**")
+        st.markdown(
+            _(
+                "**How to read it.** A model that looks at an item need not use it. So each item was taken out of the "
+                "history and the model asked again: blue is how much it looks at an item, orange what the score of its "
+                "first recommendation loses without that item. Only if the long bars stand in the same rows, attention "
+                "tells what matters."
+            )
+        )
+    if found is None or found.table.empty:
+        return
+    with place:
+        shown.figure(
+            beside_bars(found),
+            "figure_attention_faith",
+            name=f"{seen.model} attention and influence",
+            alt=str(together(found)),
+            table=found.table,
+        )
+
+
+def _beside(seen: "Seen") -> "Beside | None":
+    """Return both for this person: of the example what is stored, of a trained model what it answers."""
+    from recsys_core.explain.attention_effects import beside
+
+    if seen.named is None:
+        return seen.beside
+    top = waiting.outcome(
+        asking.ticket(seen.named, "top", seen.about, 1, query=seen.query, k=1), _("Asking what the model recommends")
+    )
+    if top is None or top.empty:
+        return None
+    item = int(top["item"].iloc[0])
+    ticket = asking.ticket(seen.named, "deletion", seen.about, item, query=seen.query, item=item)
+    deletion = waiting.outcome(ticket, _("Taking out one item after the other"))
+    return None if deletion is None else beside(seen.found, deletion, _title(seen, item))
+
+
+def _title(seen: "Seen", item: int) -> str:
+    from recsys_core.experiments.people import described_items
+
+    return str(described_items(services.dataset(seen.data), [item])["title"].iloc[0])

@@ -1,7 +1,6 @@
 """What the page Attention looks at: a finished example, or a trained model with somebody from the data or made up."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from recsys_core.experiments.board import Contender
     from recsys_core.experiments.run import Run
     from recsys_core.explain.attention import Attended
+    from recsys_core.explain.attention_effects import Beside
     from recsys_core.explain.attention_file import Example
 
 EXAMPLE, MINE = "example", "mine"
@@ -33,20 +33,22 @@ class Seen:
         model: Title of the model.
         person: What to call whose history it is, as it came.
         key: Names it in keys and caches: letters, digits, underscores.
-        faith: What is stored about the example's attention; empty of a trained model, which is asked.
+        beside: Attention beside influence of the example; None of a trained model, which is asked.
         named: The trained model, None for the example.
         query: What the trained model was asked, None for the example.
         about: Key of the person, for what else is asked about them.
+        data: Fingerprint of the data of the trained model.
     """
 
     found: "Attended"
     model: str
     person: str
     key: str
-    faith: Mapping[str, Any] = field(default_factory=dict)
+    beside: "Beside | None" = None
     named: asking.Named | None = None
     query: "QueryBatch | None" = None
     about: str = ""
+    data: str = ""
 
 
 def choose() -> Seen:
@@ -132,7 +134,8 @@ def _example() -> Seen:
         icon=":material/science:",
     )
     name = f"example_{key}_{people.index(person)}"
-    return Seen(example.people[person], example.title, _("User {user}").format(user=person), name, example.faith)
+    called = _("User {user}").format(user=person)
+    return Seen(example.people[person], example.title, called, name, example.beside[person])
 
 
 def _pick(label: str, key: str, options: list[str], title: Any, first: str) -> str:
@@ -267,4 +270,6 @@ def _answer(run: "Run", model: "Contender", person: "Asked") -> Seen:
         st.error(safe(error))
         st.stop()
     key = "".join(letter if letter.isalnum() else "_" for letter in f"{model.id}_{person.key}")
-    return Seen(found, model.title, person.name, key, named=named, query=person.query, about=person.key)
+    return Seen(
+        found, model.title, person.name, key, named=named, query=person.query, about=person.key, data=run.spec.data
+    )

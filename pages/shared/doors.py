@@ -8,6 +8,7 @@ from recsys_core.errors import RecscopeError
 
 SAMPLE = "small"
 MODELS = ("popular", "random", "item_knn", "ease")
+ATTENTION_EXAMPLE = "sasrec"
 SHOWN_RUN = "home_demonstration"
 """Name in the session of the experiment whose end opens the comparison."""
 
@@ -26,11 +27,16 @@ def show() -> None:
             _start()
     with (
         look,
-        _door(_("Look at data first"), _("A finished example: how long is the tail, who rates, what goes together?")),
+        _door(
+            _("Look at an example"), _("What data look like, or what a trained model looks at, in a finished example.")
+        ),
     ):
         if st.button(_("Explore a sample"), key="door_look", icon=":material/insights:", width="stretch"):
             state.choose("data", services.sample(SAMPLE))
             frame.go("explore")
+        if st.button(_("See attention at work"), key="door_attention", icon=":material/visibility:", width="stretch"):
+            state.put("example", ATTENTION_EXAMPLE)
+            frame.go("attention")
 
 
 def _door(title: str, why: str) -> "st.delta_generator.DeltaGenerator":

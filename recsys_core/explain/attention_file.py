@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from recsys_core.contracts import AttentionTrace
 from recsys_core.errors import StoreError
 from recsys_core.explain.attention import Attended
+from recsys_core.explain.attention_effects import Beside
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "samples" / "attention"
 FORMAT = 1
@@ -34,7 +36,7 @@ class Example:
         data: Name of the data set.
         people: Identifier of a person -> what the model attended to with their history.
         facts: What else is known, by name: numbers and texts, such as the seed and the epochs.
-        faith: What was found about its attention by taking things away, as plain values; see `faithfulness`.
+        beside: Identifier of a person -> attention beside influence, for the item that the model puts first.
     """
 
     key: str
@@ -42,7 +44,7 @@ class Example:
     data: str
     people: Mapping[str, Attended]
     facts: Mapping[str, Any] = field(default_factory=dict)
-    faith: Mapping[str, Any] = field(default_factory=dict)
+    beside: Mapping[str, Beside] = field(default_factory=dict)
 
 
 def examples(folder: Path = FOLDER) -> list[str]:
@@ -61,7 +63,7 @@ def write_example(example: Example, folder: Path = FOLDER) -> Path:
         "data": example.data,
         "facts": dict(example.facts),
         "people": {user: _to_json(found) for user, found in example.people.items()},
-        "faith": dict(example.faith),
+        "beside": {user: _beside_to_json(found) for user, found in example.beside.items()},
     }
     path = folder / f"{example.key}.json"
     path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
@@ -80,7 +82,8 @@ def read_example(key: str, folder: Path = FOLDER) -> Example:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         people = {user: _from_json(found) for user, found in content["people"].items()}
-        return Example(content["key"], content["title"], content["data"], people, content["facts"], content["faith"])
+        beside = {user: _beside_from_json(found) for user, found in content["beside"].items()}
+        return Example(content["key"], content["title"], content["data"], people, content["facts"], beside)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
             f"The finished example {path.name} cannot be read: {error}. `make example` remakes it."
@@ -113,6 +116,18 @@ def _from_json(found: Mapping[str, Any]) -> Attended:
     )
     names = {int(item): str(name) for item, name in found["names"].items()}
     return Attended(trace, tuple(found["titles"]), tuple(found["item_ids"]), names)
+
+
+def _beside_to_json(found: Beside) -> dict[str, Any]:
+    correlation = None if math.isnan(found.correlation) else round(found.correlation, DIGITS)
+    columns = {name: [one if isinstance(one, str) else round(one, DIGITS) for one in column.tolist()]
+               for name, column in found.table.items()}  # fmt: skip
+    return {"item": found.item, "score": found.score, "table": columns, "correlation": correlation}
+
+
+def _beside_from_json(found: Mapping[str, Any]) -> Beside:
+    correlation = math.nan if found["correlation"] is None else float(found["correlation"])
+    return Beside(found["item"], float(found["score"]), pd.DataFrame(found["table"]), correlation)
 
 
 def _array(array: NDArray[Any]) -> dict[str, Any]:

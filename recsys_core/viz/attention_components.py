@@ -67,6 +67,7 @@ STAGES = Component(
     '<button type="button" class="play"></button><button type="button" class="forward"></button>'
     '<input type="range" class="slider" min="0" step="1"><span class="place"></span></div>'
     '<div aria-live="polite"><h3 class="title"></h3><p class="words"></p></div>'
-    '<div class="columns"><div class="left"></div><div class="right"></div></div><div class="extra"></div><div class="formula"></div></div>',
+    '<div class="columns"><div class="left"></div><div class="right"></div></div>'
+    '<div class="extra"></div><div class="formula"></div></div>',
 )
 """One stage after the other; see `attention_stages`."""
