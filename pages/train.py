@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import algorithms, empty, jobs, launch, pickers, protocol, services, state
+from pages.shared import algorithms, empty, jobs, launch, pickers, protocol, services, state, updating
 from pages.shared.frame import ensure_frame
 from pages.shared.text import _
 
@@ -25,6 +25,7 @@ if run is not None:
     st.header(_("The training under way") if run.is_live else _("The latest training"))
     jobs.panel(run)
     launch.next_step(run)
+    updating.section(run)
 if state.is_demo() or (run is not None and run.is_live and not launch.wants_another()):
     st.stop()
 

@@ -1,0 +1,140 @@
+"""Update with newer data: what a trained model gains there, and what it forgets of the old ones."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.shared import asking, services, show, state, waiting
+from pages.shared.text import _, count, later, safe
+
+if TYPE_CHECKING:
+    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.experiments.run import Run
+    from recsys_core.experiments.updating import UpdateReport
+
+ASKED = "update_asked"
+"""Where the session keeps what was started: experiment, model, newer data, and whether known vectors stay."""
+PARTS = {"old": later("The test part of the old data"), "new": later("The last new step of each person")}
+DOWN = later("{part}: {metric} went from {before} to {after}, a loss of {by} ({low} to {high}; {users} people).")
+UP = later("{part}: {metric} went from {before} to {after}, a gain of {by} ({low} to {high}; {users} people).")
+SAME = later(
+    "{part}: {metric} was {before} and is {after}; with {users} people, that cannot be told from chance "
+    "(between {low} and {high})."
+)
+COLUMNS = {
+    "part": later("Asked about"),
+    "users": later("People"),
+    "before": later("Before"),
+    "after": later("After"),
+    "difference": later("Difference"),
+    "low": later("At least"),
+    "high": later("At most"),
+}
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What was chosen."""
+
+    run: str
+    model: str
+    newer: str
+    freeze: bool
+
+
+def section(run: "Run") -> None:
+    """Offer the finished models that can learn on, if there are any; nothing else is shown otherwise."""
+    able = {model.id: model.key for model in run.spec.models if model.id in run.finished() and _learns_on(model.key)}
+    if not able or state.is_demo():
+        return
+    with st.expander(_("Update with newer data"), icon=":material/update:", key="update"):
+        st.markdown(
+            _(
+                "A trained model need not begin anew when more data come in: a copy of it goes on learning from what "
+                "is new. Here you see what it gains on the new data, and what it forgets of the old ones. The stored "
+                "model and its experiment stay as they are."
+            )
+        )
+        others = [card for card in services.cards() if card.fingerprint != run.spec.data]
+        if not others:
+            st.markdown(
+                _(
+                    "There are no newer data yet. Bring a file with what the same people did later on the page Data; "
+                    "it may hold the old rows, too."
+                )
+            )
+            return
+        _form(run, able, others)
+
+
+def _learns_on(key: str) -> bool:
+    from recsys_core.contracts import Ability
+    from recsys_core.models.registry import model_class
+
+    return Ability.UPDATES_INCREMENTALLY in model_class(key).info.abilities
+
+
+def _form(run: "Run", able: dict[str, str], others: "list[DatasetCard]") -> None:
+    names = {card.fingerprint: card.name for card in others}
+    with st.container(horizontal=True, vertical_alignment="bottom", key="update_form"):
+        model = st.selectbox(
+            _("Model"),
+            list(able),
+            format_func=lambda one: services.model_title(able[one]),
+            key="update_model",
+            width=280,
+        )
+        newer = st.selectbox(_("Newer data"), list(names), format_func=names.get, key="update_newer", width=280)
+        freeze = st.toggle(
+            _("Leave known items as they are"),
+            key="update_freeze",
+            help=_(
+                "The vectors of items that the model knew stay; what is new, and how histories are read, is learned."
+            ),
+        )
+        wanted = _Wanted(run.id, model, newer, freeze)
+        if st.button(_("Learn on"), key="update_start", icon=":material/play_arrow:"):
+            st.session_state[ASKED] = wanted
+    if st.session_state.get(ASKED) == wanted:
+        _outcome(wanted, able[model])
+
+
+def _outcome(wanted: _Wanted, key: str) -> None:
+    named = asking.Named(str(services.root()), wanted.run, wanted.model, key)
+    ticket = asking.ticket(
+        named, "learn_on", wanted.newer, wanted.freeze, newer=wanted.newer, freeze_embeddings=wanted.freeze
+    )
+    found: UpdateReport | None = waiting.outcome(ticket, _("Learning from what is new"))
+    if found is None:
+        return
+    words = _("{learned} new interactions were learned; {users} people and {items} items were not known before.")
+    st.markdown(words.format(learned=count(found.learned), users=count(found.users), items=count(found.items)))
+    for row in found.table.to_dict("records"):
+        st.markdown(f"**{safe(_said(row, found.metric))}**")
+    table = found.table.drop(columns="different").assign(part=[_(PARTS[one]) for one in found.table["part"]])
+    numbers = {
+        name: st.column_config.NumberColumn(_(COLUMNS[name]), format="%d" if name == "users" else "%.4f")
+        for name in table.columns
+        if name != "part"
+    }
+    named_column = {"part": st.column_config.TextColumn(_(COLUMNS["part"]))}
+    show.table(table, "update_table", name=_("Before and after"), column_config=named_column | numbers)
+
+
+def _said(row: dict[str, object], metric: str) -> str:
+    """Return in words what became of one part."""
+    from recsys_core.evaluation.sentences import rounded
+    from recsys_core.experiments.board import metric_title
+
+    difference, low, high = (float(str(row[name])) for name in ("difference", "low", "high"))
+    if row["different"] and difference < 0:
+        words, difference, low, high = DOWN, -difference, -high, -low
+    else:
+        words = UP if row["different"] else SAME
+    before, after = (rounded(float(str(row[name])), low, high) for name in ("before", "after"))
+    by, least, most = (rounded(value, low, high) for value in (difference, low, high))
+    return _(words).format(
+        part=_(PARTS[str(row["part"])]), metric=metric_title(metric), before=before, after=after, by=by, low=least,
+        high=most, users=count(float(str(row["users"]))),
+    )  # fmt: skip
