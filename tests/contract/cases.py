@@ -21,11 +21,14 @@ KEYS = tuple(MODELS)
 USERS, ITEMS = 60, 150
 MINUTE = 60_000
 
-BY_HISTORY = {"neighbours", "linear", "sequence", "lfm", "content_mean"}
+BY_HISTORY = {"neighbours", "linear", "sequence", "lfm", "content_mean", "rnn", "cnn"}
 """Families and keys whose scores depend on the history alone, not on who asks."""
 
 SMALL_NET: dict[str, Any] = {"width": 8, "epochs": 2, "patience": 0, "batch_size": 16, "learning_rate": 0.01}
-QUICK: dict[str, dict[str, Any]] = {"sasrec": SMALL_NET | {"layers": 1}}
+QUICK: dict[str, dict[str, Any]] = {
+    "sasrec": SMALL_NET | {"layers": 1},
+    "interest_attention": SMALL_NET | {"points": 2, "memory": 10},
+}
 """Settings with which a network trains in a moment; what a test is about is set on top of these."""
 
 BESIDE: dict[str, dict[str, Any]] = {
@@ -47,6 +50,9 @@ FITTING: dict[str, dict[str, Any]] = {
     "trust_svd": {"factors": 8, "epochs": 200, "learning_rate": 0.02, "regularization": 0.1, "graph": "co_rating"},
     "social_knn": {"graph": "co_rating"},
     "sasrec": {"width": 32, "epochs": 60, "dropout": 0.3, "learning_rate": 0.003},
+    "rnn": {"width": 16, "epochs": 40, "dropout": 0.0},
+    "cnn": {"width": 16, "epochs": 40, "dropout": 0.0},
+    "interest_attention": {"width": 32, "epochs": 60, "dropout": 0.3, "learning_rate": 0.01},
 }
 """Settings for worlds much smaller than the defaults are made for."""
 
