@@ -56,8 +56,9 @@ def train(plan: TrainingPlan, ctx: RunContext, validate: Any = None, *, pull: fl
 
 
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
-def test_a_killed_training_goes_on_as_if_nothing_had_been(averaging: float) -> None:
-    plan = TrainingPlan(9, 4, 0.05, averaging=averaging)
+@pytest.mark.parametrize("patience", [0, 4])
+def test_a_killed_training_goes_on_as_if_nothing_had_been(averaging: float, patience: int) -> None:
+    plan = TrainingPlan(9, patience, 0.05, averaging=averaging)
     validate = lambda net: {"ndcg": -float(((net.weight.detach() - 0.3) ** 2).sum())}  # noqa: E731
     whole, seen = train(plan, RunContext(), validate), []
     kept = Kept()
