@@ -26,6 +26,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from recsys_core.models.nets.dropout import ByteDropout
+
 INITIAL_SPREAD = 0.02
 
 
@@ -60,7 +62,7 @@ class ConvolutionalNet(nn.Module):
         self.down = nn.Linear(span, vertical, bias=False)
         self.mix = nn.Linear(horizontal * span + vertical * width, width)
         self.out = nn.Linear(2 * width if long_term else width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         with torch.no_grad():
             nn.init.normal_(self.items.weight, std=INITIAL_SPREAD)
             self.items.weight[-1] = 0.0

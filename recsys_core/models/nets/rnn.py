@@ -23,6 +23,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from recsys_core.models.nets.dropout import ByteDropout
+
 CellName = Literal["rnn", "gru", "lstm"]
 INITIAL_SPREAD = 0.02
 """Standard deviation of the item vectors before training, so that the first scores are all near 0."""
@@ -48,7 +50,7 @@ class RecurrentNet(nn.Module):
         kind = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[cell]
         self.reader = kind(width, width, num_layers=layers, batch_first=True, dropout=between)
         self.out = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         self._start()
 
     def forward(self, tokens: Tensor) -> Tensor:
