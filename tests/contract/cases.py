@@ -27,6 +27,8 @@ BY_HISTORY = {"neighbours", "linear", "sequence", "lfm", "content_mean", "rnn", 
 SMALL_NET: dict[str, Any] = {"width": 8, "epochs": 2, "patience": 0, "batch_size": 16, "learning_rate": 0.01}
 QUICK: dict[str, dict[str, Any]] = {
     "sasrec": SMALL_NET | {"layers": 1},
+    "rnn": SMALL_NET,
+    "cnn": SMALL_NET,
     "interest_attention": SMALL_NET | {"points": 2, "memory": 10},
 }
 """Settings with which a network trains in a moment; what a test is about is set on top of these."""
