@@ -66,6 +66,7 @@ PROFILE_TERMS = View("terms", About.BOTH, "content:profile_terms")
 RULES = View("rules", About.BOTH, "rules:rules", choice="rules", offered=WHICH)
 MEMORY = View("memory", About.PERSON, "gates:memory")
 FILTERS = View("filters", About.BOTH, "filters:filters")
+TREE = View("tree", About.BOTH, "tree:tree")
 GRAPH = View("graph", About.BOTH, "social:graph")
 ARITHMETIC = View("arithmetic", About.BOTH, "parts:arithmetic")
 EFFECTS = View("effects", About.BOTH, "deletion:effects")
@@ -85,6 +86,7 @@ VIEWS: dict[str, tuple[View, ...]] = {
     "trust_svd": (GRAPH, SPACE),
     "rnn": (MEMORY,),
     "cnn": (FILTERS,),
+    "recursive": (TREE,),
 }
 """What only these models hold."""
 

@@ -63,6 +63,8 @@ if TYPE_CHECKING:
 
 TOPICS = 32
 """The words of titles and texts enter as so many topics."""
+FEWEST_PAIRS, FEWEST_STEPS = 32, 20
+"""A step has at least so many pairs, and an epoch so many steps, as far as both can be had."""
 MOST_HELD_BACK = 1000
 SHARE_HELD_BACK = 0.1
 UPDATE_EPOCHS = 5
@@ -93,8 +95,9 @@ class MlpConfig(ModelConfig):
     """Most passes through everybody."""
     patience: Annotated[int, Field(ge=0, le=100), Knob(2, 10, advanced=True)] = 4
     """Training ends when validation has not become better for so many epochs; 0 goes on to the end."""
-    batch_size: Annotated[int, Field(ge=16, le=100_000), Knob(512, 8192, scale="log", advanced=True)] = 4096
-    """Pairs of people and items in one step of training, roughly: nobody is parted."""
+    batch_size: Annotated[int, Field(ge=16, le=100_000), Knob(64, 8192, scale="log", advanced=True)] = 4096
+    """Pairs of people and items in one step of training, roughly: nobody is parted. Small data have fewer, so that
+    there are about twenty steps in an epoch."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(5e-4, 1e-2, scale="log")] = 3e-3
     """Length of each step against the gradient (Adam)."""
 
@@ -175,8 +178,10 @@ class Mlp(NetworkModel[MlpConfig]):
     def _train(self, pairs: "Pairs", plan: TrainingPlan, ctx: RunContext, validate: Measure | None) -> None:
         from recsys_core.training.network import fit_network
 
+        size = min(self.config.batch_size, max(FEWEST_PAIRS, len(pairs.items.values) // FEWEST_STEPS))
+
         def batches(rng: np.random.Generator) -> Iterator["PairBatch"]:
-            return pairs.batches(self.config.batch_size, rng)
+            return pairs.batches(size, rng)
 
         fit_network(self.net, batches, self._loss, plan, ctx, name=self.info.key, validate=validate)
 

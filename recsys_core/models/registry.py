@@ -26,6 +26,9 @@ MODELS = {
     "sasrec": "recsys_core.models.sasrec:SasRec",
     "rnn": "recsys_core.models.rnn:Rnn",
     "cnn": "recsys_core.models.cnn:Cnn",
+    "interest_attention": "recsys_core.models.interest_attention:InterestAttention",
+    "recursive": "recsys_core.models.recursive:Recursive",
+    "mlp": "recsys_core.models.mlp:Mlp",
 }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from recsys_core.evaluation.sentences import Sentence
 from recsys_core.explain.subject import Sight
-from recsys_core.viz import inside, inside_sequence
+from recsys_core.viz import inside, inside_sequence, inside_tree
 from recsys_core.viz import inside_sentences as said
 from recsys_core.viz.recommend import contributions, effect_bars
 
@@ -144,6 +144,15 @@ PICTURES = {
         lambda sight: inside_sequence.filter_map(sight.table, titles=sight.facts["titles"]),
         inside_sequence.filters,
         height=560,
+    ),
+    "tree": Picture(
+        "How does it read a history?",
+        "Items were joined to sessions, and sessions to the person, always by the same rule that was learned. A dot is "
+        "larger the more its state says, compared with others of its column. Blue raised the score, orange-red lowered "
+        "it: what is below a dot was left out and the model asked again. These effects do not add up.",
+        lambda sight: inside_tree.session_tree(sight.table),
+        inside_tree.tree,
+        height=660,
     ),
     "arithmetic": Picture(
         "How is one score made?",

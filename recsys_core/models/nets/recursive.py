@@ -45,7 +45,7 @@ class Compose(nn.Module):
 
     def joined(self, gates: Tensor, left_memory: Tensor, right_memory: Tensor) -> Nodes:
         """Return parents from (N, 5D) sums of what both children say, and the memories of both."""
-        admit, keep_left, keep_right, show, fresh = gates.split(self.width, dim=1)
+        admit, keep_left, keep_right, show, fresh = torch.split(gates, self.width, dim=1)
         memory = torch.sigmoid(admit) * torch.tanh(fresh)
         memory = memory + torch.sigmoid(keep_left) * left_memory + torch.sigmoid(keep_right) * right_memory
         return Nodes(torch.sigmoid(show) * torch.tanh(memory), memory)
@@ -128,8 +128,8 @@ class SessionTree(nn.Module):
         source = torch.empty_like(packed)
         source[packed] = torch.arange(len(packed))
         ordered = _chosen(children, source)
-        gates = self.cell.right(ordered.state).split(active.tolist())
-        memories = ordered.memory.split(active.tolist())
+        gates = torch.split(self.cell.right(ordered.state), active.tolist())
+        memories = torch.split(ordered.memory, active.tolist())
         node = self.cell.joined(gates[0], torch.zeros_like(memories[0]), memories[0])
         nodes = [node]
         for gate, memory in zip(gates[1:], memories[1:], strict=True):

@@ -1,0 +1,76 @@
+"""The tree of a recursive network on the page Inside: its nodes, effects as asked again by hand, and the picture."""
+
+import numpy as np
+import pytest
+
+from recsys_core.contracts import PAD, RunContext
+from recsys_core.errors import CannotScore
+from recsys_core.explain.subject import Subject
+from recsys_core.explain.tree import tree
+from recsys_core.models.recursive import Recursive, RecursiveConfig
+from recsys_core.viz.inside_views import PICTURES
+from tests.contract.cases import asking
+from tests.worlds import markov_chain
+
+HISTORY = [3, 1, 4, 1, 5]
+
+
+@pytest.fixture(scope="module")
+def model() -> Recursive:
+    found = Recursive(RecursiveConfig(width=8, epochs=2, session_items=3))
+    found.fit(markov_chain(users=40, steps=8).train, RunContext())
+    return found
+
+
+def subject(model: Recursive, history: list[int], item: int = 7) -> Subject:
+    return Subject(model, markov_chain(users=40, steps=8).train, asking([history]), item)
+
+
+def test_nodes_stand_latest_first_below_their_parents(model: Recursive) -> None:
+    sight = tree(subject(model, HISTORY))
+    table = sight.table
+    assert table["level"].tolist() == ["person", "session", "item", "item", "session", "item", "item", "item"]
+    assert table["item"].tolist() == [PAD, PAD, 5, 1, PAD, 4, 1, 3]
+    assert table["node"].is_unique
+    parents = dict(zip(table["node"], table["parent"], strict=True))
+    assert parents[0] == PAD
+    assert table["parent"].tolist() == [PAD, 0, 2, 2, 0, 1, 1, 1]
+    assert (table["norm"] > 0).all()
+    assert sight.facts["sessions"] == 2
+
+
+def test_effects_are_those_of_asking_again(model: Recursive) -> None:
+    table = tree(subject(model, HISTORY)).table
+    full = model.score(asking([HISTORY]))[0, 7]
+    rest = {
+        1: [1, 5],  # without the first session, and without the second
+        2: [3, 1, 4],
+        3: [1, 4, 1, 5],  # without each item, oldest first
+        4: [3, 4, 1, 5],
+        5: [3, 1, 1, 5],
+        6: [3, 1, 4, 5],
+        7: [3, 1, 4, 1],
+    }
+    effects = dict(zip(table["node"], table["weight"], strict=True))
+    assert np.isnan(effects[0])
+    for node, history in rest.items():
+        assert effects[node] == pytest.approx(full - model.score(asking([history]))[0, 7], abs=1e-6)
+
+
+def test_a_single_item_leaves_nothing_to_compare_with(model: Recursive) -> None:
+    sight = tree(subject(model, [3]))
+    assert sight.table["weight"].isna().all()
+    assert "1 item" in str(PICTURES["tree"].sentence(sight))
+    with pytest.raises(CannotScore, match="no history"):
+        tree(subject(model, []))
+
+
+def test_the_picture_shows_the_latest_items_and_its_sentence_what_matters_most(model: Recursive) -> None:
+    sight = tree(subject(model, [step % 20 for step in range(50)]))
+    figure = PICTURES["tree"].draw(sight)
+    assert len(figure.layout.yaxis.ticktext) == 40
+    said = str(PICTURES["tree"].sentence(sight))
+    assert "50 items, read in 17 sessions" in said
+    leaves = sight.table[sight.table["level"] == "item"].dropna(subset=["weight"])
+    strongest = leaves.loc[leaves["weight"].abs().idxmax()]
+    assert f"without '{strongest['title']}' by {-strongest['weight']:+.3g}" in said
