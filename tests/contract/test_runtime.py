@@ -1,0 +1,20 @@
+"""What a trained model runs on is said right: pages load those of arrays themselves, and must not load torch."""
+
+import inspect
+import sys
+
+import pytest
+
+from recsys_core.models.registry import MODELS, model_class
+
+
+def sources(key: str) -> str:
+    """Return the source of every module of ours that the model's class is made from."""
+    modules = {one.__module__ for one in model_class(key).__mro__ if one.__module__.startswith("recsys_core.models")}
+    return "\n".join(inspect.getsource(sys.modules[name]) for name in sorted(modules))
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_a_model_that_uses_torch_says_so(key: str) -> None:
+    uses_torch = any(line.strip().startswith(("import torch", "from torch")) for line in sources(key).splitlines())
+    assert (model_class(key).info.runtime == "torch") is uses_torch
