@@ -8,11 +8,12 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys_core.batches import PAD, BoolArray, FloatArray, IntArray, QueryBatch, Ragged, TopK
 from recsys_core.configs import FieldSpec, Knob, ModelConfig, field_specs
 from recsys_core.errors import Cancelled
 
@@ -45,66 +46,7 @@ __all__ = [
     "field_specs",
 ]
 
-FloatArray: TypeAlias = NDArray[np.floating[Any]]
-IntArray: TypeAlias = NDArray[np.integer[Any]]
-BoolArray: TypeAlias = NDArray[np.bool_]
 T = TypeVar("T")
-
-PAD = -1
-"""Stands where a list has no item, and for a user whom the training data do not know."""
-
-
-@dataclass(frozen=True, eq=False)
-class Ragged:
-    """Rows of different lengths in two flat arrays: row r is `values[offsets[r]:offsets[r + 1]]`.
-
-    Args:
-        values: (N,) all rows one after the other.
-        offsets: (R + 1,) where each row begins; the last entry is N.
-    """
-
-    values: NDArray[Any]
-    offsets: IntArray
-
-    @classmethod
-    def from_rows(cls, rows: Iterable[Sequence[Any] | NDArray[Any]], dtype: Any = np.int64) -> "Ragged":
-        """Return the rows joined; an empty row is allowed."""
-        arrays = [np.asarray(row, dtype=dtype) for row in rows]
-        lengths = np.array([len(row) for row in arrays], dtype=np.int64)
-        values = np.concatenate(arrays) if arrays else np.empty(0, dtype=dtype)
-        return cls(values, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
-
-    @classmethod
-    def from_keys(cls, keys: IntArray, values: NDArray[Any], rows: int) -> "Ragged":
-        """Group `values` (N,) by their row number in `keys` (N,), keeping their order within a row."""
-        order = np.argsort(keys, kind="stable")
-        offsets = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=rows))]).astype(np.int64)
-        return cls(values[order], offsets)
-
-    @property
-    def lengths(self) -> IntArray:
-        """(R,) number of values in each row."""
-        return np.diff(self.offsets)
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def __getitem__(self, row: int) -> NDArray[Any]:
-        return self.values[self.offsets[row] : self.offsets[row + 1]]
-
-    def __iter__(self) -> Iterator[NDArray[Any]]:
-        return (self[row] for row in range(len(self)))
-
-    def take(self, rows: IntArray) -> "Ragged":
-        """Return the chosen rows, in the order asked for."""
-        lengths = self.lengths[rows]
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        index = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths)
-        return Ragged(self.values[index], offsets)
-
-    def row_numbers(self) -> IntArray:
-        """(N,) the row of each value."""
-        return np.repeat(np.arange(len(self)), self.lengths)
 
 
 @dataclass(frozen=True)
@@ -113,61 +55,6 @@ class RatingScale:
 
     low: float
     high: float
-
-
-@dataclass(frozen=True, eq=False)
-class QueryBatch:
-    """What a model is asked: for each of B people, who they are and what they did.
-
-    The history travels with the question: a person who was not in the training data is asked for like any other.
-
-    Args:
-        user: (B,) positions in the training data, `PAD` for unknown people.
-        history: B rows of item positions, oldest first.
-        values: (N,) rating or event weight of each history entry, aligned with `history.values`.
-        timestamps: (N,) Unix milliseconds of each entry, or None if the data have no time.
-    """
-
-    user: IntArray
-    history: Ragged
-    values: FloatArray
-    timestamps: IntArray | None = None
-
-    def __len__(self) -> int:
-        return len(self.user)
-
-    def take(self, rows: IntArray) -> "QueryBatch":
-        """Return the chosen people, in the order asked for."""
-        values = Ragged(self.values, self.history.offsets).take(rows).values
-        times = None
-        if self.timestamps is not None:
-            times = Ragged(self.timestamps, self.history.offsets).take(rows).values
-        return QueryBatch(self.user[rows], self.history.take(rows), values, times)
-
-    def batches(self, size: int) -> Iterator["QueryBatch"]:
-        """Yield the people in blocks of at most `size`, in order."""
-        for start in range(0, len(self), size):
-            yield self.take(np.arange(start, min(start + size, len(self))))
-
-
-@dataclass(frozen=True, eq=False)
-class TopK:
-    """Recommended lists, best first; a list that ran out of items ends in `PAD` with score NaN.
-
-    Args:
-        item: (B, K) item positions.
-        score: (B, K) scores, not increasing along a row; equal scores are ordered by smaller position.
-    """
-
-    item: IntArray
-    score: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.item)
-
-    def head(self, k: int) -> "TopK":
-        """Return the first `k` places of each list."""
-        return TopK(self.item[:, :k], self.score[:, :k])
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,7 @@ class _Training:
 
     def _tensors(self) -> dict[str, list[Tensor]]:
         """Return all that changes in training, by name."""
-        moments = {
+        moments: dict[str, list[Tensor]] = {
             name: [self.optimizer.state[weight][name] for weight in self.weights if weight in self.optimizer.state]
             for name in ("step", "exp_avg", "exp_avg_sq")
         }

@@ -1,5 +1,7 @@
 """The network of SASRec: item and position vectors through blocks of causal self-attention."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -78,7 +80,7 @@ class SasRecNet(nn.Module):
         """Return the same without dropout, and the attention weights (L, B, H, T, T) of all blocks."""
         states, weights = self._read(tokens), []
         for block in self.blocks:
-            states, found = block.explicit(states)
+            states, found = cast(Block, block).explicit(states)
             weights.append(found)
         return self.norm(states), torch.stack(weights)
 
