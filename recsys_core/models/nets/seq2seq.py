@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from recsys_core.contracts import FloatArray, IntArray
+from recsys_core.models.nets.dropout import ByteDropout
 
 INITIAL_SPREAD = 0.05
 """Standard deviation of item vectors and positions before training."""
@@ -173,7 +174,7 @@ class Seq2SeqNet(nn.Module):
         self.decoder = (nn.LSTMCell if decoder == "lstm" else nn.GRUCell)(2 * width, width)
         self.first = nn.Linear(width, width) if from_encoder else None
         self.output = nn.Linear(3 * width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return (B, T, D) the output of the first decoding step after each item of `tokens` (B, T).
