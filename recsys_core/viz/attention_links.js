@@ -11,7 +11,7 @@ export default function ({ parentElement, data, setStateValue }) {
   const SVG = "http://www.w3.org/2000/svg", ROW = 27, TOP = 30, FAINT = 0.02;
   const [headsBox, picture, said, tools] = ["heads", "picture", "said", "tools"].map(c => root.querySelector("." + c));
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-  const share = weight => (weight * 100).toFixed(weight < 0.0995 ? 1 : 0) + " %";
+  const share = weight => (weight * 100).toFixed(weight < 0.0995 ? 1 : 0) + "%";
   const sees = (step, item) => !data.causal || item <= step + data.items.length - data.steps.length;
 
   function make(name, attributes = {}, parent = null, text = null) {
