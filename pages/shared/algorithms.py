@@ -88,16 +88,20 @@ def _card(info: "ModelInfo", dataset: "Dataset", key: str, *, always: bool) -> d
             key=f"{key}_use",
             persist_state=forms.KEPT,
         )
-        st.markdown(_(info.idea))
         if lacking:
-            st.markdown(_reason(info, lacking, always))
+            _words(info, _reason(info, lacking, always))
             return None
         config_type = model_class(info.key).config_type
         values = forms.changed(config_type, key)
         refusal = _refusal(info, dataset, values, list(config_type.model_fields))
-        st.markdown(refusal or _reason(info, lacking, always))
+        _words(info, refusal or _reason(info, lacking, always))
         _settings(info, config_type, key)
     return values if (picked or always) and refusal is None else None
+
+
+def _words(info: "ModelInfo", reason: str) -> None:
+    """Show what an algorithm does and needs, as one element: the time of the page goes by the number of elements."""
+    st.markdown(f"{_(info.idea)}\n\n{reason}")
 
 
 def _settings(info: "ModelInfo", config_type: "type[ModelConfig]", key: str) -> None:
