@@ -1,0 +1,161 @@
+"""What is drawn of an attention trace: tables, lines, the heat map, the stages, and the file of an example."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recsys_core.contracts import PAD, AttentionTrace
+from recsys_core.data.samples import load_sample
+from recsys_core.errors import DataError, StoreError
+from recsys_core.explain.attention import Attended, attended, candidates, habit, links, mean_weights
+from recsys_core.explain.attention_file import FOLDER, Example, examples, read_example, write_example
+from recsys_core.viz import attention, attention_stages
+from recsys_core.viz.attention_components import LINKS
+from recsys_core.viz.attention_interest import has_points, interest_stages
+from tests.traces import causal_trace, decoder_trace
+
+N_ITEMS = 24
+
+
+def named(trace: AttentionTrace) -> Attended:
+    return attended(trace, load_sample("tiny"))
+
+
+def test_links_hold_each_look_once_and_none_ahead() -> None:
+    trace = causal_trace([3, 1, 4, 0, 5], N_ITEMS)
+    table = links(named(trace))
+    assert len(table) == 15
+    assert (table["place"] <= table["step"]).all()
+    assert table.groupby("step")["weight"].sum().to_numpy() == pytest.approx(1.0)
+    first = table[table["step"] == 4].iloc[0]
+    assert first["place"] == int(trace.weights.mean(axis=(0, 1))[3].argmax()) + 1
+
+
+def test_the_mean_is_over_the_chosen_heads_alone() -> None:
+    trace = causal_trace([3, 1, 4], N_ITEMS)
+    assert np.array_equal(mean_weights(trace, [(1, 0)]), trace.weights[1, 0].astype(np.float64))
+    two = mean_weights(trace, [(0, 0), (1, 1)])
+    assert two == pytest.approx((trace.weights[0, 0] + trace.weights[1, 1]) / 2)
+    with pytest.raises(DataError, match="2 layers with 2 heads"):
+        mean_weights(trace, [(2, 0)])
+    with pytest.raises(DataError):
+        mean_weights(trace, [])
+
+
+def test_even_attention_is_told_as_even() -> None:
+    """Six items, each step looks evenly: the latest three of n get 3 / n, spread over n items."""
+    even = np.tril(np.ones((6, 6))) / np.arange(1, 7)[:, None]
+    trace = AttentionTrace(np.arange(6), even[None, None], True, np.zeros((6, 1), int), np.zeros((6, 1)))
+    found = habit(named(trace))
+    assert found.steps == 3
+    assert found.latest == pytest.approx(found.even) == pytest.approx((3 / 4 + 3 / 5 + 3 / 6) / 3)
+    assert found.spread == pytest.approx(5.0) == pytest.approx(found.seen)
+
+
+def test_a_long_history_keeps_its_weight_in_one_row_of_earlier_items() -> None:
+    tokens = [item % N_ITEMS for item in range(60)]
+    found = named(causal_trace(tokens, N_ITEMS))
+    data = attention.links_data(found, {}, "name", str)
+    weights = np.array(data["weights"])
+    assert weights.shape == (4, attention.SHOWN, attention.SHOWN + 1)
+    assert weights.sum(axis=2) == pytest.approx(1.0, abs=0.01)
+    assert data["items"][0] == "36 earlier items"
+    assert len(data["steps"]) == attention.SHOWN
+
+
+def test_two_hundred_by_two_hundred_are_drawn_within_a_second() -> None:
+    tokens = [item % N_ITEMS for item in range(230)]
+    found = named(causal_trace(tokens, N_ITEMS))
+    started = time.perf_counter()
+    figure = attention.heat_map(found)
+    assert time.perf_counter() - started < 1.0
+    assert figure.data[0].z.shape == (200, 200)
+    assert np.isnan(figure.data[0].z[0, 31:]).all()
+
+
+def test_titles_from_outside_are_no_markup_in_the_map_nor_in_a_saved_picture() -> None:
+    trace = causal_trace([0, 1], N_ITEMS)
+    evil = "</script><img src=x onerror=alert(1)>"
+    found = Attended(trace, (evil, "b"), ("0", "1"), dict.fromkeys(range(N_ITEMS), evil))
+    figure = attention.heat_map(found)
+    assert "<img" not in json.dumps(figure.data[0].customdata.tolist())
+    page = LINKS.page(attention.links_data(found, {}, "name", str), "<b>title")
+    assert evil not in page
+    assert "<b>title" not in page
+
+
+def test_a_stage_of_reading_marks_what_is_read_and_what_came_next() -> None:
+    trace = causal_trace([3, 1, 4], N_ITEMS)
+    trace.next_items[0, 2] = 1
+    stages = attention_stages.of_trace(named(trace))
+    assert len(stages) == 3
+    assert [row.mark for row in stages[1].left] == [False, True, False]
+    assert [row.off for row in stages[1].left] == [False, False, True]
+    assert [row.mark for row in stages[0].right] == [item == 1 for item in trace.next_items[0]]
+    assert stages[0].left[0].text == "100%"
+
+
+def test_a_stage_of_decoding_shows_this_steps_numbers() -> None:
+    trace = decoder_trace([3, 1, 4], N_ITEMS)
+    chosen = trace.next_items[:, 1]
+    details = {
+        "chosen_items": chosen,
+        "chosen_scores": trace.next_scores[:, 1],
+        "context_norm": np.array([1.5, 2.5, 3.5, 4.5]),
+        "hidden_norm": np.array([0.5, 0.6, 0.7, 0.8]),
+        "energies": np.log(trace.weights[0, 0]),
+        "beam_items": np.full((4, 2, 4), PAD),
+        "beam_scores": np.full((4, 2), np.nan),
+    }
+    details["beam_items"][2, 0, :3] = chosen[:3]
+    details["beam_scores"][2, 0] = -0.7
+    found = named(AttentionTrace(trace.tokens, trace.weights, False, trace.next_items, trace.next_scores, details))
+    stage = attention_stages.of_trace(found)[2]
+    lines = "\n".join(str(line) for line in stage.formula)
+    assert f"{trace.weights[0, 0, 2].max():.2f} · E(" in lines
+    assert "|C(3)| = 3.50" in lines
+    assert "|H(3)| = 0.70" in lines
+    assert f"P = {np.exp(trace.next_scores[2, 1]):.2f}" in lines
+    assert [row.mark for row in stage.right] == [False, True, False, False, False]
+    assert [(row.text, row.mark) for row in stage.extra] == [("-0.70", True)]
+    assert candidates(found)["chosen"].sum() == 4
+
+
+def test_an_example_comes_back_from_its_file(tmp_path: Path) -> None:
+    found = named(decoder_trace([3, 1, 4], N_ITEMS))
+    found.trace.next_scores[0, 4] = np.nan
+    write_example(Example("seq2seq", "S", "tiny", {"u": found}, {"seed": 1}), tmp_path)
+    back = read_example("seq2seq", tmp_path)
+    trace = back.people["u"].trace
+    assert trace.weights == pytest.approx(found.trace.weights, abs=1e-6)
+    assert np.array_equal(np.isnan(trace.next_scores), np.isnan(found.trace.next_scores))
+    assert back.people["u"].titles == found.titles
+    assert back.people["u"].steps == found.steps
+
+
+def test_a_broken_or_missing_example_says_how_to_remake_it(tmp_path: Path) -> None:
+    (tmp_path / "sasrec.json").write_text("{")
+    with pytest.raises(StoreError, match="make example"):
+        read_example("sasrec", tmp_path)
+    with pytest.raises(StoreError, match="no finished example"):
+        read_example("../../etc/passwd", tmp_path)
+
+
+def test_the_stored_examples_hold_what_traces_promise() -> None:
+    assert examples()[:2] == ["sasrec", "seq2seq"]
+    for key in examples():
+        example = read_example(key)
+        assert (FOLDER / f"{key}.json").stat().st_size < 200_000
+        for found in example.people.values():
+            weights = found.trace.weights
+            assert weights.sum(axis=-1) == pytest.approx(1.0, abs=1e-4)
+            if found.trace.causal:
+                assert not np.triu(weights, 1).any()
+            if has_points(found):
+                stages = interest_stages(found)
+                assert len(stages) == 3 + len(found.trace.details["proposed_items"])
+                final = sum(row.value for row in stages[-1].left)
+                assert final == pytest.approx(1.0, abs=1e-3)
