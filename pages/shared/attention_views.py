@@ -137,7 +137,7 @@ def _steps(seen: "Seen", heads: "Heads") -> None:
     from recsys_core.viz import attention_stages
 
     if seen.found.trace.causal:
-        words = _("What the model reads, what it looks at then, and what it would recommend at that moment.")
+        words = _("What the model reads, what it looks at then, and what it expects next at that moment.")
     else:
         words = _("How the list is written: what is looked at (α), the candidates, and the one that is chosen.")
     st.markdown(words)

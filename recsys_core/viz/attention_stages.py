@@ -11,7 +11,7 @@ import pandas as pd
 from recsys_core.contracts import PAD, AttentionTrace
 from recsys_core.evaluation.sentences import Sentence, Template, percent
 from recsys_core.explain.attention import Attended, Head, chosen, mean_weights, sees
-from recsys_core.viz.attention import identity
+from recsys_core.viz.attention import EARLIER, SHOWN, identity
 
 TERMS = 3
 """So many terms of a sum are written out."""
@@ -22,7 +22,7 @@ class Row:
     """One item of a stage.
 
     Args:
-        label: What it is, from outside.
+        label: What it is: text from outside, or a sentence.
         value: How far it is lit, 0 to 1.
         text: Its number.
         mark: Whether it is the one that counts: chosen, or just read.
@@ -30,7 +30,7 @@ class Row:
         note: More words on it.
     """
 
-    label: str
+    label: str | Sentence
     value: float = 0.0
     text: str = ""
     mark: bool = False
@@ -89,9 +89,12 @@ OUTPUT = Template("o({step}) = '{item}',  P = {probability}")
 def payload(stages: Sequence[Stage], words: dict[str, str], said: Callable[[Sentence], str]) -> dict[str, Any]:
     """Return the stages as plain values for `attention_components.STAGES`, translated by `said`."""
 
+    def named(row: Row) -> str:
+        return said(row.label) if isinstance(row.label, Sentence) else row.label
+
     def rows(listed: Sequence[Row]) -> list[dict[str, Any]]:
         return [
-            {"label": row.label, "value": round(row.value, 4), "text": row.text, "mark": row.mark, "off": row.off}
+            {"label": named(row), "value": round(row.value, 4), "text": row.text, "mark": row.mark, "off": row.off}
             | ({"note": said(row.note)} if row.note else {})
             for row in listed
         ]
@@ -117,7 +120,7 @@ def payload(stages: Sequence[Stage], words: dict[str, str], said: Callable[[Sent
 def as_table(stages: Sequence[Stage], said: Callable[[Sentence], str]) -> pd.DataFrame:
     """Return all rows of all stages: `stage`, `title`, `list`, `label`, `number`, `note`, `marked`."""
     rows = [
-        (place, said(stage.title), said(title), row.label, row.text, said(row.note) if row.note else "", row.mark)
+        (place, said(stage.title), said(title), str(row.label), row.text, said(row.note) if row.note else "", row.mark)
         for place, stage in enumerate(stages, start=1)
         for title, listed in (
             (stage.left_title, stage.left),
@@ -138,20 +141,28 @@ def lit(weight: float) -> str:
 def of_trace(found: Attended, heads: Sequence[Head] | None = None) -> list[Stage]:
     """Return the stages of a model that reads item by item, or of one that decodes a list.
 
+    Of a long history the steps are those of the latest `SHOWN` items, and the items before them share one row.
+
     Args:
         found: The trace.
         heads: Whose mean is shown, all by default.
     """
     make = _reading if found.trace.causal else _choosing
     weights, may = mean_weights(found.trace, heads), sees(found.trace)
-    return [make(found, weights[step], may[step], step) for step in range(len(weights))]
+    first = max(0, len(weights) - SHOWN) if found.trace.causal else 0
+    return [make(found, weights[step], may[step], step) for step in range(first, len(weights))]
 
 
 def _items(found: Attended, weights: Any, may: Any, read: int | None) -> tuple[Row, ...]:
-    return tuple(
+    first = max(0, len(found.titles) - SHOWN)
+    rows = [
         Row(title, float(weight) if seen else 0.0, lit(weight) if seen else "", mark=place == read, off=not seen)
         for place, (title, weight, seen) in enumerate(zip(found.titles, weights, may, strict=True))
-    )
+    ][first:]
+    if not first:
+        return tuple(rows)
+    earlier = float(weights[:first].sum())
+    return (Row(EARLIER.fill(first), earlier, lit(earlier)), *rows)
 
 
 def _reading(found: Attended, weights: Any, may: Any, step: int) -> Stage:

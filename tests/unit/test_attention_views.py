@@ -64,14 +64,18 @@ def test_a_long_history_keeps_its_weight_in_one_row_of_earlier_items() -> None:
     assert weights.sum(axis=2) == pytest.approx(1.0, abs=0.01)
     assert data["items"][0] == "36 earlier items"
     assert len(data["steps"]) == attention.SHOWN
+    stages = attention_stages.payload(attention_stages.of_trace(found), {}, str)["stages"]
+    assert len(stages) == attention.SHOWN
+    assert stages[0]["left"][0]["label"] == "36 earlier items"
+    assert sum(row["value"] for row in stages[-1]["left"]) == pytest.approx(1.0, abs=0.01)
 
 
 def test_two_hundred_by_two_hundred_are_drawn_within_a_second() -> None:
     tokens = [item % N_ITEMS for item in range(230)]
     found = named(causal_trace(tokens, N_ITEMS))
-    started = time.perf_counter()
+    started = time.process_time()
     figure = attention.heat_map(found)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
     assert figure.data[0].z.shape == (200, 200)
     assert np.isnan(figure.data[0].z[0, 31:]).all()
 
