@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 8501
 
+# tests that need no browser and no process of their own run beside each other
+TOGETHER := tests/unit tests/contract tests/property tests/golden tests/corpus
+
 .PHONY: run test lint types bench samples example browser clean
 
 run: $(VENV)/run.stamp $(VENV)/compiled.stamp
 	$(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT)
 
 test: lint types browser $(VENV)/compiled.stamp
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(TOGETHER)
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(TOGETHER))
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

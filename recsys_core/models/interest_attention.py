@@ -81,7 +81,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
     info: ClassVar[ModelInfo] = ModelInfo(
         key="interest_attention",
         title="Interest attention",
-        family="deep",
+        family="attention",
         idea="Picks items that could interest a person, moves them to where the person's history draws them, and "
         "recommends what fits the history and these points together.",
         formula=r"A_{iv} = \tanh\left(\theta^\top (W s_i \odot h_v)\right), \quad "

@@ -29,6 +29,7 @@ MODELS = {
     "interest_attention": "recsys_core.models.interest_attention:InterestAttention",
     "recursive": "recsys_core.models.recursive:Recursive",
     "mlp": "recsys_core.models.mlp:Mlp",
+    "seq2seq": "recsys_core.models.seq2seq:Seq2Seq",
 }
 
 

@@ -205,11 +205,11 @@ class _Training:
 
     def _tensors(self) -> dict[str, list[Tensor]]:
         """Return all that changes in training, by name."""
-        moments: dict[str, list[Tensor]] = {
-            name: [self.optimizer.state[weight][name] for weight in self.weights if weight in self.optimizer.state]
-            for name in ("step", "exp_avg", "exp_avg_sq")
-        }
-        return {"weight": list(self.weights), "best": self.best, "mean": self.mean} | moments
+        tensors: dict[str, list[Tensor]] = {"weight": self.weights, "best": self.best, "mean": self.mean}
+        for name in ("step", "exp_avg", "exp_avg_sq"):
+            made = [weight for weight in self.weights if weight in self.optimizer.state]
+            tensors[name] = [self.optimizer.state[weight][name] for weight in made]
+        return tensors
 
 
 def _copy(sources: Iterable[Tensor], targets: Iterable[Tensor]) -> None:

@@ -30,6 +30,9 @@ QUICK: dict[str, dict[str, Any]] = {
     "rnn": SMALL_NET,
     "cnn": SMALL_NET,
     "interest_attention": SMALL_NET | {"points": 2, "memory": 10},
+    "mlp": SMALL_NET | {"hidden": 8},
+    "recursive": SMALL_NET,
+    "seq2seq": SMALL_NET | {"steps": 2},
 }
 """Settings with which a network trains in a moment; what a test is about is set on top of these."""
 
@@ -37,6 +40,9 @@ BESIDE: dict[str, dict[str, Any]] = {
     "negatives": {"loss": "bce"},
     "calibration": {"loss": "gbce", "negatives": 8},
     "patience": {"epochs": 60, "learning_rate": 0.003},
+    "seq2seq.scheduled_sampling": {"steps": 3, "share": 1.0},
+    "seq2seq.share": {"steps": 3},
+    "seq2seq.beam_width": {"decoding": "beam"},
     "shrinkage_form": {"shrinkage": 30.0},
     "tolerance": {"iterations": 10},
     "association_rules.max_length": {"min_support": 0.15},
@@ -55,6 +61,9 @@ FITTING: dict[str, dict[str, Any]] = {
     "rnn": {"width": 16, "epochs": 40, "dropout": 0.0},
     "cnn": {"width": 16, "epochs": 40, "dropout": 0.0},
     "interest_attention": {"width": 32, "epochs": 60, "dropout": 0.3, "learning_rate": 0.01},
+    "mlp": {"width": 16, "epochs": 60},
+    "recursive": {"width": 16, "epochs": 40, "dropout": 0.0},
+    "seq2seq": {"width": 16, "epochs": 60, "dropout": 0.0},
 }
 """Settings for worlds much smaller than the defaults are made for."""
 

@@ -1,4 +1,4 @@
-"""Every setting of every model does something: other values give other scores."""
+"""Every setting of every model does something: other values give other scores, or other lists."""
 
 from itertools import combinations
 
@@ -13,10 +13,13 @@ KNOBS = [(key, field) for key in KEYS for field in field_specs(model_class(key).
 
 
 @pytest.mark.parametrize(("key", "field"), KNOBS, ids=[f"{key}-{field.name}" for key, field in KNOBS])
-def test_every_knob_changes_the_scores(key: str, field: FieldSpec) -> None:
+def test_every_knob_changes_the_answers(key: str, field: FieldSpec) -> None:
     train = tastes()
     values = field.choices or tuple(int(v) if field.kind == "int" else v for v in (field.low, field.high))
     beside = BESIDE.get(field.name, {}) | BESIDE.get(f"{key}.{field.name}", {})
-    scores = {v: fitted(key, train, beside | {field.name: v}).score(train.queries()) for v in values}
+    models = {value: fitted(key, train, beside | {field.name: value}) for value in values}
+    scores = {value: model.score(train.queries()) for value, model in models.items()}
     for one, two in combinations(values, 2):
-        assert not np.allclose(scores[one], scores[two], rtol=1e-6, equal_nan=True), f"{field.name}: {one} and {two}"
+        if np.allclose(scores[one], scores[two], rtol=1e-6, equal_nan=True):
+            lists = [models[value].recommend(train.queries(), 10).item for value in (one, two)]
+            assert not np.array_equal(*lists), f"{field.name}: {one} and {two}"
