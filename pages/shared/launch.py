@@ -1,5 +1,6 @@
 """From the form to a running experiment: the spec, its estimate, the button, and what comes next."""
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from recsys_core.experiments.store import Run
 
 
+ASKED = "train_asked"
+MOMENT_SECONDS = 60.0
+"""A press on Start counts for so long; somebody who left the page meanwhile starts nothing by coming back."""
 ALWAYS_IN_SIGHT = """<style>
 :has(> .st-key-train_bar) { position: sticky; bottom: 0.5rem; z-index: 10; }
 .st-key-train_bar { background: var(--st-background-color, Canvas); }
@@ -59,14 +63,29 @@ def bar(wanted: "ExperimentSpec", data_name: str) -> None:
             + _(", about {time}, {memory}").format(time=seconds(estimate.seconds), memory=size(estimate.bytes))
             + "**"
         )
-        pressed = button.button(
+        button.button(
             _("Start"), type="primary", key="train_start", disabled=bool(estimate.refused), width="stretch",
-            icon=":material/play_arrow:",
+            icon=":material/play_arrow:", on_click=_ask,
         )  # fmt: skip
         if estimate.refused:
             st.error(safe(f"{estimate.refused} {estimate.alternative or ''}"))
-    if pressed:
+    if _is_asked() and not estimate.refused:
         _start(wanted)
+
+
+def _ask() -> None:
+    """Note that Start was pressed.
+
+    The script comes to the bar last, and begins anew when anything else arrives meanwhile, such as the closing of a
+    form by the same click; the press itself would be forgotten then.
+    """
+    st.session_state[ASKED] = time.monotonic()
+
+
+def _is_asked() -> bool:
+    """Return, once, whether Start was pressed a moment ago."""
+    pressed: float | None = st.session_state.pop(ASKED, None)
+    return pressed is not None and time.monotonic() - pressed < MOMENT_SECONDS
 
 
 def _start(wanted: "ExperimentSpec") -> None:
