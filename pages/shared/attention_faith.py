@@ -20,6 +20,70 @@ def show(seen: "Seen", parts: near.Parts) -> None:
     st.header(_("Does attention tell what matters?"), anchor="faith")
     if parts.draws("attention_faith", height=480):
         _person(seen)
+    if seen.named is None:
+        return
+    if not st.session_state.get("attention_study"):
+        st.button(
+            _("Ask about many people, and without each head"),
+            key="attention_ask_study",
+            icon=":material/science:",
+            on_click=lambda: st.session_state.update(attention_study=True),
+            help=_(
+                "The model is asked thousands of times; that takes some seconds to minutes and goes on beside the page."
+            ),
+        )
+        return
+    _many(seen)
+    if len(seen.found.heads) > 1:
+        _heads(seen)
+
+
+def _many(seen: "Seen") -> None:
+    """Show whether attention tracks influence over many people."""
+    from recsys_core.viz.attention_study import beyond, orders_picture, verdict
+
+    st.subheader(_("And over many people?"), anchor="many")
+    words, place = st.columns(WIDTHS, gap="large")
+    with place:
+        found = waiting.outcome(asking.ticket(seen.named, "faithfulness"), _("Asking about many people"))
+    if found is None:
+        return
+    with words:
+        st.markdown(f"**{safe(comparing.said(verdict(found)))}**")
+        st.markdown(safe(comparing.said(beyond(found))))
+        st.markdown(
+            _(
+                "**How to read it.** 1 means that the items looked at most are those that the score hangs on most; "
+                "0 means that the one says nothing about the other. The same is measured for the order in time, and "
+                "for attention that was shuffled, which is chance."
+            )
+        )
+    with place:
+        name = f"{seen.model} attention over many people"
+        shown.figure(orders_picture(found), "figure_attention_many", name=name, table=found.per_user)
+
+
+def _heads(seen: "Seen") -> None:
+    """Show what the lists lose without each head."""
+    from recsys_core.viz.attention_study import heads_matter, heads_picture
+
+    st.subheader(_("What is each head good for?"), anchor="heads")
+    words, place = st.columns(WIDTHS, gap="large")
+    with place:
+        found = waiting.outcome(asking.ticket(seen.named, "heads"), _("Taking out one head after the other"))
+    if found is None:
+        return
+    with words:
+        st.markdown(safe(comparing.said(heads_matter(found))))
+        st.markdown(
+            _(
+                "**How to read it.** Each head was switched off once, and the lists judged again on the test part. "
+                "Left of the line the lists are worse without it. Grey marks may as well be chance."
+            )
+        )
+    with place:
+        name = f"{seen.model} without each head"
+        shown.figure(heads_picture(found), "figure_attention_heads", name=name, table=found.table)
 
 
 def _person(seen: "Seen") -> None:

@@ -125,6 +125,15 @@ def test_a_trained_model_is_asked_and_shown(open_page: Open, trained: Finished) 
     assert len(app.get("plotly_chart")) == 2
 
 
+def test_many_people_and_heads_are_asked_about_on_demand(open_page: Open, trained: Finished) -> None:
+    app = answered(open_page("attention", **trained.address(user="person-4")))
+    app = answered(no_exception(app.button(key="attention_ask_study").click().run()))
+    assert "over 40 people" in words(app)
+    assert "of its 4 heads" in words(app)
+    assert [header.value for header in app.subheader] == ["And over many people?", "What is each head good for?"]
+    assert len(app.get("plotly_chart")) == 4
+
+
 def test_deletion_effects_on_the_page_equal_a_recomputation(open_page: Open, trained: Finished) -> None:
     """What the page draws is what the model's own scores say, asked with and without each item."""
     import numpy as np
