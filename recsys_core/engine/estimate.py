@@ -12,6 +12,8 @@ from recsys_core.models.registry import MODELS, make_model, model_class
 
 DATA_BYTES_A_ROW = 60
 """Memory of one interaction as a job holds it: table, parts and matrix."""
+TORCH_BYTES = 500 * 2**20
+"""Memory of a process once it has loaded torch, above one that has not."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ def _largest(needed: Callable[[int], int], settings: EngineSettings, upper: int)
 def _bytes(model: ModelSpec, size: DataSize) -> int:
     made = make_model(model.key, model.config)
     own = made.memory_estimate(made.config, size.users, size.items, size.interactions)
-    return int(own) + DATA_BYTES_A_ROW * size.interactions
+    loaded = TORCH_BYTES if made.info.runtime == "torch" else 0
+    return int(own) + loaded + DATA_BYTES_A_ROW * size.interactions
 
 
 def _work(model: ModelSpec, size: DataSize) -> float:

@@ -21,6 +21,14 @@ from pydantic import Field, model_validator
 
 from recsys_core.contracts import Ability, AttentionTrace, Knob, ModelInfo, QueryBatch
 from recsys_core.errors import CannotScore, ConfigError
+from recsys_core.models.sequence_costs import (
+    COPIES,
+    NUMBER,
+    bytes_beside_reading,
+    places_of,
+    read_places,
+    scoring_work,
+)
 from recsys_core.models.sequential import SequenceConfig, SequenceModel
 from recsys_core.models.topk import top_k
 
@@ -116,3 +124,17 @@ class SasRec(SequenceModel[SasRecConfig]):
             yield
         finally:
             attention.off = None
+
+    @classmethod
+    def memory_estimate(cls, config: SasRecConfig, n_users: int, n_items: int, n_interactions: int) -> int:
+        """Return the bytes of data, vectors and scores, and of what a batch keeps in each block to learn from."""
+        kept = NUMBER * places_of(config, n_interactions) * config.width * (8 + 18 * config.layers)
+        weights = NUMBER * COPIES * (12 * config.layers * config.width + config.window) * config.width
+        return bytes_beside_reading(config, n_items, n_interactions) + kept + weights
+
+    @classmethod
+    def work_estimate(cls, config: SasRecConfig, n_users: int, n_items: int, n_interactions: int) -> float:
+        """Return the steps of all epochs: products over all items, and twelve of D x D in each block, at each place."""
+        inside = 0.6 * config.layers * config.width * (config.width + 0.1 * config.window)
+        work = scoring_work(config, n_items) + inside
+        return config.epochs * read_places(config, n_users, n_interactions) * work

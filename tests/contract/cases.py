@@ -30,7 +30,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "rnn": SMALL_NET,
     "cnn": SMALL_NET,
     "interest_attention": SMALL_NET | {"points": 2, "memory": 10},
-    "mlp": SMALL_NET | {"hidden": 8},
+    "mlp": SMALL_NET | {"hidden": 8, "batch_size": 256},
     "recursive": SMALL_NET,
     "seq2seq": SMALL_NET | {"steps": 2},
 }
@@ -39,7 +39,9 @@ QUICK: dict[str, dict[str, Any]] = {
 BESIDE: dict[str, dict[str, Any]] = {
     "negatives": {"loss": "bce"},
     "calibration": {"loss": "gbce", "negatives": 8},
-    "patience": {"epochs": 60, "learning_rate": 0.003},
+    "patience": {"epochs": 40, "learning_rate": 0.03},
+    "sasrec.patience": {"epochs": 60, "learning_rate": 0.003},
+    "mlp.patience": {"epochs": 120, "learning_rate": 0.001},
     "seq2seq.scheduled_sampling": {"steps": 3, "share": 1.0},
     "seq2seq.share": {"steps": 3},
     "seq2seq.beam_width": {"decoding": "beam"},
