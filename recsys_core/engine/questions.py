@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,12 @@ import pandas as pd
 from recsys_core.contracts import AttentionTrace, FloatArray, QueryBatch, RunContext, TracesAttention
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import CannotScore, ConfigError
-from recsys_core.experiments import serving, updating
+from recsys_core.experiments import attention_study, serving, updating
+from recsys_core.experiments.attention_study import Faithfulness, HeadEffects
 from recsys_core.experiments.saving import RESULT
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.updating import UpdateReport
+from recsys_core.explain.attention_effects import as_read
 from recsys_core.explain.deletion import Deletion, deletion_effects
 from recsys_core.explain.registry import views_of
 from recsys_core.explain.subject import Sight, Subject
@@ -124,8 +126,10 @@ def effects(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int) 
 
 
 def deletion(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int) -> Deletion:
-    """Return the same as arrays; see `explain.deletion`."""
+    """Return the same as arrays; of a model with attention, for the part of the history that it reads."""
     model, query = serving.bare(trained.model, query)
+    if isinstance(model, TracesAttention) and len(query.history[0]):
+        query = as_read(query, model.trace(query))
     return deletion_effects(model, query, item, ctx)
 
 
@@ -176,6 +180,19 @@ def learn_on(trained: Trained, ctx: RunContext, *, newer: str, freeze_embeddings
     )
 
 
+def faithfulness(trained: Trained, ctx: RunContext) -> Faithfulness:
+    """Return whether attention tracks influence, over people of the test part; see `experiments.attention_study`."""
+    people = attention_study.judged_part(trained.run, trained.dataset)
+    return attention_study.faithfulness(trained.model, people.queries, replace(ctx, seed=trained.run.spec.seed))
+
+
+def heads(trained: Trained, ctx: RunContext) -> HeadEffects:
+    """Return what the test part loses without each head; see `experiments.attention_study`."""
+    asked = attention_study.judged_part(trained.run, trained.dataset)
+    ctx = replace(ctx, seed=trained.run.spec.seed)
+    return attention_study.head_ablation(trained.model, asked.queries, asked.wanted, ctx, candidates=asked.candidates)
+
+
 @dataclass(frozen=True)
 class Question:
     """One thing that can be asked of a trained model.
@@ -200,6 +217,8 @@ QUESTIONS: dict[str, Question] = {
     "effects": Question(effects, is_long=True),
     "deletion": Question(deletion, is_long=True),
     "learn_on": Question(learn_on, is_long=True),
+    "faithfulness": Question(faithfulness, is_long=True),
+    "heads": Question(heads, is_long=True),
 }
 """Name -> what answers it. Nothing else can be asked."""
 

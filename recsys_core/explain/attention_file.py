@@ -119,15 +119,13 @@ def _from_json(found: Mapping[str, Any]) -> Attended:
 
 
 def _beside_to_json(found: Beside) -> dict[str, Any]:
-    correlation = None if math.isnan(found.correlation) else round(found.correlation, DIGITS)
     columns = {name: [one if isinstance(one, str) else round(one, DIGITS) for one in column.tolist()]
                for name, column in found.table.items()}  # fmt: skip
-    return {"item": found.item, "score": found.score, "table": columns, "correlation": correlation}
+    return {"item": found.item, "score": found.score, "table": columns}
 
 
 def _beside_from_json(found: Mapping[str, Any]) -> Beside:
-    correlation = math.nan if found["correlation"] is None else float(found["correlation"])
-    return Beside(found["item"], float(found["score"]), pd.DataFrame(found["table"]), correlation)
+    return Beside(found["item"], float(found["score"]), pd.DataFrame(found["table"]))
 
 
 def _array(array: NDArray[Any]) -> dict[str, Any]:

@@ -132,5 +132,5 @@ def _bars(names: list[str], table: pd.DataFrame, column: str, colors: list[str],
 
 
 def _row(table: pd.DataFrame, order: str) -> dict[str, float]:
-    row = table.set_index("order").loc[order]
+    [row] = table[table["order"] == order].drop(columns="order").to_dict("records")
     return {str(name): float(value) for name, value in row.items()}
