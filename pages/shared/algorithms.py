@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.shared import forms, state
+from pages.shared import forms, services, state, waiting
 from pages.shared.text import _, later, safe
 from recsys_core.errors import ConfigError
 
@@ -39,6 +39,8 @@ INSTEAD = {
     "baskets": later("With baskets = history they will do."),
 }
 """Settings that decide what an algorithm needs, and the value that needs least."""
+IN_ORDER = ("deep", "sequence", "attention")
+"""Families of models that read what people did in its order."""
 CHOSEN_AT_FIRST = ("item_knn", "ease", "biased_mf")
 CARDS_IN_A_ROW = 3
 
@@ -56,7 +58,10 @@ def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
         {info.family for info in infos.values()}, key=lambda one: order.index(one) if one in order else 99
     )
     chosen: list[dict[str, Any]] = []
+    first_in_order = next((family for family in families if family in IN_ORDER), None)
     for family in families:
+        if family == first_in_order:
+            _does_order_matter(dataset.fingerprint)
         st.subheader(_(FAMILIES.get(family, family)))
         members = [info for info in infos.values() if info.family == family]
         columns = st.columns(CARDS_IN_A_ROW, gap="small")
@@ -66,6 +71,13 @@ def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
             if config is not None:
                 chosen.append({"key": info.key, "config": config})
     return chosen
+
+
+def _does_order_matter(fingerprint: str) -> None:
+    """Say whether the order of what people did tells what they do next, as soon as that is found beside the page."""
+    answer = waiting.outcome(services.answer("order", fingerprint), _("Looking whether order matters"), patience=0.0)
+    if answer is not None:
+        st.info(f"**{_('Does order matter in your data?')}** {safe(answer.sentence)}", icon=":material/timeline:")
 
 
 @st.cache_resource(show_spinner=False)

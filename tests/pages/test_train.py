@@ -1,14 +1,19 @@
 """The page Train in its four states: rules, cards and forms, the start, and the live panel."""
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.shared import services
 from recsys_core.configs import field_specs
 from recsys_core.contracts import Progress
 from recsys_core.data.workspace import Workspace
 from recsys_core.engine import Engine
+from recsys_core.engine.background import Ticket
 from recsys_core.engine.estimate import Estimate
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.processes import own_mark
@@ -90,6 +95,32 @@ def test_what_the_data_lack_cannot_be_chosen_and_says_why(open_page: Open, own_w
     assert app.checkbox(key="algorithm_biased_mf_use").disabled
     assert not app.checkbox(key="algorithm_ease_use").disabled
     assert "Needs ratings, which these data do not have" in words(app)
+
+
+def test_before_models_of_order_it_says_whether_order_matters(open_page: Open, finished: Finished) -> None:
+    app = open_page("train", data=finished.data)
+    for _ in range(60):
+        if "Does order matter in your data?" in words(app):
+            break
+        time.sleep(0.2)
+        app = no_exception(app.run())
+    [said] = [info.value for info in app.info if "Does order matter in your data?" in info.value]
+    assert "on histories in their order" in said
+    shown = [element.value for element in app.main if element.type in ("info", "subheader")]
+    assert shown[shown.index(said) + 1] == "Deep: layers of neurons"
+
+
+def test_the_cards_do_not_wait_for_what_is_said_about_order(
+    open_page: Open, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = threading.Event()
+    pool = ThreadPoolExecutor(1)
+    monkeypatch.setattr(services, "answer", lambda name, data: Ticket(lambda ctx: never.wait(60), pool))
+    app = open_page("train", data=finished.data)
+    assert "Does order matter" not in words(app)
+    assert app.checkbox(key="algorithm_sasrec_use")
+    assert app.button(key="train_start")
+    never.set()
 
 
 def test_settings_that_the_data_do_not_suit_say_which_would(open_page: Open, finished: Finished) -> None:
