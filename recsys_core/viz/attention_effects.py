@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 from recsys_core.evaluation.sentences import Sentence, Template, percent
-from recsys_core.explain.attention_effects import Beside
+from recsys_core.explain.attention_effects import STRONG, WEAK, Beside
 from recsys_core.viz.bars import ROW
 from recsys_core.viz.explore import shortened
 from recsys_core.viz.theme import BLUE, GREY, ORANGE, dressed, plain
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 SHOWN = 24
-STRONG, WEAK = 0.5, 0.2
-"""From where on a rank correlation is called high, and up to where it is called none."""
 
 MOST = Template(
     "The model puts '{item}' first. It looks most at '{seen}' ({weight}); without '{first}' the score of '{item}' "
