@@ -69,7 +69,7 @@ def beside_bars(found: Beside) -> "go.Figure":
         )  # fmt: skip
     dressed(figure, x="", y="", height=130 + ROW * len(shown))
     figure.update_xaxes(title_text="Attention", tickformat=".0%", row=1, col=1)
-    figure.update_xaxes(title_text="Score lost without it", row=1, col=2)
+    figure.update_xaxes(title_text="Score lost", row=1, col=2)
     figure.add_vline(x=0, line={"color": GREY, "width": 1}, row=1, col=2)
     figure.update_yaxes(
         tickvals=places,
