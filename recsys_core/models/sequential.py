@@ -75,7 +75,7 @@ class SequenceModel(NetworkModel[C]):
     """
 
     weight_averaging: ClassVar[float] = 0.99
-    """See `TrainingPlan.averaging`: a mean over about a hundred steps, whose validation values are less of a lottery."""
+    """See `TrainingPlan.averaging`: a mean over about a hundred steps, so that validation is less of a lottery."""
 
     @abstractmethod
     def _network(self) -> "nn.Module":

@@ -205,7 +205,7 @@ class _Training:
 
     def _tensors(self) -> dict[str, list[Tensor]]:
         """Return all that changes in training, by name."""
-        tensors: dict[str, list[Tensor]] = {"weight": self.weights, "best": self.best, "mean": self.mean}
+        tensors: dict[str, list[Tensor]] = {"weight": list[Tensor](self.weights), "best": self.best, "mean": self.mean}
         for name in ("step", "exp_avg", "exp_avg_sq"):
             made = [weight for weight in self.weights if weight in self.optimizer.state]
             tensors[name] = [self.optimizer.state[weight][name] for weight in made]
