@@ -42,6 +42,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "patience": {"epochs": 40, "learning_rate": 0.03},
     "sasrec.patience": {"epochs": 60, "learning_rate": 0.003},
     "mlp.patience": {"epochs": 120, "learning_rate": 0.001},
+    "recursive.patience": {"epochs": 60, "learning_rate": 0.1},
     "seq2seq.scheduled_sampling": {"steps": 3, "share": 1.0},
     "seq2seq.share": {"steps": 3},
     "seq2seq.beam_width": {"decoding": "beam"},
