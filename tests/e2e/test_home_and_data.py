@@ -42,7 +42,7 @@ def test_pages_with_data_are_clean_in_every_look(
         page.goto(f"{server.url}/explore?data={finished.data}")
         expect(page.get_by_role("heading", name="Who is unlike the rest?")).to_be_visible()
         come_near(page)
-        expect(page.locator(".js-plotly-plot")).to_have_count(7)
+        expect(page.locator(".js-plotly-plot")).to_have_count(8)
         clean(page, "explore")
         for name, heading in (("train", "2. Which models?"), ("compare", "Take it with you"), ("recommend", "User")):
             page.goto(f"{server.url}/{name}?data={finished.data}&run={finished.run}")
