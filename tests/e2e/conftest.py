@@ -200,9 +200,12 @@ def settled(page: Page) -> None:
 def come_near(page: Page) -> None:
     """Scroll down a page whose parts are drawn when somebody comes near them, until all of these are drawn."""
     waiting = page.locator("[class*=st-key-later_]")
-    while left := waiting.count():
+    ends = time.monotonic() + 60
+    while waiting.count():
+        assert time.monotonic() < ends, "parts that somebody came near to were not drawn"
+        # again and again, as somebody would: what is drawn above may move a place out of sight
         waiting.evaluate_all("places => places[0]?.scrollIntoView()")
-        expect(waiting).not_to_have_count(left)
+        page.wait_for_timeout(700)
         settled(page)
 
 
