@@ -62,3 +62,16 @@ def markov_outcome(key: str, loyalty: float, settings: dict[str, Any]) -> tuple[
     chances /= chances.sum(axis=1, keepdims=True)
     hits = float((scores.argmax(axis=1) == world.withheld).mean())
     return hits, float(chances[np.arange(200), world.withheld].mean())
+
+
+def assert_learns_a_chain(key: str, **settings: Any) -> None:
+    """The next item is found and gets the probability that the dial says; where steps are chance, none is found."""
+    small = {"width": 16, "epochs": 25, "batch_size": 32, "learning_rate": 0.01, "dropout": 0.0, "patience": 0}
+    (sure, near_one), (unsure, near_dial), (blind, _) = (
+        markov_outcome(key, loyalty, small | settings) for loyalty in (1.0, 0.6, 0.0)
+    )
+    assert sure > 0.95
+    assert near_one > 0.9
+    assert unsure > 0.8
+    assert 0.5 < near_dial < 0.75
+    assert blind < 0.05 + 3 * (0.05 * 0.95 / 200) ** 0.5

@@ -128,7 +128,7 @@ def _example() -> Seen:
         person = _pick(_("User"), f"attention_example_user_{key}", people, str, people[0])
     st.info(
         _(
-            "**This is a finished example:** {model}, trained on the sample '{data}' until it knew its thirty people "
+            "**This is a finished example:** {model}, trained on the sample '{data}' until it knew the people in it "
             "by heart, reads what user {user} did. Train a model on your own data, and you see the same of it here."
         ).format(model=safe(example.title), data=safe(example.data), user=safe(person)),
         icon=":material/science:",

@@ -105,7 +105,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         self.graph_neighbours, self.graph_chances = item_graph(histories, self.n_items, config.neighbors)
         self.walk_seed = np.array(ctx.rng(self.info.key, "walk").integers(2**31))
 
-    def _prepare_update(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
+    def _make_room(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
         """Make popular items and graph again from both data sets; walks keep their seed."""
         both = pd.concat([before.interactions, new.interactions], ignore_index=True)
         seed = self.walk_seed

@@ -28,8 +28,8 @@ compared by BPR or softmax instead of cross-entropy. The sum over the history is
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
 
 import numpy as np
 from pydantic import Field
@@ -47,10 +47,9 @@ from recsys_core.contracts import (
     RunContext,
 )
 from recsys_core.data import Dataset
-from recsys_core.errors import DataError
 from recsys_core.models.content import balanced
 from recsys_core.models.histories import history_matrix
-from recsys_core.models.network_model import NetworkModel
+from recsys_core.models.network_model import UPDATE_EPOCHS, Measure, NetworkModel
 from recsys_core.profiles.features import item_features, unit_rows, user_attributes
 from recsys_core.training.plan import TrainingPlan
 
@@ -65,11 +64,6 @@ TOPICS = 32
 """The words of titles and texts enter as so many topics."""
 FEWEST_PAIRS, FEWEST_STEPS = 32, 20
 """A step has at least so many pairs, and an epoch so many steps, as far as both can be had."""
-MOST_HELD_BACK = 1000
-SHARE_HELD_BACK = 0.1
-UPDATE_EPOCHS = 5
-"""Learning on from new interactions goes through them so often."""
-Measure = Callable[[], Mapping[str, float]]
 
 
 class MlpConfig(ModelConfig):
@@ -190,7 +184,7 @@ class Mlp(NetworkModel[MlpConfig]):
         import torch
         from torch.nn import functional
 
-        from recsys_core.training import losses
+        from recsys_core.training.losses import sampled_loss
 
         net = cast("PairNet", self.net)
         marks = net.marks(batch.items)  # (N, D)
@@ -202,12 +196,7 @@ class Mlp(NetworkModel[MlpConfig]):
         drawn, is_held = batch.draw(self.n_items, self.config.negatives, generator)
         scores = net.pairs(people, net.item_vectors(), torch.cat([items.unsqueeze(1), drawn], dim=1))
         right, wrong = scores[:, 0], scores[:, 1:].masked_fill(is_held, -torch.inf)
-        compared = {
-            "bce": losses.bce_loss,
-            "bpr": losses.bpr_loss,
-            "sampled_softmax": losses.sampled_softmax_loss,
-        }[self.config.loss]
-        return compared(right, wrong, self.n_items)
+        return sampled_loss(self.config.loss)(right, wrong, self.n_items)
 
     def _held_back(self, held: Ragged, ctx: RunContext) -> tuple[Ragged, Measure | None]:
         """Return what is learned from, and how to measure in the middle of training.
@@ -216,28 +205,16 @@ class Mlp(NetworkModel[MlpConfig]):
         """
         if ctx.validate is not None:
             return held, lambda: self._measured(ctx)
-        users = np.flatnonzero(held.lengths >= 3)
-        count = min(MOST_HELD_BACK, int(SHARE_HELD_BACK * len(users)))
-        if not self.config.patience or not count:
+        users = self._held_back_users(held.lengths, ctx)
+        if not self.config.patience or not len(users):
             return held, None
-        rng = ctx.rng(self.info.key, "held back")
-        users = np.sort(rng.choice(users, count, replace=False))
-        places = held.offsets[users] + rng.integers(held.lengths[users])
-        wanted, kept = held.values[places], np.ones(len(held.values), dtype=bool)
+        places = held.offsets[users] + ctx.rng(self.info.key, "held back items").integers(held.lengths[users])
+        kept = np.ones(len(held.values), dtype=bool)
         kept[places] = False
         rest = Ragged.from_keys(held.row_numbers()[kept], held.values[kept], len(held))
         shown = rest.take(users)
         query = QueryBatch(users, shown, np.ones(len(shown.values), dtype=np.float32))
-
-        def validate() -> Mapping[str, float]:
-            self.is_fitted = True
-            try:
-                found = self.recommend(query, 10).item == wanted[:, None]
-            finally:
-                self.is_fitted = False
-            return {"validation ndcg@10": float((found / np.log2(np.arange(2, 12))).sum(axis=1).mean())}
-
-        return rest, validate
+        return rest, self._finds(query, held.values[places])
 
     def _score(self, query: QueryBatch) -> FloatArray:
         import torch
@@ -264,51 +241,17 @@ class Mlp(NetworkModel[MlpConfig]):
         user = np.where(query.user == PAD, self.n_users, query.user).astype(np.int64)
         return net.person_vectors(torch.from_numpy(user), sums * _scale(torch.from_numpy(held.lengths)))
 
-    def update(self, before: Dataset, new: Dataset, ctx: RunContext, *, freeze_embeddings: bool = False) -> None:
-        """Learn from the interactions of `new` beside those of `before`; see `UpdatesIncrementally`.
+    def _tables(self, users: int, items: int) -> Mapping[str, int]:
+        return {"people.weight": users, "items.weight": items, "marks.weight": items, "bias": items}
 
-        The tables are those of the training: of added users and items only what people do is known.
+    def _make_room(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
+        """Keep the tables of the training: of added users and items only what people do is known."""
+        self.attributes = np.pad(self.attributes, ((0, self.n_users - len(self.attributes)), (0, 0)))
+        self.content = np.pad(self.content, ((0, self.n_items - len(self.content)), (0, 0)))
 
-        Raises:
-            NotFitted: The model was not trained.
-            DataError: The data know fewer users or items than the model.
-        """
-        self._require_fitted()
-        users, items = self.n_users, self.n_items
-        if new.n_users < users or new.n_items < items:
-            raise DataError(
-                f"The new data have {new.n_users} users and {new.n_items} items, fewer than the {users} and {items} "
-                "that the model knows; bring data that begin with the same ones."
-            )
-        if new.n_interactions == 0:
-            return
-        self.n_users, self.n_items = new.n_users, new.n_items
-        self.attributes = np.pad(self.attributes, ((0, new.n_users - users), (0, 0)))
-        self.content = np.pad(self.content, ((0, new.n_items - items), (0, 0)))
-        tables = {"people.weight": users, "items.weight": items, "marks.weight": items, "bias": items}
-        self.net = self._grown(ctx, tables)
-        frozen = self._frozen(tables) if freeze_embeddings else []
+    def _learn_on(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
         plan = dataclasses.replace(self._plan(), epochs=UPDATE_EPOCHS, patience=0)
         self._train(_joined(before, new), plan, ctx, None)
-        for hook in frozen:
-            hook.remove()
-
-    def _frozen(self, tables: Mapping[str, int]) -> list[Any]:
-        """Let no gradient through to the first rows of some weights, until the returned hooks are removed."""
-
-        def hook(rows: int) -> Callable[["Tensor"], "Tensor"]:
-            def kept(gradient: "Tensor") -> "Tensor":
-                gradient = gradient.clone()
-                gradient[:rows] = 0.0
-                return gradient
-
-            return kept
-
-        hooks = []
-        for name, rows in tables.items():
-            weight: Any = self.net.get_parameter(name)
-            hooks.append(weight.register_hook(hook(rows)))
-        return hooks
 
     @classmethod
     def memory_estimate(cls, config: MlpConfig, n_users: int, n_items: int, n_interactions: int) -> int:

@@ -8,7 +8,7 @@ Where the experiment has no validation part, the last item of a tenth of the use
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 import numpy as np
@@ -18,7 +18,8 @@ from recsys_core.columns import TIMESTAMP, USER
 from recsys_core.contracts import BoolArray, FloatArray, IntArray, Knob, ModelConfig, QueryBatch, Ragged, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import DataError
-from recsys_core.models.network_model import NetworkModel
+from recsys_core.models.network_model import UPDATE_EPOCHS, Measure, NetworkModel
+from recsys_core.models.sequence_costs import NUMBER, bytes_beside_reading, places_of, read_places, scoring_work
 from recsys_core.training.plan import LossName, TrainingPlan
 
 if TYPE_CHECKING:
@@ -30,10 +31,8 @@ if TYPE_CHECKING:
 
 TOKENS_A_BLOCK = 16_384
 """So many places are scored at a time."""
-MOST_HELD_BACK = 1000
-SHARE_HELD_BACK = 0.1
-UPDATE_EPOCHS = 5
-"""Learning on from new interactions goes through them so often: enough to learn them, few enough to keep the rest."""
+KEPT_A_PLACE = 24
+"""Vectors of the width that a network keeps for each place until it has learned from it, unless it says otherwise."""
 ITEM_TABLE = "items.weight"
 
 
@@ -129,7 +128,7 @@ class SequenceModel(NetworkModel[C]):
         sequences: "Sequences",
         plan: TrainingPlan,
         ctx: RunContext,
-        validate: Callable[[], Mapping[str, float]] | None,
+        validate: Measure | None,
     ) -> None:
         from recsys_core.training.losses import make_loss
         from recsys_core.training.network import fit_network
@@ -150,9 +149,7 @@ class SequenceModel(NetworkModel[C]):
 
         fit_network(self.net, batches, loss_of, plan, ctx, name=self.info.key, validate=validate)
 
-    def _held_back(
-        self, query: QueryBatch, ctx: RunContext
-    ) -> tuple[BoolArray | None, Callable[[], Mapping[str, float]] | None]:
+    def _held_back(self, query: QueryBatch, ctx: RunContext) -> tuple[BoolArray | None, Measure | None]:
         """Return which items are learned from, and how to measure in the middle of training.
 
         The run measures if it has a validation part; else the last items of some users are held back for it.
@@ -160,25 +157,13 @@ class SequenceModel(NetworkModel[C]):
         if ctx.validate is not None:
             return None, lambda: self._measured(ctx)
         history = query.history
-        long_enough = np.flatnonzero(history.lengths >= 3) if self.config.patience else np.empty(0, dtype=np.int64)
-        count = min(MOST_HELD_BACK, int(SHARE_HELD_BACK * len(long_enough)))
-        if not count:
+        users = self._held_back_users(history.lengths, ctx)
+        if not self.config.patience or not len(users):
             return None, None
-        users = np.sort(ctx.rng(self.info.key, "held back").choice(long_enough, count, replace=False))
         lasts = history.offsets[1:][users] - 1
         learn = np.ones(len(history.values), dtype=bool)
         learn[lasts] = False
-        shown, wanted = _without_last(query.take(users)), history.values[lasts]
-
-        def validate() -> Mapping[str, float]:
-            self.is_fitted = True
-            try:
-                places = self.recommend(shown, 10).item == wanted[:, None]
-            finally:
-                self.is_fitted = False
-            return {"validation ndcg@10": float((places / np.log2(np.arange(2, 12))).sum(axis=1).mean())}
-
-        return learn, validate
+        return learn, self._finds(_without_last(query.take(users)), history.values[lasts])
 
     def _score(self, query: QueryBatch) -> FloatArray:
         import torch
@@ -205,63 +190,29 @@ class SequenceModel(NetworkModel[C]):
             yield order[start:end]
             start = end
 
-    def update(self, before: Dataset, new: Dataset, ctx: RunContext, *, freeze_embeddings: bool = False) -> None:
-        """Learn from the interactions of `new`, which follow those of `before`; see `UpdatesIncrementally`.
+    def _tables(self, users: int, items: int) -> Mapping[str, int]:
+        return {ITEM_TABLE: items}
 
-        Raises:
-            NotFitted: The model was not trained.
-            DataError: The data know fewer users or items than the model.
-        """
-        self._require_fitted()
-        if new.n_users < self.n_users or new.n_items < self.n_items:
-            raise DataError(
-                f"The new data have {new.n_users} users and {new.n_items} items, fewer than the {self.n_users} and "
-                f"{self.n_items} that the model knows; bring data that begin with the same ones."
-            )
-        if new.n_interactions == 0:
-            return
+    def _learn_on(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
         from recsys_core.training.sequences import Sequences
 
-        known = self.n_items
-        self.n_users, self.n_items = new.n_users, new.n_items
-        self._prepare_update(before, new, ctx)
-        self.net = self._grown(ctx, self._tables(known))
-        self.net.train()
         history, times, learn = _joined(before, new)
         sequences = Sequences(history, self.n_items, self.config.window, times, learn)
-        if not len(sequences.trainable()):
-            self.net.eval()
-            return  # nobody has anything before their new items: there is nothing to predict these from
-        plan = dataclasses.replace(self.plan(), epochs=UPDATE_EPOCHS, patience=0, averaging=0.0)
-        tables = self._tables(known).items() if freeze_embeddings else ()
-        frozen = [
-            self.net.get_parameter(name).register_hook(_without_first(rows))  # type: ignore[no-untyped-call]
-            for name, rows in tables
-        ]
-        self._train(sequences, plan, ctx, None)
-        for hook in frozen:
-            hook.remove()
-
-    def _tables(self, known: int) -> dict[str, int]:
-        """Return the weights that have a row for each item, with the number of rows known before."""
-        return {ITEM_TABLE: known}
-
-    def _prepare_update(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
-        """Make the arrays of `_prepare` again where they depend on the number of items or users."""
+        if len(sequences.trainable()):  # else nobody has anything before their new items to predict these from
+            plan = dataclasses.replace(self.plan(), epochs=UPDATE_EPOCHS, patience=0, averaging=0.0)
+            self._train(sequences, plan, ctx, None)
 
     @classmethod
     def memory_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of the weights (with gradients, moments, best ones) and of one batch with its scores."""
-        places = config.batch_size * min(config.window, 1 + n_interactions // max(1, n_users))
-        weights = (n_items + 12 * config.width + config.window) * config.width
-        return 4 * (7 * weights + 40 * places * config.width) + 200 * 2**20 // 8 + 40 * n_interactions
+        """Return the bytes of data, vectors and scores, and of what the places of a batch keep to learn from."""
+        kept = NUMBER * places_of(config, n_interactions) * config.width * KEPT_A_PLACE
+        return bytes_beside_reading(config, n_items, n_interactions) + kept
 
     @classmethod
     def work_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of all epochs: three products over all items and about a hundred of D x D a place."""
-        scored = n_items if config.loss == "softmax" else config.negatives
-        places = min(n_interactions, n_users * config.window)
-        return 0.02 * places * config.epochs * config.width * (6.0 * scored + 150.0 * config.width)
+        """Return the steps of all epochs: at each place the scores, and some products of D x D."""
+        work = scoring_work(config, n_items) + 0.6 * config.width**2
+        return config.epochs * read_places(config, n_users, n_interactions) * work
 
 
 def _without_last(query: QueryBatch) -> QueryBatch:
@@ -287,14 +238,3 @@ def _joined(before: Dataset, new: Dataset) -> tuple[Ragged, IntArray | None, Boo
         joined = np.concatenate([part.timestamps for part in parts if part.timestamps is not None])
         times = Ragged.from_keys(keys, joined, new.n_users).values
     return history, times, learn
-
-
-def _without_first(rows: int) -> Callable[["Tensor"], "Tensor"]:
-    """Return a hook that lets no gradient through to the first rows of a table."""
-
-    def hook(gradient: "Tensor") -> "Tensor":
-        kept = gradient.clone()
-        kept[:rows] = 0.0
-        return kept
-
-    return hook

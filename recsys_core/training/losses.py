@@ -46,23 +46,32 @@ def make_loss(name: str, *, negatives: int = 128, calibration: float = 0.75) -> 
     """
     if name == "softmax":
         return lambda hidden, vectors, target, generator: softmax_loss(hidden, vectors, target)
-    losses: dict[str, Callable[..., Tensor]] = {
-        "sampled_softmax": sampled_softmax_loss,
-        "bce": bce_loss,
-        "gbce": lambda right, wrong, items: gbce_loss(right, wrong, items, calibration),
-        "bpr": bpr_loss,
-    }
-    if name not in losses:
-        raise ConfigError(f"There is no loss '{name}'. Known: softmax, {', '.join(losses)}.")
-    chosen = losses[name]
+    compared = sampled_loss(name, calibration)
 
     def sampled(hidden: Tensor, vectors: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:
         drawn = draw_negatives(target, len(vectors), negatives, generator)
         right = (hidden * vectors[target]).sum(dim=1)
         wrong = torch.bmm(vectors[drawn], hidden.unsqueeze(2)).squeeze(2)
-        return chosen(right, wrong, len(vectors))
+        return compared(right, wrong, len(vectors))
 
     return sampled
+
+
+def sampled_loss(name: str, calibration: float = 0.75) -> Callable[[Tensor, Tensor, int], Tensor]:
+    """Return how scores are judged: those of the right items (N,), of negatives (N, K), and the size of the catalogue.
+
+    Raises:
+        ConfigError: There is no such loss.
+    """
+    losses: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
+        "sampled_softmax": sampled_softmax_loss,
+        "bce": lambda right, wrong, items: bce_loss(right, wrong),
+        "gbce": lambda right, wrong, items: gbce_loss(right, wrong, items, calibration),
+        "bpr": lambda right, wrong, items: bpr_loss(right, wrong),
+    }
+    if name not in losses:
+        raise ConfigError(f"There is no loss '{name}'. Known: softmax, {', '.join(losses)}.")
+    return losses[name]
 
 
 def draw_negatives(target: Tensor, items: int, count: int, generator: torch.Generator) -> Tensor:
@@ -122,7 +131,7 @@ def sampled_softmax_loss(right: Tensor, wrong: Tensor, items: int) -> Tensor:
     return (torch.logsumexp(torch.cat([right.unsqueeze(1), wrong + correction], dim=1), dim=1) - right).mean()
 
 
-def bce_loss(right: Tensor, wrong: Tensor, items: int) -> Tensor:
+def bce_loss(right: Tensor, wrong: Tensor) -> Tensor:
     """Return the mean binary cross-entropy of the right items (N,) and of the negatives (N, K)."""
     return -(functional.logsigmoid(right) + functional.logsigmoid(-wrong).mean(dim=1)).mean()
 
@@ -136,6 +145,6 @@ def gbce_loss(right: Tensor, wrong: Tensor, items: int, calibration: float) -> T
     return -terms.mean() / (count + 1)
 
 
-def bpr_loss(right: Tensor, wrong: Tensor, items: int) -> Tensor:
+def bpr_loss(right: Tensor, wrong: Tensor) -> Tensor:
     """Return how far the right items (N,) are from standing above the negatives (N, K)."""
     return -functional.logsigmoid(right.unsqueeze(1) - wrong).mean()

@@ -10,7 +10,7 @@ from recsys_core.models.cnn import Cnn, CnnConfig
 from recsys_core.models.nets.cnn import ConvolutionalNet
 from recsys_core.training.losses import make_loss
 from tests.contract.cases import asking
-from tests.nets import assert_looks_back_only, assert_overfits, markov_outcome
+from tests.nets import assert_learns_a_chain, assert_looks_back_only, assert_overfits
 from tests.worlds import markov_chain
 
 ITEMS, WIDTH = 12, 6
@@ -75,24 +75,7 @@ def test_eight_sequences_can_be_learned_by_heart() -> None:
 
 
 def test_a_chain_is_learned_and_chance_is_not() -> None:
-    """The next item is found and gets the probability that the dial says; where steps are chance, none is found."""
-    settings = {
-        "width": 16,
-        "epochs": 25,
-        "batch_size": 32,
-        "learning_rate": 0.01,
-        "dropout": 0.0,
-        "patience": 0,
-        "span": 3,
-    }
-    (sure, near_one), (unsure, near_dial), (blind, _) = (
-        markov_outcome("cnn", one, settings) for one in (1.0, 0.6, 0.0)
-    )
-    assert sure > 0.95
-    assert near_one > 0.9
-    assert unsure > 0.8
-    assert 0.5 < near_dial < 0.75
-    assert blind < 0.05 + 3 * (0.05 * 0.95 / 200) ** 0.5
+    assert_learns_a_chain("cnn", span=3)
 
 
 def test_a_history_shorter_than_the_window_of_the_filters_is_scored() -> None:

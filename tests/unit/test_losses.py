@@ -41,8 +41,8 @@ def test_sampled_losses_by_hand() -> None:
     right, wrong = torch.tensor([1.0], dtype=torch.float64), torch.tensor([[0.0, -1.0]], dtype=torch.float64)
     log_sigma = lambda x: -np.log1p(np.exp(-x))  # noqa: E731
     negatives = np.array([0.0, -1.0])
-    assert_allclose(losses.bce_loss(right, wrong, 5), -log_sigma(1) - log_sigma(-negatives).mean())
-    assert_allclose(losses.bpr_loss(right, wrong, 5), -log_sigma(1 - negatives).mean())
+    assert_allclose(losses.bce_loss(right, wrong), -log_sigma(1) - log_sigma(-negatives).mean())
+    assert_allclose(losses.bpr_loss(right, wrong), -log_sigma(1 - negatives).mean())
     corrected = np.exp(negatives) * (4 / 2)
     assert_allclose(losses.sampled_softmax_loss(right, wrong, 5), np.log(np.exp(1) + corrected.sum()) - 1)
     share = 2 / 4

@@ -12,7 +12,7 @@ from recsys_core.models.registry import model_class
 from recsys_core.models.rnn import Rnn, RnnConfig
 from recsys_core.training.losses import make_loss
 from tests.contract.cases import asking
-from tests.nets import assert_looks_back_only, assert_overfits, markov_outcome
+from tests.nets import assert_learns_a_chain, assert_looks_back_only, assert_overfits
 from tests.worlds import markov_chain
 
 CELLS: list[CellName] = ["rnn", "gru", "lstm"]
@@ -56,24 +56,7 @@ def test_eight_sequences_can_be_learned_by_heart(cell: CellName) -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_chain_is_learned_and_chance_is_not(cell: CellName) -> None:
-    """The next item is found and gets the probability that the dial says; where steps are chance, none is found."""
-    settings = {
-        "cell": cell,
-        "width": 16,
-        "epochs": 25,
-        "batch_size": 32,
-        "learning_rate": 0.01,
-        "dropout": 0.0,
-        "patience": 0,
-    }
-    (sure, near_one), (unsure, near_dial), (blind, _) = (
-        markov_outcome("rnn", one, settings) for one in (1.0, 0.6, 0.0)
-    )
-    assert sure > 0.95
-    assert near_one > 0.9
-    assert unsure > 0.8
-    assert 0.5 < near_dial < 0.75
-    assert blind < 0.05 + 3 * (0.05 * 0.95 / 200) ** 0.5
+    assert_learns_a_chain("rnn", cell=cell)
 
 
 def test_a_longer_window_reads_more() -> None:

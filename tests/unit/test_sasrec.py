@@ -8,13 +8,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from recsys_core.contracts import QueryBatch, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
-from recsys_core.errors import CannotScore, ConfigError, DataError
+from recsys_core.errors import Cancelled, CannotScore, ConfigError, DataError
 from recsys_core.models.nets.attention import CausalSelfAttention
 from recsys_core.models.nets.sasrec import SasRecNet
 from recsys_core.models.sasrec import SasRec, SasRecConfig
 from recsys_core.training.losses import make_loss
 from tests.contract.cases import asking
-from tests.nets import assert_looks_back_only, assert_overfits, markov_outcome
+from tests.nets import assert_learns_a_chain, assert_looks_back_only, assert_overfits
 from tests.worlds import markov_chain
 
 ITEMS, WIDTH = 30, 16
@@ -49,12 +49,7 @@ def test_eight_sequences_can_be_learned_by_heart() -> None:
 
 
 def test_a_chain_is_learned_and_chance_is_not() -> None:
-    settings = {"width": 16, "epochs": 40, "batch_size": 32, "learning_rate": 0.01, "dropout": 0.0, "patience": 0}
-    (sure, near_one), (unsure, _), (blind, _) = (markov_outcome("sasrec", one, settings) for one in (1.0, 0.6, 0.0))
-    assert sure > 0.95
-    assert near_one > 0.9
-    assert unsure > 0.8
-    assert blind < 0.05 + 3 * (0.05 * 0.95 / 200) ** 0.5
+    assert_learns_a_chain("sasrec")
 
 
 def test_shown_attention_is_the_attention_of_the_fast_way() -> None:
@@ -174,6 +169,22 @@ def test_known_vectors_can_stay_as_they_are(forwards: SasRec) -> None:
     model.update(old, new, RunContext(), freeze_embeddings=True)
     assert_array_equal(model.net.items.weight.detach()[:20], before)
     assert not np.allclose(model.net.positions.weight.detach(), forwards.net.positions.weight.detach())
+
+
+def test_learning_on_that_is_stopped_leaves_the_model_as_it_was(forwards: SasRec) -> None:
+    model, old, new = copied(forwards), walks(80, turned=False), walks(90, turned=True)
+    asked: list[int] = []
+
+    def stop() -> bool:
+        asked.append(1)
+        return len(asked) > 8
+
+    with pytest.raises(Cancelled):
+        model.update(old, new, RunContext(stop_requested=stop))
+    assert len(asked) == 9
+    for name, array in forwards.state().items():
+        assert_array_equal(model.state()[name], array)
+    assert_array_equal(model.score(old.queries()), forwards.score(old.queries()))
 
 
 def test_new_items_and_users_get_a_place(forwards: SasRec) -> None:
