@@ -12,22 +12,21 @@ SAMPLE_SECONDS = 0.02
 
 @contextlib.contextmanager
 def limited_threads(threads: int) -> Iterator[None]:
-    """Let linear algebra, numba and torch (only if it is loaded) use so many cores inside the block."""
-    import numba
+    """Let linear algebra and torch (only if it is loaded) use so many cores inside the block.
+
+    Compiled loops use as many as they are given, see `training.blocks`; numba's own threads are never started: torch
+    beside them takes twenty times as long, since both wait for each other's turn on the same cores.
+    """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    before = numba.get_num_threads()
-    allowed = max(1, min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
     torch = sys.modules.get("torch")
     torch_before = torch.get_num_threads() if torch else 0
     with threadpool_limits(limits=max(1, threads)):
-        numba.set_num_threads(allowed)
         if torch:
             torch.set_num_threads(max(1, threads))
         try:
             yield
         finally:
-            numba.set_num_threads(before)
             if torch:
                 torch.set_num_threads(torch_before)
 

@@ -39,11 +39,6 @@ def compiled(function: F) -> F:
     return cast(F, njit(cache=True, nogil=True)(function))
 
 
-def compiled_parallel(function: F) -> F:
-    """Compile a loop whose `prange` runs on as many threads as numba was allowed."""
-    return cast(F, njit(cache=True, nogil=True, parallel=True)(function))
-
-
 def compiled_fast(function: F) -> F:
     """Compile a loop whose sums may be added in another order, which lets them run on several numbers at a time.
 
