@@ -97,6 +97,13 @@ class QueryBatch:
             times = Ragged(self.timestamps, self.history.offsets).take(rows).values
         return QueryBatch(self.user[rows], self.history.take(rows), values, times)
 
+    def only(self, kept: BoolArray) -> "QueryBatch":
+        """Return the same people with only those entries (N,) of their histories that are marked."""
+        lengths = np.bincount(self.history.row_numbers()[kept], minlength=len(self))
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        times = None if self.timestamps is None else self.timestamps[kept]
+        return QueryBatch(self.user, Ragged(self.history.values[kept], offsets), self.values[kept], times)
+
     def batches(self, size: int) -> Iterator["QueryBatch"]:
         """Yield the people in blocks of at most `size`, in order."""
         for start in range(0, len(self), size):

@@ -17,7 +17,6 @@ from recsys_core.experiments.attention_study import Faithfulness, HeadEffects
 from recsys_core.experiments.saving import RESULT
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.updating import UpdateReport
-from recsys_core.explain.attention_effects import as_read
 from recsys_core.explain.deletion import Deletion, deletion_effects
 from recsys_core.explain.registry import views_of
 from recsys_core.explain.subject import Sight, Subject
@@ -126,10 +125,8 @@ def effects(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int) 
 
 
 def deletion(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int) -> Deletion:
-    """Return the same as arrays; of a model with attention, for the part of the history that it reads."""
+    """Return the same as arrays."""
     model, query = serving.bare(trained.model, query)
-    if isinstance(model, TracesAttention) and len(query.history[0]):
-        query = as_read(query, model.trace(query))
     return deletion_effects(model, query, item, ctx)
 
 

@@ -46,7 +46,6 @@ from recsys_core.explain.attention_effects import (
     RECENCY,
     STRONG,
     WEAK,
-    as_read,
     looks_and_effects,
     rank_correlation,
 )
@@ -220,7 +219,7 @@ def _attention_and_influence(model: Recommender[Any], query: QueryBatch, ctx: Ru
         first = int(model.recommend(stranger, 1).item[0, 0])
         if first == PAD:
             return nothing
-        return looks_and_effects(trace, deletion_effects(model, as_read(stranger, trace), first, ctx))
+        return looks_and_effects(trace, deletion_effects(model, stranger, first, ctx))
     except CannotScore:
         return nothing
 

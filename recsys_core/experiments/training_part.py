@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import numpy as np
-
-from recsys_core.contracts import FloatArray, Need, QueryBatch, Ragged, RunContext
+from recsys_core.contracts import FloatArray, Need, QueryBatch, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import DataError
 from recsys_core.experiments.spec import ExperimentSpec
@@ -43,11 +41,7 @@ class OnRelevant(Recommender[Any]):
 
 def liked_part(query: QueryBatch, relevant_from: float) -> QueryBatch:
     """Return the same people with only those items of their histories that they rated at least so high."""
-    kept = query.values >= relevant_from
-    lengths = np.bincount(query.history.row_numbers()[kept], minlength=len(query))
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    times = None if query.timestamps is None else query.timestamps[kept]
-    return QueryBatch(query.user, Ragged(query.history.values[kept], offsets), query.values[kept], times)
+    return query.only(query.values >= relevant_from)
 
 
 def for_training(model: Recommender[Any], spec: ExperimentSpec, *, has_ratings: bool) -> Recommender[Any]:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import ITEM, TIMESTAMP, USER
-from recsys_core.contracts import PAD, FloatArray, IntArray, QueryBatch, Ragged, RunContext, UpdatesIncrementally
+from recsys_core.contracts import PAD, FloatArray, QueryBatch, RunContext, UpdatesIncrementally
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.splits import LeftOut, Split, SplitSpec, make_splits
 from recsys_core.data.vocabulary import Vocabulary
@@ -245,9 +245,5 @@ class _Padded(Recommender[Any]):
 
 def _of_known(query: QueryBatch, n_users: int, n_items: int) -> QueryBatch:
     """Return the same people with only what a model knows of them."""
-    kept = query.history.values < n_items
-    lengths = np.bincount(query.history.row_numbers()[kept], minlength=len(query))
-    offsets: IntArray = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    times = None if query.timestamps is None else query.timestamps[kept]
-    users = np.where(query.user < n_users, query.user, PAD)
-    return QueryBatch(users, Ragged(query.history.values[kept], offsets), query.values[kept], times)
+    known = query.only(query.history.values < n_items)
+    return replace(known, user=np.where(query.user < n_users, query.user, PAD))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import ITEM, TITLE
-from recsys_core.contracts import AttentionTrace, FloatArray, QueryBatch, Ragged
+from recsys_core.contracts import AttentionTrace, FloatArray
 from recsys_core.explain.attention import Attended, mean_weights
 from recsys_core.explain.deletion import Deletion
 
@@ -37,18 +37,6 @@ class Beside:
         return rank_correlation(self.table[ATTENTION].to_numpy(), self.table[EFFECT].abs().to_numpy())
 
 
-def as_read(query: QueryBatch, trace: AttentionTrace) -> QueryBatch:
-    """Return the one person in `query` with the latest part of the history alone, which is all that the model read.
-
-    With more of it, leaving an item out would let an older one in, and the effect would be that of both.
-    """
-    history, first = query.history[0], len(query.history[0]) - len(trace.tokens)
-    if not np.array_equal(history[first:], trace.tokens):
-        return query  # the model reads something else than the latest part
-    times = None if query.timestamps is None else query.timestamps[first:]
-    return QueryBatch(query.user, Ragged.from_rows([history[first:]]), query.values[first:], times)
-
-
 def looks_and_effects(trace: AttentionTrace, deletion: Deletion) -> pd.DataFrame:
     """Return attention and influence of each item that both know.
 
@@ -71,7 +59,7 @@ def beside(found: Attended, deletion: Deletion, item: str) -> Beside:
 
     Args:
         found: What the model attended to.
-        deletion: What the score loses without each item of the history, `as_read` by the model.
+        deletion: What the score loses without each item of the history.
         item: What to call the item whose score it is.
     """
     table = looks_and_effects(found.trace, deletion).drop(columns=RECENCY)

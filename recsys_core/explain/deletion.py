@@ -55,6 +55,8 @@ def reads_histories(info: ModelInfo) -> bool:
 def deletion_effects(model: Recommender[Any], query: QueryBatch, item: int, ctx: RunContext | None = None) -> Deletion:
     """Return what the score of `item` loses without each item of the history of the one person in `query`.
 
+    Only what the model reads of the history counts: with more of it, leaving an item out would let an older one in.
+
     Raises:
         CannotScore: The model does not read histories, or has no score for the item from the history.
     """
@@ -62,11 +64,11 @@ def deletion_effects(model: Recommender[Any], query: QueryBatch, item: int, ctx:
         raise CannotScore(f"{model.info.title} does not read histories, so nothing changes without an item of one.")
     ctx = ctx or RunContext()
     score = float(model.score(query)[0, item])
-    stranger = QueryBatch(np.array([PAD]), query.history, query.values, query.timestamps)
+    stranger = model.as_read(QueryBatch(np.array([PAD]), query.history, query.values, query.timestamps))
     folded = float(model.score(stranger)[0, item])
     if np.isnan(folded):
         raise CannotScore(f"{model.info.title} has no score for this item: nothing in the history speaks for it.")
-    items = query.history[0]
+    items = stranger.history[0]
     latest = items[::-1]
     sources = latest[np.sort(np.unique(latest, return_index=True)[1])][:LATEST].astype(np.int64)
     asked = _without_each(stranger, sources)

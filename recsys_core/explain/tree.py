@@ -67,15 +67,13 @@ def _effects(subject: Subject, below: BoolArray) -> tuple[float, FloatArray]:
         subject: The model, one person and an item.
         below: (N, T) which of the latest T items of the history are left out.
     """
-    stranger = QueryBatch(np.array([PAD]), subject.query.history, subject.query.values, subject.query.timestamps)
+    query = subject.query
+    stranger = subject.model.as_read(QueryBatch(np.array([PAD]), query.history, query.values, query.timestamps))
     folded = float(subject.model.score(stranger)[0, subject.item])
     if np.isnan(folded):
         raise CannotScore(f"{subject.model.info.title} has no score for this item: there is no history.")
-    length, shown = len(stranger.history.values), below.shape[1]
     recent = below[:, -LATEST:].any(axis=1)
-    kept = np.ones((int(recent.sum()), length), dtype=bool)
-    kept[:, length - shown :] = ~below[recent]
-    asked = _with_only(stranger, kept)
+    asked = _with_only(stranger, ~below[recent])
     size = max(1, SCORE_BLOCK_BYTES // (8 * max(1, subject.model.n_items)))
     without = [subject.model.score(block)[:, subject.item] for block in asked.batches(size)]
     effects = np.full(len(below), np.nan)
@@ -84,7 +82,7 @@ def _effects(subject: Subject, below: BoolArray) -> tuple[float, FloatArray]:
 
 
 def _with_only(query: QueryBatch, kept: BoolArray) -> QueryBatch:
-    """Return the one person in `query` so many times, each with some places of the history, (N, length)."""
+    """Return the one person in `query` so many times, each with some places of the history, (N, T)."""
     rows, places = np.nonzero(kept)
     history = Ragged.from_keys(rows, query.history.values[places], len(kept))
     times = None if query.timestamps is None else query.timestamps[places]

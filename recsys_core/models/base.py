@@ -94,6 +94,10 @@ class Recommender(ABC, Generic[C]):
     def _score(self, query: QueryBatch) -> FloatArray:
         """Return (B, I) scores for people whose positions or histories are in `query`."""
 
+    def as_read(self, query: QueryBatch) -> QueryBatch:
+        """Return the same people with what the model reads of their histories: all of it, unless a model says less."""
+        return query
+
     def recommend(
         self, query: QueryBatch, k: int, *, exclude_seen: bool = True, candidates: IntArray | None = None
     ) -> TopK:

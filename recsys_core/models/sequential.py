@@ -165,6 +165,12 @@ class SequenceModel(NetworkModel[C]):
         learn[lasts] = False
         return learn, self._finds(_without_last(query.take(users)), history.values[lasts])
 
+    def as_read(self, query: QueryBatch) -> QueryBatch:
+        """Return the same people with the latest part of their histories, as long as the window."""
+        offsets = query.history.offsets
+        age = np.repeat(offsets[1:], query.history.lengths) - np.arange(len(query.values))
+        return query.only(age <= self.config.window)
+
     def _score(self, query: QueryBatch) -> FloatArray:
         import torch
 
@@ -219,9 +225,7 @@ def _without_last(query: QueryBatch) -> QueryBatch:
     """Return the same people without the last item of each history; none of these is empty."""
     kept = np.ones(len(query.values), dtype=bool)
     kept[query.history.offsets[1:] - 1] = False
-    history = Ragged(query.history.values[kept], query.history.offsets - np.arange(len(query) + 1))
-    times = None if query.timestamps is None else query.timestamps[kept]
-    return QueryBatch(query.user, history, query.values[kept], times)
+    return query.only(kept)
 
 
 def _joined(before: Dataset, new: Dataset) -> tuple[Ragged, IntArray | None, BoolArray]:

@@ -88,6 +88,17 @@ def test_a_training_user_asking_as_unknown_gets_the_same_scores(key: str) -> Non
     assert_array_equal(model.score(as_unknown(query)), model.score(query))
 
 
+def test_what_a_model_reads_of_a_history_gives_the_scores_of_the_whole(key: str) -> None:
+    """With a window of five, where there is one: the explanation by deletion rests on that."""
+    settings = {"window": 5} if "window" in model_class(key).config_type.model_fields else {}
+    train = tastes()
+    model, query = fitted(key, train, settings), train.queries()
+    read = model.as_read(query)
+    assert (read.history.lengths <= query.history.lengths).all()
+    assert not settings or read.history.lengths.max() == 5
+    assert_same_scores(key, model.score(read), model.score(query))
+
+
 def test_an_empty_history_gives_scores_or_says_that_it_cannot(key: str) -> None:
     model = fitted(key, tastes())
     scores = model.score(asking([[]]))[0]

@@ -14,7 +14,7 @@ from recsys_core.data import Dataset
 from recsys_core.errors import Cancelled, CannotScore, DataError
 from recsys_core.experiments.attention_study import Beyond, Tracks, faithfulness, head_ablation
 from recsys_core.experiments.training_part import OnRelevant
-from recsys_core.explain.attention_effects import as_read, looks_and_effects, rank_correlation
+from recsys_core.explain.attention_effects import looks_and_effects, rank_correlation
 from recsys_core.explain.deletion import deletion_effects
 from recsys_core.models.base import Recommender
 
@@ -55,6 +55,10 @@ class ByHand(Recommender[Config]):
         if self.off == (0, 1):
             scores[:, FIRST] = -1.0
         return scores
+
+    def as_read(self, query: QueryBatch) -> QueryBatch:
+        age = np.repeat(query.history.offsets[1:], query.history.lengths) - np.arange(len(query.values))
+        return query.only(age <= self.window)
 
     def trace(self, query: QueryBatch) -> AttentionTrace:
         read = query.history[0][-self.window :]
@@ -137,10 +141,8 @@ def test_items_before_the_window_play_no_part() -> None:
     """Leaving one out lets none of them in: each effect is what that item is worth."""
     worth = amounts(1)
     model, query = ByHand(worth, worth, window=6), people(1)
-    trace = model.trace(query)
-    read = as_read(query, trace)
-    assert read.history[0].tolist() == query.history[0][-6:].tolist()
-    table = looks_and_effects(trace, deletion_effects(model, read, FIRST))
+    assert model.as_read(query).history[0].tolist() == query.history[0][-6:].tolist()
+    table = looks_and_effects(model.trace(query), deletion_effects(model, query, FIRST))
     assert_allclose(table["effect"], worth[table["item"]])
     found = faithfulness(model, people())
     assert set(found.per_user["items"]) == {6}
