@@ -15,6 +15,8 @@ from recsys_core.models.base import Recommender
 
 SCORES_A_LOOK = 20_000_000
 """So many scores are computed after an epoch, at most; on two cores that takes about a tenth of a second."""
+ITEMS_A_LOOK = 300_000
+"""About so many items of histories are read for them, at most; a network of attention takes two seconds for that."""
 FEWEST_USERS = 50
 
 
@@ -32,14 +34,16 @@ class Validator:
     def __init__(self, split: Split, spec: ExperimentSpec, ctx: RunContext) -> None:
         assert split.validation is not None
         users = split.validation_users()
-        most = max(FEWEST_USERS, SCORES_A_LOOK // max(1, split.train.n_items))
+        train = split.train
+        read = max(1, train.n_interactions // max(1, train.n_users))
+        most = max(FEWEST_USERS, min(SCORES_A_LOOK // max(1, train.n_items), ITEMS_A_LOOK // read))
         if len(users) > most:
             users = np.sort(ctx.rng("validation", "users").choice(users, most, replace=False))
         self._query = split.validation_queries(users)
         self._relevant, _ = relevant_items(split.validation, users, self._query.history, spec.relevant_from)
         self._candidates = split.candidates("validation")
         self._spec = spec
-        self._has_ratings = split.train.has_ratings
+        self._has_ratings = train.has_ratings
 
     def __call__(self, model: Recommender[Any]) -> Mapping[str, float]:
         """Return the mean NDCG over the users who have something relevant to find."""

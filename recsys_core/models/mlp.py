@@ -156,7 +156,10 @@ class Mlp(NetworkModel[MlpConfig]):
             self.content = unit_rows(described).toarray().astype(np.float32)
 
     def _silence(self, held: Ragged) -> None:
-        """Let people and items without any interaction begin, and remain, without vectors of their own."""
+        """Let people and items without any interaction begin without vectors of their own.
+
+        It stays so but for w_i: an item that nobody has is drawn beside others, and learned from as that.
+        """
         import torch
 
         net = cast("PairNet", self.net)

@@ -166,6 +166,24 @@ def test_the_policy_alone_learns_from_the_surrogate() -> None:
     assert moved == {"policy.query.weight"}
 
 
+def test_moves_that_lead_nowhere_are_neither_rewarded_nor_punished() -> None:
+    """Where every item is its own only neighbour, the reward is that of points that stay: the policy learns nothing."""
+    alone = Ragged.from_rows([[item] for item in range(ITEMS)])
+    net = net_of(awake=True, local="reinforce", histories=alone)
+    tokens = torch.randint(0, ITEMS, (6, 9))
+    look = net.look(tokens, net.states(tokens), every_place(tokens), torch.Generator().manual_seed(0))
+    loss = net.policy_loss(look, tokens, torch.ones_like(tokens, dtype=torch.bool), tokens.flatten())
+    assert float(loss.detach()) == 0.0
+
+
+@pytest.mark.parametrize("local", ["walk", "reinforce"])
+def test_training_begins_at_the_plain_model(local: str) -> None:
+    net = net_of(local=local)
+    tokens = torch.randint(0, ITEMS, (4, 9))
+    with torch.no_grad():
+        assert_array_equal(net(tokens), net.states(tokens))
+
+
 def test_reinforce_improves_its_reward_on_the_markov_world() -> None:
     """All else is held fixed: points pull the interest to where they are, so moving next to the next item pays off."""
     world = markov_chain(users=150, loyalty=1.0)

@@ -103,6 +103,40 @@ def test_an_item_is_learned_from_the_others_alone() -> None:
     assert (gradient[1:3] != 0).any(dim=1).all()
 
 
+def test_the_loss_of_a_pair_by_hand() -> None:
+    """Of somebody with items 0, 1 and 2, each is judged by p + (y_j + y_k) / sqrt(2) of the two others."""
+    model = trained(data_of([[0, 1, 2], [3, 4]], 6), score="dot", features=False, loss="bce", patience=0, dropout=0.0)
+    batch = Pairs(Ragged.from_rows([[0, 1, 2]])).batch(np.array([0]))
+    drawn, held = batch.draw(6, model.config.negatives, torch.Generator().manual_seed(0))
+    weights = dict(model.net.named_parameters())
+    terms = []
+    for item in range(3):
+        marks = sum(weights["marks.weight"][other] for other in range(3) if other != item)
+        person = weights["people.weight"][0] + marks / 2**0.5
+        scores = weights["items.weight"] @ person + weights["bias"]
+        wrong = scores[drawn[item]].masked_fill(held[item], -torch.inf)
+        terms.append(-torch.nn.functional.logsigmoid(scores[item]) - torch.nn.functional.logsigmoid(-wrong).mean())
+    found = model._loss(batch, torch.Generator().manual_seed(0))
+    assert float(found.detach()) == pytest.approx(float(torch.stack(terms).mean().detach()), rel=1e-5)
+
+
+def test_who_did_nothing_and_what_nobody_had_say_nothing() -> None:
+    model = trained(data_of([[0, 1], [1, 2], []], 4))
+    for name, row in (("marks.weight", 3), ("people.weight", 2)):
+        weights = model.net.get_parameter(name)
+        assert (weights[row] == 0).all()
+        assert (weights[:2] != 0).any()
+
+
+def test_attributes_are_part_of_a_person() -> None:
+    net = net_of([])
+    users = torch.tensor([1, 3])
+    with torch.no_grad():
+        assert net.of_attributes is not None
+        expected = net.people.weight[users] + net.attributes[users] @ net.of_attributes.weight.T
+        assert_allclose(net.person_vectors(users, torch.zeros(2, 4)), expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("score", ["mlp", "dot"])
 @pytest.mark.parametrize("loss", ["bce", "bpr", "sampled_softmax"])
 def test_eight_pairs_can_be_learned_by_heart(loss: str, score: str) -> None:
