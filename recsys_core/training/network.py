@@ -42,8 +42,11 @@ def fit_network(
     *,
     name: str,
     validate: Callable[[], Mapping[str, float]] | None = None,
+    start_counts: bool = False,
 ) -> None:
     """Train a network in place; it is left in evaluation mode with the best weights that were met.
+
+    Where nothing was measured, the last weights, or their running mean, count as the best.
 
     Args:
         net: What is trained.
@@ -52,14 +55,16 @@ def fit_network(
         plan: How long, how fast.
         ctx: Takes progress and checkpoints, says when to stop.
         name: Of the model, in the names of the streams of chance.
-        validate: Measures the network in the middle of its training; the first value decides when to stop.
+        validate: Measures the network in the middle of its training; the first value decides when to stop. It may
+            return nothing, or NaN, where there is nobody to measure by.
+        start_counts: Measure the network before its first epoch, too, and keep it if no epoch makes it better.
 
     Raises:
         Cancelled: That was asked for; it is seen between two batches.
         DataError: The loss became infinite: the learning rate is too high for these data.
     """
     with torch_threads(ctx.threads):
-        _Training(net, plan, ctx, name).run(batches, loss_of, validate)
+        _Training(net, plan, ctx, name).run(batches, loss_of, validate, start_counts=start_counts)
 
 
 class _Training:
@@ -68,9 +73,8 @@ class _Training:
     def __init__(self, net: nn.Module, plan: TrainingPlan, ctx: RunContext, name: str) -> None:
         self.net, self.plan, self.ctx, self.name = net, plan, ctx, name
         self.weights = [weight for weight in net.parameters() if weight.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            self.weights, lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=bool(self.weights)
-        )
+        self.optimizer = torch.optim.Adam(self.weights, lr=plan.learning_rate, fused=bool(self.weights))
+        self._make_moments()
         self.mean = [weight.detach().clone() for weight in self.weights] if plan.averaging else []
         self.best = [weight.detach().clone() for weight in self.weights]
         self.state = _State()
@@ -80,12 +84,16 @@ class _Training:
         batches: Callable[[np.random.Generator], Iterable[Any]],
         loss_of: Callable[[Any, torch.Generator], Tensor],
         validate: Callable[[], Mapping[str, float]] | None,
+        *,
+        start_counts: bool,
     ) -> None:
         """Go through the epochs that are left."""
         self._resume()
         plan, state = self.plan, self.state
         self.ctx.stop_if_requested(f"before epoch {state.epoch + 1} of {plan.epochs}")
         self.ctx.report(Progress(STAGE, 0, plan.epochs))
+        if start_counts and not state.epoch:
+            self._measured(validate)
         for number, values in enumerate(state.curves, start=1):  # those of the training that was disturbed
             self.ctx.report(Progress(STAGE, number, plan.epochs, values))
         while state.epoch < plan.epochs and not self._is_over():
@@ -95,7 +103,7 @@ class _Training:
             self._checkpoint()
             last = plan.epochs if not self._is_over() else state.epoch
             self.ctx.report(Progress(STAGE, state.epoch, last, values))
-        if plan.patience and validate is not None:
+        if plan.patience and self._has_best:
             _copy(self.best, self.weights)
         elif self.mean:
             _copy(self.mean, self.weights)
@@ -104,7 +112,12 @@ class _Training:
     def _is_over(self) -> bool:
         """Whether validation has not become better for long enough."""
         waited = self.state.epoch - self.state.best_epoch
-        return bool(self.plan.patience) and self.state.best > -math.inf and waited >= self.plan.patience
+        return bool(self.plan.patience) and self._has_best and waited >= self.plan.patience
+
+    @property
+    def _has_best(self) -> bool:
+        """Whether validation ever gave a value."""
+        return self.state.best > -math.inf
 
     def _one_epoch(
         self,
@@ -185,7 +198,6 @@ class _Training:
         kept = None if self.ctx.checkpoints is None else self.ctx.checkpoints.load()
         if kept is None:
             return
-        self._make_moments()
         for name, tensors in self._tensors().items():
             _copy([torch.from_numpy(np.array(kept[f"{name}.{place}"])) for place in range(len(tensors))], tensors)
         state = self.state
@@ -195,7 +207,7 @@ class _Training:
         state.curves = [dict(zip(names, map(float, row), strict=True)) for row in kept["curves"]]
 
     def _make_moments(self) -> None:
-        """Let Adam make the moments that it else makes in its first step."""
+        """Make the moments that Adam would make at a weight's first gradient, so that a checkpoint always has all."""
         for weight in self.weights:
             self.optimizer.state[weight] = {
                 "step": torch.zeros(()),
@@ -207,8 +219,7 @@ class _Training:
         """Return all that changes in training, by name."""
         tensors: dict[str, list[Tensor]] = {"weight": list[Tensor](self.weights), "best": self.best, "mean": self.mean}
         for name in ("step", "exp_avg", "exp_avg_sq"):
-            made = [weight for weight in self.weights if weight in self.optimizer.state]
-            tensors[name] = [self.optimizer.state[weight][name] for weight in made]
+            tensors[name] = [self.optimizer.state[weight][name] for weight in self.weights]
         return tensors
 
 

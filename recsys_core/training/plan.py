@@ -16,7 +16,6 @@ class TrainingPlan:
         patience: Epochs without a better validation value after which training ends; 0 trains to the end and keeps
             the last weights.
         learning_rate: Of Adam.
-        weight_decay: Pull of all weights towards 0, apart from the gradient (AdamW).
         clip: Longest gradient, by its norm.
         averaging: Weight of the past in the running mean of the weights after each step, which is what is judged and
             kept; 0 keeps the weights themselves.
@@ -25,6 +24,5 @@ class TrainingPlan:
     epochs: int
     patience: int
     learning_rate: float
-    weight_decay: float = 0.0
     clip: float = 5.0
     averaging: float = 0.0

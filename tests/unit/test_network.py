@@ -32,15 +32,16 @@ class Kept:
 
 
 class Line(torch.nn.Module):
-    """A weight a number, with dropout, so that chance matters."""
+    """A weight a number, with dropout, so that chance matters, and one that nothing asks for."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(6))
+        self.idle = torch.nn.Parameter(torch.zeros(2))
         self.dropout = ByteDropout(0.25)
 
 
-def train(plan: TrainingPlan, ctx: RunContext, validate: Any = None, *, pull: float = 1.0) -> Line:
+def train(plan: TrainingPlan, ctx: RunContext, validate: Any = None, *, pull: float = 1.0, **how: Any) -> Line:
     """Pull each weight towards 1 in batches whose order is drawn."""
     net = Line()
 
@@ -51,7 +52,7 @@ def train(plan: TrainingPlan, ctx: RunContext, validate: Any = None, *, pull: fl
         noise = torch.rand((), generator=generator)
         return pull * ((net.dropout(net.weight) - 1)[number] ** 2 * (1 + noise)).sum()
 
-    fit_network(net, batches, loss_of, plan, ctx, name="line", validate=validate and (lambda: validate(net)))
+    fit_network(net, batches, loss_of, plan, ctx, name="line", validate=validate and (lambda: validate(net)), **how)
     return net
 
 
@@ -90,6 +91,44 @@ def test_training_ends_when_validation_does_not_get_better_and_the_best_is_kept(
     assert len(weights) == 4
     assert_array_equal(net.weight.detach(), weights[1])
     assert (seen[-1].step, seen[-1].total) == (4, 4)
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+@pytest.mark.parametrize("values", [{}, {"ndcg": float("nan")}])
+def test_where_nothing_can_be_measured_what_was_learned_is_kept(values: dict[str, float], averaging: float) -> None:
+    plan = TrainingPlan(5, 2, 0.05, averaging=averaging)
+    watched, alone = train(plan, RunContext(), lambda net: values), train(plan, RunContext())
+    assert float(watched.weight.detach().mean()) > 0.1
+    assert_array_equal(watched.weight.detach(), alone.weight.detach())
+
+
+@pytest.mark.parametrize("values", [[0.3, 0.2, 0.1, 0.9], [0.3, 0.4, 0.1, 0.2]])
+def test_the_start_is_kept_if_it_counts_and_no_epoch_is_better(values: list[float]) -> None:
+    given, weights = iter(values), []
+
+    def validate(net: Line) -> dict[str, float]:
+        weights.append(net.weight.detach().clone())
+        return {"ndcg": next(given)}
+
+    net = train(TrainingPlan(20, 2, 0.05), RunContext(), validate, start_counts=True)
+    assert not weights[0].any()
+    assert len(weights) == 3 + int(np.argmax(values[:3]))
+    assert_array_equal(net.weight.detach(), weights[int(np.argmax(values[:3]))])
+
+
+@pytest.mark.parametrize(("pull", "length"), [(1e4, 5.0), (1e-3, None)])
+def test_long_gradients_are_cut_and_short_ones_are_not(pull: float, length: float | None) -> None:
+    net = train(TrainingPlan(1, 0, 0.05), RunContext(), pull=pull)
+    assert net.weight.grad is not None
+    found = float(net.weight.grad.norm())
+    assert found == pytest.approx(length) if length else 0 < found < 0.01
+
+
+def test_an_epoch_without_a_batch_is_gone_on_from() -> None:
+    kept, plan = Kept(), TrainingPlan(2, 0, 0.05)
+    fit_network(Line(), lambda rng: [], lambda batch, generator: batch, plan, RunContext(checkpoints=kept), name="line")
+    net = train(TrainingPlan(3, 0, 0.05), RunContext(checkpoints=kept))
+    assert (kept.saved, bool(net.weight.detach().any())) == (3, True)
 
 
 def test_cancel_is_seen_within_one_batch() -> None:
