@@ -79,15 +79,23 @@ class QueryBatch:
         history: B rows of item positions, oldest first.
         values: (N,) rating or event weight of each history entry, aligned with `history.values`.
         timestamps: (N,) Unix milliseconds of each entry, or None if the data have no time.
+        known: B rows of items that count as seen and are not recommended, where these are more than the history that
+            the model is shown; None if they are the same.
     """
 
     user: IntArray
     history: Ragged
     values: FloatArray
     timestamps: IntArray | None = None
+    known: Ragged | None = None
 
     def __len__(self) -> int:
         return len(self.user)
+
+    @property
+    def seen(self) -> Ragged:
+        """B rows of items that are not recommended."""
+        return self.history if self.known is None else self.known
 
     def take(self, rows: IntArray) -> "QueryBatch":
         """Return the chosen people, in the order asked for."""
@@ -95,14 +103,16 @@ class QueryBatch:
         times = None
         if self.timestamps is not None:
             times = Ragged(self.timestamps, self.history.offsets).take(rows).values
-        return QueryBatch(self.user[rows], self.history.take(rows), values, times)
+        known = None if self.known is None else self.known.take(rows)
+        return QueryBatch(self.user[rows], self.history.take(rows), values, times, known)
 
     def only(self, kept: BoolArray) -> "QueryBatch":
         """Return the same people with only those entries (N,) of their histories that are marked."""
         lengths = np.bincount(self.history.row_numbers()[kept], minlength=len(self))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         times = None if self.timestamps is None else self.timestamps[kept]
-        return QueryBatch(self.user, Ragged(self.history.values[kept], offsets), self.values[kept], times)
+        history = Ragged(self.history.values[kept], offsets)
+        return QueryBatch(self.user, history, self.values[kept], times, self.known)
 
     def batches(self, size: int) -> Iterator["QueryBatch"]:
         """Yield the people in blocks of at most `size`, in order."""

@@ -219,10 +219,13 @@ def _rank_all(
         started = time.perf_counter()
         scores = model.score(batch)
         ranking = rank(scores, batch.history, questions.relevant.take(rows), k, questions.candidates)
+        found = ranking.lists
+        if not model.ranks_by_score():
+            found = model.recommend(batch, k, candidates=questions.candidates)
         seconds += time.perf_counter() - started
         if not lists:
             same_order = _one_order(scores[:PROBE])
-        lists.append(ranking.lists)
+        lists.append(found)
         beaten.append(ranking.beaten)
     joined = TopK(np.concatenate([part.item for part in lists]), np.concatenate([part.score for part in lists]))
     return joined, np.concatenate(beaten), same_order, seconds

@@ -13,6 +13,7 @@ from recsys_core.contracts import (
     Ability,
     ExplainsItems,
     Explanation,
+    FloatArray,
     IntArray,
     ModelInfo,
     QueryBatch,
@@ -220,10 +221,11 @@ def why_not(model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: 
         item: Position.
         k: Length of the list.
     """
-    scores = model.score(query)[0]
+    seen = bool(np.isin(item, query.history[0]))
+    scores = model.score(query)[0] if seen or model.ranks_by_score() else _scores_of_list(model, query)
     top = model.recommend(query, k)
     listed = top.item[0][top.item[0] != PAD]
-    score, seen = float(scores[item]), bool(np.isin(item, query.history[0]))
+    score = float(scores[item])
     offered = ~np.isnan(scores)
     offered[query.history[0]] = False
     ahead = (scores > score) | ((scores == score) & (np.arange(len(scores)) < item))
@@ -243,6 +245,14 @@ def why_not(model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: 
         last_score=np.nan if last is None else float(scores[last]),
         parts=_side_by_side(model, dataset, query, item, last),
     )
+
+
+def _scores_of_list(model: Recommender[Any], query: QueryBatch) -> FloatArray:
+    """Return (I,) the scores that a model gives in the list of all items for the one person in `query`."""
+    whole = top_list(model, query, model.n_items)
+    scores = np.full(model.n_items, np.nan)
+    scores[whole[ITEM]] = whole[SCORE]
+    return scores
 
 
 def _side_by_side(

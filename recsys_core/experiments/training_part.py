@@ -1,8 +1,9 @@
 """What a model learns from: every interaction, or only those that people liked."""
 
+import dataclasses
 from typing import Any
 
-from recsys_core.contracts import FloatArray, Need, QueryBatch, RunContext
+from recsys_core.contracts import FloatArray, IntArray, Need, QueryBatch, RunContext, TopK
 from recsys_core.data import Dataset
 from recsys_core.errors import DataError
 from recsys_core.experiments.spec import ExperimentSpec
@@ -38,10 +39,25 @@ class OnRelevant(Recommender[Any]):
     def _score(self, query: QueryBatch) -> FloatArray:
         return self.model.score(liked_part(query, self.relevant_from))
 
+    def ranks_by_score(self) -> bool:
+        """Return what the model itself says."""
+        return self.model.ranks_by_score()
+
+    def recommend(
+        self, query: QueryBatch, k: int, *, exclude_seen: bool = True, candidates: IntArray | None = None
+    ) -> TopK:
+        """Return the lists of the model, shown what each person liked; see `Recommender.recommend`."""
+        self._require_fitted()
+        liked = liked_part(query, self.relevant_from)
+        return self.model.recommend(liked, k, exclude_seen=exclude_seen, candidates=candidates)
+
 
 def liked_part(query: QueryBatch, relevant_from: float) -> QueryBatch:
-    """Return the same people with only those items of their histories that they rated at least so high."""
-    return query.only(query.values >= relevant_from)
+    """Return the same people with only those items of their histories that they rated at least so high.
+
+    What they rated lower still counts as seen.
+    """
+    return dataclasses.replace(query.only(query.values >= relevant_from), known=query.seen)
 
 
 def for_training(model: Recommender[Any], spec: ExperimentSpec, *, has_ratings: bool) -> Recommender[Any]:

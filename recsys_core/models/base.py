@@ -106,7 +106,7 @@ class Recommender(ABC, Generic[C]):
         Args:
             query: B people with their histories.
             k: Length of the lists; lists that run out of items are padded.
-            exclude_seen: Leave out the items of each history.
+            exclude_seen: Leave out what each person has seen.
             candidates: (C,) the items that may be recommended; None for all.
 
         Raises:
@@ -115,12 +115,16 @@ class Recommender(ABC, Generic[C]):
         self._require_fitted()
         block = max(1, SCORE_BLOCK_BYTES // (8 * max(1, self.n_items)))
         parts = [
-            top_k(self._scores_of(batch, candidates), k, exclude=batch.history if exclude_seen else None)
+            top_k(self._scores_of(batch, candidates), k, exclude=batch.seen if exclude_seen else None)
             for batch in query.batches(block)
         ]
         if not parts:
             return TopK(np.full((0, k), PAD, dtype=np.int64), np.full((0, k), np.nan))
         return TopK(np.concatenate([part.item for part in parts]), np.concatenate([part.score for part in parts]))
+
+    def ranks_by_score(self) -> bool:
+        """Return whether lists hold the items in the order of their scores; else `recommend` says what they are."""
+        return True
 
     def _scores_of(self, query: QueryBatch, candidates: IntArray | None) -> FloatArray:
         """Return (B, I) scores, NaN for all but the candidates."""

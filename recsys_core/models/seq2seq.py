@@ -174,7 +174,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
 
         Items of a decoded sequence come once; scores are logarithms of probabilities then.
         """
-        if self.config.decoding == "one_step":
+        if self.ranks_by_score():
             return super().recommend(query, k, exclude_seen=exclude_seen, candidates=candidates)
         self._require_fitted()
         self._require_known(query)
@@ -186,6 +186,10 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
                 lists.item[rows], lists.score[rows] = found.item, found.score
         return lists
 
+    def ranks_by_score(self) -> bool:
+        """Return whether lists are sorted by score, not decoded."""
+        return self.config.decoding == "one_step"
+
     def _beams(self) -> int:
         return self.config.beam_width if self.config.decoding == "beam" else 1
 
@@ -194,7 +198,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         allowed = np.zeros((len(query), self.n_items), dtype=bool)
         allowed[:, slice(None) if candidates is None else candidates] = True
         if exclude_seen:
-            allowed[query.history.row_numbers(), query.history.values] = False
+            allowed[query.seen.row_numbers(), query.seen.values] = False
         return allowed
 
     def _decoded(self, query: QueryBatch, k: int, allowed: BoolArray) -> TopK:
