@@ -24,9 +24,22 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 PATTERN = "checkpoint-*.safetensors"
 PACKAGE = Path(__file__).resolve().parents[1]
-TRAINED_BY = ("models", "training", "data", "evaluation", "contracts.py", "configs.py", "experiments/validation.py")
+TRAINED_BY = (
+    "models",
+    "training",
+    "data",
+    "profiles",
+    "evaluation",
+    "batches.py",
+    "columns.py",
+    "configs.py",
+    "contracts.py",
+    "experiments/spec.py",
+    "experiments/training_part.py",
+    "experiments/validation.py",
+)
 """Sources that decide what a training does; a change in any of them begins it anew."""
-LIBRARIES = ("numpy", "scipy", "torch")
+LIBRARIES = ("numpy", "scipy", "pandas", "scikit-learn", "torch")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import StoreError
 from recsys_core.experiments import checkpoints
-from recsys_core.experiments.checkpoints import CheckpointFile, epochs_kept
+from recsys_core.experiments.checkpoints import LIBRARIES, TRAINED_BY, CheckpointFile, epochs_kept
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.run import Run
@@ -79,6 +79,32 @@ def test_a_file_of_other_code_is_not_gone_on_from(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(checkpoints, "code_version", lambda: "other")
     assert CheckpointFile(tmp_path).load() is None
     assert epochs_kept(tmp_path) == 0
+
+
+IMPORTED = """
+import sys
+import recsys_core.experiments.validation
+from recsys_core.models.registry import MODELS, model_class
+from tests.contract.cases import fitted, tastes
+for key in MODELS:
+    if model_class(key).info.runtime == "torch":
+        fitted(key, tastes(users=10, items=20))
+libraries = {"numpy", "scipy", "pandas", "sklearn", "torch"} & sys.modules.keys()
+print(*libraries, *(name for name in sys.modules if name.startswith("recsys_core.")))
+"""
+
+
+def test_the_version_of_the_code_hangs_on_all_that_a_training_uses(tmp_path: Path) -> None:
+    """All sources that are loaded when every network is trained once are hashed, but for the words of errors."""
+    found = subprocess.run([sys.executable, "-c", IMPORTED], cwd=ROOT, capture_output=True, text=True, check=True)
+    sources = {name.removeprefix("recsys_core.").replace(".", "/") for name in found.stdout.split()}
+    left_out = {
+        source
+        for source in sources
+        if not any(source == part.removesuffix(".py") or source.startswith(f"{part}/") for part in TRAINED_BY)
+    }
+    assert left_out == {"numpy", "scipy", "pandas", "sklearn", "torch", "errors", "experiments"}
+    assert set(LIBRARIES) == {"numpy", "scipy", "pandas", "scikit-learn", "torch"}
 
 
 def test_a_full_disk_is_said_in_words_and_leaves_the_older_file(
