@@ -28,7 +28,7 @@ types: $(VENV)/dev.stamp
 browser: $(VENV)/dev.stamp
 	sh tests/e2e/ensure_browser.sh $(BIN)/python
 
-bench: $(VENV)/dev.stamp
+bench: $(VENV)/dev.stamp $(VENV)/compiled.stamp
 	$(BIN)/python -m benchmarks
 
 samples: $(VENV)/run.stamp
@@ -49,9 +49,10 @@ $(VENV)/dev.stamp: requirements.txt requirements-dev.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $(VENV)/run.stamp $@
 
-# compile the hot loops once, so that the first click does not wait for it; machine code of older sources goes, since
-# numba looks at the file of the calling loop only
+# compile the sources and the hot loops once, so that neither the first page nor the first click waits for it; machine
+# code of older sources goes, since numba looks at the file of the calling loop only
 $(VENV)/compiled.stamp: $(wildcard recsys_core/models/*.py recsys_core/evaluation/*.py) | $(VENV)/run.stamp
+	$(BIN)/python -m compileall -q app.py pages recsys_core
 	find recsys_core -name '*.nb[ic]' -delete
 	$(BIN)/python -m recsys_core.engine.warmup
 	touch $@
