@@ -92,14 +92,14 @@ def free_port() -> int:
         return port
 
 
-def start_server(workspace: Path, log: Path, port: int | None = None) -> Server:
-    """Start the app on a free port and wait until it answers."""
+def start_server(workspace: Path, log: Path, port: int | None = None, *, folder: Path = ROOT) -> Server:
+    """Start the app of a folder on a free port and wait until it answers."""
     port = port or free_port()
     environment = os.environ | {"RECSCOPE_WORKSPACE": str(workspace), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", str(folder / "app.py"), "--server.port", str(port)]
     command += ["--server.headless", "true", "--server.fileWatcherType", "none"]
     with log.open("ab") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
     server = Server(port, workspace, log, process)
     deadline = time.monotonic() + PATIENCE_MS / 1000
     while time.monotonic() < deadline and process.poll() is None:
