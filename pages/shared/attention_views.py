@@ -9,7 +9,7 @@ from pages.shared import attention_faith, comparing, near, show
 from pages.shared.text import _, safe
 
 if TYPE_CHECKING:
-    from pages.shared.attention_subject import Seen
+    from pages.shared.attention_seen import Seen
     from recsys_core.explain.attention import Head
 
     Heads = list[Head] | None
@@ -51,8 +51,10 @@ def _lines(seen: "Seen") -> "Heads":
     found, widget = seen.found, f"attention_lines_{seen.key}"
     heads = _chosen_heads(seen, widget)
     st.markdown(safe(comparing.said(spread(found, heads))))
+    if seen.reads is not None:
+        st.markdown(safe(comparing.said(seen.reads)))
     st.markdown(_lines_explained(seen))
-    data = links_data(found, _line_words(seen), show.file_name(f"attention {seen.model}"), comparing.said)
+    data = links_data(found, _line_words(seen), show.file_name(f"attention {seen.model}"), comparing.said, heads)
     component = st.components.v2.component("recscope_attention_lines", html=LINKS.html, css=LINKS.css, js=LINKS.js)
     component(key=widget, data=data, on_heads_change=lambda: None)
     title = _("{model}: who looked at what").format(model=seen.model)
@@ -81,8 +83,8 @@ def _chosen_heads(seen: "Seen", widget: str) -> "Heads":
 def _lines_explained(seen: "Seen") -> str:
     if not seen.found.trace.causal:
         return _(
-            "On the left the list that the model wrote, place by place; on the right what the person has. "
-            "The thicker a line, the more the model looked at that item when it chose that place."
+            "On the left the sequence that the model says, step by step; on the right what it has read. "
+            "The thicker a line, the more the model looked at that item when it said the one on the left."
         )
     words = _(
         "On the left each item as it is read, on the right what the model looks back at. "
@@ -101,7 +103,7 @@ def _line_words(seen: "Seen") -> dict[str, str]:
     causal = seen.found.trace.causal
     return {
         "title": _("Who looked at what"),
-        "steps": _("Just read") if causal else _("Chosen"),
+        "steps": _("Just read") if causal else _("Said"),
         "items": _("Looked at"),
         "head": _("Layer {layer}, head {head}"),
         "heads": _("Heads"),
@@ -121,7 +123,7 @@ def _table(seen: "Seen", heads: "Heads") -> None:
     table = links(seen.found, heads)
     names = {
         "step": st.column_config.NumberColumn(_("Step"), width=60),
-        "after": st.column_config.TextColumn(_("Just read") if seen.found.trace.causal else _("Chosen")),
+        "after": st.column_config.TextColumn(_("Just read") if seen.found.trace.causal else _("Said")),
         "title": st.column_config.TextColumn(_("Looked at")),
         "weight": st.column_config.ProgressColumn(_("Weight"), format="percent", min_value=0.0, max_value=1.0),
     }
@@ -137,31 +139,49 @@ def _steps(seen: "Seen", heads: "Heads") -> None:
     from recsys_core.viz import attention_stages
 
     if seen.found.trace.causal:
-        words = _("What the model reads, what it looks at then, and what it expects next at that moment.")
+        words = _(
+            "What the model reads, what it looks at then, and what it expects next at that moment. All items compete "
+            "here, those that the person has had already, too; a recommendation leaves these out, so it may begin with "
+            "another item than the last step."
+        )
     else:
-        words = _("How the list is written: what is looked at (α), the candidates, and the one that is chosen.")
-    st.markdown(words)
+        words = _("How the sequence is said: what is looked at (α), the candidates, and the item that is said.")
+    st.markdown(" ".join([words, *_lists_explained(seen)]))
     stages = attention_stages.of_trace(seen.found, heads)
-    stepper(stages, f"attention_steps_{seen.key}", name=f"steps {seen.model}", table=lambda: _candidates(seen))
+    stepper(stages, f"attention_steps_{seen.key}", name=f"steps {seen.model}", table=lambda: _numbers(seen))
+
+
+def _lists_explained(seen: "Seen") -> list[str]:
+    """Return how the sequence and the list on the page Recommend belong together, if the model says a sequence."""
+    if seen.decoding == "one_step":
+        words = _(
+            "The list on the page Recommend is the ranking of step 1: it begins with the same item and goes on with "
+            "the other candidates of that step, while here each step follows from the item said before it (greedily)."
+        )
+    elif seen.decoding == "greedy":
+        words = _("The list on the page Recommend is this sequence.")
+    elif seen.decoding == "beam":
+        return [
+            _(
+                "The list on the page Recommend is found in the same way, as the most probable sequence of its length "
+                "that beam search meets."
+            )
+        ]
+    else:
+        return []
+    return [words, _("What beam search would keep instead stands below each step.")]
 
 
 def _points(seen: "Seen") -> None:
-    from recsys_core.viz.attention_interest import interest_stages
-    from recsys_core.viz.attention_stages import as_table
+    from recsys_core.explain.attention_tables import moved
+    from recsys_core.viz.attention_interest import explained, interest_stages
 
-    st.markdown(
-        _(
-            "This model does not compare the items read with each other but with points of interest: items that stand "
-            "for what the person may want next. See where they come from, how they move to where attention is larger, "
-            "and what counts at the end."
-        )
-    )
-    stages = interest_stages(seen.found)
+    st.markdown(safe(comparing.said(explained(seen.found))))
     stepper(
-        stages,
+        interest_stages(seen.found),
         f"attention_points_{seen.key}",
         name=f"points of interest {seen.model}",
-        table=lambda: as_table(stages, comparing.said),
+        table=lambda: moved(seen.found),
     )
 
 
@@ -191,14 +211,23 @@ def stepper(stages: Sequence[Any], key: str, *, name: str, table: Any) -> None:
     component(key=key, data=data)
     file = show.file_name(name)
     with st.container(horizontal=True, gap="small", key=f"{key}_downloads"):
-        show.download(_("Picture (HTML)"), lambda: STAGES.page(data, name), f"{file}.html", "text/html", f"{key}_html")
+        show.download(
+            _("Picture (HTML)"),
+            lambda: STAGES.page(data, name),
+            f"{file}.html",
+            "text/html",
+            f"{key}_html",
+            help=_("All steps, to be played without a network. A picture (PNG, SVG) would hold a single one."),
+        )
         show.download(_("Data (CSV)"), lambda: show.csv(table()), f"{file}.csv", "text/csv", f"{key}_csv")
 
 
-def _candidates(seen: "Seen") -> Any:
+def _numbers(seen: "Seen") -> Any:
+    """Return the table behind the steps: candidates, of a decoder all that it computed."""
     from recsys_core.explain.attention import candidates
+    from recsys_core.explain.attention_tables import decoded
 
-    return candidates(seen.found)
+    return candidates(seen.found) if seen.found.trace.causal else decoded(seen.found)
 
 
 # ------------------------------------------------------------------------------ heat map
@@ -207,6 +236,7 @@ def _candidates(seen: "Seen") -> Any:
 def _map(seen: "Seen", heads: "Heads") -> None:
     from recsys_core.explain.attention import links
     from recsys_core.viz.attention import heat_map
+    from recsys_core.viz.attention_svg import heat_map_svg
 
     words, place = st.columns(WIDTHS, gap="large")
     with words:
@@ -218,9 +248,9 @@ def _map(seen: "Seen", heads: "Heads") -> None:
             )
             if seen.found.trace.causal
             else _(
-                "**How to read it.** Each row is a place of the list, each column an item of the history; brighter is "
-                "more. A bright diagonal says that the list follows the history, a bright column that one item draws "
-                "all attention. Drag over a part to look closer, double-click to go back."
+                "**How to read it.** Each row is a step of the sequence that is said, each column an item of the "
+                "history; brighter is more. A bright diagonal says that the sequence follows the history, a bright "
+                "column that one item draws all attention. Drag over a part to look closer, double-click to go back."
             )
         )
         if heads is not None:
@@ -231,4 +261,13 @@ def _map(seen: "Seen", heads: "Heads") -> None:
             "figure_attention_map",
             name=f"{seen.model} attention map",
             table=links(seen.found, heads),
+        )
+        title, legend = _("{model}: all looks at once").format(model=seen.model), _("Brightest: {most} of a step.")
+        file = show.file_name(f"{seen.model} attention map")
+        show.download(
+            _("Picture (SVG)"),
+            lambda: heat_map_svg(seen.found, heads, title, legend),
+            f"{file}.svg",
+            "image/svg+xml",
+            "map_svg",
         )

@@ -21,6 +21,7 @@ import pandas as pd
 from recsys_core.columns import USER
 from recsys_core.contracts import (
     PAD,
+    AttentionTrace,
     FloatArray,
     IntArray,
     QueryBatch,
@@ -38,6 +39,7 @@ from recsys_core.evaluation.pairs import blocks_of_people
 from recsys_core.evaluation.ranking import rank
 from recsys_core.experiments.run import Run
 from recsys_core.experiments.serving import bare
+from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.training_part import trained
 from recsys_core.explain.attention_effects import (
     ATTENTION,
@@ -130,6 +132,37 @@ class AblatesHeads(Protocol):
     def ablated(self, layer: int, head: int) -> AbstractContextManager[None]:
         """Take one head out for a while: what it finds counts as zero. Both numbers begin at 0."""
         ...
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How much of a history a model reads.
+
+    Args:
+        held: Items in the history.
+        counted: Of these, the items of the kind that the model was trained with: all, or those that were liked.
+        read: Of these, the latest that fit into the model.
+        liked_from: Smallest rating of a liked item, None where all items count.
+    """
+
+    held: int
+    counted: int
+    read: int
+    liked_from: float | None = None
+
+
+def reading(spec: ExperimentSpec, query: QueryBatch, trace: AttentionTrace, *, has_ratings: bool) -> Reading:
+    """Return how much of the history of the one person in `query` a trace is about.
+
+    Args:
+        spec: Of the experiment that the model is from.
+        query: What was asked, with the whole history.
+        trace: What the model did with it.
+        has_ratings: Whether the data have ratings.
+    """
+    liked_from = spec.relevant_from if spec.train_on == "relevant" and has_ratings else None
+    counted = len(query.values) if liked_from is None else int((query.values >= liked_from).sum())
+    return Reading(len(query.values), counted, len(trace.tokens), liked_from)
 
 
 @dataclass(frozen=True, eq=False)

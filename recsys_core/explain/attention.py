@@ -78,6 +78,12 @@ def chosen(trace: AttentionTrace) -> NDArray[Any]:
     return np.asarray(trace.details.get("chosen_items", trace.next_items[:, 0]))
 
 
+def foreseen(trace: AttentionTrace) -> tuple[int, int]:
+    """Return how often a causal model put the item that came next first, among all items, and out of how many steps."""
+    came = trace.tokens[1:]
+    return int((trace.next_items[: len(came), 0] == came).sum()), len(came)
+
+
 def mean_weights(trace: AttentionTrace, heads: Sequence[Head] | None = None) -> FloatArray:
     """Return (Q, T) the mean of some heads, of all by default; its rows sum to 1.
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from recsys_core.contracts import FloatArray
 from recsys_core.evaluation.sentences import Sentence, Template, percent
-from recsys_core.explain.attention import RECENT, Attended, Head, habit, mean_weights, sees
+from recsys_core.explain.attention import RECENT, Attended, Head, foreseen, habit, mean_weights, sees
 from recsys_core.viz.explore import shortened
-from recsys_core.viz.theme import HEAT, dressed, plain_all
+from recsys_core.viz.theme import HEAT, dressed
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -22,8 +22,10 @@ MOST = 200
 """So many of the latest steps and items are in the heat map."""
 LABEL = 80
 """Letters of a name that reach the browser."""
-LABELLED = 60
-"""Up to so many rows, each has its name beside the heat map; more are named when somebody points at them."""
+ROWS_LABELLED, COLUMNS_LABELLED = 60, 15
+"""So many rows and columns at most have their names beside the heat map, of a part as of the whole."""
+LETTERS = 22
+"""Letters of a name in the heat map."""
 
 EARLIER = Template("{count} earlier item", "{count} earlier items")
 HEAD = Template("Layer {layer}, head {head}")
@@ -36,13 +38,23 @@ READING = Template(
     "{spread} of {seen} items.",
 )
 CHOOSING = Template(
-    "The strongest look: to choose '{step}', {weight} of the attention goes to '{item}'. On average over {count} step "
+    "The strongest look: to say '{step}', {weight} of the attention goes to '{item}'. On average over {count} step "
     "the latest three items get {latest} of it, where even attention would give them {even}; it is spread as if over "
     "{spread} of {seen} items.",
-    "The strongest look: to choose '{step}', {weight} of the attention goes to '{item}'. On average over {count} steps "
+    "The strongest look: to say '{step}', {weight} of the attention goes to '{item}'. On average over {count} steps "
     "the latest three items get {latest} of it, where even attention would give them {even}; it is spread as if over "
     "{spread} of {seen} items.",
 )
+LEARNED = Template(
+    "It was trained with these people, this one too, so that there is something to see; that shows how to read the "
+    "pictures, not how good the model is. Of the {count} item that followed another, it expected {hits} first.",
+    "It was trained with these people, this one too, so that there is something to see; that shows how to read the "
+    "pictures, not how good the model is. Of the {count} items that followed another, it expected {hits} first.",
+)
+LEARNED_WHOLE = Template(
+    "It was trained with these people, this one too, so that there is something to see; that shows how to read the "
+    "pictures, not how good the model is."
+).fill()
 Said = Callable[[Sentence], str]
 
 
@@ -61,7 +73,15 @@ def spread(found: Attended, heads: Sequence[Head] | None = None) -> Sentence:
     )
 
 
-def links_data(found: Attended, words: Mapping[str, str], file: str, said: Said) -> dict[str, Any]:
+def learned(found: Attended) -> Sentence:
+    """Return what is to be known of a model that is shown with people it was trained with, with its hits among them."""
+    hits, steps = foreseen(found.trace)
+    return LEARNED.fill(steps, hits=f"{hits}") if found.trace.causal and steps else LEARNED_WHOLE
+
+
+def links_data(
+    found: Attended, words: Mapping[str, str], file: str, said: Said, heads: Sequence[Head] | None = None
+) -> dict[str, Any]:
     """Return what the picture of lines draws: plain values for `attention_components.LINKS`.
 
     Of a long history the latest `SHOWN` items have rows of their own, and the weight of all items before them is summed
@@ -72,12 +92,13 @@ def links_data(found: Attended, words: Mapping[str, str], file: str, said: Said)
         words: What the picture says, by name.
         file: Name of the files that are saved, without an ending.
         said: Translates a sentence.
+        heads: Those that are switched on when it is drawn, None for all; another choice is no other picture.
     """
     trace = found.trace
-    layers, heads, steps, items = trace.weights.shape
+    layers, width, steps, items = trace.weights.shape
     first = max(0, items - SHOWN)
     rows = np.arange(first, steps) if trace.causal else np.arange(min(steps, SHOWN))
-    looked = trace.weights[:, :, rows].reshape(layers * heads, len(rows), items)
+    looked = trace.weights[:, :, rows].reshape(layers * width, len(rows), items)
     block = looked[:, :, first:]
     labels = [_label(title) for title in found.titles[first:]]
     if first:
@@ -87,13 +108,14 @@ def links_data(found: Attended, words: Mapping[str, str], file: str, said: Said)
     data = {
         "steps": [_label(names[row]) for row in rows],
         "items": labels,
-        "heads": heads,
+        "heads": width,
         "weights": np.round(block.astype(np.float64), 4).tolist(),
         "causal": trace.causal,
         "words": dict(words),
         "file": file,
     }
-    return data | {"id": identity(data)}
+    on = None if heads is None else [layer * width + head for layer, head in heads]
+    return data | {"id": identity(data), "on": on}
 
 
 def identity(data: Mapping[str, Any]) -> str:
@@ -111,18 +133,16 @@ def heat_map(found: Attended, heads: Sequence[Head] | None = None) -> "go.Figure
 
     weights = mean_weights(found.trace, heads)
     shown: FloatArray = np.where(sees(found.trace), weights, np.nan)[-MOST:, -MOST:]
-    steps, items = shown.shape
-    rows, columns = found.steps[-MOST:], list(found.titles[-MOST:])
-    first_row, first_column = len(found.steps) - steps + 1, len(found.titles) - items + 1
+    steps = len(shown)
+    rows, columns = map_names(found)
     figure = go.Figure(
         go.Heatmap(
             z=np.round(shown, 4),
-            x=list(range(first_column, first_column + items)),
-            y=list(range(first_row, first_row + steps)),
-            customdata=np.array([[f"{a}<br>▸ {b}" for b in plain_all(columns)] for a in plain_all(rows)]),
+            x=columns,
+            y=rows,
             colorscale=HEAT,
             zmin=0,
-            zmax=_brightest(found, weights),
+            zmax=brightest(found, weights),
             colorbar={
                 "title": {"text": "share of the step's attention", "side": "top"},
                 "thickness": 10,
@@ -131,32 +151,31 @@ def heat_map(found: Attended, heads: Sequence[Head] | None = None) -> "go.Figure
                 "yanchor": "bottom",
                 "tickformat": ".0%",
             },
-            hovertemplate="%{customdata}<br>%{z:.1%}<extra></extra>",
+            hovertemplate="%{y}<br>▸ %{x}<br>%{z:.1%}<extra></extra>",
             hoverongaps=False,
         )
     )
-    title = "Looked at (the same items, by place)" if found.trace.causal else "Looked at"
-    dressed(figure, x=title, y="", height=int(min(760, 240 + 22 * max(steps, 6))))
-    figure.update_xaxes(showgrid=False, zeroline=False)
-    figure.update_yaxes(showgrid=False, zeroline=False, autorange="reversed")
-    if steps <= LABELLED:
-        figure.update_yaxes(**_labels(rows, first_row, 20))
-    if items <= LABELLED // 2 and not found.trace.causal:
-        figure.update_xaxes(**_labels(columns, first_column, 14), tickangle=-60)
+    dressed(figure, x="Looked at", y="", height=int(min(760, 240 + 22 * max(steps, 6))))
+    axis = {"type": "category", "showgrid": False, "zeroline": False}
+    figure.update_xaxes(nticks=COLUMNS_LABELLED, tickangle=-60, **axis)
+    figure.update_yaxes(nticks=ROWS_LABELLED, autorange="reversed", **axis)
     return figure
 
 
-def _brightest(found: Attended, weights: FloatArray) -> float:
+def map_names(found: Attended) -> tuple[list[str], list[str]]:
+    """Return what rows and columns of the heat map are called, escaped: with their places, so that all differ."""
+    return _numbered(found.steps), _numbered(found.titles)
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    first = max(0, len(names) - MOST)
+    return [f"{place}. {shortened(name, LETTERS)}" for place, name in enumerate(names[first:], start=first + 1)]
+
+
+def brightest(found: Attended, weights: FloatArray) -> float:
     """Return the weight that is brightest: the largest of the steps that see more than `RECENT` items.
 
     The first steps of a causal model see one or two and give them all they have; all others would be dark beside them.
     """
     rows = sees(found.trace).sum(axis=1) > RECENT
     return float(weights[rows].max() if rows.any() else weights.max())
-
-
-def _labels(names: Sequence[str], first: int, letters: int) -> dict[str, list[Any]]:
-    """Return ticks with names, numbered so that two of the same name stay apart."""
-    places = list(range(first, first + len(names)))
-    texts = [f"{place}. {shortened(name, letters)}" for place, name in zip(places, names, strict=True)]
-    return {"tickvals": places, "ticktext": texts}

@@ -18,6 +18,14 @@ MOST = Template(
     "The model puts '{item}' first. It looks most at '{seen}' ({weight}); without '{first}' the score of '{item}' "
     "would fall most, by {effect} from {score}."
 )
+NONE_FALLS = Template(
+    "The model puts '{item}' first. It looks most at '{seen}' ({weight}); but without any single item the score of "
+    "'{item}' would not fall: it would rise most without '{first}', by {effect} from {score}."
+)
+NONE_COUNTS = Template(
+    "The model puts '{item}' first. It looks most at '{seen}' ({weight}); but without any single item the score of "
+    "'{item}' stays what it is, {score}."
+)
 TOGETHER = Template("Over {count} items the two go together (rank correlation {value}, where 1 is the same order).")
 SOMEWHAT = Template(
     "Over {count} items the two go together a little (rank correlation {value}, where 1 is the same order)."
@@ -30,13 +38,15 @@ TOO_FEW = Template("The history is too short, or too even, to say whether the tw
 def most(found: Beside) -> Sentence:
     """Return which item is looked at most and which one matters most."""
     table = found.table
-    first = table.iloc[int(table["effect"].argmax())]
-    return MOST.fill(
+    falls = bool((table["effect"] > 0).any())
+    strongest = int(table["effect"].argmax() if falls else table["effect"].abs().argmax())
+    effect = float(table["effect"].iloc[strongest])
+    return (MOST if falls else NONE_FALLS if effect else NONE_COUNTS).fill(
         item=found.item,
         seen=table["title"].iloc[0],
         weight=percent(table["attention"].iloc[0]),
-        first=first["title"],
-        effect=f"{first['effect']:.3g}",
+        first=table["title"].iloc[strongest],
+        effect=f"{abs(effect):.3g}",
         score=f"{found.score:.3g}",
     )
 

@@ -1,13 +1,16 @@
 """The stages of attention to points of interest: where the points come from, how they move, what counts at the end."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys_core.contracts import FloatArray
 from recsys_core.evaluation.sentences import Sentence, Template, percent
 from recsys_core.explain.attention import Attended
-from recsys_core.viz.attention_stages import TERMS, Row, Stage, lit
+from recsys_core.viz.attention import EARLIER
+from recsys_core.viz.attention_stages import TERMS, Row, Stage, latest_rows, lit, summed
 
 ORIGINS = (Template("popular").fill(), Template("like the last ones").fill(), Template("own history").fill())
 """By the number in the detail `origin`."""
@@ -35,7 +38,16 @@ MOVE = Template(
     "{count} of {points} points moved to a neighbour on the item graph; the attention that the points draw went from "
     "{before} to {after} on average.",
 )
-NO_MOVE = Template("No point moved: no neighbour on the item graph draws more attention. They draw {after} on average.")
+DREW = "They draw {after} on average."
+NONE_TAKEN = Template(
+    f"No point moved: for each one neighbour on the item graph was drawn, and that draws less. {DREW}"
+)
+NOWHERE = Template(
+    "No point moved: a point without neighbours on the item graph stays, and so does one whose neighbour draws less. "
+    f"{DREW}"
+)
+PREFERRED_TO_STAY = Template(f"No point moved: the learned policy holds no neighbour likelier than staying. {DREW}")
+EARLIER_MEAN = Template("{count} earlier item, on average", "{count} earlier items, on average")
 FINAL_TITLE = Template("What counts at the end").fill()
 FINAL = Template("Of what was read, '{item}' counts most ({weight}); of the points, '{point}' ({share}).")
 FINAL_LAST = Template("Only the last item looks at the points; the point '{point}' counts most (A / V = {share}).")
@@ -49,6 +61,29 @@ OF_STEPS = Template("Σ a s = {terms}")
 OF_POINTS = Template("Σ b e = {terms}")
 NORMS = Template("interest = s + U Σ a s + Y Σ b e,  |interest| = {norm},  |s| = {plain}")
 NORMS_LAST = Template("interest = s + Y Σ b e,  |interest| = {norm},  |s| = {plain}")
+
+
+WHAT = (
+    "This model does not compare the items read with each other but with points of interest: items that stand for what "
+    "the person may want next. "
+)
+BY_WALK = Template(
+    f"{WHAT}See where they come from, how they walk on the item graph (in each step a neighbour is drawn for each "
+    "point, which goes there unless that draws less attention), and what counts at the end."
+).fill()
+BY_POLICY = Template(
+    f"{WHAT}See where they come from, how a policy that was learned moves them on the item graph (to the neighbour it "
+    "holds likeliest, if that is likelier than staying), and what counts at the end."
+).fill()
+STAYING = Template(f"{WHAT}See where they come from and what counts at the end; in this model they do not move.").fill()
+
+
+def explained(found: Attended) -> Sentence:
+    """Return what points of interest are, and what moves them in this model."""
+    details = found.trace.details
+    if not len(details["proposed_items"]):
+        return STAYING
+    return BY_POLICY if details["policy"][0] else BY_WALK
 
 
 def has_points(found: Attended) -> bool:
@@ -71,15 +106,19 @@ def _chosen(found: Attended) -> Stage:
     counts = [int((origin == number).sum()) for number in range(len(ORIGINS))]
     points = tuple(Row(name, note=ORIGINS[int(one)]) for name, one in zip(_names(found, 0), origin, strict=True))
     words = CHOSEN.fill(len(origin), popular=str(counts[0]), similar=str(counts[1]), own=str(counts[2]))
-    return Stage(CHOSEN_TITLE, words, HISTORY, tuple(Row(title) for title in found.titles), POINTS, points)
+    read = latest_rows([Row(title) for title in found.titles], lambda first: Row(EARLIER.fill(first)))
+    return Stage(CHOSEN_TITLE, words, HISTORY, read, POINTS, points)
 
 
 def _looking(found: Attended, attention: FloatArray) -> tuple[Row, ...]:
     """Return the items read, lit by their mean attention (T, V) to the points."""
     means = attention.mean(axis=1)
-    return tuple(
-        Row(title, max(0.0, float(mean)), f"{mean:.2f}") for title, mean in zip(found.titles, means, strict=True)
-    )
+    rows = [_lit_by(title, mean) for title, mean in zip(found.titles, means, strict=True)]
+    return latest_rows(rows, lambda first: _lit_by(EARLIER_MEAN.fill(first), means[:first].mean()))
+
+
+def _lit_by(label: str | Sentence, attention: float) -> Row:
+    return Row(label, max(0.0, float(attention)), f"{attention:.2f}")
 
 
 def _before(found: Attended) -> Stage:
@@ -87,7 +126,7 @@ def _before(found: Attended) -> Stage:
     attention, mass = details["attention"][0], details["mass"][0]
     item, point = (int(place) for place in np.unravel_index(int(np.argmax(attention)), attention.shape))
     title, highest = found.titles[item], f"{attention[item, point]:.2f}"
-    rows = tuple(Row(name, max(0.0, float(one)), f"{one:.2f}") for name, one in zip(names, mass, strict=True))
+    rows = tuple(_lit_by(name, one) for name, one in zip(names, mass, strict=True))
     best = int(np.argmax(mass))
     return Stage(
         BEFORE_TITLE,
@@ -113,7 +152,9 @@ def _moved(found: Attended, step: int) -> Stage:
         for name, mass, moved, origin in zip(new, after, went, old, strict=True)
     )
     means = {"before": f"{before.mean():.2f}", "after": f"{after.mean():.2f}"}
-    words = MOVE.fill(int(went.sum()), points=str(len(new)), **means) if went.any() else NO_MOVE.fill(**means)
+    words = (
+        MOVE.fill(int(went.sum()), points=str(len(new)), **means) if went.any() else _stay(details, step).fill(**means)
+    )
     formula: tuple[Sentence, ...] = ()
     if went.any():
         far = int(np.argmax(np.where(went, after - before, -np.inf)))
@@ -132,6 +173,13 @@ def _moved(found: Attended, step: int) -> Stage:
     )
 
 
+def _stay(details: Mapping[str, NDArray[Any]], step: int) -> Template:
+    """Return why no point moved in a step, as far as the trace tells."""
+    if details["policy"][0]:
+        return PREFERRED_TO_STAY
+    return NOWHERE if details["accepted"][step].any() else NONE_TAKEN
+
+
 def _came(moved: bool, old: str) -> Sentence:
     return MOVED_FROM.fill(item=old) if moved else STAYED.fill()
 
@@ -148,7 +196,8 @@ def _final(found: Attended) -> Stage:
         if whole
         else FINAL_LAST.fill(point=names[point], share=share)
     )
-    left = tuple(Row(title, float(one), lit(one)) for title, one in zip(found.titles, weights, strict=True))
+    every = [Row(title, float(one), lit(one)) for title, one in zip(found.titles, weights, strict=True)]
+    left = latest_rows(every, summed(weights))
     right = tuple(
         Row(name, max(0.0, float(one)), lit(one) if whole else f"{one:.2f}")
         for name, one in zip(names, shares, strict=True)

@@ -6,10 +6,15 @@ export default function ({ parentElement, data, setStateValue }) {
   kept.tell = heads => setStateValue?.("heads", heads);
   if (kept.id === data.id) return;  // only drawn anew when the trace is another: pins and focus stay
   const whole = data.weights.map((_, head) => head);
+  // the heads that are on are those that the page knows of: what is drawn anew is in step with what stands around it
   Object.assign(kept, { id: data.id, on: new Set(data.on ?? whole), pinned: null, near: null });
 
   const SVG = "http://www.w3.org/2000/svg", ROW = 27, TOP = 30, FAINT = 0.02;
   const [headsBox, picture, said, tools] = ["heads", "picture", "said", "tools"].map(c => root.querySelector("." + c));
+  // pixels of a text, about: letters of East Asian scripts and emoji are twice as wide
+  const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6]|\p{Extended_Pictographic}/u;
+  const letterWidth = letter => WIDE.test(letter) ? 14 : 7;
+  const textWidth = text => [...text].reduce((sum, letter) => sum + letterWidth(letter), 0);
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const share = weight => (weight * 100).toFixed(weight < 0.0995 ? 1 : 0) + "%";
   const sees = (step, item) => !data.causal || item <= step + data.items.length - data.steps.length;
@@ -79,8 +84,8 @@ export default function ({ parentElement, data, setStateValue }) {
   let nodes = [], lines = [], weights = [], geometry = {};
   function draw() {
     const width = Math.min(900, Math.max(280, picture.clientWidth || 600));
-    const longest = Math.max(...[...data.steps, ...data.items].map(label => label.length));
-    const column = Math.min(width * 0.37, Math.max(130, longest * 7 + 62));
+    const longest = Math.max(...[...data.steps, ...data.items].map(textWidth));
+    const column = Math.min(width * 0.37, Math.max(130, longest + 62));
     const rows = Math.max(data.steps.length, data.items.length), height = TOP + rows * ROW + 6;
     weights = mean();
     geometry = { left: column, right: width - column, column, width };
@@ -121,9 +126,15 @@ export default function ({ parentElement, data, setStateValue }) {
     group.addEventListener("click", () => { pin(name); rove(name); });
     return { name, side, place, label, group, bar, text, number };
   }
-  function shorten(label, room) {  // about seven pixels a letter
-    const letters = Math.max(3, Math.floor(room / 7));
-    return label.length <= letters ? label : label.slice(0, letters - 1).trimEnd() + "…";
+  function shorten(label, room) {
+    if (textWidth(label) <= Math.max(21, room)) return label;
+    let [short, left] = ["", Math.max(14, room - 7)];
+    for (const letter of label) {
+      left -= letterWidth(letter);
+      if (left < 0) break;
+      short += letter;
+    }
+    return short.trimEnd() + "…";
   }
   function pin(name) { kept.pinned = kept.pinned === name ? null : name; show(); }
   const weightOf = (one, other) => one.side === "step" ? weights[one.place][other.place] : weights[other.place][one.place];

@@ -2,10 +2,10 @@
 export default function ({ parentElement, data }) {
   const root = parentElement.querySelector(".stages");
   const kept = (parentElement.kept ??= {});
-  if (kept.id === data.id) return;  // where somebody stands is kept as long as the stages are the same
+  if (kept.id === data.id) return;
   clearInterval(kept.playing);
-  Object.assign(kept, { id: data.id, at: 0, playing: null });
   const last = data.stages.length - 1, PACE = data.pace ?? 1600;
+  Object.assign(kept, { id: data.id, at: Math.max(0, Math.min(kept.at ?? 0, last)), playing: null });  // stay at a step
   const part = name => root.querySelector("." + name);
   const [heading, place, words, formula] = ["title", "place", "words", "formula"].map(part);
   const [back, play, forward, slider] = ["back", "play", "forward", "slider"].map(part);

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from recsys_core.contracts import PAD, AttentionTrace
 from recsys_core.evaluation.sentences import Sentence, Template, percent
@@ -67,19 +66,19 @@ class Stage:
 
 READ = Template("What the person has, oldest first").fill()
 OFFERED = Template("What it expects next, by score").fill()
-CANDIDATES = Template("Candidates for this place of the list").fill()
+CANDIDATES = Template("Candidates for this step").fill()
 READING_TITLE = Template("Step {place}: '{item}' is read")
 READING = Template("The model now looks most at '{seen}' ({weight}) and expects '{best}' next.")
 READING_HIT = Template(
     "The model now looks most at '{seen}' ({weight}) and expects '{best}' next: that is what came.",
 )
-CHOOSING_TITLE = Template("Place {place} of the list: '{item}'")
+CHOOSING_TITLE = Template("Step {place}: '{item}' is said")
 CHOOSING = Template(
-    "The decoder looks most at '{seen}' ({weight}), and chooses '{item}'{surely}.",
+    "The decoder looks most at '{seen}' ({weight}), and '{item}' is said{surely}.",
 )
 ATTENTION_SUM = Template("C({step}) = Σ α E = {terms}")
 ATTENTION_SUM_NORM = Template("C({step}) = Σ α E = {terms},  |C({step})| = {norm}")
-BEAMS = Template("Beginnings of the list that were kept (beams), with log P").fill()
+BEAMS = Template("Beginnings that beam search keeps after this step, with log P").fill()
 ENERGIES = Template("α({step}) = softmax(e),  e = {values}")
 ALL_ALPHA = Template("α({step}) sums to {total} over {count} item", "α({step}) sums to {total} over {count} items")
 HIDDEN = Template("|H({step})| = {norm}")
@@ -117,29 +116,13 @@ def payload(stages: Sequence[Stage], words: dict[str, str], said: Callable[[Sent
     return data | {"id": identity(data)}
 
 
-def as_table(stages: Sequence[Stage], said: Callable[[Sentence], str]) -> pd.DataFrame:
-    """Return all rows of all stages: `stage`, `title`, `list`, `label`, `number`, `note`, `marked`."""
-    rows = [
-        (place, said(stage.title), said(title), str(row.label), row.text, said(row.note) if row.note else "", row.mark)
-        for place, stage in enumerate(stages, start=1)
-        for title, listed in (
-            (stage.left_title, stage.left),
-            (stage.right_title, stage.right),
-            (stage.extra_title, stage.extra),
-        )
-        if title is not None
-        for row in listed
-    ]
-    return pd.DataFrame(rows, columns=["stage", "title", "list", "label", "number", "note", "marked"])
-
-
 def lit(weight: float) -> str:
     """Return a weight as it stands beside an item."""
     return percent(weight) if weight >= 0.0005 else "0%"
 
 
 def of_trace(found: Attended, heads: Sequence[Head] | None = None) -> list[Stage]:
-    """Return the stages of a model that reads item by item, or of one that decodes a list.
+    """Return the stages of a model that reads item by item, or of one that decodes a sequence.
 
     Of a long history the steps are those of the latest `SHOWN` items, and the items before them share one row.
 
@@ -153,16 +136,33 @@ def of_trace(found: Attended, heads: Sequence[Head] | None = None) -> list[Stage
     return [make(found, weights[step], may[step], step) for step in range(first, len(weights))]
 
 
+def latest_rows(rows: Sequence[Row], earlier: Callable[[int], Row]) -> tuple[Row, ...]:
+    """Return the rows of the latest `SHOWN` items of a history; those before them share one.
+
+    Args:
+        rows: One an item, oldest first.
+        earlier: Makes the row of the first so many items together.
+    """
+    first = max(0, len(rows) - SHOWN)
+    return (earlier(first), *rows[first:]) if first else tuple(rows)
+
+
+def summed(weights: Any) -> Callable[[int], Row]:
+    """Return what makes the row of the earlier items from the weights (T,) of all: the sum of theirs."""
+
+    def row(first: int) -> Row:
+        earlier = float(weights[:first].sum())
+        return Row(EARLIER.fill(first), earlier, lit(earlier))
+
+    return row
+
+
 def _items(found: Attended, weights: Any, may: Any, read: int | None) -> tuple[Row, ...]:
-    first = max(0, len(found.titles) - SHOWN)
     rows = [
         Row(title, float(weight) if seen else 0.0, lit(weight) if seen else "", mark=place == read, off=not seen)
         for place, (title, weight, seen) in enumerate(zip(found.titles, weights, may, strict=True))
-    ][first:]
-    if not first:
-        return tuple(rows)
-    earlier = float(weights[:first].sum())
-    return (Row(EARLIER.fill(first), earlier, lit(earlier)), *rows)
+    ]
+    return latest_rows(rows, summed(weights))
 
 
 def _reading(found: Attended, weights: Any, may: Any, step: int) -> Stage:

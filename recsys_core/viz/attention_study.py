@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from recsys_core.evaluation.sentences import Sentence, Template, rounded
-from recsys_core.experiments.attention_study import HEAD, LAYER, NDCG, Beyond, Faithfulness, HeadEffects, Tracks
+from recsys_core.experiments.attention_study import (
+    HEAD,
+    LAYER,
+    NDCG,
+    Beyond,
+    Faithfulness,
+    HeadEffects,
+    Reading,
+    Tracks,
+)
 from recsys_core.explain.attention_effects import ATTENTION, RECENCY
 from recsys_core.viz.bars import ROW
 from recsys_core.viz.theme import BLUE, GREY, ORANGE, REST, dressed
@@ -40,6 +49,26 @@ BESIDE_TIME = {
         "({low} to {high})."
     ),
 }
+LEFT_OUT = Template(
+    "{count} more person was asked about and left out: with too few items for an order, or with all of them alike.",
+    "{count} more people were asked about and left out: with too few items for an order, or with all of them alike.",
+)
+READS_LATEST = Template(
+    "Of the {held} items of this history the model reads the latest one: no older one has a say.",
+    "Of the {held} items of this history the model reads the latest {count}: no older one has a say.",
+)
+READS_LIKED = Template(
+    "Of the {held} items of this history the model reads the one that was liked (rated {liked} or more): others it was "
+    "not trained with.",
+    "Of the {held} items of this history the model reads the {count} that were liked (rated {liked} or more): others "
+    "it was not trained with.",
+)
+READS_LATEST_LIKED = Template(
+    "Of the {held} items of this history {counted} were liked (rated {liked} or more), and of these the model reads "
+    "the latest one.",
+    "Of the {held} items of this history {counted} were liked (rated {liked} or more), and of these the model reads "
+    "the latest {count}.",
+)
 NEEDED = Template(
     "{needed} of its {count} heads count beyond chance: without head {head} of layer {layer}, NDCG@10 changes most, "
     "by {difference} ({low} to {high}) from {whole}, over {people} people."
@@ -53,6 +82,23 @@ NONE_NEEDED = Template(
     "Each of its {count} heads alone can be taken out, and NDCG@10 ({whole}) does not change by more than chance, over "
     "{people} people.",
 )
+
+
+def reads(found: Reading) -> Sentence | None:
+    """Return how much of a history a model reads; None if it reads all."""
+    if found.read >= found.held:
+        return None
+    held, counted = f"{found.held:,}", f"{found.counted:,}"
+    if found.liked_from is None or found.counted == found.held:
+        return READS_LATEST.fill(found.read, held=held)
+    if found.read >= found.counted:
+        return READS_LIKED.fill(found.read, held=held, liked=f"{found.liked_from:g}")
+    return READS_LATEST_LIKED.fill(found.read, held=held, counted=counted, liked=f"{found.liked_from:g}")
+
+
+def left_out(found: Faithfulness) -> Sentence | None:
+    """Return how many people are not in the numbers, and why; None if all are."""
+    return LEFT_OUT.fill(found.left_out) if found.left_out else None
 
 
 def verdict(found: Faithfulness) -> Sentence:

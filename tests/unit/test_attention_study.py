@@ -12,11 +12,13 @@ from numpy.testing import assert_allclose
 from recsys_core.contracts import PAD, AttentionTrace, ModelConfig, ModelInfo, QueryBatch, Ragged, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import Cancelled, CannotScore, DataError
-from recsys_core.experiments.attention_study import Beyond, Tracks, faithfulness, head_ablation
+from recsys_core.experiments.attention_study import Beyond, Tracks, faithfulness, head_ablation, reading
+from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.training_part import OnRelevant
 from recsys_core.explain.attention_effects import looks_and_effects, rank_correlation
 from recsys_core.explain.deletion import deletion_effects
 from recsys_core.models.base import Recommender
+from recsys_core.viz.attention_study import left_out, reads
 
 ITEMS, LONG = 40, 12
 FIRST = ITEMS - 1
@@ -226,3 +228,26 @@ def test_a_model_without_attention_is_refused() -> None:
         faithfulness(make_model("popular", {}), people())
     with pytest.raises(CannotScore, match="heads"):
         head_ablation(make_model("popular", {}), people(), Ragged.from_rows([[FIRST]] * 40))
+
+
+def test_how_much_of_a_history_is_read_is_told() -> None:
+    """Six items, of which three were liked; the window holds two."""
+    asked = QueryBatch(np.array([0]), Ragged.from_rows([np.arange(6)]), np.array([5.0, 1.0, 5.0, 1.0, 5.0, 1.0]))
+
+    def said(read: int, train_on: str, *, has_ratings: bool = True) -> str:
+        spec = ExperimentSpec(data="d", models=[{"key": "popular"}], relevant_from=4.0, train_on=train_on)
+        trace = AttentionTrace(np.arange(read), np.ones((1, 1, 1, read)), False, np.zeros((1, 1)), np.zeros((1, 1)))
+        return str(reads(reading(spec, asked, trace, has_ratings=has_ratings)))
+
+    assert said(6, "all") == "None"
+    assert said(6, "relevant", has_ratings=False) == "None"
+    assert "Of the 6 items of this history the model reads the latest 2" in said(2, "all")
+    assert "reads the 3 that were liked (rated 4 or more)" in said(3, "relevant")
+    assert "3 were liked (rated 4 or more), and of these the model reads the latest 2" in said(2, "relevant")
+
+
+def test_people_who_are_left_out_are_counted_in_words() -> None:
+    worth = amounts(1)
+    assert left_out(faithfulness(ByHand(worth, worth), people())) is None
+    even = faithfulness(ByHand(worth, np.ones(ITEMS)), people(30))
+    assert "30 more people were asked about and left out" in str(left_out(even))

@@ -1,20 +1,26 @@
 """What is drawn of an attention trace: tables, lines, the heat map, the stages, and the file of an example."""
 
-import json
 import time
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from recsys_core.contracts import PAD, AttentionTrace
 from recsys_core.data.samples import load_sample
 from recsys_core.errors import DataError, StoreError
-from recsys_core.explain.attention import Attended, attended, candidates, habit, links, mean_weights
+from recsys_core.explain.attention import Attended, attended, candidates, foreseen, habit, links, mean_weights
+from recsys_core.explain.attention_effects import Beside
 from recsys_core.explain.attention_file import FOLDER, Example, examples, read_example, write_example
+from recsys_core.explain.attention_tables import decoded, moved
 from recsys_core.viz import attention, attention_stages
 from recsys_core.viz.attention_components import LINKS
-from recsys_core.viz.attention_interest import has_points, interest_stages
+from recsys_core.viz.attention_effects import most
+from recsys_core.viz.attention_interest import explained, has_points, interest_stages
+from recsys_core.viz.attention_svg import heat_map_svg
 from tests.traces import causal_trace, decoder_trace
 
 N_ITEMS = 24
@@ -80,12 +86,51 @@ def test_two_hundred_by_two_hundred_are_drawn_within_a_second() -> None:
     assert np.isnan(figure.data[0].z[0, 31:]).all()
 
 
+def test_the_map_names_rows_and_columns_by_cut_titles_and_stays_small() -> None:
+    """Two items of one title stay apart, and long titles do not come once a cell."""
+    trace = causal_trace([item % N_ITEMS for item in range(230)], N_ITEMS)
+    long = "The very long title of a film that has a sequel, " * 4
+    names = dict.fromkeys(range(N_ITEMS), long)
+    figure = attention.heat_map(Attended(trace, (long,) * 230, ("i",) * 230, names))
+    assert figure.data[0].x[:2] == ("31. The very long title o…", "32. The very long title o…")
+    assert len(set(figure.data[0].x)) == len(set(figure.data[0].y)) == 200
+    assert (figure.layout.xaxis.type, figure.layout.yaxis.type) == ("category", "category")
+    assert len(figure.to_json()) < 700_000
+
+
+def test_the_map_as_svg_has_a_cell_for_each_look_and_no_markup_from_titles() -> None:
+    evil = "</text><script>alert(1)</script>"
+    found = Attended(causal_trace([0, 1, 2], N_ITEMS), (evil, "b", "c"), ("0", "1", "2"), {0: evil, 1: "b", 2: "c"})
+    picture = ElementTree.fromstring(heat_map_svg(found, None, evil, "Brightest: {most}."))
+    kinds = [one.tag.rpartition("}")[2] for one in picture.iter()]
+    assert kinds.count("rect") == 6 + 1
+    assert "script" not in kinds
+    texts = [one.text for one in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[0] == evil
+    assert texts[2:] == ["3. c", "2. b", "1. </text><script>alert(…", "3. c", "2. b", "1. </text><script>alert(…"]
+
+
+def test_a_picture_begins_with_the_heads_that_are_on() -> None:
+    found = named(causal_trace([3, 1, 4], N_ITEMS))
+    every, some = (attention.links_data(found, {}, "name", str, heads) for heads in (None, [(0, 1), (1, 0)]))
+    assert (every["on"], some["on"]) == (None, [1, 2])
+    assert every["id"] == some["id"]
+    assert '"on": [1, 2]' in LINKS.page(some, "title")
+
+
+def test_an_example_says_how_often_it_expected_what_came() -> None:
+    trace = causal_trace([3, 1, 4, 0], N_ITEMS)
+    trace.next_items[:, 0] = [1, 5, 0, 3]
+    assert foreseen(trace) == (2, 3)
+    assert "Of the 3 items that followed another, it expected 2 first." in str(attention.learned(named(trace)))
+    assert "expected" not in str(attention.learned(named(decoder_trace([3, 1, 4], N_ITEMS))))
+
+
 def test_titles_from_outside_are_no_markup_in_the_map_nor_in_a_saved_picture() -> None:
     trace = causal_trace([0, 1], N_ITEMS)
     evil = "</script><img src=x onerror=alert(1)>"
     found = Attended(trace, (evil, "b"), ("0", "1"), dict.fromkeys(range(N_ITEMS), evil))
-    figure = attention.heat_map(found)
-    assert "<img" not in json.dumps(figure.data[0].customdata.tolist())
+    assert "<img" not in attention.heat_map(found).to_json()
     page = LINKS.page(attention.links_data(found, {}, "name", str), "<b>title")
     assert evil not in page
     assert "<b>title" not in page
@@ -102,7 +147,8 @@ def test_a_stage_of_reading_marks_what_is_read_and_what_came_next() -> None:
     assert stages[0].left[0].text == "100%"
 
 
-def test_a_stage_of_decoding_shows_this_steps_numbers() -> None:
+def decoded_with_details() -> Attended:
+    """Return what a decoder of four steps over three items could have shown, with one beam in the third step."""
     trace = decoder_trace([3, 1, 4], N_ITEMS)
     chosen = trace.next_items[:, 1]
     details = {
@@ -116,8 +162,14 @@ def test_a_stage_of_decoding_shows_this_steps_numbers() -> None:
     }
     details["beam_items"][2, 0, :3] = chosen[:3]
     details["beam_scores"][2, 0] = -0.7
-    found = named(AttentionTrace(trace.tokens, trace.weights, False, trace.next_items, trace.next_scores, details))
+    return named(AttentionTrace(trace.tokens, trace.weights, False, trace.next_items, trace.next_scores, details))
+
+
+def test_a_stage_of_decoding_shows_this_steps_numbers() -> None:
+    found = decoded_with_details()
+    trace = found.trace
     stage = attention_stages.of_trace(found)[2]
+    assert str(stage.title).startswith("Step 3: '")
     lines = "\n".join(str(line) for line in stage.formula)
     assert f"{trace.weights[0, 0, 2].max():.2f} · E(" in lines
     assert "|C(3)| = 3.50" in lines
@@ -126,6 +178,87 @@ def test_a_stage_of_decoding_shows_this_steps_numbers() -> None:
     assert [row.mark for row in stage.right] == [False, True, False, False, False]
     assert [(row.text, row.mark) for row in stage.extra] == [("-0.70", True)]
     assert candidates(found)["chosen"].sum() == 4
+
+
+def test_the_table_of_a_decoder_holds_all_that_it_computed() -> None:
+    found = decoded_with_details()
+    table = decoded(found)
+    third = table[table["step"] == 3]
+    numbers = {name: part["value"].tolist() for name, part in third.groupby("quantity")}
+    alpha = found.trace.weights[0, 0, 2]
+    assert numbers["alpha"] == pytest.approx(alpha.tolist())
+    assert numbers["energy"] == pytest.approx(np.log(alpha).tolist())
+    assert (numbers["context_norm"], numbers["hidden_norm"]) == ([3.5], [0.7])
+    assert numbers["candidate_log_probability"] == pytest.approx(found.trace.next_scores[2].tolist())
+    beam = third[third["quantity"] == "beam_log_probability"].iloc[0]
+    assert (beam["value"], beam["chosen"], beam["title"]) == (-0.7, True, " → ".join(found.steps[:3]))
+    assert third["chosen"].sum() == 2
+
+
+def interest_example() -> Attended:
+    return next(iter(read_example("interest_attention").people.values()))
+
+
+def changed(found: Attended, **details: np.ndarray) -> Attended:
+    """Return a trace with other details."""
+    return replace(found, trace=replace(found.trace, details={**found.trace.details, **details}))
+
+
+def test_the_table_of_the_points_holds_numbers() -> None:
+    found = interest_example()
+    details, table = found.trace.details, moved(found)
+    for quantity, expected in (
+        ("mass", details["mass"].ravel()),
+        ("history_weight", details["history_weights"]),
+        ("point_weight", details["point_weights"]),
+        ("proposed", details["accepted"].ravel().astype(float)),
+        ("attention", details["attention"].transpose(0, 2, 1).ravel()),
+    ):
+        assert table[table["quantity"] == quantity]["value"].to_numpy() == pytest.approx(expected)
+
+
+def test_points_of_a_long_history_keep_their_weight_in_one_row_of_earlier_items() -> None:
+    found = interest_example()
+    times = 10
+    attended_to = np.tile(found.trace.details["attention"], (1, times, 1))
+    weights = np.tile(found.trace.details["history_weights"], times) / times
+    long = changed(found, attention=attended_to, history_weights=weights)
+    long = replace(long, titles=found.titles * times, item_ids=found.item_ids * times)
+    for stage in interest_stages(long):
+        assert len(stage.left) == attention.SHOWN + 1
+        assert "76 earlier items" in str(stage.left[0].label)
+    assert sum(row.value for row in interest_stages(long)[-1].left) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_why_points_stay_is_told_by_what_moves_them() -> None:
+    """A walk tries one neighbour of each point; a policy may hold staying likelier."""
+    found = interest_example()
+    places = found.trace.details["point_items"]
+    still = {"point_items": np.repeat(places[:1], len(places), axis=0)}
+    shape = found.trace.details["accepted"].shape
+    for policy, accepted, said in (
+        (False, False, "one neighbour on the item graph was drawn, and that draws less"),
+        (False, True, "a point without neighbours on the item graph stays"),
+        (True, False, "the learned policy holds no neighbour likelier than staying"),
+    ):
+        here = changed(found, **still, policy=np.array([policy]), accepted=np.full(shape, accepted))
+        assert said in str(interest_stages(here)[2].words)
+        assert ("a policy that was learned" in str(explained(here))) is policy
+    none = np.empty((0, *shape[1:]))
+    assert "they do not move" in str(explained(changed(found, proposed_items=none)))
+
+
+def beside_of(effects: list[float]) -> Beside:
+    table = pd.DataFrame({"item": [1, 2], "title": ["one", "two"], "attention": [0.6, 0.4], "effect": effects})
+    return Beside("it", 2.0, table)
+
+
+def test_what_matters_most_is_told_in_the_direction_that_it_has() -> None:
+    assert "without 'two' the score of 'it' would fall most, by 0.5 from 2" in str(most(beside_of([-0.9, 0.5])))
+    rises = str(most(beside_of([-0.1, -0.3])))
+    assert "without any single item the score of 'it' would not fall" in rises
+    assert "it would rise most without 'two', by 0.3 from 2" in rises
+    assert "stays what it is" in str(most(beside_of([0.0, 0.0])))
 
 
 def test_an_example_comes_back_from_its_file(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""The raw numbers behind the steps of a trace, as long tables: what is taken away as CSV.
+
+Each row is one number, named by `quantity`; what does not apply to it is missing.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from recsys_core.columns import ITEM_ID, TITLE
+from recsys_core.contracts import PAD
+from recsys_core.explain.attention import PLACE, STEP, Attended, chosen, mean_weights
+
+SAID, QUANTITY, VALUE, CHOSEN = "said", "quantity", "value", "chosen"
+NORMS = ("context_norm", "hidden_norm")
+"""Details of a decoder that hold one number a step."""
+WHOLE = "Int64"
+"""Type of whole numbers of which some are missing."""
+LOCAL_STEP, POINT, POINT_TITLE = "local_step", "point", "point_title"
+
+
+def decoded(found: Attended) -> pd.DataFrame:
+    """Return what a decoder computed in each step.
+
+    Returns:
+        Columns `step` (from 1), `said` (the item of that step), `quantity`, `place`, `item_id`, `title`, `value`,
+        `chosen`. The quantities: `energy` and `alpha` of each item read (`place` in the history, from 1);
+        `context_norm` |C| and `hidden_norm` |H|; `candidate_log_probability` and `beam_log_probability` (`place` is the
+        rank; the title of a beam is its items, joined by arrows). `chosen` marks the item said, and the beginning that
+        the sequence has.
+    """
+    names = found.steps
+    rows = [
+        (step + 1, names[step], *numbers) for step in range(len(names)) for numbers in _decoded_in_step(found, step)
+    ]
+    table = pd.DataFrame(rows, columns=[STEP, SAID, QUANTITY, PLACE, ITEM_ID, TITLE, VALUE, CHOSEN])
+    return table.astype({PLACE: WHOLE})
+
+
+def _decoded_in_step(found: Attended, step: int) -> Iterator[tuple[Any, ...]]:
+    trace, details = found.trace, found.trace.details
+    looks = {"alpha": mean_weights(trace)[step]}
+    if "energies" in details:
+        looks = {"energy": details["energies"][step]} | looks
+    for quantity, values in looks.items():
+        for place, value in enumerate(values):
+            yield quantity, place + 1, found.item_ids[place], found.titles[place], float(value), False
+    for quantity in NORMS:
+        if quantity in details:
+            yield quantity, None, None, None, float(details[quantity][step]), False
+    own = chosen(trace)[: step + 1].tolist()
+    for rank, (item, score) in enumerate(zip(trace.next_items[step], trace.next_scores[step], strict=True), start=1):
+        if item != PAD:
+            name = found.called(int(item))
+            yield "candidate_log_probability", rank, None, name, float(score), int(item) == own[-1]
+    if "beam_items" not in details:
+        return
+    beams = zip(details["beam_items"][step], details["beam_scores"][step], strict=True)
+    for rank, (items, score) in enumerate(beams, start=1):
+        sequence = [int(item) for item in items if item != PAD]
+        if sequence:
+            name = " → ".join(found.called(item) for item in sequence)
+            yield "beam_log_probability", rank, None, name, float(score), sequence == own
+
+
+def moved(found: Attended) -> pd.DataFrame:
+    """Return what attention to points of interest computed for the last step, before and after each local step.
+
+    Returns:
+        Columns `local_step` (0 before any move; missing where it is about the end), `quantity`, `point` (from 1),
+        `point_title`, `place` (of an item read, from 1), `title`, `value`. The quantities: `mass` of each point,
+        `attention` A of each item read to each point, `proposed` (1 if the point went to the item of that title, else
+        0; its row has the step that it was proposed in), and at the end `history_weight` and `point_weight`.
+    """
+    table = pd.DataFrame(_moved(found), columns=[LOCAL_STEP, QUANTITY, POINT, POINT_TITLE, PLACE, TITLE, VALUE])
+    return table.astype({LOCAL_STEP: WHOLE, POINT: WHOLE, PLACE: WHOLE})
+
+
+def _moved(found: Attended) -> Iterator[tuple[Any, ...]]:
+    details = found.trace.details
+    for step, points in enumerate(details["point_items"]):
+        names = [found.called(int(point)) for point in points]
+        for number, name in enumerate(names):
+            if step:
+                proposed = found.called(int(details["proposed_items"][step - 1, number]))
+                yield step, "proposed", number + 1, name, None, proposed, float(details["accepted"][step - 1, number])
+            yield step, "mass", number + 1, name, None, None, float(details["mass"][step, number])
+            for place, title in enumerate(found.titles):
+                value = float(details["attention"][step, place, number])
+                yield step, "attention", number + 1, name, place + 1, title, value
+    for place, title in enumerate(found.titles):
+        yield None, "history_weight", None, None, place + 1, title, float(details["history_weights"][place])
+    for number, name in enumerate(names):
+        yield None, "point_weight", number + 1, name, None, None, float(details["point_weights"][number])
