@@ -66,6 +66,17 @@ def ticket(model: Named, question: str, *about: object, **arguments: Any) -> "Ti
     return pool.ask(name, model.stamp, lambda ctx: ask(model, question, ctx, **arguments))
 
 
+def give_up(model: Named, question: str, *about: object) -> None:
+    """Stop what is under way to answer a question that takes no arguments; asked again, it begins anew.
+
+    An answer that is there already stays.
+    """
+    given_up = ticket(model, question, *about)
+    if not given_up.is_done:
+        given_up.give_up()
+        given_up.was_told = True  # whoever else waits for it asks again
+
+
 def outcome(
     model: Named, question: str, words: str, *about: object, patience: float | None = None, **arguments: Any
 ) -> Any:

@@ -9,10 +9,14 @@ from pages.shared import show as shown
 from pages.shared.text import _, safe
 
 if TYPE_CHECKING:
-    from pages.shared.attention_subject import Seen
+    from pages.shared.attention_seen import Seen
     from recsys_core.explain.attention_effects import Beside
 
 WIDTHS = [2, 5]
+STUDIES = ("faithfulness", "heads")
+"""What is asked about many people."""
+STUDIED = "attention_study"
+"""Name in the session of the model that is asked about many people."""
 
 
 def show(seen: "Seen", parts: near.Parts) -> None:
@@ -22,12 +26,12 @@ def show(seen: "Seen", parts: near.Parts) -> None:
         _person(seen)
     if seen.named is None:
         return
-    if not st.session_state.get("attention_study"):
+    if not _is_studied(seen.named):
         st.button(
             _("Ask about many people, and without each head"),
             key="attention_ask_study",
             icon=":material/science:",
-            on_click=lambda: st.session_state.update(attention_study=True),
+            on_click=lambda: st.session_state.update({STUDIED: seen.named}),
             help=_(
                 "The model is asked thousands of times; that takes some seconds to minutes and goes on beside the page."
             ),
@@ -36,21 +40,49 @@ def show(seen: "Seen", parts: near.Parts) -> None:
     _many(seen)
     if len(seen.found.heads) > 1:
         _heads(seen)
+    if _is_under_way(seen):
+        st.button(_("Stop asking"), key="attention_stop_study", icon=":material/stop_circle:", on_click=_stop)
+
+
+def _is_studied(model: asking.Named) -> bool:
+    """Return whether many people are asked about for this model; for another one before it, that is given up."""
+    asked = st.session_state.get(STUDIED)
+    if asked is not None and asked != model:
+        _stop()
+    return asked == model
+
+
+def _is_under_way(seen: "Seen") -> bool:
+    """Return whether many people are asked about just now."""
+    if st.session_state.get(STUDIED) != seen.named:
+        return False
+    studies = STUDIES if len(seen.found.heads) > 1 else STUDIES[:1]
+    return not all(asking.ticket(seen.named, study).is_done for study in studies)
+
+
+def _stop() -> None:
+    """Give up what is asked about many people."""
+    for study in STUDIES:
+        asking.give_up(st.session_state[STUDIED], study)
+    del st.session_state[STUDIED]
 
 
 def _many(seen: "Seen") -> None:
     """Show whether attention tracks influence over many people."""
-    from recsys_core.viz.attention_study import beyond, orders_picture, verdict
+    from recsys_core.viz.attention_study import beyond, left_out, orders_picture, verdict
 
     st.subheader(_("And over many people?"), anchor="many")
     words, place = st.columns(WIDTHS, gap="large")
     with place:
-        found = waiting.outcome(asking.ticket(seen.named, "faithfulness"), _("Asking about many people"))
+        ticket = asking.ticket(seen.named, "faithfulness")
+        found = waiting.outcome(ticket, _("Asking about many people"), patience=0.0)
     if found is None:
         return
     with words:
         st.markdown(f"**{safe(comparing.said(verdict(found)))}**")
         st.markdown(safe(comparing.said(beyond(found))))
+        if others := left_out(found):
+            st.markdown(safe(comparing.said(others)))
         st.markdown(
             _(
                 "**How to read it.** 1 means that the items looked at most are those that the score hangs on most; "
@@ -70,7 +102,8 @@ def _heads(seen: "Seen") -> None:
     st.subheader(_("What is each head good for?"), anchor="heads")
     words, place = st.columns(WIDTHS, gap="large")
     with place:
-        found = waiting.outcome(asking.ticket(seen.named, "heads"), _("Taking out one head after the other"))
+        ticket = asking.ticket(seen.named, "heads")
+        found = waiting.outcome(ticket, _("Taking out one head after the other"), patience=0.0)
     if found is None:
         return
     with words:
@@ -105,6 +138,14 @@ def _person(seen: "Seen") -> None:
                 "tells what matters."
             )
         )
+    if found is not None and found.table.empty:
+        with place:
+            st.info(
+                _(
+                    "Nothing to compare: without the only item that it reads, the model has no score. Choose somebody "
+                    "with more items, or build a longer history by hand."
+                )
+            )
     if found is None or found.table.empty:
         return
     with place:
@@ -123,14 +164,24 @@ def _beside(seen: "Seen") -> "Beside | None":
 
     if seen.named is None:
         return seen.beside
-    top = waiting.outcome(
-        asking.ticket(seen.named, "top", seen.about, 1, query=seen.query, k=1), _("Asking what the model recommends")
-    )
-    if top is None or top.empty:
+    ticket = asking.ticket(seen.named, "top", seen.about, 1, query=seen.query, k=1)
+    top = waiting.outcome(ticket, _("Asking what the model recommends"))
+    if top is None:
+        return None
+    if top.empty:
+        st.info(
+            _(
+                "Nothing to compare: the model has nothing to recommend here, since the person has had every item that "
+                "it could score. Choose somebody else, or take items out of the history by hand."
+            )
+        )
         return None
     item = int(top["item"].iloc[0])
     ticket = asking.ticket(seen.named, "deletion", seen.about, item, query=seen.query, item=item)
-    deletion = waiting.outcome(ticket, _("Taking out one item after the other"))
+    words, patience = _("Taking out one item after the other"), None
+    if _is_under_way(seen):
+        words, patience = _("Taking out one item after the other, once the question about many people is answered"), 0.0
+    deletion = waiting.outcome(ticket, words, patience)
     return None if deletion is None else beside(seen.found, deletion, _title(seen, item))
 
 

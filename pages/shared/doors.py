@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import frame, services, state
+from pages.shared import attention_subject, frame, services, state
 from pages.shared.text import _, percent, safe, seconds
 from recsys_core.errors import RecscopeError
 
@@ -35,7 +35,7 @@ def show() -> None:
             state.choose("data", services.sample(SAMPLE))
             frame.go("explore")
         if st.button(_("See attention at work"), key="door_attention", icon=":material/visibility:", width="stretch"):
-            state.put("example", ATTENTION_EXAMPLE)
+            attention_subject.open_example(ATTENTION_EXAMPLE)
             frame.go("attention")
 
 

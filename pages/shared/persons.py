@@ -124,6 +124,7 @@ def _made_up(dataset: "Dataset") -> Asked:
     from recsys_core.experiments.people import described_items
     from recsys_core.experiments.serving import query_of_items
 
+    _forget_other_data(dataset)
     with st.container(border=True, key="made_up"):
         st.markdown(_("Choose a few items that this person liked, and say how much."))
         chosen = _items(dataset)
@@ -136,6 +137,13 @@ def _made_up(dataset: "Dataset") -> Asked:
     query = query_of_items(frame["item"].to_numpy(), strengths)
     key = "made up " + " ".join(f"{item}:{value:g}" for item, value in zip(frame["item"], strengths, strict=True))
     return Asked(_("Somebody made up"), query, frame, key, is_new=True)
+
+
+def _forget_other_data(dataset: "Dataset") -> None:
+    """Begin anew where the items chosen so far are of other data: the same positions mean other items here."""
+    if st.session_state.get("made_up_data", dataset.fingerprint) != dataset.fingerprint:
+        st.session_state["made_up_items"] = []
+    st.session_state["made_up_data"] = dataset.fingerprint
 
 
 def _items(dataset: "Dataset") -> list[int]:
