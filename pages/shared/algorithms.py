@@ -1,5 +1,10 @@
-"""Algorithms as cards, by family: what they do, what they need, their formula and their settings."""
+"""Algorithms as cards, by family: what they do, what they need, their formula and their settings.
 
+An algorithm competes once with each of the settings that its card holds.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -12,6 +17,7 @@ if TYPE_CHECKING:
     from recsys_core.configs import ModelConfig
     from recsys_core.contracts import ModelInfo
     from recsys_core.data.dataset import Dataset
+    from recsys_core.experiments.spec import ModelSpec
 
 NEEDS = {
     "ratings": later("ratings"),
@@ -43,10 +49,61 @@ IN_ORDER = ("deep", "sequence", "attention")
 """Families of models that read what people did in its order."""
 CHOSEN_AT_FIRST = ("item_knn", "ease", "biased_mf")
 CARDS_IN_A_ROW = 3
+MOST_SETTINGS = 3
+"""So many settings of one algorithm compete in an experiment, at most."""
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """A plainer model that an algorithm is shown beside, made of it by changing one setting.
+
+    Args:
+        setting: Which one.
+        value: What it becomes.
+        unused: Settings that then count for nothing.
+        words: What the person reads.
+    """
+
+    setting: str
+    value: str
+    unused: frozenset[str]
+    words: str
+
+
+BESIDE = {
+    "mlp": _Beside(
+        "score", "dot", frozenset({"hidden", "layers"}), later("Beside it, the dot product of the same size")
+    )
+}
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What one form of a card holds.
+
+    Args:
+        prefix: Of the widgets' keys.
+        values: What differs from the defaults.
+        refusal: Why it does not compete, None if it does.
+    """
+
+    prefix: str
+    values: dict[str, Any]
+    refusal: str | None
+
+
+def titles(models: "Iterable[ModelSpec]") -> dict[str, str]:
+    """Return a title for each model by its id; those of one algorithm differ in it by their settings."""
+    models = tuple(models)
+    if len({model.key for model in models}) == len(models):
+        return {model.id: services.model_title(model.key) for model in models}
+    from recsys_core.experiments.board import model_titles
+
+    return model_titles(models)
 
 
 def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
-    """Show all algorithms and return those chosen, each as `key` and `config`.
+    """Show all algorithms and return those chosen, each as `key` and `config`, once for each of its settings.
 
     Those that the data lack something for cannot be chosen, and say what. The baselines always compete.
     """
@@ -67,9 +124,8 @@ def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
         columns = st.columns(CARDS_IN_A_ROW, gap="small")
         for place, info in enumerate(members):
             with columns[place % CARDS_IN_A_ROW]:
-                config = _card(info, dataset, f"{key}_{info.key}", always=info.key in BASELINES)
-            if config is not None:
-                chosen.append({"key": info.key, "config": config})
+                configs = _card(info, dataset, f"{key}_{info.key}", always=info.key in BASELINES)
+            chosen += [{"key": info.key, "config": config} for config in configs]
     return chosen
 
 
@@ -87,8 +143,8 @@ def _infos() -> "dict[str, ModelInfo]":
     return model_infos()
 
 
-def _card(info: "ModelInfo", dataset: "Dataset", key: str, *, always: bool) -> dict[str, Any] | None:
-    """Show one card; return the settings that differ from the defaults, None if the algorithm is not chosen."""
+def _card(info: "ModelInfo", dataset: "Dataset", key: str, *, always: bool) -> list[dict[str, Any]]:
+    """Show one card; return what differs from the defaults in each of its settings, none if it is not chosen."""
     from recsys_core.models.registry import model_class
 
     lacking = dataset.lacks(info.needs)
@@ -102,13 +158,16 @@ def _card(info: "ModelInfo", dataset: "Dataset", key: str, *, always: bool) -> d
         )
         if lacking:
             _words(info, _reason(info, lacking, always))
-            return None
+            return []
         config_type = model_class(info.key).config_type
-        values = forms.changed(config_type, key)
-        refusal = _refusal(info, dataset, values, list(config_type.model_fields))
-        _words(info, refusal or _reason(info, lacking, always))
-        _settings(info, config_type, key)
-    return values if (picked or always) and refusal is None else None
+        settings = _all_settings(info, dataset, config_type, key)
+        chosen = [one.values for one in settings if one.refusal is None] if picked or always else []
+        if chosen and info.key in BESIDE:
+            chosen += _beside(BESIDE[info.key], config_type, chosen, key)
+        refused = [one.refusal for one in settings if one.refusal]
+        _words(info, "\n\n".join(refused or [_reason(info, lacking, always)]) + _competing(info, chosen))
+        _settings(info, config_type, settings, key)
+    return chosen
 
 
 def _words(info: "ModelInfo", reason: str) -> None:
@@ -116,13 +175,85 @@ def _words(info: "ModelInfo", reason: str) -> None:
     st.markdown(f"{_(info.idea)}\n\n{reason}")
 
 
-def _settings(info: "ModelInfo", config_type: "type[ModelConfig]", key: str) -> None:
-    """Show the button that opens formula and form; they are drawn while they are open, for the sake of a fast page."""
+def _competing(info: "ModelInfo", chosen: list[dict[str, Any]]) -> str:
+    """Return under which titles an algorithm competes, if it does so more than once."""
+    if len(chosen) < 2:
+        return ""
+    from recsys_core.experiments.spec import ModelSpec
+
+    named = titles(ModelSpec(key=info.key, config=config) for config in chosen)
+    return "\n\n" + _("Competes as:") + "".join(f"\n- {safe(title)}" for title in named.values())
+
+
+def _beside(
+    offer: _Beside, config_type: "type[ModelConfig]", chosen: list[dict[str, Any]], key: str
+) -> list[dict[str, Any]]:
+    """Show the switch of a plainer model; return its settings, once for each size, and none that competes anyway."""
+    if not st.checkbox(_(offer.words), value=True, key=f"{key}_beside", persist_state=forms.KEPT):
+        return []
+
+    def size(values: dict[str, Any]) -> dict[str, Any]:
+        return config_type.parse(values).model_dump(exclude=offer.unused)
+
+    added: list[dict[str, Any]] = []
+    for values in chosen:
+        plainer = values | {offer.setting: offer.value}
+        if size(plainer) not in [size(other) for other in [*chosen, *added]]:
+            added.append(plainer)
+    return added
+
+
+def _all_settings(info: "ModelInfo", dataset: "Dataset", config_type: "type[ModelConfig]", key: str) -> list[_Setting]:
+    """Return what the forms of a card hold; they need not be shown for that."""
+    found: list[_Setting] = []
+    for prefix in forms.prefixes(key):
+        values = forms.changed(config_type, prefix)
+        refusal = _refusal(info, dataset, values, list(config_type.model_fields))
+        twin = next((number for number, one in enumerate(found, start=1) if one.values == values), None)
+        if twin is not None:
+            words = _(":material/content_copy: Setting {n} is the same as setting {twin}: change something in it.")
+            refusal = words.format(n=len(found) + 1, twin=twin)
+        found.append(_Setting(prefix, values, refusal))
+    return found
+
+
+def _settings(info: "ModelInfo", config_type: "type[ModelConfig]", settings: list[_Setting], key: str) -> None:
+    """Show the button that opens formula and forms; they are drawn while they are open, for the sake of a fast page."""
     with st.popover(_("Formula and settings"), key=f"{key}_open", width="stretch", on_change="rerun") as place:
-        if place.open or state.is_whole():
-            st.latex(info.formula)
-            st.markdown(_("Source: {source}").format(source=safe(info.source)))
-            forms.settings(config_type, key)
+        if not place.open and not state.is_whole():
+            return
+        st.latex(info.formula)
+        st.markdown(_("Source: {source}").format(source=safe(info.source)))
+        for number, one in enumerate(settings, start=1):
+            if len(settings) > 1:
+                _head(number, one, key)
+            forms.settings(config_type, one.prefix)
+        if config_type.model_fields and len(settings) < MOST_SETTINGS:
+            st.button(
+                _("Add another setting of this model"),
+                key=f"{key}_add",
+                icon=":material/add:",
+                on_click=forms.add,
+                args=(key,),
+                help=_("The model then competes once with each setting, and the comparison says which one is better."),
+            )
+
+
+def _head(number: int, one: _Setting, key: str) -> None:
+    """Show above a form which setting it is, why that does not compete, and the button that removes a further one."""
+    with st.container(horizontal=True, vertical_alignment="center", key=f"{one.prefix}_head"):
+        st.markdown(f"**{_('Setting {n}').format(n=number)}**", width="stretch")
+        if one.prefix != key:
+            st.button(
+                _("Remove"),
+                key=f"{one.prefix}_remove",
+                icon=":material/delete:",
+                type="tertiary",
+                on_click=forms.remove,
+                args=(key, one.prefix),
+            )
+    if one.refusal:
+        st.markdown(one.refusal)
 
 
 def _refusal(info: "ModelInfo", dataset: "Dataset", values: dict[str, Any], settings: list[str]) -> str | None:

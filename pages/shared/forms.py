@@ -15,6 +15,8 @@ KEPT = "session"
 """What a person has set outlives a look at another page."""
 SETTINGS = "settings"
 """What was changed in the forms of models: prefix of the widgets' keys -> name of the setting -> value."""
+FURTHER = "further_settings"
+"""Further settings of one model: prefix of the first form -> prefixes of the others, in their order."""
 STEPS = 20
 """A number with a range worth trying is changed in about so many steps."""
 
@@ -51,6 +53,32 @@ def changed(config_type: "type[ModelConfig]", key: str) -> dict[str, Any]:
     kept = st.session_state.get(SETTINGS, {}).get(key, {})
     specs = {spec.name: spec for spec in field_specs(config_type)}
     return {name: kept[name] for name, spec in specs.items() if name in kept and kept[name] != spec.default}
+
+
+def prefixes(key: str) -> list[str]:
+    """Return the prefixes of all forms of one model, each with settings of its own: that of the first, then the others.
+
+    Args:
+        key: Prefix of the first one.
+    """
+    return [key, *st.session_state.get(FURTHER, {}).get(key, [])]
+
+
+def add(key: str) -> None:
+    """Add a form to those of a model; it begins with what the last one holds."""
+    taken = prefixes(key)
+    added = next(name for number in range(2, len(taken) + 2) if (name := f"{key}_{number}") not in taken)
+    kept = st.session_state.setdefault(SETTINGS, {})
+    kept[added] = dict(kept.get(taken[-1], {}))
+    st.session_state.setdefault(FURTHER, {})[key] = [*taken[1:], added]
+
+
+def remove(key: str, prefix: str) -> None:
+    """Remove one of the further forms of a model, and what was set in it: another one may have its name later."""
+    st.session_state.get(SETTINGS, {}).pop(prefix, None)
+    for widget in [name for name in st.session_state if str(name).startswith(f"{prefix}_")]:
+        del st.session_state[widget]
+    st.session_state.setdefault(FURTHER, {})[key] = [one for one in prefixes(key)[1:] if one != prefix]
 
 
 def _keep(key: str, name: str, value: Any) -> None:

@@ -1,12 +1,13 @@
 """From the form to a running experiment: the spec, its estimate, the button, and what comes next."""
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from pydantic import ValidationError
 
-from pages.shared import frame, services, state
+from pages.shared import algorithms, frame, services, state
 from pages.shared.text import _, n_, safe, seconds, size
 from recsys_core.errors import RecscopeError
 
@@ -62,6 +63,7 @@ def bar(wanted: "ExperimentSpec", data_name: str) -> None:
             + n_("{n} model", "{n} models", len(wanted.models))
             + _(", about {time}, {memory}").format(time=seconds(estimate.seconds), memory=size(estimate.bytes))
             + "**"
+            + _told_apart(wanted)
         )
         button.button(
             _("Start"), type="primary", key="train_start", disabled=bool(estimate.refused), width="stretch",
@@ -70,7 +72,21 @@ def bar(wanted: "ExperimentSpec", data_name: str) -> None:
         if estimate.refused:
             st.error(safe(f"{estimate.refused} {estimate.alternative or ''}"))
     if _is_asked() and not estimate.refused:
-        _start(wanted)
+        _start(wanted, data_name)
+
+
+def _told_apart(wanted: "ExperimentSpec") -> str:
+    """Return the titles of the models whose algorithm competes with several settings, on a line of their own."""
+    times = Counter(model.key for model in wanted.models)
+    several = [model for model in wanted.models if times[model.key] > 1]
+    return f"  \n{safe(' · '.join(algorithms.titles(several).values()))}" if several else ""
+
+
+def _name(wanted: "ExperimentSpec", data_name: str) -> str:
+    """Return what the experiment is called: the data and the algorithms, those with several settings once."""
+    times = Counter(model.key for model in wanted.models)
+    words = ", ".join(key if number == 1 else f"{key} × {number}" for key, number in times.items())
+    return f"{data_name}: {words}"
 
 
 def _ask() -> None:
@@ -88,9 +104,9 @@ def _is_asked() -> bool:
     return pressed is not None and time.monotonic() - pressed < MOMENT_SECONDS
 
 
-def _start(wanted: "ExperimentSpec") -> None:
+def _start(wanted: "ExperimentSpec", data_name: str) -> None:
     try:
-        run_id = services.engine().submit(wanted)
+        run_id = services.engine().submit(wanted, data_name=data_name, name=_name(wanted, data_name))
     except RecscopeError as error:
         st.error(safe(error))
         return
