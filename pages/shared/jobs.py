@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import services, show, state
+from pages.shared import algorithms, comparing, services, show, state
 from pages.shared.text import _, later, n_, safe, seconds
+from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from recsys_core.experiments.jobs import JobStatus
@@ -23,6 +26,10 @@ STATES = {
     "CANCELLED": (later("cancelled"), ":material/cancel:"),
 }
 WIDTHS = [3, 5, 3, 2]
+STEPS = {"epochs": later("Epoch")}
+"""What a step of a stage is called, where it has a name."""
+REFUSED = "jobs_refused"
+"""Where the session keeps why a button of a model did nothing: experiment and model -> sentence."""
 
 
 def panel(run: "Run") -> None:
@@ -33,14 +40,17 @@ def panel(run: "Run") -> None:
 
 def _live_panel(run_id: str, was_live: bool) -> None:
     jobs = services.job_statuses(run_id)
-    if was_live and not any(job.is_live for job in jobs):
+    if was_live != any(job.is_live for job in jobs):
         st.rerun()
     st.markdown(f"**{headline(jobs)}**")
     run = services.run(run_id)
+    if run is None:
+        return
+    titles = algorithms.titles(run.spec.models)
+    reports = {job.model_id: run.progress(job.model_id) for job in jobs}
     for job in jobs:
-        _row(run_id, job, run.progress(job.model_id) if run else None)
-    if run is not None:
-        _curves(run, jobs)
+        _row(run_id, job, titles[job.model_id], reports[job.model_id])
+    _curves(run, reports, titles)
 
 
 def headline(jobs: "list[JobStatus]") -> str:
@@ -53,16 +63,16 @@ def headline(jobs: "list[JobStatus]") -> str:
     return n_("{n} model: ", "{n} models: ", len(jobs)) + ", ".join(words)
 
 
-def _row(run_id: str, job: "JobStatus", progress: "pd.DataFrame | None") -> None:
+def _row(run_id: str, job: "JobStatus", title: str, progress: "pd.DataFrame") -> None:
     """Show one job: name and state, bar, time, latest number, and the button that stops it."""
     with st.container(border=True, key=f"job_{job.model_id}"):
         name, bar, numbers, action = st.columns(WIDTHS, vertical_alignment="center")
         words, icon = STATES[str(job.state)]
-        name.markdown(f"{icon} **{safe(services.model_title(job.key))}** · {_(words)}")
+        name.markdown(f"{icon} **{safe(title)}** · {_(words)}")
         with bar:
             _bar(job)
         with numbers:
-            _latest(job, progress)
+            _latest(progress)
         with action:
             _cancel(run_id, job)
             _start_again(run_id, job)
@@ -70,6 +80,8 @@ def _row(run_id: str, job: "JobStatus", progress: "pd.DataFrame | None") -> None
             st.error(safe(job.reason or _("It stopped without saying why.")))
         elif job.state == "CANCELLED" and job.reason:
             st.markdown(safe(job.reason))
+        if refused := st.session_state.get(REFUSED, {}).get((run_id, job.model_id)):
+            st.error(safe(refused))
         if job.kept:
             words = n_(
                 "Its training was kept after {n} epoch and goes on from there.",
@@ -101,14 +113,14 @@ def _bar(job: "JobStatus") -> None:
         st.markdown(_("took {time}").format(time=seconds(taken)))
 
 
-def _latest(job: "JobStatus", progress: "pd.DataFrame | None") -> None:
-    """Show the latest reported number with its course so far."""
+def _latest(progress: "pd.DataFrame") -> None:
+    """Show the latest reported number with its course so far; of several folds, in the present one."""
     names = curve_names(progress)
     if not names:
         return
-    from recsys_core.viz.progress import sparkline
+    from recsys_core.viz.progress import curve_of, latest_fold, sparkline
 
-    values = progress[names[0]].dropna()
+    values = latest_fold(curve_of(progress, names[0]))["value"]
     picture = sparkline(list(values), label=_("{name} so far").format(name=names[0]))
     st.html(f'<div class="spark">{picture}<br>{escape(names[0])} {values.iloc[-1]:.4g}</div>')
 
@@ -121,8 +133,8 @@ def _cancel(run_id: str, job: "JobStatus") -> None:
         key=f"cancel_{job.model_id}",
         icon=":material/stop_circle:",
         disabled=job.cancel_requested,
-        on_click=services.engine().cancel,
-        args=(run_id, job.model_id),
+        on_click=_attempt,
+        args=(services.engine().cancel, run_id, job.model_id),
     )
 
 
@@ -130,47 +142,54 @@ def _start_again(run_id: str, job: "JobStatus") -> None:
     """Offer another attempt of a job that failed or was stopped; one that needs too much memory would not be let in."""
     if job.state not in ("FAILED", "CANCELLED") or job.cause == "refused" or state.is_demo():
         return
-    pressed = st.button(
-        _("Go on") if job.kept else _("Start again"), key=f"again_{job.model_id}", icon=":material/restart_alt:"
+    st.button(
+        _("Go on") if job.kept else _("Start again"),
+        key=f"again_{job.model_id}",
+        icon=":material/restart_alt:",
+        on_click=_attempt,
+        args=(services.engine().start_again, run_id, job.model_id),
     )
-    if pressed:
-        services.engine().start_again(run_id, job.model_id)
-        st.rerun()
 
 
-def curve_names(progress: "pd.DataFrame | None") -> list[str]:
+def _attempt(action: "Callable[[str, str], None]", run_id: str, model_id: str) -> None:
+    """Do what a button says; why that cannot be done is kept, and shown in the row of the model."""
+    refused = st.session_state.setdefault(REFUSED, {})
+    refused.pop((run_id, model_id), None)
+    try:
+        action(run_id, model_id)
+    except RecscopeError as error:
+        refused[run_id, model_id] = str(error)
+
+
+def curve_names(progress: "pd.DataFrame") -> list[str]:
     """Return the numbers that a training reported, those of the validation part first."""
-    if progress is None:
-        return []
     names = [name for name in progress.columns if name not in ("time", "stage", "step", "total")]
     reported = (name for name in names if progress[name].notna().any())
     return sorted(reported, key=lambda name: ("validation" not in name, "loss" in name, name))
 
 
-def _curves(run: "Run", jobs: "list[JobStatus]") -> None:
+def _curves(run: "Run", reports: "dict[str, pd.DataFrame]", titles: dict[str, str]) -> None:
     """Show all curves of one job, chosen from those that reported any."""
     from recsys_core.models.registry import model_class
-    from recsys_core.viz.progress import training_curve
+    from recsys_core.viz.progress import course, curve_of, training_curve
     from recsys_core.viz.theme import family_color
 
-    frames = {job.model_id: run.progress(job.model_id) for job in jobs}
-    reported = {job.model_id: services.model_title(job.key) for job in jobs if curve_names(frames[job.model_id])}
+    reported = {one: titles[one] for one, report in reports.items() if curve_names(report)}
     if not reported:
         return
     chosen = st.selectbox(
         _("Curves of"), list(reported), format_func=lambda one: reported[one], key="curves_of", width=320
     )
-    names = curve_names(frames[chosen])
+    names = curve_names(reports[chosen])
     color = family_color(model_class(run.model_spec(chosen).key).info.family)
     for column, name in zip(st.columns(max(2, len(names))), names, strict=False):
-        curve = frames[chosen][["step", name]].dropna().rename(columns={name: "value"})
+        curve = curve_of(reports[chosen], name)
+        step = _(STEPS.get(curve["stage"].iloc[0], later("Step")))
         with column:
             show.figure(
-                training_curve(curve, name=name, step=_("Epoch"), color=color),
+                training_curve(curve, name=name, step=step, color=color),
                 key=f"curve_{name}",
                 name=f"{reported[chosen]} {name}",
-                sentence=_("{name} went from {first:.4g} to {last:.4g}.").format(
-                    name=name, first=curve["value"].iloc[0], last=curve["value"].iloc[-1]
-                ),
+                sentence=comparing.said(course(curve, name=name)),
                 table=curve,
             )

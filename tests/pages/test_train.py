@@ -1,10 +1,14 @@
 """The page Train in its four states: rules, cards and forms, the start, and the live panel."""
 
+import json
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -15,11 +19,15 @@ from recsys_core.data.workspace import Workspace
 from recsys_core.engine import Engine
 from recsys_core.engine.background import Ticket
 from recsys_core.engine.estimate import Estimate
+from recsys_core.errors import StoreError
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.processes import own_mark
 from recsys_core.experiments.progress import ProgressWriter
+from recsys_core.experiments.run import Run
+from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.models.registry import model_class
+from recsys_core.viz.progress import course, curve_of
 from tests.pages.finished import (
     Finished,
     finished,
@@ -182,6 +190,119 @@ def test_what_is_changed_in_the_moment_of_closing_counts(open_page: Open, finish
     assert app.session_state["settings"]["algorithm_ease"] == {"regularization": 50.0}
 
 
+def stored_run(app: AppTest, finished: Finished) -> Run:
+    named = app.query_params["run"]
+    return ResultStore(finished.root).open(named if isinstance(named, str) else named[0])
+
+
+def settings_of(run: Run, key: str, name: str) -> list[object]:
+    return [model.config[name] for model in run.spec.models if model.key == key]
+
+
+def test_a_second_setting_of_a_model_competes_and_is_told_apart(
+    open_page: Open, finished: Finished, no_engine_process: None
+) -> None:
+    app = open_page("train", data=finished.data)
+    assert "5 models, about" in words(app)
+    app.number_input(key="algorithm_ease_regularization").set_value(50.0)
+    app = no_exception(app.button(key="algorithm_ease_add").click().run())
+    assert app.number_input(key="algorithm_ease_2_regularization").value == 50.0  # it begins as the last one
+    assert "Setting 2 is the same as setting 1: change something in it" in words(app)
+    assert "5 models, about" in words(app)
+    app = no_exception(app.number_input(key="algorithm_ease_2_regularization").set_value(5.0).run())
+    text = words(app)
+    assert "is the same as" not in text
+    assert "6 models, about" in text
+    assert "EASE (regularization 50) · EASE (regularization 5)" in text
+    assert "Competes as:\n- EASE (regularization 50)\n- EASE (regularization 5)" in text
+    app = no_exception(app.button(key="train_start").click().run())
+    run = stored_run(app, finished)
+    assert settings_of(run, "ease", "regularization") == [50.0, 5.0]
+    assert run.name == "Two tastes: random, popular, item_knn, biased_mf, ease × 2"
+    live = [element.value for element in app.markdown if "waiting" in element.value]
+    assert [text for text in live if "EASE (regularization 5)" in text.replace("\\", "")]
+    assert [text for text in live if "EASE (regularization 50)" in text.replace("\\", "")]
+
+
+def test_a_further_setting_can_be_removed_and_another_one_added(open_page: Open, finished: Finished) -> None:
+    app = open_page("train", data=finished.data)
+    for number, value in ((2, 50.0), (3, 5.0)):
+        app = no_exception(app.button(key="algorithm_ease_add").click().run())
+        app = no_exception(app.number_input(key=f"algorithm_ease_{number}_regularization").set_value(value).run())
+    assert "7 models, about" in words(app)
+    assert not [one for one in app.button if one.key in ("algorithm_ease_add", "algorithm_ease_remove")]
+    app = no_exception(app.button(key="algorithm_ease_2_remove").click().run())
+    assert "6 models, about" in words(app)
+    assert "EASE (regularization 500) · EASE (regularization 5)" in words(app)
+    assert "algorithm_ease_2_regularization" not in drawn(app)
+    app = no_exception(app.button(key="algorithm_ease_add").click().run())
+    assert app.number_input(key="algorithm_ease_2_regularization").value == 5.0  # as the last one, not as it was
+    app = no_exception(app.button(key="algorithm_ease_3_remove").click().run())
+    app = no_exception(app.button(key="algorithm_ease_2_remove").click().run())
+    assert "5 models, about" in words(app)
+    assert "Competes as" not in words(app)
+
+
+def test_what_was_set_in_a_second_form_counts_while_it_is_closed(
+    open_page: Open, finished: Finished, no_engine_process: None
+) -> None:
+    app = opened(open_page("train", data=finished.data, view=""), "ease", True)
+    app = no_exception(app.button(key="algorithm_ease_add").click().run())
+    app = no_exception(app.number_input(key="algorithm_ease_2_regularization").set_value(50.0).run())
+    app = no_exception(opened(app, "ease", False).run())
+    assert not {"algorithm_ease_regularization", "algorithm_ease_2_regularization"} & drawn(app)
+    app = no_exception(app.switch_page("pages/data.py").run())
+    app = no_exception(app.switch_page("pages/train.py").run())
+    assert "6 models, about" in words(app)
+    app = opened(app, "ease", True)
+    assert app.number_input(key="algorithm_ease_2_regularization").value == 50.0
+    app = no_exception(opened(app, "ease", False).run())
+    app = no_exception(app.button(key="train_start").click().run())
+    assert settings_of(stored_run(app, finished), "ease", "regularization") == [500.0, 50.0]
+
+
+def test_of_two_settings_the_one_that_the_data_do_not_suit_is_left_out(open_page: Open, finished: Finished) -> None:
+    app = open_page("train", data=finished.data)
+    app.checkbox(key="algorithm_sasrec_use").check()
+    app = no_exception(app.button(key="algorithm_sasrec_add").click().run())
+    app = no_exception(app.number_input(key="algorithm_sasrec_2_heads").set_value(3).run())
+    assert "6 models, about" in words(app)
+    assert "Not trained with these settings" in words(app)
+
+
+def test_beside_layers_stands_the_dot_product_of_the_same_size(
+    open_page: Open, finished: Finished, no_engine_process: None
+) -> None:
+    app = open_page("train", data=finished.data)
+    assert not [box for box in app.checkbox if box.key == "algorithm_mlp_beside"]
+    app = no_exception(app.checkbox(key="algorithm_mlp_use").check().run())
+    assert app.checkbox(key="algorithm_mlp_beside").value
+    assert "7 models, about" in words(app)
+    app = no_exception(app.number_input(key="algorithm_mlp_width").set_value(16).run())
+    assert "(score mlp)" in words(app)
+    assert "(score dot)" in words(app)
+    app = no_exception(app.checkbox(key="algorithm_mlp_beside").uncheck().run())
+    assert "6 models, about" in words(app)
+    app = no_exception(app.checkbox(key="algorithm_mlp_beside").check().run())
+    run = stored_run(no_exception(app.button(key="train_start").click().run()), finished)
+    assert settings_of(run, "mlp", "score") == ["mlp", "dot"]
+    assert settings_of(run, "mlp", "width") == [16, 16]
+
+
+def test_no_dot_product_competes_twice(open_page: Open, finished: Finished) -> None:
+    app = open_page("train", data=finished.data)
+    app = no_exception(app.checkbox(key="algorithm_mlp_use").check().run())
+    app = no_exception(app.button(key="algorithm_mlp_add").click().run())
+    app = no_exception(app.number_input(key="algorithm_mlp_2_layers").set_value(1).run())
+    assert "8 models, about" in words(app)  # two with layers, and one product: layers count for nothing in it
+    app = no_exception(app.number_input(key="algorithm_mlp_2_width").set_value(16).run())
+    assert "9 models, about" in words(app)  # a product of each size
+    app = no_exception(app.selectbox(key="algorithm_mlp_2_score").set_value("dot").run())
+    assert "8 models, about" in words(app)
+    app = no_exception(app.number_input(key="algorithm_mlp_2_width").set_value(64).run())
+    assert "7 models, about" in words(app)
+
+
 def form_of_something_optional() -> None:
     """Script: the form of a setting that may be empty, with what is kept of it."""
     from typing import Annotated
@@ -265,6 +386,77 @@ def test_the_panel_shows_state_curve_and_cancel_of_each_model(open_page: Open, r
     assert "validation ndcg@5 went from 0.1 to 0.3" in text
     assert len([button for button in app.button if str(button.key).startswith("cancel_")]) == 5
     assert not [box for box in app.checkbox if str(box.key).endswith("_use")]  # the form waits
+
+
+def test_folds_are_drawn_apart_and_the_sentence_names_them(open_page: Open, running: Finished) -> None:
+    run = running.opened()
+    model_id = next(one for one in run.model_ids if one.startswith("biased_mf"))
+    run.job(model_id).progress_path.unlink()
+    writer = ProgressWriter(run.job(model_id).progress_path)
+    for fold, losses in enumerate(((0.9, 0.7, 0.6), (0.8, 0.5, 0.4), (0.7, 0.65)), start=1):
+        for epoch, loss in enumerate(losses, start=1):
+            writer(Progress(f"epochs (fold {fold} of 5)", epoch, 20, {"loss": loss}))
+    writer.flush()
+    app = open_page("train", **running.address())
+    assert "Fold 3 of 5: loss went from 0.7 to 0.65. The 2 folds before it ended between 0.4 and 0.6." in words(app)
+    [chart] = app.get("plotly_chart")
+    lines = json.loads(chart.proto.spec)["data"]
+    assert [line["name"] for line in lines] == ["Folds before", "Folds before", "Fold 3"]
+    places = [np.frombuffer(b64decode(line["x"]["bdata"]), line["x"]["dtype"]).tolist() for line in lines]
+    assert places == [[1, 2, 3], [1, 2, 3], [1, 2]]
+    assert 'alt="loss so far"' in "".join(str(element.proto.body) for element in app.get("html"))
+
+
+def test_a_last_word_under_another_stage_is_no_point_of_the_curve() -> None:
+    told = pd.DataFrame({"stage": ["rounds", "rounds", "even after 2"], "step": [1, 2, 0], "change": [0.5, 0.1, 0.1]})
+    curve = curve_of(told, "change")
+    assert list(curve["step"]) == [1, 2]
+    assert str(course(curve, name="change")) == "change went from 0.5 to 0.1."
+    assert str(course(curve.head(1), name="change")) == "change is 0.5."
+
+
+def test_a_model_that_cannot_start_again_says_why(
+    open_page: Open, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = ["The disk is full; free some space.", ""]
+
+    def refuse_once(self: Engine, run_id: str, model_id: str) -> None:
+        if reason := full.pop(0):
+            raise StoreError(reason)
+
+    monkeypatch.setattr(Engine, "start_again", refuse_once)
+    model_id = spoil(finished, "ease", JobState.FAILED, "It was killed.")
+    app = open_page("train", **finished.address())
+    app = no_exception(app.button(key=f"again_{model_id}").click().run())
+    assert "The disk is full; free some space." in words(app)
+    assert app.button(key=f"again_{model_id}").label == "Start again"
+    app = no_exception(app.button(key=f"again_{model_id}").click().run())
+    assert "The disk is full" not in words(app)
+
+
+def test_a_model_that_cannot_be_stopped_says_why(
+    open_page: Open, running: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Engine, run_id: str, model_id: str) -> None:
+        raise StoreError("The disk is full; free some space.")
+
+    monkeypatch.setattr(Engine, "cancel", refuse)
+    model_id = running.opened().model_ids[0]
+    app = open_page("train", **running.address())
+    app = no_exception(app.button(key=f"cancel_{model_id}").click().run())
+    assert "The disk is full; free some space." in words(app)
+
+
+def test_an_experiment_with_two_settings_of_one_model_shows_both_titles_and_one_without_none(
+    open_page: Open, finished: Finished
+) -> None:
+    assert "EASE (" not in words(open_page("train", **finished.address()))
+    spec = small_spec(finished.data).model_dump()
+    spec["models"] = [{"key": "ease", "config": {"regularization": value}} for value in (5.0, 50.0)]
+    run = ResultStore(finished.root).create(ExperimentSpec.model_validate(spec), "Two tastes")
+    text = words(open_page("train", data=finished.data, run=run.id))
+    assert "EASE (regularization 5)" in text
+    assert "EASE (regularization 50)" in text
 
 
 def test_cancel_stops_one_model_and_leaves_the_others(open_page: Open, running: Finished) -> None:
