@@ -106,21 +106,54 @@ def test_a_step_of_a_walk_never_lowers_the_attention_mass() -> None:
 
 
 def test_a_walk_draws_neighbours_by_their_chances() -> None:
-    """Over many histories the share of each neighbour is its chance, from the hash as from a generator."""
-    net = net_of(generator="popular", points=1, local_steps=1)
-    tokens = torch.from_numpy(np.random.default_rng(3).integers(0, ITEMS, (4000, 3)))
-    item = int(net.popular[0])
+    """Over many points, and over many seeds, the share of each neighbour is its chance, as from a generator."""
+    net, many = net_of(), 4000
     assert net.walk is not None
-    for generator in (None, torch.Generator().manual_seed(1)):
-        with torch.no_grad():
-            around = net.surroundings(tokens, net.states(tokens), torch.full((4000, 1, 1), 2))
-            points = torch.full((4000, 1, 1, 1), item)
-            drawn, chances = net.walk(points, net.neighbours[points], around, 0, generator)
-        for place, neighbour in enumerate(net.neighbours[item].tolist()):
-            expected = float(chances[0, 0, 0, 0, place])
-            kinds = 4000 if generator is not None else len(np.unique(tokens.numpy(), axis=0))
-            share = float((drawn == neighbour).float().mean())
-            assert abs(share - expected) < 4 * (expected * (1 - expected) / kinds) ** 0.5
+    ways, chances = net.neighbours[0], net.walk.chances[0]
+    assert 0 < chances[-1] < chances[0] < 1
+    points = torch.zeros((1, 1, 1, many), dtype=torch.int64)
+    drawn = [
+        net.walk(points, ways.expand(*points.shape, -1), 0, generator)[0].flatten()
+        for generator in (None, torch.Generator().manual_seed(1))
+    ]
+    one, seeds = points[..., :1], []
+    for seed in range(many):
+        net.walk.seed = seed
+        seeds.append(net.walk(one, ways.view(1, 1, 1, 1, -1), 1, None)[0].flatten())
+    for found in (*drawn, torch.cat(seeds)):
+        for neighbour, chance in zip(ways.tolist(), chances.tolist(), strict=True):
+            share = float((found == neighbour).float().mean())
+            assert abs(share - chance) < 4 * (chance * (1 - chance) / many) ** 0.5
+
+
+def test_steps_and_points_on_the_same_item_draw_apart() -> None:
+    net = net_of()
+    assert net.walk is not None
+    points = torch.arange(ITEMS).view(1, 1, -1, 1).expand(-1, -1, -1, 50)
+    first, second = (net.walk(points, net.neighbours[points], step, None)[0] for step in (0, 1))
+    for one, other in ((first, second), (first[..., :-1], first[..., 1:])):
+        assert 0.2 < float((one == other).float().mean()) < 0.6
+
+
+@pytest.mark.parametrize("gone", range(9))
+def test_an_item_left_out_changes_no_draw_of_a_point_where_it_was(gone: int) -> None:
+    """The last place, with the whole history and without one item: points on the same item go for the same neighbour.
+
+    Popular points always begin where they did.
+    """
+    net, tokens = net_of(awake=True, local_steps=4), torch.randint(0, ITEMS, (3, 10))
+    fewer = torch.cat([tokens[:, :gone], tokens[:, gone + 1 :]], dim=1)
+    with torch.no_grad():
+        whole, rest = (
+            net.look(some, net.states(some), torch.full((3, 1, 1), some.shape[1] - 1)) for some in (tokens, fewer)
+        )
+    before, since = whole.start, rest.start
+    assert_array_equal(before[..., :3], since[..., :3])
+    for one, other in zip(whole.moves, rest.moves, strict=True):
+        stayed = before == since
+        assert stayed.any()
+        assert_array_equal(one.proposed[stayed], other.proposed[stayed])
+        before, since = one.after, other.after
 
 
 def test_another_seed_walks_elsewhere() -> None:
@@ -166,10 +199,14 @@ def test_the_policy_alone_learns_from_the_surrogate() -> None:
     assert moved == {"policy.query.weight"}
 
 
-def test_moves_that_lead_nowhere_are_neither_rewarded_nor_punished() -> None:
-    """Where every item is its own only neighbour, the reward is that of points that stay: the policy learns nothing."""
+@pytest.mark.parametrize("whole", [True, False])
+def test_moves_that_lead_nowhere_are_neither_rewarded_nor_punished(whole: bool) -> None:
+    """Where every item is its own only neighbour, the reward is that of points that stay: the policy learns nothing.
+
+    In training, too, where dropout leaves out something else each time.
+    """
     alone = Ragged.from_rows([[item] for item in range(ITEMS)])
-    net = net_of(awake=True, local="reinforce", histories=alone)
+    net = net_of(awake=True, local="reinforce", histories=alone, dropout=0.5, whole=whole).train()
     tokens = torch.randint(0, ITEMS, (6, 9))
     look = net.look(tokens, net.states(tokens), every_place(tokens), torch.Generator().manual_seed(0))
     loss = net.policy_loss(look, tokens, torch.ones_like(tokens, dtype=torch.bool), tokens.flatten())

@@ -149,18 +149,17 @@ class InterestNet(RecurrentNet):
     def look(self, tokens: Tensor, states: Tensor, places: Tensor, generator: torch.Generator | None = None) -> Look:
         """Return the interests at `places` (B, G, C), neighbouring steps in order, and how they came about.
 
-        Without a generator a walk draws from the seed and the history read so far, and a policy takes its best action;
-        with one both draw from it.
+        Without a generator a walk draws from its seed (`Walk`), and a policy takes its best action; with one both draw
+        from it.
         """
         around, start = self.surroundings(tokens, states, places), self.chosen(tokens, places)
         return self._interest(around, start, self.moved(around, start, generator))
 
-    def unmoved(self, look: Look) -> Tensor:
-        """Return (B, G, C, D) the interests that would have come about without the local update."""
-        return self._interest(look.around, look.start, []).hidden
-
     def policy_loss(self, look: Look, tokens: Tensor, mask: Tensor, target: Tensor) -> Tensor:
         """Return the loss of the policy whose moves `look` tells of, made for `every_place`.
+
+        Both rewards, with the moves and without them, are those of the same states without dropout of what is added
+        to these: where all points stay they are equal.
 
         Args:
             look: What happened in training.
@@ -168,11 +167,10 @@ class InterestNet(RecurrentNet):
             mask: (B, T) the N places that have a next item.
             target: (N,) these items.
         """
-        vectors = self.items.weight[:-1]
         with torch.no_grad():
             rewards = [
-                rank_reward(ungrouped(hidden, tokens)[mask], vectors, target)
-                for hidden in (look.hidden, self.unmoved(look))
+                rank_reward(ungrouped(self._plain(look.around, points), tokens)[mask], self.items.weight[:-1], target)
+                for points in (look.moves[-1].after, look.start)
             ]
         logs = torch.stack([move.log_chance for move in look.moves if move.log_chance is not None], dim=-1)
         return reinforce_loss(ungrouped(logs, tokens)[mask].flatten(1), rewards[0] - rewards[1])
@@ -213,7 +211,7 @@ class InterestNet(RecurrentNet):
             with torch.no_grad():
                 points, mass = start, self.mass(around, start)
                 for step in range(self.shape.local_steps):
-                    proposed, chances = self.walk(points, self.neighbours[points], around, step, generator)
+                    proposed, chances = self.walk(points, self.neighbours[points], step, generator)
                     there = self.mass(around, proposed)
                     moves.append(self.walk.judged(points, mass, proposed, there, self.neighbours[points], chances))
                     points, mass = moves[-1].after, torch.maximum(mass, there)
@@ -236,7 +234,7 @@ class InterestNet(RecurrentNet):
         queries, shared = functional.embedding(rows, both).chunk(2, dim=-1)
         keys = self.point_state(self.items.weight)
         here = states.gather(1, places.flatten(1).unsqueeze(-1).expand(-1, -1, states.shape[-1]))
-        return Surroundings(tokens, places, around, seen, queries, shared, here.view(*places.shape, -1), keys)
+        return Surroundings(places, around, seen, queries, shared, here.view(*places.shape, -1), keys)
 
     def attention(self, around: Surroundings, points: Tensor) -> Tensor:
         """Return (B, G, C, V, R) A, 0 for steps that the place does not see."""
@@ -251,27 +249,36 @@ class InterestNet(RecurrentNet):
     def _interest(self, around: Surroundings, start: Tensor, moves: list[Moves]) -> Look:
         """Return the global update, or what stands for it."""
         points = moves[-1].after if moves else start
+        attention, step_weights, point_weights = self._weights(around, points)
+        hidden = self._summed(around, points, step_weights, point_weights, self.dropout)
+        return Look(hidden, start, moves, around, attention, step_weights, point_weights)
+
+    def _plain(self, around: Surroundings, points: Tensor) -> Tensor:
+        """Return (B, G, C, D) the interests with points (B, G, C, V) where they are, nothing left out by dropout."""
+        _, step_weights, point_weights = self._weights(around, points)
+        return self._summed(around, points, step_weights, point_weights, nn.Identity())
+
+    def _weights(self, around: Surroundings, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return attention and the weights of steps and points (B, G, C, V), as in `Look`."""
         attention = self.attention(around, points)
         if self.shape.whole:
             sharpness = self.log_sharpness.exp()
             on_steps = (sharpness[0] * attention.mean(dim=-2)).masked_fill(~around.seen, -torch.inf)
-            step_weights = on_steps.softmax(dim=-1)
-            point_weights = (sharpness[1] * mean_over_steps(attention, around.seen)).softmax(dim=-1)
-            hidden = around.here + self.from_steps(self.dropout(step_weights @ around.states))
-        else:
-            step_weights = (around.steps.unsqueeze(2) == around.places.unsqueeze(-1)).to(attention)
-            point_weights = (attention * step_weights.unsqueeze(-2)).sum(dim=-1) / points.shape[-1]
-            hidden = around.here
-        wanted = (point_weights.unsqueeze(-2) @ self.dropout(self.items(points))).squeeze(-2)
-        return Look(
-            hidden + self.from_points(wanted),
-            start,
-            moves,
-            around,
-            attention,
-            step_weights,
-            point_weights,
-        )
+            on_points = sharpness[1] * mean_over_steps(attention, around.seen)
+            return attention, on_steps.softmax(dim=-1), on_points.softmax(dim=-1)
+        step_weights = (around.steps.unsqueeze(2) == around.places.unsqueeze(-1)).to(attention)
+        return attention, step_weights, (attention * step_weights.unsqueeze(-2)).sum(dim=-1) / points.shape[-1]
+
+    def _summed(
+        self, around: Surroundings, points: Tensor, step_weights: Tensor, point_weights: Tensor, dropout: nn.Module
+    ) -> Tensor:
+        """Return (B, G, C, D) the interests that these weights make of states and points."""
+        hidden = around.here
+        if self.shape.whole:
+            hidden = hidden + self.from_steps(dropout(step_weights @ around.states))
+        wanted = (point_weights.unsqueeze(-2) @ dropout(self.items(points))).squeeze(-2)
+        interest: Tensor = hidden + self.from_points(wanted)
+        return interest
 
 
 class PointState(nn.Module):

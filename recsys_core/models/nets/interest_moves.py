@@ -17,12 +17,11 @@ PRIME = 2**31 - 1
 class Surroundings(NamedTuple):
     """What places see of the sequences that they belong to.
 
-    `tokens` (B, T); `places` (B, G, C); `steps` (B, G, R) around each group; `seen` (B, G, C, R) which of them a place
+    `places` (B, G, C); `steps` (B, G, R) around each group; `seen` (B, G, C, R) which of them a place
     sees; `queries` (B, G, R, D) theta * W s and `states` (B, G, R, D) s of these steps; `here` (B, G, C, D) s of the
     places; `keys` (I + 1, D) h of all items.
     """
 
-    tokens: Tensor
     places: Tensor
     steps: Tensor
     seen: Tensor
@@ -50,7 +49,12 @@ class Moves(NamedTuple):
 
 
 class Walk(nn.Module):
-    """A random walk: a neighbour is drawn by the weights of the graph, and taken unless attention there is less."""
+    """A random walk: a neighbour is drawn by the weights of the graph, and taken unless attention there is less.
+
+    Outside training the draw hangs on the seed, the number of the point, the step and the item where the point stands:
+    a person gets the same answer whoever else is asked for, and an item left out of a history changes no draw of a
+    point that it does not move.
+    """
 
     chances: Tensor
 
@@ -61,18 +65,17 @@ class Walk(nn.Module):
         self.register_buffer("chances", chances, persistent=False)
 
     def forward(
-        self, points: Tensor, ways: Tensor, around: Surroundings, step: int, generator: torch.Generator | None
+        self, points: Tensor, ways: Tensor, step: int, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor]:
         """Return (B, G, C, V) a neighbour drawn for each point, and the chances (B, G, C, V, N) it was drawn by.
 
         Args:
             points: (B, G, C, V).
             ways: (B, G, C, V, N) their neighbours.
-            around: What the places see; the draws hang on it.
             step: Number of the local step.
-            generator: Source of the draws; None to draw from the seed and the history read so far.
+            generator: Source of the draws; None to draw as the class says.
         """
-        drawn = self._draws(points, step, around) if generator is None else _random(points, generator)
+        drawn = self._draws(points, step) if generator is None else _random(points, generator)
         chances = self.chances[points]
         return ways.gather(-1, _picked(chances, drawn)).squeeze(-1), chances
 
@@ -83,16 +86,10 @@ class Walk(nn.Module):
         accepted = there >= mass
         return Moves(torch.where(accepted, proposed, points), proposed, accepted, ways, chances)
 
-    def _draws(self, points: Tensor, step: int, around: Surroundings) -> Tensor:
-        """(B, G, C, V) numbers from 0 to 1 that hang on the seed, the history up to the place, the step and the point.
-
-        So a person gets the same answer whoever else is asked for, and however often.
-        """
-        order = torch.arange(around.tokens.shape[1])
-        read = _mixed(around.tokens * 69_621 + order * 48_271 + self.seed).cumsum(dim=1)
-        here = read.gather(1, around.places.flatten(1)).view(around.places.shape).unsqueeze(-1)
+    def _draws(self, points: Tensor, step: int) -> Tensor:
+        """(B, G, C, V) numbers from 0 to 1, the same for the same seed, number of the point, step and item."""
         slot = torch.arange(points.shape[-1]) * 16_807 + step * 39_373
-        return (_mixed(_mixed(here) + slot).double() / PRIME).float()
+        return (_mixed(_mixed(points + self.seed) + slot).double() / PRIME).float()
 
 
 class Policy(nn.Module):
