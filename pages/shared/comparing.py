@@ -98,6 +98,13 @@ def board(asked: Ask, metric: str, baseline: str) -> "pd.DataFrame":
     return leaderboard(contenders(asked), comparison(asked, metric, baseline))
 
 
+def pairs_of_one_algorithm(asked: Ask, metric: str, baseline: str) -> "pd.DataFrame":
+    """Return the pairs of models that differ by their settings alone: a row each, as in `Comparison.pairs`."""
+    pairs = comparison(asked, metric, baseline).pairs
+    keys = {model.id: model.key for model in contenders(asked)}
+    return pairs[pairs["first"].map(keys) == pairs["second"].map(keys)]
+
+
 def metrics(asked: Ask) -> list[str]:
     """Return the metrics that models can be compared by: those with a value a user."""
     from recsys_core.evaluation.metric_info import MetricName

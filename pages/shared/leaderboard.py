@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.shared import comparing, show, state
-from pages.shared.text import _
+from pages.shared.text import _, count, later, safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     from pages.shared.comparing import Ask
 
 VALUES, DIFFERENCES = "values", "differences"
+BETTER = later(
+    "{first} is better than {second}: {metric} {one} against {other}, a difference of {by} ({low} to {high}; "
+    "{users} people)."
+)
+HIGHER = later(
+    "{first} is higher than {second}: {metric} {one} against {other}, a difference of {by} ({low} to {high}; "
+    "{users} people)."
+)
+ALIKE = later(
+    "{first} and {second} cannot be told apart: {metric} {one} against {other}, a difference of {by} ({low} to {high}; "
+    "{users} people)."
+)
 
 
 def choices(asked: "Ask", k: int) -> tuple[str, str]:
@@ -68,6 +80,36 @@ def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
         _("Models that share a letter under *Tied* cannot be told apart. Select rows to pick models out below.")
     )
     return list(board["model"].iloc[chosen.selection.rows])
+
+
+def beside(asked: "Ask", metric: str, baseline: str) -> None:
+    """Show the models that differ by their settings alone, if there are any, and the difference that these make."""
+    pairs = comparing.pairs_of_one_algorithm(asked, metric, baseline)
+    if pairs.empty:
+        return
+    st.subheader(_("The same model with other settings"))
+    board = comparing.board(asked, metric, baseline).set_index("model")
+    users = len(comparing.comparison(asked, metric, baseline).users)
+    st.markdown("\n".join(f"- {safe(_difference(pair, board, metric, users))}" for pair in pairs.to_dict("records")))
+
+
+def _difference(pair: dict[str, Any], board: "pd.DataFrame", metric: str, users: int) -> str:
+    """Return in words what the settings of two models of one algorithm make of a metric."""
+    from recsys_core.evaluation.metric_info import MetricName
+    from recsys_core.evaluation.sentences import rounded
+    from recsys_core.experiments.board import metric_title
+
+    direction = MetricName.parse(metric).info.direction
+    words = ALIKE if not pair["different"] else HIGHER if direction == "neither" else BETTER
+    by, low, high = pair["difference"], pair["low"], pair["high"]
+    if by < 0:  # where less is better, the better model has less
+        by, low, high = -by, -high, -low
+    one, other = (rounded(board.loc[pair[side], "mean"], low, high) for side in ("first", "second"))
+    return _(words).format(
+        first=board.loc[pair["first"], "title"], second=board.loc[pair["second"], "title"], metric=metric_title(metric),
+        one=one, other=other, by=rounded(by, low, high), low=rounded(low, low, high), high=rounded(high, low, high),
+        users=count(users),
+    )  # fmt: skip
 
 
 def _shown(asked: "Ask", k: int) -> tuple[str, list[str]]:

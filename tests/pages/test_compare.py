@@ -1,13 +1,28 @@
 """The page Compare in its four states, and what a person can do there."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from recsys_core.data.workspace import Workspace
+from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.processes import own_mark
-from tests.pages.finished import Finished, finished, finished_template, no_exception, open_page, spoil, words
+from recsys_core.experiments.spec import ExperimentSpec
+from recsys_core.experiments.store import ResultStore
+from recsys_core.models.registry import model_class
+from tests.pages.finished import (
+    Finished,
+    finished,
+    finished_template,
+    no_exception,
+    open_page,
+    small_spec,
+    spoil,
+    words,
+)
 
 __all__ = ["finished", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
@@ -33,6 +48,49 @@ def test_the_leaderboard_has_a_row_a_model_and_marks_the_baseline(open_page: Ope
     assert "Popularity (baseline)" in list(board["title"])
     assert list(board["ndcg@5"]) == sorted(board["ndcg@5"], reverse=True)
     assert board["interval"].str.contains("–").all()
+
+
+def test_settings_of_one_model_stand_beside_each_other_with_their_difference(
+    open_page: Open, finished: Finished
+) -> None:
+    assert "The same model with other settings" not in words(open_page("compare", **finished.address()))
+    settings = [{"key": "ease", "config": {"regularization": value}} for value in (0.001, 500.0)]
+    spec = ExperimentSpec.model_validate(small_spec(finished.data).model_dump() | {"models": settings})
+    store = ResultStore(finished.root)
+    run = store.create(spec, "Two tastes")
+    for model_id in run.model_ids:
+        assert execute(store, run.id, model_id, Workspace(finished.root), 1).state is JobState.DONE
+    first, second = run.model_ids[:2]
+    app = open_page("compare", data=finished.data, run=run.id)
+    assert {"EASE (regularization 0.001)", "EASE (regularization 500)"} <= set(app.dataframe[0].value["title"])
+    assert "The same model with other settings" in words(app)
+    pair = run.comparison("ndcg@5").pairs.set_index(["first", "second"])
+    pair = pair.loc[(first, second) if (first, second) in pair.index else (second, first)]
+    [said] = [line for line in words(app).splitlines() if line.startswith("- EASE")]
+    numbers = [float(text) for text in re.findall(r"-?\d+\.\d+", said.partition("NDCG@5")[2])]
+    assert numbers[2:] == pytest.approx([pair["difference"], pair["low"], pair["high"]], abs=0.06)
+    assert ("cannot be told apart" in said) == (not pair["different"])
+    assert f"{len(run.comparison('ndcg@5').users)} people" in said
+
+
+def test_where_less_is_better_the_difference_is_still_told_from_the_better_side(
+    open_page: Open, finished: Finished
+) -> None:
+    settings = [{"key": "biased_mf", "config": {"epochs": value}} for value in (1, 20)]
+    spec = ExperimentSpec.model_validate(small_spec(finished.data).model_dump() | {"models": settings})
+    store = ResultStore(finished.root)
+    run = store.create(spec, "Two tastes")
+    for model_id in run.model_ids:
+        assert execute(store, run.id, model_id, Workspace(finished.root), 1).state is JobState.DONE
+    app = open_page("compare", data=finished.data, run=run.id)
+    app = no_exception(app.selectbox(key="compare_metric").set_value("rmse").run())
+    title = model_class("biased_mf").info.title
+    [said] = [line for line in words(app).splitlines() if line.startswith(f"- {title} (epochs")]
+    numbers = re.findall(r"-?\d+\.\d+", said.partition("RMSE")[2])
+    better, worse, difference, low, high = map(float, numbers)
+    assert better < worse
+    assert low <= difference <= high
+    assert difference == pytest.approx(worse - better, abs=0.02)
 
 
 def test_differences_are_taken_to_the_baseline(open_page: Open, finished: Finished) -> None:
