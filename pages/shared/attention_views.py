@@ -26,14 +26,14 @@ def all_of(seen: "Seen") -> None:
     st.header(_("Who looked at what?"), anchor="lines")
     heads = _lines(seen)
     if has_points(seen.found):
-        st.header(_("How its points of interest moved"), anchor="points")
+        st.header(_("Its points of interest"), anchor="points")
         if parts.draws("attention_points", height=520):
             _points(seen)
     st.header(_("Step by step"), anchor="steps")
     if parts.draws("attention_steps", height=520):
         _steps(seen, heads)
     st.header(_("All looks at once"), anchor="map")
-    if parts.draws("attention_map", height=480):
+    if parts.draws("attention_map", height=600):
         _map(seen, heads)
     attention_faith.show(seen, parts)
     parts.watch()

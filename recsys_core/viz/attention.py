@@ -22,9 +22,9 @@ MOST = 200
 """So many of the latest steps and items are in the heat map."""
 LABEL = 80
 """Letters of a name that reach the browser."""
-ROWS_LABELLED, COLUMNS_LABELLED = 60, 15
+ROWS_LABELLED, COLUMNS_LABELLED = 40, 12
 """So many rows and columns at most have their names beside the heat map, of a part as of the whole."""
-LETTERS = 22
+LETTERS = 18
 """Letters of a name in the heat map."""
 
 EARLIER = Template("{count} earlier item", "{count} earlier items")
@@ -144,7 +144,7 @@ def heat_map(found: Attended, heads: Sequence[Head] | None = None) -> "go.Figure
             zmin=0,
             zmax=brightest(found, weights),
             colorbar={
-                "title": {"text": "share of the step's attention", "side": "top"},
+                "title": {"text": "share of attention", "side": "top"},
                 "thickness": 10,
                 "orientation": "h",
                 "y": 1.01,
@@ -155,7 +155,7 @@ def heat_map(found: Attended, heads: Sequence[Head] | None = None) -> "go.Figure
             hoverongaps=False,
         )
     )
-    dressed(figure, x="Looked at", y="", height=int(min(760, 240 + 22 * max(steps, 6))))
+    dressed(figure, x="Looked at", y="", height=int(min(900, 380 + 22 * max(steps, 6))))
     axis = {"type": "category", "showgrid": False, "zeroline": False}
     figure.update_xaxes(nticks=COLUMNS_LABELLED, tickangle=-60, **axis)
     figure.update_yaxes(nticks=ROWS_LABELLED, autorange="reversed", **axis)

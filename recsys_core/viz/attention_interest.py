@@ -10,12 +10,11 @@ from recsys_core.contracts import FloatArray
 from recsys_core.evaluation.sentences import Sentence, Template, percent
 from recsys_core.explain.attention import Attended
 from recsys_core.viz.attention import EARLIER
-from recsys_core.viz.attention_stages import TERMS, Row, Stage, latest_rows, lit, summed
+from recsys_core.viz.attention_stages import READ, TERMS, Row, Stage, latest_rows, lit, summed
 
 ORIGINS = (Template("popular").fill(), Template("like the last ones").fill(), Template("own history").fill())
 """By the number in the detail `origin`."""
 POINTS = Template("Points of interest").fill()
-HISTORY = Template("What the person has, oldest first").fill()
 LOOKED = Template("Mean attention of each item to the points").fill()
 WEIGHED = Template("Weight of each item read").fill()
 DRAWN = Template("Points of interest, with the attention that they draw").fill()
@@ -107,7 +106,7 @@ def _chosen(found: Attended) -> Stage:
     points = tuple(Row(name, note=ORIGINS[int(one)]) for name, one in zip(_names(found, 0), origin, strict=True))
     words = CHOSEN.fill(len(origin), popular=str(counts[0]), similar=str(counts[1]), own=str(counts[2]))
     read = latest_rows([Row(title) for title in found.titles], lambda first: Row(EARLIER.fill(first)))
-    return Stage(CHOSEN_TITLE, words, HISTORY, read, POINTS, points)
+    return Stage(CHOSEN_TITLE, words, READ, read, POINTS, points)
 
 
 def _looking(found: Attended, attention: FloatArray) -> tuple[Row, ...]:

@@ -64,7 +64,7 @@ class Stage:
     extra: tuple[Row, ...] = ()
 
 
-READ = Template("What the person has, oldest first").fill()
+READ = Template("The history that it reads, oldest first").fill()
 OFFERED = Template("What it expects next, by score").fill()
 CANDIDATES = Template("Candidates for this step").fill()
 READING_TITLE = Template("Step {place}: '{item}' is read")
@@ -228,7 +228,12 @@ def _candidates(found: Attended, step: int, mark: int) -> tuple[Row, ...]:
 
 def _surely(trace: AttentionTrace, step: int) -> str:
     chance = probability(trace, step)
-    return f" (P = {chance:.2f})" if chance is not None else ""
+    return f" (P = {_chance(chance)})" if chance is not None else ""
+
+
+def _chance(probability: float) -> str:
+    """Return a probability with two digits that say something."""
+    return f"{probability:.2f}" if probability >= 0.1 else f"{probability:.1g}"
 
 
 def holds_chances(trace: AttentionTrace) -> bool:
@@ -263,5 +268,5 @@ def _arithmetic(found: Attended, weights: Any, step: int) -> list[Sentence]:
     chance = probability(found.trace, step)
     if chance is not None:
         item = found.called(int(chosen(found.trace)[step]))
-        lines.append(OUTPUT.fill(step=number, item=item, probability=f"{chance:.2f}"))
+        lines.append(OUTPUT.fill(step=number, item=item, probability=_chance(chance)))
     return lines
