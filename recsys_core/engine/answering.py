@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 PROJECT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "recsys_core.engine.answers")
 PATIENCE_SECONDS = 120.0
-"""A process that says nothing for so long while it is asked is ended."""
+"""A process that says nothing for so long while it is asked is ended; long work says now and then that it goes on."""
 LOOK_SECONDS = 0.1
 STARTING_SECONDS = 60.0
 """So long it may take to load its libraries on a machine that is busy."""
@@ -38,6 +38,16 @@ ENDING_SECONDS = 5.0
 """A process that has closed its end of the pipe has so long to end by itself."""
 ATTEMPTS = 2
 """A question is asked again once if the process ended meanwhile: it may have ended for another reason."""
+SILENT = (
+    "The model gave no answer for {seconds} seconds, so the process that holds it was restarted. "
+    "Try again, with a shorter history if it has very many items."
+)
+HUNG = (
+    "The work stood still for {seconds} seconds, without a step or a sign of life, so its process was ended and what "
+    "it had done is lost. Try again when the machine has less else to do; if it stands still again, the model or the "
+    "data are too large for this machine."
+)
+"""What is said of a long question, whose work gives signs of life between its steps."""
 
 
 class Answers:
@@ -201,10 +211,7 @@ class _Child:
                 raise Cancelled("Nobody waits for the answer any more.")
             if time.monotonic() - waiting.heard > (patience if self._is_ready else patience + STARTING_SECONDS):
                 self.end()
-                raise NoAnswer(
-                    f"The model gave no answer for {patience:g} seconds, so the process that holds it was restarted. "
-                    "Try again, with a shorter history if it has very many items."
-                )
+                raise NoAnswer((HUNG if waiting.is_long else SILENT).format(seconds=f"{patience:g}"))
 
     def _listen(self) -> None:
         """Hand out what the process says until it has ended."""
@@ -229,7 +236,7 @@ class _Child:
                 if not self._is_ready or (waiting is not None and other.is_long == waiting.is_long):
                     other.heard = time.monotonic()  # it works on another one, and comes to this one later
             self._is_ready = True
-        if waiting is None:
+        if waiting is None or said.kind is Kind.ALIVE:
             return
         if said.kind is Kind.PROGRESS:
             waiting.progress = said.content

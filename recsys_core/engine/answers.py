@@ -26,6 +26,7 @@ NICENESS = 5
 """The page goes first, training last."""
 IDLE_SECONDS = 1800.0
 SECONDS_BETWEEN_NOTES = 0.1
+SECONDS_BETWEEN_SIGNS = 1.0
 NO_QUESTION = -1
 
 
@@ -73,11 +74,13 @@ class _Lane:
             return Said(asked.number, Kind.ERROR, packed(NoAnswer(words)))
 
     def _answer(self, asked: Asked) -> bytes:
-        ctx = RunContext(
-            report=_Notes(self._line, asked.number),
-            stop_requested=lambda: asked.number in self._given_up,
-            threads=usable_cores(),
-        )
+        notes = _Notes(self._line, asked.number)
+
+        def stop_requested() -> bool:
+            notes.sign_of_life()
+            return asked.number in self._given_up
+
+        ctx = RunContext(report=notes, stop_requested=stop_requested, threads=usable_cores())
         if ctx.stop_requested():
             raise Cancelled("Nobody waits for the answer any more.")
         with limited_threads(ctx.threads):
@@ -86,20 +89,39 @@ class _Lane:
 
 
 class _Notes:
-    """Passes progress on, at most ten messages a second."""
+    """Passes progress on, at most ten messages a second; while there is none, a sign of life, at most one a second.
+
+    Work that asks whether it should stop is alive: training does so with every batch, however long an epoch takes.
+    """
 
     def __init__(self, line: Line, number: int) -> None:
         self._line = line
         self._number = number
-        self._sent = 0.0
+        self._held: Progress | None = None
+        self._told = self._sent = 0.0
 
     def __call__(self, progress: Progress) -> None:
+        self._held = progress
+        self._tell_if_due()
+
+    def sign_of_life(self) -> None:
+        """Say that the work goes on, or what was held back of its progress."""
+        if not self._tell_if_due() and time.monotonic() - self._sent >= SECONDS_BETWEEN_SIGNS:
+            self._send(Said(self._number, Kind.ALIVE))
+
+    def _tell_if_due(self) -> bool:
+        """Pass the latest progress on unless the one before it went but a moment ago; return whether it went."""
         now = time.monotonic()
-        if now - self._sent < SECONDS_BETWEEN_NOTES:
-            return
-        self._sent = now
-        with contextlib.suppress(OSError):
-            self._line.send(Said(self._number, Kind.PROGRESS, packed(progress)))
+        if self._held is None or now - self._told < SECONDS_BETWEEN_NOTES:
+            return False
+        held, self._held, self._told = self._held, None, now
+        self._send(Said(self._number, Kind.PROGRESS, packed(held)))
+        return True
+
+    def _send(self, said: Said) -> None:
+        self._sent = time.monotonic()
+        with contextlib.suppress(OSError):  # nobody is there to listen: the reading thread ends the process
+            self._line.send(said)
 
 
 def serve(line: Line, idle_seconds: float = IDLE_SECONDS) -> None:

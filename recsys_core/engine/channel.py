@@ -23,6 +23,8 @@ class Kind(StrEnum):
     """What a message of the answering process holds."""
 
     READY = "ready"
+    ALIVE = "alive"
+    """It works on a question and has no progress to tell."""
     PROGRESS = "progress"
     ANSWER = "answer"
     ERROR = "error"

@@ -22,7 +22,7 @@ from recsys_core.data.workspace import Workspace
 from recsys_core.engine.answering import Answers
 from recsys_core.engine.answers import serve
 from recsys_core.engine.channel import Line, packed
-from recsys_core.engine.questions import QUESTIONS, Shelf, question
+from recsys_core.engine.questions import QUESTIONS, Question, Shelf, question
 from recsys_core.errors import Cancelled, CannotScore, ConfigError, NoAnswer, StoreError
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
@@ -174,6 +174,64 @@ def test_a_deaf_process_is_ended(
         shared.ask(*trained, "be_deaf")
     assert not psutil.pid_exists(pid)
     assert shared.ask(*trained, "dawdle", steps=1) != pid
+
+
+TOILS = """
+import time
+from recsys_core.engine.answers import main
+from recsys_core.engine.questions import QUESTIONS, Question
+
+def toil(trained, ctx, *, seconds):
+    ctx.note("getting ready", 1, 1)
+    ctx.note("one long step", 0, 1)
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        ctx.stop_if_requested("in the middle of a step")
+        time.sleep(0.02)
+    return "done"
+
+QUESTIONS["toil"] = Question(toil, is_long=True)
+main()
+"""
+"""A process whose work takes one long step, and asks meanwhile whether it should stop."""
+
+
+@pytest.fixture
+def toiling(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
+    monkeypatch.setitem(QUESTIONS, "toil", Question(lambda *_, **__: None, is_long=True))
+    answers = Answers((sys.executable, "-c", TOILS), patience=2.0)
+    yield answers
+    answers.close()
+
+
+def test_work_that_asks_whether_it_should_stop_is_alive_however_long_a_step_takes(
+    toiling: Answers, trained: tuple[Path, str, str]
+) -> None:
+    heard: list[Progress] = []
+    assert toiling.ask(*trained, "toil", seconds=5, ctx=RunContext(report=heard.append)) == "done"
+    assert heard[-1].stage == "one long step"  # told though another note had just gone
+
+
+def test_long_work_stops_in_the_middle_of_a_step(toiling: Answers, trained: tuple[Path, str, str]) -> None:
+    stop = threading.Event()
+    toiling.ask(*trained, "toil", seconds=0)
+    threading.Timer(1.5, stop.set).start()
+    begun = time.monotonic()
+    with pytest.raises(Cancelled):
+        toiling.ask(*trained, "toil", seconds=60, ctx=RunContext(stop_requested=stop.is_set))
+    assert toiling.ask(*trained, "toil", seconds=0) == "done"  # the long one has let go
+    assert time.monotonic() - begun < 10
+
+
+def test_long_work_that_stands_still_is_ended_and_the_words_fit(
+    shared: Answers, trained: tuple[Path, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = shared.ask(*trained, "dawdle", steps=1)
+    monkeypatch.setattr(shared, "_patience", 1.0)
+    with pytest.raises(NoAnswer, match=r"The work stood still for 1 seconds, .* so its process was ended") as told:
+        shared.ask(*trained, "dawdle", steps=1, seconds=60)
+    assert "history" not in str(told.value)
+    assert not psutil.pid_exists(pid)
 
 
 PARENT = """
