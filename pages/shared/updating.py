@@ -5,16 +5,21 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import asking, services, show, state, waiting
+from pages.shared import algorithms, asking, frame, services, show, state, waiting
+from pages.shared.forms import KEPT
+from pages.shared.stored import NEW
 from pages.shared.text import _, count, later, safe
 
 if TYPE_CHECKING:
     from recsys_core.data.workspace import DatasetCard
+    from recsys_core.engine.background import Ticket
     from recsys_core.experiments.run import Run
     from recsys_core.experiments.updating import UpdateReport
 
 ASKED = "update_asked"
 """Where the session keeps what was started: experiment, model, newer data, and whether known vectors stay."""
+STOPPED = "update_stopped"
+"""Where the session keeps that the last update was stopped."""
 PARTS = {"old": later("The test part of the old data"), "new": later("The last new step of each person")}
 DOWN = later("{part}: {metric} went from {before} to {after}, a loss of {by} ({low} to {high}; {users} people).")
 UP = later("{part}: {metric} went from {before} to {after}, a gain of {by} ({low} to {high}; {users} people).")
@@ -52,8 +57,8 @@ def section(run: "Run") -> None:
         st.markdown(
             _(
                 "A trained model need not begin anew when more data come in: a copy of it goes on learning from what "
-                "is new. Here you see what it gains on the new data, and what it forgets of the old ones. The stored "
-                "model and its experiment stay as they are."
+                "is new. Here you see what it gains on the new data, and what it forgets of the old ones. The copy is "
+                "made to be judged and is not kept; the stored model and its experiment stay as they are."
             )
         )
         others = [card for card in services.cards() if card.fingerprint != run.spec.data]
@@ -77,18 +82,23 @@ def _learns_on(key: str) -> bool:
 
 def _form(run: "Run", able: dict[str, str], others: "list[DatasetCard]") -> None:
     names = {card.fingerprint: card.name for card in others}
+    titles = algorithms.titles(run.spec.models)
     with st.container(horizontal=True, vertical_alignment="bottom", key="update_form"):
         model = st.selectbox(
             _("Model"),
             list(able),
-            format_func=lambda one: services.model_title(able[one]),
+            format_func=titles.get,
             key="update_model",
             width=280,
+            persist_state=KEPT,
         )
-        newer = st.selectbox(_("Newer data"), list(names), format_func=names.get, key="update_newer", width=280)
+        newer = st.selectbox(
+            _("Newer data"), list(names), format_func=names.get, key="update_newer", width=280, persist_state=KEPT
+        )
         freeze = st.toggle(
             _("Leave known items as they are"),
             key="update_freeze",
+            persist_state=KEPT,
             help=_(
                 "The vectors of items that the model knew stay; what is new, and how histories are read, is learned."
             ),
@@ -96,8 +106,11 @@ def _form(run: "Run", able: dict[str, str], others: "list[DatasetCard]") -> None
         wanted = _Wanted(run.id, model, newer, freeze)
         if st.button(_("Learn on"), key="update_start", icon=":material/play_arrow:"):
             st.session_state[ASKED] = wanted
+            st.session_state.pop(STOPPED, None)
     if st.session_state.get(ASKED) == wanted:
         _outcome(wanted, able[model])
+    elif st.session_state.get(STOPPED):
+        st.markdown(_("Stopped. Nothing was changed; *Learn on* begins anew."))
 
 
 def _outcome(wanted: _Wanted, key: str) -> None:
@@ -107,6 +120,8 @@ def _outcome(wanted: _Wanted, key: str) -> None:
     )
     found: UpdateReport | None = waiting.outcome(ticket, _("Learning from what is new"))
     if found is None:
+        if not ticket.is_done:
+            st.button(_("Stop"), key="update_stop", icon=":material/stop_circle:", on_click=_stop, args=(ticket,))
         return
     words = _("{learned} new interactions were learned; {users} people and {items} items were not known before.")
     st.markdown(words.format(learned=count(found.learned), users=count(found.users), items=count(found.items)))
@@ -120,6 +135,22 @@ def _outcome(wanted: _Wanted, key: str) -> None:
     }
     named_column = {"part": st.column_config.TextColumn(_(COLUMNS["part"]))}
     show.table(table, "update_table", name=_("Before and after"), column_config=named_column | numbers)
+    st.markdown(
+        _(
+            "This copy is not kept. For a model that knows the new data, bring all rows in as one data set, old and "
+            "new together, and train on that."
+        )
+    )
+    if st.button(_("Bring all rows in as one data set"), key="update_to_data", icon=":material/upload_file:"):
+        state.put("intake", NEW)
+        frame.go("data")
+
+
+def _stop(ticket: "Ticket[UpdateReport]") -> None:
+    """Give up what is under way; the work ends at its next batch."""
+    ticket.give_up()
+    st.session_state.pop(ASKED, None)
+    st.session_state[STOPPED] = True
 
 
 def _said(row: dict[str, object], metric: str) -> str:

@@ -31,6 +31,11 @@ class Ticket(Generic[T]):
         return self._future.done()
 
     @property
+    def was_given_up(self) -> bool:
+        """Whether somebody said that nobody wants the result."""
+        return self._unwanted.is_set()
+
+    @property
     def fraction(self) -> float | None:
         """Share of the current stage that is finished, None if unknown."""
         return min(1.0, self.progress.step / self.progress.total) if self.progress.total else None
@@ -74,7 +79,7 @@ class Background:
     def ask(self, group: Hashable, key: Hashable, work: Callable[[RunContext], T]) -> Ticket[T]:
         """Return the ticket of a piece of work, which begins if nobody has asked for it before.
 
-        Work that got no answer begins anew once somebody was told so.
+        Work that was given up begins anew, and so does work that got no answer, once somebody was told so.
 
         Args:
             group: What it answers; an unfinished older question of the same group is given up.
@@ -83,7 +88,7 @@ class Background:
         """
         with self._lock:
             known = self._tickets.get((group, key))
-            if known is not None and known.was_told:
+            if known is not None and (known.was_told or known.was_given_up):
                 del self._tickets[group, key]
             if (group, key) not in self._tickets:
                 for (other, _), ticket in self._tickets.items():
@@ -96,7 +101,7 @@ class Background:
 
     def _forget(self, group: Hashable) -> None:
         """Drop what was given up, and the oldest tickets over the bound."""
-        for name in [name for name, ticket in self._tickets.items() if name[0] == group and ticket._unwanted.is_set()]:
+        for name in [name for name, ticket in self._tickets.items() if name[0] == group and ticket.was_given_up]:
             del self._tickets[name]
         while len(self._tickets) >= self._kept:
             self._tickets.popitem(last=False)

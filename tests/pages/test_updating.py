@@ -1,11 +1,14 @@
 """Update with newer data, on Train: offered where a model can learn on, with what it gained and forgot in words."""
 
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from recsys_core.contracts import RunContext
 from recsys_core.data import Dataset
 from recsys_core.data.workspace import Workspace
 from recsys_core.engine.answering import Answers
@@ -49,15 +52,92 @@ def test_without_newer_data_it_says_where_to_bring_them(open_page: Open, run: Ru
     assert "There are no newer data yet." in words(open_page("train", **address(run)))
 
 
+def settled(app: AppTest, *, until: str = "new interactions were learned") -> AppTest:
+    """Look at the page again until it says so."""
+    for _ in range(200):
+        if until in words(app):
+            return app
+        app = no_exception(app.run())
+    raise AssertionError(words(app))
+
+
+def numbers(app: AppTest) -> dict[str, list[float]]:
+    [table] = [element.value for element in app.dataframe if "before" in element.value]
+    return {name: list(table[name]) for name in ("before", "after")}
+
+
+def test_known_items_can_be_left_as_they_are_and_the_result_is_another_one(
+    open_page: Open, run: Run, own_workspace: Path
+) -> None:
+    Workspace(own_workspace).store(NEWER)
+    app = open_page("train", **address(run))
+    whole = numbers(settled(no_exception(app.button(key="update_start").click().run())))
+    app = no_exception(app.toggle(key="update_freeze").set_value(True).run())
+    assert "new interactions were learned" not in words(app)  # what stands there is of what is chosen
+    frozen = numbers(settled(no_exception(app.button(key="update_start").click().run())))
+    assert frozen["before"] == whole["before"]
+    assert frozen["after"] != whole["after"]
+
+
+def test_it_says_that_the_copy_is_not_kept_and_leads_to_where_one_is_made(
+    open_page: Open, run: Run, own_workspace: Path
+) -> None:
+    Workspace(own_workspace).store(NEWER)
+    app = open_page("train", **address(run))
+    assert "The copy is made to be judged and is not kept" in words(app)
+    app = settled(no_exception(app.button(key="update_start").click().run()))
+    assert "bring all rows in as one data set, old and new together, and train on that" in words(app)
+    app = no_exception(app.button(key="update_to_data").click().run())
+    assert [title.value for title in app.title] == ["Data"]
+    assert "Check these files" in [button.label for button in app.button]
+
+
+def test_what_was_chosen_outlives_a_look_at_another_page(open_page: Open, run: Run, own_workspace: Path) -> None:
+    Workspace(own_workspace).store(NEWER)
+    app = open_page("train", **address(run))
+    app.toggle(key="update_freeze").set_value(True)
+    app = settled(no_exception(app.button(key="update_start").click().run()))
+    app = no_exception(app.switch_page("pages/data.py").run())
+    app = no_exception(app.switch_page("pages/train.py").run())
+    assert app.toggle(key="update_freeze").value
+    assert "new interactions were learned" in words(app)
+
+
+def test_an_update_is_stopped_and_begins_anew(
+    open_page: Open, run: Run, own_workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    ended = threading.Event()
+
+    def toil(_: Answers, root: str, run_id: str, model_id: str, name: str, *, ctx: RunContext, **more: object) -> None:
+        begun.append(name)
+        try:
+            for _ in ctx.track(range(3000), stage="epochs"):
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(Answers, "ask", toil)
+    Workspace(own_workspace).store(NEWER)
+    app = open_page("train", **address(run))
+    assert not [button for button in app.button if button.key == "update_stop"]
+    app = no_exception(app.button(key="update_start").click().run())
+    assert begun == ["learn_on"]
+    app = no_exception(app.button(key="update_stop").click().run())
+    assert ended.wait(5)
+    assert "Stopped. Nothing was changed" in words(app)
+    assert not [button for button in app.button if button.key == "update_stop"]
+    app = no_exception(app.button(key="update_start").click().run())
+    assert begun == ["learn_on"] * 2
+    assert "Stopped." not in words(app)
+    no_exception(app.button(key="update_stop").click().run())
+
+
 def test_what_was_gained_and_forgotten_is_said(open_page: Open, run: Run, own_workspace: Path) -> None:
     stored: Dataset = Workspace(own_workspace).store(NEWER)
     app = open_page("train", **address(run))
     assert app.selectbox(key="update_newer").options == [stored.name]
-    app = no_exception(app.button(key="update_start").click().run())
-    for _ in range(200):
-        if "new interactions were learned" in words(app):
-            break
-        app = no_exception(app.run())
+    app = settled(no_exception(app.button(key="update_start").click().run()))
     text = words(app)
     assert "0 people and 0 items were not known before" in text
     assert "The last new step of each person: NDCG@5 went from" in text
