@@ -71,10 +71,9 @@ def give_up(model: Named, question: str, *about: object) -> None:
 
     An answer that is there already stays.
     """
-    given_up = ticket(model, question, *about)
-    if not given_up.is_done:
-        given_up.give_up()
-        given_up.was_told = True  # whoever else waits for it asks again
+    under_way = ticket(model, question, *about)
+    if not under_way.is_done:
+        under_way.give_up()
 
 
 def outcome(

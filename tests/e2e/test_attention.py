@@ -1,10 +1,11 @@
 """The page Attention in a browser: the example on the first visit, heads, steps, keys, files, and trained models."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from recsys_core.data.samples import load_sample
 from recsys_core.data.workspace import Workspace
@@ -12,10 +13,15 @@ from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
+from recsys_core.explain.attention import Attended
+from recsys_core.viz.attention import links_data
+from recsys_core.viz.attention_components import LINKS
 from tests.e2e.conftest import Server, axe_findings, come_near, settled, sideways
+from tests.traces import causal_trace
 
 pytestmark = pytest.mark.e2e
 LONG_MS = 90_000
+WORDS = ("title", "steps", "items", "head", "only", "all", "looks", "looked", "how", "svg", "png")
 SMALL = {"width": 16, "epochs": 2, "window": 20, "batch_size": 16, "patience": 0}
 
 
@@ -52,6 +58,45 @@ def test_heads_are_switched_and_everything_follows(server: Server, page: Page) -
     page.get_by_role("button", name="All on").click()
     expect(page.locator(".attention .thumb[aria-pressed=true]")).to_have_count(4)
     expect(sentence).to_have_text(before)
+
+
+def test_a_switch_of_heads_leaves_the_step_where_it_is_and_is_in_the_file(
+    server: Server, page: Page, tmp_path: Path
+) -> None:
+    opened(page, server, "?view=whole")
+    for _ in range(3):
+        page.locator(".stages").get_by_role("button", name="Forward").click()
+    words = page.locator(".stages .words")
+    before = words.inner_text()
+    page.get_by_role("button", name="only this: Layer 2, head 1").click()
+    expect(words).not_to_have_text(before)
+    expect(page.locator(".stages .place")).to_have_text("4 of 10")
+    settled(page)
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Picture (HTML)").first.click()
+    alone = stand_alone(page, Path(taken.value.path()), tmp_path / "lines.html")
+    expect(alone.locator(".thumb")).to_have_count(4)
+    expect(alone.locator(".thumb[aria-pressed=true]")).to_have_attribute("aria-label", "Layer 2, head 1")
+
+
+def test_titles_of_wide_letters_stay_within_their_column(page: Page, tmp_path: Path) -> None:
+    titles = (
+        "千と千尋の神隠しと長い名前の続きの物語",
+        "霸王别姬以及一个非常长的标题用来测试",
+        "기생충 그리고 아주 긴 제목의 이야기",
+    )
+    found = Attended(causal_trace([0, 1, 2], 24), titles, ("0", "1", "2"), dict.fromkeys(range(24), titles[0]))
+    path = tmp_path / "wide.html"
+    path.write_text(LINKS.page(links_data(found, dict.fromkeys(WORDS, "words"), "file", str), "Wide"), encoding="utf-8")
+    for width in (1000, 400):
+        page.set_viewport_size({"width": width, "height": 600})
+        page.goto(path.as_uri())
+        expect(page.locator(".attention g.node")).to_have_count(6)
+        beyond = page.locator(".attention g.node").evaluate_all(  # by count: fonts with these letters may be missing
+            "all => all.filter(one => [...one.querySelector('text').textContent].length * 13"
+            " > one.querySelector('.ground').getBBox().width).length"
+        )
+        assert beyond == 0
 
 
 def test_the_lines_are_read_by_keys_alone(server: Server, page: Page) -> None:
@@ -120,52 +165,147 @@ def test_the_steps_go_to_the_end_and_back_and_play(server: Server, page: Page) -
     expect(stages.locator(".place")).to_have_text("10 of 10")
 
 
+def test_heads_and_steps_are_reached_by_keys_alone(server: Server, page: Page) -> None:
+    opened(page, server, "?view=whole")
+    page.get_by_role("radio", name="A finished example").focus()
+    thumb = page.locator(".attention .thumb").first
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if thumb.evaluate("one => one.matches(':focus')"):
+            break
+    expect(thumb).to_be_focused()
+    page.keyboard.press("Space")
+    expect(thumb).to_have_attribute("aria-pressed", "false")
+    page.locator(".attention .tools button").last.focus()
+    play = page.locator(".stages .play")
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if play.evaluate("one => one.matches(':focus')"):
+            break
+    expect(play).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".stages .place")).to_have_text("2 of 10")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".stages .place")).to_have_text("3 of 10")
+
+
 def test_every_picture_and_its_numbers_can_be_taken_away(server: Server, page: Page, tmp_path: Path) -> None:
     opened(page, server, "?view=whole")
     expect(page.locator(".js-plotly-plot")).to_have_count(2, timeout=LONG_MS)
     settled(page)
-    beginnings = {"Picture (SVG)": b"<svg", "Picture (PNG)": b"\x89PNG"}
-    for name, beginning in beginnings.items():
-        with page.expect_download() as taken:
-            page.get_by_role("button", name=name).click()
-        assert Path(taken.value.path()).read_bytes().startswith(beginning), name
-    for name, count in (("Picture (HTML)", 4), ("Data (CSV)", 4)):
+    for name, count, beginning in (
+        ("Picture (SVG)", 2, b"<svg"),
+        ("Picture (PNG)", 1, b"\x89PNG"),
+        ("Picture (HTML)", 4, b"<!doctype html>"),
+        ("Data (CSV)", 4, b"\xef\xbb\xbf"),
+    ):
         buttons = page.get_by_role("button", name=name)
         expect(buttons).to_have_count(count)
         for number in range(count):
             with page.expect_download() as taken:
                 buttons.nth(number).click()
-            assert Path(taken.value.path()).stat().st_size > 300
-            if name.startswith("Picture") and number < 2:
-                stand_alone(page, Path(taken.value.path()), tmp_path / f"{number}.html")
+            content = Path(taken.value.path()).read_bytes()
+            assert content.startswith(beginning), name
+            assert len(content) > 300
+            if name == "Picture (HTML)" and number < 2:
+                stand_alone(page, Path(taken.value.path()), tmp_path / f"{number}.html").close()
 
 
-def stand_alone(page: Page, downloaded: Path, path: Path) -> None:
+def stand_alone(page: Page, downloaded: Path, path: Path) -> Page:
     """Open a saved picture by itself: it draws without a server."""
     path.write_bytes(downloaded.read_bytes())
     other = page.context.new_page()
     other.goto(path.as_uri())
     expect(other.locator(".attention g.node, .stages li").first).to_be_visible()
-    other.close()
+    return other
+
+
+@pytest.fixture(scope="session")
+def trained_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, dict[str, str]]:
+    """A workspace with one experiment of all models that have attention, the data, and the ids of the models by key."""
+    root = tmp_path_factory.mktemp("attention") / "workspace"
+    workspace, store = Workspace(root), ResultStore(root)
+    data = workspace.store(load_sample("tiny")).fingerprint
+    models = [{"key": key, "config": SMALL} for key in ("sasrec", "seq2seq", "interest_attention")]
+    run = store.create(ExperimentSpec.model_validate({"data": data, "models": models}), "Attention")
+    ids = {}
+    for model in run.spec.models:
+        status = execute(store, run.id, model.id, workspace, 1)
+        assert status.state is JobState.DONE, status.reason
+        ids[model.key] = f"?data={data}&run={run.id}&model={model.id}"
+    return root, data, ids
+
+
+@pytest.fixture
+def trained(trained_template: tuple[Path, str, dict[str, str]], own_workspace: Path) -> dict[str, str]:
+    """The same in this test's workspace; the addresses of the models by key."""
+    shutil.copytree(trained_template[0], own_workspace)
+    return trained_template[2]
+
+
+def to_the_end_and_back(stages: Locator) -> None:
+    """Go through all steps, forward and back; each has something to show."""
+    place, back, forward = (
+        stages.locator(".place"),
+        *(stages.get_by_role("button", name=n) for n in ("Back", "Forward")),
+    )
+    last = int(place.inner_text().split()[-1])
+    assert last > 2
+    for number in range(2, last + 1):
+        forward.click()
+        expect(place).to_have_text(f"{number} of {last}")
+        expect(stages.locator(".right li").first).to_be_visible()
+    expect(forward).to_be_disabled()
+    for number in range(last - 1, 0, -1):
+        back.click()
+        expect(place).to_have_text(f"{number} of {last}")
+    expect(back).to_be_disabled()
 
 
 @pytest.mark.parametrize("key", ["sasrec", "seq2seq"])
 def test_a_trained_model_is_asked_and_nothing_is_wrong(
-    key: str, server: Server, page: Page, own_workspace: Path
+    key: str, trained: dict[str, str], server: Server, page: Page
 ) -> None:
-    """Trained on a sample: lines, steps, the map, and influence beside attention."""
-    workspace, store = Workspace(own_workspace), ResultStore(own_workspace)
-    data = workspace.store(load_sample("tiny")).fingerprint
-    spec = ExperimentSpec.model_validate({"data": data, "models": [{"key": key, "config": SMALL}]})
-    run = store.create(spec, "Attention")
-    model_id = next(one for one in run.model_ids if one.startswith(key))
-    status = execute(store, run.id, model_id, workspace, 1)
-    assert status.state is JobState.DONE, status.reason
-    opened(page, server, f"?data={data}&run={run.id}&model={model_id}")
+    """Lines, steps, the map, and influence beside attention; wide and narrow; steps to the end and back."""
+    opened(page, server, trained[key])
     expect(page.get_by_text("This is a finished example")).to_have_count(0)
     come_near(page)
     expect(page.get_by_text("The model puts")).to_be_visible(timeout=LONG_MS)
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
     settled(page)
-    assert sideways(page) <= 0
+    for width in (1280, 400):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(500)
+        assert sideways(page) <= 0, width
+        assert axe_findings(page) == [], width
+    to_the_end_and_back(page.locator(".stages"))
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Data (CSV)").nth(1).click()
+    header = Path(taken.value.path()).read_text(encoding="utf-8-sig").splitlines()[0]
+    assert header.startswith("step,said,quantity," if key == "seq2seq" else "step,after,rank,")
+
+
+def test_a_history_by_hand_is_read_by_a_trained_model_with_points(
+    trained: dict[str, str], server: Server, page: Page
+) -> None:
+    """A person's history is taken over, made shorter, and turned around; then the points of interest step by step."""
+    opened(page, server, trained["interest_attention"])
+    page.get_by_role("button", name="Change this history by hand").click()
+    removers = page.get_by_role("button", name=re.compile("^Remove "))
+    expect(removers.first).to_be_visible()
+    settled(page)
+    count = removers.count()
+    removers.last.click()
+    expect(removers).to_have_count(count - 1)
+    items = page.locator(".attention g.node.item")
+    expect(items).to_have_count(count - 1, timeout=LONG_MS)
+    first = items.first.locator("title").text_content()
+    page.get_by_role("button", name="Turn the order around").click()
+    expect(items.last.locator("title")).to_have_text(str(first), timeout=LONG_MS)
+    settled(page)
+    come_near(page)
+    points = page.locator(".stages").first
+    to_the_end_and_back(points)
     assert axe_findings(page) == []
