@@ -3,8 +3,9 @@
 Each model is trained on the tiny sample here and now, and its traces for a few people are written as JSON. The same
 seed on the same machine gives the same file. Names of algorithms behind the command remake only these.
 
-The training goes on until the model knows its thirty people by heart, so that there is something to see: a lesson in
-how to read the pictures, not a good recommender.
+The people shown are among the thirty that the model was trained with, with small settings and many epochs, so that
+there is something to see: a lesson in how to read the pictures, not a good recommender. How often it expected what came
+next is read off the trace where it is shown.
 """
 
 import logging
@@ -26,11 +27,11 @@ from recsys_core.models.registry import model_class
 
 logger = logging.getLogger(__name__)
 SAMPLE, SEED, PEOPLE, LENGTH = "tiny", 42, 3, 10
-BY_HEART = {"width": 32, "window": 20, "patience": 0, "learning_rate": 0.003, "batch_size": 16}
+SMALL = {"width": 32, "window": 20, "patience": 0, "learning_rate": 0.003, "batch_size": 16}
 SETTINGS: dict[str, dict[str, Any]] = {
-    "sasrec": BY_HEART | {"epochs": 80},
-    "seq2seq": BY_HEART | {"epochs": 240, "share": 1.0, "dropout": 0.1, "decoding": "beam", "beam_width": 3},
-    "interest_attention": BY_HEART | {"epochs": 80, "points": 3, "local_steps": 2, "memory": 20},
+    "sasrec": SMALL | {"epochs": 80},
+    "seq2seq": SMALL | {"epochs": 240, "share": 1.0, "dropout": 0.1, "decoding": "beam", "beam_width": 3},
+    "interest_attention": SMALL | {"epochs": 80, "points": 3, "local_steps": 2, "memory": 20},
 }
 """Algorithm -> what differs from its defaults, so that it suits thirty people."""
 
