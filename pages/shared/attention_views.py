@@ -262,7 +262,10 @@ def _map(seen: "Seen", heads: "Heads") -> None:
             name=f"{seen.model} attention map",
             table=links(seen.found, heads),
         )
-        title, legend = _("{model}: all looks at once").format(model=seen.model), _("Brightest: {most} of a step.")
+        title, legend = (
+            _("{model}: all looks at once").format(model=seen.model),
+            _("Brightest: {most} of a step, or more."),
+        )
         file = show.file_name(f"{seen.model} attention map")
         show.download(
             _("Picture (SVG)"),
