@@ -128,6 +128,13 @@ def test_an_unknown_example_in_the_address_opens_the_first(open_page: Open) -> N
     assert "SASRec" in words(open_page("attention", example="../../etc"))
 
 
+def test_the_demo_view_shows_the_example_without_choices(open_page: Open) -> None:
+    app = open_page("attention", view="demo")
+    assert "This is a finished example" in words(app)
+    assert not app.radio
+    assert not app.selectbox
+
+
 def test_another_person_of_the_example_is_shown(open_page: Open) -> None:
     app = open_page("attention")
     box = app.selectbox(key="attention_example_user_sasrec")
@@ -379,11 +386,26 @@ def test_a_history_by_hand_outlives_another_source_and_another_page(open_page: O
     assert app.multiselect(key=f"attention_items_{trained.data}").value == [3, 0, 7]
 
 
-def test_a_history_by_hand_belongs_to_its_data(open_page: Open, trained: Finished) -> None:
-    """Positions of one data set are other items in another one, or none."""
+def five_items(trained: Finished, **models: dict[str, object]) -> str:
+    """Store a data set of five items in the same workspace, and train models on it; return its fingerprint."""
     frame = pd.DataFrame({"user": np.repeat(np.arange(20), 4), "item": np.arange(80) % 5}).astype("int32")
     other = Workspace(trained.root).store(dataset_from_frames(frame, name="Five items")).fingerprint
-    train(trained.root, other, "Few", sasrec=SMALL)
+    train(trained.root, other, "Few", **models)
+    return other
+
+
+def test_somebody_made_up_for_recommendations_belongs_to_their_data(open_page: Open, trained: Finished) -> None:
+    other = five_items(trained, popular={})
+    app = answered(open_page("recommend", **trained.address()))
+    app = no_exception(app.radio(key="recommend_kind").set_value("made_up").run())
+    app = answered(no_exception(app.multiselect(key="made_up_items").set_value([3, 20]).run()))
+    app = no_exception(app.selectbox(key="recommend_data").set_value(other).run())
+    assert app.multiselect(key="made_up_items").value == []
+
+
+def test_a_history_by_hand_belongs_to_its_data(open_page: Open, trained: Finished) -> None:
+    """Positions of one data set are other items in another one, or none."""
+    other = five_items(trained, sasrec=SMALL)
     app = by_hand(answered(open_page("attention", **trained.address(user="person-4"))), trained, [3, 20])
     app = no_exception(app.selectbox(key="attention_data").set_value(other).run())
     assert app.multiselect(key=f"attention_items_{other}").value == []
