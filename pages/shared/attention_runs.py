@@ -46,14 +46,15 @@ def choose(data: "DatasetCard") -> "Run | None":
 
     One without is shown if somebody picks it here.
     """
-    asked = state.get("run")
-    cards = {card.id: card for card in services.run_cards() if card.done}
+    asked, picked_here = state.get("run"), st.session_state.get(f"{PICKER}_run")
+    cards = {card.id: card for card in services.run_cards()}
     wanted = cards[asked].data if asked in cards else data.fingerprint
     able = [one for one, card in cards.items() if card.data == wanted and _with_attention(card, "DONE")]
-    picked_here = st.session_state.get(f"{PICKER}_run")
     if able and asked not in able and (asked is None or asked != picked_here):
         state.choose("run", able[0])
         st.session_state[PASSED_OVER] = (cards[asked].name, able[0]) if asked in cards else None
+        if asked and asked not in cards:
+            st.session_state[pickers.NOTES["run"]] = _("The experiment in this address is not here; another is shown.")
     return pickers.experiment(PICKER)
 
 
