@@ -17,13 +17,23 @@ added to the state of the plain model; attention looks at the latest steps only 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
-from recsys_core.contracts import Ability, AttentionTrace, FloatArray, IntArray, Knob, ModelInfo, QueryBatch, RunContext
+from recsys_core.contracts import (
+    Ability,
+    AttentionTrace,
+    FloatArray,
+    IntArray,
+    Knob,
+    ModelInfo,
+    QueryBatch,
+    Ragged,
+    RunContext,
+)
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore
 from recsys_core.models.interest_graph import item_graph, most_popular
+from recsys_core.models.network_model import together
 from recsys_core.models.sequential import SequenceConfig, SequenceModel
 from recsys_core.models.topk import top_k
 
@@ -98,18 +108,17 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
     graph_chances: FloatArray
     walk_seed: IntArray
 
-    def _prepare(self, train: Dataset, ctx: RunContext) -> None:
+    def _prepare(self, histories: Ragged, ctx: RunContext) -> None:
         """Make the popular items, the graph, and the seed of walks outside training."""
-        histories, config = train.histories(), self.config
+        config = self.config
         self.popular_items = most_popular(histories, self.n_items, config.points)
         self.graph_neighbours, self.graph_chances = item_graph(histories, self.n_items, config.neighbors)
         self.walk_seed = np.array(ctx.rng(self.info.key, "walk").integers(2**31))
 
     def _make_room(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
         """Make popular items and graph again from both data sets; walks keep their seed."""
-        both = pd.concat([before.interactions, new.interactions], ignore_index=True)
         seed = self.walk_seed
-        self._prepare(new.with_interactions(both), ctx)
+        self._prepare(together(before, new).histories(), ctx)
         self.walk_seed = seed
 
     def _network(self) -> "InterestNet":

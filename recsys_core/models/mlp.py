@@ -27,7 +27,6 @@ compared by BPR or softmax instead of cross-entropy. The sum over the history is
 "Factorization Meets the Neighborhood", eq. 15 (SVD++).
 """
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
 
@@ -49,7 +48,7 @@ from recsys_core.contracts import (
 from recsys_core.data import Dataset
 from recsys_core.models.content import balanced
 from recsys_core.models.histories import history_matrix
-from recsys_core.models.network_model import UPDATE_EPOCHS, Measure, NetworkModel
+from recsys_core.models.network_model import Measure, NetworkModel
 from recsys_core.profiles.features import item_features, unit_rows, user_attributes
 from recsys_core.training.plan import TrainingPlan
 
@@ -139,10 +138,9 @@ class Mlp(NetworkModel[MlpConfig]):
 
         self._read_tables(train)
         self.net = self._start(ctx)
-        held = _rows(train.matrix("binary"))
-        self._silence(held)
-        learned, validate = self._held_back(held, ctx)
-        self._train(Pairs(learned), self._plan(), ctx, validate)
+        learned, validate = self._held_back(_rows(train.matrix("binary")), ctx)
+        self._silence(learned)
+        self._train(Pairs(learned), self.plan(), ctx, validate)
 
     def _read_tables(self, train: Dataset) -> None:
         """Turn the tables of users and items into vectors, where there are any and they are wanted."""
@@ -169,10 +167,19 @@ class Mlp(NetworkModel[MlpConfig]):
             net.items.weight[unseen] = 0.0
             net.marks.weight[unseen] = 0.0
 
-    def _plan(self) -> TrainingPlan:
+    def plan(self) -> TrainingPlan:
+        """Return how the network is trained."""
         return TrainingPlan(self.config.epochs, self.config.patience, self.config.learning_rate)
 
-    def _train(self, pairs: "Pairs", plan: TrainingPlan, ctx: RunContext, validate: Measure | None) -> None:
+    def _train(
+        self,
+        pairs: "Pairs",
+        plan: TrainingPlan,
+        ctx: RunContext,
+        validate: Measure | None,
+        *,
+        start_counts: bool = False,
+    ) -> None:
         from recsys_core.training.network import fit_network
 
         size = min(self.config.batch_size, max(FEWEST_PAIRS, len(pairs.items.values) // FEWEST_STEPS))
@@ -180,7 +187,8 @@ class Mlp(NetworkModel[MlpConfig]):
         def batches(rng: np.random.Generator) -> Iterator["PairBatch"]:
             return pairs.batches(size, rng)
 
-        fit_network(self.net, batches, self._loss, plan, ctx, name=self.info.key, validate=validate)
+        name = self.info.key
+        fit_network(self.net, batches, self._loss, plan, ctx, name=name, validate=validate, start_counts=start_counts)
 
     def _loss(self, batch: "PairBatch", generator: "torch.Generator") -> "Tensor":
         """Return the mean loss over the pairs of a batch that are to be learned from."""
@@ -208,7 +216,7 @@ class Mlp(NetworkModel[MlpConfig]):
         """
         if ctx.validate is not None:
             return held, lambda: self._measured(ctx)
-        users = self._held_back_users(held.lengths, ctx)
+        users = self._held_back_users(held.lengths, np.ones(len(held), dtype=bool), ctx)
         if not self.config.patience or not len(users):
             return held, None
         places = held.offsets[users] + ctx.rng(self.info.key, "held back items").integers(held.lengths[users])
@@ -252,9 +260,10 @@ class Mlp(NetworkModel[MlpConfig]):
         self.attributes = np.pad(self.attributes, ((0, self.n_users - len(self.attributes)), (0, 0)))
         self.content = np.pad(self.content, ((0, self.n_items - len(self.content)), (0, 0)))
 
-    def _learn_on(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
-        plan = dataclasses.replace(self._plan(), epochs=UPDATE_EPOCHS, patience=0)
-        self._train(_joined(before, new), plan, ctx, None)
+    def _learn_on(
+        self, before: Dataset, new: Dataset, plan: TrainingPlan, ctx: RunContext, validate: Measure | None
+    ) -> None:
+        self._train(_joined(before, new), plan, ctx, validate, start_counts=True)
 
     @classmethod
     def memory_estimate(cls, config: MlpConfig, n_users: int, n_items: int, n_interactions: int) -> int:

@@ -1,17 +1,26 @@
-"""What every model with a network shares: how it begins, how it is kept, and how it grows. torch is loaded on use."""
+"""What every model with a network shares: how it begins, how it is kept, and how it grows. torch is loaded on use.
 
+Learning on ends by early stopping, as training does, where enough people have something new: the last new item of a
+tenth of them is held back, and the network stays as it was if learning makes these no easier to find. Where there are
+fewer, or patience is 0, a few epochs are taken on trust.
+"""
+
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from recsys_core.contracts import IntArray, ModelConfig, QueryBatch, RunContext
+from recsys_core.columns import ITEM, TIMESTAMP, USER
+from recsys_core.contracts import BoolArray, IntArray, ModelConfig, QueryBatch, Ragged, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import DataError
 from recsys_core.models.base import Recommender
+from recsys_core.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,8 +30,11 @@ Measure: TypeAlias = Callable[[], Mapping[str, float]]
 """Judges the network in the middle of its training."""
 MOST_HELD_BACK = 1000
 SHARE_HELD_BACK = 0.1
+FEWEST_JUDGES = 20
+"""With fewer people held back, learning on is not judged in its middle: one of them would count too much."""
 UPDATE_EPOCHS = 5
-"""Learning on goes through new interactions so often: enough to learn them, few enough to keep the rest."""
+"""Learning on that is not judged goes through new interactions so often, and judged one waits so long at most for
+something better: enough to learn them, few enough to keep the rest (not searched)."""
 PREFIX = "net."
 """In front of the names of a network's weights, among the other arrays of a stored model."""
 
@@ -30,7 +42,7 @@ PREFIX = "net."
 class NetworkModel(Recommender[C]):
     """A model whose learning is the weights of a torch network, kept as arrays by their names in the network.
 
-    A subclass gives `_network`, `_fit`, `_score`, and for learning on `_tables`, `_make_room` and `_learn_on`.
+    A subclass gives `_network`, `plan`, `_fit`, `_score`, and for learning on `_tables`, `_make_room` and `_learn_on`.
     """
 
     net: "nn.Module"
@@ -38,6 +50,10 @@ class NetworkModel(Recommender[C]):
     @abstractmethod
     def _network(self) -> "nn.Module":
         """Return a new network for `n_users`, `n_items`, the settings and the arrays in `fitted`."""
+
+    @abstractmethod
+    def plan(self) -> TrainingPlan:
+        """Return how the network is trained."""
 
     def _start(self, ctx: RunContext) -> "nn.Module":
         """Return a new network whose first weights depend on the seed alone."""
@@ -82,9 +98,15 @@ class NetworkModel(Recommender[C]):
                     weight[:rows] = known[name][:rows]
         return grown
 
-    def _held_back_users(self, lengths: IntArray, ctx: RunContext) -> IntArray:
-        """Draw the users of whom an item is held back to decide when to stop: a tenth of those who have three."""
-        long_enough = np.flatnonzero(lengths >= 3)
+    def _held_back_users(self, lengths: IntArray, findable: BoolArray, ctx: RunContext) -> IntArray:
+        """Draw the users of whom an item is held back to decide when to stop: a tenth of those who have three.
+
+        Args:
+            lengths: (U,) items of each.
+            findable: (U,) whether the item would be one that the user has nowhere else; lists hold no others.
+            ctx: Gives the chance.
+        """
+        long_enough = np.flatnonzero((lengths >= 3) & findable)
         count = min(MOST_HELD_BACK, int(SHARE_HELD_BACK * len(long_enough)))
         drawn: IntArray = np.sort(ctx.rng(self.info.key, "held back").choice(long_enough, count, replace=False))
         return drawn
@@ -93,11 +115,11 @@ class NetworkModel(Recommender[C]):
         """Return what measures NDCG@10 of the lists for people who should find one item (B,) each."""
 
         def measure() -> Mapping[str, float]:
-            self.is_fitted = True
+            before, self.is_fitted = self.is_fitted, True
             try:
                 found = self.recommend(shown, 10).item == wanted[:, None]
             finally:
-                self.is_fitted = False
+                self.is_fitted = before
             return {"validation ndcg@10": float((found / np.log2(np.arange(2, 12))).sum(axis=1).mean())}
 
         return measure
@@ -122,12 +144,39 @@ class NetworkModel(Recommender[C]):
             return
         with self._as_before_if_it_fails():
             self.n_users, self.n_items = new.n_users, new.n_items
-            self._make_room(before, new, ctx)
+            learned, validate = self._new_held_back(before, new, ctx)
+            self._make_room(before, learned, ctx)
             tables = self._tables(users, items)
             self.net = self._grown(ctx, tables)
             with self._frozen(tables if freeze_embeddings else {}):
-                self._learn_on(before, new, ctx)
+                self._learn_on(before, learned, self._update_plan(judged=validate is not None), ctx, validate)
             self.net.eval()
+
+    def _new_held_back(self, before: Dataset, new: Dataset, ctx: RunContext) -> tuple[Dataset, Measure | None]:
+        """Return which new interactions are learned, and how to measure in the middle of it; see the module."""
+        fresh = new.interactions
+        order = np.arange(len(fresh))
+        if new.has_timestamps:
+            order = np.argsort(fresh[TIMESTAMP].to_numpy(), kind="stable")
+        rows = Ragged.from_keys(fresh[USER].to_numpy()[order], order, new.n_users)
+        last = rows.values[rows.offsets[1:] - 1]  # (U,) without meaning for people who have nothing new
+        both = together(before, new).interactions
+        once = ~both.duplicated([USER, ITEM], keep=False).to_numpy()[before.n_interactions :]
+        lengths = np.bincount(both[USER], minlength=new.n_users)
+        judges = self._held_back_users(lengths, (rows.lengths > 0) & once[last], ctx)
+        if not self.plan().patience or len(judges) < FEWEST_JUDGES:
+            return new, None
+        kept = np.ones(len(fresh), dtype=bool)
+        kept[last[judges]] = False
+        learned = new.subset(kept)
+        shown = together(before, learned).queries(judges)
+        return learned, self._finds(shown, fresh[ITEM].to_numpy()[last[judges]])
+
+    def _update_plan(self, *, judged: bool) -> TrainingPlan:
+        plan = self.plan()
+        if judged:
+            return dataclasses.replace(plan, patience=min(plan.patience, UPDATE_EPOCHS))
+        return dataclasses.replace(plan, epochs=UPDATE_EPOCHS, patience=0, averaging=0.0)
 
     @abstractmethod
     def _tables(self, users: int, items: int) -> Mapping[str, int]:
@@ -137,8 +186,13 @@ class NetworkModel(Recommender[C]):
         """Make the arrays in `fitted` again where they depend on the number of items or users."""
 
     @abstractmethod
-    def _learn_on(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
-        """Train the network, which has its place for everybody and everything by now, on what is new."""
+    def _learn_on(
+        self, before: Dataset, new: Dataset, plan: TrainingPlan, ctx: RunContext, validate: Measure | None
+    ) -> None:
+        """Train the network, which has its place for everybody and everything by now, on what is new.
+
+        The network as it begins is kept if it is judged and does not become better.
+        """
 
     @contextmanager
     def _as_before_if_it_fails(self) -> Iterator[None]:
@@ -164,6 +218,14 @@ class NetworkModel(Recommender[C]):
         finally:
             for hook in hooks:
                 hook.remove()
+
+
+def together(before: Dataset, new: Dataset) -> Dataset:
+    """Return the interactions of both data sets, with what is known of both, over the users and items of `new`."""
+    parts = [data.interactions for data in (before, new)]
+    shared = [str(name) for name in parts[0] if name in parts[1]]
+    frame = pd.concat([part[shared] for part in parts], ignore_index=True)
+    return dataclasses.replace(new, fingerprint="", load_interactions=lambda: frame, columns=frozenset(shared))
 
 
 def _without_first(rows: int) -> Callable[["Tensor"], "Tensor"]:

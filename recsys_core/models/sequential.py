@@ -6,7 +6,6 @@ product of the hidden vector of the last place with the item's vector, the same 
 Where the experiment has no validation part, the last item of a tenth of the users is held back to decide when to stop.
 """
 
-import dataclasses
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
@@ -18,7 +17,7 @@ from recsys_core.columns import TIMESTAMP, USER
 from recsys_core.contracts import BoolArray, FloatArray, IntArray, Knob, ModelConfig, QueryBatch, Ragged, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import DataError
-from recsys_core.models.network_model import UPDATE_EPOCHS, Measure, NetworkModel
+from recsys_core.models.network_model import Measure, NetworkModel
 from recsys_core.models.sequence_costs import NUMBER, bytes_beside_reading, places_of, read_places, scoring_work
 from recsys_core.training.plan import LossName, TrainingPlan
 
@@ -80,8 +79,8 @@ class SequenceModel(NetworkModel[C]):
     def _network(self) -> "nn.Module":
         """Return a new network; see the class."""
 
-    def _prepare(self, train: Dataset, ctx: RunContext) -> None:
-        """Make the arrays in `fitted` that the network needs beside its weights."""
+    def _prepare(self, histories: Ragged, ctx: RunContext) -> None:
+        """Make the arrays in `fitted` that the network needs beside its weights, of what is learned from alone."""
 
     def _training_loss(self, net: "nn.Module", batch: "Batch", loss: "Loss", generator: "torch.Generator") -> "Tensor":
         """Return the loss of a batch: by default the mean over all places that have an item to predict."""
@@ -111,15 +110,15 @@ class SequenceModel(NetworkModel[C]):
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         from recsys_core.training.sequences import Sequences
 
-        self._prepare(train, ctx)
-        self.net = self._start(ctx)
         query = train.queries()
         learn, validate = self._held_back(query, ctx)
+        self._prepare(query.history if learn is None else query.only(learn).history, ctx)
+        self.net = self._start(ctx)
         sequences = Sequences(query.history, self.n_items, self.config.window, query.timestamps, learn)
         self._train(sequences, self.plan(), ctx, validate)
 
     def plan(self) -> TrainingPlan:
-        """Return how the network is trained."""
+        """Return how the network is trained, with a running mean of its weights."""
         config = self.config
         return TrainingPlan(config.epochs, config.patience, config.learning_rate, averaging=self.weight_averaging)
 
@@ -129,6 +128,8 @@ class SequenceModel(NetworkModel[C]):
         plan: TrainingPlan,
         ctx: RunContext,
         validate: Measure | None,
+        *,
+        start_counts: bool = False,
     ) -> None:
         from recsys_core.training.losses import make_loss
         from recsys_core.training.network import fit_network
@@ -147,7 +148,8 @@ class SequenceModel(NetworkModel[C]):
         def loss_of(batch: "Batch", generator: "torch.Generator") -> "Tensor":
             return self._training_loss(self.net, batch, loss, generator)
 
-        fit_network(self.net, batches, loss_of, plan, ctx, name=self.info.key, validate=validate)
+        name = self.info.key
+        fit_network(self.net, batches, loss_of, plan, ctx, name=name, validate=validate, start_counts=start_counts)
 
     def _held_back(self, query: QueryBatch, ctx: RunContext) -> tuple[BoolArray | None, Measure | None]:
         """Return which items are learned from, and how to measure in the middle of training.
@@ -157,7 +159,7 @@ class SequenceModel(NetworkModel[C]):
         if ctx.validate is not None:
             return None, lambda: self._measured(ctx)
         history = query.history
-        users = self._held_back_users(history.lengths, ctx)
+        users = self._held_back_users(history.lengths, _last_is_once(history), ctx)
         if not self.config.patience or not len(users):
             return None, None
         lasts = history.offsets[1:][users] - 1
@@ -199,14 +201,15 @@ class SequenceModel(NetworkModel[C]):
     def _tables(self, users: int, items: int) -> Mapping[str, int]:
         return {ITEM_TABLE: items}
 
-    def _learn_on(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
+    def _learn_on(
+        self, before: Dataset, new: Dataset, plan: TrainingPlan, ctx: RunContext, validate: Measure | None
+    ) -> None:
         from recsys_core.training.sequences import Sequences
 
         history, times, learn = _joined(before, new)
         sequences = Sequences(history, self.n_items, self.config.window, times, learn)
         if len(sequences.trainable()):  # else nobody has anything before their new items to predict these from
-            plan = dataclasses.replace(self.plan(), epochs=UPDATE_EPOCHS, patience=0, averaging=0.0)
-            self._train(sequences, plan, ctx, None)
+            self._train(sequences, plan, ctx, validate, start_counts=True)
 
     @classmethod
     def memory_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> int:
@@ -219,6 +222,15 @@ class SequenceModel(NetworkModel[C]):
         """Return the steps of all epochs: at each place the scores, and some products of D x D."""
         work = scoring_work(config, n_items) + 0.6 * config.width**2
         return config.epochs * read_places(config, n_users, n_interactions) * work
+
+
+def _last_is_once(histories: Ragged) -> BoolArray:
+    """Return (U,) whether the last item of each row stands nowhere else in it; False for empty rows."""
+    rows = histories.row_numbers()
+    last = histories.values[histories.offsets[1:] - 1]
+    same = histories.values == last[rows]
+    once: BoolArray = np.bincount(rows[same], minlength=len(histories)) == 1
+    return once
 
 
 def _without_last(query: QueryBatch) -> QueryBatch:

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from recsys_core.contracts import ModelInfo, RunContext, TracesAttention
 from recsys_core.errors import CannotScore
 from recsys_core.models.interest_attention import InterestAttention, InterestAttentionConfig
+from recsys_core.models.interest_graph import item_graph, most_popular
 from recsys_core.models.nets.interest import HISTORY, POPULAR, SIMILAR, InterestNet, every_place, ungrouped
 from recsys_core.models.nets.interest_moves import rank_reward
 from recsys_core.models.rnn import Rnn, RnnConfig
@@ -62,7 +63,7 @@ def test_a_chain_is_learned_and_chance_is_not(settings: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_the_policy_improves_its_reward_while_the_model_is_fitted(whole: bool) -> None:
-    """Trained with all else, where Y and U begin at 0: moves by the policy earn more than moves by even chance, and more
+    """Trained with all else, where Y and U begin at 0: moves by the policy earn more than moves by even chance, and
     than points that stay where they are, all asked of the same trained network.
     """
     world = markov_chain(users=150)
@@ -186,6 +187,22 @@ def test_a_person_gets_one_answer_whoever_else_asks(local: str) -> None:
 def test_without_a_history_there_is_no_trace() -> None:
     with pytest.raises(CannotScore, match="no history"):
         model_of({"epochs": 1}).trace(asking([[]]))
+
+
+@pytest.mark.parametrize("patience", [3, 0])
+def test_the_graph_and_the_popular_items_are_made_of_what_is_learned_from_alone(patience: int) -> None:
+    """The items held back to decide when to stop are no neighbours of what came before them."""
+    train, ctx = tastes(users=60, items=40), RunContext()
+    model = InterestAttention(InterestAttentionConfig.parse(SMALL | {"epochs": 1, "patience": patience}))
+    model.fit(train, ctx)
+    learn, _ = model._held_back(train.queries(), ctx)
+    assert (learn is None) == (patience == 0)
+    kept = train.histories() if learn is None else train.queries().only(learn).history
+    graph, everything = (item_graph(histories, 40, 10) for histories in (kept, train.histories()))
+    assert_array_equal(model.graph_chances, graph.chances)
+    assert_array_equal(model.graph_neighbours, graph.neighbours)
+    assert_array_equal(model.popular_items, most_popular(kept, 40, 2))
+    assert np.array_equal(graph.chances, everything.chances) == (patience == 0)
 
 
 def test_learning_on_gives_items_that_were_added_their_place() -> None:

@@ -8,12 +8,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from recsys_core.contracts import QueryBatch, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
-from recsys_core.errors import Cancelled, CannotScore, ConfigError, DataError
+from recsys_core.errors import CannotScore, ConfigError, DataError
 from recsys_core.models.nets.attention import CausalSelfAttention
 from recsys_core.models.nets.sasrec import SasRecNet
+from recsys_core.models.network_model import together
 from recsys_core.models.sasrec import SasRec, SasRecConfig
 from recsys_core.training.losses import make_loss
-from tests.contract.cases import asking
+from tests.contract.cases import asking, recording
 from tests.nets import assert_learns_a_chain, assert_looks_back_only, assert_overfits
 from tests.worlds import markov_chain
 
@@ -117,83 +118,104 @@ def test_nobody_with_two_items_is_refused_in_words() -> None:
         SasRec().fit(dataset_from_frames(frame), RunContext())
 
 
-# going on with new interactions: a ring of items that turns round
+def test_nothing_is_held_back_that_a_list_could_not_hold() -> None:
+    """Every second person ends with an item of theirs again: of the 50 others, 5 are drawn to decide when to stop."""
+    items = np.stack([np.arange(6) for _ in range(100)])
+    items[::2, 5] = 2
+    frame = pd.DataFrame({"user": np.repeat(np.arange(100), 6), "item": items.ravel()})
+    train, model = dataset_from_frames(frame), SasRec()
+    model.n_users, model.n_items = train.n_users, train.n_items
+    learn, validate = model._held_back(train.queries(), RunContext())
+    assert validate is not None
+    assert learn is not None
+    users, places = np.divmod(np.flatnonzero(~learn), 6)
+    assert (len(users), set(users % 2), set(places)) == (5, {1}, {5})
 
 
-def walks(users: int, *, turned: bool, items: int = 20, steps: int = 10) -> Dataset:
-    """Walks round a ring, forwards or, later in time, backwards."""
-    start = np.random.default_rng(int(turned)).integers(0, items, users)
-    steps_of = np.arange(steps) * (-1 if turned else 1)
-    item = (start[:, None] + steps_of) % items
-    frame = pd.DataFrame({"user": np.repeat(np.arange(users), steps), "item": item.ravel()})
-    frame["timestamp"] = np.tile(np.arange(steps) + 1000 * turned, users).astype(np.int64)
-    return dataset_from_frames(frame, user_ids=[str(u) for u in range(users)], item_ids=[str(i) for i in range(items)])
+# going on with new interactions where enough people have some to judge by; all else is in tests/contract/test_updates
 
 
-def hits(model: SasRec, query: QueryBatch, step: int, items: int = 20) -> float:
+RING, HALF, JUMP = 41, 8, 13
+SURE = {"width": 16, "batch_size": 32, "learning_rate": 0.01, "dropout": 0.0}
+
+
+def walks(users: int, steps: tuple[int, ...], *, after: int = 0) -> Dataset:
+    """Each person has a place on a ring of items, and visits those so many steps from it, one after the other.
+
+    Rows come in random order, so time alone says what is latest.
+    """
+    start = np.random.default_rng(0).integers(0, RING, users)
+    item = (start[:, None] + np.array(steps)) % RING
+    frame = pd.DataFrame({"user": np.repeat(np.arange(users), len(steps)), "item": item.ravel()})
+    frame["timestamp"] = np.tile(after + np.arange(len(steps)), users).astype(np.int64) * 1000
+    frame = frame.sample(frac=1, random_state=0).reset_index(drop=True)
+    ids = [str(user) for user in range(users)], [str(item) for item in range(RING)]
+    return dataset_from_frames(frame, user_ids=ids[0], item_ids=ids[1])
+
+
+FIRST, ON, LEAPS = (
+    tuple(range(HALF)),
+    tuple(range(HALF, 2 * HALF)),
+    tuple(JUMP * step % RING for step in range(1, HALF + 1)),
+)
+
+
+def hits(model: SasRec, query: QueryBatch, step: int) -> float:
     last = query.history.values[query.history.offsets[1:] - 1]
-    return float((model.score(query)[:, :items].argmax(axis=1) == (last + step) % items).mean())
+    return float((model.score(query).argmax(axis=1) == (last + step) % RING).mean())
 
 
-@pytest.fixture(scope="module")
-def forwards() -> SasRec:
-    model = SasRec(SasRecConfig(width=16, epochs=30, batch_size=16, learning_rate=0.01, dropout=0.0, patience=0))
-    model.fit(walks(80, turned=False), RunContext())
-    return model
+def test_learning_on_is_judged_by_the_last_new_item_of_a_tenth_of_the_people() -> None:
+    old, new = walks(250, FIRST), walks(250, LEAPS, after=HALF)
+    model = SasRec(SasRecConfig.parse(SURE | {"epochs": 1}))
+    model.fit(old, RunContext())
+    learned, validate = model._new_held_back(old, new, RunContext())
+    assert validate is not None
+    missing = new.histories().lengths - learned.histories().lengths
+    assert (missing.sum(), missing.max()) == (25, 1)
+    for user in np.flatnonzero(missing).tolist():
+        assert_array_equal(learned.histories()[user], new.histories()[user][:-1])
+    assert 0 < validate()["validation ndcg@10"] < 1
+    assert model.is_fitted
 
 
-def copied(model: SasRec) -> SasRec:
-    other = SasRec(model.config)
-    other.load_state(model.state())
-    return other
+def test_learning_on_ends_when_the_new_items_get_no_easier_to_find() -> None:
+    model = SasRec(SasRecConfig.parse(SURE))
+    old, new = walks(250, FIRST), walks(250, LEAPS, after=HALF)
+    model.fit(old, RunContext())
+    everything = together(old, new).queries()
+    assert hits(model, everything, JUMP) < 0.5
+    ctx, reports = recording()
+    model.update(old, new, ctx)
+    values = [report.values["validation ndcg@10"] for report in reports[1:]]
+    assert 5 < len(values) < 100
+    assert int(np.argmax(values)) == len(values) - 6
+    assert values[-6] > values[0]
+    assert hits(model, everything, JUMP) > 0.9
 
 
-def test_without_new_interactions_nothing_changes(forwards: SasRec) -> None:
-    model, data = copied(forwards), walks(80, turned=False)
-    model.update(data, data.subset(np.zeros(data.n_interactions, dtype=bool)), RunContext())
-    for name, array in forwards.state().items():
+def test_learning_on_that_makes_nothing_easier_to_find_leaves_the_network_as_it_was() -> None:
+    """All that is new was learned before, by heart."""
+    trained, model = (SasRec(SasRecConfig.parse(SURE | more)) for more in ({"epochs": 30, "patience": 0}, {}))
+    trained.fit(walks(250, FIRST + ON), RunContext())
+    model.load_state(trained.state())
+    ctx, reports = recording()
+    model.update(walks(250, FIRST), walks(250, ON, after=HALF), ctx)
+    assert len(reports) == 6
+    for name, array in trained.state().items():
         assert_array_equal(model.state()[name], array)
 
 
-def test_new_interactions_of_the_same_users_are_learned(forwards: SasRec) -> None:
-    model, old, new = copied(forwards), walks(80, turned=False), walks(80, turned=True)
-    assert hits(model, old.queries(), 1) > 0.9
-    assert hits(model, new.queries(), -1) < 0.3
-    model.update(old, new, RunContext())
-    assert hits(model, new.queries(), -1) > 0.6
-
-
-def test_known_vectors_can_stay_as_they_are(forwards: SasRec) -> None:
-    model, old, new = copied(forwards), walks(80, turned=False), walks(80, turned=True)
-    before = model.net.items.weight.detach().clone()[:20]
-    model.update(old, new, RunContext(), freeze_embeddings=True)
-    assert_array_equal(model.net.items.weight.detach()[:20], before)
-    assert not np.allclose(model.net.positions.weight.detach(), forwards.net.positions.weight.detach())
-
-
-def test_learning_on_that_is_stopped_leaves_the_model_as_it_was(forwards: SasRec) -> None:
-    model, old, new = copied(forwards), walks(80, turned=False), walks(90, turned=True)
-    asked: list[int] = []
-
-    def stop() -> bool:
-        asked.append(1)
-        return len(asked) > 8
-
-    with pytest.raises(Cancelled):
-        model.update(old, new, RunContext(stop_requested=stop))
-    assert len(asked) == 9
-    for name, array in forwards.state().items():
-        assert_array_equal(model.state()[name], array)
-    assert_array_equal(model.score(old.queries()), forwards.score(old.queries()))
-
-
-def test_new_items_and_users_get_a_place(forwards: SasRec) -> None:
-    model, old, new = copied(forwards), walks(80, turned=False), walks(80, turned=True)
-    frame = pd.concat([new.interactions, pd.DataFrame({"user": [80, 80], "item": [3, 20], "timestamp": [5000, 5001]})])
-    ids = [str(n) for n in range(81)], [str(n) for n in range(21)]
-    grown = [dataset_from_frames(one, user_ids=ids[0], item_ids=ids[1]) for one in (old.interactions, frame)]
-    model.update(*grown, RunContext())
-    assert model.score(grown[1].queries()).shape == (81, 21)
-    assert np.isfinite(model.score(asking([[20]]))).all()
-    with pytest.raises(DataError, match="fewer than"):
-        model.update(old, new, RunContext())
+@pytest.mark.parametrize(
+    ("users", "patience", "again"),
+    [(150, 10, False), (250, 0, False), (250, 10, True)],
+    ids=["few people", "no patience", "nothing that a list could hold"],
+)
+def test_what_cannot_be_judged_is_learned_in_a_few_epochs(users: int, patience: int, again: bool) -> None:
+    old, new = walks(users, FIRST), walks(users, FIRST if again else LEAPS, after=HALF)
+    model = SasRec(SasRecConfig.parse(SURE | {"epochs": 2, "patience": patience}))
+    model.fit(old, RunContext())
+    ctx, reports = recording()
+    model.update(old, new, ctx)
+    assert len(reports) == 6
+    assert all(report.values.keys() == {"loss"} for report in reports[1:])
