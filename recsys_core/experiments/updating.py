@@ -3,7 +3,8 @@
 The stored model stays as it is: a copy of it learns. It is judged twice, before and after, by the same questions:
 
 - old data: the test part of its experiment;
-- new data: the last new interaction of each person, asked with all they did before; the other new ones are learned.
+- new data: the last new interaction of each person, asked with all they did before; the other new ones are learned,
+  but for those that are the answer to a question about the old data: the same person and item stand in the test part.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import ITEM, TIMESTAMP, USER
-from recsys_core.contracts import PAD, FloatArray, QueryBatch, RunContext, UpdatesIncrementally
+from recsys_core.contracts import PAD, BoolArray, FloatArray, QueryBatch, RunContext, UpdatesIncrementally
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.splits import LeftOut, Split, SplitSpec, make_splits
 from recsys_core.data.vocabulary import Vocabulary
@@ -35,6 +36,7 @@ class UpdateReport:
     Args:
         metric: What is compared, such as `ndcg@10`.
         learned: New interactions that were learned.
+        given_away: New interactions that were not, since they would have given an old test answer away.
         users: People who were not in the old data.
         items: Items that were not in the old data.
         table: A row for the `old` and one for the `new` data: `part`, `users` (who were judged), `before`, `after`
@@ -43,6 +45,7 @@ class UpdateReport:
 
     metric: str
     learned: int
+    given_away: int
     users: int
     items: int
     table: pd.DataFrame
@@ -53,18 +56,22 @@ class _Joined:
     """Old and new interactions over vocabularies that begin with the old ones.
 
     Args:
+        old: All old interactions.
         train: What the model was trained with.
         history: What queries about the old test part show.
         test: The old test part.
         learned: New interactions to learn from.
         held: The last new one of each person.
+        given_away: How many of the new ones were put aside since they are in the old test part.
     """
 
+    old: Dataset
     train: Dataset
     history: Dataset
     test: Dataset
     learned: Dataset
     held: Dataset
+    given_away: int
 
 
 def learn_on(
@@ -103,6 +110,7 @@ def learn_on(
     return UpdateReport(
         metric=_metric(run),
         learned=fresh.n_interactions,
+        given_away=joined.given_away,
         users=joined.train.n_users - old.n_users,
         items=joined.train.n_items - old.n_items,
         table=pd.DataFrame([{"part": part} | row for part, row in compared.items()]),
@@ -143,9 +151,13 @@ def _old_split(split: Split, joined: _Joined) -> Split:
 
 
 def _new_split(joined: _Joined) -> Split:
-    frames = [joined.train.interactions, joined.learned.interactions]
-    seen = joined.train.with_interactions(pd.concat(frames, ignore_index=True))
-    return Split(SplitSpec(), 0, seen, None, joined.held, seen, None, LeftOut())
+    """Ask for the last new interaction, with all that people did before, old test and validation parts included."""
+    learned_from, before = (_with(part, joined.learned) for part in (joined.train, joined.old))
+    return Split(SplitSpec(), 0, learned_from, None, joined.held, before, None, LeftOut())
+
+
+def _with(some: Dataset, more: Dataset) -> Dataset:
+    return some.with_interactions(pd.concat([some.interactions, more.interactions], ignore_index=True))
 
 
 def _join(split: Split, old: Dataset, newer: Dataset) -> _Joined:
@@ -176,8 +188,20 @@ def _join(split: Split, old: Dataset, newer: Dataset) -> _Joined:
     train, history, test = (
         everything.with_interactions(one.interactions[columns]) for one in (split.train, split.history, split.test)
     )
-    learned, held = _parted(_unknown(old.interactions[columns], rows), train.interactions, old, newer)
-    return _Joined(train, history, test, everything.with_interactions(learned), everything.with_interactions(held))
+    fresh = _unknown(old.interactions[columns], rows)
+    if fresh.empty:
+        raise DataError(f"'{newer.name}' holds no interaction that is not in '{old.name}': there is nothing to learn.")
+    is_answer = _same_pairs(fresh, test.interactions)
+    learned, held = _parted(fresh[~is_answer], everything.interactions, newer)
+    return _Joined(
+        everything,
+        train,
+        history,
+        test,
+        everything.with_interactions(learned),
+        everything.with_interactions(held),
+        int(is_answer.sum()),
+    )
 
 
 def _unknown(known: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -188,16 +212,21 @@ def _unknown(known: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     return fresh.sort_values(TIMESTAMP, kind="stable") if TIMESTAMP in fresh else fresh
 
 
-def _parted(
-    fresh: pd.DataFrame, trained_with: pd.DataFrame, old: Dataset, newer: Dataset
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return what is learned of the new rows and what is held back: the last one of whoever has one before it."""
-    if fresh.empty:
-        raise DataError(f"'{newer.name}' holds no interaction that is not in '{old.name}': there is nothing to learn.")
+def _same_pairs(rows: pd.DataFrame, others: pd.DataFrame) -> BoolArray:
+    """Return (N,) whether the user and the item of a row stand together in another row, whenever that was."""
+    pairs = [pd.MultiIndex.from_frame(frame[[USER, ITEM]]) for frame in (rows, others)]
+    there: BoolArray = pairs[0].isin(pairs[1])
+    return there
+
+
+def _parted(fresh: pd.DataFrame, known: pd.DataFrame, newer: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what is learned of the new rows and what is held back: the last one of whoever has one before it.
+
+    An item that somebody had before is held back from nobody: it is in the history, and no list would hold it.
+    """
     last = ~fresh.duplicated(USER, keep="last").to_numpy()
-    several = fresh.duplicated(USER, keep=False) | fresh[USER].isin(trained_with[USER])
-    repeated = pd.MultiIndex.from_frame(fresh[[USER, ITEM]]).isin(pd.MultiIndex.from_frame(trained_with[[USER, ITEM]]))
-    held = last & several.to_numpy() & ~repeated
+    several = (fresh.duplicated(USER, keep=False) | fresh[USER].isin(known[USER])).to_numpy()
+    held = last & several & ~_same_pairs(fresh, known)
     if held.all() or not held.any():
         raise DataError(
             f"'{newer.name}' holds {len(fresh):,} new interactions, but nobody who has two of them or more; so nothing "

@@ -8,13 +8,14 @@ import pytest
 
 from recsys_core.contracts import RunContext
 from recsys_core.data import Dataset, dataset_from_frames
+from recsys_core.data.splits import SplitSpec, make_splits
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import CannotScore, DataError
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.run import Run
 from recsys_core.experiments.store import ResultStore
-from recsys_core.experiments.updating import learn_on
+from recsys_core.experiments.updating import _join, _new_split, learn_on
 from tests.engine.support import spec_of
 
 USERS, ITEMS, OLD_STEPS, NEW_STEPS = 60, 20, 10, 6
@@ -62,15 +63,33 @@ def test_what_is_new_is_learned_and_both_parts_are_judged_before_and_after(train
     table = report.table.set_index("part")
     fresh = NEWER.n_interactions - OLD.n_interactions
     assert report.metric == "ndcg@5"
-    assert 0 < report.learned < fresh
     assert (report.users, report.items) == (0, 0)
-    assert table.loc["new", "users"] + report.learned <= fresh
+    assert table.loc["new", "users"] == USERS  # the last of 6 new ones each, and one of these is an old test answer
+    assert (report.learned, report.given_away) == (4 * USERS, USERS)
+    assert fresh == (4 + 1 + 1) * USERS
     assert table.loc["new", "difference"] > 0.05
     assert table.loc["new", "after"] == pytest.approx(table.loc["new", "before"] + table.loc["new", "difference"])
     assert table.loc["old", "users"] == USERS
     kept = trained.result(model(trained, "sasrec")).metrics["ndcg@5"]
     assert table.loc["old", "before"] == pytest.approx(kept)
     assert (trained.job(model(trained, "sasrec")).path / "model.safetensors").read_bytes() == stored
+
+
+def test_new_questions_show_all_that_people_did_before() -> None:
+    """The old rows that the experiment tested by are shown, too; what would give them away is not learned."""
+    split = make_splits(OLD, SplitSpec(kind="leave_last_out"), 42)[0]
+    joined = _join(split, OLD, NEWER)
+    part = _new_split(joined)
+    query, whole = part.queries(part.test_users()), NEWER.histories()
+    assert len(query) == USERS
+    for user in range(USERS):
+        answer = OLD.histories()[user][-1]
+        before, since = whole[user][:OLD_STEPS], whole[user][OLD_STEPS:-1]
+        assert query.history[user].tolist() == [*before, *since[since != answer]]
+        assert part.test.histories()[user].tolist() == [whole[user][-1]]
+    tested = {*zip(split.test.interactions["user"], split.test.interactions["item"], strict=True)}
+    learned = {*zip(joined.learned.interactions["user"], joined.learned.interactions["item"], strict=True)}
+    assert not tested & learned
 
 
 def test_people_and_items_that_came_later_have_a_place(trained: Run) -> None:
