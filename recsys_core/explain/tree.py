@@ -1,8 +1,8 @@
 """The tree that a recursive network reads a history as: how long the state of each node is, and what hangs on it.
 
 The effect of a node is what the score of an item loses without all items below it: the model is asked again for an
-unknown person with the rest of the history (see `explain.deletion`). Where a history is longer than the window, older
-items move up meanwhile, and sessions are parted anew, as they would be for a person who never did these things.
+unknown person with the rest of what it reads (see `explain.deletion`). Where a history is longer than the window, no
+older items move up into it. Sessions are parted anew, as they would be for a person who never did these things.
 """
 
 from typing import cast

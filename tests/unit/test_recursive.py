@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from recsys_core.contracts import PAD, QueryBatch, Ragged, RunContext
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.errors import CannotScore
+from recsys_core.explain.subject import Subject
+from recsys_core.explain.tree import tree
 from recsys_core.models.nets.recursive import Compose, Nodes, SessionTree, session_starts
 from recsys_core.models.recursive import MINUTE, Recursive, RecursiveConfig
 from recsys_core.training.losses import make_loss
@@ -144,6 +146,19 @@ def test_times_part_a_history() -> None:
     bare = QueryBatch(query.user, rows, query.values)
     assert_array_equal(model.tree(bare).session, [0, 0, 0, 0])
     assert not np.allclose(model.score(query), model.score(bare))
+
+
+def test_no_older_item_moves_up_into_the_window_when_one_is_left_out() -> None:
+    """Of six items four are read, as two sessions: without any of these the model reads three."""
+    model, history = trained(window=4), [9, 8, 3, 1, 4, 5]
+    table = tree(Subject(model, markov_chain(users=40, steps=8).train, asking([history]), 7)).table
+    full = model.score(asking([history[2:]]))[0, 7]
+    effects = table[table["level"] == "item"].set_index("item")["weight"]
+    assert effects.index.tolist() == [5, 4, 1, 3]
+    for item in effects.index:
+        rest = [other for other in history[2:] if other != item]
+        assert effects[item] == pytest.approx(full - model.score(asking([rest]))[0, 7], abs=1e-6)
+        assert abs(effects[item] - (full - model.score(asking([[9, 8, *rest]]))[0, 7])) > 1e-5
 
 
 def test_without_a_history_there_is_no_tree() -> None:
