@@ -60,7 +60,7 @@ LINKS = Component(
     '<div class="attention"><div class="heads" role="group"></div><div class="picture"></div>'
     '<p class="said" aria-live="polite"></p><div class="tools"></div></div>',
 )
-"""Who looked at what; see `attention_pictures.links_data`."""
+"""Who looked at what; see `attention.links_data`."""
 STAGES = Component(
     "attention_stages",
     '<div class="stages"><div class="bar"><button type="button" class="back"></button>'
