@@ -39,11 +39,11 @@ MOVE = Template(
 )
 DREW = "They draw {after} on average."
 NONE_TAKEN = Template(
-    f"No point moved: for each one neighbour on the item graph was drawn, and that draws less. {DREW}"
+    f"No point moved: each was offered one neighbour on the item graph, and that would draw less. {DREW}"
 )
 NOWHERE = Template(
-    "No point moved: a point without neighbours on the item graph stays, and so does one whose neighbour draws less. "
-    f"{DREW}"
+    "No point moved: a point without neighbours on the item graph stays, and so does one that was offered a neighbour "
+    f"that would draw less. {DREW}"
 )
 PREFERRED_TO_STAY = Template(f"No point moved: the learned policy holds no neighbour likelier than staying. {DREW}")
 EARLIER_MEAN = Template("{count} earlier item, on average", "{count} earlier items, on average")
@@ -67,8 +67,8 @@ WHAT = (
     "the person may want next. "
 )
 BY_WALK = Template(
-    f"{WHAT}See where they come from, how they walk on the item graph (in each step a neighbour is drawn for each "
-    "point, which goes there unless that draws less attention), and what counts at the end."
+    f"{WHAT}See where they come from, how they walk on the item graph (in each step each point is offered one "
+    "neighbour, and goes there unless it would draw less attention), and what counts at the end."
 ).fill()
 BY_POLICY = Template(
     f"{WHAT}See where they come from, how a policy that was learned moves them on the item graph (to the neighbour it "

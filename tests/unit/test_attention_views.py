@@ -237,7 +237,7 @@ def test_why_points_stay_is_told_by_what_moves_them() -> None:
     still = {"point_items": np.repeat(places[:1], len(places), axis=0)}
     shape = found.trace.details["accepted"].shape
     for policy, accepted, said in (
-        (False, False, "one neighbour on the item graph was drawn, and that draws less"),
+        (False, False, "each was offered one neighbour on the item graph, and that would draw less"),
         (False, True, "a point without neighbours on the item graph stays"),
         (True, False, "the learned policy holds no neighbour likelier than staying"),
     ):
