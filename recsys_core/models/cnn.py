@@ -29,7 +29,7 @@ class CnnConfig(SequenceConfig):
     """Numbers in the vector of an item (the paper: 50). On the validation part of ML-100K 64 was ahead of 128 after the
     same time."""
     dropout: Annotated[float, Field(ge=0, lt=1), Knob(0.0, 0.5)] = 0.3
-    """Share of what the filters found that is left out in training (the paper: 0.5)."""
+    """Share of what the filters found that is left out in training (the paper: 0.5; not searched)."""
     batch_size: Annotated[int, Field(ge=1, le=4096), Knob(16, 256, scale="log", advanced=True)] = 16
     """Histories in one step of training. Few, since small data give few steps a pass; as for `rnn`."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 2e-3

@@ -69,14 +69,15 @@ class RecursiveConfig(SequenceConfig):
     """Settings of the recursive network."""
 
     width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D")] = 64
-    """Numbers in the vector of an item and in the state of a node (not searched: small, since
-    each step composes several nodes)."""
+    """Numbers in the vector of an item and in the state of a node (not searched: small, since each step composes
+    several nodes)."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 1e-2, scale="log")] = 3e-3
-    """Length of each step against the gradient (Adam; with it ML-100K takes about 20 epochs)."""
+    """Length of each step against the gradient (Adam; with it ML-100K takes about 20 epochs; not
+    searched)."""
     session_gap: Annotated[float, Field(gt=0, le=1_000_000), Knob(5, 1440, scale="log")] = 30.0
     """Minutes without doing anything after which another session begins (30 is the custom of web statistics)."""
     session_items: Annotated[int, Field(ge=1, le=1000), Knob(4, 32, scale="log")] = 16
-    """Most items of a session; where times are not known, every session has so many."""
+    """Most items of a session; where times are not known, every session has so many (not searched)."""
 
 
 class Recursive(SequenceModel[RecursiveConfig]):

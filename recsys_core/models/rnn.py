@@ -29,7 +29,7 @@ class RnnConfig(SequenceConfig):
     """Numbers in the vector of an item, and in each memory. On the validation part of ML-100K 64 was ahead of 128 after
     the same time."""
     dropout: Annotated[float, Field(ge=0, lt=1), Knob(0.0, 0.5)] = 0.3
-    """Share of what is read, and of what each memory passes on, that is left out in training."""
+    """Share of what is read, and of what each memory passes on, that is left out in training (not searched)."""
     batch_size: Annotated[int, Field(ge=1, le=4096), Knob(16, 256, scale="log", advanced=True)] = 16
     """Histories in one step of training. Few, since small data give few steps a pass: on the validation part of ML-100K
     10 passes with 16 reached what more than 14 with 32 did."""
