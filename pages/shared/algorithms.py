@@ -49,8 +49,6 @@ IN_ORDER = ("deep", "sequence", "attention")
 """Families of models that read what people did in its order."""
 CHOSEN_AT_FIRST = ("item_knn", "ease", "biased_mf")
 CARDS_IN_A_ROW = 3
-MOST_SETTINGS = 3
-"""So many settings of one algorithm compete in an experiment, at most."""
 
 
 @dataclass(frozen=True)
@@ -121,11 +119,12 @@ def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
             _does_order_matter(dataset.fingerprint)
         st.subheader(_(FAMILIES.get(family, family)))
         members = [info for info in infos.values() if info.family == family]
-        columns = st.columns(CARDS_IN_A_ROW, gap="small")
-        for place, info in enumerate(members):
-            with columns[place % CARDS_IN_A_ROW]:
-                configs = _card(info, dataset, f"{key}_{info.key}", always=info.key in BASELINES)
-            chosen += [{"key": info.key, "config": config} for config in configs]
+        for first in range(0, len(members), CARDS_IN_A_ROW):
+            row = members[first : first + CARDS_IN_A_ROW]
+            for column, info in zip(st.columns(CARDS_IN_A_ROW, gap="small"), row, strict=False):
+                with column:
+                    configs = _card(info, dataset, f"{key}_{info.key}", always=info.key in BASELINES)
+                chosen += [{"key": info.key, "config": config} for config in configs]
     return chosen
 
 
@@ -218,42 +217,79 @@ def _all_settings(info: "ModelInfo", dataset: "Dataset", config_type: "type[Mode
 
 
 def _settings(info: "ModelInfo", config_type: "type[ModelConfig]", settings: list[_Setting], key: str) -> None:
-    """Show the button that opens formula and forms; they are drawn while they are open, for the sake of a fast page."""
+    """Show the button that opens formula and form; they are drawn while they are open, for the sake of a fast page.
+
+    Of several settings the form of one is shown, for a printer those of all.
+    """
     with st.popover(_("Formula and settings"), key=f"{key}_open", width="stretch", on_change="rerun") as place:
         if not place.open and not state.is_whole():
             return
-        st.latex(info.formula)
+        st.markdown(f"$\\displaystyle {info.formula}$")  # breaks lines where st.latex would scroll sideways
         st.markdown(_("Source: {source}").format(source=safe(info.source)))
-        for number, one in enumerate(settings, start=1):
+        shown = settings
+        if config_type.model_fields:
+            with st.container(horizontal=True, vertical_alignment="center", key=f"{key}_several"):
+                if len(settings) > 1 and not state.is_whole():
+                    shown = [_pick(settings, key)]
+                _offer_another(key)
+        for one in shown:
             if len(settings) > 1:
-                _head(number, one, key)
+                _head(settings.index(one) + 1, one, key)
             forms.settings(config_type, one.prefix)
-        if config_type.model_fields and len(settings) < MOST_SETTINGS:
-            st.button(
-                _("Add another setting of this model"),
-                key=f"{key}_add",
-                icon=":material/add:",
-                on_click=forms.add,
-                args=(key,),
-                help=_("The model then competes once with each setting, and the comparison says which one is better."),
-            )
+
+
+def _pick(settings: list[_Setting], key: str) -> _Setting:
+    """Show which setting's form is seen, and return it."""
+    numbers = {one.prefix: number for number, one in enumerate(settings, start=1)}
+    st.session_state.setdefault(_shown(key), key)
+    shown = st.radio(
+        _("Setting"),
+        list(numbers),
+        format_func=lambda prefix: _("Setting {n}").format(n=numbers[prefix]),
+        horizontal=True,
+        label_visibility="collapsed",
+        key=_shown(key),
+    )
+    return next((one for one in settings if one.prefix == shown), settings[0])
+
+
+def _shown(key: str) -> str:
+    return f"{key}_shown"
+
+
+def _offer_another(key: str) -> None:
+    """Show the button that adds a setting, whose form is seen at once; it stays, and so does the keyboard's focus."""
+
+    def add() -> None:
+        st.session_state[_shown(key)] = forms.add(key)
+
+    st.button(
+        _("Add another setting of this model"),
+        key=f"{key}_add",
+        icon=":material/add:",
+        on_click=add,
+        help=_("The model then competes once with each setting, and the comparison says which one is better."),
+    )
 
 
 def _head(number: int, one: _Setting, key: str) -> None:
     """Show above a form which setting it is, why that does not compete, and the button that removes a further one."""
+
+    def remove() -> None:
+        forms.remove(key, one.prefix)
+        st.session_state[_shown(key)] = key
+        st.session_state[f"{key}_open"] = False  # its button goes, and the keyboard's focus must not be lost inside
+
     with st.container(horizontal=True, vertical_alignment="center", key=f"{one.prefix}_head"):
-        st.markdown(f"**{_('Setting {n}').format(n=number)}**", width="stretch")
+        st.markdown(one.refusal or f"**{_('Setting {n}').format(n=number)}**", width="stretch")
         if one.prefix != key:
             st.button(
-                _("Remove"),
+                _("Remove this setting"),
                 key=f"{one.prefix}_remove",
                 icon=":material/delete:",
                 type="tertiary",
-                on_click=forms.remove,
-                args=(key, one.prefix),
+                on_click=remove,
             )
-    if one.refusal:
-        st.markdown(one.refusal)
 
 
 def _refusal(info: "ModelInfo", dataset: "Dataset", values: dict[str, Any], settings: list[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -58,27 +59,36 @@ def changed(config_type: "type[ModelConfig]", key: str) -> dict[str, Any]:
 def prefixes(key: str) -> list[str]:
     """Return the prefixes of all forms of one model, each with settings of its own: that of the first, then the others.
 
+    One that was just added begins with what the form before it holds by now.
+
     Args:
         key: Prefix of the first one.
     """
-    return [key, *st.session_state.get(FURTHER, {}).get(key, [])]
-
-
-def add(key: str) -> None:
-    """Add a form to those of a model; it begins with what the last one holds."""
-    taken = prefixes(key)
-    added = next(name for number in range(2, len(taken) + 2) if (name := f"{key}_{number}") not in taken)
+    found = [key, *_further(key)]
     kept = st.session_state.setdefault(SETTINGS, {})
-    kept[added] = dict(kept.get(taken[-1], {}))
-    st.session_state.setdefault(FURTHER, {})[key] = [*taken[1:], added]
+    for before, prefix in pairwise(found):
+        kept.setdefault(prefix, dict(kept.get(before, {})))
+    return found
+
+
+def add(key: str) -> str:
+    """Add a form to those of a model; return its prefix."""
+    taken = _further(key)
+    added = next(name for number in range(2, len(taken) + 3) if (name := f"{key}_{number}") not in taken)
+    st.session_state.setdefault(FURTHER, {})[key] = [*taken, added]
+    return added
 
 
 def remove(key: str, prefix: str) -> None:
     """Remove one of the further forms of a model, and what was set in it: another one may have its name later."""
+    st.session_state.setdefault(FURTHER, {})[key] = [one for one in _further(key) if one != prefix]
     st.session_state.get(SETTINGS, {}).pop(prefix, None)
     for widget in [name for name in st.session_state if str(name).startswith(f"{prefix}_")]:
         del st.session_state[widget]
-    st.session_state.setdefault(FURTHER, {})[key] = [one for one in prefixes(key)[1:] if one != prefix]
+
+
+def _further(key: str) -> list[str]:
+    return list(st.session_state.get(FURTHER, {}).get(key, []))
 
 
 def _keep(key: str, name: str, value: Any) -> None:

@@ -50,7 +50,7 @@ def _live_panel(run_id: str, was_live: bool) -> None:
     reports = {job.model_id: run.progress(job.model_id) for job in jobs}
     for job in jobs:
         _row(run_id, job, titles[job.model_id], reports[job.model_id])
-    _curves(run, reports, titles)
+    _curves(run, reports, titles, next((job.model_id for job in jobs if job.state == "RUNNING"), None))
 
 
 def headline(jobs: "list[JobStatus]") -> str:
@@ -168,8 +168,8 @@ def curve_names(progress: "pd.DataFrame") -> list[str]:
     return sorted(reported, key=lambda name: ("validation" not in name, "loss" in name, name))
 
 
-def _curves(run: "Run", reports: "dict[str, pd.DataFrame]", titles: dict[str, str]) -> None:
-    """Show all curves of one job, chosen from those that reported any."""
+def _curves(run: "Run", reports: "dict[str, pd.DataFrame]", titles: dict[str, str], running: str | None) -> None:
+    """Show all curves of one job, chosen from those that reported any; at first of the one that runs."""
     from recsys_core.models.registry import model_class
     from recsys_core.viz.progress import course, curve_of, training_curve
     from recsys_core.viz.theme import family_color
@@ -178,7 +178,12 @@ def _curves(run: "Run", reports: "dict[str, pd.DataFrame]", titles: dict[str, st
     if not reported:
         return
     chosen = st.selectbox(
-        _("Curves of"), list(reported), format_func=lambda one: reported[one], key="curves_of", width=320
+        _("Curves of"),
+        list(reported),
+        index=list(reported).index(running) if running in reported else 0,
+        format_func=lambda one: reported[one],
+        key="curves_of",
+        width=320,
     )
     names = curve_names(reports[chosen])
     color = family_color(model_class(run.model_spec(chosen).key).info.family)

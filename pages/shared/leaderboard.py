@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pages.shared.comparing import Ask
 
 VALUES, DIFFERENCES = "values", "differences"
+ROW, WRAPPED_ROW = 40, 66
+"""Pixels of a row; titles that name settings need two lines, and Streamlit breaks lines in rows of more than 64."""
 BETTER = later(
     "{first} is better than {second}: {metric} {one} against {other}, a difference of {by} ({low} to {high}; "
     "{users} people)."
@@ -62,6 +64,8 @@ def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
     from recsys_core.experiments.board import shown_board
 
     mode, columns = _shown(asked, k)
+    models = comparing.contenders(asked)
+    keys = {model.key for model in models}
     board = comparing.board(asked, metric, baseline)
     others = [name for name in columns if name != metric]
     shown = shown_board(board, metric, others, baseline=baseline, differences=mode == DIFFERENCES)
@@ -74,7 +78,7 @@ def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
         column_config=_config(shown.frame, [metric, *others], mode == DIFFERENCES),
         on_select="rerun",
         selection_mode="multi-row",
-        row_height=40,
+        row_height=WRAPPED_ROW if len(keys) < len(models) else ROW,
     )
     st.markdown(
         _("Models that share a letter under *Tied* cannot be told apart. Select rows to pick models out below.")
