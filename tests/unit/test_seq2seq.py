@@ -15,6 +15,7 @@ from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import CannotScore, NotFitted
 from recsys_core.models.seq2seq import MOST_STEPS, Seq2Seq, Seq2SeqConfig
 from tests.contract.cases import ITEMS, asking, tastes
+from tests.nets import assert_learns_a_chain
 from tests.worlds import markov_chain
 
 TINY: dict[str, Any] = {"width": 16, "epochs": 3, "patience": 0, "dropout": 0.0}
@@ -67,16 +68,8 @@ def test_a_word_is_copied_letter_by_letter_looking_at_each_in_turn() -> None:
     assert (np.stack(looks) == np.arange(WORD)).mean() > 0.9
 
 
-@pytest.mark.parametrize("loyalty", [1.0, 0.7, 0.0])
-def test_a_chain_is_learned_and_chance_is_not(loyalty: float) -> None:
-    """The next item on the ring gets the probability that the dial says; where steps are chance, none is found."""
-    world = markov_chain(users=200, loyalty=loyalty)
-    model = trained(world.train, width=24, epochs=15, learning_rate=5e-3, batch_size=32)
-    scores = model.score(world.train.queries()).astype(np.float64)
-    chances = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-    hits = (scores.argmax(axis=1) == world.withheld).mean()
-    assert chances[np.arange(200), world.withheld].mean() == pytest.approx(loyalty + (1 - loyalty) / 20, abs=0.15)
-    assert hits > 0.95 if loyalty else hits < 0.15
+def test_a_chain_is_learned_and_chance_is_not() -> None:
+    assert_learns_a_chain("seq2seq")
 
 
 def test_the_decoded_list_walks_on_along_the_chain() -> None:
