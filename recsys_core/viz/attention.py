@@ -45,16 +45,15 @@ CHOOSING = Template(
     "the latest three items get {latest} of it, where even attention would give them {even}; it is spread as if over "
     "{spread} of {seen} items.",
 )
-LEARNED = Template(
+TRAINED_WITH = (
     "It was trained with these people, this one too, so that there is something to see; that shows how to read the "
-    "pictures, not how good the model is. Of the {count} item that followed another, it expected {hits} first.",
-    "It was trained with these people, this one too, so that there is something to see; that shows how to read the "
-    "pictures, not how good the model is. Of the {count} items that followed another, it expected {hits} first.",
+    "pictures, not how good the model is"
 )
-LEARNED_WHOLE = Template(
-    "It was trained with these people, this one too, so that there is something to see; that shows how to read the "
-    "pictures, not how good the model is."
-).fill()
+LEARNED = Template(
+    f"{TRAINED_WITH}: {{hits}} of {{count}} time the item that came next was the one it expected most.",
+    f"{TRAINED_WITH}: {{hits}} of {{count}} times the item that came next was the one it expected most.",
+)
+LEARNED_WHOLE = Template(f"{TRAINED_WITH}.").fill()
 Said = Callable[[Sentence], str]
 
 

@@ -112,7 +112,7 @@ def test_an_example_says_how_often_it_expected_what_came(open_page: Open, key: s
     tokens, first = found.trace.tokens.tolist(), found.trace.next_items[:, 0].tolist()
     hits = sum(expected == came for expected, came in zip(first[:-1], tokens[1:], strict=True))
     text = words(open_page("attention", example=f"{key}.{person}"))
-    assert f"Of the {len(tokens) - 1} items that followed another, it expected {hits} first" in text
+    assert f"{hits} of {len(tokens) - 1} times the item that came next was the one it expected most" in text
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,8 @@ def test_an_example_says_how_often_it_expected_what_came() -> None:
     trace = causal_trace([3, 1, 4, 0], N_ITEMS)
     trace.next_items[:, 0] = [1, 5, 0, 3]
     assert foreseen(trace) == (2, 3)
-    assert "Of the 3 items that followed another, it expected 2 first." in str(attention.learned(named(trace)))
-    assert "expected" not in str(attention.learned(named(decoder_trace([3, 1, 4], N_ITEMS))))
+    assert "2 of 3 times the item that came next was the one it expected most." in str(attention.learned(named(trace)))
+    assert "came next" not in str(attention.learned(named(decoder_trace([3, 1, 4], N_ITEMS))))
 
 
 def test_titles_from_outside_are_no_markup_in_the_map_nor_in_a_saved_picture() -> None:
