@@ -8,8 +8,9 @@ H heads, and then thinks about what it found:
 The score of item i after place t is norm(x_t) . v_i. Training is cross-entropy over all items at every place.
 
 Source: Kang and McAuley 2018, "Self-Attentive Sequential Recommendation", section III, with the norm before each part
-and the loss over all items of Klenitskiy and Vasilev 2023, "Turning Dross Into Gold Loss", whose sizes and rate are
-the defaults (128 wide, 2 blocks, rate 0.001, dropout 0.2, patience 10).
+and the loss over all items of Klenitskiy and Vasilev 2023, "Turning Dross Into Gold Loss", whose sizes are the defaults
+(128 wide, 2 blocks, dropout 0.2, patience 10). The rate is 0.002 instead of their 0.001, to go with the running mean of
+the weights: ML-1M needs 27 epochs then for HR@10 0.3195 and NDCG@10 0.1843 (`benchmarks.deep_sasrec`, seed 42).
 """
 
 from collections.abc import Iterator
@@ -47,6 +48,8 @@ class SasRecConfig(SequenceConfig):
     """Blocks of attention on top of each other (the paper: 2)."""
     heads: Annotated[int, Field(ge=1, le=16), Knob(1, 4, symbol="H")] = 2
     """Looks that each place takes at the same time; must divide the width."""
+    learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 2e-3
+    """Length of each step against the gradient (Adam)."""
 
     @model_validator(mode="after")
     def _heads_divide_the_width(self) -> "SasRecConfig":
