@@ -164,7 +164,10 @@ def _card(info: "ModelInfo", dataset: "Dataset", key: str, *, always: bool) -> l
         if chosen and info.key in BESIDE:
             chosen += _beside(BESIDE[info.key], config_type, chosen, key)
         refused = [one.refusal for one in settings if one.refusal]
-        _words(info, "\n\n".join(refused or [_reason(info, lacking, always)]) + _competing(info, chosen))
+        reason = "\n\n".join(refused or [_reason(info, lacking, always)])
+        if len(settings) > 1 and not (picked or always):
+            reason += "\n\n" + _("Tick the model to let its settings compete.")
+        _words(info, reason + _competing(info, chosen))
         _settings(info, config_type, settings, key)
     return chosen
 

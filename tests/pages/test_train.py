@@ -269,9 +269,12 @@ def test_what_was_set_in_a_second_form_counts_while_it_is_closed(
 
 def test_of_two_settings_the_one_that_the_data_do_not_suit_is_left_out(open_page: Open, finished: Finished) -> None:
     app = open_page("train", data=finished.data)
-    app.checkbox(key="algorithm_sasrec_use").check()
     app = no_exception(app.button(key="algorithm_sasrec_add").click().run())
     app = no_exception(app.number_input(key="algorithm_sasrec_2_heads").set_value(3).run())
+    assert "5 models, about" in words(app)
+    assert "Tick the model to let its settings compete." in words(app)
+    app = no_exception(app.checkbox(key="algorithm_sasrec_use").check().run())
+    assert "Tick the model" not in words(app)
     assert "6 models, about" in words(app)
     assert "Not trained with these settings" in words(app)
 
