@@ -1,0 +1,162 @@
+"""Networks trained in a browser: chosen with settings of their own, watched, killed and gone on with, and compared."""
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from recsys_core.data.samples import load_sample
+from recsys_core.data.workspace import Workspace
+from recsys_core.experiments.jobs import JobState, JobStatus
+from recsys_core.experiments.run import Run
+from recsys_core.experiments.store import ResultStore
+from tests.e2e.conftest import Server, axe_findings, settled, sideways
+
+pytestmark = pytest.mark.e2e
+TRAINING_MS = 120_000
+EPOCHS = 12
+KEPT = 2
+"""The process is killed once so many epochs are kept."""
+RECURRENT, LAYERS = "Recurrent network (GRU4Rec)", "Vectors through layers (NeuMF)"
+BOTH = [f"{LAYERS} (score {score})" for score in ("mlp", "dot")]
+
+
+def clean(page: Page, where: str) -> None:
+    assert sideways(page) <= 0, where
+    assert axe_findings(page) == [], where
+
+
+def card(page: Page, key: str) -> Locator:
+    return page.locator(f".st-key-algorithm_{key}_card")
+
+
+def tick(page: Page, key: str, title: str) -> None:
+    card(page, key).get_by_text(title, exact=True).click()
+    settled(page)
+
+
+def fill(page: Page, prefix: str, name: str, value: int) -> None:
+    field = page.locator(f".st-key-algorithm_{prefix}_{name}").get_by_role("spinbutton")
+    field.fill(str(value))
+    field.press("Enter")
+    settled(page)
+
+
+def open_form(page: Page, key: str) -> None:
+    page.locator(f".st-key-algorithm_{key}_open").get_by_role("button").click()
+    expect(page.get_by_test_id("stPopoverBody")).to_be_visible()
+    settled(page)
+
+
+def close_form(page: Page) -> None:
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)
+    settled(page)
+
+
+def choose_networks(page: Page) -> None:
+    """Choose a small recurrent network, and layers with the dot product of the same size beside them."""
+    order = page.get_by_text("Does order matter in your data?")
+    expect(order).to_be_visible()
+    first = page.get_by_role("heading", name="Deep: layers of neurons")
+    assert order.bounding_box()["y"] < first.bounding_box()["y"]  # type: ignore[index]
+    tick(page, "biased_mf", "Biased matrix factorisation")
+    tick(page, "rnn", RECURRENT)
+    open_form(page, "rnn")
+    for name, value in {"window": 20, "epochs": EPOCHS, "patience": 0, "batch_size": 64}.items():
+        fill(page, "rnn", name, value)
+    close_form(page)
+    tick(page, "mlp", LAYERS)
+    expect(card(page, "mlp").get_by_text("the dot product of the same size")).to_be_visible()
+    open_form(page, "mlp")
+    fill(page, "mlp", "epochs", 1)
+
+
+def add_a_setting_and_remove_it(page: Page) -> None:
+    """In the open form of the layers: a second setting competes, too, until it is removed."""
+    bar = page.locator(".st-key-train_bar")
+    expect(bar).to_contain_text("7 models")
+    page.get_by_role("button", name="Add another setting of this model").click()
+    expect(page.get_by_test_id("stPopoverBody")).to_contain_text("Setting 2 is the same as setting 1")
+    fill(page, "mlp_2", "width", 16)
+    expect(bar).to_contain_text("9 models")
+    clean(page, "two settings")
+    page.get_by_role("button", name="Remove this setting").click()
+    expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)
+    expect(bar).to_contain_text("7 models")
+    settled(page)
+    for title in BOTH:
+        expect(card(page, "mlp")).to_contain_text(title)
+        expect(bar).to_contain_text(title)
+    clean(page, "networks chosen")
+
+
+def started(page: Page, workspace: Path) -> Run:
+    """Start the training; return the experiment that the address then names."""
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page).to_have_url(re.compile(r"run=[0-9a-f]{16}"), timeout=TRAINING_MS)
+    named = re.search(r"run=([0-9a-f]{16})", page.url)
+    assert named
+    return ResultStore(workspace).open(named[1])
+
+
+def kill_in_the_middle(run: Run, model_id: str) -> JobStatus:
+    """Kill the process that trains a model once some epochs are kept; return how the job stood before."""
+    checkpoint = run.job(model_id).path
+    ends = time.monotonic() + TRAINING_MS / 1000
+    while True:
+        status = run.status(model_id)
+        assert status.state in (JobState.QUEUED, JobState.RUNNING), status.reason
+        assert time.monotonic() < ends, "no epoch was kept in time"
+        if status.state is JobState.RUNNING and status.step >= KEPT and any(checkpoint.glob("checkpoint-*")):
+            break
+        time.sleep(0.05)
+    assert status.pid
+    os.kill(status.pid, signal.SIGKILL)
+    return status
+
+
+def test_networks_are_trained_killed_gone_on_with_and_compared(server: Server, page: Page, own_workspace: Path) -> None:
+    data = Workspace(own_workspace).store(load_sample("small")).fingerprint
+    page.goto(f"{server.url}/train?data={data}")
+    expect(page.get_by_role("heading", name="2. Which models?")).to_be_visible()
+    settled(page)
+    choose_networks(page)
+    add_a_setting_and_remove_it(page)
+
+    run = started(page, own_workspace)
+    recurrent = next(one for one in run.model_ids if one.startswith("rnn"))
+    row = page.locator(f".st-key-job_{recurrent}")
+    expect(row).to_contain_text("training", timeout=TRAINING_MS)
+    expect(page.get_by_text(re.compile(r"^loss (is|went from) \d"))).to_be_visible(timeout=TRAINING_MS)
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    before = kill_in_the_middle(run, recurrent)
+    expect(row).to_contain_text("was killed from outside", timeout=TRAINING_MS)
+    expect(row).to_contain_text(re.compile(r"Its training was kept after \d+ epochs and goes on from there"))
+    kept = run.status(recurrent).kept
+    assert kept >= min(before.step, KEPT)
+    row.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text("7 models: 7 done")).to_be_visible(timeout=TRAINING_MS)
+    assert run.status(recurrent).resumed == kept
+    history = run.history(recurrent)
+    assert list(history["step"]) == list(range(1, EPOCHS + 1))
+    for title in (RECURRENT, *BOTH):
+        expect(page.get_by_text(title, exact=True).first).to_be_visible()
+    settled(page)
+    clean(page, "trained")
+
+    page.get_by_role("button", name="Open the comparison").click()
+    expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible(timeout=TRAINING_MS)
+    settled(page)
+    expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
+    expect(page.get_by_role("heading", name="The same model with other settings")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"a difference of .* people\)"))).to_be_visible()
+    clean(page, "compared")
+    with page.expect_download() as taken:  # the cells on the page are painted, and cannot be read
+        page.get_by_role("button", name="Leaderboard (CSV)").click()
+    board = Path(taken.value.path()).read_text(encoding="utf-8")
+    assert all(title in board for title in BOTH)
