@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from recsys_core.data.coding import NotWholeNumbers, NumberCoder, TextCoder
@@ -98,6 +98,7 @@ def records_of(lines: list[bytes]) -> int:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.one_of(pieces.map(str.encode), broken), max_size=12), st.booleans())
+@example([b"u1,\x00,3,1500000000"] * 4, False)
 def test_every_line_is_accounted_for(middle: list[bytes], ends: bool) -> None:
     """Whatever stands between a few good lines: accepted and rejected ones are together the lines of the file."""
     good = [b"a%d,b%d,3,1500000000" % (n, n) for n in range(12)]
@@ -106,6 +107,10 @@ def test_every_line_is_accounted_for(middle: list[bytes], ends: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.csv"
         path.write_bytes(content)
+        if content.count(0) > len(content) // 100:
+            with pytest.raises(DataError, match="full of NUL bytes"):
+                inspect_files([path])
+            return
         (guess,) = inspect_files([path])
         guess = guess.with_changes(separator=",", encoding="utf-8", header=True)
         report = check([guess], KEEP)
