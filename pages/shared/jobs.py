@@ -92,9 +92,12 @@ def _row(run_id: str, job: "JobStatus", title: str, progress: "pd.DataFrame") ->
 
 
 def _bar(job: "JobStatus") -> None:
+    from recsys_core.viz.progress import IN_FOLD
+
     taken = job.seconds()
     if job.state == "RUNNING":
         left = job.seconds_left()
+        words = _("about {time} left in this fold") if IN_FOLD.fullmatch(job.stage) else _("about {time} left")
         text = " · ".join(
             part
             for part in (
@@ -102,7 +105,7 @@ def _bar(job: "JobStatus") -> None:
                 f"{job.step}/{job.total}" if job.total and job.total > 1 else "",
                 seconds(taken) if taken is not None else "",
                 _("resumed at epoch {n}").format(n=job.resumed + 1) if job.resumed else "",
-                _("about {time} left").format(time=seconds(left)) if left is not None else "",
+                words.format(time=seconds(left)) if left is not None else "",
             )
             if part
         )
@@ -183,7 +186,7 @@ def _curves(run: "Run", reports: "dict[str, pd.DataFrame]", titles: dict[str, st
         index=list(reported).index(running) if running in reported else 0,
         format_func=lambda one: reported[one],
         key="curves_of",
-        width=320,
+        width=380,
     )
     names = curve_names(reports[chosen])
     color = family_color(model_class(run.model_spec(chosen).key).info.family)

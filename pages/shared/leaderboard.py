@@ -54,7 +54,7 @@ def choices(asked: "Ask", k: int) -> tuple[str, str]:
             index=popular,
             format_func=lambda one: models[one].title,
             key="compare_baseline",
-            width=320,
+            width=380,
         )
     return metric, baseline
 

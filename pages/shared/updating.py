@@ -8,7 +8,7 @@ import streamlit as st
 from pages.shared import algorithms, asking, frame, services, show, state, waiting
 from pages.shared.forms import KEPT
 from pages.shared.stored import NEW
-from pages.shared.text import _, count, later, safe
+from pages.shared.text import _, count, later, n_, safe
 
 if TYPE_CHECKING:
     from recsys_core.data.workspace import DatasetCard
@@ -27,6 +27,7 @@ SAME = later(
     "{part}: {metric} was {before} and is {after}; with {users} people, that cannot be told from chance "
     "(between {low} and {high})."
 )
+UNCHANGED = later("{part}: {metric} stays at {after}, the same for each of the {users} people.")
 COLUMNS = {
     "part": later("Asked about"),
     "users": later("People"),
@@ -89,7 +90,7 @@ def _form(run: "Run", able: dict[str, str], others: "list[DatasetCard]") -> None
             list(able),
             format_func=titles.get,
             key="update_model",
-            width=280,
+            width=380,
             persist_state=KEPT,
         )
         newer = st.selectbox(
@@ -121,13 +122,17 @@ def _outcome(wanted: _Wanted, key: str) -> None:
     found: UpdateReport | None = waiting.outcome(ticket, _("Learning from what is new"))
     if found is None:
         if not ticket.is_done:
-            st.button(_("Stop"), key="update_stop", icon=":material/stop_circle:", on_click=_stop, args=(ticket,))
+            st.button(
+                _("Stop learning"), key="update_stop", icon=":material/stop_circle:", on_click=_stop, args=(ticket,)
+            )
         return
     words = _("{learned} new interactions were learned; {users} people and {items} items were not known before.")
-    st.markdown(words.format(learned=count(found.learned), users=count(found.users), items=count(found.items)))
+    learned = words.format(learned=count(found.learned), users=count(found.users), items=count(found.items))
+    st.markdown(learned + (f" {_given_away(found.given_away)}" if found.given_away else ""))
     for row in found.table.to_dict("records"):
         st.markdown(f"**{safe(_said(row, found.metric))}**")
     table = found.table.drop(columns="different").assign(part=[_(PARTS[one]) for one in found.table["part"]])
+    table[["difference", "low", "high"]] += 0.0  # no minus before a zero
     numbers = {
         name: st.column_config.NumberColumn(_(COLUMNS[name]), format="%d" if name == "users" else "%.4f")
         for name in table.columns
@@ -146,6 +151,15 @@ def _outcome(wanted: _Wanted, key: str) -> None:
         frame.go("data")
 
 
+def _given_away(number: int) -> str:
+    """Return in words how many new interactions were not learned, and why."""
+    return n_(
+        "{n} new interaction was not learned: it is an answer that the old test part asks for.",
+        "{n} new interactions were not learned: they are answers that the old test part asks for.",
+        number,
+    )
+
+
 def _stop(ticket: "Ticket[UpdateReport]") -> None:
     """Give up what is under way; the work ends at its next batch."""
     ticket.give_up()
@@ -159,7 +173,9 @@ def _said(row: dict[str, object], metric: str) -> str:
     from recsys_core.experiments.board import metric_title
 
     difference, low, high = (float(str(row[name])) for name in ("difference", "low", "high"))
-    if row["different"] and difference < 0:
+    if low == high == 0:
+        words = UNCHANGED
+    elif row["different"] and difference < 0:
         words, difference, low, high = DOWN, -difference, -high, -low
     else:
         words = UP if row["different"] else SAME

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -17,6 +18,7 @@ from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.run import Run
 from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.updating import UpdateReport
 from tests.engine.support import spec_of
 from tests.pages.finished import no_engine_process, no_exception, open_page, words
 from tests.unit.test_updating import NET, NEWER, OLD
@@ -131,6 +133,29 @@ def test_an_update_is_stopped_and_begins_anew(
     assert begun == ["learn_on"] * 2
     assert "Stopped." not in words(app)
     no_exception(app.button(key="update_stop").click().run())
+
+
+def test_where_nothing_changed_at_all_that_is_said_without_an_interval(
+    open_page: Open, run: Run, own_workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same = {
+        "users": 60,
+        "before": 0.25,
+        "after": 0.25,
+        "difference": -0.0,
+        "low": -0.0,
+        "high": 0.0,
+        "different": False,
+    }
+    report = UpdateReport("ndcg@5", 10, 3, 0, 0, pd.DataFrame([{"part": part} | same for part in ("old", "new")]))
+    monkeypatch.setattr(Answers, "ask", lambda *_, **__: report)
+    Workspace(own_workspace).store(NEWER)
+    app = open_page("train", **address(run))
+    app = settled(no_exception(app.button(key="update_start").click().run()))
+    assert "3 new interactions were not learned: they are answers that the old test part asks for." in words(app)
+    assert "The test part of the old data: NDCG@5 stays at 0.250, the same for each of the 60 people." in words(app)
+    [table] = [element.value for element in app.dataframe if "before" in element.value]
+    assert "-" not in str(table[["difference", "low"]].to_csv())
 
 
 def test_what_was_gained_and_forgotten_is_said(open_page: Open, run: Run, own_workspace: Path) -> None:
