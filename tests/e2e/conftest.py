@@ -199,7 +199,8 @@ def settled(page: Page) -> None:
 
 def come_near(page: Page) -> None:
     """Scroll down a page whose parts are drawn when somebody comes near them, until all of these are drawn."""
-    expect(page.get_by_text("Counting …")).to_have_count(0)  # what has no answer yet has no place to come near to
+    # what has no answer yet has no place to come near to
+    expect(page.get_by_text("Counting …")).to_have_count(0, timeout=3 * PATIENCE_MS)
     waiting = page.locator("[class*=st-key-later_]")
     ends = time.monotonic() + 60
     while waiting.count():
