@@ -201,6 +201,7 @@ def come_near(page: Page) -> None:
     """Scroll down a page whose parts are drawn when somebody comes near them, until all of these are drawn."""
     # what has no answer yet has no place to come near to
     expect(page.get_by_text("Counting …")).to_have_count(0, timeout=3 * PATIENCE_MS)
+    settled(page)
     waiting = page.locator("[class*=st-key-later_]")
     ends = time.monotonic() + 60
     while waiting.count():

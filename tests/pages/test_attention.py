@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+import time
 from base64 import b64decode
 from collections.abc import Callable
 from html import escape
@@ -39,6 +40,7 @@ from tests.pages.finished import (
 __all__ = ["no_engine_process", "open_page"]
 Open = Callable[..., AppTest]
 WINDOW = 8
+PATIENCE_SECONDS = 90
 """Shorter than the histories of twelve items."""
 SMALL = {"width": 8, "epochs": 1, "window": WINDOW, "batch_size": 16, "patience": 0}
 
@@ -75,9 +77,11 @@ def trained(trained_template: Finished, own_workspace: Path, monkeypatch: pytest
 
 def answered(app: AppTest) -> AppTest:
     """Run the page until no bar says that a model is asked."""
-    for _ in range(30):
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < ends:
         if not app.get("progress"):
             return app
+        time.sleep(0.2)
         app = no_exception(app.run())
     raise AssertionError("The model has not answered.")
 
