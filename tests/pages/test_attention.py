@@ -40,8 +40,8 @@ from tests.pages.finished import (
 __all__ = ["no_engine_process", "open_page"]
 Open = Callable[..., AppTest]
 WINDOW = 8
-PATIENCE_SECONDS = 90
 """Shorter than the histories of twelve items."""
+PATIENCE_SECONDS = 90
 SMALL = {"width": 8, "epochs": 1, "window": WINDOW, "batch_size": 16, "patience": 0}
 
 
