@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import comparing, frame, services
+from pages.shared import algorithms, comparing, frame, services
 from pages.shared.text import _, n_, safe
 from recsys_core.errors import RecscopeError
 
@@ -17,11 +17,11 @@ WATCH_SECONDS = 2.0
 
 def unfinished(run: "Run") -> None:
     """Say which models are still under way and which failed; the page is made again when one more has finished."""
-    jobs = run.statuses()
+    jobs, titles = run.statuses(), algorithms.titles(run.spec.models)
     for job in jobs:
         if job.state == "FAILED":
             reason = job.reason or _("It stopped without saying why.")
-            st.warning(f"**{safe(services.model_title(job.key))}**: {safe(reason)}", icon=":material/error:")
+            st.warning(f"**{safe(titles[job.model_id])}**: {safe(reason)}", icon=":material/error:")
     if any(job.is_live for job in jobs):
         st.fragment(_watch, run_every=WATCH_SECONDS)(run.id, sum(job.is_live for job in jobs))
 

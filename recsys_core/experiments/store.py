@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -334,4 +335,6 @@ def _incomplete(path: Path) -> str | None:
 
 
 def _default_name(spec: "ExperimentSpec", data_name: str) -> str:
-    return f"{data_name}: {', '.join(model.key for model in spec.models)}"
+    counts = Counter(model.key for model in spec.models)
+    named = (key if number == 1 else f"{key} ({number} settings)" for key, number in counts.items())
+    return f"{data_name}: {', '.join(named)}"

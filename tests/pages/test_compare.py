@@ -149,6 +149,15 @@ def test_a_failed_model_says_why_and_the_others_go_on(open_page: Open, finished:
     assert len(app.dataframe[0].value) == 4
 
 
+def test_of_two_settings_the_one_that_failed_is_named(open_page: Open, finished: Finished) -> None:
+    settings = [{"key": "ease", "config": {"regularization": value}} for value in (0.001, 500.0)]
+    spec = ExperimentSpec.model_validate(small_spec(finished.data).model_dump() | {"models": settings})
+    run = ResultStore(finished.root).create(spec, "Two tastes")
+    run.job(run.model_ids[1]).change({JobState.QUEUED}, state=JobState.FAILED, reason="It was killed.")
+    app = open_page("compare", data=finished.data, run=run.id)
+    assert "**EASE (regularization 500)**: It was killed." in words(app)
+
+
 def test_with_nothing_finished_it_leads_back_to_train(open_page: Open, finished: Finished) -> None:
     for model in ("ease", "item_knn", "biased_mf", "popular", "random"):
         spoil(finished, model, JobState.FAILED, "It was killed.")
