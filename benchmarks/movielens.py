@@ -9,9 +9,10 @@ from pathlib import Path
 from recsys_core.data import Dataset
 from recsys_core.data.ingest import load_file
 from recsys_core.data.splits import Split, SplitSpec, make_splits
+from recsys_core.engine.settings import usable_cores
 
 PUBLIC_DATA = Path(os.environ.get("RECSCOPE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-THREADS = os.cpu_count() or 1
+THREADS = usable_cores()
 """Every measured work, ours or a peer's, gets as many."""
 ROUNDS = 5
 """Ours and the peer's take turns so many times; the best time of each counts, as others may use the machine."""

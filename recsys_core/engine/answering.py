@@ -23,6 +23,7 @@ from typing import Any
 
 from recsys_core.contracts import RunContext
 from recsys_core.engine.channel import Asked, GivenUp, Kind, Line, Said, unpacked
+from recsys_core.engine.questions import Lane
 from recsys_core.engine.questions import question as known
 from recsys_core.errors import Cancelled, NoAnswer
 
@@ -47,14 +48,14 @@ HUNG = (
     "it had done is lost. Try again when the machine has less else to do; if it stands still again, the model or the "
     "data are too large for this machine."
 )
-"""What is said of a long question, whose work gives signs of life between its steps."""
+"""What is said of a question that takes long, whose work gives signs of life between its steps."""
 
 
 class Answers:
     """A process that answers questions about trained models: started on first need, and anew when it has ended.
 
-    Any thread may ask; short questions are answered one after the other, and beside them long ones. The process ends
-    with this one, however this one ends.
+    Any thread may ask; the questions of a lane are answered one after the other, beside those of other lanes. The
+    process ends with this one, however this one ends.
 
     Args:
         command: What to start; the number of its end of the pipe is added.
@@ -101,12 +102,12 @@ class Answers:
             RecscopeError: What the question itself raises: the model is gone, it cannot answer this, ...
         """
         ctx = ctx or RunContext()
-        is_long = known(question).is_long
+        lane = known(question).lane
         for _ in range(ATTEMPTS):
             child = self._running()
             asked = Asked(next(child.numbers), Path(root), run_id, model_id, question, arguments)
             try:
-                return child.ask(asked, ctx, self._patience, is_long=is_long)
+                return child.ask(asked, ctx, self._patience, lane)
             except _Ended as error:
                 ending = str(error)
                 logger.warning("The answering process ended: %s", ending)
@@ -136,8 +137,8 @@ class _Ended(Exception):
 class _Question:
     """A question that waits for its answer."""
 
-    def __init__(self, *, is_long: bool) -> None:
-        self.is_long = is_long
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
         self.answered = threading.Event()
         self.said: Said | None = None
         self.progress: bytes | None = None
@@ -166,7 +167,7 @@ class _Child:
         self._is_ready = False
         threading.Thread(target=self._listen, name="answers", daemon=True).start()
 
-    def ask(self, asked: Asked, ctx: RunContext, patience: float, *, is_long: bool) -> Any:
+    def ask(self, asked: Asked, ctx: RunContext, patience: float, lane: Lane) -> Any:
         """Send a question and wait for its answer.
 
         Raises:
@@ -174,7 +175,7 @@ class _Child:
             NoAnswer: It said nothing for so long, and was ended.
             RecscopeError: What the question raised.
         """
-        waiting = _Question(is_long=is_long)
+        waiting = _Question(lane)
         with self._lock:
             if not self.is_there:
                 raise _Ended(self._how())
@@ -211,7 +212,7 @@ class _Child:
                 raise Cancelled("Nobody waits for the answer any more.")
             if time.monotonic() - waiting.heard > (patience if self._is_ready else patience + STARTING_SECONDS):
                 self.end()
-                raise NoAnswer((HUNG if waiting.is_long else SILENT).format(seconds=f"{patience:g}"))
+                raise NoAnswer((SILENT if waiting.lane is Lane.SHORT else HUNG).format(seconds=f"{patience:g}"))
 
     def _listen(self) -> None:
         """Hand out what the process says until it has ended."""
@@ -233,7 +234,7 @@ class _Child:
         with self._lock:
             waiting = self._questions.get(said.number)
             for other in self._questions.values():
-                if not self._is_ready or (waiting is not None and other.is_long == waiting.is_long):
+                if not self._is_ready or (waiting is not None and other.lane is waiting.lane):
                     other.heard = time.monotonic()  # it works on another one, and comes to this one later
             self._is_ready = True
         if waiting is None or said.kind is Kind.ALIVE:

@@ -1,8 +1,8 @@
 """`python -m recsys_core.engine.answers NUMBER`: the process that keeps trained models loaded and answers the pages.
 
 It is started by `answering.Answers` with one end of a pipe (an open file of that number) and ends with the other end,
-or when nobody has asked anything for a while. Short questions and long ones have a thread and loaded models each, so
-that a long one holds up no short one, and no model is asked twice at the same time.
+or when nobody has asked anything for a while. Each lane of `questions.Lane` has a thread and loaded models of its own,
+so that a long question holds up no short one, and no model is asked twice at the same time.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 
 from recsys_core.contracts import Progress, RunContext
 from recsys_core.engine.channel import Asked, GivenUp, Kind, Line, Said, packed
-from recsys_core.engine.questions import Shelf, question
+from recsys_core.engine.questions import Lane, Shelf, question
 from recsys_core.engine.settings import usable_cores
 from recsys_core.errors import Cancelled, NoAnswer, RecscopeError
 from recsys_core.experiments.resources import limited_threads
@@ -30,7 +30,7 @@ SECONDS_BETWEEN_SIGNS = 1.0
 NO_QUESTION = -1
 
 
-class _Lane:
+class _Worker:
     """A thread that answers one question after the other, with models of its own."""
 
     def __init__(self, line: Line, name: str) -> None:
@@ -126,7 +126,7 @@ class _Notes:
 
 def serve(line: Line, idle_seconds: float = IDLE_SECONDS) -> None:
     """Answer until the other end is gone or nobody has asked for so long."""
-    short, long = _Lane(line, "short"), _Lane(line, "long")
+    workers = {lane: _Worker(line, lane) for lane in Lane}
     with contextlib.suppress(OSError):  # the other end has gone already: receiving will say so
         line.send(Said(NO_QUESTION, Kind.READY))
     while True:
@@ -135,11 +135,11 @@ def serve(line: Line, idle_seconds: float = IDLE_SECONDS) -> None:
         except (EOFError, OSError):
             return
         if isinstance(message, Asked):
-            (long if question(message.question).is_long else short).put(message)
+            workers[question(message.question).lane].put(message)
         elif isinstance(message, GivenUp):
-            for lane in (short, long):
-                lane.give_up(message.number)
-        elif not short.unanswered + long.unanswered:
+            for worker in workers.values():
+                worker.give_up(message.number)
+        elif not any(worker.unanswered for worker in workers.values()):
             return
 
 

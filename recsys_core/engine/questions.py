@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,6 +191,17 @@ def heads(trained: Trained, ctx: RunContext) -> HeadEffects:
     return attention_study.head_ablation(trained.model, asked.queries, asked.wanted, ctx, candidates=asked.candidates)
 
 
+class Lane(StrEnum):
+    """Where a question waits: those of one lane are answered one after the other, and hold up no other lane."""
+
+    SHORT = "short"
+    """Answered at once."""
+    PERSON = "person"
+    """Many answers about one person: seconds."""
+    STUDY = "study"
+    """Many people, or a training: minutes."""
+
+
 @dataclass(frozen=True)
 class Question:
     """One thing that can be asked of a trained model.
@@ -197,11 +209,11 @@ class Question:
     Args:
         answer: Called with the model, a context for progress and stopping, and the arguments by name. What it returns
             travels between processes: plain values, arrays, frames, and dataclasses of these.
-        is_long: Whether it may take many seconds; such questions wait for each other and hold up no short ones.
+        lane: With which questions it waits in one line.
     """
 
     answer: Callable[..., Any]
-    is_long: bool = False
+    lane: Lane = Lane.SHORT
 
 
 QUESTIONS: dict[str, Question] = {
@@ -211,11 +223,11 @@ QUESTIONS: dict[str, Question] = {
     "why_not": Question(why_not),
     "look": Question(look),
     "trace": Question(trace),
-    "effects": Question(effects, is_long=True),
-    "deletion": Question(deletion, is_long=True),
-    "learn_on": Question(learn_on, is_long=True),
-    "faithfulness": Question(faithfulness, is_long=True),
-    "heads": Question(heads, is_long=True),
+    "effects": Question(effects, lane=Lane.PERSON),
+    "deletion": Question(deletion, lane=Lane.PERSON),
+    "learn_on": Question(learn_on, lane=Lane.STUDY),
+    "faithfulness": Question(faithfulness, lane=Lane.STUDY),
+    "heads": Question(heads, lane=Lane.STUDY),
 }
 """Name -> what answers it. Nothing else can be asked."""
 

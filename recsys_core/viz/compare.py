@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 TITLE, FAMILY = "title", "family"
+BREAK = "<br>"
+ROW_PIXELS, LINE_PIXELS, GAP_PIXELS = 40, 18, 6
+"""Least height of a row, height of a line of its title, and what stands between two titles."""
 PLOT_PIXELS = (480.0, 320.0)
 """Width and height of a plot for which labels are placed; wider ones have more room."""
 LABEL_PLACES = (
@@ -63,10 +66,9 @@ def dots_with_intervals(table: pd.DataFrame, *, metric: str, baseline: float | N
         )
     if baseline is not None:
         figure.add_vline(x=baseline, line={"dash": "dot", "color": GREY, "width": 2})
-    dressed(figure, x=f"{metric}, mean over users with 95 % interval", y="", height=90 + 40 * len(rows))
-    figure.update_yaxes(
-        tickvals=list(rows.index), ticktext=[_wrapped(title) for title in rows[TITLE]], range=[-0.6, len(rows) - 0.4]
-    )
+    titles = [_wrapped(title) for title in rows[TITLE]]
+    dressed(figure, x=f"{metric}, mean over users with 95 % interval", y="", height=90 + _rows_pixels(titles))
+    figure.update_yaxes(tickvals=list(rows.index), ticktext=titles, range=[-0.6, len(rows) - 0.4])
     return figure
 
 
@@ -202,11 +204,12 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go
     unsure = ((cells["low"] <= 0) & (cells["high"] >= 0)).to_numpy().reshape(shape)
     reach = float(np.nanmax(np.abs(differences), initial=1e-9))
     text = _cell_texts(differences, unsure, decimals=2 if reach >= 0.1 else 3)
+    wrapped = [_wrapped(title) for title in titles]
     figure = go.Figure(
         go.Heatmap(
             z=differences,
             x=plain_all(slices),
-            y=[_wrapped(title) for title in titles],
+            y=wrapped,
             text=text,
             texttemplate="%{text}",
             textfont={"size": 12, "color": "#0d1117"},
@@ -222,7 +225,7 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go
             ygap=2,
         )
     )
-    dressed(figure, x="", y="", height=150 + 38 * len(titles))
+    dressed(figure, x="", y="", height=150 + _rows_pixels(wrapped))
     figure.update_xaxes(
         side="top",
         title_text=f"Difference in {metric} to {plain(baseline)}",
@@ -235,7 +238,13 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go
 
 def _wrapped(title: str, width: int = 18) -> str:
     """Return a title escaped and broken into lines, so that it leaves room for the plot."""
-    return "<br>".join(plain(line) for line in textwrap.wrap(title, width)) or plain(title)
+    return BREAK.join(plain(line) for line in textwrap.wrap(title, width)) or plain(title)
+
+
+def _rows_pixels(titles: list[str]) -> int:
+    """Return the height of rows whose wrapped titles do not touch each other."""
+    most_lines = max((title.count(BREAK) + 1 for title in titles), default=1)
+    return len(titles) * max(ROW_PIXELS, LINE_PIXELS * most_lines + GAP_PIXELS)
 
 
 def symbols_of(table: pd.DataFrame) -> dict[str, str]:

@@ -5,7 +5,7 @@ import signal
 import time
 
 from recsys_core.contracts import QueryBatch, RunContext
-from recsys_core.engine.questions import QUESTIONS, Question, Trained
+from recsys_core.engine.questions import QUESTIONS, Lane, Question, Trained
 
 
 def dawdle(trained: Trained, ctx: RunContext, *, steps: int, seconds: float = 0.05) -> int:
@@ -39,7 +39,8 @@ def tensor(trained: Trained, ctx: RunContext, *, query: QueryBatch | None = None
 
 
 ODD_QUESTIONS = {
-    "dawdle": Question(dawdle, is_long=True),
+    "dawdle": Question(dawdle, lane=Lane.STUDY),
+    "linger": Question(dawdle, lane=Lane.PERSON),
     "crash": Question(crash),
     "be_deaf": Question(be_deaf),
     "fail": Question(fail),

@@ -22,7 +22,7 @@ from recsys_core.data.workspace import Workspace
 from recsys_core.engine.answering import Answers
 from recsys_core.engine.answers import serve
 from recsys_core.engine.channel import Line, packed
-from recsys_core.engine.questions import QUESTIONS, Question, Shelf, question
+from recsys_core.engine.questions import QUESTIONS, Lane, Question, Shelf, question
 from recsys_core.errors import Cancelled, CannotScore, ConfigError, NoAnswer, StoreError
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
@@ -124,14 +124,16 @@ def test_one_process_is_kept_and_progress_comes_along(shared: Answers, trained: 
     assert not psutil.Process(pid).net_connections("inet")
 
 
-def test_a_long_question_holds_up_no_short_one(shared: Answers, trained: tuple[Path, str, str]) -> None:
+def test_a_study_holds_up_no_question_about_one_person_and_no_short_one(
+    shared: Answers, trained: tuple[Path, str, str]
+) -> None:
     shared.ask(*trained, "top", query=QUERY, k=5)
     stop = threading.Event()
     long = threading.Thread(target=_until_stopped, args=(shared, trained, stop))
     long.start()
-    begun = time.monotonic()
     shared.ask(*trained, "top", query=QUERY, k=5)
-    assert time.monotonic() - begun < 2
+    shared.ask(*trained, "linger", steps=1)
+    assert long.is_alive()
     stop.set()
     long.join(5)
     assert not long.is_alive()
@@ -179,7 +181,7 @@ def test_a_deaf_process_is_ended(
 TOILS = """
 import time
 from recsys_core.engine.answers import main
-from recsys_core.engine.questions import QUESTIONS, Question
+from recsys_core.engine.questions import QUESTIONS, Lane, Question
 
 def toil(trained, ctx, *, seconds):
     ctx.note("getting ready", 1, 1)
@@ -190,7 +192,7 @@ def toil(trained, ctx, *, seconds):
         time.sleep(0.02)
     return "done"
 
-QUESTIONS["toil"] = Question(toil, is_long=True)
+QUESTIONS["toil"] = Question(toil, lane=Lane.STUDY)
 main()
 """
 """A process whose work takes one long step, and asks meanwhile whether it should stop."""
@@ -198,7 +200,7 @@ main()
 
 @pytest.fixture
 def toiling(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
-    monkeypatch.setitem(QUESTIONS, "toil", Question(lambda *_, **__: None, is_long=True))
+    monkeypatch.setitem(QUESTIONS, "toil", Question(lambda *_, **__: None, lane=Lane.STUDY))
     answers = Answers((sys.executable, "-c", TOILS), patience=2.0)
     yield answers
     answers.close()

@@ -40,6 +40,15 @@ def test_dots_stand_best_on_top_in_the_colour_of_their_family(board: pd.DataFram
     assert "NDCG@10" in figure.layout.xaxis.title.text
 
 
+def test_titles_of_several_lines_do_not_touch_each_other(board: pd.DataFrame) -> None:
+    board["title"] = [f"Multilayer perceptron {number} (score dot, width 64)" for number in range(len(board))]
+    figure = dots_with_intervals(board, metric="NDCG@10")
+    margins, line = 90, 16  # pixels; plotly writes at 12 with a third more between lines
+    lines = [text.count("<br>") + 1 for text in figure.layout.yaxis.ticktext]
+    assert max(lines) == 4
+    assert figure.layout.height - margins > max(lines) * line * len(board)
+
+
 def test_pareto_front_keeps_what_nothing_beats() -> None:
     cost = np.array([1.0, 2.0, 3.0, 2.0, np.nan])
     quality = np.array([0.1, 0.3, 0.2, 0.3, 0.9])
