@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 8501
 
-# tests that need no browser and no process of their own run beside each other
-TOGETHER := tests/unit tests/contract tests/property tests/golden tests/corpus
+# what watches processes and browsers comes second, when no other test keeps the cores from them
+COMPUTING := tests/unit tests/contract tests/property tests/golden tests/corpus tests/pages
 
 .PHONY: run test lint types bench samples example browser clean
 
@@ -14,8 +14,8 @@ run: $(VENV)/run.stamp $(VENV)/compiled.stamp
 	$(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT)
 
 test: lint types browser $(VENV)/compiled.stamp
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(TOGETHER)
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(TOGETHER))
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(COMPUTING)
+	$(BIN)/python -m pytest -n auto $(addprefix --ignore=,$(COMPUTING))
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

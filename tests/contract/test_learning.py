@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from recsys_core.contracts import FloatArray, PredictsRatings, RatingScale, TopK
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.models.registry import model_class
-from tests.contract.cases import FITTING, RATING_PREDICTION, fitted, furnished, needs_ratings, with_ratings
+from tests.contract.cases import FITTING, RATING_PREDICTION, fitted, furnished, is_network, needs_ratings, with_ratings
 from tests.worlds import KnownWorld, checkerboard, low_rank, shuffled
 
 
@@ -25,9 +25,10 @@ def test_recommends_the_withheld_item_of_the_own_half(key: str) -> None:
 def test_reconstructs_ratings_of_low_rank(key: str) -> None:
     """Ratings are a product of three factors: a factor model finds them, neighbours beat the biases."""
     world = low_rank(users=120, items=80, density=0.5)
-    model = fitted(key, furnished(world.train), RATING_PREDICTION.get(key))
-    if not isinstance(model, PredictsRatings) or model.info.family == "floor":
+    if not issubclass(model_class(key), PredictsRatings) or model_class(key).info.family == "floor":
         pytest.skip("declared: does not predict ratings, or only by biases")
+    model = fitted(key, furnished(world.train), RATING_PREDICTION.get(key))
+    assert isinstance(model, PredictsRatings)
     query = world.train.queries()
     hidden = np.asarray(world.train.matrix("binary").toarray()) == 0
     error = _rmse(model.predict_ratings(query), world, hidden)
@@ -43,7 +44,8 @@ def test_learns_nothing_from_shuffled_data(key: str) -> None:
         rng = np.random.default_rng(3)
         train = with_ratings(train, rng.integers(1, 6, train.n_interactions).astype(np.float64), RatingScale(1, 5))
     train = furnished(train)
-    gains = _ndcg(fitted(key, train, FITTING.get(key)).recommend(train.queries(), 10), world)
+    brief = {"epochs": 15} if is_network(key) else {}  # an answer that leaks is learned in a few
+    gains = _ndcg(fitted(key, train, FITTING.get(key, {}) | brief).recommend(train.queries(), 10), world)
     unseen = train.n_items - train.queries().history.lengths
     chance = (1 / np.log2(np.arange(2, 12))).sum() / unseen.mean()
     assert gains.mean() <= chance + 3 * gains.std() / np.sqrt(len(gains))

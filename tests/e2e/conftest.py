@@ -46,6 +46,7 @@ LOOKS = {
 """Widths and schemes in which every page is looked at."""
 PATIENCE_MS = 30_000
 expect.set_options(timeout=PATIENCE_MS)
+LOOKS_UNTIL_QUIET = 2
 
 ALLOWED_CONSOLE = re.compile(r"/\w+/_stcore/(health|host-config)$")
 """Addresses of failed requests that are no error of ours: asked for a page's own address, Streamlit's browser part
@@ -199,17 +200,16 @@ def settled(page: Page) -> None:
 
 def come_near(page: Page) -> None:
     """Scroll down a page whose parts are drawn when somebody comes near them, until all of these are drawn."""
-    # what has no answer yet has no place to come near to
-    expect(page.get_by_text("Counting …")).to_have_count(0, timeout=3 * PATIENCE_MS)
-    settled(page)
-    waiting = page.locator("[class*=st-key-later_]")
-    ends = time.monotonic() + 60
-    while waiting.count():
+    counting, waiting = page.get_by_text("Counting …"), page.locator("[class*=st-key-later_]")
+    ends = time.monotonic() + 5 * PATIENCE_MS / 1000
+    quiet = 0
+    while quiet < LOOKS_UNTIL_QUIET:  # what has no answer yet, or is just then drawn anew, has no place to come near to
         assert time.monotonic() < ends, "parts that somebody came near to were not drawn"
+        settled(page)
+        quiet = 0 if counting.count() or waiting.count() else quiet + 1
         # again and again, as somebody would: what is drawn above may move a place out of sight
         waiting.evaluate_all("places => places[0]?.scrollIntoView()")
-        page.wait_for_timeout(700)
-        settled(page)
+        page.wait_for_timeout(500)
 
 
 def sideways(page: Page) -> int:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from recsys_core.data import dataset_from_frames
 from recsys_core.data.workspace import Workspace
-from tests.e2e.conftest import Server, axe_findings, come_near, settled, sideways, watched
+from tests.e2e.conftest import PATIENCE_MS, Server, axe_findings, come_near, settled, sideways, watched
 from tests.pages.finished import EVIL, Finished, finished, finished_template
 
 __all__ = ["finished", "finished_template"]
@@ -41,8 +41,10 @@ def test_pages_with_data_are_clean_in_every_look(
         clean(page, "home")
         page.goto(f"{server.url}/explore?data={finished.data}")
         expect(page.get_by_role("heading", name="Who is unlike the rest?")).to_be_visible()
+        figures = page.locator(".js-plotly-plot")
+        expect(figures.first).to_be_visible(timeout=3 * PATIENCE_MS)
         come_near(page)
-        expect(page.locator(".js-plotly-plot")).to_have_count(8)
+        expect(figures).to_have_count(8)
         clean(page, "explore")
         for name, heading in (("train", "2. Which models?"), ("compare", "Take it with you"), ("recommend", "User")):
             page.goto(f"{server.url}/{name}?data={finished.data}&run={finished.run}")
