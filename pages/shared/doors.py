@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import attention_subject, frame, services, state
+from pages.shared import frame, services, state
 from pages.shared.text import _, percent, safe, seconds
 from recsys_core.errors import RecscopeError
 
@@ -35,6 +35,8 @@ def show() -> None:
             state.choose("data", services.sample(SAMPLE))
             frame.go("explore")
         if st.button(_("See attention at work"), key="door_attention", icon=":material/visibility:", width="stretch"):
+            from pages.shared import attention_subject  # the first page waits for nothing that one button needs
+
             attention_subject.open_example(ATTENTION_EXAMPLE)
             frame.go("attention")
 
