@@ -97,6 +97,7 @@ TIED_MIXED = Template(
 )
 NEXT_BEST = Template("{model} is behind by {difference} ({low} to {high}).")
 BEATS_BASELINE = Template("It beats {baseline} by {difference} ({low} to {high}).")
+BOTH_BEAT_BASELINE = Template("Both beat {baseline} by at least {difference}.")
 ALL_BEAT_BASELINE = Template(
     "It beats {baseline} by {difference}.", "All {count} beat {baseline} by at least {difference}."
 )

@@ -103,5 +103,6 @@ def _over_baseline(
     if len(gains) == len(leading) > 1:
         smallest = min(gains, key=lambda pair: abs(pair.difference))
         gain = _difference(smallest)["difference"]
-        return [sentences.ALL_BEAT_BASELINE.fill(len(gains), baseline=base, difference=gain)]
+        said = sentences.BOTH_BEAT_BASELINE if len(gains) == 2 else sentences.ALL_BEAT_BASELINE
+        return [said.fill(len(gains), baseline=base, difference=gain)]
     return [sentences.BEATS_BASELINE.fill(baseline=base, **_difference(pair)) for pair in gains if pair.first == leader]

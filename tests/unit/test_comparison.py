@@ -49,7 +49,7 @@ def test_the_verdict_says_who_leads_who_is_tied_and_what_is_gained() -> None:
     assert said[0] == f"EASE leads on NDCG@10: {best['mean']:.3f} ({best['low']:.3f} to {best['high']:.3f})."
     assert said[1] == f"iALS cannot be told apart from it ({sentences.about(pair['users_needed'])} users would decide)."
     gain = comparison.against("popular").set_index("model").loc[["ease-1", "ials-1"], "difference"].min()
-    assert said[2] == f"All 2 beat popularity by at least {gain:.3f}."
+    assert said[2] == f"Both beat popularity by at least {gain:.3f}."
     assert len(said) == 3
 
 
