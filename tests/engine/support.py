@@ -85,7 +85,7 @@ def ended(engine: Engine, run_id: str, seconds: float = 90.0) -> dict[str, JobSt
 def start_engine(root: Path, **environment: str) -> "subprocess.Popen[bytes]":
     """Start an engine process that knows the odd models, and wait until it works."""
     (root / "engine").mkdir(parents=True, exist_ok=True)
-    quick = {"RECSCOPE_WARM_UP": "0", "RECSCOPE_ENGINE_IDLE": "60", "RECSCOPE_CANCEL_GRACE": "1"}
+    quick = {"RECSCOPE_WARM_UP": "0", "RECSCOPE_ENGINE_IDLE": "3600", "RECSCOPE_CANCEL_GRACE": "1"}
     with (root / "engine" / "engine.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.engine.served", str(root)],
