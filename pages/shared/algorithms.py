@@ -3,13 +3,14 @@
 An algorithm competes once with each of the settings that its card holds.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.shared import forms, services, state, waiting
+from pages.shared import forms, near, services, state, waiting
 from pages.shared.text import _, later, safe
 from recsys_core.errors import ConfigError
 
@@ -49,6 +50,8 @@ IN_ORDER = ("deep", "sequence", "attention")
 """Families of models that read what people did in its order."""
 CHOSEN_AT_FIRST = ("item_knn", "ease", "biased_mf")
 CARDS_IN_A_ROW = 3
+ROW_PIXELS = 260
+"""About the height of a row of cards."""
 
 
 @dataclass(frozen=True)
@@ -103,29 +106,37 @@ def titles(models: "Iterable[ModelSpec]") -> dict[str, str]:
 def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
     """Show all algorithms and return those chosen, each as `key` and `config`, once for each of its settings.
 
-    Those that the data lack something for cannot be chosen, and say what. The baselines always compete.
+    Those that the data lack something for cannot be chosen, and say what. The baselines always compete. The cards of a
+    family are drawn when somebody comes near; what they hold counts before that, too.
     """
-    from recsys_core.experiments.spec import BASELINES
-
     infos = _infos()
     order = list(FAMILIES)
     families = sorted(
         {info.family for info in infos.values()}, key=lambda one: order.index(one) if one in order else 99
     )
     chosen: list[dict[str, Any]] = []
+    parts = near.Parts()
     first_in_order = next((family for family in families if family in IN_ORDER), None)
-    for family in families:
+    for number, family in enumerate(families):
         if family == first_in_order:
             _does_order_matter(dataset.fingerprint)
         st.subheader(_(FAMILIES.get(family, family)))
         members = [info for info in infos.values() if info.family == family]
-        for first in range(0, len(members), CARDS_IN_A_ROW):
-            row = members[first : first + CARDS_IN_A_ROW]
-            for column, info in zip(st.columns(CARDS_IN_A_ROW, gap="small"), row, strict=False):
-                with column:
-                    configs = _card(info, dataset, f"{key}_{info.key}", always=info.key in BASELINES)
-                chosen += [{"key": info.key, "config": config} for config in configs]
+        if parts.draws(f"family_{number}", height=ROW_PIXELS * math.ceil(len(members) / CARDS_IN_A_ROW)):
+            _cards(members, dataset, key)
+        for info in members:
+            configs = _chosen(info, dataset, f"{key}_{info.key}")
+            chosen += [{"key": info.key, "config": config} for config in configs]
+    parts.watch()
     return chosen
+
+
+def _cards(members: "list[ModelInfo]", dataset: "Dataset", key: str) -> None:
+    for first in range(0, len(members), CARDS_IN_A_ROW):
+        row = members[first : first + CARDS_IN_A_ROW]
+        for column, info in zip(st.columns(CARDS_IN_A_ROW, gap="small"), row, strict=False):
+            with column:
+                _card(info, dataset, f"{key}_{info.key}")
 
 
 def _does_order_matter(fingerprint: str) -> None:
@@ -142,33 +153,58 @@ def _infos() -> "dict[str, ModelInfo]":
     return model_infos()
 
 
-def _card(info: "ModelInfo", dataset: "Dataset", key: str, *, always: bool) -> list[dict[str, Any]]:
-    """Show one card; return what differs from the defaults in each of its settings, none if it is not chosen."""
-    from recsys_core.models.registry import model_class
-
+def _card(info: "ModelInfo", dataset: "Dataset", key: str) -> None:
+    """Show one card."""
     lacking = dataset.lacks(info.needs)
+    always = _always(info)
     with st.container(border=True, key=f"{key}_card", height="stretch", vertical_alignment="distribute"):
-        picked = st.checkbox(
+        st.checkbox(
             f"**{safe(info.title)}**",
-            value=always or (not lacking and info.key in CHOSEN_AT_FIRST),
+            value=_is_at_first(info, dataset),
             disabled=always or bool(lacking),
             key=f"{key}_use",
             persist_state=forms.KEPT,
         )
         if lacking:
             _words(info, _reason(info, lacking, always))
-            return []
-        config_type = model_class(info.key).config_type
-        settings = _all_settings(info, dataset, config_type, key)
-        chosen = [one.values for one in settings if one.refusal is None] if picked or always else []
-        if chosen and info.key in BESIDE:
-            chosen += _beside(BESIDE[info.key], config_type, chosen, key)
+            return
+        settings = _all_settings(info, dataset, key)
+        is_picked = _is_picked(info, dataset, key)
         refused = [one.refusal for one in settings if one.refusal]
+        if info.key in BESIDE and is_picked and len(refused) < len(settings):
+            st.checkbox(_(BESIDE[info.key].words), value=True, key=f"{key}_beside", persist_state=forms.KEPT)
         reason = "\n\n".join(refused or [_reason(info, lacking, always)])
-        if len(settings) > 1 and not (picked or always):
+        if len(settings) > 1 and not is_picked:
             reason += "\n\n" + _("Tick the model to let its settings compete.")
-        _words(info, reason + _competing(info, chosen))
-        _settings(info, config_type, settings, key)
+        _words(info, reason + _competing(info, _chosen(info, dataset, key)))
+        _settings(info, settings, key)
+
+
+def _always(info: "ModelInfo") -> bool:
+    from recsys_core.experiments.spec import BASELINES
+
+    return info.key in BASELINES
+
+
+def _is_at_first(info: "ModelInfo", dataset: "Dataset") -> bool:
+    """Return whether a model competes as long as nobody has chosen."""
+    return _always(info) or (info.key in CHOSEN_AT_FIRST and not dataset.lacks(info.needs))
+
+
+def _is_picked(info: "ModelInfo", dataset: "Dataset", key: str) -> bool:
+    """Return whether a model competes, whether its card is shown or not."""
+    if _always(info) or dataset.lacks(info.needs):
+        return _always(info)
+    return bool(st.session_state.get(f"{key}_use", _is_at_first(info, dataset)))
+
+
+def _chosen(info: "ModelInfo", dataset: "Dataset", key: str) -> list[dict[str, Any]]:
+    """Return what differs from the defaults in each setting that competes, whether its card is shown or not."""
+    if not _is_picked(info, dataset, key):
+        return []
+    chosen = [one.values for one in _all_settings(info, dataset, key) if one.refusal is None]
+    if info.key in BESIDE and st.session_state.get(f"{key}_beside", True):
+        chosen += _plainer(info, chosen)
     return chosen
 
 
@@ -187,12 +223,9 @@ def _competing(info: "ModelInfo", chosen: list[dict[str, Any]]) -> str:
     return "\n\n" + _("Competes as:") + "".join(f"\n- {safe(title)}" for title in named.values())
 
 
-def _beside(
-    offer: _Beside, config_type: "type[ModelConfig]", chosen: list[dict[str, Any]], key: str
-) -> list[dict[str, Any]]:
-    """Show the switch of a plainer model; return its settings, once for each size, and none that competes anyway."""
-    if not st.checkbox(_(offer.words), value=True, key=f"{key}_beside", persist_state=forms.KEPT):
-        return []
+def _plainer(info: "ModelInfo", chosen: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the settings of the plainer model beside it, once for each size, and none that competes anyway."""
+    offer, config_type = BESIDE[info.key], _config_type(info)
 
     def size(values: dict[str, Any]) -> dict[str, Any]:
         return config_type.parse(values).model_dump(exclude=offer.unused)
@@ -205,8 +238,15 @@ def _beside(
     return added
 
 
-def _all_settings(info: "ModelInfo", dataset: "Dataset", config_type: "type[ModelConfig]", key: str) -> list[_Setting]:
+def _config_type(info: "ModelInfo") -> "type[ModelConfig]":
+    from recsys_core.models.registry import model_class
+
+    return model_class(info.key).config_type
+
+
+def _all_settings(info: "ModelInfo", dataset: "Dataset", key: str) -> list[_Setting]:
     """Return what the forms of a card hold; they need not be shown for that."""
+    config_type = _config_type(info)
     found: list[_Setting] = []
     for prefix in forms.prefixes(key):
         values = forms.changed(config_type, prefix)
@@ -219,7 +259,7 @@ def _all_settings(info: "ModelInfo", dataset: "Dataset", config_type: "type[Mode
     return found
 
 
-def _settings(info: "ModelInfo", config_type: "type[ModelConfig]", settings: list[_Setting], key: str) -> None:
+def _settings(info: "ModelInfo", settings: list[_Setting], key: str) -> None:
     """Show the button that opens formula and form; they are drawn while they are open, for the sake of a fast page.
 
     Of several settings the form of one is shown, for a printer those of all.
@@ -227,6 +267,7 @@ def _settings(info: "ModelInfo", config_type: "type[ModelConfig]", settings: lis
     with st.popover(_("Formula and settings"), key=f"{key}_open", width="stretch", on_change="rerun") as place:
         if not place.open and not state.is_whole():
             return
+        config_type = _config_type(info)
         st.markdown(f"$\\displaystyle {info.formula}$")  # breaks lines where st.latex would scroll sideways
         st.markdown(_("Source: {source}").format(source=safe(info.source)))
         shown = settings

@@ -32,7 +32,7 @@ PREFIX = "near_"
 
 
 class Parts:
-    """The parts of a page that wait for somebody to come near; all within one fragment, which is made anew then."""
+    """The parts of a page, or of one fragment of it, that wait for somebody to come near; it is made anew then."""
 
     def __init__(self) -> None:
         self._waiting: list[str] = []

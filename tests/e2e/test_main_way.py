@@ -52,7 +52,7 @@ def train_four_and_cancel_one(page: Page) -> None:
     """Start four models, one of them far too long; refresh the page while they run; cancel the long one."""
     page.get_by_role("link", name="Train").click()
     expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
-    settled(page)
+    come_near(page)
     card = page.locator(".st-key-algorithm_user_knn_card")
     card.get_by_text("User-based neighbours").click()
     settled(page)

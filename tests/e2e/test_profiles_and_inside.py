@@ -117,7 +117,7 @@ def train_only(page: Page, key: str) -> None:
     """Choose one model beside the baselines, train, and wait for the end."""
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Train").click()
     expect(page.get_by_role("heading", name="2. Which models?")).to_be_visible(timeout=LONG_MS)
-    settled(page)
+    come_near(page)
     for other in (*CHOSEN_AT_FIRST, key):
         card = page.locator(f".st-key-algorithm_{other}_use")
         if card.get_by_role("checkbox").is_checked() != (other == key):

@@ -14,7 +14,7 @@ from recsys_core.data.workspace import Workspace
 from recsys_core.experiments.jobs import JobState, JobStatus
 from recsys_core.experiments.run import Run
 from recsys_core.experiments.store import ResultStore
-from tests.e2e.conftest import Server, axe_findings, settled, sideways
+from tests.e2e.conftest import Server, axe_findings, come_near, settled, sideways
 
 pytestmark = pytest.mark.e2e
 TRAINING_MS = 120_000
@@ -130,7 +130,7 @@ def test_networks_are_trained_killed_gone_on_with_and_compared(server: Server, p
     data = Workspace(own_workspace).store(load_sample("small")).fingerprint
     page.goto(f"{server.url}/train?data={data}")
     expect(page.get_by_role("heading", name="2. Which models?")).to_be_visible()
-    settled(page)
+    come_near(page)
     choose_networks(page)
     add_a_setting_and_remove_it(page)
 

@@ -13,6 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.shared import services
+from pages.shared.algorithms import FAMILIES
 from recsys_core.configs import field_specs
 from recsys_core.contracts import Progress
 from recsys_core.data.workspace import Workspace
@@ -160,6 +161,30 @@ def test_start_submits_what_the_form_says_and_the_address_names_it(
     assert {model.key: model.config for model in run.spec.models}["ease"] == {"regularization": 50.0}
     assert [model.key for model in run.spec.models if model.key == "biased_mf"] == []
     assert "4 models: 4 waiting" in words(app)
+
+
+def test_cards_that_nobody_has_come_near_to_count_all_the_same(
+    open_page: Open, finished: Finished, no_engine_process: None
+) -> None:
+    app = open_page("train", data=finished.data, view="")
+    assert [box for box in app.checkbox if str(box.key).startswith("algorithm_")] == []
+    assert "5 models, about" in words(app)
+    come_near(app)
+    app = no_exception(app.run())
+    app.checkbox(key="algorithm_biased_mf_use").uncheck()
+    app.checkbox(key="algorithm_mlp_use").check()
+    app = no_exception(app.run())
+    app.checkbox(key="algorithm_mlp_beside").uncheck()
+    app = no_exception(app.run())
+    assert "5 models, about" in words(app)
+    app = no_exception(app.switch_page("pages/data.py").run())
+    app = no_exception(app.switch_page("pages/train.py").run())
+    app = no_exception(app.run())  # once more: nothing of it is drawn for the second time
+    assert [box for box in app.checkbox if str(box.key).startswith("algorithm_")] == []
+    app = no_exception(app.button(key="train_start").click().run())
+    named = app.query_params["run"]
+    run = ResultStore(finished.root).open(named if isinstance(named, str) else named[0])
+    assert {model.key for model in run.spec.models} == {"popular", "random", "item_knn", "ease", "mlp"}
 
 
 def test_what_was_set_counts_while_the_form_is_closed_and_stands_there_when_it_opens_again(
@@ -355,8 +380,15 @@ def test_settings_that_do_not_fit_together_are_a_sentence_on_the_card(open_page:
 
 def opened(app: AppTest, key: str, is_open: bool) -> AppTest:
     """Open or close the form of a model, as a click on its button does."""
+    come_near(app)
     app.session_state[f"algorithm_{key}_open"] = is_open
     return no_exception(app.run())
+
+
+def come_near(app: AppTest) -> None:
+    """Have the cards of all families drawn from now on."""
+    for number in range(len(FAMILIES)):
+        app.session_state[f"near_family_{number}"] = True
 
 
 def drawn(app: AppTest) -> set[str]:
