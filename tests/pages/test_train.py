@@ -1,33 +1,24 @@
-"""The page Train in its four states: rules, cards and forms, the start, and the live panel."""
+"""The page Train in its four states: without data, rules, the start, and the live panel."""
 
 import json
-import threading
 import time
 from base64 import b64decode
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.shared import services
-from pages.shared.algorithms import FAMILIES
-from recsys_core.configs import field_specs
 from recsys_core.contracts import Progress
-from recsys_core.data.workspace import Workspace
 from recsys_core.engine import Engine
-from recsys_core.engine.background import Ticket
 from recsys_core.engine.estimate import Estimate
 from recsys_core.errors import StoreError
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.processes import own_mark
 from recsys_core.experiments.progress import ProgressWriter
-from recsys_core.experiments.run import Run
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
-from recsys_core.models.registry import model_class
 from recsys_core.viz.progress import course, curve_of
 from tests.pages.finished import (
     Finished,
@@ -38,14 +29,11 @@ from tests.pages.finished import (
     open_page,
     small_spec,
     spoil,
-    two_tastes,
     words,
 )
 
 __all__ = ["finished", "finished_template", "no_engine_process", "open_page"]
 Open = Callable[..., AppTest]
-FORMS = {"algorithm_ease_regularization", "algorithm_ease_2_regularization"}
-"""Keys of the field in both forms of EASE."""
 
 
 def test_without_data_it_says_what_to_do(open_page: Open) -> None:
@@ -76,75 +64,6 @@ def test_a_split_that_cannot_be_made_is_a_sentence(open_page: Open, finished: Fi
     assert "hold back fewer" in words(app)
 
 
-def test_a_card_opens_its_formula_and_its_form_with_help_and_bounds(open_page: Open, finished: Finished) -> None:
-    app = open_page("train", data=finished.data)
-    assert model_class("ease").info.formula in "".join(element.value for element in app.markdown)
-    for key in ("ease", "item_knn", "biased_mf"):
-        for spec in field_specs(model_class(key).config_type):
-            if spec.kind in ("int", "float") and not spec.optional:
-                widget = app.number_input(key=f"algorithm_{key}_{spec.name}")
-                assert widget.value == spec.default
-                assert spec.help in widget.proto.help
-                assert spec.maximum is None or widget.max == spec.maximum
-                assert spec.minimum is None or widget.min >= spec.minimum
-
-
-def test_what_the_data_lack_cannot_be_chosen_and_says_why(open_page: Open, own_workspace: object) -> None:
-    dataset = two_tastes()
-    clicks = dataset.interactions.drop(columns=["rating"])
-    implicit = Workspace(own_workspace).store(  # type: ignore[arg-type]
-        type(dataset)(
-            "Clicks",
-            "",
-            dataset.user_vocabulary,
-            dataset.item_vocabulary,
-            lambda: clicks,
-            columns=frozenset(clicks.columns),
-        )
-    )
-    app = open_page("train", data=implicit.fingerprint)
-    assert app.checkbox(key="algorithm_biased_mf_use").disabled
-    assert not app.checkbox(key="algorithm_ease_use").disabled
-    assert "Needs ratings, which these data do not have" in words(app)
-
-
-def test_before_models_of_order_it_says_whether_order_matters(open_page: Open, finished: Finished) -> None:
-    app = open_page("train", data=finished.data)
-    for _ in range(60):
-        if "Does order matter in your data?" in words(app):
-            break
-        time.sleep(0.2)
-        app = no_exception(app.run())
-    [said] = [info.value for info in app.info if "Does order matter in your data?" in info.value]
-    assert "on histories in their order" in said
-    shown = [element.value for element in app.main if element.type in ("info", "subheader")]
-    assert shown[shown.index(said) + 1] == "Deep: layers of neurons"
-
-
-def test_the_cards_do_not_wait_for_what_is_said_about_order(
-    open_page: Open, finished: Finished, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    never = threading.Event()
-    pool = ThreadPoolExecutor(1)
-    monkeypatch.setattr(services, "answer", lambda name, data: Ticket(lambda ctx: never.wait(60), pool))
-    app = open_page("train", data=finished.data)
-    assert "Does order matter" not in words(app)
-    assert app.checkbox(key="algorithm_sasrec_use")
-    assert app.button(key="train_start")
-    never.set()
-
-
-def test_settings_that_the_data_do_not_suit_say_which_would(open_page: Open, finished: Finished) -> None:
-    app = open_page("train", data=finished.data)
-    assert "need links between users, which these data do not have. With graph = co_rating an implicit graph" in words(
-        app
-    )
-    for key in ("social_knn", "social_mf", "trust_svd"):
-        app.selectbox(key=f"algorithm_{key}_graph").set_value("co_rating")
-    app = no_exception(app.run())
-    assert "need links between users" not in words(app)
-
-
 def test_start_submits_what_the_form_says_and_the_address_names_it(
     open_page: Open, finished: Finished, no_engine_process: None
 ) -> None:
@@ -161,239 +80,6 @@ def test_start_submits_what_the_form_says_and_the_address_names_it(
     assert {model.key: model.config for model in run.spec.models}["ease"] == {"regularization": 50.0}
     assert [model.key for model in run.spec.models if model.key == "biased_mf"] == []
     assert "4 models: 4 waiting" in words(app)
-
-
-def test_cards_that_nobody_has_come_near_to_count_all_the_same(
-    open_page: Open, finished: Finished, no_engine_process: None
-) -> None:
-    app = open_page("train", data=finished.data, view="")
-    assert [box for box in app.checkbox if str(box.key).startswith("algorithm_")] == []
-    assert "5 models, about" in words(app)
-    come_near(app)
-    app = no_exception(app.run())
-    app.checkbox(key="algorithm_biased_mf_use").uncheck()
-    app.checkbox(key="algorithm_mlp_use").check()
-    app = no_exception(app.run())
-    app.checkbox(key="algorithm_mlp_beside").uncheck()
-    app = no_exception(app.run())
-    assert "5 models, about" in words(app)
-    app = no_exception(app.switch_page("pages/data.py").run())
-    app = no_exception(app.switch_page("pages/train.py").run())
-    app = no_exception(app.run())  # once more: nothing of it is drawn for the second time
-    assert [box for box in app.checkbox if str(box.key).startswith("algorithm_")] == []
-    app = no_exception(app.button(key="train_start").click().run())
-    named = app.query_params["run"]
-    run = ResultStore(finished.root).open(named if isinstance(named, str) else named[0])
-    assert {model.key for model in run.spec.models} == {"popular", "random", "item_knn", "ease", "mlp"}
-
-
-def test_what_was_set_counts_while_the_form_is_closed_and_stands_there_when_it_opens_again(
-    open_page: Open, finished: Finished, no_engine_process: None
-) -> None:
-    app = open_page("train", data=finished.data, view="")
-    assert not app.number_input(key="protocol_seed").disabled
-    assert "algorithm_ease_regularization" not in drawn(app)
-    app = opened(app, "ease", True)
-    assert "algorithm_ease_regularization" in drawn(app)
-    app = no_exception(app.number_input(key="algorithm_ease_regularization").set_value(50.0).run())
-    app = no_exception(opened(app, "ease", False).run())
-    assert "algorithm_ease_regularization" not in drawn(app)
-    app = no_exception(app.switch_page("pages/data.py").run())
-    app = no_exception(app.switch_page("pages/train.py").run())
-    app = opened(app, "ease", True)
-    assert app.number_input(key="algorithm_ease_regularization").value == 50.0
-    app = no_exception(opened(app, "ease", False).run())
-    app = no_exception(app.button(key="train_start").click().run())
-    named = app.query_params["run"]
-    run = ResultStore(finished.root).open(named if isinstance(named, str) else named[0])
-    assert {model.key: model.config for model in run.spec.models}["ease"] == {"regularization": 50.0}
-
-
-def test_what_is_changed_in_the_moment_of_closing_counts(open_page: Open, finished: Finished) -> None:
-    app = opened(open_page("train", data=finished.data, view=""), "ease", True)
-    field = app.number_input(key="algorithm_ease_regularization")
-    app = opened(app, "ease", False)
-    app = no_exception(field.set_value(50.0).run())
-    assert app.session_state["settings"]["algorithm_ease"] == {"regularization": 50.0}
-
-
-def stored_run(app: AppTest, finished: Finished) -> Run:
-    named = app.query_params["run"]
-    return ResultStore(finished.root).open(named if isinstance(named, str) else named[0])
-
-
-def settings_of(run: Run, key: str, name: str) -> list[object]:
-    return [model.config[name] for model in run.spec.models if model.key == key]
-
-
-def test_a_second_setting_of_a_model_competes_and_is_told_apart(
-    open_page: Open, finished: Finished, no_engine_process: None
-) -> None:
-    app = open_page("train", data=finished.data)
-    assert "5 models, about" in words(app)
-    app.number_input(key="algorithm_ease_regularization").set_value(50.0)
-    app = no_exception(app.button(key="algorithm_ease_add").click().run())
-    assert app.number_input(key="algorithm_ease_2_regularization").value == 50.0  # it begins as the last one
-    assert "Setting 2 is the same as setting 1: change something in it" in words(app)
-    assert "5 models, about" in words(app)
-    app = no_exception(app.number_input(key="algorithm_ease_2_regularization").set_value(5.0).run())
-    text = words(app)
-    assert "is the same as" not in text
-    assert "6 models, about" in text
-    assert "EASE (regularization 50) · EASE (regularization 5)" in text
-    assert "Competes as:\n- EASE (regularization 50)\n- EASE (regularization 5)" in text
-    app = no_exception(app.button(key="train_start").click().run())
-    run = stored_run(app, finished)
-    assert settings_of(run, "ease", "regularization") == [50.0, 5.0]
-    assert run.name == "Two tastes: random, popular, item_knn, biased_mf, ease × 2"
-    live = [element.value for element in app.markdown if "waiting" in element.value]
-    assert [text for text in live if "EASE (regularization 5)" in text.replace("\\", "")]
-    assert [text for text in live if "EASE (regularization 50)" in text.replace("\\", "")]
-
-
-def test_a_further_setting_can_be_removed_and_another_one_added(open_page: Open, finished: Finished) -> None:
-    app = open_page("train", data=finished.data)
-    for number, value in ((2, 50.0), (3, 5.0)):
-        app = no_exception(app.button(key="algorithm_ease_add").click().run())
-        app = no_exception(app.number_input(key=f"algorithm_ease_{number}_regularization").set_value(value).run())
-    assert "7 models, about" in words(app)
-    assert not [one for one in app.button if one.key == "algorithm_ease_remove"]  # the first one stays
-    app = no_exception(app.button(key="algorithm_ease_2_remove").click().run())
-    assert "6 models, about" in words(app)
-    assert "EASE (regularization 500) · EASE (regularization 5)" in words(app)
-    assert "algorithm_ease_2_regularization" not in drawn(app)
-    app = no_exception(app.button(key="algorithm_ease_add").click().run())
-    assert app.number_input(key="algorithm_ease_2_regularization").value == 5.0  # as the last one, not as it was
-    app = no_exception(app.button(key="algorithm_ease_3_remove").click().run())
-    app = no_exception(app.button(key="algorithm_ease_2_remove").click().run())
-    assert "5 models, about" in words(app)
-    assert "Competes as" not in words(app)
-
-
-def test_what_was_set_in_a_second_form_counts_while_it_is_closed(
-    open_page: Open, finished: Finished, no_engine_process: None
-) -> None:
-    app = opened(open_page("train", data=finished.data, view=""), "ease", True)
-    app = no_exception(app.button(key="algorithm_ease_add").click().run())
-    assert drawn(app) & FORMS == {"algorithm_ease_2_regularization"}  # one form at a time, first the one just added
-    app = no_exception(app.number_input(key="algorithm_ease_2_regularization").set_value(50.0).run())
-    app = no_exception(opened(app, "ease", False).run())
-    assert not FORMS & drawn(app)
-    app = no_exception(app.switch_page("pages/data.py").run())
-    app = no_exception(app.switch_page("pages/train.py").run())
-    assert "6 models, about" in words(app)
-    app = opened(app, "ease", True)
-    assert drawn(app) & FORMS == {"algorithm_ease_regularization"}
-    app = no_exception(app.radio(key="algorithm_ease_shown").set_value("algorithm_ease_2").run())
-    assert drawn(app) & FORMS == {"algorithm_ease_2_regularization"}
-    assert app.number_input(key="algorithm_ease_2_regularization").value == 50.0
-    app = no_exception(opened(app, "ease", False).run())
-    app = no_exception(app.button(key="train_start").click().run())
-    assert settings_of(stored_run(app, finished), "ease", "regularization") == [500.0, 50.0]
-
-
-def test_of_two_settings_the_one_that_the_data_do_not_suit_is_left_out(open_page: Open, finished: Finished) -> None:
-    app = open_page("train", data=finished.data)
-    app = no_exception(app.button(key="algorithm_sasrec_add").click().run())
-    app = no_exception(app.number_input(key="algorithm_sasrec_2_heads").set_value(3).run())
-    assert "5 models, about" in words(app)
-    assert "Tick the model to let its settings compete." in words(app)
-    app = no_exception(app.checkbox(key="algorithm_sasrec_use").check().run())
-    assert "Tick the model" not in words(app)
-    assert "6 models, about" in words(app)
-    assert "Not trained with these settings" in words(app)
-
-
-def test_beside_layers_stands_the_dot_product_of_the_same_size(
-    open_page: Open, finished: Finished, no_engine_process: None
-) -> None:
-    app = open_page("train", data=finished.data)
-    assert not [box for box in app.checkbox if box.key == "algorithm_mlp_beside"]
-    app = no_exception(app.checkbox(key="algorithm_mlp_use").check().run())
-    assert app.checkbox(key="algorithm_mlp_beside").value
-    assert "7 models, about" in words(app)
-    app = no_exception(app.number_input(key="algorithm_mlp_width").set_value(16).run())
-    assert "(score mlp)" in words(app)
-    assert "(score dot)" in words(app)
-    app = no_exception(app.checkbox(key="algorithm_mlp_beside").uncheck().run())
-    assert "6 models, about" in words(app)
-    app = no_exception(app.checkbox(key="algorithm_mlp_beside").check().run())
-    run = stored_run(no_exception(app.button(key="train_start").click().run()), finished)
-    assert settings_of(run, "mlp", "score") == ["mlp", "dot"]
-    assert settings_of(run, "mlp", "width") == [16, 16]
-
-
-def test_no_dot_product_competes_twice(open_page: Open, finished: Finished) -> None:
-    app = open_page("train", data=finished.data)
-    app = no_exception(app.checkbox(key="algorithm_mlp_use").check().run())
-    app = no_exception(app.button(key="algorithm_mlp_add").click().run())
-    app = no_exception(app.number_input(key="algorithm_mlp_2_layers").set_value(1).run())
-    assert "8 models, about" in words(app)  # two with layers, and one product: layers count for nothing in it
-    app = no_exception(app.number_input(key="algorithm_mlp_2_width").set_value(16).run())
-    assert "9 models, about" in words(app)  # a product of each size
-    app = no_exception(app.selectbox(key="algorithm_mlp_2_score").set_value("dot").run())
-    assert "8 models, about" in words(app)
-    app = no_exception(app.number_input(key="algorithm_mlp_2_width").set_value(64).run())
-    assert "7 models, about" in words(app)
-
-
-def form_of_something_optional() -> None:
-    """Script: the form of a setting that may be empty, with what is kept of it."""
-    from typing import Annotated
-
-    import streamlit as st
-    from pydantic import Field
-
-    from pages.shared import forms
-    from recsys_core.configs import Knob, ModelConfig
-
-    class Config(ModelConfig):
-        """Settings."""
-
-        limit: Annotated[float | None, Field(gt=0, le=10), Knob(2.0, 8.0)] = None
-        """The most."""
-
-    forms.settings(Config, "own")
-    st.text(str(forms.changed(Config, "own")))
-
-
-def test_a_setting_that_may_be_empty_is_set_and_emptied_again() -> None:
-    app = AppTest.from_function(form_of_something_optional).run()
-    assert (drawn(app), app.text[0].value) == (set(), "{}")
-    app = no_exception(app.toggle(key="own_limit_set").set_value(True).run())
-    assert (app.number_input(key="own_limit").value, app.text[0].value) == (2.0, "{'limit': 2.0}")
-    app = no_exception(app.number_input(key="own_limit").set_value(3.0).run())
-    assert app.text[0].value == "{'limit': 3.0}"
-    app = no_exception(app.toggle(key="own_limit_set").set_value(False).run())
-    assert (drawn(app), app.text[0].value) == (set(), "{}")
-
-
-def test_settings_that_do_not_fit_together_are_a_sentence_on_the_card(open_page: Open, finished: Finished) -> None:
-    app = open_page("train", data=finished.data)
-    app.checkbox(key="algorithm_sasrec_use").check()
-    app = no_exception(app.run())
-    assert "5 models, about" not in words(app)
-    app = no_exception(app.number_input(key="algorithm_sasrec_heads").set_value(3).run())
-    assert "Settings of SasRecConfig: width 128 cannot be parted among 3 heads" in words(app)
-    assert "Not trained with these settings" in words(app)
-
-
-def opened(app: AppTest, key: str, is_open: bool) -> AppTest:
-    """Open or close the form of a model, as a click on its button does."""
-    come_near(app)
-    app.session_state[f"algorithm_{key}_open"] = is_open
-    return no_exception(app.run())
-
-
-def come_near(app: AppTest) -> None:
-    """Have the cards of all families drawn from now on."""
-    for number in range(len(FAMILIES)):
-        app.session_state[f"near_family_{number}"] = True
-
-
-def drawn(app: AppTest) -> set[str]:
-    """Keys of all fields that take a number."""
-    return {str(field.key) for field in app.number_input}
 
 
 def test_too_much_memory_is_refused_with_a_number_and_an_alternative(
