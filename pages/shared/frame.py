@@ -4,6 +4,7 @@ Streamlit runs `pages/x.py` alone for the address `/x` until `st.navigation` has
 every page begins with `ensure_frame()`, which then runs the app around the page and stops.
 """
 
+import gc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -12,6 +13,8 @@ import streamlit as st
 
 from pages.shared import state
 from pages.shared.text import _, later
+
+gc.freeze()  # what Streamlit has loaded stays: no collection need look at it, the first while the first page is made
 
 STYLE = """<style>
 @media (min-width: 800px) {
