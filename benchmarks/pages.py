@@ -52,7 +52,11 @@ SWITCH = """(link, title) => new Promise(resolve => {
 """Clicks a link and looks at each frame whether the page with this title stands and its script has ended: in ms."""
 LOOK_SECONDS = 1.0
 """So long a person looks at a page before going on to the next."""
-ENDLESS = {"epochs": 1000, "factors": 2000}
+LONG = {"epochs": 1000, "factors": 2000}
+TRAININGS = 16
+"""So many long trainings, one after the other on each core, outlast the switches."""
+SATURATED_PERCENT = 90.0
+"""Below this, a core was not kept busy and the measurement says nothing."""
 
 
 def run() -> list[Row]:
@@ -131,10 +135,10 @@ def one_click(browser: Browser) -> Row:
 
 
 def page_switch(browser: Browser) -> Row:
-    """Times of 50 switches between all pages while two trainings keep both cores busy."""
+    """Times of 50 switches between all pages while trainings keep every core busy."""
     os.environ["RECSCOPE_JOBS"] = str(psutil.cpu_count())
     with served() as (server, _):
-        address = start_two_trainings(server)
+        address = start_trainings(server)
         page = browser.new_page()
         page.goto(f"{server.url}/?{address}")
         for name in PAGES:  # the first visit of a page compiles and caches; a person waits for it once
@@ -143,25 +147,27 @@ def page_switch(browser: Browser) -> Row:
         times = [switch(page, PAGES[number % len(PAGES)]) for number in range(SWITCHES)]
         busy = psutil.cpu_percent(percpu=True)
         page.close()
-    p95 = float(np.percentile(times, 95))
-    measured = f"p95 {p95:.2f} s, median {np.median(times):.2f} s; cores {min(busy):.0f} % busy or more"
+    p95, saturated = float(np.percentile(times, 95)), min(busy) >= SATURATED_PERCENT
+    measured = f"p95 {p95:.2f} s, median {np.median(times):.2f} s; every core {min(busy):.0f} % busy or more"
     return Row(
         f"page switch while a training saturates both cores, {SWITCHES} switches",
         f"p95 under {SWITCH_SECONDS:g} s",
         measured,
-        p95 < SWITCH_SECONDS,
+        p95 < SWITCH_SECONDS and saturated,
     )
 
 
-def start_two_trainings(server: Server) -> str:
+def start_trainings(server: Server) -> str:
     """Finish a comparison first, then keep every core busy; return the address of the finished one."""
     dataset = Workspace(server.workspace).store(load_sample("small"))
     engine = Engine(server.workspace)
     finished = engine.submit(ExperimentSpec.model_validate({"data": dataset.fingerprint, "models": [{"key": "ease"}]}))
     wait_until(lambda: all(not job.is_live for job in engine.status(finished)))
-    endless = [{"key": "biased_mf", "config": ENDLESS | {"learning_rate": rate}} for rate in (0.001, 0.002)]
-    busy = engine.submit(ExperimentSpec.model_validate({"data": dataset.fingerprint, "models": endless}))
-    wait_until(lambda: sum(str(job.state) == "RUNNING" and job.step > 0 for job in engine.status(busy)) == len(endless))
+    rates = [0.001 * number for number in range(1, TRAININGS + 1)]
+    long = [{"key": "biased_mf", "config": LONG | {"learning_rate": rate}} for rate in rates]
+    busy = engine.submit(ExperimentSpec.model_validate({"data": dataset.fingerprint, "models": long}))
+    cores = psutil.cpu_count()
+    wait_until(lambda: sum(str(job.state) == "RUNNING" and job.step > 0 for job in engine.status(busy)) == cores)
     return f"data={dataset.fingerprint}&run={finished}"
 
 
