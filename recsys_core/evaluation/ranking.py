@@ -78,41 +78,33 @@ def _rank(
     score: FloatArray,
     beaten: FloatArray,
 ) -> None:
-    """Fill the lists by insertion and set the other candidates' scores aside, to be counted for each relevant item."""
+    """Fill the lists by insertion, then count for each relevant item who is scored lower.
+
+    Who takes no part is NaN in `left`, which is neither below nor equal to anything.
+    """
     rows, items = scores.shape
     k = item.shape[1]
-    is_seen = np.zeros(items, dtype=np.bool_)
-    is_relevant = np.zeros(items, dtype=np.bool_)
-    others = np.empty(items, dtype=scores.dtype)
-    lowest = others.dtype.type(-np.inf)
+    left = np.empty(items, dtype=scores.dtype)
+    lowest = left.dtype.type(-np.inf)
     for row in range(rows):
-        seen_now = seen[seen_offsets[row] : seen_offsets[row + 1]]
-        first, last = relevant_offsets[row], relevant_offsets[row + 1]
-        for position in seen_now:
-            is_seen[position] = True
-        for position in relevant[first:last]:
-            is_relevant[position] = True
-        n_others = 0
+        for position in range(items):
+            value = scores[row, position]
+            left[position] = value if value > lowest else lowest
+        for place in range(seen_offsets[row], seen_offsets[row + 1]):
+            left[seen[place]] = np.nan
         found = 0
         threshold = lowest
         for position in range(items):
-            if is_seen[position]:
-                continue
-            value = scores[row, position]
-            if not is_relevant[position]:
-                others[n_others] = value if value > lowest else lowest
-                n_others += 1
+            value = left[position]
             if not value > threshold:
                 continue
             found = _insert(item[row], score[row], found, position, value)
             if found == k:
                 threshold = score[row, k - 1]
-        for place in range(first, last):
-            beaten[place] = _share_below(scores[row, relevant[place]], others[:n_others])
-        for position in seen_now:
-            is_seen[position] = False
-        for position in relevant[first:last]:
-            is_relevant[position] = False
+        wanted = relevant[relevant_offsets[row] : relevant_offsets[row + 1]]
+        own = left[wanted]
+        left[wanted] = np.nan
+        _fill_shares(own, left, beaten[relevant_offsets[row] : relevant_offsets[row + 1]])
 
 
 @compiled
@@ -130,14 +122,16 @@ def _insert(item: IntArray, score: FloatArray, found: int, position: int, value:
 
 
 @compiled
-def _share_below(value: float, others: FloatArray) -> float:
-    """Return the share of `others` below `value`, ties counting one half; what cannot be scored stands lowest."""
-    if len(others) == 0:
-        return np.nan
-    own = value if value > -np.inf else others.dtype.type(-np.inf)
-    below = 0
-    tied = 0
-    for other in others:
-        below += other < own
-        tied += other == own
-    return (below + 0.5 * tied) / len(others)
+def _fill_shares(own: FloatArray, others: FloatArray, shares: FloatArray) -> None:
+    """Fill in for each of `own` the share of `others` below it, ties counting one half; NaN stands for no other."""
+    n_others = len(others) - np.isnan(others).sum()
+    if n_others == 0:
+        return
+    for place in range(len(own)):
+        value = own[place]
+        below = 0
+        tied = 0
+        for position in range(len(others)):  # unlike `for other in others`, several at a time
+            below += others[position] < value
+            tied += others[position] == value
+        shares[place] = (below + 0.5 * tied) / n_others

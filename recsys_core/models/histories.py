@@ -16,11 +16,14 @@ def history_matrix(query: QueryBatch, n_items: int, values: Literal["rating", "b
         n_items: I.
         values: "rating": what the query carries; "binary": 1 for each item, whatever it carries.
     """
-    rows = query.history.row_numbers()
-    items = query.history.values.astype(np.int64)
-    places = np.lexsort((np.arange(len(items)), items, rows))  # by person, then item, then age
-    pair = rows[places] * n_items + items[places]
-    latest = places[np.append(pair[1:] != pair[:-1], True)] if len(places) else places
-    numbers = np.ones(len(latest)) if values == "binary" else np.asarray(query.values, dtype=np.float64)[latest]
-    offsets = np.searchsorted(rows[latest], np.arange(len(query) + 1))
-    return csr_array((numbers, items[latest].astype(np.int32), offsets), shape=(len(query), n_items))
+    shape, ages = (len(query), n_items), np.arange(len(query.history.values))
+    entries = csr_array((ages, query.history.values.astype(np.int32), query.history.offsets), shape=shape)
+    ordered = entries.tocsc().tocsr()  # counted into their places twice: by person, then item, then age
+    people = np.repeat(np.arange(len(query)), np.diff(ordered.indptr))
+    pair = people * n_items + ordered.indices
+    latest = np.append(pair[1:] != pair[:-1], True)[: len(pair)]
+    numbers = (
+        np.ones(latest.sum()) if values == "binary" else np.asarray(query.values, np.float64)[ordered.data[latest]]
+    )
+    offsets = np.concatenate([[0], np.cumsum(latest)])[ordered.indptr]
+    return csr_array((numbers, ordered.indices[latest], offsets), shape=shape)
