@@ -92,7 +92,8 @@ def test_the_history_of_an_iterative_model_keeps_every_epoch(store: ResultStore)
     assert history["rmse"].notna().all()
     assert history["validation ndcg@10"].between(0, 1).all()
     live = run.progress(run.model_ids[0])
-    assert live.loc[live["stage"] == "epochs", "rmse"].tolist() == history["rmse"].tolist()
+    points = live.loc[live["stage"] == "epochs", "rmse"].dropna()  # a slow machine notes the beginning, too
+    assert points.tolist() == history["rmse"].tolist()
 
 
 def test_folds_are_judged_each_and_joined(store: ResultStore) -> None:
