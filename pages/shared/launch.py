@@ -82,13 +82,6 @@ def _told_apart(wanted: "ExperimentSpec") -> str:
     return f"  \n{safe(' · '.join(algorithms.titles(several).values()))}" if several else ""
 
 
-def _name(wanted: "ExperimentSpec", data_name: str) -> str:
-    """Return what the experiment is called: the data and the algorithms, those with several settings once."""
-    times = Counter(model.key for model in wanted.models)
-    words = ", ".join(key if number == 1 else f"{key} × {number}" for key, number in times.items())
-    return f"{data_name}: {words}"
-
-
 def _ask() -> None:
     """Note that Start was pressed.
 
@@ -106,7 +99,7 @@ def _is_asked() -> bool:
 
 def _start(wanted: "ExperimentSpec", data_name: str) -> None:
     try:
-        run_id = services.engine().submit(wanted, data_name=data_name, name=_name(wanted, data_name))
+        run_id = services.engine().submit(wanted, data_name=data_name)
     except RecscopeError as error:
         st.error(safe(error))
         return

@@ -57,8 +57,13 @@ def model_titles(models: Iterable[ModelSpec]) -> dict[str, str]:
         title = model_class(model.key).info.title
         differing = [name for name in model.config if len({str(twin.config.get(name)) for twin in twins}) > 1]
         settings = ", ".join(f"{name.replace('_', ' ')} {_shown(model.config[name])}" for name in differing)
-        titles[model.id] = f"{title} ({settings})" if settings else title
+        titles[model.id] = _with_settings(title, settings) if settings else title
     return titles
+
+
+def _with_settings(title: str, settings: str) -> str:
+    """Return the title with the settings in brackets: its own brackets, where it ends in some."""
+    return f"{title[:-1]}; {settings})" if title.endswith(")") else f"{title} ({settings})"
 
 
 def metric_names(models: Sequence[Contender]) -> list[str]:

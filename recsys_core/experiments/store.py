@@ -336,5 +336,5 @@ def _incomplete(path: Path) -> str | None:
 
 def _default_name(spec: "ExperimentSpec", data_name: str) -> str:
     counts = Counter(model.key for model in spec.models)
-    named = (key if number == 1 else f"{key} ({number} settings)" for key, number in counts.items())
+    named = (key if number == 1 else f"{key} × {number}" for key, number in counts.items())
     return f"{data_name}: {', '.join(named)}"

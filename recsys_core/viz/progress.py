@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 IN_FOLD = re.compile(r"(?P<stage>.*) \(fold (?P<fold>\d+) of (?P<folds>\d+)\)")
 """How a job names a stage of one of several folds."""
+FEW_STEPS = 10
+"""Of so many each is named on the axis, which else would name halves, and end at -0.5 and 1 for a single step."""
 MOST_FOLDS = 5
 """So many lines can be told apart; of more folds the latest are drawn."""
 ONCE = Template("{name} is {last}.")
@@ -103,7 +105,10 @@ def training_curve(curve: pd.DataFrame, *, name: str, step: str = "Step", color:
             hovertemplate=f"{which}<br>{plain(step)} %{{x}}<br>{plain(name)} %{{y:.5g}}<extra></extra>",
             showlegend=len(folds) > 1 and (is_latest or place == 0),
         )
-    return dressed(figure, x=step, y=plain(name), height=260)
+    dressed(figure, x=step, y=plain(name), height=260)
+    if curve["step"].max() <= FEW_STEPS:
+        figure.update_xaxes(dtick=1, range=[curve["step"].min() - 0.5, curve["step"].max() + 0.5])
+    return figure
 
 
 def sparkline(values: list[float], *, label: str, width: int = 96, height: int = 24) -> str:

@@ -45,6 +45,11 @@ def test_two_models_of_one_algorithm_are_told_apart_by_what_differs() -> None:
     models = [ModelSpec(key="ease", config={"regularization": value}) for value in (50.0, 500.0)]
     titles = board.model_titles([*models, ModelSpec(key="popular")])
     assert list(titles.values()) == ["EASE (regularization 50)", "EASE (regularization 500)", "Popularity"]
+    scored = [ModelSpec(key="mlp", config={"score": value}) for value in ("dot", "mlp")]
+    assert list(board.model_titles(scored).values()) == [
+        "Vectors through layers (NeuMF; score dot)",
+        "Vectors through layers (NeuMF; score mlp)",
+    ]
 
 
 def test_the_leaderboard_holds_the_numbers_of_the_comparison_and_of_the_jobs(run: Run) -> None:

@@ -105,6 +105,12 @@ def test_a_training_curve_names_its_axes() -> None:
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("Epoch", "loss")
 
 
+@pytest.mark.parametrize(("steps", "ends"), [([1], (0.5, 1.5)), ([1, 2, 3], (0.5, 3.5))])
+def test_few_steps_stand_each_at_its_number(steps: list[int], ends: tuple[float, float]) -> None:
+    axis = training_curve(pd.DataFrame({"step": steps, "value": 0.5}), name="loss").layout.xaxis
+    assert (axis.dtick, tuple(axis.range)) == (1, ends)
+
+
 def test_algorithms_of_one_family_share_a_colour_and_differ_in_symbol() -> None:
     symbols = theme.family_symbols(["floor", "floor", "linear", "floor"])
     assert len({symbols[0], symbols[1], symbols[3]}) == 3
