@@ -68,7 +68,7 @@ def test_two_runs_of_one_spec_give_identical_numbers(tmp_path: Path) -> None:
 
 def test_an_experiment_without_a_name_is_called_after_its_data_and_models(store: ResultStore) -> None:
     store.create(spec_of("mlp", ("mlp", {"score": "dot"}), "ease"), "little")
-    assert store.runs()[0].name.startswith("little: mlp (2 settings), ease")
+    assert store.runs()[0].name.startswith("little: mlp × 2, ease")
 
 
 def test_a_finished_run_is_reused_and_a_failed_model_runs_again(store: ResultStore) -> None:
