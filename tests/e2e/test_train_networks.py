@@ -27,7 +27,7 @@ CHOSEN_AT_FIRST = {
     "biased_mf": "Biased matrix factorisation",
     "ease": "EASE",
 }
-BOTH = [f"{LAYERS} (score {score})" for score in ("mlp", "dot")]
+BOTH = [f"{LAYERS[:-1]}; score {score})" for score in ("mlp", "dot")]
 
 
 def clean(page: Page, where: str) -> None:
