@@ -61,7 +61,8 @@ def choices(asked: "Ask", k: int) -> tuple[str, str]:
 
 def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
     """Show the leaderboard; return the ids of the rows that were selected."""
-    from recsys_core.experiments.board import shown_board
+    from recsys_core.experiments.board import metric_title, shown_board
+    from recsys_core.viz import compare_sentences
 
     mode, columns = _shown(asked, k)
     models = comparing.contenders(asked)
@@ -83,6 +84,8 @@ def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
     st.markdown(
         _("Models that share a letter under *Tied* cannot be told apart. Select rows to pick models out below.")
     )
+    if without := [model.title for model in models if model.id not in set(board["model"])]:
+        st.markdown(safe(comparing.said(compare_sentences.without_value(without, metric=metric_title(metric)))))
     return list(board["model"].iloc[chosen.selection.rows])
 
 

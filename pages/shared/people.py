@@ -30,7 +30,7 @@ def section(asked: "Ask", metric: str, baseline: str, k: int) -> None:
     sentence = n_(
         "{n} user was judged by both; at the top stand those on whom the two differ most.",
         "{n} users were judged by both; at the top stand those on whom the two differ most.",
-        len(table),
+        int(table["difference"].notna().sum()),
     )
     st.markdown(sentence)
     users, one = st.columns([3, 2], gap="medium")

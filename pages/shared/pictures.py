@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.shared import comparing, near, services, show
-from pages.shared.text import _, safe
+from pages.shared.text import _, later, safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +16,7 @@ IN_COLOUR = 3
 """So many of the best models are drawn in colour unless rows of the leaderboard are selected."""
 WIDTHS = [2, 5]
 HEIGHT = 440
+NO_VALUE = later("The baseline has no value for this metric; choose another baseline or metric.")
 
 
 def all_four(asked: "Ask", metric: str, baseline: str, selected: list[str], parts: near.Parts) -> None:
@@ -35,7 +36,7 @@ def all_four(asked: "Ask", metric: str, baseline: str, selected: list[str], part
     chosen = [titles[model] for model in selected] or [*titles.iloc[:IN_COLOUR], *titles[titles.index == baseline]]
     name = metric_title(metric)
     if parts.draws("dots", height=HEIGHT):
-        _dots(board, metric, name, baseline)
+        _dots(asked, metric, name, baseline)
     if parts.draws("tradeoff", height=HEIGHT):
         _tradeoff(board, metric, name)
     if parts.draws("precision_recall", height=HEIGHT):
@@ -60,23 +61,22 @@ def _higher_is_better(metric: str) -> bool:
     return MetricName.parse(metric).info.direction != "lower"
 
 
-def _dots(board: "pd.DataFrame", metric: str, name: str, baseline: str) -> None:
+def _dots(asked: "Ask", metric: str, name: str, baseline: str) -> None:
     from recsys_core.viz import compare, compare_sentences
 
-    question = _("How sure is that?")
-    pinned = board[board["model"] == baseline]
-    if pinned.empty:
-        _beside(question, _("The baseline has no value for this metric; choose another baseline or metric."))
-        return
-    sentence = compare_sentences.dots(
-        board,
-        metric=name,
-        baseline=pinned["title"].iloc[0],
-        higher_is_better=_higher_is_better(metric),
-    )
-    with _beside(question, comparing.said(sentence), _("The dotted line is the baseline.")):
+    board, comparison = comparing.board(asked, metric, baseline), comparing.comparison(asked, metric, baseline)
+    sentence, note, line = _(NO_VALUE), "", None
+    if comparison.baseline is not None:
+        better = comparison.better_than(baseline)
+        sentence = comparing.said(compare_sentences.dots(board, metric=name, baseline=baseline, better=better))
+        note = _(
+            "The dotted line is the baseline. Each interval is that of one mean; whether two models differ is decided "
+            "by their differences person by person, so neighbouring intervals may overlap all the same."
+        )
+        line = float(board.set_index("model").loc[baseline, "mean"])
+    with _beside(_("How sure is that?"), sentence, note):
         show.figure(
-            compare.dots_with_intervals(board, metric=name, baseline=float(pinned["mean"].iloc[0])),
+            compare.dots_with_intervals(board, metric=name, baseline=line),
             key="figure_dots",
             name=_("Models with intervals"),
             table=board[["title", "mean", "low", "high", "users"]],
@@ -121,12 +121,13 @@ def _slices(asked: "Ask", metric: str, name: str, baseline: str) -> None:
     question = _("For whom is it better?")
     table = comparing.slices(asked, metric, baseline)
     if table.empty:
-        _beside(question, _("There is no second model to compare with the baseline."))
+        alone = comparing.comparison(asked, metric, baseline).baseline is not None
+        _beside(question, _("There is no second model to compare with the baseline.") if alone else _(NO_VALUE))
         return
     title = {model.id: model.title for model in comparing.contenders(asked)}[baseline]
     sentence = comparing.said(compare_sentences.slices(table, baseline=title, metric=name))
     note = safe(comparing.said(comparing.slices_explained(asked)))
-    note += " " + _("~ marks a difference that may as well be zero: its 95 % interval holds zero.")
+    note += " " + comparing.said(compare_sentences.MAYBE_ZERO.fill())
     with _beside(question, sentence, note):
         show.figure(
             compare.slice_differences(table, metric=name, baseline=title),

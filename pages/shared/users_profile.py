@@ -189,8 +189,8 @@ def _time(person: "Person", parts: near.Parts) -> None:
     unit = str(periods.attrs["unit"])
     busiest = periods.iloc[periods["interactions"].argmax()]
     sentence = _("Active from {first:%d %B %Y} to {last:%d %B %Y}; the busiest {unit} holds {share} of all.").format(
-        first=periods["start"].iloc[0],
-        last=periods["start"].iloc[-1],
+        first=periods.attrs["first"],
+        last=periods.attrs["last"],
         unit=unit,
         share=percent(busiest["interactions"] / periods["interactions"].sum(), 0),
     )

@@ -68,6 +68,11 @@ class Comparison:
         columns = [MODEL, "difference", "low", "high", "p_holm", "different"]
         return pd.concat([ahead[columns], turned[columns]], ignore_index=True)
 
+    def better_than(self, model: str) -> tuple[str, ...]:
+        """Return the models that are better than another one beyond chance, best first."""
+        found = self.pairs[(self.pairs["second"] == model) & self.pairs["different"]]
+        return tuple(found["first"])
+
 
 @dataclass(frozen=True, eq=False)
 class _Columns:

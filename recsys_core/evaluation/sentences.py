@@ -5,7 +5,7 @@ A page passes `one` and `many` through its catalogue (`ngettext(one, many, count
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -80,6 +80,12 @@ def significant(value: float) -> str:
     return f"{value:.{decimals}f}"
 
 
+def listed(names: Iterable[object]) -> str:
+    """Return names as a sentence holds them: A, B and C."""
+    words = [str(name) for name in names]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
 def about(users: float) -> str:
     """Return a number of users in three digits: 412, 1,230, 48,100."""
     digits = max(0, math.floor(math.log10(users)) - 2) if users >= 1 else 0
@@ -94,6 +100,10 @@ TIED_FAR = Template("{model} cannot be told apart from it (more than {needed} us
 TIED_PLAIN = Template("{model} cannot be told apart from it.")
 TIED_MIXED = Template(
     "{model} is behind on average, but the typical user does better with it: neither can be called the better one."
+)
+TIED_MORE = Template(
+    "{models} cannot be told apart from it either.",
+    "{count} more cannot be told apart from it either: {models}.",
 )
 NEXT_BEST = Template("{model} is behind by {difference} ({low} to {high}).")
 BEATS_BASELINE = Template("It beats {baseline} by {difference} ({low} to {high}).")

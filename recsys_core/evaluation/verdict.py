@@ -14,7 +14,7 @@ from recsys_core.evaluation.sentences import Sentence, about, decimals_for, roun
 MOST_USERS = 10_000_000
 """Above so many users the number needed is not worth naming."""
 NAMED_TIES = 3
-"""So many models of the leading group are named; with more, the leaderboard's letters say the rest."""
+"""Of so many models of the leading group each has a sentence of its own; the others share one."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ def verdict_of(
     tied = [pair for pair in of_leader if not pair.different]
     said = [opening.fill(**values)]
     said += [_tie(pair, titles) for pair in tied[:NAMED_TIES]]
+    if more := [titles.get(pair.second, pair.second) for pair in tied[NAMED_TIES:]]:
+        said.append(sentences.TIED_MORE.fill(len(more), models=sentences.listed(more)))
     runner_up = of_leader[0]
     if runner_up.different and not _is_floor(runner_up.second, baseline):
         behind = titles.get(runner_up.second, runner_up.second)

@@ -15,8 +15,9 @@ _MOST_RATINGS = 20
 def activity_of(dataset: Dataset, user: int) -> pd.DataFrame:
     """Return what a user did over time: `start` (UTC), `interactions`, and `mean` rating where there are ratings.
 
-    `attrs["unit"]` is day, week, month or year: the finest of which there are at most 60. Spans without an interaction
-    have a row too. Empty without times.
+    `attrs["unit"]` is day, week, month or year: the finest of which there are at most 60; `attrs["first"]` and
+    `attrs["last"]` are the times of the first and the last interaction. Spans without an interaction have a row too.
+    Empty without times.
     """
     return _over_time(dataset, USER, user)
 
@@ -84,7 +85,7 @@ def _over_time(dataset: Dataset, column: str, position: int) -> pd.DataFrame:
             "FROM spans LEFT JOIN found ON spans.start = found.start ORDER BY 1",
             place,
         ).df()
-    frame.attrs["unit"] = unit
+    frame.attrs |= {"unit": unit, "first": pd.to_datetime(low, unit="ms"), "last": pd.to_datetime(high, unit="ms")}
     return frame
 
 

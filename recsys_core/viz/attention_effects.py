@@ -3,6 +3,8 @@
 import math
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from recsys_core.evaluation.sentences import Sentence, Template, percent
 from recsys_core.explain.attention_effects import STRONG, WEAK, Beside
 from recsys_core.viz.bars import ROW
@@ -35,11 +37,16 @@ AGAINST = Template("Over {count} items the two go against each other (rank corre
 TOO_FEW = Template("The history is too short, or too even, to say whether the two go together.")
 
 
+def _strongest(table: pd.DataFrame) -> int:
+    """Return the row without which the score falls most; where nothing makes it fall, that it changes most."""
+    falls = (table["effect"] > 0).any()
+    return int(table["effect"].argmax() if falls else table["effect"].abs().argmax())
+
+
 def most(found: Beside) -> Sentence:
     """Return which item is looked at most and which one matters most."""
-    table = found.table
+    table, strongest = found.table, _strongest(found.table)
     falls = bool((table["effect"] > 0).any())
-    strongest = int(table["effect"].argmax() if falls else table["effect"].abs().argmax())
     effect = float(table["effect"].iloc[strongest])
     return (MOST if falls else NONE_FALLS if effect else NONE_COUNTS).fill(
         item=found.item,
@@ -61,10 +68,15 @@ def together(found: Beside) -> Sentence:
 
 
 def beside_bars(found: Beside) -> "go.Figure":
-    """Return two bars a row: how much the model looks at an item, and what its score loses without it."""
+    """Return two bars a row: how much the model looks at an item, and what its score loses without it.
+
+    The rows are those looked at most, and the one that counts most, wherever it stands.
+    """
     from plotly.subplots import make_subplots
 
-    shown = found.table.head(SHOWN)
+    first = min(SHOWN, len(found.table))
+    rows = [*range(first - 1), max(first - 1, _strongest(found.table))]
+    shown = found.table.iloc[rows]
     places = list(range(len(shown)))
     names = [plain(title) for title in shown["title"]]
     figure: go.Figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.04)

@@ -1,18 +1,19 @@
 """What each figure of a comparison shows, in one sentence with its numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
 
-from recsys_core.evaluation.sentences import Sentence, Template, percent, rounded
+from recsys_core.columns import MODEL
+from recsys_core.evaluation.sentences import Sentence, Template, listed, percent, rounded
 from recsys_core.viz.compare import TITLE, pareto_front
 
 ONLY_BASELINE = Template("Only {baseline} has been trained: {metric} {mean}.")
-NONE_BETTER = Template("No model is better than {baseline} ({metric} {mean}) with its whole interval.")
+NONE_BETTER = Template("No model is better than {baseline} ({metric} {mean}) beyond chance.")
 BETTER = Template(
-    "{count} of {others} models is better than {baseline} ({metric} {mean}) with its whole interval: {models}.",
-    "{count} of {others} models are better than {baseline} ({metric} {mean}) with their whole interval: {models}.",
+    "{count} of {others} models is better than {baseline} ({metric} {mean}) beyond chance: {models}.",
+    "{count} of {others} models are better than {baseline} ({metric} {mean}) beyond chance: {models}.",
 )
 NO_PRECISION = Template("Precision and recall are undefined: nobody liked any test item.")
 LONGER_LISTS = Template(
@@ -23,6 +24,12 @@ FRONT = Template(
     "For {count} of {all} models nothing else is both faster to train and better on {metric}: {models}.",
     "For {count} of {all} models nothing else is both faster to train and better on {metric}: {models}.",
 )
+LETTERS = Template("Models that share a letter under 'Tied' cannot be told apart.")
+MAYBE_ZERO = Template(
+    "~ marks a difference that may as well be zero: its 95 % interval holds zero. Among so many cells some lie outside "
+    "by chance; for everybody together the letters of the leaderboard decide."
+)
+WITHOUT_VALUE = Template("{models} has no {metric}.", "{count} models have no {metric}: {models}.")
 NO_SLICES = Template("There is nothing to compare with {baseline}.")
 EVERYBODY_ONLY = Template("{model} differs from {baseline} by {difference} on {metric}.")
 SLICES = Template(
@@ -31,24 +38,29 @@ SLICES = Template(
 )
 
 
-def dots(table: pd.DataFrame, *, metric: str, baseline: str, higher_is_better: bool = True) -> Sentence:
-    """Say which models lie beyond the baseline with their whole interval.
+def dots(table: pd.DataFrame, *, metric: str, baseline: str, better: Collection[str]) -> Sentence:
+    """Say which models are better than the baseline.
 
     Args:
-        table: Columns `title`, `mean`, `low`, `high`.
+        table: Columns `model`, `title`, `mean`, `low`, `high`.
         metric: Name of the metric as people read it.
-        baseline: Title of the pinned baseline, one of the rows.
-        higher_is_better: Which side of the baseline is better.
+        baseline: The pinned baseline, one of the models.
+        better: The models that `Comparison.better_than` names for it; intervals alone would be another rule.
     """
-    base = table[table[TITLE] == baseline].iloc[0]
-    others = table[table[TITLE] != baseline]
-    better = others[others["low"] > base["high"]] if higher_is_better else others[others["high"] < base["low"]]
-    values = {"baseline": baseline, "metric": metric, "mean": rounded(base["mean"], base["low"], base["high"])}
+    base = table[table[MODEL] == baseline].iloc[0]
+    others = table[table[MODEL] != baseline]
+    found = others[others[MODEL].isin(better)]
+    values = {"baseline": base[TITLE], "metric": metric, "mean": rounded(base["mean"], base["low"], base["high"])}
     if others.empty:
         return ONLY_BASELINE.fill(**values)
-    if better.empty:
+    if found.empty:
         return NONE_BETTER.fill(**values)
-    return BETTER.fill(len(better), others=str(len(others)), models=_listed(better[TITLE]), **values)
+    return BETTER.fill(len(found), others=str(len(others)), models=listed(found[TITLE]), **values)
+
+
+def without_value(models: Collection[str], *, metric: str) -> Sentence:
+    """Say which models (titles, at least one) cannot be judged by a metric."""
+    return WITHOUT_VALUE.fill(len(models), models=listed(models), metric=metric)
 
 
 def precision_recall(table: pd.DataFrame, *, title: str) -> Sentence:
@@ -82,7 +94,7 @@ def quality_against_time(table: pd.DataFrame, *, metric: str, higher_is_better: 
         f"{row[TITLE]} ({max(row['seconds'], 0.001):.2g} s, {rounded(row['mean'], row['low'], row['high'])})"
         for row in front.to_dict("records")
     ]
-    return FRONT.fill(len(front), all=str(len(rows)), metric=metric, models=_listed(named))
+    return FRONT.fill(len(front), all=str(len(rows)), metric=metric, models=listed(named))
 
 
 def slices(table: pd.DataFrame, *, baseline: str, metric: str) -> Sentence:
@@ -111,8 +123,3 @@ def slices(table: pd.DataFrame, *, baseline: str, metric: str) -> Sentence:
         smallest=f"{least['difference']:+.3f}",
         **values,
     )
-
-
-def _listed(names: Iterable[object]) -> str:
-    words = [str(name) for name in names]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

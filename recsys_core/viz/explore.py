@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from recsys_core.viz.theme import BLUE, HEAT, ORANGE, REST, VERMILION, dressed, plain, plain_all
+from recsys_core.viz.theme import BLUE, HEAT, ORANGE, REST, VERMILION, dressed, log_axis, plain, plain_all
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -207,7 +207,7 @@ def unlike_users(users: pd.DataFrame) -> "go.Figure":
             )
         )
     dressed(figure, x="Interactions of a user (logarithmic)", y=str(users["value_name"].iloc[0]) if len(users) else "")
-    figure.update_xaxes(type="log")
+    figure.update_xaxes(log_axis(1, max([1, *users["interactions"]])))
     return figure
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from recsys_core.viz.theme import BLUE, ORANGE, REST, VERMILION, dressed
+from recsys_core.viz.theme import BLUE, ORANGE, REST, VERMILION, dressed, log_axis
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -63,8 +63,8 @@ def tail_place(curve: pd.DataFrame, *, rank: int, interactions: int, head: int) 
         )
     )
     dressed(figure, x="Place in popularity (logarithmic)", y="Interactions (logarithmic)", height=TAIL_HEIGHT)
-    figure.update_xaxes(type="log", dtick=1)
-    figure.update_yaxes(type="log", dtick=1)
+    figure.update_xaxes(log_axis(1, max([rank, *curve["rank"]])))
+    figure.update_yaxes(log_axis(1, max([1, *curve["interactions"]])))
     return figure
 
 

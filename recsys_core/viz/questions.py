@@ -45,6 +45,7 @@ NO_TIME = Template(
 TIME = Template(
     "The interactions run from {first} to {last}. The busiest {unit} begins on {peak}, with {most} ({share} of all)."
 )
+UNDATED = Template("{share} of all interactions have no time and are not shown here.")
 TIED = Template("{share} share user and time with another one, so their order is not known.")
 ORDER_SAYS = {
     Matters.YES: Template("Yes, order matters in these data.").fill(),
@@ -60,7 +61,9 @@ ORDER_NUMBERS = Template(
     "shuffled ones: a difference of {gain} ({low} to {high}), over {users} users."
 )
 ORDER_OF_FILE = Template("These data know no times, so the order is that of the file.").fill()
-ORDER_TIED = Template("{share} of interactions share user and time with another one; their order is the file's.")
+ORDER_TIED = Template(
+    "{share} of interactions share user and time with another one, or have no time; their order is the file's."
+)
 READINGS = {"ordered": "in their order", "untied": "order within ties shuffled", "shuffled": "shuffled"}
 NOT_TOGETHER = Template("No two of the {count} most popular items are known by as many as {few} people.")
 TOGETHER = Template(
@@ -182,6 +185,7 @@ def time(data: Dataset, card: DataSummary) -> Answer:
     periods = summaries.over_time(data)
     unit = str(periods.attrs["unit"])
     peak = periods.iloc[periods["interactions"].argmax()]
+    dated = int(periods["interactions"].sum())
     said = [
         TIME.fill(
             first=_day(card.first),
@@ -189,9 +193,11 @@ def time(data: Dataset, card: DataSummary) -> Answer:
             unit=unit,
             peak=f"{peak['start']:%d %B %Y}",
             most=f"{peak['interactions']:,}",
-            share=f"{peak['interactions'] / card.interactions:.0%}",
+            share=f"{peak['interactions'] / dated:.0%}",
         )
     ]
+    if dated < card.interactions:
+        said.append(UNDATED.fill(share=f"{1 - dated / card.interactions:.0%}"))
     if card.tied:
         said.append(TIED.fill(share=f"{card.tied / card.interactions:.0%}"))
     return Answer(tuple(said), explore.timeline(periods, unit=unit), periods)

@@ -134,7 +134,14 @@ def _figures(
     row = table[table["model"] == comparison.baseline].iloc[0]
     dots = ReportFigure(
         "How sure is that?",
-        str(sentences.dots(table, metric=name, baseline=row[TITLE], higher_is_better=better)),
+        str(
+            sentences.dots(
+                table,
+                metric=name,
+                baseline=comparison.baseline,
+                better=comparison.better_than(comparison.baseline),
+            )
+        ),
         figures.dots_with_intervals(table, metric=name, baseline=float(row["mean"])),
     )
     return [dots, *shown, *_for_whom(run, models, per_user, comparison, str(row[TITLE]))]
@@ -152,7 +159,8 @@ def _for_whom(
     parts = slice_table(run, models, per_user, metric=comparison.metric, baseline=comparison.baseline or "")
     if parts.empty:
         return []
-    sentence = f"{sentences.slices(parts, baseline=baseline, metric=name)} {slices_explained(run)}"
+    said = sentences.slices(parts, baseline=baseline, metric=name)
+    sentence = f"{said} {slices_explained(run)} {sentences.MAYBE_ZERO.fill()}"
     return [ReportFigure("For whom?", sentence, figures.slice_differences(parts, metric=name, baseline=baseline))]
 
 

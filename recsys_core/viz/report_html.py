@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from recsys_core.viz.compare_sentences import LETTERS
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -92,7 +94,7 @@ def report_html(content: ReportContent) -> str:
         f'<p class="context">{escape(content.context)}</p>',
         _section("Verdict", '<div class="verdict">' + "".join(map(_paragraph, content.verdict)) + "</div>"),
         _section("Is the comparison fair?", _findings(content.findings)),
-        _section("Leaderboard", _table(content.leaderboard) + _table(content.costs)),
+        _section("Leaderboard", _paragraph(str(LETTERS.fill())) + _table(content.leaderboard) + _table(content.costs)),
         *(_figure(figure, number) for number, figure in enumerate(content.figures)),
         _section("Settings", _pairs(content.settings) + "".join(_model(*model) for model in content.models.items())),
         _section("Environment", _pairs(content.environment)),

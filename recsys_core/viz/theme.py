@@ -4,6 +4,7 @@ The colours are those of Okabe and Ito; yellow is darkened to be seen on white, 
 on both backgrounds. Colour stands for the family of an algorithm, the symbol for the algorithm, pale grey for the rest.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ HEAT = "Cividis"
 """Colour scale of amounts."""
 DIVERGING = [[0.0, "#EE9A70"], [0.5, "#F4F4F4"], [1.0, "#6FB3E3"]]
 """Colour scale of differences: worse, equal, better; pale enough for dark text on all of it."""
+MANY_DECADES = 2.5
 
 FAMILY_COLORS = {
     "floor": GREY,
@@ -70,6 +72,19 @@ def plain(text: object) -> str:
 def plain_all(texts: Iterable[object]) -> list[str]:
     """Return each text escaped; see `plain`."""
     return [plain(text) for text in texts]
+
+
+def log_axis(low: float, high: float) -> dict[str, Any]:
+    """Return a logarithmic axis with whole numbers on it: 1, 2, 5, 10, ...; over many decades powers of ten alone.
+
+    Args:
+        low: Smallest value drawn, above 0.
+        high: Largest value drawn.
+    """
+    steps = (1,) if math.log10(high / low) > MANY_DECADES else (1, 2, 5)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [float(f"{step}e{power}") for power in powers for step in steps]
+    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,g}" for tick in ticks]}
 
 
 def dressed(figure: "go.Figure", *, x: str, y: str, height: int = 380, **layout: Any) -> "go.Figure":

@@ -178,11 +178,11 @@ def test_the_archive_holds_every_number_as_csv(run: Run) -> None:
 def test_each_sentence_of_a_picture_names_its_numbers(run: Run) -> None:
     models = board.contenders(run)
     per_user = {name: one_row_a_user(frame) for name, frame in run.per_user().items()}
-    table = board.leaderboard(models, compare(per_user, metric="ndcg@5"))
-    said = str(compare_sentences.dots(table, metric="NDCG@5", baseline="Popularity"))
-    better = table[
-        (table["title"] != "Popularity") & (table["low"] > table.set_index("title").loc["Popularity", "high"])
-    ]
+    comparison = compare(per_user, metric="ndcg@5")
+    table, pinned = board.leaderboard(models, comparison), model(run, "popular")
+    better = comparison.better_than(pinned)
+    assert set(better) <= set(comparison.against(pinned).query("different and difference > 0")["model"])
+    said = str(compare_sentences.dots(table, metric="NDCG@5", baseline=pinned, better=better))
     assert said.startswith(f"{len(better)} of 4 models") if len(better) else said.startswith("No model is better")
     curves = board.precision_recall(models, (1, 5))
     assert "with lists of 1," in str(compare_sentences.precision_recall(curves, title="EASE"))

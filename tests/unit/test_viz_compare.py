@@ -111,6 +111,19 @@ def test_few_steps_stand_each_at_its_number(steps: list[int], ends: tuple[float,
     assert (axis.dtick, tuple(axis.range)) == (1, ends)
 
 
+@pytest.mark.parametrize(
+    ("ends", "named"),
+    [((1, 46), {"1", "2", "5", "10", "20", "50"}), ((8, 12), {"10"}), ((1, 9000), {"1", "10", "1,000"})],
+)
+def test_a_logarithmic_axis_names_whole_numbers(ends: tuple[float, float], named: set[str]) -> None:
+    axis = theme.log_axis(*ends)
+    assert named <= set(axis["ticktext"])
+    assert all(
+        float(text.replace(",", "")) == tick for text, tick in zip(axis["ticktext"], axis["tickvals"], strict=True)
+    )
+    assert ("2" in axis["ticktext"]) == (ends[1] < 100)
+
+
 def test_algorithms_of_one_family_share_a_colour_and_differ_in_symbol() -> None:
     symbols = theme.family_symbols(["floor", "floor", "linear", "floor"])
     assert len({symbols[0], symbols[1], symbols[3]}) == 3
