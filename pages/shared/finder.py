@@ -68,7 +68,7 @@ def choose(kind: Kind, dataset: "Dataset") -> str:
 
     The demo view shows neither: whoever is in the address, else the busiest.
     """
-    _drop_unknown(kind, dataset)
+    drop_unknown(kind, dataset)
     if state.is_demo():
         chosen = state.get(kind.name) or next(iter(_found(kind, dataset, "")))
         state.put(kind.name, chosen)
@@ -116,7 +116,7 @@ def on_map(
     show.figure(figure, widget, name=name, table=table, on_select=clicked, selection_mode="points")
 
 
-def _drop_unknown(kind: Kind, dataset: "Dataset") -> None:
+def drop_unknown(kind: Kind, dataset: "Dataset") -> None:
     """Say that the address names somebody who is not there, until something is chosen."""
     asked, note = state.get(kind.name), kind.key("gone")
     if asked and asked not in kind.vocabulary(dataset):

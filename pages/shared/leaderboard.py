@@ -42,21 +42,27 @@ def choices(asked: "Ask", k: int) -> tuple[str, str]:
         metric = st.selectbox(
             _("Judged by (metric)"),
             metrics,
-            index=metrics.index(first) if first in metrics else 0,
             format_func=metric_title,
-            key="compare_metric",
+            key=_kept("compare_metric", metrics, first),
             width=260,
         )
-        popular = next((place for place, model in enumerate(models.values()) if model.key == "popular"), 0)
+        popular = next((model.id for model in models.values() if model.key == "popular"), next(iter(models)))
         baseline = st.selectbox(
             _("Held against (baseline)"),
             list(models),
-            index=popular,
             format_func=lambda one: models[one].title,
-            key="compare_baseline",
+            key=_kept("compare_baseline", list(models), popular),
             width=380,
         )
+    st.session_state["compared_by"] = {"compare_metric": metric, "compare_baseline": baseline}
     return metric, baseline
+
+
+def _kept(widget: str, options: list[str], first: str) -> str:
+    """Set a widget to what was chosen before somebody went to another page; return its key."""
+    chosen = st.session_state.get(widget, st.session_state.get("compared_by", {}).get(widget))
+    st.session_state[widget] = chosen if chosen in options else first if first in options else options[0]
+    return widget
 
 
 def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import services, state
+from pages.shared import finder, services, state
 from pages.shared.text import _, safe
 from recsys_core.errors import RecscopeError
 
@@ -54,6 +54,7 @@ def choose(run: "Run") -> Asked:
 
 
 def _from_data(run: "Run", dataset: "Dataset") -> Asked:
+    finder.drop_unknown(finder.USER, dataset)
     with st.container(horizontal=True, key="recommend_user_line"):
         text = st.text_input(_("Search a user by identifier"), key="recommend_search", width=260)
         offered = found_users(dataset, text, state.get("user"))
@@ -66,7 +67,7 @@ def _from_data(run: "Run", dataset: "Dataset") -> Asked:
             _("User"),
             offered,
             key="recommend_user",
-            on_change=lambda: state.put("user", st.session_state["recommend_user"]),
+            on_change=lambda: finder.take(finder.USER, st.session_state["recommend_user"], keep_search=True),
             width=260,
         )
     user_id = st.session_state["recommend_user"]

@@ -5,6 +5,9 @@ import streamlit as st
 from pages.shared import frame, services, state
 from pages.shared.text import NAMES, _, count, language, languages, n_, safe
 
+LOOK_SECONDS = 2.0
+"""While jobs are under way their number is looked up so often."""
+
 
 def show() -> None:
     """Show the sidebar's content below the list of pages."""
@@ -31,6 +34,10 @@ def _current_data() -> None:
 
 
 def _jobs() -> None:
+    st.fragment(_live_jobs, run_every=LOOK_SECONDS if services.live_jobs().total else None)()
+
+
+def _live_jobs() -> None:
     jobs = services.live_jobs()
     if not jobs.total:
         return

@@ -99,10 +99,14 @@ def _delete(card: "DatasetCard") -> None:
     """Ask before a data set is deleted."""
     with st.popover(_("Delete"), icon=":material/delete:", key="data_delete"):
         st.markdown(
-            _("**{name}** is removed for good. Experiments that were made with it keep their numbers.").format(
-                name=safe(card.name)
-            )
+            _(
+                "**{name}** is removed for good. Numbers of experiments that were made with it stay in the workspace, "
+                "for a report from the command line; the pages need the data to show them."
+            ).format(name=safe(card.name))
         )
+        if live := [one for one in services.run_cards() if one.is_live and one.data == card.fingerprint]:
+            st.warning(_("'{name}' is being trained on it; cancel that first.").format(name=safe(live[0].name)))
+            return
         if not st.button(_("Delete for good"), type="primary", key="data_delete_confirmed"):
             return
         try:

@@ -32,7 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_predict(commands.add_parser("predict", help="train a model and write a score for each pair of a file"))
     report = commands.add_parser("report", help="write one HTML file about a stored experiment")
     report.add_argument("--run", required=True, help="id of the experiment")
-    report.add_argument("--out", type=Path, required=True, help="the HTML file")
+    report.add_argument("--out", type=_path, required=True, help="the HTML file")
     report.add_argument("--metric", help="the metric to compare by, such as ndcg@10")
     engine = commands.add_parser("serve-engine", help="run the jobs of the workspace until idle or stopped")
     engine.add_argument("--workspace", type=Path, help="the workspace's folder (RECSCOPE_WORKSPACE)")
@@ -58,7 +58,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train-on", choices=["all", "relevant"], default="all", help="what models learn from")
     parser.add_argument("--k", type=int, default=10, help="length of the lists that the leaderboard is sorted by")
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--out", type=Path, required=True, help="folder for results.json and per_user.parquet")
+    parser.add_argument("--out", type=_path, required=True, help="folder for results.json and per_user.parquet")
     parser.add_argument("--columns", help=COLUMNS_HELP)
 
 
@@ -68,7 +68,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="such as factors=64")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--columns", help=COLUMNS_HELP)
-    parser.add_argument("--out", type=Path, required=True, help="the CSV file")
+    parser.add_argument("--out", type=_path, required=True, help="the CSV file")
 
 
 def _add_recommend(parser: argparse.ArgumentParser) -> None:
@@ -112,6 +112,12 @@ def parse_columns(text: str | None) -> dict[str, str | int] | None:
             raise ConfigError(f"--columns: '{part}' is no column; write ROLE=NUMBER or ROLE=NAME, such as user_id=0.")
         columns[role] = int(column) if column.isdigit() else column
     return columns
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; name where to write")
+    return Path(text)
 
 
 def positive(value: int, name: str) -> int:

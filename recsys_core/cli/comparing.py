@@ -36,7 +36,7 @@ def compare(arguments: argparse.Namespace) -> int:
     Experiments on stored data are kept in the workspace, where the pages show them; those on a file are not kept.
 
     Returns:
-        0 if at least one model that was asked for has a result, else 1.
+        0 if at least one model that was asked for has a result that can be compared, else 1.
 
     Raises:
         RecscopeError: An argument or a file that cannot be used.
@@ -58,7 +58,12 @@ def _run(
     store: ResultStore, spec: ExperimentSpec, data_name: str, sources: Sources, arguments: argparse.Namespace
 ) -> int:
     run = store.create(spec, data_name, owner=own_mark())
-    statuses = [_finish(store, run, model_id, sources) for model_id in run.model_ids]
+    try:
+        statuses = [_finish(store, run, model_id, sources) for model_id in run.model_ids]
+    except KeyboardInterrupt:
+        for model_id in run.model_ids:
+            run.job(model_id).ask_to_cancel()
+        raise
     for status in statuses:
         if status.state is not JobState.DONE:
             sys.stderr.write(f"recscope: {status.key} {status.state.value}: {status.reason}\n")
@@ -67,7 +72,9 @@ def _run(
     _write_per_user(run, arguments.out / "per_user.parquet")
     sys.stdout.write(leaderboard(run, comparison))
     asked = set(arguments.models.split(","))
-    return 0 if any(one.state is JobState.DONE and one.key in asked for one in statuses) else 1
+    return (
+        0 if comparison is not None and any(one.state is JobState.DONE and one.key in asked for one in statuses) else 1
+    )
 
 
 def _finish(store: ResultStore, run: Run, model_id: str, sources: Sources) -> JobStatus:
@@ -167,7 +174,8 @@ def _write_per_user(run: Run, path: Path) -> None:
 def leaderboard(run: Run, comparison: Comparison | None) -> str:
     """Return the leaderboard as a table of text, best first, with the verdict below."""
     if comparison is None:
-        return "There is nothing to compare; see the findings in results.json.\n"
+        findings = [f"{finding.severity}: {finding.message}" for finding in check_run(run, None, None)]
+        return "\n".join(["There is nothing to compare.", *findings]) + "\n"
     lines = [f"{'model':<14}{comparison.metric:>10}  {'95 % interval':<20}{'tied':<6}{'users':>7}{'fit, s':>9}"]
     for row in comparison.table.to_dict("records"):
         low, high = float(row["low"]), float(row["high"])

@@ -26,6 +26,8 @@ def ingest(arguments: argparse.Namespace) -> int:
     asked = parse_settings(arguments.rule)
     rules = IngestRules.parse(suggest_rules(guesses).model_dump() | asked)
     dataset, report = take_in(guesses, rules, default_workspace(), arguments.name)
+    if arguments.name and dataset.name != arguments.name:
+        sys.stderr.write(f"recscope: stored as '{dataset.name}': '{arguments.name}' is taken, or no name.\n")
     found = report.to_json() | {"fingerprint": dataset.fingerprint, "name": dataset.name}
     sys.stdout.write(json.dumps(found, indent=1, ensure_ascii=False, default=str) + "\n")
     return 0

@@ -95,7 +95,7 @@ def unpack(path: Path, *, folder: Path | None = None, limits: Limits = DEFAULT_L
         DataError: A broken or encrypted archive, or one beyond the limits.
     """
     if not path.is_file():
-        raise DataError(f"There is no file '{path.name}'.")
+        raise DataError(f"'{path.name}' is a folder." if path.is_dir() else f"There is no file '{path.name}'.")
     with path.open("rb") as file:
         start = file.read(4)
     packed = (

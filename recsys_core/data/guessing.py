@@ -55,7 +55,7 @@ def guess_table(
     """
     name = name or path.name
     if not path.is_file():
-        raise DataError(f"There is no file '{name}'.")
+        raise DataError(f"'{name}' is a folder." if path.is_dir() else f"There is no file '{name}'.")
     kind = _format(path, name)
     if kind == "parquet":
         return _guess_parquet(path, name)

@@ -63,9 +63,14 @@ def safetensors_errors(path: Path) -> Iterator[None]:
 def written_aside(path: Path) -> Iterator[Path]:
     """Give a name beside `path` to write to; it takes the place of `path`, synced, when the block ends well.
 
+    A symbolic link stays one: the file that it leads to is replaced.
+
     Raises:
-        StoreError: The disk refused; what stood at `path` before is still there.
+        StoreError: The disk refused, or what stands there is no file; what stood at `path` before is still there.
     """
+    path = path.resolve() if path.is_symlink() else path
+    if path.exists() and not path.is_file():
+        raise StoreError(f"Cannot write '{path}': it is no file but a folder, a pipe or a device. Choose another name.")
     aside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
     try:
         with disk_errors_in_words(path):

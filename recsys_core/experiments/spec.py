@@ -52,7 +52,7 @@ class ExperimentSpec(BaseModel):
     """Lengths of list at which metrics are taken, increasing."""
     k: Annotated[int, Field(ge=1, le=1000)] = 10
     """The length of list that the leaderboard is sorted by; one of `cutoffs`."""
-    relevant_from: float | None = None
+    relevant_from: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """Test interactions with at least this rating count as relevant; None: all do."""
     train_on: Literal["all", "relevant"] = "all"
     """Whether models that rank learn from every interaction or only from those rated at least `relevant_from`."""

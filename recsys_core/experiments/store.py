@@ -214,15 +214,14 @@ class ResultStore:
         """Delete an experiment with all its results; jobs that wait are cancelled first.
 
         Raises:
-            StoreError: There is no such experiment, or one of its jobs is running.
+            StoreError: There is no such experiment, or one of its jobs is running; nothing is changed then.
         """
         run = self.open(run_id)
+        _refuse_running(run)
         for model_id in run.model_ids:
             if run.status(model_id).state is JobState.QUEUED:
                 run.job(model_id).ask_to_cancel()
-        running = [model_id for model_id in run.model_ids if run.status(model_id).state is JobState.RUNNING]
-        if running:
-            raise StoreError(f"'{run.name}' is being trained ({', '.join(running)}); cancel that first.")
+        _refuse_running(run)  # one that waited may have begun just now
         self._move_away(run.path, self._staging / f"deleted-{run_id}-{uuid4().hex[:8]}", keep=False)
         self.index.update({}, frozenset({run_id}))
 
@@ -332,6 +331,12 @@ def _incomplete(path: Path) -> str | None:
         except StoreError as error:
             return str(error)
     return None
+
+
+def _refuse_running(run: Run) -> None:
+    statuses = [run.status(model_id) for model_id in run.model_ids]
+    if running := [status.key for status in statuses if status.state is JobState.RUNNING]:
+        raise StoreError(f"'{run.name}' is being trained ({', '.join(running)}); cancel that first.")
 
 
 def _default_name(spec: "ExperimentSpec", data_name: str) -> str:

@@ -111,6 +111,24 @@ def test_another_metric_and_baseline_change_the_verdict(open_page: Open, finishe
     assert "Random (baseline)" in list(app.dataframe[0].value["title"])
 
 
+def test_what_was_chosen_is_there_after_another_page(open_page: Open, finished: Finished) -> None:
+    app = open_page("compare", **finished.address())
+    no_exception(app.selectbox(key="compare_metric").set_value("recall@5").run())
+    no_exception(app.switch_page("pages/home.py").run())
+    app = no_exception(app.switch_page("pages/compare.py").run())
+    assert app.selectbox(key="compare_metric").value == "recall@5"
+
+
+def test_a_metric_that_some_models_lack_names_them(open_page: Open, finished: Finished) -> None:
+    app = open_page("compare", **finished.address(), view="whole")
+    app = no_exception(app.selectbox(key="compare_metric").set_value("rmse").run())
+    text = words(app)
+    assert len(app.dataframe[0].value) == 2
+    assert "3 models have no RMSE" in text
+    assert "The baseline has no value for this metric" in text
+    assert "There is no second model" not in text
+
+
 def test_a_person_s_lists_stand_side_by_side_with_titles_letter_by_letter(open_page: Open, finished: Finished) -> None:
     run = finished.opened()
     first = run.lists(next(model for model in run.model_ids if model.startswith("ease")))

@@ -15,8 +15,9 @@ from pages.shared import services
 from recsys_core.data.workspace import Workspace
 from recsys_core.engine.intake import Intake
 from recsys_core.experiments.durable import write_json
+from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.processes import own_mark
-from tests.pages.finished import Finished, finished, finished_template, no_exception, open_page, words
+from tests.pages.finished import Finished, finished, finished_template, no_exception, open_page, spoil, words
 
 __all__ = ["finished", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
@@ -196,6 +197,14 @@ def test_the_data_card_can_be_renamed_and_deleted(open_page: Open, finished: Fin
     no_exception(app.button(key="data_delete_confirmed").click().run())
     assert "was deleted" in words(app)
     assert Workspace(finished.root).datasets() == []
+
+
+def test_data_that_are_trained_on_are_not_deleted(open_page: Open, finished: Finished) -> None:
+    running = spoil(finished, "ease", JobState.RUNNING)
+    finished.opened().job(running).change([JobState.RUNNING], process=own_mark())
+    app = open_page("data", data=finished.data)
+    assert "is being trained on it; cancel that first" in words(app)
+    assert "data_delete_confirmed" not in [button.key for button in app.button]
 
 
 def test_the_archive_holds_every_interaction(finished: Finished, own_workspace: Path) -> None:

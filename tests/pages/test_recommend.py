@@ -98,6 +98,13 @@ def test_somebody_made_up_is_served_by_models_that_read_histories(open_page: Ope
     assert sum(number % 2 == 0 for number in numbers) >= 4  # people who like even items like other even items
 
 
+def test_somebody_unknown_in_the_address_is_said_until_another_is_chosen(open_page: Open, finished: Finished) -> None:
+    app = open_page("recommend", **finished.address(user="nobody"))
+    assert "There is no user 'nobody' in these data; another is shown." in words(app)
+    app = no_exception(app.selectbox(key="recommend_user").set_value("person-4").run())
+    assert "There is no user" not in words(app)
+
+
 def test_a_search_narrows_the_users(open_page: Open, finished: Finished) -> None:
     app = open_page("recommend", **finished.address())
     app = no_exception(app.text_input(key="recommend_search").set_value("person-17").run())

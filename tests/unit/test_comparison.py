@@ -53,6 +53,18 @@ def test_the_verdict_says_who_leads_who_is_tied_and_what_is_gained() -> None:
     assert len(said) == 3
 
 
+def test_every_model_of_the_leading_group_is_named() -> None:
+    rng = np.random.default_rng(0)
+    taste = rng.beta(2, 3, 200)
+    frames = {f"twin-{number}": judged(taste + rng.normal(0, 0.1, 200)) for number in range(6)}
+    comparison = compare(frames, metric="ndcg@10", seed=7)
+    words = " ".join(str(sentence) for sentence in comparison.verdict)
+    assert all(model in words for model in frames)
+    assert "2 more cannot be told apart from it either: twin-" in words
+    assert comparison.better_than("twin-0") == ()
+    assert leaderboard().better_than("popular") == ("ease-1", "ials-1")
+
+
 def test_the_verdict_names_the_next_best_when_the_leader_stands_alone() -> None:
     comparison = compare(
         {

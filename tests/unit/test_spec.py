@@ -11,6 +11,12 @@ def spec(**changes: object) -> ExperimentSpec:
     return ExperimentSpec.model_validate({"data": "f00d", "models": [{"key": "ease"}]} | changes)
 
 
+@pytest.mark.parametrize("border", [float("nan"), float("inf")])
+def test_a_border_of_relevance_is_a_number(border: float) -> None:
+    with pytest.raises(ValueError, match="finite number"):
+        spec(relevant_from=border)
+
+
 def test_the_baselines_are_added_once() -> None:
     assert [model.key for model in spec().models] == ["ease", "popular", "random"]
     assert [model.key for model in spec(models=[{"key": "popular"}]).models] == ["popular", "random"]

@@ -169,12 +169,24 @@ def test_the_list_follows_every_change_without_being_told(store: ResultStore) ->
     assert store.runs() == []
 
 
-def test_a_run_in_training_is_not_deleted(store: ResultStore) -> None:
+def test_a_run_in_training_is_not_deleted_and_what_waits_goes_on_waiting(store: ResultStore) -> None:
     run = store.create(spec_of(), "little")
     run.job(run.model_ids[0]).change({JobState.QUEUED}, state=JobState.RUNNING, process=own_mark(), started=time.time())
     with pytest.raises(StoreError, match="cancel that first"):
         store.delete(run.id)
-    assert store.open(run.id).status(run.model_ids[1]).state is JobState.CANCELLED
+    assert store.open(run.id).status(run.model_ids[1]).state is JobState.QUEUED
+
+
+def test_a_pipe_is_not_replaced_and_a_link_stays_a_link(tmp_path: Path) -> None:
+    pipe, link, target = tmp_path / "pipe", tmp_path / "link", tmp_path / "there"
+    os.mkfifo(pipe)
+    with pytest.raises(StoreError, match="a pipe or a device"):
+        durable.write_text(pipe, "words")
+    assert pipe.is_fifo()
+    link.symlink_to(target)
+    durable.write_text(link, "words")
+    assert link.is_symlink()
+    assert target.read_text() == "words"
 
 
 def test_a_job_whose_process_is_gone_has_failed_and_others_stay(store: ResultStore) -> None:
