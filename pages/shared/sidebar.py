@@ -34,7 +34,8 @@ def _current_data() -> None:
 
 
 def _jobs() -> None:
-    st.fragment(_live_jobs, run_every=LOOK_SECONDS if services.live_jobs().total else None)()
+    if services.live_jobs().total:
+        st.fragment(_live_jobs, run_every=LOOK_SECONDS)()
 
 
 def _live_jobs() -> None:
