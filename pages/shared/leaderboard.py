@@ -87,9 +87,8 @@ def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
         selection_mode="multi-row",
         row_height=WRAPPED_ROW if len(keys) < len(models) else ROW,
     )
-    st.markdown(
-        _("Models that share a letter under *Tied* cannot be told apart. Select rows to pick models out below.")
-    )
+    letters = safe(comparing.said(compare_sentences.LETTERS.fill()))
+    st.markdown(f"{letters} {_('Select rows to pick models out below.')}")
     if without := [model.title for model in models if model.id not in set(board["model"])]:
         st.markdown(safe(comparing.said(compare_sentences.without_value(without, metric=metric_title(metric)))))
     return list(board["model"].iloc[chosen.selection.rows])

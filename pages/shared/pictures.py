@@ -55,10 +55,10 @@ def _beside(question: str, sentence: str, note: str = "") -> "st.delta_generator
     return picture
 
 
-def _higher_is_better(metric: str) -> bool:
+def _direction(metric: str) -> str:
     from recsys_core.evaluation.metric_info import MetricName
 
-    return MetricName.parse(metric).info.direction != "lower"
+    return MetricName.parse(metric).info.direction
 
 
 def _dots(asked: "Ask", metric: str, name: str, baseline: str) -> None:
@@ -68,7 +68,11 @@ def _dots(asked: "Ask", metric: str, name: str, baseline: str) -> None:
     sentence, note, line = _(NO_VALUE), "", None
     if comparison.baseline is not None:
         better = comparison.better_than(baseline)
-        sentence = comparing.said(compare_sentences.dots(board, metric=name, baseline=baseline, better=better))
+        sentence = comparing.said(
+            compare_sentences.dots(
+                board, metric=name, baseline=baseline, better=better, more_is_no_merit=_direction(metric) == "neither"
+            )
+        )
         note = _(
             "The dotted line is the baseline. Each interval is that of one mean; whether two models differ is decided "
             "by their differences person by person, so neighbouring intervals may overlap all the same."
@@ -104,7 +108,7 @@ def _tradeoff(board: "pd.DataFrame", metric: str, name: str) -> None:
     from recsys_core.viz import compare, compare_sentences
 
     costs = board.assign(seconds=board["fit_seconds"])
-    better = _higher_is_better(metric)
+    better = _direction(metric) != "lower"
     sentence = comparing.said(compare_sentences.quality_against_time(costs, metric=name, higher_is_better=better))
     with _beside(_("What does quality cost?"), sentence):
         show.figure(

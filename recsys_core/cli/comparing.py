@@ -61,8 +61,7 @@ def _run(
     try:
         statuses = [_finish(store, run, model_id, sources) for model_id in run.model_ids]
     except KeyboardInterrupt:
-        for model_id in run.model_ids:
-            run.job(model_id).ask_to_cancel()
+        _cancel_waiting(run)
         raise
     for status in statuses:
         if status.state is not JobState.DONE:
@@ -72,9 +71,16 @@ def _run(
     _write_per_user(run, arguments.out / "per_user.parquet")
     sys.stdout.write(leaderboard(run, comparison))
     asked = set(arguments.models.split(","))
-    return (
-        0 if comparison is not None and any(one.state is JobState.DONE and one.key in asked for one in statuses) else 1
-    )
+    found = any(one.state is JobState.DONE and one.key in asked for one in statuses)
+    return 0 if found and comparison is not None else 1
+
+
+def _cancel_waiting(run: Run) -> None:
+    """Take back the jobs that wait for this process; those of others, and finished ones, stay as they are."""
+    for model_id in run.model_ids:
+        status = run.status(model_id)
+        if status.state is JobState.QUEUED and status.process == own_mark():
+            run.job(model_id).ask_to_cancel()
 
 
 def _finish(store: ResultStore, run: Run, model_id: str, sources: Sources) -> JobStatus:

@@ -15,6 +15,11 @@ BETTER = Template(
     "{count} of {others} models is better than {baseline} ({metric} {mean}) beyond chance: {models}.",
     "{count} of {others} models are better than {baseline} ({metric} {mean}) beyond chance: {models}.",
 )
+NONE_HIGHER = Template("No model has more than {baseline} ({metric} {mean}) beyond chance.")
+HIGHER = Template(
+    "{count} of {others} models has more than {baseline} ({metric} {mean}) beyond chance: {models}.",
+    "{count} of {others} models have more than {baseline} ({metric} {mean}) beyond chance: {models}.",
+)
 NO_PRECISION = Template("Precision and recall are undefined: nobody liked any test item.")
 LONGER_LISTS = Template(
     "{model}: with lists of {short}, {short_precision} of what is shown is liked and {short_recall} of what a person "
@@ -38,7 +43,9 @@ SLICES = Template(
 )
 
 
-def dots(table: pd.DataFrame, *, metric: str, baseline: str, better: Collection[str]) -> Sentence:
+def dots(
+    table: pd.DataFrame, *, metric: str, baseline: str, better: Collection[str], more_is_no_merit: bool = False
+) -> Sentence:
     """Say which models are better than the baseline.
 
     Args:
@@ -46,6 +53,7 @@ def dots(table: pd.DataFrame, *, metric: str, baseline: str, better: Collection[
         metric: Name of the metric as people read it.
         baseline: The pinned baseline, one of the models.
         better: The models that `Comparison.better_than` names for it; intervals alone would be another rule.
+        more_is_no_merit: The metric is neither good nor bad, such as popularity: models with more are no better.
     """
     base = table[table[MODEL] == baseline].iloc[0]
     others = table[table[MODEL] != baseline]
@@ -53,9 +61,10 @@ def dots(table: pd.DataFrame, *, metric: str, baseline: str, better: Collection[
     values = {"baseline": base[TITLE], "metric": metric, "mean": rounded(base["mean"], base["low"], base["high"])}
     if others.empty:
         return ONLY_BASELINE.fill(**values)
+    none, some = (NONE_HIGHER, HIGHER) if more_is_no_merit else (NONE_BETTER, BETTER)
     if found.empty:
-        return NONE_BETTER.fill(**values)
-    return BETTER.fill(len(found), others=str(len(others)), models=listed(found[TITLE]), **values)
+        return none.fill(**values)
+    return some.fill(len(found), others=str(len(others)), models=listed(found[TITLE]), **values)
 
 
 def without_value(models: Collection[str], *, metric: str) -> Sentence:

@@ -45,7 +45,10 @@ NO_TIME = Template(
 TIME = Template(
     "The interactions run from {first} to {last}. The busiest {unit} begins on {peak}, with {most} ({share} of all)."
 )
-UNDATED = Template("{share} of all interactions have no time and are not shown here.")
+UNDATED = Template(
+    "{count} interaction has no time and is not shown here.",
+    "{count} interactions have no time and are not shown here.",
+)
 TIED = Template("{share} share user and time with another one, so their order is not known.")
 ORDER_SAYS = {
     Matters.YES: Template("Yes, order matters in these data.").fill(),
@@ -197,7 +200,7 @@ def time(data: Dataset, card: DataSummary) -> Answer:
         )
     ]
     if dated < card.interactions:
-        said.append(UNDATED.fill(share=f"{1 - dated / card.interactions:.0%}"))
+        said.append(UNDATED.fill(card.interactions - dated))
     if card.tied:
         said.append(TIED.fill(share=f"{card.tied / card.interactions:.0%}"))
     return Answer(tuple(said), explore.timeline(periods, unit=unit), periods)

@@ -114,7 +114,8 @@ def _figures(
     table: pd.DataFrame,
 ) -> list[ReportFigure]:
     name = metric_title(comparison.metric)
-    better = MetricName.parse(comparison.metric).info.direction != "lower"
+    direction = MetricName.parse(comparison.metric).info.direction
+    better = direction != "lower"
     curves = board.precision_recall(models, run.spec.cutoffs)
     costs = table.assign(seconds=table["fit_seconds"])
     shown = [
@@ -140,6 +141,7 @@ def _figures(
                 metric=name,
                 baseline=comparison.baseline,
                 better=comparison.better_than(comparison.baseline),
+                more_is_no_merit=direction == "neither",
             )
         ),
         figures.dots_with_intervals(table, metric=name, baseline=float(row["mean"])),

@@ -114,8 +114,15 @@ def start_server(workspace: Path, log: Path, port: int | None = None, *, folder:
 
 
 @pytest.fixture
-def start(own_workspace: Path, tmp_path: Path) -> Iterator[Callable[[], Server]]:
+def warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let servers load ahead what jobs need, as for a person; elsewhere it takes time from the tests beside."""
+    monkeypatch.setenv("RECSCOPE_WARM_UP", "1")
+
+
+@pytest.fixture
+def start(own_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Server]]:
     """Start servers on this test's workspace; all are ended with the test, and their log must hold no Traceback."""
+    monkeypatch.setenv("RECSCOPE_WARM_UP", os.environ.get("RECSCOPE_WARM_UP", "0"))
     servers: list[Server] = []
     log = tmp_path / "server.log"
 

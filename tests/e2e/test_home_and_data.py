@@ -104,6 +104,7 @@ def test_a_file_is_checked_reloaded_and_stored(server: Server, page: Page, tmp_p
     expect(page.get_by_test_id("stSidebar").get_by_text("Second name")).to_be_visible()
 
 
+@pytest.mark.usefixtures("warm")
 def test_one_click_on_home_leads_to_a_leaderboard(server: Server, page: Page) -> None:
     page.goto(server.url)
     settled(page)

@@ -68,6 +68,7 @@ def train_four_and_cancel_one(page: Page) -> None:
     expect(long_one).to_be_visible()
     page.reload()
     expect(long_one).to_contain_text("training", timeout=TRAINING_MS)
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("1 running", timeout=TRAINING_MS)  # without a click
     long_one.get_by_role("button", name="Cancel").click()
     expect(long_one).to_contain_text("cancelled", timeout=TRAINING_MS)
     expect(page.get_by_text("5 done, 1 cancelled")).to_be_visible(timeout=TRAINING_MS)
@@ -95,6 +96,7 @@ def download_the_report(page: Page) -> str:
     return Path(download.value.path()).read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("warm")
 def test_from_messy_files_to_a_report(server: Server, page: Page, tmp_path: Path) -> None:
     bring_messy_files(page, server, tmp_path)
     train_four_and_cancel_one(page)

@@ -18,7 +18,7 @@ from recsys_core.explain.attention_file import FOLDER, Example, examples, read_e
 from recsys_core.explain.attention_tables import decoded, moved
 from recsys_core.viz import attention, attention_stages
 from recsys_core.viz.attention_components import LINKS
-from recsys_core.viz.attention_effects import most
+from recsys_core.viz.attention_effects import SHOWN, beside_bars, most
 from recsys_core.viz.attention_interest import explained, has_points, interest_stages
 from recsys_core.viz.attention_svg import heat_map_svg
 from tests.traces import causal_trace, decoder_trace
@@ -296,3 +296,13 @@ def test_the_stored_examples_hold_what_traces_promise() -> None:
                 assert len(stages) == 3 + len(found.trace.details["proposed_items"])
                 final = sum(row.value for row in stages[-1].left)
                 assert final == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("strongest", [0, SHOWN - 1, SHOWN + 15])
+def test_the_bars_hold_the_item_that_counts_most_wherever_it_stands(strongest: int) -> None:
+    table = pd.DataFrame({"item": range(40), "title": [f"Film {item}" for item in range(40)], "attention": 1 / 40})
+    found = Beside("Alien", 1.5, table.assign(effect=np.where(table["item"] == strongest, 0.9, 0.1)))
+    looked, lost = beside_bars(found).data
+    assert len(lost.x) == len(looked.x) == SHOWN
+    assert lost.x.max() == 0.9
+    assert f"without 'Film {strongest}'" in str(most(found))

@@ -1,15 +1,20 @@
 """The command line keeps its names, answers in one line when it cannot do what was asked, and writes safe files."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 
-from recsys_core.cli import main
+from recsys_core.cli import comparing, main
+from recsys_core.experiments.jobs import JobState
+from recsys_core.experiments.processes import ProcessMark, own_mark
+from recsys_core.experiments.run import Run
 from recsys_core.experiments.store import ResultStore
 from recsys_core.models.registry import MODELS
 from tests.engine.support import ROOT, little_data
@@ -121,6 +126,50 @@ def test_compare_on_stored_data_is_kept_and_reused(ratings: Path, tmp_path: Path
     assert "mine" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_an_interrupted_compare_takes_back_its_own_waiting_jobs_alone(
+    ratings: Path, tmp_path: Path, own_workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["ingest", str(ratings), "--name", "mine"]) == 0
+    words = ["compare", "--data", "mine", "--models", "ease", "--out", str(tmp_path / "out")]
+
+    runs: list[Run] = []
+
+    def interrupted(store: ResultStore, run: Run, model_id: str, sources: object) -> None:
+        runs.append(run)
+        ease, popular, _ = run.model_ids
+        another = ProcessMark(os.getppid(), psutil.Process(os.getppid()).create_time(), own_mark().host)
+        run.job(popular).change({JobState.QUEUED}, process=another)
+        run.job(ease).change({JobState.QUEUED}, state=JobState.DONE)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparing, "_finish", interrupted)
+    assert main(words) == 130
+    (run,) = runs
+    ease, popular, _ = run.model_ids
+    assert [run.job(model).stored_status().state for model in run.model_ids] == ["DONE", "QUEUED", "CANCELLED"]
+    assert not (run.job(popular).path / "cancel").exists()
+    assert not (run.job(ease).path / "cancel").exists()
+
+
+def test_nothing_to_compare_is_said_with_its_reason(
+    ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["compare", "--data", str(ratings), "--models", "ease", "--relevant-from", "99", "--out", str(tmp_path)]
+    assert main(words) == 1
+    assert "have no relevant test item" in capsys.readouterr().out
+
+
+def test_a_name_that_is_taken_is_said(
+    ratings: Path, tmp_path: Path, own_workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("".join(ratings.read_text().splitlines(keepends=True)[:-1]))
+    assert main(["ingest", str(ratings), "--name", "mine"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["ingest", str(other), "--name", "mine"]) == 0
+    assert "'mine' is taken" in capsys.readouterr().err
+
+
 def test_a_model_that_cannot_be_trained_fails_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clicks = tmp_path / "clicks.csv"
     clicks.write_text(
@@ -222,6 +271,9 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
         (["ingest", "absent.csv", "--name", "x"], "absent.csv"),
         (["ingest", "FILE", "--name", "x", "--rule", "duplicates=burn"], "duplicates"),
         (["report", "--run", "../etc", "--out", "OUT"], "no experiment"),
+        (["report", "--run", "../etc", "--out", ""], "it is empty"),
+        (["ingest", "FOLDER", "--name", "x"], "is a folder"),
+        (["recommend", "--train", "FILE", "--model", "popular", "--out", "FOLDER"], "no file but a folder"),
     ],
     ids=lambda value: "-".join(value)[:60] if isinstance(value, list) else None,
 )
@@ -229,7 +281,7 @@ def test_what_cannot_be_done_is_said_in_one_line_with_status_2(
     words: list[str], says: str, ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty.csv").touch()
-    places = {"FILE": ratings, "EMPTY": tmp_path / "empty.csv", "OUT": tmp_path / "made"}
+    places = {"FOLDER": tmp_path, "FILE": ratings, "EMPTY": tmp_path / "empty.csv", "OUT": tmp_path / "made"}
     assert says in refused([places.get(word, word) for word in words], capsys)
 
 

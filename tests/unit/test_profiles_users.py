@@ -360,6 +360,18 @@ def test_what_happened_over_time() -> None:
     assert len(activity_of(club(), 3)) == 0
 
 
+def test_the_first_and_last_moment_are_those_of_interactions_not_of_spans() -> None:
+    """On a Thursday at noon and on a Wednesday 104 days later: counted by weeks, which begin on Mondays."""
+    noon = pd.Timestamp("2024-02-01 12:00")
+    times = [noon, noon + pd.Timedelta(days=104)]
+    frame = pd.DataFrame({"user": [0, 0], "item": [0, 1]}).astype("int32")
+    frame["timestamp"] = [int(time.timestamp() * 1000) for time in times]
+    found = activity_of(dataset_from_frames(frame), 0)
+    assert found.attrs["unit"] == "week"
+    assert [found.attrs["first"], found.attrs["last"]] == times
+    assert found["start"].iloc[0] == pd.Timestamp("2024-01-29")
+
+
 def test_ratings_beside_everybody() -> None:
     found = ratings_of(club(), 0).set_index("rating")
     assert found["user"].tolist() == pytest.approx([1 / 3, 0, 1 / 3, 0, 1 / 3])

@@ -183,6 +183,10 @@ def test_each_sentence_of_a_picture_names_its_numbers(run: Run) -> None:
     better = comparison.better_than(pinned)
     assert set(better) <= set(comparison.against(pinned).query("different and difference > 0")["model"])
     said = str(compare_sentences.dots(table, metric="NDCG@5", baseline=pinned, better=better))
+    more = str(
+        compare_sentences.dots(table, metric="Popularity@5", baseline=pinned, better=better, more_is_no_merit=True)
+    )
+    assert "better" not in more
     assert said.startswith(f"{len(better)} of 4 models") if len(better) else said.startswith("No model is better")
     curves = board.precision_recall(models, (1, 5))
     assert "with lists of 1," in str(compare_sentences.precision_recall(curves, title="EASE"))

@@ -6,6 +6,7 @@ import pytest
 
 from recsys_core.contracts import RatingScale
 from recsys_core.data import Dataset, dataset_from_frames
+from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.summaries import summary
 from recsys_core.viz import explore
 from recsys_core.viz.questions import QUESTIONS, Answer
@@ -51,6 +52,15 @@ def test_activity_ratings_and_time_are_told_in_the_data_s_own_numbers(data: Data
     assert "has 2 interactions, the busiest 3. 4 of 10 users (40.0%) have only one." in ask("activity", data).sentence
     assert "the most frequent one is 5, given in 80% of 20 ratings" in ask("ratings", data).sentence
     assert "run from 01 January 1970 to 20 January 1970" in ask("time", data).sentence
+
+
+def test_what_has_no_time_is_said_and_is_no_part_of_a_share_in_time(data: Dataset) -> None:
+    """Of 20 interactions on days of their own 15 have lost their time: the busiest day holds one of five."""
+    frame = data.interactions.assign(timestamp=np.where(np.arange(20) < 5, np.arange(20) * DAY, NO_TIMESTAMP))
+    sentence = ask("time", data.with_interactions(frame)).sentence
+    assert "with 1 (20% of all)" in sentence
+    assert "15 interactions have no time" in sentence
+    assert "no time" not in ask("time", data).sentence
 
 
 def test_the_pair_that_goes_together_is_named_with_its_lift(data: Dataset) -> None:
