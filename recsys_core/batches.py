@@ -81,6 +81,8 @@ class QueryBatch:
         timestamps: (N,) Unix milliseconds of each entry, or None if the data have no time.
         known: B rows of items that count as seen and are not recommended, where these are more than the history that
             the model is shown; None if they are the same.
+        weights: (N,) event weight of each history entry, or None if the data have no weights. Without ratings these
+            are the `values`, too.
     """
 
     user: IntArray
@@ -88,6 +90,7 @@ class QueryBatch:
     values: FloatArray
     timestamps: IntArray | None = None
     known: Ragged | None = None
+    weights: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.user)
@@ -99,20 +102,36 @@ class QueryBatch:
 
     def take(self, rows: IntArray) -> "QueryBatch":
         """Return the chosen people, in the order asked for."""
-        values = Ragged(self.values, self.history.offsets).take(rows).values
-        times = None
-        if self.timestamps is not None:
-            times = Ragged(self.timestamps, self.history.offsets).take(rows).values
+        index = Ragged(np.arange(len(self.history.values)), self.history.offsets).take(rows).values
         known = None if self.known is None else self.known.take(rows)
-        return QueryBatch(self.user[rows], self.history.take(rows), values, times, known)
+        return self._with_entries(self.user[rows], self.history.take(rows), index, known)
 
     def only(self, kept: BoolArray) -> "QueryBatch":
         """Return the same people with only those entries (N,) of their histories that are marked."""
         lengths = np.bincount(self.history.row_numbers()[kept], minlength=len(self))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        times = None if self.timestamps is None else self.timestamps[kept]
         history = Ragged(self.history.values[kept], offsets)
-        return QueryBatch(self.user, history, self.values[kept], times, self.known)
+        return self._with_entries(self.user, history, np.flatnonzero(kept), self.known)
+
+    def of_unknown(self) -> "QueryBatch":
+        """Return the same histories, asked by users whom the training data do not know."""
+        user = np.full(len(self), PAD)
+        return QueryBatch(user, self.history, self.values, self.timestamps, weights=self.weights)
+
+    def repeated(self, history: Ragged, places: IntArray) -> "QueryBatch":
+        """Return unknown users with parts of the histories.
+
+        Args:
+            history: R rows of items.
+            places: (N,) which entry of `self.history.values` each item of `history` is.
+        """
+        return self._with_entries(np.full(len(history), PAD), history, places, None)
+
+    def _with_entries(self, user: IntArray, history: Ragged, places: IntArray, known: Ragged | None) -> "QueryBatch":
+        """Return the question of other users whose history entries are those of `self` at `places` (N,)."""
+        times = None if self.timestamps is None else self.timestamps[places]
+        weights = None if self.weights is None else self.weights[places]
+        return QueryBatch(user, history, self.values[places], times, known, weights)
 
     def batches(self, size: int) -> Iterator["QueryBatch"]:
         """Yield the people in blocks of at most `size`, in order."""

@@ -18,6 +18,7 @@ from recsys_core.configs import FieldSpec, Knob, ModelConfig, field_specs
 from recsys_core.errors import Cancelled
 
 __all__ = [
+    "IGNORES_WEIGHTS",
     "PAD",
     "Ability",
     "AttentionTrace",
@@ -47,6 +48,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+IGNORES_WEIGHTS = "ignored"
+"""`ModelInfo.weights` of a model that treats a view and a purchase alike."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +185,8 @@ class ModelInfo:
         folds_in: True if an unknown person's history changes what they get.
         stochastic: True if random numbers enter: another seed, or another order of items, gives other scores.
         runtime: What a trained model runs on. Pages never load torch: they ask a process that keeps such models.
+        weights: How the weight of an interaction (`weight` in `Dataset.interactions`, `QueryBatch.weights`) enters the
+            model, one sentence for the user; `IGNORES_WEIGHTS` if it does not.
     """
 
     key: str
@@ -195,6 +201,12 @@ class ModelInfo:
     folds_in: bool = True
     stochastic: bool = False
     runtime: Literal["numpy", "torch"] = "numpy"
+    weights: str = IGNORES_WEIGHTS
+
+    @property
+    def uses_weights(self) -> bool:
+        """Whether changing the weights of interactions changes the scores."""
+        return self.weights != IGNORES_WEIGHTS
 
 
 @dataclass(frozen=True, eq=False)

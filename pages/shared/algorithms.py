@@ -166,7 +166,7 @@ def _card(info: "ModelInfo", dataset: "Dataset", key: str) -> None:
             persist_state=forms.KEPT,
         )
         if lacking:
-            _words(info, _reason(info, lacking, always))
+            _words(info, dataset, _reason(info, lacking, always))
             return
         settings = _all_settings(info, dataset, key)
         is_picked = _is_picked(info, dataset, key)
@@ -176,7 +176,7 @@ def _card(info: "ModelInfo", dataset: "Dataset", key: str) -> None:
         reason = "\n\n".join(refused or [_reason(info, lacking, always)])
         if len(settings) > 1 and not is_picked:
             reason += "\n\n" + _("Tick the model to let its settings compete.")
-        _words(info, reason + _competing(info, _chosen(info, dataset, key)))
+        _words(info, dataset, reason + _competing(info, _chosen(info, dataset, key)))
         _settings(info, settings, key)
 
 
@@ -208,9 +208,20 @@ def _chosen(info: "ModelInfo", dataset: "Dataset", key: str) -> list[dict[str, A
     return chosen
 
 
-def _words(info: "ModelInfo", reason: str) -> None:
-    """Show what an algorithm does and needs, as one element: the time of the page goes by the number of elements."""
-    st.markdown(f"{_(info.idea)}\n\n{reason}")
+def _words(info: "ModelInfo", dataset: "Dataset", reason: str) -> None:
+    """Show what an algorithm does and needs, and what it makes of event weights if the data have any.
+
+    It is one element: the time of the page goes by the number of elements.
+    """
+    weights = f"\n\n{weights_sentence(info)}" if dataset.has_weights else ""
+    st.markdown(f"{_(info.idea)}\n\n{reason}{weights}")
+
+
+def weights_sentence(info: "ModelInfo") -> str:
+    """Return how the weights of interactions enter a model."""
+    if not info.uses_weights:
+        return _("Event weights: ignored by this model.")
+    return _("Event weights: {use}").format(use=_(info.weights))
 
 
 def _competing(info: "ModelInfo", chosen: list[dict[str, Any]]) -> str:

@@ -5,6 +5,7 @@ import csv
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -124,7 +125,7 @@ def _queries(train: Dataset) -> QueryBatch:
     """Return the question for everybody; whoever has no training row is unknown to the model."""
     queries = train.queries()
     known = queries.history.lengths > 0
-    return QueryBatch(np.where(known, queries.user, PAD), queries.history, queries.values, queries.timestamps)
+    return replace(queries, user=np.where(known, queries.user, PAD))
 
 
 def _recommended(

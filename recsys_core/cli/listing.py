@@ -10,7 +10,7 @@ from recsys_core.models.registry import MODELS, model_class
 
 
 def models(_: argparse.Namespace) -> int:
-    """Print `key`, `title`, `family`, `needs`, `abilities`, `config` (JSON schema) of all algorithms."""
+    """Print `key`, `title`, `family`, `needs`, `abilities`, `weights`, `config` (JSON schema) of all algorithms."""
     found: list[dict[str, Any]] = []
     for key in MODELS:
         kind = model_class(key)
@@ -24,6 +24,7 @@ def models(_: argparse.Namespace) -> int:
                 "source": kind.info.source,
                 "needs": sorted(kind.info.needs),
                 "abilities": sorted(kind.info.abilities),
+                "weights": kind.info.weights,
                 "config": kind.config_type.model_json_schema(),
             }
         )

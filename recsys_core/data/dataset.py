@@ -99,6 +99,11 @@ class Dataset:
         """Whether interactions are of several kinds, each with a weight."""
         return EVENT in self.columns
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether each interaction has a weight: some kinds of events tell more than others."""
+        return WEIGHT in self.columns
+
     def lacks(self, needs: frozenset[Need]) -> list[Need]:
         """Return those of `needs` that these data do not have."""
         present = {
@@ -123,8 +128,9 @@ class Dataset:
         """Return the (U, I) matrix of interactions; its transpose is the item-user view.
 
         Args:
-            values: "rating": the latest rating of each pair; "binary": 1 where there was any interaction;
-                "count": sum of event weights, or number of interactions where there are none.
+            values: "rating": the latest rating of each pair, without interactions that were not rated; "binary": 1
+                where there was any interaction; "count": sum of event weights in double precision, or number of
+                interactions where there are none.
 
         Raises:
             DataError: Ratings are asked for and there are none.
@@ -132,6 +138,8 @@ class Dataset:
         frame = self.interactions
         if values == "rating" and not self.has_ratings:
             raise DataError(f"Data set '{self.name}' has no ratings; use an algorithm for implicit feedback.")
+        if values == "rating" and (unrated := frame[RATING].isna().to_numpy()).any():
+            return self.subset(~unrated).matrix("rating")
         column = {"rating": RATING, "count": WEIGHT, "binary": None}[values]
         matrix = self._summed(frame, column)
         if values == "rating" and matrix.nnz < len(frame):  # some pair was rated twice
@@ -142,9 +150,10 @@ class Dataset:
 
     def _summed(self, frame: pd.DataFrame, column: str | None) -> csr_array:
         """(U, I) sums of a column over the interactions of each pair; their number without such a column."""
-        numbers = frame[column].to_numpy(np.float32) if column in frame else np.ones(len(frame), dtype=np.float32)
+        precision = np.float64 if column == WEIGHT else np.float32
+        numbers = frame[column].to_numpy(precision) if column in frame else np.ones(len(frame), dtype=precision)
         positions = (frame[USER].to_numpy(), frame[ITEM].to_numpy())
-        matrix = csr_array((numbers, positions), shape=(self.n_users, self.n_items), dtype=np.float32)
+        matrix = csr_array((numbers, positions), shape=(self.n_users, self.n_items), dtype=precision)
         matrix.sum_duplicates()
         return matrix
 
@@ -163,7 +172,10 @@ class Dataset:
         if self.has_timestamps:
             times = Ragged.from_keys(keys, frame[TIMESTAMP].to_numpy()[order], self.n_users).values
         values = Ragged.from_keys(keys, self.strengths[order], self.n_users).values
-        everybody = QueryBatch(np.arange(self.n_users), self.histories(), values, times)
+        weights = None
+        if self.has_weights:
+            weights = Ragged.from_keys(keys, frame[WEIGHT].to_numpy(np.float32)[order], self.n_users).values
+        everybody = QueryBatch(np.arange(self.n_users), self.histories(), values, times, weights=weights)
         return everybody if users is None else everybody.take(users)
 
     def subset(self, rows: BoolArray | IntArray) -> "Dataset":

@@ -245,7 +245,7 @@ def _attention_and_influence(model: Recommender[Any], query: QueryBatch, ctx: Ru
     """Return both for each item of one history, about the item that the model puts first; see `looks_and_effects`."""
     if not isinstance(model, TracesAttention):
         raise CannotScore(f"{model.info.title} has no attention that could be compared.")
-    stranger = QueryBatch(np.array([PAD]), query.history, query.values, query.timestamps)
+    stranger = query.of_unknown()
     nothing = pd.DataFrame({ATTENTION: [], EFFECT: [], RECENCY: []}, dtype=np.float64)
     try:
         trace = model.trace(stranger)

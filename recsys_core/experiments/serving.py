@@ -128,6 +128,7 @@ def query_of(user: int, history: pd.DataFrame, *, known: bool) -> QueryBatch:
         Ragged.from_rows([rows[ITEM].to_numpy(np.int64)]),
         strength.to_numpy(np.float32),
         times,
+        weights=rows[WEIGHT].to_numpy(np.float32) if WEIGHT in rows else None,
     )
 
 

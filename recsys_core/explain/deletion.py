@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import ITEM, TITLE, WEIGHT
-from recsys_core.contracts import PAD, FloatArray, IntArray, ModelInfo, QueryBatch, Ragged, RunContext
+from recsys_core.contracts import FloatArray, IntArray, ModelInfo, QueryBatch, Ragged, RunContext
 from recsys_core.data.naming import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.subject import Sight, Subject
@@ -64,7 +64,7 @@ def deletion_effects(model: Recommender[Any], query: QueryBatch, item: int, ctx:
         raise CannotScore(f"{model.info.title} does not read histories, so nothing changes without an item of one.")
     ctx = ctx or RunContext()
     score = float(model.score(query)[0, item])
-    stranger = model.as_read(QueryBatch(np.array([PAD]), query.history, query.values, query.timestamps))
+    stranger = model.as_read(query.of_unknown())
     folded = float(model.score(stranger)[0, item])
     if np.isnan(folded):
         raise CannotScore(f"{model.info.title} has no score for this item: nothing in the history speaks for it.")
@@ -102,6 +102,5 @@ def _without_each(query: QueryBatch, sources: IntArray) -> QueryBatch:
     items = query.history[0]
     kept = [np.flatnonzero(items != source) for source in sources]
     chosen = np.concatenate(kept) if kept else np.empty(0, dtype=np.int64)
-    times = None if query.timestamps is None else query.timestamps[chosen]
     history = Ragged.from_rows([items[places] for places in kept])
-    return QueryBatch(np.full(len(sources), PAD), history, query.values[chosen], times)
+    return query.repeated(history, chosen)

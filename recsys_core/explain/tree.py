@@ -68,7 +68,7 @@ def _effects(subject: Subject, below: BoolArray) -> tuple[float, FloatArray]:
         below: (N, T) which of the latest T items of the history are left out.
     """
     query = subject.query
-    stranger = subject.model.as_read(QueryBatch(np.array([PAD]), query.history, query.values, query.timestamps))
+    stranger = subject.model.as_read(query.of_unknown())
     folded = float(subject.model.score(stranger)[0, subject.item])
     if np.isnan(folded):
         raise CannotScore(f"{subject.model.info.title} has no score for this item: there is no history.")
@@ -85,5 +85,4 @@ def _with_only(query: QueryBatch, kept: BoolArray) -> QueryBatch:
     """Return the one person in `query` so many times, each with some places of the history, (N, T)."""
     rows, places = np.nonzero(kept)
     history = Ragged.from_keys(rows, query.history.values[places], len(kept))
-    times = None if query.timestamps is None else query.timestamps[places]
-    return QueryBatch(np.full(len(kept), PAD), history, query.values[places], times)
+    return query.repeated(history, places)

@@ -12,8 +12,10 @@ from recsys_core.contracts import PAD, FloatArray, IntArray, ModelConfig, ModelI
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore, DataError, NotFitted, StoreError
 from recsys_core.models.topk import top_k
+from recsys_core.models.weights import history_confidence, mean_weight, training_confidence
 
 C = TypeVar("C", bound=ModelConfig)
+WEIGHT_UNIT = "weight_unit"
 SPARSE_PARTS = ("data", "indices", "indptr", "shape")
 SCORE_BLOCK_BYTES = 64 * 2**20
 """Scores of so many bytes are held at a time when lists are made."""
@@ -33,10 +35,13 @@ class Recommender(ABC, Generic[C]):
 
     n_users: int
     n_items: int
+    weight_unit: float
+    """Mean weight of a training interaction, NaN where the data had no weights; see `weights.py`."""
 
     def __init__(self, config: C | None = None) -> None:
         self.config: C = config if config is not None else self.config_type()  # type: ignore[assignment]
         self.is_fitted = False
+        self.weight_unit = float("nan")
 
     @final
     def fit(self, train: Dataset, ctx: RunContext) -> None:
@@ -53,6 +58,7 @@ class Recommender(ABC, Generic[C]):
             raise DataError(f"{self.info.title} cannot be trained: '{train.name}' has no interactions to train on.")
         self._forget()
         self.n_users, self.n_items = train.n_users, train.n_items
+        self.weight_unit = mean_weight(train) if self.info.uses_weights else float("nan")
         self._fit(train, ctx)
         self.is_fitted = True
 
@@ -154,6 +160,8 @@ class Recommender(ABC, Generic[C]):
         """
         self._require_fitted()
         arrays: dict[str, NDArray[Any]] = {"n_users": np.array(self.n_users), "n_items": np.array(self.n_items)}
+        if not np.isnan(self.weight_unit):
+            arrays[WEIGHT_UNIT] = np.array(self.weight_unit)
         for name in self.fitted:
             value = getattr(self, name)
             if isinstance(value, csr_array):
@@ -172,6 +180,7 @@ class Recommender(ABC, Generic[C]):
         self._forget()
         try:
             self.n_users, self.n_items = int(arrays["n_users"]), int(arrays["n_items"])
+            self.weight_unit = float(arrays.get(WEIGHT_UNIT, np.nan))  # older models have learned from none
             for name in self.fitted:
                 setattr(self, name, _restored(name, arrays))
             self._load_network_arrays(arrays)
@@ -189,6 +198,14 @@ class Recommender(ABC, Generic[C]):
 
     def _loaded(self) -> None:
         """Build what is derived from the fitted arrays; called after loading."""
+
+    def _training_confidence(self, train: Dataset) -> csr_array:
+        """(U, I) what a model of implicit feedback learns from: the confidence of each pair, see `weights.py`."""
+        return training_confidence(train, self.weight_unit)
+
+    def _history_confidence(self, query: QueryBatch) -> csr_array:
+        """(B, I) the confidence of each item of the histories, by the rule of the training data."""
+        return history_confidence(query, self.n_items, self.weight_unit)
 
     def _measured(self, ctx: RunContext) -> Mapping[str, float]:
         """Let the run validate the model in the middle of training, as if it were finished; empty if it does not."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from recsys_core.contracts import Ability, Knob, ModelInfo
+from recsys_core.contracts import IGNORES_WEIGHTS, Ability, Knob, ModelInfo
 from recsys_core.models.sequence_costs import NUMBER, bytes_beside_reading, places_of, read_places, scoring_work
 from recsys_core.models.sequential import SequenceConfig, SequenceModel
 
@@ -59,6 +59,7 @@ class Cnn(SequenceModel[CnnConfig]):
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
+        weights=IGNORES_WEIGHTS,
     )
     config_type = CnnConfig
 

@@ -14,8 +14,11 @@ def history_matrix(query: QueryBatch, n_items: int, values: Literal["rating", "b
     Args:
         query: B people; where a history holds an item twice, its latest entry counts, as in `Dataset.matrix`.
         n_items: I.
-        values: "rating": what the query carries; "binary": 1 for each item, whatever it carries.
+        values: "rating": what the query carries, without items that were not rated (NaN); "binary": 1 for each item,
+            whatever it carries.
     """
+    if values == "rating" and (unrated := np.isnan(query.values)).any():
+        query = query.only(~unrated)
     shape, ages = (len(query), n_items), np.arange(len(query.history.values))
     entries = csr_array((ages, query.history.values.astype(np.int32), query.history.offsets), shape=shape)
     ordered = entries.tocsc().tocsr()  # counted into their places twice: by person, then item, then age

@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import Field
 
 from recsys_core.contracts import (
+    IGNORES_WEIGHTS,
     Ability,
     AttentionTrace,
     FloatArray,
@@ -103,6 +104,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
+        weights=IGNORES_WEIGHTS,
     )
     config_type = InterestAttentionConfig
     fitted = ("popular_items", "graph_neighbours", "graph_chances", "walk_seed")

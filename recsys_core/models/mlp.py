@@ -35,6 +35,7 @@ from pydantic import Field
 from scipy.sparse import csr_array
 
 from recsys_core.contracts import (
+    IGNORES_WEIGHTS,
     PAD,
     Ability,
     FloatArray,
@@ -114,6 +115,7 @@ class Mlp(NetworkModel[MlpConfig]):
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
+        weights=IGNORES_WEIGHTS,
     )
     config_type = MlpConfig
     fitted = ("attributes", "content")

@@ -1,4 +1,12 @@
-"""Popularity: everybody gets the items that most people chose. The floor that every personal model must beat."""
+"""Popularity: every user gets the items that were chosen most. The baseline that a personal model must beat.
+
+    x_ui = sum_v w_vi
+
+w_vi is the sum of the weights of the interactions of user v with item i; where the data have no weights, it is 1 for
+each user who interacted with the item, however often.
+
+Source: the usual non-personal baseline.
+"""
 
 from typing import ClassVar
 
@@ -14,7 +22,7 @@ class PopularConfig(ModelConfig):
 
 
 class Popular(Recommender[PopularConfig]):
-    """Scores an item by the number of users who interacted with it."""
+    """Scores an item by the number of users who interacted with it, or by the weight of their interactions."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="popular",
@@ -25,13 +33,15 @@ class Popular(Recommender[PopularConfig]):
         source="The usual non-personal baseline; R(i) are the users who interacted with item i.",
         personal=False,
         folds_in=False,
+        weights="An item's popularity is the sum of the weights of its interactions.",
     )
     config_type = PopularConfig
     fitted = ("popularity",)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         for _ in ctx.track(range(1), stage="count interactions"):
-            self.popularity = np.asarray(train.matrix("binary").sum(axis=0), dtype=np.float64)  # (I,)
+            matrix = train.matrix("count" if train.has_weights else "binary")  # (U, I)
+            self.popularity = np.asarray(matrix.sum(axis=0), dtype=np.float64)  # (I,)
 
     def _score(self, query: QueryBatch) -> FloatArray:
         return np.broadcast_to(self.popularity, (len(query), self.n_items))

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, cast
 import numpy as np
 from pydantic import Field
 
-from recsys_core.contracts import Ability, BoolArray, FloatArray, IntArray, Knob, ModelInfo, QueryBatch
+from recsys_core.contracts import IGNORES_WEIGHTS, Ability, BoolArray, FloatArray, IntArray, Knob, ModelInfo, QueryBatch
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.errors import CannotScore
 from recsys_core.models.sequential import SequenceConfig, SequenceModel
@@ -94,6 +94,7 @@ class Recursive(SequenceModel[RecursiveConfig]):
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
+        weights=IGNORES_WEIGHTS,
     )
     config_type = RecursiveConfig
 

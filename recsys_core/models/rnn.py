@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from recsys_core.contracts import Ability, Knob, ModelInfo
+from recsys_core.contracts import IGNORES_WEIGHTS, Ability, Knob, ModelInfo
 from recsys_core.models.sequence_costs import NUMBER, bytes_beside_reading, places_of, read_places, scoring_work
 from recsys_core.models.sequential import SequenceConfig, SequenceModel
 
@@ -55,6 +55,7 @@ class Rnn(SequenceModel[RnnConfig]):
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
+        weights=IGNORES_WEIGHTS,
     )
     config_type = RnnConfig
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, cast
 import numpy as np
 from pydantic import Field, model_validator
 
-from recsys_core.contracts import Ability, AttentionTrace, Knob, ModelInfo, QueryBatch
+from recsys_core.contracts import IGNORES_WEIGHTS, Ability, AttentionTrace, Knob, ModelInfo, QueryBatch
 from recsys_core.errors import CannotScore, ConfigError
 from recsys_core.models.sequence_costs import (
     COPIES,
@@ -72,6 +72,7 @@ class SasRec(SequenceModel[SasRecConfig]):
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
+        weights=IGNORES_WEIGHTS,
     )
     config_type = SasRecConfig
     weight_averaging = 0.998

@@ -43,6 +43,7 @@ import numpy as np
 from pydantic import Field
 
 from recsys_core.contracts import (
+    IGNORES_WEIGHTS,
     PAD,
     Ability,
     AttentionTrace,
@@ -131,6 +132,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
+        weights=IGNORES_WEIGHTS,
     )
     config_type = Seq2SeqConfig
 
