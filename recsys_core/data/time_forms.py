@@ -1,0 +1,255 @@
+"""The written forms of a date and time, each as a regular expression with the SQL that reads it.
+
+A form is recognized by its shape alone, so no two forms read the same text, and the order in which they are tried
+decides speed only. The one thing that a shape cannot tell is the order of the numbers in 03/04/2014: for these the
+caller says `day-month-year`, `month-day-year` or `year-month-day`, or nothing, in which case they are not read.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+ORDERS = ("day-month-year", "month-day-year", "year-month-day")
+"""Orders of the three numbers of a date whose year has two digits or stands at the end."""
+
+_MONTHS = (
+    "january januar janvier enero gennaio janeiro januari jaen janv",
+    "february februar fevrier febrero febbraio fevereiro februari",
+    "march marz maerz mars marzo marco maart mrt mrz",
+    "april avril abril aprile",
+    "may mai mayo maggio maio mei",
+    "june juni juin junio giugno junho",
+    "july juli juillet julio luglio julho",
+    "august aout agosto augustus",
+    "september septembre septiembre settembre setembro sept setiembre",
+    "october oktober octobre octubre ottobre outubro",
+    "november novembre noviembre novembro",
+    "december dezember decembre diciembre dicembre dezembro",
+)
+"""Names of months in English, German, French, Spanish, Italian, Portuguese and Dutch, without accents."""
+_OFFSETS = {
+    "z": "+00",
+    "ut": "+00",
+    "utc": "+00",
+    "gmt": "+00",
+    "wet": "+00",
+    "west": "+01",
+    "bst": "+01",
+    "cet": "+01",
+    "mez": "+01",
+    "cest": "+02",
+    "mesz": "+02",
+    "eet": "+02",
+    "eest": "+03",
+    "msk": "+03",
+    "jst": "+09",
+    "kst": "+09",
+    "hkt": "+08",
+    "sgt": "+08",
+    "est": "-05",
+    "edt": "-04",
+    "cst": "-06",
+    "cdt": "-05",
+    "mst": "-07",
+    "mdt": "-06",
+    "pst": "-08",
+    "pdt": "-07",
+    "akst": "-09",
+    "akdt": "-08",
+    "hst": "-10",
+    "aest": "+10",
+    "aedt": "+11",
+    "nzst": "+12",
+    "nzdt": "+13",
+}
+"""Offsets of the usual abbreviations of zones; abbreviations never change with the season. CST is the American one."""
+
+_WEEKDAY = r"(?:\p{L}{2,13}\.?\s*,?\s+)?"
+_MONTH = r"(\p{L}{3,10})\.?"
+_CLOCK = (
+    r"(?:(?:\s*[,T_:-]\s*|\s+(?:\p{L}{1,4}\s+){0,2})(\d{1,2})\s?[:.h]\s?(\d{2})"
+    r"(?:[:.m]\s?(\d{2})(?:[.,:](\d{1,9}))?)?s?(?:\s?([AaPp])\.?\s?[Mm]\.?)?(?:\s?(?:Uhr|uhr|h))?)?"
+)
+_ZONE = (
+    r"\s*((?:UTC|GMT|UT|Z)?\s?[+-]\d{1,2}(?::?\d{2})?|[A-Z][A-Za-z]+/[A-Za-z_/]+|[A-Za-z]{1,5})?"
+    r"(?:\s*[\[(][A-Za-z][^\[\]()]*[\])])?"
+)
+_LAST_GROUPS = ("hour", "minute", "second", "fraction", "half", "zone")
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to write a time.
+
+    Args:
+        name: As people read it; D, M and Y of a form with an order are replaced by that order.
+        pattern: RE2 regular expression of the whole text, spaces around it allowed.
+        groups: What its groups are: year, month, day, hour, minute, second, fraction, half (of the day), zone, week,
+            weekday, ordinal, number.
+        ordered: Whether its groups `head`, `middle`, `tail` need an order.
+        per_second: For a number since 1970: how many of its units make a second.
+    """
+
+    name: str
+    pattern: str
+    groups: tuple[str, ...]
+    ordered: bool = False
+    per_second: int = 0
+
+    def named(self, order: str | None) -> str:
+        """Return the name, with the order of day, month and year in it."""
+        if not self.ordered or order is None:
+            return self.name
+        year = "YYYY" if self.name == "DD/MM/YYYY" else "YY"
+        parts = {"day-month-year": ("DD", "MM", year), "month-day-year": ("MM", "DD", year)}
+        return "/".join(parts.get(order, (year, "MM", "DD")))
+
+
+def _dated(name: str, date: str, *groups: str, ordered: bool = False) -> Form:
+    return Form(name, rf"^\s*{_WEEKDAY}{date}{_CLOCK}{_ZONE}\s*$", (*groups, *_LAST_GROUPS), ordered)
+
+
+FORMS: tuple[Form, ...] = (
+    _dated("YYYY-MM-DD", r"(\d{4})\s?[-/.年]\s?(\d{1,2})\s?[-/.月]\s?(\d{1,2})日?", "year", "month", "day"),
+    _dated("DD/MM/YYYY", r"(\d{1,2})[-/.\s]\s?(\d{1,2})[-/.\s]\s?(\d{4})", "head", "middle", "tail", ordered=True),
+    _dated("DD/MM/YY", r"'?(\d{2})[-/.](\d{1,2})[-/.]'?(\d{2})", "head", "middle", "tail", ordered=True),
+    _dated("D/M/YY", r"(\d)[-/.](\d{1,2})[-/.]'?(\d{2})", "head", "middle", "tail", ordered=True),
+    _dated(
+        "DD Mon YYYY",
+        rf"(\d{{1,2}})(?:st|nd|rd|th|er|\.|º|°)?[\s/-]*(?:of\s|de\s)?\s*{_MONTH},?[\s/-]*(?:del?\s+)?'?(\d{{4}}|\d{{2}})",
+        "day",
+        "month",
+        "year",
+    ),
+    _dated(
+        "Mon DD YYYY",
+        rf"{_MONTH}[\s-]*(\d{{1,2}})(?:st|nd|rd|th)?(?:,\s*|[\s-]+)(\d{{4}})",
+        "month",
+        "day",
+        "year",
+    ),
+    Form(
+        "Mon DD hh:mm:ss YYYY",
+        rf"^\s*{_WEEKDAY}{_MONTH}\s+(\d{{1,2}}),?\s+(\d{{1,2}}):(\d{{2}})(?::(\d{{2}})(?:[.,](\d{{1,9}}))?)?"
+        r"(?:\s?([AaPp])\.?[Mm]\.?)?(?:\s+([+-]\d{2}:?\d{2}|[A-Za-z]{1,5}|(?:UTC|GMT)[+-]\d{2}:?\d{2}))?"
+        r",?\s+(\d{4})\s*$",
+        ("month", "day", *_LAST_GROUPS, "year"),
+    ),
+    _dated("YYYY Mon DD", rf"(\d{{4}})[\s,./-]*{_MONTH}[\s./-]*(\d{{1,2}})", "year", "month", "day"),
+    Form(
+        "YYYYMMDD",
+        r"^\s*((?:19|20|21)\d{2})([01]\d)([0-3]\d)(?:[T _-]?([0-2]\d):?([0-5]\d)(?::?([0-6]\d)(?:[.,]?(\d{1,9}))?)?())?"
+        rf"{_ZONE}\s*$",
+        ("year", "month", "day", *_LAST_GROUPS),
+    ),
+    Form("YYYY-Www-D", r"^\s*(\d{4})-?W(\d{2})(?:-?([1-7]))?\s*$", ("year", "week", "weekday")),
+    Form("YYYY-DDD", r"^\s*(\d{4})-(\d{3})\s*$", ("year", "ordinal")),
+    Form("YYYY-MM", r"^\s*(\d{4})[-/.年](\d{1,2})月?\s*$", ("year", "month")),
+    Form("Mon YYYY", rf"^\s*{_MONTH}[\s,/-]*(\d{{4}})\s*$", ("month", "year")),
+    Form("Unix seconds", r"^\s*(\d{9,10}(?:\.\d+)?)\s*$", ("number",), per_second=1),
+    Form("Unix milliseconds", r"^\s*(\d{12,13}(?:\.\d+)?)\s*$", ("number",), per_second=1000),
+    Form("Unix microseconds", r"^\s*(\d{15,16}(?:\.\d+)?)\s*$", ("number",), per_second=1_000_000),
+    Form("Unix nanoseconds", r"^\s*(\d{18,19})\s*$", ("number",), per_second=1_000_000_000),
+)
+"""All forms. A number of 12 or 14 digits that is a date is `YYYYMMDD`; that form stands before the numbers."""
+
+
+def month_numbers() -> dict[str, int]:
+    """Return the number of a month by its name, and by every beginning of it that means no other month."""
+    found: dict[str, set[int]] = {}
+    for number, names in enumerate(_MONTHS, start=1):
+        for name in names.split():
+            for length in range(3, len(name) + 1):
+                found.setdefault(name[:length], set()).add(number)
+    return {name: next(iter(numbers)) for name, numbers in found.items() if len(numbers) == 1}
+
+
+def form_sql(form: Form, cell: str, order: str | None) -> str:
+    """Return the SQL of the TIMESTAMPTZ that a text has in one form; NULL where it is not written so.
+
+    Args:
+        form: The form.
+        cell: SQL of the text; made by us, never a name from a file.
+        order: One of `ORDERS` for forms that need it; without it they read nothing.
+    """
+    if form.ordered and (order is None or (form.name == "D/M/YY" and order == "year-month-day")):
+        return "NULL::TIMESTAMPTZ"
+    groups = _with_order(form.groups, order) if form.ordered else form.groups
+    names = ", ".join(f"'{name}'" for name in groups)
+    found = f"regexp_extract({cell}, '{_quoted(form.pattern)}', [{names}])"
+    return f"list_transform([{found}], lambda g: CASE WHEN g.{groups[0]} <> '' THEN {_moment(form, groups)} END)[1]"
+
+
+def matches_sql(form: Form, cell: str) -> str:
+    """Return the SQL condition that a text has the shape of a form."""
+    return f"regexp_matches({cell}, '{_quoted(form.pattern)}')"
+
+
+def _quoted(pattern: str) -> str:
+    return pattern.replace("'", "''")
+
+
+def _with_order(groups: Sequence[str], order: str | None) -> tuple[str, ...]:
+    places = dict(zip(("head", "middle", "tail"), str(order).split("-"), strict=True))
+    return tuple(places.get(group, group) for group in groups)
+
+
+def _moment(form: Form, groups: Sequence[str]) -> str:
+    """Return the SQL of the time that the groups `g` of a form say."""
+    if form.per_second:
+        return f"to_timestamp(try_cast(g.number AS DOUBLE) / {form.per_second})::TIMESTAMPTZ"
+    if "week" in groups:
+        day = "coalesce(nullif(g.weekday, ''), '1')"
+        return f"try_strptime(g.year || ' ' || g.week || ' ' || {day}, '%G %V %u')::TIMESTAMPTZ"
+    if "ordinal" in groups:
+        return "try_strptime(g.year || ' ' || g.ordinal, '%Y %j')::TIMESTAMPTZ"
+    month = _month() if "Mon" in form.name else "g.month"
+    date = f"{_year()} || '-' || {month} || '-' || {'g.day' if 'day' in groups else repr('1')}"
+    clock = " || ' ' || ".join([date, _clock()]) if "hour" in groups else date
+    zone = f" || {_zone()}" if "zone" in groups else ""
+    return f"try_cast({clock}{zone} AS TIMESTAMPTZ)"
+
+
+def _year() -> str:
+    """Return the SQL of the year; of two digits, 70 to 99 are of the last century, as in POSIX."""
+    return "(CASE WHEN length(g.year) > 2 THEN g.year WHEN g.year >= '70' THEN '19' || g.year ELSE '20' || g.year END)"
+
+
+def _month() -> str:
+    names = ", ".join(f"'{name}': {number}" for name, number in month_numbers().items())
+    return f"MAP {{{names}}}[lower(strip_accents(g.month))]"
+
+
+def _clock() -> str:
+    hour = (
+        "(CASE WHEN g.half = '' OR try_cast(g.hour AS INTEGER) > 12 THEN g.hour "
+        "ELSE (try_cast(g.hour AS INTEGER) % 12 + CASE WHEN lower(g.half) = 'p' THEN 12 ELSE 0 END)::VARCHAR END)"
+    )
+    rest = "':' || g.minute || CASE WHEN g.second = '' THEN ':00' ELSE ':' || g.second END"
+    fraction = "CASE WHEN g.fraction = '' THEN '' ELSE '.' || g.fraction END"
+    return f"CASE WHEN g.hour = '' THEN '00:00:00' ELSE {hour} || {rest} || {fraction} END"
+
+
+def _zone() -> str:
+    """Return the SQL of an offset as DuckDB reads it, or of the name of a zone; NULL if nobody knows the letters."""
+    letters = ", ".join(f"'{name}': '{offset}'" for name, offset in _OFFSETS.items())
+    number = r"regexp_replace(g.zone, '^[A-Za-z\s]*([+-])(\d)?(\d)(?::?(\d{2}))?$', '\10\2\3:\4')"
+    offset = rf"regexp_replace(regexp_replace({number}, '0(\d\d)', '\1'), ':$', '')"
+    return (
+        "CASE WHEN g.zone = '' THEN '' WHEN contains(g.zone, '/') THEN ' ' || g.zone "
+        f"WHEN regexp_matches(g.zone, '[+-]') THEN {offset} ELSE MAP {{{letters}}}[lower(g.zone)] END"
+    )
+
+
+def forms_to_try(first: Sequence[str] = ()) -> Iterator[Form]:
+    """Yield those named `first`, then all others but numbers since 1970, which are tried only where they are named."""
+    yield from (form for name in first for form in FORMS if form.name == name)
+    yield from (form for form in FORMS if form.name not in first and not form.per_second)
+
+
+def shapes(values: Sequence[str]) -> list[Form]:
+    """Return the forms that at least one of some texts may have, by its shape."""
+    return [form for form in FORMS if any(_SHAPES[form.name].match(value) for value in values)]
+
+
+_SHAPES = {form.name: re.compile(form.pattern.replace(r"\p{L}", r"[^\W\d_]")) for form in FORMS}
