@@ -11,6 +11,7 @@ from recsys_core.columns import (
     ITEM_ID,
     ITEMS,
     LIST_SEPARATOR,
+    PRICE,
     SOURCE,
     SOURCE_ID,
     TARGET,
@@ -126,11 +127,11 @@ def read_links(connection: duckdb.DuckDBPyConnection, source: Source, members: M
     return TableRead(source, links, len(cells), rejections)
 
 
-def complete(tables: list[TableRead], size: int) -> pd.DataFrame | None:
+def complete(tables: list[pd.DataFrame], size: int) -> pd.DataFrame | None:
     """Return one row for each position, from one or several tables; what nobody told is missing."""
     if not tables:
         return None
-    joined = pd.concat([table.frame for table in tables], ignore_index=True)
+    joined = pd.concat(tables, ignore_index=True)
     joined = joined.groupby("position", sort=True).first()
     frame = joined.reindex(pd.RangeIndex(size)).reset_index(drop=True)
     frame.columns.name = None
@@ -156,7 +157,7 @@ def _reject(rejections: Rejections, cells: pd.DataFrame, at_fault: pd.Series, co
 def _attributes(cells: pd.DataFrame, source: Source, role: str) -> pd.DataFrame:
     """Return attributes under their names: numbers where all are numbers, else text."""
     guess = source.guess
-    renamed = {guess.roles[known]: known for known in (TITLE, CATEGORIES) if known in guess.roles}
+    renamed = {guess.roles[known]: known for known in (TITLE, CATEGORIES, PRICE) if known in guess.roles}
     flags = {guess.column_names.index(flag): flag for flag in guess.category_flags}
     columns: dict[str, pd.Series] = {}
     for column, name in enumerate(guess.column_names):
@@ -164,13 +165,13 @@ def _attributes(cells: pd.DataFrame, source: Source, role: str) -> pd.DataFrame:
             continue
         name = renamed.get(column, name)  # noqa: PLW2901
         text = cells[f"c{column}"].str.strip()
-        columns[name] = _listed(text) if name == CATEGORIES else text if name == TITLE else _typed(text)
+        columns[name] = listed(text) if name == CATEGORIES else text if name == TITLE else typed(text)
     if flags:
         columns[CATEGORIES] = _flagged(cells, flags)
     return pd.DataFrame(columns, index=cells.index).reset_index(drop=True)
 
 
-def _typed(text: pd.Series) -> pd.Series:
+def typed(text: pd.Series) -> pd.Series:
     """Return numbers if every value that is given is one and none begins with a needless zero, else text; empty is
     missing.
     """
@@ -183,7 +184,7 @@ def _typed(text: pd.Series) -> pd.Series:
     return text.where(text != "")
 
 
-def _listed(text: pd.Series) -> pd.Series:
+def listed(text: pd.Series) -> pd.Series:
     """Return lists in a cell, whatever parts them, with `|` between their entries."""
     if not text.str.contains("|", regex=False).any():
         text = text.str.strip("[]{}").str.replace(r"\s*[,;]\s*", LIST_SEPARATOR, regex=True)

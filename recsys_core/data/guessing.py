@@ -1,5 +1,6 @@
 """How a file is to be read: guessed from a sample, shown to the person, changed by them, and only then used."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,9 +9,13 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from recsys_core.columns import INTERACTIONS, ITEM_ID, USER_ID
+from recsys_core.data.column_names import bare_head, has_type
+from recsys_core.data.header import find_head
 from recsys_core.data.layouts import Layout, layout_of
 from recsys_core.data.limits import DEFAULT_LIMITS, Limits
-from recsys_core.data.roles import ROLES, as_number, guess_roles, guess_table_kind, is_known_name
+from recsys_core.data.report import DataWarning
+from recsys_core.data.roles import REQUIRED, ROLES, guess_table_kind
 from recsys_core.data.sampling import (
     TextSample,
     excel_rows,
@@ -18,10 +23,18 @@ from recsys_core.data.sampling import (
     most_common_width,
     sample_cells,
     sample_json_lines,
+    sample_records,
     sample_text,
 )
+from recsys_core.data.shapes import (
+    MATRIX_MARKET,
+    MATRIX_MARKET_NAMES,
+    matrix_market_start,
+    refuse_adjacency_lists,
+    refuse_matrix,
+)
 from recsys_core.data.sql import connect, parquet_names, parquet_relation
-from recsys_core.data.table_guess import Format, TableGuess, missing_roles, with_values
+from recsys_core.data.table_guess import Format, TableGuess, missing_roles, with_roles, with_values
 from recsys_core.errors import DataError
 
 __all__ = ["TableGuess", "guess_table", "missing_roles", "suggested_columns"]
@@ -61,10 +74,10 @@ def guess_table(
         return _guess_parquet(path, name)
     if kind == "excel":
         rows = list(excel_rows(path, limits))
-        first_line, width = (rows[0][0], max(len(cells) for _, cells in rows)) if rows else (1, 0)
-        return _guess_cells(
-            Start(path, name, "excel"), [cells for _, cells in rows], header, first_line=first_line, width=width
-        )
+        width = max((len(cells) for _, cells in rows), default=0)
+        padded = [(number, cells + [""] * (width - len(cells))) for number, cells in rows]
+        before = rows[0][0] - 1 if rows else 0
+        return _guess_cells(Start(path, name, "excel"), padded, header, width=width, before=before)
     sample = sample_text(path, limits, encoding)
     start = Start(path, name, "text", encoding=sample.encoding, old_mac=sample.old_mac)
     if sample.lines[0].lstrip().startswith("{"):
@@ -119,102 +132,154 @@ class Start:
     encoding: str = "utf-8"
     old_mac: bool = False
     quoted: bool = True
+    escape: str = '"'
 
 
 def _guess_text(
     start: Start, sample: TextSample, given: Mapping[str, Any], *, layout: Layout | None, most_columns: int
 ) -> TableGuess:
     separator: str | None = given["separator"]
-    header: bool | None = given["header"]
-    lines, skip = sample.lines, sample.first_line - 1
+    lines, numbers = sample.lines, sample.numbers
     if lines[0].lower().startswith("sep=") and len(lines[0]) <= 6:
         separator = separator or lines[0][4:] or None
-        lines, skip = lines[1:], skip + 1
+        lines, numbers = lines[1:], numbers[1:]
     if not lines:
         raise DataError(f"'{start.name}' is empty: it holds no lines.")
+    if lines[0].startswith(MATRIX_MARKET):
+        first = matrix_market_start(start.name, lines)
+        return _guess_matrix_market(replace(start, separator=" "), lines[first:], skip=numbers[first - 1])
+    if separator is None:
+        refuse_adjacency_lists(start.name, lines)
     separator = separator or guess_separator(lines)
     plain = separator in {"::", " "} and not any(line.startswith('"') for line in lines[:50])
-    rows = sample_cells(lines, separator, quoted=not plain)
-    width = most_common_width(rows[1:] or rows)
+    escape = "\\" if not plain and any('\\"' in line for line in lines) else '"'
+    records = sample_records(lines, separator, quoted=not plain, escape=escape)
+    width = most_common_width([cells for _, cells in records[1:] or records])
     if width > most_columns:
         raise DataError(f"'{start.name}' has {width:,} columns; at most {most_columns:,} are read.")
     layout = layout or layout_of(start.name, separator, width)
-    if layout is not None and not layout.fits(rows[0], width):
+    if layout is not None and not layout.fits(records[0][1], width):
         layout = None
-    rows = [cells for number, cells in enumerate(rows) if len(cells) == width or number == 0]
     quoted = not plain and (layout is None or layout.quoted)
-    start = replace(start, separator=separator, quoted=quoted)
-    header = header if layout is None else layout.header
-    return _guess_cells(start, rows, header, first_line=skip + 1, width=width, layout=layout)
+    start = replace(start, separator=separator, quoted=quoted, escape=escape)
+    numbered = [(numbers[place] if place < len(numbers) else 0, cells) for place, cells in records]
+    header: bool | None = given["header"] if layout is None else layout.header
+    return _guess_cells(start, numbered, header, width=width, layout=layout, before=numbers[0] - 1)
+
+
+def _guess_matrix_market(start: Start, lines: Sequence[str], *, skip: int) -> TableGuess:
+    rows = sample_cells(lines, " ", quoted=False)
+    if not rows:
+        raise DataError(f"'{start.name}' has no entries: a matrix without interactions.")
+    width = most_common_width(rows)
+    names = MATRIX_MARKET_NAMES[:width]
+    if len(names) != width or width < len(REQUIRED[INTERACTIONS]):
+        raise DataError(
+            f"'{start.name}' is a MatrixMarket file with {width:,} columns; row, column and value are read."
+        )
+    guess = _guessed(start, names, [row for row in rows if len(row) == width], named=False)
+    roles = {role: column for role, column in guess.roles.items() if column == width - 1 > 1}
+    roles = {USER_ID: 0, ITEM_ID: 1} | roles
+    return with_values(replace(guess, table=INTERACTIONS, roles=roles, skip_lines=skip, questions=(), confidence=1.0))
 
 
 def _guess_cells(
     start: Start,
-    rows: list[list[str]],
+    records: Sequence[tuple[int, list[str]]],
     header: bool | None,
     *,
-    first_line: int,
     width: int,
     layout: Layout | None = None,
+    before: int = 0,
 ) -> TableGuess:
-    """Guess the rest from cells of which the first row may be the header."""
-    if not rows:
+    """Guess the rest from records, each with the number of its last line; the first ones may stand above the table.
+
+    Args:
+        start: What is known already.
+        records: Line number and cells; a number is needed only at the beginning.
+        header: Whether a row names the columns, if that is known.
+        width: Number of columns.
+        layout: How a published file is read.
+        before: Number of lines before the first record.
+    """
+    if not records:
         raise DataError(f"'{start.name}' is empty: it holds no rows.")
-    header = _is_header(rows) if header is None else header
-    if header and len(rows) == 1:
-        raise DataError(f"'{start.name}' has a header only: there are no rows below it.")
     if width < 2:
         raise DataError(
             f"'{start.name}' has one column only, but users and items are two. Is the separator another one?"
         )
-    names = _names(rows[0] if header else [], width) if layout is None else layout.names
-    body = [cells + [""] * (width - len(cells)) for cells in rows[1 if header else 0 :]]
-    guess = _guessed(start, names, body, named=header, layout=layout)
-    return replace(guess, header=header, skip_lines=first_line - 1 + header)
+    rows = [cells for _, cells in records]
+    head = find_head(rows, width, named=header)
+    begin = head.above + head.named
+    body = [cells for cells in rows[begin:] if len(cells) == width]
+    if not body:
+        raise DataError(f"'{start.name}' has a header only: there are no rows below it.")
+    names = distinct_names(head.cells, width) if layout is None else layout.names
+    guess = _guessed(start, names, body, named=head.named, layout=layout)
+    above = [" ".join(" ".join(cells).split()) for cells in rows[: head.above]]
+    skipped = records[begin - 1][0] if begin else before
+    notes = [*_notes_on_head(head.cells), *_notes_above(above)] if layout is None else []
+    return replace(guess, header=head.named, skip_lines=skipped, notes=(*notes, *guess.notes))
+
+
+def _notes_on_head(cells: Sequence[str]) -> list[DataWarning]:
+    twice = sorted(name for name, count in Counter(cell for cell in cells if cell).items() if count > 1)
+    if not twice:
+        return []
+    return [
+        DataWarning(
+            "duplicate_heads",
+            len(twice),
+            f"{len(twice)} column names occur more than once: {', '.join(twice[:5])}.",
+            "Check which of the columns is meant; the others are named with their number.",
+        )
+    ]
+
+
+def _notes_above(above: Sequence[str]) -> list[DataWarning]:
+    if not above:
+        return []
+    shown = above[0][:80]
+    return [
+        DataWarning(
+            "lines_above_table",
+            len(above),
+            f"{len(above)} lines above the table are left out; the first is '{shown}'.",
+            "If they are data, say that the file has no header.",
+        )
+    ]
 
 
 def _guessed(
     start: Start, names: Sequence[str], rows: Sequence[Sequence[str]], *, named: bool, layout: Layout | None = None
 ) -> TableGuess:
     columns = tuple(tuple(row[column] for row in rows) for column in range(len(names)))
-    table = layout.table if layout else guess_table_kind(start.name, names if named else [])
+    table = layout.table if layout else guess_table_kind(start.name, names if named else [], columns)
     guess = TableGuess(
         **vars(start),
         table=table,
         column_names=tuple(names),
-        roles=dict(layout.roles) if layout else guess_roles(table, names, columns, named=named),
+        roles=dict(layout.roles) if layout else {},
         header=named,
         category_flags=layout.flags if layout else (),
         event=layout.event if layout else None,
         preview=pd.DataFrame([list(row) for row in rows[:_PREVIEW_ROWS]], columns=list(names), dtype="str"),
         sample=columns,
     )
+    if layout is None:
+        if table == INTERACTIONS:
+            refuse_matrix(start.name, names if named else [], columns)
+        guess = with_roles(guess)
     return with_values(guess)
 
 
-def _is_header(rows: list[list[str]]) -> bool:
-    """Return whether the first row names the columns: it has known names, or words above columns of numbers."""
-    first, body = rows[0], rows[1:200]
-    if not all(cell.strip() for cell in first[:2]) or any(as_number(cell) is not None for cell in first):
-        return False
-    if any(is_known_name(cell) for cell in first):
-        return True
-    for column, cell in enumerate(first):
-        below = [row[column] for row in body if column < len(row)]
-        if (
-            below
-            and as_number(cell) is None
-            and sum(as_number(value) is not None for value in below) >= 0.9 * len(below)
-        ):
-            return True
-    return False
-
-
-def _names(first: Sequence[str], width: int) -> tuple[str, ...]:
-    """Return distinct names for all columns."""
+def distinct_names(first: Sequence[str], width: int) -> tuple[str, ...]:
+    """Return distinct names for all columns, without types behind colons."""
+    typed = sum(map(has_type, first)) * 2 > len(first)
     names: list[str] = []
     for column in range(width):
         given = first[column].strip() if column < len(first) else ""
+        given = bare_head(given) if typed else given
         name = given or f"column_{column + 1}"
         while name in names:
             name = f"{name}_{column + 1}"

@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from recsys_core.columns import INTERACTIONS, ITEM_ID, ITEMS, RATING, SOCIAL, TIMESTAMP, USER_ID, USERS
+from recsys_core.columns import EVENT, INTERACTIONS, ITEM_ID, ITEMS, RATING, SOCIAL, TIMESTAMP, USER_ID, USERS
 from recsys_core.contracts import RatingScale, RunContext
 from recsys_core.data.accounts import Book, close_books
 from recsys_core.data.attributes import Members, TableRead, complete, read_attributes, read_links
@@ -25,13 +25,14 @@ from recsys_core.data.coding import NotWholeNumbers
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.disk import storing
 from recsys_core.data.doubts import doubts_about, kept_doubts, tied_interactions
+from recsys_core.data.event_tables import Told, doubts_about_titles, read_told, tells_of
 from recsys_core.data.folder import open_folder, write_social, write_vocabulary
 from recsys_core.data.guessing import TableGuess, missing_roles
 from recsys_core.data.inspecting import inspect_files, suggest_rules
 from recsys_core.data.interactions import Plan, Streamed, native_columns, stream_interactions
 from recsys_core.data.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.meta import Meta
-from recsys_core.data.reading import NotPlain, Source, open_source
+from recsys_core.data.reading import Native, NotPlain, Source, open_source
 from recsys_core.data.report import DataWarning, IngestReport
 from recsys_core.data.roles import IGNORED, guess_scale
 from recsys_core.data.rules import IngestRules
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "check", "ingest", "inspect_files", "load_file", "suggest_rules", "with_columns"]
 
+_MOST_EVENTS = 100
+"""Kinds of events that a report lists."""
 READER_VERSION = 1
 """Part of every fingerprint: raised when the same files and rules come to give other data."""
 
@@ -176,6 +179,8 @@ class _Build:
     careful: frozenset[str]
     numeric: bool
     ties: "Future[int] | None" = None
+    told: list[Told] = field(default_factory=list)
+    described: set[str] = field(default_factory=set)
 
     def run(self, name: str) -> tuple[Meta, IngestReport]:
         with ThreadPoolExecutor(1) as beside:
@@ -190,6 +195,7 @@ class _Build:
         report = replace(
             close_books(self.connection, books, self.folder / "rejected.parquet", self.limits),
             warnings=tuple(doubts),
+            events=self._events(),
             users=meta.n_users,
             items=meta.n_items,
             fingerprint=meta.fingerprint,
@@ -197,6 +203,17 @@ class _Build:
         (self.folder / "report.json").write_text(json.dumps(report.to_json(), ensure_ascii=False), encoding="utf-8")
         meta.write(self.folder)
         return meta, report
+
+    def _events(self) -> dict[str, dict[str, float]]:
+        """Return how often each kind of event was accepted and what one weighs, if kinds are told apart."""
+        if EVENT not in pq.read_schema(self.path).names:
+            return {}
+        counts = self.connection.execute(
+            f"SELECT {EVENT}::VARCHAR, count(*) AS n FROM read_parquet({file_literal(self.path)}) "
+            f"GROUP BY ALL ORDER BY n DESC, 1 LIMIT {_MOST_EVENTS}"
+        ).fetchall()
+        weights = self.rules.event_weights
+        return {kind: {"count": count, "weight": weights.get(kind, 1.0)} for kind, count in counts}
 
     @property
     def path(self) -> Path:
@@ -206,16 +223,11 @@ class _Build:
     def _sources(self, table: str) -> list[Source]:
         """Make the files of one table ready to be read."""
         return [
-            open_source(
-                guess,
-                self.work,
-                self.limits,
-                careful=guess.name in self.careful,
-                natives=native_columns(guess, self.rules),
-            )
-            for guess in self.guesses
-            if guess.table == table
+            self._opened(guess, native_columns(guess, self.rules)) for guess in self.guesses if guess.table == table
         ]
+
+    def _opened(self, guess: TableGuess, natives: Mapping[int, Native] | None = None) -> Source:
+        return open_source(guess, self.work, self.limits, careful=guess.name in self.careful, natives=natives)
 
     def _interactions(
         self, sources: list[Source], beside: ThreadPoolExecutor
@@ -253,9 +265,21 @@ class _Build:
         tables[SOCIAL] = [read_links(self.connection, source, members[USERS]) for source in self._sources(SOCIAL)]
         for table, id_column in ((USERS, USER_ID), (ITEMS, ITEM_ID)):
             ids = members[table].ids
-            write_vocabulary(self.folder, table, id_column, ids, complete(tables[table], len(ids)))
+            frames = [read.frame for read in tables[table]] + [told.frame for told in self._told(table, members)]
+            self.described |= {table} if frames else set()
+            write_vocabulary(self.folder, table, id_column, ids, complete(frames, len(ids)))
         write_social(self.folder, _joined(tables[SOCIAL]))
         return tables
+
+    def _told(self, table: str, members: dict[str, Members]) -> list[Told]:
+        """Read what the rows of interactions tell about users or items; what a table of its own says comes first."""
+        told = [
+            read_told(self.connection, self._opened(guess), table, members[table])
+            for guess in self.guesses
+            if guess.table == INTERACTIONS and tells_of(guess, table)
+        ]
+        self.told += told
+        return told
 
     def _doubts(
         self, members: dict[str, Members], links: list[TableRead], cleaning: Cleaning, streamed: list[Streamed]
@@ -268,10 +292,16 @@ class _Build:
             social=_joined(links),
             ties=self.ties,
         )
-        return doubts + kept_doubts(
-            repeated=cleaning.repeated,
-            unreadable=sum(part.unreadable for part in streamed),
-            clipped=sum(part.clipped for part in streamed),
+        read = [doubt for guess in self.guesses for doubt in guess.doubts()]
+        return (
+            read
+            + doubts_about_titles(self.told)
+            + doubts
+            + kept_doubts(
+                repeated=cleaning.repeated,
+                unreadable=sum(part.unreadable for part in streamed),
+                clipped=sum(part.clipped for part in streamed),
+            )
         )
 
     def _meta(
@@ -287,8 +317,8 @@ class _Build:
             n_interactions=pq.read_metadata(self.path).num_rows,
             columns=columns,
             rating_scale=self._scale() if RATING in columns else None,
-            has_users=bool(tables[USERS]),
-            has_items=bool(tables[ITEMS]),
+            has_users=USERS in self.described,
+            has_items=ITEMS in self.described,
             has_social=bool(tables[SOCIAL]),
         )
 
@@ -322,6 +352,7 @@ class _Build:
                 "quoted": s.guess.quoted,
                 "names": s.guess.column_names,
                 "flags": s.guess.category_flags,
+                "escape": s.guess.escape,
             }
             | {key: value for key, value in s.guess.to_json().items() if key != "rating_scale"}
             for s in sources

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from recsys_core.columns import INTERACTIONS, RATING
 from recsys_core.data.archives import unpack
+from recsys_core.data.column_names import event_weight
 from recsys_core.data.guessing import TableGuess, guess_table
 from recsys_core.data.layouts import recognise
 from recsys_core.data.limits import DEFAULT_LIMITS, Limits
@@ -43,13 +44,24 @@ def inspect_files(
 
 
 def suggest_rules(guesses: Sequence[TableGuess]) -> IngestRules:
-    """Return rules that suit these files: the guessed scale, and all events kept where nobody rated."""
+    """Return rules that suit these files.
+
+    These are the guessed scale, all events kept where there are no ratings, and weights for known kinds of events.
+    """
+    weights = {
+        kind: weight
+        for guess in guesses
+        for kind in guess.event_counts()
+        if (weight := event_weight(kind)) is not None and weight != 1.0
+    }
     rated = [guess for guess in guesses if guess.table == INTERACTIONS and RATING in guess.roles]
-    scales = [guess.rating_scale for guess in rated if guess.rating_scale is not None]
     if not rated:
-        return IngestRules(duplicates="keep")
+        return IngestRules(duplicates="keep", event_weights=weights)
+    scales = [guess.rating_scale for guess in rated if guess.rating_scale is not None]
     low, high = (min(scale.low for scale in scales), max(scale.high for scale in scales)) if scales else (None, None)
-    return IngestRules(rating_low=low, rating_high=high) if low != high else IngestRules()
+    if low == high:
+        return IngestRules(event_weights=weights)
+    return IngestRules(event_weights=weights, rating_low=low, rating_high=high)
 
 
 def _first_line(path: Path) -> str:

@@ -185,7 +185,7 @@ def open_source(
         natives = natives or {}
         relation = _csv_relation(guess, path, limits, natives)
         return Source(guess, relation, has_lines=False, text_path=path, scan=scan, natives=natives)
-    shape = Shape(guess.separator, len(guess.column_names), guess.skip_lines, guess.quoted, replaced)
+    shape = Shape(guess.separator, len(guess.column_names), guess.skip_lines, guess.quoted, replaced, guess.escape)
     return _written(guess, read_records(path, shape, limits), base, path)
 
 
@@ -223,9 +223,9 @@ def _as_utf8(guess: TableGuess, base: Path) -> tuple[Path, bool]:
 def _csv_relation(guess: TableGuess, path: Path, limits: Limits, natives: Mapping[int, Native]) -> str:
     kinds = [natives[column].kind if column in natives else "VARCHAR" for column in range(len(guess.column_names))]
     columns = ", ".join(f"'c{column}': '{kind}'" for column, kind in enumerate(kinds))
-    quote = '"' if guess.quoted else ""
+    quote, escape = ('"', guess.escape) if guess.quoted else ("", "")
     return (
-        f"read_csv({file_literal(path)}, delim={text_literal(guess.separator)}, quote='{quote}', escape='{quote}', "
+        f"read_csv({file_literal(path)}, delim={text_literal(guess.separator)}, quote='{quote}', escape='{escape}', "
         f"header=false, skip={guess.skip_lines}, auto_detect=false, columns={{{columns}}}, comment='', nullstr='', "
         f"store_rejects=true, rejects_limit=0, max_line_size={limits.line_bytes}, strict_mode=true)"
     )

@@ -45,19 +45,17 @@ class Shape:
     skip: int
     quoted: bool = True
     replaced: bool = False
+    escape: str = '"'
 
 
 def read_records(path: Path, shape: Shape, limits: Limits) -> Iterator[Record]:
     """Yield every record after the skipped ones, accepted and rejected alike."""
-    skipped = 0
     with path.open("rb") as file:
         lines = _Lines(file, limits.line_bytes, replaced=shape.replaced)
+        for _ in range(shape.skip):
+            lines.next_physical()
         while (numbered := lines.next()) is not None:
-            record = _record(lines, numbered, shape, limits)
-            if skipped < shape.skip:
-                skipped += 1
-            else:
-                yield record
+            yield _record(lines, numbered, shape, limits)
 
 
 def read_json_lines(path: Path, names: tuple[str, ...], limits: Limits) -> Iterator[Record]:
@@ -72,7 +70,7 @@ def read_json_lines(path: Path, names: tuple[str, ...], limits: Limits) -> Itera
             yield Record(number, cells, fault, text[:TEXT_KEPT])
 
 
-def split_cells(text: str, separator: str, *, quoted: bool = True) -> list[str] | str:
+def split_cells(text: str, separator: str, *, quoted: bool = True, escape: str = '"') -> list[str] | str:
     """Return the cells of a record, or why it has none: "open" if a quote is not closed, else a reason."""
     if separator == " ":
         return text.split()
@@ -81,7 +79,7 @@ def split_cells(text: str, separator: str, *, quoted: bool = True) -> list[str] 
     cells, at, width = [], 0, len(separator)
     while True:
         if text.startswith('"', at):
-            cell, at = _quoted_cell(text, at + 1)
+            cell, at = _quoted_cell(text, at + 1) if escape == '"' else _escaped_cell(text, at + 1, escape)
             if at < 0:
                 return "open"
             if at < len(text) and not text.startswith(separator, at):
@@ -161,7 +159,7 @@ def _record(lines: _Lines, numbered: tuple[int, str, str], shape: Shape, limits:
     number, text, fault = numbered
     if fault:
         return Record(number, None, fault, text[:TEXT_KEPT])
-    cells = split_cells(text, shape.separator, quoted=shape.quoted)
+    cells = split_cells(text, shape.separator, quoted=shape.quoted, escape=shape.escape)
     if cells == "open":
         joined = _over_several_lines(lines, text, shape, limits)
         if joined is None:
@@ -193,7 +191,7 @@ def _over_several_lines(lines: _Lines, text: str, shape: Shape, limits: Limits) 
         if '"' not in line[1]:
             continue
         whole = "\n".join([text, *(part for _, part, _ in taken)])
-        cells = split_cells(whole, shape.separator)
+        cells = split_cells(whole, shape.separator, escape=shape.escape)
         if cells != "open":
             if isinstance(cells, list) and len(cells) == shape.columns:
                 return cells, whole
@@ -213,6 +211,19 @@ def _quoted_cell(text: str, at: int) -> tuple[str, int]:
         if not text.startswith('"', end + 1):
             return '"'.join(parts), end + 1
         at = end + 2
+
+
+def _escaped_cell(text: str, at: int, escape: str) -> tuple[str, int]:
+    """Return the cell that begins after an opening quote, where `escape` stands before quotes that belong to it."""
+    letters: list[str] = []
+    while at < len(text):
+        if text[at] == escape and at + 1 < len(text):
+            at += 1
+        elif text[at] == '"':
+            return "".join(letters), at + 1
+        letters.append(text[at])
+        at += 1
+    return "", -1
 
 
 def _json_cells(text: str, names: tuple[str, ...]) -> tuple[list[str] | None, str]:

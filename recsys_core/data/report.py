@@ -58,6 +58,7 @@ class IngestReport:
         files: For each file: `read`, `accepted`, `rejected`, and `table`.
         guesses: How each file was read, by file name.
         warnings: Doubts about the data.
+        events: For each kind of event its `count` among accepted rows and its `weight`.
         users: Users in the vocabulary.
         items: Items in the vocabulary.
         fingerprint: Name of the stored data set; empty if it was only checked.
@@ -71,6 +72,7 @@ class IngestReport:
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     guesses: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[DataWarning, ...] = ()
+    events: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     users: int = 0
     items: int = 0
     fingerprint: str = ""
@@ -86,6 +88,7 @@ class IngestReport:
             "files": {name: dict(counts) for name, counts in self.files.items()},
             "guesses": dict(self.guesses),
             "warnings": [vars(warning).copy() for warning in self.warnings],
+            "events": {kind: dict(values) for kind, values in self.events.items()},
             "users": self.users,
             "items": self.items,
             "fingerprint": self.fingerprint,

@@ -33,13 +33,13 @@ class TextSample:
         encoding: What it is written in.
         lines: The first lines, then some from further on; blank ones left out. Line breaks within quotes are not seen
             here.
-        first_line: Number of the first line that is not blank.
+        numbers: Number, from 1, of each line that comes from the beginning of the file; the others have none.
         old_mac: Whether lines end in carriage returns alone.
     """
 
     encoding: str
     lines: list[str]
-    first_line: int
+    numbers: list[int]
     old_mac: bool
 
 
@@ -69,14 +69,14 @@ def sample_text(path: Path, limits: Limits, encoding: str | None = None) -> Text
     text = head[mark:].decode(encoding, errors="replace")
     old_mac = "\n" not in text and "\r" in text
     lines = _lines(text, old_mac=old_mac, whole=len(head) < _HEAD)[:_HEAD_LINES]
-    first_line = next((number for number, line in enumerate(lines, 1) if line.strip()), 1)
+    numbers = [number for number, line in enumerate(lines, 1) if line.strip()]
     if not encoding.startswith("utf-16"):
         for piece in pieces:
             lines += _lines(piece.decode(encoding, errors="replace"), old_mac=old_mac, whole=False)[1:_PIECE_LINES]
     lines = [line for line in lines if line.strip()]
     if not lines:
         raise DataError(f"'{path.name}' is empty: it holds no lines.")
-    return TextSample(encoding, lines, first_line, old_mac)
+    return TextSample(encoding, lines, numbers, old_mac)
 
 
 def guess_separator(lines: Sequence[str]) -> str:
@@ -99,18 +99,25 @@ def guess_separator(lines: Sequence[str]) -> str:
 
 def sample_cells(lines: Sequence[str], separator: str, *, quoted: bool = True) -> list[list[str]]:
     """Return the cells of each record in some lines; a quoted cell may go on over the next few lines."""
-    found: list[list[str]] = []
+    return [cells for _, cells in sample_records(lines, separator, quoted=quoted)]
+
+
+def sample_records(
+    lines: Sequence[str], separator: str, *, quoted: bool = True, escape: str = '"'
+) -> list[tuple[int, list[str]]]:
+    """Return the records in some lines: the place of the last line of each, and its cells."""
+    found: list[tuple[int, list[str]]] = []
     at = 0
     while at < len(lines):
-        cells = split_cells(lines[at], separator, quoted=quoted)
+        cells = split_cells(lines[at], separator, quoted=quoted, escape=escape)
         taken = 1
         while cells == "open" and taken < _LINES_OF_A_RECORD and at + taken < len(lines):
             taken += 1
-            cells = split_cells("\n".join(lines[at : at + taken]), separator)
+            cells = split_cells("\n".join(lines[at : at + taken]), separator, escape=escape)
         if not isinstance(cells, list):
             cells, taken = lines[at].split(separator), 1
-        found.append(cells)
         at += taken
+        found.append((at - 1, cells))
     return found
 
 

@@ -1,5 +1,6 @@
 """How one file is to be read: what was guessed about it, and what the person changed."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -7,9 +8,12 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from recsys_core.columns import INTERACTIONS, ITEM_ID, RATING, TIMESTAMP, USER_ID
+from recsys_core.columns import EVENT, INTERACTIONS, ITEM_ID, RATING, TIMESTAMP, USER_ID
 from recsys_core.contracts import RatingScale
-from recsys_core.data.roles import REQUIRED, ROLES, as_number, guess_roles, guess_scale
+from recsys_core.data.column_roles import Question, assign
+from recsys_core.data.numeric_text import as_number
+from recsys_core.data.report import DataWarning
+from recsys_core.data.roles import REQUIRED, ROLES, guess_own_roles, guess_scale
 from recsys_core.data.timestamps import UNITS, guess_unit
 from recsys_core.errors import DataError
 
@@ -34,6 +38,7 @@ class TableGuess:
         header: Whether the first record names the columns.
         skip_lines: Number of physical lines before the data.
         quoted: Whether double quotes enclose cells.
+        escape: What stands before a quote within a cell: another quote, or a backslash.
         old_mac: Whether lines end in carriage returns alone.
         decimal_comma: Whether ratings are written with a decimal comma.
         rating_scale: Scale that people most likely rated on.
@@ -42,6 +47,11 @@ class TableGuess:
         event_weight: Weight of each of them.
         category_flags: Columns of 0 and 1 that together are an item's categories.
         whole_numbers: Whether both identifiers look like whole numbers written in the usual way.
+        item_attributes: Columns of interactions that say more about the item of their row.
+        user_attributes: Columns of interactions that say more about the user.
+        confidence: How sure user and item are, between 0.5 and 1.
+        questions: What is not sure about the roles, and what the next best answer would be.
+        notes: What is doubtful about the file's layout.
         preview: The first rows as text.
         sample: Sample values of each column.
         keeper: What keeps the unpacked file on disk while this guess is in use.
@@ -58,6 +68,7 @@ class TableGuess:
     header: bool = False
     skip_lines: int = 0
     quoted: bool = True
+    escape: str = '"'
     old_mac: bool = False
     decimal_comma: bool = False
     rating_scale: RatingScale | None = None
@@ -66,6 +77,11 @@ class TableGuess:
     event_weight: float = 1.0
     category_flags: tuple[str, ...] = ()
     whole_numbers: bool = False
+    item_attributes: tuple[int, ...] = ()
+    user_attributes: tuple[int, ...] = ()
+    confidence: float = 1.0
+    questions: tuple[Question, ...] = ()
+    notes: tuple[DataWarning, ...] = ()
     preview: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
     sample: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
     keeper: object = field(default=None, repr=False)
@@ -84,7 +100,10 @@ class TableGuess:
         if (table := changes.pop("table", None)) is not None and table != self.table:
             guess = guess._as_table(table)
         if (roles := changes.pop("roles", None)) is not None:
-            guess = replace(guess, roles=guess._changed_roles(roles))
+            guess = guess._without_questions(roles=guess._changed_roles(roles))
+        for about in ("item_attributes", "user_attributes"):
+            if (columns := changes.pop(about, None)) is not None:
+                guess = guess._without_questions(**{about: tuple(map(guess._column_number, columns))})
         if unknown := changes.keys() - _CHANGEABLE:
             raise DataError(f"Of a guess one cannot change '{min(unknown)}'.")
         if changes.get("timestamp_unit") not in {None, *UNITS}:
@@ -107,8 +126,31 @@ class TableGuess:
             from recsys_core.data.guessing import guess_table
 
             return replace(guess_table(self.path, name=self.name), keeper=self.keeper)._as_table(table)
-        named = self.header or self.format != "text"
-        return replace(self, table=table, roles=guess_roles(table, self.column_names, self.sample, named=named))
+        return with_roles(replace(self, table=table))
+
+    def _without_questions(self, **changes: Any) -> "TableGuess":
+        """Return the guess with what the person decided: nothing is left to ask, and no column is two things."""
+        guess = replace(self, **changes, questions=(), confidence=1.0)
+        taken = set(guess.roles.values())
+        return replace(
+            guess,
+            item_attributes=tuple(column for column in guess.item_attributes if column not in taken),
+            user_attributes=tuple(
+                column for column in guess.user_attributes if column not in taken | set(guess.item_attributes)
+            ),
+        )
+
+    def swapped(self, number: int = 0) -> "TableGuess":
+        """Return the guess with the next best answer to one of its questions."""
+        roles = self.questions[number].roles
+        return self.with_changes(roles={**dict.fromkeys(self.roles), **roles})
+
+    def event_counts(self) -> dict[str, int]:
+        """Return how often each kind of event occurs in the sample, the most frequent first; none without a column."""
+        if EVENT not in self.roles:
+            return {}
+        found = Counter(value.strip() for value in self.sample[self.roles[EVENT]] if value.strip())
+        return dict(found.most_common())
 
     def column_of(self, role: str) -> str:
         """Return the name of the column that has a role, empty if none has."""
@@ -128,7 +170,24 @@ class TableGuess:
             "timestamp_unit": self.timestamp_unit,
             "event": self.event,
             "event_weight": self.event_weight,
+            "item_attributes": [self.column_names[column] for column in self.item_attributes],
+            "user_attributes": [self.column_names[column] for column in self.user_attributes],
         }
+
+    def doubts(self) -> list[DataWarning]:
+        """Return what is doubtful about how the file is read."""
+        return [*self.notes, *(self._asked(question) for question in self.questions)]
+
+    def _asked(self, question: Question) -> DataWarning:
+        now = self.column_names[question.column]
+        other = None if question.alternative is None else self.column_names[question.alternative]
+        instead = f"The next best reading is column '{other}'." if other else "The next best reading has none."
+        return DataWarning(
+            f"uncertain_{question.role}",
+            1,
+            f"'{self.name}': column '{now}' is read as {question.role}, which is not certain.",
+            f"{instead} Check the columns.",
+        )
 
     def _changed_roles(self, wanted: Mapping[str, int | str | None]) -> dict[str, int]:
         roles = dict(self.roles)
@@ -154,6 +213,16 @@ class TableGuess:
         if not 0 <= number < len(self.column_names):
             raise DataError(f"'{self.name}' has no column '{column}'. It has: {', '.join(self.column_names[:20])}.")
         return number
+
+
+def with_roles(guess: TableGuess) -> TableGuess:
+    """Return the guess with the roles of its columns guessed for its table."""
+    named = guess.header or guess.format != "text"
+    if guess.table != INTERACTIONS:
+        roles = guess_own_roles(guess.table, guess.column_names, guess.sample, named=named)
+        return replace(guess, roles=roles, item_attributes=(), user_attributes=(), questions=(), confidence=1.0)
+    found = assign(guess.column_names, guess.sample, named=named)
+    return replace(guess, **vars(found))
 
 
 def with_values(guess: TableGuess) -> TableGuess:
