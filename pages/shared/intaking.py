@@ -1,7 +1,7 @@
 """Files on their way into the workspace, as the Data page asks for them: begin, inspect, change, count."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -61,20 +61,32 @@ def change_draft(taking: "Intake", **values: Any) -> None:
     taking.save(replace(taking.draft(), **values))
 
 
-def change_table(taking: "Intake", number: int, what: str, value: Any) -> None:
+def change_table(taking: "Intake", number: int, what: str, value: Any, **more: Any) -> None:
     """Change how one table is read; roles are guessed again when its columns or its kind may be others now."""
     draft = taking.draft()
-    changes = draft.changes.get(str(number), {}) | {what: value}
+    changes = draft.changes.get(str(number), {}) | {what: value} | more
     if what in ("table", "separator", "encoding", "header"):
-        changes.pop("roles", None)
+        for name in ("roles", "item_attributes", "user_attributes"):
+            changes.pop(name, None)
     change_draft(taking, changes=draft.changes | {str(number): changes})
 
 
 def change_role(taking: "Intake", number: int, guess: "TableGuess", column: int, role: str | None) -> None:
-    """Give a column a role, or none; a role that another column had moves."""
+    """Give a column a role, make it an attribute, or neither; a role that another column had moves."""
     kept = {name: place for name, place in guess.roles.items() if place != column and name != role}
-    given = dict.fromkeys(roles(guess.table)) | kept | ({role: column} if role else {})
-    change_table(taking, number, "roles", given)
+    if role in roles(guess.table):
+        kept[role] = column
+    attributes = {
+        f"{about}_attributes": [place for place in getattr(guess, f"{about}_attributes") if place != column]
+        + ([column] if role == f"{about}_attribute" else [])
+        for about in ("item", "user")
+    }
+    change_table(taking, number, "roles", dict.fromkeys(roles(guess.table)) | kept, **attributes)
+
+
+def answer(taking: "Intake", number: int, guess: "TableGuess", chosen: "Mapping[str, int]") -> None:
+    """Decide the roles of all columns of a table, so that nothing is left to ask about it."""
+    change_table(taking, number, "roles", dict.fromkeys(roles(guess.table)) | dict(chosen))
 
 
 def change_rule(taking: "Intake", name: str, value: Any) -> None:
@@ -114,6 +126,11 @@ def guesses(found: "list[TableGuess]", draft: "Draft") -> "list[TableGuess]":
     from recsys_core.engine.intake import changed
 
     return changed(found, draft)
+
+
+def change_event_weight(taking: "Intake", rules: "IngestRules", kind: str, weight: float) -> None:
+    """Change what one event of a kind weighs."""
+    change_rule(taking, "event_weights", rules.event_weights | {kind: weight})
 
 
 def rules(draft: "Draft", tables: "list[TableGuess]") -> "IngestRules":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.shared import intaking
-from pages.shared.text import _, later, safe
+from pages.shared.text import _, count, later, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from recsys_core.data.rules import IngestRules
     from recsys_core.engine.intake import Draft, Intake
 
+MOST_EVENTS = 12
 DUPLICATES = {
     "last": later("keep the latest"),
     "mean": later("take the mean rating"),
@@ -51,6 +52,33 @@ def show(taking: "Intake", draft: "Draft", guesses: "list[TableGuess]") -> None:
                 _number(taking, rules, "rating_high", _("to"), step=0.5)
             _number(taking, rules, "min_user", _("Fewest interactions of a user"), step=1)
             _number(taking, rules, "min_item", _("Fewest interactions of an item"), step=1)
+        _events(taking, rules, interactions)
+
+
+def _events(taking: "Intake", rules: "IngestRules", interactions: "list[TableGuess]") -> None:
+    """Show the kinds of events that a column names, and let the user weigh each."""
+    kinds: dict[str, int] = {}
+    for guess in interactions:
+        for kind, n in guess.event_counts().items():
+            kinds[kind] = kinds.get(kind, 0) + n
+    if not kinds:
+        return
+    st.markdown(_("**Weight of one event**, with the number of events among the first rows"))
+    with st.container(horizontal=True):
+        for kind in sorted(kinds, key=lambda one: -kinds[one])[:MOST_EVENTS]:
+            key = f"event_weight_{taking.id}_{kind}"
+            st.session_state[key] = float(rules.event_weights.get(kind, 1.0))
+            st.number_input(
+                f"{safe(kind)} ({count(kinds[kind])})",
+                min_value=0.0,
+                max_value=1000.0,
+                step=0.5,
+                key=key,
+                width=160,
+                on_change=lambda kind=kind, key=key: intaking.change_event_weight(
+                    taking, rules, kind, st.session_state[key]
+                ),
+            )
 
 
 def _choice(taking: "Intake", rules: "IngestRules", name: str, label: str, words: dict[str, str]) -> None:

@@ -47,9 +47,11 @@ ROLES = {
     "weight": later("weight"),
     "title": later("title"),
     "categories": later("categories"),
+    "price": later("price"),
     "source_id": later("user"),
     "target_id": later("friend"),
 }
+ATTRIBUTES = {"item_attribute": later("item attribute"), "user_attribute": later("user attribute")}
 NO_ROLE = "-"
 COLUMNS_IN_A_ROW, COLUMNS_SHOWN, PREVIEW_ROWS = 6, 24, 5
 
@@ -97,8 +99,32 @@ def _table(sheet: Sheet) -> None:
                 _pick(_("Time is written as"), f"unit_{sheet.key}", guess.timestamp_unit, known, save, width=270)
             if guess.table == "interactions" and "event" not in guess.roles:
                 _event(sheet)
+        _questions(sheet)
         if guess.table != "ignored":
             _columns(sheet)
+
+
+def _questions(sheet: Sheet) -> None:
+    """Ask about each role that is not certain, in one line with the other answer one click away."""
+    guess, names = sheet.guess, sheet.guess.column_names
+    for number, question in enumerate(guess.questions):
+        with st.container(horizontal=True, vertical_alignment="center", key=f"question_{sheet.key}_{number}"):
+            words = _(":material/help: Is **{column}** the {role}?").format(
+                column=safe(names[question.column]), role=_(ROLES[question.role])
+            )
+            if question.alternative is not None:
+                words += " " + _("It could also be **{other}**.").format(other=safe(names[question.alternative]))
+            st.markdown(words)
+            for label, key, roles in (
+                (_("Yes"), "yes", guess.roles),
+                (_("Swap") if question.alternative is not None else _("No"), "swap", question.roles),
+            ):
+                st.button(
+                    label,
+                    key=f"{key}_{sheet.key}_{number}",
+                    on_click=intaking.answer,
+                    args=(sheet.taking, sheet.number, guess, roles),
+                )
 
 
 def _text_format(sheet: Sheet) -> None:
@@ -160,7 +186,10 @@ def _column(sheet: Sheet, place: int) -> None:
     guess, key = sheet.guess, f"{sheet.key}_{place}"
     rest = later("attribute") if guess.table in ("users", "items") else later("not used")
     known = {NO_ROLE: rest} | {name: ROLES[name] for name in intaking.roles(guess.table)}
+    known |= ATTRIBUTES if guess.table == "interactions" else {}
     role = next((name for name, column in guess.roles.items() if column == place), NO_ROLE)
+    role = "item_attribute" if place in guess.item_attributes else role
+    role = "user_attribute" if place in guess.user_attributes else role
     _pick(
         safe(guess.column_names[place]),
         f"role_{key}",

@@ -44,6 +44,7 @@ COPY_BYTES = 1 << 20
 LISTED_FILES = 500
 """Files on the server that a page offers."""
 Work = Literal["download", "store"]
+_LAST_CHANGES = ("item_attributes", "user_attributes", "timestamp_unit", "event", "event_weight")
 _ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -274,7 +275,7 @@ def _changed(table: "TableGuess", changes: Mapping[str, Any]) -> "TableGuess":
     for names in (("separator", "encoding", "header"), ("table",), ("roles",)):
         part = {name: changes[name] for name in names if name in changes}
         table = table.with_changes(**part) if part else table
-    rest = {name: changes[name] for name in ("timestamp_unit", "event", "event_weight") if name in changes}
+    rest = {name: changes[name] for name in _LAST_CHANGES if name in changes}
     return table.with_changes(**rest) if rest else table
 
 

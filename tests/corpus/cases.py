@@ -147,7 +147,7 @@ ENCODINGS = [
     taken("utf8_accents", accented("utf-8"), 30, guess={"encoding": "utf-8"}),
     taken("latin1_accent_only_near_the_end", (HEADER + ROWS * 50 + "é,i1,3,1500000000\n").encode("latin-1"), 2001, rules={"duplicates": "keep"}, guess={"encoding": "latin-1"}),
     taken("broken_bytes_in_utf8", chinese("utf-8") + b"u\xff\xfe,i,3\n", 36, rejected=1, lines=(37,), reasons=("not text",)),
-    taken("wrong_encoding_chosen", chinese("utf-8"), 35, rejected=35, refused="header only", changes={"encoding": "utf-16-le", "separator": ",", "header": True}),
+    taken("wrong_encoding_chosen", chinese("utf-8"), 35, rejected=35, refused="one column", changes={"encoding": "utf-16-le", "separator": ",", "header": True}),
     taken("nul_bytes_in_a_line", PLAIN.encode() + b"u1,i\x001,3,1500000000\n", 41, rejected=1, lines=(42,), reasons=("NUL",)),
     refused("nothing_but_nul_bytes", b"\x00" * 5000, "empty"),
     refused("mostly_nul_bytes", b"a,b,3\n" + b"\x00\x00\x00,\x00\x00\x00\x00" * 500, "not text"),
