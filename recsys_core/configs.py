@@ -27,6 +27,7 @@ class Knob:
         scale: How values are spread over the range.
         symbol: LaTeX symbol in the model's formula, empty if it has none.
         advanced: Shown only after the main settings.
+        synonyms: Pairs of another name and the choice that it stands for.
     """
 
     low: float | None = None
@@ -34,6 +35,7 @@ class Knob:
     scale: Literal["linear", "log"] = "linear"
     symbol: str = ""
     advanced: bool = False
+    synonyms: tuple[tuple[str, str], ...] = ()
 
 
 class ModelConfig(BaseModel):
@@ -43,11 +45,13 @@ class ModelConfig(BaseModel):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Return a config from plain values.
+        """Return a config from plain values; a choice may be written in any case, with a hyphen, or as its synonym.
 
         Raises:
             ConfigError: A name that does not exist or a value outside its bounds, in one sentence.
         """
+        specs = {spec.name: spec for spec in field_specs(cls)}
+        values = {name: _choice(specs[name], value) if name in specs else value for name, value in values.items()}
         try:
             return cls(**values)
         except ValidationError as error:
@@ -76,9 +80,35 @@ class FieldSpec:
     choices: tuple[Any, ...] = ()
     optional: bool = False
     advanced: bool = False
+    synonyms: tuple[tuple[str, str], ...] = ()
 
 
-def field_specs(config_type: type[ModelConfig]) -> tuple[FieldSpec, ...]:
+TRUE_WORDS, FALSE_WORDS, NONE_WORDS = ("true", "yes", "on", "1"), ("false", "no", "off", "0"), ("none", "null")
+
+
+def read_value(spec: FieldSpec, text: str) -> Any:
+    """Return the value of a setting that somebody wrote as text; text that fits no value is returned unchanged.
+
+    What the text means depends on the setting: `none` is a choice where it is one, else the absence of a value where
+    that is allowed; `1` is a number, a choice, or true.
+    """
+    text = text.strip()
+    if spec.kind == "choice" and _choice(spec, text) in spec.choices:
+        return _choice(spec, text)
+    if spec.optional and text.lower() in NONE_WORDS:
+        return None
+    if spec.kind == "bool" and text.lower() in (*TRUE_WORDS, *FALSE_WORDS):
+        return text.lower() in TRUE_WORDS
+    if spec.kind in {"int", "float"}:
+        try:
+            number = float(text)
+        except ValueError:
+            return text
+        return int(text) if text.lstrip("+-").isdigit() else number
+    return text
+
+
+def field_specs(config_type: type[BaseModel]) -> tuple[FieldSpec, ...]:
     """Return the settings of a config class, in the order in which they are declared."""
     return tuple(_field_spec(name, field) for name, field in config_type.model_fields.items())
 
@@ -104,7 +134,17 @@ def _field_spec(name: str, field: FieldInfo) -> FieldSpec:
         choices=choices,
         optional=optional,
         advanced=knob.advanced,
+        synonyms=knob.synonyms,
     )
+
+
+def _choice(spec: FieldSpec, value: Any) -> Any:
+    """Return the choice that a text names, the value itself if it names none."""
+    if spec.kind != "choice" or not isinstance(value, str) or value in spec.choices:
+        return value
+    plain = value.strip().lower().replace("-", "_").replace(" ", "_")
+    named = {str(choice).lower(): choice for choice in spec.choices} | dict(spec.synonyms)
+    return named.get(plain, value)
 
 
 def _bounds(part: object) -> dict[str, float]:

@@ -1,66 +1,101 @@
-"""`recommend` and `predict`: train one model on a file and write what it says."""
+"""`recommend` and `predict`: train one model and write what it answers."""
 
 import argparse
-import csv
-import re
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
-from recsys_core.cli.arguments import parse_columns, parse_settings, positive
+from recsys_core.cli.arguments import parse_columns, positive
+from recsys_core.cli.output import Account, Cell, refuse_unwritable, some, write_rows
+from recsys_core.cli.settings import model_settings, split_settings
 from recsys_core.cli.sources import Sources
+from recsys_core.cli.users import ChosenUsers, chosen_users
 from recsys_core.columns import ITEM, ITEM_ID, RANK, SCORE, USER, USER_ID
-from recsys_core.contracts import PAD, IntArray, QueryBatch, Ragged, RunContext
+from recsys_core.contracts import PAD, BoolArray, FloatArray, IntArray, QueryBatch, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.engine.settings import usable_cores
-from recsys_core.errors import DataError
 from recsys_core.evaluation.pairs import answers_of_pairs
-from recsys_core.experiments.durable import written_aside
 from recsys_core.experiments.resources import limited_threads
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model
 
-NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
-FORMULA_STARTS = ("=", "+", "-", "@")
 USERS_AT_ONCE = 4096
 
 
 def recommend(arguments: argparse.Namespace) -> int:
     """Write `user_id`, `item_id`, `rank` from 1 and `score` of the best items that each user has not seen.
 
+    Users whom the training data do not know get no row; they are counted and named on standard error, as are rejected
+    rows and users for whom no item is left.
+
     Raises:
         RecscopeError: An argument or a file that cannot be used.
     """
+    refuse_unwritable(arguments.out)
     k = positive(arguments.k, "--k")
-    model = make_model(arguments.model, parse_settings(arguments.set))
-    train = Sources(parse_columns(arguments.columns)).open(arguments.train)
-    wanted = list(train.user_vocabulary.ids) if arguments.users == "all" else read_users(Path(arguments.users))
+    model = _model(arguments)
+    sources = Sources(parse_columns(arguments.columns))
+    train = sources.open(arguments.train)
+    sources.refuse_idle_columns()
+    users = chosen_users(arguments.users, train.user_vocabulary)
+    account = Account()
+    account.rows_of(arguments.train, sources.reports.get(arguments.train))
+    users.tell(account)
     _fit(model, train, arguments.seed)
-    positions = train.user_vocabulary.positions(wanted)
-    unknown = int((positions == PAD).sum())
-    if unknown:
-        sys.stderr.write(f"recscope: {unknown} users have no training data; they are asked for without a history.\n")
-    with written_aside(arguments.out) as aside, aside.open("w", encoding="utf-8", newline="") as file:
-        _write(file, [USER_ID, ITEM_ID, RANK, SCORE], _recommended(model, train, wanted, positions, k))
+    write_lists(model, train, users, k, arguments.out, account)
+    account.write()
     return 0
+
+
+def write_lists(
+    model: Recommender[Any], data: Dataset, users: ChosenUsers, k: int, path: Path, account: Account
+) -> None:
+    """Write the lists of users to a CSV file; count the lists, and name users who have none.
+
+    Args:
+        model: Trained.
+        data: The histories of the users; what stands there is not recommended.
+        users: Who is asked about.
+        k: Length of the lists.
+        path: The CSV file.
+        account: Takes the counts.
+
+    Raises:
+        StoreError: The disk refused.
+    """
+    lists = _Lists(model, data, users, k)
+    rows = write_rows(path, [USER_ID, ITEM_ID, RANK, SCORE], lists.rows())
+    account.say(
+        f"{len(users.ids) - len(lists.empty):,} users with a list, {len(lists.empty):,} without, "
+        f"{len(users.unknown):,} unknown; {rows:,} rows in {path}."
+    )
+    if lists.empty:
+        account.say(f"No list for {some(lists.empty)}: of the items that they have not seen, the model can score none.")
+    if lists.short:
+        account.say(f"{len(lists.short):,} lists are shorter than {k}: {some(lists.short)}.")
 
 
 def predict(arguments: argparse.Namespace) -> int:
     """Write `user_id`, `item_id`, `score` of each pair in a file: a rating, where the model can predict ratings.
 
-    Users and items that stand in the test file only are part of the model's world, without any interaction.
+    Users and items that stand in the test file only are part of the model's world, without any interaction. A pair
+    that cannot be scored has an empty score; such pairs are counted and named on standard error, as are rejected rows.
 
     Raises:
         RecscopeError: An argument or a file that cannot be used.
     """
-    model = make_model(arguments.model, parse_settings(arguments.set))
+    refuse_unwritable(arguments.out)
+    model = _model(arguments)
     sources = Sources(parse_columns(arguments.columns))
     test = sources.open(arguments.test)
     train = with_identifiers_of(sources.open(arguments.train), test)
+    sources.refuse_idle_columns()
+    account = Account()
+    for name in dict.fromkeys((arguments.train, arguments.test)):
+        account.rows_of(name, sources.reports.get(name))
     _fit(model, train, arguments.seed)
     pairs = test.interactions
     users = train.user_vocabulary.positions(test.user_vocabulary.ids)[pairs[USER].to_numpy()]
@@ -68,28 +103,11 @@ def predict(arguments: argparse.Namespace) -> int:
     scores = answers_of_pairs(model, _queries(train), users, items)
     user_ids, item_ids = train.user_vocabulary.ids, train.item_vocabulary.ids
     rows = ((user_ids[u], item_ids[i], float(s)) for u, i, s in zip(users, items, scores, strict=True))
-    with written_aside(arguments.out) as aside, aside.open("w", encoding="utf-8", newline="") as file:
-        _write(file, [USER_ID, ITEM_ID, SCORE], rows)
+    written = write_rows(arguments.out, [USER_ID, ITEM_ID, SCORE], rows)
+    _tell_of_pairs(account, train, users, items, scores)
+    account.say(f"{written:,} pairs in {arguments.out}, {int(np.isnan(scores).sum()):,} without a score.")
+    account.write()
     return 0
-
-
-def read_users(path: Path) -> list[str]:
-    """Return the identifiers of a file with one a line, or in the first column of a CSV; a header `user_id` is skipped.
-
-    Raises:
-        DataError: The file is not there, is no text, or names nobody.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            ids = [row[0].strip() for row in csv.reader(file) if row and row[0].strip()]
-    except FileNotFoundError as error:
-        raise DataError(f"There is no file '{path}'; --users is 'all' or a file with one user_id a line.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"'{path}' is no text file with one user_id a line.") from error
-    ids = ids[1:] if ids and ids[0] == USER_ID else ids
-    if not ids:
-        raise DataError(f"'{path}' names no user.")
-    return list(dict.fromkeys(ids))
 
 
 def with_identifiers_of(train: Dataset, test: Dataset) -> Dataset:
@@ -110,9 +128,8 @@ def with_identifiers_of(train: Dataset, test: Dataset) -> Dataset:
     )
 
 
-def safe_cell(text: str) -> str:
-    """Return an identifier so that no spreadsheet takes it for a formula; numbers stay as they are."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(text) else text
+def _model(arguments: argparse.Namespace) -> Recommender[Any]:
+    return make_model(arguments.model, model_settings(arguments.model, split_settings(arguments.set)))
 
 
 def _fit(model: Recommender[Any], train: Dataset, seed: int) -> None:
@@ -128,30 +145,65 @@ def _queries(train: Dataset) -> QueryBatch:
     return replace(queries, user=np.where(known, queries.user, PAD))
 
 
-def _recommended(
-    model: Recommender[Any], train: Dataset, wanted: Sequence[str], positions: IntArray, k: int
-) -> Iterator[tuple[str, str, int, float]]:
-    """Yield the rows of the lists, block by block."""
-    everybody = _queries(train)
-    nobody = QueryBatch(np.array([PAD]), Ragged(np.empty(0, np.int64), np.zeros(2, np.int64)), np.empty(0))
-    item_ids = train.item_vocabulary.ids
-    for start in range(0, len(wanted), USERS_AT_ONCE):
-        block = positions[start : start + USERS_AT_ONCE]
-        known = model.recommend(everybody.take(block[block != PAD]), k)
-        cold = model.recommend(nobody, k) if (block == PAD).any() else known
-        row = 0
-        for user_id, position in zip(wanted[start : start + USERS_AT_ONCE], block, strict=True):
-            top, place = (cold, 0) if position == PAD else (known, row)
-            row += position != PAD
-            for rank, (item, score) in enumerate(zip(top.item[place], top.score[place], strict=True), start=1):
-                if item != PAD:
+@dataclass
+class _Lists:
+    """The lists of some users, made block by block while they are written.
+
+    Args:
+        model: Trained.
+        train: What it was trained with.
+        users: Who is asked about.
+        k: Length of the lists.
+        empty: Users without any item, filled while rows are taken.
+        short: Users with fewer than k items, filled likewise.
+    """
+
+    model: Recommender[Any]
+    train: Dataset
+    users: ChosenUsers
+    k: int
+    empty: list[str] = field(default_factory=list)
+    short: list[str] = field(default_factory=list)
+
+    def rows(self) -> Iterator[Sequence[Cell]]:
+        """Yield the rows of the lists."""
+        queries, item_ids = _queries(self.train), self.train.item_vocabulary.ids
+        for start in range(0, len(self.users.ids), USERS_AT_ONCE):
+            block = slice(start, start + USERS_AT_ONCE)
+            top = self.model.recommend(queries.take(self.users.positions[block]), self.k)
+            for user_id, items, scores in zip(self.users.ids[block], top.item, top.score, strict=True):
+                found = [(item, score) for item, score in zip(items, scores, strict=True) if item != PAD]
+                self._count(user_id, len(found))
+                for rank, (item, score) in enumerate(found, start=1):
                     yield user_id, item_ids[item], rank, float(score)
 
+    def _count(self, user_id: str, length: int) -> None:
+        if length == 0:
+            self.empty.append(user_id)
+        elif length < self.k:
+            self.short.append(user_id)
 
-def _write(file: TextIO, header: list[str], rows: Iterable[tuple[str | float, ...]]) -> None:
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([safe_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+
+def _tell_of_pairs(account: Account, train: Dataset, users: IntArray, items: IntArray, scores: FloatArray) -> None:
+    """Say how many pairs have no score, and whose fault it is as far as that is known."""
+    missing = np.isnan(scores)
+    if not missing.any():
+        return
+    frame = train.interactions
+    no_user, no_item = (
+        missing & (np.bincount(frame[name], minlength=size)[positions] == 0)
+        for name, size, positions in ((USER, train.n_users, users), (ITEM, train.n_items, items))
+    )
+    found: list[tuple[str, BoolArray]] = [
+        ("user without training data", no_user & ~no_item),
+        ("item without training data", no_item & ~no_user),
+        ("neither has training data", no_user & no_item),
+        ("the model has nothing to go by", missing & ~no_user & ~no_item),
+    ]
+    reasons = "; ".join(f"{int(which.sum()):,} {why}" for why, which in found if which.any())
+    places = np.flatnonzero(missing)
+    names = [f"{train.user_vocabulary.ids[users[one]]}, {train.item_vocabulary.ids[items[one]]}" for one in places]
+    account.say(f"{len(places):,} of {len(scores):,} pairs cannot be scored ({reasons}): {some(names)}.")
 
 
 def _joined(first: Sequence[str], second: Sequence[str]) -> list[str]:

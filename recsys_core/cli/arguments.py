@@ -1,7 +1,6 @@
 """The words that the command line knows, and how settings are written in them."""
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,11 +13,46 @@ COLUMNS_HELP = (
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong with the words in one line."""
+    """Says what is wrong with the words in one line; takes no shortened options, which could be names of settings."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**(options | {"allow_abbrev": False}))
 
     def error(self, message: str) -> NoReturn:
         """Print the message and end with status 2."""
         self.exit(2, f"recscope: {message}. See --help.\n")
+
+
+TAKE_SETTINGS = ("compare", "recommend", "predict", "update")
+"""Commands whose models may be given settings as options of their own, such as `--factors 64`."""
+
+
+def parse_words(words: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments of a command; options that it does not have are settings of its models.
+
+    Raises:
+        ConfigError: Such an option has no value.
+    """
+    parser = make_parser()
+    arguments, rest = parser.parse_known_args(list(words))
+    if rest and (arguments.command not in TAKE_SETTINGS or not rest[0].startswith("--")):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    arguments.set = [*getattr(arguments, "set", []), *_as_settings(rest)]
+    return arguments
+
+
+def _as_settings(words: Sequence[str]) -> list[str]:
+    """Return `name=value` for each `--name value` or `--name=value`."""
+    settings = []
+    waiting = list(words)
+    while waiting:
+        name, sign, value = waiting.pop(0).partition("=")
+        if not sign:
+            value = waiting.pop(0) if waiting and not waiting[0].startswith("--") else ""
+        if not name.startswith("--") or not value:
+            raise ConfigError(f"'{name}' is no option of this command; a setting is written --NAME VALUE.")
+        settings.append(f"{name[2:].replace('-', '_')}={value}")
+    return settings
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -34,6 +68,10 @@ def make_parser() -> argparse.ArgumentParser:
     report.add_argument("--run", required=True, help="id of the experiment")
     report.add_argument("--out", type=_path, required=True, help="the HTML file")
     report.add_argument("--metric", help="the metric to compare by, such as ndcg@10")
+    _add_people(commands.add_parser("people", help="recommend users to users, from their links and common items"))
+    _add_update(
+        commands.add_parser("update", help="let a trained model learn from newer data, judged before and after")
+    )
     engine = commands.add_parser("serve-engine", help="run the jobs of the workspace until idle or stopped")
     engine.add_argument("--workspace", type=Path, help="the workspace's folder (RECSCOPE_WORKSPACE)")
     return parser
@@ -71,10 +109,16 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=_path, required=True, help="the CSV file")
 
 
+def _add_users(parser: argparse.ArgumentParser, *, length: str) -> None:
+    parser.add_argument(
+        "--users", default="all", metavar="all|FILE|IDS", help="a file with one user_id a line, or ids with commas"
+    )
+    parser.add_argument("--k", type=int, default=10, help=length)
+
+
 def _add_recommend(parser: argparse.ArgumentParser) -> None:
     _add_training(parser)
-    parser.add_argument("--users", default="all", metavar="all|FILE", help="a file has one user_id a line")
-    parser.add_argument("--k", type=int, default=10, help="length of the lists")
+    _add_users(parser, length="length of the lists")
 
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
@@ -82,35 +126,69 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", required=True, metavar="FILE", help="pairs of users and items to score")
 
 
-def parse_settings(texts: Sequence[str]) -> dict[str, Any]:
-    """Return settings from texts such as `factors=64`: numbers, true, false and null as in JSON, else text.
+def _add_people(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", required=True, metavar="NAME|FILE", help="data with links between users")
+    parser.add_argument("--links", type=Path, metavar="FILE", help="links (source, target) in a file of their own")
+    parser.add_argument(
+        "--method",
+        default="people_mix",
+        help="people_mix (default), adamic_adar, pagerank, interests, popular_people, random_people",
+    )
+    parser.add_argument(
+        "--graph",
+        choices=["social", "co_rating"],
+        default="social",
+        help="the links of the data (default), or implicit links between users who rated alike",
+    )
+    _add_users(parser, length="number of users recommended to each")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--columns", help=COLUMNS_HELP)
+    parser.add_argument(
+        "--out", type=_path, metavar="FILE", help="a CSV, or JSON if called .json; else JSON is printed"
+    )
 
-    Raises:
-        ConfigError: A text without a name or a value.
-    """
-    settings = {}
-    for text in texts:
-        name, sign, value = text.partition("=")
-        if not sign or not name.strip() or not value.strip():
-            raise ConfigError(f"'{text}' is no setting; write NAME=VALUE.")
-        settings[name.strip()] = _value(value.strip())
-    return settings
+
+def _add_update(parser: argparse.ArgumentParser) -> None:
+    old = parser.add_mutually_exclusive_group(required=True)
+    old.add_argument("--run", metavar="ID", help="a stored experiment with the trained model")
+    old.add_argument("--train", metavar="NAME|FILE", help="older data; the model is trained on them first")
+    parser.add_argument("--data", required=True, metavar="NAME|FILE", help="newer data of the same users or items")
+    parser.add_argument("--model", required=True, metavar="KEY", help="an algorithm that updates incrementally")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="with --train: such as epochs=5"
+    )
+    parser.add_argument("--split", help="with --train: how it is judged (default ratio:0.2)")
+    parser.add_argument("--seed", type=int, help="with --train: start of all random numbers (default 42)")
+    parser.add_argument("--k", type=int, help="length of the lists (default 10, with --run that of the experiment)")
+    parser.add_argument(
+        "--lists", type=_path, metavar="FILE", help="write lists of the updated model, as recommend does"
+    )
+    parser.add_argument("--users", default="all", metavar="all|FILE|IDS", help="with --lists: whose lists")
+    parser.add_argument("--freeze-embeddings", action="store_true", help="leave the vectors of known items unchanged")
+    parser.add_argument("--columns", help=COLUMNS_HELP)
+    parser.add_argument(
+        "--out", type=_path, metavar="FILE", help="a CSV, or JSON if called .json; else JSON is printed"
+    )
 
 
 def parse_columns(text: str | None) -> dict[str, str | int] | None:
     """Return roles and their columns from a text such as `user_id=0,item_id=title`; None if there is no text.
 
     Raises:
-        ConfigError: A part without a role or a column.
+        ConfigError: A part without a role or a column, or a role or column that is named twice.
     """
     if text is None:
         return None
     columns: dict[str, str | int] = {}
     for part in text.split(","):
-        role, sign, column = part.strip().partition("=")
+        role, sign, column = (piece.strip() for piece in part.partition("="))
         if not sign or not role or not column:
             raise ConfigError(f"--columns: '{part}' is no column; write ROLE=NUMBER or ROLE=NAME, such as user_id=0.")
-        columns[role] = int(column) if column.isdigit() else column
+        place = int(column) if column.isascii() and column.isdigit() else column
+        if role in columns or place in columns.values():
+            twice = f"role '{role}'" if role in columns else f"column '{column}'"
+            raise ConfigError(f"--columns: {twice} is named twice.")
+        columns[role] = place
     return columns
 
 
@@ -129,10 +207,3 @@ def positive(value: int, name: str) -> int:
     if not 1 <= value <= 1000:
         raise ConfigError(f"{name} must be from 1 to 1000, but it is {value}.")
     return value
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from recsys_core.cli.arguments import parse_columns, parse_settings, positive
-from recsys_core.cli.sources import Sources
+from recsys_core.cli.arguments import parse_columns, positive
+from recsys_core.cli.settings import settings_by_model
+from recsys_core.cli.sources import Sources, is_file
 from recsys_core.columns import MODEL, USER_ID
 from recsys_core.data.splits import SplitSpec
 from recsys_core.engine.settings import usable_cores
@@ -33,7 +34,8 @@ LOOK_SECONDS = 0.5
 def compare(arguments: argparse.Namespace) -> int:
     """Train and judge; write `results.json` and `per_user.parquet`, and print the leaderboard.
 
-    Experiments on stored data are kept in the workspace, where the pages show them; those on a file are not kept.
+    Experiments on stored data and on samples are kept in the workspace, where the pages show them; those on a file are
+    not kept.
 
     Returns:
         0 if at least one model that was asked for has a result that can be compared, else 1.
@@ -44,14 +46,18 @@ def compare(arguments: argparse.Namespace) -> int:
     sources = Sources(parse_columns(arguments.columns))
     dataset = sources.open(arguments.data)
     spec = _spec(arguments, dataset.fingerprint, sources)
+    sources.refuse_idle_columns()
     with disk_errors_in_words(arguments.out):
         arguments.out.mkdir(parents=True, exist_ok=True)
-    if Path(arguments.data).exists():
+    if is_file(arguments.data):
         with tempfile.TemporaryDirectory(prefix="recscope-run-") as folder:
             return _run(ResultStore(folder), spec, dataset.name, sources, arguments)
     from recsys_core.data.workspace import default_workspace
 
-    return _run(ResultStore(default_workspace().root), spec, dataset.name, sources, arguments)
+    workspace = default_workspace()
+    if all(card.fingerprint != dataset.fingerprint for card in workspace.datasets()):
+        workspace.store(dataset)  # a sample, which the pages shall find beside its experiment
+    return _run(ResultStore(workspace.root), spec, dataset.name, sources, arguments)
 
 
 def _run(
@@ -70,7 +76,7 @@ def _run(
     write_json(arguments.out / "results.json", results(run, statuses, comparison))
     _write_per_user(run, arguments.out / "per_user.parquet")
     sys.stdout.write(leaderboard(run, comparison))
-    asked = set(arguments.models.split(","))
+    asked = {key.strip() for key in arguments.models.split(",")}
     found = any(one.state is JobState.DONE and one.key in asked for one in statuses)
     return 0 if found and comparison is not None else 1
 
@@ -96,12 +102,7 @@ def _spec(arguments: argparse.Namespace, fingerprint: str, sources: Sources) -> 
     keys = [key.strip() for key in arguments.models.split(",") if key.strip()]
     if not keys or len(set(keys)) < len(keys):
         raise ConfigError(f"--models '{arguments.models}': name each algorithm once, with commas between.")
-    settings: dict[str, dict[str, Any]] = {key: {} for key in keys}
-    for name, value in parse_settings(arguments.set).items():
-        key, dot, setting = name.partition(".")
-        if not dot or key not in settings:
-            raise ConfigError(f"--set '{name}': write MODEL.NAME=VALUE with one of {', '.join(keys)}.")
-        settings[key][setting] = value
+    settings = settings_by_model(keys, arguments.set)
     split = SplitSpec.parse(arguments.split)
     if split.test_data:
         split = split.model_copy(update={"test_data": sources.open(split.test_data).fingerprint})

@@ -4,7 +4,8 @@ import argparse
 import json
 import sys
 
-from recsys_core.cli.arguments import parse_columns, parse_settings
+from recsys_core.cli.arguments import parse_columns
+from recsys_core.cli.settings import split_settings, typed_values
 
 
 def ingest(arguments: argparse.Namespace) -> int:
@@ -15,15 +16,15 @@ def ingest(arguments: argparse.Namespace) -> int:
         ConfigError: A rule or column that does not exist.
     """
     from recsys_core.data.ingest import ingest as take_in
-    from recsys_core.data.ingest import inspect_files, suggest_rules, with_columns
+    from recsys_core.data.ingest import inspect_files, suggest_rules, with_interaction_columns
     from recsys_core.data.rules import IngestRules
     from recsys_core.data.workspace import default_workspace
 
     guesses = inspect_files(arguments.files)
     columns = parse_columns(arguments.columns)
     if columns is not None:
-        guesses = [with_columns(guess, columns) for guess in guesses]
-    asked = parse_settings(arguments.rule)
+        guesses = with_interaction_columns(guesses, columns)
+    asked = typed_values(IngestRules, split_settings(arguments.rule))
     rules = IngestRules.parse(suggest_rules(guesses).model_dump() | asked)
     dataset, report = take_in(guesses, rules, default_workspace(), arguments.name)
     if arguments.name and dataset.name != arguments.name:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from recsys_core.cli.arguments import make_parser
+from recsys_core.cli.arguments import parse_words
 from recsys_core.errors import RecscopeError
 
 COMMANDS = {
@@ -14,6 +14,8 @@ COMMANDS = {
     "compare": "recsys_core.cli.comparing:compare",
     "recommend": "recsys_core.cli.answering:recommend",
     "predict": "recsys_core.cli.answering:predict",
+    "people": "recsys_core.cli.people:people",
+    "update": "recsys_core.cli.updating:update",
     "report": "recsys_core.cli.listing:report",
     "serve-engine": "recsys_core.cli.listing:serve_engine",
 }
@@ -23,8 +25,8 @@ INTERRUPTED = 130
 
 def main(words: Sequence[str]) -> int:
     """Run a command and return its exit status; what cannot be done is said in one line on standard error."""
-    arguments = make_parser().parse_args(list(words))
     try:
+        arguments = parse_words(words)
         module, name = COMMANDS[arguments.command].split(":")
         command: Callable[[object], int] = getattr(import_module(module), name)
         return command(arguments)

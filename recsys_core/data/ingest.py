@@ -43,7 +43,17 @@ from recsys_core.errors import DataError
 if TYPE_CHECKING:
     from recsys_core.data.workspace import Workspace
 
-__all__ = ["build", "check", "ingest", "inspect_files", "load_file", "suggest_rules", "with_columns"]
+__all__ = [
+    "build",
+    "check",
+    "ingest",
+    "inspect_files",
+    "load_file",
+    "load_with_report",
+    "suggest_rules",
+    "with_columns",
+    "with_interaction_columns",
+]
 
 _MOST_EVENTS = 100
 """Kinds of events that a report lists."""
@@ -107,22 +117,64 @@ def load_file(
     Raises:
         DataError: The file cannot be taken at all, or has no such column.
     """
+    return load_with_report(path, columns, limits=limits)[0]
+
+
+def load_with_report(
+    path: Path,
+    columns: Mapping[str, str | int] | None = None,
+    *,
+    links: Path | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> tuple[Dataset, IngestReport]:
+    """Return what `load_file` returns, and the account of its rows.
+
+    Args:
+        path: The file with interactions.
+        columns: As for `load_file`.
+        links: A file with links between users, if they are in a file of their own.
+        limits: Bounds of what is read.
+
+    Raises:
+        DataError: A file that cannot be taken at all, or a column that does not exist.
+    """
     guesses = inspect_files([Path(path)], limits=limits)
     if columns is not None:
-        guesses = [
-            with_columns(guess, columns) if guess.table == INTERACTIONS or len(guesses) == 1 else guess
-            for guess in guesses
-        ]
+        guesses = with_interaction_columns(guesses, columns)
     elif len(guesses) == 1 and guesses[0].table != INTERACTIONS:
         guesses = [guesses[0].with_changes(table=INTERACTIONS)]
+    if links is not None:
+        guesses += [guess.with_changes(table=SOCIAL) for guess in inspect_files([Path(links)], limits=limits)]
     rules = IngestRules(duplicates="keep", bad_timestamps="keep")
     folder = Path(tempfile.mkdtemp(prefix="recscope-load-"))
     try:
         with storing(folder):
-            build(guesses, rules, folder, name=Path(path).name, ctx=RunContext(), limits=limits)
-            return _in_memory(open_folder(folder))
+            report = build(guesses, rules, folder, name=Path(path).name, ctx=RunContext(), limits=limits)[1]
+            return _in_memory(open_folder(folder)), report
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def with_interaction_columns(guesses: Sequence[TableGuess], columns: Mapping[str, str | int]) -> list[TableGuess]:
+    """Return the guesses with exactly these roles in the files of interactions; a single file is one.
+
+    Raises:
+        DataError: None of several files holds interactions, a column or a role does not exist, or a choice cannot be
+            carried out.
+    """
+    chosen = [guess for guess in guesses if guess.table == INTERACTIONS or len(guesses) == 1]
+    if not chosen:
+        names = ", ".join(f"'{guess.name}'" for guess in guesses)
+        raise DataError(f"Columns are named, but none of {names} is taken for interactions. Give that file alone.")
+    changed = {id(guess): with_columns(guess, columns) for guess in chosen}
+    for guess in changed.values():
+        for role, column in columns.items():
+            if role not in guess.roles:
+                raise DataError(
+                    f"'{guess.name}': column '{column}' cannot be read as '{role}'. Name another column, or leave "
+                    f"'{role}' out."
+                )
+    return [changed.get(id(guess), guess) for guess in guesses]
 
 
 def with_columns(guess: TableGuess, columns: Mapping[str, str | int]) -> TableGuess:

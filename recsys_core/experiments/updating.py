@@ -93,9 +93,7 @@ def learn_on(
     """
     ctx = replace(ctx, seed=run.spec.seed)
     before, after = (run.model(model_id) for _ in range(2))
-    learner = trained(after)
-    if not isinstance(learner, UpdatesIncrementally):
-        raise CannotScore(f"{after.info.title} cannot learn on: train it anew on the newer data.")
+    learner = _learner(after)
     split = make_splits(old, run.spec.split, run.spec.seed)[0]
     joined = _join(split, old, newer)
     known, fresh = joined.train, joined.learned
@@ -115,6 +113,48 @@ def learn_on(
         items=joined.train.n_items - old.n_items,
         table=pd.DataFrame([{"part": part} | row for part, row in compared.items()]),
     )
+
+
+def updated_model(
+    run: Run, model_id: str, old: Dataset, newer: Dataset, ctx: RunContext, *, freeze_embeddings: bool = False
+) -> tuple[Recommender[Any], Dataset]:
+    """Return a copy of a trained model that has learned every new interaction, and all data, old and new.
+
+    Unlike in `learn_on`, nothing is held back: these are the lists to show, not the numbers to judge by.
+
+    Args:
+        run: The experiment.
+        model_id: A finished model of it, of an algorithm that updates incrementally.
+        old: The data of the experiment.
+        newer: Data with interactions of the same users or items that came later.
+        ctx: Progress, cancelling and threads; the seed is that of the experiment.
+        freeze_embeddings: Leave the vectors of known items and users as they are.
+
+    Raises:
+        CannotScore: The algorithm does not update incrementally.
+        DataError: There is nothing new in the newer data.
+    """
+    model = run.model(model_id)
+    learner = _learner(model)
+    everything, rows = _united(old, newer)
+    known, fresh = everything, everything.with_interactions(rows.reset_index(drop=True))
+    if isinstance(model, OnRelevant):
+        known, fresh = (part.subset(part.strengths >= model.relevant_from) for part in (known, fresh))
+    learner.update(known, fresh, replace(ctx, seed=run.spec.seed), freeze_embeddings=freeze_embeddings)
+    everybody = for_training(learner, run.spec, has_ratings=isinstance(model, OnRelevant))
+    return everybody, _with(everything, everything.with_interactions(rows))
+
+
+def _learner(model: Recommender[Any]) -> Any:
+    """Return what learns inside a stored model.
+
+    Raises:
+        CannotScore: It does not update incrementally.
+    """
+    learner = trained(model)
+    if not isinstance(learner, UpdatesIncrementally):
+        raise CannotScore(f"{model.info.title} does not update incrementally; train it again on all data.")
+    return learner
 
 
 def _metric(run: Run) -> str:
@@ -166,6 +206,30 @@ def _join(split: Split, old: Dataset, newer: Dataset) -> _Joined:
     Raises:
         DataError: Nothing is new, or nobody has more than one new interaction or an older one before it.
     """
+    everything, fresh = _united(old, newer)
+    columns = list(everything.interactions.columns)
+    train, history, test = (
+        everything.with_interactions(one.interactions[columns]) for one in (split.train, split.history, split.test)
+    )
+    is_answer = _same_pairs(fresh, test.interactions)
+    learned, held = _parted(fresh[~is_answer], everything.interactions, newer)
+    return _Joined(
+        everything,
+        train,
+        history,
+        test,
+        everything.with_interactions(learned),
+        everything.with_interactions(held),
+        int(is_answer.sum()),
+    )
+
+
+def _united(old: Dataset, newer: Dataset) -> tuple[Dataset, pd.DataFrame]:
+    """Return the old interactions over the vocabularies of both, and the new ones over the same.
+
+    Raises:
+        DataError: Nothing is new.
+    """
     users = _longer(old.user_vocabulary, newer.user_vocabulary)
     items = _longer(old.item_vocabulary, newer.item_vocabulary)
     columns = [name for name in old.interactions.columns if name in newer.interactions.columns]
@@ -185,23 +249,10 @@ def _join(split: Split, old: Dataset, newer: Dataset) -> _Joined:
         items=_longer_table(old.items, newer.items, newer.item_vocabulary, old.n_items, items),
         rating_scale=old.rating_scale,
     )
-    train, history, test = (
-        everything.with_interactions(one.interactions[columns]) for one in (split.train, split.history, split.test)
-    )
     fresh = _unknown(old.interactions[columns], rows)
     if fresh.empty:
         raise DataError(f"'{newer.name}' holds no interaction that is not in '{old.name}': there is nothing to learn.")
-    is_answer = _same_pairs(fresh, test.interactions)
-    learned, held = _parted(fresh[~is_answer], everything.interactions, newer)
-    return _Joined(
-        everything,
-        train,
-        history,
-        test,
-        everything.with_interactions(learned),
-        everything.with_interactions(held),
-        int(is_answer.sum()),
-    )
+    return everything, fresh
 
 
 def _unknown(known: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

@@ -36,8 +36,9 @@ class RnnConfig(SequenceConfig):
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 2e-3
     """Length of each step against the gradient (Adam). With this rate 16 passes reached a validation NDCG@10 of 0.11 on
     ML-100K; no grid of rates was searched."""
-    cell: Annotated[Literal["gru", "lstm", "rnn"], Knob()] = "gru"
-    """What changes the memory: 'gru' and 'lstm' learn by gates what to keep, 'rnn' writes over all of it each time."""
+    cell: Annotated[Literal["gru", "lstm", "rnn"], Knob(synonyms=(("plain", "rnn"), ("elman", "rnn")))] = "gru"
+    """What changes the memory: 'gru' and 'lstm' learn by gates what to keep, 'rnn' (also called
+    'plain') writes over all of it each time."""
     layers: Annotated[int, Field(ge=1, le=8), Knob(1, 3)] = 1
     """Memories on top of each other (the paper: more than one did not help)."""
 

@@ -135,5 +135,5 @@ def test_nothing_new_is_refused_in_words(trained: Run) -> None:
 
 
 def test_a_model_that_cannot_learn_on_says_so(trained: Run, tmp_path: Path) -> None:
-    with pytest.raises(CannotScore, match="EASE cannot learn on: train it anew on the newer data"):
+    with pytest.raises(CannotScore, match="EASE does not update incrementally; train it again on all data"):
         learn_on(trained, model(trained, "ease"), OLD, NEWER, RunContext())

@@ -1,0 +1,157 @@
+"""`update`: a trained model learns from newer data, and is judged before and after."""
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from recsys_core.cli.answering import write_lists
+from recsys_core.cli.arguments import parse_columns, positive
+from recsys_core.cli.output import Account, refuse_unwritable, write_json_to, write_table
+from recsys_core.cli.settings import model_settings, split_settings
+from recsys_core.cli.sources import Sources
+from recsys_core.cli.users import chosen_users
+from recsys_core.contracts import Ability, RunContext
+from recsys_core.data.splits import SplitSpec
+from recsys_core.data.vocabulary import Vocabulary
+from recsys_core.engine.settings import usable_cores
+from recsys_core.errors import CannotScore, ConfigError, DataError, StoreError
+from recsys_core.evaluation.sentences import rounded
+from recsys_core.experiments.execution import execute
+from recsys_core.experiments.jobs import JobState
+from recsys_core.experiments.processes import own_mark
+from recsys_core.experiments.resources import limited_threads
+from recsys_core.experiments.run import Run
+from recsys_core.experiments.spec import ExperimentSpec
+from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.updating import UpdateReport, learn_on, updated_model
+from recsys_core.models.registry import MODELS, model_class
+
+
+def update(arguments: argparse.Namespace) -> int:
+    """Let a copy of a trained model learn newer data, and write what it gains there and what it forgets of the old.
+
+    The model is that of a stored experiment (`--run`), or it is trained first (`--train`). What is stored stays as it
+    is.
+
+    Raises:
+        RecscopeError: An argument, a file, an experiment or an algorithm that cannot be used.
+    """
+    _refuse_others(arguments.model)
+    for path in (arguments.out, arguments.lists):
+        refuse_unwritable(path)
+    sources = Sources(parse_columns(arguments.columns))
+    if arguments.run is not None:
+        given = [name for name in ("set", "split", "seed") if getattr(arguments, name) not in (None, [])]
+        if given:
+            raise ConfigError(f"--{given[0]} belongs to --train: the model of --run is trained already.")
+        from recsys_core.data.workspace import default_workspace
+
+        run = ResultStore(default_workspace().root).open(arguments.run)
+        return _update(run, _finished(run, arguments.model), sources, arguments)
+    with tempfile.TemporaryDirectory(prefix="recscope-run-") as folder:
+        store = ResultStore(folder)
+        run = store.create(_spec(arguments, sources), arguments.train, owner=own_mark())
+        model_id = next(model.id for model in run.spec.models if model.key == arguments.model)
+        status = execute(store, run.id, model_id, sources, usable_cores())
+        if status.state is not JobState.DONE:
+            raise DataError(f"{arguments.model} could not be trained: {status.reason}")
+        return _update(run, model_id, sources, arguments)
+
+
+def _refuse_others(key: str) -> None:
+    """Refuse algorithms that must be trained anew, before anything is read.
+
+    Raises:
+        ConfigError: There is no such algorithm.
+        CannotScore: It does not update incrementally.
+    """
+    able = Ability.UPDATES_INCREMENTALLY
+    if able not in model_class(key).info.abilities:
+        others = ", ".join(one for one in MODELS if able in model_class(one).info.abilities)
+        raise CannotScore(f"'{key}' does not update incrementally; train it again on all data. These do: {others}.")
+
+
+def _finished(run: Run, key: str) -> str:
+    """Return the finished model of an algorithm in a stored experiment.
+
+    Raises:
+        StoreError: There is none, or there are several with different settings.
+    """
+    found = [one for one in run.finished() if key in {one, run.model_spec(one).key}]
+    if len(found) != 1:
+        models = ", ".join(run.finished()) or "none"
+        reason = f"several finished models of '{key}'" if found else f"no finished model '{key}'"
+        raise StoreError(f"Experiment '{run.id}' has {reason}. Finished: {models}.")
+    return found[0]
+
+
+def _spec(arguments: argparse.Namespace, sources: Sources) -> ExperimentSpec:
+    settings = model_settings(arguments.model, split_settings(arguments.set))
+    seed = 42 if arguments.seed is None else arguments.seed
+    if not 0 <= seed < 2**31:
+        raise ConfigError(f"--seed must be from 0 to {2**31 - 1}, but it is {seed}.")
+    return ExperimentSpec(
+        data=sources.open(arguments.train).fingerprint,
+        split=SplitSpec.parse(arguments.split or "ratio:0.2"),
+        models=[{"key": arguments.model, "config": settings}],  # type: ignore[arg-type]
+        k=positive(10 if arguments.k is None else arguments.k, "--k"),
+        seed=seed,
+    )
+
+
+def _update(run: Run, model_id: str, sources: Sources, arguments: argparse.Namespace) -> int:
+    old, newer = sources.open(run.spec.data), sources.open(arguments.data)
+    sources.refuse_idle_columns()
+    account = Account()
+    for name, rows in sources.reports.items():
+        account.rows_of(name, rows)
+    ctx = RunContext(threads=usable_cores())
+    frozen = arguments.freeze_embeddings
+    k = positive(run.spec.k if arguments.k is None else arguments.k, "--k")
+    joined = Vocabulary(dict.fromkeys([*old.user_vocabulary.ids, *newer.user_vocabulary.ids]))
+    users = chosen_users(arguments.users, joined)
+    with limited_threads(ctx.threads):
+        report = learn_on(run, model_id, old, newer, ctx, freeze_embeddings=frozen)
+        if arguments.lists is not None:
+            model, everything = updated_model(run, model_id, old, newer, ctx, freeze_embeddings=frozen)
+            users.tell(account)
+            write_lists(model, everything, users, k, arguments.lists, account)
+    _tell(report, model_id, account, arguments.out)
+    return 0
+
+
+def _tell(report: UpdateReport, model_id: str, account: Account, path: Path | None) -> None:
+    """Write the report, and say it in sentences on standard error."""
+    values = _values(report, model_id)
+    if path is not None and path.suffix.lower() != ".json":
+        write_table(report.table, path)
+    else:
+        write_json_to(path, values)
+    account.say(
+        f"{report.learned:,} new interactions learned, {report.given_away:,} kept out as answers of the old test part; "
+        f"{report.users:,} new users, {report.items:,} new items."
+    )
+    for part in values["parts"]:
+        account.say(_sentence(part, report.metric))
+    account.write()
+
+
+def _values(report: UpdateReport, model_id: str) -> dict[str, Any]:
+    return {
+        "model": model_id,
+        "metric": report.metric,
+        "learned": report.learned,
+        "kept_out": report.given_away,
+        "new_users": report.users,
+        "new_items": report.items,
+        "parts": report.table.astype(object).where(report.table.notna(), None).to_dict("records"),
+    }
+
+
+def _sentence(part: dict[str, Any], metric: str) -> str:
+    low, high = float(part["low"]), float(part["high"])
+    difference = rounded(float(part["difference"]), low, high)
+    interval = f"95 % interval {rounded(low, low, high)} to {rounded(high, low, high)}, {part['users']:,} users"
+    verdict = "" if part["different"] else "; no significant difference"
+    return f"{part['part']} data: {metric} changes by {difference} ({interval}){verdict}."
