@@ -52,7 +52,7 @@ $(VENV)/dev.stamp: requirements.txt requirements-dev.txt | $(VENV)/bin/python
 # compile the sources and the hot loops once, so that neither the first page nor the first click waits for it; machine
 # code of older sources goes, since numba looks at the file of the calling loop only
 $(VENV)/compiled.stamp: $(wildcard recsys_core/models/*.py recsys_core/evaluation/*.py) | $(VENV)/run.stamp
-	$(BIN)/python -m compileall -q app.py pages recsys_core
+	$(BIN)/python -m compileall -q app.py pages web recsys_core
 	find recsys_core -name '*.nb[ic]' -delete
 	$(BIN)/python -m recsys_core.engine.warmup
 	touch $@

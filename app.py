@@ -1,5 +1,12 @@
-"""Recscope: `streamlit run app.py`. The frame around every page is in `pages.shared.frame`."""
+"""Recscope: `streamlit run app.py` imports this file to serve the app, and runs it for every visitor."""
 
-from pages.shared.frame import run_app
+import streamlit as st
 
-run_app()
+if __name__ == "__main__":
+    from pages.shared.frame import run_app
+
+    run_app()
+else:
+    from web.serve import parts
+
+    app = st.App(__file__, **parts())

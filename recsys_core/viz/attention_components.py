@@ -11,6 +11,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from recsys_core.viz.policy import policy_tag
+
 FOLDER = Path(__file__).resolve().parent
 EXPORT = "export default "
 
@@ -45,13 +47,15 @@ class Component:
             title: Text of the window and of the heading.
         """
         plain = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+        script = (
+            f"<script type='module'>\nconst draw = {self.js[self.js.index(EXPORT) + len(EXPORT) :]}\n"
+            f"draw({{ parentElement: document, data: {plain} }});\n</script>"
+        )
         return (
-            "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
+            f"<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>{policy_tag([script])}"
             "<meta name='viewport' content='width=device-width, initial-scale=1'>"
             f"<title>{escape(title)}</title><style>body {{ font-family: sans-serif; margin: 2rem; max-width: 70rem }}\n"
-            f"{self.css}</style></head><body><h1>{escape(title)}</h1>{self.html}<script type='module'>\n"
-            f"const draw = {self.js[self.js.index(EXPORT) + len(EXPORT) :]}\n"
-            f"draw({{ parentElement: document, data: {plain} }});\n</script></body></html>\n"
+            f"{self.css}</style></head><body><h1>{escape(title)}</h1>{self.html}{script}</body></html>\n"
         )
 
 

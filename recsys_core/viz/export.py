@@ -66,11 +66,13 @@ def figure_html(figure: "go.Figure", title: str) -> str:
     """
     import plotly.graph_objects as go
 
+    from recsys_core.viz.policy import needs_webgl, policy_tag
+
     copy = go.Figure(figure)
     copy.update_layout(template="plotly_white", paper_bgcolor="white", plot_bgcolor="white")
     picture = copy.to_html(full_html=False, include_plotlyjs="inline")
     return (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
-        f"<title>{escape(title)}</title></head>"
+        f"{policy_tag([picture], webgl=needs_webgl(copy))}<title>{escape(title)}</title></head>"
         f"<body style='font-family: sans-serif; margin: 2rem'><h1>{escape(title)}</h1>{picture}</body></html>\n"
     )

@@ -1,6 +1,7 @@
 """One HTML file about a comparison that stands alone: no server, no network, and it prints well.
 
-Everything that came from outside is escaped; the only script is plotly's own library and its calls.
+Everything that came from outside is escaped; the only script is plotly's own library and its calls, and the page's
+content security policy lets no other run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from recsys_core.viz.compare_sentences import LETTERS
+from recsys_core.viz.policy import needs_webgl, policy_tag
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -89,19 +91,21 @@ class ReportContent:
 
 def report_html(content: ReportContent) -> str:
     """Return the report as one HTML document that needs nothing else."""
+    plots = [_plot(shown.figure, first=number == 0) for number, shown in enumerate(content.figures)]
+    policy = policy_tag(plots, webgl=any(needs_webgl(shown.figure) for shown in content.figures))
     sections = [
         f"<h1>{escape(content.title)}</h1>",
         f'<p class="context">{escape(content.context)}</p>',
         _section("Verdict", '<div class="verdict">' + "".join(map(_paragraph, content.verdict)) + "</div>"),
         _section("Is the comparison fair?", _findings(content.findings)),
         _section("Leaderboard", _paragraph(str(LETTERS.fill())) + _table(content.leaderboard) + _table(content.costs)),
-        *(_figure(figure, number) for number, figure in enumerate(content.figures)),
+        *(_figure(shown, plot) for shown, plot in zip(content.figures, plots, strict=True)),
         _section("Settings", _pairs(content.settings) + "".join(_model(*model) for model in content.models.items())),
         _section("Environment", _pairs(content.environment)),
     ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'{policy}<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(content.title)}</title><style>{STYLE}</style></head>\n<body>\n"
         + "\n".join(sections)
         + "\n</body></html>\n"
@@ -145,8 +149,8 @@ def _model(title: str, settings: str) -> str:
     return f"<h3>{escape(title)}</h3><pre>{escape(settings)}</pre>"
 
 
-def _figure(shown: ReportFigure, number: int) -> str:
-    body = f"<figure>{_paragraph(shown.sentence)}{_plot(shown.figure, first=number == 0)}</figure>"
+def _figure(shown: ReportFigure, plot: str) -> str:
+    body = f"<figure>{_paragraph(shown.sentence)}{plot}</figure>"
     return _section(shown.heading, body)
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +51,9 @@ LOOKS_UNTIL_QUIET = 2
 ALLOWED_CONSOLE = re.compile(r"/\w+/_stcore/(health|host-config)$")
 """Addresses of failed requests that are no error of ours: asked for a page's own address, Streamlit's browser part
 tries each folder of it as the base of the app, and is answered 404 until it has found the right one."""
+TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", event =>
+  console.error("content security policy:", event.violatedDirective, event.blockedURI, event.sourceFile))"""
+"""A violation that a script has caught itself, as plotly does where WebGL is refused, would not be told otherwise."""
 ALLOWED_AXE: dict[str, tuple[str, str]] = {}
 """Rule of axe -> (part of the selector it may name, reason)."""
 
@@ -93,12 +96,29 @@ def free_port() -> int:
         return port
 
 
-def start_server(workspace: Path, log: Path, port: int | None = None, *, folder: Path = ROOT) -> Server:
-    """Start the app of a folder on a free port and wait until it answers."""
+def start_server(
+    workspace: Path,
+    log: Path,
+    port: int | None = None,
+    *,
+    folder: Path = ROOT,
+    options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Server:
+    """Start the app of a folder on a free port and wait until it answers.
+
+    Args:
+        workspace: Its workspace.
+        log: File that its output is appended to.
+        port: A free one by default.
+        folder: Holds `app.py`.
+        options: More options of `streamlit run`.
+        environment: More settings.
+    """
     port = port or free_port()
-    environment = os.environ | {"RECSCOPE_WORKSPACE": str(workspace), "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"RECSCOPE_WORKSPACE": str(workspace), "PYTHONUNBUFFERED": "1"} | dict(environment or {})
     command = [sys.executable, "-m", "streamlit", "run", str(folder / "app.py"), "--server.port", str(port)]
-    command += ["--server.headless", "true", "--server.fileWatcherType", "none"]
+    command += ["--server.headless", "true", "--server.fileWatcherType", "none", *options]
     with log.open("ab") as output:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
     server = Server(port, workspace, log, process)
@@ -170,6 +190,7 @@ def watched(browser: Browser, width: int = 1280, scheme: str = "light") -> Itera
     )
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
+    page.add_init_script(TELL_VIOLATIONS)
     watch = Watch()
     watch.attach(page)
     try:

@@ -1,0 +1,92 @@
+"""How the web server is guarded: from the address that it listens on and the environment."""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from recsys_core.errors import ConfigError
+from web.addresses import AllowedHost, Door, is_loopback
+from web.token import QUERY_NAME, AccessToken
+
+WILDCARDS = ("", "0.0.0.0", "::")
+_YES_NO = {"": False, "0": False, "1": True}
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    """Who may connect to the server.
+
+    Args:
+        address: What it listens on.
+        port: Its port.
+        base: Path that the app is served below, such as `/recscope`; empty for none.
+        tls: Whether the server itself speaks TLS.
+        door: Hosts and origins that are let in.
+        token: What has to be shown; None on loopback, and where the operator opened the server to everybody.
+    """
+
+    address: str
+    port: int
+    base: str
+    tls: bool
+    door: Door
+    token: AccessToken | None
+
+    @classmethod
+    def from_environment(
+        cls,
+        address: str | None,
+        port: int,
+        *,
+        base: str = "",
+        tls: bool = False,
+        environment: Mapping[str, str] = os.environ,
+    ) -> Self:
+        """Read `RECSCOPE_ALLOWED_HOSTS` and `RECSCOPE_OPEN`.
+
+        Raises:
+            ConfigError: One of them cannot be read.
+        """
+        address = (address or "").strip()
+        entries = environment.get("RECSCOPE_ALLOWED_HOSTS", "").split(",")
+        opened = environment.get("RECSCOPE_OPEN", "").strip()
+        if opened not in _YES_NO:
+            raise ConfigError(f"Setting RECSCOPE_OPEN must be 0 or 1, but it is '{opened}'.")
+        name = socket.gethostname().lower()
+        return cls(
+            address=address,
+            port=port,
+            base=f"/{base.strip('/')}" if base.strip("/") else "",
+            tls=tls,
+            door=Door(
+                bound_to=address,
+                names=(name, f"{name}.local"),
+                allowed=tuple(AllowedHost.parse(entry) for entry in entries if entry.strip()),
+            ),
+            token=None if is_loopback(address) or _YES_NO[opened] else AccessToken(f"recscope_{port}"),
+        )
+
+    @property
+    def link(self) -> str:
+        """The address to open, with the token."""
+        host = "localhost" if self.address in WILDCARDS else self.address
+        host = f"[{host}]" if ":" in host else host
+        query = f"/?{QUERY_NAME}={self.token.in_link}" if self.token else ""
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}{self.base}{query}"
+
+    def welcome(self) -> str:
+        """Return what is printed when the server has started."""
+        lines = [f"Recscope is ready: {self.link}"]
+        if self.address in WILDCARDS:
+            lines.append(
+                f"From another machine, write the name or address of this one ({socket.gethostname()}) for 'localhost'."
+            )
+        if self.token:
+            lines.append("Whoever has this link can use the app. It is valid until the server ends.")
+        elif not is_loopback(self.address):
+            lines.append("RECSCOPE_OPEN=1: everybody who reaches this port can use the app, without a token.")
+        elif self.door.allowed:
+            lines.append("RECSCOPE_ALLOWED_HOSTS is set: everybody whom the proxy lets through can use the app.")
+        return "\n".join(f"  {line}" for line in lines)
