@@ -10,7 +10,9 @@ from pages.shared.text import _, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
-    from recsys_core.engine.intake import Draft, Intake, IntakeStatus
+    from recsys_core.engine.intake import Draft, Intake
+    from recsys_core.engine.reading import Reading
+    from recsys_core.engine.working import WorkStatus
 
 PATIENCE_SECONDS = 0.8
 """The page waits so long for an answer before it shows a bar instead."""
@@ -53,7 +55,7 @@ def _working(taking: "Intake") -> None:
         taking.cancel()
 
 
-def _finish(taking: "Intake", status: "IntakeStatus") -> None:
+def _finish(taking: "Intake", status: "WorkStatus") -> None:
     """Open the data set that was stored; the files are not needed any more."""
     name = taking.draft().name
     taking.discard()
@@ -63,7 +65,7 @@ def _finish(taking: "Intake", status: "IntakeStatus") -> None:
     st.rerun()
 
 
-def _ended_badly(taking: "Intake", status: "IntakeStatus") -> None:
+def _ended_badly(taking: "Intake", status: "WorkStatus") -> None:
     """Say why nothing was stored, and offer another attempt."""
     header(STORE if status.work == "store" else CHECK)
     (st.error if status.state == "FAILED" else st.info)(safe(status.reason))
@@ -79,7 +81,7 @@ def _ended_badly(taking: "Intake", status: "IntakeStatus") -> None:
 
 
 def _leave(taking: "Intake") -> None:
-    taking.discard()
+    intaking.leave(taking)
     state.put("intake", stored.NEW)
     st.rerun()
 
@@ -87,54 +89,75 @@ def _leave(taking: "Intake") -> None:
 def _check(taking: "Intake") -> None:
     header(CHECK)
     draft = taking.draft()
+    reading = intaking.read(taking, draft)
     try:
-        found = intaking.inspect(taking, draft, PATIENCE_SECONDS)
-        if found is None:
-            _wait(_("Opening the files"))
-            return
-        guesses = intaking.guesses(found, draft)
+        reading.wait(PATIENCE_SECONDS, for_tables=True)
+        found = reading.tables()
     except RecscopeError as error:
-        st.error(safe(error))
-        if st.button(_("Choose other files"), key="intake_leave", type="primary"):
-            _leave(taking)
+        _unreadable(taking, draft, reading, str(error))
         return
-    counts = st.container(key="check_counts")
-    tables.show(taking, guesses)
-    rules.show(taking, draft, guesses)
-    with counts:
-        _counts(taking, draft)
-    _store(taking, draft)
+    if found is None and reading.status().is_live:
+        st.fragment(_under_way, run_every=0.5)(reading, for_tables=True)
+        _way_out(taking)
+    elif found is None:
+        _unreadable(taking, draft, reading, reading.status().reason)
+    else:
+        counts = st.container(key="check_counts")
+        tables.show(taking, [file.guess for file in found], {n: file.error for n, file in enumerate(found)})
+        rules.show(taking, draft, [file.guess for file in found if not file.error])
+        with counts:
+            _counts(reading)
+        _store(taking, draft)
 
 
-def _counts(taking: "Intake", draft: "Draft") -> None:
+def _unreadable(taking: "Intake", draft: "Draft", reading: "Reading", reason: str) -> None:
+    """Say why nothing is known about the files, and offer the ways on."""
+    st.error(safe(reason))
+    with st.container(horizontal=True):
+        if st.button(_("Try again"), key="intake_reread"):
+            intaking.read_again(reading)
+            st.rerun()
+        if draft.changes and st.button(_("Undo all changes"), key="intake_undo"):
+            intaking.undo_changes(taking)
+            st.rerun()
+    _way_out(taking)
+
+
+def _way_out(taking: "Intake") -> None:
+    if st.button(_("Choose other files"), key="intake_leave", type="primary"):
+        _leave(taking)
+
+
+def _counts(reading: "Reading") -> None:
     """Show what would be accepted and rejected; a long count shows a bar and comes back when it is done."""
     try:
-        ticket = intaking.count_rows(taking, draft)
-        if not ticket.wait(PATIENCE_SECONDS):
-            st.fragment(_counting, run_every=0.5)(taking, draft)
+        if not reading.wait(PATIENCE_SECONDS):
+            st.fragment(_under_way, run_every=0.5)(reading)
             return
-        outcome.counts(ticket.result())
+        report = reading.report()
     except RecscopeError as error:
         st.error(safe(error))
-
-
-def _counting(taking: "Intake", draft: "Draft") -> None:
-    ticket = intaking.count_rows(taking, draft)
-    if ticket.is_done:
+        return
+    if report is not None:
+        outcome.counts(report)
+        return
+    status = reading.status()
+    (st.info if status.state == "CANCELLED" else st.error)(safe(status.reason))
+    if st.button(_("Check again"), key="intake_reread"):
+        intaking.read_again(reading)
         st.rerun()
-    st.progress(ticket.fraction or 0.0, _("Counting rows: {stage}").format(stage=safe(ticket.progress.stage)))
 
 
-def _wait(words: str) -> None:
-    """Show that something is under way, and look again soon."""
-
-    def look() -> None:
-        if "waited" in st.session_state.pop("wait_mark", ""):
-            st.rerun()
-        st.session_state["wait_mark"] = "waited"
-        st.progress(0.0, f"{words} …")
-
-    st.fragment(look, run_every=0.5)()
+def _under_way(reading: "Reading", *, for_tables: bool = False) -> None:
+    """Show how far the process is, until it has found out what the page waits for."""
+    if reading.wait(0.0, for_tables=for_tables):
+        st.rerun()
+    status = reading.status()
+    words = _("Opening the files") if for_tables else _("Counting rows")
+    st.progress(status.fraction or 0.0, f"{words}: {safe(status.stage)}" if status.stage else f"{words} …")
+    if st.button(_("Cancel"), key="reading_cancel", icon=":material/stop_circle:"):
+        intaking.cancel(reading)
+        st.rerun()
 
 
 def _store(taking: "Intake", draft: "Draft") -> None:
@@ -148,5 +171,5 @@ def _store(taking: "Intake", draft: "Draft") -> None:
         _leave(taking)
     if pressed:
         intaking.change_draft(taking, name=name.strip() or draft.name)
-        taking.start("store")
+        intaking.store(taking)
         st.rerun()

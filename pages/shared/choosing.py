@@ -23,6 +23,7 @@ SAMPLES_IN_A_ROW = 3
 def show() -> None:
     """Show the ways to bring data; what was chosen goes into the address, and the next step takes over."""
     header(CHOOSE)
+    intaking.warm()
     stored.show_notice()
     ways = [_("My files"), _("A sample"), _("A public data set")]
     opened = intaking.server_files()

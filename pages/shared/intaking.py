@@ -1,6 +1,5 @@
-"""Files on their way into the workspace, as the Data page asks for them: begin, inspect, change, count."""
+"""Files on their way into the workspace, as the Data page asks for them: begin, read, change, store."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,9 @@ if TYPE_CHECKING:
     from recsys_core.data.guessing import TableGuess
     from recsys_core.data.report import IngestReport
     from recsys_core.data.rules import IngestRules
-    from recsys_core.engine.background import Ticket
     from recsys_core.engine.intake import Draft, Intake
+    from recsys_core.engine.readers import Readers
+    from recsys_core.engine.reading import Reading
 
 
 def begin(name: str, *, uploads: Iterable[Any] = (), paths: Iterable[str] = (), catalogue: str = "") -> str:
@@ -103,29 +103,55 @@ def roles(table: str) -> tuple[str, ...]:
     return suggested_columns(table)
 
 
-def _inspection(taking: "Intake", draft: "Draft") -> "Ticket[list[TableGuess]]":
-    return services.background().ask(("inspect", taking.id), draft.paths, lambda _: taking.guesses())
+def read(taking: "Intake", draft: "Draft") -> "Reading":
+    """Return what reading the files gives; a process of its own reads them, unless that was done before."""
+    return readers().ask(taking, draft)
 
 
-def inspect(taking: "Intake", draft: "Draft", patience: float) -> "list[TableGuess] | None":
-    """Return how each file is to be read before any change; None if that takes longer than `patience` seconds.
+def warm() -> None:
+    """Have a process ready that can read files at once."""
+    readers().warm()
+
+
+def read_again(reading: "Reading") -> None:
+    """Forget how a reading ended, so that it is tried again."""
+    reading.forget()
+
+
+def cancel(reading: "Reading") -> None:
+    """End the process that reads."""
+    readers().cancel(reading)
+
+
+def store(taking: "Intake") -> None:
+    """Start the process that stores; what still reads these files is ended.
 
     Raises:
-        DataError: A file that cannot be taken at all.
+        RecscopeError: The disk refused.
     """
-    ticket = _inspection(taking, draft)
-    return ticket.result() if ticket.wait(patience) else None
+    readers().stop(taking)
+    taking.start("store")
 
 
-def guesses(found: "list[TableGuess]", draft: "Draft") -> "list[TableGuess]":
-    """Return how each file is to be read, with what the person changed.
+def leave(taking: "Intake") -> None:
+    """Drop the files."""
+    readers().stop(taking)
+    taking.discard()
 
-    Raises:
-        DataError: A change that does not fit the file.
-    """
-    from recsys_core.engine.intake import changed
 
-    return changed(found, draft)
+def undo_changes(taking: "Intake", number: int | None = None) -> None:
+    """Go back to what was guessed about one table, or about all of them."""
+    draft = taking.draft()
+    kept = {} if number is None else {name: value for name, value in draft.changes.items() if name != str(number)}
+    change_draft(taking, changes=kept)
+
+
+@st.cache_resource(show_spinner=False)
+def readers() -> "Readers":
+    """Return the processes that read files."""
+    from recsys_core.engine.readers import Readers
+
+    return Readers()
 
 
 def change_event_weight(taking: "Intake", rules: "IngestRules", kind: str, weight: float) -> None:
@@ -142,15 +168,6 @@ def rules(draft: "Draft", tables: "list[TableGuess]") -> "IngestRules":
     from recsys_core.engine.intake import rules_of
 
     return rules_of(draft, tables)
-
-
-def count_rows(taking: "Intake", draft: "Draft") -> "Ticket[IngestReport]":
-    """Return the ticket of what would be accepted and rejected; it is counted beside the page."""
-    from recsys_core.engine.intake import count
-
-    key = (draft.paths, json.dumps([draft.changes, draft.rules], sort_keys=True))
-    found = _inspection(taking, draft)
-    return services.background().ask(("count", taking.id), key, lambda ctx: count(found.result(), draft, ctx))
 
 
 def rejected_frame(report: "IngestReport") -> "pd.DataFrame":

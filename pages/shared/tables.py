@@ -56,11 +56,19 @@ NO_ROLE = "-"
 COLUMNS_IN_A_ROW, COLUMNS_SHOWN, PREVIEW_ROWS = 6, 24, 5
 
 
-def show(taking: "Intake", guesses: "list[TableGuess]") -> None:
-    """Show each table of the files; whatever is changed goes into the draft at once."""
-    left_aside = [guess for guess in guesses if not guess.column_names]
+def show(taking: "Intake", guesses: "list[TableGuess]", errors: Mapping[int, str]) -> None:
+    """Show each table of the files; whatever is changed goes into the draft at once.
+
+    Args:
+        taking: The files.
+        guesses: How each table is read.
+        errors: Why a table cannot be read so, by its number; empty if it can.
+    """
+    left_aside = [guess for number, guess in enumerate(guesses) if not guess.column_names and not errors[number]]
     for number, guess in enumerate(guesses):
-        if guess.column_names:
+        if errors[number]:
+            _unread(Sheet(taking, number, guess), errors[number])
+        elif guess.column_names:
             _table(Sheet(taking, number, guess))
     if left_aside:
         with st.expander(n_("{n} file left aside", "{n} files left aside", len(left_aside))):
@@ -90,7 +98,7 @@ def _table(sheet: Sheet) -> None:
     with st.container(border=True, key=f"table_{sheet.number}"):
         st.markdown(f"**{safe(guess.name)}**")
         with st.container(horizontal=True):
-            _pick(_("What this file is"), f"kind_{sheet.key}", guess.table, TABLES, sheet.save("table"), width=260)
+            _kind(sheet)
             if guess.format == "text":
                 _text_format(sheet)
             if "timestamp" in guess.roles:
@@ -125,6 +133,28 @@ def _questions(sheet: Sheet) -> None:
                     on_click=intaking.answer,
                     args=(sheet.taking, sheet.number, guess, roles),
                 )
+
+
+def _kind(sheet: Sheet) -> None:
+    _pick(_("What this file is"), f"kind_{sheet.key}", sheet.guess.table, TABLES, sheet.save("table"), width=260)
+
+
+def _unread(sheet: Sheet, error: str) -> None:
+    """Say why a file cannot be read, with everything that may help: how it is read, leaving it out, going back."""
+    with st.container(border=True, key=f"table_{sheet.number}"):
+        st.markdown(f"**{safe(sheet.guess.name)}**")
+        st.error(safe(error))
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            _pick(
+                _("What this file is"), f"kind_{sheet.key}", sheet.guess.table, TABLES, sheet.save("table"), width=260
+            )
+            if sheet.guess.format == "text":
+                _text_format(sheet)
+            if str(sheet.number) in sheet.taking.draft().changes and st.button(
+                _("Undo the changes"), key=f"undo_{sheet.key}"
+            ):
+                intaking.undo_changes(sheet.taking, sheet.number)
+                st.rerun()
 
 
 def _text_format(sheet: Sheet) -> None:

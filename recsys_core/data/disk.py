@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recsys_core.errors import StoreError
 
-_FULL = frozenset([errno.ENOSPC, errno.EDQUOT])
+FULL = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def storing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise StoreError(
                 f"The disk that holds '{path.parent}' is full. Nothing was stored; free some space and try again."
             ) from error

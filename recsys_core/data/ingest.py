@@ -26,6 +26,7 @@ from recsys_core.data.dataset import Dataset
 from recsys_core.data.disk import storing
 from recsys_core.data.doubts import doubts_about, kept_doubts, tied_interactions
 from recsys_core.data.event_tables import Told, doubts_about_titles, read_told, tells_of
+from recsys_core.data.faults import faults_in_words
 from recsys_core.data.folder import open_folder, write_social, write_vocabulary
 from recsys_core.data.guessing import TableGuess, missing_roles
 from recsys_core.data.inspecting import inspect_files, suggest_rules
@@ -199,6 +200,7 @@ def build(
     numeric = all(guess.whole_numbers and guess.format == "text" for guess in used if guess.table == INTERACTIONS)
     while True:
         with (
+            faults_in_words(", ".join(guess.name for guess in used)[:200], writes=True),
             refusals_in_words(folder),
             tempfile.TemporaryDirectory(dir=folder, prefix="reading_") as work,
             connect(Path(work), limits) as connection,

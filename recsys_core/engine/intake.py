@@ -6,12 +6,14 @@
                status.json       the process at work (download or store): RUNNING, DONE, FAILED, CANCELLED
                progress.jsonl    its progress
                cancel            an empty file: somebody wants it to stop
+               readings/         what reading the files gave, see `reading`
 
 So a page that is reloaded, or a web server that is restarted, finds everything as it was. The folder goes when the data
 are stored, or when nobody touched it for a day.
 """
 
 import contextlib
+import logging
 import os
 import re
 import shutil
@@ -19,32 +21,30 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, Self
 from uuid import uuid4
 
 from recsys_core.contracts import RunContext
-from recsys_core.errors import Cancelled, RecscopeError, StoreError
+from recsys_core.data.limits import ProcessLimits
+from recsys_core.engine.confinement import confine, ending_in_words, process_limits, watch
+from recsys_core.engine.working import WorkStatus, begin, note_ending, run_in, status_of
+from recsys_core.errors import StoreError
 from recsys_core.experiments.durable import disk_errors_in_words, read_json, write_json
-from recsys_core.experiments.processes import ProcessMark, own_mark
-from recsys_core.experiments.progress import ProgressWriter, read_last_line
 
 if TYPE_CHECKING:
     from recsys_core.data.guessing import TableGuess
-    from recsys_core.data.report import IngestReport
     from recsys_core.data.rules import IngestRules
 
+logger = logging.getLogger(__name__)
 KEPT_SECONDS = 86_400.0
 """An intake that nobody touched for so long is removed."""
-START_SECONDS = 20.0
-"""A process that has not said a word after so long counts as ended."""
 COPY_BYTES = 1 << 20
 LISTED_FILES = 500
 """Files on the server that a page offers."""
 Work = Literal["download", "store"]
-_LAST_CHANGES = ("item_attributes", "user_attributes", "timestamp_unit", "event", "event_weight")
 _ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -65,29 +65,6 @@ class Draft:
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     rules: dict[str, Any] = field(default_factory=dict)
     catalogue: str = ""
-
-
-@dataclass(frozen=True)
-class IntakeStatus:
-    """How the process at work (download or store) stands; WAITING if there is none."""
-
-    state: str
-    work: str = ""
-    stage: str = ""
-    step: int = 0
-    total: int | None = None
-    reason: str = ""
-    fingerprint: str = ""
-
-    @property
-    def is_live(self) -> bool:
-        """Whether it runs."""
-        return self.state == "RUNNING"
-
-    @property
-    def fraction(self) -> float | None:
-        """Share of the current stage that is finished, None if unknown."""
-        return min(1.0, self.step / self.total) if self.total else None
 
 
 class Intake:
@@ -165,10 +142,9 @@ class Intake:
 
         Raises:
             StoreError: The disk refused.
+            ConfigError: A limit set by the operator is not a number.
         """
-        for name in ("cancel", "progress.jsonl"):
-            (self.folder / name).unlink(missing_ok=True)
-        write_json(self.folder / "status.json", {"state": "RUNNING", "work": work, "since": time.time()})
+        begin(self.folder, work)
         with disk_errors_in_words(self.folder), (self.folder / "log.txt").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "recsys_core.engine.intake", str(self.root), self.id, work],
@@ -178,27 +154,20 @@ class Intake:
                 stderr=log,
                 start_new_session=True,
             )
-        threading.Thread(target=process.wait, name="intake-exit", daemon=True).start()
+        arguments = (process, work, process_limits())
+        threading.Thread(target=self._see_to_its_end, args=arguments, name="intake-exit", daemon=True).start()
 
-    def status(self) -> IntakeStatus:
+    def _see_to_its_end(self, process: "subprocess.Popen[bytes]", work: Work, limits: ProcessLimits) -> None:
+        """Hold the process to its limits; if it broke one or crashed, note that."""
+        words = watch(process, limits) if work == "store" else ending_in_words(process.wait())
+        if words and status_of(self.folder).state not in ("DONE", "CANCELLED"):
+            logger.error("%s of %s failed: %s", work, self.folder, words)
+            with contextlib.suppress(StoreError):  # the folder may have been left meanwhile
+                note_ending(self.folder, work, "FAILED", f"{words} Nothing was stored.")
+
+    def status(self) -> WorkStatus:
         """Return how the process stands; one that is gone without a word has FAILED."""
-        with contextlib.suppress(StoreError):
-            stored = read_json(self.folder / "status.json")
-            line = read_last_line(self.folder / "progress.jsonl") or {}
-            status = IntakeStatus(
-                state=stored["state"],
-                work=stored.get("work", ""),
-                stage=line.get("stage", ""),
-                step=line.get("step", 0),
-                total=line.get("total"),
-                reason=stored.get("reason", ""),
-                fingerprint=stored.get("fingerprint", ""),
-            )
-            if status.is_live and _is_lost(stored):
-                reason = "The process at work on these files stopped without a word; nothing was stored. Try again."
-                return IntakeStatus("FAILED", status.work, reason=reason)
-            return status
-        return IntakeStatus("WAITING")
+        return status_of(self.folder)
 
     def cancel(self) -> None:
         """Ask the process to stop; it does so at its next step."""
@@ -215,21 +184,7 @@ class Intake:
 
     def run(self, work: Work) -> None:
         """Download or store, and write down how it ended; the body of the process."""
-        begun = {"work": work, "process": own_mark().to_json()}
-        write_json(self.folder / "status.json", begun | {"state": "RUNNING"})
-        progress = ProgressWriter(self.folder / "progress.jsonl")
-        ctx = RunContext(report=progress, stop_requested=(self.folder / "cancel").exists)
-        try:
-            fingerprint = self._store(ctx) if work == "store" else self._download(ctx)
-        except Cancelled:
-            ending = {"state": "CANCELLED", "reason": "Stopped on request; nothing was stored."}
-        except RecscopeError as error:
-            ending = {"state": "FAILED", "reason": str(error)}
-        except MemoryError:
-            ending = {"state": "FAILED", "reason": "The machine has not enough memory for these files."}
-        else:
-            ending = {"state": "DONE", "fingerprint": fingerprint}
-        write_json(self.folder / "status.json", begun | ending)
+        run_in(self.folder, work, self._store if work == "store" else self._download)
 
     def guesses(self) -> "list[TableGuess]":
         """Return how each file is to be read, before the person changes anything; archives are unpacked here.
@@ -237,18 +192,19 @@ class Intake:
         Raises:
             DataError: A file that cannot be read as a table.
         """
-        from recsys_core.data.ingest import inspect_files
+        from recsys_core.data.inspecting import readable
+        from recsys_core.engine.reading import inspected
 
-        draft = self.draft()
-        tables = inspect_files([Path(path) for path in draft.paths], folder=self.folder / "unpacked")
-        return _hinted(tables, draft.catalogue) if draft.catalogue else tables
+        return readable(inspected(self, self.draft()))
 
     def _store(self, ctx: RunContext) -> str:
         from recsys_core.data.ingest import ingest
+        from recsys_core.data.inspecting import readable
         from recsys_core.data.workspace import Workspace
+        from recsys_core.engine.reading import applied, inspected
 
         draft = self.draft()
-        tables = changed(self.guesses(), draft)
+        tables = readable(applied(inspected(self, draft), draft))
         return ingest(tables, rules_of(draft, tables), Workspace(self.root), draft.name, ctx)[0].fingerprint
 
     def _download(self, ctx: RunContext) -> str:
@@ -261,24 +217,6 @@ class Intake:
         return ""
 
 
-def changed(tables: "Sequence[TableGuess]", draft: Draft) -> "list[TableGuess]":
-    """Return the guesses with what the person changed.
-
-    Raises:
-        DataError: A change that does not fit the file.
-    """
-    return [_changed(table, draft.changes.get(str(number), {})) for number, table in enumerate(tables)]
-
-
-def _changed(table: "TableGuess", changes: Mapping[str, Any]) -> "TableGuess":
-    """Return a guess with its changes applied in the order in which they depend on each other."""
-    for names in (("separator", "encoding", "header"), ("table",), ("roles",)):
-        part = {name: changes[name] for name in names if name in changes}
-        table = table.with_changes(**part) if part else table
-    rest = {name: changes[name] for name in _LAST_CHANGES if name in changes}
-    return table.with_changes(**rest) if rest else table
-
-
 def rules_of(draft: Draft, tables: "Sequence[TableGuess]") -> "IngestRules":
     """Return the rules of a draft: those that suit the files where nothing was changed.
 
@@ -289,35 +227,6 @@ def rules_of(draft: Draft, tables: "Sequence[TableGuess]") -> "IngestRules":
     from recsys_core.data.rules import IngestRules
 
     return IngestRules.parse(suggest_rules(tables).model_dump() | draft.rules)
-
-
-def count(tables: "Sequence[TableGuess]", draft: Draft, ctx: RunContext) -> "IngestReport":
-    """Return what would be accepted and rejected, without storing anything.
-
-    Raises:
-        DataError: The files cannot be taken in this way at all.
-    """
-    from recsys_core.data.ingest import check
-
-    read = changed(tables, draft)
-    return check(read, rules_of(draft, read), ctx)
-
-
-def _hinted(tables: "Sequence[TableGuess]", key: str) -> "list[TableGuess]":
-    """Return the guesses as the catalogue says that the files of a public data set are to be read."""
-    from recsys_core.data.catalogue import catalogue_entry
-
-    hints = {hint.file.rsplit("/", 1)[-1]: hint for hint in catalogue_entry(key).tables}
-    read = []
-    for table in tables:
-        hint = hints.get(table.name.rsplit("/", 1)[-1])
-        if hint is None:
-            read.append(table.with_changes(table="ignored"))
-            continue
-        how = {"separator": hint.separator, "header": hint.header, "encoding": hint.encoding}
-        roles = {**dict.fromkeys(table.roles), **hint.columns} if table.table == hint.table else hint.columns
-        read.append(table.with_changes(**how).with_changes(table=hint.table).with_changes(roles=roles))
-    return read
 
 
 def server_files() -> list[str]:
@@ -342,11 +251,7 @@ def remove_left_over(root: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_lost(stored: dict[str, Any]) -> bool:
-    if stored.get("process"):
-        return ProcessMark(**stored["process"]).is_gone
-    return time.time() - float(stored.get("since", 0.0)) > START_SECONDS
-
-
 if __name__ == "__main__":
+    if sys.argv[3] == "store":
+        confine(process_limits())
     Intake(Path(sys.argv[1]), sys.argv[2]).run("store" if sys.argv[3] == "store" else "download")

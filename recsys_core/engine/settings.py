@@ -54,7 +54,7 @@ class EngineSettings:
         """
         cores = usable_cores()
         scheduler = environment.get("RECSCOPE_SCHEDULER") or None
-        jobs = int(_number(environment, "RECSCOPE_JOBS", max(1, cores // CORES_PER_JOB), low=1))
+        jobs = int(positive_number(environment, "RECSCOPE_JOBS", max(1, cores // CORES_PER_JOB), low=1))
         memory = environment.get("RECSCOPE_JOB_MEMORY")
         return cls(
             scheduler=scheduler,
@@ -62,10 +62,10 @@ class EngineSettings:
             threads=max(1, cores // jobs),
             job_memory=parse_bytes(memory) if memory else int(machine_memory() * SHARE_OF_MEMORY / jobs),
             memory_is_known=memory is not None or scheduler is None,
-            connect_seconds=_number(environment, "RECSCOPE_CONNECT", 15.0, low=0.1),
-            idle_seconds=_number(environment, "RECSCOPE_ENGINE_IDLE", 1800.0, low=0.1),
-            cancel_grace=_number(environment, "RECSCOPE_CANCEL_GRACE", 10.0, low=0.0),
-            warm_up=_number(environment, "RECSCOPE_WARM_UP", 1.0, low=0.0) > 0,
+            connect_seconds=positive_number(environment, "RECSCOPE_CONNECT", 15.0, low=0.1),
+            idle_seconds=positive_number(environment, "RECSCOPE_ENGINE_IDLE", 1800.0, low=0.1),
+            cancel_grace=positive_number(environment, "RECSCOPE_CANCEL_GRACE", 10.0, low=0.0),
+            warm_up=positive_number(environment, "RECSCOPE_WARM_UP", 1.0, low=0.0) > 0,
         )
 
 
@@ -110,7 +110,12 @@ def in_words(amount: float) -> str:
     return f"{amount:.1f} GiB" if amount < 1024 else f"{amount / 1024:.1f} TiB"
 
 
-def _number(environment: Mapping[str, str], name: str, default: float, *, low: float) -> float:
+def positive_number(environment: Mapping[str, str], name: str, default: float, *, low: float) -> float:
+    """Return a setting that is a number.
+
+    Raises:
+        ConfigError: It is none, or below `low`.
+    """
     text = environment.get(name)
     if not text:
         return default

@@ -2,7 +2,6 @@
 
 import io
 import os
-import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +11,12 @@ import pytest
 
 from recsys_core.data.workspace import Workspace
 from recsys_core.engine import intake as module
-from recsys_core.engine.intake import Draft, Intake, IntakeStatus, changed, remove_left_over, rules_of, server_files
+from recsys_core.engine.intake import Draft, Intake, remove_left_over, rules_of, server_files
+from recsys_core.engine.reading import applied, inspected
+from recsys_core.engine.working import WorkStatus
 from recsys_core.errors import StoreError
 from recsys_core.experiments.durable import write_json
+from recsys_core.experiments.processes import own_mark
 
 ROWS = "".join(f"u{user},m{item},{1 + item % 5}\n" for user in range(30) for item in range(10))
 
@@ -27,7 +29,7 @@ def taking(tmp_path: Path) -> Intake:
     return made
 
 
-def ended(taking: Intake, seconds: float = 30.0) -> IntakeStatus:
+def ended(taking: Intake, seconds: float = 30.0) -> WorkStatus:
     deadline = time.monotonic() + seconds
     while taking.status().is_live and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -60,16 +62,16 @@ def test_a_wish_to_stop_ends_it_without_storing(taking: Intake) -> None:
 
 def test_a_killed_process_is_known_to_be_gone(taking: Intake) -> None:
     taking.start("store")
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        found = [p for p in psutil.Process().children() if taking.id in " ".join(p.cmdline())]
-        if found:
-            os.kill(found[0].pid, signal.SIGKILL)
-            break
-    write_json(taking.folder / "status.json", {"state": "RUNNING", "work": "store", "since": 0.0})
-    status = taking.status()
+    children = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    next(child for child in children if taking.id in " ".join(child.cmdline())).kill()
+    status = ended(taking)
     assert status.state == "FAILED"
-    assert "stopped without a word" in status.reason
+    assert "was killed" in status.reason
+
+
+def test_a_process_that_is_gone_without_a_word_has_failed(taking: Intake) -> None:
+    write_json(taking.folder / "status.json", {"state": "RUNNING", "work": "store", "since": 0.0})
+    assert "stopped without a word" in taking.status().reason
 
 
 @pytest.mark.parametrize("name", ["../../etc", "", "0123456789ag", "0123456789ab/..", "ABCDEF012345"])
@@ -83,7 +85,7 @@ def test_a_role_that_moved_and_a_kind_that_changed_are_applied_in_order(taking: 
         paths=taking.draft().paths,
         changes={"0": {"separator": ",", "table": "items", "roles": {"item_id": 1, "title": 0}}},
     )
-    table = changed(taking.guesses(), draft)[0]
+    table = applied(inspected(taking, draft), draft)[0].guess
     assert table.table == "items"
     assert dict(table.roles) == {"item_id": 1, "title": 0}
 
@@ -97,7 +99,7 @@ def test_rules_suit_the_files_unless_they_were_changed(taking: Intake) -> None:
 def test_left_files_go_after_a_day_and_running_ones_stay(taking: Intake) -> None:
     long_ago = time.time() - module.KEPT_SECONDS - 60
     other = Intake.create(taking.root)
-    module.write_json(other.folder / "status.json", {"state": "RUNNING", "process": module.own_mark().to_json()})
+    write_json(other.folder / "status.json", {"state": "RUNNING", "process": own_mark().to_json()})
     for folder in (taking.folder, other.folder):
         os.utime(folder, (long_ago, long_ago))
     remove_left_over(taking.root)
