@@ -1,9 +1,10 @@
-"""Stored data as CSV files, with cells that a spreadsheet would run as a formula made harmless."""
+"""Stored data as CSV files for spreadsheets: cells and column names that these would run as formulas are escaped."""
 
 import tempfile
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys_core.columns import (
@@ -23,15 +24,8 @@ from recsys_core.columns import (
     WEIGHT,
 )
 from recsys_core.data.dataset import NO_TIMESTAMP
+from recsys_core.data.formulas import escaped_cell, escaped_sql
 from recsys_core.data.sql import connect, file_literal, quoted_name, refusals_in_words, text_literal
-
-
-def escaped(column: str) -> str:
-    """Return the SQL of a text column whose cells that begin with = + - @ are preceded by a quote, unless they are
-    numbers.
-    """
-    dangerous = f"left({column}, 1) IN ('=', '+', '-', '@', chr(9), chr(13)) AND try_cast({column} AS DOUBLE) IS NULL"
-    return f"CASE WHEN {dangerous} THEN '''' || {column} ELSE {column} END"
 
 
 def write_archive(folder: Path, target: Path) -> None:
@@ -55,20 +49,22 @@ def _queries(folder: Path) -> dict[str, str]:
     read = {table: f"read_parquet({file_literal(path)}, file_row_number=true)" for table, path in files.items()}
     numbered = "SELECT *, file_row_number AS position FROM"
     users, items = f"({numbered} {read[USERS]})", f"({numbered} {read[ITEMS]})"
-    shown = [escaped(f"u.{USER_ID}") + f" AS {USER_ID}", escaped(f"i.{ITEM_ID}") + f" AS {ITEM_ID}"]
-    for name in pq.read_schema(files[INTERACTIONS]).names:
-        if name not in {USER, ITEM}:
-            shown.append(f"nullif({name}, {NO_TIMESTAMP}) AS {name}" if name == TIMESTAMP else name)
+    shown = [f"{escaped_sql(f'u.{USER_ID}')} AS {USER_ID}", f"{escaped_sql(f'i.{ITEM_ID}')} AS {ITEM_ID}"]
+    for field in pq.read_schema(files[INTERACTIONS]):
+        if field.name == TIMESTAMP:
+            shown.append(f"nullif({TIMESTAMP}, {NO_TIMESTAMP}) AS {TIMESTAMP}")
+        elif field.name not in {USER, ITEM}:
+            shown.append(_escaped_field(field, "x."))
     queries = {
         INTERACTIONS: f"SELECT {', '.join(shown)} FROM {read[INTERACTIONS]} x JOIN {users} u ON u.position = x.{USER} "
         f"JOIN {items} i ON i.position = x.{ITEM} ORDER BY x.file_row_number"
     }
     for table in (USERS, ITEMS, "rejected"):
         if files[table].exists():
-            columns = _all_escaped(files[table])
+            columns = ", ".join(_escaped_field(field) for field in pq.read_schema(files[table]))
             queries[table] = f"SELECT {columns} FROM {read[table]} ORDER BY file_row_number"
     if files[SOCIAL].exists():
-        ends = f"{escaped(f'a.{USER_ID}')} AS {SOURCE_ID}, {escaped(f'b.{USER_ID}')} AS {TARGET_ID}, {WEIGHT}"
+        ends = f"{escaped_sql(f'a.{USER_ID}')} AS {SOURCE_ID}, {escaped_sql(f'b.{USER_ID}')} AS {TARGET_ID}, {WEIGHT}"
         queries[SOCIAL] = (
             f"SELECT {ends} FROM {read[SOCIAL]} s JOIN {users} a ON a.position = s.{SOURCE} "
             f"JOIN {users} b ON b.position = s.{TARGET} ORDER BY s.file_row_number"
@@ -76,11 +72,9 @@ def _queries(folder: Path) -> dict[str, str]:
     return queries
 
 
-def _all_escaped(path: Path) -> str:
-    schema = pq.read_schema(path)
-    cells = []
-    for field in schema:
-        name = quoted_name(field.name)
-        text = str(field.type) in {"string", "large_string"}
-        cells.append(f"{escaped(name)} AS {name}" if text else name)
-    return ", ".join(cells)
+def _escaped_field(field: pa.Field, table: str = "") -> str:
+    """Return the SQL of a column under a harmless name, its text escaped, be it plain or categorical."""
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    cell = f"{table}{quoted_name(field.name)}"
+    return f"{escaped_sql(cell) if text else cell} AS {quoted_name(escaped_cell(field.name))}"

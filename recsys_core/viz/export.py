@@ -3,29 +3,38 @@
 from collections.abc import Sequence
 from html import escape
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
+
+from recsys_core.data.formulas import escaped_cell
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from recsys_core.profiles.features import Features
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""A cell of text that begins so is run by spreadsheets."""
-
-
-def escaped_cell(value: Any) -> Any:
-    """Return text that begins like a formula with an apostrophe before it; everything else as it is."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
-
 
 def csv_bytes(frame: pd.DataFrame, *, index: bool = False) -> bytes:
-    """Return the frame as CSV in UTF-8 with a byte order mark, so that spreadsheets read every language."""
-    escaped = frame.map(escaped_cell).rename(columns=escaped_cell)
-    text: str = escaped.to_csv(index=index)
+    """Return the frame as CSV in UTF-8 with a byte order mark, so that spreadsheets read every language.
+
+    Text that a spreadsheet would run as a formula is escaped: in cells, categories, the index, and all names. Rows end
+    in CR LF, so that a lone carriage return inside a cell is quoted and begins no row of its own.
+    """
+    escaped = frame.map(escaped_cell)
+    escaped.columns = _escaped_labels(frame.columns)
+    escaped.index = _escaped_labels(frame.index) if index else frame.index
+    text: str = escaped.to_csv(index=index, lineterminator="\r\n")
     return text.encode("utf-8-sig")
+
+
+def _escaped_labels(labels: pd.Index) -> pd.Index:
+    """Return the labels of rows or columns, and their names, escaped."""
+    rows = [tuple(map(escaped_cell, row)) if isinstance(row, tuple) else escaped_cell(row) for row in labels]
+    names = [escaped_cell(name) for name in labels.names]
+    if isinstance(labels, pd.MultiIndex):
+        return pd.MultiIndex.from_tuples(rows, names=names)
+    return pd.Index(rows, name=names[0], tupleize_cols=False)
 
 
 def vectors_npz(features: "Features", ids: Sequence[str]) -> bytes:
