@@ -45,6 +45,7 @@ def recommend(arguments: argparse.Namespace) -> int:
     account.rows_of(arguments.train, sources.reports.get(arguments.train))
     users.tell(account)
     _fit(model, train, arguments.seed)
+    model.require_scores(train)
     write_lists(model, train, users, k, arguments.out, account)
     account.write()
     return 0

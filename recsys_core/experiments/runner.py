@@ -124,6 +124,7 @@ def _run_fold(
     started = time.perf_counter()
     model.fit(split.train, ctx)
     seconds = time.perf_counter() - started + checkpoints.seconds_before
+    model.require_scores(split.train)
     evaluation = evaluate(model, split, cutoffs=spec.cutoffs, relevant_from=spec.relevant_from, ctx=ctx)
     return _Fold(split, model, evaluation, seconds, recorder.history)
 

@@ -39,6 +39,10 @@ class OnRelevant(Recommender[Any]):
     def _score(self, query: QueryBatch) -> FloatArray:
         return self.model.score(liked_part(query, self.relevant_from))
 
+    def _why_no_scores(self, train: Dataset) -> str:
+        """Return what the model itself says."""
+        return self.model._why_no_scores(train)
+
     def ranks_by_score(self) -> bool:
         """Return what the model itself says."""
         return self.model.ranks_by_score()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
 from recsys_core.columns import ITEM
 from recsys_core.contracts import FloatArray, IntArray, QueryBatch, Ragged
@@ -92,7 +93,7 @@ def _among_users(model: "UserKNN", users: IntArray) -> FloatArray:
     query = QueryBatch(
         np.asarray(users), Ragged(rows.indices.astype(np.int64), rows.indptr.astype(np.int64)), rows.data
     )
-    found = model._similarities(query, model._histories(query))
+    found = model._similarities(query, csr_array(rows, dtype=np.float64))
     similarity = np.array([np.asarray(row)[users] for row in found])
     symmetric: FloatArray = np.maximum(similarity, similarity.T)  # they differ in the last digit at most
     return symmetric

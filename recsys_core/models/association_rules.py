@@ -15,6 +15,8 @@ A rule counts if it has the least support, confidence and lift. It fires for a p
 
 An item to which no rule fires has no score. Everything follows from the history that comes with the question.
 
+The weights of interactions are ignored: a basket holds an item or does not.
+
 Source: the source document, section 1 ('rule-based recommendation'), which gives no formula; Agrawal, Imielinski and
 Swami 1993 for support and confidence, Han, Pei and Yin 2000 for FP-growth, as mlxtend has it. Sets of two, all that
 rules of length 2 need, are counted by one matrix product instead, which finds the same sets many times faster. Rules
@@ -31,6 +33,7 @@ from scipy.sparse import csr_array, triu
 
 from recsys_core.columns import ITEM, TIMESTAMP, USER
 from recsys_core.contracts import (
+    IGNORES_WEIGHTS,
     Ability,
     Explanation,
     FloatArray,
@@ -97,6 +100,7 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
         r" \mathrm{conf}(A \to i) = \frac{\mathrm{supp}(A \cup \{i\})}{\mathrm{supp}(A)}",
         source="The source document, section 1; Agrawal, Imielinski and Swami 1993; Han, Pei and Yin 2000 (FP-growth)",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
+        weights=IGNORES_WEIGHTS,
     )
     config_type = AssociationRulesConfig
     fitted = ("left", "right", "support", "confidence", "lift", "titles")
@@ -177,6 +181,13 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
         titles = from_bytes(self.titles)
         labels = tuple(self._sentence(int(rule), titles) for rule in fired)
         return Explanation(item, score, "rules", fired, self.confidence[fired], 0.0, labels)
+
+    def _why_no_scores(self, train: Dataset) -> str:
+        """Return what bounds left no rule."""
+        return (
+            f"{len(self.right):,} rules reach min_support={self.config.min_support:g}, "
+            f"min_confidence={self.config.min_confidence:g} and min_lift={self.config.min_lift:g}; lower these bounds."
+        )
 
     def _sentence(self, rule: int, titles: list[str]) -> str:
         left = " + ".join(

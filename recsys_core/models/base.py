@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from recsys_core.columns import USER
 from recsys_core.contracts import PAD, FloatArray, IntArray, ModelConfig, ModelInfo, Need, QueryBatch, RunContext, TopK
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore, DataError, NotFitted, StoreError
@@ -16,6 +17,8 @@ from recsys_core.models.weights import history_confidence, mean_weight, training
 
 C = TypeVar("C", bound=ModelConfig)
 WEIGHT_UNIT = "weight_unit"
+PROBED = 8
+"""Users whose scores are looked at together after training."""
 SPARSE_PARTS = ("data", "indices", "indptr", "shape")
 SCORE_BLOCK_BYTES = 64 * 2**20
 """Scores of so many bytes are held at a time when lists are made."""
@@ -49,7 +52,7 @@ class Recommender(ABC, Generic[C]):
 
         Raises:
             DataError: The data lack something that the algorithm needs, or are empty.
-            Cancelled: The person stopped the training; the model is not fitted then.
+            Cancelled: The user stopped the training; the model is not fitted then.
         """
         refusal = self.refusal(train)
         if refusal is not None:
@@ -61,6 +64,42 @@ class Recommender(ABC, Generic[C]):
         self.weight_unit = mean_weight(train) if self.info.uses_weights else float("nan")
         self._fit(train, ctx)
         self.is_fitted = True
+
+    @final
+    def require_scores(self, train: Dataset) -> None:
+        """Refuse a trained model that cannot recommend anything to anybody.
+
+        Args:
+            train: What it was trained on.
+
+        Raises:
+            NotFitted: The model was not trained.
+            DataError: Every score of every training user is NaN or infinite; the message says why.
+        """
+        self._require_fitted()
+        if not self._scores_something(train):
+            raise DataError(
+                f"{self.info.title} cannot recommend anything after training on '{train.name}': no score of any user "
+                f"is a finite number. {self._why_no_scores(train)}"
+            )
+
+    def _scores_something(self, train: Dataset) -> bool:
+        """Return whether some training user has a finite score, those with most interactions asked first."""
+        counts = np.bincount(train.interactions[USER].to_numpy(), minlength=self.n_users)
+        users = np.argsort(-counts, kind="stable")[: int((counts > 0).sum())]
+        first, size = 0, PROBED
+        while first < len(users):
+            asked = users[first : first + size]
+            part = train.subset(np.isin(train.interactions[USER].to_numpy(), asked))
+            scores = (self.score(batch) for batch in part.queries(asked).batches(PROBED))
+            if any(bool(np.isfinite(found).any()) for found in scores):
+                return True
+            first, size = first + size, 16 * size
+        return False
+
+    def _why_no_scores(self, train: Dataset) -> str:
+        """Return in one sentence why no training user has a finite score, and what can be done."""
+        return "Choose other settings or another model."
 
     def needs(self) -> frozenset[Need]:
         """Return what the data must have with these settings; `info.needs` is what all settings need."""

@@ -7,6 +7,8 @@
 With `terms="user"` or `"item"` only one of the two is kept, so b_u is then taken from mu alone, and without shrinkage
 the prediction is that user's or item's mean rating.
 
+The weights of interactions are ignored: only ratings are averaged.
+
 Source: Koren 2010, "Factor in the Neighbors", section 2.1, with one shrinkage for both terms instead of two.
 """
 
@@ -17,6 +19,7 @@ from pydantic import Field
 from scipy.sparse import csr_array
 
 from recsys_core.contracts import (
+    IGNORES_WEIGHTS,
     Ability,
     Explanation,
     FloatArray,
@@ -55,6 +58,7 @@ class Bias(Recommender[BiasConfig]):
         needs=frozenset({Need.RATINGS}),
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         personal=False,
+        weights=IGNORES_WEIGHTS,
     )
     config_type = BiasConfig
     fitted = ("mean", "scale", "item_bias")

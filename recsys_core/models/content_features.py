@@ -6,7 +6,10 @@ The item's vector is x_i (see `content.item_vectors`). What a person liked makes
 
     liked:      w_uj = 1 + r_uj - mu_u for items rated at or above the own mean mu_u, else 0
     deviation:  w_uj = r_uj - mu_u, so that what was disliked pushes away
-    equal:      w_uj = 1; all that is possible where people did not rate (liked is the same then)
+    equal:      w_uj = 1
+
+Where people did not rate, liked and deviation take the confidence of the interaction (`weights.py`): w_uj = c_uj, 1
+without weights.
 
 It is joined with the person's attributes a_u (age, city, ... as far as there is a table of users, each column less its
 mean). So that the two can be compared, an item has such a part too, its audience: the mean of the attributes of those
@@ -60,7 +63,10 @@ class ContentFeaturesConfig(ModelConfig):
     """Settings of content vectors."""
 
     liking: Annotated[Literal["liked", "deviation", "equal"], Knob()] = "liked"
-    """How ratings weigh: only what was liked, dislikes pushing away, or all that was chosen alike."""
+    """How items weigh in the profile: only liked ones, disliked ones pushing away, or all alike.
+
+    Without ratings, liked and deviation weigh items by the confidence of the interaction, 1 without event weights.
+    """
     attribute_weight: Annotated[float, Field(ge=0, le=0.99), Knob(0, 0.8)] = 0.2
     """Share of the person's attributes (and of the item's audience) beside content; without a user table it is 0."""
     shrinkage: Annotated[float, Field(ge=0, le=10_000), Knob(1, 100, scale="log", symbol=r"\beta")] = 10.0
@@ -80,6 +86,8 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         source="The source document, section 2, points 3 and 4; Lops, de Gemmis and Semeraro 2011, section 3.3.1",
         needs=frozenset({Need.ITEM_FEATURES}),
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
+        weights="Without ratings, an item counts in the user's profile by log2(1 + weight / mean weight), unless "
+        "liking is 'equal'; with ratings, weights are ignored.",
     )
     config_type = ContentFeaturesConfig
     fitted = ("rated", "content", "attributes", "items", "names")
@@ -97,7 +105,8 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
                 names += [f"people: {name}" for name in known.names]
                 self.attributes = _centred_units(known.matrix)
         for _ in ctx.track(range(1), stage="find each item's audience"):
-            weights = self._weights(train.matrix("rating" if train.has_ratings else "binary").astype(np.float64))
+            values = train.matrix("rating") if train.has_ratings else self._training_confidence(train)
+            weights = self._weights(values.astype(np.float64))
             liked = csr_array((weights > 0).astype(np.float64))  # (U, I)
             number = np.asarray(liked.sum(axis=0)).ravel() + self.config.shrinkage
             audience = diags_array(1 / np.where(number > 0, number, 1.0)) @ (liked.T @ self.attributes)
@@ -130,9 +139,11 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         return Explanation(item, score, "terms", columns, shares.data[order], 0.0, labels)
 
     def _weights(self, ratings: csr_array) -> csr_array:
-        """(B, I) w_uj of what each person rated."""
-        if self.config.liking == "equal" or not self.rated:
+        """(B, I) w_uj of what each user rated, or of the confidence of what they chose."""
+        if self.config.liking == "equal":
             return csr_array((np.ones(ratings.nnz), ratings.indices, ratings.indptr), shape=ratings.shape)
+        if not self.rated:
+            return ratings
         means, _ = rating_means(ratings)
         deviations = ratings.data - np.repeat(means, np.diff(ratings.indptr))
         if self.config.liking == "liked":
@@ -143,7 +154,8 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
 
     def _people(self, query: QueryBatch) -> csr_array:
         """(B, F + A) profiles joined with attributes, of length 1; 0 where nothing is known."""
-        weights = self._weights(history_matrix(query, self.n_items, "rating"))
+        values = history_matrix(query, self.n_items, "rating") if self.rated else self._history_confidence(query)
+        weights = self._weights(values)
         known = csr_array(diags_array((query.user != PAD).astype(np.float64)) @ self.attributes[query.user])
         return self._joined(unit_rows(csr_array(weights @ self.content)), known)
 

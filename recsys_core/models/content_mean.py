@@ -49,6 +49,7 @@ from pydantic import Field
 from scipy.sparse import csr_array
 
 from recsys_core.contracts import (
+    IGNORES_WEIGHTS,
     Ability,
     Explanation,
     FloatArray,
@@ -101,6 +102,7 @@ class ContentMean(Recommender[ContentMeanConfig]):
         source="The source document, section 3, 1.2, read as its docstring says; form=literal is its formula",
         needs=frozenset({Need.RATINGS}),
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
+        weights=IGNORES_WEIGHTS,
     )
     config_type = ContentMeanConfig
     fitted = ("mean", "item_level", "raters", "vectors", "sums")

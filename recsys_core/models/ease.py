@@ -5,7 +5,8 @@ Each item is predicted from all others by ridge regression with the diagonal for
     B = argmin ||X - X B||^2 + lambda ||B||^2   with   B_jj = 0
     P = (X^T X + lambda I)^-1,   B_ij = -P_ij / P_jj  for i != j
 
-X holds 1 for each interaction, whatever its rating.
+X holds 1 for each pair that occurred, whatever its rating. Where interactions have weights, it holds the confidence
+c_ui of `weights.py`, in training and in the histories that are asked with.
 
 Source: Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", eq. 8.
 """
@@ -41,11 +42,12 @@ class Ease(LinearItemModel[EaseConfig]):
         formula=r"\hat{x}_{ui} = \sum_{j \in P(u)} B_{ji}",
         source="Steck 2019, eq. 8",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
+        weights="The regression and the histories hold log2(1 + weight / mean weight) of each interaction.",
     )
     config_type = EaseConfig
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
-        gram = gram_matrix(train.matrix("binary"), ctx)  # (I, I)
+        gram = gram_matrix(self._training_confidence(train), ctx)  # (I, I)
         gram[np.diag_indices_from(gram)] += self.config.regularization
         for _ in ctx.track(range(1), stage="invert the Gram matrix"):
             precision = inverse_of_positive_definite(gram)

@@ -1,6 +1,5 @@
 """What the social models share: which graph they walk on, and what is regressed where people did not rate."""
 
-from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -9,7 +8,7 @@ from scipy.sparse import csr_array
 from recsys_core.contracts import FloatArray, IntArray, Knob, ModelConfig, Need, QueryBatch
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore
-from recsys_core.models.biased_mf import BiasedMF, BiasedMFConfig, Ratings
+from recsys_core.models.biased_mf import BiasedMF, BiasedMFConfig, Ratings, rating_unit
 from recsys_core.profiles.graph import CELLS_AT_A_TIME, co_rating_graph, social_graph
 
 NEGATIVES = 2
@@ -67,9 +66,14 @@ class SocialFactorsConfig(BiasedMFConfig, SocialConfig):
 
 
 class SocialFactors(BiasedMF):
-    """What the two factor models share: where people did not rate, they regress 1 for seen and 0 for unseen items."""
+    """What the two factor models share: data without ratings.
+
+    There they regress the confidence of seen items (`weights.py`, 1 without weights) and 0 for unseen ones.
+    """
 
     config: SocialFactorsConfig
+    unit: float
+    """In which ratings are learned; see `biased_mf.py`. Known while the model is trained."""
 
     def needs(self) -> frozenset[Need]:
         """Return the links, unless the implicit graph is asked for."""
@@ -91,35 +95,35 @@ class SocialFactors(BiasedMF):
         return super().predict_ratings(query)
 
     def _values(self, train: Dataset) -> csr_array:
-        """Return the (U, I) ratings, or 1 for what was seen, and take their scale and mean."""
+        """Return the (U, I) ratings, or the confidence of what was seen, and take their scale, mean and unit."""
         scale = train.rating_scale
         self.rating_range = np.array([np.nan, np.nan] if scale is None else [scale.low, scale.high])
-        values = train.matrix("binary" if scale is None else "rating")
-        self.mean = np.array(SEEN_SHARE if scale is None else values.data.mean(dtype=np.float64))
+        values = self._training_confidence(train) if scale is None else train.matrix("rating")
+        share = SEEN_SHARE if scale is None else 1.0  # drawn items count 0 in the mean
+        self.mean = np.array(share * values.data.mean(dtype=np.float64))
+        self.unit = 1.0 if scale is None else rating_unit(values.data)
         return values
 
-    def _people(self, query: QueryBatch) -> tuple[FloatArray, FloatArray]:
-        """(B,) bias and (B, D) factors; an unknown person's history counts as 1 for each item without ratings."""
-        if np.isnan(self.rating_range).any():
-            query = replace(query, values=np.ones(len(query.values)))
-        return super()._people(query)
+    def _histories(self, query: QueryBatch) -> csr_array:
+        """(B, I) ratings of the histories, or the confidence of each item where the training data had no ratings."""
+        return self._history_confidence(query) if np.isnan(self.rating_range).any() else super()._histories(query)
 
 
-def ordered(ratings: csr_array, mean: float, rng: np.random.Generator) -> Ratings:
-    """Return the (U, I) ratings in random order, as deviations from their mean."""
+def ordered(ratings: csr_array, mean: float, rng: np.random.Generator, unit: float = 1.0) -> Ratings:
+    """Return the (U, I) ratings in random order, as deviations from their mean in units of `unit`."""
     users = np.repeat(np.arange(ratings.shape[0], dtype=np.int32), np.diff(ratings.indptr))
     order = rng.permutation(len(users))
-    deviations = (ratings.data[order] - np.float64(mean)).astype(np.float32)
+    deviations = ((ratings.data[order] - np.float64(mean)) / unit).astype(np.float32)
     return Ratings(users[order], ratings.indices[order], deviations)
 
 
 def with_unseen(seen: csr_array, rng: np.random.Generator) -> csr_array:
-    """Return the (U, I) matrix of 1 for each seen item and 0, an entry, for drawn ones that the person has not seen.
+    """Return the (U, I) matrix of `seen` joined by 0, an entry, for drawn items that the user has not seen.
 
     For each seen item `NEGATIVES` others are drawn, all alike likely; an item drawn twice is one entry.
 
     Args:
-        seen: (U, I), its columns increasing.
+        seen: (U, I) confidence of each seen item, its columns increasing.
         rng: Draws.
     """
     n_items = seen.shape[1]
@@ -127,7 +131,7 @@ def with_unseen(seen: csr_array, rng: np.random.Generator) -> csr_array:
     pairs = users * n_items + seen.indices
     drawn = _unseen_pairs(np.repeat(users, NEGATIVES), pairs, n_items, rng)
     every = np.concatenate([pairs, drawn])
-    values: FloatArray = np.concatenate([np.ones(len(pairs)), np.zeros(len(drawn))])
+    values: FloatArray = np.concatenate([seen.data.astype(np.float64), np.zeros(len(drawn))])
     order = np.argsort(every, kind="stable")
     offsets = np.searchsorted(every[order], np.arange(seen.shape[0] + 1) * n_items)
     return csr_array((values[order], (every[order] % n_items).astype(np.int32), offsets), shape=seen.shape)

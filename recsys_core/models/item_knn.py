@@ -100,6 +100,8 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         formula=r"\hat{x}_{ui} = \sum_{j \in P(u) \cap N_k(i)} s_{ij} \, (r_{uj} - \bar{r}_j)",
         source="Sarwar et al. 2001",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
+        weights="Without ratings, log2(1 + weight / mean weight) takes the place of the rating in similarities and "
+        "votes; with ratings, weights are ignored.",
     )
     config_type = ItemKNNConfig
     fitted = ("item_weights", *NeighbourModel.fitted)

@@ -15,7 +15,8 @@ Readings, and where this departs from the document's text:
   drawn, anew in each epoch, and count as rated `unrated_gap` below the person's mean rating m_u. mu_u is then the mean
   of all that counts, m_u - gap n / (1 + n). With n = 0 it is the document's text, and ranks badly: on ML-1M (a random
   part of each user held back) the validation NDCG@10 was 0.002, that of popularity 0.083, with n = 8 it was 0.155.
-  Data without ratings are read the same way, each interaction as a rating of m_u.
+  Data without ratings are read the same way, each interaction as a rating of m_u; w_uj is then multiplied by the
+  confidence c_uj of the interaction (`weights.py`), 1 without weights. Where people rated, weights are ignored.
 - Ratings and scores are deviations from mu_u, measured in widths of the rating scale.
 - The sum leaves out the item itself, which would otherwise explain its own rating.
 - The steps of the descent are Adam's, over groups of people, and get shorter from epoch to epoch.
@@ -101,6 +102,8 @@ class Lfm(Recommender[LfmConfig]):
         source="Source document, section 3, 1.3; unrated items after Steck 2010",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         stochastic=True,
+        weights="Without ratings, log2(1 + weight / mean weight) multiplies what an item counts in the user's sum and "
+        "as target; with ratings, weights are ignored.",
     )
     config_type = LfmConfig
     fitted = ("topic_factors", "affinity", "attribute_topics", "expected", "item_bias", "scale_width")
@@ -110,7 +113,8 @@ class Lfm(Recommender[LfmConfig]):
             raise ConfigError("Without ratings there is nothing to learn unless unrated_per_rating is above 0.")
         scale = train.rating_scale
         self.scale_width = np.array((scale.high - scale.low) or 1.0 if scale else np.nan)
-        ratings = self._deviations(train.matrix("rating" if train.has_ratings else "binary"))  # (U, I)
+        values = train.matrix("rating") if train.has_ratings else self._training_confidence(train)
+        ratings = self._deviations(values)  # (U, I)
         rated = np.bincount(ratings.indices, minlength=self.n_items) > 0
         found = self.attributes(train) if self.config.use_attributes else None
         attributes = found.matrix if found is not None else csr_array((self.n_items, 0))  # (I, F)
@@ -178,14 +182,15 @@ class Lfm(Recommender[LfmConfig]):
         return -self.config.unrated_gap / (1 + self.config.unrated_per_rating)
 
     def _deviations(self, ratings: csr_array) -> csr_array:
-        """Return w (B, I): each rating minus the person's mu_u, in widths of the scale."""
+        """Return w (B, I): each rating less the user's mu_u, in widths of the scale; without ratings see above."""
         lengths = np.diff(ratings.indptr)
         rows = np.repeat(np.arange(len(lengths)), lengths)
-        values = np.zeros(len(rows))
-        if not np.isnan(self.scale_width):
+        above = self.config.unrated_gap + self._unrated
+        if np.isnan(self.scale_width):
+            values = above * ratings.data.astype(np.float64)
+        else:
             means = np.bincount(rows, ratings.data, minlength=len(lengths)) / np.maximum(lengths, 1)
-            values = (ratings.data - means[rows]) / float(self.scale_width)
-        values += self.config.unrated_gap + self._unrated
+            values = (ratings.data - means[rows]) / float(self.scale_width) + above
         return csr_array((values, ratings.indices, ratings.indptr), shape=ratings.shape)
 
     def _expected(self, ratings: csr_array, attributes: csr_array, rated: BoolArray) -> FloatArray:
@@ -218,7 +223,9 @@ class Lfm(Recommender[LfmConfig]):
 
     def _history(self, query: QueryBatch) -> Sparse:
         """(B, I) w_uj |P(u)|^-1/2, from the history that the query carries."""
-        deviations = self._deviations(history_matrix(query, self.n_items, "rating"))
+        rated = not np.isnan(self.scale_width)
+        values = history_matrix(query, self.n_items, "rating") if rated else self._history_confidence(query)
+        deviations = self._deviations(values)
         lengths = np.diff(deviations.indptr)
         deviations.data /= np.sqrt(np.repeat(lengths, lengths))
         return sparse(deviations)

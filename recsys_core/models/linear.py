@@ -8,7 +8,6 @@ from scipy.sparse import csr_array
 from recsys_core.contracts import Explanation, FloatArray, ModelConfig, QueryBatch
 from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import Sparse, compiled, sparse
-from recsys_core.models.histories import history_matrix
 
 C = TypeVar("C", bound=ModelConfig)
 TILE = 512
@@ -31,8 +30,8 @@ class LinearItemModel(Recommender[C]):
         return weighted_sums(self._inputs(query), self.item_weights)
 
     def _inputs(self, query: QueryBatch) -> csr_array:
-        """(B, I) what each history holds, h: by default 1 for each item."""
-        return history_matrix(query, self.n_items, "binary")
+        """(B, I) what each history holds, h: by default the confidence of each item, 1 without weights."""
+        return self._history_confidence(query)
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
         """Split the score of `item` for the one person in `query` into the shares of the items in their history.

@@ -1,4 +1,8 @@
-"""What both neighbourhood models do alike: predict ratings, of all items or of pairs, and compare again once filled.
+"""What both neighborhood models do alike: predict ratings, of all items or of pairs, and compare again once filled.
+
+Where people did not rate, r_ui is the confidence of the pair (`weights.py`): 1 without weights. It is the value that
+similarities are computed from (`jaccard` counts entries alone) and that a neighbor votes with. Where people rated,
+weights are ignored.
 
 With `iterations > 1` people and items that share little are compared by what the model itself expects:
 
@@ -63,7 +67,7 @@ class NeighbourModel(Recommender[N]):
             DataError: The settings do not suit the data, or more would have to be filled than can be.
         """
         self._require_room(train)
-        self.ratings = training_values(self.config, train, self.info.title)
+        self.ratings = training_values(self.config, train, self.info.title, self.weight_unit)
         self.rating_range = rating_range(train)
         self.filled = np.empty((0, 0), dtype=np.float32)
         self._loaded()
@@ -135,7 +139,23 @@ class NeighbourModel(Recommender[N]):
 
     def _histories(self, query: QueryBatch) -> csr_array:
         """(B, I) what the people in the query did, in the same terms as the training data."""
-        return history_matrix(query, self.n_items, "binary" if np.isnan(self.scale.low) else "rating")
+        if np.isnan(self.scale.low):
+            return self._history_confidence(query)
+        return history_matrix(query, self.n_items, "rating")
+
+    def _why_no_scores(self, train: Dataset) -> str:
+        """Return what leaves everybody without neighbors."""
+        if np.ptp(self.ratings.data) == 0 and self.config.similarity in ("pearson", "adjusted_cosine"):
+            return (
+                f"All ratings are equal, so similarity={self.config.similarity} is not defined; use similarity=cosine, "
+                "msd or jaccard."
+            )
+        if not self.ratings.data.any() and self.config.similarity == "cosine":
+            return "All ratings are 0, so similarity=cosine is not defined; use similarity=msd or jaccard."
+        return (
+            f"No two of them have a similarity above 0 (similarity={self.config.similarity}, "
+            f"min_overlap={self.config.min_overlap}); lower min_overlap or choose another similarity."
+        )
 
     def _require_room(self, train: Dataset) -> None:
         """Refuse to fill what would not fit.

@@ -10,6 +10,7 @@ from recsys_core.contracts import FloatArray, Knob, ModelConfig
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore, DataError
 from recsys_core.models.similarity import KINDS, Measure, SimilarityName
+from recsys_core.models.weights import training_confidence
 
 RATINGS_ONLY = ("pearson", "adjusted_cosine", "msd")
 """Similarities that say nothing where all values are 1."""
@@ -60,8 +61,14 @@ class Level(NamedTuple):
     spread: FloatArray
 
 
-def training_values(config: NeighbourConfig, train: Dataset, title: str) -> csr_array:
-    """Return the (U, I) matrix to learn from: ratings where there are any, else 1 for each pair that occurred.
+def training_values(config: NeighbourConfig, train: Dataset, title: str, weight_unit: float) -> csr_array:
+    """Return the (U, I) matrix to learn from: ratings where there are any, else the confidence of each pair.
+
+    Args:
+        config: Settings.
+        train: Interactions.
+        title: Of the model, for the refusal.
+        weight_unit: Weight that counts 1, NaN without weights; see `weights.py`.
 
     Raises:
         DataError: The settings compare ratings and there are none, or fill in ratings that they do not look at.
@@ -84,7 +91,7 @@ def training_values(config: NeighbourConfig, train: Dataset, title: str) -> csr_
                 f"{title} with {setting}={value} compares ratings, which '{train.name}' does not have; "
                 "use similarity=cosine or jaccard, centering=none, aggregation=sum and iterations=1."
             )
-    return train.matrix("binary")
+    return training_confidence(train, weight_unit)
 
 
 def rating_range(train: Dataset) -> FloatArray:

@@ -4,7 +4,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from recsys_core.contracts import PAD, FloatArray, IntArray, ModelConfig, ModelInfo, QueryBatch, RunContext
+from recsys_core.contracts import (
+    IGNORES_WEIGHTS,
+    PAD,
+    FloatArray,
+    IntArray,
+    ModelConfig,
+    ModelInfo,
+    QueryBatch,
+    RunContext,
+)
 from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender
 
@@ -31,6 +40,7 @@ class Random(Recommender[RandomConfig]):
         formula=r"\hat{x}_{ui} \sim U(0, 1)",
         source="The usual control of an experiment.",
         stochastic=True,
+        weights=IGNORES_WEIGHTS,
     )
     config_type = RandomConfig
     fitted = ("seed",)

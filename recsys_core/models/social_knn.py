@@ -59,6 +59,8 @@ class SocialKNN(UserKNN):
         formula=r"\hat{x}_{ui} = \sum_{v \in N_k(u)} \left((1-m)\, s_{uv} + m\, t_{uv}\right) (r_{vi} - \bar{r}_v)",
         source="Source document, section 3, point 3; Massa and Avesani 2007",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
+        weights="Without ratings, log2(1 + weight / mean weight) takes the place of the rating in similarities and "
+        "votes; with ratings, weights are ignored.",
     )
     config_type = SocialKNNConfig
     config: SocialKNNConfig

@@ -21,7 +21,9 @@ and B come from decisions on held-out thirds, so that they are not flattered by 
 
 Liked is what a user rated at or above their own mean, not liked what they rated below it, and, as those who never
 choose a thing seldom rate it, `unseen` items for each liked one, drawn from those that the user has not met. Where
-people did not rate, all that they chose is liked. No level sees more than `most` examples, drawn at random beyond.
+people did not rate, all that they chose is liked, and the error of an example weighs as much as the confidence of the
+interaction (`weights.py`; `sample_weight` of LinearSVC: 1 without weights, and for items not met). Where people rated,
+weights are ignored. No level sees more than `most` examples, drawn at random beyond.
 
 An unknown person gets the nearest segment and, from their history, a machine of their own when they ask.
 
@@ -61,6 +63,18 @@ MOST_OF_USER = 120
 """Items of one user that become examples at most; beside them at most twice as many that they have not met."""
 BLOCK = 64
 """Users whose machines are trained between two reports of progress."""
+
+
+class Examples(NamedTuple):
+    """Items (n,) of one user's examples, whether each is liked, and the weight of its error."""
+
+    item: IntArray
+    liked: BoolArray
+    weight: FloatArray
+
+    def take(self, places: IntArray) -> "Examples":
+        """Return some of the examples."""
+        return Examples(self.item[places], self.liked[places], self.weight[places])
 
 
 class Machine(NamedTuple):
@@ -105,6 +119,8 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         source="The source document, section 2, point 2, read as its docstring says; Platt 1999",
         needs=frozenset({Need.ITEM_FEATURES}),
         stochastic=True,
+        weights="Without ratings, the error of an example weighs log2(1 + weight / mean weight) in training; with "
+        "ratings, weights are ignored.",
     )
     config_type = SvmHierarchyConfig
     fitted = (
@@ -123,7 +139,8 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         self.rated, self.seed = np.array(train.has_ratings), np.array(ctx.seed)
-        values = train.matrix("rating" if train.has_ratings else "binary").astype(np.float64)  # (U, I)
+        given = train.matrix("rating") if train.has_ratings else self._training_confidence(train)
+        values = given.astype(np.float64)  # (U, I)
         for _ in ctx.track(range(1), stage="describe items and users"):
             self._describe(train, values)
             people = self._people(np.arange(self.n_users), values)  # (U, P)
@@ -134,7 +151,7 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         self.own_numbers = np.zeros((self.n_users, 4))
         for first in ctx.track(range(0, self.n_users, BLOCK), stage="train a machine for each user"):
             for user in range(first, min(first + BLOCK, self.n_users)):
-                machine = self._machine(self.items[parts[user][0]], parts[user][1])
+                machine = self._machine(self.items[parts[user].item], parts[user])
                 self.own[user], self.own_numbers[user] = machine
 
     def _describe(self, train: Dataset, values: csr_array) -> None:
@@ -160,9 +177,10 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         return np.column_stack([attributes, profile])
 
     def _liked(self, values: csr_array) -> BoolArray:
-        """(N,) whether each entry of a matrix is at or above its row's mean; all of them without ratings."""
+        """(N,) whether each entry of a matrix is at or above its row's mean; without ratings, of weight above 0."""
         if not self.rated:
-            return np.ones(values.nnz, dtype=bool)
+            chosen: BoolArray = values.data > 0
+            return chosen
         means, _ = rating_means(values)
         liked: BoolArray = values.data >= np.repeat(means, np.diff(values.indptr)) - 1e-9
         return liked
@@ -176,20 +194,25 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         self.centres = found.cluster_centers_  # (S, P)
         self.segment_of = _nearest(people, self.centres)  # (U,)
 
-    def _examples(self, values: csr_array, row: int) -> tuple[IntArray, BoolArray]:
-        """(n,) items of one person's examples and whether they are liked; the same for the same history and seed."""
+    def _examples(self, values: csr_array, row: int) -> Examples:
+        """Return one user's examples; the same for the same history and seed."""
         part = values[[row]]
         rng = np.random.default_rng([int(self.seed), *part.indices.tolist()])
         liked, met = self._liked(part), part.indices.astype(np.int64)
+        weight = np.ones(len(met)) if self.rated else np.abs(part.data)
         if len(met) > MOST_OF_USER:
             chosen = np.sort(rng.choice(len(met), MOST_OF_USER, replace=False))
-            liked, met = liked[chosen], met[chosen]
+            liked, met, weight = liked[chosen], met[chosen], weight[chosen]
         others = np.setdiff1d(np.arange(self.n_items), part.indices)
         drawn = min(len(others), round(self.config.unseen * int(liked.sum())), 2 * MOST_OF_USER)
         unseen = rng.choice(others, drawn, replace=False) if drawn else np.empty(0, dtype=np.int64)
-        return np.concatenate([met, unseen]), np.concatenate([liked, np.zeros(drawn, dtype=bool)])
+        return Examples(
+            np.concatenate([met, unseen]),
+            np.concatenate([liked, np.zeros(drawn, dtype=bool)]),
+            np.concatenate([weight, np.ones(drawn)]),
+        )
 
-    def _fit_upper(self, parts: dict[int, tuple[IntArray, BoolArray]], people: FloatArray, ctx: RunContext) -> None:
+    def _fit_upper(self, parts: dict[int, Examples], people: FloatArray, ctx: RunContext) -> None:
         """Train the machines of everybody (row 0) and of the segments (rows 1...)."""
         rows = len(self.centres) + 1
         self.upper = np.zeros((rows, self.items.shape[1] + people.shape[1]))
@@ -197,17 +220,17 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         rng = ctx.rng("svm_hierarchy", "examples")
         for row in ctx.track(range(rows), stage="train machines of everybody and of segments"):
             members = np.arange(self.n_users) if row == 0 else np.flatnonzero(self.segment_of == row - 1)
-            user = np.repeat(members, [len(parts[member][0]) for member in members.tolist()])
-            item = np.concatenate([parts[member][0] for member in members.tolist()])
-            liked = np.concatenate([parts[member][1] for member in members.tolist()])
-            if len(item) > self.config.most:
-                chosen = np.sort(rng.choice(len(item), self.config.most, replace=False))
-                user, item, liked = user[chosen], item[chosen], liked[chosen]
-            machine = self._machine(np.column_stack([self.items[item], people[user]]), liked)
+            user = np.repeat(members, [len(parts[member].item) for member in members.tolist()])
+            found = joined([parts[member] for member in members.tolist()])
+            if len(user) > self.config.most:
+                chosen = np.sort(rng.choice(len(user), self.config.most, replace=False))
+                user, found = user[chosen], found.take(chosen)
+            machine = self._machine(np.column_stack([self.items[found.item], people[user]]), found)
             self.upper[row], self.upper_numbers[row] = machine
 
-    def _machine(self, vectors: FloatArray, liked: BoolArray) -> Machine:
+    def _machine(self, vectors: FloatArray, examples: Examples) -> Machine:
         """Return the machine that tells the liked from the other rows of `vectors` (n, D), calibrated."""
+        liked, weight = examples.liked, examples.weight
         nothing = Machine(np.zeros(vectors.shape[1]), np.zeros(4))
         if min(int(liked.sum()), int((~liked).sum())) < LEAST:
             return nothing
@@ -219,14 +242,14 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         decisions = np.empty(len(liked))
         settings: dict[str, Any] = {"C": self.config.penalty, "dual": False, "tol": 1e-3}
         for held in range(LEAST):
-            part = LinearSVC(**settings).fit(vectors[fold != held], liked[fold != held])
+            part = LinearSVC(**settings).fit(vectors[fold != held], liked[fold != held], weight[fold != held])
             decisions[fold == held] = part.decision_function(vectors[fold == held])
-        whole = LinearSVC(**settings).fit(vectors, liked)
+        whole = LinearSVC(**settings).fit(vectors, liked, weight)
         slope, offset = platt(decisions, liked)
         return Machine(whole.coef_[0], np.array([whole.intercept_[0], slope, offset, len(liked)]))
 
     def _score(self, query: QueryBatch) -> FloatArray:
-        values = history_matrix(query, self.n_items, "rating")
+        values = history_matrix(query, self.n_items, "rating") if self.rated else self._history_confidence(query)
         people = self._people(query.user, values)
         nearest = _nearest(people, self.centres)
         scores = np.empty((len(query), self.n_items))
@@ -234,8 +257,8 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
             if user != PAD:
                 segment, own = int(self.segment_of[user]), Machine(self.own[user], self.own_numbers[user])
             else:
-                items, liked = self._examples(values, row)
-                segment, own = int(nearest[row]), self._machine(self.items[items], liked)
+                examples = self._examples(values, row)
+                segment, own = int(nearest[row]), self._machine(self.items[examples.item], examples)
             scores[row] = self._mixed(people[row], segment, own)
         return scores
 
@@ -263,6 +286,15 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         examples = n_interactions * (1 + config.unseen)
         upper = min(examples, config.most) + min(examples, config.segments * config.most)
         return 2e7 * n_users + 20_000.0 * upper + 2_000.0 * examples
+
+
+def joined(parts: list[Examples]) -> Examples:
+    """Return the examples of several users, one user after the other."""
+    return Examples(
+        np.concatenate([part.item for part in parts]),
+        np.concatenate([part.liked for part in parts]),
+        np.concatenate([part.weight for part in parts]),
+    )
 
 
 def mixture(levels: list[tuple[FloatArray, float]], shrinkage: float) -> FloatArray:

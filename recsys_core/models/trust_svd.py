@@ -14,10 +14,14 @@ then, for all of them at once, y of their items and w of those whom they trust; 
 for each rating, and those of the links once for each user. t_uv is the weight of a link in units of the heaviest.
 Without `trust`, w and the links are left out: SVD++.
 
-An unknown person is folded in: y of the history gives part of z, b_u and p_u are those that fit its ratings best (ridge
-regression, as in `biased_mf.py`). Where people did not rate, 1 is regressed for each seen item and 0 for unseen ones,
-which are drawn anew each epoch; I_u are the seen ones. That ranks, but not as well as models made for it (validation
-NDCG@10 of 0.05 on lastfm-2k, 0.06 with regularization=0.1; `social_knn` 0.13).
+An unknown user is folded in: y of the history gives part of z, b_u and p_u are those that fit its ratings best (ridge
+regression, as in `biased_mf.py`). Ratings are learned in the unit of `biased_mf.py`, and all but q_i are multiplied by
+it afterwards.
+
+Where people did not rate, the confidence of each seen item (`weights.py`, 1 without weights) is regressed, and 0 for
+unseen ones, which are drawn anew each epoch; I_u are the seen ones. That ranks, but not as well as models made for it
+(validation NDCG@10 of 0.05 on lastfm-2k, 0.06 with regularization=0.1; `social_knn` 0.13). Where people rated, weights
+are ignored.
 
 What trust adds depends on the data. On FilmTrust (5 folds, settings chosen on validation parts) it did harm: RMSE
 0.7894 with trust and 0.7883 without, worse by 0.0011 with a 95% interval of 0.0004 to 0.0019. On four other partings
@@ -47,10 +51,9 @@ from recsys_core.contracts import (
     RunContext,
 )
 from recsys_core.data import Dataset
-from recsys_core.models.biased_mf import INITIAL_SPREAD, BiasedMF, BiasedMFConfig
+from recsys_core.models.biased_mf import INITIAL_SPREAD, LARGEST_ERROR, BiasedMF, BiasedMFConfig, Parameters
 from recsys_core.models.compiled import Sparse, compiled_fast, sparse
 from recsys_core.models.friends import SocialFactors, SocialFactorsConfig, graph_memory, graph_of, with_unseen
-from recsys_core.models.histories import history_matrix
 from recsys_core.training.epochs import run_epochs
 
 
@@ -66,7 +69,7 @@ class TrustParameters(NamedTuple):
 
 
 class Feedback(NamedTuple):
-    """What the descent reads: ratings less their mean (U, I), items seen (U, I), links (U, U), and weights.
+    """What the descent reads: ratings less their mean, in units (U, I), items seen (U, I), links (U, U), and weights.
 
     The three weights are count^-1/2 of ratings of a user, of an item, and of links to a person, 0 where there are none.
     """
@@ -117,6 +120,8 @@ class TrustSVD(SocialFactors):
         source="Guo, Zhang and Yorke-Smith 2015, eq. 4",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         stochastic=True,
+        weights="Without ratings, what is predicted for a seen item is its confidence, log2(1 + weight / mean weight); "
+        "with ratings, weights are ignored.",
     )
     config_type = TrustSVDConfig
     config: TrustSVDConfig
@@ -126,22 +131,18 @@ class TrustSVD(SocialFactors):
         graph = graph_of(self.config.graph, train)
         self.links = graph if self.config.trust else csr_array(graph.shape)
         seen = self._values(train)
-        self._draw_parameters(np.diff(seen.indptr) > 0, np.bincount(seen.indices, minlength=self.n_items) > 0, ctx)
-        self._draw_implicit(ctx)
-        own = self.user_factors.copy()  # p; `user_factors` are z, which the model is used with
+        rated_items = np.bincount(seen.indices, minlength=self.n_items) > 0
+        parameters = TrustParameters(*self._drawn(np.diff(seen.indptr) > 0, rated_items, ctx), *self._implicit(ctx))
         self.trained = (np.diff(seen.indptr) > 0) | (np.diff(self.links.indptr) > 0)
-        parameters = TrustParameters(
-            self.user_bias, self.item_bias, own, self.item_factors, self.history_factors, self.trust_factors
-        )
         pace = Pace(*(np.float32(v) for v in (self.config.learning_rate, self.config.regularization, self._weight)))
         walk, draw, implicit = ctx.rng("trust_svd", "walk"), ctx.rng("trust_svd", "unseen"), train.rating_scale is None
 
         def one_epoch(number: int) -> Mapping[str, float]:
             values = with_unseen(seen, draw) if implicit else seen
-            feedback = feedback_of(values, float(self.mean), seen, self.links)
+            feedback = feedback_of(values, float(self.mean), seen, self.links, self.unit)
             squared = descend_by_user(walk.permutation(np.flatnonzero(self.trained)), feedback, parameters, pace)
-            self.user_factors = tastes(own, self.history_factors, self.trust_factors, seen, self.links)
-            return {"rmse": float(np.sqrt(squared / values.nnz))} | dict(self._measured(ctx))
+            self._take_all(parameters, seen)
+            return {"rmse": self.unit * float(np.sqrt(squared / values.nnz))} | dict(self._measured(ctx))
 
         run_epochs(one_epoch, self.config.epochs, ctx)
 
@@ -149,10 +150,19 @@ class TrustSVD(SocialFactors):
     def _weight(self) -> float:
         return self.config.trust_weight if self.config.trust else 0.0
 
-    def _draw_implicit(self, ctx: RunContext) -> None:
+    def _implicit(self, ctx: RunContext) -> tuple[FloatArray, FloatArray]:
+        """Return random y (I, D) and w (U, D)."""
         rng, width = ctx.rng("trust_svd", "start"), self.config.factors
-        self.history_factors = rng.normal(0.0, INITIAL_SPREAD, (self.n_items, width)).astype(np.float32)  # (I, D)
-        self.trust_factors = rng.normal(0.0, INITIAL_SPREAD, (self.n_users, width)).astype(np.float32)  # (U, D)
+        history = rng.normal(0.0, INITIAL_SPREAD, (self.n_items, width)).astype(np.float32)
+        trust = rng.normal(0.0, INITIAL_SPREAD, (self.n_users, width)).astype(np.float32)
+        return history, trust
+
+    def _take_all(self, parameters: TrustParameters, seen: csr_array) -> None:
+        """Make what was learned so far the model's own; `user_factors` are z, and all but q are in units of ratings."""
+        z = tastes(parameters.user, parameters.history, parameters.trust, seen, self.links)
+        self._take(Parameters(parameters.user_bias, parameters.item_bias, z, parameters.item), self.unit)
+        self.history_factors = parameters.history * np.float32(self.unit)  # (I, D)
+        self.trust_factors = parameters.trust * np.float32(self.unit)  # (U, D)
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
         """Split the score of `item` into what each trusted person adds, |T_u|^-1/2 q_i . w_v; the rest is remainder.
@@ -172,8 +182,7 @@ class TrustSVD(SocialFactors):
         known = (query.user != PAD) & self.trained[query.user]
         bias, factors = np.zeros(len(query)), np.zeros((len(query), self.config.factors))
         bias[known], factors[known] = self.user_bias[query.user[known]], self.user_factors[query.user[known]]
-        implicit = bool(np.isnan(self.rating_range).any())
-        histories = history_matrix(query, self.n_items, "binary" if implicit else "rating")
+        histories = self._histories(query)
         for person in np.flatnonzero(~known & (np.diff(histories.indptr) > 0)):
             entries = slice(histories.indptr[person], histories.indptr[person + 1])
             items, values = histories.indices[entries], histories.data[entries]
@@ -216,7 +225,7 @@ def inverse_root(counts: IntArray) -> FloatArray:
     return np.where(counts > 0, 1.0 / np.sqrt(np.maximum(counts, 1)), 0.0)
 
 
-def feedback_of(values: csr_array, mean: float, seen: csr_array, links: csr_array) -> Feedback:
+def feedback_of(values: csr_array, mean: float, seen: csr_array, links: csr_array, unit: float = 1.0) -> Feedback:
     """Return what the descent reads.
 
     Args:
@@ -224,8 +233,10 @@ def feedback_of(values: csr_array, mean: float, seen: csr_array, links: csr_arra
         mean: Taken off the values.
         seen: (U, I) I_u in its rows.
         links: (U, U) T_u in its rows, weights above 0; they are divided by the largest.
+        unit: What deviations from the mean are divided by; see `biased_mf.py`.
     """
-    deviations = csr_array((values.data - np.float64(mean), values.indices, values.indptr), shape=values.shape)
+    numbers = (values.data - np.float64(mean)) / unit
+    deviations = csr_array((numbers, values.indices, values.indptr), shape=values.shape)
     trust = csr_array((links.data / links.data.max(initial=1e-300), links.indices, links.indptr), shape=links.shape)
     return Feedback(
         sparse(deviations),
@@ -295,6 +306,8 @@ def _one_rating(
     error = value - parameters.user_bias[user] - parameters.item_bias[item]
     for d in range(len(z)):
         error -= z[d] * q[d]
+    squared = float(error * error)
+    error = min(max(error, -LARGEST_ERROR), LARGEST_ERROR)
     of_user = pace.regularization * np.float32(feedback.user_weight[user])
     of_item = pace.regularization * np.float32(feedback.item_weight[item])
     parameters.user_bias[user] += pace.rate * (error - of_user * parameters.user_bias[user])
@@ -306,7 +319,7 @@ def _one_rating(
         p[d] += step
         z[d] += step
         q[d] += pace.rate * (error * z_before - of_item * q[d])
-    return float(error * error)
+    return squared
 
 
 @compiled_fast

@@ -80,6 +80,8 @@ class UserKNN(NeighbourModel[UserKNNConfig]):
         formula=r"\hat{x}_{ui} = \sum_{v \in N_k(u)} s_{uv} \, (r_{vi} - \bar{r}_v)",
         source="Source document, section 2.1; Herlocker et al. 1999",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
+        weights="Without ratings, log2(1 + weight / mean weight) takes the place of the rating in similarities and "
+        "votes; with ratings, weights are ignored.",
     )
     config_type = UserKNNConfig
 

@@ -1,8 +1,13 @@
 """The loop over epochs that every iterative algorithm shares."""
 
+import math
 from collections.abc import Callable, Mapping
 
 from recsys_core.contracts import Progress, RunContext
+from recsys_core.errors import DataError
+
+ERRORS = ("rmse", "loss")
+"""Names of what an epoch measures that must be finite."""
 
 
 def run_epochs(
@@ -18,10 +23,17 @@ def run_epochs(
 
     Raises:
         Cancelled: Before the next epoch, once that was asked for.
+        DataError: The error of an epoch is not finite: the steps are too long for these data.
     """
     ctx.stop_if_requested(f"before the first of {epochs} {stage}")
     ctx.report(Progress(stage, 0, epochs))
     for number in range(1, epochs + 1):
         ctx.stop_if_requested(f"after {number - 1} of {epochs} {stage}")
         values = one_epoch(number)
+        for name in ERRORS:
+            if not math.isfinite(values.get(name, 0.0)):
+                raise DataError(
+                    f"The training diverged: {name} is not finite after {number} of {epochs} {stage}; choose a smaller "
+                    "learning_rate or a larger regularization."
+                )
         ctx.report(Progress(stage, number, epochs, values))
