@@ -252,11 +252,13 @@ def nearest_items(measure: Measure, compared: Rows, vectors: Sparse, items: IntA
         nearest: Room for the answer, strengths zero.
     """
     sums = room_for_sums(measure, compared, False)
+    strength = np.empty(nearest.strength.shape[1])  # as precise as the similarities, or ties would go to later items
     for item in items:
         entries = slice(vectors.start[item], vectors.start[item + 1])
         similarity = compare_with_all(measure, compared, vectors.column[entries], vectors.value[entries], sums)
         similarity[item] = 0.0
-        strongest(similarity, nearest.item[item], nearest.strength[item])
+        found = strongest(similarity, nearest.item[item], strength)
+        nearest.strength[item, :found] = strength[:found]
 
 
 @compiled

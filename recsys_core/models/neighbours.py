@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from recsys_core.contracts import FloatArray, Knob, ModelConfig
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore, DataError
-from recsys_core.models.similarity import KINDS, Measure, SimilarityName
+from recsys_core.models.similarity import FORMS, KINDS, Measure, ShrinkageForm, SimilarityName
 from recsys_core.models.weights import training_confidence
 
 RATINGS_ONLY = ("pearson", "adjusted_cosine", "msd")
@@ -26,13 +26,16 @@ class NeighbourConfig(ModelConfig):
     centering: Annotated[Literal["none", "mean", "zscore"], Knob()] = "none"
     """What a rating is compared with: nothing, the own mean, or that in units of the own spread. Needs ratings."""
     shrinkage: Annotated[float, Field(ge=0, le=10_000), Knob(0, 200, symbol=r"\beta")] = 0.0
-    """Similarities that rest on fewer shared entries than this are reduced; 0 believes them all."""
+    """How much similarities that rest on few shared entries are reduced, see shrinkage form; 0 reduces none."""
     min_overlap: Annotated[int, Field(ge=1, le=1000), Knob(1, 20)] = 1
     """Shared entries below which two are not similar at all."""
     aggregation: Annotated[Literal["sum", "mean"], Knob()] = "sum"
     """How an item is scored for ranking: the sum of its support, or the predicted rating (the weighted mean)."""
-    shrinkage_form: Annotated[Literal["linear", "hyperbolic"], Knob(advanced=True)] = "linear"
-    """How shrinkage acts on n shared entries: min(n, shrinkage) / shrinkage, or n / (n + shrinkage)."""
+    shrinkage_form: Annotated[ShrinkageForm, Knob(advanced=True)] = "linear"
+    """How shrinkage acts: times min(n, shrinkage) / shrinkage or n / (n + shrinkage), or added to the denominator.
+
+    n is the number of shared entries. The denominator, in the other libraries' form, is in units of ratings squared.
+    """
     iterations: Annotated[int, Field(ge=1, le=100), Knob(1, 10, advanced=True)] = 1
     """Rounds of comparing; from the second on, the neighbours' missing ratings are filled with the last predictions."""
     tolerance: Annotated[float, Field(gt=0, le=10), Knob(1e-3, 0.5, scale="log", advanced=True)] = 0.01
@@ -41,8 +44,7 @@ class NeighbourConfig(ModelConfig):
     @property
     def measure(self) -> Measure:
         """The similarity, as compiled code takes it."""
-        hyperbolic = self.shrinkage_form == "hyperbolic"
-        return Measure(KINDS[self.similarity], self.shrinkage, hyperbolic, self.min_overlap)
+        return Measure(KINDS[self.similarity], self.shrinkage, FORMS[self.shrinkage_form], self.min_overlap)
 
 
 class Scale(NamedTuple):

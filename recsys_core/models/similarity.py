@@ -9,8 +9,18 @@ With x and y the two rows, sums over the n columns that *both* have (co-rated), 
     jaccard           n / (|columns of x| + |columns of y| - n), whatever the values
 
 A pair with n < min_overlap has similarity 0. Few shared columns make a similarity easy to reach by chance, so it can be
-shrunk: linear, min(n, shrinkage) / shrinkage (Herlocker et al. 1999), or hyperbolic, n / (n + shrinkage) (Bell and
-Koren 2007).
+shrunk by the factor
+
+    linear        min(n, shrinkage) / shrinkage                     (Herlocker et al. 1999)
+    hyperbolic    n / (n + shrinkage)                               (Bell and Koren 2007)
+
+or by adding the shrinkage to the denominator, as RecBole, irspack and Elliot do (Ferrari Dacrema et al. 2021, "A
+Troubling Analysis of Reproducibility and Progress in Recommender Systems Research"), here for each similarity:
+
+    denominator   numerator / (denominator + shrinkage),    for msd n / (n + sum (x - y)^2 + shrinkage)
+
+Pearson is computed from differences to the first shared value of each row, msd from the differences themselves, so that
+ratings of 1,000,001 to 1,000,005 are as alike as those of 1 to 5.
 
 Source: pearson and the weighted mean in the source document, section 2.1; adjusted cosine, the document's 'normalised
 cosine', in Sarwar et al. 2001, "Item-Based Collaborative Filtering", section 3.1.3; msd as in Surprise.
@@ -30,8 +40,15 @@ COSINE, JACCARD, ADJUSTED_COSINE, PEARSON, MSD = range(5)
 KINDS = {"cosine": COSINE, "jaccard": JACCARD, "adjusted_cosine": ADJUSTED_COSINE, "pearson": PEARSON, "msd": MSD}
 """The names as numbers, for compiled code; those up to JACCARD need no sums of squares over the shared columns."""
 
-XY, N, X, Y, XX, YY = range(6)
+ShrinkageForm = Literal["linear", "hyperbolic", "denominator"]
+LINEAR, HYPERBOLIC, DENOMINATOR = range(3)
+FORMS = {"linear": LINEAR, "hyperbolic": HYPERBOLIC, "denominator": DENOMINATOR}
+"""The names as numbers, for compiled code."""
+
+XY, N, XX, YY, X, Y, FIRST_X, FIRST_Y = range(8)
 """Columns of the table of sums that is kept for each row while one row is compared with all; see `room_for_sums`."""
+WIDTHS = (2, 2, 4, 8, 2)
+"""How many of them each kind of similarity needs."""
 
 
 class Measure(NamedTuple):
@@ -39,7 +56,7 @@ class Measure(NamedTuple):
 
     kind: int
     shrinkage: float
-    hyperbolic: bool
+    form: int
     min_overlap: int
 
 
@@ -85,7 +102,7 @@ def rows_of_dense(matrix: FloatArray) -> Rows:
 
 @compiled
 def room_for_sums(measure: Measure, rows: Rows, counted: bool) -> FloatArray:
-    """Return a table for `compare_with_all` to work in, to be used again and again: (R, 1), (R, 2) or (R, 6).
+    """Return a table for `compare_with_all` to work in, to be used again and again: (R, 1), (R, 2), (R, 4) or (R, 8).
 
     The narrower it is, the faster the comparison: a plain cosine needs the products alone.
 
@@ -94,10 +111,9 @@ def room_for_sums(measure: Measure, rows: Rows, counted: bool) -> FloatArray:
         rows: The rows to compare with.
         counted: Whether the column N is wanted afterwards.
     """
-    if measure.kind > JACCARD:
-        return np.empty((len(rows.size), 6))
-    plain = measure.kind == COSINE and measure.shrinkage <= 0.0 and measure.min_overlap <= 1
-    return np.empty((len(rows.size), 1 if plain and not counted else 2))
+    uncounted = measure.shrinkage <= 0.0 or measure.form == DENOMINATOR
+    plain = measure.kind == COSINE and uncounted and measure.min_overlap <= 1
+    return np.empty((len(rows.size), 1 if plain and not counted else WIDTHS[measure.kind]))
 
 
 @compiled
@@ -117,10 +133,15 @@ def compare_with_all(
     sums[:] = 0.0
     if sums.shape[1] == 1:
         _add_products(rows, columns, values, sums)
-    elif sums.shape[1] == 2:
-        _add_products_and_counts(rows, columns, values, sums)
+    elif measure.kind == MSD:
+        _add_squared_differences(rows, columns, values, sums)
+    elif measure.kind == PEARSON:
+        _add_differences_to_first(rows, columns, values, sums)
+    elif measure.kind == ADJUSTED_COSINE:
+        _add_products_and_squares(rows, columns, values, sums)
     else:
-        _add_all_sums(rows, columns, values, sums)
+        _add_products_and_counts(rows, columns, values, sums)
+    added = measure.shrinkage if measure.form == DENOMINATOR else 0.0
     length = np.sqrt(np.sum(values**2))
     similarity = np.zeros(len(sums))
     for row in range(len(sums)):
@@ -128,8 +149,8 @@ def compare_with_all(
         shared = sums[row, N] if sums.shape[1] > 1 else some
         if shared >= max(measure.min_overlap, 1):
             lengths, sizes = length * rows.length[row], len(columns) + rows.size[row]
-            pure = _similarity(measure.kind, sums[row], lengths, sizes)
-            similarity[row] = pure * _trust(shared, measure.shrinkage, measure.hyperbolic)
+            pure = _similarity(measure.kind, sums[row], lengths, sizes, added)
+            similarity[row] = pure * _trust(shared, measure.shrinkage, measure.form)
     return similarity
 
 
@@ -156,7 +177,7 @@ def _add_products_and_counts(rows: Rows, columns: IntArray, values: FloatArray, 
 
 
 @compiled
-def _add_all_sums(rows: Rows, columns: IntArray, values: FloatArray, sums: FloatArray) -> None:
+def _add_products_and_squares(rows: Rows, columns: IntArray, values: FloatArray, sums: FloatArray) -> None:
     for entry in range(len(columns)):
         x = values[entry]
         sharing = slice(rows.start[columns[entry]], rows.start[columns[entry] + 1])
@@ -164,52 +185,85 @@ def _add_all_sums(rows: Rows, columns: IntArray, values: FloatArray, sums: Float
         for place in range(len(others)):
             row, y = others[place], np.float64(other_values[place])
             sums[row, N] += 1.0
-            sums[row, X] += x
-            sums[row, Y] += y
             sums[row, XX] += x * x
             sums[row, YY] += y * y
             sums[row, XY] += x * y
 
 
 @compiled
-def _similarity(kind: int, sums: FloatArray, lengths: float, sizes: int) -> float:
+def _add_differences_to_first(rows: Rows, columns: IntArray, values: FloatArray, sums: FloatArray) -> None:
+    """Add up deviations from the first shared values, which cancel nothing where all ratings are large."""
+    for entry in range(len(columns)):
+        x = values[entry]
+        sharing = slice(rows.start[columns[entry]], rows.start[columns[entry] + 1])
+        others, other_values = rows.row[sharing], rows.value[sharing]
+        for place in range(len(others)):
+            row, y = others[place], np.float64(other_values[place])
+            if sums[row, N] == 0.0:
+                sums[row, FIRST_X] = x
+                sums[row, FIRST_Y] = y
+            dx, dy = x - sums[row, FIRST_X], y - sums[row, FIRST_Y]
+            sums[row, N] += 1.0
+            sums[row, X] += dx
+            sums[row, Y] += dy
+            sums[row, XX] += dx * dx
+            sums[row, YY] += dy * dy
+            sums[row, XY] += dx * dy
+
+
+@compiled
+def _add_squared_differences(rows: Rows, columns: IntArray, values: FloatArray, sums: FloatArray) -> None:
+    """Add (x - y)^2 to the column XY."""
+    for entry in range(len(columns)):
+        x = values[entry]
+        sharing = slice(rows.start[columns[entry]], rows.start[columns[entry] + 1])
+        others, other_values = rows.row[sharing], rows.value[sharing]
+        for place in range(len(others)):
+            row, difference = others[place], x - np.float64(other_values[place])
+            sums[row, N] += 1.0
+            sums[row, XY] += difference * difference
+
+
+@compiled
+def _similarity(kind: int, sums: FloatArray, lengths: float, sizes: int, added: float) -> float:
     """Return the similarity of one pair; 0 where it is not defined (a row without spread or length).
 
     Args:
         kind: Which.
-        sums: (1,), (2,) or (6,) over the shared columns.
+        sums: (1,), (2,), (4,) or (8,) over the shared columns.
         lengths: |x| |y|.
         sizes: Entries of x and of y together.
+        added: To the denominator.
     """
     xy = float(sums[XY])
     if kind == COSINE:
-        return _ratio(xy, lengths)
+        return _ratio(xy, lengths, added)
     n = float(sums[N])
     if kind == JACCARD:
-        return n / (sizes - n)
+        return n / (sizes - n + added)
+    if kind == MSD:
+        return 1.0 / (1.0 + (xy + added) / n)
     xx, yy = float(sums[XX]), float(sums[YY])
     if kind == ADJUSTED_COSINE:
-        return _ratio(xy, math.sqrt(xx * yy))
-    if kind == PEARSON:
-        x, y = float(sums[X]), float(sums[Y])
-        x_spread, y_spread = n * xx - x * x, n * yy - y * y
-        if x_spread <= 1e-9 * n * xx or y_spread <= 1e-9 * n * yy:  # one value only, up to rounding
-            return 0.0
-        return (n * xy - x * y) / math.sqrt(x_spread * y_spread)
-    return 1.0 / (1.0 + max(0.0, xx + yy - 2.0 * xy) / n)
+        return _ratio(xy, math.sqrt(xx * yy), added)
+    x, y = float(sums[X]), float(sums[Y])
+    x_spread, y_spread = n * xx - x * x, n * yy - y * y
+    if x_spread <= 1e-9 * n * xx or y_spread <= 1e-9 * n * yy:  # one value only, up to rounding
+        return 0.0
+    return (n * xy - x * y) / (math.sqrt(x_spread * y_spread) + n * added)
 
 
 @compiled
-def _ratio(numerator: float, denominator: float) -> float:
-    return numerator / denominator if denominator > 0.0 else 0.0
+def _ratio(numerator: float, denominator: float, added: float) -> float:
+    return numerator / (denominator + added) if denominator > 0.0 else 0.0
 
 
 @compiled
-def _trust(shared: float, shrinkage: float, hyperbolic: bool) -> float:
+def _trust(shared: float, shrinkage: float, form: int) -> float:
     """Return the factor, up to 1, by which a similarity over `shared` columns is believed."""
-    if shrinkage <= 0.0:
+    if shrinkage <= 0.0 or form == DENOMINATOR:
         return 1.0
-    if hyperbolic:
+    if form == HYPERBOLIC:
         return shared / (shared + shrinkage)
     return min(shared, shrinkage) / shrinkage
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
 
 from recsys_core.contracts import FloatArray, QueryBatch, Ragged, RatingScale, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
@@ -177,3 +178,23 @@ def dense_ratings(data: Dataset) -> FloatArray:
     frame = data.interactions
     ratings[frame["user"], frame["item"]] = frame["rating"]
     return ratings
+
+
+def test_equally_similar_items_come_in_the_order_of_their_positions() -> None:
+    """Items 1 to 30 are equally similar to item 0, 1 / sqrt(2), which single precision rounds down."""
+    pairs = [(0, 0), (1, 0), *((0, item) for item in range(1, 31))]
+    frame = pd.DataFrame(pairs, columns=["user", "item"]).astype(np.int32)
+    model = fitted("item_knn", dataset_from_frames(frame), {"neighbors": 5})
+    speaks_for_0 = np.flatnonzero(model.item_weights.toarray()[:, 0])
+    assert_array_equal(speaks_for_0, [1, 2, 3, 4, 5])
+
+
+def test_shrinkage_in_the_denominator_is_that_of_other_libraries() -> None:
+    """Items 0 and 1 share two users of two and three: 2 / (sqrt(2) sqrt(3) + 5)."""
+    pairs = [(0, 0), (1, 0), (0, 1), (1, 1), (2, 1), (2, 2)]
+    frame = pd.DataFrame(pairs, columns=["user", "item"]).astype(np.int32)
+    config = {"shrinkage": 5.0, "shrinkage_form": "denominator"}
+    weights = fitted("item_knn", dataset_from_frames(frame), config).item_weights.toarray()
+    assert weights[0, 1] == pytest.approx(2 / (6**0.5 + 5))
+    assert weights[1, 2] == pytest.approx(1 / (3**0.5 + 5))
+    assert weights[0, 2] == 0.0

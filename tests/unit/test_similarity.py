@@ -1,6 +1,7 @@
 """Similarities: equal to the formulas written out with plain loops, and the strongest in order."""
 
 import math
+from fractions import Fraction
 from typing import get_args
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.sparse import csr_array
 from recsys_core.contracts import FloatArray
 from recsys_core.models.compiled import sparse
 from recsys_core.models.similarity import (
+    FORMS,
     KINDS,
     Measure,
     SimilarityName,
@@ -40,20 +42,21 @@ def test_every_name_has_a_number() -> None:
     ratings=RATINGS,
     min_overlap=st.integers(1, 3),
     shrinkage=st.sampled_from([0.0, 2.0, 50.0]),
-    hyperbolic=st.booleans(),
+    form=st.sampled_from(list(FORMS)),
     counted=st.booleans(),
 )
 def test_equals_the_formula(
-    name: str, ratings: FloatArray, min_overlap: int, shrinkage: float, hyperbolic: bool, counted: bool
+    name: str, ratings: FloatArray, min_overlap: int, shrinkage: float, form: str, counted: bool
 ) -> None:
-    found = all_pairs(ratings, Measure(KINDS[name], shrinkage, hyperbolic, min_overlap), counted)
+    found = all_pairs(ratings, Measure(KINDS[name], shrinkage, FORMS[form], min_overlap), counted)
     for x in range(len(ratings)):
         for y in range(len(ratings)):
             shared = ~np.isnan(ratings[x]) & ~np.isnan(ratings[y])
             n = int(shared.sum())
-            expected = _formula(name, ratings[x], ratings[y], shared) if n >= min_overlap else 0.0
-            if shrinkage > 0:
-                expected *= n / (n + shrinkage) if hyperbolic else min(n, shrinkage) / shrinkage
+            added = shrinkage if form == "denominator" else 0.0
+            expected = _formula(name, ratings[x], ratings[y], shared, added) if n >= min_overlap else 0.0
+            if shrinkage > 0 and form != "denominator":
+                expected *= n / (n + shrinkage) if form == "hyperbolic" else min(n, shrinkage) / shrinkage
             assert found[x, y] == pytest.approx(expected, abs=1e-9)
 
 
@@ -90,19 +93,68 @@ def all_pairs(ratings: FloatArray, measure: Measure, counted: bool = False) -> F
     )
 
 
-def _formula(name: str, row_x: FloatArray, row_y: FloatArray, shared: np.ndarray) -> float:
-    """Return a similarity as the module's docstring defines it, with numpy's own functions."""
+def _formula(name: str, row_x: FloatArray, row_y: FloatArray, shared: np.ndarray, added: float = 0.0) -> float:
+    """Return a similarity as the module's docstring defines it, with numpy's own functions.
+
+    added: To the denominator.
+    """
     x, y = row_x[shared], row_y[shared]
     if name == "cosine":
-        return _or_zero(x @ y, math.sqrt(np.nansum(row_x**2)) * math.sqrt(np.nansum(row_y**2)))
+        return _or_zero(x @ y, math.sqrt(np.nansum(row_x**2)) * math.sqrt(np.nansum(row_y**2)), added)
     if name == "adjusted_cosine":
-        return _or_zero(x @ y, np.linalg.norm(x) * np.linalg.norm(y))
+        return _or_zero(x @ y, np.linalg.norm(x) * np.linalg.norm(y), added)
     if name == "pearson":
-        return 0.0 if np.ptp(x) == 0 or np.ptp(y) == 0 else float(np.corrcoef(x, y)[0, 1])
+        if np.ptp(x) == 0 or np.ptp(y) == 0:
+            return 0.0
+        x, y = x - x.mean(), y - y.mean()
+        return _or_zero(x @ y, np.linalg.norm(x) * np.linalg.norm(y), added)
     if name == "msd":
-        return 1 / (1 + float(np.mean((x - y) ** 2)))
-    return len(x) / int((~np.isnan(row_x) | ~np.isnan(row_y)).sum())
+        return len(x) / (len(x) + float(((x - y) ** 2).sum()) + added)
+    return len(x) / (int((~np.isnan(row_x) | ~np.isnan(row_y)).sum()) + added)
 
 
-def _or_zero(numerator: float, denominator: float) -> float:
-    return numerator / denominator if denominator > 0 else 0.0
+def _or_zero(numerator: float, denominator: float, added: float) -> float:
+    return numerator / (denominator + added) if denominator > 0 else 0.0
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(("low", "step"), [(1e6, 1.0), (-1e6, 1.0), (0.001, 1e-4), (250_000.0, 1 / 64), (1.0, 1.0)])
+def test_equals_exact_arithmetic_whatever_the_offset(name: str, low: float, step: float) -> None:
+    rng = np.random.default_rng(3)
+    ratings = low + step * rng.integers(0, 5, (12, 15)).astype(np.float64)
+    ratings = ratings.astype(np.float32).astype(np.float64)  # as precise as they are stored
+    ratings[rng.random((12, 15)) < 0.3] = np.nan
+    ratings[3] = np.where(np.isnan(ratings[3]), np.nan, np.float32(low + step))  # a user without spread
+    found = all_pairs(ratings, Measure(KINDS[name], 0.0, False, 1))
+    for x in range(12):
+        for y in range(12):
+            assert found[x, y] == pytest.approx(_exact(name, ratings[x], ratings[y]), abs=1e-6, rel=1e-6)
+
+
+@pytest.mark.parametrize("shift", [1e3, 1e6, -1e6])
+def test_pearson_and_msd_do_not_change_when_all_ratings_are_shifted(shift: float) -> None:
+    rng = np.random.default_rng(4)
+    ratings = np.where(rng.random((20, 30)) < 0.6, rng.integers(1, 6, (20, 30)).astype(np.float64), np.nan)
+    for name in ("pearson", "msd"):
+        measure = Measure(KINDS[name], 0.0, False, 1)
+        np.testing.assert_allclose(all_pairs(ratings + shift, measure), all_pairs(ratings, measure), atol=1e-12)
+
+
+def _exact(name: str, row_x: FloatArray, row_y: FloatArray) -> float:
+    """Return a similarity by fractions; only roots are rounded."""
+    shared = ~np.isnan(row_x) & ~np.isnan(row_y)
+    x, y = [Fraction(v) for v in row_x[shared]], [Fraction(v) for v in row_y[shared]]
+    n = len(x)
+    if n == 0:
+        return 0.0
+    if name == "jaccard":
+        return n / int((~np.isnan(row_x) | ~np.isnan(row_y)).sum())
+    if name == "msd":
+        return float(n / (n + sum((a - b) ** 2 for a, b in zip(x, y, strict=True))))
+    if name == "pearson":
+        x, y = [a - sum(x) / n for a in x], [b - sum(y) / n for b in y]
+    product = sum(a * b for a, b in zip(x, y, strict=True))
+    if name == "cosine":  # lengths are over all entries
+        x, y = ([Fraction(v) for v in row[~np.isnan(row)]] for row in (row_x, row_y))
+    squares = sum(a * a for a in x) * sum(b * b for b in y)
+    return float(product) / math.sqrt(squares) if squares else 0.0
