@@ -33,7 +33,7 @@ _LISTED = re.compile(r"^[\[{].*[\]}]$|[|]|[^\d\s][,;]\s*\D")
 _ASIN = re.compile(r"(B[0-9A-Z]{9}|\d{9}[\dX]|97[89]\d{10})$")
 _REVIEWER = re.compile(r"A[0-9A-Z]{11,20}$")
 _USER_SHAPE = re.compile(
-    r"(u|usr|user|cust|customer|c|k|kd|kunde|client|cl|p|person|member|visitor|v)[-_ ]?\d+$", re.IGNORECASE
+    r"(u|usr|user|cust|customer|c|k|kd|kunde|client|cl|person|member|visitor|v)[-_ ]?\d+$", re.IGNORECASE
 )
 _ITEM_SHAPE = re.compile(
     r"(i|it|item|sku|art|artikel|prod|product|p|m|mv|movie|b|book|t|track|s|song|a|artist|g)[-_ ]?\d+$", re.IGNORECASE

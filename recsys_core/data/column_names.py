@@ -146,6 +146,9 @@ def _of_compound(token: str) -> frozenset[str]:
         for linked in (front, front.removesuffix("s"), front.removesuffix("n"), front.removesuffix("en")):
             if linked in _LONG:
                 return _BY_WORD[linked] | _BY_WORD[back]
+    for word in _LONG:  # another case of the same word, as in id_фильма or nazwa_produktu
+        if len(word) >= 5 and token.startswith(word[:-1]) and len(token) - len(word) <= 2:
+            return _BY_WORD[word]
     ending = next(
         (token[cut:] for cut in range(1, len(token) - 4) if token[cut:] in _LONG and len(token[cut:]) >= 5), ""
     )

@@ -53,31 +53,38 @@ def find_head(rows: Sequence[Sequence[str]], width: int, *, named: bool | None =
         return Head(first, named=False)
     looked_at = range(len(rows)) if named is None else [first]
     for place in list(looked_at)[:_LOOKED_AT]:
-        cells = _candidate(rows[place], width, marked=not _goes_on(rows[place + 1 :], (*rows[place], "")[0]))
+        below = rows[place + 1 :]
+        marked = not _goes_on(below, (*rows[place], "")[0])
+        cells = _candidate(rows[place], width, marked=marked, row_names=_has_row_names(below, width))
         if cells is not None:
-            body = [row for row in rows[place + 1 :] if len(row) == width][:_BODY]
-            alone = not rows[place + 1 :] and all(is_known_name(cell) for cell in cells)
+            body = [row for row in below if len(row) == width][:_BODY]
+            alone = not below and all(is_known_name(cell) for cell in cells)
             if named or alone or (body and header_score(cells, body) > _ENOUGH):
                 return Head(place, named=True, cells=cells)
-        if place >= first:
+        if place >= first and len(rows[place]) == width:
             break
     if named:
         return Head(first, named=True, cells=tuple(cell.strip() for cell in rows[first]) if rows else ())
     return Head(first, named=False)
 
 
-def _candidate(row: Sequence[str], width: int, *, marked: bool) -> tuple[str, ...] | None:
+def _candidate(row: Sequence[str], width: int, *, marked: bool, row_names: bool) -> tuple[str, ...] | None:
     """Return the cells of a row that could be the header of a table this wide, None if it cannot be.
 
     Args:
         row: The row.
         width: Number of columns of the table.
         marked: Whether the row may begin with the mark of a comment.
+        row_names: Whether the first column may hold names of rows, for which there is no head.
     """
     cells = [cell.strip() for cell in row]
-    if cells and marked and _COMMENT.match(cells[0]):
+    comment = bool(cells) and marked and bool(_COMMENT.match(cells[0]))
+    if comment:
         cells[0] = _COMMENT.sub("", cells[0], count=1).strip()
-    if len(cells) == width - 1 and width > 2:  # R leaves out the head of row names
+        cells = cells if cells[0] else cells[1:]
+    if comment and not any(map(is_known_name, cells)):
+        return None
+    if len(cells) == width - 1 and row_names:  # R leaves out the head of row names
         cells = ["", *cells]
     while len(cells) > width and not cells[-1]:
         cells.pop()
@@ -95,6 +102,12 @@ def _first_of_table(rows: Sequence[Sequence[str]], width: int) -> int:
         if not comment and not alone:
             return place
     return 0
+
+
+def _has_row_names(rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Return whether the first cells are all different, as names of rows are."""
+    first = [row[0] for row in rows[:_BODY] if len(row) == width]
+    return width > 2 and len(first) > 1 and len(set(first)) == len(first)
 
 
 def _goes_on(rows: Sequence[Sequence[str]], cell: str) -> bool:
