@@ -8,7 +8,7 @@ PORT ?= 8501
 # what watches processes and browsers comes second, when no other test keeps the cores from them
 COMPUTING := tests/unit tests/contract tests/property tests/golden tests/corpus tests/pages
 
-.PHONY: run test lint types bench samples example browser clean
+.PHONY: run test lint types bench samples example browser constraints clean
 
 run: $(VENV)/run.stamp $(VENV)/compiled.stamp
 	$(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT)
@@ -21,6 +21,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.constraints
 
 types: $(VENV)/dev.stamp
 	$(BIN)/mypy
@@ -41,12 +42,19 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Recscope needs Python 3.11 or later; found " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/run.stamp: requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+# the versions of everything, also of what the requirements bring along, for all platforms from Python 3.11 on; kept as
+# they are where they still fit, or the latest with UPGRADE=--upgrade
+constraints: | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate \
+		--custom-compile-command "make constraints" $(UPGRADE) --output-file constraints.txt requirements-dev.txt
+
+$(VENV)/run.stamp: requirements.txt constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
 	touch $@
 
-$(VENV)/dev.stamp: requirements.txt requirements-dev.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/dev.stamp: requirements.txt requirements-dev.txt constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
 	touch $(VENV)/run.stamp $@
 
 # compile the sources and the hot loops once, so that neither the first page nor the first click waits for it; machine

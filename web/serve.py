@@ -9,17 +9,21 @@ from typing import Any
 from starlette.middleware import Middleware
 from streamlit import config
 
+from recsys_core.data.private import OTHERS
 from recsys_core.errors import ConfigError
 from web.guard import Guard
 from web.settings import WebSettings
-
-OWNER_ONLY = 0o077
-"""What others may not do with the files of this process and of those that it starts."""
 
 
 def settings() -> WebSettings:
     """Return how the server is guarded; a setting that cannot be read ends it with a sentence."""
     try:
+        if os.environ.get("RECSCOPE_SCHEDULER"):
+            from recsys_core.engine.scheduler import SchedulerAccess
+
+            access = SchedulerAccess.from_environment()
+            if access is not None:
+                access.check()
         return WebSettings.from_environment(
             config.get_option("server.address"),
             int(config.get_option("server.port")),
@@ -32,7 +36,7 @@ def settings() -> WebSettings:
 
 def parts() -> dict[str, Any]:
     """Return what `st.App` takes beside the script: the guard, and what happens when the server starts."""
-    os.umask(OWNER_ONLY)
+    os.umask(OTHERS)  # also of the processes that this one starts
     guarded = settings()
     guard = Middleware(Guard, door=guarded.door, token=guarded.token, base=guarded.base)
 

@@ -21,6 +21,7 @@ import psutil
 from recsys_core.columns import EVENT, RATING, TIMESTAMP
 from recsys_core.data.disk import storing
 from recsys_core.data.meta import META, Meta
+from recsys_core.data.private import close, private_folder
 from recsys_core.data.report import IngestReport
 from recsys_core.errors import DataError, RecscopeError, StoreError
 
@@ -66,6 +67,7 @@ class Workspace:
     def __init__(self, root: Path) -> None:
         self.root = Path(root).resolve()
         with storing(self.root):
+            private_folder(self.root)
             for name in ("datasets", "staging", "set_aside", "uploads"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             self.set_apart = self._set_half_written_apart()
@@ -205,6 +207,7 @@ class Workspace:
         with storing(target):
             (folder / _OWNER).unlink(missing_ok=True)
             replace(meta, name=name).write(folder)
+            close(folder)
             for path in folder.iterdir():
                 _sync(path)
             _sync(folder)

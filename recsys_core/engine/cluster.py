@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from recsys_core.engine.scheduler import SchedulerAccess
 from recsys_core.engine.settings import EngineSettings, in_words
-from recsys_core.errors import StoreError
+from recsys_core.errors import ConfigError, StoreError
 from recsys_core.experiments.jobs import JobStatus
 
 logger = logging.getLogger(__name__)
@@ -107,43 +108,64 @@ def connected(settings: EngineSettings, scratch: Path) -> Iterator[Cluster]:
     """Start worker processes of our own, or connect to the cluster that `RECSCOPE_SCHEDULER` names.
 
     Raises:
-        StoreError: The cluster cannot be reached.
+        StoreError: The cluster cannot be reached, or not safely.
     """
     import dask
     from distributed import Client
 
     logging.getLogger("distributed").setLevel(logging.WARNING)
     with dask.config.set(_dask_settings(settings)):
-        if settings.scheduler is not None:
-            try:
-                client: Any = Client(settings.scheduler, timeout=settings.connect_seconds, set_as_default=False)  # type: ignore[no-untyped-call]
-            except (OSError, ValueError, TimeoutError) as error:
-                raise StoreError(
-                    f"The Dask cluster at {settings.scheduler} (RECSCOPE_SCHEDULER) cannot be reached: {error}. "
-                    "Start it, or take the setting away to train on this machine."
-                ) from error
-            with client:
+        if settings.access is not None:
+            with _client_of(settings.access, settings.connect_seconds) as client:
                 yield Cluster(client, settings)
             return
         with _own_processes(settings, scratch) as local, Client(local, set_as_default=False) as client:  # type: ignore[no-untyped-call]
             yield Cluster(client, settings)
 
 
+def _client_of(access: SchedulerAccess, seconds: float) -> Any:
+    """Connect to an existing cluster.
+
+    Raises:
+        StoreError: The connection is not safe, or there is none.
+    """
+    from distributed import Client
+
+    try:
+        return Client(access.address, security=access.security(), timeout=seconds, set_as_default=False)  # type: ignore[no-untyped-call]
+    except ConfigError as error:
+        raise StoreError(str(error)) from error
+    except (OSError, ValueError, TimeoutError) as error:
+        raise StoreError(
+            f"The Dask cluster at {access.address} (RECSCOPE_SCHEDULER) cannot be reached: {error}. "
+            "Start it, or take the setting away to train on this machine."
+        ) from error
+
+
 def _own_processes(settings: EngineSettings, scratch: Path) -> Any:
     """Start workers that talk over TLS with a key of the engine's own: nobody else can send them code."""
-    from distributed import LocalCluster
+    from distributed import SpecCluster
     from distributed.security import Security
 
-    return LocalCluster(  # type: ignore[no-untyped-call]
-        n_workers=settings.jobs,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        protocol="tls://",
-        security=Security.temporary(),  # type: ignore[no-untyped-call]
-        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-        memory_limit=settings.job_memory,
-        local_directory=str(scratch),
+    from recsys_core.engine.cluster_parts import QuietNanny, QuietScheduler
+
+    security = Security.temporary()  # type: ignore[no-untyped-call]
+    place = {"host": "127.0.0.1", "protocol": "tls://", "security": security}
+    worker = {
+        "cls": QuietNanny,
+        "options": place
+        | {
+            "nthreads": 1,
+            "memory_limit": settings.job_memory,
+            "local_directory": str(scratch),
+            "silence_logs": logging.ERROR,
+        },
+    }
+    return SpecCluster(  # type: ignore[no-untyped-call]
+        scheduler={"cls": QuietScheduler, "options": place | {"port": 0, "dashboard": False}},
+        workers=dict.fromkeys(range(settings.jobs), worker),
+        worker=worker,
+        security=security,
         silence_logs=logging.ERROR,
     )
 
@@ -152,6 +174,8 @@ def _dask_settings(settings: EngineSettings) -> dict[str, Any]:
     threads = {name: str(settings.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     return {
         "distributed.scheduler.allowed-failures": 0,
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,

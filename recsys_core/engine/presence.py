@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from recsys_core.data.private import private_folder
 from recsys_core.errors import StoreError
 from recsys_core.experiments.durable import disk_errors_in_words, read_json, write_json
 from recsys_core.experiments.processes import ProcessMark
@@ -62,7 +63,8 @@ class EngineFolder:
             StoreError: The disk refused.
         """
         with disk_errors_in_words(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+            private_folder(self.path.parent)
+            self.path.mkdir(exist_ok=True)
 
     def announce(self, presence: Presence) -> None:
         """Write down who the engine is.

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from recsys_core.data.private import OTHERS
 from recsys_core.engine.cluster import Cluster, connected
 from recsys_core.engine.dispatcher import Dispatcher
 from recsys_core.engine.presence import EngineFolder, Presence
@@ -120,5 +121,6 @@ class EngineProcess:
 def main(root: Path) -> int:
     """Be the engine of a workspace; return the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    os.umask(OTHERS)  # workers inherit it
     os.nice(max(0, NICENESS - os.nice(0)))
     return EngineProcess(root.resolve(), EngineSettings.from_environment()).serve()

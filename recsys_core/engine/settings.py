@@ -9,6 +9,7 @@ from typing import Self
 
 import psutil
 
+from recsys_core.engine.scheduler import SchedulerAccess
 from recsys_core.errors import ConfigError
 
 CORES_PER_JOB = 4
@@ -24,7 +25,7 @@ class EngineSettings:
     """How the engine works.
 
     Args:
-        scheduler: Address of an existing Dask cluster (`RECSCOPE_SCHEDULER`), None for processes of our own.
+        access: An existing Dask cluster (`RECSCOPE_SCHEDULER`), None for processes of our own.
         jobs: Jobs at the same time (`RECSCOPE_JOBS`).
         threads: Cores that one job may use.
         job_memory: Bytes that one job may use (`RECSCOPE_JOB_MEMORY`, such as 4GiB).
@@ -35,7 +36,7 @@ class EngineSettings:
         warm_up: Whether to load and compile in idle time what jobs need (`RECSCOPE_WARM_UP`, 0 or 1).
     """
 
-    scheduler: str | None
+    access: SchedulerAccess | None
     jobs: int
     threads: int
     job_memory: int
@@ -53,20 +54,25 @@ class EngineSettings:
             ConfigError: One of them is not a number in its range.
         """
         cores = usable_cores()
-        scheduler = environment.get("RECSCOPE_SCHEDULER") or None
+        access = SchedulerAccess.from_environment(environment)
         jobs = int(positive_number(environment, "RECSCOPE_JOBS", max(1, cores // CORES_PER_JOB), low=1))
         memory = environment.get("RECSCOPE_JOB_MEMORY")
         return cls(
-            scheduler=scheduler,
+            access=access,
             jobs=jobs,
             threads=max(1, cores // jobs),
             job_memory=parse_bytes(memory) if memory else int(machine_memory() * SHARE_OF_MEMORY / jobs),
-            memory_is_known=memory is not None or scheduler is None,
+            memory_is_known=memory is not None or access is None,
             connect_seconds=positive_number(environment, "RECSCOPE_CONNECT", 15.0, low=0.1),
             idle_seconds=positive_number(environment, "RECSCOPE_ENGINE_IDLE", 1800.0, low=0.1),
             cancel_grace=positive_number(environment, "RECSCOPE_CANCEL_GRACE", 10.0, low=0.0),
             warm_up=positive_number(environment, "RECSCOPE_WARM_UP", 1.0, low=0.0) > 0,
         )
+
+    @property
+    def scheduler(self) -> str | None:
+        """Address of an existing Dask cluster."""
+        return self.access.address if self.access else None
 
 
 def usable_cores() -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from recsys_core.data.private import close
 from recsys_core.errors import StoreError
 
 DISK_WORDS = {
@@ -130,6 +131,7 @@ def folder_written_aside(path: Path, staging: Path) -> Iterator[Path]:
             aside.mkdir(parents=True)
             path.parent.mkdir(parents=True, exist_ok=True)
             yield aside
+            close(aside)
             for folder, _, names in os.walk(aside):
                 for name in names:
                     sync(Path(folder, name))

@@ -212,6 +212,9 @@ def test_the_app_works_under_its_policy_and_looks_nothing_up(own: Server, browse
         settled(page)
         assert {one for one in asked if one and not one.startswith("127.0.0.1:")} == set()
     assert looked_up(own.log.parent) == []
+    files = [path for path in own.workspace.rglob("*") if path.is_file()]
+    assert {f"{path.stat().st_mode & 0o777:o}" for path in files} == {"600"}, "also what was uploaded just now"
+    assert f"{own.workspace.stat().st_mode & 0o777:o}" == "700"
 
 
 def test_the_listener_hears_what_a_process_looks_up(tmp_path: Path) -> None:

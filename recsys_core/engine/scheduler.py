@@ -1,0 +1,117 @@
+"""The scheduler that `RECSCOPE_SCHEDULER` names: how it is reached, and whether the way there is safe.
+
+Who can talk to a Dask scheduler can run code on its workers, and who can listen reads the data. So beyond this machine
+the connection is encrypted, with certificates on both sides, unless the operator says that the network is trusted.
+"""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+from recsys_core.errors import ConfigError
+
+ENCRYPTED = ("tls", "wss")
+PLAIN = ("tcp", "ws")
+DEFAULT_SCHEME = "tcp"
+CERTIFICATES = ("RECSCOPE_TLS_CA", "RECSCOPE_TLS_CERT", "RECSCOPE_TLS_KEY")
+
+
+@dataclass(frozen=True)
+class SchedulerAccess:
+    """An existing Dask cluster and how to talk to it.
+
+    Args:
+        address: Such as `tls://cluster.example.org:8786` (`RECSCOPE_SCHEDULER`).
+        authority: File with the certificate that all others are signed by (`RECSCOPE_TLS_CA`).
+        certificate: File with the certificate of this side (`RECSCOPE_TLS_CERT`).
+        key: File with its key (`RECSCOPE_TLS_KEY`); empty if it stands in the certificate's file.
+        insecure: Whether plain connections to other machines are wanted (`RECSCOPE_INSECURE_SCHEDULER`).
+    """
+
+    address: str
+    authority: str = ""
+    certificate: str = ""
+    key: str = ""
+    insecure: bool = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self | None:
+        """Return what the settings say; None if there is no cluster."""
+        address = environment.get("RECSCOPE_SCHEDULER", "").strip()
+        if not address:
+            return None
+        insecure = environment.get("RECSCOPE_INSECURE_SCHEDULER", "").strip() == "1"
+        authority, certificate, key = (environment.get(name, "").strip() for name in CERTIFICATES)
+        return cls(address, authority, certificate, key, insecure)
+
+    @property
+    def scheme(self) -> str:
+        """The protocol; Dask's default where none is written."""
+        scheme, separator, _ = self.address.partition("://")
+        return scheme.lower() if separator else DEFAULT_SCHEME
+
+    @property
+    def host(self) -> str:
+        """The host, without port and brackets."""
+        rest = self.address.rpartition("://")[2].partition("/")[0]
+        if rest.startswith("["):
+            return rest[1:].partition("]")[0].lower()
+        return (rest.rpartition(":")[0] or rest).lower()
+
+    def check(self) -> None:
+        """See that the connection is safe before anything is sent.
+
+        Raises:
+            ConfigError: It is not, or a certificate is missing.
+        """
+        if self.scheme not in (*ENCRYPTED, *PLAIN):
+            raise ConfigError(f"RECSCOPE_SCHEDULER={self.address} is no address of a scheduler; write tls://host:8786.")
+        if self.scheme in PLAIN:
+            if not self.insecure and not is_this_machine(self.host):
+                raise ConfigError(
+                    f"RECSCOPE_SCHEDULER={self.address} would send data and code to another machine unencrypted. Write "
+                    "tls:// and name certificates in RECSCOPE_TLS_CA, RECSCOPE_TLS_CERT and RECSCOPE_TLS_KEY, or set "
+                    "RECSCOPE_INSECURE_SCHEDULER=1 if everybody on that network may read the data and run code."
+                )
+            return
+        for name, path in zip(CERTIFICATES, (self.authority, self.certificate, self.key), strict=True):
+            if not path and name != CERTIFICATES[-1]:
+                raise ConfigError(f"RECSCOPE_SCHEDULER={self.address} needs a certificate: set {name} to its file.")
+            if path and not Path(path).is_file():
+                raise ConfigError(f"{name} names '{path}', which is no file that can be read.")
+
+    def security(self) -> Any:
+        """Return Dask's settings of the connection; None for a plain one.
+
+        Raises:
+            ConfigError: See `check`.
+        """
+        from distributed.security import Security
+
+        self.check()
+        if self.scheme in PLAIN:
+            return None
+        return Security(  # type: ignore[no-untyped-call]
+            require_encryption=True,
+            tls_ca_file=self.authority,
+            tls_client_cert=self.certificate,
+            tls_client_key=self.key or None,
+        )
+
+
+def is_this_machine(host: str) -> bool:
+    """Return whether a host is this machine, without asking the network: loopback, its name, its own addresses."""
+    if host in ("localhost", socket.gethostname().lower()):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    own = (entry.address.partition("%")[0] for entries in psutil.net_if_addrs().values() for entry in entries)
+    return address.is_loopback or address.is_unspecified or host in own
