@@ -176,7 +176,7 @@ class _Unpacking:
             self._refuse_many(sum(_is_table(info.filename) for info in infos), self._limits.tables, "tables")
             for info in infos:
                 _refuse_strange(self._path.name, info)
-            _refuse_overlaps(self._path.name, infos)
+            refuse_overlaps(self._path.name, infos)
             for info in infos:
                 if not _is_table(info.filename):
                     continue
@@ -337,7 +337,7 @@ def _is_workbook(path: Path) -> bool:
     return "[Content_Types].xml" in names or {"mimetype", "content.xml"} <= names
 
 
-def _refuse_overlaps(archive: str, infos: Iterable[zipfile.ZipInfo]) -> None:
+def refuse_overlaps(archive: str, infos: Iterable[zipfile.ZipInfo]) -> None:
     """Refuse members that share their bytes: a few kilobytes could stand for terabytes."""
     spans = sorted((one.header_offset, one.header_offset + _LOCAL_HEADER_BYTES + one.compress_size) for one in infos)
     if any(end > start for (_, end), (start, _) in pairwise(spans)):

@@ -1,8 +1,9 @@
 """How a file is to be read: guessed from a sample, shown to the person, changed by them, and only then used."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from recsys_core.data.column_names import bare_head, has_type
 from recsys_core.data.header import find_head
 from recsys_core.data.layouts import Layout, layout_of
 from recsys_core.data.limits import DEFAULT_LIMITS, Limits
+from recsys_core.data.parquet_check import refuse_large_parquet
+from recsys_core.data.records import TEXT_KEPT
 from recsys_core.data.report import DataWarning
 from recsys_core.data.roles import REQUIRED, ROLES, guess_table_kind
 from recsys_core.data.sampling import (
@@ -40,6 +43,8 @@ from recsys_core.errors import DataError
 __all__ = ["TableGuess", "guess_table", "missing_roles", "suggested_columns"]
 
 _PREVIEW_ROWS = 20
+_SAMPLE_ROWS, _SAMPLE_CELLS, _PARQUET_ROWS = 20_000, 500_000, 5000
+"""Of a sheet or a Parquet file, how much a guess is made from."""
 
 
 def guess_table(
@@ -71,9 +76,9 @@ def guess_table(
         raise DataError(f"'{name}' is a folder." if path.is_dir() else f"There is no file '{name}'.")
     kind = _format(path, name)
     if kind == "parquet":
-        return _guess_parquet(path, name)
+        return _guess_parquet(path, name, limits)
     if kind == "excel":
-        rows = list(excel_rows(path, limits))
+        rows = list(_first_rows(excel_rows(path, limits)))
         width = max((len(cells) for _, cells in rows), default=0)
         padded = [(number, cells + [""] * (width - len(cells))) for number, cells in rows]
         before = rows[0][0] - 1 if rows else 0
@@ -81,7 +86,7 @@ def guess_table(
     sample = sample_text(path, limits, encoding)
     start = Start(path, name, "text", encoding=sample.encoding, old_mac=sample.old_mac)
     if sample.lines[0].lstrip().startswith("{"):
-        names, rows_of_text = sample_json_lines(sample.lines)
+        names, rows_of_text = sample_json_lines(sample.lines, limits.columns, name)
         if not names:
             raise DataError(f"'{name}' begins like JSON lines, but no line is a JSON object.")
         return _guessed(replace(start, format="jsonl"), names, rows_of_text, named=True)
@@ -108,12 +113,24 @@ def _format(path: Path, name: str) -> Format:
     return "text"
 
 
-def _guess_parquet(path: Path, name: str) -> TableGuess:
+def _first_rows(rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that a guess is made from."""
+    cells = 0
+    for number, row in islice(rows, _SAMPLE_ROWS):
+        yield number, row
+        cells += len(row)
+        if cells > _SAMPLE_CELLS:
+            return
+
+
+def _guess_parquet(path: Path, name: str, limits: Limits) -> TableGuess:
+    refuse_large_parquet(path, name, limits)
     try:
         names = parquet_names(path)
-        cells = ", ".join(f"coalesce(c{column}, '')" for column in range(len(names)))
+        cells = ", ".join(f"left(coalesce(c{column}, ''), {TEXT_KEPT})" for column in range(len(names)))
+        most = max(100, min(_PARQUET_ROWS, _SAMPLE_CELLS // max(1, len(names))))
         with connect() as connection:
-            rows = connection.execute(f"SELECT {cells} FROM {parquet_relation(path)} LIMIT 5000").fetchall()
+            rows = connection.execute(f"SELECT {cells} FROM {parquet_relation(path)} LIMIT {most}").fetchall()
     except duckdb.Error as error:
         raise DataError(f"'{name}' cannot be read as Parquet: {str(error).splitlines()[0]}") from error
     if not rows:

@@ -244,4 +244,7 @@ def json_text(value: object) -> str:
         return value
     if isinstance(value, list) and all(isinstance(entry, str | int | float) for entry in value):
         return "|".join(str(entry) for entry in value)
-    return json.dumps(value, ensure_ascii=False)
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return ""

@@ -13,6 +13,7 @@ from typing import Any
 from recsys_core.data.encodings import byte_order_mark, guess_encoding
 from recsys_core.data.limits import Limits
 from recsys_core.data.records import json_text, split_cells
+from recsys_core.data.workbooks import workbook_to_read
 from recsys_core.errors import DataError
 
 SEPARATORS = ("::", "\t", ";", "|", ",", " ")
@@ -57,11 +58,8 @@ def sample_text(path: Path, limits: Limits, encoding: str | None = None) -> Text
         raise DataError(f"'{path.name}' is not text: it is full of NUL bytes. Take CSV, Parquet, JSON lines or Excel.")
     mark = len(byte_order_mark(head))
     first = head[mark:].lstrip(b"\r\n")
-    if (
-        len(first) > limits.line_bytes
-        and first.find(b"\n", 0, limits.line_bytes) < 0
-        and b"\r" not in first[: limits.line_bytes]
-    ):
+    goes_on = len(first) > limits.line_bytes or path.stat().st_size > len(head)
+    if goes_on and first.find(b"\n", 0, limits.line_bytes) < 0 and b"\r" not in first[: limits.line_bytes]:
         raise DataError(
             f"The first line of '{path.name}' is longer than {limits.line_bytes:,} bytes: "
             "this is not a table with one row a line, or its lines are not ended."
@@ -126,8 +124,12 @@ def most_common_width(rows: Sequence[Sequence[str]]) -> int:
     return Counter(map(len, rows)).most_common(1)[0][0]
 
 
-def sample_json_lines(lines: Sequence[str]) -> tuple[tuple[str, ...], list[list[str]]]:
-    """Return the names that the objects of some JSON lines have, and their values as text cells."""
+def sample_json_lines(lines: Sequence[str], most_columns: int, file: str) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Return the names that the objects of some JSON lines have, and their values as text cells.
+
+    Raises:
+        DataError: They have more than `most_columns` names.
+    """
     found: list[dict[str, Any]] = []
     names: dict[str, None] = {}
     for line in lines[:5000]:
@@ -138,6 +140,8 @@ def sample_json_lines(lines: Sequence[str]) -> tuple[tuple[str, ...], list[list[
         if isinstance(value, dict):
             found.append(value)
             names |= dict.fromkeys(value)
+            if len(names) > most_columns:
+                raise DataError(f"'{file}' has more than {most_columns:,} columns; no more are read.")
     return tuple(names), [[json_text(value.get(name)) for name in names] for value in found]
 
 
@@ -153,12 +157,19 @@ def excel_rows(path: Path, limits: Limits) -> Iterator[tuple[int, list[str]]]:
         raise DataError(
             f"'{path.name}' is larger than {limits.excel_bytes:,} bytes; save large tables as CSV or Parquet."
         )
+    readable = workbook_to_read(path, limits)
     try:
-        rows = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python(skip_empty_area=False)
+        sheet = CalamineWorkbook.from_path(str(readable)).get_sheet_by_index(0)
     except (CalamineError, OSError, IndexError, ValueError) as error:
         raise DataError(f"'{path.name}' cannot be read as an Excel workbook: {error}.") from error
-    for number, row in enumerate(rows, start=1):
-        cells = [_excel_cell(value) for value in row]
+    finally:
+        if readable != path:
+            readable.unlink(missing_ok=True)
+    if sheet.total_width > limits.columns:
+        raise DataError(f"'{path.name}' has {sheet.total_width:,} columns; at most {limits.columns:,} are read.")
+    before = [""] * (sheet.start[1] if sheet.start else 0)
+    for number, row in enumerate(sheet.iter_rows(), start=1):
+        cells = [*before, *(_excel_cell(value) for value in row)]
         if any(cells):
             yield number, cells
 

@@ -36,4 +36,6 @@ def resolve_server_path(text: str) -> Path:
         raise outside
     if not present:
         raise DataError(f"There is no file '{text}' in the folder that may be read.")
+    if not (path.is_file() or path.is_dir()):
+        raise DataError(f"'{text}' is a device, a pipe or a socket in place of a file; it is not opened.")
     return path

@@ -237,7 +237,7 @@ def server_files() -> list[str]:
     if base is None or not base.is_dir():
         return []
     found = (Path(folder, name) for folder, _, names in os.walk(base) for name in names if not name.startswith("."))
-    inside = [path for path in found if path.resolve().is_relative_to(base)]
+    inside = [path for path in found if path.is_file() and path.resolve().is_relative_to(base)]
     return sorted(str(path.relative_to(base)) for path in inside)[:LISTED_FILES]
 
 
