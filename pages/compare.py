@@ -46,6 +46,7 @@ verdict.fairness(asked, metric, baseline)
 
 st.header(_("Leaderboard"))
 selected = leaderboard.table(asked, metric, baseline, run.spec.k)
+leaderboard.without_history(asked, metric)
 leaderboard.beside(asked, metric, baseline)
 
 

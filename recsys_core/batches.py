@@ -145,7 +145,7 @@ class TopK:
 
     Args:
         item: (B, K) item positions.
-        score: (B, K) scores, not increasing along a row; equal scores are ordered by smaller position.
+        score: (B, K) scores, not increasing along a row.
     """
 
     item: IntArray

@@ -10,11 +10,14 @@ from pages.shared.text import _, safe
 from recsys_core.errors import DataError, RecscopeError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from recsys_core.evaluation.comparison import Comparison
     from recsys_core.evaluation.protocol import Finding
     from recsys_core.evaluation.sentences import Sentence
+    from recsys_core.experiments.audience import Audience
     from recsys_core.experiments.board import Contender
     from recsys_core.experiments.people import Person
     from recsys_core.experiments.run import Run
@@ -60,15 +63,28 @@ def contenders(asked: Ask) -> "tuple[Contender, ...]":
     """Return the finished models."""
     from recsys_core.experiments.board import contenders as found
 
-    return found(_opened(asked))
+    return found(_opened(asked), users(asked))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def per_user(asked: Ask) -> "dict[str, pd.DataFrame]":
-    """Return one row a user for each finished model."""
-    from recsys_core.experiments.pooling import one_row_a_user
+def users(asked: Ask) -> "Audience":
+    """Return the test users of the finished models: those whom the verdict is about, and those without history."""
+    from recsys_core.experiments.judging import users_of
 
-    return {model: one_row_a_user(frame) for model, frame in _opened(asked).per_user().items()}
+    return users_of(_opened(asked))
+
+
+def per_user(asked: Ask) -> "Mapping[str, pd.DataFrame]":
+    """Return one row a user whom the verdict is about, for each finished model."""
+    return users(asked).judged
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def without_history(asked: Ask, metric: str) -> "pd.DataFrame":
+    """Return the models on the users without training history; no rows if there are none."""
+    from recsys_core.experiments.judging import without_history as found
+
+    return found(_opened(asked), metric, users(asked))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -82,12 +98,9 @@ def test_users(asked: Ask) -> "pd.DataFrame":
 @st.cache_resource(max_entries=64, show_spinner=False)
 def comparison(asked: Ask, metric: str, baseline: str) -> "Comparison":
     """Return who is better by a metric, and how sure that is."""
-    from recsys_core.evaluation.comparison import compare
+    from recsys_core.experiments.judging import compare_run
 
-    titles = {model.id: model.title for model in contenders(asked)}
-    judged = {model: frame for model, frame in per_user(asked).items() if metric in frame}
-    pinned = baseline if baseline in judged else None
-    return compare(judged, metric=metric, seed=_opened(asked).spec.seed, titles=titles, baseline=pinned)
+    return compare_run(_opened(asked), metric, baseline=baseline, users=users(asked))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -138,7 +151,7 @@ def findings(asked: Ask, metric: str, baseline: str) -> "list[Finding]":
         compared = comparison(asked, metric, baseline)
     except DataError:
         compared = None
-    return found(_opened(asked), per_user(asked), metric=metric, comparison=compared)
+    return found(_opened(asked), users(asked), metric=metric, comparison=compared)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

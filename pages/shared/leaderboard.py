@@ -16,16 +16,16 @@ VALUES, DIFFERENCES = "values", "differences"
 ROW, WRAPPED_ROW = 40, 66
 """Pixels of a row; titles that name settings need two lines, and Streamlit breaks lines in rows of more than 64."""
 BETTER = later(
-    "{first} is better than {second}: {metric} {one} against {other}, a difference of {by} ({low} to {high}; "
-    "{users} people)."
+    "{first} is significantly better than {second}: {metric} {one} against {other}, a difference of {by} "
+    "({interval}; {users} users)."
 )
 HIGHER = later(
-    "{first} is higher than {second}: {metric} {one} against {other}, a difference of {by} ({low} to {high}; "
-    "{users} people)."
+    "{first} is significantly higher than {second}: {metric} {one} against {other}, a difference of {by} "
+    "({interval}; {users} users)."
 )
 ALIKE = later(
-    "{first} and {second} cannot be told apart: {metric} {one} against {other}, a difference of {by} ({low} to {high}; "
-    "{users} people)."
+    "{first} and {second} do not differ significantly: {metric} {one} against {other}, a difference of {by} "
+    "({interval}; {users} users)."
 )
 
 
@@ -94,6 +94,37 @@ def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
     return list(board["model"].iloc[chosen.selection.rows])
 
 
+def without_history(asked: "Ask", metric: str) -> None:
+    """Show the models on the users without training history, if there are any."""
+    from recsys_core.evaluation.sentences import interval_text
+    from recsys_core.experiments.board import metric_title
+    from recsys_core.viz import compare_sentences
+
+    table = comparing.without_history(asked, metric)
+    if table.empty:
+        return
+    st.subheader(_("Users without training history"))
+    st.markdown(safe(comparing.said(compare_sentences.WITHOUT_HISTORY.fill())))
+    shown = table.assign(interval=[interval_text(*ends) for ends in zip(table["low"], table["high"], strict=True)])
+    show.table(
+        shown,
+        "without_history",
+        name=_("Users without training history"),
+        column_order=["title", "mean", "interval", "users", "listed"],
+        column_config={
+            "title": st.column_config.TextColumn(_("Model"), width=230),
+            "mean": st.column_config.NumberColumn(metric_title(metric), format="%.3f"),
+            "interval": st.column_config.TextColumn(_("95 % interval")),
+            "users": st.column_config.NumberColumn(_("Users"), format="localized"),
+            "listed": st.column_config.NumberColumn(
+                _("Users with a list"),
+                format="percent",
+                help=_("Share of these users for whom the model has any item."),
+            ),
+        },
+    )
+
+
 def beside(asked: "Ask", metric: str, baseline: str) -> None:
     """Show the models that differ by their settings alone, if there are any, and the difference that these make."""
     pairs = comparing.pairs_of_one_algorithm(asked, metric, baseline)
@@ -108,7 +139,7 @@ def beside(asked: "Ask", metric: str, baseline: str) -> None:
 def _difference(pair: dict[str, Any], board: "pd.DataFrame", metric: str, users: int) -> str:
     """Return in words what the settings of two models of one algorithm make of a metric."""
     from recsys_core.evaluation.metric_info import MetricName
-    from recsys_core.evaluation.sentences import rounded
+    from recsys_core.evaluation.sentences import interval_text, rounded
     from recsys_core.experiments.board import metric_title
 
     direction = MetricName.parse(metric).info.direction
@@ -119,7 +150,7 @@ def _difference(pair: dict[str, Any], board: "pd.DataFrame", metric: str, users:
     one, other = (rounded(board.loc[pair[side], "mean"], low, high) for side in ("first", "second"))
     return _(words).format(
         first=board.loc[pair["first"], "title"], second=board.loc[pair["second"], "title"], metric=metric_title(metric),
-        one=one, other=other, by=rounded(by, low, high), low=rounded(low, low, high), high=rounded(high, low, high),
+        one=one, other=other, by=rounded(by, low, high), interval=interval_text(low, high),
         users=count(users),
     )  # fmt: skip
 
@@ -156,9 +187,11 @@ def _config(frame: "pd.DataFrame", metrics: list[str], differences: bool) -> dic
 
     config: dict[str, Any] = {
         "title": st.column_config.TextColumn(_("Model"), pinned=True, width=230),
-        "tied": st.column_config.TextColumn(_("Tied"), help=_("Models that share a letter cannot be told apart.")),
+        "tied": st.column_config.TextColumn(
+            _("Tied"), help=_("Models that share a letter do not differ significantly.")
+        ),
         "interval": st.column_config.TextColumn(
-            _("95 % interval"), help=_("Bootstrap over users: where the mean would lie with other users like these.")
+            _("95 % interval"), help=_("Over users: where the mean would lie with other users like these.")
         ),
         "users": st.column_config.NumberColumn(_("Users"), format="localized"),
         "fit_seconds": st.column_config.NumberColumn(_("Training, s"), format="%.2f"),

@@ -60,8 +60,7 @@ class BestModel:
 
     title: str
     mean: str
-    low: str
-    high: str
+    interval: str
 
 
 def workspace() -> "Workspace":
@@ -255,17 +254,14 @@ def best(card: "RunCard") -> "Ticket[BestModel]":
 
 
 def _best(stored: "ResultStore", card: "RunCard") -> BestModel:
-    from recsys_core.evaluation.comparison import compare
-    from recsys_core.evaluation.sentences import rounded
+    from recsys_core.evaluation.sentences import interval_text, rounded
     from recsys_core.experiments.board import model_titles
-    from recsys_core.experiments.pooling import one_row_a_user
 
-    run, metric = stored.open(card.id), f"ndcg@{card.k}"
-    judged = {model: one_row_a_user(frame) for model, frame in run.per_user().items()}
-    table = compare(judged, metric=metric, seed=run.spec.seed).table.set_index("model")
-    low, mean, high = (float(table.loc[card.best, name]) for name in ("low", "mean", "high"))
-    numbers = (rounded(value, low, high) for value in (mean, low, high))
-    return BestModel(model_titles(run.spec.models)[card.best], *numbers)
+    run = stored.open(card.id)
+    best = run.comparison().table.iloc[0]
+    low, mean, high = (float(best[name]) for name in ("low", "mean", "high"))
+    title = model_titles(run.spec.models)[str(best["model"])]
+    return BestModel(title, rounded(mean, low, high), interval_text(low, high))
 
 
 def sample(key: str) -> str:

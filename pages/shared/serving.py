@@ -35,7 +35,7 @@ def under_way(run: "Run") -> None:
 def models(asked: "Ask", person: "Asked") -> list[str]:
     """Show the choice of models, the best ones first; return their ids. Models that cannot serve a person say so."""
     contenders = {model.id: model for model in comparing.contenders(asked)}
-    ranked = sorted(contenders, key=lambda one: -(contenders[one].result.metrics.get(_quality(asked)) or 0.0))
+    ranked = sorted(contenders, key=lambda one: -(contenders[one].metrics.get(_quality(asked)) or 0.0))
     able = [one for one in ranked if not person.is_new or _serves_new(contenders[one].key)]
     first = [one for one in able if contenders[one].key != FLOOR][:AT_FIRST]
     chosen = st.multiselect(

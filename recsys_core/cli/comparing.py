@@ -18,15 +18,27 @@ from recsys_core.data.splits import SplitSpec
 from recsys_core.engine.settings import usable_cores
 from recsys_core.errors import ConfigError, DataError
 from recsys_core.evaluation.comparison import Comparison, metric_columns
-from recsys_core.evaluation.sentences import rounded
+from recsys_core.evaluation.evaluate import N_HISTORY
+from recsys_core.evaluation.protocol import Finding
+from recsys_core.evaluation.sentences import interval_text, percent, rounded
+from recsys_core.experiments.audience import Audience
 from recsys_core.experiments.durable import disk_errors_in_words, write_json, written_aside
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState, JobStatus
-from recsys_core.experiments.judging import check_run, compare_run, judged_users, metric_intervals
+from recsys_core.experiments.judging import (
+    compare_run,
+    findings,
+    intervals_without_history,
+    metric_intervals,
+    users_of,
+    without_history,
+)
+from recsys_core.experiments.pooling import one_row_a_user
 from recsys_core.experiments.processes import own_mark
 from recsys_core.experiments.run import Run
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.thresholds import threshold_refusal
 
 LOOK_SECONDS = 0.5
 
@@ -47,6 +59,8 @@ def compare(arguments: argparse.Namespace) -> int:
     dataset = sources.open(arguments.data)
     spec = _spec(arguments, dataset.fingerprint, sources)
     sources.refuse_idle_columns()
+    if reason := threshold_refusal(dataset, spec.relevant_from):
+        raise ConfigError(f"--relevant-from: {reason}")
     with disk_errors_in_words(arguments.out):
         arguments.out.mkdir(parents=True, exist_ok=True)
     if is_file(arguments.data):
@@ -72,10 +86,11 @@ def _run(
     for status in statuses:
         if status.state is not JobState.DONE:
             sys.stderr.write(f"recscope: {status.key} {status.state.value}: {status.reason}\n")
-    comparison = _comparison(run)
-    write_json(arguments.out / "results.json", results(run, statuses, comparison))
+    users = users_of(run)
+    comparison = _comparison(run, users)
+    write_json(arguments.out / "results.json", results(run, statuses, comparison, users))
     _write_per_user(run, arguments.out / "per_user.parquet")
-    sys.stdout.write(leaderboard(run, comparison))
+    sys.stdout.write(leaderboard(run, comparison, users))
     asked = {key.strip() for key in arguments.models.split(",")}
     found = any(one.state is JobState.DONE and one.key in asked for one in statuses)
     return 0 if found and comparison is not None else 1
@@ -124,27 +139,39 @@ def _spec(arguments: argparse.Namespace, fingerprint: str, sources: Sources) -> 
         raise ConfigError(f"'{'.'.join(str(part) for part in first['loc'])}': {first['msg']}.") from error
 
 
-def _comparison(run: Run) -> Comparison | None:
+def _comparison(run: Run, users: Audience) -> Comparison | None:
     try:
-        return compare_run(run)
+        return compare_run(run, users=users)
     except DataError:
         return None  # the findings say why
 
 
-def results(run: Run, statuses: list[JobStatus], comparison: Comparison | None) -> dict[str, Any]:
-    """Return what `results.json` holds: `models`, `ties`, `protocol`, `spec`, and the verdict in words."""
+def results(run: Run, statuses: list[JobStatus], comparison: Comparison | None, users: Audience) -> dict[str, Any]:
+    """Return what `results.json` holds: `models`, `ties`, `users`, `protocol`, `spec`, and the verdict in words."""
     keys = {status.model_id: status.key for status in statuses}
     return {
-        "models": [_model(run, status) for status in statuses],
+        "models": [_model(run, status, users) for status in statuses],
+        "users": {
+            "test": users.users,
+            "with_history": users.users - users.n_without,
+            "without_history": users.n_without,
+            "judged": "without history" if users.nobody_has_history else "with history",
+        },
         "ties": [[keys[model] for model in group] for group in comparison.ties] if comparison else [],
-        "protocol": [finding.to_json() for finding in check_run(run, None, comparison)],
+        "protocol": [
+            finding.to_json() for finding in findings(run, users, metric=f"ndcg@{run.spec.k}", comparison=comparison)
+        ],
         "verdict": [str(sentence) for sentence in comparison.verdict] if comparison else [],
         "spec": run.spec.model_dump(mode="json"),
         "split": run.split_report(),
     }
 
 
-def _model(run: Run, status: JobStatus) -> dict[str, Any]:
+def _findings(run: Run, comparison: Comparison | None, users: Audience) -> list[Finding]:
+    return findings(run, users, metric=f"ndcg@{run.spec.k}", comparison=comparison)
+
+
+def _model(run: Run, status: JobStatus, users: Audience) -> dict[str, Any]:
     found: dict[str, Any] = {
         "key": status.key,
         "config": run.model_spec(status.model_id).config,
@@ -154,6 +181,7 @@ def _model(run: Run, status: JobStatus) -> dict[str, Any]:
         "recommend_seconds": None,
         "peak_memory_bytes": None,
         "metrics": {},
+        "metrics_without_history": {},
     }
     if status.state is JobState.DONE:
         result = run.result(status.model_id)
@@ -161,16 +189,19 @@ def _model(run: Run, status: JobStatus) -> dict[str, Any]:
             "fit_seconds": result.fit_seconds,
             "recommend_seconds": result.recommend_seconds,
             "peak_memory_bytes": result.peak_memory_bytes,
-            "metrics": metric_intervals(run, status.model_id),
+            "metrics": metric_intervals(run, status.model_id, users),
+            "metrics_without_history": intervals_without_history(run, status.model_id, users),
         }
     return found
 
 
 def _write_per_user(run: Run, path: Path) -> None:
-    """Write `model`, `user_id` and one column a metric, a row a user and model."""
+    """Write `model`, `user_id`, `n_history` and one column a metric, a row a user and model."""
     tables = []
-    for model_id, frame in judged_users(run).items():
-        table = frame[[USER_ID, *metric_columns(frame)]].copy()
+    for model_id, rows in run.per_user().items():
+        frame = one_row_a_user(rows)
+        counted = [name for name in (N_HISTORY,) if name in frame]
+        table = frame[[USER_ID, *counted, *metric_columns(frame)]].copy()
         table.insert(0, MODEL, run.model_spec(model_id).key)
         tables.append(table)
     whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[MODEL, USER_ID])
@@ -178,18 +209,34 @@ def _write_per_user(run: Run, path: Path) -> None:
         whole.to_parquet(aside, index=False)
 
 
-def leaderboard(run: Run, comparison: Comparison | None) -> str:
-    """Return the leaderboard as a table of text, best first, with the verdict below."""
+def leaderboard(run: Run, comparison: Comparison | None, users: Audience) -> str:
+    """Return the leaderboard as a table of text, best first, with the verdict below, then users without history."""
+    remarks = [f"{finding.severity}: {finding.message}" for finding in _findings(run, comparison, users)]
     if comparison is None:
-        findings = [f"{finding.severity}: {finding.message}" for finding in check_run(run, None, None)]
-        return "\n".join(["There is nothing to compare.", *findings]) + "\n"
+        return "\n".join(["There is nothing to compare.", *remarks]) + "\n"
     lines = [f"{'model':<14}{comparison.metric:>10}  {'95 % interval':<20}{'tied':<6}{'users':>7}{'fit, s':>9}"]
     for row in comparison.table.to_dict("records"):
         low, high = float(row["low"]), float(row["high"])
-        interval = f"{rounded(low, low, high)} to {rounded(high, low, high)}"
+        interval = interval_text(low, high)
         key = run.model_spec(str(row[MODEL])).key
         seconds = run.result(str(row[MODEL])).fit_seconds
         mean = rounded(float(row["mean"]), low, high)
         lines.append(f"{key:<14}{mean:>10}  {interval:<20}{row['letters']:<6}{row['users']:>7}{seconds:>9.2f}")
-    findings = [f"{finding.severity}: {finding.message}" for finding in check_run(run, None, comparison)]
-    return "\n".join([*lines, "", *(str(sentence) for sentence in comparison.verdict), "", *findings]) + "\n"
+    verdict = [str(sentence) for sentence in comparison.verdict]
+    return "\n".join([*lines, "", *verdict, "", *remarks, *_without_history(run, comparison.metric, users)]) + "\n"
+
+
+def _without_history(run: Run, metric: str, users: Audience) -> list[str]:
+    """Return the table of users without training history; nothing if there are none."""
+    table = without_history(run, metric, users)
+    if table.empty:
+        return []
+    lines = ["", "Users without training history, who are not part of the verdict:"]
+    lines.append(f"{'model':<14}{metric:>10}  {'95 % interval':<20}{'users':>7}  with a list")
+    for row in table.to_dict("records"):
+        low, high, listed = (float(row[name]) for name in ("low", "high", "listed"))
+        mean = rounded(float(row["mean"]), low, high)
+        share = "?" if listed != listed else percent(listed)  # noqa: PLR0124 - NaN is the only such value
+        key = run.model_spec(str(row[MODEL])).key
+        lines.append(f"{key:<14}{mean:>10}  {interval_text(low, high):<20}{row['users']:>7}  {share}")
+    return lines

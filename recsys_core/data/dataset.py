@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from recsys_core.columns import EVENT, ITEM, RATING, SOURCE, TARGET, TIMESTAMP, TITLE, USER, WEIGHT
 from recsys_core.contracts import BoolArray, FloatArray, IntArray, Need, QueryBatch, Ragged, RatingScale
+from recsys_core.data.keys import Keys, row_keys
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import DataError
 
@@ -158,7 +159,10 @@ class Dataset:
         return matrix
 
     def histories(self) -> Ragged:
-        """Return the items of each user, oldest first; equal times keep the order of the file."""
+        """Return the items of each user, oldest first; equal times stand in an order drawn by what the rows hold.
+
+        Without times the order is that of the file.
+        """
         order = self._chronological()
         frame = self.interactions
         return Ragged.from_keys(frame[USER].to_numpy()[order], frame[ITEM].to_numpy()[order], self.n_users)
@@ -206,10 +210,18 @@ class Dataset:
         return [str(t) if isinstance(t, str) and t else i for t, i in zip(given, self.item_vocabulary.ids, strict=True)]
 
     def _chronological(self) -> IntArray:
-        """(N,) row numbers, oldest first; the order of the file where there is no time, or equal times."""
+        """(N,) row numbers, oldest first; see `histories`."""
         if not self.has_timestamps:
             return np.arange(len(self.interactions))
-        return np.argsort(self.interactions[TIMESTAMP].to_numpy(), kind="stable")
+        times = self.interactions[TIMESTAMP].to_numpy()
+        order = np.argsort(times, kind="stable")
+        if (np.diff(times[order]) == 0).any():
+            order = np.lexsort((self.row_keys(), times))
+        return order
+
+    def row_keys(self, seed: int = 0) -> Keys:
+        """Return (N,) a random key for each interaction that depends on what it holds, not on where it stands."""
+        return row_keys(self.interactions, self.user_vocabulary.keys, self.item_vocabulary.keys, seed)
 
     def _last_of_each_pair(self) -> BoolArray:
         """(N,) over chronological rows: whether it is the pair's last one."""

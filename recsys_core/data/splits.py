@@ -1,6 +1,7 @@
 """Splits: which interactions a model may learn from, and which it is judged by."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
@@ -9,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recsys_core.columns import ITEM, TIMESTAMP, USER
 from recsys_core.contracts import PAD, BoolArray, IntArray, QueryBatch, RunContext
-from recsys_core.data.dataset import Dataset
+from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
+from recsys_core.data.keys import Keys, mixed
 from recsys_core.errors import ConfigError, DataError
 
 SplitKind = Literal["ratio", "leave_last_out", "global_time", "k_fold", "user_holdout", "item_holdout", "uploaded"]
@@ -71,6 +73,15 @@ class SplitSpec(BaseModel):
             raise ConfigError(f"Split '{text}': {name} cannot be '{number}'. Example: ratio:0.2.") from error
 
 
+NoTest = Literal[
+    "too_few", "not_in_period", "unknown_time", "other_fold", "not_held_out", "no_held_item", "not_uploaded",
+    "unknown_items",
+]  # fmt: skip
+"""Why a user has no test case: too few interactions for the rule; none in the test period, or none of known time; all
+in other folds; not among the held-out users; none of the held-out items; not in the uploaded test part, or there with
+unknown items only."""
+
+
 @dataclass(frozen=True)
 class LeftOut:
     """What a split could not use, in numbers.
@@ -78,12 +89,14 @@ class LeftOut:
     Args:
         test_rows_of_unknown_users: Rows of an uploaded test part whose user does not stand in the training data.
         test_rows_of_unknown_items: Rows of it whose user does and whose item does not.
-        users_without_test: Users of the data who have no test case, mostly because they did too little.
+        users_without_test: Users of the data who have no test case.
+        causes: Why -> how many of these users; see `NoTest`. Empty in results of earlier versions.
     """
 
     test_rows_of_unknown_users: int = 0
     test_rows_of_unknown_items: int = 0
     users_without_test: int = 0
+    causes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,19 +138,15 @@ class Split:
         return np.unique(self.validation.interactions[USER].to_numpy()).astype(np.int64)
 
     def candidates(self, part: Literal["test", "validation"] = "test") -> IntArray | None:
-        """Return (C,) the items that are ranked when models are judged by a part; None for all, by position.
+        """Return (C,) the items that are ranked when models are judged by a part, ascending; None for all.
 
-        Where items are held out, only those of the part compete: the question is which of the *new* items a person
-        would choose, and items that a model knows well would hide the answer. They come in an order drawn by chance,
-        which is that of equal scores: positions follow the first appearance in the file, so they would tell a model
-        that knows nothing, such as popularity, which items are to be chosen often.
+        Where items are held out, only those of the part compete: the question is which of the *new* items a user
+        would choose, and items that a model knows well would hide the answer.
         """
         judged = self.test if part == "test" else self.validation
         if self.spec.kind != "item_holdout" or judged is None:
             return None
-        drawn = RunContext().rng("split", "order of candidates").permutation(judged.n_items)
-        held = np.bincount(judged.interactions[ITEM].to_numpy(), minlength=judged.n_items) > 0
-        return drawn[held[drawn]]
+        return np.unique(judged.interactions[ITEM].to_numpy()).astype(np.int64)
 
     def queries(self, users: IntArray) -> QueryBatch:
         """Return the question 'what next?' for these users, each with the history that a model may see.
@@ -187,8 +196,11 @@ class _Parts:
 def make_splits(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset | None = None) -> tuple[Split, ...]:
     """Part a data set: one `Split`, or one a fold.
 
+    What is drawn depends on the identifiers and contents of the rows, so the same rows in any order give the same
+    split; where there is no time, 'last' is last in the file.
+
     - ratio: of each user's n interactions, round(n x fraction) chosen at random, at most n - 1.
-    - leave_last_out: the latest `last` of each user who has more than that; equal times by order of the file.
+    - leave_last_out: the latest `last` of each user who has more than that; equal times in random order.
     - global_time: everything from a moment on; the moment is the one whose share comes nearest to the fraction.
       Rows of one moment stay together, so no training row is as late as any test row. Rows of unknown time train.
     - k_fold: all interactions dealt at random into folds whose sizes differ by one at most.
@@ -215,12 +227,12 @@ def make_splits(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset
         raise DataError(f"'{dataset.name}' has no interactions to part.")
     if spec.kind == "uploaded":
         return (_uploaded(dataset, spec, seed, test_data),)
-    stream = RunContext(seed).rng("split", spec.kind)
+    draw = _draw(seed, spec.kind)
     if spec.kind == "k_fold":
-        dealt = stream.permutation(dataset.n_interactions) % spec.folds
+        dealt = _places(dataset.row_keys(draw)) % spec.folds
         parts = [_Parts(dealt == fold, dealt == fold) for fold in range(spec.folds)]
     else:
-        parts = [_parts(dataset, spec, spec.test_fraction, stream)]
+        parts = [_parts(dataset, spec, spec.test_fraction, draw)]
     return tuple(_split(dataset, spec, seed, fold, part) for fold, part in enumerate(parts))
 
 
@@ -239,17 +251,39 @@ def _split(dataset: Dataset, spec: SplitSpec, seed: int, fold: int, parts: _Part
         test=test,
         history=dataset.subset(parts.held & ~parts.hidden) if holdout else rest,
         validation_history=shown,
-        left_out=LeftOut(users_without_test=_users_in(dataset) - _users_in(test)),
+        left_out=_left_out(dataset, test, spec),
         border=parts.border,
         ordered_by_file=spec.kind == "leave_last_out" and not dataset.has_timestamps,
     )
+
+
+def _left_out(dataset: Dataset, test: Dataset, spec: SplitSpec) -> LeftOut:
+    """Count the users without a test case, each under the reason that the rule of the split gives."""
+    users = dataset.interactions[USER].to_numpy()
+    counts = np.bincount(users, minlength=dataset.n_users)
+    without = (counts > 0) & (np.bincount(test.interactions[USER].to_numpy(), minlength=dataset.n_users) == 0)
+    reasons: dict[NoTest, BoolArray] = {}
+    if spec.kind in ("ratio", "leave_last_out"):
+        reasons = {"too_few": without}
+    elif spec.kind == "global_time":
+        times = dataset.interactions[TIMESTAMP].to_numpy()
+        timed = np.bincount(users[times != NO_TIMESTAMP], minlength=dataset.n_users) > 0
+        reasons = {"not_in_period": without & timed, "unknown_time": without & ~timed}
+    elif spec.kind == "k_fold":
+        reasons = {"other_fold": without}
+    elif spec.kind == "user_holdout":
+        reasons = {"not_held_out": without & (counts > 1), "too_few": without & (counts == 1)}
+    elif spec.kind == "item_holdout":
+        reasons = {"no_held_item": without}
+    causes = {str(reason): int(found.sum()) for reason, found in reasons.items() if found.any()}
+    return LeftOut(users_without_test=int(without.sum()), causes=causes)
 
 
 def _validation(rest: Dataset, spec: SplitSpec, seed: int, fold: int) -> tuple[Dataset, Dataset | None, Dataset | None]:
     """Return training part, validation part and what a validation query shows."""
     if spec.validation_fraction == 0:
         return rest, None, None
-    parts = _parts(rest, spec, spec.validation_fraction, RunContext(seed).rng("split", "validation", str(fold)))
+    parts = _parts(rest, spec, spec.validation_fraction, _draw(seed, "validation", str(fold)))
     train, validation = rest.subset(~parts.held), rest.subset(parts.hidden)
     if validation.n_interactions == 0 or train.n_interactions == 0:
         raise DataError(
@@ -260,24 +294,36 @@ def _validation(rest: Dataset, spec: SplitSpec, seed: int, fold: int) -> tuple[D
     return train, validation, shown
 
 
-def _parts(dataset: Dataset, spec: SplitSpec, fraction: float, stream: np.random.Generator) -> _Parts:
+def _draw(seed: int, *names: str) -> int:
+    """Return the seed of one draw."""
+    return int(RunContext(seed).rng("split", *names).integers(2**63))
+
+
+def _places(keys: Keys) -> IntArray:
+    """(N,) the place of each key among them, from 0."""
+    places = np.empty(len(keys), dtype=np.int64)
+    places[np.argsort(keys, kind="stable")] = np.arange(len(keys))
+    return places
+
+
+def _parts(dataset: Dataset, spec: SplitSpec, fraction: float, draw: int) -> _Parts:
     users = dataset.interactions[USER].to_numpy()
     if spec.kind == "global_time":
         return _after_border(dataset, fraction)
     if spec.kind == "user_holdout":
-        return _held_users(dataset, fraction, stream)
+        return _held_users(dataset, fraction, draw)
     if spec.kind == "item_holdout":
-        return _held_items(dataset, fraction, stream)
+        return _held_items(dataset, fraction, draw)
     if spec.kind == "k_fold":
-        held = stream.permutation(len(users)) < int(len(users) * fraction + 0.5)
+        held = _places(dataset.row_keys(draw)) < int(len(users) * fraction + 0.5)
         return _Parts(held, held)
     counts = np.bincount(users, minlength=dataset.n_users)
     if spec.kind == "leave_last_out":
         quota = np.where(counts > spec.last, spec.last, 0)
-        held = _first_of_user(users, _newest_first(dataset), quota)
+        held = _first_of_user(users, _newest_first(dataset, draw), quota)
     else:
         quota = np.minimum((counts * fraction + 0.5).astype(np.int64), np.maximum(counts - 1, 0))
-        held = _first_of_user(users, stream.permutation(len(users)), quota)
+        held = _first_of_user(users, np.argsort(dataset.row_keys(draw), kind="stable"), quota)
     return _Parts(held, held)
 
 
@@ -292,12 +338,11 @@ def _first_of_user(users: IntArray, order: IntArray, quota: IntArray) -> BoolArr
     return chosen
 
 
-def _newest_first(dataset: Dataset) -> IntArray:
-    """(N,) row numbers, latest first; of equal times the later in the file comes first."""
-    rows = np.arange(dataset.n_interactions)
-    if dataset.has_timestamps:
-        rows = np.argsort(dataset.interactions[TIMESTAMP].to_numpy(), kind="stable")
-    return rows[::-1]
+def _newest_first(dataset: Dataset, draw: int) -> IntArray:
+    """(N,) row numbers, latest first, equal times in random order; without times the last in the file first."""
+    if not dataset.has_timestamps:
+        return np.arange(dataset.n_interactions)[::-1]
+    return np.lexsort((dataset.row_keys(draw), dataset.interactions[TIMESTAMP].to_numpy()))[::-1]
 
 
 def _after_border(dataset: Dataset, fraction: float) -> _Parts:
@@ -317,25 +362,28 @@ def _after_border(dataset: Dataset, fraction: float) -> _Parts:
     return _Parts(held, held, border)
 
 
-def _held_users(dataset: Dataset, fraction: float, stream: np.random.Generator) -> _Parts:
+def _held_users(dataset: Dataset, fraction: float, draw: int) -> _Parts:
     """Hold out whole users, and hide the last part of what each of them did."""
     users = dataset.interactions[USER].to_numpy()
     counts = np.bincount(users, minlength=dataset.n_users)
     able = np.flatnonzero(counts >= 2)
-    chosen = stream.permutation(able)[: int(len(able) * fraction + 0.5)]
+    drawn = able[np.argsort(mixed(dataset.user_vocabulary.keys[able], draw), kind="stable")]
+    chosen = drawn[: int(len(able) * fraction + 0.5)]
     held_users = np.zeros(dataset.n_users, dtype=np.bool_)
     held_users[chosen] = True
     quota = np.where(held_users, np.maximum((counts * HIDDEN_OF_HELD_OUT + 0.5).astype(np.int64), 1), 0)
-    order = _newest_first(dataset) if dataset.has_timestamps else stream.permutation(len(users))
+    by_time = dataset.has_timestamps
+    order = _newest_first(dataset, draw) if by_time else np.argsort(dataset.row_keys(draw), kind="stable")
     return _Parts(held_users[users], _first_of_user(users, order, quota))
 
 
-def _held_items(dataset: Dataset, fraction: float, stream: np.random.Generator) -> _Parts:
+def _held_items(dataset: Dataset, fraction: float, draw: int) -> _Parts:
     """Hold out whole items."""
     items = dataset.interactions[ITEM].to_numpy()
     present = np.unique(items)
     held_items = np.zeros(dataset.n_items, dtype=np.bool_)
-    held_items[stream.permutation(present)[: int(len(present) * fraction + 0.5)]] = True
+    drawn = present[np.argsort(mixed(dataset.item_vocabulary.keys[present], draw), kind="stable")]
+    held_items[drawn[: int(len(present) * fraction + 0.5)]] = True
     return _Parts(held_items[items], held_items[items])
 
 
@@ -358,8 +406,17 @@ def _uploaded(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset |
         test_rows_of_unknown_users=int((~known_user).sum()),
         test_rows_of_unknown_items=int((known_user & ~known).sum()),
         users_without_test=_users_in(dataset) - _users_in(test),
+        causes=_not_uploaded(dataset, test, users),
     )
     return Split(spec, 0, train, validation, test, dataset, shown, left_out)
+
+
+def _not_uploaded(dataset: Dataset, test: Dataset, uploaded: IntArray) -> dict[str, int]:
+    """Count users without a test case: in the uploaded part, whose rows are of users `uploaded`, or not."""
+    trained = np.unique(dataset.interactions[USER].to_numpy())
+    without = np.setdiff1d(trained, test.interactions[USER].to_numpy())
+    there = int(np.isin(without, uploaded).sum())
+    return {cause: n for cause, n in (("not_uploaded", len(without) - there), ("unknown_items", there)) if n}
 
 
 def _refuse_empty(dataset: Dataset, spec: SplitSpec, train: Dataset, test: Dataset) -> None:

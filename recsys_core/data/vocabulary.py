@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.contracts import PAD, IntArray
+from recsys_core.data.keys import Keys, keys_of
 from recsys_core.errors import DataError
 
 
@@ -30,6 +31,11 @@ class Vocabulary:
     def ids(self) -> Sequence[str]:
         """All identifiers, by position."""
         return [str(value) for value in self._index]
+
+    @cached_property
+    def keys(self) -> Keys:
+        """(n,) a number for each identifier that does not depend on its position; see `recsys_core.data.keys`."""
+        return keys_of(self.ids)
 
     def __len__(self) -> int:
         return len(self._index)

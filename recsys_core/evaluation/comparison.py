@@ -7,17 +7,20 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from recsys_core.columns import MODEL, USER
+from recsys_core.columns import MODEL, USER, USER_ID
 from recsys_core.contracts import BoolArray, FloatArray, IntArray, RunContext
 from recsys_core.errors import ConfigError, DataError
-from recsys_core.evaluation import sentences, significance
+from recsys_core.evaluation import intervals, sentences, significance
 from recsys_core.evaluation.evaluate import N_RATINGS
 from recsys_core.evaluation.metric_info import METRICS, MetricName
 from recsys_core.evaluation.sentences import Sentence
 from recsys_core.evaluation.verdict import verdict_of
 
+SUBSETS = 9_999
+"""Subsets of users that a test draws."""
+BOOTSTRAP_SAMPLES = 2000
 TABLE = [MODEL, "mean", "low", "high", "users", "letters"]
-PAIRS = ["first", "second", "difference", "low", "high", "p", "p_holm", "different", "users_needed"]
+PAIRS = ["first", "second", "difference", "low", "high", "p", "p_holm", "different", "users_needed", "identical"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,13 +30,13 @@ class Comparison:
     Args:
         metric: Column that was compared, such as `ndcg@10`.
         confidence: Of all intervals; 1 minus the level of the tests.
-        table: A row a model, best first: `model`, `mean`, `low`, `high` (bootstrap interval over users), `users`,
-            `letters` (models that share a letter cannot be told apart).
+        table: A row a model, best first: `model`, `mean`, `low`, `high` (interval over users, see `intervals`; NaN
+            where there is none), `users`, `letters` (models that share a letter do not differ significantly).
         pairs: A row a pair, the better model first: `first`, `second`, `difference` (first minus second), `low`, `high`
-            (paired interval), `p` (Wilcoxon), `p_holm`, `different`, `users_needed` (infinite: no number would do,
-            for want of any difference, or because mean and ranks point to different sides).
+            (paired interval), `p` (sign-flip test), `p_holm`, `different`, `users_needed` (infinite without any
+            difference), `identical` (the same value for every user).
         groups: All tie groups, models best first; a model that differs from all others is a group alone.
-        users: (U,) positions of the users compared.
+        users: (U,) positions of the users compared, in the order of their identifiers where these are known.
         left_out: Users with a value for some models and not for others.
         baseline: The model that others are held against, None if there is none.
         verdict: What came out, in sentences.
@@ -76,11 +79,15 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class _Columns:
-    """C numbers as means over users: number c is the weighted mean of `values[:, c]`, its root if `root[c]`."""
+    """C numbers as means over users: number c is the weighted mean of `values[:, c]`, its root if `root[c]`.
+
+    Where `share[c]`, the values lie between 0 and 1 and all weights are 1.
+    """
 
     values: FloatArray
     weights: FloatArray
     root: BoolArray
+    share: BoolArray
 
     def means(self) -> FloatArray:
         """Return (C,) the numbers of all users; NaN where nobody has a value."""
@@ -91,10 +98,33 @@ class _Columns:
         numbers: FloatArray = np.where(self.root, np.sqrt(np.abs(means)), means)
         return numbers
 
-    def replicates(self, seed: int, samples: int) -> FloatArray:
-        """Return (S, C) the numbers of users drawn with replacement, the same users for all C."""
-        rng = RunContext(seed).rng("bootstrap")
-        means = significance.bootstrap_means(self.values, self.weights, rng=rng, samples=samples)
+    def intervals(self, seed: int, samples: int, confidence: float) -> tuple[FloatArray, FloatArray]:
+        """Return both ends (C,) of the interval of each number over users; NaN where there is none."""
+        low, high = intervals.score_interval(self.values, confidence)
+        rest = np.flatnonzero(~self.share)
+        if len(rest):
+            values, weights, root = self.values[:, rest], self.weights[:, rest], self.root[rest]
+            rng = RunContext(seed).rng("bootstrap")
+            means = intervals.bootstrap_means(values, weights, rng=rng, samples=samples)
+            estimates = self.means()[rest]
+            center = np.where(root, estimates**2, estimates)
+            influence = np.nan_to_num(weights * (values - center))
+            numbers = np.where(root, np.sqrt(np.abs(means)), means)
+            low[rest], high[rest] = intervals.bca_interval(numbers, estimates, influence, confidence)
+        return low, high
+
+    def subsets(self, seed: int, samples: int) -> FloatArray:
+        """Return (S, C) the numbers of random subsets of the users, the same users for all C; see `significance`.
+
+        Every user has a value in every column.
+        """
+        rng = RunContext(seed).rng("subsets")
+        count = self.values.shape[1]
+        plain = bool((self.weights == 1.0).all())
+        weights = np.ones((len(self.values), 1)) if plain else self.weights
+        sums = significance.subset_sums(np.concatenate([self.values * self.weights, weights], axis=1), rng, samples)
+        total = sums[:, count:]
+        means = np.divide(sums[:, :count], total, out=np.zeros((len(sums), count)), where=total > 0)
         numbers: FloatArray = np.where(self.root, np.sqrt(np.abs(means)), means)
         return numbers
 
@@ -108,7 +138,8 @@ def _columns(sources: Sequence[tuple[pd.DataFrame, MetricName]]) -> _Columns:
         values.append(value**2 if name.key == "rmse" else value)
         weights.append(frame[count].to_numpy(np.float64) if name.key in ("rmse", "mae") else np.ones(len(value)))
     root = np.array([name.key == "rmse" for _, name in sources])
-    return _Columns(np.stack(values, axis=1), np.stack(weights, axis=1), root)
+    share = np.array([name.info.is_share for _, name in sources])
+    return _Columns(np.stack(values, axis=1), np.stack(weights, axis=1), root, share)
 
 
 def metric_columns(frame: pd.DataFrame) -> list[str]:
@@ -123,7 +154,7 @@ def summarize(
 
     Args:
         per_user: What `evaluate` gave for the model.
-        seed: Of the bootstrap.
+        seed: Of the bootstrap, which metrics other than shares need.
         samples: Draws of users.
         confidence: Of the intervals.
     """
@@ -131,7 +162,7 @@ def summarize(
     if not names or per_user.empty:
         return {}
     columns = _columns([(per_user, MetricName.parse(name)) for name in names])
-    low, high = significance.interval(columns.replicates(seed, samples), confidence)
+    low, high = columns.intervals(seed, samples, confidence)
     users = (~np.isnan(columns.values)).sum(axis=0)
     numbers = zip(names, columns.means(), low, high, users, strict=True)
     return {
@@ -145,21 +176,22 @@ def compare(
     *,
     metric: str,
     seed: int = 42,
-    samples: int = 2000,
+    samples: int = SUBSETS,
     confidence: float = 0.95,
     baseline: str | None = None,
     titles: Mapping[str, str] | None = None,
 ) -> Comparison:
     """Compare models on the users that all of them have a value for.
 
-    Two models are told apart if Wilcoxon's test says so after Holm's correction over all pairs, and the paired
-    bootstrap interval of their difference lies on the same side of 0.
+    Two models differ significantly if a paired sign-flip test of their mean difference says so after Holm's correction
+    over all pairs; the interval of a difference belongs to the same test without that correction. The order of the rows
+    in a table changes nothing where it names its users (`user_id`).
 
     Args:
         per_user: Model -> what `evaluate` gave for it.
         metric: A column of it, such as `ndcg@10`.
-        seed: Of the bootstrap.
-        samples: Draws of users.
+        seed: Of the subsets of users that the test draws.
+        samples: Number of these subsets, at least; with few users all subsets are taken.
         confidence: Of intervals; 1 minus the level of the tests.
         baseline: What others are held against; by default the model whose name begins with `popular`.
         titles: Model -> name in sentences.
@@ -174,10 +206,8 @@ def compare(
     means = columns.means()
     sign = -1.0 if name.info.direction == "lower" else 1.0
     order = np.argsort(-sign * means, kind="stable")
-    replicates = columns.replicates(seed, samples)
-    low, high = significance.interval(replicates, confidence)
-    values = np.stack([frame[metric].to_numpy(np.float64) for frame in frames], axis=1)
-    pairs = _pairs(values[:, order], means[order], replicates[:, order], confidence)
+    low, high = columns.intervals(seed, min(samples, BOOTSTRAP_SAMPLES), confidence)
+    pairs = _pairs(columns, order, seed, samples, confidence)
     ordered = [models[place] for place in order]
     groups = significance.tie_groups(_different(pairs, len(models)))
     table = pd.DataFrame(
@@ -196,7 +226,7 @@ def compare(
         users=users,
         left_out=left_out,
         baseline=base,
-        verdict=verdict_of(name, table, pairs, base, titles or {}),
+        verdict=verdict_of(name, table, pairs, base, titles or {}, confidence),
     )
 
 
@@ -213,28 +243,48 @@ def _common(per_user: Mapping[str, pd.DataFrame], metric: str) -> tuple[list[str
     if len(users) == 0:
         raise DataError(str(sentences.NO_COMMON_USERS.fill(len(everybody))))
     frames = [frame.set_index(USER).loc[users] for frame in per_user.values()]
+    if all(USER_ID in frame for frame in frames):  # positions follow the order of a file, identifiers do not
+        by_id = np.argsort(frames[0][USER_ID].to_numpy(dtype=str), kind="stable")
+        users, frames = users[by_id], [frame.iloc[by_id] for frame in frames]
     return list(per_user), frames, users, len(everybody) - len(users)
 
 
-def _pairs(values: FloatArray, means: FloatArray, replicates: FloatArray, confidence: float) -> pd.DataFrame:
-    """Return the frame of pairs, models by place; see `Comparison`."""
-    places = list(combinations(range(len(means)), 2))
+def _pairs(columns: _Columns, order: IntArray, seed: int, samples: int, confidence: float) -> pd.DataFrame:
+    """Return the frame of pairs, models by their place in `order`, which is best first; see `Comparison`."""
+    places = list(combinations(range(len(order)), 2))
+    subsets = columns.subsets(seed, max(samples, significance.SUBSETS_OF_A_PAIR * len(places)))[:, order]
+    values, means = (columns.values * columns.weights)[:, order], columns.means()[order]
+    shares = bool(columns.share.all())
     rows = []
     for first, second in places:
-        differences = values[:, first] - values[:, second]
-        low, high = significance.interval((replicates[:, first] - replicates[:, second])[:, None], confidence)
-        p, sign = significance.wilcoxon(differences)
-        rows.append((first, second, means[first] - means[second], low[0], high[0], p, sign))
-    frame = pd.DataFrame(rows, columns=["first", "second", "difference", "low", "high", "p", "sign"])
+        drawn, difference = subsets[:, first] - subsets[:, second], float(means[first] - means[second])
+        low, high = significance.sign_flip_interval(drawn, confidence)
+        if shares:
+            low, high = _of_shares(difference, low, high, len(values), confidence)
+        paired = np.round(values[:, first] - values[:, second], significance.EQUAL_WITHIN)
+        needed = significance.users_needed(paired, confidence, len(places))
+        p, same = significance.sign_flip_p(drawn), not paired.any()
+        rows.append((first, second, difference, *_finite(low, high), p, needed, same))
+    frame = pd.DataFrame(rows, columns=[name for name in PAIRS if name not in ("p_holm", "different")])
     frame["p_holm"] = significance.holm(frame["p"].to_numpy(np.float64))
-    side = np.where(frame["low"] > 0, 1.0, np.where(frame["high"] < 0, -1.0, 0.0))
-    frame["different"] = (frame["p_holm"] < 1.0 - confidence) & (side != 0) & (side == frame["sign"])
-    opposed = (frame["p_holm"] < 1.0 - confidence) & (side * frame["sign"] < 0)
-    frame["users_needed"] = [
-        np.inf if mixed else significance.users_needed(values[:, one] - values[:, other], p, confidence, len(places))
-        for (one, other), p, mixed in zip(places, frame["p"], opposed, strict=True)
-    ]
+    frame["different"] = frame["p_holm"] < 1.0 - confidence
     return frame[PAIRS]
+
+
+def _of_shares(difference: float, low: float, high: float, users: int, confidence: float) -> tuple[float, float]:
+    """Return the interval of a difference of shares: within -1 and 1, and never of no width.
+
+    Where all users differ alike, some of those who were not seen may differ by up to 1 either way.
+    """
+    if high - low < intervals.NO_SPREAD:
+        unseen = intervals.unseen_share(users, confidence)
+        low, high = difference - unseen * (1 + difference), difference + unseen * (1 - difference)
+    return max(low, -1.0), min(high, 1.0)
+
+
+def _finite(low: float, high: float) -> tuple[float, float]:
+    """Return the ends, NaN where too few users or no spread give none."""
+    return (low, high) if np.isfinite(low) and np.isfinite(high) and high > low else (np.nan, np.nan)
 
 
 def _different(pairs: pd.DataFrame, models: int) -> BoolArray:

@@ -38,12 +38,18 @@ from recsys_core.models.compiled import compiled
 
 N_RELEVANT = "n_relevant"
 """Column with the number of relevant items of each user."""
+N_RELEVANT_SEEN = "n_relevant_seen"
+"""Column with the number of each user's relevant test items that are left out because the user had seen them."""
 N_RATINGS = "n_ratings"
 """Column with the number of test ratings that each user's rmse and mae are taken over; also `n_ratings:head`, ..."""
 N_HISTORY = "n_history"
 """Column with the number of interactions that the model was shown of each user."""
+N_LISTED = "n_listed"
+"""Column with the length of each user's list; 0 where the model can score no item."""
 PROBE = 32
-"""So many users are looked at to see whether a model ranks the same for everybody."""
+"""Number of users by whom it is decided whether a model ranks the same for everybody."""
+Order = Literal["personal", "same", "constant", "unscored"]
+"""How the lists of users differ: by user; one and the same order for all; all scores of a user equal; no scores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +69,7 @@ class Evaluation:
         relevant_cold: Relevant test items that nobody had in training; they count, and few models can find them.
         head_size: Number of items in the head.
         diversity_users: Over so many users co-occurrence was counted; 0 where categories were compared.
-        same_order: Whether everybody gets the items in one and the same order (but for what they have seen).
+        order: How the scores of users differ, see `Order`; what a model cannot score is left out of account.
     """
 
     per_user: pd.DataFrame
@@ -77,7 +83,7 @@ class Evaluation:
     relevant_cold: int
     head_size: int
     diversity_users: int
-    same_order: bool
+    order: Order
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +94,7 @@ class _Questions:
     query: QueryBatch
     test: Dataset
     relevant: Ragged
-    relevant_seen: int
+    relevant_seen: IntArray
     candidates: IntArray | None
 
 
@@ -123,7 +129,7 @@ def evaluate(
     ctx = ctx or RunContext()
     lengths = sorted(set(cutoffs))
     questions = _questions(split, part, relevant_from)
-    lists, beaten, same_order, seconds = _rank_all(model, questions, lengths[-1], ctx)
+    lists, beaten, order, seconds = _rank_all(model, questions, lengths[-1], ctx)
     counts = np.bincount(split.train.interactions[ITEM].to_numpy(), minlength=split.train.n_items)
     head = beyond.head_items(counts, head_share)
     columns = _accuracy(lists, questions.relevant, beaten, head, lengths)
@@ -132,7 +138,9 @@ def evaluate(
     if isinstance(model, PredictsRatings) and questions.test.has_ratings:
         columns |= _rating_errors(model, questions, head, ctx)
     columns[N_RELEVANT] = questions.relevant.lengths
+    columns[N_RELEVANT_SEEN] = questions.relevant_seen
     columns[N_HISTORY] = questions.query.history.lengths
+    columns[N_LISTED] = (lists.item != PAD).sum(axis=1)
     return Evaluation(
         per_user=pd.DataFrame({USER: questions.users} | columns),
         users=questions.users,
@@ -141,11 +149,11 @@ def evaluate(
         overall=overall,
         recommend_seconds=seconds,
         users_without_relevant=int((questions.relevant.lengths == 0).sum()),
-        relevant_seen=questions.relevant_seen,
+        relevant_seen=int(questions.relevant_seen.sum()),
         relevant_cold=int((counts[questions.relevant.values] == 0).sum()),
         head_size=int(head.sum()),
         diversity_users=diversity_users,
-        same_order=same_order,
+        order=order,
     )
 
 
@@ -164,8 +172,8 @@ def _questions(split: Split, part: Literal["test", "validation"], relevant_from:
 
 def relevant_items(
     test: Dataset, users: IntArray, history: Ragged, relevant_from: float | None = None
-) -> tuple[Ragged, int]:
-    """Return the relevant candidates of each user, and how many relevant items are left out because they were seen.
+) -> tuple[Ragged, IntArray]:
+    """Return the relevant candidates of each user, and (U,) how many are left out because the user had seen them.
 
     Args:
         test: The interactions that models are judged by; a pair that stands there twice counts once.
@@ -185,7 +193,9 @@ def relevant_items(
     fresh = np.ones(len(pairs), dtype=np.bool_)
     marked = np.zeros(test.n_items, dtype=np.bool_)
     _unmark_seen(wanted.values, wanted.offsets, history.values.astype(np.int64), history.offsets, marked, fresh)
-    return Ragged.from_keys(wanted.row_numbers()[fresh], wanted.values[fresh], len(users)), int((~fresh).sum())
+    rows = wanted.row_numbers()
+    seen = np.bincount(rows[~fresh], minlength=len(users))
+    return Ragged.from_keys(rows[fresh], wanted.values[fresh], len(users)), seen
 
 
 @compiled
@@ -209,36 +219,57 @@ def _unmark_seen(
 
 def _rank_all(
     model: Recommender[Any], questions: _Questions, k: int, ctx: RunContext
-) -> tuple[TopK, FloatArray, bool, float]:
-    """Return lists, shares of beaten candidates, whether there is one order for all, and seconds of scoring."""
+) -> tuple[TopK, FloatArray, Order, float]:
+    """Return lists, shares of beaten candidates, how the orders of users differ, and seconds of scoring."""
     lists: list[TopK] = []
     beaten: list[FloatArray] = []
-    same_order, seconds = True, 0.0
+    probed: list[FloatArray] = []
+    missing, seconds = PROBE, 0.0
     for rows in ctx.track(blocks_of_people(len(questions.users), questions.test.n_items), stage="rank all items"):
         batch = questions.query.take(rows)
         started = time.perf_counter()
         scores = model.score(batch)
-        ranking = rank(scores, batch.history, questions.relevant.take(rows), k, questions.candidates)
+        ranking = rank(scores, batch.history, questions.relevant.take(rows), k, questions.candidates, model.tie_keys)
         found = ranking.lists
         if not model.ranks_by_score():
             found = model.recommend(batch, k, candidates=questions.candidates)
         seconds += time.perf_counter() - started
-        if not lists:
-            same_order = _one_order(scores[:PROBE])
+        if missing:  # users for whom nothing can be scored say nothing about the order
+            able = np.flatnonzero(np.isfinite(scores).any(axis=1))[:missing]
+            probed.append(scores[able])
+            missing -= len(able)
         lists.append(found)
         beaten.append(ranking.beaten)
     joined = TopK(np.concatenate([part.item for part in lists]), np.concatenate([part.score for part in lists]))
-    return joined, np.concatenate(beaten), same_order, seconds
+    return joined, np.concatenate(beaten), order_of(np.concatenate(probed)), seconds
 
 
-def _one_order(scores: FloatArray) -> bool:
-    """Return whether every row, read in the order of the first row's scores, falls or stays (but for rounding)."""
-    if len(scores) < 2:
-        return False
-    known = np.nan_to_num(scores, nan=-1e30, posinf=1e30, neginf=-1e30).astype(np.float64)
-    ordered = known[:, np.argsort(-known[0], kind="stable")]
-    rounding = 1e-6 * np.maximum(np.abs(ordered).max(axis=1, initial=0.0), 1e-30)
-    return bool((np.diff(ordered, axis=1) <= rounding[:, None]).all())
+def order_of(scores: FloatArray) -> Order:
+    """Return how the orders of users differ, from (P, I) scores of some users each of whom has a score; see `Order`.
+
+    Two users have the same order if no two items that both can be scored for change places (but for rounding). So a
+    pair of users with fewer than two such items decides nothing, and neither does a user whose scores are all equal.
+    """
+    if len(scores) == 0:
+        return "unscored"
+    known = np.where(np.isfinite(scores), scores, np.nan).astype(np.float64)
+    rounding = 1e-6 * np.nanmax(np.abs(known), axis=1)
+    spread = np.nanmax(known, axis=1) - np.nanmin(known, axis=1)
+    if (spread <= rounding).all() and (np.isfinite(known).sum(axis=1) > 1).all():
+        return "constant"
+    telling = known[spread > rounding]
+    rounding = rounding[spread > rounding]
+    compared = False
+    for place in range(1, len(telling)):
+        first, row = telling[0], telling[place]
+        both = ~np.isnan(first) & ~np.isnan(row)
+        one, other = first[both], row[both]
+        if len(one) < 2 or np.ptp(one) <= rounding[0] or np.ptp(other) <= rounding[place]:
+            continue
+        compared = True
+        if (np.diff(other[np.argsort(-one, kind="stable")]) > rounding[place]).any():
+            return "personal"
+    return "same" if compared else "personal"
 
 
 def _part_mask(part: Part, head: BoolArray) -> BoolArray:

@@ -39,6 +39,11 @@ class MetricInfo:
     per_user: bool = True
     unit: str = ""
 
+    @property
+    def is_share(self) -> bool:
+        """Whether every value lies between 0 and 1."""
+        return not self.unit
+
 
 METRICS: Mapping[str, MetricInfo] = {
     info.key: info

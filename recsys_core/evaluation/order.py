@@ -20,7 +20,7 @@ from recsys_core.columns import INTERACTIONS, ITEM, TIMESTAMP, USER
 from recsys_core.contracts import FloatArray, IntArray, Ragged, RunContext
 from recsys_core.data.queries import Stored, tables_of
 from recsys_core.errors import DataError
-from recsys_core.evaluation import significance
+from recsys_core.evaluation import intervals
 from recsys_core.evaluation.transitions import ranks_of_next
 from recsys_core.models.compiled import compiled
 
@@ -230,8 +230,8 @@ def _readings(
     if untied:
         values["untied"] = np.mean(untied, axis=0)
     columns = np.stack([*values.values(), *(one - values["shuffled"] for one in values.values())], axis=1)
-    draws = significance.bootstrap_means(columns, np.ones_like(columns), rng=ctx.rng("order", "bootstrap"))
-    low, high = significance.interval(draws, CONFIDENCE)
+    draws = intervals.bootstrap_means(columns, np.ones_like(columns), rng=ctx.rng("order", "bootstrap"))
+    low, high = intervals.interval(draws, CONFIDENCE)
     mean, half = columns.mean(axis=0), len(values)
     return {
         name: Reading(*(float(end[place]) for place in (at, half + at) for end in (mean, low, high)))

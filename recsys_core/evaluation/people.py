@@ -24,9 +24,9 @@ from recsys_core.columns import USER
 from recsys_core.contracts import FloatArray, IntArray, Ragged, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import DataError
+from recsys_core.evaluation.intervals import bootstrap_means, interval
 from recsys_core.evaluation.metrics import hit_table, precision, recall
 from recsys_core.evaluation.ranking import rank
-from recsys_core.evaluation.significance import bootstrap_means, interval
 from recsys_core.models.people import PEOPLE, PeopleRecommender, make_people_recommender
 from recsys_core.profiles.graph import social_graph
 

@@ -10,21 +10,36 @@ from scipy import stats
 
 from recsys_core.columns import USER
 from recsys_core.data.leaks import LeakReport
-from recsys_core.data.splits import LeftOut
+from recsys_core.data.splits import LeftOut, NoTest
 from recsys_core.evaluation import sentences
 from recsys_core.evaluation.comparison import Comparison
-from recsys_core.evaluation.evaluate import N_RELEVANT
+from recsys_core.evaluation.evaluate import N_LISTED, N_RELEVANT, N_RELEVANT_SEEN, Order
 from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.evaluation.sentences import Sentence, percent, whole
+from recsys_core.evaluation.verdict import level_text
 
 Severity = Literal["refusal", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("refusal", "warning", "info")
 FEW_USERS = 100
-"""Below so many common users a comparison is warned of."""
+"""Below this number of common users a comparison is warned of."""
+VERY_FEW_USERS = 50
+"""Below this number the warning says what that means."""
 CLOSE = 0.9
 """Popularity that reaches this share of the best model is worth a warning."""
 MANY = 0.1
 """A share of test cases on unknown items above which it is a warning."""
+
+
+WITHOUT_TEST: Mapping[NoTest, sentences.Template] = {
+    "too_few": sentences.TOO_FEW,
+    "not_in_period": sentences.NOT_IN_PERIOD,
+    "unknown_time": sentences.UNKNOWN_TIME,
+    "not_held_out": sentences.NOT_HELD_OUT,
+    "no_held_item": sentences.NO_HELD_ITEM,
+    "not_uploaded": sentences.NOT_UPLOADED,
+    "unknown_items": sentences.UNKNOWN_ITEMS_ONLY,
+}
+"""What is said of users without a test case. Who stands in other folds is judged there, so nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +76,14 @@ class JudgedModel:
         title: Name in sentences.
         key: Its algorithm: `popular` and `random` are the floors.
         personal: False if everybody is meant to get the same order of items.
-        same_order: Whether everybody did.
+        order: How the scores of users differ.
         tuned_on: By which part its settings were chosen.
     """
 
     title: str
     key: str
     personal: bool = True
-    same_order: bool = False
+    order: Order = "personal"
     tuned_on: Literal["nothing", "validation", "test"] = "nothing"
 
 
@@ -82,6 +97,11 @@ class Protocol:
         left_out: One a fold.
         ordered_by_file: Whether 'last' means last in the file.
         without_result: Titles of models that were asked for and failed or were cancelled.
+        folds: Number of folds of k-fold cross-validation, else 1.
+        users: Number of all test users, those without training history too; 0 if unknown.
+        users_without_history: Number of these; if nobody has a history, all are compared, else nobody of them.
+        relevant_from: Smallest rating that makes a test item relevant; None: all are.
+        only_rating: The rating that all training interactions have; None if they differ, or there are none.
     """
 
     models: Mapping[str, JudgedModel] = field(default_factory=dict)
@@ -89,6 +109,11 @@ class Protocol:
     left_out: Sequence[LeftOut] = ()
     ordered_by_file: bool = False
     without_result: Sequence[str] = ()
+    folds: int = 1
+    users: int = 0
+    users_without_history: int = 0
+    only_rating: float | None = None
+    relevant_from: float | None = None
 
 
 def check_protocol(
@@ -103,7 +128,9 @@ def check_protocol(
         comparison: What `compare` gave; None where it refused, or was not asked.
     """
     found = [
-        *_of_users(per_user, metric),
+        *_of_history(protocol),
+        *_of_lists(per_user, protocol),
+        *_of_users(per_user, metric, protocol.relevant_from),
         *_of_models(protocol),
         *_of_split(protocol),
     ]
@@ -112,7 +139,36 @@ def check_protocol(
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
-def _of_users(per_user: Mapping[str, pd.DataFrame], metric: str) -> list[Finding]:
+def _of_history(protocol: Protocol) -> list[Finding]:
+    """Say how many test users have no training history, and whom the verdict is about."""
+    without, users = protocol.users_without_history, protocol.users
+    if not without:
+        return []
+    if without == users:
+        return [_finding("warning", "no_history", sentences.NOBODY_HAS_HISTORY, users)]
+    severity: Severity = "warning" if without > MANY * users else "info"
+    values = {"judged": whole(users - without), **_of(without, users)}
+    return [_finding(severity, "no_history", sentences.NO_HISTORY, without, **values)]
+
+
+def _of_lists(per_user: Mapping[str, pd.DataFrame], protocol: Protocol) -> list[Finding]:
+    """Say which models could score no item for some of the users compared, and why as far as that is known."""
+    found = []
+    for name, frame in per_user.items():
+        empty = int((frame[N_LISTED] == 0).sum()) if N_LISTED in frame else 0
+        if not empty or name not in protocol.models:
+            continue
+        values = {"model": protocol.models[name].title, **_of(empty, len(frame))}
+        rating = protocol.only_rating
+        if rating is None:
+            found.append(_finding("warning", "empty_lists", sentences.EMPTY_LISTS, empty, **values))
+        else:
+            words = sentences.EMPTY_LISTS_ONE_RATING
+            found.append(_finding("warning", "empty_lists", words, empty, rating=f"{rating:g}", **values))
+    return found
+
+
+def _of_users(per_user: Mapping[str, pd.DataFrame], metric: str, relevant_from: float | None) -> list[Finding]:
     """Check whom the models were judged by."""
     frames = [frame for frame in per_user.values() if metric in frame]
     if not frames:
@@ -127,12 +183,28 @@ def _of_users(per_user: Mapping[str, pd.DataFrame], metric: str) -> list[Finding
     elif common < len(everybody):
         missing = len(everybody) - common
         found.append(_finding("warning", "different_users", sentences.DIFFERENT_USERS, missing, common=whole(common)))
-    judged = frames[0].groupby(USER)[N_RELEVANT].sum() if N_RELEVANT in frames[0] else pd.Series(dtype=np.int64)
-    without = int((judged == 0).sum())
-    if without and MetricName.parse(metric).info.kind == "accuracy":
-        severity: Severity = "warning" if without > len(judged) / 2 else "info"
-        shares = _of(without, len(judged))
-        found.append(_finding(severity, "users_left_out", sentences.USERS_LEFT_OUT, without, **shares))
+    if N_RELEVANT in frames[0] and MetricName.parse(metric).info.kind == "accuracy":
+        found += _without_relevant(frames[0], relevant_from)
+    return found
+
+
+def _without_relevant(frame: pd.DataFrame, relevant_from: float | None) -> list[Finding]:
+    """Say how many test users have no relevant item to be found, and why as far as that was stored."""
+    columns = [name for name in (N_RELEVANT, N_RELEVANT_SEEN) if name in frame]
+    counts = frame.groupby(USER)[columns].sum()
+    without = counts[N_RELEVANT] == 0
+    if N_RELEVANT_SEEN not in frame:
+        groups = [("users_left_out", sentences.USERS_LEFT_OUT, without)]
+    else:
+        seen = counts[N_RELEVANT_SEEN] > 0
+        below = sentences.USERS_LEFT_OUT if relevant_from is None else sentences.BELOW_THRESHOLD
+        groups = [("users_left_out", below, without & ~seen), ("all_seen", sentences.ALL_SEEN, without & seen)]
+    found = []
+    for rule, template, who in groups:
+        if number := int(who.sum()):
+            severity: Severity = "warning" if number > len(counts) / 2 else "info"
+            values = _of(number, len(counts)) | {"threshold": f"{relevant_from:g}" if relevant_from is not None else ""}
+            found.append(_finding(severity, rule, template, number, **values))
     return found
 
 
@@ -140,10 +212,12 @@ def _of_models(protocol: Protocol) -> list[Finding]:
     """Check how the models came about, and whether they do what they are meant to."""
     models = protocol.models.values()
     tuned = [model.title for model in models if model.tuned_on == "test"]
-    alike = [model.title for model in models if model.personal and model.same_order]
+    alike = [model.title for model in models if model.personal and model.order == "same"]
+    constant = [model.title for model in models if model.order == "constant"]
     checks: tuple[tuple[Severity, str, sentences.Template, Sequence[str]], ...] = (
         ("refusal", "tuned_on_test", sentences.TUNED_ON_TEST, tuned),
         ("warning", "identical_lists", sentences.SAME_FOR_EVERYBODY, alike),
+        ("warning", "constant_scores", sentences.CONSTANT_SCORES, constant),
         ("warning", "without_result", sentences.WITHOUT_RESULT, protocol.without_result),
     )
     found = [
@@ -183,7 +257,16 @@ def _of_split(protocol: Protocol) -> list[Finding]:
             sentences.UNKNOWN_TEST_ITEMS,
             sum(part.test_rows_of_unknown_items for part in left),
         ),
-        ("info", "users_without_test", sentences.USERS_WITHOUT_TEST, sum(part.users_without_test for part in left)),
+        *(
+            ("info", f"users_without_test:{cause}", template, sum(part.causes.get(cause, 0) for part in left))
+            for cause, template in WITHOUT_TEST.items()
+        ),
+        (
+            "info",
+            "users_without_test",
+            sentences.USERS_WITHOUT_TEST,
+            sum(part.users_without_test for part in left if not part.causes) if len(left) == 1 else 0,
+        ),
     )
     found = [
         _finding(severity, rule, template, count, **_of(count, total))
@@ -192,6 +275,8 @@ def _of_split(protocol: Protocol) -> list[Finding]:
     ]
     if any(leak.tests_with_later_training is None for leak in leaks):
         found.append(_finding("info", "time_unknown", sentences.TIME_UNKNOWN, total))
+    if protocol.folds > 1:
+        found.append(_finding("info", "folds", sentences.FOLDS_SHARE, protocol.folds))
     if protocol.ordered_by_file:
         found.append(_finding("info", "ordered_by_file", sentences.ORDER_OF_FILE, total))
     return found
@@ -202,9 +287,10 @@ def _of_results(comparison: Comparison, protocol: Protocol) -> list[Finding]:
     found = []
     if len(comparison.users) < FEW_USERS:
         smallest = sentences.significant(_smallest_difference(comparison))
-        found.append(_finding("warning", "few_users", sentences.FEW_USERS, len(comparison.users), difference=smallest))
+        words = sentences.VERY_FEW_USERS if len(comparison.users) < VERY_FEW_USERS else sentences.FEW_USERS
+        found.append(_finding("warning", "few_users", words, len(comparison.users), difference=smallest))
     pairs = comparison.pairs
-    for pair in pairs[(pairs["p"] == 1.0) & (pairs["low"] == 0.0) & (pairs["high"] == 0.0)].itertuples():
+    for pair in pairs[pairs["identical"]].itertuples():
         names = {"first": _title(str(pair.first), protocol), "second": _title(str(pair.second), protocol)}
         found.append(_finding("info", "identical_models", sentences.IDENTICAL, 1, **names))
     if MetricName.parse(comparison.metric).info.direction != "neither":
@@ -238,10 +324,11 @@ def _against_popularity(comparison: Comparison, protocol: Protocol) -> list[Find
     if popular is None or not others:
         return []
     base = _title(popular, protocol)
-    gains = comparison.against(popular).set_index("model").loc[others]
-    better = gains["low"] > 0 if MetricName.parse(comparison.metric).info.direction == "higher" else gains["high"] < 0
-    if not (better & gains["different"]).any():
-        return [_finding("warning", "popularity_leads", sentences.POPULARITY_LEADS, len(others), baseline=base)]
+    if not set(comparison.better_than(popular)) & set(others):
+        if 0 < protocol.users == protocol.users_without_history:
+            return []  # without any history nobody can be served personally, which is no finding about the models
+        values = {"baseline": base, "level": level_text(comparison.confidence), "users": whole(len(comparison.users))}
+        return [_finding("warning", "popularity_leads", sentences.POPULARITY_LEADS, len(others), **values)]
     means = comparison.table.set_index("model")["mean"]
     share = float(means[popular] / means[others[0]])
     if MetricName.parse(comparison.metric).info.direction == "higher" and share >= CLOSE:

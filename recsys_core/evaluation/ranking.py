@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys_core.contracts import PAD, FloatArray, IntArray, Ragged, TopK
+from recsys_core.data.keys import Keys
 from recsys_core.models.compiled import compiled
+from recsys_core.models.topk import by_position, insert
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,22 +24,30 @@ class Ranking:
     beaten: FloatArray
 
 
-def rank(scores: FloatArray, seen: Ragged, relevant: Ragged, k: int, candidates: IntArray | None = None) -> Ranking:
+def rank(
+    scores: FloatArray,
+    seen: Ragged,
+    relevant: Ragged,
+    k: int,
+    candidates: IntArray | None = None,
+    ties: Keys | None = None,
+) -> Ranking:
     """Rank all items that a user has not seen, or those of them that are candidates.
 
     NaN and minus infinity mean 'cannot score': such items are never listed, and for the shares they stand below all
-    others, tied with each other. Equal scores are listed by smaller position.
+    others, tied with each other.
 
     Args:
         scores: (B, I); not changed.
         seen: B rows of items that are no candidates.
         relevant: B rows of distinct items, none of them seen.
         k: Length of the lists, at least 1.
-        candidates: (C,) the items that compete, all relevant ones among them; equal scores are listed in this order.
-            None for all, by position.
+        candidates: (C,) the items that compete, all relevant ones among them; None for all.
+        ties: (I,) distinct keys; of equal scores the smaller key comes first. None: the smaller position.
     """
+    keys = by_position(scores.shape[1]) if ties is None else ties
     if candidates is not None:
-        return _rank_among(candidates, scores, seen, relevant, k)
+        return _rank_among(candidates, scores, seen, relevant, k, keys)
     rows = len(scores)
     item = np.full((rows, k), PAD, dtype=np.int64)
     score = np.full((rows, k), np.nan, dtype=scores.dtype)
@@ -48,6 +58,7 @@ def rank(scores: FloatArray, seen: Ragged, relevant: Ragged, k: int, candidates:
         seen.offsets,
         relevant.values.astype(np.int64),
         relevant.offsets - relevant.offsets[0],
+        keys,
         item,
         score,
         beaten,
@@ -55,13 +66,13 @@ def rank(scores: FloatArray, seen: Ragged, relevant: Ragged, k: int, candidates:
     return Ranking(TopK(item, score), beaten)
 
 
-def _rank_among(items: IntArray, scores: FloatArray, seen: Ragged, relevant: Ragged, k: int) -> Ranking:
-    """Rank as if there were no other items than `items` (C,), in this order."""
+def _rank_among(items: IntArray, scores: FloatArray, seen: Ragged, relevant: Ragged, k: int, ties: Keys) -> Ranking:
+    """Rank as if there were no other items than `items` (C,)."""
     place = np.full(scores.shape[1], PAD, dtype=np.int64)
     place[items] = np.arange(len(items))
     held = place[seen.values] != PAD
     seen_places = Ragged.from_keys(seen.row_numbers()[held], place[seen.values][held], len(seen))
-    found = rank(scores[:, items], seen_places, Ragged(place[relevant.values], relevant.offsets), k)
+    found = rank(scores[:, items], seen_places, Ragged(place[relevant.values], relevant.offsets), k, ties=ties[items])
     listed = found.lists.item
     named = np.where(listed == PAD, PAD, items[listed])
     return Ranking(TopK(named, found.lists.score), found.beaten)
@@ -74,6 +85,7 @@ def _rank(
     seen_offsets: IntArray,
     relevant: IntArray,
     relevant_offsets: IntArray,
+    ties: Keys,
     item: IntArray,
     score: FloatArray,
     beaten: FloatArray,
@@ -96,29 +108,15 @@ def _rank(
         threshold = lowest
         for position in range(items):
             value = left[position]
-            if not value > threshold:
+            if not value >= threshold or value == lowest:
                 continue
-            found = _insert(item[row], score[row], found, position, value)
+            found = insert(item[row], score[row], ties, found, position, value)
             if found == k:
                 threshold = score[row, k - 1]
         wanted = relevant[relevant_offsets[row] : relevant_offsets[row + 1]]
         own = left[wanted]
         left[wanted] = np.nan
         _fill_shares(own, left, beaten[relevant_offsets[row] : relevant_offsets[row + 1]])
-
-
-@compiled
-def _insert(item: IntArray, score: FloatArray, found: int, position: int, value: float) -> int:
-    """Put an item into its place among the `found` best, and return how many there are now."""
-    k = len(item)
-    place = found if found < k else k - 1
-    while place > 0 and score[place - 1] < value:
-        score[place] = score[place - 1]
-        item[place] = item[place - 1]
-        place -= 1
-    score[place] = value
-    item[place] = position
-    return min(found + 1, k)
 
 
 @compiled

@@ -9,7 +9,7 @@ import pandas as pd
 from recsys_core.columns import MODEL
 from recsys_core.evaluation import sentences
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import Sentence, about, decimals_for, rounded
+from recsys_core.evaluation.sentences import Sentence, about, at_least, decimals_for, interval_text, rounded
 
 MOST_USERS = 10_000_000
 """Above so many users the number needed is not worth naming."""
@@ -30,12 +30,18 @@ class Pair:
     p_holm: float
     different: bool
     users_needed: float
+    identical: bool
 
 
 def verdict_of(
-    name: MetricName, table: pd.DataFrame, pairs: pd.DataFrame, baseline: str | None, titles: Mapping[str, str]
+    name: MetricName,
+    table: pd.DataFrame,
+    pairs: pd.DataFrame,
+    baseline: str | None,
+    titles: Mapping[str, str],
+    confidence: float = 0.95,
 ) -> tuple[Sentence, ...]:
-    """Say who leads, who cannot be told apart from it, who is next, and what is gained over the baseline.
+    """Say who leads, who does not differ significantly from it, who is next, and what is gained over the baseline.
 
     Args:
         name: The metric.
@@ -43,12 +49,14 @@ def verdict_of(
         pairs: As in `Comparison`, with names of models.
         baseline: Name of the baseline among the models, None if there is none.
         titles: Model -> name in sentences.
+        confidence: Of the intervals; 1 minus the level of the tests.
     """
+    level = level_text(confidence)
     rows = table.to_dict("records")
     leader = rows[0]
     low, high = leader["low"], leader["high"]
     values = {"model": titles.get(leader[MODEL], leader[MODEL]), "metric": name.title}
-    values |= {key: rounded(leader[key], low, high) for key in ("mean", "low", "high")}
+    values |= {"mean": rounded(leader["mean"], low, high), "interval": interval_text(low, high)}
     if len(rows) == 1:
         return (sentences.ONLY_ONE.fill(**values),)
     opening = sentences.HIGHEST if name.info.direction == "neither" else sentences.LEADS
@@ -56,7 +64,7 @@ def verdict_of(
     of_leader = [pair for pair in everything if pair.first == leader[MODEL]]
     tied = [pair for pair in of_leader if not pair.different]
     said = [opening.fill(**values)]
-    said += [_tie(pair, titles) for pair in tied[:NAMED_TIES]]
+    said += [_tie(pair, titles, level) for pair in tied[:NAMED_TIES]]
     if more := [titles.get(pair.second, pair.second) for pair in tied[NAMED_TIES:]]:
         said.append(sentences.TIED_MORE.fill(len(more), models=sentences.listed(more)))
     runner_up = of_leader[0]
@@ -64,8 +72,13 @@ def verdict_of(
         behind = titles.get(runner_up.second, runner_up.second)
         said.append(sentences.NEXT_BEST.fill(model=behind, **_difference(runner_up)))
     if baseline is not None and name.info.direction != "neither":
-        said += _over_baseline(leader[MODEL], tied, everything, baseline, titles)
+        said += _over_baseline(leader[MODEL], tied, everything, baseline, titles, level)
     return tuple(said)
+
+
+def level_text(confidence: float) -> str:
+    """Return the confidence level as sentences hold it: `95 %`."""
+    return f"{100 * confidence:g} %"
 
 
 def _is_floor(model: str, baseline: str | None) -> bool:
@@ -73,38 +86,40 @@ def _is_floor(model: str, baseline: str | None) -> bool:
     return model == baseline or model.startswith("random")
 
 
-def _tie(pair: Pair, titles: Mapping[str, str]) -> Sentence:
+def _tie(pair: Pair, titles: Mapping[str, str], level: str) -> Sentence:
     model = titles.get(pair.second, pair.second)
     if math.isinf(pair.users_needed):
-        if pair.difference == 0:
-            return sentences.TIED_ALIKE.fill(model=model)
-        mixed = pair.p_holm < 0.5  # only then the tests found something, on two sides
-        return (sentences.TIED_MIXED if mixed else sentences.TIED_PLAIN).fill(model=model)
-    if pair.users_needed > MOST_USERS:
-        return sentences.TIED_FAR.fill(model=model, needed=about(MOST_USERS))
-    return sentences.TIED.fill(model=model, needed=about(pair.users_needed))
+        said = sentences.TIED_ALIKE if pair.difference == 0 else sentences.TIED_PLAIN
+        return said.fill(model=model, level=level)
+    said, users = (
+        (sentences.TIED_FAR, MOST_USERS) if pair.users_needed > MOST_USERS else (sentences.TIED, pair.users_needed)
+    )
+    return said.fill(model=model, needed=about(users), level=level)
 
 
 def _difference(pair: Pair) -> dict[str, str]:
-    """Return the size of a difference and its interval, as positive numbers, the smaller one first."""
+    """Return the size of a significant difference and its interval, as positive numbers, the smaller one first."""
     decimals = decimals_for(pair.low, pair.high)
     low, high = sorted((abs(pair.low), abs(pair.high)))
-    size = {"difference": abs(pair.difference), "low": low, "high": high}
-    return {key: f"{value:.{decimals}f}" for key, value in size.items()}
+    return {"difference": f"{abs(pair.difference):.{decimals}f}", "interval": interval_text(low, high, decimals)}
 
 
 def _over_baseline(
-    leader: str, tied: list[Pair], pairs: list[Pair], baseline: str, titles: Mapping[str, str]
+    leader: str, tied: list[Pair], pairs: list[Pair], baseline: str, titles: Mapping[str, str], level: str
 ) -> list[Sentence]:
     """Say what the leading models gain over the baseline, or that nothing beats it."""
     base = titles.get(baseline, baseline)
     leading = [leader, *(pair.second for pair in tied)]
+    gains = [pair for pair in pairs if pair.second == baseline and pair.different]
     if baseline in leading:
-        return [sentences.NOTHING_BEATS_BASELINE.fill(baseline=base)]
-    gains = [pair for pair in pairs if pair.second == baseline and pair.first in leading and pair.different]
-    if len(gains) == len(leading) > 1:
-        smallest = min(gains, key=lambda pair: abs(pair.difference))
-        gain = _difference(smallest)["difference"]
+        if better := [titles.get(pair.first, pair.first) for pair in gains]:
+            names = sentences.listed(better)
+            return [sentences.OTHERS_BEAT_BASELINE.fill(len(better), models=names, baseline=base, level=level)]
+        return [sentences.NOTHING_BEATS_BASELINE.fill(baseline=base, level=level)]
+    gains = [pair for pair in gains if pair.first in leading]
+    if len(gains) == len(leading) > 1 and all(math.isfinite(pair.low) for pair in gains):
+        lowest = min(gains, key=lambda pair: min(abs(pair.low), abs(pair.high)))
+        low = at_least(min(abs(lowest.low), abs(lowest.high)), decimals_for(lowest.low, lowest.high))
         said = sentences.BOTH_BEAT_BASELINE if len(gains) == 2 else sentences.ALL_BEAT_BASELINE
-        return [said.fill(len(gains), baseline=base, difference=gain)]
+        return [said.fill(len(gains), baseline=base, low=low, level=level)]
     return [sentences.BEATS_BASELINE.fill(baseline=base, **_difference(pair)) for pair in gains if pair.first == leader]

@@ -32,7 +32,7 @@ from recsys_core.contracts import (
 from recsys_core.data import Dataset
 from recsys_core.data.splits import make_splits
 from recsys_core.errors import CannotScore, DataError
-from recsys_core.evaluation import significance
+from recsys_core.evaluation import intervals
 from recsys_core.evaluation.evaluate import relevant_items
 from recsys_core.evaluation.metrics import hit_table, ndcg
 from recsys_core.evaluation.pairs import blocks_of_people
@@ -278,8 +278,8 @@ def _mean_and_interval(
     columns: FloatArray, ctx: RunContext, confidence: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return (M,) means of (U, M) columns with both ends of their bootstrap intervals over the same people."""
-    draws = significance.bootstrap_means(columns, np.ones_like(columns), rng=ctx.rng("attention", "bootstrap"))
-    low, high = significance.interval(draws, confidence)
+    draws = intervals.bootstrap_means(columns, np.ones_like(columns), rng=ctx.rng("attention", "bootstrap"))
+    low, high = intervals.interval(draws, confidence)
     return columns.mean(axis=0), low, high
 
 
@@ -351,6 +351,6 @@ def _ndcg(model: Recommender[Any], asked: QueryBatch, wanted: Ragged, candidates
     values = []
     for rows in blocks_of_people(len(asked), model.n_items):
         batch, right = asked.take(rows), wanted.take(rows)
-        lists = rank(model.score(batch), batch.history, right, K, candidates).lists
+        lists = rank(model.score(batch), batch.history, right, K, candidates, model.tie_keys).lists
         values.append(ndcg(hit_table(lists, right), K))
     return np.concatenate(values)

@@ -9,7 +9,9 @@ import pandas as pd
 from recsys_core.columns import MODEL
 from recsys_core.evaluation.comparison import Comparison
 from recsys_core.evaluation.metric_info import METRICS, MetricName
-from recsys_core.evaluation.sentences import rounded
+from recsys_core.evaluation.sentences import interval_text
+from recsys_core.experiments.audience import Audience, audience
+from recsys_core.experiments.pooling import pooled
 from recsys_core.experiments.run import Run
 from recsys_core.experiments.saving import JobResult
 from recsys_core.experiments.spec import ModelSpec
@@ -29,7 +31,8 @@ class Contender:
         key: Its algorithm.
         title: What people read; two models of one algorithm differ in it by their settings.
         family: Of the algorithm.
-        result: Its numbers.
+        result: What was stored of it.
+        metrics: Mean of each metric over the users whom the verdict is about, one value a user; see `Audience`.
     """
 
     id: str
@@ -37,14 +40,23 @@ class Contender:
     title: str
     family: str
     result: JobResult
+    metrics: Mapping[str, float | None]
 
 
-def contenders(run: Run) -> tuple[Contender, ...]:
-    """Return the finished models of an experiment, in the order of its spec."""
+def contenders(run: Run, users: Audience | None = None) -> tuple[Contender, ...]:
+    """Return the finished models of an experiment, in the order of its spec.
+
+    Args:
+        run: The experiment.
+        users: Its test users, if they are at hand.
+    """
     titles = model_titles(run.spec.models)
+    judged = (users or audience(run.per_user())).judged
+    families = {model.key: model_class(model.key).info.family for model in run.spec.models}
     return tuple(
-        Contender(model_id, result.key, titles[model_id], model_class(result.key).info.family, result)
+        Contender(model_id, result.key, titles[model_id], families[result.key], result, pooled(judged[model_id]))
         for model_id, result in run.results().items()
+        if model_id in judged  # another one may have finished meanwhile
     )
 
 
@@ -95,8 +107,8 @@ def leaderboard(models: Sequence[Contender], comparison: Comparison) -> pd.DataF
         comparison: Of these models by one metric.
 
     Returns:
-        Columns `model`, `title`, `family`, `tied` (letters: models that share one cannot be told apart), `mean`, `low`,
-        `high`, `users`, `fit_seconds`, `recommend_seconds`, `peak_memory_bytes`, then all metrics by name.
+        Columns `model`, `title`, `family`, `tied` (letters: models that share one do not differ significantly), `mean`,
+        `low`, `high`, `users`, `fit_seconds`, `recommend_seconds`, `peak_memory_bytes`, then all metrics by name.
     """
     by_id = {model.id: model for model in models}
     names = metric_names(models)
@@ -119,8 +131,8 @@ def precision_recall(models: Sequence[Contender], cutoffs: Sequence[int]) -> pd.
             TITLE: model.title,
             FAMILY: model.family,
             "k": k,
-            "precision": model.result.metrics.get(f"precision@{k}"),
-            "recall": model.result.metrics.get(f"recall@{k}"),
+            "precision": model.metrics.get(f"precision@{k}"),
+            "recall": model.metrics.get(f"recall@{k}"),
         }
         for model in models
         for k in cutoffs
@@ -144,7 +156,7 @@ def _shown(value: object) -> str:
 
 def _numbers(model: Contender) -> Mapping[str, float | None]:
     """Return all metrics of a model: means over users, and those of the model as a whole."""
-    known = {**model.result.metrics, **model.result.overall}
+    known = {**model.metrics, **model.result.overall}
     return {name: value for name, value in known.items() if name.partition("@")[0].partition(":")[0] in METRICS}
 
 
@@ -179,10 +191,7 @@ def shown_board(
     frame = board[["model", TITLE, "tied", "users", "fit_seconds", "recommend_seconds"]].copy()
     frame[TITLE] = board[TITLE].where(board[MODEL] != baseline, board[TITLE] + " (baseline)")
     frame[metric] = board["mean"]
-    frame["interval"] = [
-        f"{rounded(low, low, high)} – {rounded(high, low, high)}"
-        for low, high in zip(board["low"], board["high"], strict=True)
-    ]
+    frame["interval"] = [interval_text(low, high) for low, high in zip(board["low"], board["high"], strict=True)]
     frame["memory"] = board["peak_memory_bytes"] / 2**20
     for name in others:
         frame[name] = board[name]

@@ -6,7 +6,7 @@ import pandas as pd
 from recsys_core.columns import FOLD, USER, USER_ID
 from recsys_core.evaluation.comparison import metric_columns
 
-COUNTS = ("n_relevant", "n_ratings", "n_history")
+COUNTS = ("n_relevant", "n_ratings", "n_history", "n_listed")
 
 
 def pooled(per_user: pd.DataFrame) -> dict[str, float | None]:

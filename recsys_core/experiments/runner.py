@@ -9,12 +9,14 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from recsys_core.columns import FOLD, ITEM, RANK, SCORE, USER, USER_ID
+from recsys_core.columns import FOLD, ITEM, RANK, RATING, SCORE, USER, USER_ID
 from recsys_core.contracts import PAD, Progress, RunContext
 from recsys_core.data import Dataset
 from recsys_core.data.leaks import count_leaks
 from recsys_core.data.splits import Split, make_splits
+from recsys_core.errors import DataError
 from recsys_core.evaluation.evaluate import Evaluation, evaluate
+from recsys_core.experiments.audience import audience
 from recsys_core.experiments.checkpoints import CheckpointFile, remove_checkpoints
 from recsys_core.experiments.durable import write_json
 from recsys_core.experiments.jobs import JobFolder, JobState
@@ -25,6 +27,7 @@ from recsys_core.experiments.run import SPLIT, Run
 from recsys_core.experiments.saving import JobResult, JobTables, judging_units, save_job
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.thresholds import threshold_refusal
 from recsys_core.experiments.training_part import for_training, trained
 from recsys_core.experiments.validation import Validator
 from recsys_core.models.base import Recommender
@@ -99,7 +102,12 @@ def _prepared(spec: ExperimentSpec, workspace: DataSource, ctx: RunContext) -> t
         dataset = workspace.open(spec.data)
         test_data = workspace.open(spec.split.test_data) if spec.split.test_data else None
     for _ in ctx.track(range(1), stage="part the data"):
+        if reason := threshold_refusal(dataset, spec.relevant_from):
+            raise DataError(reason)
         splits = make_splits(dataset, spec.split, spec.seed, test_data)
+        for split in splits:
+            if reason := threshold_refusal(split.test, spec.relevant_from, part="the test part of "):
+                raise DataError(reason)
     return dataset, splits
 
 
@@ -189,7 +197,7 @@ def _result(
         judging_units=len(folds) * judging_units(*size),
         folds=len(folds),
         users=len(per_user),
-        metrics=pooled(per_user),
+        metrics=pooled(audience({"": per_user}).judged[""]),
         overall=_mean_of_folds([fold.evaluation.overall for fold in folds]),
         threads=threads,
         notes=_notes(folds),
@@ -208,7 +216,7 @@ def _notes(folds: list[_Fold]) -> dict[str, Any]:
     """Return what the protocol check wants to know of the lists, joined over folds."""
     found = [fold.evaluation for fold in folds]
     return {
-        "same_order": all(one.same_order for one in found),
+        "order": found[0].order if len({one.order for one in found}) == 1 else "personal",
         "users_without_relevant": sum(one.users_without_relevant for one in found),
         "relevant_seen": sum(one.relevant_seen for one in found),
         "relevant_cold": sum(one.relevant_cold for one in found),
@@ -220,6 +228,15 @@ def _notes(folds: list[_Fold]) -> dict[str, Any]:
 def _mean_of_folds(values: list[dict[str, float]]) -> dict[str, float | None]:
     frame = pd.DataFrame(values).mean()
     return {str(name): float(value) if math.isfinite(value) else None for name, value in frame.items()}
+
+
+def _only_rating(train: Dataset) -> float | None:
+    """Return the rating of all training interactions, None if they differ or there are no ratings."""
+    if not train.has_ratings:
+        return None
+    ratings = train.interactions[RATING]
+    low, high = float(ratings.min()), float(ratings.max())
+    return low if low == high else None
 
 
 def _report_split(run: Run, splits: tuple[Split, ...]) -> None:
@@ -244,4 +261,4 @@ def _report_split(run: Run, splits: tuple[Split, ...]) -> None:
     ]
     first = splits[0].train
     counts = {"users": first.n_users, "items": first.n_items, "has_ratings": first.has_ratings}
-    write_json(path, counts | {"folds": folds})
+    write_json(path, counts | {"only_rating": _only_rating(first), "folds": folds})

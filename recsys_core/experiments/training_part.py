@@ -29,6 +29,7 @@ class OnRelevant(Recommender[Any]):
         self.is_fitted = model.is_fitted
         if model.is_fitted:
             self.n_users, self.n_items = model.n_users, model.n_items
+            self._tie_keys = model.tie_keys
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         liked = train.subset(train.strengths >= self.relevant_from)

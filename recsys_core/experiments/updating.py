@@ -102,8 +102,8 @@ def learn_on(
     learner.update(known, fresh, ctx, freeze_embeddings=freeze_embeddings)
     learned_on = for_training(learner, run.spec, has_ratings=isinstance(after, OnRelevant))
     compared = {
-        OLD: _compared(run, _old_split(split, joined), _Padded(before, joined.train), learned_on, ctx),
-        NEW: _compared(run, _new_split(joined), _Padded(before, joined.train), learned_on, ctx),
+        OLD: _compared(run, _old_split(split, joined), _Padded(before, joined.train, ctx.seed), learned_on, ctx),
+        NEW: _compared(run, _new_split(joined), _Padded(before, joined.train, ctx.seed), learned_on, ctx),
     }
     return UpdateReport(
         metric=_metric(run),
@@ -305,13 +305,14 @@ def _longer_table(
 class _Padded(Recommender[Any]):
     """A model asked about users and items that came after its training: it knows nothing of them."""
 
-    def __init__(self, model: Recommender[Any], joined: Dataset) -> None:
+    def __init__(self, model: Recommender[Any], joined: Dataset, seed: int) -> None:
         self.model = model
         self.info = model.info  # type: ignore[misc]
         self.config_type = model.config_type  # type: ignore[misc]
         super().__init__(model.config)
         self.is_fitted = True
         self.n_users, self.n_items = joined.n_users, joined.n_items
+        self._draw_ties(joined, seed)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         """Learn nothing: the model is trained already."""

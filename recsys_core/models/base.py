@@ -11,12 +11,14 @@ from scipy.sparse import csr_array
 from recsys_core.columns import USER
 from recsys_core.contracts import PAD, FloatArray, IntArray, ModelConfig, ModelInfo, Need, QueryBatch, RunContext, TopK
 from recsys_core.data import Dataset
+from recsys_core.data.keys import Keys, mixed
 from recsys_core.errors import CannotScore, DataError, NotFitted, StoreError
-from recsys_core.models.topk import top_k
+from recsys_core.models.topk import by_position, top_k
 from recsys_core.models.weights import history_confidence, mean_weight, training_confidence
 
 C = TypeVar("C", bound=ModelConfig)
 WEIGHT_UNIT = "weight_unit"
+TIE_KEYS = "tie_keys"
 PROBED = 8
 """Users whose scores are looked at together after training."""
 SPARSE_PARTS = ("data", "indices", "indptr", "shape")
@@ -45,6 +47,20 @@ class Recommender(ABC, Generic[C]):
         self.config: C = config if config is not None else self.config_type()  # type: ignore[assignment]
         self.is_fitted = False
         self.weight_unit = float("nan")
+        self._tie_keys: Keys | None = None
+
+    @property
+    def tie_keys(self) -> Keys:
+        """(I,) what orders items of equal score: keys drawn by identifier and seed, so no order of a file is rewarded.
+
+        By position in models that were stored without keys.
+        """
+        kept = self._tie_keys
+        return kept if kept is not None and len(kept) == self.n_items else by_position(self.n_items)
+
+    def _draw_ties(self, data: Dataset, seed: int) -> None:
+        """Draw the order of equal scores anew for the items of a data set."""
+        self._tie_keys = mixed(data.item_vocabulary.keys, seed)
 
     @final
     def fit(self, train: Dataset, ctx: RunContext) -> None:
@@ -62,6 +78,7 @@ class Recommender(ABC, Generic[C]):
         self._forget()
         self.n_users, self.n_items = train.n_users, train.n_items
         self.weight_unit = mean_weight(train) if self.info.uses_weights else float("nan")
+        self._draw_ties(train, ctx.seed)
         self._fit(train, ctx)
         self.is_fitted = True
 
@@ -160,7 +177,7 @@ class Recommender(ABC, Generic[C]):
         self._require_fitted()
         block = max(1, SCORE_BLOCK_BYTES // (8 * max(1, self.n_items)))
         parts = [
-            top_k(self._scores_of(batch, candidates), k, exclude=batch.seen if exclude_seen else None)
+            top_k(self._scores_of(batch, candidates), k, batch.seen if exclude_seen else None, self.tie_keys)
             for batch in query.batches(block)
         ]
         if not parts:
@@ -199,6 +216,8 @@ class Recommender(ABC, Generic[C]):
         """
         self._require_fitted()
         arrays: dict[str, NDArray[Any]] = {"n_users": np.array(self.n_users), "n_items": np.array(self.n_items)}
+        if self._tie_keys is not None:
+            arrays[TIE_KEYS] = self._tie_keys
         if not np.isnan(self.weight_unit):
             arrays[WEIGHT_UNIT] = np.array(self.weight_unit)
         for name in self.fitted:
@@ -220,6 +239,7 @@ class Recommender(ABC, Generic[C]):
         try:
             self.n_users, self.n_items = int(arrays["n_users"]), int(arrays["n_items"])
             self.weight_unit = float(arrays.get(WEIGHT_UNIT, np.nan))  # older models have learned from none
+            self._tie_keys = arrays.get(TIE_KEYS)
             for name in self.fitted:
                 setattr(self, name, _restored(name, arrays))
             self._load_network_arrays(arrays)

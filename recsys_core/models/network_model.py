@@ -144,6 +144,7 @@ class NetworkModel(Recommender[C]):
             return
         with self._as_before_if_it_fails():
             self.n_users, self.n_items = new.n_users, new.n_items
+            self._draw_ties(new, ctx.seed)
             learned, validate = self._new_held_back(before, new, ctx)
             self._make_room(before, learned, ctx)
             tables = self._tables(users, items)
@@ -196,7 +197,7 @@ class NetworkModel(Recommender[C]):
 
     @contextmanager
     def _as_before_if_it_fails(self) -> Iterator[None]:
-        names = ("n_users", "n_items", "net", *self.fitted)
+        names = ("n_users", "n_items", "_tie_keys", "net", *self.fitted)
         kept = {name: getattr(self, name) for name in names}
         try:
             yield

@@ -1,24 +1,20 @@
 """Random lists: the floor under every comparison. A model that does not beat it has learned nothing."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from recsys_core.contracts import (
-    IGNORES_WEIGHTS,
-    PAD,
-    FloatArray,
-    IntArray,
-    ModelConfig,
-    ModelInfo,
-    QueryBatch,
-    RunContext,
-)
+from recsys_core.contracts import IGNORES_WEIGHTS, PAD, FloatArray, ModelConfig, ModelInfo, QueryBatch, RunContext
 from recsys_core.data import Dataset
+from recsys_core.data.keys import Keys, mixed
 from recsys_core.models.base import Recommender
+from recsys_core.models.compiled import compiled
 
 KNOWN, UNKNOWN = 0, 1
-"""Two families of streams, so that a user's position is never taken for somebody's history."""
+"""Two families of streams, so that a known user is never taken for an unknown one with some history."""
+KEYS = ("user_keys", "item_keys")
 
 
 class RandomConfig(ModelConfig):
@@ -28,8 +24,9 @@ class RandomConfig(ModelConfig):
 class Random(Recommender[RandomConfig]):
     """Scores every item by a number drawn uniformly from 0 to 1.
 
-    Each user has a stream of their own, named by the seed and the user's position (an unknown person's by the seed and
-    their history). So a user's list does not depend on who else is asked for, and is the same in every run of a seed.
+    The number follows from the seed and the identifiers of user and item (for unknown users, from their history). So a
+    user's list does not depend on who else is asked for or on the order of a file, and is the same in every run of a
+    seed.
     """
 
     info: ClassVar[ModelInfo] = ModelInfo(
@@ -48,13 +45,35 @@ class Random(Recommender[RandomConfig]):
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         for _ in ctx.track(range(1), stage="draw the seed"):
             self.seed = np.array(ctx.rng("random").integers(2**63), dtype=np.int64)
+            self.user_keys: Keys | None = train.user_vocabulary.keys
+            self.item_keys: Keys | None = train.item_vocabulary.keys
 
     def _score(self, query: QueryBatch) -> FloatArray:
         scores = np.empty((len(query), self.n_items))
-        for row, (user, history) in enumerate(zip(query.user, query.history, strict=True)):
-            scores[row] = self._stream(int(user), history).random(self.n_items)
+        if self.user_keys is None or self.item_keys is None:  # stored when numbers followed from positions
+            for row, (user, history) in enumerate(zip(query.user, query.history, strict=True)):
+                path = [UNKNOWN, *history.tolist()] if user == PAD else [KNOWN, int(user)]
+                scores[row] = np.random.default_rng([int(self.seed), *path]).random(self.n_items)
+            return scores
+        known = mixed(self.user_keys[query.user], int(self.seed) + KNOWN)
+        history_keys = [mixed(self.item_keys[history]).sum(dtype=np.uint64) for history in query.history]
+        unknown = mixed(np.array(history_keys, dtype=np.uint64), int(self.seed) + UNKNOWN)
+        _fill(np.where(query.user == PAD, unknown, known), self.item_keys, scores)
         return scores
 
-    def _stream(self, user: int, history: IntArray) -> np.random.Generator:
-        path = [UNKNOWN, *history.tolist()] if user == PAD else [KNOWN, user]
-        return np.random.default_rng([int(self.seed), *path])
+    def _network_arrays(self) -> Mapping[str, NDArray[Any]]:
+        return {name: keys for name in KEYS if (keys := getattr(self, name)) is not None}
+
+    def _load_network_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.user_keys, self.item_keys = (arrays.get(name) for name in KEYS)
+
+
+@compiled
+def _fill(users: Keys, items: Keys, numbers: FloatArray) -> None:
+    """Fill (B, I) with a number from 0 to 1 for each pair of keys; see `recsys_core.data.keys.mixed`."""
+    for row in range(len(users)):
+        for item in range(len(items)):
+            state = (users[row] ^ items[item]) + np.uint64(0x9E3779B97F4A7C15)
+            state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            numbers[row, item] = np.float64((state ^ (state >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53

@@ -230,7 +230,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         remaining[np.nonzero(said)[0], best.item[said]] = False
         *_, (_, after) = self._replayed(query, best.item)
         logs = log_shares(after, remaining)
-        rest = top_k(logs, k - steps)
+        rest = top_k(logs, k - steps, ties=self.tie_keys)
         ends = np.where(said[:, -1], best.score[:, -1], 0.0)
         return TopK(np.hstack([best.item, rest.item]), np.hstack([best.score, rest.score + ends[:, None]]))
 

@@ -1,31 +1,41 @@
-"""The k best items of each row of scores, ties by smaller position."""
+"""The k best items of each row of scores, ties in the order of keys that do not depend on the order of a file."""
 
 import numpy as np
 
 from recsys_core.contracts import PAD, FloatArray, IntArray, Ragged, TopK
+from recsys_core.data.keys import Keys
 from recsys_core.models.compiled import compiled
 
 
-def top_k(scores: FloatArray, k: int, exclude: Ragged | None = None) -> TopK:
+def top_k(scores: FloatArray, k: int, exclude: Ragged | None = None, ties: Keys | None = None) -> TopK:
     """Return the `k` best items of each row.
 
-    NaN and minus infinity mean 'cannot score' and are never chosen. Equal scores are ordered by smaller position.
+    NaN and minus infinity mean 'cannot score' and are never chosen.
 
     Args:
         scores: (B, I); not changed.
         k: Length of the lists, at least 1; rows with fewer candidates end in `PAD` with score NaN.
         exclude: B rows of items that must not be chosen.
+        ties: (I,) distinct keys; of equal scores the smaller key comes first. None: the smaller position.
     """
     rows = len(scores)
     excluded = exclude if exclude is not None else Ragged(np.empty(0, np.int64), np.zeros(rows + 1, np.int64))
     item = np.full((rows, k), PAD, dtype=np.int64)
     score = np.full((rows, k), np.nan, dtype=scores.dtype)
-    _select(np.ascontiguousarray(scores), excluded.values.astype(np.int64), excluded.offsets, item, score)
+    keys = by_position(scores.shape[1]) if ties is None else ties
+    _select(np.ascontiguousarray(scores), excluded.values.astype(np.int64), excluded.offsets, keys, item, score)
     return TopK(item, score)
 
 
+def by_position(items: int) -> Keys:
+    """Return (I,) keys that order ties by position."""
+    return np.arange(items, dtype=np.uint64)
+
+
 @compiled
-def _select(scores: FloatArray, excluded: IntArray, offsets: IntArray, item: IntArray, score: FloatArray) -> None:
+def _select(
+    scores: FloatArray, excluded: IntArray, offsets: IntArray, ties: Keys, item: IntArray, score: FloatArray
+) -> None:
     """Fill each row of `item` and `score` by insertion: most items fail the one comparison with the k-th best."""
     rows, items = scores.shape
     k = item.shape[1]
@@ -38,17 +48,36 @@ def _select(scores: FloatArray, excluded: IntArray, offsets: IntArray, item: Int
         threshold = -np.inf
         for position in range(items):
             value = scores[row, position]
-            if not value > threshold or hidden[position]:
+            if not value >= threshold or hidden[position] or value == -np.inf:
                 continue
-            place = found if found < k else k - 1
-            while place > 0 and score[row, place - 1] < value:
-                score[row, place] = score[row, place - 1]
-                item[row, place] = item[row, place - 1]
-                place -= 1
-            score[row, place] = value
-            item[row, place] = position
-            found = min(found + 1, k)
+            found = insert(item[row], score[row], ties, found, position, value)
             if found == k:
                 threshold = score[row, k - 1]
         for position in hidden_now:
             hidden[position] = False
+
+
+@compiled
+def insert(item: IntArray, score: FloatArray, ties: Keys, found: int, position: int, value: float) -> int:
+    """Put an item into its place among the `found` best, and return how many there are now.
+
+    Args:
+        item: (K,) the best so far.
+        score: (K,) their scores.
+        ties: (I,) keys of all items; of equal scores the smaller key comes first.
+        found: How many there are so far.
+        position: The item.
+        value: Its score, at least the smallest one of a full list.
+    """
+    k = len(item)
+    key = ties[position]
+    if found == k and score[k - 1] == value and ties[item[k - 1]] < key:
+        return found
+    place = found if found < k else k - 1
+    while place > 0 and (score[place - 1] < value or (score[place - 1] == value and ties[item[place - 1]] > key)):
+        score[place] = score[place - 1]
+        item[place] = item[place - 1]
+        place -= 1
+    score[place] = value
+    item[place] = position
+    return min(found + 1, k)

@@ -8,27 +8,35 @@ import pandas as pd
 from recsys_core.columns import MODEL
 from recsys_core.evaluation.comparison import Comparison
 from recsys_core.experiments import board
-from recsys_core.experiments.judging import findings
-from recsys_core.experiments.pooling import one_row_a_user
+from recsys_core.experiments.judging import findings, users_of, without_history
 from recsys_core.experiments.run import Run
 from recsys_core.viz.export import csv_bytes
 
 
 def run_archive(run: Run, comparison: Comparison) -> bytes:
-    """Return a zip file: leaderboard, pairs, one value a user, settings, protocol (CSV), and the spec (JSON).
+    """Return a zip file of CSV tables and the spec (JSON).
+
+    The tables: leaderboard, pairs, one value a user, models on users without training history, settings, protocol.
 
     Args:
         run: At least one of its models has finished.
         comparison: Of these models by one metric.
     """
-    models = board.contenders(run)
-    per_user = {model: one_row_a_user(frame) for model, frame in run.per_user().items()}
-    joined = pd.concat([frame.assign(model=model) for model, frame in per_user.items()], ignore_index=True)
-    found = findings(run, per_user, metric=comparison.metric, comparison=comparison)
+    users = users_of(run)
+    models = board.contenders(run, users)
+    groups = {"with": users.judged, "without": users.without}
+    if users.nobody_has_history:
+        groups = {"without": users.judged}
+    joined = pd.concat(
+        [frame.assign(model=model, history=group) for group, part in groups.items() for model, frame in part.items()],
+        ignore_index=True,
+    )
+    found = findings(run, users, metric=comparison.metric, comparison=comparison)
     tables = {
         "leaderboard.csv": board.leaderboard(models, comparison),
         "pairs.csv": comparison.pairs,
         "per_user.csv": joined[[MODEL, *(name for name in joined.columns if name != MODEL)]],
+        "without_history.csv": without_history(run, comparison.metric, users),
         "settings.csv": board.settings_of(models),
         "protocol.csv": pd.DataFrame(
             [finding.to_json() for finding in found], columns=["severity", "rule", "count", "message"]

@@ -10,15 +10,15 @@ from recsys_core.evaluation.sentences import Sentence, Template, listed, percent
 from recsys_core.viz.compare import TITLE, pareto_front
 
 ONLY_BASELINE = Template("Only {baseline} has been trained: {metric} {mean}.")
-NONE_BETTER = Template("No model is better than {baseline} ({metric} {mean}) beyond chance.")
+NONE_BETTER = Template("No model is significantly better than {baseline} ({metric} {mean}).")
 BETTER = Template(
-    "{count} of {others} models is better than {baseline} ({metric} {mean}) beyond chance: {models}.",
-    "{count} of {others} models are better than {baseline} ({metric} {mean}) beyond chance: {models}.",
+    "{count} of {others} models is significantly better than {baseline} ({metric} {mean}): {models}.",
+    "{count} of {others} models are significantly better than {baseline} ({metric} {mean}): {models}.",
 )
-NONE_HIGHER = Template("No model has more than {baseline} ({metric} {mean}) beyond chance.")
+NONE_HIGHER = Template("No model is significantly higher than {baseline} ({metric} {mean}).")
 HIGHER = Template(
-    "{count} of {others} models has more than {baseline} ({metric} {mean}) beyond chance: {models}.",
-    "{count} of {others} models have more than {baseline} ({metric} {mean}) beyond chance: {models}.",
+    "{count} of {others} models is significantly higher than {baseline} ({metric} {mean}): {models}.",
+    "{count} of {others} models are significantly higher than {baseline} ({metric} {mean}): {models}.",
 )
 NO_PRECISION = Template("Precision and recall are undefined: nobody liked any test item.")
 LONGER_LISTS = Template(
@@ -29,10 +29,14 @@ FRONT = Template(
     "For {count} of {all} models nothing else is both faster to train and better on {metric}: {models}.",
     "For {count} of {all} models nothing else is both faster to train and better on {metric}: {models}.",
 )
-LETTERS = Template("Models that share a letter under 'Tied' cannot be told apart.")
+LETTERS = Template("Models that share a letter under 'Tied' do not differ significantly (95 %, Holm).")
+WITHOUT_HISTORY = Template(
+    "The verdict and the leaderboard leave these users out: nothing is known about them before the test, so a model "
+    "can only recommend what it would recommend to anybody, or nothing at all."
+)
 MAYBE_ZERO = Template(
-    "~ marks a difference that may as well be zero: its 95 % interval holds zero. Among so many cells some lie outside "
-    "by chance; for everybody together the letters of the leaderboard decide."
+    "~ marks a difference whose 95 % interval holds zero. With this number of cells some intervals miss zero by "
+    "chance; for all users together the letters of the leaderboard decide."
 )
 WITHOUT_VALUE = Template("{models} has no {metric}.", "{count} models have no {metric}: {models}.")
 NO_SLICES = Template("There is nothing to compare with {baseline}.")

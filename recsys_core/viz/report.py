@@ -7,16 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from recsys_core.evaluation.comparison import Comparison, compare
+from recsys_core.evaluation.comparison import Comparison
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import Sentence, Template, rounded
+from recsys_core.evaluation.sentences import Sentence, Template, interval_text, percent, rounded
 from recsys_core.evaluation.slices import slice_differences, user_slices
 from recsys_core.experiments import board
 from recsys_core.experiments.board import FAMILY, TITLE, Contender, metric_title
 from recsys_core.experiments.durable import write_text
-from recsys_core.experiments.judging import findings
+from recsys_core.experiments.judging import compare_run, findings, users_of, without_history
 from recsys_core.experiments.people import people
-from recsys_core.experiments.pooling import one_row_a_user
 from recsys_core.experiments.run import Run
 from recsys_core.viz import compare as figures
 from recsys_core.viz import compare_sentences as sentences
@@ -59,13 +58,12 @@ def write_report(run: Run, path: Path, *, metric: str | None = None, baseline: s
 def report_content(run: Run, *, metric: str | None = None, baseline: str | None = None) -> ReportContent:
     """Return what the report of a run says; see `write_report`."""
     metric = metric or f"ndcg@{run.spec.k}"
-    models = board.contenders(run)
-    titles = {model.id: model.title for model in models}
-    per_user = {model: one_row_a_user(frame) for model, frame in run.per_user().items()}
-    judged = {model: frame for model, frame in per_user.items() if metric in frame}
-    comparison = compare(judged, metric=metric, seed=run.spec.seed, titles=titles, baseline=baseline)
+    users = users_of(run)
+    models = board.contenders(run, users)
+    judged = {model: frame for model, frame in users.judged.items() if metric in frame}
+    comparison = compare_run(run, metric, baseline=baseline, users=users)
     table = board.leaderboard(models, comparison)
-    found = findings(run, per_user, metric=metric, comparison=comparison)
+    found = findings(run, users, metric=metric, comparison=comparison)
     return ReportContent(
         title=f"Comparison: {run.name}",
         context=_context(run, comparison),
@@ -73,6 +71,7 @@ def report_content(run: Run, *, metric: str | None = None, baseline: str | None 
         findings=[(finding.severity, finding.message) for finding in found],
         leaderboard=_leaderboard(table, metric, models, run.spec.k),
         costs=_costs(table, models, run.spec.k),
+        without_history=_without_history(without_history(run, metric, users), metric),
         figures=_figures(run, models, judged, comparison, table),
         settings=_settings(run),
         models={model.title: json.dumps(model.result.config, indent=1) for model in models},
@@ -171,13 +170,21 @@ def _leaderboard(table: pd.DataFrame, metric: str, models: tuple[Contender, ...]
     shown = pd.DataFrame({"Model": table[TITLE], "Tied": table["tied"]})
     intervals = table[["mean", "low", "high"]].to_dict("records")
     shown[metric_title(metric)] = [rounded(row["mean"], row["low"], row["high"]) for row in intervals]
-    shown["95 % interval"] = [
-        f"{rounded(row['low'], row['low'], row['high'])} to {rounded(row['high'], row['low'], row['high'])}"
-        for row in intervals
-    ]
+    shown["95 % interval"] = [interval_text(row["low"], row["high"]) for row in intervals]
     for name in board.leading_metrics(models, k):
         if name != metric and MetricName.parse(name).info.kind == "accuracy":
             shown[metric_title(name)] = _numbers(table[name])
+    return shown
+
+
+def _without_history(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return the models on users without training history as text; no rows if there are no such users."""
+    shown = pd.DataFrame({"Model": table["title"]})
+    rows = table.to_dict("records")
+    shown[metric_title(metric)] = [rounded(row["mean"], row["low"], row["high"]) for row in rows]
+    shown["95 % interval"] = [interval_text(row["low"], row["high"]) for row in rows]
+    shown["Users"] = [f"{row['users']:,}" for row in rows]
+    shown["Users with a list"] = ["" if pd.isna(row["listed"]) else percent(row["listed"]) for row in rows]
     return shown
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from recsys_core.viz.compare_sentences import LETTERS
+from recsys_core.viz.compare_sentences import LETTERS, WITHOUT_HISTORY
 from recsys_core.viz.policy import needs_webgl, policy_tag
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class ReportContent:
         findings: Severity ("refusal", "warning" or "info") and sentence of each protocol finding.
         leaderboard: A row a model, as it is to be read; numbers are given as text already.
         costs: The same for what is not a matter of hits: what lists are like, time, memory.
+        without_history: The models on the users without training history; no rows if there are no such users.
         figures: Pictures with their sentences.
         settings: What the experiment was: name -> value.
         models: Settings of each model, as JSON text by title.
@@ -83,6 +84,7 @@ class ReportContent:
     findings: Sequence[tuple[str, str]]
     leaderboard: pd.DataFrame
     costs: pd.DataFrame
+    without_history: pd.DataFrame
     figures: Sequence[ReportFigure]
     settings: Mapping[str, object]
     models: Mapping[str, str]
@@ -99,6 +101,7 @@ def report_html(content: ReportContent) -> str:
         _section("Verdict", '<div class="verdict">' + "".join(map(_paragraph, content.verdict)) + "</div>"),
         _section("Is the comparison fair?", _findings(content.findings)),
         _section("Leaderboard", _paragraph(str(LETTERS.fill())) + _table(content.leaderboard) + _table(content.costs)),
+        *_without_history(content.without_history),
         *(_figure(shown, plot) for shown, plot in zip(content.figures, plots, strict=True)),
         _section("Settings", _pairs(content.settings) + "".join(_model(*model) for model in content.models.items())),
         _section("Environment", _pairs(content.environment)),
@@ -110,6 +113,13 @@ def report_html(content: ReportContent) -> str:
         + "\n".join(sections)
         + "\n</body></html>\n"
     )
+
+
+def _without_history(table: pd.DataFrame) -> list[str]:
+    """Return the section of users without training history, if there are any."""
+    if table.empty:
+        return []
+    return [_section("Users without training history", _paragraph(str(WITHOUT_HISTORY.fill())) + _table(table))]
 
 
 def _section(heading: str, body: str) -> str:

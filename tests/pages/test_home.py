@@ -45,7 +45,7 @@ def test_a_finished_experiment_shows_its_best_model_with_an_interval_that_holds_
 
 
 def test_the_best_model_on_home_has_the_numbers_of_the_comparison(open_page: Open, finished: Finished) -> None:
-    """Home and Compare must not differ: both are the bootstrap of the same users with the same seed."""
+    """Home and Compare must not differ: both show the comparison of the same users."""
     home = words(open_page("home"))
     compare = words(open_page("compare", **finished.address()))
     mean = next(line.split()[1] for line in home.splitlines() if line.startswith("NDCG@5"))

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -151,12 +152,59 @@ def test_an_interrupted_compare_takes_back_its_own_waiting_jobs_alone(
     assert not (run.job(ease).path / "cancel").exists()
 
 
-def test_nothing_to_compare_is_said_with_its_reason(
+def test_a_threshold_that_no_rating_reaches_is_refused_before_anything_is_trained(
     ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["compare", "--data", str(ratings), "--models", "ease", "--relevant-from", "99", "--out", str(tmp_path)]
-    assert main(words) == 1
-    assert "have no relevant test item" in capsys.readouterr().out
+    words = [
+        "compare",
+        "--data",
+        str(ratings),
+        "--models",
+        "ease",
+        "--relevant-from",
+        "99",
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert (
+        "--relevant-from: No rating in 'ratings.csv' reaches 99, so no item would be relevant: ratings go from" in said
+    )
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("split", ["ratio:0.3", "leave_last_out:1", "k_fold:2"])
+def test_the_same_rows_in_any_order_give_the_same_numbers(split: str, tmp_path: Path) -> None:
+    """Many times and scores are equal, and positions follow the order of the file."""
+    rng = np.random.default_rng(5)
+    lines = [
+        f"u{user},i{item},{rng.integers(1, 6)},{1_500_000_000 + rng.integers(0, 6)}"
+        for user in range(40)
+        for item in rng.permutation(40)[: rng.integers(3, 9)]
+    ]
+    found = []
+    for name, order in (
+        ("newest", range(len(lines))),
+        ("oldest", range(len(lines))[::-1]),
+        ("shuffled", rng.permutation(len(lines))),
+    ):
+        file = tmp_path / f"{name}.csv"
+        rows = [lines[place] for place in order]
+        file.write_text("\n".join(["user_id,item_id,rating,timestamp", *rows]) + "\n", encoding="utf-8")
+        words = ["compare", "--data", str(file), "--models", "ease,item_knn,bias,popular", "--split", split, "--k", "5"]
+        assert main([*words, "--out", str(tmp_path / name)]) == 0
+        results = json.loads((tmp_path / name / "results.json").read_text(encoding="utf-8"))
+        metrics = {model["key"]: model["metrics"] for model in results["models"]}
+        found.append(
+            {
+                (key, name): {part: round(number, 12) for part, number in value[name].items()}
+                for key, value in metrics.items()
+                for name in ("ndcg@5", "hit_rate@10", "auc")
+            }
+        )
+        found[-1][("", "verdict")] = {"sentences": results["verdict"], "ties": results["ties"]}
+    assert found[0] == found[1] == found[2]
 
 
 def test_a_name_that_is_taken_is_said(

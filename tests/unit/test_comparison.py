@@ -46,10 +46,16 @@ def test_the_verdict_says_who_leads_who_is_tied_and_what_is_gained() -> None:
     comparison = leaderboard()
     best, pair = comparison.table.iloc[0], comparison.pairs.iloc[0]
     said = [str(sentence) for sentence in comparison.verdict]
-    assert said[0] == f"EASE leads on NDCG@10: {best['mean']:.3f} ({best['low']:.3f} to {best['high']:.3f})."
-    assert said[1] == f"iALS cannot be told apart from it ({sentences.about(pair['users_needed'])} users would decide)."
-    gain = comparison.against("popular").set_index("model").loc[["ease-1", "ials-1"], "difference"].min()
-    assert said[2] == f"Both beat popularity by at least {gain:.3f}."
+    assert said[0] == f"EASE leads on NDCG@10: {best['mean']:.2f} ({best['low']:.2f} to {best['high']:.2f})."
+    needed = sentences.about(pair["users_needed"])
+    assert said[1] == (
+        f"No significant difference to iALS (95 %, Holm): about {needed} users are needed to detect one, if the true "
+        "difference is as large as the observed one."
+    )
+    low = comparison.against("popular").set_index("model").loc[["ease-1", "ials-1"], "low"].min()
+    assert said[2] == (
+        f"Both beat popularity by at least {math.floor(low * 1000) / 1000:.3f}, the lower end of the 95 % intervals."
+    )
     assert len(said) == 3
 
 
@@ -60,7 +66,7 @@ def test_every_model_of_the_leading_group_is_named() -> None:
     comparison = compare(frames, metric="ndcg@10", seed=7)
     words = " ".join(str(sentence) for sentence in comparison.verdict)
     assert all(model in words for model in frames)
-    assert "2 more cannot be told apart from it either: twin-" in words
+    assert "No significant difference to 2 more models either: twin-" in words
     assert comparison.better_than("twin-0") == ()
     assert leaderboard().better_than("popular") == ("ease-1", "ials-1")
 
@@ -78,7 +84,7 @@ def test_the_verdict_names_the_next_best_when_the_leader_stands_alone() -> None:
     said = [str(sentence) for sentence in comparison.verdict]
     assert said[0].startswith("a leads on NDCG@10: 0.550 (")
     assert said[1].startswith("b is behind by 0.150 (")
-    assert said[2].startswith("It beats popular by 0.400")
+    assert said[2].startswith("It beats popular by 0.40 (")
 
 
 def test_lower_is_better_for_errors() -> None:
@@ -117,26 +123,70 @@ def test_equal_models_are_tied_and_no_number_of_users_would_decide() -> None:
     comparison = compare({"one": judged(values), "other": judged(values)}, metric="ndcg@10")
     assert comparison.pairs["p_holm"].item() == 1.0
     assert math.isinf(comparison.pairs["users_needed"].item())
-    assert "no difference at all" in str(comparison.verdict[1])
+    assert comparison.pairs["identical"].item()
+    assert str(comparison.verdict[1]) == "other reaches exactly the same mean."
+    assert comparison.pairs["low"].item() < 0 < comparison.pairs["high"].item()  # other users may differ
 
 
-def test_ranks_and_means_that_point_to_different_sides_are_a_tie() -> None:
-    """Most users gain a little, a few lose much more: the mean falls, the rank test points up."""
+def test_a_few_large_losses_outweigh_many_small_gains() -> None:
+    """Most users gain a little, a few lose much more: the mean decides, in the test and in the interval alike."""
     base = np.full(1000, 0.5)
     changed = base + np.where(np.arange(1000) < 800, 0.01, -0.3)
     comparison = compare({"base": judged(base), "changed": judged(changed)}, metric="ndcg@10")
-    assert comparison.pairs["p_holm"].item() < 0.05
-    assert comparison.pairs["high"].item() * comparison.pairs["low"].item() > 0
-    assert not comparison.pairs["different"].item()
-    assert math.isinf(comparison.pairs["users_needed"].item())
-    assert str(comparison.verdict[1]).startswith("changed is behind on average, but the typical user does better")
+    pair = comparison.pairs.iloc[0]
+    assert (pair["first"], pair["different"]) == ("base", True)
+    assert 0 < pair["low"] < 0.052 < pair["high"]
+    assert str(comparison.verdict[1]) == "changed is behind by 0.052 (0.044 to 0.060)."
+
+
+def test_a_leader_that_is_tied_with_the_baseline_takes_nothing_from_those_that_beat_it() -> None:
+    """The leader differs much from user to user; the next one is steadily a little above the baseline."""
+    rng = np.random.default_rng(0)
+    base = rng.random(100) * 0.2 + 0.3
+    wild = np.clip(base + 0.03 + rng.normal(0, 0.3, 100), 0, 1)
+    frames = {"popular": judged(base), "steady": judged(base + 0.01), "wild": judged(wild)}
+    said = [str(sentence) for sentence in compare(frames, metric="ndcg@10").verdict]
+    assert said[0].startswith("wild leads")
+    assert said[-1] == "steady is significantly better than popular (95 %, Holm); the leader is not."
+
+
+def test_a_model_without_a_hit_has_an_upper_bound() -> None:
+    nothing, something = np.zeros(301), np.where(np.arange(301) < 30, 0.4, 0.0)
+    table = compare({"none": judged(nothing), "some": judged(something)}, metric="ndcg@10").table.set_index("model")
+    assert table.loc["none", "low"] == 0.0
+    assert table.loc["none", "high"] == pytest.approx(0.0126, abs=1e-4)  # Wilson, 0 of 301
+    assert sentences.interval_text(table.loc["none", "low"], table.loc["none", "high"]) == "0.000 to 0.013"
+
+
+@pytest.mark.parametrize("metric", ["rmse", "novelty@10"])
+def test_where_nothing_bounds_a_metric_no_spread_means_no_interval(metric: str) -> None:
+    frame = judged(np.full(30, 2.0), metric=metric).assign(n_ratings=3)
+    comparison = compare({"one": frame}, metric=metric)
+    assert comparison.table[["low", "high"]].isna().all(axis=None)
+    assert "2.000 (no interval)" in str(comparison.verdict[0])
+
+
+def test_the_order_of_the_rows_changes_no_number() -> None:
+    rng = np.random.default_rng(0)
+    ids = np.array([f"u{number}" for number in rng.permutation(200)])
+    values = {model: rng.random(200) for model in ("one", "other", "third")}
+    orders = [np.arange(200), rng.permutation(200)]
+    found = [
+        compare(
+            {model: judged(value[order]).assign(user_id=ids[order]) for model, value in values.items()},
+            metric="ndcg@10",
+        )
+        for order in orders
+    ]
+    pd.testing.assert_frame_equal(found[0].table, found[1].table, check_exact=True)
+    pd.testing.assert_frame_equal(found[0].pairs, found[1].pairs, check_exact=True)
 
 
 def test_a_single_user_decides_nothing() -> None:
     comparison = compare({"one": judged(np.array([0.5])), "other": judged(np.array([0.1]))}, metric="ndcg@10")
     assert [str(sentence) for sentence in comparison.verdict] == [
-        "one leads on NDCG@10: 0.500 (0.500 to 0.500).",
-        "other cannot be told apart from it.",
+        "one leads on NDCG@10: 0.5 (0.1 to 0.9).",
+        "No significant difference to other (95 %, Holm).",
     ]
 
 
@@ -158,7 +208,8 @@ def test_what_is_neither_good_nor_bad_has_no_winner() -> None:
 def test_popularity_that_leads_is_said_to_be_unbeaten() -> None:
     rng = np.random.default_rng(0)
     frames = {"popular": judged(rng.random(80) + 0.2), "knn": judged(rng.random(80))}
-    assert "Nothing beats popular for certain." in [str(s) for s in compare(frames, metric="ndcg@10").verdict]
+    said = [str(sentence) for sentence in compare(frames, metric="ndcg@10").verdict]
+    assert "No model is significantly better than popular (95 %, Holm)." in said
 
 
 def test_the_same_seed_gives_the_same_comparison() -> None:
@@ -178,7 +229,10 @@ def test_summary_covers_every_metric_and_nothing_else() -> None:
     assert metric_columns(frame) == ["ndcg@10:tail", "auc"]
     summary = summarize(frame)
     assert set(summary) == {"ndcg@10:tail", "auc"}
-    assert summary["ndcg@10:tail"] == {"mean": 0.5, "low": 0.5, "high": 0.5, "users": 1}
+    tail = summary["ndcg@10:tail"]
+    assert (tail["mean"], tail["users"]) == (0.5, 1)
+    assert 0.0 < tail["low"] < 0.2
+    assert 0.8 < tail["high"] < 1.0
 
 
 def test_refuses_in_a_sentence_what_cannot_be_compared() -> None:
@@ -198,6 +252,13 @@ def test_refuses_in_a_sentence_what_cannot_be_compared() -> None:
 )
 def test_numbers_are_rounded_to_what_the_interval_supports(low: float, high: float, text: str) -> None:
     assert sentences.rounded(0.372, low, high) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "decimals", "text"), [(0.0149, 2, "0.01"), (0.0199, 3, "0.019"), (0.0004, 2, "0.0004"), (1.0, 1, "1.0")]
+)
+def test_a_lower_bound_is_never_rounded_up(low: float, decimals: int, text: str) -> None:
+    assert sentences.at_least(low, decimals) == text
 
 
 @pytest.mark.parametrize(("users", "text"), [(412.0, "412"), (1234.0, "1,240"), (48_051.0, "48,100"), (7.0, "7")])

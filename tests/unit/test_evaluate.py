@@ -13,7 +13,7 @@ from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.splits import LeftOut, Split, SplitSpec, make_splits
 from recsys_core.errors import Cancelled, DataError, NotFitted
 from recsys_core.evaluation import pairs
-from recsys_core.evaluation.evaluate import Evaluation, evaluate, relevant_items
+from recsys_core.evaluation.evaluate import Evaluation, evaluate, order_of, relevant_items
 from recsys_core.evaluation.metrics import METRICS, AccuracyMetric
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model
@@ -74,17 +74,22 @@ ANSWERS = np.array(
         [9, 9, 1, 9, 3, 2],  # user 0 has seen 0, 1, 3: list 4 5 2
         [9, 9, 5, 4, 1, np.nan],  # user 1 has seen 0, 1; item 5 cannot be scored: list 2 3 4
         [9, 3, 9, 2, 1, 0],  # user 2 has seen 0, 2: list 1 3 4
-        [9, 4, 9, 4, 7, 0],  # user 3 has seen 0, 2: list 4 1 3 (a tie, smaller position first)
+        [9, 4, 9, 4, 7, 0],  # user 3 has seen 0, 2: list 4 1 3 (a tie, in the order that the seed draws)
     ],
     dtype=np.float64,
 )
+
+
+TIE_SEED = 1
+"""Draws item 1 before item 3."""
 
 
 @pytest.fixture(scope="module")
 def judged() -> Evaluation:
     split = planted_split()
     model = Given(ANSWERS)
-    model.fit(split.train, RunContext())
+    model.fit(split.train, RunContext(TIE_SEED))
+    assert model.tie_keys[1] < model.tie_keys[3]
     return evaluate(model, split, cutoffs=(1, 3), relevant_from=4)
 
 
@@ -160,7 +165,7 @@ def test_without_a_threshold_every_test_interaction_is_relevant() -> None:
     split = planted_split()
     relevant, seen = relevant_items(split.test, np.array([0, 3]), split.queries(np.array([0, 3])).history)
     assert [row.tolist() for row in relevant] == [[2, 4], [1]]
-    assert seen == 1
+    assert seen.tolist() == [0, 1]
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,12 +239,43 @@ def test_the_validation_part_is_judged_on_its_own() -> None:
     assert judged.per_user["n_relevant"].sum() == split.validation.n_interactions
 
 
-@pytest.mark.parametrize(("key", "alike"), [("popular", True), ("random", False), ("item_knn", False)])
-def test_tells_whether_everybody_gets_one_order(key: str, alike: bool) -> None:
+@pytest.mark.parametrize(("key", "order"), [("popular", "same"), ("random", "personal"), ("item_knn", "personal")])
+def test_tells_whether_everybody_gets_one_order(key: str, order: str) -> None:
     split = make_splits(random_world(), SplitSpec(), 1)[0]
     model = make_model(key)
     model.fit(split.train, RunContext())
-    assert evaluate(model, split, cutoffs=(5,)).same_order is alike
+    assert evaluate(model, split, cutoffs=(5,)).order == order
+
+
+NAN = math.nan
+
+
+@pytest.mark.parametrize(
+    ("scores", "order"),
+    [
+        ([[3.0, 2.0, 1.0], [30.0, 20.0, 10.0]], "same"),
+        ([[3.0, 2.0, 1.0], [30.0, 10.0, 20.0]], "personal"),
+        ([[3.0, 2.0, NAN], [10.0, 20.0, NAN]], "personal"),  # an item that cannot be scored hides nothing
+        ([[3.0, NAN, 1.0], [NAN, 2.0, 1.0], [9.0, 8.0, 7.0]], "same"),
+        ([[3.0, NAN, NAN], [NAN, 2.0, NAN]], "personal"),  # nothing in common: nothing is known
+        ([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]], "constant"),
+        ([[1.0, 1.0, NAN], [2.0, 2.0, 2.0]], "constant"),
+        ([[1.0, 1.0, 1.0], [3.0, 2.0, 1.0], [3.0, 2.5, 1.0]], "same"),
+        ([[1e30, 2e30, 3e30], [3e30, 2e30, 1e30]], "personal"),
+        ([[-math.inf, 2.0, 3.0], [-math.inf, 3.0, 2.0]], "personal"),
+    ],
+)
+def test_the_order_of_users_is_told_by_what_can_be_scored(scores: list[list[float]], order: str) -> None:
+    assert order_of(np.array(scores)) == order
+
+
+def test_a_model_that_can_score_nothing_is_no_model_with_one_order() -> None:
+    split = planted_split()
+    model = Given(np.full_like(ANSWERS, NAN))
+    model.fit(split.train, RunContext())
+    judged = evaluate(model, split, cutoffs=(2,))
+    assert judged.order == "unscored"
+    assert judged.per_user["n_listed"].tolist() == [0] * len(judged.users)
 
 
 def test_reports_each_block_and_stops_when_asked() -> None:

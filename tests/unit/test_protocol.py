@@ -24,7 +24,7 @@ CLEAN = LeakReport(
 MODELS = {
     "ease": JudgedModel("EASE", "ease"),
     "knn": JudgedModel("Item kNN", "item_knn"),
-    "popular": JudgedModel("Popularity", "popular", personal=False, same_order=True),
+    "popular": JudgedModel("Popularity", "popular", personal=False, order="same"),
     "random": JudgedModel("Random", "random"),
 }
 PROTOCOL = Protocol(models=MODELS, leaks=(CLEAN,), left_out=(LeftOut(),))
@@ -77,7 +77,7 @@ def test_refuses_settings_chosen_by_the_test_part() -> None:
 
 
 def test_refusals_stand_first() -> None:
-    models = MODELS | {"ease": replace(MODELS["ease"], tuned_on="test", same_order=True)}
+    models = MODELS | {"ease": replace(MODELS["ease"], tuned_on="test", order="same")}
     findings = check_protocol(frames(), replace(PROTOCOL, models=models, ordered_by_file=True), metric="ndcg@10")
     assert [finding.severity for finding in findings] == ["refusal", "warning", "info"]
 
@@ -147,9 +147,17 @@ def test_users_without_relevant_items_are_counted() -> None:
 
 
 def test_too_few_users_are_warned_of_with_the_difference_that_can_be_seen() -> None:
-    finding = found(frames(users=40))["few_users"]
-    assert finding.count == 40
-    assert finding.message.startswith("Only 40 users are compared; differences below about 0.0")
+    finding = found(frames(users=80))["few_users"]
+    assert finding.count == 80
+    assert finding.message.startswith("Only 80 users are compared; true differences below about 0.0")
+
+
+def test_under_50_users_the_warning_says_what_that_means() -> None:
+    finding = found(frames(users=49))["few_users"]
+    assert finding.message.startswith(
+        "Only 49 users are compared: intervals are wide, one more user can change the order"
+    )
+    assert "Take this as a trial run" in finding.message
 
 
 def test_popularity_that_is_almost_as_good_is_warned_of() -> None:
@@ -164,11 +172,82 @@ def test_popularity_that_nothing_beats_is_warned_of() -> None:
 def test_models_no_better_than_chance_are_named() -> None:
     finding = found(frames(knn=0.02))["no_better_than_random"]
     assert finding.count == 1
-    assert finding.message == "Item kNN cannot be told apart from random recommendations."
+    assert finding.message == "Item kNN does not differ significantly from random recommendations."
+
+
+def test_a_model_with_constant_scores_is_said_to_list_at_random() -> None:
+    models = MODELS | {"knn": replace(MODELS["knn"], order="constant")}
+    finding = found(frames(), replace(PROTOCOL, models=models))["constant_scores"]
+    assert finding.message == "Item kNN gives each user the same score for all items, so its lists are in random order."
+
+
+@pytest.mark.parametrize(
+    ("rating", "end"), [(None, "count as 0."), (4.0, "All training ratings are 4, so similarities that compare ")]
+)
+def test_empty_lists_are_counted_with_the_cause_if_it_is_known(rating: float | None, end: str) -> None:
+    per_user = {name: frame.assign(n_listed=np.where(frame.index < 25, 0, 10)) for name, frame in frames().items()}
+    per_user = {name: frame if name == "knn" else frame.assign(n_listed=10) for name, frame in per_user.items()}
+    finding = found(per_user, replace(PROTOCOL, only_rating=rating))["empty_lists"]
+    assert (finding.count, finding.severity) == (25, "warning")
+    assert finding.message.startswith("Item kNN can score no item for 25 of 400 users (6.2%): their lists are empty")
+    assert end in finding.message
+
+
+def test_users_without_history_are_counted_and_the_verdict_is_about_the_others() -> None:
+    finding = found(frames(users=109), replace(PROTOCOL, users=301, users_without_history=192))["no_history"]
+    assert (finding.severity, finding.count) == ("warning", 192)
+    assert finding.message == (
+        "192 of 301 test users (64%) have no training history: the verdict is about the other 109, and these users are "
+        "reported apart."
+    )
+    few = found(frames(), replace(PROTOCOL, users=403, users_without_history=3))["no_history"]
+    assert few.severity == "info"
+
+
+def test_where_nobody_has_a_history_nothing_is_said_about_personalization() -> None:
+    findings = found(frames(popular=0.5), replace(PROTOCOL, users=400, users_without_history=400))
+    assert "popularity_leads" not in findings
+    assert findings["no_history"].message.startswith("None of the 400 test users has any training history")
+
+
+@pytest.mark.parametrize(
+    ("cause", "text"),
+    [
+        ("too_few", "7 users have no test case: they have too few interactions for this split."),
+        ("not_in_period", "7 users have no test case: they have no interaction in the test period."),
+        ("unknown_time", "7 users have no test case: they have no interaction of known time, so all of them are"),
+        ("not_held_out", "7 users have no test case: the split drew other users to be held out"),
+        ("no_held_item", "7 users have no test case: they have no interaction with a held-out item."),
+        ("not_uploaded", "7 users have no test case: they are not in the uploaded test part."),
+        ("unknown_items", "7 users have no test case: the uploaded test part holds only items for them that"),
+    ],
+)
+def test_users_without_a_test_case_are_counted_under_their_cause(cause: str, text: str) -> None:
+    left = (LeftOut(users_without_test=7, causes={cause: 7}),)
+    findings = found(frames(), replace(PROTOCOL, left_out=left))
+    assert list(findings) == [f"users_without_test:{cause}"]
+    assert findings[f"users_without_test:{cause}"].message.startswith(text)
+
+
+def test_users_of_other_folds_are_not_said_to_have_no_test_case() -> None:
+    left = (LeftOut(users_without_test=7, causes={"other_fold": 7}),) * 3
+    assert found(frames(), replace(PROTOCOL, left_out=left)) == {}
+
+
+def test_test_users_without_relevant_items_are_counted_under_their_cause() -> None:
+    per_user = frames()
+    for frame in per_user.values():
+        frame["n_relevant_seen"] = 0
+        frame.loc[:29, ["n_relevant", "ndcg@10"]] = [0, math.nan]
+        frame.loc[:9, "n_relevant_seen"] = 2
+    findings = found(per_user, replace(PROTOCOL, relevant_from=4.0))
+    assert {rule: finding.count for rule, finding in findings.items()} == {"users_left_out": 20, "all_seen": 10}
+    assert findings["users_left_out"].message.endswith("left out: none of their test ratings reaches 4.")
+    assert findings["all_seen"].message.endswith("all their relevant test items were in their training history.")
 
 
 def test_a_personal_model_with_one_order_for_everybody_is_named_and_popularity_is_not() -> None:
-    models = MODELS | {"knn": replace(MODELS["knn"], same_order=True)}
+    models = MODELS | {"knn": replace(MODELS["knn"], order="same")}
     finding = found(frames(), replace(PROTOCOL, models=models))["identical_lists"]
     assert finding.message == "Item kNN ranks the items in one and the same order for everybody; check its settings."
 

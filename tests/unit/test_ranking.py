@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from recsys_core.contracts import PAD, Ragged
+from recsys_core.data.keys import random_places
 from recsys_core.evaluation.ranking import rank
 from recsys_core.models.topk import top_k
 
@@ -61,10 +62,41 @@ def test_ranking_among_candidates_is_ranking_a_smaller_catalogue() -> None:
     assert_array_equal(got.beaten, rank(scores[:, items], places, wanted, 12).beaten)
 
 
-def test_equal_scores_of_candidates_keep_the_order_of_these() -> None:
+def test_equal_scores_stand_in_the_order_of_the_keys_with_candidates_and_without() -> None:
     nobody = Ragged.from_rows([[]])
-    got = rank(np.array([[1.0, 1.0, 2.0, 1.0]]), nobody, nobody, 3, np.array([3, 0, 2]))
-    assert got.lists.item.tolist() == [[2, 3, 0]]
+    scores, keys = np.array([[1.0, 1.0, 2.0, 1.0]]), np.array([30, 5, 1, 20], dtype=np.uint64)
+    assert rank(scores, nobody, nobody, 3, ties=keys).lists.item.tolist() == [[2, 1, 3]]
+    assert rank(scores, nobody, nobody, 3, np.array([0, 2, 3]), keys).lists.item.tolist() == [[2, 3, 0]]
+    assert rank(scores, nobody, nobody, 3).lists.item.tolist() == [[2, 0, 1]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_lists_with_keys_equal_a_sort_by_score_and_key(dtype: type[np.floating]) -> None:
+    scores, seen, relevant = random_case(6, dtype)
+    keys = np.random.default_rng(3).permutation(30).astype(np.uint64)
+    got = rank(scores, seen, relevant, 12, ties=keys).lists
+    assert_array_equal(got.item, top_k(scores, 12, seen, keys).item)
+    for row, values in enumerate(scores):
+        allowed = [item for item in range(30) if item not in seen[row] and values[item] > -np.inf]
+        expected = sorted(allowed, key=lambda item: (-values[item], keys[item]))[:12]
+        assert got.item[row, : len(expected)].tolist() == expected
+
+
+def test_constant_scores_find_what_chance_finds() -> None:
+    """The wanted item stands first in the catalogue; by position it would always lead."""
+    nobody, wanted = Ragged.from_rows([[]]), Ragged.from_rows([[0]])
+    hits = [
+        0
+        in rank(
+            np.ones((1, 100)),
+            nobody,
+            wanted,
+            10,
+            ties=random_places(np.arange(100).astype(np.uint64), seed).astype(np.uint64),
+        ).lists.item
+        for seed in range(400)
+    ]
+    assert 0.05 < np.mean(hits) < 0.15
 
 
 def test_an_item_without_rivals_beats_an_undefined_share() -> None:
@@ -79,3 +111,6 @@ def test_rows_taken_from_a_longer_ragged_are_read_from_their_own_beginning() -> 
     whole = rank(scores, seen, relevant, 1).beaten
     assert whole.tolist() == [0.0, 1.0]
     assert rank(scores[1:], seen.take(np.array([1])), relevant.take(np.array([1])), 1).beaten.tolist() == [1.0]
+    cut = Ragged(relevant.values[1:], relevant.offsets[1:])  # a block whose offsets go on from those before it
+    assert cut.offsets.tolist() == [1, 2]
+    assert rank(scores[1:], Ragged.from_rows([[]]), cut, 1).beaten.tolist() == [1.0]

@@ -21,6 +21,7 @@ def content() -> ReportContent:
         findings=[("warning", f"12 test cases leak {EVIL}"), ("refusal", "No common users.")],
         leaderboard=pd.DataFrame({"Model": ["EASE", EVIL], "Tied": ["a", "b"], f"NDCG {EVIL}": ["0.372", "0.1"]}),
         costs=pd.DataFrame({"Model": ["EASE"], "Family": [EVIL], "Training, s": ["0.12"]}),
+        without_history=pd.DataFrame({"Model": [EVIL], "NDCG@10": ["0.10"]}),
         figures=[ReportFigure(f"One {EVIL}", f"Sentence {EVIL}", figure), ReportFigure("Two", "Again", figure)],
         settings={"split": EVIL, "seed": 42},
         models={f"EASE {EVIL}": f'{{"note": "{EVIL}"}}'},
@@ -41,6 +42,12 @@ def test_nothing_from_outside_becomes_markup(content: ReportContent) -> None:
     html = report_html(content)
     assert EVIL not in html
     assert html.count("&lt;script&gt;alert(") >= 10
+
+
+def test_users_without_history_have_a_section_only_if_there_are_any(content: ReportContent) -> None:
+    assert "Users without training history" in report_html(content)
+    none = ReportContent(**{**vars(content), "without_history": pd.DataFrame()})
+    assert "Users without training history" not in report_html(none)
 
 
 def test_it_needs_no_other_file_and_no_network(content: ReportContent) -> None:

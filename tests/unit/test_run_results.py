@@ -17,7 +17,7 @@ from recsys_core.evaluation.evaluate import relevant_items
 from recsys_core.experiments import board
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.judging import check_run, findings
+from recsys_core.experiments.judging import check_run, findings, users_of
 from recsys_core.experiments.people import history_of, is_known, people, person
 from recsys_core.experiments.pooling import one_row_a_user
 from recsys_core.experiments.run import Run
@@ -128,8 +128,7 @@ def test_somebody_made_up_gets_what_a_user_with_that_history_gets(run: Run, fini
 
 def test_the_protocol_of_a_run_names_its_leaks_and_what_failed(run: Run, finished: Finished) -> None:
     spoil(finished, "item_knn", JobState.FAILED, "It was killed.")
-    per_user = {name: one_row_a_user(frame) for name, frame in run.per_user().items()}
-    found = {one.rule: one for one in findings(run, per_user, metric="ndcg@5", comparison=None)}
+    found = {one.rule: one for one in findings(run, users_of(run), metric="ndcg@5", comparison=None)}
     assert "Item-based neighbours has no result" in found["without_result"].message
     report = run.split_report()
     assert report is not None
@@ -167,7 +166,9 @@ def test_the_archive_holds_every_number_as_csv(run: Run) -> None:
     with zipfile.ZipFile(io.BytesIO(run_archive(run, compare(per_user, metric="ndcg@5")))) as archive:
         tables = {name: pd.read_csv(archive.open(name)) for name in archive.namelist() if name.endswith(".csv")}
         assert json.loads(archive.read("spec.json"))["seed"] == 42
-    assert set(tables) == {"leaderboard.csv", "pairs.csv", "per_user.csv", "settings.csv", "protocol.csv"}
+    assert set(tables) == {
+        "leaderboard.csv", "pairs.csv", "per_user.csv", "settings.csv", "protocol.csv", "without_history.csv",
+    }  # fmt: skip
     assert len(tables["leaderboard.csv"]) == 5
     assert len(tables["per_user.csv"]) == sum(len(frame) for frame in per_user.values())
     assert tables["per_user.csv"]["ndcg@5"].mean() == pytest.approx(
@@ -187,7 +188,11 @@ def test_each_sentence_of_a_picture_names_its_numbers(run: Run) -> None:
         compare_sentences.dots(table, metric="Popularity@5", baseline=pinned, better=better, more_is_no_merit=True)
     )
     assert "better" not in more
-    assert said.startswith(f"{len(better)} of 4 models") if len(better) else said.startswith("No model is better")
+    assert (
+        said.startswith(f"{len(better)} of 4 models")
+        if len(better)
+        else said.startswith("No model is significantly better")
+    )
     curves = board.precision_recall(models, (1, 5))
     assert "with lists of 1," in str(compare_sentences.precision_recall(curves, title="EASE"))
     parts = slice_table(run, models, per_user, metric="ndcg@5", baseline=model(run, "popular"))

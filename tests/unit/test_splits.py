@@ -71,15 +71,81 @@ def test_ratio_chooses_each_row_of_a_user_equally_often() -> None:
     assert abs(chosen - 150).max() < 5 * np.sqrt(150)
 
 
-def test_leave_last_out_takes_the_latest_and_of_equal_times_the_last_in_the_file() -> None:
+def test_leave_last_out_takes_the_latest_and_of_equal_times_any() -> None:
     frame = pd.DataFrame(
         {"user": [0, 0, 0, 0, 1, 1, 1, 2, 2], "item": range(9), "timestamp": [9, 1, 5, 9, 7, 7, 7, 1, 2]}
     )
-    (split,) = make_splits(dataset_from_frames(frame), SplitSpec(kind="leave_last_out", last=2), 1)
-    assert split.test.interactions["item"].tolist() == [0, 3, 5, 6]
-    assert split.left_out.users_without_test == 1
-    (one,) = make_splits(dataset_from_frames(frame), SplitSpec(kind="leave_last_out"), 1)
-    assert one.test.interactions["item"].tolist() == [3, 6, 8]
+    taken = set()
+    for seed in range(20):
+        (split,) = make_splits(dataset_from_frames(frame), SplitSpec(kind="leave_last_out", last=2), seed)
+        first, second, *others = split.test.interactions["item"].tolist()
+        assert (first, second) == (0, 3)
+        assert split.left_out.users_without_test == 1
+        taken.add(tuple(others))
+    assert taken == {(4, 5), (4, 6), (5, 6)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "causes"),
+    [
+        ("ratio", {"too_few": 2}),  # users 1 and 2, with two rows and one: a fifth of them is none
+        ("leave_last_out", {"too_few": 1}),
+        ("global_time", {"not_in_period": 2, "unknown_time": 1}),
+        ("user_holdout", {"not_held_out": 2, "too_few": 1}),
+    ],
+)
+def test_users_without_a_test_case_are_counted_by_cause(kind: str, causes: dict[str, int]) -> None:
+    frame = pd.DataFrame(
+        {
+            "user": [0] * 5 + [1] * 2 + [2] + [3] * 5,
+            "item": range(13),
+            "timestamp": [1, 2, 3, 4, 5, NO_TIMESTAMP, NO_TIMESTAMP, 1, 9, 9, 9, 9, 9],
+        }
+    )
+    (split,) = make_splits(dataset_from_frames(frame), SplitSpec(kind=kind), 1)
+    assert split.left_out.causes == causes
+    assert split.left_out.users_without_test == sum(causes.values())
+
+
+def test_an_uploaded_test_part_tells_absent_users_from_those_with_unknown_items() -> None:
+    train = dataset_from_frames(pd.DataFrame({"user": [0, 1, 2], "item": [0, 1, 2]}), name="train")
+    test = dataset_from_frames(pd.DataFrame({"user": [0, 1], "item": [1, 9]}), name="test")
+    (split,) = make_splits(train, SplitSpec(kind="uploaded", test_data="x"), 1, test)
+    assert split.left_out.causes == {"not_uploaded": 1, "unknown_items": 1}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("validation", [0.0, 0.2])
+def test_the_same_rows_in_any_order_give_the_same_parts(kind: str, validation: float) -> None:
+    """Positions follow the order of a file, identifiers do not; many times are equal."""
+    rng = np.random.default_rng(3)
+    rows = pd.DataFrame(
+        {
+            "user_id": rng.choice([f"u{number}" for number in range(20)], 300),
+            "item_id": rng.choice([f"i{number}" for number in range(30)], 300),
+            "timestamp": rng.integers(0, 15, 300),
+            "rating": rng.integers(1, 6, 300).astype(np.float32),
+        }
+    )
+    spec = SplitSpec(kind=kind, validation_fraction=validation)
+    found = []
+    for order in (np.arange(300), np.arange(300)[::-1], rng.permutation(300)):
+        file = rows.iloc[order].reset_index(drop=True)
+        (users, user_ids), (items, item_ids) = (pd.factorize(file[name]) for name in ("user_id", "item_id"))
+        data = dataset_from_frames(
+            file.assign(user=users.astype(np.int32), item=items.astype(np.int32)),
+            user_ids=list(user_ids), item_ids=list(item_ids),
+        )  # fmt: skip
+        found.append(
+            [
+                sorted(part.interactions[["user_id", "item_id", "timestamp", "rating"]].itertuples(index=False))
+                for split in make_splits(data, spec, 7)
+                for part in (split.train, split.test, split.history, *([split.validation] if split.validation else []))
+            ]
+        )
+        histories = data.queries(np.argsort(user_ids))
+        found[-1].append([[item_ids[item] for item in history] for history in histories.history])
+    assert found[0] == found[1] == found[2]
 
 
 def test_leave_last_out_without_times_goes_by_the_file_and_says_so() -> None:
@@ -157,7 +223,6 @@ def test_held_out_items_have_no_training_row_and_compete_among_themselves() -> N
     for part in ("test", "validation"):
         assert set(split.candidates(part)) == parts[part]
         assert len(split.candidates(part)) == len(parts[part])
-        assert split.candidates(part).tolist() != sorted(parts[part])  # positions would tell what is popular
     assert set(rows(split.history)) == set(rows(split.train)) | set(rows(split.validation))
     assert rows(split.validation_history) == rows(split.train)
     assert make_splits(data, SplitSpec(), 1)[0].candidates() is None

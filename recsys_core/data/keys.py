@@ -1,0 +1,68 @@
+"""Chance that depends on what is drawn and not on where it stands in a file.
+
+Identifiers have a 64-bit key each. Whatever is to be in random order (rows to be split, items of equal score) is sorted
+by keys that are mixed with a seed, so that the same rows in any order give the same draw.
+
+Source: the mixing is the finalizer of SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number
+generators").
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys_core.columns import ITEM, RATING, TIMESTAMP, USER, WEIGHT
+from recsys_core.contracts import IntArray
+
+Keys = NDArray[np.uint64]
+ROWS_AT_A_TIME = 1_000_000
+_STEP = 0x9E3779B97F4A7C15
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
+
+
+def keys_of(ids: Sequence[str]) -> Keys:
+    """Return (n,) the key of each identifier."""
+    found: Keys = pd.util.hash_array(np.asarray(ids, dtype=object), categorize=False)
+    return found
+
+
+def mixed(keys: Keys, seed: int = 0) -> Keys:
+    """Return (n,) keys in which each bit depends on each bit of the given ones and of the seed."""
+    state = keys + np.uint64(_STEP * (seed + 1) % 2**64)
+    state = (state ^ (state >> _SHIFTS[0])) * _FIRST
+    state = (state ^ (state >> _SHIFTS[1])) * _SECOND
+    done: Keys = state ^ (state >> _SHIFTS[2])
+    return done
+
+
+def random_places(keys: Keys, seed: int) -> IntArray:
+    """Return (n,) the place of each key in an order drawn by the seed: a permutation of 0..n-1."""
+    places = np.empty(len(keys), dtype=np.int64)
+    places[np.argsort(mixed(keys, seed), kind="stable")] = np.arange(len(keys))
+    return places
+
+
+def row_keys(frame: pd.DataFrame, users: Keys, items: Keys, seed: int = 0) -> Keys:
+    """Return (N,) the key of each interaction, from user, item and what else is known of it, mixed with a seed.
+
+    Args:
+        frame: Interactions, as `Dataset` describes them.
+        users: (U,) keys of the users.
+        items: (I,) keys of the items.
+        seed: Any whole number.
+    """
+    found = np.empty(len(frame), dtype=np.uint64)
+    columns = [frame[name].to_numpy() for name in (TIMESTAMP, RATING, WEIGHT) if name in frame]
+    user, item = frame[USER].to_numpy(), frame[ITEM].to_numpy()
+    for start in range(0, len(frame), ROWS_AT_A_TIME):
+        rows = slice(start, start + ROWS_AT_A_TIME)
+        keys = mixed(mixed(users[user[rows]], seed) ^ items[item[rows]])
+        for column in columns:
+            part = column[rows]
+            bits = part.astype(np.int64 if part.dtype.kind in "iu" else np.float64).view(np.uint64)
+            keys = mixed(keys ^ bits)
+        found[rows] = keys
+    return found

@@ -1,0 +1,141 @@
+"""Confidence intervals of a mean over users: a score interval for metrics from 0 to 1, BCa for all others.
+
+The users of a test part are taken as a sample of all users that there could be.
+"""
+
+import numpy as np
+from scipy import stats
+
+from recsys_core.contracts import BoolArray, FloatArray
+
+DRAWS_AT_A_TIME = 4_000_000
+MOST_DRAWS = 400_000_000
+"""Above this number of draws (users times samples) fewer samples are taken, at least `FEWEST_SAMPLES`."""
+FEWEST_SAMPLES = 200
+NO_SPREAD = 1e-12
+"""A standard deviation below this counts as none."""
+
+
+def score_interval(values: FloatArray, confidence: float = 0.95) -> tuple[FloatArray, FloatArray]:
+    """Return lower and upper ends (M,) of the intervals of means of values from 0 to 1; NaN where no value is known.
+
+    Wilson's interval for the effective number of users n / r:
+
+        r = min(1, (t / z)^2 s^2 / (m (1 - m)))
+
+    where m is the mean, s^2 the variance, z the normal and t Student's quantile with n - 1 degrees of freedom. A metric
+    that is 0 or 1 has r = 1, which is Wilson's interval itself; so has a sample without any spread, for nothing is
+    known of its variance: without a hit the upper end is that of 0 successes among n. The ends lie within 0 and 1 and
+    never coincide.
+
+    Coverage in simulations at a nominal 95 % (n = 10 / 20 / 50 / 200): NDCG with 5 % of users hit 95 / 95 / 97 / 94 %,
+    against 43 / 63 / 91 / 93 % of the BCa and 43 / 40 / 68 / 96 % of the studentized bootstrap.
+
+    Args:
+        values: (U, M) one value a user and column; NaN is left out.
+        confidence: Nominal coverage.
+
+    Source:
+        Wilson 1927, "Probable inference, the law of succession, and statistical inference"; with an effective sample
+        size as in Franco et al. 2019, "Comparative study of confidence intervals for proportions in complex sample
+        surveys".
+    """
+    known = ~np.isnan(values)
+    n = known.sum(axis=0).astype(np.float64)
+    some = np.maximum(n, 1.0)
+    mean = np.clip(np.where(known, values, 0.0).sum(axis=0) / some, 0.0, 1.0)
+    squares = np.where(known, (values - mean) ** 2, 0.0).sum(axis=0)
+    largest = mean * (1.0 - mean)
+    z = float(stats.norm.isf((1.0 - confidence) / 2.0))
+    t = np.where(n > 1, stats.t.isf((1.0 - confidence) / 2.0, np.maximum(n - 1, 1)), z)
+    spread = (squares > n * NO_SPREAD**2) & (largest > 0)
+    shrunk = np.divide(squares * (t / z) ** 2, np.maximum(n - 1, 1) * largest, out=np.ones_like(mean), where=spread)
+    effective = some / np.minimum(shrunk, 1.0)
+    center = (mean + z**2 / (2 * effective)) / (1 + z**2 / effective)
+    half = z / (1 + z**2 / effective) * np.sqrt(largest / effective + z**2 / (4 * effective**2))
+    undefined = n == 0
+    low, high = np.minimum(np.maximum(center - half, 0.0), mean), np.maximum(np.minimum(center + half, 1.0), mean)
+    return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
+
+
+def unseen_share(users: int, confidence: float = 0.95) -> float:
+    """Return the upper end of the share of users who may be unlike all `users` that were seen (Wilson, 0 of n)."""
+    z = float(stats.norm.isf((1.0 - confidence) / 2.0))
+    return z**2 / (users + z**2)
+
+
+def bca_interval(
+    replicates: FloatArray, estimates: FloatArray, influence: FloatArray, confidence: float = 0.95
+) -> tuple[FloatArray, FloatArray]:
+    """Return both ends (M,) of bias-corrected and accelerated bootstrap intervals; NaN where there is no spread.
+
+    Args:
+        replicates: (S, M) of the bootstrap.
+        estimates: (M,) of the sample itself.
+        influence: (U, M) what each user adds to the estimate, up to a factor; 0 where a user has no value.
+        confidence: Nominal coverage.
+
+    Source:
+        Efron 1987, "Better bootstrap confidence intervals", with the empirical influence as acceleration (eq. 7.3).
+    """
+    samples, columns = replicates.shape
+    below = (replicates < estimates).mean(axis=0) + 0.5 * (replicates == estimates).mean(axis=0)
+    bias = stats.norm.ppf(np.clip(below, 1 / (samples + 1), samples / (samples + 1)))
+    squares = (influence**2).sum(axis=0)
+    cubes = (influence**3).sum(axis=0)
+    acceleration = np.divide(cubes, 6 * squares**1.5, out=np.zeros(columns), where=squares > 0)
+    ends = []
+    for quantile in stats.norm.ppf([(1 - confidence) / 2, (1 + confidence) / 2]):
+        moved = bias + quantile
+        share = stats.norm.cdf(bias + moved / np.maximum(1 - acceleration * moved, 0.1))
+        ends.append(_quantile_of_each(replicates, share))
+    none: BoolArray = np.asarray(np.ptp(np.nan_to_num(replicates), axis=0) <= NO_SPREAD) | np.isnan(estimates)
+    return np.where(none, np.nan, ends[0]), np.where(none, np.nan, ends[1])
+
+
+def _quantile_of_each(replicates: FloatArray, shares: FloatArray) -> FloatArray:
+    """Return (M,) a quantile of its own for each column of (S, M)."""
+    ends = [np.nanquantile(column, share) for column, share in zip(np.nan_to_num(replicates).T, shares, strict=True)]
+    return np.array(ends, dtype=np.float64)
+
+
+def bootstrap_means(
+    values: FloatArray, weights: FloatArray, *, rng: np.random.Generator, samples: int = 2000
+) -> FloatArray:
+    """Return (S, M) means over users drawn with replacement, the same users for all M columns.
+
+    Args:
+        values: (U, M) one value a user and column; NaN counts for nothing.
+        weights: (U, M) weight of each value, at least 0.
+        rng: Draws the users; the same stream gives the same draws.
+        samples: Number S of draws of U users each.
+    """
+    users = len(values)
+    known = ~np.isnan(values)
+    weight = np.where(known, weights, 0.0)
+    both = np.concatenate([np.where(known, values, 0.0) * weight, weight], axis=1)  # (U, 2M)
+    samples = max(min(samples, FEWEST_SAMPLES), min(samples, MOST_DRAWS // max(users, 1)))
+    size = max(1, DRAWS_AT_A_TIME // max(users, 1))
+    sums = [_resampled_sums(both, min(size, samples - start), rng) for start in range(0, samples, size)]
+    total = np.concatenate(sums)
+    numerator, denominator = np.split(total, 2, axis=1)
+    means: FloatArray = np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0)
+    return means
+
+
+def _resampled_sums(columns: FloatArray, samples: int, rng: np.random.Generator) -> FloatArray:
+    """Return (S, C) sums over U rows drawn with replacement."""
+    users = len(columns)
+    drawn = rng.integers(0, users, size=(samples, users), dtype=np.int64)
+    drawn += np.arange(samples)[:, None] * users
+    times = np.bincount(drawn.ravel(), minlength=samples * users).reshape(samples, users)
+    sums: FloatArray = times.astype(np.float64) @ columns
+    return sums
+
+
+def interval(replicates: FloatArray, confidence: float = 0.95) -> tuple[FloatArray, FloatArray]:
+    """Return lower and upper ends (M,) of the percentile interval of (S, M) replicates; NaN where none is defined."""
+    tail = (1.0 - confidence) / 2.0
+    undefined = np.isnan(replicates).all(axis=0)
+    low, high = np.nanquantile(np.where(undefined, 0.0, replicates), [tail, 1.0 - tail], axis=0)
+    return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
