@@ -1,4 +1,4 @@
-"""The curve of an iterative training on the validation part: NDCG after each epoch, on so many users as stay cheap."""
+"""Validation in the middle of a training: NDCG after each epoch on the validation users, or a fixed sample of them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,16 +14,19 @@ from recsys_core.experiments.training_part import for_training
 from recsys_core.models.base import Recommender
 
 SCORES_A_LOOK = 20_000_000
-"""So many scores are computed after an epoch, at most; on two cores that takes about a tenth of a second."""
+"""Most scores computed for one validation; on two cores that takes about a tenth of a second."""
 ITEMS_A_LOOK = 300_000
-"""About so many items of histories are read for them, at most; a network of attention takes two seconds for that."""
-FEWEST_USERS = 50
+"""About the most items of histories read for one validation; a network with attention takes two seconds for that."""
+FEWEST_USERS = 1000
+"""Validation users that both limits leave, where the data have that many: NDCG of fewer varies more by chance than
+from epoch to epoch, and early stopping would be decided by it."""
 
 
 class Validator:
     """Measures a model in the middle of its training.
 
-    The users are drawn once, by the seed, so two runs draw the same curve. The test part is not touched.
+    All users of the validation part are measured where the limits above allow it. Else a sample is drawn once, by the
+    seed, so two runs draw the same curve. The test part is not touched.
 
     Args:
         split: Has a validation part.
@@ -46,7 +49,7 @@ class Validator:
         self._has_ratings = train.has_ratings
 
     def __call__(self, model: Recommender[Any]) -> Mapping[str, float]:
-        """Return the mean NDCG over the users who have something relevant to find."""
+        """Return the mean NDCG over the users who have a relevant item in the validation part."""
         asked = for_training(model, self._spec, has_ratings=self._has_ratings)
         lists = asked.recommend(self._query, self._spec.k, candidates=self._candidates)
         values = ndcg(hit_table(lists, self._relevant), self._spec.k)

@@ -14,7 +14,7 @@ as two sums, one over the steps of the history and one over the points, with sof
 added to the state of the plain model; attention looks at the latest steps only (`memory`).
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 from pydantic import Field
@@ -33,7 +33,7 @@ from recsys_core.contracts import (
 )
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore
-from recsys_core.models.interest_graph import item_graph, most_popular
+from recsys_core.models.interest_graph import FOLDS, fold_of, graphs_without, item_graph, most_popular
 from recsys_core.models.network_model import together
 from recsys_core.models.sequential import SequenceConfig, SequenceModel
 from recsys_core.models.topk import top_k
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from recsys_core.models.nets.interest import InterestNet
+    from recsys_core.models.nets.interest import InterestNet, TrainingGraph
     from recsys_core.training.losses import Loss
     from recsys_core.training.sequences import Batch
 
@@ -79,7 +79,9 @@ class InterestAttentionConfig(SequenceConfig):
     epochs: Annotated[int, Field(ge=1, le=1000), Knob(10, 200, scale="log")] = 50
     """Most passes through all histories."""
     patience: Annotated[int, Field(ge=0, le=100), Knob(2, 20, advanced=True)] = 5
-    """Training ends when validation has not become better for so many epochs; 0 goes on to the end."""
+    """Early stopping: training ends when the smoothed validation NDCG has not increased for this many epochs, and keeps
+    the weights, averaged in the same way, of the best epoch. Without a validation part, the last item of up to 1,000
+    users is held back for it. 0 trains to the last epoch."""
     batch_size: Annotated[int, Field(ge=1, le=4096), Knob(16, 256, scale="log", advanced=True)] = 32
     """Histories in one step of training."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 3e-3
@@ -112,13 +114,51 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
     graph_neighbours: IntArray
     graph_chances: FloatArray
     walk_seed: IntArray
+    _training_graphs: "tuple[Tensor, Tensor] | None" = None
+    """Neighbors and chances (F (I + 1), N) of `graphs_without`, with a row for padding each; kept while training."""
 
     def _prepare(self, histories: Ragged, ctx: RunContext) -> None:
-        """Make the popular items, the graph, and the seed of walks outside training."""
+        """Make the popular items, the graphs, and the seed of walks outside training."""
         config = self.config
         self.popular_items = most_popular(histories, self.n_items, config.points)
         self.graph_neighbours, self.graph_chances = item_graph(histories, self.n_items, config.neighbors)
+        self._training_graphs = self._cross_fitted(histories) if self._uses_graph() else None
         self.walk_seed = np.array(ctx.rng(self.info.key, "walk").integers(2**31))
+
+    def _uses_graph(self) -> bool:
+        """Return whether points start or move on the graph at all."""
+        config = self.config
+        attends = config.global_update or config.local_update != "none"
+        return attends and (config.local_update != "none" or config.generator in ("mixed", "similar"))
+
+    def _cross_fitted(self, histories: Ragged) -> "tuple[Tensor, Tensor]":
+        import torch
+
+        from recsys_core.models.nets.interest import with_padding
+
+        graphs = [
+            with_padding(torch.from_numpy(graph.neighbours), torch.from_numpy(graph.chances))
+            for graph in graphs_without(histories, self.n_items, self.config.neighbors)
+        ]
+        return torch.cat([neighbours for neighbours, _ in graphs]), torch.cat([chances for _, chances in graphs])
+
+    def _train(self, *arguments: Any, **how: Any) -> None:
+        """Train as every sequence model, and let go of the graphs of training."""
+        try:
+            super()._train(*arguments, **how)
+        finally:
+            self._training_graphs = None
+
+    def _graph_of(self, rows: "Tensor") -> "TrainingGraph | None":
+        """Return the graphs that the histories with these numbers (B,) had no part in."""
+        import torch
+
+        from recsys_core.models.nets.interest import TrainingGraph
+
+        if self._training_graphs is None:
+            return None
+        first = torch.from_numpy(fold_of(rows.numpy())) * (self.n_items + 1)
+        return TrainingGraph(*self._training_graphs, first)
 
     def _make_room(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
         """Make popular items and graph again from both data sets; walks keep their seed."""
@@ -157,7 +197,8 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         interest = cast("InterestNet", net)
         if not interest.attends:
             return super()._training_loss(net, batch, loss, generator)
-        look = interest.look(batch.tokens, interest.states(batch.tokens), every_place(batch.tokens), generator)
+        states, places = interest.states(batch.tokens), every_place(batch.tokens)
+        look = interest.look(batch.tokens, states, places, generator, self._graph_of(batch.rows))
         hidden, target = ungrouped(look.hidden, batch.tokens)[batch.mask], batch.targets[batch.mask]
         value = loss(hidden, self._item_vectors(net), target, generator)
         if interest.policy is not None:
@@ -209,7 +250,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         places = config.batch_size * min(config.window, 1 + n_interactions // max(1, n_users))
         points = config.points * (3 if config.generator == "mixed" else 1)
         each = points * (3 * config.width + 4 * (config.memory + 15)) + 6 * config.width * (1 + config.memory // 16)
-        return plain + 4 * places * each + 24 * n_items * config.neighbors + 48 * n_interactions
+        return plain + 4 * places * each + 12 * (2 + FOLDS) * n_items * config.neighbors + 48 * n_interactions
 
     @classmethod
     def work_estimate(cls, config: InterestAttentionConfig, n_users: int, n_items: int, n_interactions: int) -> float:

@@ -93,7 +93,9 @@ class MlpConfig(ModelConfig):
     epochs: Annotated[int, Field(ge=1, le=1000), Knob(5, 60, scale="log")] = 40
     """Most passes through everybody: a bound, since validation ends most trainings before (not searched)."""
     patience: Annotated[int, Field(ge=0, le=100), Knob(2, 10, advanced=True)] = 4
-    """Training ends when validation has not become better for so many epochs; 0 goes on to the end."""
+    """Early stopping: training ends when the smoothed validation NDCG has not increased for this many epochs, and keeps
+    the weights, averaged in the same way, of the best epoch. Without a validation part, one item of up to 1,000
+    users is held back for it. 0 trains to the last epoch."""
     batch_size: Annotated[int, Field(ge=16, le=100_000), Knob(64, 8192, scale="log", advanced=True)] = 4096
     """Pairs of people and items in one step of training, roughly: nobody is parted. Small data have fewer, so that
     there are about twenty steps in an epoch (not searched: large is fast; He et al. 2017 try 128 to 1024)."""
@@ -217,9 +219,10 @@ class Mlp(NetworkModel[MlpConfig]):
         return sampled_loss(self.config.loss)(right, wrong, self.n_items)
 
     def _held_back(self, held: Ragged, ctx: RunContext) -> tuple[Ragged, Measure | None]:
-        """Return what is learned from, and how to measure in the middle of training.
+        """Return what is learned from, and how to validate after each epoch (None: not at all).
 
-        The run measures if it has a validation part; else one item each of a tenth of the people is held back for it.
+        The run validates if it has a validation part; else one random item of each user, of 1,000 users at most, is held
+        back for it.
         """
         if ctx.validate is not None:
             return held, lambda: self._measured(ctx)
@@ -277,7 +280,7 @@ class Mlp(NetworkModel[MlpConfig]):
         """Return the bytes of the weights (with gradients, moments, best ones), of one batch and of the pairs."""
         weights = (n_users + 2 * n_items) * config.width
         batch = (config.batch_size + n_interactions // max(1, n_users)) * (1 + config.negatives)
-        return 4 * (7 * weights + 4 * batch * (config.width + 2 * config.hidden)) + 40 * n_interactions
+        return 4 * (8 * weights + 4 * batch * (config.width + 2 * config.hidden)) + 40 * n_interactions
 
     @classmethod
     def work_estimate(cls, config: MlpConfig, n_users: int, n_items: int, n_interactions: int) -> float:

@@ -94,7 +94,9 @@ class Seq2SeqConfig(SequenceConfig):
     epochs: Annotated[int, Field(ge=1, le=1000), Knob(10, 100, scale="log")] = 25
     """Most passes through all histories."""
     patience: Annotated[int, Field(ge=0, le=100), Knob(2, 20, advanced=True)] = 5
-    """Training ends when validation has not become better for so many epochs; 0 goes on to the end."""
+    """Early stopping: training ends when the smoothed validation NDCG has not increased for this many epochs, and keeps
+    the weights, averaged in the same way, of the best epoch. Without a validation part, the last item of up to 1,000
+    users is held back for it. 0 trains to the last epoch."""
 
     encoder: Annotated[Literal["lstm", "gru", "mlp", "cnn"], Knob()] = "gru"
     """What reads the history: networks with a memory (LSTM, GRU), layers over one item at a time (MLP), or filters over

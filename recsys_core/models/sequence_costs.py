@@ -12,8 +12,9 @@ NUMBER = 4
 """Bytes of a number in a network."""
 SCORE_BLOCK = 32 * 2**20
 """Scores of so many bytes are held at a time by the loss over all items; see `training.losses`."""
-COPIES = 7
-"""Of each weight: itself, its gradient, two moments, the best so far, and two while a state is stored."""
+COPIES = 8
+"""Of each weight: itself, its gradient, two moments, the average of epochs, the best so far, and two while a state is
+stored."""
 BYTES_AN_INTERACTION = 60
 """Of histories with their times, once as the data have them and once in the order of users."""
 

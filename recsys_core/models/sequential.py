@@ -3,7 +3,8 @@
 Each place of a history predicts the item that follows, in one pass over the history; the score of an item is the
 product of the hidden vector of the last place with the item's vector, the same that is used where the item is read.
 
-Where the experiment has no validation part, the last item of a tenth of the users is held back to decide when to stop.
+Where the experiment has no validation part, the last item of each user, of 1,000 users at most, is held back from the
+training for early stopping; see `network_model`.
 """
 
 from abc import abstractmethod
@@ -58,7 +59,9 @@ class SequenceConfig(ModelConfig):
     epochs: Annotated[int, Field(ge=1, le=1000), Knob(10, 200, scale="log")] = 100
     """Most passes through all histories: a bound, since validation ends most trainings before."""
     patience: Annotated[int, Field(ge=0, le=100), Knob(2, 20, advanced=True)] = 10
-    """Training ends when validation has not become better for so many epochs; 0 goes on to the end."""
+    """Early stopping: training ends when the smoothed validation NDCG has not increased for this many epochs, and keeps
+    the weights, averaged in the same way, of the best epoch. Without a validation part, the last item of up to 1,000
+    users is held back for it. 0 trains to the last epoch."""
     batch_size: Annotated[int, Field(ge=1, le=4096), Knob(16, 256, scale="log", advanced=True)] = 64
     """Histories in one step of training (not searched; Kang and McAuley 2018 take 128)."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 1e-3
@@ -77,7 +80,7 @@ class SequenceModel(NetworkModel[C]):
     """
 
     weight_averaging: ClassVar[float] = 0.99
-    """See `TrainingPlan.averaging`: a mean over about a hundred steps, so that validation is less of a lottery."""
+    """See `TrainingPlan.averaging`: a mean over about a hundred steps, so that validation varies less by chance."""
 
     @abstractmethod
     def _network(self) -> "nn.Module":
@@ -156,9 +159,9 @@ class SequenceModel(NetworkModel[C]):
         fit_network(self.net, batches, loss_of, plan, ctx, name=name, validate=validate, start_counts=start_counts)
 
     def _held_back(self, query: QueryBatch, ctx: RunContext) -> tuple[BoolArray | None, Measure | None]:
-        """Return which items are learned from, and how to measure in the middle of training.
+        """Return which items are learned from (None: all), and how to validate after each epoch (None: not at all).
 
-        The run measures if it has a validation part; else the last items of some users are held back for it.
+        The run validates if it has a validation part; else the last items of users are held back for it.
         """
         if ctx.validate is not None:
             return None, lambda: self._measured(ctx)

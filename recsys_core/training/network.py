@@ -1,5 +1,14 @@
 """The training of a network: epochs over batches, with early stopping, checkpoints, and a way to stop.
 
+Early stopping looks at a smoothed validation value: with b = `TrainingPlan.smoothing`, after epoch e
+
+    s_e = sum_k b^(e - k) v_k / sum_k b^(e - k)        m_e = sum_k b^(e - k) w_k / sum_k b^(e - k)        k = 1..e
+
+where v_k is the validation value of the weights w_k at the end of epoch k. Training ends when s_e has not increased for
+`patience` epochs, and leaves the network with m_e of the epoch with the largest s_e: one lucky validation neither ends
+a training nor decides what is kept. Averaging the weights along a training is that of Izmailov et al. 2018, "Averaging
+Weights Leads to Wider Optima and Better Generalization", over a sliding window.
+
 An epoch draws its chance from the seed and its own number, so a training that goes on from a checkpoint ends with the
 weights of one that was never disturbed (on the same number of threads).
 """
@@ -28,6 +37,10 @@ class _State:
 
     epoch: int = 0
     steps: int = 0
+    smoothed: float = 0.0
+    """s_e of the module, undefined while `terms` is 0."""
+    terms: float = 0.0
+    """The denominator of s_e."""
     best: float = -math.inf
     best_epoch: int = 0
     curves: list[dict[str, float]] = field(default_factory=list)
@@ -44,7 +57,7 @@ def fit_network(
     validate: Callable[[], Mapping[str, float]] | None = None,
     start_counts: bool = False,
 ) -> None:
-    """Train a network in place; it is left in evaluation mode with the best weights that were met.
+    """Train a network in place; it is left in evaluation mode with the best averaged weights, see the module.
 
     Where nothing was measured, the last weights, or their running mean, count as the best.
 
@@ -55,8 +68,8 @@ def fit_network(
         plan: How long, how fast.
         ctx: Takes progress and checkpoints, says when to stop.
         name: Of the model, in the names of the streams of chance.
-        validate: Measures the network in the middle of its training; the first value decides when to stop. It may
-            return nothing, or NaN, where there is nobody to measure by.
+        validate: Measures the network after each epoch; the first value, smoothed, decides when to stop. It may return
+            nothing, or NaN, where there are no validation users.
         start_counts: Measure the network before its first epoch, too, and keep it if no epoch makes it better.
 
     Raises:
@@ -68,7 +81,7 @@ def fit_network(
 
 
 class _Training:
-    """One training: the network, its optimiser, the running mean of its weights, and the best ones so far."""
+    """One training: the network, its optimizer, the averages of its weights, and the best ones so far."""
 
     def __init__(self, net: nn.Module, plan: TrainingPlan, ctx: RunContext, name: str) -> None:
         self.net, self.plan, self.ctx, self.name = net, plan, ctx, name
@@ -76,6 +89,7 @@ class _Training:
         self.optimizer = torch.optim.Adam(self.weights, lr=plan.learning_rate, fused=bool(self.weights))
         self._make_moments()
         self.mean = [weight.detach().clone() for weight in self.weights] if plan.averaging else []
+        self.recent = [weight.detach().clone() for weight in self.weights] if plan.patience else []
         self.best = [weight.detach().clone() for weight in self.weights]
         self.state = _State()
 
@@ -93,7 +107,7 @@ class _Training:
         self.ctx.stop_if_requested(f"before epoch {state.epoch + 1} of {plan.epochs}")
         self.ctx.report(Progress(STAGE, 0, plan.epochs))
         if start_counts and not state.epoch:
-            self._measured(validate)
+            self._measured(validate, start=True)
         for number, values in enumerate(state.curves, start=1):  # those of the training that was disturbed
             self.ctx.report(Progress(STAGE, number, plan.epochs, values))
         while state.epoch < plan.epochs and not self._is_over():
@@ -110,7 +124,7 @@ class _Training:
         self.net.eval()
 
     def _is_over(self) -> bool:
-        """Whether validation has not become better for long enough."""
+        """Whether the smoothed validation value has not increased for `patience` epochs."""
         waited = self.state.epoch - self.state.best_epoch
         return bool(self.plan.patience) and self._has_best and waited >= self.plan.patience
 
@@ -153,18 +167,35 @@ class _Training:
             torch._foreach_lerp_(self.mean, [weight.detach() for weight in self.weights], 1 - kept)
         return float(loss.detach())
 
-    def _measured(self, validate: Callable[[], Mapping[str, float]] | None) -> dict[str, float]:
-        """Return the validation values of the weights that would be kept, and keep them if they are the best."""
+    def _measured(self, validate: Callable[[], Mapping[str, float]] | None, *, start: bool = False) -> dict[str, float]:
+        """Return the validation values of the present weights, and take them into the averages.
+
+        Args:
+            validate: Measures.
+            start: The weights are those before the first epoch: they compete, and enter no average.
+        """
         if validate is None:
             return {}
         self.net.eval()
         with self._judged_weights():
             values = dict(validate())
-            watched = next(iter(values.values()), None)
-            if watched is not None and watched > self.state.best:
-                self.state.best, self.state.best_epoch = watched, self.state.epoch
+            watched = next(iter(values.values()), math.nan)
+            if start and not math.isnan(watched):
+                self.state.best = watched
                 _copy(self.weights, self.best)
+            elif self.plan.patience and not math.isnan(watched):
+                self._average(watched)
         return values
+
+    def _average(self, watched: float) -> None:
+        """Take a validation value and its weights into s_e and m_e of the module, and keep m_e if s_e is the best."""
+        state = self.state
+        state.terms = 1.0 + self.plan.smoothing * state.terms
+        state.smoothed += (watched - state.smoothed) / state.terms
+        torch._foreach_lerp_(self.recent, [weight.detach() for weight in self.weights], 1.0 / state.terms)
+        if state.smoothed > state.best:
+            state.best, state.best_epoch = state.smoothed, state.epoch
+            _copy(self.recent, self.best)
 
     @contextlib.contextmanager
     def _judged_weights(self) -> Iterator[None]:
@@ -185,7 +216,7 @@ class _Training:
         state = self.state
         arrays: dict[str, NDArray[Any]] = {
             "place": np.array([state.epoch, state.steps, state.best_epoch], dtype=np.int64),
-            "best": np.array(state.best),
+            "values": np.array([state.best, state.smoothed, state.terms]),
             "curve_names": np.frombuffer("\n".join(state.curves[0]).encode(), dtype=np.uint8),
             "curves": np.array([list(values.values()) for values in state.curves]),
         }
@@ -202,7 +233,7 @@ class _Training:
             _copy([torch.from_numpy(np.array(kept[f"{name}.{place}"])) for place in range(len(tensors))], tensors)
         state = self.state
         state.epoch, state.steps, state.best_epoch = (int(number) for number in kept["place"])
-        state.best = float(kept["best"])
+        state.best, state.smoothed, state.terms = (float(value) for value in kept["values"])
         names = bytes(kept["curve_names"]).decode().split("\n")
         state.curves = [dict(zip(names, map(float, row), strict=True)) for row in kept["curves"]]
 
@@ -217,7 +248,12 @@ class _Training:
 
     def _tensors(self) -> dict[str, list[Tensor]]:
         """Return all that changes in training, by name."""
-        tensors: dict[str, list[Tensor]] = {"weight": list[Tensor](self.weights), "best": self.best, "mean": self.mean}
+        tensors: dict[str, list[Tensor]] = {
+            "weight": list[Tensor](self.weights),
+            "best": self.best,
+            "mean": self.mean,
+            "recent": self.recent,
+        }
         for name in ("step", "exp_avg", "exp_avg_sq"):
             tensors[name] = [self.optimizer.state[weight][name] for weight in self.weights]
         return tensors

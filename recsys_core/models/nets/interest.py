@@ -58,6 +58,21 @@ class InterestParts(NamedTuple):
     chances: Tensor
 
 
+class TrainingGraph(NamedTuple):
+    """The item graphs of a batch in training, one on top of the other, each with a row for padding at its end.
+
+    `neighbours` and `chances` (F (I + 1), N); `first` (B,) the first row of the graph that a sequence moves on.
+    """
+
+    neighbours: Tensor
+    chances: Tensor
+    first: Tensor
+
+    def rows(self, items: Tensor) -> Tensor:
+        """Return the rows of items (B, ...), each on the graph of its sequence."""
+        return items + self.first.view(-1, *[1] * (items.ndim - 1))
+
+
 @dataclass(frozen=True)
 class InterestShape:
     """Which parts an interest net has; see the module."""
@@ -112,11 +127,9 @@ class InterestNet(RecurrentNet):
         self.attends = shape.whole or shape.local != "none"
         if self.attends:
             self._add_attention(width)
-        padding = torch.full((1, parts.neighbours.shape[1]), n_items)
-        stays = functional.one_hot(torch.zeros(1, dtype=torch.int64), parts.chances.shape[1])
-        chances = torch.cat([parts.chances, stays.to(parts.chances)])
+        neighbours, chances = with_padding(parts.neighbours, parts.chances)
         self.register_buffer("popular", parts.popular, persistent=False)
-        self.register_buffer("neighbours", torch.cat([parts.neighbours, padding]), persistent=False)
+        self.register_buffer("neighbours", neighbours, persistent=False)
         self.walk = Walk(chances, seed) if shape.local == "walk" else None
         self.policy = Policy(width) if shape.local == "reinforce" else None
 
@@ -146,14 +159,21 @@ class InterestNet(RecurrentNet):
         """Return (B, T, D) s, which the plain model predicts from."""
         return super().forward(tokens)
 
-    def look(self, tokens: Tensor, states: Tensor, places: Tensor, generator: torch.Generator | None = None) -> Look:
-        """Return the interests at `places` (B, G, C), neighbouring steps in order, and how they came about.
+    def look(
+        self,
+        tokens: Tensor,
+        states: Tensor,
+        places: Tensor,
+        generator: torch.Generator | None = None,
+        graph: TrainingGraph | None = None,
+    ) -> Look:
+        """Return the interests at `places` (B, G, C), neighboring steps in order, and how they came about.
 
         Without a generator a walk draws from its seed (`Walk`), and a policy takes its best action; with one both draw
-        from it.
+        from it. Without a graph all move on that of the net; training gives one that the sequences have no part in.
         """
-        around, start = self.surroundings(tokens, states, places), self.chosen(tokens, places)
-        return self._interest(around, start, self.moved(around, start, generator))
+        around, start = self.surroundings(tokens, states, places), self.chosen(tokens, places, graph)
+        return self._interest(around, start, self.moved(around, start, generator, graph))
 
     def policy_loss(self, look: Look, tokens: Tensor, mask: Tensor, target: Tensor) -> Tensor:
         """Return the loss of the policy whose moves `look` tells of, made for `every_place`.
@@ -175,11 +195,11 @@ class InterestNet(RecurrentNet):
         logs = torch.stack([move.log_chance for move in look.moves if move.log_chance is not None], dim=-1)
         return reinforce_loss(ungrouped(logs, tokens)[mask].flatten(1), rewards[0] - rewards[1])
 
-    def chosen(self, tokens: Tensor, places: Tensor) -> Tensor:
+    def chosen(self, tokens: Tensor, places: Tensor, graph: TrainingGraph | None = None) -> Tensor:
         """Return (B, G, C, V) the points of interest that the generators choose, in the order of `origins`.
 
-        Popular items are the same for everybody. Point j of the items like the last ones is the nearest neighbour
-        of the j-th last item; where the history has fewer items, the next neighbours of its first. Those of the
+        Popular items are the same for everybody. Point j of the items like the last ones is the nearest neighbor
+        of the j-th last item; where the history has fewer items, the next neighbors of its first. Those of the
         history lie spread over it, from its beginning.
         """
         order, kinds = torch.arange(self.shape.points), []
@@ -189,7 +209,8 @@ class InterestNet(RecurrentNet):
         if SIMILAR in wanted:
             back = places.unsqueeze(-1) - order
             ranks = (-back).clamp(0, self.neighbours.shape[1] - 1)
-            kinds.append(self.neighbours[_tokens_at(tokens, back.clamp(min=0)), ranks])
+            near = _tokens_at(tokens, back.clamp(min=0))
+            kinds.append(self.neighbours[near, ranks] if graph is None else graph.neighbours[graph.rows(near), ranks])
         if HISTORY in wanted:
             kinds.append(_tokens_at(tokens, (places.unsqueeze(-1) + 1) * order // self.shape.points))
         return torch.cat(kinds, dim=-1)
@@ -199,26 +220,37 @@ class InterestNet(RecurrentNet):
         counts = {POPULAR: len(self.popular), SIMILAR: self.shape.points, HISTORY: self.shape.points}
         return torch.cat([torch.full((counts[origin],), origin) for origin in ORIGINS[self.shape.generator]])
 
-    def moved(self, around: Surroundings, start: Tensor, generator: torch.Generator | None) -> list[Moves]:
+    def moved(
+        self,
+        around: Surroundings,
+        start: Tensor,
+        generator: torch.Generator | None,
+        graph: TrainingGraph | None = None,
+    ) -> list[Moves]:
         """Return what the local update does to the points `start` (B, G, C, V), step by step.
 
-        A walk (`Walk`) draws a neighbour of each point and goes there unless the attention mass of the point, the
+        A walk (`Walk`) draws a neighbor of each point and goes there unless the attention mass of the point, the
         mean of A over the steps that the place sees, became less. A policy (`Policy`) chooses between staying and
-        each of the neighbours.
+        each of the neighbors.
         """
         moves: list[Moves] = []
+
+        def ways_of(points: Tensor) -> Tensor:
+            return self.neighbours[points] if graph is None else graph.neighbours[graph.rows(points)]
+
         if self.walk is not None:
             with torch.no_grad():
                 points, mass = start, self.mass(around, start)
                 for step in range(self.shape.local_steps):
-                    proposed, chances = self.walk(points, self.neighbours[points], step, generator)
+                    ways, given = ways_of(points), None if graph is None else graph.chances[graph.rows(points)]
+                    proposed, chances = self.walk(points, ways, step, generator, given)
                     there = self.mass(around, proposed)
-                    moves.append(self.walk.judged(points, mass, proposed, there, self.neighbours[points], chances))
+                    moves.append(self.walk.judged(points, mass, proposed, there, ways, chances))
                     points, mass = moves[-1].after, torch.maximum(mass, there)
         elif self.policy is not None:
             points = start
             for _ in range(self.shape.local_steps):
-                moves.append(self.policy(points, self.neighbours[points], around, self.items.weight, generator))
+                moves.append(self.policy(points, ways_of(points), around, self.items.weight, generator))
                 points = moves[-1].after
         return moves
 
@@ -279,6 +311,14 @@ class InterestNet(RecurrentNet):
         wanted = (point_weights.unsqueeze(-2) @ dropout(self.items(points))).squeeze(-2)
         interest: Tensor = hidden + self.from_points(wanted)
         return interest
+
+
+def with_padding(neighbours: Tensor, chances: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a graph (I, N) with a row for padding, the token I, which stays where it is."""
+    items, count = neighbours.shape
+    stays = functional.one_hot(torch.zeros(1, dtype=torch.int64), count)
+    filled = torch.cat([neighbours, torch.full((1, count), items, dtype=neighbours.dtype)])
+    return filled, torch.cat([chances, stays.to(chances)])
 
 
 class PointState(nn.Module):

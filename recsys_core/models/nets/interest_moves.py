@@ -65,18 +65,24 @@ class Walk(nn.Module):
         self.register_buffer("chances", chances, persistent=False)
 
     def forward(
-        self, points: Tensor, ways: Tensor, step: int, generator: torch.Generator | None
+        self,
+        points: Tensor,
+        ways: Tensor,
+        step: int,
+        generator: torch.Generator | None,
+        chances: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Return (B, G, C, V) a neighbour drawn for each point, and the chances (B, G, C, V, N) it was drawn by.
+        """Return (B, G, C, V) a neighbor drawn for each point, and the chances (B, G, C, V, N) it was drawn by.
 
         Args:
             points: (B, G, C, V).
-            ways: (B, G, C, V, N) their neighbours.
+            ways: (B, G, C, V, N) their neighbors.
             step: Number of the local step.
             generator: Source of the draws; None to draw as the class says.
+            chances: (B, G, C, V, N) of the neighbors on another graph than that of the class; None for that one.
         """
         drawn = self._draws(points, step) if generator is None else _random(points, generator)
-        chances = self.chances[points]
+        chances = self.chances[points] if chances is None else chances
         return ways.gather(-1, _picked(chances, drawn)).squeeze(-1), chances
 
     def judged(
