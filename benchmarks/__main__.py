@@ -23,6 +23,7 @@ FIGURES = (
     "deep_interest",
     "deep_trace",
     "deep_memory",
+    "seeds",
     "pages",
 )
 

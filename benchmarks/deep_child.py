@@ -91,6 +91,8 @@ def main(task: Task, folder: Path) -> None:
         ended = float(task.limit)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     looks = {}
+    if model.is_fitted and END in watch.best:  # not ended by the clock: early stopping has chosen
+        watch.best[END] = (watch.best[END][0], dict(model.state()))
     for mark, (look, state) in watch.best.items():
         model.load_state(state)
         looks[mark] = look | (_judged(model, split, folder / f"{mark}.parquet") if task.judged else {})

@@ -49,6 +49,17 @@ INSTEAD = {
 IN_ORDER = ("deep", "sequence", "attention")
 """Families of models that read what people did in its order."""
 CHOSEN_AT_FIRST = ("item_knn", "ease", "biased_mf")
+EARLY_STOPPING = later(
+    "**Early stopping.** After each epoch the model is scored on the validation users: those of the validation part "
+    "(all of them, or a fixed sample of at least 1,000), or, without one, up to 1,000 users of whom one interaction is "
+    "held back from the training. The score is the mean log-rank of their relevant items, smoothed exponentially over "
+    "the epochs (factor 0.6). Training ends when it has not increased for `patience` epochs, and the weights of the "
+    "best epoch are kept, averaged over the epochs in the same way."
+)
+CORES = later(
+    "**Number of cores.** With the same seed, trainings on different numbers of cores differ slightly, because sums "
+    "are taken in another order. One core gives the same numbers every time."
+)
 CARDS_IN_A_ROW = 3
 ROW_PIXELS = 260
 """About the height of a row of cards."""
@@ -217,6 +228,16 @@ def _words(info: "ModelInfo", dataset: "Dataset", reason: str) -> None:
     st.markdown(f"{_(info.idea)}\n\n{reason}{weights}")
 
 
+def training_notes(info: "ModelInfo") -> list[str]:
+    """Return what holds for the training of a model beside its formula: early stopping, number of cores."""
+    notes = []
+    if "patience" in _config_type(info).model_fields:
+        notes.append(_(EARLY_STOPPING))
+    if not info.same_on_any_cores:
+        notes.append(_(CORES))
+    return notes
+
+
 def weights_sentence(info: "ModelInfo") -> str:
     """Return how the weights of interactions enter a model."""
     if not info.uses_weights:
@@ -281,6 +302,7 @@ def _settings(info: "ModelInfo", settings: list[_Setting], key: str) -> None:
         config_type = _config_type(info)
         st.markdown(f"$\\displaystyle {info.formula}$")  # breaks lines where st.latex would scroll sideways
         st.markdown(_("Source: {source}").format(source=safe(info.source)))
+        st.markdown("\n\n".join(training_notes(info)))
         shown = settings
         if config_type.model_fields:
             with st.container(horizontal=True, vertical_alignment="center", key=f"{key}_several"):

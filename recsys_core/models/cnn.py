@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from recsys_core.contracts import IGNORES_WEIGHTS, Ability, Knob, ModelInfo
+from recsys_core.contracts import Ability, Knob, ModelInfo
+from recsys_core.models.network_model import WEIGHTS_OF_TARGETS
 from recsys_core.models.sequence_costs import NUMBER, bytes_beside_reading, places_of, read_places, scoring_work
 from recsys_core.models.sequential import SequenceConfig, SequenceModel
 
@@ -59,7 +60,9 @@ class Cnn(SequenceModel[CnnConfig]):
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
-        weights=IGNORES_WEIGHTS,
+        weights=WEIGHTS_OF_TARGETS,
+        weighs_histories=False,
+        same_on_any_cores=False,
     )
     config_type = CnnConfig
 

@@ -20,7 +20,6 @@ import numpy as np
 from pydantic import Field
 
 from recsys_core.contracts import (
-    IGNORES_WEIGHTS,
     Ability,
     AttentionTrace,
     FloatArray,
@@ -34,7 +33,7 @@ from recsys_core.contracts import (
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore
 from recsys_core.models.interest_graph import FOLDS, fold_of, graphs_without, item_graph, most_popular
-from recsys_core.models.network_model import together
+from recsys_core.models.network_model import WEIGHTS_OF_TARGETS, together
 from recsys_core.models.sequential import SequenceConfig, SequenceModel
 from recsys_core.models.topk import top_k
 
@@ -79,9 +78,9 @@ class InterestAttentionConfig(SequenceConfig):
     epochs: Annotated[int, Field(ge=1, le=1000), Knob(10, 200, scale="log")] = 50
     """Most passes through all histories."""
     patience: Annotated[int, Field(ge=0, le=100), Knob(2, 20, advanced=True)] = 5
-    """Early stopping: training ends when the smoothed validation NDCG has not increased for this many epochs, and keeps
-    the weights, averaged in the same way, of the best epoch. Without a validation part, the last item of up to 1,000
-    users is held back for it. 0 trains to the last epoch."""
+    """Early stopping: training ends when the smoothed log-rank score on the validation users has not increased for this
+    many epochs, and keeps the weights of the best epoch, averaged in the same way. Without a validation part, the last
+    item of up to 1,000 users is held back for it. 0 trains to the last epoch."""
     batch_size: Annotated[int, Field(ge=1, le=4096), Knob(16, 256, scale="log", advanced=True)] = 32
     """Histories in one step of training."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 3e-3
@@ -106,7 +105,9 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
-        weights=IGNORES_WEIGHTS,
+        weights=WEIGHTS_OF_TARGETS,
+        weighs_histories=False,
+        same_on_any_cores=False,
     )
     config_type = InterestAttentionConfig
     fitted = ("popular_items", "graph_neighbours", "graph_chances", "walk_seed")
@@ -200,9 +201,9 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         states, places = interest.states(batch.tokens), every_place(batch.tokens)
         look = interest.look(batch.tokens, states, places, generator, self._graph_of(batch.rows))
         hidden, target = ungrouped(look.hidden, batch.tokens)[batch.mask], batch.targets[batch.mask]
-        value = loss(hidden, self._item_vectors(net), target, generator)
+        value = loss(hidden, self._item_vectors(net), target, generator, batch.target_weights)
         if interest.policy is not None:
-            value = value + interest.policy_loss(look, batch.tokens, batch.mask, target)
+            value = value + interest.policy_loss(look, batch.tokens, batch.mask, target, batch.target_weights)
         return value
 
     def _final(self, net: "nn.Module", batch: "Batch") -> "Tensor":

@@ -18,6 +18,13 @@ Training goes through people in random order: each item that a person has is to 
 catalogue; what they have does not count as drawn. The item itself is left out of the person's history meanwhile (the
 sum over P(u) without it), or its own y would give it away.
 
+A training takes one core, however many the run has: sums over the pairs of a batch that are taken in parts, one for
+each core, would give other weights on each number of cores.
+
+The weight of an interaction enters as the weight of its pair in the loss: a pair counts c_ui, the confidence of
+`models.weights` (the sum of its interactions' weights against the mean weight, on a log scale), and 0 where that is
+negative. The sum over a history counts each item once, whatever its weight.
+
 An unknown person has no p_u and no a_u, and is known by the sum over the history alone. Without a history, too, what is
 popular remains.
 
@@ -27,6 +34,7 @@ compared by BPR or softmax instead of cross-entropy. The sum over the history is
 "Factorization Meets the Neighborhood", eq. 15 (SVD++).
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
 
@@ -35,9 +43,9 @@ from pydantic import Field
 from scipy.sparse import csr_array
 
 from recsys_core.contracts import (
-    IGNORES_WEIGHTS,
     PAD,
     Ability,
+    BoolArray,
     FloatArray,
     Knob,
     ModelConfig,
@@ -93,9 +101,9 @@ class MlpConfig(ModelConfig):
     epochs: Annotated[int, Field(ge=1, le=1000), Knob(5, 60, scale="log")] = 40
     """Most passes through everybody: a bound, since validation ends most trainings before (not searched)."""
     patience: Annotated[int, Field(ge=0, le=100), Knob(2, 10, advanced=True)] = 4
-    """Early stopping: training ends when the smoothed validation NDCG has not increased for this many epochs, and keeps
-    the weights, averaged in the same way, of the best epoch. Without a validation part, one item of up to 1,000
-    users is held back for it. 0 trains to the last epoch."""
+    """Early stopping: training ends when the smoothed log-rank score on the validation users has not increased for this
+    many epochs, and keeps the weights of the best epoch, averaged in the same way. Without a validation part, one item
+    of up to 1,000 users is held back for it. 0 trains to the last epoch."""
     batch_size: Annotated[int, Field(ge=16, le=100_000), Knob(64, 8192, scale="log", advanced=True)] = 4096
     """Pairs of people and items in one step of training, roughly: nobody is parted. Small data have fewer, so that
     there are about twenty steps in an epoch (not searched: large is fast; He et al. 2017 try 128 to 1024)."""
@@ -117,7 +125,8 @@ class Mlp(NetworkModel[MlpConfig]):
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
-        weights=IGNORES_WEIGHTS,
+        weights="Weight of the loss of each user-item pair: its confidence, log2(1 + summed weight / mean weight).",
+        weighs_histories=False,
     )
     config_type = MlpConfig
     fitted = ("attributes", "content")
@@ -147,9 +156,11 @@ class Mlp(NetworkModel[MlpConfig]):
 
         self._read_tables(train)
         self.net = self._start(ctx)
-        learned, validate = self._held_back(_rows(train.matrix("binary")), ctx)
+        counted = self._training_confidence(train)
+        kept, validate = self._held_back(_rows(counted), ctx)
+        learned = _only(_rows(counted), kept)
         self._silence(learned)
-        self._train(Pairs(learned), self.plan(), ctx, validate)
+        self._train(Pairs(learned, weights=self._unless_equal(counted.data[kept])), self.plan(), ctx, validate)
 
     def _read_tables(self, train: Dataset) -> None:
         """Turn the tables of users and items into vectors, where there are any and they are wanted."""
@@ -196,8 +207,17 @@ class Mlp(NetworkModel[MlpConfig]):
         def batches(rng: np.random.Generator) -> Iterator["PairBatch"]:
             return pairs.batches(size, rng)
 
-        name = self.info.key
-        fit_network(self.net, batches, self._loss, plan, ctx, name=name, validate=validate, start_counts=start_counts)
+        fit_network(
+            self.net,
+            batches,
+            self._loss,
+            plan,
+            ctx,
+            name=self.info.key,
+            validate=validate,
+            start_counts=start_counts,
+            threads=1,
+        )
 
     def _loss(self, batch: "PairBatch", generator: "torch.Generator") -> "Tensor":
         """Return the mean loss over the pairs of a batch that are to be learned from."""
@@ -216,26 +236,26 @@ class Mlp(NetworkModel[MlpConfig]):
         drawn, is_held = batch.draw(self.n_items, self.config.negatives, generator)
         scores = net.pairs(people, net.item_vectors(), torch.cat([items.unsqueeze(1), drawn], dim=1))
         right, wrong = scores[:, 0], scores[:, 1:].masked_fill(is_held, -torch.inf)
-        return sampled_loss(self.config.loss)(right, wrong, self.n_items)
+        weights = None if batch.weights is None else batch.weights[batch.learn]
+        return sampled_loss(self.config.loss)(right, wrong, self.n_items, weights)
 
-    def _held_back(self, held: Ragged, ctx: RunContext) -> tuple[Ragged, Measure | None]:
-        """Return what is learned from, and how to validate after each epoch (None: not at all).
+    def _held_back(self, held: Ragged, ctx: RunContext) -> tuple[BoolArray, Measure | None]:
+        """Return which pairs are learned from, and how to validate after each epoch (None: not at all).
 
-        The run validates if it has a validation part; else one random item of each user, of 1,000 users at most, is held
-        back for it.
+        The run validates if it has a validation part; else one random item of each user, of 1,000 users at most, is
+        held back for it.
         """
+        kept = np.ones(len(held.values), dtype=bool)
         if ctx.validate is not None:
-            return held, lambda: self._measured(ctx)
+            return kept, lambda: self._measured(ctx)
         users = self._held_back_users(held.lengths, np.ones(len(held), dtype=bool), ctx)
         if not self.config.patience or not len(users):
-            return held, None
+            return kept, None
         places = held.offsets[users] + ctx.rng(self.info.key, "held back items").integers(held.lengths[users])
-        kept = np.ones(len(held.values), dtype=bool)
         kept[places] = False
-        rest = Ragged.from_keys(held.row_numbers()[kept], held.values[kept], len(held))
-        shown = rest.take(users)
+        shown = _only(held, kept).take(users)
         query = QueryBatch(users, shown, np.ones(len(shown.values), dtype=np.float32))
-        return rest, self._finds(query, held.values[places])
+        return kept, self._finds(query, held.values[places])
 
     def _score(self, query: QueryBatch) -> FloatArray:
         import torch
@@ -273,7 +293,12 @@ class Mlp(NetworkModel[MlpConfig]):
     def _learn_on(
         self, before: Dataset, new: Dataset, plan: TrainingPlan, ctx: RunContext, validate: Measure | None
     ) -> None:
-        self._train(_joined(before, new), plan, ctx, validate, start_counts=True)
+        pairs = _joined(before, new)
+        if not np.isnan(self.weight_unit) and new.has_weights:
+            pairs = dataclasses.replace(
+                pairs, weights=self._unless_equal(_weights_of(pairs, self._training_confidence(new)))
+            )
+        self._train(pairs, plan, ctx, validate, start_counts=True)
 
     @classmethod
     def memory_estimate(cls, config: MlpConfig, n_users: int, n_items: int, n_interactions: int) -> int:
@@ -298,6 +323,20 @@ def _scale(number: "Tensor") -> "Tensor":
 def _rows(matrix: csr_array) -> Ragged:
     """Return the columns of each row of a matrix, increasing."""
     return Ragged(matrix.indices.astype(np.int64), matrix.indptr.astype(np.int64))
+
+
+def _only(rows: Ragged, kept: BoolArray) -> Ragged:
+    """Return the same rows with only those values (N,) that are marked."""
+    return Ragged.from_keys(rows.row_numbers()[kept], rows.values[kept], len(rows))
+
+
+def _weights_of(pairs: "Pairs", confidence: csr_array) -> FloatArray:
+    """Return for the pairs to learn from their entry (U, I) in `confidence`, float32, and 1 for all others."""
+    assert pairs.learn is not None
+    weights = np.ones(len(pairs.items.values), dtype=np.float32)
+    learned = np.flatnonzero(pairs.learn)
+    weights[learned] = confidence.data  # in the same order: by user, then item
+    return weights
 
 
 def _joined(before: Dataset, new: Dataset) -> "Pairs":

@@ -6,8 +6,8 @@ each user with at least three is held back from the training, of at most `VALIDA
 and which weights it keeps, is told by `training.network`.
 
 An update ends by early stopping, too: the last new interaction of a tenth of the users with new ones is held back, and
-the network stays as it was if no epoch improves NDCG@10 for them. With fewer than `FEWEST_JUDGES` of these, or patience
-0, the update takes `UPDATE_EPOCHS` epochs without validation.
+the network stays as it was if no epoch improves the validation value for them. With fewer than `FEWEST_JUDGES` of
+these, or patience 0, the update takes `UPDATE_EPOCHS` epochs without validation.
 """
 
 import dataclasses
@@ -21,11 +21,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys_core.columns import ITEM, TIMESTAMP, USER
-from recsys_core.contracts import BoolArray, IntArray, ModelConfig, QueryBatch, Ragged, RunContext
+from recsys_core.contracts import BoolArray, FloatArray, IntArray, ModelConfig, QueryBatch, Ragged, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import DataError
 from recsys_core.models.base import Recommender
-from recsys_core.training.plan import TrainingPlan
+from recsys_core.models.log_rank import log_rank_scores
+from recsys_core.models.topk import top_k
+from recsys_core.models.weights import confidence
+from recsys_core.training.plan import LOG_RANK, TrainingPlan
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,8 +37,8 @@ C = TypeVar("C", bound=ModelConfig)
 Measure: TypeAlias = Callable[[], Mapping[str, float]]
 """Judges the network in the middle of its training."""
 VALIDATION_USERS = 1000
-"""Most users of whom an item is held back. On ML-100K NDCG@10 of a tenth of the users, 94, varies by chance more than
-from epoch to epoch; that of all 943 does not."""
+"""Most users of whom an item is held back. On ML-100K the validation of a tenth of the users, 94, varies by chance more
+than from epoch to epoch; that of all 943 does not."""
 UPDATE_SHARE = 0.1
 """Share of the users with new interactions of whom an update holds back one: it may have few to learn from."""
 FEWEST_JUDGES = 20
@@ -43,6 +46,10 @@ FEWEST_JUDGES = 20
 UPDATE_EPOCHS = 5
 """Epochs of an update without validation, and the most patience of one with it: enough to learn new interactions, few
 enough to keep the rest (not searched)."""
+WEIGHTS_OF_TARGETS = (
+    "Weight of the loss of predicting this interaction: its confidence, log2(1 + weight / mean weight)."
+)
+"""`ModelInfo.weights` of networks that predict the next item."""
 PREFIX = "net."
 """In front of the names of a network's weights, among the other arrays of a stored model."""
 
@@ -62,6 +69,21 @@ class NetworkModel(Recommender[C]):
     @abstractmethod
     def plan(self) -> TrainingPlan:
         """Return how the network is trained."""
+
+    def _loss_weights(self, weights: FloatArray | None) -> FloatArray | None:
+        """Return the weights in the loss of interactions with weights (N,), float32; None if all count the same.
+
+        The weight in the loss is the confidence (`models.weights`); what is unwanted, with a negative one, counts 0.
+        """
+        if weights is None or np.isnan(self.weight_unit) or not len(weights):
+            return None
+        return self._unless_equal(confidence(weights, self.weight_unit))
+
+    @staticmethod
+    def _unless_equal(found: FloatArray) -> FloatArray | None:
+        if not len(found) or (found == found[0]).all():
+            return None
+        return np.maximum(found, np.float32(0.0)).astype(np.float32)
 
     def _start(self, ctx: RunContext) -> "nn.Module":
         """Return a new network whose first weights depend on the seed alone."""
@@ -126,15 +148,22 @@ class NetworkModel(Recommender[C]):
         return able
 
     def _finds(self, shown: QueryBatch, wanted: IntArray) -> Measure:
-        """Return what measures NDCG@10 of the lists of B users with one relevant item (B,) each."""
+        """Return what measures NDCG@10 and the log-rank score for B users with one relevant item (B,) each."""
+        relevant = Ragged(wanted, np.arange(len(wanted) + 1))
 
         def measure() -> Mapping[str, float]:
             before, self.is_fitted = self.is_fitted, True
             try:
-                found = self.recommend(shown, 10).item == wanted[:, None]
+                scores = self.score(shown)
+                lists = top_k(scores, 10, exclude=shown.seen) if self.ranks_by_score() else self.recommend(shown, 10)
             finally:
                 self.is_fitted = before
-            return {"validation ndcg@10": float((found / np.log2(np.arange(2, 12))).sum(axis=1).mean())}
+            found = lists.item == wanted[:, None]
+            ranked = log_rank_scores(scores, relevant, shown.seen)
+            return {
+                "validation ndcg@10": float((found / np.log2(np.arange(2, 12))).sum(axis=1).mean()),
+                LOG_RANK: float(np.nanmean(ranked)),
+            }
 
         return measure
 

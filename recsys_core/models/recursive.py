@@ -27,9 +27,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, cast
 import numpy as np
 from pydantic import Field
 
-from recsys_core.contracts import IGNORES_WEIGHTS, Ability, BoolArray, FloatArray, IntArray, Knob, ModelInfo, QueryBatch
+from recsys_core.contracts import Ability, BoolArray, FloatArray, IntArray, Knob, ModelInfo, QueryBatch
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.errors import CannotScore
+from recsys_core.models.network_model import WEIGHTS_OF_TARGETS
 from recsys_core.models.sequential import SequenceConfig, SequenceModel
 
 if TYPE_CHECKING:
@@ -94,7 +95,9 @@ class Recursive(SequenceModel[RecursiveConfig]):
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
-        weights=IGNORES_WEIGHTS,
+        weights=WEIGHTS_OF_TARGETS,
+        weighs_histories=False,
+        same_on_any_cores=False,
     )
     config_type = RecursiveConfig
 

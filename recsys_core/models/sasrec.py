@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, cast
 import numpy as np
 from pydantic import Field, model_validator
 
-from recsys_core.contracts import IGNORES_WEIGHTS, Ability, AttentionTrace, Knob, ModelInfo, QueryBatch
+from recsys_core.contracts import Ability, AttentionTrace, Knob, ModelInfo, QueryBatch
 from recsys_core.errors import CannotScore, ConfigError
+from recsys_core.models.network_model import WEIGHTS_OF_TARGETS
 from recsys_core.models.sequence_costs import (
     COPIES,
     NUMBER,
@@ -72,7 +73,9 @@ class SasRec(SequenceModel[SasRecConfig]):
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
-        weights=IGNORES_WEIGHTS,
+        weights=WEIGHTS_OF_TARGETS,
+        weighs_histories=False,
+        same_on_any_cores=False,
     )
     config_type = SasRecConfig
     weight_averaging = 0.998

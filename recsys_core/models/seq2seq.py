@@ -43,7 +43,6 @@ import numpy as np
 from pydantic import Field
 
 from recsys_core.contracts import (
-    IGNORES_WEIGHTS,
     PAD,
     Ability,
     AttentionTrace,
@@ -57,6 +56,7 @@ from recsys_core.contracts import (
 )
 from recsys_core.errors import CannotScore
 from recsys_core.models.nets.beam import Beams, beam_search, greedy, log_shares
+from recsys_core.models.network_model import WEIGHTS_OF_TARGETS
 from recsys_core.models.sequential import SequenceConfig, SequenceModel
 from recsys_core.models.topk import top_k
 
@@ -94,9 +94,9 @@ class Seq2SeqConfig(SequenceConfig):
     epochs: Annotated[int, Field(ge=1, le=1000), Knob(10, 100, scale="log")] = 25
     """Most passes through all histories."""
     patience: Annotated[int, Field(ge=0, le=100), Knob(2, 20, advanced=True)] = 5
-    """Early stopping: training ends when the smoothed validation NDCG has not increased for this many epochs, and keeps
-    the weights, averaged in the same way, of the best epoch. Without a validation part, the last item of up to 1,000
-    users is held back for it. 0 trains to the last epoch."""
+    """Early stopping: training ends when the smoothed log-rank score on the validation users has not increased for this
+    many epochs, and keeps the weights of the best epoch, averaged in the same way. Without a validation part, the last
+    item of up to 1,000 users is held back for it. 0 trains to the last epoch."""
 
     encoder: Annotated[Literal["lstm", "gru", "mlp", "cnn"], Knob()] = "gru"
     """What reads the history: networks with a memory (LSTM, GRU), layers over one item at a time (MLP), or filters over
@@ -134,7 +134,9 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
-        weights=IGNORES_WEIGHTS,
+        weights=WEIGHTS_OF_TARGETS,
+        weighs_histories=False,
+        same_on_any_cores=False,
     )
     config_type = Seq2SeqConfig
 
@@ -160,8 +162,10 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
 
         config = self.config
         plan = Unrolling(config.steps, config.share, config.scheduled_sampling)
-        outputs, right = unrolled(cast("Seq2SeqNet", net), batch.tokens, batch.targets, plan, generator)
-        return loss(outputs, self._item_vectors(net), right, generator)
+        outputs, right, weights = unrolled(
+            cast("Seq2SeqNet", net), batch.tokens, batch.targets, plan, generator, batch.weights
+        )
+        return loss(outputs, self._item_vectors(net), right, generator, weights)
 
     def _final(self, net: "torch.nn.Module", batch: "Batch") -> "Tensor":
         from recsys_core.models.nets.seq2seq import last_of, seen_of

@@ -3,6 +3,10 @@
 Each place of a history predicts the item that follows, in one pass over the history; the score of an item is the
 product of the hidden vector of the last place with the item's vector, the same that is used where the item is read.
 
+The weight of an interaction (a purchase tells more than a view) is the weight of its prediction in the loss: the place
+before it counts c, the confidence of `models.weights`, and 0 where that is negative. How a history is read does not
+depend on weights.
+
 Where the experiment has no validation part, the last item of each user, of 1,000 users at most, is held back from the
 training for early stopping; see `network_model`.
 """
@@ -59,9 +63,9 @@ class SequenceConfig(ModelConfig):
     epochs: Annotated[int, Field(ge=1, le=1000), Knob(10, 200, scale="log")] = 100
     """Most passes through all histories: a bound, since validation ends most trainings before."""
     patience: Annotated[int, Field(ge=0, le=100), Knob(2, 20, advanced=True)] = 10
-    """Early stopping: training ends when the smoothed validation NDCG has not increased for this many epochs, and keeps
-    the weights, averaged in the same way, of the best epoch. Without a validation part, the last item of up to 1,000
-    users is held back for it. 0 trains to the last epoch."""
+    """Early stopping: training ends when the smoothed log-rank score on the validation users has not increased for this
+    many epochs, and keeps the weights of the best epoch, averaged in the same way. Without a validation part, the last
+    item of up to 1,000 users is held back for it. 0 trains to the last epoch."""
     batch_size: Annotated[int, Field(ge=1, le=4096), Knob(16, 256, scale="log", advanced=True)] = 64
     """Histories in one step of training (not searched; Kang and McAuley 2018 take 128)."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 1e-3
@@ -90,9 +94,9 @@ class SequenceModel(NetworkModel[C]):
         """Make the arrays in `fitted` that the network needs beside its weights, of what is learned from alone."""
 
     def _training_loss(self, net: "nn.Module", batch: "Batch", loss: "Loss", generator: "torch.Generator") -> "Tensor":
-        """Return the loss of a batch: by default the mean over all places that have an item to predict."""
+        """Return the loss of a batch: by default the weighted mean over all places that have an item to predict."""
         hidden = self._hidden(net, batch)[batch.mask]
-        return loss(hidden, self._item_vectors(net), batch.targets[batch.mask], generator)
+        return loss(hidden, self._item_vectors(net), batch.targets[batch.mask], generator, batch.target_weights)
 
     def _hidden(self, net: "nn.Module", batch: "Batch") -> "Tensor":
         """Return (B, T, D) the state after each place."""
@@ -121,7 +125,8 @@ class SequenceModel(NetworkModel[C]):
         learn, validate = self._held_back(query, ctx)
         self._prepare(query.history if learn is None else query.only(learn).history, ctx)
         self.net = self._start(ctx)
-        sequences = Sequences(query.history, self.n_items, self.config.window, query.timestamps, learn)
+        weights = self._loss_weights(query.weights)
+        sequences = Sequences(query.history, self.n_items, self.config.window, query.timestamps, learn, weights)
         self._train(sequences, self.plan(), ctx, validate)
 
     def plan(self) -> TrainingPlan:
@@ -213,8 +218,8 @@ class SequenceModel(NetworkModel[C]):
     ) -> None:
         from recsys_core.training.sequences import Sequences
 
-        history, times, learn = _joined(before, new)
-        sequences = Sequences(history, self.n_items, self.config.window, times, learn)
+        history, times, learn, weights = _joined(before, new)
+        sequences = Sequences(history, self.n_items, self.config.window, times, learn, self._loss_weights(weights))
         if len(sequences.trainable()):  # else nobody has anything before their new items to predict these from
             self._train(sequences, plan, ctx, validate, start_counts=True)
 
@@ -247,8 +252,8 @@ def _without_last(query: QueryBatch) -> QueryBatch:
     return query.only(kept)
 
 
-def _joined(before: Dataset, new: Dataset) -> tuple[Ragged, IntArray | None, BoolArray]:
-    """Return the histories of both data sets, the times (if both have them), and which items are new."""
+def _joined(before: Dataset, new: Dataset) -> tuple[Ragged, IntArray | None, BoolArray, FloatArray | None]:
+    """Return the histories of both data sets, times, which items are new, and weights; None if not both have them."""
     parts = [data.queries() for data in (before, new)]
     counts = [np.bincount(data.interactions[USER], minlength=new.n_users) for data in (before, new)]
     keys = np.concatenate([np.repeat(np.arange(new.n_users), count) for count in counts])
@@ -260,4 +265,8 @@ def _joined(before: Dataset, new: Dataset) -> tuple[Ragged, IntArray | None, Boo
     if all(TIMESTAMP in data.columns for data in (before, new)):
         joined = np.concatenate([part.timestamps for part in parts if part.timestamps is not None])
         times = Ragged.from_keys(keys, joined, new.n_users).values
-    return history, times, learn
+    weights = None
+    if all(part.weights is not None for part in parts):
+        both = np.concatenate([part.weights for part in parts if part.weights is not None])
+        weights = Ragged.from_keys(keys, both, new.n_users).values
+    return history, times, learn, weights

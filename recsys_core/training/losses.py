@@ -9,6 +9,9 @@ and sampled others (negatives) drawn evenly from the catalogue, the loss of a pl
     gbce              -beta log sigma(s_y) - sum_j log sigma(-s_j), over the number of terms
     bpr               -mean_j log sigma(s_y - s_j)
 
+The loss of a batch is the mean over its places, (1/N) sum_n c_n l_n, where c_n is the confidence of the interaction
+that is predicted (`models.weights`), 1 where the data have no weights.
+
 gbce takes beta = a (t (1 - 1/a) + 1/a) with a = K / (I - 1), the share of the catalogue that is sampled: with few
 negatives a model trained by bce is too sure of itself, and t says how much of that is taken back.
 
@@ -19,7 +22,7 @@ Jean et al. 2015, "On Using Very Large Target Vocabulary", eq. 10 (correction of
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -27,8 +30,24 @@ from torch.nn import functional
 
 from recsys_core.errors import ConfigError
 
-Loss: TypeAlias = Callable[[Tensor, Tensor, Tensor, torch.Generator], Tensor]
-"""(N, D) hidden vectors, (I, D) item vectors, (N,) right items and a source of chance to the mean over places."""
+
+class Loss(Protocol):
+    """A loss of next items, averaged over places."""
+
+    def __call__(
+        self, hidden: Tensor, vectors: Tensor, target: Tensor, generator: torch.Generator, weights: Tensor | None = None
+    ) -> Tensor:
+        """Return the mean over places.
+
+        Args:
+            hidden: (N, D) what the net says at each place.
+            vectors: (I, D) of all items.
+            target: (N,) the right items.
+            generator: Draws negatives.
+            weights: (N,) c of the module, at least 0; None for 1.
+        """
+
+
 BLOCK_BYTES = 32 * 2**20
 """Scores of so many bytes are held at a time by the loss over all items; they stay in the caches then."""
 
@@ -44,30 +63,34 @@ def make_loss(name: str, *, negatives: int = 128, calibration: float = 0.75) -> 
     Raises:
         ConfigError: There is no such loss.
     """
-    if name == "softmax":
-        return lambda hidden, vectors, target, generator: softmax_loss(hidden, vectors, target)
-    compared = sampled_loss(name, calibration)
+    compared = None if name == "softmax" else sampled_loss(name, calibration)
 
-    def sampled(hidden: Tensor, vectors: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:
+    def of_batch(
+        hidden: Tensor, vectors: Tensor, target: Tensor, generator: torch.Generator, weights: Tensor | None = None
+    ) -> Tensor:
+        if compared is None:
+            return softmax_loss(hidden, vectors, target, weights)
         drawn = draw_negatives(target, len(vectors), negatives, generator)
         right = (hidden * vectors[target]).sum(dim=1)
         wrong = torch.bmm(vectors[drawn], hidden.unsqueeze(2)).squeeze(2)
-        return compared(right, wrong, len(vectors))
+        return compared(right, wrong, len(vectors), weights)
 
-    return sampled
+    return of_batch
 
 
-def sampled_loss(name: str, calibration: float = 0.75) -> Callable[[Tensor, Tensor, int], Tensor]:
-    """Return how scores are judged: those of the right items (N,), of negatives (N, K), and the size of the catalogue.
+def sampled_loss(name: str, calibration: float = 0.75) -> Callable[[Tensor, Tensor, int, Tensor | None], Tensor]:
+    """Return a function of the scores of right items (N,) and negatives (N, K), the size of the catalog, and weights.
+
+    The weights (N,) are c of the module, None for 1.
 
     Raises:
         ConfigError: There is no such loss.
     """
-    losses: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
+    losses: dict[str, Callable[[Tensor, Tensor, int, Tensor | None], Tensor]] = {
         "sampled_softmax": sampled_softmax_loss,
-        "bce": lambda right, wrong, items: bce_loss(right, wrong),
-        "gbce": lambda right, wrong, items: gbce_loss(right, wrong, items, calibration),
-        "bpr": lambda right, wrong, items: bpr_loss(right, wrong),
+        "bce": lambda right, wrong, items, weights: bce_loss(right, wrong, weights),
+        "gbce": lambda right, wrong, items, weights: gbce_loss(right, wrong, items, calibration, weights),
+        "bpr": lambda right, wrong, items, weights: bpr_loss(right, wrong, weights),
     }
     if name not in losses:
         raise ConfigError(f"There is no loss '{name}'. Known: softmax, {', '.join(losses)}.")
@@ -82,15 +105,21 @@ def draw_negatives(target: Tensor, items: int, count: int, generator: torch.Gene
     return drawn + (drawn >= target.unsqueeze(1)).long()
 
 
-def softmax_loss(hidden: Tensor, vectors: Tensor, target: Tensor) -> Tensor:
+def _mean(losses: Tensor, weights: Tensor | None) -> Tensor:
+    """Return the mean of losses (N,), or of each times its weight."""
+    return losses.mean() if weights is None else (losses * weights).mean()
+
+
+def softmax_loss(hidden: Tensor, vectors: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the mean cross-entropy over all items, computed in blocks of places.
 
     Args:
         hidden: (N, D), N at least 1.
         vectors: (I, D).
         target: (N,) positions of the right items.
+        weights: (N,) c of the module, None for 1.
     """
-    loss: Tensor = _Softmax.apply(hidden, vectors, target)  # type: ignore[no-untyped-call]
+    loss: Tensor = _Softmax.apply(hidden, vectors, target, weights)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -98,7 +127,7 @@ class _Softmax(torch.autograd.Function):
     """Cross-entropy whose gradients are made on the way: the (N, I) scores are never held whole."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, vectors: Tensor, target: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, vectors: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
         """Add up the loss, and what it will pass back, block by block."""
         to_hidden, to_vectors = torch.empty_like(hidden), torch.zeros_like(vectors)
         size = max(64, BLOCK_BYTES // (hidden.element_size() * len(vectors)))
@@ -106,45 +135,51 @@ class _Softmax(torch.autograd.Function):
         for start in range(0, len(hidden), size):
             block, right = hidden[start : start + size], target[start : start + size].unsqueeze(1)
             logs = functional.log_softmax(block @ vectors.T, dim=1)
-            total -= logs.gather(1, right).sum()
+            weight = None if weights is None else weights[start : start + size].unsqueeze(1)
+            found = logs.gather(1, right)
+            total -= (found if weight is None else found * weight).sum()
             shares = logs.exp_()
             shares.scatter_add_(1, right, shares.new_full(right.shape, -1.0))
+            if weight is not None:
+                shares *= weight
             to_hidden[start : start + size] = shares @ vectors
             to_vectors.addmm_(shares.T, block)
         ctx.save_for_backward(to_hidden, to_vectors)
         return total / len(hidden)
 
     @staticmethod
-    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor, Tensor, None, None]:
         """Scale what was made on the way."""
         to_hidden, to_vectors = ctx.saved_tensors
         scale = above[0] / len(to_hidden)
-        return to_hidden * scale, to_vectors * scale, None
+        return to_hidden * scale, to_vectors * scale, None, None
 
 
-def sampled_softmax_loss(right: Tensor, wrong: Tensor, items: int) -> Tensor:
-    """Return the mean cross-entropy over the right item (N,) and the negatives (N, K) of a catalogue of `items`.
+def sampled_softmax_loss(right: Tensor, wrong: Tensor, items: int, weights: Tensor | None = None) -> Tensor:
+    """Return the mean cross-entropy over the right item (N,) and the negatives (N, K) of a catalog of `items`.
 
     Each negative stands for (I - 1) / K items that could have been drawn.
     """
     correction = math.log(max(1, items - 1) / wrong.shape[1])
-    return (torch.logsumexp(torch.cat([right.unsqueeze(1), wrong + correction], dim=1), dim=1) - right).mean()
+    scores = torch.cat([right.unsqueeze(1), wrong + correction], dim=1)
+    return _mean(torch.logsumexp(scores, dim=1) - right, weights)
 
 
-def bce_loss(right: Tensor, wrong: Tensor) -> Tensor:
+def bce_loss(right: Tensor, wrong: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the mean binary cross-entropy of the right items (N,) and of the negatives (N, K)."""
-    return -(functional.logsigmoid(right) + functional.logsigmoid(-wrong).mean(dim=1)).mean()
+    return -_mean(functional.logsigmoid(right) + functional.logsigmoid(-wrong).mean(dim=1), weights)
 
 
-def gbce_loss(right: Tensor, wrong: Tensor, items: int, calibration: float) -> Tensor:
-    """Return the mean generalised binary cross-entropy; see the module."""
+def gbce_loss(right: Tensor, wrong: Tensor, items: int, calibration: float, weights: Tensor | None = None) -> Tensor:
+    """Return the mean generalized binary cross-entropy; see the module."""
     count = wrong.shape[1]
     share = min(1.0, count / max(1, items - 1))
     beta = share * (calibration * (1 - 1 / share) + 1 / share)
     terms = beta * functional.logsigmoid(right) + functional.logsigmoid(-wrong).sum(dim=1)
-    return -terms.mean() / (count + 1)
+    return -_mean(terms, weights) / (count + 1)
 
 
-def bpr_loss(right: Tensor, wrong: Tensor) -> Tensor:
+def bpr_loss(right: Tensor, wrong: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return how far the right items (N,) are from standing above the negatives (N, K)."""
-    return -functional.logsigmoid(right.unsqueeze(1) - wrong).mean()
+    logs = functional.logsigmoid(right.unsqueeze(1) - wrong)
+    return -logs.mean() if weights is None else -_mean(logs.mean(dim=1), weights)

@@ -4,10 +4,10 @@ Early stopping looks at a smoothed validation value: with b = `TrainingPlan.smoo
 
     s_e = sum_k b^(e - k) v_k / sum_k b^(e - k)        m_e = sum_k b^(e - k) w_k / sum_k b^(e - k)        k = 1..e
 
-where v_k is the validation value of the weights w_k at the end of epoch k. Training ends when s_e has not increased for
-`patience` epochs, and leaves the network with m_e of the epoch with the largest s_e: one lucky validation neither ends
-a training nor decides what is kept. Averaging the weights along a training is that of Izmailov et al. 2018, "Averaging
-Weights Leads to Wider Optima and Better Generalization", over a sliding window.
+where v_k is the validation value (`LOG_RANK` if it was measured) of the weights w_k at the end of epoch k. Training
+ends when s_e has not increased for `patience` epochs, and leaves the network with m_e of the epoch with largest s_e:
+one lucky validation neither ends a training nor decides what is kept. Averaging the weights along a training is that of
+Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization", over a sliding window.
 
 An epoch draws its chance from the seed and its own number, so a training that goes on from a checkpoint ends with the
 weights of one that was never disturbed (on the same number of threads).
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from recsys_core.contracts import Progress, RunContext
 from recsys_core.errors import DataError
-from recsys_core.training.plan import TrainingPlan
+from recsys_core.training.plan import LOG_RANK, TrainingPlan
 
 STAGE = "epochs"
 
@@ -56,6 +56,7 @@ def fit_network(
     name: str,
     validate: Callable[[], Mapping[str, float]] | None = None,
     start_counts: bool = False,
+    threads: int | None = None,
 ) -> None:
     """Train a network in place; it is left in evaluation mode with the best averaged weights, see the module.
 
@@ -68,15 +69,16 @@ def fit_network(
         plan: How long, how fast.
         ctx: Takes progress and checkpoints, says when to stop.
         name: Of the model, in the names of the streams of chance.
-        validate: Measures the network after each epoch; the first value, smoothed, decides when to stop. It may return
-            nothing, or NaN, where there are no validation users.
+        validate: Measures the network after each epoch; `LOG_RANK`, or else the first value, decides when to stop. It
+            may return nothing, or NaN, where there are no validation users.
         start_counts: Measure the network before its first epoch, too, and keep it if no epoch makes it better.
+        threads: Cores of the training; None for those of `ctx`. Sums are taken in another order on another number.
 
     Raises:
         Cancelled: That was asked for; it is seen between two batches.
         DataError: The loss became infinite: the learning rate is too high for these data.
     """
-    with torch_threads(ctx.threads):
+    with torch_threads(threads or ctx.threads):
         _Training(net, plan, ctx, name).run(batches, loss_of, validate, start_counts=start_counts)
 
 
@@ -179,7 +181,7 @@ class _Training:
         self.net.eval()
         with self._judged_weights():
             values = dict(validate())
-            watched = next(iter(values.values()), math.nan)
+            watched = values.get(LOG_RANK, next(iter(values.values()), math.nan))
             if start and not math.isnan(watched):
                 self.state.best = watched
                 _copy(self.weights, self.best)

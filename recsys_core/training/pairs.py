@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recsys_core.contracts import BoolArray, IntArray, Ragged
+from recsys_core.contracts import BoolArray, FloatArray, IntArray, Ragged
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,12 +19,14 @@ class PairBatch:
         rows: (N,) which of the B people has the item, increasing.
         items: (N,) positions, increasing for each person.
         learn: (N,) which of them are to be learned from.
+        weights: (N,) weight of each pair in the loss, at least 0; None for 1.
     """
 
     users: Tensor
     rows: Tensor
     items: Tensor
     learn: Tensor
+    weights: Tensor | None = None
 
     def draw(self, n_items: int, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return (L, K) items drawn evenly from the catalogue for each pair to learn from, and which are held anyway.
@@ -48,10 +50,12 @@ class Pairs:
     Args:
         items: A row a person, each with distinct items, increasing.
         learn: Aligned with `items.values`; None for all.
+        weights: Of each pair in the loss, aligned with `items.values`; None for 1.
     """
 
     items: Ragged
     learn: BoolArray | None = None
+    weights: FloatArray | None = None
 
     def people(self) -> IntArray:
         """Return the positions of the people who have something to learn from."""
@@ -74,9 +78,13 @@ class Pairs:
         learn = np.ones(len(chosen.values), dtype=bool)
         if self.learn is not None:
             learn = Ragged(self.learn, self.items.offsets).take(users).values
+        weights = None
+        if self.weights is not None:
+            weights = torch.from_numpy(Ragged(self.weights, self.items.offsets).take(users).values)
         return PairBatch(
             torch.from_numpy(np.asarray(users, dtype=np.int64)),
             torch.from_numpy(chosen.row_numbers()),
             torch.from_numpy(chosen.values.astype(np.int64)),
             torch.from_numpy(learn),
+            weights,
         )

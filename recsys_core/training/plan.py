@@ -1,10 +1,12 @@
 """How a network is trained, in plain values: known without torch being loaded."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 LossName = Literal["softmax", "sampled_softmax", "bce", "gbce", "bpr"]
 """The losses of `training.losses`, by name."""
+LOG_RANK: Final = "validation log-rank"
+"""Name, among the values of an epoch, of the one that early stopping looks at; see `models.log_rank`."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class TrainingPlan:
         clip: Longest gradient, by its norm.
         averaging: Weight of the past in the running mean of the weights after each step, which is what is judged and
             kept; 0 keeps the weights themselves.
-        smoothing: Weight b of the past, from 0 to below 1, in what early stopping looks at: the validation values v_k of
+        smoothing: Weight b of the past, from 0 to below 1, in what early stopping looks at: validation values v_k of
             the epochs so far, averaged with weights b^(e - k) in epoch e. The weights that are kept are averaged with
             the same ones. At 0.6 three epochs make up 78 % of the average.
     """

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recsys_core.contracts import PAD, BoolArray, IntArray, QueryBatch, Ragged
+from recsys_core.contracts import PAD, BoolArray, FloatArray, IntArray, QueryBatch, Ragged
 
 BUCKET_BATCHES = 16
 """Sequences are drawn for so many batches at a time and sorted by length among these: batches stay random, and
@@ -29,6 +29,7 @@ class Batch:
         lengths: (B,) items in each sequence.
         rows: (B,) numbers of the sequences.
         times: (B, T) Unix milliseconds of the items read, 0 in the padding; None if the data have no time.
+        weights: (B, T) weight of each target in the loss, at least 0; None for 1.
     """
 
     tokens: Tensor
@@ -36,11 +37,17 @@ class Batch:
     lengths: Tensor
     rows: Tensor
     times: Tensor | None = None
+    weights: Tensor | None = None
 
     @property
     def mask(self) -> Tensor:
         """(B, T) whether there is an item to predict."""
         return self.targets != PAD
+
+    @property
+    def target_weights(self) -> Tensor | None:
+        """(N,) weights of the items to predict, in the order of `targets[mask]`; None for 1."""
+        return None if self.weights is None else self.weights[self.mask]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +60,7 @@ class Sequences:
         window: Longest part of a history that is read.
         times: Unix milliseconds, aligned with `items.values`; None if the data have no time.
         learn: Which items are predictions to learn from, aligned with `items.values`; None for all.
+        weights: Weight of each item in the loss where it is predicted, aligned with `items.values`; None for 1.
     """
 
     items: Ragged
@@ -60,6 +68,7 @@ class Sequences:
     window: int
     times: IntArray | None = None
     learn: BoolArray | None = None
+    weights: FloatArray | None = None
 
     def trainable(self) -> IntArray:
         """Return the numbers of the sequences that have at least one item to predict."""
@@ -90,12 +99,16 @@ class Sequences:
         if self.learn is not None:
             targets[_padded(~self.learn[read.values + 1], read, True)] = PAD
         times = None if self.times is None else torch.from_numpy(_padded(self.times[read.values], read, 0))
+        weights = None
+        if self.weights is not None:
+            weights = torch.from_numpy(_padded(self.weights[read.values + 1], read, 0.0))
         return Batch(
             torch.from_numpy(_padded(self.items.values[read.values], read, self.n_items)),
             torch.from_numpy(targets),
             torch.from_numpy(lengths),
             torch.from_numpy(np.asarray(rows, dtype=np.int64)),
             times,
+            weights,
         )
 
 
@@ -122,10 +135,10 @@ def _spread(starts: IntArray, lengths: IntArray) -> Ragged:
     return Ragged(np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths), offsets)
 
 
-def _padded(values: np.ndarray, rows: Ragged, filler: int | bool) -> np.ndarray:
+def _padded(values: np.ndarray, rows: Ragged, filler: int | bool | float) -> np.ndarray:
     """Return (B, T) values of rows, filled up at the right."""
     longest = int(rows.lengths.max(initial=1))
-    dtype = bool if isinstance(filler, bool) else np.int64
+    dtype = {bool: np.bool_, int: np.int64, float: np.float32}[type(filler)]
     table = np.full((len(rows), longest), filler, dtype=dtype)
     number = rows.row_numbers()
     table[number, np.arange(len(values)) - rows.offsets[:-1][number]] = values

@@ -46,8 +46,8 @@ def test_equal_weights_give_the_scores_of_data_without_weights(key: str) -> None
 
 def test_the_weights_of_a_history_count_when_the_user_is_unknown(key: str) -> None:
     info = model_class(key).info
-    if not info.uses_weights or not info.folds_in:
-        pytest.skip("declared: ignores weights, or histories")
+    if not info.uses_weights or not info.folds_in or not info.weighs_histories:
+        pytest.skip("declared: ignores weights, those of histories, or histories")
     train = purchases_and_views(plain(key))
     model, query = fitted(key, train), train.queries().of_unknown()
     assert query.weights is not None

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from recsys_core.contracts import ModelInfo, RunContext, TracesAttention
 from recsys_core.errors import CannotScore
 from recsys_core.models.interest_attention import InterestAttention, InterestAttentionConfig
-from recsys_core.models.interest_graph import item_graph, most_popular
+from recsys_core.models.interest_graph import fold_of, graphs_without, item_graph, most_popular
 from recsys_core.models.nets.interest import HISTORY, POPULAR, SIMILAR, InterestNet, every_place, ungrouped
 from recsys_core.models.nets.interest_moves import rank_reward
 from recsys_core.models.rnn import Rnn, RnnConfig
@@ -203,6 +203,42 @@ def test_the_graph_and_the_popular_items_are_made_of_what_is_learned_from_alone(
     assert_array_equal(model.graph_neighbours, graph.neighbours)
     assert_array_equal(model.popular_items, most_popular(kept, 40, 2))
     assert np.array_equal(graph.chances, everything.chances) == (patience == 0)
+
+
+@pytest.mark.parametrize("local", ["walk", "reinforce"])
+def test_in_training_the_points_of_a_user_move_on_a_graph_of_other_users(
+    monkeypatch: pytest.MonkeyPatch, local: str
+) -> None:
+    train = markov_chain(users=60).train
+    graphs = graphs_without(train.histories(), train.n_items, 5)
+    looks: list[Any] = []
+    look = InterestNet.look
+
+    def watched(net: InterestNet, *arguments: Any) -> Any:
+        looks.append(look(net, *arguments))
+        return looks[-1]
+
+    def loss_of(model: InterestAttention, net: Any, batch: Any, *others: Any) -> Any:
+        value = training_loss(model, net, batch, *others)
+        found, folds = looks[-1], fold_of(batch.rows.numpy())
+        similar = found.start[..., 0]  # of the generator: the nearest neighbor of the last item
+        for row, fold in enumerate(folds):
+            ways = torch.from_numpy(graphs[fold].neighbours)
+            length, moves = int(batch.lengths[row]), found.moves[0]
+            near = ways[batch.tokens[row, :length], 0]
+            assert_array_equal(similar[row].flatten()[:length], near)
+            candidates = moves.candidates[row].flatten(0, 1)[:length, 0]
+            assert_array_equal(candidates[:, -5:], ways[near])
+        return value
+
+    training_loss = InterestAttention._training_loss
+    monkeypatch.setattr(InterestNet, "look", watched)
+    monkeypatch.setattr(InterestAttention, "_training_loss", loss_of)
+    settings = SMALL | {"epochs": 1, "generator": "similar", "neighbors": 5, "local_update": local}
+    model = InterestAttention(InterestAttentionConfig.parse(settings))
+    model.fit(train, RunContext())
+    assert looks
+    assert model._training_graphs is None
 
 
 def test_learning_on_gives_items_that_were_added_their_place() -> None:

@@ -1,5 +1,6 @@
 """Points of interest: who chooses them, the graph they move on, the walk, and the policy that learns by reward."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from recsys_core.contracts import Ragged
-from recsys_core.models.interest_graph import item_graph, most_popular
+from recsys_core.models.interest_graph import FOLDS, ItemGraph, fold_of, graphs_without, item_graph, most_popular
 from recsys_core.models.nets.interest import InterestNet, InterestParts, InterestShape, every_place, ungrouped
 from recsys_core.models.nets.interest_moves import rank_reward, reinforce_loss
 from tests.worlds import markov_chain
@@ -56,6 +57,38 @@ def test_the_graph_by_hand() -> None:
         assert graph.neighbours[alone].tolist() == [alone, alone]
         assert graph.chances[alone].tolist() == [1.0, 0.0]
     assert most_popular(Ragged.from_rows(rows), 10, 3).tolist() == [1, 2, 0]
+
+
+def test_the_graph_of_a_training_example_has_no_edge_of_its_own_user() -> None:
+    """The third user alone goes from 0 to 1, again and again; the others go from 0 to 2."""
+    rows = [[0, 2], [2, 0], [0, 1, 0, 1, 0, 1], [0, 2], [2, 0]]
+    whole, without = item_graph(Ragged.from_rows(rows), 4, 1), graphs_without(Ragged.from_rows(rows), 4, 1, folds=5)
+    assert whole.neighbours[0].tolist() == [1]
+    own = without[fold_of(np.array([2]), folds=5)[0]]
+    assert own.neighbours[0].tolist() == [2]
+    assert own.neighbours[1].tolist() == [1]
+    for fold, graph in enumerate(without):
+        rest = Ragged.from_rows([[] if user % 5 == fold else row for user, row in enumerate(rows)])
+        expected = item_graph(rest, 4, 1)
+        assert_array_equal(graph.neighbours, expected.neighbours)
+        assert_allclose(graph.chances, expected.chances, rtol=1e-6)
+
+
+def test_in_training_the_next_item_is_no_likelier_a_neighbor_than_by_chance() -> None:
+    """In histories without any order, 10 of 59 items are neighbors; a graph of all histories knows the next item."""
+    rng, items, size = np.random.default_rng(0), 60, 10
+    rows = [rng.permutation(items)[:20] for _ in range(200)]
+    histories = Ragged.from_rows(rows)
+    graphs = graphs_without(histories, items, size)
+    chance = size / (items - 1)
+
+    def share(graph_of: Callable[[int], ItemGraph]) -> float:
+        found = [graph_of(user).neighbours[row[:-1]] == row[1:, None] for user, row in enumerate(rows)]
+        return float(np.concatenate(found).any(axis=1).mean())
+
+    whole = item_graph(histories, items, size)
+    assert share(lambda user: whole) > 1.2 * chance
+    assert share(lambda user: graphs[user % FOLDS]) == pytest.approx(chance, rel=0.06)
 
 
 def test_the_generators_choose_points_by_hand() -> None:

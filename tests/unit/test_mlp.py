@@ -129,10 +129,13 @@ def test_who_did_nothing_and_what_nobody_had_say_nothing() -> None:
 
 
 def test_an_item_that_is_only_held_back_says_nothing() -> None:
-    """Of ten people with three items that nobody else has, one item of one person is held back."""
-    model = trained(data_of([[3 * user, 3 * user + 1, 3 * user + 2] for user in range(10)], 30), epochs=1)
-    silent = (model.net.get_parameter("marks.weight") == 0).all(dim=1)
-    assert int(silent.sum()) == 1
+    """Of each of 30 users with three items that nobody else has, one item is held back; of 19 users, none."""
+    for users, held_back in ((30, 30), (19, 0)):
+        rows = [[3 * user, 3 * user + 1, 3 * user + 2] for user in range(users)]
+        model = trained(data_of(rows, 3 * users), epochs=1)
+        silent = (model.net.get_parameter("marks.weight") == 0).all(dim=1)
+        assert int(silent.sum()) == held_back
+        assert silent.view(users, 3).sum(dim=1).tolist() == [held_back // users] * users
 
 
 def test_attributes_are_part_of_a_person() -> None:
@@ -206,7 +209,7 @@ def test_learning_on_holds_back_the_last_new_item_and_shows_all_before_it() -> N
     people = np.flatnonzero(learned.histories().lengths == 1)
     assert len(people) == 21
     asked: list[QueryBatch] = []
-    model.recommend = lambda query, k: asked.append(query) or Mlp.recommend(model, query, k)  # type: ignore[method-assign, assignment]
+    model.score = lambda query: asked.append(query) or Mlp.score(model, query)  # type: ignore[method-assign, assignment, misc]
     validate()
     assert_array_equal(asked[0].user, people)
     assert [history.tolist() for history in asked[0].history] == [[user % 3, 3, 4] for user in people]

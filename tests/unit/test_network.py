@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from recsys_core.contracts import Progress, RunContext
@@ -80,37 +80,65 @@ def _killed_after(epochs: int) -> Any:
     return report
 
 
-def test_training_ends_when_validation_does_not_get_better_and_the_best_is_kept() -> None:
-    values, seen, weights = iter([0.1, 0.4, 0.3, 0.2, 0.9]), [], []
-
-    def validate(net: Line) -> dict[str, float]:
-        weights.append(net.weight.detach().clone())
-        return {"ndcg": next(values)}
-
-    net = train(TrainingPlan(20, 2, 0.05), RunContext(report=seen.append), validate)
-    assert len(weights) == 4
-    assert_array_equal(net.weight.detach(), weights[1])
-    assert (seen[-1].step, seen[-1].total) == (4, 4)
-
-
-@pytest.mark.parametrize("averaging", [0.0, 0.9])
-@pytest.mark.parametrize("values", [{}, {"ndcg": float("nan")}])
-def test_where_nothing_can_be_measured_what_was_learned_is_kept(values: dict[str, float], averaging: float) -> None:
-    plan = TrainingPlan(5, 2, 0.05, averaging=averaging)
-    watched, alone = train(plan, RunContext(), lambda net: values), train(plan, RunContext())
-    assert float(watched.weight.detach().mean()) > 0.1
-    assert_array_equal(watched.weight.detach(), alone.weight.detach())
-
-
-@pytest.mark.parametrize("values", [[0.3, 0.2, 0.1, 0.9], [0.3, 0.4, 0.1, 0.2]])
-def test_the_start_is_kept_if_it_counts_and_no_epoch_is_better(values: list[float]) -> None:
+def watched(values: list[float]) -> tuple[list[torch.Tensor], Any]:
+    """Return a list that fills with the weights of each epoch, and a validation that gives these values in turn."""
     given, weights = iter(values), []
 
     def validate(net: Line) -> dict[str, float]:
         weights.append(net.weight.detach().clone())
         return {"ndcg": next(given)}
 
-    net = train(TrainingPlan(20, 2, 0.05), RunContext(), validate, start_counts=True)
+    return weights, validate
+
+
+def test_training_ends_when_validation_does_not_increase_and_the_best_is_kept() -> None:
+    seen: list[Progress] = []
+    weights, validate = watched([0.1, 0.4, 0.3, 0.2, 0.9])
+    net = train(TrainingPlan(20, 2, 0.05, smoothing=0.0), RunContext(report=seen.append), validate)
+    assert len(weights) == 4
+    assert_array_equal(net.weight.detach(), weights[1])
+    assert (seen[-1].step, seen[-1].total) == (4, 4)
+
+
+def test_early_stopping_looks_at_smoothed_values_and_keeps_weights_averaged_alike() -> None:
+    """Smoothed by one half: .1, .3, .3714, .4933, .3742, .3640; the largest single value, .6, is a little later."""
+    weights, validate = watched([0.1, 0.4, 0.43, 0.6, 0.26, 0.354, 0.9])
+    net = train(TrainingPlan(20, 2, 0.05, smoothing=0.5), RunContext(), validate)
+    assert len(weights) == 6
+    expected = sum(share * kept for share, kept in zip((1, 2, 4, 8), weights, strict=False)) / 15
+    assert_allclose(net.weight.detach(), expected, rtol=1e-5)
+
+
+def test_one_lucky_validation_does_not_end_a_training() -> None:
+    """Epoch 3 is lucky by .05 on a slow rise: without smoothing nothing beats it within the patience of 4."""
+    values = [0.1, 0.11, 0.17, 0.13, 0.14, 0.15, 0.16, 0.17, 0.18, 0.19, 0.2, 0.21]
+    lengths = []
+    for smoothing in (0.0, 0.8):
+        weights, validate = watched(values)
+        train(TrainingPlan(len(values), 4, 0.05, smoothing=smoothing), RunContext(), validate)
+        lengths.append(len(weights))
+    assert lengths == [7, len(values)]
+
+
+def test_epochs_without_a_value_enter_no_average() -> None:
+    weights, validate = watched([float("nan"), 0.2, float("nan"), 0.4, float("nan")])
+    net = train(TrainingPlan(5, 4, 0.05, smoothing=0.5), RunContext(), validate)
+    assert_allclose(net.weight.detach(), (weights[1] + 2 * weights[3]) / 3, rtol=1e-5)
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+@pytest.mark.parametrize("values", [{}, {"ndcg": float("nan")}])
+def test_where_nothing_can_be_measured_what_was_learned_is_kept(values: dict[str, float], averaging: float) -> None:
+    plan = TrainingPlan(5, 2, 0.05, averaging=averaging)
+    judged, alone = train(plan, RunContext(), lambda net: values), train(plan, RunContext())
+    assert float(judged.weight.detach().mean()) > 0.1
+    assert_array_equal(judged.weight.detach(), alone.weight.detach())
+
+
+@pytest.mark.parametrize("values", [[0.3, 0.2, 0.1, 0.9], [0.3, 0.4, 0.1, 0.2]])
+def test_the_start_is_kept_if_it_counts_and_no_epoch_is_better(values: list[float]) -> None:
+    weights, validate = watched(values)
+    net = train(TrainingPlan(20, 2, 0.05, smoothing=0.5), RunContext(), validate, start_counts=True)
     assert not weights[0].any()
     assert len(weights) == 3 + int(np.argmax(values[:3]))
     assert_array_equal(net.weight.detach(), weights[int(np.argmax(values[:3]))])

@@ -14,6 +14,7 @@ from recsys_core.models.nets.sasrec import SasRecNet
 from recsys_core.models.network_model import together
 from recsys_core.models.sasrec import SasRec, SasRecConfig
 from recsys_core.training.losses import make_loss
+from recsys_core.training.plan import LOG_RANK
 from tests.contract.cases import asking, recording
 from tests.nets import assert_learns_a_chain, assert_looks_back_only, assert_overfits
 from tests.worlds import markov_chain
@@ -119,7 +120,7 @@ def test_nobody_with_two_items_is_refused_in_words() -> None:
 
 
 def test_nothing_is_held_back_that_a_list_could_not_hold() -> None:
-    """Every second person ends with an item of theirs again: of the 50 others, 5 are drawn to decide when to stop."""
+    """Every second user ends with an item of theirs again: the last item of each of the 50 others is held back."""
     items = np.stack([np.arange(6) for _ in range(100)])
     items[::2, 5] = 2
     frame = pd.DataFrame({"user": np.repeat(np.arange(100), 6), "item": items.ravel()})
@@ -129,7 +130,17 @@ def test_nothing_is_held_back_that_a_list_could_not_hold() -> None:
     assert validate is not None
     assert learn is not None
     users, places = np.divmod(np.flatnonzero(~learn), 6)
-    assert (len(users), set(users % 2), set(places)) == (5, {1}, {5})
+    assert (len(users), set(users % 2), set(places)) == (50, {1}, {5})
+
+
+def test_at_most_a_thousand_users_validate_and_a_few_do_not() -> None:
+    counts = []
+    for users in (1500, 1000, 300, 20, 19):
+        model, lengths = SasRec(), np.full(users, 5)
+        drawn = model._held_back_users(lengths, np.ones(users, dtype=bool), RunContext())
+        assert len(np.unique(drawn)) == len(drawn)
+        counts.append(len(drawn))
+    assert counts == [1000, 1000, 300, 20, 0]
 
 
 # going on with new interactions where enough people have some to judge by; all else is in tests/contract/test_updates
@@ -187,10 +198,13 @@ def test_learning_on_ends_when_the_new_items_get_no_easier_to_find() -> None:
     assert hits(model, everything, JUMP) < 0.5
     ctx, reports = recording()
     model.update(old, new, ctx)
-    values = [report.values["validation ndcg@10"] for report in reports[1:]]
+    values, smoothed = [report.values[LOG_RANK] for report in reports[1:]], list[float]()
+    for epoch in range(1, len(values) + 1):
+        shares = model.plan().smoothing ** np.arange(epoch)[::-1]
+        smoothed.append(float(shares @ values[:epoch] / shares.sum()))
     assert 5 < len(values) < 100
-    assert int(np.argmax(values)) == len(values) - 6
-    assert values[-6] > values[0]
+    assert int(np.argmax(smoothed)) == len(values) - 6
+    assert smoothed[-6] > smoothed[0]
     assert hits(model, everything, JUMP) > 0.9
 
 

@@ -119,7 +119,7 @@ def test_all_cuts_decoded_at_once_are_each_decoded_alone(
 ) -> None:
     """The outputs that training learns from equal those of a decoder that read the items until the cut and no more."""
     net, (tokens, targets) = net_of(encoder, decoder, attention, start), sequences(rows=2, length=6)
-    found, right = unrolled(net, tokens, targets, Unrolling(3, 1.0, own), drawing())
+    found, right, _ = unrolled(net, tokens, targets, Unrolling(3, 1.0, own), drawing())
     outputs, aims = [], []
     for ahead in range(3):
         for row in range(2):
@@ -140,7 +140,7 @@ def test_only_a_share_of_the_cuts_goes_on_and_padding_is_not_learned() -> None:
     net, (tokens, targets) = net_of(), sequences(rows=2, length=10)
     targets[1, 4:] = PAD
     assert len(unrolled(net, tokens, targets, Unrolling(1, 1.0, 0.0), drawing())[0]) == 14
-    outputs, right = unrolled(net, tokens, targets, Unrolling(2, 0.2, 0.0), drawing())
+    outputs, right, _ = unrolled(net, tokens, targets, Unrolling(2, 0.2, 0.0), drawing())
     assert len(outputs) == len(right) <= 14 + 4
     assert (right >= 0).all()
 
@@ -157,7 +157,7 @@ def test_eight_sequences_can_be_learned_by_heart(encoder: str, decoder: str) -> 
     tokens, targets = torch.from_numpy(rows[:, :-1]), torch.from_numpy(rows[:, 1:])
     optimizer, loss, generator = torch.optim.Adam(net.parameters(), lr=0.01), make_loss("softmax"), drawing()
     for _ in range(150):
-        outputs, right = unrolled(net, tokens, targets, Unrolling(2, 1.0, 0.0), generator)
+        outputs, right, _ = unrolled(net, tokens, targets, Unrolling(2, 1.0, 0.0), generator)
         value = loss(outputs, net.items.weight[:ITEMS], right, generator)
         optimizer.zero_grad()
         value.backward()

@@ -175,7 +175,9 @@ class InterestNet(RecurrentNet):
         around, start = self.surroundings(tokens, states, places), self.chosen(tokens, places, graph)
         return self._interest(around, start, self.moved(around, start, generator, graph))
 
-    def policy_loss(self, look: Look, tokens: Tensor, mask: Tensor, target: Tensor) -> Tensor:
+    def policy_loss(
+        self, look: Look, tokens: Tensor, mask: Tensor, target: Tensor, weights: Tensor | None = None
+    ) -> Tensor:
         """Return the loss of the policy whose moves `look` tells of, made for `every_place`.
 
         Both rewards, with the moves and without them, are those of the same states without dropout of what is added
@@ -186,6 +188,7 @@ class InterestNet(RecurrentNet):
             tokens: (B, T).
             mask: (B, T) the N places that have a next item.
             target: (N,) these items.
+            weights: (N,) of their rewards; None for 1.
         """
         with torch.no_grad():
             rewards = [
@@ -193,7 +196,8 @@ class InterestNet(RecurrentNet):
                 for points in (look.moves[-1].after, look.start)
             ]
         logs = torch.stack([move.log_chance for move in look.moves if move.log_chance is not None], dim=-1)
-        return reinforce_loss(ungrouped(logs, tokens)[mask].flatten(1), rewards[0] - rewards[1])
+        gain = rewards[0] - rewards[1]
+        return reinforce_loss(ungrouped(logs, tokens)[mask].flatten(1), gain if weights is None else gain * weights)
 
     def chosen(self, tokens: Tensor, places: Tensor, graph: TrainingGraph | None = None) -> Tensor:
         """Return (B, G, C, V) the points of interest that the generators choose, in the order of `origins`.

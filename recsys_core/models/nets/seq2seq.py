@@ -251,9 +251,14 @@ class Unrolling(NamedTuple):
 
 
 def unrolled(
-    net: Seq2SeqNet, tokens: Tensor, targets: Tensor, plan: Unrolling, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Return outputs (N, D) and the right items (N,) of all decoding steps to learn from.
+    net: Seq2SeqNet,
+    tokens: Tensor,
+    targets: Tensor,
+    plan: Unrolling,
+    generator: torch.Generator,
+    weights: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return outputs (N, D), the right items (N,) and their weights (N,) of all decoding steps to learn from.
 
     Every place takes the first step; a random share of the places goes on, and decodes the items that follow. What is
     fed to a step is the item that truly came before it (teacher forcing) or, at times, the item that the step before it
@@ -265,11 +270,13 @@ def unrolled(
         targets: (B, T) the item that follows each, negative where there is none to learn from.
         plan: How far.
         generator: Chance.
+        weights: (B, T) of the targets in the loss; None for 1.
     """
     length = tokens.shape[1]
     encoded, visible = net.encode(tokens), causal(length)
     step = net.step(net.start(encoded), tokens, encoded, visible)
     outputs, right = [step.output[targets >= 0]], [targets[targets >= 0]]
+    weighed = [] if weights is None else [weights[targets >= 0]]
     places = torch.arange(length)  # that took the step before
     count = math.ceil(plan.share * length)
     chosen = torch.randperm(length, generator=generator)[:count].sort().values
@@ -284,7 +291,9 @@ def unrolled(
         aims = targets[:, places + ahead]
         outputs.append(step.output[aims >= 0])
         right.append(aims[aims >= 0])
-    return torch.cat(outputs), torch.cat(right)
+        if weights is not None:
+            weighed.append(weights[:, places + ahead][aims >= 0])
+    return torch.cat(outputs), torch.cat(right), torch.cat(weighed) if weighed else None
 
 
 def _fed(net: Seq2SeqNet, truth: Tensor, before: Tensor, own: float, generator: torch.Generator) -> Tensor:
