@@ -139,7 +139,7 @@ def _padded(values: np.ndarray, rows: Ragged, filler: int | bool | float) -> np.
     """Return (B, T) values of rows, filled up at the right."""
     longest = int(rows.lengths.max(initial=1))
     dtype = {bool: np.bool_, int: np.int64, float: np.float32}[type(filler)]
-    table = np.full((len(rows), longest), filler, dtype=dtype)
+    table: np.ndarray = np.full((len(rows), longest), filler, dtype=dtype)
     number = rows.row_numbers()
     table[number, np.arange(len(values)) - rows.offsets[:-1][number]] = values
     return table
