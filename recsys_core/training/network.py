@@ -29,6 +29,8 @@ from recsys_core.errors import DataError
 from recsys_core.training.plan import LOG_RANK, TrainingPlan
 
 STAGE = "epochs"
+LEAST_GAIN = 1e-4
+"""An increase of the smoothed value by less is none: it approaches a constant for ever."""
 
 
 @dataclass(eq=False)
@@ -195,7 +197,7 @@ class _Training:
         state.terms = 1.0 + self.plan.smoothing * state.terms
         state.smoothed += (watched - state.smoothed) / state.terms
         torch._foreach_lerp_(self.recent, [weight.detach() for weight in self.weights], 1.0 / state.terms)
-        if state.smoothed > state.best:
+        if state.smoothed > state.best + LEAST_GAIN:
             state.best, state.best_epoch = state.smoothed, state.epoch
             _copy(self.recent, self.best)
 

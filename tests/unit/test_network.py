@@ -120,6 +120,13 @@ def test_one_lucky_validation_does_not_end_a_training() -> None:
     assert lengths == [7, len(values)]
 
 
+def test_a_value_that_stays_the_same_ends_a_training() -> None:
+    """The smoothed value approaches it for ever: its increase is below 1e-4 from epoch 20 on."""
+    weights, validate = watched([0.1] + [0.5] * 99)
+    train(TrainingPlan(100, 3, 0.05, smoothing=0.7), RunContext(), validate)
+    assert len(weights) == 23
+
+
 def test_epochs_without_a_value_enter_no_average() -> None:
     weights, validate = watched([float("nan"), 0.2, float("nan"), 0.4, float("nan")])
     net = train(TrainingPlan(5, 4, 0.05, smoothing=0.5), RunContext(), validate)

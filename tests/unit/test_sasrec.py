@@ -198,13 +198,10 @@ def test_learning_on_ends_when_the_new_items_get_no_easier_to_find() -> None:
     assert hits(model, everything, JUMP) < 0.5
     ctx, reports = recording()
     model.update(old, new, ctx)
-    values, smoothed = [report.values[LOG_RANK] for report in reports[1:]], list[float]()
-    for epoch in range(1, len(values) + 1):
-        shares = model.plan().smoothing ** np.arange(epoch)[::-1]
-        smoothed.append(float(shares @ values[:epoch] / shares.sum()))
+    values = [report.values[LOG_RANK] for report in reports[1:]]
     assert 5 < len(values) < 100
-    assert int(np.argmax(smoothed)) == len(values) - 6
-    assert smoothed[-6] > smoothed[0]
+    assert values[-6] > values[0]
+    assert values[-6] >= max(values) - 1e-3
     assert hits(model, everything, JUMP) > 0.9
 
 
