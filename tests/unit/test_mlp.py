@@ -225,3 +225,16 @@ def test_after_learning_on_an_unknown_person_still_has_no_vector() -> None:
     assert len(weights) == 5
     assert (weights[-1] == 0).all()
     assert (weights[3] != 0).any()
+
+
+def test_the_number_of_cores_changes_nothing() -> None:
+    """The batches are large enough for torch to divide their sums among threads."""
+    rng = np.random.default_rng(0)
+    train = data_of([rng.choice(900, 60, replace=False).tolist() for _ in range(500)], 900)
+    query = train.queries(np.arange(20))
+    scores = []
+    for threads in (1, 2):
+        model = Mlp(MlpConfig.parse({"epochs": 1, "patience": 0, "dropout": 0.0, "width": 64}))
+        model.fit(train, RunContext(threads=threads))
+        scores.append(model.score(query))
+    assert_array_equal(scores[0], scores[1])
