@@ -125,6 +125,13 @@ class Door:
     names: Sequence[str] = ()
     allowed: Sequence[AllowedHost] = ()
 
+    def takes_connection(self, at: str) -> bool:
+        """Return whether a connection came in at an address that the server was meant to listen on.
+
+        It may listen on more than its settings say, if another program than Streamlit's own serves the app.
+        """
+        return not at or not is_loopback(self.bound_to) or is_loopback(at)
+
     def takes_host(self, host: Authority) -> bool:
         """Return whether a request for that host is answered. The port is free: it may have been forwarded."""
         if any(entry.is_host(host) for entry in self.allowed) or is_loopback(host.host):

@@ -20,6 +20,10 @@ FOREIGN_HOST = (
     "This server does not answer to that host name. Open the link that it printed when it started; whoever runs it "
     "behind a proxy names the host in RECSCOPE_ALLOWED_HOSTS."
 )
+NOT_FROM_HERE = (
+    "This server was started for this machine alone and is reached from another one. Start it with --server.address, "
+    "and it asks for a token."
+)
 FOREIGN_ORIGIN = "This server answers its own pages only; the request came from another site or another port."
 _READING = ("GET", "HEAD")
 
@@ -45,6 +49,9 @@ class Guard:
         """Answer a request, or hand it on."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
+            return
+        if self._token is None and not self._door.takes_connection(_address(scope)):
+            await _refuse(scope, send, NOT_FROM_HERE)
             return
         host = _host(scope)
         if host is None or not self._door.takes_host(host):
@@ -96,6 +103,11 @@ def _all(scope: Scope, name: str) -> list[str]:
     """Return the values of a header, one an occurrence."""
     wanted = name.encode("ascii")
     return [value.decode("latin-1") for key, value in scope["headers"] if key == wanted]
+
+
+def _address(scope: Scope) -> str:
+    """Return the address of this machine that the connection came in at; empty if the server does not say."""
+    return str((scope.get("server") or [""])[0])
 
 
 def _host(scope: Scope) -> Authority | None:

@@ -6,6 +6,7 @@ keeps its own umask; there the workspace's folder lets nobody else in, and finis
 
 import logging
 import os
+import stat
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -16,11 +17,13 @@ OTHERS = 0o077
 def private_folder(folder: Path) -> None:
     """Make a folder that only its owner may enter; one that others could enter is closed with all that is in it.
 
+    A folder that everybody shares by intention, such as `/tmp`, is left as it is.
+
     Raises:
         OSError: The disk refused.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if _is_open(folder):
+    if _is_open(folder) and not folder.stat().st_mode & stat.S_ISVTX:
         close(folder)
 
 

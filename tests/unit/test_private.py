@@ -53,6 +53,16 @@ def test_an_open_workspace_of_before_is_closed_and_still_works(own_workspace: Pa
     assert f"{outside.stat().st_mode & 0o777:o}" == "666", "what a link leads to is not ours"
 
 
+def test_a_folder_that_everybody_shares_is_left_alone(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (shared / "theirs").touch(0o644)
+    Workspace(shared)
+    assert f"{shared.stat().st_mode & 0o7777:o}" == "1777"
+    assert modes(shared)["theirs"] == "644"
+
+
 def test_a_closed_workspace_is_not_walked_again(own_workspace: Path) -> None:
     private_folder(own_workspace)
     (own_workspace / "kept").touch(0o644)

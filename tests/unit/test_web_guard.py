@@ -51,6 +51,7 @@ def ask(
     query: str = "",
     scheme: str | None = None,
     headers: Mapping[str, str] | list[tuple[str, str]] = (),  # type: ignore[assignment]
+    at: str | None = "127.0.0.1",
 ) -> Answer:
     """Send a request through the guard to an app that takes everything."""
     messages: list[dict[str, Any]] = []
@@ -77,6 +78,7 @@ def ask(
         "path": path,
         "scheme": scheme or ("ws" if kind == "websocket" else "http"),
         "query_string": query.encode(),
+        "server": (at, 8501) if at else None,
         "headers": [(name.lower().encode(), value.encode()) for name, value in pairs],
     }
     guard = Guard(app, door=settings.door, token=settings.token, base=settings.base)
@@ -233,6 +235,18 @@ def test_a_token_is_asked_for_wherever_others_can_reach_the_server(address: str 
     opened = WebSettings.from_environment(address, 1, environment={"RECSCOPE_OPEN": "1"})
     assert opened.token is None
     assert "everybody who reaches this port" in opened.welcome() or not asked
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize(("at", "taken"), [("127.0.0.1", True), ("::1", True), (None, True), ("192.168.1.5", False)])
+def test_a_server_for_this_machine_that_listens_to_others_all_the_same_answers_none_of_them(
+    kind: str, at: str | None, taken: bool
+) -> None:
+    """As under `uvicorn app:app --host 0.0.0.0`, which knows nothing of Streamlit's settings."""
+    answer = ask(LOOPBACK, kind=kind, headers={"Host": "localhost:8501"}, at=at)
+    assert (answer.status != 403) == taken
+    opened = WebSettings.from_environment("0.0.0.0", 8501, environment={"RECSCOPE_OPEN": "1"})
+    assert ask(opened, kind=kind, headers={"Host": "localhost:8501"}, at=at).status in (200, 101)
 
 
 def test_open_is_yes_or_no() -> None:
