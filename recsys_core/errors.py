@@ -29,5 +29,13 @@ class StoreError(RecscopeError):
     """Something on disk is missing, half-written or cannot be written."""
 
 
+class Damaged(StoreError):
+    """Something stored is not what was written: missing, cut off, changed, or of a form that nobody wrote."""
+
+
+class DiskFull(StoreError):
+    """The disk has no room left; what was asked for can be tried again once there is some."""
+
+
 class NoAnswer(RecscopeError):
     """The process that was asked ended or fell silent; asked again it may well answer."""

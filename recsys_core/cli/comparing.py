@@ -34,11 +34,11 @@ from recsys_core.experiments.judging import (
     without_history,
 )
 from recsys_core.experiments.pooling import one_row_a_user
-from recsys_core.experiments.processes import own_mark
 from recsys_core.experiments.run import Run
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.thresholds import threshold_refusal
+from recsys_core.storage.processes import own_mark
 
 LOOK_SECONDS = 0.5
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recsys_core.errors import StoreError
+from recsys_core.errors import DiskFull, StoreError
 
 FULL = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 
@@ -17,7 +17,7 @@ def storing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in FULL:
-            raise StoreError(
+            raise DiskFull(
                 f"The disk that holds '{path.parent}' is full. Nothing was stored; free some space and try again."
             ) from error
         raise StoreError(f"'{path}' cannot be written: {error.strerror or error}. Nothing was stored.") from error

@@ -24,6 +24,8 @@ from urllib3.exceptions import NewConnectionError
 from recsys_core.contracts import Progress, RunContext
 from recsys_core.data.catalogue import CatalogueEntry, RemoteFile
 from recsys_core.errors import Cancelled, DataError, StoreError
+from recsys_core.storage.files import IS_WINDOWS
+from recsys_core.storage.locks import take_lock
 
 logger = logging.getLogger(__name__)
 CHUNK = 16 * 1024
@@ -254,14 +256,17 @@ def _in_words(target: _Target) -> Iterator[None]:
 @contextmanager
 def _locked(target: _Target) -> Iterator[IO[bytes]]:
     """Open the part for appending, by one process only."""
-    import fcntl
-
-    with target.part.open("ab") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DataError(f"'{target.file.name}' is being fetched already; wait until it is done.") from error
-        yield stream
+    path = target.part.with_suffix(".lock")
+    lock = take_lock(path, give_up=lambda: True)
+    if lock is None:
+        raise DataError(f"'{target.file.name}' is being fetched already; wait until it is done.")
+    try:
+        with target.part.open("ab") as stream:
+            yield stream
+    finally:
+        if not IS_WINDOWS:  # there an open file cannot be removed
+            path.unlink(missing_ok=True)
+        lock.release()
 
 
 def _remember(target: _Target, answer: requests.Response) -> None:

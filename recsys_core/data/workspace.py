@@ -24,6 +24,7 @@ from recsys_core.data.meta import META, Meta
 from recsys_core.data.private import close, private_folder
 from recsys_core.data.report import IngestReport
 from recsys_core.errors import DataError, RecscopeError, StoreError
+from recsys_core.storage.files import sync
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -209,15 +210,15 @@ class Workspace:
             replace(meta, name=name).write(folder)
             close(folder)
             for path in folder.iterdir():
-                _sync(path)
-            _sync(folder)
+                sync(path)
+            sync(folder)
             try:
                 folder.rename(target)
             except OSError as error:
                 if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
                     raise
                 replace(Meta.read(target), name=name).write(target)
-            _sync(target.parent)
+            sync(target.parent)
         return open_folder(target)
 
     def store(self, dataset: "Dataset") -> "Dataset":
@@ -320,14 +321,6 @@ def _owner_lives(folder: Path) -> bool:
             return True
     except psutil.Error:
         return False
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _digest(folder: Path) -> str:

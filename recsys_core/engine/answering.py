@@ -26,6 +26,7 @@ from recsys_core.engine.channel import Asked, GivenUp, Kind, Line, Said, unpacke
 from recsys_core.engine.questions import Lane
 from recsys_core.engine.questions import question as known
 from recsys_core.errors import Cancelled, NoAnswer
+from recsys_core.storage.processes import detached
 
 logger = logging.getLogger(__name__)
 PROJECT = Path(__file__).resolve().parents[2]
@@ -157,7 +158,7 @@ class _Child:
                 env=os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])},
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                start_new_session=True,  # what a terminal sends to the web server is not for this process
+                **detached(),  # what a terminal sends to the web server is not for this process
             )
         self._line = Line(ours)
         self._lock = threading.Lock()

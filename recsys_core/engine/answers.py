@@ -20,6 +20,7 @@ from recsys_core.engine.questions import Lane, Shelf, question
 from recsys_core.engine.settings import usable_cores
 from recsys_core.errors import Cancelled, NoAnswer, RecscopeError
 from recsys_core.experiments.resources import limited_threads
+from recsys_core.storage.processes import give_way
 
 logger = logging.getLogger(__name__)
 NICENESS = 5
@@ -149,7 +150,7 @@ def main() -> None:
     parser.add_argument("pipe", type=int, help="Number of the open file that is the end of a pipe.")
     pipe = parser.parse_args().pipe
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    os.nice(NICENESS)
+    give_way(NICENESS)
     serve(Line(Connection(pipe)))
     os._exit(0)  # threads that still compute are not waited for
 

@@ -16,8 +16,8 @@ from recsys_core.engine.settings import EngineSettings
 from recsys_core.errors import StoreError
 from recsys_core.experiments.durable import disk_errors_in_words
 from recsys_core.experiments.jobs import JobState, JobStatus
-from recsys_core.experiments.processes import mark_of
 from recsys_core.experiments.store import ResultStore
+from recsys_core.storage.processes import detached, mark_of
 
 if TYPE_CHECKING:
     from recsys_core.data.workspace import DatasetCard, Workspace
@@ -66,7 +66,7 @@ class Engine:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
+                **detached(),
             )
         self._folder.announce_start(mark_of(process.pid))
         threading.Thread(target=process.wait, name="engine-exit", daemon=True).start()

@@ -2,8 +2,6 @@
 
 import contextlib
 import logging
-import os
-import signal
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from recsys_core.experiments.jobs import LOST, JobFolder, JobState, JobStatus
 from recsys_core.experiments.run import JOBS
 from recsys_core.experiments.store import ID, ResultStore
 from recsys_core.models.registry import MODELS
+from recsys_core.storage.processes import end_at_once
 
 logger = logging.getLogger(__name__)
 LIVE = {JobState.QUEUED, JobState.RUNNING}
@@ -113,7 +112,7 @@ class Dispatcher:
         self._end(started, JobState.CANCELLED, "cancelled", reason)
         self._killed.add(started.ticket.job)
         if process is not None and process.is_here and not process.is_gone:
-            os.kill(process.pid, signal.SIGKILL)
+            end_at_once(process.pid)
         else:
             self._cluster.restart_worker_of(started.future)
 

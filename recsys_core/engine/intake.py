@@ -33,6 +33,7 @@ from recsys_core.engine.confinement import confine, ending_in_words, process_lim
 from recsys_core.engine.working import WorkStatus, begin, note_ending, run_in, status_of
 from recsys_core.errors import StoreError
 from recsys_core.experiments.durable import disk_errors_in_words, read_json, write_json
+from recsys_core.storage.processes import detached
 
 if TYPE_CHECKING:
     from recsys_core.data.guessing import TableGuess
@@ -152,7 +153,7 @@ class Intake:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
+                **detached(),
             )
         arguments = (process, work, process_limits())
         threading.Thread(target=self._see_to_its_end, args=arguments, name="intake-exit", daemon=True).start()

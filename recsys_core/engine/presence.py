@@ -1,16 +1,18 @@
 """Whether an engine works on a workspace, and the lock that keeps a second one out."""
 
-import contextlib
-import fcntl
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recsys_core.data.private import private_folder
 from recsys_core.errors import StoreError
 from recsys_core.experiments.durable import disk_errors_in_words, read_json, write_json
-from recsys_core.experiments.processes import ProcessMark
+from recsys_core.storage.locks import take_lock
+from recsys_core.storage.processes import ProcessMark
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ class EngineFolder:
     def is_starting(self) -> bool:
         """Whether such a process is under way."""
         try:
-            return not ProcessMark(**read_json(self.path / "starting.json")).is_gone
-        except (StoreError, TypeError):
+            return not ProcessMark.from_json(read_json(self.path / "starting.json")).is_gone
+        except (StoreError, ValueError):
             return False
 
     def withdraw(self) -> None:
@@ -98,32 +100,26 @@ class EngineFolder:
         """Return the engine that works on this workspace, None if there is none or its process is gone."""
         try:
             values = read_json(self.path / "engine.json")
-            presence = Presence(**values | {"process": ProcessMark(**values["process"])})
-        except (StoreError, KeyError, TypeError):
+            presence = Presence(**values | {"process": ProcessMark.from_json(values["process"])})
+        except (StoreError, KeyError, TypeError, ValueError):
             return None
         return None if presence.process.is_gone else presence
 
-    def lock(self, patience: float) -> int | None:
+    def lock(self, patience: float) -> "BaseFileLock | None":
         """Take the lock that one engine holds as long as it lives.
 
         Args:
             patience: Seconds to wait for an engine that is about to end.
 
         Returns:
-            The open file that holds the lock until the process ends; None if another engine works here.
+            The lock, held until it is released or the process ends; None if another engine works here.
 
         Raises:
             StoreError: The disk refused.
         """
         self.make()
-        with disk_errors_in_words(self.path / "lock"):
-            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         deadline = time.monotonic() + patience
-        while True:
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return descriptor
-            if self.presence() is not None or time.monotonic() > deadline:
-                os.close(descriptor)
-                return None
-            time.sleep(0.05)
+        with disk_errors_in_words(self.path / "lock"):
+            return take_lock(
+                self.path / "lock", give_up=lambda: self.presence() is not None or time.monotonic() > deadline
+            )

@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import os
 import signal
 import time
 from pathlib import Path
@@ -16,8 +15,8 @@ from recsys_core.engine.queue import JobQueue
 from recsys_core.engine.settings import EngineSettings
 from recsys_core.errors import RecscopeError, StoreError
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.processes import own_mark
 from recsys_core.experiments.store import ResultStore
+from recsys_core.storage.processes import give_way, own_mark
 
 logger = logging.getLogger(__name__)
 NICENESS = 10
@@ -59,7 +58,7 @@ class EngineProcess:
             return 1
         finally:
             self._folder.withdraw()
-            os.close(lock)
+            lock.release()
         return 0
 
     def _stop(self, number: int, _: FrameType | None) -> None:
@@ -122,5 +121,5 @@ def main(root: Path) -> int:
     """Be the engine of a workspace; return the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     os.umask(OTHERS)  # workers inherit it
-    os.nice(max(0, NICENESS - os.nice(0)))
+    give_way(NICENESS)
     return EngineProcess(root.resolve(), EngineSettings.from_environment()).serve()

@@ -2,18 +2,20 @@
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from recsys_core.data.private import close
-from recsys_core.errors import StoreError
+from recsys_core.errors import Damaged, DiskFull, StoreError
+from recsys_core.storage import checksums, locks
+from recsys_core.storage.files import sync
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 DISK_WORDS = {
     errno.ENOSPC: "the disk is full; free some space and start it again",
     errno.EDQUOT: "the disk quota is used up; free some space and start it again",
@@ -28,7 +30,8 @@ DISK_WORDS = {
 def store_error(path: Path, error: OSError) -> StoreError:
     """Return what went wrong on disk as a sentence that says what to do."""
     words = DISK_WORDS.get(error.errno or 0, f"the system says: {error.strerror or error}")
-    return StoreError(f"Cannot write '{path.name}': {words}.")
+    kind = DiskFull if error.errno in FULL else StoreError
+    return kind(f"Cannot write '{path.name}': {words}.")
 
 
 @contextlib.contextmanager
@@ -116,6 +119,28 @@ def read_json(path: Path) -> Any:
         raise StoreError(f"'{path.name}' in {path.parent} cannot be read: {error}.") from error
 
 
+def write_record(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a record that carries its own checksum, in one step.
+
+    Raises:
+        StoreError: The disk refused.
+    """
+    with disk_errors_in_words(path):
+        checksums.write_record(path, values)
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return a record whose checksum is right, or that an earlier version wrote without one.
+
+    Raises:
+        Damaged: It is missing, cannot be read, or is not what was written.
+    """
+    try:
+        return checksums.read_record(path)
+    except Damaged as error:
+        raise Damaged(f"{error} (in {path.parent}).") from error
+
+
 @contextlib.contextmanager
 def folder_written_aside(path: Path, staging: Path) -> Iterator[Path]:
     """Give an empty folder in `staging` to fill; it becomes `path`, synced, when the block ends well.
@@ -145,8 +170,8 @@ def _take_place(aside: Path, path: Path) -> None:
     try:
         os.rename(aside, path)
     except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
+        if not path.is_dir() or error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES):
+            raise  # EACCES: what Windows says of a folder that is there
     sync(path.parent)
 
 
@@ -157,23 +182,7 @@ def locked(path: Path) -> Iterator[None]:
     Raises:
         StoreError: The file cannot be opened, for instance because its folder was deleted.
     """
-    with disk_errors_in_words(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as stack:
+        with disk_errors_in_words(path):
+            stack.enter_context(locks.locked(path))
         yield
-    finally:
-        os.close(descriptor)
-
-
-def sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk itself.
-
-    Raises:
-        OSError: The disk refused.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,10 +14,10 @@ from recsys_core.contracts import RunContext
 from recsys_core.errors import Cancelled, DataError, RecscopeError, StoreError
 from recsys_core.experiments.durable import DISK_WORDS, store_error
 from recsys_core.experiments.jobs import HEARTBEAT_SECONDS, JobFolder, JobState, JobStatus
-from recsys_core.experiments.processes import ProcessMark, own_mark
 from recsys_core.experiments.progress import SECONDS_BETWEEN_LINES, ProgressWriter
 from recsys_core.experiments.runner import DataSource, run_job
 from recsys_core.experiments.store import ResultStore
+from recsys_core.storage.processes import ProcessMark, own_mark
 
 
 def execute(store: ResultStore, run_id: str, model_id: str, workspace: DataSource, threads: int) -> JobStatus:

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Self
 from recsys_core.errors import StoreError
 from recsys_core.experiments.checkpoints import PATTERN, epochs_kept
 from recsys_core.experiments.durable import disk_errors_in_words, locked, read_json, write_json
-from recsys_core.experiments.processes import ProcessMark
 from recsys_core.experiments.progress import read_last_line, read_progress
+from recsys_core.storage.processes import ProcessMark
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,8 @@ from uuid import uuid4
 import psutil
 
 from recsys_core.errors import StoreError
-from recsys_core.experiments.durable import disk_errors_in_words, read_json, safetensors_errors, sync, write_json
+from recsys_core.experiments.durable import disk_errors_in_words, read_json, safetensors_errors, write_json
+from recsys_core.storage.files import sync
 
 if TYPE_CHECKING:
     import pandas as pd

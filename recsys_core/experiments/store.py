@@ -26,8 +26,8 @@ from recsys_core.errors import StoreError
 from recsys_core.experiments.durable import disk_errors_in_words, folder_written_aside, read_json, write_json
 from recsys_core.experiments.index import RunIndex
 from recsys_core.experiments.jobs import JobFolder, JobState, JobStatus
-from recsys_core.experiments.processes import ProcessMark
 from recsys_core.experiments.run import JOBS, SPEC, SUMMARY, Run
+from recsys_core.storage.processes import ProcessMark
 
 if TYPE_CHECKING:
     from recsys_core.experiments.spec import ExperimentSpec

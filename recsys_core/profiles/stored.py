@@ -6,7 +6,6 @@ complete or not there. What cannot be read is computed again.
 
 import json
 import logging
-import os
 import re
 import shutil
 import uuid
@@ -26,6 +25,7 @@ from scipy.sparse import csr_array
 from recsys_core.data.disk import storing
 from recsys_core.errors import StoreError
 from recsys_core.profiles.features import Features
+from recsys_core.storage.files import sync
 
 T = TypeVar("T")
 FOLDER = "derived"
@@ -81,7 +81,7 @@ def _keep(folder: Path, made: T, write: Callable[[Path, T], None]) -> None:
             aside.mkdir(parents=True)
             write(aside, made)
             for path in [*aside.iterdir(), aside]:
-                _sync(path)
+                sync(path)
             folder.parent.mkdir(parents=True, exist_ok=True)
             try:
                 aside.rename(folder)
@@ -110,14 +110,6 @@ def _tidy(folder: Path) -> None:
             doomed = other != folder.parent and not (datasets / other.name).exists()
         if doomed:
             shutil.rmtree(other, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def write_frame(folder: Path, name: str, frame: pd.DataFrame) -> None:

@@ -22,10 +22,10 @@ from recsys_core.engine.questions import Trained, question
 from recsys_core.errors import Cancelled
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.processes import own_mark
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.explain.attention_file import read_example
+from recsys_core.storage.processes import own_mark
 from tests.pages.finished import (
     EVIL,
     Finished,

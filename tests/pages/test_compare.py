@@ -9,10 +9,10 @@ from streamlit.testing.v1 import AppTest
 from recsys_core.data.workspace import Workspace
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.processes import own_mark
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.models.registry import model_class
+from recsys_core.storage.processes import own_mark
 from tests.pages.finished import (
     Finished,
     finished,

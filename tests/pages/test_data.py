@@ -16,7 +16,7 @@ from recsys_core.data.workspace import Workspace
 from recsys_core.engine.intake import Intake
 from recsys_core.experiments.durable import write_json
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.processes import own_mark
+from recsys_core.storage.processes import own_mark
 from tests.pages.finished import Finished, finished, finished_template, no_exception, open_page, spoil, words
 
 __all__ = ["finished", "finished_template", "open_page"]

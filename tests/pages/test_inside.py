@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 from recsys_core.data.workspace import Workspace
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.processes import own_mark
 from recsys_core.experiments.store import ResultStore
+from recsys_core.storage.processes import own_mark
 from tests.pages.finished import Finished, no_exception, open_page, small_spec, spoil, two_tastes, words
 
 __all__ = ["open_page"]

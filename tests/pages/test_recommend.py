@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.processes import own_mark
+from recsys_core.storage.processes import own_mark
 from tests.pages.finished import EVIL, Finished, finished, finished_template, no_exception, open_page, spoil, words
 
 __all__ = ["finished", "finished_template", "open_page"]

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from recsys_core.experiments.checkpoints import CheckpointFile
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.processes import own_mark
+from recsys_core.storage.processes import own_mark
 from tests.pages.finished import (
     Finished,
     finished,

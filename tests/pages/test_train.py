@@ -15,10 +15,10 @@ from recsys_core.engine import Engine
 from recsys_core.engine.estimate import Estimate
 from recsys_core.errors import StoreError
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.processes import own_mark
 from recsys_core.experiments.progress import ProgressWriter
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
+from recsys_core.storage.processes import own_mark
 from recsys_core.viz.progress import course, curve_of
 from tests.pages.finished import (
     Finished,

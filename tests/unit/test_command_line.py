@@ -14,10 +14,10 @@ import pytest
 
 from recsys_core.cli import comparing, main
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.processes import ProcessMark, own_mark
 from recsys_core.experiments.run import Run
 from recsys_core.experiments.store import ResultStore
 from recsys_core.models.registry import MODELS
+from recsys_core.storage.processes import ProcessMark, own_mark
 from tests.engine.support import ROOT, little_data
 
 

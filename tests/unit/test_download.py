@@ -20,6 +20,7 @@ from recsys_core.data.download import DownloadLimits, download
 from recsys_core.data.fetch import fetch_dataset
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import Cancelled, DataError, StoreError
+from recsys_core.storage.locks import locked
 
 CONTENT = bytes(range(256)) * 2048
 HALF = len(CONTENT) // 2
@@ -311,12 +312,10 @@ def test_cancel_is_seen_while_waiting_for_the_next_attempt(server: Server, tmp_p
 
 
 def test_one_file_is_fetched_by_one_process_at_a_time(server: Server, tmp_path: Path) -> None:
-    import fcntl
-
-    with (tmp_path / "set.zip.part").open("ab") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(DataError, match="being fetched already"):
-            fetch(server, tmp_path)
+    with locked(tmp_path / "set.zip.lock"), pytest.raises(DataError, match="being fetched already"):
+        fetch(server, tmp_path)
+    fetch(server, tmp_path)
+    assert not (tmp_path / "set.zip.lock").exists()
 
 
 def test_nobody_at_the_address_is_said_so(tmp_path: Path, server: Server) -> None:

@@ -18,10 +18,10 @@ from recsys_core.errors import StoreError
 from recsys_core.experiments import durable
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.processes import ProcessMark, own_mark
 from recsys_core.experiments.progress import ProgressWriter
 from recsys_core.experiments.run import Run
 from recsys_core.experiments.store import ResultStore
+from recsys_core.storage.processes import ProcessMark, own_mark
 from tests.engine.support import ROOT, Memory, little_data, spec_of
 
 GONE = ProcessMark(pid=2**22 - 3, started=1.0, host=own_mark().host)
