@@ -1,6 +1,7 @@
 """The tables of a stored data set: a folder of Parquet files, beside its facts (`meta`)."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from recsys_core.columns import EVENT, INTERACTIONS, ITEM_ID, ITEMS, RATING, SOC
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.meta import Meta
 from recsys_core.data.vocabulary import Vocabulary
-from recsys_core.errors import StoreError
+from recsys_core.errors import Damaged
+from recsys_core.storage.checksums import verify
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,9 +23,20 @@ class StoredDataset(Dataset):
 
     Args:
         folder: Where it lies.
+        meta: What is known of it.
     """
 
     folder: Path = Path()
+    meta: Meta | None = None
+
+    def check(self) -> None:
+        """Compare the files with what was written; those that this process has read before cost a look only.
+
+        Raises:
+            Damaged: One of them is missing, or not what was written.
+        """
+        if self.meta is not None:
+            check_folder(self.folder, self.meta, deep=True)
 
     def items_have(self, attribute: str) -> bool:
         """Return whether anything is known of items under this name."""
@@ -57,33 +70,70 @@ def write_tables(folder: Path, dataset: Dataset) -> None:
     write_social(folder, dataset.social)
 
 
-def open_folder(folder: Path) -> StoredDataset:
-    """Return the data set in a folder; its tables are read when they are asked for.
+def check_folder(folder: Path, meta: Meta, *, deep: bool) -> None:
+    """Compare the files of a data set with what was written.
+
+    Args:
+        folder: Where it lies.
+        meta: What is known of it.
+        deep: Whether to read them (about a second a gigabyte, once a process); else existence and size are looked at.
 
     Raises:
-        StoreError: The folder holds no complete data set.
+        Damaged: One of them is missing, or not what was written, with what to do.
+    """
+    tables = [INTERACTIONS, USERS, ITEMS, *([SOCIAL] if meta.has_social else [])]
+    for table in tables:
+        check_file(folder, meta, f"{table}.parquet", deep=deep)
+
+
+def check_file(folder: Path, meta: Meta, name: str, *, deep: bool = True) -> None:
+    """Compare one file of a data set with what was written; see `check_folder`."""
+    try:
+        if meta.files is not None and name not in meta.files:
+            raise Damaged(f"'{name}' is not among the files that were written")
+        verify(folder / name, None if meta.files is None else meta.files[name], deep=deep)
+    except Damaged as error:
+        raise damaged(folder, meta, error) from error
+
+
+def damaged(folder: Path, meta: Meta, error: object) -> Damaged:
+    """Return in a sentence that a data set cannot be used, and what to do."""
+    return Damaged(
+        f"The data set '{meta.name}' is damaged: {str(error).rstrip('.')}. Take the same files in again, which "
+        f"replaces it, or restore the folder '{folder}' from a backup."
+    )
+
+
+def open_folder(folder: Path) -> StoredDataset:
+    """Return the data set in a folder; its tables are verified here, and read when they are asked for.
+
+    Raises:
+        Damaged: The folder holds no complete data set, or not what was written.
     """
     meta = Meta.read(folder)
+    check_folder(folder, meta, deep=True)
 
     def load(table: str, dropped: str = "") -> pd.DataFrame:
-        try:
+        with _readable(folder, meta, table):
             frame: pd.DataFrame = pq.read_table(folder / f"{table}.parquet").to_pandas()
-        except (OSError, pa.ArrowInvalid) as error:
-            raise StoreError(f"The table '{table}' of data set '{meta.name}' cannot be read: {error}.") from error
-        return frame.drop(columns=dropped) if dropped else frame
+            if table == INTERACTIONS and len(frame) != meta.n_interactions:
+                raise Damaged(f"'{table}.parquet' has {len(frame):,} rows instead of {meta.n_interactions:,}")
+            return frame.drop(columns=dropped) if dropped else frame
 
-    def vocabulary(table: str, id_column: str) -> Vocabulary:
-        try:
-            return Vocabulary(pq.read_table(folder / f"{table}.parquet", columns=[id_column]).column(0).to_pylist())
-        except (OSError, pa.ArrowInvalid) as error:
-            raise StoreError(f"The table '{table}' of data set '{meta.name}' cannot be read: {error}.") from error
+    def vocabulary(table: str, id_column: str, size: int) -> Vocabulary:
+        with _readable(folder, meta, table):
+            ids = pq.read_table(folder / f"{table}.parquet", columns=[id_column]).column(0).to_pylist()
+            if len(ids) != size:
+                raise Damaged(f"'{table}.parquet' has {len(ids):,} rows instead of {size:,}")
+            return Vocabulary(ids)
 
     return StoredDataset(
         folder=folder,
+        meta=meta,
         name=meta.name,
         fingerprint=meta.fingerprint,
-        user_vocabulary=vocabulary(USERS, USER_ID),
-        item_vocabulary=vocabulary(ITEMS, ITEM_ID),
+        user_vocabulary=vocabulary(USERS, USER_ID, meta.n_users),
+        item_vocabulary=vocabulary(ITEMS, ITEM_ID, meta.n_items),
         load_interactions=lambda: _with_text_events(load(INTERACTIONS)),
         rating_scale=meta.rating_scale,
         load_users=(lambda: load(USERS, USER_ID)) if meta.has_users else None,
@@ -91,6 +141,20 @@ def open_folder(folder: Path) -> StoredDataset:
         load_social=(lambda: load(SOCIAL)) if meta.has_social else None,
         columns=frozenset(meta.columns),
     )
+
+
+@contextmanager
+def _readable(folder: Path, meta: Meta, table: str) -> Iterator[None]:
+    """Compare a table with what was written, and turn what its reader says into a sentence.
+
+    Raises:
+        Damaged: It is not what was written.
+    """
+    check_file(folder, meta, f"{table}.parquet")
+    try:
+        yield
+    except (OSError, pa.ArrowException, KeyError, Damaged) as error:
+        raise damaged(folder, meta, error) from error
 
 
 def _with_text_events(frame: pd.DataFrame) -> pd.DataFrame:

@@ -7,10 +7,23 @@ from pathlib import Path
 from typing import Any, Self
 
 from recsys_core.contracts import RatingScale
-from recsys_core.errors import StoreError
+from recsys_core.errors import Damaged
+from recsys_core.storage.checksums import FILES, FileSum, read_record, sums_from_json, sums_to_json, write_record
+from recsys_core.storage.files import replace_text
 
 META = "meta.json"
 FORMAT = 1
+_KINDS: dict[str, type] = {
+    "name": str,
+    "fingerprint": str,
+    "created": str,
+    "n_users": int,
+    "n_items": int,
+    "n_interactions": int,
+    "has_users": bool,
+    "has_items": bool,
+    "has_social": bool,
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,8 @@ class Meta:
     has_users: bool
     has_items: bool
     has_social: bool
+    files: dict[str, FileSum] | None = None
+    """Size and checksum of each file beside; None for what an earlier version stored, which is not verified."""
     format: int = FORMAT
 
     @classmethod
@@ -40,19 +55,46 @@ class Meta:
         """Return the facts that a folder holds.
 
         Raises:
-            StoreError: There are none, or they cannot be read.
+            Damaged: There are none, or they are not what was written.
         """
         try:
-            values = json.loads((folder / META).read_text(encoding="utf-8"))
+            return cls._from_json(read_record(folder / META))
+        except Damaged as error:
+            raise Damaged(f"The data set in '{folder.name}' cannot be read: {error}.") from error
+
+    @classmethod
+    def _from_json(cls, values: dict[str, Any]) -> Self:
+        """Return facts from plain values; those of an earlier version have no checksum, so each is looked at.
+
+        Raises:
+            Damaged: They are not those of a data set.
+        """
+        try:
             scale = values["rating_scale"]
             values["rating_scale"] = None if scale is None else RatingScale(**scale)
             values["columns"] = tuple(values["columns"])
-            return cls(**values)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"The data set in '{folder.name}' cannot be read: {error}.") from error
+            values["files"] = sums_from_json(values.get(FILES))
+            meta = cls(**values)
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise Damaged(f"'{META}' does not describe a data set ({error})") from error
+        for fact, kind in _KINDS.items():
+            value: Any = getattr(meta, fact)
+            if type(value) is not kind or (isinstance(value, int) and value < 0):
+                raise Damaged(f"'{META}' says {fact}={value!r}, which cannot be")
+        if not all(isinstance(column, str) for column in meta.columns) or not meta.fingerprint:
+            raise Damaged(f"'{META}' does not describe a data set (no names of columns, or no fingerprint)")
+        return meta
 
     def write(self, folder: Path) -> None:
-        """Write the facts, last of all files: a folder without them is half-written."""
-        aside = folder / f"{META}.aside"
-        aside.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1), encoding="utf-8")
-        aside.replace(folder / META)
+        """Write the facts in one step, last of all files: a folder without them is half-written.
+
+        Where the files beside are not known by their checksums, the facts get none either: nothing there is verified.
+
+        Raises:
+            OSError: The disk refused.
+        """
+        values = {name: value for name, value in asdict(self).items() if name != FILES}
+        if self.files is None:
+            replace_text(folder / META, json.dumps(values, ensure_ascii=False, indent=1))
+        else:
+            write_record(folder / META, values | {FILES: sums_to_json(self.files)})

@@ -7,11 +7,13 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from recsys_core.columns import INTERACTIONS, ITEM_ID, ITEMS, SOCIAL, TITLE, USER_ID, USERS
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.folder import StoredDataset, open_folder
 from recsys_core.data.sql import connect, file_literal
+from recsys_core.errors import Damaged
 
 Stored = Dataset | Path
 """A data set, or the folder it is stored in."""
@@ -19,14 +21,26 @@ Stored = Dataset | Path
 
 @contextmanager
 def tables_of(data: Stored) -> Iterator[tuple[duckdb.DuckDBPyConnection, Dataset]]:
-    """Give a connection in which the tables of a data set have their names; users and items have a `position`."""
+    """Give a connection in which the tables of a data set have their names; users and items have a `position`.
+
+    Raises:
+        Damaged: The stored tables are not what was written, or cannot be read.
+    """
     dataset = open_folder(data) if isinstance(data, Path) else data
     with connect(threads=2) as connection:
-        if isinstance(dataset, StoredDataset):
-            _view(connection, dataset)
-        else:
+        if not isinstance(dataset, StoredDataset):
             _register(connection, dataset)
-        yield connection, dataset
+            yield connection, dataset
+            return
+        dataset.check()
+        try:
+            _view(connection, dataset)
+            yield connection, dataset
+        except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowException, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise Damaged(
+                f"The data set '{dataset.name}' cannot be read: {reason}. Take its files in again."
+            ) from error
 
 
 def _view(connection: duckdb.DuckDBPyConnection, dataset: StoredDataset) -> None:

@@ -4,15 +4,15 @@ Folders: `datasets/<fingerprint>` (finished ones), `staging` (being written), `s
 `uploads`.
 """
 
-import errno
+import contextlib
 import json
+import logging
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -20,19 +20,31 @@ import psutil
 
 from recsys_core.columns import EVENT, RATING, TIMESTAMP
 from recsys_core.data.disk import storing
-from recsys_core.data.meta import META, Meta
+from recsys_core.data.meta import Meta
 from recsys_core.data.private import close, private_folder
 from recsys_core.data.report import IngestReport
-from recsys_core.errors import DataError, RecscopeError, StoreError
+from recsys_core.data.shelf import (
+    OWNER,
+    MetaReader,
+    check_everything,
+    data_folders,
+    data_sets_aside,
+    half_written_apart,
+)
+from recsys_core.data.usage import experiments_at_work
+from recsys_core.errors import Damaged, DataError, RecscopeError, StoreError
+from recsys_core.storage.checksums import file_sums
+from recsys_core.storage.damaged import DamagedFolder, move_aside, remove
 from recsys_core.storage.files import sync
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from recsys_core.data.dataset import Dataset
+    from recsys_core.data.folder import StoredDataset
 
-_OWNER = "owner.json"
-_NOTE = "note.txt"
+logger = logging.getLogger(__name__)
+REPORT, REJECTED = "report.json", "rejected.parquet"
 LONGEST_NAME = 200
 
 
@@ -71,24 +83,53 @@ class Workspace:
             private_folder(self.root)
             for name in ("datasets", "staging", "set_aside", "uploads"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
-            self.set_apart = self._set_half_written_apart()
+        self._metas = MetaReader()
+        self.set_apart = half_written_apart(self.root)
 
     def datasets(self) -> list[DatasetCard]:
-        """Return all data sets, the latest first."""
-        metas = [Meta.read(folder) for folder in self._folders()]
+        """Return all data sets that can be used, the latest first; see `damaged` for the others."""
+        metas, _ = self._scan()
         return [_card(meta) for meta in sorted(metas, key=lambda meta: (meta.created, meta.name), reverse=True)]
+
+    def damaged(self) -> list[DamagedFolder]:
+        """Return what cannot be used: damaged data sets, and whatever was set aside before."""
+        return self._scan()[1] + data_sets_aside(self.root)
+
+    def remove_damaged(self, key: str) -> None:
+        """Remove a damaged folder for good.
+
+        Args:
+            key: See `DamagedFolder.key`.
+
+        Raises:
+            StoreError: There is no such folder, or it is not damaged.
+        """
+        remove(key, self.damaged())
+
+    def verify(self) -> list[DamagedFolder]:
+        """Read every file of every data set and return those that are damaged.
+
+        It takes about a second a gigabyte.
+        """
+        for meta in self._scan()[0]:
+            with contextlib.suppress(Damaged):  # known from now on
+                check_everything(self.root / "datasets" / meta.fingerprint, meta)
+        return self.damaged()
 
     def folder(self, key: str) -> Path:
         """Return the folder of a data set, by fingerprint or name (the latest, if several have it).
 
         Raises:
-            StoreError: There is none.
+            StoreError: There is none, or it is damaged.
         """
         cards = self.datasets()
         found = next((card for card in cards if card.fingerprint == key), None) or next(
             (card for card in cards if card.name == key), None
         )
         if found is None:
+            for one in self._scan()[1]:
+                if key in (one.path.name, one.name):
+                    raise Damaged(one.reason)
             names = ", ".join(card.name for card in cards)
             raise StoreError(f"There is no data set '{key}' in the workspace. There are: {names or 'none'}.")
         return self.root / "datasets" / found.fingerprint
@@ -97,27 +138,49 @@ class Workspace:
         """Return what a list shows of one data set."""
         return _card(Meta.read(self.folder(key)))
 
-    def open(self, key: str) -> "Dataset":
-        """Return a data set by fingerprint or name; its tables are read when they are asked for."""
+    def open(self, key: str) -> "StoredDataset":
+        """Return a data set by fingerprint or name; it is verified here, its tables are read when they are asked for.
+
+        Raises:
+            StoreError: There is none, or it is damaged.
+        """
         from recsys_core.data.folder import open_folder
 
         return open_folder(self.folder(key))
 
     def report(self, key: str) -> IngestReport | None:
         """Return the report of the ingest that made a data set; None for data that came from no file."""
-        path = self.folder(key) / "report.json"
-        if not path.exists():
+        folder = self.folder(key)
+        path = folder / REPORT
+        if not self._holds(folder, REPORT):
             return None
         try:
             return IngestReport.from_json(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise StoreError(f"The report of '{key}' cannot be read: {error}.") from error
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Damaged(f"The report of '{key}' cannot be read: {error}; take its files in again.") from error
 
     def rejected(self, key: str, *, limit: int | None = None) -> "pd.DataFrame":
         """Return the rejected lines: `file`, `line`, `column`, `reason`, `text`."""
         from recsys_core.data.folder import read_rejected
 
-        return read_rejected(self.folder(key) / "rejected.parquet", limit)
+        folder = self.folder(key)
+        self._holds(folder, REJECTED)
+        return read_rejected(folder / REJECTED, limit)
+
+    def _holds(self, folder: Path, name: str) -> bool:
+        """Return whether a data set has a file beside its tables.
+
+        Raises:
+            Damaged: It has one, which is not what was written.
+        """
+        from recsys_core.data.folder import check_file
+
+        meta = self._metas.read(folder)
+        if meta.files is None:
+            return (folder / name).exists()
+        if name in meta.files:
+            check_file(folder, meta, name)
+        return name in meta.files
 
     def rename(self, key: str, name: str) -> None:
         """Give a data set another name.
@@ -132,18 +195,34 @@ class Workspace:
             replace(meta, name=name.strip()).write(folder)
 
     def delete(self, key: str) -> None:
-        """Delete a data set: it disappears at once, then its files go."""
+        """Delete a data set: it disappears at once, then its files go.
+
+        Raises:
+            StoreError: A model is queued or being trained on it; nothing is changed then.
+        """
         folder = self.folder(key)
+        self._refuse_in_use(folder)
         doomed = self.root / "staging" / f"deleted-{uuid.uuid4().hex}"
         with storing(folder):
             folder.rename(doomed)
+        try:
+            self._refuse_in_use(folder)  # an experiment may have been queued just now
+        except StoreError:
+            with storing(folder):
+                doomed.rename(folder)
+            raise
         shutil.rmtree(doomed, ignore_errors=True)
+
+    def _refuse_in_use(self, folder: Path) -> None:
+        if names := experiments_at_work(self.root, folder.name):
+            quoted = ", ".join(f"'{name}'" for name in names)
+            raise StoreError(f"The data set is in use: {quoted} is queued or being trained on it. Cancel that first.")
 
     def download_archive(self, key: str, target: Path) -> Path:
         """Write a zip of CSV files (interactions, users, items, social, rejected lines), dangerous cells escaped."""
         from recsys_core.data.export import write_archive
 
-        folder, aside = self.folder(key), target.with_name(f"{target.name}.{uuid.uuid4().hex}")
+        folder, aside = self.open(key).folder, target.with_name(f"{target.name}.{uuid.uuid4().hex}")
         try:
             with storing(target):
                 write_archive(folder, aside)
@@ -189,7 +268,7 @@ class Workspace:
             with storing(folder):
                 folder.mkdir()
                 me = psutil.Process()
-                (folder / _OWNER).write_text(json.dumps({"pid": me.pid, "started": me.create_time()}), encoding="utf-8")
+                (folder / OWNER).write_text(json.dumps({"pid": me.pid, "started": me.create_time()}), encoding="utf-8")
                 yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -206,20 +285,34 @@ class Workspace:
         name = self._free_name(meta.name, meta.fingerprint)
         target = self.root / "datasets" / meta.fingerprint
         with storing(target):
-            (folder / _OWNER).unlink(missing_ok=True)
-            replace(meta, name=name).write(folder)
+            (folder / OWNER).unlink(missing_ok=True)
+            names = [path.name for path in folder.iterdir()]
+            replace(meta, name=name, files=file_sums(folder, names)).write(folder)
             close(folder)
             for path in folder.iterdir():
                 sync(path)
             sync(folder)
-            try:
-                folder.rename(target)
-            except OSError as error:
-                if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
-                    raise
-                replace(Meta.read(target), name=name).write(target)
+            self._put(folder, target, name)
             sync(target.parent)
         return open_folder(target)
+
+    def _put(self, folder: Path, target: Path, name: str) -> None:
+        """Make a finished folder a data set; if it is stored already and whole, that one stays and gets the name."""
+        if target.exists():
+            try:
+                known = Meta.read(target)
+                check_everything(target, known)
+            except Damaged as error:
+                move_aside(self.root, target, f"{error} The same data were taken in again.")
+            else:
+                replace(known, name=name).write(target)
+                return
+        try:
+            folder.rename(target)
+        except OSError as error:
+            if not target.is_dir():
+                raise
+            logger.info("'%s' was stored by another process meanwhile: %s", name, error)
 
     def store(self, dataset: "Dataset") -> "Dataset":
         """Write a data set that was made in memory, such as a generated world, and return the stored one."""
@@ -241,8 +334,23 @@ class Workspace:
             )
             return self.adopt(folder, meta)
 
-    def _folders(self) -> list[Path]:
-        return [folder for folder in (self.root / "datasets").iterdir() if (folder / META).exists()]
+    def _scan(self) -> tuple[list[Meta], list[DamagedFolder]]:
+        """Return what is known of each data set, and which cannot be used; their files are looked at, not read."""
+        from recsys_core.data.folder import check_folder
+
+        metas, broken = [], []
+        for folder in data_folders(self.root):
+            name = folder.name
+            try:
+                meta = self._metas.read(folder)
+                name = meta.name
+                if meta.fingerprint != folder.name:
+                    raise Damaged(f"The folder '{folder.name}' is a copy of the data set '{meta.fingerprint}'.")
+                check_folder(folder, meta, deep=False)
+                metas.append(meta)
+            except Damaged as error:
+                broken.append(DamagedFolder(folder, "data set", name, str(error)))
+        return metas, broken
 
     def _refuse_name(self, name: str, fingerprint: str) -> None:
         if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
@@ -261,30 +369,6 @@ class Workspace:
         while free in taken:
             free, number = f"{name} ({number})", number + 1
         return free
-
-    def _set_half_written_apart(self) -> list[str]:
-        """Move half-written folders to `set_aside`, each with a note, and return the notes."""
-        notes = []
-        suspects = [
-            folder for folder in (self.root / "staging").iterdir() if folder.is_dir() and not _owner_lives(folder)
-        ]
-        suspects += [
-            folder for folder in (self.root / "datasets").iterdir() if folder.is_dir() and not (folder / META).exists()
-        ]
-        for folder in suspects:
-            if folder.name.startswith("deleted-"):
-                shutil.rmtree(folder, ignore_errors=True)
-                continue
-            target = self.root / "set_aside" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{folder.name}"
-            try:
-                folder.rename(target)
-            except FileNotFoundError:
-                continue
-            found = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-            note = f"'{folder.name}' was half-written when its process ended; found {found}. It can be deleted."
-            (target / _NOTE).write_text(note + "\n", encoding="utf-8")
-            notes.append(note)
-        return notes
 
 
 def default_workspace() -> Workspace:
@@ -307,20 +391,6 @@ def _card(meta: Meta) -> DatasetCard:
         has_items=meta.has_items,
         has_social=meta.has_social,
     )
-
-
-def _owner_lives(folder: Path) -> bool:
-    """Return whether the process that writes a folder is there; one younger than a minute may not say yet."""
-    try:
-        owner = json.loads((folder / _OWNER).read_text(encoding="utf-8"))
-        return abs(psutil.Process(int(owner["pid"])).create_time() - float(owner["started"])) < 1.0
-    except (OSError, ValueError, KeyError):
-        try:
-            return datetime.now(UTC).timestamp() - folder.stat().st_mtime < 60
-        except OSError:
-            return True
-    except psutil.Error:
-        return False
 
 
 def _digest(folder: Path) -> str:

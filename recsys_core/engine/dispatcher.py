@@ -71,7 +71,8 @@ class Dispatcher:
             for model_id, state in card.states.items():
                 status = JobFolder(self._store.folder / card.id / JOBS / model_id).stored_status()
                 if state is JobState.QUEUED and status.process is None:
-                    self._queue.add(card.id, model_id)
+                    with contextlib.suppress(StoreError):  # a full disk: it is tried again, see `_find_forgotten`
+                        self._queue.add(card.id, model_id)
 
     def step(self) -> None:
         """Look at everything once."""

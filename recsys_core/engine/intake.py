@@ -125,10 +125,16 @@ class Intake:
         """Return what was decided so far.
 
         Raises:
-            StoreError: It is not there any more.
+            StoreError: It is not there any more, or cannot be read.
         """
         values = read_json(self.folder / "draft.json")
-        return Draft(**values | {"paths": tuple(values["paths"])})
+        try:
+            draft = Draft(**values | {"paths": tuple(values["paths"])})
+            if not all(isinstance(one, dict) for one in (draft.rules, draft.changes, *draft.changes.values())):
+                raise TypeError("changes and rules are no records")
+        except (TypeError, KeyError, AttributeError) as error:
+            raise Damaged(f"What was decided about these files cannot be read ({error}); choose them again.") from error
+        return draft
 
     def save(self, draft: Draft) -> None:
         """Keep what was decided.
@@ -247,7 +253,7 @@ def remove_left_over(root: Path) -> None:
     for folder in (root / "intake").glob("*"):
         if not _ID.fullmatch(folder.name):
             continue
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             if time.time() - folder.stat().st_mtime > KEPT_SECONDS and not Intake(root, folder.name).status().is_live:
                 shutil.rmtree(folder, ignore_errors=True)
 

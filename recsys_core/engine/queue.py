@@ -3,6 +3,7 @@
 A file stays until its job has reached a final state, so an engine that starts after a crash finds all that is open.
 """
 
+import contextlib
 import json
 import re
 import time
@@ -58,7 +59,7 @@ class JobQueue:
         """Return all tickets, the oldest first; a file that is none is thrown away."""
         try:
             names = sorted(path.name for path in self.folder.iterdir() if ENTRY.fullmatch(path.name))
-        except FileNotFoundError:
+        except OSError:
             return []
         found = []
         for name in names:
@@ -67,7 +68,8 @@ class JobQueue:
                 values = read_json(path)
                 found.append(Ticket(path, str(values["run"]), str(values["model"])))
             except (StoreError, KeyError, TypeError):
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # a folder, or another user's: it names no job either way
+                    path.unlink(missing_ok=True)
         return found
 
     def place(self, run_id: str, model_id: str) -> int | None:

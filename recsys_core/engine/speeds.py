@@ -1,7 +1,9 @@
 """How fast training was on this machine: what estimates of time are made from."""
 
 import logging
+import math
 from pathlib import Path
+from typing import Any
 
 from recsys_core.errors import StoreError
 from recsys_core.experiments.durable import disk_errors_in_words, read_json, write_json
@@ -34,10 +36,12 @@ class Speeds:
     def read(self) -> dict[str, dict[str, float]]:
         """Return for each algorithm the `fit` rate (operations a second) and the `judging` rate (units a second)."""
         try:
-            values: dict[str, dict[str, float]] = read_json(self._path)
+            values = read_json(self._path)
         except StoreError:
             return {}
-        return values
+        if not isinstance(values, dict):
+            return {}
+        return {str(key): _rates(known) for key, known in values.items()}
 
     def seconds(self, key: str, work: float, units: float, threads: int) -> float:
         """Return how long a job will take, judged by earlier ones of the same algorithm.
@@ -72,3 +76,12 @@ class Speeds:
             write_json(self._path, values | {result.key: before | mixed})
         except StoreError as error:
             logger.info("The speed of %s was not kept: %s", job.path.name, error)
+
+
+def _rates(values: Any) -> dict[str, float]:
+    """Return those rates that are positive numbers; whatever else a damaged file holds counts as not measured."""
+    if not isinstance(values, dict):
+        return {}
+    return {
+        str(name): float(rate) for name, rate in values.items() if isinstance(rate, int | float) and 0 < rate < math.inf
+    }

@@ -153,7 +153,8 @@ def epochs_kept(folder: Path) -> int:
 
     Reads the head of the file alone: no arrays, and no library that reads them.
     """
-    files = sorted(folder.glob(PATTERN), key=lambda path: int(path.stem.partition("-")[2]))
+    found = [path for path in folder.glob(PATTERN) if path.stem.partition("-")[2].isdecimal()]
+    files = sorted(found, key=lambda path: int(path.stem.partition("-")[2]))
     for path in files[-1:]:  # of several folds the one under way
         try:
             mark = Mark.from_metadata(_metadata(path))

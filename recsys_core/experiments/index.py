@@ -4,6 +4,7 @@ Every row carries the `stamp` of the folder it was read from; a row whose stamp 
 """
 
 import logging
+import shutil
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -33,7 +34,8 @@ class RunIndex:
         """Return stamp and card (JSON) of each run."""
 
         def rows(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
-            return {run: (stamp, card) for run, stamp, card in connection.execute("SELECT id, stamp, card FROM runs")}
+            found = connection.execute("SELECT id, stamp, card FROM runs")
+            return {str(run): (str(stamp), str(card)) for run, stamp, card in found}
 
         return self._with(rows) or {} if self.path.exists() else {}
 
@@ -58,12 +60,26 @@ class RunIndex:
             connection.execute(SCHEMA)
             return work(connection)
         except sqlite3.OperationalError as error:
-            logger.warning("The index of runs is not used this time: %s.", error)
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR or self.path.is_dir():
+                self._throw_away(error)  # another table than ours, or no file at all
+            else:
+                logger.warning("The index of runs is not used this time: %s.", error)
         except sqlite3.DatabaseError as error:
-            logger.warning("The index of runs is broken (%s) and is built anew from the folders.", error)
-            for end in ("", "-wal", "-shm"):
-                self.path.with_name(self.path.name + end).unlink(missing_ok=True)
+            self._throw_away(error)
         finally:
             if connection is not None:
                 connection.close()
         return None
+
+    def _throw_away(self, error: sqlite3.Error) -> None:
+        """Remove what is no index of runs; what cannot be removed is left, and the folders are read instead."""
+        logger.warning("The index of runs is broken (%s) and is built anew from the folders.", error)
+        for end in ("", "-wal", "-shm"):
+            path = self.path.with_name(self.path.name + end)
+            try:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+            except OSError as refusal:
+                logger.warning("'%s' cannot be removed: %s", path, refusal)

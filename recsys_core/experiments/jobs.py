@@ -14,6 +14,7 @@ In `jobs/<model id>` stand
 
 import contextlib
 import json
+import logging
 import shutil
 import time
 from collections.abc import Collection
@@ -22,15 +23,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from recsys_core.errors import StoreError
+from recsys_core.errors import Damaged, StoreError
 from recsys_core.experiments.checkpoints import PATTERN, epochs_kept
-from recsys_core.experiments.durable import disk_errors_in_words, locked, read_json, write_json
+from recsys_core.experiments.damage import damage_of, sums_of
+from recsys_core.experiments.durable import disk_errors_in_words, locked, read_record, write_record
 from recsys_core.experiments.progress import read_last_line, read_progress
+from recsys_core.experiments.saving import OUTPUTS, PER_USER, RESULT, load_result
 from recsys_core.storage.processes import ProcessMark
 
 if TYPE_CHECKING:
     import pandas as pd
 
+logger = logging.getLogger(__name__)
 RESERVE_BYTES = 16_384
 HEARTBEAT_SECONDS = 2.0
 SILENT_AFTER_SECONDS = 60.0
@@ -53,6 +57,9 @@ class JobState(StrEnum):
 
 
 FINAL = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
+STATUS = "status.json"
+DAMAGED = "damaged"
+"""Cause of a job whose files are not what was written."""
 LOST = "lost"
 """Cause of a job whose process ended without a word; whoever knows why may say so later."""
 
@@ -69,7 +76,8 @@ class JobStatus:
         started: When it began to run.
         ended: When it reached its final state.
         reason: Why it failed or was cancelled, in words.
-        cause: A word for programs: "error", "data", "disk", "memory", "killed", "lost", "refused", "cancelled".
+        cause: A word for programs: "error", "data", "disk", "memory", "killed", "lost", "refused", "cancelled",
+            "damaged".
         process: What runs it; for a queued job the process that will, None if any engine may.
         stage: What is being done.
         step: Steps finished in this stage.
@@ -138,13 +146,18 @@ class JobStatus:
         """Read back what was stored.
 
         Raises:
-            StoreError: Something is missing in it.
+            Damaged: Something is missing in it.
         """
         try:
-            process = ProcessMark(**values["process"]) if values.get("process") else None
-            return cls(**values | {"state": JobState(values["state"]), "process": process})
+            process = ProcessMark.from_json(values["process"]) if values.get("process") else None
+            status = cls(**values | {"state": JobState(values["state"]), "process": process})
+            numbers = (status.queued, status.started or 0, status.ended or 0, status.resumed)
+            texts = (status.model_id, status.key, status.reason or "", status.cause or "")
+            if not all(isinstance(one, int | float) for one in numbers) or not all(isinstance(t, str) for t in texts):
+                raise ValueError("a number or a text stands in the wrong place")
         except (KeyError, TypeError, ValueError) as error:
-            raise StoreError(f"A job's status cannot be read: {error}; start that model again.") from error
+            raise Damaged(f"'{STATUS}' describes no job ({error}).") from error
+        return status
 
 
 class JobFolder:
@@ -169,18 +182,43 @@ class JobFolder:
     def stored_status(self) -> JobStatus:
         """Return the state as it stands on disk, without what the progress file says.
 
-        Raises:
-            StoreError: It is missing or cannot be read.
+        A job whose status is missing or damaged is FAILED for that reason: it can be started again, and the others of
+        its experiment are not touched.
         """
-        return JobStatus.from_json(read_json(self.path / "status.json"))
+        try:
+            return JobStatus.from_json(read_record(self.path / STATUS))
+        except Damaged as error:
+            reason = f"How this model stood is lost: {error} Start it again."
+            name = self.path.name
+            return JobStatus(
+                name, name.rpartition("-")[0] or name, JobState.FAILED, queued=0.0, reason=reason, cause=DAMAGED
+            )
+
+    def verified(self, status: JobStatus) -> JobStatus:
+        """Return how a job stands once its results were looked at: it is FAILED if they are damaged.
+
+        Nothing is stored: results that are put back from a backup count again.
+        """
+        if status.state is not JobState.DONE:
+            return status
+        damage = damage_of(self.path / RESULT, deep=(PER_USER,), names=OUTPUTS) or self._misshapen()
+        if damage is None:
+            return status
+        reason = f"Its stored results are damaged: {damage} Start this model again."
+        return replace(status, state=JobState.FAILED, cause=DAMAGED, reason=reason)
+
+    def _misshapen(self) -> str | None:
+        """Return what is wrong with numbers that carry no checksum, since an earlier version wrote them."""
+        try:
+            if sums_of(self.path / RESULT) is None:
+                load_result(self.path)
+        except Damaged as error:
+            return f"'{RESULT}': {error}"
+        return None
 
     def status(self) -> JobStatus:
-        """Return how the job stands; a job whose process is gone is FAILED from now on.
-
-        Raises:
-            StoreError: The job's folder is missing or broken.
-        """
-        status = self.stored_status()
+        """Return how the job stands; a job whose process is gone, or whose results are damaged, is FAILED."""
+        status = self.verified(self.stored_status())
         if status.is_live and self._is_lost(status):
             status = self.lose(status)
         line = read_last_line(self.progress_path) or {}
@@ -194,6 +232,11 @@ class JobFolder:
             cancel_requested=self.cancel_requested(),
             kept=0 if status.state in (JobState.RUNNING, JobState.DONE) else epochs_kept(self.path),
         )
+
+    def read_through(self) -> None:
+        """Read every file of a finished job once; its status says afterwards whether one of them is damaged."""
+        if self.stored_status().state is JobState.DONE:
+            damage_of(self.path / RESULT, deep=OUTPUTS, names=OUTPUTS)
 
     def progress(self) -> "pd.DataFrame":
         """Return the points of its curves; see `read_progress`."""
@@ -222,7 +265,7 @@ class JobFolder:
             changed = replace(status, **values)
             if changed.state.is_final:
                 (self.path / "reserve").unlink(missing_ok=True)
-            write_json(self.path / "status.json", changed.to_json())
+            write_record(self.path / STATUS, changed.to_json())
             return changed
 
     def requeue(self, owner: ProcessMark | None = None) -> None:
@@ -235,12 +278,12 @@ class JobFolder:
             StoreError: The disk refused.
         """
         with locked(self._lock):
-            status = self.stored_status()
+            status = self.verified(self.stored_status())
             if status.state not in (JobState.FAILED, JobState.CANCELLED):
                 return
             self.clear()
             again = JobStatus(status.model_id, status.key, JobState.QUEUED, time.time(), process=owner)
-            write_json(self.path / "status.json", again.to_json())
+            write_record(self.path / STATUS, again.to_json())
 
     def lose(self, seen: JobStatus) -> JobStatus:
         """Store that the process of a job has ended without a word; return how the job stands then."""
@@ -250,15 +293,12 @@ class JobFolder:
             f"The training stopped without a word: {where} is gone. "
             "It was killed, or the machine was restarted. Start this model again."
         )
-        changed = self.change(
-            {JobState.QUEUED, JobState.RUNNING},
-            by=mark,
-            state=JobState.FAILED,
-            ended=time.time(),
-            reason=reason,
-            cause=LOST,
-        )
-        return changed or self.stored_status()
+        lost: dict[str, Any] = {"state": JobState.FAILED, "ended": time.time(), "reason": reason, "cause": LOST}
+        try:
+            return self.change({JobState.QUEUED, JobState.RUNNING}, by=mark, **lost) or self.stored_status()
+        except StoreError as error:  # a full disk keeps nobody from reading how the job stands
+            logger.warning("That '%s' ended could not be stored: %s", self.path.name, error)
+            return replace(seen, **lost)
 
     def ask_to_cancel(self) -> None:
         """Leave the wish to stop; a job that still waits is CANCELLED at once.
@@ -293,10 +333,13 @@ class JobFolder:
             StoreError: The disk refused.
         """
         with disk_errors_in_words(self.path):
+            if self.path.exists() and not self.path.is_dir():
+                self.path.unlink()
+            self.path.mkdir(parents=True, exist_ok=True)
             for path in self.path.iterdir():
-                if path.is_dir():
+                if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
-                elif path.name != "status.json" and not path.match(PATTERN):
+                elif path.name != STATUS and not path.match(PATTERN):
                     path.unlink(missing_ok=True)
 
     def reserve_space(self) -> None:

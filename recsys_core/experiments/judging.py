@@ -17,7 +17,7 @@ from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.evaluation.protocol import Finding, JudgedModel, Protocol, check_protocol
 from recsys_core.experiments.audience import Audience, audience
 from recsys_core.experiments.board import model_titles
-from recsys_core.experiments.durable import read_json
+from recsys_core.experiments.durable import read_record
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.run import JOBS, SPEC, Run
 from recsys_core.experiments.saving import RESULT
@@ -138,11 +138,11 @@ def protocol_of(run: Run, users: Audience | None = None) -> Protocol:
 
 def settings_tried(run: Run) -> "Counter[str]":
     """Return with how many settings each algorithm was judged on this very test part, by all experiments stored."""
-    part = read_json(run.path / SPEC)
+    part = read_record(run.path / SPEC)
     tried: set[str] = set()
     for spec in run.path.parent.glob(f"*/{SPEC}"):
         with suppress(StoreError):  # an experiment that cannot be read has judged nothing
-            other = read_json(spec)
+            other = read_record(spec)
             if all(other.get(name) == part[name] for name in TEST_PART):
                 tried |= {result.parent.name for result in (spec.parent / JOBS).glob(f"*/{RESULT}")}
     return Counter(model_id.rpartition("-")[0] for model_id in tried)

@@ -23,7 +23,7 @@ from recsys_core.data.splits import Split
 from recsys_core.data.summaries import user_history
 from recsys_core.errors import DataError
 from recsys_core.experiments.durable import written_aside
-from recsys_core.experiments.run import Run
+from recsys_core.experiments.run import SPLIT, Run
 from recsys_core.experiments.saving import load_table
 
 PEOPLE, HIDDEN = "people.parquet", "hidden.parquet"
@@ -72,7 +72,7 @@ def people(run: Run) -> pd.DataFrame:
     Raises:
         StoreError: No job has written them yet.
     """
-    return load_table(run.path / PEOPLE)
+    return load_table(run.path / PEOPLE, SPLIT)
 
 
 def hidden(run: Run, user: int) -> pd.DataFrame:
@@ -81,7 +81,7 @@ def hidden(run: Run, user: int) -> pd.DataFrame:
     Raises:
         StoreError: No job has written it yet.
     """
-    return load_table(run.path / HIDDEN, user=user)
+    return load_table(run.path / HIDDEN, SPLIT, user=user)
 
 
 def person(run: Run, dataset: Dataset, models: Sequence[str], user_id: str, *, k: int) -> Person:
@@ -210,7 +210,7 @@ def is_known(run: Run, user: int) -> bool:
     Raises:
         StoreError: No job has written who the test users are.
     """
-    rows = load_table(run.path / PEOPLE, user=user)
+    rows = load_table(run.path / PEOPLE, SPLIT, user=user)
     return bool(rows[KNOWN].any()) if len(rows) else True
 
 

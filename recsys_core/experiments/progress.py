@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SECONDS_BETWEEN_LINES = 0.25
+_KINDS: dict[str, tuple[type, ...]] = {
+    "time": (int, float),
+    "began": (int, float),
+    "stage": (str,),
+    "step": (int,),
+    "total": (int, type(None)),
+    "values": (dict,),
+    "points": (list,),
+}
 TAIL_BYTES = 65_536
 """The last line of a progress file is looked for in so many bytes."""
 
@@ -102,7 +111,7 @@ class ProgressWriter:
 
 def read_last_line(path: Path) -> dict[str, Any] | None:
     """Return the last whole line of a progress file, None if there is none."""
-    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+    with contextlib.suppress(OSError), path.open("rb") as file:
         file.seek(0, 2)
         file.seek(max(0, file.tell() - TAIL_BYTES))
         for text in reversed(file.read().split(b"\n")):
@@ -117,7 +126,7 @@ def read_progress(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     rows: dict[tuple[str, int], dict[str, Any]] = {}
-    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+    with contextlib.suppress(OSError), path.open("rb") as file:
         for text in file:
             line = _parsed(text)
             if line is None:
@@ -132,9 +141,11 @@ def read_progress(path: Path) -> "pd.DataFrame":
 
 
 def _parsed(text: bytes) -> dict[str, Any] | None:
-    """Return a line, None for an empty or half-written one."""
+    """Return a line, None for an empty or half-written one, or one that is no line of progress."""
     try:
         line = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return line if isinstance(line, dict) else None
+    if not isinstance(line, dict) or not all(type(line.get(name)) in kinds for name, kinds in _KINDS.items()):
+        return None
+    return line

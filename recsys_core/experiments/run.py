@@ -1,5 +1,6 @@
 """One experiment as it is stored: what was asked for, how its jobs stand, and what came out. Reading trains nothing."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -7,19 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from recsys_core.errors import RecscopeError, StoreError
-from recsys_core.experiments.durable import read_json
+from recsys_core.errors import Damaged, RecscopeError, StoreError
+from recsys_core.experiments.damage import check_files
+from recsys_core.experiments.durable import read_record
 from recsys_core.experiments.jobs import JobFolder, JobState, JobStatus
 from recsys_core.experiments.saving import (
     ENVIRONMENT,
     HISTORY,
     LISTS,
     PER_USER,
+    RESULT,
     JobResult,
     load_model,
     load_result,
     load_table,
 )
+from recsys_core.storage.checksums import FILES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +36,39 @@ SPEC = "spec.json"
 SUMMARY = "summary.json"
 SPLIT = "split.json"
 JOBS = "jobs"
+LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What people call an experiment, and when it was asked for.
+
+    Args:
+        name: Name of the experiment.
+        data_name: Name of the data set at that time.
+        created: When, in local time.
+    """
+
+    name: str
+    data_name: str
+    created: datetime
+
+
+def read_summary(path: Path) -> Summary:
+    """Return the summary in the folder of an experiment.
+
+    Raises:
+        Damaged: It is missing, or not what was written.
+    """
+    values = read_record(path / SUMMARY)
+    try:
+        name, data_name = values["name"], values["data_name"]
+        created = datetime.fromtimestamp(values["created"]).astimezone()
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+        raise Damaged(f"'{SUMMARY}' in {path} holds no name and time ({error}).") from error
+    if not isinstance(name, str) or not isinstance(data_name, str):
+        raise Damaged(f"'{SUMMARY}' in {path} holds no name.")
+    return Summary(name, data_name, created)
 
 
 class Run:
@@ -49,31 +86,30 @@ class Run:
 
         self.path = path
         self.id = path.name
-        values = read_json(path / SPEC)
+        values = read_record(path / SPEC)
         try:
             self.spec = ExperimentSpec.stored(values)
-        except (ValidationError, RecscopeError) as error:
+        except (ValidationError, RecscopeError, KeyError, TypeError) as error:
             raise StoreError(f"Experiment '{self.id}' cannot be opened by this version: {error}") from error
 
     @cached_property
-    def _summary(self) -> dict[str, Any]:
-        summary: dict[str, Any] = read_json(self.path / SUMMARY)
-        return summary
+    def _summary(self) -> Summary:
+        return read_summary(self.path)
 
     @property
     def name(self) -> str:
         """What people call it."""
-        return str(self._summary["name"])
+        return self._summary.name
 
     @property
     def data_name(self) -> str:
         """Name of the data set when the experiment was asked for."""
-        return str(self._summary["data_name"])
+        return self._summary.data_name
 
     @property
     def created(self) -> datetime:
         """When it was asked for, in local time."""
-        return datetime.fromtimestamp(self._summary["created"]).astimezone()
+        return self._summary.created
 
     @property
     def model_ids(self) -> tuple[str, ...]:
@@ -177,14 +213,20 @@ class Run:
 
     def environment(self, model_id: str) -> dict[str, Any]:
         """Return on what a job ran: versions, machine, threads."""
-        environment: dict[str, Any] = read_json(self._finished(model_id) / ENVIRONMENT)
-        return environment
+        folder = self._finished(model_id)
+        check_files(folder / RESULT, deep=[ENVIRONMENT], names=[ENVIRONMENT])
+        return read_record(folder / ENVIRONMENT)
 
     def split_report(self) -> dict[str, Any] | None:
-        """Return counts, leaks and what was left out of the split, one entry a fold; None before a job has made it."""
+        """Return counts, leaks and what was left out of the split, one entry a fold; None before a job has made it.
+
+        Raises:
+            Damaged: It is not what was written.
+        """
         if not (self.path / SPLIT).exists():
             return None
-        report: dict[str, Any] = read_json(self.path / SPLIT)
+        report = read_record(self.path / SPLIT)
+        report.pop(FILES, None)
         return report
 
     def _finished(self, model_id: str) -> Path:

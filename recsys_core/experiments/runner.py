@@ -18,12 +18,13 @@ from recsys_core.errors import DataError
 from recsys_core.evaluation.evaluate import Evaluation, evaluate
 from recsys_core.experiments.audience import audience
 from recsys_core.experiments.checkpoints import CheckpointFile, remove_checkpoints
-from recsys_core.experiments.durable import write_json
+from recsys_core.experiments.damage import MARKER, damage_of
+from recsys_core.experiments.durable import disk_errors_in_words, locked, write_record
 from recsys_core.experiments.jobs import JobFolder, JobState
-from recsys_core.experiments.people import write_people
+from recsys_core.experiments.people import HIDDEN, PEOPLE, write_people
 from recsys_core.experiments.pooling import pooled
 from recsys_core.experiments.resources import PeakMemory, limited_threads
-from recsys_core.experiments.run import SPLIT, Run
+from recsys_core.experiments.run import LOCK, SPLIT, Run
 from recsys_core.experiments.saving import JobResult, JobTables, judging_units, save_job
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.store import ResultStore
@@ -32,6 +33,7 @@ from recsys_core.experiments.training_part import for_training, trained
 from recsys_core.experiments.validation import Validator
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model
+from recsys_core.storage.checksums import FILES, file_sums, sums_to_json
 
 HIT = "hit"
 MAX_HISTORY = 20_000
@@ -240,11 +242,22 @@ def _only_rating(train: Dataset) -> float | None:
 
 
 def _report_split(run: Run, splits: tuple[Split, ...]) -> None:
-    """Write counts and leaks of the split beside the spec, once; every job of the run finds the same."""
+    """Write counts and leaks of the split beside the spec, once; every job of the run finds the same.
+
+    What is there but damaged is written anew.
+    """
     path: Path = run.path / SPLIT
-    if path.exists():
-        return
-    write_people(run.path, splits, run.spec.relevant_from)
+    with locked(run.path / LOCK):
+        if path.exists() and damage_of(path, deep=(PEOPLE, HIDDEN)) is None:
+            return
+        write_people(run.path, splits, run.spec.relevant_from)
+        with disk_errors_in_words(path):
+            sums = file_sums(run.path, (PEOPLE, HIDDEN))
+        write_record(path, _split_report(splits) | {FILES: sums_to_json(sums)})
+        (run.path / MARKER).unlink(missing_ok=True)
+
+
+def _split_report(splits: tuple[Split, ...]) -> dict[str, Any]:
     folds = [
         {
             FOLD: split.fold,
@@ -261,4 +274,4 @@ def _report_split(run: Run, splits: tuple[Split, ...]) -> None:
     ]
     first = splits[0].train
     counts = {"users": first.n_users, "items": first.n_items, "has_ratings": first.has_ratings}
-    write_json(path, counts | {"only_rating": _only_rating(first), "folds": folds})
+    return counts | {"only_rating": _only_rating(first), "folds": folds}

@@ -17,8 +17,11 @@ from uuid import uuid4
 
 import psutil
 
-from recsys_core.errors import StoreError
-from recsys_core.experiments.durable import disk_errors_in_words, read_json, safetensors_errors, write_json
+from recsys_core.errors import Damaged
+from recsys_core.experiments.damage import check_files
+from recsys_core.experiments.durable import disk_errors_in_words, read_record, safetensors_errors, write_record
+from recsys_core.storage.checksums import FILES as LISTED
+from recsys_core.storage.checksums import file_sums, sums_to_json
 from recsys_core.storage.files import sync
 
 if TYPE_CHECKING:
@@ -33,7 +36,8 @@ PER_USER = "per_user.parquet"
 LISTS = "lists.parquet"
 HISTORY = "history.parquet"
 MODEL = "model.safetensors"
-FILES = (PER_USER, LISTS, HISTORY, MODEL, ENVIRONMENT, RESULT)
+OUTPUTS = (PER_USER, LISTS, HISTORY, MODEL, ENVIRONMENT)
+FILES = (*OUTPUTS, RESULT)
 PACKAGES = ("numpy", "scipy", "pandas", "numba", "torch", "duckdb", "pyarrow", "scikit-learn", "distributed")
 
 
@@ -82,12 +86,15 @@ class JobResult:
         """Read back what was stored.
 
         Raises:
-            StoreError: Something is missing in it.
+            Damaged: Something is missing in it.
         """
         try:
-            return cls(**values)
+            result = cls(**{name: value for name, value in values.items() if name != LISTED})
         except TypeError as error:
-            raise StoreError(f"A stored result cannot be read: {error}; start that model again.") from error
+            raise Damaged(f"A stored result cannot be read: {error}; start that model again.") from error
+        if not all(isinstance(one, dict) for one in (result.config, result.metrics, result.overall, result.notes)):
+            raise Damaged("A stored result cannot be read: it holds no metrics; start that model again.")
+        return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +127,9 @@ def save_job(folder: Path, result: JobResult, tables: JobTables, model: "Recomme
             for name, table in ((PER_USER, tables.per_user), (LISTS, tables.lists), (HISTORY, tables.history)):
                 table.to_parquet(aside / name, index=False)
             save_file(dict(model.state()), aside / MODEL, metadata={"key": result.key})
-            write_json(aside / ENVIRONMENT, environment(result.threads))
-            write_json(aside / RESULT, result.to_json())
+            write_record(aside / ENVIRONMENT, environment(result.threads))
+            sums = file_sums(aside, OUTPUTS)
+            write_record(aside / RESULT, result.to_json() | {LISTED: sums_to_json(sums)})
             for name in FILES:
                 sync(aside / name)
             for name in FILES:
@@ -140,42 +148,50 @@ def load_result(folder: Path) -> JobResult:
     """Read the numbers of a finished job.
 
     Raises:
-        StoreError: They are missing or broken.
+        Damaged: They are missing, or not what was written.
     """
-    return JobResult.from_json(read_json(folder / RESULT))
+    return JobResult.from_json(read_record(folder / RESULT))
 
 
-def load_table(path: Path, **filters: Any) -> "pd.DataFrame":
-    """Read a table of a finished job; with filters only the rows whose columns have these values.
+def load_table(path: Path, record: str = RESULT, **filters: Any) -> "pd.DataFrame":
+    """Read a table that a job wrote, once it was compared with what was written.
+
+    Args:
+        path: The table.
+        record: Name of the record beside it that lists it.
+        **filters: Only the rows whose columns have these values; None is no condition.
 
     Raises:
-        StoreError: It is missing or broken.
+        Damaged: It is missing, or not what was written.
     """
     import pandas as pd
+    import pyarrow as pa
 
+    check_files(path.parent / record, deep=[path.name], names=[path.name])
     chosen = [(name, "==", value) for name, value in filters.items() if value is not None]
     try:
         return pd.read_parquet(path, filters=chosen or None)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"'{path.name}' of {path.parent.name} cannot be read; start that model again.") from error
+    except (OSError, ValueError, pa.ArrowException, KeyError) as error:
+        raise Damaged(f"'{path.name}' of {path.parent.name} cannot be read; start that model again.") from error
 
 
 def load_model(folder: Path, key: str, config: Mapping[str, Any]) -> "Recommender[Any]":
-    """Read a trained model back; no training, and nothing is executed.
+    """Read a trained model back, once it was compared with what was written; no training, and nothing is executed.
 
     Raises:
-        StoreError: It is missing or broken.
+        Damaged: It is missing, or not what was written.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     from recsys_core.models.registry import make_model
 
+    check_files(folder / RESULT, deep=[MODEL], names=[MODEL])
     model = make_model(key, dict(config))
     try:
         arrays: dict[str, NDArray[Any]] = load_file(folder / MODEL)
     except (OSError, SafetensorError) as error:
-        raise StoreError(f"The stored model of '{folder.name}' cannot be read; start it again.") from error
+        raise Damaged(f"The stored model of '{folder.name}' cannot be read; start it again.") from error
     model.load_state(arrays)
     return model
 

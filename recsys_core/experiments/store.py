@@ -8,112 +8,44 @@ In `runs/<experiment id>` stand
 - `jobs/<model id>/...`: see `jobs` and `saving`.
 """
 
-import json
 import logging
 import os
 import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from recsys_core.errors import StoreError
-from recsys_core.experiments.durable import disk_errors_in_words, folder_written_aside, read_json, write_json
+from recsys_core.errors import Damaged, StoreError
+from recsys_core.experiments.cards import RunCard, children, local_time, read_card, stamp_of
+from recsys_core.experiments.durable import (
+    disk_errors_in_words,
+    folder_written_aside,
+    locked,
+    read_record,
+    write_record,
+)
 from recsys_core.experiments.index import RunIndex
-from recsys_core.experiments.jobs import JobFolder, JobState, JobStatus
-from recsys_core.experiments.run import JOBS, SPEC, SUMMARY, Run
+from recsys_core.experiments.jobs import DAMAGED, STATUS, JobFolder, JobState, JobStatus
+from recsys_core.experiments.run import JOBS, LOCK, SPEC, SUMMARY, Run, read_summary
+from recsys_core.storage.damaged import DamagedFolder, move_aside, note_of, remove, set_aside
+from recsys_core.storage.files import IS_WINDOWS
 from recsys_core.storage.processes import ProcessMark
 
 if TYPE_CHECKING:
-    from recsys_core.experiments.spec import ExperimentSpec
+    from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
+
+__all__ = ["ID", "ResultStore", "RunCard", "local_time", "read_card"]
 
 logger = logging.getLogger(__name__)
 ID = re.compile(r"[0-9a-f]{16}")
+RUN_PREFIX = "run-"
 LEFTOVER_SECONDS = 600.0
 """A folder in staging that nobody touched for so long belongs to a process that is gone."""
-
-
-@dataclass(frozen=True)
-class RunCard:
-    """What a list of experiments shows of one.
-
-    Args:
-        id: Its id.
-        name: What people call it.
-        created: When it was asked for, in local time.
-        data: Fingerprint of the data set.
-        data_name: Name of the data set at that time.
-        split: Kind of split.
-        k: Length of list that its leaderboard is sorted by.
-        states: State of each job by model id, in the order of the spec.
-        best: Model id of the finished model with the highest NDCG at `k`, None if there is none.
-        best_value: That value.
-    """
-
-    id: str
-    name: str
-    created: datetime
-    data: str
-    data_name: str
-    split: str
-    k: int
-    states: dict[str, JobState]
-    best: str | None = None
-    best_value: float | None = None
-
-    @property
-    def running(self) -> int:
-        """Number of jobs that run."""
-        return self._count(JobState.RUNNING)
-
-    @property
-    def queued(self) -> int:
-        """Number of jobs that wait."""
-        return self._count(JobState.QUEUED)
-
-    @property
-    def done(self) -> int:
-        """Number of jobs that ended well."""
-        return self._count(JobState.DONE)
-
-    @property
-    def failed(self) -> int:
-        """Number of jobs that failed."""
-        return self._count(JobState.FAILED)
-
-    @property
-    def cancelled(self) -> int:
-        """Number of jobs that were stopped on request."""
-        return self._count(JobState.CANCELLED)
-
-    @property
-    def is_live(self) -> bool:
-        """Whether a job waits or runs."""
-        return self.running + self.queued > 0
-
-    def _count(self, state: JobState) -> int:
-        return sum(found is state for found in self.states.values())
-
-    def to_json(self) -> str:
-        """Return the card as text for the index."""
-        return json.dumps(asdict(self) | {"created": self.created.timestamp()})
-
-    @classmethod
-    def from_json(cls, text: str) -> "RunCard":
-        """Read a card back."""
-        values = json.loads(text)
-        states = {model: JobState(state) for model, state in values["states"].items()}
-        return cls(**values | {"created": local_time(values["created"]), "states": states})
-
-
-def local_time(seconds: float) -> datetime:
-    """Return Unix seconds as a local date and time that knows its zone."""
-    return datetime.fromtimestamp(seconds).astimezone()
 
 
 class ResultStore:
@@ -137,59 +69,114 @@ class ResultStore:
         return self.root / "staging-runs"
 
     def create(
-        self, spec: "ExperimentSpec", data_name: str, *, name: str | None = None, owner: ProcessMark | None = None
+        self,
+        spec: "ExperimentSpec",
+        data_name: str,
+        *,
+        name: str | None = None,
+        owner: ProcessMark | None = None,
+        refused: Mapping[str, str] | None = None,
     ) -> Run:
         """Make the folder of an experiment with all its jobs QUEUED.
 
-        An experiment that exists is reused: what is finished stays, what failed or was stopped is QUEUED again.
+        An experiment that exists is reused: what is finished stays, what failed, was stopped or is damaged is QUEUED
+        again. One whose own files are damaged is set aside, and made anew.
 
         Args:
             spec: What is to be run.
             data_name: What people call the data set.
             name: What people call the experiment; by default the data and the models.
             owner: The process that will run the jobs itself; None leaves them to the engine.
+            refused: Jobs that may not run, with the reason; they are FAILED from the beginning.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: The disk refused; the experiment is as it was before then.
         """
         now = time.time()
+        refused = refused or {}
         path = self.folder / spec.id
+        if path.exists() and (damage := _damage(path)) is not None:
+            self._set_aside(spec.id, damage)
         if not path.exists():
             summary = {"name": name or _default_name(spec, data_name), "created": now, "data_name": data_name}
             with folder_written_aside(path, self._staging) as aside:
-                write_json(aside / SPEC, spec.model_dump(mode="json"))
-                write_json(aside / SUMMARY, summary)
-                (aside / ".lock").touch()
+                write_record(aside / SPEC, spec.model_dump(mode="json"))
+                write_record(aside / SUMMARY, summary)
+                (aside / LOCK).touch()
                 for model in spec.models:
                     job = aside / JOBS / model.id
                     job.mkdir(parents=True)
-                    status = JobStatus(model.id, model.key, JobState.QUEUED, now, process=owner)
-                    write_json(job / "status.json", status.to_json())
+                    write_record(job / STATUS, _first_status(model, now, owner, refused.get(model.id)).to_json())
         run = self.open(spec.id)
         for model_id in run.model_ids:
-            if run.status(model_id).state in (JobState.FAILED, JobState.CANCELLED):
-                run.job(model_id).requeue(owner)
+            job_folder = run.job(model_id)
+            job_folder.read_through()
+            if job_folder.status().state in (JobState.FAILED, JobState.CANCELLED) and model_id not in refused:
+                job_folder.requeue(owner)
         return run
 
     def runs(self) -> list[RunCard]:
-        """Return a card of each experiment, newest first; folders that cannot be read are left out, with a warning."""
+        """Return a card of each experiment that can be used, newest first; see `damaged` for the others."""
+        return sorted(self._scan()[0], key=lambda card: card.created, reverse=True)
+
+    def damaged(self) -> list[DamagedFolder]:
+        """Return the experiments that cannot be used, and those that were set aside before."""
+        found = self._scan()[1]
+        for path in set_aside(self.root):
+            if path.name.startswith(RUN_PREFIX):
+                found.append(DamagedFolder(path, "experiment", _name_in(path), note_of(path)))
+        return found
+
+    def remove_damaged(self, key: str) -> None:
+        """Remove a damaged folder for good.
+
+        Args:
+            key: See `DamagedFolder.key`.
+
+        Raises:
+            StoreError: There is no such folder, or it is not damaged.
+        """
+        remove(key, self.damaged())
+
+    def verify(self) -> list[DamagedFolder]:
+        """Read every file of every experiment; return the experiments and models that are damaged.
+
+        It takes about a second a gigabyte.
+        """
+        found = []
+        for run_id in self._ids():
+            for folder in children(self.folder / run_id / JOBS):
+                job = JobFolder(folder)
+                job.read_through()
+                status = job.status()
+                if status.cause == DAMAGED:
+                    name = f"{_name_in(self.folder / run_id)}: {folder.name}"
+                    found.append(DamagedFolder(folder, "model", name, status.reason or ""))
+        return self.damaged() + found
+
+    def _scan(self) -> tuple[list[RunCard], list[DamagedFolder]]:
+        """Return the cards of experiments, and those that cannot be read; what has not changed comes from the index."""
         known = self.index.read()
         cards: list[RunCard] = []
+        broken: list[DamagedFolder] = []
         changed: dict[str, tuple[str, str]] = {}
         present = self._ids()
         for run_id in present:
-            stamp = _stamp(self.folder / run_id)
-            card = RunCard.from_json(known[run_id][1]) if run_id in known and known[run_id][0] == stamp else None
+            path = self.folder / run_id
+            stamp = stamp_of(path)
+            card = _from_index(known.get(run_id), stamp)
             if card is None or card.running:
-                card = self._read_card(run_id)
-                if card is None:
+                try:
+                    card = read_card(path)
+                except Damaged as error:
+                    broken.append(DamagedFolder(path, "experiment", _name_in(path), str(error)))
                     continue
                 changed[run_id] = (stamp, card.to_json())
             cards.append(card)
         self.index.update(
             {run: entry for run, entry in changed.items() if known.get(run) != entry}, frozenset(known) - set(present)
         )
-        return sorted(cards, key=lambda card: card.created, reverse=True)
+        return cards, broken
 
     def open(self, run_id: str) -> Run:
         """Return an experiment.
@@ -208,129 +195,109 @@ class ResultStore:
             StoreError: There is no such experiment, or the disk refused.
         """
         path = self.open(run_id).path / SUMMARY
-        write_json(path, read_json(path) | {"name": name})
+        write_record(path, read_record(path) | {"name": name})
 
     def delete(self, run_id: str) -> None:
-        """Delete an experiment with all its results; jobs that wait are cancelled first.
+        """Delete an experiment with all its results, and jobs that wait with it; a full disk does not hinder that.
 
         Raises:
             StoreError: There is no such experiment, or one of its jobs is running; nothing is changed then.
         """
         run = self.open(run_id)
-        _refuse_running(run)
-        for model_id in run.model_ids:
-            if run.status(model_id).state is JobState.QUEUED:
-                run.job(model_id).ask_to_cancel()
-        _refuse_running(run)  # one that waited may have begun just now
-        self._move_away(run.path, self._staging / f"deleted-{run_id}-{uuid4().hex[:8]}", keep=False)
+        target = self._staging / f"deleted-{run_id}-{uuid4().hex[:8]}"
+        with ExitStack() as held:
+            held.enter_context(locked(run.path / LOCK))  # no job begins meanwhile, and nothing need be written
+            _refuse_running(run)
+            if IS_WINDOWS:
+                held.close()  # there a folder with an open file cannot be moved
+            self._move_away(run.path, target)
+        shutil.rmtree(target, ignore_errors=True)
         self.index.update({}, frozenset({run_id}))
 
     def set_apart(self) -> list[Path]:
-        """Move half-written runs out of the way, each with a note, and clear what dead processes left in staging.
+        """Move damaged runs out of the way, each with a note, and clear what dead processes left half-written.
 
         Returns:
-            Where the half-written folders are now.
+            Where the damaged folders are now; one that cannot be moved stays, and hinders no other.
+        """
+        moved = []
+        for run_id in self._ids():
+            reason = _damage(self.folder / run_id)
+            if reason is None:
+                continue
+            try:
+                moved.append(self._set_aside(run_id, reason))
+            except StoreError as error:
+                logger.warning("Experiment %s is damaged (%s) and cannot be set aside: %s", run_id, reason, error)
+        parts = [*self.folder.glob("*/.*.part"), *self.folder.glob(f"*/{JOBS}/*/.*.part")]
+        for leftover in [*children(self._staging), *parts]:
+            _remove_if_old(leftover)
+        return moved
+
+    def _set_aside(self, run_id: str, reason: str) -> Path:
+        """Move a damaged run out of the way; return where it is.
 
         Raises:
             StoreError: The disk refused.
         """
-        moved = []
-        for run_id in self._ids():
-            reason = _incomplete(self.folder / run_id)
-            if reason is None:
-                continue
-            target = self.root / "set_aside" / f"run-{run_id}-{time.time_ns()}"
-            self._move_away(self.folder / run_id, target, keep=True)
-            note = f"This experiment was set apart at {local_time(time.time()):%Y-%m-%d %H:%M}: {reason}\n"
-            (target / "note.txt").write_text(note, encoding="utf-8")
-            logger.warning("Experiment %s was set apart in %s: %s", run_id, target, reason)
-            moved.append(target)
-        for leftover in _children(self._staging):
-            if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
-                shutil.rmtree(leftover, ignore_errors=True)
-        return moved
+        path = self.folder / run_id
+        with disk_errors_in_words(path):
+            target = move_aside(self.root, path, reason, RUN_PREFIX + run_id)
+        logger.warning("Experiment %s was set aside in %s: %s", run_id, target, reason)
+        return target
 
     def _ids(self) -> list[str]:
-        return [path.name for path in _children(self.folder) if ID.fullmatch(path.name)]
+        return [path.name for path in children(self.folder) if ID.fullmatch(path.name)]
 
-    def _move_away(self, path: Path, target: Path, *, keep: bool) -> None:
+    def _move_away(self, path: Path, target: Path) -> None:
         with disk_errors_in_words(path):
             target.parent.mkdir(parents=True, exist_ok=True)
             os.rename(path, target)
-        if not keep:
-            shutil.rmtree(target, ignore_errors=True)
-
-    def _read_card(self, run_id: str) -> RunCard | None:
-        try:
-            return read_card(self.folder / run_id)
-        except (StoreError, KeyError, TypeError) as error:
-            logger.warning("Experiment %s cannot be listed: %s", run_id, error)
-            return None
 
 
-def read_card(path: Path) -> RunCard:
-    """Read the card of a run from its folder, without loading any algorithm.
-
-    Raises:
-        StoreError: A file is missing or broken.
-    """
-    spec, summary = read_json(path / SPEC), read_json(path / SUMMARY)
-    statuses = [JobFolder(folder).status() for folder in _children(path / JOBS)]
-    statuses.sort(key=lambda status: _place(spec["models"], status.key))
-    values: dict[str, float] = {}
-    for status in statuses:
-        if status.state is JobState.DONE:
-            value = read_json(path / JOBS / status.model_id / "result.json")["metrics"].get(f"ndcg@{spec['k']}")
-            values |= {} if value is None else {status.model_id: value}
-    best = max(values, key=lambda model: values[model], default=None)
-    return RunCard(
-        id=path.name,
-        name=summary["name"],
-        created=local_time(summary["created"]),
-        data=spec["data"],
-        data_name=summary["data_name"],
-        split=spec["split"]["kind"],
-        k=spec["k"],
-        states={status.model_id: status.state for status in statuses},
-        best=best,
-        best_value=values[best] if best else None,
-    )
-
-
-def _place(models: list[dict[str, Any]], key: str) -> int:
-    return next((place for place, model in enumerate(models) if model["key"] == key), len(models))
-
-
-def _stamp(path: Path) -> str:
-    """Return what changes whenever the name or the state of a job changes."""
-    stamps = [_modified(path / SUMMARY), *(_modified(folder / "status.json") for folder in _children(path / JOBS))]
-    return ".".join(str(stamp) for stamp in stamps)
-
-
-def _modified(path: Path) -> int:
+def _from_index(entry: tuple[str, str] | None, stamp: str) -> RunCard | None:
+    """Return the card that the index holds, None if it is another one's, old, or no card at all."""
+    if entry is None or entry[0] != stamp:
+        return None
     try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
+        return RunCard.from_json(entry[1])
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError) as error:
+        logger.warning("A card in the index of runs cannot be read (%s) and is read from its folder.", error)
+        return None
 
 
-def _children(folder: Path) -> list[Path]:
+def _first_status(model: "ModelSpec", now: float, owner: ProcessMark | None, refused: str | None) -> JobStatus:
+    if refused is None:
+        return JobStatus(model.id, model.key, JobState.QUEUED, now, process=owner)
+    return JobStatus(model.id, model.key, JobState.FAILED, now, ended=now, cause="refused", reason=refused)
+
+
+def _name_in(path: Path) -> str:
+    """Return what people call an experiment, as far as that can be read."""
     try:
-        return sorted(path for path in folder.iterdir() if path.is_dir())
-    except FileNotFoundError:
-        return []
+        return read_summary(path).name
+    except Damaged:
+        return path.name
 
 
-def _incomplete(path: Path) -> str | None:
-    """Return what is missing in the folder of a run, None if it is whole."""
-    wanted: Iterable[Path] = [path / SPEC, path / SUMMARY]
-    wanted = [*wanted, *(folder / "status.json" for folder in _children(path / JOBS))]
-    for file in wanted:
-        try:
-            read_json(file)
-        except StoreError as error:
-            return str(error)
+def _damage(path: Path) -> str | None:
+    """Return why the folder of a run cannot be used, None if it can; its jobs are looked at one by one elsewhere."""
+    try:
+        read_card(path)
+    except Damaged as error:
+        return str(error)
     return None
+
+
+def _remove_if_old(path: Path) -> None:
+    """Remove what a process left half-written, once nobody has touched it for long."""
+    with suppress(OSError):
+        if time.time() - path.stat().st_mtime <= LEFTOVER_SECONDS:
+            return
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 def _refuse_running(run: Run) -> None:

@@ -4,8 +4,10 @@ They lie in `derived/<fingerprint>/<kind>-v<version>/`: written aside, synced, t
 complete or not there. What cannot be read is computed again.
 """
 
+import contextlib
 import json
 import logging
+import os
 import re
 import shutil
 import uuid
@@ -23,14 +25,36 @@ from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_array
 
 from recsys_core.data.disk import storing
-from recsys_core.errors import StoreError
+from recsys_core.errors import Damaged, StoreError
 from recsys_core.profiles.features import Features
+from recsys_core.storage.checksums import (
+    FILES,
+    file_sums,
+    read_record,
+    sums_from_json,
+    sums_to_json,
+    verify,
+    write_record,
+)
 from recsys_core.storage.files import sync
 
 T = TypeVar("T")
 FOLDER = "derived"
 _FINGERPRINT = re.compile(r"^[A-Za-z0-9._-]{1,128}$")
 _OLD_ASIDE_SECONDS = 86_400.0
+SUMS = "sums.json"
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    StoreError,
+    pa.ArrowException,
+    SafetensorError,
+)
+"""What readers say of files that are damaged or of a form that nobody wrote."""
 _log = logging.getLogger(__name__)
 
 
@@ -61,15 +85,37 @@ def derived(
     if root is None or not _FINGERPRINT.match(fingerprint) or set(fingerprint) == {"."}:
         return make()
     folder = Path(root) / FOLDER / fingerprint / f"{kind}-v{version}"
-    if folder.is_dir():
+    if os.path.lexists(folder):
         try:
+            _check(folder)
             return read(folder)
-        except (OSError, ValueError, KeyError, pa.ArrowException, SafetensorError) as error:
+        except _UNREADABLE as error:
             _log.warning("What was derived in '%s' cannot be read and is computed again: %s", folder, error)
-            shutil.rmtree(folder, ignore_errors=True)
+            _throw_away(folder)
     made = make()
     _keep(folder, made, write)
     return made
+
+
+def _check(folder: Path) -> None:
+    """Compare what was derived with what was written.
+
+    Raises:
+        Damaged: A file is missing or not what was written, or nothing says what was: then it is computed again.
+    """
+    sums = sums_from_json(read_record(folder / SUMS).get(FILES))
+    if sums is None:
+        raise Damaged(f"'{SUMS}' lists no files")
+    for name, one in sums.items():
+        verify(folder / name, one)
+
+
+def _throw_away(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def _keep(folder: Path, made: T, write: Callable[[Path, T], None]) -> None:
@@ -80,8 +126,12 @@ def _keep(folder: Path, made: T, write: Callable[[Path, T], None]) -> None:
         try:
             aside.mkdir(parents=True)
             write(aside, made)
+            names = [path.name for path in aside.iterdir()]
+            write_record(aside / SUMS, {FILES: sums_to_json(file_sums(aside, names))})
             for path in [*aside.iterdir(), aside]:
                 sync(path)
+            if folder.parent.exists() and not folder.parent.is_dir():
+                _throw_away(folder.parent)
             folder.parent.mkdir(parents=True, exist_ok=True)
             try:
                 aside.rename(folder)

@@ -11,6 +11,7 @@ change), so that opening it again costs one look at the folder.
 import hashlib
 import json
 import os
+import stat
 import threading
 import time
 from collections import OrderedDict
@@ -28,6 +29,7 @@ KIND = "sha256:"
 """What a checksum begins with, so that it is recognized even where its name is damaged."""
 FILES = "files"
 """Where a record lists the files beside it."""
+PARQUET, PARQUET_MARK = ".parquet", b"PAR1"
 SETTLED_SECONDS = 2.0
 """A file that was changed less long ago may change again within the same tick of the file system's clock."""
 REMEMBERED = 20_000
@@ -59,17 +61,17 @@ class _Memory:
         self._lock = threading.Lock()
         self._found: OrderedDict[tuple[Identity, str], bool] = OrderedDict()
 
-    def get(self, identity: Identity, sha256: str) -> bool | None:
+    def get(self, found: Identity, sha256: str) -> bool | None:
         """Return whether a file has that checksum; None if nobody has looked."""
         with self._lock:
-            return self._found.get((identity, sha256))
+            return self._found.get((found, sha256))
 
-    def put(self, identity: Identity, sha256: str, *, is_right: bool) -> None:
+    def put(self, found: Identity, sha256: str, *, is_right: bool) -> None:
         """Remember what was found, but of files that may still be changing."""
-        if is_right and time.time() - identity[3] / 1e9 < SETTLED_SECONDS:
+        if is_right and not is_settled(found):
             return
         with self._lock:
-            self._found[identity, sha256] = is_right
+            self._found[found, sha256] = is_right
             while len(self._found) > REMEMBERED:
                 self._found.popitem(last=False)
 
@@ -115,10 +117,18 @@ def identity(path: Path) -> Identity:
     """Return what changes whenever a file is replaced or written to.
 
     Raises:
+        Damaged: It is a folder or something else that holds no bytes.
         OSError: There is no such file, or it may not be looked at.
     """
     found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise Damaged(f"'{path.name}' is no file")
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def is_settled(one: Identity) -> bool:
+    """Return whether a file was last changed so long ago that its identity tells of every further change."""
+    return time.time() - one[3] / 1e9 >= SETTLED_SECONDS
 
 
 def verify(path: Path, expected: FileSum | None, *, deep: bool = True) -> None:
@@ -134,9 +144,8 @@ def verify(path: Path, expected: FileSum | None, *, deep: bool = True) -> None:
     """
     try:
         found = identity(path)
-        if not path.is_file():
-            raise Damaged(f"'{path.name}' is no file")
         if expected is None:
+            _verify_frame(path, found)
             return
         if found[2] != expected.bytes:
             raise Damaged(f"'{path.name}' has {found[2]:,} bytes instead of {expected.bytes:,}")
@@ -150,6 +159,24 @@ def verify(path: Path, expected: FileSum | None, *, deep: bool = True) -> None:
         raise Damaged(f"'{path.name}' cannot be read ({error.strerror or error})") from error
     if is_right is False:
         raise Damaged(f"'{path.name}' is not what was written: its checksum differs")
+
+
+def _verify_frame(path: Path, found: Identity) -> None:
+    """Look whether a Parquet file of an earlier version begins and ends as one, which no file that was cut off does.
+
+    Raises:
+        Damaged: It does not.
+        OSError: It cannot be read.
+    """
+    if path.suffix != PARQUET or _memory.get(found, PARQUET):
+        return
+    with path.open("rb") as file:
+        first = file.read(len(PARQUET_MARK))
+        file.seek(max(0, found[2] - len(PARQUET_MARK)))
+        last = file.read()
+    if not first == last == PARQUET_MARK:
+        raise Damaged(f"'{path.name}' is no whole Parquet file")
+    _memory.put(found, PARQUET, is_right=True)
 
 
 def write_record(path: Path, values: Mapping[str, Any]) -> None:

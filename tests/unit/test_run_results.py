@@ -28,6 +28,7 @@ from recsys_core.viz import compare_sentences
 from recsys_core.viz.archive import run_archive
 from recsys_core.viz.report import report_content, slice_table, write_report
 from tests.pages.finished import EVIL, Finished, finished, finished_template, spoil
+from tests.records import list_again
 
 __all__ = ["finished", "finished_template"]
 
@@ -89,6 +90,7 @@ def test_a_user_without_test_case_is_a_sentence(run: Run, finished: Finished) ->
     dataset = Workspace(finished.root).open(finished.data)
     table = pd.read_parquet(run.path / "hidden.parquet")
     table[table["user"] != 7].to_parquet(run.path / "hidden.parquet", index=False)
+    list_again(run.path / "split.json")
     with pytest.raises(DataError, match="'person-7' has no test case"):
         person(run, dataset, [model(run, "ease")], "person-7", k=5)
 

@@ -23,6 +23,7 @@ from recsys_core.experiments.run import Run
 from recsys_core.experiments.store import ResultStore
 from recsys_core.storage.processes import ProcessMark, own_mark
 from tests.engine.support import ROOT, Memory, little_data, spec_of
+from tests.records import as_before_checksums
 
 GONE = ProcessMark(pid=2**22 - 3, started=1.0, host=own_mark().host)
 
@@ -138,7 +139,7 @@ def test_a_half_written_run_is_set_apart_with_a_note(store: ResultStore) -> None
     (half / "spec.json").write_text('{"data": "x", ', encoding="utf-8")
     assert [card.id for card in store.runs()] == [whole.id]
     (moved,) = store.set_apart()
-    assert "cannot be read" in (moved / "note.txt").read_text(encoding="utf-8")
+    assert "is no valid JSON" in (moved / "note.txt").read_text(encoding="utf-8")
     assert not half.exists()
     assert store.open(whole.id).name.startswith("little")
 
@@ -382,6 +383,7 @@ def test_an_experiment_of_an_older_version_opens_though_a_model_has_one_setting_
     """The older version knew no setting of EASE: its job is named by the hash of none, and stands in the spec so."""
     run = store.create(spec_of("ease"), "little")
     run_all(store, run)
+    as_before_checksums(run.path)
     ease = next(model_id for model_id in run.model_ids if model_id.startswith("ease-"))
     popular = next(model_id for model_id in run.model_ids if model_id.startswith("popular-"))
     old = popular.replace("popular", "ease")

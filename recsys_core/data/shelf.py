@@ -1,0 +1,129 @@
+"""The folders of data sets in a workspace: which are there, which are half-written, and which lie aside."""
+
+import contextlib
+import json
+import shutil
+import time
+from pathlib import Path
+
+import psutil
+
+from recsys_core.data.meta import META, Meta
+from recsys_core.errors import Damaged
+from recsys_core.storage.checksums import Identity, identity, is_settled
+from recsys_core.storage.damaged import DamagedFolder, move_aside, note_of, set_aside
+
+OWNER = "owner.json"
+RUN_PREFIX = "run-"
+"""What the name of an experiment that was set aside begins with."""
+YOUNG_SECONDS = 60.0
+"""A folder younger than this may not say yet which process writes it."""
+
+
+class MetaReader:
+    """Reads what is known of data sets, each file once until it changes."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[Identity, Meta]] = {}
+
+    def read(self, folder: Path) -> Meta:
+        """Return what is known of a data set.
+
+        Raises:
+            Damaged: It cannot be read.
+        """
+        found: Identity | None = None
+        with contextlib.suppress(OSError, Damaged):  # reading it says what is wrong
+            found = identity(folder / META)
+        known = self._known.get(folder)
+        if known is not None and known[0] == found:
+            return known[1]
+        meta = Meta.read(folder)
+        if found is not None and is_settled(found):
+            self._known[folder] = found, meta
+        return meta
+
+
+def data_folders(root: Path) -> list[Path]:
+    """Return the folders of data sets, damaged ones too."""
+    with contextlib.suppress(OSError):
+        return sorted(path for path in (root / "datasets").iterdir() if path.is_dir())
+    return []
+
+
+def check_everything(folder: Path, meta: Meta) -> None:
+    """Read every file of a data set and compare it with what was written.
+
+    Raises:
+        Damaged: One of them is missing, or not what was written.
+    """
+    from recsys_core.data.folder import check_file, check_folder
+
+    check_folder(folder, meta, deep=True)
+    for name in meta.files or {}:
+        check_file(folder, meta, name)
+
+
+def data_sets_aside(root: Path) -> list[DamagedFolder]:
+    """Return what was set aside of data sets, the latest first."""
+    found = []
+    for path in set_aside(root):
+        if path.name.startswith(RUN_PREFIX):
+            continue
+        name = path.name
+        with contextlib.suppress(Damaged):
+            name = Meta.read(path).name
+        found.append(DamagedFolder(path, "data set", name, note_of(path)))
+    return found
+
+
+def half_written_apart(root: Path) -> list[str]:
+    """Move half-written folders to `set_aside`, each with a note, and return the notes.
+
+    One that cannot be moved stays where it is: it is no data set either way, and nothing else depends on it.
+    """
+    notes = []
+    for folder in [*_abandoned(root / "staging"), *_without_facts(root)]:
+        if folder.name.startswith("deleted-"):
+            shutil.rmtree(folder, ignore_errors=True)
+            continue
+        note = f"'{folder.name}' was half-written when its process ended. It can be deleted."
+        with contextlib.suppress(OSError):
+            move_aside(root, folder, note)
+            notes.append(note)
+    return notes
+
+
+def _abandoned(staging: Path) -> list[Path]:
+    return [folder for folder in _folders(staging) if not _owner_lives(folder)]
+
+
+def _without_facts(root: Path) -> list[Path]:
+    """Return the folders of data sets that have no facts at all: `META` is written last."""
+    found = []
+    for folder in data_folders(root):
+        with contextlib.suppress(OSError):  # one that may not be looked into is damaged, not half-written
+            names = {path.name for path in folder.iterdir()}
+            if META not in names:
+                found.append(folder)
+    return found
+
+
+def _owner_lives(folder: Path) -> bool:
+    """Return whether the process that writes a folder is there."""
+    try:
+        owner = json.loads((folder / OWNER).read_text(encoding="utf-8"))
+        return abs(psutil.Process(int(owner["pid"])).create_time() - float(owner["started"])) < 1.0
+    except (OSError, ValueError, KeyError, TypeError):
+        try:
+            return time.time() - folder.stat().st_mtime < YOUNG_SECONDS
+        except OSError:
+            return True
+    except psutil.Error:
+        return False
+
+
+def _folders(folder: Path) -> list[Path]:
+    with contextlib.suppress(OSError):
+        return sorted(path for path in folder.iterdir() if path.is_dir())
+    return []

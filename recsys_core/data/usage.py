@@ -1,0 +1,57 @@
+"""Who needs a data set: read from the files of the experiments alone, since this layer knows nothing else of them."""
+
+from pathlib import Path
+from typing import Any
+
+from recsys_core.errors import Damaged
+from recsys_core.storage.checksums import read_record
+from recsys_core.storage.processes import ProcessMark
+
+RUNS, JOBS = "runs", "jobs"
+SPEC, SUMMARY, STATUS = "spec.json", "summary.json", "status.json"
+WAITING, WORKING = "QUEUED", "RUNNING"
+
+
+def experiments_at_work(root: Path, fingerprint: str) -> list[str]:
+    """Return the names of the experiments on a data set with a model that is queued or being trained.
+
+    Args:
+        root: The workspace's folder.
+        fingerprint: Of the data set; as test data of an uploaded split it is needed, too.
+    """
+    found = []
+    for folder in _folders(root / RUNS):
+        spec = _record(folder / SPEC)
+        split = spec.get("split")
+        test_data = split.get("test_data") if isinstance(split, dict) else None
+        if fingerprint not in (spec.get("data"), test_data):
+            continue
+        if any(_is_live(_record(job / STATUS)) for job in _folders(folder / JOBS)):
+            found.append(str(_record(folder / SUMMARY).get("name") or folder.name))
+    return found
+
+
+def _is_live(status: dict[str, Any]) -> bool:
+    """Return whether a job waits or runs; one whose process has ended does neither."""
+    process = status.get("process")
+    if process is None:
+        return status.get("state") == WAITING
+    try:
+        return status.get("state") in (WAITING, WORKING) and not ProcessMark.from_json(process).is_gone
+    except ValueError:
+        return False
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """Return a record; nothing of one that cannot be read, since it keeps no job at work."""
+    try:
+        return read_record(path)
+    except Damaged:
+        return {}
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.is_dir()]
+    except OSError:
+        return []
