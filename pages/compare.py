@@ -2,7 +2,19 @@
 
 import streamlit as st
 
-from pages.shared import comparing, downloads, empty, leaderboard, near, people, pickers, pictures, state, verdict
+from pages.shared import (
+    comparing,
+    damaged,
+    downloads,
+    empty,
+    leaderboard,
+    near,
+    people,
+    pickers,
+    pictures,
+    state,
+    verdict,
+)
 from pages.shared.frame import ensure_frame
 from pages.shared.text import _
 
@@ -14,6 +26,7 @@ st.title(_("Compare"))
 with pickers.line():
     data = pickers.dataset("compare")
     run = pickers.experiment("compare", finished=False) if data is not None else None
+damaged.show("experiment")
 if data is None:
     empty.state(
         _("No data yet"),

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import checking, choosing, datacard, services, state, stored
+from pages.shared import checking, choosing, damaged, datacard, services, state, stored
 from pages.shared.frame import ensure_frame
 from pages.shared.text import _
 
@@ -16,6 +16,7 @@ shelf, desk = st.columns([1, 3], gap="medium")
 with shelf:
     stored.shelf()
 with desk:
+    damaged.show("data set")
     if taking is not None:
         checking.show(taking)
     elif card is not None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import doors, runs, services
+from pages.shared import damaged, doors, runs, services
 from pages.shared.frame import ensure_frame
 from pages.shared.text import _
 
@@ -17,6 +17,7 @@ st.markdown(
 )
 doors.show()
 doors.demonstration()
+damaged.show()
 
 st.header(_("Recent experiments"))
 runs.recent()

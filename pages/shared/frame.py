@@ -12,7 +12,8 @@ from typing import NoReturn
 import streamlit as st
 
 from pages.shared import state
-from pages.shared.text import _, later
+from pages.shared.text import _, later, safe
+from recsys_core.errors import StoreError
 
 gc.freeze()  # what Streamlit has loaded stays: no collection need look at it, the first while the first page is made
 
@@ -71,11 +72,20 @@ def go(key: str) -> NoReturn:
 
 
 def run_app() -> None:
-    """Show the frame and, inside it, the page that the address names."""
-    page = _navigation()
-    st.session_state["_in_app"] = True
+    """Show the frame and, inside it, the page that the address names.
+
+    What is damaged on disk ends the page with a sentence, wherever it is noticed; the next look sets it apart.
+    """
     try:
+        page = _navigation()
+        st.session_state["_in_app"] = True
         page.run()
+    except StoreError as error:
+        st.error(safe(error), icon=":material/heart_broken:")
+        if has_page("data"):
+            st.page_link(
+                "pages/data.py", label=_("See what is stored, and what is damaged"), icon=":material/database:"
+            )
     finally:
         st.session_state["_in_app"] = False
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from recsys_core.experiments.jobs import JobStatus
     from recsys_core.experiments.run import Run
     from recsys_core.experiments.store import ResultStore, RunCard
+    from recsys_core.storage.damaged import DamagedFolder
     from recsys_core.viz.questions import Answer, Question
 
 
@@ -134,6 +135,22 @@ def cards() -> list["DatasetCard"]:
     if _is_empty("datasets"):
         return []
     return sorted(workspace().datasets(), key=lambda card: card.created, reverse=True)
+
+
+def damaged() -> "list[DamagedFolder]":
+    """Return the folders that cannot be used, as they were found when the lists of this page were made."""
+    aside = not _is_empty("set_aside")
+    data = workspace().damaged(look=False) if aside or not _is_empty("datasets") else []
+    return data + (store().damaged(look=False) if aside or not _is_empty("runs") else [])
+
+
+def remove_damaged(kind: str, key: str) -> None:
+    """Remove a damaged folder for good.
+
+    Raises:
+        StoreError: It is not damaged, or the disk refused.
+    """
+    (workspace() if kind == "data set" else store()).remove_damaged(key)
 
 
 def card(fingerprint: str | None) -> "DatasetCard | None":

@@ -72,6 +72,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_update(
         commands.add_parser("update", help="let a trained model learn from newer data, judged before and after")
     )
+    stored = commands.add_parser("workspace", help="print what is stored and what is damaged as JSON")
+    stored.add_argument("--verify", action="store_true", help="read every file, about a second a gigabyte")
+    stored.add_argument("--remove", action="append", default=[], metavar="FOLDER", help="remove a damaged folder")
     engine = commands.add_parser("serve-engine", help="run the jobs of the workspace until idle or stopped")
     engine.add_argument("--workspace", type=Path, help="the workspace's folder (RECSCOPE_WORKSPACE)")
     return parser

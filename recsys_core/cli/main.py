@@ -17,6 +17,7 @@ COMMANDS = {
     "people": "recsys_core.cli.people:people",
     "update": "recsys_core.cli.updating:update",
     "report": "recsys_core.cli.listing:report",
+    "workspace": "recsys_core.cli.stored:workspace",
     "serve-engine": "recsys_core.cli.listing:serve_engine",
 }
 UNUSABLE = 2

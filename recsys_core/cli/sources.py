@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from recsys_core.cli.stored import warn_of_damage
 from recsys_core.data import Dataset
 from recsys_core.data.report import IngestReport
 from recsys_core.errors import ConfigError, DataError
@@ -63,8 +64,12 @@ class Sources:
 
         workspace = default_workspace()
         cards = workspace.datasets()
+        damaged = workspace.damaged(look=False)
+        warn_of_damage(workspace)
         if any(name in {card.name, card.fingerprint} for card in cards):
             return workspace.open(name)
+        if any(name in {one.name, one.path.name} for one in damaged):
+            return workspace.open(name)  # which says what is damaged
         key = next((key for key, sample in SAMPLES.items() if name in {key, sample.title}), None)
         if key is not None:
             return load_sample(key)

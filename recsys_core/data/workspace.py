@@ -91,9 +91,13 @@ class Workspace:
         metas, _ = self._scan()
         return [_card(meta) for meta in sorted(metas, key=lambda meta: (meta.created, meta.name), reverse=True)]
 
-    def damaged(self) -> list[DamagedFolder]:
-        """Return what cannot be used: damaged data sets, and whatever was set aside before."""
-        return self._scan()[1] + data_sets_aside(self.root)
+    def damaged(self, *, look: bool = True) -> list[DamagedFolder]:
+        """Return what cannot be used: damaged data sets, and whatever was set aside before.
+
+        Args:
+            look: Whether to look at the folders again; else as they were when data sets were last listed.
+        """
+        return (self._scan()[1] if look else self._damaged) + data_sets_aside(self.root)
 
     def remove_damaged(self, key: str) -> None:
         """Remove a damaged folder for good.
@@ -350,6 +354,7 @@ class Workspace:
                 metas.append(meta)
             except Damaged as error:
                 broken.append(DamagedFolder(folder, "data set", name, str(error)))
+        self._damaged = broken
         return metas, broken
 
     def _refuse_name(self, name: str, fingerprint: str) -> None:

@@ -58,6 +58,7 @@ class ResultStore:
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
         self.index = RunIndex(self.root / "runs.sqlite")
+        self._damaged: list[DamagedFolder] = []
 
     @property
     def folder(self) -> Path:
@@ -119,9 +120,13 @@ class ResultStore:
         """Return a card of each experiment that can be used, newest first; see `damaged` for the others."""
         return sorted(self._scan()[0], key=lambda card: card.created, reverse=True)
 
-    def damaged(self) -> list[DamagedFolder]:
-        """Return the experiments that cannot be used, and those that were set aside before."""
-        found = self._scan()[1]
+    def damaged(self, *, look: bool = True) -> list[DamagedFolder]:
+        """Return the experiments that cannot be used, and those that were set aside before.
+
+        Args:
+            look: Whether to look at the folders again; else as they were when experiments were last listed.
+        """
+        found = list(self._scan()[1] if look else self._damaged)
         for path in set_aside(self.root):
             if path.name.startswith(RUN_PREFIX):
                 found.append(DamagedFolder(path, "experiment", _name_in(path), note_of(path)))
@@ -176,6 +181,7 @@ class ResultStore:
         self.index.update(
             {run: entry for run, entry in changed.items() if known.get(run) != entry}, frozenset(known) - set(present)
         )
+        self._damaged = broken
         return cards, broken
 
     def open(self, run_id: str) -> Run:

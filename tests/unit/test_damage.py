@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recsys_core.cli import main
 from recsys_core.data import dataset_from_frames
 from recsys_core.data.summaries import summary
 from recsys_core.data.workspace import Workspace
@@ -460,6 +461,35 @@ def test_damaged_files_of_the_engine_hinder_nobody(tmp_path: Path, kind: str) ->
     assert speeds.seconds("ease", 1.0, 1.0, 1) > 0
     assert "popular-2" in [ticket.model_id for ticket in queue.tickets()]
     assert Engine(tmp_path).presence() is None
+
+
+def test_the_command_line_names_what_is_damaged_and_removes_it(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RECSCOPE_WORKSPACE", str(workspace.root))
+    assert main(["workspace"]) == 0
+    folder = folder_of(workspace, "broken")
+    flip_bit(folder / "interactions.parquet")
+    run = finished(ResultStore(workspace.root))
+    (run.path / "summary.json").write_bytes(b"")
+    capsys.readouterr()
+    assert main(["workspace", "--verify"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [(one["kind"], one["folder"]) for one in found["damaged"]] == [
+        ("data set", f"datasets/{folder.name}"),
+        ("experiment", f"runs/{run.id}"),
+    ]
+    assert [one["name"] for one in found["data_sets"]] == ["whole"]
+    words = ["--models", "popular", "--out", str(tmp_path / "out")]
+    assert main(["compare", "--data", "whole", *words]) == 0
+    said = capsys.readouterr().err
+    assert f"workspace --remove datasets/{folder.name}" in said
+    assert f"workspace --remove runs/{run.id}" in said
+    assert main(["compare", "--data", "broken", *words]) == 2
+    assert "The data set 'broken' is damaged: 'interactions.parquet'" in capsys.readouterr().err
+    assert main(["workspace", "--remove", f"datasets/{folder.name}", "--remove", f"runs/{run.id}"]) == 0
+    assert not folder.exists()
+    assert not run.path.exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may look into every folder")

@@ -1,0 +1,62 @@
+"""`workspace`: what is stored, what is damaged and why, and removing what is damaged."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from recsys_core.data.workspace import Workspace, default_workspace
+from recsys_core.experiments.store import ResultStore
+from recsys_core.storage.damaged import DamagedFolder
+
+
+def workspace(arguments: argparse.Namespace) -> int:
+    """Print `data_sets`, `experiments` and `damaged` (`kind`, `name`, `folder`, `reason`) as JSON.
+
+    Returns:
+        0 if nothing is damaged, else 1.
+
+    Raises:
+        StoreError: The workspace cannot be opened, or a folder to be removed is not damaged.
+    """
+    data = default_workspace()
+    runs = ResultStore(data.root)
+    for key in arguments.remove:
+        _remove(data, runs, key)
+    damaged = data.verify() + runs.verify() if arguments.verify else data.damaged() + runs.damaged()
+    found: dict[str, Any] = {
+        "workspace": str(data.root),
+        "data_sets": [
+            {"fingerprint": card.fingerprint, "name": card.name, "interactions": card.n_interactions}
+            for card in data.datasets()
+        ],
+        "experiments": [
+            {"id": card.id, "name": card.name, "created": card.created.isoformat(), "data": card.data}
+            for card in runs.runs()
+        ],
+        "damaged": [
+            {"kind": one.kind, "name": one.name, "folder": one.key, "path": str(one.path), "reason": one.reason}
+            for one in damaged
+        ],
+    }
+    sys.stdout.write(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    return 1 if damaged else 0
+
+
+def warn_of_damage(data: Workspace) -> None:
+    """Name on standard error what is damaged in a workspace, in a line each."""
+    for one in [*data.damaged(), *ResultStore(data.root).damaged()]:
+        if one.path.parent.name != "set_aside":  # that was said when it was set aside
+            sys.stderr.write(f"recscope: {_line(one)}\n")
+
+
+def _line(one: DamagedFolder) -> str:
+    reason = " ".join(one.reason.split()).rstrip(".")
+    return f"{one.kind} '{one.name}' is set apart: {reason}. Remove it: workspace --remove {one.key}"
+
+
+def _remove(data: Workspace, runs: ResultStore, key: str) -> None:
+    if any(one.key == key for one in runs.damaged()):
+        runs.remove_damaged(key)
+    else:
+        data.remove_damaged(key)
