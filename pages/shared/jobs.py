@@ -78,6 +78,8 @@ def _row(run_id: str, job: "JobStatus", title: str, progress: "pd.DataFrame") ->
             _start_again(run_id, job)
         if job.state == "FAILED":
             st.error(safe(job.reason or _("It stopped without saying why.")))
+        elif job.state == "QUEUED" and job.reason:
+            st.warning(safe(job.reason))
         elif job.state == "CANCELLED" and job.reason:
             st.markdown(safe(job.reason))
         if refused := st.session_state.get(REFUSED, {}).get((run_id, job.model_id)):

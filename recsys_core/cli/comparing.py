@@ -4,6 +4,7 @@ import argparse
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from recsys_core.cli.sources import Sources, is_file
 from recsys_core.columns import MODEL, USER_ID
 from recsys_core.data.splits import SplitSpec
 from recsys_core.engine.settings import usable_cores
-from recsys_core.errors import ConfigError, DataError
+from recsys_core.errors import ConfigError, DataError, StoreError
 from recsys_core.evaluation.comparison import Comparison, metric_columns
 from recsys_core.evaluation.evaluate import N_HISTORY
 from recsys_core.evaluation.protocol import Finding
@@ -80,12 +81,13 @@ def _run(
     run = store.create(spec, data_name, owner=own_mark())
     try:
         statuses = [_finish(store, run, model_id, sources) for model_id in run.model_ids]
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, StoreError):
         _cancel_waiting(run)
         raise
     for status in statuses:
         if status.state is not JobState.DONE:
-            sys.stderr.write(f"recscope: {status.key} {status.state.value}: {status.reason}\n")
+            reason = status.reason or "no reason was given."
+            sys.stderr.write(f"recscope: {status.key} {status.state.value}: {reason}\n")
     users = users_of(run)
     comparison = _comparison(run, users)
     write_json(arguments.out / "results.json", results(run, statuses, comparison, users))
@@ -101,7 +103,8 @@ def _cancel_waiting(run: Run) -> None:
     for model_id in run.model_ids:
         status = run.status(model_id)
         if status.state is JobState.QUEUED and status.process == own_mark():
-            run.job(model_id).ask_to_cancel()
+            with suppress(StoreError):  # a full disk: who reads it finds that this process has ended
+                run.job(model_id).ask_to_cancel()
 
 
 def _finish(store: ResultStore, run: Run, model_id: str, sources: Sources) -> JobStatus:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from recsys_core.columns import EVENT, RATING, TIMESTAMP
 from recsys_core.contracts import RatingScale
 from recsys_core.errors import Damaged
 from recsys_core.storage.checksums import FILES, FileSum, read_record, sums_from_json, sums_to_json, write_record
@@ -98,3 +99,39 @@ class Meta:
             replace_text(folder / META, json.dumps(values, ensure_ascii=False, indent=1))
         else:
             write_record(folder / META, values | {FILES: sums_to_json(self.files)})
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """What a list of data sets shows of each."""
+
+    fingerprint: str
+    name: str
+    created: str
+    n_users: int
+    n_items: int
+    n_interactions: int
+    has_ratings: bool
+    has_timestamps: bool
+    has_events: bool
+    has_users: bool
+    has_items: bool
+    has_social: bool
+
+
+def card_of(meta: Meta) -> DatasetCard:
+    """Return what a list shows of a data set."""
+    return DatasetCard(
+        fingerprint=meta.fingerprint,
+        name=meta.name,
+        created=meta.created,
+        n_users=meta.n_users,
+        n_items=meta.n_items,
+        n_interactions=meta.n_interactions,
+        has_ratings=RATING in meta.columns,
+        has_timestamps=TIMESTAMP in meta.columns,
+        has_events=EVENT in meta.columns,
+        has_users=meta.has_users,
+        has_items=meta.has_items,
+        has_social=meta.has_social,
+    )

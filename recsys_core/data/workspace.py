@@ -12,15 +12,14 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import psutil
 
-from recsys_core.columns import EVENT, RATING, TIMESTAMP
 from recsys_core.data.disk import storing
-from recsys_core.data.meta import Meta
+from recsys_core.data.meta import DatasetCard, Meta, card_of
 from recsys_core.data.private import close, private_folder
 from recsys_core.data.report import IngestReport
 from recsys_core.data.shelf import (
@@ -48,24 +47,6 @@ REPORT, REJECTED = "report.json", "rejected.parquet"
 LONGEST_NAME = 200
 
 
-@dataclass(frozen=True)
-class DatasetCard:
-    """What a list of data sets shows of each."""
-
-    fingerprint: str
-    name: str
-    created: str
-    n_users: int
-    n_items: int
-    n_interactions: int
-    has_ratings: bool
-    has_timestamps: bool
-    has_events: bool
-    has_users: bool
-    has_items: bool
-    has_social: bool
-
-
 class Workspace:
     """Data sets in a folder. Several processes may use one workspace.
 
@@ -89,7 +70,7 @@ class Workspace:
     def datasets(self) -> list[DatasetCard]:
         """Return all data sets that can be used, the latest first; see `damaged` for the others."""
         metas, _ = self._scan()
-        return [_card(meta) for meta in sorted(metas, key=lambda meta: (meta.created, meta.name), reverse=True)]
+        return [card_of(meta) for meta in sorted(metas, key=lambda meta: (meta.created, meta.name), reverse=True)]
 
     def damaged(self, *, look: bool = True) -> list[DamagedFolder]:
         """Return what cannot be used: damaged data sets, and whatever was set aside before.
@@ -140,7 +121,7 @@ class Workspace:
 
     def card(self, key: str) -> DatasetCard:
         """Return what a list shows of one data set."""
-        return _card(Meta.read(self.folder(key)))
+        return card_of(Meta.read(self.folder(key)))
 
     def open(self, key: str) -> "StoredDataset":
         """Return a data set by fingerprint or name; it is verified here, its tables are read when they are asked for.
@@ -379,23 +360,6 @@ class Workspace:
 def default_workspace() -> Workspace:
     """Return the workspace that `RECSCOPE_WORKSPACE` names, by default `data/workspace`."""
     return Workspace(Path(os.environ.get("RECSCOPE_WORKSPACE") or "data/workspace"))
-
-
-def _card(meta: Meta) -> DatasetCard:
-    return DatasetCard(
-        fingerprint=meta.fingerprint,
-        name=meta.name,
-        created=meta.created,
-        n_users=meta.n_users,
-        n_items=meta.n_items,
-        n_interactions=meta.n_interactions,
-        has_ratings=RATING in meta.columns,
-        has_timestamps=TIMESTAMP in meta.columns,
-        has_events=EVENT in meta.columns,
-        has_users=meta.has_users,
-        has_items=meta.has_items,
-        has_social=meta.has_social,
-    )
 
 
 def _digest(folder: Path) -> str:

@@ -1,5 +1,7 @@
 """What pages and programs ask of the engine. All goes through the workspace's folders, so no connection is held."""
 
+import contextlib
+import logging
 import os
 import subprocess
 import sys
@@ -18,12 +20,16 @@ from recsys_core.experiments.durable import disk_errors_in_words
 from recsys_core.experiments.jobs import JobState, JobStatus
 from recsys_core.experiments.store import ResultStore
 from recsys_core.storage.processes import detached, mark_of
+from recsys_core.storage.space import is_full
 
 if TYPE_CHECKING:
     from recsys_core.data.workspace import DatasetCard, Workspace
     from recsys_core.engine.estimate import Estimate
+    from recsys_core.experiments.run import Run
     from recsys_core.experiments.spec import ExperimentSpec
 
+logger = logging.getLogger(__name__)
+NOT_QUEUED = "It could not be put into the queue: the disk is full. Free some space and start it again."
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -50,10 +56,12 @@ class Engine:
     def ensure_started(self) -> None:
         """Start the engine process if there is none; it outlives this one. Returns at once, without waiting for it.
 
+        While the disk is full none is started: it could not even note where it is, and whatever is queued waits anyway.
+
         Raises:
             StoreError: The disk refused.
         """
-        if self.presence() is not None or self._folder.is_starting():
+        if self.presence() is not None or self._folder.is_starting() or is_full(self.root):
             return
         self._folder.make()
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])}
@@ -68,7 +76,8 @@ class Engine:
                 stderr=log,
                 **detached(),
             )
-        self._folder.announce_start(mark_of(process.pid))
+        with contextlib.suppress(StoreError):  # a second one would find the lock taken and end
+            self._folder.announce_start(mark_of(process.pid))
         threading.Thread(target=process.wait, name="engine-exit", daemon=True).start()
 
     def wait_until_ready(self, seconds: float = 30.0) -> Presence:
@@ -118,23 +127,46 @@ class Engine:
             The experiment's id.
 
         Raises:
-            StoreError: The data are not there, or the disk refused.
+            StoreError: The data are not there, or the disk refused; nothing is stored or queued then.
         """
         card = self._card(spec.data)
-        run = self.store.create(spec, data_name or card.name, name=name)
-        refused = {one.model_id: one for one in self.estimate(spec).models if one.refused}
-        for model_id in run.model_ids:
-            if run.status(model_id).state is not JobState.QUEUED:
-                continue
-            if model_id in refused:
-                reason = f"{refused[model_id].refused} {refused[model_id].alternative}"
-                run.job(model_id).change(
-                    {JobState.QUEUED}, state=JobState.FAILED, ended=time.time(), cause="refused", reason=reason
-                )
-            else:
-                self.queue.add(run.id, model_id)
-        self.ensure_started()
+        refused = {
+            one.model_id: f"{one.refused} {one.alternative}"
+            for one in self.estimate(spec).models
+            if one.refused is not None
+        }
+        is_new = not (self.store.folder / spec.id).exists()
+        with self.queue.prepared(spec.id, len(spec.models)) as tickets:
+            run = self.store.create(spec, data_name or card.name, name=name, refused=refused)
+            statuses = run.statuses()
+            queued = [one.model_id for one in statuses if one.state is JobState.QUEUED and one.process is None]
+            known = {ticket.job for ticket in self.queue.tickets()}
+            try:
+                tickets.put([model_id for model_id in queued if (run.id, model_id) not in known])
+            except StoreError:
+                self._take_back(run, queued, is_new=is_new)
+                raise
+        self._see_that_an_engine_is_there()
         return run.id
+
+    def _take_back(self, run: "Run", queued: list[str], *, is_new: bool) -> None:
+        """Let an experiment be as if it had never been asked for, or its models as if nobody had started them again."""
+        with contextlib.suppress(StoreError):
+            if is_new:
+                self.store.delete(run.id)
+                return
+        for model_id in queued:
+            with contextlib.suppress(StoreError):
+                run.job(model_id).change(
+                    {JobState.QUEUED}, state=JobState.FAILED, ended=time.time(), cause="disk", reason=NOT_QUEUED
+                )
+
+    def _see_that_an_engine_is_there(self) -> None:
+        """Start an engine if there is none; if the disk refuses, whoever looks at the jobs next tries again."""
+        try:
+            self.ensure_started()
+        except StoreError as error:
+            logger.warning("The engine could not be started yet: %s", error)
 
     def start_again(self, run_id: str, model_id: str) -> None:
         """Let a job that failed or was stopped run once more; it goes on from where its training was kept, if it was.
@@ -143,10 +175,11 @@ class Engine:
             StoreError: There is no such job, or the disk refused.
         """
         job = self.store.open(run_id).job(model_id)
-        job.requeue()
-        if job.status().state is JobState.QUEUED:
-            self.queue.add(run_id, model_id)
-            self.ensure_started()
+        with self.queue.prepared(run_id) as tickets:
+            job.requeue()
+            if job.stored_status().state is JobState.QUEUED:
+                tickets.put([model_id])
+        self._see_that_an_engine_is_there()
 
     def cancel(self, run_id: str, model_id: str) -> None:
         """Ask a job to stop: one that waits is CANCELLED at once, one that runs at its next step.
@@ -166,7 +199,7 @@ class Engine:
         """
         statuses = self.store.open(run_id).statuses()
         if any(status.state is JobState.QUEUED and status.process is None for status in statuses):
-            self.ensure_started()
+            self._see_that_an_engine_is_there()
         return statuses
 
     def estimate(self, spec: "ExperimentSpec") -> "Estimate":

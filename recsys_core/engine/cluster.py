@@ -80,6 +80,11 @@ class Cluster:
 
     def why_killed(self, status: JobStatus, last_beat: dict[str, float]) -> tuple[str, str]:
         """Return why the process of a job ended: a word for programs, a sentence for people."""
+        if status.pid is None:
+            return "killed", (
+                "The processes that were to train it ended before it began, again and again; engine.log in the "
+                "workspace's folder 'engine' may say why. Start this model again."
+            )
         used = last_beat.get("memory", 0.0)
         for event in self._memory_events():
             if event.get("pid") == status.pid:

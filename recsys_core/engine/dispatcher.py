@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -12,17 +13,22 @@ from recsys_core.engine.cluster import Cluster
 from recsys_core.engine.queue import JobQueue, Ticket
 from recsys_core.engine.speeds import Speeds
 from recsys_core.engine.task import run_queued, warm_up
-from recsys_core.errors import RecscopeError, StoreError
+from recsys_core.errors import DiskFull, RecscopeError, StoreError
 from recsys_core.experiments.execution import ending_of
 from recsys_core.experiments.jobs import LOST, JobFolder, JobState, JobStatus
 from recsys_core.experiments.run import JOBS
 from recsys_core.experiments.store import ID, ResultStore
 from recsys_core.models.registry import MODELS
 from recsys_core.storage.processes import end_at_once
+from recsys_core.storage.space import is_full
 
 logger = logging.getLogger(__name__)
 LIVE = {JobState.QUEUED, JobState.RUNNING}
 WORKERS_EVERY_SECONDS = 2.0
+FULL_SECONDS = 1.0
+"""After so long it is tried again whether a full disk has space."""
+FORGOTTEN_SECONDS = 5.0
+"""So often it is looked for jobs that are queued but have no ticket."""
 ATTEMPTS = 5
 """A job whose worker died before the job began is handed out so often."""
 
@@ -57,6 +63,7 @@ class Dispatcher:
         self._warming: Any = None
         self._workers = 0
         self._workers_seen = 0.0
+        self._full_until = self._found_at = -math.inf
         self.last_work = time.monotonic()
 
     @property
@@ -67,17 +74,13 @@ class Dispatcher:
     def recover(self) -> None:
         """Bring folders and queue in line after a crash: what is half-written is set apart, what waits has a ticket."""
         self._store.set_apart()
-        for card in self._store.runs():
-            for model_id, state in card.states.items():
-                status = JobFolder(self._store.folder / card.id / JOBS / model_id).stored_status()
-                if state is JobState.QUEUED and status.process is None:
-                    with contextlib.suppress(StoreError):  # a full disk: it is tried again, see `_find_forgotten`
-                        self._queue.add(card.id, model_id)
+        self._find_forgotten()
 
     def step(self) -> None:
         """Look at everything once."""
         for started in list(self._started):
             self._watch(started)
+        self._find_forgotten()
         self._start_waiting()
         self._warm_up()
         if not self.is_idle:
@@ -121,6 +124,8 @@ class Dispatcher:
         """Whether a worker died before it came to this job; so it is tried again, but not for ever."""
         if started.future.status != "error" or started.job.stored_status().state is not JobState.QUEUED:
             return False
+        if isinstance(started.future.exception(), DiskFull) or is_full(self._root):
+            return True  # that is no fault of the job: it waits for space
         self._attempts[started.ticket.job] += 1
         return self._attempts[started.ticket.job] < ATTEMPTS
 
@@ -175,7 +180,7 @@ class Dispatcher:
             if state.is_final:
                 self._queue.remove(ticket)
             elif state is JobState.QUEUED:
-                if not self._has_room():
+                if not self._has_room() or not self._has_space(job):
                     return
                 arguments = (str(self._root), ticket.run_id, ticket.model_id, self._cluster.threads)
                 self._started.append(_Started(ticket, job, self._cluster.submit(run_queued, *arguments, priority=1)))
@@ -188,6 +193,35 @@ class Dispatcher:
             if ID.fullmatch(ticket.run_id) and Path(ticket.model_id).name == ticket.model_id:
                 JobFolder(self._store.folder / ticket.run_id / JOBS / ticket.model_id).change(LIVE, **changes)
         self._queue.remove(ticket)
+
+    def _has_space(self, job: JobFolder) -> bool:
+        """Whether the disk has space for a job to note how it stands; if not, all wait, and their status says so."""
+        if time.monotonic() < self._full_until:
+            return False
+        try:
+            if not is_full(self._root):
+                job.reserve_space()
+                return True
+        except DiskFull:
+            pass
+        logger.warning("The disk of the workspace is full: what is queued waits for space.")
+        self._full_until = time.monotonic() + FULL_SECONDS
+        return False
+
+    def _find_forgotten(self) -> None:
+        """Give a ticket to every job that is queued without one: a full disk or a killed process kept it from that."""
+        if time.monotonic() - self._found_at < FORGOTTEN_SECONDS:
+            return
+        self._found_at = time.monotonic()
+        known = {ticket.job for ticket in self._queue.tickets()}
+        for card in self._store.runs():
+            for model_id, state in card.states.items():
+                if state is not JobState.QUEUED or (card.id, model_id) in known:
+                    continue
+                status = JobFolder(self._store.folder / card.id / JOBS / model_id).stored_status()
+                if status.state is JobState.QUEUED and status.process is None:
+                    with contextlib.suppress(StoreError):  # the disk is full: it is tried again
+                        self._queue.add(card.id, model_id)
 
     def _has_room(self) -> bool:
         """Whether a worker is free: one job at a time for each of them."""

@@ -9,14 +9,15 @@ from types import FrameType
 
 from recsys_core.data.private import OTHERS
 from recsys_core.engine.cluster import Cluster, connected
-from recsys_core.engine.dispatcher import Dispatcher
+from recsys_core.engine.dispatcher import FULL_SECONDS, Dispatcher
 from recsys_core.engine.presence import EngineFolder, Presence
 from recsys_core.engine.queue import JobQueue
 from recsys_core.engine.settings import EngineSettings
-from recsys_core.errors import RecscopeError, StoreError
+from recsys_core.errors import DiskFull, RecscopeError, StoreError
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.store import ResultStore
 from recsys_core.storage.processes import give_way, own_mark
+from recsys_core.storage.space import is_full
 
 logger = logging.getLogger(__name__)
 NICENESS = 10
@@ -48,10 +49,14 @@ class EngineProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         try:
+            self._wait_for_space()
             self._announce("")
             with connected(self._settings, self._folder.scratch) as cluster:
                 self._announce(cluster.address)
                 self._work(cluster)
+        except DiskFull as error:
+            logger.error("%s What is queued waits for space.", error)
+            return 1
         except StoreError as error:
             logger.error("%s", error)
             self._fail_waiting(str(error))
@@ -63,6 +68,11 @@ class EngineProcess:
 
     def _stop(self, number: int, _: FrameType | None) -> None:
         self._stopped_by = number
+
+    def _wait_for_space(self) -> None:
+        """Do nothing while the disk is full: not even where the engine is could be written down."""
+        while is_full(self._root) and self._stopped_by is None:
+            time.sleep(FULL_SECONDS)
 
     def _announce(self, address: str) -> None:
         settings = self._settings
@@ -112,6 +122,9 @@ class EngineProcess:
             try:
                 job = store.open(ticket.run_id).job(ticket.model_id)
                 job.change({JobState.QUEUED}, state=JobState.FAILED, ended=time.time(), cause="engine", reason=reason)
+            except DiskFull as error:
+                logger.warning("%s", error)
+                continue  # it stays in the queue: nothing could be said to it
             except RecscopeError as error:
                 logger.warning("%s", error)
             queue.remove(ticket)

@@ -11,9 +11,9 @@ from types import TracebackType
 import psutil
 
 from recsys_core.contracts import RunContext
-from recsys_core.errors import Cancelled, DataError, RecscopeError, StoreError
+from recsys_core.errors import Cancelled, Damaged, DataError, RecscopeError, StoreError
 from recsys_core.experiments.durable import DISK_WORDS, store_error
-from recsys_core.experiments.jobs import HEARTBEAT_SECONDS, JobFolder, JobState, JobStatus
+from recsys_core.experiments.jobs import DAMAGED, HEARTBEAT_SECONDS, JobFolder, JobState, JobStatus
 from recsys_core.experiments.progress import SECONDS_BETWEEN_LINES, ProgressWriter
 from recsys_core.experiments.runner import DataSource, run_job
 from recsys_core.experiments.store import ResultStore
@@ -71,6 +71,7 @@ class _Ending:
             with contextlib.suppress(OSError):
                 text = "".join(traceback.format_exception(error))
                 (self._job.path / "error.txt").write_text(text, encoding="utf-8")
+                reason = f"{reason} See error.txt."
         self._job.change({JobState.RUNNING}, by=self._mark, state=state, ended=time.time(), cause=cause, reason=reason)
         return kind is None or issubclass(kind, Exception)
 
@@ -80,18 +81,19 @@ def ending_of(error: BaseException | None) -> tuple[JobState, str | None, str | 
     if error is None:
         return JobState.DONE, None, None
     if isinstance(error, Cancelled | KeyboardInterrupt):
-        return JobState.CANCELLED, "cancelled", str(error) or "Stopped from the keyboard."
+        by = "from the keyboard" if isinstance(error, KeyboardInterrupt) else "on request"
+        return JobState.CANCELLED, "cancelled", str(error) or f"Stopped {by}."
     if isinstance(error, MemoryError):
         reason = f"It ran out of memory ({str(error).rstrip('.') or 'no more could be had'}). "
         return JobState.FAILED, "memory", reason + "Choose a smaller model or fewer items, or close other programs."
     if isinstance(error, OSError) and error.errno in DISK_WORDS:
         error = store_error(Path(str(error.filename or "a file")), error)
     if isinstance(error, StoreError):
-        return JobState.FAILED, "disk", str(error)
+        return JobState.FAILED, DAMAGED if isinstance(error, Damaged) else "disk", str(error)
     if isinstance(error, RecscopeError):
         return JobState.FAILED, "data" if isinstance(error, DataError) else "refused", str(error)
-    name = type(error).__name__
-    return JobState.FAILED, "error", f"It stopped with an unexpected error ({name}: {error}); see error.txt."
+    what = ": ".join(part for part in (type(error).__name__, str(error)) if part)
+    return JobState.FAILED, "error", f"It stopped with an unexpected error ({what})."
 
 
 @contextlib.contextmanager

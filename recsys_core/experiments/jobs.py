@@ -30,6 +30,7 @@ from recsys_core.experiments.durable import disk_errors_in_words, locked, read_r
 from recsys_core.experiments.progress import read_last_line, read_progress
 from recsys_core.experiments.saving import OUTPUTS, PER_USER, RESULT, load_result
 from recsys_core.storage.processes import ProcessMark
+from recsys_core.storage.space import is_full
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,7 @@ class JobState(StrEnum):
 
 FINAL = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
 STATUS = "status.json"
+NO_ROOM = "The disk is full, so this model waits; it begins by itself once some space is free."
 DAMAGED = "damaged"
 """Cause of a job whose files are not what was written."""
 LOST = "lost"
@@ -75,7 +77,7 @@ class JobStatus:
         queued: When it was asked for, in Unix seconds.
         started: When it began to run.
         ended: When it reached its final state.
-        reason: Why it failed or was cancelled, in words.
+        reason: Why it failed or was cancelled, in words; of a queued job what it waits for, if not for its turn.
         cause: A word for programs: "error", "data", "disk", "memory", "killed", "lost", "refused", "cancelled",
             "damaged".
         process: What runs it; for a queued job the process that will, None if any engine may.
@@ -221,6 +223,8 @@ class JobFolder:
         status = self.verified(self.stored_status())
         if status.is_live and self._is_lost(status):
             status = self.lose(status)
+        if status.state is JobState.QUEUED and is_full(self.path):
+            status = replace(status, reason=NO_ROOM, cause="disk")
         line = read_last_line(self.progress_path) or {}
         return replace(
             status,
@@ -285,14 +289,23 @@ class JobFolder:
             again = JobStatus(status.model_id, status.key, JobState.QUEUED, time.time(), process=owner)
             write_record(self.path / STATUS, again.to_json())
 
+    def take_back(self, before: JobStatus) -> None:
+        """Let a job that was queued a moment ago stand as it did before; a disk that refuses even that is ignored."""
+        kept = ("state", "started", "ended", "reason", "cause", "process")
+        with contextlib.suppress(StoreError):
+            self.change({JobState.QUEUED}, **{name: getattr(before, name) for name in kept})
+
     def lose(self, seen: JobStatus) -> JobStatus:
         """Store that the process of a job has ended without a word; return how the job stands then."""
         mark = seen.process
         where = f"process {mark.pid} on {mark.host}" if mark else "its process"
-        reason = (
-            f"The training stopped without a word: {where} is gone. "
-            "It was killed, or the machine was restarted. Start this model again."
-        )
+        if seen.state is JobState.QUEUED:
+            reason = f"It never began: {where}, which was to train it, has ended. Start this model again."
+        else:
+            reason = (
+                f"The training stopped without a word: {where} is gone. "
+                "It was killed, or the machine was restarted. Start this model again."
+            )
         lost: dict[str, Any] = {"state": JobState.FAILED, "ended": time.time(), "reason": reason, "cause": LOST}
         try:
             return self.change({JobState.QUEUED, JobState.RUNNING}, by=mark, **lost) or self.stored_status()

@@ -35,6 +35,7 @@ from recsys_core.experiments.run import JOBS, LOCK, SPEC, SUMMARY, Run, read_sum
 from recsys_core.storage.damaged import DamagedFolder, move_aside, note_of, remove, set_aside
 from recsys_core.storage.files import IS_WINDOWS
 from recsys_core.storage.processes import ProcessMark
+from recsys_core.storage.space import make_sure_of_room
 
 if TYPE_CHECKING:
     from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
@@ -43,6 +44,8 @@ __all__ = ["ID", "ResultStore", "RunCard", "local_time", "read_card"]
 
 logger = logging.getLogger(__name__)
 ID = re.compile(r"[0-9a-f]{16}")
+STATUS_BYTES = 8_192
+"""More than a status takes on the disk, the old and the new one together."""
 RUN_PREFIX = "run-"
 LEFTOVER_SECONDS = 600.0
 """A folder in staging that nobody touched for so long belongs to a process that is gone."""
@@ -109,11 +112,7 @@ class ResultStore:
                     job.mkdir(parents=True)
                     write_record(job / STATUS, _first_status(model, now, owner, refused.get(model.id)).to_json())
         run = self.open(spec.id)
-        for model_id in run.model_ids:
-            job_folder = run.job(model_id)
-            job_folder.read_through()
-            if job_folder.status().state in (JobState.FAILED, JobState.CANCELLED) and model_id not in refused:
-                job_folder.requeue(owner)
+        _requeue(run, owner, refused)
         return run
 
     def runs(self) -> list[RunCard]:
@@ -259,6 +258,32 @@ class ResultStore:
         with disk_errors_in_words(path):
             target.parent.mkdir(parents=True, exist_ok=True)
             os.rename(path, target)
+
+
+def _requeue(run: Run, owner: ProcessMark | None, refused: Mapping[str, str]) -> None:
+    """Let all jobs of a run wait again that failed, were stopped, or are damaged: all of them, or none.
+
+    Raises:
+        StoreError: The disk refused.
+    """
+    waiting: list[tuple[JobFolder, JobStatus]] = []
+    for model_id in run.model_ids:
+        job = run.job(model_id)
+        job.read_through()
+        status = job.status()
+        if status.state in (JobState.FAILED, JobState.CANCELLED) and model_id not in refused:
+            waiting.append((job, status))
+    if not waiting:
+        return
+    with disk_errors_in_words(run.path):
+        make_sure_of_room(run.path, len(waiting) * STATUS_BYTES)
+    for number, (job, _) in enumerate(waiting):
+        try:
+            job.requeue(owner)
+        except StoreError:
+            for earlier, before in waiting[:number]:
+                earlier.take_back(before)
+            raise
 
 
 def _from_index(entry: tuple[str, str] | None, stamp: str) -> RunCard | None:
