@@ -23,7 +23,8 @@ from recsys_core.storage.processes import detached, mark_of
 from recsys_core.storage.space import is_full
 
 if TYPE_CHECKING:
-    from recsys_core.data.workspace import DatasetCard, Workspace
+    from recsys_core.data.meta import DatasetCard
+    from recsys_core.data.workspace import Workspace
     from recsys_core.engine.estimate import Estimate
     from recsys_core.experiments.run import Run
     from recsys_core.experiments.spec import ExperimentSpec
@@ -177,7 +178,8 @@ class Engine:
         job = self.store.open(run_id).job(model_id)
         with self.queue.prepared(run_id) as tickets:
             job.requeue()
-            if job.stored_status().state is JobState.QUEUED:
+            known = {ticket.job for ticket in self.queue.tickets()}
+            if job.stored_status().state is JobState.QUEUED and (run_id, model_id) not in known:
                 tickets.put([model_id])
         self._see_that_an_engine_is_there()
 

@@ -237,6 +237,11 @@ class JobFolder:
             kept=0 if status.state in (JobState.RUNNING, JobState.DONE) else epochs_kept(self.path),
         )
 
+    def is_at_work(self) -> bool:
+        """Whether a process trains it right now; nothing is stored, so the run's lock may be held meanwhile."""
+        status = self.stored_status()
+        return status.state is JobState.RUNNING and not self._is_lost(status)
+
     def read_through(self) -> None:
         """Read every file of a finished job once; its status says afterwards whether one of them is damaged."""
         if self.stored_status().state is JobState.DONE:

@@ -332,8 +332,8 @@ def _remove_if_old(path: Path) -> None:
 
 
 def _refuse_running(run: Run) -> None:
-    statuses = [run.status(model_id) for model_id in run.model_ids]
-    if running := [status.key for status in statuses if status.state is JobState.RUNNING]:
+    jobs = [run.job(model_id) for model_id in run.model_ids]
+    if running := [job.stored_status().key for job in jobs if job.is_at_work()]:
         raise StoreError(f"'{run.name}' is being trained ({', '.join(running)}); cancel that first.")
 
 
