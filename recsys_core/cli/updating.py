@@ -19,13 +19,13 @@ from recsys_core.errors import CannotScore, ConfigError, DataError, StoreError
 from recsys_core.evaluation.sentences import rounded
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.processes import own_mark
 from recsys_core.experiments.resources import limited_threads
 from recsys_core.experiments.run import Run
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.updating import UpdateReport, learn_on, updated_model
 from recsys_core.models.registry import MODELS, model_class
+from recsys_core.storage.processes import own_mark
 
 
 def update(arguments: argparse.Namespace) -> int:

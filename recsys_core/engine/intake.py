@@ -31,7 +31,7 @@ from recsys_core.contracts import RunContext
 from recsys_core.data.limits import ProcessLimits
 from recsys_core.engine.confinement import confine, ending_in_words, process_limits, watch
 from recsys_core.engine.working import WorkStatus, begin, note_ending, run_in, status_of
-from recsys_core.errors import StoreError
+from recsys_core.errors import Damaged, StoreError
 from recsys_core.experiments.durable import disk_errors_in_words, read_json, write_json
 from recsys_core.storage.processes import detached
 

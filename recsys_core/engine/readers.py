@@ -21,7 +21,7 @@ from recsys_core.engine.reading import WORK, Reading, remove_older, request_of
 from recsys_core.engine.working import begin, has_ended, process_of, status_of
 from recsys_core.errors import RecscopeError
 from recsys_core.experiments.durable import disk_errors_in_words
-from recsys_core.experiments.processes import mark_of
+from recsys_core.storage.processes import detached, mark_of
 
 if TYPE_CHECKING:
     from recsys_core.engine.intake import Draft, Intake
@@ -116,7 +116,7 @@ class Readers:
             cwd=Path(__file__).resolve().parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            start_new_session=True,
+            **detached(),
         )
 
     def _taken(self) -> "subprocess.Popen[bytes]":

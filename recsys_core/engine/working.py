@@ -17,11 +17,15 @@ from recsys_core.contracts import RunContext
 from recsys_core.data.faults import is_unexpected
 from recsys_core.errors import Cancelled, RecscopeError, StoreError
 from recsys_core.experiments.durable import read_json, write_json
-from recsys_core.experiments.processes import ProcessMark, own_mark
 from recsys_core.experiments.progress import ProgressWriter, read_last_line
+from recsys_core.storage.processes import ProcessMark, own_mark
+from recsys_core.storage.space import is_full
 
 logger = logging.getLogger(__name__)
 ENDINGS = ("DONE", "FAILED", "CANCELLED")
+_STATES = {state: state for state in ("RUNNING", *ENDINGS)}
+GONE = "The process at work on these files stopped without a word; nothing was stored. Try again."
+FULL = "The disk is full, so nothing was stored; free some space and try again."
 START_SECONDS = 20.0
 """A process that has not said a word after so long counts as ended."""
 
@@ -72,11 +76,11 @@ def note_ending(folder: Path, work: str, state: str, reason: str) -> None:
 
 def status_of(folder: Path) -> WorkStatus:
     """Return how the work in a folder stands; a process that is gone without a word has FAILED."""
-    with contextlib.suppress(StoreError):
+    with contextlib.suppress(StoreError, KeyError, TypeError, AttributeError, ValueError):  # damaged: as if not begun
         stored = read_json(folder / "status.json")
         line = read_last_line(folder / "progress.jsonl") or {}
         status = WorkStatus(
-            state=stored["state"],
+            state=_STATES[stored["state"]],
             work=stored.get("work", ""),
             stage=line.get("stage", ""),
             step=line.get("step", 0),
@@ -85,8 +89,7 @@ def status_of(folder: Path) -> WorkStatus:
             fingerprint=stored.get("fingerprint", ""),
         )
         if status.is_live and _is_lost(stored):
-            reason = "The process at work on these files stopped without a word; nothing was stored. Try again."
-            return WorkStatus("FAILED", status.work, reason=reason)
+            return WorkStatus("FAILED", status.work, reason=FULL if is_full(folder) else GONE)
         return status
     return WorkStatus("WAITING")
 
@@ -94,14 +97,14 @@ def status_of(folder: Path) -> WorkStatus:
 def has_ended(folder: Path) -> bool:
     """Return whether an ending is noted; False for a process that is gone without a word."""
     with contextlib.suppress(StoreError, KeyError, TypeError):
-        return read_json(folder / "status.json")["state"] in ENDINGS
+        return str(read_json(folder / "status.json")["state"]) in ENDINGS
     return False
 
 
 def process_of(folder: Path) -> ProcessMark | None:
     """Return the mark of the process at work in a folder, None if none is noted."""
-    with contextlib.suppress(StoreError, KeyError, TypeError):
-        return ProcessMark(**read_json(folder / "status.json")["process"])
+    with contextlib.suppress(StoreError, KeyError, TypeError, ValueError):
+        return ProcessMark.from_json(read_json(folder / "status.json")["process"])
     return None
 
 
@@ -140,5 +143,5 @@ def run_in(folder: Path, work: str, body: Callable[[RunContext], str]) -> None:
 
 def _is_lost(stored: dict[str, Any]) -> bool:
     if stored.get("process"):
-        return ProcessMark(**stored["process"]).is_gone
+        return ProcessMark.from_json(stored["process"]).is_gone
     return time.time() - float(stored.get("since", 0.0)) > START_SECONDS

@@ -16,7 +16,7 @@ from recsys_core.engine.reading import applied, inspected
 from recsys_core.engine.working import WorkStatus
 from recsys_core.errors import StoreError
 from recsys_core.experiments.durable import write_json
-from recsys_core.experiments.processes import own_mark
+from recsys_core.storage.processes import own_mark
 
 ROWS = "".join(f"u{user},m{item},{1 + item % 5}\n" for user in range(30) for item in range(10))
 
