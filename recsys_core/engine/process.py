@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import signal
 import time
 from pathlib import Path
