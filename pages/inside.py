@@ -32,6 +32,6 @@ if run is None or asked is None or model is None:
     )
     st.stop()
 
-inside_subject.introduction(model)
+inside_subject.introduction(run, model)
 looked_at = inside_subject.choose(asked, run, model)
 inside_pictures.all_of(looked_at)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.shared import forms, near, services, state, waiting
+from pages.shared import forms, formulas, near, services, state, waiting
 from pages.shared.text import _, later, safe
 from recsys_core.errors import ConfigError
 
@@ -188,7 +188,7 @@ def _card(info: "ModelInfo", dataset: "Dataset", key: str) -> None:
         if len(settings) > 1 and not is_picked:
             reason += "\n\n" + _("Tick the model to let its settings compete.")
         _words(info, dataset, reason + _competing(info, _chosen(info, dataset, key)))
-        _settings(info, settings, key)
+        _settings(info, dataset, settings, key)
 
 
 def _always(info: "ModelInfo") -> bool:
@@ -224,7 +224,7 @@ def _words(info: "ModelInfo", dataset: "Dataset", reason: str) -> None:
 
     It is one element: the time of the page goes by the number of elements.
     """
-    weights = f"\n\n{weights_sentence(info)}" if dataset.has_weights else ""
+    weights = f"\n\n{formulas.weights_sentence(info)}" if dataset.has_weights else ""
     st.markdown(f"{_(info.idea)}\n\n{reason}{weights}")
 
 
@@ -236,13 +236,6 @@ def training_notes(info: "ModelInfo") -> list[str]:
     if not info.same_on_any_cores:
         notes.append(_(CORES))
     return notes
-
-
-def weights_sentence(info: "ModelInfo") -> str:
-    """Return how the weights of interactions enter a model."""
-    if not info.uses_weights:
-        return _("Event weights: ignored by this model.")
-    return _("Event weights: {use}").format(use=_(info.weights))
 
 
 def _competing(info: "ModelInfo", chosen: list[dict[str, Any]]) -> str:
@@ -291,18 +284,18 @@ def _all_settings(info: "ModelInfo", dataset: "Dataset", key: str) -> list[_Sett
     return found
 
 
-def _settings(info: "ModelInfo", settings: list[_Setting], key: str) -> None:
+def _settings(info: "ModelInfo", dataset: "Dataset", settings: list[_Setting], key: str) -> None:
     """Show the button that opens formula and form; they are drawn while they are open, for the sake of a fast page.
 
-    Of several settings the form of one is shown, for a printer those of all.
+    The formula is that of the settings which are shown, with these data. Of several settings one is shown, for a
+    printer all of them.
     """
     with st.popover(_("Formula and settings"), key=f"{key}_open", width="stretch", on_change="rerun") as place:
         if not place.open and not state.is_whole():
             return
         config_type = _config_type(info)
-        st.markdown(f"$\\displaystyle {info.formula}$")  # breaks lines where st.latex would scroll sideways
-        st.markdown(_("Source: {source}").format(source=safe(info.source)))
-        st.markdown("\n\n".join(training_notes(info)))
+        if notes := training_notes(info):
+            st.markdown("\n\n".join(notes))
         shown = settings
         if config_type.model_fields:
             with st.container(horizontal=True, vertical_alignment="center", key=f"{key}_several"):
@@ -312,6 +305,7 @@ def _settings(info: "ModelInfo", settings: list[_Setting], key: str) -> None:
         for one in shown:
             if len(settings) > 1:
                 _head(settings.index(one) + 1, one, key)
+            formulas.show(info.key, one.values, dataset)
             forms.settings(config_type, one.prefix)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import asking, comparing, finder, persons, pickers, services, state, waiting
+from pages.shared import asking, comparing, finder, formulas, persons, pickers, services, state, waiting
 from pages.shared.text import _, n_, safe
 
 if TYPE_CHECKING:
@@ -65,16 +65,16 @@ def model(asked: "Ask") -> "Contender | None":
     return contenders.get(chosen or "")
 
 
-def introduction(contender: "Contender") -> None:
-    """Say what the model does."""
+def introduction(run: "Run", contender: "Contender") -> None:
+    """Say what the model does, with the formula of the settings that it was trained with."""
     from recsys_core.models.registry import model_class
 
     info = model_class(contender.key).info
     with st.container(horizontal=True, vertical_alignment="center", key="inside_introduction"):
         st.markdown(_(info.idea), width="content")
         with st.popover(_("Formula and source"), key="inside_formula"):
-            st.latex(info.formula)
-            st.markdown(_("Source: {source}").format(source=safe(info.source)))
+            config = run.model_spec(contender.id).config
+            formulas.show(contender.key, config, services.dataset(run.spec.data))
 
 
 def choose(asked: "Ask", run: "Run", contender: "Contender") -> LookedAt:

@@ -110,6 +110,13 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
     right: IntArray
     """(R,) the item of the right side."""
 
+    @classmethod
+    def formula_of(cls, config: AssociationRulesConfig, *, rated: bool, weighted: bool) -> str:
+        """Return the sum of the confidences of the rules that fire, or the best of them."""
+        if config.scoring == "sum":
+            return cls.info.formula
+        return cls.info.formula.replace(r"\sum_{A", r"\max_{A")
+
     def needs(self) -> frozenset[Need]:
         """Return what these settings need: days and sessions need times."""
         return self.info.needs | (set() if self.config.baskets == "history" else {Need.TIMESTAMPS})

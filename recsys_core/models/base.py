@@ -118,6 +118,22 @@ class Recommender(ABC, Generic[C]):
         """Return in one sentence why no training user has a finite score, and what can be done."""
         return "Choose other settings or another model."
 
+    @classmethod
+    def formula_of(cls, config: C, *, rated: bool, weighted: bool) -> str:
+        """Return the formula of the score with these settings as LaTeX; `info.formula` is that of the defaults.
+
+        Args:
+            config: Settings.
+            rated: Whether the data have ratings.
+            weighted: Whether the interactions of the data have weights.
+        """
+        return cls.info.formula
+
+    @classmethod
+    def source_of(cls, config: C) -> str:
+        """Return where the formula with these settings comes from; `info.source` is that of the defaults."""
+        return cls.info.source
+
     def needs(self) -> frozenset[Need]:
         """Return what the data must have with these settings; `info.needs` is what all settings need."""
         return self.info.needs

@@ -45,6 +45,19 @@ class BiasConfig(ModelConfig):
     """Imagined ratings, equal to the mean, that are added to each user and item; 0 gives plain means."""
 
 
+def bias_formula(config: BiasConfig) -> str:
+    """Return the formula with these settings as LaTeX."""
+    of_user, of_item = "user" in config.terms, "item" in config.terms
+    parts = [r"\hat{r}_{ui} = \mu" + (" + b_u" if of_user else "") + (" + b_i" if of_item else "")]
+    shrinkage = r" + \beta" if config.shrinkage > 0 else ""
+    if of_item:
+        parts.append(rf"b_i = \frac{{\sum_{{u \in R(i)}} (r_{{ui}} - \mu)}}{{|R(i)|{shrinkage}}}")
+    if of_user:
+        taken = r"\mu - b_i" if of_item else r"\mu"
+        parts.append(rf"b_u = \frac{{\sum_{{i \in P(u)}} (r_{{ui}} - {taken})}}{{|P(u)|{shrinkage}}}")
+    return r", \quad ".join(parts)
+
+
 class Bias(Recommender[BiasConfig]):
     """Predicts a rating from how this person rates and how this item is rated."""
 
@@ -53,7 +66,7 @@ class Bias(Recommender[BiasConfig]):
         title="Biases",
         family="floor",
         idea="Recommends what is rated above the mean; a person's own mean moves all predictions alike.",
-        formula=r"\hat{r}_{ui} = \mu + b_u + b_i",
+        formula=bias_formula(BiasConfig()),
         source="Koren 2010, section 2.1",
         needs=frozenset({Need.RATINGS}),
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
@@ -62,6 +75,11 @@ class Bias(Recommender[BiasConfig]):
     )
     config_type = BiasConfig
     fitted = ("mean", "scale", "item_bias")
+
+    @classmethod
+    def formula_of(cls, config: BiasConfig, *, rated: bool, weighted: bool) -> str:
+        """Return the terms that are learned, each with its definition."""
+        return bias_formula(config)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         for _ in ctx.track(range(1), stage="average the ratings"):

@@ -67,10 +67,30 @@ class ContentFeaturesConfig(ModelConfig):
 
     Without ratings, liked and deviation weigh items by the confidence of the interaction, 1 without event weights.
     """
-    attribute_weight: Annotated[float, Field(ge=0, le=0.99), Knob(0, 0.8)] = 0.2
+    attribute_weight: Annotated[float, Field(ge=0, le=0.99), Knob(0, 0.8, symbol="a")] = 0.2
     """Share of the person's attributes (and of the item's audience) beside content; without a user table it is 0."""
     shrinkage: Annotated[float, Field(ge=0, le=10_000), Knob(1, 100, scale="log", symbol=r"\beta")] = 10.0
     """People who must have liked an item before its audience counts by half."""
+
+
+def content_formula(config: ContentFeaturesConfig, *, rated: bool = True, weighted: bool = False) -> str:
+    """Return the formula with these settings as LaTeX.
+
+    Args:
+        config: Settings.
+        rated: Whether the data have ratings.
+        weighted: Whether the data have weights.
+    """
+    weight = "c_{uj}" if weighted else "1"
+    if config.liking == "equal":
+        weight = "1"
+    elif rated:
+        liked = r"[r_{uj} \ge \mu_u] \, (1 + r_{uj} - \mu_u)"
+        weight = liked if config.liking == "liked" else r"r_{uj} - \mu_u"
+    joined = r"[\sqrt{1 - a} \, p_u; \sqrt{a} \, a_u], [\sqrt{1 - a} \, x_i; \sqrt{a} \, g_i]"
+    compared = joined if config.attribute_weight > 0 else "p_u, x_i"
+    profile = r"p_u = \frac{\sum_{j \in P(u)} w_{uj} x_j}{\sum_{j \in P(u)} |w_{uj}|}"
+    return rf"\hat{{x}}_{{ui}} = \cos\left({compared}\right), \quad {profile}, \quad w_{{uj}} = {weight}"
 
 
 class ContentFeatures(Recommender[ContentFeaturesConfig]):
@@ -81,8 +101,7 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         title="Content vectors",
         family="content",
         idea="Recommends what is about the same things as what you liked, new items included.",
-        formula=r"\hat{x}_{ui} = \cos\left([p_u; a_u], [x_i; g_i]\right), \quad"
-        r" p_u = \frac{\sum_{j \in P(u)} w_{uj} x_j}{\sum_{j \in P(u)} |w_{uj}|}",
+        formula=content_formula(ContentFeaturesConfig()),
         source="The source document, section 2, points 3 and 4; Lops, de Gemmis and Semeraro 2011, section 3.3.1",
         needs=frozenset({Need.ITEM_FEATURES}),
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
@@ -91,6 +110,11 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
     )
     config_type = ContentFeaturesConfig
     fitted = ("rated", "content", "attributes", "items", "names")
+
+    @classmethod
+    def formula_of(cls, config: ContentFeaturesConfig, *, rated: bool, weighted: bool) -> str:
+        """Return what is compared, and how what the user chose weighs in the profile."""
+        return content_formula(config, rated=rated, weighted=weighted)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         self.rated = np.array(train.has_ratings)

@@ -6,8 +6,8 @@ The document (section 3, 1.2, 'content-based algorithm') scores item i for user 
 
 and leaves most of its letters open. P(u) are the items that u rated, R(i) the users who rated i.
 
-**literal** (`form="literal"`): J = I = P(u), U = R(i), mu_ui = mu_u the mean rating of u, nu_iu = nu_i the mean rating
-of i as far as it is believed (below):
+**literal** (`form="literal"`): word by word, J = I = P(u), U = R(i), mu_ui = mu_u the mean rating of u, nu_iu = nu_i
+the mean rating of i:
 
     R_ui = (beta * sum_{j in P(u)} R_uj + mu_u + nu_i) / (|P(u)|^alpha + |R(i)|)
 
@@ -35,8 +35,11 @@ The document asks for mean, deviation and relative confidence of each item. Mean
 
     nu_i = n_i / (n_i + shrinkage * max n) * mean_i,     n_i = |R(i)|
 
-A mean of few ratings is believed less, and what nobody rated has none. `shrinkage` counts in raters of the most rated
-item, so that one value suits small and large data. The deviation enters no formula of the document.
+A mean of few ratings counts less, and for an item that nobody rated nu_i = 0. `shrinkage` is in raters of the most
+rated item, so that one value suits small and large data. The literal form, whose text has the plain mean as nu_i, has
+shrinkage 0 unless another is set; the content form has 0.5. The deviation enters no formula of the document.
+
+The weights of interactions are ignored: only ratings are averaged.
 
 Departures: the letters as read above; in the content form, the denominator; the item itself has no say about itself.
 """
@@ -85,8 +88,35 @@ class ContentMeanConfig(ModelConfig):
     """Content: the larger, the more the most similar items decide. Literal: power of the number of rated items."""
     beta: Annotated[float, Field(ge=0, le=1000), Knob(0.1, 10, scale="log", symbol=r"\beta")] = 0.3
     """Weight of what the person rated beside the means."""
-    shrinkage: Annotated[float, Field(ge=0, le=1000), Knob(0.05, 5, scale="log")] = 0.5
-    """Raters at which an item's mean is believed by half, as a share of those of the most rated item; 0: at once."""
+    shrinkage: Annotated[float, Field(ge=0, le=1000), Knob(0.05, 5, scale="log", symbol=r"\kappa")] | None = None
+    """Raters at which an item's mean counts by half, as a share of those of the most rated item; 0 takes it as it is.
+
+    Not set: 0.5 in the content form, 0 in the literal form, whose text has the plain mean.
+    """
+
+    @property
+    def mean_shrinkage(self) -> float:
+        """The shrinkage of the items' means that acts."""
+        if self.shrinkage is not None:
+            return self.shrinkage
+        return 0.0 if self.form == "literal" else 0.5
+
+
+def mean_formula(config: ContentMeanConfig) -> str:
+    """Return the formula with these settings as LaTeX."""
+    nu = r"\nu_i = \bar{r}_i"
+    if config.mean_shrinkage > 0:
+        nu = r"\nu_i = \frac{|R(i)|}{|R(i)| + \kappa \max_j |R(j)|} \, \bar{r}_i"
+    if config.form == "literal":
+        score = r"\frac{\beta \sum_{j \in P(u)} r_{uj} + \mu_u + \nu_i}{|P(u)|^\alpha + |R(i)|}"
+        return rf"\hat{{r}}_{{ui}} = {score}, \quad {nu}"
+    zero = config.unrated == "zero"
+    over = r"j \neq i" if zero else r"j \in P(u),\, j \neq i"
+    told = r"\frac{r_{uj} - \mu_u}{\mu_u}" if zero else r"(r_{uj} - \mu_u)"
+    score = rf"\frac{{\sum_{{{over}}} w_{{ij}} \, {told}}}{{\sum_{{{over}}} |w_{{ij}}|}}"
+    weight = r"w_{ij} = \mathrm{sign}(s_{ij}) \, |s_{ij}|^\alpha"
+    level = r", \quad \mu_u = \frac{1}{I} \sum_j r_{uj},\ r_{uj} = 0 \text{ where not rated}" if zero else ""
+    return rf"\hat{{r}}_{{ui}} = \mu_u + \nu_i + \beta \, {score}, \quad {weight}, \quad {nu}{level}"
 
 
 class ContentMean(Recommender[ContentMeanConfig]):
@@ -97,8 +127,7 @@ class ContentMean(Recommender[ContentMeanConfig]):
         title="Content and means",
         family="content",
         idea="Recommends what is well rated and like the things that you rated.",
-        formula=r"\hat{r}_{ui} = \mu_u + \nu_i + \beta \, \frac{\sum_{j \in J} s_{ij}^{\alpha} (r_{uj} - \mu_u)}"
-        r"{\sum_{j \in J} |s_{ij}|^{\alpha}}",
+        formula=mean_formula(ContentMeanConfig()),
         source="The source document, section 3, 1.2, read as its docstring says; form=literal is its formula",
         needs=frozenset({Need.RATINGS}),
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
@@ -106,6 +135,16 @@ class ContentMean(Recommender[ContentMeanConfig]):
     )
     config_type = ContentMeanConfig
     fitted = ("mean", "item_level", "raters", "vectors", "sums")
+
+    @classmethod
+    def formula_of(cls, config: ContentMeanConfig, *, rated: bool, weighted: bool) -> str:
+        """Return the formula of the form that is chosen."""
+        return mean_formula(config)
+
+    @classmethod
+    def source_of(cls, config: ContentMeanConfig) -> str:
+        """Return the document's section, word by word or as read."""
+        return "The source document, section 3, 1.2, word by word" if config.form == "literal" else cls.info.source
 
     def needs(self) -> frozenset[Need]:
         """Return what these settings need: the literal form looks at no content."""
@@ -116,7 +155,7 @@ class ContentMean(Recommender[ContentMeanConfig]):
             ratings = train.matrix("rating")  # (U, I)
             self.mean = np.array(ratings.data.mean(dtype=np.float64))
             means, self.raters = rating_means(ratings.T.tocsr())  # (I,)
-            half = self.config.shrinkage * self.raters.max()
+            half = self.config.mean_shrinkage * self.raters.max()
             confidence = np.divide(self.raters, self.raters + half, out=np.zeros(self.n_items), where=self.raters > 0)
             self.item_level = confidence * np.nan_to_num(means)  # (I,) nu
         self.vectors = csr_array((self.n_items, 0), dtype=np.float64)

@@ -46,6 +46,11 @@ class Ease(LinearItemModel[EaseConfig]):
     )
     config_type = EaseConfig
 
+    @classmethod
+    def formula_of(cls, config: EaseConfig, *, rated: bool, weighted: bool) -> str:
+        """Return the weighted sum over the history, whose items have a confidence where interactions have weights."""
+        return r"\hat{x}_{ui} = \sum_{j \in P(u)} c_{uj} B_{ji}" if weighted else cls.info.formula
+
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         gram = gram_matrix(self._training_confidence(train), ctx)  # (I, I)
         gram[np.diag_indices_from(gram)] += self.config.regularization

@@ -35,6 +35,7 @@ from scipy.sparse import csr_array
 
 from recsys_core.contracts import Ability, Explanation, FloatArray, IntArray, ModelInfo, QueryBatch, Ragged, RunContext
 from recsys_core.data import Dataset
+from recsys_core.models import neighbour_formulas as formulas
 from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.models.linear import LinearItemModel
 from recsys_core.models.neighbour_model import NeighbourModel
@@ -89,6 +90,20 @@ class ItemKNNConfig(NeighbourConfig):
     """Settings of item-based neighbours."""
 
 
+def item_formula(config: NeighbourConfig, *, rated: bool = True, weighted: bool = False) -> str:
+    """Return the formula with these settings as LaTeX.
+
+    Args:
+        config: Settings.
+        rated: Whether the data have ratings.
+        weighted: Whether the data have weights.
+    """
+    voted = formulas.vote(config, "{uj}", "j", rated=rated, weighted=weighted)
+    held = (r"j \in P(u) \cap N_k(i)", r"j \in N_k(i, u)")
+    score = formulas.prediction(config, "ui", held, "s_{ij}", voted, "i")
+    return score + r", \quad " + formulas.similarity(config, formulas.ITEMS, rated=rated, weighted=weighted)
+
+
 class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
     """Scores an item by its similarity to the items of the history."""
 
@@ -97,13 +112,19 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         title="Item-based neighbours",
         family="neighbours",
         idea="Recommends what is most like the things you chose, judged by who chose both.",
-        formula=r"\hat{x}_{ui} = \sum_{j \in P(u) \cap N_k(i)} s_{ij} \, (r_{uj} - \bar{r}_j)",
+        formula=item_formula(ItemKNNConfig()),
         source="Sarwar et al. 2001",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         weights="Without ratings, log2(1 + weight / mean weight) takes the place of the rating in similarities and "
         "votes; with ratings, weights are ignored.",
     )
     config_type = ItemKNNConfig
+
+    @classmethod
+    def formula_of(cls, config: ItemKNNConfig, *, rated: bool, weighted: bool) -> str:
+        """Return what an item of the history adds, how that is put together, and the similarity."""
+        return item_formula(config, rated=rated, weighted=weighted)
+
     fitted = ("item_weights", *NeighbourModel.fitted)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:

@@ -89,6 +89,25 @@ class LfmConfig(ModelConfig):
     """Penalty of the ridge regression that gives expected scores, in ratings."""
 
 
+def lfm_formula(config: LfmConfig, *, rated: bool = True, weighted: bool = False) -> str:
+    """Return the formula with these settings as LaTeX.
+
+    Args:
+        config: Settings.
+        rated: Whether the data have ratings.
+        weighted: Whether the data have weights.
+    """
+    count = r"(r_{uj} - \mu_u)"
+    if not rated:
+        count = (r"c_{uj} \, " if weighted else "") + r"\frac{g \, n}{1 + n}"
+    expected, mixture = (r"\lambda_i", "W x_i + f_i") if config.use_attributes else (r"\lambda", "f_i")
+    others = r"j \in P(u),\, j \neq i"
+    return (
+        rf"\hat{{r}}_{{ui}} = {expected} + b_i + |P(u)|^{{-1/2}} \sum_{{{others}}} {count} \, p_i^\top p_j,"
+        rf" \quad p_i = \sum_t \varphi_{{it}} \theta_t, \quad \varphi_i = \mathrm{{softmax}}({mixture})"
+    )
+
+
 class Lfm(Recommender[LfmConfig]):
     """Scores an item by how much its mixture of topics is like those of the items that the person chose."""
 
@@ -97,8 +116,7 @@ class Lfm(Recommender[LfmConfig]):
         title="Latent factor model of topics",
         family="latent factors",
         idea="Sees each item as a mixture of hidden topics, and a person as the sum of the items they rated.",
-        formula=r"\hat{r}_{ui} = \lambda_i + b_i + |P(u)|^{-1/2} \sum_{j \in P(u)} (r_{uj} - \mu_u) \, p_i^\top p_j,"
-        r"\quad p_i = \sum_t \varphi_{it} \theta_t",
+        formula=lfm_formula(LfmConfig()),
         source="Source document, section 3, 1.3; unrated items after Steck 2010",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         stochastic=True,
@@ -107,6 +125,11 @@ class Lfm(Recommender[LfmConfig]):
     )
     config_type = LfmConfig
     fitted = ("topic_factors", "affinity", "attribute_topics", "expected", "item_bias", "scale_width")
+
+    @classmethod
+    def formula_of(cls, config: LfmConfig, *, rated: bool, weighted: bool) -> str:
+        """Return the formula, with or without ratings and attributes."""
+        return lfm_formula(config, rated=rated, weighted=weighted)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         if not train.has_ratings and self.config.unrated_per_rating == 0:

@@ -38,6 +38,11 @@ class Popular(Recommender[PopularConfig]):
     config_type = PopularConfig
     fitted = ("popularity",)
 
+    @classmethod
+    def formula_of(cls, config: PopularConfig, *, rated: bool, weighted: bool) -> str:
+        """Return the number of users, or with weights the sum of those of their interactions."""
+        return r"\hat{x}_{ui} = \sum_{v \in R(i)} w_{vi}" if weighted else cls.info.formula
+
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         for _ in ctx.track(range(1), stage="count interactions"):
             matrix = train.matrix("count" if train.has_weights else "binary")  # (U, I)

@@ -31,7 +31,7 @@ from scipy.sparse import csr_array
 from recsys_core.contracts import PAD, Ability, Explanation, FloatArray, Knob, ModelInfo, Need, QueryBatch, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.friends import LINKS_OF_A_USER, SocialConfig, graph_memory, graph_of, instead_of_links, needs_of
-from recsys_core.models.user_knn import UserKNN, UserKNNConfig
+from recsys_core.models.user_knn import UserKNN, UserKNNConfig, user_formula
 from recsys_core.profiles.graph import MOST_HOPS, propagated_trust
 
 MOST_TRUSTED = 1000
@@ -48,6 +48,20 @@ class SocialKNNConfig(UserKNNConfig, SocialConfig):
     """What trust keeps with each link after the first."""
 
 
+def social_formula(config: SocialKNNConfig, *, rated: bool = True, weighted: bool = False) -> str:
+    """Return the formula with these settings as LaTeX: that of the plain model, with trust in the weights."""
+    if config.mix == 0.0:
+        return user_formula(config, rated=rated, weighted=weighted)
+    parts = [
+        user_formula(config, "w_{uv}", rated=rated, weighted=weighted),
+        r"w_{uv} = (1 - m) \, s_{uv} + m \, t_{uv}",
+    ]
+    if config.hops > 1:
+        path = r"u = v_0, \dots, v_l = v,\ l \le h"
+        parts.append(rf"t_{{uv}} = \max_{{{path}}} \delta^{{l-1}} \prod_{{a=1}}^{{l}} t_{{v_{{a-1}} v_a}}")
+    return r", \quad ".join(parts)
+
+
 class SocialKNN(UserKNN):
     """Scores an item by the votes of the people whom you trust and of those most like you."""
 
@@ -56,7 +70,7 @@ class SocialKNN(UserKNN):
         title="Social neighbours",
         family="social",
         idea="Listens to the people you trust, and to the friends of friends a little less, beside people like you.",
-        formula=r"\hat{x}_{ui} = \sum_{v \in N_k(u)} \left((1-m)\, s_{uv} + m\, t_{uv}\right) (r_{vi} - \bar{r}_v)",
+        formula=social_formula(SocialKNNConfig()),
         source="Source document, section 3, point 3; Massa and Avesani 2007",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         weights="Without ratings, log2(1 + weight / mean weight) takes the place of the rating in similarities and "
@@ -65,6 +79,12 @@ class SocialKNN(UserKNN):
     config_type = SocialKNNConfig
     config: SocialKNNConfig
     fitted = (*UserKNN.fitted, "trust", "links")
+
+    @classmethod
+    def formula_of(cls, config: UserKNNConfig, *, rated: bool, weighted: bool) -> str:
+        """Return the vote, the weight of trust beside similarity, and how far trust travels."""
+        assert isinstance(config, SocialKNNConfig)
+        return social_formula(config, rated=rated, weighted=weighted)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         for _ in ctx.track(range(1), stage="follow the links"):

@@ -83,6 +83,18 @@ class SocialMF(SocialFactors):
     config: SocialMFConfig
     fitted = (*BiasedMF.fitted, "links")  # type: ignore[assignment]  # more than the plain model
 
+    @classmethod
+    def formula_of(cls, config: BiasedMFConfig, *, rated: bool, weighted: bool) -> str:
+        """Return the plain model's formula, and the pull towards friends if there is one."""
+        assert isinstance(config, SocialMFConfig)
+        return cls.info.formula if config.social > 0 else BiasedMF.info.formula
+
+    @classmethod
+    def source_of(cls, config: BiasedMFConfig) -> str:
+        """Return the source of the plain model where the social part is switched off."""
+        assert isinstance(config, SocialMFConfig)
+        return cls.info.source if config.social > 0 else BiasedMF.info.source
+
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         self.links = graph_of(self.config.graph, train)  # (U, U)
         seen = self._values(train)

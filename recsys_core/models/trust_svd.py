@@ -107,6 +107,13 @@ class TrustSVDConfig(SocialFactorsConfig):
     """Weight of the links in the loss, beside the ratings."""
 
 
+def trust_formula(*, trust: bool) -> str:
+    """Return the formula as LaTeX, with or without the people whom one trusts."""
+    trusted = r" + |T_u|^{-\frac12} \sum_{v \in T_u} w_v" if trust else ""
+    history = r"p_u + |I_u|^{-\frac12} \sum_{j \in I_u} y_j"
+    return rf"\hat{{r}}_{{ui}} = \mu + b_u + b_i + q_i^\top \Big({history}{trusted}\Big)"
+
+
 class TrustSVD(SocialFactors):
     """Predicts a rating from biases, from what a person rated, and from whom they trust."""
 
@@ -115,8 +122,7 @@ class TrustSVD(SocialFactors):
         title="TrustSVD",
         family="social",
         idea="What you rated and whom you trust both say something about you, whatever the ratings were.",
-        formula=r"\hat{r}_{ui} = \mu + b_u + b_i + q_i^\top \Big(p_u + |I_u|^{-\frac12} \sum_{j \in I_u} y_j"
-        r" + |T_u|^{-\frac12} \sum_{v \in T_u} w_v\Big)",
+        formula=trust_formula(trust=True),
         source="Guo, Zhang and Yorke-Smith 2015, eq. 4",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         stochastic=True,
@@ -126,6 +132,18 @@ class TrustSVD(SocialFactors):
     config_type = TrustSVDConfig
     config: TrustSVDConfig
     fitted = (*BiasedMF.fitted, "history_factors", "trust_factors", "links")  # type: ignore[assignment]
+
+    @classmethod
+    def formula_of(cls, config: BiasedMFConfig, *, rated: bool, weighted: bool) -> str:
+        """Return the formula with the people whom one trusts, or SVD++ without them."""
+        assert isinstance(config, TrustSVDConfig)
+        return trust_formula(trust=config.trust)
+
+    @classmethod
+    def source_of(cls, config: BiasedMFConfig) -> str:
+        """Return the source of SVD++ where trust is switched off."""
+        assert isinstance(config, TrustSVDConfig)
+        return cls.info.source if config.trust else "Koren 2008, eq. 15 (SVD++)"
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         graph = graph_of(self.config.graph, train)

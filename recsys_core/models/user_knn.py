@@ -48,6 +48,7 @@ from recsys_core.contracts import (
     RunContext,
 )
 from recsys_core.data import Dataset
+from recsys_core.models import neighbour_formulas as formulas
 from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.models.neighbour_model import NeighbourModel
 from recsys_core.models.neighbours import NeighbourConfig, centred, fallback_ratings, levels
@@ -69,6 +70,21 @@ class UserKNNConfig(NeighbourConfig):
     """Settings of user-based neighbours."""
 
 
+def user_formula(config: NeighbourConfig, weight: str = "s_{uv}", *, rated: bool = True, weighted: bool = False) -> str:
+    """Return the formula with these settings as LaTeX.
+
+    Args:
+        config: Settings.
+        weight: Of the vote of user v.
+        rated: Whether the data have ratings.
+        weighted: Whether the data have weights.
+    """
+    voted = formulas.vote(config, "{vi}", "v", rated=rated, weighted=weighted)
+    nearest = r"v \in N_k(u)" if voted != "1" else r"v \in N_k(u) \cap R(i)"
+    score = formulas.prediction(config, "ui", (nearest, r"v \in N_k(u, i)"), weight, voted, "u")
+    return score + r", \quad " + formulas.similarity(config, formulas.USERS, rated=rated, weighted=weighted)
+
+
 class UserKNN(NeighbourModel[UserKNNConfig]):
     """Scores an item by the votes of the people most like you."""
 
@@ -77,13 +93,18 @@ class UserKNN(NeighbourModel[UserKNNConfig]):
         title="User-based neighbours",
         family="neighbours",
         idea="People who agreed with you before will agree with you again.",
-        formula=r"\hat{x}_{ui} = \sum_{v \in N_k(u)} s_{uv} \, (r_{vi} - \bar{r}_v)",
+        formula=user_formula(UserKNNConfig()),
         source="Source document, section 2.1; Herlocker et al. 1999",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         weights="Without ratings, log2(1 + weight / mean weight) takes the place of the rating in similarities and "
         "votes; with ratings, weights are ignored.",
     )
     config_type = UserKNNConfig
+
+    @classmethod
+    def formula_of(cls, config: UserKNNConfig, *, rated: bool, weighted: bool) -> str:
+        """Return the vote, how votes are put together, and the similarity."""
+        return user_formula(config, rated=rated, weighted=weighted)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         for _ in ctx.track(range(1), stage="index the ratings"):

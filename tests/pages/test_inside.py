@@ -88,6 +88,13 @@ def test_each_model_shows_what_it_holds_beside_how_to_read_it(
     assert words(app).count("How to read it.") == len(found)
 
 
+def test_the_formula_is_that_of_the_stored_settings(open_page: Open, trained: Finished) -> None:
+    app = opened(open_page, trained, "user_knn")
+    shown = "".join(element.value for element in app.markdown)
+    assert r"\sum_{v \in N_k(u)} s_{uv} \, r_{vi}" in shown
+    assert "Event weights: Without ratings" in shown
+
+
 def test_a_neighbour_is_chosen_and_compared(open_page: Open, trained: Finished) -> None:
     app = opened(open_page, trained, "user_knn")
     box = next(one for one in app.selectbox if one.label == "Compared with")

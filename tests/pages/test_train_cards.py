@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -63,6 +64,33 @@ def test_what_the_data_lack_cannot_be_chosen_and_says_why(open_page: Open, own_w
     assert app.checkbox(key="algorithm_biased_mf_use").disabled
     assert not app.checkbox(key="algorithm_ease_use").disabled
     assert "Needs ratings, which these data do not have" in words(app)
+
+
+def test_a_card_says_what_the_model_makes_of_event_weights(open_page: Open, own_workspace: object) -> None:
+    dataset = two_tastes()
+    bought = dataset.interactions.drop(columns=["rating"]).assign(event="buy", weight=np.float32(4.0))
+    weighted = Workspace(own_workspace).store(  # type: ignore[arg-type]
+        type(dataset)(
+            "Purchases",
+            "",
+            dataset.user_vocabulary,
+            dataset.item_vocabulary,
+            lambda: bought,
+            columns=frozenset(bought.columns),
+        )
+    )
+    app = open_page("train", data=weighted.fingerprint)
+    assert "Event weights: An item's popularity is the sum of the weights" in words(app)
+    app = opened(app, "association_rules", True)
+    assert "Event weights: ignored by this model." in words(app)
+
+
+def test_the_formula_on_a_card_follows_the_form(open_page: Open, finished: Finished) -> None:
+    app = opened(open_page("train", data=finished.data), "user_knn", True)
+    assert r"\sum_{v \in N_k(u)} s_{uv} \, r_{vi}" in formulas(app)
+    app = no_exception(app.selectbox(key="algorithm_user_knn_centering").set_value("mean").run())
+    assert r"\sum_{v \in N_k(u)} s_{uv} \, (r_{vi} - \bar{r}_v)" in formulas(app)
+    assert r"s_{uv} \, r_{vi}" not in formulas(app)
 
 
 def test_before_models_of_order_it_says_whether_order_matters(open_page: Open, finished: Finished) -> None:
@@ -313,6 +341,11 @@ def test_settings_that_do_not_fit_together_are_a_sentence_on_the_card(open_page:
     app = no_exception(app.number_input(key="algorithm_sasrec_heads").set_value(3).run())
     assert "Settings of SasRecConfig: width 128 cannot be parted among 3 heads" in words(app)
     assert "Not trained with these settings" in words(app)
+
+
+def formulas(app: AppTest) -> str:
+    """Everything in Markdown with a formula."""
+    return "".join(element.value for element in app.markdown if "displaystyle" in element.value)
 
 
 def opened(app: AppTest, key: str, is_open: bool) -> AppTest:

@@ -51,6 +51,13 @@ def test_content_mean_in_the_words_of_the_document() -> None:
     assert np.argmax(found) == 3
 
 
+def test_the_literal_form_is_word_by_word_unless_a_shrinkage_is_set() -> None:
+    """As above with the plain mean nu_2 = 3: (2 * 7 + 3.5 + 3) / (2^2 + 2) = 20.5 / 6."""
+    found = scores(three_films(items=False), form="literal", alpha=2, beta=2)
+    assert_allclose(found[2], 20.5 / 6)
+    assert_allclose(scores(three_films(), unrated="left_out", alpha=2, beta=2)[2], 8.5, rtol=1e-6)
+
+
 def test_content_mean_with_what_was_not_rated_left_out() -> None:
     """Vectors: film 0 (1, 1) / sqrt 2, film 1 (0, 1), film 2 (1, 0); so s_20 = 1 / sqrt 2 and s_21 = 0.
 
