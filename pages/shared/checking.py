@@ -106,7 +106,10 @@ def _check(taking: "Intake") -> None:
         tables.show(taking, [file.guess for file in found], {n: file.error for n, file in enumerate(found)})
         rules.show(taking, draft, [file.guess for file in found if not file.error])
         with counts:
-            _counts(reading)
+            if any(file.error for file in found):
+                st.info(_("Rows are counted once every file can be read, or is left out."))
+            else:
+                _counts(reading)
         _store(taking, draft)
 
 

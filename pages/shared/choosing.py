@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FORMATS = (
     "CSV, TSV, `;`, `::`, spaces · UTF-8, UTF-16, Latin-1, GB18030 · Parquet · JSON lines · Excel · "
-    "gzip and zip of these"
+    "packed as zip, tar, gzip, bzip2 or xz"
 )
 SAMPLES_IN_A_ROW = 3
 

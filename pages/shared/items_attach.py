@@ -12,7 +12,7 @@ from pages.shared.text import _, n_, safe
 
 if TYPE_CHECKING:
     from recsys_core.data.workspace import DatasetCard
-    from recsys_core.engine.background import Ticket
+    from recsys_core.engine.background import Background, Ticket
     from recsys_core.profiles.attach import Attached
 
 UPLOAD, UNDER_WAY, NOTICE = "items_attach", "items_attach_file", "items_attach_notice"
@@ -75,14 +75,20 @@ def _finish(card: "DatasetCard", path: Path) -> None:
 
 
 def _attach(fingerprint: str, path: Path) -> "Ticket[Attached]":
-    from recsys_core.profiles.attach import attach_pictures, attach_vectors
+    from recsys_core.engine.attaching import attach
 
     def work(ctx: Any) -> "Attached":
         try:
-            if path.suffix == ".zip":
-                return attach_pictures(services.workspace(), fingerprint, path, ctx=ctx)
-            return attach_vectors(services.workspace(), fingerprint, path)
+            return attach(services.root(), fingerprint, path, ctx)
         finally:
             shutil.rmtree(path.parent, ignore_errors=True)
 
-    return services.background().ask(("attach", str(path)), "", work)
+    return _waiting().ask(("attach", str(path)), "", work)
+
+
+@st.cache_resource(show_spinner=False)
+def _waiting() -> "Background":
+    """Return threads that wait for the processes which open what was brought, apart from those that compute."""
+    from recsys_core.engine.background import Background
+
+    return Background(threads=8)

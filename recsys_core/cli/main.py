@@ -38,6 +38,8 @@ def main(words: Sequence[str]) -> int:
         return 0
     except OSError as error:
         return _refuse(f"{error.filename or 'The system'}: {error.strerror or error}.")
+    except MemoryError:
+        return _refuse("There is not enough memory for that. Split the files, or save them as Parquet.")
     except KeyboardInterrupt:
         sys.stderr.write("Stopped.\n")
         return INTERRUPTED

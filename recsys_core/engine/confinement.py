@@ -23,7 +23,7 @@ SHARE_OF_MEMORY = 0.6
 """Of the machine's memory one process gets at most this share."""
 ADDRESSES_BEYOND = 8 * GIB
 """Address space that libraries reserve without using it."""
-NICENESS = 5
+NICENESS = 2
 _ENDINGS = {
     "SIGKILL": "was killed, most likely because the machine ran out of memory. Try again, or split the files.",
     "SIGABRT": "gave up (SIGABRT): a file asks for more memory than is allowed, or is damaged.",

@@ -1,22 +1,29 @@
 """Reading in a process of its own: limits, crashes, a slow one beside a quick one, and what is kept of it."""
 
 import io
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
+from recsys_core.contracts import RunContext
 from recsys_core.data.ingest import check, inspect_files, suggest_rules
 from recsys_core.data.limits import GIB, MIB, ProcessLimits
+from recsys_core.data.samples import load_sample
+from recsys_core.data.workspace import Workspace
+from recsys_core.engine.attaching import attach
 from recsys_core.engine.confinement import process_limits, readers_at_once
 from recsys_core.engine.intake import Intake
 from recsys_core.engine.readers import Readers
 from recsys_core.engine.reading import Reading
 from recsys_core.engine.working import process_of
-from recsys_core.errors import ConfigError
+from recsys_core.errors import Cancelled, ConfigError, DataError
+from recsys_core.profiles.attach import attach_vectors
 
 ODD = "tests.engine.odd_reader"
 ROWS = b"user,item,rating\n" + b"".join(b"u%d,m%d,%d\n" % (u, i, 1 + (u + i) % 5) for u in range(30) for i in range(8))
@@ -220,3 +227,25 @@ def test_settings_of_limits() -> None:
     assert readers_at_once({"RECSCOPE_READERS": "3"}) == 3
     with pytest.raises(ConfigError, match="RECSCOPE_READERS"):
         readers_at_once({"RECSCOPE_READERS": "none"})
+
+
+def test_what_is_added_to_items_is_opened_by_a_process_within_limits(own_workspace: Path, tmp_path: Path) -> None:
+    workspace = Workspace(own_workspace)
+    data = workspace.store(load_sample("tiny"))
+    vectors = np.arange(data.n_items * 3, dtype=np.float32).reshape(-1, 3)
+
+    def brought() -> Path:
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        np.save(folder / "vectors.npy", vectors)
+        return folder / "vectors.npy"
+
+    attached = attach(own_workspace, data.fingerprint, brought(), RunContext())
+    assert attached == replace(attach_vectors(workspace, data.fingerprint, brought()), dataset=attached.dataset)
+    assert attached.found == data.n_items
+    with pytest.raises(DataError, match="more memory than allowed"):
+        attach(own_workspace, data.fingerprint, brought(), RunContext(), ProcessLimits(memory_bytes=40 * MIB))
+    with pytest.raises(Cancelled):
+        attach(own_workspace, data.fingerprint, brought(), RunContext(stop_requested=lambda: True))
+    (tmp_path / "broken.npy").write_bytes(b"x")
+    with pytest.raises(DataError, match="cannot be read"):
+        attach(own_workspace, data.fingerprint, tmp_path / "broken.npy", RunContext())
