@@ -15,14 +15,16 @@ import psutil
 from recsys_core.engine.presence import EngineFolder, Presence
 from recsys_core.engine.queue import JobQueue
 from recsys_core.engine.settings import EngineSettings
-from recsys_core.errors import StoreError
+from recsys_core.errors import ConfigError, StoreError
 from recsys_core.experiments.durable import disk_errors_in_words
 from recsys_core.experiments.jobs import JobState, JobStatus
 from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.thresholds import scale_refusal
 from recsys_core.storage.processes import detached, mark_of
 from recsys_core.storage.space import is_full
 
 if TYPE_CHECKING:
+    from recsys_core.contracts import RatingScale
     from recsys_core.data.meta import DatasetCard
     from recsys_core.data.workspace import Workspace
     from recsys_core.engine.estimate import Estimate
@@ -128,9 +130,12 @@ class Engine:
             The experiment's id.
 
         Raises:
+            ConfigError: No rating of the scale reaches the threshold of relevance.
             StoreError: The data are not there, or the disk refused; nothing is stored or queued then.
         """
         card = self._card(spec.data)
+        if reason := scale_refusal(card.name, self._rating_scale(spec.data), spec.relevant_from):
+            raise ConfigError(reason)
         refused = {
             one.model_id: f"{one.refused} {one.alternative}"
             for one in self.estimate(spec).models
@@ -216,8 +221,16 @@ class Engine:
         return estimate(spec, DataSize(card.n_users, card.n_items, card.n_interactions), self.settings, self.root)
 
     def _card(self, fingerprint: str) -> "DatasetCard":
+        return self._data_sets().card(fingerprint)
+
+    def _rating_scale(self, fingerprint: str) -> "RatingScale | None":
+        from recsys_core.data.meta import Meta
+
+        return Meta.read(self._data_sets().folder(fingerprint)).rating_scale
+
+    def _data_sets(self) -> "Workspace":
         if self._workspace is None:
             from recsys_core.data.workspace import Workspace
 
             self._workspace = Workspace(self.root)
-        return self._workspace.card(fingerprint)
+        return self._workspace

@@ -3,19 +3,21 @@
 import numpy as np
 
 from recsys_core.contracts import PAD, BoolArray, FloatArray, IntArray
+from recsys_core.data.keys import Keys
 
 
-def head_items(counts: IntArray, share: float = 0.8) -> BoolArray:
+def head_items(counts: IntArray, share: float = 0.8, ties: Keys | None = None) -> BoolArray:
     """Return (I,) whether an item belongs to the head.
 
     The head is the smallest set of most popular items that holds at least `share` of all training interactions; equally
-    popular items enter by smaller position. All other items, also those without any interaction, are the tail.
+    popular items enter by smaller key. All other items, also those without any interaction, are the tail.
 
     Args:
         counts: (I,) training interactions of each item.
         share: Cumulative share of the interactions, above 0, at most 1.
+        ties: (I,) keys that do not depend on the order of a file; None: positions.
     """
-    order = np.argsort(-counts, kind="stable")
+    order = np.lexsort((np.arange(len(counts)) if ties is None else ties, -counts))
     before = np.cumsum(counts[order]) - counts[order]  # interactions of the items in front of each
     head = np.zeros(len(counts), dtype=np.bool_)
     head[order[before < share * counts.sum()]] = True

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from recsys_core.columns import MODEL, USER, USER_ID
 from recsys_core.contracts import BoolArray, FloatArray, IntArray, RunContext
@@ -112,6 +113,21 @@ class _Columns:
             numbers = np.where(root, np.sqrt(np.abs(means)), means)
             low[rest], high[rest] = intervals.bca_interval(numbers, estimates, influence, confidence)
         return low, high
+
+    def difference_interval(self, means: FloatArray, confidence: float) -> tuple[float, float]:
+        """Return both ends of Student's interval of the first number minus the second, whose values are `means`."""
+        users, difference = len(self.values), float(means[0] - means[1])
+        if users < 2:
+            return np.nan, np.nan
+        center = np.where(self.root, means**2, means)
+        slope = np.where(self.root, 0.5 / np.maximum(means, 1e-12), 1.0)
+        influence = slope * self.weights * (self.values - center) / self.weights.mean(axis=0)
+        error = float((influence[:, 0] - influence[:, 1]).std(ddof=1)) / users**0.5
+        half = float(stats.t.isf((1.0 - confidence) / 2.0, users - 1)) * error
+        low, high = difference - half, difference + half
+        if bool(self.share.all()):
+            low, high = _of_shares(difference, low, high, users, confidence)
+        return _finite(low, high)
 
     def subsets(self, seed: int, samples: int) -> FloatArray:
         """Return (S, C) the numbers of random subsets of the users, the same users for all C; see `significance`.
@@ -228,6 +244,30 @@ def compare(
         baseline=base,
         verdict=verdict_of(name, table, pairs, base, titles or {}, confidence),
     )
+
+
+def paired_difference(own: pd.DataFrame, base: pd.DataFrame, metric: str, confidence: float = 0.95) -> dict[str, float]:
+    """Return `difference`, `low`, `high` and `users` of one model minus another, over the users that both have.
+
+    The numbers are those of `compare`; the interval is Student's, from each user's influence on the difference, which
+    takes far less time than the one of the test. NaN below two users, or without spread where nothing bounds a metric.
+
+    Args:
+        own: One row a user, as `evaluate` gave it.
+        base: The same of the other model.
+        metric: A column of both.
+        confidence: Of the interval.
+    """
+    name = MetricName.parse(metric)
+    rows = [frame[frame[metric].notna()].set_index(USER) for frame in (own, base)]
+    users = rows[0].index.intersection(rows[1].index)
+    if len(users) == 0:
+        return {"difference": np.nan, "low": np.nan, "high": np.nan, "users": 0}
+    columns = _columns([(frame.loc[users], name) for frame in rows])
+    means = columns.means()
+    difference = float(means[0] - means[1])
+    low, high = columns.difference_interval(means, confidence)
+    return {"difference": difference, "low": low, "high": high, "users": len(users)}
 
 
 def _common(per_user: Mapping[str, pd.DataFrame], metric: str) -> tuple[list[str], list[pd.DataFrame], IntArray, int]:

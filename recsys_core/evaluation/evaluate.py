@@ -131,7 +131,7 @@ def evaluate(
     questions = _questions(split, part, relevant_from)
     lists, beaten, order, seconds = _rank_all(model, questions, lengths[-1], ctx)
     counts = np.bincount(split.train.interactions[ITEM].to_numpy(), minlength=split.train.n_items)
-    head = beyond.head_items(counts, head_share)
+    head = beyond.head_items(counts, head_share, split.train.item_vocabulary.keys)
     columns = _accuracy(lists, questions.relevant, beaten, head, lengths)
     beyond_columns, overall, diversity_users = _beyond(lists, split.train, head, lengths, diversity_basis, ctx)
     columns |= beyond_columns

@@ -138,9 +138,10 @@ def ndcg(table: HitTable, k: int) -> FloatArray:
     Formula: sum of 1 / log2(place + 1) over the hits, divided by that sum for the ideal list, which has
     min(k, |relevant|) hits in front. NaN without relevant items.
     """
+    hits = table.at(k)
     discounts = 1.0 / np.log2(np.arange(2, k + 2))  # (k,)
     ideal = np.cumsum(discounts)[np.minimum(np.maximum(table.n_relevant, 1), k) - 1]
-    return table.defined(table.at(k) @ discounts / ideal)
+    return table.defined(hits @ discounts / ideal)
 
 
 def average_precision(table: HitTable, k: int) -> FloatArray:

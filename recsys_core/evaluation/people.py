@@ -8,7 +8,7 @@ does not follow in what is left. Held-back people are the relevant ones; one val
     precision@k   found among the first k / k
     auc           share of the other candidates that stand below a held-back person, ties one half
 
-Intervals are 95% bootstrap intervals over users, the same draws for all methods, so that differences are paired.
+Intervals are 95 % intervals over users: score intervals of means, and paired bootstrap intervals of differences.
 
 A social table is needed: on the implicit co-rating graph, common interests would be judged by themselves.
 """
@@ -24,7 +24,7 @@ from recsys_core.columns import USER
 from recsys_core.contracts import FloatArray, IntArray, Ragged, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import DataError
-from recsys_core.evaluation.intervals import bootstrap_means, interval
+from recsys_core.evaluation.intervals import bootstrap_means, interval, score_interval
 from recsys_core.evaluation.metrics import hit_table, precision, recall
 from recsys_core.evaluation.ranking import rank
 from recsys_core.models.people import PEOPLE, PeopleRecommender, make_people_recommender
@@ -164,7 +164,9 @@ def _table(per_user: Mapping[str, pd.DataFrame], seed: int) -> pd.DataFrame:
     for place, method in enumerate(methods):
         row: dict[str, object] = {"method": method, "title": PEOPLE[method].title}
         for column, metric in enumerate(METRICS):
-            row |= _cells(metric, means[place, column], replicates[:, place, column])
+            low, high = score_interval(values[:, place, [column]])
+            row |= {metric: float(means[place, column])}
+            row |= {f"{metric}_low": float(low[0]), f"{metric}_high": float(high[0])}
         for floor, name in FLOORS.items():
             other = methods.index(floor)
             for metric in ("recall", "auc"):

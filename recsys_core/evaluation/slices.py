@@ -7,10 +7,8 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import FOLD, ITEM, MODEL, RANK, USER
-from recsys_core.contracts import FloatArray, IntArray
-
-NORMAL_95 = 1.959964
-"""Half width of a 95 % interval in standard errors."""
+from recsys_core.contracts import IntArray
+from recsys_core.evaluation.comparison import paired_difference
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +57,8 @@ def slice_differences(
 ) -> pd.DataFrame:
     """Return how far each model lies above the baseline in each slice, over users whom both can be judged by.
 
-    The interval is the mean of the paired differences plus and minus 1.96 standard errors; NaN below two users.
+    Numbers are those of a comparison: means over users, errors over all ratings. The interval is Student's, from the
+    influence of each user on the difference; it is never of no width, and NaN below two users.
 
     Args:
         per_user: Model -> frame with `user` (and `fold`, if there are several) and one column a metric; NaN where the
@@ -74,13 +73,11 @@ def slice_differences(
     rows = []
     for name, users in slices.items():
         column = metrics[name]
-        values = {model: user_values(frame, column) for model, frame in per_user.items() if column in frame}
-        for model, own in values.items():
-            if model == baseline or baseline not in values:
+        frames = {model: _of_slice(frame, users) for model, frame in per_user.items() if column in frame}
+        for model, own in frames.items():
+            if model == baseline or baseline not in frames:
                 continue
-            paired = (own - values[baseline]).dropna()
-            chosen = paired if users is None else paired[paired.index.isin(users)]
-            rows.append({MODEL: model, "slice": name} | _mean_difference(chosen.to_numpy(np.float64)))
+            rows.append({MODEL: model, "slice": name} | paired_difference(own, frames[baseline], column))
     return pd.DataFrame(rows, columns=[MODEL, "slice", "difference", "low", "high", "users"])
 
 
@@ -90,12 +87,12 @@ def user_values(per_user: pd.DataFrame, column: str) -> pd.Series:
     return values if values.index.is_unique else values.groupby(level=0).mean()
 
 
-def _mean_difference(values: FloatArray) -> dict[str, float]:
-    if len(values) < 2:
-        mean = float(values[0]) if len(values) else np.nan
-        return {"difference": mean, "low": np.nan, "high": np.nan, "users": len(values)}
-    mean, half = float(values.mean()), NORMAL_95 * float(values.std(ddof=1)) / len(values) ** 0.5
-    return {"difference": mean, "low": mean - half, "high": mean + half, "users": len(values)}
+def _of_slice(frame: pd.DataFrame, users: IntArray | None) -> pd.DataFrame:
+    """Return one row a user of the slice; numbers of several folds as their mean."""
+    chosen = frame if users is None else frame[frame[USER].isin(users)]
+    if chosen[USER].is_unique:
+        return chosen
+    return chosen.groupby(USER, as_index=False).mean(numeric_only=True)
 
 
 def disagreements(

@@ -37,6 +37,7 @@ from recsys_core.evaluation.evaluate import relevant_items
 from recsys_core.evaluation.metrics import hit_table, ndcg
 from recsys_core.evaluation.pairs import blocks_of_people
 from recsys_core.evaluation.ranking import rank
+from recsys_core.experiments.people import require_same_split
 from recsys_core.experiments.run import Run
 from recsys_core.experiments.serving import bare
 from recsys_core.experiments.spec import ExperimentSpec
@@ -187,6 +188,7 @@ def judged_part(run: Run, dataset: Dataset) -> Judged:
         DataError: Nobody.
     """
     split = make_splits(dataset, run.spec.split, run.spec.seed)[0]
+    require_same_split(run, split)
     users = split.test_users()
     if not len(users):
         raise DataError(f"The test part of '{dataset.name}' is empty; nobody can be asked for.")

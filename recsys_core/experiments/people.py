@@ -75,6 +75,23 @@ def people(run: Run) -> pd.DataFrame:
     return load_table(run.path / PEOPLE, SPLIT)
 
 
+def require_same_split(run: Run, split: Split) -> None:
+    """Refuse to go on with a split that is drawn otherwise than the one that an experiment was judged by.
+
+    Raises:
+        DataError: The hidden interactions differ: an earlier version drew them, or the data were changed.
+    """
+    stored = load_table(run.path / HIDDEN, SPLIT)
+    stored = stored[stored[FOLD] == split.fold]
+    frames = (stored, split.test.interactions)
+    before, now = (np.sort(one[USER].to_numpy(np.int64) * split.test.n_items + one[ITEM].to_numpy()) for one in frames)
+    if not np.array_equal(before, now):
+        raise DataError(
+            f"Experiment '{run.name}' was split by an earlier version, which drew other test cases, so its models may "
+            "have learned from what would be the test part now. Train it again."
+        )
+
+
 def hidden(run: Run, user: int) -> pd.DataFrame:
     """Return what was hidden of a user: `user`, `fold`, `item`, `liked`.
 

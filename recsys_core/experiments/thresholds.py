@@ -3,7 +3,18 @@
 import numpy as np
 
 from recsys_core.columns import RATING
+from recsys_core.contracts import RatingScale
 from recsys_core.data import Dataset
+
+
+def scale_refusal(name: str, scale: RatingScale | None, relevant_from: float | None) -> str | None:
+    """Return why nothing in a data set of that name could be relevant by its rating scale alone, None if it could."""
+    if relevant_from is None or scale is None or scale.high >= relevant_from:
+        return None
+    return (
+        f"No rating in '{name}' can reach {relevant_from:g}, so no item would be relevant: the scale goes from "
+        f"{scale.low:g} to {scale.high:g}. Choose a threshold of at most {scale.high:g}."
+    )
 
 
 def threshold_refusal(data: Dataset, relevant_from: float | None, part: str = "") -> str | None:

@@ -21,6 +21,7 @@ from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import CannotScore, DataError
 from recsys_core.evaluation.comparison import compare
 from recsys_core.evaluation.evaluate import evaluate
+from recsys_core.experiments.people import require_same_split
 from recsys_core.experiments.run import Run
 from recsys_core.experiments.training_part import OnRelevant, for_training, trained
 from recsys_core.models.base import Recommender
@@ -95,6 +96,7 @@ def learn_on(
     before, after = (run.model(model_id) for _ in range(2))
     learner = _learner(after)
     split = make_splits(old, run.spec.split, run.spec.seed)[0]
+    require_same_split(run, split)
     joined = _join(split, old, newer)
     known, fresh = joined.train, joined.learned
     if isinstance(before, OnRelevant):

@@ -50,7 +50,7 @@ def test_lists_are_the_sorted_scores_without_seen_items(key: str, exclude_seen: 
     for row, history in enumerate(query.history):
         seen = set(history.tolist()) if exclude_seen else set()
         allowed = [item for item in range(ITEMS) if item not in seen and not np.isnan(scores[row, item])]
-        expected = sorted(allowed, key=lambda item: (-scores[row, item], item))[:10]
+        expected = sorted(allowed, key=lambda item: (-scores[row, item], model.tie_keys[item]))[:10]
         assert_array_equal(top.item[row], expected + [PAD] * (10 - len(expected)))
         assert_array_equal(top.score[row, : len(expected)], scores[row, expected])
 

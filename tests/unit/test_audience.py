@@ -1,22 +1,27 @@
 """Whom a verdict is about: users with training history; the others are counted and reported apart."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from recsys_core.data import Dataset, dataset_from_frames
-from recsys_core.data.splits import SplitSpec
+from recsys_core.data.splits import SplitSpec, make_splits
+from recsys_core.data.workspace import Workspace
+from recsys_core.engine.client import Engine
+from recsys_core.errors import ConfigError, DataError
 from recsys_core.experiments import board
 from recsys_core.experiments.audience import audience
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.judging import check_run, compare_run, metric_intervals, users_of, without_history
+from recsys_core.experiments.people import require_same_split
 from recsys_core.experiments.run import Run
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore, read_card
-from recsys_core.experiments.thresholds import threshold_refusal
+from recsys_core.experiments.thresholds import scale_refusal, threshold_refusal
 from recsys_core.viz.report import report_content, slice_table
 
 
@@ -44,8 +49,8 @@ def late_users(old: int, new: int) -> Dataset:
     return dataset_from_frames(kept, name="late", fingerprint="late")
 
 
-def trained(folder: object, data: Dataset, split: SplitSpec, **spec: object) -> Run:
-    store = ResultStore(str(folder))
+def trained(folder: Path, data: Dataset, split: SplitSpec, **spec: object) -> Run:
+    store = ResultStore(folder)
     experiment = ExperimentSpec.model_validate(
         {"data": "late", "split": split.model_dump(), "models": [{"key": "ease"}], "k": 5, "cutoffs": (5,)} | spec
     )
@@ -115,7 +120,7 @@ def test_results_of_earlier_versions_without_counts_stay_readable() -> None:
     assert (found.users, found.n_without, len(found.judged["m"])) == (2, 0, 2)
 
 
-def test_folds_are_joined_to_one_value_a_user_on_every_screen(tmp_path: object) -> None:
+def test_folds_are_joined_to_one_value_a_user_on_every_screen(tmp_path: Path) -> None:
     """Users have different numbers of rows, so the mean over rows of folds is another number."""
     rng = np.random.default_rng(1)
     users = np.repeat(np.arange(30), rng.integers(2, 12, 30))
@@ -141,7 +146,7 @@ def test_folds_are_joined_to_one_value_a_user_on_every_screen(tmp_path: object) 
     assert "share training data" in " ".join(finding.message for finding in check_run(run))
 
 
-def test_a_threshold_that_no_rating_reaches_is_refused_before_training(tmp_path: object) -> None:
+def test_a_threshold_that_no_rating_reaches_is_refused_before_training(tmp_path: Path) -> None:
     data = late_users(10, 0)
     assert threshold_refusal(data, 5.0) is None
     assert threshold_refusal(data, None) is None
@@ -150,7 +155,7 @@ def test_a_threshold_that_no_rating_reaches_is_refused_before_training(tmp_path:
         "No rating in 'late' reaches 6, so no item would be relevant: ratings go from 5 to 5. Choose a threshold of at "
         "most 5."
     )
-    store = ResultStore(str(tmp_path))
+    store = ResultStore(tmp_path)
     spec = ExperimentSpec.model_validate({"data": "late", "models": [{"key": "ease"}], "relevant_from": 6})
     run = store.create(spec, "late")
     status = execute(store, run.id, run.model_ids[0], Source(data), 1)
@@ -160,10 +165,31 @@ def test_a_threshold_that_no_rating_reaches_is_refused_before_training(tmp_path:
     assert threshold_refusal(no_ratings, 6.0) is None
 
 
-def test_a_threshold_that_only_training_ratings_reach_is_refused_too(tmp_path: object) -> None:
+def test_the_scale_alone_refuses_before_anything_is_queued(tmp_path: Path) -> None:
+    data = late_users(10, 0)
+    assert scale_refusal("late", data.rating_scale, 5.0) is None
+    engine = Engine(tmp_path)
+    fingerprint = Workspace(tmp_path).store(data).fingerprint
+    spec = ExperimentSpec.model_validate({"data": fingerprint, "models": [{"key": "ease"}], "relevant_from": 6})
+    with pytest.raises(
+        ConfigError, match="No rating in 'late' can reach 6, so no item would be relevant: the scale goes"
+    ):
+        engine.submit(spec)
+    assert not ResultStore(tmp_path).runs()
+
+
+def test_a_run_whose_split_was_drawn_otherwise_is_not_gone_on_with(run: Run) -> None:
+    data, spec = late_users(40, 25), run.spec.split
+    require_same_split(run, make_splits(data, spec, run.spec.seed)[0])
+    other = make_splits(data, spec.model_copy(update={"test_fraction": 0.5}), run.spec.seed)[0]
+    with pytest.raises(DataError, match="split by an earlier version"):
+        require_same_split(run, other)
+
+
+def test_a_threshold_that_only_training_ratings_reach_is_refused_too(tmp_path: Path) -> None:
     data = late_users(10, 0)
     frame = data.interactions.assign(rating=np.where(data.interactions["timestamp"] >= 2000, 3.0, 5.0))
-    store = ResultStore(str(tmp_path))
+    store = ResultStore(tmp_path)
     split = {"kind": "global_time", "test_fraction": 0.25}
     values = {"data": "late", "models": [{"key": "ease"}], "relevant_from": 4, "split": split}
     spec = ExperimentSpec.model_validate(values)

@@ -168,6 +168,15 @@ def test_every_convention_without_a_function_is_another_mean_of_ours() -> None:
     assert math.isnan(rmse_of_users(np.array([math.nan])))
 
 
+@pytest.mark.parametrize("metric", list(ACCURACY))
+@pytest.mark.parametrize("k", [0, -1])
+def test_refuses_a_cut_off_below_one(metric: str, k: int) -> None:
+    table = hit_table(lists([[0, 1]]), Ragged.from_rows([[0]]))
+    with pytest.raises(ValueError, match=f"Cut-off {k} needs lists"):
+        ACCURACY[metric](table, k)
+    assert table.at(1).tolist() == [[True]]
+
+
 def test_refuses_cut_offs_beyond_the_lists_and_lists_without_truth() -> None:
     with pytest.raises(ValueError, match="Cut-off 3"):
         AccuracyMetric("ndcg", 3).per_user(lists([[0, 1]]), Ragged.from_rows([[0]]))

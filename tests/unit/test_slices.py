@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
+from recsys_core.evaluation.comparison import compare
 from recsys_core.evaluation.slices import disagreements, slice_differences, user_slices, user_values
 
 
@@ -46,7 +48,27 @@ def test_differences_are_paired_and_leave_out_undefined_users() -> None:
     assert table.loc["all", "difference"] == pytest.approx(0.1)
     assert table.loc["all", "users"] == 3
     assert table.loc["some", "difference"] == pytest.approx(0.1)
-    assert table.loc["all", "low"] == pytest.approx(0.1 - 1.959964 * 0.1 / 3**0.5)
+    assert table.loc["all", "low"] == pytest.approx(0.1 - stats.t.isf(0.025, 2) * 0.1 / 3**0.5)
+
+
+def test_errors_are_pooled_over_ratings_as_on_the_leaderboard() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.integers(1, 30, 200)
+    per_user = {
+        model: pd.DataFrame({"user": np.arange(200), "rmse": level + rng.random(200), "n_ratings": counts})
+        for model, level in (("popular", 1.0), ("mf", 0.8))
+    }
+    pair = compare(per_user, metric="rmse").against("popular").iloc[0]
+    slices = slice_differences(per_user, {"all": None}, metrics={"all": "rmse"}, baseline="popular").iloc[0]
+    assert slices["difference"] == pytest.approx(pair["difference"], abs=1e-12)
+    assert slices["low"] == pytest.approx(pair["low"], abs=0.01)
+    assert slices["high"] == pytest.approx(pair["high"], abs=0.01)
+
+
+def test_equal_differences_of_all_users_still_have_an_interval_with_a_width() -> None:
+    frame = pd.DataFrame({"user": [0, 1, 2], "ndcg@10": [0.0, 0.0, 0.0]})
+    row = slice_differences({"a": frame, "b": frame}, {"all": None}, metrics={"all": "ndcg@10"}, baseline="b").iloc[0]
+    assert row["low"] < 0.0 < row["high"]
 
 
 def test_a_user_of_several_folds_counts_once() -> None:
