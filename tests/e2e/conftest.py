@@ -21,6 +21,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
+from tests.engine.gate import Gate
+from tests.engine.support import eventually, start_engine
 from tests.family import end_family
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,6 +160,16 @@ def start(own_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
+def gate(own_workspace: Path) -> Iterator[Gate]:
+    """A gate in the jobs of this workspace, whose engine is started before any server would start one."""
+    made = Gate(own_workspace.parent / "gate")
+    process = start_engine(own_workspace, **made.environment)
+    yield made
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
 def server(start: Callable[[], Server]) -> Server:
     """A fresh server with an empty workspace."""
     return start()
@@ -238,6 +250,11 @@ def come_near(page: Page) -> None:
         # again and again, as somebody would: what is drawn above may move a place out of sight
         waiting.evaluate_all("places => places[0]?.scrollIntoView()")
         page.wait_for_timeout(500)
+
+
+def fits(page: Page, where: object) -> None:
+    """Wait until the page is no wider than the window: after its width has changed it is laid out anew."""
+    eventually(lambda: sideways(page) <= 0, PATIENCE_MS / 1000, f"nothing is wider than the window: {where}")
 
 
 def sideways(page: Page) -> int:

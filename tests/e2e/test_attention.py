@@ -16,7 +16,7 @@ from recsys_core.experiments.store import ResultStore
 from recsys_core.explain.attention import Attended
 from recsys_core.viz.attention import links_data
 from recsys_core.viz.attention_components import LINKS
-from tests.e2e.conftest import Server, axe_findings, come_near, settled, sideways
+from tests.e2e.conftest import Server, axe_findings, come_near, fits, settled, sideways
 from tests.traces import causal_trace
 
 pytestmark = pytest.mark.e2e
@@ -277,8 +277,7 @@ def test_a_trained_model_is_asked_and_nothing_is_wrong(
     settled(page)
     for width in (1280, 400):
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(500)
-        assert sideways(page) <= 0, width
+        fits(page, width)
         assert axe_findings(page) == [], width
     to_the_end_and_back(page.locator(".stages"))
     with page.expect_download() as taken:

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,14 @@ from recsys_core.experiments.jobs import JobState, JobStatus
 from recsys_core.experiments.run import Run
 from recsys_core.experiments.store import ResultStore
 from tests.e2e.conftest import Server, axe_findings, come_near, settled, sideways
+from tests.engine.gate import Gate
+from tests.engine.support import eventually
 
 pytestmark = pytest.mark.e2e
 TRAINING_MS = 120_000
 EPOCHS = 12
 KEPT = 2
-"""The process is killed once so many epochs are kept."""
+"""The training is held after this epoch, and its process killed there."""
 RECURRENT, LAYERS = "Recurrent network (GRU4Rec)", "Vectors through layers (NeuMF)"
 CHOSEN_AT_FIRST = {
     "item_knn": "Item-based neighbours",
@@ -110,23 +111,18 @@ def started(page: Page, workspace: Path) -> Run:
     return ResultStore(workspace).open(named[1])
 
 
-def kill_in_the_middle(run: Run, model_id: str) -> JobStatus:
-    """Kill the process that trains a model once some epochs are kept; return how the job stood before."""
-    checkpoint = run.job(model_id).path
-    ends = time.monotonic() + TRAINING_MS / 1000
-    while True:
-        status = run.status(model_id)
-        assert status.state in (JobState.QUEUED, JobState.RUNNING), status.reason
-        assert time.monotonic() < ends, "no epoch was kept in time"
-        if status.state is JobState.RUNNING and status.step >= KEPT and any(checkpoint.glob("checkpoint-*")):
-            break
-        time.sleep(0.05)
-    assert status.pid
-    os.kill(status.pid, signal.SIGKILL)
+def held(gate: Gate, run: Run, model_id: str) -> JobStatus:
+    """Wait until the training stands before the closed gate, and return how it stands there."""
+    eventually(gate.arrived, TRAINING_MS / 1000, "the training stands before the gate")
+    status = run.status(model_id)
+    assert (status.state, status.step) == (JobState.RUNNING, KEPT)
     return status
 
 
-def test_networks_are_trained_killed_gone_on_with_and_compared(server: Server, page: Page, own_workspace: Path) -> None:
+def test_networks_are_trained_killed_gone_on_with_and_compared(
+    gate: Gate, server: Server, page: Page, own_workspace: Path
+) -> None:
+    gate.close("epochs", KEPT)  # the other networks train for one epoch
     data = Workspace(own_workspace).store(load_sample("small")).fingerprint
     page.goto(f"{server.url}/train?data={data}")
     expect(page.get_by_role("heading", name="2. Which models?")).to_be_visible()
@@ -140,14 +136,14 @@ def test_networks_are_trained_killed_gone_on_with_and_compared(server: Server, p
     expect(row).to_contain_text("training", timeout=TRAINING_MS)
     expect(page.get_by_text(re.compile(r"^loss (is|went from) \d"))).to_be_visible(timeout=TRAINING_MS)
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
-    before = kill_in_the_middle(run, recurrent)
+    os.kill(held(gate, run, recurrent).pid, signal.SIGKILL)
     expect(row).to_contain_text("was killed from outside", timeout=TRAINING_MS)
     expect(row).to_contain_text(re.compile(r"Its training was kept after \d+ epochs and goes on from there"))
-    kept = run.status(recurrent).kept
-    assert kept >= min(before.step, KEPT)
+    assert run.status(recurrent).kept == KEPT
+    gate.open()
     row.get_by_role("button", name="Go on").click()
     expect(page.get_by_text("5 models: 5 done")).to_be_visible(timeout=TRAINING_MS)
-    assert run.status(recurrent).resumed == kept
+    assert run.status(recurrent).resumed == KEPT
     history = run.history(recurrent)
     assert list(history["step"]) == list(range(1, EPOCHS + 1))
     for title in (RECURRENT, *BOTH):

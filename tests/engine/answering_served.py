@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 from recsys_core.contracts import QueryBatch, RunContext
 from recsys_core.engine.questions import QUESTIONS, Lane, Question, Trained
@@ -15,15 +16,24 @@ def dawdle(trained: Trained, ctx: RunContext, *, steps: int, seconds: float = 0.
     return os.getpid()
 
 
+def stand(trained: Trained, ctx: RunContext, *, folder: str) -> int:
+    """Say who stands before the gate, a file called `open`, and wait there."""
+    (Path(folder) / str(os.getpid())).touch()
+    while not (Path(folder) / "open").exists():
+        ctx.note("stand", 0, 1)
+        time.sleep(0.02)
+    return os.getpid()
+
+
 def crash(trained: Trained, ctx: RunContext) -> None:
     """Die as a segmentation fault does."""
     os.kill(os.getpid(), signal.SIGSEGV)
-    time.sleep(60)
+    time.sleep(600)
 
 
 def be_deaf(trained: Trained, ctx: RunContext) -> None:
     """Say nothing any more."""
-    time.sleep(60)
+    time.sleep(600)
 
 
 def fail(trained: Trained, ctx: RunContext) -> None:
@@ -41,6 +51,7 @@ def tensor(trained: Trained, ctx: RunContext, *, query: QueryBatch | None = None
 ODD_QUESTIONS = {
     "dawdle": Question(dawdle, lane=Lane.STUDY),
     "linger": Question(dawdle, lane=Lane.PERSON),
+    "stand": Question(stand, lane=Lane.STUDY),
     "crash": Question(crash),
     "be_deaf": Question(be_deaf),
     "fail": Question(fail),

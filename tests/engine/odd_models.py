@@ -59,7 +59,7 @@ class Stubborn(Odd):
 
     def misbehave(self, ctx: RunContext) -> None:
         ctx.note("deaf", 0)
-        time.sleep(120)
+        time.sleep(600)
 
 
 class Greedy(Odd):
@@ -81,7 +81,7 @@ class Crasher(Odd):
 
     def misbehave(self, ctx: RunContext) -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
-        time.sleep(60)
+        time.sleep(600)
 
 
 class Broken(Odd):

@@ -1,11 +1,16 @@
-"""The engine process with the odd models in its registry; its workers import this file too and get them that way."""
+"""The engine process with the odd models in its registry and a gate in its jobs.
+
+Its workers import this file too and get both that way.
+"""
 
 import sys
 from pathlib import Path
 
+from tests.engine.gate import install
 from tests.engine.odd_models import register
 
 register()
+install()
 
 if __name__ == "__main__":
     from recsys_core.engine.process import main

@@ -51,8 +51,8 @@ def spec_of(*models: str | tuple[str, Mapping[str, Any]], data: str = "f" * 16, 
     return ExperimentSpec.model_validate({"data": data, "models": asked} | fields)
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
-    """Wait until a condition holds and return what it gave."""
+def eventually(condition: Callable[[], Any], seconds: float = 120.0, what: str = "") -> Any:
+    """Wait until a condition holds and return what it gave; the limit is for what never comes, not for what is slow."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = condition()
@@ -62,7 +62,7 @@ def eventually(condition: Callable[[], Any], seconds: float = 60.0, what: str = 
     raise AssertionError(f"after {seconds} seconds it is still not so: {what or condition}")
 
 
-def end(process: "subprocess.Popen[bytes]", seconds: float = 20.0) -> None:
+def end(process: "subprocess.Popen[bytes]", seconds: float = 60.0) -> None:
     """Wait for a process that was asked to end, and end it if it does not listen, so that none outlives its test."""
     try:
         process.wait(seconds)
@@ -76,18 +76,18 @@ def job(engine: Engine, run_id: str, key: str) -> JobStatus:
     return next(status for status in engine.store.open(run_id).statuses() if status.key == key)
 
 
-def ended(engine: Engine, run_id: str, seconds: float = 90.0) -> dict[str, JobStatus]:
+def ended(engine: Engine, run_id: str, seconds: float = 120.0) -> dict[str, JobStatus]:
     """Wait until all jobs have ended and return how, by algorithm."""
     eventually(lambda: all(one.state.is_final for one in engine.status(run_id)), seconds, "all jobs ended")
     return {one.key: one for one in engine.status(run_id)}
 
 
-def start_engine(root: Path, **environment: str) -> "subprocess.Popen[bytes]":
-    """Start an engine process that knows the odd models, and wait until it works."""
+def launch_engine(root: Path, **environment: str) -> "subprocess.Popen[bytes]":
+    """Start an engine process that knows the odd models and the gate, without waiting for it."""
     (root / "engine").mkdir(parents=True, exist_ok=True)
     quick = {"RECSCOPE_WARM_UP": "0", "RECSCOPE_ENGINE_IDLE": "3600", "RECSCOPE_CANCEL_GRACE": "1"}
     with (root / "engine" / "engine.log").open("ab") as log:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "tests.engine.served", str(root)],
             cwd=ROOT,
             env=os.environ | quick | environment,
@@ -96,5 +96,10 @@ def start_engine(root: Path, **environment: str) -> "subprocess.Popen[bytes]":
             stderr=log,
             start_new_session=True,
         )
+
+
+def start_engine(root: Path, **environment: str) -> "subprocess.Popen[bytes]":
+    """Start such an engine process and wait until it works."""
+    process = launch_engine(root, **environment)
     eventually(lambda: (presence := Engine(root).presence()) and presence.address, what="the engine works")
     return process

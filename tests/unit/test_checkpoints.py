@@ -123,7 +123,7 @@ def test_a_full_disk_is_said_in_words_and_leaves_the_older_file(
     assert len(list(tmp_path.iterdir())) == 1
 
 
-EPOCHS = 12
+EPOCHS, HELD = 12, 3
 NET = {"width": 8, "window": 10, "layers": 1, "heads": 1, "epochs": EPOCHS, "patience": 0, "dropout": 0.3}
 TRAINING = """
 import sys, time
@@ -133,10 +133,11 @@ from recsys_core.experiments.checkpoints import CheckpointFile
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.store import ResultStore
 save = CheckpointFile.save
-def slowly(self, arrays):
+def held(self, arrays):
     save(self, arrays)
-    time.sleep(float(sys.argv[4]))
-CheckpointFile.save = slowly
+    while self._mark.epochs == int(sys.argv[4]):  # until it is killed
+        time.sleep(1)
+CheckpointFile.save = held
 root = Path(sys.argv[1])
 execute(ResultStore(root), sys.argv[2], sys.argv[3], Workspace(root), 1)
 """
@@ -156,20 +157,20 @@ def trained(root: Path, *, kill: bool) -> Run:
     job = store.open(spec.id).job(model_id)
     command = [sys.executable, "-c", TRAINING, str(root), spec.id, model_id]
     if kill:
-        process = subprocess.Popen([*command, "0.05"], cwd=ROOT)
-        eventually(lambda: epochs_kept(job.path) >= 3, what="three epochs")
+        process = subprocess.Popen([*command, str(HELD)], cwd=ROOT)
+        eventually(lambda: epochs_kept(job.path) == HELD, what="the last epoch before it is held")
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         status = job.status()
         assert (status.state, status.cause) == (JobState.FAILED, "lost")
-        assert 3 <= status.kept < EPOCHS
+        assert status.kept == HELD
         run = store.create(spec, "little")  # start again
         assert (run.status(model_id).state, run.status(model_id).kept) == (JobState.QUEUED, status.kept)
-    subprocess.run([*command, "0"], cwd=ROOT, check=True)
+    subprocess.run([*command, "-1"], cwd=ROOT, check=True)
     return store.open(spec.id)
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(300)
 def test_a_killed_training_goes_on_and_ends_with_the_weights_of_an_undisturbed_one(tmp_path: Path) -> None:
     whole, killed = trained(tmp_path / "whole", kill=False), trained(tmp_path / "killed", kill=True)
     model_id = next(one for one in whole.model_ids if one.startswith("sasrec"))

@@ -2,11 +2,13 @@
 
 import io
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import psutil
 import pytest
 
 from recsys_core.data.workspace import Workspace
@@ -29,7 +31,7 @@ def taking(tmp_path: Path) -> Intake:
     return made
 
 
-def ended(taking: Intake, seconds: float = 30.0) -> WorkStatus:
+def ended(taking: Intake, seconds: float = 120.0) -> WorkStatus:
     deadline = time.monotonic() + seconds
     while taking.status().is_live and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -60,10 +62,20 @@ def test_a_wish_to_stop_ends_it_without_storing(taking: Intake) -> None:
     assert Workspace(taking.root).datasets() == []
 
 
-def test_a_killed_process_is_known_to_be_gone(taking: Intake) -> None:
-    taking.start("store")
-    children = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
-    next(child for child in children if taking.id in " ".join(child.cmdline())).kill()
+def test_a_killed_process_is_known_to_be_gone(taking: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def idle(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+        """Start a process that does nothing until it is killed, in the place of the one that stores."""
+        started.append(popen([sys.executable, "-c", "import time; time.sleep(600)", *command[3:]], **options))
+        return started[0]
+
+    popen = subprocess.Popen
+    with monkeypatch.context() as held:
+        held.setattr(module.subprocess, "Popen", idle)
+        taking.start("store")
+    started[0].kill()
+    started[0].wait()
     status = ended(taking)
     assert status.state == "FAILED"
     assert "was killed" in status.reason
