@@ -1,6 +1,7 @@
 """A workspace with a small data set and one finished experiment, trained once a session and copied for each test."""
 
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from recsys_core.experiments.store import ResultStore
 
 EVIL = "<b>Evil</b> [link](http://evil.example) $x$"
 """A title that must be shown letter by letter."""
+PATIENCE_SECONDS = 180.0
+"""For what never comes; a slow machine needs less."""
 APP = Path(__file__).resolve().parents[2] / "app.py"
 MODELS = ("ease", "item_knn", "biased_mf")
 
@@ -105,7 +108,7 @@ def open_page() -> Callable[..., AppTest]:
 
     def opened(name: str, **address: str) -> AppTest:
         address = {"view": "whole"} | address
-        app = AppTest.from_file(APP, default_timeout=30)
+        app = AppTest.from_file(APP, default_timeout=PATIENCE_SECONDS)
         for key, value in address.items():
             app.query_params[key] = value
         app.run()
@@ -115,6 +118,16 @@ def open_page() -> Callable[..., AppTest]:
         return no_exception(app.run())
 
     return opened
+
+
+def until(app: AppTest, done: Callable[[], object]) -> AppTest:
+    """Draw the page anew until something holds, which is worked on beside it."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not done():
+        assert time.monotonic() < deadline, words(app)
+        time.sleep(0.1)
+        no_exception(app.run())
+    return app
 
 
 def no_exception(app: AppTest) -> AppTest:

@@ -3,7 +3,6 @@
 import json
 import shutil
 import threading
-import time
 from base64 import b64decode
 from collections.abc import Callable
 from html import escape
@@ -34,6 +33,7 @@ from tests.pages.finished import (
     open_page,
     spoil,
     two_tastes,
+    until,
     words,
 )
 
@@ -41,7 +41,6 @@ __all__ = ["no_engine_process", "open_page"]
 Open = Callable[..., AppTest]
 WINDOW = 8
 """Shorter than the histories of twelve items."""
-PATIENCE_SECONDS = 90
 SMALL = {"width": 8, "epochs": 1, "window": WINDOW, "batch_size": 16, "patience": 0}
 
 
@@ -77,13 +76,7 @@ def trained(trained_template: Finished, own_workspace: Path, monkeypatch: pytest
 
 def answered(app: AppTest) -> AppTest:
     """Run the page until no bar says that a model is asked."""
-    ends = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < ends:
-        if not app.get("progress"):
-            return app
-        time.sleep(0.2)
-        app = no_exception(app.run())
-    raise AssertionError("The model has not answered.")
+    return until(app, lambda: not app.get("progress"))
 
 
 def named(app: AppTest, parameter: str) -> str:

@@ -2,7 +2,6 @@
 
 import io
 import socket
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from recsys_core.engine.intake import Intake
 from recsys_core.experiments.durable import write_json
 from recsys_core.experiments.jobs import JobState
 from recsys_core.storage.processes import own_mark
-from tests.pages.finished import Finished, finished, finished_template, no_exception, open_page, spoil, words
+from tests.pages.finished import Finished, finished, finished_template, no_exception, open_page, spoil, until, words
 
 __all__ = ["finished", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
@@ -42,16 +41,6 @@ def numbers(app: AppTest) -> dict[str, str]:
     """Return the numbers on the page, once the rows are counted: a count of over a second shows a bar meanwhile."""
     until(app, lambda: len(app.metric) > 0)
     return {metric.label: metric.value for metric in app.metric}
-
-
-def until(app: AppTest, done: Callable[[], bool]) -> AppTest:
-    """Run the page until something holds; a process works beside it."""
-    deadline = time.monotonic() + 30
-    while not done() and time.monotonic() < deadline:
-        time.sleep(0.2)
-        no_exception(app.run())
-    assert done(), words(app)
-    return app
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The page Data when reading fails: a sentence, and a state from which one can go on, also in another session."""
 
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -8,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.shared import intaking
 from recsys_core.engine.readers import Readers
-from tests.pages.finished import no_exception, open_page, words
+from tests.pages.finished import no_exception, open_page, until, words
 
 __all__ = ["open_page"]
 Open = Callable[..., AppTest]
@@ -20,15 +19,6 @@ def bring(app: AppTest, name: str, content: bytes) -> AppTest:
     app.file_uploader[0].upload(name, content, "text/csv").run()
     no_exception(app.button(key="upload_check").click().run())
     return until(app, lambda: len(app.metric) > 0 or len(app.error) > 0)
-
-
-def until(app: AppTest, done: Callable[[], bool]) -> AppTest:
-    deadline = time.monotonic() + 120
-    while not done() and time.monotonic() < deadline:
-        time.sleep(0.1)
-        no_exception(app.run())
-    assert done(), words(app)
-    return app
 
 
 def address(app: AppTest) -> str:

@@ -9,6 +9,7 @@ from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.store import ResultStore
 from tests.pages.finished import (
     APP,
+    PATIENCE_SECONDS,
     Finished,
     finished,
     finished_template,
@@ -108,7 +109,7 @@ def test_the_second_door_explores_a_sample(open_page: Open) -> None:
 
 
 def test_the_view_for_a_projector_hides_controls(finished: Finished) -> None:
-    app = AppTest.from_file(APP, default_timeout=30)
+    app = AppTest.from_file(APP, default_timeout=PATIENCE_SECONDS)
     app.query_params["view"] = "demo"
     app.run()
     assert not app.sidebar.markdown
@@ -118,6 +119,6 @@ def test_the_view_for_a_projector_hides_controls(finished: Finished) -> None:
 @pytest.mark.parametrize("name", ["home", "data", "explore"])
 def test_a_page_run_alone_shows_the_whole_frame(name: str, finished: Finished) -> None:
     """Streamlit does so for the first request to a page's own address; see tests/e2e/test_first_request.py."""
-    app = AppTest.from_file(APP.parent / "pages" / f"{name}.py", default_timeout=30).run()
+    app = AppTest.from_file(APP.parent / "pages" / f"{name}.py", default_timeout=PATIENCE_SECONDS).run()
     no_exception(app)
     assert "Two tastes" in " ".join(str(element.value) for element in app.sidebar.markdown)

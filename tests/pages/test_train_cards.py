@@ -1,7 +1,6 @@
 """The page Train: the cards of algorithms, their forms, and what competes with which settings."""
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,6 +17,7 @@ from recsys_core.experiments.run import Run
 from recsys_core.experiments.store import ResultStore
 from recsys_core.models.registry import model_class
 from tests.pages.finished import (
+    PATIENCE_SECONDS,
     Finished,
     finished,
     finished_template,
@@ -25,6 +25,7 @@ from tests.pages.finished import (
     no_exception,
     open_page,
     two_tastes,
+    until,
     words,
 )
 
@@ -95,11 +96,7 @@ def test_the_formula_on_a_card_follows_the_form(open_page: Open, finished: Finis
 
 def test_before_models_of_order_it_says_whether_order_matters(open_page: Open, finished: Finished) -> None:
     app = open_page("train", data=finished.data)
-    for _ in range(60):
-        if "Does order matter in your data?" in words(app):
-            break
-        time.sleep(0.2)
-        app = no_exception(app.run())
+    until(app, lambda: "Does order matter in your data?" in words(app))
     [said] = [info.value for info in app.info if "Does order matter in your data?" in info.value]
     assert "on histories in their order" in said
     shown = [element.value for element in app.main if element.type in ("info", "subheader")]
@@ -111,7 +108,7 @@ def test_the_cards_do_not_wait_for_what_is_said_about_order(
 ) -> None:
     never = threading.Event()
     pool = ThreadPoolExecutor(1)
-    monkeypatch.setattr(services, "answer", lambda name, data: Ticket(lambda ctx: never.wait(60), pool))
+    monkeypatch.setattr(services, "answer", lambda name, data: Ticket(lambda ctx: never.wait(PATIENCE_SECONDS), pool))
     app = open_page("train", data=finished.data)
     assert "Does order matter" not in words(app)
     assert app.checkbox(key="algorithm_sasrec_use")

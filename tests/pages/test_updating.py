@@ -1,5 +1,6 @@
 """Update with newer data, on Train: offered where a model can learn on, with what it gained and forgot in words."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from recsys_core.experiments.run import Run
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.updating import UpdateReport
 from tests.engine.support import spec_of
-from tests.pages.finished import no_engine_process, no_exception, open_page, words
+from tests.pages.finished import PATIENCE_SECONDS, no_engine_process, no_exception, open_page, until, words
 from tests.unit.test_updating import NET, NEWER, OLD
 
 __all__ = ["no_engine_process", "open_page"]
@@ -54,13 +55,9 @@ def test_without_newer_data_it_says_where_to_bring_them(open_page: Open, run: Ru
     assert "There are no newer data yet." in words(open_page("train", **address(run)))
 
 
-def settled(app: AppTest, *, until: str = "new interactions were learned") -> AppTest:
+def settled(app: AppTest, *, told: str = "new interactions were learned") -> AppTest:
     """Look at the page again until it says so."""
-    for _ in range(200):
-        if until in words(app):
-            return app
-        app = no_exception(app.run())
-    raise AssertionError(words(app))
+    return until(app, lambda: told in words(app))
 
 
 def numbers(app: AppTest) -> dict[str, list[float]]:
@@ -109,12 +106,13 @@ def test_an_update_is_stopped_and_begins_anew(
     open_page: Open, run: Run, own_workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[str] = []
-    ended = threading.Event()
+    starts, ended = threading.Semaphore(0), threading.Event()
 
     def toil(_: Answers, root: str, run_id: str, model_id: str, name: str, *, ctx: RunContext, **more: object) -> None:
         begun.append(name)
+        starts.release()
         try:
-            for _ in ctx.track(range(3000), stage="epochs"):
+            for _ in ctx.track(itertools.count(), stage="epochs"):  # until it is told to stop
                 time.sleep(0.01)
         finally:
             ended.set()
@@ -124,12 +122,14 @@ def test_an_update_is_stopped_and_begins_anew(
     app = open_page("train", **address(run))
     assert not [button for button in app.button if button.key == "update_stop"]
     app = no_exception(app.button(key="update_start").click().run())
+    assert starts.acquire(timeout=PATIENCE_SECONDS)
     assert begun == ["learn_on"]
     app = no_exception(app.button(key="update_stop").click().run())
-    assert ended.wait(5)
+    assert ended.wait(PATIENCE_SECONDS)
     assert "Stopped. Nothing was changed" in words(app)
     assert not [button for button in app.button if button.key == "update_stop"]
     app = no_exception(app.button(key="update_start").click().run())
+    assert starts.acquire(timeout=PATIENCE_SECONDS)
     assert begun == ["learn_on"] * 2
     assert "Stopped." not in words(app)
     no_exception(app.button(key="update_stop").click().run())

@@ -17,7 +17,7 @@ from tests.pages.finished import APP, two_tastes
 NET = {"width": 8, "window": 10, "layers": 1, "heads": 1, "epochs": 2, "patience": 0}
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_recommend_and_inside_show_a_net_and_leave_torch_alone(own_workspace: Path) -> None:
     workspace, store = Workspace(own_workspace), ResultStore(own_workspace)
     data = workspace.store(two_tastes()).fingerprint
@@ -25,7 +25,7 @@ def test_recommend_and_inside_show_a_net_and_leave_torch_alone(own_workspace: Pa
     model_id = run.model_ids[0]
     assert execute(store, run.id, model_id, workspace, 1).state is JobState.DONE
     command = [sys.executable, "-m", "tests.pages.without_torch", data, run.id, model_id]
-    visited = subprocess.run(command, cwd=APP.parent, capture_output=True, text=True, timeout=180, check=False)
+    visited = subprocess.run(command, cwd=APP.parent, capture_output=True, text=True, timeout=500, check=False)
     assert visited.returncode == 0, visited.stderr[-3000:]
     seen = json.loads(visited.stdout.splitlines()[-1])
     assert seen["items"] == 5

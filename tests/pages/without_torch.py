@@ -12,12 +12,12 @@ from streamlit.testing.v1 import AppTest
 
 from tests.pages.finished import APP, no_exception, words
 
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 180
 
 
 def opened(name: str, **address: str) -> AppTest:
     """Open a page at an address, whole."""
-    app = AppTest.from_file(APP, default_timeout=60)
+    app = AppTest.from_file(APP, default_timeout=PATIENCE_SECONDS)
     for key, value in address.items():
         app.query_params[key] = value
     app.run()

