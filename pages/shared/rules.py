@@ -50,6 +50,7 @@ def show(taking: "Intake", draft: "Draft", guesses: "list[TableGuess]") -> None:
                 _choice(taking, rules, "out_of_range", _("A rating outside the scale"), RANGE)
                 _number(taking, rules, "rating_low", _("Scale from"), step=0.5)
                 _number(taking, rules, "rating_high", _("to"), step=0.5)
+                _missing_ratings(taking, rules)
             _number(taking, rules, "min_user", _("Fewest interactions of a user"), step=1)
             _number(taking, rules, "min_item", _("Fewest interactions of an item"), step=1)
         _events(taking, rules, interactions)
@@ -79,6 +80,23 @@ def _events(taking: "Intake", rules: "IngestRules", interactions: "list[TableGue
                     taking, rules, kind, st.session_state[key]
                 ),
             )
+
+
+def _missing_ratings(taking: "Intake", rules: "IngestRules") -> None:
+    """Let the person name the ratings that mean 'not rated', such as -1."""
+    key = f"rule_{taking.id}_missing_ratings"
+    st.session_state[key] = ", ".join(f"{value:g}" for value in rules.missing_ratings)
+    st.text_input(
+        _("Ratings treated as missing"),
+        key=key,
+        max_chars=60,
+        width=200,
+        placeholder=_("-1, 99, …"),
+        help=_("The interactions stay, without a rating."),
+        on_change=lambda: intaking.change_rule(
+            taking, "missing_ratings", st.session_state[key].replace(",", " ").split()
+        ),
+    )
 
 
 def _choice(taking: "Intake", rules: "IngestRules", name: str, label: str, words: dict[str, str]) -> None:

@@ -33,10 +33,14 @@ UNITS = {
     "s": later("seconds since 1970"),
     "ms": later("milliseconds since 1970"),
     "us": later("microseconds since 1970"),
+    "ns": later("nanoseconds since 1970"),
+    "excel-day": later("days, as Excel counts them"),
     "iso": later("2021-03-31 or 2021-03-31 12:00"),
     "day-month-year": later("31/03/2021, day first"),
     "month-day-year": later("03/31/2021, month first"),
+    "year-month-day": later("21/03/31, year first"),
     "text-date": later("31-Mar-2021"),
+    "compact": later("20210331"),
 }
 ROLES = {
     "user_id": later("user"),
@@ -105,11 +109,31 @@ def _table(sheet: Sheet) -> None:
                 known = UNITS if guess.timestamp_unit else {None: later("cannot be told")} | UNITS
                 save = sheet.save("timestamp_unit")
                 _pick(_("Time is written as"), f"unit_{sheet.key}", guess.timestamp_unit, known, save, width=270)
+            _number_formats(sheet)
             if guess.table == "interactions" and "event" not in guess.roles:
                 _event(sheet)
         _questions(sheet)
         if guess.table != "ignored":
             _columns(sheet)
+
+
+def _number_formats(sheet: Sheet) -> None:
+    """Let the person say how numbers are written, where that is not plain."""
+    from recsys_core.data.numbers import NAMES
+
+    formats = sheet.guess.number_formats
+    names = {role: form.name for role, form in formats.items()}
+    for role, form in formats.items():
+        if form.plain and "number_formats" not in sheet.guess.chosen:
+            continue
+        _pick(
+            _("Numbers in {column}").format(column=sheet.guess.column_of(role)),
+            f"numbers_{role}_{sheet.key}",
+            form.name,
+            {name: name for name in (*NAMES, form.name)},
+            lambda chosen, role=role: sheet.save("number_formats")(names | {role: chosen}),
+            width=160,
+        )
 
 
 def _questions(sheet: Sheet) -> None:

@@ -85,6 +85,22 @@ def _add_ingest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", required=True, help="name of the data set in the workspace")
     parser.add_argument("--columns", help=COLUMNS_HELP)
     parser.add_argument("--rule", action="append", default=[], metavar="NAME=VALUE", help="such as duplicates=mean")
+    parser.add_argument("--time-unit", metavar="UNIT", help="how times are written, such as ms or month-day-year")
+    parser.add_argument(
+        "--number-format",
+        action="append",
+        default=[],
+        metavar="ROLE=FORM",
+        help="how the numbers of a role are written, such as weight=1.234,5; can be repeated",
+    )
+    parser.add_argument(
+        "--missing-rating",
+        action="append",
+        type=float,
+        default=[],
+        metavar="VALUE",
+        help="a rating that means 'not rated', such as -1; can be repeated",
+    )
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:

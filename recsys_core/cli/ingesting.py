@@ -3,9 +3,14 @@
 import argparse
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from recsys_core.cli.arguments import parse_columns
 from recsys_core.cli.settings import split_settings, typed_values
+from recsys_core.columns import TIMESTAMP
+
+if TYPE_CHECKING:
+    from recsys_core.data.table_guess import TableGuess
 
 
 def ingest(arguments: argparse.Namespace) -> int:
@@ -24,11 +29,28 @@ def ingest(arguments: argparse.Namespace) -> int:
     columns = parse_columns(arguments.columns)
     if columns is not None:
         guesses = with_interaction_columns(guesses, columns)
+    guesses = [with_forms(guess, arguments.time_unit, split_settings(arguments.number_format)) for guess in guesses]
     asked = typed_values(IngestRules, split_settings(arguments.rule))
+    if arguments.missing_rating:
+        asked["missing_ratings"] = tuple(arguments.missing_rating)
     rules = IngestRules.parse(suggest_rules(guesses).model_dump() | asked)
     dataset, report = take_in(guesses, rules, default_workspace(), arguments.name)
     if arguments.name and dataset.name != arguments.name:
         sys.stderr.write(f"recscope: stored as '{dataset.name}': '{arguments.name}' is taken, or no name.\n")
+    for alarm in report.alarms:
+        sys.stderr.write(f"recscope: {alarm.message} {alarm.remedy}\n")
     found = report.to_json() | {"fingerprint": dataset.fingerprint, "name": dataset.name}
     sys.stdout.write(json.dumps(found, indent=1, ensure_ascii=False, default=str) + "\n")
     return 0
+
+
+def with_forms(guess: "TableGuess", unit: str | None, formats: dict[str, str]) -> "TableGuess":
+    """Return a guess with the forms of times and numbers that were named, where it has such columns.
+
+    Raises:
+        DataError: There is no such unit or form.
+    """
+    if unit is not None and TIMESTAMP in guess.roles:
+        guess = guess.with_changes(timestamp_unit=unit)
+    wanted = {role: name for role, name in formats.items() if role in guess.number_formats}
+    return guess.with_changes(number_formats=wanted) if wanted else guess

@@ -8,6 +8,7 @@ from pathlib import Path
 from recsys_core.cli.output import Account, some
 from recsys_core.columns import USER_ID
 from recsys_core.contracts import PAD, IntArray
+from recsys_core.data.identifiers import as_known
 from recsys_core.data.roles import role_of_name
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import DataError
@@ -47,7 +48,8 @@ class ChosenUsers:
 def chosen_users(text: str, vocabulary: Vocabulary) -> ChosenUsers:
     """Return the users that `--users` names.
 
-    An identifier is looked up as it stands, then without the spaces around it, as files of interactions are read.
+    An identifier is looked up as it stands, then as files of interactions are read: without blanks around it, and 10.0
+    as 10.
 
     Args:
         text: `all`, a file with one user_id a line (or in the first column of a CSV), or identifiers with commas.
@@ -66,7 +68,8 @@ def chosen_users(text: str, vocabulary: Vocabulary) -> ChosenUsers:
         given = given[1:]
     if not given:
         raise DataError(f"--users '{text}' names no user.")
-    found = [one if one in vocabulary else one.strip() for one in given]
+    known_ids = frozenset(vocabulary.ids)
+    found = [one if one in known_ids else as_known(one, known_ids) for one in given]
     distinct = list(dict.fromkeys(found))
     positions = vocabulary.positions(distinct)
     known = [one for one, position in zip(distinct, positions, strict=True) if position != PAD]

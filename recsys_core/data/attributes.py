@@ -21,10 +21,14 @@ from recsys_core.columns import (
     WEIGHT,
 )
 from recsys_core.contracts import IntArray
+from recsys_core.data.guessing import TableGuess
+from recsys_core.data.identifiers import NO_IDENTIFIERS, ROUNDED, ROUNDED_REASON, as_known, cleaned
+from recsys_core.data.numbers import read_number
 from recsys_core.data.reading import Source
 from recsys_core.data.rejections import Rejections, skip_missing
 
 _LINE = "line"
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass
@@ -35,13 +39,16 @@ class Members:
     Args:
         ids: Identifiers by position.
         closed: Whether a rule has removed some, so that tables may not bring others back.
+        met: Those that have interactions.
     """
 
     ids: list[str]
     closed: bool = False
     positions: dict[str, int] = field(init=False)
+    met: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.met = frozenset(self.ids)
         self.positions = {name: position for position, name in enumerate(self.ids)}
 
     def admit(self, names: list[str]) -> IntArray:
@@ -64,12 +71,16 @@ class TableRead:
             `target`.
         rows: Number of rows that could be parted into cells.
         rejections: All rejected lines.
+        matched: Number of rows about a user or item that has interactions; for links about two such users.
+        examples: Some of its identifiers.
     """
 
     source: Source
     frame: pd.DataFrame
     rows: int
     rejections: Rejections
+    matched: int = 0
+    examples: tuple[str, ...] = ()
 
 
 def read_attributes(connection: duckdb.DuckDBPyConnection, source: Source, members: Members) -> TableRead:
@@ -79,19 +90,23 @@ def read_attributes(connection: duckdb.DuckDBPyConnection, source: Source, membe
     cells = _cells(connection, source)
     guess, rejections = source.guess, source.rejections
     role = ITEM_ID if guess.table == ITEMS else USER_ID
-    ids = cells[f"c{guess.roles[role]}"]
-    empty = ids.str.strip() == ""
-    twice = ids.duplicated() & ~empty
-    positions = members.admit(ids[~empty & ~twice].tolist())
+    ids = _known_ids(cells[f"c{guess.roles[role]}"], members)
+    empty = ids.isin(["", *NO_IDENTIFIERS])
+    rounded = ids.str.contains(ROUNDED, regex=True)
+    twice = ids.duplicated() & ~empty & ~rounded
+    taken = ~empty & ~twice & ~rounded
+    matched = int(ids[taken].isin(members.met).sum())
+    positions = members.admit(ids[taken].tolist())
     name = guess.column_of(role)
     _reject(rejections, cells, empty, name, "empty")
+    _reject(rejections, cells, rounded, name, ROUNDED_REASON)
     _reject(rejections, cells, twice, name, "the identifier has a row already")
-    frame = cells[~empty & ~twice]
+    frame = cells[taken]
     unknown = positions < 0
     rejections.add(frame.loc[unknown, _LINE].to_numpy(), name, _REMOVED)
     attributes = _attributes(frame[~unknown], source, role)
     attributes.insert(0, "position", positions[~unknown])
-    return TableRead(source, attributes, len(cells), rejections)
+    return TableRead(source, attributes, len(cells), rejections, matched, tuple(ids[taken].head(3)))
 
 
 _REMOVED = "removed by the minimum of interactions"
@@ -101,14 +116,17 @@ def read_links(connection: duckdb.DuckDBPyConnection, source: Source, members: M
     """Return the links from user to user in a file; links to oneself and repeated ones are rejected."""
     cells = _cells(connection, source)
     guess, rejections = source.guess, source.rejections
-    ends = {name: cells[f"c{guess.roles[role]}"] for name, role in ((SOURCE, SOURCE_ID), (TARGET, TARGET_ID))}
-    weight = _numbers(cells[f"c{guess.roles[WEIGHT]}"]) if WEIGHT in guess.roles else pd.Series(1.0, index=cells.index)
+    ends = {
+        name: _known_ids(cells[f"c{guess.roles[role]}"], members)
+        for name, role in ((SOURCE, SOURCE_ID), (TARGET, TARGET_ID))
+    }
+    weight = _weights(cells, guess)
     taken = pd.Series(False, index=cells.index)
     both = pd.DataFrame(ends)
     checks = (
-        (both[SOURCE].str.strip() == "", guess.column_of(SOURCE_ID), "empty"),
-        (both[TARGET].str.strip() == "", guess.column_of(TARGET_ID), "empty"),
-        (weight.isna() | np.isinf(weight), guess.column_of(WEIGHT), "not a number"),
+        (both[SOURCE].isin(["", *NO_IDENTIFIERS]), guess.column_of(SOURCE_ID), "empty"),
+        (both[TARGET].isin(["", *NO_IDENTIFIERS]), guess.column_of(TARGET_ID), "empty"),
+        (weight.isna() | (weight.abs() > _LARGEST), guess.column_of(WEIGHT), "not a number"),
         (both[SOURCE] == both[TARGET], "", "a link to oneself"),
     )
     for at_fault, column, reason in checks:
@@ -120,11 +138,26 @@ def read_links(connection: duckdb.DuckDBPyConnection, source: Source, members: M
     links = pd.DataFrame(
         {name: members.admit(both.loc[~taken, name].tolist()) for name in (SOURCE, TARGET)}, index=cells.index[~taken]
     )
+    matched = int((both.loc[~taken, SOURCE].isin(members.met) & both.loc[~taken, TARGET].isin(members.met)).sum())
     links[WEIGHT] = weight[~taken].astype(np.float32)
     unknown = (links[SOURCE] < 0) | (links[TARGET] < 0)
     rejections.add(cells.loc[links.index[unknown], _LINE].to_numpy(), "", _REMOVED)
     links = links[~unknown].astype({SOURCE: np.int32, TARGET: np.int32}).reset_index(drop=True)
-    return TableRead(source, links, len(cells), rejections)
+    return TableRead(source, links, len(cells), rejections, matched, tuple(both.loc[~taken, SOURCE].head(3)))
+
+
+def _known_ids(column: pd.Series, members: Members) -> pd.Series:
+    """Return identifiers as the interactions write them."""
+    return cleaned(column).map(lambda text: as_known(text, members.met))
+
+
+def _weights(cells: pd.DataFrame, guess: TableGuess) -> pd.Series:
+    """Return the weight of each link: 1 where it is empty, NaN where it is no number."""
+    if WEIGHT not in guess.roles:
+        return pd.Series(1.0, index=cells.index)
+    text, form = cells[f"c{guess.roles[WEIGHT]}"].str.strip(), guess.number_format(WEIGHT)
+    numbers = text.map(lambda cell: read_number(cell, form)).astype(float)
+    return numbers.mask(text.isin(["", *form.missing]), 1.0)
 
 
 def complete(tables: list[pd.DataFrame], size: int) -> pd.DataFrame | None:

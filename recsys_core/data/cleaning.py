@@ -19,7 +19,7 @@ from recsys_core.columns import EVENT, ITEM, RATING, TIMESTAMP, USER, WEIGHT
 from recsys_core.contracts import BoolArray, FloatArray, IntArray
 from recsys_core.data.rules import IngestRules
 from recsys_core.data.sql import file_literal
-from recsys_core.data.tables import ROWS_AT_ONCE, Kept, interactions_writer, joined, repeated
+from recsys_core.data.tables import BLOCK, FINER, ROWS_AT_ONCE, Kept, interactions_writer, joined, repeated
 from recsys_core.errors import DataError
 
 LATER = "a later row has the same user and item"
@@ -118,6 +118,21 @@ def rewrite(path: Path, target: Path, cleaning: Cleaning) -> None:
             start = end
 
 
+def settle_order(path: Path, target: Path) -> None:
+    """Write the interactions without what their times tell beyond milliseconds: rows of one user within the same
+    millisecond stand in the order of their exact times, all others where they were.
+    """
+    table = pq.read_table(path)
+    user, time, finer = (table.column(name).to_numpy() for name in (USER, TIMESTAMP, FINER))
+    exact, places = np.lexsort((finer, time, user)), np.lexsort((time, user))
+    rows = np.empty(len(table), dtype=np.int64)
+    rows[places] = exact
+    table = table.drop_columns([FINER])
+    with interactions_writer(target, table.schema) as writer:
+        for start in range(0, len(rows), BLOCK):
+            writer.write_table(table.take(pa.array(rows[start : start + BLOCK])))
+
+
 def _resolve(
     connection: duckdb.DuckDBPyConnection, path: Path, rules: IngestRules, pairs: pd.DataFrame, cleaning: Cleaning
 ) -> None:
@@ -137,7 +152,7 @@ def _resolve(
     columns.append(f"sum({WEIGHT}) OVER pair AS sum_weight" if WEIGHT in names else "NULL AS sum_weight")
     columns.append(f"sum({RATING}) OVER pair AS sum_rating" if RATING in names else "NULL AS sum_rating")
     keys = ", ".join(pairs.columns)
-    order = f"{TIMESTAMP} DESC, row DESC" if TIMESTAMP in names else "row DESC"
+    order = "".join(f"{name} DESC, " for name in (TIMESTAMP, FINER) if name in names) + "row DESC"
     found = connection.execute(
         f"SELECT row, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS place, {', '.join(columns)} "
         f"FROM (SELECT *, file_row_number AS row FROM read_parquet({file_literal(path)}, file_row_number=true)) "

@@ -1,6 +1,7 @@
 """Doubts about accepted data, in words: what was found, how much of it, why it matters, what to do."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +17,7 @@ from recsys_core.contracts import IntArray
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import connect, file_literal
-from recsys_core.data.tables import ROWS_AT_ONCE, Kept, parts_by_row, repeated
+from recsys_core.data.tables import FINER, ROWS_AT_ONCE, Kept, parts_by_row, repeated
 
 _SPACES = re.compile(r"\s+")
 _BUSY = 500
@@ -80,7 +81,7 @@ def kept_doubts(*, repeated: int, unreadable: int, clipped: int) -> list[DataWar
             DataWarning(
                 "unknown_times",
                 unreadable,
-                f"{unreadable:,} interactions have a time that cannot be read.",
+                f"{unreadable:,} interactions have no time, or one that cannot be read.",
                 "They are kept and count as older than everything. Splits by time put them into training.",
             )
         )
@@ -140,16 +141,34 @@ def _robots(activity: pd.DataFrame) -> DataWarning | None:
 def _alike(what: str, ids: list[str]) -> DataWarning | None:
     if all(name.isascii() and name.isdigit() for name in ids):
         return None
-    groups = Counter(_SPACES.sub("", name).casefold() for name in ids)
+    groups = Counter(map(_looks, ids))
     count = sum(size for size in groups.values() if size > 1)
     if not count:
         return None
-    example = next(name for name in ids if groups[_SPACES.sub("", name).casefold()] > 1)
+    first = next(name for name in ids if groups[_looks(name)] > 1)
+    other = next(name for name in ids if name != first and _looks(name) == _looks(first))
     return DataWarning(
         f"similar_{what}",
         count,
-        f"{count:,} {what} have identifiers that differ from another's in case or spaces only, such as '{example}'.",
-        "They are kept apart. If they mean the same, write them alike in the file and bring it in again.",
+        f"{count:,} {what} have identifiers that look like another's and differ only in case, spaces, invisible "
+        f"characters, accents written in two ways or wide letters, such as {_shown(first)} and {_shown(other)}.",
+        "They are kept apart. If they mean the same, write them alike in the file and upload it again.",
+    )
+
+
+def _looks(name: str) -> str:
+    """Return an identifier as it looks: compatible letters alike, without case, spaces and invisible characters."""
+    if name.isascii():
+        return _SPACES.sub("", name).casefold()
+    visible = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
+    return _SPACES.sub("", visible).casefold()
+
+
+def _shown(name: str) -> str:
+    """Return an identifier in quotes, its invisible and combining characters as escapes."""
+    hidden = {"Cf", "Mn", "Zs", "Cc"}
+    return (
+        "'" + "".join(f"\\u{ord(c):04x}" if c != " " and unicodedata.category(c) in hidden else c for c in name) + "'"
     )
 
 
@@ -173,9 +192,9 @@ def tied_interactions(path: Path, kept: Kept) -> int:
         path: Their Parquet file.
         kept: What is still in memory of them.
     """
-    rows = pq.read_metadata(path).num_rows
-    if rows > ROWS_AT_ONCE:
-        return _tied_by_sql(path)
+    rows, finer = pq.read_metadata(path).num_rows, FINER in pq.read_schema(path).names
+    if finer or rows > ROWS_AT_ONCE:
+        return _tied_by_sql(path, exact=f", {FINER}" if finer else "")
     first, whole = _span(kept.blocks(path, TIMESTAMP))
     users, times = np.empty(rows, np.int32), np.empty(rows, np.int32 if whole else np.int64)
     filled = 0
@@ -212,11 +231,11 @@ def _span(blocks: Iterable[tuple[IntArray, ...]]) -> tuple[int, bool]:
     return first, rests == {0} and (max(lasts) - first) // 1000 < 2**31
 
 
-def _tied_by_sql(path: Path) -> int:
+def _tied_by_sql(path: Path, exact: str) -> int:
     with connect(path.parent) as connection:
         query = (
             f"SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM read_parquet({file_literal(path)}) "
-            f"WHERE {TIMESTAMP} <> {NO_TIMESTAMP} GROUP BY {USER}, {TIMESTAMP} HAVING n > 1)"
+            f"WHERE {TIMESTAMP} <> {NO_TIMESTAMP} GROUP BY {USER}, {TIMESTAMP}{exact} HAVING n > 1)"
         )
         return int(connection.execute(query).fetchall()[0][0])
 

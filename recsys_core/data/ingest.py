@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 from recsys_core.columns import EVENT, INTERACTIONS, ITEM_ID, ITEMS, RATING, SOCIAL, TIMESTAMP, USER_ID, USERS
 from recsys_core.contracts import RatingScale, RunContext
 from recsys_core.data.accounts import Book, close_books
+from recsys_core.data.alarms import alarms_of, tables_that_join_nothing
 from recsys_core.data.attributes import Members, TableRead, complete, read_attributes, read_links
-from recsys_core.data.cleaning import Cleaning, decide, rewrite
+from recsys_core.data.cleaning import Cleaning, decide, rewrite, settle_order
 from recsys_core.data.coding import NotWholeNumbers
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.disk import storing
@@ -38,7 +39,10 @@ from recsys_core.data.report import DataWarning, IngestReport
 from recsys_core.data.roles import IGNORED, guess_scale
 from recsys_core.data.rules import IngestRules
 from recsys_core.data.sql import connect, file_literal, refusals_in_words
-from recsys_core.data.tables import ROWS_AT_ONCE, Kept
+from recsys_core.data.tables import FINER, ROWS_AT_ONCE, Kept
+from recsys_core.data.value_doubts import doubts_about_values
+from recsys_core.data.value_notes import examples_of
+from recsys_core.data.whole_column import settle_forms
 from recsys_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -58,7 +62,7 @@ __all__ = [
 
 _MOST_EVENTS = 100
 """Kinds of events that a report lists."""
-READER_VERSION = 1
+READER_VERSION = 2
 """Part of every fingerprint: raised when the same files and rules come to give other data."""
 
 
@@ -196,6 +200,7 @@ def build(
     """
     used = _with_own_names([guess for guess in guesses if guess.table != IGNORED])
     _refuse_incomplete(used)
+    used = [settle_forms(guess, limits) for guess in used]
     careful: frozenset[str] = frozenset()
     numeric = all(guess.whole_numbers and guess.format == "text" for guess in used if guess.table == INTERACTIONS)
     while True:
@@ -249,6 +254,7 @@ class _Build:
         report = replace(
             close_books(self.connection, books, self.folder / "rejected.parquet", self.limits),
             warnings=tuple(doubts),
+            alarms=(*alarms_of(books, self.rules, self.limits), *tables_that_join_nothing(tables, members)),
             events=self._events(),
             users=meta.n_users,
             items=meta.n_items,
@@ -293,9 +299,11 @@ class _Build:
             self.connection, sources, plan, self.path, ctx=self.ctx, kept=kept
         )
         if not sum(part.accepted for part in streamed):
-            raise DataError(_nothing_accepted(streamed))
+            raise DataError(_nothing_accepted(streamed, self.rules, self.limits))
         self.ctx.note("apply the rules", 1, 1)
         ties = beside.submit(tied_interactions, self.path, kept) if TIMESTAMP in plan.columns else None
+        if FINER in plan.columns:
+            wait([ties] if ties is not None else [])
         cleaning = decide(self.connection, self.path, self.rules, (len(user_ids), len(item_ids)), kept)
         if cleaning.idle:
             self.ties = ties
@@ -306,6 +314,11 @@ class _Build:
             _account(streamed, cleaning)
             user_ids = [name for name, stays in zip(user_ids, cleaning.users, strict=True) if stays]
             item_ids = [name for name, stays in zip(item_ids, cleaning.items, strict=True) if stays]
+        if FINER in plan.columns:
+            self.ties = beside.submit(tied_interactions, self.path, Kept(0))
+            self.ties.result()
+            settle_order(self.path, self.work / "settled")
+            (self.work / "settled").replace(self.path)
         users = Members(user_ids, closed=self.rules.min_user > 1)
         items = Members(item_ids, closed=self.rules.min_item > 1)
         return streamed, {USERS: users, ITEMS: items}, cleaning
@@ -356,6 +369,7 @@ class _Build:
                 unreadable=sum(part.unreadable for part in streamed),
                 clipped=sum(part.clipped for part in streamed),
             )
+            + doubts_about_values(self.connection, self.path, self.rules, streamed)
         )
 
     def _meta(
@@ -379,8 +393,9 @@ class _Build:
     def _scale(self) -> RatingScale | None:
         """Return the scale that the person set, else that of all accepted ratings."""
         rules = self.rules
-        if rules.rating_low is not None and rules.rating_high is not None and rules.out_of_range != "keep":
-            return RatingScale(rules.rating_low, rules.rating_high)
+        least, most = rules.ends
+        if least is not None and most is not None and rules.out_of_range != "keep":
+            return RatingScale(least, most)
         given = f"FROM read_parquet({file_literal(self.path)}) WHERE NOT isnan({RATING})"
         found = self.connection.execute(f"SELECT min({RATING}), max({RATING}), count(*) {given}").fetchall()
         low, high, count = found[0]
@@ -390,10 +405,7 @@ class _Build:
             ratings = self.connection.execute(f"SELECT {RATING} {given}").fetchall()
             scale = guess_scale([value for (value,) in ratings])
             low, high = (min(low, scale.low), max(high, scale.high)) if scale else (low, high)
-        return RatingScale(
-            float(rules.rating_low if rules.rating_low is not None else low),
-            float(rules.rating_high if rules.rating_high is not None else high),
-        )
+        return RatingScale(float(least if least is not None else low), float(most if most is not None else high))
 
     def _fingerprint(self, sources: list[Source]) -> str:
         """Return the hash of the files' bytes, of how they were read, and of the rules; not of any name."""
@@ -402,7 +414,7 @@ class _Build:
                 "digest": s.digest,
                 "roles": dict(s.guess.roles),
                 "skip": s.guess.skip_lines,
-                "decimal_comma": s.guess.decimal_comma,
+                "numbers": {role: repr(form) for role, form in s.guess.number_formats.items()},
                 "quoted": s.guess.quoted,
                 "names": s.guess.column_names,
                 "flags": s.guess.category_flags,
@@ -448,15 +460,19 @@ def _refuse_incomplete(guesses: list[TableGuess]) -> None:
         if missing := missing_roles(guess):
             raise DataError(f"'{guess.name}' is read as '{guess.table}' but no column is '{missing[0]}'. Choose one.")
         if TIMESTAMP in guess.roles and guess.timestamp_unit is None:
+            shown = examples_of(guess.sample[guess.roles[TIMESTAMP]]) if guess.sample else ""
             raise DataError(
-                f"The unit of time in column '{guess.column_of(TIMESTAMP)}' of '{guess.name}' is not known; "
-                "choose it, or take the column out."
+                f"Column '{guess.column_of(TIMESTAMP)}' of '{guess.name}' is to be the time, but its cells cannot be "
+                f"read as times, for example {shown or 'nothing at all'}. Choose how they are written, or take the "
+                "role away."
             )
 
 
-def _nothing_accepted(streamed: list[Streamed]) -> str:
+def _nothing_accepted(streamed: list[Streamed], rules: IngestRules, limits: Limits) -> str:
     reasons = [f"{count:,} rows: {phrase}" for part in streamed for phrase, count in part.rejections.reasons().items()]
-    return f"No row was accepted. {'; '.join(reasons[:5]) or 'There are no rows'}."
+    books = [Book(part.source, part.rows, part.rejections) for part in streamed]
+    remedies = dict.fromkeys(alarm.remedy for alarm in alarms_of(books, rules, limits))
+    return " ".join([f"No row was accepted. {'; '.join(reasons[:5]) or 'There are no rows'}.", *remedies])
 
 
 def _in_memory(dataset: Dataset) -> Dataset:

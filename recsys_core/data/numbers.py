@@ -12,7 +12,9 @@ _SIGNS = r"€$£¥₹₽₩₺₫฿%‰"
 _WORDS = r"(?:EUR|USD|GBP|CHF|JPY|CNY|RMB|INR|RUB|BRL|SEK|NOK|DKK|PLN|CZK|HUF|TRY|KRW|AUD|CAD|Kč|zł|kr|元|円|Fr\.?|R\$)"
 MARKS = rf"(?:[{_SIGNS}]|{_WORDS})"
 """Regular expression of the signs and codes that may stand before or after a number."""
-MISSING = frozenset(["na", "n/a", "nan", "null", "none", "nil", "\\n", "-", "--", "?", "#n/a", "missing", "unknown"])
+MISSING = frozenset(
+    ["na", "n/a", "nan", "null", "none", "nil", "\\n", "-", "--", "?", "#n/a", "nat", "<na>", "missing", "unknown"]
+)
 """Words, in small letters, that stand for no number in columns where they are repeated."""
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MARKED = re.compile(rf"^([+-]?)\s*{MARKS}?\s*([+-]?[\d.,'’{SPACES}]*\d[.,]?)\s*{MARKS}?$", re.IGNORECASE)
@@ -80,8 +82,7 @@ def guess_number_format(values: Sequence[str]) -> NumberFormat:
     """
     step = max(1, -(-len(values) // _MOST_VALUES))
     given = [stripped for value in values[::step] if (stripped := value.strip())]
-    words = Counter(value for value in given if value.lower() in MISSING)
-    missing = tuple(sorted(word for word, count in words.items() if count >= _REPEATED))
+    missing = missing_words(given)
     given = [value for value in given if value not in missing]
     if not given:
         return NumberFormat(missing=missing, share=0.0)
@@ -92,6 +93,12 @@ def guess_number_format(values: Sequence[str]) -> NumberFormat:
     found = NumberFormat(*best, marks=marks, missing=missing)
     read = sum(read_number(value, found) is not None for value in given)
     return NumberFormat(*best, marks=marks, missing=missing, share=read / len(given), undecided=undecided)
+
+
+def missing_words(values: Sequence[str]) -> tuple[str, ...]:
+    """Return the words among some values that stand for nothing, if they are repeated: one alone is a mistake."""
+    words = Counter(value for value in values if value.lower() in MISSING)
+    return tuple(sorted(word for word, count in words.items() if count >= _REPEATED))
 
 
 def read_number(text: str, form: NumberFormat) -> float | None:

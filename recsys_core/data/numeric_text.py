@@ -4,7 +4,7 @@ import re
 from math import isfinite
 
 _ORNAMENT = re.compile(r"^[\s$€£¥₽₹₩+]+|[\s%$€£¥₽₹₩]+$|^(USD|EUR|GBP|CHF)\s*|\s*(USD|EUR|GBP|CHF)$")
-_GROUPED = re.compile(r"^-?\d{1,3}(?P<mark>[.,'’  ])\d{3}((?P=mark)\d{3})*(?:(?!(?P=mark))[.,]\d+)?$")
+_GROUPED = re.compile(r"^-?\d{1,3}(?P<mark>[.,'’ \u00a0\u202f\u2009])\d{3}((?P=mark)\d{3})*(?:(?!(?P=mark))[.,]\d+)?$")
 
 
 def as_number(value: str) -> float | None:

@@ -42,6 +42,31 @@ class DataWarning:
 
 
 @dataclass(frozen=True)
+class Alarm:
+    """Something that most likely went wrong in the whole, with its most likely remedy.
+
+    Args:
+        rule: Short stable name: `many_rejected` or `joins_nothing`.
+        file: Name of the file.
+        count: Rows concerned.
+        rows: Rows of that file.
+        message: What was found, with the numbers.
+        remedy: What would most likely help, in words.
+        change: The remedy as changes of the guess of that file (`with_changes`), empty if there is none.
+        rules: The remedy as rules that differ (`IngestRules`), empty if there are none.
+    """
+
+    rule: str
+    file: str
+    count: int
+    rows: int
+    message: str
+    remedy: str
+    change: Mapping[str, Any] = field(default_factory=dict)
+    rules: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class IngestReport:
     """The account of an ingest. Always: rows_accepted + rows_rejected == rows_read.
 
@@ -58,6 +83,7 @@ class IngestReport:
         files: For each file: `read`, `accepted`, `rejected`, and `table`.
         guesses: How each file was read, by file name.
         warnings: Doubts about the data.
+        alarms: What most likely went wrong in the whole, with its remedy.
         events: For each kind of event its `count` among accepted rows and its `weight`.
         users: Users in the vocabulary.
         items: Items in the vocabulary.
@@ -72,6 +98,7 @@ class IngestReport:
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     guesses: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[DataWarning, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
     events: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     users: int = 0
     items: int = 0
@@ -88,6 +115,7 @@ class IngestReport:
             "files": {name: dict(counts) for name, counts in self.files.items()},
             "guesses": dict(self.guesses),
             "warnings": [vars(warning).copy() for warning in self.warnings],
+            "alarms": [vars(alarm).copy() for alarm in self.alarms],
             "events": {kind: dict(values) for kind, values in self.events.items()},
             "users": self.users,
             "items": self.items,
@@ -100,4 +128,5 @@ class IngestReport:
         plain = dict(values)
         plain["rejected"] = tuple(RejectedLine(**line) for line in plain.get("rejected", ()))
         plain["warnings"] = tuple(DataWarning(**warning) for warning in plain.get("warnings", ()))
+        plain["alarms"] = tuple(Alarm(**alarm) for alarm in plain.get("alarms", ()))
         return cls(**plain)

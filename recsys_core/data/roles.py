@@ -1,6 +1,7 @@
 """The tables of a data set, the roles that their columns can have, and the scale of ratings."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -155,13 +156,18 @@ def guess_scale(ratings: Sequence[float]) -> RatingScale | None:
 
     The smallest and largest rating found; but a usual scale (1 to 5, ...) if fewer than one rating in a hundred lies
     outside it and not just one step away; and, where there are few ratings, the smallest usual scale around them.
+    Counts, of which each is rarer than the one before, with a long tail, have no scale: heavy users are no mistakes.
     """
     if not ratings:
         return None
     ordered = sorted(ratings)
     low, high = ordered[0], ordered[-1]
     inner_low, inner_high = ordered[len(ordered) // 200], ordered[-1 - len(ordered) // 200]
-    if _has_gaps(ordered, inner_low, inner_high) and (inner_low, inner_high) in _SCALES:
+    if (
+        not _are_counts(ordered, inner_high)
+        and _has_gaps(ordered, inner_low, inner_high)
+        and (inner_low, inner_high) in _SCALES
+    ):
         return RatingScale(inner_low, inner_high)
     if (low, high) in _SCALES or len(ordered) >= _FEW_RATINGS:
         return RatingScale(low, high)
@@ -170,6 +176,15 @@ def guess_scale(ratings: Sequence[float]) -> RatingScale | None:
         if scale[0] <= low and high <= scale[1] and not (halves and scale == (1.0, 5.0) and low < 1):
             return RatingScale(*scale)
     return RatingScale(low, high)
+
+
+def _are_counts(ordered: Sequence[float], inner_high: float) -> bool:
+    """Return whether numbers fall off from the smallest on, as plays or clicks do, with a tail of several numbers."""
+    counts = Counter(ordered)
+    inner = [counts[value] for value in sorted(counts) if value <= inner_high]
+    tail = [value for value in counts if value > inner_high]
+    whole = all(value % 1 == 0 and value >= 0 for value in counts)
+    return whole and len(tail) >= 3 and all(before >= after for before, after in pairwise(inner))
 
 
 def _has_gaps(ordered: Sequence[float], low: float, high: float) -> bool:

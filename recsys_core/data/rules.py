@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from recsys_core.errors import ConfigError
 
+Rating = Annotated[float, Field(ge=-3e38, le=3e38, allow_inf_nan=False)]
+"""What a rating can be: it is stored in 32 bits."""
 Duplicates = Literal["last", "mean", "sum", "refuse", "keep"]
 
 
@@ -25,10 +27,12 @@ class IngestRules(BaseModel):
     """Items with fewer interactions are removed."""
     out_of_range: Literal["reject", "clip", "keep"] = "reject"
     """Ratings outside the scale: reject the row, move the rating to the end of the scale, or keep it."""
-    rating_low: float | None = None
+    rating_low: Rating | None = None
     """Smallest rating of the scale; None: whatever is found."""
-    rating_high: float | None = None
+    rating_high: Rating | None = None
     """Largest rating of the scale; None: whatever is found."""
+    missing_ratings: tuple[Rating, ...] = ()
+    """Ratings that mean 'not rated', such as -1, 0 or 99: the row stays, its rating is unknown."""
     bad_timestamps: Literal["reject", "keep"] = "reject"
     """Rows whose time cannot be read: reject them, or keep them without a time (older than everything)."""
     event_weights: dict[str, float] = Field(default_factory=dict)
@@ -39,6 +43,12 @@ class IngestRules(BaseModel):
         if self.rating_low is not None and self.rating_high is not None and self.rating_low >= self.rating_high:
             raise ValueError(f"the scale runs from {self.rating_low} to {self.rating_high}; low must be below high")
         return self
+
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """Smallest and largest rating of the scale; an end that means 'not rated' is none."""
+        low, high = (None if end in self.missing_ratings else end for end in (self.rating_low, self.rating_high))
+        return low, high
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:

@@ -23,6 +23,7 @@ _PIECES = 12
 _HEAD_LINES = 8000
 _PIECE_LINES = 1000
 _LINES_OF_A_RECORD = 20
+_EXCEL_DIGITS = 1e15
 _ENOUGH_TO_VALIDATE = 64 << 20
 
 
@@ -175,11 +176,19 @@ def excel_rows(path: Path, limits: Limits) -> Iterator[tuple[int, list[str]]]:
 
 
 def _excel_cell(value: object) -> str:
+    """Return a cell as text. Excel keeps 15 digits of a number: a longer one is shown with its exponent, since its last
+    digits are not those that were typed.
+    """
     if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+        return str(int(value)) if abs(value) < _EXCEL_DIGITS else _with_exponent(value)
     if isinstance(value, datetime | date):
         return value.isoformat()
     return str(value)
+
+
+def _with_exponent(value: float) -> str:
+    mantissa, _, exponent = f"{value:.16e}".partition("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{exponent}"
 
 
 def _bytes_of(path: Path) -> tuple[bytes, list[bytes]]:

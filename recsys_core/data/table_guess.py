@@ -1,25 +1,42 @@
 """How one file is to be read: what was guessed about it, and what the person changed."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
-from recsys_core.columns import EVENT, INTERACTIONS, ITEM_ID, RATING, TIMESTAMP, USER_ID
+from recsys_core.columns import EVENT, INTERACTIONS, ITEM_ID, PRICE, RATING, TIMESTAMP, USER_ID, WEIGHT
 from recsys_core.contracts import RatingScale
 from recsys_core.data.column_roles import Question, assign
-from recsys_core.data.numeric_text import as_number
+from recsys_core.data.identifiers import are_pointed
+from recsys_core.data.numbers import NAMES, NumberFormat, format_of_name, guess_number_format, read_number
 from recsys_core.data.report import DataWarning
 from recsys_core.data.roles import REQUIRED, ROLES, guess_own_roles, guess_scale
-from recsys_core.data.timestamps import UNITS, guess_unit
+from recsys_core.data.timestamps import NUMERIC_UNITS, UNITS, TimeFormat, guess_time_format
+from recsys_core.data.value_notes import notes_about_values
 from recsys_core.errors import DataError
 
 Format = Literal["text", "parquet", "jsonl", "excel"]
+LARGEST = 3e38
+"""Numbers beyond this one cannot be stored in 32 bits."""
+NUMERIC_ROLES = (RATING, WEIGHT, PRICE)
+"""Roles of columns of numbers."""
 _REREAD = frozenset(["separator", "encoding", "header"])
-_CHANGEABLE = frozenset(["timestamp_unit", "rating_scale", "event", "event_weight", "decimal_comma", "name", "quoted"])
+_CHANGEABLE = frozenset(
+    [
+        "timestamp_unit",
+        "rating_scale",
+        "event",
+        "event_weight",
+        "decimal_comma",
+        "number_formats",
+        "name",
+        "quoted",
+    ]
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +57,13 @@ class TableGuess:
         quoted: Whether double quotes enclose cells.
         escape: What stands before a quote within a cell: another quote, or a backslash.
         old_mac: Whether lines end in carriage returns alone.
-        decimal_comma: Whether ratings are written with a decimal comma.
+        number_formats: How the numbers of each numeric role are written, by role.
         rating_scale: Scale that people most likely rated on.
         timestamp_unit: One of `timestamps.UNITS`.
+        time_format: What the cells say about the form of times; None without times.
+        pointed_ids: Roles whose identifiers are whole numbers written as decimal ones, such as 10.0.
+        chosen: Roles, and names of other values, that the person decided: they are not guessed again.
+        value_notes: What is doubtful about the form of times and numbers.
         event: Kind of event of all rows of this file; None for ratings, or if a column tells it.
         event_weight: Weight of each of them.
         category_flags: Columns of 0 and 1 that together are an item's categories.
@@ -70,9 +91,13 @@ class TableGuess:
     quoted: bool = True
     escape: str = '"'
     old_mac: bool = False
-    decimal_comma: bool = False
+    number_formats: Mapping[str, NumberFormat] = field(default_factory=dict)
     rating_scale: RatingScale | None = None
     timestamp_unit: str | None = None
+    time_format: TimeFormat | None = None
+    pointed_ids: frozenset[str] = frozenset()
+    chosen: frozenset[str] = frozenset()
+    value_notes: tuple[DataWarning, ...] = ()
     event: str | None = None
     event_weight: float = 1.0
     category_flags: tuple[str, ...] = ()
@@ -96,7 +121,7 @@ class TableGuess:
         """
         if _REREAD & changes.keys():
             return self._read_again(changes)
-        guess = self
+        guess = self._with_choices(changes)
         if (table := changes.pop("table", None)) is not None and table != self.table:
             guess = guess._as_table(table)
         if (roles := changes.pop("roles", None)) is not None:
@@ -108,7 +133,55 @@ class TableGuess:
             raise DataError(f"Of a guess one cannot change '{min(unknown)}'.")
         if changes.get("timestamp_unit") not in {None, *UNITS}:
             raise DataError(f"There is no unit of time '{changes['timestamp_unit']}'. Known: {', '.join(UNITS)}.")
+        formats = changes.pop("number_formats", None)
+        if (comma := changes.pop("decimal_comma", None)) is not None:
+            formats = dict.fromkeys(guess.number_formats, "1.234,5" if comma else "1234.5")
+        if formats is not None:
+            guess = replace(guess, number_formats={**guess.number_formats, **_formats_named(formats)})
+        if "timestamp_unit" in changes:
+            guess = replace(guess, timestamp_unit=changes.pop("timestamp_unit"))
         return replace(with_values(guess), **changes)
+
+    def _with_choices(self, changes: Mapping[str, Any]) -> "TableGuess":
+        """Return the guess with the names of what the person decides, so that it is not guessed again."""
+        roles = changes.get("roles") or {}
+        chosen = set(self.chosen) | {role for role, column in roles.items() if column is not None}
+        chosen -= {role for role, column in roles.items() if column is None}
+        if TIMESTAMP in roles or "table" in changes:
+            chosen.discard("timestamp_unit")
+        if roles or "table" in changes:
+            chosen.discard("number_formats")
+        if changes.get("timestamp_unit") is not None:
+            chosen.add("timestamp_unit")
+        if {"number_formats", "decimal_comma"} & changes.keys():
+            chosen.add("number_formats")
+        return replace(self, chosen=frozenset(chosen))
+
+    def number_format(self, role: str) -> NumberFormat:
+        """Return how the numbers of a role are written."""
+        return self.number_formats.get(role, NumberFormat())
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether some numbers are written with a decimal comma."""
+        return any(form.decimal == "," for form in self.number_formats.values())
+
+    @property
+    def finer(self) -> bool:
+        """Whether times tell more than milliseconds."""
+        return self.time_format is not None and self.time_format.finer
+
+    @property
+    def missing_times(self) -> tuple[str, ...]:
+        """Words that stand for no time."""
+        return self.time_format.missing if self.time_format is not None else ()
+
+    @property
+    def time_forms(self) -> tuple[str, ...]:
+        """Names of the forms in which times were met, for the SQL that reads them."""
+        known = self.time_format
+        written = known is not None and self.timestamp_unit is not None and self.timestamp_unit not in NUMERIC_UNITS
+        return known.tried if known is not None and written else ()
 
     def _read_again(self, changes: dict[str, Any]) -> "TableGuess":
         """Return the guess with another separator, encoding or header, then the other changes."""
@@ -168,6 +241,8 @@ class TableGuess:
             "columns": {role: self.column_names[column] for role, column in self.roles.items()},
             "rating_scale": None if scale is None else [scale.low, scale.high],
             "timestamp_unit": self.timestamp_unit,
+            "time_forms": dict(self.time_format.forms) if self.time_format else {},
+            "number_formats": {role: form.name for role, form in self.number_formats.items()},
             "event": self.event,
             "event_weight": self.event_weight,
             "item_attributes": [self.column_names[column] for column in self.item_attributes],
@@ -176,7 +251,7 @@ class TableGuess:
 
     def doubts(self) -> list[DataWarning]:
         """Return what is doubtful about how the file is read."""
-        return [*self.notes, *(self._asked(question) for question in self.questions)]
+        return [*self.notes, *self.value_notes, *(self._asked(question) for question in self.questions)]
 
     def _asked(self, question: Question) -> DataWarning:
         now = self.column_names[question.column]
@@ -226,25 +301,50 @@ def with_roles(guess: TableGuess) -> TableGuess:
 
 
 def with_values(guess: TableGuess) -> TableGuess:
-    """Return the guess with scale, unit, decimal comma and kind of identifiers guessed from the columns that have
-    those roles.
+    """Return the guess with scale, forms of times and numbers, and kind of identifiers guessed from the columns that
+    have those roles. What the person decided stays.
     """
     values = {role: guess.sample[column] for role, column in guess.roles.items() if column < len(guess.sample)}
-    unit = guess_unit(list(values[TIMESTAMP][:2000])) if TIMESTAMP in values else None
-    roles = {role: column for role, column in guess.roles.items() if role != TIMESTAMP or unit is not None}
-    ratings = [number for value in values.get(RATING, ()) if (number := as_number(value)) is not None]
-    comma = sum("," in value for value in values.get(RATING, ()))
+    guess = _with_times(guess, values.get(TIMESTAMP, ()))
+    formats = {role: guess_number_format(values[role]) for role in NUMERIC_ROLES if role in values}
+    if "number_formats" in guess.chosen:
+        formats |= {role: form for role, form in guess.number_formats.items() if role in formats}
     ids = [*values.get(USER_ID, ()), *values.get(ITEM_ID, ())]
+    ratings = [
+        number
+        for value in values.get(RATING, ())
+        if (number := read_number(value, formats[RATING])) is not None and abs(number) < LARGEST
+    ]
     return replace(
         guess,
-        roles=roles,
+        number_formats=formats,
         rating_scale=guess_scale(ratings) if RATING in guess.roles else None,
-        timestamp_unit=unit,
-        decimal_comma=comma > 0 and guess.separator != ",",
+        pointed_ids=frozenset(role for role in (USER_ID, ITEM_ID) if are_pointed(values.get(role, ()))),
+        value_notes=tuple(notes_about_values(guess, values, formats)),
         whole_numbers=guess.table == INTERACTIONS
         and bool(ids)
         and all(_is_whole_number(value) for value in ids if value),
     )
+
+
+def _with_times(guess: TableGuess, values: Sequence[str]) -> TableGuess:
+    """Return the guess with the form of its times; a column that a guess took for times and that holds none is none."""
+    if TIMESTAMP not in guess.roles:
+        return replace(guess, timestamp_unit=None, time_format=None)
+    found = guess_time_format(values)
+    if "timestamp_unit" in guess.chosen:
+        return replace(guess, time_format=found)
+    roles = dict(guess.roles)
+    if found is None and TIMESTAMP not in guess.chosen:
+        roles.pop(TIMESTAMP)
+    return replace(guess, roles=roles, time_format=found, timestamp_unit=found.unit if found else None)
+
+
+def _formats_named(names: Mapping[str, str]) -> dict[str, NumberFormat]:
+    unknown = [name for name in names.values() if name not in NAMES]
+    if unknown:
+        raise DataError(f"There is no form of numbers '{unknown[0]}'. Known: {'  '.join(NAMES)}.")
+    return {role: format_of_name(name) for role, name in names.items()}
 
 
 def _is_whole_number(value: str) -> bool:

@@ -18,13 +18,15 @@ from recsys_core.contracts import IntArray
 BLOCK = 1 << 20
 ROWS_AT_ONCE = 40_000_000
 """Interactions whose pairs of numbers are sorted in memory together (12 bytes each, twice)."""
+FINER = "nanoseconds"
+"""What a time tells beyond its millisecond, while interactions are put into the data set; never stored."""
 _NAMED = (RATING, EVENT, WEIGHT)
 """Columns with few different values, stored as a dictionary; whole numbers are stored as differences."""
 
 
 def interactions_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """Return a writer of interactions: the size of a compressed file, at the speed of an uncompressed one."""
-    whole = {name: "DELTA_BINARY_PACKED" for name in schema.names if name in {USER, ITEM, TIMESTAMP}}
+    whole = {name: "DELTA_BINARY_PACKED" for name in schema.names if name in {USER, ITEM, TIMESTAMP, FINER}}
     named = [name for name in schema.names if name in _NAMED]
     return pq.ParquetWriter(path, schema, compression="none", use_dictionary=named, column_encoding=whole)
 

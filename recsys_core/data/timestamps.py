@@ -5,13 +5,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from math import isfinite
 
 import duckdb
 
+from recsys_core.data.numbers import missing_words
 from recsys_core.data.time_forms import FORMS, ORDERS, Form, form_sql, forms_to_try, matches_sql, shapes
 
 UNITS = (
@@ -34,6 +35,8 @@ dates. Every unit of written dates reads all forms of `time_forms`; it says in w
 NUMBERS = frozenset(["s", "ms", "us", "excel-day"])
 """Units in which a time is a number that a DOUBLE holds to the millisecond."""
 
+NUMERIC_UNITS = NUMBERS | {"ns"}
+"""Units in which a time is a number."""
 _PER_MILLISECOND = {"s": 1000.0, "ms": 1.0, "us": 0.001, "ns": 1e-6, "excel-day": 86_400_000.0}
 _EXCEL_1970 = 25_569
 _LAST = 253402300799999
@@ -64,6 +67,7 @@ class TimeFormat:
         undecided: Whether the day and the month could as well be the other way round.
         finer: Whether some values tell more than milliseconds.
         likely: Part of the values read that lie between 1980 and a year from now, 0 to 1.
+        missing: Words that stand for no time, as they are written; they occur more than twice.
     """
 
     unit: str
@@ -72,6 +76,7 @@ class TimeFormat:
     undecided: bool = False
     finer: bool = False
     likely: float = 1.0
+    missing: tuple[str, ...] = ()
 
     @property
     def tried(self) -> tuple[str, ...]:
@@ -89,7 +94,13 @@ def guess_time_format(values: Sequence[str]) -> TimeFormat | None:
     Args:
         values: Cells of the column, at best taken from all over the file.
     """
-    given = _spread([stripped for value in values if (stripped := value.strip())])
+    stripped = [text for value in values if (text := value.strip())]
+    missing = missing_words(stripped)
+    found = _guessed(_spread([value for value in stripped if value not in missing]))
+    return replace(found, missing=missing) if found is not None else None
+
+
+def _guessed(given: list[str]) -> TimeFormat | None:
     if not given:
         return None
     numbers = [number for value in given if (number := _number(value)) is not None]
@@ -128,6 +139,17 @@ def raw_time_sql(column: str, unit: str, forms: Sequence[str] = ()) -> str:
     read = f"coalesce({', '.join(form_sql(form, column, _order(unit)) for form in tried)})"
     quick = " ".join(_quick(column, unit, form) for form in ("YYYY-MM-DD", "DD/MM/YYYY") if form in _names(tried[:2]))
     return f"epoch_ms(CASE {quick} ELSE {read} END)" if quick.strip() else f"epoch_ms({read})"
+
+
+def finer_sql(column: str, unit: str, forms: Sequence[str] = ()) -> str:
+    """Return the SQL of nanoseconds since 1970 (HUGEINT) of a text column, for `milliseconds_sql` in the unit ns."""
+    if unit in _PER_MILLISECOND:
+        nanoseconds = round(1e6 * _PER_MILLISECOND[unit])
+        if unit == "excel-day":
+            return f"(({raw_time_sql(column, unit)} - {_EXCEL_1970}) * 86400000)::HUGEINT * 1000000"
+        exact = f"(try_cast({column} AS DECIMAL(28, 9)) * {nanoseconds})"
+        return raw_time_sql(column, unit) if unit == "ns" else f"floor({exact})::HUGEINT"
+    return raw_time_sql(column, unit, forms).replace("epoch_ms(", "epoch_us(", 1) + "::HUGEINT * 1000"
 
 
 def milliseconds_sql(raw: str, unit: str) -> str:

@@ -156,7 +156,7 @@ ENCODINGS = [
 VALUES = [
     taken("empty_user", PLAIN + ",i1,3,1500000000\n", 41, rejected=1, lines=(42,), reasons=("user_id: empty",)),
     taken("blank_item", PLAIN + "u1,   ,3,1500000000\n", 41, rejected=1, reasons=("item_id: empty",)),
-    taken("empty_rating", PLAIN + "u1,i1,,1500000000\n", 41, rejected=1, reasons=("rating: empty",)),
+    taken("empty_rating", PLAIN + "u9,i1,,1500000000\n", 41, warnings=("unknown_values",)),
     taken("rating_in_words", PLAIN + "u1,i1,good,1500000000\n", 41, rejected=1, reasons=("rating: not a number",)),
     taken("rating_nan", PLAIN + "u1,i1,nan,1500000000\n", 41, rejected=1, reasons=("rating: not a number",)),
     taken("rating_infinite", PLAIN + "u1,i1,inf,1500000000\n", 41, rejected=1, reasons=("rating: not a number",)),
@@ -278,7 +278,7 @@ def frames(folder: Path) -> list[Case]:
     return [
         Case("parquet", "r.parquet", written(frame.to_parquet, "parquet", folder), 40, guess={"format": "parquet"}, users=7),
         Case("parquet_with_times", "r.parquet", written(timed.to_parquet, "parquet", folder), 40, guess={"timestamp_unit": "iso"}),
-        Case("parquet_with_holes", "r.parquet", written(holes.to_parquet, "parquet", folder), 40, rejected=1, lines=(4,)),
+        Case("parquet_with_holes", "r.parquet", written(holes.to_parquet, "parquet", folder), 40, warnings=("unknown_values",)),
         Case("parquet_with_names_like_sql", "r.parquet", written(names.to_parquet, "parquet", folder), 40),
         Case("parquet_cut_off", "r.parquet", written(frame.to_parquet, "parquet", folder)[:-30], refused="cannot be read as Parquet"),
         Case("excel", "r.xlsx", written(lambda p: frame.to_excel(p, index=False), "xlsx", folder), 40, guess={"format": "excel"}, users=7),

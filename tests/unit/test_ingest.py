@@ -90,8 +90,9 @@ def test_several_files_become_events_with_weights(tmp_path: Path) -> None:
 def test_a_column_of_events_gets_the_weights_of_the_rules(tmp_path: Path) -> None:
     text = "user,item,event\na,x,view\na,x,buy\nb,y,view\nb,z,\n"
     data, report = take(tmp_path, {"r.csv": text}, event_weights={"buy": 3.0})
-    assert data.interactions["weight"].tolist() == [1.0, 3.0, 1.0]
-    assert report.rejected[0].line == 5
+    assert data.interactions["weight"].tolist() == [1.0, 3.0, 1.0, 1.0]
+    assert data.interactions["event"].tolist() == ["view", "buy", "view", "unknown"]
+    assert report.rows_rejected == 0
 
 
 def test_users_items_and_links_stand_beside_the_interactions(tmp_path: Path) -> None:
