@@ -15,10 +15,11 @@ from recsys_core.data.workspace import Workspace
 from recsys_core.engine import intake as module
 from recsys_core.engine.intake import Draft, Intake, remove_left_over, rules_of, server_files
 from recsys_core.engine.reading import applied, inspected
-from recsys_core.engine.working import WorkStatus
+from recsys_core.engine.working import WorkStatus, has_ended
 from recsys_core.errors import StoreError
 from recsys_core.experiments.durable import write_json
 from recsys_core.storage.processes import own_mark
+from tests.engine.support import eventually
 
 ROWS = "".join(f"u{user},m{item},{1 + item % 5}\n" for user in range(30) for item in range(10))
 
@@ -65,18 +66,20 @@ def test_a_wish_to_stop_ends_it_without_storing(taking: Intake) -> None:
 def test_a_killed_process_is_known_to_be_gone(taking: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[subprocess.Popen[bytes]] = []
 
-    def idle(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
-        """Start a process that does nothing until it is killed, in the place of the one that stores."""
-        started.append(popen([sys.executable, "-c", "import time; time.sleep(600)", *command[3:]], **options))
-        return started[0]
+    class Idle(subprocess.Popen[bytes]):
+        """Does nothing until it is killed, in the place of the process that stores."""
 
-    popen = subprocess.Popen
+        def __init__(self, command: list[str], **options: Any) -> None:
+            super().__init__([sys.executable, "-c", "import time; time.sleep(600)", *command[3:]], **options)
+            started.append(self)
+
     with monkeypatch.context() as held:
-        held.setattr(module.subprocess, "Popen", idle)
+        held.setattr(module.subprocess, "Popen", Idle)
         taking.start("store")
     started[0].kill()
     started[0].wait()
-    status = ended(taking)
+    eventually(lambda: has_ended(taking.folder), what="how it ended is noted")
+    status = taking.status()
     assert status.state == "FAILED"
     assert "was killed" in status.reason
 
