@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shared import intaking, outcome, rules, state, stored, tables
+from pages.shared import alarms, intaking, outcome, rules, state, stored, tables
 from pages.shared.steps import CHECK, STORE, header
 from pages.shared.text import _, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
+    from recsys_core.data.report import IngestReport
     from recsys_core.engine.intake import Draft, Intake
     from recsys_core.engine.reading import Reading
     from recsys_core.engine.working import WorkStatus
@@ -106,11 +107,12 @@ def _check(taking: "Intake") -> None:
         tables.show(taking, [file.guess for file in found], {n: file.error for n, file in enumerate(found)})
         rules.show(taking, draft, [file.guess for file in found if not file.error])
         with counts:
+            report = None
             if any(file.error for file in found):
                 st.info(_("Rows are counted once every file can be read, or is left out."))
             else:
-                _counts(reading)
-        _store(taking, draft)
+                report = _counts(taking, reading, [file.guess.name for file in found])
+        _store(taking, draft, report)
 
 
 def _unreadable(taking: "Intake", draft: "Draft", reading: "Reading", reason: str) -> None:
@@ -131,24 +133,32 @@ def _way_out(taking: "Intake") -> None:
         _leave(taking)
 
 
-def _counts(reading: "Reading") -> None:
-    """Show what would be accepted and rejected; a long count shows a bar and comes back when it is done."""
+def _counts(taking: "Intake", reading: "Reading", names: list[str]) -> "IngestReport | None":
+    """Show what would be accepted and rejected, and return it; a long count shows a bar and comes back when it is done.
+
+    Args:
+        taking: The files.
+        reading: The process that counts.
+        names: Names of the files, by their numbers.
+    """
     try:
         if not reading.wait(PATIENCE_SECONDS):
             st.fragment(_under_way, run_every=0.5)(reading)
-            return
+            return None
         report = reading.report()
     except RecscopeError as error:
         st.error(safe(error))
-        return
+        return None
     if report is not None:
+        alarms.show(taking, report, names)
         outcome.counts(report)
-        return
+        return report
     status = reading.status()
     (st.info if status.state == "CANCELLED" else st.error)(safe(status.reason))
     if st.button(_("Check again"), key="intake_reread"):
         intaking.read_again(reading)
         st.rerun()
+    return None
 
 
 def _under_way(reading: "Reading", *, for_tables: bool = False) -> None:
@@ -163,16 +173,31 @@ def _under_way(reading: "Reading", *, for_tables: bool = False) -> None:
         st.rerun()
 
 
-def _store(taking: "Intake", draft: "Draft") -> None:
-    """Show the name and the button of the last step, and the way out."""
+def _store(taking: "Intake", draft: "Draft", report: "IngestReport | None") -> None:
+    """Show the name and the button of the last step, and the way out; after an alarm the button asks again.
+
+    Args:
+        taking: The files.
+        draft: What was decided about them.
+        report: What would be stored; None while it is being counted, and then nothing can be stored.
+    """
+    sure = f"store_anyway_{taking.id}"
     with st.container(border=True, key="store_bar"):
         name = st.text_input(_("Name of the data set"), draft.name, key=f"name_{taking.id}", max_chars=200)
         with st.container(horizontal=True):
-            pressed = st.button(_("Store"), type="primary", key="intake_store", icon=":material/save:")
+            pressed = st.button(
+                _("Store"), type="primary", key="intake_store", icon=":material/save:", disabled=report is None
+            )
             left = st.button(_("Choose other files"), key="intake_leave", type="tertiary")
     if left:
         _leave(taking)
+    if pressed and report is not None and report.alarms:
+        st.session_state[sure] = report.rows_rejected
+    asked = report is not None and st.session_state.get(sure) == report.rows_rejected and bool(report.alarms)
+    if report is not None and asked:
+        pressed = alarms.ask_again(report)
     if pressed:
+        st.session_state.pop(sure, None)
         intaking.change_draft(taking, name=name.strip() or draft.name)
         intaking.store(taking)
         st.rerun()

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from recsys_core.cli.arguments import parse_columns
+from recsys_core.cli.output import Account
 from recsys_core.cli.settings import split_settings, typed_values
 from recsys_core.columns import TIMESTAMP
 
@@ -35,6 +36,9 @@ def ingest(arguments: argparse.Namespace) -> int:
         asked["missing_ratings"] = tuple(arguments.missing_rating)
     rules = IngestRules.parse(suggest_rules(guesses).model_dump() | asked)
     dataset, report = take_in(guesses, rules, default_workspace(), arguments.name)
+    account = Account()
+    account.doubts_of(report)
+    account.write()
     if arguments.name and dataset.name != arguments.name:
         sys.stderr.write(f"recscope: stored as '{dataset.name}': '{arguments.name}' is taken, or no name.\n")
     for alarm in report.alarms:

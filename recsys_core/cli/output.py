@@ -18,6 +18,9 @@ from recsys_core.errors import StoreError
 from recsys_core.experiments.durable import written_aside
 
 EXAMPLES = 3
+EVENTS_SHOWN = 12
+_SAID = ("uncertain_", "duplicate_heads", "lines_above_table", "differing_titles")
+"""Rules of warnings that a command says aloud; all of them stand in the report."""
 Cell = str | float | int | None
 
 
@@ -47,6 +50,19 @@ class Account:
             f"{name}: {report.rows_read:,} rows read, {report.rows_accepted:,} accepted, {report.rows_rejected:,} "
             f"rejected{f' ({reasons})' if reasons else ''}."
         )
+        self.doubts_of(report)
+
+    def doubts_of(self, report: IngestReport) -> None:
+        """Say what is alarming or not certain about how files were read, and what each kind of event weighs."""
+        for alarm in report.alarms:
+            self.say(f"{alarm.message} {alarm.remedy}")
+        for warning in report.warnings:
+            if warning.rule.startswith(_SAID):
+                self.say(f"{warning.message} {warning.advice}")
+        if report.events:
+            kinds = list(report.events.items())[:EVENTS_SHOWN]
+            told = ", ".join(f"{kind} {values['weight']:g} ({values['count']:,.0f} rows)" for kind, values in kinds)
+            self.say(f"Weight of one event: {told}.")
 
 
 def some(names: Sequence[object]) -> str:

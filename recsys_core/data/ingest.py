@@ -112,7 +112,7 @@ def load_file(
     """Return the interactions of one file (or archive) as a data set in memory, not stored.
 
     Nothing is guessed away: every rating stays as it is, equal pairs are kept, and times that cannot be read are
-    unknown.
+    unknown. Known kinds of events get the weights that `suggest_rules` gives them.
 
     Args:
         path: CSV, TSV, `::`, Parquet, JSON lines, Excel, or an archive of these.
@@ -150,7 +150,8 @@ def load_with_report(
         guesses = [guesses[0].with_changes(table=INTERACTIONS)]
     if links is not None:
         guesses += [guess.with_changes(table=SOCIAL) for guess in inspect_files([Path(links)], limits=limits)]
-    rules = IngestRules(duplicates="keep", bad_timestamps="keep")
+    weights = suggest_rules(guesses).event_weights
+    rules = IngestRules(duplicates="keep", bad_timestamps="keep", event_weights=weights)
     folder = Path(tempfile.mkdtemp(prefix="recscope-load-"))
     try:
         with storing(folder):
