@@ -23,6 +23,7 @@ from recsys_core.columns import (
 )
 from recsys_core.data.column_words import (
     CATEGORY_WORD,
+    CONTACT_WORD,
     COUNT_WORD,
     EVENT_VALUES,
     EVENT_WORD,
@@ -69,7 +70,14 @@ def _folded(text: str) -> str:
     """Return a text in small letters, without accents."""
     apart = unicodedata.normalize("NFKD", text)
     joined = "".join(letter for letter in apart if not unicodedata.combining(letter))
-    return unicodedata.normalize("NFC", joined).casefold().replace("ł", "l").replace("ø", "o").replace("ı", "i")
+    return (
+        unicodedata.normalize("NFC", joined)
+        .casefold()
+        .replace("ł", "l")
+        .replace("ø", "o")
+        .replace("ı", "i")
+        .replace("đ", "d")
+    )
 
 
 _BY_WORD = _by_word()
@@ -194,7 +202,7 @@ def _row(words: frozenset[str]) -> dict[str, float] | None:
     if ORDER_WORD not in words:
         return None
     if ITEM_WORD in words:
-        return {ITEM_ID: WEAK}
+        return {ITEM_ID: WEAK if ID_WORD in words else LIKELY}
     if USER_WORD in words:
         return {USER_ID: WEAK}
     return {**_against(), USER_ID: -2.0}
@@ -239,11 +247,17 @@ def _event(words: frozenset[str]) -> dict[str, float] | None:
 
 
 def _members(words: frozenset[str]) -> dict[str, float] | None:
+    if CONTACT_WORD in words:
+        return {USER_ID: LIKELY - 0.5, **_against(USER_ID)}
     if SESSION_WORD in words:
         return {USER_ID: LIKELY - 1, **_against(USER_ID)}
     ends = {SOURCE_ID: SURE} if SOURCE_WORD in words else {TARGET_ID: SURE} if TARGET_WORD in words else {}
     if ends:
         return ends
+    return _user_or_item(words)
+
+
+def _user_or_item(words: frozenset[str]) -> dict[str, float] | None:
     if USER_WORD in words and ITEM_WORD in words:
         return {USER_ID: WEAK, ITEM_ID: WEAK}
     if USER_WORD in words:
@@ -259,4 +273,4 @@ def _against(*but: str) -> dict[str, float]:
     return {role: -5.0 for role in roles if role not in but}
 
 
-_RULES = (_time, _rating, _quantity, _category, _description, _event, _row, _members)
+_RULES = (_time, _rating, _quantity, _category, _event, _description, _row, _members)

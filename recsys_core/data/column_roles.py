@@ -234,10 +234,16 @@ class _Following:
             if self.item(column):
                 for role, more in ((TITLE, 1.5), (CATEGORIES, 1.0), (PRICE, 0.5), (ITEM_ID, -1.5), (USER_ID, -3.0)):
                     found[SCORED.index(role), column] += more
+                if self._is_coarse(column):
+                    found[SCORED.index(TITLE), column] -= 2.0
             elif self._item.get(column, 1.0) < _VARIES:
                 for role in (TITLE, CATEGORIES):
                     found[SCORED.index(role), column] -= 4.0
         return found
+
+    def _is_coarse(self, column: int) -> bool:
+        """Return whether the column has far fewer values than there are items, as a category has."""
+        return 2 * len(self._facts[column].counts) < len(self._facts[self._roles[ITEM_ID]].counts)
 
     def _from(self, role: str) -> dict[int, float]:
         if role not in self._roles:

@@ -29,6 +29,7 @@ SOURCE_WORD = "source"
 TARGET_WORD = "target"
 INDEX_WORD = "index"
 VALUE_WORD = "value"
+CONTACT_WORD = "contact"
 
 _FILE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 _WEIGHTS = {"viewed": 1.0, "liked": 2.0, "put_in_cart": 3.0, "bought": 5.0, "taken_back": 0.0}

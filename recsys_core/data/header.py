@@ -118,6 +118,8 @@ def _goes_on(rows: Sequence[Sequence[str]], cell: str) -> bool:
 
 def header_score(first: Sequence[str], body: Sequence[Sequence[str]]) -> float:
     """Return how much speaks for a row being the header of the rows below it; above 1 it is taken for one."""
+    if [*first] == [*map(str, range(len(first)))] and any(as_number(cell) is None for row in body for cell in row):
+        return _ENOUGH + 1  # pandas numbers columns without names
     score = 0.0
     for column, head in enumerate(first):
         below = [cell for row in body if (cell := row[column].strip())]

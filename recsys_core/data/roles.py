@@ -107,7 +107,7 @@ def guess_table_kind(file: str, names: Sequence[str], columns: Sequence[Sequence
         return IGNORED if tagged else USERS if one_each else INTERACTIONS
     if ITEM_ID in roles or TITLE in roles or named == ITEMS:
         own = roles.get(ITEM_ID)
-        one_each = _one_row_each(columns[own]) if own is not None else RATING not in roles
+        one_each = _one_row_each(columns[own]) if own is not None else not {RATING, TIMESTAMP} & roles.keys()
         return IGNORED if tagged else ITEMS if one_each else INTERACTIONS
     return INTERACTIONS
 

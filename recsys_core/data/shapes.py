@@ -30,6 +30,8 @@ def matrix_market_start(name: str, lines: Sequence[str]) -> int:
 def refuse_adjacency_lists(name: str, lines: Sequence[str]) -> None:
     """Refuse files in which each line is a user and all of its items, as LightGCN and NGCF publish them.
 
+    In some of them the number of items stands first instead of the user, as in CiteULike.
+
     Raises:
         DataError: The file is such a list.
     """
@@ -40,7 +42,8 @@ def refuse_adjacency_lists(name: str, lines: Sequence[str]) -> None:
         varied = len(widths) >= 4 and widths.most_common(1)[0][1] < 0.5 * len(rows)
         plain = sum(all(cell.strip().isalnum() and len(cell) < 20 for cell in row) for row in rows)
         digits = sum(cell.strip().isdigit() for row in rows for cell in row) / sum(map(len, rows))
-        apart = len(set(firsts)) == len(firsts)
+        counted = sum(row[0].strip() == str(len(row) - 1) for row in rows) >= 0.95 * len(rows)
+        apart = len(set(firsts)) == len(firsts) or counted
         if len(rows) >= _FEWEST_LINES and varied and apart and plain >= 0.95 * len(rows) and digits > 0.5:
             raise DataError(
                 f"'{name}' holds adjacency lists: each line is a user followed by all of its items. "

@@ -168,6 +168,13 @@ def test_backslashes_before_quotes_are_no_part_of_identifiers(tmp_path: Path) ->
     assert 'The "1" film' in dataset.item_vocabulary.ids
 
 
+def test_lists_with_their_length_first_are_adjacency_lists(tmp_path: Path) -> None:
+    path = tmp_path / "users.dat"
+    path.write_text("".join(f"{n % 5 + 2} {' '.join(str(n * 7 + m) for m in range(n % 5 + 2))}\n" for n in range(40)))
+    with pytest.raises(DataError, match="adjacency lists"):
+        inspect_files([path])
+
+
 HEADS_RATING_ITEM_USER = (
     "note,livre,lecteur", "Bewertung,Artikel,Kunde", "nota,filme,usuario", "评价,影片,观众", "Punkte,Lied,Hörer",
     "stars_given,beer,patron", "ocena,film,widz", "оценка,фильм,зритель", "skor,barang,orang", "pontos,vinho,provador",
@@ -312,6 +319,14 @@ LAYOUTS = [
     Layout("sessions", table({"SessionId": lambda r: 100 + r.n // 4, "ItemId": item_number, "Time": epoch}), of("SessionId", "ItemId", timestamp="Time")),
     Layout("korean_clicks", table({"사용자": user, "상품": item, "이벤트": lambda r: r.one_of("조회", "조회", "장바구니", "구매"), "시간": epoch}), of("사용자", "상품", event="이벤트", timestamp="시간")),
     Layout("chinese_behavior_without_header", table({"a": user_number, "b": item_number, "c": lambda r: 4_000_000 + r.item % 5, "d": lambda r: r.one_of("浏览", "浏览", "购买"), "e": epoch}, header=False), of("column_1", "column_2", categories="column_3", event="column_4", timestamp="column_5"), asks=("user_id",)),
+    Layout("analytics_export", table({"event_date": lambda r: r.when("%Y%m%d"), "event_timestamp": lambda r: epoch(r) * 1_000_000, "event_name": lambda r: r.one_of("view_item", "view_item", "add_to_cart", "purchase"), "user_pseudo_id": user, "item_id": item, "item_name": title, "item_category": aisle, "price": price}), of("user_pseudo_id", "item_id", timestamp="event_timestamp", event="event_name", title="item_name", categories="item_category", price="price")),
+    Layout("orders_by_mail", table({"Name": lambda r: f"#{1000 + r.n // 3}", "Email": lambda r: f"user{r.user}@example.org", "Paid at": lambda r: r.when("%Y-%m-%d %H:%M:%S"), "Lineitem quantity": lambda r: r.one_of(1, 2), "Lineitem name": title, "Lineitem price": price, "Lineitem sku": item, "Billing City": city}), of("Email", "Lineitem sku", timestamp="Paid at", weight="Lineitem quantity", title="Lineitem name", price="Lineitem price"), users=("Billing City",)),
+    Layout("check_ins_without_header", table({"a": user_number, "b": lambda r: f"49bbd6c0f964a520f4531f{r.item:02x}", "c": lambda r: f"4bf58dd8d48988d127951{r.item % 9:03d}", "d": aisle, "e": lambda r: f"{40.7 + r.item * 0.01:.6f}", "f": lambda r: f"{-74 - r.item * 0.01:.6f}"}, separator="\t", header=False), of("column_1", "column_2", categories="column_3"), asks=("user_id",), items=("column_4", "column_5", "column_6"), file="checkins.txt"),
+    Layout("table_of_a_terminal", " user_id | item_id | rating \n---------+---------+--------\n" + table({"u": lambda r: f" {user(r)} ", "i": lambda r: f" {item(r)} ", "r": lambda r: f" {stars(r)} "}, separator="|", header=False) + "(240 rows)\n", of("user_id", "item_id", rating="rating")),
+    Layout("numbered_heads", "0,1,2\n" + table({"u": user, "i": item, "r": stars}, header=False), of("0", "1", rating="2")),
+    Layout("totals_below", "Отчёт по продажам;;;;\n" + table({"Покупатель": user, "Товар": item, "Наименование": title, "Цена": lambda r: comma(price(r)), "Дата": lambda r: r.when("%d.%m.%Y")}, separator=";") + "Итого;;;123456,00;\n", of("Покупатель", "Товар", title="Наименование", price="Цена", timestamp="Дата"), notes=("lines_above_table",)),
+    Layout("vietnamese_ratings", table({"Mã khách hàng": user, "Sản phẩm": item, "Đánh giá": stars}), of("Mã khách hàng", "Sản phẩm", rating="Đánh giá")),
+    Layout("polish_shop", table({"ID klienta": user, "Kod produktu": item, "Nazwa produktu": title, "Cena": price, "Data zamówienia": lambda r: r.when("%d.%m.%Y"), "Ilość": lambda r: r.one_of(1, 2, 30)}, separator=";"), of("ID klienta", "Kod produktu", title="Nazwa produktu", price="Cena", timestamp="Data zamówienia", weight="Ilość")),
 ]  # fmt: skip
 
 
