@@ -306,3 +306,26 @@ def test_a_model_that_reads_histories_but_cannot_explain_is_asked_again() -> Non
         explains = "explains_items" in info.abilities
         assert ("arithmetic" in offered) == explains
         assert ("effects" in offered) == (not explains and reads_histories(info))
+
+
+@pytest.mark.parametrize("key", ["user_knn", "item_knn", "social_knn"])
+def test_shares_of_z_scores_are_in_units_of_the_own_spread(key: str) -> None:
+    """sigma s_v d_v / sum s of each voter, and the own mean as remainder; written out with numpy's own functions."""
+    config = {"centering": "zscore", "aggregation": "mean"} | ({"graph": "co_rating"} if key == "social_knn" else {})
+    data = small()
+    model = make_model(key, config)
+    model.fit(data, RunContext())
+    found = model.explain(data.queries(np.array([0])), 2)
+    if key == "item_knn":
+        target, sources = RATINGS[:, 2], RATINGS[:, found.sources].T
+        given = RATINGS[0, found.sources]
+    else:
+        target, sources = RATINGS[0], RATINGS[found.sources]
+        given = RATINGS[found.sources, 2]
+    rated = target[target > 0]
+    votes = [(value - row[row > 0].mean()) / row[row > 0].std() for value, row in zip(given, sources, strict=True)]
+    shares = found.weights / np.array(votes)  # sigma s_v / sum s: of one size for one voter, sigma in all
+    assert shares.sum() == pytest.approx(rated.std())
+    assert rated.std() == pytest.approx(1.48 if key != "item_knn" else 1.89, abs=0.01)
+    assert found.remainder == pytest.approx(rated.mean())
+    assert found.weights.sum() + found.remainder == pytest.approx(found.score)
