@@ -14,7 +14,7 @@ from recsys_core.data import Dataset
 from recsys_core.data.keys import Keys, mixed
 from recsys_core.errors import CannotScore, DataError, NotFitted, StoreError
 from recsys_core.models.topk import by_position, top_k
-from recsys_core.models.weights import history_confidence, mean_weight, training_confidence
+from recsys_core.models.weights import history_confidence, training_confidence, typical_weight
 
 C = TypeVar("C", bound=ModelConfig)
 WEIGHT_UNIT = "weight_unit"
@@ -41,7 +41,7 @@ class Recommender(ABC, Generic[C]):
     n_users: int
     n_items: int
     weight_unit: float
-    """Mean weight of a training interaction, NaN where the data had no weights; see `weights.py`."""
+    """Median weight of a training interaction, NaN where the data had no weights; see `weights.py`."""
 
     def __init__(self, config: C | None = None) -> None:
         self.config: C = config if config is not None else self.config_type()  # type: ignore[assignment]
@@ -77,7 +77,7 @@ class Recommender(ABC, Generic[C]):
             raise DataError(f"{self.info.title} cannot be trained: '{train.name}' has no interactions to train on.")
         self._forget()
         self.n_users, self.n_items = train.n_users, train.n_items
-        self.weight_unit = mean_weight(train) if self.info.uses_weights else float("nan")
+        self.weight_unit = typical_weight(train) if self.info.uses_weights else float("nan")
         self._draw_ties(train, ctx.seed)
         self._fit(train, ctx)
         self.is_fitted = True

@@ -105,7 +105,7 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         source="The source document, section 2, points 3 and 4; Lops, de Gemmis and Semeraro 2011, section 3.3.1",
         needs=frozenset({Need.ITEM_FEATURES}),
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
-        weights="Without ratings, an item counts in the user's profile by log2(1 + weight / mean weight), unless "
+        weights="Without ratings, an item counts in the user's profile by log2(1 + weight / median weight), unless "
         "liking is 'equal'; with ratings, weights are ignored.",
     )
     config_type = ContentFeaturesConfig

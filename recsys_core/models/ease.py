@@ -42,7 +42,7 @@ class Ease(LinearItemModel[EaseConfig]):
         formula=r"\hat{x}_{ui} = \sum_{j \in P(u)} B_{ji}",
         source="Steck 2019, eq. 8",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
-        weights="The regression and the histories hold log2(1 + weight / mean weight) of each interaction.",
+        weights="The regression and the histories hold log2(1 + weight / median weight) of each interaction.",
     )
     config_type = EaseConfig
 

@@ -115,7 +115,7 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         formula=item_formula(ItemKNNConfig()),
         source="Sarwar et al. 2001",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
-        weights="Without ratings, log2(1 + weight / mean weight) takes the place of the rating in similarities and "
+        weights="Without ratings, log2(1 + weight / median weight) stands for the rating in similarities and "
         "votes; with ratings, weights are ignored.",
     )
     config_type = ItemKNNConfig

@@ -120,8 +120,8 @@ class Lfm(Recommender[LfmConfig]):
         source="Source document, section 3, 1.3; unrated items after Steck 2010",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         stochastic=True,
-        weights="Without ratings, log2(1 + weight / mean weight) multiplies what an item counts in the user's sum and "
-        "as target; with ratings, weights are ignored.",
+        weights="Without ratings, log2(1 + weight / median weight) multiplies what an item counts in the user's sum "
+        "and as target; with ratings, weights are ignored.",
     )
     config_type = LfmConfig
     fitted = ("topic_factors", "affinity", "attribute_topics", "expected", "item_bias", "scale_width")

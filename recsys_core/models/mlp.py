@@ -22,7 +22,7 @@ A training takes one core, however many the run has: sums over the pairs of a ba
 each core, would give other weights on each number of cores.
 
 The weight of an interaction enters as the weight of its pair in the loss: a pair counts c_ui, the confidence of
-`models.weights` (the sum of its interactions' weights against the mean weight, on a log scale), and 0 where that is
+`models.weights` (the sum of its interactions' weights against the median, on a log scale), and 0 where that is
 negative. The sum over a history counts each item once, whatever its weight.
 
 An unknown person has no p_u and no a_u, and is known by the sum over the history alone. Without a history, too, what is
@@ -125,7 +125,7 @@ class Mlp(NetworkModel[MlpConfig]):
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
-        weights="Weight of the loss of each user-item pair: its confidence, log2(1 + summed weight / mean weight).",
+        weights="Weight of the loss of each user-item pair: its confidence, log2(1 + summed weight / median weight).",
         weighs_histories=False,
     )
     config_type = MlpConfig

@@ -47,7 +47,7 @@ UPDATE_EPOCHS = 5
 """Epochs of an update without validation, and the most patience of one with it: enough to learn new interactions, few
 enough to keep the rest (not searched)."""
 WEIGHTS_OF_TARGETS = (
-    "Weight of the loss of predicting this interaction: its confidence, log2(1 + weight / mean weight)."
+    "Weight of the loss of predicting this interaction: its confidence, log2(1 + weight / median weight)."
 )
 """`ModelInfo.weights` of networks that predict the next item."""
 PREFIX = "net."

@@ -73,7 +73,7 @@ class SocialKNN(UserKNN):
         formula=social_formula(SocialKNNConfig()),
         source="Source document, section 3, point 3; Massa and Avesani 2007",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
-        weights="Without ratings, log2(1 + weight / mean weight) takes the place of the rating in similarities and "
+        weights="Without ratings, log2(1 + weight / median weight) stands for the rating in similarities and "
         "votes; with ratings, weights are ignored.",
     )
     config_type = SocialKNNConfig

@@ -76,8 +76,8 @@ class SocialMF(SocialFactors):
         source="Jamali and Ester 2010, eq. 12 to 15",
         abilities=BiasedMF.info.abilities,
         stochastic=True,
-        weights="Without ratings, what is predicted for a seen item is its confidence, log2(1 + weight / mean weight); "
-        "with ratings, weights are ignored.",
+        weights="Without ratings, log2(1 + weight / median weight) is predicted for a seen item; with "
+        "ratings, weights are ignored.",
     )
     config_type = SocialMFConfig
     config: SocialMFConfig

@@ -119,7 +119,7 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         source="The source document, section 2, point 2, read as its docstring says; Platt 1999",
         needs=frozenset({Need.ITEM_FEATURES}),
         stochastic=True,
-        weights="Without ratings, the error of an example weighs log2(1 + weight / mean weight) in training; with "
+        weights="Without ratings, the error of an example weighs log2(1 + weight / median weight) in training; with "
         "ratings, weights are ignored.",
     )
     config_type = SvmHierarchyConfig

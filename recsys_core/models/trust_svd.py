@@ -126,8 +126,8 @@ class TrustSVD(SocialFactors):
         source="Guo, Zhang and Yorke-Smith 2015, eq. 4",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         stochastic=True,
-        weights="Without ratings, what is predicted for a seen item is its confidence, log2(1 + weight / mean weight); "
-        "with ratings, weights are ignored.",
+        weights="Without ratings, log2(1 + weight / median weight) is predicted for a seen item; with "
+        "ratings, weights are ignored.",
     )
     config_type = TrustSVDConfig
     config: TrustSVDConfig

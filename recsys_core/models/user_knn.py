@@ -96,7 +96,7 @@ class UserKNN(NeighbourModel[UserKNNConfig]):
         formula=user_formula(UserKNNConfig()),
         source="Source document, section 2.1; Herlocker et al. 1999",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
-        weights="Without ratings, log2(1 + weight / mean weight) takes the place of the rating in similarities and "
+        weights="Without ratings, log2(1 + weight / median weight) stands for the rating in similarities and "
         "votes; with ratings, weights are ignored.",
     )
     config_type = UserKNNConfig
