@@ -15,6 +15,7 @@ from recsys_core.engine.confinement import confine, process_limits, watch
 from recsys_core.engine.working import begin, has_ended, note_ending, run_in, status_of
 from recsys_core.errors import Cancelled, DataError
 from recsys_core.experiments.durable import disk_errors_in_words, read_json, write_json
+from recsys_core.storage.processes import detached
 
 if TYPE_CHECKING:
     from recsys_core.profiles.attach import Attached
@@ -52,7 +53,7 @@ def attach(
             cwd=Path(__file__).resolve().parents[2],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            start_new_session=True,
+            **detached(),
         )
 
     def wanted() -> bool:

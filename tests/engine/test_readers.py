@@ -104,8 +104,9 @@ def test_a_process_that_misbehaves_is_one_sentence_and_is_not_started_again(
     readers, taking = make_readers(limits=limits, module=ODD), intake(own_workspace, way)
     status = ended(readers.ask(taking, taking.draft())).status()
     assert (status.state, words in status.reason) == ("FAILED", True), status
-    asked_again = make_readers(module="no_such_module").ask(taking, taking.draft())
-    assert asked_again.status() == status
+    another = make_readers(module="no_such_module")
+    assert another.ask(taking, taking.draft()).status() == status
+    assert another._runs == {}
 
 
 def test_a_slow_one_delays_nobody_and_beyond_the_bound_they_wait(
