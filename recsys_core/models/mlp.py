@@ -18,8 +18,8 @@ Training goes through people in random order: each item that a person has is to 
 catalogue; what they have does not count as drawn. The item itself is left out of the person's history meanwhile (the
 sum over P(u) without it), or its own y would give it away.
 
-A training takes one core, however many the run has: sums over the pairs of a batch that are taken in parts, one for
-each core, would give other weights on each number of cores.
+A training takes one core, however many the run has: sums that are taken in parts, one for each core, differ in their
+last digits, and so would the weights. The topics of words are computed on one core for the same reason.
 
 The weight of an interaction enters as the weight of its pair in the loss: a pair counts c_ui, the confidence of
 `models.weights` (the sum of its interactions' weights against the median, on a log scale), and 0 where that is

@@ -64,14 +64,18 @@ def topics(
 ) -> tuple[FloatArray, tuple[str, ...]]:
     """Return (N, T) places of texts on their strongest directions (truncated SVD), each named by its three strongest
     words; T is `components`, or less where there are fewer terms or texts.
+
+    It takes one core, so that the places, and what models make of them, are the same on any number of cores.
     """
     from sklearn.decomposition import TruncatedSVD
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     size = min(components, weights.shape[1] - 1, weights.shape[0] - 1)
     if size < 1:
         return np.zeros((weights.shape[0], 0)), ()
     svd = TruncatedSVD(size, random_state=seed, n_iter=7)
-    places: FloatArray = svd.fit_transform(weights)
+    with threadpool_limits(1):
+        places: FloatArray = svd.fit_transform(weights)
     strongest = np.argsort(-np.abs(svd.components_), axis=1, kind="stable")[:, :3]
     names = tuple(
         f"topic {number}: {', '.join(terms[term] for term in row)}" for number, row in enumerate(strongest, start=1)

@@ -78,3 +78,22 @@ def test_negatives_are_never_the_right_item_and_all_others_are_drawn() -> None:
 def test_an_unknown_loss_is_refused() -> None:
     with pytest.raises(ConfigError, match="no loss 'hinge'"):
         make_loss("hinge")
+
+
+@pytest.mark.parametrize("name", ["softmax", "sampled_softmax", "bce", "gbce", "bpr"])
+def test_weights_count_each_place_so_often(name: str) -> None:
+    """A place of weight 2 counts like two of them, one of weight 0 like none, and the mean is over all places."""
+    draw = torch.Generator().manual_seed(0)
+    hidden, vectors = (torch.randn(size, 4, generator=draw, dtype=torch.float64) for size in (3, 2))
+    vectors.requires_grad_()
+    target, weights = torch.tensor([0, 1, 0]), torch.tensor([2.0, 0.0, 1.0], dtype=torch.float64)
+    loss = make_loss(name, negatives=3)  # of two items only the other one can be drawn
+
+    def of(rows: list[int], given: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        value = loss(hidden[rows], vectors, target[rows], torch.Generator().manual_seed(1), given)
+        return value, torch.autograd.grad(value, vectors)[0]
+
+    for found, expected in zip(of([0, 1, 2], weights), of([0, 0, 2]), strict=True):
+        assert_allclose(found.detach(), expected.detach(), rtol=1e-12)
+    for found, expected in zip(of([0, 1, 2], torch.ones_like(weights)), of([0, 1, 2]), strict=True):
+        assert_allclose(found.detach(), expected.detach(), rtol=1e-12)

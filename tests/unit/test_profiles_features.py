@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import ConfigError, DataError
@@ -130,6 +132,20 @@ def test_topics_hold_no_more_than_there_is() -> None:
     places, names = topics(weights, terms, 50)
     assert places.shape == (4, len(names)) == (4, 3)
     assert topics(weights[:1], terms, 2)[0].shape == (1, 0)
+
+
+def test_topics_are_the_same_on_any_number_of_cores() -> None:
+    """The decomposition divides its sums among threads where there are as many texts as here."""
+    rng, vocabulary = (
+        np.random.default_rng(0),
+        [f"{first}{second}" for first in "abcdefghij" for second in "klmnopqrst"],
+    )
+    weights, terms = weighted_terms([" ".join(rng.choice(vocabulary, 6)) for _ in range(3000)])
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(topics(weights, terms, 32)[0])
+    assert_array_equal(found[0], found[1])
 
 
 def test_the_parts_of_an_item() -> None:
