@@ -11,13 +11,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 
 from recsys_core.cli.main import main
+from recsys_core.cli.users import chosen_users
 from recsys_core.columns import EVENT, ITEM, RATING, TIMESTAMP, USER, WEIGHT
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
+from recsys_core.data.identifiers import BLANKS, trimmed, trimmed_sql
 from recsys_core.data.ingest import ingest, inspect_files, load_file, suggest_rules
 from recsys_core.data.report import IngestReport
 from recsys_core.data.rules import IngestRules
@@ -322,6 +325,20 @@ def test_accents_written_in_two_ways_are_doubted(tmp_path: Path) -> None:
     text = "user_id,item_id,rating\nu1,Am\u00e9lie,4\nu2,Ame\u0301lie,3\n"
     _, report = take(tmp_path, [wrote(tmp_path, text)])
     assert r"'Ame\u0301lie'" in warned(report, "similar_items")
+
+
+def test_users_are_asked_for_as_files_are_read(tmp_path: Path) -> None:
+    dataset, _ = take(tmp_path, [FILES / "d19_space_after_comma" / "a.csv"])
+    asked = wrote(tmp_path, "user_id\n\u00a010\n4 \n12.0\nnobody\n", "users.txt")
+    chosen = chosen_users(str(asked), dataset.user_vocabulary)
+    assert (list(chosen.ids), list(chosen.unknown)) == (["10", "4", "12"], ["nobody"])
+
+
+def test_identifiers_are_trimmed_alike_in_sql_and_in_python() -> None:
+    texts = [f"{blank}a{blank}b{blank}" for blank in BLANKS] + ["a", "\u200ba", ""]
+    found = duckdb.connect().execute(f"SELECT {trimmed_sql('v')} FROM (SELECT unnest(?) AS v)", [texts]).fetchall()
+    assert [text for (text,) in found] == [trimmed(text) for text in texts]
+    assert trimmed("\u200ba") == "\u200ba"
 
 
 @pytest.mark.parametrize("word", ["#N/A", "NULL", "\\N", "nan"])
