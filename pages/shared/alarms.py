@@ -45,7 +45,9 @@ def ask_again(report: "IngestReport") -> bool:
 
 def _apply(taking: "Intake", alarm: "Alarm", names: list[str]) -> None:
     if alarm.file in names:
+        number = names.index(alarm.file)
+        kept = taking.draft().changes.get(str(number), {}).get("roles", {})
         for what, value in alarm.change.items():
-            intaking.change_table(taking, names.index(alarm.file), what, value)
+            intaking.change_table(taking, number, what, kept | value if what == "roles" else value)
     for name, value in alarm.rules.items():
         intaking.change_rule(taking, name, value)

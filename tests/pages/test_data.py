@@ -102,6 +102,54 @@ def test_storing_leads_to_the_data_card_and_frees_the_files(checked: AppTest, ow
     assert "3 rejected rows" in " ".join(expander.label for expander in checked.expander)
 
 
+REPEATED = "\n".join(["user,item,rating,timestamp", *GOOD, *GOOD[:100]]) + "\n"
+"""A third of the rows repeat a user and an item, which the rule for ratings rejects."""
+
+
+def test_many_rejected_rows_are_an_alarm_with_its_remedy(open_page: Open) -> None:
+    app = bring(open_page("data"), "repeated.csv", REPEATED.encode())
+    assert numbers(app)["Rejected"] == "100"
+    assert "100 of 340 rows" in app.error[0].value
+    remedy = next(button for button in app.button if button.label == "Apply this remedy")
+    no_exception(remedy.click().run())
+    until(app, lambda: len(app.metric) > 0 and not app.error)
+    assert numbers(app)["Rejected"] == "0"
+    assert not [button for button in app.button if button.label == "Apply this remedy"]
+
+
+def test_after_an_alarm_storing_asks_again(open_page: Open, own_workspace: Path) -> None:
+    app = bring(open_page("data"), "repeated.csv", REPEATED.encode())
+    numbers(app)
+    no_exception(app.button(key="intake_store").click().run())
+    assert "100 of 340 rows are rejected" in app.warning[0].value
+    assert not Workspace(own_workspace).datasets()
+    no_exception(app.button(key="intake_store_anyway").click().run())
+    until(app, lambda: "is stored" in words(app))
+    assert [card.name for card in Workspace(own_workspace).datasets()] == ["repeated"]
+
+
+HEADLESS = "".join(f"P{item:03d},{1 + (user + item) % 5},U{user:03d}\n" for user in range(30) for item in range(8))
+
+
+def test_a_doubtful_column_is_asked_about_and_swapped_with_one_click(open_page: Open) -> None:
+    app = bring(open_page("data"), "headless.csv", HEADLESS.encode())
+    assert (numbers(app)["Users"], numbers(app)["Items"]) == ("30", "8")
+    assert "Is **column_3** the user?" in words(app)
+    swap = next(button for button in app.button if button.label == "Swap")
+    no_exception(swap.click().run())
+    until(app, lambda: len(app.metric) > 0)
+    assert (numbers(app)["Users"], numbers(app)["Items"]) == ("8", "30")
+    assert "Is **column_" not in words(app)
+
+
+def test_kinds_of_events_are_listed_with_counts_and_weights(open_page: Open) -> None:
+    rows = [f"u{n % 20},i{n % 7},{'buy' if n % 5 == 0 else 'view'}" for n in range(100)]
+    app = bring(open_page("data"), "events.csv", "\n".join(["user,item,event", *rows]).encode())
+    numbers(app)
+    weights = {box.label: box.value for box in app.number_input if "(" in box.label}
+    assert weights == {"view (80)": 1.0, "buy (20)": 5.0}
+
+
 def test_an_empty_file_is_refused_with_a_sentence(open_page: Open) -> None:
     app = bring(open_page("data"), "empty.csv", b"")
     assert "is empty" in words(app)
