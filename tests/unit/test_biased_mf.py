@@ -92,3 +92,19 @@ def test_an_explanation_names_both_biases_and_each_factor() -> None:
         expected = [bias, model.item_bias[9], *(factors * model.item_factors[9])]
         np.testing.assert_allclose(parts.weights, expected, rtol=1e-6)
         assert parts.remainder == pytest.approx(float(model.mean), abs=1e-9)
+
+
+def test_an_error_of_a_thousand_units_moves_parameters_like_one_of_ten() -> None:
+    rng = np.random.default_rng(0)
+    shapes = [(1,), (1,), (1, 20), (1, 20)]
+    start = [rng.normal(0, 0.1, shape).astype(np.float32) for shape in shapes]
+    moved = []
+    for value in (1000.0, 10_000.0):
+        found = Parameters(*(part.copy() for part in start))
+        one = Ratings(np.array([0], np.int32), np.array([0], np.int32), np.array([value], np.float32))
+        for _ in range(20):
+            squared = descend(one, found, np.float32(0.005), np.float32(0.02))
+        assert np.isfinite(squared)
+        moved.append(found)
+    for ours, theirs in zip(*moved, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
