@@ -270,14 +270,14 @@ class Workspace:
         name = self._free_name(meta.name, meta.fingerprint)
         target = self.root / "datasets" / meta.fingerprint
         with storing(target):
-            (folder / OWNER).unlink(missing_ok=True)
-            names = [path.name for path in folder.iterdir()]
+            names = [path.name for path in folder.iterdir() if path.name != OWNER]
             replace(meta, name=name, files=file_sums(folder, names)).write(folder)
             close(folder)
             for path in folder.iterdir():
                 sync(path)
             sync(folder)
             self._put(folder, target, name)
+            (target / OWNER).unlink(missing_ok=True)  # until here it says whose half-written folder this is
             sync(target.parent)
         return open_folder(target)
 

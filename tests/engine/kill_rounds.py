@@ -154,7 +154,12 @@ class Rounds:
                 if status.state is JobState.FAILED:
                     self.engine.start_again(card.id, status.model_id)
                     started += 1
-        eventually(lambda: not any(card.is_live for card in self.store.runs()), 240.0, "everything has ended")
+        try:
+            eventually(lambda: not any(card.is_live for card in self.store.runs()), 300.0, "everything has ended")
+        except AssertionError:
+            for card in self.store.runs():
+                print(card.id, *self.store.open(card.id).statuses(), sep="\n  ")  # noqa: T201
+            raise
         states = Counter(state for card in self.store.runs() for state in card.states.values())
         assert set(states) <= {JobState.DONE}, states
         return started
