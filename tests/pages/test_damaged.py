@@ -79,7 +79,9 @@ def test_one_damaged_model_leaves_the_comparison_of_the_others(open_page: Open, 
     text = words(open_page("compare", **finished.address()))
     assert "Leaderboard" in text
     assert "4 done" in words(open_page("home"))
-    assert f"'{name}' is not what was written" in words(open_page("train", **finished.address()))
+    shown = words(open_page("train", **finished.address()))
+    assert "Its stored results are damaged: " in shown
+    assert f"'{name}'" in shown
 
 
 def test_a_damaged_split_is_a_sentence_on_compare(open_page: Open, finished: Finished) -> None:
