@@ -172,7 +172,7 @@ def test_the_fast_and_the_careful_reader_agree(tmp_path: Path, monkeypatch: pyte
         return original(guess, folder, limits, careful=True)
 
     original = reading.open_source
-    monkeypatch.setattr("recsys_core.data.ingest.open_source", careful)
+    monkeypatch.setattr("recsys_core.data.building.open_source", careful)
     slow, slow_report = ingest(guesses, rules, Workspace(tmp_path / "slow"), "data")
     assert fast.interactions.equals(slow.interactions)
     assert fast.user_vocabulary.ids == slow.user_vocabulary.ids
