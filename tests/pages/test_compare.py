@@ -187,7 +187,9 @@ def test_with_nothing_finished_it_leads_back_to_train(open_page: Open, finished:
 def test_files_of_a_run_that_are_missing_are_a_sentence(open_page: Open, finished: Finished) -> None:
     run = finished.opened()
     (run.job(run.model_ids[0]).path / "per_user.parquet").unlink()
-    assert "cannot be read; start that model again" in words(open_page("compare", **finished.address()))
+    shown = words(open_page("compare", **finished.address()))
+    assert "Its stored results are damaged: 'per_user.parquet' is missing" in shown
+    assert "Leaderboard" in shown  # of the others
 
 
 def test_for_a_projector_the_controls_are_hidden(open_page: Open, finished: Finished) -> None:
