@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ def test_a_killed_process_is_known_to_be_gone(taking: Intake, monkeypatch: pytes
             started.append(self)
 
     with monkeypatch.context() as held:
-        held.setattr(module.subprocess, "Popen", Idle)
+        held.setattr(module, "subprocess", SimpleNamespace(Popen=Idle, DEVNULL=subprocess.DEVNULL))
         taking.start("store")
     started[0].kill()
     started[0].wait()
