@@ -206,7 +206,7 @@ def test_any_exception_becomes_a_sentence_and_is_logged(
 
     taking = intake(own_workspace)
     caplog.set_level("INFO", logger="recsys_core")
-    for where in ("recsys_core.data.inspecting.guess_table", "recsys_core.data.ingest.doubts_about"):
+    for where in ("recsys_core.data.inspecting.guess_table", "recsys_core.data.building.doubts_about"):
         with monkeypatch.context() as patch:
             patch.setattr(where, fails)
             reading = Reading(taking, taking.draft())
