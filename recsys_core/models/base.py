@@ -232,8 +232,6 @@ class Recommender(ABC, Generic[C]):
         """
         self._require_fitted()
         arrays: dict[str, NDArray[Any]] = {"n_users": np.array(self.n_users), "n_items": np.array(self.n_items)}
-        if self._tie_keys is not None:
-            arrays[TIE_KEYS] = self._tie_keys
         if not np.isnan(self.weight_unit):
             arrays[WEIGHT_UNIT] = np.array(self.weight_unit)
         for name in self.fitted:
@@ -242,7 +240,8 @@ class Recommender(ABC, Generic[C]):
                 arrays |= {f"{name}.{part}": np.asarray(getattr(value, part)) for part in SPARSE_PARTS}
             else:
                 arrays[name] = np.asarray(value, order="C")
-        return arrays | dict(self._network_arrays())
+        ties = {} if self._tie_keys is None else {TIE_KEYS: self._tie_keys}
+        return arrays | dict(self._network_arrays()) | ties
 
     @final
     def load_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
