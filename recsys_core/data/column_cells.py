@@ -19,6 +19,7 @@ from recsys_core.columns import (
     WEIGHT,
 )
 from recsys_core.data.column_names import event_weight
+from recsys_core.data.numbers import MISSING
 from recsys_core.data.numeric_text import as_number
 from recsys_core.data.timestamps import guess_unit
 
@@ -72,8 +73,8 @@ class ColumnFacts:
 
     @cached_property
     def given(self) -> tuple[str, ...]:
-        """Values that are not empty."""
-        return tuple(value for value in self.values if value)
+        """Values that are neither empty nor a word for a missing value."""
+        return tuple(value for value in self.values if value and value.lower() not in MISSING)
 
     @cached_property
     def filled(self) -> float:
@@ -104,6 +105,11 @@ class ColumnFacts:
     def numeric(self) -> bool:
         """Whether nearly all values are numbers."""
         return bool(self.given) and len(self.numbers) >= _MOSTLY * len(self.given)
+
+    @cached_property
+    def partly_numeric(self) -> bool:
+        """Whether at least half of the values are numbers: what a column of numbers with bad cells looks like."""
+        return bool(self.given) and len(self.numbers) >= 0.5 * len(self.given)
 
     @cached_property
     def whole(self) -> bool:
@@ -274,9 +280,14 @@ def _item(facts: ColumnFacts) -> float:
     return score - (1.0 if facts.words > 8 else 0.0)
 
 
+def _of_bad_numbers(facts: ColumnFacts) -> float:
+    """Return what speaks against a column as rating, weight or price; where only some cells are bad, its head decides."""
+    return -3.5 if facts.partly_numeric and not facts.numeric else -6.0
+
+
 def _rating(facts: ColumnFacts) -> float:
     if not facts.numeric or facts.coordinate or facts.is_time or facts.counter:
-        return -6.0
+        return _of_bad_numbers(facts)
     if facts.binary:
         return -0.5
     if facts.scale:
@@ -296,13 +307,13 @@ def _event(facts: ColumnFacts) -> float:
 
 def _weight(facts: ColumnFacts) -> float:
     if not facts.numeric or facts.coordinate or facts.is_time or facts.counter:
-        return -6.0
+        return _of_bad_numbers(facts)
     return -0.5 if not facts.scale and facts.distinct < 0.9 else -2.0
 
 
 def _price(facts: ColumnFacts) -> float:
     if not facts.numeric or facts.coordinate or facts.is_time:
-        return -6.0
+        return _of_bad_numbers(facts)
     return 1.0 if facts.money else -1.5 if facts.whole else -1.0
 
 

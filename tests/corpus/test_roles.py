@@ -325,6 +325,8 @@ LAYOUTS = [
     Layout("table_of_a_terminal", " user_id | item_id | rating \n---------+---------+--------\n" + table({"u": lambda r: f" {user(r)} ", "i": lambda r: f" {item(r)} ", "r": lambda r: f" {stars(r)} "}, separator="|", header=False) + "(240 rows)\n", of("user_id", "item_id", rating="rating")),
     Layout("numbered_heads", "0,1,2\n" + table({"u": user, "i": item, "r": stars}, header=False), of("0", "1", rating="2")),
     Layout("totals_below", "Отчёт по продажам;;;;\n" + table({"Покупатель": user, "Товар": item, "Наименование": title, "Цена": lambda r: comma(price(r)), "Дата": lambda r: r.when("%d.%m.%Y")}, separator=";") + "Итого;;;123456,00;\n", of("Покупатель", "Товар", title="Наименование", price="Цена", timestamp="Дата"), notes=("lines_above_table",)),
+    Layout("ratings_with_words_for_missing", table({"user": user, "item": item, "rating": lambda r: r.one_of("NULL", 1, 2, 5), "price": lambda r: r.one_of("n/a", price(r))}), of("user", "item", rating="rating", price="price")),
+    Layout("ratings_that_overflow", table({"user": user, "item": item, "rating": lambda r: r.one_of(1, 2, 4, 5, "1e400")}), of("user", "item", rating="rating")),
     Layout("vietnamese_ratings", table({"Mã khách hàng": user, "Sản phẩm": item, "Đánh giá": stars}), of("Mã khách hàng", "Sản phẩm", rating="Đánh giá")),
     Layout("polish_shop", table({"ID klienta": user, "Kod produktu": item, "Nazwa produktu": title, "Cena": price, "Data zamówienia": lambda r: r.when("%d.%m.%Y"), "Ilość": lambda r: r.one_of(1, 2, 30)}, separator=";"), of("ID klienta", "Kod produktu", title="Nazwa produktu", price="Cena", timestamp="Data zamówienia", weight="Ilość")),
 ]  # fmt: skip
