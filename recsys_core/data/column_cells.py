@@ -281,7 +281,7 @@ def _item(facts: ColumnFacts) -> float:
 
 
 def _of_bad_numbers(facts: ColumnFacts) -> float:
-    """Return what speaks against a column as rating, weight or price; where only some cells are bad, its head decides."""
+    """Return the case against a column as rating, weight or price; where some cells are bad, the head decides."""
     return -3.5 if facts.partly_numeric and not facts.numeric else -6.0
 
 
