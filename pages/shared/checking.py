@@ -112,7 +112,21 @@ def _check(taking: "Intake") -> None:
                 st.info(_("Rows are counted once every file can be read, or is left out."))
             else:
                 report = _counts(taking, reading, [file.guess.name for file in found])
+        if report is None and not reading.status().is_live:
+            st.session_state.pop(_store_pressed(taking), None)
         _store(taking, draft, report)
+
+
+def _store_pressed(taking: "Intake") -> str:
+    """Return the name under which the session notes a press on Store.
+
+    The rows may be counted anew at that moment, because of a change made just before; the press counts once they are.
+    """
+    return f"store_pressed_{taking.id}"
+
+
+def _note(name: str) -> None:
+    st.session_state[name] = True
 
 
 def _unreadable(taking: "Intake", draft: "Draft", reading: "Reading", reason: str) -> None:
@@ -185,16 +199,19 @@ def _store(taking: "Intake", draft: "Draft", report: "IngestReport | None") -> N
     with st.container(border=True, key="store_bar"):
         name = st.text_input(_("Name of the data set"), draft.name, key=f"name_{taking.id}", max_chars=200)
         with st.container(horizontal=True):
-            pressed = st.button(
-                _("Store"), type="primary", key="intake_store", icon=":material/save:", disabled=report is None
-            )
+            st.button(
+                _("Store"), type="primary", key="intake_store", icon=":material/save:", disabled=report is None,
+                on_click=_note, args=(_store_pressed(taking),),
+            )  # fmt: skip
             left = st.button(_("Choose other files"), key="intake_leave", type="tertiary")
     if left:
         _leave(taking)
-    if pressed and report is not None and report.alarms:
+    if report is None:
+        return
+    pressed = st.session_state.pop(_store_pressed(taking), False)
+    if pressed and report.alarms:
         st.session_state[sure] = report.rows_rejected
-    asked = report is not None and st.session_state.get(sure) == report.rows_rejected and bool(report.alarms)
-    if report is not None and asked:
+    if report.alarms and st.session_state.get(sure) == report.rows_rejected:
         pressed = alarms.ask_again(report)
     if pressed:
         st.session_state.pop(sure, None)

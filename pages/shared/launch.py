@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from recsys_core.experiments.store import Run
 
 
-ASKED = "train_asked"
+START_PRESSED, COMPARE_PRESSED = "train_start_pressed", "train_compare_pressed"
 MOMENT_SECONDS = 60.0
-"""A press on Start counts for so long; somebody who left the page meanwhile starts nothing by coming back."""
+"""How long a press on a button counts, in seconds: coming back to the page later starts nothing."""
 ALWAYS_IN_SIGHT = """<style>
 :has(> .st-key-train_bar) { position: sticky; bottom: 0.5rem; z-index: 10; }
 .st-key-train_bar { background: var(--st-background-color, Canvas); }
@@ -67,11 +67,11 @@ def bar(wanted: "ExperimentSpec", data_name: str) -> None:
         )
         button.button(
             _("Start"), type="primary", key="train_start", disabled=bool(estimate.refused), width="stretch",
-            icon=":material/play_arrow:", on_click=_ask,
+            icon=":material/play_arrow:", on_click=_note_press, args=(START_PRESSED,),
         )  # fmt: skip
         if estimate.refused:
             st.error(safe(f"{estimate.refused} {estimate.alternative or ''}"))
-    if _is_asked() and not estimate.refused:
+    if _was_pressed(START_PRESSED) and not estimate.refused:
         _start(wanted, data_name)
 
 
@@ -82,18 +82,18 @@ def _told_apart(wanted: "ExperimentSpec") -> str:
     return f"  \n{safe(' · '.join(algorithms.titles(several).values()))}" if several else ""
 
 
-def _ask() -> None:
-    """Note that Start was pressed.
+def _note_press(button: str) -> None:
+    """Note that a button was pressed.
 
-    The script comes to the bar last, and begins anew when anything else arrives meanwhile, such as the closing of a
-    form by the same click; the press itself would be forgotten then.
+    The script begins anew when anything else arrives before it comes to the button, such as the end of a training or
+    the closing of a form by the same click; the press itself would be forgotten then.
     """
-    st.session_state[ASKED] = time.monotonic()
+    st.session_state[button] = time.monotonic()
 
 
-def _is_asked() -> bool:
-    """Return, once, whether Start was pressed a moment ago."""
-    pressed: float | None = st.session_state.pop(ASKED, None)
+def _was_pressed(button: str) -> bool:
+    """Return, once, whether a button was pressed a moment ago."""
+    pressed: float | None = st.session_state.pop(button, None)
     return pressed is not None and time.monotonic() - pressed < MOMENT_SECONDS
 
 
@@ -110,6 +110,11 @@ def _start(wanted: "ExperimentSpec", data_name: str) -> None:
 
 def next_step(run: "Run") -> None:
     """Show the button to the comparison once there is something to compare."""
-    done = any(job.state == "DONE" for job in run.statuses())
-    if done and st.button(_("Open the comparison"), type="primary", key="train_compare", icon=":material/leaderboard:"):
+    if not any(job.state == "DONE" for job in run.statuses()):
+        return
+    st.button(
+        _("Open the comparison"), type="primary", key="train_compare", icon=":material/leaderboard:",
+        on_click=_note_press, args=(COMPARE_PRESSED,),
+    )  # fmt: skip
+    if _was_pressed(COMPARE_PRESSED):
         frame.go("compare")

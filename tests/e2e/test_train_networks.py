@@ -156,7 +156,7 @@ def test_networks_are_trained_killed_gone_on_with_and_compared(
     settled(page)
     expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
     expect(page.get_by_role("heading", name="The same model with other settings")).to_be_visible()
-    expect(page.get_by_text(re.compile(r"a difference of .* people\)"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"a difference of .* users\)"))).to_be_visible()
     clean(page, "compared")
     with page.expect_download() as taken:  # the cells on the page are painted, and cannot be read
         page.get_by_role("button", name="Leaderboard (CSV)").click()
