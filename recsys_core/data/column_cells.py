@@ -23,7 +23,7 @@ from recsys_core.data.numbers import MISSING
 from recsys_core.data.numeric_text import as_number
 from recsys_core.data.timestamps import guess_unit
 
-MOST_VALUES = 3000
+MOST_VALUES = 2000
 """Values of a column that are looked at; taken from its beginning and its end."""
 _MOSTLY = 0.9
 _URL = re.compile(r"(https?://|www\.)\S+$", re.IGNORECASE)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from math import exp
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from recsys_core.columns import (
     CATEGORIES,
@@ -38,6 +40,8 @@ _MISSING = -3.5
 """Score of a required role without a column: a column that speaks louder against it stays without."""
 _FOLLOWS = 0.95
 _VARIES = 0.5
+_ABOVE_ZERO = 1000.0
+"""Added to every score; each role takes one place, so that the best assignment stays the same."""
 _CHANCE = 0.8
 
 
@@ -149,14 +153,16 @@ def _is_amount(fact: ColumnFacts) -> bool:
 
 
 def _best(scores: FloatArray) -> dict[str, int]:
-    """Return the assignment of roles to columns with the highest sum of scores."""
-    from scipy.optimize import linear_sum_assignment
+    """Return the assignment of roles to columns with the highest sum of scores.
 
+    A role that every column speaks against stays without one, for which a place of its own stands beside the columns.
+    """
     roles, columns = scores.shape
-    none = np.full((roles, roles), -1e6)
+    none = np.full((roles, roles), -np.inf)
     for number, role in enumerate(SCORED):
         none[number, number] = _MISSING if role in _REQUIRED else 0.0
-    rows, places = linear_sum_assignment(np.hstack([scores, none]), maximize=True)
+    edges = coo_array(np.maximum(np.hstack([scores, none]) + _ABOVE_ZERO, 0.0))  # what is 0 there is no edge
+    rows, places = min_weight_full_bipartite_matching(edges.tocsr(), maximize=True)
     return {SCORED[row]: int(place) for row, place in zip(rows, places, strict=True) if place < columns}
 
 
@@ -176,7 +182,7 @@ def _with_questions(found: Assignment, scores: FloatArray, *, unusual: bool) -> 
             continue
         column = found.roles[role]
         without = scores.copy()
-        without[SCORED.index(role), column] = -1e5
+        without[SCORED.index(role), column] = -np.inf
         other = _best(without)
         confidence = 1 / (1 + exp(min(50.0, max(-50.0, _total(scores, other) - best))))
         if role in _REQUIRED:

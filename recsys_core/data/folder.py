@@ -104,14 +104,18 @@ def damaged(folder: Path, meta: Meta, error: object) -> Damaged:
     )
 
 
-def open_folder(folder: Path) -> StoredDataset:
+def open_folder(folder: Path, *, verified: bool = False) -> StoredDataset:
     """Return the data set in a folder; its tables are verified here, and read when they are asked for.
+
+    Args:
+        folder: Where it lies.
+        verified: Whether this process has just written or verified the tables.
 
     Raises:
         Damaged: The folder holds no complete data set, or not what was written.
     """
     meta = Meta.read(folder)
-    check_folder(folder, meta, deep=True)
+    check_folder(folder, meta, deep=not verified)
 
     def load(table: str, dropped: str = "") -> pd.DataFrame:
         with _readable(folder, meta, table):

@@ -216,7 +216,8 @@ def _positions(batch: pa.RecordBatch, streamed: Streamed, plan: Plan, coders: Co
         without = TIMESTAMP not in streamed.source.guess.roles
         streamed.unreadable += len(batch) if without else 0
         streamed.unreadable += columns[TIMESTAMP].null_count
-        columns[TIMESTAMP] = columns[TIMESTAMP].fill_null(int(NO_TIMESTAMP))
+        if columns[TIMESTAMP].null_count:
+            columns[TIMESTAMP] = columns[TIMESTAMP].fill_null(int(NO_TIMESTAMP))
     return pa.table([columns[name] for name in plan.columns], schema=plan.schema)
 
 

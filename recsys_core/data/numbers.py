@@ -87,6 +87,8 @@ def guess_number_format(values: Sequence[str]) -> NumberFormat:
     if not given:
         return NumberFormat(missing=missing, share=0.0)
     bare = [value for value in given if not _PLAIN.fullmatch(value)]
+    if not bare and not any("e" in value or "E" in value for value in given):
+        return NumberFormat(missing=missing)
     marks = sum(bool(_MARKED.match(value)) and bool(re.search(MARKS, value, re.IGNORECASE)) for value in bare) > 0
     cells = [_unmarked(value) for value in given]
     best, undecided = _separators(cells)

@@ -11,6 +11,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -271,15 +272,20 @@ class Workspace:
         target = self.root / "datasets" / meta.fingerprint
         with storing(target):
             names = [path.name for path in folder.iterdir() if path.name != OWNER]
-            replace(meta, name=name, files=file_sums(folder, names)).write(folder)
+            with ThreadPoolExecutor(1) as beside:
+                sums = beside.submit(file_sums, folder, names)
+                for name_of_file in names:
+                    sync(folder / name_of_file)
+                replace(meta, name=name, files=sums.result()).write(folder)
             close(folder)
             for path in folder.iterdir():
-                sync(path)
+                if path.name not in names:
+                    sync(path)
             sync(folder)
             self._put(folder, target, name)
             (target / OWNER).unlink(missing_ok=True)  # until here it says whose half-written folder this is
             sync(target.parent)
-        return open_folder(target)
+        return open_folder(target, verified=True)
 
     def _put(self, folder: Path, target: Path, name: str) -> None:
         """Make a finished folder a data set; if it is stored already and whole, that one stays and gets the name."""
