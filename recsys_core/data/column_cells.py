@@ -43,7 +43,7 @@ _SIGNATURE = ((re.compile(r"\d+"), "9"), (re.compile(r"[^\W\d_]+"), "a"), (re.co
 
 
 def thinned(values: Sequence[str], most: int = MOST_VALUES) -> list[str]:
-    """Return at most so many values, from the beginning and the end."""
+    """Return at most `most` values, from the beginning and the end."""
     if len(values) <= most:
         return list(values)
     return [*values[: most // 2], *values[-(most - most // 2) :]]

@@ -99,8 +99,8 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
     free = [column for column in range(len(facts)) if column not in roles.values()]
     found = Assignment(
         roles,
-        tuple(column for column in free if _tells(names[column], facts[column]) and following.item(column)),
-        tuple(column for column in free if _tells(names[column], facts[column]) and following.user(column)),
+        tuple(column for column in free if _tells(facts[column]) and following.item(column)),
+        tuple(column for column in free if _tells(facts[column]) and following.user(column)),
     )
     return _with_questions(found, scores, unusual=not named and _item_first(roles))
 
@@ -203,7 +203,7 @@ def _one_for_each_answer(questions: Sequence[Question]) -> list[Question]:
     return kept
 
 
-def _tells(name: str, fact: ColumnFacts) -> bool:
+def _tells(fact: ColumnFacts) -> bool:
     """Return whether a column is worth keeping as an attribute: given, and not the same everywhere."""
     return fact.filled >= 0.1 and len(fact.counts) > 1 and not fact.counter
 
