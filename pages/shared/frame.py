@@ -5,6 +5,7 @@ every page begins with `ensure_frame()`, which then runs the app around the page
 """
 
 import gc
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -29,6 +30,10 @@ STYLE = """<style>
 """Less empty margin; and charts in the page's own text colour, since the theme's grey is too pale to read."""
 ICON = "🔭"
 """Without one, the browser would ask a font server on the internet; for a file, Streamlit would load numpy."""
+WENT = "frame_went"
+"""Where the session keeps from where to where it went last, and when."""
+ON_THE_WAY_SECONDS = 2.0
+"""For so long a request for the page before is taken for one that was under way."""
 PAGES_FOLDER = Path(__file__).resolve().parent.parent
 
 
@@ -67,8 +72,23 @@ def has_page(key: str) -> bool:
 
 def go(key: str) -> NoReturn:
     """Open another page and keep what the address names."""
+    st.session_state[WENT] = (st.session_state.get("page_now"), key, time.monotonic())
+    _switch(key)
+
+
+def _switch(key: str) -> NoReturn:
     st.switch_page(f"pages/{key}.py", query_params=state.current())
     raise AssertionError("st.switch_page does not return")
+
+
+def _go_on(page: str) -> None:
+    """Open the page that `go` led to a moment ago, if the page before it is asked for instead.
+
+    What the browser sends before it has heard of the new page, such as the tick of a timer, still names the old one.
+    """
+    before, after, when = st.session_state.get(WENT, (None, None, 0.0))
+    if page == before != after and time.monotonic() - when < ON_THE_WAY_SECONDS:
+        _switch(after)
 
 
 def run_app() -> None:
@@ -117,6 +137,7 @@ def _navigation() -> st.Page:
     )
     from pages.shared import near, services, sidebar
 
+    _go_on(page.url_path)
     if state.arrives(page.url_path):
         near.forget()
     if state.get("data") is None:

@@ -8,24 +8,38 @@ import streamlit as st
 from pages.shared import state
 
 WATCH = """export default function ({ parentElement, data, setTriggerValue }) {
+  const app = document.querySelector("[data-testid=stApp]");
   const near = new Set();
-  const ask = () => near.size && setTriggerValue("near", [...near]);
+  let soon, asked = 0, touched = 0;
+  const touch = () => { touched = Date.now(); };
+  // a question asked while a click still waits for its answer would call the page back that the click leads away from
+  const busy = () => app.dataset.testScriptState !== "notRunning" || Date.now() - touched < 1000;
+  const ask = () => {
+    if (!near.size || busy() || Date.now() - asked < 2000) return;
+    asked = Date.now();
+    setTriggerValue("near", [...near]);
+  };
   const notice = entries => {
     for (const { target, isIntersecting } of entries)
       isIntersecting ? near.add(target.dataset.part) : near.delete(target.dataset.part);
     clearTimeout(soon);
     soon = setTimeout(ask, 200);  // not for somebody who scrolls past
   };
-  let soon;
-  const again = setInterval(ask, 2000);  // a question is lost if the page is just then made anew
+  const again = setInterval(ask, 250);  // what could not be asked at once
   const root = document.querySelector("[data-testid=stMain]");
   const observer = new IntersectionObserver(notice, { root, rootMargin: "300px 0px" });
   for (const part of data.parts) {
     const place = document.querySelector(`.st-key-later_${part}`);
     if (place) { place.dataset.part = part; observer.observe(place); }
   }
+  for (const event of ["click", "keydown"]) document.addEventListener(event, touch, true);
   parentElement.stopWatching?.();
-  parentElement.stopWatching = () => { observer.disconnect(); clearTimeout(soon); clearInterval(again); };
+  parentElement.stopWatching = () => {
+    observer.disconnect();
+    clearTimeout(soon);
+    clearInterval(again);
+    for (const event of ["click", "keydown"]) document.removeEventListener(event, touch, true);
+  };
   return parentElement.stopWatching;
 }"""
 PREFIX = "near_"

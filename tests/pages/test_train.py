@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.shared import frame
 from recsys_core.contracts import Progress
 from recsys_core.engine import Engine
 from recsys_core.engine.estimate import Estimate
@@ -205,3 +206,15 @@ def test_a_failed_model_says_why_and_the_comparison_is_one_click_away(open_page:
     assert "It ran out of memory" in words(app)
     assert app.button(key="train_compare").label == "Open the comparison"
     assert app.button(key="train_start")
+
+
+def test_a_press_leads_on_though_the_page_before_is_asked_for_once_more(
+    open_page: Open, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_page("train", **finished.address())
+    app = no_exception(app.button(key="train_compare").click().run())
+    assert app.title[0].value == "Compare"
+    late = no_exception(app.switch_page("pages/train.py").run())  # as a timer of Train does that ticks just then
+    assert late.title[0].value == "Compare"
+    monkeypatch.setattr(frame, "ON_THE_WAY_SECONDS", 0.0)
+    assert no_exception(app.switch_page("pages/train.py").run()).title[0].value == "Train"

@@ -1,0 +1,45 @@
+"""Who leaves a page arrives, whatever that page still sends before the browser has heard of the new one."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import Server, settled, watched
+from tests.pages.finished import Finished, finished, finished_template
+
+__all__ = ["finished", "finished_template"]
+pytestmark = pytest.mark.e2e
+LAG = """const listen = WebSocket.prototype.addEventListener;
+WebSocket.prototype.addEventListener = function (kind, heard, ...rest) {
+  const late = message => window.lag ? setTimeout(() => heard(message), window.lag) : heard(message);
+  return listen.call(this, kind, kind === "message" ? late : heard, ...rest);
+};"""
+"""Lets the browser hear what the server says `lag` milliseconds late; a smaller lag would change the order."""
+LAG_MS = 700
+
+
+@pytest.fixture
+def train(finished: Finished, start: Callable[[], Server], browser: Browser) -> Iterator[Page]:
+    """Train, with a finished training and algorithms further down that are drawn when somebody comes near them."""
+    with watched(browser) as page:
+        page.add_init_script(LAG)
+        page.goto(f"{start().url}/train?data={finished.data}&run={finished.run}")
+        expect(page.get_by_role("heading", name="2. Which models?")).to_be_visible()
+        expect(page.locator("[class*=st-key-later_]").first).to_be_attached()
+        settled(page)
+        page.evaluate(f"window.lag = {LAG_MS}")
+        yield page
+
+
+def test_a_link_leads_away_while_a_part_of_the_page_is_about_to_be_drawn(train: Page) -> None:
+    train.evaluate(
+        """() => {
+          document.querySelector("[class*=st-key-later_]").scrollIntoView();
+          const link = [...document.querySelectorAll("[data-testid=stSidebarNavLink]")].find(a => /Users/.test(a.text));
+          setTimeout(() => link.click(), 150);
+        }"""
+    )
+    train.wait_for_timeout(3 * LAG_MS)  # all that was under way has come
+    settled(train)
+    expect(train.get_by_role("heading", name="Users", exact=True)).to_be_visible()
