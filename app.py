@@ -3,7 +3,7 @@
 import streamlit as st
 
 if __name__ == "__main__":
-    from pages.shared.frame import run_app
+    from pages.ui.frame import run_app
 
     run_app()
 else:

@@ -17,7 +17,7 @@ import psutil
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from benchmarks.table import Row
-from recsys_core.data.samples import load_sample
+from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.data.workspace import Workspace
 from recsys_core.engine import Engine
 from recsys_core.experiments.spec import ExperimentSpec

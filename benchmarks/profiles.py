@@ -8,7 +8,8 @@ from benchmarks.movielens import PUBLIC_DATA, THREADS, seconds_of
 from benchmarks.table import Row
 from recsys_core.contracts import RunContext
 from recsys_core.data.dataset import Dataset
-from recsys_core.data.ingest import IngestRules, ingest, inspect_files
+from recsys_core.data.ingest import ingest, inspect_files
+from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.workspace import Workspace
 from recsys_core.profiles.items import item_profiles
 from recsys_core.profiles.users import user_profiles

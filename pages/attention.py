@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from pages.shared import attention_subject, attention_views
-from pages.shared.frame import ensure_frame
-from pages.shared.text import _
+from pages.attention_parts import selection, views
+from pages.ui.frame import ensure_frame
+from pages.ui.text import _
 
 ensure_frame()
 
 st.title(_("Attention"))
 st.markdown(_("What did the model look at, and does that matter?"))
-seen = attention_subject.choose()
-attention_views.all_of(seen)
+seen = selection.choose()
+views.all_of(seen)

@@ -2,21 +2,11 @@
 
 import streamlit as st
 
-from pages.shared import (
-    comparing,
-    damaged,
-    downloads,
-    empty,
-    leaderboard,
-    near,
-    people,
-    pickers,
-    pictures,
-    state,
-    verdict,
-)
-from pages.shared.frame import ensure_frame
-from pages.shared.text import _
+from pages.compare_parts import charts, downloads, leaderboard
+from pages.ui import damaged_folders, disagreements, empty_state, lazy_sections, pickers, state, verdict
+from pages.ui.frame import ensure_frame
+from pages.ui.queries import comparison_queries
+from pages.ui.text import _
 
 PEOPLE_HEIGHT = 900
 
@@ -26,16 +16,16 @@ st.title(_("Compare"))
 with pickers.line():
     data = pickers.dataset("compare")
     run = pickers.experiment("compare", finished=False) if data is not None else None
-damaged.show("experiment")
+damaged_folders.show("experiment")
 if data is None:
-    empty.state(
+    empty_state.state(
         _("No data yet"),
         _("A comparison needs data and trained models. Bring your own data, or take a sample with one click."),
         action="data",
     )
     st.stop()
 if run is None:
-    empty.state(
+    empty_state.state(
         _("No experiment on these data yet"),
         _("Choose two models or more and train them on one split; the comparison then stands here."),
         action="train",
@@ -43,9 +33,9 @@ if run is None:
     st.stop()
 
 verdict.unfinished(run)
-asked = comparing.ask(run)
+asked = comparison_queries.ask(run)
 if not asked.models:
-    empty.state(
+    empty_state.state(
         _("No model has finished"),
         _("There is nothing to compare yet. The page Train shows how the models stand, and why one failed."),
         action="train",
@@ -66,13 +56,13 @@ leaderboard.beside(asked, metric, baseline)
 @st.fragment
 def details() -> None:
     """Show what stands further down, as far as somebody has come near it."""
-    parts = near.Parts()
+    parts = lazy_sections.Parts()
     st.header(_("Pictures"))
-    pictures.all_four(asked, metric, baseline, selected, parts)
+    charts.all_four(asked, metric, baseline, selected, parts)
     st.header(_("People"))
     named = state.came_by_link() and state.get("user") is not None
     if parts.draws("people", height=PEOPLE_HEIGHT, at_once=named):
-        people.section(asked, metric, baseline, run.spec.k)
+        disagreements.section(asked, metric, baseline, run.spec.k)
     parts.watch()
 
 

@@ -2,24 +2,25 @@
 
 import streamlit as st
 
-from pages.shared import checking, choosing, damaged, datacard, services, state, stored
-from pages.shared.frame import ensure_frame
-from pages.shared.text import _
+from pages.data_parts import check_files, choose_source, dataset_card
+from pages.ui import damaged_folders, services, state, stored_datasets
+from pages.ui.frame import ensure_frame
+from pages.ui.text import _
 
 ensure_frame()
 
 st.title(_("Data"))
-taking = checking.current()
+taking = check_files.current()
 card = None if state.get("intake") else services.current_card()
 
 shelf, desk = st.columns([1, 3], gap="medium")
 with shelf:
-    stored.shelf()
+    stored_datasets.shelf()
 with desk:
-    damaged.show("data set")
+    damaged_folders.show("data set")
     if taking is not None:
-        checking.show(taking)
+        check_files.show(taking)
     elif card is not None:
-        datacard.present(card)
+        dataset_card.present(card)
     else:
-        choosing.show()
+        choose_source.show()

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from pages.shared import empty, pickers, questions
-from pages.shared.frame import ensure_frame
-from pages.shared.text import _, count
+from pages.explore_parts import questions
+from pages.ui import empty_state, pickers
+from pages.ui.frame import ensure_frame
+from pages.ui.text import _, count
 
 ensure_frame()
 
@@ -12,7 +13,7 @@ st.title(_("Explore"))
 with pickers.line():
     card = pickers.dataset("explore")
 if card is None:
-    empty.state(
+    empty_state.state(
         _("No data to look at yet"),
         _("Bring a file of your own, or take a sample with one click; the pictures follow at once."),
         action="data",

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from pages.shared import damaged, doors, runs, services
-from pages.shared.frame import ensure_frame
-from pages.shared.text import _
+from pages.home_parts import get_started, recent_experiments
+from pages.ui import damaged_folders, services
+from pages.ui.frame import ensure_frame
+from pages.ui.text import _
 
 ensure_frame()
 
@@ -15,10 +16,10 @@ st.markdown(
         "Every number here is computed from the data in front of you."
     )
 )
-doors.show()
-doors.demonstration()
-damaged.show()
+get_started.show()
+get_started.demonstration()
+damaged_folders.show()
 
 st.header(_("Recent experiments"))
-runs.recent()
+recent_experiments.recent()
 services.wake_engine()

@@ -2,9 +2,11 @@
 
 import streamlit as st
 
-from pages.shared import comparing, empty, inside_pictures, inside_subject, pickers
-from pages.shared.frame import ensure_frame
-from pages.shared.text import _
+from pages.inside_parts import selection, views
+from pages.ui import empty_state, pickers
+from pages.ui.frame import ensure_frame
+from pages.ui.queries import comparison_queries
+from pages.ui.text import _
 
 ensure_frame()
 
@@ -12,10 +14,10 @@ st.title(_("Inside"))
 with pickers.line():
     data = pickers.dataset("inside")
     run = pickers.experiment("inside") if data is not None else None
-    asked = comparing.ask(run) if run is not None else None
-    model = inside_subject.model(asked) if asked is not None else None
+    asked = comparison_queries.ask(run) if run is not None else None
+    model = selection.model(asked) if asked is not None else None
 if data is None:
-    empty.state(
+    empty_state.state(
         _("No data yet"),
         _(
             "There is nothing to look into without data and a trained model. Bring your own data, or take a sample "
@@ -25,13 +27,13 @@ if data is None:
     )
     st.stop()
 if run is None or asked is None or model is None:
-    empty.state(
+    empty_state.state(
         _("No trained model on these data yet"),
         _("Train one model or more; then you see here what each of them has learned."),
         action="train",
     )
     st.stop()
 
-inside_subject.introduction(run, model)
-looked_at = inside_subject.choose(asked, run, model)
-inside_pictures.all_of(looked_at)
+selection.introduction(run, model)
+looked_at = selection.choose(asked, run, model)
+views.all_of(looked_at)

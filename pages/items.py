@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from pages.shared import empty, items_page, pickers
-from pages.shared.frame import ensure_frame
-from pages.shared.text import _
+from pages.items_parts import search_and_item
+from pages.ui import empty_state, pickers
+from pages.ui.frame import ensure_frame
+from pages.ui.text import _
 
 ensure_frame()
 
@@ -12,11 +13,11 @@ st.title(_("Items"))
 with pickers.line():
     card = pickers.dataset("items")
 if card is None:
-    empty.state(
+    empty_state.state(
         _("No items to look at yet"),
         _("Bring a file of your own, or take a sample with one click; its items can be looked at at once."),
         action="data",
     )
     st.stop()
 
-items_page.present(card)
+search_and_item.present(card)

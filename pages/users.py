@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from pages.shared import empty, pickers, users_page
-from pages.shared.frame import ensure_frame
-from pages.shared.text import _
+from pages.ui import empty_state, pickers
+from pages.ui.frame import ensure_frame
+from pages.ui.text import _
+from pages.users_parts import tabs
 
 ensure_frame()
 
@@ -12,11 +13,11 @@ st.title(_("Users"))
 with pickers.line():
     card = pickers.dataset("users")
 if card is None:
-    empty.state(
+    empty_state.state(
         _("No users to look at yet"),
         _("Bring a file of your own, or take a sample with one click; its users can be looked at at once."),
         action="data",
     )
     st.stop()
 
-users_page.present(card)
+tabs.present(card)

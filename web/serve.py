@@ -9,8 +9,8 @@ from typing import Any
 from starlette.middleware import Middleware
 from streamlit import config
 
-from recsys_core.data.private import OTHERS
 from recsys_core.errors import ConfigError
+from recsys_core.storage.permissions import OTHERS
 from web.guard import Guard
 from web.settings import WebSettings
 

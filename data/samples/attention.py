@@ -16,8 +16,8 @@ import numpy as np
 
 from recsys_core.contracts import QueryBatch, Ragged, RunContext, TracesAttention
 from recsys_core.data.dataset import Dataset
-from recsys_core.data.naming import titles_of
-from recsys_core.data.samples import load_sample
+from recsys_core.data.labels import titles_of
+from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.explain.attention import Attended, attended
 from recsys_core.explain.attention_effects import Beside, beside
 from recsys_core.explain.attention_file import Example, write_example

@@ -3,8 +3,8 @@
 import logging
 from pathlib import Path
 
-from recsys_core.data.samples import FOLDER, SAMPLES, write_world
-from recsys_core.data.worlds import make_world
+from recsys_core.data.synthetic.samples import FOLDER, SAMPLES, write_world
+from recsys_core.data.synthetic.world import make_world
 
 logger = logging.getLogger(__name__)
 

@@ -22,11 +22,7 @@ from recsys_core.evaluation.comparison import Comparison, metric_columns
 from recsys_core.evaluation.evaluate import N_HISTORY
 from recsys_core.evaluation.protocol import Finding
 from recsys_core.evaluation.sentences import interval_text, percent, rounded
-from recsys_core.experiments.audience import Audience
-from recsys_core.experiments.durable import disk_errors_in_words, write_json, written_aside
-from recsys_core.experiments.execution import execute
-from recsys_core.experiments.jobs import JobState, JobStatus
-from recsys_core.experiments.judging import (
+from recsys_core.experiments.analysis import (
     compare_run,
     findings,
     intervals_without_history,
@@ -34,11 +30,15 @@ from recsys_core.experiments.judging import (
     users_of,
     without_history,
 )
+from recsys_core.experiments.audience import Audience
+from recsys_core.experiments.execution import execute
+from recsys_core.experiments.experiment import Run
+from recsys_core.experiments.jobs import JobState, JobStatus
 from recsys_core.experiments.pooling import one_row_a_user
-from recsys_core.experiments.run import Run
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.thresholds import threshold_refusal
+from recsys_core.storage.durable import disk_errors_in_words, write_json, written_aside
 from recsys_core.storage.processes import own_mark
 
 LOOK_SECONDS = 0.5

@@ -11,7 +11,7 @@ from recsys_core.cli.settings import split_settings, typed_values
 from recsys_core.columns import TIMESTAMP
 
 if TYPE_CHECKING:
-    from recsys_core.data.table_guess import TableGuess
+    from recsys_core.data.ingest.table_schema import TableGuess
 
 
 def ingest(arguments: argparse.Namespace) -> int:
@@ -23,7 +23,7 @@ def ingest(arguments: argparse.Namespace) -> int:
     """
     from recsys_core.data.ingest import ingest as take_in
     from recsys_core.data.ingest import inspect_files, suggest_rules, with_interaction_columns
-    from recsys_core.data.rules import IngestRules
+    from recsys_core.data.ingest.cleaning_rules import IngestRules
     from recsys_core.data.workspace import default_workspace
 
     guesses = inspect_files(arguments.files)

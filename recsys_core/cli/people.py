@@ -10,8 +10,8 @@ from recsys_core.cli.sources import Sources
 from recsys_core.cli.users import chosen_users
 from recsys_core.columns import RANK, SCORE, USER_ID
 from recsys_core.contracts import PAD, RunContext
+from recsys_core.models.friend_recommendation import make_people_recommender
 from recsys_core.models.friends import graph_of
-from recsys_core.models.people import make_people_recommender
 
 RECOMMENDED_ID = "recommended_user_id"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recsys_core.cli.stored import warn_of_damage
 from recsys_core.data import Dataset
-from recsys_core.data.report import IngestReport
+from recsys_core.data.ingest.report import IngestReport
 from recsys_core.errors import ConfigError, DataError
 
 
@@ -59,7 +59,7 @@ class Sources:
         return dataset if dataset.fingerprint else replace(dataset, fingerprint=str(path.resolve()))
 
     def _stored(self, name: str) -> Dataset:
-        from recsys_core.data.samples import SAMPLES, load_sample
+        from recsys_core.data.synthetic.samples import SAMPLES, load_sample
         from recsys_core.data.workspace import default_workspace
 
         workspace = default_workspace()

@@ -18,13 +18,13 @@ from recsys_core.engine.settings import usable_cores
 from recsys_core.errors import CannotScore, ConfigError, DataError, StoreError
 from recsys_core.evaluation.sentences import rounded
 from recsys_core.experiments.execution import execute
+from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.resources import limited_threads
-from recsys_core.experiments.run import Run
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
-from recsys_core.experiments.updating import UpdateReport, learn_on, updated_model
 from recsys_core.models.registry import MODELS, model_class
+from recsys_core.serving.incremental_updates import UpdateReport, learn_on, updated_model
 from recsys_core.storage.processes import own_mark
 
 

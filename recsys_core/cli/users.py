@@ -8,8 +8,8 @@ from pathlib import Path
 from recsys_core.cli.output import Account, some
 from recsys_core.columns import USER_ID
 from recsys_core.contracts import PAD, IntArray
-from recsys_core.data.identifiers import as_known
-from recsys_core.data.roles import role_of_name
+from recsys_core.data.ingest.identifiers import as_known
+from recsys_core.data.ingest.table_roles import role_of_name
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import DataError
 

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from recsys_core.columns import EVENT, ITEM, RATING, SOURCE, TARGET, TIMESTAMP, TITLE, USER, WEIGHT
 from recsys_core.contracts import BoolArray, FloatArray, IntArray, Need, QueryBatch, Ragged, RatingScale
-from recsys_core.data.keys import Keys, row_keys
+from recsys_core.data.random_keys import Keys, row_keys
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import DataError
 

@@ -24,7 +24,7 @@ from recsys_core.columns import (
     WEIGHT,
 )
 from recsys_core.data.dataset import NO_TIMESTAMP
-from recsys_core.data.formulas import escaped_cell, escaped_sql
+from recsys_core.data.spreadsheet_cells import escaped_cell, escaped_sql
 from recsys_core.data.sql import connect, file_literal, quoted_name, refusals_in_words, text_literal
 
 

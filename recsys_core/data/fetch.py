@@ -7,7 +7,7 @@ from recsys_core.data.catalogue import CatalogueEntry
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.download import DEFAULT_LIMITS, DownloadLimits, download
 from recsys_core.data.ingest import ingest, inspect_files, suggest_rules
-from recsys_core.data.report import IngestReport
+from recsys_core.data.ingest.report import IngestReport
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import DataError
 

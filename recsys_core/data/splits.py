@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from recsys_core.columns import ITEM, TIMESTAMP, USER
 from recsys_core.contracts import PAD, BoolArray, IntArray, QueryBatch, RunContext
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
-from recsys_core.data.keys import Keys, mixed
+from recsys_core.data.random_keys import Keys, mixed
 from recsys_core.errors import ConfigError, DataError
 
 SplitKind = Literal["ratio", "leave_last_out", "global_time", "k_fold", "user_holdout", "item_holdout", "uploaded"]

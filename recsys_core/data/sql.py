@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from recsys_core.data.limits import DEFAULT_LIMITS, Limits
+from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
 from recsys_core.errors import DataError, StoreError
 
 

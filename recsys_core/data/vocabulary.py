@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.contracts import PAD, IntArray
-from recsys_core.data.keys import Keys, keys_of
+from recsys_core.data.random_keys import Keys, keys_of
 from recsys_core.errors import DataError
 
 
@@ -34,7 +34,7 @@ class Vocabulary:
 
     @cached_property
     def keys(self) -> Keys:
-        """(n,) a number for each identifier that does not depend on its position; see `recsys_core.data.keys`."""
+        """(n,) a number for each identifier that does not depend on its position; see `random_keys`."""
         return keys_of(self.ids)
 
     def __len__(self) -> int:

@@ -19,11 +19,7 @@ from typing import IO, TYPE_CHECKING
 
 import psutil
 
-from recsys_core.data.disk import storing
-from recsys_core.data.meta import DatasetCard, Meta, card_of
-from recsys_core.data.private import close, private_folder
-from recsys_core.data.report import IngestReport
-from recsys_core.data.shelf import (
+from recsys_core.data.dataset_folders import (
     OWNER,
     MetaReader,
     check_everything,
@@ -31,11 +27,15 @@ from recsys_core.data.shelf import (
     data_sets_aside,
     half_written_apart,
 )
-from recsys_core.data.usage import experiments_at_work
+from recsys_core.data.dataset_usage import experiments_at_work
+from recsys_core.data.ingest.report import IngestReport
+from recsys_core.data.meta import DatasetCard, Meta, card_of
 from recsys_core.errors import Damaged, DataError, RecscopeError, StoreError
 from recsys_core.storage.checksums import file_sums
 from recsys_core.storage.damaged import DamagedFolder, move_aside, remove
+from recsys_core.storage.disk_errors import storing
 from recsys_core.storage.files import sync
+from recsys_core.storage.permissions import close, private_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -371,7 +371,7 @@ def default_workspace() -> Workspace:
 def _digest(folder: Path) -> str:
     from hashlib import sha256
 
-    from recsys_core.data.scan import file_digest
+    from recsys_core.data.ingest.scan import file_digest
 
     parts = [f"{path.name}={file_digest(path)}" for path in sorted(folder.glob("*.parquet"))]
     return sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -16,10 +16,10 @@ from recsys_core.engine.presence import EngineFolder, Presence
 from recsys_core.engine.queue import JobQueue
 from recsys_core.engine.settings import EngineSettings
 from recsys_core.errors import ConfigError, StoreError
-from recsys_core.experiments.durable import disk_errors_in_words
 from recsys_core.experiments.jobs import JobState, JobStatus
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.thresholds import scale_refusal
+from recsys_core.storage.durable import disk_errors_in_words
 from recsys_core.storage.processes import detached, mark_of
 from recsys_core.storage.space import is_full
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from recsys_core.data.meta import DatasetCard
     from recsys_core.data.workspace import Workspace
     from recsys_core.engine.estimate import Estimate
-    from recsys_core.experiments.run import Run
+    from recsys_core.experiments.experiment import Run
     from recsys_core.experiments.spec import ExperimentSpec
 
 logger = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from recsys_core.engine.speeds import Speeds
 from recsys_core.engine.task import run_queued, warm_up
 from recsys_core.errors import DiskFull, RecscopeError, StoreError
 from recsys_core.experiments.execution import ending_of
+from recsys_core.experiments.experiment import JOBS
 from recsys_core.experiments.jobs import LOST, JobFolder, JobState, JobStatus
-from recsys_core.experiments.run import JOBS
 from recsys_core.experiments.store import ID, ResultStore
 from recsys_core.models.registry import MODELS
 from recsys_core.storage.processes import end_at_once

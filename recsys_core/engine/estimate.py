@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recsys_core.engine.settings import EngineSettings, in_words
 from recsys_core.engine.speeds import Speeds
-from recsys_core.experiments.saving import judging_units
+from recsys_core.experiments.artifacts import judging_units
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.models.registry import MODELS, make_model, model_class
 

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from recsys_core.data.private import OTHERS
 from recsys_core.engine.cluster import Cluster, connected
 from recsys_core.engine.dispatcher import FULL_SECONDS, Dispatcher
 from recsys_core.engine.presence import EngineFolder, Presence
@@ -17,6 +16,7 @@ from recsys_core.engine.settings import EngineSettings
 from recsys_core.errors import DiskFull, RecscopeError, StoreError
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.store import ResultStore
+from recsys_core.storage.permissions import OTHERS
 from recsys_core.storage.processes import give_way, own_mark
 from recsys_core.storage.space import is_full
 

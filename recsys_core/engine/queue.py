@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from recsys_core.errors import StoreError
-from recsys_core.experiments.durable import disk_errors_in_words, read_json
+from recsys_core.storage.durable import disk_errors_in_words, read_json
 from recsys_core.storage.files import sync
 
 TICKET_BYTES = 512

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from recsys_core.errors import StoreError
-from recsys_core.experiments.durable import disk_errors_in_words, read_json, write_json
+from recsys_core.experiments.artifacts import load_result
 from recsys_core.experiments.jobs import JobFolder, JobStatus
-from recsys_core.experiments.saving import load_result
+from recsys_core.storage.durable import disk_errors_in_words, read_json, write_json
 
 logger = logging.getLogger(__name__)
 FIRST_GUESS = 1e9

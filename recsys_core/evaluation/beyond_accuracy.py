@@ -3,7 +3,7 @@
 import numpy as np
 
 from recsys_core.contracts import PAD, BoolArray, FloatArray, IntArray
-from recsys_core.data.keys import Keys
+from recsys_core.data.random_keys import Keys
 
 
 def head_items(counts: IntArray, share: float = 0.8, ties: Keys | None = None) -> BoolArray:

@@ -27,7 +27,7 @@ from recsys_core.errors import DataError
 from recsys_core.evaluation.intervals import bootstrap_means, interval, score_interval
 from recsys_core.evaluation.metrics import hit_table, precision, recall
 from recsys_core.evaluation.ranking import rank
-from recsys_core.models.people import PEOPLE, PeopleRecommender, make_people_recommender
+from recsys_core.models.friend_recommendation import PEOPLE, PeopleRecommender, make_people_recommender
 from recsys_core.profiles.graph import social_graph
 
 HELD_SHARE = 0.2

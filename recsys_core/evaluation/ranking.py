@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys_core.contracts import PAD, FloatArray, IntArray, Ragged, TopK
-from recsys_core.data.keys import Keys
+from recsys_core.data.random_keys import Keys
 from recsys_core.models.compiled import compiled
 from recsys_core.models.topk import by_position, insert
 

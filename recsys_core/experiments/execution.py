@@ -12,11 +12,11 @@ import psutil
 
 from recsys_core.contracts import RunContext
 from recsys_core.errors import Cancelled, Damaged, DataError, RecscopeError, StoreError
-from recsys_core.experiments.durable import DISK_WORDS, store_error
 from recsys_core.experiments.jobs import DAMAGED, HEARTBEAT_SECONDS, JobFolder, JobState, JobStatus
 from recsys_core.experiments.progress import SECONDS_BETWEEN_LINES, ProgressWriter
-from recsys_core.experiments.runner import DataSource, run_job
 from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.train_job import DataSource, run_job
+from recsys_core.storage.durable import DISK_WORDS, store_error
 from recsys_core.storage.processes import ProcessMark, own_mark
 
 

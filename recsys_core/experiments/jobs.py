@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from recsys_core.errors import Damaged, StoreError
+from recsys_core.experiments.artifacts import OUTPUTS, PER_USER, RESULT, load_result
 from recsys_core.experiments.checkpoints import PATTERN, epochs_kept
 from recsys_core.experiments.damage import damage_of, sums_of
-from recsys_core.experiments.durable import disk_errors_in_words, locked, read_record, write_record
 from recsys_core.experiments.progress import read_last_line, read_progress
-from recsys_core.experiments.saving import OUTPUTS, PER_USER, RESULT, load_result
+from recsys_core.storage.durable import disk_errors_in_words, locked, read_record, write_record
 from recsys_core.storage.processes import ProcessMark
 from recsys_core.storage.space import is_full
 

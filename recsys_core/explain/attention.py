@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recsys_core.columns import ITEM_ID, TITLE, WEIGHT
 from recsys_core.contracts import PAD, AttentionTrace, FloatArray
 from recsys_core.data.dataset import Dataset
-from recsys_core.data.naming import titles_of
+from recsys_core.data.labels import titles_of
 from recsys_core.errors import DataError
 
 Head = tuple[int, int]

@@ -19,9 +19,9 @@ import pandas as pd
 
 from recsys_core.columns import ITEM, TITLE, WEIGHT
 from recsys_core.contracts import FloatArray, IntArray, ModelInfo, QueryBatch, Ragged, RunContext
-from recsys_core.data.naming import titles_of
+from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
-from recsys_core.explain.subject import Sight, Subject
+from recsys_core.explain.view import Sight, Subject
 from recsys_core.models.base import SCORE_BLOCK_BYTES, Recommender
 
 LATEST = 200

@@ -16,9 +16,9 @@ import pandas as pd
 
 from recsys_core.columns import CATEGORIES, ITEM, TITLE
 from recsys_core.contracts import FloatArray, IntArray
-from recsys_core.data.naming import titles_of
+from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore, DataError
-from recsys_core.explain.subject import Sight, Subject
+from recsys_core.explain.view import Sight, Subject
 
 TASTES = 10
 """So many tastes are offered."""

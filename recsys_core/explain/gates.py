@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from recsys_core.columns import ITEM, TITLE
 from recsys_core.contracts import FloatArray
-from recsys_core.data.naming import titles_of
+from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
-from recsys_core.explain.subject import Sight, Subject
+from recsys_core.explain.view import Sight, Subject
 
 if TYPE_CHECKING:
     from recsys_core.models.rnn import Rnn

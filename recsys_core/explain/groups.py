@@ -14,11 +14,11 @@ from scipy.sparse import csr_array
 
 from recsys_core.columns import ITEM
 from recsys_core.contracts import FloatArray, IntArray, QueryBatch, Ragged
-from recsys_core.data.naming import titles_of
+from recsys_core.data.labels import titles_of
 from recsys_core.data.summaries import top_items
 from recsys_core.errors import CannotScore
-from recsys_core.explain.neighbours import SIMILARITY, item_similarities, similarity_to_all
-from recsys_core.explain.subject import Sight, Subject
+from recsys_core.explain.neighbors import SIMILARITY, item_similarities, similarity_to_all
+from recsys_core.explain.view import Sight, Subject
 
 if TYPE_CHECKING:
     from recsys_core.models.user_knn import UserKNN

@@ -14,8 +14,8 @@ from recsys_core.contracts import Ability, ModelInfo
 from recsys_core.explain.deletion import reads_histories
 from recsys_core.explain.groups import ITEM_GROUPS, USER_GROUPS
 from recsys_core.explain.rules import WHICH
-from recsys_core.explain.subject import Sight, Subject
 from recsys_core.explain.training import has_curves
+from recsys_core.explain.view import Sight, Subject
 
 
 class About(StrEnum):

@@ -7,9 +7,9 @@ import pandas as pd
 
 from recsys_core.columns import TITLE
 from recsys_core.contracts import IntArray
-from recsys_core.data.naming import titles_of
+from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
-from recsys_core.explain.subject import Sight, Subject
+from recsys_core.explain.view import Sight, Subject
 
 if TYPE_CHECKING:
     from recsys_core.models.association_rules import AssociationRules

@@ -7,9 +7,9 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from recsys_core.contracts import PAD, FloatArray, IntArray
-from recsys_core.data.naming import titles_of
+from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
-from recsys_core.explain.subject import Sight, Subject
+from recsys_core.explain.view import Sight, Subject
 
 FRIENDS, FURTHER = 24, 24
 """People drawn: those linked directly, and those behind them."""

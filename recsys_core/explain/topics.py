@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import ITEM, TITLE
-from recsys_core.data.naming import titles_of
-from recsys_core.explain.subject import Sight, Subject
+from recsys_core.data.labels import titles_of
+from recsys_core.explain.view import Sight, Subject
 
 if TYPE_CHECKING:
     from recsys_core.models.lfm import Lfm

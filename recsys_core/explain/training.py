@@ -3,7 +3,7 @@
 import pandas as pd
 
 from recsys_core.columns import FOLD
-from recsys_core.explain.subject import Sight, Subject
+from recsys_core.explain.view import Sight, Subject
 
 STAGE, STEP, NAME, VALUE = "stage", "step", "name", "value"
 NOT_VALUES = (STAGE, STEP, FOLD, "time", "total")

@@ -12,10 +12,10 @@ import pandas as pd
 
 from recsys_core.columns import ITEM, TITLE, WEIGHT
 from recsys_core.contracts import PAD, BoolArray, FloatArray, QueryBatch, Ragged
-from recsys_core.data.naming import titles_of
+from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.deletion import LATEST
-from recsys_core.explain.subject import Sight, Subject
+from recsys_core.explain.view import Sight, Subject
 from recsys_core.models.base import SCORE_BLOCK_BYTES
 from recsys_core.models.recursive import Recursive
 

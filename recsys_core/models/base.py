@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from recsys_core.columns import USER
 from recsys_core.contracts import PAD, FloatArray, IntArray, ModelConfig, ModelInfo, Need, QueryBatch, RunContext, TopK
 from recsys_core.data import Dataset
-from recsys_core.data.keys import Keys, mixed
+from recsys_core.data.random_keys import Keys, mixed
 from recsys_core.errors import CannotScore, DataError, NotFitted, StoreError
 from recsys_core.models.topk import by_position, top_k
 from recsys_core.models.weights import history_confidence, training_confidence, typical_weight

@@ -35,11 +35,11 @@ from scipy.sparse import csr_array
 
 from recsys_core.contracts import Ability, Explanation, FloatArray, IntArray, ModelInfo, QueryBatch, Ragged, RunContext
 from recsys_core.data import Dataset
-from recsys_core.models import neighbour_formulas as formulas
+from recsys_core.models import knn_formulas as formulas
 from recsys_core.models.compiled import Sparse, compiled, sparse
+from recsys_core.models.knn_base import NeighbourModel
+from recsys_core.models.knn_config import NeighbourConfig, fallback_ratings, levels
 from recsys_core.models.linear import LinearItemModel
-from recsys_core.models.neighbour_model import NeighbourModel
-from recsys_core.models.neighbours import NeighbourConfig, fallback_ratings, levels
 from recsys_core.models.similarity import (
     Measure,
     Rows,

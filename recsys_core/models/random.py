@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from recsys_core.contracts import IGNORES_WEIGHTS, PAD, FloatArray, ModelConfig, ModelInfo, QueryBatch, RunContext
 from recsys_core.data import Dataset
-from recsys_core.data.keys import Keys, mixed
+from recsys_core.data.random_keys import Keys, mixed
 from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import compiled
 
@@ -70,7 +70,7 @@ class Random(Recommender[RandomConfig]):
 
 @compiled
 def _fill(users: Keys, items: Keys, numbers: FloatArray) -> None:
-    """Fill (B, I) with a number from 0 to 1 for each pair of keys; see `recsys_core.data.keys.mixed`."""
+    """Fill (B, I) with a number from 0 to 1 for each pair of keys; see `recsys_core.data.random_keys.mixed`."""
     for row in range(len(users)):
         for item in range(len(items)):
             state = (users[row] ^ items[item]) + np.uint64(0x9E3779B97F4A7C15)

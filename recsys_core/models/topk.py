@@ -3,7 +3,7 @@
 import numpy as np
 
 from recsys_core.contracts import PAD, FloatArray, IntArray, Ragged, TopK
-from recsys_core.data.keys import Keys
+from recsys_core.data.random_keys import Keys
 from recsys_core.models.compiled import compiled
 
 

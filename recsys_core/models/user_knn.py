@@ -48,10 +48,10 @@ from recsys_core.contracts import (
     RunContext,
 )
 from recsys_core.data import Dataset
-from recsys_core.models import neighbour_formulas as formulas
+from recsys_core.models import knn_formulas as formulas
 from recsys_core.models.compiled import Sparse, compiled, sparse
-from recsys_core.models.neighbour_model import NeighbourModel
-from recsys_core.models.neighbours import NeighbourConfig, centred, fallback_ratings, levels
+from recsys_core.models.knn_base import NeighbourModel
+from recsys_core.models.knn_config import NeighbourConfig, centred, fallback_ratings, levels
 from recsys_core.models.similarity import (
     compare_with_all,
     mean_of_most_similar,

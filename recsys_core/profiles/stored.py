@@ -24,7 +24,6 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_array
 
-from recsys_core.data.disk import storing
 from recsys_core.errors import Damaged, StoreError
 from recsys_core.profiles.features import Features
 from recsys_core.storage.checksums import (
@@ -36,6 +35,7 @@ from recsys_core.storage.checksums import (
     verify,
     write_record,
 )
+from recsys_core.storage.disk_errors import storing
 from recsys_core.storage.files import sync
 
 T = TypeVar("T")

@@ -7,9 +7,9 @@ import pandas as pd
 
 from recsys_core.columns import MODEL
 from recsys_core.evaluation.comparison import Comparison
-from recsys_core.experiments import board
-from recsys_core.experiments.judging import findings, users_of, without_history
-from recsys_core.experiments.run import Run
+from recsys_core.experiments import leaderboard
+from recsys_core.experiments.analysis import findings, users_of, without_history
+from recsys_core.experiments.experiment import Run
 from recsys_core.viz.export import csv_bytes
 
 
@@ -23,7 +23,7 @@ def run_archive(run: Run, comparison: Comparison) -> bytes:
         comparison: Of these models by one metric.
     """
     users = users_of(run)
-    models = board.contenders(run, users)
+    models = leaderboard.contenders(run, users)
     groups = {"with": users.judged, "without": users.without}
     if users.nobody_has_history:
         groups = {"without": users.judged}
@@ -33,11 +33,11 @@ def run_archive(run: Run, comparison: Comparison) -> bytes:
     )
     found = findings(run, users, metric=comparison.metric, comparison=comparison)
     tables = {
-        "leaderboard.csv": board.leaderboard(models, comparison),
+        "leaderboard.csv": leaderboard.leaderboard(models, comparison),
         "pairs.csv": comparison.pairs,
         "per_user.csv": joined[[MODEL, *(name for name in joined.columns if name != MODEL)]],
         "without_history.csv": without_history(run, comparison.metric, users),
-        "settings.csv": board.settings_of(models),
+        "settings.csv": leaderboard.settings_of(models),
         "protocol.csv": pd.DataFrame(
             [finding.to_json() for finding in found], columns=["severity", "rule", "count", "message"]
         ),

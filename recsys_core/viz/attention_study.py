@@ -5,17 +5,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from recsys_core.evaluation.sentences import Sentence, Template, rounded
-from recsys_core.experiments.attention_study import (
-    HEAD,
-    LAYER,
-    NDCG,
-    Beyond,
-    Faithfulness,
-    HeadEffects,
-    Reading,
-    Tracks,
-)
 from recsys_core.explain.attention_effects import ATTENTION, RECENCY
+from recsys_core.serving.attention_study import HEAD, LAYER, NDCG, Beyond, Faithfulness, HeadEffects, Reading, Tracks
 from recsys_core.viz.bars import ROW
 from recsys_core.viz.theme import BLUE, GREY, ORANGE, REST, dressed
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from recsys_core.data.formulas import escaped_cell
+from recsys_core.data.spreadsheet_cells import escaped_cell
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -3,7 +3,7 @@
 import math
 
 from recsys_core.evaluation.sentences import Sentence, Template, percent
-from recsys_core.explain.subject import Sight
+from recsys_core.explain.view import Sight
 
 MEASURES = {
     "cosine": "cosine",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from recsys_core.evaluation.sentences import Sentence, Template, percent
-from recsys_core.explain.subject import Sight
+from recsys_core.explain.view import Sight
 from recsys_core.viz.explore import shortened
 from recsys_core.viz.theme import BLUE, DIVERGING, GREEN, ORANGE, REST, VERMILION, dressed, plain, plain_all
 

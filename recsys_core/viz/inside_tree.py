@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.evaluation.sentences import Sentence, Template
-from recsys_core.explain.subject import Sight
+from recsys_core.explain.view import Sight
 from recsys_core.viz.explore import shortened
 from recsys_core.viz.theme import BLUE, REST, VERMILION, dressed, plain
 

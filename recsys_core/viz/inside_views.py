@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recsys_core.evaluation.sentences import Sentence
-from recsys_core.explain.subject import Sight
+from recsys_core.explain.view import Sight
 from recsys_core.viz import inside, inside_sequence, inside_tree
 from recsys_core.viz import inside_sentences as said
 from recsys_core.viz.recommend import contributions, effect_bars

@@ -11,12 +11,12 @@ from recsys_core.evaluation.comparison import Comparison
 from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.evaluation.sentences import Sentence, Template, interval_text, percent, rounded
 from recsys_core.evaluation.slices import slice_differences, user_slices
-from recsys_core.experiments import board
-from recsys_core.experiments.board import FAMILY, TITLE, Contender, metric_title
-from recsys_core.experiments.durable import write_text
-from recsys_core.experiments.judging import compare_run, findings, users_of, without_history
-from recsys_core.experiments.people import people
-from recsys_core.experiments.run import Run
+from recsys_core.experiments import leaderboard
+from recsys_core.experiments.analysis import compare_run, findings, users_of, without_history
+from recsys_core.experiments.experiment import Run
+from recsys_core.experiments.leaderboard import FAMILY, TITLE, Contender, metric_title
+from recsys_core.experiments.test_users import people
+from recsys_core.storage.durable import write_text
 from recsys_core.viz import compare as figures
 from recsys_core.viz import compare_sentences as sentences
 from recsys_core.viz.report_html import ReportContent, ReportFigure, report_html
@@ -59,10 +59,10 @@ def report_content(run: Run, *, metric: str | None = None, baseline: str | None 
     """Return what the report of a run says; see `write_report`."""
     metric = metric or f"ndcg@{run.spec.k}"
     users = users_of(run)
-    models = board.contenders(run, users)
+    models = leaderboard.contenders(run, users)
     judged = {model: frame for model, frame in users.judged.items() if metric in frame}
     comparison = compare_run(run, metric, baseline=baseline, users=users)
-    table = board.leaderboard(models, comparison)
+    table = leaderboard.leaderboard(models, comparison)
     found = findings(run, users, metric=metric, comparison=comparison)
     return ReportContent(
         title=f"Comparison: {run.name}",
@@ -115,7 +115,7 @@ def _figures(
     name = metric_title(comparison.metric)
     direction = MetricName.parse(comparison.metric).info.direction
     better = direction != "lower"
-    curves = board.precision_recall(models, run.spec.cutoffs)
+    curves = leaderboard.precision_recall(models, run.spec.cutoffs)
     costs = table.assign(seconds=table["fit_seconds"])
     shown = [
         ReportFigure(
@@ -171,7 +171,7 @@ def _leaderboard(table: pd.DataFrame, metric: str, models: tuple[Contender, ...]
     intervals = table[["mean", "low", "high"]].to_dict("records")
     shown[metric_title(metric)] = [rounded(row["mean"], row["low"], row["high"]) for row in intervals]
     shown["95 % interval"] = [interval_text(row["low"], row["high"]) for row in intervals]
-    for name in board.leading_metrics(models, k):
+    for name in leaderboard.leading_metrics(models, k):
         if name != metric and MetricName.parse(name).info.kind == "accuracy":
             shown[metric_title(name)] = _numbers(table[name])
     return shown
@@ -191,7 +191,7 @@ def _without_history(table: pd.DataFrame, metric: str) -> pd.DataFrame:
 def _costs(table: pd.DataFrame, models: tuple[Contender, ...], k: int) -> pd.DataFrame:
     """Return what lists are like, and what they cost, as text."""
     shown = pd.DataFrame({"Model": table[TITLE], "Family": table[FAMILY]})
-    for name in board.leading_metrics(models, k):
+    for name in leaderboard.leading_metrics(models, k):
         if MetricName.parse(name).info.kind != "accuracy":
             shown[MetricName.parse(name).title] = _numbers(table[name])
     shown["Training, s"] = _numbers(table["fit_seconds"], 2)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from recsys_core.data.archives import unpack
 from recsys_core.data.ingest import check, inspect_files, suggest_rules
-from recsys_core.data.limits import MIB, Limits
+from recsys_core.data.ingest.archives import unpack
+from recsys_core.data.ingest.limits import MIB, Limits
 from recsys_core.errors import DataError
 
 PLAIN = b"user,item,rating\n" + b"".join(b"u%d,m%d,%d\n" % (u, i, 1 + (u + i) % 5) for u in range(20) for i in range(6))

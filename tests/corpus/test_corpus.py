@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from recsys_core.data.ingest import check, ingest, inspect_files, suggest_rules
-from recsys_core.data.limits import Limits
-from recsys_core.data.report import IngestReport
-from recsys_core.data.rules import IngestRules
+from recsys_core.data.ingest.cleaning_rules import IngestRules
+from recsys_core.data.ingest.limits import Limits
+from recsys_core.data.ingest.report import IngestReport
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import DataError
 from tests.corpus.cases import Case, frames, static_cases

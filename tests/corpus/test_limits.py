@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsys_core.data.ingest import check, inspect_files, suggest_rules
-from recsys_core.data.limits import MIB, Limits
-from recsys_core.data.report import IngestReport
-from recsys_core.data.server_path import resolve_server_path
-from recsys_core.engine.intake import server_files
+from recsys_core.data.ingest.limits import MIB, Limits
+from recsys_core.data.ingest.report import IngestReport
+from recsys_core.data.ingest.server_path import resolve_server_path
 from recsys_core.errors import DataError
+from recsys_core.serving.uploads import server_files
 
 ROWS = [(f"u{u}", f"m{i}", 1 + (u + i) % 5) for u in range(20) for i in range(6)]
 CSV = "user,item,rating\n" + "".join(f"{user},{item},{rating}\n" for user, item, rating in ROWS)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from recsys_core.data.ingest import check, ingest, inspect_files, suggest_rules
-from recsys_core.data.table_guess import TableGuess
+from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import DataError
 from tests.corpus.tables import (

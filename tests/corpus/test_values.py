@@ -20,10 +20,10 @@ from recsys_core.cli.main import main
 from recsys_core.cli.users import chosen_users
 from recsys_core.columns import EVENT, ITEM, RATING, TIMESTAMP, USER, WEIGHT
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
-from recsys_core.data.identifiers import BLANKS, trimmed, trimmed_sql
 from recsys_core.data.ingest import ingest, inspect_files, load_file, suggest_rules
-from recsys_core.data.report import IngestReport
-from recsys_core.data.rules import IngestRules
+from recsys_core.data.ingest.cleaning_rules import IngestRules
+from recsys_core.data.ingest.identifiers import BLANKS, trimmed, trimmed_sql
+from recsys_core.data.ingest.report import IngestReport
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import DataError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from recsys_core.data.samples import load_sample
+from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.data.workspace import Workspace
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState

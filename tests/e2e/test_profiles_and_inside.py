@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from pages.shared.algorithms import CHOSEN_AT_FIRST
+from pages.ui.algorithm_cards import CHOSEN_AT_FIRST
 from recsys_core.data.ingest import ingest, inspect_files, suggest_rules
-from recsys_core.data.samples import load_sample
+from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.data.workspace import Workspace
 from recsys_core.experiments.execution import execute
+from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.run import Run
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from tests.e2e.conftest import Server, axe_findings, come_near, settled, sideways

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from recsys_core.data.samples import load_sample
+from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.data.workspace import Workspace
+from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState, JobStatus
-from recsys_core.experiments.run import Run
 from recsys_core.experiments.store import ResultStore
 from tests.e2e.conftest import Server, axe_findings, come_near, settled, sideways
 from tests.engine.gate import Gate

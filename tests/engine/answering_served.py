@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from recsys_core.contracts import QueryBatch, RunContext
-from recsys_core.engine.questions import QUESTIONS, Lane, Question, Trained
+from recsys_core.serving.requests import QUESTIONS, Lane, Question, Trained
 
 
 def dawdle(trained: Trained, ctx: RunContext, *, steps: int, seconds: float = 0.05) -> int:
@@ -59,7 +59,7 @@ ODD_QUESTIONS = {
 }
 
 if __name__ == "__main__":
-    from recsys_core.engine.answers import main
+    from recsys_core.serving.model_process import main
 
     QUESTIONS.update(ODD_QUESTIONS)
     main()

@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from recsys_core.data.limits import MIB, ProcessLimits
-from recsys_core.engine.confinement import confine
-from recsys_core.engine.reading import requested
+from recsys_core.data.ingest.limits import MIB, ProcessLimits
+from recsys_core.serving.process_limits import confine
+from recsys_core.serving.upload_tables import requested
 
 
 def hold(reading_folder: Path) -> None:

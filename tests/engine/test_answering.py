@@ -18,14 +18,14 @@ import pytest
 
 from recsys_core.contracts import Progress, QueryBatch, Ragged, RunContext
 from recsys_core.data.workspace import Workspace
-from recsys_core.engine.answering import Answers
-from recsys_core.engine.answers import serve
-from recsys_core.engine.channel import Line, packed
-from recsys_core.engine.questions import QUESTIONS, Lane, Question, Shelf, question
 from recsys_core.errors import Cancelled, CannotScore, ConfigError, NoAnswer, StoreError
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.store import ResultStore
+from recsys_core.serving.messages import Line, packed
+from recsys_core.serving.model_process import serve
+from recsys_core.serving.model_server import Answers
+from recsys_core.serving.requests import QUESTIONS, Lane, Question, Shelf, question
 from tests.engine.answering_served import ODD_QUESTIONS
 from tests.engine.support import ROOT, eventually, little_data, spec_of
 
@@ -182,8 +182,8 @@ def test_a_deaf_process_is_ended(
 PATIENCE = 4.0
 TOILS = """
 import time
-from recsys_core.engine.answers import main
-from recsys_core.engine.questions import QUESTIONS, Lane, Question
+from recsys_core.serving.model_process import main
+from recsys_core.serving.requests import QUESTIONS, Lane, Question
 
 def toil(trained, ctx, *, seconds):
     ctx.note("getting ready", 1, 1)
@@ -241,8 +241,8 @@ def test_long_work_that_stands_still_is_ended_and_the_words_fit(
 
 PARENT = """
 import sys, threading, time
-from recsys_core.engine.answering import Answers
-from recsys_core.engine.questions import QUESTIONS
+from recsys_core.serving.model_server import Answers
+from recsys_core.serving.requests import QUESTIONS
 from tests.engine.answering_served import ODD_QUESTIONS
 QUESTIONS.update(ODD_QUESTIONS)
 answers = Answers((sys.executable, "-m", "tests.engine.answering_served"))

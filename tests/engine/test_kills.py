@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from recsys_core.data.workspace import Workspace
+from recsys_core.experiments.artifacts import FILES
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.saving import FILES
 from recsys_core.experiments.store import ResultStore
 from tests.engine.support import ROOT, Memory, little_data, spec_of
 

@@ -13,17 +13,17 @@ import pytest
 
 from recsys_core.contracts import RunContext
 from recsys_core.data.ingest import check, inspect_files, suggest_rules
-from recsys_core.data.limits import GIB, MIB, ProcessLimits
-from recsys_core.data.samples import load_sample
+from recsys_core.data.ingest.limits import GIB, MIB, ProcessLimits
+from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.data.workspace import Workspace
-from recsys_core.engine.attaching import attach
-from recsys_core.engine.confinement import process_limits, readers_at_once
-from recsys_core.engine.intake import Intake
-from recsys_core.engine.readers import Readers
-from recsys_core.engine.reading import Reading
-from recsys_core.engine.working import process_of
 from recsys_core.errors import Cancelled, ConfigError, DataError
 from recsys_core.profiles.attach import attach_vectors
+from recsys_core.serving.attachments import attach
+from recsys_core.serving.process_limits import process_limits, readers_at_once
+from recsys_core.serving.reader_pool import Readers
+from recsys_core.serving.upload_tables import Reading
+from recsys_core.serving.uploads import Intake
+from recsys_core.serving.work_status import process_of
 
 ODD = "tests.engine.odd_reader"
 ROWS = b"user,item,rating\n" + b"".join(b"u%d,m%d,%d\n" % (u, i, 1 + (u + i) % 5) for u in range(30) for i in range(8))
@@ -206,7 +206,7 @@ def test_any_exception_becomes_a_sentence_and_is_logged(
 
     taking = intake(own_workspace)
     caplog.set_level("INFO", logger="recsys_core")
-    for where in ("recsys_core.data.inspecting.guess_table", "recsys_core.data.building.doubts_about"):
+    for where in ("recsys_core.data.ingest.inspection.guess_table", "recsys_core.data.ingest.build.doubts_about"):
         with monkeypatch.context() as patch:
             patch.setattr(where, fails)
             reading = Reading(taking, taking.draft())

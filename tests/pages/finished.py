@@ -16,8 +16,8 @@ from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.workspace import Workspace
 from recsys_core.engine import Engine
 from recsys_core.experiments.execution import execute
+from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.run import Run
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 

@@ -13,17 +13,17 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.shared import asking
+from pages.ui.queries import model_queries
 from recsys_core.contracts import PAD, QueryBatch, Ragged, RunContext
 from recsys_core.data import dataset_from_frames
 from recsys_core.data.workspace import Workspace
-from recsys_core.engine.questions import Trained, question
 from recsys_core.errors import Cancelled
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.explain.attention_file import read_example
+from recsys_core.serving.requests import Trained, question
 from recsys_core.storage.processes import own_mark
 from tests.pages.finished import (
     EVIL,
@@ -67,10 +67,10 @@ def trained(trained_template: Finished, own_workspace: Path, monkeypatch: pytest
     """A workspace with a trained SASRec, which this process answers for: no process is started for each test."""
     shutil.copytree(trained_template.root, own_workspace)
 
-    def ask(model: asking.Named, name: str, ctx: object, **arguments: object) -> object:
+    def ask(model: model_queries.Named, name: str, ctx: object, **arguments: object) -> object:
         return question(name).answer(Trained(Path(model.root), model.run, model.id), ctx, **arguments)
 
-    monkeypatch.setattr(asking, "ask", ask)
+    monkeypatch.setattr(model_queries, "ask", ask)
     return Finished(own_workspace, trained_template.data, trained_template.run)
 
 
@@ -276,15 +276,15 @@ def test_another_model_gives_up_what_was_asked_about_many_people(open_page: Open
 def test_a_question_about_many_people_is_stopped_and_asked_again(
     open_page: Open, trained: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer, let_go = asking.ask, threading.Event()
+    answer, let_go = model_queries.ask, threading.Event()
 
-    def slow(model: asking.Named, name: str, ctx: RunContext, **arguments: object) -> object:
+    def slow(model: model_queries.Named, name: str, ctx: RunContext, **arguments: object) -> object:
         while name in ("faithfulness", "heads") and not let_go.wait(0.02):
             if ctx.stop_requested():
                 raise Cancelled("Nobody waits for the answer any more.")
         return answer(model, name, ctx, **arguments)
 
-    monkeypatch.setattr(asking, "ask", slow)
+    monkeypatch.setattr(model_queries, "ask", slow)
     app = answered(open_page("attention", **trained.address(user="person-4")))
     app = no_exception(app.button(key="attention_ask_study").click().run())
     assert len(app.get("progress")) == 2
@@ -355,13 +355,13 @@ def test_a_persons_history_is_taken_over_with_its_ratings(
     open_page: Open, trained: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ratings matter to models that read liked items only; an item that is added counts as liked."""
-    answer, asked = asking.ask, []
+    answer, asked = model_queries.ask, []
 
-    def noted(model: asking.Named, name: str, ctx: object, **arguments: object) -> object:
+    def noted(model: model_queries.Named, name: str, ctx: object, **arguments: object) -> object:
         asked.append((name, arguments.get("query")))
         return answer(model, name, ctx, **arguments)
 
-    monkeypatch.setattr(asking, "ask", noted)
+    monkeypatch.setattr(model_queries, "ask", noted)
     app = answered(open_page("attention", **trained.address(user="person-4")))
     (own,) = {query.values.tobytes(): query for name, query in asked if name == "trace"}.values()
     assert {2.0, 5.0} == set(own.values.tolist())

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.shared import intaking
-from recsys_core.engine.readers import Readers
+from pages.data_parts import upload_session
+from recsys_core.serving.reader_pool import Readers
 from tests.pages.finished import no_exception, open_page, until, words
 
 __all__ = ["open_page"]
@@ -29,7 +29,7 @@ def address(app: AppTest) -> str:
 @pytest.fixture
 def odd_readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     readers = Readers(module="tests.engine.odd_reader")
-    monkeypatch.setattr(intaking, "readers", lambda: readers)
+    monkeypatch.setattr(upload_session, "readers", lambda: readers)
     yield
     readers.close()
 
@@ -54,7 +54,7 @@ def test_a_long_reading_can_be_cancelled_and_begun_again(open_page: Open) -> Non
     assert "Opening the files" in app.get("progress")[0].proto.text
     no_exception(app.button(key="reading_cancel").click().run())
     assert "The check was cancelled." in words(app)
-    intaking.find(address(app)).folder.joinpath("gate").touch()
+    upload_session.find(address(app)).folder.joinpath("gate").touch()
     app.button(key="intake_reread").click().run()
     assert until(app, lambda: len(app.metric) > 0).metric[0].value == "120"
 

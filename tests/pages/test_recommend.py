@@ -60,7 +60,7 @@ def test_a_model_that_cannot_explain_says_so(open_page: Open, finished: Finished
 def test_a_model_without_parts_is_asked_again_without_each_item(
     open_page: Open, finished: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recsys_core.experiments.serving.can_explain", lambda model: False)
+    monkeypatch.setattr("recsys_core.serving.recommendations.can_explain", lambda model: False)
     app = open_page("recommend", **finished.address(user="person-4"))
     app = no_exception(next(one for one in app.button if str(one.key).startswith("item_ease")).click().run())
     assert "An approximation." in words(app)

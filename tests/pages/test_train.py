@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.shared import frame
+from pages.ui import frame
 from recsys_core.contracts import Progress
 from recsys_core.engine import Engine
 from recsys_core.engine.estimate import Estimate

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.shared import services
-from pages.shared.algorithms import FAMILIES
+from pages.ui import services
+from pages.ui.algorithm_cards import FAMILIES
 from recsys_core.configs import field_specs
 from recsys_core.data.workspace import Workspace
-from recsys_core.engine.background import Ticket
-from recsys_core.experiments.run import Run
+from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.store import ResultStore
 from recsys_core.models.registry import model_class
+from recsys_core.serving.background import Ticket
 from tests.pages.finished import (
     PATIENCE_SECONDS,
     Finished,
@@ -306,7 +306,7 @@ def form_of_something_optional() -> None:
     import streamlit as st
     from pydantic import Field
 
-    from pages.shared import forms
+    from pages.ui import forms
     from recsys_core.configs import Knob, ModelConfig
 
     class Config(ModelConfig):

@@ -13,13 +13,13 @@ from streamlit.testing.v1 import AppTest
 from recsys_core.contracts import RunContext
 from recsys_core.data import Dataset
 from recsys_core.data.workspace import Workspace
-from recsys_core.engine.answering import Answers
-from recsys_core.engine.questions import Shelf, question
 from recsys_core.experiments.execution import execute
+from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.run import Run
 from recsys_core.experiments.store import ResultStore
-from recsys_core.experiments.updating import UpdateReport
+from recsys_core.serving.incremental_updates import UpdateReport
+from recsys_core.serving.model_server import Answers
+from recsys_core.serving.requests import Shelf, question
 from tests.engine.support import spec_of
 from tests.pages.finished import PATIENCE_SECONDS, no_engine_process, no_exception, open_page, until, words
 from tests.unit.test_updating import NET, NEWER, OLD

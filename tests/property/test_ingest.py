@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from recsys_core.data.coding import NotWholeNumbers, NumberCoder, TextCoder
 from recsys_core.data.ingest import check, ingest, inspect_files
-from recsys_core.data.report import IngestReport
-from recsys_core.data.rules import IngestRules
+from recsys_core.data.ingest.cleaning_rules import IngestRules
+from recsys_core.data.ingest.id_encoding import NotWholeNumbers, NumberCoder, TextCoder
+from recsys_core.data.ingest.report import IngestReport
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import DataError
 

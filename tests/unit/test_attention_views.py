@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from recsys_core.contracts import PAD, AttentionTrace
-from recsys_core.data.samples import load_sample
+from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.errors import DataError, StoreError
 from recsys_core.explain.attention import Attended, attended, candidates, foreseen, habit, links, mean_weights
 from recsys_core.explain.attention_effects import Beside

@@ -12,15 +12,15 @@ from recsys_core.data.splits import SplitSpec, make_splits
 from recsys_core.data.workspace import Workspace
 from recsys_core.engine.client import Engine
 from recsys_core.errors import ConfigError, DataError
-from recsys_core.experiments import board
+from recsys_core.experiments import leaderboard
+from recsys_core.experiments.analysis import check_run, compare_run, metric_intervals, users_of, without_history
 from recsys_core.experiments.audience import audience
 from recsys_core.experiments.execution import execute
+from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.judging import check_run, compare_run, metric_intervals, users_of, without_history
-from recsys_core.experiments.people import require_same_split
-from recsys_core.experiments.run import Run
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore, read_card
+from recsys_core.experiments.test_users import require_same_split
 from recsys_core.experiments.thresholds import scale_refusal, threshold_refusal
 from recsys_core.viz.report import report_content, slice_table
 
@@ -90,7 +90,7 @@ def test_they_stand_in_a_table_of_their_own_with_who_can_serve_them(run: Run) ->
 def test_each_screen_shows_the_number_of_the_verdict(run: Run) -> None:
     users = users_of(run)
     table = compare_run(run).table.set_index("model")
-    shown = board.leaderboard(board.contenders(run), compare_run(run)).set_index("model")
+    shown = leaderboard.leaderboard(leaderboard.contenders(run), compare_run(run)).set_index("model")
     report = report_content(run)
     for model_id in run.finished():
         mean = table.loc[model_id, "mean"]
@@ -129,12 +129,12 @@ def test_folds_are_joined_to_one_value_a_user_on_every_screen(tmp_path: Path) ->
     run = trained(tmp_path, data, SplitSpec(kind="k_fold", folds=3))
     table = compare_run(run).table.set_index("model")
     people = users_of(run)
-    slices = slice_table(run, board.contenders(run), people.judged, metric="ndcg@5", baseline=run.model_ids[1])
+    slices = slice_table(run, leaderboard.contenders(run), people.judged, metric="ndcg@5", baseline=run.model_ids[1])
     for model_id in run.finished():
         rows = run.per_user_of(model_id)
         mean = table.loc[model_id, "mean"]
         assert rows.loc[rows["n_history"] > 0, "ndcg@5"].mean() != pytest.approx(mean, abs=1e-6)
-        assert board.leaderboard(board.contenders(run), compare_run(run)).set_index("model").loc[
+        assert leaderboard.leaderboard(leaderboard.contenders(run), compare_run(run)).set_index("model").loc[
             model_id, "ndcg@5"
         ] == pytest.approx(mean, abs=1e-12)
         assert metric_intervals(run, model_id, people)["ndcg@5"]["mean"] == pytest.approx(mean, abs=1e-12)

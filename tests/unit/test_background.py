@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from recsys_core.contracts import RunContext
-from recsys_core.engine.background import Background
 from recsys_core.errors import Cancelled, DataError
+from recsys_core.serving.background import Background
 
 
 def test_an_equal_question_is_answered_once() -> None:

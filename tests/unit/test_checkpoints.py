@@ -16,8 +16,8 @@ from recsys_core.errors import StoreError
 from recsys_core.experiments import checkpoints
 from recsys_core.experiments.checkpoints import LIBRARIES, TRAINED_BY, CheckpointFile, epochs_kept
 from recsys_core.experiments.execution import execute
+from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.run import Run
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from tests.engine.support import ROOT, eventually, little_data, spec_of

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from recsys_core.cli import comparing, main
+from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.run import Run
 from recsys_core.experiments.store import ResultStore
 from recsys_core.models.registry import MODELS
 from recsys_core.storage.processes import ProcessMark, own_mark

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from recsys_core.cli import main
-from recsys_core.data.samples import load_sample
+from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.experiments.store import ResultStore
-from recsys_core.models.people import PEOPLE, recommend_people
+from recsys_core.models.friend_recommendation import PEOPLE, recommend_people
 
 NET = ["--width", "8", "--window", "8", "--layers", "1", "--heads", "1", "--epochs", "2", "--patience", "0"]
 

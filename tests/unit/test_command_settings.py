@@ -9,7 +9,7 @@ from recsys_core.cli import main
 from recsys_core.cli.arguments import make_parser, parse_columns, parse_words
 from recsys_core.cli.settings import model_settings, settings_by_model, split_settings, typed_values
 from recsys_core.configs import FieldSpec, field_specs, read_value
-from recsys_core.data.rules import IngestRules
+from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.errors import ConfigError
 from recsys_core.models.registry import MODELS, make_model, model_class
 

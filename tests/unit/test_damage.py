@@ -15,16 +15,16 @@ from recsys_core.data import dataset_from_frames
 from recsys_core.data.summaries import summary
 from recsys_core.data.workspace import Workspace
 from recsys_core.engine import Engine
-from recsys_core.engine.intake import Draft, Intake, remove_left_over
 from recsys_core.engine.presence import EngineFolder
 from recsys_core.engine.queue import JobQueue
 from recsys_core.engine.speeds import Speeds
 from recsys_core.errors import Damaged, RecscopeError, StoreError
 from recsys_core.experiments.execution import execute
+from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.run import Run
 from recsys_core.experiments.store import ResultStore
 from recsys_core.profiles.stored import derived, read_frame, write_frame
+from recsys_core.serving.uploads import Draft, Intake, remove_left_over
 from tests.engine.support import Memory, little_data, spec_of
 from tests.records import as_before_checksums, flip_bit
 
@@ -323,7 +323,7 @@ def test_a_file_put_back_from_a_backup_counts_again(store: ResultStore) -> None:
 
 @pytest.mark.parametrize("name", ["split.json", "people.parquet", "hidden.parquet"])
 def test_a_damaged_split_is_said_and_written_anew_by_the_next_job(store: ResultStore, name: str) -> None:
-    from recsys_core.experiments.people import hidden, people
+    from recsys_core.experiments.test_users import hidden, people
 
     run = finished(store, "ease")
     report = run.split_report()

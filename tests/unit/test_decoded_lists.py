@@ -11,10 +11,10 @@ from recsys_core.contracts import FloatArray, IntArray, ModelConfig, ModelInfo, 
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.splits import Split, SplitSpec, make_splits
 from recsys_core.evaluation.evaluate import evaluate
-from recsys_core.experiments.serving import why_not
 from recsys_core.experiments.training_part import OnRelevant
 from recsys_core.models.base import Recommender
 from recsys_core.models.topk import top_k
+from recsys_core.serving.recommendations import why_not
 
 USERS, ITEMS, K = 12, 8, 3
 

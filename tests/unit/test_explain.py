@@ -13,14 +13,14 @@ from recsys_core.explain.deletion import deletion_effects, reads_histories
 from recsys_core.explain.factors import space, tastes
 from recsys_core.explain.groups import alike_items, alike_users, clustered
 from recsys_core.explain.linear import around
-from recsys_core.explain.neighbours import nearest, shared_items
-from recsys_core.explain.parts import arithmetic, largest_parts
+from recsys_core.explain.neighbors import nearest, shared_items
 from recsys_core.explain.registry import VIEWS, views_of
 from recsys_core.explain.rules import rules
+from recsys_core.explain.score_parts import arithmetic, largest_parts
 from recsys_core.explain.social import graph
-from recsys_core.explain.subject import Subject
 from recsys_core.explain.topics import topics
 from recsys_core.explain.training import has_curves, points
+from recsys_core.explain.view import Subject
 from recsys_core.models.registry import MODELS, make_model, model_class
 from recsys_core.viz.inside_views import PICTURES
 from tests.contract.cases import tastes as two_groups

@@ -11,7 +11,7 @@ import pytest
 
 from recsys_core.columns import EVENT
 from recsys_core.data import dataset_from_frames
-from recsys_core.data.formulas import STARTS, escaped_cell
+from recsys_core.data.spreadsheet_cells import STARTS, escaped_cell
 from recsys_core.data.workspace import Workspace
 from recsys_core.viz.export import csv_bytes, figure_html
 

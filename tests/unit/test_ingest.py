@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from recsys_core.contracts import Progress, RatingScale, RunContext
-from recsys_core.data import reading
-from recsys_core.data.cleaning import repeated_pairs
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
-from recsys_core.data.ingest import check, ingest, inspect_files, load_file, suggest_rules
-from recsys_core.data.limits import DEFAULT_LIMITS
-from recsys_core.data.report import IngestReport
-from recsys_core.data.rules import IngestRules
+from recsys_core.data.ingest import check, ingest, inspect_files, load_file, reading, suggest_rules
+from recsys_core.data.ingest.cleaning import repeated_pairs
+from recsys_core.data.ingest.cleaning_rules import IngestRules
+from recsys_core.data.ingest.limits import DEFAULT_LIMITS
+from recsys_core.data.ingest.report import IngestReport
 from recsys_core.data.sql import connect
 from recsys_core.data.tables import Kept
 from recsys_core.data.workspace import Workspace
@@ -172,7 +171,7 @@ def test_the_fast_and_the_careful_reader_agree(tmp_path: Path, monkeypatch: pyte
         return original(guess, folder, limits, careful=True)
 
     original = reading.open_source
-    monkeypatch.setattr("recsys_core.data.building.open_source", careful)
+    monkeypatch.setattr("recsys_core.data.ingest.build.open_source", careful)
     slow, slow_report = ingest(guesses, rules, Workspace(tmp_path / "slow"), "data")
     assert fast.interactions.equals(slow.interactions)
     assert fast.user_vocabulary.ids == slow.user_vocabulary.ids
@@ -190,7 +189,7 @@ def test_large_files_are_searched_for_repeated_pairs_in_ranges_of_users(
     path = tmp_path / "workspace" / "datasets" / data.fingerprint / "interactions.parquet"
     with connect() as connection:
         whole = repeated_pairs(connection, path, 10, Kept(0))
-        monkeypatch.setattr("recsys_core.data.cleaning.ROWS_AT_ONCE", 25)
+        monkeypatch.setattr("recsys_core.data.ingest.cleaning.ROWS_AT_ONCE", 25)
         parts = repeated_pairs(connection, path, 10, Kept(0))
     assert len(whole) == 30
     assert whole.sort_values(["user", "item"]).equals(parts.sort_values(["user", "item"]))

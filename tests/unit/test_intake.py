@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from recsys_core.data.workspace import Workspace
-from recsys_core.engine import intake as module
-from recsys_core.engine.intake import Draft, Intake, remove_left_over, rules_of, server_files
-from recsys_core.engine.reading import applied, inspected
-from recsys_core.engine.working import WorkStatus, has_ended
 from recsys_core.errors import StoreError
-from recsys_core.experiments.durable import write_json
+from recsys_core.serving import uploads as module
+from recsys_core.serving.upload_tables import applied, inspected
+from recsys_core.serving.uploads import Draft, Intake, remove_left_over, rules_of, server_files
+from recsys_core.serving.work_status import WorkStatus, has_ended
+from recsys_core.storage.durable import write_json
 from recsys_core.storage.processes import own_mark
 from tests.engine.support import eventually
 

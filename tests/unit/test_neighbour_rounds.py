@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from recsys_core.contracts import FloatArray, PredictsPairs, RunContext
 from recsys_core.data.ingest import load_file
 from recsys_core.errors import CannotScore, DataError
-from recsys_core.models import neighbour_model
+from recsys_core.models import knn_base
 from recsys_core.models.registry import make_model, model_class
 from tests.contract.cases import as_unknown, asking, fitted, recording, tastes
 from tests.unit.test_neighbour_models import dense_ratings, slow_level, small
@@ -54,7 +54,7 @@ def test_rounds_equal_the_formulas(key: str, config: dict[str, Any]) -> None:
 def test_the_history_holds_the_change_of_each_round_and_that_they_settled(key: str) -> None:
     ctx, reports = recording()
     fitted(key, tastes(), {"similarity": "msd", "iterations": 40, "tolerance": 0.02}, ctx=ctx)
-    rounds = [report.values for report in reports if report.stage == neighbour_model.ROUNDS and report.values]
+    rounds = [report.values for report in reports if report.stage == knn_base.ROUNDS and report.values]
     assert 2 < len(rounds) < 39
     assert all(values["tolerance"] == 0.02 for values in rounds)
     assert [values["largest_change"] >= 0.02 for values in rounds] == [True] * (len(rounds) - 1) + [False]
@@ -109,7 +109,7 @@ def test_rounds_are_refused_where_nothing_can_be_filled(key: str, monkeypatch: p
         make_model(key, {"similarity": "jaccard", "iterations": 2}).fit(tastes(), RunContext())
     with pytest.raises(DataError, match="iterations=2 compares ratings, which 'tastes' does not have"):
         make_model(key, {"iterations": 2}).fit(tastes(rated=False), RunContext())
-    monkeypatch.setattr(neighbour_model, "MOST_CELLS", 60 * 150 - 1)
+    monkeypatch.setattr(knn_base, "MOST_CELLS", 60 * 150 - 1)
     with pytest.raises(DataError, match="60 users times 150 items, and at most 8,999 cells can be filled"):
         make_model(key, {"iterations": 2}).fit(tastes(), RunContext())
     make_model(key).fit(tastes(), RunContext())

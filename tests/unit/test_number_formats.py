@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from recsys_core.data.numbers import NAMES, format_of_name, guess_number_format, number_sql, read_number
+from recsys_core.data.ingest.number_formats import NAMES, format_of_name, guess_number_format, number_sql, read_number
 
 COLUMNS = [
     (["1,234,567", "4,936", "12"], "1,234.5", [1234567.0, 4936.0, 12.0]),

@@ -6,7 +6,7 @@ import pytest
 
 from recsys_core.contracts import Ragged, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
-from recsys_core.data.samples import load_sample
+from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.errors import DataError
 from recsys_core.evaluation.order import Matters, order_test
 from recsys_core.evaluation.transitions import ranks_of_next

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pages.shared import text
+from pages.ui import text
 
 
 @pytest.mark.parametrize(

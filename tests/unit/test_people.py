@@ -10,7 +10,13 @@ from recsys_core.contracts import FloatArray, IntArray, RecommendsPeople
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import CannotScore, ConfigError, DataError
 from recsys_core.evaluation.people import METRICS, hold_out_links, judge, people_comparison
-from recsys_core.models.people import PEOPLE, PeopleInfo, PeopleRecommender, make_people_recommender, recommend_people
+from recsys_core.models.friend_recommendation import (
+    PEOPLE,
+    PeopleInfo,
+    PeopleRecommender,
+    make_people_recommender,
+    recommend_people,
+)
 from recsys_core.profiles.graph import social_graph
 
 LINKS = [(0, 1), (0, 2), (3, 1), (3, 2), (4, 2), (5, 4)]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from recsys_core.data.private import private_folder
 from recsys_core.data.workspace import Workspace
 from recsys_core.engine.presence import EngineFolder
+from recsys_core.storage.permissions import private_folder
 from tests.engine.support import little_data
 
 

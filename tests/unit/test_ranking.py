@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from recsys_core.contracts import PAD, Ragged
-from recsys_core.data.keys import random_places
+from recsys_core.data.random_keys import random_places
 from recsys_core.evaluation.ranking import rank
 from recsys_core.models.topk import top_k
 

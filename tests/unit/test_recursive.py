@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from recsys_core.contracts import PAD, QueryBatch, Ragged, RunContext
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.errors import CannotScore
-from recsys_core.explain.subject import Subject
 from recsys_core.explain.tree import tree
+from recsys_core.explain.view import Subject
 from recsys_core.models.nets.recursive import Compose, Nodes, SessionTree, session_starts
 from recsys_core.models.recursive import MINUTE, Recursive, RecursiveConfig
 from recsys_core.training.losses import make_loss

@@ -14,16 +14,16 @@ from recsys_core.data.workspace import Workspace
 from recsys_core.errors import CannotScore, DataError, StoreError
 from recsys_core.evaluation.comparison import compare
 from recsys_core.evaluation.evaluate import relevant_items
-from recsys_core.experiments import board
+from recsys_core.experiments import leaderboard
+from recsys_core.experiments.analysis import check_run, findings, users_of
 from recsys_core.experiments.execution import execute
+from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.judging import check_run, findings, users_of
-from recsys_core.experiments.people import history_of, is_known, people, person
 from recsys_core.experiments.pooling import one_row_a_user
-from recsys_core.experiments.run import Run
-from recsys_core.experiments.serving import query_of, query_of_items, reason, recommendations
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.test_users import history_of, is_known, people, person
+from recsys_core.serving.recommendations import query_of, query_of_items, reason, recommendations
 from recsys_core.viz import compare_sentences
 from recsys_core.viz.archive import run_archive
 from recsys_core.viz.report import report_content, slice_table, write_report
@@ -44,10 +44,10 @@ def model(run: Run, key: str) -> str:
 
 def test_two_models_of_one_algorithm_are_told_apart_by_what_differs() -> None:
     models = [ModelSpec(key="ease", config={"regularization": value}) for value in (50.0, 500.0)]
-    titles = board.model_titles([*models, ModelSpec(key="popular")])
+    titles = leaderboard.model_titles([*models, ModelSpec(key="popular")])
     assert list(titles.values()) == ["EASE (regularization 50)", "EASE (regularization 500)", "Popularity"]
     scored = [ModelSpec(key="mlp", config={"score": value}) for value in ("dot", "mlp")]
-    assert list(board.model_titles(scored).values()) == [
+    assert list(leaderboard.model_titles(scored).values()) == [
         "Vectors through layers (NeuMF; score dot)",
         "Vectors through layers (NeuMF; score mlp)",
     ]
@@ -56,7 +56,7 @@ def test_two_models_of_one_algorithm_are_told_apart_by_what_differs() -> None:
 def test_the_leaderboard_holds_the_numbers_of_the_comparison_and_of_the_jobs(run: Run) -> None:
     per_user = {name: one_row_a_user(frame) for name, frame in run.per_user().items()}
     comparison = compare(per_user, metric="ndcg@5")
-    table = board.leaderboard(board.contenders(run), comparison).set_index("model")
+    table = leaderboard.leaderboard(leaderboard.contenders(run), comparison).set_index("model")
     for name, result in run.results().items():
         assert table.loc[name, "mean"] == pytest.approx(result.metrics["ndcg@5"])
         assert table.loc[name, "recall@1"] == pytest.approx(result.metrics["recall@1"])
@@ -179,10 +179,10 @@ def test_the_archive_holds_every_number_as_csv(run: Run) -> None:
 
 
 def test_each_sentence_of_a_picture_names_its_numbers(run: Run) -> None:
-    models = board.contenders(run)
+    models = leaderboard.contenders(run)
     per_user = {name: one_row_a_user(frame) for name, frame in run.per_user().items()}
     comparison = compare(per_user, metric="ndcg@5")
-    table, pinned = board.leaderboard(models, comparison), model(run, "popular")
+    table, pinned = leaderboard.leaderboard(models, comparison), model(run, "popular")
     better = comparison.better_than(pinned)
     assert set(better) <= set(comparison.against(pinned).query("different and difference > 0")["model"])
     said = str(compare_sentences.dots(table, metric="NDCG@5", baseline=pinned, better=better))
@@ -195,7 +195,7 @@ def test_each_sentence_of_a_picture_names_its_numbers(run: Run) -> None:
         if len(better)
         else said.startswith("No model is significantly better")
     )
-    curves = board.precision_recall(models, (1, 5))
+    curves = leaderboard.precision_recall(models, (1, 5))
     assert "with lists of 1," in str(compare_sentences.precision_recall(curves, title="EASE"))
     parts = slice_table(run, models, per_user, metric="ndcg@5", baseline=model(run, "popular"))
     assert set(parts["key"]) == {"all", "new", "active", "mainstream", "niche", "head", "tail"}

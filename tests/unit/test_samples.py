@@ -11,8 +11,8 @@ from pandas.testing import assert_frame_equal
 from data.samples.make import make
 from recsys_core.data.folder import open_folder
 from recsys_core.data.meta import META
-from recsys_core.data.samples import FOLDER, SAMPLES, TRUTH, load_sample, sample_folder, sample_truth
 from recsys_core.data.splits import Split, SplitSpec, make_splits
+from recsys_core.data.synthetic.samples import FOLDER, SAMPLES, TRUTH, load_sample, sample_folder, sample_truth
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import ConfigError, StoreError
 
@@ -135,6 +135,6 @@ def test_a_sample_goes_into_the_workspace_like_any_data_set(tmp_path: Path) -> N
 def test_an_unknown_or_broken_sample_is_refused_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="Known: tiny, small, ordered"):
         sample_folder("../workspace")
-    monkeypatch.setattr("recsys_core.data.samples.FOLDER", tmp_path)
+    monkeypatch.setattr("recsys_core.data.synthetic.samples.FOLDER", tmp_path)
     with pytest.raises(StoreError, match="'tiny' cannot be read"):
         load_sample("tiny")

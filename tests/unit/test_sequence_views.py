@@ -10,7 +10,7 @@ from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore
 from recsys_core.explain.filters import filters, looked_at
 from recsys_core.explain.gates import memory, memory_of, read_explicitly
-from recsys_core.explain.subject import Subject
+from recsys_core.explain.view import Subject
 from recsys_core.models.registry import make_model
 from recsys_core.viz.inside_views import PICTURES
 from tests.contract.cases import asking

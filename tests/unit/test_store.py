@@ -15,12 +15,12 @@ import pytest
 
 from recsys_core.contracts import Progress
 from recsys_core.errors import StoreError
-from recsys_core.experiments import durable
 from recsys_core.experiments.execution import execute
+from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.progress import ProgressWriter
-from recsys_core.experiments.run import Run
 from recsys_core.experiments.store import ResultStore
+from recsys_core.storage import durable
 from recsys_core.storage.processes import ProcessMark, own_mark
 from tests.engine.support import ROOT, Memory, little_data, spec_of
 from tests.records import as_before_checksums
@@ -305,7 +305,7 @@ def test_a_disk_that_fills_up_while_saving_fails_the_job_only(
         whole(path)
 
     with monkeypatch.context() as disk:
-        disk.setattr("recsys_core.experiments.saving.sync", full)
+        disk.setattr("recsys_core.experiments.artifacts.sync", full)
         status = execute(store, run.id, ease, Memory(little_data()), 1)
     assert (status.state, status.cause) == (JobState.FAILED, "disk")
     assert "the disk is full; free some space" in status.reason

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import duckdb
 import pytest
 
-from recsys_core.data.timestamps import guess_time_format, time_sql
+from recsys_core.data.ingest.timestamps import guess_time_format, time_sql
 
 AT = "2014-05-13T16:53:20"
 DAY = "2014-05-13T00:00:00"

@@ -5,8 +5,8 @@ import pytest
 
 from recsys_core.contracts import PAD, RunContext
 from recsys_core.errors import CannotScore
-from recsys_core.explain.subject import Subject
 from recsys_core.explain.tree import tree
+from recsys_core.explain.view import Subject
 from recsys_core.models.recursive import Recursive, RecursiveConfig
 from recsys_core.viz.inside_views import PICTURES
 from tests.contract.cases import asking

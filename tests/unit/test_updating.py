@@ -12,10 +12,10 @@ from recsys_core.data.splits import SplitSpec, make_splits
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import CannotScore, DataError
 from recsys_core.experiments.execution import execute
+from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.run import Run
 from recsys_core.experiments.store import ResultStore
-from recsys_core.experiments.updating import _join, _new_split, learn_on
+from recsys_core.serving.incremental_updates import _join, _new_split, learn_on
 from tests.engine.support import spec_of
 
 USERS, ITEMS, OLD_STEPS, NEW_STEPS = 60, 20, 10, 6

@@ -13,9 +13,9 @@ from pandas.testing import assert_frame_equal
 from recsys_core.data import dataset_from_frames
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.ingest import ingest, inspect_files, suggest_rules
-from recsys_core.data.report import IngestReport
-from recsys_core.data.rules import IngestRules
-from recsys_core.data.server_path import resolve_server_path
+from recsys_core.data.ingest.cleaning_rules import IngestRules
+from recsys_core.data.ingest.report import IngestReport
+from recsys_core.data.ingest.server_path import resolve_server_path
 from recsys_core.data.workspace import Workspace, default_workspace
 from recsys_core.errors import DataError, StoreError
 

@@ -8,8 +8,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from recsys_core.contracts import PAD
-from recsys_core.data.world_config import WorldConfig
-from recsys_core.data.worlds import EVENT_WEIGHTS, World, make_world
+from recsys_core.data.synthetic.config import WorldConfig
+from recsys_core.data.synthetic.world import EVENT_WEIGHTS, World, make_world
 
 BASE = WorldConfig(users=150, items=120, visits_per_user=20, late_items=0, drift=0, order=0)
 

@@ -1,0 +1,128 @@
+"""What the page Attention looks at: a finished example, or a trained model with somebody from the data or made up."""
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.attention_parts import runs, trained_model
+from pages.attention_parts.trace import Seen
+from pages.ui import pickers, state
+from pages.ui.queries import comparison_queries
+from pages.ui.text import _, safe
+
+if TYPE_CHECKING:
+    from recsys_core.explain.attention_file import Example
+
+EXAMPLE, MINE = "example", "mine"
+WANTS_MINE = "attention_mine"
+"""Name in the session of the wish to see trained models, whether there are any or not."""
+MARK = "."
+"""Stands in the address between the algorithm of an example and the person."""
+
+
+def choose() -> Seen:
+    """Show the choice of what is looked at; the page stops where there is nothing yet."""
+    return _example() if _source() == EXAMPLE else trained_model.choose()
+
+
+def open_example(key: str) -> None:
+    """Make the page open on a finished example, whatever was looked at before."""
+    state.put("example", key)
+    st.session_state.pop(WANTS_MINE, None)
+
+
+def _source() -> str:
+    """Show the choice between the finished example and a trained model.
+
+    Whoever has chosen gets that; else the example leads as long as there is no trained model.
+    """
+    wants_mine = bool(st.session_state.get(WANTS_MINE)) and not state.get("example")
+    first = EXAMPLE if state.get("example") or not (wants_mine or runs.has_any()) else MINE
+    if state.is_demo():
+        return first
+    st.session_state["attention_source"] = first
+
+    def switched() -> None:
+        if st.session_state["attention_source"] == EXAMPLE:
+            open_example(_examples()[0])
+        else:
+            state.put("example", None)
+            st.session_state[WANTS_MINE] = True
+
+    st.radio(
+        _("What to look at"),
+        [EXAMPLE, MINE],
+        horizontal=True,
+        key="attention_source",
+        format_func=lambda one: _("A finished example") if one == EXAMPLE else _("A model that I trained"),
+        on_change=switched,
+    )
+    return first
+
+
+@st.cache_resource(show_spinner=False)
+def _examples() -> list[str]:
+    from recsys_core.explain.attention_file import examples
+
+    return examples()
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _read(key: str) -> "Example":
+    from recsys_core.explain.attention_file import read_example
+
+    return read_example(key)
+
+
+def _example() -> Seen:
+    """Show which example and whose history, and say what it is; what somebody chooses is in the address."""
+    known = _examples()
+    named, _mark, person = (state.get("example") or "").partition(MARK)
+    key = named if named in known else known[0]
+    people = list(_read(key).people)
+    person = person if person in people else people[0]
+    with pickers.line():
+        _pick(_("Model"), "attention_example", known, key, lambda one: _read(one).title, lambda one: one)
+        _pick(_("User"), f"attention_example_user_{key}", people, person, str, lambda one: f"{key}{MARK}{one}")
+    example = _read(key)
+    found = example.people[person]
+    st.info(
+        _(
+            "**This is a finished example:** {model}, trained on the sample '{data}', reads what user {user} did. "
+            "{known} Train a model on your own data, and you see the same of it here."
+        ).format(
+            model=safe(example.title), data=safe(example.data), user=safe(person), known=safe(_knows(example, person))
+        ),
+        icon=":material/science:",
+    )
+    return Seen(
+        found,
+        example.title,
+        _("User {user}").format(user=person),
+        f"example_{key}_{people.index(person)}",
+        decoding=str(example.facts["settings"].get("decoding", "")),
+        beside=example.beside[person],
+    )
+
+
+def _knows(example: "Example", person: str) -> str:
+    """Return how well the model of an example knows the person, in words."""
+    from recsys_core.viz.attention import learned
+
+    return comparison_queries.said(learned(example.people[person]))
+
+
+def _pick(label: str, key: str, options: list[str], chosen: str, title: Any, address: Any) -> None:
+    """Show a choice whose outcome is in the address; plain text in the demo view."""
+    if state.is_demo():
+        st.markdown(f"{label}: **{safe(title(chosen))}**", width="content")
+        return
+    st.session_state[key] = chosen
+    st.selectbox(
+        label,
+        options,
+        format_func=title,
+        key=key,
+        width=320,
+        on_change=lambda: open_example(address(st.session_state[key])),
+    )

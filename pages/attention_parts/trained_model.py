@@ -1,0 +1,78 @@
+"""A trained model that somebody chooses, and what it looks at in a history."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.attention_parts import history, runs
+from pages.attention_parts.trace import Seen
+from pages.ui import empty_state, pending, pickers, services
+from pages.ui.queries import comparison_queries, model_queries
+from pages.ui.text import _, safe
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from pages.ui.user_picker import Asked
+    from recsys_core.experiments.experiment import Run
+    from recsys_core.experiments.leaderboard import Contender
+
+
+def choose() -> Seen:
+    """Show the choice of data, experiment, model and person; the page stops until the model has answered."""
+    with pickers.line():
+        data = pickers.dataset(runs.PICKER)
+        run = runs.choose(data) if data is not None else None
+        model = _model(run) if run is not None else None
+    runs.say_passed_over(run)
+    if data is None:
+        empty_state.state(
+            _("No data yet"),
+            _("Bring your own data or take a sample, train a model, and see here what it looks at. "
+              "Until then, look at the finished example."),
+            action="data",
+        )  # fmt: skip
+        st.stop()
+    if run is None or model is None:
+        runs.nothing(data, run)
+        st.stop()
+    return _answer(run, model, history.choose(run, services.dataset(run.spec.data)))
+
+
+def _model(run: "Run") -> "Contender | None":
+    """Show the choice of a finished model that can show its attention; None if there is none."""
+    found = comparison_queries.contenders(comparison_queries.ask(run))
+    contenders = {one.id: one for one in found if runs.has_attention(one.key)}
+    chosen = pickers.model(list(contenders), lambda one: contenders[one].title, runs.PICKER)
+    return contenders.get(chosen or "")
+
+
+def _answer(run: "Run", model: "Contender", person: "Asked") -> Seen:
+    """Ask the model; while it is being loaded, a bar."""
+    from recsys_core.explain.attention import attended
+    from recsys_core.serving.attention_study import reading
+    from recsys_core.viz.attention_study import reads
+
+    named = model_queries.Named(str(services.root()), run.id, model.id, model.key)
+    ticket = model_queries.ticket(named, "trace", person.key, query=person.query)
+    trace = pending.outcome(ticket, _("Asking the model what it looks at"))
+    if trace is None:
+        st.stop()
+    dataset = services.dataset(run.spec.data)
+    try:
+        found = attended(trace, dataset)
+    except RecscopeError as error:
+        st.error(safe(error))
+        st.stop()
+    name = f"{run.id}_{model.id}_{person.key}"
+    return Seen(
+        found,
+        model.title,
+        person.name,
+        "".join(letter if letter.isalnum() else "_" for letter in name),
+        decoding=str(model.result.config.get("decoding", "")),
+        reads=reads(reading(run.spec, person.query, trace, has_ratings=dataset.has_ratings)),
+        named=named,
+        query=person.query,
+        about=person.key,
+        data=run.spec.data,
+    )

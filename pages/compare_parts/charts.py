@@ -1,0 +1,147 @@
+"""The four pictures of a comparison, each with the sentence that it proves."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import lazy_sections, services, show
+from pages.ui.queries import comparison_queries
+from pages.ui.text import _, later, safe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pages.ui.queries.comparison_queries import Ask
+
+IN_COLOUR = 3
+"""So many of the best models are drawn in colour unless rows of the leaderboard are selected."""
+WIDTHS = [2, 5]
+HEIGHT = 440
+NO_VALUE = later("The baseline has no value for this metric; choose another baseline or metric.")
+
+
+def all_four(asked: "Ask", metric: str, baseline: str, selected: list[str], parts: lazy_sections.Parts) -> None:
+    """Show the pictures one below the other, each beside its question and its answer in words.
+
+    Args:
+        asked: The experiment.
+        metric: What models are judged by.
+        baseline: Id of the pinned model.
+        selected: Ids of the models to pick out; none: the best ones and the baseline.
+        parts: Says which pictures are drawn by now.
+    """
+    from recsys_core.experiments.leaderboard import metric_title
+
+    board = comparison_queries.board(asked, metric, baseline)
+    titles = board.set_index("model")["title"]
+    chosen = [titles[model] for model in selected] or [*titles.iloc[:IN_COLOUR], *titles[titles.index == baseline]]
+    name = metric_title(metric)
+    if parts.draws("dots", height=HEIGHT):
+        _dots(asked, metric, name, baseline)
+    if parts.draws("tradeoff", height=HEIGHT):
+        _tradeoff(board, metric, name)
+    if parts.draws("precision_recall", height=HEIGHT):
+        _precision_recall(asked, chosen)
+    if parts.draws("slices", height=HEIGHT):
+        _slices(asked, metric, name, baseline)
+
+
+def _beside(question: str, sentence: str, note: str = "") -> "st.delta_generator.DeltaGenerator":
+    """Show a question and its answer in words, and return the place for the picture: beside it, on a phone below."""
+    words, picture = st.columns(WIDTHS, gap="large")
+    words.subheader(question)
+    words.markdown(safe(sentence))
+    if note:
+        words.markdown(note)
+    return picture
+
+
+def _direction(metric: str) -> str:
+    from recsys_core.evaluation.metric_info import MetricName
+
+    return MetricName.parse(metric).info.direction
+
+
+def _dots(asked: "Ask", metric: str, name: str, baseline: str) -> None:
+    from recsys_core.viz import compare, compare_sentences
+
+    board, comparison = (
+        comparison_queries.board(asked, metric, baseline),
+        comparison_queries.comparison(asked, metric, baseline),
+    )
+    sentence, note, line = _(NO_VALUE), "", None
+    if comparison.baseline is not None:
+        better = comparison.better_than(baseline)
+        sentence = comparison_queries.said(
+            compare_sentences.dots(
+                board, metric=name, baseline=baseline, better=better, more_is_no_merit=_direction(metric) == "neither"
+            )
+        )
+        note = _(
+            "The dotted line is the baseline. Each interval is that of one mean; whether two models differ is decided "
+            "by their differences person by person, so neighbouring intervals may overlap all the same."
+        )
+        line = float(board.set_index("model").loc[baseline, "mean"])
+    with _beside(_("How sure is that?"), sentence, note):
+        show.figure(
+            compare.dots_with_intervals(board, metric=name, baseline=line),
+            key="figure_dots",
+            name=_("Models with intervals"),
+            table=board[["title", "mean", "low", "high", "users"]],
+        )
+
+
+def _precision_recall(asked: "Ask", chosen: list[str]) -> None:
+    from recsys_core.experiments.leaderboard import precision_recall
+    from recsys_core.viz import compare, compare_sentences
+
+    question = _("What do longer lists bring?")
+    table = precision_recall(comparison_queries.contenders(asked), services.store().open(asked.run).spec.cutoffs)
+    sentence = comparison_queries.said(compare_sentences.precision_recall(table, title=chosen[0]))
+    with _beside(question, sentence, _("The best models are drawn in colour; select rows above to see others.")):
+        if not table.empty:
+            show.figure(
+                compare.precision_recall(table, highlighted=chosen),
+                key="figure_precision_recall",
+                name=_("Precision against recall"),
+                table=table,
+            )
+
+
+def _tradeoff(board: "pd.DataFrame", metric: str, name: str) -> None:
+    from recsys_core.viz import compare, compare_sentences
+
+    costs = board.assign(seconds=board["fit_seconds"])
+    better = _direction(metric) != "lower"
+    sentence = comparison_queries.said(
+        compare_sentences.quality_against_time(costs, metric=name, higher_is_better=better)
+    )
+    with _beside(_("What does quality cost?"), sentence):
+        show.figure(
+            compare.quality_against_time(costs, metric=name, higher_is_better=better),
+            key="figure_tradeoff",
+            name=_("Quality against time"),
+            table=costs[["title", "seconds", "mean", "low", "high", "recommend_seconds", "peak_memory_bytes"]],
+        )
+
+
+def _slices(asked: "Ask", metric: str, name: str, baseline: str) -> None:
+    from recsys_core.viz import compare, compare_sentences
+
+    question = _("For whom is it better?")
+    table = comparison_queries.slices(asked, metric, baseline)
+    if table.empty:
+        alone = comparison_queries.comparison(asked, metric, baseline).baseline is not None
+        _beside(question, _("There is no second model to compare with the baseline.") if alone else _(NO_VALUE))
+        return
+    title = {model.id: model.title for model in comparison_queries.contenders(asked)}[baseline]
+    sentence = comparison_queries.said(compare_sentences.slices(table, baseline=title, metric=name))
+    note = safe(comparison_queries.said(comparison_queries.slices_explained(asked)))
+    note += " " + comparison_queries.said(compare_sentences.MAYBE_ZERO.fill())
+    with _beside(question, sentence, note):
+        show.figure(
+            compare.slice_differences(table, metric=name, baseline=title),
+            key="figure_slices",
+            name=_("Differences by groups"),
+            table=table,
+        )

@@ -1,0 +1,57 @@
+"""What can be taken away from a comparison: all numbers as CSV in one archive, and the report."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import services, show
+from pages.ui.queries import comparison_queries
+from pages.ui.text import _
+
+if TYPE_CHECKING:
+    from pages.ui.queries.comparison_queries import Ask
+
+
+def section(asked: "Ask", metric: str, baseline: str) -> None:
+    """Show the buttons; a file is made when its button is pressed."""
+    st.markdown(
+        _("The report is one HTML file that stands alone and prints well; the archive holds every number as CSV.")
+    )
+    with st.container(horizontal=True, key="compare_downloads"):
+        st.download_button(
+            _("Report (HTML)"),
+            lambda: _report(asked, metric, baseline),
+            f"recscope-{asked.run}.html",
+            "text/html",
+            key="download_report",
+            on_click="ignore",
+            type="primary",
+            icon=":material/description:",
+        )
+        show.download(
+            _("All numbers (CSV, zipped)"),
+            lambda: _archive(asked, metric, baseline),
+            f"recscope-{asked.run}.zip",
+            "application/zip",
+            "download_all",
+        )
+        show.download(
+            _("Leaderboard (CSV)"),
+            lambda: show.csv(comparison_queries.board(asked, metric, baseline)),
+            f"recscope-{asked.run}-leaderboard.csv",
+            "text/csv",
+            "download_leaderboard",
+        )
+
+
+def _report(asked: "Ask", metric: str, baseline: str) -> str:
+    from recsys_core.viz.report import report_content
+    from recsys_core.viz.report_html import report_html
+
+    return report_html(report_content(services.store().open(asked.run), metric=metric, baseline=baseline))
+
+
+def _archive(asked: "Ask", metric: str, baseline: str) -> bytes:
+    from recsys_core.viz.archive import run_archive
+
+    return run_archive(services.store().open(asked.run), comparison_queries.comparison(asked, metric, baseline))

@@ -1,0 +1,218 @@
+"""The leaderboard: a row a model, bars in the cells, values or differences to a pinned baseline."""
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.ui import show, state
+from pages.ui.queries import comparison_queries
+from pages.ui.text import _, count, later, safe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pages.ui.queries.comparison_queries import Ask
+
+VALUES, DIFFERENCES = "values", "differences"
+ROW, WRAPPED_ROW = 40, 66
+"""Pixels of a row; titles that name settings need two lines, and Streamlit breaks lines in rows of more than 64."""
+BETTER = later(
+    "{first} is significantly better than {second}: {metric} {one} against {other}, a difference of {by} "
+    "({interval}; {users} users)."
+)
+HIGHER = later(
+    "{first} is significantly higher than {second}: {metric} {one} against {other}, a difference of {by} "
+    "({interval}; {users} users)."
+)
+ALIKE = later(
+    "{first} and {second} do not differ significantly: {metric} {one} against {other}, a difference of {by} "
+    "({interval}; {users} users)."
+)
+
+
+def choices(asked: "Ask", k: int) -> tuple[str, str]:
+    """Show what models are judged by and what they are held against; return the metric and the baseline's id."""
+    from recsys_core.experiments.leaderboard import metric_title
+
+    models = {model.id: model for model in comparison_queries.contenders(asked)}
+    metrics = comparison_queries.metrics(asked)
+    first = f"ndcg@{k}"
+    if state.is_demo():
+        return first, next((model.id for model in models.values() if model.key == "popular"), next(iter(models)))
+    with st.container(horizontal=True, key="compare_choices"):
+        metric = st.selectbox(
+            _("Judged by (metric)"),
+            metrics,
+            format_func=metric_title,
+            key=_kept("compare_metric", metrics, first),
+            width=260,
+        )
+        popular = next((model.id for model in models.values() if model.key == "popular"), next(iter(models)))
+        baseline = st.selectbox(
+            _("Held against (baseline)"),
+            list(models),
+            format_func=lambda one: models[one].title,
+            key=_kept("compare_baseline", list(models), popular),
+            width=380,
+        )
+    st.session_state["compared_by"] = {"compare_metric": metric, "compare_baseline": baseline}
+    return metric, baseline
+
+
+def _kept(widget: str, options: list[str], first: str) -> str:
+    """Set a widget to what was chosen before somebody went to another page; return its key."""
+    chosen = st.session_state.get(widget, st.session_state.get("compared_by", {}).get(widget))
+    st.session_state[widget] = chosen if chosen in options else first if first in options else options[0]
+    return widget
+
+
+def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
+    """Show the leaderboard; return the ids of the rows that were selected."""
+    from recsys_core.experiments.leaderboard import metric_title, shown_board
+    from recsys_core.viz import compare_sentences
+
+    mode, columns = _shown(asked, k)
+    models = comparison_queries.contenders(asked)
+    keys = {model.key for model in models}
+    board = comparison_queries.board(asked, metric, baseline)
+    others = [name for name in columns if name != metric]
+    shown = shown_board(board, metric, others, baseline=baseline, differences=mode == DIFFERENCES)
+    chosen = show.table(
+        shown.frame,
+        "leaderboard",
+        name=_("Leaderboard"),
+        offer_file=False,
+        column_order=shown.columns,
+        column_config=_config(shown.frame, [metric, *others], mode == DIFFERENCES),
+        on_select="rerun",
+        selection_mode="multi-row",
+        row_height=WRAPPED_ROW if len(keys) < len(models) else ROW,
+    )
+    letters = safe(comparison_queries.said(compare_sentences.LETTERS.fill()))
+    st.markdown(f"{letters} {_('Select rows to pick models out below.')}")
+    if without := [model.title for model in models if model.id not in set(board["model"])]:
+        st.markdown(
+            safe(comparison_queries.said(compare_sentences.without_value(without, metric=metric_title(metric))))
+        )
+    return list(board["model"].iloc[chosen.selection.rows])
+
+
+def without_history(asked: "Ask", metric: str) -> None:
+    """Show the models on the users without training history, if there are any."""
+    from recsys_core.evaluation.sentences import interval_text
+    from recsys_core.experiments.leaderboard import metric_title
+    from recsys_core.viz import compare_sentences
+
+    table = comparison_queries.without_history(asked, metric)
+    if table.empty:
+        return
+    st.subheader(_("Users without training history"))
+    st.markdown(safe(comparison_queries.said(compare_sentences.WITHOUT_HISTORY.fill())))
+    shown = table.assign(interval=[interval_text(*ends) for ends in zip(table["low"], table["high"], strict=True)])
+    show.table(
+        shown,
+        "without_history",
+        name=_("Users without training history"),
+        column_order=["title", "mean", "interval", "users", "listed"],
+        column_config={
+            "title": st.column_config.TextColumn(_("Model"), width=230),
+            "mean": st.column_config.NumberColumn(metric_title(metric), format="%.3f"),
+            "interval": st.column_config.TextColumn(_("95 % interval")),
+            "users": st.column_config.NumberColumn(_("Users"), format="localized"),
+            "listed": st.column_config.NumberColumn(
+                _("Users with a list"),
+                format="percent",
+                help=_("Share of these users for whom the model has any item."),
+            ),
+        },
+    )
+
+
+def beside(asked: "Ask", metric: str, baseline: str) -> None:
+    """Show the models that differ by their settings alone, if there are any, and the difference that these make."""
+    pairs = comparison_queries.pairs_of_one_algorithm(asked, metric, baseline)
+    if pairs.empty:
+        return
+    st.subheader(_("The same model with other settings"))
+    board = comparison_queries.board(asked, metric, baseline).set_index("model")
+    users = len(comparison_queries.comparison(asked, metric, baseline).users)
+    st.markdown("\n".join(f"- {safe(_difference(pair, board, metric, users))}" for pair in pairs.to_dict("records")))
+
+
+def _difference(pair: dict[str, Any], board: "pd.DataFrame", metric: str, users: int) -> str:
+    """Return in words what the settings of two models of one algorithm make of a metric."""
+    from recsys_core.evaluation.metric_info import MetricName
+    from recsys_core.evaluation.sentences import interval_text, rounded
+    from recsys_core.experiments.leaderboard import metric_title
+
+    direction = MetricName.parse(metric).info.direction
+    words = ALIKE if not pair["different"] else HIGHER if direction == "neither" else BETTER
+    by, low, high = pair["difference"], pair["low"], pair["high"]
+    if by < 0:  # where less is better, the better model has less
+        by, low, high = -by, -high, -low
+    one, other = (rounded(board.loc[pair[side], "mean"], low, high) for side in ("first", "second"))
+    return _(words).format(
+        first=board.loc[pair["first"], "title"], second=board.loc[pair["second"], "title"], metric=metric_title(metric),
+        one=one, other=other, by=rounded(by, low, high), interval=interval_text(low, high),
+        users=count(users),
+    )  # fmt: skip
+
+
+def _shown(asked: "Ask", k: int) -> tuple[str, list[str]]:
+    """Show what the leaderboard is to hold; return values or differences, and the metrics."""
+    from recsys_core.experiments.leaderboard import leading_metrics, metric_names, metric_title
+
+    models = comparison_queries.contenders(asked)
+    if state.is_demo():
+        return VALUES, leading_metrics(models, k)
+    with st.container(horizontal=True, vertical_alignment="bottom", key="leaderboard_choices"):
+        mode = st.radio(
+            _("Show"),
+            [VALUES, DIFFERENCES],
+            horizontal=True,
+            format_func=lambda one: _("values") if one == VALUES else _("differences to the baseline"),
+            key="leaderboard_mode",
+        )
+        with st.popover(_("Columns"), icon=":material/view_column:"):
+            columns = st.multiselect(
+                _("Metrics to show"),
+                metric_names(models),
+                default=leading_metrics(models, k),
+                format_func=metric_title,
+                key="leaderboard_columns",
+            )
+    return mode, columns
+
+
+def _config(frame: "pd.DataFrame", metrics: list[str], differences: bool) -> dict[str, Any]:
+    from recsys_core.evaluation.metric_info import MetricName
+    from recsys_core.experiments.leaderboard import metric_title
+
+    config: dict[str, Any] = {
+        "title": st.column_config.TextColumn(_("Model"), pinned=True, width=230),
+        "tied": st.column_config.TextColumn(
+            _("Tied"), help=_("Models that share a letter do not differ significantly.")
+        ),
+        "interval": st.column_config.TextColumn(
+            _("95 % interval"), help=_("Over users: where the mean would lie with other users like these.")
+        ),
+        "users": st.column_config.NumberColumn(_("Users"), format="localized"),
+        "fit_seconds": st.column_config.NumberColumn(_("Training, s"), format="%.2f"),
+        "recommend_seconds": st.column_config.NumberColumn(_("Lists, s"), format="%.2f"),
+        "memory": st.column_config.NumberColumn(
+            _("Memory, MiB"), format="%.0f", help=_("Peak of the job above what its process held before.")
+        ),
+    }
+    for name in metrics:
+        tip = MetricName.parse(name).info.idea
+        if differences or frame[name].isna().all():
+            config[name] = st.column_config.NumberColumn(metric_title(name), help=tip, format="%+.3f")
+        else:
+            config[name] = st.column_config.ProgressColumn(
+                metric_title(name),
+                help=tip,
+                format="%.3f",
+                min_value=0.0,
+                max_value=float(frame[name].max()) or 1.0,
+            )
+    return config

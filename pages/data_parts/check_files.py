@@ -1,0 +1,221 @@
+"""Steps two and three: look at what was guessed, change it, see at once what that does to the counts; then store."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.data_parts import alarms, cleaning_rules, ingest_report, table_roles, upload_session
+from pages.data_parts.steps import CHECK, STORE, header
+from pages.ui import state, stored_datasets
+from pages.ui.text import _, safe
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from recsys_core.data.ingest.report import IngestReport
+    from recsys_core.serving.upload_tables import Reading
+    from recsys_core.serving.uploads import Draft, Intake
+    from recsys_core.serving.work_status import WorkStatus
+
+PATIENCE_SECONDS = 0.8
+"""The page waits so long for an answer before it shows a bar instead."""
+
+
+def current() -> "Intake | None":
+    """Return the files being taken in that the address names; None, and a word, if they are gone."""
+    named = state.get("intake")
+    if named is None or named == stored_datasets.NEW:
+        return None
+    taking = upload_session.find(named)
+    if taking is None:
+        state.put("intake", stored_datasets.NEW)
+        st.warning(_("The files in this address are not here any more: they were stored, or left for a day."))
+    return taking
+
+
+def show(taking: "Intake") -> None:
+    """Show the step at which these files are."""
+    status = taking.status()
+    if status.is_live:
+        header(STORE if status.work == "store" else CHECK)
+        st.fragment(_working, run_every=0.5)(taking)
+    elif status.state == "DONE" and status.work == "store":
+        _finish(taking, status)
+    elif status.state in ("FAILED", "CANCELLED"):
+        _ended_badly(taking, status)
+    else:
+        _check(taking)
+
+
+def _working(taking: "Intake") -> None:
+    """Show how far the process is, from its files, until it has ended."""
+    status = taking.status()
+    if not status.is_live:
+        st.rerun()
+    words = _("Storing") if status.work == "store" else _("Downloading")
+    st.progress(status.fraction or 0.0, f"{words}: {safe(status.stage)}" if status.stage else f"{words} …")
+    if st.button(_("Stop"), key="intake_stop", icon=":material/stop_circle:"):
+        taking.cancel()
+
+
+def _finish(taking: "Intake", status: "WorkStatus") -> None:
+    """Open the data set that was stored; the files are not needed any more."""
+    name = taking.draft().name
+    taking.discard()
+    state.put("intake", None)
+    state.choose("data", status.fingerprint)
+    stored_datasets.say(_("'{name}' is stored.").format(name=name))
+    st.rerun()
+
+
+def _ended_badly(taking: "Intake", status: "WorkStatus") -> None:
+    """Say why nothing was stored, and offer another attempt."""
+    header(STORE if status.work == "store" else CHECK)
+    (st.error if status.state == "FAILED" else st.info)(safe(status.reason))
+    again, away = st.columns(2)
+    if status.work == "download" and again.button(_("Download again"), key="intake_again", type="primary"):
+        taking.start("download")
+        st.rerun()
+    if status.work == "store" and again.button(_("Back to the check"), key="intake_back", type="primary"):
+        taking.back_to_draft()
+        st.rerun()
+    if away.button(_("Leave it"), key="intake_leave"):
+        _leave(taking)
+
+
+def _leave(taking: "Intake") -> None:
+    upload_session.leave(taking)
+    state.put("intake", stored_datasets.NEW)
+    st.rerun()
+
+
+def _check(taking: "Intake") -> None:
+    header(CHECK)
+    draft = taking.draft()
+    reading = upload_session.read(taking, draft)
+    try:
+        reading.wait(PATIENCE_SECONDS, for_tables=True)
+        found = reading.tables()
+    except RecscopeError as error:
+        _unreadable(taking, draft, reading, str(error))
+        return
+    if found is None and reading.status().is_live:
+        st.fragment(_under_way, run_every=0.5)(reading, for_tables=True)
+        _way_out(taking)
+    elif found is None:
+        _unreadable(taking, draft, reading, reading.status().reason)
+    else:
+        counts = st.container(key="check_counts")
+        table_roles.show(taking, [file.guess for file in found], {n: file.error for n, file in enumerate(found)})
+        cleaning_rules.show(taking, draft, [file.guess for file in found if not file.error])
+        with counts:
+            report = None
+            if any(file.error for file in found):
+                st.info(_("Rows are counted once every file can be read, or is left out."))
+            else:
+                report = _counts(taking, reading, [file.guess.name for file in found])
+        if report is None and not reading.status().is_live:
+            st.session_state.pop(_store_pressed(taking), None)
+        _store(taking, draft, report)
+
+
+def _store_pressed(taking: "Intake") -> str:
+    """Return the name under which the session notes a press on Store.
+
+    The rows may be counted anew at that moment, because of a change made just before; the press counts once they are.
+    """
+    return f"store_pressed_{taking.id}"
+
+
+def _note(name: str) -> None:
+    st.session_state[name] = True
+
+
+def _unreadable(taking: "Intake", draft: "Draft", reading: "Reading", reason: str) -> None:
+    """Say why nothing is known about the files, and offer the ways on."""
+    st.error(safe(reason))
+    with st.container(horizontal=True):
+        if st.button(_("Try again"), key="intake_reread"):
+            upload_session.read_again(reading)
+            st.rerun()
+        if draft.changes and st.button(_("Undo all changes"), key="intake_undo"):
+            upload_session.undo_changes(taking)
+            st.rerun()
+    _way_out(taking)
+
+
+def _way_out(taking: "Intake") -> None:
+    if st.button(_("Choose other files"), key="intake_leave", type="primary"):
+        _leave(taking)
+
+
+def _counts(taking: "Intake", reading: "Reading", names: list[str]) -> "IngestReport | None":
+    """Show what would be accepted and rejected, and return it; a long count shows a bar and comes back when it is done.
+
+    Args:
+        taking: The files.
+        reading: The process that counts.
+        names: Names of the files, by their numbers.
+    """
+    try:
+        if not reading.wait(PATIENCE_SECONDS):
+            st.fragment(_under_way, run_every=0.5)(reading)
+            return None
+        report = reading.report()
+    except RecscopeError as error:
+        st.error(safe(error))
+        return None
+    if report is not None:
+        alarms.show(taking, report, names)
+        ingest_report.counts(report)
+        return report
+    status = reading.status()
+    (st.info if status.state == "CANCELLED" else st.error)(safe(status.reason))
+    if st.button(_("Check again"), key="intake_reread"):
+        upload_session.read_again(reading)
+        st.rerun()
+    return None
+
+
+def _under_way(reading: "Reading", *, for_tables: bool = False) -> None:
+    """Show how far the process is, until it has found out what the page waits for."""
+    if reading.wait(0.0, for_tables=for_tables):
+        st.rerun()
+    status = reading.status()
+    words = _("Opening the files") if for_tables else _("Counting rows")
+    st.progress(status.fraction or 0.0, f"{words}: {safe(status.stage)}" if status.stage else f"{words} …")
+    if st.button(_("Cancel"), key="reading_cancel", icon=":material/stop_circle:"):
+        upload_session.cancel(reading)
+        st.rerun()
+
+
+def _store(taking: "Intake", draft: "Draft", report: "IngestReport | None") -> None:
+    """Show the name and the button of the last step, and the way out; after an alarm the button asks again.
+
+    Args:
+        taking: The files.
+        draft: What was decided about them.
+        report: What would be stored; None while it is being counted, and then nothing can be stored.
+    """
+    sure = f"store_anyway_{taking.id}"
+    with st.container(border=True, key="store_bar"):
+        name = st.text_input(_("Name of the data set"), draft.name, key=f"name_{taking.id}", max_chars=200)
+        with st.container(horizontal=True):
+            st.button(
+                _("Store"), type="primary", key="intake_store", icon=":material/save:", disabled=report is None,
+                on_click=_note, args=(_store_pressed(taking),),
+            )  # fmt: skip
+            left = st.button(_("Choose other files"), key="intake_leave", type="tertiary")
+    if left:
+        _leave(taking)
+    if report is None:
+        return
+    pressed = st.session_state.pop(_store_pressed(taking), False)
+    if pressed and report.alarms:
+        st.session_state[sure] = report.rows_rejected
+    if report.alarms and st.session_state.get(sure) == report.rows_rejected:
+        pressed = alarms.ask_again(report)
+    if pressed:
+        st.session_state.pop(sure, None)
+        upload_session.change_draft(taking, name=name.strip() or draft.name)
+        upload_session.store(taking)
+        st.rerun()

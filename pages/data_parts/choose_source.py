@@ -1,0 +1,146 @@
+"""Step one: where the data come from. Files, a sample, a public data set, or a folder on the server."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.data_parts import upload_session
+from pages.data_parts.steps import CHOOSE, header
+from pages.ui import services, state, stored_datasets
+from pages.ui.text import _, count, n_, safe, safe_paragraphs, size
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from recsys_core.data.catalogue import CatalogueEntry
+
+FORMATS = (
+    "CSV, TSV, `;`, `::`, spaces · UTF-8, UTF-16, Latin-1, GB18030 · Parquet · JSON lines · Excel · "
+    "packed as zip, tar, gzip, bzip2 or xz"
+)
+SAMPLES_IN_A_ROW = 3
+
+
+def show() -> None:
+    """Show the ways to bring data; what was chosen goes into the address, and the next step takes over."""
+    header(CHOOSE)
+    upload_session.warm()
+    stored_datasets.show_notice()
+    ways = [_("My files"), _("A sample"), _("A public data set")]
+    opened = upload_session.server_files()
+    if opened:
+        ways.append(_("A file on the server"))
+    tabs = st.tabs(ways, key="data_ways")
+    for tab, fill in zip(tabs, (_files, _samples, _public, _server), strict=False):
+        with tab:
+            fill()
+
+
+def _files() -> None:
+    st.markdown(
+        _(
+            "One row for each time somebody rated, clicked or bought something: "
+            "at least a column of people and one of things. "
+        )
+        + _("Tables of users, items and friends may come along, in the same go.")
+    )
+    uploads = st.file_uploader(
+        _("Files, up to {size} each").format(size=size(upload_session.upload_limit())),
+        accept_multiple_files=True,
+        key=state.versioned("upload"),
+        help=FORMATS,
+    )
+    st.markdown(FORMATS)
+    if st.button(
+        _("Check these files"), type="primary", key="upload_check", disabled=not uploads, icon=":material/rule:"
+    ):
+        _begin(Path(uploads[0].name).stem, uploads=uploads)
+
+
+def _begin(name: str, *, uploads: list = (), paths: tuple[str, ...] = (), catalogue: str = "") -> None:
+    """Keep the files in a folder of their own, free the bytes that the uploader holds, and go on to the check."""
+    try:
+        taking = upload_session.begin(name, uploads=uploads, paths=paths, catalogue=catalogue)
+    except RecscopeError as error:
+        st.error(safe(error))
+        return
+    state.bump("upload")
+    state.put("intake", taking)
+    st.rerun()
+
+
+def _samples() -> None:
+    st.markdown(_("Worlds of our own making, of which the truth is known: a lesson can hold a metric against it."))
+    columns = st.columns(SAMPLES_IN_A_ROW, gap="small")
+    for place, info in enumerate(services.samples()):
+        with columns[place % SAMPLES_IN_A_ROW].container(
+            border=True, height="stretch", vertical_alignment="distribute", key=f"sample_{info.key}"
+        ):
+            st.markdown(f"**{safe(info.title)}**  \n{safe(info.idea)}")
+            if st.button(_("Take this one"), key=f"take_{info.key}", width="stretch"):
+                _take(info.key)
+
+
+def _take(key: str) -> None:
+    try:
+        fingerprint = services.sample(key)
+    except RecscopeError as error:
+        st.error(safe(error))
+        return
+    state.put("intake", None)
+    state.choose("data", fingerprint)
+    st.rerun()
+
+
+def _public() -> None:
+    entries = upload_session.catalogue()
+    chosen = st.selectbox(
+        _("Public data set"), list(entries), format_func=lambda key: entries[key].title, key="catalogue_entry"
+    )
+    entry = entries[chosen]
+    st.markdown(safe(entry.about))
+    st.markdown(
+        _(
+            "{rows} interactions of {users} users with {items} items · {size} to fetch · [publisher's page]({page})"
+        ).format(
+            rows=count(entry.rows),
+            users=count(entry.users),
+            items=count(entry.items),
+            size=size(entry.size_bytes),
+            page=entry.page,
+        )
+    )
+    _terms(entry)
+    agreed = st.checkbox(_("I have read the terms and keep to them"), key=f"agree_{chosen}")
+    if st.button(
+        _("Download and check"), type="primary", key="catalogue_fetch", disabled=not agreed, icon=":material/download:"
+    ):
+        _begin(entry.title, catalogue=chosen)
+
+
+def _terms(entry: "CatalogueEntry") -> None:
+    with st.container(border=True, key="catalogue_terms"):
+        st.markdown(_("**Terms: {name}**").format(name=safe(entry.licence_name)))
+        st.markdown(safe_paragraphs(entry.licence))
+        st.markdown(_("Cite: {citation}").format(citation=safe(entry.citation)))
+        st.markdown(
+            _("The file is checked against the publisher's checksum.")
+            if entry.has_checksum
+            else _("The publisher gives no checksum: only the size of the file can be checked.")
+        )
+
+
+def _server() -> None:
+    files = upload_session.server_files()
+    st.markdown(
+        n_(
+            "{n} file in the folder that the operator has opened.",
+            "{n} files in the folder that the operator has opened.",
+            len(files),
+        )
+    )
+    chosen = st.multiselect(_("Files"), files, key="server_files")
+    if st.button(
+        _("Check these files"), type="primary", key="server_check", disabled=not chosen, icon=":material/rule:"
+    ):
+        _begin(Path(chosen[0]).stem, paths=tuple(chosen))

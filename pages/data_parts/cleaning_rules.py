@@ -1,0 +1,128 @@
+"""The rules for doubtful rows, in a form; every change shows its effect on the counts at once."""
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.data_parts import upload_session
+from pages.ui.text import _, count, later, safe
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from recsys_core.data.ingest.cleaning_rules import IngestRules
+    from recsys_core.data.ingest.schema import TableGuess
+    from recsys_core.serving.uploads import Draft, Intake
+
+MOST_EVENTS = 12
+DUPLICATES = {
+    "last": later("keep the latest"),
+    "mean": later("take the mean rating"),
+    "sum": later("add up the weights"),
+    "keep": later("keep all"),
+    "refuse": later("refuse the data"),
+}
+RANGE = {
+    "reject": later("reject the row"),
+    "clip": later("move it to the end of the scale"),
+    "keep": later("keep it"),
+}
+TIMES = {"reject": later("reject the row"), "keep": later("keep it without a time")}
+
+
+def show(taking: "Intake", draft: "Draft", guesses: "list[TableGuess]") -> None:
+    """Show the rules that apply to these files."""
+    interactions = [guess for guess in guesses if guess.table == "interactions"]
+    try:
+        rules = upload_session.rules(draft, guesses)
+    except RecscopeError as error:
+        st.error(safe(error))
+        if st.button(_("Back to the rules that suit the files"), key="rules_reset"):
+            upload_session.change_draft(taking, rules={})
+            st.rerun()
+        return
+    with st.container(border=True, key="rules"):
+        st.markdown(_("**Rules for doubtful rows**"))
+        with st.container(horizontal=True):
+            _choice(taking, rules, "duplicates", _("Same user and item again"), DUPLICATES)
+            if any("timestamp" in guess.roles for guess in interactions):
+                _choice(taking, rules, "bad_timestamps", _("A time that cannot be read"), TIMES)
+            if any("rating" in guess.roles for guess in interactions):
+                _choice(taking, rules, "out_of_range", _("A rating outside the scale"), RANGE)
+                _number(taking, rules, "rating_low", _("Scale from"), step=0.5)
+                _number(taking, rules, "rating_high", _("to"), step=0.5)
+                _missing_ratings(taking, rules)
+            _number(taking, rules, "min_user", _("Fewest interactions of a user"), step=1)
+            _number(taking, rules, "min_item", _("Fewest interactions of an item"), step=1)
+        _events(taking, rules, interactions)
+
+
+def _events(taking: "Intake", rules: "IngestRules", interactions: "list[TableGuess]") -> None:
+    """Show the kinds of events that a column names, and let the user weigh each."""
+    kinds: dict[str, int] = {}
+    for guess in interactions:
+        for kind, n in guess.event_counts().items():
+            kinds[kind] = kinds.get(kind, 0) + n
+    if not kinds:
+        return
+    st.markdown(_("**Weight of one event**, with the number of events among the first rows"))
+    with st.container(horizontal=True):
+        for kind in sorted(kinds, key=lambda one: -kinds[one])[:MOST_EVENTS]:
+            key = f"event_weight_{taking.id}_{kind}"
+            st.session_state[key] = float(rules.event_weights.get(kind, 1.0))
+            st.number_input(
+                f"{safe(kind)} ({count(kinds[kind])})",
+                min_value=0.0,
+                max_value=1000.0,
+                step=0.5,
+                key=key,
+                width=160,
+                on_change=lambda kind=kind, key=key: upload_session.change_event_weight(
+                    taking, rules, kind, st.session_state[key]
+                ),
+            )
+
+
+def _missing_ratings(taking: "Intake", rules: "IngestRules") -> None:
+    """Let the person name the ratings that mean 'not rated', such as -1."""
+    key = f"rule_{taking.id}_missing_ratings"
+    st.session_state[key] = ", ".join(f"{value:g}" for value in rules.missing_ratings)
+    st.text_input(
+        _("Ratings treated as missing"),
+        key=key,
+        max_chars=60,
+        width=200,
+        placeholder=_("-1, 99, …"),
+        help=_("The interactions stay, without a rating."),
+        on_change=lambda: upload_session.change_rule(
+            taking, "missing_ratings", st.session_state[key].replace(",", " ").split()
+        ),
+    )
+
+
+def _choice(taking: "Intake", rules: "IngestRules", name: str, label: str, words: dict[str, str]) -> None:
+    key = f"rule_{taking.id}_{name}"
+    st.session_state[key] = getattr(rules, name)
+    st.selectbox(
+        label,
+        list(words),
+        format_func=lambda option: _(words[option]),
+        key=key,
+        width=240,
+        on_change=lambda: upload_session.change_rule(taking, name, st.session_state[key]),
+    )
+
+
+def _number(taking: "Intake", rules: "IngestRules", name: str, label: str, *, step: Any) -> None:
+    key = f"rule_{taking.id}_{name}"
+    st.session_state[key] = getattr(rules, name)
+    whole = isinstance(step, int)
+    st.number_input(
+        label,
+        value=None,
+        min_value=0 if whole else None,
+        max_value=1_000_000 if whole else None,
+        step=step,
+        key=key,
+        width=220 if whole else 110,
+        on_change=lambda: upload_session.change_rule(taking, name, st.session_state[key]),
+    )

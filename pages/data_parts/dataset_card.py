@@ -1,0 +1,82 @@
+"""The data card: what a stored data set amounts to, what is doubtful about it, and what to do next."""
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.data_parts import ingest_report
+from pages.ui import frame, services, show, state, stored_datasets
+from pages.ui.text import _, count, percent, safe
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from recsys_core.data.summaries import DataSummary
+    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.serving.background import Ticket
+    from recsys_core.viz.questions import Answer
+
+PATIENCE_SECONDS = 0.8
+"""The page waits so long for the numbers before it shows a bar instead."""
+
+
+def present(card: "DatasetCard") -> None:
+    """Show the card of one data set."""
+    stored_datasets.show_notice()
+    st.header(safe(card.name), anchor=False)
+    if not state.is_demo():
+        stored_datasets.actions(card)
+    question = "ratings" if card.has_ratings else "activity"
+    tickets = (services.summary(card.fingerprint), services.answer(question, card.fingerprint))
+    waiting = [not ticket.wait(PATIENCE_SECONDS / len(tickets)) for ticket in tickets]
+    try:
+        if any(waiting):
+            st.fragment(_counting, run_every=0.5)(tickets)
+        else:
+            _fill(card, tickets[0].result(), tickets[1].result())
+    except RecscopeError as error:
+        st.error(safe(error))
+    _next()
+
+
+def _counting(tickets: "tuple[Ticket[Any], ...]") -> None:
+    if all(ticket.is_done for ticket in tickets):
+        st.rerun()
+    st.progress(0.0, _("Counting …"))
+
+
+def _fill(card: "DatasetCard", summary: "DataSummary", answer: "Answer") -> None:
+    _numbers(summary)
+    report = services.report(card.fingerprint)
+    if report is not None:
+        ingest_report.doubts(report)
+        ingest_report.rejected(report, "card")
+    show.figure(answer.figure, "card_figure", name=card.name, sentence=answer.sentence, table=answer.table)
+
+
+def _numbers(summary: "DataSummary") -> None:
+    numbers = [
+        (_("Users"), count(summary.users)),
+        (_("Items"), count(summary.items)),
+        (_("Interactions"), count(summary.interactions)),
+        (_("Known pairs (density)"), percent(summary.density, 2)),
+        (_("Median per user"), f"{summary.median_per_user:g}"),
+        (_("Users with one only"), count(summary.single_users)),
+        (_("Items in the head"), percent(summary.head_share)),
+        (_("Interactions they hold"), percent(summary.head_holds)),
+    ]
+    span = services.span_of(summary)
+    if span:
+        numbers += [(_("From"), span[0]), (_("To"), span[1]), (_("Tied in time"), count(summary.tied))]
+    if summary.links:
+        numbers.append((_("Social links"), count(summary.links)))
+    show.metrics(numbers, "data_numbers")
+
+
+def _next() -> None:
+    with st.container(horizontal=True, key="data_next"):
+        if st.button(_("Explore these data"), key="data_explore", icon=":material/insights:", type="primary"):
+            frame.go("explore")
+        if frame.has_page("train") and st.button(
+            _("Train models on them"), key="data_train", icon=":material/model_training:"
+        ):
+            frame.go("train")

@@ -1,0 +1,276 @@
+"""The tables of files being taken in: how each is read, with a preview, and a picker of the role over each column."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.data_parts import upload_session
+from pages.ui.text import _, later, n_, safe
+
+if TYPE_CHECKING:
+    from recsys_core.data.ingest.schema import TableGuess
+    from recsys_core.serving.uploads import Intake
+
+TABLES = {
+    "interactions": later("Interactions (who did what)"),
+    "users": later("Users"),
+    "items": later("Items"),
+    "social": later("Friends (who follows whom)"),
+    "ignored": later("Leave this file out"),
+}
+SEPARATORS = {
+    ",": later("comma ,"),
+    ";": later("semicolon ;"),
+    "\t": later("tab"),
+    "::": later("two colons ::"),
+    "|": later("bar |"),
+    " ": later("spaces"),
+}
+ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "gb18030", "latin-1", "cp1252", "cp1251", "shift_jis", "euc_kr", "big5")
+UNITS = {
+    "s": later("seconds since 1970"),
+    "ms": later("milliseconds since 1970"),
+    "us": later("microseconds since 1970"),
+    "ns": later("nanoseconds since 1970"),
+    "excel-day": later("days, as Excel counts them"),
+    "iso": later("2021-03-31 or 2021-03-31 12:00"),
+    "day-month-year": later("31/03/2021, day first"),
+    "month-day-year": later("03/31/2021, month first"),
+    "year-month-day": later("21/03/31, year first"),
+    "text-date": later("31-Mar-2021"),
+    "compact": later("20210331"),
+}
+ROLES = {
+    "user_id": later("user"),
+    "item_id": later("item"),
+    "rating": later("rating"),
+    "timestamp": later("time"),
+    "event": later("kind of event"),
+    "weight": later("weight"),
+    "title": later("title"),
+    "categories": later("categories"),
+    "price": later("price"),
+    "source_id": later("user"),
+    "target_id": later("friend"),
+}
+ATTRIBUTES = {"item_attribute": later("item attribute"), "user_attribute": later("user attribute")}
+NO_ROLE = "-"
+COLUMNS_IN_A_ROW, COLUMNS_SHOWN, PREVIEW_ROWS = 6, 24, 5
+
+
+def show(taking: "Intake", guesses: "list[TableGuess]", errors: Mapping[int, str]) -> None:
+    """Show each table of the files; whatever is changed goes into the draft at once.
+
+    Args:
+        taking: The files.
+        guesses: How each table is read.
+        errors: Why a table cannot be read so, by its number; empty if it can.
+    """
+    left_aside = [guess for number, guess in enumerate(guesses) if not guess.column_names and not errors[number]]
+    for number, guess in enumerate(guesses):
+        if errors[number]:
+            _unread(Sheet(taking, number, guess), errors[number])
+        elif guess.column_names:
+            _table(Sheet(taking, number, guess))
+    if left_aside:
+        with st.expander(n_("{n} file left aside", "{n} files left aside", len(left_aside))):
+            st.markdown(", ".join(safe(guess.name) for guess in left_aside))
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table of the files: its number, and how it is read so far."""
+
+    taking: "Intake"
+    number: int
+    guess: "TableGuess"
+
+    @property
+    def key(self) -> str:
+        """What the keys of its widgets end in."""
+        return f"{self.taking.id}_{self.number}"
+
+    def save(self, what: str) -> Callable[[Any], None]:
+        """Return what puts a changed value into the draft."""
+        return lambda value: upload_session.change_table(self.taking, self.number, what, value)
+
+
+def _table(sheet: Sheet) -> None:
+    guess = sheet.guess
+    with st.container(border=True, key=f"table_{sheet.number}"):
+        st.markdown(f"**{safe(guess.name)}**")
+        with st.container(horizontal=True):
+            _kind(sheet)
+            if guess.format == "text":
+                _text_format(sheet)
+            if "timestamp" in guess.roles:
+                known = UNITS if guess.timestamp_unit else {None: later("cannot be told")} | UNITS
+                save = sheet.save("timestamp_unit")
+                _pick(_("Time is written as"), f"unit_{sheet.key}", guess.timestamp_unit, known, save, width=270)
+            _number_formats(sheet)
+            if guess.table == "interactions" and "event" not in guess.roles:
+                _event(sheet)
+        _questions(sheet)
+        if guess.table != "ignored":
+            _columns(sheet)
+
+
+def _number_formats(sheet: Sheet) -> None:
+    """Let the person say how numbers are written, where that is not plain."""
+    from recsys_core.data.ingest.number_formats import NAMES
+
+    formats = sheet.guess.number_formats
+    names = {role: form.name for role, form in formats.items()}
+    for role, form in formats.items():
+        if form.plain and "number_formats" not in sheet.guess.chosen:
+            continue
+        _pick(
+            _("Numbers in {column}").format(column=sheet.guess.column_of(role)),
+            f"numbers_{role}_{sheet.key}",
+            form.name,
+            {name: name for name in (*NAMES, form.name)},
+            lambda chosen, role=role: sheet.save("number_formats")(names | {role: chosen}),
+            width=160,
+        )
+
+
+def _questions(sheet: Sheet) -> None:
+    """Ask about each role that is not certain, in one line with the other answer one click away."""
+    guess, names = sheet.guess, sheet.guess.column_names
+    for number, question in enumerate(guess.questions):
+        with st.container(horizontal=True, vertical_alignment="center", key=f"question_{sheet.key}_{number}"):
+            words = _(":material/help: Is **{column}** the {role}?").format(
+                column=safe(names[question.column]), role=_(ROLES[question.role])
+            )
+            if question.alternative is not None:
+                words += " " + _("It could also be **{other}**.").format(other=safe(names[question.alternative]))
+            st.markdown(words)
+            for label, key, roles in (
+                (_("Yes"), "yes", guess.roles),
+                (_("Swap") if question.alternative is not None else _("No"), "swap", question.roles),
+            ):
+                st.button(
+                    label,
+                    key=f"{key}_{sheet.key}_{number}",
+                    on_click=upload_session.answer,
+                    args=(sheet.taking, sheet.number, guess, roles),
+                )
+
+
+def _kind(sheet: Sheet) -> None:
+    _pick(_("What this file is"), f"kind_{sheet.key}", sheet.guess.table, TABLES, sheet.save("table"), width=260)
+
+
+def _unread(sheet: Sheet, error: str) -> None:
+    """Say why a file cannot be read, with everything that may help: how it is read, leaving it out, going back."""
+    with st.container(border=True, key=f"table_{sheet.number}"):
+        st.markdown(f"**{safe(sheet.guess.name)}**")
+        st.error(safe(error))
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            _pick(
+                _("What this file is"), f"kind_{sheet.key}", sheet.guess.table, TABLES, sheet.save("table"), width=260
+            )
+            if sheet.guess.format == "text":
+                _text_format(sheet)
+            if str(sheet.number) in sheet.taking.draft().changes and st.button(
+                _("Undo the changes"), key=f"undo_{sheet.key}"
+            ):
+                upload_session.undo_changes(sheet.taking, sheet.number)
+                st.rerun()
+
+
+def _text_format(sheet: Sheet) -> None:
+    guess, key = sheet.guess, sheet.key
+    separators = {guess.separator: guess.separator} | SEPARATORS
+    _pick(_("Separator"), f"separator_{key}", guess.separator, separators, sheet.save("separator"), width=160)
+    encodings = {name: name for name in (*ENCODINGS, guess.encoding)}
+    _pick(_("Encoding"), f"encoding_{key}", guess.encoding, encodings, sheet.save("encoding"), width=140)
+    lines = {True: later("holds names"), False: later("is data")}
+    _pick(_("First line"), f"header_{key}", guess.header, lines, sheet.save("header"), width=150)
+
+
+def _event(sheet: Sheet) -> None:
+    """Let the person say what kind of event the rows of a file are, and what one weighs."""
+    event, weight = f"event_{sheet.key}", f"weight_{sheet.key}"
+    st.session_state[event] = sheet.guess.event or ""
+    st.session_state[weight] = float(sheet.guess.event_weight)
+    st.text_input(
+        _("Kind of event"),
+        key=event,
+        max_chars=40,
+        width=180,
+        placeholder=_("view, click, …"),
+        help=_("Several files of interactions can be brought, each of another kind. Empty: ratings, or one kind only."),
+        on_change=lambda: sheet.save("event")(st.session_state[event].strip() or None),
+    )
+    if sheet.guess.event:
+        st.number_input(
+            _("Weight of one"),
+            min_value=0.0,
+            max_value=1000.0,
+            step=0.5,
+            key=weight,
+            width=140,
+            on_change=lambda: sheet.save("event_weight")(st.session_state[weight]),
+        )
+
+
+def _columns(sheet: Sheet) -> None:
+    """Show the first rows, with a picker of the role over each column."""
+    names = sheet.guess.column_names[:COLUMNS_SHOWN]
+    for start in range(0, len(names), COLUMNS_IN_A_ROW):
+        places = range(start, min(start + COLUMNS_IN_A_ROW, len(names)))
+        for column, place in zip(st.columns(min(len(names), COLUMNS_IN_A_ROW), gap="small"), places, strict=False):
+            with column:
+                _column(sheet, place)
+    hidden = len(sheet.guess.column_names) - len(names)
+    if hidden:
+        st.markdown(
+            n_(
+                "{n} further column is not shown; it keeps what was guessed.",
+                "{n} further columns are not shown; they keep what was guessed.",
+                hidden,
+            )
+        )
+
+
+def _column(sheet: Sheet, place: int) -> None:
+    guess, key = sheet.guess, f"{sheet.key}_{place}"
+    rest = later("attribute") if guess.table in ("users", "items") else later("not used")
+    known = {NO_ROLE: rest} | {name: ROLES[name] for name in upload_session.roles(guess.table)}
+    known |= ATTRIBUTES if guess.table == "interactions" else {}
+    role = next((name for name, column in guess.roles.items() if column == place), NO_ROLE)
+    role = "item_attribute" if place in guess.item_attributes else role
+    role = "user_attribute" if place in guess.user_attributes else role
+    _pick(
+        safe(guess.column_names[place]),
+        f"role_{key}",
+        role,
+        known,
+        lambda chosen: upload_session.change_role(
+            sheet.taking, sheet.number, guess, place, None if chosen == NO_ROLE else chosen
+        ),
+    )
+    st.dataframe(
+        guess.preview.iloc[:PREVIEW_ROWS, [place]],
+        hide_index=True,
+        key=f"preview_{key}",
+        alt=_("First values of the column {name}").format(name=guess.column_names[place]),
+    )
+
+
+def _pick(
+    label: str, key: str, value: Any, words: Mapping[Any, str], save: Callable[[Any], None], *, width: Any = "stretch"
+) -> None:
+    """Show a select box that follows the draft and writes to it."""
+    st.session_state[key] = value
+    st.selectbox(
+        label,
+        list(words),
+        format_func=lambda option: _(words[option]),
+        key=key,
+        width=width,
+        on_change=lambda: save(st.session_state[key]),
+    )

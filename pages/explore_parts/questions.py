@@ -1,0 +1,57 @@
+"""One question about a data set after another, each with its sentence, its picture and its downloads."""
+
+import time
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import lazy_sections, services, show
+from pages.ui.text import _, safe
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.serving.background import Ticket
+    from recsys_core.viz.questions import Answer, Question
+
+FIRST = "tail"
+PATIENCE_SECONDS = 0.8
+"""The page waits so long for all answers together before it shows those that are there, and looks again."""
+
+
+def ask_all(card: "DatasetCard") -> None:
+    """Ask all questions at once, beside the page, and show each answer when it is there."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    tickets = services.answers(card.fingerprint)
+    waiting = [not ticket.wait(max(0.0, deadline - time.monotonic())) for ticket in tickets.values()]
+    st.fragment(_show, run_every=0.7 if any(waiting) else None)(card.fingerprint, any(waiting))
+
+
+def _show(fingerprint: str, was_waiting: bool) -> None:
+    tickets = services.answers(fingerprint)
+    if was_waiting and all(ticket.is_done for ticket in tickets.values()):
+        st.rerun()
+    questions = services.questions()
+    parts = lazy_sections.Parts()
+    for name, ticket in tickets.items():
+        with st.container(key=f"question_{name}"):
+            st.header(_(questions[name].title), anchor=name)
+            if ticket.is_done:
+                _answer(name, questions[name], ticket, parts)
+            else:
+                st.progress(0.0, _("Counting …"))
+    parts.watch()
+
+
+def _answer(name: str, question: "Question", ticket: "Ticket[Answer]", parts: lazy_sections.Parts) -> None:
+    try:
+        answer = ticket.result()
+    except RecscopeError as error:
+        st.error(safe(error))
+        return
+    st.markdown(safe(answer.sentence))
+    if answer.figure is None:
+        return
+    if parts.draws(name, height=answer.figure.layout.height, at_once=name == FIRST):
+        show.figure(answer.figure, f"explore_{name}", name=question.title, alt=answer.sentence, table=answer.table)
+    st.markdown(_(question.reading))

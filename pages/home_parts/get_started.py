@@ -1,0 +1,102 @@
+"""The three ways to begin, and the demonstration behind the second: a sample, four models, a leaderboard."""
+
+import streamlit as st
+
+from pages.ui import frame, services, state
+from pages.ui.text import _, percent, safe, seconds
+from recsys_core.errors import RecscopeError
+
+SAMPLE = "small"
+MODELS = ("popular", "random", "item_knn", "ease")
+ATTENTION_EXAMPLE = "sasrec"
+SHOWN_RUN = "home_demonstration"
+"""Name in the session of the experiment whose end opens the comparison."""
+
+
+def show() -> None:
+    """Show three doors side by side, one below the other on a phone."""
+    mine, now, look = st.columns(3, gap="medium")
+    with mine, _door(_("Compare models on my data"), _("Bring a file of ratings, clicks or purchases, and check it.")):
+        if st.button(_("Bring my data"), key="door_data", icon=":material/upload_file:", width="stretch"):
+            state.put("intake", None)
+            frame.go("data")
+    with now, _door(_("See a comparison now"), _("One click: a sample, four models, and a leaderboard in seconds.")):
+        if st.button(
+            _("Run the comparison"), key="door_now", icon=":material/play_arrow:", type="primary", width="stretch"
+        ):
+            _start()
+    with (
+        look,
+        _door(
+            _("Look at an example"), _("What data look like, or what a trained model looks at, in a finished example.")
+        ),
+    ):
+        if st.button(_("Explore a sample"), key="door_look", icon=":material/insights:", width="stretch"):
+            state.choose("data", services.sample(SAMPLE))
+            frame.go("explore")
+        if st.button(_("See attention at work"), key="door_attention", icon=":material/visibility:", width="stretch"):
+            from pages.attention_parts import selection  # the first page waits for nothing that one button needs
+
+            selection.open_example(ATTENTION_EXAMPLE)
+            frame.go("attention")
+
+
+def _door(title: str, why: str) -> "st.delta_generator.DeltaGenerator":
+    box = st.container(border=True, height="stretch", vertical_alignment="distribute")
+    with box.container():
+        st.markdown(f"### {title}")
+        st.markdown(why)
+    return box
+
+
+def _start() -> None:
+    """Store the sample, submit the experiment, and watch it from here."""
+    try:
+        run_id = services.submit_models(services.sample(SAMPLE), MODELS)
+    except RecscopeError as error:
+        st.error(safe(error))
+        return
+    state.choose("data", services.sample(SAMPLE))
+    state.choose("run", run_id)
+    st.session_state[SHOWN_RUN] = run_id
+    st.rerun()
+
+
+def demonstration() -> None:
+    """Show the progress of the demonstration, and open the comparison when it has ended."""
+    run_id = st.session_state.get(SHOWN_RUN)
+    if run_id is None:
+        return
+    jobs = services.job_statuses(run_id)
+    if any(job.is_live for job in jobs):
+        st.fragment(_progress, run_every=0.5)(run_id)
+        return
+    if any(job.state == "DONE" for job in jobs) and frame.has_page("compare"):
+        del st.session_state[SHOWN_RUN]
+        frame.go("compare")
+    for reason in dict.fromkeys(job.reason for job in jobs if job.reason):
+        st.error(safe(reason))
+
+
+def _progress(run_id: str) -> None:
+    jobs = services.job_statuses(run_id)
+    if not any(job.is_live for job in jobs):
+        st.rerun()
+    ended = [job for job in jobs if not job.is_live]
+    with st.container(border=True, key="demonstration"):
+        st.progress(
+            services.share_done(jobs),
+            _("{done} of {all} models are done ({share}); the leaderboard opens by itself.").format(
+                done=len(ended), all=len(jobs), share=percent(services.share_done(jobs), 0)
+            ),
+        )
+        st.markdown(" · ".join(_job(job) for job in jobs))
+        if st.button(_("Stop"), key="demonstration_stop", icon=":material/stop_circle:"):
+            services.cancel_run(run_id)
+
+
+def _job(job: "services.JobStatus") -> str:
+    icons = {"QUEUED": "hourglass_empty", "RUNNING": "progress_activity", "DONE": "check_circle"}
+    time = job.seconds()
+    taken = "" if time is None else f" {seconds(time)}"
+    return f":material/{icons.get(str(job.state), 'error')}: {safe(services.model_title(job.key))}{taken}"

@@ -1,0 +1,109 @@
+"""The list of recent experiments: how they stand, the best model with its interval, when; open, delete."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import frame, services, state
+from pages.ui.text import _, later, n_, safe
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from recsys_core.experiments.store import RunCard
+
+SHOWN = 10
+PATIENCE_SECONDS = 0.3
+"""The list waits so long for an interval; a longer computation is there the next time."""
+STATES = (
+    ("running", later("{n} running"), "blue"),
+    ("queued", later("{n} waiting"), "gray"),
+    ("done", later("{n} done"), "green"),
+    ("failed", later("{n} failed"), "red"),
+    ("cancelled", later("{n} cancelled"), "orange"),
+)
+
+
+def recent() -> None:
+    """Show the latest experiments; while one is live or counted, every other second from the files of the runs."""
+    cards = services.run_cards()
+    if not cards:
+        st.markdown(_("None yet. *See a comparison now* makes the first one in a few seconds."))
+        return
+    changing = _is_changing(cards)
+    st.fragment(_list, run_every=2.0 if changing else None)(changing)
+
+
+def _is_changing(cards: "list[RunCard]") -> bool:
+    """Return whether a job is live, or the interval of a shown experiment is still being computed."""
+    return any(card.is_live or (card.best and not services.best(card).is_done) for card in cards[:SHOWN])
+
+
+def _list(was_changing: bool) -> None:
+    cards = services.run_cards()
+    if was_changing and not _is_changing(cards):
+        st.rerun()
+    for card in cards[:SHOWN]:
+        _row(card)
+    if len(cards) > SHOWN:
+        with st.expander(n_("{n} older experiment", "{n} older experiments", len(cards) - SHOWN)):
+            for card in cards[SHOWN:]:
+                _row(card)
+
+
+def _row(card: "RunCard") -> None:
+    with st.container(border=True, key=f"run_{card.id}"):
+        what, best, actions = st.columns([5, 4, 3], vertical_alignment="center")
+        what.markdown(
+            f"**{safe(card.name)}**  \n{_badges(card)}  \n{safe(card.data_name)} · {card.created:%Y-%m-%d %H:%M}"
+        )
+        best.markdown(_best(card))
+        with actions.container(horizontal=True, horizontal_alignment="right"):
+            if st.button(_("Open"), key=f"open_{card.id}", icon=":material/open_in_new:"):
+                _open(card)
+            if not state.is_demo():
+                _delete(card)
+
+
+def _badges(card: "RunCard") -> str:
+    found = [(getattr(card, name), words, color) for name, words, color in STATES]
+    return " ".join(f":{color}-badge[{_(words).format(n=number)}]" for number, words, color in found if number)
+
+
+def _best(card: "RunCard") -> str:
+    """Return the best model with its number and interval, or why there is none."""
+    if card.best is None:
+        return _("No model has finished.")
+    ticket = services.best(card)
+    if not ticket.wait(PATIENCE_SECONDS):
+        return _("Best: {model}").format(model=safe(services.model_title(card.best.rpartition("-")[0])))
+    try:
+        best = ticket.result()
+    except RecscopeError as error:
+        return safe(error)
+    return _("Best: **{model}**  \nNDCG@{k} {mean} ({interval})").format(
+        model=safe(best.title), k=card.k, mean=best.mean, interval=best.interval
+    )
+
+
+def _open(card: "RunCard") -> None:
+    state.choose("data", card.data)
+    state.choose("run", card.id)
+    frame.go("compare" if card.done else "train")
+
+
+def _delete(card: "RunCard") -> None:
+    """Ask before an experiment is deleted."""
+    with st.popover(_("Delete"), icon=":material/delete:", key=f"delete_{card.id}", type="tertiary"):
+        st.markdown(
+            _("**{name}** and all its results are removed for good. The data stay.").format(name=safe(card.name))
+        )
+        if not st.button(_("Delete for good"), key=f"delete_confirmed_{card.id}", type="primary"):
+            return
+        try:
+            services.delete_run(card.id)
+        except RecscopeError as error:
+            st.error(safe(error))
+            return
+    if state.get("run") == card.id:
+        state.choose("run", None)
+    st.rerun()

@@ -1,0 +1,164 @@
+"""What is looked into: a trained model, and the person and the item that it is looked at with."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import finder, formulas, pending, pickers, services, state, user_picker
+from pages.ui.queries import comparison_queries, model_queries
+from pages.ui.text import _, n_, safe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pages.ui.queries.comparison_queries import Ask
+    from pages.ui.user_picker import Asked
+    from recsys_core.data.dataset import Dataset
+    from recsys_core.experiments.experiment import Run
+    from recsys_core.experiments.leaderboard import Contender
+    from recsys_core.explain.registry import View
+
+LATEST = 3
+OFFERED = 5
+"""So many of the items that the model recommends are offered with one click."""
+
+
+@dataclass(frozen=True, eq=False)
+class LookedAt:
+    """A trained model with its views, and whom and what they are about.
+
+    Args:
+        root: Folder of the workspace.
+        run: The experiment.
+        model: The finished model.
+        views: What can be seen of it.
+        data: Fingerprint of the data.
+        person: Who is asked for.
+        item: Position of the item, None where no view is about an item.
+        curves: What training reported.
+    """
+
+    root: str
+    run: str
+    model: "Contender"
+    views: "tuple[View, ...]"
+    data: str
+    person: "Asked"
+    item: int | None
+    curves: "pd.DataFrame"
+
+    @property
+    def named(self) -> model_queries.Named:
+        """What questions about the model go to."""
+        return _named(self.root, self.run, self.model)
+
+
+def _named(root: str, run: str, model: "Contender") -> model_queries.Named:
+    return model_queries.Named(root, run, model.id, model.key)
+
+
+def model(asked: "Ask") -> "Contender | None":
+    """Show the choice of a finished model, those that hold most first; None if there is none."""
+    contenders = {one.id: one for one in comparison_queries.contenders(asked)}
+    order = sorted(contenders, key=lambda one: -len(_views(asked, contenders[one])))
+    chosen = pickers.model(order, lambda one: contenders[one].title, "inside")
+    return contenders.get(chosen or "")
+
+
+def introduction(run: "Run", contender: "Contender") -> None:
+    """Say what the model does, with the formula of the settings that it was trained with."""
+    from recsys_core.models.registry import model_class
+
+    info = model_class(contender.key).info
+    with st.container(horizontal=True, vertical_alignment="center", key="inside_introduction"):
+        st.markdown(_(info.idea), width="content")
+        with st.popover(_("Formula and source"), key="inside_formula"):
+            config = run.model_spec(contender.id).config
+            formulas.show(contender.key, config, services.dataset(run.spec.data))
+
+
+def choose(asked: "Ask", run: "Run", contender: "Contender") -> LookedAt:
+    """Show the choice of a person and, if some view is about one, of an item."""
+    from recsys_core.explain.registry import About
+
+    dataset, views = services.dataset(run.spec.data), _views(asked, contender)
+    about = {view.about for view in views}
+    of_items = bool(about & {About.ITEM, About.BOTH})
+    person_place, item_place = st.columns(2, gap="medium")
+    with person_place, st.container(border=True, key="inside_person", height="stretch"):
+        person = user_picker.of_data(run, dataset, _picked(finder.USER, dataset))
+        _history(person)
+    item = None
+    if of_items:
+        with item_place, st.container(border=True, key="inside_item", height="stretch"):
+            _recommended(asked, run, contender, person)
+            item = dataset.item_vocabulary.position(_picked(finder.ITEM, dataset))
+    curves = _curves(asked, contender.id)
+    return LookedAt(asked.root, asked.run, contender, views, run.spec.data, person, item, curves)
+
+
+def _picked(kind: finder.Kind, dataset: "Dataset") -> str:
+    """Return the identifier that was chosen; in the demo view nothing but that is shown."""
+    chosen = state.get(kind.name)
+    if state.is_demo() and chosen in kind.vocabulary(dataset):
+        st.markdown(f"{_(kind.pick)}: **{safe(chosen)}**")
+        return chosen
+    return finder.choose(kind, dataset)
+
+
+def _history(person: "Asked") -> None:
+    """Say how much the person has, and what they had last."""
+    st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(person.history)))
+    if len(person.history):
+        titles = ", ".join(person.history["title"].head(LATEST))
+        st.markdown(_("The latest: {titles}").format(titles=safe(titles)))
+
+
+def _recommended(asked: "Ask", run: "Run", contender: "Contender", person: "Asked") -> None:
+    """Offer what the model recommends to the person; the first of it is looked at unless the address names an item."""
+    found = _top(asked, run, contender, person)
+    if found is None or found.empty:
+        return
+    ids, titles = list(found["item_id"]), dict(zip(found["item_id"], found["title"], strict=True))
+    if state.get("item") is None:
+        state.put("item", ids[0])
+    if state.is_demo():
+        return
+    widget = f"inside_top_{contender.id}_{person.key}"
+
+    def take() -> None:
+        if chosen := st.session_state[widget]:
+            finder.take(finder.ITEM, chosen)
+
+    st.pills(
+        _("This model recommends"),
+        ids,
+        format_func=lambda one: safe(titles[one]),
+        key=widget,
+        on_change=take,
+    )
+
+
+def _top(asked: "Ask", run: "Run", contender: "Contender", person: "Asked") -> "pd.DataFrame | None":
+    """Return what the model recommends, with titles; None with a bar while it is asked."""
+    from recsys_core.serving.recommendations import together
+
+    model = _named(asked.root, asked.run, contender)
+    ticket = model_queries.ticket(model, "top", person.key, OFFERED, query=person.query, k=OFFERED)
+    found = pending.outcome(ticket, _("Asking the model"))
+    if found is None and state.get("item") is None and not ticket.is_done:
+        st.stop()  # what is looked at is not known before
+    return None if found is None else together({contender.id: found}, services.dataset(run.spec.data))[contender.id]
+
+
+def _views(asked: "Ask", contender: "Contender") -> "tuple[View, ...]":
+    from recsys_core.explain.registry import views_of
+    from recsys_core.models.registry import model_class
+
+    return views_of(model_class(contender.key).info, _curves(asked, contender.id))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _curves(asked: "Ask", model_id: str) -> "pd.DataFrame":
+    return services.store().open(asked.run).history(model_id)

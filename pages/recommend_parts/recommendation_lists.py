@@ -1,0 +1,135 @@
+"""The lists that trained models would show to a person, side by side, and why an item is in one."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.recommend_parts import reasons
+from pages.ui import pending, services, show, verdict
+from pages.ui.queries import comparison_queries, model_queries
+from pages.ui.text import _, safe
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from streamlit.delta_generator import DeltaGenerator
+
+    from pages.ui.queries.comparison_queries import Ask
+    from pages.ui.user_picker import Asked
+    from recsys_core.data.dataset import Dataset
+    from recsys_core.experiments.experiment import Run
+
+AT_FIRST = 3
+"""So many of the best models are shown unless others are chosen."""
+FLOOR = "random"
+LEFT_ALIGNED = """<style>
+[class*="st-key-shown_"] button { justify-content: flex-start; text-align: left; min-height: 0; }
+[class*="st-key-shown_"] button > div { justify-content: flex-start; text-align: left; }
+[class*="st-key-shown_"] button:is(:hover, :focus) { color: inherit; text-decoration: underline; }
+</style>"""
+"""Titles of one list begin below each other."""
+
+
+def under_way(run: "Run") -> None:
+    """Say which models are still being trained and which failed."""
+    verdict.unfinished(run)
+
+
+def models(asked: "Ask", person: "Asked") -> list[str]:
+    """Show the choice of models, the best ones first; return their ids. Models that cannot serve a person say so."""
+    contenders = {model.id: model for model in comparison_queries.contenders(asked)}
+    ranked = sorted(contenders, key=lambda one: -(contenders[one].metrics.get(_quality(asked)) or 0.0))
+    able = [one for one in ranked if not person.is_new or _serves_new(contenders[one].key)]
+    first = [one for one in able if contenders[one].key != FLOOR][:AT_FIRST]
+    chosen = st.multiselect(
+        _("Models"), able, default=first, format_func=lambda one: contenders[one].title,
+        key=f"recommend_models_{person.is_new}",
+    )  # fmt: skip
+    unable = [contenders[one].title for one in ranked if one not in able]
+    if unable:
+        st.markdown(
+            _("Not offered, since they know nothing of people whom they were not trained with: {models}.").format(
+                models=safe(", ".join(unable))
+            )
+        )
+    return chosen
+
+
+def _quality(asked: "Ask") -> str:
+    return f"ndcg@{services.store().open(asked.run).spec.k}"
+
+
+def _serves_new(key: str) -> bool:
+    """Return whether a model has something for somebody it was not trained with: their history counts, or nobody's."""
+    from recsys_core.models.registry import model_class
+
+    info = model_class(key).info
+    return info.folds_in or not info.personal
+
+
+def lists(asked: "Ask", chosen: list[str], person: "Asked", k: int) -> None:
+    """Show one column a model; a click on an item shows what its score is made of."""
+    if not chosen:
+        st.markdown(_("Choose at least one model."))
+        return
+    models = {model.id: model for model in comparison_queries.contenders(asked)}
+    titles = {one: model.title for one, model in models.items()}
+    named = {one: model_queries.Named(asked.root, asked.run, one, models[one].key) for one in chosen}
+    st.html(LEFT_ALIGNED)
+    boxes = {}
+    for column, one in zip(st.columns(len(chosen), gap="small"), chosen, strict=True):
+        with column:
+            boxes[one] = st.container(border=True, key=f"shown_{one}")
+            boxes[one].markdown(f"**{safe(titles[one])}**")
+    found = _found(asked, named, boxes, person, k)
+    for one, frame in found.items():
+        with boxes[one]:
+            _list(one, frame)
+    trials = {one: reasons.Trial(named[one], titles[one], _data(asked), person) for one in chosen}
+    reasons.why(trials)
+    reasons.why_not(trials, k)
+    if found:
+        _download(found, titles)
+
+
+def _found(
+    asked: "Ask", named: "dict[str, model_queries.Named]", boxes: "dict[str, DeltaGenerator]", person: "Asked", k: int
+) -> "dict[str, pd.DataFrame]":
+    """Return the lists that are there, with titles; in the box of a model that is still asked, a bar."""
+    from recsys_core.serving.recommendations import together
+
+    elsewhere = [model for model in named.values() if model.is_elsewhere]
+    pending.all_of([model_queries.ticket(model, "top", person.key, k, query=person.query, k=k) for model in elsewhere])
+    tops = {}
+    for one, model in named.items():
+        words = _("Asking the model")
+        with boxes[one]:
+            top = model_queries.outcome(model, "top", words, person.key, k, patience=0.0, query=person.query, k=k)
+        if top is not None:
+            tops[one] = top
+    return together(tops, _data(asked))
+
+
+def _data(asked: "Ask") -> "Dataset":
+    return services.dataset(services.store().open(asked.run).spec.data)
+
+
+def _list(model: str, frame: "pd.DataFrame") -> None:
+    if frame.empty:
+        st.markdown(_("Nothing: this model has no score for any item that the person has not seen."))
+    for row in frame.to_dict("records"):
+        shared = f" :blue-badge[{_('in {n} lists').format(n=row['listed_by'])}]" if row["listed_by"] > 1 else ""
+        pressed = st.button(
+            f"{row['rank']}. {safe(row['title'])}{shared} :small[{row['score']:.3g}]",
+            key=f"item_{model}_{row['item']}",
+            type="tertiary",
+        )
+        if pressed:
+            st.session_state[reasons.CLICKED] = (model, row["item"])
+
+
+def _download(found: "dict[str, pd.DataFrame]", titles: dict[str, str]) -> None:
+    from recsys_core.serving.recommendations import joined
+
+    show.download(
+        _("All lists (CSV)"), lambda: show.csv(joined(found, titles)), "recommendations.csv", "text/csv", "lists_csv"
+    )

@@ -1,0 +1,206 @@
+"""The live panel of an experiment: a row a model, and the curves of one of them, all read from the run's folder."""
+
+import time
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import algorithm_cards, services, show, state
+from pages.ui.queries import comparison_queries
+from pages.ui.text import _, later, n_, safe, seconds
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+    from recsys_core.experiments.jobs import JobStatus
+    from recsys_core.experiments.store import Run
+
+STATES = {
+    "QUEUED": (later("waiting"), ":material/hourglass_empty:"),
+    "RUNNING": (later("training"), ":material/progress_activity:"),
+    "DONE": (later("done"), ":material/check_circle:"),
+    "FAILED": (later("failed"), ":material/error:"),
+    "CANCELLED": (later("cancelled"), ":material/cancel:"),
+}
+WIDTHS = [3, 5, 3, 2]
+STEPS = {"epochs": later("Epoch")}
+"""What a step of a stage is called, where it has a name."""
+REFUSED = "jobs_refused"
+"""Where the session keeps why a button of a model did nothing: experiment and model -> sentence."""
+
+
+def panel(run: "Run") -> None:
+    """Show the jobs of an experiment; while one of them is live, once a second, from the files of the run."""
+    live = run.is_live
+    st.fragment(_live_panel, run_every=1.0 if live else None)(run.id, live)
+
+
+def _live_panel(run_id: str, was_live: bool) -> None:
+    jobs = services.job_statuses(run_id)
+    if was_live != any(job.is_live for job in jobs):
+        st.rerun()
+    st.markdown(f"**{headline(jobs)}**")
+    run = services.run(run_id)
+    if run is None:
+        return
+    titles = algorithm_cards.titles(run.spec.models)
+    reports = {job.model_id: run.progress(job.model_id) for job in jobs}
+    for job in jobs:
+        _row(run_id, job, titles[job.model_id], reports[job.model_id])
+    _curves(run, reports, titles, next((job.model_id for job in jobs if job.state == "RUNNING"), None))
+
+
+def headline(jobs: "list[JobStatus]") -> str:
+    """Return how many models are done, and how the others stand, in one line."""
+    words = []
+    for name in STATES:
+        number = sum(job.state == name for job in jobs)
+        if number:
+            words.append(f"{number} {_(STATES[name][0])}")
+    return n_("{n} model: ", "{n} models: ", len(jobs)) + ", ".join(words)
+
+
+def _row(run_id: str, job: "JobStatus", title: str, progress: "pd.DataFrame") -> None:
+    """Show one job: name and state, bar, time, latest number, and the button that stops it."""
+    with st.container(border=True, key=f"job_{job.model_id}"):
+        name, bar, numbers, action = st.columns(WIDTHS, vertical_alignment="center")
+        words, icon = STATES[str(job.state)]
+        name.markdown(f"{icon} **{safe(title)}** · {_(words)}")
+        with bar:
+            _bar(job)
+        with numbers:
+            _latest(progress)
+        with action:
+            _cancel(run_id, job)
+            _start_again(run_id, job)
+        if job.state == "FAILED":
+            st.error(safe(job.reason or _("It stopped without saying why.")))
+        elif job.state == "QUEUED" and job.reason:
+            st.warning(safe(job.reason))
+        elif job.state == "CANCELLED" and job.reason:
+            st.markdown(safe(job.reason))
+        if refused := st.session_state.get(REFUSED, {}).get((run_id, job.model_id)):
+            st.error(safe(refused))
+        if job.kept:
+            words = n_(
+                "Its training was kept after {n} epoch and goes on from there.",
+                "Its training was kept after {n} epochs and goes on from there.",
+                job.kept,
+            )
+            st.markdown(words)
+
+
+def _bar(job: "JobStatus") -> None:
+    from recsys_core.viz.progress import IN_FOLD
+
+    taken = job.seconds()
+    if job.state == "RUNNING":
+        left = job.seconds_left()
+        words = _("about {time} left in this fold") if IN_FOLD.fullmatch(job.stage) else _("about {time} left")
+        text = " · ".join(
+            part
+            for part in (
+                safe(job.stage) or _("getting ready"),
+                f"{job.step}/{job.total}" if job.total and job.total > 1 else "",
+                seconds(taken) if taken is not None else "",
+                _("resumed at epoch {n}").format(n=job.resumed + 1) if job.resumed else "",
+                words.format(time=seconds(left)) if left is not None else "",
+            )
+            if part
+        )
+        st.progress(job.fraction or 0.0, text)
+    elif job.state == "QUEUED":
+        st.markdown(_("waiting for {time}").format(time=seconds(max(0.0, time.time() - job.queued))))
+    elif taken is not None:
+        st.markdown(_("took {time}").format(time=seconds(taken)))
+
+
+def _latest(progress: "pd.DataFrame") -> None:
+    """Show the latest reported number with its course so far; of several folds, in the present one."""
+    names = curve_names(progress)
+    if not names:
+        return
+    from recsys_core.viz.progress import curve_of, latest_fold, sparkline
+
+    values = latest_fold(curve_of(progress, names[0]))["value"]
+    picture = sparkline(list(values), label=_("{name} so far").format(name=names[0]))
+    st.html(f'<div class="spark">{picture}<br>{escape(names[0])} {values.iloc[-1]:.4g}</div>')
+
+
+def _cancel(run_id: str, job: "JobStatus") -> None:
+    if not job.is_live or state.is_demo():
+        return
+    st.button(
+        _("Stopping…") if job.cancel_requested else _("Cancel"),
+        key=f"cancel_{job.model_id}",
+        icon=":material/stop_circle:",
+        disabled=job.cancel_requested,
+        on_click=_attempt,
+        args=(services.engine().cancel, run_id, job.model_id),
+    )
+
+
+def _start_again(run_id: str, job: "JobStatus") -> None:
+    """Offer another attempt of a job that failed or was stopped; one that needs too much memory would not be let in."""
+    if job.state not in ("FAILED", "CANCELLED") or job.cause == "refused" or state.is_demo():
+        return
+    st.button(
+        _("Go on") if job.kept else _("Start again"),
+        key=f"again_{job.model_id}",
+        icon=":material/restart_alt:",
+        on_click=_attempt,
+        args=(services.engine().start_again, run_id, job.model_id),
+    )
+
+
+def _attempt(action: "Callable[[str, str], None]", run_id: str, model_id: str) -> None:
+    """Do what a button says; why that cannot be done is kept, and shown in the row of the model."""
+    refused = st.session_state.setdefault(REFUSED, {})
+    refused.pop((run_id, model_id), None)
+    try:
+        action(run_id, model_id)
+    except RecscopeError as error:
+        refused[run_id, model_id] = str(error)
+
+
+def curve_names(progress: "pd.DataFrame") -> list[str]:
+    """Return the numbers that a training reported, those of the validation part first."""
+    names = [name for name in progress.columns if name not in ("time", "stage", "step", "total")]
+    reported = (name for name in names if progress[name].notna().any())
+    return sorted(reported, key=lambda name: ("validation" not in name, "loss" in name, name))
+
+
+def _curves(run: "Run", reports: "dict[str, pd.DataFrame]", titles: dict[str, str], running: str | None) -> None:
+    """Show all curves of one job, chosen from those that reported any; at first of the one that runs."""
+    from recsys_core.models.registry import model_class
+    from recsys_core.viz.progress import course, curve_of, training_curve
+    from recsys_core.viz.theme import family_color
+
+    reported = {one: titles[one] for one, report in reports.items() if curve_names(report)}
+    if not reported:
+        return
+    chosen = st.selectbox(
+        _("Curves of"),
+        list(reported),
+        index=list(reported).index(running) if running in reported else 0,
+        format_func=lambda one: reported[one],
+        key="curves_of",
+        width=380,
+    )
+    names = curve_names(reports[chosen])
+    color = family_color(model_class(run.model_spec(chosen).key).info.family)
+    for column, name in zip(st.columns(max(2, len(names))), names, strict=False):
+        curve = curve_of(reports[chosen], name)
+        step = _(STEPS.get(curve["stage"].iloc[0], later("Step")))
+        with column:
+            show.figure(
+                training_curve(curve, name=name, step=step, color=color),
+                key=f"curve_{name}",
+                name=f"{reported[chosen]} {name}",
+                sentence=comparison_queries.said(course(curve, name=name)),
+                table=curve,
+            )

@@ -1,0 +1,120 @@
+"""From the form to a running experiment: the spec, its estimate, the button, and what comes next."""
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+from pydantic import ValidationError
+
+from pages.ui import algorithm_cards, frame, services, state
+from pages.ui.text import _, n_, safe, seconds, size
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from recsys_core.experiments.spec import ExperimentSpec
+    from recsys_core.experiments.store import Run
+
+
+START_PRESSED, COMPARE_PRESSED = "train_start_pressed", "train_compare_pressed"
+MOMENT_SECONDS = 60.0
+"""How long a press on a button counts, in seconds: coming back to the page later starts nothing."""
+ALWAYS_IN_SIGHT = """<style>
+:has(> .st-key-train_bar) { position: sticky; bottom: 0.5rem; z-index: 10; }
+.st-key-train_bar { background: var(--st-background-color, Canvas); }
+</style>"""
+"""The bar stays at the lower edge of the window while the form is scrolled."""
+
+
+def current_run(fingerprint: str) -> "Run | None":
+    """Return the experiment that the address names, if it is one of these data."""
+    run = services.run(state.get("run"))
+    return run if run is not None and run.spec.data == fingerprint else None
+
+
+def wants_another() -> bool:
+    """Show a switch while something is being trained; return whether another experiment is set up meanwhile."""
+    return st.toggle(_("Set up another experiment meanwhile"), key="train_another")
+
+
+def spec(rules: dict[str, Any], models: list[dict[str, Any]]) -> "ExperimentSpec | None":
+    """Return the experiment that the form describes; None, with a sentence on the page, if it is not one."""
+    from recsys_core.experiments.spec import ExperimentSpec
+
+    if rules["split"]["kind"] == "uploaded" and not rules["split"].get("test_data"):
+        return None
+    try:
+        return ExperimentSpec.model_validate(rules | {"models": models})
+    except RecscopeError as error:
+        st.error(safe(error))
+    except ValidationError as error:
+        st.error(safe("; ".join(f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors())))
+    return None
+
+
+def bar(wanted: "ExperimentSpec", data_name: str) -> None:
+    """Show how many models, how long and how much memory, and the button that starts them, or why they cannot start."""
+    estimate = services.engine().estimate(wanted)
+    st.html(ALWAYS_IN_SIGHT)
+    with st.container(border=True, key="train_bar"):
+        words, button = st.columns([4, 1], vertical_alignment="center")
+        words.markdown(
+            "**"
+            + n_("{n} model", "{n} models", len(wanted.models))
+            + _(", about {time}, {memory}").format(time=seconds(estimate.seconds), memory=size(estimate.bytes))
+            + "**"
+            + _told_apart(wanted)
+        )
+        button.button(
+            _("Start"), type="primary", key="train_start", disabled=bool(estimate.refused), width="stretch",
+            icon=":material/play_arrow:", on_click=_note_press, args=(START_PRESSED,),
+        )  # fmt: skip
+        if estimate.refused:
+            st.error(safe(f"{estimate.refused} {estimate.alternative or ''}"))
+    if _was_pressed(START_PRESSED) and not estimate.refused:
+        _start(wanted, data_name)
+
+
+def _told_apart(wanted: "ExperimentSpec") -> str:
+    """Return the titles of the models whose algorithm competes with several settings, on a line of their own."""
+    times = Counter(model.key for model in wanted.models)
+    several = [model for model in wanted.models if times[model.key] > 1]
+    return f"  \n{safe(' · '.join(algorithm_cards.titles(several).values()))}" if several else ""
+
+
+def _note_press(button: str) -> None:
+    """Note that a button was pressed.
+
+    The script begins anew when anything else arrives before it comes to the button, such as the end of a training or
+    the closing of a form by the same click; the press itself would be forgotten then.
+    """
+    st.session_state[button] = time.monotonic()
+
+
+def _was_pressed(button: str) -> bool:
+    """Return, once, whether a button was pressed a moment ago."""
+    pressed: float | None = st.session_state.pop(button, None)
+    return pressed is not None and time.monotonic() - pressed < MOMENT_SECONDS
+
+
+def _start(wanted: "ExperimentSpec", data_name: str) -> None:
+    try:
+        run_id = services.engine().submit(wanted, data_name=data_name)
+    except RecscopeError as error:
+        st.error(safe(error))
+        return
+    state.choose("run", run_id)
+    state.put("seed", str(wanted.seed))
+    st.rerun()
+
+
+def next_step(run: "Run") -> None:
+    """Show the button to the comparison once there is something to compare."""
+    if not any(job.state == "DONE" for job in run.statuses()):
+        return
+    st.button(
+        _("Open the comparison"), type="primary", key="train_compare", icon=":material/leaderboard:",
+        on_click=_note_press, args=(COMPARE_PRESSED,),
+    )  # fmt: skip
+    if _was_pressed(COMPARE_PRESSED):
+        frame.go("compare")

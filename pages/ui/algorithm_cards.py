@@ -1,0 +1,397 @@
+"""Algorithms as cards, by family: what they do, what they need, their formula and their settings.
+
+An algorithm competes once with each of the settings that its card holds.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.ui import forms, formulas, lazy_sections, pending, services, state
+from pages.ui.text import _, later, safe
+from recsys_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from recsys_core.configs import ModelConfig
+    from recsys_core.contracts import ModelInfo
+    from recsys_core.data.dataset import Dataset
+    from recsys_core.experiments.spec import ModelSpec
+
+NEEDS = {
+    "ratings": later("ratings"),
+    "timestamps": later("the time of each interaction"),
+    "item_features": later("a table of items"),
+    "user_features": later("a table of users"),
+    "social": later("links between users"),
+}
+FAMILIES = {
+    "floor": later("Floor: what every model must beat"),
+    "neighbours": later("Neighbours: people and items like these"),
+    "latent factors": later("Latent factors: hidden tastes"),
+    "linear": later("Linear: one weight for each pair of items"),
+    "content": later("Content: what items are about"),
+    "rules": later("Rules: if this, then that"),
+    "social": later("Social: what friends like"),
+    "deep": later("Deep: layers of neurons"),
+    "sequence": later("Sequences: what comes next"),
+    "attention": later("Attention: what to look at"),
+    "neural": later("Neural baselines"),
+}
+INSTEAD = {
+    "graph": later("With graph = co_rating an implicit graph will do, which links people who rated alike."),
+    "form": later("With form = literal they will do."),
+    "baskets": later("With baskets = history they will do."),
+}
+"""Settings that decide what an algorithm needs, and the value that needs least."""
+IN_ORDER = ("deep", "sequence", "attention")
+"""Families of models that read what people did in its order."""
+CHOSEN_AT_FIRST = ("item_knn", "ease", "biased_mf")
+EARLY_STOPPING = later(
+    "**Early stopping.** After each epoch the model is scored on the validation users: those of the validation part "
+    "(all of them, or a fixed sample of at least 1,000), or, without one, up to 1,000 users of whom one interaction is "
+    "held back from the training. The score is the mean log-rank of their relevant items, smoothed exponentially over "
+    "the epochs (factor 0.6). Training ends when it has not increased for `patience` epochs, and the weights of the "
+    "best epoch are kept, averaged over the epochs in the same way."
+)
+CORES = later(
+    "**Number of cores.** With the same seed, trainings on different numbers of cores differ slightly, because sums "
+    "are taken in another order. One core gives the same numbers every time."
+)
+CARDS_IN_A_ROW = 3
+ROW_PIXELS = 260
+"""About the height of a row of cards."""
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """A plainer model that an algorithm is shown beside, made of it by changing one setting.
+
+    Args:
+        setting: Which one.
+        value: What it becomes.
+        unused: Settings that then count for nothing.
+        words: What the person reads.
+    """
+
+    setting: str
+    value: str
+    unused: frozenset[str]
+    words: str
+
+
+BESIDE = {
+    "mlp": _Beside(
+        "score", "dot", frozenset({"hidden", "layers"}), later("Beside it, the dot product of the same size")
+    )
+}
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What one form of a card holds.
+
+    Args:
+        prefix: Of the widgets' keys.
+        values: What differs from the defaults.
+        refusal: Why it does not compete, None if it does.
+    """
+
+    prefix: str
+    values: dict[str, Any]
+    refusal: str | None
+
+
+def titles(models: "Iterable[ModelSpec]") -> dict[str, str]:
+    """Return a title for each model by its id; those of one algorithm differ in it by their settings."""
+    models = tuple(models)
+    if len({model.key for model in models}) == len(models):
+        return {model.id: services.model_title(model.key) for model in models}
+    from recsys_core.experiments.leaderboard import model_titles
+
+    return model_titles(models)
+
+
+def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
+    """Show all algorithms and return those chosen, each as `key` and `config`, once for each of its settings.
+
+    Those that the data lack something for cannot be chosen, and say what. The baselines always compete. The cards of a
+    family are drawn when somebody comes near; what they hold counts before that, too.
+    """
+    infos = _infos()
+    order = list(FAMILIES)
+    families = sorted(
+        {info.family for info in infos.values()}, key=lambda one: order.index(one) if one in order else 99
+    )
+    chosen: list[dict[str, Any]] = []
+    parts = lazy_sections.Parts()
+    first_in_order = next((family for family in families if family in IN_ORDER), None)
+    for number, family in enumerate(families):
+        if family == first_in_order:
+            _does_order_matter(dataset.fingerprint)
+        st.subheader(_(FAMILIES.get(family, family)))
+        members = [info for info in infos.values() if info.family == family]
+        if parts.draws(f"family_{number}", height=ROW_PIXELS * math.ceil(len(members) / CARDS_IN_A_ROW)):
+            _cards(members, dataset, key)
+        for info in members:
+            configs = _chosen(info, dataset, f"{key}_{info.key}")
+            chosen += [{"key": info.key, "config": config} for config in configs]
+    parts.watch()
+    return chosen
+
+
+def _cards(members: "list[ModelInfo]", dataset: "Dataset", key: str) -> None:
+    for first in range(0, len(members), CARDS_IN_A_ROW):
+        row = members[first : first + CARDS_IN_A_ROW]
+        for column, info in zip(st.columns(CARDS_IN_A_ROW, gap="small"), row, strict=False):
+            with column:
+                _card(info, dataset, f"{key}_{info.key}")
+
+
+def _does_order_matter(fingerprint: str) -> None:
+    """Say whether the order of what people did tells what they do next, as soon as that is found beside the page."""
+    answer = pending.outcome(services.answer("order", fingerprint), _("Looking whether order matters"), patience=0.0)
+    if answer is not None:
+        st.info(f"**{_('Does order matter in your data?')}** {safe(answer.sentence)}", icon=":material/timeline:")
+
+
+@st.cache_resource(show_spinner=False)
+def _infos() -> "dict[str, ModelInfo]":
+    from recsys_core.models.registry import model_infos
+
+    return model_infos()
+
+
+def _card(info: "ModelInfo", dataset: "Dataset", key: str) -> None:
+    """Show one card."""
+    lacking = dataset.lacks(info.needs)
+    always = _always(info)
+    with st.container(border=True, key=f"{key}_card", height="stretch", vertical_alignment="distribute"):
+        st.checkbox(
+            f"**{safe(info.title)}**",
+            value=_is_at_first(info, dataset),
+            disabled=always or bool(lacking),
+            key=f"{key}_use",
+            persist_state=forms.KEPT,
+        )
+        if lacking:
+            _words(info, dataset, _reason(info, lacking, always))
+            return
+        settings = _all_settings(info, dataset, key)
+        is_picked = _is_picked(info, dataset, key)
+        refused = [one.refusal for one in settings if one.refusal]
+        if info.key in BESIDE and is_picked and len(refused) < len(settings):
+            st.checkbox(_(BESIDE[info.key].words), value=True, key=f"{key}_beside", persist_state=forms.KEPT)
+        reason = "\n\n".join(refused or [_reason(info, lacking, always)])
+        if len(settings) > 1 and not is_picked:
+            reason += "\n\n" + _("Tick the model to let its settings compete.")
+        _words(info, dataset, reason + _competing(info, _chosen(info, dataset, key)))
+        _settings(info, dataset, settings, key)
+
+
+def _always(info: "ModelInfo") -> bool:
+    from recsys_core.experiments.spec import BASELINES
+
+    return info.key in BASELINES
+
+
+def _is_at_first(info: "ModelInfo", dataset: "Dataset") -> bool:
+    """Return whether a model competes as long as nobody has chosen."""
+    return _always(info) or (info.key in CHOSEN_AT_FIRST and not dataset.lacks(info.needs))
+
+
+def _is_picked(info: "ModelInfo", dataset: "Dataset", key: str) -> bool:
+    """Return whether a model competes, whether its card is shown or not."""
+    if _always(info) or dataset.lacks(info.needs):
+        return _always(info)
+    return bool(st.session_state.get(f"{key}_use", _is_at_first(info, dataset)))
+
+
+def _chosen(info: "ModelInfo", dataset: "Dataset", key: str) -> list[dict[str, Any]]:
+    """Return what differs from the defaults in each setting that competes, whether its card is shown or not."""
+    if not _is_picked(info, dataset, key):
+        return []
+    chosen = [one.values for one in _all_settings(info, dataset, key) if one.refusal is None]
+    if info.key in BESIDE and st.session_state.get(f"{key}_beside", True):
+        chosen += _plainer(info, chosen)
+    return chosen
+
+
+def _words(info: "ModelInfo", dataset: "Dataset", reason: str) -> None:
+    """Show what an algorithm does and needs, and what it makes of event weights if the data have any.
+
+    It is one element: the time of the page goes by the number of elements.
+    """
+    weights = f"\n\n{formulas.weights_sentence(info)}" if dataset.has_weights else ""
+    st.markdown(f"{_(info.idea)}\n\n{reason}{weights}")
+
+
+def training_notes(info: "ModelInfo") -> list[str]:
+    """Return what holds for the training of a model beside its formula: early stopping, number of cores."""
+    notes = []
+    if "patience" in _config_type(info).model_fields:
+        notes.append(_(EARLY_STOPPING))
+    if not info.same_on_any_cores:
+        notes.append(_(CORES))
+    return notes
+
+
+def _competing(info: "ModelInfo", chosen: list[dict[str, Any]]) -> str:
+    """Return under which titles an algorithm competes, if it does so more than once."""
+    if len(chosen) < 2:
+        return ""
+    from recsys_core.experiments.spec import ModelSpec
+
+    named = titles(ModelSpec(key=info.key, config=config) for config in chosen)
+    return "\n\n" + _("Competes as:") + "".join(f"\n- {safe(title)}" for title in named.values())
+
+
+def _plainer(info: "ModelInfo", chosen: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the settings of the plainer model beside it, once for each size, and none that competes anyway."""
+    offer, config_type = BESIDE[info.key], _config_type(info)
+
+    def size(values: dict[str, Any]) -> dict[str, Any]:
+        return config_type.parse(values).model_dump(exclude=offer.unused)
+
+    added: list[dict[str, Any]] = []
+    for values in chosen:
+        plainer = values | {offer.setting: offer.value}
+        if size(plainer) not in [size(other) for other in [*chosen, *added]]:
+            added.append(plainer)
+    return added
+
+
+def _config_type(info: "ModelInfo") -> "type[ModelConfig]":
+    from recsys_core.models.registry import model_class
+
+    return model_class(info.key).config_type
+
+
+def _all_settings(info: "ModelInfo", dataset: "Dataset", key: str) -> list[_Setting]:
+    """Return what the forms of a card hold; they need not be shown for that."""
+    config_type = _config_type(info)
+    found: list[_Setting] = []
+    for prefix in forms.prefixes(key):
+        values = forms.changed(config_type, prefix)
+        refusal = _refusal(info, dataset, values, list(config_type.model_fields))
+        twin = next((number for number, one in enumerate(found, start=1) if one.values == values), None)
+        if twin is not None:
+            words = _(":material/content_copy: Setting {n} is the same as setting {twin}: change something in it.")
+            refusal = words.format(n=len(found) + 1, twin=twin)
+        found.append(_Setting(prefix, values, refusal))
+    return found
+
+
+def _settings(info: "ModelInfo", dataset: "Dataset", settings: list[_Setting], key: str) -> None:
+    """Show the button that opens formula and form; they are drawn while they are open, for the sake of a fast page.
+
+    The formula is that of the settings which are shown, with these data. Of several settings one is shown, for a
+    printer all of them.
+    """
+    with st.popover(_("Formula and settings"), key=f"{key}_open", width="stretch", on_change="rerun") as place:
+        if not place.open and not state.is_whole():
+            return
+        config_type = _config_type(info)
+        if notes := training_notes(info):
+            st.markdown("\n\n".join(notes))
+        shown = settings
+        if config_type.model_fields:
+            with st.container(horizontal=True, vertical_alignment="center", key=f"{key}_several"):
+                if len(settings) > 1 and not state.is_whole():
+                    shown = [_pick(settings, key)]
+                _offer_another(key)
+        for one in shown:
+            if len(settings) > 1:
+                _head(settings.index(one) + 1, one, key)
+            formulas.show(info.key, one.values, dataset)
+            forms.settings(config_type, one.prefix)
+
+
+def _pick(settings: list[_Setting], key: str) -> _Setting:
+    """Show which setting's form is seen, and return it."""
+    numbers = {one.prefix: number for number, one in enumerate(settings, start=1)}
+    st.session_state.setdefault(_shown(key), key)
+    shown = st.radio(
+        _("Setting"),
+        list(numbers),
+        format_func=lambda prefix: _("Setting {n}").format(n=numbers[prefix]),
+        horizontal=True,
+        label_visibility="collapsed",
+        key=_shown(key),
+    )
+    return next((one for one in settings if one.prefix == shown), settings[0])
+
+
+def _shown(key: str) -> str:
+    return f"{key}_shown"
+
+
+def _offer_another(key: str) -> None:
+    """Show the button that adds a setting, whose form is seen at once; it stays, and so does the keyboard's focus."""
+
+    def add() -> None:
+        st.session_state[_shown(key)] = forms.add(key)
+
+    st.button(
+        _("Add another setting of this model"),
+        key=f"{key}_add",
+        icon=":material/add:",
+        on_click=add,
+        help=_("The model then competes once with each setting, and the comparison says which one is better."),
+    )
+
+
+def _head(number: int, one: _Setting, key: str) -> None:
+    """Show above a form which setting it is, why that does not compete, and the button that removes a further one."""
+
+    def remove() -> None:
+        forms.remove(key, one.prefix)
+        st.session_state[_shown(key)] = key
+        st.session_state[f"{key}_open"] = False  # its button goes, and the keyboard's focus must not be lost inside
+
+    with st.container(horizontal=True, vertical_alignment="center", key=f"{one.prefix}_head"):
+        st.markdown(one.refusal or f"**{_('Setting {n}').format(n=number)}**", width="stretch")
+        if one.prefix != key:
+            st.button(
+                _("Remove this setting"),
+                key=f"{one.prefix}_remove",
+                icon=":material/delete:",
+                type="tertiary",
+                on_click=remove,
+            )
+
+
+def _refusal(info: "ModelInfo", dataset: "Dataset", values: dict[str, Any], settings: list[str]) -> str | None:
+    """Return why these settings cannot be trained with these data, None if they can."""
+    from recsys_core.models.registry import make_model
+
+    try:
+        lacking = dataset.lacks(make_model(info.key, values).needs())
+    except ConfigError as error:
+        return _(":material/block: Not trained with these settings: {reason}").format(reason=safe(error))
+    return _unmet(lacking, settings) if lacking else None
+
+
+def _reason(info: "ModelInfo", lacking: list[str], always: bool) -> str:
+    """Return what the algorithm needs, or why it cannot be chosen here."""
+    if lacking:
+        return _(":material/block: Needs {needs}, which these data do not have.").format(needs=_needs(lacking))
+    if always:
+        return _("Always in the comparison.")
+    if not info.needs:
+        return _("Needs interactions only.")
+    return _("Needs {needs}.").format(needs=_needs(sorted(info.needs)))
+
+
+def _unmet(lacking: list[str], settings: list[str]) -> str:
+    """Return what these settings need and the data lack, and which settings would do."""
+    refused = _(":material/block: Not trained with these settings: they need {needs}, which these data do not have.")
+    return " ".join(
+        [refused.format(needs=_needs(lacking)), *(_(INSTEAD[name]) for name in settings if name in INSTEAD)]
+    )
+
+
+def _needs(needs: list[str]) -> str:
+    return ", ".join(_(NEEDS.get(need, need)) for need in needs)

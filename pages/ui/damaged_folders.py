@@ -1,0 +1,65 @@
+"""What is damaged in the workspace: each folder with its reason, and a button that removes it."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import services, state
+from pages.ui.text import _, later, n_, safe
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from recsys_core.storage.damaged import DamagedFolder
+
+KINDS = {"data set": later("Data set"), "experiment": later("Experiment")}
+SHOWN = 20
+NOTICE = "damaged_notice"
+
+
+def show(*kinds: str) -> None:
+    """Name what is damaged, if anything is.
+
+    Args:
+        *kinds: Kinds of folders that the page is about; all by default.
+    """
+    if words := st.session_state.pop(NOTICE, None):
+        st.error(safe(words))
+    found = [one for one in services.damaged() if one.kind in (kinds or tuple(KINDS))]
+    if not found or state.is_demo():
+        return
+    with st.container(border=True, key="damaged", gap="small"):
+        st.warning(
+            n_(
+                "{n} folder of the workspace cannot be used and is set apart. Nothing else is affected.",
+                "{n} folders of the workspace cannot be used and are set apart. Nothing else is affected.",
+                len(found),
+            ),
+            icon=":material/heart_broken:",
+        )
+        for one in found[:SHOWN]:
+            _row(one)
+        if len(found) > SHOWN:
+            words = _("And {n} more; `python -m recsys_core workspace` lists them all.")
+            st.markdown(words.format(n=len(found) - SHOWN))
+
+
+def _row(one: "DamagedFolder") -> None:
+    text, action = st.columns([5, 1], vertical_alignment="center")
+    text.markdown(f"**{_(KINDS[one.kind])} {safe(one.name)}**  \n{safe(one.reason)}")
+    with action, st.popover(_("Remove"), icon=":material/delete:", key=f"damaged_{one.key}", type="tertiary"):
+        words = _("The folder {key} is removed for good, with whatever can still be read in it.")
+        st.markdown(words.format(key=safe(one.key)))
+        st.button(
+            _("Remove for good"),
+            key=f"damaged_remove_{one.key}",
+            type="primary",
+            on_click=_remove,
+            args=(one.kind, one.key),
+        )
+
+
+def _remove(kind: str, key: str) -> None:
+    try:
+        services.remove_damaged(kind, key)
+    except RecscopeError as error:
+        st.session_state[NOTICE] = str(error)

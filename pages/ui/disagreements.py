@@ -1,0 +1,147 @@
+"""People on whom two models disagree, and one person's lists side by side."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import show, state
+from pages.ui.queries import comparison_queries
+from pages.ui.text import _, n_, percent, safe
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pages.ui.queries.comparison_queries import Ask
+    from recsys_core.experiments.test_users import Person
+
+SHOWN = 100
+HIT, MISS = ":material/check_circle:", ":material/radio_button_unchecked:"
+
+
+def section(asked: "Ask", metric: str, baseline: str, k: int) -> None:
+    """Show whom two models disagree on, and the one who was opened."""
+    titles = {model.id: model.title for model in comparison_queries.contenders(asked)}
+    ranked = [model for model in comparison_queries.board(asked, metric, baseline)["model"] if model in titles]
+    if len(ranked) < 2:
+        st.markdown(_("People are compared between two models; only one has finished."))
+        return
+    first, second = _pair(ranked, titles)
+    table = comparison_queries.disagreements(asked, first, second, metric, k)
+    sentence = n_(
+        "{n} user was judged by both; at the top stand those on whom the two differ most.",
+        "{n} users were judged by both; at the top stand those on whom the two differ most.",
+        int(table["difference"].notna().sum()),
+    )
+    st.markdown(sentence)
+    users, one = st.columns([3, 2], gap="medium")
+    with users:
+        _choose(table, titles[first], titles[second])
+    user_id = state.get("user") or (str(table["user_id"].iloc[0]) if len(table) else None)
+    with one:
+        opened = _opened(asked, (first, second), user_id, k)
+    if opened is not None:
+        lists(opened, titles)
+
+
+def _pair(ranked: list[str], titles: dict[str, str]) -> tuple[str, str]:
+    with st.container(horizontal=True, key="people_models"):
+        first = st.selectbox(
+            _("This model"), ranked, format_func=lambda one: titles[one], key="people_first", width=320
+        )
+        others = [model for model in ranked if model != first]
+        second = st.selectbox(_("against"), others, format_func=lambda one: titles[one], key="people_second", width=320)
+    return first, second
+
+
+def _choose(table: "pd.DataFrame", first: str, second: str) -> None:
+    """Show the users that two models differ on; a row that is selected opens the user."""
+    shown = table.head(SHOWN)[["user_id", "first", "second", "difference", "shared"]]
+    show.table(
+        shown,
+        "people_table",
+        name=_("Users on whom the models disagree"),
+        column_config={
+            "user_id": st.column_config.TextColumn(_("User"), width=70),
+            "first": st.column_config.NumberColumn(first, format="%.3f", width=100),
+            "second": st.column_config.NumberColumn(second, format="%.3f", width=100),
+            "difference": st.column_config.NumberColumn(_("Difference"), format="%+.3f", width=85),
+            "shared": st.column_config.NumberColumn(_("In both"), format="percent", width=65),
+        },
+        on_select=lambda: _open_selected(shown),
+        selection_mode="single-row",
+        height=420,
+    )
+    st.text_input(
+        _("Or open a user by identifier"),
+        key="people_user",
+        on_change=lambda: state.put("user", st.session_state["people_user"].strip() or None),
+    )
+
+
+def _open_selected(shown: "pd.DataFrame") -> None:
+    """Open the user whose row was selected."""
+    rows = st.session_state["people_table"].selection.rows
+    if rows:
+        state.put("user", str(shown["user_id"].iloc[rows[0]]))
+
+
+def _opened(asked: "Ask", models: tuple[str, ...], user_id: str | None, k: int) -> "Person | None":
+    """Show the history of the user who was opened, and what was to be found."""
+    if user_id is None:
+        return None
+    try:
+        person = comparison_queries.person(asked, models, user_id, k)
+    except RecscopeError as error:
+        st.warning(safe(error))
+        return None
+    st.subheader(_("User {user}").format(user=safe(user_id)))
+    st.markdown(
+        n_("The models were shown {n} item.", "The models were shown {n} items.", len(person.history))
+        + " "
+        + n_("{n} item was to be found.", "{n} items were to be found.", int(person.hidden["liked"].sum()))
+    )
+    shown, to_find = st.tabs([_("History"), _("To be found")])
+    with shown:
+        history(person.history, "people_history")
+    with to_find:
+        history(person.hidden[person.hidden["liked"]], "people_hidden")
+    return person
+
+
+def history(frame: "pd.DataFrame", key: str) -> None:
+    """Show what a person did, latest first."""
+    show.table(
+        frame,
+        key,
+        name=_("History"),
+        height=300,
+        column_order=[name for name in ("title", "rating", "timestamp", "categories", "listed_by") if name in frame],
+        column_config={
+            "title": st.column_config.TextColumn(_("Title"), width="medium"),
+            "rating": st.column_config.NumberColumn(_("Rating"), format="%g"),
+            "timestamp": st.column_config.DateColumn(_("When")),
+            "categories": st.column_config.TextColumn(_("Categories")),
+            "listed_by": st.column_config.NumberColumn(_("Lists it is in")),
+        },
+    )
+
+
+def lists(person: "Person", titles: dict[str, str]) -> None:
+    """Show the lists of some models side by side: hits marked, and items that no other list holds."""
+    for column, (model, frame) in zip(st.columns(len(person.lists), gap="medium"), person.lists.items(), strict=True):
+        with column, st.container(border=True, key=f"list_{model}"):
+            st.markdown(f"**{safe(titles[model])}**")
+            st.markdown(
+                n_("{n} hit", "{n} hits", int(frame["hit"].sum()))
+                + ", "
+                + _("{share} of the list").format(share=percent(float(frame["hit"].mean()) if len(frame) else 0.0, 0))
+            )
+            st.markdown("\n".join(_line(row, len(person.lists)) for row in frame.to_dict("records")))
+
+
+def _line(row: dict, n_lists: int) -> str:
+    alone = f" :orange-badge[{_('only here')}]" if row["listed_by"] == 1 and n_lists > 1 else ""
+    mark = HIT if row["hit"] else MISS
+    title = f"**{safe(row['title'])}**" if row["hit"] else safe(row["title"])
+    return f"{row['rank']}. {mark} {title}{alone}"

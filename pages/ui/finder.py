@@ -1,0 +1,155 @@
+"""How a person finds one user or one item among all: a search, a list of what was found, and a map to click on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import services, show, state
+from pages.ui.text import _, later, safe
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from recsys_core.data.dataset import Dataset
+    from recsys_core.data.vocabulary import Vocabulary
+
+OFFERED = 50
+"""So many are offered at a time; the search finds the others."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is looked for.
+
+    Args:
+        name: "user" or "item": the parameter of the address, and the beginning of the widgets' keys.
+        search: Label of the search.
+        pick: Label of the list.
+        nothing: Said if nothing is found, with `{text}`.
+        gone: Said if the address names one that the data do not have, with `{text}`.
+    """
+
+    name: str
+    search: str
+    pick: str
+    nothing: str
+    gone: str
+
+    def key(self, widget: str) -> str:
+        """Return the key of a widget."""
+        return f"{self.name}s_{widget}"
+
+    def vocabulary(self, dataset: "Dataset") -> "Vocabulary":
+        """Return the identifiers."""
+        return dataset.user_vocabulary if self.name == "user" else dataset.item_vocabulary
+
+
+USER = Kind(
+    "user",
+    later("Search a user by identifier"),
+    later("User"),
+    later("No user's identifier holds '{text}'."),
+    later("There is no user '{text}' in these data; another is shown."),
+)
+ITEM = Kind(
+    "item",
+    later("Search an item by title or identifier"),
+    later("Item"),
+    later("No item's title or identifier holds '{text}'."),
+    later("There is no item '{text}' in these data; another is shown."),
+)
+
+
+def choose(kind: Kind, dataset: "Dataset") -> str:
+    """Show the search and the list of what was found; return the identifier chosen, which is in the address, too.
+
+    The demo view shows neither: whoever is in the address, else the busiest.
+    """
+    drop_unknown(kind, dataset)
+    if state.is_demo():
+        chosen = state.get(kind.name) or next(iter(_found(kind, dataset, "")))
+        state.put(kind.name, chosen)
+        return chosen
+    text = st.text_input(_(kind.search), key=kind.key("search"))
+    found = _found(kind, dataset, text)
+    if not found:
+        st.warning(_(kind.nothing).format(text=safe(text)))
+        st.stop()
+    asked = state.get(kind.name)
+    widget = kind.key("pick")
+    st.session_state[widget] = asked if asked in found else next(iter(found))
+    st.selectbox(
+        _(kind.pick),
+        list(found),
+        format_func=lambda one: found.get(one, one),
+        key=widget,
+        on_change=lambda: take(kind, st.session_state[widget], keep_search=True),
+    )
+    state.put(kind.name, st.session_state[widget])
+    return str(st.session_state[widget])
+
+
+def take(kind: Kind, identifier: str, *, keep_search: bool = False) -> None:
+    """Choose one; what was searched for is forgotten, so that it does not hide the choice."""
+    state.put(kind.name, identifier)
+    st.session_state.pop(kind.key("gone"), None)
+    if not keep_search:
+        st.session_state[kind.key("search")] = ""
+
+
+def on_map(
+    kind: Kind, dataset: "Dataset", figure: "go.Figure", *, name: str, table: Callable[[], "pd.DataFrame"]
+) -> None:
+    """Show a map whose dots choose; the figure holds positions in `customdata`."""
+    widget = kind.key("map")
+
+    def clicked() -> None:
+        points = st.session_state[widget].selection.points
+        if points:
+            position = points[0]["customdata"]
+            position = position[0] if isinstance(position, list) else position
+            take(kind, kind.vocabulary(dataset).ids[int(position)])
+
+    show.figure(figure, widget, name=name, table=table, on_select=clicked, selection_mode="points")
+
+
+def drop_unknown(kind: Kind, dataset: "Dataset") -> None:
+    """Say that the address names somebody who is not there, until something is chosen."""
+    asked, note = state.get(kind.name), kind.key("gone")
+    if asked and asked not in kind.vocabulary(dataset):
+        st.session_state[note] = asked
+        state.put(kind.name, None)
+    if gone := st.session_state.get(note):
+        st.warning(_(kind.gone).format(text=safe(gone)))
+
+
+def _found(kind: Kind, dataset: "Dataset", text: str) -> dict[str, str]:
+    """Return identifier -> what to call it, busiest first; the one in the address leads if nothing is searched for."""
+    rows = _search(str(services.root()), dataset.fingerprint, kind.name, text.strip())
+    names = rows["title"] if "title" in rows else rows["user_id"]
+    found = dict(zip(rows[f"{kind.name}_id"], names, strict=True))
+    asked = state.get(kind.name)
+    if text or not asked:
+        return found
+    return {asked: found.get(asked) or _name(kind, dataset, asked)} | found
+
+
+def _name(kind: Kind, dataset: "Dataset", identifier: str) -> str:
+    """Return what to call one that is not among those found."""
+    if kind is USER:
+        return identifier
+    from recsys_core.experiments.test_users import described_items
+
+    return str(described_items(dataset, [dataset.item_vocabulary.position(identifier)])["title"].iloc[0])
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _search(root: str, fingerprint: str, name: str, text: str) -> "pd.DataFrame":
+    """Return the users or items whose identifier or title holds the text."""
+    from recsys_core.data import summaries
+
+    search = {"user": summaries.user_search, "item": summaries.item_search}[name]
+    return search(services.dataset(fingerprint), text, OFFERED)

@@ -1,0 +1,217 @@
+"""Forms made from the settings of a model: main settings first, then the rest, each with its help and its bounds."""
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.ui.text import _
+
+if TYPE_CHECKING:
+    from recsys_core.configs import FieldSpec, ModelConfig
+
+KEPT = "session"
+"""What a person has set outlives a look at another page."""
+SETTINGS = "settings"
+"""What was changed in the forms of models: prefix of the widgets' keys -> name of the setting -> value."""
+FURTHER = "further_settings"
+"""Further settings of one model: prefix of the first form -> prefixes of the others, in their order."""
+STEPS = 20
+"""A number with a range worth trying is changed in about so many steps."""
+
+
+def settings(config_type: "type[ModelConfig]", key: str) -> None:
+    """Show the form of a model's settings; what is changed there is kept at once, and `changed` returns it.
+
+    A form need not be shown for its settings to count: they are kept apart from the widgets, which Streamlit forgets
+    when they are not drawn.
+
+    Args:
+        config_type: Class of the settings.
+        key: Prefix of the widgets' keys.
+    """
+    from recsys_core.configs import field_specs
+
+    specs = field_specs(config_type)
+    if not specs:
+        st.markdown(_("This model has no settings."))
+    for spec in specs:
+        if not spec.advanced:
+            _field(spec, key)
+    advanced = [spec for spec in specs if spec.advanced]
+    if advanced:
+        st.markdown("**" + _("More settings") + "**")
+        for spec in advanced:
+            _field(spec, key)
+
+
+def changed(config_type: "type[ModelConfig]", key: str) -> dict[str, Any]:
+    """Return those settings that a person set to something else than their defaults, in the order of the form."""
+    from recsys_core.configs import field_specs
+
+    kept = st.session_state.get(SETTINGS, {}).get(key, {})
+    specs = {spec.name: spec for spec in field_specs(config_type)}
+    return {name: kept[name] for name, spec in specs.items() if name in kept and kept[name] != spec.default}
+
+
+def prefixes(key: str) -> list[str]:
+    """Return the prefixes of all forms of one model, each with settings of its own: that of the first, then the others.
+
+    One that was just added begins with what the form before it holds by now.
+
+    Args:
+        key: Prefix of the first one.
+    """
+    found = [key, *_further(key)]
+    kept = st.session_state.setdefault(SETTINGS, {})
+    for before, prefix in pairwise(found):
+        kept.setdefault(prefix, dict(kept.get(before, {})))
+    return found
+
+
+def add(key: str) -> str:
+    """Add a form to those of a model; return its prefix."""
+    taken = _further(key)
+    added = next(name for number in range(2, len(taken) + 3) if (name := f"{key}_{number}") not in taken)
+    st.session_state.setdefault(FURTHER, {})[key] = [*taken, added]
+    return added
+
+
+def remove(key: str, prefix: str) -> None:
+    """Remove one of the further forms of a model, and what was set in it: another one may have its name later."""
+    st.session_state.setdefault(FURTHER, {})[key] = [one for one in _further(key) if one != prefix]
+    st.session_state.get(SETTINGS, {}).pop(prefix, None)
+    for widget in [name for name in st.session_state if str(name).startswith(f"{prefix}_")]:
+        del st.session_state[widget]
+
+
+def _further(key: str) -> list[str]:
+    return list(st.session_state.get(FURTHER, {}).get(key, []))
+
+
+def _keep(key: str, name: str, value: Any) -> None:
+    st.session_state.setdefault(SETTINGS, {}).setdefault(key, {})[name] = value
+
+
+def _kept(spec: "FieldSpec", key: str) -> Any:
+    """Return what a setting is at present; None for one that is empty."""
+    return st.session_state.get(SETTINGS, {}).get(key, {}).get(spec.name, spec.default)
+
+
+def label(spec: "FieldSpec") -> str:
+    """Return the name of a setting as people read it, with its symbol in the formula."""
+    words = spec.name.replace("_", " ").capitalize()
+    return f"{words} ${spec.symbol}$" if spec.symbol else words
+
+
+def _field(spec: "FieldSpec", key: str) -> None:
+    """Show the widget that fits the kind of a setting; a setting that may be empty has a switch before it."""
+    value = _kept(spec, key)
+    if spec.optional:
+        _switch_of_optional(spec, key, value is not None)
+        if value is None:
+            return
+    widget = f"{key}_{spec.name}"
+    st.session_state.setdefault(widget, _fitting(spec, value))
+    show = {"int": _whole, "float": _decimal, "bool": _switch, "choice": _choice, "text": _text}[spec.kind]
+    show(spec, widget, lambda: _keep(key, spec.name, st.session_state[widget]))
+
+
+def _switch_of_optional(spec: "FieldSpec", key: str, is_set: bool) -> None:
+    widget = f"{key}_{spec.name}_set"
+    st.session_state.setdefault(widget, is_set)
+
+    def keep() -> None:
+        _keep(key, spec.name, _fitting(spec, None) if st.session_state[widget] else None)
+
+    st.toggle(_("Set {name}").format(name=label(spec).lower()), key=widget, on_change=keep, help=spec.help)
+
+
+def _fitting(spec: "FieldSpec", value: Any) -> Any:
+    """Return a value as the widget of its kind takes it; where there is none, one to start from."""
+    if spec.kind in ("int", "float"):
+        number = _start(spec) if value is None else value
+        return int(number) if spec.kind == "int" else float(number)
+    if spec.kind == "bool":
+        return bool(value)
+    if spec.kind == "choice":
+        return value if value in spec.choices else spec.choices[0]
+    return str(value or "")
+
+
+def _whole(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
+    st.number_input(
+        label(spec),
+        min_value=_bound(spec.minimum, math.ceil, spec.exclusive_minimum),
+        max_value=_bound(spec.maximum, math.floor, False),
+        step=1,
+        key=widget,
+        on_change=keep,
+        help=_help(spec),
+    )
+
+
+def _decimal(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
+    low = spec.minimum
+    if low is not None and spec.exclusive_minimum:
+        low = math.nextafter(low, math.inf)
+    st.number_input(
+        label(spec),
+        min_value=low,
+        max_value=spec.maximum,
+        step=_step(spec),
+        format="%g",
+        key=widget,
+        on_change=keep,
+        help=_help(spec),
+    )
+
+
+def _switch(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
+    st.toggle(label(spec), key=widget, on_change=keep, help=_help(spec))
+
+
+def _choice(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
+    st.selectbox(
+        label(spec),
+        spec.choices,
+        format_func=lambda choice: str(choice).replace("_", " "),
+        key=widget,
+        on_change=keep,
+        help=_help(spec),
+    )
+
+
+def _text(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
+    st.text_input(label(spec), key=widget, on_change=keep, help=_help(spec))
+
+
+def _start(spec: "FieldSpec") -> float:
+    """Return the default; for a setting that is empty by default, the lowest value worth trying."""
+    known = (spec.default, spec.low, spec.minimum)
+    return next((float(value) for value in known if value is not None), 0.0)
+
+
+def _step(spec: "FieldSpec") -> float:
+    """Return the step of a decimal number: a power of ten that fits its range (log scale: that fits its default)."""
+    if spec.scale == "log" or spec.low is None or spec.high is None:
+        size = abs(_start(spec)) / 10 or 0.01
+    else:
+        size = (spec.high - spec.low) / STEPS
+    return 10.0 ** math.floor(math.log10(size)) if size > 0 else 0.01
+
+
+def _bound(value: float | None, whole: Any, exclusive: bool) -> int | None:
+    return None if value is None else int(whole(value)) + int(exclusive)
+
+
+def _help(spec: "FieldSpec") -> str:
+    """Return the docstring of a setting, followed by what is allowed and what is worth trying."""
+    parts = [spec.help]
+    if spec.low is not None and spec.high is not None:
+        parts.append(_("Worth trying: {low:g} to {high:g}.").format(low=spec.low, high=spec.high))
+    if spec.minimum is not None and spec.maximum is not None:
+        parts.append(_("Allowed: {low:g} to {high:g}.").format(low=spec.minimum, high=spec.maximum))
+    return " ".join(part for part in parts if part)

@@ -1,0 +1,147 @@
+"""The frame around every page: title of the window, language, navigation, and the sidebar.
+
+Streamlit runs `pages/x.py` alone for the address `/x` until `st.navigation` has been called once in the process. So
+every page begins with `ensure_frame()`, which then runs the app around the page and stops.
+"""
+
+import gc
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import streamlit as st
+
+from pages.ui import state
+from pages.ui.text import _, later, safe
+from recsys_core.errors import StoreError
+
+gc.freeze()  # what Streamlit has loaded stays: no collection need look at it, the first while the first page is made
+
+STYLE = """<style>
+@media (min-width: 800px) {
+  [data-testid=stMainBlockContainer] { padding-left: 3rem; padding-right: 3rem; }
+}
+[data-testid=stApp] [role=tab][aria-selected=true] { color: light-dark(#0b5cad, #7db8f5); }
+.js-plotly-plot :is([class$=tick], .xtitle, .ytitle, .legendtext, .cbaxis, .cbtitle, .colorbar) text,
+.js-plotly-plot text:is([class^=x][class$=title], [class^=y][class$=title], .cbtitle),
+.js-plotly-plot text:is(.legendtext, .legendtitletext) { fill: currentColor !important; }
+</style>"""
+"""Less empty margin; and charts in the page's own text colour, since the theme's grey is too pale to read."""
+ICON = "🔭"
+"""Without one, the browser would ask a font server on the internet; for a file, Streamlit would load numpy."""
+WENT = "frame_went"
+"""Where the session keeps from where to where it went last, and when."""
+ON_THE_WAY_SECONDS = 2.0
+"""For so long a request for the page before is taken for one that was under way."""
+PAGES_FOLDER = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class PageInfo:
+    """One entry of the navigation: the name of the file, the title, and an icon that is bundled with Streamlit."""
+
+    key: str
+    title: str
+    icon: str
+
+    @property
+    def path(self) -> Path:
+        """Where the script is."""
+        return PAGES_FOLDER / f"{self.key}.py"
+
+
+PAGES = (
+    PageInfo("home", later("Home"), ":material/home:"),
+    PageInfo("data", later("Data"), ":material/database:"),
+    PageInfo("explore", later("Explore"), ":material/insights:"),
+    PageInfo("users", later("Users"), ":material/group:"),
+    PageInfo("items", later("Items"), ":material/category:"),
+    PageInfo("train", later("Train"), ":material/model_training:"),
+    PageInfo("compare", later("Compare"), ":material/leaderboard:"),
+    PageInfo("recommend", later("Recommend"), ":material/recommend:"),
+    PageInfo("inside", later("Inside"), ":material/manage_search:"),
+    PageInfo("attention", later("Attention"), ":material/visibility:"),
+)
+
+
+def has_page(key: str) -> bool:
+    """Return whether that page is there."""
+    return any(page.key == key and page.path.is_file() for page in PAGES)
+
+
+def go(key: str) -> NoReturn:
+    """Open another page and keep what the address names."""
+    st.session_state[WENT] = (st.session_state.get("page_now"), key, time.monotonic())
+    _switch(key)
+
+
+def _switch(key: str) -> NoReturn:
+    st.switch_page(f"pages/{key}.py", query_params=state.current())
+    raise AssertionError("st.switch_page does not return")
+
+
+def _go_on(page: str) -> None:
+    """Open the page that `go` led to a moment ago, if the page before it is asked for instead.
+
+    What the browser sends before it has heard of the new page, such as the tick of a timer, still names the old one.
+    """
+    before, after, when = st.session_state.get(WENT, (None, None, 0.0))
+    if page == before != after and time.monotonic() - when < ON_THE_WAY_SECONDS:
+        _switch(after)
+
+
+def run_app() -> None:
+    """Show the frame and, inside it, the page that the address names.
+
+    What is damaged on disk ends the page with a sentence, wherever it is noticed; the next look sets it apart.
+    """
+    try:
+        page = _navigation()
+        st.session_state["_in_app"] = True
+        page.run()
+    except StoreError as error:
+        st.error(safe(error), icon=":material/heart_broken:")
+        if has_page("data"):
+            st.page_link(
+                "pages/data.py", label=_("See what is stored, and what is damaged"), icon=":material/database:"
+            )
+    finally:
+        st.session_state["_in_app"] = False
+
+
+def ensure_frame() -> None:
+    """Run the app around the page if Streamlit started the page alone; the first line of every page."""
+    if not st.session_state.get("_in_app"):
+        run_app()
+        st.stop()
+
+
+def _navigation() -> st.Page:
+    state.sync()
+    st.set_page_config(
+        page_title="Recscope",
+        page_icon=ICON,
+        layout="wide",
+        initial_sidebar_state="collapsed" if state.is_demo() else "auto",
+        menu_items={"Get help": None, "Report a bug": None, "About": _("Recscope, a laboratory for recommenders.")},
+    )
+    st.html(STYLE)
+    page = st.navigation(
+        [
+            st.Page(info.path, title=_(info.title), icon=info.icon, url_path=info.key, default=info.key == "home")
+            for info in PAGES
+            if info.path.is_file()
+        ],
+        position="sidebar",
+    )
+    from pages.ui import lazy_sections, services, sidebar
+
+    _go_on(page.url_path)
+    if state.arrives(page.url_path):
+        lazy_sections.forget()
+    if state.get("data") is None:
+        state.put("data", services.newest_data())
+    if not state.is_demo():
+        sidebar.show()
+    return page

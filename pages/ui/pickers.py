@@ -1,0 +1,124 @@
+"""The line of context under a page's title, which is also the picker: data set > experiment > model > user.
+
+What is picked is in the address. In the demo view the line is text only.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import services, state
+from pages.ui.text import _, count, safe
+
+if TYPE_CHECKING:
+    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.experiments.store import Run
+
+
+NOTES = {"data": "context_note_data", "run": "context_note_run"}
+"""Where the session keeps what the address named in vain."""
+
+
+def line() -> "st.delta_generator.DeltaGenerator":
+    """Return the container that the pickers of a page stand in: side by side, one below the other on a phone."""
+    return st.container(horizontal=True, gap="small", key="context_line")
+
+
+def dataset(key: str = "context") -> "DatasetCard | None":
+    """Return the data set that was picked; the newest one if the address names none. None: there are none."""
+    cards = {card.fingerprint: card for card in services.cards()}
+    asked = state.get("data")
+    if asked and asked not in cards:
+        st.session_state[NOTES["data"]] = _(
+            "The data set in this address is not in the workspace any more; another is shown."
+        )
+    if asked not in cards:
+        state.choose("data", next(iter(cards), None))
+    _note("data")
+    _choice(_("Data set"), "data", list(cards), lambda one: dataset_label(cards[one]), key)
+    return cards.get(state.get("data") or "")
+
+
+def dataset_label(card: "DatasetCard") -> str:
+    """Return the name of a data set with its size."""
+    return f"{card.name} ({count(card.n_users)} × {count(card.n_items)})"
+
+
+def experiment(key: str = "context", *, finished: bool = True) -> "Run | None":
+    """Return the experiment that was picked, of the data set in the address if it names one; the newest by default.
+
+    Args:
+        key: Prefix of the widgets' keys.
+        finished: Offer only experiments with a finished model.
+
+    Returns:
+        None if there is no such experiment.
+    """
+    cards = {card.id: card for card in services.run_cards() if card.done or not finished}
+    asked = state.get("run")
+    if asked in cards:
+        state.put("data", cards[asked].data)
+    elif asked:
+        st.session_state[NOTES["run"]] = _(
+            "The experiment in this address is not here, or not finished; another is shown."
+        )
+    data = state.get("data")
+    offered = [one for one in cards if data is None or cards[one].data == data]
+    if asked not in offered:
+        state.choose("run", next(iter(offered), None))
+    _note("run")
+    _choice(_("Experiment"), "run", offered, lambda one: experiment_label(cards[one]), key)
+    return services.run(state.get("run"))
+
+
+def experiment_label(card: object) -> str:
+    """Return the name of an experiment with when it was started."""
+    return f"{card.name} · {card.created:%d %b %H:%M}"
+
+
+def model(models: Sequence[str], title: Callable[[str], str], key: str = "context") -> str | None:
+    """Return the id of the model that was picked from those of an experiment; the first by default."""
+    if state.get("model") not in models:
+        state.choose("model", next(iter(models), None))
+    _choice(_("Model"), "model", list(models), title, key)
+    return state.get("model")
+
+
+def user(user_ids: Sequence[str], key: str = "context") -> str | None:
+    """Return the id of the user that was picked from those offered; the first by default."""
+    if state.get("user") not in user_ids:
+        state.choose("user", next(iter(user_ids), None))
+    _choice(_("User"), "user", list(user_ids), str, key)
+    return state.get("user")
+
+
+def _note(name: str) -> None:
+    """Say what the address named in vain, until the person picks something."""
+    if words := st.session_state.get(NOTES[name]):
+        st.warning(words)
+
+
+def _pick(name: str, widget: str) -> None:
+    for note in NOTES.values():
+        st.session_state.pop(note, None)
+    state.choose(name, st.session_state[widget])
+
+
+def _choice(label: str, name: str, options: list[str], title: Callable[[str], str], key: str) -> None:
+    """Show a select box that follows the address and writes to it; plain text in the demo view."""
+    if not options:
+        return
+    if state.is_demo():
+        st.markdown(f"{label}: **{safe(title(state.get(name) or options[0]))}**", width="content")
+        return
+    widget = f"{key}_{name}"
+    st.session_state[widget] = state.get(name)
+    st.selectbox(
+        label,
+        options,
+        format_func=title,
+        key=widget,
+        on_change=lambda: _pick(name, widget),
+        width=320,
+    )

@@ -1,0 +1,178 @@
+"""What the pages Compare and Recommend ask of a finished experiment, cached by the run and its finished models."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import services, state
+from pages.ui.text import _, safe
+from recsys_core.errors import DataError, RecscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from recsys_core.evaluation.comparison import Comparison
+    from recsys_core.evaluation.protocol import Finding
+    from recsys_core.evaluation.sentences import Sentence
+    from recsys_core.experiments.audience import Audience
+    from recsys_core.experiments.experiment import Run
+    from recsys_core.experiments.leaderboard import Contender
+    from recsys_core.experiments.test_users import Person
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Names what is cached: a workspace, an experiment, and the models that were finished when it was asked for."""
+
+    root: str
+    run: str
+    models: tuple[str, ...]
+
+
+def ask(run: "Run") -> Ask:
+    """Return the name of what an experiment holds by now; if its files cannot be read, say so and stop the page.
+
+    The address then names the seed of the experiment, too.
+    """
+    state.put("seed", str(run.spec.seed))
+    asked = Ask(str(services.root()), run.id, run.finished())
+    try:
+        contenders(asked)
+        per_user(asked)
+        test_users(asked)
+    except RecscopeError as error:
+        st.error(safe(error))
+        st.stop()
+    return asked
+
+
+def said(sentence: "Sentence") -> str:
+    """Return a sentence of the library in the language of this session."""
+    return _(sentence.one if sentence.count == 1 else sentence.many).format(**sentence.values)
+
+
+def _opened(asked: Ask) -> "Run":
+    return services.store().open(asked.run)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def contenders(asked: Ask) -> "tuple[Contender, ...]":
+    """Return the finished models."""
+    from recsys_core.experiments.leaderboard import contenders as found
+
+    return found(_opened(asked), users(asked))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def users(asked: Ask) -> "Audience":
+    """Return the test users of the finished models: those whom the verdict is about, and those without history."""
+    from recsys_core.experiments.analysis import users_of
+
+    return users_of(_opened(asked))
+
+
+def per_user(asked: Ask) -> "Mapping[str, pd.DataFrame]":
+    """Return one row a user whom the verdict is about, for each finished model."""
+    return users(asked).judged
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def without_history(asked: Ask, metric: str) -> "pd.DataFrame":
+    """Return the models on the users without training history; no rows if there are none."""
+    from recsys_core.experiments.analysis import without_history as found
+
+    return found(_opened(asked), metric, users(asked))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def test_users(asked: Ask) -> "pd.DataFrame":
+    """Return who was judged, with what was known of them."""
+    from recsys_core.experiments.test_users import people
+
+    return people(_opened(asked))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def comparison(asked: Ask, metric: str, baseline: str) -> "Comparison":
+    """Return who is better by a metric, and how sure that is."""
+    from recsys_core.experiments.analysis import compare_run
+
+    return compare_run(_opened(asked), metric, baseline=baseline, users=users(asked))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def board(asked: Ask, metric: str, baseline: str) -> "pd.DataFrame":
+    """Return the leaderboard by a metric."""
+    from recsys_core.experiments.leaderboard import leaderboard
+
+    return leaderboard(contenders(asked), comparison(asked, metric, baseline))
+
+
+def pairs_of_one_algorithm(asked: Ask, metric: str, baseline: str) -> "pd.DataFrame":
+    """Return the pairs of models that differ by their settings alone: a row each, as in `Comparison.pairs`."""
+    pairs = comparison(asked, metric, baseline).pairs
+    keys = {model.id: model.key for model in contenders(asked)}
+    return pairs[pairs["first"].map(keys) == pairs["second"].map(keys)]
+
+
+def metrics(asked: Ask) -> list[str]:
+    """Return the metrics that models can be compared by: those with a value a user."""
+    from recsys_core.evaluation.metric_info import MetricName
+    from recsys_core.experiments.leaderboard import metric_names
+
+    return [name for name in metric_names(contenders(asked)) if MetricName.parse(name).info.per_user]
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def slices(asked: Ask, metric: str, baseline: str) -> "pd.DataFrame":
+    """Return differences to the baseline by groups of users and items."""
+    from recsys_core.viz.report import slice_table
+
+    return slice_table(_opened(asked), contenders(asked), per_user(asked), metric=metric, baseline=baseline)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def slices_explained(asked: Ask) -> "Sentence":
+    """Return what the groups of users and items are."""
+    from recsys_core.viz.report import slices_explained as explained
+
+    return explained(_opened(asked))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def findings(asked: Ask, metric: str, baseline: str) -> "list[Finding]":
+    """Return what the protocol check says, refusals first; without a comparison if there is nobody to compare."""
+    from recsys_core.experiments.analysis import findings as found
+
+    try:
+        compared = comparison(asked, metric, baseline)
+    except DataError:
+        compared = None
+    return found(_opened(asked), users(asked), metric=metric, comparison=compared)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def disagreements(asked: Ask, first: str, second: str, metric: str, k: int) -> "pd.DataFrame":
+    """Return the users on whom two models differ, with their identifiers; the strongest difference first."""
+    from recsys_core.evaluation.slices import disagreements as found
+    from recsys_core.evaluation.slices import user_values
+
+    run = _opened(asked)
+    tables = per_user(asked)
+    qualities = [user_values(tables[model], metric) for model in (first, second)]
+    table = found(run.lists(first), run.lists(second), *qualities, k=k)
+    ids = tables[first].set_index("user")["user_id"]
+    table.insert(1, "user_id", table["user"].map(ids))
+    return table
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def person(asked: Ask, models: tuple[str, ...], user_id: str, k: int) -> "Person":
+    """Return the history of a test user, what was hidden of it, and the lists of some models."""
+    from recsys_core.experiments.test_users import person as found
+
+    run = _opened(asked)
+    return found(run, services.dataset(run.spec.data), models, user_id, k=k)

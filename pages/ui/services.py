@@ -1,0 +1,361 @@
+"""What pages ask the library for: stored data sets, runs, summaries and figures, cached by what names them.
+
+Nothing here is kept by session: the keys are fingerprints and ids of runs, whose content never changes.
+"""
+
+import os
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import state
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from recsys_core.data.dataset import Dataset
+    from recsys_core.data.ingest.report import IngestReport
+    from recsys_core.data.summaries import DataSummary
+    from recsys_core.data.synthetic.samples import SampleInfo
+    from recsys_core.data.workspace import DatasetCard, Workspace
+    from recsys_core.engine import Engine
+    from recsys_core.experiments.experiment import Run
+    from recsys_core.experiments.jobs import JobStatus
+    from recsys_core.experiments.store import ResultStore, RunCard
+    from recsys_core.serving.background import Background, Ticket
+    from recsys_core.storage.damaged import DamagedFolder
+    from recsys_core.viz.questions import Answer, Question
+
+
+WAKE_AFTER_SECONDS = 1.0
+"""So long the first page has the machine for itself."""
+WAKE_EVERY_SECONDS = 60
+"""An engine that has gone to sleep is woken again after so long at most."""
+
+
+@dataclass(frozen=True)
+class LiveJobs:
+    """How many jobs are under way, and the experiment that the first of them belongs to."""
+
+    running: int = 0
+    queued: int = 0
+    run: str = ""
+
+    @property
+    def total(self) -> int:
+        """Number of jobs that are not finished."""
+        return self.running + self.queued
+
+
+def root() -> Path:
+    """Return the folder of the workspace: `RECSCOPE_WORKSPACE`, else `data/workspace`."""
+    return Path(os.environ.get("RECSCOPE_WORKSPACE", "data/workspace")).resolve()
+
+
+@dataclass(frozen=True)
+class BestModel:
+    """The model at the top of an experiment: its title, NDCG, and the interval of that, rounded to what it supports."""
+
+    title: str
+    mean: str
+    interval: str
+
+
+def workspace() -> "Workspace":
+    """Return the stored data sets."""
+    return _workspace(str(root()))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _workspace(folder: str) -> "Workspace":
+    from recsys_core.data.workspace import Workspace
+
+    return Workspace(Path(folder))
+
+
+def store() -> "ResultStore":
+    """Return the stored experiments."""
+    return _store(str(root()))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _store(folder: str) -> "ResultStore":
+    from recsys_core.experiments.store import ResultStore
+
+    return ResultStore(Path(folder))
+
+
+def engine() -> "Engine":
+    """Return the engine that runs jobs in processes of its own; it is started on first need."""
+    return _engine(str(root()))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _engine(folder: str) -> "Engine":
+    from recsys_core.engine import Engine
+
+    return Engine(_workspace(folder))
+
+
+def wake_engine() -> None:
+    """Start the engine ahead of the first click, beside the page, unless the operator wants no idle work.
+
+    See `RECSCOPE_WARM_UP`; nothing that the page shows waits for it.
+    """
+    _wake(str(root()), dict(os.environ))  # as they are now, not when the waiting is over
+
+
+@st.cache_resource(max_entries=8, ttl=WAKE_EVERY_SECONDS, show_spinner=False)
+def _wake(folder: str, _environment: dict[str, str]) -> threading.Timer:
+    """Start the engine in a while, from a thread of its own: the first page waits for no library of the engine."""
+
+    def wake() -> None:
+        from recsys_core.engine.settings import EngineSettings
+
+        if EngineSettings.from_environment(_environment).warm_up:
+            _engine(folder).ensure_started()
+
+    timer = threading.Timer(WAKE_AFTER_SECONDS, wake)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _is_empty(name: str) -> bool:
+    """Return whether a folder of the workspace holds nothing: then no library is loaded to read it."""
+    folder = root() / name
+    return not folder.is_dir() or next(folder.iterdir(), None) is None
+
+
+def cards() -> list["DatasetCard"]:
+    """Return what is known of each stored data set, newest first."""
+    if _is_empty("datasets"):
+        return []
+    return sorted(workspace().datasets(), key=lambda card: card.created, reverse=True)
+
+
+def damaged() -> "list[DamagedFolder]":
+    """Return the folders that cannot be used, as they were found when the lists of this page were made."""
+    aside = not _is_empty("set_aside")
+    data = workspace().damaged(look=False) if aside or not _is_empty("datasets") else []
+    return data + (store().damaged(look=False) if aside or not _is_empty("runs") else [])
+
+
+def remove_damaged(kind: str, key: str) -> None:
+    """Remove a damaged folder for good.
+
+    Raises:
+        StoreError: It is not damaged, or the disk refused.
+    """
+    (workspace() if kind == "data set" else store()).remove_damaged(key)
+
+
+def card(fingerprint: str | None) -> "DatasetCard | None":
+    """Return the card of a stored data set, None if there is no such data set."""
+    return next((one for one in cards() if one.fingerprint == fingerprint), None)
+
+
+def newest_data() -> str | None:
+    """Return the fingerprint of the newest data set, None if there are none."""
+    return next((one.fingerprint for one in cards()), None)
+
+
+def current_card() -> "DatasetCard | None":
+    """Return the card of the data set that the address names."""
+    return card(state.get("data"))
+
+
+def dataset(fingerprint: str) -> "Dataset":
+    """Return a stored data set; its tables are read when they are asked for."""
+    return _dataset(str(root()), fingerprint)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _dataset(folder: str, fingerprint: str) -> "Dataset":
+    return _workspace(folder).open(fingerprint)
+
+
+def report(fingerprint: str) -> "IngestReport":
+    """Return what was found when the data set was taken in."""
+    return _report(str(root()), fingerprint)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _report(folder: str, fingerprint: str) -> "IngestReport":
+    return _workspace(folder).report(fingerprint)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _summary(folder: str, fingerprint: str) -> "DataSummary":
+    from recsys_core.data.summaries import summary as summarise
+
+    return summarise(_dataset(folder, fingerprint))
+
+
+def span_of(summary: "DataSummary") -> tuple[str, str] | None:
+    """Return the first and the last day of the data, None where no time is known."""
+    if summary.first is None or summary.last is None:
+        return None
+    first, last = (datetime.fromtimestamp(one / 1000, UTC) for one in (summary.first, summary.last))
+    return f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"
+
+
+def run_cards() -> list["RunCard"]:
+    """Return what is known of each experiment, newest first."""
+    if _is_empty("runs"):
+        return []
+    return sorted(store().runs(), key=lambda one: one.created, reverse=True)
+
+
+def run(run_id: str | None) -> "Run | None":
+    """Return an experiment, None if there is no such one or it cannot be read."""
+    if not run_id:
+        return None
+    try:
+        return store().open(run_id)
+    except RecscopeError:
+        return None
+
+
+def delete_run(run_id: str) -> None:
+    """Delete an experiment with its results.
+
+    Raises:
+        StoreError: One of its models is being trained.
+    """
+    store().delete(run_id)
+
+
+def live_jobs() -> LiveJobs:
+    """Return the number of jobs that run or wait."""
+    live = [one for one in run_cards() if one.is_live]
+    if not live:
+        return LiveJobs()
+    return LiveJobs(sum(one.running for one in live), sum(one.queued for one in live), live[0].id)
+
+
+def job_statuses(run_id: str) -> "list[JobStatus]":
+    """Return how the jobs of an experiment stand; the engine is not needed for it."""
+    found = run(run_id)
+    return found.statuses() if found else []
+
+
+def share_done(jobs: "list[JobStatus]") -> float:
+    """Return the share (0..1) of an experiment that is finished, by its models and the stages they are in."""
+    finished = [0.0 if job.state == "QUEUED" else job.fraction or 0.0 if job.is_live else 1.0 for job in jobs]
+    return sum(finished) / max(1, len(finished))
+
+
+def cancel_run(run_id: str) -> None:
+    """Ask all models of an experiment to stop."""
+    for job in job_statuses(run_id):
+        if job.is_live:
+            engine().cancel(run_id, job.model_id)
+
+
+@st.cache_resource(show_spinner=False)
+def model_title(key: str) -> str:
+    """Return the name of an algorithm in the field."""
+    from recsys_core.models.registry import model_class
+
+    return model_class(key).info.title
+
+
+def best(card: "RunCard") -> "Ticket[BestModel]":
+    """Return the ticket of the best finished model of an experiment, with the interval that its comparison shows."""
+    stored = store()
+    return background().ask(("best", str(root()), card.id), card.done, lambda _: _best(stored, card))
+
+
+def _best(stored: "ResultStore", card: "RunCard") -> BestModel:
+    from recsys_core.evaluation.sentences import interval_text, rounded
+    from recsys_core.experiments.leaderboard import model_titles
+
+    run = stored.open(card.id)
+    best = run.comparison().table.iloc[0]
+    low, mean, high = (float(best[name]) for name in ("low", "mean", "high"))
+    title = model_titles(run.spec.models)[str(best["model"])]
+    return BestModel(title, rounded(mean, low, high), interval_text(low, high))
+
+
+def sample(key: str) -> str:
+    """Return the fingerprint of a sample, which is stored in the workspace if it is not there."""
+    known = _sample_fingerprint(key)
+    if card(known) is None:
+        from recsys_core.data.synthetic.samples import load_sample
+
+        return workspace().store(load_sample(key)).fingerprint
+    return known
+
+
+@st.cache_resource(show_spinner=False)
+def _sample_fingerprint(key: str) -> str:
+    from recsys_core.data.synthetic.samples import load_sample
+
+    return load_sample(key).fingerprint
+
+
+def submit_models(fingerprint: str, models: tuple[str, ...]) -> str:
+    """Start an experiment of these algorithms with their defaults; return its id.
+
+    Raises:
+        RecscopeError: It cannot be started, with the reason.
+    """
+    from recsys_core.experiments.spec import ExperimentSpec
+
+    name = ", ".join(model_title(key) for key in models)
+    return engine().submit(ExperimentSpec(data=fingerprint, models=[{"key": key} for key in models]), name=name)
+
+
+def archive(fingerprint: str) -> bytes:
+    """Return the zip of a data set's tables, made when somebody asks for it; Streamlit keeps it in memory anyway."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(dir=root() / "staging", prefix="download-") as folder:
+        return workspace().download_archive(fingerprint, Path(folder) / "data.zip").read_bytes()
+
+
+def samples() -> "list[SampleInfo]":
+    """Return the ready-made worlds."""
+    from recsys_core.data.synthetic.samples import SAMPLES
+
+    return list(SAMPLES.values())
+
+
+def questions() -> "dict[str, Question]":
+    """Return the questions of the Explore page, in their order."""
+    from recsys_core.viz.questions import QUESTIONS
+
+    return QUESTIONS
+
+
+def answers(fingerprint: str) -> "dict[str, Ticket[Answer]]":
+    """Return the tickets of the answers to all questions of the Explore page; they are computed beside the page."""
+    return {name: answer(name, fingerprint) for name in questions()}
+
+
+def answer(name: str, fingerprint: str) -> "Ticket[Answer]":
+    """Return the ticket of the answer to one question."""
+    folder, question = str(root()), questions()[name]
+    return background().ask(
+        (folder, fingerprint, name),
+        name,
+        lambda _: question.answer(_dataset(folder, fingerprint), _summary(folder, fingerprint)),
+    )
+
+
+def summary(fingerprint: str) -> "Ticket[DataSummary]":
+    """Return the ticket of the numbers of the data card."""
+    folder = str(root())
+    return background().ask((folder, fingerprint, "summary"), "summary", lambda _: _summary(folder, fingerprint))
+
+
+@st.cache_resource(show_spinner=False)
+def background() -> "Background":
+    """Return the threads for what takes longer than a page may wait."""
+    from recsys_core.serving.background import Background
+
+    return Background()

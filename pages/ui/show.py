@@ -1,0 +1,119 @@
+"""How results are shown: figures and tables with what they say and their downloads, and findings as sentences."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import streamlit as st
+
+from pages.ui.text import _, safe
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+
+class Finding(Protocol):
+    """A sentence with its weight: refusal, warning or info."""
+
+    severity: str
+    message: str
+
+
+ORDER = ("refusal", "warning", "info")
+
+
+def figure(
+    chart: "go.Figure",
+    key: str,
+    *,
+    name: str,
+    sentence: str = "",
+    alt: str = "",
+    table: "pd.DataFrame | None" = None,
+    **options: Any,
+) -> Any:
+    """Show a figure, the sentence that it proves, and its downloads: PNG in its toolbar, page and data below.
+
+    Args:
+        chart: Made by `recsys_core.viz`.
+        key: Key of the widget.
+        name: Name of the downloaded files.
+        sentence: What the figure shows, with its numbers, plain text.
+        alt: What a screen reader says, where it is not the sentence; by default the name.
+        table: The numbers behind the figure.
+        options: Passed to `st.plotly_chart`, such as `on_select`.
+
+    Returns:
+        The selection, if `on_select` asks for one.
+    """
+    if sentence:
+        st.markdown(safe(sentence))
+    toolbar = {
+        "displaylogo": False,
+        "displayModeBar": True,
+        "modeBarButtons": [["toImage", "zoom2d", "resetScale2d"]],
+        "toImageButtonOptions": {"format": "png", "filename": file_name(name), "scale": 2},
+    }
+    if options.get("on_select", "ignore") != "ignore" and options.get("selection_mode") != "points":
+        toolbar["modeBarButtons"] = [["toImage", "select2d", "lasso2d", "zoom2d", "resetScale2d"]]
+    chosen = st.plotly_chart(chart, key=key, config=toolbar, alt=sentence or alt or name, **options)
+    with st.container(horizontal=True, gap="small", key=f"{key}_downloads"):
+        download(_("Picture (HTML)"), lambda: _html(chart, name), f"{file_name(name)}.html", "text/html", f"{key}_html")
+        if table is not None:
+            download(_("Data (CSV)"), lambda: csv(table), f"{file_name(name)}.csv", "text/csv", f"{key}_csv")
+    return chosen
+
+
+def table(frame: "pd.DataFrame", key: str, *, name: str, offer_file: bool = True, **options: Any) -> Any:
+    """Show a table with its download as CSV; `options` go to `st.dataframe`."""
+    chosen = st.dataframe(frame, key=key, hide_index=options.pop("hide_index", True), alt=name, **options)
+    if offer_file:
+        download(_("Table (CSV)"), lambda: csv(frame), f"{file_name(name)}.csv", "text/csv", f"{key}_csv")
+    return chosen
+
+
+def metrics(numbers: Iterable[tuple[str, str]], key: str, *, width: int = 165) -> None:
+    """Show numbers with their labels in a box, as many side by side as there is room for."""
+    with st.container(border=True, horizontal=True, key=key):
+        for label, value in numbers:
+            st.metric(label, value, width=width)
+
+
+def csv(frame: "pd.DataFrame") -> bytes:
+    """Return the table as CSV whose cells no spreadsheet takes for formulas."""
+    from recsys_core.viz.export import csv_bytes
+
+    return csv_bytes(frame)
+
+
+def findings(found: Iterable[Finding]) -> None:
+    """Show sentences about what to mind, the gravest first."""
+    boxes = {"refusal": st.error, "warning": st.warning, "info": st.info}
+    for one in sorted(found, key=lambda finding: ORDER.index(finding.severity)):
+        boxes[one.severity](safe(one.message))
+
+
+def download(label: str, make: Callable[[], Any], name: str, mime: str, key: str, **options: Any) -> None:
+    """Show a button for a file that is made when it is pressed; `options` go to `st.download_button`."""
+    st.download_button(
+        label,
+        make,
+        name,
+        mime,
+        key=key,
+        on_click="ignore",
+        icon=":material/download:",
+        **{"type": "tertiary"} | options,
+    )
+
+
+def _html(chart: "go.Figure", name: str) -> str:
+    from recsys_core.viz.export import figure_html
+
+    return figure_html(chart, name)
+
+
+def file_name(name: str) -> str:
+    """Return a name for a file made of the letters and digits of a title."""
+    words = "".join(letter if letter.isalnum() else " " for letter in name).split()
+    return "-".join(words).lower()[:80] or "recscope"

@@ -1,0 +1,65 @@
+"""The sidebar below the navigation: the current data set, the state of jobs, and the language."""
+
+import streamlit as st
+
+from pages.ui import frame, services, state
+from pages.ui.text import NAMES, _, count, language, languages, n_, safe
+
+LOOK_SECONDS = 2.0
+"""While jobs are under way their number is looked up so often."""
+
+
+def show() -> None:
+    """Show the sidebar's content below the list of pages."""
+    with st.sidebar:
+        _current_data()
+        _jobs()
+        _language()
+
+
+def _current_data() -> None:
+    card = services.current_card()
+    with st.container(border=True, key="sidebar_data"):
+        if card is None:
+            st.markdown("**" + _("No data set chosen") + "**")
+            if frame.has_page("data"):
+                st.page_link("pages/data.py", label=_("Choose one"), icon=":material/arrow_forward:")
+            return
+        st.markdown(f"**{safe(card.name)}**")
+        st.markdown(
+            _("{users} users × {items} items").format(users=count(card.n_users), items=count(card.n_items))
+            + "  \n"
+            + n_("{n} interaction", "{n} interactions", card.n_interactions)
+        )
+
+
+def _jobs() -> None:
+    if services.live_jobs().total:
+        st.fragment(_live_jobs, run_every=LOOK_SECONDS)()
+
+
+def _live_jobs() -> None:
+    jobs = services.live_jobs()
+    if not jobs.total:
+        return
+    label = _("{running} running, {queued} queued").format(running=jobs.running, queued=jobs.queued)
+    st.page_link(
+        "pages/train.py" if frame.has_page("train") else "pages/home.py",
+        label=label,
+        icon=":material/progress_activity:",
+        query_params=state.current() | {"run": jobs.run},
+    )
+
+
+def _language() -> None:
+    known = languages()
+    if len(known) < 2:
+        return
+    st.session_state["sidebar_language"] = language()
+    st.selectbox(
+        _("Language"),
+        known,
+        format_func=lambda code: NAMES.get(code, code),
+        key="sidebar_language",
+        on_change=lambda: state.put("lang", st.session_state["sidebar_language"]),
+    )

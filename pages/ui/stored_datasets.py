@@ -1,0 +1,119 @@
+"""The data sets of the workspace as cards, and what can be done with one: rename, download, delete."""
+
+import time
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import services, show, state
+from pages.ui.text import _, count, n_, safe
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from recsys_core.data.workspace import DatasetCard
+
+NEW = "new"
+"""Stands in the address instead of the name of files being taken in: the person wants to bring some."""
+NOTICE = "data_notice"
+NOTICE_SECONDS = 8.0
+SHOWN = 6
+
+
+def say(words: str) -> None:
+    """Leave a word about what was just done, for the runs of the script that follow within a few seconds."""
+    st.session_state[NOTICE] = (words, time.monotonic())
+
+
+def show_notice() -> None:
+    """Show what was just done."""
+    words, said_at = st.session_state.get(NOTICE, ("", 0.0))
+    if words and time.monotonic() - said_at < NOTICE_SECONDS:
+        st.success(safe(words), icon=":material/check_circle:")
+
+
+def shelf() -> None:
+    """Show a card for each data set of the workspace, and the button that brings another."""
+    cards = services.cards()
+    if not state.is_demo() and st.button(
+        _("Bring other data"), key="data_new", icon=":material/add:", width="stretch", disabled=not cards
+    ):
+        state.put("intake", NEW)
+        st.rerun()
+    if not cards:
+        st.markdown(_("No data sets stored yet."))
+    for card in cards[:SHOWN]:
+        _card(card)
+    if len(cards) > SHOWN:
+        with st.expander(n_("{n} older data set", "{n} older data sets", len(cards) - SHOWN), key="data_older"):
+            for card in cards[SHOWN:]:
+                _card(card)
+
+
+def _card(card: "DatasetCard") -> None:
+    chosen = card.fingerprint == state.get("data") and not state.get("intake")
+    with st.container(border=True, key=f"card_{card.fingerprint}", gap="small"):
+        st.markdown(
+            f"**{safe(card.name)}**  \n"
+            + _("{users} users × {items} items").format(users=count(card.n_users), items=count(card.n_items))
+            + "  \n"
+            + n_("{n} interaction", "{n} interactions", card.n_interactions)
+        )
+        if st.button(
+            _("Shown") if chosen else _("Show"), key=f"show_{card.fingerprint}", disabled=chosen, width="stretch"
+        ):
+            state.put("intake", None)
+            state.choose("data", card.fingerprint)
+            st.rerun()
+
+
+def actions(card: "DatasetCard") -> None:
+    """Show the buttons that rename, download and delete a data set."""
+    with st.container(horizontal=True, key="data_actions"):
+        _rename(card)
+        show.download(
+            _("Download (zip of CSV)"),
+            lambda: services.archive(card.fingerprint),
+            f"{show.file_name(card.name)}.zip",
+            "application/zip",
+            "data_download",
+            type="secondary",
+        )
+        _delete(card)
+
+
+def _rename(card: "DatasetCard") -> None:
+    with st.popover(_("Rename"), icon=":material/edit:", key="data_rename"):
+        wanted = st.text_input(_("Name"), card.name, key=f"data_name_{card.fingerprint}", max_chars=200)
+        if not st.button(_("Rename"), type="primary", key="data_rename_confirmed"):
+            return
+        try:
+            services.workspace().rename(card.fingerprint, wanted)
+        except RecscopeError as error:
+            st.error(safe(error))
+            return
+    say(_("The data set is called '{name}'.").format(name=wanted.strip()))
+    st.rerun()
+
+
+def _delete(card: "DatasetCard") -> None:
+    """Ask before a data set is deleted."""
+    with st.popover(_("Delete"), icon=":material/delete:", key="data_delete"):
+        st.markdown(
+            _(
+                "**{name}** is removed for good. Numbers of experiments that were made with it stay in the workspace, "
+                "for a report from the command line; the pages need the data to show them."
+            ).format(name=safe(card.name))
+        )
+        if live := [one for one in services.run_cards() if one.is_live and one.data == card.fingerprint]:
+            st.warning(_("'{name}' is being trained on it; cancel that first.").format(name=safe(live[0].name)))
+            return
+        if not st.button(_("Delete for good"), type="primary", key="data_delete_confirmed"):
+            return
+        try:
+            services.workspace().delete(card.fingerprint)
+        except RecscopeError as error:
+            st.error(safe(error))
+            return
+    state.choose("data", None)
+    say(_("'{name}' was deleted.").format(name=card.name))
+    st.rerun()

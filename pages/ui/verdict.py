@@ -1,0 +1,75 @@
+"""The verdict of a comparison in words, and what is not finished."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import algorithm_cards, frame, services
+from pages.ui.queries import comparison_queries
+from pages.ui.text import _, n_, safe
+from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from pages.ui.queries.comparison_queries import Ask
+    from recsys_core.experiments.experiment import Run
+
+WATCH_SECONDS = 2.0
+
+
+def unfinished(run: "Run") -> None:
+    """Say which models are still under way and which failed; the page is made again when one more has finished."""
+    jobs, titles = run.statuses(), algorithm_cards.titles(run.spec.models)
+    for job in jobs:
+        if job.state == "FAILED":
+            reason = job.reason or _("It stopped without saying why.")
+            st.warning(f"**{safe(titles[job.model_id])}**: {safe(reason)}", icon=":material/error:")
+    if any(job.is_live for job in jobs):
+        st.fragment(_watch, run_every=WATCH_SECONDS)(run.id, sum(job.is_live for job in jobs))
+
+
+def _watch(run_id: str, live: int) -> None:
+    """Show how many models are under way, until that changes."""
+    now = sum(job.is_live for job in services.job_statuses(run_id))
+    if now != live:
+        st.rerun()
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="compare_live"):
+        st.markdown(
+            ":material/progress_activity: "
+            + n_(
+                "{n} model is still under way and not in this comparison.",
+                "{n} models are still under way and not in this comparison.",
+                live,
+            )
+        )
+        if st.button(_("Watch the training"), key="compare_to_train"):
+            frame.go("train")
+
+
+def sentences(asked: "Ask", metric: str, baseline: str) -> None:
+    """Show the verdict; if nobody can be compared, say so and stop the page."""
+    try:
+        comparison = comparison_queries.comparison(asked, metric, baseline)
+    except RecscopeError as error:
+        st.error(safe(error))
+        st.stop()
+    first, *rest = (safe(comparison_queries.said(sentence)) for sentence in comparison.verdict)
+    with st.container(border=True, key="verdict"):
+        st.header(first)
+        if rest:
+            st.markdown(" ".join(rest))
+
+
+def fairness(asked: "Ask", metric: str, baseline: str) -> None:
+    """Show what the protocol check says: refusals and warnings at once, remarks on request."""
+    found = comparison_queries.findings(asked, metric, baseline)
+    boxes = {"refusal": st.error, "warning": st.warning}
+    icons = {"refusal": ":material/block:", "warning": ":material/warning:"}
+    for finding in found:
+        if finding.severity in boxes:
+            boxes[finding.severity](safe(comparison_queries.said(finding.sentence)), icon=icons[finding.severity])
+    remarks = [finding for finding in found if finding.severity not in boxes]
+    if not found:
+        st.success(_("The protocol check has found nothing to object to."), icon=":material/check_circle:")
+    if remarks:
+        with st.expander(n_("{n} more remark on the protocol", "{n} more remarks on the protocol", len(remarks))):
+            st.markdown("\n".join(f"- {safe(comparison_queries.said(finding.sentence))}" for finding in remarks))

@@ -1,0 +1,88 @@
+"""The tabs of the page Users: one user, segments of users, and whom a user might want to know."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import finder, pending, services, state
+from pages.ui.queries import profile_queries
+from pages.ui.text import _, count
+from pages.users_parts import friend_recommendations, user_profile, user_segments
+
+if TYPE_CHECKING:
+    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.profiles.users import UserProfiles
+
+TABS = "users_tab"
+
+
+def present(card: "DatasetCard") -> None:
+    """Show the tabs; only the one in sight is computed."""
+    people, segments, social = _("People"), _("Segments"), _("People to get to know")
+    names = [people, segments, *([social] if card.has_social else [])]
+    if st.session_state.get(TABS) not in names:
+        st.session_state[TABS] = segments if state.get("segment") else people
+    shown = st.tabs(names, key=TABS, on_change=_leave_segment)
+    with shown[0]:
+        if shown[0].open:
+            _people(card)
+    with shown[1]:
+        if shown[1].open:
+            user_segments.present(card, _open_user)
+    if card.has_social:
+        with shown[2]:
+            if shown[2].open:
+                friend_recommendations.present(card, _open_user)
+
+
+def _leave_segment() -> None:
+    """Take the segment out of the address where it is not shown: a link then opens what was in sight."""
+    if st.session_state[TABS] != _("Segments"):
+        state.put("segment", None)
+
+
+def _open_user(user_id: str) -> None:
+    """Show one user's profile, from wherever they were named."""
+    finder.take(finder.USER, user_id)
+    state.put("segment", None)
+    st.session_state[TABS] = _("People")
+
+
+def _people(card: "DatasetCard") -> None:
+    left, right = st.columns([2, 3], gap="medium")
+    dataset = services.dataset(card.fingerprint)
+    with left:
+        user_id = finder.choose(finder.USER, dataset)
+        user = dataset.user_vocabulary.position(user_id)
+        profile_queries.person(card.fingerprint, user)  # begun here, read on the right
+        profiles = pending.outcome(profile_queries.users(card.fingerprint), _("Describing all users"))
+        if profiles is not None:
+            _map(card, profiles, user)
+            profile_queries.missing(profiles.missing)
+            profile_queries.downloads(card.name, "users", profiles, dataset.user_vocabulary.ids)
+    with right:
+        user_profile.present(card, profiles, user_id, _open_user)
+
+
+def _map(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
+    st.subheader(_("Map of all users"), anchor=False)
+    from recsys_core.viz.maps import DRAWN, user_map
+
+    titles = {segment.number: profile_queries.plain(*segment.title) for segment in profiles.segments}
+    figure = user_map(profiles.table, titles, chosen=user)
+    sentence = _("Each dot is a user; near each other are people with similar profiles. Click on one to see who it is.")
+    st.markdown(sentence)
+    finder.on_map(
+        finder.USER,
+        services.dataset(card.fingerprint),
+        figure,
+        name=_("Map of all users"),
+        table=profiles.table[["user_id", "segment", "x", "y"]],
+    )
+    profile_queries.axes(profiles.explained, profiles.axes)
+    if len(profiles.table) > DRAWN:
+        st.markdown(
+            _("{drawn} of {users} users are drawn, chosen at random.").format(
+                drawn=count(DRAWN), users=count(len(profiles.table))
+            )
+        )

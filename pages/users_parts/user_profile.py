@@ -1,0 +1,285 @@
+"""One user: what is known of them, what they like, their habits beside everybody's, and who is like them and why."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import frame, lazy_sections, pending, services, show, state
+from pages.ui.queries import profile_queries
+from pages.ui.text import _, count, n_, percent, safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pages.ui.queries.profile_queries import Person
+    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.profiles.users import UserProfiles
+
+Open = Callable[[str], None]
+TAGS, ALIKE, IN_COMMON = 12, 6, 5
+"""So many tags, similar people, and items that both know are shown."""
+
+
+def present(card: "DatasetCard", profiles: "UserProfiles | None", user_id: str, open_user: Open) -> None:
+    """Show one user's profile; its lower parts are drawn when somebody comes near them.
+
+    Args:
+        card: The data set.
+        profiles: Of all users; None as long as they are not there: then only what this user did is shown.
+        user_id: Whose profile it is.
+        open_user: Opens another one.
+    """
+    st.fragment(_profile)(card, profiles, user_id, open_user)
+
+
+def _profile(card: "DatasetCard", profiles: "UserProfiles | None", user_id: str, open_user: Open) -> None:
+    if state.get("user") != user_id:
+        st.rerun()
+    user = services.dataset(card.fingerprint).user_vocabulary.position(user_id)
+    st.header(_("User {user}").format(user=safe(user_id)), anchor=False)
+    if frame.has_page("recommend"):
+        st.page_link(
+            "pages/recommend.py",
+            label=_("What models recommend to this user"),
+            icon=":material/recommend:",
+            query_params=state.current() | {"user": user_id},
+        )
+    person = pending.outcome(profile_queries.person(card.fingerprint, user), _("Reading what this user did"))
+    parts = lazy_sections.Parts()
+    if profiles is not None:
+        _numbers(card, profiles, user)
+        _attributes(card, profiles, user)
+        _likes(card, profiles, user)
+        _habits(profiles, user, parts)
+    if person is not None:
+        _ratings(person, parts)
+        _time(person, parts)
+    if profiles is not None:
+        _alike(card, profiles, user, open_user)
+        _vector(profiles, user)
+    parts.watch()
+
+
+def _numbers(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
+    """Show the first numbers of a user, and the segment they belong to."""
+    row = profiles.table.iloc[user]
+    numbers = [(_("Interactions"), count(row["interactions"]))]
+    if card.has_ratings and row["mean"] == row["mean"]:
+        numbers.append((_("Mean rating"), f"{row['mean']:.2f}"))
+    segment = next((one for one in profiles.segments if one.number == row["segment"]), None)
+    show.metrics(numbers, "user_numbers")
+    if segment is not None:
+        st.markdown(
+            _("Segment {number}: {title}").format(number=segment.number, title=profile_queries.said(*segment.title))
+        )
+
+
+def _attributes(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
+    st.subheader(_("Who this is"), anchor=False)
+    if not card.has_users:
+        st.markdown(
+            _(
+                "These data came without a table of users, so nothing is known of age, city or the like. "
+                "All that follows is read from what people did."
+            )
+        )
+        return
+    known = profiles.attributes(user)
+    if not known:
+        st.markdown(_("The table of users says nothing about this one."))
+        return
+    pairs(known.items(), "user_attributes")
+
+
+def pairs(known: "Iterable[tuple[str, str]]", key: str) -> None:
+    """Show names with their values, as many side by side as there is room for."""
+    with st.container(horizontal=True, gap="medium", key=key):
+        for name, value in known:
+            entries = " · ".join(safe(one.strip()) for one in str(value).split("|"))
+            st.markdown(f"{safe(name)}  \n**{entries}**", width="content")
+
+
+def _likes(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
+    st.subheader(_("What they like"), anchor=False)
+    tags = pending.outcome(
+        profile_queries.tags(card.fingerprint, profiles, user), _("Counting what the items are about")
+    )
+    if tags is None:
+        return
+    if tags.empty:
+        st.markdown(_("No tag can be given: too little was liked, or nothing is known of the items."))
+        return
+    from recsys_core.viz.profiles import tag_bars
+
+    first = tags.iloc[0]
+    sentence = _("'{name}' stands out most: {liked}, {lift:.1f} times as often as for everybody.").format(
+        name=first["name"],
+        liked=n_("in {n} liked item", "in {n} liked items", int(first["liked"])),
+        lift=first["lift"],
+    )
+    show.figure(tag_bars(tags.head(TAGS)), "user_tags", name=_("Preference tags"), sentence=sentence, table=tags)
+
+
+def _ratings(person: "Person", parts: lazy_sections.Parts) -> None:
+    if person.ratings.empty or not person.ratings["user"].sum() > 0:
+        return
+    from recsys_core.viz.items import rating_spread
+
+    st.subheader(_("How they rate"), anchor=False)
+    most = person.ratings.iloc[person.ratings["user"].argmax()]
+    sentence = _("{share} of this user's ratings are a {rating:g}; of everybody's, {all} are.").format(
+        share=percent(most["user"], 0), rating=most["rating"], all=percent(most["everybody"], 0)
+    )
+    figure = rating_spread(person.ratings, own="user", name=_("this user"))
+    if parts.draws("user_ratings", height=int(figure.layout.height)):
+        show.figure(figure, "user_ratings", name=_("Ratings"), sentence=sentence, table=person.ratings)
+
+
+def _habits(profiles: "UserProfiles", user: int, parts: lazy_sections.Parts) -> None:
+    from recsys_core.profiles.behaviour import HABIT
+    from recsys_core.profiles.phrases import amount
+    from recsys_core.viz.profiles import habit_panels, height_of_panels, telling
+
+    habits = telling(profiles.habits(user), profiles.table)
+    habits["log"] = [HABIT[key].log for key in habits["habit"]]
+    if habits.empty:
+        return
+    st.subheader(_("Habits, beside everybody's"), anchor=False)
+    rarest = habits.iloc[(habits["rank"] - 0.5).abs().argmax()]
+    sentence = _(
+        "Grey: how many people have which value. Red: this user. Most unusual: {habit}, {value}; {rank}."
+    ).format(
+        habit=rarest["label"],
+        value=f"{amount(rarest['value'])} {rarest['unit']}".strip(),
+        rank=_rank(float(rarest["rank"])),
+    )
+    if parts.draws("user_habits", height=height_of_panels(len(habits))):
+        figure = habit_panels(habits, profiles.table)
+        show.figure(figure, "user_habits", name=_("Habits beside everybody's"), sentence=sentence, table=habits)
+    _meanings(list(habits["habit"]))
+
+
+def _rank(below: float) -> str:
+    """Say where somebody stands, from the share of people with a smaller value."""
+    if below >= 0.5:
+        return (
+            _("more than nearly everybody")
+            if below > 0.995
+            else _("more than {share} of people").format(share=percent(below, 0))
+        )
+    return (
+        _("less than nearly everybody")
+        if below < 0.005
+        else _("less than {share} of people").format(share=percent(1 - below, 0))
+    )
+
+
+def _meanings(habits: list[str]) -> None:
+    """Say what each habit means."""
+    from recsys_core.profiles.behaviour import HABIT
+
+    with st.expander(_("What these habits mean")):
+        st.markdown("\n".join(f"- **{_(HABIT[key].label)}**: {_(HABIT[key].meaning)}" for key in habits))
+
+
+def _time(person: "Person", parts: lazy_sections.Parts) -> None:
+    st.subheader(_("Over time"), anchor=False)
+    periods = person.activity
+    if periods.empty:
+        st.markdown(_("The time of interactions is not known."))
+        return
+    from recsys_core.viz.explore import timeline
+
+    unit = str(periods.attrs["unit"])
+    busiest = periods.iloc[periods["interactions"].argmax()]
+    sentence = _("Active from {first:%d %B %Y} to {last:%d %B %Y}; the busiest {unit} holds {share} of all.").format(
+        first=periods.attrs["first"],
+        last=periods.attrs["last"],
+        unit=unit,
+        share=percent(busiest["interactions"] / periods["interactions"].sum(), 0),
+    )
+    figure = timeline(periods, unit=unit)
+    if parts.draws("user_time", height=int(figure.layout.height)):
+        show.figure(figure, "user_time", name=_("Activity over time"), sentence=sentence, table=periods)
+
+
+def _alike(card: "DatasetCard", profiles: "UserProfiles", user: int, open_user: Open) -> None:
+    st.subheader(_("People most like this one"), anchor=False)
+    found = profiles.similar(user, ALIKE)
+    if found.empty:
+        st.markdown(_("Nobody is like this user: there is too little to compare."))
+        return
+    for row in found.to_dict("records"):
+        with st.container(border=True, key=f"alike_{row['user']}"):
+            _one_alike(card, user, row, open_user)
+    show.download(
+        _("Most similar users (CSV)"),
+        lambda: show.csv(profile_queries.in_words(found)),
+        "similar-users.csv",
+        "text/csv",
+        "user_similar_csv",
+    )
+
+
+def _one_alike(card: "DatasetCard", user: int, row: dict, open_user: Open) -> None:
+    """Show one similar user with what both share, and the button that opens them."""
+    st.markdown(
+        f"**{safe(row['user_id'])}** · {_('similarity {value:.2f}').format(value=row['similarity'])}  \n"
+        + profile_queries.why(row["shared"])
+    )
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            _("Open {user}").format(user=safe(row["user_id"])),
+            key=f"open_user_{row['user']}",
+            on_click=open_user,
+            args=(row["user_id"],),
+        )
+        both = st.popover(_("What both know"), key=f"both_{row['user']}", type="tertiary", on_change="rerun")
+    if both.open:
+        with both:
+            _in_common(card, user, int(row["user"]))
+
+
+def _in_common(card: "DatasetCard", user: int, other: int) -> None:
+    from recsys_core.profiles.timeline import common_items
+
+    items = common_items(services.dataset(card.fingerprint), user, other, IN_COMMON)
+    if items.empty:
+        st.markdown(_("No item is known to both; they are alike in other ways."))
+        return
+    st.markdown(_("The rarest first:"))
+    st.markdown("\n".join(f"- {_common_line(item)}" for item in items.to_dict("records")))
+
+
+def _common_line(item: dict) -> str:
+    if "rating_user" not in item:
+        return safe(item["title"])
+    return _("{title}: rated {first:g} by this user, {second:g} by the other").format(
+        title=safe(item["title"]), first=item["rating_user"], second=item["rating_other"]
+    )
+
+
+def _vector(profiles: "UserProfiles", user: int) -> None:
+    """Offer the whole vector that models and similarities use."""
+    whole = st.expander(
+        n_("The whole profile: {n} number", "The whole profile: {n} numbers", len(profiles.features.names)),
+        key="user_vector_open",
+        on_change="rerun",
+    )
+    if whole.open:
+        with whole:
+            st.markdown(_("Similarities and segments are computed from these numbers; models use them, too."))
+            show.table(
+                profiles.vector(user),
+                "user_vector",
+                name=_("Profile vector"),
+                height=320,
+                column_config={
+                    "part": st.column_config.TextColumn(_("Part")),
+                    "name": st.column_config.TextColumn(_("What")),
+                    "value": st.column_config.NumberColumn(_("This user"), format="%.3f"),
+                    "everybody": st.column_config.NumberColumn(_("Mean of all"), format="%.3f"),
+                    "rank": st.column_config.NumberColumn(_("More than"), format="percent"),
+                },
+            )

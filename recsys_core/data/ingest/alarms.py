@@ -1,0 +1,145 @@
+"""Alarms: more than a tenth of a file is rejected, or a table matches nothing, each with its most likely remedy."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from recsys_core.columns import ITEMS, SOCIAL, TIMESTAMP, USERS
+from recsys_core.data.ingest.cleaning import LATER, MERGED
+from recsys_core.data.ingest.cleaning_rules import IngestRules
+from recsys_core.data.ingest.format_checks import examples_of
+from recsys_core.data.ingest.limits import Limits
+from recsys_core.data.ingest.number_formats import guess_number_format
+from recsys_core.data.ingest.rejected_rows import Book
+from recsys_core.data.ingest.report import Alarm
+from recsys_core.data.ingest.sampling import guess_separator, sample_cells
+from recsys_core.data.ingest.side_tables import Members, TableRead
+from recsys_core.data.ingest.table_schema import NUMERIC_ROLES, TableGuess
+from recsys_core.data.ingest.timestamps import guess_time_format
+
+SHARE = 0.1
+"""Part of a file's rows from which on their rejection is an alarm."""
+_ENOUGH = 0.5
+Remedy = tuple[str, Mapping[str, Any], Mapping[str, Any]]
+"""Words, changes of the guess, and rules that differ."""
+
+
+def alarms_of(books: Sequence[Book], rules: IngestRules, limits: Limits) -> Iterator[Alarm]:
+    """Yield an alarm for each file of which more than a tenth of the rows are rejected."""
+    for book in books:
+        rejected = len(book.rejections)
+        if not rejected or rejected <= SHARE * book.read:
+            continue
+        column, reason, count = _main_cause(book)
+        words, change, other_rules = _remedy(book, column, reason, rules, limits)
+        cause = f"column '{column}': {reason}" if column else reason
+        name = book.source.guess.name
+        yield Alarm(
+            "many_rejected",
+            name,
+            rejected,
+            book.read,
+            f"'{name}': {rejected:,} of {book.read:,} rows ({rejected / book.read:.0%}) are rejected, "
+            f"{count:,} of them for this: {cause}.",
+            words,
+            change,
+            other_rules,
+        )
+
+
+def tables_that_join_nothing(
+    tables: Mapping[str, Sequence[TableRead]], members: Mapping[str, Members]
+) -> Iterator[Alarm]:
+    """Yield an alarm for each table of users, items or links of which no row is about one with interactions."""
+    for table, what in ((USERS, "user"), (ITEMS, "item"), (SOCIAL, "pair of users")):
+        for read in tables.get(table, ()):
+            if read.matched or not read.examples:
+                continue
+            name = read.source.guess.name
+            met = sorted(members[ITEMS if table == ITEMS else USERS].met)[:3]
+            yield Alarm(
+                "joins_nothing",
+                name,
+                read.rows,
+                read.rows,
+                f"'{name}': 0 of {read.rows:,} rows match any {what} of the interactions. Identifiers here: "
+                f"{examples_of(read.examples)}; there: {examples_of(met)}.",
+                "Choose another column for the identifier, here or in the interactions, or leave this file out.",
+            )
+
+
+def _main_cause(book: Book) -> tuple[str, str, int]:
+    """Return column, reason and number of rows of the commonest cause."""
+    _, codes = book.rejections.sorted()
+    counts: dict[int, int] = {}
+    for code in codes.tolist():
+        counts[code] = counts.get(code, 0) + 1
+    code = max(counts, key=lambda one: counts[one])
+    return *book.rejections.causes()[code], counts[code]
+
+
+def _remedy(book: Book, column: str, reason: str, rules: IngestRules, limits: Limits) -> Remedy:
+    guess = book.source.guess
+    role = next((role for role in guess.roles if guess.column_of(role) == column), "")
+    if reason in {LATER, MERGED}:
+        return "Keep all rows of the same user and item, as for clicks or plays.", {}, {"duplicates": "keep"}
+    if reason.startswith(("the user has fewer", "the item has fewer")):
+        return "Lower the minimum of interactions.", {}, {"min_user": 0, "min_item": 0}
+    if role == TIMESTAMP:
+        return _other_times(guess)
+    if role in NUMERIC_ROLES:
+        return _other_numbers(guess, role, reason, rules)
+    if role:
+        return f"Check the column: '{column}' may not be the one of the {role.removesuffix('_id')}.", {}, {}
+    return _other_separator(book, limits)
+
+
+def _unread(guess: TableGuess, role: str) -> list[str]:
+    """Return sample cells of a role that are not read as they should be; all of them if that cannot be told."""
+    cells = [value.strip() for value in guess.sample[guess.roles[role]] if value.strip()]
+    return cells or [""]
+
+
+def _other_times(guess: TableGuess) -> Remedy:
+    cells = _unread(guess, TIMESTAMP)
+    found = guess_time_format(cells)
+    if found is not None and found.unit != guess.timestamp_unit:
+        return f"Read the times as '{found.unit}', which fits {found.share:.0%}.", {"timestamp_unit": found.unit}, {}
+    if found is not None and found.share >= _ENOUGH:
+        return "Keep rows whose time cannot be read, without a time.", {}, {"bad_timestamps": "keep"}
+    return (
+        f"Take the data without times: '{guess.column_of(TIMESTAMP)}' holds none that can be read, "
+        f"for example {examples_of(cells)}.",
+        {"roles": {TIMESTAMP: None}},
+        {},
+    )
+
+
+def _other_numbers(guess: TableGuess, role: str, reason: str, rules: IngestRules) -> Remedy:
+    column = guess.column_of(role)
+    if "scale" in reason or reason.startswith(("below", "above")):
+        return "Take the scale from the ratings that are there.", {}, {"rating_low": None, "rating_high": None}
+    found = guess_number_format(_unread(guess, role))
+    if found.share >= _ENOUGH and found.name != guess.number_format(role).name:
+        return f"Read the numbers as {found.name}.", {"number_formats": {role: found.name}}, {}
+    return f"Take the role of the {role} from column '{column}': it holds no numbers.", {"roles": {role: None}}, {}
+
+
+def _other_separator(book: Book, limits: Limits) -> Remedy:
+    """Rows that could not be parted into cells: perhaps by another separator, or without quotes."""
+    guess = book.source.guess
+    if guess.format != "text" or book.source.text_path is None:
+        return "Check the file: these rows have another form than the rest.", {}, {}
+    with book.source.text_path.open(encoding="utf-8", errors="replace") as file:
+        lines = [line.rstrip("\r\n") for _, line in zip(range(guess.skip_lines + 2000), file, strict=False)]
+    lines = [line for line in lines[guess.skip_lines :] if line.strip()]
+    other = guess_separator(lines) if lines else guess.separator
+    if other != guess.separator:
+        return f"Take {_word(other)} as separator.", {"separator": other}, {}
+    bare = sample_cells(lines, guess.separator, quoted=False)
+    if guess.quoted and bare and sum(len(cells) == len(guess.column_names) for cells in bare) > 0.95 * len(bare):
+        return "Take quotes as ordinary characters.", {"quoted": False}, {}
+    return "Check separator and encoding: these rows have another number of columns than the rest.", {}, {}
+
+
+def _word(separator: str) -> str:
+    return {"\t": "the tab", " ": "spaces"}.get(separator, f"'{separator}'")

@@ -1,0 +1,364 @@
+"""Archives, opened member by member within limits; nothing is written outside the folder given.
+
+What an archive is, its first bytes say, not its name. All that one archive unpacks to, compressed files within it
+included, is held against one bound on the sum and on the growth, and is counted while it is written.
+"""
+
+import bz2
+import gzip
+import hashlib
+import json
+import lzma
+import shutil
+import tarfile
+import tempfile
+import weakref
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
+from typing import IO, Protocol, cast
+
+from recsys_core.data.ingest.file_types import START_BYTES, packed_as, refusal
+from recsys_core.data.ingest.limits import DEFAULT_LIMITS, MIB, Limits
+from recsys_core.errors import DataError
+
+_BLOCK = 1 << 20
+_DONE = "members.json"
+_TABLES = (
+    *(".csv", ".tsv", ".txt", ".dat", ".data", ".tab", ".psv", ".item", ".user", ".base", ".test", ".inter"),
+    *(".parquet", ".pq", ".jsonl", ".ndjson", ".json", ".xlsx", ".xls", ".xlsb", ".ods"),
+    *(".gz", ".bz2", ".xz", ".zip", ".tar", ".tgz", ".tbz2", ".txz"),
+)
+"""Endings of the members of an archive that are looked at; what they are, their bytes say."""
+_PROSE = ("readme", "license", "licence", "copying", "changelog")
+_BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, ValueError)
+_LOCAL_HEADER_BYTES = 30
+_ENDINGS = {"gzip": (".gz",), "bzip2": (".bz2",), "xz": (".xz",)}
+_MOST_WRAPPINGS = 2
+"""Times that a file may be compressed."""
+
+
+class Readable(Protocol):
+    """What bytes can be read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes, none at the end."""
+        ...
+
+
+class TemporaryFolder:
+    """A folder that is deleted with the last object that refers to it."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="recscope-unpacked-"))
+        self._finalizer = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file that is ready to be read.
+
+    Args:
+        path: Where it is.
+        name: What the user knows it by: `archive.zip/folder/file.csv`, or the file's own name.
+        keeper: What keeps it on disk; None for a file of the user's.
+    """
+
+    path: Path
+    name: str
+    keeper: object = None
+
+    @property
+    def base(self) -> str:
+        """Its name without folders."""
+        return PurePosixPath(self.name).name
+
+
+def unpack(path: Path, *, folder: Path | None = None, limits: Limits = DEFAULT_LIMITS) -> list[Member]:
+    """Return the files in an archive, unpacked, or the file itself if it is none.
+
+    Args:
+        path: Any file.
+        folder: Where to unpack; a temporary folder by default.
+        limits: Bounds of size, growth and number of members.
+
+    Raises:
+        DataError: A broken or encrypted archive, or one beyond the limits.
+    """
+    if not path.is_file():
+        raise DataError(f"'{path.name}' is a folder." if path.is_dir() else f"There is no file '{path.name}'.")
+    if _packed(path) is None:
+        _refuse_foreign(path, path.name)
+        return [Member(path, path.name)]
+    keeper = TemporaryFolder() if folder is None else None
+    target = keeper.path if keeper is not None else _folder_of(path, Path(folder or "."))
+    if (target / _DONE).exists():
+        return [Member(target / file, name) for file, name in json.loads((target / _DONE).read_text(encoding="utf-8"))]
+    try:
+        found = _Unpacking(path, target, limits).members()
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+    (target / _DONE).write_text(json.dumps([(file.name, name) for file, name in found]), encoding="utf-8")
+    return [Member(file, name, keeper) for file, name in found]
+
+
+class _Unpacking:
+    """One archive being unpacked, and how much it may still grow.
+
+    Args:
+        path: The archive.
+        folder: Where to write.
+        limits: Bounds of size, growth and number of members.
+    """
+
+    def __init__(self, path: Path, folder: Path, limits: Limits) -> None:
+        self._path = path
+        self._folder = folder
+        self._limits = limits
+        self._packed_bytes = max(1, path.stat().st_size)
+        self._unpacked_bytes = 0
+        self._written = 0
+
+    def members(self) -> list[tuple[Path, str]]:
+        """Return path and name of each table in the archive.
+
+        Raises:
+            DataError: It is broken, protected, beyond the limits, or holds no table.
+        """
+        name = self._path.name
+        kind = str(_packed(self._path))
+        try:
+            if kind == "zip":
+                found = list(self._zip_members())
+            elif kind == "tar" or self._holds_tar(kind):
+                found = list(self._tar_members(kind))
+            else:
+                found = [self._uncompressed(self._path, name)]
+        except DataError:
+            raise
+        except (*_BROKEN, NotImplementedError, RuntimeError) as error:
+            raise DataError(f"'{name}' is a broken or protected {kind} archive: {error}.") from error
+        if not found:
+            raise DataError(f"'{name}' holds no table: no CSV, Parquet, JSON lines or Excel file.")
+        return found
+
+    def _holds_tar(self, kind: str) -> bool:
+        """Return whether a compressed file is a tar archive inside; False for one that is broken at its start."""
+        try:
+            with self._opened(self._path, kind) as stream:
+                return packed_as(stream.read(START_BYTES)) == "tar"
+        except _BROKEN:
+            return False
+
+    def count(self, size: int, name: str) -> None:
+        """Take note of bytes that were unpacked.
+
+        Raises:
+            DataError: They are too many in all.
+        """
+        self._unpacked_bytes += size
+        if self._unpacked_bytes > self._limits.unpacked_bytes:
+            raise DataError(f"'{name}' unpacks to more than {self._limits.unpacked_bytes:,} bytes; it was not taken.")
+        growth = self._limits.unpack_ratio
+        if self._unpacked_bytes > max(10 * MIB, growth * self._packed_bytes):
+            raise DataError(
+                f"'{name}' grows more than {growth:.0f} times when unpacked, as a zip bomb does; it was not taken."
+            )
+
+    def _zip_members(self) -> Iterator[tuple[Path, str]]:
+        with zipfile.ZipFile(self._path) as archive:
+            infos = [info for info in archive.infolist() if not info.is_dir()]
+            self._refuse_many(len(infos), self._limits.members, "files")
+            self._refuse_many(sum(_is_table(info.filename) for info in infos), self._limits.tables, "tables")
+            for info in infos:
+                _refuse_strange(self._path.name, info)
+            refuse_overlaps(self._path.name, infos)
+            for info in infos:
+                if not _is_table(info.filename):
+                    continue
+                with archive.open(info) as packed:
+                    yield self._member(packed, info.filename)
+
+    def _tar_members(self, kind: str) -> Iterator[tuple[Path, str]]:
+        with self._opened(self._path, kind) as stream:
+            metered = _Metered(stream, self, self._path.name)
+            with tarfile.open(fileobj=metered, mode="r|", tarinfo=_PlainHeaders) as archive:  # type: ignore[call-overload]
+                for number, info in enumerate(archive, start=1):
+                    self._refuse_many(number, self._limits.members, "files")
+                    _refuse_outside(self._path.name, info.name)
+                    if not _is_table(info.name) or info.isdir():
+                        continue
+                    if not info.isreg() or info.issparse():
+                        raise DataError(
+                            f"'{self._path.name}' holds a link or device ('{info.name}') in place of a file; "
+                            "it is not opened."
+                        )
+                    self._refuse_many(self._written + 1, self._limits.tables, "tables")
+                    packed = archive.extractfile(info)
+                    if packed is not None:
+                        yield self._member(packed, info.name, counted=True)
+
+    def _refuse_many(self, number: int, most: int, what: str) -> None:
+        if number > most:
+            raise DataError(f"'{self._path.name}' holds too many {what}: at most {most:,} are opened. Join them.")
+
+    def _member(self, packed: Readable, inner: str, *, counted: bool = False) -> tuple[Path, str]:
+        """Write one member; one that is itself compressed is unpacked once more, an archive in it is refused."""
+        name = f"{self._path.name}/{inner}"
+        target = self._place(PurePosixPath(inner).name)
+        self._copy(packed, target, name, counted=counted)
+        kind = _packed(target)
+        if kind in ("zip", "tar"):
+            raise DataError(f"'{name}' is an archive within an archive; unpack it first.")
+        if kind is not None:
+            return self._uncompressed(target, name)
+        _refuse_foreign(target, name)
+        return target, name
+
+    def _uncompressed(self, path: Path, name: str) -> tuple[Path, str]:
+        """Return a compressed file uncompressed; only the last of several wrappings stays on disk."""
+        for _ in range(_MOST_WRAPPINGS):
+            kind = _packed(path)
+            if kind is None:
+                break
+            if kind in ("zip", "tar"):
+                raise DataError(f"'{name}' is an archive within an archive; unpack it first.")
+            inner = PurePosixPath(name).name
+            bare = next((inner[: -len(end)] for end in _ENDINGS[kind] if inner.lower().endswith(end)), inner)
+            target = self._place(bare)
+            try:
+                with self._opened(path, kind) as packed:
+                    self._copy(packed, target, name)
+            except DataError:
+                raise
+            except _BROKEN as error:
+                raise DataError(f"'{name}' is a broken {kind} file: {error}.") from error
+            if path.parent == self._folder:
+                path.unlink()
+            path, name = target, f"{name}/{bare}" if bare != inner else name
+        if _packed(path) is not None:
+            raise DataError(f"'{name}' is compressed more than {_MOST_WRAPPINGS} times; unpack it first.")
+        _refuse_foreign(path, name)
+        return path, name
+
+    def _opened(self, path: Path, kind: str) -> IO[bytes]:
+        if kind == "gzip":
+            return cast("IO[bytes]", gzip.open(path))
+        if kind == "bzip2":
+            return bz2.open(path)
+        return lzma.open(path) if kind == "xz" else path.open("rb")
+
+    def _copy(self, packed: Readable, target: Path, name: str, *, counted: bool = False) -> None:
+        """Write to `target`, stopping as soon as it goes beyond the limits."""
+        with target.open("wb") as file:
+            while block := packed.read(_BLOCK):
+                if not counted:
+                    self.count(len(block), name)
+                file.write(block)
+
+    def _place(self, name: str) -> Path:
+        """Return a path of our own making in the folder: a number, and of the name only what is harmless."""
+        self._written += 1
+        harmless = "".join(
+            letter if (letter.isalnum() and letter.isascii()) or letter in "._-" else "_" for letter in name
+        )[-80:]
+        return self._folder / f"{self._written:04d}_{harmless.lstrip('.')}"
+
+
+class _Metered:
+    """A stream that counts what is read from it, skipped members included."""
+
+    def __init__(self, stream: Readable, unpacking: _Unpacking, name: str) -> None:
+        self._stream = stream
+        self._unpacking = unpacking
+        self._name = name
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes."""
+        block = self._stream.read(size)
+        self._unpacking.count(len(block), self._name)
+        return block
+
+
+class _PlainHeaders(tarfile.TarInfo):
+    """Headers of a tar archive; one that says it is longer than a name can be is refused, for it is held in memory."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        long = self.type in (
+            tarfile.XHDTYPE,
+            tarfile.XGLTYPE,
+            tarfile.SOLARIS_XHDTYPE,
+            tarfile.GNUTYPE_LONGNAME,
+            tarfile.GNUTYPE_LONGLINK,
+        )
+        if long and self.size > MIB:
+            raise DataError("This tar archive has a header of more than 1 MiB; it was not taken.")
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
+
+
+def _packed(path: Path) -> str | None:
+    """Return how a file is packed, None if it is not; an Excel workbook is not, though it is a zip file."""
+    with path.open("rb") as file:
+        kind = packed_as(file.read(START_BYTES))
+    return None if kind == "zip" and _is_workbook(path) else kind
+
+
+def _refuse_foreign(path: Path, name: str) -> None:
+    """Refuse a format that is known but not read, by its name and with what to do."""
+    with path.open("rb") as file:
+        words = refusal(file.read(START_BYTES))
+    if words:
+        raise DataError(f"'{name}' {words}.")
+
+
+def _folder_of(path: Path, folder: Path) -> Path:
+    """Return the folder for the members of an archive, named by what the archive is: asked again, nothing is unpacked
+    twice.
+    """
+    facts = path.stat()
+    name = hashlib.sha256(f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode()).hexdigest()[:16]
+    target = folder / name
+    if target.exists() and not (target / _DONE).exists():
+        shutil.rmtree(target)
+    target.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _is_workbook(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
+    return "[Content_Types].xml" in names or {"mimetype", "content.xml"} <= names
+
+
+def refuse_overlaps(archive: str, infos: Iterable[zipfile.ZipInfo]) -> None:
+    """Refuse members that share their bytes: a few kilobytes could stand for terabytes."""
+    spans = sorted((one.header_offset, one.header_offset + _LOCAL_HEADER_BYTES + one.compress_size) for one in infos)
+    if any(end > start for (_, end), (start, _) in pairwise(spans)):
+        raise DataError(f"'{archive}' holds files that overlap each other, as in a zip bomb; it was not taken.")
+
+
+def _refuse_strange(archive: str, info: zipfile.ZipInfo) -> None:
+    _refuse_outside(archive, info.filename)
+    if info.flag_bits & 0x1:
+        raise DataError(f"'{archive}' is protected by a password; unpack it first.")
+    if (info.external_attr >> 16) & 0o170000 == 0o120000:
+        raise DataError(f"'{archive}' holds a link ('{info.filename}') in place of a file; it is not opened.")
+
+
+def _refuse_outside(archive: str, filename: str) -> None:
+    name = filename.replace("\\", "/")
+    if name.startswith("/") or ".." in PurePosixPath(name).parts or ":" in name.split("/")[0]:
+        raise DataError(f"'{archive}' holds a file that wants to lie outside of it ('{filename}'); it is not opened.")
+
+
+def _is_table(name: str) -> bool:
+    path = PurePosixPath(name)
+    hidden = any(part.startswith((".", "__")) for part in path.parts)
+    return not hidden and path.suffix.lower() in _TABLES and not path.name.lower().startswith(_PROSE)

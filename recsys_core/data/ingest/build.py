@@ -1,0 +1,336 @@
+"""One data set written from its files: every row is read once and accounted for."""
+
+import hashlib
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from recsys_core.columns import EVENT, INTERACTIONS, ITEM_ID, ITEMS, RATING, SOCIAL, TIMESTAMP, USER_ID, USERS
+from recsys_core.contracts import RatingScale, RunContext
+from recsys_core.data.folder import write_social, write_vocabulary
+from recsys_core.data.ingest.alarms import alarms_of, tables_that_join_nothing
+from recsys_core.data.ingest.cleaning import Cleaning, decide, rewrite, settle_order
+from recsys_core.data.ingest.cleaning_rules import IngestRules
+from recsys_core.data.ingest.event_tables import Told, doubts_about_titles, read_told, tells_of
+from recsys_core.data.ingest.format_checks import examples_of
+from recsys_core.data.ingest.id_encoding import NotWholeNumbers
+from recsys_core.data.ingest.interactions import Plan, Streamed, native_columns, stream_interactions
+from recsys_core.data.ingest.limits import Limits
+from recsys_core.data.ingest.quality_checks import doubts_about, kept_doubts, tied_interactions
+from recsys_core.data.ingest.read_errors import faults_in_words
+from recsys_core.data.ingest.reading import Native, NotPlain, Source, open_source
+from recsys_core.data.ingest.rejected_rows import Book, close_books
+from recsys_core.data.ingest.report import DataWarning, IngestReport
+from recsys_core.data.ingest.schema import TableGuess, missing_roles
+from recsys_core.data.ingest.side_tables import Members, TableRead, complete, read_attributes, read_links
+from recsys_core.data.ingest.table_roles import IGNORED, guess_scale
+from recsys_core.data.ingest.value_checks import doubts_about_values
+from recsys_core.data.ingest.whole_column import settle_forms
+from recsys_core.data.meta import Meta
+from recsys_core.data.sql import connect, file_literal, refusals_in_words
+from recsys_core.data.tables import FINER, ROWS_AT_ONCE, Kept
+from recsys_core.errors import DataError
+
+if TYPE_CHECKING:
+    pass
+
+_MOST_EVENTS = 100
+"""Kinds of events that a report lists."""
+READER_VERSION = 2
+"""Part of every fingerprint: raised when the same files and rules come to give other data."""
+
+
+def build(
+    guesses: Sequence[TableGuess], rules: IngestRules, folder: Path, *, name: str, ctx: RunContext, limits: Limits
+) -> tuple[Meta, IngestReport]:
+    """Write a data set into an empty folder.
+
+    Raises:
+        DataError: The files cannot be taken in this way at all.
+        Cancelled: The person stopped it.
+    """
+    used = _with_own_names([guess for guess in guesses if guess.table != IGNORED])
+    _refuse_incomplete(used)
+    used = [settle_forms(guess, limits) for guess in used]
+    careful: frozenset[str] = frozenset()
+    numeric = all(guess.whole_numbers and guess.format == "text" for guess in used if guess.table == INTERACTIONS)
+    while True:
+        with (
+            faults_in_words(", ".join(guess.name for guess in used)[:200], writes=True),
+            refusals_in_words(folder),
+            tempfile.TemporaryDirectory(dir=folder, prefix="reading_") as work,
+            connect(Path(work), limits) as connection,
+        ):
+            try:
+                return _Build(connection, used, rules, folder, Path(work), ctx, limits, careful, numeric=numeric).run(
+                    name
+                )
+            except NotPlain as lost:
+                careful |= {str(lost)}
+            except NotWholeNumbers:
+                numeric = False
+            except duckdb.OutOfMemoryException as error:
+                raise DataError(
+                    f"The rules need more memory than allowed ({limits.memory_bytes // 1024**2:,} MiB)."
+                ) from error
+
+
+@dataclass
+class _Build:
+    """One attempt to build a data set."""
+
+    connection: duckdb.DuckDBPyConnection
+    guesses: list[TableGuess]
+    rules: IngestRules
+    folder: Path
+    work: Path
+    ctx: RunContext
+    limits: Limits
+    careful: frozenset[str]
+    numeric: bool
+    ties: "Future[int] | None" = None
+    told: list[Told] = field(default_factory=list)
+    described: set[str] = field(default_factory=set)
+
+    def run(self, name: str) -> tuple[Meta, IngestReport]:
+        with ThreadPoolExecutor(1) as beside:
+            streamed, members, cleaning = self._interactions(self._sources(INTERACTIONS), beside)
+            tables = self._tables(members)
+            meta = self._meta(name, streamed, members, tables)
+            doubts = self._doubts(members, tables[SOCIAL], cleaning, streamed)
+        books = [Book(part.source, part.rows, part.rejections) for part in streamed]
+        books += [Book(table.source, table.rows, table.rejections) for found in tables.values() for table in found]
+        order = [guess.name for guess in self.guesses]
+        books.sort(key=lambda book: order.index(book.source.guess.name))
+        report = replace(
+            close_books(self.connection, books, self.folder / "rejected.parquet", self.limits),
+            warnings=tuple(doubts),
+            alarms=(*alarms_of(books, self.rules, self.limits), *tables_that_join_nothing(tables, members)),
+            events=self._events(),
+            users=meta.n_users,
+            items=meta.n_items,
+            fingerprint=meta.fingerprint,
+        )
+        (self.folder / "report.json").write_text(json.dumps(report.to_json(), ensure_ascii=False), encoding="utf-8")
+        meta.write(self.folder)
+        return meta, report
+
+    def _events(self) -> dict[str, dict[str, float]]:
+        """Return how often each kind of event was accepted and what one weighs, if kinds are told apart."""
+        if EVENT not in pq.read_schema(self.path).names:
+            return {}
+        counts = self.connection.execute(
+            f"SELECT {EVENT}::VARCHAR, count(*) AS n FROM read_parquet({file_literal(self.path)}) "
+            f"GROUP BY ALL ORDER BY n DESC, 1 LIMIT {_MOST_EVENTS}"
+        ).fetchall()
+        weights = self.rules.event_weights
+        return {kind: {"count": count, "weight": weights.get(kind, 1.0)} for kind, count in counts}
+
+    @property
+    def path(self) -> Path:
+        """The Parquet file of interactions."""
+        return self.folder / f"{INTERACTIONS}.parquet"
+
+    def _sources(self, table: str) -> list[Source]:
+        """Make the files of one table ready to be read."""
+        return [
+            self._opened(guess, native_columns(guess, self.rules)) for guess in self.guesses if guess.table == table
+        ]
+
+    def _opened(self, guess: TableGuess, natives: Mapping[int, Native] | None = None) -> Source:
+        return open_source(guess, self.work, self.limits, careful=guess.name in self.careful, natives=natives)
+
+    def _interactions(
+        self, sources: list[Source], beside: ThreadPoolExecutor
+    ) -> tuple[list[Streamed], dict[str, Members], Cleaning]:
+        """Stream the interactions, apply the rules, and say which rows, users and items went."""
+        plan = Plan.of([source.guess for source in sources], self.rules, numeric=self.numeric)
+        kept = Kept(ROWS_AT_ONCE, ordered=self.numeric)
+        streamed, user_ids, item_ids = stream_interactions(
+            self.connection, sources, plan, self.path, ctx=self.ctx, kept=kept
+        )
+        if not sum(part.accepted for part in streamed):
+            raise DataError(_nothing_accepted(streamed, self.rules, self.limits))
+        self.ctx.note("apply the rules", 1, 1)
+        ties = beside.submit(tied_interactions, self.path, kept) if TIMESTAMP in plan.columns else None
+        if FINER in plan.columns:
+            wait([ties] if ties is not None else [])
+        cleaning = decide(self.connection, self.path, self.rules, (len(user_ids), len(item_ids)), kept)
+        if cleaning.idle:
+            self.ties = ties
+        else:
+            wait([ties] if ties is not None else [])
+            rewrite(self.path, self.work / "rewritten", cleaning)
+            (self.work / "rewritten").replace(self.path)
+            _account(streamed, cleaning)
+            user_ids = [name for name, stays in zip(user_ids, cleaning.users, strict=True) if stays]
+            item_ids = [name for name, stays in zip(item_ids, cleaning.items, strict=True) if stays]
+        if FINER in plan.columns:
+            self.ties = beside.submit(tied_interactions, self.path, Kept(0))
+            self.ties.result()
+            settle_order(self.path, self.work / "settled")
+            (self.work / "settled").replace(self.path)
+        users = Members(user_ids, closed=self.rules.min_user > 1)
+        items = Members(item_ids, closed=self.rules.min_item > 1)
+        return streamed, {USERS: users, ITEMS: items}, cleaning
+
+    def _tables(self, members: dict[str, Members]) -> dict[str, list[TableRead]]:
+        """Read and write what is known of users, items and links."""
+        tables = {
+            table: [read_attributes(self.connection, source, members[table]) for source in self._sources(table)]
+            for table in (USERS, ITEMS)
+        }
+        tables[SOCIAL] = [read_links(self.connection, source, members[USERS]) for source in self._sources(SOCIAL)]
+        for table, id_column in ((USERS, USER_ID), (ITEMS, ITEM_ID)):
+            ids = members[table].ids
+            frames = [read.frame for read in tables[table]] + [told.frame for told in self._told(table, members)]
+            self.described |= {table} if frames else set()
+            write_vocabulary(self.folder, table, id_column, ids, complete(frames, len(ids)))
+        write_social(self.folder, _joined(tables[SOCIAL]))
+        return tables
+
+    def _told(self, table: str, members: dict[str, Members]) -> list[Told]:
+        """Read what the rows of interactions tell about users or items; what a table of its own says comes first."""
+        told = [
+            read_told(self.connection, self._opened(guess), table, members[table])
+            for guess in self.guesses
+            if guess.table == INTERACTIONS and tells_of(guess, table)
+        ]
+        self.told += told
+        return told
+
+    def _doubts(
+        self, members: dict[str, Members], links: list[TableRead], cleaning: Cleaning, streamed: list[Streamed]
+    ) -> list[DataWarning]:
+        doubts = doubts_about(
+            self.connection,
+            self.path,
+            user_ids=members[USERS].ids,
+            item_ids=members[ITEMS].ids,
+            social=_joined(links),
+            ties=self.ties,
+        )
+        read = [doubt for guess in self.guesses for doubt in guess.doubts()]
+        return (
+            read
+            + doubts_about_titles(self.told)
+            + doubts
+            + kept_doubts(
+                repeated=cleaning.repeated,
+                unreadable=sum(part.unreadable for part in streamed),
+                clipped=sum(part.clipped for part in streamed),
+            )
+            + doubts_about_values(self.connection, self.path, self.rules, streamed)
+        )
+
+    def _meta(
+        self, name: str, streamed: list[Streamed], members: dict[str, Members], tables: dict[str, list[TableRead]]
+    ) -> Meta:
+        columns = tuple(pq.read_schema(self.path).names)
+        sources = [part.source for part in streamed] + [table.source for found in tables.values() for table in found]
+        return Meta.fresh(
+            name=name,
+            fingerprint=self._fingerprint(sources),
+            n_users=len(members[USERS].ids),
+            n_items=len(members[ITEMS].ids),
+            n_interactions=pq.read_metadata(self.path).num_rows,
+            columns=columns,
+            rating_scale=self._scale() if RATING in columns else None,
+            has_users=USERS in self.described,
+            has_items=ITEMS in self.described,
+            has_social=bool(tables[SOCIAL]),
+        )
+
+    def _scale(self) -> RatingScale | None:
+        """Return the scale that the person set, else that of all accepted ratings."""
+        rules = self.rules
+        least, most = rules.ends
+        if least is not None and most is not None and rules.out_of_range != "keep":
+            return RatingScale(least, most)
+        given = f"FROM read_parquet({file_literal(self.path)}) WHERE NOT isnan({RATING})"
+        found = self.connection.execute(f"SELECT min({RATING}), max({RATING}), count(*) {given}").fetchall()
+        low, high, count = found[0]
+        if not count:
+            return None
+        if count < 1000:
+            ratings = self.connection.execute(f"SELECT {RATING} {given}").fetchall()
+            scale = guess_scale([value for (value,) in ratings])
+            low, high = (min(low, scale.low), max(high, scale.high)) if scale else (low, high)
+        return RatingScale(float(least if least is not None else low), float(most if most is not None else high))
+
+    def _fingerprint(self, sources: list[Source]) -> str:
+        """Return the hash of the files' bytes, of how they were read, and of the rules; not of any name."""
+        parts = [
+            {
+                "digest": s.digest,
+                "roles": dict(s.guess.roles),
+                "skip": s.guess.skip_lines,
+                "numbers": {role: repr(form) for role, form in s.guess.number_formats.items()},
+                "quoted": s.guess.quoted,
+                "names": s.guess.column_names,
+                "flags": s.guess.category_flags,
+                "escape": s.guess.escape,
+            }
+            | {key: value for key, value in s.guess.to_json().items() if key != "rating_scale"}
+            for s in sources
+        ]
+        text = json.dumps({"reader": READER_VERSION, "rules": self.rules.model_dump(), "files": parts}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _joined(links: list[TableRead]) -> pd.DataFrame | None:
+    return pd.concat([table.frame for table in links], ignore_index=True) if links else None
+
+
+def _account(streamed: list[Streamed], cleaning: Cleaning) -> None:
+    """Enter the rows that rules removed into the books of the files they came from."""
+    start = 0
+    for part in streamed:
+        for reason, rows in cleaning.removed:
+            first, last = np.searchsorted(rows, [start, start + part.accepted])
+            if last > first:
+                part.rejections.add(part.lines(rows[first:last] - start), "", reason)
+        start += part.accepted
+
+
+def _with_own_names(guesses: list[TableGuess]) -> list[TableGuess]:
+    """Return the guesses with a number behind names that several files have."""
+    seen: Counter[str] = Counter()
+    named = []
+    for guess in guesses:
+        seen[guess.name] += 1
+        number = seen[guess.name]
+        named.append(guess if number == 1 else replace(guess, name=f"{guess.name} ({number})"))
+    return named
+
+
+def _refuse_incomplete(guesses: list[TableGuess]) -> None:
+    if not any(guess.table == INTERACTIONS for guess in guesses):
+        raise DataError("None of the files holds interactions (who did what). Say which one it is, or add it.")
+    for guess in guesses:
+        if missing := missing_roles(guess):
+            raise DataError(f"'{guess.name}' is read as '{guess.table}' but no column is '{missing[0]}'. Choose one.")
+        if TIMESTAMP in guess.roles and guess.timestamp_unit is None:
+            shown = examples_of(guess.sample[guess.roles[TIMESTAMP]]) if guess.sample else ""
+            raise DataError(
+                f"Column '{guess.column_of(TIMESTAMP)}' of '{guess.name}' is to be the time, but its cells cannot be "
+                f"read as times, for example {shown or 'nothing at all'}. Choose how they are written, or take the "
+                "role away."
+            )
+
+
+def _nothing_accepted(streamed: list[Streamed], rules: IngestRules, limits: Limits) -> str:
+    reasons = [f"{count:,} rows: {phrase}" for part in streamed for phrase, count in part.rejections.reasons().items()]
+    books = [Book(part.source, part.rows, part.rejections) for part in streamed]
+    remedies = dict.fromkeys(alarm.remedy for alarm in alarms_of(books, rules, limits))
+    return " ".join([f"No row was accepted. {'; '.join(reasons[:5]) or 'There are no rows'}.", *remedies])

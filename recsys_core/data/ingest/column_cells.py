@@ -1,0 +1,330 @@
+"""What the cells of a column say about its role: facts counted over a sample, and the evidence that they give."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+from recsys_core.columns import (
+    CATEGORIES,
+    EVENT,
+    ITEM_ID,
+    PRICE,
+    RATING,
+    TIMESTAMP,
+    TITLE,
+    USER_ID,
+    WEIGHT,
+)
+from recsys_core.data.ingest.column_names import event_weight
+from recsys_core.data.ingest.number_formats import MISSING
+from recsys_core.data.ingest.numeric_text import as_number
+from recsys_core.data.ingest.timestamps import guess_unit
+
+MOST_VALUES = 2000
+"""Values of a column that are looked at; taken from its beginning and its end."""
+_MOSTLY = 0.9
+_URL = re.compile(r"(https?://|www\.)\S+$", re.IGNORECASE)
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[a-z]{2,}$", re.IGNORECASE)
+_CENTS = re.compile(r"[.,]\d\d\D{0,4}$")
+_PRECISE = re.compile(r"-?\d{1,3}\.\d{3,}$")
+_LISTED = re.compile(r"^[\[{].*[\]}]$|[|]|[^\d\s][,;]\s*\D")
+_ASIN = re.compile(r"(B[0-9A-Z]{9}|\d{9}[\dX]|97[89]\d{10})$")
+_REVIEWER = re.compile(r"A[0-9A-Z]{11,20}$")
+_USER_SHAPE = re.compile(
+    r"(u|usr|user|cust|customer|c|k|kd|kunde|client|cl|person|member|visitor|v)[-_ ]?\d+$", re.IGNORECASE
+)
+_ITEM_SHAPE = re.compile(
+    r"(i|it|item|sku|art|artikel|prod|product|p|m|mv|movie|b|book|t|track|s|song|a|artist|g)[-_ ]?\d+$", re.IGNORECASE
+)
+_SIGNATURE = ((re.compile(r"\d+"), "9"), (re.compile(r"[^\W\d_]+"), "a"), (re.compile(r"(a )+a"), "a a"))
+
+
+def thinned(values: Sequence[str], most: int = MOST_VALUES) -> list[str]:
+    """Return at most `most` values, from the beginning and the end."""
+    if len(values) <= most:
+        return list(values)
+    return [*values[: most // 2], *values[-(most - most // 2) :]]
+
+
+def signature(value: str) -> str:
+    """Return the shape of a value: runs of digits as 9, of letters as a, the rest as it is."""
+    for pattern, stand_in in _SIGNATURE:
+        value = pattern.sub(stand_in, value)
+    return value
+
+
+@dataclass(frozen=True)
+class ColumnFacts:
+    """A column's sample values, and what can be counted about them.
+
+    Args:
+        values: Cells as text, in the order of the rows; empty ones among them.
+    """
+
+    values: tuple[str, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[str]) -> "ColumnFacts":
+        """Return the facts of a column, of a part of its values where there are many."""
+        return cls(tuple(value.strip() for value in thinned(values)))
+
+    @cached_property
+    def given(self) -> tuple[str, ...]:
+        """Values that are neither empty nor a word for a missing value."""
+        return tuple(value for value in self.values if value and value.lower() not in MISSING)
+
+    @cached_property
+    def filled(self) -> float:
+        """Share of rows that have a value."""
+        return len(self.given) / len(self.values) if self.values else 0.0
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """How often each value occurs."""
+        return Counter(self.given)
+
+    @cached_property
+    def distinct(self) -> float:
+        """Number of different values for each value given: 1 where none repeats."""
+        return len(self.counts) / len(self.given) if self.given else 0.0
+
+    @cached_property
+    def once(self) -> float:
+        """Share of rows whose value occurs in no other row."""
+        return sum(count == 1 for count in self.counts.values()) / len(self.given) if self.given else 1.0
+
+    @cached_property
+    def numbers(self) -> tuple[float, ...]:
+        """Values that read as numbers."""
+        return tuple(number for value in self.given if (number := as_number(value)) is not None)
+
+    @cached_property
+    def numeric(self) -> bool:
+        """Whether nearly all values are numbers."""
+        return bool(self.given) and len(self.numbers) >= _MOSTLY * len(self.given)
+
+    @cached_property
+    def partly_numeric(self) -> bool:
+        """Whether at least half of the values are numbers: what a column of numbers with bad cells looks like."""
+        return bool(self.given) and len(self.numbers) >= 0.5 * len(self.given)
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether all numbers are whole."""
+        return self.numeric and all(number % 1 == 0 for number in self.numbers)
+
+    @cached_property
+    def counter(self) -> bool:
+        """Whether the column counts the rows: whole numbers that grow by one from row to row."""
+        numbers = self.numbers
+        if not self.whole or len(numbers) != len(self.values) or len(numbers) < 3:
+            return False
+        steps = sum(after - before == 1 for before, after in pairwise(numbers))
+        return steps >= 0.98 * (len(numbers) - 1)
+
+    @cached_property
+    def runs(self) -> float:
+        """Share of rows with the value of the row before: near 1 where rows are grouped by this column."""
+        pairs = list(pairwise(self.values))
+        return sum(before == after for before, after in pairs) / len(pairs) if pairs else 0.0
+
+    @cached_property
+    def is_time(self) -> bool:
+        """Whether most values read as dates or as times of this age."""
+        if not self.given or self.counter:
+            return False
+        if self.numeric:
+            compact = self.whole and all(_compact_date(value) for value in self.given[:200])
+            return compact or self.epoch
+        return guess_unit(list(self.given[:500])) is not None
+
+    @cached_property
+    def epoch(self) -> bool:
+        """Whether the numbers count time since 1970: of this age, spread out, and mostly different or whole days."""
+        ordered = sorted(self.numbers)
+        unit = _unit_of(ordered[len(ordered) // 2]) if ordered else 0.0
+        if not self.numeric or not unit or any(value.startswith("0") for value in self.given[:200]):
+            return False
+        spread = (ordered[-1] - ordered[0]) / unit >= 3600 or len(self.counts) < 20
+        days = all(number / unit % 3600 == 0 for number in ordered[:200])
+        return spread and (self.distinct >= 0.1 or days)
+
+    @cached_property
+    def events(self) -> float:
+        """Share of values that are known kinds of events."""
+        if len(self.counts) > 40:
+            return 0.0
+        known = sum(count for value, count in self.counts.items() if event_weight(value) is not None)
+        return known / len(self.given) if self.given else 0.0
+
+    @cached_property
+    def words(self) -> float:
+        """Mean number of words in a value."""
+        return sum(len(value.split()) for value in self.given) / len(self.given) if self.given else 0.0
+
+    @cached_property
+    def coordinate(self) -> bool:
+        """Whether the values look like degrees of latitude or longitude."""
+        return (
+            self.numeric
+            and all(-180 <= number <= 180 for number in self.numbers)
+            and self.share(_PRECISE) >= 0.8
+            and max(map(abs, self.numbers)) > 1
+        )
+
+    @cached_property
+    def money(self) -> bool:
+        """Whether the values look like amounts of money: cents, and many different ones."""
+        return self.numeric and self.share(_CENTS) >= 0.5 and len(self.counts) > 20
+
+    @cached_property
+    def scale(self) -> bool:
+        """Whether the values look like ratings: few different numbers, evenly spaced, near zero."""
+        if not self.numeric or not 2 <= len(self.counts) <= 101:
+            return False
+        found = sorted(set(self.numbers))
+        usual = sorted(self.numbers)
+        high = usual[-1 - len(usual) // 100]
+        if not usual[len(usual) // 100] >= -10 or high > 100:
+            return False
+        halves = all((value * 2) % 1 == 0 for value in found)
+        if halves and high <= 10:
+            return True
+        if high <= 10 and len(self.counts) <= 101 and len(self.given) > 3 * len(self.counts):
+            return all(abs(value * 10 - round(value * 10)) < 1e-6 for value in found)
+        return self.whole and 10 < high <= 100 and all(value % 5 == 0 for value in found)
+
+    @property
+    def binary(self) -> bool:
+        """Whether the values are 0 and 1 alone."""
+        return self.numeric and set(self.numbers) <= {0.0, 1.0}
+
+    def share(self, pattern: re.Pattern[str]) -> float:
+        """Return the share of values that a pattern matches; of the first two hundred."""
+        some = self.given[:200]
+        return sum(bool(pattern.search(value)) for value in some) / len(some) if some else 0.0
+
+    def matching(self, pattern: re.Pattern[str]) -> bool:
+        """Return whether nearly all values match a pattern from their beginning."""
+        some = self.given[:200]
+        return bool(some) and sum(bool(pattern.match(value)) for value in some) >= _MOSTLY * len(some)
+
+
+def _unit_of(number: float) -> float:
+    """Return how many units make a second if a number is a time in 1990 to 2100 since 1970; 0 if it is none."""
+    return next((unit for unit in (1.0, 1e3, 1e6, 1e9) if 6.3e8 * unit <= number <= 4.1e9 * unit), 0.0)
+
+
+def _compact_date(value: str) -> bool:
+    return len(value) == 8 and value[:2] in {"19", "20"} and "01" <= value[4:6] <= "12" and "01" <= value[6:] <= "31"
+
+
+def evidence_of_cells(facts: ColumnFacts) -> dict[str, float]:
+    """Return how much the cells of a column speak for each role of interactions, or against it."""
+    if not facts.given:
+        return dict.fromkeys((USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT, WEIGHT, TITLE, CATEGORIES, PRICE), -6.0)
+    evidence = {
+        RATING: _rating(facts),
+        TIMESTAMP: 4.0 + facts.distinct if facts.is_time else -5.0,
+        EVENT: _event(facts),
+        WEIGHT: _weight(facts),
+        PRICE: _price(facts),
+        TITLE: _title(facts),
+        CATEGORIES: _categories(facts),
+    }
+    identifier = _identifier(facts)
+    evidence[USER_ID] = identifier + _user(facts)
+    evidence[ITEM_ID] = identifier + _item(facts)
+    return evidence
+
+
+def _identifier(facts: ColumnFacts) -> float:
+    """Identifiers repeat, are given in every row, and are no measurements."""
+    score = 0.0
+    if facts.epoch:
+        score -= 4.0
+    elif facts.is_time or facts.coordinate or facts.counter or facts.events > 0.5:
+        score -= 6.0
+    if facts.numeric and not facts.whole:
+        score -= 4.0
+    if facts.scale and len(facts.given) > 4 * len(facts.counts):
+        score -= 2.5
+    if len(facts.counts) == 1 and len(facts.given) > 5:
+        score -= 7.0
+    elif len(facts.given) >= 30:
+        score += 1.5 if 0.002 < facts.distinct < 0.97 else -2.0 if facts.distinct >= 0.97 else -1.0
+    if len(facts.counts) <= 12 < len(facts.given) // 8 and not facts.numeric:
+        score -= 2.0
+    if facts.filled < 0.9:
+        score -= 2.0
+    if facts.matching(_URL):
+        score -= 2.0
+    return score
+
+
+def _user(facts: ColumnFacts) -> float:
+    score = 1.0 if facts.runs > 0.5 and facts.distinct < 0.5 else 0.0
+    score += 2.0 if facts.matching(_EMAIL) else 0.0
+    score += 2.0 if facts.matching(_REVIEWER) else 1.5 if facts.matching(_USER_SHAPE) else 0.0
+    score -= 1.5 if facts.words > 2.5 else 0.5 if facts.words > 1.5 else 0.0
+    return score - (2.0 if facts.matching(_ASIN) and not facts.numeric else 0.0)
+
+
+def _item(facts: ColumnFacts) -> float:
+    score = 2.0 if facts.matching(_ASIN) and not facts.numeric else 0.0
+    score += 1.5 if facts.matching(_ITEM_SHAPE) and not facts.matching(_USER_SHAPE) else 0.0
+    score -= 1.0 if facts.matching(_REVIEWER) or facts.matching(_EMAIL) else 0.0
+    return score - (1.0 if facts.words > 8 else 0.0)
+
+
+def _of_bad_numbers(facts: ColumnFacts) -> float:
+    """Return the case against a column as rating, weight or price; where some cells are bad, the head decides."""
+    return -3.5 if facts.partly_numeric and not facts.numeric else -6.0
+
+
+def _rating(facts: ColumnFacts) -> float:
+    if not facts.numeric or facts.coordinate or facts.is_time or facts.counter:
+        return _of_bad_numbers(facts)
+    if facts.binary:
+        return -0.5
+    if facts.scale:
+        return 2.5
+    if max(map(abs, facts.numbers)) > 1000 or (facts.distinct > 0.5 and len(facts.given) > 50):
+        return -4.0
+    return -2.0 if facts.money else -1.0
+
+
+def _event(facts: ColumnFacts) -> float:
+    if facts.events > 0.5:
+        return 4.0
+    if facts.is_time or (facts.distinct > 0.5 and len(facts.given) > 10) or len(facts.counts) > 40:
+        return -5.0
+    return -2.0 if facts.numeric else -1.0
+
+
+def _weight(facts: ColumnFacts) -> float:
+    if not facts.numeric or facts.coordinate or facts.is_time or facts.counter:
+        return _of_bad_numbers(facts)
+    return -0.5 if not facts.scale and facts.distinct < 0.9 else -2.0
+
+
+def _price(facts: ColumnFacts) -> float:
+    if not facts.numeric or facts.coordinate or facts.is_time:
+        return _of_bad_numbers(facts)
+    return 1.0 if facts.money else -1.5 if facts.whole else -1.0
+
+
+def _title(facts: ColumnFacts) -> float:
+    if facts.numeric or facts.is_time or facts.events > 0.5:
+        return -5.0
+    return 0.5 if facts.words >= 1.5 and len(facts.counts) > 12 else -1.0
+
+
+def _categories(facts: ColumnFacts) -> float:
+    if facts.is_time or facts.events > 0.5 or (facts.numeric and not facts.whole):
+        return -5.0
+    listed = facts.share(_LISTED) > 0.5
+    return 2.0 if listed and not facts.numeric else -0.9 if facts.numeric else -0.5

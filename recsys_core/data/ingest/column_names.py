@@ -1,0 +1,276 @@
+"""What the head of a column says about its role: the words in it, in whatever language and spelling.
+
+`user_id`, `UserID`, `Kundennr.`, `id_usuario`, `用户编号` and `user_id:token` all name the user. A head is cut into
+words; the classes of the words together decide, since `user_rating` is a rating and `item_name` is a title.
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from recsys_core.columns import (
+    CATEGORIES,
+    EVENT,
+    ITEM_ID,
+    PRICE,
+    RATING,
+    SOURCE_ID,
+    TARGET_ID,
+    TIMESTAMP,
+    TITLE,
+    USER_ID,
+    WEIGHT,
+)
+from recsys_core.data.ingest.column_words import (
+    CATEGORY_WORD,
+    CONTACT_WORD,
+    COUNT_WORD,
+    EVENT_VALUES,
+    EVENT_WORD,
+    FEATURE_WORD,
+    ID_WORD,
+    INDEX_WORD,
+    ITEM_WORD,
+    LINK_WORD,
+    NAME_WORD,
+    ORDER_WORD,
+    PERSONAL_WORD,
+    PLACE_WORD,
+    PRICE_WORD,
+    RATING_WORD,
+    SESSION_WORD,
+    SOURCE_WORD,
+    TARGET_WORD,
+    TEXT_WORD,
+    TIME_WORD,
+    USER_WORD,
+    VALUE_WORD,
+    WORDS,
+)
+
+SURE, LIKELY, WEAK = 6.0, 4.0, 1.5
+"""Weights of what a name says, in the units of `column_roles`."""
+_TYPES = frozenset(
+    ["token", "float", "token_seq", "float_seq", "int", "str", "string", "integer", "double", "datetime"]
+)
+_UNITS = re.compile(r"[(\[{（【][^)\]}）】]*[)\]}）】]")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_SPLIT = re.compile(r"[\W_\d]+")
+
+
+def _by_word() -> dict[str, frozenset[str]]:
+    classes: dict[str, set[str]] = {}
+    for name, words in WORDS.items():
+        for word in words:
+            classes.setdefault(_folded(word), set()).add(name)
+    return {word: frozenset(names) for word, names in classes.items()}
+
+
+def _folded(text: str) -> str:
+    """Return a text in small letters, without accents."""
+    apart = unicodedata.normalize("NFKD", text)
+    joined = "".join(letter for letter in apart if not unicodedata.combining(letter))
+    return (
+        unicodedata.normalize("NFC", joined)
+        .casefold()
+        .replace("ł", "l")
+        .replace("ø", "o")
+        .replace("ı", "i")
+        .replace("đ", "d")
+    )
+
+
+_BY_WORD = _by_word()
+_WIDE = {word: names for word, names in _BY_WORD.items() if any(ord(letter) > 0x2E7F for letter in word)}
+_LONG = {word for word in _BY_WORD if len(word) >= 4}
+_ENDINGS = {word for word in _BY_WORD if len(word) >= 2}
+
+
+def bare_head(head: str) -> str:
+    """Return a head without a type behind a colon (`rating:float`) and without units in brackets."""
+    name, colon, kind = head.strip().rpartition(":")
+    if colon and name and kind.strip().lower() in _TYPES:
+        head = name
+    return _UNITS.sub(" ", head).strip() or head.strip()
+
+
+def has_type(head: str) -> bool:
+    """Return whether a head names a type behind a colon, as RecBole's atomic files do."""
+    name, colon, kind = head.strip().rpartition(":")
+    return bool(colon and name and kind.strip().lower() in _TYPES)
+
+
+def event_weight(value: str) -> float | None:
+    """Return the weight that is suggested for a kind of event, None if the word is not known as one."""
+    plain = _folded(value.strip()).replace(" ", "_")
+    return EVENT_VALUES.get(plain, EVENT_VALUES.get(plain.replace("_", "")))
+
+
+@lru_cache(maxsize=10_000)
+def words_of(head: str) -> frozenset[str]:
+    """Return the classes of the words in a head; see `column_words`."""
+    bare = bare_head(head)
+    whole = _SPLIT.sub("", _folded(bare))
+    if whole in _BY_WORD:
+        return _BY_WORD[whole]
+    found: set[str] = set()
+    for token in _SPLIT.split(_folded(_CAMEL.sub(" ", bare))):
+        if token:
+            found |= _of_token(token)
+    if not found:
+        found |= _of_token(whole)
+    return frozenset(found)
+
+
+def _of_token(token: str) -> frozenset[str]:
+    """Return the classes of one word: known, in the plural, or a compound of known words."""
+    for word in (token, token.removesuffix("s"), token.removesuffix("en"), token.removesuffix("n")):
+        if word in _BY_WORD:
+            return _BY_WORD[word]
+    if any(ord(letter) > 0x2E7F for letter in token):
+        return _of_wide(token)
+    return _of_compound(token)
+
+
+def _of_wide(token: str) -> frozenset[str]:
+    """Return the classes of the longest known words in a text without spaces."""
+    found: set[str] = set()
+    rest = token
+    for word in sorted(_WIDE, key=len, reverse=True):
+        if word in rest:
+            found |= _WIDE[word]
+            rest = rest.replace(word, " ")
+    if "id" in rest:
+        found.add(ID_WORD)
+    return frozenset(found)
+
+
+def _of_compound(token: str) -> frozenset[str]:
+    """Return the classes of a compound such as `kundennummer` or `artikelname`; none if a part is unknown."""
+    for cut in range(len(token) - 1, 2, -1):
+        front, back = token[:cut], token[cut:]
+        if back not in _ENDINGS:
+            continue
+        for linked in (front, front.removesuffix("s"), front.removesuffix("n"), front.removesuffix("en")):
+            if linked in _LONG:
+                return _BY_WORD[linked] | _BY_WORD[back]
+    for word in _LONG:  # another case of the same word, as in id_фильма or nazwa_produktu
+        if len(word) >= 5 and token.startswith(word[:-1]) and len(token) - len(word) <= 2:
+            return _BY_WORD[word]
+    ending = next(
+        (token[cut:] for cut in range(1, len(token) - 4) if token[cut:] in _LONG and len(token[cut:]) >= 5), ""
+    )
+    return _BY_WORD[ending] if ending else frozenset()
+
+
+def is_known_name(head: str) -> bool:
+    """Return whether a cell reads like the head of a column."""
+    return has_type(head) or bool(words_of(head))
+
+
+def evidence_of_name(head: str) -> dict[str, float]:
+    """Return how much a head speaks for each role (positive) or against it (negative)."""
+    words = words_of(head)
+    if not words:
+        return {}
+    for decide in _RULES:
+        if (evidence := decide(words)) is not None:
+            return evidence
+    return {}
+
+
+def _time(words: frozenset[str]) -> dict[str, float] | None:
+    if TIME_WORD not in words or (USER_WORD in words and ID_WORD in words):
+        return None
+    if COUNT_WORD in words:
+        return {WEIGHT: WEAK, TIMESTAMP: WEAK}
+    return {TIMESTAMP: SURE, **_against(TIMESTAMP)}
+
+
+def _rating(words: frozenset[str]) -> dict[str, float] | None:
+    if RATING_WORD not in words:
+        return None
+    if ID_WORD in words or COUNT_WORD in words:
+        return _against()
+    return {RATING: SURE, **_against(RATING)}
+
+
+def _row(words: frozenset[str]) -> dict[str, float] | None:
+    """Numbers of orders, receipts and rows name neither user nor item."""
+    if INDEX_WORD in words:
+        return _against()
+    if ORDER_WORD not in words:
+        return None
+    if ITEM_WORD in words:
+        return {ITEM_ID: WEAK if ID_WORD in words else LIKELY}
+    if USER_WORD in words:
+        return {USER_ID: WEAK}
+    return {**_against(), USER_ID: -2.0}
+
+
+def _quantity(words: frozenset[str]) -> dict[str, float] | None:
+    if words == {VALUE_WORD}:
+        return {RATING: WEAK, PRICE: WEAK, WEIGHT: WEAK, **_against(RATING, PRICE, WEIGHT)}
+    if PRICE_WORD in words and not (words & {ID_WORD, USER_WORD}):
+        return {PRICE: SURE, **_against(PRICE)}
+    if COUNT_WORD in words and not (words & {ID_WORD}) and (not words & {ITEM_WORD, USER_WORD} or len(words) > 1):
+        return {WEIGHT: LIKELY if words == {COUNT_WORD} or EVENT_WORD in words else WEAK + 1, **_against(WEIGHT)}
+    return None
+
+
+def _category(words: frozenset[str]) -> dict[str, float] | None:
+    if CATEGORY_WORD in words:
+        if EVENT_WORD in words:
+            return {EVENT: SURE, **_against(EVENT)}
+        return {CATEGORIES: LIKELY, **_against(CATEGORIES)}
+    return None
+
+
+def _description(words: frozenset[str]) -> dict[str, float] | None:
+    if words & {PLACE_WORD, LINK_WORD} and not words & {ID_WORD}:
+        return _against()
+    if TEXT_WORD in words:
+        return _against() if words & {ID_WORD, ORDER_WORD} else {TITLE: 1.0, **_against(TITLE)}
+    if NAME_WORD in words:
+        if USER_WORD in words:
+            return {USER_ID: WEAK, **_against(USER_ID)}
+        return {TITLE: SURE if ITEM_WORD in words or words == {NAME_WORD} else LIKELY, ITEM_ID: -1.0, USER_ID: -2.0}
+    if words & {PERSONAL_WORD, FEATURE_WORD}:
+        return _against()
+    return None
+
+
+def _event(words: frozenset[str]) -> dict[str, float] | None:
+    if EVENT_WORD not in words:
+        return None
+    return _against() if ID_WORD in words else {EVENT: SURE, **_against(EVENT)}
+
+
+def _members(words: frozenset[str]) -> dict[str, float] | None:
+    if CONTACT_WORD in words:
+        return {USER_ID: LIKELY - 0.5, **_against(USER_ID)}
+    if SESSION_WORD in words:
+        return {USER_ID: LIKELY - 1, **_against(USER_ID)}
+    ends = {SOURCE_ID: SURE} if SOURCE_WORD in words else {TARGET_ID: SURE} if TARGET_WORD in words else {}
+    if ends:
+        return ends
+    return _user_or_item(words)
+
+
+def _user_or_item(words: frozenset[str]) -> dict[str, float] | None:
+    if USER_WORD in words and ITEM_WORD in words:
+        return {USER_ID: WEAK, ITEM_ID: WEAK}
+    if USER_WORD in words:
+        return {USER_ID: SURE if ID_WORD in words or len(words) == 1 else LIKELY, **_against(USER_ID)}
+    if ITEM_WORD in words:
+        return {ITEM_ID: SURE if ID_WORD in words or len(words) == 1 else LIKELY, **_against(ITEM_ID)}
+    return {ITEM_ID: 0.5, USER_ID: 0.5, **_against(ITEM_ID, USER_ID)} if ID_WORD in words else None
+
+
+def _against(*but: str) -> dict[str, float]:
+    """Return evidence against all roles of interactions but these."""
+    roles = (USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT, WEIGHT, TITLE, CATEGORIES, PRICE)
+    return {role: -5.0 for role in roles if role not in but}
+
+
+_RULES = (_time, _rating, _quantity, _category, _event, _description, _row, _members)

@@ -1,0 +1,288 @@
+"""Which column is what: one scoring of all roles and all columns at once, by heads and by cells.
+
+Every pair of a role and a column has a score: what the head says (`column_names`), what the cells say (`column_cells`),
+and whether the cells of a column follow from the item or from the user of their row (a title does, a rating does not).
+The best assignment of roles to columns counts; how far the next best one lies behind says how sure that is.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import exp
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
+from recsys_core.columns import (
+    CATEGORIES,
+    EVENT,
+    ITEM_ID,
+    PRICE,
+    RATING,
+    TIMESTAMP,
+    TITLE,
+    USER_ID,
+    WEIGHT,
+)
+from recsys_core.contracts import FloatArray
+from recsys_core.data.ingest.column_cells import ColumnFacts, evidence_of_cells
+from recsys_core.data.ingest.column_names import LIKELY, evidence_of_name
+
+SCORED = (USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT, WEIGHT, TITLE, CATEGORIES, PRICE)
+"""Roles that are assigned together; each to at most one column."""
+TOLD_OF_ITEMS = (TITLE, CATEGORIES, PRICE)
+"""Roles of columns that say something of the item of a row."""
+SURE_FROM = 0.8
+"""Confidence from which nothing is asked."""
+_REQUIRED = frozenset([USER_ID, ITEM_ID])
+_MISSING = -3.5
+"""Score of a required role without a column: a column that speaks louder against it stays without."""
+_FOLLOWS = 0.95
+_VARIES = 0.5
+_ABOVE_ZERO = 1000.0
+"""Added to every score; each role takes one place, so that the best assignment stays the same."""
+_CHANCE = 0.8
+
+
+@dataclass(frozen=True)
+class Question:
+    """Something about the columns that is not sure.
+
+    Args:
+        role: Which role is in question.
+        column: The column that has it.
+        alternative: The column that comes next, None if the role would have none.
+        roles: The roles of the next best assignment: what *swap* leads to.
+        confidence: How sure the present assignment is, above 0.5 and below 1.
+    """
+
+    role: str
+    column: int
+    alternative: int | None
+    roles: Mapping[str, int]
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The roles of the columns of interactions.
+
+    Args:
+        roles: Column of each role.
+        item_attributes: Columns that say more about the item of their row.
+        user_attributes: Columns that say more about the user.
+        confidence: How sure user and item are, between 0.5 and 1.
+        questions: What should be asked.
+    """
+
+    roles: dict[str, int]
+    item_attributes: tuple[int, ...] = ()
+    user_attributes: tuple[int, ...] = ()
+    confidence: float = 1.0
+    questions: tuple[Question, ...] = field(default=())
+
+
+def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: bool) -> Assignment:
+    """Return the most likely roles of the columns of a table of interactions.
+
+    Args:
+        names: Heads of the columns, or stand-ins.
+        columns: Sample values of each column, all from the same rows.
+        named: Whether the heads come from the file.
+    """
+    facts = [ColumnFacts.of(values) for values in columns]
+    scores = _scores(names, facts, named=named)
+    scores = max((scores + more for more in _evidence_of_following(facts, _best(scores))), key=_best_total)
+    roles = _best(scores)
+    following = _Following(facts, roles)
+    free = [column for column in range(len(facts)) if column not in roles.values()]
+    found = Assignment(
+        roles,
+        tuple(column for column in free if _tells(facts[column]) and following.item(column)),
+        tuple(column for column in free if _tells(facts[column]) and following.user(column)),
+    )
+    return _with_questions(found, scores, unusual=not named and _item_first(roles))
+
+
+def _item_first(roles: Mapping[str, int]) -> bool:
+    """Return whether the item stands before the user, which few files without a header do."""
+    return roles.get(ITEM_ID, 0) < roles.get(USER_ID, 0)
+
+
+def _evidence_of_following(facts: Sequence[ColumnFacts], first: Mapping[str, int]) -> list[FloatArray]:
+    """Return what follows from item and user, and the same if these two were exchanged."""
+    ways = [dict(first)]
+    if first.keys() >= _REQUIRED:
+        ways.append({**first, USER_ID: first[ITEM_ID], ITEM_ID: first[USER_ID]})
+    return [_Following(facts, way).evidence(len(facts)) for way in ways]
+
+
+def _best_total(scores: FloatArray) -> float:
+    return _total(scores, _best(scores))
+
+
+def _scores(names: Sequence[str], facts: Sequence[ColumnFacts], *, named: bool) -> FloatArray:
+    """(roles, columns) scores from heads, cells, and, without heads, from the place."""
+    scores = np.zeros((len(SCORED), len(facts)))
+    for column, fact in enumerate(facts):
+        said = evidence_of_name(names[column]) if named else {}
+        shown = evidence_of_cells(fact)
+        for number, role in enumerate(SCORED):
+            scores[number, column] = said.get(role, 0.0) + _tempered(said.get(role, 0.0), shown[role])
+        if not said:
+            place = column / max(1, len(facts) - 1)
+            scores[SCORED.index(USER_ID), column] += 0.6 * (1 - place)
+            scores[SCORED.index(ITEM_ID), column] += 0.3 * (1 - place)
+            scores[SCORED.index(WEIGHT), column] += 1.2 if not named and _is_amount(fact) else 0.0
+            scores[SCORED.index(RATING), column] += 1.0 if not named and fact.binary and len(fact.counts) > 1 else 0.0
+    return scores
+
+
+def _tempered(said: float, shown: float) -> float:
+    """Return evidence of cells, that of a plain head against it counting more than a doubt."""
+    return max(shown, -2.5) if said >= LIKELY and shown > -5.5 else shown
+
+
+def _is_amount(fact: ColumnFacts) -> bool:
+    """Return whether the cells look like counts or durations: positive numbers with a long tail."""
+    if not fact.numeric or fact.scale or not fact.numbers:
+        return False
+    ordered = sorted(fact.numbers)
+    return ordered[0] >= 0 and ordered[-1] >= 3 * max(ordered[len(ordered) // 2], 1)
+
+
+def _best(scores: FloatArray) -> dict[str, int]:
+    """Return the assignment of roles to columns with the highest sum of scores.
+
+    A role that every column speaks against stays without one, for which a place of its own stands beside the columns.
+    """
+    roles, columns = scores.shape
+    none = np.full((roles, roles), -np.inf)
+    for number, role in enumerate(SCORED):
+        none[number, number] = _MISSING if role in _REQUIRED else 0.0
+    edges = coo_array(np.maximum(np.hstack([scores, none]) + _ABOVE_ZERO, 0.0))  # what is 0 there is no edge
+    rows, places = min_weight_full_bipartite_matching(edges.tocsr(), maximize=True)
+    return {SCORED[row]: int(place) for row, place in zip(rows, places, strict=True) if place < columns}
+
+
+def _total(scores: FloatArray, roles: Mapping[str, int]) -> float:
+    missing = sum(_MISSING for role in _REQUIRED if role not in roles)
+    return missing + sum(float(scores[SCORED.index(role), column]) for role, column in roles.items())
+
+
+def _with_questions(found: Assignment, scores: FloatArray, *, unusual: bool) -> Assignment:
+    """Return the assignment with its confidence, and a question for each role that another column fits nearly as
+    well.
+    """
+    best = _total(scores, found.roles)
+    questions, sure = [], 1.0
+    for role in (USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT):
+        if role not in found.roles:
+            continue
+        column = found.roles[role]
+        without = scores.copy()
+        without[SCORED.index(role), column] = -np.inf
+        other = _best(without)
+        confidence = 1 / (1 + exp(min(50.0, max(-50.0, _total(scores, other) - best))))
+        if role in _REQUIRED:
+            own = float(scores[SCORED.index(role), column])
+            confidence = min(confidence, max(0.5, 1 / (1 + exp(-own))), 0.75 if unusual else 1.0)
+            sure = min(sure, confidence)
+        if confidence < SURE_FROM:
+            questions.append(Question(role, column, other.get(role), other, confidence))
+    return replace(found, confidence=sure, questions=tuple(_one_for_each_answer(questions)))
+
+
+def _one_for_each_answer(questions: Sequence[Question]) -> list[Question]:
+    """Return the questions without those whose *swap* leads to the same roles as that of an earlier one."""
+    kept: list[Question] = []
+    for question in sorted(questions, key=lambda one: one.confidence):
+        if all(question.roles != other.roles for other in kept):
+            kept.append(question)
+    return kept
+
+
+def _tells(fact: ColumnFacts) -> bool:
+    """Return whether a column is worth keeping as an attribute: given, and not the same everywhere."""
+    return fact.filled >= 0.1 and len(fact.counts) > 1 and not fact.counter
+
+
+class _Following:
+    """Which columns follow from the item or the user of their row.
+
+    Args:
+        facts: Of each column.
+        roles: An assignment so far.
+    """
+
+    def __init__(self, facts: Sequence[ColumnFacts], roles: Mapping[str, int]) -> None:
+        self._facts = facts
+        self._roles = roles
+        self._item = self._from(ITEM_ID)
+        self._user = self._from(USER_ID)
+
+    def item(self, column: int) -> bool:
+        """Return whether the column's values follow from the item."""
+        return self._item.get(column, 0.0) >= _FOLLOWS
+
+    def user(self, column: int) -> bool:
+        """Return whether the column's values follow from the user and not from the item."""
+        return self._user.get(column, 0.0) >= _FOLLOWS and not self.item(column)
+
+    def evidence(self, columns: int) -> FloatArray:
+        """(roles, columns) what following speaks for or against."""
+        found = np.zeros((len(SCORED), columns))
+        for column in range(columns):
+            if self.item(column) or self.user(column):
+                for role in (RATING, WEIGHT, EVENT, TIMESTAMP):
+                    found[SCORED.index(role), column] -= 3.0
+            if self.item(column):
+                for role, more in ((TITLE, 1.5), (CATEGORIES, 1.0), (PRICE, 0.5), (ITEM_ID, -1.5), (USER_ID, -3.0)):
+                    found[SCORED.index(role), column] += more
+                if self._is_coarse(column):
+                    found[SCORED.index(TITLE), column] -= 2.0
+            elif self._item.get(column, 1.0) < _VARIES:
+                for role in (TITLE, CATEGORIES):
+                    found[SCORED.index(role), column] -= 4.0
+        return found
+
+    def _is_coarse(self, column: int) -> bool:
+        """Return whether the column has far fewer values than there are items, as a category has."""
+        return 2 * len(self._facts[column].counts) < len(self._facts[self._roles[ITEM_ID]].counts)
+
+    def _from(self, role: str) -> dict[int, float]:
+        if role not in self._roles:
+            return {}
+        leader = self._roles[role]
+        return {
+            column: _agreement(self._facts[leader], self._facts[column])
+            for column in range(len(self._facts))
+            if column != leader
+        }
+
+
+def _agreement(leader: ColumnFacts, follower: ColumnFacts) -> float:
+    """Return the share of rows whose follower is the most common one of their leader; NaN where too few rows tell, 0
+    where it may be chance.
+    """
+    groups: dict[str, list[str]] = defaultdict(list)
+    for key, value in zip(leader.values, follower.values, strict=False):
+        if key and value:
+            groups[key].append(value)
+    several = [values for values in groups.values() if len(values) > 1]
+    rows = sum(map(len, several))
+    if len(several) < 5 or rows < 20:
+        return float("nan")
+    shares = [count / len(follower.given) for count in follower.counts.values()]
+    if sum(share * share for share in shares) > _CHANCE:
+        return 0.0
+    agreeing = sum(max(map(values.count, set(values))) for values in several)
+    same = agreeing / rows
+    chance = sum(_by_chance(len(values), shares) for values in several) / len(several)
+    return same if same > chance + 0.1 else 0.0
+
+
+def _by_chance(size: int, shares: Sequence[float]) -> float:
+    """Return about which share of a group would agree if values were drawn without regard to the group."""
+    return max(1 / size, *shares)

@@ -1,0 +1,122 @@
+"""Tables of items and users out of a file of interactions: titles, categories, prices and attributes in every row.
+
+An export of a shop tells with each event what the item is called and costs. These cells become the tables of items and
+users: the most frequent value of each item (the median of its prices) counts, and items with several titles are
+reported.
+"""
+
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import CATEGORIES, ITEM_ID, ITEMS, PRICE, TITLE, USER_ID, USERS
+from recsys_core.data.ingest.column_roles import TOLD_OF_ITEMS
+from recsys_core.data.ingest.number_formats import guess_number_format, number_sql
+from recsys_core.data.ingest.reading import Source
+from recsys_core.data.ingest.report import DataWarning
+from recsys_core.data.ingest.side_tables import Members, listed, typed
+from recsys_core.data.ingest.table_schema import TableGuess
+
+_NAMED = 3
+"""Items with several titles that a report names."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the rows of one file of interactions tell about items or users.
+
+    Args:
+        frame: A column `position` beside the attributes.
+        differing: Identifiers with several titles, and two of these.
+        several: Number of such identifiers.
+    """
+
+    frame: pd.DataFrame
+    differing: tuple[tuple[str, str, str], ...] = ()
+    several: int = 0
+
+
+def tells_of(guess: TableGuess, table: str) -> bool:
+    """Return whether the rows of a file of interactions tell something about items, or about users."""
+    return bool(_columns(guess, table))
+
+
+def read_told(connection: duckdb.DuckDBPyConnection, source: Source, table: str, members: Members) -> Told:
+    """Return what the rows of a file of interactions tell about items or users that are in the data set.
+
+    Args:
+        connection: Where the file is read.
+        source: The file, opened for this purpose alone.
+        table: `items` or `users`.
+        members: Identifiers and their positions.
+    """
+    guess = source.guess
+    key = f"trim(c{guess.roles[ITEM_ID if table == ITEMS else USER_ID]}::VARCHAR)"
+    found: dict[str, pd.Series] = {}
+    differing = pd.DataFrame()
+    for column, name in _columns(guess, table):
+        frame = connection.execute(_query(source, key, column, name)).df()
+        connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+        frame = frame[frame["id"].isin(members.positions)].set_index("id")
+        found[name] = frame["value"]
+        if name == TITLE:
+            differing = frame[frame["values"] > 1]
+    told = pd.DataFrame(found)
+    positions = np.array([members.positions[name] for name in told.index], dtype=np.int64)
+    typed_columns = {name: _converted(told[name], name) for name in told.columns}
+    frame = pd.DataFrame(typed_columns).reset_index(drop=True)
+    frame.insert(0, "position", positions)
+    some = differing.head(_NAMED)
+    named = tuple(zip(some.index, some["value"], some["other"], strict=True)) if len(some) else ()
+    return Told(frame, named, len(differing))
+
+
+def doubts_about_titles(told: list[Told]) -> list[DataWarning]:
+    """Return the report of items with several titles, if there are any."""
+    several = sum(part.several for part in told)
+    if not several:
+        return []
+    name, one, other = next(entry for part in told for entry in part.differing)
+    return [
+        DataWarning(
+            "differing_titles",
+            several,
+            f"{several:,} items have more than one title, such as '{name}': '{one}' and '{other}'.",
+            "The most frequent title of each is kept. If they are different items, the item column may be another one.",
+        )
+    ]
+
+
+def _columns(guess: TableGuess, table: str) -> list[tuple[int, str]]:
+    """Return the columns that tell of items or users, and the names of their attributes."""
+    own = [(guess.roles[role], role) for role in TOLD_OF_ITEMS if role in guess.roles] if table == ITEMS else []
+    rest = guess.item_attributes if table == ITEMS else guess.user_attributes if table == USERS else ()
+    return own + [(column, guess.column_names[column]) for column in rest]
+
+
+def _query(source: Source, key: str, column: int, name: str) -> str:
+    """Return the query that gives one value for each identifier: the median price, else the most frequent value."""
+    cell = f"c{column}"
+    if name == PRICE:
+        number = number_sql(f"{cell}::VARCHAR", guess_number_format(source.guess.sample[column]), "DOUBLE")
+        return (
+            f"SELECT id, median(value) AS value, 1 AS values FROM (SELECT {key} AS id, {number} AS value FROM "
+            f"{source.relation}) WHERE value IS NOT NULL GROUP BY id ORDER BY id"
+        )
+    counted = (
+        f"SELECT {key} AS id, trim({cell}::VARCHAR) AS value, count(*) AS n FROM {source.relation} "
+        f"WHERE trim(coalesce({cell}::VARCHAR, '')) <> '' GROUP BY ALL"
+    )
+    return (
+        f"SELECT id, arg_max(value, (n, value)) AS value, count(*) AS values, "
+        f"arg_min(value, (n, value)) AS other FROM ({counted}) GROUP BY id ORDER BY id"
+    )
+
+
+def _converted(values: pd.Series, name: str) -> pd.Series:
+    if name == PRICE:
+        return values.astype(np.float64)
+    text = values.fillna("")
+    return listed(text) if name == CATEGORIES else text.where(text != "") if name == TITLE else typed(text)

@@ -1,0 +1,88 @@
+"""Doubts about the form of times and numbers, before a file is read: what was assumed, and what it could be instead."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from recsys_core.columns import INTERACTIONS, TIMESTAMP
+from recsys_core.data.ingest.column_names import evidence_of_name
+from recsys_core.data.ingest.number_formats import NumberFormat
+from recsys_core.data.ingest.report import DataWarning
+
+if TYPE_CHECKING:
+    from recsys_core.data.ingest.table_schema import TableGuess
+
+_OTHER_ORDERS = {
+    "day-month-year": "the month first",
+    "month-day-year": "the day first",
+    "year-month-day": "the day first",
+}
+_ORDERS = {"day-month-year": "day first", "month-day-year": "month first", "year-month-day": "year first"}
+
+
+def examples_of(values: Sequence[str], most: int = 3) -> str:
+    """Return a few different values as a list in quotes, each cut after 40 characters."""
+    found = list(dict.fromkeys(value.strip()[:40] for value in values if value.strip()))[:most]
+    return ", ".join(f"'{value}'" for value in found)
+
+
+def notes_about_values(
+    guess: "TableGuess", values: Mapping[str, Sequence[str]], formats: Mapping[str, NumberFormat]
+) -> Iterator[DataWarning]:
+    """Yield the doubts about one file.
+
+    Args:
+        guess: How the file is read; the form of its times is known.
+        values: Sample values of the column of each role.
+        formats: How the numbers of each numeric role are written.
+    """
+    yield from _unread_times(guess)
+    if guess.time_format is not None and guess.time_format.undecided and "timestamp_unit" not in guess.chosen:
+        unit = str(guess.timestamp_unit)
+        yield DataWarning(
+            "undecided_date_order",
+            len(values[TIMESTAMP]),
+            f"'{guess.name}': dates in column '{guess.column_of(TIMESTAMP)}', such as "
+            f"{examples_of(values[TIMESTAMP], 2)}, are read {_ORDERS[unit]}; nothing in them excludes "
+            f"{_OTHER_ORDERS[unit]}.",
+            "Choose the form of times if it is the other one.",
+        )
+    for role, form in formats.items():
+        if form.undecided and "number_formats" not in guess.chosen:
+            yield _undecided_number(guess, role, form, values[role])
+
+
+def _unread_times(guess: "TableGuess") -> Iterator[DataWarning]:
+    """A column that is named like a time, in a file whose interactions have none, is said aloud."""
+    if guess.table != INTERACTIONS or TIMESTAMP in guess.roles:
+        return
+    for column, name in enumerate(guess.column_names):
+        if column in guess.roles.values() or column >= len(guess.sample) or not _is_time_name(name):
+            continue
+        if shown := examples_of(guess.sample[column]):
+            yield DataWarning(
+                "unread_times",
+                sum(bool(value.strip()) for value in guess.sample[column]),
+                f"'{guess.name}': column '{name}' is named like a time, but its cells cannot be read as times, "
+                f"for example {shown}.",
+                "The data are taken without times. Give the column the role of the time and choose how it is written.",
+            )
+
+
+def _is_time_name(name: str) -> bool:
+    evidence = evidence_of_name(name)
+    return evidence.get(TIMESTAMP, 0) > 0 and evidence[TIMESTAMP] == max(evidence.values())
+
+
+def _undecided_number(guess: "TableGuess", role: str, form: NumberFormat, values: Sequence[str]) -> DataWarning:
+    sign = form.thousands or form.decimal
+    cells = [value.strip() for value in values if sign in value]
+    first = next(iter(cells), "")
+    large, small = first.replace(sign, ""), first.replace(sign, ".")
+    now, other = (large, small) if form.thousands else (small, large)
+    return DataWarning(
+        "undecided_numbers",
+        len(cells),
+        f"'{guess.name}': numbers in column '{guess.column_of(role)}', such as {examples_of(cells, 2)}, are read as "
+        f"{now} and so on; they could also mean {other}, for the sign always stands before three digits.",
+        "Choose the form of numbers of this column if it is the other one.",
+    )

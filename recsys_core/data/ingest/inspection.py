@@ -1,0 +1,137 @@
+"""What a person brought: which files there are, how each is to be read, and the rules that suit them."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from recsys_core.columns import INTERACTIONS, RATING
+from recsys_core.data.ingest.archives import Member, unpack
+from recsys_core.data.ingest.cleaning_rules import IngestRules
+from recsys_core.data.ingest.column_names import event_weight
+from recsys_core.data.ingest.layouts import Layout, recognise
+from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
+from recsys_core.data.ingest.read_errors import faults_in_words, is_unexpected
+from recsys_core.data.ingest.schema import TableGuess, guess_table
+from recsys_core.data.ingest.table_roles import IGNORED
+from recsys_core.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """One file or member of an archive: how it is most likely read, or why it cannot be read so.
+
+    Args:
+        guess: The guess; without columns if there is an error.
+        error: Why it cannot be read, empty if it can.
+    """
+
+    guess: TableGuess
+    error: str = ""
+
+
+def inspect_files(
+    paths: Sequence[Path], *, folder: Path | None = None, limits: Limits = DEFAULT_LIMITS
+) -> list[TableGuess]:
+    """Return how each file is to be read; archives are opened member by member, published data sets recognized whole.
+
+    Args:
+        paths: Files; archives among them.
+        folder: Where archives are unpacked; a temporary one by default, which lives as long as the guesses.
+        limits: Bounds of what is read.
+
+    Raises:
+        DataError: A file that cannot be taken at all, or none that holds interactions.
+    """
+    return readable(inspect_each(paths, folder=folder, limits=limits))
+
+
+def readable(inspected: Sequence[Inspected]) -> list[TableGuess]:
+    """Return the guesses of files that can all be read.
+
+    Raises:
+        DataError: One of them cannot.
+    """
+    for file in inspected:
+        if file.error:
+            raise DataError(file.error)
+    return [file.guess for file in inspected]
+
+
+def inspect_each(
+    paths: Sequence[Path], *, folder: Path | None = None, limits: Limits = DEFAULT_LIMITS
+) -> list[Inspected]:
+    """Return how each file is to be read; for one that cannot be read, why.
+
+    Args:
+        paths: Files; archives among them.
+        folder: Where archives are unpacked; a temporary one by default, which lives as long as the guesses.
+        limits: Bounds of what is read.
+
+    Raises:
+        DataError: There is no file at all.
+    """
+    found: list[Member | Inspected] = []
+    for path in paths:
+        try:
+            with faults_in_words(path.name):
+                found += unpack(path, folder=folder, limits=limits)
+        except DataError as error:
+            _log(error)
+            found.append(Inspected(replace(left_aside(path, path.name), table=INTERACTIONS), str(error)))
+    if not found:
+        raise DataError("There is nothing to read: the archive holds no files.")
+    known = recognise({one.base: _first_line(one.path) for one in found if isinstance(one, Member)})
+    return [one if isinstance(one, Inspected) else _inspected(one, known, limits) for one in found]
+
+
+def _inspected(member: Member, known: tuple[str, Mapping[str, Layout]] | None, limits: Limits) -> Inspected:
+    layout = known[1].get(member.base) if known else None
+    if known and layout is None:
+        return Inspected(left_aside(member.path, member.name))
+    try:
+        with faults_in_words(member.name):
+            guess = guess_table(member.path, name=member.name, layout=layout, limits=limits)
+    except DataError as error:
+        _log(error)
+        unread = replace(left_aside(member.path, member.name), table=INTERACTIONS, keeper=member.keeper)
+        return Inspected(unread, str(error))
+    return Inspected(replace(guess, keeper=member.keeper))
+
+
+def _log(error: DataError) -> None:
+    if is_unexpected(error):
+        logger.info("%s", error, exc_info=error)
+
+
+def suggest_rules(guesses: Sequence[TableGuess]) -> IngestRules:
+    """Return rules that suit these files.
+
+    These are the guessed scale, all events kept where there are no ratings, and weights for known kinds of events.
+    """
+    weights = {
+        kind: weight
+        for guess in guesses
+        for kind in guess.event_counts()
+        if (weight := event_weight(kind)) is not None and weight != 1.0
+    }
+    rated = [guess for guess in guesses if guess.table == INTERACTIONS and RATING in guess.roles]
+    if not rated:
+        return IngestRules(duplicates="keep", event_weights=weights)
+    scales = [guess.rating_scale for guess in rated if guess.rating_scale is not None]
+    low, high = (min(scale.low for scale in scales), max(scale.high for scale in scales)) if scales else (None, None)
+    if low == high:
+        return IngestRules(event_weights=weights)
+    return IngestRules(event_weights=weights, rating_low=low, rating_high=high)
+
+
+def _first_line(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.readline(1000).decode("utf-8", errors="replace")
+
+
+def left_aside(path: Path, name: str) -> TableGuess:
+    """Return the guess of a file that is not read."""
+    return TableGuess(path=path, name=name, format="text", table=IGNORED, column_names=(), roles={})

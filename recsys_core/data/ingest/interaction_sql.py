@@ -1,0 +1,266 @@
+"""The query that reads a file of interactions: identifiers, values, and the fault of each row that has one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from recsys_core.columns import EVENT, INTERACTIONS, ITEM_ID, RATING, TIMESTAMP, USER_ID, WEIGHT
+from recsys_core.data.dataset import NO_TIMESTAMP
+from recsys_core.data.ingest.cleaning_rules import IngestRules
+from recsys_core.data.ingest.identifiers import (
+    NO_IDENTIFIER_REASON,
+    NO_IDENTIFIERS,
+    ROUNDED,
+    ROUNDED_REASON,
+    trimmed_sql,
+)
+from recsys_core.data.ingest.number_formats import missing_sql, number_sql
+from recsys_core.data.ingest.reading import Native, Source
+from recsys_core.data.ingest.table_schema import TableGuess
+from recsys_core.data.ingest.timestamps import NUMBERS, finer_sql, form_number_sql, milliseconds_sql, raw_time_sql
+from recsys_core.data.sql import text_literal
+from recsys_core.data.tables import FINER
+
+NO_EVENT = "unknown"
+"""Kind of the event of a row that leaves it empty."""
+_NO_IDS = ", ".join(map(text_literal, NO_IDENTIFIERS))
+_NOT_STORED = "not a number that can be stored (too large, infinite or nan)"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A reason to reject a row: an SQL condition, the column at fault, and the reason in words."""
+
+    condition: str
+    column: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a query of interactions gives.
+
+    Args:
+        columns: Names of the columns after user and item.
+        numeric: Whether identifiers are read as whole numbers.
+        rules: The person's rules.
+    """
+
+    columns: tuple[str, ...]
+    numeric: bool
+    rules: IngestRules
+
+    @property
+    def finer(self) -> bool:
+        """Whether times are read to the nanosecond."""
+        return FINER in self.columns
+
+
+def native_columns(guess: TableGuess, rules: IngestRules) -> dict[int, Native]:
+    """Return the columns of interactions that may be read as numbers at once: those where no number means rejection."""
+    if guess.table != INTERACTIONS:
+        return {}
+    plain = [role for role in (RATING, WEIGHT) if role in guess.roles and guess.number_format(role).plain]
+    found = {guess.roles[role]: Native("FLOAT", _no_number(guess, role)) for role in plain}
+    numbers = TIMESTAMP in guess.roles and guess.timestamp_unit in NUMBERS and not guess.finer
+    if numbers and rules.bad_timestamps == "reject" and not guess.missing_times:
+        found[guess.roles[TIMESTAMP]] = Native("DOUBLE", _no_time(guess))
+    return found
+
+
+def faults_of(guess: TableGuess, wanted: Wanted) -> list[Fault]:
+    """Return what makes a row of interactions unacceptable, most basic first, in terms of the columns that
+    `select_sql` makes. Only users and items may not be empty; a value that is empty is not known.
+    """
+    rules, faults = wanted.rules, []
+    for role in (USER_ID, ITEM_ID):
+        text = _cell(guess, role) if wanted.numeric else f"{role}_text"
+        faults.append(Fault(f"trim(coalesce({text}::VARCHAR, '')) = ''", guess.column_of(role), "empty"))
+        if not wanted.numeric:
+            faults.append(Fault(f"{text} IN ({_NO_IDS})", guess.column_of(role), NO_IDENTIFIER_REASON))
+            faults.append(Fault(f"regexp_matches({text}, '{ROUNDED}')", guess.column_of(role), ROUNDED_REASON))
+    for role in (RATING, WEIGHT):
+        if role in guess.roles:
+            column, missing = guess.column_of(role), missing_sql(_cell(guess, role), guess.number_format(role))
+            faults.append(Fault(f"{role}_number IS NULL AND NOT ({missing})", column, _no_number(guess, role)))
+            faults.append(Fault(f"NOT isfinite({role}_number)", column, _NOT_STORED))
+    if WEIGHT in guess.roles:
+        faults.append(Fault("NOT isfinite(weight_value)", guess.column_of(WEIGHT), _NOT_STORED))
+    if RATING in guess.roles and rules.out_of_range == "reject" and (outside := _outside(rules)):
+        faults.append(Fault(outside.condition, guess.column_of(RATING), outside.reason))
+    if TIMESTAMP in guess.roles and rules.bad_timestamps == "reject":
+        unread = f"time_number IS NULL AND NOT ({_no_cell(guess, TIMESTAMP, guess.missing_times)})"
+        faults.append(Fault(unread, guess.column_of(TIMESTAMP), _no_time(guess)))
+    return faults
+
+
+def select_sql(source: Source, wanted: Wanted, faults: Sequence[Fault]) -> str:
+    """Return the query that gives identifiers, values and the number of the fault (0: none) of each row of a file.
+
+    Each cell is converted once, in the inner query. The faults are looked for one by one only in rows that a quick
+    condition does not clear.
+    """
+    guess = source.guess
+    cells = sorted({f"c{column}" for column in guess.roles.values()})
+    inner = [*cells, *(["line"] if source.has_lines else []), *_conversions(guess, wanted)]
+    cases = " ".join(f"WHEN {fault.condition} THEN {number}" for number, fault in enumerate(faults, start=1))
+    outer = [f"(CASE WHEN {_clear(guess, wanted)} THEN 0 ELSE (CASE {cases} ELSE 0 END) END)::UTINYINT AS fault"]
+    outer += ["line"] if source.has_lines else []
+    outer += [*_flags(guess, wanted.rules), *_identifiers(guess, wanted)]
+    converted = f"SELECT *{_second_step(guess, wanted)} FROM (SELECT {', '.join(inner)} FROM {source.relation})"
+    return f"SELECT {', '.join([*outer, *_values(guess, wanted)])} FROM ({converted})"
+
+
+def _conversions(guess: TableGuess, wanted: Wanted) -> Iterator[str]:
+    for role in (USER_ID, ITEM_ID):
+        if wanted.numeric:
+            yield f"try_cast({_cell(guess, role)} AS INTEGER) AS {role}_number"
+        else:
+            yield f"{trimmed_sql(_cell(guess, role), pointed=role in guess.pointed_ids)} AS {role}_text"
+    for role in (RATING, WEIGHT):
+        if role in guess.roles:
+            yield f"{number_sql(_cell(guess, role), guess.number_format(role))} AS {role}_number"
+    if TIMESTAMP in guess.roles:
+        read = finer_sql if wanted.finer else raw_time_sql
+        yield f"{read(_cell(guess, TIMESTAMP), str(guess.timestamp_unit), guess.time_forms)} AS raw_time"
+
+
+def _second_step(guess: TableGuess, wanted: Wanted) -> str:
+    """Return the columns made of what was converted first."""
+    found = ""
+    if TIMESTAMP in guess.roles:
+        unit = "ns" if wanted.finer else str(guess.timestamp_unit)
+        found += f", {milliseconds_sql('raw_time', unit)} AS time_number"
+    if WEIGHT in guess.roles:
+        found += f", {_as_float(_weight(guess, wanted.rules.event_weights))} AS weight_value"
+    return found
+
+
+def _as_float(number: str) -> str:
+    return f"CASE WHEN abs({number}) < 3.4e38 THEN ({number})::FLOAT ELSE 'inf'::FLOAT END"
+
+
+def _flags(guess: TableGuess, rules: IngestRules) -> Iterator[str]:
+    """Yield what is counted of accepted rows, beside their values."""
+    if RATING in guess.roles and rules.out_of_range == "clip" and (outside := _outside(rules)):
+        yield f"coalesce({outside.condition}, false) AS clipped"
+    if RATING in guess.roles and rules.missing_ratings:
+        yield f"coalesce({_is_missing(rules)}, false) AS not_rated"
+    if WEIGHT in guess.roles:
+        yield f"{WEIGHT}_number IS NULL AS no_weight"
+    if EVENT in guess.roles:
+        yield f"{_no_cell(guess, EVENT)} AS no_event"
+    if TIMESTAMP in guess.roles and len(guess.time_forms) > 1:
+        yield f"{form_number_sql(_cell(guess, TIMESTAMP), guess.time_forms)}::UTINYINT AS time_form"
+
+
+def _identifiers(guess: TableGuess, wanted: Wanted) -> Iterator[str]:
+    for role in (USER_ID, ITEM_ID):
+        if wanted.numeric:
+            yield f"coalesce({role}_number, -1) AS {role}"
+            yield f"coalesce(least(strlen({_cell(guess, role)}), 255), 0)::UTINYINT AS {role}_length"
+        else:
+            yield f"{role}_text AS {role}"
+
+
+def _clear(guess: TableGuess, wanted: Wanted) -> str:
+    """Return a condition, quick to test, under which a row has no fault."""
+    parts = []
+    for role in (USER_ID, ITEM_ID):
+        text = f"{role}_text"
+        letters = (
+            f"ascii({text}) > 32 AND {text} NOT IN ({_NO_IDS}) "
+            f"AND NOT contains({text}, 'E+') AND NOT contains({text}, 'e+')"
+        )
+        parts.append(f"{role}_number IS NOT NULL" if wanted.numeric else letters)
+    parts += [f"isfinite({role}_number)" for role in (RATING, WEIGHT) if role in guess.roles]
+    parts += ["isfinite(weight_value)"] if WEIGHT in guess.roles else []
+    rules = wanted.rules
+    if RATING in guess.roles and rules.out_of_range == "reject" and (outside := _outside(rules)):
+        parts.append(f"NOT ({outside.condition})")
+    if TIMESTAMP in guess.roles:
+        parts.append("time_number IS NOT NULL")
+    return " AND ".join(parts)
+
+
+def _values(guess: TableGuess, wanted: Wanted) -> Iterator[str]:
+    for name in wanted.columns:
+        if name == RATING:
+            yield f"{_rating(guess, wanted.rules)} AS {RATING}"
+        elif name == TIMESTAMP:
+            none = f"'{NO_TIMESTAMP}'::BIGINT"  # without quotes it is the negative of a number that no BIGINT holds
+            yield f"{'time_number' if TIMESTAMP in guess.roles else none} AS {TIMESTAMP}"
+        elif name == FINER:
+            rest = "coalesce(raw_time % 1000000, 0)::INTEGER" if TIMESTAMP in guess.roles else "0::INTEGER"
+            yield f"{rest} AS {FINER}"
+        elif name == EVENT:
+            yield f"{_event(guess)} AS {EVENT}"
+        else:
+            weight = "weight_value" if WEIGHT in guess.roles else _as_float(_weight(guess, wanted.rules.event_weights))
+            yield f"{weight} AS {WEIGHT}"
+
+
+def _event(guess: TableGuess) -> str:
+    if EVENT not in guess.roles:
+        return text_literal(guess.event or ("rating" if RATING in guess.roles else "interaction"))
+    return f"CASE WHEN {_no_cell(guess, EVENT)} THEN '{NO_EVENT}' ELSE trim({_cell(guess, EVENT)}) END"
+
+
+def _weight(guess: TableGuess, weights: Mapping[str, float]) -> str:
+    """Return the SQL of the weight of a row; one that is empty weighs what a row without that column weighs."""
+    one = f"{float(guess.event_weight)}::DOUBLE"
+    own = f"coalesce({WEIGHT}_number, {one})" if WEIGHT in guess.roles else one
+    if EVENT not in guess.roles or not weights:
+        return own
+    cases = " ".join(f"WHEN {text_literal(kind)} THEN {float(weight)}" for kind, weight in weights.items())
+    return f"({own}) * CASE trim({_cell(guess, EVENT)}) {cases} ELSE 1 END"
+
+
+def _rating(guess: TableGuess, rules: IngestRules) -> str:
+    if RATING not in guess.roles:
+        return "'nan'::FLOAT"
+    number = f"{RATING}_number"
+    if rules.out_of_range == "clip":
+        low, high = rules.ends
+        number = number if low is None else f"greatest({number}, {low}::FLOAT)"
+        number = number if high is None else f"least({number}, {high}::FLOAT)"
+    unknown = f"{RATING}_number IS NULL" + (f" OR {_is_missing(rules)}" if rules.missing_ratings else "")
+    return f"CASE WHEN {unknown} THEN 'nan'::FLOAT ELSE {number} END"
+
+
+def _is_missing(rules: IngestRules) -> str:
+    values = ", ".join(f"{float(value)}::FLOAT" for value in rules.missing_ratings)
+    return f"({RATING}_number IN ({values}))"
+
+
+def _outside(rules: IngestRules) -> Fault | None:
+    """Return the fault of a rating outside the scale; None if the scale has no ends."""
+    low, high = rules.ends
+    bounds = [f"{RATING}_number < {low}::FLOAT"] if low is not None else []
+    bounds += [f"{RATING}_number > {high}::FLOAT"] if high is not None else []
+    if not bounds:
+        return None
+    words = "below" if high is None else "above" if low is None else "outside the scale"
+    ends = " to ".join(f"{end:g}" for end in (low, high) if end is not None)
+    beyond = " OR ".join(bounds)
+    if rules.missing_ratings:
+        beyond = f"({beyond}) AND NOT {_is_missing(rules)}"
+    return Fault(beyond, "", f"{words} {ends}")
+
+
+def _no_number(guess: TableGuess, role: str) -> str:
+    form = guess.number_format(role)
+    return "not a number" if form.decimal == "." and not form.thousands else f"not a number like {form.name}"
+
+
+def _no_time(guess: TableGuess) -> str:
+    return f"not a time in the unit '{guess.timestamp_unit}'"
+
+
+def _no_cell(guess: TableGuess, role: str, words: Sequence[str] = ()) -> str:
+    """Return the condition that a cell is empty, or one of some words that say so."""
+    known = ", ".join(text_literal(word) for word in ("", *words))
+    return f"trim(coalesce({_cell(guess, role)}::VARCHAR, '')) IN ({known})"
+
+
+def _cell(guess: TableGuess, role: str) -> str:
+    return f"c{int(guess.roles[role])}"

@@ -1,0 +1,241 @@
+"""Interactions from files to one Parquet file of positions, streamed: only the identifiers stay in memory."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from recsys_core.columns import EVENT, ITEM, ITEM_ID, RATING, TIMESTAMP, USER, USER_ID, WEIGHT
+from recsys_core.contracts import IntArray, RunContext
+from recsys_core.data.dataset import NO_TIMESTAMP
+from recsys_core.data.ingest.cleaning_rules import IngestRules
+from recsys_core.data.ingest.id_encoding import NotWholeNumbers, NumberCoder, TextCoder
+from recsys_core.data.ingest.interaction_sql import Fault, Wanted, faults_of, native_columns, select_sql
+from recsys_core.data.ingest.reading import Source
+from recsys_core.data.ingest.rejection_buffer import LineMap, Rejections, skip_missing
+from recsys_core.data.ingest.schema import TableGuess
+from recsys_core.data.tables import FINER, Kept, WriterBeside
+
+__all__ = ["Plan", "Streamed", "native_columns", "stream_interactions"]
+
+BATCH_ROWS = 1_000_000
+Coders = dict[str, NumberCoder | TextCoder]
+KIND_OF_COLUMN = {
+    USER: pa.int32(),
+    ITEM: pa.int32(),
+    RATING: pa.float32(),
+    TIMESTAMP: pa.int64(),
+    FINER: pa.int32(),
+    EVENT: pa.dictionary(pa.int32(), pa.string()),
+    WEIGHT: pa.float32(),
+}
+
+
+@dataclass
+class Streamed:
+    """What is known of one file of interactions once it was read.
+
+    Args:
+        source: The file.
+        rows: Number of rows that could be parted into cells.
+        accepted: Number of rows that are in the Parquet file.
+        rejections: All rejected lines.
+        refused: Rows, among `rows`, that were rejected for what stands in them; increasing.
+        line_map: From a row, among `rows`, to its line.
+        unreadable: Rows kept without a time, because theirs is empty or could not be read.
+        clipped: Rows whose rating was moved to the end of the scale.
+        unknown: For each column of values, how many rows were kept that leave it empty.
+        not_rated: Rows whose rating is one that means 'not rated'.
+        time_forms: How many rows write their time in which form, if there are several.
+    """
+
+    source: Source
+    rows: int = 0
+    accepted: int = 0
+    rejections: Rejections = field(default_factory=Rejections)
+    refused: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    line_map: LineMap = field(default_factory=LineMap)
+    unreadable: int = 0
+    clipped: int = 0
+    unknown: Counter[str] = field(default_factory=Counter)
+    not_rated: int = 0
+    time_forms: Counter[str] = field(default_factory=Counter)
+
+    def lines(self, rows: IntArray) -> IntArray:
+        """Return the line numbers of accepted rows, numbered from 0 within this file."""
+        return self._lines_of_read(skip_missing(rows, self.refused))
+
+    def _lines_of_read(self, rows: IntArray) -> IntArray:
+        if self.source.has_lines:
+            return self.line_map.lines(rows)
+        before = self.source.structural - self.source.skip - 1
+        return np.asarray(skip_missing(rows, before) + self.source.skip + 1, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which columns the interactions have, taken over all files.
+
+    Args:
+        columns: Names, in order, of the Parquet file's columns.
+        numeric: Whether identifiers are read as whole numbers.
+        rules: The person's rules.
+    """
+
+    columns: tuple[str, ...]
+    numeric: bool
+    rules: IngestRules
+
+    @classmethod
+    def of(cls, guesses: Sequence[TableGuess], rules: IngestRules, *, numeric: bool) -> "Plan":
+        """Return the plan for some files of interactions."""
+        roles = {role for guess in guesses for role in guess.roles}
+        kinds = {guess.event for guess in guesses}
+        events = (
+            EVENT in roles or WEIGHT in roles or len(kinds) > 1 or any(guess.event_weight != 1 for guess in guesses)
+        )
+        columns = [
+            USER,
+            ITEM,
+            *(role for role in (RATING, TIMESTAMP) if role in roles),
+            *((FINER,) if any(TIMESTAMP in guess.roles and guess.finer for guess in guesses) else ()),
+            *((EVENT, WEIGHT) if events else ()),
+        ]
+        return cls(tuple(columns), numeric, rules)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Types of the Parquet file."""
+        return pa.schema([(name, KIND_OF_COLUMN[name]) for name in self.columns])
+
+
+def stream_interactions(
+    connection: duckdb.DuckDBPyConnection,
+    sources: Sequence[Source],
+    plan: Plan,
+    target: Path,
+    *,
+    ctx: RunContext,
+    kept: Kept,
+) -> tuple[list[Streamed], list[str], list[str]]:
+    """Write the accepted rows of all files, in the order of the files and their lines.
+
+    Args:
+        connection: Where the relations are read.
+        sources: Files of interactions.
+        plan: Which columns to write.
+        target: Parquet file to write.
+        ctx: Progress and the wish to stop.
+        kept: Where to keep what later steps look at again.
+
+    Returns:
+        For each file what became of it; identifiers of users and of items, by position.
+
+    Raises:
+        NotWholeNumbers: The plan reads numbers, and some identifier is none; nothing that was written counts.
+        reading.NotPlain: The fast reader lost a line.
+    """
+    coder = NumberCoder if plan.numeric else TextCoder
+    coders: Coders = {USER_ID: coder(), ITEM_ID: coder()}
+    done = []
+    with WriterBeside(target, plan.schema) as writer:
+        for source in sources:
+            streamed = Streamed(source)
+            for table in _batches(connection, streamed, plan, coders, ctx=ctx, kept=kept):
+                writer.write(table)
+            if plan.numeric and source.scan is not None and source.scan.result().lettered:
+                raise NotWholeNumbers
+            done.append(streamed)
+    return done, coders[USER_ID].ids(), coders[ITEM_ID].ids()
+
+
+def _batches(
+    connection: duckdb.DuckDBPyConnection,
+    streamed: Streamed,
+    plan: Plan,
+    coders: Coders,
+    *,
+    ctx: RunContext,
+    kept: Kept,
+) -> Iterator[pa.Table]:
+    """Yield accepted rows as tables of positions, and keep the books in `streamed`."""
+    source = streamed.source
+    wanted = Wanted(plan.columns[2:], plan.numeric, plan.rules)
+    faults = faults_of(source.guess, wanted)
+    reader = connection.sql(select_sql(source, wanted, faults)).to_arrow_reader(BATCH_ROWS)
+    refused: list[tuple[IntArray, IntArray]] = []
+    for batch in ctx.track(reader, stage=f"read {source.guess.name}"):
+        fault = batch.column("fault").to_numpy(zero_copy_only=False)
+        if source.has_lines:
+            streamed.line_map.add(batch.column("line").to_numpy())
+        rows = streamed.rows + np.flatnonzero(fault)
+        if len(rows):
+            refused.append((rows, fault[fault > 0]))
+            batch = batch.filter(pa.array(fault == 0))  # noqa: PLW2901
+        streamed.rows += len(fault)
+        streamed.accepted += len(batch)
+        _count(streamed, batch)
+        if plan.numeric:
+            kept.look_at_order(batch.column(USER_ID).to_numpy(), batch.column(ITEM_ID).to_numpy())
+        table = _positions(batch, streamed, plan, coders)
+        kept.add(table)
+        yield table
+    source.settle(connection, streamed.rows)
+    _keep_books(streamed, refused, faults)
+
+
+def _count(streamed: Streamed, batch: pa.RecordBatch) -> None:
+    """Count what is unknown or was changed in accepted rows."""
+    names, guess = set(batch.schema.names), streamed.source.guess
+    if "clipped" in names:
+        streamed.clipped += batch.column("clipped").true_count
+    if "not_rated" in names:
+        streamed.not_rated += batch.column("not_rated").true_count
+    for flag, role in (("no_weight", WEIGHT), ("no_event", EVENT)):
+        if flag in names:
+            streamed.unknown[guess.column_of(role)] += batch.column(flag).true_count
+    if RATING in names and RATING in guess.roles:
+        streamed.unknown[guess.column_of(RATING)] += int(np.isnan(batch.column(RATING).to_numpy()).sum())
+    if "time_form" in names:
+        counts = np.bincount(batch.column("time_form").to_numpy(), minlength=len(guess.time_forms) + 1)
+        streamed.time_forms.update(dict(zip(("other", *guess.time_forms), counts.tolist(), strict=True)))
+
+
+def _positions(batch: pa.RecordBatch, streamed: Streamed, plan: Plan, coders: Coders) -> pa.Table:
+    columns = {}
+    for name, identifier in ((USER, USER_ID), (ITEM, ITEM_ID)):
+        columns[name] = pa.array(_codes(batch, identifier, coders[identifier]))
+    for name in plan.columns[2:]:
+        column = batch.column(name)
+        columns[name] = column.dictionary_encode() if name == EVENT else column
+    if TIMESTAMP in columns:
+        without = TIMESTAMP not in streamed.source.guess.roles
+        streamed.unreadable += len(batch) if without else 0
+        streamed.unreadable += columns[TIMESTAMP].null_count
+        if columns[TIMESTAMP].null_count:
+            columns[TIMESTAMP] = columns[TIMESTAMP].fill_null(int(NO_TIMESTAMP))
+    return pa.table([columns[name] for name in plan.columns], schema=plan.schema)
+
+
+def _codes(batch: pa.RecordBatch, identifier: str, coder: NumberCoder | TextCoder) -> IntArray:
+    ids = batch.column(identifier)
+    if isinstance(coder, TextCoder):
+        return coder.code(ids)
+    return coder.code(ids.to_numpy(), batch.column(f"{identifier}_length").to_numpy())
+
+
+def _keep_books(streamed: Streamed, refused: list[tuple[IntArray, IntArray]], faults: Sequence[Fault]) -> None:
+    streamed.rejections = streamed.source.rejections
+    if not refused:
+        return
+    rows = np.concatenate([part for part, _ in refused])
+    codes = np.concatenate([part for _, part in refused])
+    lines = streamed._lines_of_read(rows)
+    streamed.refused = rows
+    for number, fault in enumerate(faults, start=1):
+        if (chosen := codes == number).any():
+            streamed.rejections.add(lines[chosen], fault.column, fault.reason)

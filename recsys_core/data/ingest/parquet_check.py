@@ -1,0 +1,36 @@
+"""What a Parquet file says about its size, looked at before anything in it is uncompressed."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recsys_core.data.ingest.limits import Limits
+from recsys_core.errors import DataError
+
+
+def refuse_large_parquet(path: Path, name: str, limits: Limits) -> None:
+    """Refuse a Parquet file with too many columns, a row group that does not fit into memory, or absurd growth.
+
+    Raises:
+        DataError: It is beyond the limits, or its footer is broken.
+    """
+    try:
+        found = pq.read_metadata(path)
+        groups = [found.row_group(number).total_byte_size for number in range(found.num_row_groups)]
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"'{name}' cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+    if found.num_columns > limits.columns:
+        raise DataError(f"'{name}' has {found.num_columns:,} columns; at most {limits.columns:,} are read.")
+    largest, total = max(groups, default=0), sum(groups)
+    if largest > limits.row_group_bytes:
+        raise DataError(
+            f"'{name}' has a row group of {largest:,} bytes; at most {limits.row_group_bytes:,} are read at once. "
+            "Write it with smaller row groups (1 million rows, for instance)."
+        )
+    bomb = total > limits.row_group_bytes and total > limits.parquet_ratio * path.stat().st_size
+    if total > limits.parquet_bytes or bomb:
+        raise DataError(
+            f"'{name}' has {path.stat().st_size:,} bytes and holds {total:,} uncompressed, "
+            "as a decompression bomb does; it was not taken."
+        )

@@ -1,0 +1,184 @@
+"""From files to a data set: everything is read once, every row is accounted for, nothing is stored by half."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from recsys_core.columns import INTERACTIONS, ITEMS, SOCIAL, USERS
+from recsys_core.contracts import RunContext
+from recsys_core.data.dataset import Dataset
+from recsys_core.data.folder import open_folder
+from recsys_core.data.ingest.build import READER_VERSION, build
+from recsys_core.data.ingest.cleaning_rules import IngestRules
+from recsys_core.data.ingest.inspection import inspect_files, suggest_rules
+from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
+from recsys_core.data.ingest.report import IngestReport
+from recsys_core.data.ingest.schema import TableGuess
+from recsys_core.errors import DataError
+from recsys_core.storage.disk_errors import storing
+
+if TYPE_CHECKING:
+    from recsys_core.data.workspace import Workspace
+
+__all__ = [
+    "READER_VERSION",
+    "build",
+    "check",
+    "ingest",
+    "inspect_files",
+    "load_file",
+    "load_with_report",
+    "suggest_rules",
+    "with_columns",
+    "with_interaction_columns",
+]
+
+
+def check(
+    guesses: Sequence[TableGuess], rules: IngestRules, ctx: RunContext | None = None, *, limits: Limits = DEFAULT_LIMITS
+) -> IngestReport:
+    """Return what an ingest would report, without storing anything.
+
+    Raises:
+        DataError: The files cannot be taken in this way at all.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="recscope-check-"))
+    try:
+        with storing(folder):
+            return build(guesses, rules, folder, name="check", ctx=ctx or RunContext(), limits=limits)[1]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def ingest(
+    guesses: Sequence[TableGuess],
+    rules: IngestRules,
+    workspace: "Workspace",
+    name: str,
+    ctx: RunContext | None = None,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+) -> tuple[Dataset, IngestReport]:
+    """Take files in and store the data set in the workspace.
+
+    Files that were taken in before under the same rules give the data set that is stored already, under the name
+    given now.
+
+    Raises:
+        DataError: The files cannot be taken in this way at all; nothing was stored.
+        StoreError: The disk is full or cannot be written; nothing was stored.
+        Cancelled: The person stopped it; nothing was stored.
+    """
+    with workspace.staging() as folder:
+        meta, report = build(guesses, rules, folder, name=name, ctx=ctx or RunContext(), limits=limits)
+        return workspace.adopt(folder, meta), report
+
+
+def load_file(
+    path: Path, columns: Mapping[str, str | int] | None = None, *, limits: Limits = DEFAULT_LIMITS
+) -> Dataset:
+    """Return the interactions of one file (or archive) as a data set in memory, not stored.
+
+    Nothing is guessed away: every rating stays as it is, equal pairs are kept, and times that cannot be read are
+    unknown. Known kinds of events get the weights that `suggest_rules` gives them.
+
+    Args:
+        path: CSV, TSV, `::`, Parquet, JSON lines, Excel, or an archive of these.
+        columns: Number (from 0) or name of the column of each role; those not named are guessed only if this is None.
+        limits: Bounds of what is read.
+
+    Raises:
+        DataError: The file cannot be taken at all, or has no such column.
+    """
+    return load_with_report(path, columns, limits=limits)[0]
+
+
+def load_with_report(
+    path: Path,
+    columns: Mapping[str, str | int] | None = None,
+    *,
+    links: Path | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> tuple[Dataset, IngestReport]:
+    """Return what `load_file` returns, and the account of its rows.
+
+    Args:
+        path: The file with interactions.
+        columns: As for `load_file`.
+        links: A file with links between users, if they are in a file of their own.
+        limits: Bounds of what is read.
+
+    Raises:
+        DataError: A file that cannot be taken at all, or a column that does not exist.
+    """
+    guesses = inspect_files([Path(path)], limits=limits)
+    if columns is not None:
+        guesses = with_interaction_columns(guesses, columns)
+    elif len(guesses) == 1 and guesses[0].table != INTERACTIONS:
+        guesses = [guesses[0].with_changes(table=INTERACTIONS)]
+    if links is not None:
+        guesses += [guess.with_changes(table=SOCIAL) for guess in inspect_files([Path(links)], limits=limits)]
+    weights = suggest_rules(guesses).event_weights
+    rules = IngestRules(duplicates="keep", bad_timestamps="keep", event_weights=weights)
+    folder = Path(tempfile.mkdtemp(prefix="recscope-load-"))
+    try:
+        with storing(folder):
+            report = build(guesses, rules, folder, name=Path(path).name, ctx=RunContext(), limits=limits)[1]
+            return _in_memory(open_folder(folder)), report
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def with_interaction_columns(guesses: Sequence[TableGuess], columns: Mapping[str, str | int]) -> list[TableGuess]:
+    """Return the guesses with exactly these roles in the files of interactions; a single file is one.
+
+    Raises:
+        DataError: None of several files holds interactions, a column or a role does not exist, or a choice cannot be
+            carried out.
+    """
+    chosen = [guess for guess in guesses if guess.table == INTERACTIONS or len(guesses) == 1]
+    if not chosen:
+        names = ", ".join(f"'{guess.name}'" for guess in guesses)
+        raise DataError(f"Columns are named, but none of {names} is taken for interactions. Give that file alone.")
+    changed = {id(guess): with_columns(guess, columns) for guess in chosen}
+    for guess in changed.values():
+        for role, column in columns.items():
+            if role not in guess.roles:
+                raise DataError(
+                    f"'{guess.name}': column '{column}' cannot be read as '{role}'. Name another column, or leave "
+                    f"'{role}' out."
+                )
+    return [changed.get(id(guess), guess) for guess in guesses]
+
+
+def with_columns(guess: TableGuess, columns: Mapping[str, str | int]) -> TableGuess:
+    """Return the guess with exactly these roles of interactions."""
+    if guess.table != INTERACTIONS:
+        guess = guess.with_changes(table=INTERACTIONS)
+    return guess.with_changes(roles={**dict.fromkeys(guess.roles), **columns})
+
+
+def _in_memory(dataset: Dataset) -> Dataset:
+    """Return the data set with its tables loaded, so that its files may go."""
+    tables = {name: getattr(dataset, name) for name in (USERS, ITEMS, SOCIAL)}
+    interactions = dataset.interactions
+
+    def loader(name: str) -> Callable[[], pd.DataFrame] | None:
+        return None if tables[name] is None else lambda: tables[name]
+
+    return Dataset(
+        name=dataset.name,
+        fingerprint=dataset.fingerprint,
+        user_vocabulary=dataset.user_vocabulary,
+        item_vocabulary=dataset.item_vocabulary,
+        load_interactions=lambda: interactions,
+        rating_scale=dataset.rating_scale,
+        load_users=loader(USERS),
+        load_items=loader(ITEMS),
+        load_social=loader(SOCIAL),
+        columns=dataset.columns,
+    )

@@ -1,0 +1,251 @@
+"""Doubts about accepted data, in words: what was found, how much of it, why it matters, what to do."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from recsys_core.columns import RATING, SOURCE, TARGET, TIMESTAMP, USER
+from recsys_core.contracts import IntArray
+from recsys_core.data.dataset import NO_TIMESTAMP
+from recsys_core.data.ingest.report import DataWarning
+from recsys_core.data.sql import connect, file_literal
+from recsys_core.data.tables import FINER, ROWS_AT_ONCE, Kept, parts_by_row, repeated
+
+_SPACES = re.compile(r"\s+")
+_BUSY = 500
+"""Interactions below which nobody is taken for a robot because of their number."""
+_PIECES = 32
+"""Ranges of users in which ties are counted beside each other."""
+_SAME_RATINGS = 50
+"""Ratings, all the same, from which on a person is taken for a robot."""
+
+
+def doubts_about(
+    connection: duckdb.DuckDBPyConnection,
+    interactions: Path,
+    *,
+    user_ids: list[str],
+    item_ids: list[str],
+    social: pd.DataFrame | None,
+    ties: "Future[int] | None" = None,
+) -> list[DataWarning]:
+    """Return the doubts about a data set, without those that nothing supports.
+
+    Args:
+        connection: Where the Parquet file is read.
+        interactions: The Parquet file of positions.
+        user_ids: Identifiers of users, by position.
+        item_ids: The same for items.
+        social: Links between users, or None.
+        ties: Number of `tied_interactions`, if it is being found out already.
+    """
+    columns = pq.read_schema(interactions).names
+    activity = _activity(connection, interactions, rated=RATING in columns)
+    if ties is not None:
+        tied = ties.result()
+    else:
+        tied = tied_interactions(interactions, Kept(0)) if TIMESTAMP in columns else 0
+    found = [
+        _tied(tied, pq.read_metadata(interactions).num_rows),
+        _single(activity),
+        _robots(activity),
+        _alike("users", user_ids),
+        _alike("items", item_ids),
+        _strangers(social, activity) if social is not None else None,
+    ]
+    return [doubt for doubt in found if doubt is not None]
+
+
+def kept_doubts(*, repeated: int, unreadable: int, clipped: int) -> list[DataWarning]:
+    """Return what the rules let pass."""
+    found = []
+    if repeated:
+        found.append(
+            DataWarning(
+                "repeated_pairs",
+                repeated,
+                f"{repeated:,} rows repeat a user and item that an earlier row has.",
+                "They are kept as separate interactions. If they correct a rating, keep the last one of each instead.",
+            )
+        )
+    if unreadable:
+        found.append(
+            DataWarning(
+                "unknown_times",
+                unreadable,
+                f"{unreadable:,} interactions have no time, or one that cannot be read.",
+                "They are kept and count as older than everything. Splits by time put them into training.",
+            )
+        )
+    if clipped:
+        found.append(
+            DataWarning(
+                "clipped_ratings",
+                clipped,
+                f"{clipped:,} ratings lay outside the scale and were moved to its end.",
+                "Check the scale: many of them mean that it is another one.",
+            )
+        )
+    return found
+
+
+def _activity(connection: duckdb.DuckDBPyConnection, path: Path, *, rated: bool) -> pd.DataFrame:
+    """Return for each user who interacted: number of interactions, smallest and largest rating."""
+    extremes = f"min({RATING}) AS low, max({RATING}) AS high" if rated else "0 AS low, 1 AS high"
+    return connection.execute(
+        f"SELECT {USER}, count(*) AS n, {extremes} FROM read_parquet({file_literal(path)}) GROUP BY {USER}"
+    ).df()
+
+
+def _single(activity: pd.DataFrame) -> DataWarning | None:
+    count = int((activity["n"] == 1).sum())
+    if not count:
+        return None
+    share = count / len(activity)
+    return DataWarning(
+        "single_interaction_users",
+        count,
+        f"{count:,} users ({share:.0%}) have one interaction only.",
+        "Nothing can be both learned and tested about them. A minimum of 5 interactions a user removes them.",
+    )
+
+
+def _robots(activity: pd.DataFrame) -> DataWarning | None:
+    """Users with far more interactions than nearly all others (ten times the 95th percentile), or many ratings all
+    the same.
+    """
+    usual = float(activity["n"].quantile(0.95)) if len(activity) else 0.0
+    bound = max(_BUSY, 10 * usual)
+    busy = activity["n"] > bound
+    monotone = (activity["n"] >= _SAME_RATINGS) & (activity["low"] == activity["high"])
+    count = int((busy | monotone).sum())
+    if not count:
+        return None
+    return DataWarning(
+        "robot_like_users",
+        count,
+        f"{count:,} users behave like robots: {int(busy.sum()):,} have over {bound:,.0f} interactions, "
+        f"{int(monotone.sum()):,} gave at least {_SAME_RATINGS} ratings, all the same.",
+        "They weigh heavily in similarities and popularity. Look at them on Explore; remove those that are no people.",
+    )
+
+
+def _alike(what: str, ids: list[str]) -> DataWarning | None:
+    if all(name.isascii() and name.isdigit() for name in ids):
+        return None
+    groups = Counter(map(_looks, ids))
+    count = sum(size for size in groups.values() if size > 1)
+    if not count:
+        return None
+    first = next(name for name in ids if groups[_looks(name)] > 1)
+    other = next(name for name in ids if name != first and _looks(name) == _looks(first))
+    return DataWarning(
+        f"similar_{what}",
+        count,
+        f"{count:,} {what} have identifiers that look like another's and differ only in case, spaces, invisible "
+        f"characters, accents written in two ways or wide letters, such as {_shown(first)} and {_shown(other)}.",
+        "They are kept apart. If they mean the same, write them alike in the file and upload it again.",
+    )
+
+
+def _looks(name: str) -> str:
+    """Return an identifier as it looks: compatible letters alike, without case, spaces and invisible characters."""
+    if name.isascii():
+        return _SPACES.sub("", name).casefold()
+    visible = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
+    return _SPACES.sub("", visible).casefold()
+
+
+def _shown(name: str) -> str:
+    """Return an identifier in quotes, its invisible and combining characters as escapes."""
+    hidden = {"Cf", "Mn", "Zs", "Cc"}
+    return (
+        "'" + "".join(f"\\u{ord(c):04x}" if c != " " and unicodedata.category(c) in hidden else c for c in name) + "'"
+    )
+
+
+def _strangers(social: pd.DataFrame, activity: pd.DataFrame) -> DataWarning | None:
+    linked = pd.unique(social[[SOURCE, TARGET]].to_numpy().ravel())
+    count = int((~np.isin(linked, activity[USER].to_numpy())).sum())
+    if not count:
+        return None
+    return DataWarning(
+        "social_without_interactions",
+        count,
+        f"{count:,} users have social links but never interacted.",
+        "They are kept: social algorithms can recommend to them, others cannot.",
+    )
+
+
+def tied_interactions(path: Path, kept: Kept) -> int:
+    """Return how many interactions share user and time with another; those without a time do not count.
+
+    Args:
+        path: Their Parquet file.
+        kept: What is still in memory of them.
+    """
+    rows, finer = pq.read_metadata(path).num_rows, FINER in pq.read_schema(path).names
+    if finer or rows > ROWS_AT_ONCE:
+        return _tied_by_sql(path, exact=f", {FINER}" if finer else "")
+    first, whole = _span(kept.blocks(path, TIMESTAMP))
+    users, times = np.empty(rows, np.int32), np.empty(rows, np.int32 if whole else np.int64)
+    filled = 0
+    for user, time in kept.blocks(path, USER, TIMESTAMP):
+        known = time != NO_TIMESTAMP
+        chosen = slice(None) if known.all() else known
+        end = filled + len(user[chosen])
+        users[filled:end] = user[chosen]
+        times[filled:end] = (time[chosen] - first) // (1000 if whole else 1)
+        filled = end
+    pieces = parts_by_row(users[:filled], _PIECES)
+    with ThreadPoolExecutor() as pool:
+        return sum(pool.map(lambda piece: _ties_within(users[piece], times[piece]), pieces))
+
+
+def _ties_within(users: IntArray, times: IntArray) -> int:
+    return int(repeated(users - users.min(), times)[2].sum()) if len(users) else 0
+
+
+def _span(blocks: Iterable[tuple[IntArray, ...]]) -> tuple[int, bool]:
+    """Return the first time that is known, and whether all lie a whole number of seconds, below 2**31, after it."""
+    firsts, lasts, rests = [], [], set()
+    for (time,) in blocks:
+        known = time[time != NO_TIMESTAMP]
+        if len(known):
+            firsts.append(int(known.min()))
+            lasts.append(int(known.max()))
+            seconds = known // 1000
+            seconds *= 1000
+            rests |= {0} if np.array_equal(seconds, known) else {0, 1}
+    if not firsts:
+        return 0, True
+    first = min(firsts)
+    return first, rests == {0} and (max(lasts) - first) // 1000 < 2**31
+
+
+def _tied_by_sql(path: Path, exact: str) -> int:
+    with connect(path.parent) as connection:
+        query = (
+            f"SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM read_parquet({file_literal(path)}) "
+            f"WHERE {TIMESTAMP} <> {NO_TIMESTAMP} GROUP BY {USER}, {TIMESTAMP}{exact} HAVING n > 1)"
+        )
+        return int(connection.execute(query).fetchall()[0][0])
+
+
+def _tied(count: int, rows: int) -> DataWarning | None:
+    if not count:
+        return None
+    return DataWarning(
+        "tied_timestamps",
+        count,
+        f"{count:,} interactions ({count / rows:.0%}) share user and time with another one.",
+        "Their order is that of the file, which may mean nothing. Next-item results on such data are doubtful.",
+    )

@@ -1,0 +1,291 @@
+"""Files as DuckDB relations of text cells, every row accounted for.
+
+There are two ways to read a text file. The fast one is DuckDB's CSV reader with its table of rejected lines. It is
+trusted only if a scan of the bytes has found nothing odd and the rows it gave plus the lines it rejected are the
+lines in the file. Else the careful one (`records`) writes the cells to a temporary Parquet file. Both give the same
+columns `c0`, `c1`, ...
+"""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recsys_core.contracts import IntArray
+from recsys_core.data.ingest.encodings import transcode
+from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
+from recsys_core.data.ingest.record_reader import TEXT_KEPT, Record, Shape, read_json_lines, read_records
+from recsys_core.data.ingest.rejection_buffer import Rejections
+from recsys_core.data.ingest.sampling import excel_rows
+from recsys_core.data.ingest.scan import TextScan, file_digest, scan_text
+from recsys_core.data.ingest.schema import TableGuess
+from recsys_core.data.sql import file_literal, parquet_relation, text_literal
+
+_BLOCK_ROWS = 50_000
+_SCAN_FIRST = 64 << 20
+"""Files below this many bytes are scanned before they are read."""
+_DUCKDB_REASONS = {
+    "MISSING COLUMNS": "too few columns",
+    "TOO MANY COLUMNS": "too many columns",
+    "UNQUOTED VALUE": "a quote that is not closed",
+    "INVALID ENCODING": "bytes that are not text in this encoding",
+    "LINE SIZE OVER MAXIMUM": "longer than allowed",
+}
+
+
+_REJECTED_LINES = """
+    SELECT line, first(error_type::VARCHAR ORDER BY place), first(column_idx ORDER BY place), first(csv_line ORDER BY
+    place) FROM (SELECT *, (error_type = 'CAST', column_idx) AS place FROM reject_errors) GROUP BY line ORDER BY line
+"""
+"""For each line its first error; that it has too many or too few columns comes before what stands in them."""
+
+
+@dataclass(frozen=True)
+class Native:
+    """A column that the fast reader may read as a number at once, which is quicker than text that is converted later.
+
+    Args:
+        kind: FLOAT or DOUBLE.
+        reason: Why a line is rejected whose cell is no number.
+    """
+
+    kind: str
+    reason: str
+
+
+class NotPlain(Exception):
+    """The fast reader cannot account for every line of a file; it has to be read carefully."""
+
+
+@dataclass
+class Source:
+    """A file that is ready to be read.
+
+    Args:
+        guess: How to read it.
+        relation: SQL that stands after FROM; its columns are `c0`, `c1`, ... (text) and, if `has_lines`, `line`.
+        has_lines: Whether the relation gives the number of each row's line.
+        text_path: The text file (UTF-8) whose lines are shown for rejected rows; None for Parquet and Excel.
+        scan: What the bytes say, perhaps still being found out; None if the file is read carefully.
+        rejections: Rows that could not be parted into cells; complete at once for the careful reader, after `settle`
+            for the fast.
+        structural: Lines that the fast reader rejected, increasing.
+        unparted: Number of records that could not be parted into cells.
+        natives: Columns that the relation gives as numbers instead of text; the fast reader alone does so.
+    """
+
+    guess: TableGuess
+    relation: str
+    has_lines: bool
+    text_path: Path | None
+    scan: "Future[TextScan] | None" = None
+    rejections: Rejections = field(default_factory=Rejections)
+    structural: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    unparted: int = 0
+    natives: Mapping[int, Native] = field(default_factory=dict)
+
+    @property
+    def skip(self) -> int:
+        """Number of physical lines before the data."""
+        return self.guess.skip_lines
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file's bytes, in hexadecimal."""
+        if self.scan is not None and self.text_path == self.guess.path:
+            return self.scan.result().digest
+        return file_digest(self.guess.path)
+
+    def settle(self, connection: duckdb.DuckDBPyConnection, rows: int) -> None:
+        """Fetch what the fast reader rejected, and check that no line is missing.
+
+        Args:
+            connection: The one that read the relation.
+            rows: Number of rows that the relation gave.
+
+        Raises:
+            NotPlain: Rows and rejected lines are not together the lines of the file, or something odd is in it.
+        """
+        if self.scan is None:
+            return
+        found = connection.execute(_REJECTED_LINES).fetchall()
+        connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
+        scan = self.scan.result()
+        causes = [self._cause(kind, column) for _, kind, column, _ in found]
+        blank = any(not (text or "").strip() for *_, text in found)
+        odd = not scan.plain or blank or None in causes or (found and scan.quoted)
+        if odd or rows + len(found) != scan.lines - self.skip:
+            raise NotPlain(self.guess.name)
+        self.structural = np.array([line for line, *_ in found], dtype=np.int64)
+        self.unparted = len(found)
+        for cause in sorted({cause for cause in causes if cause is not None}):
+            chosen = np.array([one == cause for one in causes])
+            self.rejections.add(self.structural[chosen], *cause)
+
+    def _cause(self, kind: str, column: int) -> tuple[str, str] | None:
+        """Return column and reason of a rejected line, from DuckDB's kind of error and the column's number (from 1)."""
+        if kind == "CAST" and (native := self.natives.get(column - 1)) is not None:
+            return self.guess.column_names[column - 1], native.reason
+        return ("", _DUCKDB_REASONS[kind]) if kind in _DUCKDB_REASONS else None
+
+    def texts(self, connection: duckdb.DuckDBPyConnection, lines: IntArray) -> Iterator[str]:
+        """Yield the text of each of the `lines`, which increase, cut after a thousand characters."""
+        if self.text_path is not None:
+            yield from _lines_of(self.text_path, lines)
+            return
+        cells = ", ".join(f"coalesce(c{column}, '')" for column in range(len(self.guess.column_names)))
+        wanted = pd.DataFrame({"line": lines})
+        connection.register("wanted_lines", wanted)
+        shown = f"left(concat_ws(', ', {cells}), {TEXT_KEPT})"
+        query = f"SELECT {shown} FROM {self.relation} JOIN wanted_lines USING (line) ORDER BY line"
+        for (text,) in connection.execute(query).fetchall():
+            yield text
+        connection.unregister("wanted_lines")
+
+
+def open_source(
+    guess: TableGuess,
+    folder: Path,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    careful: bool = False,
+    natives: Mapping[int, Native] | None = None,
+) -> Source:
+    """Make a file ready to be read.
+
+    Args:
+        guess: How to read it.
+        folder: For temporary files; they stay until the folder is deleted.
+        limits: Bounds of what is read.
+        careful: Do not try the fast reader.
+        natives: Columns that may be read as numbers at once, by their numbers.
+
+    Raises:
+        DataError: The file cannot be read in this way at all.
+    """
+    number = len(list(folder.glob("source_*")))
+    base = folder / f"source_{number}"
+    base.mkdir()
+    if guess.format == "parquet":
+        return Source(guess, parquet_relation(guess.path), has_lines=True, text_path=None)
+    if guess.format == "excel":
+        return _written(guess, excel_records(guess, limits), base, None)
+    path, replaced = _as_utf8(guess, base)
+    if guess.format == "jsonl":
+        return _written(guess, read_json_lines(path, guess.column_names, limits), base, path)
+    scan = _scanned(path, spaces=guess.separator == " ")
+    odd = scan.done() and (not scan.result().plain or scan.result().doubled_spaces)
+    if not odd and not replaced and not careful:
+        natives = natives or {}
+        relation = _csv_relation(guess, path, limits, natives)
+        return Source(guess, relation, has_lines=False, text_path=path, scan=scan, natives=natives)
+    shape = Shape(guess.separator, len(guess.column_names), guess.skip_lines, guess.quoted, replaced, guess.escape)
+    return _written(guess, read_records(path, shape, limits), base, path)
+
+
+def _scanned(path: Path, *, spaces: bool) -> "Future[TextScan]":
+    """Scan a file, a large one beside the reading unless it has to be known first whether spaces are doubled."""
+    if path.stat().st_size < _SCAN_FIRST or spaces:
+        done: Future[TextScan] = Future()
+        done.set_result(scan_text(path, spaces=spaces))
+        return done
+    pool = ThreadPoolExecutor(1)
+    scan = pool.submit(scan_text, path)
+    pool.shutdown(wait=False)
+    return scan
+
+
+def excel_records(guess: TableGuess, limits: Limits = DEFAULT_LIMITS) -> Iterator[Record]:
+    """Yield the rows of an Excel sheet that are not empty, after the header."""
+    for number, cells in excel_rows(guess.path, limits):
+        if number <= guess.skip_lines:
+            continue
+        text = ", ".join(cells)[:TEXT_KEPT]
+        padded = cells[: len(guess.column_names)] + [""] * (len(guess.column_names) - len(cells))
+        yield Record(number, padded, "", text)
+
+
+def _as_utf8(guess: TableGuess, base: Path) -> tuple[Path, bool]:
+    """Return the file as UTF-8 with ordinary line ends, and whether bytes had to be replaced."""
+    if guess.encoding == "utf-8" and not guess.old_mac:
+        return guess.path, False
+    target = base / "text"
+    replaced = transcode(guess.path, guess.encoding, target, carriage_returns=guess.old_mac)
+    return target, replaced
+
+
+def _csv_relation(guess: TableGuess, path: Path, limits: Limits, natives: Mapping[int, Native]) -> str:
+    kinds = [natives[column].kind if column in natives else "VARCHAR" for column in range(len(guess.column_names))]
+    columns = ", ".join(f"'c{column}': '{kind}'" for column, kind in enumerate(kinds))
+    quote, escape = ('"', guess.escape) if guess.quoted else ("", "")
+    return (
+        f"read_csv({file_literal(path)}, delim={text_literal(guess.separator)}, quote='{quote}', escape='{escape}', "
+        f"header=false, skip={guess.skip_lines}, auto_detect=false, columns={{{columns}}}, comment='', nullstr='', "
+        f"store_rejects=true, rejects_limit=0, max_line_size={limits.line_bytes}, strict_mode=true)"
+    )
+
+
+def _written(guess: TableGuess, records: Iterator[Record], base: Path, text_path: Path | None) -> Source:
+    """Write the cells of accepted records to a Parquet file and note the rejected ones."""
+    rejections = Rejections()
+    names = [f"c{column}" for column in range(len(guess.column_names))]
+    schema = pa.schema([("line", pa.int64()), *((name, pa.string()) for name in names)])
+    target = base / "cells.parquet"
+    with pq.ParquetWriter(target, schema) as writer:
+        for block in _blocks(records):
+            taken = [record for record in block if record.cells is not None]
+            cells = list(zip(*(record.cells for record in taken if record.cells is not None), strict=True)) or [
+                ()
+            ] * len(names)
+            arrays = [
+                pa.array([record.line for record in taken], pa.int64()),
+                *(pa.array(column, pa.string()) for column in cells),
+            ]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            for record in block:
+                if record.cells is None:
+                    rejections.add(np.array([record.line]), "", record.reason)
+    return Source(
+        guess,
+        f"read_parquet({file_literal(target)})",
+        has_lines=True,
+        text_path=text_path,
+        rejections=rejections,
+        unparted=len(rejections),
+    )
+
+
+def _blocks(records: Iterator[Record]) -> Iterator[list[Record]]:
+    block: list[Record] = []
+    for record in records:
+        block.append(record)
+        if len(block) == _BLOCK_ROWS:
+            yield block
+            block = []
+    yield block
+
+
+def _lines_of(path: Path, lines: IntArray) -> Iterator[str]:
+    """Yield the physical lines with these numbers, each as text."""
+    wanted = iter(lines.tolist())
+    target = next(wanted, None)
+    number = 0
+    with path.open("rb") as file:
+        while target is not None and (raw := file.readline(1 << 16)):
+            number += 1
+            rest = raw
+            while not rest.endswith(b"\n") and (rest := file.readline(1 << 16)):
+                pass
+            while target == number:
+                yield (
+                    raw.removeprefix(b"\xef\xbb\xbf" if number == 1 else b"")
+                    .rstrip(b"\r\n")
+                    .decode("utf-8", errors="replace")[:TEXT_KEPT]
+                )
+                target = next(wanted, None)

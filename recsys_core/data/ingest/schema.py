@@ -1,0 +1,304 @@
+"""How a file is to be read: guessed from a sample, shown to the person, changed by them, and only then used."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from recsys_core.columns import INTERACTIONS, ITEM_ID, USER_ID
+from recsys_core.data.ingest.column_names import bare_head, has_type
+from recsys_core.data.ingest.file_shapes import (
+    MATRIX_MARKET,
+    MATRIX_MARKET_NAMES,
+    matrix_market_start,
+    refuse_adjacency_lists,
+    refuse_matrix,
+)
+from recsys_core.data.ingest.header import find_head
+from recsys_core.data.ingest.layouts import Layout, layout_of
+from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
+from recsys_core.data.ingest.parquet_check import refuse_large_parquet
+from recsys_core.data.ingest.record_reader import TEXT_KEPT
+from recsys_core.data.ingest.report import DataWarning
+from recsys_core.data.ingest.sampling import (
+    TextSample,
+    excel_rows,
+    guess_separator,
+    most_common_width,
+    sample_cells,
+    sample_json_lines,
+    sample_records,
+    sample_text,
+)
+from recsys_core.data.ingest.table_roles import REQUIRED, ROLES, guess_table_kind
+from recsys_core.data.ingest.table_schema import Format, TableGuess, missing_roles, with_roles, with_values
+from recsys_core.data.sql import connect, parquet_names, parquet_relation
+from recsys_core.errors import DataError
+
+__all__ = ["TableGuess", "guess_table", "missing_roles", "suggested_columns"]
+
+_PREVIEW_ROWS = 20
+_SAMPLE_ROWS, _SAMPLE_CELLS, _PARQUET_ROWS = 20_000, 500_000, 5000
+"""Of a sheet or a Parquet file, how much a guess is made from."""
+
+
+def guess_table(
+    path: Path,
+    *,
+    name: str = "",
+    separator: str | None = None,
+    encoding: str | None = None,
+    header: bool | None = None,
+    layout: Layout | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> TableGuess:
+    """Return how a file is most likely to be read; what is given is not guessed.
+
+    Args:
+        path: A file that is not packed.
+        name: What the person knows it by; the file's own name by default.
+        separator: Between cells.
+        encoding: Of the text.
+        header: Whether the first record names the columns.
+        layout: How a published file is read, if it was recognised.
+        limits: Bounds of what is read.
+
+    Raises:
+        DataError: The file cannot be taken at all, in a sentence that says why.
+    """
+    name = name or path.name
+    if not path.is_file():
+        raise DataError(f"'{name}' is a folder." if path.is_dir() else f"There is no file '{name}'.")
+    kind = _format(path, name)
+    if kind == "parquet":
+        return _guess_parquet(path, name, limits)
+    if kind == "excel":
+        rows = list(_first_rows(excel_rows(path, limits)))
+        width = max((len(cells) for _, cells in rows), default=0)
+        padded = [(number, cells + [""] * (width - len(cells))) for number, cells in rows]
+        before = rows[0][0] - 1 if rows else 0
+        return _guess_cells(Start(path, name, "excel"), padded, header, width=width, before=before)
+    sample = sample_text(path, limits, encoding)
+    start = Start(path, name, "text", encoding=sample.encoding, old_mac=sample.old_mac)
+    if sample.lines[0].lstrip().startswith("{"):
+        names, rows_of_text = sample_json_lines(sample.lines, limits.columns, name)
+        if not names:
+            raise DataError(f"'{name}' begins like JSON lines, but no line is a JSON object.")
+        return _guessed(replace(start, format="jsonl"), names, rows_of_text, named=True)
+    if sample.lines[0].lstrip().startswith("[") and separator is None:
+        raise DataError(f"'{name}' looks like one JSON document; save it as JSON lines, one object a line.")
+    given = {"separator": separator or (layout.separator if layout else None), "header": header}
+    return _guess_text(start, sample, given, layout=layout, most_columns=limits.columns)
+
+
+def suggested_columns(table: str) -> tuple[str, ...]:
+    """Return the roles that a column of this table can have, for a picker."""
+    return ROLES[table]
+
+
+def _format(path: Path, name: str) -> Format:
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start.startswith(b"PAR1"):
+        return "parquet"
+    if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return "excel"
+    if not start:
+        raise DataError(f"'{name}' is empty: it holds no lines.")
+    return "text"
+
+
+def _first_rows(rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that a guess is made from."""
+    cells = 0
+    for number, row in islice(rows, _SAMPLE_ROWS):
+        yield number, row
+        cells += len(row)
+        if cells > _SAMPLE_CELLS:
+            return
+
+
+def _guess_parquet(path: Path, name: str, limits: Limits) -> TableGuess:
+    refuse_large_parquet(path, name, limits)
+    try:
+        names = parquet_names(path)
+        cells = ", ".join(f"left(coalesce(c{column}, ''), {TEXT_KEPT})" for column in range(len(names)))
+        most = max(100, min(_PARQUET_ROWS, _SAMPLE_CELLS // max(1, len(names))))
+        with connect() as connection:
+            rows = connection.execute(f"SELECT {cells} FROM {parquet_relation(path)} LIMIT {most}").fetchall()
+    except duckdb.Error as error:
+        raise DataError(f"'{name}' cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+    if not rows:
+        raise DataError(f"'{name}' has columns but no rows.")
+    return _guessed(Start(path, name, "parquet"), names, rows, named=True)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What is known of a file before its columns: what becomes part of the guess as it is."""
+
+    path: Path
+    name: str
+    format: Format
+    separator: str = ","
+    encoding: str = "utf-8"
+    old_mac: bool = False
+    quoted: bool = True
+    escape: str = '"'
+
+
+def _guess_text(
+    start: Start, sample: TextSample, given: Mapping[str, Any], *, layout: Layout | None, most_columns: int
+) -> TableGuess:
+    separator: str | None = given["separator"]
+    lines, numbers = sample.lines, sample.numbers
+    if lines[0].lower().startswith("sep=") and len(lines[0]) <= 6:
+        separator = separator or lines[0][4:] or None
+        lines, numbers = lines[1:], numbers[1:]
+    if not lines:
+        raise DataError(f"'{start.name}' is empty: it holds no lines.")
+    if lines[0].startswith(MATRIX_MARKET):
+        first = matrix_market_start(start.name, lines)
+        return _guess_matrix_market(replace(start, separator=" "), lines[first:], skip=numbers[first - 1])
+    if separator is None:
+        refuse_adjacency_lists(start.name, lines)
+    separator = separator or guess_separator(lines)
+    plain = separator in {"::", " "} and not any(line.startswith('"') for line in lines[:50])
+    escape = "\\" if not plain and any('\\"' in line for line in lines) else '"'
+    records = sample_records(lines, separator, quoted=not plain, escape=escape)
+    width = most_common_width([cells for _, cells in records[1:] or records])
+    if width > most_columns:
+        raise DataError(f"'{start.name}' has {width:,} columns; at most {most_columns:,} are read.")
+    layout = layout or layout_of(start.name, separator, width)
+    if layout is not None and not layout.fits(records[0][1], width):
+        layout = None
+    quoted = not plain and (layout is None or layout.quoted)
+    start = replace(start, separator=separator, quoted=quoted, escape=escape)
+    numbered = [(numbers[place] if place < len(numbers) else 0, cells) for place, cells in records]
+    header: bool | None = given["header"] if layout is None else layout.header
+    return _guess_cells(start, numbered, header, width=width, layout=layout, before=numbers[0] - 1)
+
+
+def _guess_matrix_market(start: Start, lines: Sequence[str], *, skip: int) -> TableGuess:
+    rows = sample_cells(lines, " ", quoted=False)
+    if not rows:
+        raise DataError(f"'{start.name}' has no entries: a matrix without interactions.")
+    width = most_common_width(rows)
+    names = MATRIX_MARKET_NAMES[:width]
+    if len(names) != width or width < len(REQUIRED[INTERACTIONS]):
+        raise DataError(
+            f"'{start.name}' is a MatrixMarket file with {width:,} columns; row, column and value are read."
+        )
+    guess = _guessed(start, names, [row for row in rows if len(row) == width], named=False)
+    roles = {role: column for role, column in guess.roles.items() if column == width - 1 > 1}
+    roles = {USER_ID: 0, ITEM_ID: 1} | roles
+    return with_values(replace(guess, table=INTERACTIONS, roles=roles, skip_lines=skip, questions=(), confidence=1.0))
+
+
+def _guess_cells(
+    start: Start,
+    records: Sequence[tuple[int, list[str]]],
+    header: bool | None,
+    *,
+    width: int,
+    layout: Layout | None = None,
+    before: int = 0,
+) -> TableGuess:
+    """Guess the rest from records, each with the number of its last line; the first ones may stand above the table.
+
+    Args:
+        start: What is known already.
+        records: Line number and cells; a number is needed only at the beginning.
+        header: Whether a row names the columns, if that is known.
+        width: Number of columns.
+        layout: How a published file is read.
+        before: Number of lines before the first record.
+    """
+    if not records:
+        raise DataError(f"'{start.name}' is empty: it holds no rows.")
+    if width < 2:
+        raise DataError(
+            f"'{start.name}' has one column only, but users and items are two. Is the separator another one?"
+        )
+    rows = [cells for _, cells in records]
+    head = find_head(rows, width, named=header)
+    begin = head.above + head.named
+    body = [cells for cells in rows[begin:] if len(cells) == width]
+    if not body:
+        raise DataError(f"'{start.name}' has a header only: there are no rows below it.")
+    names = distinct_names(head.cells, width) if layout is None else layout.names
+    guess = _guessed(start, names, body, named=head.named, layout=layout)
+    above = [" ".join(" ".join(cells).split()) for cells in rows[: head.above]]
+    skipped = records[begin - 1][0] if begin else before
+    notes = [*_notes_on_head(head.cells), *_notes_above(above)] if layout is None else []
+    return replace(guess, header=head.named, skip_lines=skipped, notes=(*notes, *guess.notes))
+
+
+def _notes_on_head(cells: Sequence[str]) -> list[DataWarning]:
+    twice = sorted(name for name, count in Counter(cell for cell in cells if cell).items() if count > 1)
+    if not twice:
+        return []
+    return [
+        DataWarning(
+            "duplicate_heads",
+            len(twice),
+            f"{len(twice)} column names occur more than once: {', '.join(twice[:5])}.",
+            "Check which of the columns is meant; the others are named with their number.",
+        )
+    ]
+
+
+def _notes_above(above: Sequence[str]) -> list[DataWarning]:
+    if not above:
+        return []
+    shown = above[0][:80]
+    return [
+        DataWarning(
+            "lines_above_table",
+            len(above),
+            f"{len(above)} lines above the table are left out; the first is '{shown}'.",
+            "If they are data, say that the file has no header.",
+        )
+    ]
+
+
+def _guessed(
+    start: Start, names: Sequence[str], rows: Sequence[Sequence[str]], *, named: bool, layout: Layout | None = None
+) -> TableGuess:
+    columns = tuple(tuple(row[column] for row in rows) for column in range(len(names)))
+    table = layout.table if layout else guess_table_kind(start.name, names if named else [], columns)
+    guess = TableGuess(
+        **vars(start),
+        table=table,
+        column_names=tuple(names),
+        roles=dict(layout.roles) if layout else {},
+        header=named,
+        category_flags=layout.flags if layout else (),
+        event=layout.event if layout else None,
+        preview=pd.DataFrame([list(row) for row in rows[:_PREVIEW_ROWS]], columns=list(names), dtype="str"),
+        sample=columns,
+    )
+    if layout is None:
+        if table == INTERACTIONS:
+            refuse_matrix(start.name, names if named else [], columns)
+        guess = with_roles(guess)
+    return with_values(guess)
+
+
+def distinct_names(first: Sequence[str], width: int) -> tuple[str, ...]:
+    """Return distinct names for all columns, without types behind colons."""
+    typed = sum(map(has_type, first)) * 2 > len(first)
+    names: list[str] = []
+    for column in range(width):
+        given = first[column].strip() if column < len(first) else ""
+        given = bare_head(given) if typed else given
+        name = given or f"column_{column + 1}"
+        while name in names:
+            name = f"{name}_{column + 1}"
+        names.append(name)
+    return tuple(names)

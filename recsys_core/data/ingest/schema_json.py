@@ -1,0 +1,44 @@
+"""A guess about a table as plain JSON values and back, so that one process can guess and another can show it."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any, get_type_hints
+
+import pandas as pd
+from pydantic import TypeAdapter, ValidationError
+
+from recsys_core.data.ingest.table_schema import TableGuess
+from recsys_core.errors import StoreError
+
+_APART = frozenset(["preview", "keeper"])
+"""Fields that are not plain values: the preview is written as its columns, what keeps a file on disk not at all."""
+
+
+def guess_to_json(guess: TableGuess) -> dict[str, Any]:
+    """Return every field of a guess as plain values; `keeper` is left out."""
+    plain = {name: adapter.dump_python(getattr(guess, name), mode="json") for name, adapter in _adapters().items()}
+    cells = guess.preview.astype(object).to_numpy().tolist()
+    return plain | {"preview": {"columns": list(map(str, guess.preview.columns)), "rows": cells}}
+
+
+def guess_from_json(values: Mapping[str, Any]) -> TableGuess:
+    """Return the guess that `guess_to_json` wrote.
+
+    Raises:
+        StoreError: The values are not those of a guess.
+    """
+    try:
+        plain = {name: adapter.validate_python(values[name]) for name, adapter in _adapters().items()}
+        preview = values["preview"]
+        frame = pd.DataFrame(preview["rows"], columns=preview["columns"], dtype="str")
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
+        raise StoreError(f"What was found out about a file cannot be read back: {error}.") from error
+    return TableGuess(**plain, preview=frame)
+
+
+@cache
+def _adapters() -> dict[str, TypeAdapter[Any]]:
+    """Return how the values of each field are written and checked, from its annotation."""
+    kinds = get_type_hints(TableGuess)
+    return {one.name: TypeAdapter(kinds[one.name]) for one in fields(TableGuess) if one.name not in _APART}

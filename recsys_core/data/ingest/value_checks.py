@@ -1,0 +1,170 @@
+"""Doubts about the values of accepted interactions: unlikely years, ratings that mean 'not rated', unknown values."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+
+from recsys_core.columns import RATING, TIMESTAMP
+from recsys_core.data.dataset import NO_TIMESTAMP
+from recsys_core.data.ingest.cleaning_rules import IngestRules
+from recsys_core.data.ingest.interactions import Streamed
+from recsys_core.data.ingest.report import DataWarning
+from recsys_core.data.ingest.timestamps import as_date
+from recsys_core.data.sql import file_literal
+
+_FIRST_LIKELY = 315_532_800_000
+"""1980, in milliseconds."""
+_YEAR = 366 * 86_400_000
+_SENTINELS = frozenset([-1.0, 0.0, 99.0, 255.0, 999.0, 9999.0, -99.0, -999.0, -9999.0, 65535.0, 1000.0, 100.0])
+"""Numbers that files use for 'not rated'."""
+_MANY = 0.3
+"""Share of all ratings from which on a 0 next to the scale is doubted."""
+_MOST_VALUES = 1000
+
+
+def doubts_about_values(
+    connection: duckdb.DuckDBPyConnection, path: Path, rules: IngestRules, streamed: Sequence[Streamed]
+) -> list[DataWarning]:
+    """Return the doubts about the values of a Parquet file of interactions.
+
+    Args:
+        connection: Where the Parquet file is read.
+        path: The Parquet file of positions.
+        rules: The person's rules.
+        streamed: What was counted while the files were read.
+    """
+    names = pq.read_schema(path).names
+    found = [_unknown(streamed), _not_rated(streamed, rules), *(_several_forms(part) for part in streamed)]
+    if TIMESTAMP in names:
+        found.append(_unlikely_times(connection, path))
+    if RATING in names:
+        found.append(_sentinels(connection, path))
+    return [doubt for doubt in found if doubt is not None]
+
+
+def _unknown(streamed: Sequence[Streamed]) -> DataWarning | None:
+    """Rows that leave a value empty, as others of the same column do."""
+    counts: Counter[str] = Counter()
+    for part in streamed:
+        counts += part.unknown
+    if not counts:
+        return None
+    listed = ", ".join(f"'{column}' in {count:,} rows" for column, count in counts.most_common())
+    return DataWarning(
+        "unknown_values",
+        counts.total(),
+        f"Some values are empty: {listed}.",
+        "The rows are kept; these values are unknown, and an empty weight counts as 1.",
+    )
+
+
+def _not_rated(streamed: Sequence[Streamed], rules: IngestRules) -> DataWarning | None:
+    count = sum(part.not_rated for part in streamed)
+    if not count:
+        return None
+    values = ", ".join(f"{value:g}" for value in rules.missing_ratings)
+    return DataWarning(
+        "missing_ratings",
+        count,
+        f"{count:,} ratings of {values} are treated as missing.",
+        "The interactions are kept without a rating.",
+    )
+
+
+def _several_forms(part: Streamed) -> DataWarning | None:
+    """A column of times that is written in several forms, with the number of rows of each."""
+    counts = Counter({form: count for form, count in part.time_forms.items() if count and form != "other"})
+    if len(counts) < 2:
+        return None
+    guess = part.source.guess
+    listed = ", ".join(f"{form} in {count:,} rows" for form, count in counts.most_common())
+    return DataWarning(
+        "several_time_forms",
+        counts.total(),
+        f"'{guess.name}': times in column '{guess.column_of(TIMESTAMP)}' are written in {len(counts)} forms: {listed}.",
+        "All of them are read. Look at the first and last times: forms that were mixed up may hold mistakes.",
+    )
+
+
+def _unlikely_times(connection: duckdb.DuckDBPyConnection, path: Path) -> DataWarning | None:
+    """Times before 1980 or after the next year: mostly a wrong unit, or a zero that is not 1970."""
+    latest = int(time.time() * 1000) + _YEAR
+    ends = _ends(path, TIMESTAMP)
+    if ends is not None and ends[0] >= _FIRST_LIKELY and ends[1] <= latest:
+        return None
+    early, late = f"{TIMESTAMP} < {_FIRST_LIKELY}", f"{TIMESTAMP} > {latest}"
+    n_early, n_late, first, last, rows = connection.execute(
+        f"SELECT count(*) FILTER ({early}), count(*) FILTER ({late}), min({TIMESTAMP}), max({TIMESTAMP}), count(*) "
+        f"FROM read_parquet({file_literal(path)}) WHERE {TIMESTAMP} <> '{NO_TIMESTAMP}'::BIGINT"
+    ).fetchall()[0]
+    if not n_early + n_late:
+        return None
+    parts = [f"{n_early:,} before 1980"] * bool(n_early) + [f"{n_late:,} in the future"] * bool(n_late)
+    return DataWarning(
+        "unlikely_times",
+        n_early + n_late,
+        f"Of {rows:,} times, {' and '.join(parts)}: the first is {as_date(first)}, the last {as_date(last)}.",
+        "Check how times are written: a wrong unit gives such years. Their order is used; their dates mean little.",
+    )
+
+
+def _sentinels(connection: duckdb.DuckDBPyConnection, path: Path) -> DataWarning | None:
+    """A rating beyond a gap from all others that files use for 'not rated'."""
+    ends = _ends(path, RATING)
+    if ends is not None and not _SENTINELS & set(ends):
+        return None
+    found = connection.execute(
+        f"SELECT {RATING}::DOUBLE, count(*) FROM read_parquet({file_literal(path)}) WHERE NOT isnan({RATING}) "
+        f"GROUP BY 1 ORDER BY 1 LIMIT {_MOST_VALUES}"
+    ).fetchall()
+    value = sentinel_among(dict(found))
+    if value is None:
+        return None
+    count, rest = dict(found)[value], [rating for rating, _ in found if rating != value]
+    return DataWarning(
+        "sentinel_ratings",
+        count,
+        f"{count:,} ratings are {value:g}, while all others lie between {min(rest):g} and {max(rest):g}.",
+        f"If {value:g} means 'not rated', treat it as missing: the interactions stay, without a rating.",
+    )
+
+
+def _ends(path: Path, name: str) -> tuple[float, float] | None:
+    """Return the smallest and largest value of a column as the Parquet file states them; None if it does not."""
+    metadata = pq.read_metadata(path)
+    place = pq.read_schema(path).names.index(name)
+    columns = (metadata.row_group(group).column(place).statistics for group in range(metadata.num_row_groups))
+    known = [part for part in columns if part is not None and part.has_min_max]
+    if not known or len(known) < metadata.num_row_groups:
+        return None
+    return min(part.min for part in known), max(part.max for part in known)
+
+
+def sentinel_among(counts: dict[float, int]) -> float | None:
+    """Return the smallest or largest rating if it looks like a sign for 'not rated', else None.
+
+    It is one of the numbers in use for that, and lies at least two steps of the rest of the scale away from it (more
+    than ten for numbers that can end a scale); or it is 0 and nearly a third of all ratings, next to a scale of at
+    least four values.
+
+    Args:
+        counts: How often each rating occurs.
+    """
+    values = sorted(counts)
+    if not 4 <= len(values) < _MOST_VALUES:
+        return None
+    total = sum(counts.values())
+    for value, rest in ((values[0], values[1:]), (values[-1], values[:-1])):
+        step = max(after - before for before, after in pairwise(rest))
+        gap = min(abs(value - rating) for rating in rest)
+        wide = 10 if value in {100.0, 1000.0} else 2
+        if value in _SENTINELS and gap >= wide * step:
+            return value
+        if value == 0 and rest[0] > 0 and counts[value] >= _MANY * total and counts[value] == max(counts.values()):
+            return value
+    return None

@@ -1,0 +1,176 @@
+"""What an Excel workbook holds, looked at before a library allocates room for it.
+
+A library holds the whole rectangle that the used cells of a sheet span, so one cell far out asks for terabytes. Two
+rows with one number would overwrite each other; such sheets are read from a copy with their rows numbered anew.
+"""
+
+import re
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from recsys_core.data.ingest.archives import refuse_overlaps
+from recsys_core.data.ingest.limits import Limits
+from recsys_core.errors import DataError
+
+_BLOCK = 1 << 22
+_TAG_BYTES = 1 << 14
+"""A tag is at most this long; the end of a block that may be cut within one is looked at with the next block."""
+_SHEET = re.compile(rb"<(?:\w+:)?worksheet[\s>]")
+_ROW = re.compile(rb"<(?:\w+:)?row(?=[\s>/])(?:[^>]*?\sr\s*=\s*[\"'](\d{1,18})[\"'])?")
+_CELL = re.compile(rb"<(?:\w+:)?c\s[^>]*?\br\s*=\s*[\"']([A-Za-z]{1,9})(\d{1,18})[\"']")
+_NUMBER = re.compile(
+    rb"(<(?:\w+:)?row(?=[\s>/])[^>]*?\sr\s*=\s*[\"'])\d+|(<(?:\w+:)?row(?=[\s>/]))"
+    rb"|(<(?:\w+:)?c\s[^>]*?\br\s*=\s*[\"'][A-Za-z]{1,9})\d+"
+)
+"""The number of a row in its own tag, a tag without one, and the number of the row in the tag of a cell."""
+
+
+@dataclass
+class Sheet:
+    """What the tags of one sheet say.
+
+    Args:
+        rows: Rows, numbered or not.
+        last_row: Largest number of a row.
+        last_column: Largest number of a column, from 1.
+        far_cell: The cell that is farthest out.
+        repeated: Whether the numbers of the rows do not increase.
+    """
+
+    rows: int = 0
+    last_row: int = 0
+    last_column: int = 0
+    far_cell: str = ""
+    repeated: bool = False
+    _letters: dict[bytes, int] = field(default_factory=dict)
+
+    def take(self, block: bytes) -> None:
+        """Look at whole tags."""
+        for match in _ROW.finditer(block):
+            self.rows += 1
+            number = int(match[1]) if match[1] else self.last_row + 1
+            self.repeated = self.repeated or number <= self.last_row
+            self.last_row = max(self.last_row, number)
+        for letters, digits in set(_CELL.findall(block)):
+            column = self._letters.setdefault(letters, _column_number(letters))
+            if column > self.last_column or int(digits) > self.last_row:
+                self.far_cell = (letters + digits).decode()
+            self.last_column = max(self.last_column, column)
+            self.last_row = max(self.last_row, int(digits))
+
+    @property
+    def cells(self) -> int:
+        """Cells of the rectangle that it spans."""
+        return max(self.rows, self.last_row) * max(1, self.last_column)
+
+
+def workbook_to_read(path: Path, limits: Limits) -> Path:
+    """Return the workbook to read: the file itself, or a copy in the temporary folder with its rows numbered anew.
+
+    Raises:
+        DataError: It is a bomb, is damaged, or its sheet is larger than allowed.
+    """
+    if not zipfile.is_zipfile(path):
+        return path
+    try:
+        with zipfile.ZipFile(path) as archive:
+            refuse_overlaps(path.name, archive.infolist())
+            sheets = _sheets(archive, path.name, limits)
+            for sheet in sheets.values():
+                _refuse_large(sheet, path.name, limits)
+            repeated = [name for name, sheet in sheets.items() if sheet.repeated]
+            return _renumbered(archive, repeated) if repeated else path
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise DataError(f"'{path.name}' is a broken or protected Excel workbook: {error}.") from error
+
+
+def _sheets(archive: zipfile.ZipFile, name: str, limits: Limits) -> dict[str, Sheet]:
+    """Return what each sheet holds, everything in the workbook counted as it is unpacked."""
+    found: dict[str, Sheet] = {}
+    left = limits.excel_unpacked_bytes
+    for info in archive.infolist():
+        with archive.open(info) as part:
+            tail = b""
+            while block := part.read(_BLOCK):
+                left -= len(block)
+                if left < 0:
+                    raise DataError(
+                        f"'{name}' unpacks to more than {limits.excel_unpacked_bytes:,} bytes; save it as CSV."
+                    )
+                if not tail and _SHEET.search(block, 0, _TAG_BYTES):
+                    found[info.filename] = Sheet()
+                if info.filename in found:
+                    whole = tail + block
+                    cut = _end_of_tags(whole)
+                    found[info.filename].take(whole[:cut])
+                    tail = whole[cut:]
+                else:
+                    tail = b"-"
+            if info.filename in found:
+                found[info.filename].take(tail)
+    return found
+
+
+def _end_of_tags(text: bytes) -> int:
+    """Return where the last tag begins that may go on in the next block."""
+    start = text.rfind(b"<", max(0, len(text) - _TAG_BYTES))
+    return start if start > 0 else len(text)
+
+
+def _refuse_large(sheet: Sheet, name: str, limits: Limits) -> None:
+    if sheet.last_column > limits.columns and sheet.cells <= limits.excel_cells:
+        raise DataError(f"'{name}' has {sheet.last_column:,} columns; at most {limits.columns:,} are read.")
+    if sheet.cells > limits.excel_cells:
+        far = f" A cell far out ({sheet.far_cell}) may be the reason: delete it." if sheet.far_cell else ""
+        raise DataError(
+            f"The sheet of '{name}' spans {max(sheet.rows, sheet.last_row):,} rows and {sheet.last_column:,} columns; "
+            f"at most {limits.excel_cells:,} cells are read.{far} Or save it as CSV or Parquet."
+        )
+
+
+def _renumbered(archive: zipfile.ZipFile, sheets: list[str]) -> Path:
+    """Write a copy of a workbook in which the rows of some sheets are numbered by their place."""
+    with tempfile.NamedTemporaryFile(prefix="recscope-", suffix=".xlsx", delete=False) as file:
+        target = Path(file.name)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as copy:
+        for info in archive.infolist():
+            with archive.open(info) as part, copy.open(info.filename, "w", force_zip64=True) as written:
+                if info.filename in sheets:
+                    written.writelines(_numbered(part))
+                else:
+                    shutil.copyfileobj(part, written, _BLOCK)
+    return target
+
+
+def _numbered(part: IO[bytes]) -> Iterator[bytes]:
+    """Yield a sheet block by block with its rows numbered from 1."""
+    row = 0
+
+    def number(match: re.Match[bytes]) -> bytes:
+        nonlocal row
+        if match[3]:
+            return match[3] + b"%d" % max(1, row)
+        row += 1
+        return match[1] + b"%d" % row if match[1] else match[2] + b' r="%d"' % row
+
+    tail = b""
+    while block := part.read(_BLOCK):
+        whole = tail + block
+        cut = _end_of_tags(whole)
+        yield _NUMBER.sub(number, whole[:cut])
+        tail = whole[cut:]
+    yield _NUMBER.sub(number, tail)
+
+
+def _column_number(letters: bytes) -> int:
+    """Return the number of a column from its letters: A is 1, XFD is 16384."""
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + letter - 64
+    return number

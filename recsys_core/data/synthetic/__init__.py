@@ -1,0 +1,1 @@
+"""Synthetic data sets whose true preferences are known, and the samples made from them."""

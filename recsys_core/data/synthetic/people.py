@@ -1,0 +1,124 @@
+"""People of a synthetic world: what can be known of them, what they truly like, and who their friends are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import LIST_SEPARATOR, SOURCE, TARGET, WEIGHT
+from recsys_core.contracts import FloatArray, IntArray
+from recsys_core.data.synthetic.films import GENRE_NAMES
+from recsys_core.data.synthetic.words import CITIES, EDUCATIONS, HOBBIES, OCCUPATIONS
+
+HOMOPHILY = 6.0
+"""Log odds of a friendship between two people of equal taste, against two of unrelated taste, at homophily 1."""
+BLOCK = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """People of one world.
+
+    Args:
+        table: One row a user: `sex`, `age`, `city`, `education`, `occupation`, `hobbies`.
+        taste: (U, G + H) liking of each category and of each hidden trait of films, rows of length 1.
+    """
+
+    table: pd.DataFrame
+    taste: FloatArray
+
+
+def make_people(count: int, hidden: int, signal: float, rng: np.random.Generator) -> People:
+    """Draw people whose hobbies and age tell a share `signal` of their taste in categories.
+
+    Sex, city, education and occupation tell nothing of taste: a model that uses them learns noise.
+
+    Args:
+        count: Number of people, U.
+        hidden: Number of traits of films that no table shows, H.
+        signal: 0..1, share of the taste in categories that hobbies and age explain.
+        rng: Chance.
+    """
+    age = np.clip(rng.gamma(6.0, 6.5, size=count), 12, 90).astype(np.int64)
+    names = list(HOBBIES)
+    amount = rng.choice([1, 2, 3, 4], size=count, p=[0.3, 0.4, 0.2, 0.1])
+    chosen = np.argsort(rng.random((count, len(names))), axis=1)
+    known = _taste_of_age(age)
+    links = np.array([[float(genre in HOBBIES[name]) for genre in GENRE_NAMES] for name in names])
+    for place in range(4):
+        rows = np.flatnonzero(amount > place)
+        known[rows] += links[chosen[rows, place]]
+    known = _standard(known)
+    genres = np.sqrt(signal) * known + np.sqrt(1 - signal) * _standard(rng.normal(size=known.shape))
+    taste = np.hstack([genres, rng.normal(size=(count, hidden))])
+    hobbies = [
+        LIST_SEPARATOR.join(sorted(names[hobby] for hobby in row[:k])) for row, k in zip(chosen, amount, strict=True)
+    ]
+    table = pd.DataFrame(
+        {
+            "sex": rng.choice(["female", "male"], size=count),
+            "age": age,
+            "city": rng.choice(CITIES, size=count),
+            "education": _education(age, rng),
+            "occupation": _occupation(age, rng),
+            "hobbies": hobbies,
+        }
+    )
+    return People(table, unit_rows(taste))
+
+
+def make_friends(taste: FloatArray, mean: float, homophily: float, rng: np.random.Generator) -> pd.DataFrame:
+    """Draw friendships, more likely between people of like taste; each stands in both directions, with weight 1.
+
+    Args:
+        taste: (U, D) rows of length 1.
+        mean: Friendships that a person starts, on average; about half as many again come from others.
+        homophily: 0 (taste plays no part) to 1.
+        rng: Chance.
+    """
+    users = len(taste)
+    wanted = np.minimum(rng.poisson(mean / 2, size=users), max(users - 1, 0))
+    pairs = []
+    for start in range(0, users, BLOCK):
+        block = np.arange(start, min(start + BLOCK, users))
+        appeal = HOMOPHILY * homophily * (taste[block] @ taste.T) + rng.gumbel(size=(len(block), users))
+        appeal[np.arange(len(block)), block] = -np.inf
+        ranked = np.argsort(-appeal, axis=1, kind="stable")[:, : int(wanted.max(initial=0))]
+        kept = np.arange(ranked.shape[1])[None, :] < wanted[block][:, None]
+        pairs.append(np.column_stack([np.repeat(block, kept.sum(axis=1)), ranked[kept]]))
+    found = np.concatenate(pairs)
+    both = np.unique(np.concatenate([found, found[:, ::-1]]), axis=0).astype(np.int32)
+    return pd.DataFrame({SOURCE: both[:, 0], TARGET: both[:, 1], WEIGHT: np.ones(len(both), dtype=np.float32)})
+
+
+def unit_rows(matrix: FloatArray) -> FloatArray:
+    """Return the rows scaled to length 1; a row of zeros stays."""
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    scaled: FloatArray = matrix / np.where(lengths == 0, 1, lengths)
+    return scaled
+
+
+def _taste_of_age(age: IntArray) -> FloatArray:
+    """(U, G) what age adds: the young lean to animation, fantasy and horror, the old to drama and documentaries."""
+    lean = np.clip((age - 38) / 20, -1.5, 1.5)
+    signs = {"Animation": -1, "Fantasy": -1, "Horror": -1, "Drama": 1, "Documentary": 1, "Romance": 0.5}
+    leanings: FloatArray = 0.6 * lean[:, None] * np.array([signs.get(genre, 0.0) for genre in GENRE_NAMES])[None, :]
+    return leanings
+
+
+def _standard(matrix: FloatArray) -> FloatArray:
+    """Return the columns with mean 0 and deviation 1."""
+    deviation = matrix.std(axis=0)
+    standard: FloatArray = (matrix - matrix.mean(axis=0)) / np.where(deviation == 0, 1, deviation)
+    return standard
+
+
+def _education(age: IntArray, rng: np.random.Generator) -> list[str]:
+    level = rng.choice(len(EDUCATIONS), size=len(age), p=[0.05, 0.3, 0.2, 0.25, 0.17, 0.03])
+    limit = np.select([age < 18, age < 22, age < 25], [1, 2, 3], len(EDUCATIONS) - 1)
+    return [EDUCATIONS[step] for step in np.minimum(level, limit)]
+
+
+def _occupation(age: IntArray, rng: np.random.Generator) -> list[str]:
+    drawn = rng.choice(OCCUPATIONS, size=len(age))
+    return [str(name) for name in np.select([age < 20, age >= 67], ["student", "retired"], drawn)]

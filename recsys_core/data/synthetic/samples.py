@@ -1,0 +1,150 @@
+"""The ready-made worlds that come with the product, and how they are written and read.
+
+A sample is a folder like that of any stored data set, with `truth.npz` beside it: what is true in it.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import INTERACTIONS, ITEM_ID, ITEMS, USER_ID, USERS
+from recsys_core.data.dataset import Dataset
+from recsys_core.data.folder import open_folder, write_social, write_vocabulary
+from recsys_core.data.meta import Meta
+from recsys_core.data.synthetic.config import WorldConfig
+from recsys_core.data.synthetic.truth import WorldTruth
+from recsys_core.data.synthetic.world import World
+from recsys_core.errors import ConfigError
+
+FOLDER = Path(__file__).resolve().parents[3] / "data" / "samples"
+TRUTH = "truth.npz"
+MADE = "2026-01-01T00:00:00+00:00"
+"""When all samples say that they were made: the same laws and seed give the same files."""
+
+
+@dataclass(frozen=True)
+class SampleInfo:
+    """A ready-made world.
+
+    Args:
+        key: Name of its folder.
+        title: What people call it.
+        idea: What can be seen in it, in one or two sentences.
+        config: Its laws.
+        seed: Start of its chance.
+    """
+
+    key: str
+    title: str
+    idea: str
+    config: WorldConfig
+    seed: int
+
+
+SAMPLES = {
+    sample.key: sample
+    for sample in (
+        SampleInfo(
+            "tiny",
+            "Film club (tiny)",
+            "Thirty people and twenty-four films: small enough to read every rating and to follow each step by eye.",
+            WorldConfig(
+                users=30, items=24, visits_per_user=10, rating_share=1, rating_noise=0.3, taste_strength=2.5,
+                hidden_traits=0, attribute_signal=0.8, popularity_bias=0.5, drift=0, late_items=0, order=0,
+                friends_per_user=4, homophily=1, days=90,
+            ),
+            1,
+        ),
+        SampleInfo(
+            "small",
+            "Film nights (small)",
+            "Eight hundred people with tastes of their own: personal models clearly beat popularity, and friends help.",
+            WorldConfig(
+                users=800, items=1000, visits_per_user=50, taste_strength=3, popularity_bias=1.6, friends_per_user=10,
+                homophily=0.8,
+            ),
+            2,
+        ),
+        SampleInfo(
+            "ordered",
+            "Film marathons (strong order)",
+            "Views, clicks and purchases in long sessions, where the film just seen decides what comes next.",
+            WorldConfig(
+                users=500, items=300, visits_per_user=45, feedback="events", taste_strength=0.8, popularity_bias=0.3,
+                session_length=10, order=0.9, friends_per_user=0, late_items=0,
+            ),
+            3,
+        ),
+    )
+}  # fmt: skip
+"""Key -> sample, from the smallest lesson up."""
+
+
+def load_sample(key: str) -> Dataset:
+    """Return a ready-made world as a data set; its tables are read when they are asked for.
+
+    Raises:
+        ConfigError: There is no such sample.
+        StoreError: Its folder is missing or not whole; `make samples` makes it again.
+    """
+    return open_folder(sample_folder(key))
+
+
+def sample_truth(key: str) -> WorldTruth:
+    """Return what is true in a ready-made world.
+
+    Raises:
+        ConfigError: There is no such sample.
+        DataError: The file is missing or not whole.
+    """
+    return WorldTruth.load(sample_folder(key) / TRUTH)
+
+
+def sample_folder(key: str) -> Path:
+    """Return where a sample is stored.
+
+    Raises:
+        ConfigError: There is no such sample.
+    """
+    if key not in SAMPLES:
+        raise ConfigError(f"There is no sample '{key}'. Known: {', '.join(SAMPLES)}.")
+    return FOLDER / key
+
+
+def write_world(world: World, folder: Path) -> None:
+    """Write a world into a folder: a stored data set like any other, with `truth.npz` beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = world.dataset
+    data.interactions.to_parquet(folder / f"{INTERACTIONS}.parquet", compression="zstd", index=False)
+    write_vocabulary(folder, USERS, USER_ID, list(data.user_vocabulary.ids), data.users)
+    write_vocabulary(folder, ITEMS, ITEM_ID, list(data.item_vocabulary.ids), data.items)
+    write_social(folder, data.social)
+    world.truth.save(folder / TRUTH)
+    meta = Meta(
+        name=data.name,
+        fingerprint=_fingerprint(data),
+        created=MADE,
+        n_users=data.n_users,
+        n_items=data.n_items,
+        n_interactions=data.n_interactions,
+        columns=tuple(data.interactions.columns),
+        rating_scale=data.rating_scale,
+        has_users=data.users is not None,
+        has_items=data.items is not None,
+        has_social=data.social is not None,
+    )
+    meta.write(folder)
+
+
+def _fingerprint(data: Dataset) -> str:
+    """Return 16 hexadecimal digits of the SHA-256 of all identifiers and values."""
+    digest = hashlib.sha256("\0".join([*data.user_vocabulary.ids, *data.item_vocabulary.ids]).encode())
+    for table in (data.interactions, data.users, data.items, data.social):
+        for name, column in table.items() if table is not None else ():
+            numeric = pd.api.types.is_numeric_dtype(column)
+            content = column.to_numpy().astype(np.float64).tobytes() if numeric else "\0".join(column).encode()
+            digest.update(str(name).encode() + content)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,184 @@
+"""What a finished experiment proves: its comparison, the protocol's findings, and intervals of every metric."""
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import fields
+from typing import Any
+
+import pandas as pd
+
+from recsys_core.columns import MODEL, USER
+from recsys_core.data.leaks import LeakReport
+from recsys_core.data.splits import LeftOut
+from recsys_core.errors import DataError, StoreError
+from recsys_core.evaluation.comparison import Comparison, compare, summarize
+from recsys_core.evaluation.evaluate import N_LISTED, N_RATINGS
+from recsys_core.evaluation.metric_info import MetricName
+from recsys_core.evaluation.protocol import Finding, JudgedModel, Protocol, check_protocol
+from recsys_core.experiments.artifacts import RESULT
+from recsys_core.experiments.audience import Audience, audience
+from recsys_core.experiments.experiment import JOBS, SPEC, Run
+from recsys_core.experiments.jobs import JobState
+from recsys_core.experiments.leaderboard import model_titles
+from recsys_core.models.registry import model_class
+from recsys_core.storage.durable import read_record
+
+MANY_TRIES = 5
+"""The best of five settings that differ by chance only looks better than the middle one by more than a standard error
+(the expected maximum of five normal numbers is 1.16)."""
+COUNTED = (N_RATINGS, f"{N_RATINGS}:head", f"{N_RATINGS}:tail")
+TEST_PART = ("data", "split", "seed")
+"""What two experiments must share to be judged by the same interactions."""
+
+
+def users_of(run: Run) -> Audience:
+    """Return the test users of the finished models, folds joined: those whom the verdict is about, and the others."""
+    return audience(run.per_user())
+
+
+def compare_run(
+    run: Run, metric: str | None = None, *, baseline: str | None = None, users: Audience | None = None
+) -> Comparison:
+    """Compare the finished models of an experiment that have a metric; NDCG at the experiment's `k` by default.
+
+    The verdict is about the users with training history, if there are any; see `Audience`.
+
+    Args:
+        run: The experiment.
+        metric: The column compared.
+        baseline: Id of the model that others are held against; popularity by default.
+        users: What `users_of` gave, if it is at hand.
+
+    Raises:
+        DataError: No finished model has the metric, or their users have nobody in common.
+    """
+    metric = metric or f"ndcg@{run.spec.k}"
+    found = users or users_of(run)
+    judged = {model: frame for model, frame in found.judged.items() if metric in frame}
+    if not judged:
+        raise DataError(f"No finished model of '{run.name}' was judged by '{metric}'.")
+    titles = model_titles(run.spec.models)
+    pinned = baseline if baseline in judged else None
+    return compare(judged, metric=metric, seed=run.spec.seed, titles=titles, baseline=pinned)
+
+
+def without_history(run: Run, metric: str, users: Audience) -> pd.DataFrame:
+    """Return the models on the users without training history: as `Comparison.table`, with titles and lists.
+
+    Returns:
+        Columns `model`, `title`, `mean`, `low`, `high`, `users` (with a value) and `listed`, the share of these users
+        who get any recommendation (NaN in results of earlier versions); best first, empty if there are no such users.
+    """
+    rows = []
+    titles = model_titles(run.spec.models)
+    for model, frame in users.without.items():
+        if metric not in frame:
+            continue
+        found = summarize(frame[[column for column in frame if column in (USER, metric) or column in COUNTED]])[metric]
+        listed = float((frame[N_LISTED] > 0).mean()) if N_LISTED in frame else float("nan")
+        rows.append({MODEL: model, "title": titles[model], **found, "listed": listed})
+    table = pd.DataFrame(rows, columns=[MODEL, "title", "mean", "low", "high", "users", "listed"])
+    ascending = MetricName.parse(metric).info.direction == "lower"
+    return table.sort_values("mean", ascending=ascending, kind="stable", ignore_index=True)
+
+
+def check_run(run: Run, metric: str | None = None, comparison: Comparison | None = None) -> list[Finding]:
+    """Return what is wrong with an experiment's comparison, or should be known of it: refusals first.
+
+    Raises:
+        StoreError: A file of a finished job is missing or broken.
+    """
+    metric = metric or f"ndcg@{run.spec.k}"
+    return findings(run, users_of(run), metric=metric, comparison=comparison)
+
+
+def findings(run: Run, users: Audience, *, metric: str, comparison: Comparison | None) -> list[Finding]:
+    """Return what is wrong with the comparison of a run's finished models, refusals first.
+
+    Args:
+        run: The experiment.
+        users: Its test users.
+        metric: The column compared.
+        comparison: What `compare` gave for them, None where it refused.
+    """
+    judged = {model: frame for model, frame in users.judged.items() if metric in frame}
+    return check_protocol(judged, protocol_of(run, users), metric=metric, comparison=comparison)
+
+
+def protocol_of(run: Run, users: Audience | None = None) -> Protocol:
+    """Return how an experiment was made, as the check of protocols wants to know it."""
+    titles = model_titles(run.spec.models)
+    report = run.split_report() or {}
+    folds = report.get("folds", [])
+    tries = settings_tried(run)
+    models = {
+        model_id: JudgedModel(
+            title=titles[model_id],
+            key=result.key,
+            personal=model_class(result.key).info.personal,
+            order=result.notes.get("order", "personal"),  # earlier versions did not know it for certain
+            tuned_on="test" if tries[result.key] >= MANY_TRIES else "nothing",
+        )
+        for model_id, result in run.results().items()
+    }
+    ended_badly = (JobState.FAILED, JobState.CANCELLED)
+    return Protocol(
+        models=models,
+        leaks=tuple(_made(LeakReport, fold["leaks"]) for fold in folds),
+        left_out=tuple(_made(LeftOut, fold["left_out"]) for fold in folds),
+        ordered_by_file=any(fold["ordered_by_file"] for fold in folds),
+        folds=run.spec.split.folds if run.spec.split.kind == "k_fold" else 1,
+        users=users.users if users else 0,
+        users_without_history=users.n_without if users else 0,
+        only_rating=report.get("only_rating"),
+        relevant_from=run.spec.relevant_from,
+        without_result=tuple(titles[status.model_id] for status in run.statuses() if status.state in ended_badly),
+    )
+
+
+def settings_tried(run: Run) -> "Counter[str]":
+    """Return with how many settings each algorithm was judged on this very test part, by all experiments stored."""
+    part = read_record(run.path / SPEC)
+    tried: set[str] = set()
+    for spec in run.path.parent.glob(f"*/{SPEC}"):
+        with suppress(StoreError):  # an experiment that cannot be read has judged nothing
+            other = read_record(spec)
+            if all(other.get(name) == part[name] for name in TEST_PART):
+                tried |= {result.parent.name for result in (spec.parent / JOBS).glob(f"*/{RESULT}")}
+    return Counter(model_id.rpartition("-")[0] for model_id in tried)
+
+
+def metric_intervals(run: Run, model_id: str, users: Audience) -> dict[str, dict[str, float | None]]:
+    """Return `mean`, `low`, `high` and `users` of each metric of a finished model; None where nobody has a value.
+
+    Metrics are over the users whom the verdict is about; those that are not a mean over users are over all lists and
+    have no interval.
+    """
+    result = run.result(model_id)
+    frame = users.judged[model_id]
+    found: dict[str, dict[str, float | None]] = {
+        name: {part: _finite(value) for part, value in values.items()}
+        for name, values in summarize(frame, seed=run.spec.seed).items()
+    }
+    overall = {
+        name: {"mean": value, "low": None, "high": None, "users": len(frame)} for name, value in result.overall.items()
+    }
+    return found | overall
+
+
+def intervals_without_history(run: Run, model_id: str, users: Audience) -> dict[str, dict[str, float | None]]:
+    """Return the same, without overall metrics, over the users without training history; empty if there are none."""
+    if model_id not in users.without:
+        return {}
+    summary = summarize(users.without[model_id], seed=run.spec.seed)
+    return {name: {part: _finite(value) for part, value in values.items()} for name, values in summary.items()}
+
+
+def _finite(value: float) -> float | None:
+    return value if value == value else None  # noqa: PLR0124 - NaN is the only value that differs from itself
+
+
+def _made(kind: type[Any], values: dict[str, Any]) -> Any:
+    """Return a value of that class from what was stored, without fields that it does not know."""
+    known = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in values.items() if name in known})

@@ -1,0 +1,236 @@
+"""One experiment as it is stored: what was asked for, how its jobs stand, and what came out. Reading trains nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from recsys_core.errors import Damaged, RecscopeError, StoreError
+from recsys_core.experiments.artifacts import (
+    ENVIRONMENT,
+    HISTORY,
+    LISTS,
+    PER_USER,
+    RESULT,
+    JobResult,
+    load_model,
+    load_result,
+    load_table,
+)
+from recsys_core.experiments.damage import check_files
+from recsys_core.experiments.jobs import JobFolder, JobState, JobStatus
+from recsys_core.storage.checksums import FILES
+from recsys_core.storage.durable import read_record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from recsys_core.evaluation.comparison import Comparison
+    from recsys_core.experiments.spec import ModelSpec
+    from recsys_core.models.base import Recommender
+
+SPEC = "spec.json"
+SUMMARY = "summary.json"
+SPLIT = "split.json"
+JOBS = "jobs"
+LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What people call an experiment, and when it was asked for.
+
+    Args:
+        name: Name of the experiment.
+        data_name: Name of the data set at that time.
+        created: When, in local time.
+    """
+
+    name: str
+    data_name: str
+    created: datetime
+
+
+def read_summary(path: Path) -> Summary:
+    """Return the summary in the folder of an experiment.
+
+    Raises:
+        Damaged: It is missing, or not what was written.
+    """
+    values = read_record(path / SUMMARY)
+    try:
+        name, data_name = values["name"], values["data_name"]
+        created = datetime.fromtimestamp(values["created"]).astimezone()
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+        raise Damaged(f"'{SUMMARY}' in {path} holds no name and time ({error}).") from error
+    if not isinstance(name, str) or not isinstance(data_name, str):
+        raise Damaged(f"'{SUMMARY}' in {path} holds no name.")
+    return Summary(name, data_name, created)
+
+
+class Run:
+    """The folder of one experiment.
+
+    Args:
+        path: `runs/<experiment id>`.
+
+    Raises:
+        StoreError: It is not whole, or names an algorithm or a setting that this version does not know.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from recsys_core.experiments.spec import ExperimentSpec
+
+        self.path = path
+        self.id = path.name
+        values = read_record(path / SPEC)
+        try:
+            self.spec = ExperimentSpec.stored(values)
+        except (ValidationError, RecscopeError, KeyError, TypeError) as error:
+            raise StoreError(f"Experiment '{self.id}' cannot be opened by this version: {error}") from error
+
+    @cached_property
+    def _summary(self) -> Summary:
+        return read_summary(self.path)
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self._summary.name
+
+    @property
+    def data_name(self) -> str:
+        """Name of the data set when the experiment was asked for."""
+        return self._summary.data_name
+
+    @property
+    def created(self) -> datetime:
+        """When it was asked for, in local time."""
+        return self._summary.created
+
+    @property
+    def model_ids(self) -> tuple[str, ...]:
+        """Names of the jobs, in the order of the spec."""
+        return tuple(model.id for model in self.spec.models)
+
+    def model_spec(self, model_id: str) -> "ModelSpec":
+        """Return algorithm and settings of a job.
+
+        Raises:
+            StoreError: The experiment has no such job.
+        """
+        for model in self.spec.models:
+            if model.id == model_id:
+                return model
+        raise StoreError(f"Experiment '{self.id}' has no model '{model_id}'. It has: {', '.join(self.model_ids)}.")
+
+    def job(self, model_id: str) -> JobFolder:
+        """Return the folder of a job.
+
+        Raises:
+            StoreError: The experiment has no such job.
+        """
+        return JobFolder(self.path / JOBS / self.model_spec(model_id).id)
+
+    def status(self, model_id: str) -> JobStatus:
+        """Return how a job stands; one whose process is gone is FAILED from now on."""
+        return self.job(model_id).status()
+
+    def statuses(self) -> list[JobStatus]:
+        """Return how all jobs stand, in the order of the spec."""
+        return [self.status(model_id) for model_id in self.model_ids]
+
+    def finished(self) -> tuple[str, ...]:
+        """Return the jobs that ended well, in the order of the spec."""
+        return tuple(status.model_id for status in self.statuses() if status.state is JobState.DONE)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a job waits or runs."""
+        return any(status.is_live for status in self.statuses())
+
+    def cancel(self, model_id: str) -> None:
+        """Ask a job to stop."""
+        self.job(model_id).ask_to_cancel()
+
+    def progress(self, model_id: str) -> "pd.DataFrame":
+        """Return the points of a job's curves: `time`, `stage`, `step`, `total` and one column a value."""
+        return self.job(model_id).progress()
+
+    def result(self, model_id: str) -> JobResult:
+        """Return the numbers of a finished job.
+
+        Raises:
+            StoreError: It has not finished, or its files are broken.
+        """
+        return load_result(self._finished(model_id))
+
+    def results(self) -> dict[str, JobResult]:
+        """Return the numbers of all finished jobs, in the order of the spec."""
+        return {model_id: self.result(model_id) for model_id in self.finished()}
+
+    def per_user(self) -> "dict[str, pd.DataFrame]":
+        """Return one row a user (and fold) for each finished job: `user`, `user_id`, `fold` and a column a metric."""
+        return {model_id: self.per_user_of(model_id) for model_id in self.finished()}
+
+    def per_user_of(self, model_id: str) -> "pd.DataFrame":
+        """Return one row a user (and fold) of a finished job."""
+        return load_table(self._finished(model_id) / PER_USER)
+
+    def history(self, model_id: str) -> "pd.DataFrame":
+        """Return the curves of a finished job: `stage`, `step`, `fold` and one column a value, such as the loss."""
+        return load_table(self._finished(model_id) / HISTORY)
+
+    def comparison(self, metric: str | None = None, *, baseline: str | None = None) -> "Comparison":
+        """Return who is better by a metric, and how sure that is; see `judging.compare_run`."""
+        from recsys_core.experiments.analysis import compare_run
+
+        return compare_run(self, metric, baseline=baseline)
+
+    def lists(self, model_id: str, user: int | None = None) -> "pd.DataFrame":
+        """Return what a model recommended to the test users: `user`, `fold`, `rank` from 1, `item`, `score`, `hit`.
+
+        Args:
+            model_id: A finished job.
+            user: Only this user's list; all by default.
+        """
+        return load_table(self._finished(model_id) / LISTS, user=user)
+
+    def model(self, model_id: str) -> "Recommender[Any]":
+        """Return the trained model, asked as it was trained (on liked items only, if the spec says so).
+
+        Of a k-fold split it is the one of the first fold.
+        """
+        from recsys_core.experiments.training_part import for_training
+
+        model = self.model_spec(model_id)
+        loaded = load_model(self._finished(model_id), model.key, model.config)
+        report = self.split_report() or {}
+        return for_training(loaded, self.spec, has_ratings=bool(report.get("has_ratings")))
+
+    def environment(self, model_id: str) -> dict[str, Any]:
+        """Return on what a job ran: versions, machine, threads."""
+        folder = self._finished(model_id)
+        check_files(folder / RESULT, deep=[ENVIRONMENT], names=[ENVIRONMENT])
+        return read_record(folder / ENVIRONMENT)
+
+    def split_report(self) -> dict[str, Any] | None:
+        """Return counts, leaks and what was left out of the split, one entry a fold; None before a job has made it.
+
+        Raises:
+            Damaged: It is not what was written.
+        """
+        if not (self.path / SPLIT).exists():
+            return None
+        report = read_record(self.path / SPLIT)
+        report.pop(FILES, None)
+        return report
+
+    def _finished(self, model_id: str) -> Path:
+        status = self.status(model_id)
+        if status.state is not JobState.DONE:
+            raise StoreError(f"'{model_id}' has no result: it is {status.state.value}. {status.reason or ''}".rstrip())
+        return self.job(model_id).path

@@ -1,0 +1,167 @@
+"""What a list of experiments shows of each, read from its folder without loading any algorithm."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from recsys_core.errors import Damaged
+from recsys_core.experiments.artifacts import RESULT, load_result
+from recsys_core.experiments.damage import MARKER
+from recsys_core.experiments.experiment import JOBS, SPEC, SUMMARY, read_summary
+from recsys_core.experiments.jobs import STATUS, JobFolder, JobState
+from recsys_core.storage.durable import read_record
+
+
+@dataclass(frozen=True)
+class RunCard:
+    """What a list of experiments shows of one.
+
+    Args:
+        id: Its id.
+        name: What people call it.
+        created: When it was asked for, in local time.
+        data: Fingerprint of the data set.
+        data_name: Name of the data set at that time.
+        split: Kind of split.
+        k: Length of list that its leaderboard is sorted by.
+        states: State of each job by model id, in the order of the spec.
+        best: Model id of the finished model with the highest NDCG at `k`, None if there is none.
+        best_value: That value.
+    """
+
+    id: str
+    name: str
+    created: datetime
+    data: str
+    data_name: str
+    split: str
+    k: int
+    states: dict[str, JobState]
+    best: str | None = None
+    best_value: float | None = None
+
+    @property
+    def running(self) -> int:
+        """Number of jobs that run."""
+        return self._count(JobState.RUNNING)
+
+    @property
+    def queued(self) -> int:
+        """Number of jobs that wait."""
+        return self._count(JobState.QUEUED)
+
+    @property
+    def done(self) -> int:
+        """Number of jobs that ended well."""
+        return self._count(JobState.DONE)
+
+    @property
+    def failed(self) -> int:
+        """Number of jobs that failed."""
+        return self._count(JobState.FAILED)
+
+    @property
+    def cancelled(self) -> int:
+        """Number of jobs that were stopped on request."""
+        return self._count(JobState.CANCELLED)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a job waits or runs."""
+        return self.running + self.queued > 0
+
+    def _count(self, state: JobState) -> int:
+        return sum(found is state for found in self.states.values())
+
+    def to_json(self) -> str:
+        """Return the card as text for the index."""
+        return json.dumps(asdict(self) | {"created": self.created.timestamp()})
+
+    @classmethod
+    def from_json(cls, text: str) -> "RunCard":
+        """Read a card back.
+
+        Raises:
+            ValueError, KeyError, TypeError, AttributeError: It is none.
+        """
+        values = json.loads(text)
+        states = {model: JobState(state) for model, state in values["states"].items()}
+        return cls(**values | {"created": local_time(values["created"]), "states": states})
+
+
+def local_time(seconds: float) -> datetime:
+    """Return Unix seconds as a local date and time that knows its zone."""
+    return datetime.fromtimestamp(seconds).astimezone()
+
+
+def read_card(path: Path) -> RunCard:
+    """Read the card of a run from its folder, without loading any algorithm.
+
+    Raises:
+        Damaged: What was asked for, or what the experiment is called, is not what was written.
+    """
+    spec, summary = read_record(path / SPEC), read_summary(path)
+    try:
+        data, split, k, models = str(spec["data"]), str(spec["split"]["kind"]), int(spec["k"]), list(spec["models"])
+        keys = [str(model["key"]) for model in models]
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged(f"'{SPEC}' in {path} does not describe an experiment ({error}).") from error
+    statuses = [JobFolder(folder).status() for folder in children(path / JOBS)]
+    statuses.sort(key=lambda status: keys.index(status.key) if status.key in keys else len(keys))
+    values: dict[str, float] = {}
+    for status in statuses:
+        if status.state is JobState.DONE:
+            value = _metric(path / JOBS / status.model_id, f"ndcg@{k}")
+            values |= {status.model_id: value} if isinstance(value, int | float) else {}
+    best = max(values, key=lambda model: values[model], default=None)
+    return RunCard(
+        id=path.name,
+        name=summary.name,
+        created=summary.created,
+        data=data,
+        data_name=summary.data_name,
+        split=split,
+        k=k,
+        states={status.model_id: status.state for status in statuses},
+        best=best,
+        best_value=values[best] if best else None,
+    )
+
+
+def _metric(folder: Path, name: str) -> float | None:
+    try:
+        return load_result(folder).metrics.get(name)
+    except Damaged:
+        return None
+
+
+def stamp_of(path: Path) -> str:
+    """Return what changes whenever anything changes that the card of a run is read from."""
+    jobs = [os.path.join(path, JOBS, name) for name in sorted(_names(path / JOBS))]
+    files = [os.path.join(path, SPEC), os.path.join(path, SUMMARY)]
+    files += [os.path.join(job, name) for job in jobs for name in (STATUS, RESULT, MARKER)]
+    return ".".join(str(_modified(file)) for file in files)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _modified(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def children(folder: Path) -> list[Path]:
+    """Return the folders in a folder, none if there is no such folder or nobody may look into it."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError:
+        return []

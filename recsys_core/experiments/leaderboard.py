@@ -1,0 +1,205 @@
+"""What a finished experiment says, as tables that pages, reports and figures are made from; nothing is trained here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from recsys_core.columns import MODEL
+from recsys_core.evaluation.comparison import Comparison
+from recsys_core.evaluation.metric_info import METRICS, MetricName
+from recsys_core.evaluation.sentences import interval_text
+from recsys_core.experiments.artifacts import JobResult
+from recsys_core.experiments.audience import Audience, audience
+from recsys_core.experiments.experiment import Run
+from recsys_core.experiments.pooling import pooled
+from recsys_core.experiments.spec import ModelSpec
+from recsys_core.models.registry import model_class
+
+TITLE, FAMILY = "title", "family"
+LEADING = ("ndcg", "recall", "precision", "hit_rate", "mrr", "coverage", "novelty", "rmse")
+"""Metrics that a leaderboard shows unless others are asked for; those that a model lacks stay empty."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A finished model of an experiment.
+
+    Args:
+        id: Name of its job.
+        key: Its algorithm.
+        title: What people read; two models of one algorithm differ in it by their settings.
+        family: Of the algorithm.
+        result: What was stored of it.
+        metrics: Mean of each metric over the users whom the verdict is about, one value a user; see `Audience`.
+    """
+
+    id: str
+    key: str
+    title: str
+    family: str
+    result: JobResult
+    metrics: Mapping[str, float | None]
+
+
+def contenders(run: Run, users: Audience | None = None) -> tuple[Contender, ...]:
+    """Return the finished models of an experiment, in the order of its spec.
+
+    Args:
+        run: The experiment.
+        users: Its test users, if they are at hand.
+    """
+    titles = model_titles(run.spec.models)
+    judged = (users or audience(run.per_user())).judged
+    families = {model.key: model_class(model.key).info.family for model in run.spec.models}
+    return tuple(
+        Contender(model_id, result.key, titles[model_id], families[result.key], result, pooled(judged[model_id]))
+        for model_id, result in run.results().items()
+        if model_id in judged  # another one may have finished meanwhile
+    )
+
+
+def model_titles(models: Iterable[ModelSpec]) -> dict[str, str]:
+    """Return a title for each job; where an algorithm stands twice, with the settings in which its models differ."""
+    models = tuple(models)
+    titles = {}
+    for model in models:
+        twins = [other for other in models if other.key == model.key]
+        title = model_class(model.key).info.title
+        differing = [name for name in model.config if len({str(twin.config.get(name)) for twin in twins}) > 1]
+        settings = ", ".join(f"{name.replace('_', ' ')} {_shown(model.config[name])}" for name in differing)
+        titles[model.id] = _with_settings(title, settings) if settings else title
+    return titles
+
+
+def _with_settings(title: str, settings: str) -> str:
+    """Return the title with the settings in brackets: its own brackets, where it ends in some."""
+    return f"{title[:-1]}; {settings})" if title.endswith(")") else f"{title} ({settings})"
+
+
+def metric_names(models: Sequence[Contender]) -> list[str]:
+    """Return all metrics of all items that at least one model has, in the order of the table of metrics."""
+    found = {name for model in models for name, value in _numbers(model).items() if value is not None}
+    parsed = [MetricName.parse(name) for name in found]
+    order = list(METRICS)
+    return [str(name) for name in sorted(parsed, key=lambda one: (order.index(one.key), one.k or 0)) if not name.part]
+
+
+def leading_metrics(models: Sequence[Contender], k: int) -> list[str]:
+    """Return the metrics that a leaderboard shows at first, at list length `k`."""
+    wanted = [str(MetricName(key, k if METRICS[key].at_cutoff else None)) for key in LEADING]
+    present = set(metric_names(models))
+    return [name for name in wanted if name in present]
+
+
+def metric_title(name: str) -> str:
+    """Return a metric as people read it, with its unit if it has one."""
+    metric = MetricName.parse(name)
+    return f"{metric.title} ({metric.info.unit})" if metric.info.unit else metric.title
+
+
+def leaderboard(models: Sequence[Contender], comparison: Comparison) -> pd.DataFrame:
+    """Return one row a model, best first: the compared metric with its interval, costs, and every other metric.
+
+    Args:
+        models: The finished models.
+        comparison: Of these models by one metric.
+
+    Returns:
+        Columns `model`, `title`, `family`, `tied` (letters: models that share one do not differ significantly), `mean`,
+        `low`, `high`, `users`, `fit_seconds`, `recommend_seconds`, `peak_memory_bytes`, then all metrics by name.
+    """
+    by_id = {model.id: model for model in models}
+    names = metric_names(models)
+    rows = []
+    for row in comparison.table.to_dict("records"):
+        model = by_id[row[MODEL]]
+        rows.append(
+            {MODEL: model.id, TITLE: model.title, FAMILY: model.family, "tied": row["letters"]}
+            | {name: row[name] for name in ("mean", "low", "high", "users")}
+            | _costs(model.result)
+            | {name: _numbers(model).get(name) for name in names}
+        )
+    return pd.DataFrame(rows).astype(dict.fromkeys(names, "float64"))
+
+
+def precision_recall(models: Sequence[Contender], cutoffs: Sequence[int]) -> pd.DataFrame:
+    """Return `title`, `family`, `k`, `precision` and `recall`, a row a model and list length."""
+    rows = [
+        {
+            TITLE: model.title,
+            FAMILY: model.family,
+            "k": k,
+            "precision": model.metrics.get(f"precision@{k}"),
+            "recall": model.metrics.get(f"recall@{k}"),
+        }
+        for model in models
+        for k in cutoffs
+    ]
+    return pd.DataFrame(rows).dropna()
+
+
+def settings_of(models: Sequence[Contender]) -> pd.DataFrame:
+    """Return `title`, `setting` and `value` of all settings, a row each."""
+    rows = [
+        {TITLE: model.title, "setting": name, "value": str(value)}
+        for model in models
+        for name, value in model.result.config.items()
+    ]
+    return pd.DataFrame(rows, columns=[TITLE, "setting", "value"])
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _numbers(model: Contender) -> Mapping[str, float | None]:
+    """Return all metrics of a model: means over users, and those of the model as a whole."""
+    known = {**model.metrics, **model.result.overall}
+    return {name: value for name, value in known.items() if name.partition("@")[0].partition(":")[0] in METRICS}
+
+
+def _costs(result: JobResult) -> dict[str, Any]:
+    return {
+        "fit_seconds": result.fit_seconds,
+        "recommend_seconds": result.recommend_seconds,
+        "peak_memory_bytes": result.peak_memory_bytes,
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class ShownBoard:
+    """A leaderboard as it is shown: the frame, and the order of its columns."""
+
+    frame: pd.DataFrame
+    columns: list[str]
+
+
+def shown_board(
+    board: pd.DataFrame, metric: str, others: Sequence[str], *, baseline: str, differences: bool = False
+) -> ShownBoard:
+    """Return a leaderboard with the baseline marked, intervals as text, and memory in MiB.
+
+    Args:
+        board: What `leaderboard` gave.
+        metric: The compared metric; its numbers are those of the comparison.
+        others: Further metrics to show.
+        baseline: Id of the pinned model.
+        differences: Show metrics as differences to the baseline.
+    """
+    frame = board[["model", TITLE, "tied", "users", "fit_seconds", "recommend_seconds"]].copy()
+    frame[TITLE] = board[TITLE].where(board[MODEL] != baseline, board[TITLE] + " (baseline)")
+    frame[metric] = board["mean"]
+    frame["interval"] = [interval_text(low, high) for low, high in zip(board["low"], board["high"], strict=True)]
+    frame["memory"] = board["peak_memory_bytes"] / 2**20
+    for name in others:
+        frame[name] = board[name]
+    if differences:
+        shown = [metric, *others]
+        base = frame.loc[board[MODEL] == baseline, shown]
+        frame[shown] = frame[shown] - base.iloc[0] if len(base) else frame[shown]
+        frame["interval"] = ""
+    costs = ["fit_seconds", "recommend_seconds", "memory", "users"]
+    middle = [metric, *others] if differences else [metric, "interval", *others]
+    return ShownBoard(frame.drop(columns="model"), [TITLE, "tied", *middle, *costs])

@@ -1,0 +1,236 @@
+"""The test users of an experiment: what was known of them, what was hidden, and what each model put in their lists.
+
+The first job of an experiment writes two tables beside the spec, so that pages need neither the data nor the split:
+
+- `people.parquet`: a row a test user and fold: `user`, `user_id`, `fold`, `n_history`, `taste` (mean share of training
+  users who have an item of the history; empty without a history), `known` (whether the training part has the user);
+- `hidden.parquet`: a row a test interaction: `user`, `fold`, `item`, `liked`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import CATEGORIES, FOLD, ITEM, ITEM_ID, RANK, RATING, SCORE, TIMESTAMP, TITLE, USER, USER_ID
+from recsys_core.contracts import PAD
+from recsys_core.data import Dataset
+from recsys_core.data.dataset import NO_TIMESTAMP
+from recsys_core.data.labels import titles_of
+from recsys_core.data.splits import Split
+from recsys_core.data.summaries import user_history
+from recsys_core.errors import DataError
+from recsys_core.experiments.artifacts import load_table
+from recsys_core.experiments.experiment import SPLIT, Run
+from recsys_core.storage.durable import written_aside
+
+PEOPLE, HIDDEN = "people.parquet", "hidden.parquet"
+N_HISTORY, TASTE, KNOWN = "n_history", "taste", "known"
+HIT, LIKED, LISTED_BY = "hit", "liked", "listed_by"
+LONGEST_HISTORY = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """A test user.
+
+    Args:
+        user: Position.
+        user_id: Identifier.
+        fold: The fold that is shown.
+        history: What the models were shown, latest first; see `history_of`.
+        hidden: What was to be found, most often found first: also `liked` and `listed_by` (number of lists it is in).
+        lists: Model -> its list: `rank`, `item`, `item_id`, `title`, `score`, `hit` (the person liked it), `listed_by`.
+    """
+
+    user: int
+    user_id: str
+    fold: int
+    history: pd.DataFrame
+    hidden: pd.DataFrame
+    lists: Mapping[str, pd.DataFrame]
+
+
+def write_people(folder: Path, splits: Sequence[Split], relevant_from: float | None) -> None:
+    """Write both tables of an experiment, each in one step.
+
+    Raises:
+        StoreError: The disk refused.
+    """
+    people = pd.concat([_people(split) for split in splits], ignore_index=True)
+    hidden = pd.concat([_hidden(split, relevant_from) for split in splits], ignore_index=True)
+    for name, frame in ((HIDDEN, hidden), (PEOPLE, people)):
+        with written_aside(folder / name) as aside:
+            frame.to_parquet(aside, index=False)
+
+
+def people(run: Run) -> pd.DataFrame:
+    """Return the test users of an experiment: see `people.parquet`.
+
+    Raises:
+        StoreError: No job has written them yet.
+    """
+    return load_table(run.path / PEOPLE, SPLIT)
+
+
+def require_same_split(run: Run, split: Split) -> None:
+    """Refuse to go on with a split that is drawn otherwise than the one that an experiment was judged by.
+
+    Raises:
+        DataError: The hidden interactions differ: an earlier version drew them, or the data were changed.
+    """
+    stored = load_table(run.path / HIDDEN, SPLIT)
+    stored = stored[stored[FOLD] == split.fold]
+    frames = (stored, split.test.interactions)
+    before, now = (np.sort(one[USER].to_numpy(np.int64) * split.test.n_items + one[ITEM].to_numpy()) for one in frames)
+    if not np.array_equal(before, now):
+        raise DataError(
+            f"Experiment '{run.name}' was split by an earlier version, which drew other test cases, so its models may "
+            "have learned from what would be the test part now. Train it again."
+        )
+
+
+def hidden(run: Run, user: int) -> pd.DataFrame:
+    """Return what was hidden of a user: `user`, `fold`, `item`, `liked`.
+
+    Raises:
+        StoreError: No job has written it yet.
+    """
+    return load_table(run.path / HIDDEN, SPLIT, user=user)
+
+
+def person(run: Run, dataset: Dataset, models: Sequence[str], user_id: str, *, k: int) -> Person:
+    """Return what an experiment knows of one of its test users.
+
+    Args:
+        run: The experiment.
+        dataset: Its data.
+        models: Finished jobs whose lists are wanted.
+        user_id: Identifier.
+        k: Length of the lists.
+
+    Raises:
+        DataError: There is no such user, or it has no test case.
+        StoreError: A file of the experiment is missing.
+    """
+    user = dataset.user_vocabulary.position(user_id)
+    lists = {model: run.lists(model, user) for model in models}
+    kept = hidden(run, user)
+    if kept.empty:
+        raise DataError(f"'{user_id}' has no test case in this experiment; choose another user.")
+    fold = int(kept[FOLD].min())
+    kept = kept[kept[FOLD] == fold]
+    tops = {model: _top(frame, fold, k) for model, frame in lists.items()}
+    listed = listed_by(tops)
+    found = described(kept, dataset)
+    found[LIKED] = kept[LIKED].to_numpy()
+    found[LISTED_BY] = listed.reindex(found[ITEM], fill_value=0).to_numpy()
+    whole = history_of(dataset, user)
+    return Person(
+        user=user,
+        user_id=user_id,
+        fold=fold,
+        history=whole[~whole[ITEM].isin(kept[ITEM])].reset_index(drop=True),
+        hidden=found.sort_values([LIKED, LISTED_BY], ascending=False, kind="stable").reset_index(drop=True),
+        lists={model: listing(frame, dataset, listed) for model, frame in tops.items()},
+    )
+
+
+def listed_by(lists: Mapping[str, pd.DataFrame]) -> "pd.Series[int]":
+    """Return in how many lists each item stands, by item position."""
+    if not lists:
+        return pd.Series(dtype="int64")
+    counted: pd.Series[int] = pd.concat([frame[ITEM] for frame in lists.values()]).value_counts()
+    return counted
+
+
+def listing(frame: pd.DataFrame, dataset: Dataset, listed: "pd.Series[int]") -> pd.DataFrame:
+    """Return a list with what to call its items: `rank`, `item`, `item_id`, `title`, `score`, `hit`, `listed_by`.
+
+    Args:
+        frame: Columns `rank`, `item`, `score`, and `hit` if that is known.
+        dataset: Where the items are from.
+        listed: See `listed_by`.
+    """
+    named = described(frame, dataset)[[ITEM, ITEM_ID, TITLE]]
+    named.insert(0, RANK, frame[RANK].to_numpy())
+    named[SCORE] = frame[SCORE].to_numpy()
+    named[HIT] = frame[HIT].to_numpy(bool) if HIT in frame else False
+    named[LISTED_BY] = listed.reindex(named[ITEM], fill_value=0).to_numpy()
+    return named
+
+
+def history_of(dataset: Dataset, user: int) -> pd.DataFrame:
+    """Return what a user did, latest first, without loading the interactions of others.
+
+    Returns:
+        Columns `item`, `item_id`, `title`, and `rating`, `timestamp` (UTC), `event`, `weight` as far as they are known.
+    """
+    frame = user_history(dataset, user, limit=LONGEST_HISTORY)
+    if TIMESTAMP in frame:
+        known = frame[TIMESTAMP].mask(frame[TIMESTAMP] == NO_TIMESTAMP)
+        frame[TIMESTAMP] = pd.to_datetime(known.to_numpy(), unit="ms", utc=True)
+    return frame
+
+
+def described(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """Return rows that hold `item` positions with what people read: `item`, `item_id`, `title`, and `categories`."""
+    items = rows[ITEM].to_numpy(np.int64)
+    ids = dataset.item_vocabulary.ids
+    shown = pd.DataFrame({ITEM: items, ITEM_ID: [ids[item] for item in items], TITLE: titles_of(dataset, items)})
+    if dataset.items is not None and CATEGORIES in dataset.items:
+        shown[CATEGORIES] = dataset.items[CATEGORIES].to_numpy()[items]
+    return shown
+
+
+def _top(frame: pd.DataFrame, fold: int, k: int) -> pd.DataFrame:
+    return frame[(frame[FOLD] == fold) & (frame[RANK] <= k)].sort_values(RANK)
+
+
+def _people(split: Split) -> pd.DataFrame:
+    users = split.test_users()
+    queries = split.queries(users)
+    matrix = split.train.matrix("binary")
+    trained = max(1, int((np.diff(matrix.indptr) > 0).sum()))
+    popularity = np.bincount(matrix.indices, minlength=split.train.n_items) / trained  # (I,)
+    lengths = queries.history.lengths
+    sums = np.bincount(queries.history.row_numbers(), popularity[queries.history.values], minlength=len(users))
+    taste = np.divide(sums, lengths, out=np.full(len(users), np.nan), where=lengths > 0)
+    ids = np.asarray(split.train.user_vocabulary.ids, dtype=object)[users]
+    return pd.DataFrame(
+        {
+            USER: users,
+            USER_ID: pd.array(ids, dtype="str"),
+            FOLD: np.int16(split.fold),
+            N_HISTORY: lengths,
+            TASTE: taste,
+            KNOWN: queries.user != PAD,
+        }
+    )
+
+
+def _hidden(split: Split, relevant_from: float | None) -> pd.DataFrame:
+    frame = split.test.interactions
+    rated = relevant_from is not None and split.test.has_ratings
+    liked = frame[RATING].to_numpy() >= relevant_from if rated else np.ones(len(frame), dtype=bool)
+    table = pd.DataFrame(
+        {USER: frame[USER].to_numpy(), FOLD: np.int16(split.fold), ITEM: frame[ITEM].to_numpy(), LIKED: liked}
+    )
+    return table.sort_values(USER, kind="stable", ignore_index=True)
+
+
+def is_known(run: Run, user: int) -> bool:
+    """Return whether a user stands in the training part: all without a test case do, and those marked so.
+
+    Raises:
+        StoreError: No job has written who the test users are.
+    """
+    rows = load_table(run.path / PEOPLE, SPLIT, user=user)
+    return bool(rows[KNOWN].any()) if len(rows) else True
+
+
+def described_items(dataset: Dataset, items: Sequence[int]) -> pd.DataFrame:
+    """Return `item`, `item_id`, `title` (and `categories`) of some items, in the order given."""
+    return described(pd.DataFrame({ITEM: list(items)}), dataset)

@@ -1,0 +1,277 @@
+"""One job from beginning to end: load the data, part them, train, judge, save."""
+
+import math
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import FOLD, ITEM, RANK, RATING, SCORE, USER, USER_ID
+from recsys_core.contracts import PAD, Progress, RunContext
+from recsys_core.data import Dataset
+from recsys_core.data.leaks import count_leaks
+from recsys_core.data.splits import Split, make_splits
+from recsys_core.errors import DataError
+from recsys_core.evaluation.evaluate import Evaluation, evaluate
+from recsys_core.experiments.artifacts import JobResult, JobTables, judging_units, save_job
+from recsys_core.experiments.audience import audience
+from recsys_core.experiments.checkpoints import CheckpointFile, remove_checkpoints
+from recsys_core.experiments.damage import MARKER, damage_of
+from recsys_core.experiments.experiment import LOCK, SPLIT, Run
+from recsys_core.experiments.jobs import JobFolder, JobState
+from recsys_core.experiments.pooling import pooled
+from recsys_core.experiments.resources import PeakMemory, limited_threads
+from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
+from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.test_users import HIDDEN, PEOPLE, write_people
+from recsys_core.experiments.thresholds import threshold_refusal
+from recsys_core.experiments.training_part import for_training, trained
+from recsys_core.experiments.validation import Validator
+from recsys_core.models.base import Recommender
+from recsys_core.models.registry import make_model
+from recsys_core.storage.checksums import FILES, file_sums, sums_to_json
+from recsys_core.storage.durable import disk_errors_in_words, locked, write_record
+
+HIT = "hit"
+MAX_HISTORY = 20_000
+"""So many points of curves are kept in a result; of longer ones every n-th."""
+
+
+class DataSource(Protocol):
+    """Where data sets are opened by fingerprint: the workspace, or a table in memory."""
+
+    def open(self, name: str, /) -> Dataset:
+        """Return the data set of that fingerprint."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """What came out of one fold."""
+
+    split: Split
+    model: Recommender[Any]
+    evaluation: Evaluation
+    fit_seconds: float
+    history: list[dict[str, Any]]
+
+
+def run_job(
+    store: ResultStore, spec: ExperimentSpec, model_id: str, workspace: DataSource, ctx: RunContext
+) -> JobResult:
+    """Train and judge one model of an experiment, and save all that came out in its folder.
+
+    The state of the job is not touched (see `execution`), but its status says where a training goes on.
+
+    Args:
+        store: Holds the experiment; see `ResultStore.create`.
+        spec: The experiment.
+        model_id: Which of its models.
+        workspace: Opens the data by fingerprint.
+        ctx: Progress, cancelling and threads; the seed is that of the spec.
+
+    Raises:
+        RecscopeError: Data, settings or disk do not allow it, in words.
+        Cancelled: The person stopped the work; nothing is saved.
+    """
+    run = store.open(spec.id)
+    chosen = run.model_spec(model_id)
+    ctx = replace(ctx, seed=spec.seed)
+    folds: list[_Fold] = []
+    with PeakMemory() as memory, limited_threads(ctx.threads):
+        dataset, splits = _prepared(spec, workspace, ctx)
+        _report_split(run, splits)
+        for split in splits:
+            fold = _run_fold(spec, chosen, split, ctx, _checkpoints(run.job(model_id), split))
+            folds.append(fold if not folds else replace(fold, model=folds[0].model))  # one model is kept
+        tables = JobTables(
+            per_user=pd.concat([_per_user(dataset, fold) for fold in folds], ignore_index=True),
+            lists=pd.concat([_lists(fold) for fold in folds], ignore_index=True),
+            history=_history(folds),
+        )
+    result = _result(chosen, dataset, folds, tables.per_user, memory.bytes, ctx.threads)
+    for _ in ctx.track(range(1), stage="save"):
+        save_job(run.job(model_id).path, result, tables, trained(folds[0].model))
+        remove_checkpoints(run.job(model_id).path)
+    return result
+
+
+def _prepared(spec: ExperimentSpec, workspace: DataSource, ctx: RunContext) -> tuple[Dataset, tuple[Split, ...]]:
+    for _ in ctx.track(range(1), stage="load the data"):
+        dataset = workspace.open(spec.data)
+        test_data = workspace.open(spec.split.test_data) if spec.split.test_data else None
+    for _ in ctx.track(range(1), stage="part the data"):
+        if reason := threshold_refusal(dataset, spec.relevant_from):
+            raise DataError(reason)
+        splits = make_splits(dataset, spec.split, spec.seed, test_data)
+        for split in splits:
+            if reason := threshold_refusal(split.test, spec.relevant_from, part="the test part of "):
+                raise DataError(reason)
+    return dataset, splits
+
+
+def _checkpoints(job: JobFolder, split: Split) -> CheckpointFile:
+    """Return where the training of a fold is kept; the status of the job says where it goes on."""
+
+    def goes_on(epochs: int) -> None:
+        if job.stored_status().resumed != epochs:
+            job.change({JobState.RUNNING}, resumed=epochs)
+
+    return CheckpointFile(job.path, split.fold, goes_on)
+
+
+def _run_fold(
+    spec: ExperimentSpec, chosen: ModelSpec, split: Split, ctx: RunContext, checkpoints: CheckpointFile
+) -> _Fold:
+    """Train on one fold and judge."""
+    recorder = _Recorder(ctx, split, spec)
+    validate = Validator(split, spec, ctx) if split.validation else None
+    ctx = replace(ctx, report=recorder, validate=validate, checkpoints=checkpoints)
+    model = for_training(make_model(chosen.key, chosen.config), spec, has_ratings=split.train.has_ratings)
+    started = time.perf_counter()
+    model.fit(split.train, ctx)
+    seconds = time.perf_counter() - started + checkpoints.seconds_before
+    model.require_scores(split.train)
+    evaluation = evaluate(model, split, cutoffs=spec.cutoffs, relevant_from=spec.relevant_from, ctx=ctx)
+    return _Fold(split, model, evaluation, seconds, recorder.history)
+
+
+class _Recorder:
+    """Passes progress on, with the fold in the name of the stage, and keeps every number worth a curve."""
+
+    def __init__(self, ctx: RunContext, split: Split, spec: ExperimentSpec) -> None:
+        self._report = ctx.report
+        self._fold = split.fold
+        self._suffix = f" (fold {split.fold + 1} of {spec.split.folds})" if spec.split.kind == "k_fold" else ""
+        self.history: list[dict[str, Any]] = []
+
+    def __call__(self, progress: Progress) -> None:
+        values = {name: float(value) for name, value in progress.values.items() if math.isfinite(value)}
+        if values:
+            self.history.append({"stage": progress.stage, "step": progress.step, FOLD: self._fold, **values})
+        self._report(replace(progress, stage=progress.stage + self._suffix))
+
+
+def _per_user(dataset: Dataset, fold: _Fold) -> pd.DataFrame:
+    """Return the metrics of each user with the identifier and the fold in front."""
+    frame = fold.evaluation.per_user.copy()
+    ids = pd.Series(dataset.user_vocabulary.ids, dtype="str")
+    frame.insert(1, USER_ID, ids.iloc[fold.evaluation.users].to_numpy())
+    frame.insert(2, FOLD, fold.split.fold)
+    return frame
+
+
+def _lists(fold: _Fold) -> pd.DataFrame:
+    """Return one row a recommendation: user, fold, rank from 1, item, score, and whether it was relevant."""
+    evaluation, width = fold.evaluation, fold.split.train.n_items
+    item, score = evaluation.lists.item, evaluation.lists.score
+    rows, places = np.nonzero(item != PAD)
+    wanted = evaluation.relevant.row_numbers() * width + evaluation.relevant.values
+    return pd.DataFrame(
+        {
+            USER: evaluation.users[rows],
+            FOLD: np.int16(fold.split.fold),
+            RANK: (places + 1).astype(np.int16),
+            ITEM: item[rows, places].astype(np.int32),
+            SCORE: score[rows, places].astype(np.float32),
+            HIT: np.isin(rows * width + item[rows, places], wanted),
+        }
+    )
+
+
+def _result(
+    chosen: ModelSpec, dataset: Dataset, folds: list[_Fold], per_user: pd.DataFrame, peak: int, threads: int
+) -> JobResult:
+    model = trained(folds[0].model)
+    size = (dataset.n_users, dataset.n_items, dataset.n_interactions)  # what an estimate will know beforehand
+    work = model.work_estimate(model.config, *size)
+    return JobResult(
+        key=chosen.key,
+        config=chosen.config,
+        fit_seconds=sum(fold.fit_seconds for fold in folds),
+        recommend_seconds=sum(fold.evaluation.recommend_seconds for fold in folds),
+        peak_memory_bytes=peak,
+        model_bytes=sum(array.nbytes for array in model.state().values()),
+        work=len(folds) * work,
+        judging_units=len(folds) * judging_units(*size),
+        folds=len(folds),
+        users=len(per_user),
+        metrics=pooled(audience({"": per_user}).judged[""]),
+        overall=_mean_of_folds([fold.evaluation.overall for fold in folds]),
+        threads=threads,
+        notes=_notes(folds),
+    )
+
+
+def _history(folds: list[_Fold]) -> pd.DataFrame:
+    """Return the points of the curves of all folds, thinned out where there are very many."""
+    points = pd.DataFrame([point for fold in folds for point in fold.history])
+    first = ["stage", "step", FOLD]
+    columns = [*first, *(name for name in points.columns if name not in first)]
+    return points.reindex(columns=columns).iloc[:: max(1, math.ceil(len(points) / MAX_HISTORY))]
+
+
+def _notes(folds: list[_Fold]) -> dict[str, Any]:
+    """Return what the protocol check wants to know of the lists, joined over folds."""
+    found = [fold.evaluation for fold in folds]
+    return {
+        "order": found[0].order if len({one.order for one in found}) == 1 else "personal",
+        "users_without_relevant": sum(one.users_without_relevant for one in found),
+        "relevant_seen": sum(one.relevant_seen for one in found),
+        "relevant_cold": sum(one.relevant_cold for one in found),
+        "head_size": found[0].head_size,
+        "diversity_users": found[0].diversity_users,
+    }
+
+
+def _mean_of_folds(values: list[dict[str, float]]) -> dict[str, float | None]:
+    frame = pd.DataFrame(values).mean()
+    return {str(name): float(value) if math.isfinite(value) else None for name, value in frame.items()}
+
+
+def _only_rating(train: Dataset) -> float | None:
+    """Return the rating of all training interactions, None if they differ or there are no ratings."""
+    if not train.has_ratings:
+        return None
+    ratings = train.interactions[RATING]
+    low, high = float(ratings.min()), float(ratings.max())
+    return low if low == high else None
+
+
+def _report_split(run: Run, splits: tuple[Split, ...]) -> None:
+    """Write counts and leaks of the split beside the spec, once; every job of the run finds the same.
+
+    What is there but damaged is written anew.
+    """
+    path: Path = run.path / SPLIT
+    with locked(run.path / LOCK):
+        if path.exists() and damage_of(path, deep=(PEOPLE, HIDDEN)) is None:
+            return
+        write_people(run.path, splits, run.spec.relevant_from)
+        with disk_errors_in_words(path):
+            sums = file_sums(run.path, (PEOPLE, HIDDEN))
+        write_record(path, _split_report(splits) | {FILES: sums_to_json(sums)})
+        (run.path / MARKER).unlink(missing_ok=True)
+
+
+def _split_report(splits: tuple[Split, ...]) -> dict[str, Any]:
+    folds = [
+        {
+            FOLD: split.fold,
+            "train": split.train.n_interactions,
+            "validation": split.validation.n_interactions if split.validation else 0,
+            "test": split.test.n_interactions,
+            "test_users": len(split.test_users()),
+            "border": split.border,
+            "ordered_by_file": split.ordered_by_file,
+            "left_out": asdict(split.left_out),
+            "leaks": asdict(count_leaks(split)),
+        }
+        for split in splits
+    ]
+    first = splits[0].train
+    counts = {"users": first.n_users, "items": first.n_items, "has_ratings": first.has_ratings}
+    return counts | {"only_rating": _only_rating(first), "folds": folds}

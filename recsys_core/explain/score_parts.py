@@ -1,0 +1,123 @@
+"""The arithmetic of one prediction: the parts of a score, and for neighbours and linear models the factors of each."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import RATING, TITLE, WEIGHT
+from recsys_core.contracts import Explanation, FloatArray, IntArray
+from recsys_core.data import Dataset
+from recsys_core.data.labels import titles_of, users_called
+from recsys_core.explain.view import Sight, Subject
+
+OF_PEOPLE = ("neighbours", "friends")
+"""Kinds of explanations whose sources are users."""
+REMAINDER = "What belongs to no part"
+SIMILARITY, VOTE = "similarity", "vote"
+
+
+def source_names(found: Explanation, dataset: Dataset, places: IntArray) -> list[str]:
+    """Return what to call some of the sources of an explanation, by their places (n,) in it."""
+    if found.labels:
+        return [found.labels[place] for place in places]
+    if found.kind in OF_PEOPLE:
+        return users_called(dataset, found.sources[places])
+    return titles_of(dataset, found.sources[places])
+
+
+def largest_parts(found: Explanation, dataset: Dataset, shown: int) -> pd.DataFrame:
+    """Return the largest parts by name, then the others together, then what belongs to no source.
+
+    Args:
+        found: Whose parts.
+        dataset: Where its sources are from.
+        shown: How many parts have a row of their own.
+
+    Returns:
+        Columns `title` and `weight`; the weights sum to the score.
+    """
+    order = np.argsort(-np.abs(found.weights), kind="stable")
+    largest, others = order[:shown], order[shown:]
+    titles = source_names(found, dataset, largest)
+    weights = [float(weight) for weight in found.weights[largest]]
+    if len(others):
+        titles.append(f"{len(others)} others together")
+        weights.append(float(found.weights[others].sum()))
+    if found.remainder != 0.0:
+        titles.append(REMAINDER)
+        weights.append(float(found.remainder))
+    return pd.DataFrame({TITLE: titles, WEIGHT: weights})
+
+
+def arithmetic(subject: Subject) -> Sight:
+    """Return the score of the item term by term, the largest term first.
+
+    Returns:
+        Columns `title` and `weight` (what the term adds); for neighbours and linear models also `similarity` (between
+        the two people, or the two items), `rating` where people rated, and `vote`: that, compared with the level it is
+        judged by. Facts: `score`, `remainder`, `kind`, `sources`, `item` (its title).
+
+    Raises:
+        CannotScore: The model has no score for the item.
+    """
+    model: Any = subject.model
+    found: Explanation = model.explain(subject.query, subject.item)
+    order = np.argsort(-np.abs(found.weights), kind="stable")
+    table = pd.DataFrame({TITLE: source_names(found, subject.dataset, order)})
+    for name, values in _factors(subject, found).items():
+        table[name] = values[order]
+    table[WEIGHT] = found.weights[order]
+    facts = {
+        "score": found.score,
+        "remainder": found.remainder,
+        "kind": found.kind,
+        "sources": len(found.sources),
+        "item": titles_of(subject.dataset, np.array([subject.item]))[0],
+        "parts": largest_parts(found, subject.dataset, shown=10),
+    }
+    return Sight(table, facts)
+
+
+def _factors(subject: Subject, found: Explanation) -> dict[str, FloatArray]:
+    """Return what each term is the product of, (S,) each, for the models whose terms are products."""
+    from recsys_core.explain.neighbors import item_similarities
+    from recsys_core.models.item_knn import ItemKNN
+    from recsys_core.models.linear import LinearItemModel
+    from recsys_core.models.user_knn import UserKNN
+
+    if isinstance(subject.model, UserKNN):
+        return _votes(subject, found.sources)
+    if isinstance(subject.model, LinearItemModel):
+        of_items = subject.model
+        inputs = of_items._inputs(subject.query)
+        places = np.searchsorted(inputs.indices, found.sources)
+        values = np.asarray(inputs.data, dtype=np.float64)[places]
+        strengths: FloatArray
+        if isinstance(of_items, ItemKNN) and of_items.config.aggregation == "mean":
+            strengths = item_similarities(of_items, np.array([subject.item]))[0, found.sources]
+        else:
+            strengths = _column(of_items.item_weights[:, [subject.item]])[found.sources]
+        return {SIMILARITY: strengths, VOTE: values}
+    return {}
+
+
+def _votes(subject: Subject, voters: IntArray) -> dict[str, FloatArray]:
+    from recsys_core.explain.neighbors import similarity_to_all
+
+    model: Any = subject.model
+    column = _column(model.ratings[:, [subject.item]])
+    votes = np.array([_vote_of(model.votes, voter, subject.item) for voter in voters], dtype=np.float64)
+    rated = {} if np.isnan(model.scale.low) else {RATING: column[voters]}
+    return {SIMILARITY: similarity_to_all(model, subject.query)[voters], **rated, VOTE: votes}
+
+
+def _vote_of(votes: Any, voter: int, item: int) -> float:
+    entries = slice(votes.start[voter], votes.start[voter + 1])
+    return float(votes.value[entries][np.flatnonzero(votes.column[entries] == item)[0]])
+
+
+def _column(values: Any) -> FloatArray:
+    """Return an (n, 1) array, sparse or dense, as (n,) numbers."""
+    dense = values.toarray() if hasattr(values, "toarray") else values
+    return np.asarray(dense, dtype=np.float64)[:, 0]

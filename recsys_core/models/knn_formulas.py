@@ -1,0 +1,115 @@
+"""The formulas of the neighborhood models as LaTeX, with what their settings make of them."""
+
+from typing import NamedTuple
+
+from recsys_core.models.knn_config import NeighbourConfig
+
+
+class Pair(NamedTuple):
+    """How two rows that are compared are written: two users by their items, or two items by their users.
+
+    Args:
+        similarity: Of the two.
+        one: Value of the first row in a shared column.
+        other: Value of the second row there.
+        column: Letter of a column.
+        rows: Columns of the first row, and of the second.
+        column_mean: Mean that adjusted cosine takes off.
+        row_means: Means over the shared columns, that Pearson takes off.
+    """
+
+    similarity: str
+    one: str
+    other: str
+    column: str
+    rows: tuple[str, str]
+    column_mean: str
+    row_means: tuple[str, str]
+
+
+USERS = Pair("s_{uv}", "{uj}", "{vj}", "j", ("P(u)", "P(v)"), r"\bar{r}_j", (r"\bar{r}_{u|v}", r"\bar{r}_{v|u}"))
+ITEMS = Pair("s_{ij}", "{vi}", "{vj}", "v", ("R(i)", "R(j)"), r"\bar{r}_v", (r"\bar{r}_{i|j}", r"\bar{r}_{j|i}"))
+
+
+def vote(config: NeighbourConfig, cell: str, row: str, *, rated: bool, weighted: bool) -> str:
+    """Return what a neighbor votes with, such as (r_vi - mean_v).
+
+    Args:
+        config: Settings.
+        cell: Indices of the rating.
+        row: Index of the row whose mean and spread it is compared with.
+        rated: Whether the data have ratings.
+        weighted: Whether the data have weights.
+    """
+    if not rated:
+        return f"c_{cell}" if weighted else "1"
+    if config.centering == "none":
+        return f"r_{cell}"
+    centered = rf"(r_{cell} - \bar{{r}}_{row})"
+    return centered if config.centering == "mean" else rf"\frac{{r_{cell} - \bar{{r}}_{row}}}{{\sigma_{row}}}"
+
+
+def prediction(
+    config: NeighbourConfig, target: str, neighbors: tuple[str, str], similarity: str, voted: str, level: str
+) -> str:
+    """Return the score: the sum of votes, or the weighted mean on the level of the row that is predicted.
+
+    Args:
+        config: Settings.
+        target: Indices of what is scored.
+        neighbors: Who has a say in a sum, and in a mean.
+        similarity: Weight of a vote.
+        voted: The vote.
+        level: Index of the row whose mean and spread the weighted mean is read on.
+    """
+    product = similarity if voted == "1" else rf"{similarity} \, {voted}"
+    if config.aggregation == "sum":
+        return rf"\hat{{x}}_{{{target}}} = \sum_{{{neighbors[0]}}} {product}"
+    mean = rf"\frac{{\sum_{{{neighbors[1]}}} {product}}}{{\sum_{{{neighbors[1]}}} {similarity}}}"
+    if config.centering == "none":
+        return rf"\hat{{r}}_{{{target}}} = {mean}"
+    spread = rf"\sigma_{level} " if config.centering == "zscore" else ""
+    return rf"\hat{{r}}_{{{target}}} = \bar{{r}}_{level} + {spread}{mean}"
+
+
+def similarity(config: NeighbourConfig, pair: Pair, *, rated: bool, weighted: bool) -> str:
+    """Return the definition of the similarity, its shrinkage, and the least overlap."""
+    shared = rf"{pair.rows[0]} \cap {pair.rows[1]}"
+    shrunk = config.shrinkage > 0
+    added = r" + \beta" if shrunk and config.shrinkage_form == "denominator" else ""
+    factor = ""
+    if shrunk and config.shrinkage_form == "linear":
+        factor = r" \cdot \frac{\min(n, \beta)}{\beta}"
+    if shrunk and config.shrinkage_form == "hyperbolic":
+        factor = r" \cdot \frac{n}{n + \beta}"
+    parts = [f"{pair.similarity} = {_pure(config, pair, shared, added, rated=rated, weighted=weighted)}{factor}"]
+    if factor or config.min_overlap > 1:
+        parts.append(f"n = |{shared}|")
+    if config.min_overlap > 1:
+        parts.append(rf"{pair.similarity} = 0 \text{{ if }} n < {config.min_overlap}")
+    if config.iterations > 1:
+        parts.append(rf"r \text{{ filled with }} \hat{{r}} \text{{ in up to {config.iterations} rounds}}")
+    return r", \quad ".join(parts)
+
+
+def _pure(config: NeighbourConfig, pair: Pair, shared: str, added: str, *, rated: bool, weighted: bool) -> str:
+    """Return the similarity before it is shrunk, `added` standing in its denominator."""
+    if config.similarity == "jaccard":
+        return rf"\frac{{|{shared}|}}{{|{pair.rows[0]} \cup {pair.rows[1]}|{added}}}"
+    letter = "r" if rated else "c"
+    one, other = f"{letter}_{pair.one}", f"{letter}_{pair.other}"
+    over = rf"{pair.column} \in {shared}"
+    if config.similarity == "cosine" and not rated and not weighted:
+        return rf"\frac{{|{shared}|}}{{\sqrt{{|{pair.rows[0]}| \, |{pair.rows[1]}|}}{added}}}"
+    if config.similarity == "cosine":
+        lengths = "".join(
+            rf"\sqrt{{\sum_{{{pair.column} \in {row}}} {value}^2}}"
+            for row, value in zip(pair.rows, (one, other), strict=True)
+        )
+        return rf"\frac{{\sum_{{{over}}} {one} {other}}}{{{lengths}{added}}}"
+    if config.similarity == "msd":
+        return rf"\frac{{1}}{{1 + \frac{{1}}{{n}} \left(\sum_{{{over}}} ({one} - {other})^2{added}\right)}}"
+    taken = (pair.column_mean, pair.column_mean) if config.similarity == "adjusted_cosine" else pair.row_means
+    x, y = f"({one} - {taken[0]})", f"({other} - {taken[1]})"
+    lengths = rf"\sqrt{{\sum_{{{over}}} {x}^2 \sum_{{{over}}} {y}^2}}"
+    return rf"\frac{{\sum_{{{over}}} {x}{y}}}{{{lengths}{added}}}"

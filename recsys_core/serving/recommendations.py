@@ -1,0 +1,293 @@
+"""Trained models asked for one person: what each of them would show, and what a score is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import ITEM, ITEM_ID, MODEL, RANK, RATING, SCORE, TIMESTAMP, TITLE, WEIGHT
+from recsys_core.contracts import (
+    PAD,
+    Ability,
+    ExplainsItems,
+    Explanation,
+    FloatArray,
+    IntArray,
+    ModelInfo,
+    QueryBatch,
+    Ragged,
+    RunContext,
+)
+from recsys_core.data import Dataset
+from recsys_core.data.dataset import NO_TIMESTAMP
+from recsys_core.data.labels import titles_of
+from recsys_core.errors import CannotScore
+from recsys_core.experiments.test_users import listed_by, listing
+from recsys_core.experiments.training_part import OnRelevant, liked_part
+from recsys_core.explain.deletion import deletion_effects
+from recsys_core.explain.score_parts import REMAINDER, largest_parts, source_names
+from recsys_core.models.base import Recommender
+
+SHOWN_PARTS = 8
+ASKED, LAST, MISSES = "asked", "last", "misses"
+
+
+@dataclass(frozen=True, eq=False)
+class Reason:
+    """Why an item has its score: parts that add up.
+
+    Args:
+        item: Position.
+        title: What to call it.
+        score: As the model gives it.
+        kind: What the parts are, as in `Explanation`.
+        parts: `title` and `weight`; the largest ones first, then what is left together. They sum to the score.
+        sources: Number of parts before they were joined.
+    """
+
+    item: int
+    title: str
+    score: float
+    kind: str
+    parts: pd.DataFrame
+    sources: int
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """What a score would lose without each item of the history: an approximation of why, whose parts do not add up.
+
+    Args:
+        item: Position.
+        title: What to call it.
+        score: As the model gives it to the person.
+        folded: As it gives it to an unknown person with the same history.
+        parts: `title` and `weight` (`folded` less the score without that item, NaN where there is none then), largest
+            effects first.
+        sources: Number of items that were left out, one by one.
+    """
+
+    item: int
+    title: str
+    score: float
+    folded: float
+    parts: pd.DataFrame
+    sources: int
+
+
+@dataclass(frozen=True, eq=False)
+class WhyNot:
+    """How far an item is from the list of a person.
+
+    Args:
+        item: Position.
+        title: What to call it.
+        seen: Whether it stands in the history, so that it is not recommended whatever its score.
+        rank: Its place among all items that could be recommended, from 1; None if it has no score.
+        of: Number of items that could be recommended.
+        score: Its score, NaN if it has none.
+        last: The last item of the list, None if the list is empty.
+        last_title: What to call that.
+        last_rank: Its place.
+        last_score: Its score.
+        parts: `title`, `asked`, `last` and `misses`: what each source adds to both scores and by how much the item
+            falls behind there; the largest differences first. Empty where the model does not explain.
+    """
+
+    item: int
+    title: str
+    seen: bool
+    rank: int | None
+    of: int
+    score: float
+    last: int | None
+    last_title: str
+    last_rank: int
+    last_score: float
+    parts: pd.DataFrame
+
+
+def query_of(user: int, history: pd.DataFrame, *, known: bool) -> QueryBatch:
+    """Return the question 'what next?' for one user with all they did.
+
+    Args:
+        user: Position.
+        history: What `history_of` gave, latest first.
+        known: Whether the models were trained with something of this user.
+    """
+    rows = history[::-1]
+    strength = next((rows[name] for name in (RATING, WEIGHT) if name in rows), pd.Series(1.0, rows.index))
+    times = None
+    if TIMESTAMP in rows:
+        moments = rows[TIMESTAMP].dt.as_unit("ms")
+        times = moments.astype("int64").where(moments.notna(), NO_TIMESTAMP).to_numpy(np.int64)
+    return QueryBatch(
+        np.array([user if known else PAD]),
+        Ragged.from_rows([rows[ITEM].to_numpy(np.int64)]),
+        strength.to_numpy(np.float32),
+        times,
+        weights=rows[WEIGHT].to_numpy(np.float32) if WEIGHT in rows else None,
+    )
+
+
+def query_of_items(items: IntArray, values: "pd.Series[float]") -> QueryBatch:
+    """Return the question for somebody who is not in the data, from items and what they think of them.
+
+    Args:
+        items: (T,) positions, oldest first.
+        values: (T,) rating or strength of each.
+    """
+    history = Ragged.from_rows([items])
+    return QueryBatch(np.array([PAD]), history, values.to_numpy(np.float32))
+
+
+def recommendations(
+    models: Mapping[str, Recommender[Any]], dataset: Dataset, query: QueryBatch, k: int
+) -> dict[str, pd.DataFrame]:
+    """Return the list of each model for one person: `rank`, `item`, `item_id`, `title`, `score`, `hit`, `listed_by`.
+
+    Args:
+        models: Trained, by name.
+        dataset: Where the items are from.
+        query: One person.
+        k: Length of the lists.
+    """
+    return together({name: top_list(model, query, k) for name, model in models.items()}, dataset)
+
+
+def top_list(model: Recommender[Any], query: QueryBatch, k: int) -> pd.DataFrame:
+    """Return the list of one model for one person: `rank` from 1, `item`, `score`."""
+    found = model.recommend(query, k)
+    there = found.item[0] != PAD
+    return pd.DataFrame({RANK: np.flatnonzero(there) + 1, ITEM: found.item[0][there], SCORE: found.score[0][there]})
+
+
+def together(tops: Mapping[str, pd.DataFrame], dataset: Dataset) -> dict[str, pd.DataFrame]:
+    """Return the lists of several models for one person, as `recommendations` does, from their `top_list`."""
+    listed = listed_by(tops)
+    return {name: listing(frame, dataset, listed) for name, frame in tops.items()}
+
+
+def can_explain(info: ModelInfo) -> bool:
+    """Return whether a model can split its scores into parts."""
+    return Ability.EXPLAINS_ITEMS in info.abilities
+
+
+def reason(model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: int) -> Reason:
+    """Return what the score of an item is made of for the one person in `query`.
+
+    Raises:
+        CannotScore: The model cannot explain, or has no score for this item.
+    """
+    model, query = bare(model, query)
+    if not isinstance(model, ExplainsItems):
+        raise CannotScore(f"{model.info.title} cannot say what its scores are made of.")
+    found = model.explain(query, item)
+    title = titles_of(dataset, np.array([item]))[0]
+    return Reason(item, title, found.score, found.kind, largest_parts(found, dataset, SHOWN_PARTS), len(found.sources))
+
+
+def bare(model: Recommender[Any], query: QueryBatch) -> tuple[Recommender[Any], QueryBatch]:
+    """Return the algorithm itself, and the query as it was trained for: with liked items only, if the spec says so."""
+    if isinstance(model, OnRelevant):
+        return model.model, liked_part(query, model.relevant_from)
+    return model, query
+
+
+def effects(
+    model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: int, ctx: RunContext | None = None
+) -> Effects:
+    """Return what the score of an item would lose without each item of the history.
+
+    Raises:
+        CannotScore: The model does not read histories, or has no score for this item from them.
+    """
+    model, query = bare(model, query)
+    found = deletion_effects(model, query, item, ctx)
+    order = np.argsort(-np.abs(np.nan_to_num(found.effects)), kind="stable")[: SHOWN_PARTS * 2]
+    parts = pd.DataFrame({TITLE: titles_of(dataset, found.sources[order]), WEIGHT: found.effects[order]})
+    title = titles_of(dataset, np.array([item]))[0]
+    return Effects(item, title, found.score, found.folded, parts, len(found.sources))
+
+
+def why_not(model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: int, k: int) -> WhyNot:
+    """Return how far an item is from the list of the one person in `query`.
+
+    Args:
+        model: Trained.
+        dataset: Where the items are from.
+        query: One person.
+        item: Position.
+        k: Length of the list.
+    """
+    seen = bool(np.isin(item, query.history[0]))
+    scores = model.score(query)[0] if seen or model.ranks_by_score() else _scores_of_list(model, query)
+    top = model.recommend(query, k)
+    listed = top.item[0][top.item[0] != PAD]
+    score = float(scores[item])
+    offered = ~np.isnan(scores)
+    offered[query.history[0]] = False
+    ahead = (scores > score) | ((scores == score) & (np.arange(len(scores)) < item))
+    rank = None if np.isnan(score) else int((ahead & offered).sum()) + 1
+    last = int(listed[-1]) if len(listed) else None
+    titles = titles_of(dataset, np.array([item, item if last is None else last]))
+    return WhyNot(
+        item=item,
+        title=titles[0],
+        seen=seen,
+        rank=rank,
+        of=int(offered.sum()),
+        score=score,
+        last=last,
+        last_title=titles[1],
+        last_rank=len(listed),
+        last_score=np.nan if last is None else float(scores[last]),
+        parts=_side_by_side(model, dataset, query, item, last),
+    )
+
+
+def _scores_of_list(model: Recommender[Any], query: QueryBatch) -> FloatArray:
+    """Return (I,) the scores that a model gives in the list of all items for the one person in `query`."""
+    whole = top_list(model, query, model.n_items)
+    scores = np.full(model.n_items, np.nan)
+    scores[whole[ITEM]] = whole[SCORE]
+    return scores
+
+
+def _side_by_side(
+    model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: int, last: int | None
+) -> pd.DataFrame:
+    """Return the parts of both scores, those that differ most first: `title`, `asked`, `last`, `misses`."""
+    algorithm, asked = bare(model, query)
+    empty = pd.DataFrame({TITLE: [], ASKED: [], LAST: [], MISSES: []})
+    if last is None or not isinstance(algorithm, ExplainsItems):
+        return empty
+    try:
+        both = [_by_source(algorithm.explain(asked, one), dataset) for one in (item, last)]
+    except CannotScore:
+        return empty
+    table = pd.concat([both[0].rename(ASKED), both[1].rename(LAST)], axis=1).fillna(0.0)
+    table[MISSES] = table[LAST] - table[ASKED]
+    order = np.argsort(-np.abs(table[MISSES].to_numpy()), kind="stable")
+    table = table.iloc[order].rename_axis(TITLE).reset_index()
+    shown, others = table.head(SHOWN_PARTS), table.iloc[SHOWN_PARTS:]
+    if len(others):
+        rest = pd.DataFrame([{TITLE: f"{len(others)} others together", **others[[ASKED, LAST, MISSES]].sum()}])
+        shown = pd.concat([shown, rest], ignore_index=True)
+    return shown
+
+
+def _by_source(found: Explanation, dataset: Dataset) -> "pd.Series[float]":
+    """Return the parts of a score by name; what belongs to no source is one of them."""
+    names = source_names(found, dataset, np.arange(len(found.sources)))
+    weights = pd.Series([*found.weights, found.remainder], index=[*names, REMAINDER], dtype=float)
+    return weights.groupby(level=0, sort=False).sum()
+
+
+def joined(lists: Mapping[str, pd.DataFrame], titles: Mapping[str, str]) -> pd.DataFrame:
+    """Return all lists below each other, with the title of the model in front."""
+    parts = [frame.assign(model=titles[name]) for name, frame in lists.items()]
+    frame = pd.concat(parts, ignore_index=True)
+    return frame[[MODEL, RANK, ITEM_ID, TITLE, SCORE]]

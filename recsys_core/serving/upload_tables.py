@@ -1,0 +1,290 @@
+"""Reading the files of an intake: how each is read and what that amounts to, found out by a process and kept as files.
+
+    intake/<id>/readings/files-<key>.json     how each file is read, or why it cannot be read so
+                         <key>/report.json    what would be accepted and rejected
+                               status.json    the process at work; see `working`
+                               temporary/     whatever it needs meanwhile
+
+A key stands for the files and all that was decided about them: asked again, after a reload, in another tab or by a
+restarted server, what is finished is used. A process that crashed is not started again unless somebody asks for it.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recsys_core.contracts import RunContext
+from recsys_core.errors import DataError, StoreError
+from recsys_core.serving.work_status import WorkStatus, has_ended, note_ending, run_in, status_of
+from recsys_core.storage.durable import read_json, write_json
+
+if TYPE_CHECKING:
+    from recsys_core.data.ingest.inspection import Inspected
+    from recsys_core.data.ingest.report import IngestReport
+    from recsys_core.data.ingest.table_schema import TableGuess
+    from recsys_core.serving.uploads import Draft, Intake
+
+WORK = "read"
+KEPT = 20
+"""Readings of one intake that are kept."""
+_LOOK_SECONDS = 0.02
+_REREAD = ("separator", "encoding", "header")
+_READS = (*_REREAD, "table")
+"""Changes for which a file may have to be read again."""
+
+
+class Reading:
+    """One way of reading the files of an intake.
+
+    Args:
+        intake: The files.
+        draft: What was decided about them.
+        at_work: Returns whether a process of this program works on it or is about to.
+    """
+
+    def __init__(self, intake: "Intake", draft: "Draft", at_work: Callable[[], bool] = lambda: False) -> None:
+        self.intake = intake
+        self.draft = draft
+        self.key = _digest([_facts(draft), draft.changes, draft.rules])
+        self.folder = intake.folder / "readings" / self.key
+        self.failure = ""
+        """Why it could not even begin, empty if it could."""
+        self._at_work = at_work
+
+    @property
+    def temporary(self) -> Path:
+        """The folder for temporary files."""
+        return self.folder / "temporary"
+
+    def status(self) -> WorkStatus:
+        """Return how it stands; WAITING if nobody has begun."""
+        if self.failure:
+            return WorkStatus("FAILED", WORK, reason=self.failure)
+        at_work = self._at_work()
+        status = status_of(self.folder)
+        return status if not at_work or status.is_live or has_ended(self.folder) else WorkStatus("RUNNING", WORK)
+
+    def tables(self) -> "list[Inspected] | None":
+        """Return how each file is read, or why it cannot be; None as long as that is not known."""
+        path = _path_of_files(self.intake, self.draft)
+        return applied(_read_tables(path), self.draft) if path.exists() else None
+
+    def report(self) -> "IngestReport | None":
+        """Return what would be accepted and rejected; None as long as that is not known."""
+        from recsys_core.data.ingest.report import IngestReport
+
+        path = self.folder / "report.json"
+        return IngestReport.from_json(read_json(path)) if path.exists() else None
+
+    def wait(self, seconds: float, *, for_tables: bool = False) -> bool:
+        """Wait at most this long for its end, or only for the tables; return whether that came."""
+        files = _path_of_files(self.intake, self.draft)
+        deadline = time.monotonic() + seconds
+        while True:
+            if (for_tables and files.exists()) or not self.status().is_live:
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_LOOK_SECONDS)
+
+    def clear(self) -> None:
+        """Remove what came of it; what is known about the files by themselves stays."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def forget(self) -> None:
+        """Remove everything that came of it, so that it is begun anew."""
+        self.clear()
+        _path_of_files(self.intake, self.draft).unlink(missing_ok=True)
+
+    def note(self, state: str, reason: str) -> None:
+        """Note how it ended, on behalf of a process that is gone.
+
+        Raises:
+            StoreError: The disk refused.
+        """
+        note_ending(self.folder, WORK, state, reason)
+
+    def run(self) -> None:
+        """Read the files, and write down how that ended; the body of the process."""
+        self.temporary.mkdir(parents=True, exist_ok=True)
+        before, tempfile.tempdir = tempfile.tempdir, str(self.temporary)
+        try:
+            run_in(self.folder, WORK, self._read)
+        finally:
+            tempfile.tempdir = before
+            shutil.rmtree(self.temporary, ignore_errors=True)
+
+    def _read(self, ctx: RunContext) -> str:
+        from recsys_core.data.ingest import check
+        from recsys_core.data.ingest.inspection import readable
+        from recsys_core.serving.uploads import rules_of
+
+        guesses = readable(applied(inspected(self.intake, self.draft), self.draft))
+        report = check(guesses, rules_of(self.draft, guesses), ctx)
+        write_json(self.folder / "report.json", report.to_json())
+        return ""
+
+
+def inspected(intake: "Intake", draft: "Draft") -> "list[Inspected]":
+    """Return how each file is read as far as its bytes are needed for that; archives are unpacked here.
+
+    Asked again, nothing is read.
+
+    Raises:
+        DataError: There is no file.
+        StoreError: The disk refused.
+    """
+    from recsys_core.data.ingest.inspection import inspect_each
+
+    path = _path_of_files(intake, draft)
+    if path.exists():
+        return _read_tables(path)
+    how = _how(draft)
+    if how:
+        bare = inspected(intake, replace(draft, changes={}))
+        found = [_changed_file(file, how.get(str(number), {})) for number, file in enumerate(bare)]
+    else:
+        found = inspect_each([Path(name) for name in draft.paths], folder=intake.folder / "unpacked")
+        found = _hinted(found, draft.catalogue) if draft.catalogue else found
+    path.parent.mkdir(exist_ok=True)
+    _write_tables(path, found)
+    return found
+
+
+def applied(files: "Sequence[Inspected]", draft: "Draft") -> "list[Inspected]":
+    """Return how each file is read with the rest of the changes, for which no file is read."""
+    rest = {
+        number: {name: value for name, value in changes.items() if name not in _READS}
+        for number, changes in draft.changes.items()
+    }
+    return [_changed_file(file, rest.get(str(number), {})) for number, file in enumerate(files)]
+
+
+def _changed_file(file: "Inspected", changes: Mapping[str, Any]) -> "Inspected":
+    """Return a file with changes, or why they do not fit it; the error of a file goes only if it is read again."""
+    from recsys_core.data.ingest.inspection import Inspected, left_aside
+    from recsys_core.data.ingest.read_errors import faults_in_words
+    from recsys_core.data.ingest.table_roles import IGNORED
+
+    guess = file.guess
+    if changes.get("table") == IGNORED and (file.error or not guess.column_names):
+        return Inspected(left_aside(guess.path, guess.name))
+    if not changes or (file.error and not any(name in changes for name in _REREAD)):
+        return file
+    try:
+        with faults_in_words(guess.name):
+            return Inspected(changed(guess, changes))
+    except DataError as error:
+        shown = {name: changes[name] for name in _REREAD if name in changes}
+        return Inspected(replace(guess, **shown), str(error))
+
+
+def changed(table: "TableGuess", changes: Mapping[str, Any]) -> "TableGuess":
+    """Return a guess with changes applied in the order in which they depend on each other.
+
+    Raises:
+        DataError: A change that does not fit the file.
+    """
+    for names in (_REREAD, ("table",), ("roles",)):
+        part = {name: changes[name] for name in names if name in changes}
+        table = table.with_changes(**part) if part else table
+    rest = {name: value for name, value in changes.items() if name not in (*_REREAD, "table", "roles")}
+    return table.with_changes(**rest) if rest else table
+
+
+def _hinted(files: "Sequence[Inspected]", key: str) -> "list[Inspected]":
+    """Return the guesses as the catalog says that the files of a public data set are to be read."""
+    from recsys_core.data.catalogue import catalogue_entry
+    from recsys_core.data.ingest.inspection import Inspected
+
+    hints = {hint.file.rsplit("/", 1)[-1]: hint for hint in catalogue_entry(key).tables}
+    read = []
+    for file in files:
+        table, hint = file.guess, hints.get(file.guess.name.rsplit("/", 1)[-1])
+        if hint is None:
+            read.append(Inspected(replace(table, table="ignored", roles={})))
+            continue
+        how = {"separator": hint.separator, "header": hint.header, "encoding": hint.encoding}
+        roles = {**dict.fromkeys(table.roles), **hint.columns} if table.table == hint.table else hint.columns
+        read.append(Inspected(changed(table, how | {"table": hint.table, "roles": roles})))
+    return read
+
+
+def remove_older(intake: "Intake") -> None:
+    """Remove all but the latest readings."""
+    found = sorted((intake.folder / "readings").glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for is_folder in (True, False):
+        for path in [path for path in found if path.is_dir() == is_folder][KEPT:]:
+            shutil.rmtree(path, ignore_errors=True) if is_folder else path.unlink(missing_ok=True)
+
+
+def _write_tables(path: Path, files: "Sequence[Inspected]") -> None:
+    from recsys_core.data.ingest.schema_json import guess_to_json
+
+    write_json(path, [{"guess": guess_to_json(file.guess), "error": file.error} for file in files])
+
+
+def _read_tables(path: Path) -> "list[Inspected]":
+    return list(_tables_in(path, path.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=16)
+def _tables_in(path: Path, _: int) -> "tuple[Inspected, ...]":
+    from recsys_core.data.ingest.inspection import Inspected
+    from recsys_core.data.ingest.schema_json import guess_from_json
+
+    try:
+        return tuple(Inspected(guess_from_json(file["guess"]), file["error"]) for file in read_json(path))
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"'{path.name}' cannot be read back: {error}.") from error
+
+
+def _how(draft: "Draft") -> dict[str, dict[str, Any]]:
+    """Return the changes of a draft for which a file may have to be read again."""
+    how = {
+        number: {name: changes[name] for name in _READS if name in changes} for number, changes in draft.changes.items()
+    }
+    return {number: changes for number, changes in how.items() if changes}
+
+
+def _path_of_files(intake: "Intake", draft: "Draft") -> Path:
+    return intake.folder / "readings" / f"files-{_digest([_facts(draft), _how(draft)])}.json"
+
+
+def _facts(draft: "Draft") -> list[Any]:
+    """Return what says whether the files are still the same."""
+    files: list[list[Any]] = []
+    for name in draft.paths:
+        try:
+            facts = Path(name).stat()
+        except OSError:
+            files.append([name])
+        else:
+            files.append([name, facts.st_size, facts.st_mtime_ns])
+    return [files, draft.catalogue]
+
+
+def _digest(values: Any) -> str:
+    from recsys_core.data.ingest.build import READER_VERSION
+
+    return hashlib.sha256(json.dumps([READER_VERSION, values], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def request_of(reading: Reading) -> dict[str, Any]:
+    """Return what a process has to be told to do this reading."""
+    return {"root": str(reading.intake.root), "intake": reading.intake.id, "draft": asdict(reading.draft)}
+
+
+def requested(values: Mapping[str, Any]) -> Reading:
+    """Return the reading that `request_of` described."""
+    from recsys_core.serving.uploads import Draft, Intake
+
+    draft = values["draft"]
+    return Reading(Intake(Path(values["root"]), values["intake"]), Draft(**draft | {"paths": tuple(draft["paths"])}))
