@@ -187,6 +187,6 @@ def _beside(seen: "Seen") -> "Beside | None":
 
 
 def _title(seen: "Seen", item: int) -> str:
-    from recsys_core.experiments.test_users import described_items
+    from recsys_core.experiments.held_out_users import described_items
 
     return str(described_items(services.dataset(seen.data), [item])["title"].iloc[0])

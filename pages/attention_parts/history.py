@@ -69,7 +69,7 @@ def _take_over(dataset: "Dataset", person: "Asked") -> None:
 
 def _by_hand(dataset: "Dataset") -> "Asked":
     """Show the search for items and those chosen, in their order; the page stops until there is one."""
-    from recsys_core.experiments.test_users import described_items
+    from recsys_core.experiments.held_out_users import described_items
     from recsys_core.serving.recommendations import query_of_items
 
     st.markdown(_("Choose items in the order in which this person meets them, oldest first. Each × takes one out."))

@@ -33,7 +33,7 @@ def present(card: "DatasetCard", profiles: "ItemProfiles | None", item: int) -> 
 
 
 def _profile(card: "DatasetCard", profiles: "ItemProfiles | None", item: int) -> None:
-    from recsys_core.experiments.test_users import described_items
+    from recsys_core.experiments.held_out_users import described_items
 
     dataset = services.dataset(card.fingerprint)
     if state.get("item") != dataset.item_vocabulary.ids[item]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pages.ui.queries.comparison_queries import Ask
-    from recsys_core.experiments.test_users import Person
+    from recsys_core.experiments.held_out_users import Person
 
 SHOWN = 100
 HIT, MISS = ":material/check_circle:", ":material/radio_button_unchecked:"

@@ -141,7 +141,7 @@ def _name(kind: Kind, dataset: "Dataset", identifier: str) -> str:
     """Return what to call one that is not among those found."""
     if kind is USER:
         return identifier
-    from recsys_core.experiments.test_users import described_items
+    from recsys_core.experiments.held_out_users import described_items
 
     return str(described_items(dataset, [dataset.item_vocabulary.position(identifier)])["title"].iloc[0])
 

@@ -100,7 +100,7 @@ def _search(root: str, fingerprint: str, table: str, text: str) -> "pd.DataFrame
 
 def of_data(run: "Run", dataset: "Dataset", user_id: str) -> Asked:
     """Return a user of the data with all they did; the page stops if there is no such user."""
-    from recsys_core.experiments.test_users import is_known
+    from recsys_core.experiments.held_out_users import is_known
     from recsys_core.serving.recommendations import query_of
 
     try:
@@ -116,13 +116,13 @@ def of_data(run: "Run", dataset: "Dataset", user_id: str) -> Asked:
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def _history(root: str, fingerprint: str, user: int) -> "pd.DataFrame":
-    from recsys_core.experiments.test_users import history_of
+    from recsys_core.experiments.held_out_users import history_of
 
     return history_of(services.dataset(fingerprint), user)
 
 
 def _made_up(dataset: "Dataset") -> Asked:
-    from recsys_core.experiments.test_users import described_items
+    from recsys_core.experiments.held_out_users import described_items
     from recsys_core.serving.recommendations import query_of_items
 
     _forget_other_data(dataset)
@@ -149,7 +149,7 @@ def _forget_other_data(dataset: "Dataset") -> None:
 
 def _items(dataset: "Dataset") -> list[int]:
     """Show the search for items and what was chosen so far; return their positions."""
-    from recsys_core.experiments.test_users import described_items
+    from recsys_core.experiments.held_out_users import described_items
 
     text = st.text_input(_("Search an item by title"), key="made_up_search")
     kept = list(st.session_state.get("made_up_items", []))

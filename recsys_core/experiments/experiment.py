@@ -185,7 +185,7 @@ class Run:
         return load_table(self._finished(model_id) / HISTORY)
 
     def comparison(self, metric: str | None = None, *, baseline: str | None = None) -> "Comparison":
-        """Return who is better by a metric, and how sure that is; see `judging.compare_run`."""
+        """Return who is better by a metric, and how sure that is; see `analysis.compare_run`."""
         from recsys_core.experiments.analysis import compare_run
 
         return compare_run(self, metric, baseline=baseline)

@@ -5,7 +5,7 @@ In `runs/<experiment id>` stand
 - `spec.json`: what was asked for;
 - `summary.json`: name, time, name of the data;
 - `split.json`: counts and leaks of the split, once a job has made it;
-- `jobs/<model id>/...`: see `jobs` and `saving`.
+- `jobs/<model id>/...`: see `jobs` and `artifacts`.
 """
 
 import logging

@@ -21,12 +21,12 @@ from recsys_core.experiments.audience import audience
 from recsys_core.experiments.checkpoints import CheckpointFile, remove_checkpoints
 from recsys_core.experiments.damage import MARKER, damage_of
 from recsys_core.experiments.experiment import LOCK, SPLIT, Run
+from recsys_core.experiments.held_out_users import HIDDEN, PEOPLE, write_people
 from recsys_core.experiments.jobs import JobFolder, JobState
 from recsys_core.experiments.pooling import pooled
 from recsys_core.experiments.resources import PeakMemory, limited_threads
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.store import ResultStore
-from recsys_core.experiments.test_users import HIDDEN, PEOPLE, write_people
 from recsys_core.experiments.thresholds import threshold_refusal
 from recsys_core.experiments.training_part import for_training, trained
 from recsys_core.experiments.validation import Validator

@@ -23,7 +23,7 @@ split by ratio, other settings at their defaults), where lists sorted by the pre
 Everything follows from the history that comes with the question, so unknown people are served like known ones.
 
 With `iterations > 1` missing ratings of the other items are filled with predictions and all are compared again, by the
-ratings of the item i itself and the filled ones of j; see `neighbour_model.py`.
+ratings of the item i itself and the filled ones of j; see `knn_base.py`.
 
 Source: Sarwar et al. 2001, "Item-Based Collaborative Filtering"; the sum as in Cremonesi et al. 2010, section 3.2.
 """

@@ -24,7 +24,7 @@ history in items and values. Such a twin could only vote for what the person has
 training user who asks as an unknown person with the same history get the same list.
 
 With `iterations > 1` missing ratings of the others are filled with predictions and all are compared again, by the
-person's own ratings and everybody's filled ones; see `neighbour_model.py`.
+person's own ratings and everybody's filled ones; see `knn_base.py`.
 
 Source: the source document, section 2.1; Herlocker et al. 1999; the sum as in Cremonesi et al. 2010, section 3.2, there
 for items.

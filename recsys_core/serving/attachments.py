@@ -1,6 +1,6 @@
 """Pictures and vectors that a user adds to the items, opened by a process of its own within limits.
 
-`python -m recsys_core.serving.attachments ROOT FINGERPRINT FILE` works in the folder of the file; see `working`.
+`python -m recsys_core.serving.attachments ROOT FINGERPRINT FILE` works in the folder of the file; see `work_status`.
 """
 
 import logging

@@ -38,8 +38,8 @@ from recsys_core.evaluation.metrics import hit_table, ndcg
 from recsys_core.evaluation.pairs import blocks_of_people
 from recsys_core.evaluation.ranking import rank
 from recsys_core.experiments.experiment import Run
+from recsys_core.experiments.held_out_users import require_same_split
 from recsys_core.experiments.spec import ExperimentSpec
-from recsys_core.experiments.test_users import require_same_split
 from recsys_core.experiments.training_part import trained
 from recsys_core.explain.attention_effects import (
     ATTENTION,

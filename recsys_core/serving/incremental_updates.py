@@ -22,7 +22,7 @@ from recsys_core.errors import CannotScore, DataError
 from recsys_core.evaluation.comparison import compare
 from recsys_core.evaluation.evaluate import evaluate
 from recsys_core.experiments.experiment import Run
-from recsys_core.experiments.test_users import require_same_split
+from recsys_core.experiments.held_out_users import require_same_split
 from recsys_core.experiments.training_part import OnRelevant, for_training, trained
 from recsys_core.models.base import Recommender
 

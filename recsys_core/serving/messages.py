@@ -39,7 +39,7 @@ class Asked:
         root: The workspace's folder.
         run_id: The experiment.
         model_id: The finished model.
-        question: Its name, see `questions.QUESTIONS`.
+        question: Its name, see `requests.QUESTIONS`.
         arguments: By name.
     """
 

@@ -3,7 +3,7 @@
     answers = Answers()
     trace = answers.ask(root, run_id, model_id, "trace", query=query)
 
-What can be asked is the table `questions.QUESTIONS`; how the two processes talk, `channel`.
+What can be asked is the table `requests.QUESTIONS`; how the two processes talk, `messages`.
 """
 
 import atexit
@@ -92,7 +92,7 @@ class Answers:
             root: The workspace's folder.
             run_id: The experiment.
             model_id: A finished model of it.
-            question: A name in `questions.QUESTIONS`.
+            question: A name in `requests.QUESTIONS`.
             ctx: Gets the progress, and is asked whether the answer is still wanted.
             **arguments: What that question takes, by name.
 

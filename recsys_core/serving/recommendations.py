@@ -24,7 +24,7 @@ from recsys_core.data import Dataset
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
-from recsys_core.experiments.test_users import listed_by, listing
+from recsys_core.experiments.held_out_users import listed_by, listing
 from recsys_core.experiments.training_part import OnRelevant, liked_part
 from recsys_core.explain.deletion import deletion_effects
 from recsys_core.explain.score_parts import REMAINDER, largest_parts, source_names

@@ -116,12 +116,12 @@ def scores(trained: Trained, ctx: RunContext, *, query: QueryBatch) -> FloatArra
 
 
 def reason(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int) -> recommendations.Reason:
-    """Return what a score is made of; see `serving.reason`."""
+    """Return what a score is made of; see `recommendations.reason`."""
     return recommendations.reason(trained.model, trained.dataset, query, item)
 
 
 def effects(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int) -> recommendations.Effects:
-    """Return what a score loses without each item of the history, ready to be shown; see `serving.effects`."""
+    """Return what a score loses without each item of the history, ready to be shown; see `recommendations.effects`."""
     return recommendations.effects(trained.model, trained.dataset, query, item, ctx)
 
 
@@ -132,7 +132,7 @@ def deletion(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int)
 
 
 def why_not(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int, k: int) -> recommendations.WhyNot:
-    """Return how far an item is from the list; see `serving.why_not`."""
+    """Return how far an item is from the list; see `recommendations.why_not`."""
     return recommendations.why_not(trained.model, trained.dataset, query, item, k)
 
 

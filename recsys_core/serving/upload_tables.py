@@ -2,7 +2,7 @@
 
     intake/<id>/readings/files-<key>.json     how each file is read, or why it cannot be read so
                          <key>/report.json    what would be accepted and rejected
-                               status.json    the process at work; see `working`
+                               status.json    the process at work; see `work_status`
                                temporary/     whatever it needs meanwhile
 
 A key stands for the files and all that was decided about them: asked again, after a reload, in another tab or by a

@@ -6,7 +6,7 @@
                status.json       the process at work (download or store): RUNNING, DONE, FAILED, CANCELLED
                progress.jsonl    its progress
                cancel            an empty file: somebody wants it to stop
-               readings/         what reading the files gave, see `reading`
+               readings/         what reading the files gave, see `upload_tables`
 
 So a page that is reloaded, or a web server that is restarted, finds everything as it was. The folder goes when the data
 are stored, or when nobody touched it for a day.

@@ -14,8 +14,8 @@ from recsys_core.evaluation.slices import slice_differences, user_slices
 from recsys_core.experiments import leaderboard
 from recsys_core.experiments.analysis import compare_run, findings, users_of, without_history
 from recsys_core.experiments.experiment import Run
+from recsys_core.experiments.held_out_users import people
 from recsys_core.experiments.leaderboard import FAMILY, TITLE, Contender, metric_title
-from recsys_core.experiments.test_users import people
 from recsys_core.storage.durable import write_text
 from recsys_core.viz import compare as figures
 from recsys_core.viz import compare_sentences as sentences

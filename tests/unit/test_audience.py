@@ -17,10 +17,10 @@ from recsys_core.experiments.analysis import check_run, compare_run, metric_inte
 from recsys_core.experiments.audience import audience
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
+from recsys_core.experiments.held_out_users import require_same_split
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore, read_card
-from recsys_core.experiments.test_users import require_same_split
 from recsys_core.experiments.thresholds import scale_refusal, threshold_refusal
 from recsys_core.viz.report import report_content, slice_table
 

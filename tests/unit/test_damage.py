@@ -323,7 +323,7 @@ def test_a_file_put_back_from_a_backup_counts_again(store: ResultStore) -> None:
 
 @pytest.mark.parametrize("name", ["split.json", "people.parquet", "hidden.parquet"])
 def test_a_damaged_split_is_said_and_written_anew_by_the_next_job(store: ResultStore, name: str) -> None:
-    from recsys_core.experiments.test_users import hidden, people
+    from recsys_core.experiments.held_out_users import hidden, people
 
     run = finished(store, "ease")
     report = run.split_report()

@@ -18,11 +18,11 @@ from recsys_core.experiments import leaderboard
 from recsys_core.experiments.analysis import check_run, findings, users_of
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
+from recsys_core.experiments.held_out_users import history_of, is_known, people, person
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.pooling import one_row_a_user
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.store import ResultStore
-from recsys_core.experiments.test_users import history_of, is_known, people, person
 from recsys_core.serving.recommendations import query_of, query_of_items, reason, recommendations
 from recsys_core.viz import compare_sentences
 from recsys_core.viz.archive import run_archive

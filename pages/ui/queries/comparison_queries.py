@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from recsys_core.evaluation.sentences import Sentence
     from recsys_core.experiments.audience import Audience
     from recsys_core.experiments.experiment import Run
+    from recsys_core.experiments.held_out_users import Person
     from recsys_core.experiments.leaderboard import Contender
-    from recsys_core.experiments.test_users import Person
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def without_history(asked: Ask, metric: str) -> "pd.DataFrame":
 @st.cache_resource(max_entries=4, show_spinner=False)
 def test_users(asked: Ask) -> "pd.DataFrame":
     """Return who was judged, with what was known of them."""
-    from recsys_core.experiments.test_users import people
+    from recsys_core.experiments.held_out_users import people
 
     return people(_opened(asked))
 
@@ -172,7 +172,7 @@ def disagreements(asked: Ask, first: str, second: str, metric: str, k: int) -> "
 @st.cache_resource(max_entries=64, show_spinner=False)
 def person(asked: Ask, models: tuple[str, ...], user_id: str, k: int) -> "Person":
     """Return the history of a test user, what was hidden of it, and the lists of some models."""
-    from recsys_core.experiments.test_users import person as found
+    from recsys_core.experiments.held_out_users import person as found
 
     run = _opened(asked)
     return found(run, services.dataset(run.spec.data), models, user_id, k=k)

@@ -57,7 +57,7 @@ def ticket(model: Named, question: str, *about: object, **arguments: Any) -> "Ti
 
     Args:
         model: A finished model.
-        question: What is asked, a name in `questions.QUESTIONS`.
+        question: What is asked, a name in `requests.QUESTIONS`.
         *about: What the arguments depend on, in a form that can be compared: the key of a person, an item, ...
         **arguments: What the question takes.
     """

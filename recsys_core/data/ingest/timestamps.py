@@ -29,7 +29,7 @@ UNITS = (
     "compact",
 )
 """Seconds, milliseconds, microseconds, nanoseconds since 1970; days since 1899-12-30, as Excel counts them; written
-dates. Every unit of written dates reads all forms of `time_forms`; it says in which order the numbers of a date such as
+dates. Every unit of written dates reads all forms of `time_formats`; it says in which order the numbers of a date such as
 03/04/2014 are read, and `iso`, `text-date` and `compact` read none of those.
 """
 NUMBERS = frozenset(["s", "ms", "us", "excel-day"])
