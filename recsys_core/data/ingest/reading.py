@@ -2,8 +2,8 @@
 
 There are two ways to read a text file. The fast one is DuckDB's CSV reader with its table of rejected lines. It is
 trusted only if a scan of the bytes has found nothing odd and the rows it gave plus the lines it rejected are the
-lines in the file. Else the careful one (`record_reader`) writes the cells to a temporary Parquet file. Both give the same
-columns `c0`, `c1`, ...
+lines in the file. Else the careful one (`record_reader`) writes the cells to a temporary Parquet file. Both give the
+same columns `c0`, `c1`, ...
 """
 
 from collections.abc import Iterator, Mapping

@@ -114,7 +114,7 @@ class TableGuess:
     def with_changes(self, **changes: Any) -> "TableGuess":
         """Return the guess with what the person changed; what depends on it is guessed again.
 
-        `table_roles` maps a role to the number or the name of a column, None to take the role away; roles not named stay.
+        `roles` maps a role to the number or the name of a column, None to take the role away; roles not named stay.
 
         Raises:
             DataError: A column, role or table that does not exist.

@@ -29,8 +29,8 @@ UNITS = (
     "compact",
 )
 """Seconds, milliseconds, microseconds, nanoseconds since 1970; days since 1899-12-30, as Excel counts them; written
-dates. Every unit of written dates reads all forms of `time_formats`; it says in which order the numbers of a date such as
-03/04/2014 are read, and `iso`, `text-date` and `compact` read none of those.
+dates. Every unit of written dates reads all forms of `time_formats`; it says in which order the numbers of a date such
+as 03/04/2014 are read, and `iso`, `text-date` and `compact` read none of those.
 """
 NUMBERS = frozenset(["s", "ms", "us", "excel-day"])
 """Units in which a time is a number that a DOUBLE holds to the millisecond."""
