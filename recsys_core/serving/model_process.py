@@ -1,8 +1,8 @@
 """`python -m recsys_core.serving.model_process NUMBER`: keeps trained models loaded and answers the pages.
 
 It is started by `model_server.Answers` with one end of a pipe (an open file of that number) and ends with the other
-end, or when nobody has asked anything for a while. Each lane of `requests.Lane` has a thread and loaded models of its own,
-so that a long question holds up no short one, and no model is asked twice at the same time.
+end, or when nobody has asked anything for a while. Each lane of `requests.Lane` has a thread and loaded models of its
+own, so that a long question holds up no short one, and no model is asked twice at the same time.
 """
 
 import argparse
