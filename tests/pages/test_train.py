@@ -211,6 +211,7 @@ def test_a_failed_model_says_why_and_the_comparison_is_one_click_away(open_page:
 def test_a_press_leads_on_though_the_page_before_is_asked_for_once_more(
     open_page: Open, finished: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(frame, "ON_THE_WAY_SECONDS", 3600.0)
     app = open_page("train", **finished.address())
     app = no_exception(app.button(key="train_compare").click().run())
     assert app.title[0].value == "Compare"
