@@ -38,7 +38,8 @@ from recsys_core.experiments.pooling import one_row_a_user
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.thresholds import threshold_refusal
-from recsys_core.storage.durable import disk_errors_in_words, write_json, written_aside
+from recsys_core.storage.disk_errors import disk_errors_in_words
+from recsys_core.storage.files import write_json, written_aside
 from recsys_core.storage.processes import own_mark
 
 LOOK_SECONDS = 0.5

@@ -15,7 +15,7 @@ import pandas as pd
 
 from recsys_core.data.ingest.report import IngestReport
 from recsys_core.errors import StoreError
-from recsys_core.storage.durable import written_aside
+from recsys_core.storage.files import written_aside
 
 EXAMPLES = 3
 EVENTS_SHOWN = 12

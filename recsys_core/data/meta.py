@@ -10,7 +10,7 @@ from recsys_core.columns import EVENT, RATING, TIMESTAMP
 from recsys_core.contracts import RatingScale
 from recsys_core.errors import Damaged
 from recsys_core.storage.checksums import FILES, FileSum, read_record, sums_from_json, sums_to_json, write_record
-from recsys_core.storage.files import replace_text
+from recsys_core.storage.files import write_text
 
 META = "meta.json"
 FORMAT = 1
@@ -92,11 +92,11 @@ class Meta:
         Where the files beside are not known by their checksums, the facts get none either: nothing there is verified.
 
         Raises:
-            OSError: The disk refused.
+            StoreError: The disk refused.
         """
         values = {name: value for name, value in asdict(self).items() if name != FILES}
         if self.files is None:
-            replace_text(folder / META, json.dumps(values, ensure_ascii=False, indent=1))
+            write_text(folder / META, json.dumps(values, ensure_ascii=False, indent=1))
         else:
             write_record(folder / META, values | {FILES: sums_to_json(self.files)})
 

@@ -33,7 +33,7 @@ from recsys_core.data.meta import DatasetCard, Meta, card_of
 from recsys_core.errors import Damaged, DataError, RecscopeError, StoreError
 from recsys_core.storage.checksums import file_sums
 from recsys_core.storage.damaged import DamagedFolder, move_aside, remove
-from recsys_core.storage.disk_errors import storing
+from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import sync
 from recsys_core.storage.permissions import close, private_folder
 
@@ -61,7 +61,7 @@ class Workspace:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root).resolve()
-        with storing(self.root):
+        with disk_errors_in_words(self.root):
             private_folder(self.root)
             for name in ("datasets", "staging", "set_aside", "uploads"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
@@ -177,7 +177,7 @@ class Workspace:
         folder = self.folder(key)
         meta = Meta.read(folder)
         self._refuse_name(name, meta.fingerprint)
-        with storing(folder):
+        with disk_errors_in_words(folder):
             replace(meta, name=name.strip()).write(folder)
 
     def delete(self, key: str) -> None:
@@ -189,12 +189,12 @@ class Workspace:
         folder = self.folder(key)
         self._refuse_in_use(folder)
         doomed = self.root / "staging" / f"deleted-{uuid.uuid4().hex}"
-        with storing(folder):
+        with disk_errors_in_words(folder):
             folder.rename(doomed)
         try:
             self._refuse_in_use(folder)  # an experiment may have been queued just now
         except StoreError:
-            with storing(folder):
+            with disk_errors_in_words(folder):
                 doomed.rename(folder)
             raise
         shutil.rmtree(doomed, ignore_errors=True)
@@ -210,7 +210,7 @@ class Workspace:
 
         folder, aside = self.open(key).folder, target.with_name(f"{target.name}.{uuid.uuid4().hex}")
         try:
-            with storing(target):
+            with disk_errors_in_words(target):
                 write_archive(folder, aside)
                 aside.replace(target)
         finally:
@@ -227,7 +227,7 @@ class Workspace:
         ).lstrip(".")[-120:]
         folder = self.root / "uploads" / uuid.uuid4().hex
         try:
-            with storing(folder):
+            with disk_errors_in_words(folder):
                 folder.mkdir()
                 with (folder / (harmless or "file")).open("wb") as file:
                     shutil.copyfileobj(stream, file, 1 << 20)
@@ -251,7 +251,7 @@ class Workspace:
         """
         folder = self.root / "staging" / uuid.uuid4().hex
         try:
-            with storing(folder):
+            with disk_errors_in_words(folder):
                 folder.mkdir()
                 me = psutil.Process()
                 (folder / OWNER).write_text(json.dumps({"pid": me.pid, "started": me.create_time()}), encoding="utf-8")
@@ -270,7 +270,7 @@ class Workspace:
 
         name = self._free_name(meta.name, meta.fingerprint)
         target = self.root / "datasets" / meta.fingerprint
-        with storing(target):
+        with disk_errors_in_words(target):
             names = [path.name for path in folder.iterdir() if path.name != OWNER]
             with ThreadPoolExecutor(1) as beside:
                 sums = beside.submit(file_sums, folder, names)

@@ -19,7 +19,7 @@ from recsys_core.errors import ConfigError, StoreError
 from recsys_core.experiments.jobs import JobState, JobStatus
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.thresholds import scale_refusal
-from recsys_core.storage.durable import disk_errors_in_words
+from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.processes import detached, mark_of
 from recsys_core.storage.space import is_full
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsys_core.errors import StoreError
-from recsys_core.storage.durable import disk_errors_in_words, read_json, write_json
+from recsys_core.storage.disk_errors import disk_errors_in_words
+from recsys_core.storage.files import read_json, write_json
 from recsys_core.storage.locks import take_lock
 from recsys_core.storage.permissions import private_folder
 from recsys_core.storage.processes import ProcessMark

@@ -13,8 +13,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from recsys_core.errors import StoreError
-from recsys_core.storage.durable import disk_errors_in_words, read_json
-from recsys_core.storage.files import sync
+from recsys_core.storage.disk_errors import disk_errors_in_words
+from recsys_core.storage.files import read_json, sync
 
 TICKET_BYTES = 512
 ENTRY = re.compile(r"\d{20}-[0-9a-f]{8}\.json")

@@ -8,7 +8,8 @@ from typing import Any
 from recsys_core.errors import StoreError
 from recsys_core.experiments.artifacts import load_result
 from recsys_core.experiments.jobs import JobFolder, JobStatus
-from recsys_core.storage.durable import disk_errors_in_words, read_json, write_json
+from recsys_core.storage.disk_errors import disk_errors_in_words
+from recsys_core.storage.files import read_json, write_json
 
 logger = logging.getLogger(__name__)
 FIRST_GUESS = 1e9

@@ -21,7 +21,7 @@ from recsys_core.experiments.experiment import JOBS, SPEC, Run
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.leaderboard import model_titles
 from recsys_core.models.registry import model_class
-from recsys_core.storage.durable import read_record
+from recsys_core.storage.checksums import read_record
 
 MANY_TRIES = 5
 """The best of five settings that differ by chance only looks better than the middle one by more than a standard error

@@ -20,8 +20,8 @@ import psutil
 from recsys_core.errors import Damaged
 from recsys_core.experiments.damage import check_files
 from recsys_core.storage.checksums import FILES as LISTED
-from recsys_core.storage.checksums import file_sums, sums_to_json
-from recsys_core.storage.durable import disk_errors_in_words, read_record, safetensors_errors, write_record
+from recsys_core.storage.checksums import file_sums, read_record, sums_to_json, write_record
+from recsys_core.storage.disk_errors import disk_errors_in_words, safetensors_errors
 from recsys_core.storage.files import sync
 
 if TYPE_CHECKING:

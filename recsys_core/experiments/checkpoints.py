@@ -16,7 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recsys_core.storage.durable import disk_errors_in_words, safetensors_errors, write_text, written_aside
+from recsys_core.storage.disk_errors import disk_errors_in_words, safetensors_errors
+from recsys_core.storage.files import write_text, written_aside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,8 +11,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from recsys_core.errors import Damaged, StoreError
-from recsys_core.storage.checksums import FILES, FileSum, Identity, identity, is_settled, sums_from_json, verify
-from recsys_core.storage.durable import read_record, write_json
+from recsys_core.storage.checksums import (
+    FILES,
+    FileSum,
+    Identity,
+    identity,
+    is_settled,
+    read_record,
+    sums_from_json,
+    verify,
+)
+from recsys_core.storage.files import write_json
 
 MARKER = "damage.json"
 _known: dict[Path, tuple[Identity, dict[str, FileSum] | None]] = {}

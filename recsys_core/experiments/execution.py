@@ -16,7 +16,7 @@ from recsys_core.experiments.jobs import DAMAGED, HEARTBEAT_SECONDS, JobFolder, 
 from recsys_core.experiments.progress import SECONDS_BETWEEN_LINES, ProgressWriter
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.train_job import DataSource, run_job
-from recsys_core.storage.durable import DISK_WORDS, store_error
+from recsys_core.storage.disk_errors import DISK_WORDS, store_error
 from recsys_core.storage.processes import ProcessMark, own_mark
 
 

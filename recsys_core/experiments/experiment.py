@@ -22,8 +22,7 @@ from recsys_core.experiments.artifacts import (
 )
 from recsys_core.experiments.damage import check_files
 from recsys_core.experiments.jobs import JobFolder, JobState, JobStatus
-from recsys_core.storage.checksums import FILES
-from recsys_core.storage.durable import read_record
+from recsys_core.storage.checksums import FILES, read_record
 
 if TYPE_CHECKING:
     import pandas as pd

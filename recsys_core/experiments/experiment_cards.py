@@ -11,7 +11,7 @@ from recsys_core.experiments.artifacts import RESULT, load_result
 from recsys_core.experiments.damage import MARKER
 from recsys_core.experiments.experiment import JOBS, SPEC, SUMMARY, read_summary
 from recsys_core.experiments.jobs import STATUS, JobFolder, JobState
-from recsys_core.storage.durable import read_record
+from recsys_core.storage.checksums import read_record
 
 
 @dataclass(frozen=True)

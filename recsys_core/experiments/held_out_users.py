@@ -24,7 +24,7 @@ from recsys_core.data.summaries import user_history
 from recsys_core.errors import DataError
 from recsys_core.experiments.artifacts import load_table
 from recsys_core.experiments.experiment import SPLIT, Run
-from recsys_core.storage.durable import written_aside
+from recsys_core.storage.files import written_aside
 
 PEOPLE, HIDDEN = "people.parquet", "hidden.parquet"
 N_HISTORY, TASTE, KNOWN = "n_history", "taste", "known"

@@ -28,7 +28,9 @@ from recsys_core.experiments.artifacts import OUTPUTS, PER_USER, RESULT, load_re
 from recsys_core.experiments.checkpoints import PATTERN, epochs_kept
 from recsys_core.experiments.damage import damage_of, sums_of
 from recsys_core.experiments.progress import read_last_line, read_progress
-from recsys_core.storage.durable import disk_errors_in_words, locked, read_record, write_record
+from recsys_core.storage.checksums import read_record, write_record
+from recsys_core.storage.disk_errors import disk_errors_in_words
+from recsys_core.storage.locks import locked
 from recsys_core.storage.processes import ProcessMark
 from recsys_core.storage.space import is_full
 

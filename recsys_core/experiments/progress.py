@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsys_core.contracts import Progress
-from recsys_core.storage.durable import disk_errors_in_words
+from recsys_core.storage.disk_errors import disk_errors_in_words
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -32,8 +32,9 @@ from recsys_core.experiments.training_part import for_training, trained
 from recsys_core.experiments.validation import Validator
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model
-from recsys_core.storage.checksums import FILES, file_sums, sums_to_json
-from recsys_core.storage.durable import disk_errors_in_words, locked, write_record
+from recsys_core.storage.checksums import FILES, file_sums, sums_to_json, write_record
+from recsys_core.storage.disk_errors import disk_errors_in_words
+from recsys_core.storage.locks import locked
 
 HIT = "hit"
 MAX_HISTORY = 20_000

@@ -10,7 +10,6 @@ import logging
 import os
 import re
 import shutil
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -35,8 +34,7 @@ from recsys_core.storage.checksums import (
     verify,
     write_record,
 )
-from recsys_core.storage.disk_errors import storing
-from recsys_core.storage.files import sync
+from recsys_core.storage.files import folder_written_aside
 
 T = TypeVar("T")
 FOLDER = "derived"
@@ -120,26 +118,12 @@ def _throw_away(path: Path) -> None:
 
 def _keep(folder: Path, made: T, write: Callable[[Path, T], None]) -> None:
     """Write aside, then rename; if another process was faster, its folder stays."""
-    base = folder.parents[1]
-    with storing(folder):
-        aside = base / f"aside-{uuid.uuid4().hex}"
-        try:
-            aside.mkdir(parents=True)
-            write(aside, made)
-            names = [path.name for path in aside.iterdir()]
-            write_record(aside / SUMS, {FILES: sums_to_json(file_sums(aside, names))})
-            for path in [*aside.iterdir(), aside]:
-                sync(path)
-            if folder.parent.exists() and not folder.parent.is_dir():
-                _throw_away(folder.parent)
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                aside.rename(folder)
-            except OSError:
-                if not folder.is_dir():
-                    raise
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+    if folder.parent.exists() and not folder.parent.is_dir():
+        _throw_away(folder.parent)
+    with folder_written_aside(folder, folder.parents[1]) as aside:
+        write(aside, made)
+        names = [path.name for path in aside.iterdir()]
+        write_record(aside / SUMS, {FILES: sums_to_json(file_sums(aside, names))})
     _tidy(folder)
 
 

@@ -20,7 +20,7 @@ from recsys_core.errors import RecscopeError
 from recsys_core.serving.process_limits import LOOK_SECONDS, end, process_limits, readers_at_once, watch
 from recsys_core.serving.upload_tables import WORK, Reading, remove_older, request_of
 from recsys_core.serving.work_status import begin, has_ended, process_of, status_of
-from recsys_core.storage.durable import disk_errors_in_words
+from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.processes import detached, mark_of
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from recsys_core.contracts import RunContext
 from recsys_core.errors import DataError, StoreError
 from recsys_core.serving.work_status import WorkStatus, has_ended, note_ending, run_in, status_of
-from recsys_core.storage.durable import read_json, write_json
+from recsys_core.storage.files import read_json, write_json
 
 if TYPE_CHECKING:
     from recsys_core.data.ingest.inspection import Inspected

@@ -32,7 +32,8 @@ from recsys_core.data.ingest.limits import ProcessLimits
 from recsys_core.errors import Damaged, StoreError
 from recsys_core.serving.process_limits import confine, ending_in_words, process_limits, watch
 from recsys_core.serving.work_status import WorkStatus, begin, note_ending, run_in, status_of
-from recsys_core.storage.durable import disk_errors_in_words, read_json, write_json
+from recsys_core.storage.disk_errors import disk_errors_in_words
+from recsys_core.storage.files import read_json, write_json
 from recsys_core.storage.processes import detached
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from recsys_core.contracts import RunContext
 from recsys_core.data.ingest.read_errors import is_unexpected
 from recsys_core.errors import Cancelled, RecscopeError, StoreError
 from recsys_core.experiments.progress import ProgressWriter, read_last_line
-from recsys_core.storage.durable import read_json, write_json
+from recsys_core.storage.files import read_json, write_json
 from recsys_core.storage.processes import ProcessMark, own_mark
 from recsys_core.storage.space import is_full
 

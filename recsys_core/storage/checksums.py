@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys_core.errors import Damaged
-from recsys_core.storage.files import replace_text
+from recsys_core.storage.files import write_text
 
 CHECKSUM = "checksum"
 """Where a record keeps the checksum of all else in it."""
@@ -183,12 +183,12 @@ def write_record(path: Path, values: Mapping[str, Any]) -> None:
     """Write a record with its checksum, in one step; NaN is refused, since other readers of JSON do not know it.
 
     Raises:
-        OSError: The disk refused.
+        StoreError: The disk refused.
     """
     plain = json.loads(json.dumps(values, allow_nan=False))  # what a reader will find: texts as keys, lists
     kept = {name: value for name, value in plain.items() if name != CHECKSUM}
     text = json.dumps(kept | {CHECKSUM: _checksum(kept)}, ensure_ascii=False, allow_nan=False, indent=1)
-    replace_text(path, text)
+    write_text(path, text)
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -197,6 +197,13 @@ def read_record(path: Path) -> dict[str, Any]:
     Raises:
         Damaged: It is missing, cannot be read, or is not what was written.
     """
+    try:
+        return _record(path)
+    except Damaged as error:
+        raise Damaged(f"{error} (in {path.parent}).") from error
+
+
+def _record(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         if not text.strip("\0 \n"):

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recsys_core.storage.disk_errors import disk_errors_in_words
+
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
@@ -18,10 +20,11 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the lock file at `path` (made if it is not there) against all other processes and threads.
 
     Raises:
-        OSError: The file cannot be opened, for instance because its folder was deleted.
+        StoreError: The file cannot be opened, for instance because its folder was deleted.
     """
     lock = _lock(path)
-    lock.acquire(poll_interval=POLL_SECONDS)
+    with disk_errors_in_words(path):
+        lock.acquire(poll_interval=POLL_SECONDS)
     try:
         yield
     finally:

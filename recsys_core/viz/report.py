@@ -16,7 +16,7 @@ from recsys_core.experiments.analysis import compare_run, findings, users_of, wi
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.held_out_users import people
 from recsys_core.experiments.leaderboard import FAMILY, TITLE, Contender, metric_title
-from recsys_core.storage.durable import write_text
+from recsys_core.storage.files import write_text
 from recsys_core.viz import compare as figures
 from recsys_core.viz import compare_sentences as sentences
 from recsys_core.viz.report_html import ReportContent, ReportFigure, report_html

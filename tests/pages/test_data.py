@@ -14,7 +14,7 @@ from pages.ui import services
 from recsys_core.data.workspace import Workspace
 from recsys_core.experiments.jobs import JobState
 from recsys_core.serving.uploads import Intake
-from recsys_core.storage.durable import write_json
+from recsys_core.storage.files import write_json
 from recsys_core.storage.processes import own_mark
 from tests.pages.finished import Finished, finished, finished_template, no_exception, open_page, spoil, until, words
 

@@ -237,7 +237,7 @@ def test_an_ingest_on_a_full_disk_leaves_nothing_and_says_so(engine: Engine, sma
     workspace = Workspace(engine.root)
     made = little_data(users=400, items=300, rows=60_000, fingerprint="e" * 16)
     fill(small_disk, 90_000)
-    with pytest.raises(DiskFull, match=r"is full\. Nothing was stored"):
+    with pytest.raises(DiskFull, match=r"the disk is full; free some space"):
         workspace.store(made)
     assert len(workspace.datasets()) == 1
     assert list((engine.root / "staging").iterdir()) == []

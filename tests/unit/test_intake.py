@@ -18,7 +18,7 @@ from recsys_core.serving import uploads as module
 from recsys_core.serving.upload_tables import applied, inspected
 from recsys_core.serving.uploads import Draft, Intake, remove_left_over, rules_of, server_files
 from recsys_core.serving.work_status import WorkStatus, has_ended
-from recsys_core.storage.durable import write_json
+from recsys_core.storage.files import write_json
 from recsys_core.storage.processes import own_mark
 from tests.engine.support import eventually
 

@@ -20,7 +20,7 @@ from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.progress import ProgressWriter
 from recsys_core.experiments.store import ResultStore
-from recsys_core.storage import durable
+from recsys_core.storage import files
 from recsys_core.storage.processes import ProcessMark, own_mark
 from tests.engine.support import ROOT, Memory, little_data, spec_of
 from tests.records import as_before_checksums
@@ -182,10 +182,10 @@ def test_a_pipe_is_not_replaced_and_a_link_stays_a_link(tmp_path: Path) -> None:
     pipe, link, target = tmp_path / "pipe", tmp_path / "link", tmp_path / "there"
     os.mkfifo(pipe)
     with pytest.raises(StoreError, match="a pipe or a device"):
-        durable.write_text(pipe, "words")
+        files.write_text(pipe, "words")
     assert pipe.is_fifo()
     link.symlink_to(target)
-    durable.write_text(link, "words")
+    files.write_text(link, "words")
     assert link.is_symlink()
     assert target.read_text() == "words"
 
@@ -278,15 +278,15 @@ def test_a_disk_that_refuses_is_named_and_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
 ) -> None:
     path = tmp_path / "status.json"
-    durable.write_json(path, {"state": "old"})
+    files.write_json(path, {"state": "old"})
 
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(durable, "sync", refuse)
+    monkeypatch.setattr(files, "sync", refuse)
     with pytest.raises(StoreError, match=words):
-        durable.write_json(path, {"state": "new"})
-    assert durable.read_json(path) == {"state": "old"}
+        files.write_json(path, {"state": "new"})
+    assert files.read_json(path) == {"state": "old"}
     assert [file.name for file in tmp_path.iterdir()] == ["status.json"]
 
 
@@ -297,7 +297,7 @@ def test_a_disk_that_fills_up_while_saving_fails_the_job_only(
     run = store.create(spec_of("ease"), "little")
     ease, popular, _ = run.model_ids
     execute(store, run.id, popular, Memory(little_data()), 1)
-    whole = durable.sync
+    whole = files.sync
 
     def full(path: Path) -> None:
         if path.name == place:

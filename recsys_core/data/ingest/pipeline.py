@@ -19,7 +19,7 @@ from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.ingest.report import IngestReport
 from recsys_core.data.ingest.schema import TableGuess
 from recsys_core.errors import DataError
-from recsys_core.storage.disk_errors import storing
+from recsys_core.storage.disk_errors import disk_errors_in_words
 
 if TYPE_CHECKING:
     from recsys_core.data.workspace import Workspace
@@ -48,7 +48,7 @@ def check(
     """
     folder = Path(tempfile.mkdtemp(prefix="recscope-check-"))
     try:
-        with storing(folder):
+        with disk_errors_in_words(folder):
             return build(guesses, rules, folder, name="check", ctx=ctx or RunContext(), limits=limits)[1]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -126,7 +126,7 @@ def load_with_report(
     rules = IngestRules(duplicates="keep", bad_timestamps="keep", event_weights=weights)
     folder = Path(tempfile.mkdtemp(prefix="recscope-load-"))
     try:
-        with storing(folder):
+        with disk_errors_in_words(folder):
             report = build(guesses, rules, folder, name=Path(path).name, ctx=RunContext(), limits=limits)[1]
             return _in_memory(open_folder(folder)), report
     finally:
