@@ -53,8 +53,8 @@ class View:
         return found
 
 
-NEAREST = View("nearest", About.PERSON, "neighbours:nearest")
-SHARED = View("shared", About.PERSON, "neighbours:shared_items", choice="neighbour")
+NEAREST = View("nearest", About.PERSON, "neighbors:nearest")
+SHARED = View("shared", About.PERSON, "neighbors:shared_items", choice="neighbour")
 USERS = View("users", About.PERSON, "groups:alike_users", choice="group", offered=USER_GROUPS)
 ITEMS = View("items", About.BOTH, "groups:alike_items", choice="group", offered=ITEM_GROUPS)
 AROUND = View("around", About.BOTH, "linear:around")
@@ -68,7 +68,7 @@ MEMORY = View("memory", About.PERSON, "gates:memory")
 FILTERS = View("filters", About.BOTH, "filters:filters")
 TREE = View("tree", About.BOTH, "tree:tree")
 GRAPH = View("graph", About.BOTH, "social:graph")
-ARITHMETIC = View("arithmetic", About.BOTH, "parts:arithmetic")
+ARITHMETIC = View("arithmetic", About.BOTH, "score_parts:arithmetic")
 EFFECTS = View("effects", About.BOTH, "deletion:effects")
 LOSS = View("loss", About.MODEL, "training:loss")
 
