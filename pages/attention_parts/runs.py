@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.ui import empty_state, frame, pickers, services, state
+from pages.ui.navigation import has_page
 from pages.ui.text import _, safe
 
 if TYPE_CHECKING:
@@ -166,8 +167,6 @@ def _failed(failed: "list[tuple[RunCard, JobStatus]]") -> None:
 
 def _to_train(card: "RunCard") -> None:
     """Show the button that opens the page Train on an experiment."""
-    if st.button(
-        _("Open it on the page Train"), type="primary", key="empty_go_train", disabled=not frame.has_page("train")
-    ):
+    if st.button(_("Open it on the page Train"), type="primary", key="empty_go_train", disabled=not has_page("train")):
         state.choose("run", card.id)
         frame.go("train")

@@ -8,7 +8,7 @@ from pages.data_parts import upload_session
 from pages.ui.text import _, count, safe
 
 if TYPE_CHECKING:
-    from recsys_core.data.ingest.report import Alarm, IngestReport
+    from recsys_core.data.report import Alarm, IngestReport
     from recsys_core.serving.uploads import Intake
 
 

@@ -11,7 +11,7 @@ from pages.ui.text import _, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
-    from recsys_core.data.ingest.report import IngestReport
+    from recsys_core.data.report import IngestReport
     from recsys_core.serving.upload_tables import Reading
     from recsys_core.serving.uploads import Draft, Intake
     from recsys_core.serving.work_status import WorkStatus

@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.data_parts import ingest_report
 from pages.ui import frame, services, show, state, stored_datasets
+from pages.ui.navigation import has_page
 from pages.ui.text import _, count, percent, safe
 from recsys_core.errors import RecscopeError
 
@@ -76,7 +77,7 @@ def _next() -> None:
     with st.container(horizontal=True, key="data_next"):
         if st.button(_("Explore these data"), key="data_explore", icon=":material/insights:", type="primary"):
             frame.go("explore")
-        if frame.has_page("train") and st.button(
+        if has_page("train") and st.button(
             _("Train models on them"), key="data_train", icon=":material/model_training:"
         ):
             frame.go("train")

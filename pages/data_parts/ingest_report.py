@@ -9,7 +9,7 @@ from pages.ui import show
 from pages.ui.text import _, count, n_, safe
 
 if TYPE_CHECKING:
-    from recsys_core.data.ingest.report import IngestReport
+    from recsys_core.data.report import IngestReport
 
 ROW_HEIGHT, MOST_ROWS, MOST_REASONS = 35, 8, 8
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from recsys_core.data.catalogue import CatalogueEntry
     from recsys_core.data.ingest.cleaning_rules import IngestRules
-    from recsys_core.data.ingest.report import IngestReport
     from recsys_core.data.ingest.schema import TableGuess
+    from recsys_core.data.report import IngestReport
     from recsys_core.serving.reader_pool import Readers
     from recsys_core.serving.upload_tables import Reading
     from recsys_core.serving.uploads import Draft, Intake
@@ -165,7 +165,7 @@ def rules(draft: "Draft", tables: "list[TableGuess]") -> "IngestRules":
     Raises:
         ConfigError: A value outside its bounds.
     """
-    from recsys_core.serving.uploads import rules_of
+    from recsys_core.serving.upload_tables import rules_of
 
     return rules_of(draft, tables)
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.ui import frame, services, state
+from pages.ui.navigation import has_page
 from pages.ui.text import _, percent, safe, seconds
 from recsys_core.errors import RecscopeError
 
@@ -71,7 +72,7 @@ def demonstration() -> None:
     if any(job.is_live for job in jobs):
         st.fragment(_progress, run_every=0.5)(run_id)
         return
-    if any(job.state == "DONE" for job in jobs) and frame.has_page("compare"):
+    if any(job.state == "DONE" for job in jobs) and has_page("compare"):
         del st.session_state[SHOWN_RUN]
         frame.go("compare")
     for reason in dict.fromkeys(job.reason for job in jobs if job.reason):

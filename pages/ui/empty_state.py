@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.ui import frame
+from pages.ui.navigation import has_page
 from pages.ui.text import _, later
 
 LABELS = {
@@ -29,7 +30,7 @@ def state(title: str, why: str, *, action: str, label: str = "") -> None:
         st.subheader(title)
         st.markdown(why)
         pressed = st.button(
-            label or _(LABELS[action]), type="primary", key=f"empty_go_{action}", disabled=not frame.has_page(action)
+            label or _(LABELS[action]), type="primary", key=f"empty_go_{action}", disabled=not has_page(action)
         )
     if pressed:
         frame.go(action)

@@ -6,14 +6,13 @@ every page begins with `ensure_frame()`, which then runs the app around the page
 
 import gc
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
 
 from pages.ui import state
-from pages.ui.text import _, later, safe
+from pages.ui.navigation import PAGES, has_page
+from pages.ui.text import _, safe
 from recsys_core.errors import StoreError
 
 gc.freeze()  # what Streamlit has loaded stays: no collection need look at it, the first while the first page is made
@@ -34,40 +33,6 @@ WENT = "frame_went"
 """Where the session keeps from where to where it went last, and when."""
 ON_THE_WAY_SECONDS = 2.0
 """For so long a request for the page before is taken for one that was under way."""
-PAGES_FOLDER = Path(__file__).resolve().parent.parent
-
-
-@dataclass(frozen=True)
-class PageInfo:
-    """One entry of the navigation: the name of the file, the title, and an icon that is bundled with Streamlit."""
-
-    key: str
-    title: str
-    icon: str
-
-    @property
-    def path(self) -> Path:
-        """Where the script is."""
-        return PAGES_FOLDER / f"{self.key}.py"
-
-
-PAGES = (
-    PageInfo("home", later("Home"), ":material/home:"),
-    PageInfo("data", later("Data"), ":material/database:"),
-    PageInfo("explore", later("Explore"), ":material/insights:"),
-    PageInfo("users", later("Users"), ":material/group:"),
-    PageInfo("items", later("Items"), ":material/category:"),
-    PageInfo("train", later("Train"), ":material/model_training:"),
-    PageInfo("compare", later("Compare"), ":material/leaderboard:"),
-    PageInfo("recommend", later("Recommend"), ":material/recommend:"),
-    PageInfo("inside", later("Inside"), ":material/manage_search:"),
-    PageInfo("attention", later("Attention"), ":material/visibility:"),
-)
-
-
-def has_page(key: str) -> bool:
-    """Return whether that page is there."""
-    return any(page.key == key and page.path.is_file() for page in PAGES)
 
 
 def go(key: str) -> NoReturn:

@@ -17,7 +17,7 @@ from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
     from recsys_core.data.dataset import Dataset
-    from recsys_core.data.ingest.report import IngestReport
+    from recsys_core.data.report import IngestReport
     from recsys_core.data.summaries import DataSummary
     from recsys_core.data.synthetic.samples import SampleInfo
     from recsys_core.data.workspace import DatasetCard, Workspace
@@ -272,10 +272,11 @@ def best(card: "RunCard") -> "Ticket[BestModel]":
 
 def _best(stored: "ResultStore", card: "RunCard") -> BestModel:
     from recsys_core.evaluation.sentences import interval_text, rounded
+    from recsys_core.experiments.analysis import compare_run
     from recsys_core.experiments.leaderboard import model_titles
 
     run = stored.open(card.id)
-    best = run.comparison().table.iloc[0]
+    best = compare_run(run).table.iloc[0]
     low, mean, high = (float(best[name]) for name in ("low", "mean", "high"))
     title = model_titles(run.spec.models)[str(best["model"])]
     return BestModel(title, rounded(mean, low, high), interval_text(low, high))

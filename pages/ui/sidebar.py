@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from pages.ui import frame, services, state
+from pages.ui import services, state
+from pages.ui.navigation import has_page
 from pages.ui.text import NAMES, _, count, language, languages, n_, safe
 
 LOOK_SECONDS = 2.0
@@ -22,7 +23,7 @@ def _current_data() -> None:
     with st.container(border=True, key="sidebar_data"):
         if card is None:
             st.markdown("**" + _("No data set chosen") + "**")
-            if frame.has_page("data"):
+            if has_page("data"):
                 st.page_link("pages/data.py", label=_("Choose one"), icon=":material/arrow_forward:")
             return
         st.markdown(f"**{safe(card.name)}**")
@@ -44,7 +45,7 @@ def _live_jobs() -> None:
         return
     label = _("{running} running, {queued} queued").format(running=jobs.running, queued=jobs.queued)
     st.page_link(
-        "pages/train.py" if frame.has_page("train") else "pages/home.py",
+        "pages/train.py" if has_page("train") else "pages/home.py",
         label=label,
         icon=":material/progress_activity:",
         query_params=state.current() | {"run": jobs.run},

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import frame, lazy_sections, pending, services, show, state
+from pages.ui import lazy_sections, pending, services, show, state
+from pages.ui.navigation import has_page
 from pages.ui.queries import profile_queries
 from pages.ui.text import _, count, n_, percent, safe
 
@@ -38,7 +39,7 @@ def _profile(card: "DatasetCard", profiles: "UserProfiles | None", user_id: str,
         st.rerun()
     user = services.dataset(card.fingerprint).user_vocabulary.position(user_id)
     st.header(_("User {user}").format(user=safe(user_id)), anchor=False)
-    if frame.has_page("recommend"):
+    if has_page("recommend"):
         st.page_link(
             "pages/recommend.py",
             label=_("What models recommend to this user"),

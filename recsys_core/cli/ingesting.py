@@ -54,7 +54,9 @@ def with_forms(guess: "TableGuess", unit: str | None, formats: dict[str, str]) -
     Raises:
         DataError: There is no such unit or form.
     """
+    from recsys_core.data.ingest.table_changes import changed
+
     if unit is not None and TIMESTAMP in guess.roles:
-        guess = guess.with_changes(timestamp_unit=unit)
+        guess = changed(guess, timestamp_unit=unit)
     wanted = {role: name for role, name in formats.items() if role in guess.number_formats}
-    return guess.with_changes(number_formats=wanted) if wanted else guess
+    return changed(guess, number_formats=wanted) if wanted else guess

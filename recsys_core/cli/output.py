@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from recsys_core.data.ingest.report import IngestReport
+from recsys_core.data.report import IngestReport
 from recsys_core.errors import StoreError
 from recsys_core.storage.files import written_aside
 

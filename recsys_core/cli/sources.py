@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recsys_core.cli.stored import warn_of_damage
 from recsys_core.data import Dataset
-from recsys_core.data.ingest.report import IngestReport
+from recsys_core.data.report import IngestReport
 from recsys_core.errors import ConfigError, DataError
 
 

@@ -7,19 +7,21 @@ from typing import Any
 
 import duckdb
 
-from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
 from recsys_core.errors import DataError, StoreError
+
+MEMORY_BYTES = 2 * 1024**3
+"""What a connection may use before it spills to its temporary folder."""
 
 
 def connect(
-    folder: Path | None = None, limits: Limits = DEFAULT_LIMITS, threads: int | None = None
+    folder: Path | None = None, memory_bytes: int = MEMORY_BYTES, threads: int | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB connection of its own that stays within `limits.memory_bytes` and spills to `folder`.
+    """Return a DuckDB connection of its own that stays within `memory_bytes` and spills to `folder`.
 
     Nothing is downloaded, and times without a zone are UTC.
     """
     config: dict[str, Any] = {
-        "memory_limit": f"{limits.memory_bytes // 1024**2}MiB",
+        "memory_limit": f"{memory_bytes // 1024**2}MiB",
         "autoinstall_known_extensions": False,
     }
     if folder is not None:

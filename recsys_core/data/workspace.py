@@ -1,7 +1,6 @@
 """The workspace: data sets on disk, each complete or not there at all.
 
-Folders: `datasets/<fingerprint>` (finished ones), `staging` (being written), `set_aside` (found half-written),
-`uploads`.
+Folders: `datasets/<fingerprint>` (finished ones), `staging` (being written), `set_aside` (found half-written).
 """
 
 import contextlib
@@ -15,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -28,10 +27,10 @@ from recsys_core.data.dataset_folders import (
     half_written_apart,
 )
 from recsys_core.data.dataset_usage import experiments_at_work
-from recsys_core.data.ingest.report import IngestReport
 from recsys_core.data.meta import DatasetCard, Meta, card_of
-from recsys_core.errors import Damaged, DataError, RecscopeError, StoreError
-from recsys_core.storage.checksums import file_sums
+from recsys_core.data.report import IngestReport
+from recsys_core.errors import Damaged, DataError, StoreError
+from recsys_core.storage.checksums import file_sum, file_sums
 from recsys_core.storage.damaged import DamagedFolder, move_aside, remove
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import sync
@@ -63,7 +62,7 @@ class Workspace:
         self.root = Path(root).resolve()
         with disk_errors_in_words(self.root):
             private_folder(self.root)
-            for name in ("datasets", "staging", "set_aside", "uploads"):
+            for name in ("datasets", "staging", "set_aside"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
         self._metas = MetaReader()
         self.set_apart = half_written_apart(self.root)
@@ -217,31 +216,6 @@ class Workspace:
             aside.unlink(missing_ok=True)
         return target
 
-    def accept_upload(self, name: str, stream: IO[bytes]) -> Path:
-        """Write what a browser sent to a file of its own in the workspace and return its path; see `forget_upload`.
-
-        The file keeps the harmless part of its name, so that guesses by name work; its folder is of our own making.
-        """
-        harmless = "".join(
-            letter if letter.isalnum() or letter in "._- " else "_" for letter in Path(name).name
-        ).lstrip(".")[-120:]
-        folder = self.root / "uploads" / uuid.uuid4().hex
-        try:
-            with disk_errors_in_words(folder):
-                folder.mkdir()
-                with (folder / (harmless or "file")).open("wb") as file:
-                    shutil.copyfileobj(stream, file, 1 << 20)
-        except RecscopeError:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        return folder / (harmless or "file")
-
-    def forget_upload(self, path: Path) -> None:
-        """Delete an uploaded file; a path that is no upload is left alone."""
-        folder = Path(path).resolve().parent
-        if folder.parent == self.root / "uploads":
-            shutil.rmtree(folder, ignore_errors=True)
-
     @contextmanager
     def staging(self) -> Iterator[Path]:
         """Give an empty folder to write a data set into; it is gone afterwards, unless `adopt` has taken it.
@@ -371,7 +345,5 @@ def default_workspace() -> Workspace:
 def _digest(folder: Path) -> str:
     from hashlib import sha256
 
-    from recsys_core.data.ingest.scan import file_digest
-
-    parts = [f"{path.name}={file_digest(path)}" for path in sorted(folder.glob("*.parquet"))]
+    parts = [f"{path.name}={file_sum(path).sha256}" for path in sorted(folder.glob("*.parquet"))]
     return sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -297,8 +297,3 @@ WITHOUT_RESULT = Template(
     "{models} has no result and is missing from the comparison.",
     "{count} models ({models}) have no result and are missing from the comparison.",
 )
-
-
-def templates() -> tuple[Template, ...]:
-    """Return every template of this module, for those who translate them."""
-    return tuple(value for value in globals().values() if isinstance(value, Template))

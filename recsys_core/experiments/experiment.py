@@ -27,7 +27,6 @@ from recsys_core.storage.checksums import FILES, read_record
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recsys_core.evaluation.comparison import Comparison
     from recsys_core.experiments.spec import ModelSpec
     from recsys_core.models.base import Recommender
 
@@ -182,12 +181,6 @@ class Run:
     def history(self, model_id: str) -> "pd.DataFrame":
         """Return the curves of a finished job: `stage`, `step`, `fold` and one column a value, such as the loss."""
         return load_table(self._finished(model_id) / HISTORY)
-
-    def comparison(self, metric: str | None = None, *, baseline: str | None = None) -> "Comparison":
-        """Return who is better by a metric, and how sure that is; see `analysis.compare_run`."""
-        from recsys_core.experiments.analysis import compare_run
-
-        return compare_run(self, metric, baseline=baseline)
 
     def lists(self, model_id: str, user: int | None = None) -> "pd.DataFrame":
         """Return what a model recommended to the test users: `user`, `fold`, `rank` from 1, `item`, `score`, `hit`.

@@ -26,9 +26,10 @@ from recsys_core.serving.work_status import WorkStatus, has_ended, note_ending, 
 from recsys_core.storage.files import read_json, write_json
 
 if TYPE_CHECKING:
+    from recsys_core.data.ingest.cleaning_rules import IngestRules
     from recsys_core.data.ingest.inspection import Inspected
-    from recsys_core.data.ingest.report import IngestReport
     from recsys_core.data.ingest.table_schema import TableGuess
+    from recsys_core.data.report import IngestReport
     from recsys_core.serving.uploads import Draft, Intake
 
 WORK = "read"
@@ -78,7 +79,7 @@ class Reading:
 
     def report(self) -> "IngestReport | None":
         """Return what would be accepted and rejected; None as long as that is not known."""
-        from recsys_core.data.ingest.report import IngestReport
+        from recsys_core.data.report import IngestReport
 
         path = self.folder / "report.json"
         return IngestReport.from_json(read_json(path)) if path.exists() else None
@@ -124,7 +125,6 @@ class Reading:
     def _read(self, ctx: RunContext) -> str:
         from recsys_core.data.ingest import check
         from recsys_core.data.ingest.inspection import readable
-        from recsys_core.serving.uploads import rules_of
 
         guesses = readable(applied(inspected(self.intake, self.draft), self.draft))
         report = check(guesses, rules_of(self.draft, guesses), ctx)
@@ -192,11 +192,13 @@ def changed(table: "TableGuess", changes: Mapping[str, Any]) -> "TableGuess":
     Raises:
         DataError: A change that does not fit the file.
     """
+    from recsys_core.data.ingest.schema import with_changes
+
     for names in (_REREAD, ("table",), ("roles",)):
         part = {name: changes[name] for name in names if name in changes}
-        table = table.with_changes(**part) if part else table
+        table = with_changes(table, **part) if part else table
     rest = {name: value for name, value in changes.items() if name not in (*_REREAD, "table", "roles")}
-    return table.with_changes(**rest) if rest else table
+    return with_changes(table, **rest) if rest else table
 
 
 def _hinted(files: "Sequence[Inspected]", key: str) -> "list[Inspected]":
@@ -288,3 +290,15 @@ def requested(values: Mapping[str, Any]) -> Reading:
 
     draft = values["draft"]
     return Reading(Intake(Path(values["root"]), values["intake"]), Draft(**draft | {"paths": tuple(draft["paths"])}))
+
+
+def rules_of(draft: "Draft", tables: "Sequence[TableGuess]") -> "IngestRules":
+    """Return the rules of a draft: those that suit the files where nothing was changed.
+
+    Raises:
+        ConfigError: A value outside its bounds.
+    """
+    from recsys_core.data.ingest import suggest_rules
+    from recsys_core.data.ingest.cleaning_rules import IngestRules
+
+    return IngestRules.parse(suggest_rules(tables).model_dump() | draft.rules)

@@ -21,24 +21,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, Self
 from uuid import uuid4
 
-from recsys_core.contracts import RunContext
 from recsys_core.data.ingest.limits import ProcessLimits
 from recsys_core.errors import Damaged, StoreError
-from recsys_core.serving.process_limits import confine, ending_in_words, process_limits, watch
-from recsys_core.serving.work_status import WorkStatus, begin, note_ending, run_in, status_of
+from recsys_core.serving.process_limits import ending_in_words, process_limits, watch
+from recsys_core.serving.work_status import WorkStatus, begin, note_ending, status_of
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import read_json, write_json
 from recsys_core.storage.processes import detached
 
 if TYPE_CHECKING:
-    from recsys_core.data.ingest.cleaning_rules import IngestRules
-    from recsys_core.data.ingest.schema import TableGuess
+    pass
 
 logger = logging.getLogger(__name__)
 KEPT_SECONDS = 86_400.0
@@ -57,7 +54,7 @@ class Draft:
     Args:
         name: What the data set will be called.
         paths: The files, in the order in which they came.
-        changes: For each table by its number, what differs from the guess; see `TableGuess.with_changes`.
+        changes: For each table by its number, what differs from the guess; see `schema.with_changes`.
         rules: Fields of `IngestRules` that differ from the defaults.
         catalogue: Key of the public data set that the files are, if they are one.
     """
@@ -155,7 +152,7 @@ class Intake:
         begin(self.folder, work)
         with disk_errors_in_words(self.folder), (self.folder / "log.txt").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "recsys_core.serving.uploads", str(self.root), self.id, work],
+                [sys.executable, "-m", "recsys_core.serving.upload_process", str(self.root), self.id, work],
                 cwd=Path(__file__).resolve().parents[2],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -190,52 +187,6 @@ class Intake:
         """Remove the folder with the uploaded files."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def run(self, work: Work) -> None:
-        """Download or store, and write down how it ended; the body of the process."""
-        run_in(self.folder, work, self._store if work == "store" else self._download)
-
-    def guesses(self) -> "list[TableGuess]":
-        """Return how each file is to be read, before the person changes anything; archives are unpacked here.
-
-        Raises:
-            DataError: A file that cannot be read as a table.
-        """
-        from recsys_core.data.ingest.inspection import readable
-        from recsys_core.serving.upload_tables import inspected
-
-        return readable(inspected(self, self.draft()))
-
-    def _store(self, ctx: RunContext) -> str:
-        from recsys_core.data.ingest import ingest
-        from recsys_core.data.ingest.inspection import readable
-        from recsys_core.data.workspace import Workspace
-        from recsys_core.serving.upload_tables import applied, inspected
-
-        draft = self.draft()
-        tables = readable(applied(inspected(self, draft), draft))
-        return ingest(tables, rules_of(draft, tables), Workspace(self.root), draft.name, ctx)[0].fingerprint
-
-    def _download(self, ctx: RunContext) -> str:
-        from recsys_core.data.catalogue import catalogue_entry
-        from recsys_core.data.download import download
-
-        draft = self.draft()
-        path = download(catalogue_entry(draft.catalogue), self.folder / "files", ctx)
-        self.save(replace(draft, paths=(str(path),)))
-        return ""
-
-
-def rules_of(draft: Draft, tables: "Sequence[TableGuess]") -> "IngestRules":
-    """Return the rules of a draft: those that suit the files where nothing was changed.
-
-    Raises:
-        ConfigError: A value outside its bounds.
-    """
-    from recsys_core.data.ingest import suggest_rules
-    from recsys_core.data.ingest.cleaning_rules import IngestRules
-
-    return IngestRules.parse(suggest_rules(tables).model_dump() | draft.rules)
-
 
 def server_files() -> list[str]:
     """Return the files below the folder that the operator opened, relative to it; none if there is no such folder."""
@@ -257,9 +208,3 @@ def remove_left_over(root: Path) -> None:
         with contextlib.suppress(OSError):
             if time.time() - folder.stat().st_mtime > KEPT_SECONDS and not Intake(root, folder.name).status().is_live:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    if sys.argv[3] == "store":
-        confine(process_limits())
-    Intake(Path(sys.argv[1]), sys.argv[2]).run("store" if sys.argv[3] == "store" else "download")

@@ -8,7 +8,8 @@ import pytest
 from recsys_core.data.ingest import check, ingest, inspect_files, suggest_rules
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.limits import Limits
-from recsys_core.data.ingest.report import IngestReport
+from recsys_core.data.ingest.schema import with_changes
+from recsys_core.data.report import IngestReport
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import DataError
 from tests.corpus.cases import Case, frames, static_cases
@@ -57,7 +58,7 @@ def take(case: Case, path: Path) -> IngestReport:
     limits = replace(Limits(), **case.limits)
     guesses = inspect_files([path], limits=limits)
     if case.changes:
-        guesses = [guess.with_changes(**case.changes) for guess in guesses]
+        guesses = [with_changes(guess, **case.changes) for guess in guesses]
     for name, expected in case.guess.items():
         assert getattr(guesses[0], name) == expected, name
     rules = IngestRules.parse(suggest_rules(guesses).model_dump() | case.rules)

@@ -15,8 +15,8 @@ import pytest
 
 from recsys_core.data.ingest import check, inspect_files, suggest_rules
 from recsys_core.data.ingest.limits import MIB, Limits
-from recsys_core.data.ingest.report import IngestReport
 from recsys_core.data.ingest.server_path import resolve_server_path
+from recsys_core.data.report import IngestReport
 from recsys_core.errors import DataError
 from recsys_core.serving.uploads import server_files
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from recsys_core.data.ingest import check, ingest, inspect_files, suggest_rules
+from recsys_core.data.ingest.schema import with_changes
 from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import DataError
@@ -107,7 +108,7 @@ def test_what_is_not_certain_is_asked(folder: str) -> None:
 
 def test_swapping_user_and_item_is_one_step_and_ends_the_question() -> None:
     (guess,) = published("d05_amazon2018")
-    swapped = guess.swapped()
+    swapped = with_changes(guess, roles={**dict.fromkeys(guess.roles), **guess.questions[0].roles})
     assert named(swapped) == named(guess) | {"user_id": "column_1", "item_id": "column_2"}
     assert not swapped.questions
 
@@ -115,7 +116,7 @@ def test_swapping_user_and_item_is_one_step_and_ends_the_question() -> None:
 def test_a_choice_by_hand_ends_the_questions_and_takes_the_column_from_attributes() -> None:
     (guess,) = published("d02c_gowalla")
     assert guess.item_attributes == (2, 3)
-    chosen = guess.with_changes(roles={"rating": "column_3"})
+    chosen = with_changes(guess, roles={"rating": "column_3"})
     assert chosen.item_attributes == (3,)
     assert not chosen.questions
 

@@ -23,7 +23,8 @@ from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
 from recsys_core.data.ingest import ingest, inspect_files, load_file, suggest_rules
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.identifiers import BLANKS, trimmed, trimmed_sql
-from recsys_core.data.ingest.report import IngestReport
+from recsys_core.data.ingest.schema import with_changes
+from recsys_core.data.report import IngestReport
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import DataError
 
@@ -35,7 +36,7 @@ MS = 1_400_000_000_000
 def take(
     folder: Path, paths: list[Path], changes: Mapping[str, Any] | None = None, **rules: Any
 ) -> tuple[Dataset, IngestReport]:
-    guesses = [guess.with_changes(**(changes or {})) for guess in inspect_files(paths)]
+    guesses = [with_changes(guess, **(changes or {})) for guess in inspect_files(paths)]
     chosen = IngestRules.parse(suggest_rules(guesses).model_dump() | rules)
     dataset, report = ingest(guesses, chosen, Workspace(folder / "workspace"), "taken")
     assert report.rows_accepted + report.rows_rejected == report.rows_read
@@ -276,7 +277,7 @@ def test_an_unreadable_column_of_times_is_said_aloud_with_three_examples(tmp_pat
 
 def test_a_choice_by_hand_is_obeyed_or_refused_in_words(tmp_path: Path) -> None:
     path = wrote(tmp_path, rows([f"moment-{'abc'[n % 3]}" for n in range(40)]))
-    chosen = inspect_files([path])[0].with_changes(roles={"timestamp": "timestamp"})
+    chosen = with_changes(inspect_files([path])[0], roles={"timestamp": "timestamp"})
     assert chosen.roles["timestamp"] == 3
     with pytest.raises(DataError, match="cannot be read as times, for example 'moment-a', 'moment-b', 'moment-c'"):
         take(tmp_path, [path], {"roles": {"timestamp": "timestamp"}})
@@ -286,9 +287,9 @@ def test_a_choice_by_hand_is_obeyed_or_refused_in_words(tmp_path: Path) -> None:
 
 def test_a_unit_chosen_by_hand_outlives_other_choices(tmp_path: Path) -> None:
     path = wrote(tmp_path, rows([str(1_400_000_000 + n) for n in range(40)]))
-    guess = inspect_files([path])[0].with_changes(timestamp_unit="ms").with_changes(roles={"rating": None})
+    guess = with_changes(with_changes(inspect_files([path])[0], timestamp_unit="ms"), roles={"rating": None})
     assert guess.timestamp_unit == "ms"
-    again = guess.with_changes(roles={"timestamp": "rating"})
+    again = with_changes(guess, roles={"timestamp": "rating"})
     assert again.timestamp_unit == "s"
 
 

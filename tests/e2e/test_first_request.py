@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, expect
 
-from pages.ui.frame import PAGES
+from pages.ui.navigation import PAGES
 from tests.e2e.conftest import Server, axe_findings, settled, sideways, watched
 
 pytestmark = pytest.mark.e2e

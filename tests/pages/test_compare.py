@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from recsys_core.data.workspace import Workspace
+from recsys_core.experiments.analysis import compare_run
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.spec import ExperimentSpec
@@ -64,13 +65,13 @@ def test_settings_of_one_model_stand_beside_each_other_with_their_difference(
     app = open_page("compare", data=finished.data, run=run.id)
     assert {"EASE (regularization 0.001)", "EASE (regularization 500)"} <= set(app.dataframe[0].value["title"])
     assert "The same model with other settings" in words(app)
-    pair = run.comparison("ndcg@5").pairs.set_index(["first", "second"])
+    pair = compare_run(run, "ndcg@5").pairs.set_index(["first", "second"])
     pair = pair.loc[(first, second) if (first, second) in pair.index else (second, first)]
     [said] = [line for line in words(app).splitlines() if line.startswith("- EASE")]
     numbers = [float(text) for text in re.findall(r"-?\d+\.\d+", said.partition("NDCG@5")[2])]
     assert numbers[2:] == pytest.approx([pair["difference"], pair["low"], pair["high"]], abs=0.06)
     assert ("do not differ significantly" in said) == (not pair["different"])
-    assert f"{len(run.comparison('ndcg@5').users)} users" in said
+    assert f"{len(compare_run(run, 'ndcg@5').users)} users" in said
 
 
 def test_where_less_is_better_the_difference_is_still_told_from_the_better_side(

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from recsys_core.data.ingest import check, ingest, inspect_files
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.id_encoding import NotWholeNumbers, NumberCoder, TextCoder
-from recsys_core.data.ingest.report import IngestReport
+from recsys_core.data.ingest.schema import with_changes
+from recsys_core.data.report import IngestReport
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import DataError
 
@@ -112,7 +113,7 @@ def test_every_line_is_accounted_for(middle: list[bytes], ends: bool) -> None:
                 inspect_files([path])
             return
         (guess,) = inspect_files([path])
-        guess = guess.with_changes(separator=",", encoding="utf-8", header=True)
+        guess = with_changes(guess, separator=",", encoding="utf-8", header=True)
         report = check([guess], KEEP)
     assert report.rows_accepted + report.rows_rejected == report.rows_read
     assert len(report.rejected) == report.rows_rejected

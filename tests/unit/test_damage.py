@@ -19,6 +19,7 @@ from recsys_core.engine.presence import EngineFolder
 from recsys_core.engine.queue import JobQueue
 from recsys_core.engine.speeds import Speeds
 from recsys_core.errors import Damaged, RecscopeError, StoreError
+from recsys_core.experiments.analysis import compare_run
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
@@ -348,7 +349,7 @@ def test_results_of_an_earlier_version_open_unverified(store: ResultStore) -> No
     again = ResultStore(store.root)
     assert again.runs()[0].done == 3
     assert again.open(run.id).model(of(run, "ease")).is_fitted
-    assert again.open(run.id).comparison().table.shape[0] == 3
+    assert compare_run(again.open(run.id)).table.shape[0] == 3
     (run.job(of(run, "ease")).path / "per_user.parquet").write_bytes(b"PAR1 half")
     assert again.open(run.id).status(of(run, "ease")).state is JobState.FAILED
 

@@ -16,10 +16,10 @@ import pytest
 from recsys_core.contracts import Progress, RunContext
 from recsys_core.data.catalogue import CatalogueEntry
 from recsys_core.data.download import DownloadLimits, download
-from recsys_core.data.fetch import fetch_dataset
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import Cancelled, DataError, StoreError
 from recsys_core.storage.locks import locked
+from tests.fixtures.fetched import fetch_dataset
 
 CONTENT = bytes(range(256)) * 2048
 HALF = len(CONTENT) // 2

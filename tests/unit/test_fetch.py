@@ -8,9 +8,9 @@ import pytest
 
 from recsys_core.contracts import Progress, RunContext
 from recsys_core.data.catalogue import CatalogueEntry, catalogue
-from recsys_core.data.fetch import downloads_folder, fetch_dataset
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import DataError
+from tests.fixtures.fetched import downloads_folder, fetch_dataset
 
 HELD = ["ml-latest-small", "ml-100k", "ml-1m", "lastfm-2k", "filmtrust", "movietweetings-100k"]
 

@@ -15,7 +15,8 @@ from recsys_core.data.ingest import check, ingest, inspect_files, load_file, rea
 from recsys_core.data.ingest.cleaning import repeated_pairs
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS
-from recsys_core.data.ingest.report import IngestReport
+from recsys_core.data.ingest.schema import with_changes
+from recsys_core.data.report import IngestReport
 from recsys_core.data.sql import connect
 from recsys_core.data.tables import Kept
 from recsys_core.data.workspace import Workspace
@@ -79,7 +80,7 @@ def test_several_files_become_events_with_weights(tmp_path: Path) -> None:
     (tmp_path / "views.csv").write_text("user,item\na,x\nb,y\n", encoding="utf-8")
     (tmp_path / "buys.csv").write_text("user,item\na,x\n", encoding="utf-8")
     views, buys = inspect_files([tmp_path / "views.csv", tmp_path / "buys.csv"])
-    guesses = [views.with_changes(event="view"), buys.with_changes(event="purchase", event_weight=5.0)]
+    guesses = [with_changes(views, event="view"), with_changes(buys, event="purchase", event_weight=5.0)]
     data, report = ingest(guesses, IngestRules(), Workspace(tmp_path / "w"), "shop")
     assert data.interactions["event"].tolist() == ["view", "view", "purchase"]
     assert data.interactions["weight"].tolist() == [1.0, 1.0, 5.0]
@@ -211,12 +212,12 @@ def test_progress_is_reported_and_a_wish_to_stop_is_followed(tmp_path: Path) -> 
 def test_changes_of_a_guess(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("a;b;c\n1;2;3\n4;5;6\n", encoding="utf-8")
     (guess,) = inspect_files([tmp_path / "r.csv"])
-    changed = guess.with_changes(roles={"user_id": "c", "item_id": 0, "rating": None})
+    changed = with_changes(guess, roles={"user_id": "c", "item_id": 0, "rating": None})
     assert changed.roles["user_id"] == 2
     assert changed.roles["item_id"] == 0
     assert "rating" not in changed.roles
-    assert guess.with_changes(header=False).skip_lines == 0
-    assert guess.with_changes(table="items").table == "items"
+    assert with_changes(guess, header=False).skip_lines == 0
+    assert with_changes(guess, table="items").table == "items"
     for wrong in (
         {"table": "x"},
         {"roles": {"x": 0}},
@@ -225,7 +226,7 @@ def test_changes_of_a_guess(tmp_path: Path) -> None:
         {"x": 1},
     ):
         with pytest.raises(DataError):
-            guess.with_changes(**wrong)
+            with_changes(guess, **wrong)
 
 
 def test_a_column_can_be_named_for_the_command_line(tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from recsys_core.data.ingest.inspection import readable
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import StoreError
 from recsys_core.serving import uploads as module
-from recsys_core.serving.upload_tables import applied, inspected
-from recsys_core.serving.uploads import Draft, Intake, remove_left_over, rules_of, server_files
+from recsys_core.serving.upload_process import run
+from recsys_core.serving.upload_tables import applied, inspected, rules_of
+from recsys_core.serving.uploads import Draft, Intake, remove_left_over, server_files
 from recsys_core.serving.work_status import WorkStatus, has_ended
 from recsys_core.storage.files import write_json
 from recsys_core.storage.processes import own_mark
@@ -59,7 +61,7 @@ def test_what_cannot_be_stored_is_said_in_a_sentence(taking: Intake) -> None:
 
 def test_a_wish_to_stop_ends_it_without_storing(taking: Intake) -> None:
     taking.cancel()
-    taking.run("store")
+    run(taking, "store")
     assert taking.status().state == "CANCELLED"
     assert Workspace(taking.root).datasets() == []
 
@@ -107,7 +109,7 @@ def test_a_role_that_moved_and_a_kind_that_changed_are_applied_in_order(taking: 
 
 
 def test_rules_suit_the_files_unless_they_were_changed(taking: Intake) -> None:
-    tables = taking.guesses()
+    tables = readable(inspected(taking, taking.draft()))
     assert (rules_of(Draft(), tables).rating_low, rules_of(Draft(), tables).rating_high) == (1.0, 5.0)
     assert rules_of(Draft(rules={"min_user": 3}), tables).min_user == 3
 

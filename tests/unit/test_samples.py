@@ -12,7 +12,8 @@ from data.samples.make import make
 from recsys_core.data.folder import open_folder
 from recsys_core.data.meta import META
 from recsys_core.data.splits import Split, SplitSpec, make_splits
-from recsys_core.data.synthetic.samples import FOLDER, SAMPLES, TRUTH, load_sample, sample_folder, sample_truth
+from recsys_core.data.synthetic.samples import FOLDER, SAMPLES, TRUTH, load_sample, sample_folder
+from recsys_core.data.synthetic.truth import WorldTruth
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import ConfigError, StoreError
 
@@ -84,7 +85,7 @@ def test_a_sample_loads_in_well_under_a_second(key: str) -> None:
 
 @pytest.mark.parametrize("key", SAMPLES)
 def test_true_preferences_stand_beside_each_sample(key: str) -> None:
-    data, truth = load_sample(key), sample_truth(key)
+    data, truth = load_sample(key), WorldTruth.load(sample_folder(key) / TRUTH)
     preference = truth.preference()
     assert preference.shape == (data.n_users, data.n_items)
     assert 1 <= preference.min() < 2
@@ -99,7 +100,7 @@ def test_true_preferences_stand_beside_each_sample(key: str) -> None:
 def test_in_small_personal_models_clearly_beat_popularity_and_truth_beats_them() -> None:
     split, seen = parted("small", "ratio:0.2")
     popular, personal = ndcg(popularity(seen), split), ndcg(item_cosine(seen), split)
-    true = ndcg(sample_truth("small").choice(np.arange(len(seen))), split)
+    true = ndcg(WorldTruth.load(sample_folder("small") / TRUTH).choice(np.arange(len(seen))), split)
     assert personal > 1.3 * popular
     assert true > 1.2 * personal
 

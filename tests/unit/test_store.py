@@ -15,6 +15,7 @@ import pytest
 
 from recsys_core.contracts import Progress
 from recsys_core.errors import StoreError
+from recsys_core.experiments.analysis import compare_run
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
@@ -107,7 +108,7 @@ def test_folds_are_judged_each_and_joined(store: ResultStore) -> None:
     every_rating = np.sqrt(np.average(frame["rmse"] ** 2, weights=frame["n_ratings"]))
     assert result.metrics["rmse"] == pytest.approx(every_rating)
     assert len(run.split_report()["folds"]) == 3
-    assert run.comparison().table["users"].max() <= 40
+    assert compare_run(run).table["users"].max() <= 40
 
 
 def test_training_on_liked_items_sees_only_those(store: ResultStore) -> None:

@@ -14,8 +14,8 @@ from recsys_core.data import dataset_from_frames
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.ingest import ingest, inspect_files, suggest_rules
 from recsys_core.data.ingest.cleaning_rules import IngestRules
-from recsys_core.data.ingest.report import IngestReport
 from recsys_core.data.ingest.server_path import resolve_server_path
+from recsys_core.data.report import IngestReport
 from recsys_core.data.workspace import Workspace, default_workspace
 from recsys_core.errors import DataError, StoreError
 
@@ -174,15 +174,6 @@ def test_a_data_set_made_in_memory_can_be_stored(workspace: Workspace) -> None:
     assert opened.social is not None
     assert_frame_equal(opened.interactions, made.interactions)
     assert workspace.report("made") is None
-
-
-def test_an_upload_keeps_a_harmless_name_and_can_be_forgotten(workspace: Workspace) -> None:
-    path = workspace.accept_upload("../../etc/u.data", io.BytesIO(b"1\t2\t3\t4\n"))
-    assert path.name == "u.data"
-    assert path.is_relative_to(workspace.root / "uploads")
-    workspace.forget_upload(workspace.root / "datasets" / "x")
-    workspace.forget_upload(path)
-    assert list((workspace.root / "uploads").iterdir()) == []
 
 
 def test_the_environment_names_the_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,11 @@ from recsys_core.data.ingest.format_checks import examples_of
 from recsys_core.data.ingest.limits import Limits
 from recsys_core.data.ingest.number_formats import guess_number_format
 from recsys_core.data.ingest.rejected_rows import Book
-from recsys_core.data.ingest.report import Alarm
 from recsys_core.data.ingest.sampling import guess_separator, sample_cells
 from recsys_core.data.ingest.side_tables import Members, TableRead
 from recsys_core.data.ingest.table_schema import NUMERIC_ROLES, TableGuess
 from recsys_core.data.ingest.timestamps import guess_time_format
+from recsys_core.data.report import Alarm
 
 SHARE = 0.1
 """Part of a file's rows from which on their rejection is an alarm."""

@@ -30,13 +30,13 @@ from recsys_core.data.ingest.quality_checks import doubts_about, kept_doubts, ti
 from recsys_core.data.ingest.read_errors import faults_in_words
 from recsys_core.data.ingest.reading import Native, NotPlain, Source, open_source
 from recsys_core.data.ingest.rejected_rows import Book, close_books
-from recsys_core.data.ingest.report import DataWarning, IngestReport
 from recsys_core.data.ingest.schema import TableGuess, missing_roles
 from recsys_core.data.ingest.side_tables import Members, TableRead, complete, read_attributes, read_links
 from recsys_core.data.ingest.table_roles import IGNORED, guess_scale
 from recsys_core.data.ingest.value_checks import doubts_about_values
 from recsys_core.data.ingest.whole_column import settle_forms
 from recsys_core.data.meta import Meta
+from recsys_core.data.report import DataWarning, IngestReport
 from recsys_core.data.sql import connect, file_literal, refusals_in_words
 from recsys_core.data.tables import FINER, ROWS_AT_ONCE, Kept
 from recsys_core.errors import DataError
@@ -69,7 +69,7 @@ def build(
             faults_in_words(", ".join(guess.name for guess in used)[:200], writes=True),
             refusals_in_words(folder),
             tempfile.TemporaryDirectory(dir=folder, prefix="reading_") as work,
-            connect(Path(work), limits) as connection,
+            connect(Path(work), limits.memory_bytes) as connection,
         ):
             try:
                 return _Build(connection, used, rules, folder, Path(work), ctx, limits, careful, numeric=numeric).run(

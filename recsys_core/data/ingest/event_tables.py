@@ -15,9 +15,9 @@ from recsys_core.columns import CATEGORIES, ITEM_ID, ITEMS, PRICE, TITLE, USER_I
 from recsys_core.data.ingest.column_roles import TOLD_OF_ITEMS
 from recsys_core.data.ingest.number_formats import guess_number_format, number_sql
 from recsys_core.data.ingest.reading import Source
-from recsys_core.data.ingest.report import DataWarning
 from recsys_core.data.ingest.side_tables import Members, listed, typed
 from recsys_core.data.ingest.table_schema import TableGuess
+from recsys_core.data.report import DataWarning
 
 _NAMED = 3
 """Items with several titles that a report names."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from recsys_core.columns import INTERACTIONS, TIMESTAMP
 from recsys_core.data.ingest.column_names import evidence_of_name
 from recsys_core.data.ingest.number_formats import NumberFormat
-from recsys_core.data.ingest.report import DataWarning
+from recsys_core.data.report import DataWarning
 
 if TYPE_CHECKING:
     from recsys_core.data.ingest.table_schema import TableGuess

@@ -16,8 +16,8 @@ from recsys_core.data.ingest.build import READER_VERSION, build
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.inspection import inspect_files, suggest_rules
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
-from recsys_core.data.ingest.report import IngestReport
-from recsys_core.data.ingest.schema import TableGuess
+from recsys_core.data.ingest.schema import TableGuess, with_changes
+from recsys_core.data.report import IngestReport
 from recsys_core.errors import DataError
 from recsys_core.storage.disk_errors import disk_errors_in_words
 
@@ -119,9 +119,9 @@ def load_with_report(
     if columns is not None:
         guesses = with_interaction_columns(guesses, columns)
     elif len(guesses) == 1 and guesses[0].table != INTERACTIONS:
-        guesses = [guesses[0].with_changes(table=INTERACTIONS)]
+        guesses = [with_changes(guesses[0], table=INTERACTIONS)]
     if links is not None:
-        guesses += [guess.with_changes(table=SOCIAL) for guess in inspect_files([Path(links)], limits=limits)]
+        guesses += [with_changes(guess, table=SOCIAL) for guess in inspect_files([Path(links)], limits=limits)]
     weights = suggest_rules(guesses).event_weights
     rules = IngestRules(duplicates="keep", bad_timestamps="keep", event_weights=weights)
     folder = Path(tempfile.mkdtemp(prefix="recscope-load-"))
@@ -158,8 +158,8 @@ def with_interaction_columns(guesses: Sequence[TableGuess], columns: Mapping[str
 def with_columns(guess: TableGuess, columns: Mapping[str, str | int]) -> TableGuess:
     """Return the guess with exactly these roles of interactions."""
     if guess.table != INTERACTIONS:
-        guess = guess.with_changes(table=INTERACTIONS)
-    return guess.with_changes(roles={**dict.fromkeys(guess.roles), **columns})
+        guess = with_changes(guess, table=INTERACTIONS)
+    return with_changes(guess, roles={**dict.fromkeys(guess.roles), **columns})
 
 
 def _in_memory(dataset: Dataset) -> Dataset:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from recsys_core.columns import RATING, SOURCE, TARGET, TIMESTAMP, USER
 from recsys_core.contracts import IntArray
 from recsys_core.data.dataset import NO_TIMESTAMP
-from recsys_core.data.ingest.report import DataWarning
+from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import connect, file_literal
 from recsys_core.data.tables import FINER, ROWS_AT_ONCE, Kept, parts_by_row, repeated
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from recsys_core.data.ingest.limits import Limits
 from recsys_core.data.ingest.reading import Source
 from recsys_core.data.ingest.rejection_buffer import Rejections
-from recsys_core.data.ingest.report import IngestReport, RejectedLine
+from recsys_core.data.report import IngestReport, RejectedLine
 
 _BLOCK = 50_000
 _REJECTED = pa.schema(

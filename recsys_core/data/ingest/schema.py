@@ -24,7 +24,6 @@ from recsys_core.data.ingest.layouts import Layout, layout_of
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.ingest.parquet_check import refuse_large_parquet
 from recsys_core.data.ingest.record_reader import TEXT_KEPT
-from recsys_core.data.ingest.report import DataWarning
 from recsys_core.data.ingest.sampling import (
     TextSample,
     excel_rows,
@@ -35,8 +34,10 @@ from recsys_core.data.ingest.sampling import (
     sample_records,
     sample_text,
 )
+from recsys_core.data.ingest.table_changes import changed, with_roles, with_values
 from recsys_core.data.ingest.table_roles import REQUIRED, ROLES, guess_table_kind
-from recsys_core.data.ingest.table_schema import Format, TableGuess, missing_roles, with_roles, with_values
+from recsys_core.data.ingest.table_schema import Format, TableGuess, missing_roles
+from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import connect, parquet_names, parquet_relation
 from recsys_core.errors import DataError
 
@@ -45,6 +46,8 @@ __all__ = ["TableGuess", "guess_table", "missing_roles", "suggested_columns"]
 _PREVIEW_ROWS = 20
 _SAMPLE_ROWS, _SAMPLE_CELLS, _PARQUET_ROWS = 20_000, 500_000, 5000
 """Of a sheet or a Parquet file, how much a guess is made from."""
+_REREAD = frozenset(["separator", "encoding", "header"])
+"""Changes after which a file is read again."""
 
 
 def guess_table(
@@ -94,6 +97,24 @@ def guess_table(
         raise DataError(f"'{name}' looks like one JSON document; save it as JSON lines, one object a line.")
     given = {"separator": separator or (layout.separator if layout else None), "header": header}
     return _guess_text(start, sample, given, layout=layout, most_columns=limits.columns)
+
+
+def with_changes(guess: TableGuess, **changes: Any) -> TableGuess:
+    """Return the guess with the user's changes; everything that depends on them is guessed again.
+
+    Another separator, encoding or header means that the file is read again. The other changes are those of
+    `table_changes.changed`.
+
+    Raises:
+        DataError: A column, role or table that does not exist, or the file cannot be read.
+    """
+    reread = _REREAD & changes.keys()
+    if reread or (changes.get("table") in ROLES and not guess.column_names):
+        how = {name: changes.pop(name, getattr(guess, name)) for name in sorted(_REREAD)} if reread else {}
+        read = guess_table(guess.path, name=guess.name, **how)
+        read = replace(read, keeper=guess.keeper, event=guess.event, event_weight=guess.event_weight)
+        return changed(read, **({"table": guess.table} | changes))
+    return changed(guess, **changes)
 
 
 def suggested_columns(table: str) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from recsys_core.columns import RATING, TIMESTAMP
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.interactions import Streamed
-from recsys_core.data.ingest.report import DataWarning
 from recsys_core.data.ingest.timestamps import as_date
+from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import file_literal
 
 _FIRST_LIKELY = 315_532_800_000

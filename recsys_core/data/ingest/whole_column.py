@@ -70,7 +70,10 @@ def _readings(guess: TableGuess) -> dict[str, tuple[str, str | dict[str, NumberF
 
 def _counted(guess: TableGuess, readings: Mapping[str, str], limits: Limits) -> dict[str, int]:
     """Return how many cells of the file each reading reads."""
-    with tempfile.TemporaryDirectory(prefix="recscope-forms-") as work, connect(Path(work), limits) as connection:
+    with (
+        tempfile.TemporaryDirectory(prefix="recscope-forms-") as work,
+        connect(Path(work), limits.memory_bytes) as connection,
+    ):
         relation = open_source(guess, Path(work), limits).relation
         counts = ", ".join(f"count({sql})" for sql in readings.values())
         found = connection.execute(f"SELECT {counts} FROM {relation}").fetchall()[0]

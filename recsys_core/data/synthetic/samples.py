@@ -15,7 +15,6 @@ from recsys_core.data.dataset import Dataset
 from recsys_core.data.folder import open_folder, write_social, write_vocabulary
 from recsys_core.data.meta import Meta
 from recsys_core.data.synthetic.config import WorldConfig
-from recsys_core.data.synthetic.truth import WorldTruth
 from recsys_core.data.synthetic.world import World
 from recsys_core.errors import ConfigError
 
@@ -91,16 +90,6 @@ def load_sample(key: str) -> Dataset:
         StoreError: Its folder is missing or not whole; `make samples` makes it again.
     """
     return open_folder(sample_folder(key))
-
-
-def sample_truth(key: str) -> WorldTruth:
-    """Return what is true in a ready-made world.
-
-    Raises:
-        ConfigError: There is no such sample.
-        DataError: The file is missing or not whole.
-    """
-    return WorldTruth.load(sample_folder(key) / TRUTH)
 
 
 def sample_folder(key: str) -> Path:

@@ -1,0 +1,179 @@
+"""Changes of how a file is read: other roles, forms of times and numbers; what depends on them is guessed again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from recsys_core.columns import INTERACTIONS, ITEM_ID, RATING, TIMESTAMP, USER_ID
+from recsys_core.data.ingest.column_roles import assign
+from recsys_core.data.ingest.format_checks import notes_about_values
+from recsys_core.data.ingest.identifiers import are_pointed
+from recsys_core.data.ingest.number_formats import NAMES, NumberFormat, format_of_name, guess_number_format, read_number
+from recsys_core.data.ingest.table_roles import ROLES, guess_own_roles, guess_scale
+from recsys_core.data.ingest.table_schema import LARGEST, NUMERIC_ROLES, TableGuess
+from recsys_core.data.ingest.timestamps import UNITS, guess_time_format
+from recsys_core.errors import DataError
+
+_CHANGEABLE = frozenset(
+    [
+        "timestamp_unit",
+        "rating_scale",
+        "event",
+        "event_weight",
+        "decimal_comma",
+        "number_formats",
+        "name",
+        "quoted",
+    ]
+)
+
+
+def changed(guess: TableGuess, **changes: Any) -> TableGuess:
+    """Return the guess with other choices about the cells that were read; see `schema.with_changes` for all.
+
+    `roles` maps a role to the number or the name of a column, None to take the role away; roles not named stay.
+
+    Raises:
+        DataError: A column, role or table that does not exist.
+    """
+    guess = _with_choices(guess, changes)
+    if (table := changes.pop("table", None)) is not None and table != guess.table:
+        guess = _as_table(guess, table)
+    if (roles := changes.pop("roles", None)) is not None:
+        guess = _without_questions(guess, roles=_changed_roles(guess, roles))
+    for about in ("item_attributes", "user_attributes"):
+        if (columns := changes.pop(about, None)) is not None:
+            guess = _without_questions(guess, **{about: tuple(_column_number(guess, column) for column in columns)})
+    if unknown := changes.keys() - _CHANGEABLE:
+        raise DataError(f"Of a guess one cannot change '{min(unknown)}'.")
+    if changes.get("timestamp_unit") not in {None, *UNITS}:
+        raise DataError(f"There is no unit of time '{changes['timestamp_unit']}'. Known: {', '.join(UNITS)}.")
+    formats = changes.pop("number_formats", None)
+    if (comma := changes.pop("decimal_comma", None)) is not None:
+        formats = dict.fromkeys(guess.number_formats, "1.234,5" if comma else "1234.5")
+    if formats is not None:
+        guess = replace(guess, number_formats={**guess.number_formats, **_formats_named(formats)})
+    if "timestamp_unit" in changes:
+        guess = replace(guess, timestamp_unit=changes.pop("timestamp_unit"))
+    return replace(with_values(guess), **changes)
+
+
+def _with_choices(guess: TableGuess, changes: Mapping[str, Any]) -> TableGuess:
+    """Return the guess with the names of what the person decides, so that it is not guessed again."""
+    roles = changes.get("roles") or {}
+    chosen = set(guess.chosen) | {role for role, column in roles.items() if column is not None}
+    chosen -= {role for role, column in roles.items() if column is None}
+    if TIMESTAMP in roles or "table" in changes:
+        chosen.discard("timestamp_unit")
+    if roles or "table" in changes:
+        chosen.discard("number_formats")
+    if changes.get("timestamp_unit") is not None:
+        chosen.add("timestamp_unit")
+    if {"number_formats", "decimal_comma"} & changes.keys():
+        chosen.add("number_formats")
+    return replace(guess, chosen=frozenset(chosen))
+
+
+def _as_table(guess: TableGuess, table: str) -> TableGuess:
+    if table not in ROLES:
+        raise DataError(f"There is no table '{table}'. Known: {', '.join(ROLES)}.")
+    return with_roles(replace(guess, table=table))
+
+
+def _without_questions(guess: TableGuess, **changes: Any) -> TableGuess:
+    """Return the guess with what the person decided: nothing is left to ask, and no column is two things."""
+    guess = replace(guess, **changes, questions=(), confidence=1.0)
+    taken = set(guess.roles.values())
+    return replace(
+        guess,
+        item_attributes=tuple(column for column in guess.item_attributes if column not in taken),
+        user_attributes=tuple(
+            column for column in guess.user_attributes if column not in taken | set(guess.item_attributes)
+        ),
+    )
+
+
+def _changed_roles(guess: TableGuess, wanted: Mapping[str, int | str | None]) -> dict[str, int]:
+    roles = dict(guess.roles)
+    for role, column in wanted.items():
+        if role not in ROLES[guess.table]:
+            raise DataError(f"A column of '{guess.table}' cannot be '{role}'. Known: {', '.join(ROLES[guess.table])}.")
+        roles.pop(role, None)
+        if column is not None:
+            roles[role] = _column_number(guess, column)
+    taken: dict[int, str] = {}
+    for role in [*(role for role in roles if role not in wanted), *(role for role in wanted if role in roles)]:
+        if (other := taken.pop(roles[role], None)) is not None and other not in wanted:
+            roles.pop(other)
+        taken[roles[role]] = role
+    return roles
+
+
+def _column_number(guess: TableGuess, column: int | str) -> int:
+    if isinstance(column, str) and column in guess.column_names:
+        return guess.column_names.index(column)
+    number = int(column) if str(column).isdigit() else -1
+    if not 0 <= number < len(guess.column_names):
+        raise DataError(f"'{guess.name}' has no column '{column}'. It has: {', '.join(guess.column_names[:20])}.")
+    return number
+
+
+def with_roles(guess: TableGuess) -> TableGuess:
+    """Return the guess with the roles of its columns guessed for its table."""
+    named = guess.header or guess.format != "text"
+    if guess.table != INTERACTIONS:
+        roles = guess_own_roles(guess.table, guess.column_names, guess.sample, named=named)
+        return replace(guess, roles=roles, item_attributes=(), user_attributes=(), questions=(), confidence=1.0)
+    found = assign(guess.column_names, guess.sample, named=named)
+    return replace(guess, **vars(found))
+
+
+def with_values(guess: TableGuess) -> TableGuess:
+    """Return the guess with scale, forms of times and numbers, and kind of identifiers guessed from the columns that
+    have those roles. What the person decided stays.
+    """
+    values = {role: guess.sample[column] for role, column in guess.roles.items() if column < len(guess.sample)}
+    guess = _with_times(guess, values.get(TIMESTAMP, ()))
+    formats = {role: guess_number_format(values[role]) for role in NUMERIC_ROLES if role in values}
+    if "number_formats" in guess.chosen:
+        formats |= {role: form for role, form in guess.number_formats.items() if role in formats}
+    ids = [*values.get(USER_ID, ()), *values.get(ITEM_ID, ())]
+    ratings = [
+        number
+        for value in values.get(RATING, ())
+        if (number := read_number(value, formats[RATING])) is not None and abs(number) < LARGEST
+    ]
+    return replace(
+        guess,
+        number_formats=formats,
+        rating_scale=guess_scale(ratings) if RATING in guess.roles else None,
+        pointed_ids=frozenset(role for role in (USER_ID, ITEM_ID) if are_pointed(values.get(role, ()))),
+        value_notes=tuple(notes_about_values(guess, values, formats)),
+        whole_numbers=guess.table == INTERACTIONS
+        and bool(ids)
+        and all(_is_whole_number(value) for value in ids if value),
+    )
+
+
+def _with_times(guess: TableGuess, values: Sequence[str]) -> TableGuess:
+    """Return the guess with the form of its times; a column that a guess took for times and that holds none is none."""
+    if TIMESTAMP not in guess.roles:
+        return replace(guess, timestamp_unit=None, time_format=None)
+    found = guess_time_format(values)
+    if "timestamp_unit" in guess.chosen:
+        return replace(guess, time_format=found)
+    roles = dict(guess.roles)
+    if found is None and TIMESTAMP not in guess.chosen:
+        roles.pop(TIMESTAMP)
+    return replace(guess, roles=roles, time_format=found, timestamp_unit=found.unit if found else None)
+
+
+def _formats_named(names: Mapping[str, str]) -> dict[str, NumberFormat]:
+    unknown = [name for name in names.values() if name not in NAMES]
+    if unknown:
+        raise DataError(f"There is no form of numbers '{unknown[0]}'. Known: {'  '.join(NAMES)}.")
+    return {role: format_of_name(name) for role, name in names.items()}
+
+
+def _is_whole_number(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) < 9 and str(int(value)) == value
