@@ -11,7 +11,7 @@ from pages.ui.text import _, later, safe
 if TYPE_CHECKING:
     from pages.inside_parts.selection import LookedAt
     from recsys_core.explain.registry import View
-    from recsys_core.explain.view import Sight
+    from recsys_core.explain.view import ViewData
     from recsys_core.serving.background import Ticket
     from recsys_core.viz.inside_views import Picture
 
@@ -121,7 +121,7 @@ def _view(looked_at: "LookedAt", view: "View", picture: "Picture") -> None:
             _table(seen, view.key)
 
 
-def _ticket(looked_at: "LookedAt", view: "View", choices: dict[str, str]) -> "Ticket[Sight]":
+def _ticket(looked_at: "LookedAt", view: "View", choices: dict[str, str]) -> "Ticket[ViewData]":
     """Return the ticket of a view: it depends on the person and the item only if the view is about them."""
     from recsys_core.explain.registry import About
 
@@ -140,7 +140,7 @@ def _choice(name: str, offered: list[str], widget: str) -> None:
     st.selectbox(_(CHOICES[name]), offered, format_func=called, key=widget)
 
 
-def _table(seen: "Sight", key: str) -> None:
+def _table(seen: "ViewData", key: str) -> None:
     """Show every term of a sum with the numbers that it is made of."""
     table = seen.table[[name for name in COLUMNS if name in seen.table]]
     numbers = {

@@ -138,7 +138,7 @@ def _ratings(person: "Person", parts: lazy_sections.Parts) -> None:
 
 
 def _habits(profiles: "UserProfiles", user: int, parts: lazy_sections.Parts) -> None:
-    from recsys_core.profiles.behaviour import HABIT
+    from recsys_core.profiles.behavior import HABIT
     from recsys_core.profiles.phrases import amount
     from recsys_core.viz.profiles import habit_panels, height_of_panels, telling
 
@@ -178,7 +178,7 @@ def _rank(below: float) -> str:
 
 def _meanings(habits: list[str]) -> None:
     """Say what each habit means."""
-    from recsys_core.profiles.behaviour import HABIT
+    from recsys_core.profiles.behavior import HABIT
 
     with st.expander(_("What these habits mean")):
         st.markdown("\n".join(f"- **{_(HABIT[key].label)}**: {_(HABIT[key].meaning)}" for key in habits))

@@ -21,7 +21,7 @@ from recsys_core.columns import ITEM, TITLE, WEIGHT
 from recsys_core.contracts import FloatArray, IntArray, ModelInfo, QueryBatch, Ragged, RunContext
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
-from recsys_core.explain.view import Sight, Subject
+from recsys_core.explain.view import ViewData, ViewRequest
 from recsys_core.models.base import SCORE_BLOCK_BYTES, Recommender
 
 LATEST = 200
@@ -80,7 +80,7 @@ def deletion_effects(model: Recommender[Any], query: QueryBatch, item: int, ctx:
     return Deletion(item, score, folded, sources, effects)
 
 
-def effects(subject: Subject) -> Sight:
+def effects(request: ViewRequest) -> ViewData:
     """Return what the score of the item loses without each item of the history, the largest effects first.
 
     Returns:
@@ -89,12 +89,12 @@ def effects(subject: Subject) -> Sight:
     Raises:
         CannotScore: The model has no score for the item from the history.
     """
-    found = deletion_effects(subject.model, subject.query, subject.item)
+    found = deletion_effects(request.model, request.query, request.item)
     order = np.argsort(-np.abs(np.nan_to_num(found.effects)), kind="stable")
     sources = found.sources[order]
-    table = pd.DataFrame({ITEM: sources, TITLE: titles_of(subject.dataset, sources), WEIGHT: found.effects[order]})
-    title = titles_of(subject.dataset, np.array([subject.item]))[0]
-    return Sight(table, {"item": title, "score": found.score, "folded": found.folded})
+    table = pd.DataFrame({ITEM: sources, TITLE: titles_of(request.dataset, sources), WEIGHT: found.effects[order]})
+    title = titles_of(request.dataset, np.array([request.item]))[0]
+    return ViewData(table, {"item": title, "score": found.score, "folded": found.folded})
 
 
 def _without_each(query: QueryBatch, sources: IntArray) -> QueryBatch:

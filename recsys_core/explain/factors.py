@@ -18,7 +18,7 @@ from recsys_core.columns import CATEGORIES, ITEM, TITLE
 from recsys_core.contracts import FloatArray, IntArray
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore, DataError
-from recsys_core.explain.view import Sight, Subject
+from recsys_core.explain.view import ViewData, ViewRequest
 
 TASTES = 10
 """So many tastes are offered."""
@@ -44,27 +44,27 @@ class Space(NamedTuple):
     known: FloatArray
 
 
-def space_of(subject: Subject) -> Space:
+def space_of(request: ViewRequest) -> Space:
     """Return the factors of a model on the principal axes of its items."""
-    items = subject.model.item_factors.astype(np.float64)  # type: ignore[attr-defined]
+    items = request.model.item_factors.astype(np.float64)  # type: ignore[attr-defined]
     values, axes = np.linalg.eigh(items.T @ items)
     axes = axes[:, np.argsort(-values)]
     axes = axes * np.where(axes[np.argmax(np.abs(axes), axis=0), np.arange(axes.shape[1])] < 0, -1.0, 1.0)
-    return Space(_person(subject) @ axes, items @ axes, axes, np.any(items != 0, axis=1))
+    return Space(_person(request) @ axes, items @ axes, axes, np.any(items != 0, axis=1))
 
 
-def _person(subject: Subject) -> FloatArray:
+def _person(request: ViewRequest) -> FloatArray:
     """Return (D,) the factors of the person: those of training, or made from the history."""
-    model: Any = subject.model
+    model: Any = request.model
     if hasattr(model, "_people"):
-        person: FloatArray = model._people(subject.query)[1][0]
+        person: FloatArray = model._people(request.query)[1][0]
         return person
-    history = model._history(subject.query)  # a person of topics is the weighted sum of their items
+    history = model._history(request.query)  # a person of topics is the weighted sum of their items
     summed: FloatArray = history.value @ model.item_factors[history.column]
     return summed
 
 
-def tastes(subject: Subject) -> Sight:
+def tastes(request: ViewRequest) -> ViewData:
     """Return the two ends of one taste: the items that have most of it, and those that have least.
 
     The taste is `choices["taste"]`, from "1", the strongest.
@@ -74,11 +74,11 @@ def tastes(subject: Subject) -> Sight:
         `strengths` (what each taste adds to or takes from a score, root mean square over users and items), `person`
         (the person's coordinate), `high` and `low` (categories that stand at that end), `offered` (numbers of tastes).
     """
-    space = space_of(subject)
-    users = subject.model.user_factors.astype(np.float64) @ space.axes  # type: ignore[attr-defined]
+    space = space_of(request)
+    users = request.model.user_factors.astype(np.float64) @ space.axes  # type: ignore[attr-defined]
     spread = np.sqrt(np.square(users).mean(axis=0) * np.square(space.items[space.known]).mean(axis=0))
     order = np.argsort(-spread, kind="stable")[:TASTES]
-    number = min(int(subject.choices.get("taste", "1")), len(order))
+    number = min(int(request.choices.get("taste", "1")), len(order))
     axis = order[number - 1]
     known = np.flatnonzero(space.known)
     coordinate = space.items[known, axis]
@@ -88,12 +88,12 @@ def tastes(subject: Subject) -> Sight:
     table = pd.DataFrame(
         {
             ITEM: chosen,
-            TITLE: titles_of(subject.dataset, chosen),
+            TITLE: titles_of(request.dataset, chosen),
             TASTE: space.items[chosen, axis],
             END: ["high"] * ends + ["low"] * ends,
         }
     )
-    high, low = _categories(subject, space.items[:, axis], space.known)
+    high, low = _categories(request, space.items[:, axis], space.known)
     facts = {
         "number": number,
         "strengths": [float(value) for value in spread[order]],
@@ -102,10 +102,10 @@ def tastes(subject: Subject) -> Sight:
         "low": low,
         "offered": [str(place) for place in range(1, len(order) + 1)],
     }
-    return Sight(table, facts)
+    return ViewData(table, facts)
 
 
-def space(subject: Subject) -> Sight:
+def space(request: ViewRequest) -> ViewData:
     """Return items as points: to the right what this person's tastes add to their score, upwards the rest.
 
     Returns:
@@ -116,7 +116,7 @@ def space(subject: Subject) -> Sight:
     Raises:
         CannotScore: The model knows no tastes of this person.
     """
-    found = space_of(subject)
+    found = space_of(request)
     length = float(np.linalg.norm(found.person))
     if length == 0:
         raise CannotScore("The model knows no tastes of this person: there was nothing to learn them from.")
@@ -125,8 +125,8 @@ def space(subject: Subject) -> Sight:
     _, axes = np.linalg.eigh(beside.T @ beside)
     other = beside @ axes[:, -1]
     known = np.flatnonzero(found.known)
-    listed = subject.model.recommend(subject.query, LISTED).item[0]
-    history = np.intersect1d(subject.history, known)
+    listed = request.model.recommend(request.query, LISTED).item[0]
+    history = np.intersect1d(request.history, known)
     roles = np.full(len(added), "", dtype=object)
     roles[_sample(np.setdiff1d(known, history))] = REST
     roles[_sample(history)] = IN_HISTORY
@@ -135,14 +135,14 @@ def space(subject: Subject) -> Sight:
     table = pd.DataFrame(
         {
             ITEM: shown,
-            TITLE: titles_of(subject.dataset, shown),
+            TITLE: titles_of(request.dataset, shown),
             TASTE: added[shown],
             OTHER: other[shown],
             ROLE: roles[shown],
         }
     )
     groups = {REST: np.setdiff1d(known, history), IN_HISTORY: history, RECOMMENDED: listed[listed >= 0]}
-    return Sight(table, {f"{role}_mean": float(added[items].mean()) for role, items in groups.items() if len(items)})
+    return ViewData(table, {f"{role}_mean": float(added[items].mean()) for role, items in groups.items() if len(items)})
 
 
 def _sample(items: IntArray) -> IntArray:
@@ -150,11 +150,11 @@ def _sample(items: IntArray) -> IntArray:
     return items[:: max(1, -(-len(items) // DRAWN))]
 
 
-def _categories(subject: Subject, coordinate: FloatArray, known: Any) -> tuple[list[str], list[str]]:
+def _categories(request: ViewRequest, coordinate: FloatArray, known: Any) -> tuple[list[str], list[str]]:
     """Return the names of categories whose items stand at the high and at the low end; none without categories."""
     from recsys_core.profiles.features import item_features
 
-    dataset = subject.dataset
+    dataset = request.dataset
     if dataset.items is None or CATEGORIES not in dataset.items:
         return [], []
     try:

@@ -23,7 +23,7 @@ from recsys_core.columns import ITEM, TITLE, WEIGHT
 from recsys_core.contracts import FloatArray, IntArray
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
-from recsys_core.explain.view import Sight, Subject
+from recsys_core.explain.view import ViewData, ViewRequest
 
 if TYPE_CHECKING:
     from recsys_core.models.cnn import Cnn
@@ -64,7 +64,7 @@ class Looked(NamedTuple):
     """Horizontal filters whose response was 0."""
 
 
-def filters(subject: Subject) -> Sight:
+def filters(request: ViewRequest) -> ViewData:
     """Return for each of the strongest filters the items that it looked at, and what each added to the score.
 
     Returns:
@@ -77,13 +77,13 @@ def filters(subject: Subject) -> Sight:
     Raises:
         CannotScore: There is no history.
     """
-    model: Cnn = subject.model  # type: ignore[assignment]
-    history = subject.query.history[0].astype(np.int64)
+    model: Cnn = request.model  # type: ignore[assignment]
+    history = request.query.history[0].astype(np.int64)
     if not len(history):
         raise CannotScore("There is no history, so no filter saw anything; choose somebody who did something.")
-    looked = looked_at(model, history, subject.item)
+    looked = looked_at(model, history, request.item)
     last = history[-min(model.config.span, model.config.window) :]
-    titles = titles_of(subject.dataset, last)
+    titles = titles_of(request.dataset, last)
     empty = model.config.span - len(last)  # places before the beginning
     strongest = sorted(looked.fired, key=lambda one: -abs(one.adds))[:SHOWN]
     rows = [
@@ -104,7 +104,7 @@ def filters(subject: Subject) -> Sight:
     ]
     patterns = [one for one in looked.fired if one.kind == PATTERN]
     facts = {
-        "item": titles_of(subject.dataset, np.array([subject.item]))[0],
+        "item": titles_of(request.dataset, np.array([request.item]))[0],
         "titles": titles,
         "score": looked.score,
         "patterns": looked.patterns,
@@ -115,7 +115,7 @@ def filters(subject: Subject) -> Sight:
         "of": len(patterns) + looked.silent,
         "span": len(last),
     }
-    return Sight(pd.DataFrame(rows), facts)
+    return ViewData(pd.DataFrame(rows), facts)
 
 
 def looked_at(model: "Cnn", history: IntArray, item: int) -> Looked:

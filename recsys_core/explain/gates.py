@@ -16,7 +16,7 @@ from recsys_core.columns import ITEM, TITLE
 from recsys_core.contracts import FloatArray
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
-from recsys_core.explain.view import Sight, Subject
+from recsys_core.explain.view import ViewData, ViewRequest
 
 if TYPE_CHECKING:
     from recsys_core.models.rnn import Rnn
@@ -67,7 +67,7 @@ def read_explicitly(cell: str, weights: Mapping[str, NDArray[Any]], inputs: Floa
     return Memory(states, gates)
 
 
-def memory(subject: Subject) -> Sight:
+def memory(request: ViewRequest) -> ViewData:
     """Return the memory of the top layer after each item that is read of the history, oldest first.
 
     Returns:
@@ -79,8 +79,8 @@ def memory(subject: Subject) -> Sight:
     Raises:
         CannotScore: There is no history.
     """
-    model: Rnn = subject.model  # type: ignore[assignment]
-    items = subject.query.history[0][-model.config.window :].astype(np.int64)
+    model: Rnn = request.model  # type: ignore[assignment]
+    items = request.query.history[0][-model.config.window :].astype(np.int64)
     if not len(items):
         raise CannotScore("There is no history, so nothing was read; choose somebody who did something.")
     found = memory_of(model, items)
@@ -90,7 +90,7 @@ def memory(subject: Subject) -> Sight:
         {
             STEP: np.arange(1, len(items) + 1),
             ITEM: items,
-            TITLE: titles_of(subject.dataset, items),
+            TITLE: titles_of(request.dataset, items),
             LENGTH: np.linalg.norm(found.states, axis=1),
             CHANGE: change,
         }
@@ -102,12 +102,12 @@ def memory(subject: Subject) -> Sight:
         "cell": model.config.cell,
         "layers": model.config.layers,
         "width": found.states.shape[1],
-        "of": len(subject.query.history[0]),
+        "of": len(request.query.history[0]),
         "gates": list(found.gates),
         "turn": table[TITLE].iloc[largest],
         "turn_change": float(change[largest]),
     }
-    return Sight(table, facts)
+    return ViewData(table, facts)
 
 
 def memory_of(model: "Rnn", items: NDArray[np.int64]) -> Memory:

@@ -18,7 +18,7 @@ from recsys_core.data.labels import titles_of
 from recsys_core.data.summaries import top_items
 from recsys_core.errors import CannotScore
 from recsys_core.explain.neighbors import SIMILARITY, item_similarities, similarity_to_all
-from recsys_core.explain.view import Sight, Subject
+from recsys_core.explain.view import ViewData, ViewRequest
 
 if TYPE_CHECKING:
     from recsys_core.models.user_knn import UserKNN
@@ -49,18 +49,18 @@ def clustered(similarity: FloatArray) -> IntArray:
     return np.asarray(leaves_list(tree), dtype=np.int64)
 
 
-def alike_users(subject: Subject) -> Sight:
+def alike_users(request: ViewRequest) -> ViewData:
     """Return the similarities within a group of users: the person with the nearest ones, or the busiest of all.
 
     Raises:
         CannotScore: Nobody is like this person.
     """
-    model: UserKNN = subject.model  # type: ignore[assignment]
-    ids, group = subject.dataset.user_vocabulary.ids, subject.choices.get("group", NEAREST)
+    model: UserKNN = request.model  # type: ignore[assignment]
+    ids, group = request.dataset.user_vocabulary.ids, request.choices.get("group", NEAREST)
     if group == BUSIEST:
         members = np.argsort(-np.diff(model.ratings.indptr), kind="stable")[:SIZE]
-        return _sight(_among_users(model, members), [ids[user] for user in members], group)
-    own = similarity_to_all(model, subject.query)
+        return _view_data(_among_users(model, members), [ids[user] for user in members], group)
+    own = similarity_to_all(model, request.query)
     members = np.argsort(-own, kind="stable")[: min(SIZE, model.config.neighbors)]
     members = members[own[members] > 0]
     if not len(members):
@@ -68,11 +68,11 @@ def alike_users(subject: Subject) -> Sight:
     similarity = np.zeros((len(members) + 1, len(members) + 1))
     similarity[0, 1:] = similarity[1:, 0] = own[members]
     similarity[1:, 1:] = _among_users(model, members)
-    person = "this person" if subject.is_unknown else ids[subject.user]
-    return _sight(similarity, [person, *(ids[user] for user in members)], group, person=person)
+    person = "this person" if request.is_unknown else ids[request.user]
+    return _view_data(similarity, [person, *(ids[user] for user in members)], group, person=person)
 
 
-def alike_items(subject: Subject) -> Sight:
+def alike_items(request: ViewRequest) -> ViewData:
     """Return the similarities (or weights) within a group of items.
 
     The group is the latest part of the history, the items that speak most for the chosen one, or the most popular ones.
@@ -80,11 +80,11 @@ def alike_items(subject: Subject) -> Sight:
     Raises:
         CannotScore: The group has fewer than two items.
     """
-    group = subject.choices.get("group", HISTORY)
-    members = _items_of(subject, group)
+    group = request.choices.get("group", HISTORY)
+    members = _items_of(request, group)
     if len(members) < 2:
         raise CannotScore("There are fewer than two items in this group; choose another one.")
-    return _sight(_among_items(subject.model, members), titles_of(subject.dataset, members), group)
+    return _view_data(_among_items(request.model, members), titles_of(request.dataset, members), group)
 
 
 def _among_users(model: "UserKNN", users: IntArray) -> FloatArray:
@@ -113,21 +113,21 @@ def _among_items(model: Any, items: IntArray) -> FloatArray:
     return mean
 
 
-def _items_of(subject: Subject, group: str) -> IntArray:
-    weights = subject.model.item_weights  # type: ignore[attr-defined]
+def _items_of(request: ViewRequest, group: str) -> IntArray:
+    weights = request.model.item_weights  # type: ignore[attr-defined]
     if group == AROUND:
-        column = weights[:, [subject.item]]
+        column = weights[:, [request.item]]
         strength = np.asarray(column.toarray() if hasattr(column, "toarray") else column)[:, 0]
         nearest = np.argsort(-strength, kind="stable")[: SIZE - 1]
-        return np.concatenate([[subject.item], nearest[strength[nearest] > 0]]).astype(np.int64)
+        return np.concatenate([[request.item], nearest[strength[nearest] > 0]]).astype(np.int64)
     if group == POPULAR:
-        return top_items(subject.dataset, SIZE)[ITEM].to_numpy(np.int64)
-    latest = subject.query.history[0][::-1]
+        return top_items(request.dataset, SIZE)[ITEM].to_numpy(np.int64)
+    latest = request.query.history[0][::-1]
     _, first = np.unique(latest, return_index=True)
     return latest[np.sort(first)][:SIZE].astype(np.int64)
 
 
-def _sight(similarity: FloatArray, names: list[str], group: str, person: str = "") -> Sight:
+def _view_data(similarity: FloatArray, names: list[str], group: str, person: str = "") -> ViewData:
     """Return the matrix as a table, rows and columns in clustered order.
 
     Returns:
@@ -150,4 +150,4 @@ def _sight(similarity: FloatArray, names: list[str], group: str, person: str = "
         "group": group,
         "person": person,
     }
-    return Sight(table, facts)
+    return ViewData(table, facts)

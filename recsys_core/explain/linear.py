@@ -9,13 +9,13 @@ from recsys_core.columns import ITEM, TITLE, WEIGHT
 from recsys_core.contracts import FloatArray
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
-from recsys_core.explain.view import Sight, Subject
+from recsys_core.explain.view import ViewData, ViewRequest
 
 SHOWN_FOR, SHOWN_AGAINST = 14, 6
 BACK, HELD = "back", "held"
 
 
-def around(subject: Subject) -> Sight:
+def around(request: ViewRequest) -> ViewData:
     """Return the items whose choice speaks most for the item, and those that speak most against it.
 
     Returns:
@@ -26,8 +26,8 @@ def around(subject: Subject) -> Sight:
     Raises:
         CannotScore: No item speaks for or against this one.
     """
-    weights: Any = subject.model.item_weights  # type: ignore[attr-defined]
-    into, out = _line(weights[:, [subject.item]]), _line(weights[[subject.item], :])
+    weights: Any = request.model.item_weights  # type: ignore[attr-defined]
+    into, out = _line(weights[:, [request.item]]), _line(weights[[request.item], :])
     order = np.argsort(-into, kind="stable")
     chosen = np.concatenate([order[:SHOWN_FOR], order[-SHOWN_AGAINST:]])
     chosen = np.array(list(dict.fromkeys(chosen.tolist())), dtype=np.int64)
@@ -37,19 +37,19 @@ def around(subject: Subject) -> Sight:
     table = pd.DataFrame(
         {
             ITEM: chosen,
-            TITLE: titles_of(subject.dataset, chosen),
+            TITLE: titles_of(request.dataset, chosen),
             WEIGHT: into[chosen],
             BACK: out[chosen],
-            HELD: np.isin(chosen, subject.history),
+            HELD: np.isin(chosen, request.history),
         }
     )
     facts = {
-        "item": titles_of(subject.dataset, np.array([subject.item]))[0],
+        "item": titles_of(request.dataset, np.array([request.item]))[0],
         "positive": int((into > 0).sum()),
         "negative": int((into < 0).sum()),
         "of": len(into) - 1,
     }
-    return Sight(table, facts)
+    return ViewData(table, facts)
 
 
 def _line(values: Any) -> FloatArray:

@@ -9,7 +9,7 @@ from recsys_core.columns import ITEM, TITLE, USER, USER_ID
 from recsys_core.contracts import FloatArray, IntArray, QueryBatch
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
-from recsys_core.explain.view import Sight, Subject
+from recsys_core.explain.view import ViewData, ViewRequest
 
 if TYPE_CHECKING:
     from recsys_core.models.item_knn import ItemKNN
@@ -38,7 +38,7 @@ def item_similarities(model: "ItemKNN", items: IntArray) -> FloatArray:
     return found
 
 
-def nearest(subject: Subject) -> Sight:
+def nearest(request: ViewRequest) -> ViewData:
     """Return the people most like the one asked about, most similar first.
 
     Returns:
@@ -48,28 +48,28 @@ def nearest(subject: Subject) -> Sight:
     Raises:
         CannotScore: Nobody is like this person.
     """
-    model: UserKNN = subject.model  # type: ignore[assignment]
-    similarity = similarity_to_all(model, subject.query)
+    model: UserKNN = request.model  # type: ignore[assignment]
+    similarity = similarity_to_all(model, request.query)
     order = _nearest(similarity, model.config.neighbors)
     if not len(order):
         raise CannotScore("Nobody in the training data is like this person, as far as this model can tell.")
     shown = order[:SHOWN]
     held = np.zeros(model.n_items, dtype=bool)
-    held[subject.history] = True
+    held[request.history] = True
     ratings = model.ratings
     shared = [int(held[ratings.indices[ratings.indptr[user] : ratings.indptr[user + 1]]].sum()) for user in shown]
-    ids = subject.dataset.user_vocabulary.ids
+    ids = request.dataset.user_vocabulary.ids
     table = pd.DataFrame(
         {USER: shown, USER_ID: [ids[user] for user in shown], SIMILARITY: similarity[shown], SHARED: shared}
     )
     facts = {
         "found": len(order),
         "k": model.config.neighbors,
-        "history": len(subject.history),
+        "history": len(request.history),
         "measure": model.config.similarity,
         "trust": hasattr(model, "trust"),
     }
-    return Sight(table, facts)
+    return ViewData(table, facts)
 
 
 def _nearest(similarity: FloatArray, most: int) -> IntArray:
@@ -78,7 +78,7 @@ def _nearest(similarity: FloatArray, most: int) -> IntArray:
     return order[similarity[order] > 0]
 
 
-def shared_items(subject: Subject) -> Sight:
+def shared_items(request: ViewRequest) -> ViewData:
     """Return the items that the person and one neighbour both have, those that speak most for or against first.
 
     The neighbour is `choices["neighbour"]`, an identifier; by default the nearest one.
@@ -94,12 +94,12 @@ def shared_items(subject: Subject) -> Sight:
         CannotScore: Nobody is like this person, or the two share nothing.
         DataError: There is no user of that identifier.
     """
-    model: UserKNN = subject.model  # type: ignore[assignment]
-    similarity = similarity_to_all(model, subject.query)
-    asked = subject.choices.get("neighbour")
-    other = subject.dataset.user_vocabulary.position(asked) if asked else int(np.argmax(similarity))
+    model: UserKNN = request.model  # type: ignore[assignment]
+    similarity = similarity_to_all(model, request.query)
+    asked = request.choices.get("neighbour")
+    other = request.dataset.user_vocabulary.position(asked) if asked else int(np.argmax(similarity))
     entries = slice(model.ratings.indptr[other], model.ratings.indptr[other + 1])
-    own = model._histories(subject.query)
+    own = model._histories(request.query)
     items, left, right = np.intersect1d(own.indices, model.ratings.indices[entries], return_indices=True)
     if not len(items):
         raise CannotScore("These two people have no item in common.")
@@ -109,16 +109,16 @@ def shared_items(subject: Subject) -> Sight:
     )
     order = np.argsort(-np.abs(table[SHARE].fillna(0.0).to_numpy()), kind="stable")
     table = table.iloc[order].reset_index(drop=True)
-    table.insert(1, TITLE, titles_of(subject.dataset, table[ITEM].to_numpy()))
+    table.insert(1, TITLE, titles_of(request.dataset, table[ITEM].to_numpy()))
     facts = {
-        "neighbour": subject.dataset.user_vocabulary.ids[other],
+        "neighbour": request.dataset.user_vocabulary.ids[other],
         "similarity": float(similarity[other]),
         "shares": float(table[SHARE].sum(skipna=False)),
         "measure": model.config.similarity,
         "scale": None if np.isnan(model.scale.low) else (model.scale.low, model.scale.high),
-        "offered": [subject.dataset.user_vocabulary.ids[user] for user in _nearest(similarity, SHOWN)],
+        "offered": [request.dataset.user_vocabulary.ids[user] for user in _nearest(similarity, SHOWN)],
     }
-    return Sight(table, facts)
+    return ViewData(table, facts)
 
 
 def _shares(model: "UserKNN", own: Any, other: int, items: Any, x: FloatArray, y: FloatArray) -> FloatArray:

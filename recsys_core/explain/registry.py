@@ -15,7 +15,7 @@ from recsys_core.explain.deletion import reads_histories
 from recsys_core.explain.groups import ITEM_GROUPS, USER_GROUPS
 from recsys_core.explain.rules import WHICH
 from recsys_core.explain.training import has_curves
-from recsys_core.explain.view import Sight, Subject
+from recsys_core.explain.view import ViewData, ViewRequest
 
 
 class About(StrEnum):
@@ -35,8 +35,8 @@ class View:
         key: Names it; `viz.inside_views` has its picture and its words.
         about: What it depends on.
         where: Module and function that read it from the model.
-        choice: What else a person may choose for it, a name in `Subject.choices`; empty if nothing.
-        offered: The values of that; where they depend on what is seen, the sight's fact `offered` has them.
+        choice: What else a person may choose for it, a name in `ViewRequest.choices`; empty if nothing.
+        offered: The values of that; where they depend on what is seen, the fact `offered` has them.
     """
 
     key: str
@@ -46,10 +46,10 @@ class View:
     offered: tuple[str, ...] = ()
 
     @property
-    def look(self) -> Callable[[Subject], Sight]:
+    def look(self) -> Callable[[ViewRequest], ViewData]:
         """The function that reads the view from a fitted model."""
         module, name = self.where.split(":")
-        found: Callable[[Subject], Sight] = getattr(import_module(f"recsys_core.explain.{module}"), name)
+        found: Callable[[ViewRequest], ViewData] = getattr(import_module(f"recsys_core.explain.{module}"), name)
         return found
 
 

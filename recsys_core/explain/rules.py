@@ -9,7 +9,7 @@ from recsys_core.columns import TITLE
 from recsys_core.contracts import IntArray
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
-from recsys_core.explain.view import Sight, Subject
+from recsys_core.explain.view import ViewData, ViewRequest
 
 if TYPE_CHECKING:
     from recsys_core.models.association_rules import AssociationRules
@@ -20,7 +20,7 @@ WHICH = (FIRED, TO_ITEM, ALL)
 SUPPORT, CONFIDENCE, LIFT, FIRES = "support", "confidence", "lift", "fires"
 
 
-def rules(subject: Subject) -> Sight:
+def rules(request: ViewRequest) -> ViewData:
     """Return rules, those of largest confidence first (of equal ones, those of largest lift).
 
     Which ones is `choices["rules"]`: "item" (that lead to the item), "person" (that fire for the history and lead to
@@ -33,13 +33,13 @@ def rules(subject: Subject) -> Sight:
     Raises:
         CannotScore: There is no such rule.
     """
-    model: AssociationRules = subject.model  # type: ignore[assignment]
-    which = subject.choices.get("rules", FIRED)
+    model: AssociationRules = request.model  # type: ignore[assignment]
+    which = request.choices.get("rules", FIRED)
     held = np.zeros(model.n_items)
-    held[subject.history] = 1.0
+    held[request.history] = 1.0
     fires = (model.left @ held) == np.diff(model.left.indptr)
     wanted = {
-        TO_ITEM: model.right == subject.item,
+        TO_ITEM: model.right == request.item,
         FIRED: fires & (held[model.right] == 0),
         ALL: np.ones(len(model.right), dtype=bool),
     }[which]
@@ -49,7 +49,7 @@ def rules(subject: Subject) -> Sight:
     shown = found[np.lexsort((-model.lift[found], -model.confidence[found]))][:SHOWN]
     table = pd.DataFrame(
         {
-            TITLE: _called(subject, shown),
+            TITLE: _called(request, shown),
             CONFIDENCE: model.confidence[shown],
             SUPPORT: model.support[shown],
             LIFT: model.lift[shown],
@@ -61,18 +61,18 @@ def rules(subject: Subject) -> Sight:
         "of": len(model.right),
         "fired": int((fires & wanted).sum()),
         "which": which,
-        "item": titles_of(subject.dataset, np.array([subject.item]))[0],
+        "item": titles_of(request.dataset, np.array([request.item]))[0],
     }
-    return Sight(table, facts)
+    return ViewData(table, facts)
 
 
-def _called(subject: Subject, shown: IntArray) -> list[str]:
+def _called(request: ViewRequest, shown: IntArray) -> list[str]:
     """Return each rule as its items with an arrow between them."""
-    model: AssociationRules = subject.model  # type: ignore[assignment]
+    model: AssociationRules = request.model  # type: ignore[assignment]
     left = model.left[shown]
-    to = titles_of(subject.dataset, model.right[shown])
+    to = titles_of(request.dataset, model.right[shown])
     sides = [
-        " + ".join(titles_of(subject.dataset, left.indices[left.indptr[row] : left.indptr[row + 1]]))
+        " + ".join(titles_of(request.dataset, left.indices[left.indptr[row] : left.indptr[row + 1]]))
         for row in range(len(shown))
     ]
     return [f"{side} → {end}" for side, end in zip(sides, to, strict=True)]

@@ -9,7 +9,7 @@ from recsys_core.columns import RATING, TITLE, WEIGHT
 from recsys_core.contracts import Explanation, FloatArray, IntArray
 from recsys_core.data import Dataset
 from recsys_core.data.labels import titles_of, users_called
-from recsys_core.explain.view import Sight, Subject
+from recsys_core.explain.view import ViewData, ViewRequest
 
 OF_PEOPLE = ("neighbours", "friends")
 """Kinds of explanations whose sources are users."""
@@ -50,7 +50,7 @@ def largest_parts(found: Explanation, dataset: Dataset, shown: int) -> pd.DataFr
     return pd.DataFrame({TITLE: titles, WEIGHT: weights})
 
 
-def arithmetic(subject: Subject) -> Sight:
+def arithmetic(request: ViewRequest) -> ViewData:
     """Return the score of the item term by term, the largest term first.
 
     Returns:
@@ -61,11 +61,11 @@ def arithmetic(subject: Subject) -> Sight:
     Raises:
         CannotScore: The model has no score for the item.
     """
-    model: Any = subject.model
-    found: Explanation = model.explain(subject.query, subject.item)
+    model: Any = request.model
+    found: Explanation = model.explain(request.query, request.item)
     order = np.argsort(-np.abs(found.weights), kind="stable")
-    table = pd.DataFrame({TITLE: source_names(found, subject.dataset, order)})
-    for name, values in _factors(subject, found).items():
+    table = pd.DataFrame({TITLE: source_names(found, request.dataset, order)})
+    for name, values in _factors(request, found).items():
         table[name] = values[order]
     table[WEIGHT] = found.weights[order]
     facts = {
@@ -73,43 +73,43 @@ def arithmetic(subject: Subject) -> Sight:
         "remainder": found.remainder,
         "kind": found.kind,
         "sources": len(found.sources),
-        "item": titles_of(subject.dataset, np.array([subject.item]))[0],
-        "parts": largest_parts(found, subject.dataset, shown=10),
+        "item": titles_of(request.dataset, np.array([request.item]))[0],
+        "parts": largest_parts(found, request.dataset, shown=10),
     }
-    return Sight(table, facts)
+    return ViewData(table, facts)
 
 
-def _factors(subject: Subject, found: Explanation) -> dict[str, FloatArray]:
+def _factors(request: ViewRequest, found: Explanation) -> dict[str, FloatArray]:
     """Return what each term is the product of, (S,) each, for the models whose terms are products."""
     from recsys_core.explain.neighbors import item_similarities
     from recsys_core.models.item_knn import ItemKNN
     from recsys_core.models.linear import LinearItemModel
     from recsys_core.models.user_knn import UserKNN
 
-    if isinstance(subject.model, UserKNN):
-        return _votes(subject, found.sources)
-    if isinstance(subject.model, LinearItemModel):
-        of_items = subject.model
-        inputs = of_items._inputs(subject.query)
+    if isinstance(request.model, UserKNN):
+        return _votes(request, found.sources)
+    if isinstance(request.model, LinearItemModel):
+        of_items = request.model
+        inputs = of_items._inputs(request.query)
         places = np.searchsorted(inputs.indices, found.sources)
         values = np.asarray(inputs.data, dtype=np.float64)[places]
         strengths: FloatArray
         if isinstance(of_items, ItemKNN) and of_items.config.aggregation == "mean":
-            strengths = item_similarities(of_items, np.array([subject.item]))[0, found.sources]
+            strengths = item_similarities(of_items, np.array([request.item]))[0, found.sources]
         else:
-            strengths = _column(of_items.item_weights[:, [subject.item]])[found.sources]
+            strengths = _column(of_items.item_weights[:, [request.item]])[found.sources]
         return {SIMILARITY: strengths, VOTE: values}
     return {}
 
 
-def _votes(subject: Subject, voters: IntArray) -> dict[str, FloatArray]:
+def _votes(request: ViewRequest, voters: IntArray) -> dict[str, FloatArray]:
     from recsys_core.explain.neighbors import similarity_to_all
 
-    model: Any = subject.model
-    column = _column(model.ratings[:, [subject.item]])
-    votes = np.array([_vote_of(model.votes, voter, subject.item) for voter in voters], dtype=np.float64)
+    model: Any = request.model
+    column = _column(model.ratings[:, [request.item]])
+    votes = np.array([_vote_of(model.votes, voter, request.item) for voter in voters], dtype=np.float64)
     rated = {} if np.isnan(model.scale.low) else {RATING: column[voters]}
-    return {SIMILARITY: similarity_to_all(model, subject.query)[voters], **rated, VOTE: votes}
+    return {SIMILARITY: similarity_to_all(model, request.query)[voters], **rated, VOTE: votes}
 
 
 def _vote_of(votes: Any, voter: int, item: int) -> float:

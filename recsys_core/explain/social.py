@@ -9,14 +9,14 @@ from scipy.sparse import csr_array
 from recsys_core.contracts import PAD, FloatArray, IntArray
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
-from recsys_core.explain.view import Sight, Subject
+from recsys_core.explain.view import ViewData, ViewRequest
 
 FRIENDS, FURTHER = 24, 24
 """People drawn: those linked directly, and those behind them."""
 SOURCE_ID, TARGET_ID, HOP, LINK, CARRIED = "source_id", "target_id", "hop", "link", "carried"
 
 
-def graph(subject: Subject) -> Sight:
+def graph(request: ViewRequest) -> ViewData:
     """Return the links around the person, those that carried most first, and what the people did to the score.
 
     Returns:
@@ -29,20 +29,20 @@ def graph(subject: Subject) -> Sight:
     Raises:
         CannotScore: The model does not know the person, or they are linked with nobody.
     """
-    if subject.is_unknown:
+    if request.is_unknown:
         raise CannotScore("The model knows no links of somebody whom it was not trained with.")
-    links: csr_array = subject.model.links  # type: ignore[attr-defined]
-    own = slice(links.indptr[subject.user], links.indptr[subject.user + 1])
+    links: csr_array = request.model.links  # type: ignore[attr-defined]
+    own = slice(links.indptr[request.user], links.indptr[request.user + 1])
     friends, weights = links.indices[own].astype(np.int64), links.data[own].astype(np.float64)
     if not len(friends):
         raise CannotScore("This person is linked with nobody, so the model serves them like one without a network.")
-    carried, adds_up = _carried(subject, friends, weights)
+    carried, adds_up = _carried(request, friends, weights)
     order = np.lexsort((friends, -weights, -np.abs(carried[friends])))[:FRIENDS]
     shown = friends[order]
-    rows = [(subject.user, friend, 1, weight) for friend, weight in zip(shown, weights[order], strict=True)]
-    rows += _further(subject, links, shown, carried)
+    rows = [(request.user, friend, 1, weight) for friend, weight in zip(shown, weights[order], strict=True)]
+    rows += _further(request, links, shown, carried)
     source, target, hop, link = (np.array(column) for column in zip(*rows, strict=True))
-    ids = subject.dataset.user_vocabulary.ids
+    ids = request.dataset.user_vocabulary.ids
     table = pd.DataFrame(
         {
             SOURCE_ID: [ids[user] for user in source],
@@ -54,32 +54,32 @@ def graph(subject: Subject) -> Sight:
     )
     most = int(target[np.argmax(np.abs(carried[target]))])
     facts = {
-        "person": ids[subject.user],
-        "item": titles_of(subject.dataset, np.array([subject.item]))[0],
+        "person": ids[request.user],
+        "item": titles_of(request.dataset, np.array([request.item]))[0],
         "links": len(friends),
         "moved": int((carried[target] != 0).sum()),
         "most": ids[most],
         "most_weight": float(carried[most]),
         "adds_up": adds_up,
-        "implicit": subject.model.config.graph == "co_rating",
+        "implicit": request.model.config.graph == "co_rating",
     }
-    return Sight(table, facts)
+    return ViewData(table, facts)
 
 
-def _carried(subject: Subject, friends: IntArray, weights: FloatArray) -> tuple[FloatArray, bool]:
+def _carried(request: ViewRequest, friends: IntArray, weights: FloatArray) -> tuple[FloatArray, bool]:
     """Return (U,) what each user did to the score, and whether these are parts of it.
 
     A model that is only pulled towards friends has no such parts: there it is t_uv p_v . q_i, what the tastes of a
     friend add to the mean that the person is pulled to.
     """
-    model: Any = subject.model
+    model: Any = request.model
     carried = np.zeros(model.n_users)
     if model.info.key == "social_mf":
-        tastes = model.user_factors[friends].astype(np.float64) @ model.item_factors[subject.item].astype(np.float64)
+        tastes = model.user_factors[friends].astype(np.float64) @ model.item_factors[request.item].astype(np.float64)
         carried[friends] = tastes * weights / weights.sum()
         return carried, False
     try:
-        found = model.explain(subject.query, subject.item)
+        found = model.explain(request.query, request.item)
     except CannotScore:
         return carried, True
     carried[found.sources] = found.weights
@@ -87,11 +87,11 @@ def _carried(subject: Subject, friends: IntArray, weights: FloatArray) -> tuple[
 
 
 def _further(
-    subject: Subject, links: csr_array, friends: IntArray, carried: FloatArray
+    request: ViewRequest, links: csr_array, friends: IntArray, carried: FloatArray
 ) -> list[tuple[int, int, int, float]]:
     """Return links from friends to people with a share in the score, each by the heaviest link; largest share first."""
     reached: dict[int, tuple[int, float]] = {}
-    known = {subject.user, *friends.tolist(), PAD}
+    known = {request.user, *friends.tolist(), PAD}
     for friend in friends.tolist():
         entries = slice(links.indptr[friend], links.indptr[friend + 1])
         for other, weight in zip(links.indices[entries].tolist(), links.data[entries].tolist(), strict=True):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from recsys_core.columns import ITEM, TITLE
 from recsys_core.data.labels import titles_of
-from recsys_core.explain.view import Sight, Subject
+from recsys_core.explain.view import ViewData, ViewRequest
 
 if TYPE_CHECKING:
     from recsys_core.models.lfm import Lfm
@@ -23,7 +23,7 @@ ITEMS, ATTRIBUTES = 14, 4
 SHARE = "share"
 
 
-def topics(subject: Subject) -> Sight:
+def topics(request: ViewRequest) -> ViewData:
     """Return the items that have most of one topic.
 
     The topic is `choices["topic"]`, from "1", the largest.
@@ -33,34 +33,34 @@ def topics(subject: Subject) -> Sight:
         items), `of` (number of topics), `even` (share that each would have), `person` (mean share in the history,
         NaN without one), `for` and `against` (attributes), `offered`.
     """
-    model: Lfm = subject.model  # type: ignore[assignment]
+    model: Lfm = request.model  # type: ignore[assignment]
     sizes = model.affinity.mean(axis=0, dtype=np.float64)
     order = np.argsort(-sizes, kind="stable")[:TOPICS]
-    number = min(int(subject.choices.get("topic", "1")), len(order))
+    number = min(int(request.choices.get("topic", "1")), len(order))
     topic = order[number - 1]
     share = model.affinity[:, topic].astype(np.float64)
     shown = np.argsort(-share, kind="stable")[:ITEMS]
-    table = pd.DataFrame({ITEM: shown, TITLE: titles_of(subject.dataset, shown), SHARE: share[shown]})
-    speaks_for, against = _attributes(subject, int(topic))
+    table = pd.DataFrame({ITEM: shown, TITLE: titles_of(request.dataset, shown), SHARE: share[shown]})
+    speaks_for, against = _attributes(request, int(topic))
     facts = {
         "number": number,
         "size": float(sizes[topic]),
         "of": len(sizes),
         "even": 1.0 / len(sizes),
-        "person": float(share[subject.history].mean()) if len(subject.history) else float("nan"),
+        "person": float(share[request.history].mean()) if len(request.history) else float("nan"),
         "for": speaks_for,
         "against": against,
         "offered": [str(place) for place in range(1, len(order) + 1)],
     }
-    return Sight(table, facts)
+    return ViewData(table, facts)
 
 
-def _attributes(subject: Subject, topic: int) -> tuple[list[str], list[str]]:
+def _attributes(request: ViewRequest, topic: int) -> tuple[list[str], list[str]]:
     """Return the names of the attributes that speak most for and most against a topic; none without attributes."""
-    model: Lfm = subject.model  # type: ignore[assignment]
+    model: Lfm = request.model  # type: ignore[assignment]
     if not model.attribute_topics.shape[0]:
         return [], []
-    features = model.attributes(subject.dataset)
+    features = model.attributes(request.dataset)
     if features is None or len(features.names) != model.attribute_topics.shape[0]:
         return [], []
     rows = model.attribute_topics.astype(np.float64)

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from recsys_core.columns import FOLD
-from recsys_core.explain.view import Sight, Subject
+from recsys_core.explain.view import ViewData, ViewRequest
 
 STAGE, STEP, NAME, VALUE = "stage", "step", "name", "value"
 NOT_VALUES = (STAGE, STEP, FOLD, "time", "total")
@@ -27,10 +27,10 @@ def points(curves: pd.DataFrame) -> pd.DataFrame:
     return table[several].reset_index(drop=True)
 
 
-def loss(subject: Subject) -> Sight:
+def loss(request: ViewRequest) -> ViewData:
     """Return the curves of the training, as `points`; facts of the first: `name`, `stage`, `steps`, `first`, `last`."""
-    assert subject.curves is not None
-    table = points(subject.curves)
+    assert request.curves is not None
+    table = points(request.curves)
     name, stage = table[NAME].iloc[0], table[STAGE].iloc[0]
     leading = table[(table[NAME] == name) & (table[STAGE] == stage)]
     facts = {
@@ -40,4 +40,4 @@ def loss(subject: Subject) -> Sight:
         "first": float(leading[VALUE].iloc[0]),
         "last": float(leading[VALUE].iloc[-1]),
     }
-    return Sight(table, facts)
+    return ViewData(table, facts)

@@ -15,7 +15,7 @@ from recsys_core.contracts import PAD, BoolArray, FloatArray, QueryBatch, Ragged
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.deletion import LATEST
-from recsys_core.explain.view import Sight, Subject
+from recsys_core.explain.view import ViewData, ViewRequest
 from recsys_core.models.base import SCORE_BLOCK_BYTES
 from recsys_core.models.recursive import Recursive
 
@@ -23,7 +23,7 @@ NODE, PARENT, LEVEL, NORM = "node", "parent", "level", "norm"
 PERSON, SESSION, LEAF = "person", "session", "item"
 
 
-def tree(subject: Subject) -> Sight:
+def tree(request: ViewRequest) -> ViewData:
     """Return the nodes of the tree: the person, the sessions from the latest on, and the items of each likewise.
 
     Returns:
@@ -35,13 +35,13 @@ def tree(subject: Subject) -> Sight:
     Raises:
         CannotScore: There is no history.
     """
-    model = cast("Recursive", subject.model)
-    found = model.tree(subject.query)
+    model = cast("Recursive", request.model)
+    found = model.tree(request.query)
     count, owner = len(found.items), found.session
     sessions = int(owner[-1]) + 1
     below = np.vstack([np.arange(sessions)[:, None] == owner, np.eye(count, dtype=bool)])  # (S + T, T)
-    folded, effects = _effects(subject, below)
-    titles = titles_of(subject.dataset, found.items)
+    folded, effects = _effects(request, below)
+    titles = titles_of(request.dataset, found.items)
     rows = [(0, PAD, PERSON, "The person", PAD, found.person_norm, np.nan)]
     for session in range(sessions - 1, -1, -1):
         norm, effect = float(found.session_norms[session]), effects[session]
@@ -51,31 +51,31 @@ def tree(subject: Subject) -> Sight:
             rows.append((int(node), 1 + session, LEAF, titles[place], int(found.items[place]), norm, effect))
     table = pd.DataFrame(rows, columns=[NODE, PARENT, LEVEL, TITLE, ITEM, NORM, WEIGHT])
     facts = {
-        "item": titles_of(subject.dataset, np.array([subject.item]))[0],
-        "score": float(model.score(subject.query)[0, subject.item]),
+        "item": titles_of(request.dataset, np.array([request.item]))[0],
+        "score": float(model.score(request.query)[0, request.item]),
         "folded": folded,
         "sessions": sessions,
         "items": count,
     }
-    return Sight(table, facts)
+    return ViewData(table, facts)
 
 
-def _effects(subject: Subject, below: BoolArray) -> tuple[float, FloatArray]:
+def _effects(request: ViewRequest, below: BoolArray) -> tuple[float, FloatArray]:
     """Return the score for an unknown person with this history, and what it loses without the items of each row.
 
     Args:
-        subject: The model, one person and an item.
+        request: The model, one person and an item.
         below: (N, T) which of the latest T items of the history are left out.
     """
-    query = subject.query
-    stranger = subject.model.as_read(query.of_unknown())
-    folded = float(subject.model.score(stranger)[0, subject.item])
+    query = request.query
+    stranger = request.model.as_read(query.of_unknown())
+    folded = float(request.model.score(stranger)[0, request.item])
     if np.isnan(folded):
-        raise CannotScore(f"{subject.model.info.title} has no score for this item: there is no history.")
+        raise CannotScore(f"{request.model.info.title} has no score for this item: there is no history.")
     recent = below[:, -LATEST:].any(axis=1)
     asked = _with_only(stranger, ~below[recent])
-    size = max(1, SCORE_BLOCK_BYTES // (8 * max(1, subject.model.n_items)))
-    without = [subject.model.score(block)[:, subject.item] for block in asked.batches(size)]
+    size = max(1, SCORE_BLOCK_BYTES // (8 * max(1, request.model.n_items)))
+    without = [request.model.score(block)[:, request.item] for block in asked.batches(size)]
     effects = np.full(len(below), np.nan)
     effects[recent] = folded - np.concatenate(without)
     return folded, effects

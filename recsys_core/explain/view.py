@@ -13,7 +13,7 @@ from recsys_core.models.base import Recommender
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class ViewRequest:
     """A trained model, and the person and the item that it is looked at with.
 
     Args:
@@ -49,7 +49,7 @@ class Subject:
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class ViewData:
     """What a view shows.
 
     Args:

@@ -14,6 +14,7 @@ from recsys_core.contracts import BoolArray, FloatArray, IntArray, RunContext
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
 from recsys_core.data.summaries import head_size
 from recsys_core.errors import ConfigError
+from recsys_core.profiles.cached import cached_directions, cached_item_features
 from recsys_core.profiles.cells import given_cells, missing_of_items
 from recsys_core.profiles.features import (
     CATEGORY_PART,
@@ -25,7 +26,6 @@ from recsys_core.profiles.features import (
     Features,
     unit_rows,
 )
-from recsys_core.profiles.kept import kept_directions, kept_item_features
 from recsys_core.profiles.kinds import entries
 from recsys_core.profiles.map import Axes, axis_words, drawn, map_methods, principal_axes, sparse_axes
 from recsys_core.profiles.phrases import Words
@@ -104,7 +104,7 @@ class ItemProfiles:
     @cached_property
     def content(self) -> Features | None:
         """(I, F) what the item table knows, with the parts of `item_features`; None without one."""
-        return kept_item_features(self.dataset, self.root, RunContext())
+        return cached_item_features(self.dataset, self.root, RunContext())
 
     @cached_property
     def features(self) -> Features:
@@ -294,11 +294,11 @@ def _content_names(content: Features) -> tuple[list[str], list[str]]:
 def _compute(dataset: Dataset, root: Path | None, ctx: RunContext) -> ItemFacts:
     with asked(dataset) as connection:
         table = _counts(dataset, connection, ctx)
-    found = kept_directions(dataset, root, ctx)
+    found = cached_directions(dataset, root, ctx)
     active: BoolArray = table["interactions"].to_numpy() > 0
     axes, names = principal_axes(found.items, active, 2), direction_names(dataset, found)
     table["x_people"], table["y_people"] = axes.places.T
-    content = kept_item_features(dataset, root, ctx)
+    content = cached_item_features(dataset, root, ctx)
     if content is not None and content_rows(content).shape[1]:
         axes, names = _content_axes(content_rows(content), ctx), _content_names(content)[0]
     table["x"], table["y"] = axes.places.T
@@ -379,7 +379,7 @@ def _behaviour(dataset: Dataset, table: pd.DataFrame, root: Path | None) -> Feat
     if "first" in table:
         columns["days since it was first seen"] = ((table["last"].max() - table["first"]) / 86_400_000).to_numpy()
     behaviour = joined([scaled(values, name) for name, values in columns.items()], len(table))
-    found = kept_directions(dataset, root, RunContext())
+    found = cached_directions(dataset, root, RunContext())
     places: Block = dense_block(found.items, direction_names(dataset, found))
     return Features.of({BEHAVIOUR_PART: behaviour, DIRECTION_PART: places}, len(table))
 

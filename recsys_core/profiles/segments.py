@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.contracts import BoolArray, FloatArray, IntArray, RunContext
-from recsys_core.profiles.behaviour import HABITS
+from recsys_core.profiles.behavior import HABITS
 from recsys_core.profiles.features import Features
 from recsys_core.profiles.phrases import Words, amount, percent
 

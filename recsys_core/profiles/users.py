@@ -11,7 +11,8 @@ from scipy.sparse import csr_array
 from recsys_core.columns import USER, USER_ID
 from recsys_core.contracts import BoolArray, FloatArray, RunContext
 from recsys_core.data.dataset import Dataset
-from recsys_core.profiles.behaviour import HABITS, habits_of_users
+from recsys_core.profiles.behavior import HABITS, habits_of_users
+from recsys_core.profiles.cached import cached_directions, cached_item_features
 from recsys_core.profiles.cells import given_cells, missing_of_users
 from recsys_core.profiles.directions import Directions
 from recsys_core.profiles.features import (
@@ -21,7 +22,6 @@ from recsys_core.profiles.features import (
     Features,
     user_attributes,
 )
-from recsys_core.profiles.kept import kept_directions, kept_item_features
 from recsys_core.profiles.kinds import Kind, kinds_of
 from recsys_core.profiles.map import axis_words, drawn, principal_axes
 from recsys_core.profiles.phrases import Words
@@ -173,7 +173,7 @@ class UserProfiles:
 
     @cached_property
     def _tag_table(self) -> TagTable | None:
-        items = kept_item_features(self.dataset, self.root, RunContext())
+        items = cached_item_features(self.dataset, self.root, RunContext())
         return None if items is None else tag_table(self.dataset, items)
 
     def similar(self, user: int, n: int = 10) -> pd.DataFrame:
@@ -253,13 +253,13 @@ def _compute(dataset: Dataset, root: Path | None, ctx: RunContext) -> Facts:
     habits = habits_of_users(dataset, ctx)
     known: BoolArray = habits["interactions"].to_numpy() > 0
     taste = None
-    items = kept_item_features(dataset, root, ctx)
+    items = cached_item_features(dataset, root, ctx)
     if items is not None:
         taste = taste_of_users(dataset, items, habits["mean"].to_numpy() if dataset.has_ratings else None, ctx)
         if not np.isnan(taste.variety).all():
             habits["variety"] = taste.variety
     raw = _raw(dataset, habits, taste)
-    features = _vectors(dataset, habits, raw, taste, kept_directions(dataset, root, ctx), known)
+    features = _vectors(dataset, habits, raw, taste, cached_directions(dataset, root, ctx), known)
     space = make_space(features, known)
     axes = principal_axes(space.rows, known, max(2, min(COMPONENTS, space.rows.shape[1])))
     grouping = group(axes.places, known, ctx)

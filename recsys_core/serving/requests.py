@@ -17,7 +17,7 @@ from recsys_core.experiments.artifacts import RESULT
 from recsys_core.experiments.store import ResultStore
 from recsys_core.explain.deletion import Deletion, deletion_effects
 from recsys_core.explain.registry import views_of
-from recsys_core.explain.view import Sight, Subject
+from recsys_core.explain.view import ViewData, ViewRequest
 from recsys_core.serving import attention_study, incremental_updates, recommendations
 from recsys_core.serving.attention_study import Faithfulness, HeadEffects
 from recsys_core.serving.incremental_updates import UpdateReport
@@ -138,7 +138,7 @@ def why_not(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int, 
 
 def look(
     trained: Trained, ctx: RunContext, *, view: str, query: QueryBatch, item: int, choices: Mapping[str, str]
-) -> Sight:
+) -> ViewData:
     """Return what a view of the page Inside shows; see `explain.registry`.
 
     Raises:
@@ -148,7 +148,7 @@ def look(
     views = {one.key: one for one in views_of(model.info, trained.curves)}
     if view not in views:
         raise CannotScore(f"{model.info.title} has nothing to show for '{view}'.")
-    return views[view].look(Subject(model, trained.dataset, query, item, trained.curves, choices))
+    return views[view].look(ViewRequest(model, trained.dataset, query, item, trained.curves, choices))
 
 
 def trace(trained: Trained, ctx: RunContext, *, query: QueryBatch) -> AttentionTrace:

@@ -3,7 +3,7 @@
 import math
 
 from recsys_core.evaluation.sentences import Sentence, Template, percent
-from recsys_core.explain.view import Sight
+from recsys_core.explain.view import ViewData
 
 MEASURES = {
     "cosine": "cosine",
@@ -106,9 +106,9 @@ LOSS = Template(
 )
 
 
-def nearest(sight: Sight) -> Sentence:
+def nearest(view: ViewData) -> Sentence:
     """Say who is nearest, and how many have a say."""
-    first, facts = sight.table.iloc[0], sight.facts
+    first, facts = view.table.iloc[0], view.facts
     return NEAREST.fill(
         facts["found"],
         k=str(facts["k"]),
@@ -120,25 +120,25 @@ def nearest(sight: Sight) -> Sentence:
     )
 
 
-def shared(sight: Sight) -> Sentence:
+def shared(view: ViewData) -> Sentence:
     """Say how many items two people share, and which of them does most."""
-    first, facts = sight.table.iloc[0], sight.facts
+    first, facts = view.table.iloc[0], view.facts
     values = {
         "other": str(facts["neighbour"]),
         "measure": MEASURES[facts["measure"]],
         "similarity": f"{facts['similarity']:.3f}",
     }
     if math.isnan(facts["shares"]):
-        return SHARED.fill(len(sight.table), **values)
+        return SHARED.fill(len(view.table), **values)
     values |= {"item": str(first["title"]), "share": f"{first['share']:+.3f}"}
     if abs(facts["shares"] - facts["similarity"]) > 1e-4:
-        return SHRUNK.fill(len(sight.table), shares=f"{facts['shares']:.3f}", **values)
-    return SHARED_SUM.fill(len(sight.table), **values)
+        return SHRUNK.fill(len(view.table), shares=f"{facts['shares']:.3f}", **values)
+    return SHARED_SUM.fill(len(view.table), **values)
 
 
-def alike(sight: Sight) -> Sentence:
+def alike(view: ViewData) -> Sentence:
     """Say which two of a group are most alike."""
-    facts = sight.facts
+    facts = view.facts
     first, second = facts["strongest"]
     return ALIKE.fill(
         size=str(facts["size"]),
@@ -150,9 +150,9 @@ def alike(sight: Sight) -> Sentence:
     )
 
 
-def weights(sight: Sight) -> Sentence:
+def weights(view: ViewData) -> Sentence:
     """Say how many items speak for one, and which does most."""
-    first, facts = sight.table.iloc[0], sight.facts
+    first, facts = view.table.iloc[0], view.facts
     return WEIGHTS.fill(
         facts["positive"],
         item=facts["item"],
@@ -162,14 +162,14 @@ def weights(sight: Sight) -> Sentence:
     )
 
 
-def space(sight: Sight) -> Sentence:
+def space(view: ViewData) -> Sentence:
     """Say what a person's tastes add to what they have, to other items, and to what is recommended."""
-    return SPACE.fill(**{role: _signed(sight.facts.get(f"{role}_mean")) for role in ("history", "rest", "recommended")})
+    return SPACE.fill(**{role: _signed(view.facts.get(f"{role}_mean")) for role in ("history", "rest", "recommended")})
 
 
-def taste(sight: Sight) -> Sentence:
+def taste(view: ViewData) -> Sentence:
     """Say how much a taste moves scores, and where the person stands."""
-    facts = sight.facts
+    facts = view.facts
     return TASTE.fill(
         number=str(facts["number"]),
         strength=f"{facts['strengths'][facts['number'] - 1]:.3g}",
@@ -179,17 +179,17 @@ def taste(sight: Sight) -> Sentence:
     )
 
 
-def categories(sight: Sight) -> Sentence | None:
+def categories(view: ViewData) -> Sentence | None:
     """Say which categories stand at the ends of a taste; None where none do."""
-    high, low = sight.facts["high"], sight.facts["low"]
+    high, low = view.facts["high"], view.facts["low"]
     if not high and not low:
         return None
     return CATEGORIES.fill(high="; ".join(high) or "none", low="; ".join(low) or "none")
 
 
-def topic(sight: Sight) -> Sentence:
+def topic(view: ViewData) -> Sentence:
     """Say how large a topic is, and how much of it is in what the person has."""
-    facts = sight.facts
+    facts = view.facts
     return TOPIC.fill(
         number=str(facts["number"]),
         size=percent(facts["size"]),
@@ -199,19 +199,19 @@ def topic(sight: Sight) -> Sentence:
     )
 
 
-def attributes(sight: Sight) -> Sentence | None:
+def attributes(view: ViewData) -> Sentence | None:
     """Say which attributes speak for and against a topic; None where the model has none."""
-    speaks_for, against = sight.facts["for"], sight.facts["against"]
+    speaks_for, against = view.facts["for"], view.facts["against"]
     if not speaks_for and not against:
         return None
     return ATTRIBUTES.fill(speaks_for="; ".join(speaks_for) or "-", against="; ".join(against) or "-")
 
 
-def terms(sight: Sight) -> Sentence:
+def terms(view: ViewData) -> Sentence:
     """Say how many terms of an item matched, and which adds most."""
-    first, facts = sight.table.iloc[0], sight.facts
+    first, facts = view.table.iloc[0], view.facts
     return TERMS.fill(
-        len(sight.table),
+        len(view.table),
         terms=str(facts["terms"]),
         item=facts["item"],
         first=str(first["title"]),
@@ -221,23 +221,23 @@ def terms(sight: Sight) -> Sentence:
     )
 
 
-def rules(sight: Sight) -> Sentence:
+def rules(view: ViewData) -> Sentence:
     """Say how many rules there are of the kind asked for."""
-    facts = sight.facts
+    facts = view.facts
     template = {"item": RULES_TO_ITEM, "person": RULES_FIRED, "all": RULES_ALL}[facts["which"]]
     return template.fill(facts["found"], of=f"{facts['of']:,}", item=facts["item"], fired=f"{facts['fired']:,}")
 
 
-def surest_rule(sight: Sight) -> Sentence:
+def surest_rule(view: ViewData) -> Sentence:
     """Say which of the rules is the surest."""
-    first = sight.table.iloc[0]
+    first = view.table.iloc[0]
     confidence = percent(first["confidence"])
     return SUREST.fill(first=str(first["title"]), confidence=confidence, lift=f"{first['lift']:.2f}")
 
 
-def graph(sight: Sight) -> Sentence:
+def graph(view: ViewData) -> Sentence:
     """Say how many links there are, and who moved the score most."""
-    facts = sight.facts
+    facts = view.facts
     values = {"links": f"{facts['links']:,}", "item": facts["item"]}
     if not facts["moved"]:
         return GRAPH_SILENT.fill(**values)
@@ -245,17 +245,17 @@ def graph(sight: Sight) -> Sentence:
     return GRAPH.fill(facts["moved"], **values) if facts["adds_up"] else GRAPH_PULL.fill(**values)
 
 
-def implicit(sight: Sight) -> Sentence | None:
+def implicit(view: ViewData) -> Sentence | None:
     """Say that links were made from ratings, where they were."""
-    return IMPLICIT.fill() if sight.facts["implicit"] else None
+    return IMPLICIT.fill() if view.facts["implicit"] else None
 
 
-def arithmetic(sight: Sight) -> Sentence:
+def arithmetic(view: ViewData) -> Sentence:
     """Say what a score is the sum of."""
-    facts, score = sight.facts, f"{sight.facts['score']:.4g}"
-    if sight.table.empty:
+    facts, score = view.facts, f"{view.facts['score']:.4g}"
+    if view.table.empty:
         return NO_TERMS.fill(item=facts["item"], score=score)
-    first = sight.table.iloc[0]
+    first = view.table.iloc[0]
     rest = f" and {facts['remainder']:.4g} that belongs to none" if facts["remainder"] else ""
     return ARITHMETIC.fill(
         facts["sources"],
@@ -267,14 +267,14 @@ def arithmetic(sight: Sight) -> Sentence:
     )
 
 
-def effects(sight: Sight) -> Sentence:
+def effects(view: ViewData) -> Sentence:
     """Say which item of the history a score hangs on most."""
-    facts, score = sight.facts, f"{sight.facts['score']:.4g}"
-    if sight.table.empty:
+    facts, score = view.facts, f"{view.facts['score']:.4g}"
+    if view.table.empty:
         return EFFECTS_NONE.fill(item=facts["item"], score=score)
-    first = sight.table.iloc[0]
+    first = view.table.iloc[0]
     return EFFECTS.fill(
-        len(sight.table),
+        len(view.table),
         item=facts["item"],
         score=score,
         folded=f"{facts['folded']:.4g}",
@@ -283,9 +283,9 @@ def effects(sight: Sight) -> Sentence:
     )
 
 
-def loss(sight: Sight) -> Sentence:
+def loss(view: ViewData) -> Sentence:
     """Say from where to where the first reported number went."""
-    facts = sight.facts
+    facts = view.facts
     return LOSS.fill(
         facts["steps"],
         stage=facts["stage"],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from recsys_core.evaluation.sentences import Sentence, Template, percent
-from recsys_core.explain.view import Sight
+from recsys_core.explain.view import ViewData
 from recsys_core.viz.explore import shortened
 from recsys_core.viz.theme import BLUE, DIVERGING, GREEN, ORANGE, REST, VERMILION, dressed, plain, plain_all
 
@@ -141,9 +141,9 @@ def _called(one: Mapping[Hashable, Any]) -> str:
     return f"pattern of {one['items']}, fires {one['response']:.3g}"
 
 
-def memory(sight: Sight) -> Sentence:
+def memory(view: ViewData) -> Sentence:
     """Say how the memory grew and where it turned."""
-    facts, table = sight.facts, sight.table
+    facts, table = view.facts, view.table
     return MEMORY.fill(
         len(table),
         of=f"{facts['of']:,}",
@@ -154,18 +154,18 @@ def memory(sight: Sight) -> Sentence:
     )
 
 
-def gates(sight: Sight) -> Sentence | None:
+def gates(view: ViewData) -> Sentence | None:
     """Say how much of the memory is kept at a step; of a plain memory, which of several it is, if that matters."""
-    facts, table = sight.facts, sight.table
+    facts, table = view.facts, view.table
     if not facts["gates"]:
         return TOP_LAYER.fill(layers=str(facts["layers"])) if facts["layers"] > 1 else None
     kept = KEPT_BY_GRU if facts["cell"] == "gru" else KEPT_BY_LSTM
     return kept.fill(**{name: percent(table[name].mean()) for name in facts["gates"]})
 
 
-def filters(sight: Sight) -> Sentence:
+def filters(view: ViewData) -> Sentence:
     """Say how many patterns fired, and what makes the score."""
-    facts = sight.facts
+    facts = view.facts
     signed = {name: f"{facts[name]:+.3g}" for name in ("patterns", "sums", "long_term", "rest")}
     counts = {name: str(facts[name]) for name in ("fired", "of", "span")}
     return FILTERS.fill(item=facts["item"], score=f"{facts['score']:.4g}", **signed, **counts)

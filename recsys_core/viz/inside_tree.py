@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.evaluation.sentences import Sentence, Template
-from recsys_core.explain.view import Sight
+from recsys_core.explain.view import ViewData
 from recsys_core.viz.explore import shortened
 from recsys_core.viz.theme import BLUE, REST, VERMILION, dressed, plain
 
@@ -83,9 +83,9 @@ def session_tree(nodes: pd.DataFrame) -> "go.Figure":
     return figure
 
 
-def tree(sight: Sight) -> Sentence:
+def tree(view: ViewData) -> Sentence:
     """Say how a history was parted, and on which session and which item the score hangs most."""
-    facts, table = sight.facts, sight.table.dropna(subset=["weight"])
+    facts, table = view.facts, view.table.dropna(subset=["weight"])
     values = {"item": facts["item"], "score": f"{facts['score']:.4g}", "sessions": f"{facts['sessions']:,}"}
     sessions, leaves = (table[table["level"] == level] for level in ("session", "item"))
     if facts["items"] == 1:

@@ -20,7 +20,7 @@ from recsys_core.explain.score_parts import arithmetic, largest_parts
 from recsys_core.explain.social import graph
 from recsys_core.explain.topics import topics
 from recsys_core.explain.training import has_curves, points
-from recsys_core.explain.view import Subject
+from recsys_core.explain.view import ViewRequest
 from recsys_core.models.registry import MODELS, make_model, model_class
 from recsys_core.viz.inside_views import PICTURES
 from tests.contract.cases import tastes as two_groups
@@ -44,14 +44,16 @@ def small() -> Dataset:
     return dataset_from_frames(frame.astype({"user": "int32", "item": "int32", "rating": "float32"}))
 
 
-def subject(key: str, data: Dataset, user: int = 0, item: int = 2, *, known: bool = True, **config: object) -> Subject:
+def request(
+    key: str, data: Dataset, user: int = 0, item: int = 2, *, known: bool = True, **config: object
+) -> ViewRequest:
     choices = config.pop("choices", {})
     model = make_model(key, dict(config))
     model.fit(data, RunContext())
     query = data.queries(np.array([user]))
     if not known:
         query = QueryBatch(np.array([PAD]), query.history, query.values, query.timestamps)
-    return Subject(model, data, query, item, choices=choices)  # type: ignore[arg-type]
+    return ViewRequest(model, data, query, item, choices=choices)  # type: ignore[arg-type]
 
 
 def test_every_view_belongs_to_an_algorithm_and_can_be_loaded() -> None:
@@ -67,29 +69,29 @@ def test_shared_items_make_the_pearson_correlation_by_hand() -> None:
     Means 3.25 and 3; deviations (1.75, -.25, -2.25, .75) and (1, -1, -2, 2); products (1.75, .25, 4.5, 1.5), sum 8;
     squares 8.75 and 10; 8 / sqrt(87.5) = 0.855236. Item 3 does most: 4.5 / 9.354143 = 0.481070.
     """
-    sight = shared_items(subject("user_knn", small(), similarity="pearson", choices={"neighbour": "1"}))
-    assert sight.facts["similarity"] == pytest.approx(0.855236, abs=1e-6)
-    assert sight.facts["shares"] == pytest.approx(0.855236, abs=1e-6)
-    assert sight.table["item"].iloc[0] == 3
-    assert sight.table["share"].iloc[0] == pytest.approx(0.481070, abs=1e-6)
+    view_data = shared_items(request("user_knn", small(), similarity="pearson", choices={"neighbour": "1"}))
+    assert view_data.facts["similarity"] == pytest.approx(0.855236, abs=1e-6)
+    assert view_data.facts["shares"] == pytest.approx(0.855236, abs=1e-6)
+    assert view_data.table["item"].iloc[0] == 3
+    assert view_data.table["share"].iloc[0] == pytest.approx(0.481070, abs=1e-6)
 
 
 @pytest.mark.parametrize("measure", ["cosine", "adjusted_cosine", "pearson", "jaccard"])
 def test_shares_of_items_sum_to_the_similarity_of_the_model(measure: str) -> None:
-    asked = subject("user_knn", two_groups(), similarity=measure)
-    sight = shared_items(asked)
-    assert sight.facts["shares"] == pytest.approx(sight.facts["similarity"], abs=1e-5)
-    assert sight.facts["neighbour"] == nearest(asked).table["user_id"].iloc[0]
+    asked = request("user_knn", two_groups(), similarity=measure)
+    view_data = shared_items(asked)
+    assert view_data.facts["shares"] == pytest.approx(view_data.facts["similarity"], abs=1e-5)
+    assert view_data.facts["neighbour"] == nearest(asked).table["user_id"].iloc[0]
 
 
 def test_a_measure_that_is_no_sum_says_so() -> None:
-    assert np.isnan(shared_items(subject("user_knn", small(), similarity="msd")).facts["shares"])
+    assert np.isnan(shared_items(request("user_knn", small(), similarity="msd")).facts["shares"])
 
 
 def test_nearest_counts_shared_items() -> None:
-    sight = nearest(subject("user_knn", small()))
-    assert sight.table["user_id"].tolist()[:2] == ["4", "1"]
-    assert sight.table["shared"].tolist()[:2] == [3, 4]
+    view_data = nearest(request("user_knn", small()))
+    assert view_data.table["user_id"].tolist()[:2] == ["4", "1"]
+    assert view_data.table["shared"].tolist()[:2] == [3, 4]
 
 
 def test_those_alike_stand_together() -> None:
@@ -99,7 +101,7 @@ def test_those_alike_stand_together() -> None:
 
 
 def test_the_map_of_users_holds_the_similarities_of_the_model() -> None:
-    asked = subject("user_knn", small(), similarity="cosine")
+    asked = request("user_knn", small(), similarity="cosine")
     table = alike_users(asked).table.set_index(["first", "second"])["similarity"]
     one, two = RATINGS[2], RATINGS[3]
     assert table["2", "3"] == pytest.approx(one @ two / np.linalg.norm(one) / np.linalg.norm(two), abs=1e-6)
@@ -108,14 +110,14 @@ def test_the_map_of_users_holds_the_similarities_of_the_model() -> None:
 
 
 def test_the_map_of_items_holds_weights_of_both_directions() -> None:
-    asked = subject("ease", small(), regularization=1.0)
+    asked = request("ease", small(), regularization=1.0)
     table = alike_items(asked).table.set_index(["first", "second"])["similarity"]
     weights = asked.model.item_weights  # type: ignore[attr-defined]
     assert table["0", "4"] == pytest.approx((weights[0, 4] + weights[4, 0]) / 2, abs=1e-7)
 
 
 def test_weights_around_an_item_mark_what_the_person_has() -> None:
-    asked = subject("ease", small(), item=2, regularization=1.0)
+    asked = request("ease", small(), item=2, regularization=1.0)
     table = around(asked).table
     weights = asked.model.item_weights  # type: ignore[attr-defined]
     assert_allclose(table["weight"], weights[table["item"], 2], rtol=1e-6)
@@ -132,14 +134,16 @@ def test_weights_around_an_item_mark_what_the_person_has() -> None:
     ],
 )
 def test_each_term_is_the_product_of_its_factors(key: str, config: dict[str, object]) -> None:
-    sight = arithmetic(subject(key, small(), **config))
-    assert_allclose(sight.table["similarity"] * sight.table["vote"], sight.table["weight"], rtol=1e-5)
-    assert sight.table["weight"].sum() + sight.facts["remainder"] == pytest.approx(sight.facts["score"], abs=1e-6)
-    assert sight.facts["parts"]["weight"].sum() == pytest.approx(sight.facts["score"], abs=1e-6)
+    view_data = arithmetic(request(key, small(), **config))
+    assert_allclose(view_data.table["similarity"] * view_data.table["vote"], view_data.table["weight"], rtol=1e-5)
+    assert view_data.table["weight"].sum() + view_data.facts["remainder"] == pytest.approx(
+        view_data.facts["score"], abs=1e-6
+    )
+    assert view_data.facts["parts"]["weight"].sum() == pytest.approx(view_data.facts["score"], abs=1e-6)
 
 
 def test_parts_left_over_are_joined() -> None:
-    asked = subject("item_knn", two_groups(), item=1)
+    asked = request("item_knn", two_groups(), item=1)
     found = asked.model.explain(asked.query, 1)  # type: ignore[attr-defined]
     parts = largest_parts(found, asked.dataset, 3)
     assert parts["title"].iloc[3] == f"{len(found.sources) - 3} others together"
@@ -147,7 +151,7 @@ def test_parts_left_over_are_joined() -> None:
 
 
 def test_tastes_add_what_the_axis_says() -> None:
-    asked = subject("biased_mf", two_groups(), factors=6)
+    asked = request("biased_mf", two_groups(), factors=6)
     table = space(asked).table
     model = asked.model
     added = model.item_factors @ model.user_factors[0].astype(float)  # type: ignore[attr-defined]
@@ -156,21 +160,23 @@ def test_tastes_add_what_the_axis_says() -> None:
 
 
 def test_tastes_come_strongest_first_and_in_full() -> None:
-    asked = subject("biased_mf", two_groups(), factors=6)
-    sights = [tastes(Subject(asked.model, asked.dataset, asked.query, 0, choices={"taste": n})) for n in "123456"]
-    strengths = sights[0].facts["strengths"]
+    asked = request("biased_mf", two_groups(), factors=6)
+    all_views = [
+        tastes(ViewRequest(asked.model, asked.dataset, asked.query, 0, choices={"taste": n})) for n in "123456"
+    ]
+    strengths = all_views[0].facts["strengths"]
     assert strengths == sorted(strengths, reverse=True)
     model = asked.model
-    person, item = model.user_factors[0].astype(float), int(sights[0].table["item"].iloc[0])  # type: ignore[attr-defined]
-    assert np.linalg.norm([sight.facts["person"] for sight in sights]) == pytest.approx(
+    person, item = model.user_factors[0].astype(float), int(all_views[0].table["item"].iloc[0])  # type: ignore[attr-defined]
+    assert np.linalg.norm([view_data.facts["person"] for view_data in all_views]) == pytest.approx(
         np.linalg.norm(person), rel=1e-5
     )
-    assert sights[0].table["taste"].iloc[0] <= np.linalg.norm(model.item_factors[item]) + 1e-6  # type: ignore[attr-defined]
+    assert all_views[0].table["taste"].iloc[0] <= np.linalg.norm(model.item_factors[item]) + 1e-6  # type: ignore[attr-defined]
 
 
 def test_leaving_out_an_item_of_a_sum_takes_its_part_away() -> None:
     """In EASE the score is a sum over the history, so the effect of an item is exactly its part."""
-    asked = subject("ease", small(), regularization=1.0)
+    asked = request("ease", small(), regularization=1.0)
     parts = asked.model.explain(asked.query, 2)  # type: ignore[attr-defined]
     found = deletion_effects(asked.model, asked.query, 2)
     effects = dict(zip(found.sources.tolist(), found.effects, strict=True))
@@ -180,7 +186,7 @@ def test_leaving_out_an_item_of_a_sum_takes_its_part_away() -> None:
 
 
 def test_effects_begin_with_the_latest_and_change_nothing() -> None:
-    asked = subject("biased_mf", small(), factors=2)
+    asked = request("biased_mf", small(), factors=2)
     before = asked.query.history.values.copy()
     found = deletion_effects(asked.model, asked.query, 2)
     assert_array_equal(found.sources, asked.query.history[0][::-1])
@@ -191,7 +197,7 @@ def test_effects_begin_with_the_latest_and_change_nothing() -> None:
 
 @pytest.mark.parametrize("key", ["popular", "random", "bias"])
 def test_models_that_read_no_history_have_no_effects(key: str) -> None:
-    asked = subject(key, small())
+    asked = request(key, small())
     with pytest.raises(CannotScore, match="does not read histories"):
         deletion_effects(asked.model, asked.query, 2)
 
@@ -214,18 +220,18 @@ def test_curves_hold_what_was_reported_more_than_once() -> None:
 
 
 def test_topics_are_shares_of_items_and_attributes_that_speak_for_them() -> None:
-    asked = subject("lfm", two_groups(), topics=6, factors=4, epochs=3)
-    sight = topics(asked)
+    asked = request("lfm", two_groups(), topics=6, factors=4, epochs=3)
+    view_data = topics(asked)
     affinity = asked.model.affinity  # type: ignore[attr-defined]
     largest = int(np.argmax(affinity.mean(axis=0)))
-    assert_allclose(sight.table["share"], np.sort(affinity[:, largest])[::-1][: len(sight.table)], rtol=1e-6)
-    assert sight.facts["size"] == pytest.approx(affinity[:, largest].mean(), rel=1e-5)
-    assert sight.facts["for"]
+    assert_allclose(view_data.table["share"], np.sort(affinity[:, largest])[::-1][: len(view_data.table)], rtol=1e-6)
+    assert view_data.facts["size"] == pytest.approx(affinity[:, largest].mean(), rel=1e-5)
+    assert view_data.facts["for"]
 
 
 def test_tastes_of_a_person_of_topics_add_what_the_model_adds() -> None:
     """For an item that the person does not have, lambda + b + what the axis says is the score."""
-    asked = subject("lfm", two_groups(), topics=6, factors=4, epochs=3)
+    asked = request("lfm", two_groups(), topics=6, factors=4, epochs=3)
     table = space(asked).table
     others = table[~table["item"].isin(asked.history)]
     model = asked.model
@@ -235,28 +241,28 @@ def test_tastes_of_a_person_of_topics_add_what_the_model_adds() -> None:
 
 @pytest.mark.parametrize("alpha", [1.0, 2.0])
 def test_matched_terms_add_up_to_what_the_history_adds(alpha: float) -> None:
-    asked = subject("content_mean", two_groups(), user=4, item=1, alpha=alpha)
-    sight = matched_terms(asked)
+    asked = request("content_mean", two_groups(), user=4, item=1, alpha=alpha)
+    view_data = matched_terms(asked)
     parts = asked.model.explain(asked.query, 1)  # type: ignore[attr-defined]
-    assert sight.facts["total"] == pytest.approx(parts.weights.sum(), abs=1e-5)
-    assert sight.table["weight"].sum() == pytest.approx(parts.weights.sum(), abs=1e-5)
+    assert view_data.facts["total"] == pytest.approx(parts.weights.sum(), abs=1e-5)
+    assert view_data.table["weight"].sum() == pytest.approx(parts.weights.sum(), abs=1e-5)
 
 
 def test_a_form_without_content_has_no_terms() -> None:
     with pytest.raises(CannotScore, match="looks at no content"):
-        matched_terms(subject("content_mean", two_groups(), form="literal"))
+        matched_terms(request("content_mean", two_groups(), form="literal"))
 
 
 @pytest.mark.parametrize("key", ["social_knn", "trust_svd"])
 def test_links_carry_the_parts_of_the_score(key: str) -> None:
     data = two_groups()
-    asked = subject(key, data, user=4, item=1)
-    sight = graph(asked)
+    asked = request(key, data, user=4, item=1)
+    view_data = graph(asked)
     parts = asked.model.explain(asked.query, 1)  # type: ignore[attr-defined]
     weights = {f"u{user}": weight for user, weight in zip(parts.sources, parts.weights, strict=True)}
-    for one in sight.table.to_dict("records"):
+    for one in view_data.table.to_dict("records"):
         assert one["carried"] == pytest.approx(weights.get(one["target_id"], 0.0))
-    own = sight.table[sight.table["hop"] == 1]
+    own = view_data.table[view_data.table["hop"] == 1]
     social = data.social
     assert social is not None
     assert set(own["target_id"]) == {f"u{user}" for user in social["target"][social["source"] == 4]} - {"u4"}
@@ -264,12 +270,12 @@ def test_links_carry_the_parts_of_the_score(key: str) -> None:
 
 def test_somebody_unknown_has_no_links() -> None:
     with pytest.raises(CannotScore, match="knows no links"):
-        graph(subject("social_knn", two_groups(), known=False))
+        graph(request("social_knn", two_groups(), known=False))
 
 
 def test_rules_that_fire_are_those_whose_left_side_the_person_has() -> None:
-    asked = subject("association_rules", two_groups(), user=4, min_support=0.05, min_confidence=0.1)
-    every = rules(Subject(asked.model, asked.dataset, asked.query, 1, choices={"rules": "all"}))
+    asked = request("association_rules", two_groups(), user=4, min_support=0.05, min_confidence=0.1)
+    every = rules(ViewRequest(asked.model, asked.dataset, asked.query, 1, choices={"rules": "all"}))
     fired = rules(asked)
     model = asked.model
     held = set(asked.history.tolist())
@@ -293,9 +299,9 @@ def test_every_view_of_a_model_is_drawn_and_said(key: str) -> None:
     query = data.queries(np.array([4]))
     item = int(model.recommend(query, 1).item[0, 0])
     for view in views_of(model.info, None):
-        picture, sight = PICTURES[view.key], view.look(Subject(model, data, query, item))
-        assert picture.draw(sight).data
-        assert "{" not in f"{picture.sentence(sight)} {picture.more(sight)}"
+        picture, view_data = PICTURES[view.key], view.look(ViewRequest(model, data, query, item))
+        assert picture.draw(view_data).data
+        assert "{" not in f"{picture.sentence(view_data)} {picture.more(view_data)}"
 
 
 def test_a_model_that_reads_histories_but_cannot_explain_is_asked_again() -> None:

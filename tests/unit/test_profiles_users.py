@@ -14,9 +14,9 @@ from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import Cancelled, ConfigError
-from recsys_core.profiles.behaviour import habits_of_users, popularity_places
+from recsys_core.profiles.behavior import habits_of_users, popularity_places
+from recsys_core.profiles.cached import cached_item_features
 from recsys_core.profiles.directions import Products, directions
-from recsys_core.profiles.kept import kept_item_features
 from recsys_core.profiles.map import map_methods, principal_axes, sparse_axes
 from recsys_core.profiles.segments import group
 from recsys_core.profiles.streams import ranges
@@ -137,7 +137,7 @@ def test_tags_by_hand() -> None:
     share(a) = (0.5 + 3.75) / 6 is below 0.75: no tag.
     """
     dataset = club()
-    items = kept_item_features(dataset, None, RunContext())
+    items = cached_item_features(dataset, None, RunContext())
     assert items is not None
     found = preference_tags(dataset, 2, tag_table(dataset, items))
     tag = found[found["name"] == "b"].iloc[0]
@@ -157,7 +157,7 @@ def test_weights_of_all_categories_are_a_divergence() -> None:
     negative.
     """
     dataset = club()
-    items = kept_item_features(dataset, None, RunContext())
+    items = cached_item_features(dataset, None, RunContext())
     assert items is not None
     table = tag_table(dataset, items)
     inside = [place for place, kind in enumerate(table.kinds) if kind == "category"]

@@ -10,7 +10,7 @@ from recsys_core.contracts import PAD, QueryBatch, Ragged, RunContext
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.errors import CannotScore
 from recsys_core.explain.tree import tree
-from recsys_core.explain.view import Subject
+from recsys_core.explain.view import ViewRequest
 from recsys_core.models.nets.recursive import Compose, Nodes, SessionTree, session_starts
 from recsys_core.models.recursive import MINUTE, Recursive, RecursiveConfig
 from recsys_core.training.losses import make_loss
@@ -151,7 +151,7 @@ def test_times_part_a_history() -> None:
 def test_no_older_item_moves_up_into_the_window_when_one_is_left_out() -> None:
     """Of six items four are read, as two sessions: without any of these the model reads three."""
     model, history = trained(window=4), [9, 8, 3, 1, 4, 5]
-    table = tree(Subject(model, markov_chain(users=40, steps=8).train, asking([history]), 7)).table
+    table = tree(ViewRequest(model, markov_chain(users=40, steps=8).train, asking([history]), 7)).table
     full = model.score(asking([history[2:]]))[0, 7]
     effects = table[table["level"] == "item"].set_index("item")["weight"]
     assert effects.index.tolist() == [5, 4, 1, 3]

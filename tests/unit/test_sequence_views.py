@@ -10,7 +10,7 @@ from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore
 from recsys_core.explain.filters import filters, looked_at
 from recsys_core.explain.gates import memory, memory_of, read_explicitly
-from recsys_core.explain.view import Subject
+from recsys_core.explain.view import ViewRequest
 from recsys_core.models.registry import make_model
 from recsys_core.viz.inside_views import PICTURES
 from tests.contract.cases import asking
@@ -23,17 +23,17 @@ def data() -> Dataset:
     return markov_chain(users=40, steps=8).train
 
 
-def subject(key: str, history: list[int] = HISTORY, **config: object) -> Subject:
+def request(key: str, history: list[int] = HISTORY, **config: object) -> ViewRequest:
     train = data()
     model = make_model(key, {"width": 8, "epochs": 3, "learning_rate": 0.02, **config})
     model.fit(train, RunContext())
-    return Subject(model, train, asking([history]), 7)
+    return ViewRequest(model, train, asking([history]), 7)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_steps_computed_by_the_equations_are_those_of_torch(cell: str, layers: int) -> None:
-    model = subject("rnn", cell=cell, layers=layers).model
+    model = request("rnn", cell=cell, layers=layers).model
     with torch.no_grad():
         reader, items = model.net.reader, model.net.items  # type: ignore[attr-defined]
         expected, _ = reader(items(torch.tensor([HISTORY])))
@@ -62,25 +62,25 @@ def test_one_step_of_a_gru_by_hand() -> None:
     ("cell", "gates"), [("rnn", []), ("gru", ["keeps", "resets"]), ("lstm", ["keeps", "writes", "shows"])]
 )
 def test_the_memory_is_told_item_by_item(cell: str, gates: list[str]) -> None:
-    sight = memory(subject("rnn", cell=cell))
-    assert sight.table["item"].tolist() == HISTORY
-    assert sight.facts["gates"] == gates
-    assert sight.table["change"].iloc[0] == pytest.approx(sight.table["length"].iloc[0])
-    assert all(sight.table[gate].between(0, 1).all() for gate in gates)
-    turn = sight.table.iloc[1:]["change"].idxmax()
-    assert sight.facts["turn"] == sight.table["title"][turn]
+    view_data = memory(request("rnn", cell=cell))
+    assert view_data.table["item"].tolist() == HISTORY
+    assert view_data.facts["gates"] == gates
+    assert view_data.table["change"].iloc[0] == pytest.approx(view_data.table["length"].iloc[0])
+    assert all(view_data.table[gate].between(0, 1).all() for gate in gates)
+    turn = view_data.table.iloc[1:]["change"].idxmax()
+    assert view_data.facts["turn"] == view_data.table["title"][turn]
 
 
 def test_only_what_is_read_of_a_long_history_is_told() -> None:
-    sight = memory(subject("rnn", window=3))
-    assert sight.table["item"].tolist() == HISTORY[-3:]
-    assert "last 3 of 8 items" in str(PICTURES["memory"].sentence(sight))
+    view_data = memory(request("rnn", window=3))
+    assert view_data.table["item"].tolist() == HISTORY[-3:]
+    assert "last 3 of 8 items" in str(PICTURES["memory"].sentence(view_data))
 
 
 @pytest.mark.parametrize("long_term", [True, False])
 @pytest.mark.parametrize("history", [HISTORY, [3, 1]], ids=["long", "short"])
 def test_parts_of_the_filters_add_up_to_the_score(history: list[int], long_term: bool) -> None:
-    asked = subject("cnn", history, span=4, long_term=long_term)
+    asked = request("cnn", history, span=4, long_term=long_term)
     found = looked_at(asked.model, asked.query.history[0], 7)  # type: ignore[arg-type]
     assert found.score == pytest.approx(float(asked.model.score(asked.query)[0, 7]), abs=1e-5)
     assert (found.long_term != 0) == long_term
@@ -92,7 +92,7 @@ def test_parts_of_the_filters_add_up_to_the_score(history: list[int], long_term:
 
 def test_a_pattern_stands_where_the_network_found_it_best() -> None:
     """The responses are those of torch's convolutions, and moving each filter elsewhere gives no more."""
-    asked = subject("cnn", span=4)
+    asked = request("cnn", span=4)
     net = asked.model.net  # type: ignore[attr-defined]
     found = looked_at(asked.model, asked.query.history[0], 7)  # type: ignore[arg-type]
     with torch.no_grad():
@@ -105,11 +105,11 @@ def test_a_pattern_stands_where_the_network_found_it_best() -> None:
 
 
 def test_the_table_of_filters_names_the_items_under_each() -> None:
-    sight = filters(subject("cnn", span=4))
-    patterns = sight.table[sight.table["kind"] == "pattern"]
-    assert (sight.table["item"] == np.array(HISTORY[-4:])[sight.table["place"] - 1]).all()
+    view_data = filters(request("cnn", span=4))
+    patterns = view_data.table[view_data.table["kind"] == "pattern"]
+    assert (view_data.table["item"] == np.array(HISTORY[-4:])[view_data.table["place"] - 1]).all()
     assert (patterns.groupby("filter").size() == patterns.groupby("filter")["items"].first()).all()
-    adds = sight.table.groupby("filter")["adds"].first().abs()
+    adds = view_data.table.groupby("filter")["adds"].first().abs()
     assert adds.is_monotonic_decreasing
 
 
@@ -117,14 +117,14 @@ def test_the_table_of_filters_names_the_items_under_each() -> None:
 def test_every_view_draws_and_says_something(key: str) -> None:
     look, view = {"rnn": (memory, "memory"), "cnn": (filters, "filters")}[key]
     for history in (HISTORY, [3]):
-        sight = look(subject(key, history))
-        assert PICTURES[view].draw(sight).data
-        assert "{" not in str(PICTURES[view].sentence(sight))
-        more = PICTURES[view].more(sight)
+        view_data = look(request(key, history))
+        assert PICTURES[view].draw(view_data).data
+        assert "{" not in str(PICTURES[view].sentence(view_data))
+        more = PICTURES[view].more(view_data)
         assert more is None or "{" not in str(more)
 
 
 @pytest.mark.parametrize(("key", "look"), [("rnn", memory), ("cnn", filters)])
 def test_without_a_history_nothing_is_told(key: str, look: object) -> None:
     with pytest.raises(CannotScore, match="no history"):
-        look(subject(key, []))  # type: ignore[operator]
+        look(request(key, []))  # type: ignore[operator]

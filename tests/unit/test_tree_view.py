@@ -6,7 +6,7 @@ import pytest
 from recsys_core.contracts import PAD, RunContext
 from recsys_core.errors import CannotScore
 from recsys_core.explain.tree import tree
-from recsys_core.explain.view import Subject
+from recsys_core.explain.view import ViewRequest
 from recsys_core.models.recursive import Recursive, RecursiveConfig
 from recsys_core.viz.inside_views import PICTURES
 from tests.contract.cases import asking
@@ -22,13 +22,13 @@ def model() -> Recursive:
     return found
 
 
-def subject(model: Recursive, history: list[int], item: int = 7) -> Subject:
-    return Subject(model, markov_chain(users=40, steps=8).train, asking([history]), item)
+def request(model: Recursive, history: list[int], item: int = 7) -> ViewRequest:
+    return ViewRequest(model, markov_chain(users=40, steps=8).train, asking([history]), item)
 
 
 def test_nodes_stand_latest_first_below_their_parents(model: Recursive) -> None:
-    sight = tree(subject(model, HISTORY))
-    table = sight.table
+    view_data = tree(request(model, HISTORY))
+    table = view_data.table
     assert table["level"].tolist() == ["person", "session", "item", "item", "session", "item", "item", "item"]
     assert table["item"].tolist() == [PAD, PAD, 5, 1, PAD, 4, 1, 3]
     assert table["node"].is_unique
@@ -36,11 +36,11 @@ def test_nodes_stand_latest_first_below_their_parents(model: Recursive) -> None:
     assert parents[0] == PAD
     assert table["parent"].tolist() == [PAD, 0, 2, 2, 0, 1, 1, 1]
     assert (table["norm"] > 0).all()
-    assert sight.facts["sessions"] == 2
+    assert view_data.facts["sessions"] == 2
 
 
 def test_effects_are_those_of_asking_again(model: Recursive) -> None:
-    table = tree(subject(model, HISTORY)).table
+    table = tree(request(model, HISTORY)).table
     full = model.score(asking([HISTORY]))[0, 7]
     rest = {
         1: [1, 5],  # without the first session, and without the second
@@ -58,19 +58,19 @@ def test_effects_are_those_of_asking_again(model: Recursive) -> None:
 
 
 def test_a_single_item_leaves_nothing_to_compare_with(model: Recursive) -> None:
-    sight = tree(subject(model, [3]))
-    assert sight.table["weight"].isna().all()
-    assert "1 item" in str(PICTURES["tree"].sentence(sight))
+    view_data = tree(request(model, [3]))
+    assert view_data.table["weight"].isna().all()
+    assert "1 item" in str(PICTURES["tree"].sentence(view_data))
     with pytest.raises(CannotScore, match="no history"):
-        tree(subject(model, []))
+        tree(request(model, []))
 
 
 def test_the_picture_shows_the_latest_items_and_its_sentence_what_matters_most(model: Recursive) -> None:
-    sight = tree(subject(model, [step % 20 for step in range(50)]))
-    figure = PICTURES["tree"].draw(sight)
+    view_data = tree(request(model, [step % 20 for step in range(50)]))
+    figure = PICTURES["tree"].draw(view_data)
     assert len(figure.layout.yaxis.ticktext) == 40
-    said = str(PICTURES["tree"].sentence(sight))
+    said = str(PICTURES["tree"].sentence(view_data))
     assert "50 items, read in 17 sessions" in said
-    leaves = sight.table[sight.table["level"] == "item"].dropna(subset=["weight"])
+    leaves = view_data.table[view_data.table["level"] == "item"].dropna(subset=["weight"])
     strongest = leaves.loc[leaves["weight"].abs().idxmax()]
     assert f"without '{strongest['title']}' by {-strongest['weight']:+.3g}" in said

@@ -204,7 +204,7 @@ def why(shared: "Iterable[Shared]") -> str:
 
 def _part(one: "Shared") -> str:
     """Return one thing in common, and on which side of the mean both lie."""
-    from recsys_core.profiles.behaviour import HABITS
+    from recsys_core.profiles.behavior import HABITS
 
     habit = next((habit for habit in HABITS if one.part == "behaviour" and habit.label == one.name), None)
     if habit is not None:

@@ -14,7 +14,7 @@ VERSION = 1
 TOPICS = 12
 
 
-def kept_directions(dataset: Dataset, root: Path | None, ctx: RunContext) -> Directions:
+def cached_directions(dataset: Dataset, root: Path | None, ctx: RunContext) -> Directions:
     """Return the directions of taste of a data set.
 
     Raises:
@@ -45,7 +45,7 @@ def _directions(folder: Path) -> Directions:
     return Directions(users, items, strength)
 
 
-def kept_item_features(dataset: Dataset, root: Path | None, ctx: RunContext) -> Features | None:
+def cached_item_features(dataset: Dataset, root: Path | None, ctx: RunContext) -> Features | None:
     """Return all features of the items, `terms` and `topics` both; None without an item table.
 
     Raises:
