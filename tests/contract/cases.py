@@ -4,8 +4,10 @@ A key that needs something special gets a line in one of the tables below; what 
 `tastes` has ratings, times, a table of items, a table of users and links, and `furnished` adds them to other worlds.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,16 @@ from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import MODELS, make_model, model_class
 
-KEYS = tuple(MODELS)
+
+def models_under_test() -> tuple[str, ...]:
+    """Return the keys of all models; those of the first model per family with RECSCOPE_TEST_MATRIX=small."""
+    if os.environ.get("RECSCOPE_TEST_MATRIX", "full") == "full":
+        return tuple(MODELS)
+    first = {model_class(key).info.family: key for key in reversed(MODELS)}
+    return tuple(key for key in MODELS if key in first.values())
+
+
+KEYS = models_under_test()
 USERS, ITEMS = 60, 150
 MINUTE = 60_000
 
@@ -78,6 +89,7 @@ RATING_PREDICTION = FITTING | {"user_knn": CENTRED, "item_knn": CENTRED, "social
 """Settings with which ratings are predicted best."""
 
 
+@cache
 def tastes(users: int = USERS, items: int = ITEMS, *, rated: bool = True, seed: int = 0) -> Dataset:
     """Two groups of users, each with a liking for one half of the items; ratings from 0 to 5 without ties.
 
@@ -227,6 +239,19 @@ def fitted(
     model = make_model(key, QUICK.get(key, {}) | (config or {}))
     model.fit(train, ctx or RunContext())
     return model
+
+
+def trained(key: str) -> Recommender[Any]:
+    """Return the model with quick settings, fitted to `tastes()` once per process; tests must not fit or change it."""
+    return trained_with_reports(key)[0]
+
+
+@cache
+def trained_with_reports(key: str) -> tuple[Recommender[Any], tuple[Progress, ...]]:
+    """Return the model of `trained` and the progress that its training reported."""
+    ctx, reports = recording()
+    model = fitted(key, tastes(), ctx=ctx)
+    return model, tuple(reports)
 
 
 def is_network(key: str) -> bool:

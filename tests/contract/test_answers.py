@@ -30,12 +30,13 @@ from tests.contract.cases import (
     needs_ratings,
     of_items,
     tastes,
+    trained,
 )
 
 
 def test_a_batch_equals_single_questions(key: str) -> None:
     train = tastes()
-    model, query = fitted(key, train), train.queries()
+    model, query = trained(key), train.queries()
     single = [model.score(query.take(np.array([row]))) for row in range(len(query))]
     assert_same_scores(key, model.score(query), np.concatenate(single))
     turned = np.arange(len(query))[::-1]
@@ -45,7 +46,7 @@ def test_a_batch_equals_single_questions(key: str) -> None:
 @pytest.mark.parametrize("exclude_seen", [True, False])
 def test_lists_are_the_sorted_scores_without_seen_items(key: str, exclude_seen: bool) -> None:
     train = tastes()
-    model, query = fitted(key, train), train.queries()
+    model, query = trained(key), train.queries()
     scores, top = model.score(query), model.recommend(query, 10, exclude_seen=exclude_seen)
     for row, history in enumerate(query.history):
         seen = set(history.tolist()) if exclude_seen else set()
@@ -58,7 +59,7 @@ def test_lists_are_the_sorted_scores_without_seen_items(key: str, exclude_seen: 
 def test_a_list_longer_than_the_catalogue_is_padded(key: str) -> None:
     train = tastes()
     query = train.queries()
-    top = fitted(key, train).recommend(query, ITEMS + 5)
+    top = trained(key).recommend(query, ITEMS + 5)
     for row, history in enumerate(query.history):
         found = top.item[row][top.item[row] != PAD]
         assert len(found) == len(set(found.tolist())) <= ITEMS - len(set(history.tolist()))
@@ -67,14 +68,14 @@ def test_a_list_longer_than_the_catalogue_is_padded(key: str) -> None:
 
 
 def test_nobody_asking_gets_no_lists(key: str) -> None:
-    model = fitted(key, tastes())
+    model = trained(key)
     nobody = tastes().queries(np.array([], dtype=np.int64))
     assert model.score(nobody).shape == (0, ITEMS)
     assert model.recommend(nobody, 4).item.shape == (0, 4)
 
 
 def test_an_unknown_person_is_served_and_their_history_matters_where_declared(key: str) -> None:
-    model = fitted(key, tastes())
+    model = trained(key)
     one, two = model.score(asking([[0, 2, 4], [1, 3, 5]], value=[5.0, 4.0, 1.0] * 2))
     assert np.isfinite(one).any()
     assert np.array_equal(one, two, equal_nan=True) != (model.info.folds_in)
@@ -82,7 +83,7 @@ def test_an_unknown_person_is_served_and_their_history_matters_where_declared(ke
 
 def test_a_training_user_asking_as_unknown_gets_the_same_scores(key: str) -> None:
     train = tastes()
-    model, query = fitted(key, train), train.queries()
+    model, query = trained(key), train.queries()
     if not by_history(key):
         pytest.skip(f"'{key}' does not score by the history alone")
     assert_array_equal(model.score(as_unknown(query)), model.score(query))
@@ -100,7 +101,7 @@ def test_what_a_model_reads_of_a_history_gives_the_scores_of_the_whole(key: str)
 
 
 def test_an_empty_history_gives_scores_or_says_that_it_cannot(key: str) -> None:
-    model = fitted(key, tastes())
+    model = trained(key)
     scores = model.score(asking([[]]))[0]
     assert np.isfinite(scores).all() or np.isnan(scores).all()
     assert len(model.recommend(asking([[]]), 3)) == 1
@@ -147,7 +148,7 @@ def test_items_in_another_order_get_the_same_scores(key: str) -> None:
 
 
 def test_positions_outside_the_training_data_are_refused(key: str) -> None:
-    model = fitted(key, tastes())
+    model = trained(key)
     for query in (asking([[ITEMS]]), asking([[0]], users=[10_000]), asking([[-1]])):
         with pytest.raises(CannotScore, match="positions"):
             model.score(query)
@@ -164,7 +165,7 @@ def test_declared_abilities_are_those_it_has(key: str) -> None:
 @pytest.mark.parametrize("unknown", [False, True], ids=["known", "unknown"])
 def test_predictions_stay_on_the_scale(key: str, unknown: bool) -> None:
     train = tastes()
-    model = fitted(key, train)
+    model = trained(key)
     if not isinstance(model, PredictsRatings):
         pytest.skip("declared: does not predict ratings")
     query = as_unknown(train.queries()) if unknown else train.queries()
@@ -220,7 +221,7 @@ def test_contributions_add_up_to_the_score(key: str, aggregation: str, centering
 
 
 def test_what_has_no_score_cannot_be_explained(key: str) -> None:
-    model = fitted(key, tastes())
+    model = trained(key)
     if not isinstance(model, ExplainsItems) or not np.isnan(model.score(asking([[]]))).all():
         pytest.skip("declared: does not explain items, or scores without a history")
     with pytest.raises(CannotScore, match="nothing in the history"):
@@ -229,11 +230,11 @@ def test_what_has_no_score_cannot_be_explained(key: str) -> None:
 
 def test_saved_and_loaded_in_another_process_the_scores_are_equal(key: str, reloaded: dict[str, np.ndarray]) -> None:
     train = tastes()
-    assert_same_scores(key, reloaded[key], fitted(key, train).score(train.queries()))
+    assert_same_scores(key, reloaded[key], trained(key).score(train.queries()))
 
 
 def test_a_stored_model_that_lacks_an_array_is_refused(key: str) -> None:
-    state = dict(fitted(key, tastes()).state())
+    state = dict(trained(key).state())
     state.pop(next(name for name in state if name not in ("n_users", "n_items")))
     with pytest.raises(StoreError, match="train it again"):
         make_model(key).load_state(state)
@@ -258,6 +259,6 @@ def reloaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     """Scores of every model, saved here and loaded in one other process."""
     folder: Path = tmp_path_factory.mktemp("saved")
     for key in KEYS:
-        save_file(dict(fitted(key, tastes()).state()), folder / f"{key}.safetensors")
+        save_file(dict(trained(key).state()), folder / f"{key}.safetensors")
     subprocess.run([sys.executable, "-c", LOADER, str(folder)], check=True, cwd=Path(__file__).parents[2])
     return {key: np.load(folder / f"{key}.npy") for key in KEYS}

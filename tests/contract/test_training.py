@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 from recsys_core.contracts import Need, RunContext, field_specs
 from recsys_core.errors import Cancelled, ConfigError, DataError, NotFitted
 from recsys_core.models.registry import make_model, model_class
-from tests.contract.cases import KEYS, fitted, is_network, recording, tastes, without
+from tests.contract.cases import KEYS, fitted, is_network, recording, tastes, trained, trained_with_reports, without
 
 
 def test_defaults_construct_and_the_key_is_that_of_the_registry(key: str) -> None:
@@ -53,7 +53,7 @@ def test_fit_changes_neither_data_nor_config(key: str) -> None:
 
 def test_fitting_twice_equals_fitting_once(key: str) -> None:
     train, query = tastes(), tastes().queries()
-    once = fitted(key, train)
+    once = trained(key)
     twice = fitted(key, tastes(users=30, items=90, seed=5))
     twice.fit(train, RunContext())
     twice.fit(train, RunContext())
@@ -61,16 +61,16 @@ def test_fitting_twice_equals_fitting_once(key: str) -> None:
 
 
 def test_one_seed_gives_one_answer_whatever_was_trained_before(key: str) -> None:
-    train, query, ctx = tastes(), tastes().queries(), RunContext(seed=7)
-    first = fitted(key, train, ctx=ctx).score(query)
+    train, query = tastes(), tastes().queries()
+    first = trained(key).score(query)
     other = KEYS[KEYS.index(key) - 1]  # so each model is trained after another one
-    fitted(other, train, ctx=ctx)
-    assert_array_equal(fitted(key, train, ctx=ctx).score(query), first)
+    fitted(other, train)
+    assert_array_equal(fitted(key, train).score(query), first)
 
 
 def test_another_seed_matters_exactly_where_chance_is_declared(key: str) -> None:
     train, query = tastes(), tastes().queries()
-    one, two = (fitted(key, train, ctx=RunContext(seed=seed)).score(query) for seed in (1, 2))
+    one, two = trained(key).score(query), fitted(key, train, ctx=RunContext(seed=7)).score(query)
     assert np.array_equal(one, two, equal_nan=True) != model_class(key).info.stochastic
 
 
@@ -83,8 +83,7 @@ def test_the_number_of_threads_changes_nothing(key: str) -> None:
 
 
 def test_progress_reaches_its_total(key: str) -> None:
-    ctx, reports = recording()
-    fitted(key, tastes(), ctx=ctx)
+    reports = trained_with_reports(key)[1]
     stages = {report.stage for report in reports}
     assert stages
     for stage in stages:
@@ -94,8 +93,7 @@ def test_progress_reaches_its_total(key: str) -> None:
 
 
 def test_cancel_stops_before_the_next_step_and_leaves_nothing_fitted(key: str) -> None:
-    ctx, reports = recording()
-    before = fitted(key, tastes(), ctx=ctx)
+    before, reports = trained_with_reports(key)
     for finished in range(len(reports)):
         ctx, seen = recording(stop=lambda reports, limit=finished: len(reports) >= limit)
         model = copy.deepcopy(before)

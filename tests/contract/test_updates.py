@@ -19,10 +19,10 @@ from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import Cancelled, DataError, NotFitted
 from recsys_core.models.base import Recommender
 from recsys_core.models.network_model import NetworkModel
-from recsys_core.models.registry import MODELS, make_model, model_class
-from tests.contract.cases import FITTING, asking, recording
+from recsys_core.models.registry import make_model, model_class
+from tests.contract.cases import FITTING, KEYS, asking, recording
 
-LEARNING_ON = [key for key in MODELS if Ability.UPDATES_INCREMENTALLY in model_class(key).info.abilities]
+LEARNING_ON = [key for key in KEYS if Ability.UPDATES_INCREMENTALLY in model_class(key).info.abilities]
 ORDER_BLIND = {"mlp"}
 USERS, ITEMS, STEPS = 80, 20, 6
 LATER = 1_000_000
@@ -200,5 +200,5 @@ def test_what_was_not_trained_cannot_learn_on(key: str) -> None:
 
 
 def test_what_declares_to_learn_on_does_and_nothing_else() -> None:
-    able = {key for key in MODELS if isinstance(make_model(key), UpdatesIncrementally)}
+    able = {key for key in KEYS if isinstance(make_model(key), UpdatesIncrementally)}
     assert able == set(LEARNING_ON)

@@ -1,6 +1,8 @@
 """Weights of interactions: they change the scores of every model, or the model declares that it ignores them."""
 
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,8 +10,9 @@ from numpy.testing import assert_array_equal
 
 from recsys_core.contracts import FloatArray
 from recsys_core.data import Dataset
+from recsys_core.models.base import Recommender
 from recsys_core.models.registry import model_class
-from tests.contract.cases import fitted, needs_ratings, tastes
+from tests.contract.cases import fitted, needs_ratings, tastes, trained
 
 
 def weighted(train: Dataset, weights: FloatArray | float) -> Dataset:
@@ -28,36 +31,45 @@ def purchases_and_views(train: Dataset) -> Dataset:
     return weighted(train, np.where(rng.random(train.n_interactions) < 0.3, 100.0, 0.01))
 
 
-def test_weights_change_the_scores_or_are_declared_to_be_ignored(key: str) -> None:
+@cache
+def trained_on_purchases_and_views(key: str) -> tuple[Recommender[Any], Dataset]:
+    """Return the model and its data, fitted once per process; tests must not change it."""
     train = purchases_and_views(plain(key))
-    query = train.queries()
-    one = fitted(key, train).score(query)
-    equal = weighted(train, 1.0)
-    other = fitted(key, equal).score(equal.queries())
+    return fitted(key, train), train
+
+
+@cache
+def scores_of_equal_weights(key: str) -> FloatArray:
+    even = weighted(plain(key), 1.0)
+    return fitted(key, even).score(even.queries())
+
+
+def test_weights_change_the_scores_or_are_declared_to_be_ignored(key: str) -> None:
+    model, train = trained_on_purchases_and_views(key)
+    one, other = model.score(train.queries()), scores_of_equal_weights(key)
     assert np.allclose(one, other, rtol=1e-6, equal_nan=True) != model_class(key).info.uses_weights
 
 
 def test_equal_weights_give_the_scores_of_data_without_weights(key: str) -> None:
     train = plain(key)
-    expected = fitted(key, train).score(train.queries())
-    even = weighted(train, 1.0)
-    assert_array_equal(fitted(key, even).score(even.queries()), expected)
+    model = trained(key) if needs_ratings(key) else fitted(key, train)
+    assert_array_equal(scores_of_equal_weights(key), model.score(train.queries()))
 
 
 def test_the_weights_of_a_history_count_when_the_user_is_unknown(key: str) -> None:
     info = model_class(key).info
     if not info.uses_weights or not info.folds_in or not info.weighs_histories:
         pytest.skip("declared: ignores weights, those of histories, or histories")
-    train = purchases_and_views(plain(key))
-    model, query = fitted(key, train), train.queries().of_unknown()
+    model, train = trained_on_purchases_and_views(key)
+    query = train.queries().of_unknown()
     assert query.weights is not None
     turned = replace(query, weights=query.weights[::-1].copy())
     assert not np.allclose(model.score(query), model.score(turned), rtol=1e-6, equal_nan=True)
 
 
 def test_a_stored_model_reads_weights_as_before(key: str) -> None:
-    train = purchases_and_views(plain(key))
-    model, query = fitted(key, train), train.queries().of_unknown()
+    model, train = trained_on_purchases_and_views(key)
+    query = train.queries().of_unknown()
     again = type(model)(model.config)
     again.load_state(model.state())
     assert_array_equal(again.score(query), model.score(query))
