@@ -1,41 +1,53 @@
-# Two commands do everything: `make run` starts the app, `make test` runs every check. Each sets up what it needs.
+# `make` lists what can be done. Each target sets up what it needs.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 8501
 
-# what watches processes and browsers comes second, when no other test keeps the cores from them
+# worksteal keeps the tests of a file, which share servers and trained models, on one worker where it can
+PYTEST := $(BIN)/python -m pytest --dist worksteal
+# torch and BLAS compute on one core in each worker
 COMPUTING := tests/unit tests/contract tests/property tests/golden tests/corpus tests/pages
+# tests of processes and browsers run second, when no other test competes for the cores; they wait a lot, so there is
+# one worker more than on a machine with two cores
+WAITING_WORKERS ?= 3
 
-.PHONY: run test lint types bench samples example browser constraints clean
+.DEFAULT_GOAL := help
+.PHONY: help run check test lint types bench samples example browser constraints clean
 
-run: $(VENV)/run.stamp $(VENV)/compiled.stamp
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: $(VENV)/run.stamp $(VENV)/compiled.stamp  ## serve the app; HOST=127.0.0.1 and PORT=8501 unless given
 	$(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT)
 
-test: lint types browser $(VENV)/compiled.stamp
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(COMPUTING)
-	$(BIN)/python -m pytest -n auto $(addprefix --ignore=,$(COMPUTING))
+check: lint types $(VENV)/compiled.stamp  ## lint, types, unit tests, and the contract of one model per family: minutes
+	OMP_NUM_THREADS=1 RECSCOPE_TEST_MATRIX=small $(PYTEST) -n auto tests/unit tests/contract
 
-lint: $(VENV)/dev.stamp
+test: lint types browser $(VENV)/compiled.stamp  ## everything: all tests, all models, engine and browser included
+	OMP_NUM_THREADS=1 $(PYTEST) -n auto $(COMPUTING)
+	$(PYTEST) -n $(WAITING_WORKERS) $(addprefix --ignore=,$(COMPUTING))
+
+lint: $(VENV)/dev.stamp  ## ruff, import layers, constraints
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.constraints
 
-types: $(VENV)/dev.stamp
+types: $(VENV)/dev.stamp  ## mypy
 	$(BIN)/mypy
 
-browser: $(VENV)/dev.stamp
+browser: $(VENV)/dev.stamp  ## bring the browser for the tests, if the system has none
 	sh tests/e2e/ensure_browser.sh $(BIN)/python
 
-bench: $(VENV)/dev.stamp $(VENV)/compiled.stamp
+bench: $(VENV)/dev.stamp $(VENV)/compiled.stamp  ## measure the figures that the product promises
 	$(BIN)/python -m benchmarks
 
-samples: $(VENV)/run.stamp
+samples: $(VENV)/run.stamp  ## make the bundled samples anew
 	$(BIN)/python -m data.samples.make
 
-example: $(VENV)/run.stamp
+example: $(VENV)/run.stamp  ## train the attention example of the first visit anew
 	$(BIN)/python -m data.samples.attention
 
 $(VENV)/bin/python:
@@ -44,7 +56,7 @@ $(VENV)/bin/python:
 
 # the versions of everything, also of what the requirements bring along, for all platforms from Python 3.11 on; kept as
 # they are where they still fit, or the latest with UPGRADE=--upgrade
-constraints: | $(VENV)/bin/python
+constraints: | $(VENV)/bin/python  ## resolve the versions of all dependencies
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate \
 		--custom-compile-command "make constraints" $(UPGRADE) --output-file constraints.txt requirements-dev.txt
@@ -65,5 +77,5 @@ $(VENV)/compiled.stamp: $(wildcard recsys_core/models/*.py recsys_core/evaluatio
 	$(BIN)/python -m recsys_core.engine.warmup
 	touch $@
 
-clean:
+clean:  ## remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
