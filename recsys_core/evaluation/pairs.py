@@ -36,7 +36,7 @@ def answers_of_pairs(
         CannotScore: The training data had no ratings to predict.
         Cancelled: The person stopped the work.
     """
-    model._require_fitted()
+    model.require_fitted()
     asked = Ragged.from_keys(rows, np.arange(len(rows)), len(query))
     people = np.flatnonzero(asked.lengths)
     ask: Callable[[QueryBatch, IntArray, IntArray], FloatArray]

@@ -52,7 +52,7 @@ class OnRelevant(Recommender[Any]):
         self, query: QueryBatch, k: int, *, exclude_seen: bool = True, candidates: IntArray | None = None
     ) -> TopK:
         """Return the lists of the model, shown what each person liked; see `Recommender.recommend`."""
-        self._require_fitted()
+        self.require_fitted()
         liked = liked_part(query, self.relevant_from)
         return self.model.recommend(liked, k, exclude_seen=exclude_seen, candidates=candidates)
 

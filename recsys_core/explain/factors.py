@@ -56,10 +56,10 @@ def space_of(request: ViewRequest) -> Space:
 def _person(request: ViewRequest) -> FloatArray:
     """Return (D,) the factors of the person: those of training, or made from the history."""
     model: Any = request.model
-    if hasattr(model, "_people"):
-        person: FloatArray = model._people(request.query)[1][0]
+    if hasattr(model, "factors_of"):
+        person: FloatArray = model.factors_of(request.query)[1][0]
         return person
-    history = model._history(request.query)  # a person of topics is the weighted sum of their items
+    history = model.history_values(request.query)  # a person of topics is the weighted sum of their items
     summed: FloatArray = history.value @ model.item_factors[history.column]
     return summed
 

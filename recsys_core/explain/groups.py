@@ -93,7 +93,7 @@ def _among_users(model: "UserKNN", users: IntArray) -> FloatArray:
     query = QueryBatch(
         np.asarray(users), Ragged(rows.indices.astype(np.int64), rows.indptr.astype(np.int64)), rows.data
     )
-    found = model._similarities(query, csr_array(rows, dtype=np.float64))
+    found = model.user_similarities(query, csr_array(rows, dtype=np.float64))
     similarity = np.array([np.asarray(row)[users] for row in found])
     symmetric: FloatArray = np.maximum(similarity, similarity.T)  # they differ in the last digit at most
     return symmetric

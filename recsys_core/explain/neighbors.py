@@ -21,7 +21,7 @@ SIMILARITY, SHARED, OWN, THEIRS, SHARE = "similarity", "shared", "own", "theirs"
 
 def similarity_to_all(model: "UserKNN", query: QueryBatch) -> FloatArray:
     """Return (U,) how similar the model finds each training user to the one person in `query`; 0 for themselves."""
-    return next(iter(model._similarities(query, model._histories(query))))
+    return next(iter(model.user_similarities(query, model.history_matrix(query))))
 
 
 def item_similarities(model: "ItemKNN", items: IntArray) -> FloatArray:
@@ -99,7 +99,7 @@ def shared_items(request: ViewRequest) -> ViewData:
     asked = request.choices.get("neighbour")
     other = request.dataset.user_vocabulary.position(asked) if asked else int(np.argmax(similarity))
     entries = slice(model.ratings.indptr[other], model.ratings.indptr[other + 1])
-    own = model._histories(request.query)
+    own = model.history_matrix(request.query)
     items, left, right = np.intersect1d(own.indices, model.ratings.indices[entries], return_indices=True)
     if not len(items):
         raise CannotScore("These two people have no item in common.")

@@ -90,7 +90,7 @@ def _factors(request: ViewRequest, found: Explanation) -> dict[str, FloatArray]:
         return _votes(request, found.sources)
     if isinstance(request.model, LinearItemModel):
         of_items = request.model
-        inputs = of_items._inputs(request.query)
+        inputs = of_items.inputs(request.query)
         places = np.searchsorted(inputs.indices, found.sources)
         values = np.asarray(inputs.data, dtype=np.float64)[places]
         strengths: FloatArray

@@ -93,7 +93,7 @@ class Recommender(ABC, Generic[C]):
             NotFitted: The model was not trained.
             DataError: Every score of every training user is NaN or infinite; the message says why.
         """
-        self._require_fitted()
+        self.require_fitted()
         if not self._scores_something(train):
             raise DataError(
                 f"{self.info.title} cannot recommend anything after training on '{train.name}': no score of any user "
@@ -164,7 +164,7 @@ class Recommender(ABC, Generic[C]):
             NotFitted: The model was not trained.
             CannotScore: The query names users or items that were not in the training data.
         """
-        self._require_fitted()
+        self.require_fitted()
         self._require_known(query)
         return self._score(query)
 
@@ -190,7 +190,7 @@ class Recommender(ABC, Generic[C]):
         Raises:
             NotFitted: The model was not trained.
         """
-        self._require_fitted()
+        self.require_fitted()
         block = max(1, SCORE_BLOCK_BYTES // (8 * max(1, self.n_items)))
         parts = [
             top_k(self._scores_of(batch, candidates), k, batch.seen if exclude_seen else None, self.tie_keys)
@@ -230,7 +230,7 @@ class Recommender(ABC, Generic[C]):
         Raises:
             NotFitted: The model was not trained.
         """
-        self._require_fitted()
+        self.require_fitted()
         arrays: dict[str, NDArray[Any]] = {"n_users": np.array(self.n_users), "n_items": np.array(self.n_items)}
         if not np.isnan(self.weight_unit):
             arrays[WEIGHT_UNIT] = np.array(self.weight_unit)
@@ -320,7 +320,12 @@ class Recommender(ABC, Generic[C]):
             if hasattr(self, name):
                 delattr(self, name)
 
-    def _require_fitted(self) -> None:
+    def require_fitted(self) -> None:
+        """Refuse to go on without a trained model.
+
+        Raises:
+            NotFitted: `fit` has not been called.
+        """
         if not self.is_fitted:
             raise NotFitted(f"{self.info.title} has not been trained yet; call fit() first.")
 

@@ -146,7 +146,7 @@ class BiasedMF(Recommender[BiasedMFConfig]):
         self.item_factors = parameters.item_factors  # (I, D)
 
     def _score(self, query: QueryBatch) -> FloatArray:
-        bias, factors = self._people(query)
+        bias, factors = self.factors_of(query)
         scores: FloatArray = float(self.mean) + bias[:, None] + self.item_bias
         add_products(factors, np.ascontiguousarray(self.item_factors.T, dtype=np.float64), scores)
         return scores
@@ -162,14 +162,14 @@ class BiasedMF(Recommender[BiasedMFConfig]):
         Source 0 is the person's bias, 1 the item's, 1 + d factor d, counted from 1; the remainder is mu.
         """
         score = self._score_to_explain(query, item)
-        bias, factors = self._people(query)
+        bias, factors = self.factors_of(query)
         products = factors[0] * self.item_factors[item].astype(np.float64)
         weights = np.concatenate([[bias[0], self.item_bias[item]], products])
         labels = ("bias of the person", "bias of the item", *(f"factor {d + 1}" for d in range(len(products))))
         remainder = score - float(weights.sum())
         return Explanation(item, score, "factors", np.arange(len(weights)), weights, remainder, labels)
 
-    def _people(self, query: QueryBatch) -> tuple[FloatArray, FloatArray]:
+    def factors_of(self, query: QueryBatch) -> tuple[FloatArray, FloatArray]:
         """(B,) bias and (B, D) factors: those of training where there are any, else fitted to the history."""
         known = (query.user != PAD) & self.trained[query.user]
         bias, factors = np.zeros(len(query)), np.zeros((len(query), self.config.factors))

@@ -89,7 +89,7 @@ class SocialFactors(BiasedMF):
             NotFitted: The model was not trained.
             CannotScore: The training data had no ratings.
         """
-        self._require_fitted()
+        self.require_fitted()
         if np.isnan(self.rating_range).any():
             raise CannotScore(f"{self.info.title} cannot predict ratings: it was trained on data without them.")
         return super().predict_ratings(query)

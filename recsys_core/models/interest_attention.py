@@ -225,7 +225,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         from recsys_core.models.interest_trace import stages
         from recsys_core.training.sequences import asked
 
-        self._require_fitted()
+        self.require_fitted()
         self._require_known(query)
         if not len(query.history[0]):
             raise CannotScore("There is no history, so there is nothing to look at; choose somebody who did something.")

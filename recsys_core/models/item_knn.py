@@ -165,7 +165,7 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         return LinearItemModel._score(self, query) if self.config.aggregation == "sum" else self._means(query)
 
     def _means(self, query: QueryBatch) -> FloatArray:
-        histories = self._inputs(query)
+        histories = self.inputs(query)
         known = self._similarities_at_hand(histories)
         means = np.empty((len(query), self.n_items))
         for first in range(0, self.n_items, BLOCK):
@@ -174,7 +174,7 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         return means
 
     def _means_of_pairs(self, query: QueryBatch, rows: IntArray, items: IntArray) -> FloatArray:
-        histories = self._inputs(query)
+        histories = self.inputs(query)
         asked, group = np.unique(items, return_inverse=True)
         places = Ragged.from_keys(group, np.arange(len(items)), len(asked))
         wanted = Wanted(asked.astype(np.int64), places.offsets, rows[places.values].astype(np.int64))
@@ -213,7 +213,7 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         return fallback_ratings(self.level, self.config.centering, self.scale)[None, :]
 
     def _predict_cells(self, everybody: QueryBatch, predicted: FloatArray, ctx: RunContext, stage: str) -> None:
-        histories, fallback = self._inputs(everybody), self._fallback(everybody)
+        histories, fallback = self.inputs(everybody), self._fallback(everybody)
         none = Known(np.empty(0, dtype=np.int64), np.empty((0, self.n_items)))
 
         def predict(first: int, end: int) -> None:
@@ -230,7 +230,7 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         if self.config.aggregation == "sum":
             return super().explain(query, item)
         score = self._score_to_explain(query, item)
-        inputs = self._inputs(query)
+        inputs = self.inputs(query)
         items = np.array([item])
         similarity = similarities(self.config.measure, self.compared, self.vectors, items)[0, inputs.indices]
         nearest = np.argsort(-similarity, kind="stable")
@@ -239,9 +239,9 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         remainder = float(self.level.mean[item])
         return Explanation(item, score, "history", inputs.indices[nearest].astype(np.int64), shares, remainder)
 
-    def _inputs(self, query: QueryBatch) -> csr_array:
+    def inputs(self, query: QueryBatch) -> csr_array:
         """(B, I) what the histories hold, each rating compared with its item's level."""
-        values = self._histories(query)
+        values = self.history_matrix(query)
         deviations = (values.data - self.level.mean[values.indices]) / self.level.spread[values.indices]
         return csr_array((deviations, values.indices, values.indptr), shape=values.shape)
 

@@ -130,14 +130,14 @@ class NeighbourModel(Recommender[N]):
         return self._on_scale(self._means_of_pairs(query, rows, items), fallback[rows, items])
 
     def _require_predictable(self, query: QueryBatch) -> None:
-        self._require_fitted()
+        self.require_fitted()
         self._require_known(query)
         require_ratings(self.scale, self.info.title)
 
     def _on_scale(self, means: FloatArray, fallback: FloatArray) -> FloatArray:
         return np.clip(np.where(np.isnan(means), fallback, means), self.scale.low, self.scale.high)
 
-    def _histories(self, query: QueryBatch) -> csr_array:
+    def history_matrix(self, query: QueryBatch) -> csr_array:
         """(B, I) what the people in the query did, in the same terms as the training data."""
         if np.isnan(self.scale.low):
             return self._history_confidence(query)

@@ -236,7 +236,7 @@ class Lfm(Recommender[LfmConfig]):
         return expected
 
     def _score(self, query: QueryBatch) -> FloatArray:
-        history = self._history(query)
+        history = self.history_values(query)
         people = np.zeros((len(query), self.config.factors))
         add_histories(history, self.item_factors, people)
         scores = np.tile(self.base, (len(query), 1))
@@ -244,7 +244,7 @@ class Lfm(Recommender[LfmConfig]):
         take_out_own(history, self.item_factors, scores)
         return scores
 
-    def _history(self, query: QueryBatch) -> Sparse:
+    def history_values(self, query: QueryBatch) -> Sparse:
         """(B, I) w_uj |P(u)|^-1/2, from the history that the query carries."""
         rated = not np.isnan(self.scale_width)
         values = history_matrix(query, self.n_items, "rating") if rated else self._history_confidence(query)
@@ -259,7 +259,7 @@ class Lfm(Recommender[LfmConfig]):
         The remainder is lambda_i + b_i, which everybody gets.
         """
         score = self._score_to_explain(query, item)
-        history = self._history(query)
+        history = self.history_values(query)
         others = history.column != item
         sources = history.column[others].astype(np.int64)
         shares = history.value[others] * (self.item_factors[sources] @ self.item_factors[item])

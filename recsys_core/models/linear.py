@@ -27,9 +27,9 @@ class LinearItemModel(Recommender[C]):
     item_weights: FloatArray | csr_array
 
     def _score(self, query: QueryBatch) -> FloatArray:
-        return weighted_sums(self._inputs(query), self.item_weights)
+        return weighted_sums(self.inputs(query), self.item_weights)
 
-    def _inputs(self, query: QueryBatch) -> csr_array:
+    def inputs(self, query: QueryBatch) -> csr_array:
         """(B, I) what each history holds, h: by default the confidence of each item, 1 without weights."""
         return self._history_confidence(query)
 
@@ -40,7 +40,7 @@ class LinearItemModel(Recommender[C]):
             CannotScore: Nothing in the history speaks for the item.
         """
         score = self._score_to_explain(query, item)
-        inputs = self._inputs(query)
+        inputs = self.inputs(query)
         sources = inputs.indices.astype(np.int64)
         weights = self.item_weights[:, [item]]
         column = weights.toarray()[:, 0] if isinstance(weights, csr_array) else weights[:, 0]

@@ -176,7 +176,7 @@ class NetworkModel(Recommender[C]):
             DataError: The data know fewer users or items than the model.
             Cancelled: That was asked for; the model is then as it was before.
         """
-        self._require_fitted()
+        self.require_fitted()
         users, items = self.n_users, self.n_items
         if new.n_users < users or new.n_items < items:
             raise DataError(

@@ -133,7 +133,7 @@ class Recursive(SequenceModel[RecursiveConfig]):
 
         from recsys_core.training.sequences import asked
 
-        self._require_fitted()
+        self.require_fitted()
         self._require_known(query)
         if not len(query.history[0]):
             raise CannotScore("There is no history, so there is no tree; choose somebody who did something.")

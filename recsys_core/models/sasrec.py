@@ -96,7 +96,7 @@ class SasRec(SequenceModel[SasRecConfig]):
 
         from recsys_core.training.sequences import asked
 
-        self._require_fitted()
+        self.require_fitted()
         self._require_known(query)
         if not len(query.history[0]):
             raise CannotScore("There is no history, so there is nothing to look at; choose somebody who did something.")
@@ -121,7 +121,7 @@ class SasRec(SequenceModel[SasRecConfig]):
         Raises:
             ConfigError: There is no such head.
         """
-        self._require_fitted()
+        self.require_fitted()
         if not (0 <= layer < self.config.layers and 0 <= head < self.config.heads):
             raise ConfigError(f"There is no head {head} in layer {layer}: the model has {self.config.layers} layers "
                               f"of {self.config.heads} heads.")  # fmt: skip

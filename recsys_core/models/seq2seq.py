@@ -184,7 +184,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         """
         if self.ranks_by_score():
             return super().recommend(query, k, exclude_seen=exclude_seen, candidates=candidates)
-        self._require_fitted()
+        self.require_fitted()
         self._require_known(query)
         lists = TopK(np.full((len(query), k), PAD, dtype=np.int64), np.full((len(query), k), np.nan))
         for block in self._blocks(query.history.lengths):
@@ -264,7 +264,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
             NotFitted: The model was not trained.
             CannotScore: There is no history, or nothing that could follow it.
         """
-        self._require_fitted()
+        self.require_fitted()
         self._require_known(query)
         if not len(query.history[0]):
             raise CannotScore("There is no history to read; choose somebody who did something.")

@@ -110,10 +110,10 @@ class SocialKNN(UserKNN):
         )  # nobody chose the people of the other graph
         return replace(super().explain(query, item), kind=kind)
 
-    def _similarities(self, query: QueryBatch, ratings: csr_array) -> Iterator[FloatArray]:
+    def user_similarities(self, query: QueryBatch, ratings: csr_array) -> Iterator[FloatArray]:
         """Yield, for each person in the query, (U,) the weight of all training users; 0 for themselves."""
         mix = self.config.mix
-        for user, similarity in zip(query.user, super()._similarities(query, ratings), strict=True):
+        for user, similarity in zip(query.user, super().user_similarities(query, ratings), strict=True):
             first, end = (0, 0) if user == PAD else (self.trust.indptr[user], self.trust.indptr[user + 1])
             if mix == 0.0 or first == end:
                 yield similarity

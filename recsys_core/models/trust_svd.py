@@ -195,7 +195,7 @@ class TrustSVD(SocialFactors):
         weights = weights / np.sqrt(max(len(friends), 1))
         return Explanation(item, score, "friends", friends, weights, score - float(weights.sum()))
 
-    def _people(self, query: QueryBatch) -> tuple[FloatArray, FloatArray]:
+    def factors_of(self, query: QueryBatch) -> tuple[FloatArray, FloatArray]:
         """(B,) bias and (B, D) z: those of training where there are any, else fitted to the history."""
         known = (query.user != PAD) & self.trained[query.user]
         bias, factors = np.zeros(len(query)), np.zeros((len(query), self.config.factors))

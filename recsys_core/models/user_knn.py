@@ -137,17 +137,17 @@ class UserKNN(NeighbourModel[UserKNNConfig]):
         return self._voted(query, "mean")
 
     def _means_of_pairs(self, query: QueryBatch, rows: IntArray, items: IntArray) -> FloatArray:
-        ratings = self._histories(query)
+        ratings = self.history_matrix(query)
         level = levels(ratings, self.config.centering, self.scale)
         asked = Ragged.from_keys(rows, np.arange(len(rows)), len(query))
         votes = np.empty(len(rows))
-        for person, similarity in enumerate(self._similarities(query, ratings)):
+        for person, similarity in enumerate(self.user_similarities(query, ratings)):
             places = asked[person]
             votes[places] = means_of_raters(similarity, self.votes_by_item, items[places], self.config.neighbors)
         return level.mean[rows] + level.spread[rows] * votes
 
     def _fallback(self, query: QueryBatch) -> FloatArray:
-        level = levels(self._histories(query), self.config.centering, self.scale)
+        level = levels(self.history_matrix(query), self.config.centering, self.scale)
         return fallback_ratings(level, self.config.centering, self.scale)[:, None]
 
     def _predict_cells(self, everybody: QueryBatch, predicted: FloatArray, ctx: RunContext, stage: str) -> None:
@@ -164,8 +164,8 @@ class UserKNN(NeighbourModel[UserKNNConfig]):
             CannotScore: Nobody has a vote.
         """
         score = self._score_to_explain(query, item)
-        ratings = self._histories(query)
-        similarity = next(self._similarities(query, ratings))
+        ratings = self.history_matrix(query)
+        similarity = next(self.user_similarities(query, ratings))
         raters = slice(self.votes_by_item.start[item], self.votes_by_item.start[item + 1])
         vote = np.full(self.n_users, np.nan)
         vote[self.votes_by_item.column[raters]] = self.votes_by_item.value[raters]
@@ -182,18 +182,18 @@ class UserKNN(NeighbourModel[UserKNNConfig]):
 
     def _voted(self, query: QueryBatch, aggregation: str) -> FloatArray:
         """(B, I) sum or mean of the neighbours' votes, NaN where nobody votes."""
-        ratings = self._histories(query)
+        ratings = self.history_matrix(query)
         scores = np.empty((len(query), self.n_items))
         collect = sum_of_nearest if aggregation == "sum" else mean_of_nearest_raters
         neighbors = min(self.config.neighbors, self.n_users)
-        for person, similarity in enumerate(self._similarities(query, ratings)):
+        for person, similarity in enumerate(self.user_similarities(query, ratings)):
             collect(similarity, self.votes, neighbors, scores[person])
         if aggregation == "mean":
             level = levels(ratings, self.config.centering, self.scale)
             scores = level.mean[:, None] + level.spread[:, None] * scores
         return scores
 
-    def _similarities(self, query: QueryBatch, ratings: csr_array) -> Iterator[FloatArray]:
+    def user_similarities(self, query: QueryBatch, ratings: csr_array) -> Iterator[FloatArray]:
         """Yield, for each person in the query, (U,) the similarity of all training users; 0 for themselves."""
         compared = sparse(self._less_item_means(ratings))
         sums = room_for_sums(self.config.measure, self.compared, counted=False)

@@ -57,7 +57,7 @@ def test_folding_in_minimises_the_penalised_error_of_the_history() -> None:
     train = tastes()
     model = fitted("biased_mf", train, {"factors": 4, "regularization": 0.1})
     query = as_unknown(train.queries(np.array([7])))
-    bias, factors = (part[0] for part in model._people(query))
+    bias, factors = (part[0] for part in model.factors_of(query))
     items, ratings = query.history[0], query.values.astype(np.float64)
     target = ratings - model.mean - model.item_bias[items]
 
@@ -87,7 +87,7 @@ def test_an_explanation_names_both_biases_and_each_factor() -> None:
     model = fitted("biased_mf", train, {"factors": 3})
     for query in (train.queries(np.array([4])), as_unknown(train.queries(np.array([4])))):
         parts = model.explain(query, 9)
-        bias, factors = (part[0] for part in model._people(query))
+        bias, factors = (part[0] for part in model.factors_of(query))
         assert parts.labels == ("bias of the person", "bias of the item", "factor 1", "factor 2", "factor 3")
         expected = [bias, model.item_bias[9], *(factors * model.item_factors[9])]
         np.testing.assert_allclose(parts.weights, expected, rtol=1e-6)
