@@ -1,6 +1,7 @@
 """The structure of the code: nobody reads what another package keeps to itself."""
 
 import ast
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,3 +49,11 @@ def private_reads(path: Path) -> list[str]:
 def test_private_names_stay_in_their_file() -> None:
     found = {str(path.relative_to(ROOT)): reads for path in FILES if (reads := private_reads(path))}
     assert found == {}
+
+
+def test_what_the_documents_name_is_there() -> None:
+    named = re.compile(r"`((?:recsys_core|pages|tests|web|data|benchmarks)/[\w/]*(?:\.py|/)?)`")
+    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    paths = [path for document in documents for path in named.findall(document.read_text(encoding="utf-8"))]
+    assert len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists() and path != "data/workspace"] == []
