@@ -187,6 +187,8 @@ class ModelInfo:
         runtime: What a trained model runs on. Pages never load torch: they ask a process that keeps such models.
         weights: How the weight of an interaction (`weight` in `Dataset.interactions`, `QueryBatch.weights`) enters the
             model, one sentence for the user; `IGNORES_WEIGHTS` if it does not.
+        views: Names of the views on the page Inside that only models of this kind have, in the order of the page; see
+            `explain.registry`.
         same_on_any_cores: Whether a training with the same seed gives the same scores on any number of cores; else sums
             that are taken in another order change the last digits, and what grows out of them in training.
         weighs_histories: Whether the weights of a history count when the model is asked; else only those of the
@@ -208,6 +210,7 @@ class ModelInfo:
     weights: str = IGNORES_WEIGHTS
     weighs_histories: bool = True
     same_on_any_cores: bool = True
+    views: tuple[str, ...] = ()
 
     @property
     def uses_weights(self) -> bool:

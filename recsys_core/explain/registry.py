@@ -1,6 +1,7 @@
-"""What can be seen of each trained model: key of the algorithm -> its views, in the order of the page.
+"""What can be seen of a trained model on the page Inside.
 
-A view that every algorithm may have, such as the parts of a score, is offered where the model has what it shows.
+A model names its own views in `ModelInfo.views`; those that every model may have, such as the parts of a score, follow
+from its abilities and its training.
 """
 
 from collections.abc import Callable
@@ -53,42 +54,27 @@ class View:
         return found
 
 
-NEAREST = View("nearest", About.PERSON, "neighbors:nearest")
-SHARED = View("shared", About.PERSON, "neighbors:shared_items", choice="neighbour")
-USERS = View("users", About.PERSON, "groups:alike_users", choice="group", offered=USER_GROUPS)
-ITEMS = View("items", About.BOTH, "groups:alike_items", choice="group", offered=ITEM_GROUPS)
-AROUND = View("around", About.BOTH, "linear:around")
-TASTES = View("tastes", About.PERSON, "factors:tastes", choice="taste")
-SPACE = View("space", About.PERSON, "factors:space")
-TOPICS = View("topics", About.PERSON, "topics:topics", choice="topic")
-TERMS = View("terms", About.BOTH, "content:matched_terms")
-PROFILE_TERMS = View("terms", About.BOTH, "content:profile_terms")
-RULES = View("rules", About.BOTH, "rules:rules", choice="rules", offered=WHICH)
-MEMORY = View("memory", About.PERSON, "gates:memory")
-FILTERS = View("filters", About.BOTH, "filters:filters")
-TREE = View("tree", About.BOTH, "tree:tree")
-GRAPH = View("graph", About.BOTH, "social:graph")
+VIEWS: dict[str, View] = {
+    "nearest": View("nearest", About.PERSON, "neighbors:nearest"),
+    "shared": View("shared", About.PERSON, "neighbors:shared_items", choice="neighbour"),
+    "users": View("users", About.PERSON, "groups:alike_users", choice="group", offered=USER_GROUPS),
+    "items": View("items", About.BOTH, "groups:alike_items", choice="group", offered=ITEM_GROUPS),
+    "around": View("around", About.BOTH, "linear:around"),
+    "tastes": View("tastes", About.PERSON, "factors:tastes", choice="taste"),
+    "space": View("space", About.PERSON, "factors:space"),
+    "topics": View("topics", About.PERSON, "topics:topics", choice="topic"),
+    "matched_terms": View("terms", About.BOTH, "content:matched_terms"),
+    "profile_terms": View("terms", About.BOTH, "content:profile_terms"),
+    "rules": View("rules", About.BOTH, "rules:rules", choice="rules", offered=WHICH),
+    "memory": View("memory", About.PERSON, "gates:memory"),
+    "filters": View("filters", About.BOTH, "filters:filters"),
+    "tree": View("tree", About.BOTH, "tree:tree"),
+    "graph": View("graph", About.BOTH, "social:graph"),
+}
+"""Views that a model names in `ModelInfo.views`: each reads attributes and methods that only some models have."""
 ARITHMETIC = View("arithmetic", About.BOTH, "score_parts:arithmetic")
 EFFECTS = View("effects", About.BOTH, "deletion:effects")
 LOSS = View("loss", About.MODEL, "training:loss")
-
-VIEWS: dict[str, tuple[View, ...]] = {
-    "user_knn": (NEAREST, SHARED, USERS),
-    "item_knn": (AROUND, ITEMS),
-    "ease": (AROUND, ITEMS),
-    "biased_mf": (SPACE, TASTES),
-    "lfm": (TOPICS, SPACE),
-    "content_mean": (TERMS,),
-    "content_features": (PROFILE_TERMS,),
-    "association_rules": (RULES,),
-    "social_knn": (GRAPH, NEAREST),
-    "social_mf": (GRAPH, SPACE, TASTES),
-    "trust_svd": (GRAPH, SPACE),
-    "rnn": (MEMORY,),
-    "cnn": (FILTERS,),
-    "recursive": (TREE,),
-}
-"""What only these models hold."""
 
 
 def views_of(info: ModelInfo, curves: pd.DataFrame | None) -> tuple[View, ...]:
@@ -98,7 +84,7 @@ def views_of(info: ModelInfo, curves: pd.DataFrame | None) -> tuple[View, ...]:
         info: The algorithm.
         curves: What its training reported, None if nothing was kept.
     """
-    offered = VIEWS.get(info.key, ())
+    offered = tuple(VIEWS[name] for name in info.views)
     if Ability.EXPLAINS_ITEMS in info.abilities:
         offered += (ARITHMETIC,)
     elif reads_histories(info):

@@ -101,6 +101,7 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
         source="The source document, section 1; Agrawal, Imielinski and Swami 1993; Han, Pei and Yin 2000 (FP-growth)",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         weights=IGNORES_WEIGHTS,
+        views=("rules",),
     )
     config_type = AssociationRulesConfig
     fitted = ("left", "right", "support", "confidence", "lift", "titles")

@@ -104,6 +104,7 @@ class BiasedMF(Recommender[BiasedMFConfig]):
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         stochastic=True,
         weights=IGNORES_WEIGHTS,
+        views=("space", "tastes"),
     )
     config_type = BiasedMFConfig
     fitted = ("mean", "rating_range", "user_bias", "item_bias", "user_factors", "item_factors", "trained")

@@ -63,6 +63,7 @@ class Cnn(SequenceModel[CnnConfig]):
         weights=WEIGHTS_OF_TARGETS,
         weighs_histories=False,
         same_on_any_cores=False,
+        views=("filters",),
     )
     config_type = CnnConfig
 

@@ -107,6 +107,7 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         weights="Without ratings, an item counts in the user's profile by log2(1 + weight / median weight), unless "
         "liking is 'equal'; with ratings, weights are ignored.",
+        views=("profile_terms",),
     )
     config_type = ContentFeaturesConfig
     fitted = ("rated", "content", "attributes", "items", "names")

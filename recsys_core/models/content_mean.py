@@ -132,6 +132,7 @@ class ContentMean(Recommender[ContentMeanConfig]):
         needs=frozenset({Need.RATINGS}),
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         weights=IGNORES_WEIGHTS,
+        views=("matched_terms",),
     )
     config_type = ContentMeanConfig
     fitted = ("mean", "item_level", "raters", "vectors", "sums")

@@ -43,6 +43,7 @@ class Ease(LinearItemModel[EaseConfig]):
         source="Steck 2019, eq. 8",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         weights="The regression and the histories hold log2(1 + weight / median weight) of each interaction.",
+        views=("around", "items"),
     )
     config_type = EaseConfig
 

@@ -117,6 +117,7 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         weights="Without ratings, log2(1 + weight / median weight) stands for the rating in similarities and "
         "votes; with ratings, weights are ignored.",
+        views=("around", "items"),
     )
     config_type = ItemKNNConfig
 

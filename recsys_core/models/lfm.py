@@ -122,6 +122,7 @@ class Lfm(Recommender[LfmConfig]):
         stochastic=True,
         weights="Without ratings, log2(1 + weight / median weight) multiplies what an item counts in the user's sum "
         "and as target; with ratings, weights are ignored.",
+        views=("topics", "space"),
     )
     config_type = LfmConfig
     fitted = ("topic_factors", "affinity", "attribute_topics", "expected", "item_bias", "scale_width")

@@ -98,6 +98,7 @@ class Recursive(SequenceModel[RecursiveConfig]):
         weights=WEIGHTS_OF_TARGETS,
         weighs_histories=False,
         same_on_any_cores=False,
+        views=("tree",),
     )
     config_type = RecursiveConfig
 

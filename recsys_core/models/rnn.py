@@ -60,6 +60,7 @@ class Rnn(SequenceModel[RnnConfig]):
         weights=WEIGHTS_OF_TARGETS,
         weighs_histories=False,
         same_on_any_cores=False,
+        views=("memory",),
     )
     config_type = RnnConfig
 

@@ -75,6 +75,7 @@ class SocialKNN(UserKNN):
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         weights="Without ratings, log2(1 + weight / median weight) stands for the rating in similarities and "
         "votes; with ratings, weights are ignored.",
+        views=("graph", "nearest"),
     )
     config_type = SocialKNNConfig
     config: SocialKNNConfig

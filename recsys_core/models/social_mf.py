@@ -78,6 +78,7 @@ class SocialMF(SocialFactors):
         stochastic=True,
         weights="Without ratings, log2(1 + weight / median weight) is predicted for a seen item; with "
         "ratings, weights are ignored.",
+        views=("graph", "space", "tastes"),
     )
     config_type = SocialMFConfig
     config: SocialMFConfig

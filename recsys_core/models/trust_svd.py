@@ -128,6 +128,7 @@ class TrustSVD(SocialFactors):
         stochastic=True,
         weights="Without ratings, log2(1 + weight / median weight) is predicted for a seen item; with "
         "ratings, weights are ignored.",
+        views=("graph", "space"),
     )
     config_type = TrustSVDConfig
     config: TrustSVDConfig

@@ -98,6 +98,7 @@ class UserKNN(NeighbourModel[UserKNNConfig]):
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         weights="Without ratings, log2(1 + weight / median weight) stands for the rating in similarities and "
         "votes; with ratings, weights are ignored.",
+        views=("nearest", "shared", "users"),
     )
     config_type = UserKNNConfig
 
