@@ -12,7 +12,17 @@ from numpy.testing import assert_array_equal
 from recsys_core.contracts import Need, RunContext, field_specs
 from recsys_core.errors import Cancelled, ConfigError, DataError, NotFitted
 from recsys_core.models.registry import make_model, model_class
-from tests.contract.cases import KEYS, fitted, is_network, recording, tastes, trained, trained_with_reports, without
+from tests.contract.cases import (
+    KEYS,
+    QUICK,
+    fitted,
+    is_network,
+    recording,
+    tastes,
+    trained,
+    trained_with_reports,
+    without,
+)
 
 
 def test_defaults_construct_and_the_key_is_that_of_the_registry(key: str) -> None:
@@ -44,7 +54,7 @@ def test_unknown_settings_are_refused(key: str) -> None:
 
 def test_fit_changes_neither_data_nor_config(key: str) -> None:
     train = tastes()
-    model = make_model(key)
+    model = make_model(key, QUICK.get(key))
     frame, config = train.interactions.copy(deep=True), model.config.model_copy(deep=True)
     model.fit(train, RunContext())
     assert train.interactions.equals(frame)

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,6 +94,28 @@ def finished_template(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 def finished(finished_template: Finished, own_workspace: Path) -> Finished:
     shutil.copytree(finished_template.root, own_workspace)
     return Finished(own_workspace, finished_template.data, finished_template.run)
+
+
+def looking_at(template: Finished, monkeypatch: pytest.MonkeyPatch) -> Iterator[Finished]:
+    """Show the common workspace itself, so that what the app computed for it is reused; a test must not change it."""
+    monkeypatch.setenv("RECSCOPE_WORKSPACE", str(template.root))
+    before = stored_files(template.root)
+    yield template
+    assert stored_files(template.root) == before, "this test changes the workspace: it needs a copy of its own"
+
+
+def stored_files(root: Path) -> dict[Path, tuple[int, int]]:
+    """Return size and time of change of every stored file."""
+    files = [path for folder in ("datasets", "runs") for path in (root / folder).rglob("*") if path.is_file()]
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
+
+
+@pytest.fixture
+def finished_shared(
+    finished_template: Finished, own_workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Finished]:
+    """The finished experiment for tests that only look at it."""
+    yield from looking_at(finished_template, monkeypatch)
 
 
 @pytest.fixture

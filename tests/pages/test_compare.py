@@ -16,7 +16,6 @@ from recsys_core.models.registry import model_class
 from recsys_core.storage.processes import own_mark
 from tests.pages.finished import (
     Finished,
-    finished,
     finished_template,
     no_exception,
     open_page,
@@ -24,8 +23,10 @@ from tests.pages.finished import (
     spoil,
     words,
 )
+from tests.pages.finished import finished as finished_copy
+from tests.pages.finished import finished_shared as finished
 
-__all__ = ["finished", "finished_template", "open_page"]
+__all__ = ["finished", "finished_copy", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
 
 
@@ -52,17 +53,17 @@ def test_the_leaderboard_has_a_row_a_model_and_marks_the_baseline(open_page: Ope
 
 
 def test_settings_of_one_model_stand_beside_each_other_with_their_difference(
-    open_page: Open, finished: Finished
+    open_page: Open, finished_copy: Finished
 ) -> None:
-    assert "The same model with other settings" not in words(open_page("compare", **finished.address()))
+    assert "The same model with other settings" not in words(open_page("compare", **finished_copy.address()))
     settings = [{"key": "ease", "config": {"regularization": value}} for value in (0.001, 500.0)]
-    spec = ExperimentSpec.model_validate(small_spec(finished.data).model_dump() | {"models": settings})
-    store = ResultStore(finished.root)
+    spec = ExperimentSpec.model_validate(small_spec(finished_copy.data).model_dump() | {"models": settings})
+    store = ResultStore(finished_copy.root)
     run = store.create(spec, "Two tastes")
     for model_id in run.model_ids:
-        assert execute(store, run.id, model_id, Workspace(finished.root), 1).state is JobState.DONE
+        assert execute(store, run.id, model_id, Workspace(finished_copy.root), 1).state is JobState.DONE
     first, second = run.model_ids[:2]
-    app = open_page("compare", data=finished.data, run=run.id)
+    app = open_page("compare", data=finished_copy.data, run=run.id)
     assert {"EASE (regularization 0.001)", "EASE (regularization 500)"} <= set(app.dataframe[0].value["title"])
     assert "The same model with other settings" in words(app)
     pair = compare_run(run, "ndcg@5").pairs.set_index(["first", "second"])
@@ -75,15 +76,15 @@ def test_settings_of_one_model_stand_beside_each_other_with_their_difference(
 
 
 def test_where_less_is_better_the_difference_is_still_told_from_the_better_side(
-    open_page: Open, finished: Finished
+    open_page: Open, finished_copy: Finished
 ) -> None:
     settings = [{"key": "biased_mf", "config": {"epochs": value}} for value in (1, 20)]
-    spec = ExperimentSpec.model_validate(small_spec(finished.data).model_dump() | {"models": settings})
-    store = ResultStore(finished.root)
+    spec = ExperimentSpec.model_validate(small_spec(finished_copy.data).model_dump() | {"models": settings})
+    store = ResultStore(finished_copy.root)
     run = store.create(spec, "Two tastes")
     for model_id in run.model_ids:
-        assert execute(store, run.id, model_id, Workspace(finished.root), 1).state is JobState.DONE
-    app = open_page("compare", data=finished.data, run=run.id)
+        assert execute(store, run.id, model_id, Workspace(finished_copy.root), 1).state is JobState.DONE
+    app = open_page("compare", data=finished_copy.data, run=run.id)
     app = no_exception(app.selectbox(key="compare_metric").set_value("rmse").run())
     title = model_class("biased_mf").info.title
     [said] = [line for line in words(app).splitlines() if line.startswith(f"- {title} (epochs")]
@@ -152,43 +153,43 @@ def test_the_address_names_what_is_seen(open_page: Open, finished: Finished) -> 
     assert app.query_params["run"] in (finished.run, [finished.run])
 
 
-def test_while_a_model_is_trained_the_others_are_compared(open_page: Open, finished: Finished) -> None:
-    model_id = spoil(finished, "ease", JobState.RUNNING)
-    finished.opened().job(model_id).change([JobState.RUNNING], process=own_mark())
-    app = open_page("compare", **finished.address())
+def test_while_a_model_is_trained_the_others_are_compared(open_page: Open, finished_copy: Finished) -> None:
+    model_id = spoil(finished_copy, "ease", JobState.RUNNING)
+    finished_copy.opened().job(model_id).change([JobState.RUNNING], process=own_mark())
+    app = open_page("compare", **finished_copy.address())
     assert "1 model is still under way" in words(app)
     assert "EASE" not in list(app.dataframe[0].value["title"])
 
 
-def test_a_failed_model_says_why_and_the_others_go_on(open_page: Open, finished: Finished) -> None:
-    spoil(finished, "ease", JobState.FAILED, "It ran out of memory. Choose a smaller model.")
-    app = open_page("compare", **finished.address())
+def test_a_failed_model_says_why_and_the_others_go_on(open_page: Open, finished_copy: Finished) -> None:
+    spoil(finished_copy, "ease", JobState.FAILED, "It ran out of memory. Choose a smaller model.")
+    app = open_page("compare", **finished_copy.address())
     assert "It ran out of memory" in words(app)
     assert "EASE" in words(app)
     assert len(app.dataframe[0].value) == 4
 
 
-def test_of_two_settings_the_one_that_failed_is_named(open_page: Open, finished: Finished) -> None:
+def test_of_two_settings_the_one_that_failed_is_named(open_page: Open, finished_copy: Finished) -> None:
     settings = [{"key": "ease", "config": {"regularization": value}} for value in (0.001, 500.0)]
-    spec = ExperimentSpec.model_validate(small_spec(finished.data).model_dump() | {"models": settings})
-    run = ResultStore(finished.root).create(spec, "Two tastes")
+    spec = ExperimentSpec.model_validate(small_spec(finished_copy.data).model_dump() | {"models": settings})
+    run = ResultStore(finished_copy.root).create(spec, "Two tastes")
     run.job(run.model_ids[1]).change({JobState.QUEUED}, state=JobState.FAILED, reason="It was killed.")
-    app = open_page("compare", data=finished.data, run=run.id)
+    app = open_page("compare", data=finished_copy.data, run=run.id)
     assert "**EASE (regularization 500)**: It was killed." in words(app)
 
 
-def test_with_nothing_finished_it_leads_back_to_train(open_page: Open, finished: Finished) -> None:
+def test_with_nothing_finished_it_leads_back_to_train(open_page: Open, finished_copy: Finished) -> None:
     for model in ("ease", "item_knn", "biased_mf", "popular", "random"):
-        spoil(finished, model, JobState.FAILED, "It was killed.")
-    app = open_page("compare", **finished.address())
+        spoil(finished_copy, model, JobState.FAILED, "It was killed.")
+    app = open_page("compare", **finished_copy.address())
     assert "No model has finished" in words(app)
     assert app.button(key="empty_go_train").label == "See how they stand"
 
 
-def test_files_of_a_run_that_are_missing_are_a_sentence(open_page: Open, finished: Finished) -> None:
-    run = finished.opened()
+def test_files_of_a_run_that_are_missing_are_a_sentence(open_page: Open, finished_copy: Finished) -> None:
+    run = finished_copy.opened()
     (run.job(run.model_ids[0]).path / "per_user.parquet").unlink()
-    shown = words(open_page("compare", **finished.address()))
+    shown = words(open_page("compare", **finished_copy.address()))
     assert "Its stored results are damaged: 'per_user.parquet' is missing" in shown
     assert "Leaderboard" in shown  # of the others
 

@@ -10,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 from recsys_core.data import dataset_from_frames
 from recsys_core.data.workspace import Workspace
 from recsys_core.viz.questions import QUESTIONS
-from tests.pages.finished import EVIL, Finished, finished, finished_template, no_exception, open_page, words
+from tests.pages.finished import EVIL, Finished, finished_template, no_exception, open_page, words
+from tests.pages.finished import finished_shared as finished
 
 __all__ = ["finished", "finished_template", "open_page"]
 Open = Callable[..., AppTest]

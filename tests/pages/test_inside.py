@@ -1,7 +1,7 @@
 """The page Inside in its four states: what each model holds, with a person and an item, and who has nothing."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.store import ResultStore
 from recsys_core.storage.processes import own_mark
-from tests.pages.finished import Finished, no_exception, open_page, small_spec, spoil, two_tastes, words
+from tests.pages.finished import Finished, looking_at, no_exception, open_page, small_spec, spoil, two_tastes, words
 
 __all__ = ["open_page"]
 Open = Callable[..., AppTest]
@@ -32,7 +32,12 @@ def trained_template(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 
 @pytest.fixture
-def trained(trained_template: Finished, own_workspace: Path) -> Finished:
+def trained(trained_template: Finished, own_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Finished]:
+    yield from looking_at(trained_template, monkeypatch)
+
+
+@pytest.fixture
+def trained_copy(trained_template: Finished, own_workspace: Path) -> Finished:
     shutil.copytree(trained_template.root, own_workspace)
     return Finished(own_workspace, trained_template.data, trained_template.run)
 
@@ -61,10 +66,10 @@ def test_without_data_it_says_what_to_do(open_page: Open) -> None:
     assert app.button(key="empty_go_data").label
 
 
-def test_without_a_finished_model_it_leads_to_train(open_page: Open, trained: Finished) -> None:
+def test_without_a_finished_model_it_leads_to_train(open_page: Open, trained_copy: Finished) -> None:
     for model in (*LOOKED_INTO, "popular", "random"):
-        spoil(trained, model, JobState.FAILED, "It was killed.")
-    app = open_page("inside", data=trained.data)
+        spoil(trained_copy, model, JobState.FAILED, "It was killed.")
+    app = open_page("inside", data=trained_copy.data)
     assert "No trained model on these data yet" in words(app)
     assert app.button(key="empty_go_train").label
 
@@ -134,9 +139,9 @@ def test_an_unknown_user_in_the_address_is_named(open_page: Open, trained: Finis
     assert "There is no user '<b>nobody</b>'" in words(app)
 
 
-def test_while_another_model_is_trained_the_finished_ones_are_shown(open_page: Open, trained: Finished) -> None:
-    running = spoil(trained, "ease", JobState.RUNNING)
-    trained.opened().job(running).change([JobState.RUNNING], process=own_mark())
-    app = opened(open_page, trained, "user_knn")
+def test_while_another_model_is_trained_the_finished_ones_are_shown(open_page: Open, trained_copy: Finished) -> None:
+    running = spoil(trained_copy, "ease", JobState.RUNNING)
+    trained_copy.opened().job(running).change([JobState.RUNNING], process=own_mark())
+    app = opened(open_page, trained_copy, "user_knn")
     assert "Who is most like this person?" in questions(app)
     assert "EASE" not in app.selectbox(key="inside_model").options

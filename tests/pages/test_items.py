@@ -13,15 +13,10 @@ from recsys_core.data import dataset_from_frames
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import DataError
 from tests.pages.finished import EVIL, no_exception, open_page, words
-from tests.pages.test_users import address, answered, club, headers
+from tests.pages.test_users import address, answered, club, club_template, headers, stored, stored_copy
 
-__all__ = ["open_page"]
+__all__ = ["club_template", "open_page", "stored", "stored_copy"]
 Open = Callable[..., AppTest]
-
-
-@pytest.fixture
-def stored(own_workspace: Path) -> str:
-    return Workspace(own_workspace).store(club()).fingerprint
 
 
 @pytest.fixture
@@ -97,7 +92,7 @@ def test_text_from_outside_is_shown_letter_by_letter(open_page: Open, stored: st
 
 
 def test_what_goes_wrong_is_said_instead_of_a_profile(
-    open_page: Open, stored: str, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, stored_copy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from recsys_core.profiles import items
 
@@ -105,7 +100,7 @@ def test_what_goes_wrong_is_said_instead_of_a_profile(
         raise DataError("The table <b>broke</b>.")
 
     monkeypatch.setattr(items, "item_profiles", refuse)
-    assert "The table <b>broke</b>." in words(answered(open_page("items", data=stored)))
+    assert "The table <b>broke</b>." in words(answered(open_page("items", data=stored_copy)))
 
 
 @pytest.mark.parametrize(
@@ -134,20 +129,20 @@ def pictures(names: list[str]) -> bytes:
     return archive.getvalue()
 
 
-def test_pictures_that_are_brought_become_another_data_set_and_are_shown(open_page: Open, stored: str) -> None:
-    app = answered(open_page("items", data=stored, item="film-3"))
+def test_pictures_that_are_brought_become_another_data_set_and_are_shown(open_page: Open, stored_copy: str) -> None:
+    app = answered(open_page("items", data=stored_copy, item="film-3"))
     app = app.file_uploader[0].upload("p.zip", pictures(["film-3.png", "film-4.png"]), "application/zip").run()
     app = answered(app.button(key="items_attach_go").click().run())
     text = "".join(str(one.value) for one in app.success).replace("\\", "")
     assert "2 items have one now, 17 items have none, 1 picture cannot be read." in text
-    assert address(app, "data") != stored
+    assert address(app, "data") != stored_copy
     assert headers(app) == ["Film 3"]
     assert len(app.get("image")) == 1
 
 
-def test_a_file_that_is_no_picture_is_refused_with_the_reason(open_page: Open, stored: str) -> None:
-    app = answered(open_page("items", data=stored, item="film-3"))
+def test_a_file_that_is_no_picture_is_refused_with_the_reason(open_page: Open, stored_copy: str) -> None:
+    app = answered(open_page("items", data=stored_copy, item="film-3"))
     app = app.file_uploader[0].upload("v.npy", b"nothing", "application/octet-stream").run()
     app = answered(app.button(key="items_attach_go").click().run())
     assert "cannot be read as a .npy file of numbers" in words(app)
-    assert address(app, "data") == stored
+    assert address(app, "data") == stored_copy

@@ -7,9 +7,11 @@ from streamlit.testing.v1 import AppTest
 
 from recsys_core.experiments.jobs import JobState
 from recsys_core.storage.processes import own_mark
-from tests.pages.finished import EVIL, Finished, finished, finished_template, no_exception, open_page, spoil, words
+from tests.pages.finished import EVIL, Finished, finished_template, no_exception, open_page, spoil, words
+from tests.pages.finished import finished as finished_copy
+from tests.pages.finished import finished_shared as finished
 
-__all__ = ["finished", "finished_template", "open_page"]
+__all__ = ["finished", "finished_copy", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
 
 
@@ -21,10 +23,10 @@ def test_without_data_it_says_what_to_do(open_page: Open) -> None:
     assert "No data yet" in words(open_page("recommend"))
 
 
-def test_without_a_finished_model_it_leads_to_train(open_page: Open, finished: Finished) -> None:
+def test_without_a_finished_model_it_leads_to_train(open_page: Open, finished_copy: Finished) -> None:
     for model in ("ease", "item_knn", "biased_mf", "popular", "random"):
-        spoil(finished, model, JobState.FAILED, "It was killed.")
-    app = open_page("recommend", data=finished.data)
+        spoil(finished_copy, model, JobState.FAILED, "It was killed.")
+    app = open_page("recommend", data=finished_copy.data)
     assert "No trained model on these data yet" in words(app)
     assert app.button(key="empty_go_train").label
 
@@ -113,11 +115,13 @@ def test_a_search_narrows_the_users(open_page: Open, finished: Finished) -> None
     assert "No user's identifier holds 'nobody'" in words(app)
 
 
-def test_while_a_model_is_trained_and_another_failed_the_rest_recommend(open_page: Open, finished: Finished) -> None:
-    running = spoil(finished, "ease", JobState.RUNNING)
-    finished.opened().job(running).change([JobState.RUNNING], process=own_mark())
-    spoil(finished, "biased_mf", JobState.FAILED, "The disk is full.")
-    app = open_page("recommend", **finished.address(user="person-4"))
+def test_while_a_model_is_trained_and_another_failed_the_rest_recommend(
+    open_page: Open, finished_copy: Finished
+) -> None:
+    running = spoil(finished_copy, "ease", JobState.RUNNING)
+    finished_copy.opened().job(running).change([JobState.RUNNING], process=own_mark())
+    spoil(finished_copy, "biased_mf", JobState.FAILED, "The disk is full.")
+    app = open_page("recommend", **finished_copy.address(user="person-4"))
     assert "1 model is still under way" in words(app)
     assert "The disk is full" in words(app)
     assert len(items(app, "item_knn")) == 5

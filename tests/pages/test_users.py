@@ -1,6 +1,6 @@
 """The page Users: no data, no user table, the one the address names, segments, links, and text from outside."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,8 @@ from recsys_core.contracts import RatingScale
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import DataError
-from tests.pages.finished import EVIL, Finished, finished, finished_template, no_exception, open_page, words
+from tests.pages.finished import EVIL, Finished, finished_template, looking_at, no_exception, open_page, words
+from tests.pages.finished import finished_shared as finished
 
 __all__ = ["finished", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
@@ -54,8 +55,21 @@ def club(*, links: bool = True) -> Dataset:
     )
 
 
+@pytest.fixture(scope="session")
+def club_template(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    root = tmp_path_factory.mktemp("club") / "workspace"
+    return Finished(root, Workspace(root).store(club()).fingerprint, run="")
+
+
 @pytest.fixture
-def stored(own_workspace: Path) -> str:
+def stored(club_template: Finished, own_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The club in a common workspace, for tests that only look at it."""
+    for shown in looking_at(club_template, monkeypatch):
+        yield shown.data
+
+
+@pytest.fixture
+def stored_copy(own_workspace: Path) -> str:
     return Workspace(own_workspace).store(club()).fingerprint
 
 
@@ -195,7 +209,7 @@ def test_the_demo_view_has_a_profile_and_no_search(open_page: Open, stored: str)
 
 
 def test_what_goes_wrong_is_said_instead_of_a_profile(
-    open_page: Open, stored: str, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, stored_copy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from recsys_core.profiles import users
 
@@ -203,7 +217,7 @@ def test_what_goes_wrong_is_said_instead_of_a_profile(
         raise DataError("The table <b>broke</b>.")
 
     monkeypatch.setattr(users, "user_profiles", refuse)
-    app = answered(open_page("users", data=stored))
+    app = answered(open_page("users", data=stored_copy))
     assert "The table <b>broke</b>." in words(app)
     assert len(app.header) == 1
 

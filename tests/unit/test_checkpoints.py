@@ -149,15 +149,15 @@ def experiment() -> ExperimentSpec:
 
 
 def trained(root: Path, *, kill: bool) -> Run:
-    """Train in a process of its own; if asked for, kill that in the middle of an epoch and go on in another one."""
+    """Train here; with `kill`, after a process that began was killed in the middle of an epoch."""
     Workspace(root).store(little_data())
     store, spec = ResultStore(root), experiment()
     model_id = next(model.id for model in spec.models if model.key == "sasrec")
     store.create(spec, "little")
     job = store.open(spec.id).job(model_id)
-    command = [sys.executable, "-c", TRAINING, str(root), spec.id, model_id]
     if kill:
-        process = subprocess.Popen([*command, str(HELD)], cwd=ROOT)
+        command = [sys.executable, "-c", TRAINING, str(root), spec.id, model_id, str(HELD)]
+        process = subprocess.Popen(command, cwd=ROOT)
         eventually(lambda: epochs_kept(job.path) == HELD, what="the last epoch before it is held")
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
@@ -166,7 +166,7 @@ def trained(root: Path, *, kill: bool) -> Run:
         assert status.kept == HELD
         run = store.create(spec, "little")  # start again
         assert (run.status(model_id).state, run.status(model_id).kept) == (JobState.QUEUED, status.kept)
-    subprocess.run([*command, "-1"], cwd=ROOT, check=True)
+    assert execute(store, spec.id, model_id, Workspace(root), 1).state is JobState.DONE
     return store.open(spec.id)
 
 
