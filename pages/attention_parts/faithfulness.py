@@ -122,7 +122,7 @@ def _heads(seen: "Seen") -> None:
 
 def _person(seen: "Seen") -> None:
     """Show attention beside the effect of taking each item away, for this person."""
-    from recsys_core.viz.attention_effects import beside_bars, most, together
+    from recsys_core.viz.attention_effects import beside_bars, correlation, most
 
     words, place = st.columns(WIDTHS, gap="large")
     with place:
@@ -130,7 +130,7 @@ def _person(seen: "Seen") -> None:
     with words:
         if found is not None and not found.table.empty:
             st.markdown(safe(comparison_queries.said(most(found))))
-            st.markdown(f"**{safe(comparison_queries.said(together(found)))}**")
+            st.markdown(f"**{safe(comparison_queries.said(correlation(found)))}**")
         st.markdown(
             _(
                 "**How to read it.** A model that looks at an item need not use it. So each item was taken out of the "
@@ -154,7 +154,7 @@ def _person(seen: "Seen") -> None:
             beside_bars(found),
             "figure_attention_faith",
             name=f"{seen.model} attention and influence",
-            alt=str(together(found)),
+            alt=str(correlation(found)),
             table=found.table,
         )
 

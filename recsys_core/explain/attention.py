@@ -1,6 +1,6 @@
-"""What a trained model attended to, as tables: a trace with the names of the items that it is about.
+"""Attention traces of trained models with item names, as tables.
 
-Arrays carry their shape in fixed letters: L layers, H heads, Q steps, T items that are looked at, N candidates.
+Shapes use fixed letters: L layers, H heads, Q steps (queries), T attended items (keys), N candidates.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,18 +21,18 @@ Head = tuple[int, int]
 """Layer and head, both from 0."""
 STEP, PLACE, AFTER, LATEST_SHARE = "step", "place", "after", "latest_share"
 RECENT = 3
-"""So many of the latest items are told apart in the sentence about attention."""
+"""Number of latest items whose share of the attention is reported."""
 
 
 @dataclass(frozen=True, eq=False)
 class Attended:
-    """A trace with the names of what it is about.
+    """An attention trace with item names.
 
     Args:
-        trace: As the model gave it.
-        titles: (T,) what to call the items read, oldest first.
+        trace: The trace returned by the model.
+        titles: (T,) titles of the history items, oldest first.
         item_ids: (T,) their identifiers.
-        names: Position -> what to call an item: those of the trace, its candidates, and what else it mentions.
+        names: Position -> title of each item in the trace, its candidates and its details.
     """
 
     trace: AttentionTrace
@@ -48,18 +48,18 @@ class Attended:
 
     @property
     def steps(self) -> list[str]:
-        """(Q,) what to call each step: the item just read, or the item that the step chose."""
+        """(Q,) name of each step: the input item of a causal model, or the output item of a decoder."""
         if self.trace.causal:
             return list(self.titles)
         return [self.called(int(item)) for item in chosen(self.trace)]
 
     def called(self, item: int) -> str:
-        """Return what to call an item; empty for `PAD` and for padding."""
+        """Return the title of an item; empty for `PAD`."""
         return self.names.get(item, "")
 
 
 def attended(trace: AttentionTrace, dataset: Dataset) -> Attended:
-    """Return a trace with the titles of the data set that its items are from."""
+    """Return a trace with the item titles of its data set."""
     ids = dataset.item_vocabulary.ids
     mentioned = np.unique(np.concatenate([trace.tokens, trace.next_items.ravel(), *_mentioned(trace.details)]))
     mentioned = mentioned[(mentioned >= 0) & (mentioned < len(ids))].astype(np.int64)
@@ -69,50 +69,52 @@ def attended(trace: AttentionTrace, dataset: Dataset) -> Attended:
 
 
 def _mentioned(details: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-    """Return all item positions among the details: by convention, arrays whose name ends in `items`."""
+    """Return all item positions in the details: by convention, the arrays whose names end in `items`."""
     return [np.asarray(array).ravel() for name, array in details.items() if name.endswith("items")]
 
 
 def chosen(trace: AttentionTrace) -> NDArray[Any]:
-    """Return (Q,) the item that each step chose: the detail `chosen_items`, else the best candidate."""
+    """Return (Q,) the output item of each step: the detail `chosen_items`, else the top candidate."""
     return np.asarray(trace.details.get("chosen_items", trace.next_items[:, 0]))
 
 
 def foreseen(trace: AttentionTrace) -> tuple[int, int]:
-    """Return how often a causal model put the item that came next first, among all items, and out of how many steps."""
+    """Return in how many steps a causal model ranked the next item first, and the number of steps with a next item."""
     came = trace.tokens[1:]
     return int((trace.next_items[: len(came), 0] == came).sum()), len(came)
 
 
 def mean_weights(trace: AttentionTrace, heads: Sequence[Head] | None = None) -> FloatArray:
-    """Return (Q, T) the mean of some heads, of all by default; its rows sum to 1.
+    """Return (Q, T) mean weights over the given heads, all by default; rows sum to 1.
 
     Raises:
-        DataError: No head was chosen, or one that the model does not have.
+        DataError: The list of heads is empty or contains a head that the model does not have.
     """
     layers, width = trace.weights.shape[:2]
     if heads is None:
         everything: FloatArray = trace.weights.mean(axis=(0, 1), dtype=np.float64)
         return everything
     if not heads or any(not (0 <= layer < layers and 0 <= head < width) for layer, head in heads):
-        raise DataError(f"Choose from {layers} layers with {width} heads each; asked for {list(heads)}.")
+        raise DataError(
+            f"The model has {layers} layers with {width} heads each, but the selected heads are {list(heads)}."
+        )
     picked = [trace.weights[layer, head] for layer, head in heads]
     mean: FloatArray = np.mean(np.stack(picked), axis=0, dtype=np.float64)
     return mean
 
 
 def sees(trace: AttentionTrace) -> NDArray[np.bool_]:
-    """Return (Q, T) whether a step may look at an item: in a causal model only at those up to its own place."""
+    """Return (Q, T) whether a step can attend to an item: in a causal model only up to its own position."""
     steps, items = trace.weights.shape[2:]
     return np.tri(steps, items, dtype=bool) if trace.causal else np.ones((steps, items), dtype=bool)
 
 
 def links(found: Attended, heads: Sequence[Head] | None = None) -> pd.DataFrame:
-    """Return who looked at what: a row for each step and item that the step may look at.
+    """Return the attention weights as a long table, one row for each step and item it can attend to.
 
     Returns:
-        Columns `step` (from 1), `after` (name of the step), `place` (of the item looked at, from 1), `item_id`,
-        `title`, `weight`; step by step, the largest weight first.
+        Columns `step` (from 1), `after` (name of the step), `place` (position of the attended item, from 1), `item_id`,
+        `title`, `weight`; by step, the largest weight first.
     """
     weights = mean_weights(found.trace, heads)
     step, place = np.nonzero(sees(found.trace))
@@ -131,7 +133,7 @@ def links(found: Attended, heads: Sequence[Head] | None = None) -> pd.DataFrame:
 
 
 def candidates(found: Attended) -> pd.DataFrame:
-    """Return the best items after each step: `step`, `after`, `rank`, `title`, `score`, `chosen`."""
+    """Return the top candidates of each step: `step`, `after`, `rank`, `title`, `score`, `chosen`."""
     trace, names = found.trace, found.steps
     picked = chosen(trace)
     rows = [
@@ -145,17 +147,17 @@ def candidates(found: Attended) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Habit:
-    """How attention is spread, in numbers for a sentence.
+    """Summary statistics of attention.
 
     Args:
-        step: The step of the strongest single look, by name; of steps that see at least three items.
-        item: What that looks at.
-        weight: How much of the step's attention goes there.
-        steps: Number of steps that the means below are over.
-        latest: Mean share of the latest `RECENT` items that a step sees.
-        even: The same share if attention were even.
-        spread: Mean over steps of exp(entropy): over how many items attention is spread.
-        seen: Mean number of items that those steps see.
+        step: Name of the step with the largest single weight.
+        item: The item with that weight.
+        weight: The weight.
+        steps: Number of steps in the means below.
+        latest: Mean share of the `RECENT` latest items visible to a step.
+        even: The same share under uniform attention.
+        spread: Mean over steps of exp(entropy): the effective number of attended items.
+        seen: Mean number of items visible to a step.
     """
 
     step: str
@@ -169,7 +171,7 @@ class Habit:
 
 
 def habit(found: Attended, heads: Sequence[Head] | None = None) -> Habit:
-    """Return how attention is spread over the items: by all steps that see more than `RECENT`, else by all steps."""
+    """Return summary statistics over all steps that see more than `RECENT` items, or over all steps without such."""
     weights, may = mean_weights(found.trace, heads), sees(found.trace)
     seen = may.sum(axis=1)
     rows = np.flatnonzero(seen > RECENT)

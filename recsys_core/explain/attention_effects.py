@@ -1,4 +1,4 @@
-"""Attention beside influence, for one person: how much a model looks at an item, and what a score loses without it."""
+"""Attention compared with influence (score change when the item is left out) for one user."""
 
 from dataclasses import dataclass
 
@@ -12,19 +12,20 @@ from recsys_core.explain.deletion import Deletion
 
 ATTENTION, EFFECT, RECENCY = "attention", "effect", "recency"
 FEWEST = 4
-"""Of fewer items no rank correlation is told."""
+"""Minimum number of items for a rank correlation."""
 STRONG, WEAK = 0.5, 0.2
-"""From where on a rank correlation is called high, and up to where it is called none."""
+"""Thresholds of a rank correlation: strong from `STRONG`, none below `WEAK`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Beside:
-    """Both for each item of a history.
+    """Attention and influence of each history item.
 
     Args:
-        item: What to call the item whose score it is about.
-        score: That score, of the whole history.
-        table: `item`, `title`, `attention` (share, 0 to 1), `effect` (in units of the score); most attention first.
+        item: Title of the item whose score is explained.
+        score: Its score with the full history.
+        table: `item`, `title`, `attention` (0 to 1), `effect` (influence in units of the score: the score minus the
+            score without the item); largest attention first.
     """
 
     item: str
@@ -33,18 +34,19 @@ class Beside:
 
     @property
     def correlation(self) -> float:
-        """Rank correlation (Spearman) of attention and the size of the effect, -1 to 1; NaN of fewer than `FEWEST`."""
+        """Spearman correlation of attention and absolute influence, -1 to 1; NaN for fewer than `FEWEST` items."""
         return rank_correlation(self.table[ATTENTION].to_numpy(), self.table[EFFECT].abs().to_numpy())
 
 
 def looks_and_effects(trace: AttentionTrace, deletion: Deletion) -> pd.DataFrame:
-    """Return attention and influence of each item that both know.
+    """Return attention and influence of each item for which both are known.
 
-    The attention is the mean over layers and heads of the step that the score comes from: the last one of a causal
-    model, the first one of a decoder. An item that was read more than once has the sum of its places.
+    The attention is the mean over layers and heads at the step that produces the score: the last one of a causal model,
+    the first one of a decoder. For repeated items it is summed over their positions.
 
     Returns:
-        Columns `item`, `attention`, `effect`, and `recency` (last place in the history, from 0); most attention first.
+        Columns `item`, `attention`, `effect`, and `recency` (last position in the history, from 0); largest attention
+        first.
     """
     weights = mean_weights(trace)[-1 if trace.causal else 0]
     looks = pd.Series(weights, index=trace.tokens).groupby(level=0).sum()
@@ -55,12 +57,12 @@ def looks_and_effects(trace: AttentionTrace, deletion: Deletion) -> pd.DataFrame
 
 
 def beside(found: Attended, deletion: Deletion, item: str) -> Beside:
-    """Return attention and influence of each item that both know; see `looks_and_effects`.
+    """Return attention and influence of each item for which both are known; see `looks_and_effects`.
 
     Args:
-        found: What the model attended to.
-        deletion: What the score loses without each item of the history.
-        item: What to call the item whose score it is.
+        found: The attention trace.
+        deletion: The influence of each history item.
+        item: Title of the item whose score is explained.
     """
     table = looks_and_effects(found.trace, deletion).drop(columns=RECENCY)
     table.insert(1, TITLE, [found.called(int(one)) for one in table[ITEM]])
@@ -68,9 +70,9 @@ def beside(found: Attended, deletion: Deletion, item: str) -> Beside:
 
 
 def rank_correlation(first: FloatArray, second: FloatArray) -> float:
-    """Return Spearman's correlation of two columns (N,), ties at their mean rank.
+    """Return Spearman's correlation of two arrays (N,), ties at their mean rank.
 
-    NaN of fewer than `FEWEST` values, and where all of a column are equal.
+    NaN for fewer than `FEWEST` values or a constant array.
     """
     if len(first) < FEWEST or len(np.unique(first)) < 2 or len(np.unique(second)) < 2:
         return float("nan")

@@ -1,6 +1,6 @@
-"""A finished example of attention as a file: traces of one trained model for a few people, as JSON.
+"""Finished attention examples as JSON files: traces of one trained model for a few users.
 
-Nothing in the file is executed when it is read. `data/samples/attention.py` makes the files that come with the product.
+Reading a file executes no code. `data/samples/attention.py` generates the bundled files.
 """
 
 import json
@@ -22,7 +22,7 @@ from recsys_core.explain.attention_effects import Beside
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "samples" / "attention"
 FORMAT = 1
 ORDER = ("sasrec", "seq2seq")
-"""These are offered first, in this order."""
+"""Algorithms that are listed first, in this order."""
 DIGITS = 6
 
 
@@ -32,11 +32,11 @@ class Example:
 
     Args:
         key: The algorithm.
-        title: What people call it.
+        title: Title of the algorithm.
         data: Name of the data set.
-        people: Identifier of a person -> what the model attended to with their history.
-        facts: What else is known, by name: numbers and texts, such as the seed and the epochs.
-        beside: Identifier of a person -> attention beside influence, for the item that the model puts first.
+        people: User id -> attention trace for the user's history.
+        facts: Further numbers and texts by name, such as the seed and the number of epochs.
+        beside: User id -> attention and influence for the top recommendation.
     """
 
     key: str
@@ -48,13 +48,13 @@ class Example:
 
 
 def examples(folder: Path = FOLDER) -> list[str]:
-    """Return the algorithms that there is an example of, by key, the one to begin with first."""
+    """Return the keys of the algorithms with an example, the default one first."""
     found = sorted(path.stem for path in folder.glob("*.json"))
     return sorted(found, key=lambda key: ORDER.index(key) if key in ORDER else len(ORDER))
 
 
 def write_example(example: Example, folder: Path = FOLDER) -> Path:
-    """Write an example into a folder; return its file."""
+    """Write an example to a folder and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {
         "format": FORMAT,
@@ -74,7 +74,7 @@ def read_example(key: str, folder: Path = FOLDER) -> Example:
     """Return a finished example.
 
     Raises:
-        StoreError: There is none of this algorithm, or its file is not whole.
+        StoreError: There is no example of this algorithm, or its file is damaged.
     """
     path = folder / f"{key}.json"
     if key not in examples(folder):
@@ -129,7 +129,7 @@ def _beside_from_json(found: Mapping[str, Any]) -> Beside:
 
 
 def _array(array: NDArray[Any]) -> dict[str, Any]:
-    """Return an array as plain values; NaN becomes null."""
+    """Return an array as plain JSON values, NaN as null."""
     flat: list[Any] = array.ravel().tolist()
     if array.dtype.kind == "f":
         flat = [None if math.isnan(value) else round(value, DIGITS) for value in flat]

@@ -1,6 +1,6 @@
-"""The raw numbers behind the steps of a trace, as long tables: what is taken away as CSV.
+"""The raw numbers of a trace as long tables for CSV download.
 
-Each row is one number, named by `quantity`; what does not apply to it is missing.
+Each row is one number, named by `quantity`; columns that do not apply are missing.
 """
 
 from collections.abc import Iterator
@@ -12,29 +12,29 @@ from recsys_core.columns import ITEM_ID, TITLE
 from recsys_core.contracts import PAD
 from recsys_core.explain.attention import PLACE, STEP, Attended, chosen, mean_weights
 
-SAID, QUANTITY, VALUE, CHOSEN = "said", "quantity", "value", "chosen"
+OUTPUT, QUANTITY, VALUE, CHOSEN = "output", "quantity", "value", "chosen"
 NORMS = ("context_norm", "hidden_norm")
-"""Details of a decoder that hold one number a step."""
+"""Details of a decoder with one number per step."""
 WHOLE = "Int64"
-"""Type of whole numbers of which some are missing."""
+"""Nullable integer type."""
 LOCAL_STEP, POINT, POINT_TITLE = "local_step", "point", "point_title"
 
 
 def decoded(found: Attended) -> pd.DataFrame:
-    """Return what a decoder computed in each step.
+    """Return the values computed in each decoding step.
 
     Returns:
-        Columns `step` (from 1), `said` (the item of that step), `quantity`, `place`, `item_id`, `title`, `value`,
-        `chosen`. The quantities: `energy` and `alpha` of each item read (`place` in the history, from 1);
+        Columns `step` (from 1), `output` (the item of that step), `quantity`, `place`, `item_id`, `title`, `value`,
+        `chosen`. The quantities: `energy` and `alpha` of each history item (`place` in the history, from 1);
         `context_norm` |C| and `hidden_norm` |H|; `candidate_log_probability` and `beam_log_probability` (`place` is the
-        rank; the title of a beam is its items, joined by arrows). `chosen` marks the item said, and the beginning that
-        the sequence has.
+        rank; the title of a beam is its items, joined by arrows). `chosen` marks the output item and the beam that is
+        the prefix of the final sequence.
     """
     names = found.steps
     rows = [
         (step + 1, names[step], *numbers) for step in range(len(names)) for numbers in _decoded_in_step(found, step)
     ]
-    table = pd.DataFrame(rows, columns=[STEP, SAID, QUANTITY, PLACE, ITEM_ID, TITLE, VALUE, CHOSEN])
+    table = pd.DataFrame(rows, columns=[STEP, OUTPUT, QUANTITY, PLACE, ITEM_ID, TITLE, VALUE, CHOSEN])
     return table.astype({PLACE: WHOLE})
 
 
@@ -65,13 +65,13 @@ def _decoded_in_step(found: Attended, step: int) -> Iterator[tuple[Any, ...]]:
 
 
 def moved(found: Attended) -> pd.DataFrame:
-    """Return what attention to points of interest computed for the last step, before and after each local step.
+    """Return the values of interest attention for the last history step, before and after each local step.
 
     Returns:
-        Columns `local_step` (0 before any move; missing where it is about the end), `quantity`, `point` (from 1),
-        `point_title`, `place` (of an item read, from 1), `title`, `value`. The quantities: `mass` of each point,
-        `attention` A of each item read to each point, `proposed` (1 if the point went to the item of that title, else
-        0; its row has the step that it was proposed in), and at the end `history_weight` and `point_weight`.
+        Columns `local_step` (0 before the first move; missing for final values), `quantity`, `point` (from 1),
+        `point_title`, `place` (of a history item, from 1), `title`, `value`. The quantities: `mass` of each point,
+        `attention` A between each history item and each point, `proposed` (1 if the point moved to the item with that
+        title in this local step, else 0), and the final `history_weight` and `point_weight`.
     """
     table = pd.DataFrame(_moved(found), columns=[LOCAL_STEP, QUANTITY, POINT, POINT_TITLE, PLACE, TITLE, VALUE])
     return table.astype({LOCAL_STEP: WHOLE, POINT: WHOLE, PLACE: WHOLE})

@@ -1,4 +1,4 @@
-"""What content models go by: the terms that an item shares with what a person has, and what each adds to the score."""
+"""Explanations of content-based models: matching terms and their contributions to the score."""
 
 from typing import TYPE_CHECKING
 
@@ -20,23 +20,24 @@ HELD_BY, IN_ITEM = "held_by", "in_item"
 
 
 def matched_terms(request: ViewRequest) -> ViewData:
-    """Return the terms that the item shares with the history, and what each adds to the score.
+    """Return the terms that the item shares with the history, and the contribution of each to the score.
 
-    The cosine of two items is a sum over terms, s_ij = sum_f v_if v_jf, and so is their weight w_ij = s_ij
-    |s_ij|^(alpha - 1). The part of the score that comes from the history is then a sum over terms, too:
+    The cosine of two items is a sum over terms, s_ij = sum_f v_if v_jf, and so is their weight
+    w_ij = s_ij |s_ij|^(alpha - 1). Hence the history part of the score is a sum over terms, too:
 
         beta / sum_j |w_ij| * sum_j |s_ij|^(alpha - 1) (r_uj - mu_u) v_if v_jf
 
     Returns:
-        Columns `title` (the term), `weight` (what it adds), `in_item` (v_if), `held_by` (items of the history that have
-        it); largest first. Facts: `item` (title), `total` (their sum), `terms` (terms of the item), `score`.
+        Columns `title` (the term), `weight` (its contribution), `in_item` (v_if), `held_by` (number of history items
+        with the term); largest first. Facts: `item` (title), `total` (sum of contributions), `terms` (number of terms
+        of the item), `score`.
 
     Raises:
-        CannotScore: The model looks at no content, or item and history share no term.
+        CannotScore: The model uses no content, or item and history share no term.
     """
     model: ContentMean = request.model  # type: ignore[assignment]
     if not model.vectors.shape[1]:
-        raise CannotScore("This form of the model looks at no content; train it with form=content to see terms.")
+        raise CannotScore("This form of the model uses no content; train it with form=content to see terms.")
     found = model.explain(request.query, request.item)
     own = model.vectors[[request.item]]
     held = model.vectors[found.sources]  # (S, F)
@@ -47,7 +48,9 @@ def matched_terms(request: ViewRequest) -> ViewData:
     added: FloatArray = np.asarray(columns.T @ shares) * own.data
     common = np.diff(columns.indptr)
     if not common.any():
-        raise CannotScore("This item has no term in common with what the person has: the two means make its score.")
+        raise CannotScore(
+            "This item has no term in common with the user's history: its score consists of the two means."
+        )
     order = np.argsort(-np.abs(added), kind="stable")
     order = order[common[order] > 0]
     names = _names(request, model)
@@ -69,18 +72,18 @@ def matched_terms(request: ViewRequest) -> ViewData:
 
 
 def profile_terms(request: ViewRequest) -> ViewData:
-    """Return the terms that a person's profile and the item share: the score is the sum of their products.
+    """Return the terms shared by the user's profile and the item: the score is the sum of their products.
 
     Returns:
-        As `matched_terms`; attributes of the person are terms, too, held by no item.
+        As `matched_terms`; user attributes are terms, too, with `held_by` 0.
 
     Raises:
-        CannotScore: Nothing is known of the person, or they share nothing with the item.
+        CannotScore: The user's profile is empty or shares no term with the item.
     """
     model: ContentFeatures = request.model  # type: ignore[assignment]
     found = model.explain(request.query, request.item)
     if not len(found.sources):
-        raise CannotScore("This item has no term in common with what is known of the person.")
+        raise CannotScore("This item has no term in common with the user's profile.")
     own = model.items[[request.item]]
     values = np.zeros(own.shape[1])
     values[own.indices] = own.data
@@ -110,5 +113,7 @@ def _names(request: ViewRequest, model: "ContentMean") -> tuple[str, ...]:
 
     names = item_vectors(request.dataset, model.info.title).names
     if len(names) != model.vectors.shape[1]:
-        raise CannotScore("The item table is not the one that this model was trained with, so terms have no names.")
+        raise CannotScore(
+            "The item table differs from the one that this model was trained with, so term names are unknown."
+        )
     return names

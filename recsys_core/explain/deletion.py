@@ -1,14 +1,14 @@
-"""What a score would be without each item of the history: for models that read a history but cannot split a score.
+"""Influence of history items on a score by leave-one-out, for models whose scores do not decompose.
 
-The model is asked again for everybody in
+The influence of item j of history P on the score x is
 
     e_j = x(P) - x(P without j)
 
-once for each item j of the history P, as an unknown person, so that nothing learned of the person speaks along. The
-effects are no parts: they do not add up to the score, since items that say the same thing stand in for each other.
+Scores are computed for an unknown user with this history, so that no learned user parameters are involved. Influences
+do not sum to the score, since similar items can replace each other.
 
 Source: Li, Monroe and Jurafsky 2016, "Understanding Neural Networks through Representation Erasure", section 3, where
-the effect is divided by the score before; here it stays in units of the score.
+the effect is divided by the original score; here it stays in units of the score.
 """
 
 from dataclasses import dataclass
@@ -25,19 +25,19 @@ from recsys_core.explain.view import ViewData, ViewRequest
 from recsys_core.models.base import SCORE_BLOCK_BYTES, Recommender
 
 LATEST = 200
-"""Items of a longer history are left out one by one from the latest on, up to so many."""
+"""Maximum number of items that are left out one at a time, the latest first."""
 
 
 @dataclass(frozen=True, eq=False)
 class Deletion:
-    """What an item's score loses without each item of a history; an approximation of why it is there.
+    """Influence of each history item on the score of one item.
 
     Args:
-        item: Position.
-        score: As the model gives it to the person.
-        folded: As it gives it to an unknown person with the same history; the effects are differences from this.
-        sources: (S,) items of the history, each once.
-        effects: (S,) in units of the score; NaN where the model has no score without that item.
+        item: Position of the scored item.
+        score: Score for the user.
+        folded: Score for an unknown user with the same history; influences are differences from it.
+        sources: (S,) distinct history items.
+        effects: (S,) influences in units of the score; NaN where the model has no score without the item.
     """
 
     item: int
@@ -48,40 +48,40 @@ class Deletion:
 
 
 def reads_histories(info: ModelInfo) -> bool:
-    """Return whether a history says something to a model; the floor of a comparison draws or counts without it."""
+    """Return whether a model uses the history at prediction time; non-personalized baselines do not."""
     return info.folds_in and info.personal and info.family != "floor"
 
 
 def deletion_effects(model: Recommender[Any], query: QueryBatch, item: int, ctx: RunContext | None = None) -> Deletion:
-    """Return what the score of `item` loses without each item of the history of the one person in `query`.
+    """Return the influence of each history item of the single user in `query` on the score of `item`.
 
-    Only what the model reads of the history counts: with more of it, leaving an item out would let an older one in.
+    The history is first truncated to what the model reads; otherwise leaving an item out would let an older one in.
 
     Raises:
         CannotScore: The model does not read histories, or has no score for the item from the history.
     """
     if not reads_histories(model.info):
-        raise CannotScore(f"{model.info.title} does not read histories, so nothing changes without an item of one.")
+        raise CannotScore(f"{model.info.title} does not use the history, so leaving items out changes nothing.")
     ctx = ctx or RunContext()
     score = float(model.score(query)[0, item])
     stranger = model.as_read(query.of_unknown())
     folded = float(model.score(stranger)[0, item])
     if np.isnan(folded):
-        raise CannotScore(f"{model.info.title} has no score for this item: nothing in the history speaks for it.")
+        raise CannotScore(f"{model.info.title} has no score for this item from the history alone.")
     items = stranger.history[0]
     latest = items[::-1]
     sources = latest[np.sort(np.unique(latest, return_index=True)[1])][:LATEST].astype(np.int64)
     asked = _without_each(stranger, sources)
     size = max(1, SCORE_BLOCK_BYTES // (8 * max(1, model.n_items)))
     total = -(-len(asked) // size)
-    blocks = ctx.track(asked.batches(size), stage="leave out one item after the other", total=total)
+    blocks = ctx.track(asked.batches(size), stage="leave out one item at a time", total=total)
     without = [model.score(block)[:, item] for block in blocks]
     effects = folded - np.concatenate(without) if without else np.empty(0)
     return Deletion(item, score, folded, sources, effects)
 
 
 def effects(request: ViewRequest) -> ViewData:
-    """Return what the score of the item loses without each item of the history, the largest effects first.
+    """Return the influence of each history item on the score of the item, the largest first.
 
     Returns:
         Columns `item`, `title`, `weight` (NaN where no score is left). Facts: `item` (title), `score`, `folded`.
@@ -98,7 +98,7 @@ def effects(request: ViewRequest) -> ViewData:
 
 
 def _without_each(query: QueryBatch, sources: IntArray) -> QueryBatch:
-    """Return one person in `query` so many times, each time without one of these items."""
+    """Return the single user in `query` repeated for each source, each time without that item."""
     items = query.history[0]
     kept = [np.flatnonzero(items != source) for source in sources]
     chosen = np.concatenate(kept) if kept else np.empty(0, dtype=np.int64)

@@ -1,12 +1,11 @@
-"""What a factor model holds: its strongest tastes by their items, and a person and items in the space of tastes.
+"""Latent factors of a matrix factorization: the strongest factors by their items, and the latent space.
 
-The coordinates that training finds can be turned in any direction without changing a single score, so single columns
-mean nothing. They are turned here into the principal axes of the items: with Q (I, D) the item factors and R (D, D) the
-eigenvectors of Q^T Q,
+Scores are invariant to rotations of the latent space, so single trained dimensions have no meaning. The factors are
+rotated to the principal axes of the items: with Q (I, D) the item factors and R (D, D) the eigenvectors of Q^T Q,
 
     p . q = sum_t (p R)_t (q R)_t
 
-exactly, and axis t is the direction in which items differ most after those before it.
+exactly, and axis t is the direction of largest item variation orthogonal to the previous axes.
 """
 
 from typing import Any, NamedTuple
@@ -21,22 +20,24 @@ from recsys_core.errors import CannotScore, DataError
 from recsys_core.explain.view import ViewData, ViewRequest
 
 TASTES = 10
-"""So many tastes are offered."""
+"""Number of factors offered."""
 ENDS = 8
-"""Items shown at each end of a taste."""
+"""Items shown at each end of a factor."""
 DRAWN = 400
-"""Items drawn of a history, and of all others, at most."""
+"""Maximum number of items drawn from the history, and from all others."""
 LISTED = 10
 LEAST_ITEMS = 5
-"""Categories of fewer items are not named."""
+"""Minimum number of items of a category that is reported."""
 CLEAR = 3.0
-"""Standard errors from the mean of all items at which a category is said to stand at an end."""
+"""Distance from the mean of all items, in standard errors, at which a category is reported."""
 STRENGTH, TASTE, OTHER, ROLE, END = "strength", "taste", "other", "role", "end"
 IN_HISTORY, RECOMMENDED, REST = "history", "recommended", "rest"
 
 
 class Space(NamedTuple):
-    """Factors on principal axes: `person` (D,), `items` (I, D), `axes` (D, D), `known` (I,) items that training saw."""
+    """Factors on principal axes: `person` (D,) of the user, `items` (I, D), `axes` (D, D), `known` (I,) trained
+    items.
+    """
 
     person: FloatArray
     items: FloatArray
@@ -54,25 +55,25 @@ def space_of(request: ViewRequest) -> Space:
 
 
 def _person(request: ViewRequest) -> FloatArray:
-    """Return (D,) the factors of the person: those of training, or made from the history."""
+    """Return (D,) the user's factors: from training, or folded in from the history."""
     model: Any = request.model
     if hasattr(model, "factors_of"):
         person: FloatArray = model.factors_of(request.query)[1][0]
         return person
-    history = model.history_values(request.query)  # a person of topics is the weighted sum of their items
+    history = model.history_values(request.query)  # in the topic LFM a user is the weighted sum of their items
     summed: FloatArray = history.value @ model.item_factors[history.column]
     return summed
 
 
 def tastes(request: ViewRequest) -> ViewData:
-    """Return the two ends of one taste: the items that have most of it, and those that have least.
+    """Return the items with the highest and lowest coordinates on one latent factor.
 
-    The taste is `choices["taste"]`, from "1", the strongest.
+    The factor is `choices["taste"]`, from "1", the strongest.
 
     Returns:
         Columns `item`, `title`, `taste` (the coordinate), `end` ("high" or "low"); highest first. Facts: `number`,
-        `strengths` (what each taste adds to or takes from a score, root mean square over users and items), `person`
-        (the person's coordinate), `high` and `low` (categories that stand at that end), `offered` (numbers of tastes).
+        `strengths` (root mean square contribution of each factor to scores, over users and items), `person` (the user's
+        coordinate), `high` and `low` (categories overrepresented at that end), `offered` (factor numbers).
     """
     space = space_of(request)
     users = request.model.user_factors.astype(np.float64) @ space.axes  # type: ignore[attr-defined]
@@ -106,20 +107,20 @@ def tastes(request: ViewRequest) -> ViewData:
 
 
 def space(request: ViewRequest) -> ViewData:
-    """Return items as points: to the right what this person's tastes add to their score, upwards the rest.
+    """Return items as points in the latent space, projected on the user's factor vector and one orthogonal direction.
 
     Returns:
-        Columns `item`, `title`, `taste` (p . q, in units of the score), `other` (the strongest direction at right
-        angles to the person's tastes), `role`: "history", "recommended" or "rest"; of long histories and of the
-        rest a sample at even steps. Facts, over all items: `history_mean`, `rest_mean`, `recommended_mean` of `taste`.
+        Columns `item`, `title`, `taste` (p . q, in units of the score), `other` (coordinate on the strongest direction
+        orthogonal to the user's factors), `role`: "history", "recommended" or "rest"; long histories and the rest are
+        sampled at regular intervals. Facts, over all items: `history_mean`, `rest_mean`, `recommended_mean` of `taste`.
 
     Raises:
-        CannotScore: The model knows no tastes of this person.
+        CannotScore: The model has no factors for this user.
     """
     found = space_of(request)
     length = float(np.linalg.norm(found.person))
     if length == 0:
-        raise CannotScore("The model knows no tastes of this person: there was nothing to learn them from.")
+        raise CannotScore("The model has no factors for this user: there are no interactions to learn them from.")
     added = found.items @ found.person
     beside = found.items - np.outer(added / length, found.person / length)
     _, axes = np.linalg.eigh(beside.T @ beside)
@@ -146,12 +147,12 @@ def space(request: ViewRequest) -> ViewData:
 
 
 def _sample(items: IntArray) -> IntArray:
-    """Return some of the items, at even steps, so many that single points can still be seen."""
+    """Return at most `DRAWN` of the items, sampled at regular intervals."""
     return items[:: max(1, -(-len(items) // DRAWN))]
 
 
 def _categories(request: ViewRequest, coordinate: FloatArray, known: Any) -> tuple[list[str], list[str]]:
-    """Return the names of categories whose items stand at the high and at the low end; none without categories."""
+    """Return the categories overrepresented at the high and at the low end; empty without categories."""
     from recsys_core.profiles.features import item_features
 
     dataset = request.dataset

@@ -1,15 +1,16 @@
-"""Which filters of a convolutional network fired at which of the last items, and what that did to a score.
+"""Responses of the convolutional filters of a CNN to the last items, and their contributions to a score.
 
-The score of item i is v_i . (A [z; m] + a) with z = relu(W [o; v] + b); o are the responses of the horizontal filters,
-v what the vertical ones sum up, m the mean vector of the history. Where z is above 0 the layer is linear, so with
-u = A_z^T v_i, set to 0 where z is 0, the score falls into parts that add up:
+The score of item i is v_i . (A [z; m] + a) with z = relu(W [o; v] + b); o are the max-pooled responses of the
+horizontal
+filters, v the outputs of the vertical filters, m the mean embedding of the history. The layer is linear where z > 0, so
+with u = A_z^T v_i, set to 0 where z is 0, the score decomposes exactly:
 
-    W_k . u  o_k       each horizontal filter k, and in it  W_k . u  F_k[j] . e_(p + j)  each item that it fired at
-    W_j . u  v_j       each vertical filter j, and in it each of the last items by its weight
-    A_m^T v_i . m      the long term
-    b . u + a . v_i    the rest, together with the W_k . u b_k of the filters that fired
+    W_k . u  o_k       each horizontal filter k, split into  W_k . u  F_k[j] . e_(p + j)  for each item in its window
+    W_j . u  v_j       each vertical filter j, split into the last items by their weights
+    A_m^T v_i . m      the long-term part
+    b . u + a . v_i    the rest, plus W_k . u b_k of the filters with a positive response
 
-All of it is computed here from the stored weights, by the equations of `nets.cnn`.
+Everything is computed from the stored weights by the equations of `nets.cnn`.
 """
 
 from collections.abc import Mapping
@@ -31,15 +32,16 @@ if TYPE_CHECKING:
 FILTER, KIND, ITEMS, PLACE, RESPONSE, ADDS = "filter", "kind", "items", "place", "response", "adds"
 PATTERN, SUM = "pattern", "sum"
 SHOWN = 14
-"""So many filters are listed, those that move the score most."""
+"""Number of filters shown, those with the largest effect on the score."""
 
 
 class Fired(NamedTuple):
-    """What one filter did.
+    """The contribution of one filter.
 
-    `kind` is "pattern" (horizontal) or "sum" (vertical); `number` counts filters of one height, or sums, from 1;
-    `first` is the place of the window (0..L - 1) where it stood, `response` o_k (NaN for a sum, which is a vector),
-    `adds` its part of the score with its own bias, `shares` (h,) the parts of the items under it, without the bias.
+    `kind` is "pattern" (horizontal) or "sum" (vertical); `number` counts filters of one height, or vertical filters,
+    from 1; `first` is the position in the window (0..L - 1) of its strongest response, `response` o_k (NaN for a
+    vertical filter, whose output is a vector), `adds` its part of the score including its bias, `shares` (h,) the parts
+    of the covered items without the bias.
     """
 
     kind: str
@@ -52,7 +54,7 @@ class Fired(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """All parts of one score; `patterns`, `sums`, `long_term` and `rest` add up to `score`."""
+    """The parts of one score; `patterns`, `sums`, `long_term` and `rest` sum to `score`."""
 
     fired: list[Fired]
     patterns: float
@@ -65,26 +67,27 @@ class Looked(NamedTuple):
 
 
 def filters(request: ViewRequest) -> ViewData:
-    """Return for each of the strongest filters the items that it looked at, and what each added to the score.
+    """Return the strongest filters with the items in their windows and the contribution of each item to the score.
 
     Returns:
-        A row for each filter and item under it: columns `filter` (a number, the strongest is 1), `kind` ("pattern" or
-        "sum"), `items` (how many in a row it looks at), `place` (from 1, the oldest of the last items), `item`,
-        `title`, `response` (of a pattern), `weight` (what the item added through the filter), `adds` (what the whole
-        filter added). Facts: `item` (title), `titles` (of the last items, oldest first), `score`, `patterns`, `sums`,
-        `long_term`, `rest` (these four add up to the score), `fired` and `of` (patterns), `span`.
+        One row per filter and covered item: columns `filter` (rank, 1 for the strongest), `kind` ("pattern":
+        horizontal,
+        "sum": vertical), `items` (height), `place` (from 1, the oldest of the last items), `item`, `title`, `response`
+        (of a horizontal filter), `weight` (contribution of the item through the filter), `adds` (contribution of the
+        whole filter). Facts: `item` (title), `titles` (of the last items, oldest first), `score`, `patterns`, `sums`,
+        `long_term`, `rest` (these four sum to the score), `fired` and `of` (horizontal filters), `span`.
 
     Raises:
-        CannotScore: There is no history.
+        CannotScore: The history is empty.
     """
     model: Cnn = request.model  # type: ignore[assignment]
     history = request.query.history[0].astype(np.int64)
     if not len(history):
-        raise CannotScore("There is no history, so no filter saw anything; choose somebody who did something.")
+        raise CannotScore("The history is empty, so no filter responds; select a user with interactions.")
     looked = looked_at(model, history, request.item)
     last = history[-min(model.config.span, model.config.window) :]
     titles = titles_of(request.dataset, last)
-    empty = model.config.span - len(last)  # places before the beginning
+    empty = model.config.span - len(last)  # padding before the first item
     strongest = sorted(looked.fired, key=lambda one: -abs(one.adds))[:SHOWN]
     rows = [
         {
@@ -134,7 +137,7 @@ def looked_at(model: "Cnn", history: IntArray, item: int) -> Looked:
     mixed = arrays["mix.weight"] @ np.concatenate([responses, sums.ravel()]) + arrays["mix.bias"]
     target = vectors[item]
     reached = arrays["out.weight"][:, :width].T @ target * (mixed > 0)  # u (D,)
-    slopes = arrays["mix.weight"].T @ reached  # what one more of each number in [o; v] would add
+    slopes = arrays["mix.weight"].T @ reached  # gradient of the score with respect to [o; v]
     fired = _patterns(arrays, window, responses, places, slopes) + _sums(arrays, window, slopes[len(responses) :])
     long_term = 0.0
     if model.config.long_term:
@@ -146,7 +149,7 @@ def looked_at(model: "Cnn", history: IntArray, item: int) -> Looked:
 
 
 def _responses(arrays: Mapping[str, NDArray[Any]], window: FloatArray) -> tuple[FloatArray, IntArray]:
-    """(L x filters,) the strongest response of each horizontal filter, and the place of the window where it begins."""
+    """Return (L x filters,) the max-pooled response of each horizontal filter, and the position of its maximum."""
     responses, places = [], []
     for height in range(1, len(window) + 1):
         weight, bias = arrays[f"across.{height - 1}.weight"], arrays[f"across.{height - 1}.bias"]  # (filters, D, h)
@@ -164,7 +167,7 @@ def _patterns(
     places: IntArray,
     slopes: FloatArray,
 ) -> list[Fired]:
-    """Return the horizontal filters that fired."""
+    """Return the horizontal filters with a positive response."""
     each = len(responses) // len(window)
     found = []
     for number in np.flatnonzero(responses > 0):
@@ -178,7 +181,9 @@ def _patterns(
 
 
 def _sums(arrays: Mapping[str, NDArray[Any]], window: FloatArray, slopes: FloatArray) -> list[Fired]:
-    """Return the vertical filters; `slopes` (vertical x D,) is what each number that they make adds to the score."""
+    """Return the vertical filters; `slopes` (vertical x D,) is the gradient of the score with respect to their
+    outputs.
+    """
     weights = arrays["down.weight"]  # (vertical, L)
     pulls = window @ slopes.reshape(len(weights), -1).T  # (L, vertical)
     shares = weights * pulls.T  # (vertical, L)

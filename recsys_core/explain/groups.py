@@ -1,7 +1,6 @@
-"""How alike the members of a group are, as the model holds it: users or items, in an order that puts clusters together.
+"""Pairwise similarities within a group of users or items, ordered so that clusters are adjacent.
 
-The order is that of the leaves of a tree of average linkage over the distances 1 - s / max(s), with neighbouring leaves
-as near as possible.
+The order is the optimal leaf ordering of average-linkage clustering with the distances 1 - s / max(s).
 
 Source: Bar-Joseph et al. 2001, "Fast Optimal Leaf Ordering for Hierarchical Clustering", as in SciPy.
 """
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from recsys_core.models.user_knn import UserKNN
 
 SIZE = 25
-"""Members of a group at most: more names than that cannot be read beside a picture."""
+"""Maximum number of members of a group, limited by the axis labels."""
 FIRST, SECOND = "first", "second"
 NEAREST, BUSIEST, HISTORY, AROUND, POPULAR = "nearest", "busiest", "history", "around", "popular"
 USER_GROUPS = (NEAREST, BUSIEST)
@@ -32,10 +31,10 @@ ITEM_GROUPS = (HISTORY, AROUND, POPULAR)
 
 
 def clustered(similarity: FloatArray) -> IntArray:
-    """Return (n,) the order of rows in which those alike stand together.
+    """Return (n,) an order of rows in which similar ones are adjacent.
 
     Args:
-        similarity: (n, n) symmetric, larger is more alike; the diagonal is not read.
+        similarity: (n, n) symmetric similarities; the diagonal is ignored.
     """
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
@@ -50,10 +49,10 @@ def clustered(similarity: FloatArray) -> IntArray:
 
 
 def alike_users(request: ViewRequest) -> ViewData:
-    """Return the similarities within a group of users: the person with the nearest ones, or the busiest of all.
+    """Return the similarities within a group of users: the user with their nearest neighbors, or the most active users.
 
     Raises:
-        CannotScore: Nobody is like this person.
+        CannotScore: The user has no neighbors.
     """
     model: UserKNN = request.model  # type: ignore[assignment]
     ids, group = request.dataset.user_vocabulary.ids, request.choices.get("group", NEAREST)
@@ -64,18 +63,19 @@ def alike_users(request: ViewRequest) -> ViewData:
     members = np.argsort(-own, kind="stable")[: min(SIZE, model.config.neighbors)]
     members = members[own[members] > 0]
     if not len(members):
-        raise CannotScore("Nobody in the training data is like this person, as far as this model can tell.")
+        raise CannotScore("This user has no neighbors: no user in the training data has a positive similarity.")
     similarity = np.zeros((len(members) + 1, len(members) + 1))
     similarity[0, 1:] = similarity[1:, 0] = own[members]
     similarity[1:, 1:] = _among_users(model, members)
-    person = "this person" if request.is_unknown else ids[request.user]
+    person = "this user" if request.is_unknown else ids[request.user]
     return _view_data(similarity, [person, *(ids[user] for user in members)], group, person=person)
 
 
 def alike_items(request: ViewRequest) -> ViewData:
     """Return the similarities (or weights) within a group of items.
 
-    The group is the latest part of the history, the items that speak most for the chosen one, or the most popular ones.
+    The group is the latest part of the history, the items with the largest weights for the selected one, or the most
+    popular items.
 
     Raises:
         CannotScore: The group has fewer than two items.
@@ -83,7 +83,7 @@ def alike_items(request: ViewRequest) -> ViewData:
     group = request.choices.get("group", HISTORY)
     members = _items_of(request, group)
     if len(members) < 2:
-        raise CannotScore("There are fewer than two items in this group; choose another one.")
+        raise CannotScore("This group has fewer than two items; select another group.")
     return _view_data(_among_items(request.model, members), titles_of(request.dataset, members), group)
 
 
@@ -95,7 +95,7 @@ def _among_users(model: "UserKNN", users: IntArray) -> FloatArray:
     )
     found = model.user_similarities(query, csr_array(rows, dtype=np.float64))
     similarity = np.array([np.asarray(row)[users] for row in found])
-    symmetric: FloatArray = np.maximum(similarity, similarity.T)  # they differ in the last digit at most
+    symmetric: FloatArray = np.maximum(similarity, similarity.T)  # equal up to rounding
     return symmetric
 
 
@@ -128,11 +128,11 @@ def _items_of(request: ViewRequest, group: str) -> IntArray:
 
 
 def _view_data(similarity: FloatArray, names: list[str], group: str, person: str = "") -> ViewData:
-    """Return the matrix as a table, rows and columns in clustered order.
+    """Return the matrix as a long table, rows and columns in clustered order.
 
     Returns:
-        Columns `first`, `second`, `similarity` (NaN with itself), row by row. Facts: `size`, `mean`, `strongest` (two
-        names), `highest`, `empty` (share of pairs without any), `group`, `person`.
+        Columns `first`, `second`, `similarity` (NaN on the diagonal), row by row. Facts: `size`, `mean`, `strongest`
+        (two names), `highest`, `empty` (share of pairs with similarity 0), `group`, `person`.
     """
     order, size = clustered(similarity), len(names)
     ordered, called = similarity[np.ix_(order, order)], [names[place] for place in order]

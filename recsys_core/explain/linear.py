@@ -1,4 +1,4 @@
-"""What a linear item model holds: the weights between one item and all others."""
+"""Weights of a linear item-item model between one item and all others."""
 
 from typing import Any
 
@@ -16,15 +16,15 @@ BACK, HELD = "back", "held"
 
 
 def around(request: ViewRequest) -> ViewData:
-    """Return the items whose choice speaks most for the item, and those that speak most against it.
+    """Return the items with the largest positive and negative weights for the selected item.
 
     Returns:
-        Columns `item`, `title`, `weight` (of that item for the one asked about), `back` (the other way round), `held`
-        (whether the person has it); strongest first. Facts: `item` (title), `positive` and `negative` (numbers of
-        weights), `of` (items).
+        Columns `item`, `title`, `weight` (of that item for the selected one), `back` (weight in the other direction),
+        `held` (whether it is in the user's history); largest first. Facts: `item` (title), `positive` and `negative`
+        (numbers of weights), `of` (items).
 
     Raises:
-        CannotScore: No item speaks for or against this one.
+        CannotScore: All weights for this item are 0.
     """
     weights: Any = request.model.item_weights  # type: ignore[attr-defined]
     into, out = _line(weights[:, [request.item]]), _line(weights[[request.item], :])
@@ -33,7 +33,9 @@ def around(request: ViewRequest) -> ViewData:
     chosen = np.array(list(dict.fromkeys(chosen.tolist())), dtype=np.int64)
     chosen = chosen[into[chosen] != 0]
     if not len(chosen):
-        raise CannotScore("This model has no weight for this item: nobody in the training data chose it with another.")
+        raise CannotScore(
+            "All weights for this item are 0: no user in the training data has it together with another item."
+        )
     table = pd.DataFrame(
         {
             ITEM: chosen,
@@ -53,6 +55,6 @@ def around(request: ViewRequest) -> ViewData:
 
 
 def _line(values: Any) -> FloatArray:
-    """Return one row or column, sparse or dense, as numbers."""
+    """Return one sparse or dense row or column as a dense vector."""
     dense = values.toarray() if hasattr(values, "toarray") else values
     return np.asarray(dense, dtype=np.float64).ravel()

@@ -1,4 +1,4 @@
-"""What neighbour models go by: who is most like a person and which items make them alike, and how alike items are."""
+"""Explanations of nearest-neighbor models: the neighbors of a user, shared items, and item similarities."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,12 @@ SIMILARITY, SHARED, OWN, THEIRS, SHARE = "similarity", "shared", "own", "theirs"
 
 
 def similarity_to_all(model: "UserKNN", query: QueryBatch) -> FloatArray:
-    """Return (U,) how similar the model finds each training user to the one person in `query`; 0 for themselves."""
+    """Return (U,) similarities of the single user in `query` to all training users; 0 for the user themselves."""
     return next(iter(model.user_similarities(query, model.history_matrix(query))))
 
 
 def item_similarities(model: "ItemKNN", items: IntArray) -> FloatArray:
-    """Return (D, I) how similar the model finds some items (D,) to all."""
+    """Return (D, I) similarities of the given items (D,) to all items."""
     from recsys_core.models.similarity import compare_with_all, room_for_sums
 
     measure, vectors = model.config.measure, model.vectors
@@ -39,20 +39,21 @@ def item_similarities(model: "ItemKNN", items: IntArray) -> FloatArray:
 
 
 def nearest(request: ViewRequest) -> ViewData:
-    """Return the people most like the one asked about, most similar first.
+    """Return the nearest neighbors of the user, most similar first.
 
     Returns:
-        Columns `user`, `user_id`, `similarity` and `shared` (items that both have). Facts: `found` (people who have a
-        say, at most k), `k`, `history` (items of the person), `measure`, `trust` (whether trust is mixed in).
+        Columns `user`, `user_id`, `similarity` and `shared` (number of common items). Facts: `found` (number of
+        neighbors, at most k), `k`, `history` (number of items of the user), `measure`, `trust` (whether trust is mixed
+        in).
 
     Raises:
-        CannotScore: Nobody is like this person.
+        CannotScore: The user has no neighbors.
     """
     model: UserKNN = request.model  # type: ignore[assignment]
     similarity = similarity_to_all(model, request.query)
     order = _nearest(similarity, model.config.neighbors)
     if not len(order):
-        raise CannotScore("Nobody in the training data is like this person, as far as this model can tell.")
+        raise CannotScore("This user has no neighbors: no user in the training data has a positive similarity.")
     shown = order[:SHOWN]
     held = np.zeros(model.n_items, dtype=bool)
     held[request.history] = True
@@ -73,26 +74,25 @@ def nearest(request: ViewRequest) -> ViewData:
 
 
 def _nearest(similarity: FloatArray, most: int) -> IntArray:
-    """Return the most similar users, at most so many, most similar first."""
+    """Return at most `most` users with a positive similarity, most similar first."""
     order = np.argsort(-similarity, kind="stable")[:most]
     return order[similarity[order] > 0]
 
 
 def shared_items(request: ViewRequest) -> ViewData:
-    """Return the items that the person and one neighbour both have, those that speak most for or against first.
+    """Return the items shared by the user and one neighbor, the largest contributions to the similarity first.
 
-    The neighbour is `choices["neighbour"]`, an identifier; by default the nearest one.
+    The neighbor is `choices["neighbour"]`, a user id; by default the nearest one.
 
     Returns:
-        Columns `item`, `title`, `own` and `theirs` (ratings, 1 where people did not rate), `share`: what the item adds
-        to the similarity before it is shrunk, NaN where the measure is no sum over items. Facts: `neighbour` (id),
-        `similarity`, `shares` (their sum), `measure`, `scale` (lowest and highest rating,
-        None without), `offered` (ids of
-        the nearest people).
+        Columns `item`, `title`, `own` and `theirs` (ratings, 1 without ratings), `share`: contribution of the item to
+        the similarity before shrinkage, NaN where the measure is not a sum over items. Facts: `neighbour` (id),
+        `similarity`, `shares` (sum of contributions), `measure`, `scale` (lowest and highest rating, None without
+        ratings), `offered` (ids of the nearest neighbors).
 
     Raises:
-        CannotScore: Nobody is like this person, or the two share nothing.
-        DataError: There is no user of that identifier.
+        CannotScore: The two users share no item.
+        DataError: There is no user with that id.
     """
     model: UserKNN = request.model  # type: ignore[assignment]
     similarity = similarity_to_all(model, request.query)
@@ -102,7 +102,7 @@ def shared_items(request: ViewRequest) -> ViewData:
     own = model.history_matrix(request.query)
     items, left, right = np.intersect1d(own.indices, model.ratings.indices[entries], return_indices=True)
     if not len(items):
-        raise CannotScore("These two people have no item in common.")
+        raise CannotScore("These two users have no item in common.")
     x, y = own.data[left].astype(np.float64), model.ratings.data[entries][right].astype(np.float64)
     table = pd.DataFrame(
         {ITEM: items.astype(np.int64), OWN: x, THEIRS: y, SHARE: _shares(model, own, other, items, x, y)}
@@ -122,7 +122,7 @@ def shared_items(request: ViewRequest) -> ViewData:
 
 
 def _shares(model: "UserKNN", own: Any, other: int, items: Any, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Return (n,) what each shared item adds to the similarity; see `models/similarity.py` for the formulas."""
+    """Return (n,) contributions of shared items to the similarity; see `models/similarity.py` for the formulas."""
     measure = model.config.similarity
     if measure == "jaccard":
         return np.full(len(x), 1.0 / (len(own.data) + model.compared.size[other] - len(x)))

@@ -1,6 +1,6 @@
-"""What can be seen of a trained model on the page Inside.
+"""The views of trained models on the page Inside.
 
-A model names its own views in `ModelInfo.views`; those that every model may have, such as the parts of a score, follow
+A model lists its own views in `ModelInfo.views`; views that any model may have, such as the parts of a score, follow
 from its abilities and its training.
 """
 
@@ -20,7 +20,7 @@ from recsys_core.explain.view import ViewData, ViewRequest
 
 
 class About(StrEnum):
-    """What a view depends on beside the model."""
+    """What a view depends on in addition to the model."""
 
     MODEL = "model"
     PERSON = "person"
@@ -30,14 +30,14 @@ class About(StrEnum):
 
 @dataclass(frozen=True)
 class View:
-    """One way to look into a model.
+    """One view of a model.
 
     Args:
-        key: Names it; `viz.inside_views` has its picture and its words.
+        key: Identifies the view; `viz.inside_views` has its figure and texts.
         about: What it depends on.
-        where: Module and function that read it from the model.
-        choice: What else a person may choose for it, a name in `ViewRequest.choices`; empty if nothing.
-        offered: The values of that; where they depend on what is seen, the fact `offered` has them.
+        where: Module and function that compute its data from the model.
+        choice: Name of a further choice in `ViewRequest.choices`; empty for none.
+        offered: Its options; empty if they depend on the data, then they are in the fact `offered`.
     """
 
     key: str
@@ -48,7 +48,7 @@ class View:
 
     @property
     def look(self) -> Callable[[ViewRequest], ViewData]:
-        """The function that reads the view from a fitted model."""
+        """The function that computes the view from a fitted model."""
         module, name = self.where.split(":")
         found: Callable[[ViewRequest], ViewData] = getattr(import_module(f"recsys_core.explain.{module}"), name)
         return found
@@ -66,23 +66,23 @@ VIEWS: dict[str, View] = {
     "matched_terms": View("terms", About.BOTH, "content:matched_terms"),
     "profile_terms": View("terms", About.BOTH, "content:profile_terms"),
     "rules": View("rules", About.BOTH, "rules:rules", choice="rules", offered=WHICH),
-    "memory": View("memory", About.PERSON, "gates:memory"),
+    "memory": View("memory", About.PERSON, "gates:hidden_states"),
     "filters": View("filters", About.BOTH, "filters:filters"),
     "tree": View("tree", About.BOTH, "tree:tree"),
     "graph": View("graph", About.BOTH, "social:graph"),
 }
-"""Views that a model names in `ModelInfo.views`: each reads attributes and methods that only some models have."""
+"""Views that models list in `ModelInfo.views`: each requires attributes and methods that only some models have."""
 ARITHMETIC = View("arithmetic", About.BOTH, "score_parts:arithmetic")
 EFFECTS = View("effects", About.BOTH, "deletion:effects")
 LOSS = View("loss", About.MODEL, "training:loss")
 
 
 def views_of(info: ModelInfo, curves: pd.DataFrame | None) -> tuple[View, ...]:
-    """Return what can be seen of a model; empty if there is nothing but its lists.
+    """Return the views of a model; empty if it offers only recommendations.
 
     Args:
         info: The algorithm.
-        curves: What its training reported, None if nothing was kept.
+        curves: Reported training progress, None if not stored.
     """
     offered = tuple(VIEWS[name] for name in info.views)
     if Ability.EXPLAINS_ITEMS in info.abilities:

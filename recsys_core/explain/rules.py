@@ -1,4 +1,4 @@
-"""Which rules a rule model holds: those that lead to an item, that fire for a person, or the strongest of all."""
+"""Association rules of a model: all rules, those that lead to an item, or those that match a user's history."""
 
 from typing import TYPE_CHECKING
 
@@ -21,17 +21,18 @@ SUPPORT, CONFIDENCE, LIFT, FIRES = "support", "confidence", "lift", "fires"
 
 
 def rules(request: ViewRequest) -> ViewData:
-    """Return rules, those of largest confidence first (of equal ones, those of largest lift).
+    """Return rules by descending confidence, ties by descending lift.
 
-    Which ones is `choices["rules"]`: "item" (that lead to the item), "person" (that fire for the history and lead to
-    something else than what it holds), "all".
+    `choices["rules"]` selects the rules: "item" (with the item as consequent), "person" (that match the history and
+    lead
+    to an item outside it), or "all".
 
     Returns:
-        Columns `title` (the rule), `confidence`, `support`, `lift`, `fires` (whether the history holds its left side).
-        Facts: `found` (rules of that kind), `of` (all rules), `fired`, `which`, `item` (title).
+        Columns `title` (the rule), `confidence`, `support`, `lift`, `fires` (whether the history contains the
+        antecedent). Facts: `found` (selected rules), `of` (all rules), `fired`, `which`, `item` (title).
 
     Raises:
-        CannotScore: There is no such rule.
+        CannotScore: No rule is selected.
     """
     model: AssociationRules = request.model  # type: ignore[assignment]
     which = request.choices.get("rules", FIRED)
@@ -45,7 +46,7 @@ def rules(request: ViewRequest) -> ViewData:
     }[which]
     found = np.flatnonzero(wanted)
     if not len(found):
-        raise CannotScore("There is no such rule; lower support or confidence in the settings to find more.")
+        raise CannotScore("There is no such rule; train with lower minimum support or confidence to get more rules.")
     shown = found[np.lexsort((-model.lift[found], -model.confidence[found]))][:SHOWN]
     table = pd.DataFrame(
         {
@@ -67,7 +68,7 @@ def rules(request: ViewRequest) -> ViewData:
 
 
 def _called(request: ViewRequest, shown: IntArray) -> list[str]:
-    """Return each rule as its items with an arrow between them."""
+    """Return each rule as antecedent and consequent titles, joined by an arrow."""
     model: AssociationRules = request.model  # type: ignore[assignment]
     left = model.left[shown]
     to = titles_of(request.dataset, model.right[shown])

@@ -1,4 +1,4 @@
-"""The arithmetic of one prediction: the parts of a score, and for neighbours and linear models the factors of each."""
+"""The arithmetic of one prediction: the terms of a score and, for nearest-neighbor and linear models, their factors."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from recsys_core.explain.view import ViewData, ViewRequest
 
 OF_PEOPLE = ("neighbours", "friends")
 """Kinds of explanations whose sources are users."""
-REMAINDER = "What belongs to no part"
+REMAINDER = "Remainder (bias and other terms)"
 SIMILARITY, VOTE = "similarity", "vote"
 
 
 def source_names(found: Explanation, dataset: Dataset, places: IntArray) -> list[str]:
-    """Return what to call some of the sources of an explanation, by their places (n,) in it."""
+    """Return the names of the sources of an explanation at positions (n,)."""
     if found.labels:
         return [found.labels[place] for place in places]
     if found.kind in OF_PEOPLE:
@@ -27,12 +27,12 @@ def source_names(found: Explanation, dataset: Dataset, places: IntArray) -> list
 
 
 def largest_parts(found: Explanation, dataset: Dataset, shown: int) -> pd.DataFrame:
-    """Return the largest parts by name, then the others together, then what belongs to no source.
+    """Return the largest parts by name, then the sum of the others, then the remainder.
 
     Args:
-        found: Whose parts.
-        dataset: Where its sources are from.
-        shown: How many parts have a row of their own.
+        found: The explanation.
+        dataset: The data set with its sources.
+        shown: Number of parts with a row of their own.
 
     Returns:
         Columns `title` and `weight`; the weights sum to the score.
@@ -42,7 +42,7 @@ def largest_parts(found: Explanation, dataset: Dataset, shown: int) -> pd.DataFr
     titles = source_names(found, dataset, largest)
     weights = [float(weight) for weight in found.weights[largest]]
     if len(others):
-        titles.append(f"{len(others)} others together")
+        titles.append(f"{len(others)} other terms")
         weights.append(float(found.weights[others].sum()))
     if found.remainder != 0.0:
         titles.append(REMAINDER)
@@ -51,12 +51,13 @@ def largest_parts(found: Explanation, dataset: Dataset, shown: int) -> pd.DataFr
 
 
 def arithmetic(request: ViewRequest) -> ViewData:
-    """Return the score of the item term by term, the largest term first.
+    """Return the terms of the score of the item, the largest first.
 
     Returns:
-        Columns `title` and `weight` (what the term adds); for neighbours and linear models also `similarity` (between
-        the two people, or the two items), `rating` where people rated, and `vote`: that, compared with the level it is
-        judged by. Facts: `score`, `remainder`, `kind`, `sources`, `item` (its title).
+        Columns `title` and `weight` (contribution of the term); for nearest-neighbor and linear models also
+        `similarity`
+        (of the two users or items), `rating` if there are ratings, and `vote`: the rating relative to its baseline.
+        Facts: `score`, `remainder`, `kind`, `sources`, `item` (title), `parts` (see `largest_parts`).
 
     Raises:
         CannotScore: The model has no score for the item.
@@ -80,7 +81,7 @@ def arithmetic(request: ViewRequest) -> ViewData:
 
 
 def _factors(request: ViewRequest, found: Explanation) -> dict[str, FloatArray]:
-    """Return what each term is the product of, (S,) each, for the models whose terms are products."""
+    """Return the factors of each term, (S,) each, for models whose terms are products."""
     from recsys_core.explain.neighbors import item_similarities
     from recsys_core.models.item_knn import ItemKNN
     from recsys_core.models.linear import LinearItemModel
@@ -118,6 +119,6 @@ def _vote_of(votes: Any, voter: int, item: int) -> float:
 
 
 def _column(values: Any) -> FloatArray:
-    """Return an (n, 1) array, sparse or dense, as (n,) numbers."""
+    """Return a sparse or dense (n, 1) array as an (n,) vector."""
     dense = values.toarray() if hasattr(values, "toarray") else values
     return np.asarray(dense, dtype=np.float64)[:, 0]

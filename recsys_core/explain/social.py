@@ -1,4 +1,4 @@
-"""Whom a social model listens to: the links around a person, and what each linked person did to one score."""
+"""The social graph around a user, and the contribution of each linked user to one score."""
 
 from typing import Any
 
@@ -12,30 +12,30 @@ from recsys_core.errors import CannotScore
 from recsys_core.explain.view import ViewData, ViewRequest
 
 FRIENDS, FURTHER = 24, 24
-"""People drawn: those linked directly, and those behind them."""
+"""Maximum number of users drawn: directly linked ones, and those one link further."""
 SOURCE_ID, TARGET_ID, HOP, LINK, CARRIED = "source_id", "target_id", "hop", "link", "carried"
 
 
 def graph(request: ViewRequest) -> ViewData:
-    """Return the links around the person, those that carried most first, and what the people did to the score.
+    """Return the links around the user and the contributions of linked users to the score, the largest first.
 
     Returns:
-        Columns `source_id`, `target_id`, `hop` (1: the person's own link, 2: one link further), `link` (its weight),
-        `carried`: what the person at its end did to the score of the item, 0 if nothing. Facts: `person`,
-        `item` (title), `links` (the person's own), `moved` (people drawn who have a share in the score), `most` (id)
-        and `most_weight`, `adds_up` (whether shares are parts of the score), `implicit` (whether the links were made
-        from ratings).
+        Columns `source_id`, `target_id`, `hop` (1: a link of the user, 2: one link further), `link` (its weight),
+        `carried`: contribution of the target to the score of the item, 0 for none. Facts: `person` (user id), `item`
+        (title), `links` (number of links of the user), `moved` (number of drawn users with a contribution), `most` (id)
+        and `most_weight`, `adds_up` (whether contributions are parts of the score), `implicit` (whether links were
+        inferred from ratings).
 
     Raises:
-        CannotScore: The model does not know the person, or they are linked with nobody.
+        CannotScore: The user is not in the training data or has no links.
     """
     if request.is_unknown:
-        raise CannotScore("The model knows no links of somebody whom it was not trained with.")
+        raise CannotScore("The model has no links for a user who is not in the training data.")
     links: csr_array = request.model.links  # type: ignore[attr-defined]
     own = slice(links.indptr[request.user], links.indptr[request.user + 1])
     friends, weights = links.indices[own].astype(np.int64), links.data[own].astype(np.float64)
     if not len(friends):
-        raise CannotScore("This person is linked with nobody, so the model serves them like one without a network.")
+        raise CannotScore("This user has no links, so the model makes no use of the social graph for them.")
     carried, adds_up = _carried(request, friends, weights)
     order = np.lexsort((friends, -weights, -np.abs(carried[friends])))[:FRIENDS]
     shown = friends[order]
@@ -67,10 +67,11 @@ def graph(request: ViewRequest) -> ViewData:
 
 
 def _carried(request: ViewRequest, friends: IntArray, weights: FloatArray) -> tuple[FloatArray, bool]:
-    """Return (U,) what each user did to the score, and whether these are parts of it.
+    """Return (U,) the contribution of each user to the score, and whether contributions are parts of the score.
 
-    A model that is only pulled towards friends has no such parts: there it is t_uv p_v . q_i, what the tastes of a
-    friend add to the mean that the person is pulled to.
+    Social regularization (SocialMF) has no such parts. There the contribution is t_uv p_v . q_i, the term of friend v
+    in
+    the trust-weighted mean that regularizes the user's factors.
     """
     model: Any = request.model
     carried = np.zeros(model.n_users)
@@ -89,7 +90,9 @@ def _carried(request: ViewRequest, friends: IntArray, weights: FloatArray) -> tu
 def _further(
     request: ViewRequest, links: csr_array, friends: IntArray, carried: FloatArray
 ) -> list[tuple[int, int, int, float]]:
-    """Return links from friends to people with a share in the score, each by the heaviest link; largest share first."""
+    """Return links from friends to further contributing users, each by its heaviest link; largest contribution
+    first.
+    """
     reached: dict[int, tuple[int, float]] = {}
     known = {request.user, *friends.tolist(), PAD}
     for friend in friends.tolist():

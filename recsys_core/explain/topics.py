@@ -1,8 +1,8 @@
-"""What the topics of the latent factor model are: the items and the attributes that have most of each.
+"""Topics of the topic LFM: the items and attributes with the largest shares of each.
 
-The share of topic t in item i is phi_it; a topic is as large as its mean share over the items that training rated or
-described. An attribute speaks for a topic by its row of the attribute weights less the mean of the row, since what is
-added to all topics alike changes no share.
+The share of topic t in item i is phi_it; the size of a topic is its mean share over all items. The weight of an
+attribute for a topic is its entry in the attribute weights minus the mean of its row, since a constant added to all
+topics does not change the shares.
 """
 
 from typing import TYPE_CHECKING
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from recsys_core.models.lfm import Lfm
 
 TOPICS = 30
-"""So many of the largest topics are offered."""
+"""Number of largest topics offered."""
 ITEMS, ATTRIBUTES = 14, 4
 SHARE = "share"
 
 
 def topics(request: ViewRequest) -> ViewData:
-    """Return the items that have most of one topic.
+    """Return the items with the largest shares of one topic.
 
     The topic is `choices["topic"]`, from "1", the largest.
 
     Returns:
         Columns `item`, `title`, `share` (phi, 0..1), largest first. Facts: `number`, `size` (mean share over all
-        items), `of` (number of topics), `even` (share that each would have), `person` (mean share in the history,
-        NaN without one), `for` and `against` (attributes), `offered`.
+        items), `of` (number of topics), `even` (share under uniform topics), `person` (mean share in the history, NaN
+        without one), `for` and `against` (attributes with positive and negative weights), `offered`.
     """
     model: Lfm = request.model  # type: ignore[assignment]
     sizes = model.affinity.mean(axis=0, dtype=np.float64)
@@ -56,7 +56,7 @@ def topics(request: ViewRequest) -> ViewData:
 
 
 def _attributes(request: ViewRequest, topic: int) -> tuple[list[str], list[str]]:
-    """Return the names of the attributes that speak most for and most against a topic; none without attributes."""
+    """Return the attributes with the largest positive and negative weights for a topic; empty without attributes."""
     model: Lfm = request.model  # type: ignore[assignment]
     if not model.attribute_topics.shape[0]:
         return [], []

@@ -1,4 +1,4 @@
-"""What training reported: the course of the loss and of whatever else was measured at each step."""
+"""Reported training progress: the loss and other quantities per step."""
 
 import pandas as pd
 
@@ -10,15 +10,16 @@ NOT_VALUES = (STAGE, STEP, FOLD, "time", "total")
 
 
 def has_curves(curves: pd.DataFrame | None) -> bool:
-    """Return whether some number was reported at two steps or more."""
+    """Return whether any quantity was reported at two or more steps."""
     return curves is not None and not points(curves).empty
 
 
 def points(curves: pd.DataFrame) -> pd.DataFrame:
-    """Return the reported numbers of the first fold, one a row: `stage`, `step`, `name`, `value`; single ones left out.
+    """Return the reported quantities of the first fold as rows `stage`, `step`, `name`, `value`, without single
+    reports.
 
     Args:
-        curves: `stage`, `step`, `fold` and a column a value.
+        curves: `stage`, `step`, `fold` and one column per quantity.
     """
     names = [name for name in curves.columns if name not in NOT_VALUES]
     first = curves[curves[FOLD] == curves[FOLD].min()] if FOLD in curves and len(curves) else curves
@@ -28,7 +29,7 @@ def points(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def loss(request: ViewRequest) -> ViewData:
-    """Return the curves of the training, as `points`; facts of the first: `name`, `stage`, `steps`, `first`, `last`."""
+    """Return the training curves as `points`; facts of the first curve: `name`, `stage`, `steps`, `first`, `last`."""
     assert request.curves is not None
     table = points(request.curves)
     name, stage = table[NAME].iloc[0], table[STAGE].iloc[0]

@@ -1,8 +1,9 @@
-"""The tree that a recursive network reads a history as: how long the state of each node is, and what hangs on it.
+"""The tree that a recursive network builds from a history: state norm and influence of each node.
 
-The effect of a node is what the score of an item loses without all items below it: the model is asked again for an
-unknown person with the rest of what it reads (see `explain.deletion`). Where a history is longer than the window, no
-older items move up into it. Sessions are parted anew, as they would be for a person who never did these things.
+The influence of a node is the score of an item minus its score without all items below the node, computed for an
+unknown
+user with the remaining history (see `explain.deletion`). If the history is longer than the window, no older items move
+into it. Sessions are segmented again from the remaining items.
 """
 
 from typing import cast
@@ -24,16 +25,17 @@ PERSON, SESSION, LEAF = "person", "session", "item"
 
 
 def tree(request: ViewRequest) -> ViewData:
-    """Return the nodes of the tree: the person, the sessions from the latest on, and the items of each likewise.
+    """Return the nodes of the tree: the user, the sessions, latest first, and the items of each, latest first.
 
     Returns:
-        Columns `node` and `parent` (numbers, `PAD` above the person), `level` ("person", "session", "item"), `title`,
-        `item` (position, `PAD` for other nodes), `norm` (length of the node's state) and `weight` (the effect; NaN for
-        the person, for items older than the latest 200, and where nothing of the history is left). Facts: `item`
+        Columns `node` and `parent` (numbers, `PAD` above the root), `level` ("person" for the root, "session", "item"),
+        `title`, `item` (position, `PAD` for other nodes), `norm` (norm of the node's state) and `weight` (influence;
+        NaN
+        for the root, for items older than the latest 200, and where nothing of the history is left). Facts: `item`
         (title), `score`, `folded`, `sessions`, `items`.
 
     Raises:
-        CannotScore: There is no history.
+        CannotScore: The history is empty.
     """
     model = cast("Recursive", request.model)
     found = model.tree(request.query)
@@ -42,7 +44,7 @@ def tree(request: ViewRequest) -> ViewData:
     below = np.vstack([np.arange(sessions)[:, None] == owner, np.eye(count, dtype=bool)])  # (S + T, T)
     folded, effects = _effects(request, below)
     titles = titles_of(request.dataset, found.items)
-    rows = [(0, PAD, PERSON, "The person", PAD, found.person_norm, np.nan)]
+    rows = [(0, PAD, PERSON, "User", PAD, found.person_norm, np.nan)]
     for session in range(sessions - 1, -1, -1):
         norm, effect = float(found.session_norms[session]), effects[session]
         rows.append((1 + session, 0, SESSION, f"Session {session + 1}", PAD, norm, effect))
@@ -61,17 +63,17 @@ def tree(request: ViewRequest) -> ViewData:
 
 
 def _effects(request: ViewRequest, below: BoolArray) -> tuple[float, FloatArray]:
-    """Return the score for an unknown person with this history, and what it loses without the items of each row.
+    """Return the score for an unknown user with this history, and the influence of the items of each row.
 
     Args:
-        request: The model, one person and an item.
-        below: (N, T) which of the latest T items of the history are left out.
+        request: The model, one user and an item.
+        below: (N, T) which of the latest T history items are left out.
     """
     query = request.query
     stranger = request.model.as_read(query.of_unknown())
     folded = float(request.model.score(stranger)[0, request.item])
     if np.isnan(folded):
-        raise CannotScore(f"{request.model.info.title} has no score for this item: there is no history.")
+        raise CannotScore(f"{request.model.info.title} has no score for this item: the history is empty.")
     recent = below[:, -LATEST:].any(axis=1)
     asked = _with_only(stranger, ~below[recent])
     size = max(1, SCORE_BLOCK_BYTES // (8 * max(1, request.model.n_items)))
@@ -82,7 +84,7 @@ def _effects(request: ViewRequest, below: BoolArray) -> tuple[float, FloatArray]
 
 
 def _with_only(query: QueryBatch, kept: BoolArray) -> QueryBatch:
-    """Return the one person in `query` so many times, each with some places of the history, (N, T)."""
+    """Return the single user in `query` repeated N times, each with the history positions in `kept` (N, T)."""
     rows, places = np.nonzero(kept)
     history = Ragged.from_keys(rows, query.history.values[places], len(kept))
     return query.repeated(history, places)

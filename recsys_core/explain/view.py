@@ -1,4 +1,4 @@
-"""What a view of a trained model is asked about, and what is seen there."""
+"""Input and output of the views of a trained model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,15 +14,15 @@ from recsys_core.models.base import Recommender
 
 @dataclass(frozen=True, eq=False)
 class ViewRequest:
-    """A trained model, and the person and the item that it is looked at with.
+    """A trained model with the user and the item to explain.
 
     Args:
-        model: As it was trained; asked with the histories that it was trained for.
-        dataset: Where users and items are from.
-        query: One person.
+        model: A fitted model.
+        dataset: The data set with the users and items.
+        query: One user.
         item: Position of an item.
-        curves: What training reported: `stage`, `step`, `fold` and a column a value; None if nothing was kept.
-        choices: What else was chosen, by name: a group, a neighbour, the number of a taste.
+        curves: Reported training progress: `stage`, `step`, `fold` and one column per quantity; None if not stored.
+        choices: Further choices by name: a group, a neighbor, the number of a factor.
     """
 
     model: Recommender[Any]
@@ -34,27 +34,27 @@ class ViewRequest:
 
     @property
     def user(self) -> int:
-        """Position of the person, `PAD` if the training data do not know them."""
+        """Position of the user, `PAD` if they are not in the training data."""
         return int(self.query.user[0])
 
     @property
     def history(self) -> IntArray:
-        """(n,) items of the person, each once, increasing."""
+        """(n,) distinct items of the user's history, increasing."""
         return np.unique(self.query.history[0]).astype(np.int64)
 
     @property
     def is_unknown(self) -> bool:
-        """Whether the model was trained without this person."""
+        """Whether the user is not in the training data."""
         return self.user == PAD
 
 
 @dataclass(frozen=True, eq=False)
 class ViewData:
-    """What a view shows.
+    """The data of a view.
 
     Args:
-        table: The numbers of the picture, ready to be read and kept.
-        facts: Single numbers and names that the picture and its sentence need.
+        table: The numbers of the figure, in a form suitable for download.
+        facts: Single numbers and names that the figure and its sentence need.
     """
 
     table: pd.DataFrame

@@ -1,4 +1,4 @@
-"""All numbers of a run as CSV files in one archive, for spreadsheets and other programs."""
+"""All numbers of a run as CSV files in one zip archive."""
 
 import io
 import zipfile
@@ -16,11 +16,12 @@ from recsys_core.viz.export import csv_bytes
 def run_archive(run: Run, comparison: Comparison) -> bytes:
     """Return a zip file of CSV tables and the spec (JSON).
 
-    The tables: leaderboard, pairs, one value a user, models on users without training history, settings, protocol.
+    The tables: leaderboard, pairwise tests, per-user values, results on users without training history, settings,
+    protocol findings.
 
     Args:
         run: At least one of its models has finished.
-        comparison: Of these models by one metric.
+        comparison: Comparison of these models by one metric.
     """
     users = users_of(run)
     models = leaderboard.contenders(run, users)

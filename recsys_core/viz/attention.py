@@ -1,4 +1,4 @@
-"""Pictures of attention: who looked at what as lines, all looks as a heat map, and both in words."""
+"""Figures and sentences of attention: a bipartite line view and a heat map of the attention weights."""
 
 import hashlib
 import json
@@ -17,48 +17,48 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 SHOWN = 24
-"""So many of the latest items have a row of their own among the lines; those before them share one."""
+"""Number of latest items with a row of their own in the line view; earlier items share one row."""
 MOST = 200
-"""So many of the latest steps and items are in the heat map."""
+"""Number of latest steps and items in the heat map."""
 LABEL = 80
-"""Letters of a name that reach the browser."""
+"""Maximum length in characters of a name sent to the browser."""
 ROWS_LABELLED, COLUMNS_LABELLED = 40, 12
-"""So many rows and columns at most have their names beside the heat map, of a part as of the whole."""
+"""Maximum number of row and column labels of the heat map, zoomed or not."""
 LETTERS = 18
-"""Letters of a name in the heat map."""
+"""Maximum length in characters of a label in the heat map."""
 
 EARLIER = Template("{count} earlier item", "{count} earlier items")
 HEAD = Template("Layer {layer}, head {head}")
 READING = Template(
-    "The strongest look: after '{step}', {weight} of the attention goes to '{item}'. On average over {count} step the "
-    "latest three items get {latest} of it, where even attention would give them {even}; it is spread as if over "
-    "{spread} of {seen} items.",
-    "The strongest look: after '{step}', {weight} of the attention goes to '{item}'. On average over {count} steps the "
-    "latest three items get {latest} of it, where even attention would give them {even}; it is spread as if over "
-    "{spread} of {seen} items.",
+    "Largest weight: after '{step}', {weight} of the attention is on '{item}'. On average over {count} step, the "
+    "three latest items receive {latest} (uniform attention: {even}); the effective number of attended items is "
+    "{spread} of {seen}.",
+    "Largest weight: after '{step}', {weight} of the attention is on '{item}'. On average over {count} steps, the "
+    "three latest items receive {latest} (uniform attention: {even}); the effective number of attended items is "
+    "{spread} of {seen}.",
 )
 CHOOSING = Template(
-    "The strongest look: to say '{step}', {weight} of the attention goes to '{item}'. On average over {count} step "
-    "the latest three items get {latest} of it, where even attention would give them {even}; it is spread as if over "
-    "{spread} of {seen} items.",
-    "The strongest look: to say '{step}', {weight} of the attention goes to '{item}'. On average over {count} steps "
-    "the latest three items get {latest} of it, where even attention would give them {even}; it is spread as if over "
-    "{spread} of {seen} items.",
+    "Largest weight: when decoding '{step}', {weight} of the attention is on '{item}'. On average over {count} step, "
+    "the three latest items receive {latest} (uniform attention: {even}); the effective number of attended items is "
+    "{spread} of {seen}.",
+    "Largest weight: when decoding '{step}', {weight} of the attention is on '{item}'. On average over {count} steps, "
+    "the three latest items receive {latest} (uniform attention: {even}); the effective number of attended items is "
+    "{spread} of {seen}.",
 )
 TRAINED_WITH = (
-    "It was trained with these people, this one too, so that there is something to see; that shows how to read the "
-    "pictures, not how good the model is"
+    "The model was trained on these users, including this one, so the example shows how to read the figures, not how "
+    "accurate the model is"
 )
 LEARNED = Template(
-    f"{TRAINED_WITH}: {{hits}} of {{count}} time the item that came next was the one it expected most.",
-    f"{TRAINED_WITH}: {{hits}} of {{count}} times the item that came next was the one it expected most.",
+    f"{TRAINED_WITH}: the next item was ranked first in {{hits}} of {{count}} step.",
+    f"{TRAINED_WITH}: the next item was ranked first in {{hits}} of {{count}} steps.",
 )
 LEARNED_WHOLE = Template(f"{TRAINED_WITH}.").fill()
-Said = Callable[[Sentence], str]
+Translate = Callable[[Sentence], str]
 
 
 def spread(found: Attended, heads: Sequence[Head] | None = None) -> Sentence:
-    """Return how attention is spread, with its numbers."""
+    """State how attention is distributed, with its numbers."""
     facts = habit(found, heads)
     return (READING if found.trace.causal else CHOOSING).fill(
         facts.steps,
@@ -73,25 +73,26 @@ def spread(found: Attended, heads: Sequence[Head] | None = None) -> Sentence:
 
 
 def learned(found: Attended) -> Sentence:
-    """Return what is to be known of a model that is shown with people it was trained with, with its hits among them."""
+    """State that the model was trained on the users shown, and how often it ranked their next item first."""
     hits, steps = foreseen(found.trace)
     return LEARNED.fill(steps, hits=f"{hits}") if found.trace.causal and steps else LEARNED_WHOLE
 
 
 def links_data(
-    found: Attended, words: Mapping[str, str], file: str, said: Said, heads: Sequence[Head] | None = None
+    found: Attended, words: Mapping[str, str], file: str, said: Translate, heads: Sequence[Head] | None = None
 ) -> dict[str, Any]:
-    """Return what the picture of lines draws: plain values for `attention_components.LINKS`.
+    """Return the data of the line view as plain values for `attention_components.LINKS`.
 
-    Of a long history the latest `SHOWN` items have rows of their own, and the weight of all items before them is summed
-    in one row; of a causal model the steps are those of the same items.
+    In a long history the latest `SHOWN` items have rows of their own, and the weights of all earlier items are summed
+    in
+    one row; for a causal model the steps are those of the same items.
 
     Args:
         found: The trace.
-        words: What the picture says, by name.
-        file: Name of the files that are saved, without an ending.
+        words: Texts of the figure, by key.
+        file: Name of saved files, without extension.
         said: Translates a sentence.
-        heads: Those that are switched on when it is drawn, None for all; another choice is no other picture.
+        heads: Heads that are switched on initially, None for all; not part of the identity of the figure.
     """
     trace = found.trace
     layers, width, steps, items = trace.weights.shape
@@ -118,7 +119,7 @@ def links_data(
 
 
 def identity(data: Mapping[str, Any]) -> str:
-    """Return a short name of what is drawn: the same for the same values."""
+    """Return a short hash that identifies the data of a figure."""
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -127,7 +128,9 @@ def _label(title: str) -> str:
 
 
 def heat_map(found: Attended, heads: Sequence[Head] | None = None) -> "go.Figure":
-    """Return how much each step looks at each item, brighter is more: of at most the latest `MOST`."""
+    """Return a heat map of the attention of each step to each item, brighter is more; at most the latest `MOST` of
+    each.
+    """
     import plotly.graph_objects as go
 
     weights = mean_weights(found.trace, heads)
@@ -154,7 +157,7 @@ def heat_map(found: Attended, heads: Sequence[Head] | None = None) -> "go.Figure
             hoverongaps=False,
         )
     )
-    dressed(figure, x="Looked at", y="", height=int(min(900, 380 + 22 * max(steps, 6))))
+    dressed(figure, x="Attended item", y="", height=int(min(900, 380 + 22 * max(steps, 6))))
     axis = {"type": "category", "showgrid": False, "zeroline": False}
     figure.update_xaxes(nticks=COLUMNS_LABELLED, tickangle=-60, **axis)
     figure.update_yaxes(nticks=ROWS_LABELLED, autorange="reversed", **axis)
@@ -162,7 +165,7 @@ def heat_map(found: Attended, heads: Sequence[Head] | None = None) -> "go.Figure
 
 
 def map_names(found: Attended) -> tuple[list[str], list[str]]:
-    """Return what rows and columns of the heat map are called, escaped: with their places, so that all differ."""
+    """Return the escaped labels of the rows and columns of the heat map, numbered so that all differ."""
     return _numbered(found.steps), _numbered(found.titles)
 
 
@@ -172,9 +175,10 @@ def _numbered(names: Sequence[str]) -> list[str]:
 
 
 def brightest(found: Attended, weights: FloatArray) -> float:
-    """Return the weight that is brightest: the largest of the steps that see more than `RECENT` items.
+    """Return the upper end of the color scale: the largest weight among steps that can attend to more than `RECENT`
+    items.
 
-    The first steps of a causal model see one or two and give them all they have; all others would be dark beside them.
+    The first steps of a causal model attend to one or two items with weights near 1, which would make all others dark.
     """
     rows = sees(found.trace).sum(axis=1) > RECENT
     return float(weights[rows].max() if rows.any() else weights.max())

@@ -1,6 +1,6 @@
-"""The two moving pictures of attention, as HTML, CSS and JavaScript: drawn on a page, or in a file that stands alone.
+"""The two interactive figures of attention in HTML, CSS and JavaScript, for a page or a self-contained file.
 
-The scripts take all text as text: no title or identifier becomes markup.
+The scripts insert all text as text nodes: no title or identifier becomes markup.
 """
 
 import json
@@ -19,11 +19,11 @@ EXPORT = "export default "
 
 @dataclass(frozen=True)
 class Component:
-    """A picture that is drawn by a script.
+    """A figure drawn by a script.
 
     Args:
-        name: Of its files beside this one.
-        html: What the script fills.
+        name: Name of its files in this folder, without extension.
+        html: Markup that the script fills.
     """
 
     name: str
@@ -31,20 +31,20 @@ class Component:
 
     @cached_property
     def js(self) -> str:
-        """The script: a module whose default export is called with `parentElement` and `data`."""
+        """The script: a module whose default export takes `parentElement` and `data`."""
         return (FOLDER / f"{self.name}.js").read_text(encoding="utf-8")
 
     @cached_property
     def css(self) -> str:
-        """Its look; colours are those of the theme around it, else dark on white."""
+        """The style sheet; colors follow the surrounding theme, else dark on white."""
         return (FOLDER / f"{self.name}.css").read_text(encoding="utf-8")
 
     def page(self, data: Mapping[str, Any], title: str) -> str:
-        """Return a page with the picture that needs neither a network nor Recscope.
+        """Return a self-contained page with the figure.
 
         Args:
-            data: What the script draws: plain values.
-            title: Text of the window and of the heading.
+            data: Plain values that the script draws.
+            title: Title of the page and text of its heading.
         """
         plain = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
         script = (
@@ -64,7 +64,7 @@ LINKS = Component(
     '<div class="attention"><div class="heads" role="group"></div><div class="picture"></div>'
     '<p class="said" aria-live="polite"></p><div class="tools"></div></div>',
 )
-"""Who looked at what; see `attention.links_data`."""
+"""Line view of attention; see `attention.links_data`."""
 STAGES = Component(
     "attention_stages",
     '<div class="stages"><div class="bar"><button type="button" class="back"></button>'
@@ -74,4 +74,4 @@ STAGES = Component(
     '<div class="columns"><div class="left"></div><div class="right"></div></div>'
     '<div class="extra"></div><div class="formula"></div></div>',
 )
-"""One stage after the other; see `attention_stages`."""
+"""Stepper through the stages; see `attention_stages`."""

@@ -1,4 +1,4 @@
-"""Attention beside influence, as bars side by side and in words."""
+"""Figure and sentences that compare attention with influence for one user."""
 
 import math
 from typing import TYPE_CHECKING
@@ -17,34 +17,39 @@ if TYPE_CHECKING:
 SHOWN = 24
 
 MOST = Template(
-    "The model puts '{item}' first. It looks most at '{seen}' ({weight}); without '{first}' the score of '{item}' "
-    "would fall most, by {effect} from {score}."
+    "The top recommendation is '{item}'. The largest attention weight is on '{seen}' ({weight}); the largest "
+    "influence is that of '{first}': without it the score of '{item}' falls by {effect} from {score}."
 )
 NONE_FALLS = Template(
-    "The model puts '{item}' first. It looks most at '{seen}' ({weight}); but without any single item the score of "
-    "'{item}' would not fall: it would rise most without '{first}', by {effect} from {score}."
+    "The top recommendation is '{item}'. The largest attention weight is on '{seen}' ({weight}); the score of "
+    "'{item}' does not fall when any single item is left out. The largest influence is that of '{first}': without it "
+    "the score rises by {effect} from {score}."
 )
 NONE_COUNTS = Template(
-    "The model puts '{item}' first. It looks most at '{seen}' ({weight}); but without any single item the score of "
-    "'{item}' stays what it is, {score}."
+    "The top recommendation is '{item}'. The largest attention weight is on '{seen}' ({weight}); the score of "
+    "'{item}' ({score}) does not change when any single item is left out."
 )
-TOGETHER = Template("Over {count} items the two go together (rank correlation {value}, where 1 is the same order).")
-SOMEWHAT = Template(
-    "Over {count} items the two go together a little (rank correlation {value}, where 1 is the same order)."
+STRONG_POSITIVE = Template(
+    "Over {count} items, attention and influence are strongly correlated (rank correlation {value})."
 )
-UNRELATED = Template("Over {count} items the two have little to do with each other (rank correlation {value}).")
-AGAINST = Template("Over {count} items the two go against each other (rank correlation {value}).")
-TOO_FEW = Template("The history is too short, or too even, to say whether the two go together.")
+WEAK_POSITIVE = Template(
+    "Over {count} items, attention and influence are weakly correlated (rank correlation {value})."
+)
+UNCORRELATED = Template("Over {count} items, attention and influence are hardly correlated (rank correlation {value}).")
+NEGATIVE = Template("Over {count} items, attention and influence are negatively correlated (rank correlation {value}).")
+TOO_FEW = Template("The history has too few items, or equal values, so no rank correlation is calculated.")
 
 
 def _strongest(table: pd.DataFrame) -> int:
-    """Return the row without which the score falls most; where nothing makes it fall, that it changes most."""
+    """Return the row whose removal lowers the score most; if none lowers it, the row with the largest absolute
+    change.
+    """
     falls = (table["effect"] > 0).any()
     return int(table["effect"].argmax() if falls else table["effect"].abs().argmax())
 
 
 def most(found: Beside) -> Sentence:
-    """Return which item is looked at most and which one matters most."""
+    """State the item with the largest attention weight and the item with the largest influence."""
     table, strongest = found.table, _strongest(found.table)
     falls = bool((table["effect"] > 0).any())
     effect = float(table["effect"].iloc[strongest])
@@ -58,19 +63,24 @@ def most(found: Beside) -> Sentence:
     )
 
 
-def together(found: Beside) -> Sentence:
-    """Return whether attention and influence go together, for this person."""
+def correlation(found: Beside) -> Sentence:
+    """State how attention and influence correlate for this user."""
     value = found.correlation
     if math.isnan(value):
         return TOO_FEW.fill()
-    template = TOGETHER if value >= STRONG else SOMEWHAT if value >= WEAK else UNRELATED if value > -WEAK else AGAINST
+    if value >= STRONG:
+        template = STRONG_POSITIVE
+    elif value >= WEAK:
+        template = WEAK_POSITIVE
+    else:
+        template = UNCORRELATED if value > -WEAK else NEGATIVE
     return template.fill(len(found.table), value=f"{value:.2f}")
 
 
 def beside_bars(found: Beside) -> "go.Figure":
-    """Return two bars a row: how much the model looks at an item, and what its score loses without it.
+    """Return two bars per item: its attention weight, and its influence on the score.
 
-    The rows are those looked at most, and the one that counts most, wherever it stands.
+    The rows are the items with the largest attention weights, and the item with the largest influence.
     """
     from plotly.subplots import make_subplots
 
@@ -82,7 +92,7 @@ def beside_bars(found: Beside) -> "go.Figure":
     figure: go.Figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.04)
     columns = (
         (1, shown["attention"], BLUE, "%{customdata}<br>attention %{x:.1%}<extra></extra>"),
-        (2, shown["effect"], ORANGE, "%{customdata}<br>the score loses %{x:.3g} without it<extra></extra>"),
+        (2, shown["effect"], ORANGE, "%{customdata}<br>influence %{x:.3g}<extra></extra>"),
     )
     for column, values, color, hover in columns:
         figure.add_bar(
@@ -91,7 +101,7 @@ def beside_bars(found: Beside) -> "go.Figure":
         )  # fmt: skip
     dressed(figure, x="", y="", height=130 + ROW * len(shown))
     figure.update_xaxes(title_text="Attention", tickformat=".0%", row=1, col=1)
-    figure.update_xaxes(title_text="Score lost", row=1, col=2)
+    figure.update_xaxes(title_text="Influence (score drop without the item)", row=1, col=2)
     figure.add_vline(x=0, line={"color": GREY, "width": 1}, row=1, col=2)
     figure.update_yaxes(
         tickvals=places,

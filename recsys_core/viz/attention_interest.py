@@ -1,4 +1,4 @@
-"""The stages of attention to points of interest: where the points come from, how they move, what counts at the end."""
+"""Stages of interest attention: initialization of the interest points, their local steps, and the final weights."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,49 +12,57 @@ from recsys_core.explain.attention import Attended
 from recsys_core.viz.attention import EARLIER
 from recsys_core.viz.attention_stages import READ, TERMS, Row, Stage, latest_rows, lit, summed
 
-ORIGINS = (Template("popular").fill(), Template("like the last ones").fill(), Template("own history").fill())
-"""By the number in the detail `origin`."""
-POINTS = Template("Points of interest").fill()
-LOOKED = Template("Mean attention of each item to the points").fill()
-WEIGHED = Template("Weight of each item read").fill()
-DRAWN = Template("Points of interest, with the attention that they draw").fill()
-WEIGHTS = Template("Points of interest, with their weight").fill()
-NEXT = Template("What it expects next, by score").fill()
-MOVED_FROM = Template("came from '{item}'")
-STAYED = Template("stayed")
+ORIGINS = (Template("popular").fill(), Template("similar to the last items").fill(), Template("own history").fill())
+"""Indexed by the detail `origin`."""
+POINTS = Template("Interest points").fill()
+LOOKED = Template("Mean attention of each history item to the interest points").fill()
+WEIGHED = Template("Weight of each history item").fill()
+DRAWN = Template("Interest points with the mean attention they receive").fill()
+WEIGHTS = Template("Interest points with their weights").fill()
+NEXT = Template("Predicted next items, by score").fill()
+MOVED_FROM = Template("moved from '{item}'")
+STAYED = Template("not moved")
 
-CHOSEN_TITLE = Template("Points of interest are chosen").fill()
+CHOSEN_TITLE = Template("Initialization of the interest points").fill()
 CHOSEN = Template(
-    "{count} point: {popular} popular, {similar} like the last items, {own} of the own history.",
-    "{count} points: {popular} popular, {similar} like the last items, {own} of the own history.",
+    "{count} interest point: {popular} popular, {similar} similar to the last items, {own} from the user's history.",
+    "{count} interest points: {popular} popular, {similar} similar to the last items, {own} from the user's history.",
 )
-BEFORE_TITLE = Template("Attention before any move").fill()
+BEFORE_TITLE = Template("Attention before the first local step").fill()
 BEFORE = Template(
-    "'{item}' and the point '{point}' fit best (A = {highest}, between -1 and 1); the points draw {mean} on average."
+    "The largest attention is between '{item}' and interest point '{point}' (A = {highest}, range -1 to 1); the "
+    "interest points receive {mean} on average."
 )
 MOVE_TITLE = Template("Local step {step}")
 MOVE = Template(
-    "{count} of {points} points moved to a neighbour on the item graph; the attention that the points draw went from "
-    "{before} to {after} on average.",
+    "{count} of {points} interest points moved to a neighbor in the item graph; the mean attention they receive "
+    "changed from {before} to {after}.",
 )
-DREW = "They draw {after} on average."
+DREW = "The mean attention is {after}."
 NONE_TAKEN = Template(
-    f"No point moved: each was offered one neighbour on the item graph, and that would draw less. {DREW}"
+    f"No interest point moved: for each, the proposed neighbor in the item graph would receive less attention. {DREW}"
 )
 NOWHERE = Template(
-    "No point moved: a point without neighbours on the item graph stays, and so does one that was offered a neighbour "
-    f"that would draw less. {DREW}"
+    "No interest point moved: each one has no neighbor in the item graph, or the proposed neighbor would receive less "
+    f"attention. {DREW}"
 )
-PREFERRED_TO_STAY = Template(f"No point moved: the learned policy holds no neighbour likelier than staying. {DREW}")
+PREFERRED_TO_STAY = Template(
+    f"No interest point moved: the learned policy assigns no neighbor a higher probability than staying. {DREW}"
+)
 EARLIER_MEAN = Template("{count} earlier item, on average", "{count} earlier items, on average")
-FINAL_TITLE = Template("What counts at the end").fill()
-FINAL = Template("Of what was read, '{item}' counts most ({weight}); of the points, '{point}' ({share}).")
-FINAL_LAST = Template("Only the last item looks at the points; the point '{point}' counts most (A / V = {share}).")
+FINAL_TITLE = Template("Final weights").fill()
+FINAL = Template(
+    "The largest weight among history items is that of '{item}' ({weight}), among interest points that of '{point}' "
+    "({share})."
+)
+FINAL_LAST = Template(
+    "Only the last item attends to the interest points; the largest weight is that of '{point}' (A / V = {share})."
+)
 
 PAIR = Template("A('{item}', '{point}') = tanh(θᵀ (W s · h)) = {value}")
 DRAWS = Template("m('{point}') = mean of A over the items = {value}")
 WALKED = Template("'{old}' → '{new}': m = {before} → {after}, accepted")
-PREFERRED = Template("'{old}' → '{new}': chosen by the policy, m = {before} → {after}")
+PREFERRED = Template("'{old}' → '{new}': selected by the policy, m = {before} → {after}")
 SHARPENED = Template("a = softmax({first} · mean A over points),  b = softmax({second} · mean A over items)")
 OF_STEPS = Template("Σ a s = {terms}")
 OF_POINTS = Template("Σ b e = {terms}")
@@ -63,22 +71,24 @@ NORMS_LAST = Template("interest = s + Y Σ b e,  |interest| = {norm},  |s| = {pl
 
 
 WHAT = (
-    "This model does not compare the items read with each other but with points of interest: items that stand for what "
-    "the person may want next. "
+    "This model computes attention not among history items but between them and interest points: items that represent "
+    "candidate interests of the user. "
 )
 BY_WALK = Template(
-    f"{WHAT}See where they come from, how they walk on the item graph (in each step each point is offered one "
-    "neighbour, and goes there unless it would draw less attention), and what counts at the end."
+    f"{WHAT}The stages show their initialization, their moves in the item graph (in each local step a neighbor is "
+    f"proposed for each point, and accepted unless it would receive less attention), and the final weights."
 ).fill()
 BY_POLICY = Template(
-    f"{WHAT}See where they come from, how a policy that was learned moves them on the item graph (to the neighbour it "
-    "holds likeliest, if that is likelier than staying), and what counts at the end."
+    f"{WHAT}The stages show their initialization, their moves in the item graph by a learned policy (to the most "
+    f"probable neighbor, if it is more probable than staying), and the final weights."
 ).fill()
-STAYING = Template(f"{WHAT}See where they come from and what counts at the end; in this model they do not move.").fill()
+STAYING = Template(
+    f"{WHAT}The stages show their initialization and the final weights; in this model the points do not move."
+).fill()
 
 
 def explained(found: Attended) -> Sentence:
-    """Return what points of interest are, and what moves them in this model."""
+    """State what interest points are and how this model moves them."""
     details = found.trace.details
     if not len(details["proposed_items"]):
         return STAYING
@@ -86,12 +96,12 @@ def explained(found: Attended) -> Sentence:
 
 
 def has_points(found: Attended) -> bool:
-    """Return whether a trace tells of points of interest."""
+    """Return whether a trace has interest points."""
     return "point_items" in found.trace.details
 
 
 def interest_stages(found: Attended) -> list[Stage]:
-    """Return the stages of the last step of the history: points, attention, each local step, final weights."""
+    """Return the stages of the last history step: initialization, attention, each local step, final weights."""
     moves = range(len(found.trace.details["proposed_items"]))
     return [_chosen(found), _before(found), *(_moved(found, step) for step in moves), _final(found)]
 
@@ -110,7 +120,7 @@ def _chosen(found: Attended) -> Stage:
 
 
 def _looking(found: Attended, attention: FloatArray) -> tuple[Row, ...]:
-    """Return the items read, lit by their mean attention (T, V) to the points."""
+    """Return the history items, highlighted by the mean of their attention (T, V) to the interest points."""
     means = attention.mean(axis=1)
     rows = [_lit_by(title, mean) for title, mean in zip(found.titles, means, strict=True)]
     return latest_rows(rows, lambda first: _lit_by(EARLIER_MEAN.fill(first), means[:first].mean()))
@@ -173,7 +183,7 @@ def _moved(found: Attended, step: int) -> Stage:
 
 
 def _stay(details: Mapping[str, NDArray[Any]], step: int) -> Template:
-    """Return why no point moved in a step, as far as the trace tells."""
+    """Return the sentence that explains why no point moved in a step."""
     if details["policy"][0]:
         return PREFERRED_TO_STAY
     return NOWHERE if details["accepted"][step].any() else NONE_TAKEN

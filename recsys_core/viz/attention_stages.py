@@ -1,4 +1,4 @@
-"""A model at work, one stage after the other: what it looks at, what comes of it, and the arithmetic of the stage."""
+"""Inference in stages: attention weights, resulting candidates, and the arithmetic of each stage."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,20 +13,20 @@ from recsys_core.explain.attention import Attended, Head, chosen, mean_weights, 
 from recsys_core.viz.attention import EARLIER, SHOWN, identity
 
 TERMS = 3
-"""So many terms of a sum are written out."""
+"""Number of terms of a sum that are written out."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One item of a stage.
+    """One row of a list in a stage.
 
     Args:
-        label: What it is: text from outside, or a sentence.
-        value: How far it is lit, 0 to 1.
-        text: Its number.
-        mark: Whether it is the one that counts: chosen, or just read.
-        off: Whether it plays no part yet.
-        note: More words on it.
+        label: Untrusted text, or a sentence.
+        value: Intensity of its highlight, 0 to 1.
+        text: Its number, formatted.
+        mark: Whether it is emphasized: the selected item, or the one just read.
+        off: Whether it is masked at this step.
+        note: Further explanation.
     """
 
     label: str | Sentence
@@ -42,15 +42,15 @@ class Stage:
     """One stage: two lists of items and the arithmetic.
 
     Args:
-        title: What happens.
-        words: What came of it, with its numbers.
-        left_title: Of the list that is looked at.
-        left: That list.
-        right_title: Of the list of what comes of it.
-        right: That list.
+        title: Heading.
+        words: The result, with its numbers.
+        left_title: Title of the list of attended items.
+        left: The attended items.
+        right_title: Title of the list of results.
+        right: The results.
         formula: Lines of arithmetic.
-        extra_title: Of a third list, None if there is none.
-        extra: That list.
+        extra_title: Title of a third list, None without one.
+        extra: The third list.
     """
 
     title: Sentence
@@ -64,21 +64,22 @@ class Stage:
     extra: tuple[Row, ...] = ()
 
 
-READ = Template("The history that it reads, oldest first").fill()
-OFFERED = Template("What it expects next, by score").fill()
+READ = Template("History, oldest item first").fill()
+OFFERED = Template("Predicted next items, by score").fill()
 CANDIDATES = Template("Candidates for this step").fill()
-READING_TITLE = Template("Step {place}: '{item}' is read")
-READING = Template("The model now looks most at '{seen}' ({weight}) and expects '{best}' next.")
+READING_TITLE = Template("Step {place}: input '{item}'")
+READING = Template("The largest attention weight is on '{seen}' ({weight}); the top prediction is '{best}'.")
 READING_HIT = Template(
-    "The model now looks most at '{seen}' ({weight}) and expects '{best}' next: that is what came.",
+    "The largest attention weight is on '{seen}' ({weight}); the top prediction is '{best}', which is the actual next "
+    "item.",
 )
-CHOOSING_TITLE = Template("Step {place}: '{item}' is said")
+CHOOSING_TITLE = Template("Step {place}: output '{item}'")
 CHOOSING = Template(
-    "The decoder looks most at '{seen}' ({weight}), and '{item}' is said{surely}.",
+    "The largest attention weight of the decoder is on '{seen}' ({weight}); the output is '{item}'{surely}.",
 )
 ATTENTION_SUM = Template("C({step}) = Σ α E = {terms}")
 ATTENTION_SUM_NORM = Template("C({step}) = Σ α E = {terms},  |C({step})| = {norm}")
-BEAMS = Template("Beginnings that beam search keeps after this step, with log P").fill()
+BEAMS = Template("Beams after this step, with log P").fill()
 ENERGIES = Template("α({step}) = softmax(e),  e = {values}")
 ALL_ALPHA = Template("α({step}) sums to {total} over {count} item", "α({step}) sums to {total} over {count} items")
 HIDDEN = Template("|H({step})| = {norm}")
@@ -117,14 +118,14 @@ def payload(stages: Sequence[Stage], words: dict[str, str], said: Callable[[Sent
 
 
 def lit(weight: float) -> str:
-    """Return a weight as it stands beside an item."""
+    """Return a weight formatted for a row."""
     return percent(weight) if weight >= 0.0005 else "0%"
 
 
 def of_trace(found: Attended, heads: Sequence[Head] | None = None) -> list[Stage]:
-    """Return the stages of a model that reads item by item, or of one that decodes a sequence.
+    """Return the stages of a causal model that processes a history item by item, or of a decoder.
 
-    Of a long history the steps are those of the latest `SHOWN` items, and the items before them share one row.
+    In a long history the steps are those of the latest `SHOWN` items, and earlier items share one row.
 
     Args:
         found: The trace.
@@ -137,18 +138,18 @@ def of_trace(found: Attended, heads: Sequence[Head] | None = None) -> list[Stage
 
 
 def latest_rows(rows: Sequence[Row], earlier: Callable[[int], Row]) -> tuple[Row, ...]:
-    """Return the rows of the latest `SHOWN` items of a history; those before them share one.
+    """Return the rows of the latest `SHOWN` items of a history, preceded by one row for all earlier items.
 
     Args:
-        rows: One an item, oldest first.
-        earlier: Makes the row of the first so many items together.
+        rows: One row per item, oldest first.
+        earlier: Returns the combined row of the first n items.
     """
     first = max(0, len(rows) - SHOWN)
     return (earlier(first), *rows[first:]) if first else tuple(rows)
 
 
 def summed(weights: Any) -> Callable[[int], Row]:
-    """Return what makes the row of the earlier items from the weights (T,) of all: the sum of theirs."""
+    """Return a function that makes the combined row of the first n items: the sum of their weights, out of (T,)."""
 
     def row(first: int) -> Row:
         earlier = float(weights[:first].sum())
@@ -199,7 +200,7 @@ def _choosing(found: Attended, weights: Any, may: Any, step: int) -> Stage:
 
 
 def _beams(found: Attended, step: int) -> tuple[Row, ...]:
-    """Return the beginnings that beam search keeps after a step, the most probable first."""
+    """Return the beams after a decoding step, the most probable first."""
     items, scores = found.trace.details["beam_items"][step], found.trace.details["beam_scores"][step]
     own = chosen(found.trace)[: step + 1]
     rows = []
@@ -212,7 +213,9 @@ def _beams(found: Attended, step: int) -> tuple[Row, ...]:
 
 
 def _candidates(found: Attended, step: int, mark: int) -> tuple[Row, ...]:
-    """Return the best items after a step; they are lit by their probability, of raw scores by their place in range."""
+    """Return the top candidates of a step, highlighted by probability, or by min-max scaled score without
+    probabilities.
+    """
     items, scores = found.trace.next_items[step], found.trace.next_scores[step]
     known = [(int(item), float(score)) for item, score in zip(items, scores, strict=True) if item != PAD]
     if not known:
@@ -232,22 +235,22 @@ def _surely(trace: AttentionTrace, step: int) -> str:
 
 
 def _chance(probability: float) -> str:
-    """Return a probability with two digits that say something."""
+    """Return a probability with two decimals, or one significant digit below 0.1."""
     return f"{probability:.2f}" if probability >= 0.1 else f"{probability:.1g}"
 
 
 def holds_chances(trace: AttentionTrace) -> bool:
-    """Return whether the scores of candidates are logarithms of probabilities: those of a decoder."""
+    """Return whether candidate scores are log probabilities, which is the case for a decoder."""
     return "chosen_scores" in trace.details
 
 
 def probability(trace: AttentionTrace, step: int) -> float | None:
-    """Return the probability of the item that a step chose, None where the scores are no probabilities."""
+    """Return the probability of the item selected at a step, None if the scores are not probabilities."""
     return float(np.exp(trace.details["chosen_scores"][step])) if holds_chances(trace) else None
 
 
 def _arithmetic(found: Attended, weights: Any, step: int) -> list[Sentence]:
-    """Return the formula of a decoding step with its numbers: alpha, the context, the state, the output."""
+    """Return the formulas of a decoding step with their numbers: alpha, context, state and output."""
     order = np.argsort(-weights, kind="stable")
     terms = [f"{weights[place]:.2f} · E('{found.titles[place]}')" for place in order[:TERMS]]
     if len(order) > TERMS:

@@ -1,4 +1,4 @@
-"""Attention beside influence over many people, and what each head is good for, as bars and in words."""
+"""Figures and sentences about attention faithfulness over many users, and the ablation of each head."""
 
 from typing import TYPE_CHECKING
 
@@ -13,70 +13,68 @@ from recsys_core.viz.theme import BLUE, GREY, ORANGE, REST, dressed
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-NAMES = {ATTENTION: "attention", RECENCY: "place in the history", "shuffled": "attention, shuffled"}
+NAMES = {ATTENTION: "attention", RECENCY: "recency", "shuffled": "shuffled attention"}
 COLORS = {ATTENTION: BLUE, RECENCY: ORANGE, "shuffled": REST}
 
-NUMBERS = "over {count} people, the rank correlation with the effects is {value} ({low} to {high}) on average."
+NUMBERS = "the mean rank correlation with influence is {value} ({low} to {high}) over {count} users."
 VERDICTS = {
     Tracks.DOES: Template(f"In this model, attention tracks influence: {NUMBERS}"),
-    Tracks.WEAKLY: Template(f"In this model, attention tracks influence, but weakly: {NUMBERS}"),
+    Tracks.WEAKLY: Template(f"In this model, attention tracks influence weakly: {NUMBERS}"),
     Tracks.DOES_NOT: Template(f"In this model, attention does not track influence: {NUMBERS}"),
 }
 TOO_FEW = Template(
-    "Only {count} person has a history that can be used; too few to say whether attention tracks influence.",
-    "Only {count} people have histories that can be used; too few to say whether attention tracks influence.",
+    "Only {count} user has a usable history; this is too few to test whether attention tracks influence.",
+    "Only {count} users have a usable history; this is too few to test whether attention tracks influence.",
 )
-UNKNOWN = Template("So nothing can be said about the place in the history, either.")
+UNKNOWN = Template("The comparison with recency needs more users, too.")
 BESIDE_TIME = {
     Beyond.MORE: Template(
-        "It says more than the place in the history alone, which reaches {time}: {gain} more ({low} to {high})."
+        "The correlation is higher than that of recency alone ({time}): a difference of {gain} ({low} to {high})."
     ),
     Beyond.SAME: Template(
-        "It says no more than the place in the history alone, which reaches {time}: a difference of {gain} "
-        "({low} to {high}) cannot be told from chance."
+        "There is no significant difference from recency alone ({time}): a difference of {gain} ({low} to {high})."
     ),
     Beyond.LESS: Template(
-        "It says less than the place in the history alone, which reaches {time}: a difference of {gain} "
-        "({low} to {high})."
+        "The correlation is lower than that of recency alone ({time}): a difference of {gain} ({low} to {high})."
     ),
 }
 LEFT_OUT = Template(
-    "{count} more person was asked about and left out: with too few items for an order, or with all of them alike.",
-    "{count} more people were asked about and left out: with too few items for an order, or with all of them alike.",
+    "{count} more user was excluded: too few items for a rank correlation, or equal values only.",
+    "{count} more users were excluded: too few items for a rank correlation, or equal values only.",
 )
 READS_LATEST = Template(
-    "Of the {held} items of this history the model reads the latest one: no older one has a say.",
-    "Of the {held} items of this history the model reads the latest {count}: no older one has a say.",
+    "Of the {held} items in this history, the model uses only the latest one.",
+    "Of the {held} items in this history, the model uses only the latest {count}.",
 )
 READS_LIKED = Template(
-    "Of the {held} items of this history the model reads the one that was liked (rated {liked} or more): others it was "
-    "not trained with.",
-    "Of the {held} items of this history the model reads the {count} that were liked (rated {liked} or more): others "
-    "it was not trained with.",
+    "Of the {held} items in this history, the model uses the one that is relevant (rated {liked} or higher), as in "
+    "training.",
+    "Of the {held} items in this history, the model uses the {count} that are relevant (rated {liked} or higher), as "
+    "in training.",
 )
 READS_LATEST_LIKED = Template(
-    "Of the {held} items of this history {counted} were liked (rated {liked} or more), and of these the model reads "
+    "Of the {held} items in this history, {counted} are relevant (rated {liked} or higher); of these the model uses "
     "the latest one.",
-    "Of the {held} items of this history {counted} were liked (rated {liked} or more), and of these the model reads "
+    "Of the {held} items in this history, {counted} are relevant (rated {liked} or higher); of these the model uses "
     "the latest {count}.",
 )
 NEEDED = Template(
-    "{needed} of its {count} heads count beyond chance: without head {head} of layer {layer}, NDCG@10 changes most, "
-    "by {difference} ({low} to {high}) from {whole}, over {people} people."
+    "Removing {needed} of {count} heads changes NDCG@10 significantly; the largest change is for head {head} of layer "
+    "{layer}: {difference} ({low} to {high}) from {whole}, over {people} users."
 )
 ONE_NEEDED = Template(
-    "The only head is needed: without it NDCG@10 changes by {difference} ({low} to {high}) from {whole}, over {people} "
-    "people."
+    "Removing the only head changes NDCG@10 significantly: by {difference} ({low} to {high}) from {whole}, over "
+    "{people} users."
 )
 NONE_NEEDED = Template(
-    "Its only head can be taken out, and NDCG@10 ({whole}) does not change by more than chance, over {people} people.",
-    "Each of its {count} heads alone can be taken out, and NDCG@10 ({whole}) does not change by more than chance, over "
-    "{people} people.",
+    "Removing the only head causes no significant change in NDCG@10 ({whole}), over {people} users.",
+    "Removing any single one of the {count} heads causes no significant change in NDCG@10 ({whole}), over {people} "
+    "users.",
 )
 
 
 def reads(found: Reading) -> Sentence | None:
-    """Return how much of a history a model reads; None if it reads all."""
+    """State how much of a history the model uses; None if it uses all of it."""
     if found.read >= found.held:
         return None
     held, counted = f"{found.held:,}", f"{found.counted:,}"
@@ -88,12 +86,12 @@ def reads(found: Reading) -> Sentence | None:
 
 
 def left_out(found: Faithfulness) -> Sentence | None:
-    """Return how many people are not in the numbers, and why; None if all are."""
+    """State how many users were excluded, and why; None if none were."""
     return LEFT_OUT.fill(found.left_out) if found.left_out else None
 
 
 def verdict(found: Faithfulness) -> Sentence:
-    """Return whether attention tracks influence, with the numbers."""
+    """State whether attention tracks influence, with the numbers."""
     people = len(found.per_user)
     if found.verdict is Tracks.TOO_FEW:
         return TOO_FEW.fill(people)
@@ -104,7 +102,7 @@ def verdict(found: Faithfulness) -> Sentence:
 
 
 def beyond(found: Faithfulness) -> Sentence:
-    """Return whether attention says more than the place in the history."""
+    """State whether attention correlates with influence more than recency does."""
     if found.verdict is Tracks.TOO_FEW:
         return UNKNOWN.fill()
     row = _row(found.table, RECENCY)
@@ -114,7 +112,7 @@ def beyond(found: Faithfulness) -> Sentence:
 
 
 def heads_matter(found: HeadEffects) -> Sentence:
-    """Return which head changes the lists most, and how many do so measurably."""
+    """State how many heads matter significantly, and which one matters most."""
     table, people = found.table, f"{found.people:,}"
     whole, count = rounded(found.ndcg, found.low, found.high), len(table)
     needed = table[table["different"]]
@@ -130,18 +128,18 @@ def heads_matter(found: HeadEffects) -> Sentence:
 
 
 def orders_picture(found: Faithfulness) -> "go.Figure":
-    """Return the mean rank correlation of each order with the effects, with intervals over people."""
+    """Return the mean rank correlation of each ordering with influence, with intervals over users."""
     table = found.table
     colors = [COLORS[one] for one in table["order"]]
-    return _bars([NAMES[one] for one in table["order"]], table, "mean", colors, "Rank correlation with the effects")
+    return _bars([NAMES[one] for one in table["order"]], table, "mean", colors, "Rank correlation with influence")
 
 
 def heads_picture(found: HeadEffects) -> "go.Figure":
-    """Return the change in NDCG@10 without each head, with intervals over people."""
+    """Return the change in NDCG@10 without each head, with intervals over users."""
     table = found.table
     names = [f"layer {layer}, head {head}" for layer, head in zip(table[LAYER], table[HEAD], strict=True)]
     colors = [BLUE if one else REST for one in table["different"]]
-    return _bars(names, table, "difference", colors, f"Change in {NDCG.upper()} without it")
+    return _bars(names, table, "difference", colors, f"Change in {NDCG.upper()} without the head")
 
 
 def _bars(names: list[str], table: pd.DataFrame, column: str, colors: list[str], x: str) -> "go.Figure":

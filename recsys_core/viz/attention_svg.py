@@ -1,4 +1,4 @@
-"""The heat map of attention as an SVG that stands alone: for print, where a picture of dots is too coarse."""
+"""The attention heat map as a self-contained SVG, for print quality."""
 
 import math
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ TEXT = 11
 
 
 def heat_map_svg(found: Attended, heads: Sequence[Head] | None, title: str, legend: str) -> str:
-    """Return the same as `attention.heat_map` as the text of an SVG file, dark on white.
+    """Return `attention.heat_map` as the text of an SVG file, dark on white.
 
     Args:
         found: The trace.
         heads: Whose mean is shown, all by default.
-        title: Of the picture.
-        legend: What the colours are, with `{most}` for the weight of the brightest.
+        title: Title of the figure.
+        legend: Explanation of the colors, with `{most}` for the weight of the brightest color.
     """
     from plotly.colors import sample_colorscale
 
@@ -61,5 +61,5 @@ def heat_map_svg(found: Attended, heads: Sequence[Head] | None, title: str, lege
 
 
 def _labelled(count: int, most: int) -> list[int]:
-    """Return the places of at most so many labels, at even distances back from the last one."""
+    """Return the positions of at most `most` labels, evenly spaced back from the last one."""
     return list(range(count))[:: -math.ceil(count / most)]

@@ -1,4 +1,4 @@
-"""Bars, and other rows, with names beside them that are read from the top."""
+"""Horizontal bars and other rows with labels, first row at the top."""
 
 from typing import TYPE_CHECKING
 
@@ -9,17 +9,17 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 ROW = 24
-"""Pixels for each bar."""
+"""Height of a bar in pixels."""
 
 
 def named_bars(names: list[str], values: list[float], *, colors: list[str], hover: list[str], x: str) -> "go.Figure":
-    """Return bars with their names beside them, the first on top.
+    """Return labeled horizontal bars, the first at the top.
 
     Args:
-        names: From outside: escaped and shortened here.
+        names: Untrusted text, escaped and shortened here.
         values: Length of each bar.
-        colors: Of each bar.
-        hover: What else is said of each, empty for nothing.
+        colors: Color of each bar.
+        hover: Additional hover text of each bar, empty for none.
         x: Title of the horizontal axis.
     """
     import plotly.graph_objects as go
@@ -41,13 +41,13 @@ def named_bars(names: list[str], values: list[float], *, colors: list[str], hove
 
 
 def with_names(figure: "go.Figure", names: list[str], *, x: str, row: int = ROW) -> "go.Figure":
-    """Return the figure with names beside its rows, which stand at 0, 1, ... from the top; two may have the same name.
+    """Return the figure with labels for its rows, which are at 0, 1, ... from the top; labels need not be unique.
 
     Args:
         figure: Changed in place.
-        names: From outside: escaped and shortened here.
+        names: Untrusted text, escaped and shortened here.
         x: Title of the horizontal axis.
-        row: Pixels for each row.
+        row: Height of a row in pixels.
     """
     dressed(figure, x=x, y="", height=110 + row * len(names))
     labels = [shortened(str(name)) for name in names]

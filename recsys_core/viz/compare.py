@@ -1,6 +1,6 @@
-"""Figures that compare models, from plain tables: who leads, at what price, and for whom.
+"""Figures that compare models, from plain tables: metrics with intervals, costs, and differences by group.
 
-Every table has one row a model (or a model and list length) with `title`, the name that people read, and `family`.
+Every table has one row per model (or per model and list length) with `title`, the display name, and `family`.
 """
 
 import textwrap
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 TITLE, FAMILY = "title", "family"
 BREAK = "<br>"
 ROW_PIXELS, LINE_PIXELS, GAP_PIXELS = 40, 18, 6
-"""Least height of a row, height of a line of its title, and what stands between two titles."""
+"""Minimum height of a row, height of a line of its title, and gap between two titles."""
 PLOT_PIXELS = (480.0, 320.0)
-"""Width and height of a plot for which labels are placed; wider ones have more room."""
+"""Assumed width and height of the plot when labels are placed; larger plots have more room."""
 LABEL_PLACES = (
     "top center",
     "bottom center",
@@ -34,11 +34,11 @@ LABEL_PLACES = (
 
 
 def dots_with_intervals(table: pd.DataFrame, *, metric: str, baseline: float | None = None) -> "go.Figure":
-    """Return one dot a model with its interval, the best on top.
+    """Return one dot per model with its interval, the best at the top.
 
     Args:
         table: Columns `title`, `family`, `mean`, `low`, `high`, `users`; the best model first.
-        metric: Name of the metric as people read it, with its unit if it has one.
+        metric: Display name of the metric, with its unit if it has one.
         baseline: Mean of the pinned baseline, drawn as a line; None for no line.
     """
     import plotly.graph_objects as go
@@ -73,11 +73,11 @@ def dots_with_intervals(table: pd.DataFrame, *, metric: str, baseline: float | N
 
 
 def precision_recall(table: pd.DataFrame, *, highlighted: list[str] | None = None) -> "go.Figure":
-    """Return precision against recall as lists grow, a line a model, the list length beside its points.
+    """Return precision against recall over the list length k, one line per model.
 
     Args:
-        table: Columns `title`, `family`, `k`, `precision`, `recall`; a row a model and list length.
-        highlighted: Titles drawn in colour; the rest is grey. None: all are in colour.
+        table: Columns `title`, `family`, `k`, `precision`, `recall`; one row per model and list length.
+        highlighted: Titles drawn in color; the others are gray. None: all are in color.
     """
     import plotly.graph_objects as go
 
@@ -96,14 +96,14 @@ def precision_recall(table: pd.DataFrame, *, highlighted: list[str] | None = Non
             showlegend=shown,
             marker={"symbol": symbols[str(title)], "size": 8, "color": color},
             customdata=np.stack([[plain(title)] * len(part), part["k"]], axis=-1),
-            hovertemplate="%{customdata[0]}, first %{customdata[1]}<br>precision %{y:.4f}<br>recall %{x:.4f}"
+            hovertemplate="%{customdata[0]}, k = %{customdata[1]}<br>precision %{y:.4f}<br>recall %{x:.4f}"
             "<extra></extra>",
             cliponaxis=False,
         )
     dressed(
         figure,
-        x="Recall: share of what a user liked that is in the list",
-        y="Precision: share of the list that is liked",
+        x="Recall@k: share of a user's relevant items that are in the list",
+        y="Precision@k: share of the list that is relevant",
         height=420,
     )
     figure.update_xaxes(rangemode="tozero")
@@ -112,11 +112,11 @@ def precision_recall(table: pd.DataFrame, *, highlighted: list[str] | None = Non
 
 
 def pareto_front(cost: FloatArray, quality: FloatArray) -> BoolArray:
-    """Return which of N candidates no other one beats, that is: at least as good and cheaper, or as cheap and better.
+    """Return which of N candidates are Pareto-optimal: no other one is at least as good on both and better on one.
 
     Args:
         cost: (N,) lower is better.
-        quality: (N,) higher is better; a candidate without a number is never on the front.
+        quality: (N,) higher is better; a candidate with a NaN is never on the front.
     """
     cheaper = (cost[None, :] <= cost[:, None]) & (quality[None, :] >= quality[:, None])
     strictly = (cost[None, :] < cost[:, None]) | (quality[None, :] > quality[:, None])
@@ -126,15 +126,15 @@ def pareto_front(cost: FloatArray, quality: FloatArray) -> BoolArray:
 
 
 def quality_against_time(
-    table: pd.DataFrame, *, metric: str, time: str = "Time to train", higher_is_better: bool = True
+    table: pd.DataFrame, *, metric: str, time: str = "Training time", higher_is_better: bool = True
 ) -> "go.Figure":
-    """Return quality against seconds, models by name, and the line of those that no other one beats on both.
+    """Return quality against seconds with labeled models and the Pareto front.
 
     Args:
         table: Columns `title`, `family`, `seconds`, `mean`, `low`, `high`.
-        metric: Name of the metric as people read it.
-        time: What the seconds are.
-        higher_is_better: Which values of the metric are better.
+        metric: Display name of the metric.
+        time: What the seconds measure.
+        higher_is_better: Whether larger values of the metric are better.
     """
     import plotly.graph_objects as go
 
@@ -169,31 +169,31 @@ def quality_against_time(
         showlegend=False,
         cliponaxis=False,
     )
-    dressed(figure, x=f"{time}, seconds (each step is ten times more)", y=f"{metric}, mean over users", height=420)
+    dressed(figure, x=f"{time}, seconds (logarithmic)", y=f"{metric}, mean over users", height=420)
     figure.update_xaxes(type="log", range=[low, high], dtick=1)
     return figure
 
 
 def _add_front(figure: "go.Figure", seconds: FloatArray, quality: FloatArray) -> None:
-    """Draw the line through the models that no other one beats, as steps."""
+    """Draw the Pareto front as a step line."""
     figure.add_scatter(
         x=seconds,
         y=quality,
         mode="lines",
         line={"shape": "hv", "dash": "dot", "color": GREY, "width": 2},
-        name="No model is both faster and better",
+        name="Pareto front: no model is both faster and better",
         hoverinfo="skip",
     )
 
 
 def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go.Figure":
-    """Return a heat map of differences to a baseline, a row a model and a column a group of users or items.
+    """Return a heat map of differences to a baseline: one row per model, one column per group of users or items.
 
     Args:
-        table: Columns `title`, `group`, `difference`, `low`, `high`, `users`, in the order to be drawn. A cell whose
-            interval holds zero is marked with `~`.
-        metric: Name of the metric as people read it.
-        baseline: Title of the model that differences are taken to.
+        table: Columns `title`, `group`, `difference`, `low`, `high`, `users`, in drawing order. A cell whose interval
+            contains zero is marked with `~`.
+        metric: Display name of the metric.
+        baseline: Title of the baseline.
     """
     import plotly.graph_objects as go
 
@@ -237,12 +237,12 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go
 
 
 def _wrapped(title: str, width: int = 18) -> str:
-    """Return a title escaped and broken into lines, so that it leaves room for the plot."""
+    """Return a title, escaped and wrapped into lines to leave room for the plot."""
     return BREAK.join(plain(line) for line in textwrap.wrap(title, width)) or plain(title)
 
 
 def _rows_pixels(titles: list[str]) -> int:
-    """Return the height of rows whose wrapped titles do not touch each other."""
+    """Return the total height of rows such that wrapped titles do not overlap."""
     most_lines = max((title.count(BREAK) + 1 for title in titles), default=1)
     return len(titles) * max(ROW_PIXELS, LINE_PIXELS * most_lines + GAP_PIXELS)
 
@@ -254,11 +254,11 @@ def symbols_of(table: pd.DataFrame) -> dict[str, str]:
 
 
 def label_places(across: FloatArray, up: FloatArray, texts: list[str]) -> list[str]:
-    """Return where to write the label of each point, so that labels cover neither points nor each other if possible.
+    """Return the label position of each point, chosen greedily to avoid overlaps with points and other labels.
 
     Args:
-        across: (N,) place of the points from left (0) to right (1).
-        up: (N,) place of the points from the bottom (0) to the top (1).
+        across: (N,) horizontal position of the points, left (0) to right (1).
+        up: (N,) vertical position of the points, bottom (0) to top (1).
         texts: The labels.
     """
     x, y = across * PLOT_PIXELS[0], up * PLOT_PIXELS[1]
@@ -284,7 +284,7 @@ def _box(x: float, y: float, width: float, place: str) -> Box:
 
 
 def _covered(box: Box, taken: list[Box]) -> float:
-    """Return the area that a box shares with others, and what of it lies outside the plot."""
+    """Return the area that a box shares with others, plus a penalty for the part outside the plot."""
     left, right, low, high = box
     shared = sum(
         max(0.0, min(right, other[1]) - max(left, other[0])) * max(0.0, min(high, other[3]) - max(low, other[2]))
@@ -295,7 +295,7 @@ def _covered(box: Box, taken: list[Box]) -> float:
 
 
 def _cell_texts(differences: FloatArray, unsure: BoolArray, *, decimals: int) -> list[list[str]]:
-    """Return differences with their signs, marked where the interval holds zero; empty where there is none."""
+    """Return signed differences, marked with `~` where the interval contains zero; empty for NaN."""
     return [
         [
             "" if np.isnan(value) else f"{'~' if mark else ''}{value:+.{decimals}f}"

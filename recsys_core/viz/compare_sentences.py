@@ -1,4 +1,4 @@
-"""What each figure of a comparison shows, in one sentence with its numbers."""
+"""One sentence per figure of a comparison that states the finding with its numbers."""
 
 from collections.abc import Collection
 
@@ -20,26 +20,26 @@ HIGHER = Template(
     "{count} of {others} models is significantly higher than {baseline} ({metric} {mean}): {models}.",
     "{count} of {others} models are significantly higher than {baseline} ({metric} {mean}): {models}.",
 )
-NO_PRECISION = Template("Precision and recall are undefined: nobody liked any test item.")
+NO_PRECISION = Template("Precision and recall are undefined: no user has a relevant test item.")
 LONGER_LISTS = Template(
-    "{model}: with lists of {short}, {short_precision} of what is shown is liked and {short_recall} of what a person "
-    "likes is found; with lists of {long} it is {long_precision} and {long_recall}."
+    "{model}: at k = {short}, precision is {short_precision} and recall {short_recall}; at k = {long}, precision is "
+    "{long_precision} and recall {long_recall}."
 )
 FRONT = Template(
-    "For {count} of {all} models nothing else is both faster to train and better on {metric}: {models}.",
-    "For {count} of {all} models nothing else is both faster to train and better on {metric}: {models}.",
+    "{count} of {all} models is on the Pareto front of training time and {metric}: {models}.",
+    "{count} of {all} models are on the Pareto front of training time and {metric}: {models}.",
 )
 LETTERS = Template("Models that share a letter under 'Tied' do not differ significantly (95 %, Holm).")
 WITHOUT_HISTORY = Template(
-    "The verdict and the leaderboard leave these users out: nothing is known about them before the test, so a model "
-    "can only recommend what it would recommend to anybody, or nothing at all."
+    "The verdict and the leaderboard exclude these users: they have no training interactions, so a model can only "
+    "give non-personalized recommendations, or none."
 )
 MAYBE_ZERO = Template(
-    "~ marks a difference whose 95 % interval holds zero. With this number of cells some intervals miss zero by "
-    "chance; for all users together the letters of the leaderboard decide."
+    "~ marks a difference whose 95 % interval contains zero. The intervals are not corrected for the number of cells, "
+    "so some exclude zero by chance; over all users, the letters of the leaderboard apply."
 )
 WITHOUT_VALUE = Template("{models} has no {metric}.", "{count} models have no {metric}: {models}.")
-NO_SLICES = Template("There is nothing to compare with {baseline}.")
+NO_SLICES = Template("No other model can be compared with {baseline}.")
 EVERYBODY_ONLY = Template("{model} differs from {baseline} by {difference} on {metric}.")
 SLICES = Template(
     "{model} against {baseline}: the difference in {metric} is largest for {most} ({largest}) and smallest for {least} "
@@ -50,14 +50,14 @@ SLICES = Template(
 def dots(
     table: pd.DataFrame, *, metric: str, baseline: str, better: Collection[str], more_is_no_merit: bool = False
 ) -> Sentence:
-    """Say which models are better than the baseline.
+    """State which models are significantly better than the baseline.
 
     Args:
         table: Columns `model`, `title`, `mean`, `low`, `high`.
-        metric: Name of the metric as people read it.
-        baseline: The pinned baseline, one of the models.
-        better: The models that `Comparison.better_than` names for it; intervals alone would be another rule.
-        more_is_no_merit: The metric is neither good nor bad, such as popularity: models with more are no better.
+        metric: Display name of the metric.
+        baseline: Id of the pinned baseline, one of the models.
+        better: Result of `Comparison.better_than` for the baseline; comparing intervals would be a different test.
+        more_is_no_merit: The metric has no better direction, such as popularity: models are 'higher', not 'better'.
     """
     base = table[table[MODEL] == baseline].iloc[0]
     others = table[table[MODEL] != baseline]
@@ -72,12 +72,12 @@ def dots(
 
 
 def without_value(models: Collection[str], *, metric: str) -> Sentence:
-    """Say which models (titles, at least one) cannot be judged by a metric."""
+    """State which models (titles, at least one) have no value of a metric."""
     return WITHOUT_VALUE.fill(len(models), models=listed(models), metric=metric)
 
 
 def precision_recall(table: pd.DataFrame, *, title: str) -> Sentence:
-    """Say what longer lists bring and cost for one model.
+    """State precision and recall of one model at the smallest and the largest list length.
 
     Args:
         table: Columns `title`, `k`, `precision`, `recall`.
@@ -93,12 +93,12 @@ def precision_recall(table: pd.DataFrame, *, title: str) -> Sentence:
 
 
 def quality_against_time(table: pd.DataFrame, *, metric: str, higher_is_better: bool = True) -> Sentence:
-    """Say which models no other one beats on both quality and time, fastest first.
+    """State which models are on the Pareto front of quality and time, fastest first.
 
     Args:
         table: Columns `title`, `seconds`, `mean`, `low`, `high`.
-        metric: Name of the metric as people read it.
-        higher_is_better: Which values of the metric are better.
+        metric: Display name of the metric.
+        higher_is_better: Whether larger values of the metric are better.
     """
     rows = table.sort_values("seconds", kind="stable")
     means = rows["mean"].to_numpy(np.float64)
@@ -111,12 +111,12 @@ def quality_against_time(table: pd.DataFrame, *, metric: str, higher_is_better: 
 
 
 def slices(table: pd.DataFrame, *, baseline: str, metric: str) -> Sentence:
-    """Say where the model that gains most over the baseline gains most and least.
+    """State in which slices the model with the largest gain over the baseline gains most and least.
 
     Args:
-        table: Columns `title`, `slice`, `difference`, with the slice of everybody first.
-        baseline: Title of the model that differences are taken to.
-        metric: Name of the metric as people read it.
+        table: Columns `title`, `slice`, `difference`, with the slice of all users first.
+        baseline: Title of the baseline.
+        metric: Display name of the metric.
     """
     known = table.dropna(subset=["difference"])
     first = table["slice"].iloc[0] if len(table) else ""

@@ -1,4 +1,4 @@
-"""Figures of a data set as it came, before any model: each answers one question. Sentences stand in `questions`."""
+"""Figures of a data set before any model is trained, one per question; the sentences are in `questions`."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,12 @@ LABEL_LENGTH = 24
 
 
 def lorenz_curve(curve: pd.DataFrame, *, head_share: float, head_holds: float) -> "go.Figure":
-    """Return how interactions are spread over items, the most popular first.
+    """Return the Lorenz curve of interactions over items, the most popular first.
 
     Args:
-        curve: Columns `items` and `interactions`: running shares (0..1), not decreasing, from (0, 0) to (1, 1).
-        head_share: Share of items that counts as head.
-        head_holds: Share of interactions that the head holds.
+        curve: Columns `items` and `interactions`: cumulative shares (0..1), not decreasing, from (0, 0) to (1, 1).
+        head_share: Share of items in the head.
+        head_holds: Share of interactions with head items.
     """
     import plotly.graph_objects as go
 
@@ -30,15 +30,15 @@ def lorenz_curve(curve: pd.DataFrame, *, head_share: float, head_holds: float) -
         line={"color": BLUE, "width": 3},
         fill="tozeroy",
         fillcolor="rgba(0,114,178,0.15)",
-        name="these data",
-        hovertemplate="the %{x:.1%} most popular items<br>hold %{y:.1%} of all interactions<extra></extra>",
+        name="this data set",
+        hovertemplate="the %{x:.1%} most popular items<br>have %{y:.1%} of all interactions<extra></extra>",
     )
     figure.add_scatter(
         x=[0, 1],
         y=[0, 1],
         mode="lines",
         line={"color": REST, "dash": "dash"},
-        name="if all items were equally popular",
+        name="all items equally popular",
         hoverinfo="skip",
     )
     figure.add_scatter(
@@ -47,7 +47,7 @@ def lorenz_curve(curve: pd.DataFrame, *, head_share: float, head_holds: float) -
         mode="lines+markers",
         line={"color": ORANGE, "width": 2},
         marker={"size": [0, 10]},
-        name="border of the head",
+        name="head/tail boundary",
         hovertemplate=f"head: {head_share:.1%} of items, {head_holds:.1%} of interactions<extra></extra>",
     )
     dressed(figure, x="Share of items, most popular first", y="Share of interactions")
@@ -57,22 +57,22 @@ def lorenz_curve(curve: pd.DataFrame, *, head_share: float, head_holds: float) -
 
 
 def activity_histogram(bins: pd.DataFrame, *, median: float) -> "go.Figure":
-    """Return how many users have how many interactions; steps on a logarithmic scale.
+    """Return a histogram of interactions per user, with logarithmic bins.
 
     Args:
-        bins: Columns `low`, `high` (interactions a user, both included) and `users`.
-        median: Interactions of the user in the middle.
+        bins: Columns `low`, `high` (interactions per user, both inclusive) and `users`.
+        median: Median number of interactions per user.
     """
     labels = _ranges(bins)
     figure = _bars(labels, bins["users"], "%{x} interactions: %{y:,} users")
     place = int(((bins["low"] <= median) & (bins["high"] >= median - 0.5)).to_numpy().argmax())
     figure.update_traces(marker_color=[ORANGE if number == place else BLUE for number in range(len(bins))])
     figure.update_xaxes(type="category")
-    return dressed(figure, x="Interactions of a user (orange: where the median lies)", y="Users")
+    return dressed(figure, x="Interactions per user (orange: median)", y="Users")
 
 
 def rating_bars(ratings: pd.DataFrame) -> "go.Figure":
-    """Return how often each rating was given.
+    """Return the distribution of ratings.
 
     Args:
         ratings: Columns `rating` (text or number) and `interactions`.
@@ -85,28 +85,28 @@ def rating_bars(ratings: pd.DataFrame) -> "go.Figure":
 
 
 def event_bars(events: pd.DataFrame) -> "go.Figure":
-    """Return how often each kind of event is.
+    """Return the number of interactions of each event type.
 
     Args:
-        events: Columns `event` (text from outside: escaped here) and `interactions`.
+        events: Columns `event` (untrusted text, escaped here) and `interactions`.
     """
     figure = _bars(plain_all(events["event"]), events["interactions"], "%{x}: %{y:,}")
-    return dressed(figure, x="Kind of event", y="Interactions", height=300)
+    return dressed(figure, x="Event type", y="Interactions", height=300)
 
 
 def timeline(periods: pd.DataFrame, *, unit: str) -> "go.Figure":
-    """Return when people acted.
+    """Return the number of interactions over time.
 
     Args:
         periods: Columns `start` (time) and `interactions`.
-        unit: What a bar is: day, week, month, year.
+        unit: Length of a period: day, week, month or year.
     """
     figure = _bars(periods["start"], periods["interactions"], "%{x|%d %b %Y}: %{y:,} interactions")
-    return dressed(figure, x="Time", y=f"Interactions a {unit}")
+    return dressed(figure, x="Time", y=f"Interactions per {unit}")
 
 
 def order_bars(table: pd.DataFrame) -> "go.Figure":
-    """Return what a model reaches on histories as they are and on shuffled ones, with intervals.
+    """Return the accuracy of a model on ordered and on shuffled histories, with intervals.
 
     Args:
         table: Columns `histories`, `ndcg@10`, `low`, `high`.
@@ -118,12 +118,12 @@ def order_bars(table: pd.DataFrame) -> "go.Figure":
 
 
 def lift_map(pairs: pd.DataFrame, titles: list[str]) -> "go.Figure":
-    """Return which of the most popular items are known by the same people.
+    """Return the co-occurrence lift of the most popular items as a heat map.
 
     Args:
-        pairs: Columns `first`, `second` (numbers of titles), `lift` (how many times as many people know both as
-            chance would give) and `together` (people who know both); each pair in both orders, none with itself.
-        titles: Titles by number, from outside: escaped here.
+        pairs: Columns `first`, `second` (indices into titles), `lift` (users with both items relative to the number
+            expected under independence) and `together` (users with both items); each pair in both orders, no diagonal.
+        titles: Titles by index; untrusted text, escaped here.
     """
     import plotly.graph_objects as go
 
@@ -142,25 +142,25 @@ def lift_map(pairs: pd.DataFrame, titles: list[str]) -> "go.Figure":
             text=names,
             colorscale=HEAT,
             colorbar={"title": {"text": "lift", "side": "right"}, "thickness": 12},
-            hovertemplate="%{text}<br>%{customdata:,} people know both, %{z:.2f} times chance<extra></extra>",
+            hovertemplate="%{text}<br>%{customdata:,} users with both, lift %{z:.2f}<extra></extra>",
             xgap=1,
             ygap=1,
         )
     )
     numbers = list(range(size))
-    dressed(figure, x="The same items, by place", y="Items, by place in popularity", height=560)
+    dressed(figure, x="Same items, by popularity rank", y="Items, by popularity rank", height=560)
     figure.update_xaxes(tickvals=numbers, ticktext=[str(number + 1) for number in numbers], showgrid=False)
     figure.update_yaxes(tickvals=numbers, ticktext=labels, autorange="reversed", showgrid=False)
     return figure
 
 
 def matrix_sample(cells: pd.DataFrame, *, users: int, items: int) -> "go.Figure":
-    """Return a piece of the matrix of users and items: a mark where something is known.
+    """Return a sample of the user-item matrix with a mark for each interaction.
 
     Args:
-        cells: Columns `row` and `column` (places in the sample) of the known pairs.
-        users: Rows of the sample.
-        items: Columns of the sample, from the most popular to the least.
+        cells: Columns `row` and `column` (positions in the sample) of the non-empty cells.
+        users: Number of rows of the sample.
+        items: Number of columns of the sample, from the most to the least popular item.
     """
     import numpy as np
     import plotly.graph_objects as go
@@ -177,22 +177,22 @@ def matrix_sample(cells: pd.DataFrame, *, users: int, items: int) -> "go.Figure"
             hovertemplate="user %{y}, item %{x} of the sample<extra></extra>",
         )
     )
-    dressed(figure, x="Items of the sample, from the most popular to the least", y="Users of the sample", height=420)
+    dressed(figure, x="Sampled items, most popular first", y="Sampled users", height=420)
     figure.update_xaxes(range=[-1, items], showgrid=False, zeroline=False)
     figure.update_yaxes(range=[users, -1], showgrid=False, zeroline=False)
     return figure
 
 
 def unlike_users(users: pd.DataFrame) -> "go.Figure":
-    """Return users by how much they did and how they rate, or how popular their items are; outsiders in red.
+    """Return users by activity and by mean rating or item popularity, outliers in red.
 
     Args:
-        users: Columns `user_id`, `interactions`, `value`, `value_name` (one text), `unlike` (whether it stands out).
+        users: Columns `user_id`, `interactions`, `value`, `value_name` (constant), `unlike` (whether it is an outlier).
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for unlike, color, name, size in ((False, REST, "the rest", 5), (True, VERMILION, "unlike the rest", 9)):
+    for unlike, color, name, size in ((False, REST, "other users", 5), (True, VERMILION, "outliers", 9)):
         part = users[users["unlike"] == unlike]
         kind = go.Scattergl if len(part) > 3000 else go.Scatter
         figure.add_trace(
@@ -206,13 +206,13 @@ def unlike_users(users: pd.DataFrame) -> "go.Figure":
                 hovertemplate="user %{customdata}<br>%{x:,} interactions, %{y:.2f}<extra></extra>",
             )
         )
-    dressed(figure, x="Interactions of a user (logarithmic)", y=str(users["value_name"].iloc[0]) if len(users) else "")
+    dressed(figure, x="Interactions per user (logarithmic)", y=str(users["value_name"].iloc[0]) if len(users) else "")
     figure.update_xaxes(log_axis(1, max([1, *users["interactions"]])))
     return figure
 
 
 def shortened(title: str, length: int = LABEL_LENGTH) -> str:
-    """Return a title from outside, escaped and cut to a length that fits beside an axis."""
+    """Return an untrusted title, escaped and truncated to fit as an axis label."""
     text = title if len(title) <= length else title[: length - 1].rstrip() + "…"
     return plain(text)
 
@@ -224,7 +224,7 @@ def _bars(x: Any, y: Any, hover: str) -> "go.Figure":
 
 
 def _labels(values: pd.Series) -> list[str]:
-    """Return numbers as names of bars, so that nothing is drawn between them."""
+    """Return numbers as category labels."""
     return [plain(f"{value:g}" if isinstance(value, float | int) else value) for value in values]
 
 

@@ -1,4 +1,4 @@
-"""What leaves the product: figures as pages that stand alone, tables as CSV that no spreadsheet takes for formulas."""
+"""Exports: figures as self-contained pages, tables as CSV with escaped spreadsheet formulas."""
 
 from collections.abc import Sequence
 from html import escape
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def csv_bytes(frame: pd.DataFrame, *, index: bool = False) -> bytes:
-    """Return the frame as CSV in UTF-8 with a byte order mark, so that spreadsheets read every language.
+    """Return the frame as CSV in UTF-8 with a byte order mark, so that spreadsheets detect the encoding.
 
-    Text that a spreadsheet would run as a formula is escaped: in cells, categories, the index, and all names. Rows end
-    in CR LF, so that a lone carriage return inside a cell is quoted and begins no row of its own.
+    Text that a spreadsheet would evaluate as a formula is escaped in cells, categories, the index and all names. Rows
+    end in CR LF, so that a lone carriage return in a cell is quoted and does not start a row.
     """
     escaped = frame.map(escaped_cell)
     escaped.columns = _escaped_labels(frame.columns)
@@ -29,7 +29,7 @@ def csv_bytes(frame: pd.DataFrame, *, index: bool = False) -> bytes:
 
 
 def _escaped_labels(labels: pd.Index) -> pd.Index:
-    """Return the labels of rows or columns, and their names, escaped."""
+    """Return escaped row or column labels with escaped names."""
     rows = [tuple(map(escaped_cell, row)) if isinstance(row, tuple) else escaped_cell(row) for row in labels]
     names = [escaped_cell(name) for name in labels.names]
     if isinstance(labels, pd.MultiIndex):
@@ -38,7 +38,7 @@ def _escaped_labels(labels: pd.Index) -> pd.Index:
 
 
 def vectors_npz(features: "Features", ids: Sequence[str]) -> bytes:
-    """Return vectors as a compressed `.npz`: what `scipy.sparse.load_npz` reads, with names beside it.
+    """Return vectors as a compressed `.npz` that `scipy.sparse.load_npz` reads, with row and column names.
 
     Args:
         features: (N, F) vectors.
@@ -46,7 +46,7 @@ def vectors_npz(features: "Features", ids: Sequence[str]) -> bytes:
 
     Returns:
         The arrays `format`, `data`, `indices`, `indptr`, `shape` of the sparse matrix; `ids` (N,) and `columns` (F,)
-        as text, a column as "part: name". Nothing in it is executed when it is loaded.
+        as text, a column as "part: name". Loading it executes no code.
     """
     import numpy as np
 
@@ -67,11 +67,11 @@ def vectors_npz(features: "Features", ids: Sequence[str]) -> bytes:
 
 
 def figure_html(figure: "go.Figure", title: str) -> str:
-    """Return a page with the figure that needs neither a network nor Recscope (about 4.8 MB).
+    """Return a self-contained page with the figure (about 4.8 MB).
 
     Args:
-        figure: Left as it is; the page's copy gets a white ground, since it has no theme around it.
-        title: Text of the window and of the heading.
+        figure: Not modified; the copy on the page has a white background.
+        title: Title of the page and text of its heading.
     """
     import plotly.graph_objects as go
 

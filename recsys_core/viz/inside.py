@@ -1,4 +1,4 @@
-"""Figures of what a trained model holds: each draws one table of `recsys_core.explain`."""
+"""Figures of the internals of trained models: each draws one table of `recsys_core.explain`."""
 
 import math
 from typing import TYPE_CHECKING
@@ -15,38 +15,38 @@ if TYPE_CHECKING:
 SHARED_SHOWN = 18
 """Shared items drawn; the table has all."""
 SIDE = 14
-"""Letters of each side of a rule beside an axis."""
+"""Maximum length in characters of each side of a rule in an axis label."""
 NAMED = 12
-"""So many people of a graph have their names beside them."""
+"""Number of users in a graph that are labeled."""
 ROLES = {
     "rest": ("other items", REST, "circle", 5),
-    "history": ("what the person has", ORANGE, "circle", 9),
-    "recommended": ("what this model recommends", BLUE, "star", 12),
+    "history": ("history", ORANGE, "circle", 9),
+    "recommended": ("recommended", BLUE, "star", 12),
 }
 
 
-def nearest_bars(people: pd.DataFrame) -> "go.Figure":
-    """Return how similar the nearest people are.
+def nearest_bars(neighbors: pd.DataFrame) -> "go.Figure":
+    """Return the similarities of the nearest neighbors.
 
     Args:
-        people: Columns `user_id`, `similarity`, `shared`; most similar first.
+        neighbors: Columns `user_id`, `similarity`, `shared`; most similar first.
     """
     return named_bars(
-        people["user_id"].astype(str).tolist(),
-        people["similarity"].tolist(),
-        colors=[BLUE] * len(people),
-        hover=[f"{number:,} items in common" for number in people["shared"]],
+        neighbors["user_id"].astype(str).tolist(),
+        neighbors["similarity"].tolist(),
+        colors=[BLUE] * len(neighbors),
+        hover=[f"{number:,} items in common" for number in neighbors["shared"]],
         x="Similarity",
     )
 
 
-def shared_dumbbells(items: pd.DataFrame, *, neighbour: str, scale: tuple[float, float] | None) -> "go.Figure":
-    """Return how two people rated the items that both have; without ratings, what each adds to the similarity.
+def shared_dumbbells(items: pd.DataFrame, *, neighbor: str, scale: tuple[float, float] | None) -> "go.Figure":
+    """Return the ratings of two users for the items in both histories; without ratings, the contribution of each item.
 
     Args:
-        items: Columns `title`, `own`, `theirs`, `share`; the weightiest first.
-        neighbour: Identifier of the other person, from outside: escaped here.
-        scale: Lowest and highest rating, None where people did not rate.
+        items: Columns `title`, `own`, `theirs`, `share`; the largest contribution first.
+        neighbor: Identifier of the other user; untrusted text, escaped here.
+        scale: Lowest and highest rating, None without ratings.
     """
     import plotly.graph_objects as go
 
@@ -56,8 +56,8 @@ def shared_dumbbells(items: pd.DataFrame, *, neighbour: str, scale: tuple[float,
             shown["title"].tolist(),
             shown["share"].fillna(0.0).tolist(),
             colors=[BLUE] * len(shown),
-            hover=["both have it"] * len(shown),
-            x="Adds to the similarity",
+            hover=["in both histories"] * len(shown),
+            x="Contribution to the similarity",
         )
     places = list(range(len(shown)))
     figure = go.Figure()
@@ -68,8 +68,8 @@ def shared_dumbbells(items: pd.DataFrame, *, neighbour: str, scale: tuple[float,
         for title, share in zip(shown["title"], shown["share"], strict=True)
     ]
     for name, values, color, symbol, size in (
-        ("this person", shown["own"], ORANGE, "circle", 13),
-        (f"user {plain(neighbour)}", shown["theirs"], BLUE, "diamond", 9),
+        ("this user", shown["own"], ORANGE, "circle", 13),
+        (f"user {plain(neighbor)}", shown["theirs"], BLUE, "diamond", 9),
     ):
         figure.add_scatter(
             x=values,
@@ -78,25 +78,25 @@ def shared_dumbbells(items: pd.DataFrame, *, neighbour: str, scale: tuple[float,
             name=name,
             marker={"color": color, "symbol": symbol, "size": size},
             customdata=hover,
-            hovertemplate="%{customdata}<br>rated %{x:g}<extra></extra>",
+            hovertemplate="%{customdata}<br>rating %{x:g}<extra></extra>",
         )
     room = 0.05 * (scale[1] - scale[0])
     figure.update_xaxes(range=[scale[0] - room, scale[1] + room])
     return with_names(figure, shown["title"].tolist(), x="Rating")
 
 
-def alike_map(pairs: pd.DataFrame, *, size: int, person: str = "") -> "go.Figure":
-    """Return how alike the members of a group are, those alike side by side.
+def similarity_map(pairs: pd.DataFrame, *, size: int, marked: str = "") -> "go.Figure":
+    """Return the similarity matrix of a group as a heat map, rows in clustered order.
 
     Args:
-        pairs: Columns `first`, `second`, `similarity` (NaN with itself), row by row of a (size, size) matrix.
-        size: Members.
-        person: Name of the one to be marked.
+        pairs: Columns `first`, `second`, `similarity` (NaN on the diagonal): the rows of a (size, size) matrix.
+        size: Number of members.
+        marked: Name of the member to mark with an arrow.
     """
     import plotly.graph_objects as go
 
     names = pairs["second"].iloc[:size].tolist()
-    labels = [f"▶ {shortened(name)}" if person and name == person else shortened(name) for name in names]
+    labels = [f"▶ {shortened(name)}" if marked and name == marked else shortened(name) for name in names]
     values = pairs["similarity"].to_numpy().reshape(size, size)
     hover = [[f"{plain(first)}<br>{plain(second)}" for second in names] for first in names]
     figure = go.Figure(
@@ -112,7 +112,7 @@ def alike_map(pairs: pd.DataFrame, *, size: int, person: str = "") -> "go.Figure
         )
     )
     numbers = list(range(size))
-    dressed(figure, x="The same ones, by place", y="", height=140 + 20 * size)
+    dressed(figure, x="Same order as the rows", y="", height=140 + 20 * size)
     fifths = numbers[4::5]
     figure.update_xaxes(tickvals=fifths, ticktext=[str(number + 1) for number in fifths], showgrid=False)
     numbered = [f"{number + 1}. {label}" for number, label in enumerate(labels)]
@@ -121,7 +121,7 @@ def alike_map(pairs: pd.DataFrame, *, size: int, person: str = "") -> "go.Figure
 
 
 def weight_bars(weights: pd.DataFrame) -> "go.Figure":
-    """Return the weights of other items for one item.
+    """Return the weights of other items for the selected item.
 
     Args:
         weights: Columns `title`, `weight`, `back`, `held`; strongest first.
@@ -130,15 +130,15 @@ def weight_bars(weights: pd.DataFrame) -> "go.Figure":
         weights["title"].tolist(),
         weights["weight"].tolist(),
         colors=[ORANGE if held else BLUE for held in weights["held"]],
-        hover=[f"the other way round {back:.4g}" for back in weights["back"]],
-        x="Weight for the item (orange: the person has it)",
+        hover=[f"weight in the other direction {back:.4g}" for back in weights["back"]],
+        x="Weight for the selected item (orange: in this user's history)",
     )
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
     return figure
 
 
 def taste_space(points: pd.DataFrame) -> "go.Figure":
-    """Return items in the space of tastes, as one person sees it.
+    """Return items in the latent space, projected on one user's factor vector.
 
     Args:
         points: Columns `title`, `taste`, `other`, `role` ("rest", "history", "recommended").
@@ -155,16 +155,16 @@ def taste_space(points: pd.DataFrame) -> "go.Figure":
             name=name,
             marker={"color": color, "symbol": symbol, "size": width, "opacity": 0.6 if role == "rest" else 0.95},
             customdata=plain_all(chosen["title"]),
-            hovertemplate="%{customdata}<br>tastes add %{x:.3f}<extra></extra>",
+            hovertemplate="%{customdata}<br>factor term %{x:.3f}<extra></extra>",
         )
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
     return dressed(
-        figure, x="What this person's tastes add to the score", y="The strongest other direction", height=460
+        figure, x="Factor term of the score (user factors · item factors)", y="Main orthogonal direction", height=460
     )
 
 
 def taste_ends(items: pd.DataFrame) -> "go.Figure":
-    """Return the items at both ends of a taste.
+    """Return the items at both ends of a latent factor.
 
     Args:
         items: Columns `title`, `taste`, `end` ("high" or "low"); highest first.
@@ -174,14 +174,14 @@ def taste_ends(items: pd.DataFrame) -> "go.Figure":
         items["taste"].tolist(),
         colors=[BLUE if end == "high" else VERMILION for end in items["end"]],
         hover=["" for _ in items["end"]],
-        x="How much of this taste the item has",
+        x="Coordinate of the item on this factor",
     )
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
     return figure
 
 
 def topic_bars(items: pd.DataFrame) -> "go.Figure":
-    """Return the items that have most of a topic.
+    """Return the items with the largest shares of a topic.
 
     Args:
         items: Columns `title` and `share` (0..1), largest first.
@@ -201,7 +201,7 @@ def term_bars(terms: pd.DataFrame) -> "go.Figure":
     """Return the terms that an item shares with a history.
 
     Args:
-        terms: Columns `title` (from outside: escaped here), `weight`, `held_by`; largest first.
+        terms: Columns `title` (untrusted text, escaped here), `weight`, `held_by`; largest first.
     """
     shown = terms.head(SHARED_SHOWN)
     figure = named_bars(
@@ -209,17 +209,17 @@ def term_bars(terms: pd.DataFrame) -> "go.Figure":
         shown["weight"].tolist(),
         colors=[BLUE if weight >= 0 else VERMILION for weight in shown["weight"]],
         hover=[f"in {number} items of the history" if number else "" for number in shown["held_by"]],
-        x="Adds to the score",
+        x="Contribution to the score",
     )
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
     return figure
 
 
 def rule_bars(rules: pd.DataFrame) -> "go.Figure":
-    """Return how sure rules are.
+    """Return the confidence of rules.
 
     Args:
-        rules: Columns `title` (from outside: escaped here), `confidence` (0..1), `support`, `lift`, `fires`.
+        rules: Columns `title` (untrusted text, escaped here), `confidence` (0..1), `support`, `lift`, `fires`.
     """
     sides = [title.split(" → ") for title in rules["title"]]
     figure = named_bars(
@@ -230,23 +230,24 @@ def rule_bars(rules: pd.DataFrame) -> "go.Figure":
             f"support {support:.2%}, lift {lift:.2f}"
             for support, lift in zip(rules["support"], rules["lift"], strict=True)
         ],
-        x="Confidence (orange: fires for this person)",
+        x="Confidence (orange: matches this user's history)",
     )
     figure.update_yaxes(ticktext=[" → ".join(shortened(side, SIDE) for side in both) for both in sides])
     figure.update_xaxes(tickformat=".0%", rangemode="tozero")
     return figure
 
 
-def link_graph(links: pd.DataFrame, *, person: str) -> "go.Figure":
-    """Return the people around one person, in circles by the number of links.
+def link_graph(links: pd.DataFrame, *, user: str) -> "go.Figure":
+    """Return the social graph around one user, in circles by distance in links.
 
     Args:
-        links: Columns `source_id`, `target_id`, `hop` (1 or 2), `link`, `carried` (share of the target in a score).
-        person: Identifier of the one in the middle; all identifiers are from outside and escaped here.
+        links: Columns `source_id`, `target_id`, `hop` (1 or 2), `link`, `carried` (contribution of the target to the
+            score).
+        user: Identifier of the user in the center; identifiers are untrusted text and escaped here.
     """
     import plotly.graph_objects as go
 
-    places = _circles(links, person)
+    places = _circles(links, user)
     top = float(links["carried"].abs().max()) or 1.0
     figure = go.Figure()
     for link in links.to_dict("records"):
@@ -272,7 +273,7 @@ def link_graph(links: pd.DataFrame, *, person: str) -> "go.Figure":
         ],
         textposition="top center",
         customdata=[
-            f"user {plain(one)}<br>link {weight:.3g}<br>share {value:+.3g}"
+            f"user {plain(one)}<br>link weight {weight:.3g}<br>contribution {value:+.3g}"
             for one, weight, value in zip(links["target_id"], links["link"], links["carried"], strict=True)
         ],
         hovertemplate="%{customdata}<extra></extra>",
@@ -282,7 +283,7 @@ def link_graph(links: pd.DataFrame, *, person: str) -> "go.Figure":
         y=[0],
         mode="markers",
         marker={"color": ORANGE, "size": 20, "symbol": "diamond"},
-        customdata=[f"user {plain(person)}"],
+        customdata=[f"user {plain(user)}"],
         hovertemplate="%{customdata}<extra></extra>",
     )
     dressed(figure, x="", y="", height=520, showlegend=False)
@@ -291,9 +292,9 @@ def link_graph(links: pd.DataFrame, *, person: str) -> "go.Figure":
     return figure
 
 
-def _circles(links: pd.DataFrame, person: str) -> dict[str, tuple[float, float]]:
-    """Return where each person stands: the one asked about in the middle, the others on a circle for each hop."""
-    places = {person: (0.0, 0.0)}
+def _circles(links: pd.DataFrame, user: str) -> dict[str, tuple[float, float]]:
+    """Return the coordinates of users: the selected one in the center, the others on one circle per hop."""
+    places = {user: (0.0, 0.0)}
     angles: dict[str, float] = {}
     near = links[links["hop"] == 1]["target_id"].tolist()
     for place, one in enumerate(near):
@@ -309,12 +310,12 @@ def _circles(links: pd.DataFrame, person: str) -> dict[str, tuple[float, float]]
 
 
 def _direction(value: float) -> str:
-    """Return the colour of what raises, lowers, or does nothing."""
+    """Return the color of a positive, negative or zero contribution."""
     return BLUE if value > 0 else VERMILION if value < 0 else REST
 
 
 def training_curves(points: pd.DataFrame) -> "go.Figure":
-    """Return what training reported, a small picture for each number.
+    """Return one subplot for each quantity that training reported.
 
     Args:
         points: Columns `stage`, `step`, `name`, `value`.

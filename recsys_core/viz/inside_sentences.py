@@ -1,4 +1,4 @@
-"""What each view of a trained model shows, in one sentence with its numbers."""
+"""One sentence per view of a trained model that states the finding with its numbers."""
 
 import math
 
@@ -14,100 +14,104 @@ MEASURES = {
 }
 
 NEAREST = Template(
-    "{count} person has a say, of at most {k}; the nearest, '{first}', has a similarity ({measure}) of {highest} and "
-    "{shared} of {history} items in common.",
-    "{count} people have a say, of at most {k}; the nearest, '{first}', has a similarity ({measure}) of {highest} and "
-    "{shared} of {history} items in common.",
+    "{count} neighbor is used, of at most k = {k}; the nearest, user '{first}', has a similarity ({measure}) of "
+    "{highest} and shares {shared} of {history} items.",
+    "{count} neighbors are used, of at most k = {k}; the nearest, user '{first}', has a similarity ({measure}) of "
+    "{highest} and shares {shared} of {history} items.",
 )
 SHARED = Template(
-    "This person and '{other}' have {count} item in common; their similarity ({measure}) is {similarity}.",
-    "This person and '{other}' have {count} items in common; their similarity ({measure}) is {similarity}.",
+    "This user and user '{other}' have {count} item in common; their similarity ({measure}) is {similarity}.",
+    "This user and user '{other}' have {count} items in common; their similarity ({measure}) is {similarity}.",
 )
 SHARED_SUM = Template(
-    "This person and '{other}' have {count} item in common, which makes a similarity ({measure}) of {similarity}. "
-    "'{item}' does most: {share}.",
-    "This person and '{other}' have {count} items in common, which make a similarity ({measure}) of {similarity}. "
-    "'{item}' does most: {share}.",
+    "This user and user '{other}' have {count} item in common, which gives a similarity ({measure}) of {similarity}. "
+    "'{item}' contributes most: {share}.",
+    "This user and user '{other}' have {count} items in common, which give a similarity ({measure}) of {similarity}. "
+    "'{item}' contributes most: {share}.",
 )
 SHRUNK = Template(
-    "This person and '{other}' have {count} item in common, which makes a similarity ({measure}) of {shares}; the "
-    "settings of this model turn it into {similarity}. '{item}' does most: {share}.",
-    "This person and '{other}' have {count} items in common, which make a similarity ({measure}) of {shares}; the "
-    "settings of this model turn it into {similarity}. '{item}' does most: {share}.",
+    "This user and user '{other}' have {count} item in common, which gives a raw similarity ({measure}) of {shares}; "
+    "shrinkage and the other settings change it to {similarity}. '{item}' contributes most: {share}.",
+    "This user and user '{other}' have {count} items in common, which give a raw similarity ({measure}) of {shares}; "
+    "shrinkage and the other settings change it to {similarity}. '{item}' contributes most: {share}.",
 )
 ALIKE = Template(
-    "Of {size}, '{first}' and '{second}' are most alike ({highest}); on average two have {mean}. "
-    "{empty} of the pairs have nothing in common."
+    "Among {size}, '{first}' and '{second}' are the most similar ({highest}); the mean over all pairs is {mean}. "
+    "{empty} of the pairs have a similarity of 0."
 )
 WEIGHTS = Template(
-    "{count} item speaks for '{item}', {against} against it; '{first}' does most for it: {weight}.",
-    "{count} items speak for '{item}', {against} against it; '{first}' does most for it: {weight}.",
+    "{count} item has a positive weight for '{item}', {against} a negative one; the largest is that of '{first}': "
+    "{weight}.",
+    "{count} items have a positive weight for '{item}', {against} a negative one; the largest is that of '{first}': "
+    "{weight}.",
 )
 SPACE = Template(
-    "This person's tastes add {history} on average to the score of what they have, and {rest} to that of other items; "
-    "what the model recommends gets {recommended}."
+    "The factor term of the score (user factors times item factors) is {history} on average for items in this user's "
+    "history, {rest} for other items, and {recommended} for the recommended items."
 )
 TASTE = Template(
-    "Taste {number} of the model moves scores by {strength}, the strongest by {strongest} (root mean square). "
-    "This person stands at {person}, nearer to the {end}."
+    "Factor {number} changes scores by {strength}, the strongest factor by {strongest} (root mean square). This "
+    "user's coordinate is {person}, towards the {end}."
 )
-CATEGORIES = Template("More than chance at the upper end: {high}; at the lower end: {low}.")
+CATEGORIES = Template("Categories that are overrepresented at the upper end: {high}; at the lower end: {low}.")
 ARITHMETIC = Template(
-    "'{item}' gets {score}: the sum of {count} term{rest}. The largest, '{first}', adds {weight}.",
-    "'{item}' gets {score}: the sum of {count} terms{rest}. The largest, '{first}', adds {weight}.",
+    "The score of '{item}' is {score}: the sum of {count} term{rest}. The largest term, '{first}', adds {weight}.",
+    "The score of '{item}' is {score}: the sum of {count} terms{rest}. The largest term, '{first}', adds {weight}.",
 )
-NO_TERMS = Template("'{item}' gets {score}, all of it from what belongs to no part.")
+NO_TERMS = Template("The score of '{item}' is {score}; no part of it can be attributed to a source.")
 TOPIC = Template(
-    "Topic {number} makes up {size} of an item on average; {of} topics of one size would have {even} each. In what "
-    "this person has it makes up {person}."
+    "Topic {number} has a mean share of {size} per item; with {of} topics of equal size it would be {even}. Its mean "
+    "share in this user's history is {person}."
 )
-ATTRIBUTES = Template("What speaks for it: {speaks_for}; against it: {against}.")
+ATTRIBUTES = Template("Attributes that raise its share: {speaks_for}; that lower it: {against}.")
 TERMS = Template(
-    "{count} of {terms} terms of '{item}' matches what this person has; the largest, '{first}', adds {weight}. "
-    "Together they add {total} to a score of {score}.",
-    "{count} of {terms} terms of '{item}' match what this person has; the largest, '{first}', adds {weight}. "
-    "Together they add {total} to a score of {score}.",
+    "{count} of {terms} terms of '{item}' occurs in this user's profile; the largest, '{first}', adds {weight}. "
+    "Matching terms contribute {total} to a score of {score}.",
+    "{count} of {terms} terms of '{item}' occur in this user's profile; the largest, '{first}', adds {weight}. "
+    "Matching terms contribute {total} to a score of {score}.",
 )
 RULES_TO_ITEM = Template(
-    "{count} of {of} rules leads to '{item}'; {fired} fire for this person.",
-    "{count} of {of} rules lead to '{item}'; {fired} fire for this person.",
+    "{count} of {of} rules has '{item}' as its consequent; {fired} match this user's history.",
+    "{count} of {of} rules have '{item}' as their consequent; {fired} match this user's history.",
 )
 RULES_FIRED = Template(
-    "{count} of {of} rules fires for this person and leads to what they do not have.",
-    "{count} of {of} rules fire for this person and lead to what they do not have.",
+    "{count} of {of} rules matches this user's history and leads to an item outside it.",
+    "{count} of {of} rules match this user's history and lead to an item outside it.",
 )
 RULES_ALL = Template(
-    "The model holds {count} rule; {fired} fire for this person.",
-    "The model holds {count} rules; {fired} fire for this person.",
+    "The model has {count} rule; {fired} match this user's history.",
+    "The model has {count} rules; {fired} match this user's history.",
 )
-SUREST = Template("The surest, '{first}', has a confidence of {confidence} and a lift of {lift}.")
+SUREST = Template(
+    "The rule with the highest confidence, '{first}', has a confidence of {confidence} and a lift of {lift}."
+)
 GRAPH = Template(
-    "This person has {links} links. {count} person drawn here has a share in the score of '{item}', most '{most}': "
-    "{weight}.",
-    "This person has {links} links. {count} people drawn here have a share in the score of '{item}', most '{most}': "
-    "{weight}.",
+    "This user has {links} links. {count} linked user shown here contributes to the score of '{item}'; the largest "
+    "contribution is from '{most}': {weight}.",
+    "This user has {links} links. {count} linked users shown here contribute to the score of '{item}'; the largest "
+    "contribution is from '{most}': {weight}.",
 )
 GRAPH_PULL = Template(
-    "This person has {links} links. This model pulls people towards their friends: '{most}' pulls most where '{item}' "
-    "is concerned ({weight}). These pulls are no parts of the score."
+    "This user has {links} links. Social regularization draws the factors of linked users together: for '{item}' the "
+    "strongest effect is that of '{most}' ({weight}). These effects do not sum to the score."
 )
-GRAPH_SILENT = Template("This person has {links} links; nobody of them has a share in the score of '{item}'.")
-IMPLICIT = Template("Nobody made these links: the model reads them from who rates alike.")
+GRAPH_SILENT = Template("This user has {links} links; no linked user contributes to the score of '{item}'.")
+IMPLICIT = Template("These links are implicit: they come from similar ratings, not from the users themselves.")
 EFFECTS = Template(
-    "'{item}' gets {score}. For an unknown person with this history it is {folded}; {count} item was left out of it. "
-    "Without '{first}' the score changes most: by {weight}.",
-    "'{item}' gets {score}. For an unknown person with this history it is {folded}; {count} items were left out of it, "
-    "one by one. Without '{first}' the score changes most: by {weight}.",
+    "The score of '{item}' is {score}. For an unknown user with this history it is {folded}; {count} item was left "
+    "out. The largest influence is that of '{first}': without it the score changes by {weight}.",
+    "The score of '{item}' is {score}. For an unknown user with this history it is {folded}; {count} items were left "
+    "out, one at a time. The largest influence is that of '{first}': without it the score changes by {weight}.",
 )
-EFFECTS_NONE = Template("'{item}' gets {score}; the history is empty, so nothing can be left out.")
+EFFECTS_NONE = Template("The score of '{item}' is {score}; the history is empty, so there is no item to leave out.")
 LOSS = Template(
-    "Over {count} step ({stage}) {name} went from {first} to {last}.",
-    "Over {count} steps ({stage}) {name} went from {first} to {last}.",
+    "Over {count} step ({stage}), {name} changed from {first} to {last}.",
+    "Over {count} steps ({stage}), {name} changed from {first} to {last}.",
 )
 
 
 def nearest(view: ViewData) -> Sentence:
-    """Say who is nearest, and how many have a say."""
+    """State the nearest neighbor and how many neighbors are used."""
     first, facts = view.table.iloc[0], view.facts
     return NEAREST.fill(
         facts["found"],
@@ -121,7 +125,7 @@ def nearest(view: ViewData) -> Sentence:
 
 
 def shared(view: ViewData) -> Sentence:
-    """Say how many items two people share, and which of them does most."""
+    """State how many items two users share and which one contributes most to their similarity."""
     first, facts = view.table.iloc[0], view.facts
     values = {
         "other": str(facts["neighbour"]),
@@ -137,7 +141,7 @@ def shared(view: ViewData) -> Sentence:
 
 
 def alike(view: ViewData) -> Sentence:
-    """Say which two of a group are most alike."""
+    """State the most similar pair of a group."""
     facts = view.facts
     first, second = facts["strongest"]
     return ALIKE.fill(
@@ -151,7 +155,7 @@ def alike(view: ViewData) -> Sentence:
 
 
 def weights(view: ViewData) -> Sentence:
-    """Say how many items speak for one, and which does most."""
+    """State how many items have positive and negative weights for one item, and the largest weight."""
     first, facts = view.table.iloc[0], view.facts
     return WEIGHTS.fill(
         facts["positive"],
@@ -163,12 +167,12 @@ def weights(view: ViewData) -> Sentence:
 
 
 def space(view: ViewData) -> Sentence:
-    """Say what a person's tastes add to what they have, to other items, and to what is recommended."""
+    """State the mean factor term of the score for history items, other items and recommended items."""
     return SPACE.fill(**{role: _signed(view.facts.get(f"{role}_mean")) for role in ("history", "rest", "recommended")})
 
 
 def taste(view: ViewData) -> Sentence:
-    """Say how much a taste moves scores, and where the person stands."""
+    """State the strength of a latent factor and the user's coordinate on it."""
     facts = view.facts
     return TASTE.fill(
         number=str(facts["number"]),
@@ -180,7 +184,7 @@ def taste(view: ViewData) -> Sentence:
 
 
 def categories(view: ViewData) -> Sentence | None:
-    """Say which categories stand at the ends of a taste; None where none do."""
+    """State the categories overrepresented at the ends of a factor; None without any."""
     high, low = view.facts["high"], view.facts["low"]
     if not high and not low:
         return None
@@ -188,7 +192,7 @@ def categories(view: ViewData) -> Sentence | None:
 
 
 def topic(view: ViewData) -> Sentence:
-    """Say how large a topic is, and how much of it is in what the person has."""
+    """State the size of a topic and its share in the user's history."""
     facts = view.facts
     return TOPIC.fill(
         number=str(facts["number"]),
@@ -200,7 +204,7 @@ def topic(view: ViewData) -> Sentence:
 
 
 def attributes(view: ViewData) -> Sentence | None:
-    """Say which attributes speak for and against a topic; None where the model has none."""
+    """State the attributes with the highest and lowest weights for a topic; None without attributes."""
     speaks_for, against = view.facts["for"], view.facts["against"]
     if not speaks_for and not against:
         return None
@@ -208,7 +212,7 @@ def attributes(view: ViewData) -> Sentence | None:
 
 
 def terms(view: ViewData) -> Sentence:
-    """Say how many terms of an item matched, and which adds most."""
+    """State how many terms of an item match, and the largest contribution."""
     first, facts = view.table.iloc[0], view.facts
     return TERMS.fill(
         len(view.table),
@@ -222,21 +226,21 @@ def terms(view: ViewData) -> Sentence:
 
 
 def rules(view: ViewData) -> Sentence:
-    """Say how many rules there are of the kind asked for."""
+    """State the number of rules of the selected kind."""
     facts = view.facts
     template = {"item": RULES_TO_ITEM, "person": RULES_FIRED, "all": RULES_ALL}[facts["which"]]
     return template.fill(facts["found"], of=f"{facts['of']:,}", item=facts["item"], fired=f"{facts['fired']:,}")
 
 
 def surest_rule(view: ViewData) -> Sentence:
-    """Say which of the rules is the surest."""
+    """State the rule with the highest confidence."""
     first = view.table.iloc[0]
     confidence = percent(first["confidence"])
     return SUREST.fill(first=str(first["title"]), confidence=confidence, lift=f"{first['lift']:.2f}")
 
 
 def graph(view: ViewData) -> Sentence:
-    """Say how many links there are, and who moved the score most."""
+    """State the number of links and the linked user with the largest contribution to the score."""
     facts = view.facts
     values = {"links": f"{facts['links']:,}", "item": facts["item"]}
     if not facts["moved"]:
@@ -246,17 +250,17 @@ def graph(view: ViewData) -> Sentence:
 
 
 def implicit(view: ViewData) -> Sentence | None:
-    """Say that links were made from ratings, where they were."""
+    """State that links were inferred from ratings; None for explicit links."""
     return IMPLICIT.fill() if view.facts["implicit"] else None
 
 
 def arithmetic(view: ViewData) -> Sentence:
-    """Say what a score is the sum of."""
+    """State the terms that sum to a score."""
     facts, score = view.facts, f"{view.facts['score']:.4g}"
     if view.table.empty:
         return NO_TERMS.fill(item=facts["item"], score=score)
     first = view.table.iloc[0]
-    rest = f" and {facts['remainder']:.4g} that belongs to none" if facts["remainder"] else ""
+    rest = f" and a remainder of {facts['remainder']:.4g}" if facts["remainder"] else ""
     return ARITHMETIC.fill(
         facts["sources"],
         item=facts["item"],
@@ -268,7 +272,7 @@ def arithmetic(view: ViewData) -> Sentence:
 
 
 def effects(view: ViewData) -> Sentence:
-    """Say which item of the history a score hangs on most."""
+    """State the history item with the largest influence on a score."""
     facts, score = view.facts, f"{view.facts['score']:.4g}"
     if view.table.empty:
         return EFFECTS_NONE.fill(item=facts["item"], score=score)
@@ -284,7 +288,7 @@ def effects(view: ViewData) -> Sentence:
 
 
 def loss(view: ViewData) -> Sentence:
-    """Say from where to where the first reported number went."""
+    """State the first and last value of the first reported quantity."""
     facts = view.facts
     return LOSS.fill(
         facts["steps"],

@@ -1,4 +1,4 @@
-"""Figures and sentences of what networks that read a history hold: a memory, and filters over the last items."""
+"""Figures and sentences of sequential networks: hidden state and gates of an RNN, convolutional filters of a CNN."""
 
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,41 +14,43 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 TITLED = 30
-"""Steps that have their titles below; of more, the titles are shown where one points."""
+"""Up to this number of steps the axis shows item titles; beyond it, only the hover text does."""
 LETTERS = 22
 GATES = {
-    "keeps": ("keeps the old memory", BLUE),
-    "resets": ("lets the old memory into what is written", ORANGE),
-    "writes": ("writes the new item", GREEN),
-    "shows": ("shows the memory", VERMILION),
+    "update_gate": ("update gate", BLUE),
+    "forget_gate": ("forget gate", BLUE),
+    "reset_gate": ("reset gate", ORANGE),
+    "input_gate": ("input gate", GREEN),
+    "output_gate": ("output gate", VERMILION),
 }
-"""Gate -> what it does, and its colour."""
+"""Column of a gate -> its name and color."""
 
-MEMORY = Template(
-    "Reading {count} item, the memory grew to a length of {last}.",
-    "Reading the last {count} of {of} items, the memory went from a length of {first} to {last}. After the first item "
-    "it changed most at '{turn}': by {change}.",
+HIDDEN_STATE = Template(
+    "After {count} item the hidden-state norm is {last}.",
+    "Over the last {count} of {of} items, the hidden-state norm changes from {first} to {last}. After the first item "
+    "the largest change is at '{turn}': {change}.",
 )
-KEPT_BY_GRU = Template(
-    "On average it keeps {keeps} of what it knew at each step; {resets} of that has a say in what is written beside it."
+GATES_OF_GRU = Template(
+    "Mean gate activations: update gate {update_gate} (share of the previous hidden state that is kept), reset gate "
+    "{reset_gate} (share of it that enters the candidate state)."
 )
-KEPT_BY_LSTM = Template(
-    "On average it keeps {keeps} of what it knew at each step, writes {writes} of what is new, and shows {shows} of it."
+GATES_OF_LSTM = Template(
+    "Mean gate activations: forget gate {forget_gate} (share of the cell state that is kept), input gate "
+    "{input_gate}, output gate {output_gate}."
 )
-TOP_LAYER = Template("Of {layers} memories on top of each other this is the highest, which makes the scores.")
+TOP_LAYER = Template("This is the hidden state of the top layer of {layers}, from which the scores are calculated.")
 FILTERS = Template(
-    "{fired} of {of} patterns fire at the last {span} items. To the score of '{item}', {score}, patterns add "
-    "{patterns}, weighted sums of the last items {sums}, the history as a whole {long_term}, and what belongs to no "
-    "filter {rest}."
+    "{fired} of {of} horizontal filters respond to the last {span} items. The score of '{item}' is {score}: "
+    "horizontal filters add {patterns}, vertical filters {sums}, the long-term history {long_term}, and biases {rest}."
 )
 
 
-def memory_curves(steps: pd.DataFrame, *, gates: list[str]) -> "go.Figure":
-    """Return how long the memory is after each item and how much it changed; below, how far each gate opened.
+def hidden_state_curves(steps: pd.DataFrame, *, gates: list[str]) -> "go.Figure":
+    """Return the hidden-state norm after each item and the norm of its change; below, the mean gate activations.
 
     Args:
-        steps: Columns `step`, `title` (from outside: escaped here), `length`, `change` and one for each gate.
-        gates: Names of the gates; empty for a cell without.
+        steps: Columns `step`, `title` (untrusted text, escaped here), `norm`, `change` and one for each gate.
+        gates: Columns of the gates; empty for a plain RNN.
     """
     from plotly.subplots import make_subplots
 
@@ -60,14 +62,14 @@ def memory_curves(steps: pd.DataFrame, *, gates: list[str]) -> "go.Figure":
     figure.add_bar(
         x=steps["step"],
         y=steps["change"],
-        name="change at this item",
+        name="change of the hidden state",
         marker_color=REST,
         customdata=hover,
-        hovertemplate="%{customdata}<br>changed by %{y:.3f}<extra></extra>",
+        hovertemplate="%{customdata}<br>change %{y:.3f}<extra></extra>",
         row=1,
         col=1,
     )
-    curves = [("length", "length of the memory", BLUE, 1), *((gate, *GATES[gate], 2) for gate in gates)]
+    curves = [("norm", "hidden-state norm", BLUE, 1), *((gate, *GATES[gate], 2) for gate in gates)]
     for column, name, color, row in curves:
         figure.add_scatter(
             x=steps["step"],
@@ -80,28 +82,28 @@ def memory_curves(steps: pd.DataFrame, *, gates: list[str]) -> "go.Figure":
             row=row,
             col=1,
         )
-    figure.update_yaxes(title_text="Length", rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(title_text="Norm", rangemode="tozero", row=1, col=1)
     if gates:
-        figure.update_yaxes(title_text="Gate open", tickformat=".0%", range=[0, 1.02], row=2, col=1)
+        figure.update_yaxes(title_text="Gate activation", tickformat=".0%", range=[0, 1.02], row=2, col=1)
     _name_steps(figure, steps, rows)
     return figure
 
 
 def _name_steps(figure: "go.Figure", steps: pd.DataFrame, rows: int) -> None:
-    """Write the titles below the lowest picture where there is room, else numbers."""
-    figure.update_xaxes(title_text="Item read, from the oldest", row=rows, col=1)
+    """Label the lowest horizontal axis with item titles if they fit, else with step numbers."""
+    figure.update_xaxes(title_text="History item, oldest first", row=rows, col=1)
     if len(steps) <= TITLED:
         names = [shortened(str(title), LETTERS) for title in steps["title"]]
         figure.update_xaxes(tickvals=steps["step"].tolist(), ticktext=names, tickangle=45, row=rows, col=1)
 
 
 def filter_map(cells: pd.DataFrame, *, titles: list[str]) -> "go.Figure":
-    """Return what each item added to the score through each filter; blank where a filter did not look.
+    """Return the contribution of each item to the score through each filter; blank outside a filter's window.
 
     Args:
         cells: Columns `filter` (from 1, the strongest), `kind`, `items`, `place` (from 1), `response`, `weight` and
             `adds`.
-        titles: Of the last items, the oldest first; from outside: escaped here.
+        titles: Of the last items, the oldest first; untrusted text, escaped here.
     """
     import plotly.graph_objects as go
 
@@ -109,7 +111,7 @@ def filter_map(cells: pd.DataFrame, *, titles: list[str]) -> "go.Figure":
     values = cells.pivot(index="filter", columns="place", values="weight").reindex(columns=range(1, len(titles) + 1))
     most = float(cells["weight"].abs().max()) or 1.0
     hover = [
-        [f"{plain(title)}<br>{_called(one)}<br>whole filter adds {one['adds']:+.4g}" for title in titles]
+        [f"{plain(title)}<br>{_called(one)}<br>filter total {one['adds']:+.4g}" for title in titles]
         for one in each.to_dict("records")
     ]
     figure = go.Figure(
@@ -119,14 +121,14 @@ def filter_map(cells: pd.DataFrame, *, titles: list[str]) -> "go.Figure":
             colorscale=DIVERGING,
             zmin=-most,
             zmax=most,
-            colorbar={"title": {"text": "adds to the score", "side": "right"}, "thickness": 12},
-            hovertemplate="%{text}<br>this item adds %{z:+.4g}<extra></extra>",
+            colorbar={"title": {"text": "contribution to the score", "side": "right"}, "thickness": 12},
+            hovertemplate="%{text}<br>contribution of this item %{z:+.4g}<extra></extra>",
             hoverongaps=False,
             xgap=2,
             ygap=2,
         )
     )
-    dressed(figure, x="The last items, from the oldest", y="", height=220 + 24 * len(each))
+    dressed(figure, x="Last items, oldest first", y="", height=220 + 24 * len(each))
     places = list(range(len(titles)))
     names = [f"{place + 1}. {shortened(title, LETTERS)}" for place, title in enumerate(titles)]
     figure.update_xaxes(tickvals=places, ticktext=names, tickangle=45 if len(titles) > 3 else 0, showgrid=False)
@@ -137,34 +139,34 @@ def filter_map(cells: pd.DataFrame, *, titles: list[str]) -> "go.Figure":
 
 def _called(one: Mapping[Hashable, Any]) -> str:
     if one["kind"] == "sum":
-        return f"weighted sum of {one['items']}"
-    return f"pattern of {one['items']}, fires {one['response']:.3g}"
+        return f"vertical filter over {one['items']}"
+    return f"horizontal filter over {one['items']}, response {one['response']:.3g}"
 
 
-def memory(view: ViewData) -> Sentence:
-    """Say how the memory grew and where it turned."""
+def hidden_state(view: ViewData) -> Sentence:
+    """State how the hidden-state norm develops and where the state changes most."""
     facts, table = view.facts, view.table
-    return MEMORY.fill(
+    return HIDDEN_STATE.fill(
         len(table),
         of=f"{facts['of']:,}",
-        first=f"{table['length'].iloc[0]:.2f}",
-        last=f"{table['length'].iloc[-1]:.2f}",
+        first=f"{table['norm'].iloc[0]:.2f}",
+        last=f"{table['norm'].iloc[-1]:.2f}",
         turn=str(facts["turn"]),
         change=f"{facts['turn_change']:.2f}",
     )
 
 
 def gates(view: ViewData) -> Sentence | None:
-    """Say how much of the memory is kept at a step; of a plain memory, which of several it is, if that matters."""
+    """State the mean gate activations; for a plain RNN of several layers, that this is the top one."""
     facts, table = view.facts, view.table
     if not facts["gates"]:
         return TOP_LAYER.fill(layers=str(facts["layers"])) if facts["layers"] > 1 else None
-    kept = KEPT_BY_GRU if facts["cell"] == "gru" else KEPT_BY_LSTM
-    return kept.fill(**{name: percent(table[name].mean()) for name in facts["gates"]})
+    template = GATES_OF_GRU if facts["cell"] == "gru" else GATES_OF_LSTM
+    return template.fill(**{name: percent(table[name].mean()) for name in facts["gates"]})
 
 
 def filters(view: ViewData) -> Sentence:
-    """Say how many patterns fired, and what makes the score."""
+    """State how many horizontal filters respond, and the parts of the score."""
     facts = view.facts
     signed = {name: f"{facts[name]:+.3g}" for name in ("patterns", "sums", "long_term", "rest")}
     counts = {name: str(facts[name]) for name in ("fired", "of", "span")}

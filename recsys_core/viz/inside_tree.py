@@ -1,4 +1,4 @@
-"""The figure and the sentence of the tree that a recursive network reads a history as."""
+"""Figure and sentence of the tree that a recursive network builds from a history."""
 
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 SHOWN = 40
-"""So many of the latest items are drawn; the table has all."""
+"""Number of latest items drawn; the table has all."""
 ROW = 22
 DEPTH = {"person": 0, "session": 1, "item": 2}
 
 TREE = Template(
-    "{count} item, read as one session. '{item}' gets {score}.",
-    "{count} items, read in {sessions} sessions. '{item}' gets {score}, {folded} from the history alone; without the "
-    "items of '{session}' that would change by {of_session}, without '{leaf}' by {of_leaf}.",
+    "{count} item in one session. The score of '{item}' is {score}.",
+    "{count} items in {sessions} sessions. The score of '{item}' is {score}, and {folded} for an unknown user with "
+    "this history; without the items of '{session}' it changes by {of_session}, without '{leaf}' by {of_leaf}.",
 )
 PLAIN_TREE = Template(
-    "{count} item, read in {sessions} sessions. '{item}' gets {score}.",
-    "{count} items, read in {sessions} sessions. '{item}' gets {score}.",
+    "{count} item in {sessions} sessions. The score of '{item}' is {score}.",
+    "{count} items in {sessions} sessions. The score of '{item}' is {score}.",
 )
 
 
 def session_tree(nodes: pd.DataFrame) -> "go.Figure":
-    """Return the person at the left, sessions beside them, and their items at the right, the latest on top.
+    """Return the tree from the user (left) over sessions to items (right), the latest at the top.
 
-    A node is larger the longer its state is, compared with others of its level; its colour says whether it raised or
-    lowered the score.
+    The size of a node is the norm of its state relative to its level; its color shows whether it raises or lowers the
+    score.
 
     Args:
-        nodes: Columns `node`, `parent`, `level`, `title` (from outside: escaped here), `norm`, `weight`; parents stand
-            before their children.
+        nodes: Columns `node`, `parent`, `level`, `title` (untrusted text, escaped here), `norm`, `weight`; parents
+            precede their children.
     """
     import plotly.graph_objects as go
 
@@ -70,7 +70,7 @@ def session_tree(nodes: pd.DataFrame) -> "go.Figure":
     )
     dressed(figure, x="", y="", height=110 + ROW * len(leaves), showlegend=False)
     figure.update_xaxes(
-        tickvals=[0, 1, 2], ticktext=["person", "sessions", "items"], range=[-0.2, 2.1], showgrid=False, zeroline=False
+        tickvals=[0, 1, 2], ticktext=["user", "sessions", "items"], range=[-0.2, 2.1], showgrid=False, zeroline=False
     )
     figure.update_yaxes(
         side="right",
@@ -84,7 +84,7 @@ def session_tree(nodes: pd.DataFrame) -> "go.Figure":
 
 
 def tree(view: ViewData) -> Sentence:
-    """Say how a history was parted, and on which session and which item the score hangs most."""
+    """State how a history splits into sessions, and the session and item with the largest influence on the score."""
     facts, table = view.facts, view.table.dropna(subset=["weight"])
     values = {"item": facts["item"], "score": f"{facts['score']:.4g}", "sessions": f"{facts['sessions']:,}"}
     sessions, leaves = (table[table["level"] == level] for level in ("session", "item"))
@@ -105,7 +105,9 @@ def tree(view: ViewData) -> Sentence:
 
 
 def _heights(leaves: pd.DataFrame) -> dict[int, float]:
-    """Return the height of each node that is drawn: items one below the other, parents in the middle of theirs."""
+    """Return the vertical position of each drawn node: items one below the other, parents at the mean of their
+    children.
+    """
     below: dict[int, list[float]] = {}
     height: dict[int, float] = {}
     for place, (node, parent) in enumerate(zip(leaves["node"], leaves["parent"], strict=True)):
@@ -123,5 +125,7 @@ def _color(weight: float) -> str:
 
 def _hover(node: dict[Hashable, Any]) -> str:
     weight = float(node["weight"])
-    effect = "" if np.isnan(weight) else f"<br>adds {weight:+.3g}: the score without it is that much less"
-    return f"{plain(node['title'])}<br>length {float(str(node['norm'])):.3g}{effect}"
+    effect = (
+        "" if np.isnan(weight) else f"<br>influence {weight:+.3g} (score change when it is left out: {-weight:+.3g})"
+    )
+    return f"{plain(node['title'])}<br>state norm {float(str(node['norm'])):.3g}{effect}"

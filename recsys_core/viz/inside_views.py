@@ -1,4 +1,4 @@
-"""The pictures of the page Inside: for each view of a model its question, its figure, and how to read it."""
+"""The figures of the page Inside: the question, figure and reading aid of each view of a model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ class Picture:
     """How a view is shown.
 
     Args:
-        question: What it answers, as people ask it.
-        reading: How to read it.
-        draw: Makes the figure.
-        sentence: What it shows, with its numbers.
-        height: Pixels that it takes, roughly, kept free until it is drawn.
-        shows_table: Whether the numbers stand below, too.
-        more: What else it shows, None if nothing.
+        question: The question that the figure answers.
+        reading: How to read the figure.
+        draw: Returns the figure.
+        sentence: Returns the finding with its numbers.
+        height: Approximate height in pixels, reserved until the figure is drawn.
+        shows_table: Whether the numbers are also shown as a table.
+        more: Returns a second finding, or None.
     """
 
     question: str
@@ -39,141 +39,148 @@ class Picture:
 
 PICTURES = {
     "nearest": Picture(
-        "Who is most like this person?",
-        "The longer the bar, the more that person's vote counts. Nobody else has a say in what is recommended.",
+        "Which users are this user's nearest neighbors?",
+        "The longer the bar, the larger the weight of that neighbor's ratings. Only these neighbors determine the "
+        "recommendations.",
         lambda view: inside.nearest_bars(view.table),
         said.nearest,
     ),
     "shared": Picture(
-        "What makes the two alike?",
-        "Each row is an item that both have. Where people rated, the two marks say how; the closer they lie, the more "
-        "they agree. The items on top weigh most: for a correlation, those that both rate far from their own mean.",
+        "Why are the two users similar?",
+        "Each row is an item in both histories. With ratings, the two marks show them: the closer the marks, the "
+        "better the agreement. The items at the top contribute most to the similarity; for a correlation these are "
+        "the items that both users rate far from their own means.",
         lambda view: inside.shared_dumbbells(
-            view.table, neighbour=str(view.facts["neighbour"]), scale=view.facts["scale"]
+            view.table, neighbor=str(view.facts["neighbour"]), scale=view.facts["scale"]
         ),
         said.shared,
     ),
     "users": Picture(
-        "How alike are people to each other?",
-        "Each cell is the similarity of two people, brighter is more. People who are alike stand side by side, so a "
-        "bright block along the diagonal is a group of one taste. The arrow marks this person.",
-        lambda view: inside.alike_map(view.table, size=view.facts["size"], person=view.facts["person"]),
+        "How similar are users to each other?",
+        "Each cell is the similarity of two users; brighter is more similar. Rows are ordered by hierarchical "
+        "clustering, so a bright block along the diagonal is a group of similar users. The arrow marks this user.",
+        lambda view: inside.similarity_map(view.table, size=view.facts["size"], marked=view.facts["person"]),
         said.alike,
         height=660,
     ),
     "items": Picture(
-        "Which items go together for this model?",
-        "Each cell is what two items have to do with each other, brighter is more. Items that are alike stand side by "
-        "side, so a bright block along the diagonal is a group. Where the model has a weight for each direction, it is "
-        "the mean of the two.",
-        lambda view: inside.alike_map(view.table, size=view.facts["size"]),
+        "Which items does this model treat as similar?",
+        "Each cell is the similarity or weight between two items; brighter is more. Rows are ordered by hierarchical "
+        "clustering, so a bright block along the diagonal is a group of similar items. If the model has one weight "
+        "per direction, the cell is the mean of the two.",
+        lambda view: inside.similarity_map(view.table, size=view.facts["size"]),
         said.alike,
         height=660,
     ),
     "around": Picture(
-        "What speaks for this item?",
-        "Whoever has an item on the left gets so much added to the score of this one; a bar to the left takes away. "
-        "Orange items are those that this person has: they make the score.",
+        "Which items raise or lower the score of this item?",
+        "A bar is the weight that an item in a user's history adds to the score of the selected item; a bar to the "
+        "left is negative. Orange items are in this user's history: their weights make up the score.",
         lambda view: inside.weight_bars(view.table),
         said.weights,
     ),
     "space": Picture(
-        "Where do this person's tastes point?",
-        "Each dot is an item. The further to the right, the more this person's tastes add to its score; how far up or "
-        "down makes no difference to them. Popularity and other biases come on top of it.",
+        "Where is this user in the latent space?",
+        "Each dot is an item. The further to the right, the larger the dot product of user and item factors, which is "
+        "the personal part of the score. The vertical position does not affect this user's scores. Item popularity "
+        "and other biases are added to it.",
         lambda view: inside.taste_space(view.table),
         said.space,
     ),
     "tastes": Picture(
-        "What are the hidden tastes?",
-        "A taste has no name: it is what the items at its two ends have in common. A person on the side of the upper "
-        "end gets more of those items, and less of the others.",
+        "What do the latent factors represent?",
+        "A latent factor has no name; the items at its two ends indicate its meaning. For a user with a positive "
+        "coordinate, items at the upper end score higher and items at the lower end score lower.",
         lambda view: inside.taste_ends(view.table),
         said.taste,
         more=said.categories,
     ),
     "topics": Picture(
         "What are the topics?",
-        "An item is a mixture of topics, and its shares sum to 100 %. A topic has no name: it is what the items on top "
-        "have in common, and the attributes that speak for it.",
+        "Each item is a mixture of topics whose shares sum to 100 %. A topic has no name; the items with the largest "
+        "shares and the attributes with the largest weights indicate its meaning.",
         lambda view: inside.topic_bars(view.table),
         said.topic,
         more=said.attributes,
     ),
     "terms": Picture(
-        "Which terms matched?",
-        "Each bar is a term that the item shares with what this person has, or with the person. It adds if they liked "
-        "what has it, more than their own mean, and takes away if they did not.",
+        "Which terms match?",
+        "Each bar is a term that the item shares with this user's history or attributes. It raises the score if the "
+        "user rated items with this term above their own mean, and lowers it otherwise.",
         lambda view: inside.term_bars(view.table),
         said.terms,
     ),
     "rules": Picture(
-        "Which rules does it hold?",
-        "A rule says: of those who have what stands on the left of the arrow, such a share (confidence) has what "
-        "stands on the right. Lift says how many times as often that is as among everybody; 1 would mean that the "
-        "left side tells nothing.",
+        "Which association rules does the model have?",
+        "Confidence is the share of users with the items on the left of the arrow (antecedent) who also have the item "
+        "on the right (consequent). Lift is confidence divided by the share among all users; a lift of 1 means that "
+        "the two sides are independent.",
         lambda view: inside.rule_bars(view.table),
         said.rules,
         more=said.surest_rule,
         shows_table=True,
     ),
     "graph": Picture(
-        "Who moved this score?",
-        "The person stands in the middle, around them those whom they are linked with, and further out people one link "
-        "away who had a share in the score. Blue raised it, orange-red lowered it, the larger the more; grey ones had "
-        "no say.",
-        lambda view: inside.link_graph(view.table, person=view.facts["person"]),
+        "Which linked users affect this score?",
+        "The selected user is in the center, directly linked users are on the inner circle, and users two links away "
+        "who contribute to the score are on the outer one. Blue raises the score, orange-red lowers it, a larger dot "
+        "has a larger effect; gray dots have none.",
+        lambda view: inside.link_graph(view.table, user=view.facts["person"]),
         said.graph,
         height=560,
         more=said.implicit,
     ),
     "memory": Picture(
-        "What does it remember while it reads?",
-        "From left to right the network reads the history. A high grey bar is an item that turned the memory; where "
-        "the line is high, the memory says much about what comes next. Gates are learned: an open one lets through.",
-        lambda view: inside_sequence.memory_curves(view.table, gates=view.facts["gates"]),
-        inside_sequence.memory,
+        "How does the hidden state change along the history?",
+        "The network processes the history from left to right. The line is the norm of the hidden state after each "
+        "item, a gray bar the norm of its change at that item. Below are the mean gate activations: 0 % is closed, "
+        "100 % is open.",
+        lambda view: inside_sequence.hidden_state_curves(view.table, gates=view.facts["gates"]),
+        inside_sequence.hidden_state,
         height=560,
         more=inside_sequence.gates,
     ),
     "filters": Picture(
-        "Which filter fired where?",
-        "Each row is a filter, the one that moves the score most on top; the coloured cells are the items that it "
-        "looked at. Blue items add to the score through it, orange ones take away. A pattern looks for some items in a "
-        "row and stands where it found them best; a weighted sum always looks at all of the last items.",
+        "Which convolutional filters respond to which items?",
+        "Each row is a filter, ordered by its effect on the score; the colored cells are the items in its window. "
+        "Blue items raise the score through this filter, orange items lower it. A horizontal filter covers several "
+        "consecutive items and is shown at its strongest response (max pooling); a vertical filter is a weighted sum "
+        "of all of the last items.",
         lambda view: inside_sequence.filter_map(view.table, titles=view.facts["titles"]),
         inside_sequence.filters,
         height=560,
     ),
     "tree": Picture(
-        "How does it read a history?",
-        "Items were joined to sessions, and sessions to the person, always by the same rule that was learned. A dot is "
-        "larger the more its state says, compared with others of its column. Blue raised the score, orange-red lowered "
-        "it: what is below a dot was left out and the model asked again. These effects do not add up.",
+        "How is the history composed into a tree?",
+        "One learned composition function combines items into sessions and sessions into the user state. The size of "
+        "a dot is the norm of its state relative to its column. Blue raises the score, orange-red lowers it: the "
+        "influence of a node is the score change when all items below it are left out. Influences do not sum to the "
+        "score.",
         lambda view: inside_tree.session_tree(view.table),
         inside_tree.tree,
         height=660,
     ),
     "arithmetic": Picture(
-        "How is one score made?",
-        "Each bar starts where the one before ended, and the last one ends at the score: blue adds, orange-red takes "
-        "away. The table has every term with the numbers it is made of.",
+        "How is one score calculated?",
+        "Waterfall chart: each bar starts where the previous one ends, and the last one ends at the score; blue adds, "
+        "orange-red subtracts. The table lists every term with its factors.",
         lambda view: contributions(view.facts["parts"], score=view.facts["score"]),
         said.arithmetic,
         shows_table=True,
     ),
     "effects": Picture(
-        "What does the score hang on?",
-        "An approximation: this model cannot say what its scores are made of. So each item was left out of the history "
-        "once, and the model asked again; a bar is what the score loses without the item. The bars do not add up to "
-        "the score, since items that say the same thing stand in for each other.",
+        "Which history items influence the score?",
+        "The scores of this model do not decompose exactly, so this is an approximation by leave-one-out: the "
+        "influence of an item is the score change when the item is left out of the history. A bar to the right means "
+        "that the score falls without the item. Influences do not sum to the score, since similar items can replace "
+        "each other.",
         lambda view: effect_bars(view.table.head(16)),
         said.effects,
     ),
     "loss": Picture(
-        "How did it learn?",
-        "A curve that is flat at the end has learned what it can; one that still falls would gain from more epochs. "
-        "One that falls on the training data alone says nothing about people it has not seen.",
+        "How did training converge?",
+        "A curve that is flat at the end has converged; one that still falls would profit from more epochs. A falling "
+        "training loss alone says nothing about performance on held-out data.",
         lambda view: inside.training_curves(view.table),
         said.loss,
         height=320,

@@ -1,4 +1,4 @@
-"""Figures about one item: its place in the long tail, how it was rated, and when."""
+"""Figures about one item: its position in the long tail, its ratings, and its interactions over time."""
 
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,10 @@ POINTS = 300
 
 
 def popularity_curve(table: pd.DataFrame) -> pd.DataFrame:
-    """Return how popularity falls: `rank` and `interactions`, at up to 300 ranks, denser where popularity is high.
+    """Return `rank` and `interactions` at up to 300 ranks, spaced logarithmically.
 
     Args:
-        table: A row an item: `place` (1: the most popular) and `interactions`; items without any are left out.
+        table: One row per item: `place` (1: the most popular) and `interactions`; items without any are left out.
     """
     import numpy as np
 
@@ -31,12 +31,12 @@ def popularity_curve(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def tail_place(curve: pd.DataFrame, *, rank: int, interactions: int, head: int) -> "go.Figure":
-    """Return how popularity falls from the first item to the last, and where one item stands; both axes logarithmic.
+    """Return popularity over rank with one item marked; both axes are logarithmic.
 
     Args:
         curve: Columns `rank` (1: the most popular) and `interactions` (at least 1), not increasing.
         rank: Rank of the item.
-        interactions: Of the item; 0 is drawn at the foot of the axis.
+        interactions: Of the item; 0 is drawn at the lower end of the axis.
         head: Rank of the last item of the head.
     """
     import plotly.graph_objects as go
@@ -50,7 +50,7 @@ def tail_place(curve: pd.DataFrame, *, rank: int, interactions: int, head: int) 
             mode="lines",
             name=name,
             line={"color": color, "width": 3},
-            hovertemplate="item %{x:,} of the ranking: %{y:,} interactions<extra></extra>",
+            hovertemplate="popularity rank %{x:,}: %{y:,} interactions<extra></extra>",
         )
     figure.add_trace(
         go.Scatter(
@@ -59,23 +59,23 @@ def tail_place(curve: pd.DataFrame, *, rank: int, interactions: int, head: int) 
             mode="markers",
             name="this item",
             marker={"color": VERMILION, "size": 14, "symbol": "diamond"},
-            hovertemplate=f"this item: place {rank:,}, {interactions:,} interactions<extra></extra>",
+            hovertemplate=f"this item: popularity rank {rank:,}, {interactions:,} interactions<extra></extra>",
         )
     )
-    dressed(figure, x="Place in popularity (logarithmic)", y="Interactions (logarithmic)", height=TAIL_HEIGHT)
+    dressed(figure, x="Popularity rank (logarithmic)", y="Interactions (logarithmic)", height=TAIL_HEIGHT)
     figure.update_xaxes(log_axis(1, max([rank, *curve["rank"]])))
     figure.update_yaxes(log_axis(1, max([1, *curve["interactions"]])))
     return figure
 
 
 def rating_spread(ratings: pd.DataFrame, *, own: str = "item", name: str = "this item") -> "go.Figure":
-    """Return how often an item was given each rating, or a user gave it, beside how often it is given at all.
+    """Return the rating distribution of one item or user beside the distribution of all ratings.
 
     Args:
         ratings: Columns `rating`, one named by `own` (share of the item's or user's ratings), and `everybody` (of all
             ratings), both 0..1.
         own: Column of the item's or user's shares.
-        name: What the legend calls them.
+        name: Label in the legend.
     """
     import plotly.graph_objects as go
 
@@ -102,12 +102,12 @@ def rating_spread(ratings: pd.DataFrame, *, own: str = "item", name: str = "this
 
 
 def item_timeline(periods: pd.DataFrame, *, unit: str) -> "go.Figure":
-    """Return how many interactions an item had in each period, and its mean rating there, one above the other.
+    """Return the interactions and the mean rating of an item over time, one above the other.
 
     Args:
-        periods: Columns `start` (time), `interactions`, and `mean` (rating of the period; NaN where nobody rated) if
-            people rated.
-        unit: What a period is: day, week, month, year.
+        periods: Columns `start` (time), `interactions`, and, with ratings, `mean` (rating of the period; NaN without
+            ratings).
+        unit: Length of a period: day, week, month or year.
     """
     from plotly.subplots import make_subplots
 
@@ -124,7 +124,7 @@ def item_timeline(periods: pd.DataFrame, *, unit: str) -> "go.Figure":
     height = 420 if rated else 260
     dressed(figure, x="", y="", height=height, showlegend=False)
     figure.update_xaxes(title_text="Time", **last)
-    figure.update_yaxes(title_text=f"Interactions a {unit}", **last)
+    figure.update_yaxes(title_text=f"Interactions per {unit}", **last)
     if rated:
         known = periods[periods["mean"].notna()]
         figure.add_scatter(

@@ -1,4 +1,4 @@
-"""Maps of many users or items: a dot each, coloured by group, that a click can choose."""
+"""Two-dimensional maps of users or items: one dot each, colored by group, selectable by click."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 MANY = 3000
-"""From so many dots on, WebGL draws them."""
-FIRST_AXIS, SECOND_AXIS = "First axis of the map", "Second axis"
+"""Minimum number of dots for WebGL rendering."""
+FIRST_AXIS, SECOND_AXIS = "First dimension", "Second dimension"
 COLORS = tuple(color for color in PALETTE if color != GREY)
-"""Of groups; grey stays for those without one."""
+"""Colors of groups; gray is reserved for dots without a group."""
 DRAWN = 8000
-"""Of more dots, so many are drawn: more would hide each other, and keep the browser busy."""
+"""Maximum number of dots drawn: more would overlap and slow the browser down."""
 
 
 def thinned(points: pd.DataFrame, chosen: int | None, *, most: int = DRAWN) -> pd.DataFrame:
-    """Return at most so many points, drawn at random but always the same, and the one with the position `chosen`."""
+    """Return a deterministic random sample of at most `most` points, including the one at position `chosen`."""
     if len(points) <= most:
         return points
     kept = points.sample(most, random_state=0)
@@ -28,12 +28,12 @@ def thinned(points: pd.DataFrame, chosen: int | None, *, most: int = DRAWN) -> p
 
 
 def user_map(table: pd.DataFrame, titles: Mapping[int, str], *, chosen: int) -> "go.Figure":
-    """Return the map of users, coloured by segment.
+    """Return the map of users, colored by segment.
 
     Args:
         table: Columns `user`, `user_id`, `segment` (number; 0: none), `x`, `y`.
-        titles: Of segments, by number.
-        chosen: User with the ring.
+        titles: Segment titles by number.
+        chosen: The selected user, marked with a ring.
     """
     names = {number: f"{number}: {title}" for number, title in titles.items()}
     points = pd.DataFrame(
@@ -51,12 +51,12 @@ def user_map(table: pd.DataFrame, titles: Mapping[int, str], *, chosen: int) -> 
 
 
 def item_map(table: pd.DataFrame, *, chosen: int, by_people: bool = False) -> "go.Figure":
-    """Return the map of items, coloured by their first category; rare categories are grey.
+    """Return the map of items, colored by their first category; rare categories are gray.
 
     Args:
         table: Columns `item`, `title`, `category` (empty: none), `x`, `y`, and `x_people`, `y_people`.
-        chosen: Item with the ring.
-        by_people: Place items by the people who know them, instead of by what they are.
+        chosen: The selected item, marked with a ring.
+        by_people: Use coordinates from interactions (collaborative) instead of content.
     """
     across, up = ("x_people", "y_people") if by_people else ("x", "y")
     given = table["category"][table["category"] != ""]
@@ -83,18 +83,17 @@ def dot_map(
     y: str,
     height: int = 460,
 ) -> "go.Figure":
-    """Return a map on which a click chooses a dot.
+    """Return a map on which a click selects a dot.
 
     Args:
-        points: Columns `position` (of the user or item; the click gives it back in `customdata`), `label` (text from
-            outside: escaped here), `x`, `y`, and `group` (text; empty: none), in which case the dot is grey.
-        groups: All groups, in their order, with their names in the legend; each keeps its colour and symbol whoever is
-            on the map.
-        chosen: Position that a ring marks, if it is among the points.
-        what: What a dot is: user, item.
-        x: Title of the horizontal axis, from outside: escaped here.
+        points: Columns `position` (of the user or item; a click returns it in `customdata`), `label` (untrusted text,
+            escaped here), `x`, `y`, and `group` (text; empty for gray dots without a group).
+        groups: All groups in order, with their legend names; color and symbol of a group do not depend on the points.
+        chosen: Position marked with a ring, if it is among the points.
+        what: Kind of a dot: user or item.
+        x: Title of the horizontal axis; untrusted text, escaped here.
         y: Title of the vertical axis, likewise.
-        height: Pixels.
+        height: Height in pixels.
     """
     import plotly.graph_objects as go
 
@@ -130,7 +129,7 @@ def dot_map(
 
 
 def _add_ring(figure: "go.Figure", point: pd.DataFrame, what: str) -> None:
-    """Mark the chosen dot."""
+    """Mark the selected dot with a ring."""
     import plotly.graph_objects as go
 
     if point.empty:
@@ -141,10 +140,10 @@ def _add_ring(figure: "go.Figure", point: pd.DataFrame, what: str) -> None:
             x=point["x"],
             y=point["y"],
             mode="markers",
-            name="chosen",
+            name="selected",
             marker={"color": "rgba(0,0,0,0)", "size": 20, "line": {"color": "#D4006A", "width": 3}},
             customdata=point["position"],
             hovertext=plain_all(point["label"]),
-            hovertemplate=f"{what} %{{hovertext}}<extra>chosen</extra>",
+            hovertemplate=f"{what} %{{hovertext}}<extra>selected</extra>",
         )
     )

@@ -1,7 +1,7 @@
-"""The content security policy of a page that leaves the product: it runs plotly and its calls, and nothing else.
+"""The content security policy of exported pages: it allows plotly and its calls, and nothing else.
 
-The policy names the hash of each script that we wrote ourselves. Text from outside is escaped; should a piece of it
-ever be read as markup all the same, the browser neither runs nor loads anything for it.
+The policy lists the hash of each script that the export itself contains. Untrusted text is escaped; if some of it were
+nevertheless parsed as markup, the browser would neither run nor load anything for it.
 """
 
 import base64
@@ -19,7 +19,7 @@ _DRAWN_BY_WEBGL = re.compile(r"gl$|3d$|^surface$|^cone$|^streamtube$|^volume$|^i
 
 
 def needs_webgl(figure: "go.Figure") -> bool:
-    """Return whether plotly draws some trace of a figure with WebGL, for which it compiles code at run time."""
+    """Return whether plotly draws a trace of the figure with WebGL, for which it compiles code at run time."""
     return any(_DRAWN_BY_WEBGL.search(trace.type) for trace in figure.data)
 
 
@@ -27,8 +27,8 @@ def policy_tag(scripts_in: Iterable[str], *, webgl: bool = False) -> str:
     """Return the `<meta>` tag with the policy of a page.
 
     Args:
-        scripts_in: Pieces of HTML made by plotly, as they stand in the page; no text of the page around them.
-        webgl: Whether a figure is drawn with WebGL, see `needs_webgl`.
+        scripts_in: HTML fragments made by plotly, unchanged and without surrounding text.
+        webgl: Whether a figure uses WebGL, see `needs_webgl`.
     """
     scripts = [script for piece in scripts_in for script in _SCRIPT.findall(piece)]
     allowed = [f"'sha256-{_digest(script)}'" for script in scripts] + (["'unsafe-eval'"] if webgl else [])
@@ -37,7 +37,7 @@ def policy_tag(scripts_in: Iterable[str], *, webgl: bool = False) -> str:
             "default-src 'none'",
             f"script-src {' '.join(allowed or [NOTHING])}",
             "style-src 'unsafe-inline'",  # plotly sets styles when it draws
-            "img-src data: blob:",  # the picture that a chart is saved as
+            "img-src data: blob:",  # image download of a chart
             "worker-src blob:",
             "base-uri 'none'",
             "form-action 'none'",
@@ -47,6 +47,6 @@ def policy_tag(scripts_in: Iterable[str], *, webgl: bool = False) -> str:
 
 
 def _digest(script: str) -> str:
-    """Return the hash of a script as a browser reads it: with one kind of line end."""
+    """Return the hash of a script with normalized line ends, as a browser computes it."""
     text = script.replace("\r\n", "\n").replace("\r", "\n")
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

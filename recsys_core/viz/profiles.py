@@ -1,4 +1,4 @@
-"""Figures about one user, and about a segment of users, each against everybody."""
+"""Figures about one user, and about a segment of users, each compared with all users."""
 
 import math
 import textwrap
@@ -25,7 +25,7 @@ OUTERMOST = 0.01
 
 @dataclass(frozen=True)
 class Axis:
-    """How values are placed on the axis of a panel, and the way back."""
+    """Transformation of values to the axis of a panel, and its inverse."""
 
     there: Callable[[Any], Any]
     back: Callable[[Any], Any]
@@ -38,7 +38,7 @@ TICK_NAMES = ("0", "1", "3", "10", "30", "100", "300", "1k", "3k", "10k", "30k",
 
 
 class Trait(Protocol):
-    """What sets a segment apart; see `recsys_core.profiles.segments`."""
+    """A distinguishing trait of a segment; see `recsys_core.profiles.segments`."""
 
     part: str
     name: str
@@ -48,11 +48,11 @@ class Trait(Protocol):
 
 
 def tag_bars(tags: pd.DataFrame) -> "go.Figure":
-    """Return what somebody likes, as bars, the strongest at the top.
+    """Return the preference tags of a user as bars, the largest weight at the top.
 
     Args:
-        tags: Columns `name` (from outside: escaped here), `weight`, `kind` (category, term, price) and `liked` (number
-            of liked items that have it), in the order to be drawn.
+        tags: Columns `name` (untrusted text, escaped here), `weight`, `kind` (category, term, number) and `liked`
+            (number of relevant items with the tag), in drawing order.
     """
     import plotly.graph_objects as go
 
@@ -69,7 +69,7 @@ def tag_bars(tags: pd.DataFrame) -> "go.Figure":
             marker_color=color,
             hovertext=plain_all(rows["name"]),
             customdata=rows["liked"],
-            hovertemplate="%{hovertext}: %{x:.3f}<br>in %{customdata:,} liked items<extra></extra>",
+            hovertemplate="%{hovertext}: %{x:.3f}<br>in %{customdata:,} relevant items<extra></extra>",
         )
     dressed(figure, x="Weight of the tag", y="", height=90 + BAR_HEIGHT * len(tags), barmode="overlay")
     figure.update_layout(showlegend=tags["kind"].nunique() > 1)
@@ -78,18 +78,18 @@ def tag_bars(tags: pd.DataFrame) -> "go.Figure":
 
 
 def telling(habits: pd.DataFrame, everybody: pd.DataFrame) -> pd.DataFrame:
-    """Return the habits that are known of a person and in which people differ; columns as in `habit_panels`."""
+    """Return the behavior features that are known of a user and differ between users; columns as in `habit_panels`."""
     differs = habits["habit"].map(lambda habit: everybody[habit].nunique() > 1).astype(bool)
     return habits[habits["value"].notna() & differs].reset_index(drop=True)
 
 
 def habit_panels(habits: pd.DataFrame, everybody: pd.DataFrame) -> "go.Figure":
-    """Return how somebody's habits stand against everybody's: a small histogram each, with the person's mark.
+    """Return one small histogram per behavior feature over all users, with the value of one user marked.
 
     Args:
-        habits: A row a habit, in the order to be drawn: `habit`, `label`, `unit`, `value` (of the person), `rank`
-            (share of people with a smaller value, 0..1) and `log` (whether it is drawn by log(1 + x)).
-        everybody: One row a user, a column for each `habit`; NaN where it is not known.
+        habits: One row per feature, in drawing order: `habit`, `label`, `unit`, `value` (of the user), `rank` (share of
+            users with a smaller value, 0..1) and `log` (whether it is drawn as log(1 + x)).
+        everybody: One row per user, one column for each `habit`; NaN where unknown.
     """
     from plotly.subplots import make_subplots
 
@@ -115,7 +115,7 @@ def habit_panels(habits: pd.DataFrame, everybody: pd.DataFrame) -> "go.Figure":
 def _add_panel(
     figure: "go.Figure", mark: dict[Hashable, Any], bars: pd.DataFrame, axis: Axis, at: dict[str, int]
 ) -> None:
-    """Add everybody's histogram of one habit, and the line of the person."""
+    """Add the histogram of one feature and the line of the user."""
     low, high = axis.there(bars["low"].to_numpy()), axis.there(bars["high"].to_numpy())
     figure.add_bar(
         x=(low + high) / 2,
@@ -123,7 +123,7 @@ def _add_panel(
         width=high - low,
         marker={"color": REST, "line": {"width": 0}},
         customdata=bars[["low", "high"]],
-        hovertemplate="%{y:.1%} of people: %{customdata[0]:.3~g} to %{customdata[1]:.3~g}<extra></extra>",
+        hovertemplate="%{y:.1%} of users: %{customdata[0]:.3~g} to %{customdata[1]:.3~g}<extra></extra>",
         **at,
     )
     figure.add_scatter(
@@ -133,21 +133,21 @@ def _add_panel(
         line={"color": VERMILION, "width": 3},
         marker={"size": [0, 9], "symbol": "diamond"},
         customdata=[[mark["value"], mark["rank"]]] * 2,
-        hovertemplate="this person: %{customdata[0]:,.4~g}<br>more than %{customdata[1]:.1%} of people<extra></extra>",
+        hovertemplate="this user: %{customdata[0]:,.4~g}<br>higher than %{customdata[1]:.1%} of users<extra></extra>",
         **at,
     )
 
 
 def _wrapped(mark: dict[Hashable, Any]) -> str:
-    """Return the title of a panel with its unit, in as many lines as it takes below a narrow panel."""
+    """Return the title of a panel with its unit, wrapped to the width of a panel."""
     label, unit = str(mark["label"]), str(mark["unit"])
     title = label if unit.lower() in label.lower() else f"{label}, {unit}"
     return "<b>" + "<br>".join(plain(line) for line in textwrap.wrap(title, TITLE_WIDTH)) + "</b>"
 
 
 def _spread(values: pd.Series, axis: Axis) -> pd.DataFrame:
-    """Return a histogram: `low`, `high`, `share` (0..1); the outermost per cent on either side falls into the last bar
-    there, so that one outsider does not press all others together.
+    """Return a histogram: `low`, `high`, `share` (0..1). Values outside the 1 % and 99 % quantiles are clipped into the
+    outer bins, so that outliers do not compress the axis.
     """
     known = values.dropna().to_numpy(np.float64)
     if not len(known):
@@ -159,11 +159,11 @@ def _spread(values: pd.Series, axis: Axis) -> pd.DataFrame:
 
 
 def difference_bars(traits: pd.DataFrame) -> "go.Figure":
-    """Return what sets a segment apart from everybody.
+    """Return the differences between a segment and all users.
 
     Args:
-        traits: Columns `name` (from outside: escaped here) and `effect` (mean of the segment minus mean of all, in
-            standard deviations), in the order to be drawn.
+        traits: Columns `name` (untrusted text, escaped here) and `effect` (mean of the segment minus mean of all users,
+            in standard deviations), in drawing order.
     """
     import plotly.graph_objects as go
 
@@ -178,17 +178,23 @@ def difference_bars(traits: pd.DataFrame) -> "go.Figure":
             hovertemplate="%{customdata}: %{x:+.2f} standard deviations<extra></extra>",
         )
     )
-    dressed(figure, x="Standard deviations", y="", height=90 + BAR_HEIGHT * len(traits), bargap=0.25)
+    dressed(
+        figure,
+        x="Difference from all users, in standard deviations",
+        y="",
+        height=90 + BAR_HEIGHT * len(traits),
+        bargap=0.25,
+    )
     figure.update_yaxes(tickvals=list(range(len(traits))), ticktext=names, autorange="reversed")
     return figure
 
 
 def height_of_panels(habits: int) -> int:
-    """Return the pixels that `habit_panels` takes for so many habits."""
+    """Return the height in pixels of `habit_panels` for a number of features."""
     return 60 + max(1, math.ceil(habits / PANELS_IN_A_ROW)) * PANEL_HEIGHT
 
 
 def trait_table(traits: Iterable[Trait]) -> pd.DataFrame:
-    """Return what sets a segment apart as a table: `part`, `name`, `here`, `everybody`, `effect`."""
+    """Return the traits of a segment as a table: `part`, `name`, `here`, `everybody`, `effect`."""
     columns = ["part", "name", "here", "everybody", "effect"]
     return pd.DataFrame([[getattr(one, column) for column in columns] for one in traits], columns=columns)

@@ -1,4 +1,4 @@
-"""Figures of a training: what it reported, step by step and, where it learns from several folds, fold by fold."""
+"""Figures of reported training progress, per step and, in cross-validation, per fold."""
 
 import re
 from base64 import b64encode
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 IN_FOLD = re.compile(r"(?P<stage>.*) \(fold (?P<fold>\d+) of (?P<folds>\d+)\)")
-"""How a job names a stage of one of several folds."""
+"""Name of a stage in one of several folds, as a job reports it."""
 FEW_STEPS = 10
-"""Of so many each is named on the axis, which else would name halves, and end at -0.5 and 1 for a single step."""
+"""Up to this number, every step has a tick; plotly's default would place ticks at fractions of a step."""
 MOST_FOLDS = 5
-"""So many lines can be told apart; of more folds the latest are drawn."""
+"""Maximum number of folds drawn, the latest ones."""
 ONCE = Template("{name} is {last}.")
-WENT = Template("{name} went from {first} to {last}.")
-WENT_IN_FOLD = Template("Fold {fold} of {folds}: {name} went from {first} to {last}.")
+WENT = Template("{name} changed from {first} to {last}.")
+WENT_IN_FOLD = Template("Fold {fold} of {folds}: {name} changed from {first} to {last}.")
 WENT_AFTER_FOLDS = Template(
-    "Fold {fold} of {folds}: {name} went from {first} to {last}. The fold before it ended at {low}.",
-    "Fold {fold} of {folds}: {name} went from {first} to {last}. The {count} folds before it ended between {low} and "
-    "{high}.",
+    "Fold {fold} of {folds}: {name} changed from {first} to {last}. The previous fold ended at {low}.",
+    "Fold {fold} of {folds}: {name} changed from {first} to {last}. The {count} previous folds ended between {low} "
+    "and {high}.",
 )
 
 
 def curve_of(progress: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return the course of one reported number, fold by fold.
+    """Return the curve of one reported quantity, fold by fold.
 
-    Of several stages of a fold that reported it the one with most reports counts: others have no course.
+    If several stages of a fold report it, the stage with the most reports is used.
 
     Args:
-        progress: Columns `stage`, `step` and `name`, a row a report.
-        name: What was reported.
+        progress: Columns `stage`, `step` and `name`, one row per report.
+        name: Column of the quantity.
 
     Returns:
         Columns `fold` and `folds` (1 of 1 where there is but one), `stage` (without the fold), `step` and `value`.
@@ -55,17 +55,17 @@ def curve_of(progress: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def latest_fold(curve: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the fold that is learned from now, or was last; see `curve_of`."""
+    """Return the rows of the current or last fold; see `curve_of`."""
     rows: pd.DataFrame = curve[curve[FOLD] == curve[FOLD].max()]
     return rows
 
 
 def course(curve: pd.DataFrame, *, name: str) -> Sentence:
-    """Say how a number went in the latest fold, and where it ended in those before.
+    """State how a quantity changed in the latest fold, and its final values in previous folds.
 
     Args:
-        curve: What `curve_of` gave, at least a row.
-        name: What the number is.
+        curve: Result of `curve_of`, at least one row.
+        name: Display name of the quantity.
     """
     last = latest_fold(curve)
     before = curve[curve[FOLD] < last[FOLD].iloc[0]].groupby(FOLD)["value"].last()
@@ -79,13 +79,13 @@ def course(curve: pd.DataFrame, *, name: str) -> Sentence:
 
 
 def training_curve(curve: pd.DataFrame, *, name: str, step: str = "Step", color: str = PALETTE[0]) -> "go.Figure":
-    """Return one reported number over the steps of a training: a line a fold, the latest one in colour over grey.
+    """Return one reported quantity over training steps: one line per fold, the latest in color, previous ones in gray.
 
     Args:
-        curve: Columns `step` and `value`, a row a report; with several folds also `fold`, see `curve_of`.
-        name: What the number is, with its unit if it has one.
-        step: What a step is: epoch, block, ...
-        color: Colour of the latest line.
+        curve: Columns `step` and `value`, one row per report; with several folds also `fold`, see `curve_of`.
+        name: Display name of the quantity, with its unit if it has one.
+        step: Name of a step: epoch, block, ...
+        color: Color of the latest line.
     """
     import plotly.graph_objects as go
 
@@ -100,7 +100,7 @@ def training_curve(curve: pd.DataFrame, *, name: str, step: str = "Step", color:
             mode="lines+markers" if len(line) <= 60 else "lines",
             line={"color": color if is_latest else REST, "width": 2 if is_latest else 1},
             marker={"size": 6 if is_latest else 4},
-            name=which if is_latest else "Folds before",
+            name=which if is_latest else "Previous folds",
             legendgroup="latest" if is_latest else "before",
             hovertemplate=f"{which}<br>{plain(step)} %{{x}}<br>{plain(name)} %{{y:.5g}}<extra></extra>",
             showlegend=len(folds) > 1 and (is_latest or place == 0),
@@ -112,13 +112,13 @@ def training_curve(curve: pd.DataFrame, *, name: str, step: str = "Step", color:
 
 
 def sparkline(values: list[float], *, label: str, width: int = 96, height: int = 24) -> str:
-    """Return the course of a number as a small picture without axes: an `img` element of HTML that needs no file.
+    """Return a sparkline as an HTML `img` element with an embedded SVG.
 
     Args:
         values: In the order of the steps.
-        label: What a screen reader says.
-        width: Pixels.
-        height: Pixels.
+        label: Alternative text.
+        width: Width in pixels.
+        height: Height in pixels.
     """
     low, high = min(values), max(values)
     reach, last = (high - low) or 1.0, max(1, len(values) - 1)

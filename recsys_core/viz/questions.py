@@ -1,4 +1,4 @@
-"""Questions about a data set, each answered by a picture and by sentences that hold the numbers of these data."""
+"""Questions about a data set, each answered by a figure and by sentences with the numbers of the data set."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,80 +20,82 @@ if TYPE_CHECKING:
 
 TOP_ITEMS = 20
 FEW_TOGETHER = 5
-"""Pairs known by fewer people are not called the strongest."""
+"""Minimum number of users with both items of the pair that is named as the strongest."""
 MILLISECONDS = 1000.0
 SMALLEST = 1e-12
-"""Below every density that data can have."""
+"""Lower bound of the density, to avoid a division by zero."""
 
 
 TAIL = Template(
-    "The 5% most popular items hold {twentieth} of all interactions. The head, {head} items ({head_share}), holds "
-    "{head_holds}; the tail of {tail} items shares the rest. Gini coefficient {gini} (0: all alike, 1: one has all)."
+    "The 5% most popular items have {twentieth} of all interactions. The head of {head} items ({head_share}) has "
+    "{head_holds}; the tail of {tail} items has the rest. The Gini coefficient is {gini} (0: all items equally "
+    "popular, 1: one item has all interactions)."
 )
-SILENT = Template("{count} item has no interaction at all.", "{count} items have no interaction at all.")
+SILENT = Template("{count} item has no interactions.", "{count} items have no interactions.")
 ACTIVITY = Template(
-    "The user in the middle has {median} interactions, the busiest {most}. {single} of {users} users ({share}) have "
-    "only one."
+    "The median user has {median} interactions, the most active user {most}. {single} of {users} users ({share}) are "
+    "single-interaction users."
 )
-NO_RATINGS = Template("Nobody rated in these data: there are only events, such as views or purchases.").fill()
-RATINGS = Template("The mean rating is {mean}; the most frequent one is {most}, given in {share} of {total} ratings.")
-ONE_KIND = Template("These data know one kind of interaction only.").fill()
-EVENTS = Template("There are {count} kinds of events; the most frequent, '{first}', makes up {share} of all {total}.")
+NO_RATINGS = Template("The data set has no ratings, only events such as views or purchases.").fill()
+RATINGS = Template("The mean rating is {mean}; the most frequent rating is {most}, with {share} of {total} ratings.")
+ONE_KIND = Template("The data set has only one event type.").fill()
+EVENTS = Template(
+    "There are {count} event types; the most frequent, '{first}', accounts for {share} of all {total} interactions."
+)
 NO_TIME = Template(
-    "The time of interactions is not known, so nothing can be said about change, and no split by time."
+    "The data set has no timestamps, so changes over time are unknown and time-based splits are not available."
 ).fill()
 TIME = Template(
-    "The interactions run from {first} to {last}. The busiest {unit} begins on {peak}, with {most} ({share} of all)."
+    "The interactions range from {first} to {last}. The {unit} with the most interactions starts on {peak}, with "
+    "{most} ({share} of all)."
 )
 UNDATED = Template(
-    "{count} interaction has no time and is not shown here.",
-    "{count} interactions have no time and are not shown here.",
+    "{count} interaction has no timestamp and is not shown here.",
+    "{count} interactions have no timestamp and are not shown here.",
 )
-TIED = Template("{share} share user and time with another one, so their order is not known.")
+TIED = Template("{share} of interactions have duplicate timestamps (same user and time), so their order is unknown.")
 ORDER_SAYS = {
-    Matters.YES: Template("Yes, order matters in these data.").fill(),
-    Matters.A_LITTLE: Template("Order matters in these data, but only a little.").fill(),
+    Matters.YES: Template("Yes, order matters in this data set.").fill(),
+    Matters.A_LITTLE: Template("Order matters in this data set, but the effect is small.").fill(),
     Matters.FILE_ONLY: Template(
-        "Only the order of the file matters, not that of time: it is gone once ties are shuffled."
+        "Only the file order matters, not time: the effect disappears when interactions with duplicate timestamps are "
+        "shuffled."
     ).fill(),
-    Matters.NO: Template("No, order does not seem to matter in these data: no more than chance was found.").fill(),
-    Matters.TOO_FEW: Template("There are too few people to tell whether order matters.").fill(),
+    Matters.NO: Template("No significant effect of order in this data set.").fill(),
+    Matters.TOO_FEW: Template("There are too few users to test whether order matters.").fill(),
 }
 ORDER_NUMBERS = Template(
-    "A simple model of what follows what reaches NDCG@10 {ordered} on histories in their order and {shuffled} on "
-    "shuffled ones: a difference of {gain} ({low} to {high}), over {users} users."
+    "A first-order Markov model has an NDCG@10 of {ordered} on ordered histories and {shuffled} on shuffled ones: a "
+    "difference of {gain} ({low} to {high}), over {users} users."
 )
-ORDER_OF_FILE = Template("These data know no times, so the order is that of the file.").fill()
-ORDER_TIED = Template(
-    "{share} of interactions share user and time with another one, or have no time; their order is the file's."
-)
-READINGS = {"ordered": "in their order", "untied": "order within ties shuffled", "shuffled": "shuffled"}
-NOT_TOGETHER = Template("No two of the {count} most popular items are known by as many as {few} people.")
+ORDER_OF_FILE = Template("The data set has no timestamps, so the order is that of the file.").fill()
+ORDER_TIED = Template("{share} of interactions have duplicate timestamps or none; their order is that of the file.")
+READINGS = {"ordered": "ordered", "untied": "ordered, ties shuffled", "shuffled": "shuffled"}
+NOT_TOGETHER = Template("No two of the {count} most popular items share at least {few} users.")
 TOGETHER = Template(
-    "Of the {count} most popular items, '{first}' and '{second}' go together most: {people} people know both, {lift} "
-    "times as many as chance would give."
+    "Among the {count} most popular items, '{first}' and '{second}' have the highest lift: {people} users have both, "
+    "{lift} times as many as expected by chance."
 )
 EMPTINESS = Template(
-    "Of {users} × {items} pairs of a user and an item, {density} are known: one in {one_in}. Everything else is what "
-    "a model has to guess."
+    "The matrix has {users} users × {items} items and a density of {density}: one in {one_in} cells has an "
+    "interaction. The other cells are what a model predicts."
 )
-ALIKE = Template("Nobody among {count} users lies far from the rest, in activity or in how they rate.")
+ALIKE = Template("There are no outliers among {count} users, in activity or in ratings.")
 UNLIKE = Template(
-    "{count} of {users} users lies far from the rest. The busiest of them, '{name}', has {interactions} interactions "
-    "and a {value_name} of {value}.",
-    "{count} of {users} users lie far from the rest. The busiest of them, '{name}', has {interactions} interactions "
-    "and a {value_name} of {value}.",
+    "{count} of {users} users is an outlier: '{name}' has {interactions} interactions and a {value_name} of {value}.",
+    "{count} of {users} users are outliers. The most active of them, '{name}', has {interactions} interactions and a "
+    "{value_name} of {value}.",
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What the data say to a question.
+    """The answer to a question about a data set.
 
     Args:
-        sentences: The finding, with its numbers; where there is no answer, why.
-        figure: The picture, None where the data hold no answer.
-        table: The numbers behind the picture.
+        sentences: The finding with its numbers, or the reason why there is none.
+        figure: The figure, None without an answer.
+        table: The numbers behind the figure.
     """
 
     sentences: tuple[Sentence, ...]
@@ -102,7 +104,7 @@ class Answer:
 
     @property
     def sentence(self) -> str:
-        """The finding in English, in one text."""
+        """The finding as one English text."""
         return " ".join(map(str, self.sentences))
 
 
@@ -111,9 +113,9 @@ class Question:
     """One question of the page.
 
     Args:
-        title: The question, as people ask it.
-        reading: How to read the picture.
-        answer: Computes the answer from the data and the numbers of the data card.
+        title: The question.
+        reading: How to read the figure.
+        answer: Computes the answer from the data and its summary.
     """
 
     title: str
@@ -122,7 +124,7 @@ class Question:
 
 
 def long_tail(data: Dataset, card: DataSummary) -> Answer:
-    """Say how few items hold how many interactions."""
+    """State how concentrated interactions are on popular items."""
     curve = summaries.popularity_curve(data)
     said = [
         TAIL.fill(
@@ -142,7 +144,7 @@ def long_tail(data: Dataset, card: DataSummary) -> Answer:
 
 
 def activity(data: Dataset, card: DataSummary) -> Answer:
-    """Say how much people do."""
+    """State the activity of users."""
     bins = summaries.activity(data)
     sentence = ACTIVITY.fill(
         median=f"{card.median_per_user:g}",
@@ -155,7 +157,7 @@ def activity(data: Dataset, card: DataSummary) -> Answer:
 
 
 def ratings(data: Dataset, card: DataSummary) -> Answer:
-    """Say how generous people are."""
+    """State the distribution of ratings."""
     if card.rating_mean is None:
         return Answer((NO_RATINGS,))
     bars = summaries.rating_histogram(data)
@@ -171,7 +173,7 @@ def ratings(data: Dataset, card: DataSummary) -> Answer:
 
 
 def events(_data: Dataset, card: DataSummary) -> Answer:
-    """Say what kinds of events there are."""
+    """State the event types."""
     if not card.events:
         return Answer((ONE_KIND,))
     frame = pd.DataFrame({"event": list(card.events), "interactions": list(card.events.values())})
@@ -182,7 +184,7 @@ def events(_data: Dataset, card: DataSummary) -> Answer:
 
 
 def time(data: Dataset, card: DataSummary) -> Answer:
-    """Say when people acted."""
+    """State the time span and the peak period."""
     if card.first is None or card.last is None:
         return Answer((NO_TIME,))
     periods = summaries.over_time(data)
@@ -207,7 +209,7 @@ def time(data: Dataset, card: DataSummary) -> Answer:
 
 
 def order(data: Dataset, _card: DataSummary) -> Answer:
-    """Say whether the order in which people did things tells what they do next."""
+    """State whether the order of a history predicts the next item."""
     try:
         found = order_test(data)
     except DataError as error:
@@ -220,7 +222,7 @@ def order(data: Dataset, _card: DataSummary) -> Answer:
 
 
 def order_sentences(found: OrderTest) -> tuple[Sentence, ...]:
-    """Return what the shuffle test says, with its numbers, and how far the order itself is known."""
+    """Return the result of the shuffle test with its numbers, and how reliable the order itself is."""
     one, digits = found.ordered, decimals_for(found.ordered.gain_low, found.ordered.gain_high)
     numbers = {
         "ordered": one.ndcg, "shuffled": found.shuffled.ndcg, "gain": one.gain, "low": one.gain_low,
@@ -234,7 +236,7 @@ def order_sentences(found: OrderTest) -> tuple[Sentence, ...]:
 
 
 def together(data: Dataset, _card: DataSummary) -> Answer:
-    """Say which of the most popular items the same people know."""
+    """State which of the most popular items co-occur most."""
     pairs = summaries.co_occurrence(data, TOP_ITEMS)
     titles = [str(title) for title in summaries.top_items(data, TOP_ITEMS)["title"]]
     once = pairs[pairs["first"] < pairs["second"]]
@@ -254,7 +256,7 @@ def together(data: Dataset, _card: DataSummary) -> Answer:
 
 
 def emptiness(data: Dataset, card: DataSummary) -> Answer:
-    """Say how little of the matrix of users and items is known."""
+    """State the density of the user-item matrix."""
     cells = summaries.density_sample(data)
     sentence = EMPTINESS.fill(
         users=f"{card.users:,}",
@@ -267,7 +269,7 @@ def emptiness(data: Dataset, card: DataSummary) -> Answer:
 
 
 def unlike(data: Dataset, card: DataSummary) -> Answer:
-    """Say who stands out."""
+    """State which users are outliers."""
     users = summaries.user_habits(data)
     outside = users[users["unlike"]].sort_values("interactions", ascending=False)
     if outside.empty:
@@ -287,48 +289,52 @@ def unlike(data: Dataset, card: DataSummary) -> Answer:
 QUESTIONS = {
     "tail": Question(
         "How long is the tail?",
-        "The further the curve bends away from the dashed line, the more a few items hold. What is popular is easily "
-        "recommended; whether a model is worth something shows in the tail.",
+        "The further the curve is from the dashed line, the more interactions are concentrated on few items. Popular "
+        "items are easy to recommend; the tail shows whether a model is useful beyond popularity.",
         long_tail,
     ),
     "activity": Question(
-        "How active are people?",
-        "Each bar spans twice as many interactions as the one before. Little can be learned about people on the left.",
+        "How active are users?",
+        "Each bin is twice as wide as the previous one. Models can learn little about the users on the left.",
         activity,
     ),
     "ratings": Question(
-        "How do they rate?",
-        "Where nearly everything is rated high, a rating says less than the fact that somebody rated.",
+        "How are ratings distributed?",
+        "If nearly all ratings are high, the rating value carries less information than the fact that an item was "
+        "rated.",
         ratings,
     ),
     "events": Question(
-        "What did they do?", "Kinds that mean more, such as a purchase, should weigh more than a view.", events
+        "Which event types are there?",
+        "Stronger signals, such as purchases, should have a larger weight than views.",
+        events,
     ),
     "time": Question(
-        "When?",
-        "Jumps and gaps matter for a split by time: the test part should look like the days on which it will be used.",
+        "How are interactions distributed over time?",
+        "Jumps and gaps matter for a global time split: the test period should be representative of future use.",
         time,
     ),
     "order": Question(
         "Does order matter?",
-        "The same model, once on true and once on shuffled histories; the marks span what chance among users allows. "
-        "Models that read histories in order pay off where the first bar clearly stands above the last.",
+        "The same model on ordered and on shuffled histories; error bars are 95 % intervals over users. Sequential "
+        "models pay off if the first bar is clearly higher than the last.",
         order,
     ),
     "together": Question(
-        "Which items go together?",
-        "Lift 1 is what chance would give. Bright pairs are what models of neighbours live on.",
+        "Which items co-occur?",
+        "A lift of 1 is expected for independent items. Nearest-neighbor models exploit pairs with a high lift.",
         together,
     ),
     "emptiness": Question(
-        "How empty is the matrix?",
-        "A sample: people drawn at random, and items at even steps from the most popular (left) to the least.",
+        "How sparse is the matrix?",
+        "A sample of the user-item matrix: random users, and evenly spaced items from the most popular (left) to the "
+        "least.",
         emptiness,
     ),
     "unlike": Question(
-        "Who is unlike the rest?",
-        "Far off in activity or in value, by more than 3.5 robust standard deviations. They may be robots, "
-        "test accounts or just devoted; look at them before you trust a mean.",
+        "Which users are outliers?",
+        "Outliers deviate by more than 3.5 robust standard deviations in activity or in value. They may be bots, test "
+        "accounts or very active users; check them before relying on a mean.",
         unlike,
     ),
 }
@@ -336,7 +342,7 @@ QUESTIONS = {
 
 
 def _at(curve: pd.DataFrame, share: float) -> float:
-    """Return the share of interactions that such a share of the most popular items holds; linear between points."""
+    """Return the cumulative share of interactions at a share of the most popular items, linearly interpolated."""
     place = int(curve["items"].searchsorted(share))
     right, left = curve.iloc[min(place, len(curve) - 1)], curve.iloc[max(0, min(place, len(curve) - 1) - 1)]
     width = right["items"] - left["items"]

@@ -1,4 +1,4 @@
-"""Figures about one recommendation: what its score is made of, and what another one misses."""
+"""Figures about one recommendation: the parts of its score, and a comparison with another item."""
 
 from typing import TYPE_CHECKING
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 ROOM = 0.13
-"""Empty share of the width on both sides of the bars."""
+"""Margin on both sides of the bars, as a share of the width."""
 
 
 def contributions(parts: pd.DataFrame, *, score: float, unit: str = "score") -> "go.Figure":
-    """Return the parts of a score as bars that start where the one before ended: the last one ends at the score.
+    """Return the parts of a score as a waterfall chart that ends at the score.
 
     Args:
-        parts: Columns `title` and `weight`, in the order to be drawn; the weights sum to `score`.
+        parts: Columns `title` and `weight`, in drawing order; the weights sum to `score`.
         score: Total, in the unit of the model.
-        unit: What the horizontal axis counts.
+        unit: Quantity on the horizontal axis.
     """
     import plotly.graph_objects as go
 
@@ -43,7 +43,7 @@ def contributions(parts: pd.DataFrame, *, score: float, unit: str = "score") -> 
             hovertemplate="%{customdata}<br>%{text}<extra></extra>",
         )
     )
-    dressed(figure, x=f"Parts of the {unit}, in its units", y="", height=100 + 30 * len(names))
+    dressed(figure, x=f"Contribution to the {unit}", y="", height=100 + 30 * len(names))
     ends = [0.0, score, *parts["weight"].cumsum()]
     room = ROOM * ((max(ends) - min(ends)) or 1.0)  # for the numbers beside the bars
     figure.update_xaxes(range=[min(ends) - room, max(ends) + room])
@@ -52,28 +52,29 @@ def contributions(parts: pd.DataFrame, *, score: float, unit: str = "score") -> 
 
 
 def effect_bars(parts: pd.DataFrame) -> "go.Figure":
-    """Return what a score loses without each item of a history.
+    """Return the influence of each history item on a score.
 
     Args:
-        parts: Columns `title` and `weight`; largest effects first, NaN where there is no score left.
+        parts: Columns `title` and `weight` (score minus the score without the item); largest first, NaN where no score
+            is left.
     """
     figure = named_bars(
         parts["title"].tolist(),
         parts["weight"].tolist(),
         colors=[BLUE if weight >= 0 else VERMILION for weight in parts["weight"].fillna(0.0)],
         hover=["" for _ in parts["weight"]],
-        x="The score loses so much without it",
+        x="Influence (score drop when the item is left out)",
     )
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
     return figure
 
 
 def side_by_side(parts: pd.DataFrame, *, asked: str, last: str) -> "go.Figure":
-    """Return the parts of two scores, those of one item beside those of the other.
+    """Return the parts of the scores of two items as grouped bars.
 
     Args:
         parts: Columns `title`, `asked`, `last`; the largest difference first.
-        asked: Title of the item asked for, from outside: escaped here.
+        asked: Title of the selected item; untrusted text, escaped here.
         last: Title of the last item of the list.
     """
     import plotly.graph_objects as go
@@ -92,4 +93,4 @@ def side_by_side(parts: pd.DataFrame, *, asked: str, last: str) -> "go.Figure":
         )
     figure.update_layout(barmode="group", bargap=0.25)
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    return with_names(figure, parts["title"].tolist(), x="Adds to the score", row=36)
+    return with_names(figure, parts["title"].tolist(), x="Contribution to the score", row=36)

@@ -1,4 +1,4 @@
-"""The report of a run: its comparison as one HTML file that stands alone."""
+"""The report of a run: its comparison as one self-contained HTML file."""
 
 import json
 from collections.abc import Mapping
@@ -30,11 +30,11 @@ SLICES = {
     "head": ("Head", "popular items (head)"),
     "tail": ("Tail", "rare items (tail)"),
 }
-"""The groups that models are compared for, by key: what a picture calls them, and what a sentence does."""
+"""Slice key -> its name in a figure and in a sentence."""
 SLICES_EXPLAINED = Template(
-    "New users have at most {border} items in their history, active ones more. Mainstream users chose more popular "
-    "items than the median user, niche users less popular ones. The head are the most popular items that hold four "
-    "fifths of all interactions, the tail are the others."
+    "New users have at most {border} items in their history, active users more. Mainstream users have more popular "
+    "items in their history than the median user, niche users less popular ones. The head consists of the most "
+    "popular items with 80 % of all interactions, the tail of the others."
 )
 
 
@@ -44,8 +44,8 @@ def write_report(run: Run, path: Path, *, metric: str | None = None, baseline: s
     Args:
         run: At least one of its models has finished.
         path: The HTML file.
-        metric: What models are judged by; NDCG at the run's list length by default.
-        baseline: Id of the model that others are held against; popularity by default.
+        metric: Metric of the comparison; NDCG at the run's list length by default.
+        baseline: Id of the baseline; popularity by default.
 
     Raises:
         StoreError: The file cannot be written, or a file of the run is missing.
@@ -56,7 +56,7 @@ def write_report(run: Run, path: Path, *, metric: str | None = None, baseline: s
 
 
 def report_content(run: Run, *, metric: str | None = None, baseline: str | None = None) -> ReportContent:
-    """Return what the report of a run says; see `write_report`."""
+    """Return the content of the report of a run; see `write_report`."""
     metric = metric or f"ndcg@{run.spec.k}"
     users = users_of(run)
     models = leaderboard.contenders(run, users)
@@ -100,7 +100,7 @@ def slice_table(
 
 
 def slices_explained(run: Run) -> Sentence:
-    """Return what the groups of users and items are."""
+    """Return the definition of the slices."""
     new = next(part for part in user_slices(people(run)) if part.key == "new")
     return SLICES_EXPLAINED.fill(border=f"{new.border:.0f}")
 
@@ -133,7 +133,7 @@ def _figures(
         return shown
     row = table[table["model"] == comparison.baseline].iloc[0]
     dots = ReportFigure(
-        "How sure is that?",
+        "Metric with 95 % intervals",
         str(
             sentences.dots(
                 table,
@@ -155,18 +155,24 @@ def _for_whom(
     comparison: Comparison,
     baseline: str,
 ) -> list[ReportFigure]:
-    """Return the picture of differences by groups, none if there is nothing to compare."""
+    """Return the figure of differences by slice; empty without any."""
     name = metric_title(comparison.metric)
     parts = slice_table(run, models, per_user, metric=comparison.metric, baseline=comparison.baseline or "")
     if parts.empty:
         return []
     said = sentences.slices(parts, baseline=baseline, metric=name)
     sentence = f"{said} {slices_explained(run)} {sentences.MAYBE_ZERO.fill()}"
-    return [ReportFigure("For whom?", sentence, figures.slice_differences(parts, metric=name, baseline=baseline))]
+    return [
+        ReportFigure(
+            "Differences by user and item group",
+            sentence,
+            figures.slice_differences(parts, metric=name, baseline=baseline),
+        )
+    ]
 
 
 def _leaderboard(table: pd.DataFrame, metric: str, models: tuple[Contender, ...], k: int) -> pd.DataFrame:
-    """Return the compared metric and the other metrics of hits as text, rounded to what the interval supports."""
+    """Return the compared metric and the other accuracy metrics as text, rounded to the precision of the interval."""
     shown = pd.DataFrame({"Model": table[TITLE], "Tied": table["tied"]})
     intervals = table[["mean", "low", "high"]].to_dict("records")
     shown[metric_title(metric)] = [rounded(row["mean"], row["low"], row["high"]) for row in intervals]
@@ -178,7 +184,7 @@ def _leaderboard(table: pd.DataFrame, metric: str, models: tuple[Contender, ...]
 
 
 def _without_history(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return the models on users without training history as text; no rows if there are no such users."""
+    """Return the results on users without training history as text; no rows without such users."""
     shown = pd.DataFrame({"Model": table["title"]})
     rows = table.to_dict("records")
     shown[metric_title(metric)] = [rounded(row["mean"], row["low"], row["high"]) for row in rows]
@@ -189,19 +195,19 @@ def _without_history(table: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _costs(table: pd.DataFrame, models: tuple[Contender, ...], k: int) -> pd.DataFrame:
-    """Return what lists are like, and what they cost, as text."""
+    """Return beyond-accuracy metrics, times and memory as text."""
     shown = pd.DataFrame({"Model": table[TITLE], "Family": table[FAMILY]})
     for name in leaderboard.leading_metrics(models, k):
         if MetricName.parse(name).info.kind != "accuracy":
             shown[MetricName.parse(name).title] = _numbers(table[name])
-    shown["Training, s"] = _numbers(table["fit_seconds"], 2)
-    shown["Lists, s"] = _numbers(table["recommend_seconds"], 2)
+    shown["Training time, s"] = _numbers(table["fit_seconds"], 2)
+    shown["Recommendation time, s"] = _numbers(table["recommend_seconds"], 2)
     shown["Memory, MiB"] = _numbers(table["peak_memory_bytes"] / 2**20, 0)
     return shown
 
 
 def _numbers(column: "pd.Series[float]", decimals: int = 3) -> list[str]:
-    """Return numbers as text, empty where there is none."""
+    """Return numbers as text, empty for NaN."""
     return ["" if pd.isna(value) else f"{value:,.{decimals}f}" for value in column]
 
 

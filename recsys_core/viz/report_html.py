@@ -1,7 +1,7 @@
-"""One HTML file about a comparison that stands alone: no server, no network, and it prints well.
+"""One self-contained, printable HTML file about a comparison.
 
-Everything that came from outside is escaped; the only script is plotly's own library and its calls, and the page's
-content security policy lets no other run.
+All untrusted text is escaped. The only scripts are plotly's library and its calls; the content security policy of the
+page blocks all others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f3f6fa; paddi
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A picture, what it answers, and the sentence that says what it shows."""
+    """A figure with its heading and the sentence that states its finding."""
 
     heading: str
     sentence: str
@@ -62,18 +62,18 @@ class ReportFigure:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """What a report says, from top to bottom.
+    """The content of a report, from top to bottom.
 
     Args:
         title: Name of the experiment.
         context: One line: data set, users, split, date.
         verdict: Sentences.
         findings: Severity ("refusal", "warning" or "info") and sentence of each protocol finding.
-        leaderboard: A row a model, as it is to be read; numbers are given as text already.
-        costs: The same for what is not a matter of hits: what lists are like, time, memory.
-        without_history: The models on the users without training history; no rows if there are no such users.
-        figures: Pictures with their sentences.
-        settings: What the experiment was: name -> value.
+        leaderboard: One row per model with accuracy metrics, numbers formatted as text.
+        costs: One row per model with beyond-accuracy metrics, times and memory, likewise.
+        without_history: Results on users without training history; no rows without such users.
+        figures: Figures with their sentences.
+        settings: Settings of the experiment: name -> value.
         models: Settings of each model, as JSON text by title.
         environment: Versions and machine: name -> value.
     """
@@ -92,14 +92,14 @@ class ReportContent:
 
 
 def report_html(content: ReportContent) -> str:
-    """Return the report as one HTML document that needs nothing else."""
+    """Return the report as one self-contained HTML document."""
     plots = [_plot(shown.figure, first=number == 0) for number, shown in enumerate(content.figures)]
     policy = policy_tag(plots, webgl=any(needs_webgl(shown.figure) for shown in content.figures))
     sections = [
         f"<h1>{escape(content.title)}</h1>",
         f'<p class="context">{escape(content.context)}</p>',
         _section("Verdict", '<div class="verdict">' + "".join(map(_paragraph, content.verdict)) + "</div>"),
-        _section("Is the comparison fair?", _findings(content.findings)),
+        _section("Protocol findings", _findings(content.findings)),
         _section("Leaderboard", _paragraph(str(LETTERS.fill())) + _table(content.leaderboard) + _table(content.costs)),
         *_without_history(content.without_history),
         *(_figure(shown, plot) for shown, plot in zip(content.figures, plots, strict=True)),
@@ -116,7 +116,7 @@ def report_html(content: ReportContent) -> str:
 
 
 def _without_history(table: pd.DataFrame) -> list[str]:
-    """Return the section of users without training history, if there are any."""
+    """Return the section on users without training history, if there are any."""
     if table.empty:
         return []
     return [_section("Users without training history", _paragraph(str(WITHOUT_HISTORY.fill())) + _table(table))]
@@ -132,7 +132,7 @@ def _paragraph(text: str) -> str:
 
 def _findings(findings: Sequence[tuple[str, str]]) -> str:
     if not findings:
-        return _paragraph("The protocol check has found nothing to object to.")
+        return _paragraph("The protocol check found no problems.")
     return "".join(
         f'<div class="finding {escape(severity, quote=True)}"><strong>{escape(severity.capitalize())}.</strong> '
         f"{escape(sentence)}</div>"
@@ -165,7 +165,7 @@ def _figure(shown: ReportFigure, plot: str) -> str:
 
 
 def _plot(figure: "go.Figure", *, first: bool) -> str:
-    """Return the figure as a piece of HTML; only the first one of a document carries the library."""
+    """Return the figure as an HTML fragment; only the first one of a document contains the library."""
     import plotly.graph_objects as go
 
     shown = go.Figure(figure)

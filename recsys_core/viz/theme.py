@@ -1,7 +1,7 @@
-"""Colours, symbols and the look that all figures share: legible in light and dark, and for colour-blind people.
+"""Colors, symbols and layout shared by all figures: legible in light and dark mode, and with color blindness.
 
-The colours are those of Okabe and Ito; yellow is darkened to be seen on white, and black is a middle grey to be seen
-on both backgrounds. Colour stands for the family of an algorithm, the symbol for the algorithm, pale grey for the rest.
+The colors are those of Okabe and Ito; yellow is darkened for contrast on white, and black is replaced by a medium gray
+that is visible on both backgrounds. Color encodes the family of an algorithm, the symbol the algorithm.
 """
 
 import math
@@ -24,11 +24,11 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, GREY = (
 )
 PALETTE = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, GREY)
 REST = "#A9A9A9"
-"""Everything that is shown only for comparison."""
+"""Color of everything that is shown only for comparison."""
 HEAT = "Cividis"
-"""Colour scale of amounts."""
+"""Color scale of amounts."""
 DIVERGING = [[0.0, "#EE9A70"], [0.5, "#F4F4F4"], [1.0, "#6FB3E3"]]
-"""Colour scale of differences: worse, equal, better; pale enough for dark text on all of it."""
+"""Color scale of differences: worse, equal, better; pale enough for dark text."""
 MANY_DECADES = 2.5
 
 FAMILY_COLORS = {
@@ -48,12 +48,12 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "trian
 
 
 def family_color(family: str) -> str:
-    """Return the colour of a family of algorithms, the same on every page."""
+    """Return the color of a family of algorithms."""
     return FAMILY_COLORS.get(family, GREY)
 
 
 def family_symbols(families: Sequence[str]) -> list[str]:
-    """Return a plotly symbol for each algorithm: within a family, all differ (up to ten)."""
+    """Return a plotly symbol for each algorithm; symbols within a color differ (up to ten)."""
     seen: dict[str, int] = {}
     symbols = []
     for family in families:
@@ -65,7 +65,7 @@ def family_symbols(families: Sequence[str]) -> list[str]:
 
 
 def plain(text: object) -> str:
-    """Return text that plotly shows as it is: no tag in a title or an identifier becomes markup."""
+    """Return text escaped for plotly: no tag in a title or identifier becomes markup."""
     return escape(str(text), quote=False)
 
 
@@ -75,7 +75,7 @@ def plain_all(texts: Iterable[object]) -> list[str]:
 
 
 def log_axis(low: float, high: float) -> dict[str, Any]:
-    """Return a logarithmic axis with whole numbers on it: 1, 2, 5, 10, ...; over many decades powers of ten alone.
+    """Return a logarithmic axis with ticks at 1, 2, 5, 10, ..., or at powers of ten only for a wide range.
 
     Args:
         low: Smallest value drawn, above 0.
@@ -88,14 +88,14 @@ def log_axis(low: float, high: float) -> dict[str, Any]:
 
 
 def dressed(figure: "go.Figure", *, x: str, y: str, height: int = 380, **layout: Any) -> "go.Figure":
-    """Return the figure with axis titles, small margins and a transparent ground, so that a page's theme shows.
+    """Return the figure with axis titles, small margins and a transparent background.
 
     Args:
         figure: Changed in place.
         x: Title of the horizontal axis, with its unit.
         y: Title of the vertical axis, with its unit.
         height: Pixels.
-        layout: What else goes to `update_layout`.
+        layout: Further arguments of `update_layout`.
     """
     figure.update_layout(
         height=height,

@@ -48,7 +48,7 @@ def test_heads_are_switched_and_everything_follows(server: Server, page: Page) -
     opened(page, server)
     heads = page.locator(".attention .thumb")
     expect(heads).to_have_count(4)
-    sentence = page.get_by_text("The strongest look:")
+    sentence = page.get_by_text("Largest weight:")
     before = sentence.inner_text()
     page.get_by_role("button", name="only this: Layer 2, head 1").click()
     expect(page.locator(".attention .thumb[aria-pressed=true]")).to_have_count(1)
@@ -272,7 +272,7 @@ def test_a_trained_model_is_asked_and_nothing_is_wrong(
     opened(page, server, trained[key])
     expect(page.get_by_text("This is a finished example")).to_have_count(0)
     come_near(page)
-    expect(page.get_by_text("The model puts")).to_be_visible(timeout=LONG_MS)
+    expect(page.get_by_text("The top recommendation is")).to_be_visible(timeout=LONG_MS)
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
     settled(page)
     for width in (1280, 400):

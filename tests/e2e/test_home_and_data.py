@@ -40,7 +40,7 @@ def test_pages_with_data_are_clean_in_every_look(
         expect(page.get_by_text("5 done")).to_be_visible()
         clean(page, "home")
         page.goto(f"{server.url}/explore?data={finished.data}")
-        expect(page.get_by_role("heading", name="Who is unlike the rest?")).to_be_visible()
+        expect(page.get_by_role("heading", name="Which users are outliers?")).to_be_visible()
         figures = page.locator(".js-plotly-plot")
         expect(figures.first).to_be_visible(timeout=3 * PATIENCE_MS)
         come_near(page)

@@ -99,7 +99,7 @@ def test_the_first_visit_opens_on_a_finished_example_that_says_so(open_page: Ope
         "All looks at once",
         "Does attention tell what matters?",
     ]
-    assert "of the attention goes to" in words(app)
+    assert "of the attention is on" in words(app)
     assert len(app.get("plotly_chart")) == 2
 
 
@@ -109,12 +109,12 @@ def test_an_example_says_how_often_it_expected_what_came(open_page: Open, key: s
     tokens, first = found.trace.tokens.tolist(), found.trace.next_items[:, 0].tolist()
     hits = sum(expected == came for expected, came in zip(first[:-1], tokens[1:], strict=True))
     text = words(open_page("attention", example=f"{key}.{person}"))
-    assert f"{hits} of {len(tokens) - 1} times the item that came next was the one it expected most" in text
+    assert f"the next item was ranked first in {hits} of {len(tokens) - 1} steps" in text
 
 
 @pytest.mark.parametrize(
     ("key", "shows"),
-    [("seq2seq", "How the sequence is said"), ("interest_attention", "how they walk on the item graph")],
+    [("seq2seq", "How the sequence is said"), ("interest_attention", "their moves in the item graph")],
 )
 def test_other_examples_are_opened_by_the_address(open_page: Open, key: str, shows: str) -> None:
     app = open_page("attention", example=key)
@@ -235,15 +235,15 @@ def test_the_newest_experiment_with_attention_leads(open_page: Open, trained: Fi
     assert f"'{trained.opened().name}' has one" in words(app)
     app = answered(no_exception(app.button(key="attention_other_run").click().run()))
     assert named(app, "run") == trained.run
-    assert "of the attention goes to" in words(app)
+    assert "of the attention is on" in words(app)
 
 
 def test_a_trained_model_is_asked_and_shown(open_page: Open, trained: Finished) -> None:
     app = answered(open_page("attention", **trained.address(user="person-4")))
     assert app.radio(key="attention_source").value == "mine"
-    assert "of the attention goes to" in words(app)
-    assert "The model puts" in words(app)
-    assert f"Of the 12 items of this history the model reads the latest {WINDOW}" in words(app)
+    assert "of the attention is on" in words(app)
+    assert "The top recommendation is" in words(app)
+    assert f"Of the 12 items in this history, the model uses only the latest {WINDOW}" in words(app)
     assert len(app.get("plotly_chart")) == 2
 
 
@@ -292,14 +292,14 @@ def test_a_question_about_many_people_is_stopped_and_asked_again(
     assert not app.get("progress")
     let_go.set()
     app = answered(no_exception(app.button(key="attention_ask_study").click().run()))
-    assert "over 40 people" in words(app)
+    assert "over 40 users" in words(app)
 
 
 def test_many_people_and_heads_are_asked_about_on_demand(open_page: Open, trained: Finished) -> None:
     app = answered(open_page("attention", **trained.address(user="person-4")))
     app = answered(no_exception(app.button(key="attention_ask_study").click().run()))
-    assert "over 40 people" in words(app)
-    assert "of its 4 heads" in words(app)
+    assert "over 40 users" in words(app)
+    assert "4 heads" in words(app)
     assert [header.value for header in app.subheader] == ["And over many people?", "What is each head good for?"]
     assert len(app.get("plotly_chart")) == 4
 
@@ -317,7 +317,7 @@ def test_deletion_effects_on_the_page_equal_a_recomputation(open_page: Open, tra
     read = history[-WINDOW:]
     assert len(history) == 12
     first = int(np.argmax(np.where(np.isin(np.arange(30), history), -np.inf, scores(history))))
-    assert f"The model puts '{title(first)}' first" in words(app)
+    assert f"The top recommendation is '{title(first)}'" in words(app)
     expected = {title(item): scores(read)[first] - scores(read[read != item])[first] for item in read}
     weights = known.model.trace(QueryBatch(np.array([PAD]), Ragged.from_rows([history]), np.full(12, 5.0))).weights
     looked = dict(zip([title(item) for item in read], weights.mean(axis=(0, 1))[-1].tolist(), strict=True))

@@ -37,10 +37,10 @@ def test_every_question_has_its_heading_and_its_sentence(open_page: Open, finish
     app = answered(open_page("explore", data=finished.data))
     assert [header.value for header in app.header] == [question.title for question in QUESTIONS.values()]
     text = words(app)
-    assert "hold" in text
+    assert "The head of" in text
     assert "of all interactions" in text
-    assert "The user in the middle has 12 interactions, the busiest 12." in text
-    assert "These data know one kind of interaction only." in text
+    assert "The median user has 12 interactions, the most active user 12." in text
+    assert "The data set has only one event type." in text
 
 
 def test_titles_from_outside_are_shown_letter_by_letter(open_page: Open, own_workspace: Path) -> None:
@@ -49,7 +49,7 @@ def test_titles_from_outside_are_shown_letter_by_letter(open_page: Open, own_wor
     data = dataset_from_frames(frame.astype("int32"), name=EVIL, items=pd.DataFrame({"title": [EVIL, "Good", "Other"]}))
     stored = Workspace(own_workspace).store(data)
     app = answered(open_page("explore", data=stored.fingerprint))
-    assert f"'{EVIL}' and 'Good' go together most: 10 people know both, 2.0 times" in words(app)
+    assert f"'{EVIL}' and 'Good' have the highest lift: 10 users have both, 2.0 times" in words(app)
     raw = " ".join(str(element.value) for element in app.markdown)
     assert "<b>Evil" not in raw.replace("\\<b\\>", "")
     assert "[link](" not in raw
@@ -63,9 +63,9 @@ def test_without_ratings_and_times_it_says_so_instead_of_a_picture(open_page: Op
     frame = pd.DataFrame({"user": [0, 0, 1, 2], "item": [0, 1, 1, 2]}, dtype="int32")
     stored = Workspace(own_workspace).store(dataset_from_frames(frame, name="bare"))
     text = words(answered(open_page("explore", data=stored.fingerprint)))
-    assert "Nobody rated in these data" in text
-    assert "The time of interactions is not known" in text
-    assert "are known by as many as 5 people" in text
+    assert "The data set has no ratings" in text
+    assert "The data set has no timestamps" in text
+    assert "share at least 5 users" in text
 
 
 def test_a_link_to_data_that_are_gone_shows_others_and_says_so(open_page: Open, finished: Finished) -> None:

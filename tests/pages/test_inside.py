@@ -77,10 +77,10 @@ def test_without_a_finished_model_it_leads_to_train(open_page: Open, trained_cop
 @pytest.mark.parametrize(
     ("model", "asked"),
     [
-        ("user_knn", ["Who is most like", "makes the two alike", "alike are people", "one score made"]),
-        ("item_knn", ["speaks for this item", "items go together", "one score made"]),
-        ("ease", ["speaks for this item", "items go together", "one score made"]),
-        ("biased_mf", ["tastes point", "hidden tastes", "How did it learn"]),
+        ("user_knn", ["nearest neighbors", "two users similar", "similar are users", "one score calculated"]),
+        ("item_knn", ["score of this item", "treat as similar", "one score calculated"]),
+        ("ease", ["score of this item", "treat as similar", "one score calculated"]),
+        ("biased_mf", ["latent space", "latent factors", "training converge"]),
     ],
 )
 def test_each_model_shows_what_it_holds_beside_how_to_read_it(
@@ -105,7 +105,7 @@ def test_a_neighbour_is_chosen_and_compared(open_page: Open, trained: Finished) 
     box = next(one for one in app.selectbox if one.label == "Compared with")
     other = box.options[2].removeprefix("User ")
     app = no_exception(box.set_value(other).run())
-    assert f"This person and '{other}' have" in words(app)
+    assert f"This user and user '{other}' have" in words(app)
 
 
 def test_the_score_is_the_sum_that_the_page_recommend_shows(open_page: Open, trained: Finished) -> None:
@@ -113,20 +113,20 @@ def test_the_score_is_the_sum_that_the_page_recommend_shows(open_page: Open, tra
     text = words(app)
     assert "the sum of" in text
     terms = app.dataframe[0].value
-    shown = float(text.split("' gets ")[1].split(":")[0])
+    shown = float(text.split("The score of '")[1].split("' is ")[1].split(":")[0])
     assert terms["weight"].sum() == pytest.approx(shown, rel=1e-3)
 
 
 def test_an_item_in_the_address_is_looked_at(open_page: Open, trained: Finished) -> None:
     app = opened(open_page, trained, "item_knn", item="film-8")
-    assert "speak for 'Film 8'" in words(app)
+    assert "positive weight for 'Film 8'" in words(app)
 
 
 def test_another_group_is_drawn(open_page: Open, trained: Finished) -> None:
     app = opened(open_page, trained, "item_knn")
     box = next(one for one in app.selectbox if one.label == "Which group?")
     app = no_exception(box.set_value("popular").run())
-    assert "are most alike" in words(app)
+    assert "are the most similar" in words(app)
 
 
 def test_a_model_without_views_says_so(open_page: Open, trained: Finished) -> None:
@@ -143,5 +143,5 @@ def test_while_another_model_is_trained_the_finished_ones_are_shown(open_page: O
     running = spoil(trained_copy, "ease", JobState.RUNNING)
     trained_copy.opened().job(running).change([JobState.RUNNING], process=own_mark())
     app = opened(open_page, trained_copy, "user_knn")
-    assert "Who is most like this person?" in questions(app)
+    assert "Which users are this user's nearest neighbors?" in questions(app)
     assert "EASE" not in app.selectbox(key="inside_model").options

@@ -110,8 +110,8 @@ def test_the_panel_shows_state_curve_and_cancel_of_each_model(open_page: Open, r
     app = open_page("train", **running.address())
     text = words(app)
     assert "5 models: 4 waiting, 1 training" in text
-    assert "loss went from 0.9 to 0.6" in text
-    assert "validation ndcg@5 went from 0.1 to 0.3" in text
+    assert "loss changed from 0.9 to 0.6" in text
+    assert "validation ndcg@5 changed from 0.1 to 0.3" in text
     assert len([button for button in app.button if str(button.key).startswith("cancel_")]) == 5
     assert not [box for box in app.checkbox if str(box.key).endswith("_use")]  # the form waits
 
@@ -126,10 +126,10 @@ def test_folds_are_drawn_apart_and_the_sentence_names_them(open_page: Open, runn
             writer(Progress(f"epochs (fold {fold} of 5)", epoch, 20, {"loss": loss}))
     writer.flush()
     app = open_page("train", **running.address())
-    assert "Fold 3 of 5: loss went from 0.7 to 0.65. The 2 folds before it ended between 0.4 and 0.6." in words(app)
+    assert "Fold 3 of 5: loss changed from 0.7 to 0.65. The 2 previous folds ended between 0.4 and 0.6." in words(app)
     [chart] = app.get("plotly_chart")
     lines = json.loads(chart.proto.spec)["data"]
-    assert [line["name"] for line in lines] == ["Folds before", "Folds before", "Fold 3"]
+    assert [line["name"] for line in lines] == ["Previous folds", "Previous folds", "Fold 3"]
     places = [np.frombuffer(b64decode(line["x"]["bdata"]), line["x"]["dtype"]).tolist() for line in lines]
     assert places == [[1, 2, 3], [1, 2, 3], [1, 2]]
     run.job(model_id).change([JobState.RUNNING], started=time.time() - 60)
@@ -142,7 +142,7 @@ def test_a_last_word_under_another_stage_is_no_point_of_the_curve() -> None:
     told = pd.DataFrame({"stage": ["rounds", "rounds", "even after 2"], "step": [1, 2, 0], "change": [0.5, 0.1, 0.1]})
     curve = curve_of(told, "change")
     assert list(curve["step"]) == [1, 2]
-    assert str(course(curve, name="change")) == "change went from 0.5 to 0.1."
+    assert str(course(curve, name="change")) == "change changed from 0.5 to 0.1."
     assert str(course(curve.head(1), name="change")) == "change is 0.5."
 
 

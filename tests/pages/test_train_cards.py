@@ -98,7 +98,7 @@ def test_before_models_of_order_it_says_whether_order_matters(open_page: Open, f
     app = open_page("train", data=finished.data)
     until(app, lambda: "Does order matter in your data?" in words(app))
     [said] = [info.value for info in app.info if "Does order matter in your data?" in info.value]
-    assert "on histories in their order" in said
+    assert "on ordered histories" in said
     shown = [element.value for element in app.main if element.type in ("info", "subheader")]
     assert shown[shown.index(said) + 1] == "Deep: layers of neurons"
 

@@ -31,5 +31,5 @@ def test_recommend_and_inside_show_a_net_and_leave_torch_alone(own_workspace: Pa
     assert seen["items"] == 5
     assert "SASRec (self-attention) cannot say what its scores are made of" in seen["why"]
     assert "10 items were left out, one by one" in seen["why"]  # the window is 10, the history longer
-    assert "the score changes most" in seen["inside"]
+    assert "The largest influence is that of" in seen["inside"]
     assert seen["torch"] is False

@@ -57,7 +57,7 @@ def buttons(app: AppTest) -> list[str]:
 
 def inside(address: dict[str, str]) -> dict[str, object]:
     """Look into the net."""
-    app = once(opened("inside", **address), lambda one: "the score changes most" in words(one))
+    app = once(opened("inside", **address), lambda one: "The largest influence is that of" in words(one))
     return {"inside": words(app)}
 
 

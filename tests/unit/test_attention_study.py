@@ -241,13 +241,13 @@ def test_how_much_of_a_history_is_read_is_told() -> None:
 
     assert said(6, "all") == "None"
     assert said(6, "relevant", has_ratings=False) == "None"
-    assert "Of the 6 items of this history the model reads the latest 2" in said(2, "all")
-    assert "reads the 3 that were liked (rated 4 or more)" in said(3, "relevant")
-    assert "3 were liked (rated 4 or more), and of these the model reads the latest 2" in said(2, "relevant")
+    assert "Of the 6 items in this history, the model uses only the latest 2" in said(2, "all")
+    assert "uses the 3 that are relevant (rated 4 or higher)" in said(3, "relevant")
+    assert "3 are relevant (rated 4 or higher); of these the model uses the latest 2" in said(2, "relevant")
 
 
 def test_people_who_are_left_out_are_counted_in_words() -> None:
     worth = amounts(1)
     assert left_out(faithfulness(ByHand(worth, worth), people())) is None
     even = faithfulness(ByHand(worth, np.ones(ITEMS)), people(30))
-    assert "30 more people were asked about and left out" in str(left_out(even))
+    assert "30 more users were excluded" in str(left_out(even))

@@ -122,8 +122,8 @@ def test_an_example_says_how_often_it_expected_what_came() -> None:
     trace = causal_trace([3, 1, 4, 0], N_ITEMS)
     trace.next_items[:, 0] = [1, 5, 0, 3]
     assert foreseen(trace) == (2, 3)
-    assert "2 of 3 times the item that came next was the one it expected most." in str(attention.learned(named(trace)))
-    assert "came next" not in str(attention.learned(named(decoder_trace([3, 1, 4], N_ITEMS))))
+    assert "the next item was ranked first in 2 of 3 steps." in str(attention.learned(named(trace)))
+    assert "ranked first" not in str(attention.learned(named(decoder_trace([3, 1, 4], N_ITEMS))))
 
 
 def test_titles_from_outside_are_no_markup_in_the_map_nor_in_a_saved_picture() -> None:
@@ -169,7 +169,7 @@ def test_a_stage_of_decoding_shows_this_steps_numbers() -> None:
     found = decoded_with_details()
     trace = found.trace
     stage = attention_stages.of_trace(found)[2]
-    assert str(stage.title).startswith("Step 3: '")
+    assert str(stage.title).startswith("Step 3: output '")
     lines = "\n".join(str(line) for line in stage.formula)
     assert f"{trace.weights[0, 0, 2].max():.2f} · E(" in lines
     assert "|C(3)| = 3.50" in lines
@@ -237,15 +237,15 @@ def test_why_points_stay_is_told_by_what_moves_them() -> None:
     still = {"point_items": np.repeat(places[:1], len(places), axis=0)}
     shape = found.trace.details["accepted"].shape
     for policy, accepted, said in (
-        (False, False, "each was offered one neighbour on the item graph, and that would draw less"),
-        (False, True, "a point without neighbours on the item graph stays"),
-        (True, False, "the learned policy holds no neighbour likelier than staying"),
+        (False, False, "for each, the proposed neighbor in the item graph would receive less attention"),
+        (False, True, "each one has no neighbor in the item graph"),
+        (True, False, "the learned policy assigns no neighbor a higher probability than staying"),
     ):
         here = changed(found, **still, policy=np.array([policy]), accepted=np.full(shape, accepted))
         assert said in str(interest_stages(here)[2].words)
-        assert ("a policy that was learned" in str(explained(here))) is policy
+        assert ("by a learned policy" in str(explained(here))) is policy
     none = np.empty((0, *shape[1:]))
-    assert "they do not move" in str(explained(changed(found, proposed_items=none)))
+    assert "the points do not move" in str(explained(changed(found, proposed_items=none)))
 
 
 def beside_of(effects: list[float]) -> Beside:
@@ -254,11 +254,11 @@ def beside_of(effects: list[float]) -> Beside:
 
 
 def test_what_matters_most_is_told_in_the_direction_that_it_has() -> None:
-    assert "without 'two' the score of 'it' would fall most, by 0.5 from 2" in str(most(beside_of([-0.9, 0.5])))
+    assert "'two': without it the score of 'it' falls by 0.5 from 2" in str(most(beside_of([-0.9, 0.5])))
     rises = str(most(beside_of([-0.1, -0.3])))
-    assert "without any single item the score of 'it' would not fall" in rises
-    assert "it would rise most without 'two', by 0.3 from 2" in rises
-    assert "stays what it is" in str(most(beside_of([0.0, 0.0])))
+    assert "the score of 'it' does not fall when any single item is left out" in rises
+    assert "'two': without it the score rises by 0.3 from 2" in rises
+    assert "does not change" in str(most(beside_of([0.0, 0.0])))
 
 
 def test_an_example_comes_back_from_its_file(tmp_path: Path) -> None:
@@ -305,4 +305,4 @@ def test_the_bars_hold_the_item_that_counts_most_wherever_it_stands(strongest: i
     looked, lost = beside_bars(found).data
     assert len(lost.x) == len(looked.x) == SHOWN
     assert lost.x.max() == 0.9
-    assert f"without 'Film {strongest}'" in str(most(found))
+    assert f"the largest influence is that of 'Film {strongest}'" in str(most(found))

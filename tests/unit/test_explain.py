@@ -146,7 +146,7 @@ def test_parts_left_over_are_joined() -> None:
     asked = request("item_knn", two_groups(), item=1)
     found = asked.model.explain(asked.query, 1)  # type: ignore[attr-defined]
     parts = largest_parts(found, asked.dataset, 3)
-    assert parts["title"].iloc[3] == f"{len(found.sources) - 3} others together"
+    assert parts["title"].iloc[3] == f"{len(found.sources) - 3} other terms"
     assert parts["weight"].sum() == pytest.approx(found.score)
 
 
@@ -198,7 +198,7 @@ def test_effects_begin_with_the_latest_and_change_nothing() -> None:
 @pytest.mark.parametrize("key", ["popular", "random", "bias"])
 def test_models_that_read_no_history_have_no_effects(key: str) -> None:
     asked = request(key, small())
-    with pytest.raises(CannotScore, match="does not read histories"):
+    with pytest.raises(CannotScore, match="does not use the history"):
         deletion_effects(asked.model, asked.query, 2)
 
 
@@ -249,7 +249,7 @@ def test_matched_terms_add_up_to_what_the_history_adds(alpha: float) -> None:
 
 
 def test_a_form_without_content_has_no_terms() -> None:
-    with pytest.raises(CannotScore, match="looks at no content"):
+    with pytest.raises(CannotScore, match="uses no content"):
         matched_terms(request("content_mean", two_groups(), form="literal"))
 
 
@@ -269,7 +269,7 @@ def test_links_carry_the_parts_of_the_score(key: str) -> None:
 
 
 def test_somebody_unknown_has_no_links() -> None:
-    with pytest.raises(CannotScore, match="knows no links"):
+    with pytest.raises(CannotScore, match="has no links"):
         graph(request("social_knn", two_groups(), known=False))
 
 

@@ -20,7 +20,7 @@ def content() -> ReportContent:
         verdict=[f"EASE leads {EVIL}", "Nothing else does."],
         findings=[("warning", f"12 test cases leak {EVIL}"), ("refusal", "No common users.")],
         leaderboard=pd.DataFrame({"Model": ["EASE", EVIL], "Tied": ["a", "b"], f"NDCG {EVIL}": ["0.372", "0.1"]}),
-        costs=pd.DataFrame({"Model": ["EASE"], "Family": [EVIL], "Training, s": ["0.12"]}),
+        costs=pd.DataFrame({"Model": ["EASE"], "Family": [EVIL], "Training time, s": ["0.12"]}),
         without_history=pd.DataFrame({"Model": [EVIL], "NDCG@10": ["0.10"]}),
         figures=[ReportFigure(f"One {EVIL}", f"Sentence {EVIL}", figure), ReportFigure("Two", "Again", figure)],
         settings={"split": EVIL, "seed": 42},
@@ -74,4 +74,4 @@ def test_it_says_all_that_a_reader_needs(content: ReportContent) -> None:
 
 def test_without_findings_it_says_that_nothing_was_found(content: ReportContent) -> None:
     html = report_html(ReportContent(**{**vars(content), "findings": [], "figures": []}))
-    assert "found nothing to object to" in html
+    assert "found no problems" in html

@@ -156,7 +156,7 @@ def test_the_report_of_a_run_says_what_the_comparison_says(run: Run, tmp_path: P
     html = path.read_text(encoding="utf-8")
     content = report_content(run)
     assert content.verdict[0].replace("'", "&#x27;") in html
-    assert [figure.heading for figure in content.figures][-1] == "For whom?"
+    assert [figure.heading for figure in content.figures][-1] == "Differences by user and item group"
     assert len(content.leaderboard) == 5
     assert EVIL not in html
     with pytest.raises(StoreError, match=r"report\.html"):
@@ -196,7 +196,7 @@ def test_each_sentence_of_a_picture_names_its_numbers(run: Run) -> None:
         else said.startswith("No model is significantly better")
     )
     curves = leaderboard.precision_recall(models, (1, 5))
-    assert "with lists of 1," in str(compare_sentences.precision_recall(curves, title="EASE"))
+    assert "at k = 1, precision is" in str(compare_sentences.precision_recall(curves, title="EASE"))
     parts = slice_table(run, models, per_user, metric="ndcg@5", baseline=model(run, "popular"))
     assert set(parts["key"]) == {"all", "new", "active", "mainstream", "niche", "head", "tail"}
     everybody = parts[(parts["key"] == "all") & (parts["title"] == "EASE")].iloc[0]

@@ -9,7 +9,7 @@ from recsys_core.contracts import RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore
 from recsys_core.explain.filters import filters, looked_at
-from recsys_core.explain.gates import memory, memory_of, read_explicitly
+from recsys_core.explain.gates import hidden_states, hidden_states_of, unrolled
 from recsys_core.explain.view import ViewRequest
 from recsys_core.models.registry import make_model
 from recsys_core.viz.inside_views import PICTURES
@@ -37,8 +37,8 @@ def test_steps_computed_by_the_equations_are_those_of_torch(cell: str, layers: i
     with torch.no_grad():
         reader, items = model.net.reader, model.net.items  # type: ignore[attr-defined]
         expected, _ = reader(items(torch.tensor([HISTORY])))
-    found = memory_of(model, np.array(HISTORY))  # type: ignore[arg-type]
-    assert_allclose(found.states, expected[0].numpy(), atol=1e-5)
+    hidden = hidden_states_of(model, np.array(HISTORY))  # type: ignore[arg-type]
+    assert_allclose(hidden.states, expected[0].numpy(), atol=1e-5)
 
 
 def test_one_step_of_a_gru_by_hand() -> None:
@@ -52,27 +52,28 @@ def test_one_step_of_a_gru_by_hand() -> None:
         "bias_ih": np.zeros(3),
         "bias_hh": np.array([0.0, 0.0, 1.0]),
     }
-    found = read_explicitly("gru", weights, np.array([[2.0]]))
-    assert found.gates["resets"][0, 0] == pytest.approx(0.731059, abs=1e-6)
-    assert found.gates["keeps"][0, 0] == 0.5
-    assert found.states[0, 0] == pytest.approx(0.495774, abs=1e-6)
+    hidden = unrolled("gru", weights, np.array([[2.0]]))
+    assert hidden.gates["reset_gate"][0, 0] == pytest.approx(0.731059, abs=1e-6)
+    assert hidden.gates["update_gate"][0, 0] == 0.5
+    assert hidden.states[0, 0] == pytest.approx(0.495774, abs=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("cell", "gates"), [("rnn", []), ("gru", ["keeps", "resets"]), ("lstm", ["keeps", "writes", "shows"])]
+    ("cell", "gates"),
+    [("rnn", []), ("gru", ["update_gate", "reset_gate"]), ("lstm", ["forget_gate", "input_gate", "output_gate"])],
 )
-def test_the_memory_is_told_item_by_item(cell: str, gates: list[str]) -> None:
-    view_data = memory(request("rnn", cell=cell))
+def test_hidden_states_are_listed_item_by_item(cell: str, gates: list[str]) -> None:
+    view_data = hidden_states(request("rnn", cell=cell))
     assert view_data.table["item"].tolist() == HISTORY
     assert view_data.facts["gates"] == gates
-    assert view_data.table["change"].iloc[0] == pytest.approx(view_data.table["length"].iloc[0])
+    assert view_data.table["change"].iloc[0] == pytest.approx(view_data.table["norm"].iloc[0])
     assert all(view_data.table[gate].between(0, 1).all() for gate in gates)
     turn = view_data.table.iloc[1:]["change"].idxmax()
     assert view_data.facts["turn"] == view_data.table["title"][turn]
 
 
 def test_only_what_is_read_of_a_long_history_is_told() -> None:
-    view_data = memory(request("rnn", window=3))
+    view_data = hidden_states(request("rnn", window=3))
     assert view_data.table["item"].tolist() == HISTORY[-3:]
     assert "last 3 of 8 items" in str(PICTURES["memory"].sentence(view_data))
 
@@ -115,7 +116,7 @@ def test_the_table_of_filters_names_the_items_under_each() -> None:
 
 @pytest.mark.parametrize("key", ["rnn", "cnn"])
 def test_every_view_draws_and_says_something(key: str) -> None:
-    look, view = {"rnn": (memory, "memory"), "cnn": (filters, "filters")}[key]
+    look, view = {"rnn": (hidden_states, "memory"), "cnn": (filters, "filters")}[key]
     for history in (HISTORY, [3]):
         view_data = look(request(key, history))
         assert PICTURES[view].draw(view_data).data
@@ -124,7 +125,7 @@ def test_every_view_draws_and_says_something(key: str) -> None:
         assert more is None or "{" not in str(more)
 
 
-@pytest.mark.parametrize(("key", "look"), [("rnn", memory), ("cnn", filters)])
+@pytest.mark.parametrize(("key", "look"), [("rnn", hidden_states), ("cnn", filters)])
 def test_without_a_history_nothing_is_told(key: str, look: object) -> None:
-    with pytest.raises(CannotScore, match="no history"):
+    with pytest.raises(CannotScore, match="history is empty"):
         look(request(key, []))  # type: ignore[operator]

@@ -70,7 +70,7 @@ def test_the_picture_shows_the_latest_items_and_its_sentence_what_matters_most(m
     figure = PICTURES["tree"].draw(view_data)
     assert len(figure.layout.yaxis.ticktext) == 40
     said = str(PICTURES["tree"].sentence(view_data))
-    assert "50 items, read in 17 sessions" in said
+    assert "50 items in 17 sessions" in said
     leaves = view_data.table[view_data.table["level"] == "item"].dropna(subset=["weight"])
     strongest = leaves.loc[leaves["weight"].abs().idxmax()]
     assert f"without '{strongest['title']}' by {-strongest['weight']:+.3g}" in said
