@@ -39,13 +39,13 @@ def map_of(points: pd.DataFrame, chosen: int | None = None) -> go.Figure:
 
 def test_a_click_on_the_map_tells_the_position_and_the_chosen_one_has_a_ring() -> None:
     found = marks(map_of(dots(), 12))
-    assert found == {"others": [11, 13], "&lt;a href='x'&gt;Evil&lt;/a&gt;": [10], "calm": [12], "chosen": [12]}
+    assert found == {"others": [11, 13], "&lt;a href='x'&gt;Evil&lt;/a&gt;": [10], "calm": [12], "selected": [12]}
 
 
 def test_users_are_coloured_by_segment_and_items_by_their_commonest_categories() -> None:
     users = pd.DataFrame({"user": [0, 1, 2], "user_id": "u", "segment": [2, 0, 1], "x": 0.0, "y": 0.0})
     figure = maps.user_map(users, {1: "calm", 2: EVIL}, chosen=2)
-    assert marks(figure) == {"others": [1], "1": [2], "2": [0], "chosen": [2]}
+    assert marks(figure) == {"others": [1], "1": [2], "2": [0], "selected": [2]}
     assert "2: &lt;a href='x'&gt;Evil&lt;/a&gt;" in figure.data[2].hovertemplate
     kinds = ["g0", "", *(f"g{place % 8}" for place in range(1, 17)), "g9"]
     things = pd.DataFrame({"item": range(len(kinds)), "title": EVIL, "category": kinds, "x": 0.0, "y": 0.0})
@@ -61,7 +61,7 @@ def test_without_groups_there_is_no_legend() -> None:
 
 
 def test_somebody_who_is_not_on_the_map_has_no_ring() -> None:
-    assert "chosen" not in marks(map_of(dots(), 99))
+    assert "selected" not in marks(map_of(dots(), 99))
 
 
 @pytest.mark.parametrize(("number", "kind"), [(maps.MANY - 1, go.Scatter), (maps.MANY, go.Scattergl)])
