@@ -1,4 +1,4 @@
-"""Attention: what did it look at, and does that matter?"""
+"""Attention: which items does the model attend to, and do they influence its scores?"""
 
 import streamlit as st
 
@@ -9,6 +9,6 @@ from pages.ui.text import _
 ensure_frame()
 
 st.title(_("Attention"))
-st.markdown(_("What did the model look at, and does that matter?"))
+st.markdown(_("Which items does the model attend to, and do they influence its scores?"))
 seen = selection.choose()
 views.all_of(seen)

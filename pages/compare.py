@@ -1,4 +1,4 @@
-"""Compare: which is better, and how sure is that?"""
+"""Compare: which model is better, and how certain is that?"""
 
 import streamlit as st
 
@@ -20,14 +20,14 @@ damaged_folders.show("experiment")
 if data is None:
     empty_state.state(
         _("No data yet"),
-        _("A comparison needs data and trained models. Bring your own data, or take a sample with one click."),
+        _("A comparison needs data and trained models. Upload your own data, or load a sample with one click."),
         action="data",
     )
     st.stop()
 if run is None:
     empty_state.state(
-        _("No experiment on these data yet"),
-        _("Choose two models or more and train them on one split; the comparison then stands here."),
+        _("No experiment on this data set yet"),
+        _("Train at least two models on the same split; their comparison then appears here."),
         action="train",
     )
     st.stop()
@@ -37,9 +37,12 @@ asked = comparison_queries.ask(run)
 if not asked.models:
     empty_state.state(
         _("No model has finished"),
-        _("There is nothing to compare yet. The page Train shows how the models stand, and why one failed."),
+        _(
+            "There is nothing to compare yet. The Train page shows the state of each model and the reason of "
+            "each failure."
+        ),
         action="train",
-        label=_("See how they stand"),
+        label=_("Open the training"),
     )
     st.stop()
 
@@ -55,11 +58,11 @@ leaderboard.beside(asked, metric, baseline)
 
 @st.fragment
 def details() -> None:
-    """Show what stands further down, as far as somebody has come near it."""
+    """Draw the lower sections as the user scrolls to them."""
     parts = lazy_sections.Parts()
-    st.header(_("Pictures"))
+    st.header(_("Charts"))
     charts.all_four(asked, metric, baseline, selected, parts)
-    st.header(_("People"))
+    st.header(_("Users"))
     named = state.came_by_link() and state.get("user") is not None
     if parts.draws("people", height=PEOPLE_HEIGHT, at_once=named):
         disagreements.section(asked, metric, baseline, run.spec.k)
@@ -67,5 +70,5 @@ def details() -> None:
 
 
 details()
-st.header(_("Take it with you"))
+st.header(_("Download"))
 downloads.section(asked, metric, baseline)

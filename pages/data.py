@@ -1,4 +1,4 @@
-"""Data: can I trust what I brought?"""
+"""Data: can I trust these data?"""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Explore: what does this data look like?"""
+"""Explore: what do these data look like?"""
 
 import streamlit as st
 
@@ -14,15 +14,15 @@ with pickers.line():
     card = pickers.dataset("explore")
 if card is None:
     empty_state.state(
-        _("No data to look at yet"),
-        _("Bring a file of your own, or take a sample with one click; the pictures follow at once."),
+        _("No data yet"),
+        _("Upload your own data, or load a sample with one click; its charts then appear here."),
         action="data",
     )
     st.stop()
 
 st.markdown(
-    _(
-        "{users} users, {items} items, {interactions} interactions: each question with its answer and its picture."
-    ).format(users=count(card.n_users), items=count(card.n_items), interactions=count(card.n_interactions))
+    _("{users} users, {items} items, {interactions} interactions.").format(
+        users=count(card.n_users), items=count(card.n_items), interactions=count(card.n_interactions)
+    )
 )
 questions.ask_all(card)

@@ -12,8 +12,8 @@ ensure_frame()
 st.title("Recscope")
 st.markdown(
     _(
-        "Find out which recommender works best on your data, **how sure that is**, and what happens inside. "
-        "Every number here is computed from the data in front of you."
+        "Find out which recommender works best on your data, **how certain that result is**, and how the "
+        "models work inside. Every number is computed from the data in front of you."
     )
 )
 get_started.show()

@@ -20,16 +20,16 @@ if data is None:
     empty_state.state(
         _("No data yet"),
         _(
-            "There is nothing to look into without data and a trained model. Bring your own data, or take a sample "
-            "with one click."
+            "There is nothing to inspect without data and a trained model. Upload your own data, or load a "
+            "sample with one click."
         ),
         action="data",
     )
     st.stop()
 if run is None or asked is None or model is None:
     empty_state.state(
-        _("No trained model on these data yet"),
-        _("Train one model or more; then you see here what each of them has learned."),
+        _("No trained model on this data set yet"),
+        _("Train at least one model; its parameters and explanations then appear here."),
         action="train",
     )
     st.stop()

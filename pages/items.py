@@ -1,4 +1,4 @@
-"""Items: what is there, how is it rated, and what is like what?"""
+"""Items: what is in the catalog, how is it rated, and which items are similar?"""
 
 import streamlit as st
 
@@ -14,8 +14,8 @@ with pickers.line():
     card = pickers.dataset("items")
 if card is None:
     empty_state.state(
-        _("No items to look at yet"),
-        _("Bring a file of your own, or take a sample with one click; its items can be looked at at once."),
+        _("No data yet"),
+        _("Upload your own data, or load a sample with one click; its items then appear here."),
         action="data",
     )
     st.stop()

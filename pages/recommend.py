@@ -1,4 +1,4 @@
-"""Recommend: what would this person see?"""
+"""Recommend: which items does each model recommend to this user?"""
 
 import streamlit as st
 
@@ -17,14 +17,14 @@ with pickers.line():
 if data is None:
     empty_state.state(
         _("No data yet"),
-        _("Recommendations need data and a trained model. Bring your own data, or take a sample with one click."),
+        _("Recommendations need data and a trained model. Upload your own data, or load a sample with one click."),
         action="data",
     )
     st.stop()
 if run is None:
     empty_state.state(
-        _("No trained model on these data yet"),
-        _("Train one model or more; then you see here what each of them would show to a person."),
+        _("No trained model on this data set yet"),
+        _("Train at least one model; its recommendations for any user then appear here."),
         action="train",
     )
     st.stop()

@@ -1,4 +1,4 @@
-"""Train: what shall compete, and under which rules?"""
+"""Train: which models are compared, and under which evaluation protocol?"""
 
 import streamlit as st
 
@@ -15,7 +15,10 @@ with pickers.line():
 if card is None:
     empty_state.state(
         _("No data yet"),
-        _("Models learn from interactions between users and items. Bring your own, or take a sample with one click."),
+        _(
+            "Models are trained on interactions between users and items. Upload your own data, or load a sample "
+            "with one click."
+        ),
         action="data",
     )
     st.stop()
@@ -23,18 +26,18 @@ dataset = services.dataset(card.fingerprint)
 
 run = launch_bar.current_run(card.fingerprint)
 if run is not None:
-    st.header(_("The training under way") if run.is_live else _("The latest training"))
+    st.header(_("Current training") if run.is_live else _("Latest training"))
     job_panel.panel(run)
     launch_bar.next_step(run)
     incremental_update.section(run)
 if state.is_demo() or (run is not None and run.is_live and not launch_bar.wants_another()):
     st.stop()
 
-st.header(_("1. Under which rules?"))
+st.header(_("1. Evaluation protocol"))
 rules = evaluation_settings.form(dataset)
 
-st.header(_("2. Which models?"))
-st.markdown(_("Popularity and random lists always compete: a model that does not beat them has learned nothing."))
+st.header(_("2. Models"))
+st.markdown(_("The baselines Popularity and Random are always included: a useful model beats both."))
 models = algorithm_cards.choose(dataset)
 
 spec = launch_bar.spec(rules, models)

@@ -1,4 +1,4 @@
-"""Users: who are they, what do they do, and who is like whom?"""
+"""Users: who are they, how do they behave, and who is similar to whom?"""
 
 import streamlit as st
 
@@ -14,8 +14,8 @@ with pickers.line():
     card = pickers.dataset("users")
 if card is None:
     empty_state.state(
-        _("No users to look at yet"),
-        _("Bring a file of your own, or take a sample with one click; its users can be looked at at once."),
+        _("No data yet"),
+        _("Upload your own data, or load a sample with one click; its users then appear here."),
         action="data",
     )
     st.stop()

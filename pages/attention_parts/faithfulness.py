@@ -1,4 +1,4 @@
-"""Does attention tell what matters? What happens to the score when things are taken away, beside the attention."""
+"""Does attention indicate influence? Leave-one-out score changes beside the attention weights."""
 
 from typing import TYPE_CHECKING
 
@@ -15,38 +15,36 @@ if TYPE_CHECKING:
 
 WIDTHS = [2, 5]
 STUDIES = ("faithfulness", "heads")
-"""What is asked about many people."""
+"""Queries over many users."""
 STUDIED = "attention_study"
-"""Name in the session of the model that is asked about many people."""
+"""Session key of the model that is evaluated over many users."""
 
 
 def show(seen: "Seen", parts: lazy_sections.Parts) -> None:
     """Show the panel."""
-    st.header(_("Does attention tell what matters?"), anchor="faith")
+    st.header(_("Does attention indicate influence?"), anchor="faith")
     if parts.draws("attention_faith", height=480):
         _person(seen)
     if seen.named is None:
         return
     if not _is_studied(seen.named):
         st.button(
-            _("Ask about many people, and without each head"),
+            _("Evaluate over many users and per head"),
             key="attention_ask_study",
             icon=":material/science:",
             on_click=lambda: st.session_state.update({STUDIED: seen.named}),
-            help=_(
-                "The model is asked thousands of times; that takes some seconds to minutes and goes on beside the page."
-            ),
+            help=_("This computes thousands of scores, which takes seconds to minutes and runs in the background."),
         )
         return
     _many(seen)
     if len(seen.found.heads) > 1:
         _heads(seen)
     if _is_under_way(seen):
-        st.button(_("Stop asking"), key="attention_stop_study", icon=":material/stop_circle:", on_click=_stop)
+        st.button(_("Cancel"), key="attention_stop_study", icon=":material/stop_circle:", on_click=_stop)
 
 
 def _is_studied(model: model_queries.Named) -> bool:
-    """Return whether many people are asked about for this model; for another one before it, that is given up."""
+    """Return whether this model is evaluated over many users; the evaluation of a previous model is cancelled."""
     asked = st.session_state.get(STUDIED)
     if asked is not None and asked != model:
         _stop()
@@ -54,7 +52,7 @@ def _is_studied(model: model_queries.Named) -> bool:
 
 
 def _is_under_way(seen: "Seen") -> bool:
-    """Return whether many people are asked about just now."""
+    """Return whether an evaluation over many users is running."""
     if st.session_state.get(STUDIED) != seen.named:
         return False
     studies = STUDIES if len(seen.found.heads) > 1 else STUDIES[:1]
@@ -62,21 +60,21 @@ def _is_under_way(seen: "Seen") -> bool:
 
 
 def _stop() -> None:
-    """Give up what is asked about many people."""
+    """Cancel the evaluation over many users."""
     for study in STUDIES:
         model_queries.give_up(st.session_state[STUDIED], study)
     del st.session_state[STUDIED]
 
 
 def _many(seen: "Seen") -> None:
-    """Show whether attention tracks influence over many people."""
+    """Show whether attention correlates with influence over many users."""
     from recsys_core.viz.attention_study import beyond, left_out, orders_picture, verdict
 
-    st.subheader(_("And over many people?"), anchor="many")
+    st.subheader(_("Over many users"), anchor="many")
     words, place = st.columns(WIDTHS, gap="large")
     with place:
         ticket = model_queries.ticket(seen.named, "faithfulness")
-        found = pending.outcome(ticket, _("Asking about many people"), patience=0.0)
+        found = pending.outcome(ticket, _("Computing over many users"), patience=0.0)
     if found is None:
         return
     with words:
@@ -86,33 +84,34 @@ def _many(seen: "Seen") -> None:
             st.markdown(safe(comparison_queries.said(others)))
         st.markdown(
             _(
-                "**How to read it.** 1 means that the items looked at most are those that the score hangs on most; "
-                "0 means that the one says nothing about the other. The same is measured for the order in time, and "
-                "for attention that was shuffled, which is chance."
+                "**How to read it.** 1 means that the items with the most attention are also those with the "
+                "most influence on the score; 0 means no relation. The same correlation is shown for recency "
+                "and, as a chance level, for shuffled attention."
             )
         )
     with place:
-        name = f"{seen.model} attention over many people"
+        name = f"{seen.model} attention over many users"
         shown.figure(orders_picture(found), "figure_attention_many", name=name, table=found.per_user)
 
 
 def _heads(seen: "Seen") -> None:
-    """Show what the lists lose without each head."""
+    """Show the metric change without each head."""
     from recsys_core.viz.attention_study import heads_matter, heads_picture
 
-    st.subheader(_("What is each head good for?"), anchor="heads")
+    st.subheader(_("What does each head contribute?"), anchor="heads")
     words, place = st.columns(WIDTHS, gap="large")
     with place:
         ticket = model_queries.ticket(seen.named, "heads")
-        found = pending.outcome(ticket, _("Taking out one head after the other"), patience=0.0)
+        found = pending.outcome(ticket, _("Removing one head at a time"), patience=0.0)
     if found is None:
         return
     with words:
         st.markdown(safe(comparison_queries.said(heads_matter(found))))
         st.markdown(
             _(
-                "**How to read it.** Each head was switched off once, and the lists judged again on the test part. "
-                "Left of the line the lists are worse without it. Grey marks may as well be chance."
+                "**How to read it.** Each head was switched off once, and the recommendations were evaluated "
+                "on the test set. Left of the line, the recommendations are worse without the head. Gray marks "
+                "are not significant."
             )
         )
     with place:
@@ -121,7 +120,7 @@ def _heads(seen: "Seen") -> None:
 
 
 def _person(seen: "Seen") -> None:
-    """Show attention beside the effect of taking each item away, for this person."""
+    """Show attention beside leave-one-out influence for this user."""
     from recsys_core.viz.attention_effects import beside_bars, correlation, most
 
     words, place = st.columns(WIDTHS, gap="large")
@@ -133,18 +132,18 @@ def _person(seen: "Seen") -> None:
             st.markdown(f"**{safe(comparison_queries.said(correlation(found)))}**")
         st.markdown(
             _(
-                "**How to read it.** A model that looks at an item need not use it. So each item was taken out of the "
-                "history and the model asked again: blue is how much it looks at an item, orange what the score of its "
-                "first recommendation loses without that item. Only if the long bars stand in the same rows, attention "
-                "tells what matters."
+                "**How to read it.** Attention to an item need not affect the score. Each item was therefore "
+                "left out of the history once and the score recomputed: blue is the attention to an item, "
+                "orange its influence, the score change of the first recommendation when the item is left out. "
+                "Attention indicates influence only if the long bars of both are in the same rows."
             )
         )
     if found is not None and found.table.empty:
         with place:
             st.info(
                 _(
-                    "Nothing to compare: without the only item that it reads, the model has no score. Choose somebody "
-                    "with more items, or build a longer history by hand."
+                    "Nothing to compare: without the only item of this history, the model has no score. Select "
+                    "a user with more items, or use a longer custom history."
                 )
             )
     if found is None or found.table.empty:
@@ -160,28 +159,28 @@ def _person(seen: "Seen") -> None:
 
 
 def _beside(seen: "Seen") -> "Beside | None":
-    """Return both for this person: of the example what is stored, of a trained model what it answers."""
+    """Return both for this user: stored for the example, computed for a trained model."""
     from recsys_core.explain.attention_effects import beside
 
     if seen.named is None:
         return seen.beside
     ticket = model_queries.ticket(seen.named, "top", seen.about, 1, query=seen.query, k=1)
-    top = pending.outcome(ticket, _("Asking what the model recommends"))
+    top = pending.outcome(ticket, _("Computing recommendations"))
     if top is None:
         return None
     if top.empty:
         st.info(
             _(
-                "Nothing to compare: the model has nothing to recommend here, since the person has had every item that "
-                "it could score. Choose somebody else, or take items out of the history by hand."
+                "Nothing to compare: there is no item left to recommend, because this history contains every "
+                "item that the model can score. Select another user, or remove items in a custom history."
             )
         )
         return None
     item = int(top["item"].iloc[0])
     ticket = model_queries.ticket(seen.named, "deletion", seen.about, item, query=seen.query, item=item)
-    words, patience = _("Taking out one item after the other"), None
+    words, patience = _("Leaving out one item at a time"), None
     if _is_under_way(seen):
-        words, patience = _("Taking out one item after the other, once the question about many people is answered"), 0.0
+        words, patience = _("Leaving out one item at a time, as soon as the evaluation over many users is done"), 0.0
     deletion = pending.outcome(ticket, words, patience)
     return None if deletion is None else beside(seen.found, deletion, _title(seen, item))
 

@@ -1,4 +1,4 @@
-"""Whose history a model reads on the page Attention: that of somebody from the data, or one built by hand."""
+"""The history on the Attention page: that of a user in the data set, or a custom one."""
 
 from typing import TYPE_CHECKING
 
@@ -23,23 +23,25 @@ def choose(run: "Run", dataset: "Dataset") -> "Asked":
         kind = FROM_DATA
         if not state.is_demo():
             kind = st.radio(
-                _("Whose history?"),
+                _("History of"),
                 [FROM_DATA, BY_HAND],
                 horizontal=True,
                 key="attention_kind",
                 persist_state=KEPT,
-                format_func=lambda one: _("Somebody from the data") if one == FROM_DATA else _("One built by hand"),
+                format_func=lambda one: (
+                    _("User from the data set") if one == FROM_DATA else _("Custom history (cold-start user)")
+                ),
             )
         return _by_hand(dataset) if kind == BY_HAND else _from_data(run, dataset)
 
 
 def items_key(dataset: "Dataset") -> str:
-    """Return the key of the items chosen by hand: positions, which mean other items in other data."""
+    """Return the key of the selected items: positions, which mean other items in other data sets."""
     return f"attention_items_{dataset.fingerprint}"
 
 
 def _values_key(dataset: "Dataset") -> str:
-    """Return where the session keeps what a person whose history was taken over gave their items, by position."""
+    """Return the session key of the original user's item values, by position."""
     return f"attention_values_{dataset.fingerprint}"
 
 
@@ -48,10 +50,10 @@ def _from_data(run: "Run", dataset: "Dataset") -> "Asked":
     st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(person.history)))
     if not len(person.history):
         return person
-    st.markdown(_("The latest: {titles}").format(titles=safe(", ".join(person.history["title"].head(LATEST)))))
+    st.markdown(_("Latest items: {titles}").format(titles=safe(", ".join(person.history["title"].head(LATEST)))))
     if not state.is_demo():
         st.button(
-            _("Change this history by hand"),
+            _("Edit as a custom history"),
             key="attention_take_over",
             on_click=_take_over,
             args=(dataset, person),
@@ -60,7 +62,7 @@ def _from_data(run: "Run", dataset: "Dataset") -> "Asked":
 
 
 def _take_over(dataset: "Dataset", person: "Asked") -> None:
-    """Begin a history by hand with what the person did; an item that stands there twice is taken where it came last."""
+    """Start a custom history from the user's; a repeated item is kept at its latest position."""
     items = person.query.history[0].tolist()
     st.session_state["attention_kind"] = BY_HAND
     st.session_state[items_key(dataset)] = list(dict.fromkeys(items[::-1]))[::-1]
@@ -68,12 +70,12 @@ def _take_over(dataset: "Dataset", person: "Asked") -> None:
 
 
 def _by_hand(dataset: "Dataset") -> "Asked":
-    """Show the search for items and those chosen, in their order; the page stops until there is one."""
+    """Show the item search and the selected items in order; the page stops until there is one."""
     from recsys_core.experiments.held_out_users import described_items
     from recsys_core.serving.recommendations import query_of_items
 
-    st.markdown(_("Choose items in the order in which this person meets them, oldest first. Each × takes one out."))
-    text = st.text_input(_("Search an item by title"), key="attention_search")
+    st.markdown(_("Select the items of the history, oldest first. × removes an item."))
+    text = st.text_input(_("Search items by title"), key="attention_search")
     key = items_key(dataset)
     kept = list(st.session_state.get(key, []))
     found = user_picker.found_items(dataset, text)
@@ -85,11 +87,11 @@ def _by_hand(dataset: "Dataset") -> "Asked":
         format_func=names.get,
         key=key,
         persist_state=KEPT,
-        placeholder=_("Choose from the items found"),
+        placeholder=_("Select from the items found"),
     )
     if not chosen:
         st.stop()
-    st.button(_("Turn the order around"), key="attention_reverse", on_click=_turn_around, args=(key,))
+    st.button(_("Reverse the order"), key="attention_reverse", on_click=_turn_around, args=(key,))
     history = described_items(dataset, chosen)
     values = history["item"].map(st.session_state.get(_values_key(dataset), {}))
     liked = 1.0
@@ -99,21 +101,21 @@ def _by_hand(dataset: "Dataset") -> "Asked":
     values = values.astype(float).fillna(liked)
     named = " ".join(f"{item}:{value:g}" for item, value in zip(chosen, values, strict=True))
     query = query_of_items(history["item"].to_numpy(), values)
-    return user_picker.Asked(_("A history by hand"), query, history, f"by hand {named}", is_new=True)
+    return user_picker.Asked(_("Custom history"), query, history, f"by hand {named}", is_new=True)
 
 
 def _say_values(own: int, count: int, liked: float) -> None:
-    """Say what the items count as: an item that was taken over keeps its rating."""
+    """Show the item values: items of the original history keep their rating."""
     if own == count:
-        st.markdown(_("Each item counts as the person rated it."))
+        st.markdown(_("Each item keeps the user's rating."))
     elif own:
         st.markdown(
-            _("Items taken over count as the person rated them, the others as rated {liked}.").format(
+            _("Items of the original history keep the user's rating; added items count as rated {liked}.").format(
                 liked=f"{liked:g}"
             )
         )
     else:
-        st.markdown(_("Each item counts as rated {liked}, the highest.").format(liked=f"{liked:g}"))
+        st.markdown(_("Each item counts as rated {liked}, the maximum.").format(liked=f"{liked:g}"))
 
 
 def _turn_around(key: str) -> None:

@@ -1,4 +1,4 @@
-"""Which experiments hold a model with attention, and what there is to say where none is finished."""
+"""Experiments with attention models, and the messages where none is finished."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from recsys_core.experiments.store import RunCard
 
 PICKER = "attention"
-"""Beginning of the keys of the pickers of this page."""
+"""Key prefix of the pickers of this page."""
 PASSED_OVER = "attention_passed_over"
-"""Name in the session of the experiment that was passed over, and of the one that is shown in its place."""
+"""Session key of the skipped experiment and the one shown in its place."""
 LOOK_AGAIN_SECONDS = 2.0
 
 
 @st.cache_resource(show_spinner=False)
 def has_attention(key: str) -> bool:
-    """Return whether an algorithm can show its attention."""
+    """Return whether an algorithm exposes its attention weights."""
     from recsys_core.contracts import Ability
     from recsys_core.models.registry import model_class
 
@@ -32,20 +32,20 @@ def has_attention(key: str) -> bool:
 
 
 def has_any() -> bool:
-    """Return whether there is a finished model with attention, of whatever data."""
+    """Return whether there is a finished model with attention, in any data set."""
     return any(_with_attention(card, "DONE") for card in services.run_cards())
 
 
 def _with_attention(card: "RunCard", *states: str) -> list[str]:
-    """Return the ids of the models of an experiment that have attention and whose jobs are in one of these states."""
+    """Return the ids of an experiment's attention models in one of these job states."""
     key_of = {model: model.rpartition("-")[0] for model in card.states}  # the id of a model is its key and a hash
     return [model for model, job in card.states.items() if job in states and has_attention(key_of[model])]
 
 
 def choose(data: "DatasetCard") -> "Run | None":
-    """Show the choice of an experiment; one that has a finished model with attention comes before one without.
+    """Show the choice of an experiment; those with a finished attention model come first.
 
-    One without is shown if somebody picks it here.
+    One without is shown only if it is selected here.
     """
     asked, picked_here = state.get("run"), st.session_state.get(f"{PICKER}_run")
     cards = {card.id: card for card in services.run_cards()}
@@ -55,27 +55,29 @@ def choose(data: "DatasetCard") -> "Run | None":
         state.choose("run", able[0])
         st.session_state[PASSED_OVER] = (cards[asked].name, able[0]) if asked in cards else None
         if asked and asked not in cards:
-            st.session_state[pickers.NOTES["run"]] = _("The experiment in this address is not here; another is shown.")
+            st.session_state[pickers.NOTES["run"]] = _(
+                "The experiment in this URL does not exist; another one is shown."
+            )
     return pickers.experiment(PICKER)
 
 
 def say_passed_over(run: "Run | None") -> None:
-    """Say so if another experiment is shown than the one that somebody came with."""
+    """Show that another experiment is shown than the requested one."""
     passed = st.session_state.get(PASSED_OVER)
     if passed and run is not None and passed[1] == run.id:
         st.info(
-            _("'{name}' has no finished model with attention; the newest experiment that has one is shown.").format(
+            _("'{name}' has no finished model with attention; the newest experiment with one is shown.").format(
                 name=safe(passed[0])
             )
         )
 
 
 def nothing(data: "DatasetCard", run: "Run | None") -> None:
-    """Say why there is no model with attention to look at, and what to do about it.
+    """Show why there is no attention model to display, and what to do.
 
     Args:
         data: The data set.
-        run: The experiment that was picked, None if these data have none with a finished model.
+        run: The selected experiment, None if the data set has none with a finished model.
     """
     cards = [card for card in services.run_cards() if card.data == data.fingerprint]
     able = next((card for card in cards if _with_attention(card, "DONE")), None)
@@ -87,16 +89,16 @@ def nothing(data: "DatasetCard", run: "Run | None") -> None:
         _failed(failed)
     else:
         empty_state.state(
-            _("No model with attention on these data yet"),
-            _(
-                "Only some models say what they look at: train {models}. Until then, look at the finished example."
-            ).format(models=safe(_names_of_those_with_attention())),
+            _("No model with attention on this data set yet"),
+            _("Only some models have attention weights: train {models}. Until then, open the finished example.").format(
+                models=safe(_names_of_those_with_attention())
+            ),
             action="train",
         )
 
 
 def _jobs(cards: "list[RunCard]", *states: str) -> "Iterator[tuple[RunCard, JobStatus]]":
-    """Yield the jobs of models with attention that are in one of these states, with their experiments; newest first."""
+    """Yield the attention-model jobs in one of these states, with their experiments; newest first."""
     for card in cards:
         models = _with_attention(card, *states)
         for job in services.job_statuses(card.id) if models else []:
@@ -111,16 +113,16 @@ def _names_of_those_with_attention() -> str:
 
 
 def _elsewhere(run: "Run", able: "RunCard") -> None:
-    """Say that another experiment has one, and offer it."""
+    """Show that another experiment has one, and offer to open it."""
     with st.container(border=True, key="attention_elsewhere"):
         st.subheader(_("No model with attention in this experiment"))
         st.markdown(
-            _("'{name}' has no finished model that says what it looks at; '{other}' has one.").format(
+            _("'{name}' has no finished model with attention; '{other}' has one.").format(
                 name=safe(run.name), other=safe(able.name)
             )
         )
         st.button(
-            _("Look at the other experiment"),
+            _("Open the other experiment"),
             type="primary",
             key="attention_other_run",
             on_click=lambda: state.choose("run", able.id),
@@ -128,15 +130,15 @@ def _elsewhere(run: "Run", able: "RunCard") -> None:
 
 
 def _under_way(live: "list[tuple[RunCard, JobStatus]]") -> None:
-    """Say which model is being trained; the page is made again when one has ended."""
+    """Show the queued or running model; the page reruns when one has ended."""
     card, job = live[0]
     words = (
-        _("{model} of the experiment '{name}' waits for its turn. ")
+        _("{model} of experiment '{name}' is queued. ")
         if job.state == "QUEUED"
-        else _("{model} of the experiment '{name}' is being trained. ")
-    ) + _("As soon as it is finished you see here what it looks at; until then, look at the finished example.")
+        else _("{model} of experiment '{name}' is running. ")
+    ) + _("Its attention appears here as soon as it is done; until then, open the finished example.")
     with st.container(border=True, key="attention_under_way"):
-        st.subheader(_("A model with attention is under way"))
+        st.subheader(_("A model with attention is queued or running"))
         st.markdown(words.format(model=safe(services.model_title(job.key)), name=safe(card.name)))
         _to_train(card)
     st.fragment(_watch, run_every=LOOK_AGAIN_SECONDS)(card.data, len(live))
@@ -149,24 +151,22 @@ def _watch(data: str, live: int) -> None:
 
 
 def _failed(failed: "list[tuple[RunCard, JobStatus]]") -> None:
-    """Say which model failed, and why."""
+    """Show which model failed, and why."""
     card, job = failed[0]
     with st.container(border=True, key="attention_failed"):
-        st.subheader(_("No model with attention has been trained to its end"))
+        st.subheader(_("The model with attention failed"))
         st.markdown(
-            _(
-                "{model} of the experiment '{name}' failed: {reason} Train it again, perhaps with other settings."
-            ).format(
+            _("{model} of experiment '{name}' failed: {reason} Train it again, possibly with other settings.").format(
                 model=safe(services.model_title(job.key)),
                 name=safe(card.name),
-                reason=safe(job.reason or _("it stopped without saying why.")),
+                reason=safe(job.reason or _("no error message.")),
             )
         )
         _to_train(card)
 
 
 def _to_train(card: "RunCard") -> None:
-    """Show the button that opens the page Train on an experiment."""
-    if st.button(_("Open it on the page Train"), type="primary", key="empty_go_train", disabled=not has_page("train")):
+    """Show the button that opens the Train page on an experiment."""
+    if st.button(_("Open it on the Train page"), type="primary", key="empty_go_train", disabled=not has_page("train")):
         state.choose("run", card.id)
         frame.go("train")

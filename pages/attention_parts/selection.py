@@ -1,4 +1,4 @@
-"""What the page Attention looks at: a finished example, or a trained model with somebody from the data or made up."""
+"""The source of the Attention page: a finished example, or a trained model with a user or custom history."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 EXAMPLE, MINE = "example", "mine"
 WANTS_MINE = "attention_mine"
-"""Name in the session of the wish to see trained models, whether there are any or not."""
+"""Session key: trained models are selected, whether there are any or not."""
 MARK = "."
-"""Stands in the address between the algorithm of an example and the person."""
+"""Separator of algorithm and user in the URL of an example."""
 
 
 def choose() -> Seen:
-    """Show the choice of what is looked at; the page stops where there is nothing yet."""
+    """Show the choice of the source; the page stops where there is nothing yet."""
     return _example() if _source() == EXAMPLE else trained_model.choose()
 
 
 def open_example(key: str) -> None:
-    """Make the page open on a finished example, whatever was looked at before."""
+    """Make the page open on a finished example, whatever was shown before."""
     state.put("example", key)
     st.session_state.pop(WANTS_MINE, None)
 
@@ -34,7 +34,7 @@ def open_example(key: str) -> None:
 def _source() -> str:
     """Show the choice between the finished example and a trained model.
 
-    Whoever has chosen gets that; else the example leads as long as there is no trained model.
+    An explicit choice wins; otherwise the example is shown until there is a trained model.
     """
     wants_mine = bool(st.session_state.get(WANTS_MINE)) and not state.get("example")
     first = EXAMPLE if state.get("example") or not (wants_mine or runs.has_any()) else MINE
@@ -50,11 +50,11 @@ def _source() -> str:
             st.session_state[WANTS_MINE] = True
 
     st.radio(
-        _("What to look at"),
+        _("Source"),
         [EXAMPLE, MINE],
         horizontal=True,
         key="attention_source",
-        format_func=lambda one: _("A finished example") if one == EXAMPLE else _("A model that I trained"),
+        format_func=lambda one: _("A finished example") if one == EXAMPLE else _("A trained model"),
         on_change=switched,
     )
     return first
@@ -75,7 +75,7 @@ def _read(key: str) -> "Example":
 
 
 def _example() -> Seen:
-    """Show which example and whose history, and say what it is; what somebody chooses is in the address."""
+    """Show the pickers of example and user, which are in the URL, and what the example is."""
     known = _examples()
     named, _mark, person = (state.get("example") or "").partition(MARK)
     key = named if named in known else known[0]
@@ -88,8 +88,8 @@ def _example() -> Seen:
     found = example.people[person]
     st.info(
         _(
-            "**This is a finished example:** {model}, trained on the sample '{data}', reads what user {user} did. "
-            "{known} Train a model on your own data, and you see the same of it here."
+            "**This is a finished example:** {model}, trained on the sample '{data}', with the history of user "
+            "{user}. {known} Train a model on your own data to see the same charts for it."
         ).format(
             model=safe(example.title), data=safe(example.data), user=safe(person), known=safe(_knows(example, person))
         ),
@@ -106,14 +106,14 @@ def _example() -> Seen:
 
 
 def _knows(example: "Example", person: str) -> str:
-    """Return how well the model of an example knows the person, in words."""
+    """Return a sentence on how well the example's model predicts this user."""
     from recsys_core.viz.attention import learned
 
     return comparison_queries.said(learned(example.people[person]))
 
 
 def _pick(label: str, key: str, options: list[str], chosen: str, title: Any, address: Any) -> None:
-    """Show a choice whose outcome is in the address; plain text in the demo view."""
+    """Show a picker bound to the URL; plain text in the demo view."""
     if state.is_demo():
         st.markdown(f"{label}: **{safe(title(chosen))}**", width="content")
         return

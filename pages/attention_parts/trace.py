@@ -1,4 +1,4 @@
-"""What the page Attention shows pictures of: a trace with whose it is, of an example or of a trained model."""
+"""The data of the Attention page: a trace with its user, of an example or of a trained model."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What is looked at.
+    """An attention trace with its context.
 
     Args:
-        found: What the model attended to, with names.
+        found: Attention weights with item titles.
         model: Title of the model.
-        person: What to call whose history it is, as it came.
-        key: Names it in keys and caches: letters, digits, underscores.
-        decoding: How a model that says a sequence makes its lists (`one_step`, `greedy`, `beam`); else empty.
-        reads: How much of the history the model reads, None if all.
-        beside: Attention beside influence of the example; None of a trained model, which is asked.
+        person: Display name of the user, unescaped.
+        key: Identifies the trace in keys and caches: letters, digits, underscores.
+        decoding: How a sequence decoder makes its lists (`one_step`, `greedy`, `beam`); else empty.
+        reads: How much of the history the model uses, None if all.
+        beside: Attention and influence of the example; None for a trained model, where it is computed.
         named: The trained model, None for the example.
-        query: What the trained model was asked, None for the example.
-        about: Key of the person, for what else is asked about them.
+        query: Input of the trained model, None for the example.
+        about: Cache key of the user.
         data: Fingerprint of the data of the trained model.
     """
 

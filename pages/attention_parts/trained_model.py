@@ -1,4 +1,4 @@
-"""A trained model that somebody chooses, and what it looks at in a history."""
+"""A selected trained model and its attention over a history."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def choose() -> Seen:
-    """Show the choice of data, experiment, model and person; the page stops until the model has answered."""
+    """Show the choice of data set, experiment, model and user; the page stops until the trace is computed."""
     with pickers.line():
         data = pickers.dataset(runs.PICKER)
         run = runs.choose(data) if data is not None else None
@@ -27,8 +27,8 @@ def choose() -> Seen:
     if data is None:
         empty_state.state(
             _("No data yet"),
-            _("Bring your own data or take a sample, train a model, and see here what it looks at. "
-              "Until then, look at the finished example."),
+            _("Upload your own data or load a sample, and train a model with attention. Until then, open the "
+    "finished example."),
             action="data",
         )  # fmt: skip
         st.stop()
@@ -39,7 +39,7 @@ def choose() -> Seen:
 
 
 def _model(run: "Run") -> "Contender | None":
-    """Show the choice of a finished model that can show its attention; None if there is none."""
+    """Show the choice of a finished attention model; None if there is none."""
     found = comparison_queries.contenders(comparison_queries.ask(run))
     contenders = {one.id: one for one in found if runs.has_attention(one.key)}
     chosen = pickers.model(list(contenders), lambda one: contenders[one].title, runs.PICKER)
@@ -47,14 +47,14 @@ def _model(run: "Run") -> "Contender | None":
 
 
 def _answer(run: "Run", model: "Contender", person: "Asked") -> Seen:
-    """Ask the model; while it is being loaded, a bar."""
+    """Compute the trace; a progress bar until it is there."""
     from recsys_core.explain.attention import attended
     from recsys_core.serving.attention_study import reading
     from recsys_core.viz.attention_study import reads
 
     named = model_queries.Named(str(services.root()), run.id, model.id, model.key)
     ticket = model_queries.ticket(named, "trace", person.key, query=person.query)
-    trace = pending.outcome(ticket, _("Asking the model what it looks at"))
+    trace = pending.outcome(ticket, _("Computing attention"))
     if trace is None:
         st.stop()
     dataset = services.dataset(run.spec.data)

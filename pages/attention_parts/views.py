@@ -1,4 +1,4 @@
-"""The pictures of attention, one below the other: who looked at what, step by step, and all looks at once."""
+"""The attention charts: weights by step, step-by-step view, and attention map."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,20 +21,20 @@ WIDTHS = [2, 5]
 
 @st.fragment
 def all_of(seen: "Seen") -> None:
-    """Show everything about one trace; what is further down when somebody comes near it."""
+    """Show all charts of one trace; lower ones are drawn when scrolled near."""
     from recsys_core.viz.attention_interest import has_points
 
     parts = lazy_sections.Parts()
-    st.header(_("Who looked at what?"), anchor="lines")
+    st.header(_("Attention by step"), anchor="lines")
     heads = _lines(seen)
     if has_points(seen.found):
-        st.header(_("Its points of interest"), anchor="points")
+        st.header(_("Points of interest"), anchor="points")
         if parts.draws("attention_points", height=520):
             _points(seen)
     st.header(_("Step by step"), anchor="steps")
     if parts.draws("attention_steps", height=520):
         _steps(seen, heads)
-    st.header(_("All looks at once"), anchor="map")
+    st.header(_("Attention map"), anchor="map")
     if parts.draws("attention_map", height=600):
         _map(seen, heads)
     faithfulness.show(seen, parts)
@@ -45,7 +45,7 @@ def all_of(seen: "Seen") -> None:
 
 
 def _lines(seen: "Seen") -> "Heads":
-    """Show steps and items with a line for each look; return the heads that are switched on."""
+    """Show steps and items with a line for each weight; return the heads that are switched on."""
     from recsys_core.explain.attention import links
     from recsys_core.viz.attention import links_data, spread
     from recsys_core.viz.attention_components import LINKS
@@ -61,22 +61,22 @@ def _lines(seen: "Seen") -> "Heads":
     )
     component = st.components.v2.component("recscope_attention_lines", html=LINKS.html, css=LINKS.css, js=LINKS.js)
     component(key=widget, data=data, on_heads_change=lambda: None)
-    title = _("{model}: who looked at what").format(model=seen.model)
+    title = _("{model}: attention by step").format(model=seen.model)
     with st.container(horizontal=True, gap="small", key="attention_lines_downloads"):
         show.download(
-            _("Picture (HTML)"), lambda: LINKS.page(data, title), f"{data['file']}.html", "text/html", "lines_html"
+            _("Chart (HTML)"), lambda: LINKS.page(data, title), f"{data['file']}.html", "text/html", "lines_html"
         )
         show.download(
             _("Data (CSV)"), lambda: show.csv(links(found, heads)), f"{data['file']}.csv", "text/csv", "lines_csv"
         )
-        as_table = st.toggle(_("Show as a table"), key="attention_as_table")
+        as_table = st.toggle(_("Display as a table"), key="attention_as_table")
     if as_table:
         _table(seen, heads)
     return heads
 
 
 def _chosen_heads(seen: "Seen", widget: str) -> "Heads":
-    """Return the heads that are switched on in the picture, None as long as nobody has switched one."""
+    """Return the heads that are switched on, None while all are."""
     state = st.session_state.get(widget)
     chosen = state.get("heads") if state else None
     known = seen.found.heads
@@ -87,37 +87,37 @@ def _chosen_heads(seen: "Seen", widget: str) -> "Heads":
 def _lines_explained(seen: "Seen") -> str:
     if not seen.found.trace.causal:
         return _(
-            "On the left the sequence that the model says, step by step; on the right what it has read. "
-            "The thicker a line, the more the model looked at that item when it said the one on the left."
+            "On the left is the generated sequence, step by step; on the right is the history. A thicker line "
+            "means more attention to an item when the item on the left was generated."
         )
     words = _(
-        "On the left each item as it is read, on the right what the model looks back at. "
-        "The thicker a line, the more of the attention of that step goes there; no step sees what comes later."
+        "On the left is each item of the history as a step; on the right are the items it attends to. A "
+        "thicker line means more of that step's attention; no step can attend to later items."
     )
     if len(seen.found.heads) > 1:
         words += " " + _(
-            "The small pictures are the model's parts that look (heads), layer by layer: press one to switch it off "
-            "or on; the large picture is the mean of those that are on."
+            "The small charts are the attention heads, layer by layer: click one to switch it off or on. The "
+            "large chart is the mean of the heads that are on."
         )
     return words
 
 
 def _line_words(seen: "Seen") -> dict[str, str]:
-    """Return what the picture itself says; places in braces are filled in there."""
+    """Return the texts inside the chart; placeholders in braces are filled in there."""
     causal = seen.found.trace.causal
     return {
-        "title": _("Who looked at what"),
-        "steps": _("Just read") if causal else _("Said"),
-        "items": _("Looked at"),
+        "title": _("Attention by step"),
+        "steps": _("Current item") if causal else _("Generated"),
+        "items": _("Attended item"),
         "head": _("Layer {layer}, head {head}"),
         "heads": _("Heads"),
         "only": _("only this"),
         "all": _("All on"),
-        "looks": _("{name} looks most at: {list}."),
-        "looked": _("{name} is looked at most from: {list}."),
-        "how": _("Point at an item to see its lines alone; press it to keep them. Keys: arrows, Enter, Escape."),
-        "svg": _("Picture (SVG)"),
-        "png": _("Picture (PNG)"),
+        "looks": _("{name} attends most to: {list}."),
+        "looked": _("{name} is attended to most from: {list}."),
+        "how": _("Hover over an item to see only its lines; click it to keep them. Keys: arrows, Enter, Escape."),
+        "svg": _("Chart (SVG)"),
+        "png": _("Chart (PNG)"),
     }
 
 
@@ -127,12 +127,12 @@ def _table(seen: "Seen", heads: "Heads") -> None:
     table = links(seen.found, heads)
     names = {
         "step": st.column_config.NumberColumn(_("Step"), width=60),
-        "after": st.column_config.TextColumn(_("Just read") if seen.found.trace.causal else _("Said")),
-        "title": st.column_config.TextColumn(_("Looked at")),
+        "after": st.column_config.TextColumn(_("Current item") if seen.found.trace.causal else _("Generated")),
+        "title": st.column_config.TextColumn(_("Attended item")),
         "weight": st.column_config.ProgressColumn(_("Weight"), format="percent", min_value=0.0, max_value=1.0),
     }
     show.table(
-        table[list(names)], "attention_table", name=_("Who looked at what"), offer_file=False, column_config=names
+        table[list(names)], "attention_table", name=_("Attention by step"), offer_file=False, column_config=names
     )
 
 
@@ -144,36 +144,40 @@ def _steps(seen: "Seen", heads: "Heads") -> None:
 
     if seen.found.trace.causal:
         words = _(
-            "What the model reads, what it looks at then, and what it expects next at that moment. All items compete "
-            "here, those that the person has had already, too; a recommendation leaves these out, so it may begin with "
-            "another item than the last step."
+            "At each step: the input item, the attention weights, and the predicted next item. All items are "
+            "ranked here, including those of the history; recommendations exclude these, so they may start "
+            "with another item than the last step."
         )
     else:
-        words = _("How the sequence is said: what is looked at (α), the candidates, and the item that is said.")
+        words = _(
+            "How the sequence is generated: the attention weights (α), the candidates, and the generated "
+            "item at each step."
+        )
     st.markdown(" ".join([words, *_lists_explained(seen)]))
     stages = attention_stages.of_trace(seen.found, heads)
     stepper(stages, f"attention_steps_{seen.key}", name=f"steps {seen.model}", table=lambda: _numbers(seen))
 
 
 def _lists_explained(seen: "Seen") -> list[str]:
-    """Return how the sequence and the list on the page Recommend belong together, if the model says a sequence."""
+    """Return how the sequence and the list on the Recommend page are related, for a sequence decoder."""
     if seen.decoding == "one_step":
         words = _(
-            "The list on the page Recommend is the ranking of step 1: it begins with the same item and goes on with "
-            "the other candidates of that step, while here each step follows from the item said before it (greedily)."
+            "The list on the Recommend page is the ranking of step 1: it starts with the same item and "
+            "continues with the other candidates of that step, while here each step is conditioned on the item "
+            "generated before it (greedy decoding)."
         )
     elif seen.decoding == "greedy":
-        words = _("The list on the page Recommend is this sequence.")
+        words = _("The list on the Recommend page is this sequence.")
     elif seen.decoding == "beam":
         return [
             _(
-                "The list on the page Recommend is found in the same way, as the most probable sequence of its length "
-                "that beam search meets."
+                "The list on the Recommend page is decoded in the same way, as the most probable sequence of "
+                "its length found by beam search."
             )
         ]
     else:
         return []
-    return [words, _("What beam search would keep instead stands below each step.")]
+    return [words, _("Below each step are the candidates that beam search would keep instead.")]
 
 
 def _points(seen: "Seen") -> None:
@@ -193,10 +197,10 @@ def stepper(stages: Sequence[Any], key: str, *, name: str, table: Any) -> None:
     """Show stages one after the other, with play, back and forward, and their downloads.
 
     Args:
-        stages: Of `recsys_core.viz.attention_stages`.
-        key: Of the widget.
-        name: Of the files.
-        table: Makes the table of numbers behind it.
+        stages: From `recsys_core.viz.attention_stages`.
+        key: Key of the widget.
+        name: Name of the files.
+        table: Returns the underlying table.
     """
     from recsys_core.viz.attention_components import STAGES
     from recsys_core.viz.attention_stages import payload
@@ -208,7 +212,7 @@ def stepper(stages: Sequence[Any], key: str, *, name: str, table: Any) -> None:
         "pause": _("Pause"),
         "again": _("Play again"),
         "place": _("{at} of {of}"),
-        "slider": _("Go to a step"),
+        "slider": _("Step"),
     }
     data = payload(stages, words, comparison_queries.said)
     component = st.components.v2.component("recscope_attention_steps", html=STAGES.html, css=STAGES.css, js=STAGES.js)
@@ -216,18 +220,18 @@ def stepper(stages: Sequence[Any], key: str, *, name: str, table: Any) -> None:
     file = show.file_name(name)
     with st.container(horizontal=True, gap="small", key=f"{key}_downloads"):
         show.download(
-            _("Picture (HTML)"),
+            _("Chart (HTML)"),
             lambda: STAGES.page(data, name),
             f"{file}.html",
             "text/html",
             f"{key}_html",
-            help=_("All steps, to be played without a network. A picture (PNG, SVG) would hold a single one."),
+            help=_("All steps as an animation that works offline. An image (PNG, SVG) would show only one step."),
         )
         show.download(_("Data (CSV)"), lambda: show.csv(table()), f"{file}.csv", "text/csv", f"{key}_csv")
 
 
 def _numbers(seen: "Seen") -> Any:
-    """Return the table behind the steps: candidates, of a decoder all that it computed."""
+    """Return the table behind the steps: candidates, or all values of a decoder."""
     from recsys_core.explain.attention import candidates
     from recsys_core.explain.attention_tables import decoded
 
@@ -246,19 +250,20 @@ def _map(seen: "Seen", heads: "Heads") -> None:
     with words:
         st.markdown(
             _(
-                "**How to read it.** Each row is a step, each column an item; brighter is more. A bright diagonal says "
-                "that a step looks at the item just read, a bright column that one item draws all attention. "
-                "Drag over a part to look closer, double-click to go back."
+                "**How to read it.** Each row is a step, each column an item; brighter means more attention. A "
+                "bright diagonal means that each step attends to its current item; a bright column means that "
+                "one item receives most of the attention. Drag to zoom in, double-click to reset."
             )
             if seen.found.trace.causal
             else _(
-                "**How to read it.** Each row is a step of the sequence that is said, each column an item of the "
-                "history; brighter is more. A bright diagonal says that the sequence follows the history, a bright "
-                "column that one item draws all attention. Drag over a part to look closer, double-click to go back."
+                "**How to read it.** Each row is a step of the generated sequence, each column an item of the "
+                "history; brighter means more attention. A bright diagonal means that the sequence follows the "
+                "history; a bright column means that one item receives most of the attention. Drag to zoom in, "
+                "double-click to reset."
             )
         )
         if heads is not None:
-            st.markdown(_("Only the heads that are switched on above count here."))
+            st.markdown(_("Only the heads that are switched on above are included."))
     with place:
         show.figure(
             heat_map(seen.found, heads),
@@ -267,12 +272,12 @@ def _map(seen: "Seen", heads: "Heads") -> None:
             table=links(seen.found, heads),
         )
         title, legend = (
-            _("{model}: all looks at once").format(model=seen.model),
-            _("Brightest: {most} of a step, or more."),
+            _("{model}: attention map").format(model=seen.model),
+            _("Brightest: {most} of a step's attention, or more."),
         )
         file = show.file_name(f"{seen.model} attention map")
         show.download(
-            _("Picture (SVG)"),
+            _("Chart (SVG)"),
             lambda: heat_map_svg(seen.found, heads, title, legend),
             f"{file}.svg",
             "image/svg+xml",

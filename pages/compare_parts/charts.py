@@ -1,4 +1,4 @@
-"""The four pictures of a comparison, each with the sentence that it proves."""
+"""The four charts of a comparison, each with its finding."""
 
 from typing import TYPE_CHECKING
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from pages.ui.queries.comparison_queries import Ask
 
 IN_COLOUR = 3
-"""So many of the best models are drawn in colour unless rows of the leaderboard are selected."""
+"""Number of best models highlighted unless rows of the leaderboard are selected."""
 WIDTHS = [2, 5]
 HEIGHT = 440
 NO_VALUE = later("The baseline has no value for this metric; choose another baseline or metric.")
 
 
 def all_four(asked: "Ask", metric: str, baseline: str, selected: list[str], parts: lazy_sections.Parts) -> None:
-    """Show the pictures one below the other, each beside its question and its answer in words.
+    """Show the charts one below the other, each beside its question and finding.
 
     Args:
         asked: The experiment.
-        metric: What models are judged by.
+        metric: Metric of the comparison.
         baseline: Id of the pinned model.
-        selected: Ids of the models to pick out; none: the best ones and the baseline.
-        parts: Says which pictures are drawn by now.
+        selected: Ids of the models to highlight; none: the best ones and the baseline.
+        parts: Decides which charts are drawn yet.
     """
     from recsys_core.experiments.leaderboard import metric_title
 
@@ -47,7 +47,7 @@ def all_four(asked: "Ask", metric: str, baseline: str, selected: list[str], part
 
 
 def _beside(question: str, sentence: str, note: str = "") -> "st.delta_generator.DeltaGenerator":
-    """Show a question and its answer in words, and return the place for the picture: beside it, on a phone below."""
+    """Show a question and its finding; return the place for the chart: beside it, or below on a narrow screen."""
     words, picture = st.columns(WIDTHS, gap="large")
     words.subheader(question)
     words.markdown(safe(sentence))
@@ -78,11 +78,12 @@ def _dots(asked: "Ask", metric: str, name: str, baseline: str) -> None:
             )
         )
         note = _(
-            "The dotted line is the baseline. Each interval is that of one mean; whether two models differ is decided "
-            "by their differences person by person, so neighbouring intervals may overlap all the same."
+            "The dotted line is the baseline. Each interval is the 95 % confidence interval of one mean. "
+            "Whether two models differ is tested on their paired differences per user, so two models may "
+            "differ significantly although their intervals overlap."
         )
         line = float(board.set_index("model").loc[baseline, "mean"])
-    with _beside(_("How sure is that?"), sentence, note):
+    with _beside(_("How certain are the differences?"), sentence, note):
         show.figure(
             compare.dots_with_intervals(board, metric=name, baseline=line),
             key="figure_dots",
@@ -95,10 +96,12 @@ def _precision_recall(asked: "Ask", chosen: list[str]) -> None:
     from recsys_core.experiments.leaderboard import precision_recall
     from recsys_core.viz import compare, compare_sentences
 
-    question = _("What do longer lists bring?")
+    question = _("How do precision and recall change with list length?")
     table = precision_recall(comparison_queries.contenders(asked), services.store().open(asked.run).spec.cutoffs)
     sentence = comparison_queries.said(compare_sentences.precision_recall(table, title=chosen[0]))
-    with _beside(question, sentence, _("The best models are drawn in colour; select rows above to see others.")):
+    with _beside(
+        question, sentence, _("The best models are highlighted; select rows of the leaderboard to highlight others.")
+    ):
         if not table.empty:
             show.figure(
                 compare.precision_recall(table, highlighted=chosen),
@@ -116,7 +119,7 @@ def _tradeoff(board: "pd.DataFrame", metric: str, name: str) -> None:
     sentence = comparison_queries.said(
         compare_sentences.quality_against_time(costs, metric=name, higher_is_better=better)
     )
-    with _beside(_("What does quality cost?"), sentence):
+    with _beside(_("How much training time does quality cost?"), sentence):
         show.figure(
             compare.quality_against_time(costs, metric=name, higher_is_better=better),
             key="figure_tradeoff",
@@ -128,7 +131,7 @@ def _tradeoff(board: "pd.DataFrame", metric: str, name: str) -> None:
 def _slices(asked: "Ask", metric: str, name: str, baseline: str) -> None:
     from recsys_core.viz import compare, compare_sentences
 
-    question = _("For whom is it better?")
+    question = _("For which users and items is a model better?")
     table = comparison_queries.slices(asked, metric, baseline)
     if table.empty:
         alone = comparison_queries.comparison(asked, metric, baseline).baseline is not None
@@ -142,6 +145,6 @@ def _slices(asked: "Ask", metric: str, name: str, baseline: str) -> None:
         show.figure(
             compare.slice_differences(table, metric=name, baseline=title),
             key="figure_slices",
-            name=_("Differences by groups"),
+            name=_("Differences by group"),
             table=table,
         )

@@ -1,4 +1,4 @@
-"""What can be taken away from a comparison: all numbers as CSV in one archive, and the report."""
+"""Downloads of a comparison: all numbers as CSV in one archive, and the report."""
 
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 
 def section(asked: "Ask", metric: str, baseline: str) -> None:
-    """Show the buttons; a file is made when its button is pressed."""
+    """Show the buttons; each file is created when its button is pressed."""
     st.markdown(
-        _("The report is one HTML file that stands alone and prints well; the archive holds every number as CSV.")
+        _(
+            "The report is one self-contained HTML file, also suitable for printing; the archive contains all "
+            "numbers as CSV."
+        )
     )
     with st.container(horizontal=True, key="compare_downloads"):
         st.download_button(

@@ -1,4 +1,4 @@
-"""The leaderboard: a row a model, bars in the cells, values or differences to a pinned baseline."""
+"""The leaderboard: one row per model, bars in the cells, values or differences to a pinned baseline."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 VALUES, DIFFERENCES = "values", "differences"
 ROW, WRAPPED_ROW = 40, 66
-"""Pixels of a row; titles that name settings need two lines, and Streamlit breaks lines in rows of more than 64."""
+"""Row heights in pixels; titles with settings need two lines, and Streamlit wraps only in rows above 64."""
 BETTER = later(
     "{first} is significantly better than {second}: {metric} {one} against {other}, a difference of {by} "
     "({interval}; {users} users)."
@@ -31,7 +31,7 @@ ALIKE = later(
 
 
 def choices(asked: "Ask", k: int) -> tuple[str, str]:
-    """Show what models are judged by and what they are held against; return the metric and the baseline's id."""
+    """Show the pickers of metric and baseline; return the metric and the baseline's id."""
     from recsys_core.experiments.leaderboard import metric_title
 
     models = {model.id: model for model in comparison_queries.contenders(asked)}
@@ -41,7 +41,7 @@ def choices(asked: "Ask", k: int) -> tuple[str, str]:
         return first, next((model.id for model in models.values() if model.key == "popular"), next(iter(models)))
     with st.container(horizontal=True, key="compare_choices"):
         metric = st.selectbox(
-            _("Judged by (metric)"),
+            _("Metric"),
             metrics,
             format_func=metric_title,
             key=_kept("compare_metric", metrics, first),
@@ -49,7 +49,7 @@ def choices(asked: "Ask", k: int) -> tuple[str, str]:
         )
         popular = next((model.id for model in models.values() if model.key == "popular"), next(iter(models)))
         baseline = st.selectbox(
-            _("Held against (baseline)"),
+            _("Baseline"),
             list(models),
             format_func=lambda one: models[one].title,
             key=_kept("compare_baseline", list(models), popular),
@@ -60,14 +60,14 @@ def choices(asked: "Ask", k: int) -> tuple[str, str]:
 
 
 def _kept(widget: str, options: list[str], first: str) -> str:
-    """Set a widget to what was chosen before somebody went to another page; return its key."""
+    """Restore a widget's selection from before another page was opened; return its key."""
     chosen = st.session_state.get(widget, st.session_state.get("compared_by", {}).get(widget))
     st.session_state[widget] = chosen if chosen in options else first if first in options else options[0]
     return widget
 
 
 def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
-    """Show the leaderboard; return the ids of the rows that were selected."""
+    """Show the leaderboard; return the ids of the selected rows."""
     from recsys_core.experiments.leaderboard import metric_title, shown_board
     from recsys_core.viz import compare_sentences
 
@@ -89,7 +89,7 @@ def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
         row_height=WRAPPED_ROW if len(keys) < len(models) else ROW,
     )
     letters = safe(comparison_queries.said(compare_sentences.LETTERS.fill()))
-    st.markdown(f"{letters} {_('Select rows to pick models out below.')}")
+    st.markdown(f"{letters} {_('Select rows to highlight models in the charts below.')}")
     if without := [model.title for model in models if model.id not in set(board["model"])]:
         st.markdown(
             safe(comparison_queries.said(compare_sentences.without_value(without, metric=metric_title(metric))))
@@ -98,7 +98,7 @@ def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
 
 
 def without_history(asked: "Ask", metric: str) -> None:
-    """Show the models on the users without training history, if there are any."""
+    """Show the metrics on the users without training history, if there are any."""
     from recsys_core.evaluation.sentences import interval_text
     from recsys_core.experiments.leaderboard import metric_title
     from recsys_core.viz import compare_sentences
@@ -120,27 +120,27 @@ def without_history(asked: "Ask", metric: str) -> None:
             "interval": st.column_config.TextColumn(_("95 % interval")),
             "users": st.column_config.NumberColumn(_("Users"), format="localized"),
             "listed": st.column_config.NumberColumn(
-                _("Users with a list"),
+                _("Users with recommendations"),
                 format="percent",
-                help=_("Share of these users for whom the model has any item."),
+                help=_("Share of these users for whom the model recommends at least one item."),
             ),
         },
     )
 
 
 def beside(asked: "Ask", metric: str, baseline: str) -> None:
-    """Show the models that differ by their settings alone, if there are any, and the difference that these make."""
+    """Show pairs of models that differ only in their settings, with the difference between them."""
     pairs = comparison_queries.pairs_of_one_algorithm(asked, metric, baseline)
     if pairs.empty:
         return
-    st.subheader(_("The same model with other settings"))
+    st.subheader(_("Configurations of the same model"))
     board = comparison_queries.board(asked, metric, baseline).set_index("model")
     users = len(comparison_queries.comparison(asked, metric, baseline).users)
     st.markdown("\n".join(f"- {safe(_difference(pair, board, metric, users))}" for pair in pairs.to_dict("records")))
 
 
 def _difference(pair: dict[str, Any], board: "pd.DataFrame", metric: str, users: int) -> str:
-    """Return in words what the settings of two models of one algorithm make of a metric."""
+    """Return the difference between two configurations of one algorithm as a sentence."""
     from recsys_core.evaluation.metric_info import MetricName
     from recsys_core.evaluation.sentences import interval_text, rounded
     from recsys_core.experiments.leaderboard import metric_title
@@ -148,7 +148,7 @@ def _difference(pair: dict[str, Any], board: "pd.DataFrame", metric: str, users:
     direction = MetricName.parse(metric).info.direction
     words = ALIKE if not pair["different"] else HIGHER if direction == "neither" else BETTER
     by, low, high = pair["difference"], pair["low"], pair["high"]
-    if by < 0:  # where less is better, the better model has less
+    if by < 0:  # lower is better: the better model has the smaller value
         by, low, high = -by, -high, -low
     one, other = (rounded(board.loc[pair[side], "mean"], low, high) for side in ("first", "second"))
     return _(words).format(
@@ -159,7 +159,7 @@ def _difference(pair: dict[str, Any], board: "pd.DataFrame", metric: str, users:
 
 
 def _shown(asked: "Ask", k: int) -> tuple[str, list[str]]:
-    """Show what the leaderboard is to hold; return values or differences, and the metrics."""
+    """Show the display options of the leaderboard; return values or differences, and the metrics."""
     from recsys_core.experiments.leaderboard import leading_metrics, metric_names, metric_title
 
     models = comparison_queries.contenders(asked)
@@ -167,7 +167,7 @@ def _shown(asked: "Ask", k: int) -> tuple[str, list[str]]:
         return VALUES, leading_metrics(models, k)
     with st.container(horizontal=True, vertical_alignment="bottom", key="leaderboard_choices"):
         mode = st.radio(
-            _("Show"),
+            _("Display"),
             [VALUES, DIFFERENCES],
             horizontal=True,
             format_func=lambda one: _("values") if one == VALUES else _("differences to the baseline"),
@@ -175,7 +175,7 @@ def _shown(asked: "Ask", k: int) -> tuple[str, list[str]]:
         )
         with st.popover(_("Columns"), icon=":material/view_column:"):
             columns = st.multiselect(
-                _("Metrics to show"),
+                _("Metric columns"),
                 metric_names(models),
                 default=leading_metrics(models, k),
                 format_func=metric_title,
@@ -191,16 +191,18 @@ def _config(frame: "pd.DataFrame", metrics: list[str], differences: bool) -> dic
     config: dict[str, Any] = {
         "title": st.column_config.TextColumn(_("Model"), pinned=True, width=230),
         "tied": st.column_config.TextColumn(
-            _("Tied"), help=_("Models that share a letter do not differ significantly.")
+            _("Tied"), help=_("Models that share a letter do not differ significantly (95 %, Holm).")
         ),
         "interval": st.column_config.TextColumn(
-            _("95 % interval"), help=_("Over users: where the mean would lie with other users like these.")
+            _("95 % interval"), help=_("95 % confidence interval of the mean over users.")
         ),
         "users": st.column_config.NumberColumn(_("Users"), format="localized"),
-        "fit_seconds": st.column_config.NumberColumn(_("Training, s"), format="%.2f"),
-        "recommend_seconds": st.column_config.NumberColumn(_("Lists, s"), format="%.2f"),
+        "fit_seconds": st.column_config.NumberColumn(_("Training time, s"), format="%.2f"),
+        "recommend_seconds": st.column_config.NumberColumn(_("Recommendation time, s"), format="%.2f"),
         "memory": st.column_config.NumberColumn(
-            _("Memory, MiB"), format="%.0f", help=_("Peak of the job above what its process held before.")
+            _("Memory, MiB"),
+            format="%.0f",
+            help=_("Peak memory of the training job, beyond what its process used before."),
         ),
     }
     for name in metrics:

@@ -1,4 +1,4 @@
-"""What most likely went wrong with files as a whole, above everything else, with the remedy one click away."""
+"""Likely problems of whole files, above everything else, with the fix one click away."""
 
 from typing import TYPE_CHECKING
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def show(taking: "Intake", report: "IngestReport", names: list[str]) -> None:
-    """Show each alarm of a report, with a button for its remedy where there is one.
+    """Show each alarm of a report, with a button for its fix where there is one.
 
     Args:
-        taking: The files.
+        taking: The upload session.
         report: What would be stored.
-        names: Names of the files, by their numbers.
+        names: Names of the files, by number.
     """
     for number, alarm in enumerate(report.alarms):
         with st.container(key=f"alarm_{number}"):
             st.error(f"**{safe(alarm.message)}**  \n{safe(alarm.remedy)}", icon=":material/report:")
             if (alarm.change and alarm.file in names) or alarm.rules:
                 st.button(
-                    _("Apply this remedy"),
+                    _("Apply this fix"),
                     key=f"remedy_{taking.id}_{number}",
                     icon=":material/build:",
                     on_click=_apply,
@@ -34,11 +34,12 @@ def show(taking: "Intake", report: "IngestReport", names: list[str]) -> None:
 
 
 def ask_again(report: "IngestReport") -> bool:
-    """Return whether the user stores the data in spite of the alarms."""
+    """Ask for confirmation; return whether the user stores the data despite the alarms."""
     st.warning(
-        _("{rejected} of {read} rows are rejected, or a table does not join. Store what is accepted anyway?").format(
-            rejected=count(report.rows_rejected), read=count(report.rows_read)
-        )
+        _(
+            "{rejected} of {read} rows are rejected, or a table does not match the interactions. Store the "
+            "accepted rows anyway?"
+        ).format(rejected=count(report.rows_rejected), read=count(report.rows_read))
     )
     return st.button(_("Store anyway"), key="intake_store_anyway")
 

@@ -1,4 +1,4 @@
-"""Steps two and three: look at what was guessed, change it, see at once what that does to the counts; then store."""
+"""Steps two and three: review the inferred roles, change them with immediate effect on the counts, and store."""
 
 from typing import TYPE_CHECKING
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from recsys_core.serving.work_status import WorkStatus
 
 PATIENCE_SECONDS = 0.8
-"""The page waits so long for an answer before it shows a bar instead."""
+"""Seconds the page waits for an answer before it shows a progress bar."""
 
 
 def current() -> "Intake | None":
-    """Return the files being taken in that the address names; None, and a word, if they are gone."""
+    """Return the upload session in the URL; None, with a message, if it is gone."""
     named = state.get("intake")
     if named is None or named == stored_datasets.NEW:
         return None
     taking = upload_session.find(named)
     if taking is None:
         state.put("intake", stored_datasets.NEW)
-        st.warning(_("The files in this address are not here any more: they were stored, or left for a day."))
+        st.warning(_("The files in this URL are no longer available: they were stored, or deleted after a day."))
     return taking
 
 
 def show(taking: "Intake") -> None:
-    """Show the step at which these files are."""
+    """Show the current step of the upload session."""
     status = taking.status()
     if status.is_live:
         header(STORE if status.work == "store" else CHECK)
@@ -47,18 +47,18 @@ def show(taking: "Intake") -> None:
 
 
 def _working(taking: "Intake") -> None:
-    """Show how far the process is, from its files, until it has ended."""
+    """Show the progress of the process, from its files, until it has ended."""
     status = taking.status()
     if not status.is_live:
         st.rerun()
     words = _("Storing") if status.work == "store" else _("Downloading")
     st.progress(status.fraction or 0.0, f"{words}: {safe(status.stage)}" if status.stage else f"{words} …")
-    if st.button(_("Stop"), key="intake_stop", icon=":material/stop_circle:"):
+    if st.button(_("Cancel"), key="intake_stop", icon=":material/stop_circle:"):
         taking.cancel()
 
 
 def _finish(taking: "Intake", status: "WorkStatus") -> None:
-    """Open the data set that was stored; the files are not needed any more."""
+    """Open the stored data set and delete the upload session."""
     name = taking.draft().name
     taking.discard()
     state.put("intake", None)
@@ -68,17 +68,17 @@ def _finish(taking: "Intake", status: "WorkStatus") -> None:
 
 
 def _ended_badly(taking: "Intake", status: "WorkStatus") -> None:
-    """Say why nothing was stored, and offer another attempt."""
+    """Show why nothing was stored, and offer to try again."""
     header(STORE if status.work == "store" else CHECK)
     (st.error if status.state == "FAILED" else st.info)(safe(status.reason))
     again, away = st.columns(2)
     if status.work == "download" and again.button(_("Download again"), key="intake_again", type="primary"):
         taking.start("download")
         st.rerun()
-    if status.work == "store" and again.button(_("Back to the check"), key="intake_back", type="primary"):
+    if status.work == "store" and again.button(_("Back to Check"), key="intake_back", type="primary"):
         taking.back_to_draft()
         st.rerun()
-    if away.button(_("Leave it"), key="intake_leave"):
+    if away.button(_("Discard"), key="intake_leave"):
         _leave(taking)
 
 
@@ -110,7 +110,7 @@ def _check(taking: "Intake") -> None:
         with counts:
             report = None
             if any(file.error for file in found):
-                st.info(_("Rows are counted once every file can be read, or is left out."))
+                st.info(_("Rows are counted as soon as every file is readable or ignored."))
             else:
                 report = _counts(taking, reading, [file.guess.name for file in found])
         if report is None and not reading.status().is_live:
@@ -119,9 +119,9 @@ def _check(taking: "Intake") -> None:
 
 
 def _store_pressed(taking: "Intake") -> str:
-    """Return the name under which the session notes a press on Store.
+    """Return the session key of a press on Store.
 
-    The rows may be counted anew at that moment, because of a change made just before; the press counts once they are.
+    The rows may be recounted at that moment, because of a change made just before; the press takes effect afterwards.
     """
     return f"store_pressed_{taking.id}"
 
@@ -131,7 +131,7 @@ def _note(name: str) -> None:
 
 
 def _unreadable(taking: "Intake", draft: "Draft", reading: "Reading", reason: str) -> None:
-    """Say why nothing is known about the files, and offer the ways on."""
+    """Show why the files cannot be read, and what can be done."""
     st.error(safe(reason))
     with st.container(horizontal=True):
         if st.button(_("Try again"), key="intake_reread"):
@@ -144,17 +144,17 @@ def _unreadable(taking: "Intake", draft: "Draft", reading: "Reading", reason: st
 
 
 def _way_out(taking: "Intake") -> None:
-    if st.button(_("Choose other files"), key="intake_leave", type="primary"):
+    if st.button(_("Upload other files"), key="intake_leave", type="primary"):
         _leave(taking)
 
 
 def _counts(taking: "Intake", reading: "Reading", names: list[str]) -> "IngestReport | None":
-    """Show what would be accepted and rejected, and return it; a long count shows a bar and comes back when it is done.
+    """Show the accepted and rejected counts and return the report; a long count shows a progress bar until it is done.
 
     Args:
-        taking: The files.
+        taking: The upload session.
         reading: The process that counts.
-        names: Names of the files, by their numbers.
+        names: Names of the files, by number.
     """
     try:
         if not reading.wait(PATIENCE_SECONDS):
@@ -177,7 +177,7 @@ def _counts(taking: "Intake", reading: "Reading", names: list[str]) -> "IngestRe
 
 
 def _under_way(reading: "Reading", *, for_tables: bool = False) -> None:
-    """Show how far the process is, until it has found out what the page waits for."""
+    """Show the progress of the process, until the page can continue."""
     if reading.wait(0.0, for_tables=for_tables):
         st.rerun()
     status = reading.status()
@@ -189,11 +189,11 @@ def _under_way(reading: "Reading", *, for_tables: bool = False) -> None:
 
 
 def _store(taking: "Intake", draft: "Draft", report: "IngestReport | None") -> None:
-    """Show the name and the button of the last step, and the way out; after an alarm the button asks again.
+    """Show the name and the Store button, and the way back; after an alarm, storing needs a confirmation.
 
     Args:
-        taking: The files.
-        draft: What was decided about them.
+        taking: The upload session.
+        draft: Its settings.
         report: What would be stored; None while it is being counted, and then nothing can be stored.
     """
     sure = f"store_anyway_{taking.id}"
@@ -204,7 +204,7 @@ def _store(taking: "Intake", draft: "Draft", report: "IngestReport | None") -> N
                 _("Store"), type="primary", key="intake_store", icon=":material/save:", disabled=report is None,
                 on_click=_note, args=(_store_pressed(taking),),
             )  # fmt: skip
-            left = st.button(_("Choose other files"), key="intake_leave", type="tertiary")
+            left = st.button(_("Upload other files"), key="intake_leave", type="tertiary")
     if left:
         _leave(taking)
     if report is None:

@@ -1,4 +1,4 @@
-"""Step one: where the data come from. Files, a sample, a public data set, or a folder on the server."""
+"""Step one: the source of the data. Files, a sample, a public data set, or a folder on the server."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,14 +22,14 @@ SAMPLES_IN_A_ROW = 3
 
 
 def show() -> None:
-    """Show the ways to bring data; what was chosen goes into the address, and the next step takes over."""
+    """Show the data sources; the selection goes into the URL, and the next step takes over."""
     header(CHOOSE)
     upload_session.warm()
     stored_datasets.show_notice()
-    ways = [_("My files"), _("A sample"), _("A public data set")]
+    ways = [_("My files"), _("Sample data"), _("Public data sets")]
     opened = upload_session.server_files()
     if opened:
-        ways.append(_("A file on the server"))
+        ways.append(_("Files on the server"))
     tabs = st.tabs(ways, key="data_ways")
     for tab, fill in zip(tabs, (_files, _samples, _public, _server), strict=False):
         with tab:
@@ -38,11 +38,8 @@ def show() -> None:
 
 def _files() -> None:
     st.markdown(
-        _(
-            "One row for each time somebody rated, clicked or bought something: "
-            "at least a column of people and one of things. "
-        )
-        + _("Tables of users, items and friends may come along, in the same go.")
+        _("One row per interaction (a rating, click or purchase), with at least a user column and an item column. ")
+        + _("Tables of users, items and social links can be uploaded together with it.")
     )
     uploads = st.file_uploader(
         _("Files, up to {size} each").format(size=size(upload_session.upload_limit())),
@@ -58,7 +55,7 @@ def _files() -> None:
 
 
 def _begin(name: str, *, uploads: list = (), paths: tuple[str, ...] = (), catalogue: str = "") -> None:
-    """Keep the files in a folder of their own, free the bytes that the uploader holds, and go on to the check."""
+    """Copy the files into an upload session, free the bytes of the uploader, and go on to Check."""
     try:
         taking = upload_session.begin(name, uploads=uploads, paths=paths, catalogue=catalogue)
     except RecscopeError as error:
@@ -70,14 +67,14 @@ def _begin(name: str, *, uploads: list = (), paths: tuple[str, ...] = (), catalo
 
 
 def _samples() -> None:
-    st.markdown(_("Worlds of our own making, of which the truth is known: a lesson can hold a metric against it."))
+    st.markdown(_("Synthetic data sets with known ground truth, so that metrics can be checked against it."))
     columns = st.columns(SAMPLES_IN_A_ROW, gap="small")
     for place, info in enumerate(services.samples()):
         with columns[place % SAMPLES_IN_A_ROW].container(
             border=True, height="stretch", vertical_alignment="distribute", key=f"sample_{info.key}"
         ):
             st.markdown(f"**{safe(info.title)}**  \n{safe(info.idea)}")
-            if st.button(_("Take this one"), key=f"take_{info.key}", width="stretch"):
+            if st.button(_("Open this sample"), key=f"take_{info.key}", width="stretch"):
                 _take(info.key)
 
 
@@ -101,7 +98,7 @@ def _public() -> None:
     st.markdown(safe(entry.about))
     st.markdown(
         _(
-            "{rows} interactions of {users} users with {items} items · {size} to fetch · [publisher's page]({page})"
+            "{rows} interactions of {users} users with {items} items · {size} to download · [publisher's page]({page})"
         ).format(
             rows=count(entry.rows),
             users=count(entry.users),
@@ -111,7 +108,7 @@ def _public() -> None:
         )
     )
     _terms(entry)
-    agreed = st.checkbox(_("I have read the terms and keep to them"), key=f"agree_{chosen}")
+    agreed = st.checkbox(_("I have read and accept the terms"), key=f"agree_{chosen}")
     if st.button(
         _("Download and check"), type="primary", key="catalogue_fetch", disabled=not agreed, icon=":material/download:"
     ):
@@ -134,8 +131,8 @@ def _server() -> None:
     files = upload_session.server_files()
     st.markdown(
         n_(
-            "{n} file in the folder that the operator has opened.",
-            "{n} files in the folder that the operator has opened.",
+            "{n} file in the server's data folder.",
+            "{n} files in the server's data folder.",
             len(files),
         )
     )

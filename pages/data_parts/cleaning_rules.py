@@ -1,4 +1,4 @@
-"""The rules for doubtful rows, in a form; every change shows its effect on the counts at once."""
+"""The rules for duplicate and invalid rows as a form; every change immediately updates the counts."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 MOST_EVENTS = 12
 DUPLICATES = {
     "last": later("keep the latest"),
-    "mean": later("take the mean rating"),
-    "sum": later("add up the weights"),
+    "mean": later("average the ratings"),
+    "sum": later("sum the weights"),
     "keep": later("keep all"),
-    "refuse": later("refuse the data"),
+    "refuse": later("reject the data set"),
 }
 RANGE = {
     "reject": later("reject the row"),
-    "clip": later("move it to the end of the scale"),
-    "keep": later("keep it"),
+    "clip": later("clip to the scale"),
+    "keep": later("keep the rating"),
 }
-TIMES = {"reject": later("reject the row"), "keep": later("keep it without a time")}
+TIMES = {"reject": later("reject the row"), "keep": later("keep the row without a timestamp")}
 
 
 def show(taking: "Intake", draft: "Draft", guesses: "list[TableGuess]") -> None:
@@ -36,35 +36,35 @@ def show(taking: "Intake", draft: "Draft", guesses: "list[TableGuess]") -> None:
         rules = upload_session.rules(draft, guesses)
     except RecscopeError as error:
         st.error(safe(error))
-        if st.button(_("Back to the rules that suit the files"), key="rules_reset"):
+        if st.button(_("Reset to the suggested rules"), key="rules_reset"):
             upload_session.change_draft(taking, rules={})
             st.rerun()
         return
     with st.container(border=True, key="rules"):
-        st.markdown(_("**Rules for doubtful rows**"))
+        st.markdown(_("**Rules for duplicate and invalid rows**"))
         with st.container(horizontal=True):
-            _choice(taking, rules, "duplicates", _("Same user and item again"), DUPLICATES)
+            _choice(taking, rules, "duplicates", _("Duplicate user-item pairs"), DUPLICATES)
             if any("timestamp" in guess.roles for guess in interactions):
-                _choice(taking, rules, "bad_timestamps", _("A time that cannot be read"), TIMES)
+                _choice(taking, rules, "bad_timestamps", _("Invalid timestamps"), TIMES)
             if any("rating" in guess.roles for guess in interactions):
-                _choice(taking, rules, "out_of_range", _("A rating outside the scale"), RANGE)
-                _number(taking, rules, "rating_low", _("Scale from"), step=0.5)
-                _number(taking, rules, "rating_high", _("to"), step=0.5)
+                _choice(taking, rules, "out_of_range", _("Ratings outside the scale"), RANGE)
+                _number(taking, rules, "rating_low", _("Scale min."), step=0.5)
+                _number(taking, rules, "rating_high", _("Scale max."), step=0.5)
                 _missing_ratings(taking, rules)
-            _number(taking, rules, "min_user", _("Fewest interactions of a user"), step=1)
-            _number(taking, rules, "min_item", _("Fewest interactions of an item"), step=1)
+            _number(taking, rules, "min_user", _("Min. interactions per user"), step=1)
+            _number(taking, rules, "min_item", _("Min. interactions per item"), step=1)
         _events(taking, rules, interactions)
 
 
 def _events(taking: "Intake", rules: "IngestRules", interactions: "list[TableGuess]") -> None:
-    """Show the kinds of events that a column names, and let the user weigh each."""
+    """Show the event types of a column with a weight for each."""
     kinds: dict[str, int] = {}
     for guess in interactions:
         for kind, n in guess.event_counts().items():
             kinds[kind] = kinds.get(kind, 0) + n
     if not kinds:
         return
-    st.markdown(_("**Weight of one event**, with the number of events among the first rows"))
+    st.markdown(_("**Event weights**, with the number of events in the first rows"))
     with st.container(horizontal=True):
         for kind in sorted(kinds, key=lambda one: -kinds[one])[:MOST_EVENTS]:
             key = f"event_weight_{taking.id}_{kind}"
@@ -83,7 +83,7 @@ def _events(taking: "Intake", rules: "IngestRules", interactions: "list[TableGue
 
 
 def _missing_ratings(taking: "Intake", rules: "IngestRules") -> None:
-    """Let the person name the ratings that mean 'not rated', such as -1."""
+    """Show the ratings that mean 'not rated', such as -1."""
     key = f"rule_{taking.id}_missing_ratings"
     st.session_state[key] = ", ".join(f"{value:g}" for value in rules.missing_ratings)
     st.text_input(
@@ -92,7 +92,7 @@ def _missing_ratings(taking: "Intake", rules: "IngestRules") -> None:
         max_chars=60,
         width=200,
         placeholder=_("-1, 99, …"),
-        help=_("The interactions stay, without a rating."),
+        help=_("These interactions are kept without a rating."),
         on_change=lambda: upload_session.change_rule(
             taking, "missing_ratings", st.session_state[key].replace(",", " ").split()
         ),

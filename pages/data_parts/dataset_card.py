@@ -1,4 +1,4 @@
-"""The data card: what a stored data set amounts to, what is doubtful about it, and what to do next."""
+"""The data card: key figures of a stored data set, its quality warnings, and the next steps."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from recsys_core.viz.questions import Answer
 
 PATIENCE_SECONDS = 0.8
-"""The page waits so long for the numbers before it shows a bar instead."""
+"""Seconds the page waits for the numbers before it shows a progress bar."""
 
 
 def present(card: "DatasetCard") -> None:
@@ -59,15 +59,19 @@ def _numbers(summary: "DataSummary") -> None:
         (_("Users"), count(summary.users)),
         (_("Items"), count(summary.items)),
         (_("Interactions"), count(summary.interactions)),
-        (_("Known pairs (density)"), percent(summary.density, 2)),
+        (_("Density"), percent(summary.density, 2)),
         (_("Median per user"), f"{summary.median_per_user:g}"),
-        (_("Users with one only"), count(summary.single_users)),
+        (_("Single-interaction users"), count(summary.single_users)),
         (_("Items in the head"), percent(summary.head_share)),
-        (_("Interactions they hold"), percent(summary.head_holds)),
+        (_("Head interactions"), percent(summary.head_holds)),
     ]
     span = services.span_of(summary)
     if span:
-        numbers += [(_("From"), span[0]), (_("To"), span[1]), (_("Tied in time"), count(summary.tied))]
+        numbers += [
+            (_("First day"), span[0]),
+            (_("Last day"), span[1]),
+            (_("Duplicate timestamps"), count(summary.tied)),
+        ]
     if summary.links:
         numbers.append((_("Social links"), count(summary.links)))
     show.metrics(numbers, "data_numbers")
@@ -75,9 +79,7 @@ def _numbers(summary: "DataSummary") -> None:
 
 def _next() -> None:
     with st.container(horizontal=True, key="data_next"):
-        if st.button(_("Explore these data"), key="data_explore", icon=":material/insights:", type="primary"):
+        if st.button(_("Explore this data set"), key="data_explore", icon=":material/insights:", type="primary"):
             frame.go("explore")
-        if has_page("train") and st.button(
-            _("Train models on them"), key="data_train", icon=":material/model_training:"
-        ):
+        if has_page("train") and st.button(_("Train models"), key="data_train", icon=":material/model_training:"):
             frame.go("train")

@@ -1,4 +1,4 @@
-"""What taking files in amounts to: counts, rejected lines with reasons, doubts with advice."""
+"""The ingest report: counts, rejected rows with reasons, quality warnings with advice."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ ROW_HEIGHT, MOST_ROWS, MOST_REASONS = 35, 8, 8
 
 
 def counts(report: "IngestReport") -> None:
-    """Show rows read, accepted and rejected, with users and items; then what was rejected, and doubts."""
+    """Show rows read, accepted and rejected, with users and items; then rejected rows and warnings."""
     numbers = (
         (_("Rows in the files"), report.rows_read),
         (_("Accepted"), report.rows_accepted),
@@ -29,13 +29,13 @@ def counts(report: "IngestReport") -> None:
 
 
 def rejected(report: "IngestReport", key: str) -> None:
-    """Show the rejected lines in a table, with the reasons counted above it."""
+    """Show the rejected rows in a table, with the count of each reason above."""
     if not report.rows_rejected:
-        st.markdown(_(":material/check_circle: Every row is accepted."))
+        st.markdown(_(":material/check_circle: All rows are accepted."))
         return
     reasons = list(report.reasons.items())[:MOST_REASONS]
     st.markdown("\n".join(f"- {count(number)} × {safe(reason)}" for reason, number in reasons))
-    label = n_("The rejected row, and why", "The {n} rejected rows, and why", report.rows_rejected)
+    label = n_("{n} rejected row with its reason", "{n} rejected rows with their reasons", report.rows_rejected)
     with st.expander(label, icon=":material/block:", key=f"{key}_rejected", expanded=report.rows_rejected <= 50):
         frame = upload_session.rejected_frame(report)
         show.table(
@@ -48,20 +48,20 @@ def rejected(report: "IngestReport", key: str) -> None:
                 "line": st.column_config.NumberColumn(_("Line"), format="plain"),
                 "column": _("Column"),
                 "reason": _("Reason"),
-                "text": st.column_config.TextColumn(_("The line itself"), width="large"),
+                "text": st.column_config.TextColumn(_("Line content"), width="large"),
             },
         )
         if len(frame) < report.rows_rejected:
             st.markdown(
-                _("The first {n} are shown; all of them are kept with the data set.").format(n=count(len(frame)))
+                _("The first {n} are shown; all of them are stored with the data set.").format(n=count(len(frame)))
             )
 
 
 def doubts(report: "IngestReport", *, expanded: bool = True) -> None:
-    """Show what is doubtful about accepted data: what was found, why it matters, what to do."""
+    """Show the quality warnings: what was found, why it matters, what to do."""
     if not report.warnings:
         return
-    label = n_("{n} thing to know about these data", "{n} things to know about these data", len(report.warnings))
+    label = n_("{n} data quality warning", "{n} data quality warnings", len(report.warnings))
     with st.expander(label, icon=":material/warning:", expanded=expanded, key="doubts"):
         for one in report.warnings:
             st.markdown(f"**{safe(one.message)}**  \n{safe(one.advice)}")

@@ -1,4 +1,4 @@
-"""The three steps of bringing data, which stay visible."""
+"""The three steps of an upload, always visible."""
 
 import streamlit as st
 
@@ -9,7 +9,7 @@ STEPS = (later("Choose"), later("Check"), later("Store"))
 
 
 def header(current: int) -> None:
-    """Show the steps in one line: those behind ticked, the current one in bold."""
+    """Show the steps in one line: finished ones ticked, the current one in bold."""
     icons = (":material/check_circle:", ":material/radio_button_checked:", ":material/radio_button_unchecked:")
     words = [
         f"{icons[(place > current) + (place >= current)]} "

@@ -1,4 +1,4 @@
-"""The tables of files being taken in: how each is read, with a preview, and a picker of the role over each column."""
+"""The tables of an upload session: format, preview, and a role picker for each column."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from recsys_core.serving.uploads import Intake
 
 TABLES = {
-    "interactions": later("Interactions (who did what)"),
+    "interactions": later("Interactions"),
     "users": later("Users"),
     "items": later("Items"),
-    "social": later("Friends (who follows whom)"),
-    "ignored": later("Leave this file out"),
+    "social": later("Social links (user, friend)"),
+    "ignored": later("Ignore this file"),
 }
 SEPARATORS = {
     ",": later("comma ,"),
     ";": later("semicolon ;"),
     "\t": later("tab"),
-    "::": later("two colons ::"),
-    "|": later("bar |"),
+    "::": later("double colon ::"),
+    "|": later("pipe |"),
     " ": later("spaces"),
 }
 ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "gb18030", "latin-1", "cp1252", "cp1251", "shift_jis", "euc_kr", "big5")
@@ -34,20 +34,20 @@ UNITS = {
     "ms": later("milliseconds since 1970"),
     "us": later("microseconds since 1970"),
     "ns": later("nanoseconds since 1970"),
-    "excel-day": later("days, as Excel counts them"),
-    "iso": later("2021-03-31 or 2021-03-31 12:00"),
-    "day-month-year": later("31/03/2021, day first"),
-    "month-day-year": later("03/31/2021, month first"),
-    "year-month-day": later("21/03/31, year first"),
-    "text-date": later("31-Mar-2021"),
-    "compact": later("20210331"),
+    "excel-day": later("Excel day numbers"),
+    "iso": later("ISO 8601 (2021-03-31 12:00)"),
+    "day-month-year": later("DD-MM-YYYY (31/03/2021)"),
+    "month-day-year": later("MM-DD-YYYY (03/31/2021)"),
+    "year-month-day": later("YY-MM-DD (21/03/31)"),
+    "text-date": later("DD-Mon-YYYY (31-Mar-2021)"),
+    "compact": later("YYYYMMDD (20210331)"),
 }
 ROLES = {
     "user_id": later("user"),
     "item_id": later("item"),
     "rating": later("rating"),
-    "timestamp": later("time"),
-    "event": later("kind of event"),
+    "timestamp": later("timestamp"),
+    "event": later("event type"),
     "weight": later("weight"),
     "title": later("title"),
     "categories": later("categories"),
@@ -61,12 +61,12 @@ COLUMNS_IN_A_ROW, COLUMNS_SHOWN, PREVIEW_ROWS = 6, 24, 5
 
 
 def show(taking: "Intake", guesses: "list[TableGuess]", errors: Mapping[int, str]) -> None:
-    """Show each table of the files; whatever is changed goes into the draft at once.
+    """Show each table of the files; changes go into the draft immediately.
 
     Args:
-        taking: The files.
-        guesses: How each table is read.
-        errors: Why a table cannot be read so, by its number; empty if it can.
+        taking: The upload session.
+        guesses: Inferred format of each table.
+        errors: Why a table cannot be read, by its number; empty if it can.
     """
     left_aside = [guess for number, guess in enumerate(guesses) if not guess.column_names and not errors[number]]
     for number, guess in enumerate(guesses):
@@ -75,13 +75,13 @@ def show(taking: "Intake", guesses: "list[TableGuess]", errors: Mapping[int, str
         elif guess.column_names:
             _table(Sheet(taking, number, guess))
     if left_aside:
-        with st.expander(n_("{n} file left aside", "{n} files left aside", len(left_aside))):
+        with st.expander(n_("{n} ignored file", "{n} ignored files", len(left_aside))):
             st.markdown(", ".join(safe(guess.name) for guess in left_aside))
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """One table of the files: its number, and how it is read so far."""
+    """One table of the files: its number and inferred format."""
 
     taking: "Intake"
     number: int
@@ -89,11 +89,11 @@ class Sheet:
 
     @property
     def key(self) -> str:
-        """What the keys of its widgets end in."""
+        """Suffix of its widget keys."""
         return f"{self.taking.id}_{self.number}"
 
     def save(self, what: str) -> Callable[[Any], None]:
-        """Return what puts a changed value into the draft."""
+        """Return a callback that writes a changed value to the draft."""
         return lambda value: upload_session.change_table(self.taking, self.number, what, value)
 
 
@@ -106,9 +106,9 @@ def _table(sheet: Sheet) -> None:
             if guess.format == "text":
                 _text_format(sheet)
             if "timestamp" in guess.roles:
-                known = UNITS if guess.timestamp_unit else {None: later("cannot be told")} | UNITS
+                known = UNITS if guess.timestamp_unit else {None: later("unknown")} | UNITS
                 save = sheet.save("timestamp_unit")
-                _pick(_("Time is written as"), f"unit_{sheet.key}", guess.timestamp_unit, known, save, width=270)
+                _pick(_("Timestamp format"), f"unit_{sheet.key}", guess.timestamp_unit, known, save, width=270)
             _number_formats(sheet)
             if guess.table == "interactions" and "event" not in guess.roles:
                 _event(sheet)
@@ -118,7 +118,7 @@ def _table(sheet: Sheet) -> None:
 
 
 def _number_formats(sheet: Sheet) -> None:
-    """Let the person say how numbers are written, where that is not plain."""
+    """Show the number formats, where they are not plain."""
     from recsys_core.data.ingest.number_formats import NAMES
 
     formats = sheet.guess.number_formats
@@ -127,7 +127,7 @@ def _number_formats(sheet: Sheet) -> None:
         if form.plain and "number_formats" not in sheet.guess.chosen:
             continue
         _pick(
-            _("Numbers in {column}").format(column=sheet.guess.column_of(role)),
+            _("Number format of {column}").format(column=sheet.guess.column_of(role)),
             f"numbers_{role}_{sheet.key}",
             form.name,
             {name: name for name in (*NAMES, form.name)},
@@ -137,11 +137,11 @@ def _number_formats(sheet: Sheet) -> None:
 
 
 def _questions(sheet: Sheet) -> None:
-    """Ask about each role that is not certain, in one line with the other answer one click away."""
+    """Ask about each uncertain role, in one line with the alternative one click away."""
     guess, names = sheet.guess, sheet.guess.column_names
     for number, question in enumerate(guess.questions):
         with st.container(horizontal=True, vertical_alignment="center", key=f"question_{sheet.key}_{number}"):
-            words = _(":material/help: Is **{column}** the {role}?").format(
+            words = _(":material/help: Does **{column}** hold the {role}?").format(
                 column=safe(names[question.column]), role=_(ROLES[question.role])
             )
             if question.alternative is not None:
@@ -160,22 +160,27 @@ def _questions(sheet: Sheet) -> None:
 
 
 def _kind(sheet: Sheet) -> None:
-    _pick(_("What this file is"), f"kind_{sheet.key}", sheet.guess.table, TABLES, sheet.save("table"), width=260)
+    _pick(_("Content of this file"), f"kind_{sheet.key}", sheet.guess.table, TABLES, sheet.save("table"), width=260)
 
 
 def _unread(sheet: Sheet, error: str) -> None:
-    """Say why a file cannot be read, with everything that may help: how it is read, leaving it out, going back."""
+    """Show why a file cannot be read, with the options to change its format, ignore it, or undo."""
     with st.container(border=True, key=f"table_{sheet.number}"):
         st.markdown(f"**{safe(sheet.guess.name)}**")
         st.error(safe(error))
         with st.container(horizontal=True, vertical_alignment="bottom"):
             _pick(
-                _("What this file is"), f"kind_{sheet.key}", sheet.guess.table, TABLES, sheet.save("table"), width=260
+                _("Content of this file"),
+                f"kind_{sheet.key}",
+                sheet.guess.table,
+                TABLES,
+                sheet.save("table"),
+                width=260,
             )
             if sheet.guess.format == "text":
                 _text_format(sheet)
             if str(sheet.number) in sheet.taking.draft().changes and st.button(
-                _("Undo the changes"), key=f"undo_{sheet.key}"
+                _("Undo changes"), key=f"undo_{sheet.key}"
             ):
                 upload_session.undo_changes(sheet.taking, sheet.number)
                 st.rerun()
@@ -187,27 +192,30 @@ def _text_format(sheet: Sheet) -> None:
     _pick(_("Separator"), f"separator_{key}", guess.separator, separators, sheet.save("separator"), width=160)
     encodings = {name: name for name in (*ENCODINGS, guess.encoding)}
     _pick(_("Encoding"), f"encoding_{key}", guess.encoding, encodings, sheet.save("encoding"), width=140)
-    lines = {True: later("holds names"), False: later("is data")}
+    lines = {True: later("column names"), False: later("data")}
     _pick(_("First line"), f"header_{key}", guess.header, lines, sheet.save("header"), width=150)
 
 
 def _event(sheet: Sheet) -> None:
-    """Let the person say what kind of event the rows of a file are, and what one weighs."""
+    """Show the event type of a file's rows and its weight."""
     event, weight = f"event_{sheet.key}", f"weight_{sheet.key}"
     st.session_state[event] = sheet.guess.event or ""
     st.session_state[weight] = float(sheet.guess.event_weight)
     st.text_input(
-        _("Kind of event"),
+        _("Event type"),
         key=event,
         max_chars=40,
         width=180,
         placeholder=_("view, click, …"),
-        help=_("Several files of interactions can be brought, each of another kind. Empty: ratings, or one kind only."),
+        help=_(
+            "You can upload several interaction files, each with its own event type. Leave empty for "
+            "ratings or a single event type."
+        ),
         on_change=lambda: sheet.save("event")(st.session_state[event].strip() or None),
     )
     if sheet.guess.event:
         st.number_input(
-            _("Weight of one"),
+            _("Event weight"),
             min_value=0.0,
             max_value=1000.0,
             step=0.5,
@@ -218,7 +226,7 @@ def _event(sheet: Sheet) -> None:
 
 
 def _columns(sheet: Sheet) -> None:
-    """Show the first rows, with a picker of the role over each column."""
+    """Show the first rows, with a role picker above each column."""
     names = sheet.guess.column_names[:COLUMNS_SHOWN]
     for start in range(0, len(names), COLUMNS_IN_A_ROW):
         places = range(start, min(start + COLUMNS_IN_A_ROW, len(names)))
@@ -229,8 +237,8 @@ def _columns(sheet: Sheet) -> None:
     if hidden:
         st.markdown(
             n_(
-                "{n} further column is not shown; it keeps what was guessed.",
-                "{n} further columns are not shown; they keep what was guessed.",
+                "{n} further column is not shown; its inferred role is kept.",
+                "{n} further columns are not shown; their inferred roles are kept.",
                 hidden,
             )
         )
@@ -257,14 +265,14 @@ def _column(sheet: Sheet, place: int) -> None:
         guess.preview.iloc[:PREVIEW_ROWS, [place]],
         hide_index=True,
         key=f"preview_{key}",
-        alt=_("First values of the column {name}").format(name=guess.column_names[place]),
+        alt=_("First values of column {name}").format(name=guess.column_names[place]),
     )
 
 
 def _pick(
     label: str, key: str, value: Any, words: Mapping[Any, str], save: Callable[[Any], None], *, width: Any = "stretch"
 ) -> None:
-    """Show a select box that follows the draft and writes to it."""
+    """Show a select box bound to the draft."""
     st.session_state[key] = value
     st.selectbox(
         label,

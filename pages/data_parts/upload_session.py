@@ -1,4 +1,4 @@
-"""Files on their way into the workspace, as the Data page asks for them: begin, read, change, store."""
+"""Upload sessions as the Data page uses them: begin, read, change, store."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def begin(name: str, *, uploads: Iterable[Any] = (), paths: Iterable[str] = (), catalogue: str = "") -> str:
-    """Keep files to be taken in, in a folder of their own, and return its id; a public data set is fetched first.
+    """Create an upload session from files and return its id; a public data set is downloaded first.
 
     Args:
-        name: What the data set will be called.
+        name: Name of the future data set.
         uploads: Files from the browser.
-        paths: Files in the folder on the server that the operator has opened.
+        paths: Files in the server's data folder.
         catalogue: Key of a public data set.
 
     Raises:
@@ -46,7 +46,7 @@ def begin(name: str, *, uploads: Iterable[Any] = (), paths: Iterable[str] = (), 
 
 
 def find(identifier: str) -> "Intake | None":
-    """Return the files being taken in of that id, None if there are none."""
+    """Return the upload session with this id, None if there is none."""
     from recsys_core.serving.uploads import Intake
 
     try:
@@ -57,12 +57,12 @@ def find(identifier: str) -> "Intake | None":
 
 
 def change_draft(taking: "Intake", **values: Any) -> None:
-    """Change what was decided about files being taken in."""
+    """Change the settings of an upload session."""
     taking.save(replace(taking.draft(), **values))
 
 
 def change_table(taking: "Intake", number: int, what: str, value: Any, **more: Any) -> None:
-    """Change how one table is read; roles are guessed again when its columns or its kind may be others now."""
+    """Change the format of one table; roles are inferred again when its columns or kind may change."""
     draft = taking.draft()
     changes = draft.changes.get(str(number), {}) | {what: value} | more
     if what in ("table", "separator", "encoding", "header"):
@@ -72,7 +72,7 @@ def change_table(taking: "Intake", number: int, what: str, value: Any, **more: A
 
 
 def change_role(taking: "Intake", number: int, guess: "TableGuess", column: int, role: str | None) -> None:
-    """Give a column a role, make it an attribute, or neither; a role that another column had moves."""
+    """Set the role of a column, make it an attribute, or neither; a role moves from its previous column."""
     kept = {name: place for name, place in guess.roles.items() if place != column and name != role}
     if role in roles(guess.table):
         kept[role] = column
@@ -85,46 +85,46 @@ def change_role(taking: "Intake", number: int, guess: "TableGuess", column: int,
 
 
 def answer(taking: "Intake", number: int, guess: "TableGuess", chosen: "Mapping[str, int]") -> None:
-    """Decide the roles of all columns of a table, so that nothing is left to ask about it."""
+    """Fix the roles of all columns of a table, which answers all questions about it."""
     change_table(taking, number, "roles", dict.fromkeys(roles(guess.table)) | dict(chosen))
 
 
 def change_rule(taking: "Intake", name: str, value: Any) -> None:
-    """Change one rule; an emptied number of interactions is none."""
+    """Change one rule; an empty minimum of interactions is 0."""
     draft = taking.draft()
     value = 0 if value is None and name in ("min_user", "min_item") else value
     change_draft(taking, rules=draft.rules | {name: value})
 
 
 def roles(table: str) -> tuple[str, ...]:
-    """Return what a column of that table can be."""
+    """Return the possible roles of a column of a table."""
     from recsys_core.data.ingest.schema import suggested_columns
 
     return suggested_columns(table)
 
 
 def read(taking: "Intake", draft: "Draft") -> "Reading":
-    """Return what reading the files gives; a process of its own reads them, unless that was done before."""
+    """Return the reading of the files; a separate process reads them, unless that was done before."""
     return readers().ask(taking, draft)
 
 
 def warm() -> None:
-    """Have a process ready that can read files at once."""
+    """Start a process that can read files immediately."""
     readers().warm()
 
 
 def read_again(reading: "Reading") -> None:
-    """Forget how a reading ended, so that it is tried again."""
+    """Discard the result of a reading, so that it is retried."""
     reading.forget()
 
 
 def cancel(reading: "Reading") -> None:
-    """End the process that reads."""
+    """Cancel the process that reads."""
     readers().cancel(reading)
 
 
 def store(taking: "Intake") -> None:
-    """Start the process that stores; what still reads these files is ended.
+    """Start the process that stores; processes that still read these files are ended.
 
     Raises:
         RecscopeError: The disk refused.
@@ -134,13 +134,13 @@ def store(taking: "Intake") -> None:
 
 
 def leave(taking: "Intake") -> None:
-    """Drop the files."""
+    """Delete the upload session."""
     readers().stop(taking)
     taking.discard()
 
 
 def undo_changes(taking: "Intake", number: int | None = None) -> None:
-    """Go back to what was guessed about one table, or about all of them."""
+    """Restore the inferred format of one table, or of all."""
     draft = taking.draft()
     kept = {} if number is None else {name: value for name, value in draft.changes.items() if name != str(number)}
     change_draft(taking, changes=kept)
@@ -155,12 +155,12 @@ def readers() -> "Readers":
 
 
 def change_event_weight(taking: "Intake", rules: "IngestRules", kind: str, weight: float) -> None:
-    """Change what one event of a kind weighs."""
+    """Change the weight of an event type."""
     change_rule(taking, "event_weights", rules.event_weights | {kind: weight})
 
 
 def rules(draft: "Draft", tables: "list[TableGuess]") -> "IngestRules":
-    """Return the rules for doubtful rows: those that suit the files, with what the person changed.
+    """Return the cleaning rules: the suggested ones with the user's changes.
 
     Raises:
         ConfigError: A value outside its bounds.
@@ -171,7 +171,7 @@ def rules(draft: "Draft", tables: "list[TableGuess]") -> "IngestRules":
 
 
 def rejected_frame(report: "IngestReport") -> "pd.DataFrame":
-    """Return the rejected lines that a report holds as a table."""
+    """Return the rejected rows of a report as a table."""
     import pandas as pd
 
     return pd.DataFrame([asdict(line) for line in report.rejected])
@@ -186,12 +186,12 @@ def catalogue() -> "dict[str, CatalogueEntry]":
 
 
 def server_files() -> list[str]:
-    """Return the files in the folder that the operator has opened (`RECSCOPE_DATA_ROOT`), none without one."""
+    """Return the files in the server's data folder (`RECSCOPE_DATA_ROOT`), none without one."""
     from recsys_core.serving.uploads import server_files as listed
 
     return listed()
 
 
 def upload_limit() -> int:
-    """Return the largest file in bytes that the server takes from a browser."""
+    """Return the maximum upload size in bytes."""
     return st.get_option("server.maxUploadSize") << 20

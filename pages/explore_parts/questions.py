@@ -1,4 +1,4 @@
-"""One question about a data set after another, each with its sentence, its picture and its downloads."""
+"""The questions about a data set, each with its finding, chart and downloads."""
 
 import time
 from typing import TYPE_CHECKING
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 FIRST = "tail"
 PATIENCE_SECONDS = 0.8
-"""The page waits so long for all answers together before it shows those that are there, and looks again."""
+"""Seconds the page waits for all answers before it shows the finished ones and refreshes."""
 
 
 def ask_all(card: "DatasetCard") -> None:
-    """Ask all questions at once, beside the page, and show each answer when it is there."""
+    """Start all questions in the background, and show each answer when it is there."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     tickets = services.answers(card.fingerprint)
     waiting = [not ticket.wait(max(0.0, deadline - time.monotonic())) for ticket in tickets.values()]

@@ -1,4 +1,4 @@
-"""The three ways to begin, and the demonstration behind the second: a sample, four models, a leaderboard."""
+"""The three entry points, and the demo behind the second: a sample, four models, a leaderboard."""
 
 import streamlit as st
 
@@ -11,14 +11,14 @@ SAMPLE = "small"
 MODELS = ("popular", "random", "item_knn", "ease")
 ATTENTION_EXAMPLE = "sasrec"
 SHOWN_RUN = "home_demonstration"
-"""Name in the session of the experiment whose end opens the comparison."""
+"""Session key of the demo experiment; when it ends, the comparison opens."""
 
 
 def show() -> None:
-    """Show three doors side by side, one below the other on a phone."""
+    """Show three entry points side by side, stacked on a narrow screen."""
     mine, now, look = st.columns(3, gap="medium")
-    with mine, _door(_("Compare models on my data"), _("Bring a file of ratings, clicks or purchases, and check it.")):
-        if st.button(_("Bring my data"), key="door_data", icon=":material/upload_file:", width="stretch"):
+    with mine, _door(_("Compare models on my data"), _("Upload a file of ratings, clicks or purchases, and check it.")):
+        if st.button(_("Upload my data"), key="door_data", icon=":material/upload_file:", width="stretch"):
             state.put("intake", None)
             frame.go("data")
     with now, _door(_("See a comparison now"), _("One click: a sample, four models, and a leaderboard in seconds.")):
@@ -28,15 +28,15 @@ def show() -> None:
             _start()
     with (
         look,
-        _door(
-            _("Look at an example"), _("What data look like, or what a trained model looks at, in a finished example.")
-        ),
+        _door(_("Explore an example"), _("A sample data set, or the attention weights of a trained model.")),
     ):
         if st.button(_("Explore a sample"), key="door_look", icon=":material/insights:", width="stretch"):
             state.choose("data", services.sample(SAMPLE))
             frame.go("explore")
-        if st.button(_("See attention at work"), key="door_attention", icon=":material/visibility:", width="stretch"):
-            from pages.attention_parts import selection  # the first page waits for nothing that one button needs
+        if st.button(
+            _("Open the attention example"), key="door_attention", icon=":material/visibility:", width="stretch"
+        ):
+            from pages.attention_parts import selection  # imported on click to keep the first page fast
 
             selection.open_example(ATTENTION_EXAMPLE)
             frame.go("attention")
@@ -51,7 +51,7 @@ def _door(title: str, why: str) -> "st.delta_generator.DeltaGenerator":
 
 
 def _start() -> None:
-    """Store the sample, submit the experiment, and watch it from here."""
+    """Store the sample, submit the experiment, and show its progress here."""
     try:
         run_id = services.submit_models(services.sample(SAMPLE), MODELS)
     except RecscopeError as error:
@@ -64,7 +64,7 @@ def _start() -> None:
 
 
 def demonstration() -> None:
-    """Show the progress of the demonstration, and open the comparison when it has ended."""
+    """Show the progress of the demo, and open the comparison when it has ended."""
     run_id = st.session_state.get(SHOWN_RUN)
     if run_id is None:
         return
@@ -87,12 +87,12 @@ def _progress(run_id: str) -> None:
     with st.container(border=True, key="demonstration"):
         st.progress(
             services.share_done(jobs),
-            _("{done} of {all} models are done ({share}); the leaderboard opens by itself.").format(
+            _("{done} of {all} models are done ({share}); the leaderboard opens automatically.").format(
                 done=len(ended), all=len(jobs), share=percent(services.share_done(jobs), 0)
             ),
         )
         st.markdown(" · ".join(_job(job) for job in jobs))
-        if st.button(_("Stop"), key="demonstration_stop", icon=":material/stop_circle:"):
+        if st.button(_("Cancel"), key="demonstration_stop", icon=":material/stop_circle:"):
             services.cancel_run(run_id)
 
 

@@ -1,4 +1,4 @@
-"""The list of recent experiments: how they stand, the best model with its interval, when; open, delete."""
+"""The list of recent experiments: job states, best model with interval, date; open, delete."""
 
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 PATIENCE_SECONDS = 0.3
-"""The list waits so long for an interval; a longer computation is there the next time."""
+"""Seconds the list waits for an interval; a longer computation appears on the next visit."""
 STATES = (
     ("running", later("{n} running"), "blue"),
-    ("queued", later("{n} waiting"), "gray"),
+    ("queued", later("{n} queued"), "gray"),
     ("done", later("{n} done"), "green"),
     ("failed", later("{n} failed"), "red"),
     ("cancelled", later("{n} cancelled"), "orange"),
@@ -24,17 +24,17 @@ STATES = (
 
 
 def recent() -> None:
-    """Show the latest experiments; while one is live or counted, every other second from the files of the runs."""
+    """Show the latest experiments, refreshed every 2 s while one is running or its interval is being computed."""
     cards = services.run_cards()
     if not cards:
-        st.markdown(_("None yet. *See a comparison now* makes the first one in a few seconds."))
+        st.markdown(_("No experiments yet. *See a comparison now* creates the first one in a few seconds."))
         return
     changing = _is_changing(cards)
     st.fragment(_list, run_every=2.0 if changing else None)(changing)
 
 
 def _is_changing(cards: "list[RunCard]") -> bool:
-    """Return whether a job is live, or the interval of a shown experiment is still being computed."""
+    """Return whether a job is queued or running, or the interval of a shown experiment is being computed."""
     return any(card.is_live or (card.best and not services.best(card).is_done) for card in cards[:SHOWN])
 
 
@@ -70,7 +70,7 @@ def _badges(card: "RunCard") -> str:
 
 
 def _best(card: "RunCard") -> str:
-    """Return the best model with its number and interval, or why there is none."""
+    """Return the best model with its metric and interval, or why there is none."""
     if card.best is None:
         return _("No model has finished.")
     ticket = services.best(card)
@@ -92,12 +92,14 @@ def _open(card: "RunCard") -> None:
 
 
 def _delete(card: "RunCard") -> None:
-    """Ask before an experiment is deleted."""
+    """Delete an experiment after confirmation."""
     with st.popover(_("Delete"), icon=":material/delete:", key=f"delete_{card.id}", type="tertiary"):
         st.markdown(
-            _("**{name}** and all its results are removed for good. The data stay.").format(name=safe(card.name))
+            _("**{name}** and all its results are deleted permanently. The data set is kept.").format(
+                name=safe(card.name)
+            )
         )
-        if not st.button(_("Delete for good"), key=f"delete_confirmed_{card.id}", type="primary"):
+        if not st.button(_("Delete permanently"), key=f"delete_confirmed_{card.id}", type="primary"):
             return
         try:
             services.delete_run(card.id)

@@ -1,4 +1,4 @@
-"""What is looked into: a trained model, and the person and the item that it is looked at with."""
+"""The selection of the Inside page: a trained model, a user and an item."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 LATEST = 3
 OFFERED = 5
-"""So many of the items that the model recommends are offered with one click."""
+"""Number of recommended items offered for selection."""
 
 
 @dataclass(frozen=True, eq=False)
 class LookedAt:
-    """A trained model with its views, and whom and what they are about.
+    """A trained model with its views, and their user and item.
 
     Args:
         root: Folder of the workspace.
         run: The experiment.
         model: The finished model.
-        views: What can be seen of it.
+        views: Its views.
         data: Fingerprint of the data.
-        person: Who is asked for.
-        item: Position of the item, None where no view is about an item.
-        curves: What training reported.
+        person: The user.
+        item: Position of the item, None if no view is about an item.
+        curves: Training history.
     """
 
     root: str
@@ -50,7 +50,7 @@ class LookedAt:
 
     @property
     def named(self) -> model_queries.Named:
-        """What questions about the model go to."""
+        """The model as the target of queries."""
         return _named(self.root, self.run, self.model)
 
 
@@ -59,7 +59,7 @@ def _named(root: str, run: str, model: "Contender") -> model_queries.Named:
 
 
 def model(asked: "Ask") -> "Contender | None":
-    """Show the choice of a finished model, those that hold most first; None if there is none."""
+    """Show the choice of a finished model, those with most views first; None if there is none."""
     contenders = {one.id: one for one in comparison_queries.contenders(asked)}
     order = sorted(contenders, key=lambda one: -len(_views(asked, contenders[one])))
     chosen = pickers.model(order, lambda one: contenders[one].title, "inside")
@@ -67,7 +67,7 @@ def model(asked: "Ask") -> "Contender | None":
 
 
 def introduction(run: "Run", contender: "Contender") -> None:
-    """Say what the model does, with the formula of the settings that it was trained with."""
+    """Show what the model does, with the formula for its settings."""
     from recsys_core.models.registry import model_class
 
     info = model_class(contender.key).info
@@ -79,7 +79,7 @@ def introduction(run: "Run", contender: "Contender") -> None:
 
 
 def choose(asked: "Ask", run: "Run", contender: "Contender") -> LookedAt:
-    """Show the choice of a person and, if some view is about one, of an item."""
+    """Show the choice of a user and, if a view is about one, of an item."""
     from recsys_core.explain.registry import About
 
     dataset, views = services.dataset(run.spec.data), _views(asked, contender)
@@ -99,7 +99,7 @@ def choose(asked: "Ask", run: "Run", contender: "Contender") -> LookedAt:
 
 
 def _picked(kind: finder.Kind, dataset: "Dataset") -> str:
-    """Return the identifier that was chosen; in the demo view nothing but that is shown."""
+    """Return the selected identifier; the demo view shows only that."""
     chosen = state.get(kind.name)
     if state.is_demo() and chosen in kind.vocabulary(dataset):
         st.markdown(f"{_(kind.pick)}: **{safe(chosen)}**")
@@ -108,15 +108,15 @@ def _picked(kind: finder.Kind, dataset: "Dataset") -> str:
 
 
 def _history(person: "Asked") -> None:
-    """Say how much the person has, and what they had last."""
+    """Show the length of the history and its latest items."""
     st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(person.history)))
     if len(person.history):
         titles = ", ".join(person.history["title"].head(LATEST))
-        st.markdown(_("The latest: {titles}").format(titles=safe(titles)))
+        st.markdown(_("Latest items: {titles}").format(titles=safe(titles)))
 
 
 def _recommended(asked: "Ask", run: "Run", contender: "Contender", person: "Asked") -> None:
-    """Offer what the model recommends to the person; the first of it is looked at unless the address names an item."""
+    """Offer the recommended items; the first one is selected unless the URL names an item."""
     found = _top(asked, run, contender, person)
     if found is None or found.empty:
         return
@@ -132,7 +132,7 @@ def _recommended(asked: "Ask", run: "Run", contender: "Contender", person: "Aske
             finder.take(finder.ITEM, chosen)
 
     st.pills(
-        _("This model recommends"),
+        _("Recommended by this model"),
         ids,
         format_func=lambda one: safe(titles[one]),
         key=widget,
@@ -141,14 +141,14 @@ def _recommended(asked: "Ask", run: "Run", contender: "Contender", person: "Aske
 
 
 def _top(asked: "Ask", run: "Run", contender: "Contender", person: "Asked") -> "pd.DataFrame | None":
-    """Return what the model recommends, with titles; None with a bar while it is asked."""
+    """Return the recommendations with titles; None, with a progress bar, while they are computed."""
     from recsys_core.serving.recommendations import together
 
     model = _named(asked.root, asked.run, contender)
     ticket = model_queries.ticket(model, "top", person.key, OFFERED, query=person.query, k=OFFERED)
-    found = pending.outcome(ticket, _("Asking the model"))
+    found = pending.outcome(ticket, _("Computing recommendations"))
     if found is None and state.get("item") is None and not ticket.is_done:
-        st.stop()  # what is looked at is not known before
+        st.stop()  # the item is not known yet
     return None if found is None else together({contender.id: found}, services.dataset(run.spec.data))[contender.id]
 
 

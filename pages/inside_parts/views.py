@@ -1,4 +1,4 @@
-"""The views of a trained model, one below the other: each with its question, what it shows, and how to read it."""
+"""The views of a trained model, one below the other: each with its question, finding, and reading guide."""
 
 from typing import TYPE_CHECKING
 
@@ -18,57 +18,57 @@ if TYPE_CHECKING:
 WIDTHS = [2, 5]
 NUMBER_WIDTH, TITLE_WIDTH = 70, 280
 AT_ONCE = 2
-"""So many views are drawn from the beginning; the others when somebody comes near them."""
+"""Number of views drawn from the start; the others are drawn when scrolled near."""
 CHOICES = {
     "neighbour": later("Compared with"),
-    "group": later("Which group?"),
-    "taste": later("Which taste?"),
-    "topic": later("Which topic?"),
-    "rules": later("Which rules?"),
+    "group": later("Users"),
+    "taste": later("Latent factor"),
+    "topic": later("Topic"),
+    "rules": later("Rules"),
 }
 CALLED = {
     "neighbour": later("User {one}"),
-    "taste": later("Taste {one}"),
+    "taste": later("Factor {one}"),
     "topic": later("Topic {one}"),
 }
 OPTIONS = {
-    "nearest": later("This person and those nearest"),
-    "busiest": later("The people with most interactions"),
-    "history": later("What this person has"),
-    "around": later("Around the item"),
+    "nearest": later("This user and the nearest neighbors"),
+    "busiest": later("The users with the most interactions"),
+    "history": later("This user's history"),
+    "around": later("Neighborhood of the item"),
     "popular": later("The most popular items"),
-    "item": later("Those that lead to the item"),
-    "person": later("Those that fire for this person"),
-    "all": later("All, the surest first"),
+    "item": later("Rules that recommend the item"),
+    "person": later("Rules that match this user's history"),
+    "all": later("All, by confidence"),
 }
 COLUMNS = {
-    "title": later("Part"),
+    "title": later("Term"),
     "similarity": later("Weight"),
     "rating": later("Rating"),
     "vote": later("Vote"),
     "confidence": later("Confidence"),
     "support": later("Support"),
     "lift": later("Lift"),
-    "weight": later("Adds"),
+    "weight": later("Contribution"),
 }
 HELP = {
-    "similarity": later("How similar the two people or the two items are, or the weight that one has for the other."),
-    "rating": later("What that person rated the item."),
-    "vote": later("The rating compared with the level that this model judges it by; 1 where ratings do not count."),
-    "confidence": later("Share of the baskets with the left side that hold the right one, too."),
-    "support": later("Share of all baskets that hold both sides."),
-    "lift": later("How many times as often as in any basket."),
-    "weight": later("Weight times vote, for a mean divided by the sum of all weights."),
+    "similarity": later("Similarity of the two users or items, or the weight of one for the other."),
+    "rating": later("The neighbor's rating of the item."),
+    "vote": later("The rating relative to the model's baseline; 1 for models that ignore ratings."),
+    "confidence": later("Share of the baskets with the antecedent that also contain the consequent."),
+    "support": later("Share of all baskets that contain both sides."),
+    "lift": later("Confidence divided by the consequent's share of all baskets."),
+    "weight": later("Weight times vote; for a weighted mean, divided by the sum of the weights."),
 }
 
 
 def all_of(looked_at: "LookedAt") -> None:
-    """Show all views of a model; one that has none says so."""
+    """Show all views of a model, or that it has none."""
     if not looked_at.views:
         st.info(
             _(
-                "{model} holds nothing that could be drawn: look at its lists on the page Recommend, and at its "
-                "numbers on the page Compare."
+                "{model} has no parameters to visualize: see its lists on the Recommend page and its metrics "
+                "on the Compare page."
             ).format(model=safe(looked_at.model.title)),
             icon=":material/visibility_off:",
         )
@@ -91,13 +91,13 @@ def _views(looked_at: "LookedAt") -> None:
 
 
 def _view(looked_at: "LookedAt", view: "View", picture: "Picture") -> None:
-    """Show one view; while it is being read from the model, a bar."""
+    """Show one view; a progress bar while it is computed."""
     words, place = st.columns(WIDTHS, gap="large")
     widget = f"inside_{view.key}_{view.choice}_{looked_at.model.id}_{looked_at.person.key}"
     chosen = st.session_state.get(widget)
     ticket = _ticket(looked_at, view, {view.choice: chosen} if view.choice and chosen else {})
     with place:
-        seen = pending.outcome(ticket, _("Looking into the model"))
+        seen = pending.outcome(ticket, _("Computing the view"))
     offered = view.offered or (seen.facts["offered"] if seen is not None and view.choice else ())
     with words:
         if seen is not None:
@@ -122,7 +122,7 @@ def _view(looked_at: "LookedAt", view: "View", picture: "Picture") -> None:
 
 
 def _ticket(looked_at: "LookedAt", view: "View", choices: dict[str, str]) -> "Ticket[ViewData]":
-    """Return the ticket of a view: it depends on the person and the item only if the view is about them."""
+    """Return the ticket of a view, which depends on the user and the item only if the view is about them."""
     from recsys_core.explain.registry import About
 
     person = "" if view.about in (About.MODEL, About.ITEM) else looked_at.person.key
@@ -141,14 +141,14 @@ def _choice(name: str, offered: list[str], widget: str) -> None:
 
 
 def _table(seen: "ViewData", key: str) -> None:
-    """Show every term of a sum with the numbers that it is made of."""
+    """Show every term of a sum with its factors."""
     table = seen.table[[name for name in COLUMNS if name in seen.table]]
     numbers = {
         name: st.column_config.NumberColumn(_(COLUMNS[name]), format="%.4g", width=NUMBER_WIDTH, help=_(HELP[name]))
         for name in table.columns
         if name != "title"
     }
-    title_width = TITLE_WIDTH if len(numbers) > 1 else None  # beside a single number there is room enough
+    title_width = TITLE_WIDTH if len(numbers) > 1 else None  # a single number leaves enough room
     show.table(
         table,
         f"table_inside_{key}",

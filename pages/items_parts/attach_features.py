@@ -1,4 +1,4 @@
-"""Pictures and vectors that a person adds to the items of a data set: a new data set comes of it."""
+"""Upload of item images or embeddings, stored as a new data set."""
 
 import shutil
 import tempfile
@@ -16,27 +16,28 @@ if TYPE_CHECKING:
     from recsys_core.serving.background import Background, Ticket
 
 UPLOAD, UNDER_WAY, NOTICE = "items_attach", "items_attach_file", "items_attach_notice"
-"""Keys: of the uploader, of the file being read, and of the data set that came of it with a sentence about it."""
+"""Session keys: the uploader, the file being read, and the resulting data set with a notice."""
 
 
 def offer(card: "DatasetCard") -> None:
-    """Offer to add pictures or vectors, and show what came of it."""
+    """Show the upload of images or embeddings, and its result."""
     data, notice = st.session_state.get(NOTICE, ("", ""))
     if data == card.fingerprint:
         st.success(notice)
     if state.is_demo():
         return
-    with st.expander(_("Add pictures or vectors of the items"), key="items_attach_open"):
+    with st.expander(_("Add item images or embeddings"), key="items_attach_open"):
         st.markdown(
             _(
-                "A zip with pictures, named in a column of the item table or after the items' identifiers; or a `.npy` "
-                "file with a row of numbers for each item. A new data set comes of it; this one stays as it is."
+                "A zip file of images, named in a column of the item table or by item ID; or a `.npy` file "
+                "with one row of numbers per item. The result is stored as a new data set; this one does not "
+                "change."
             )
         )
         upload = st.file_uploader(
             _("Zip or .npy file"), type=["zip", "npy"], key=state.versioned(UPLOAD), label_visibility="visible"
         )
-        if st.button(_("Add to the items"), key="items_attach_go", disabled=upload is None):
+        if st.button(_("Upload"), key="items_attach_go", disabled=upload is None):
             st.session_state[UNDER_WAY] = str(_kept(upload))
             state.bump(UPLOAD)
         if st.session_state.get(UNDER_WAY):
@@ -44,7 +45,7 @@ def offer(card: "DatasetCard") -> None:
 
 
 def _kept(upload: Any) -> Path:
-    """Keep the file in a folder of its own, under a name of ours; the uploader's bytes are freed."""
+    """Copy the file into a separate folder under a fixed name; the uploader's bytes are freed."""
     folder = Path(tempfile.mkdtemp(dir=services.root() / "staging", prefix="attach-"))
     path = folder / ("pictures.zip" if upload.name.lower().endswith(".zip") else "vectors.npy")
     with path.open("wb") as target:
@@ -53,19 +54,19 @@ def _kept(upload: Any) -> Path:
 
 
 def _finish(card: "DatasetCard", path: Path) -> None:
-    """Go over to the data set that came of it as soon as it is there."""
+    """Open the resulting data set as soon as it is stored."""
     ticket = _attach(card.fingerprint, path)
-    attached = pending.outcome(ticket, _("Reading what you brought"))
+    attached = pending.outcome(ticket, _("Reading the upload"))
     if not ticket.is_done:
         return
     del st.session_state[UNDER_WAY]
     if attached is None:
         return
-    said = [n_("{n} item has one now", "{n} items have one now", attached.found)]
+    said = [n_("{n} item matched", "{n} items matched", attached.found)]
     if attached.missing:
-        said.append(n_("{n} item has none", "{n} items have none", attached.missing))
+        said.append(n_("{n} item without a match", "{n} items without a match", attached.missing))
     if attached.broken:
-        said.append(n_("{n} picture cannot be read", "{n} pictures cannot be read", attached.broken))
+        said.append(n_("{n} unreadable image", "{n} unreadable images", attached.broken))
     item, data = state.get("item"), attached.dataset.fingerprint
     words = _("Stored as '{name}': {said}.").format(name=safe(attached.dataset.name), said=", ".join(said))
     st.session_state[NOTICE] = (data, words)
@@ -88,7 +89,7 @@ def _attach(fingerprint: str, path: Path) -> "Ticket[Attached]":
 
 @st.cache_resource(show_spinner=False)
 def _waiting() -> "Background":
-    """Return threads that wait for the processes which open what was brought, apart from those that compute."""
+    """Return the threads that wait for the reading processes, separate from those that compute."""
     from recsys_core.serving.background import Background
 
     return Background(threads=8)

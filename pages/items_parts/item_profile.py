@@ -1,4 +1,4 @@
-"""One item: how it is rated and how surely, its place in the long tail, its course in time, and what is like it."""
+"""One item: its ratings and their reliability, its position in the long tail, its time course, and similar items."""
 
 from typing import TYPE_CHECKING
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 ALIKE = 8
 LONGEST_TEXT = 600
-"""Letters of a text that are shown."""
+"""Maximum number of characters shown of a text."""
 
 
 def present(card: "DatasetCard", profiles: "ItemProfiles | None", item: int) -> None:
-    """Show one item; its lower parts are drawn when somebody comes near them.
+    """Show one item; its lower sections are drawn when scrolled near.
 
     Args:
         card: The data set.
-        profiles: Of all items; None as long as they are not there: then only its course in time is shown.
+        profiles: Profiles of all items; None until they are computed: then only the time course is shown.
         item: Position.
     """
     st.fragment(_profile)(card, profiles, item)
@@ -39,7 +39,7 @@ def _profile(card: "DatasetCard", profiles: "ItemProfiles | None", item: int) ->
     if state.get("item") != dataset.item_vocabulary.ids[item]:
         st.rerun()
     st.header(safe(described_items(dataset, [item])["title"].iloc[0]), anchor=False)
-    thing = pending.outcome(profile_queries.thing(card.fingerprint, item), _("Reading what people did with it"))
+    thing = pending.outcome(profile_queries.thing(card.fingerprint, item), _("Loading the interactions of this item"))
     parts = lazy_sections.Parts()
     if profiles is not None:
         row = profiles.table.iloc[item]
@@ -57,41 +57,41 @@ def _profile(card: "DatasetCard", profiles: "ItemProfiles | None", item: int) ->
 
 
 def _numbers(card: "DatasetCard", row: "pd.Series") -> None:
-    numbers = [(_("Interactions"), count(row["interactions"])), (_("Place in popularity"), count(row["place"]))]
+    numbers = [(_("Interactions"), count(row["interactions"])), (_("Popularity rank"), count(row["place"]))]
     if card.has_ratings and row["mean"] == row["mean"]:
         numbers += [
             (_("Mean rating"), f"{row['mean']:.2f}"),
-            (_("Deviation"), f"{row['deviation']:.2f}" if row["deviation"] == row["deviation"] else "–"),
+            (_("Std. deviation"), f"{row['deviation']:.2f}" if row["deviation"] == row["deviation"] else "–"),
             (_("Confidence"), percent(row["confidence"], 0)),
         ]
     show.metrics(numbers, "item_numbers", width=130)
     if card.has_ratings and row["mean"] == row["mean"]:
         st.markdown(
-            n_("{n} person knows it.", "{n} people know it.", int(row["users"]))
+            n_("{n} user.", "{n} users.", int(row["users"]))
             + " "
             + _(
-                "Confidence says how far the mean can be relied on, from 0 (nobody rated) towards 100%; "
-                "weighed with it, the rating is {shrunk:.2f}."
+                "Confidence is the reliability of the mean, from 0 (no ratings) towards 100%; shrunk "
+                "accordingly, the mean rating is {shrunk:.2f}."
             ).format(shrunk=row["shrunk_mean"])
         )
 
 
 def _description(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
-    st.subheader(_("What it is"), anchor=False)
+    st.subheader(_("Attributes"), anchor=False)
     if not card.has_items:
         st.markdown(
             _(
-                "These data came without a table of items, so nothing is known of titles, categories or prices. "
-                "All that follows is read from what people did."
+                "This data set has no table of items, so titles, categories and prices are unknown. Everything "
+                "below is computed from the interactions."
             )
         )
         return
     known = {name: value for name, value in profiles.attributes(item).items() if name != "title"}
     if not known:
-        st.markdown(_("The table of items says nothing more about this one."))
+        st.markdown(_("The table of items has no further attributes of this item."))
     picture = profile_queries.thumbnail(card.fingerprint, item)
     if picture is not None:
-        st.image(picture, width=160, alt=_("Picture of the item"))
+        st.image(picture, width=160, alt=_("Image of the item"))
     pairs(((name, value) for name, value in known.items() if len(value) <= 60), "item_attributes")
     for name, value in known.items():
         if len(value) > 60:
@@ -100,14 +100,14 @@ def _description(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> No
 
 
 def _ratings(row: "pd.Series", thing: "Thing") -> None:
-    st.subheader(_("How it is rated"), anchor=False)
+    st.subheader(_("Ratings"), anchor=False)
     if thing.ratings.empty or row["mean"] != row["mean"]:
-        st.markdown(_("Nobody has rated it."))
+        st.markdown(_("No ratings."))
         return
     from recsys_core.viz.items import rating_spread
 
     most = thing.ratings.iloc[thing.ratings["item"].argmax()]
-    sentence = _("{share} gave it a {rating:g}; of all ratings, {all} are a {rating:g}.").format(
+    sentence = _("{share} of its ratings are {rating:g}; of all ratings, {all} are {rating:g}.").format(
         share=percent(most["item"], 0), rating=most["rating"], all=percent(most["everybody"], 0)
     )
     show.figure(rating_spread(thing.ratings), "item_ratings", name=_("Ratings"), sentence=sentence, table=thing.ratings)
@@ -116,12 +116,12 @@ def _ratings(row: "pd.Series", thing: "Thing") -> None:
 def _tail(profiles: "ItemProfiles", row: "pd.Series", parts: lazy_sections.Parts) -> None:
     from recsys_core.viz.items import TAIL_HEIGHT, popularity_curve, tail_place
 
-    st.subheader(_("Its place in the long tail"), anchor=False)
+    st.subheader(_("Position in the long tail"), anchor=False)
     where = _("in the head") if row["head"] else _("in the tail")
     st.markdown(
         _(
-            "Place {place} of {items}, {where}: it and all more popular items together hold {running} "
-            "of all interactions; it alone holds {share}."
+            "Popularity rank {place} of {items}, {where}: the items up to this rank have {running} of all "
+            "interactions; this item alone has {share}."
         ).format(
             place=count(row["place"]),
             items=count(len(profiles.table)),
@@ -138,20 +138,20 @@ def _tail(profiles: "ItemProfiles", row: "pd.Series", parts: lazy_sections.Parts
             interactions=int(row["interactions"]),
             head=int(profiles.table["head"].sum()),
         )
-        show.figure(figure, "item_tail", name=_("Place in the long tail"), table=curve)
+        show.figure(figure, "item_tail", name=_("Position in the long tail"), table=curve)
 
 
 def _time(thing: "Thing", parts: lazy_sections.Parts) -> None:
     st.subheader(_("Over time"), anchor=False)
     periods = thing.periods
     if periods.empty:
-        st.markdown(_("The time of interactions is not known."))
+        st.markdown(_("This data set has no timestamps."))
         return
     from recsys_core.viz.items import item_timeline
 
     unit = str(periods.attrs["unit"])
     busiest = periods.iloc[periods["interactions"].argmax()]
-    sentence = _("The busiest {unit} begins on {start:%d %B %Y} and holds {share} of all.").format(
+    sentence = _("The busiest {unit} begins on {start:%d %B %Y} and has {share} of the item's interactions.").format(
         unit=unit, start=busiest["start"], share=percent(busiest["interactions"] / periods["interactions"].sum(), 0)
     )
     figure = item_timeline(periods, unit=unit)
@@ -160,10 +160,10 @@ def _time(thing: "Thing", parts: lazy_sections.Parts) -> None:
 
 
 def _alike(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
-    """Show the items most like this one, by description and by the people who know both, side by side."""
-    st.subheader(_("Items most like this one"), anchor=False)
+    """Show the most similar items, by content and by common users, side by side."""
+    st.subheader(_("Most similar items"), anchor=False)
     alike = pending.outcome(
-        profile_queries.alike(card.fingerprint, profiles, item, ALIKE), _("Looking for similar items")
+        profile_queries.alike(card.fingerprint, profiles, item, ALIKE), _("Computing similar items")
     )
     if alike is None:
         return
@@ -171,23 +171,23 @@ def _alike(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
     by_content, by_people = st.columns(2, gap="medium")
     both = set(described["item"] if len(described) else ()) & set(known["item"])
     with by_content:
-        st.markdown(f"**{_('By description')}**")
+        st.markdown(f"**{_('By content')}**")
         if described.empty:
             st.markdown(
-                _("Nothing in the description of this item is shared with another one.")
+                _("No other item shares an attribute with this one.")
                 if card.has_items
-                else _("There is no table of items to compare by.")
+                else _("This data set has no table of items.")
             )
         for row in described.to_dict("records"):
             _like(row, profile_queries.why(row["shared"]), "content", is_in_both=row["item"] in both)
         _file(described, "content")
     with by_people:
-        st.markdown(f"**{_('By the people who know both')}**")
+        st.markdown(f"**{_('By common users')}**")
         if known.empty:
-            st.markdown(_("Nobody knows this item together with another one."))
+            st.markdown(_("No user has interacted with this item and another one."))
         for row in known.to_dict("records"):
-            words = n_("{n} person knows both", "{n} people know both", int(row["together"]))
-            lift = _("{lift:.1f} times chance").format(lift=row["lift"])
+            words = n_("{n} common user", "{n} common users", int(row["together"]))
+            lift = _("lift {lift:.1f}").format(lift=row["lift"])
             _like(row, f"{words}, {lift}", "people", is_in_both=row["item"] in both)
         _file(known, "people")
 
@@ -215,17 +215,17 @@ def _like(row: dict, words: str, side: str, *, is_in_both: bool) -> None:
 
 def _vector(profiles: "ItemProfiles", item: int) -> None:
     whole = st.expander(
-        n_("The whole vector: {n} number", "The whole vector: {n} numbers", len(profiles.features.names)),
+        n_("Feature vector: {n} number", "Feature vector: {n} numbers", len(profiles.features.names)),
         key="item_vector_open",
         on_change="rerun",
     )
     if whole.open:
         with whole:
-            st.markdown(_("Content models and similarities by description are computed from these numbers."))
+            st.markdown(_("Content-based models and content similarities use these features."))
             show.table(
                 profiles.vector(item),
                 "item_vector",
-                name=_("Vector of the item"),
+                name=_("Feature vector of the item"),
                 height=320,
                 column_config={
                     "part": st.column_config.TextColumn(_("Part")),

@@ -1,4 +1,4 @@
-"""The page Items: search and map on the left, the item chosen on the right, its likes side by side below."""
+"""The Items page: search and map on the left, the selected item with its similar items on the right."""
 
 from typing import TYPE_CHECKING
 
@@ -17,14 +17,14 @@ BY_CONTENT, BY_PEOPLE = "content", "people"
 
 
 def present(card: "DatasetCard") -> None:
-    """Show one item, and the map of all."""
+    """Show one item and the map of all items."""
     dataset = services.dataset(card.fingerprint)
     left, right = st.columns([2, 3], gap="medium")
     with left:
         item_id = finder.choose(finder.ITEM, dataset)
         item = dataset.item_vocabulary.position(item_id)
-        profile_queries.thing(card.fingerprint, item)  # begun here, read on the right
-        profiles = pending.outcome(profile_queries.items(card.fingerprint), _("Describing all items"))
+        profile_queries.thing(card.fingerprint, item)  # started here, shown on the right
+        profiles = pending.outcome(profile_queries.items(card.fingerprint), _("Computing item profiles"))
         if profiles is not None:
             _map(card, profiles, item)
             profile_queries.missing(profiles.missing)
@@ -42,17 +42,15 @@ def _map(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
     way = ways[0]
     if len(ways) > 1:
         way = st.radio(
-            _("Near each other are items"),
+            _("Neighboring dots are items"),
             ways,
             horizontal=True,
-            format_func=lambda one: (
-                _("of similar description") if one == BY_CONTENT else _("that the same people know")
-            ),
+            format_func=lambda one: _("with similar content") if one == BY_CONTENT else _("with common users"),
             key="items_map_of",
         )
     else:
-        st.markdown(_("Near each other are items that the same people know."))
-    st.markdown(_("Each dot is an item. Click on one to look at it."))
+        st.markdown(_("Neighboring dots are items with common users."))
+    st.markdown(_("Each dot is an item. Click a dot to open the item."))
     by_people = len(ways) > 1 and way == BY_PEOPLE
     finder.on_map(
         finder.ITEM,
@@ -67,7 +65,7 @@ def _map(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
         profile_queries.axes(profiles.explained, profiles.axes)
     if len(profiles.table) > DRAWN:
         st.markdown(
-            _("{drawn} of {all} items are drawn, chosen at random.").format(
+            _("{drawn} of {all} items are shown, sampled at random.").format(
                 drawn=count(DRAWN), all=count(len(profiles.table))
             )
         )

@@ -1,4 +1,4 @@
-"""Why an item is in a list, as parts of its score or as what the history does to it, and why another one is not."""
+"""Why an item is in a list, as score contributions or influence of the history, and why another one is not."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from recsys_core.serving.recommendations import WhyNot
 
 CLICKED = "recommend_why"
-"""Where the session keeps the model and the item that were clicked."""
+"""Session key of the clicked model and item."""
 SUMS = {
-    "history": later("{model} gives it {score:.4g}: the sum of what {n} items of the history add."),
-    "neighbours": later("{model} gives it {score:.4g}: the sum of the votes of {n} people like this one."),
-    "friends": later("{model} gives it {score:.4g}: the sum of what {n} friends add."),
-    "terms": later("{model} gives it {score:.4g}: the sum of {n} terms that the person likes and the item has."),
-    "factors": later("{model} gives it {score:.4g}: the sum of {n} hidden tastes and biases."),
-    "biases": later("{model} gives it {score:.4g}: the sum of {n} biases."),
-    "rules": later("{model} gives it {score:.4g}: the sum of {n} rules that fired."),
-    "parts": later("{model} gives it {score:.4g}: the sum of {n} parts."),
+    "history": later("{model}: score {score:.4g}, the sum of the contributions of {n} items of the history."),
+    "neighbours": later("{model}: score {score:.4g}, the sum of the votes of {n} neighbors."),
+    "friends": later("{model}: score {score:.4g}, the sum of the contributions of {n} friends."),
+    "terms": later("{model}: score {score:.4g}, the sum over {n} terms that the user profile and the item share."),
+    "factors": later("{model}: score {score:.4g}, the sum of {n} latent factors and biases."),
+    "biases": later("{model}: score {score:.4g}, the sum of {n} biases."),
+    "rules": later("{model}: score {score:.4g}, the sum of {n} matching association rules."),
+    "parts": later("{model}: score {score:.4g}, the sum of {n} terms."),
 }
-"""What the parts of a score are, by the kind of the explanation."""
+"""Finding about the terms of a score, by the kind of explanation."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A trained model that is asked for reasons, and the person whom they are about."""
+    """A trained model to explain, and the user concerned."""
 
     model: model_queries.Named
     title: str
@@ -41,14 +41,14 @@ class Trial:
 
 
 def why(trials: dict[str, Trial]) -> None:
-    """Show the parts of the score of the item that was clicked; for models without parts, what each item does to it."""
+    """Show the score contributions of the clicked item; for models without them, the influence of each history item."""
     from recsys_core.explain.deletion import reads_histories
     from recsys_core.models.registry import model_class
     from recsys_core.serving.recommendations import can_explain
 
     model, item = st.session_state.get(CLICKED, (None, None))
     if model not in trials:
-        st.markdown(_("Click an item to see what its score is made of."))
+        st.markdown(_("Click an item to see how its score is composed."))
         return
     trial = trials[model]
     info = model_class(trial.model.key).info
@@ -66,7 +66,7 @@ def _parts(trial: Trial, item: int) -> None:
 
     query = trial.person.query
     found = model_queries.outcome(
-        trial.model, "reason", _("Asking the model"), trial.person.key, item, query=query, item=item
+        trial.model, "reason", _("Computing the explanation"), trial.person.key, item, query=query, item=item
     )
     if found is None:
         return
@@ -75,50 +75,51 @@ def _parts(trial: Trial, item: int) -> None:
     show.figure(
         contributions(found.parts, score=found.score),
         key="figure_why",
-        name=_("Parts of a score"),
+        name=_("Score contributions"),
         sentence=words.format(model=trial.title, score=found.score, n=found.sources),
         table=found.parts,
     )
 
 
 def _effects(trial: Trial, item: int) -> None:
-    """Show what the score would lose without each item of the history; the model is asked again beside the page."""
+    """Show the leave-one-out influence of each history item; the scores are computed in the background."""
     from recsys_core.viz.recommend import effect_bars
 
     ticket = model_queries.ticket(trial.model, "effects", trial.person.key, item, query=trial.person.query, item=item)
-    found = pending.outcome(ticket, _("Leaving out one item after the other"))
+    found = pending.outcome(ticket, _("Leaving out one item at a time"))
     if found is None:
         return
     st.subheader(_("Why {title}?").format(title=safe(found.title)))
     st.markdown(
         _(
-            "**An approximation.** {model} cannot say what its scores are made of. So each item of the history was "
-            "left out once and the model asked again: a bar is what the score loses without that item. The bars do not "
-            "add up to the score, since items that say the same thing stand in for each other."
+            "**Approximation.** {model} does not decompose its scores. Instead, each item of the history was "
+            "left out once and the score was recomputed: a bar is the influence of an item, the score change "
+            "when it is left out. The influences do not add up to the score, because items with the same "
+            "information substitute for each other."
         ).format(model=safe(trial.title))
     )
     sentence = _(
-        "{title} gets {score:.4g}. For an unknown person with this history it is {folded:.4g}; {n} items were "
-        "left out, one by one."
+        "{title}: score {score:.4g}; for a cold-start user with this history, {folded:.4g}. {n} items were "
+        "left out, one at a time."
     )
     show.figure(
         effect_bars(found.parts),
         key="figure_effects",
-        name=_("Effects of leaving out"),
+        name=_("Leave-one-out influence"),
         sentence=sentence.format(title=found.title, score=found.score, folded=found.folded, n=count(found.sources)),
         table=found.parts,
     )
 
 
 def why_not(trials: dict[str, Trial], k: int) -> None:
-    """Show how far an item that a person chooses is from a list, and what it misses."""
+    """Show how far a selected item is from a list, and how its score differs."""
     st.subheader(_("Why not another item?"))
     with st.container(horizontal=True, key="why_not"):
         model = st.selectbox(
-            _("Of this model's list"), list(trials), format_func=lambda one: trials[one].title, key="why_not_model",
+            _("In the list of"), list(trials), format_func=lambda one: trials[one].title, key="why_not_model",
             width=260,
         )  # fmt: skip
-        text = st.text_input(_("Search an item by title"), key="why_not_search", width=260)
+        text = st.text_input(_("Search items by title"), key="why_not_search", width=260)
         trial = trials[model]
         offered = user_picker.found_items(trial.dataset, text)
         item = st.selectbox(
@@ -127,27 +128,29 @@ def why_not(trials: dict[str, Trial], k: int) -> None:
             index=None,
             format_func=offered.get,
             key="why_not_item",
-            placeholder=_("Choose from the items found"),
+            placeholder=_("Select from the items found"),
             width=320,
         )
     if item is None:
-        st.markdown(_("Choose an item to see its place, its score, and what it misses to enter the list."))
+        st.markdown(_("Select an item to see its rank, its score, and how far it is from the list."))
         return
     about, query = (trial.person.key, item, k), trial.person.query
-    found = model_queries.outcome(trial.model, "why_not", _("Asking the model"), *about, query=query, item=item, k=k)
+    found = model_queries.outcome(
+        trial.model, "why_not", _("Computing the explanation"), *about, query=query, item=item, k=k
+    )
     if found is None:
         return
     st.markdown(safe(_place(trial, found)))
     if found.seen or found.last is None or found.item == found.last or found.rank is None:
         return
     if found.parts.empty:
-        st.markdown(_("This model cannot say what its scores are made of, so nobody can say what is missing."))
+        st.markdown(_("This model does not decompose its scores, so there are no contributions to compare."))
         return
     _beside_the_last(found)
 
 
 def _place(trial: Trial, found: "WhyNot") -> str:
-    """Return in words where an item stands."""
+    """Return a sentence on the rank of an item."""
     values = {
         "model": trial.title,
         "title": found.title,
@@ -160,32 +163,34 @@ def _place(trial: Trial, found: "WhyNot") -> str:
         "gap": f"{found.last_score - found.score:.4g}",
     }
     if found.rank is None:
-        words = _("{model} has no score for '{title}': nothing speaks for it, so it is never recommended.")
+        words = _("{model} has no score for '{title}', so it is never recommended to this user.")
     elif found.seen:
         words = _(
-            "'{title}' stands in the history, and what somebody has is not recommended again. By its score, {score}, "
-            "it would be at place {rank}."
+            "'{title}' is in the history, and items of the history are not recommended again. By its score, "
+            "{score}, it would be at rank {rank}."
         )
     elif found.rank <= found.last_rank:
-        words = _("'{title}' is in the list: place {rank} of {of}, score {score}.")
+        words = _("'{title}' is in the list: rank {rank} of {of}, score {score}.")
     else:
         words = _(
-            "'{title}' is at place {rank} of {of} with a score of {score}. The last one of the list, '{last}' at place "
-            "{k}, has {last_score}: it misses {gap}."
+            "'{title}' is at rank {rank} of {of} with a score of {score}. The last item of the list, '{last}' "
+            "at rank {k}, has a score of {last_score}: a gap of {gap}."
         )
     return words.format(**values)
 
 
 def _beside_the_last(found: "WhyNot") -> None:
-    """Show the parts of both scores side by side, those that differ most first."""
+    """Show the contributions to both scores side by side, the largest differences first."""
     from recsys_core.viz.recommend import side_by_side
 
     most = found.parts.iloc[0]
-    words = _("The largest difference is '{part}': it adds {asked:.4g} to '{title}', and {last:.4g} to '{other}'.")
+    words = _(
+        "The largest difference is '{part}': it contributes {asked:.4g} to '{title}' and {last:.4g} to '{other}'."
+    )
     show.figure(
         side_by_side(found.parts, asked=found.title, last=found.last_title),
         key="figure_why_not",
-        name=_("What an item misses"),
+        name=_("Score contributions of both items"),
         sentence=words.format(
             part=most["title"], asked=most["asked"], title=found.title, last=most["last"], other=found.last_title
         ),

@@ -1,4 +1,4 @@
-"""The lists that trained models would show to a person, side by side, and why an item is in one."""
+"""The recommendation lists of trained models side by side, and explanations of their items."""
 
 from typing import TYPE_CHECKING
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from recsys_core.experiments.experiment import Run
 
 AT_FIRST = 3
-"""So many of the best models are shown unless others are chosen."""
+"""Number of best models shown by default."""
 FLOOR = "random"
 LEFT_ALIGNED = """<style>
 [class*="st-key-shown_"] button { justify-content: flex-start; text-align: left; min-height: 0; }
 [class*="st-key-shown_"] button > div { justify-content: flex-start; text-align: left; }
 [class*="st-key-shown_"] button:is(:hover, :focus) { color: inherit; text-decoration: underline; }
 </style>"""
-"""Titles of one list begin below each other."""
+"""Left-aligns the titles of a list."""
 
 
 def under_way(run: "Run") -> None:
-    """Say which models are still being trained and which failed."""
+    """Show models that are still queued or running, and failed ones."""
     verdict.unfinished(run)
 
 
 def models(asked: "Ask", person: "Asked") -> list[str]:
-    """Show the choice of models, the best ones first; return their ids. Models that cannot serve a person say so."""
+    """Show the choice of models, best first; return their ids. Models without cold-start support are named."""
     contenders = {model.id: model for model in comparison_queries.contenders(asked)}
     ranked = sorted(contenders, key=lambda one: -(contenders[one].metrics.get(_quality(asked)) or 0.0))
     able = [one for one in ranked if not person.is_new or _serves_new(contenders[one].key)]
@@ -46,11 +46,7 @@ def models(asked: "Ask", person: "Asked") -> list[str]:
     )  # fmt: skip
     unable = [contenders[one].title for one in ranked if one not in able]
     if unable:
-        st.markdown(
-            _("Not offered, since they know nothing of people whom they were not trained with: {models}.").format(
-                models=safe(", ".join(unable))
-            )
-        )
+        st.markdown(_("Not available for cold-start users: {models}.").format(models=safe(", ".join(unable))))
     return chosen
 
 
@@ -59,7 +55,7 @@ def _quality(asked: "Ask") -> str:
 
 
 def _serves_new(key: str) -> bool:
-    """Return whether a model has something for somebody it was not trained with: their history counts, or nobody's."""
+    """Return whether a model supports cold-start users: it uses their history, or it is not personalized."""
     from recsys_core.models.registry import model_class
 
     info = model_class(key).info
@@ -67,9 +63,9 @@ def _serves_new(key: str) -> bool:
 
 
 def lists(asked: "Ask", chosen: list[str], person: "Asked", k: int) -> None:
-    """Show one column a model; a click on an item shows what its score is made of."""
+    """Show one column per model; a click on an item explains its score."""
     if not chosen:
-        st.markdown(_("Choose at least one model."))
+        st.markdown(_("Select at least one model."))
         return
     models = {model.id: model for model in comparison_queries.contenders(asked)}
     titles = {one: model.title for one, model in models.items()}
@@ -94,14 +90,14 @@ def lists(asked: "Ask", chosen: list[str], person: "Asked", k: int) -> None:
 def _found(
     asked: "Ask", named: "dict[str, model_queries.Named]", boxes: "dict[str, DeltaGenerator]", person: "Asked", k: int
 ) -> "dict[str, pd.DataFrame]":
-    """Return the lists that are there, with titles; in the box of a model that is still asked, a bar."""
+    """Return the finished lists, with titles; other models show a progress bar in their box."""
     from recsys_core.serving.recommendations import together
 
     elsewhere = [model for model in named.values() if model.is_elsewhere]
     pending.all_of([model_queries.ticket(model, "top", person.key, k, query=person.query, k=k) for model in elsewhere])
     tops = {}
     for one, model in named.items():
-        words = _("Asking the model")
+        words = _("Computing recommendations")
         with boxes[one]:
             top = model_queries.outcome(model, "top", words, person.key, k, patience=0.0, query=person.query, k=k)
         if top is not None:
@@ -115,7 +111,7 @@ def _data(asked: "Ask") -> "Dataset":
 
 def _list(model: str, frame: "pd.DataFrame") -> None:
     if frame.empty:
-        st.markdown(_("Nothing: this model has no score for any item that the person has not seen."))
+        st.markdown(_("Empty: this model has no score for any item outside the history."))
     for row in frame.to_dict("records"):
         shared = f" :blue-badge[{_('in {n} lists').format(n=row['listed_by'])}]" if row["listed_by"] > 1 else ""
         pressed = st.button(

@@ -1,4 +1,4 @@
-"""The rules of an experiment as a form: how data are parted, what counts as liked, length of lists, seed."""
+"""The evaluation protocol of an experiment as a form: train/test split, relevance, list length, seed."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,47 +15,54 @@ if TYPE_CHECKING:
 
 SPLITS = {
     "ratio": (
-        later("Random part of each user"),
-        later("Some of each user's interactions, chosen at random, are hidden; models must find them."),
+        later("Random per user"),
+        later("A random share of each user's interactions is held out for testing."),
     ),
     "leave_last_out": (
-        later("Each user's latest"),
-        later("The latest interactions of each user are hidden: what did this person do next?"),
+        later("Leave-last-out"),
+        later(
+            "Each user's latest interactions are held out for testing: the task is to predict what the user does next."
+        ),
     ),
     "global_time": (
-        later("Everything after a moment"),
-        later("Models learn from before one moment and are judged by what came after it, as in real life."),
+        later("Global time"),
+        later(
+            "Models are trained on the interactions before one point in time and tested on those after it, "
+            "as in production."
+        ),
     ),
     "k_fold": (
-        later("Folds"),
-        later("All interactions are dealt into folds; each fold is hidden once. Slower, and steadier."),
+        later("k-fold"),
+        later(
+            "All interactions are divided into k folds; each fold is the test set once. Slower, but with less variance."
+        ),
     ),
     "user_holdout": (
-        later("Unknown people"),
-        later("Some users are hidden whole; models meet them with a part of their history only."),
+        later("User cold start (held-out users)"),
+        later("Some users are held out of training entirely; at test time, models receive only part of their history."),
     ),
     "item_holdout": (
-        later("New items"),
+        later("Item cold start (held-out items)"),
         later(
-            "Some items are hidden whole, and only these are ranked: which of the new items would this person choose? "
-            "Only models that read what is known about items can tell."
+            "Some items are held out of training entirely, and only these are ranked. Only models that use "
+            "item features can rank them."
         ),
     ),
     "uploaded": (
-        later("A test set of my own"),
-        later("All of this data set trains; another stored data set holds the test cases."),
+        later("Uploaded"),
+        later("All interactions of this data set are used for training; another stored data set is the test set."),
     ),
 }
 CUTOFFS = (1, 3, 5, 10, 20, 50, 100)
 PREVIEW_ROWS = 2_000_000
-"""Leaks of larger data are counted by the job, since counting would hold up the page."""
+"""Leakage of larger data sets is counted by the job, since counting would delay the page."""
 DEFAULT_SEED = 42
 LIKED_SHARE = 0.75
-"""Where 'liked' begins on a rating scale unless the person says otherwise: 4 on a scale from 1 to 5."""
+"""Default relevance threshold as a share of the rating scale: 4 on a scale from 1 to 5."""
 
 
 def form(dataset: "Dataset", key: str = "protocol") -> dict[str, Any]:
-    """Show the rules with their sentences and the leaks of the split; return the fields of an `ExperimentSpec`."""
+    """Show the protocol with explanations and the leakage of the split; return the fields of an `ExperimentSpec`."""
     rules, preview = st.columns([3, 2], gap="large")
     with rules:
         split, seed = _split(dataset, key)
@@ -68,7 +75,7 @@ def form(dataset: "Dataset", key: str = "protocol") -> dict[str, Any]:
 def _split(dataset: "Dataset", key: str) -> tuple[dict[str, Any], int]:
     kinds = [kind for kind in SPLITS if kind != "global_time" or dataset.has_timestamps]
     kind = st.selectbox(
-        _("How data are parted (split)"),
+        _("Train/test split"),
         kinds,
         format_func=lambda one: _(SPLITS[one][0]),
         key=f"{key}_split",
@@ -77,15 +84,18 @@ def _split(dataset: "Dataset", key: str) -> tuple[dict[str, Any], int]:
     st.markdown(_(SPLITS[kind][1]))
     if not dataset.has_timestamps:
         st.markdown(
-            _("These data know no time: a split by time is not offered, and the latest is the last of the file.")
+            _(
+                "This data set has no timestamps: the global time split is not available, and a user's latest "
+                "interaction is the last one in the file."
+            )
         )
     values: dict[str, Any] = {"kind": kind}
     with st.container(horizontal=True, key=f"{key}_split_numbers"):
         if kind in ("ratio", "global_time", "user_holdout", "item_holdout"):
-            values["test_fraction"] = _share(_("Hidden for the test"), 20, f"{key}_test")
+            values["test_fraction"] = _share(_("Test share"), 20, f"{key}_test")
         elif kind == "leave_last_out":
             values["last"] = st.number_input(
-                _("Hidden of each user"), 1, 100, 1, key=f"{key}_last", width=180, persist_state=KEPT
+                _("Held out per user"), 1, 100, 1, key=f"{key}_last", width=180, persist_state=KEPT
             )
         elif kind == "k_fold":
             values["folds"] = st.number_input(
@@ -94,11 +104,11 @@ def _split(dataset: "Dataset", key: str) -> tuple[dict[str, Any], int]:
         else:
             values["test_data"] = _test_data(dataset, key)
         values["validation_fraction"] = _share(
-            _("Set aside for choosing"),
+            _("Validation share"),
             10,
             f"{key}_validation",
             low=0,
-            tip=_("Share of the training part (validation) that early stopping and tuning may look at."),
+            tip=_("Share of the training set held out for validation; early stopping and tuning use it."),
         )
         seed = _seed(key)
     return values, seed
@@ -111,11 +121,11 @@ def _share(label: str, start: int, key: str, *, low: int = 1, tip: str | None = 
 def _test_data(dataset: "Dataset", key: str) -> str | None:
     others = [card for card in services.cards() if card.fingerprint != dataset.fingerprint]
     if not others:
-        st.markdown(_("There is no other data set in the workspace; bring the test cases in on the Data page first."))
+        st.markdown(_("The workspace contains no other data set. Upload the test set on the Data page first."))
         return None
     names = {card.fingerprint: card.name for card in others}
     return st.selectbox(
-        _("Data set with the test cases"),
+        _("Test set"),
         list(names),
         format_func=names.get,
         key=f"{key}_test_data",
@@ -137,43 +147,46 @@ def _seed(key: str) -> int:
         key=widget,
         width=180,
         persist_state=KEPT,
-        help=_("Start of all random numbers: the same seed gives the same split, the same models and the same result."),
+        help=_(
+            "Seed of all random number generators: the same seed gives the same split, the same models and "
+            "the same results."
+        ),
         on_change=lambda: state.put("seed", str(st.session_state[widget])),
     )
     return int(seed)
 
 
 def _judged(dataset: "Dataset", key: str) -> dict[str, Any]:
-    """Show what counts as liked, what models learn from, and the length of lists."""
+    """Show relevance, training interactions and list length; return their `ExperimentSpec` fields."""
     values: dict[str, Any] = {"relevant_from": None, "train_on": "all"}
     liked, learned, length = st.columns(3, gap="medium")
     with liked:
         if dataset.rating_scale is None:
-            st.markdown(_("These data have no ratings: every hidden interaction counts as liked."))
+            st.markdown(_("This data set has no ratings: every held-out interaction is relevant."))
         else:
             values["relevant_from"] = _threshold(dataset, key)
     with learned:
         if values["relevant_from"] is not None:
             values["train_on"] = st.selectbox(
-                _("Ranking models learn from"),
+                _("Train ranking models on"),
                 ["all", "relevant"],
-                format_func=lambda one: _("every interaction") if one == "all" else _("liked ones only"),
+                format_func=lambda one: _("all interactions") if one == "all" else _("relevant interactions only"),
                 key=f"{key}_train_on",
                 persist_state=KEPT,
-                help=_("Models that predict ratings always see every rating."),
+                help=_("Rating-prediction models are always trained on all ratings."),
             )
     with length:
         values["k"] = st.number_input(
-            _("Length of the list (k)"),
+            _("List length (k)"),
             1,
             1000,
             10,
             key=f"{key}_k",
             persist_state=KEPT,
-            help=_("The leaderboard is sorted by the quality of the first k places."),
+            help=_("Recommendations per user. By default, the leaderboard is sorted by NDCG at this cutoff."),
         )
         values["cutoffs"] = st.multiselect(
-            _("Also measured at"), CUTOFFS, default=[1, 5, 10, 20, 50], key=f"{key}_cutoffs", persist_state=KEPT
+            _("Additional cutoffs"), CUTOFFS, default=[1, 5, 10, 20, 50], key=f"{key}_cutoffs", persist_state=KEPT
         ) or [values["k"]]
     return values
 
@@ -185,17 +198,17 @@ def _threshold(dataset: "Dataset", key: str) -> float | None:
     if low == high:
         return None
     rated = st.selectbox(
-        _("Counts as liked (relevant)"),
+        _("Relevant test interactions"),
         [True, False],
-        format_func=lambda one: _("what is rated high enough") if one else _("everything hidden"),
+        format_func=lambda one: _("ratings at or above a threshold") if one else _("all held-out interactions"),
         key=f"{key}_rated",
         persist_state=KEPT,
-        help=_("Only hidden interactions that count as liked are hits."),
+        help=_("A recommended item is a hit only if its held-out interaction is relevant."),
     )
     if not rated:
         return None
     return st.number_input(
-        _("Rated at least"),
+        _("Minimum relevant rating"),
         low,
         high,
         start,
@@ -207,15 +220,17 @@ def _threshold(dataset: "Dataset", key: str) -> float | None:
 
 
 def _leaks(dataset: "Dataset", split: dict[str, Any], seed: int) -> None:
-    """Show in words what models would know of the future under this split."""
+    """Show the temporal leakage of this split in sentences."""
     with st.container(border=True, key="leaks"):
-        st.markdown("**" + _("What this split gives, and what it leaks") + "**")
+        st.markdown("**" + _("Split sizes and temporal leakage") + "**")
         if split["kind"] == "uploaded" and not split.get("test_data"):
-            st.markdown(_("Choose the test cases first."))
+            st.markdown(_("Select a test set first."))
             return
         card = services.card(dataset.fingerprint)
         if card is not None and card.n_interactions > PREVIEW_ROWS:
-            st.markdown(_("The data are large: leaks are counted when the training starts and shown with the result."))
+            st.markdown(
+                _("This data set is large: leakage is measured when training starts and reported with the results.")
+            )
             return
         try:
             report = leaks(dataset.fingerprint, tuple(sorted(split.items())), seed)
@@ -227,7 +242,7 @@ def _leaks(dataset: "Dataset", split: dict[str, Any], seed: int) -> None:
 
 
 def leaks(fingerprint: str, split: tuple[tuple[str, Any], ...], seed: int) -> "LeakReport":
-    """Return the leaks of a split (its first fold), counted once for each split and seed."""
+    """Return the leakage of a split (its first fold), computed once per split and seed."""
     return _counted(str(services.root()), fingerprint, split, seed)
 
 
@@ -242,35 +257,38 @@ def _counted(folder: str, fingerprint: str, split: tuple[tuple[str, Any], ...], 
 
 
 def leak_sentences(report: "LeakReport") -> list[str]:
-    """Return what a leak report says in plain words, its numbers in it."""
+    """Return a leak report as sentences with its numbers."""
     total = max(1, report.test_rows)
     sentences = [
-        _("{train} interactions to learn from, {test} to be found.").format(
+        _("{train} training interactions, {test} test interactions.").format(
             train=count(report.train_rows), test=count(report.test_rows)
         )
     ]
     if report.tests_with_later_training is None:
-        sentences.append(_("No time is known, so leaks from the future cannot be counted."))
+        sentences.append(_("Without timestamps, temporal leakage cannot be measured."))
     elif report.tests_with_later_training == 0:
-        sentences.append(_("No model learns from anything later than a test case."))
+        sentences.append(_("No temporal leakage: no training interaction is later than a test interaction."))
     else:
         sentences.append(
-            _("**{share} of the test cases ({n}) lie before something that models learn from**: they know the future.")
+            _("**Temporal leakage: {share} of the test interactions ({n}) are earlier than some training "
+    "interaction.**")
             .format(share=percent(report.tests_with_later_training / total), n=count(report.tests_with_later_training))
         )  # fmt: skip
     if report.tests_of_unborn_items:
         sentences.append(
             n_(
-                "{n} test case is of an item that nobody in the training part had touched by then.",
-                "{n} test cases are of items that nobody in the training part had touched by then.",
+                "{n} test interaction is earlier than every training interaction with its item.",
+                "{n} test interactions are earlier than every training interaction with their item.",
                 report.tests_of_unborn_items,
             )
         )
     if report.tests_of_unseen_items:
         sentences.append(
             n_(
-                "{n} test case is of an item without any training: hardly any model can find it.",
-                "{n} test cases are of items without any training: hardly any model can find them.",
+                "{n} test interaction is with an item that has no training interactions; most models cannot "
+                "recommend it.",
+                "{n} test interactions are with items that have no training interactions; most models cannot "
+                "recommend them.",
                 report.tests_of_unseen_items,
             )
         )

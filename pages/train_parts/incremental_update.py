@@ -1,4 +1,4 @@
-"""Update with newer data: what a trained model gains there, and what it forgets of the old ones."""
+"""Incremental update with newer data: what a trained model gains on them, and what it forgets of the original data."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,31 +18,30 @@ if TYPE_CHECKING:
     from recsys_core.serving.incremental_updates import UpdateReport
 
 ASKED = "update_asked"
-"""Where the session keeps what was started: experiment, model, newer data, and whether known vectors stay."""
+"""Session key of the update that was started: experiment, model, newer data, and whether embeddings are frozen."""
 STOPPED = "update_stopped"
-"""Where the session keeps that the last update was stopped."""
-PARTS = {"old": later("The test part of the old data"), "new": later("The last new step of each person")}
-DOWN = later("{part}: {metric} went from {before} to {after}, a loss of {by} ({low} to {high}; {users} people).")
-UP = later("{part}: {metric} went from {before} to {after}, a gain of {by} ({low} to {high}; {users} people).")
+"""Session key: whether the last update was cancelled."""
+PARTS = {"old": later("Test set of the original data"), "new": later("Last new interaction of each user")}
+DOWN = later("{part}: {metric} decreased from {before} to {after}, a loss of {by} ({low} to {high}; {users} users).")
+UP = later("{part}: {metric} increased from {before} to {after}, a gain of {by} ({low} to {high}; {users} users).")
 SAME = later(
-    "{part}: {metric} was {before} and is {after}; with {users} people, that cannot be told from chance "
-    "(between {low} and {high})."
+    "{part}: {metric} was {before} and is {after}; no significant difference (between {low} and {high}; {users} users)."
 )
-UNCHANGED = later("{part}: {metric} stays at {after}, the same for each of the {users} people.")
+UNCHANGED = later("{part}: {metric} stays at {after}, unchanged for each of the {users} users.")
 COLUMNS = {
-    "part": later("Asked about"),
-    "users": later("People"),
+    "part": later("Evaluated on"),
+    "users": later("Users"),
     "before": later("Before"),
     "after": later("After"),
     "difference": later("Difference"),
-    "low": later("At least"),
-    "high": later("At most"),
+    "low": later("Lower bound"),
+    "high": later("Upper bound"),
 }
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What was chosen."""
+    """The selected update."""
 
     run: str
     model: str
@@ -51,24 +50,25 @@ class _Wanted:
 
 
 def section(run: "Run") -> None:
-    """Offer the finished models that can learn on, if there are any; nothing else is shown otherwise."""
+    """Offer an incremental update of the finished models that support it; show nothing if there are none."""
     able = {model.id: model.key for model in run.spec.models if model.id in run.finished() and _learns_on(model.key)}
     if not able or state.is_demo():
         return
     with st.expander(_("Update with newer data"), icon=":material/update:", key="update"):
         st.markdown(
             _(
-                "A trained model need not begin anew when more data come in: a copy of it goes on learning from what "
-                "is new. Here you see what it gains on the new data, and what it forgets of the old ones. The copy is "
-                "made to be judged and is not kept; the stored model and its experiment stay as they are."
+                "A trained model need not be retrained from scratch when new interactions arrive: a copy of it "
+                "is trained further, on the new interactions only. Here you see what it gains on the new data "
+                "and what it forgets of the original data. The copy is evaluated and discarded; the stored "
+                "model and its experiment do not change."
             )
         )
         others = [card for card in services.cards() if card.fingerprint != run.spec.data]
         if not others:
             st.markdown(
                 _(
-                    "There are no newer data yet. Bring a file with what the same people did later on the page Data; "
-                    "it may hold the old rows, too."
+                    "There is no newer data set yet. Upload a file with later interactions of the same users "
+                    "on the Data page; it may also contain the original rows."
                 )
             )
             return
@@ -98,21 +98,22 @@ def _form(run: "Run", able: dict[str, str], others: "list[DatasetCard]") -> None
             _("Newer data"), list(names), format_func=names.get, key="update_newer", width=280, persist_state=KEPT
         )
         freeze = st.toggle(
-            _("Leave known items as they are"),
+            _("Freeze known item embeddings"),
             key="update_freeze",
             persist_state=KEPT,
             help=_(
-                "The vectors of items that the model knew stay; what is new, and how histories are read, is learned."
+                "The embeddings of known items stay fixed; embeddings of new items and all other parameters "
+                "are trained."
             ),
         )
         wanted = _Wanted(run.id, model, newer, freeze)
-        if st.button(_("Learn on"), key="update_start", icon=":material/play_arrow:"):
+        if st.button(_("Update a copy"), key="update_start", icon=":material/play_arrow:"):
             st.session_state[ASKED] = wanted
             st.session_state.pop(STOPPED, None)
     if st.session_state.get(ASKED) == wanted:
         _outcome(wanted, able[model])
     elif st.session_state.get(STOPPED):
-        st.markdown(_("Stopped. Nothing was changed; *Learn on* begins anew."))
+        st.markdown(_("Cancelled. Nothing was changed; *Update a copy* starts again."))
 
 
 def _outcome(wanted: _Wanted, key: str) -> None:
@@ -120,20 +121,18 @@ def _outcome(wanted: _Wanted, key: str) -> None:
     ticket = model_queries.ticket(
         named, "learn_on", wanted.newer, wanted.freeze, newer=wanted.newer, freeze_embeddings=wanted.freeze
     )
-    found: UpdateReport | None = pending.outcome(ticket, _("Learning from what is new"))
+    found: UpdateReport | None = pending.outcome(ticket, _("Training on the new interactions"))
     if found is None:
         if not ticket.is_done:
-            st.button(
-                _("Stop learning"), key="update_stop", icon=":material/stop_circle:", on_click=_stop, args=(ticket,)
-            )
+            st.button(_("Cancel"), key="update_stop", icon=":material/stop_circle:", on_click=_stop, args=(ticket,))
         return
-    words = _("{learned} new interactions were learned; {users} people and {items} items were not known before.")
+    words = _("{learned} new interactions were used for training; {users} users and {items} items were new.")
     learned = words.format(learned=count(found.learned), users=count(found.users), items=count(found.items))
     st.markdown(learned + (f" {_given_away(found.given_away)}" if found.given_away else ""))
     for row in found.table.to_dict("records"):
         st.markdown(f"**{safe(_said(row, found.metric))}**")
     table = found.table.drop(columns="different").assign(part=[_(PARTS[one]) for one in found.table["part"]])
-    table[["difference", "low", "high"]] += 0.0  # no minus before a zero
+    table[["difference", "low", "high"]] += 0.0  # avoids -0
     numbers = {
         name: st.column_config.NumberColumn(_(COLUMNS[name]), format="%d" if name == "users" else "%.4f")
         for name in table.columns
@@ -143,33 +142,33 @@ def _outcome(wanted: _Wanted, key: str) -> None:
     show.table(table, "update_table", name=_("Before and after"), column_config=named_column | numbers)
     st.markdown(
         _(
-            "This copy is not kept. For a model that knows the new data, bring all rows in as one data set, old and "
-            "new together, and train on that."
+            "This copy is not stored. For a model of the new data, upload all rows, old and new, as one data "
+            "set and train on it."
         )
     )
-    if st.button(_("Bring all rows in as one data set"), key="update_to_data", icon=":material/upload_file:"):
+    if st.button(_("Upload all rows as one data set"), key="update_to_data", icon=":material/upload_file:"):
         state.put("intake", NEW)
         frame.go("data")
 
 
 def _given_away(number: int) -> str:
-    """Return in words how many new interactions were not learned, and why."""
+    """Return a sentence on the new interactions that were left out, and why."""
     return n_(
-        "{n} new interaction was not learned: it is an answer that the old test part asks for.",
-        "{n} new interactions were not learned: they are answers that the old test part asks for.",
+        "{n} new interaction was left out because it belongs to the original test set.",
+        "{n} new interactions were left out because they belong to the original test set.",
         number,
     )
 
 
 def _stop(ticket: "Ticket[UpdateReport]") -> None:
-    """Give up what is under way; the work ends at its next batch."""
+    """Cancel the running update; it ends at its next batch."""
     ticket.give_up()
     st.session_state.pop(ASKED, None)
     st.session_state[STOPPED] = True
 
 
 def _said(row: dict[str, object], metric: str) -> str:
-    """Return in words what became of one part."""
+    """Return the finding for one test set as a sentence."""
     from recsys_core.evaluation.sentences import rounded
     from recsys_core.experiments.leaderboard import metric_title
 

@@ -1,4 +1,4 @@
-"""The live panel of an experiment: a row a model, and the curves of one of them, all read from the run's folder."""
+"""The live panel of an experiment: one row per model and the training curves of one of them, from the run's files."""
 
 import time
 from html import escape
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from recsys_core.experiments.store import Run
 
 STATES = {
-    "QUEUED": (later("waiting"), ":material/hourglass_empty:"),
-    "RUNNING": (later("training"), ":material/progress_activity:"),
+    "QUEUED": (later("queued"), ":material/hourglass_empty:"),
+    "RUNNING": (later("running"), ":material/progress_activity:"),
     "DONE": (later("done"), ":material/check_circle:"),
     "FAILED": (later("failed"), ":material/error:"),
     "CANCELLED": (later("cancelled"), ":material/cancel:"),
 }
 WIDTHS = [3, 5, 3, 2]
 STEPS = {"epochs": later("Epoch")}
-"""What a step of a stage is called, where it has a name."""
+"""Axis title of the steps of a stage, where the stage defines one."""
 REFUSED = "jobs_refused"
-"""Where the session keeps why a button of a model did nothing: experiment and model -> sentence."""
+"""Session key of failed button actions: experiment and model -> message."""
 
 
 def panel(run: "Run") -> None:
-    """Show the jobs of an experiment; while one of them is live, once a second, from the files of the run."""
+    """Show the jobs of an experiment, refreshed once a second from the run's files while one is queued or running."""
     live = run.is_live
     st.fragment(_live_panel, run_every=1.0 if live else None)(run.id, live)
 
@@ -55,7 +55,7 @@ def _live_panel(run_id: str, was_live: bool) -> None:
 
 
 def headline(jobs: "list[JobStatus]") -> str:
-    """Return how many models are done, and how the others stand, in one line."""
+    """Return the number of models in each job state, in one line."""
     words = []
     for name in STATES:
         number = sum(job.state == name for job in jobs)
@@ -65,7 +65,7 @@ def headline(jobs: "list[JobStatus]") -> str:
 
 
 def _row(run_id: str, job: "JobStatus", title: str, progress: "pd.DataFrame") -> None:
-    """Show one job: name and state, bar, time, latest number, and the button that stops it."""
+    """Show one job: name, state, progress, latest value, and the buttons to cancel or resume it."""
     with st.container(border=True, key=f"job_{job.model_id}"):
         name, bar, numbers, action = st.columns(WIDTHS, vertical_alignment="center")
         words, icon = STATES[str(job.state)]
@@ -78,7 +78,7 @@ def _row(run_id: str, job: "JobStatus", title: str, progress: "pd.DataFrame") ->
             _cancel(run_id, job)
             _start_again(run_id, job)
         if job.state == "FAILED":
-            st.error(safe(job.reason or _("It stopped without saying why.")))
+            st.error(safe(job.reason or _("It failed without an error message.")))
         elif job.state == "QUEUED" and job.reason:
             st.warning(safe(job.reason))
         elif job.state == "CANCELLED" and job.reason:
@@ -87,8 +87,8 @@ def _row(run_id: str, job: "JobStatus", title: str, progress: "pd.DataFrame") ->
             st.error(safe(refused))
         if job.kept:
             words = n_(
-                "Its training was kept after {n} epoch and goes on from there.",
-                "Its training was kept after {n} epochs and goes on from there.",
+                "A checkpoint after {n} epoch is stored; training resumes from it.",
+                "A checkpoint after {n} epochs is stored; training resumes from it.",
                 job.kept,
             )
             st.markdown(words)
@@ -104,7 +104,7 @@ def _bar(job: "JobStatus") -> None:
         text = " · ".join(
             part
             for part in (
-                safe(job.stage) or _("getting ready"),
+                safe(job.stage) or _("preparing"),
                 f"{job.step}/{job.total}" if job.total and job.total > 1 else "",
                 seconds(taken) if taken is not None else "",
                 _("resumed at epoch {n}").format(n=job.resumed + 1) if job.resumed else "",
@@ -114,13 +114,13 @@ def _bar(job: "JobStatus") -> None:
         )
         st.progress(job.fraction or 0.0, text)
     elif job.state == "QUEUED":
-        st.markdown(_("waiting for {time}").format(time=seconds(max(0.0, time.time() - job.queued))))
+        st.markdown(_("queued for {time}").format(time=seconds(max(0.0, time.time() - job.queued))))
     elif taken is not None:
         st.markdown(_("took {time}").format(time=seconds(taken)))
 
 
 def _latest(progress: "pd.DataFrame") -> None:
-    """Show the latest reported number with its course so far; of several folds, in the present one."""
+    """Show the latest reported value with a sparkline; with several folds, of the current fold."""
     names = curve_names(progress)
     if not names:
         return
@@ -135,7 +135,7 @@ def _cancel(run_id: str, job: "JobStatus") -> None:
     if not job.is_live or state.is_demo():
         return
     st.button(
-        _("Stopping…") if job.cancel_requested else _("Cancel"),
+        _("Cancelling…") if job.cancel_requested else _("Cancel"),
         key=f"cancel_{job.model_id}",
         icon=":material/stop_circle:",
         disabled=job.cancel_requested,
@@ -145,11 +145,11 @@ def _cancel(run_id: str, job: "JobStatus") -> None:
 
 
 def _start_again(run_id: str, job: "JobStatus") -> None:
-    """Offer another attempt of a job that failed or was stopped; one that needs too much memory would not be let in."""
+    """Offer to resume or restart a failed or cancelled job; one refused for its memory would be refused again."""
     if job.state not in ("FAILED", "CANCELLED") or job.cause == "refused" or state.is_demo():
         return
     st.button(
-        _("Go on") if job.kept else _("Start again"),
+        _("Resume") if job.kept else _("Train again"),
         key=f"again_{job.model_id}",
         icon=":material/restart_alt:",
         on_click=_attempt,
@@ -158,7 +158,7 @@ def _start_again(run_id: str, job: "JobStatus") -> None:
 
 
 def _attempt(action: "Callable[[str, str], None]", run_id: str, model_id: str) -> None:
-    """Do what a button says; why that cannot be done is kept, and shown in the row of the model."""
+    """Run the action of a button; if it fails, keep the message and show it in the model's row."""
     refused = st.session_state.setdefault(REFUSED, {})
     refused.pop((run_id, model_id), None)
     try:
@@ -168,14 +168,14 @@ def _attempt(action: "Callable[[str, str], None]", run_id: str, model_id: str) -
 
 
 def curve_names(progress: "pd.DataFrame") -> list[str]:
-    """Return the numbers that a training reported, those of the validation part first."""
+    """Return the names of the reported values, validation metrics first."""
     names = [name for name in progress.columns if name not in ("time", "stage", "step", "total")]
     reported = (name for name in names if progress[name].notna().any())
     return sorted(reported, key=lambda name: ("validation" not in name, "loss" in name, name))
 
 
 def _curves(run: "Run", reports: "dict[str, pd.DataFrame]", titles: dict[str, str], running: str | None) -> None:
-    """Show all curves of one job, chosen from those that reported any; at first of the one that runs."""
+    """Show all training curves of one selected job; by default, the running one."""
     from recsys_core.models.registry import model_class
     from recsys_core.viz.progress import course, curve_of, training_curve
     from recsys_core.viz.theme import family_color
@@ -184,7 +184,7 @@ def _curves(run: "Run", reports: "dict[str, pd.DataFrame]", titles: dict[str, st
     if not reported:
         return
     chosen = st.selectbox(
-        _("Curves of"),
+        _("Training curves of"),
         list(reported),
         index=list(reported).index(running) if running in reported else 0,
         format_func=lambda one: reported[one],

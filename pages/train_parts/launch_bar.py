@@ -1,4 +1,4 @@
-"""From the form to a running experiment: the spec, its estimate, the button, and what comes next."""
+"""From the form to a running experiment: the spec, its cost estimate, the Train button, and the next step."""
 
 import time
 from collections import Counter
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 
 START_PRESSED, COMPARE_PRESSED = "train_start_pressed", "train_compare_pressed"
 MOMENT_SECONDS = 60.0
-"""How long a press on a button counts, in seconds: coming back to the page later starts nothing."""
+"""How long a button press stays valid, in seconds: returning to the page later starts nothing."""
 ALWAYS_IN_SIGHT = """<style>
 :has(> .st-key-train_bar) { position: sticky; bottom: 0.5rem; z-index: 10; }
 .st-key-train_bar { background: var(--st-background-color, Canvas); }
 </style>"""
-"""The bar stays at the lower edge of the window while the form is scrolled."""
+"""Keeps the bar at the lower edge of the window while the form is scrolled."""
 
 
 def current_run(fingerprint: str) -> "Run | None":
-    """Return the experiment that the address names, if it is one of these data."""
+    """Return the experiment in the URL if it belongs to this data set."""
     run = services.run(state.get("run"))
     return run if run is not None and run.spec.data == fingerprint else None
 
 
 def wants_another() -> bool:
-    """Show a switch while something is being trained; return whether another experiment is set up meanwhile."""
-    return st.toggle(_("Set up another experiment meanwhile"), key="train_another")
+    """While an experiment is running, show a switch; return whether another experiment is set up meanwhile."""
+    return st.toggle(_("Set up another experiment while this one runs"), key="train_another")
 
 
 def spec(rules: dict[str, Any], models: list[dict[str, Any]]) -> "ExperimentSpec | None":
-    """Return the experiment that the form describes; None, with a sentence on the page, if it is not one."""
+    """Return the experiment that the form describes; if it is invalid, show why and return None."""
     from recsys_core.experiments.spec import ExperimentSpec
 
     if rules["split"]["kind"] == "uploaded" and not rules["split"].get("test_data"):
@@ -53,7 +53,7 @@ def spec(rules: dict[str, Any], models: list[dict[str, Any]]) -> "ExperimentSpec
 
 
 def bar(wanted: "ExperimentSpec", data_name: str) -> None:
-    """Show how many models, how long and how much memory, and the button that starts them, or why they cannot start."""
+    """Show the number of models with estimated time and memory, and the Train button or why training is refused."""
     estimate = services.engine().estimate(wanted)
     st.html(ALWAYS_IN_SIGHT)
     with st.container(border=True, key="train_bar"):
@@ -66,7 +66,7 @@ def bar(wanted: "ExperimentSpec", data_name: str) -> None:
             + _told_apart(wanted)
         )
         button.button(
-            _("Start"), type="primary", key="train_start", disabled=bool(estimate.refused), width="stretch",
+            _("Train"), type="primary", key="train_start", disabled=bool(estimate.refused), width="stretch",
             icon=":material/play_arrow:", on_click=_note_press, args=(START_PRESSED,),
         )  # fmt: skip
         if estimate.refused:
@@ -76,23 +76,23 @@ def bar(wanted: "ExperimentSpec", data_name: str) -> None:
 
 
 def _told_apart(wanted: "ExperimentSpec") -> str:
-    """Return the titles of the models whose algorithm competes with several settings, on a line of their own."""
+    """Return the titles of models with several configurations, on a line of their own."""
     times = Counter(model.key for model in wanted.models)
     several = [model for model in wanted.models if times[model.key] > 1]
     return f"  \n{safe(' · '.join(algorithm_cards.titles(several).values()))}" if several else ""
 
 
 def _note_press(button: str) -> None:
-    """Note that a button was pressed.
+    """Record a button press.
 
-    The script begins anew when anything else arrives before it comes to the button, such as the end of a training or
-    the closing of a form by the same click; the press itself would be forgotten then.
+    The script restarts when another event arrives before it reaches the button, such as the end of a training or the
+    closing of a form by the same click; without the record, the press would be lost.
     """
     st.session_state[button] = time.monotonic()
 
 
 def _was_pressed(button: str) -> bool:
-    """Return, once, whether a button was pressed a moment ago."""
+    """Return, once, whether a button was pressed recently."""
     pressed: float | None = st.session_state.pop(button, None)
     return pressed is not None and time.monotonic() - pressed < MOMENT_SECONDS
 
@@ -109,7 +109,7 @@ def _start(wanted: "ExperimentSpec", data_name: str) -> None:
 
 
 def next_step(run: "Run") -> None:
-    """Show the button to the comparison once there is something to compare."""
+    """Show the button that opens the comparison once a model is done."""
     if not any(job.state == "DONE" for job in run.statuses()):
         return
     st.button(

@@ -1,6 +1,6 @@
 """Algorithms as cards, by family: what they do, what they need, their formula and their settings.
 
-An algorithm competes once with each of the settings that its card holds.
+An algorithm is trained once with each configuration of its card.
 """
 
 import math
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 NEEDS = {
     "ratings": later("ratings"),
-    "timestamps": later("the time of each interaction"),
-    "item_features": later("a table of items"),
-    "user_features": later("a table of users"),
-    "social": later("links between users"),
+    "timestamps": later("timestamps"),
+    "item_features": later("item features (a table of items)"),
+    "user_features": later("user features (a table of users)"),
+    "social": later("social links between users"),
 }
 FAMILIES = {
     "floor": later("Floor: what every model must beat"),
@@ -41,39 +41,39 @@ FAMILIES = {
     "neural": later("Neural baselines"),
 }
 INSTEAD = {
-    "graph": later("With graph = co_rating an implicit graph will do, which links people who rated alike."),
-    "form": later("With form = literal they will do."),
-    "baskets": later("With baskets = history they will do."),
+    "graph": later("With graph = co_rating, an implicit graph of users with similar ratings is used instead."),
+    "form": later("With form = literal they are not needed."),
+    "baskets": later("With baskets = history they are not needed."),
 }
-"""Settings that decide what an algorithm needs, and the value that needs least."""
+"""Settings that determine what an algorithm needs, and the value with the fewest needs."""
 IN_ORDER = ("deep", "sequence", "attention")
 """Families of models that read what people did in its order."""
 CHOSEN_AT_FIRST = ("item_knn", "ease", "biased_mf")
 EARLY_STOPPING = later(
-    "**Early stopping.** After each epoch the model is scored on the validation users: those of the validation part "
-    "(all of them, or a fixed sample of at least 1,000), or, without one, up to 1,000 users of whom one interaction is "
-    "held back from the training. The score is the mean log-rank of their relevant items, smoothed exponentially over "
-    "the epochs (factor 0.6). Training ends when it has not increased for `patience` epochs, and the weights of the "
-    "best epoch are kept, averaged over the epochs in the same way."
+    "**Early stopping.** After each epoch the model is evaluated on the validation users: those of the "
+    "validation set (all of them, or a fixed sample of at least 1,000), or, without one, up to 1,000 users "
+    "with one interaction held out of the training set. The score is the mean log-rank of their relevant "
+    "items, smoothed exponentially over the epochs (factor 0.6). Training ends when it has not increased for "
+    "`patience` epochs. The weights of the best epoch are kept, averaged over the epochs in the same way."
 )
 CORES = later(
-    "**Number of cores.** With the same seed, trainings on different numbers of cores differ slightly, because sums "
-    "are taken in another order. One core gives the same numbers every time."
+    "**Number of cores.** With the same seed, results on different numbers of cores differ slightly, because "
+    "floating-point sums are evaluated in a different order. On one core, training is reproducible bit by bit."
 )
 CARDS_IN_A_ROW = 3
 ROW_PIXELS = 260
-"""About the height of a row of cards."""
+"""Approximate height of a row of cards."""
 
 
 @dataclass(frozen=True)
 class _Beside:
-    """A plainer model that an algorithm is shown beside, made of it by changing one setting.
+    """A simpler variant that is trained for comparison, made by changing one setting.
 
     Args:
-        setting: Which one.
-        value: What it becomes.
-        unused: Settings that then count for nothing.
-        words: What the person reads.
+        setting: The setting that changes.
+        value: Its value in the variant.
+        unused: Settings without effect in the variant.
+        words: Label of the checkbox.
     """
 
     setting: str
@@ -84,19 +84,19 @@ class _Beside:
 
 BESIDE = {
     "mlp": _Beside(
-        "score", "dot", frozenset({"hidden", "layers"}), later("Beside it, the dot product of the same size")
+        "score", "dot", frozenset({"hidden", "layers"}), later("Also train a dot-product model of the same size")
     )
 }
 
 
 @dataclass(frozen=True)
 class _Setting:
-    """What one form of a card holds.
+    """One configuration of a card.
 
     Args:
-        prefix: Of the widgets' keys.
-        values: What differs from the defaults.
-        refusal: Why it does not compete, None if it does.
+        prefix: Prefix of the widget keys.
+        values: Settings that differ from the defaults.
+        refusal: Why it cannot be trained, None if it can.
     """
 
     prefix: str
@@ -105,7 +105,7 @@ class _Setting:
 
 
 def titles(models: "Iterable[ModelSpec]") -> dict[str, str]:
-    """Return a title for each model by its id; those of one algorithm differ in it by their settings."""
+    """Return the title of each model by its id; several models of one algorithm are distinguished by their settings."""
     models = tuple(models)
     if len({model.key for model in models}) == len(models):
         return {model.id: services.model_title(model.key) for model in models}
@@ -115,10 +115,10 @@ def titles(models: "Iterable[ModelSpec]") -> dict[str, str]:
 
 
 def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
-    """Show all algorithms and return those chosen, each as `key` and `config`, once for each of its settings.
+    """Show all algorithms; return the selected ones as `key` and `config`, one entry per configuration.
 
-    Those that the data lack something for cannot be chosen, and say what. The baselines always compete. The cards of a
-    family are drawn when somebody comes near; what they hold counts before that, too.
+    Algorithms whose requirements the data set does not meet cannot be selected, and their cards say why. The baselines
+    are always included. The cards of a family are drawn when scrolled into view; their settings apply before that, too.
     """
     infos = _infos()
     order = list(FAMILIES)
@@ -151,8 +151,8 @@ def _cards(members: "list[ModelInfo]", dataset: "Dataset", key: str) -> None:
 
 
 def _does_order_matter(fingerprint: str) -> None:
-    """Say whether the order of what people did tells what they do next, as soon as that is found beside the page."""
-    answer = pending.outcome(services.answer("order", fingerprint), _("Looking whether order matters"), patience=0.0)
+    """Show whether the order of interactions predicts the next one, as soon as the background computation is done."""
+    answer = pending.outcome(services.answer("order", fingerprint), _("Computing whether order matters"), patience=0.0)
     if answer is not None:
         st.info(f"**{_('Does order matter in your data?')}** {safe(answer.sentence)}", icon=":material/timeline:")
 
@@ -186,7 +186,7 @@ def _card(info: "ModelInfo", dataset: "Dataset", key: str) -> None:
             st.checkbox(_(BESIDE[info.key].words), value=True, key=f"{key}_beside", persist_state=forms.KEPT)
         reason = "\n\n".join(refused or [_reason(info, lacking, always)])
         if len(settings) > 1 and not is_picked:
-            reason += "\n\n" + _("Tick the model to let its settings compete.")
+            reason += "\n\n" + _("Select the model to include its configurations.")
         _words(info, dataset, reason + _competing(info, _chosen(info, dataset, key)))
         _settings(info, dataset, settings, key)
 
@@ -198,19 +198,19 @@ def _always(info: "ModelInfo") -> bool:
 
 
 def _is_at_first(info: "ModelInfo", dataset: "Dataset") -> bool:
-    """Return whether a model competes as long as nobody has chosen."""
+    """Return whether a model is selected by default."""
     return _always(info) or (info.key in CHOSEN_AT_FIRST and not dataset.lacks(info.needs))
 
 
 def _is_picked(info: "ModelInfo", dataset: "Dataset", key: str) -> bool:
-    """Return whether a model competes, whether its card is shown or not."""
+    """Return whether a model is selected, whether or not its card is drawn."""
     if _always(info) or dataset.lacks(info.needs):
         return _always(info)
     return bool(st.session_state.get(f"{key}_use", _is_at_first(info, dataset)))
 
 
 def _chosen(info: "ModelInfo", dataset: "Dataset", key: str) -> list[dict[str, Any]]:
-    """Return what differs from the defaults in each setting that competes, whether its card is shown or not."""
+    """Return the non-default settings of each valid configuration, whether or not the card is drawn."""
     if not _is_picked(info, dataset, key):
         return []
     chosen = [one.values for one in _all_settings(info, dataset, key) if one.refusal is None]
@@ -220,16 +220,16 @@ def _chosen(info: "ModelInfo", dataset: "Dataset", key: str) -> list[dict[str, A
 
 
 def _words(info: "ModelInfo", dataset: "Dataset", reason: str) -> None:
-    """Show what an algorithm does and needs, and what it makes of event weights if the data have any.
+    """Show what an algorithm does and needs, and how it uses event weights if the data have any.
 
-    It is one element: the time of the page goes by the number of elements.
+    This is one element, since page time grows with the number of elements.
     """
     weights = f"\n\n{formulas.weights_sentence(info)}" if dataset.has_weights else ""
     st.markdown(f"{_(info.idea)}\n\n{reason}{weights}")
 
 
 def training_notes(info: "ModelInfo") -> list[str]:
-    """Return what holds for the training of a model beside its formula: early stopping, number of cores."""
+    """Return notes on the training of a model: early stopping, number of cores."""
     notes = []
     if "patience" in _config_type(info).model_fields:
         notes.append(_(EARLY_STOPPING))
@@ -239,17 +239,17 @@ def training_notes(info: "ModelInfo") -> list[str]:
 
 
 def _competing(info: "ModelInfo", chosen: list[dict[str, Any]]) -> str:
-    """Return under which titles an algorithm competes, if it does so more than once."""
+    """Return the titles under which an algorithm is trained if there are several."""
     if len(chosen) < 2:
         return ""
     from recsys_core.experiments.spec import ModelSpec
 
     named = titles(ModelSpec(key=info.key, config=config) for config in chosen)
-    return "\n\n" + _("Competes as:") + "".join(f"\n- {safe(title)}" for title in named.values())
+    return "\n\n" + _("Trained as:") + "".join(f"\n- {safe(title)}" for title in named.values())
 
 
 def _plainer(info: "ModelInfo", chosen: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the settings of the plainer model beside it, once for each size, and none that competes anyway."""
+    """Return the configurations of the simpler variant, one per size, without those already selected."""
     offer, config_type = BESIDE[info.key], _config_type(info)
 
     def size(values: dict[str, Any]) -> dict[str, Any]:
@@ -270,7 +270,7 @@ def _config_type(info: "ModelInfo") -> "type[ModelConfig]":
 
 
 def _all_settings(info: "ModelInfo", dataset: "Dataset", key: str) -> list[_Setting]:
-    """Return what the forms of a card hold; they need not be shown for that."""
+    """Return the configurations of a card; the forms need not be drawn."""
     config_type = _config_type(info)
     found: list[_Setting] = []
     for prefix in forms.prefixes(key):
@@ -278,17 +278,20 @@ def _all_settings(info: "ModelInfo", dataset: "Dataset", key: str) -> list[_Sett
         refusal = _refusal(info, dataset, values, list(config_type.model_fields))
         twin = next((number for number, one in enumerate(found, start=1) if one.values == values), None)
         if twin is not None:
-            words = _(":material/content_copy: Setting {n} is the same as setting {twin}: change something in it.")
+            words = _(
+                ":material/content_copy: Configuration {n} is identical to configuration {twin}: change "
+                "one of its settings."
+            )
             refusal = words.format(n=len(found) + 1, twin=twin)
         found.append(_Setting(prefix, values, refusal))
     return found
 
 
 def _settings(info: "ModelInfo", dataset: "Dataset", settings: list[_Setting], key: str) -> None:
-    """Show the button that opens formula and form; they are drawn while they are open, for the sake of a fast page.
+    """Show the button that opens formula and form; they are drawn only while open, to keep the page fast.
 
-    The formula is that of the settings which are shown, with these data. Of several settings one is shown, for a
-    printer all of them.
+    The formula reflects the configuration shown and the data set. Of several configurations one is shown; in the print
+    view, all.
     """
     with st.popover(_("Formula and settings"), key=f"{key}_open", width="stretch", on_change="rerun") as place:
         if not place.open and not state.is_whole():
@@ -310,13 +313,13 @@ def _settings(info: "ModelInfo", dataset: "Dataset", settings: list[_Setting], k
 
 
 def _pick(settings: list[_Setting], key: str) -> _Setting:
-    """Show which setting's form is seen, and return it."""
+    """Show the choice of a configuration and return it."""
     numbers = {one.prefix: number for number, one in enumerate(settings, start=1)}
     st.session_state.setdefault(_shown(key), key)
     shown = st.radio(
-        _("Setting"),
+        _("Configuration"),
         list(numbers),
-        format_func=lambda prefix: _("Setting {n}").format(n=numbers[prefix]),
+        format_func=lambda prefix: _("Configuration {n}").format(n=numbers[prefix]),
         horizontal=True,
         label_visibility="collapsed",
         key=_shown(key),
@@ -329,33 +332,33 @@ def _shown(key: str) -> str:
 
 
 def _offer_another(key: str) -> None:
-    """Show the button that adds a setting, whose form is seen at once; it stays, and so does the keyboard's focus."""
+    """Show the button that adds a configuration and opens its form; it stays in place and keeps the keyboard focus."""
 
     def add() -> None:
         st.session_state[_shown(key)] = forms.add(key)
 
     st.button(
-        _("Add another setting of this model"),
+        _("Add another configuration of this model"),
         key=f"{key}_add",
         icon=":material/add:",
         on_click=add,
-        help=_("The model then competes once with each setting, and the comparison says which one is better."),
+        help=_("The model is then trained once with each configuration, and the comparison reports the difference."),
     )
 
 
 def _head(number: int, one: _Setting, key: str) -> None:
-    """Show above a form which setting it is, why that does not compete, and the button that removes a further one."""
+    """Show the number of a configuration or why it cannot be trained, and the button that deletes an added one."""
 
     def remove() -> None:
         forms.remove(key, one.prefix)
         st.session_state[_shown(key)] = key
-        st.session_state[f"{key}_open"] = False  # its button goes, and the keyboard's focus must not be lost inside
+        st.session_state[f"{key}_open"] = False  # close the form: its button disappears, and the keyboard focus with it
 
     with st.container(horizontal=True, vertical_alignment="center", key=f"{one.prefix}_head"):
         st.markdown(one.refusal or f"**{_('Setting {n}').format(n=number)}**", width="stretch")
         if one.prefix != key:
             st.button(
-                _("Remove this setting"),
+                _("Delete this configuration"),
                 key=f"{one.prefix}_remove",
                 icon=":material/delete:",
                 type="tertiary",
@@ -364,7 +367,7 @@ def _head(number: int, one: _Setting, key: str) -> None:
 
 
 def _refusal(info: "ModelInfo", dataset: "Dataset", values: dict[str, Any], settings: list[str]) -> str | None:
-    """Return why these settings cannot be trained with these data, None if they can."""
+    """Return why these settings cannot be trained on this data set, None if they can."""
     from recsys_core.models.registry import make_model
 
     try:
@@ -375,19 +378,21 @@ def _refusal(info: "ModelInfo", dataset: "Dataset", values: dict[str, Any], sett
 
 
 def _reason(info: "ModelInfo", lacking: list[str], always: bool) -> str:
-    """Return what the algorithm needs, or why it cannot be chosen here."""
+    """Return what the algorithm needs, or why it cannot be selected."""
     if lacking:
-        return _(":material/block: Needs {needs}, which these data do not have.").format(needs=_needs(lacking))
+        return _(":material/block: Needs {needs}, which this data set does not have.").format(needs=_needs(lacking))
     if always:
-        return _("Always in the comparison.")
+        return _("Baseline: always included.")
     if not info.needs:
         return _("Needs interactions only.")
     return _("Needs {needs}.").format(needs=_needs(sorted(info.needs)))
 
 
 def _unmet(lacking: list[str], settings: list[str]) -> str:
-    """Return what these settings need and the data lack, and which settings would do."""
-    refused = _(":material/block: Not trained with these settings: they need {needs}, which these data do not have.")
+    """Return what these settings need that the data set lacks, and which settings would work."""
+    refused = _(
+        ":material/block: Not trained with these settings: they need {needs}, which this data set does not have."
+    )
     return " ".join(
         [refused.format(needs=_needs(lacking)), *(_(INSTEAD[name]) for name in settings if name in INSTEAD)]
     )

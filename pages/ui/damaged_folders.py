@@ -1,4 +1,4 @@
-"""What is damaged in the workspace: each folder with its reason, and a button that removes it."""
+"""Damaged folders of the workspace: each with its reason and a button that deletes it."""
 
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,10 @@ NOTICE = "damaged_notice"
 
 
 def show(*kinds: str) -> None:
-    """Name what is damaged, if anything is.
+    """Show the damaged folders, if there are any.
 
     Args:
-        *kinds: Kinds of folders that the page is about; all by default.
+        *kinds: Kinds of folders to show; all by default.
     """
     if words := st.session_state.pop(NOTICE, None):
         st.error(safe(words))
@@ -30,8 +30,8 @@ def show(*kinds: str) -> None:
     with st.container(border=True, key="damaged", gap="small"):
         st.warning(
             n_(
-                "{n} folder of the workspace cannot be used and is set apart. Nothing else is affected.",
-                "{n} folders of the workspace cannot be used and are set apart. Nothing else is affected.",
+                "{n} folder of the workspace is damaged and was set aside. Nothing else is affected.",
+                "{n} folders of the workspace are damaged and were set aside. Nothing else is affected.",
                 len(found),
             ),
             icon=":material/heart_broken:",
@@ -46,11 +46,11 @@ def show(*kinds: str) -> None:
 def _row(one: "DamagedFolder") -> None:
     text, action = st.columns([5, 1], vertical_alignment="center")
     text.markdown(f"**{_(KINDS[one.kind])} {safe(one.name)}**  \n{safe(one.reason)}")
-    with action, st.popover(_("Remove"), icon=":material/delete:", key=f"damaged_{one.key}", type="tertiary"):
-        words = _("The folder {key} is removed for good, with whatever can still be read in it.")
+    with action, st.popover(_("Delete"), icon=":material/delete:", key=f"damaged_{one.key}", type="tertiary"):
+        words = _("The folder {key} is deleted permanently, with everything that can still be read in it.")
         st.markdown(words.format(key=safe(one.key)))
         st.button(
-            _("Remove for good"),
+            _("Delete permanently"),
             key=f"damaged_remove_{one.key}",
             type="primary",
             on_click=_remove,

@@ -1,4 +1,4 @@
-"""People on whom two models disagree, and one person's lists side by side."""
+"""Users on whom two models disagree, and one user's lists side by side."""
 
 from typing import TYPE_CHECKING
 
@@ -20,17 +20,17 @@ HIT, MISS = ":material/check_circle:", ":material/radio_button_unchecked:"
 
 
 def section(asked: "Ask", metric: str, baseline: str, k: int) -> None:
-    """Show whom two models disagree on, and the one who was opened."""
+    """Show the users on whom two models disagree, and the selected one."""
     titles = {model.id: model.title for model in comparison_queries.contenders(asked)}
     ranked = [model for model in comparison_queries.board(asked, metric, baseline)["model"] if model in titles]
     if len(ranked) < 2:
-        st.markdown(_("People are compared between two models; only one has finished."))
+        st.markdown(_("Users are compared between two models; only one has finished."))
         return
     first, second = _pair(ranked, titles)
     table = comparison_queries.disagreements(asked, first, second, metric, k)
     sentence = n_(
-        "{n} user was judged by both; at the top stand those on whom the two differ most.",
-        "{n} users were judged by both; at the top stand those on whom the two differ most.",
+        "{n} user was evaluated with both models. The users with the largest differences come first.",
+        "{n} users were evaluated with both models. The users with the largest differences come first.",
         int(table["difference"].notna().sum()),
     )
     st.markdown(sentence)
@@ -47,15 +47,17 @@ def section(asked: "Ask", metric: str, baseline: str, k: int) -> None:
 def _pair(ranked: list[str], titles: dict[str, str]) -> tuple[str, str]:
     with st.container(horizontal=True, key="people_models"):
         first = st.selectbox(
-            _("This model"), ranked, format_func=lambda one: titles[one], key="people_first", width=320
+            _("First model"), ranked, format_func=lambda one: titles[one], key="people_first", width=320
         )
         others = [model for model in ranked if model != first]
-        second = st.selectbox(_("against"), others, format_func=lambda one: titles[one], key="people_second", width=320)
+        second = st.selectbox(
+            _("Second model"), others, format_func=lambda one: titles[one], key="people_second", width=320
+        )
     return first, second
 
 
 def _choose(table: "pd.DataFrame", first: str, second: str) -> None:
-    """Show the users that two models differ on; a row that is selected opens the user."""
+    """Show the users on whom two models differ; selecting a row opens the user."""
     shown = table.head(SHOWN)[["user_id", "first", "second", "difference", "shared"]]
     show.table(
         shown,
@@ -66,14 +68,14 @@ def _choose(table: "pd.DataFrame", first: str, second: str) -> None:
             "first": st.column_config.NumberColumn(first, format="%.3f", width=100),
             "second": st.column_config.NumberColumn(second, format="%.3f", width=100),
             "difference": st.column_config.NumberColumn(_("Difference"), format="%+.3f", width=85),
-            "shared": st.column_config.NumberColumn(_("In both"), format="percent", width=65),
+            "shared": st.column_config.NumberColumn(_("Overlap"), format="percent", width=65),
         },
         on_select=lambda: _open_selected(shown),
         selection_mode="single-row",
         height=420,
     )
     st.text_input(
-        _("Or open a user by identifier"),
+        _("Or open a user by ID"),
         key="people_user",
         on_change=lambda: state.put("user", st.session_state["people_user"].strip() or None),
     )
@@ -87,7 +89,7 @@ def _open_selected(shown: "pd.DataFrame") -> None:
 
 
 def _opened(asked: "Ask", models: tuple[str, ...], user_id: str | None, k: int) -> "Person | None":
-    """Show the history of the user who was opened, and what was to be found."""
+    """Show the training history and the held-out relevant items of the selected user."""
     if user_id is None:
         return None
     try:
@@ -97,11 +99,11 @@ def _opened(asked: "Ask", models: tuple[str, ...], user_id: str | None, k: int) 
         return None
     st.subheader(_("User {user}").format(user=safe(user_id)))
     st.markdown(
-        n_("The models were shown {n} item.", "The models were shown {n} items.", len(person.history))
+        n_("{n} item in the training history.", "{n} items in the training history.", len(person.history))
         + " "
-        + n_("{n} item was to be found.", "{n} items were to be found.", int(person.hidden["liked"].sum()))
+        + n_("{n} relevant item was held out.", "{n} relevant items were held out.", int(person.hidden["liked"].sum()))
     )
-    shown, to_find = st.tabs([_("History"), _("To be found")])
+    shown, to_find = st.tabs([_("History"), _("Held-out relevant items")])
     with shown:
         history(person.history, "people_history")
     with to_find:
@@ -110,7 +112,7 @@ def _opened(asked: "Ask", models: tuple[str, ...], user_id: str | None, k: int) 
 
 
 def history(frame: "pd.DataFrame", key: str) -> None:
-    """Show what a person did, latest first."""
+    """Show a user's history, latest first."""
     show.table(
         frame,
         key,
@@ -120,15 +122,15 @@ def history(frame: "pd.DataFrame", key: str) -> None:
         column_config={
             "title": st.column_config.TextColumn(_("Title"), width="medium"),
             "rating": st.column_config.NumberColumn(_("Rating"), format="%g"),
-            "timestamp": st.column_config.DateColumn(_("When")),
+            "timestamp": st.column_config.DateColumn(_("Date")),
             "categories": st.column_config.TextColumn(_("Categories")),
-            "listed_by": st.column_config.NumberColumn(_("Lists it is in")),
+            "listed_by": st.column_config.NumberColumn(_("Recommended by")),
         },
     )
 
 
 def lists(person: "Person", titles: dict[str, str]) -> None:
-    """Show the lists of some models side by side: hits marked, and items that no other list holds."""
+    """Show the lists of several models side by side, with hits and items unique to one list marked."""
     for column, (model, frame) in zip(st.columns(len(person.lists), gap="medium"), person.lists.items(), strict=True):
         with column, st.container(border=True, key=f"list_{model}"):
             st.markdown(f"**{safe(titles[model])}**")
@@ -141,7 +143,7 @@ def lists(person: "Person", titles: dict[str, str]) -> None:
 
 
 def _line(row: dict, n_lists: int) -> str:
-    alone = f" :orange-badge[{_('only here')}]" if row["listed_by"] == 1 and n_lists > 1 else ""
+    alone = f" :orange-badge[{_('only in this list')}]" if row["listed_by"] == 1 and n_lists > 1 else ""
     mark = HIT if row["hit"] else MISS
     title = f"**{safe(row['title'])}**" if row["hit"] else safe(row["title"])
     return f"{row['rank']}. {mark} {title}{alone}"

@@ -1,4 +1,4 @@
-"""The empty state of a page: a title, why it is empty, and the one button that changes that."""
+"""The empty state of a page: a title, the reason, and one button that resolves it."""
 
 import streamlit as st
 
@@ -8,23 +8,23 @@ from pages.ui.text import _, later
 
 LABELS = {
     "home": later("Go to Home"),
-    "data": later("Bring or choose data"),
+    "data": later("Upload or open data"),
     "explore": later("Explore the data"),
-    "train": later("Choose models and train them"),
+    "train": later("Train models"),
     "compare": later("Open the comparison"),
-    "recommend": later("See recommendations"),
+    "recommend": later("Open recommendations"),
     "inside": later("Look inside a model"),
 }
 
 
 def state(title: str, why: str, *, action: str, label: str = "") -> None:
-    """Show why there is nothing here, and a button that opens the page where that is changed.
+    """Show why the page is empty, and a button that opens the page that resolves it.
 
     Args:
         title: What is missing.
         why: Why, and what to do.
         action: Key of the page that the button opens.
-        label: Text of the button; each page has one of its own.
+        label: Text of the button; by default, that of the page.
     """
     with st.container(border=True, key=f"empty_{action}"):
         st.subheader(title)

@@ -1,4 +1,4 @@
-"""How a person finds one user or one item among all: a search, a list of what was found, and a map to click on."""
+"""Finding one user or item: a search, the list of results, and a map to click on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from recsys_core.data.vocabulary import Vocabulary
 
 OFFERED = 50
-"""So many are offered at a time; the search finds the others."""
+"""Number of entries offered at a time; the search finds the others."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What is looked for.
+    """What is searched: users or items.
 
     Args:
-        name: "user" or "item": the parameter of the address, and the beginning of the widgets' keys.
+        name: "user" or "item": the URL parameter, and the prefix of the widget keys.
         search: Label of the search.
         pick: Label of the list.
-        nothing: Said if nothing is found, with `{text}`.
-        gone: Said if the address names one that the data do not have, with `{text}`.
+        nothing: Message if nothing is found, with `{text}`.
+        gone: Message if the URL names an id that is not in the data set, with `{text}`.
     """
 
     name: str
@@ -49,24 +49,24 @@ class Kind:
 
 USER = Kind(
     "user",
-    later("Search a user by identifier"),
+    later("Search users by ID"),
     later("User"),
-    later("No user's identifier holds '{text}'."),
-    later("There is no user '{text}' in these data; another is shown."),
+    later("No user ID contains '{text}'."),
+    later("User '{text}' is not in this data set; another one is shown."),
 )
 ITEM = Kind(
     "item",
-    later("Search an item by title or identifier"),
+    later("Search items by title or ID"),
     later("Item"),
-    later("No item's title or identifier holds '{text}'."),
-    later("There is no item '{text}' in these data; another is shown."),
+    later("No item title or ID contains '{text}'."),
+    later("Item '{text}' is not in this data set; another one is shown."),
 )
 
 
 def choose(kind: Kind, dataset: "Dataset") -> str:
-    """Show the search and the list of what was found; return the identifier chosen, which is in the address, too.
+    """Show the search and its results; return the selected identifier, which is also in the URL.
 
-    The demo view shows neither: whoever is in the address, else the busiest.
+    The demo view shows neither; it uses the identifier in the URL, else the most active one.
     """
     drop_unknown(kind, dataset)
     if state.is_demo():
@@ -93,7 +93,7 @@ def choose(kind: Kind, dataset: "Dataset") -> str:
 
 
 def take(kind: Kind, identifier: str, *, keep_search: bool = False) -> None:
-    """Choose one; what was searched for is forgotten, so that it does not hide the choice."""
+    """Select an identifier; the search text is cleared so that it does not hide the selection."""
     state.put(kind.name, identifier)
     st.session_state.pop(kind.key("gone"), None)
     if not keep_search:
@@ -103,7 +103,7 @@ def take(kind: Kind, identifier: str, *, keep_search: bool = False) -> None:
 def on_map(
     kind: Kind, dataset: "Dataset", figure: "go.Figure", *, name: str, table: Callable[[], "pd.DataFrame"]
 ) -> None:
-    """Show a map whose dots choose; the figure holds positions in `customdata`."""
+    """Show a map whose dots select; the figure holds positions in `customdata`."""
     widget = kind.key("map")
 
     def clicked() -> None:
@@ -117,7 +117,7 @@ def on_map(
 
 
 def drop_unknown(kind: Kind, dataset: "Dataset") -> None:
-    """Say that the address names somebody who is not there, until something is chosen."""
+    """Show that the URL names an unknown identifier, until another one is selected."""
     asked, note = state.get(kind.name), kind.key("gone")
     if asked and asked not in kind.vocabulary(dataset):
         st.session_state[note] = asked
@@ -127,7 +127,7 @@ def drop_unknown(kind: Kind, dataset: "Dataset") -> None:
 
 
 def _found(kind: Kind, dataset: "Dataset", text: str) -> dict[str, str]:
-    """Return identifier -> what to call it, busiest first; the one in the address leads if nothing is searched for."""
+    """Return identifier -> display name, most active first; without a search, the one in the URL leads."""
     rows = _search(str(services.root()), dataset.fingerprint, kind.name, text.strip())
     names = rows["title"] if "title" in rows else rows["user_id"]
     found = dict(zip(rows[f"{kind.name}_id"], names, strict=True))
@@ -138,7 +138,7 @@ def _found(kind: Kind, dataset: "Dataset", text: str) -> dict[str, str]:
 
 
 def _name(kind: Kind, dataset: "Dataset", identifier: str) -> str:
-    """Return what to call one that is not among those found."""
+    """Return the display name of an identifier outside the search results."""
     if kind is USER:
         return identifier
     from recsys_core.experiments.held_out_users import described_items
@@ -148,7 +148,7 @@ def _name(kind: Kind, dataset: "Dataset", identifier: str) -> str:
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def _search(root: str, fingerprint: str, name: str, text: str) -> "pd.DataFrame":
-    """Return the users or items whose identifier or title holds the text."""
+    """Return the users or items whose ID or title contains the text."""
     from recsys_core.data import summaries
 
     search = {"user": summaries.user_search, "item": summaries.item_search}[name]

@@ -1,4 +1,4 @@
-"""Forms made from the settings of a model: main settings first, then the rest, each with its help and its bounds."""
+"""Forms generated from the settings of a model: main settings first, then the advanced ones, with help and bounds."""
 
 import math
 from collections.abc import Callable
@@ -13,24 +13,23 @@ if TYPE_CHECKING:
     from recsys_core.configs import FieldSpec, ModelConfig
 
 KEPT = "session"
-"""What a person has set outlives a look at another page."""
+"""Widget values persist while other pages are open."""
 SETTINGS = "settings"
-"""What was changed in the forms of models: prefix of the widgets' keys -> name of the setting -> value."""
+"""Session key of changed settings: prefix of the widget keys -> setting -> value."""
 FURTHER = "further_settings"
-"""Further settings of one model: prefix of the first form -> prefixes of the others, in their order."""
+"""Session key of added configurations: prefix of the first form -> prefixes of the others, in order."""
 STEPS = 20
-"""A number with a range worth trying is changed in about so many steps."""
+"""A number with a typical range is changed in about this number of steps."""
 
 
 def settings(config_type: "type[ModelConfig]", key: str) -> None:
-    """Show the form of a model's settings; what is changed there is kept at once, and `changed` returns it.
+    """Show the form of a model's settings; changes are stored at once, and `changed` returns them.
 
-    A form need not be shown for its settings to count: they are kept apart from the widgets, which Streamlit forgets
-    when they are not drawn.
+    The values are stored separately from the widgets, because Streamlit forgets widgets that are not drawn.
 
     Args:
         config_type: Class of the settings.
-        key: Prefix of the widgets' keys.
+        key: Prefix of the widget keys.
     """
     from recsys_core.configs import field_specs
 
@@ -42,13 +41,13 @@ def settings(config_type: "type[ModelConfig]", key: str) -> None:
             _field(spec, key)
     advanced = [spec for spec in specs if spec.advanced]
     if advanced:
-        st.markdown("**" + _("More settings") + "**")
+        st.markdown("**" + _("Advanced settings") + "**")
         for spec in advanced:
             _field(spec, key)
 
 
 def changed(config_type: "type[ModelConfig]", key: str) -> dict[str, Any]:
-    """Return those settings that a person set to something else than their defaults, in the order of the form."""
+    """Return the settings that differ from their defaults, in the order of the form."""
     from recsys_core.configs import field_specs
 
     kept = st.session_state.get(SETTINGS, {}).get(key, {})
@@ -57,12 +56,12 @@ def changed(config_type: "type[ModelConfig]", key: str) -> dict[str, Any]:
 
 
 def prefixes(key: str) -> list[str]:
-    """Return the prefixes of all forms of one model, each with settings of its own: that of the first, then the others.
+    """Return the prefixes of all forms of one model, the first form first.
 
-    One that was just added begins with what the form before it holds by now.
+    An added form starts with the current settings of the form before it.
 
     Args:
-        key: Prefix of the first one.
+        key: Prefix of the first form.
     """
     found = [key, *_further(key)]
     kept = st.session_state.setdefault(SETTINGS, {})
@@ -80,7 +79,7 @@ def add(key: str) -> str:
 
 
 def remove(key: str, prefix: str) -> None:
-    """Remove one of the further forms of a model, and what was set in it: another one may have its name later."""
+    """Delete an added form and its values: a later form may reuse its prefix."""
     st.session_state.setdefault(FURTHER, {})[key] = [one for one in _further(key) if one != prefix]
     st.session_state.get(SETTINGS, {}).pop(prefix, None)
     for widget in [name for name in st.session_state if str(name).startswith(f"{prefix}_")]:
@@ -96,7 +95,7 @@ def _keep(key: str, name: str, value: Any) -> None:
 
 
 def _kept(spec: "FieldSpec", key: str) -> Any:
-    """Return what a setting is at present; None for one that is empty."""
+    """Return the current value of a setting; None for an empty one."""
     return st.session_state.get(SETTINGS, {}).get(key, {}).get(spec.name, spec.default)
 
 
@@ -107,7 +106,7 @@ def label(spec: "FieldSpec") -> str:
 
 
 def _field(spec: "FieldSpec", key: str) -> None:
-    """Show the widget that fits the kind of a setting; a setting that may be empty has a switch before it."""
+    """Show the widget for the type of a setting; an optional setting has a switch before it."""
     value = _kept(spec, key)
     if spec.optional:
         _switch_of_optional(spec, key, value is not None)
@@ -130,7 +129,7 @@ def _switch_of_optional(spec: "FieldSpec", key: str, is_set: bool) -> None:
 
 
 def _fitting(spec: "FieldSpec", value: Any) -> Any:
-    """Return a value as the widget of its kind takes it; where there is none, one to start from."""
+    """Return a value in the type of its widget; for an empty setting, a start value."""
     if spec.kind in ("int", "float"):
         number = _start(spec) if value is None else value
         return int(number) if spec.kind == "int" else float(number)
@@ -189,13 +188,13 @@ def _text(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
 
 
 def _start(spec: "FieldSpec") -> float:
-    """Return the default; for a setting that is empty by default, the lowest value worth trying."""
+    """Return the default; for a setting without one, the lower end of its typical range."""
     known = (spec.default, spec.low, spec.minimum)
     return next((float(value) for value in known if value is not None), 0.0)
 
 
 def _step(spec: "FieldSpec") -> float:
-    """Return the step of a decimal number: a power of ten that fits its range (log scale: that fits its default)."""
+    """Return the step of a decimal number: a power of ten that fits the range; on a log scale, the default."""
     if spec.scale == "log" or spec.low is None or spec.high is None:
         size = abs(_start(spec)) / 10 or 0.01
     else:
@@ -208,10 +207,10 @@ def _bound(value: float | None, whole: Any, exclusive: bool) -> int | None:
 
 
 def _help(spec: "FieldSpec") -> str:
-    """Return the docstring of a setting, followed by what is allowed and what is worth trying."""
+    """Return the help of a setting, followed by its typical and allowed ranges."""
     parts = [spec.help]
     if spec.low is not None and spec.high is not None:
-        parts.append(_("Worth trying: {low:g} to {high:g}.").format(low=spec.low, high=spec.high))
+        parts.append(_("Typical range: {low:g} to {high:g}.").format(low=spec.low, high=spec.high))
     if spec.minimum is not None and spec.maximum is not None:
         parts.append(_("Allowed: {low:g} to {high:g}.").format(low=spec.minimum, high=spec.maximum))
     return " ".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""The formula of a model with the settings it is trained with, its source, and what it makes of event weights."""
+"""The formula of a model with its settings, its source, and its use of event weights."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def show(key: str, values: dict[str, Any], dataset: "Dataset") -> None:
-    """Show the formula of a model with these settings and data; nothing for settings that do not fit together.
+    """Show the formula of a model with these settings and data; nothing for inconsistent settings.
 
     Args:
         key: Name in the registry.
-        values: Settings; the defaults where one is missing.
-        dataset: What the model is trained with.
+        values: Settings; missing ones have their defaults.
+        dataset: Training data.
     """
     from recsys_core.models.registry import model_class
 
     found = model_class(key)
     try:
         config = found.config_type.parse(values)
-    except ConfigError:  # the card says what is wrong with them
+    except ConfigError:  # the card shows the error
         return
     formula = found.formula_of(config, rated=dataset.has_ratings, weighted=dataset.has_weights)
     source = _("Source: {source}").format(source=safe(found.source_of(config)))
@@ -35,7 +35,7 @@ def show(key: str, values: dict[str, Any], dataset: "Dataset") -> None:
 
 
 def weights_sentence(info: "ModelInfo") -> str:
-    """Return how the weights of interactions enter a model."""
+    """Return a sentence on how a model uses event weights."""
     if not info.uses_weights:
         return _("Event weights: ignored by this model.")
     return _("Event weights: {use}").format(use=_(info.weights))

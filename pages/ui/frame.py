@@ -1,7 +1,7 @@
-"""The frame around every page: title of the window, language, navigation, and the sidebar.
+"""The frame around every page: window title, language, navigation, and sidebar.
 
-Streamlit runs `pages/x.py` alone for the address `/x` until `st.navigation` has been called once in the process. So
-every page begins with `ensure_frame()`, which then runs the app around the page and stops.
+Streamlit runs `pages/x.py` alone for the URL `/x` until `st.navigation` has been called once in the process. Every
+page therefore starts with `ensure_frame()`, which runs the app around the page and stops.
 """
 
 import gc
@@ -15,7 +15,7 @@ from pages.ui.navigation import PAGES, has_page
 from pages.ui.text import _, safe
 from recsys_core.errors import StoreError
 
-gc.freeze()  # what Streamlit has loaded stays: no collection need look at it, the first while the first page is made
+gc.freeze()  # objects loaded by Streamlit stay alive: excluding them speeds up the collections during the first page
 
 STYLE = """<style>
 @media (min-width: 800px) {
@@ -26,17 +26,17 @@ STYLE = """<style>
 .js-plotly-plot text:is([class^=x][class$=title], [class^=y][class$=title], .cbtitle),
 .js-plotly-plot text:is(.legendtext, .legendtitletext) { fill: currentColor !important; }
 </style>"""
-"""Less empty margin; and charts in the page's own text colour, since the theme's grey is too pale to read."""
+"""Smaller margins, and charts in the page's text color, since the theme's gray has too little contrast."""
 ICON = "🔭"
-"""Without one, the browser would ask a font server on the internet; for a file, Streamlit would load numpy."""
+"""Without an emoji, the browser would request a font from the internet; for a file, Streamlit would load numpy."""
 WENT = "frame_went"
-"""Where the session keeps from where to where it went last, and when."""
+"""Session key of the last page change: from, to, and when."""
 ON_THE_WAY_SECONDS = 2.0
-"""For so long a request for the page before is taken for one that was under way."""
+"""Seconds during which a request for the previous page is treated as a late event."""
 
 
 def go(key: str) -> NoReturn:
-    """Open another page and keep what the address names."""
+    """Open another page and keep the URL parameters."""
     st.session_state[WENT] = (st.session_state.get("page_now"), key, time.monotonic())
     _switch(key)
 
@@ -47,9 +47,9 @@ def _switch(key: str) -> NoReturn:
 
 
 def _go_on(page: str) -> None:
-    """Open the page that `go` led to a moment ago, if the page before it is asked for instead.
+    """Open the target of a recent `go` if the previous page is requested instead.
 
-    What the browser sends before it has heard of the new page, such as the tick of a timer, still names the old one.
+    Events that the browser sends before it knows the new page, such as timer ticks, still name the old one.
     """
     before, after, when = st.session_state.get(WENT, (None, None, 0.0))
     if page == before != after and time.monotonic() - when < ON_THE_WAY_SECONDS:
@@ -57,9 +57,9 @@ def _go_on(page: str) -> None:
 
 
 def run_app() -> None:
-    """Show the frame and, inside it, the page that the address names.
+    """Show the frame and, inside it, the page in the URL.
 
-    What is damaged on disk ends the page with a sentence, wherever it is noticed; the next look sets it apart.
+    Damage found on disk ends the page with a message; the next listing sets the folder aside.
     """
     try:
         page = _navigation()
@@ -69,14 +69,14 @@ def run_app() -> None:
         st.error(safe(error), icon=":material/heart_broken:")
         if has_page("data"):
             st.page_link(
-                "pages/data.py", label=_("See what is stored, and what is damaged"), icon=":material/database:"
+                "pages/data.py", label=_("Open the list of stored and damaged data sets"), icon=":material/database:"
             )
     finally:
         st.session_state["_in_app"] = False
 
 
 def ensure_frame() -> None:
-    """Run the app around the page if Streamlit started the page alone; the first line of every page."""
+    """Run the app around the page if Streamlit started the page alone; first call of every page."""
     if not st.session_state.get("_in_app"):
         run_app()
         st.stop()
@@ -89,7 +89,11 @@ def _navigation() -> st.Page:
         page_icon=ICON,
         layout="wide",
         initial_sidebar_state="collapsed" if state.is_demo() else "auto",
-        menu_items={"Get help": None, "Report a bug": None, "About": _("Recscope, a laboratory for recommenders.")},
+        menu_items={
+            "Get help": None,
+            "Report a bug": None,
+            "About": _("Recscope, a laboratory for recommender systems."),
+        },
     )
     st.html(STYLE)
     page = st.navigation(

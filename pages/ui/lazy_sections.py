@@ -1,6 +1,6 @@
-"""Parts of a long page that are drawn when somebody comes near them: a page full of pictures else takes over a second.
+"""Sections of a long page that are drawn when scrolled near; drawing all charts at once takes over a second.
 
-`?view=whole` in the address draws all parts at once, for a printer.
+`?view=whole` in the URL draws all sections at once, for printing.
 """
 
 import streamlit as st
@@ -12,7 +12,7 @@ WATCH = """export default function ({ parentElement, data, setTriggerValue }) {
   const near = new Set();
   let soon, asked = 0, touched = 0;
   const touch = () => { touched = Date.now(); };
-  // a question asked while a click still waits for its answer would call the page back that the click leads away from
+  // a trigger during a pending click would reopen the page that the click leaves
   const busy = () => app.dataset.testScriptState !== "notRunning" || Date.now() - touched < 1000;
   const ask = () => {
     if (!near.size || busy() || Date.now() - asked < 2000) return;
@@ -23,9 +23,9 @@ WATCH = """export default function ({ parentElement, data, setTriggerValue }) {
     for (const { target, isIntersecting } of entries)
       isIntersecting ? near.add(target.dataset.part) : near.delete(target.dataset.part);
     clearTimeout(soon);
-    soon = setTimeout(ask, 200);  // not for somebody who scrolls past
+    soon = setTimeout(ask, 200);  // ignore sections that are only scrolled past
   };
-  const again = setInterval(ask, 250);  // what could not be asked at once
+  const again = setInterval(ask, 250);  // retry what was deferred
   const root = document.querySelector("[data-testid=stMain]");
   const observer = new IntersectionObserver(notice, { root, rootMargin: "300px 0px" });
   for (const part of data.parts) {
@@ -46,18 +46,18 @@ PREFIX = "near_"
 
 
 class Parts:
-    """The parts of a page, or of one fragment of it, that wait for somebody to come near; it is made anew then."""
+    """The lazy sections of a page or fragment, which reruns when one comes into view."""
 
     def __init__(self) -> None:
         self._waiting: list[str] = []
 
     def draws(self, name: str, *, height: int, at_once: bool = False) -> bool:
-        """Return whether a part is drawn now; if not, its place is kept free.
+        """Return whether a section is drawn now; if not, a placeholder keeps its place.
 
         Args:
-            name: Of the part: letters, digits and underscores.
-            height: Pixels that it will take, so that nothing below moves by much.
-            at_once: Draw it from the beginning.
+            name: Name of the section: letters, digits and underscores.
+            height: Expected height in pixels, so that the content below hardly moves.
+            at_once: Draw it from the start.
         """
         if at_once or state.is_whole() or st.session_state.get(PREFIX + name):
             return True
@@ -66,12 +66,12 @@ class Parts:
         return False
 
     def watch(self) -> None:
-        """Look from here on who comes near; after the last part."""
+        """Start watching the scroll position; call after the last section."""
         if not self._waiting:
             return
 
         def come() -> None:
-            watch = st.session_state.get("watch")  # not there if the page was just made anew: it is asked again then
+            watch = st.session_state.get("watch")  # missing right after a rerun; the component sends it again
             for name in (watch.near if watch else None) or ():
                 st.session_state[PREFIX + str(name)] = True
 
@@ -80,6 +80,6 @@ class Parts:
 
 
 def forget() -> None:
-    """Begin anew on a page that somebody has just come to."""
+    """Reset the sections after a page change."""
     for key in [key for key in st.session_state if str(key).startswith(PREFIX)]:
         del st.session_state[key]

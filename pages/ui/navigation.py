@@ -10,7 +10,7 @@ PAGES_FOLDER = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class PageInfo:
-    """One entry of the navigation: the name of the file, the title, and an icon that is bundled with Streamlit."""
+    """One entry of the navigation: file name, title, and an icon bundled with Streamlit."""
 
     key: str
     title: str
@@ -18,7 +18,7 @@ class PageInfo:
 
     @property
     def path(self) -> Path:
-        """Where the script is."""
+        """Path of the script."""
         return PAGES_FOLDER / f"{self.key}.py"
 
 
@@ -37,5 +37,5 @@ PAGES = (
 
 
 def has_page(key: str) -> bool:
-    """Return whether that page is there."""
+    """Return whether the page exists."""
     return any(page.key == key and page.path.is_file() for page in PAGES)

@@ -1,4 +1,4 @@
-"""What a page shows while something is computed beside it."""
+"""Progress display for background computations."""
 
 import time
 from collections.abc import Sequence
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 0.8
-"""The page waits so long before it shows a bar instead."""
+"""Seconds the page waits before it shows a progress bar."""
 LOOK_AGAIN_SECONDS = 0.7
 
 
 def all_of(tickets: "Sequence[Ticket[T]]") -> None:
-    """Give several pieces of work the patience of one together, before they are shown one after the other."""
+    """Wait for several tickets together, as long as for one, before they are shown one after the other."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     for ticket in tickets:
         ticket.wait(max(0.0, deadline - time.monotonic()))
 
 
 def outcome(ticket: "Ticket[T]", words: str, patience: float | None = None) -> "T | None":
-    """Return what came out; None with a bar or with the reason if there is nothing (yet). The page is drawn anew then.
+    """Return the result; None, with a progress bar or an error message, if there is none. The page reruns when done.
 
     Args:
-        ticket: Of the work.
-        words: What is being computed, as the bar says it.
-        patience: Seconds to wait before a bar is shown instead.
+        ticket: Ticket of the computation.
+        words: Label of the progress bar.
+        patience: Seconds to wait before the progress bar is shown.
     """
     if not ticket.wait(PATIENCE_SECONDS if patience is None else patience):
         st.fragment(_bar, run_every=LOOK_AGAIN_SECONDS)(ticket, words, time.monotonic())

@@ -1,6 +1,6 @@
-"""The line of context under a page's title, which is also the picker: data set > experiment > model > user.
+"""The context line under a page's title, which is also the picker: data set > experiment > model > user.
 
-What is picked is in the address. In the demo view the line is text only.
+The selection is in the URL. In the demo view the line is plain text.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 NOTES = {"data": "context_note_data", "run": "context_note_run"}
-"""Where the session keeps what the address named in vain."""
+"""Session keys of notes about URL parameters that name something missing."""
 
 
 def line() -> "st.delta_generator.DeltaGenerator":
-    """Return the container that the pickers of a page stand in: side by side, one below the other on a phone."""
+    """Return the container for the pickers of a page: side by side, or stacked on a narrow screen."""
     return st.container(horizontal=True, gap="small", key="context_line")
 
 
 def dataset(key: str = "context") -> "DatasetCard | None":
-    """Return the data set that was picked; the newest one if the address names none. None: there are none."""
+    """Return the selected data set; the newest one if the URL names none; None if there are none."""
     cards = {card.fingerprint: card for card in services.cards()}
     asked = state.get("data")
     if asked and asked not in cards:
         st.session_state[NOTES["data"]] = _(
-            "The data set in this address is not in the workspace any more; another is shown."
+            "The data set in this URL is no longer in the workspace; another one is shown."
         )
     if asked not in cards:
         state.choose("data", next(iter(cards), None))
@@ -46,10 +46,10 @@ def dataset_label(card: "DatasetCard") -> str:
 
 
 def experiment(key: str = "context", *, finished: bool = True) -> "Run | None":
-    """Return the experiment that was picked, of the data set in the address if it names one; the newest by default.
+    """Return the selected experiment, of the data set in the URL if it names one; the newest by default.
 
     Args:
-        key: Prefix of the widgets' keys.
+        key: Prefix of the widget keys.
         finished: Offer only experiments with a finished model.
 
     Returns:
@@ -61,7 +61,7 @@ def experiment(key: str = "context", *, finished: bool = True) -> "Run | None":
         state.put("data", cards[asked].data)
     elif asked:
         st.session_state[NOTES["run"]] = _(
-            "The experiment in this address is not here, or not finished; another is shown."
+            "The experiment in this URL does not exist or has not finished; another one is shown."
         )
     data = state.get("data")
     offered = [one for one in cards if data is None or cards[one].data == data]
@@ -73,12 +73,12 @@ def experiment(key: str = "context", *, finished: bool = True) -> "Run | None":
 
 
 def experiment_label(card: object) -> str:
-    """Return the name of an experiment with when it was started."""
+    """Return the name of an experiment with its start time."""
     return f"{card.name} · {card.created:%d %b %H:%M}"
 
 
 def model(models: Sequence[str], title: Callable[[str], str], key: str = "context") -> str | None:
-    """Return the id of the model that was picked from those of an experiment; the first by default."""
+    """Return the id of the selected model; the first by default."""
     if state.get("model") not in models:
         state.choose("model", next(iter(models), None))
     _choice(_("Model"), "model", list(models), title, key)
@@ -86,7 +86,7 @@ def model(models: Sequence[str], title: Callable[[str], str], key: str = "contex
 
 
 def user(user_ids: Sequence[str], key: str = "context") -> str | None:
-    """Return the id of the user that was picked from those offered; the first by default."""
+    """Return the ID of the selected user; the first by default."""
     if state.get("user") not in user_ids:
         state.choose("user", next(iter(user_ids), None))
     _choice(_("User"), "user", list(user_ids), str, key)
@@ -94,7 +94,7 @@ def user(user_ids: Sequence[str], key: str = "context") -> str | None:
 
 
 def _note(name: str) -> None:
-    """Say what the address named in vain, until the person picks something."""
+    """Show what the URL names but does not exist, until something else is selected."""
     if words := st.session_state.get(NOTES[name]):
         st.warning(words)
 
@@ -106,7 +106,7 @@ def _pick(name: str, widget: str) -> None:
 
 
 def _choice(label: str, name: str, options: list[str], title: Callable[[str], str], key: str) -> None:
-    """Show a select box that follows the address and writes to it; plain text in the demo view."""
+    """Show a select box bound to the URL; plain text in the demo view."""
     if not options:
         return
     if state.is_demo():

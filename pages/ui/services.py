@@ -1,6 +1,6 @@
-"""What pages ask the library for: stored data sets, runs, summaries and figures, cached by what names them.
+"""Access of the pages to the library: stored data sets, runs, summaries and figures, cached by their ids.
 
-Nothing here is kept by session: the keys are fingerprints and ids of runs, whose content never changes.
+Nothing is cached per session: the keys are fingerprints and run ids, whose content never changes.
 """
 
 import os
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 
 WAKE_AFTER_SECONDS = 1.0
-"""So long the first page has the machine for itself."""
+"""Delay in seconds, so that the first page has the machine for itself."""
 WAKE_EVERY_SECONDS = 60
-"""An engine that has gone to sleep is woken again after so long at most."""
+"""Maximum seconds until an idle engine is started again."""
 
 
 @dataclass(frozen=True)
 class LiveJobs:
-    """How many jobs are under way, and the experiment that the first of them belongs to."""
+    """Number of queued and running jobs, and the experiment of the first of them."""
 
     running: int = 0
     queued: int = 0
@@ -57,7 +57,7 @@ def root() -> Path:
 
 @dataclass(frozen=True)
 class BestModel:
-    """The model at the top of an experiment: its title, NDCG, and the interval of that, rounded to what it supports."""
+    """The best model of an experiment: title, NDCG and its interval, rounded to the precision of the interval."""
 
     title: str
     mean: str
@@ -89,7 +89,7 @@ def _store(folder: str) -> "ResultStore":
 
 
 def engine() -> "Engine":
-    """Return the engine that runs jobs in processes of its own; it is started on first need."""
+    """Return the engine, which runs jobs in separate processes; it is started on first use."""
     return _engine(str(root()))
 
 
@@ -101,16 +101,16 @@ def _engine(folder: str) -> "Engine":
 
 
 def wake_engine() -> None:
-    """Start the engine ahead of the first click, beside the page, unless the operator wants no idle work.
+    """Start the engine in the background before the first click, unless `RECSCOPE_WARM_UP` disables idle work.
 
-    See `RECSCOPE_WARM_UP`; nothing that the page shows waits for it.
+    Nothing that the page shows waits for it.
     """
-    _wake(str(root()), dict(os.environ))  # as they are now, not when the waiting is over
+    _wake(str(root()), dict(os.environ))  # the current environment, not that after the delay
 
 
 @st.cache_resource(max_entries=8, ttl=WAKE_EVERY_SECONDS, show_spinner=False)
 def _wake(folder: str, _environment: dict[str, str]) -> threading.Timer:
-    """Start the engine in a while, from a thread of its own: the first page waits for no library of the engine."""
+    """Start the engine after a delay in a separate thread, so that the first page loads no library of the engine."""
 
     def wake() -> None:
         from recsys_core.engine.settings import EngineSettings
@@ -125,27 +125,27 @@ def _wake(folder: str, _environment: dict[str, str]) -> threading.Timer:
 
 
 def _is_empty(name: str) -> bool:
-    """Return whether a folder of the workspace holds nothing: then no library is loaded to read it."""
+    """Return whether a folder of the workspace is empty: then no library needs to be loaded to read it."""
     folder = root() / name
     return not folder.is_dir() or next(folder.iterdir(), None) is None
 
 
 def cards() -> list["DatasetCard"]:
-    """Return what is known of each stored data set, newest first."""
+    """Return the card of each stored data set, newest first."""
     if _is_empty("datasets"):
         return []
     return sorted(workspace().datasets(), key=lambda card: card.created, reverse=True)
 
 
 def damaged() -> "list[DamagedFolder]":
-    """Return the folders that cannot be used, as they were found when the lists of this page were made."""
+    """Return the damaged folders found when the lists of this page were read."""
     aside = not _is_empty("set_aside")
     data = workspace().damaged(look=False) if aside or not _is_empty("datasets") else []
     return data + (store().damaged(look=False) if aside or not _is_empty("runs") else [])
 
 
 def remove_damaged(kind: str, key: str) -> None:
-    """Remove a damaged folder for good.
+    """Delete a damaged folder permanently.
 
     Raises:
         StoreError: It is not damaged, or the disk refused.
@@ -164,12 +164,12 @@ def newest_data() -> str | None:
 
 
 def current_card() -> "DatasetCard | None":
-    """Return the card of the data set that the address names."""
+    """Return the card of the data set in the URL."""
     return card(state.get("data"))
 
 
 def dataset(fingerprint: str) -> "Dataset":
-    """Return a stored data set; its tables are read when they are asked for."""
+    """Return a stored data set; its tables are read on access."""
     return _dataset(str(root()), fingerprint)
 
 
@@ -179,7 +179,7 @@ def _dataset(folder: str, fingerprint: str) -> "Dataset":
 
 
 def report(fingerprint: str) -> "IngestReport":
-    """Return what was found when the data set was taken in."""
+    """Return the ingest report of a data set."""
     return _report(str(root()), fingerprint)
 
 
@@ -196,7 +196,7 @@ def _summary(folder: str, fingerprint: str) -> "DataSummary":
 
 
 def span_of(summary: "DataSummary") -> tuple[str, str] | None:
-    """Return the first and the last day of the data, None where no time is known."""
+    """Return the first and last day of the data, None without timestamps."""
     if summary.first is None or summary.last is None:
         return None
     first, last = (datetime.fromtimestamp(one / 1000, UTC) for one in (summary.first, summary.last))
@@ -204,14 +204,14 @@ def span_of(summary: "DataSummary") -> tuple[str, str] | None:
 
 
 def run_cards() -> list["RunCard"]:
-    """Return what is known of each experiment, newest first."""
+    """Return the card of each experiment, newest first."""
     if _is_empty("runs"):
         return []
     return sorted(store().runs(), key=lambda one: one.created, reverse=True)
 
 
 def run(run_id: str | None) -> "Run | None":
-    """Return an experiment, None if there is no such one or it cannot be read."""
+    """Return an experiment, None if it does not exist or cannot be read."""
     if not run_id:
         return None
     try:
@@ -230,7 +230,7 @@ def delete_run(run_id: str) -> None:
 
 
 def live_jobs() -> LiveJobs:
-    """Return the number of jobs that run or wait."""
+    """Return the number of running and queued jobs."""
     live = [one for one in run_cards() if one.is_live]
     if not live:
         return LiveJobs()
@@ -238,19 +238,19 @@ def live_jobs() -> LiveJobs:
 
 
 def job_statuses(run_id: str) -> "list[JobStatus]":
-    """Return how the jobs of an experiment stand; the engine is not needed for it."""
+    """Return the job states of an experiment; does not need the engine."""
     found = run(run_id)
     return found.statuses() if found else []
 
 
 def share_done(jobs: "list[JobStatus]") -> float:
-    """Return the share (0..1) of an experiment that is finished, by its models and the stages they are in."""
+    """Return the finished share (0..1) of an experiment, from its models and their stages."""
     finished = [0.0 if job.state == "QUEUED" else job.fraction or 0.0 if job.is_live else 1.0 for job in jobs]
     return sum(finished) / max(1, len(finished))
 
 
 def cancel_run(run_id: str) -> None:
-    """Ask all models of an experiment to stop."""
+    """Cancel all jobs of an experiment."""
     for job in job_statuses(run_id):
         if job.is_live:
             engine().cancel(run_id, job.model_id)
@@ -258,14 +258,14 @@ def cancel_run(run_id: str) -> None:
 
 @st.cache_resource(show_spinner=False)
 def model_title(key: str) -> str:
-    """Return the name of an algorithm in the field."""
+    """Return the title of an algorithm."""
     from recsys_core.models.registry import model_class
 
     return model_class(key).info.title
 
 
 def best(card: "RunCard") -> "Ticket[BestModel]":
-    """Return the ticket of the best finished model of an experiment, with the interval that its comparison shows."""
+    """Return the ticket of the best finished model of an experiment, with the interval shown in its comparison."""
     stored = store()
     return background().ask(("best", str(root()), card.id), card.done, lambda _: _best(stored, card))
 
@@ -283,7 +283,7 @@ def _best(stored: "ResultStore", card: "RunCard") -> BestModel:
 
 
 def sample(key: str) -> str:
-    """Return the fingerprint of a sample, which is stored in the workspace if it is not there."""
+    """Return the fingerprint of a sample, storing it in the workspace if necessary."""
     known = _sample_fingerprint(key)
     if card(known) is None:
         from recsys_core.data.synthetic.samples import load_sample
@@ -300,7 +300,7 @@ def _sample_fingerprint(key: str) -> str:
 
 
 def submit_models(fingerprint: str, models: tuple[str, ...]) -> str:
-    """Start an experiment of these algorithms with their defaults; return its id.
+    """Start an experiment of these algorithms with default settings; return its id.
 
     Raises:
         RecscopeError: It cannot be started, with the reason.
@@ -312,7 +312,7 @@ def submit_models(fingerprint: str, models: tuple[str, ...]) -> str:
 
 
 def archive(fingerprint: str) -> bytes:
-    """Return the zip of a data set's tables, made when somebody asks for it; Streamlit keeps it in memory anyway."""
+    """Return the zip of a data set's tables, created on request; Streamlit holds it in memory anyway."""
     import tempfile
 
     with tempfile.TemporaryDirectory(dir=root() / "staging", prefix="download-") as folder:
@@ -320,21 +320,21 @@ def archive(fingerprint: str) -> bytes:
 
 
 def samples() -> "list[SampleInfo]":
-    """Return the ready-made worlds."""
+    """Return the synthetic samples."""
     from recsys_core.data.synthetic.samples import SAMPLES
 
     return list(SAMPLES.values())
 
 
 def questions() -> "dict[str, Question]":
-    """Return the questions of the Explore page, in their order."""
+    """Return the questions of the Explore page, in order."""
     from recsys_core.viz.questions import QUESTIONS
 
     return QUESTIONS
 
 
 def answers(fingerprint: str) -> "dict[str, Ticket[Answer]]":
-    """Return the tickets of the answers to all questions of the Explore page; they are computed beside the page."""
+    """Return the tickets of the answers to all Explore questions; they are computed in the background."""
     return {name: answer(name, fingerprint) for name in questions()}
 
 
@@ -356,7 +356,7 @@ def summary(fingerprint: str) -> "Ticket[DataSummary]":
 
 @st.cache_resource(show_spinner=False)
 def background() -> "Background":
-    """Return the threads for what takes longer than a page may wait."""
+    """Return the thread pool for computations longer than a page may wait."""
     from recsys_core.serving.background import Background
 
     return Background()

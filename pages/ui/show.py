@@ -1,4 +1,4 @@
-"""How results are shown: figures and tables with what they say and their downloads, and findings as sentences."""
+"""Display of results: figures and tables with findings and downloads, and findings as messages."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Finding(Protocol):
-    """A sentence with its weight: refusal, warning or info."""
+    """A message with its severity: refusal, warning or info."""
 
     severity: str
     message: str
@@ -32,19 +32,19 @@ def figure(
     table: "pd.DataFrame | None" = None,
     **options: Any,
 ) -> Any:
-    """Show a figure, the sentence that it proves, and its downloads: PNG in its toolbar, page and data below.
+    """Show a figure with its finding and its downloads: PNG in the toolbar, HTML and data below.
 
     Args:
         chart: Made by `recsys_core.viz`.
         key: Key of the widget.
         name: Name of the downloaded files.
-        sentence: What the figure shows, with its numbers, plain text.
-        alt: What a screen reader says, where it is not the sentence; by default the name.
+        sentence: The finding with its numbers, plain text.
+        alt: Alternative text if it is not the finding; by default the name.
         table: The numbers behind the figure.
         options: Passed to `st.plotly_chart`, such as `on_select`.
 
     Returns:
-        The selection, if `on_select` asks for one.
+        The selection, if `on_select` is set.
     """
     if sentence:
         st.markdown(safe(sentence))
@@ -58,7 +58,7 @@ def figure(
         toolbar["modeBarButtons"] = [["toImage", "select2d", "lasso2d", "zoom2d", "resetScale2d"]]
     chosen = st.plotly_chart(chart, key=key, config=toolbar, alt=sentence or alt or name, **options)
     with st.container(horizontal=True, gap="small", key=f"{key}_downloads"):
-        download(_("Picture (HTML)"), lambda: _html(chart, name), f"{file_name(name)}.html", "text/html", f"{key}_html")
+        download(_("Chart (HTML)"), lambda: _html(chart, name), f"{file_name(name)}.html", "text/html", f"{key}_html")
         if table is not None:
             download(_("Data (CSV)"), lambda: csv(table), f"{file_name(name)}.csv", "text/csv", f"{key}_csv")
     return chosen
@@ -73,28 +73,28 @@ def table(frame: "pd.DataFrame", key: str, *, name: str, offer_file: bool = True
 
 
 def metrics(numbers: Iterable[tuple[str, str]], key: str, *, width: int = 165) -> None:
-    """Show numbers with their labels in a box, as many side by side as there is room for."""
+    """Show labeled numbers in a box, as many side by side as fit."""
     with st.container(border=True, horizontal=True, key=key):
         for label, value in numbers:
             st.metric(label, value, width=width)
 
 
 def csv(frame: "pd.DataFrame") -> bytes:
-    """Return the table as CSV whose cells no spreadsheet takes for formulas."""
+    """Return the table as CSV, with cells escaped that a spreadsheet would evaluate as formulas."""
     from recsys_core.viz.export import csv_bytes
 
     return csv_bytes(frame)
 
 
 def findings(found: Iterable[Finding]) -> None:
-    """Show sentences about what to mind, the gravest first."""
+    """Show findings as messages, the most severe first."""
     boxes = {"refusal": st.error, "warning": st.warning, "info": st.info}
     for one in sorted(found, key=lambda finding: ORDER.index(finding.severity)):
         boxes[one.severity](safe(one.message))
 
 
 def download(label: str, make: Callable[[], Any], name: str, mime: str, key: str, **options: Any) -> None:
-    """Show a button for a file that is made when it is pressed; `options` go to `st.download_button`."""
+    """Show a download button whose file is created on click; `options` go to `st.download_button`."""
     st.download_button(
         label,
         make,
@@ -114,6 +114,6 @@ def _html(chart: "go.Figure", name: str) -> str:
 
 
 def file_name(name: str) -> str:
-    """Return a name for a file made of the letters and digits of a title."""
+    """Return a file name from the letters and digits of a title."""
     words = "".join(letter if letter.isalnum() else " " for letter in name).split()
     return "-".join(words).lower()[:80] or "recscope"

@@ -7,11 +7,11 @@ from pages.ui.navigation import has_page
 from pages.ui.text import NAMES, _, count, language, languages, n_, safe
 
 LOOK_SECONDS = 2.0
-"""While jobs are under way their number is looked up so often."""
+"""Seconds between updates of the job counts while jobs are queued or running."""
 
 
 def show() -> None:
-    """Show the sidebar's content below the list of pages."""
+    """Show the content of the sidebar below the navigation."""
     with st.sidebar:
         _current_data()
         _jobs()
@@ -22,9 +22,9 @@ def _current_data() -> None:
     card = services.current_card()
     with st.container(border=True, key="sidebar_data"):
         if card is None:
-            st.markdown("**" + _("No data set chosen") + "**")
+            st.markdown("**" + _("No data set selected") + "**")
             if has_page("data"):
-                st.page_link("pages/data.py", label=_("Choose one"), icon=":material/arrow_forward:")
+                st.page_link("pages/data.py", label=_("Open one"), icon=":material/arrow_forward:")
             return
         st.markdown(f"**{safe(card.name)}**")
         st.markdown(

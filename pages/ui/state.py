@@ -1,16 +1,15 @@
-"""What a session remembers: ids and small plain values. What can be linked to is in the address, too.
+"""Session state: ids and small plain values. What can be linked to is also in the URL.
 
-Streamlit empties the address when the page changes, and forgets the session when the tab is reloaded. So each name is
-kept in both places, and `sync` fills whichever is empty.
+Streamlit clears the URL parameters when the page changes, and the session when the tab is reloaded. Each name is
+therefore stored in both places, and `sync` restores whichever is empty.
 """
 
 import streamlit as st
 
 NAMES = ("data", "run", "model", "user", "item", "segment", "seed", "lang", "view", "intake", "example")
-"""Parameters of the address: data set, experiment, model, user, item, segment of users, seed, language, view, files
-being taken in, finished example."""
+"""URL parameters: data set, experiment, model, user, item, segment, seed, language, view, upload session, example."""
 BELOW = {"data": ("run", "model", "user", "item", "segment"), "run": ("model",)}
-"""What no longer fits when something else is chosen."""
+"""Parameters that become invalid when another parameter changes."""
 DEMO, WHOLE = "demo", "whole"
 
 
@@ -19,7 +18,7 @@ def _key(name: str) -> str:
 
 
 def sync() -> None:
-    """Take over what the address names, and put back what it has lost; first thing in every run of the script."""
+    """Read the URL parameters and restore lost ones; runs first in every script run."""
     for name in NAMES:
         if name in st.query_params:
             st.session_state[_key(name)] = st.query_params[name]
@@ -28,12 +27,12 @@ def sync() -> None:
 
 
 def get(name: str) -> str | None:
-    """Return the value of a parameter of the address, None if it is not set."""
+    """Return the value of a URL parameter, None if it is not set."""
     return st.session_state.get(_key(name)) or None
 
 
 def put(name: str, value: str | None) -> None:
-    """Set one parameter, here and in the address, and leave the others."""
+    """Set one parameter in session and URL; leave the others unchanged."""
     if value:
         st.session_state[_key(name)] = value
         st.query_params[name] = value
@@ -43,7 +42,7 @@ def put(name: str, value: str | None) -> None:
 
 
 def choose(name: str, value: str | None) -> None:
-    """Set one parameter, and drop those that belonged to another choice: an experiment of another data set."""
+    """Set one parameter and clear those that depended on its old value, such as an experiment of another data set."""
     if value == get(name):
         return
     put(name, value)
@@ -52,12 +51,12 @@ def choose(name: str, value: str | None) -> None:
 
 
 def current() -> dict[str, str]:
-    """Return all parameters that are set, as they stand in the address."""
+    """Return all parameters that are set, as in the URL."""
     return {name: value for name in NAMES if (value := get(name))}
 
 
 def arrives(page: str) -> bool:
-    """Return whether this is the first run on a page that somebody has just come to."""
+    """Return whether this is the first script run after a page change."""
     before = st.session_state.get("page_now")
     if page == before:
         return False
@@ -67,7 +66,7 @@ def arrives(page: str) -> bool:
 
 
 def came_by_link() -> bool:
-    """Return whether the page is the first of its session: its address says what somebody wants to see."""
+    """Return whether the page is the first of its session, so that its URL determines what is shown."""
     return bool(st.session_state.get("page_by_link"))
 
 
@@ -77,15 +76,15 @@ def is_demo() -> bool:
 
 
 def is_whole() -> bool:
-    """Return whether all of a page is drawn at once, for a printer."""
+    """Return whether the whole page is drawn at once, for printing."""
     return get("view") == WHOLE
 
 
 def bump(key: str) -> None:
-    """Give a widget another key from the next run on: the only way to empty an uploader and free its bytes."""
+    """Change a widget's key from the next run on: the only way to empty an uploader and free its bytes."""
     st.session_state[f"{key}_version"] = st.session_state.get(f"{key}_version", 0) + 1
 
 
 def versioned(key: str) -> str:
-    """Return the present key of a widget that `bump` empties."""
+    """Return the current key of a widget that `bump` resets."""
     return f"{key}_{st.session_state.get(f'{key}_version', 0)}"

@@ -1,4 +1,4 @@
-"""The data sets of the workspace as cards, and what can be done with one: rename, download, delete."""
+"""The data sets of the workspace as cards, with the actions rename, download and delete."""
 
 import time
 from typing import TYPE_CHECKING
@@ -13,29 +13,29 @@ if TYPE_CHECKING:
     from recsys_core.data.workspace import DatasetCard
 
 NEW = "new"
-"""Stands in the address instead of the name of files being taken in: the person wants to bring some."""
+"""Value of the `intake` URL parameter without an upload session: the upload form is open."""
 NOTICE = "data_notice"
 NOTICE_SECONDS = 8.0
 SHOWN = 6
 
 
 def say(words: str) -> None:
-    """Leave a word about what was just done, for the runs of the script that follow within a few seconds."""
+    """Store a notice about a finished action, shown for a few seconds."""
     st.session_state[NOTICE] = (words, time.monotonic())
 
 
 def show_notice() -> None:
-    """Show what was just done."""
+    """Show the notice about the last action."""
     words, said_at = st.session_state.get(NOTICE, ("", 0.0))
     if words and time.monotonic() - said_at < NOTICE_SECONDS:
         st.success(safe(words), icon=":material/check_circle:")
 
 
 def shelf() -> None:
-    """Show a card for each data set of the workspace, and the button that brings another."""
+    """Show a card for each data set of the workspace, and the upload button."""
     cards = services.cards()
     if not state.is_demo() and st.button(
-        _("Bring other data"), key="data_new", icon=":material/add:", width="stretch", disabled=not cards
+        _("Upload other data"), key="data_new", icon=":material/add:", width="stretch", disabled=not cards
     ):
         state.put("intake", NEW)
         st.rerun()
@@ -59,7 +59,7 @@ def _card(card: "DatasetCard") -> None:
             + n_("{n} interaction", "{n} interactions", card.n_interactions)
         )
         if st.button(
-            _("Shown") if chosen else _("Show"), key=f"show_{card.fingerprint}", disabled=chosen, width="stretch"
+            _("Current") if chosen else _("Open"), key=f"show_{card.fingerprint}", disabled=chosen, width="stretch"
         ):
             state.put("intake", None)
             state.choose("data", card.fingerprint)
@@ -91,23 +91,25 @@ def _rename(card: "DatasetCard") -> None:
         except RecscopeError as error:
             st.error(safe(error))
             return
-    say(_("The data set is called '{name}'.").format(name=wanted.strip()))
+    say(_("The data set was renamed to '{name}'.").format(name=wanted.strip()))
     st.rerun()
 
 
 def _delete(card: "DatasetCard") -> None:
-    """Ask before a data set is deleted."""
+    """Delete a data set after confirmation."""
     with st.popover(_("Delete"), icon=":material/delete:", key="data_delete"):
         st.markdown(
             _(
-                "**{name}** is removed for good. Numbers of experiments that were made with it stay in the workspace, "
-                "for a report from the command line; the pages need the data to show them."
+                "**{name}** is deleted permanently. Results of its experiments stay in the workspace and can "
+                "be reported from the command line; the pages need the data set to show them."
             ).format(name=safe(card.name))
         )
         if live := [one for one in services.run_cards() if one.is_live and one.data == card.fingerprint]:
-            st.warning(_("'{name}' is being trained on it; cancel that first.").format(name=safe(live[0].name)))
+            st.warning(
+                _("Experiment '{name}' is queued or running on it; cancel it first.").format(name=safe(live[0].name))
+            )
             return
-        if not st.button(_("Delete for good"), type="primary", key="data_delete_confirmed"):
+        if not st.button(_("Delete permanently"), type="primary", key="data_delete_confirmed"):
             return
         try:
             services.workspace().delete(card.fingerprint)

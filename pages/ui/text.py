@@ -1,4 +1,4 @@
-"""What people read: translation of sentences, plain numbers, and text from outside made harmless for Markdown."""
+"""Page texts: translation of sentences, number formats, and escaping of untrusted text for Markdown."""
 
 import gettext
 import re
@@ -19,7 +19,7 @@ ZERO_WIDTH = "\u200b"
 
 @lru_cache(maxsize=1)
 def languages() -> list[str]:
-    """Return the languages that there is a catalogue for, English first."""
+    """Return the languages with a catalog, English first."""
     found = sorted(path.parent.parent.name for path in CATALOGUES.glob("*/LC_MESSAGES/recscope.mo"))
     return [ENGLISH, *found]
 
@@ -30,7 +30,7 @@ def _catalogue(language: str) -> gettext.NullTranslations:
 
 
 def language() -> str:
-    """Return the language of this session: that of `?lang=`, if there is a catalogue for it."""
+    """Return the language of this session: that of `?lang=` if there is a catalog for it."""
     asked = state.get("lang") or ENGLISH
     return asked if asked in languages() else ENGLISH
 
@@ -41,27 +41,27 @@ def _(message: str) -> str:
 
 
 def n_(singular: str, plural: str, number: int) -> str:
-    """Return the sentence for that number of things, with `{n}` replaced by the number."""
+    """Return the singular or plural sentence for a number, with `{n}` replaced by the number."""
     return _catalogue(language()).ngettext(singular, plural, number).format(n=count(number))
 
 
 def later(message: str) -> str:
-    """Mark a sentence for translation that is translated where it is shown."""
+    """Mark a sentence for translation at the place where it is shown."""
     return message
 
 
 def count(number: float) -> str:
-    """Return a number of things with thousands set apart: 25,000,095."""
+    """Return a count with thousands separators: 25,000,095."""
     return f"{number:,.0f}"
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Return a share (0..1) in per cent."""
+    """Return a share (0..1) as a percentage."""
     return f"{share:.{digits}%}"
 
 
 def seconds(duration: float) -> str:
-    """Return a duration as people say it: 0.4 s, 42 s, 3 min 20 s, 2 h 5 min."""
+    """Return a readable duration: 0.4 s, 42 s, 3 min 20 s, 2 h 5 min."""
     if duration < 10:
         return f"{duration:.1f} s"
     if duration < 60:
@@ -73,7 +73,7 @@ def seconds(duration: float) -> str:
 
 
 def size(n_bytes: float) -> str:
-    """Return a number of bytes as people say it, in powers of 1024."""
+    """Return a readable size in bytes, in powers of 1024."""
     for unit in ("B", "KiB", "MiB"):
         if n_bytes < 1024:
             return f"{n_bytes:.0f} {unit}"
@@ -82,11 +82,11 @@ def size(n_bytes: float) -> str:
 
 
 def safe(text: object) -> str:
-    """Return text from outside so that Markdown shows it letter by letter: no link, picture, formula or icon."""
+    """Return untrusted text escaped so that Markdown shows it literally: no link, image, formula or icon."""
     escaped = _MARKDOWN.sub(r"\\\1", str(text).replace("\n", " ").replace("&", "&amp;"))
     return _NOT_A_LINK.sub(ZERO_WIDTH, _SHORTCODE.sub(":" + ZERO_WIDTH, escaped))
 
 
 def safe_paragraphs(text: str) -> str:
-    """Return a longer text from outside, line by line as it is, harmless for Markdown like `safe`."""
+    """Return longer untrusted text with its line breaks, escaped for Markdown like `safe`."""
     return "  \n".join(safe(line) for line in text.strip().splitlines())

@@ -1,4 +1,4 @@
-"""Who is asked for: a user of the data, or somebody made up by rating a few items."""
+"""Whose recommendations are shown: a user of the data set, or a custom history."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 FROM_DATA, MADE_UP = "data", "made_up"
 OFFERED = 50
-"""So many users or items are offered at a time; the search finds the others."""
+"""Number of users or items offered at a time; the search finds the others."""
 
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """A person with their history.
+    """A user with their history.
 
     Args:
-        name: What the page calls them, safe for Markdown.
-        query: What models are asked.
-        history: What people read of it, latest first.
-        key: Names the person in caches and keys.
-        is_new: Whether no model was trained with them.
+        name: Display name, safe for Markdown.
+        query: Input of the models.
+        history: The history as a table, latest first.
+        key: Identifies the user in caches and keys.
+        is_new: Whether the user is unknown to the trained models.
     """
 
     name: str
@@ -41,13 +41,15 @@ class Asked:
 
 
 def choose(run: "Run") -> Asked:
-    """Show the choice of a person; the page stops until there is one."""
+    """Show the choice of a user; the page stops until one is selected."""
     dataset = services.dataset(run.spec.data)
     kind = st.radio(
-        _("For whom?"),
+        _("Recommend for"),
         [FROM_DATA, MADE_UP],
         horizontal=True,
-        format_func=lambda one: _("Somebody from the data") if one == FROM_DATA else _("Somebody made up"),
+        format_func=lambda one: (
+            _("User from the data set") if one == FROM_DATA else _("Custom history (cold-start user)")
+        ),
         key="recommend_kind",
     )
     return _made_up(dataset) if kind == MADE_UP else _from_data(run, dataset)
@@ -56,10 +58,10 @@ def choose(run: "Run") -> Asked:
 def _from_data(run: "Run", dataset: "Dataset") -> Asked:
     finder.drop_unknown(finder.USER, dataset)
     with st.container(horizontal=True, key="recommend_user_line"):
-        text = st.text_input(_("Search a user by identifier"), key="recommend_search", width=260)
+        text = st.text_input(_("Search users by ID"), key="recommend_search", width=260)
         offered = found_users(dataset, text, state.get("user"))
         if not offered:
-            st.warning(_("No user's identifier holds '{text}'.").format(text=safe(text)))
+            st.warning(_("No user ID contains '{text}'.").format(text=safe(text)))
             st.stop()
         asked = state.get("user")
         st.session_state["recommend_user"] = asked if asked in offered else offered[0]
@@ -76,7 +78,7 @@ def _from_data(run: "Run", dataset: "Dataset") -> Asked:
 
 
 def found_users(dataset: "Dataset", text: str, asked: str | None) -> list[str]:
-    """Return identifiers that hold the text, busiest first; the one in the address leads if nothing is searched for."""
+    """Return the user IDs that contain the text, most active first; without a search, the one in the URL leads."""
     found = list(_search(str(services.root()), dataset.fingerprint, "user", text)["user_id"])
     if not text and asked and asked in dataset.user_vocabulary:
         return [asked, *(one for one in found if one != asked)]
@@ -84,14 +86,14 @@ def found_users(dataset: "Dataset", text: str, asked: str | None) -> list[str]:
 
 
 def found_items(dataset: "Dataset", text: str) -> dict[int, str]:
-    """Return position -> title of the items whose title or identifier holds the text, most popular first."""
+    """Return position -> title of the items whose title or ID contains the text, most popular first."""
     found = _search(str(services.root()), dataset.fingerprint, "item", text)
     return dict(zip(found["item"].tolist(), found["title"], strict=True))
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def _search(root: str, fingerprint: str, table: str, text: str) -> "pd.DataFrame":
-    """Return the users or items whose identifier or title holds the text."""
+    """Return the users or items whose ID or title contains the text."""
     from recsys_core.data import summaries
 
     search = {"user": summaries.user_search, "item": summaries.item_search}[table]
@@ -99,7 +101,7 @@ def _search(root: str, fingerprint: str, table: str, text: str) -> "pd.DataFrame
 
 
 def of_data(run: "Run", dataset: "Dataset", user_id: str) -> Asked:
-    """Return a user of the data with all they did; the page stops if there is no such user."""
+    """Return a user of the data set with their full history; the page stops if there is no such user."""
     from recsys_core.experiments.held_out_users import is_known
     from recsys_core.serving.recommendations import query_of
 
@@ -127,7 +129,7 @@ def _made_up(dataset: "Dataset") -> Asked:
 
     _forget_other_data(dataset)
     with st.container(border=True, key="made_up"):
-        st.markdown(_("Choose a few items that this person liked, and say how much."))
+        st.markdown(_("Select a few items as the history of this user; if the data set has ratings, rate them."))
         chosen = _items(dataset)
         if not chosen:
             st.stop()
@@ -137,21 +139,21 @@ def _made_up(dataset: "Dataset") -> Asked:
     strengths = frame["rating"] if "rating" in frame else frame["item"] * 0.0 + 1.0
     query = query_of_items(frame["item"].to_numpy(), strengths)
     key = "made up " + " ".join(f"{item}:{value:g}" for item, value in zip(frame["item"], strengths, strict=True))
-    return Asked(_("Somebody made up"), query, frame, key, is_new=True)
+    return Asked(_("Custom history"), query, frame, key, is_new=True)
 
 
 def _forget_other_data(dataset: "Dataset") -> None:
-    """Begin anew where the items chosen so far are of other data: the same positions mean other items here."""
+    """Clear the selected items if they belong to another data set: positions mean other items there."""
     if st.session_state.get("made_up_data", dataset.fingerprint) != dataset.fingerprint:
         st.session_state["made_up_items"] = []
     st.session_state["made_up_data"] = dataset.fingerprint
 
 
 def _items(dataset: "Dataset") -> list[int]:
-    """Show the search for items and what was chosen so far; return their positions."""
+    """Show the item search and the selected items; return their positions."""
     from recsys_core.experiments.held_out_users import described_items
 
-    text = st.text_input(_("Search an item by title"), key="made_up_search")
+    text = st.text_input(_("Search items by title"), key="made_up_search")
     kept = list(st.session_state.get("made_up_items", []))
     found = _search(str(services.root()), dataset.fingerprint, "item", text)
     titles = described_items(dataset, [*kept, *(item for item in found["item"] if item not in kept)])
@@ -161,7 +163,7 @@ def _items(dataset: "Dataset") -> list[int]:
         list(names),
         format_func=names.get,
         key="made_up_items",
-        placeholder=_("Choose from the items found"),
+        placeholder=_("Select from the items found"),
     )
 
 

@@ -1,4 +1,4 @@
-"""The verdict of a comparison in words, and what is not finished."""
+"""The verdict of a comparison in sentences, and unfinished models."""
 
 from typing import TYPE_CHECKING
 
@@ -17,18 +17,18 @@ WATCH_SECONDS = 2.0
 
 
 def unfinished(run: "Run") -> None:
-    """Say which models are still under way and which failed; the page is made again when one more has finished."""
+    """Show failed models, and queued or running ones; the page reruns when another model finishes."""
     jobs, titles = run.statuses(), algorithm_cards.titles(run.spec.models)
     for job in jobs:
         if job.state == "FAILED":
-            reason = job.reason or _("It stopped without saying why.")
+            reason = job.reason or _("It failed without an error message.")
             st.warning(f"**{safe(titles[job.model_id])}**: {safe(reason)}", icon=":material/error:")
     if any(job.is_live for job in jobs):
         st.fragment(_watch, run_every=WATCH_SECONDS)(run.id, sum(job.is_live for job in jobs))
 
 
 def _watch(run_id: str, live: int) -> None:
-    """Show how many models are under way, until that changes."""
+    """Show the number of queued or running models until it changes."""
     now = sum(job.is_live for job in services.job_statuses(run_id))
     if now != live:
         st.rerun()
@@ -36,17 +36,17 @@ def _watch(run_id: str, live: int) -> None:
         st.markdown(
             ":material/progress_activity: "
             + n_(
-                "{n} model is still under way and not in this comparison.",
-                "{n} models are still under way and not in this comparison.",
+                "{n} model is still queued or running and not in this comparison.",
+                "{n} models are still queued or running and not in this comparison.",
                 live,
             )
         )
-        if st.button(_("Watch the training"), key="compare_to_train"):
+        if st.button(_("Open the training"), key="compare_to_train"):
             frame.go("train")
 
 
 def sentences(asked: "Ask", metric: str, baseline: str) -> None:
-    """Show the verdict; if nobody can be compared, say so and stop the page."""
+    """Show the verdict; if no comparison is possible, say so and stop the page."""
     try:
         comparison = comparison_queries.comparison(asked, metric, baseline)
     except RecscopeError as error:
@@ -60,7 +60,7 @@ def sentences(asked: "Ask", metric: str, baseline: str) -> None:
 
 
 def fairness(asked: "Ask", metric: str, baseline: str) -> None:
-    """Show what the protocol check says: refusals and warnings at once, remarks on request."""
+    """Show the findings of the protocol check: refusals and warnings first, notes on request."""
     found = comparison_queries.findings(asked, metric, baseline)
     boxes = {"refusal": st.error, "warning": st.warning}
     icons = {"refusal": ":material/block:", "warning": ":material/warning:"}
@@ -69,7 +69,7 @@ def fairness(asked: "Ask", metric: str, baseline: str) -> None:
             boxes[finding.severity](safe(comparison_queries.said(finding.sentence)), icon=icons[finding.severity])
     remarks = [finding for finding in found if finding.severity not in boxes]
     if not found:
-        st.success(_("The protocol check has found nothing to object to."), icon=":material/check_circle:")
+        st.success(_("The protocol check found no problems."), icon=":material/check_circle:")
     if remarks:
-        with st.expander(n_("{n} more remark on the protocol", "{n} more remarks on the protocol", len(remarks))):
+        with st.expander(n_("{n} further note on the protocol", "{n} further notes on the protocol", len(remarks))):
             st.markdown("\n".join(f"- {safe(comparison_queries.said(finding.sentence))}" for finding in remarks))

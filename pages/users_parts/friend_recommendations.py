@@ -1,4 +1,4 @@
-"""People whom a user might want to know, from the links of the data, and how well each way of finding them does."""
+"""Friend recommendations for a user from the social links, and the evaluation of each method."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 FIRST = "people_mix"
-"""The way that is chosen to begin with."""
+"""The method selected by default."""
 
 
 def present(card: "DatasetCard", open_user: Callable[[str], None]) -> None:
-    """Show people to get to know on the left, and how well that works on the right."""
+    """Show friend recommendations on the left, and their evaluation on the right."""
     left, right = st.columns(2, gap="medium")
     with left:
         user_id = finder.choose(finder.USER, services.dataset(card.fingerprint))
@@ -31,10 +31,10 @@ def present(card: "DatasetCard", open_user: Callable[[str], None]) -> None:
 def _people(card: "DatasetCard", user_id: str, open_user: Callable[[str], None]) -> None:
     from recsys_core.models.friend_recommendation import PEOPLE
 
-    st.header(_("For user {user}").format(user=safe(user_id)), anchor=False)
+    st.header(_("Recommended friends for user {user}").format(user=safe(user_id)), anchor=False)
     ways = list(PEOPLE)
     way = st.selectbox(
-        _("How they are found"),
+        _("Method"),
         ways,
         index=ways.index(FIRST) if FIRST in ways else 0,
         format_func=lambda key: _(PEOPLE[key].title),
@@ -42,12 +42,14 @@ def _people(card: "DatasetCard", user_id: str, open_user: Callable[[str], None])
     )
     st.markdown(_(PEOPLE[way].idea))
     ticket = profile_queries.acquaintances(card.fingerprint, user_id, way, SHOWN)
-    found = pending.outcome(ticket, _("Looking for people"))
+    found = pending.outcome(ticket, _("Computing friend recommendations"))
     if found is None:
         return
-    st.markdown(n_("{n} link begins or ends at this user.", "{n} links begin or end at this user.", found.links))
+    st.markdown(n_("This user has {n} social link.", "This user has {n} social links.", found.links))
     if found.table.empty:
-        st.markdown(_("Nobody can be proposed: this user has no links, and nothing else tells who would fit."))
+        st.markdown(
+            _("No friend can be recommended: this user has no social links, and the method has no other information.")
+        )
         return
     for row in found.table.to_dict("records"):
         with st.container(border=True, key=f"social_{row['user']}"):
@@ -69,25 +71,28 @@ def _people(card: "DatasetCard", user_id: str, open_user: Callable[[str], None])
 
 
 def _reason(row: dict) -> str:
-    """Return what speaks for somebody: friends and items in common."""
+    """Return the reasons for a recommendation: common friends and items."""
     words = []
     if row["friends"]:
         words.append(n_("{n} friend in common", "{n} friends in common", int(row["friends"])))
     if row["items"]:
-        words.append(n_("{n} item known to both", "{n} items known to both", int(row["items"])))
-    return ", ".join(words) if words else _("No friend and no item in common.")
+        words.append(n_("{n} item in common", "{n} items in common", int(row["items"])))
+    return ", ".join(words) if words else _("No friends and no items in common.")
 
 
 def _how_well(card: "DatasetCard") -> None:
-    """Measure all ways on links that were held out, once somebody asks for it."""
-    st.header(_("How well does that work?"), anchor=False)
+    """Evaluate all methods on held-out links, on request."""
+    st.header(_("Evaluation on held-out links"), anchor=False)
     st.markdown(
-        _("Some links are hidden, and each way is asked to find them again; random and popular people are the floor.")
+        _(
+            "A share of the social links is held out, and each method ranks the candidates. Random and popular "
+            "users are the baselines."
+        )
     )
     measured = f"social_measured_{card.fingerprint}"
     if not st.session_state.get(measured):
         st.button(
-            _("Hide links and measure"),
+            _("Evaluate on held-out links"),
             type="primary",
             key="social_measure",
             disabled=state.is_demo(),
@@ -95,7 +100,7 @@ def _how_well(card: "DatasetCard") -> None:
             args=(measured, True),
         )
         return
-    comparison = pending.outcome(profile_queries.people_comparison(card.fingerprint), _("Hiding links and measuring"))
+    comparison = pending.outcome(profile_queries.people_comparison(card.fingerprint), _("Evaluating on held-out links"))
     if comparison is not None:
         _verdict(comparison)
 
@@ -105,8 +110,7 @@ def _verdict(comparison: "PeopleComparison") -> None:
     best = table.iloc[0]
     st.markdown(
         _(
-            "{title} finds most: {recall} of {links} hidden links stand among its first {k} "
-            "({low} to {high}, {users} users)."
+            "{title} has the highest recall@{k}: {recall} of {links} held-out links ({low} to {high}, {users} users)."
         ).format(
             title=f"**{safe(_(best['title']))}**",
             recall=percent(best["recall"]),
@@ -120,13 +124,13 @@ def _verdict(comparison: "PeopleComparison") -> None:
     show.table(
         table,
         "social_comparison",
-        name=_("People recommenders on hidden links"),
+        name=_("Friend recommenders on held-out links"),
         column_order=["title", "recall", "precision", "auc"],
         column_config={
-            "title": st.column_config.TextColumn(_("Way"), width=175),
+            "title": st.column_config.TextColumn(_("Method"), width=175),
             "recall": st.column_config.NumberColumn(_("Recall"), format="%.3f", width=65),
             "precision": st.column_config.NumberColumn(_("Precision"), format="%.3f", width=75),
             "auc": st.column_config.NumberColumn(_("AUC"), format="%.3f", width=60),
         },
     )
-    st.markdown(_("AUC is how often a hidden friend scores above somebody at random: 0.5 is chance."))
+    st.markdown(_("AUC is the probability that a held-out friend scores above a random user: 0.5 is chance."))

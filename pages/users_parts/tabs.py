@@ -1,4 +1,4 @@
-"""The tabs of the page Users: one user, segments of users, and whom a user might want to know."""
+"""The tabs of the Users page: one user, user segments, and friend recommendations."""
 
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,8 @@ TABS = "users_tab"
 
 
 def present(card: "DatasetCard") -> None:
-    """Show the tabs; only the one in sight is computed."""
-    people, segments, social = _("People"), _("Segments"), _("People to get to know")
+    """Show the tabs; only the open one is computed."""
+    people, segments, social = _("Users"), _("Segments"), _("Friend recommendations")
     names = [people, segments, *([social] if card.has_social else [])]
     if st.session_state.get(TABS) not in names:
         st.session_state[TABS] = segments if state.get("segment") else people
@@ -36,16 +36,16 @@ def present(card: "DatasetCard") -> None:
 
 
 def _leave_segment() -> None:
-    """Take the segment out of the address where it is not shown: a link then opens what was in sight."""
+    """Remove the segment from the URL on other tabs, so that a link opens what is visible."""
     if st.session_state[TABS] != _("Segments"):
         state.put("segment", None)
 
 
 def _open_user(user_id: str) -> None:
-    """Show one user's profile, from wherever they were named."""
+    """Open one user's profile."""
     finder.take(finder.USER, user_id)
     state.put("segment", None)
-    st.session_state[TABS] = _("People")
+    st.session_state[TABS] = _("Users")
 
 
 def _people(card: "DatasetCard") -> None:
@@ -54,8 +54,8 @@ def _people(card: "DatasetCard") -> None:
     with left:
         user_id = finder.choose(finder.USER, dataset)
         user = dataset.user_vocabulary.position(user_id)
-        profile_queries.person(card.fingerprint, user)  # begun here, read on the right
-        profiles = pending.outcome(profile_queries.users(card.fingerprint), _("Describing all users"))
+        profile_queries.person(card.fingerprint, user)  # started here, shown on the right
+        profiles = pending.outcome(profile_queries.users(card.fingerprint), _("Computing user profiles"))
         if profiles is not None:
             _map(card, profiles, user)
             profile_queries.missing(profiles.missing)
@@ -70,7 +70,7 @@ def _map(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
 
     titles = {segment.number: profile_queries.plain(*segment.title) for segment in profiles.segments}
     figure = user_map(profiles.table, titles, chosen=user)
-    sentence = _("Each dot is a user; near each other are people with similar profiles. Click on one to see who it is.")
+    sentence = _("Each dot is a user; neighboring dots are users with similar profiles. Click a dot to open the user.")
     st.markdown(sentence)
     finder.on_map(
         finder.USER,
@@ -82,7 +82,7 @@ def _map(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
     profile_queries.axes(profiles.explained, profiles.axes)
     if len(profiles.table) > DRAWN:
         st.markdown(
-            _("{drawn} of {users} users are drawn, chosen at random.").format(
+            _("{drawn} of {users} users are shown, sampled at random.").format(
                 drawn=count(DRAWN), users=count(len(profiles.table))
             )
         )

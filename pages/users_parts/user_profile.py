@@ -1,4 +1,4 @@
-"""One user: what is known of them, what they like, their habits beside everybody's, and who is like them and why."""
+"""One user: attributes, preferences, behavior compared with all users, and similar users with reasons."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 Open = Callable[[str], None]
 TAGS, ALIKE, IN_COMMON = 12, 6, 5
-"""So many tags, similar people, and items that both know are shown."""
+"""Numbers of tags, similar users, and common items shown."""
 
 
 def present(card: "DatasetCard", profiles: "UserProfiles | None", user_id: str, open_user: Open) -> None:
-    """Show one user's profile; its lower parts are drawn when somebody comes near them.
+    """Show one user's profile; its lower sections are drawn when scrolled near.
 
     Args:
         card: The data set.
-        profiles: Of all users; None as long as they are not there: then only what this user did is shown.
-        user_id: Whose profile it is.
-        open_user: Opens another one.
+        profiles: Profiles of all users; None until they are computed: then only this user's interactions are shown.
+        user_id: The user.
+        open_user: Opens another user.
     """
     st.fragment(_profile)(card, profiles, user_id, open_user)
 
@@ -42,11 +42,11 @@ def _profile(card: "DatasetCard", profiles: "UserProfiles | None", user_id: str,
     if has_page("recommend"):
         st.page_link(
             "pages/recommend.py",
-            label=_("What models recommend to this user"),
+            label=_("Open recommendations for this user"),
             icon=":material/recommend:",
             query_params=state.current() | {"user": user_id},
         )
-    person = pending.outcome(profile_queries.person(card.fingerprint, user), _("Reading what this user did"))
+    person = pending.outcome(profile_queries.person(card.fingerprint, user), _("Loading the interactions of this user"))
     parts = lazy_sections.Parts()
     if profiles is not None:
         _numbers(card, profiles, user)
@@ -63,7 +63,7 @@ def _profile(card: "DatasetCard", profiles: "UserProfiles | None", user_id: str,
 
 
 def _numbers(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
-    """Show the first numbers of a user, and the segment they belong to."""
+    """Show the key figures of a user, and their segment."""
     row = profiles.table.iloc[user]
     numbers = [(_("Interactions"), count(row["interactions"]))]
     if card.has_ratings and row["mean"] == row["mean"]:
@@ -77,24 +77,24 @@ def _numbers(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
 
 
 def _attributes(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
-    st.subheader(_("Who this is"), anchor=False)
+    st.subheader(_("Attributes"), anchor=False)
     if not card.has_users:
         st.markdown(
             _(
-                "These data came without a table of users, so nothing is known of age, city or the like. "
-                "All that follows is read from what people did."
+                "This data set has no table of users, so age, city and the like are unknown. Everything below "
+                "is computed from the interactions."
             )
         )
         return
     known = profiles.attributes(user)
     if not known:
-        st.markdown(_("The table of users says nothing about this one."))
+        st.markdown(_("The table of users has no attributes of this user."))
         return
     pairs(known.items(), "user_attributes")
 
 
 def pairs(known: "Iterable[tuple[str, str]]", key: str) -> None:
-    """Show names with their values, as many side by side as there is room for."""
+    """Show names with their values, as many side by side as fit."""
     with st.container(horizontal=True, gap="medium", key=key):
         for name, value in known:
             entries = " · ".join(safe(one.strip()) for one in str(value).split("|"))
@@ -102,21 +102,19 @@ def pairs(known: "Iterable[tuple[str, str]]", key: str) -> None:
 
 
 def _likes(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
-    st.subheader(_("What they like"), anchor=False)
-    tags = pending.outcome(
-        profile_queries.tags(card.fingerprint, profiles, user), _("Counting what the items are about")
-    )
+    st.subheader(_("Preferences"), anchor=False)
+    tags = pending.outcome(profile_queries.tags(card.fingerprint, profiles, user), _("Computing preference tags"))
     if tags is None:
         return
     if tags.empty:
-        st.markdown(_("No tag can be given: too little was liked, or nothing is known of the items."))
+        st.markdown(_("No preference tags: there are too few relevant interactions, or the items have no attributes."))
         return
     from recsys_core.viz.profiles import tag_bars
 
     first = tags.iloc[0]
-    sentence = _("'{name}' stands out most: {liked}, {lift:.1f} times as often as for everybody.").format(
+    sentence = _("Most distinctive is '{name}': {liked}, {lift:.1f} times as often as for all users.").format(
         name=first["name"],
-        liked=n_("in {n} liked item", "in {n} liked items", int(first["liked"])),
+        liked=n_("in {n} relevant item", "in {n} relevant items", int(first["liked"])),
         lift=first["lift"],
     )
     show.figure(tag_bars(tags.head(TAGS)), "user_tags", name=_("Preference tags"), sentence=sentence, table=tags)
@@ -127,9 +125,9 @@ def _ratings(person: "Person", parts: lazy_sections.Parts) -> None:
         return
     from recsys_core.viz.items import rating_spread
 
-    st.subheader(_("How they rate"), anchor=False)
+    st.subheader(_("Ratings"), anchor=False)
     most = person.ratings.iloc[person.ratings["user"].argmax()]
-    sentence = _("{share} of this user's ratings are a {rating:g}; of everybody's, {all} are.").format(
+    sentence = _("{share} of this user's ratings are {rating:g}; of all ratings, {all} are.").format(
         share=percent(most["user"], 0), rating=most["rating"], all=percent(most["everybody"], 0)
     )
     figure = rating_spread(person.ratings, own="user", name=_("this user"))
@@ -146,41 +144,39 @@ def _habits(profiles: "UserProfiles", user: int, parts: lazy_sections.Parts) -> 
     habits["log"] = [HABIT[key].log for key in habits["habit"]]
     if habits.empty:
         return
-    st.subheader(_("Habits, beside everybody's"), anchor=False)
+    st.subheader(_("Behavior compared with all users"), anchor=False)
     rarest = habits.iloc[(habits["rank"] - 0.5).abs().argmax()]
-    sentence = _(
-        "Grey: how many people have which value. Red: this user. Most unusual: {habit}, {value}; {rank}."
-    ).format(
+    sentence = _("Gray: distribution over all users. Red: this user. Most unusual: {habit}, {value}; {rank}.").format(
         habit=rarest["label"],
         value=f"{amount(rarest['value'])} {rarest['unit']}".strip(),
         rank=_rank(float(rarest["rank"])),
     )
     if parts.draws("user_habits", height=height_of_panels(len(habits))):
         figure = habit_panels(habits, profiles.table)
-        show.figure(figure, "user_habits", name=_("Habits beside everybody's"), sentence=sentence, table=habits)
+        show.figure(figure, "user_habits", name=_("Behavior compared with all users"), sentence=sentence, table=habits)
     _meanings(list(habits["habit"]))
 
 
 def _rank(below: float) -> str:
-    """Say where somebody stands, from the share of people with a smaller value."""
+    """Return the rank of a user in words, from the share of users with a smaller value."""
     if below >= 0.5:
         return (
-            _("more than nearly everybody")
+            _("more than nearly all users")
             if below > 0.995
-            else _("more than {share} of people").format(share=percent(below, 0))
+            else _("more than {share} of users").format(share=percent(below, 0))
         )
     return (
-        _("less than nearly everybody")
+        _("less than nearly all users")
         if below < 0.005
-        else _("less than {share} of people").format(share=percent(1 - below, 0))
+        else _("less than {share} of users").format(share=percent(1 - below, 0))
     )
 
 
 def _meanings(habits: list[str]) -> None:
-    """Say what each habit means."""
+    """Show the definition of each behavior feature."""
     from recsys_core.profiles.behavior import HABIT
 
-    with st.expander(_("What these habits mean")):
+    with st.expander(_("Definitions")):
         st.markdown("\n".join(f"- **{_(HABIT[key].label)}**: {_(HABIT[key].meaning)}" for key in habits))
 
 
@@ -188,13 +184,15 @@ def _time(person: "Person", parts: lazy_sections.Parts) -> None:
     st.subheader(_("Over time"), anchor=False)
     periods = person.activity
     if periods.empty:
-        st.markdown(_("The time of interactions is not known."))
+        st.markdown(_("This data set has no timestamps."))
         return
     from recsys_core.viz.explore import timeline
 
     unit = str(periods.attrs["unit"])
     busiest = periods.iloc[periods["interactions"].argmax()]
-    sentence = _("Active from {first:%d %B %Y} to {last:%d %B %Y}; the busiest {unit} holds {share} of all.").format(
+    sentence = _(
+        "Active from {first:%d %B %Y} to {last:%d %B %Y}; the busiest {unit} has {share} of the interactions."
+    ).format(
         first=periods.attrs["first"],
         last=periods.attrs["last"],
         unit=unit,
@@ -206,10 +204,10 @@ def _time(person: "Person", parts: lazy_sections.Parts) -> None:
 
 
 def _alike(card: "DatasetCard", profiles: "UserProfiles", user: int, open_user: Open) -> None:
-    st.subheader(_("People most like this one"), anchor=False)
+    st.subheader(_("Most similar users"), anchor=False)
     found = profiles.similar(user, ALIKE)
     if found.empty:
-        st.markdown(_("Nobody is like this user: there is too little to compare."))
+        st.markdown(_("No similar user was found: there is too little data to compare."))
         return
     for row in found.to_dict("records"):
         with st.container(border=True, key=f"alike_{row['user']}"):
@@ -224,7 +222,7 @@ def _alike(card: "DatasetCard", profiles: "UserProfiles", user: int, open_user: 
 
 
 def _one_alike(card: "DatasetCard", user: int, row: dict, open_user: Open) -> None:
-    """Show one similar user with what both share, and the button that opens them."""
+    """Show one similar user with the common features, and the button that opens the profile."""
     st.markdown(
         f"**{safe(row['user_id'])}** · {_('similarity {value:.2f}').format(value=row['similarity'])}  \n"
         + profile_queries.why(row["shared"])
@@ -236,7 +234,7 @@ def _one_alike(card: "DatasetCard", user: int, row: dict, open_user: Open) -> No
             on_click=open_user,
             args=(row["user_id"],),
         )
-        both = st.popover(_("What both know"), key=f"both_{row['user']}", type="tertiary", on_change="rerun")
+        both = st.popover(_("Items in common"), key=f"both_{row['user']}", type="tertiary", on_change="rerun")
     if both.open:
         with both:
             _in_common(card, user, int(row["user"]))
@@ -247,40 +245,40 @@ def _in_common(card: "DatasetCard", user: int, other: int) -> None:
 
     items = common_items(services.dataset(card.fingerprint), user, other, IN_COMMON)
     if items.empty:
-        st.markdown(_("No item is known to both; they are alike in other ways."))
+        st.markdown(_("No items in common; the profiles are similar in other features."))
         return
-    st.markdown(_("The rarest first:"))
+    st.markdown(_("Least popular first:"))
     st.markdown("\n".join(f"- {_common_line(item)}" for item in items.to_dict("records")))
 
 
 def _common_line(item: dict) -> str:
     if "rating_user" not in item:
         return safe(item["title"])
-    return _("{title}: rated {first:g} by this user, {second:g} by the other").format(
+    return _("{title}: rated {first:g} by this user, {second:g} by the other user").format(
         title=safe(item["title"]), first=item["rating_user"], second=item["rating_other"]
     )
 
 
 def _vector(profiles: "UserProfiles", user: int) -> None:
-    """Offer the whole vector that models and similarities use."""
+    """Show the whole feature vector, on request."""
     whole = st.expander(
-        n_("The whole profile: {n} number", "The whole profile: {n} numbers", len(profiles.features.names)),
+        n_("Feature vector: {n} number", "Feature vector: {n} numbers", len(profiles.features.names)),
         key="user_vector_open",
         on_change="rerun",
     )
     if whole.open:
         with whole:
-            st.markdown(_("Similarities and segments are computed from these numbers; models use them, too."))
+            st.markdown(_("Similarities, segments and content-based models use these features."))
             show.table(
                 profiles.vector(user),
                 "user_vector",
-                name=_("Profile vector"),
+                name=_("Feature vector"),
                 height=320,
                 column_config={
                     "part": st.column_config.TextColumn(_("Part")),
                     "name": st.column_config.TextColumn(_("What")),
                     "value": st.column_config.NumberColumn(_("This user"), format="%.3f"),
                     "everybody": st.column_config.NumberColumn(_("Mean of all"), format="%.3f"),
-                    "rank": st.column_config.NumberColumn(_("More than"), format="percent"),
+                    "rank": st.column_config.NumberColumn(_("Percentile"), format="percent"),
                 },
             )

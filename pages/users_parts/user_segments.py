@@ -1,4 +1,4 @@
-"""Segments of users: what sets each apart, in words and as bars, and who belongs to it."""
+"""User segments: the distinctive features of each, in sentences and as bars, and its members."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -20,21 +20,21 @@ TRAITS, MEMBERS = 10, 50
 
 
 def present(card: "DatasetCard", open_user: Callable[[str], None]) -> None:
-    """Show all segments on the left, and the one chosen on the right."""
-    profiles = pending.outcome(profile_queries.users(card.fingerprint), _("Describing all users"))
+    """Show all segments on the left, and the selected one on the right."""
+    profiles = pending.outcome(profile_queries.users(card.fingerprint), _("Computing user profiles"))
     if profiles is None:
         return
     if not profiles.segments:
-        st.markdown(_("These users cannot be told apart: there are too few of them, or they are all alike."))
+        st.markdown(_("There are no segments: there are too few users, or their profiles are too similar."))
         return
     st.markdown(
         n_(
-            "All users fall into {n} group",
-            "Users fall into {n} groups of similar profiles.",
+            "All users form {n} segment.",
+            "Users form {n} segments with similar profiles.",
             len(profiles.segments),
         )
         + " "
-        + _("The number was chosen so that groups are as clear as possible (k-means, silhouette).")
+        + _("The number of segments maximizes the silhouette (k-means).")
     )
     numbers = [one.number for one in profiles.segments]
     asked = state.get("segment")
@@ -57,7 +57,7 @@ def _card(segment: "Segment", *, is_chosen: bool) -> None:
             + f" ({percent(segment.share, 0)})"
         )
         button.button(
-            _("Show {number}").format(number=segment.number),
+            _("Open {number}").format(number=segment.number),
             key=f"segment_open_{segment.number}",
             on_click=state.put,
             args=("segment", str(segment.number)),
@@ -70,11 +70,12 @@ def _why_so_many(profiles: "UserProfiles") -> None:
     tried = profiles.silhouettes
     if len(tried) < 2:
         return
-    with st.expander(_("Why this many?")):
+    with st.expander(_("Number of segments")):
         st.markdown(
             _(
-                "The silhouette says how much closer users are to their own group than to the next one: "
-                "1 would be perfectly clear, 0 not at all. The largest one was taken."
+                "The silhouette compares the distance of users to their own segment with that to the nearest "
+                "other segment: 1 is perfect separation, 0 none. The number of segments with the largest value "
+                "was chosen."
             )
         )
         show.table(
@@ -89,7 +90,7 @@ def _why_so_many(profiles: "UserProfiles") -> None:
 
 
 def _one(profiles: "UserProfiles", segment: "Segment", open_user: Callable[[str], None]) -> None:
-    """Show one segment: its sentence, its bars, and its members."""
+    """Show one segment: its description, its features, and its members."""
     from recsys_core.viz.profiles import difference_bars, trait_table
 
     st.header(_("Segment {number}").format(number=segment.number), anchor=False)
@@ -103,19 +104,19 @@ def _one(profiles: "UserProfiles", segment: "Segment", open_user: Callable[[str]
         show.figure(
             difference_bars(traits.head(TRAITS)),
             "segment_traits",
-            name=_("What sets segment {number} apart").format(number=segment.number),
+            name=_("Distinctive features of segment {number}").format(number=segment.number),
             table=traits,
         )
         st.markdown(
             _(
-                "How far the mean of this segment lies from that of all users, in standard deviations: "
-                "blue above, orange below."
+                "Difference between the mean of this segment and the mean of all users, in standard "
+                "deviations: blue above, orange below."
             )
         )
     st.subheader(_("Members"), anchor=False)
     members = profiles.members(segment.number, MEMBERS)
     st.markdown(
-        _("{shown} of {size} users, the most typical first. Select a row to open the user.").format(
+        _("{shown} of {size} users, closest to the centroid first. Select a row to open the user.").format(
             shown=count(len(members)), size=count(segment.size)
         )
     )
@@ -134,7 +135,7 @@ def _one(profiles: "UserProfiles", segment: "Segment", open_user: Callable[[str]
             "user_id": st.column_config.TextColumn(_("User")),
             "interactions": st.column_config.NumberColumn(_("Interactions"), format="localized"),
             "mean": st.column_config.NumberColumn(_("Mean rating"), format="%.2f"),
-            "distance": st.column_config.NumberColumn(_("Distance to the typical"), format="%.3f"),
+            "distance": st.column_config.NumberColumn(_("Distance to centroid"), format="%.3f"),
         },
         on_select=opened,
         selection_mode="single-row",

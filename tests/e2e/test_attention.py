@@ -73,7 +73,7 @@ def test_a_switch_of_heads_leaves_the_step_where_it_is_and_is_in_the_file(
     expect(page.locator(".stages .place")).to_have_text("4 of 10")
     settled(page)
     with page.expect_download() as taken:
-        page.get_by_role("button", name="Picture (HTML)").first.click()
+        page.get_by_role("button", name="Chart (HTML)").first.click()
     alone = stand_alone(page, Path(taken.value.path()), tmp_path / "lines.html")
     expect(alone.locator(".thumb")).to_have_count(4)
     expect(alone.locator(".thumb[aria-pressed=true]")).to_have_attribute("aria-label", "Layer 2, head 1")
@@ -108,10 +108,10 @@ def test_the_lines_are_read_by_keys_alone(server: Server, page: Page) -> None:
     expect(focused).to_have_attribute("data-name", "step9")
     page.keyboard.press("ArrowUp")
     expect(focused).to_have_attribute("data-name", "step8")
-    expect(page.locator(".attention .said")).to_contain_text("looks most at")
+    expect(page.locator(".attention .said")).to_contain_text("attends most to")
     page.keyboard.press("ArrowRight")
     expect(focused).to_have_attribute("data-name", re.compile(r"item\d"))
-    expect(page.locator(".attention .said")).to_contain_text("is looked at most from")
+    expect(page.locator(".attention .said")).to_contain_text("is attended to most from")
     page.keyboard.press("Enter")
     expect(focused).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("Escape")
@@ -196,9 +196,9 @@ def test_every_picture_and_its_numbers_can_be_taken_away(server: Server, page: P
     expect(page.locator(".js-plotly-plot")).to_have_count(2, timeout=LONG_MS)
     settled(page)
     for name, count, beginning in (
-        ("Picture (SVG)", 2, b"<svg"),
-        ("Picture (PNG)", 1, b"\x89PNG"),
-        ("Picture (HTML)", 4, b"<!doctype html>"),
+        ("Chart (SVG)", 2, b"<svg"),
+        ("Chart (PNG)", 1, b"\x89PNG"),
+        ("Chart (HTML)", 4, b"<!doctype html>"),
         ("Data (CSV)", 4, b"\xef\xbb\xbf"),
     ):
         buttons = page.get_by_role("button", name=name)
@@ -209,7 +209,7 @@ def test_every_picture_and_its_numbers_can_be_taken_away(server: Server, page: P
             content = Path(taken.value.path()).read_bytes()
             assert content.startswith(beginning), name
             assert len(content) > 300
-            if name == "Picture (HTML)" and number < 2:
+            if name == "Chart (HTML)" and number < 2:
                 stand_alone(page, Path(taken.value.path()), tmp_path / f"{number}.html").close()
 
 
@@ -291,7 +291,7 @@ def test_a_history_by_hand_is_read_by_a_trained_model_with_points(
 ) -> None:
     """A person's history is taken over, made shorter, and turned around; then the points of interest step by step."""
     opened(page, server, trained["interest_attention"])
-    page.get_by_role("button", name="Change this history by hand").click()
+    page.get_by_role("button", name="Edit as a custom history").click()
     removers = page.get_by_role("button", name=re.compile("^Remove "))
     expect(removers.first).to_be_visible()
     settled(page)
@@ -301,7 +301,7 @@ def test_a_history_by_hand_is_read_by_a_trained_model_with_points(
     items = page.locator(".attention g.node.item")
     expect(items).to_have_count(count - 1, timeout=LONG_MS)
     first = items.first.locator("title").text_content()
-    page.get_by_role("button", name="Turn the order around").click()
+    page.get_by_role("button", name="Reverse the order").click()
     expect(items.last.locator("title")).to_have_text(str(first), timeout=LONG_MS)
     settled(page)
     come_near(page)

@@ -24,7 +24,7 @@ def test_the_first_request_to_a_fresh_server_shows_the_whole_frame(
         sidebar = page.get_by_test_id("stSidebar")
         for info in PRESENT:
             expect(sidebar.get_by_role("link", name=info.title, exact=True)).to_have_count(1)
-        expect(sidebar.get_by_text("No data set chosen")).to_be_visible()
+        expect(sidebar.get_by_text("No data set selected")).to_be_visible()
         expect(page.get_by_role("heading", level=1)).to_have_count(1)
 
 

@@ -46,17 +46,17 @@ def test_pages_with_data_are_clean_in_every_look(
         come_near(page)
         expect(figures).to_have_count(8)
         clean(page, "explore")
-        for name, heading in (("train", "2. Which models?"), ("compare", "Take it with you"), ("recommend", "User")):
+        for name, heading in (("train", "2. Models"), ("compare", "Download"), ("recommend", "User")):
             page.goto(f"{server.url}/{name}?data={finished.data}&run={finished.run}")
             expect(page.get_by_role("heading", name=heading)).to_be_visible()
             settled(page)
             come_near(page)
             clean(page, name)
         page.goto(f"{server.url}/data?data={finished.data}")
-        expect(page.get_by_text("Known pairs")).to_be_visible()
+        expect(page.get_by_text("Density", exact=True)).to_be_visible()
         clean(page, "data card")
-        page.get_by_role("button", name="Bring other data").click()
-        for tab in ("A sample", "A public data set", "My files"):
+        page.get_by_role("button", name="Upload other data").click()
+        for tab in ("Sample data", "Public data sets", "My files"):
             page.get_by_role("tab", name=tab).click()
             clean(page, tab)
         page.locator("input[type=file]").set_input_files(path)
@@ -109,7 +109,7 @@ def test_one_click_on_home_leads_to_a_leaderboard(server: Server, page: Page) ->
     page.goto(server.url)
     settled(page)
     page.get_by_role("button", name="Run the comparison").click()
-    expect(page.get_by_text("the leaderboard opens by itself")).to_be_visible()
+    expect(page.get_by_text("the leaderboard opens automatically")).to_be_visible()
     expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible(timeout=120_000)
     expect(page).to_have_url(re.compile(r"/compare\?.*run="))
     settled(page)

@@ -55,11 +55,11 @@ def train_four_and_cancel_one(page: Page) -> None:
     card = page.locator(".st-key-algorithm_user_knn_card")
     card.get_by_text("User-based neighbours").click()
     settled(page)
-    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("button", name="Train", exact=True).click()
     long_one = page.locator("[class*='st-key-job_biased_mf']")
     expect(long_one).to_be_visible()
     page.reload()
-    expect(long_one).to_contain_text("training", timeout=TRAINING_MS)
+    expect(long_one).to_contain_text("running", timeout=TRAINING_MS)
     expect(page.get_by_test_id("stSidebar")).to_contain_text("1 running", timeout=TRAINING_MS)  # without a click
     long_one.get_by_role("button", name="Cancel").click()
     expect(long_one).to_contain_text("cancelled", timeout=TRAINING_MS)

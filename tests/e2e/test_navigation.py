@@ -25,7 +25,7 @@ def train(finished: Finished, start: Callable[[], Server], browser: Browser) -> 
     with watched(browser) as page:
         page.add_init_script(LAG)
         page.goto(f"{start().url}/train?data={finished.data}&run={finished.run}")
-        expect(page.get_by_role("heading", name="2. Which models?")).to_be_visible()
+        expect(page.get_by_role("heading", name="2. Models")).to_be_visible()
         expect(page.locator("[class*=st-key-later_]").first).to_be_attached()
         settled(page)
         page.evaluate(f"window.lag = {LAG_MS}")

@@ -74,14 +74,14 @@ def test_profiles_and_what_models_hold(
     run = trained(data, name, workspace)
     server = start()
     page.goto(f"{server.url}/users?data={data}")
-    expect(page.get_by_role("heading", name="People most like this one")).to_be_visible(timeout=LONG_MS)
+    expect(page.get_by_role("heading", name="Most similar users")).to_be_visible(timeout=LONG_MS)
     expect(page.get_by_role("heading", name="Map of all users")).to_be_visible(timeout=LONG_MS)
     clean(page, f"users of {name}")
     page.get_by_role("tab", name="Segments").click()
     expect(page.get_by_role("heading", name="Segment 1")).to_be_visible(timeout=LONG_MS)
     clean(page, f"segments of {name}")
     page.goto(f"{server.url}/items?data={data}")
-    expect(page.get_by_role("heading", name="Items most like this one")).to_be_visible(timeout=LONG_MS)
+    expect(page.get_by_role("heading", name="Most similar items")).to_be_visible(timeout=LONG_MS)
     clean(page, f"items of {name}")
     for model in run.model_ids:
         page.goto(f"{server.url}/inside?data={data}&run={run.id}&model={model}")
@@ -105,8 +105,8 @@ def test_friends_from_the_upload_to_the_graph_of_one_user(
     page.get_by_role("button", name="Store", exact=True).click()
     expect(page.get_by_text("is stored")).to_be_visible(timeout=LONG_MS)
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Users").click()
-    page.get_by_role("tab", name="People to get to know").click()
-    expect(page.get_by_role("heading", name="How well does that work?")).to_be_visible(timeout=LONG_MS)
+    page.get_by_role("tab", name="Friend recommendations").click()
+    expect(page.get_by_role("heading", name="Evaluation on held-out links")).to_be_visible(timeout=LONG_MS)
     settled(page)
     train_only(page, "social_knn")
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Inside").click()
@@ -116,12 +116,12 @@ def test_friends_from_the_upload_to_the_graph_of_one_user(
 def train_only(page: Page, key: str) -> None:
     """Choose one model beside the baselines, train, and wait for the end."""
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Train").click()
-    expect(page.get_by_role("heading", name="2. Which models?")).to_be_visible(timeout=LONG_MS)
+    expect(page.get_by_role("heading", name="2. Models")).to_be_visible(timeout=LONG_MS)
     come_near(page)
     for other in (*CHOSEN_AT_FIRST, key):
         card = page.locator(f".st-key-algorithm_{other}_use")
         if card.get_by_role("checkbox").is_checked() != (other == key):
             card.locator("label").click()
             settled(page)
-    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_text("3 models: 3 done")).to_be_visible(timeout=3 * LONG_MS)

@@ -65,7 +65,7 @@ def close_form(page: Page) -> None:
 
 
 def choose_networks(page: Page) -> None:
-    """Choose a small recurrent network, and layers with the dot product of the same size beside them."""
+    """Choose a small recurrent network, and layers with a dot-product model of the same size beside them."""
     order = page.get_by_text("Does order matter in your data?")
     expect(order).to_be_visible()
     first = page.get_by_role("heading", name="Deep: layers of neurons")
@@ -78,7 +78,7 @@ def choose_networks(page: Page) -> None:
         fill(page, "rnn", name, value)
     close_form(page)
     tick(page, "mlp", LAYERS)
-    expect(card(page, "mlp").get_by_text("the dot product of the same size")).to_be_visible()
+    expect(card(page, "mlp").get_by_text("a dot-product model of the same size")).to_be_visible()
     open_form(page, "mlp")
     fill(page, "mlp", "epochs", 1)
 
@@ -87,12 +87,12 @@ def add_a_setting_and_remove_it(page: Page) -> None:
     """In the open form of the layers: a second setting competes, too, until it is removed."""
     bar = page.locator(".st-key-train_bar")
     expect(bar).to_contain_text("5 models")
-    page.get_by_role("button", name="Add another setting of this model").click()
-    expect(page.get_by_test_id("stPopoverBody")).to_contain_text("Setting 2 is the same as setting 1")
+    page.get_by_role("button", name="Add another configuration of this model").click()
+    expect(page.get_by_test_id("stPopoverBody")).to_contain_text("Configuration 2 is identical to configuration 1")
     fill(page, "mlp_2", "width", 16)
     expect(bar).to_contain_text("7 models")
     clean(page, "two settings")
-    page.get_by_role("button", name="Remove this setting").click()
+    page.get_by_role("button", name="Delete this configuration").click()
     expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)
     expect(bar).to_contain_text("5 models")
     settled(page)
@@ -104,7 +104,7 @@ def add_a_setting_and_remove_it(page: Page) -> None:
 
 def started(page: Page, workspace: Path) -> Run:
     """Start the training; return the experiment that the address then names."""
-    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("button", name="Train", exact=True).click()
     expect(page).to_have_url(re.compile(r"run=[0-9a-f]{16}"), timeout=TRAINING_MS)
     named = re.search(r"run=([0-9a-f]{16})", page.url)
     assert named
@@ -125,7 +125,7 @@ def test_networks_are_trained_killed_gone_on_with_and_compared(
     gate.close("epochs", KEPT)  # the other networks train for one epoch
     data = Workspace(own_workspace).store(load_sample("small")).fingerprint
     page.goto(f"{server.url}/train?data={data}")
-    expect(page.get_by_role("heading", name="2. Which models?")).to_be_visible()
+    expect(page.get_by_role("heading", name="2. Models")).to_be_visible()
     come_near(page)
     choose_networks(page)
     add_a_setting_and_remove_it(page)
@@ -133,15 +133,15 @@ def test_networks_are_trained_killed_gone_on_with_and_compared(
     run = started(page, own_workspace)
     recurrent = next(one for one in run.model_ids if one.startswith("rnn"))
     row = page.locator(f".st-key-job_{recurrent}")
-    expect(row).to_contain_text("training", timeout=TRAINING_MS)
+    expect(row).to_contain_text("running", timeout=TRAINING_MS)
     expect(page.get_by_text(re.compile(r"^loss (is|went from) \d"))).to_be_visible(timeout=TRAINING_MS)
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     os.kill(held(gate, run, recurrent).pid, signal.SIGKILL)
     expect(row).to_contain_text("was killed from outside", timeout=TRAINING_MS)
-    expect(row).to_contain_text(re.compile(r"Its training was kept after \d+ epochs and goes on from there"))
+    expect(row).to_contain_text(re.compile(r"A checkpoint after \d+ epochs is stored; training resumes from it"))
     assert run.status(recurrent).kept == KEPT
     gate.open()
-    row.get_by_role("button", name="Go on").click()
+    row.get_by_role("button", name="Resume").click()
     expect(page.get_by_text("5 models: 5 done")).to_be_visible(timeout=TRAINING_MS)
     assert run.status(recurrent).resumed == KEPT
     history = run.history(recurrent)
@@ -155,7 +155,7 @@ def test_networks_are_trained_killed_gone_on_with_and_compared(
     expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible(timeout=TRAINING_MS)
     settled(page)
     expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
-    expect(page.get_by_role("heading", name="The same model with other settings")).to_be_visible()
+    expect(page.get_by_role("heading", name="Configurations of the same model")).to_be_visible()
     expect(page.get_by_text(re.compile(r"a difference of .* users\)"))).to_be_visible()
     clean(page, "compared")
     with page.expect_download() as taken:  # the cells on the page are painted, and cannot be read

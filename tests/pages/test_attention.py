@@ -94,10 +94,10 @@ def test_the_first_visit_opens_on_a_finished_example_that_says_so(open_page: Ope
     assert "This is a finished example" in words(app)
     assert "SASRec" in words(app)
     assert headers(app) == [
-        "Who looked at what?",
+        "Attention by step",
         "Step by step",
-        "All looks at once",
-        "Does attention tell what matters?",
+        "Attention map",
+        "Does attention indicate influence?",
     ]
     assert "of the attention is on" in words(app)
     assert len(app.get("plotly_chart")) == 2
@@ -114,7 +114,7 @@ def test_an_example_says_how_often_it_expected_what_came(open_page: Open, key: s
 
 @pytest.mark.parametrize(
     ("key", "shows"),
-    [("seq2seq", "How the sequence is said"), ("interest_attention", "their moves in the item graph")],
+    [("seq2seq", "How the sequence is generated"), ("interest_attention", "their moves in the item graph")],
 )
 def test_other_examples_are_opened_by_the_address(open_page: Open, key: str, shows: str) -> None:
     app = open_page("attention", example=key)
@@ -137,9 +137,9 @@ def test_another_person_of_the_example_is_shown(open_page: Open) -> None:
     box = app.selectbox(key="attention_example_user_sasrec")
     other = box.options[1]
     app = no_exception(box.set_value(other).run())
-    assert f"what user {other} did" in words(app)
+    assert f"the history of user {other}" in words(app)
     assert named(app, "example") == f"sasrec.{other}"
-    assert f"what user {other} did" in words(open_page("attention", example=f"sasrec.{other}"))
+    assert f"the history of user {other}" in words(open_page("attention", example=f"sasrec.{other}"))
 
 
 def test_what_nobody_chose_is_not_kept(open_page: Open, trained_template: Finished, own_workspace: Path) -> None:
@@ -192,7 +192,7 @@ def test_without_a_model_that_has_attention_it_says_which_to_train(
     data = Workspace(own_workspace).store(two_tastes()).fingerprint
     train(own_workspace, data, "Only popular", popular={})
     app = mine(open_page, Finished(own_workspace, data, ""))
-    assert "No model with attention on these data yet" in words(app)
+    assert "No model with attention on this data set yet" in words(app)
     assert "SASRec" in words(app)
     assert app.button(key="empty_go_train").label
 
@@ -206,7 +206,7 @@ def test_a_failed_model_is_named_with_its_reason(open_page: Open, trained: Finis
     assert named(app, "run") == trained.run
 
 
-@pytest.mark.parametrize(("state", "said"), [(JobState.RUNNING, "is being trained"), (JobState.QUEUED, "waits for")])
+@pytest.mark.parametrize(("state", "said"), [(JobState.RUNNING, "is running"), (JobState.QUEUED, "is queued")])
 def test_a_model_under_way_is_named(
     open_page: Open, trained: Finished, no_engine_process: None, state: JobState, said: str
 ) -> None:
@@ -214,7 +214,7 @@ def test_a_model_under_way_is_named(
         if state is JobState.RUNNING:
             trained.opened().job(model_id).change([JobState.RUNNING], process=own_mark())
     app = mine(open_page, trained)
-    assert f"of the experiment '{trained.opened().name}' {said}" in words(app)
+    assert f"of experiment '{trained.opened().name}' {said}" in words(app)
     assert app.button(key="empty_go_train").label
 
 
@@ -229,7 +229,7 @@ def test_the_newest_experiment_with_attention_leads(open_page: Open, trained: Fi
     assert "popular, random' has no finished model with attention" in words(app)
     app = answered(open_page("attention", data=trained.data, run="gone"))
     assert named(app, "run") == trained.run
-    assert "The experiment in this address is not here; another is shown" in words(app)
+    assert "The experiment in this URL does not exist; another one is shown" in words(app)
     app = no_exception(app.selectbox(key="attention_run").set_value(newer).run())
     assert "No model with attention in this experiment" in words(app)
     assert f"'{trained.opened().name}' has one" in words(app)
@@ -259,14 +259,14 @@ def test_what_a_sequence_is_beside_the_list_is_said(open_page: Open, trained: Fi
     listed = known.model.recommend(query, 10).item[0]
     assert (said[0], list(said) == list(listed)) == (listed[0], False)
     app = answered(open_page("attention", **trained.address(user="person-4", model=known.model_id)))
-    assert "The list on the page Recommend is the ranking of step 1" in words(app)
+    assert "The list on the Recommend page is the ranking of step 1" in words(app)
     assert "Place 1 of the list" not in words(app)
 
 
 def test_another_model_gives_up_what_was_asked_about_many_people(open_page: Open, trained: Finished) -> None:
     app = answered(open_page("attention", **trained.address(user="person-4")))
     app = answered(no_exception(app.button(key="attention_ask_study").click().run()))
-    assert "And over many people?" in [header.value for header in app.subheader]
+    assert "Over many users" in [header.value for header in app.subheader]
     app = no_exception(app.selectbox(key="attention_model").set_value(model_of(trained, "seq2seq")).run())
     app = answered(app)
     assert app.button(key="attention_ask_study").label
@@ -300,7 +300,7 @@ def test_many_people_and_heads_are_asked_about_on_demand(open_page: Open, traine
     app = answered(no_exception(app.button(key="attention_ask_study").click().run()))
     assert "over 40 users" in words(app)
     assert "4 heads" in words(app)
-    assert [header.value for header in app.subheader] == ["And over many people?", "What is each head good for?"]
+    assert [header.value for header in app.subheader] == ["Over many users", "What does each head contribute?"]
     assert len(app.get("plotly_chart")) == 4
 
 
@@ -345,7 +345,7 @@ def by_hand(app: AppTest, trained: Finished, items: list[int]) -> AppTest:
 def test_a_history_is_built_by_hand_in_its_order(open_page: Open, trained: Finished) -> None:
     app = by_hand(answered(open_page("attention", **trained.address(user="person-4"))), trained, [3, 0, 7])
     assert "oldest first" in words(app)
-    assert "Each item counts as rated 5, the highest" in words(app)
+    assert "Each item counts as rated 5, the maximum" in words(app)
     assert "Film 3" in words(app) or "Film 7" in words(app) or "Evil" in words(app)
     app = no_exception(app.button(key="attention_reverse").click().run())
     assert app.multiselect(key=f"attention_items_{trained.data}").value == [7, 0, 3]
@@ -373,7 +373,7 @@ def test_a_persons_history_is_taken_over_with_its_ratings(
     added = next(item for item in range(30) if item not in chosen.value)
     app = answered(no_exception(chosen.set_value([*chosen.value, added]).run()))
     assert asked[-1][1].values.tolist() == [*own.values.tolist(), 5.0]
-    assert "Items taken over count as the person rated them, the others as rated 5" in words(app)
+    assert "Items of the original history keep the user's rating; added items count as rated 5" in words(app)
 
 
 def test_a_history_by_hand_outlives_another_source_and_another_page(open_page: Open, trained: Finished) -> None:
@@ -415,12 +415,12 @@ def test_a_history_by_hand_belongs_to_its_data(open_page: Open, trained: Finishe
 
 def test_a_history_of_one_item_says_why_nothing_is_compared(open_page: Open, trained: Finished) -> None:
     app = by_hand(answered(open_page("attention", **trained.address(user="person-4"))), trained, [3])
-    assert "Nothing to compare: without the only item that it reads" in words(app)
+    assert "Nothing to compare: without the only item of this history" in words(app)
 
 
 def test_somebody_who_has_everything_is_told_why_nothing_is_compared(open_page: Open, trained: Finished) -> None:
     app = by_hand(answered(open_page("attention", **trained.address(user="person-4"))), trained, list(range(30)))
-    assert "Nothing to compare: the model has nothing to recommend here" in words(app)
+    assert "Nothing to compare: there is no item left to recommend" in words(app)
 
 
 def test_titles_from_outside_stay_text(open_page: Open, trained: Finished) -> None:

@@ -55,7 +55,7 @@ def test_the_leaderboard_has_a_row_a_model_and_marks_the_baseline(open_page: Ope
 def test_settings_of_one_model_stand_beside_each_other_with_their_difference(
     open_page: Open, finished_copy: Finished
 ) -> None:
-    assert "The same model with other settings" not in words(open_page("compare", **finished_copy.address()))
+    assert "Configurations of the same model" not in words(open_page("compare", **finished_copy.address()))
     settings = [{"key": "ease", "config": {"regularization": value}} for value in (0.001, 500.0)]
     spec = ExperimentSpec.model_validate(small_spec(finished_copy.data).model_dump() | {"models": settings})
     store = ResultStore(finished_copy.root)
@@ -65,7 +65,7 @@ def test_settings_of_one_model_stand_beside_each_other_with_their_difference(
     first, second = run.model_ids[:2]
     app = open_page("compare", data=finished_copy.data, run=run.id)
     assert {"EASE (regularization 0.001)", "EASE (regularization 500)"} <= set(app.dataframe[0].value["title"])
-    assert "The same model with other settings" in words(app)
+    assert "Configurations of the same model" in words(app)
     pair = compare_run(run, "ndcg@5").pairs.set_index(["first", "second"])
     pair = pair.loc[(first, second) if (first, second) in pair.index else (second, first)]
     [said] = [line for line in words(app).splitlines() if line.startswith("- EASE")]
@@ -157,7 +157,7 @@ def test_while_a_model_is_trained_the_others_are_compared(open_page: Open, finis
     model_id = spoil(finished_copy, "ease", JobState.RUNNING)
     finished_copy.opened().job(model_id).change([JobState.RUNNING], process=own_mark())
     app = open_page("compare", **finished_copy.address())
-    assert "1 model is still under way" in words(app)
+    assert "1 model is still queued or running" in words(app)
     assert "EASE" not in list(app.dataframe[0].value["title"])
 
 
@@ -183,7 +183,7 @@ def test_with_nothing_finished_it_leads_back_to_train(open_page: Open, finished_
         spoil(finished_copy, model, JobState.FAILED, "It was killed.")
     app = open_page("compare", **finished_copy.address())
     assert "No model has finished" in words(app)
-    assert app.button(key="empty_go_train").label == "See how they stand"
+    assert app.button(key="empty_go_train").label == "Open the training"
 
 
 def test_files_of_a_run_that_are_missing_are_a_sentence(open_page: Open, finished_copy: Finished) -> None:

@@ -50,7 +50,7 @@ def checked(open_page: Open) -> AppTest:
 
 def test_without_data_it_offers_every_way_to_bring_some(open_page: Open) -> None:
     app = open_page("data")
-    assert [tab.label for tab in app.tabs] == ["My files", "A sample", "A public data set"]
+    assert [tab.label for tab in app.tabs] == ["My files", "Sample data", "Public data sets"]
     assert "No data sets stored yet" in words(app)
     assert "up to 2.0 GiB each" in app.file_uploader[0].label
 
@@ -73,7 +73,7 @@ def test_a_changed_role_changes_the_counts_at_once(checked: AppTest) -> None:
 
 
 def test_a_changed_rule_changes_the_counts_at_once(checked: AppTest) -> None:
-    rule = next(box for box in checked.selectbox if box.label == "A rating outside the scale")
+    rule = next(box for box in checked.selectbox if box.label == "Ratings outside the scale")
     no_exception(rule.set_value("clip").run())
     assert numbers(checked)["Rejected"] == "2"
 
@@ -85,7 +85,7 @@ def test_a_wrong_separator_says_so_and_can_be_taken_back(checked: AppTest) -> No
 
 
 def test_what_was_brought_and_changed_survives_a_reload(checked: AppTest, open_page: Open) -> None:
-    rule = next(box for box in checked.selectbox if box.label == "A rating outside the scale")
+    rule = next(box for box in checked.selectbox if box.label == "Ratings outside the scale")
     rule.set_value("clip").run()
     intake = checked.query_params["intake"]
     again = open_page("data", intake=intake[0] if isinstance(intake, list) else intake)
@@ -110,11 +110,11 @@ def test_many_rejected_rows_are_an_alarm_with_its_remedy(open_page: Open) -> Non
     app = bring(open_page("data"), "repeated.csv", REPEATED.encode())
     assert numbers(app)["Rejected"] == "100"
     assert "100 of 340 rows" in app.error[0].value
-    remedy = next(button for button in app.button if button.label == "Apply this remedy")
+    remedy = next(button for button in app.button if button.label == "Apply this fix")
     no_exception(remedy.click().run())
     until(app, lambda: len(app.metric) > 0 and not app.error)
     assert numbers(app)["Rejected"] == "0"
-    assert not [button for button in app.button if button.label == "Apply this remedy"]
+    assert not [button for button in app.button if button.label == "Apply this fix"]
 
 
 def test_after_an_alarm_storing_asks_again(open_page: Open, own_workspace: Path) -> None:
@@ -187,11 +187,11 @@ def test_a_running_store_shows_its_progress(checked: AppTest, own_workspace: Pat
 
 
 def test_files_that_are_gone_are_said_to_be_gone(open_page: Open) -> None:
-    assert "not here any more" in words(open_page("data", intake="0123456789ab"))
+    assert "no longer available" in words(open_page("data", intake="0123456789ab"))
 
 
 def test_an_address_cannot_name_a_folder_elsewhere(open_page: Open, own_workspace: Path) -> None:
-    assert "not here any more" in words(open_page("data", intake="../../datasets"))
+    assert "no longer available" in words(open_page("data", intake="../../datasets"))
 
 
 def test_a_sample_is_stored_with_one_click(open_page: Open, own_workspace: Path) -> None:
@@ -230,7 +230,7 @@ def test_the_data_card_can_be_renamed_and_deleted(open_page: Open, finished: Fin
     app = open_page("data", data=finished.data)
     app.text_input(key=f"data_name_{finished.data}").set_value("Other *name*").run()
     no_exception(app.button(key="data_rename_confirmed").click().run())
-    assert "The data set is called 'Other *name*'." in words(app)
+    assert "The data set was renamed to 'Other *name*'." in words(app)
     no_exception(app.button(key="data_delete_confirmed").click().run())
     assert "was deleted" in words(app)
     assert Workspace(finished.root).datasets() == []
@@ -240,7 +240,7 @@ def test_data_that_are_trained_on_are_not_deleted(open_page: Open, finished: Fin
     running = spoil(finished, "ease", JobState.RUNNING)
     finished.opened().job(running).change([JobState.RUNNING], process=own_mark())
     app = open_page("data", data=finished.data)
-    assert "is being trained on it; cancel that first" in words(app)
+    assert "is queued or running on it; cancel it first" in words(app)
     assert "data_delete_confirmed" not in [button.key for button in app.button]
 
 

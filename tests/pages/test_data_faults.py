@@ -43,7 +43,7 @@ def test_a_file_that_aborts_its_reader_is_a_sentence_here_and_by_its_address(ope
     until(again.button(key="intake_reread").click().run(), lambda: len(again.error) > 0)
     no_exception(again.button(key="intake_leave").click().run())
     assert again.file_uploader
-    assert "not here any more" in words(open_page("data", intake=address(app)))
+    assert "no longer available" in words(open_page("data", intake=address(app)))
 
 
 @pytest.mark.usefixtures("odd_readers")
@@ -82,6 +82,6 @@ def test_a_file_that_cannot_be_read_at_all_can_be_left_out(open_page: Open) -> N
     no_exception(app.button(key="upload_check").click().run())
     until(app, lambda: len(app.error) > 0)
     assert "7-Zip" in words(app)
-    kinds = [box for box in app.selectbox if box.label == "What this file is"]
+    kinds = [box for box in app.selectbox if box.label == "Content of this file"]
     until(kinds[1].set_value("ignored").run(), lambda: len(app.metric) > 0)
     assert app.metric[0].value == "120"

@@ -28,7 +28,7 @@ def answered(app: AppTest) -> AppTest:
 
 def test_without_data_it_says_what_to_do(open_page: Open) -> None:
     app = open_page("explore")
-    assert "No data to look at yet" in words(app)
+    assert "No data yet" in words(app)
     no_exception(app.button(key="empty_go_data").click().run())
     assert [title.value for title in app.title] == ["Data"]
 
@@ -70,7 +70,7 @@ def test_without_ratings_and_times_it_says_so_instead_of_a_picture(open_page: Op
 
 def test_a_link_to_data_that_are_gone_shows_others_and_says_so(open_page: Open, finished: Finished) -> None:
     app = answered(open_page("explore", data="gone"))
-    assert "not in the workspace any more" in words(app)
+    assert "no longer in the workspace" in words(app)
     assert "Two tastes" in str(app.selectbox(key="explore_data").options)
 
 

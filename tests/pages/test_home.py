@@ -27,12 +27,12 @@ Open = Callable[..., AppTest]
 def test_an_empty_workspace_shows_three_doors_and_how_to_begin(open_page: Open) -> None:
     app = open_page("home")
     assert [app.button(key=f"door_{door}").label for door in ("data", "now", "look")] == [
-        "Bring my data",
+        "Upload my data",
         "Run the comparison",
         "Explore a sample",
     ]
-    assert "None yet" in words(app)
-    assert "No data set chosen" in words(app)
+    assert "No experiments yet" in words(app)
+    assert "No data set selected" in words(app)
 
 
 def test_a_finished_experiment_shows_its_best_model_with_an_interval_that_holds_the_mean(
@@ -58,7 +58,7 @@ def test_a_running_and_a_failed_experiment_are_marked(open_page: Open, finished:
     spoil(finished, "item_knn", JobState.QUEUED)
     text = words(open_page("home"))
     assert "1 failed" in text
-    assert "1 waiting" in text
+    assert "1 queued" in text
     assert "3 done" in text
 
 
@@ -75,7 +75,7 @@ def test_one_click_stores_the_sample_and_queues_four_models(open_page: Open, no_
     no_exception(app.button(key="door_now").click().run())
     assert "0 of 4 models are done" in app.get("progress")[0].proto.text
     assert "Film nights" in words(app)
-    assert app.button(key="demonstration_stop").label == "Stop"
+    assert app.button(key="demonstration_stop").label == "Cancel"
 
 
 def test_stopping_the_demonstration_cancels_what_waits(

@@ -46,7 +46,7 @@ def opened(open_page: Open, trained: Finished, model: str, **more: str) -> AppTe
     model_id = next(one for one in trained.opened().model_ids if one.startswith(model))
     app = open_page("inside", **trained.address(model=model_id, **{"user": "person-4", **more}))
     for _ in range(20):  # what is read from a model beside the page is there in the next run
-        if "Looking into" not in str(list(app.get("progress"))):
+        if "Computing the view" not in str(list(app.get("progress"))):
             return app
         app = no_exception(app.run())
     raise AssertionError("The views are not ready.")
@@ -70,7 +70,7 @@ def test_without_a_finished_model_it_leads_to_train(open_page: Open, trained_cop
     for model in (*LOOKED_INTO, "popular", "random"):
         spoil(trained_copy, model, JobState.FAILED, "It was killed.")
     app = open_page("inside", data=trained_copy.data)
-    assert "No trained model on these data yet" in words(app)
+    assert "No trained model on this data set yet" in words(app)
     assert app.button(key="empty_go_train").label
 
 
@@ -131,12 +131,12 @@ def test_another_group_is_drawn(open_page: Open, trained: Finished) -> None:
 
 def test_a_model_without_views_says_so(open_page: Open, trained: Finished) -> None:
     app = opened(open_page, trained, "popular")
-    assert "holds nothing that could be drawn" in words(app)
+    assert "has no parameters to visualize" in words(app)
 
 
 def test_an_unknown_user_in_the_address_is_named(open_page: Open, trained: Finished) -> None:
     app = opened(open_page, trained, "ease", user="<b>nobody</b>")
-    assert "There is no user '<b>nobody</b>'" in words(app)
+    assert "User '<b>nobody</b>' is not in this data set" in words(app)
 
 
 def test_while_another_model_is_trained_the_finished_ones_are_shown(open_page: Open, trained_copy: Finished) -> None:

@@ -28,7 +28,7 @@ def bare(own_workspace: Path) -> str:
 
 def test_without_data_it_says_what_to_do(open_page: Open) -> None:
     app = open_page("items")
-    assert "No items to look at yet" in words(app)
+    assert "No data yet" in words(app)
     no_exception(app.button(key="empty_go_data").click().run())
     assert [title.value for title in app.title] == ["Data"]
 
@@ -41,9 +41,9 @@ def test_the_item_in_the_address_is_shown_with_its_numbers(open_page: Open, stor
     assert numbers["Interactions"] == str(len(ratings))
     assert numbers["Mean rating"] == f"{ratings.mean():.2f}"
     text = words(app)
-    assert "it and all more popular items together hold" in text
-    assert "By description" in text
-    assert "By the people who know both" in text
+    assert "the items up to this rank have" in text
+    assert "By content" in text
+    assert "By common users" in text
     assert address(app, "item") == "film-3"
 
 
@@ -59,7 +59,7 @@ def test_a_similar_item_can_be_opened_from_either_side(open_page: Open, stored: 
 
 def test_an_item_that_is_not_there_is_said_to_be_missing(open_page: Open, stored: str) -> None:
     app = answered(open_page("items", data=stored, item="film-99"))
-    assert "There is no item 'film-99' in these data; another is shown." in words(app)
+    assert "Item 'film-99' is not in this data set; another one is shown." in words(app)
 
 
 def test_the_search_finds_a_title(open_page: Open, stored: str) -> None:
@@ -67,15 +67,15 @@ def test_the_search_finds_a_title(open_page: Open, stored: str) -> None:
     app = answered(app.text_input(key="items_search").input("film 17").run())
     assert headers(app) == ["Film 17"]
     app = answered(app.text_input(key="items_search").input("nothing").run())
-    assert "No item's title or identifier holds 'nothing'." in words(app)
+    assert "No item title or ID contains 'nothing'." in words(app)
 
 
 def test_without_item_table_ratings_and_times_it_says_what_is_missing(open_page: Open, bare: str) -> None:
     app = answered(open_page("items", data=bare, item="7"))
     text = words(app)
-    assert "These data came without a table of items" in text
-    assert "There is no table of items to compare by." in text
-    assert "The time of interactions is not known." in text
+    assert "This data set has no table of items" in text
+    assert "This data set has no table of items." in text
+    assert "This data set has no timestamps." in text
     assert "Mean rating" not in {metric.label for metric in app.metric}
     assert any(str(button.key).startswith("open_people_") for button in app.button)
 
@@ -134,7 +134,7 @@ def test_pictures_that_are_brought_become_another_data_set_and_are_shown(open_pa
     app = app.file_uploader[0].upload("p.zip", pictures(["film-3.png", "film-4.png"]), "application/zip").run()
     app = answered(app.button(key="items_attach_go").click().run())
     text = "".join(str(one.value) for one in app.success).replace("\\", "")
-    assert "2 items have one now, 17 items have none, 1 picture cannot be read." in text
+    assert "2 items matched, 17 items without a match, 1 unreadable image." in text
     assert address(app, "data") != stored_copy
     assert headers(app) == ["Film 3"]
     assert len(app.get("image")) == 1

@@ -27,7 +27,7 @@ def test_without_a_finished_model_it_leads_to_train(open_page: Open, finished_co
     for model in ("ease", "item_knn", "biased_mf", "popular", "random"):
         spoil(finished_copy, model, JobState.FAILED, "It was killed.")
     app = open_page("recommend", data=finished_copy.data)
-    assert "No trained model on these data yet" in words(app)
+    assert "No trained model on this data set yet" in words(app)
     assert app.button(key="empty_go_train").label
 
 
@@ -46,8 +46,8 @@ def test_a_click_shows_parts_that_sum_to_the_score(open_page: Open, finished: Fi
     button = next(one for one in app.button if str(one.key).startswith("item_ease"))
     app = no_exception(button.click().run())
     assert "Why Film" in words(app) or "Why <b>Evil" in words(app)
-    assert "EASE gives it" in words(app)
-    assert "items of the history add" in words(app)
+    assert "EASE: score" in words(app)
+    assert "items of the history" in words(app)
 
 
 def test_a_model_that_cannot_explain_says_so(open_page: Open, finished: Finished) -> None:
@@ -65,8 +65,8 @@ def test_a_model_without_parts_is_asked_again_without_each_item(
     monkeypatch.setattr("recsys_core.serving.recommendations.can_explain", lambda model: False)
     app = open_page("recommend", **finished.address(user="person-4"))
     app = no_exception(next(one for one in app.button if str(one.key).startswith("item_ease")).click().run())
-    assert "An approximation." in words(app)
-    assert "12 items were left out, one by one" in words(app)
+    assert "Approximation." in words(app)
+    assert "12 items were left out, one at a time" in words(app)
 
 
 def why_not(app: AppTest, item: int) -> str:
@@ -79,20 +79,20 @@ def test_why_not_says_what_an_item_misses(open_page: Open, finished: Finished) -
     seen = {title.removeprefix("Film ") for title in app.dataframe[0].value["title"]}
     outside = next(one for one in range(29, 0, -1) if one % 2 and str(one) not in listed | seen)
     text = why_not(app, outside)
-    assert f"'Film {outside}' is at place" in text
-    assert "it misses" in text
+    assert f"'Film {outside}' is at rank" in text
+    assert "a gap of" in text
     assert "The largest difference is" in text
     assert len(app.get("plotly_chart")) == 1
     held = next(int(one) for one in seen if one.isdigit())
-    assert f"'Film {held}' stands in the history" in why_not(app, held)
+    assert f"'Film {held}' is in the history" in why_not(app, held)
     shown = next(int(one) for one in listed if one.isdigit())
-    assert f"'Film {shown}' is in the list: place" in why_not(app, shown)
+    assert f"'Film {shown}' is in the list: rank" in why_not(app, shown)
 
 
 def test_somebody_made_up_is_served_by_models_that_read_histories(open_page: Open, finished: Finished) -> None:
     app = open_page("recommend", **finished.address())
     app = no_exception(app.radio(key="recommend_kind").set_value("made_up").run())
-    assert "Choose a few items that this person liked" in words(app)
+    assert "Select a few items as the history of this user" in words(app)
     app = no_exception(app.multiselect(key="made_up_items").set_value([2, 4, 6]).run())
     labels = items(app, "ease")
     assert len(labels) == 5
@@ -102,9 +102,9 @@ def test_somebody_made_up_is_served_by_models_that_read_histories(open_page: Ope
 
 def test_somebody_unknown_in_the_address_is_said_until_another_is_chosen(open_page: Open, finished: Finished) -> None:
     app = open_page("recommend", **finished.address(user="nobody"))
-    assert "There is no user 'nobody' in these data; another is shown." in words(app)
+    assert "User 'nobody' is not in this data set; another one is shown." in words(app)
     app = no_exception(app.selectbox(key="recommend_user").set_value("person-4").run())
-    assert "There is no user" not in words(app)
+    assert "is not in this data set" not in words(app)
 
 
 def test_a_search_narrows_the_users(open_page: Open, finished: Finished) -> None:
@@ -112,7 +112,7 @@ def test_a_search_narrows_the_users(open_page: Open, finished: Finished) -> None
     app = no_exception(app.text_input(key="recommend_search").set_value("person-17").run())
     assert app.selectbox(key="recommend_user").options == ["person-17"]
     app = no_exception(app.text_input(key="recommend_search").set_value("nobody").run())
-    assert "No user's identifier holds 'nobody'" in words(app)
+    assert "No user ID contains 'nobody'" in words(app)
 
 
 def test_while_a_model_is_trained_and_another_failed_the_rest_recommend(
@@ -122,6 +122,6 @@ def test_while_a_model_is_trained_and_another_failed_the_rest_recommend(
     finished_copy.opened().job(running).change([JobState.RUNNING], process=own_mark())
     spoil(finished_copy, "biased_mf", JobState.FAILED, "The disk is full.")
     app = open_page("recommend", **finished_copy.address(user="person-4"))
-    assert "1 model is still under way" in words(app)
+    assert "1 model is still queued or running" in words(app)
     assert "The disk is full" in words(app)
     assert len(items(app, "item_knn")) == 5

@@ -33,9 +33,9 @@ def test_a_killed_model_says_what_is_kept_and_goes_on(
         store.save({"weight": np.ones(3)})
     app = open_page("train", **finished.address())
     assert "Its process was killed." in words(app)
-    assert "Its training was kept after 7 epochs and goes on from there." in words(app)
+    assert "A checkpoint after 7 epochs is stored; training resumes from it." in words(app)
     button = app.button(key=f"again_{model_id}")
-    assert button.label == "Go on"
+    assert button.label == "Resume"
     no_exception(button.click().run())
     assert (job.status().state, job.status().kept) == (JobState.QUEUED, 7)
     assert finished.root.joinpath("queue").exists()
@@ -46,8 +46,8 @@ def test_a_stopped_model_without_anything_kept_starts_again(
 ) -> None:
     model_id = spoil(finished, "ease", JobState.CANCELLED, "Stopped on request.")
     app = open_page("train", **finished.address())
-    assert "was kept after" not in words(app)
-    assert app.button(key=f"again_{model_id}").label == "Start again"
+    assert "A checkpoint after" not in words(app)
+    assert app.button(key=f"again_{model_id}").label == "Train again"
 
 
 def test_a_model_that_was_refused_is_not_offered_again(

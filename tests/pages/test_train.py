@@ -45,17 +45,17 @@ def test_without_data_it_says_what_to_do(open_page: Open) -> None:
 
 def test_the_rules_say_in_numbers_what_the_split_leaks(open_page: Open, finished: Finished) -> None:
     app = open_page("train", data=finished.data)
-    assert "lie before something that models learn from" in words(app)
+    assert "are earlier than some training interaction" in words(app)
     app = no_exception(app.selectbox(key="protocol_split").set_value("global_time").run())
-    assert "No model learns from anything later than a test case" in words(app)
+    assert "No temporal leakage: no training interaction is later than a test interaction" in words(app)
 
 
 def test_new_items_can_be_held_out_and_the_rules_say_who_can_rank_them(open_page: Open, finished: Finished) -> None:
     app = open_page("train", data=finished.data)
     app = no_exception(app.selectbox(key="protocol_split").set_value("item_holdout").run())
-    assert "Only models that read what is known about items can tell." in words(app)
+    assert "Only models that use item features can rank them." in words(app)
     assert app.number_input(key="protocol_test").value == 20
-    assert "of items without any training" in words(app)
+    assert "no training interactions; most models cannot recommend" in words(app)
 
 
 def test_a_split_that_cannot_be_made_is_a_sentence(open_page: Open, finished: Finished) -> None:
@@ -80,7 +80,7 @@ def test_start_submits_what_the_form_says_and_the_address_names_it(
     assert run.spec.seed == 7
     assert {model.key: model.config for model in run.spec.models}["ease"] == {"regularization": 50.0}
     assert [model.key for model in run.spec.models if model.key == "biased_mf"] == []
-    assert "4 models: 4 waiting" in words(app)
+    assert "4 models: 4 queued" in words(app)
 
 
 def test_too_much_memory_is_refused_with_a_number_and_an_alternative(
@@ -109,7 +109,7 @@ def running(finished: Finished) -> Finished:
 def test_the_panel_shows_state_curve_and_cancel_of_each_model(open_page: Open, running: Finished) -> None:
     app = open_page("train", **running.address())
     text = words(app)
-    assert "5 models: 4 waiting, 1 training" in text
+    assert "5 models: 4 queued, 1 running" in text
     assert "loss changed from 0.9 to 0.6" in text
     assert "validation ndcg@5 changed from 0.1 to 0.3" in text
     assert len([button for button in app.button if str(button.key).startswith("cancel_")]) == 5
@@ -160,7 +160,7 @@ def test_a_model_that_cannot_start_again_says_why(
     app = open_page("train", **finished.address())
     app = no_exception(app.button(key=f"again_{model_id}").click().run())
     assert "The disk is full; free some space." in words(app)
-    assert app.button(key=f"again_{model_id}").label == "Start again"
+    assert app.button(key=f"again_{model_id}").label == "Train again"
     app = no_exception(app.button(key=f"again_{model_id}").click().run())
     assert "The disk is full" not in words(app)
 

@@ -64,7 +64,7 @@ def test_what_the_data_lack_cannot_be_chosen_and_says_why(open_page: Open, own_w
     app = open_page("train", data=implicit.fingerprint)
     assert app.checkbox(key="algorithm_biased_mf_use").disabled
     assert not app.checkbox(key="algorithm_ease_use").disabled
-    assert "Needs ratings, which these data do not have" in words(app)
+    assert "Needs ratings, which this data set does not have" in words(app)
 
 
 def test_a_card_says_what_the_model_makes_of_event_weights(open_page: Open, own_workspace: object) -> None:
@@ -118,13 +118,11 @@ def test_the_cards_do_not_wait_for_what_is_said_about_order(
 
 def test_settings_that_the_data_do_not_suit_say_which_would(open_page: Open, finished: Finished) -> None:
     app = open_page("train", data=finished.data)
-    assert "need links between users, which these data do not have. With graph = co_rating an implicit graph" in words(
-        app
-    )
+    assert "need social links between users, which this data set does not have. With graph = co_rating" in words(app)
     for key in ("social_knn", "social_mf", "trust_svd"):
         app.selectbox(key=f"algorithm_{key}_graph").set_value("co_rating")
     app = no_exception(app.run())
-    assert "need links between users" not in words(app)
+    assert "need social links between users" not in words(app)
 
 
 def test_cards_that_nobody_has_come_near_to_count_all_the_same(
@@ -196,19 +194,19 @@ def test_a_second_setting_of_a_model_competes_and_is_told_apart(
     app.number_input(key="algorithm_ease_regularization").set_value(50.0)
     app = no_exception(app.button(key="algorithm_ease_add").click().run())
     assert app.number_input(key="algorithm_ease_2_regularization").value == 50.0  # it begins as the last one
-    assert "Setting 2 is the same as setting 1: change something in it" in words(app)
+    assert "Configuration 2 is identical to configuration 1: change one of its settings" in words(app)
     assert "5 models, about" in words(app)
     app = no_exception(app.number_input(key="algorithm_ease_2_regularization").set_value(5.0).run())
     text = words(app)
-    assert "is the same as" not in text
+    assert "is identical to" not in text
     assert "6 models, about" in text
     assert "EASE (regularization 50) · EASE (regularization 5)" in text
-    assert "Competes as:\n- EASE (regularization 50)\n- EASE (regularization 5)" in text
+    assert "Trained as:\n- EASE (regularization 50)\n- EASE (regularization 5)" in text
     app = no_exception(app.button(key="train_start").click().run())
     run = stored_run(app, finished)
     assert settings_of(run, "ease", "regularization") == [50.0, 5.0]
     assert run.name == "Two tastes: random, popular, item_knn, biased_mf, ease × 2"
-    live = [element.value for element in app.markdown if "waiting" in element.value]
+    live = [element.value for element in app.markdown if "queued" in element.value]
     assert [text for text in live if "EASE (regularization 5)" in text.replace("\\", "")]
     assert [text for text in live if "EASE (regularization 50)" in text.replace("\\", "")]
 
@@ -229,7 +227,7 @@ def test_a_further_setting_can_be_removed_and_another_one_added(open_page: Open,
     app = no_exception(app.button(key="algorithm_ease_3_remove").click().run())
     app = no_exception(app.button(key="algorithm_ease_2_remove").click().run())
     assert "5 models, about" in words(app)
-    assert "Competes as" not in words(app)
+    assert "Trained as" not in words(app)
 
 
 def test_what_was_set_in_a_second_form_counts_while_it_is_closed(
@@ -259,9 +257,9 @@ def test_of_two_settings_the_one_that_the_data_do_not_suit_is_left_out(open_page
     app = no_exception(app.button(key="algorithm_sasrec_add").click().run())
     app = no_exception(app.number_input(key="algorithm_sasrec_2_heads").set_value(3).run())
     assert "5 models, about" in words(app)
-    assert "Tick the model to let its settings compete." in words(app)
+    assert "Select the model to include its configurations." in words(app)
     app = no_exception(app.checkbox(key="algorithm_sasrec_use").check().run())
-    assert "Tick the model" not in words(app)
+    assert "Select the model" not in words(app)
     assert "6 models, about" in words(app)
     assert "Not trained with these settings" in words(app)
 

@@ -52,10 +52,10 @@ def address(run: Run) -> dict[str, str]:
 
 
 def test_without_newer_data_it_says_where_to_bring_them(open_page: Open, run: Run) -> None:
-    assert "There are no newer data yet." in words(open_page("train", **address(run)))
+    assert "There is no newer data set yet." in words(open_page("train", **address(run)))
 
 
-def settled(app: AppTest, *, told: str = "new interactions were learned") -> AppTest:
+def settled(app: AppTest, *, told: str = "new interactions were used for training") -> AppTest:
     """Look at the page again until it says so."""
     return until(app, lambda: told in words(app))
 
@@ -72,7 +72,7 @@ def test_known_items_can_be_left_as_they_are_and_the_result_is_another_one(
     app = open_page("train", **address(run))
     whole = numbers(settled(no_exception(app.button(key="update_start").click().run())))
     app = no_exception(app.toggle(key="update_freeze").set_value(True).run())
-    assert "new interactions were learned" not in words(app)  # what stands there is of what is chosen
+    assert "new interactions were used for training" not in words(app)  # what stands there is of what is chosen
     frozen = numbers(settled(no_exception(app.button(key="update_start").click().run())))
     assert frozen["before"] == whole["before"]
     assert frozen["after"] != whole["after"]
@@ -83,9 +83,9 @@ def test_it_says_that_the_copy_is_not_kept_and_leads_to_where_one_is_made(
 ) -> None:
     Workspace(own_workspace).store(NEWER)
     app = open_page("train", **address(run))
-    assert "The copy is made to be judged and is not kept" in words(app)
+    assert "The copy is evaluated and discarded" in words(app)
     app = settled(no_exception(app.button(key="update_start").click().run()))
-    assert "bring all rows in as one data set, old and new together, and train on that" in words(app)
+    assert "upload all rows, old and new, as one data set and train on it" in words(app)
     app = no_exception(app.button(key="update_to_data").click().run())
     assert [title.value for title in app.title] == ["Data"]
     assert "Check these files" in [button.label for button in app.button]
@@ -99,7 +99,7 @@ def test_what_was_chosen_outlives_a_look_at_another_page(open_page: Open, run: R
     app = no_exception(app.switch_page("pages/data.py").run())
     app = no_exception(app.switch_page("pages/train.py").run())
     assert app.toggle(key="update_freeze").value
-    assert "new interactions were learned" in words(app)
+    assert "new interactions were used for training" in words(app)
 
 
 def test_an_update_is_stopped_and_begins_anew(
@@ -126,12 +126,12 @@ def test_an_update_is_stopped_and_begins_anew(
     assert begun == ["learn_on"]
     app = no_exception(app.button(key="update_stop").click().run())
     assert ended.wait(PATIENCE_SECONDS)
-    assert "Stopped. Nothing was changed" in words(app)
+    assert "Cancelled. Nothing was changed" in words(app)
     assert not [button for button in app.button if button.key == "update_stop"]
     app = no_exception(app.button(key="update_start").click().run())
     assert starts.acquire(timeout=PATIENCE_SECONDS)
     assert begun == ["learn_on"] * 2
-    assert "Stopped." not in words(app)
+    assert "Cancelled." not in words(app)
     no_exception(app.button(key="update_stop").click().run())
 
 
@@ -152,8 +152,8 @@ def test_where_nothing_changed_at_all_that_is_said_without_an_interval(
     Workspace(own_workspace).store(NEWER)
     app = open_page("train", **address(run))
     app = settled(no_exception(app.button(key="update_start").click().run()))
-    assert "3 new interactions were not learned: they are answers that the old test part asks for." in words(app)
-    assert "The test part of the old data: NDCG@5 stays at 0.250, the same for each of the 60 people." in words(app)
+    assert "3 new interactions were left out because they belong to the original test set." in words(app)
+    assert "Test set of the original data: NDCG@5 stays at 0.250, unchanged for each of the 60 users." in words(app)
     [table] = [element.value for element in app.dataframe if "before" in element.value]
     assert "-" not in str(table[["difference", "low"]].to_csv())
 
@@ -164,7 +164,7 @@ def test_what_was_gained_and_forgotten_is_said(open_page: Open, run: Run, own_wo
     assert app.selectbox(key="update_newer").options == [stored.name]
     app = settled(no_exception(app.button(key="update_start").click().run()))
     text = words(app)
-    assert "0 people and 0 items were not known before" in text
-    assert "The last new step of each person: NDCG@5 went from" in text
+    assert "0 users and 0 items were new" in text
+    assert "Last new interaction of each user: NDCG@5 increased from" in text
     assert "a gain of" in text
-    assert "The test part of the old data: NDCG@5" in text
+    assert "Test set of the original data: NDCG@5" in text

@@ -90,7 +90,7 @@ def labels(app: AppTest) -> list[str]:
 
 def test_without_data_it_says_what_to_do(open_page: Open) -> None:
     app = open_page("users")
-    assert "No users to look at yet" in words(app)
+    assert "No data yet" in words(app)
     no_exception(app.button(key="empty_go_data").click().run())
     assert [title.value for title in app.title] == ["Data"]
 
@@ -101,8 +101,8 @@ def test_the_user_in_the_address_is_shown_with_all_that_is_known(open_page: Open
     text = words(app)
     assert "Rome" in text
     assert "chess · poetry" in text
-    assert "stands out most" in text
-    assert "People most like this one" in text
+    assert "Most distinctive is" in text
+    assert "Most similar users" in text
     assert address(app, "user") == "member-3"
 
 
@@ -114,7 +114,7 @@ def test_the_busiest_user_is_shown_where_the_address_names_none(open_page: Open,
 
 def test_a_user_who_is_not_there_is_said_to_be_missing(open_page: Open, stored: str) -> None:
     app = answered(open_page("users", data=stored, user=EVIL + "2"))
-    assert f"There is no user '{EVIL}2' in these data; another is shown." in words(app)
+    assert f"User '{EVIL}2' is not in this data set; another one is shown." in words(app)
     assert len(app.header) == 1
 
 
@@ -124,7 +124,7 @@ def test_the_search_finds_part_of_an_identifier(open_page: Open, stored: str) ->
     assert app.selectbox(key="users_pick").options == ["member-17"]
     assert headers(app) == ["User member-17"]
     app = answered(app.text_input(key="users_search").input("nobody").run())
-    assert "No user's identifier holds 'nobody'." in words(app)
+    assert "No user ID contains 'nobody'." in words(app)
 
 
 def test_a_similar_user_can_be_opened_and_what_both_know_is_named(open_page: Open, stored: str) -> None:
@@ -142,10 +142,10 @@ def test_without_a_user_table_it_works_from_behaviour_and_says_what_is_missing(
 ) -> None:
     app = answered(open_page("users", data=finished.data, user="person-3"))
     text = words(app)
-    assert "These data came without a table of users" in text
-    assert "What these data do not tell" in text
-    assert "People most like this one" in text
-    assert "People to get to know" not in labels(app)
+    assert "This data set has no table of users" in text
+    assert "Missing in this data set" in text
+    assert "Most similar users" in text
+    assert "Friend recommendations" not in labels(app)
 
 
 def test_without_ratings_and_times_it_still_shows_a_profile(open_page: Open, own_workspace: Path) -> None:
@@ -153,7 +153,7 @@ def test_without_ratings_and_times_it_still_shows_a_profile(open_page: Open, own
     data = Workspace(own_workspace).store(dataset_from_frames(frame, name="bare")).fingerprint
     text = words(answered(open_page("users", data=data, user="7")))
     assert "User 7" in text
-    assert "The time of interactions is not known." in text
+    assert "This data set has no timestamps." in text
     assert "Mean rating" not in text
 
 
@@ -161,7 +161,7 @@ def test_a_segment_in_the_address_opens_its_tab(open_page: Open, stored: str) ->
     app = answered(open_page("users", data=stored, segment="2"))
     assert headers(app) == ["Segment 2"]
     text = words(app)
-    assert "groups of similar profiles" in text
+    assert "segments with similar profiles" in text
     assert "Members" in text
     app = answered(app.button(key="segment_open_1").click().run())
     assert headers(app) == ["Segment 1"]
@@ -171,9 +171,9 @@ def test_a_segment_in_the_address_opens_its_tab(open_page: Open, stored: str) ->
 def test_people_to_get_to_know_are_named_with_what_speaks_for_them(open_page: Open, stored: str) -> None:
     """Member 2 is linked to 0 and 4: the friends of those are 6, who shares friend 4, and nobody else."""
     app = open_page("users", data=stored, user="member-2")
-    app.session_state["users_tab"] = "People to get to know"
+    app.session_state["users_tab"] = "Friend recommendations"
     app = answered(app.run())
-    assert "2 links begin or end at this user." in words(app)
+    assert "This user has 2 social links." in words(app)
     app = answered(app.selectbox(key="social_way").set_value("adamic_adar").run())
     text = words(app)
     assert "1. **member-6**" in text
@@ -182,10 +182,10 @@ def test_people_to_get_to_know_are_named_with_what_speaks_for_them(open_page: Op
 
 def test_links_are_hidden_and_measured_on_demand(open_page: Open, stored: str) -> None:
     app = open_page("users", data=stored, user="member-2")
-    app.session_state["users_tab"] = "People to get to know"
+    app.session_state["users_tab"] = "Friend recommendations"
     app = answered(app.run())
-    assert "finds most" not in words(app)
-    assert "hidden links stand among its first 10" in words(answered(app.button(key="social_measure").click().run()))
+    assert "has the highest recall" not in words(app)
+    assert "has the highest recall@10" in words(answered(app.button(key="social_measure").click().run()))
 
 
 def test_text_from_outside_is_shown_letter_by_letter(open_page: Open, stored: str) -> None:

@@ -42,7 +42,7 @@ def recommend(address: dict[str, str]) -> dict[str, object]:
     app = once(opened("recommend", **address), buttons)
     first = buttons(app)[0]
     app = no_exception(app.button(key=first).click().run())
-    app = once(app, lambda one: "An approximation." in words(one))
+    app = once(app, lambda one: "Approximation." in words(one))
     why = words(app)
     offered = app.selectbox(key="why_not_item").options
     app = no_exception(app.selectbox(key="why_not_item").set_value(len(offered) - 1).run())

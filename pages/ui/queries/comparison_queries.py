@@ -1,4 +1,4 @@
-"""What the pages Compare and Recommend ask of a finished experiment, cached by the run and its finished models."""
+"""Queries of the Compare and Recommend pages to a finished experiment, cached by run and finished models."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ask:
-    """Names what is cached: a workspace, an experiment, and the models that were finished when it was asked for."""
+    """Cache key: a workspace, an experiment, and the models that were finished at the time."""
 
     root: str
     run: str
@@ -33,9 +33,9 @@ class Ask:
 
 
 def ask(run: "Run") -> Ask:
-    """Return the name of what an experiment holds by now; if its files cannot be read, say so and stop the page.
+    """Return the cache key of an experiment's current results; if its files cannot be read, say so and stop the page.
 
-    The address then names the seed of the experiment, too.
+    The URL then also contains the seed of the experiment.
     """
     state.put("seed", str(run.spec.seed))
     asked = Ask(str(services.root()), run.id, run.finished())
@@ -68,20 +68,20 @@ def contenders(asked: Ask) -> "tuple[Contender, ...]":
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def users(asked: Ask) -> "Audience":
-    """Return the test users of the finished models: those whom the verdict is about, and those without history."""
+    """Return the test users of the finished models: those of the verdict, and those without training history."""
     from recsys_core.experiments.analysis import users_of
 
     return users_of(_opened(asked))
 
 
 def per_user(asked: Ask) -> "Mapping[str, pd.DataFrame]":
-    """Return one row a user whom the verdict is about, for each finished model."""
+    """Return one row per user of the verdict, for each finished model."""
     return users(asked).judged
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def without_history(asked: Ask, metric: str) -> "pd.DataFrame":
-    """Return the models on the users without training history; no rows if there are none."""
+    """Return the metrics of the models on the users without training history; no rows if there are none."""
     from recsys_core.experiments.analysis import without_history as found
 
     return found(_opened(asked), metric, users(asked))
@@ -89,7 +89,7 @@ def without_history(asked: Ask, metric: str) -> "pd.DataFrame":
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def test_users(asked: Ask) -> "pd.DataFrame":
-    """Return who was judged, with what was known of them."""
+    """Return the test users with their training history."""
     from recsys_core.experiments.held_out_users import people
 
     return people(_opened(asked))
@@ -97,7 +97,7 @@ def test_users(asked: Ask) -> "pd.DataFrame":
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def comparison(asked: Ask, metric: str, baseline: str) -> "Comparison":
-    """Return who is better by a metric, and how sure that is."""
+    """Return the comparison of the models by a metric, with intervals and tests."""
     from recsys_core.experiments.analysis import compare_run
 
     return compare_run(_opened(asked), metric, baseline=baseline, users=users(asked))
@@ -119,7 +119,7 @@ def pairs_of_one_algorithm(asked: Ask, metric: str, baseline: str) -> "pd.DataFr
 
 
 def metrics(asked: Ask) -> list[str]:
-    """Return the metrics that models can be compared by: those with a value a user."""
+    """Return the metrics for comparisons: those with one value per user."""
     from recsys_core.evaluation.metric_info import MetricName
     from recsys_core.experiments.leaderboard import metric_names
 
@@ -136,7 +136,7 @@ def slices(asked: Ask, metric: str, baseline: str) -> "pd.DataFrame":
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def slices_explained(asked: Ask) -> "Sentence":
-    """Return what the groups of users and items are."""
+    """Return the definition of the user and item groups."""
     from recsys_core.viz.report import slices_explained as explained
 
     return explained(_opened(asked))
@@ -144,7 +144,7 @@ def slices_explained(asked: Ask) -> "Sentence":
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def findings(asked: Ask, metric: str, baseline: str) -> "list[Finding]":
-    """Return what the protocol check says, refusals first; without a comparison if there is nobody to compare."""
+    """Return the findings of the protocol check, refusals first; without a comparison if there are no users."""
     from recsys_core.experiments.analysis import findings as found
 
     try:
@@ -156,7 +156,7 @@ def findings(asked: Ask, metric: str, baseline: str) -> "list[Finding]":
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def disagreements(asked: Ask, first: str, second: str, metric: str, k: int) -> "pd.DataFrame":
-    """Return the users on whom two models differ, with their identifiers; the strongest difference first."""
+    """Return the users on whom two models differ, with their IDs; the largest difference first."""
     from recsys_core.evaluation.slices import disagreements as found
     from recsys_core.evaluation.slices import user_values
 
@@ -171,7 +171,7 @@ def disagreements(asked: Ask, first: str, second: str, metric: str, k: int) -> "
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def person(asked: Ask, models: tuple[str, ...], user_id: str, k: int) -> "Person":
-    """Return the history of a test user, what was hidden of it, and the lists of some models."""
+    """Return the training history of a test user, the held-out items, and the lists of some models."""
     from recsys_core.experiments.held_out_users import person as found
 
     run = _opened(asked)

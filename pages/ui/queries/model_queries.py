@@ -1,6 +1,6 @@
-"""Asking trained models: those made of arrays in this process, those that need torch in one that keeps them loaded.
+"""Queries to trained models: array models in this process, torch models in a process that keeps them loaded.
 
-A page says what it wants to know, by the names of `recsys_core.serving.requests`, and not where that is computed.
+A page names the query (`recsys_core.serving.requests`), not where it is computed.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from recsys_core.serving.requests import Trained
 
 WAITING_THREADS = 8
-"""They wait for the other process and compute nothing."""
+"""These threads wait for the other process and compute nothing."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Named:
     Args:
         root: Folder of the workspace.
         run: The experiment.
-        id: Of its job.
+        id: Id of its job.
         key: Its algorithm.
     """
 
@@ -39,27 +39,27 @@ class Named:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether another process keeps it loaded, so that an answer may take a moment."""
+        """Whether another process holds the model, so that an answer may be delayed."""
         from recsys_core.models.registry import model_class
 
         return model_class(self.key).info.runtime == "torch"
 
     @property
     def stamp(self) -> int:
-        """What changes when it is trained again."""
+        """Changes when the model is trained again."""
         from recsys_core.serving.requests import stamp
 
         return stamp(Path(self.root), self.run, self.id)
 
 
 def ticket(model: Named, question: str, *about: object, **arguments: Any) -> "Ticket[Any]":
-    """Return the ticket of the answer to a question, which is found beside the page.
+    """Return the ticket of a query, which is computed in the background.
 
     Args:
         model: A finished model.
-        question: What is asked, a name in `requests.QUESTIONS`.
-        *about: What the arguments depend on, in a form that can be compared: the key of a person, an item, ...
-        **arguments: What the question takes.
+        question: The query, a name in `requests.QUESTIONS`.
+        *about: What the arguments depend on, in comparable form: the key of a user, an item, ...
+        **arguments: Arguments of the query.
     """
     pool = _waiting() if model.is_elsewhere else services.background()
     name = (question, model, *about)
@@ -67,9 +67,9 @@ def ticket(model: Named, question: str, *about: object, **arguments: Any) -> "Ti
 
 
 def give_up(model: Named, question: str, *about: object) -> None:
-    """Stop what is under way to answer a question that takes no arguments; asked again, it begins anew.
+    """Cancel a running query without arguments; a later query starts again.
 
-    An answer that is there already stays.
+    A finished answer is kept.
     """
     under_way = ticket(model, question, *about)
     if not under_way.is_done:
@@ -79,18 +79,18 @@ def give_up(model: Named, question: str, *about: object) -> None:
 def outcome(
     model: Named, question: str, words: str, *about: object, patience: float | None = None, **arguments: Any
 ) -> Any:
-    """Return the answer of a model in this process at once; of another one when it is there, None with a bar meanwhile.
+    """Return the answer of a query; for a model in another process None, with a progress bar, until it is there.
 
     Args:
         model: A finished model.
-        question: What is asked.
-        words: What is being done, as the bar says it.
+        question: The query.
+        words: Label of the progress bar.
         *about: See `ticket`.
-        patience: Seconds to wait for another process before the bar is shown.
-        **arguments: What the question takes.
+        patience: Seconds to wait for another process before the progress bar is shown.
+        **arguments: Arguments of the query.
 
     Raises:
-        RecscopeError: A model in this process has no answer; what another process says is shown instead.
+        RecscopeError: A model in this process has no answer; errors of another process are shown instead.
     """
     if not model.is_elsewhere:
         return ask(model, question, None, **arguments)
@@ -98,7 +98,7 @@ def outcome(
 
 
 def ask(model: Named, question: str, ctx: "RunContext | None", **arguments: Any) -> Any:
-    """Return the answer; waits for it.
+    """Return the answer of a query, waiting for it.
 
     Raises:
         RecscopeError: There is none, with the reason.
@@ -113,7 +113,7 @@ def ask(model: Named, question: str, ctx: "RunContext | None", **arguments: Any)
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _trained(model: Named, stamp: int) -> "Trained":
-    """Return a trained model of this process, read anew if it was trained again."""
+    """Return a trained model in this process, reloaded if it was trained again."""
     from recsys_core.serving.requests import Trained
 
     return Trained(Path(model.root), model.run, model.id, services.dataset)
@@ -121,7 +121,7 @@ def _trained(model: Named, stamp: int) -> "Trained":
 
 @st.cache_resource(show_spinner=False)
 def _answers() -> "Answers":
-    """Return the process that keeps models of torch; it is started when it is first asked, and ends with this one."""
+    """Return the process that holds torch models; it is started on first use and ends with this one."""
     from recsys_core.serving.model_server import Answers
 
     return Answers()

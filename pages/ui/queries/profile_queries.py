@@ -1,4 +1,4 @@
-"""What the pages Users and Items ask the library for: profiles of all, and what is known of one."""
+"""Queries of the Users and Items pages: profiles of all, and the tables of one."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     from recsys_core.serving.background import Ticket
 
 ENDS = " ⟷ "
-"""Between the two ends in the name of a direction of taste."""
+"""Separator of the two ends in the name of a preference direction."""
 SHARED = 4
-"""So many things in common are named."""
+"""Number of common features named."""
 SIDES = {
     "attributes": (later("{name}"), later("not {name}")),
     "categories": (later("more {name}"), later("less {name}")),
-    "terms": (later("the word {name}"), later("not the word {name}")),
+    "terms": (later("term {name}"), later("not term {name}")),
     "topics": (later("texts with more {name}"), later("texts with less {name}")),
     "numbers": (later("higher {name}"), later("lower {name}")),
     "dates": (later("later {name}"), later("earlier {name}")),
-    "directions": (later("a taste for {name}"), later("a taste for {name}")),
+    "directions": (later("a preference for {name}"), later("a preference for {name}")),
 }
-"""Part of a vector -> what is said of two who both lie above the mean in a column of it, and of two below."""
+"""Block of the feature vector -> description of two entities both above, or both below, the mean of a feature."""
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """One user's own tables: activity in time, and how often they gave each rating."""
+    """One user's tables: activity over time, and the counts of each rating."""
 
     activity: "pd.DataFrame"
     ratings: "pd.DataFrame"
@@ -46,7 +46,7 @@ class Person:
 
 @dataclass(frozen=True, eq=False)
 class Alike:
-    """The items most like one: by description, and by the people who know both."""
+    """The items most similar to one: by content, and by common users."""
 
     described: "pd.DataFrame"
     known: "pd.DataFrame"
@@ -54,14 +54,14 @@ class Alike:
 
 @dataclass(frozen=True, eq=False)
 class Thing:
-    """One item's own tables: interactions and mean rating in time, and how often each rating was given to it."""
+    """One item's tables: interactions and mean rating over time, and the counts of each rating."""
 
     periods: "pd.DataFrame"
     ratings: "pd.DataFrame"
 
 
 def users(fingerprint: str) -> "Ticket[UserProfiles]":
-    """Return the ticket of the profiles of all users; they are kept in the workspace."""
+    """Return the ticket of the profiles of all users, which are stored in the workspace."""
     from recsys_core.profiles.users import user_profiles
 
     return services.background().ask(
@@ -72,7 +72,7 @@ def users(fingerprint: str) -> "Ticket[UserProfiles]":
 
 
 def items(fingerprint: str) -> "Ticket[ItemProfiles]":
-    """Return the ticket of the profiles of all items; they are kept in the workspace."""
+    """Return the ticket of the profiles of all items, which are stored in the workspace."""
     from recsys_core.profiles.items import item_profiles
 
     return services.background().ask(
@@ -83,7 +83,7 @@ def items(fingerprint: str) -> "Ticket[ItemProfiles]":
 
 
 def person(fingerprint: str, user: int) -> "Ticket[Person]":
-    """Return the ticket of one user's own tables."""
+    """Return the ticket of one user's tables."""
     from recsys_core.profiles import timeline as ask
 
     def look(_: object) -> Person:
@@ -94,14 +94,14 @@ def person(fingerprint: str, user: int) -> "Ticket[Person]":
 
 
 def tags(fingerprint: str, profiles: "UserProfiles", user: int) -> "Ticket[pd.DataFrame]":
-    """Return the ticket of one user's preference tags; the first one takes a while, as it counts those of all items."""
+    """Return the ticket of one user's preference tags; the first call also counts the tags of all items."""
     return services.background().ask(
         ("tags", str(services.root()), fingerprint, user), "", lambda _: profiles.tags(user)
     )
 
 
 def thing(fingerprint: str, item: int) -> "Ticket[Thing]":
-    """Return the ticket of one item's own tables."""
+    """Return the ticket of one item's tables."""
     from recsys_core.profiles import timeline as ask
 
     def look(_: object) -> Thing:
@@ -112,7 +112,7 @@ def thing(fingerprint: str, item: int) -> "Ticket[Thing]":
 
 
 def alike(fingerprint: str, profiles: "ItemProfiles", item: int, k: int) -> "Ticket[Alike]":
-    """Return the ticket of the items most like one."""
+    """Return the ticket of the most similar items."""
     return services.background().ask(
         ("alike", str(services.root()), fingerprint, item, k),
         "",
@@ -122,10 +122,10 @@ def alike(fingerprint: str, profiles: "ItemProfiles", item: int, k: int) -> "Tic
 
 @dataclass(frozen=True, eq=False)
 class Acquaintances:
-    """People whom a user might want to know.
+    """Friend recommendations for a user.
 
     Args:
-        links: Number of people whom a link joins with the user.
+        links: Number of users linked with the user.
         table: `rank`, `user`, `user_id`, `score`, `friends` and `items` (numbers in common).
     """
 
@@ -134,7 +134,7 @@ class Acquaintances:
 
 
 def acquaintances(fingerprint: str, user_id: str, way: str, k: int) -> "Ticket[Acquaintances]":
-    """Return the ticket of whom a user might want to know."""
+    """Return the ticket of the friend recommendations for a user."""
     from recsys_core.models.friend_recommendation import recommend_people
     from recsys_core.profiles.in_common import in_common
 
@@ -152,7 +152,7 @@ def acquaintances(fingerprint: str, user_id: str, way: str, k: int) -> "Ticket[A
 
 
 def people_comparison(fingerprint: str) -> "Ticket[PeopleComparison]":
-    """Return the ticket of how well each way of proposing people finds links that were held out."""
+    """Return the ticket of the evaluation of all friend recommenders on held-out links."""
     from recsys_core.evaluation.people import people_comparison as compare
 
     return services.background().ask(
@@ -161,26 +161,26 @@ def people_comparison(fingerprint: str) -> "Ticket[PeopleComparison]":
 
 
 def said(*words: "Words") -> str:
-    """Return pieces of text of the library in the language of this session, harmless for Markdown, with commas."""
+    """Return library phrases in the language of this session, escaped for Markdown, separated by commas."""
     return ", ".join(
         _(one.template).format(**{name: safe(value) for name, value in one.values.items()}) for one in words
     )
 
 
 def plain(*words: "Words") -> str:
-    """Return the same for a figure, which escapes what it is given."""
+    """Return the same unescaped, for a figure, which escapes its own texts."""
     return ", ".join(_(one.template).format(**one.values) for one in words)
 
 
 def missing(words: "Iterable[Words]") -> None:
-    """Say what the data do not tell."""
+    """Show what is missing in the data set."""
     lines = [f"- {said(one)}" for one in words]
     if lines:
-        st.info(_("What these data do not tell:") + "\n\n" + "\n".join(lines))
+        st.info(_("Missing in this data set:") + "\n\n" + "\n".join(lines))
 
 
 def axes(explained: tuple[float, float], words: "tuple[Words, Words]") -> None:
-    """Say what the axes of a map are, and how much of all differences they show."""
+    """Show the meaning of the axes of a map, and their explained variance."""
     first, second = (percent(share, 0) for share in explained)
     right, up = (said(one) for one in words)
     with st.expander(_("How to read this map")):
@@ -190,20 +190,20 @@ def axes(explained: tuple[float, float], words: "tuple[Words, Words]") -> None:
             + _("Upwards: {up}.").format(up=up)
             + "\n\n"
             + _(
-                "The two axes show {first} and {second} of all differences (principal components): "
-                "who is near may still differ in what the map does not show."
+                "The two axes explain {first} and {second} of the variance (principal components): neighboring "
+                "dots may still differ in other dimensions."
             ).format(first=first, second=second)
         )
 
 
 def why(shared: "Iterable[Shared]") -> str:
-    """Return what a similarity is made of, in words: the biggest parts first."""
+    """Return the largest contributions to a similarity in words."""
     parts = list(dict.fromkeys(_part(one) for one in shared))[:SHARED]
-    return _("In common: {parts}").format(parts="; ".join(parts)) if parts else _("Alike in many small things.")
+    return _("In common: {parts}").format(parts="; ".join(parts)) if parts else _("Similar in many features.")
 
 
 def _part(one: "Shared") -> str:
-    """Return one thing in common, and on which side of the mean both lie."""
+    """Return one common feature, and whether both are above or below its mean."""
     from recsys_core.profiles.behavior import HABITS
 
     habit = next((habit for habit in HABITS if one.part == "behaviour" and habit.label == one.name), None)
@@ -222,7 +222,7 @@ def _part(one: "Shared") -> str:
 
 
 def in_words(found: "pd.DataFrame") -> "pd.DataFrame":
-    """Return a table of similar ones whose shared parts, if it has any, are text."""
+    """Return a table of similar entities with the shared features, if any, as text."""
     if "shared" not in found:
         return found
     texts = ["; ".join(f"{one.name} ({one.part}, {one.amount:.3f})" for one in shared) for shared in found["shared"]]
@@ -230,7 +230,7 @@ def in_words(found: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def downloads(name: str, kind: str, profiles: "UserProfiles | ItemProfiles", ids: "Sequence[str]") -> None:
-    """Offer all profiles as a table, and the vectors that models use."""
+    """Offer all profiles as a table, and the feature vectors that models use."""
     with st.container(horizontal=True, gap="small", key=f"{kind}_exports"):
         show.download(
             _("All profiles (CSV)"),
@@ -240,7 +240,7 @@ def downloads(name: str, kind: str, profiles: "UserProfiles | ItemProfiles", ids
             f"{kind}_export",
         )
         show.download(
-            _("Their vectors (NPZ)"),
+            _("Feature vectors (NPZ)"),
             lambda: _vectors(profiles, ids),
             f"{show.file_name(name)}-{kind}-vectors.npz",
             "application/octet-stream",
@@ -255,7 +255,7 @@ def _vectors(profiles: "UserProfiles | ItemProfiles", ids: "Sequence[str]") -> b
 
 
 def thumbnail(fingerprint: str, item: int) -> bytes | None:
-    """Return the picture of an item as PNG, None if there is none."""
+    """Return the image of an item as PNG, None if there is none."""
     from recsys_core.profiles.attach import thumbnails
 
     return thumbnails(services.dataset(fingerprint), [item]).get(item)
