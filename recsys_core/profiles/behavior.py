@@ -1,4 +1,4 @@
-"""What people do, in numbers: how much, when, how they rate, and whether they like what everybody likes."""
+"""Behavior features of users: activity, timing, ratings, popularity and novelty of their items."""
 
 from dataclasses import dataclass
 
@@ -13,22 +13,22 @@ from recsys_core.data.summaries import head_size
 from recsys_core.profiles.streams import asked, counted, ranges
 
 SESSION_GAP_MINUTES = 30
-"""After so long without an interaction the next one begins another session."""
+"""Minimum gap between two sessions."""
 DAY = 86_400_000
 
 
 @dataclass(frozen=True)
 class Habit:
-    """A number about a person.
+    """A behavior feature of a user.
 
     Args:
-        key: Column of the table of habits.
-        label: What it is called.
-        unit: Of the number, empty without one.
-        meaning: How it is computed.
-        more: Words for people with more of it.
-        less: Words for people with less of it.
-        log: Whether it is compared by its logarithm, log(1 + x).
+        key: Column in the table of features.
+        label: Display name.
+        unit: Unit, empty for none.
+        meaning: Definition.
+        more: Phrase for users with a high value.
+        less: Phrase for users with a low value.
+        log: Whether values are compared on a logarithmic scale, log(1 + x).
     """
 
     key: str
@@ -41,62 +41,65 @@ class Habit:
 
 
 HABITS = (
-    Habit("interactions", "Interactions", "", "How much they did.", "very active", "less active", log=True),
-    Habit("span_days", "Days from first to last", "days", "Time from their first to their last interaction.",
-          "here for long", "here briefly", log=True),
-    Habit("active_days", "Active days", "days", "Days (UTC) with an interaction.", "come back on many days",
-          "come on few days", log=True),
-    Habit("sessions", "Sessions", "", "A session ends when nothing happens for 30 minutes.", "many sessions",
+    Habit("interactions", "Interactions", "", "Number of interactions.", "very active", "less active", log=True),
+    Habit("span_days", "Days from first to last", "days", "Time from the first to the last interaction.",
+          "long activity span", "short activity span", log=True),
+    Habit("active_days", "Active days", "days", "Days (UTC) with an interaction.", "active on many days",
+          "active on few days", log=True),
+    Habit("sessions", "Sessions", "", "A session ends after 30 minutes without an interaction.", "many sessions",
           "few sessions", log=True),
-    Habit("per_session", "Interactions in a session", "", "On average.", "long sessions", "short sessions", log=True),
-    Habit("repeats", "Repeats", "", "Share of interactions with an item that they had met before.",
-          "return to the same items", "rarely return to an item"),
-    Habit("mean", "Mean rating", "", "On the scale of the data.", "rate high", "rate low"),
-    Habit("deviation", "Spread of ratings", "", "Standard deviation of their ratings.", "use the whole scale",
-          "use little of the scale"),
-    Habit("against_others", "Milder than others", "", "Mean of their rating minus the mean rating of the item.",
-          "milder than others", "stricter than others"),
-    Habit("disagreement", "Disagreement", "", "Root mean square of their rating minus the mean rating of the item.",
-          "often disagree with the rest", "agree with the rest"),
-    Habit("popularity", "Popularity of items", "",
-          "Mean place of their items among all, from 0 for the rarest to 1 for the most popular.",
-          "like what is popular", "look for what is rare"),
+    Habit("per_session", "Interactions per session", "", "Mean over sessions.", "long sessions",
+          "short sessions", log=True),
+    Habit("repeats", "Repeat rate", "", "Share of interactions with an item that is already in the history.",
+          "often repeat items", "rarely repeat items"),
+    Habit("mean", "Mean rating", "", "On the rating scale of the data set.", "high ratings", "low ratings"),
+    Habit("deviation", "Rating standard deviation", "", "Standard deviation of the user's ratings.",
+          "widely spread ratings", "narrowly spread ratings"),
+    Habit("against_others", "Rating bias", "", "Mean of the user's rating minus the mean rating of the item.",
+          "rate above item means", "rate below item means"),
+    Habit("disagreement", "Disagreement", "",
+          "Root mean square of the user's rating minus the mean rating of the item.",
+          "often disagree with item means", "agree with item means"),
+    Habit("popularity", "Item popularity", "",
+          "Mean popularity percentile of the user's items, from 0 (least popular) to 1 (most popular).",
+          "prefer popular items", "prefer rare items"),
     Habit("tail", "Share in the long tail", "",
-          "Share of interactions outside the most popular items that hold 80 % of all.", "often in the long tail",
-          "seldom in the long tail"),
-    Habit("novelty", "Surprise of items", "bits", "Mean of -log2 of the share of people who know the item.",
-          "seek what few know", "stay with what many know"),
-    Habit("variety", "Variety of categories", "",
-          "Entropy of the categories of what they liked: 0 all in one, 1 all alike.",
-          "like many kinds of things", "keep to a few kinds of things"),
-    Habit("age_days", "Age of items", "days", "Time since the item was first seen in the data, when they took it.",
-          "come late to an item", "among the first", log=True),
+          "Share of interactions outside the most popular items that hold 80 % of all.", "many long-tail items", "few "
+          "long-tail items"),
+    Habit("novelty", "Novelty", "bits", "Mean of -log2 of the share of users who have interacted with the item.",
+          "prefer novel items", "prefer familiar items"),
+    Habit("variety", "Category diversity", "",
+          "Normalized entropy of the categories of relevant items: 0 for one category, 1 for a uniform distribution.",
+          "diverse categories", "few categories"),
+    Habit("age_days", "Item age", "days",
+          "Time since the first interaction with the item in the data set, at the interaction.",
+          "late adopters", "early adopters", log=True),
 )  # fmt: skip
-"""All habits, in the order in which they are shown; each data set gives those that it has the columns for."""
+"""All behavior features in display order; a data set has those for which it has the columns."""
 HABIT = {habit.key: habit for habit in HABITS}
 
 
 def habits_of_users(dataset: Dataset, ctx: RunContext) -> pd.DataFrame:
-    """Return the habits of all users, one row each: counts are 0 and other numbers NaN for users without interactions.
+    """Return the behavior features, one row per user; without interactions, counts are 0 and other features NaN.
 
-    Columns: `interactions`, `items`; with times `first`, `last` (Unix ms), `span_days`, `active_days`, `sessions`,
-    `per_session`, `age_days`; with ratings `mean`, `deviation` (of a sample; NaN for one rating), `against_others`,
-    `disagreement` (mean and root of the mean square of rating - mean of the item); `popularity` (mean over interactions
-    of the item's place among active items ordered by interactions, equal ones share the lower place), `tail` (share
-    outside the head, which is the smallest set of popular items that holds 80 % of all), `novelty` (mean of
+    Columns: `interactions`, `items`; with timestamps `first`, `last` (Unix ms), `span_days`, `active_days`, `sessions`,
+    `per_session`, `age_days`; with ratings `mean`, `deviation` (sample standard deviation; NaN for one rating),
+    `against_others`, `disagreement` (mean and root mean square of rating - item mean); `popularity` (mean over
+    interactions of the item's popularity percentile among active items, ties share the lower one), `tail` (share
+    outside the head, the smallest set of popular items with 80 % of all interactions), `novelty` (mean of
     -log2(interactions of the item / users)), `repeats` (1 - items / interactions).
 
-    Users are grouped range by range, so that memory does not grow with the data.
+    Users are processed in ranges, so that memory does not grow with the data.
 
     Raises:
-        Cancelled: The person stopped the work.
+        Cancelled: The work was cancelled.
     """
     with asked(dataset) as connection:
         counts = counted(connection, USER, dataset.n_users)
         connection.register("item_facts", _item_facts(dataset, connection, int((counts > 0).sum())))
         query = _query(dataset)
         parts = []
-        for first, end in ctx.track(ranges(counts), stage="look at what people do"):
+        for first, end in ctx.track(ranges(counts), stage="compute user behavior"):
             parts.append(connection.execute(query, {"first": first, "end": end}).df())
     empty = pd.DataFrame({USER: []})
     frame = pd.concat(parts or [empty], ignore_index=True).set_index(USER).reindex(pd.RangeIndex(dataset.n_users))
@@ -105,7 +108,7 @@ def habits_of_users(dataset: Dataset, ctx: RunContext) -> pd.DataFrame:
 
 
 def _item_facts(dataset: Dataset, connection: duckdb.DuckDBPyConnection, users: int) -> pd.DataFrame:
-    """Return what an interaction borrows from its item: `item`, `popular`, `in_tail`, `bits`, and `usual`, `born`."""
+    """Return item statistics that are joined to interactions: `item`, `popular`, `in_tail`, `bits`, `usual`, `born`."""
     columns = ["count(*) AS n"]
     if dataset.has_ratings:
         columns.append(f"avg({RATING}) FILTER (NOT isnan({RATING})) AS usual")
@@ -120,8 +123,8 @@ def _item_facts(dataset: Dataset, connection: duckdb.DuckDBPyConnection, users: 
 
 
 def popularity_places(counts: IntArray) -> FloatArray:
-    """Return (N,) place of each count among all, 0 for the smallest and 1 for the largest; equal counts share the lower
-    place; 0 if there is only one.
+    """Return (N,) percentile of each count, 0 for the smallest and 1 for the largest; ties share the lower one; 0 for a
+    single count.
     """
     below = np.searchsorted(np.sort(counts), counts, side="left")
     places: FloatArray = below / max(1, len(counts) - 1)

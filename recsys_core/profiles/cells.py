@@ -1,4 +1,4 @@
-"""What the tables of users and items say in plain cells, and what data do not tell, in words."""
+"""Attributes of users and items as text, and notes about missing information."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ _MOST_ENTRIES = 12
 
 
 def given_cells(table: pd.DataFrame | None, row: int) -> dict[str, str]:
-    """Return the cells of a row as text, without empty ones and pictures; nothing without a table."""
+    """Return the cells of a row as text, without empty ones and images; empty without a table."""
     if table is None:
         return {}
     cells = {str(name): table[name].iloc[row] for name in table.columns}
@@ -38,47 +38,53 @@ def _text(cell: object) -> str:
 
 
 def missing_of_users(dataset: Dataset) -> Iterator[Words]:
-    """Yield what the data do not tell of users."""
+    """Yield notes on information about users that the data set lacks."""
     if dataset.users is None:
-        yield Words("There is no user table: age, city and the like are not known. All of this is behaviour.")
+        yield Words(
+            "There is no user table: attributes such as age or city are unknown, and profiles are based on "
+            "interactions only."
+        )
     else:
         unused = [name for name, kind in kinds_of(dataset.users).items() if kind in {Kind.CODE, Kind.PICTURE}]
         if unused:
-            yield Words("Not used, as codes or links: {columns}.", {"columns": ", ".join(unused)})
+            yield Words("Columns with codes or links are not used: {columns}.", {"columns": ", ".join(unused)})
     if not dataset.has_ratings:
-        yield Words("There are no ratings: everything that somebody chose counts as liked.")
+        yield Words("There are no ratings: every interaction counts as relevant.")
     if not dataset.has_timestamps:
-        yield Words("There are no times: activity over time and sessions are not known.")
+        yield Words("There are no timestamps: activity over time and sessions are unknown.")
     if dataset.items is None:
-        yield Words("There is no item table: tastes have no categories, words or prices, only directions.")
+        yield Words(
+            "There is no item table: preferences are described by latent directions only, not by categories, terms "
+            "or prices."
+        )
 
 
 def missing_of_items(dataset: Dataset, content: Features | None) -> Iterator[Words]:
-    """Yield what the data do not tell of items, and what of their table is not used."""
+    """Yield notes on information about items that the data set lacks, and on unused columns."""
     if dataset.items is None or content is None:
-        yield Words("There is no item table: items are described by who chose them alone.")
+        yield Words("There is no item table: items are described by their interactions only.")
     else:
         kinds = kinds_of(dataset.items)
         unused = [name for name, kind in kinds.items() if kind is Kind.CODE]
         if unused:
-            yield Words("Not used, as codes or links: {columns}.", {"columns": ", ".join(unused)})
+            yield Words("Columns with codes or links are not used: {columns}.", {"columns": ", ".join(unused)})
         if CATEGORY_PART not in content.parts:
             yield Words("The item table has no categories.")
         if TERM_PART not in content.parts:
-            yield Words("The item table has no names or texts with words that occur more than once.")
+            yield Words("The item table has no titles or texts with terms that occur more than once.")
         for name in [name for name, kind in kinds.items() if kind is Kind.PICTURE]:
             yield _pictures(dataset.items[name], name, content)
     if not dataset.has_ratings:
-        yield Words("There are no ratings: means and deviations are not known.")
+        yield Words("There are no ratings: rating means and deviations are unknown.")
     if not dataset.has_timestamps:
-        yield Words("There are no times: what happened to an item over time is not known.")
+        yield Words("There are no timestamps: the history of an item over time is unknown.")
 
 
 def _pictures(column: pd.Series, name: str, content: Features) -> Words:
-    """Say how many pictures were read, how many are broken and how many are missing."""
+    """Return the numbers of images that were read, are broken, and are missing."""
     contents = int(column.map(lambda cell: isinstance(cell, bytes | bytearray)).sum())
     if not contents:
-        return Words("Column {column} names pictures; add the pictures themselves as a zip.", {"column": name})
+        return Words("Column {column} contains image file names; upload the images as a zip file.", {"column": name})
     read = contents
     if PICTURE_PART in content.parts:
         flag, names = f"{name} missing", content.names_of(PICTURE_PART)
@@ -87,4 +93,4 @@ def _pictures(column: pd.Series, name: str, content: Features) -> Words:
     else:
         read = 0
     values = {"read": f"{read:,}", "broken": f"{contents - read:,}", "missing": f"{len(column) - contents:,}"}
-    return Words("Pictures: {read} read, {broken} broken, {missing} missing.", values)
+    return Words("Images: {read} read, {broken} broken, {missing} missing.", values)

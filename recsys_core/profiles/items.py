@@ -1,4 +1,4 @@
-"""All items of a data set: how often and how they were rated, what they are, what is like them, where they stand."""
+"""Item profiles: popularity and ratings, content features, similar items, and maps."""
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -33,29 +33,29 @@ from recsys_core.profiles.scaling import Block, dense_block, joined, scaled
 from recsys_core.profiles.space import Shared
 from recsys_core.profiles.stored import derived, read_frame, read_json, write_frame, write_json
 from recsys_core.profiles.streams import asked, counted, ranges
-from recsys_core.profiles.users import BEHAVIOUR_PART, DIRECTION_PART, direction_names
+from recsys_core.profiles.users import BEHAVIOR_PART, DIRECTION_PART, direction_names
 
-VERSION = 1
+VERSION = 2
 SHRINKAGE = 10.0
 TOGETHER = 10.0
-"""So many imagined people who do not share two items are set against those who do."""
+"""Shrinkage of the co-occurrence similarity, in users."""
 MOST_ASKED = 10_000
-"""So many people who know an item are asked what else they know."""
+"""Maximum number of users of an item whose other items are counted."""
 CONTENT_WEIGHTS = {CATEGORY_PART: 1.0, TERM_PART: 1.0, EMBEDDING_PART: 1.0, PICTURE_PART: 0.5}
-"""How much a part counts for likeness by content, each scaled to length 1."""
+"""Weights of the parts in the content similarity, each scaled to unit length."""
 NUMBER_WEIGHT = 0.2
-"""How much a robust deviation of a number or date counts."""
+"""Weight of a robust standard deviation of a number or date."""
 _COLUMNS = (ITEM, ITEM_ID, TITLE, "similarity")
 
 
 @dataclass(frozen=True, eq=False)
 class ItemFacts:
-    """What is computed once for a data set and kept.
+    """What is computed once per data set and cached.
 
     Args:
-        table: One row an item: counts, ratings, times, places on both maps.
-        explained: Shares of variance on the axes of the map by content (by people, without an item table).
-        axes: What these axes mostly are.
+        table: One row per item: counts, ratings, timestamps, coordinates on both maps.
+        explained: Shares of variance explained by the axes of the content map (collaborative without an item table).
+        axes: Descriptions of these axes.
     """
 
     table: pd.DataFrame
@@ -65,13 +65,13 @@ class ItemFacts:
 
 @dataclass(frozen=True, eq=False)
 class ItemProfiles:
-    """All items of a data set.
+    """The profiles of all items of a data set.
 
     Args:
-        dataset: Whose items they are.
-        facts: What was computed once.
+        dataset: The data set.
+        facts: The cached results.
         root: The workspace.
-        shrinkage: Imagined ratings in the confidence.
+        shrinkage: Shrinkage of the mean rating, in ratings.
     """
 
     dataset: Dataset
@@ -81,14 +81,16 @@ class ItemProfiles:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row an item, in order of position.
+        """One row per item, by position.
 
-        `item`, `item_id`, `title`, `category` (the first one, "" if none is known), `interactions`, `users`, `place` (1
-        for the most popular; equal ones by position), `share` and `running` (of all interactions: of this item, and of
-        this and all more popular ones), `head` (whether it is among the most popular that hold 80 %); with ratings
-        `ratings`, `mean`, `deviation` (of a sample), `confidence` = n / (n + shrinkage), `shrunk_mean`
-        = (n mean + shrinkage m) / (n + shrinkage) with m the mean of all ratings; with times `first`, `last` (Unix ms);
-        `x`, `y` on the map by content (by people, without an item table), `x_people`, `y_people`.
+        `item`, `item_id`, `title`, `category` (the first one, "" for none), `interactions`, `users`, `place`
+        (popularity
+        rank from 1, ties by position), `share` and `running` (share and cumulative share of all interactions), `head`
+        (whether it is among the most popular items with 80 % of all interactions); with ratings `ratings`, `mean`,
+        `deviation` (sample standard deviation), `confidence` = n / (n + shrinkage), `shrunk_mean`
+        = (n mean + shrinkage m) / (n + shrinkage) with m the mean of all ratings; with timestamps `first`, `last` (Unix
+        ms); `x`, `y` on the content map (collaborative without an item table), `x_people`, `y_people` on the
+        collaborative map.
         """
         facts = self.facts.table
         ids = {ITEM: np.arange(len(facts)), ITEM_ID: list(self.dataset.item_vocabulary.ids)}
@@ -103,36 +105,36 @@ class ItemProfiles:
 
     @cached_property
     def content(self) -> Features | None:
-        """(I, F) what the item table knows, with the parts of `item_features`; None without one."""
+        """(I, F) content features with the parts of `item_features`; None without an item table."""
         return cached_item_features(self.dataset, self.root, RunContext())
 
     @cached_property
     def features(self) -> Features:
-        """(I, F) the vectors: the parts of `content`, then `behaviour` and `directions`."""
-        parts = _behaviour(self.dataset, self.facts.table, self.root)
+        """(I, F) feature vectors: the parts of `content`, then `behavior` and `directions`."""
+        parts = _behavior(self.dataset, self.facts.table, self.root)
         return parts if self.content is None else self.content.beside(parts)
 
     @cached_property
     def missing(self) -> tuple[Words, ...]:
-        """What these data do not tell of items."""
+        """Notes on information about items that the data set lacks."""
         return tuple(missing_of_items(self.dataset, self.content))
 
     @property
     def explained(self) -> tuple[float, float]:
-        """Shares of the whole variance on the axes of the map."""
+        """Shares of the total variance explained by the axes of the map."""
         return self.facts.explained
 
     @property
     def axes(self) -> tuple[Words, Words]:
-        """What the axes of the map mostly are."""
+        """Descriptions of the axes of the map."""
         return self.facts.axes
 
     def attributes(self, item: int) -> dict[str, str]:
-        """Return what the item table says of an item, without empty cells and pictures."""
+        """Return the attributes of an item, without empty cells and images."""
         return given_cells(self.dataset.items, item)
 
     def vector(self, item: int) -> pd.DataFrame:
-        """Return the vector of an item without its zeros: `part`, `name`, `value`, `everybody` (mean of all items)."""
+        """Return the nonzero features of an item: `part`, `name`, `value`, `everybody` (mean over all items)."""
         row = self.features.matrix[[item]].toarray().ravel()
         places = np.flatnonzero(row)
         return pd.DataFrame(
@@ -145,9 +147,9 @@ class ItemProfiles:
         )
 
     def similar_by_content(self, item: int, n: int = 10) -> pd.DataFrame:
-        """Return the items most like an item in what is known of them: `item`, `item_id`, `title`, `similarity`
-        (cosine) and `shared` (a tuple of `Shared`: what adds most to it); equal ones by position. None without an item
-        table, or for an item of which nothing is known.
+        """Return the most similar items by content: `item`, `item_id`, `title`, `similarity` (cosine) and `shared` (a
+        tuple of `Shared`: the largest contributions); ties by position. Empty without an item table, or for an item
+        without features.
         """
         rows = self._content_rows
         found = (rows @ rows[[item]].toarray().ravel()) if rows is not None else np.zeros(self.dataset.n_items)
@@ -159,12 +161,11 @@ class ItemProfiles:
         return frame
 
     def similar_by_people(self, item: int, n: int = 10) -> pd.DataFrame:
-        """Return the items that the same people know: `item`, `item_id`, `title`, `similarity`, `together`, `lift`.
+        """Return the most similar items by co-occurrence: `item`, `item_id`, `title`, `similarity`, `together`, `lift`.
 
-        With c people who know both: similarity = c / sqrt(n_i n_j) * c / (c + 10); lift = c U / (n_i n_j), how many
-        times as many as chance would give among the U users with interactions. Equal ones by position. Of an item that
-        more than 10,000 people know, at most that many at even steps are asked, and c is scaled up; `attrs["asked"]`
-        says how many.
+        With c users of both items: similarity = c / sqrt(n_i n_j) * c / (c + 10); lift = c U / (n_i n_j), relative to
+        independence among the U users with interactions. Ties by position. For an item with more than 10,000 users, at
+        most that many are sampled at regular intervals and c is scaled up; `attrs["asked"]` is the sample size.
         """
         users = self.facts.table["users"].to_numpy(np.float64)
         known_by = f"SELECT DISTINCT {USER} FROM {INTERACTIONS} WHERE {ITEM} = $item ORDER BY {USER}"
@@ -188,12 +189,12 @@ class ItemProfiles:
         return frame
 
     def map(self, method: str = "pca", of: str = "content", ctx: RunContext | None = None) -> pd.DataFrame:
-        """Return places on a map of items: `item`, `x`, `y`.
+        """Return map coordinates of items: `item`, `x`, `y`.
 
         Args:
             method: One of `map_methods()`.
-            of: "content" (all items), or "people" (items with interactions).
-            ctx: Takes progress.
+            of: "content" (all items), or "people" (collaborative, items with interactions).
+            ctx: Receives progress.
 
         Raises:
             ConfigError: There is no such map.
@@ -211,7 +212,7 @@ class ItemProfiles:
         return pd.DataFrame({ITEM: items, "x": places[:, 0], "y": places[:, 1]})
 
     def export(self) -> pd.DataFrame:
-        """Return `table` with what the item table says, for download."""
+        """Return `table` joined with the item table, for download."""
         if self.dataset.items is None:
             return self.table
         given = self.dataset.items.drop(columns=[TITLE], errors="ignore").reset_index(drop=True)
@@ -246,18 +247,18 @@ class ItemProfiles:
 def item_profiles(
     dataset: Dataset, root: Path | None, ctx: RunContext, *, shrinkage: float = SHRINKAGE
 ) -> ItemProfiles:
-    """Return the profiles of all items, computed once and then read from the workspace.
+    """Return the profiles of all items, computed once and cached in the workspace.
 
     Args:
         dataset: Any data set.
-        root: Folder of the workspace; None keeps nothing.
-        ctx: Takes progress and can stop the work; its seed is not used.
-        shrinkage: Imagined ratings in confidence and shrunk mean, at least 0.
+        root: Folder of the workspace; None disables the cache.
+        ctx: Receives progress and can cancel the work; its seed is not used.
+        shrinkage: Shrinkage of confidence and mean rating, in ratings, at least 0.
 
     Raises:
         ConfigError: The shrinkage is negative.
-        Cancelled: The person stopped the work.
-        StoreError: The disk is full or cannot be written.
+        Cancelled: The work was cancelled.
+        StoreError: The disk is full or not writable.
     """
     if not shrinkage >= 0:
         raise ConfigError("The shrinkage must be 0 or more.")
@@ -274,7 +275,7 @@ def item_profiles(
 
 
 def content_rows(content: Features) -> csr_array:
-    """Return (I, F) rows of length 1 whose products are likeness by content; zeros where nothing is known."""
+    """Return (I, F) unit rows whose dot products are content similarities; zeros without features."""
     parts = []
     for name in content.parts:
         if name in CONTENT_WEIGHTS:
@@ -313,13 +314,13 @@ def _content_axes(rows: csr_array, ctx: RunContext) -> Axes:
 
 
 def _counts(dataset: Dataset, connection: duckdb.DuckDBPyConnection, ctx: RunContext) -> pd.DataFrame:
-    """Return counts, ratings, times and place in the long tail of each item, added up over ranges of users."""
+    """Return counts, ratings, timestamps and popularity rank of each item, accumulated over ranges of users."""
     size = dataset.n_items
     sums = {name: np.zeros(size) for name in ("interactions", "users", "ratings", "sum", "square")}
     first, last = np.full(size, np.nan), np.full(size, np.nan)
     query = _query(dataset)
     of_users = counted(connection, USER, dataset.n_users)
-    for low, high in ctx.track(ranges(of_users), stage="look at the items"):
+    for low, high in ctx.track(ranges(of_users), stage="compute item statistics"):
         found = connection.execute(query, {"first": low, "end": high}).df()
         items = found[ITEM].to_numpy(np.int64)
         for name, values in sums.items():
@@ -338,7 +339,7 @@ def _counts(dataset: Dataset, connection: duckdb.DuckDBPyConnection, ctx: RunCon
 
 
 def _moments(n: FloatArray, total: FloatArray, square: FloatArray) -> dict[str, FloatArray | IntArray]:
-    """Return number, mean and sample deviation of ratings from their sums and sums of squares, (I,) each."""
+    """Return count, mean and sample standard deviation of ratings from sums and sums of squares, (I,) each."""
     mean = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
     spread = np.maximum(square - n * np.nan_to_num(mean) ** 2, 0)
     deviation = np.sqrt(np.divide(spread, n - 1, out=np.full(len(n), np.nan), where=n > 1))
@@ -346,7 +347,7 @@ def _moments(n: FloatArray, total: FloatArray, square: FloatArray) -> dict[str, 
 
 
 def _query(dataset: Dataset) -> str:
-    """Return the SQL of what can be added up over ranges of users, by item."""
+    """Return the SQL query of per-item statistics that can be accumulated over ranges of users."""
     shown = [ITEM, "count(*) AS interactions", f"count(DISTINCT {USER}) AS users"]
     if dataset.has_ratings:
         given, rating = f"FILTER (NOT isnan({RATING}))", f"{RATING}::DOUBLE"
@@ -370,18 +371,20 @@ def _tail(counts: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"place": place, "share": share, "running": running, "head": head})
 
 
-def _behaviour(dataset: Dataset, table: pd.DataFrame, root: Path | None) -> Features:
-    """Return the parts `behaviour` (logarithm of interactions, mean, deviation, days in the data) and `directions`."""
+def _behavior(dataset: Dataset, table: pd.DataFrame, root: Path | None) -> Features:
+    """Return the parts `behavior` (logarithm of interactions, mean, deviation, days in the data) and `directions`."""
     columns: dict[str, FloatArray] = {"interactions": np.log1p(table["interactions"].to_numpy(np.float64))}
     for name in ("mean", "deviation"):
         if name in table:
-            columns[f"{name} rating" if name == "mean" else "deviation of ratings"] = table[name].to_numpy(np.float64)
+            columns[f"{name} rating" if name == "mean" else "rating standard deviation"] = table[name].to_numpy(
+                np.float64
+            )
     if "first" in table:
-        columns["days since it was first seen"] = ((table["last"].max() - table["first"]) / 86_400_000).to_numpy()
-    behaviour = joined([scaled(values, name) for name, values in columns.items()], len(table))
+        columns["days since first interaction"] = ((table["last"].max() - table["first"]) / 86_400_000).to_numpy()
+    behavior = joined([scaled(values, name) for name, values in columns.items()], len(table))
     found = cached_directions(dataset, root, RunContext())
     places: Block = dense_block(found.items, direction_names(dataset, found))
-    return Features.of({BEHAVIOUR_PART: behaviour, DIRECTION_PART: places}, len(table))
+    return Features.of({BEHAVIOR_PART: behavior, DIRECTION_PART: places}, len(table))
 
 
 def _write(folder: Path, facts: ItemFacts) -> None:

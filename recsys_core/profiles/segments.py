@@ -1,4 +1,4 @@
-"""Groups of people who are alike, and what sets each apart."""
+"""Segments of similar users, and the traits that distinguish each."""
 
 from dataclasses import dataclass
 
@@ -11,35 +11,35 @@ from recsys_core.profiles.features import Features
 from recsys_core.profiles.phrases import Words, amount, percent
 
 FEWEST, MOST = 2, 9
-"""Numbers of segments that are tried."""
+"""Range of the number of segments."""
 SAMPLED = 2000
-"""People among whom the silhouette is measured."""
+"""Number of users in the sample for the silhouette."""
 FITTED_ON = 10_000
-"""People from whom the centres are learned; all others go to the nearest centre."""
+"""Number of users in the sample for k-means; all others are assigned to the nearest center."""
 STARTS = 4
 CLEAR = 0.2
-"""A difference of so many deviations is worth a word."""
+"""Minimum difference, in standard deviations, of a reported trait."""
 TRAITS = 8
 LEAST_SHARE = 0.01
-"""A category with a smaller share, there and everywhere, sets nobody apart."""
+"""Minimum share of a reported category, in the segment or overall."""
 SEED = 42
 ENDS = " ⟷ "
-"""Between the two ends in the name of a direction."""
+"""Separator of the two ends in the name of a direction."""
 _HABIT = {habit.label: habit for habit in HABITS}
 
 
 @dataclass(frozen=True)
 class Trait:
-    """What sets a segment apart.
+    """A distinguishing trait of a segment.
 
     Args:
-        part: Part of the vector.
-        name: Column of it.
-        here: Mean in the segment, in the column's own units (for counts and times the geometric mean of 1 + x, less 1).
-        everybody: The same over everybody.
-        effect: Difference of the means in standard deviations of everybody.
-        words: In words.
-        short: In two or three words.
+        part: Part of the feature vector.
+        name: Column of the part.
+        here: Mean in the segment in original units (for log-scaled features the geometric mean of 1 + x, minus 1).
+        everybody: The same over all users.
+        effect: Difference of the means in standard deviations over all users.
+        words: Description with numbers.
+        short: Description in two or three words.
     """
 
     part: str
@@ -53,13 +53,13 @@ class Trait:
 
 @dataclass(frozen=True)
 class Segment:
-    """A group of people who are alike.
+    """A group of similar users.
 
     Args:
-        number: 1 for the largest.
-        size: People in it.
-        share: Of the people with interactions.
-        traits: What sets it apart, strongest first; empty if nothing does clearly.
+        number: 1 for the largest segment.
+        size: Number of users.
+        share: Share of the users with interactions.
+        traits: Distinguishing traits, strongest first; empty without clear differences.
     """
 
     number: int
@@ -69,23 +69,23 @@ class Segment:
 
     @property
     def title(self) -> tuple[Words, ...]:
-        """The two strongest things that set it apart, in two or three words each."""
+        """Short descriptions of the two strongest traits."""
         plain = [trait for trait in self.traits if trait.part not in {"directions", "topics"}] or list(self.traits)
-        return tuple(trait.short for trait in plain[:2]) or (Words("near the average"),)
+        return tuple(trait.short for trait in plain[:2]) or (Words("close to average"),)
 
     @property
     def description(self) -> tuple[Words, ...]:
-        """The four strongest things that set it apart, with numbers."""
-        return tuple(trait.words for trait in self.traits[:4]) or (Words("nothing sets them clearly apart"),)
+        """Descriptions of the four strongest traits, with numbers."""
+        return tuple(trait.words for trait in self.traits[:4]) or (Words("no distinguishing trait"),)
 
 
 @dataclass(frozen=True, eq=False)
 class Grouping:
-    """People in groups.
+    """An assignment of users to segments.
 
     Args:
-        number: (N,) segment of each, from 1 for the largest; 0 for those who are not known.
-        silhouettes: `segments` tried and `silhouette` (-1 to 1) of each.
+        number: (N,) segment of each user, from 1 for the largest; 0 for users without interactions.
+        silhouettes: Numbers of `segments` tried and the `silhouette` (-1 to 1) of each.
     """
 
     number: IntArray
@@ -93,18 +93,18 @@ class Grouping:
 
 
 def group(places: FloatArray, known: BoolArray, ctx: RunContext) -> Grouping:
-    """Return k-means groups of the known rows, as many as give the largest silhouette.
+    """Return k-means clusters of the known rows, with the number of clusters that maximizes the silhouette.
 
-    The silhouette of a person is (b - a) / max(a, b): a the mean distance to their own group, b to the nearest other
-    one. It is measured on at most 2000 people drawn once. Equal silhouettes: fewer groups.
+    The silhouette of a user is (b - a) / max(a, b), with a the mean distance to their own cluster and b to the nearest
+    other one. It is measured on a fixed sample of at most 2000 users. Ties: fewer clusters.
 
     Args:
         places: (N, D) rows, usually their first principal components.
-        known: (N,) rows that are grouped.
-        ctx: Takes progress and can stop the work; its seed is not used.
+        known: (N,) rows to be clustered.
+        ctx: Receives progress and can cancel the work; its seed is not used.
 
     Raises:
-        Cancelled: The person stopped the work.
+        Cancelled: The work was cancelled.
     """
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
@@ -122,7 +122,7 @@ def group(places: FloatArray, known: BoolArray, ctx: RunContext) -> Grouping:
     fitted_on = rows if len(rows) <= FITTED_ON else rows[rng.choice(len(rows), FITTED_ON, replace=False)]
     seen = fitted_on if len(fitted_on) <= SAMPLED else fitted_on[rng.choice(len(fitted_on), SAMPLED, replace=False)]
     fits = []
-    with threadpool_limits(1):  # on so little work more threads wait for each other longer than they compute
+    with threadpool_limits(1):  # for small data, thread synchronization costs more than it saves
         for count in ctx.track(tried, stage="find segments"):
             fit = KMeans(count, n_init=STARTS, random_state=SEED).fit(fitted_on)
             labels = fit.predict(seen)
@@ -139,13 +139,12 @@ def group(places: FloatArray, known: BoolArray, ctx: RunContext) -> Grouping:
 
 
 def describe(number: IntArray, features: Features, raw: pd.DataFrame) -> tuple[Segment, ...]:
-    """Return the segments with what sets each apart.
+    """Return the segments with their distinguishing traits.
 
     Args:
-        number: (N,) segment of each, 0 for none.
-        features: Of the same N.
-        raw: Values in their own units under the names of columns; columns that are not in it are taken from the
-            features.
+        number: (N,) segment of each user, 0 for none.
+        features: Features of the same N users.
+        raw: Values in original units by column name; other columns are taken from the features.
     """
     known = number > 0
     if not known.any():
@@ -168,7 +167,7 @@ def describe(number: IntArray, features: Features, raw: pd.DataFrame) -> tuple[S
 
 
 def _is_worth_a_word(trait: Trait) -> bool:
-    """Return whether a trait means something: a category that nearly nobody likes, anywhere, does not."""
+    """Return whether a trait is reported: categories with a tiny share in the segment and overall are not."""
     return trait.part != "categories" or max(trait.here, trait.everybody) >= LEAST_SHARE
 
 
@@ -177,14 +176,14 @@ def _trait(
 ) -> Trait:
     part, name = features.part_of(column), features.names[column]
     values = raw[name].to_numpy(np.float64) if name in raw else features.matrix[:, [column]].toarray().ravel()
-    as_log = part == "behaviour" and _HABIT[name].log
+    as_log = part == "behavior" and _HABIT[name].log
     here, everybody = (_mean(values[group], as_log=as_log) for group in groups)
     words, short = _words(part, name, effect, here, everybody, shares=name not in raw)
     return Trait(part, name, here, everybody, effect, words, short)
 
 
 def _mean(values: FloatArray, *, as_log: bool) -> float:
-    """Return the mean of what is given (that of log(1 + x), turned back, if `as_log`); NaN where nothing is."""
+    """Return the mean without NaN (of log(1 + x), transformed back, if `as_log`); NaN for no values."""
     given = values[~np.isnan(values)]
     if not len(given):
         return float("nan")
@@ -192,18 +191,18 @@ def _mean(values: FloatArray, *, as_log: bool) -> float:
 
 
 def _words(part: str, name: str, effect: float, here: float, everybody: float, *, shares: bool) -> tuple[Words, Words]:
-    """Return a trait in a sentence and in few words."""
+    """Return the long and the short description of a trait."""
     more, plain = effect > 0, name.partition(": ")[2] or name
     values = {"here": amount(here), "everybody": amount(everybody), "name": plain, "column": name}
-    if part == "behaviour":
+    if part == "behavior":
         habit = _HABIT[name]
         said = habit.more if more else habit.less
         unit = f" {habit.unit}" if habit.unit else ""
-        return Words(f"{said} ({{here}}{unit} against {{everybody}})", values), Words(said)
+        return Words(f"{said} ({{here}}{unit}, overall {{everybody}})", values), Words(said)
     if part == "directions":
         ends = plain.split(ENDS)
         values = {"first": ends[0 if more else -1], "second": ends[-1 if more else 0]}
-        return Words("choose {first} rather than {second}", values), Words("towards {first}", values)
+        return Words("prefer {first} to {second}", values), Words("prefer {first}", values)
     if part == "categories" or (part == "attributes" and shares):
         values |= {"here": percent(here), "everybody": percent(everybody)}
     sentence = _SENTENCES["flags" if part == "attributes" and shares else part]
@@ -212,29 +211,29 @@ def _words(part: str, name: str, effect: float, here: float, everybody: float, *
 
 _SENTENCES = {
     "categories": (
-        "more {name}: {here} of what they like, against {everybody}",
-        "less {name}: {here} of what they like, against {everybody}",
+        "more {name}: {here} of relevant items, overall {everybody}",
+        "less {name}: {here} of relevant items, overall {everybody}",
         "more {name}",
         "less {name}",
     ),
     "flags": (
-        "more often {column}: {here} of them, against {everybody}",
-        "less often {column}: {here} of them, against {everybody}",
+        "more often {column}: {here} of users, overall {everybody}",
+        "less often {column}: {here} of users, overall {everybody}",
         "more often {name}",
         "less often {name}",
     ),
     "attributes": (
-        "higher {column}: {here} on average, against {everybody}",
-        "lower {column}: {here} on average, against {everybody}",
+        "higher {column}: mean {here}, overall {everybody}",
+        "lower {column}: mean {here}, overall {everybody}",
         "higher {column}",
         "lower {column}",
     ),
     "numbers": (
-        "higher {column}: {here} on average, against {everybody}",
-        "lower {column}: {here} on average, against {everybody}",
+        "higher {column}: mean {here}, overall {everybody}",
+        "lower {column}: mean {here}, overall {everybody}",
         "higher {column}",
         "lower {column}",
     ),
-    "topics": ("more often texts with {name}", "less often texts with {name}") * 2,
+    "topics": ("more texts about {name}", "fewer texts about {name}") * 2,
 }
-"""Of each part, for more and for less: the whole sentence, then few words."""
+"""Part -> long description for higher and lower values, then short descriptions for both."""

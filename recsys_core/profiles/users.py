@@ -1,4 +1,4 @@
-"""Everybody in the data, as one vector each: attributes, behaviour, taste; whom they are like; where they stand."""
+"""User profiles: feature vectors of attributes, behavior and preferences; similar users; segments; a map."""
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -42,25 +42,25 @@ from recsys_core.profiles.stored import (
 from recsys_core.profiles.tags import TagTable, preference_tags, tag_table
 from recsys_core.profiles.taste import Taste, taste_of_users
 
-VERSION = 1
-ATTRIBUTE_PART, BEHAVIOUR_PART, DIRECTION_PART = "attributes", "behaviour", "directions"
+VERSION = 2
+ATTRIBUTE_PART, BEHAVIOR_PART, DIRECTION_PART = "attributes", "behavior", "directions"
 COMPONENTS = 10
-"""Principal components among which segments are looked for; the first two are the map."""
+"""Number of principal components used for clustering; the first two are the map."""
 
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """What is computed once for a data set and kept.
+    """What is computed once per data set and cached.
 
     Args:
-        table: One row a user: habits, `segment`, `x`, `y`.
-        raw: Columns of the vector in their own units, where those are known.
-        features: (U, F) the vectors.
-        space: The same, centred and weighed, for likeness.
-        segments: What sets each apart.
-        silhouettes: Why so many segments.
-        explained: Shares of variance on the two axes of the map.
-        axes: What the two axes mostly are.
+        table: One row per user: behavior features, `segment`, `x`, `y`.
+        raw: Columns of the feature vectors in original units, where available.
+        features: (U, F) feature vectors.
+        space: The same, centered and weighted, for similarities.
+        segments: The segments with their traits.
+        silhouettes: Silhouette for each number of segments tried.
+        explained: Shares of variance explained by the two axes of the map.
+        axes: Descriptions of the two axes.
     """
 
     table: pd.DataFrame
@@ -75,12 +75,12 @@ class Facts:
 
 @dataclass(frozen=True, eq=False)
 class UserProfiles:
-    """All users of a data set.
+    """The profiles of all users of a data set.
 
     Args:
-        dataset: Whose users they are.
-        facts: What was computed once.
-        missing: What these data do not tell.
+        dataset: The data set.
+        facts: The cached results.
+        missing: Notes on information that the data set lacks.
         root: The workspace.
     """
 
@@ -91,46 +91,47 @@ class UserProfiles:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row a user, in order of position: `user`, `user_id`, `segment` (0 for those without interactions), `x`,
-        `y`, and the habits (see `habits_of_users`).
+        """One row per user, by position: `user`, `user_id`, `segment` (0 without interactions), `x`, `y`, and the
+        behavior
+        features (see `habits_of_users`).
         """
         ids = {USER: np.arange(self.dataset.n_users), USER_ID: list(self.dataset.user_vocabulary.ids)}
         return pd.concat([pd.DataFrame(ids), self.facts.table], axis=1)
 
     @property
     def features(self) -> Features:
-        """(U, F) the vectors, with parts `attributes`, `behaviour`, `categories`, `topics`, `numbers`, `directions` as
-        far as the data have them; numbers in robust deviations from the median.
+        """(U, F) feature vectors with the available parts among `attributes`, `behavior`, `categories`, `topics`,
+        `numbers`, `directions`; numbers in robust standard deviations from the median.
         """
         return self.facts.features
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """Groups of people who are alike, the largest first."""
+        """Segments of similar users, the largest first."""
         return self.facts.segments
 
     @property
     def silhouettes(self) -> pd.DataFrame:
-        """`segments` tried and `silhouette` of each; the largest was chosen."""
+        """Numbers of `segments` tried and the `silhouette` of each; the largest was selected."""
         return self.facts.silhouettes
 
     @property
     def explained(self) -> tuple[float, float]:
-        """Shares of the whole variance that the axes of the map show."""
+        """Shares of the total variance explained by the axes of the map."""
         return self.facts.explained
 
     @property
     def axes(self) -> tuple[Words, Words]:
-        """What the axes of the map mostly are."""
+        """Descriptions of the axes of the map."""
         return self.facts.axes
 
     def attributes(self, user: int) -> dict[str, str]:
-        """Return what the user table says of a user, without empty cells; nothing without such a table."""
+        """Return the attributes of a user, without empty cells; empty without a user table."""
         return given_cells(self.dataset.users, user)
 
     def vector(self, user: int) -> pd.DataFrame:
-        """Return the vector of a user: `part`, `name`, `value`, `everybody` (mean), `rank` (share of the users with
-        interactions whose value is smaller; equal ones count half), and `own` (in its own units, NaN if it has none).
+        """Return the feature vector of a user: `part`, `name`, `value`, `everybody` (mean), `rank` (share of users with
+        interactions and a smaller value; ties count half), and `own` (in original units, NaN if unavailable).
         """
         values = self.features.matrix[[user]].toarray().ravel()
         everybody = self.features.matrix if self._known.all() else self.features.matrix[self._known]
@@ -149,8 +150,8 @@ class UserProfiles:
         )
 
     def habits(self, user: int) -> pd.DataFrame:
-        """Return the habits of a user beside everybody's: `habit` (column of `table`), `label`, `unit`, `value`, `low`,
-        `middle`, `high` (quartiles of users with interactions), `rank` (as in `vector`).
+        """Return the behavior features of a user: `habit` (column of `table`), `label`, `unit`, `value`, `low`,
+        `middle`, `high` (quartiles over users with interactions), `rank` (as in `vector`).
         """
         rows = []
         for habit in HABITS:
@@ -165,7 +166,7 @@ class UserProfiles:
         return pd.DataFrame(rows, columns=["habit", "label", "unit", "value", "low", "middle", "high", "rank"])
 
     def tags(self, user: int, n: int = 30) -> pd.DataFrame:
-        """Return what a user likes in tags, as `preference_tags` gives them; none without an item table."""
+        """Return the preference tags of a user, see `preference_tags`; empty without an item table."""
         if self._tag_table is None:
             columns = ("kind", "name", "weight", "share", "everybody", "lift", "liked")
             return pd.DataFrame({name: [] for name in columns})
@@ -177,8 +178,8 @@ class UserProfiles:
         return None if items is None else tag_table(self.dataset, items)
 
     def similar(self, user: int, n: int = 10) -> pd.DataFrame:
-        """Return the people most like a user: `user`, `user_id`, `similarity` (cosine, -1 to 1) and `shared` (a tuple
-        of `Shared`: what adds most to it). Only people with interactions; nobody for a user without.
+        """Return the most similar users: `user`, `user_id`, `similarity` (cosine, -1 to 1) and `shared` (a tuple of
+        `Shared`: the largest contributions). Only users with interactions; empty for a user without any.
         """
         if not self._known[user]:
             return pd.DataFrame({USER: [], USER_ID: [], "similarity": [], "shared": []})
@@ -197,7 +198,7 @@ class UserProfiles:
         )
 
     def map(self, method: str = "pca", ctx: RunContext | None = None) -> pd.DataFrame:
-        """Return places on a map of users with interactions: `user`, `x`, `y`.
+        """Return map coordinates of users with interactions: `user`, `x`, `y`.
 
         Raises:
             ConfigError: The method is not among `map_methods()`.
@@ -210,7 +211,7 @@ class UserProfiles:
         return pd.DataFrame({USER: users, "x": places[:, 0], "y": places[:, 1]})
 
     def members(self, segment: int, n: int = 50) -> pd.DataFrame:
-        """Return the rows of `table` of a segment with `distance` to its middle, the nearest first, at most `n`."""
+        """Return at most `n` rows of `table` of a segment with `distance` to its centroid, the nearest first."""
         users = np.flatnonzero(self.facts.table["segment"].to_numpy() == segment)
         rows = self.facts.space.rows[users]
         distance = np.linalg.norm(rows - rows.mean(axis=0), axis=1) if len(rows) else np.empty(0)
@@ -218,7 +219,7 @@ class UserProfiles:
         return self.table.iloc[users[order]].assign(distance=distance[order]).reset_index(drop=True)
 
     def export(self) -> pd.DataFrame:
-        """Return `table` with what the user table says, for download."""
+        """Return `table` joined with the user table, for download."""
         if self.dataset.users is None:
             return self.table
         given = self.dataset.users.reset_index(drop=True)
@@ -232,16 +233,16 @@ class UserProfiles:
 
 
 def user_profiles(dataset: Dataset, root: Path | None, ctx: RunContext) -> UserProfiles:
-    """Return the profiles of all users, computed once and then read from the workspace.
+    """Return the profiles of all users, computed once and cached in the workspace.
 
     Args:
-        dataset: Any data set; without a user table, item table, times or ratings the profile has fewer parts.
-        root: Folder of the workspace; None keeps nothing.
-        ctx: Takes progress and can stop the work; its seed is not used: profiles are the same in each run.
+        dataset: Any data set; without a user table, item table, timestamps or ratings the profiles have fewer parts.
+        root: Folder of the workspace; None disables the cache.
+        ctx: Receives progress and can cancel the work; its seed is not used, profiles are deterministic.
 
     Raises:
-        Cancelled: The person stopped the work.
-        StoreError: The disk is full or cannot be written.
+        Cancelled: The work was cancelled.
+        StoreError: The disk is full or not writable.
     """
     facts = derived(
         root, dataset.fingerprint, "users", VERSION, make=lambda: _compute(dataset, root, ctx), write=_write, read=_read
@@ -278,7 +279,7 @@ def _compute(dataset: Dataset, root: Path | None, ctx: RunContext) -> Facts:
 
 
 def _raw(dataset: Dataset, habits: pd.DataFrame, taste: Taste | None) -> pd.DataFrame:
-    """Return the values of columns of the vector in their own units, under the names of the columns."""
+    """Return columns of the feature vectors in original units, by column name."""
     columns = {habit.label: habits[habit.key].to_numpy() for habit in HABITS if habit.key in habits}
     if taste is not None:
         columns |= dict(zip(taste.category_names, taste.categories.T, strict=True))
@@ -291,25 +292,25 @@ def _raw(dataset: Dataset, habits: pd.DataFrame, taste: Taste | None) -> pd.Data
 
 
 def liked_name(column: str) -> str:
-    """Return the name in the vector of a person for the mean of a column over what they liked."""
-    return f"{column} of what they like"
+    """Return the feature name of the mean of an item column over a user's relevant items."""
+    return f"{column} of relevant items"
 
 
 def _vectors(
     dataset: Dataset, habits: pd.DataFrame, raw: pd.DataFrame, taste: Taste | None, found: Directions, known: BoolArray
 ) -> Features:
-    """Return the vectors: each number scaled by median and quartiles of users with interactions, 0 where missing."""
+    """Return the feature vectors, scaled by median and quartiles of users with interactions, 0 where missing."""
     size = dataset.n_users
     blocks: dict[str, Block] = {}
     if dataset.users is not None:
         given = user_attributes(dataset)
         blocks[ATTRIBUTE_PART] = Block(given.matrix, given.names)
-    behaviour = {
+    behavior = {
         habit.label: np.log1p(habits[habit.key].clip(lower=0)) if habit.log else habits[habit.key]
         for habit in HABITS
         if habit.key in habits
     }
-    blocks[BEHAVIOUR_PART] = _scaled({name: values.to_numpy() for name, values in behaviour.items()}, known, size)
+    blocks[BEHAVIOR_PART] = _scaled({name: values.to_numpy() for name, values in behavior.items()}, known, size)
     if taste is not None:
         shares = dict(zip(taste.category_names, taste.categories.T, strict=True))
         blocks[CATEGORY_PART] = _scaled(shares, known, size)
@@ -322,7 +323,7 @@ def _vectors(
 
 
 def _scaled(columns: dict[str, FloatArray], known: BoolArray, size: int) -> Block:
-    """Return columns scaled by the users with interactions, without flags: 0 where missing and for all others."""
+    """Return columns scaled over users with interactions, without missing flags; 0 where missing and for all others."""
     blocks = []
     for name, values in columns.items():
         block = scaled(np.where(known, values, np.nan), name)
@@ -332,7 +333,7 @@ def _scaled(columns: dict[str, FloatArray], known: BoolArray, size: int) -> Bloc
 
 
 def direction_names(dataset: Dataset, found: Directions) -> list[str]:
-    """Return what to call each direction: the two items at each of its ends."""
+    """Return the names of directions: the two items at each end."""
     titles, names = dataset.titles(), []
     for number, places in enumerate(found.items.T, start=1):
         order = np.argsort(-places, kind="stable")
@@ -342,8 +343,9 @@ def direction_names(dataset: Dataset, found: Directions) -> list[str]:
 
 
 def ranks_in(rows: csr_array, values: FloatArray) -> FloatArray:
-    """Return (F,) share of (N, F) rows whose number in each column is smaller than in (F,) values, equal ones counted
-    half; NaN without rows.
+    """Return (F,) percentile of (F,) values in the columns of (N, F) rows: share of smaller values, ties count half;
+    NaN
+    without rows.
     """
     if not rows.shape[0]:
         return np.full(len(values), np.nan)
@@ -356,7 +358,7 @@ def ranks_in(rows: csr_array, values: FloatArray) -> FloatArray:
 
 
 def _rank(values: FloatArray, value: float) -> float:
-    """Return the share of values below one, equal ones counted half; NaN without values."""
+    """Return the share of smaller values, ties count half; NaN without values."""
     return float(((values < value).mean() + (values <= value).mean()) / 2) if len(values) else float("nan")
 
 

@@ -121,7 +121,7 @@ def test_likeness_by_content_says_why() -> None:
 
 def test_vectors_and_maps() -> None:
     profiles = item_profiles(shop(), None, RunContext())
-    assert {"categories", "terms", "numbers", "behaviour"} <= set(profiles.features.parts)
+    assert {"categories", "terms", "numbers", "behavior"} <= set(profiles.features.parts)
     vector = profiles.vector(0)
     assert "categories: light" in vector["name"].tolist()
     assert (vector["value"] != 0).all()
@@ -142,7 +142,7 @@ def test_without_an_item_table() -> None:
     assert profiles.similar_by_people(0)["item"].tolist() == [1]
     assert profiles.map()["item"].tolist() == [0, 1, 2]
     assert "no item table" in str(profiles.missing[0])
-    assert set(profiles.features.parts) <= {"behaviour", "directions"}
+    assert set(profiles.features.parts) <= {"behavior", "directions"}
 
 
 def test_an_item_over_time() -> None:
@@ -161,7 +161,7 @@ def test_kept_and_read_again(tmp_path: Path) -> None:
     assert_frame_equal(made.table, read.table)
     assert [str(axis) for axis in made.axes] == [str(axis) for axis in read.axes]
     kept = {folder.name for folder in (workspace.root / "derived" / dataset.fingerprint).iterdir()}
-    assert kept == {"items-v1", "item-features-v1", "directions-v1"}
+    assert kept == {"items-v2", "item-features-v1", "directions-v1"}
 
 
 def test_only_whole_folders_of_the_present_version_stay(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_pictures_make_another_data_set(tmp_path: Path) -> None:
     assert features.matrix[[0]].toarray()[0, red] > features.matrix[[1]].toarray()[0, red]
     assert features.names_of("pictures")[-1] == "image missing"
     profiles = item_profiles(attached.dataset, None, RunContext())
-    assert "Pictures: 2 read, 0 broken, 2 missing." in [str(one) for one in profiles.missing]
+    assert "Images: 2 read, 0 broken, 2 missing." in [str(one) for one in profiles.missing]
     assert set(thumbnails(attached.dataset, [0, 1, 2, 3])) == {0, 1}
     assert "attribute: image" not in profiles.export().columns
     again = attach_pictures(workspace, "shop", archive)

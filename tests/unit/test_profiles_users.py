@@ -199,7 +199,7 @@ def test_people_of_one_taste_are_alike_and_it_is_said_why() -> None:
 
 def test_the_vector_has_named_parts() -> None:
     profiles = user_profiles(club(), None, RunContext())
-    assert {"attributes", "behaviour"} <= set(profiles.features.parts)
+    assert {"attributes", "behavior"} <= set(profiles.features.parts)
     assert len(profiles.features) == 4
     vector = profiles.vector(0)
     assert vector["name"].tolist() == list(profiles.features.names)
@@ -231,7 +231,7 @@ def test_ranks_by_hand() -> None:
 def test_from_behaviour_alone() -> None:
     frame = pd.DataFrame({"user": [0, 0, 1, 1, 2, 2, 3], "item": [0, 1, 0, 1, 2, 3, 2]})
     profiles = user_profiles(dataset_from_frames(frame), None, RunContext())
-    assert set(profiles.features.parts) <= {"behaviour", "directions"}
+    assert set(profiles.features.parts) <= {"behavior", "directions"}
     assert profiles.attributes(0) == {}
     assert len(profiles.tags(0)) == 0
     assert profiles.similar(0)["user"][0] == 1
@@ -256,7 +256,7 @@ def test_profiles_are_kept_and_the_same(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     dataset = workspace.store(club())
     made = user_profiles(dataset, workspace.root, RunContext())
-    folder = workspace.root / "derived" / dataset.fingerprint / "users-v1"
+    folder = workspace.root / "derived" / dataset.fingerprint / "users-v2"
     assert folder.is_dir()
     seen: list[Progress] = []
     read = user_profiles(dataset, workspace.root, RunContext(report=seen.append))

@@ -206,7 +206,7 @@ def _part(one: "Shared") -> str:
     """Return one common feature, and whether both are above or below its mean."""
     from recsys_core.profiles.behavior import HABITS
 
-    habit = next((habit for habit in HABITS if one.part == "behaviour" and habit.label == one.name), None)
+    habit = next((habit for habit in HABITS if one.part == "behavior" and habit.label == one.name), None)
     if habit is not None:
         return safe(_(habit.more if one.above else habit.less))
     is_flag, name = ": " in one.name, one.name
