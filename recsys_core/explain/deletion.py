@@ -64,17 +64,17 @@ def deletion_effects(model: Recommender[Any], query: QueryBatch, item: int, ctx:
         raise CannotScore(f"{model.info.title} does not use the history, so leaving items out changes nothing.")
     ctx = ctx or RunContext()
     score = float(model.score(query)[0, item])
-    stranger = model.as_read(query.of_unknown())
-    folded = float(model.score(stranger)[0, item])
+    unknown = model.as_read(query.of_unknown())
+    folded = float(model.score(unknown)[0, item])
     if np.isnan(folded):
         raise CannotScore(f"{model.info.title} has no score for this item from the history alone.")
-    items = stranger.history[0]
+    items = unknown.history[0]
     latest = items[::-1]
     sources = latest[np.sort(np.unique(latest, return_index=True)[1])][:LATEST].astype(np.int64)
-    asked = _without_each(stranger, sources)
+    reduced = _without_each(unknown, sources)
     size = max(1, SCORE_BLOCK_BYTES // (8 * max(1, model.n_items)))
-    total = -(-len(asked) // size)
-    blocks = ctx.track(asked.batches(size), stage="leave out one item at a time", total=total)
+    total = -(-len(reduced) // size)
+    blocks = ctx.track(reduced.batches(size), stage="leave out one item at a time", total=total)
     without = [model.score(block)[:, item] for block in blocks]
     effects = folded - np.concatenate(without) if without else np.empty(0)
     return Deletion(item, score, folded, sources, effects)

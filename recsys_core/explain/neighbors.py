@@ -96,8 +96,8 @@ def shared_items(request: ViewRequest) -> ViewData:
     """
     model: UserKNN = request.model  # type: ignore[assignment]
     similarity = similarity_to_all(model, request.query)
-    asked = request.choices.get("neighbour")
-    other = request.dataset.user_vocabulary.position(asked) if asked else int(np.argmax(similarity))
+    chosen = request.choices.get("neighbour")
+    other = request.dataset.user_vocabulary.position(chosen) if chosen else int(np.argmax(similarity))
     entries = slice(model.ratings.indptr[other], model.ratings.indptr[other + 1])
     own = model.history_matrix(request.query)
     items, left, right = np.intersect1d(own.indices, model.ratings.indices[entries], return_indices=True)

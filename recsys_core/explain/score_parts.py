@@ -11,7 +11,7 @@ from recsys_core.data import Dataset
 from recsys_core.data.labels import titles_of, users_called
 from recsys_core.explain.view import ViewData, ViewRequest
 
-OF_PEOPLE = ("neighbours", "friends")
+OF_USERS = ("neighbours", "friends")
 """Kinds of explanations whose sources are users."""
 REMAINDER = "Remainder (bias and other terms)"
 SIMILARITY, VOTE = "similarity", "vote"
@@ -21,7 +21,7 @@ def source_names(found: Explanation, dataset: Dataset, places: IntArray) -> list
     """Return the names of the sources of an explanation at positions (n,)."""
     if found.labels:
         return [found.labels[place] for place in places]
-    if found.kind in OF_PEOPLE:
+    if found.kind in OF_USERS:
         return users_called(dataset, found.sources[places])
     return titles_of(dataset, found.sources[places])
 

@@ -70,14 +70,14 @@ def _effects(request: ViewRequest, below: BoolArray) -> tuple[float, FloatArray]
         below: (N, T) which of the latest T history items are left out.
     """
     query = request.query
-    stranger = request.model.as_read(query.of_unknown())
-    folded = float(request.model.score(stranger)[0, request.item])
+    unknown = request.model.as_read(query.of_unknown())
+    folded = float(request.model.score(unknown)[0, request.item])
     if np.isnan(folded):
         raise CannotScore(f"{request.model.info.title} has no score for this item: the history is empty.")
     recent = below[:, -LATEST:].any(axis=1)
-    asked = _with_only(stranger, ~below[recent])
+    reduced = _with_only(unknown, ~below[recent])
     size = max(1, SCORE_BLOCK_BYTES // (8 * max(1, request.model.n_items)))
-    without = [request.model.score(block)[:, request.item] for block in asked.batches(size)]
+    without = [request.model.score(block)[:, request.item] for block in reduced.batches(size)]
     effects = np.full(len(below), np.nan)
     effects[recent] = folded - np.concatenate(without)
     return folded, effects

@@ -1,7 +1,7 @@
-"""Pictures and vectors that a person brings to a stored data set: they make another data set, with its own fingerprint.
+"""Attach item images or embeddings to a stored data set; the result is a new data set with its own fingerprint.
 
-So what models learn from stays what the fingerprint names. Pictures are kept in the item table as small PNGs, which
-measure the same as the files they came from (`pictures.measure` shrinks each picture first).
+A fingerprint therefore always identifies the training data. Images are stored in the item table as small PNGs, which
+give the same measures as the original files (`pictures.measure` downsizes each image first).
 """
 
 import hashlib
@@ -33,13 +33,13 @@ _DIGEST = 32
 
 @dataclass(frozen=True)
 class Attached:
-    """What came of it.
+    """The result of an attachment.
 
     Args:
-        dataset: The data set with what was brought.
-        found: Items that have a picture or vector.
-        missing: Items that have none.
-        broken: Pictures that cannot be read; their items have none.
+        dataset: The new data set.
+        found: Number of items with an image or vector.
+        missing: Number of items without one.
+        broken: Number of unreadable images; their items have none.
     """
 
     dataset: Dataset
@@ -51,26 +51,26 @@ class Attached:
 def attach_pictures(
     workspace: "Workspace", key: str, files: Path, column: str | None = None, ctx: RunContext | None = None
 ) -> Attached:
-    """Store a data set with the pictures of its items, in a column `image`.
+    """Store a data set with item images in a column `image`.
 
     Args:
-        workspace: Where the data set is stored.
-        key: Its fingerprint or name.
-        files: Folder or zip with the pictures.
-        column: Column of the item table that names the files; by default the first one that holds names of pictures,
-            and without one `<item_id>.jpg`, `.png`, ... are looked for.
-        ctx: Takes progress and can stop the work.
+        workspace: The workspace of the data set.
+        key: Fingerprint or name of the data set.
+        files: Folder or zip file with the images.
+        column: Column of the item table with the file names; by default the first column of image file names, or
+            `<item_id>.jpg`, `.png`, ... without such a column.
+        ctx: Receives progress and can cancel the work.
 
     Raises:
-        DataError: It is neither a folder nor a zip, or not one picture was found.
-        Cancelled: The person stopped the work; nothing was stored.
+        DataError: `files` is neither a folder nor a zip file, or contains no image of an item.
+        Cancelled: The work was cancelled; nothing was stored.
     """
     dataset = workspace.open(key)
     names = _picture_names(dataset, column)
     cells: list[bytes | None] = []
     missing = broken = 0
     with opened(Path(files)) as source:
-        for tried in (ctx or RunContext()).track(names, stage="read the pictures"):
+        for tried in (ctx or RunContext()).track(names, stage="read the images"):
             content = next((one for one in (content_of(name, source) for name in tried) if one is not None), None)
             small = None if content is None else shrunk(content)
             missing += content is None
@@ -79,23 +79,23 @@ def attach_pictures(
     found = sum(cell is not None for cell in cells)
     if not found:
         raise DataError(
-            f"'{Path(files).name}' holds no picture of an item: {missing} were not found, {broken} cannot be read. "
-            "Name the files as the item table does, or by the identifier of the item, such as '42.jpg'."
+            f"'{Path(files).name}' contains no readable image of an item: {missing} not found, {broken} unreadable. "
+            "Name the files as in the item table, or by item id, such as '42.jpg'."
         )
-    stored = _with_column(workspace, key, IMAGE, pa.array(cells, pa.binary()), "with pictures")
+    stored = _with_column(workspace, key, IMAGE, pa.array(cells, pa.binary()), "with images")
     return Attached(stored, found, missing, broken)
 
 
 def attach_vectors(workspace: "Workspace", key: str, file: Path) -> Attached:
-    """Store a data set with a vector for each item, in a column `embedding`.
+    """Store a data set with item embeddings in a column `embedding`.
 
     Args:
-        workspace: Where the data set is stored.
-        key: Its fingerprint or name.
-        file: `.npy` with (I, F) numbers, in the order of the items' positions; a row that holds NaN is missing.
+        workspace: The workspace of the data set.
+        key: Fingerprint or name of the data set.
+        file: `.npy` file with (I, F) numbers by item position; rows with NaN count as missing.
 
     Raises:
-        DataError: The file holds anything else.
+        DataError: The file has any other content.
     """
     dataset = workspace.open(key)
     vectors = read_vectors(Path(file), dataset.n_items)
@@ -106,25 +106,25 @@ def attach_vectors(workspace: "Workspace", key: str, file: Path) -> Attached:
 
 
 def read_vectors(file: Path, items: int) -> FloatArray:
-    """Return (I, F) float32 of a `.npy` file; objects in it are refused, as nothing is executed.
+    """Return (I, F) float32 from a `.npy` file; pickled objects are refused, so that loading executes no code.
 
     Raises:
-        DataError: It is no such file, or has another number of rows.
+        DataError: The file is not a `.npy` file of numbers, or has another number of rows.
     """
     try:
         vectors = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"'{file.name}' cannot be read as a .npy file of numbers: {error}.") from error
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
-        raise DataError(f"'{file.name}' must hold one row of numbers for each item.")
+        raise DataError(f"'{file.name}' must contain a two-dimensional array with one row per item.")
     if len(vectors) != items or not vectors.shape[1]:
         shape = " x ".join(str(size) for size in vectors.shape)
-        raise DataError(f"'{file.name}' is {shape}, but there are {items} items; give one row each.")
+        raise DataError(f"'{file.name}' is {shape}, but there are {items} items; provide one row per item.")
     return vectors.astype(np.float32)
 
 
 def thumbnails(dataset: Dataset, items: Sequence[int], column: str = IMAGE) -> dict[int, bytes]:
-    """Return the stored pictures (PNG or what came) of these items, without those that have none."""
+    """Return the stored images of these items, without items that have none."""
     if dataset.items is None or column not in dataset.items:
         return {}
     cells = dataset.items[column]
@@ -132,10 +132,10 @@ def thumbnails(dataset: Dataset, items: Sequence[int], column: str = IMAGE) -> d
 
 
 def _picture_names(dataset: Dataset, column: str | None) -> list[list[object]]:
-    """Return the names under which the picture of each item is looked for.
+    """Return the candidate file names of the image of each item.
 
     Raises:
-        DataError: There is no such column.
+        DataError: The column does not exist.
     """
     table = dataset.items
     if column is None and table is not None:
@@ -147,8 +147,8 @@ def _picture_names(dataset: Dataset, column: str | None) -> list[list[object]]:
     return [[cell] for cell in table[column]]
 
 
-def _with_column(workspace: "Workspace", key: str, name: str, cells: pa.Array, said: str) -> Dataset:
-    """Store a data set again with another column of the item table; its other tables are shared, not copied."""
+def _with_column(workspace: "Workspace", key: str, name: str, cells: pa.Array, suffix: str) -> Dataset:
+    """Store a data set with an additional item column; other tables are hard-linked, not copied."""
     source = workspace.folder(key)
     meta = Meta.read(source)
     table = pq.read_table(source / f"{ITEMS}.parquet")
@@ -163,7 +163,7 @@ def _with_column(workspace: "Workspace", key: str, name: str, cells: pa.Array, s
         pq.write_table(table.append_column(name, cells), folder / f"{ITEMS}.parquet")
         described = replace(
             Meta.fresh(**{fact: value for fact, value in vars(meta).items() if fact not in {"created", "format"}}),
-            name=f"{meta.name} ({said})",
+            name=f"{meta.name} ({suffix})",
             fingerprint=_fingerprint(meta.fingerprint, name, cells),
             has_items=True,
         )
@@ -171,7 +171,7 @@ def _with_column(workspace: "Workspace", key: str, name: str, cells: pa.Array, s
 
 
 def _fingerprint(before: str, name: str, cells: pa.Array) -> str:
-    """Return the hash of the data before and of what was brought."""
+    """Return the hash of the original fingerprint and the attached column."""
     digest = hashlib.sha256(f"{before}\n{name}\n".encode())
     for cell in cells.to_pylist():
         content = b"" if cell is None else cell if isinstance(cell, bytes) else np.array(cell, np.float32).tobytes()
@@ -181,7 +181,7 @@ def _fingerprint(before: str, name: str, cells: pa.Array) -> str:
 
 
 def _share(path: Path, target: Path, copy: Callable[[Path, Path], object] = shutil.copyfile) -> None:
-    """Link a file that never changes, or copy it where the file system knows no links."""
+    """Hard-link an immutable file, or copy it if the file system does not support links."""
     try:
         os.link(path, target)
     except OSError:

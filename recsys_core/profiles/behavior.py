@@ -10,7 +10,7 @@ from recsys_core.columns import INTERACTIONS, ITEM, RATING, TIMESTAMP, USER
 from recsys_core.contracts import FloatArray, IntArray, RunContext
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
 from recsys_core.data.summaries import head_size
-from recsys_core.profiles.streams import asked, counted, ranges
+from recsys_core.profiles.streams import connected, counted, ranges
 
 SESSION_GAP_MINUTES = 30
 """Minimum gap between two sessions."""
@@ -94,7 +94,7 @@ def habits_of_users(dataset: Dataset, ctx: RunContext) -> pd.DataFrame:
     Raises:
         Cancelled: The work was cancelled.
     """
-    with asked(dataset) as connection:
+    with connected(dataset) as connection:
         counts = counted(connection, USER, dataset.n_users)
         connection.register("item_facts", _item_facts(dataset, connection, int((counts > 0).sum())))
         query = _query(dataset)

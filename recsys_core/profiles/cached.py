@@ -1,4 +1,4 @@
-"""What users and items share, computed once for a data set: features of items, directions of taste."""
+"""Cached intermediate results of user and item profiles: item features and latent directions."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ TOPICS = 12
 
 
 def cached_directions(dataset: Dataset, root: Path | None, ctx: RunContext) -> Directions:
-    """Return the directions of taste of a data set.
+    """Return the latent directions of a data set, computed once and cached.
 
     Raises:
-        Cancelled: The person stopped the work.
+        Cancelled: The work was cancelled.
     """
     return derived(
         root,
@@ -46,11 +46,11 @@ def _directions(folder: Path) -> Directions:
 
 
 def cached_item_features(dataset: Dataset, root: Path | None, ctx: RunContext) -> Features | None:
-    """Return all features of the items, `terms` and `topics` both; None without an item table.
+    """Return all item features, including both `terms` and `topics`, cached; None without an item table.
 
     Raises:
-        Cancelled: The person stopped the work.
-        DataError: The table holds vectors of different lengths.
+        Cancelled: The work was cancelled.
+        DataError: The table has vectors of different lengths.
     """
     if dataset.load_items is None:
         return None
@@ -66,7 +66,7 @@ def cached_item_features(dataset: Dataset, root: Path | None, ctx: RunContext) -
 
 
 def _item_features(dataset: Dataset, ctx: RunContext) -> Features:
-    for _ in ctx.track(range(1), stage="describe the items"):
+    for _ in ctx.track(range(1), stage="compute item features"):
         plain = item_features(dataset)
         topics = item_features(dataset, parts=("topics",), components=TOPICS)
     return plain.beside(topics)

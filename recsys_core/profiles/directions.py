@@ -1,20 +1,19 @@
-"""Directions of taste: what the same people choose, read from behaviour alone.
+"""Latent directions of users and items from interactions alone, by regularized correspondence analysis.
 
-Against what chance would give, n_u n_i / N, and scaled so that busy people and popular items do not outweigh all
-others,
+Interaction counts minus their expectation under independence, n_u n_i / N, are scaled so that active users and popular
+items do not dominate:
 
     B_ui = (n_ui - n_u n_i / N) / sqrt((n_u + t_u) (n_i + t_i))        t_u = N / U, t_i = N / I
 
-its singular vectors are the directions along which people differ most. The place of a user on direction d is
+The singular vectors of B are the directions of largest variation. The coordinate of a user on direction d is
 
     s_d u_d sqrt(N / (n_u + t_u))
 
-and likewise for items, so that those with few interactions stay near the middle.
+and likewise for items, so that those with few interactions stay near the origin.
 
 Source: correspondence analysis (Greenacre 2007, "Correspondence Analysis in Practice", A.2) with the mean number of
-interactions added to each count, as Qin and Rohe 2013 do for spectral clustering; the singular vectors by subspace
-iteration as in Halko, Martinsson and Tropp 2011, algorithm 4.4, over interactions that are read through once for each
-product.
+interactions added to each count, as in Qin and Rohe 2013 for spectral clustering; singular vectors by subspace
+iteration as in Halko, Martinsson and Tropp 2011, algorithm 4.4, with one pass over the interactions per product.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,25 +25,25 @@ from scipy.sparse import csr_array
 from recsys_core.columns import ITEM, USER
 from recsys_core.contracts import FloatArray, RunContext
 from recsys_core.data.dataset import Dataset
-from recsys_core.profiles.streams import asked, blocks, counted
+from recsys_core.profiles.streams import blocks, connected, counted
 
 DIRECTIONS = 12
 SPARE = 8
 ROUNDS = 3
 IN_MEMORY = 4_000_000
-"""Up to so many interactions the matrix is held in memory. Of more, some people's show the way first, and the whole is
-read only to make it exact."""
+"""Maximum number of interactions whose matrix is held in memory. Larger data are first approximated on a sample of
+users, then refined in one pass over all interactions."""
 SEED = 42
 
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """Places of users and items on the directions of taste.
+    """Coordinates of users and items on latent directions.
 
     Args:
-        users: (U, D) places; 0 for users without interactions.
-        items: (I, D) places.
-        strength: (D,) singular values, falling, at most 1.
+        users: (U, D) coordinates; 0 for users without interactions.
+        items: (I, D) coordinates.
+        strength: (D,) singular values, decreasing, at most 1.
     """
 
     users: FloatArray
@@ -53,12 +52,12 @@ class Directions:
 
 
 def directions(dataset: Dataset, ctx: RunContext, size: int = DIRECTIONS) -> Directions:
-    """Return where users and items stand on at most `size` directions of taste.
+    """Return the coordinates of users and items on at most `size` latent directions.
 
-    Each direction points so that the item farthest from the middle is positive. The places are the same in each run.
+    The sign of each direction makes the item with the largest absolute coordinate positive. Results are deterministic.
 
     Raises:
-        Cancelled: The person stopped the work.
+        Cancelled: The work was cancelled.
     """
     products = Products(dataset, ctx)
     wide = min(size + SPARE, dataset.n_users, dataset.n_items)
@@ -83,7 +82,7 @@ def directions(dataset: Dataset, ctx: RunContext, size: int = DIRECTIONS) -> Dir
 
 
 def _turned(products: "Products", start: FloatArray, rounds: int) -> FloatArray:
-    """Return (U, W) an orthonormal basis turned towards the strongest directions from (I, W) a start."""
+    """Return (U, W) an orthonormal basis after subspace iterations from a start (I, W)."""
     basis = np.linalg.qr(products.of_users(start))[0]
     for _ in range(rounds):
         basis = np.linalg.qr(products.of_users(np.linalg.qr(products.of_items(basis))[0]))[0]
@@ -95,14 +94,14 @@ class Products:
 
     Args:
         dataset: Any data set.
-        ctx: Takes progress and can stop the work.
-        every: Look at every so manieth user only; held in memory then, or where there are few interactions.
+        ctx: Receives progress and can cancel the work.
+        every: Use only every n-th user; the matrix is then held in memory, as it is for few interactions.
     """
 
     def __init__(self, dataset: Dataset, ctx: RunContext, every: int = 1) -> None:
         self.dataset, self.ctx, self.every = dataset, ctx, every
         self.shape = (dataset.n_users, dataset.n_items)
-        with asked(dataset) as connection:
+        with connected(dataset) as connection:
             self.user_count, self.item_count = (
                 counted(connection, column, size, f"{USER} % {every} = 0").astype(np.float64)
                 for column, size in zip((USER, ITEM), self.shape, strict=True)
@@ -116,13 +115,13 @@ class Products:
         self.item_scale = 1 / np.sqrt(self.item_count + max(1.0, self.total / max(1, self.shape[1])))
 
     def _read(self) -> Iterator[csr_array]:
-        for block in blocks(self.dataset, self.ctx, "find directions of taste"):
+        for block in blocks(self.dataset, self.ctx, "compute latent directions"):
             chosen = block.user % self.every == 0
             ones = np.ones(int(chosen.sum()), dtype=np.float32)
             yield csr_array((ones, (block.user[chosen], block.item[chosen])), shape=self.shape)
 
     def _pairs(self) -> Iterable[tuple[csr_array, csr_array]]:
-        """Return the counts and their transpose, whole or in pieces."""
+        """Return the counts and their transpose, as a whole or in blocks."""
         return self.kept if self.kept is not None else ((counts, counts.T) for counts in self._read())
 
     def of_users(self, thin: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""What is known of items and of users as vectors with named parts: models use them, people read them."""
+"""Feature vectors of items and users with named parts and columns."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from recsys_core.profiles.words import YEAR_IN_TITLE, topics, weighted_terms
 CATEGORY_PART, TERM_PART, TOPIC_PART = "categories", "terms", "topics"
 NUMBER_PART, DATE_PART, PICTURE_PART, EMBEDDING_PART = "numbers", "dates", "pictures", "embedding"
 ITEM_PARTS = (CATEGORY_PART, TERM_PART, TOPIC_PART, NUMBER_PART, DATE_PART, PICTURE_PART, EMBEDDING_PART)
-"""All parts that a vector of an item can have, in this order."""
+"""All parts of an item feature vector, in this order."""
 _TERMS_OF_USERS = 200
 
 
@@ -30,8 +30,8 @@ class Features:
 
     Args:
         matrix: (N, F) float64.
-        names: (F,) what each column is.
-        parts: Name of a part -> its columns; together all columns, one part after the other.
+        names: (F,) column names.
+        parts: Name of a part -> its columns; parts are consecutive and cover all columns.
     """
 
     matrix: csr_array
@@ -40,7 +40,7 @@ class Features:
 
     @classmethod
     def of(cls, blocks: Mapping[str, Block], rows: int) -> "Features":
-        """Return blocks of columns as parts, without those that have no columns."""
+        """Return features with blocks of columns as parts; empty blocks are dropped."""
         kept = {name: block for name, block in blocks.items() if block.names}
         ends = np.cumsum([0, *(len(block.names) for block in kept.values())]).tolist()
         whole = joined(list(kept.values()), rows)
@@ -54,7 +54,7 @@ class Features:
         """Return (N, F_part) columns of one part.
 
         Raises:
-            DataError: There is no such part.
+            DataError: The part does not exist.
         """
         return csr_array(self.matrix[:, self._place(name)])
 
@@ -67,10 +67,10 @@ class Features:
         return next(name for name, place in self.parts.items() if place.start <= column < place.stop)
 
     def only(self, names: Collection[str]) -> "Features":
-        """Return the features with only these parts, in their order here.
+        """Return the features with only these parts, in the existing order.
 
         Raises:
-            DataError: There is no such part.
+            DataError: A part does not exist.
         """
         for name in names:
             self._place(name)
@@ -78,20 +78,21 @@ class Features:
         return Features.of({name: Block(self.part(name), self.names_of(name)) for name in kept}, len(self))
 
     def beside(self, other: "Features") -> "Features":
-        """Return these parts and those of the same rows in `other`.
+        """Return the parts of both features side by side.
 
         Raises:
-            DataError: A part stands in both, or the numbers of rows differ.
+            DataError: A part exists in both, or the numbers of rows differ.
         """
         if len(self) != len(other) or set(self.parts) & set(other.parts):
-            raise DataError("Features can only stand beside features of the same rows with other parts.")
+            raise DataError("Features can only be joined if they have the same rows and no common part.")
         blocks = {name: Block(self.part(name), self.names_of(name)) for name in self.parts}
         blocks |= {name: Block(other.part(name), other.names_of(name)) for name in other.parts}
         return Features.of(blocks, len(self))
 
     def unit_parts(self) -> "Features":
-        """Return the features with each row of each part scaled to length 1 (rows of zeros stay), so that parts of
-        many columns do not outweigh others.
+        """Return the features with each row of each part scaled to unit length (zero rows unchanged), so that parts
+        with
+        many columns do not dominate.
         """
         return Features.of(
             {name: Block(unit_rows(self.part(name)), self.names_of(name)) for name in self.parts}, len(self)
@@ -104,7 +105,7 @@ class Features:
 
 
 def unit_rows(matrix: csr_array) -> csr_array:
-    """Return the rows scaled to length 1; a row of zeros stays."""
+    """Return the rows scaled to unit length; zero rows are unchanged."""
     lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
     return csr_array(diags_array(1 / np.where(lengths > 0, lengths, 1.0)) @ matrix)
 
@@ -112,37 +113,37 @@ def unit_rows(matrix: csr_array) -> csr_array:
 def item_features(
     dataset: Dataset, *, parts: Collection[str] | None = None, components: int = 0, pictures: Path | None = None
 ) -> Features:
-    """Return what the item table knows as vectors, one row an item.
+    """Return feature vectors from the item table, one row per item.
 
-    Parts, as far as the table has them:
+    Parts, as far as the table has the columns:
 
-    - `categories`: 1 for each category that an item has;
-    - `terms`: TF-IDF of the words of titles and texts (see `weighted_terms`), rows of length 1; or, with
-      `components` > 0, `topics` in their place: their truncated SVD;
-    - `numbers`: price and other numbers, scaled by median and quartiles, with flags where missing;
-    - `dates`: dates and years (also the year at the end of titles) as scaled years, and the season;
-    - `pictures`: colours and edges (see `pictures.measure`), scaled, with one flag for pictures that are missing;
-    - `embedding`: vectors that came with the table (column of lists), each of length 1.
+    - `categories`: 1 for each category of an item;
+    - `terms`: TF-IDF of the words in titles and texts (see `weighted_terms`), unit rows; or, with `components` > 0,
+      `topics` instead: their truncated SVD;
+    - `numbers`: prices and other numbers, scaled by median and quartiles, with flags for missing values;
+    - `dates`: dates and years (also a year at the end of titles) as scaled years, and the season;
+    - `pictures`: colors and edges of images (see `pictures.measure`), scaled, with one flag for missing images;
+    - `embedding`: vectors from the table (column of lists), scaled to unit length.
 
     Args:
         dataset: Any data set with an item table.
-        parts: Which parts to make; all by default. A part that the table does not have is left out.
-        components: Number of topics, 0 for the words themselves.
-        pictures: Folder or zip in which the paths of a column of pictures lie; without it only pictures that stand in
-            the table as bytes are measured.
+        parts: Parts to compute; all by default. Parts without columns in the table are left out.
+        components: Number of topics, 0 for terms.
+        pictures: Folder or zip file with the image files named in the table; without it only images stored as bytes in
+            the table are measured.
 
     Returns:
-        (I, F) features; F may be 0 if the table has nothing of the kind.
+        (I, F) features; F may be 0.
 
     Raises:
-        DataError: The data have no item table, vectors of different lengths, or `pictures` cannot be opened.
-        ConfigError: `parts` names something else.
+        DataError: The data set has no item table, vectors have different lengths, or `pictures` cannot be opened.
+        ConfigError: `parts` contains an unknown name.
     """
     if dataset.items is None:
-        raise DataError(f"Data set '{dataset.name}' has no item table; upload one with the column of identifiers.")
+        raise DataError(f"Data set '{dataset.name}' has no item table; upload one with an item id column.")
     for name in parts or ():
         if name not in ITEM_PARTS:
-            raise ConfigError(f"Items have no part '{name}'; there are: {', '.join(ITEM_PARTS)}.")
+            raise ConfigError(f"Unknown part of item features '{name}'; available: {', '.join(ITEM_PARTS)}.")
     wanted = set(ITEM_PARTS if parts is None else parts)
     if wanted & {TERM_PART, TOPIC_PART}:
         wanted |= {TERM_PART, TOPIC_PART}
@@ -160,16 +161,16 @@ def item_features(
 
 
 def user_attributes(dataset: Dataset) -> Features:
-    """Return what the user table knows as vectors, one row a user and one part a column of the table.
+    """Return feature vectors from the user table, one row per user and one part per column of the table.
 
-    Categories (also lists, as of hobbies) become flags, numbers and dates are scaled by median and quartiles with a
-    flag where missing, texts become TF-IDF weights of their words. Codes, links and pictures are left out.
+    Categories (also lists of them) become flags, numbers and dates are scaled by median and quartiles with a flag for
+    missing values, texts become TF-IDF weights of their words. Codes, links and images are left out.
 
     Returns:
         (U, F) features; F may be 0.
 
     Raises:
-        DataError: The data have no user table.
+        DataError: The data set has no user table.
     """
     if dataset.users is None:
         raise DataError(f"Data set '{dataset.name}' has no user table; upload one with the column of identifiers.")
@@ -179,7 +180,7 @@ def user_attributes(dataset: Dataset) -> Features:
 
 
 def _attribute(column: pd.Series, name: str, kind: Kind) -> Block | None:
-    """Return a column of the user table as a block, None if it describes nobody."""
+    """Return a column of the user table as a block, None for columns that are not features."""
     match kind:
         case Kind.CATEGORIES:
             return flags(column, name)
@@ -204,7 +205,7 @@ def _flags(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> Block:
 
 
 def _terms(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> tuple[csr_array, tuple[str, ...]]:
-    """Return the weighted words of all texts of an item, its title without the year."""
+    """Return TF-IDF weights of all texts of an item, with the year removed from its title."""
     columns = [_texts(table[name], is_title=name == TITLE) for name in _columns(kinds, Kind.TEXT)]
     return weighted_terms([" ; ".join(cells) for cells in zip(*columns, strict=True)] if columns else [""] * len(table))
 
@@ -230,8 +231,8 @@ def _dates(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> Block:
 
 
 def years_in_titles(titles: pd.Series) -> FloatArray:
-    """Return (N,) the years that stand in brackets at the end of titles, NaN elsewhere; NaN for all if under half of
-    the titles have one.
+    """Return (N,) the years in parentheses at the end of titles, NaN elsewhere; all NaN if less than half of the titles
+    have one.
     """
     found = titles.astype("str").str.extract(YEAR_IN_TITLE.pattern, expand=False)
     year = as_numbers(found)
@@ -252,7 +253,7 @@ def _pictures(table: pd.DataFrame, kinds: Mapping[str, Kind], files: Path | None
 
 
 def _without_flags(block: Block) -> Block:
-    """Return a scaled block without its flag, as all measures of a picture are missing together."""
+    """Return a scaled block without its missing flag; all measures of an image share one flag."""
     kept = [place for place, name in enumerate(block.names) if not name.endswith(" missing")]
     return Block(csr_array(block.matrix[:, kept]), tuple(block.names[place] for place in kept))
 
@@ -262,10 +263,10 @@ def _embeddings(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> Block:
 
 
 def _embedding(column: pd.Series, name: str) -> Block:
-    """Return vectors of length 1; zeros where none is given.
+    """Return unit vectors; zeros where missing.
 
     Raises:
-        DataError: They are of different lengths.
+        DataError: The vectors have different lengths.
     """
     rows = [vector(cell) for cell in column]
     return dense_block(*_stacked(rows, name))
@@ -274,7 +275,7 @@ def _embedding(column: pd.Series, name: str) -> Block:
 def _stacked(rows: Sequence[FloatArray | None], name: str) -> tuple[FloatArray, list[str]]:
     sizes = {len(row) for row in rows if row is not None}
     if len(sizes) > 1:
-        raise DataError(f"Column '{name}' holds vectors of different lengths: {min(sizes)} to {max(sizes)} numbers.")
+        raise DataError(f"Column '{name}' has vectors of different lengths: {min(sizes)} to {max(sizes)} numbers.")
     size = sizes.pop() if sizes else 0
     matrix = np.array([np.zeros(size) if row is None else row for row in rows]).reshape(len(rows), size)
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)

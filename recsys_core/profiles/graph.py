@@ -1,17 +1,17 @@
-"""Who trusts whom: the links that people made, links read from what they rated alike, and trust that travels.
+"""Social graphs: explicit links, implicit links from similar ratings, and trust propagation.
 
-A link has a direction: the row follows, or trusts, the column. Links come from the social table of the data
-(`social_graph`) or, where there is none, from ratings (`co_rating_graph`): an implicit graph, in which nobody chose
-anybody, and which every page and model names as such.
+Links are directed: the row follows, or trusts, the column. They come from the social table of the data set
+(`social_graph`) or, without one, from the ratings (`co_rating_graph`): an implicit graph, which pages and models label
+as such.
 
-Trust travels: the friend of a friend is worth something, and less than the friend. The trust of u in v is that of the
-best path from u to v of at most `hops` links,
+Trust is propagated with decay along paths. The trust of u in v is that of the best path from u to v with at most `hops`
+links,
 
     t_uv = max over paths u = a_0, ..., a_n = v with n <= hops of decay^(n - 1) * product of its links' weights
 
 Source: the source document, section 3, point 3 ('the chain of relations'); paths of bounded length as in Massa and
-Avesani 2007, "Trust-aware Recommender Systems" (MoleTrust). Departure: MoleTrust takes the mean over the last persons
-before v, weighed by the trust in them; here the best path counts, so that one more friend never lowers trust.
+Avesani 2007, "Trust-aware Recommender Systems" (MoleTrust). Departure: MoleTrust takes the trust-weighted mean over the
+predecessors of v; here the best path counts, so that an additional friend never lowers trust.
 """
 
 import numpy as np
@@ -23,27 +23,26 @@ from recsys_core.data import Dataset
 from recsys_core.errors import ConfigError, DataError
 
 CO_RATING_NEIGHBORS = 10
-"""Links that each user gets in the implicit graph; the median person of filmtrust and lastfm-2k has fewer."""
+"""Links per user in the implicit graph; the median user of filmtrust and lastfm-2k has fewer explicit links."""
 MOST_HOPS = 3
 PATHS_AT_A_TIME = 1_000_000
 CELLS_AT_A_TIME = 500_000
-"""So many extended paths, or cells of similarity, are held at a time."""
+"""Maximum number of extended paths, or of similarity cells, held in memory."""
 
 
 def social_graph(dataset: Dataset) -> csr_array:
-    """Return the (U, U) links of the social table, row follows column, columns increasing, weights as given.
+    """Return the (U, U) links of the social table, row follows column, columns sorted, original weights.
 
-    A link given twice has its larger weight. Links to oneself, and those with a weight that is not above 0 (distrust),
-    are no links.
+    Duplicate links get the larger weight. Self-links and links with a weight of 0 or below (distrust) are dropped.
 
     Raises:
-        DataError: The data have no social table.
+        DataError: The data set has no social table.
     """
     links = dataset.social
     if links is None:
         raise DataError(
-            f"'{dataset.name}' has no links between people; add a table with source and target, or ask for the "
-            "co-rating graph, which is read from the interactions."
+            f"'{dataset.name}' has no links between users; upload a table with source and target columns, or use the "
+            "co-rating graph, which is inferred from the interactions."
         )
     source, target = links[SOURCE].to_numpy(np.int64), links[TARGET].to_numpy(np.int64)
     weight = links[WEIGHT].to_numpy(np.float64) if WEIGHT in links else np.ones(len(links))
@@ -52,23 +51,23 @@ def social_graph(dataset: Dataset) -> csr_array:
 
 
 def co_rating_graph(dataset: Dataset, neighbors: int = CO_RATING_NEIGHBORS) -> csr_array:
-    """Return a (U, U) graph read from the interactions: each user's links to the people who rated most alike.
+    """Return a (U, U) graph inferred from the interactions: links from each user to the users with the most similar
+    ratings.
 
-    The weight is the cosine of two users' ratings, each less its user's mean (of who took what, without ratings), in
-    (0, 1]. Only positive ones are links; of equal ones those to smaller positions are kept. The rows hold at most
-    `neighbors` links. Nobody made these links: where they are used, it should be said.
+    The weight is the cosine of mean-centered ratings (of binary interactions, without ratings), in (0, 1]. Only
+    positive
+    similarities are links; ties go to smaller positions. Rows have at most `neighbors` links. These links are implicit
+    and should be labeled as such.
 
     Args:
         dataset: With or without ratings.
-        neighbors: Links of each user, at least 1.
+        neighbors: Maximum number of links per user, at least 1.
 
     Raises:
         ConfigError: `neighbors` is below 1.
     """
     if neighbors < 1:
-        raise ConfigError(
-            f"A co-rating graph needs at least 1 neighbour for each user, but {neighbors} were asked for."
-        )
+        raise ConfigError(f"The co-rating graph needs at least 1 neighbor per user, but the setting is {neighbors}.")
     rows = _unit_rows(dataset)
     columns = rows.T.tocsr()
     block = max(1, CELLS_AT_A_TIME // max(1, dataset.n_users))
@@ -91,25 +90,25 @@ def propagated_trust(
 
     Args:
         graph: (U, U) links with positive weights; they are divided by the largest, so that trust lies in (0, 1].
-        hops: Longest path, 1 to 3 links.
+        hops: Maximum path length, 1 to 3 links.
         decay: Factor for each link after the first, in (0, 1].
-        strongest: Keep so many most trusted people in each row (ties by smaller position); None keeps all. Bounds the
-            size of the answer, not which paths are followed within a hop.
+        strongest: Number of most trusted users kept in each row (ties by smaller position); None keeps all. Bounds the
+            size of the result, not which paths are followed within a hop.
 
     Raises:
-        ConfigError: `hops` or `decay` lies outside its range.
+        ConfigError: `hops` or `decay` is out of range.
     """
     if not 1 <= hops <= MOST_HOPS:
-        raise ConfigError(f"Trust travels over 1 to {MOST_HOPS} hops, but {hops} were asked for.")
+        raise ConfigError(f"Trust is propagated over 1 to {MOST_HOPS} hops, but the setting is {hops}.")
     if not 0.0 < decay <= 1.0:
-        raise ConfigError(f"The decay of trust lies above 0 and at most at 1, but it was {decay}.")
+        raise ConfigError(f"The decay of trust must be above 0 and at most 1, but the setting is {decay}.")
     users = graph.shape[0]
     links = csr_array(graph, dtype=np.float64, copy=True)
     if links.nnz == 0:
         return links
     links.data /= links.data.max()
     lengths = np.diff(links.indptr)
-    paths = lengths.astype(np.float64)  # (U,) paths that begin at each user, of the longest length
+    paths = lengths.astype(np.float64)  # (U,) number of paths that start at each user
     for _ in range(hops - 1):
         paths = np.asarray(links.astype(np.bool_).astype(np.float64) @ paths) + lengths
     parts: list[tuple[IntArray, IntArray, FloatArray]] = []
@@ -123,7 +122,7 @@ def propagated_trust(
 
 
 def both_ways(graph: csr_array) -> csr_array:
-    """Return the (U, U) graph read without direction: 1 where either follows the other."""
+    """Return the undirected (U, U) graph: 1 where either user follows the other."""
     united = csr_array(graph + graph.T)
     united.data[:] = 1.0
     united.sort_indices()
@@ -131,7 +130,7 @@ def both_ways(graph: csr_array) -> csr_array:
 
 
 def _strongest_of_equal(sources: IntArray, targets: IntArray, weights: FloatArray, shape: tuple[int, int]) -> csr_array:
-    """Return links as a matrix, columns increasing; of those between the same two people the one of largest weight."""
+    """Return links as a matrix with sorted columns; duplicate links get the largest weight."""
     order = np.argsort(-weights, kind="stable")
     order = order[np.argsort((sources * shape[1] + targets)[order], kind="stable")]
     sources, targets, weights = sources[order], targets[order], weights[order]
@@ -142,7 +141,7 @@ def _strongest_of_equal(sources: IntArray, targets: IntArray, weights: FloatArra
 
 
 def _unit_rows(dataset: Dataset) -> csr_array:
-    """(U, I) rows of length 1: ratings less their user's mean, or 1 for each item without ratings."""
+    """Return (U, I) unit rows: mean-centered ratings, or binary interactions without ratings."""
     matrix = csr_array(dataset.matrix("rating" if dataset.has_ratings else "binary"), dtype=np.float64)
     user, number = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), np.diff(matrix.indptr)
     if dataset.has_ratings:
@@ -157,7 +156,7 @@ def _strongest_links(similarity: FloatArray, first: int, neighbors: int) -> tupl
     """Return sources, targets and weights of the strongest positive cells in each row of (B, U); row 0 is `first`."""
     rows, users = similarity.shape
     similarity[np.arange(rows), first + np.arange(rows)] = 0.0
-    similarity = np.round(similarity, 12)  # what is equal on paper is equal here
+    similarity = np.round(similarity, 12)  # ties up to rounding errors become exact ties
     best = np.argsort(-similarity, axis=1, kind="stable")[:, : min(neighbors, users)]
     weights = np.minimum(np.take_along_axis(similarity, best, axis=1), 1.0)
     linked = weights > 0
@@ -166,7 +165,7 @@ def _strongest_links(similarity: FloatArray, first: int, neighbors: int) -> tupl
 
 
 def _blocks(sizes: FloatArray, limit: int) -> list[tuple[int, int]]:
-    """Return first and end of consecutive blocks whose sizes sum to at most `limit`, or that hold one row."""
+    """Return first and end of consecutive blocks whose sizes sum to at most `limit`, or that have one row."""
     borders, total = [0], 0.0
     for row, size in enumerate(sizes):
         if total + size > limit and row > borders[-1]:
@@ -177,7 +176,7 @@ def _blocks(sizes: FloatArray, limit: int) -> list[tuple[int, int]]:
 
 
 def _one_link_further(trust: csr_array, links: csr_array, decay: float, first: int) -> csr_array:
-    """Return (B, U) trust with paths one link longer; row 0 is the user at position `first`."""
+    """Return (B, U) trust including paths one link longer; row 0 is the user at position `first`."""
     own = np.repeat(np.arange(trust.shape[0]), np.diff(trust.indptr))
     lengths = np.diff(links.indptr)[trust.indices]
     ends = np.cumsum(lengths)

@@ -1,4 +1,4 @@
-"""What two people have in common in the plainest sense: friends, and items that both know."""
+"""Friends and items that two users have in common."""
 
 from collections.abc import Sequence
 
@@ -11,19 +11,19 @@ from recsys_core.profiles.graph import both_ways, social_graph
 
 
 def in_common(dataset: Dataset, user: int, others: Sequence[int]) -> pd.DataFrame:
-    """Return how many friends and items a user shares with each of some others.
+    """Return the numbers of friends and items that a user shares with other users.
 
     Args:
-        dataset: With links; a link counts in either direction.
+        dataset: A data set with social links; links count in both directions.
         user: Position.
-        others: Positions, in the order wanted.
+        others: Positions, in the desired order.
 
     Returns:
         `user`, `user_id`, `friends` and `items` (numbers in common), one row for each of `others`. `attrs["links"]` is
-        the number of people whom a link joins with the user.
+        the number of users linked with the user.
 
     Raises:
-        DataError: The data have no links.
+        DataError: The data set has no social links.
     """
     rows = np.asarray(others, dtype=np.int64)
     graph = both_ways(social_graph(dataset))

@@ -32,7 +32,7 @@ from recsys_core.profiles.phrases import Words
 from recsys_core.profiles.scaling import Block, dense_block, joined, scaled
 from recsys_core.profiles.space import Shared
 from recsys_core.profiles.stored import derived, read_frame, read_json, write_frame, write_json
-from recsys_core.profiles.streams import asked, counted, ranges
+from recsys_core.profiles.streams import connected, counted, ranges
 from recsys_core.profiles.users import BEHAVIOR_PART, DIRECTION_PART, direction_names
 
 VERSION = 2
@@ -169,7 +169,7 @@ class ItemProfiles:
         """
         users = self.facts.table["users"].to_numpy(np.float64)
         known_by = f"SELECT DISTINCT {USER} FROM {INTERACTIONS} WHERE {ITEM} = $item ORDER BY {USER}"
-        with asked(self.dataset) as connection:
+        with connected(self.dataset) as connection:
             people = connection.execute(known_by, {"item": int(item)}).df()
             chosen = people.iloc[:: max(1, -(-len(people) // MOST_ASKED))]
             connection.register("people", chosen)
@@ -293,7 +293,7 @@ def _content_names(content: Features) -> tuple[list[str], list[str]]:
 
 
 def _compute(dataset: Dataset, root: Path | None, ctx: RunContext) -> ItemFacts:
-    with asked(dataset) as connection:
+    with connected(dataset) as connection:
         table = _counts(dataset, connection, ctx)
     found = cached_directions(dataset, root, ctx)
     active: BoolArray = table["interactions"].to_numpy() > 0

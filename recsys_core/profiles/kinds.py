@@ -1,4 +1,4 @@
-"""What a column beside users or items holds: categories, text, numbers, dates, pictures, vectors, or codes."""
+"""Inference of the kind of an attribute column: categories, text, numbers, dates, images, vectors, or codes."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from recsys_core.columns import CATEGORIES, EMBEDDING, IMAGE, LIST_SEPARATOR, TE
 from recsys_core.contracts import FloatArray
 
 LOOKED_AT = 400
-"""Cells of a column that are looked at to tell what it holds."""
+"""Number of cells of a column that are inspected."""
 PICTURE_ENDING = re.compile(r"\.(jpe?g|png|gif|bmp|webp|tiff?)$", re.IGNORECASE)
 _CODE_NAME = re.compile(r"(^|_| )(id|ids|zip|zip_?code|postal|postcode|phone|url|link|imdb\w*|tmdb\w*)$", re.IGNORECASE)
 _CODED_NAME = re.compile(
@@ -25,7 +25,7 @@ FIRST_YEAR, LAST_YEAR = 1000, 2200
 
 
 class Kind(StrEnum):
-    """What a column holds."""
+    """Kind of a column."""
 
     CATEGORIES = "categories"
     TEXT = "text"
@@ -38,14 +38,14 @@ class Kind(StrEnum):
 
 
 def kinds_of(table: pd.DataFrame) -> dict[str, Kind]:
-    """Return what each column of a table of users or items holds, in the order of the table."""
+    """Return the kind of each column of a user or item table, in order."""
     return {str(name): kind_of(str(name), table[name]) for name in table.columns}
 
 
 def kind_of(name: str, column: pd.Series) -> Kind:
-    """Return what a column holds, from its name and its first given cells.
+    """Return the kind of a column, inferred from its name and its first non-empty cells.
 
-    Codes (identifiers, links, postal codes) and empty columns describe nothing: no vector is made of them.
+    Codes (identifiers, links, postal codes) and empty columns are not used as features.
     """
     given = column.dropna()
     if not len(given):
@@ -85,7 +85,7 @@ def _kind_of_objects(name: str, given: pd.Series) -> Kind:
 
 
 def _kind_of_text(name: str, given: pd.Series, cells: Sequence[str]) -> Kind:
-    """Return the kind of the first rule that holds."""
+    """Return the kind of the first matching rule."""
     words = float(np.mean([len(cell.split()) for cell in cells]))
     is_vector = name == EMBEDDING or cells[0].startswith("[")
     of_pictures = _share(PICTURE_ENDING.search(cell) for cell in cells) > 0.5
@@ -110,7 +110,7 @@ def _share(hits: Any) -> float:
 
 
 def vector(cell: object) -> FloatArray | None:
-    """Return the numbers in a cell: a list, or a text such as `[0.1, 2]`, `0.1|2`; None if it holds anything else."""
+    """Return the numbers in a cell: a list, or text such as `[0.1, 2]` or `0.1|2`; None for any other content."""
     if isinstance(cell, str):
         parts = [part for part in re.split(r"[|,;\s]+", cell.strip().strip("[]()")) if part]
     elif isinstance(cell, list | tuple | np.ndarray):
@@ -125,7 +125,7 @@ def vector(cell: object) -> FloatArray | None:
 
 
 def entries(cell: object) -> list[str]:
-    """Return the entries of a cell that holds one or several, without repeats; none if it is missing."""
+    """Return the distinct entries of a cell with one or several; empty for a missing cell."""
     if isinstance(cell, list | tuple | np.ndarray):
         parts = [str(part) for part in cell]
     elif cell is None or cell is pd.NA or (isinstance(cell, float) and np.isnan(cell)):

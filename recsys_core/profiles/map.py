@@ -1,4 +1,4 @@
-"""Places on a flat map: what is alike lies close together."""
+"""Two-dimensional maps on which similar rows are close together."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,12 +16,12 @@ _BLOCK = 8192
 
 @dataclass(frozen=True, eq=False)
 class Axes:
-    """Directions along which rows differ most.
+    """Principal axes.
 
     Args:
         places: (N, D) coordinates.
         loadings: (F, D) unit vectors.
-        explained: (D,) share of the whole variance.
+        explained: (D,) shares of the total variance.
     """
 
     places: FloatArray
@@ -30,19 +30,19 @@ class Axes:
 
 
 def map_methods() -> tuple[str, ...]:
-    """Return the ways to draw a map: "pca" always, "umap" if that library is installed."""
+    """Return the available map methods: "pca", and "umap" if the library is installed."""
     return ("pca", "umap") if find_spec("umap") is not None else ("pca",)
 
 
 def principal_axes(rows: FloatArray, known: BoolArray, size: int) -> Axes:
     """Return the principal components of rows, from the exact covariance of the known ones.
 
-    Each axis points so that its largest loading is positive. Rows that are not known are placed like all others.
+    The sign of each axis makes its largest loading positive. Unknown rows are projected, too.
 
     Args:
         rows: (N, F) numbers.
-        known: (N,) rows that count.
-        size: Components, D; columns of zeros where there are fewer.
+        known: (N,) rows used for mean and covariance.
+        size: Number of components, D; padded with columns of zeros.
     """
     places, loadings, explained = np.zeros((len(rows), size)), np.zeros((rows.shape[1], size)), np.zeros(size)
     count = int(known.sum())
@@ -67,14 +67,14 @@ def principal_axes(rows: FloatArray, known: BoolArray, size: int) -> Axes:
 
 
 def sparse_axes(rows: csr_array, size: int = 2) -> Axes:
-    """Return the principal components of sparse rows of very many columns, near enough, by truncated SVD.
+    """Return approximate principal components of high-dimensional sparse rows by truncated SVD.
 
-    The first direction of rows that are not centred is close to their mean, so one more is computed and the places are
-    turned to the principal components within those.
+    The first singular vector of uncentered rows is close to their mean, so additional directions are computed and
+    rotated to the principal components of their span.
 
     Args:
         rows: (N, F) numbers.
-        size: Components, D.
+        size: Number of components, D.
     """
     from sklearn.decomposition import TruncatedSVD
 
@@ -91,16 +91,16 @@ def sparse_axes(rows: csr_array, size: int = 2) -> Axes:
 
 
 def drawn(rows: FloatArray, method: str, ctx: RunContext) -> FloatArray:
-    """Return (N, 2) places on a map of another kind than the stored one.
+    """Return (N, 2) map coordinates by one of `map_methods()`.
 
     Raises:
-        ConfigError: That method is not known, or its library is not installed.
+        ConfigError: The method is unknown, or its library is not installed.
     """
     if method not in map_methods():
-        raise ConfigError(f"A map by '{method}' cannot be drawn here; there are: {', '.join(map_methods())}.")
+        raise ConfigError(f"The map method '{method}' is not available; available: {', '.join(map_methods())}.")
     if method == "pca":
         return principal_axes(rows, np.ones(len(rows), dtype=bool), 2).places
-    from umap import UMAP  # type: ignore[import-not-found]  # only where it is installed
+    from umap import UMAP  # type: ignore[import-not-found]  # optional dependency
 
     places: FloatArray = np.zeros((len(rows), 2))
     for _ in ctx.track(range(1), stage="draw the map"):
@@ -109,11 +109,11 @@ def drawn(rows: FloatArray, method: str, ctx: RunContext) -> FloatArray:
 
 
 def axis_words(loadings: FloatArray, names: list[str]) -> Words:
-    """Return what an axis mostly is: its strongest columns on both sides.
+    """Return a description of an axis: the columns with its largest positive and negative loadings.
 
     Args:
-        loadings: (F,) of the axis.
-        names: (F,) of the columns.
+        loadings: (F,) loadings of the axis.
+        names: (F,) column names.
     """
     names = [name.partition(": ")[2] or name for name in names]
     order = np.argsort(-loadings, kind="stable")

@@ -1,4 +1,4 @@
-"""Words about people and items: English templates with named places, and the values that fill them."""
+"""Phrases about users and items: English templates with placeholders, and their values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Words:
-    """A piece of text for a person; a page passes `template` through its catalogue and fills it with `values`.
+    """A phrase; a page translates `template` and fills it with `values`.
 
     Args:
-        template: English, with named places.
-        values: Text for each place; it may hold names from outside.
+        template: English text with named placeholders.
+        values: Text for each placeholder; may contain untrusted names.
     """
 
     template: str
@@ -21,7 +21,7 @@ class Words:
 
 
 def amount(number: float) -> str:
-    """Return a number with the digits that a comparison needs: 12,400; 1995; 57; 3.4; 0.27."""
+    """Return a number rounded for display: 12,400; 1995; 57; 3.4; 0.27."""
     size = abs(number)
     if size >= 10:
         return f"{number:,.0f}" if size >= 10_000 else f"{number:.0f}"
@@ -29,5 +29,5 @@ def amount(number: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share (0..1) in per cent, small ones with one decimal."""
+    """Return a share (0..1) in percent, with one decimal below 10 %."""
     return f"{share:.1%}" if 0 < abs(share) < 0.1 else f"{share:.0%}"

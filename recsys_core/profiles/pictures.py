@@ -1,4 +1,4 @@
-"""Pictures as a few numbers: colours and edges. A picture that cannot be read is counted, nothing fails."""
+"""Image features: colors and edges. Unreadable images are counted and do not raise."""
 
 import io
 import stat
@@ -16,26 +16,26 @@ from recsys_core.contracts import FloatArray
 from recsys_core.errors import DataError
 
 SIDE = 64
-"""Pictures are shrunk to at most so many points a side before they are measured."""
+"""Maximum side length in pixels to which images are downsized before they are measured."""
 MOST_BYTES = 64 * 1024**2
-"""A larger file is not read as a picture."""
+"""Maximum size of an image file."""
 MOST_POINTS = 100_000_000
-"""A picture with more points is not unpacked."""
+"""Maximum number of pixels of an image that is decoded."""
 MEASURES = (
     "brightness", "contrast", "saturation", "colourfulness", "red", "green", "blue",
     "edges", "upright edges", "level edges", "width to height",
 )  # fmt: skip
-"""What is measured of a picture, in this order."""
+"""Names of the image measures, in order."""
 
 
 @dataclass(frozen=True, eq=False)
 class PictureRead:
-    """Pictures of N things as numbers.
+    """Measures of the images of N rows.
 
     Args:
-        measures: (N, 11) see `measure`; NaN where there is no picture.
-        missing: Things that name no picture, or one that is not there.
-        broken: Files that are no pictures, too large, or cut short.
+        measures: (N, 11) see `measure`; NaN without an image.
+        missing: Number of rows without an image or with a missing file.
+        broken: Number of files that are not images, too large, or truncated.
     """
 
     measures: FloatArray
@@ -44,22 +44,22 @@ class PictureRead:
 
 
 class PictureFiles(Protocol):
-    """Where pictures lie."""
+    """A source of image files."""
 
     def read(self, name: str) -> bytes | None:
-        """Return the content of a file, None if there is none of that name or it is too large."""
+        """Return the content of a file, None if it does not exist or is too large."""
         ...
 
 
 def read_pictures(cells: Sequence[object], files: Path | None = None) -> PictureRead:
-    """Measure the picture of each cell.
+    """Measure the image of each cell.
 
     Args:
-        cells: N contents (bytes), or paths of files inside `files`; anything else is missing.
-        files: Folder or zip that the paths lie in.
+        cells: N image contents (bytes) or file paths inside `files`; anything else counts as missing.
+        files: Folder or zip file with the images.
 
     Raises:
-        DataError: `files` is neither a folder nor a zip.
+        DataError: `files` is neither a folder nor a zip file.
     """
     measures = np.full((len(cells), len(MEASURES)), np.nan)
     missing = broken = 0
@@ -78,7 +78,7 @@ def read_pictures(cells: Sequence[object], files: Path | None = None) -> Picture
 
 
 def content_of(cell: object, source: PictureFiles | None) -> bytes | None:
-    """Return the bytes of the picture in a cell; None if it holds none or its file is not there."""
+    """Return the bytes of the image in a cell; None if the cell has no image or its file does not exist."""
     if isinstance(cell, bytes | bytearray | memoryview):
         return bytes(cell)
     if isinstance(cell, str) and cell and source is not None:
@@ -87,7 +87,7 @@ def content_of(cell: object, source: PictureFiles | None) -> bytes | None:
 
 
 def shrunk(content: bytes) -> bytes | None:
-    """Return a picture as a PNG of at most 64 points a side, which measures the same; None if it cannot be read."""
+    """Return an image as a PNG of at most 64 pixels per side, with the same measures; None if it cannot be read."""
     picture = _small(content)
     if picture is None:
         return None
@@ -97,16 +97,16 @@ def shrunk(content: bytes) -> bytes | None:
 
 
 def measure(content: bytes) -> FloatArray | None:
-    """Return (11,) numbers of a picture, None if it cannot be read.
+    """Return (11,) measures of an image, None if it cannot be read.
 
-    On the shrunk picture, colours from 0 to 1, with luma = 0.299 R + 0.587 G + 0.114 B:
+    On the downsized image, channels from 0 to 1, with luma = 0.299 R + 0.587 G + 0.114 B:
 
-    - brightness and contrast: mean and deviation of luma;
-    - saturation: mean of (largest - smallest colour) / largest colour;
+    - brightness and contrast: mean and standard deviation of luma;
+    - saturation: mean of (largest - smallest channel) / largest channel;
     - colourfulness: sqrt(var(rg) + var(yb)) + 0.3 sqrt(mean(rg)^2 + mean(yb)^2), rg = R - G, yb = (R + G) / 2 - B;
     - red, green, blue: means;
-    - edges: mean length of the gradient of luma (central differences); upright and level edges: mean of its absolute
-      horizontal and vertical part;
+    - edges: mean norm of the gradient of luma (central differences); upright and level edges: mean of its absolute
+      horizontal and vertical component;
     - width to height: logarithm of their ratio.
 
     Source: Hasler and Suesstrunk 2003, "Measuring colourfulness in natural images", for the fourth.
@@ -140,7 +140,7 @@ def measure(content: bytes) -> FloatArray | None:
 
 
 def _small(content: bytes):  # type: ignore[no-untyped-def]  # Pillow's image, imported where it is used
-    """Return the picture in RGB, at most 64 points a side, or None if it cannot be read."""
+    """Return the image in RGB, at most 64 pixels per side, or None if it cannot be read."""
     import warnings
 
     from PIL import Image, UnidentifiedImageError
@@ -149,7 +149,7 @@ def _small(content: bytes):  # type: ignore[no-untyped-def]  # Pillow's image, i
         return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a picture that Pillow doubts is still a picture
+            warnings.simplefilter("ignore")  # images with warnings are still used
             with Image.open(io.BytesIO(content)) as picture:
                 if picture.width * picture.height > MOST_POINTS:
                     return None
@@ -163,10 +163,10 @@ def _small(content: bytes):  # type: ignore[no-untyped-def]  # Pillow's image, i
 
 @contextmanager
 def opened(files: Path | None) -> Iterator[PictureFiles | None]:
-    """Give what reads pictures by name from a folder or a zip; None without one.
+    """Open a folder or zip file as a source of images; yield None without one.
 
     Raises:
-        DataError: It is neither.
+        DataError: `files` is neither a folder nor a zip file.
     """
     if files is None:
         yield None
@@ -176,11 +176,11 @@ def opened(files: Path | None) -> Iterator[PictureFiles | None]:
         with zipfile.ZipFile(files) as archive:
             yield _Zip(archive)
     else:
-        raise DataError(f"'{files.name}' is neither a folder nor a zip; pack the pictures into a zip.")
+        raise DataError(f"'{files.name}' is neither a folder nor a zip file; pack the images into a zip file.")
 
 
 class _Folder:
-    """Pictures in a folder, never outside it."""
+    """Images in a folder; paths outside it are refused."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -195,7 +195,7 @@ class _Folder:
 
 
 class _Zip:
-    """Pictures in a zip, found by their whole path or, if only one has it, by their name alone."""
+    """Images in a zip file, found by full path or by a unique file name."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self.archive = archive
@@ -215,7 +215,7 @@ class _Zip:
             with self.archive.open(info) as file:
                 return file.read(MOST_BYTES)
         except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError):
-            return b""  # damaged or locked: counted as broken
+            return b""  # damaged or encrypted: counted as broken
 
 
 def _is_link(info: zipfile.ZipInfo) -> bool:

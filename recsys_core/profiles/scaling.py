@@ -1,4 +1,4 @@
-"""Columns of a table as columns of a matrix: numbers on one scale, dates as numbers, categories as flags."""
+"""Encoding of table columns as matrix columns: scaled numbers, dates as numbers, categories as flags."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ from recsys_core.contracts import FloatArray
 from recsys_core.profiles.kinds import entries
 
 FARTHEST = 5.0
-"""Scaled numbers are cut at so many deviations."""
+"""Scaled numbers are clipped at this number of robust standard deviations."""
 MOST_CATEGORIES = 300
-"""Categories of one column that are kept: the most frequent ones."""
+"""Maximum number of categories per column, the most frequent ones."""
 _SMALL = 50
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Some columns for N rows.
+    """Named columns for N rows.
 
     Args:
         matrix: (N, F) float64.
-        names: (F,) what each column is.
+        names: (F,) column names.
     """
 
     matrix: csr_array
@@ -32,7 +32,7 @@ class Block:
 
 
 def joined(blocks: Sequence[Block], rows: int) -> Block:
-    """Return blocks side by side; no columns for no blocks."""
+    """Return blocks concatenated by columns; (rows, 0) for no blocks."""
     kept = [block for block in blocks if block.names]
     if not kept:
         return Block(csr_array((rows, 0), dtype=np.float64), ())
@@ -46,14 +46,14 @@ def dense_block(columns: FloatArray, names: Sequence[str]) -> Block:
 
 
 def as_numbers(column: pd.Series) -> FloatArray:
-    """Return (N,) float64, NaN where nothing is given or what is given is not finite."""
+    """Return (N,) float64, NaN where missing or not finite."""
     numbers = pd.to_numeric(column, errors="coerce").astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def robust_scale(values: FloatArray) -> tuple[float, float]:
-    """Return centre and scale of (N,) numbers: their median and (75 % - 25 % quantile) / 1.349, which is the standard
-    deviation of normal numbers; the standard deviation itself where the quantiles are equal; scale 0 where all are.
+    """Return center and scale of (N,) numbers: median and interquartile range / 1.349, which is the standard deviation
+    for a normal distribution; the standard deviation itself if the quartiles are equal; 0 for constant numbers.
     """
     given = values[~np.isnan(values)]
     if not len(given):
@@ -64,9 +64,9 @@ def robust_scale(values: FloatArray) -> tuple[float, float]:
 
 
 def scaled(values: FloatArray, name: str) -> Block:
-    """Return (N,) numbers as (x - median) / robust deviation, cut at 5 deviations, and, if some are missing, a flag.
+    """Return (N,) numbers as (x - median) / robust deviation, clipped at 5, and, if some are missing, a missing flag.
 
-    A missing number is 0 (the median) beside its flag. Numbers that are all the same give no column.
+    Missing numbers become 0 (the median). Constant numbers give no column.
     """
     middle, scale = robust_scale(values)
     missing = np.isnan(values)
@@ -81,10 +81,10 @@ def scaled(values: FloatArray, name: str) -> Block:
 
 
 def flags(column: pd.Series, name: str, most: int = MOST_CATEGORIES) -> Block:
-    """Return one column of 0 and 1 for each category in the cells, which hold one or several.
+    """Return one 0/1 column for each category; cells contain one or several.
 
-    Kept are categories of at least two rows (one, if there are fewer than 50 rows), the `most` frequent of them, in
-    the order of the alphabet.
+    Only the `most` frequent categories with at least two rows (one row for fewer than 50 rows) are kept, in
+    alphabetical order.
     """
     cells = [entries(cell) for cell in column]
     counts = Counter(entry for cell in cells for entry in cell)
@@ -99,9 +99,9 @@ def flags(column: pd.Series, name: str, most: int = MOST_CATEGORIES) -> Block:
 
 
 def years(column: pd.Series) -> FloatArray:
-    """Return (N,) dates as years with decimals, NaN where none is given.
+    """Return (N,) dates as decimal years, NaN where missing.
 
-    Numbers up to 2200 are years, over 1e11 Unix milliseconds, others Unix seconds.
+    Numbers up to 2200 are years, above 1e11 Unix milliseconds, others Unix seconds.
     """
     if pd.api.types.is_numeric_dtype(column.dtype):
         numbers = as_numbers(column)
@@ -117,7 +117,7 @@ def years(column: pd.Series) -> FloatArray:
 
 
 def seasons(column: pd.Series) -> Block | None:
-    """Return the place in the year as (sine, cosine), if a column holds days and not years alone; 0 where missing."""
+    """Return the time of year as (sine, cosine) if a column has days and not only years; 0 where missing."""
     moments = years(column)
     share = moments % 1
     given = ~np.isnan(moments)

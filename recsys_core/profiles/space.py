@@ -1,4 +1,4 @@
-"""Likeness: vectors centred and weighed, so that no part outweighs another, and what two of them share."""
+"""Similarity space: centered vectors with balanced parts, and the contributions to a similarity."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from recsys_core.contracts import BoolArray, FloatArray, IntArray
 from recsys_core.profiles.features import Features
 
 MOST_CELLS = 48_000_000
-"""Numbers held at most; of parts with very many columns those that differ most between rows are kept."""
+"""Maximum number of matrix cells; parts with many columns keep those with the largest variance."""
 LEAST_DEVIATION = 0.4
-"""Columns are divided by their deviation, but at least by this: rare flags would outweigh all else."""
+"""Lower bound of the standard deviation by which columns are divided, so that rare flags do not dominate."""
 WEIGHTS: Mapping[str, float] = {"attributes": 0.5, "topics": 0.3, "numbers": 0.5}
-"""How much a part counts; 1 where nothing is said."""
+"""Weight of a part; 1 by default."""
 
 
 @dataclass(frozen=True)
 class Shared:
-    """One thing that makes two alike.
+    """The contribution of one column to a similarity.
 
     Args:
-        name: Of the column.
-        part: That it belongs to.
-        amount: Its part of the similarity.
-        above: Whether both lie above the mean, else both below.
+        name: Column name.
+        part: Part of the column.
+        amount: Contribution to the cosine.
+        above: Whether both values are above the mean; otherwise both are below.
     """
 
     name: str
@@ -35,18 +35,18 @@ class Shared:
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """Rows in a space in which the angle between two says how alike they are.
+    """Rows whose cosine is their similarity.
 
     Args:
-        rows: (N, F') float32; all zeros for rows that nothing is known of.
-        columns: (F',) columns of the features that they come from.
+        rows: (N, F') float32; zeros for unknown rows.
+        columns: (F',) the corresponding columns of the features.
     """
 
     rows: FloatArray
     columns: IntArray
 
     def similarities(self, row: int) -> FloatArray:
-        """Return (N,) cosines with a row, from -1 to 1; 0 where one of the two is all zeros."""
+        """Return (N,) cosines with a row, from -1 to 1; 0 if one of the two rows is zero."""
         target = self.rows[row].astype(np.float64)
         dots = self.rows @ target.astype(np.float32)
         lengths = np.sqrt(np.einsum("nf,nf->n", self.rows, self.rows)) * np.linalg.norm(target)
@@ -54,7 +54,7 @@ class Space:
         return cosines
 
     def shared(self, row: int, other: int, features: Features, most: int = 4) -> tuple[Shared, ...]:
-        """Return what adds most to the cosine of two rows: cos = sum over columns of a_f b_f / (|a| |b|)."""
+        """Return the largest contributions to the cosine of two rows: cos = sum over columns of a_f b_f / (|a| |b|)."""
         first, second = self.rows[row].astype(np.float64), self.rows[other].astype(np.float64)
         length = float(np.linalg.norm(first) * np.linalg.norm(second))
         amounts = first * second / (length or 1.0)
@@ -72,13 +72,13 @@ class Space:
 
 
 def make_space(features: Features, known: BoolArray, leave_out: Sequence[str] = ()) -> Space:
-    """Return the space of features: each column less its mean, over its deviation, each part scaled to the same mean
-    square length times the square of its weight.
+    """Return the similarity space of features: standardized columns, each part scaled to the same mean squared norm
+    times its squared weight.
 
     Args:
         features: N rows.
-        known: (N,) rows that count for means and deviations; others are all zeros.
-        leave_out: Parts that say nothing of likeness.
+        known: (N,) rows used for means and deviations; others become zeros.
+        leave_out: Parts that are not used.
     """
     parts = [name for name in features.parts if name not in leave_out]
     width = max(1, MOST_CELLS // max(1, len(features) * max(1, len(parts))))
@@ -99,7 +99,7 @@ def make_space(features: Features, known: BoolArray, leave_out: Sequence[str] = 
 
 
 def _most_different(features: Features, name: str, most: int) -> IntArray:
-    """Return the columns of a part that differ most between rows, in their order."""
+    """Return the columns of a part with the largest variance, in order."""
     part = features.part(name)
     if part.shape[1] <= most:
         return np.arange(part.shape[1])

@@ -1,7 +1,7 @@
-"""Tables derived from a data set, computed once and kept in the workspace.
+"""Cache of results derived from a data set, in the workspace.
 
-They lie in `derived/<fingerprint>/<kind>-v<version>/`: written aside, synced, then renamed, so that a folder is
-complete or not there. What cannot be read is computed again.
+Results are in `derived/<fingerprint>/<kind>-v<version>/`. Each folder is written to a temporary location, synced, then
+renamed, so that it is complete or absent. Unreadable results are computed again.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ _UNREADABLE = (
     pa.ArrowException,
     SafetensorError,
 )
-"""What readers say of files that are damaged or of a form that nobody wrote."""
+"""Exceptions that readers raise for damaged files or unknown formats."""
 _log = logging.getLogger(__name__)
 
 
@@ -66,19 +66,19 @@ def derived(
     write: Callable[[Path, T], None],
     read: Callable[[Path], T],
 ) -> T:
-    """Return what was derived from a data set: read from the workspace, or made and kept there.
+    """Return a derived result from the cache, or compute and cache it.
 
     Args:
-        root: The workspace; nothing is kept without one.
-        fingerprint: Of the data set; nothing is kept without one, as for a part of a data set.
-        kind: What it is.
-        version: Of the way it is computed; other versions are deleted.
-        make: Computes it.
-        write: Writes it into an empty folder.
-        read: Reads it from that folder.
+        root: The workspace; None disables the cache.
+        fingerprint: Fingerprint of the data set; empty disables the cache, as for a subset of a data set.
+        kind: Name of the result.
+        version: Version of the computation; other versions are deleted.
+        make: Computes the result.
+        write: Writes the result to an empty folder.
+        read: Reads the result from that folder.
 
     Raises:
-        StoreError: The disk is full or cannot be written.
+        StoreError: The disk is full or not writable.
     """
     if root is None or not _FINGERPRINT.match(fingerprint) or set(fingerprint) == {"."}:
         return make()
@@ -88,7 +88,7 @@ def derived(
             _check(folder)
             return read(folder)
         except _UNREADABLE as error:
-            _log.warning("What was derived in '%s' cannot be read and is computed again: %s", folder, error)
+            _log.warning("The cached result in '%s' cannot be read and is computed again: %s", folder, error)
             _throw_away(folder)
     made = make()
     _keep(folder, made, write)
@@ -96,10 +96,10 @@ def derived(
 
 
 def _check(folder: Path) -> None:
-    """Compare what was derived with what was written.
+    """Verify the checksums of a cached result.
 
     Raises:
-        Damaged: A file is missing or not what was written, or nothing says what was: then it is computed again.
+        Damaged: A file is missing or changed, or the checksums are missing.
     """
     sums = sums_from_json(read_record(folder / SUMS).get(FILES))
     if sums is None:
@@ -117,7 +117,7 @@ def _throw_away(path: Path) -> None:
 
 
 def _keep(folder: Path, made: T, write: Callable[[Path, T], None]) -> None:
-    """Write aside, then rename; if another process was faster, its folder stays."""
+    """Write to a temporary folder, then rename; if another process was faster, its folder stays."""
     if folder.parent.exists() and not folder.parent.is_dir():
         _throw_away(folder.parent)
     with folder_written_aside(folder, folder.parents[1]) as aside:
@@ -128,7 +128,7 @@ def _keep(folder: Path, made: T, write: Callable[[Path, T], None]) -> None:
 
 
 def _tidy(folder: Path) -> None:
-    """Delete other versions of the same kind, what belongs to data sets that are gone, and old unfinished folders."""
+    """Delete other versions of the same kind, results of deleted data sets, and old unfinished folders."""
     kind = folder.name.rpartition("-v")[0]
     for other in folder.parent.glob(f"{kind}-v*"):
         if other != folder and other.name.rpartition("-v")[0] == kind:
@@ -152,34 +152,34 @@ def write_frame(folder: Path, name: str, frame: pd.DataFrame) -> None:
 
 
 def read_frame(folder: Path, name: str) -> pd.DataFrame:
-    """Read a table that `write_frame` wrote."""
+    """Read a table written by `write_frame`."""
     frame: pd.DataFrame = pq.read_table(folder / f"{name}.parquet").to_pandas()
     return frame
 
 
 def write_arrays(folder: Path, name: str, arrays: dict[str, NDArray[np.generic]]) -> None:
-    """Write arrays under their names."""
+    """Write named arrays as safetensors."""
     save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, folder / f"{name}.safetensors")
 
 
 def read_arrays(folder: Path, name: str) -> dict[str, NDArray[np.generic]]:
-    """Read arrays that `write_arrays` wrote."""
+    """Read arrays written by `write_arrays`."""
     arrays: dict[str, NDArray[np.generic]] = load_file(folder / f"{name}.safetensors")
     return arrays
 
 
 def write_json(folder: Path, name: str, value: object) -> None:
-    """Write plain values."""
+    """Write a JSON value."""
     (folder / f"{name}.json").write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
 
 
 def read_json(folder: Path, name: str) -> object:
-    """Read plain values."""
+    """Read a JSON value."""
     return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def write_features(folder: Path, name: str, features: Features) -> None:
-    """Write features, numbers as float32."""
+    """Write features with values as float32."""
     matrix = features.matrix
     write_arrays(
         folder,
@@ -196,14 +196,14 @@ def write_features(folder: Path, name: str, features: Features) -> None:
 
 
 def read_features(folder: Path, name: str) -> Features:
-    """Read features that `write_features` wrote.
+    """Read features written by `write_features`.
 
     Raises:
-        StoreError: They are not such features.
+        StoreError: The file has another content.
     """
     arrays, facts = read_arrays(folder, name), read_json(folder, name)
     if not isinstance(facts, dict):
-        raise StoreError(f"'{name}' in '{folder}' holds no features; delete the folder.")
+        raise StoreError(f"'{name}' in '{folder}' contains no features; delete the folder.")
     shape = tuple(int(size) for size in arrays["shape"])
     matrix = csr_array((arrays["data"].astype(np.float64), arrays["indices"], arrays["indptr"]), shape=shape)
     parts = {str(part): slice(int(start), int(stop)) for part, (start, stop) in facts["parts"].items()}

@@ -1,4 +1,4 @@
-"""Interactions asked by SQL or read block by block, in bounded memory, whether they lie in Parquet or in a frame."""
+"""Access to interactions by SQL or in blocks, in bounded memory, from Parquet files or data frames."""
 
 import tempfile
 from collections.abc import Iterator
@@ -17,16 +17,16 @@ from recsys_core.data.queries import tables_of
 from recsys_core.data.sql import text_literal
 
 MEMORY_MIB = 400
-"""What DuckDB may use before it writes to a temporary folder."""
+"""Memory limit of DuckDB before it spills to a temporary folder."""
 ROWS_AT_ONCE = 1_000_000
-"""Interactions held at the same time while they are read through."""
+"""Number of interactions per block."""
 ROWS_GROUPED = 3_000_000
-"""Interactions grouped at the same time by one query."""
+"""Maximum number of interactions aggregated by one query."""
 
 
 @contextmanager
-def asked(dataset: Dataset) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Give a connection to the tables of a data set that stays within bounded memory."""
+def connected(dataset: Dataset) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a connection to the tables of a data set with bounded memory."""
     with tables_of(dataset) as (connection, _), tempfile.TemporaryDirectory(prefix="recscope-") as folder:
         connection.execute(f"SET memory_limit = '{MEMORY_MIB}MiB'")
         connection.execute(f"SET temp_directory = {text_literal(str(Path(folder) / 'duckdb'))}")
@@ -34,18 +34,18 @@ def asked(dataset: Dataset) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def strength_sql(dataset: Dataset) -> str:
-    """Return the SQL of how much an interaction says: its rating (NaN where none was given), event weight, or 1."""
+    """Return the SQL expression of the value of an interaction: rating (NaN if missing), event weight, or 1."""
     return next((name for name in (RATING, WEIGHT) if name in dataset.columns), "1") + "::FLOAT"
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Some interactions.
+    """A block of N interactions.
 
     Args:
         user: (N,) positions.
         item: (N,) positions.
-        value: (N,) rating (NaN where none was given), event weight, or 1.
+        value: (N,) rating (NaN if missing), event weight, or 1.
     """
 
     user: IntArray
@@ -54,12 +54,12 @@ class Block:
 
 
 def blocks(dataset: Dataset, ctx: RunContext, stage: str) -> Iterator[Block]:
-    """Yield all interactions, about a million at a time, in the order of the file.
+    """Yield all interactions in blocks of up to a million, in file order.
 
     Raises:
-        Cancelled: The person stopped the work.
+        Cancelled: The work was cancelled.
     """
-    with asked(dataset) as connection:
+    with connected(dataset) as connection:
         total = int(connection.execute(f"SELECT count(*) FROM {INTERACTIONS}").fetchall()[0][0])
         query = f"SELECT {USER}, {ITEM}, {strength_sql(dataset)} AS value FROM {INTERACTIONS}"
         reader = connection.sql(query).to_arrow_reader(ROWS_AT_ONCE)
@@ -73,7 +73,7 @@ def blocks(dataset: Dataset, ctx: RunContext, stage: str) -> Iterator[Block]:
 
 
 def counted(connection: duckdb.DuckDBPyConnection, column: str, size: int, where: str = "true") -> IntArray:
-    """Return (size,) number of interactions of each user or item, among those for which a condition holds."""
+    """Return (size,) number of interactions of each user or item that satisfy an SQL condition."""
     query = f"SELECT {column}, count(*) FROM {INTERACTIONS} WHERE {where} GROUP BY 1"
     found = connection.execute(query).fetchnumpy()
     keys, numbers = (np.asarray(values, dtype=np.int64) for values in found.values())
@@ -83,11 +83,11 @@ def counted(connection: duckdb.DuckDBPyConnection, column: str, size: int, where
 
 
 def ranges(counts: IntArray, rows: int = ROWS_GROUPED) -> list[tuple[int, int]]:
-    """Return ranges (first, end) of positions that hold at most `rows` interactions each, but at least one position.
+    """Return ranges (first, end) of positions with at most `rows` interactions each, but at least one position.
 
     Args:
         counts: (N,) interactions of each position.
-        rows: Interactions that one range may hold.
+        rows: Maximum number of interactions per range.
     """
     ends: NDArray[np.int64] = np.concatenate([[0], np.cumsum(counts)])
     found, first = [], 0

@@ -1,14 +1,14 @@
-"""What a person likes, in tags: categories, words, prices, each with a weight.
+"""Preference tags of a user: weighted categories, terms and numeric ranges.
 
-With w_i the weight of a liked item (see `taste`), x_it how much of tag t is in it and q_t the mean of x_it over
-everybody's interactions,
+With w_i the weight of a relevant item (see `taste`), x_it the amount of tag t in it and q_t the mean of x_it over all
+interactions,
 
     share(t)   =  (sum_i w_i x_it + beta q_t) / (sum_i w_i + beta)             beta = 5
     weight(t)  =  share(t) * log2(share(t) / q_t)
 
-so that a tag weighs much if it is frequent with this person and rarer with others. x_it is 1 / number of categories for
-categories, the TF-IDF weight for words, and 1 or 0 for bands of prices and other numbers; the sum of the weights of all
-categories, or of all bands of a number, is the Kullback-Leibler divergence of this person from everybody, in bits.
+so that tags that are frequent for this user and rarer overall have large weights. x_it is 1 / number of categories for
+categories, the TF-IDF weight for terms, and 1 or 0 for ranges of prices and other numbers; the sum of the weights of
+all categories, or of all ranges of a number, is the Kullback-Leibler divergence of this user from all users, in bits.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from recsys_core.contracts import FloatArray, IntArray
 from recsys_core.data.dataset import Dataset
 from recsys_core.profiles.features import TERM_PART, Features
 from recsys_core.profiles.scaling import MOST_CATEGORIES
-from recsys_core.profiles.streams import asked, counted
+from recsys_core.profiles.streams import connected, counted
 from recsys_core.profiles.taste import BETA, category_shares, known_numbers, liked_weights
 
 BANDS = 4
@@ -31,13 +31,13 @@ BANDS = 4
 
 @dataclass(frozen=True, eq=False)
 class TagTable:
-    """Which tags are in which item.
+    """The tags of all items.
 
     Args:
-        matrix: (I, T) how much of each tag is in each item.
+        matrix: (I, T) amount of each tag in each item.
         kinds: (T,) "category", "term" or "number".
-        names: (T,) what the tag is called.
-        everybody: (T,) mean over everybody's interactions.
+        names: (T,) tag names.
+        everybody: (T,) mean over all interactions.
     """
 
     matrix: csr_array
@@ -50,10 +50,10 @@ def tag_table(dataset: Dataset, items: Features) -> TagTable:
     """Return the tags of all items.
 
     Args:
-        dataset: With an item table.
-        items: Features of the items with the parts `categories` and `terms`, as far as there are.
+        dataset: A data set with an item table.
+        items: Item features with the parts `categories` and `terms`, if available.
     """
-    with asked(dataset) as connection:
+    with connected(dataset) as connection:
         counts = counted(connection, ITEM, dataset.n_items)
     shares, categories = category_shares(items, MOST_CATEGORIES)
     terms = items.part(TERM_PART) if TERM_PART in items.parts else csr_array((len(items), 0))
@@ -65,11 +65,11 @@ def tag_table(dataset: Dataset, items: Features) -> TagTable:
 
 
 def preference_tags(dataset: Dataset, user: int, table: TagTable, n: int = 30) -> pd.DataFrame:
-    """Return the tags of a user with a weight over 0, the heaviest first, at most `n`.
+    """Return at most `n` tags of a user with a positive weight, the largest first.
 
     Returns:
         `kind` ("category", "term" or "number"), `name`, `weight`, `share`, `everybody`, `lift` (share / everybody) and
-        `liked` (number of liked items with the tag).
+        `liked` (number of relevant items with the tag).
     """
     items, weights = liked_items(dataset, user)
     chosen = table.matrix[items]
@@ -92,9 +92,9 @@ def preference_tags(dataset: Dataset, user: int, table: TagTable, n: int = 30) -
 
 
 def liked_items(dataset: Dataset, user: int) -> tuple[IntArray, FloatArray]:
-    """Return items that a user liked and the weight of each, summed over their interactions with it."""
+    """Return the relevant items of a user and the weight of each, summed over repeated interactions."""
     value = next((f"{name}::DOUBLE" for name in (RATING, WEIGHT) if name in dataset.columns), "1.0")
-    with asked(dataset) as connection:
+    with connected(dataset) as connection:
         found = connection.execute(
             f"SELECT {ITEM}, {value} FROM {INTERACTIONS} WHERE {USER} = $user", {"user": int(user)}
         ).fetchnumpy()
@@ -112,7 +112,7 @@ def _terms(items: Features) -> tuple[str, ...]:
 
 
 def _bands(dataset: Dataset, counts: IntArray) -> tuple[csr_array, list[str]]:
-    """Return (I, B) in which band of each number an item lies, bands hold about equally many interactions."""
+    """Return (I, B) indicators of the quantile range of each number; ranges have about equally many interactions."""
     names, numbers = known_numbers(dataset)
     columns, labels = [], []
     for name, values in zip(names, numbers.T, strict=True):

@@ -1,12 +1,12 @@
-"""What people like, read from the items that they liked.
+"""Preferences of users, aggregated from their relevant items.
 
-An interaction is liked if its rating is at or above this person's mean rating; without ratings each one is, and counts
-as much as its event weighs. With w_ui the weight of a liked interaction and x_ic the share of category c in item i
-(1 / its number of categories),
+An interaction is relevant if its rating is at or above the user's mean rating; without ratings every interaction is
+relevant and weighted by its event weight. With w_ui the weight of a relevant interaction and x_ic the share of category
+c in item i (1 / its number of categories),
 
-    share(u, c)  =  (sum_i w_ui x_ic + beta q_c) / (sum_i w_ui + beta)        q_c: the same share over everybody
+    share(u, c)  =  (sum_i w_ui x_ic + beta q_c) / (sum_i w_ui + beta)        q_c: the same share over all users
 
-with beta = 5, so that who liked little stands near everybody.
+with beta = 5, so that users with few relevant items are shrunk towards the overall mean.
 """
 
 from dataclasses import dataclass
@@ -28,23 +28,23 @@ from recsys_core.profiles.streams import blocks
 
 BETA = 5.0
 MOST_CATEGORIES = 40
-"""Categories in the vector of a person: the most frequent ones."""
+"""Maximum number of categories in a user's feature vector, the most frequent ones."""
 
 
 @dataclass(frozen=True, eq=False)
 class Taste:
-    """What people like, one row each.
+    """Preferences, one row per user.
 
     Args:
-        categories: (U, C) shares of the categories among what they liked, pulled towards everybody's.
-        everybody: (C,) everybody's shares.
-        variety: (U,) entropy of the plain shares over log C, NaN where nothing was liked.
-        topics: (U, T) mean of the topics of liked items, pulled towards everybody's.
-        numbers: (U, N) mean of each number and date of liked items in its own units, NaN where none is known.
-        category_names: (C,) without the name of the column.
+        categories: (U, C) shares of categories among relevant items, shrunk towards the overall shares.
+        everybody: (C,) overall shares.
+        variety: (U,) entropy of the unshrunk shares over log C, NaN without relevant items.
+        topics: (U, T) mean topics of relevant items, shrunk towards the overall mean.
+        numbers: (U, N) mean of each number and date over relevant items in original units, NaN where unknown.
+        category_names: (C,) category names.
         topic_names: (T,) names.
         number_names: (N,) columns of the item table.
-        liked: (U,) summed weight of what they liked.
+        liked: (U,) total weight of relevant items.
     """
 
     categories: FloatArray
@@ -59,11 +59,11 @@ class Taste:
 
 
 def liked_weights(values: FloatArray, means: FloatArray, *, rated: bool) -> FloatArray:
-    """Return (N,) weights of interactions: with ratings 1 at or above the person's mean, else 0; otherwise their value.
+    """Return (N,) weights of interactions: with ratings 1 at or above the user's mean, else 0; otherwise their value.
 
     Args:
-        values: (N,) rating (NaN where none was given), event weight or 1.
-        means: (N,) mean rating of the person of each interaction; not looked at without ratings.
+        values: (N,) rating (NaN if missing), event weight or 1.
+        means: (N,) mean rating of the user of each interaction; ignored without ratings.
         rated: Whether the values are ratings.
     """
     if not rated:
@@ -73,16 +73,16 @@ def liked_weights(values: FloatArray, means: FloatArray, *, rated: bool) -> Floa
 
 
 def taste_of_users(dataset: Dataset, items: Features, means: FloatArray | None, ctx: RunContext) -> Taste:
-    """Return what each user likes, from one reading of the interactions.
+    """Return the preferences of all users, computed in one pass over the interactions.
 
     Args:
-        dataset: With an item table.
-        items: Features of the items: categories, topics.
+        dataset: A data set with an item table.
+        items: Item features: categories, topics.
         means: (U,) mean rating of each user, None without ratings.
-        ctx: Takes progress and can stop the work.
+        ctx: Receives progress and can cancel the work.
 
     Raises:
-        Cancelled: The person stopped the work.
+        Cancelled: The work was cancelled.
     """
     shares, category_names = category_shares(items)
     topics = items.part(TOPIC_PART).toarray() if TOPIC_PART in items.parts else np.zeros((len(items), 0))
@@ -113,9 +113,9 @@ def taste_of_users(dataset: Dataset, items: Features, means: FloatArray | None, 
 def _summed(
     dataset: Dataset, traits: FloatArray, means: FloatArray | None, ctx: RunContext
 ) -> tuple[FloatArray, FloatArray]:
-    """Return (U, F) sums of the traits of liked items and (U,) summed weights."""
+    """Return (U, F) weighted sums of the traits of relevant items and (U,) total weights."""
     sums, liked = np.zeros((dataset.n_users, traits.shape[1])), np.zeros(dataset.n_users)
-    for block in blocks(dataset, ctx, "read what people like"):
+    for block in blocks(dataset, ctx, "compute user preferences"):
         own_means = means[block.user] if means is not None else block.value
         weights = liked_weights(block.value, own_means, rated=means is not None)
         liked += np.bincount(block.user, weights, minlength=dataset.n_users)
@@ -126,7 +126,7 @@ def _summed(
 
 
 def category_shares(items: Features, most: int = MOST_CATEGORIES) -> tuple[csr_array, tuple[str, ...]]:
-    """Return (I, C) shares of the most frequent categories in each item, which sum to 1 or, without one, 0."""
+    """Return (I, C) shares of the most frequent categories in each item, which sum to 1, or 0 without a category."""
     if CATEGORY_PART not in items.parts:
         return csr_array((len(items), 0)), ()
     flags = items.part(CATEGORY_PART)
@@ -139,7 +139,7 @@ def category_shares(items: Features, most: int = MOST_CATEGORIES) -> tuple[csr_a
 
 
 def known_numbers(dataset: Dataset) -> tuple[tuple[str, ...], FloatArray]:
-    """Return names and (I, N) values of the numbers and dates (in years) of the item table, in their own units."""
+    """Return names and (I, N) values of the numbers and dates (in years) of the item table, in original units."""
     if dataset.items is None:
         return (), np.zeros((dataset.n_items, 0))
     read = {Kind.NUMBER: as_numbers, Kind.DATE: years}
@@ -149,7 +149,9 @@ def known_numbers(dataset: Dataset) -> tuple[tuple[str, ...], FloatArray]:
 
 
 def entropy(sums: FloatArray) -> FloatArray:
-    """Return (U,) entropy of rows of (U, C) sums over log C: 0 all in one, 1 all alike; NaN for empty rows."""
+    """Return (U,) entropy of the rows of (U, C) sums over log C: 0 for one category, 1 for uniform; NaN for empty
+    rows.
+    """
     total = sums.sum(axis=1, keepdims=True)
     if sums.shape[1] < 2:
         return np.full(len(sums), np.nan)

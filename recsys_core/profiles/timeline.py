@@ -1,10 +1,10 @@
-"""What happened with one user or one item: over time, and by rating. Asked by SQL, never loaded whole."""
+"""Interactions over time and rating distributions of one user or item, by SQL without loading the data set."""
 
 import pandas as pd
 
 from recsys_core.columns import INTERACTIONS, ITEM, ITEM_ID, ITEMS, RATING, TIMESTAMP, USER
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
-from recsys_core.profiles.streams import asked
+from recsys_core.profiles.streams import connected
 
 _DAY = 86_400_000.0
 _UNITS = (("day", _DAY), ("week", 7 * _DAY), ("month", 30.4 * _DAY), ("year", 365.25 * _DAY))
@@ -13,36 +13,37 @@ _MOST_RATINGS = 20
 
 
 def activity_of(dataset: Dataset, user: int) -> pd.DataFrame:
-    """Return what a user did over time: `start` (UTC), `interactions`, and `mean` rating where there are ratings.
+    """Return the activity of a user over time: `start` (UTC), `interactions`, and, with ratings, `mean` rating.
 
-    `attrs["unit"]` is day, week, month or year: the finest of which there are at most 60; `attrs["first"]` and
-    `attrs["last"]` are the times of the first and the last interaction. Spans without an interaction have a row too.
-    Empty without times.
+    `attrs["unit"]` is day, week, month or year: the finest with at most 60 periods; `attrs["first"]` and
+    `attrs["last"]`
+    are the times of the first and last interaction. Periods without interactions are included. Empty without
+    timestamps.
     """
     return _over_time(dataset, USER, user)
 
 
 def item_over_time(dataset: Dataset, item: int) -> pd.DataFrame:
-    """Return what happened to an item over time, as `activity_of` does for a user."""
+    """Return the interactions with an item over time, in the format of `activity_of`."""
     return _over_time(dataset, ITEM, item)
 
 
 def ratings_of(dataset: Dataset, user: int) -> pd.DataFrame:
-    """Return how a user rates beside everybody: `rating`, `user`, `everybody` (shares of their ratings, 0..1).
+    """Return the rating distributions of a user and of all users: `rating`, `user`, `everybody` (shares, 0..1).
 
-    Where there are more than 20 different ratings, in 20 equal steps, each under its middle. Empty without ratings.
+    More than 20 distinct ratings are binned into 20 equal intervals, labeled by their centers. Empty without ratings.
     """
     return _ratings(dataset, USER, user).rename(columns={"own": "user"})
 
 
 def item_ratings(dataset: Dataset, item: int) -> pd.DataFrame:
-    """Return how an item is rated beside all: `rating`, `item`, `everybody`, as `ratings_of` does for a user."""
+    """Return the rating distributions of an item and of all items: `rating`, `item`, `everybody`; see `ratings_of`."""
     return _ratings(dataset, ITEM, item).rename(columns={"own": "item"})
 
 
 def common_items(dataset: Dataset, user: int, other: int, n: int = 10) -> pd.DataFrame:
-    """Return items that two users both know, those that fewest others know first: `item`, `item_id`, `title`, `users`
-    (interactions with the item) and, with ratings, `rating_user` and `rating_other` (means of their ratings).
+    """Return the common items of two users, the least popular first: `item`, `item_id`, `title`, `users` (interactions
+    with the item) and, with ratings, `rating_user` and `rating_other` (mean ratings).
     """
     rated = dataset.has_ratings
     mean = f", avg({RATING}) FILTER (NOT isnan({RATING})) AS r" if rated else ""
@@ -51,7 +52,7 @@ def common_items(dataset: Dataset, user: int, other: int, n: int = 10) -> pd.Dat
     def known(name: str) -> str:
         return f"SELECT {ITEM}{mean} FROM {INTERACTIONS} WHERE {USER} = ${name} GROUP BY {ITEM}"
 
-    with asked(dataset) as connection:
+    with connected(dataset) as connection:
         return connection.execute(
             f"WITH common AS (SELECT a.{ITEM}{shown} FROM ({known('user')}) a "
             f"JOIN ({known('other')}) b USING ({ITEM})), "
@@ -71,7 +72,7 @@ def _over_time(dataset: Dataset, column: str, position: int) -> pd.DataFrame:
         return frame
     known = f"FROM {INTERACTIONS} WHERE {column} = $position AND {TIMESTAMP} <> {NO_TIMESTAMP}"
     mean = f", avg({RATING}) FILTER (NOT isnan({RATING})) AS mean" if dataset.has_ratings else ""
-    with asked(dataset) as connection:
+    with connected(dataset) as connection:
         place = {"position": int(position)}
         low, high = connection.execute(f"SELECT min({TIMESTAMP}), max({TIMESTAMP}) {known}", place).fetchall()[0]
         span = (high or 0) - (low or 0)
@@ -93,7 +94,7 @@ def _ratings(dataset: Dataset, column: str, position: int) -> pd.DataFrame:
     if not dataset.has_ratings:
         return pd.DataFrame({"rating": [], "own": [], "everybody": []})
     given = f"FROM {INTERACTIONS} WHERE NOT isnan({RATING})"
-    with asked(dataset) as connection:
+    with connected(dataset) as connection:
         low, high, values = connection.execute(
             f"SELECT min({RATING}), max({RATING}), count(DISTINCT {RATING}) {given}"
         ).fetchall()[0]

@@ -1,4 +1,4 @@
-"""Words of names and texts, weighted by how much they tell one thing from another."""
+"""Tokenization, TF-IDF weights and topics of titles and texts."""
 
 import re
 from collections import Counter
@@ -10,19 +10,19 @@ from scipy.sparse import csr_array
 from recsys_core.contracts import FloatArray
 
 MOST_TERMS = 2000
-"""Words kept: the most frequent ones."""
+"""Maximum vocabulary size, the most frequent words."""
 SMALL = 50
-"""Below so many texts a word counts even if it stands in one of them only."""
+"""Below this number of texts, words that occur in only one text are kept, too."""
 YEAR_IN_TITLE = re.compile(r"\s*\((\d{4})\)\s*$")
 _WORD = re.compile(r"[^\W\d_]+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
-"""Writing without spaces between words: Chinese, Japanese, Korean."""
+"""Scripts without spaces between words: Chinese, Japanese, Korean."""
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text in lower case, of two letters or more and without the common words of English.
+    """Return the lower-case words of a text with at least two letters, without English stop words.
 
-    Writing without spaces between words is cut into pairs of neighbouring signs.
+    Text in scripts without spaces is split into character bigrams.
     """
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
@@ -37,12 +37,12 @@ def words(text: str) -> list[str]:
 
 
 def weighted_terms(texts: Sequence[str], most: int = MOST_TERMS) -> tuple[csr_array, tuple[str, ...]]:
-    """Return (N, F) TF-IDF weights of the words of texts, rows of length 1, and the words.
+    """Return (N, F) TF-IDF weights of the words of texts, unit rows, and the words.
 
     weight(t, d)  ~  (1 + log count(t, d)) * (log((1 + N) / (1 + texts with t)) + 1)
 
-    A word must stand in at least two texts (one, if there are fewer than 50 texts) and in at most half of them. Of
-    those the `most` frequent are kept, in the order of the alphabet.
+    A word must occur in at least two texts (one, for fewer than 50 texts) and in at most half of them. The `most`
+    frequent such words are kept, in alphabetical order.
 
     Source: scikit-learn's TfidfVectorizer with `sublinear_tf` and its smoothed idf.
     """
@@ -62,10 +62,11 @@ def weighted_terms(texts: Sequence[str], most: int = MOST_TERMS) -> tuple[csr_ar
 def topics(
     weights: csr_array, terms: Sequence[str], components: int, seed: int = 0
 ) -> tuple[FloatArray, tuple[str, ...]]:
-    """Return (N, T) places of texts on their strongest directions (truncated SVD), each named by its three strongest
-    words; T is `components`, or less where there are fewer terms or texts.
+    """Return (N, T) coordinates of texts on latent topics (truncated SVD), each named by its three strongest words; T
+    is
+    `components`, or less for few terms or texts.
 
-    It takes one core, so that the places, and what models make of them, are the same on any number of cores.
+    Runs on one core, so that results do not depend on the number of cores.
     """
     from sklearn.decomposition import TruncatedSVD
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]

@@ -79,7 +79,7 @@ def learned(found: Attended) -> Sentence:
 
 
 def links_data(
-    found: Attended, words: Mapping[str, str], file: str, said: Translate, heads: Sequence[Head] | None = None
+    found: Attended, words: Mapping[str, str], file: str, translate: Translate, heads: Sequence[Head] | None = None
 ) -> dict[str, Any]:
     """Return the data of the line view as plain values for `attention_components.LINKS`.
 
@@ -91,7 +91,7 @@ def links_data(
         found: The trace.
         words: Texts of the figure, by key.
         file: Name of saved files, without extension.
-        said: Translates a sentence.
+        translate: Translates a sentence.
         heads: Heads that are switched on initially, None for all; not part of the identity of the figure.
     """
     trace = found.trace
@@ -103,7 +103,7 @@ def links_data(
     labels = [_label(title) for title in found.titles[first:]]
     if first:
         block = np.concatenate([looked[:, :, :first].sum(axis=2, keepdims=True), block], axis=2)
-        labels = [said(EARLIER.fill(first)), *labels]
+        labels = [translate(EARLIER.fill(first)), *labels]
     names = found.steps
     data = {
         "steps": [_label(names[row]) for row in rows],

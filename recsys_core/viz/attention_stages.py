@@ -86,30 +86,30 @@ HIDDEN = Template("|H({step})| = {norm}")
 OUTPUT = Template("o({step}) = '{item}',  P = {probability}")
 
 
-def payload(stages: Sequence[Stage], words: dict[str, str], said: Callable[[Sentence], str]) -> dict[str, Any]:
-    """Return the stages as plain values for `attention_components.STAGES`, translated by `said`."""
+def payload(stages: Sequence[Stage], words: dict[str, str], translate: Callable[[Sentence], str]) -> dict[str, Any]:
+    """Return the stages as plain values for `attention_components.STAGES`, translated by `translate`."""
 
     def named(row: Row) -> str:
-        return said(row.label) if isinstance(row.label, Sentence) else row.label
+        return translate(row.label) if isinstance(row.label, Sentence) else row.label
 
     def rows(listed: Sequence[Row]) -> list[dict[str, Any]]:
         return [
             {"label": named(row), "value": round(row.value, 4), "text": row.text, "mark": row.mark, "off": row.off}
-            | ({"note": said(row.note)} if row.note else {})
+            | ({"note": translate(row.note)} if row.note else {})
             for row in listed
         ]
 
     listed = [
         {
-            "title": said(stage.title),
-            "words": said(stage.words),
-            "left_title": said(stage.left_title),
+            "title": translate(stage.title),
+            "words": translate(stage.words),
+            "left_title": translate(stage.left_title),
             "left": rows(stage.left),
-            "right_title": said(stage.right_title),
+            "right_title": translate(stage.right_title),
             "right": rows(stage.right),
-            "extra_title": said(stage.extra_title) if stage.extra_title else "",
+            "extra_title": translate(stage.extra_title) if stage.extra_title else "",
             "extra": rows(stage.extra),
-            "formula": [said(line) for line in stage.formula],
+            "formula": [translate(line) for line in stage.formula],
         }
         for stage in stages
     ]
@@ -205,10 +205,10 @@ def _beams(found: Attended, step: int) -> tuple[Row, ...]:
     own = chosen(found.trace)[: step + 1]
     rows = []
     for sequence, score in zip(items, scores, strict=True):
-        said = sequence[sequence != PAD]
-        if len(said):
-            label = " → ".join(found.called(int(item)) for item in said)
-            rows.append(Row(label, math.exp(score), f"{score:.2f}", mark=bool(np.array_equal(said, own))))
+        output = sequence[sequence != PAD]
+        if len(output):
+            label = " → ".join(found.called(int(item)) for item in output)
+            rows.append(Row(label, math.exp(score), f"{score:.2f}", mark=bool(np.array_equal(output, own))))
     return tuple(rows)
 
 

@@ -60,15 +60,15 @@ READS_LATEST_LIKED = Template(
 )
 NEEDED = Template(
     "Removing {needed} of {count} heads changes NDCG@10 significantly; the largest change is for head {head} of layer "
-    "{layer}: {difference} ({low} to {high}) from {whole}, over {people} users."
+    "{layer}: {difference} ({low} to {high}) from {whole}, over {users} users."
 )
 ONE_NEEDED = Template(
     "Removing the only head changes NDCG@10 significantly: by {difference} ({low} to {high}) from {whole}, over "
-    "{people} users."
+    "{users} users."
 )
 NONE_NEEDED = Template(
-    "Removing the only head causes no significant change in NDCG@10 ({whole}), over {people} users.",
-    "Removing any single one of the {count} heads causes no significant change in NDCG@10 ({whole}), over {people} "
+    "Removing the only head causes no significant change in NDCG@10 ({whole}), over {users} users.",
+    "Removing any single one of the {count} heads causes no significant change in NDCG@10 ({whole}), over {users} "
     "users.",
 )
 
@@ -92,13 +92,13 @@ def left_out(found: Faithfulness) -> Sentence | None:
 
 def verdict(found: Faithfulness) -> Sentence:
     """State whether attention tracks influence, with the numbers."""
-    people = len(found.per_user)
+    users = len(found.per_user)
     if found.verdict is Tracks.TOO_FEW:
-        return TOO_FEW.fill(people)
+        return TOO_FEW.fill(users)
     row = _row(found.table, ATTENTION)
     low, high = row["low"], row["high"]
     value, least, most = (rounded(one, low, high) for one in (row["mean"], low, high))
-    return VERDICTS[found.verdict].fill(people, value=value, low=least, high=most)
+    return VERDICTS[found.verdict].fill(users, value=value, low=least, high=most)
 
 
 def beyond(found: Faithfulness) -> Sentence:
@@ -113,18 +113,18 @@ def beyond(found: Faithfulness) -> Sentence:
 
 def heads_matter(found: HeadEffects) -> Sentence:
     """State how many heads matter significantly, and which one matters most."""
-    table, people = found.table, f"{found.people:,}"
+    table, users = found.table, f"{found.people:,}"
     whole, count = rounded(found.ndcg, found.low, found.high), len(table)
     needed = table[table["different"]]
     if needed.empty:
-        return NONE_NEEDED.fill(count, whole=whole, people=people)
+        return NONE_NEEDED.fill(count, whole=whole, users=users)
     most = needed.iloc[int(needed["difference"].abs().argmax())]
     low, high = float(most["low"]), float(most["high"])
     numbers = {name: rounded(float(most[name]), low, high) for name in ("difference", "low", "high")}
     if count == 1:
-        return ONE_NEEDED.fill(whole=whole, people=people, **numbers)
+        return ONE_NEEDED.fill(whole=whole, users=users, **numbers)
     names = {"head": f"{most[HEAD]:.0f}", "layer": f"{most[LAYER]:.0f}"}
-    return NEEDED.fill(count, needed=f"{len(needed)}", whole=whole, people=people, **names, **numbers)
+    return NEEDED.fill(count, needed=f"{len(needed)}", whole=whole, users=users, **names, **numbers)
 
 
 def orders_picture(found: Faithfulness) -> "go.Figure":

@@ -50,13 +50,13 @@ def heat_map_svg(found: Attended, heads: Sequence[Head] | None, title: str, lege
         f'rotate(-60)" text-anchor="end">{columns[place]}</text>'
         for place in _labelled(items, COLUMNS_LABELLED)
     ]
-    said = escape(legend.format(most=f"{most:.1%}"))
+    caption = escape(legend.format(most=f"{most:.1%}"))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="sans-serif" font-size="{TEXT}">'
         f"<style>rect {{ width: {cell:.2f}px; height: {cell:.2f}px }} .ground {{ width: 100%; height: 100% }}</style>"
         f'<rect class="ground" fill="#ffffff"/><text x="8" y="20" font-size="15">{escape(title)}</text>'
-        f'<text x="8" y="40">{said}</text>{"".join(cells)}{"".join(labels)}</svg>\n'
+        f'<text x="8" y="40">{caption}</text>{"".join(cells)}{"".join(labels)}</svg>\n'
     )
 
 

@@ -131,8 +131,8 @@ def lift_map(pairs: pd.DataFrame, titles: list[str]) -> "go.Figure":
     lift: list[list[float | None]] = [[None] * size for _ in range(size)]
     together = [[0] * size for _ in range(size)]
     columns = (pairs[name].tolist() for name in ("first", "second", "lift", "together"))
-    for first, second, times, people in zip(*columns, strict=True):
-        lift[first][second], together[first][second] = times, people
+    for first, second, times, users in zip(*columns, strict=True):
+        lift[first][second], together[first][second] = times, users
     labels = [f"{place}. {shortened(title)}" for place, title in enumerate(titles, start=1)]
     names = [[f"{plain(a)}<br>{plain(b)}" for b in titles] for a in titles]
     figure = go.Figure(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from recsys_core.evaluation.sentences import Sentence
 from recsys_core.explain.view import ViewData
 from recsys_core.viz import inside, inside_sequence, inside_tree
-from recsys_core.viz import inside_sentences as said
+from recsys_core.viz import inside_sentences as sentences
 from recsys_core.viz.recommend import contributions, effect_bars
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ PICTURES = {
         "The longer the bar, the larger the weight of that neighbor's ratings. Only these neighbors determine the "
         "recommendations.",
         lambda view: inside.nearest_bars(view.table),
-        said.nearest,
+        sentences.nearest,
     ),
     "shared": Picture(
         "Why are the two users similar?",
@@ -53,14 +53,14 @@ PICTURES = {
         lambda view: inside.shared_dumbbells(
             view.table, neighbor=str(view.facts["neighbour"]), scale=view.facts["scale"]
         ),
-        said.shared,
+        sentences.shared,
     ),
     "users": Picture(
         "How similar are users to each other?",
         "Each cell is the similarity of two users; brighter is more similar. Rows are ordered by hierarchical "
         "clustering, so a bright block along the diagonal is a group of similar users. The arrow marks this user.",
         lambda view: inside.similarity_map(view.table, size=view.facts["size"], marked=view.facts["person"]),
-        said.alike,
+        sentences.alike,
         height=660,
     ),
     "items": Picture(
@@ -69,7 +69,7 @@ PICTURES = {
         "clustering, so a bright block along the diagonal is a group of similar items. If the model has one weight "
         "per direction, the cell is the mean of the two.",
         lambda view: inside.similarity_map(view.table, size=view.facts["size"]),
-        said.alike,
+        sentences.alike,
         height=660,
     ),
     "around": Picture(
@@ -77,7 +77,7 @@ PICTURES = {
         "A bar is the weight that an item in a user's history adds to the score of the selected item; a bar to the "
         "left is negative. Orange items are in this user's history: their weights make up the score.",
         lambda view: inside.weight_bars(view.table),
-        said.weights,
+        sentences.weights,
     ),
     "space": Picture(
         "Where is this user in the latent space?",
@@ -85,30 +85,30 @@ PICTURES = {
         "the personal part of the score. The vertical position does not affect this user's scores. Item popularity "
         "and other biases are added to it.",
         lambda view: inside.taste_space(view.table),
-        said.space,
+        sentences.space,
     ),
     "tastes": Picture(
         "What do the latent factors represent?",
         "A latent factor has no name; the items at its two ends indicate its meaning. For a user with a positive "
         "coordinate, items at the upper end score higher and items at the lower end score lower.",
         lambda view: inside.taste_ends(view.table),
-        said.taste,
-        more=said.categories,
+        sentences.taste,
+        more=sentences.categories,
     ),
     "topics": Picture(
         "What are the topics?",
         "Each item is a mixture of topics whose shares sum to 100 %. A topic has no name; the items with the largest "
         "shares and the attributes with the largest weights indicate its meaning.",
         lambda view: inside.topic_bars(view.table),
-        said.topic,
-        more=said.attributes,
+        sentences.topic,
+        more=sentences.attributes,
     ),
     "terms": Picture(
         "Which terms match?",
         "Each bar is a term that the item shares with this user's history or attributes. It raises the score if the "
         "user rated items with this term above their own mean, and lowers it otherwise.",
         lambda view: inside.term_bars(view.table),
-        said.terms,
+        sentences.terms,
     ),
     "rules": Picture(
         "Which association rules does the model have?",
@@ -116,8 +116,8 @@ PICTURES = {
         "on the right (consequent). Lift is confidence divided by the share among all users; a lift of 1 means that "
         "the two sides are independent.",
         lambda view: inside.rule_bars(view.table),
-        said.rules,
-        more=said.surest_rule,
+        sentences.rules,
+        more=sentences.surest_rule,
         shows_table=True,
     ),
     "graph": Picture(
@@ -126,9 +126,9 @@ PICTURES = {
         "who contribute to the score are on the outer one. Blue raises the score, orange-red lowers it, a larger dot "
         "has a larger effect; gray dots have none.",
         lambda view: inside.link_graph(view.table, user=view.facts["person"]),
-        said.graph,
+        sentences.graph,
         height=560,
-        more=said.implicit,
+        more=sentences.implicit,
     ),
     "memory": Picture(
         "How does the hidden state change along the history?",
@@ -165,7 +165,7 @@ PICTURES = {
         "Waterfall chart: each bar starts where the previous one ends, and the last one ends at the score; blue adds, "
         "orange-red subtracts. The table lists every term with its factors.",
         lambda view: contributions(view.facts["parts"], score=view.facts["score"]),
-        said.arithmetic,
+        sentences.arithmetic,
         shows_table=True,
     ),
     "effects": Picture(
@@ -175,14 +175,14 @@ PICTURES = {
         "that the score falls without the item. Influences do not sum to the score, since similar items can replace "
         "each other.",
         lambda view: effect_bars(view.table.head(16)),
-        said.effects,
+        sentences.effects,
     ),
     "loss": Picture(
         "How did training converge?",
         "A curve that is flat at the end has converged; one that still falls would profit from more epochs. A falling "
         "training loss alone says nothing about performance on held-out data.",
         lambda view: inside.training_curves(view.table),
-        said.loss,
+        sentences.loss,
         height=320,
     ),
 }

@@ -42,13 +42,13 @@ def curve_of(progress: pd.DataFrame, name: str) -> pd.DataFrame:
     Returns:
         Columns `fold` and `folds` (1 of 1 where there is but one), `stage` (without the fold), `step` and `value`.
     """
-    told = progress[["stage", "step", name]].dropna().rename(columns={name: "value"})
-    found = [IN_FOLD.fullmatch(stage) for stage in told["stage"]]
-    told[FOLD] = [int(one["fold"]) if one else 1 for one in found]
-    told["folds"] = [int(one["folds"]) if one else 1 for one in found]
-    told["stage"] = [one["stage"] if one else stage for one, stage in zip(found, told["stage"], strict=True)]
-    reports = told.groupby([FOLD, "stage"])["step"].transform("size")
-    longest = told[reports == reports.groupby(told[FOLD]).transform("max")]
+    rows = progress[["stage", "step", name]].dropna().rename(columns={name: "value"})
+    found = [IN_FOLD.fullmatch(stage) for stage in rows["stage"]]
+    rows[FOLD] = [int(one["fold"]) if one else 1 for one in found]
+    rows["folds"] = [int(one["folds"]) if one else 1 for one in found]
+    rows["stage"] = [one["stage"] if one else stage for one, stage in zip(found, rows["stage"], strict=True)]
+    reports = rows.groupby([FOLD, "stage"])["step"].transform("size")
+    longest = rows[reports == reports.groupby(rows[FOLD]).transform("max")]
     first = longest.groupby(FOLD)["stage"].transform("first")
     curve = longest[longest["stage"] == first].sort_values([FOLD, "step"], kind="stable")
     return curve[[FOLD, "folds", "stage", "step", "value"]].reset_index(drop=True)

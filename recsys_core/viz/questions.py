@@ -73,7 +73,7 @@ ORDER_TIED = Template("{share} of interactions have duplicate timestamps or none
 READINGS = {"ordered": "ordered", "untied": "ordered, ties shuffled", "shuffled": "shuffled"}
 NOT_TOGETHER = Template("No two of the {count} most popular items share at least {few} users.")
 TOGETHER = Template(
-    "Among the {count} most popular items, '{first}' and '{second}' have the highest lift: {people} users have both, "
+    "Among the {count} most popular items, '{first}' and '{second}' have the highest lift: {users} users have both, "
     "{lift} times as many as expected by chance."
 )
 EMPTINESS = Template(
@@ -126,7 +126,7 @@ class Question:
 def long_tail(data: Dataset, card: DataSummary) -> Answer:
     """State how concentrated interactions are on popular items."""
     curve = summaries.popularity_curve(data)
-    said = [
+    sentences = [
         TAIL.fill(
             twentieth=f"{_at(curve, 0.05):.0%}",
             head=f"{card.head_items:,}",
@@ -138,9 +138,9 @@ def long_tail(data: Dataset, card: DataSummary) -> Answer:
     ]
     silent = card.items - card.active_items
     if silent:
-        said.append(SILENT.fill(silent))
+        sentences.append(SILENT.fill(silent))
     figure = explore.lorenz_curve(curve, head_share=card.head_share, head_holds=card.head_holds)
-    return Answer(tuple(said), figure, curve)
+    return Answer(tuple(sentences), figure, curve)
 
 
 def activity(data: Dataset, card: DataSummary) -> Answer:
@@ -191,7 +191,7 @@ def time(data: Dataset, card: DataSummary) -> Answer:
     unit = str(periods.attrs["unit"])
     peak = periods.iloc[periods["interactions"].argmax()]
     dated = int(periods["interactions"].sum())
-    said = [
+    sentences = [
         TIME.fill(
             first=_day(card.first),
             last=_day(card.last),
@@ -202,10 +202,10 @@ def time(data: Dataset, card: DataSummary) -> Answer:
         )
     ]
     if dated < card.interactions:
-        said.append(UNDATED.fill(card.interactions - dated))
+        sentences.append(UNDATED.fill(card.interactions - dated))
     if card.tied:
-        said.append(TIED.fill(share=f"{card.tied / card.interactions:.0%}"))
-    return Answer(tuple(said), explore.timeline(periods, unit=unit), periods)
+        sentences.append(TIED.fill(share=f"{card.tied / card.interactions:.0%}"))
+    return Answer(tuple(sentences), explore.timeline(periods, unit=unit), periods)
 
 
 def order(data: Dataset, _card: DataSummary) -> Answer:
@@ -229,10 +229,10 @@ def order_sentences(found: OrderTest) -> tuple[Sentence, ...]:
         "high": one.gain_high,
     }  # fmt: skip
     values = {name: f"{number:.{digits}f}" for name, number in numbers.items()}
-    said = (ORDER_SAYS[found.verdict], ORDER_NUMBERS.fill(**values, users=f"{found.users:,}"))
+    sentences = (ORDER_SAYS[found.verdict], ORDER_NUMBERS.fill(**values, users=f"{found.users:,}"))
     if not found.has_times:
-        return (*said, ORDER_OF_FILE)
-    return (*said, ORDER_TIED.fill(share=f"{found.tied:.0%}")) if found.tied else said
+        return (*sentences, ORDER_OF_FILE)
+    return (*sentences, ORDER_TIED.fill(share=f"{found.tied:.0%}")) if found.tied else sentences
 
 
 def together(data: Dataset, _card: DataSummary) -> Answer:
@@ -248,7 +248,7 @@ def together(data: Dataset, _card: DataSummary) -> Answer:
         len(titles),
         first=titles[int(best["first"])],
         second=titles[int(best["second"])],
-        people=f"{int(best['together']):,}",
+        users=f"{int(best['together']):,}",
         lift=f"{best['lift']:.1f}",
     )
     named = once.assign(first=once["first"].map(titles.__getitem__), second=once["second"].map(titles.__getitem__))

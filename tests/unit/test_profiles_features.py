@@ -203,7 +203,7 @@ def test_what_cannot_be_made_is_said() -> None:
     table = pd.DataFrame({"embedding": ["[1, 2]", "[1]"]})
     with pytest.raises(DataError, match="different lengths: 1 to 2"):
         item_features(with_tables(table))
-    with pytest.raises(ConfigError, match="no part 'colours'"):
+    with pytest.raises(ConfigError, match="Unknown part of item features 'colours'"):
         item_features(with_tables(table), parts=["colours"])
     with pytest.raises(DataError, match="no part 'terms'"):
         item_features(with_tables(pd.DataFrame({"price": [1, 2]}))).part("terms")

@@ -216,7 +216,7 @@ def test_pictures_make_another_data_set(tmp_path: Path) -> None:
     attached = attach_pictures(workspace, "shop", archive)
     assert (attached.found, attached.missing, attached.broken) == (2, 1, 1)
     assert attached.dataset.fingerprint != before.fingerprint
-    assert attached.dataset.name == "shop (with pictures)"
+    assert attached.dataset.name == "shop (with images)"
     assert_frame_equal(attached.dataset.interactions, before.interactions)
     features = item_features(attached.dataset)
     red = features.names.index("image: red")
@@ -234,7 +234,7 @@ def test_pictures_make_another_data_set(tmp_path: Path) -> None:
     assert attach_pictures(workspace, "shop", archive).dataset.fingerprint != attached.dataset.fingerprint
     with zipfile.ZipFile(archive, "w") as zipped:
         zipped.writestr("nothing.txt", "x")
-    with pytest.raises(DataError, match="no picture of an item"):
+    with pytest.raises(DataError, match="no readable image of an item"):
         attach_pictures(workspace, "shop", archive)
     with pytest.raises(DataError, match="no column 'cover'"):
         attach_pictures(workspace, "shop", archive, column="cover")

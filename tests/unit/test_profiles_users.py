@@ -322,7 +322,7 @@ def test_sparse_axes_are_near_the_exact_ones() -> None:
 def test_a_map_that_cannot_be_drawn() -> None:
     profiles = user_profiles(club(), None, RunContext())
     assert "pca" in map_methods()
-    with pytest.raises(ConfigError, match="cannot be drawn"):
+    with pytest.raises(ConfigError, match="is not available"):
         profiles.map("spiral")
 
 
