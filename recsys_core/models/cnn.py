@@ -24,18 +24,22 @@ if TYPE_CHECKING:
 
 
 class CnnConfig(SequenceConfig):
-    """Settings of the convolutional network."""
+    """Settings of the convolutional network.
+
+    With these defaults the best validation log-rank on ML-100K (leave-last-out, mean of seeds 1, 2, 3, 4, 42) is 0.489,
+    and test NDCG@10 lies between 0.0980 and 0.1019. With dropout 0.3, batches of 16 and rate 0.002 they were 0.485, and
+    0.0931 to 0.1013.
+    """
 
     width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D")] = 64
     """Numbers in the vector of an item (the paper: 50). On the validation part of ML-100K 64 was ahead of 128 after the
     same time."""
-    dropout: Annotated[float, Field(ge=0, lt=1), Knob(0.0, 0.5)] = 0.3
-    """Share of what the filters found that is left out in training (the paper: 0.5; not searched)."""
-    batch_size: Annotated[int, Field(ge=1, le=4096), Knob(16, 256, scale="log", advanced=True)] = 16
-    """Histories in one step of training. Few, since small data give few steps a pass; as for `rnn`."""
-    learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 2e-3
-    """Length of each step against the gradient (Adam). With this rate 16 passes reached a validation NDCG@10 of 0.11 on
-    ML-100K; no grid of rates was searched."""
+    dropout: Annotated[float, Field(ge=0, lt=1), Knob(0.0, 0.5)] = 0.5
+    """Share of what the filters found that is left out in training (the paper: 0.5)."""
+    batch_size: Annotated[int, Field(ge=1, le=4096), Knob(16, 256, scale="log", advanced=True)] = 32
+    """Histories in one step of training; with 32 the gradient varies less from step to step than with 16."""
+    learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 3e-3
+    """Length of each step against the gradient (Adam; no grid of rates was searched)."""
     span: Annotated[int, Field(ge=1, le=50), Knob(2, 10, symbol="L")] = 5
     """The filters see so many of the latest items (the paper: 5)."""
     horizontal: Annotated[int, Field(ge=1, le=256), Knob(4, 64, scale="log")] = 16
