@@ -53,7 +53,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "patience": {"epochs": 40, "learning_rate": 0.03},
     "sasrec.patience": {"epochs": 60, "learning_rate": 0.003},
     "mlp.patience": {"epochs": 120, "learning_rate": 0.001},
-    "rnn.patience": {"epochs": 60, "learning_rate": 0.003},
+    "rnn.patience": {"epochs": 60, "learning_rate": 0.003, "dropout": 0.3},
     "recursive.patience": {"epochs": 60, "learning_rate": 0.001},
     "seq2seq.patience": {"epochs": 60, "learning_rate": 0.006},
     "seq2seq.scheduled_sampling": {"steps": 3, "share": 1.0},
