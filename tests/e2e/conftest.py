@@ -1,4 +1,6 @@
-"""The real app in a real browser: a server of one's own for each test, a browser that tells on every error, and axe.
+"""The real app in a real browser: servers, a browser that tells on every error, and axe.
+
+A test that stores or trains something gets a server of its own; tests that only look share one.
 
 A test fails, whatever it asserts, on an exception box, an error of a page, an error in the browser's console, or a
 Traceback in the server's log.
@@ -24,6 +26,9 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from tests.engine.gate import Gate
 from tests.engine.support import eventually, start_engine
 from tests.family import end_family
+from tests.pages.finished import Finished, finished_template
+
+__all__ = ["finished_template"]
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -48,7 +53,8 @@ LOOKS = {
 """Widths and schemes in which every page is looked at."""
 PATIENCE_MS = 30_000
 expect.set_options(timeout=PATIENCE_MS)
-LOOKS_UNTIL_QUIET = 2
+LOOKS_UNTIL_QUIET = 3
+LOOK_AGAIN_MS = 100
 
 ALLOWED_CONSOLE = re.compile(r"/\w+/_stcore/(health|host-config)$")
 """Addresses of failed requests that are no error of ours: asked for a page's own address, Streamlit's browser part
@@ -175,6 +181,41 @@ def server(start: Callable[[], Server]) -> Server:
     return start()
 
 
+def serve(folder: Path, *options: str, **environment: str) -> Iterator[Server]:
+    """Serve the app with these options; the log must hold no Traceback at the end."""
+    workspace, log = folder / "workspace", folder / "server.log"
+    server = start_server(workspace, log, options=options, environment={"RECSCOPE_WARM_UP": "0"} | environment)
+    try:
+        yield server
+    finally:
+        server.kill()
+        end_family(workspace)
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.fixture(scope="session")
+def common_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    yield from serve(tmp_path_factory.mktemp("common"))
+
+
+@pytest.fixture
+def empty_server(common_server: Server) -> Iterator[Server]:
+    """One server with an empty workspace for all tests that neither store nor train anything."""
+    said = len(common_server.log.read_text())
+    yield common_server
+    assert "Traceback" not in (log := common_server.log.read_text()[said:]), log
+    kept = [common_server.workspace / name for name in ("datasets", "runs")]
+    assert not [one for folder in kept if folder.exists() for one in folder.iterdir()], "a test stored something"
+
+
+@pytest.fixture(scope="session")
+def finished_server(finished_template: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server with a finished experiment, for tests that only look at it or bring a file."""
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copytree(finished_template.root, folder / "workspace")
+    yield from serve(folder)
+
+
 @dataclass
 class Watch:
     """What a browser page complained about."""
@@ -249,7 +290,7 @@ def come_near(page: Page) -> None:
         quiet = 0 if counting.count() or waiting.count() else quiet + 1
         # again and again, as somebody would: what is drawn above may move a place out of sight
         waiting.evaluate_all("places => places[0]?.scrollIntoView()")
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(LOOK_AGAIN_MS)
 
 
 def fits(page: Page, where: object) -> None:

@@ -32,9 +32,9 @@ def opened(page: Page, server: Server, address: str = "") -> None:
     settled(page)
 
 
-def test_the_first_visit_shows_the_example_in_every_look(server: Server, looked_at: Page) -> None:
+def test_the_first_visit_shows_the_example_in_every_look(empty_server: Server, looked_at: Page) -> None:
     page = looked_at
-    opened(page, server)
+    opened(page, empty_server)
     expect(page.get_by_text("This is a finished example")).to_be_visible()
     come_near(page)
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
@@ -44,8 +44,8 @@ def test_the_first_visit_shows_the_example_in_every_look(server: Server, looked_
     assert axe_findings(page) == []
 
 
-def test_heads_are_switched_and_everything_follows(server: Server, page: Page) -> None:
-    opened(page, server)
+def test_heads_are_switched_and_everything_follows(empty_server: Server, page: Page) -> None:
+    opened(page, empty_server)
     heads = page.locator(".attention .thumb")
     expect(heads).to_have_count(4)
     sentence = page.get_by_text("Largest weight:")
@@ -61,9 +61,9 @@ def test_heads_are_switched_and_everything_follows(server: Server, page: Page) -
 
 
 def test_a_switch_of_heads_leaves_the_step_where_it_is_and_is_in_the_file(
-    server: Server, page: Page, tmp_path: Path
+    empty_server: Server, page: Page, tmp_path: Path
 ) -> None:
-    opened(page, server, "?view=whole")
+    opened(page, empty_server, "?view=whole")
     for _ in range(3):
         page.locator(".stages").get_by_role("button", name="Forward").click()
     words = page.locator(".stages .words")
@@ -99,9 +99,9 @@ def test_titles_of_wide_letters_stay_within_their_column(page: Page, tmp_path: P
         assert beyond == 0
 
 
-def test_the_lines_are_read_by_keys_alone(server: Server, page: Page) -> None:
+def test_the_lines_are_read_by_keys_alone(empty_server: Server, page: Page) -> None:
     """Tab reaches the picture, arrows go from item to item and across, Enter pins, Escape lets go."""
-    opened(page, server)
+    opened(page, empty_server)
     page.get_by_role("button", name="All on").focus()
     page.keyboard.press("Tab")
     focused = page.locator(".attention g.node:focus")
@@ -122,8 +122,8 @@ def test_the_lines_are_read_by_keys_alone(server: Server, page: Page) -> None:
     expect(focused).to_have_attribute("data-name", "item0")
 
 
-def test_pointing_isolates_and_a_press_keeps(server: Server, page: Page) -> None:
-    opened(page, server)
+def test_pointing_isolates_and_a_press_keeps(empty_server: Server, page: Page) -> None:
+    opened(page, empty_server)
     lines = page.locator(".attention path.link:visible")
     everything = page.locator(".attention .picture path.link").evaluate_all(
         "all => all.filter(one => one.style.display !== 'none').length"
@@ -141,8 +141,8 @@ def test_pointing_isolates_and_a_press_keeps(server: Server, page: Page) -> None
     assert lines.count()
 
 
-def test_the_steps_go_to_the_end_and_back_and_play(server: Server, page: Page) -> None:
-    opened(page, server, "?example=seq2seq")
+def test_the_steps_go_to_the_end_and_back_and_play(empty_server: Server, page: Page) -> None:
+    opened(page, empty_server, "?example=seq2seq")
     come_near(page)
     stages = page.locator(".stages")
     stages.scroll_into_view_if_needed()
@@ -165,8 +165,8 @@ def test_the_steps_go_to_the_end_and_back_and_play(server: Server, page: Page) -
     expect(stages.locator(".place")).to_have_text("10 of 10")
 
 
-def test_heads_and_steps_are_reached_by_keys_alone(server: Server, page: Page) -> None:
-    opened(page, server, "?view=whole")
+def test_heads_and_steps_are_reached_by_keys_alone(empty_server: Server, page: Page) -> None:
+    opened(page, empty_server, "?view=whole")
     page.get_by_role("radio", name="A finished example").focus()
     thumb = page.locator(".attention .thumb").first
     for _ in range(12):
@@ -191,8 +191,8 @@ def test_heads_and_steps_are_reached_by_keys_alone(server: Server, page: Page) -
     expect(page.locator(".stages .place")).to_have_text("3 of 10")
 
 
-def test_every_picture_and_its_numbers_can_be_taken_away(server: Server, page: Page, tmp_path: Path) -> None:
-    opened(page, server, "?view=whole")
+def test_every_picture_and_its_numbers_can_be_taken_away(empty_server: Server, page: Page, tmp_path: Path) -> None:
+    opened(page, empty_server, "?view=whole")
     expect(page.locator(".js-plotly-plot")).to_have_count(2, timeout=LONG_MS)
     settled(page)
     for name, count, beginning in (

@@ -29,12 +29,12 @@ def test_the_first_request_to_a_fresh_server_shows_the_whole_frame(
 
 
 def test_every_page_is_clean_without_data_in_every_look(
-    server: Server, browser: Browser, look: tuple[int, str]
+    empty_server: Server, browser: Browser, look: tuple[int, str]
 ) -> None:
     """No serious finding of axe, nothing sideways, in both widths and schemes, with an empty workspace."""
     with watched(browser, *look) as page:
         for info in PRESENT:
-            page.goto(f"{server.url}/{'' if info.key == 'home' else info.key}")
+            page.goto(f"{empty_server.url}/{'' if info.key == 'home' else info.key}")
             settled(page)
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             assert sideways(page) <= 0, info.key

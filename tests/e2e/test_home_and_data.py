@@ -10,10 +10,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from recsys_core.data import dataset_from_frames
 from recsys_core.data.workspace import Workspace
-from tests.e2e.conftest import PATIENCE_MS, Server, axe_findings, come_near, settled, sideways, watched
-from tests.pages.finished import EVIL, Finished, finished, finished_template
+from tests.e2e.conftest import LOOKS, PATIENCE_MS, Server, axe_findings, come_near, settled, sideways, watched
+from tests.pages.finished import EVIL, Finished
 
-__all__ = ["finished", "finished_template"]
 pytestmark = pytest.mark.e2e
 Start = Callable[[], Server]
 RATINGS = "user,item,rating,timestamp\n" + "".join(
@@ -30,16 +29,18 @@ def clean(page: Page, where: str) -> None:
 
 
 def test_pages_with_data_are_clean_in_every_look(
-    finished: Finished, start: Start, browser: Browser, look: tuple[int, str], tmp_path: Path
+    finished_template: Finished, finished_server: Server, browser: Browser, look: tuple[int, str], tmp_path: Path
 ) -> None:
-    server = start()
+    """In the first look parts are drawn as somebody comes near them, as for a person; in the others all at once."""
+    finished, server = finished_template, finished_server
+    whole = "" if look == LOOKS["wide-light"] else "&view=whole"
     path = tmp_path / "ratings.csv"
     path.write_text(RATINGS + "u1,m1\n")
     with watched(browser, *look) as page:
         page.goto(server.url)
         expect(page.get_by_text("5 done")).to_be_visible()
         clean(page, "home")
-        page.goto(f"{server.url}/explore?data={finished.data}")
+        page.goto(f"{server.url}/explore?data={finished.data}{whole}")
         expect(page.get_by_role("heading", name="Which users are outliers?")).to_be_visible()
         figures = page.locator(".js-plotly-plot")
         expect(figures.first).to_be_visible(timeout=3 * PATIENCE_MS)
@@ -47,7 +48,7 @@ def test_pages_with_data_are_clean_in_every_look(
         expect(figures).to_have_count(8)
         clean(page, "explore")
         for name, heading in (("train", "2. Models"), ("compare", "Download"), ("recommend", "User")):
-            page.goto(f"{server.url}/{name}?data={finished.data}&run={finished.run}")
+            page.goto(f"{server.url}/{name}?data={finished.data}&run={finished.run}{whole}")
             expect(page.get_by_role("heading", name=heading)).to_be_visible()
             settled(page)
             come_near(page)

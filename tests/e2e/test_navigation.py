@@ -1,14 +1,14 @@
 """Who leaves a page arrives, whatever that page still sends before the browser has heard of the new one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import Server, settled, watched
-from tests.pages.finished import Finished, finished, finished_template
+from tests.pages.finished import Finished
 
-__all__ = ["finished", "finished_template"]
 pytestmark = pytest.mark.e2e
 LAG = """const listen = WebSocket.prototype.addEventListener;
 WebSocket.prototype.addEventListener = function (kind, heard, ...rest) {
@@ -20,11 +20,11 @@ LAG_MS = 700
 
 
 @pytest.fixture
-def train(finished: Finished, start: Callable[[], Server], browser: Browser) -> Iterator[Page]:
+def train(finished_template: Finished, finished_server: Server, browser: Browser) -> Iterator[Page]:
     """Train, with a finished training and algorithms further down that are drawn when somebody comes near them."""
     with watched(browser) as page:
         page.add_init_script(LAG)
-        page.goto(f"{start().url}/train?data={finished.data}&run={finished.run}")
+        page.goto(f"{finished_server.url}/train?{urlencode(finished_template.address())}")
         expect(page.get_by_role("heading", name="2. Models")).to_be_visible()
         expect(page.locator("[class*=st-key-later_]").first).to_be_attached()
         settled(page)

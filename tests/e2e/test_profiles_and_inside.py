@@ -69,22 +69,24 @@ def clean(page: Page, where: str) -> None:
 def test_profiles_and_what_models_hold(
     name: str, own_workspace: Path, start: Start, page: Page, public_data: Callable[[str], Path]
 ) -> None:
+    """With the sample, parts are drawn as somebody comes near them, as for a person; with the others all at once."""
+    whole = "" if name == "world" else "&view=whole"
     workspace = Workspace(own_workspace)
     data = stored(name, workspace, public_data)
     run = trained(data, name, workspace)
     server = start()
-    page.goto(f"{server.url}/users?data={data}")
+    page.goto(f"{server.url}/users?data={data}{whole}")
     expect(page.get_by_role("heading", name="Most similar users")).to_be_visible(timeout=LONG_MS)
     expect(page.get_by_role("heading", name="Map of all users")).to_be_visible(timeout=LONG_MS)
     clean(page, f"users of {name}")
     page.get_by_role("tab", name="Segments").click()
     expect(page.get_by_role("heading", name="Segment 1")).to_be_visible(timeout=LONG_MS)
     clean(page, f"segments of {name}")
-    page.goto(f"{server.url}/items?data={data}")
+    page.goto(f"{server.url}/items?data={data}{whole}")
     expect(page.get_by_role("heading", name="Most similar items")).to_be_visible(timeout=LONG_MS)
     clean(page, f"items of {name}")
     for model in run.model_ids:
-        page.goto(f"{server.url}/inside?data={data}&run={run.id}&model={model}")
+        page.goto(f"{server.url}/inside?data={data}&run={run.id}&model={model}{whole}")
         expect(page.locator("[data-testid=stMain]")).to_contain_text("in the history", timeout=LONG_MS)
         clean(page, f"{model} on {name}")
 

@@ -1,5 +1,7 @@
 """Whatever the data and the person: the parts of a score add up to it, for every model that says so."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,17 +41,21 @@ def rated_worlds(draw: st.DrawFn) -> Dataset:
 
 
 @pytest.mark.parametrize("key", EXPLAINING)
-@settings(max_examples=25)
-@given(world=rated_worlds(), user=st.integers(0, USERS - 1), known=st.booleans(), seed=st.integers(0, 3))
-def test_parts_add_up_to_the_score(key: str, world: Dataset, user: int, known: bool, seed: int) -> None:
+@settings(max_examples=10)
+@given(world=rated_worlds(), user=st.integers(0, USERS - 1), seed=st.integers(0, 3))
+def test_parts_add_up_to_the_score(key: str, world: Dataset, user: int, seed: int) -> None:
     model = make_model(key)
     try:
         model.fit(world, RunContext(seed=seed))
     except DataError:
         reject()
-    query = world.queries(np.array([user]))
-    if not known:
-        query = QueryBatch(np.array([PAD]), query.history, query.values, query.timestamps)
+    for one in (user, (user + 1) % USERS):  # training takes longer than asking: each world is asked four times
+        query = world.queries(np.array([one]))
+        check_parts(model, query)
+        check_parts(model, QueryBatch(np.array([PAD]), query.history, query.values, query.timestamps))
+
+
+def check_parts(model: Any, query: QueryBatch) -> None:
     scores = model.score(query)[0]
     for item in range(ITEMS):
         if np.isnan(scores[item]):
