@@ -19,15 +19,16 @@ FieldKind = Literal["int", "float", "bool", "choice", "text"]
 
 @dataclass(frozen=True)
 class Knob:
-    """The range of a setting that is worth trying, and how it is written in the formula.
+    """The search range of a setting, its label, and its symbol in the formula.
 
     Args:
         low: Smallest value of the search range; None for choices and switches.
         high: Largest value of the search range; None for choices and switches.
-        scale: How values are spread over the range.
+        scale: Scale on which values of the range are spaced.
         symbol: LaTeX symbol in the model's formula, empty if it has none.
         advanced: Shown only after the main settings.
-        synonyms: Pairs of another name and the choice that it stands for.
+        synonyms: Pairs of an alternative name and the choice that it means.
+        label: Label in forms; if empty, it is derived from the name of the field.
     """
 
     low: float | None = None
@@ -36,10 +37,11 @@ class Knob:
     symbol: str = ""
     advanced: bool = False
     synonyms: tuple[tuple[str, str], ...] = ()
+    label: str = ""
 
 
 class ModelConfig(BaseModel):
-    """Base of all settings: frozen, unknown names refused, docstrings under fields kept as help."""
+    """Base class of all model settings: frozen, rejects unknown names, and keeps field docstrings as help texts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -60,9 +62,9 @@ class ModelConfig(BaseModel):
 
 @dataclass(frozen=True)
 class FieldSpec:
-    """All that a form, a tuner or the documentation needs to know about one setting.
+    """Everything that a form, a tuner or the documentation needs to know about one setting.
 
-    `minimum` and `maximum` are what is allowed (None: unbounded); `low` and `high` what is worth trying.
+    `minimum` and `maximum` bound the allowed values (None: unbounded); `low` and `high` bound the search range.
     `exclusive_minimum` says that `minimum` itself is not allowed.
     """
 
@@ -81,6 +83,7 @@ class FieldSpec:
     optional: bool = False
     advanced: bool = False
     synonyms: tuple[tuple[str, str], ...] = ()
+    label: str = ""
 
 
 TRUE_WORDS, FALSE_WORDS, NONE_WORDS = ("true", "yes", "on", "1"), ("false", "no", "off", "0"), ("none", "null")
@@ -135,6 +138,7 @@ def _field_spec(name: str, field: FieldInfo) -> FieldSpec:
         optional=optional,
         advanced=knob.advanced,
         synonyms=knob.synonyms,
+        label=knob.label or name.replace("_", " ").capitalize(),
     )
 
 

@@ -175,8 +175,9 @@ class ModelInfo:
     Args:
         key: Name in the registry and on the command line.
         title: Name in the field.
-        family: Group on the page: floor, neighbours, latent factors, linear, ...
-        idea: One plain sentence.
+        family: Group on the page: baselines, nearest neighbors, matrix factorization, linear, content-based,
+            association rules, social, neural, sequential or attention.
+        idea: One sentence.
         formula: LaTeX of the score.
         source: Paper and equation, or section of the source document.
         needs: What the data must have; training is refused otherwise.

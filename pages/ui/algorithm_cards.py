@@ -28,17 +28,16 @@ NEEDS = {
     "social": later("social links between users"),
 }
 FAMILIES = {
-    "floor": later("Floor: what every model must beat"),
-    "neighbours": later("Neighbours: people and items like these"),
-    "latent factors": later("Latent factors: hidden tastes"),
-    "linear": later("Linear: one weight for each pair of items"),
-    "content": later("Content: what items are about"),
-    "rules": later("Rules: if this, then that"),
-    "social": later("Social: what friends like"),
-    "deep": later("Deep: layers of neurons"),
-    "sequence": later("Sequences: what comes next"),
-    "attention": later("Attention: what to look at"),
-    "neural": later("Neural baselines"),
+    "baselines": later("Baselines"),
+    "nearest neighbors": later("Nearest neighbors"),
+    "matrix factorization": later("Matrix factorization"),
+    "linear": later("Linear"),
+    "content-based": later("Content-based"),
+    "association rules": later("Association rules"),
+    "social": later("Social"),
+    "neural": later("Neural"),
+    "sequential": later("Sequential"),
+    "attention": later("Attention"),
 }
 INSTEAD = {
     "graph": later("With graph = co_rating, an implicit graph of users with similar ratings is used instead."),
@@ -46,8 +45,8 @@ INSTEAD = {
     "baskets": later("With baskets = history they are not needed."),
 }
 """Settings that determine what an algorithm needs, and the value with the fewest needs."""
-IN_ORDER = ("deep", "sequence", "attention")
-"""Families of models that read what people did in its order."""
+IN_ORDER = ("sequential", "attention")
+"""Families of models that read the history in chronological order."""
 CHOSEN_AT_FIRST = ("item_knn", "ease", "biased_mf")
 EARLY_STOPPING = later(
     "**Early stopping.** After each epoch the model is evaluated on the validation users: those of the "

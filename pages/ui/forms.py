@@ -100,9 +100,13 @@ def _kept(spec: "FieldSpec", key: str) -> Any:
 
 
 def label(spec: "FieldSpec") -> str:
-    """Return the name of a setting as people read it, with its symbol in the formula."""
-    words = spec.name.replace("_", " ").capitalize()
-    return f"{words} ${spec.symbol}$" if spec.symbol else words
+    """Return the label of a setting with its symbol in the formula."""
+    return f"{_(spec.label)} ${spec.symbol}$" if spec.symbol else _(spec.label)
+
+
+def _lowered(words: str) -> str:
+    """Return a label as it reads within a sentence: its first letter small, symbols and abbreviations unchanged."""
+    return words if words[1:2].isupper() else words[:1].lower() + words[1:]
 
 
 def _field(spec: "FieldSpec", key: str) -> None:
@@ -125,7 +129,7 @@ def _switch_of_optional(spec: "FieldSpec", key: str, is_set: bool) -> None:
     def keep() -> None:
         _keep(key, spec.name, _fitting(spec, None) if st.session_state[widget] else None)
 
-    st.toggle(_("Set {name}").format(name=label(spec).lower()), key=widget, on_change=keep, help=spec.help)
+    st.toggle(_("Set {name}").format(name=_lowered(label(spec))), key=widget, on_change=keep, help=spec.help)
 
 
 def _fitting(spec: "FieldSpec", value: Any) -> Any:

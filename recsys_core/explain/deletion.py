@@ -49,7 +49,7 @@ class Deletion:
 
 def reads_histories(info: ModelInfo) -> bool:
     """Return whether a model uses the history at prediction time; non-personalized baselines do not."""
-    return info.folds_in and info.personal and info.family != "floor"
+    return info.folds_in and info.personal and info.family != "baselines"
 
 
 def deletion_effects(model: Recommender[Any], query: QueryBatch, item: int, ctx: RunContext | None = None) -> Deletion:

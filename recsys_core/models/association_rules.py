@@ -94,8 +94,8 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
     info: ClassVar[ModelInfo] = ModelInfo(
         key="association_rules",
         title="Association rules",
-        family="rules",
-        idea="Recommends what most often lies in the same basket with the things that you chose.",
+        family="association rules",
+        idea="Recommends items that frequently occur in the same basket as items in the user's history.",
         formula=r"\hat{x}_{ui} = \sum_{A \subseteq P(u)} \mathrm{conf}(A \to i), \quad"
         r" \mathrm{conf}(A \to i) = \frac{\mathrm{supp}(A \cup \{i\})}{\mathrm{supp}(A)}",
         source="The source document, section 1; Agrawal, Imielinski and Swami 1993; Han, Pei and Yin 2000 (FP-growth)",

@@ -63,9 +63,9 @@ class Bias(Recommender[BiasConfig]):
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="bias",
-        title="Biases",
-        family="floor",
-        idea="Recommends what is rated above the mean; a person's own mean moves all predictions alike.",
+        title="User and item biases",
+        family="baselines",
+        idea="Predicts the global mean plus a user bias and an item bias; the user bias does not change the ranking.",
         formula=bias_formula(BiasConfig()),
         source="Koren 2010, section 2.1",
         needs=frozenset({Need.RATINGS}),

@@ -95,9 +95,9 @@ class BiasedMF(Recommender[BiasedMFConfig]):
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="biased_mf",
-        title="Biased matrix factorisation",
-        family="latent factors",
-        idea="Finds a few hidden tastes that explain the ratings, and how much of each a person and an item have.",
+        title="MF with biases (Funk SVD)",
+        family="matrix factorization",
+        idea="Learns biases and latent factors of users and items by stochastic gradient descent on the ratings.",
         formula=r"\hat{r}_{ui} = \mu + b_u + b_i + p_u^\top q_i",
         source="Koren, Bell and Volinsky 2009, eq. 4",
         needs=frozenset({Need.RATINGS}),

@@ -55,9 +55,9 @@ class Cnn(SequenceModel[CnnConfig]):
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="cnn",
-        title="Convolutional network (Caser)",
-        family="deep",
-        idea="Slides small patterns over the last few things a person did; those that fire say what comes next.",
+        title="Caser-style CNN",
+        family="sequential",
+        idea="Convolutional filters over the most recent items of the history predict the next item.",
         formula=r"s_i = v_i^\top \left(A [z_T; m_T] + a\right), \quad "
         r"z_T = \mathrm{relu}\left(W [\max_p \mathrm{relu}(F_k \odot E_p + b_k);\ G E] + b\right)",
         source="Tang and Wang 2018, eq. 3 to 10",

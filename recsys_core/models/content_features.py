@@ -98,9 +98,9 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="content_features",
-        title="Content vectors",
-        family="content",
-        idea="Recommends what is about the same things as what you liked, new items included.",
+        title="Content vectors (cosine)",
+        family="content-based",
+        idea="Recommends items whose features match the user's profile; new items can be recommended, too.",
         formula=content_formula(ContentFeaturesConfig()),
         source="The source document, section 2, points 3 and 4; Lops, de Gemmis and Semeraro 2011, section 3.3.1",
         needs=frozenset({Need.ITEM_FEATURES}),

@@ -124,9 +124,9 @@ class ContentMean(Recommender[ContentMeanConfig]):
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="content_mean",
-        title="Content and means",
-        family="content",
-        idea="Recommends what is well rated and like the things that you rated.",
+        title="Content kNN with means",
+        family="content-based",
+        idea="Combines the user's ratings of similar items with the mean ratings of the user and of the item.",
         formula=mean_formula(ContentMeanConfig()),
         source="The source document, section 3, 1.2, read as its docstring says; form=literal is its formula",
         needs=frozenset({Need.RATINGS}),

@@ -38,7 +38,7 @@ class Ease(LinearItemModel[EaseConfig]):
         key="ease",
         title="EASE",
         family="linear",
-        idea="Predicts each item from all others by one large regression, solved exactly.",
+        idea="Predicts each item from all others by one ridge regression, solved in closed form.",
         formula=r"\hat{x}_{ui} = \sum_{j \in P(u)} B_{ji}",
         source="Steck 2019, eq. 8",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),

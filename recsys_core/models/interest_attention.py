@@ -97,8 +97,8 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         key="interest_attention",
         title="Interest attention",
         family="attention",
-        idea="Picks items that could interest a person, moves them to where the person's history draws them, and "
-        "recommends what fits the history and these points together.",
+        idea="Generates candidate points of interest, moves them along an item graph where attention increases, and "
+        "scores items against the history and these points.",
         formula=r"A_{iv} = \tanh\left(\theta^\top (W s_i \odot h_v)\right), \quad "
         r"z = s_T + U \sum_i a_i s_i + Y \sum_v b_v e_v, \quad \hat{s}_j = z^\top e_j",
         source="Source document, section 3.2",

@@ -109,9 +109,9 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="item_knn",
-        title="Item-based neighbours",
-        family="neighbours",
-        idea="Recommends what is most like the things you chose, judged by who chose both.",
+        title="Item kNN",
+        family="nearest neighbors",
+        idea="Recommends items similar to those in the user's history; similarity is computed from co-ratings.",
         formula=item_formula(ItemKNNConfig()),
         source="Sarwar et al. 2001",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),

@@ -113,9 +113,9 @@ class Lfm(Recommender[LfmConfig]):
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="lfm",
-        title="Latent factor model of topics",
-        family="latent factors",
-        idea="Sees each item as a mixture of hidden topics, and a person as the sum of the items they rated.",
+        title="Topic LFM",
+        family="matrix factorization",
+        idea="Represents each item as a mixture of latent topics, and each user by the items they rated.",
         formula=lfm_formula(LfmConfig()),
         source="Source document, section 3, 1.3; unrated items after Steck 2010",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),

@@ -116,9 +116,9 @@ class Mlp(NetworkModel[MlpConfig]):
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="mlp",
-        title="Vectors through layers (NeuMF)",
-        family="deep",
-        idea="Learns a vector for each person and item, and lets layers of a network judge whether the two fit.",
+        title="NeuMF (MLP)",
+        family="neural",
+        idea="Learns user and item embeddings and scores each pair by their dot product plus a multilayer perceptron.",
         formula=r"\hat{x}_{ui} = b_i + v_u^\top w_i + h^\top \phi\left([v_u; w_i]\right), \quad"
         r" v_u = p_u + |P(u)|^{-1/2} \sum_{j \in P(u)} y_j + A a_u, \quad w_i = q_i + F x_i",
         source="The source document, section 3.1; He et al. 2017, eq. 7 to 12; Koren 2008, eq. 15",

@@ -27,8 +27,8 @@ class Popular(Recommender[PopularConfig]):
     info: ClassVar[ModelInfo] = ModelInfo(
         key="popular",
         title="Popularity",
-        family="floor",
-        idea="Recommends to everybody what most people chose.",
+        family="baselines",
+        idea="Recommends the items with the most interactions, the same to every user.",
         formula=r"\hat{x}_{ui} = |R(i)|",
         source="The usual non-personal baseline; R(i) are the users who interacted with item i.",
         personal=False,

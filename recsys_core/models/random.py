@@ -32,8 +32,8 @@ class Random(Recommender[RandomConfig]):
     info: ClassVar[ModelInfo] = ModelInfo(
         key="random",
         title="Random",
-        family="floor",
-        idea="Recommends by drawing lots, one draw for each person.",
+        family="baselines",
+        idea="Ranks items at random, with one independent draw per user.",
         formula=r"\hat{x}_{ui} \sim U(0, 1)",
         source="The usual control of an experiment.",
         stochastic=True,

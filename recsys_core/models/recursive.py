@@ -86,9 +86,9 @@ class Recursive(SequenceModel[RecursiveConfig]):
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="recursive",
-        title="Recursive network (tree of sessions)",
-        family="deep",
-        idea="Joins what a person did in one sitting, then the sittings, step by step, and says from it what is next.",
+        title="Recursive network (session tree)",
+        family="sequential",
+        idea="Composes items into sessions and sessions into a user state with one tree LSTM cell.",
         formula=r"s_i = v_i^\top (A r_T + a), \quad r_T = \mathrm{cell}(p_{s-1}, n_T), \quad"
         r" n_t = \mathrm{cell}(n_{t-1}, v_{i_t}), \quad p_s = \mathrm{cell}(p_{s-1}, n_s)",
         source="The source document, section 3.1; Socher et al. 2011; Tai, Socher and Manning 2015, eq. 9 to 14",

@@ -53,9 +53,9 @@ class Rnn(SequenceModel[RnnConfig]):
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="rnn",
-        title="Recurrent network (GRU4Rec)",
-        family="deep",
-        idea="Reads what a person did in order, keeps a memory that each step changes, and says from it what is next.",
+        title="GRU / LSTM / RNN",
+        family="sequential",
+        idea="A recurrent network reads the history in order and predicts the next item from its hidden state.",
         formula=r"h_t = \mathrm{cell}(v_{i_t}, h_{t-1}), \quad s_i = v_i^\top (A h_T + a)",
         source="Hidasi et al. 2016, section 3.1",
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),

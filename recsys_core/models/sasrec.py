@@ -64,9 +64,9 @@ class SasRec(SequenceModel[SasRecConfig]):
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="sasrec",
-        title="SASRec (self-attention)",
-        family="sequence",
-        idea="Looks back at everything a person did, weighs what matters for the next step, and says what comes next.",
+        title="SASRec",
+        family="sequential",
+        idea="Causal self-attention over the user's history predicts the next item.",
         formula=r"s_i = x_T^\top v_i, \quad x_t \leftarrow x_t + \sum_{j \le t} \mathrm{softmax}_j"
         r"\left(\tfrac{q_t^\top k_j}{\sqrt{D/H}}\right) W v_j",
         source="Kang and McAuley 2018, section III; loss over all items: Klenitskiy and Vasilev 2023",

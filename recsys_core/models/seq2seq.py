@@ -125,9 +125,9 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="seq2seq",
-        title="Sequence to sequence",
-        family="sequence",
-        idea="Reads what a person did, then says the items that follow one by one, looking back at each step.",
+        title="Seq2seq with attention",
+        family="sequential",
+        idea="An encoder reads the history; a decoder with attention predicts the next items one at a time.",
         formula=r"p(o_t = i) = \mathrm{softmax}_i\, v_i^\top W [H_{t+1}; C_t; v_{o_{t-1}}], \quad "
         r"C_t = \sum_j \mathrm{softmax}_j\left(e(q_t, E_j)\right) E_j",
         source="Source document, section 3.3; Bahdanau et al. 2015",

@@ -67,9 +67,9 @@ class SocialKNN(UserKNN):
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="social_knn",
-        title="Social neighbours",
+        title="Social kNN",
         family="social",
-        idea="Listens to the people you trust, and to the friends of friends a little less, beside people like you.",
+        idea="User kNN whose neighbor weights combine similarity with trust propagated along social links.",
         formula=social_formula(SocialKNNConfig()),
         source="Source document, section 3, point 3; Massa and Avesani 2007",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),

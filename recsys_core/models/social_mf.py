@@ -69,9 +69,9 @@ class SocialMF(SocialFactors):
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="social_mf",
-        title="Social matrix factorisation",
+        title="SocialMF",
         family="social",
-        idea="Finds hidden tastes, and lets people lean towards the tastes of those whom they follow.",
+        idea="Matrix factorization that pulls a user's factors towards the mean of the users they follow.",
         formula=r"\hat{r}_{ui} = \mu + b_u + b_i + p_u^\top q_i, \qquad p_u \approx \sum_{v \in F(u)} t_{uv}\, p_v",
         source="Jamali and Ester 2010, eq. 12 to 15",
         abilities=BiasedMF.info.abilities,

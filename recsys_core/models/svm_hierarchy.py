@@ -111,9 +111,9 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="svm_hierarchy",
-        title="Hierarchy of support-vector machines",
-        family="content",
-        idea="Learns which features are liked by everybody, by people of your kind, and by you, and mixes the three.",
+        title="Hierarchical SVM",
+        family="content-based",
+        idea="Trains SVMs on item features for all users, for the user's segment and for the user, and blends them.",
         formula=r"P_u = v_u \, p_u + (1 - v_u)\left(v_s \, p_s + (1 - v_s) \, p_0\right), \quad"
         r" v = \frac{n}{n + \beta}, \quad p(x) = \frac{1}{1 + e^{A (w^\top x + b) + B}}",
         source="The source document, section 2, point 2, read as its docstring says; Platt 1999",

@@ -121,7 +121,7 @@ class TrustSVD(SocialFactors):
         key="trust_svd",
         title="TrustSVD",
         family="social",
-        idea="What you rated and whom you trust both say something about you, whatever the ratings were.",
+        idea="SVD++ with trust: the items a user rated and the users they trust both shape the user's factors.",
         formula=trust_formula(trust=True),
         source="Guo, Zhang and Yorke-Smith 2015, eq. 4",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),

@@ -90,9 +90,9 @@ class UserKNN(NeighbourModel[UserKNNConfig]):
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="user_knn",
-        title="User-based neighbours",
-        family="neighbours",
-        idea="People who agreed with you before will agree with you again.",
+        title="User kNN",
+        family="nearest neighbors",
+        idea="Recommends what the most similar users rated highly or interacted with.",
         formula=user_formula(UserKNNConfig()),
         source="Source document, section 2.1; Herlocker et al. 1999",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),

@@ -32,17 +32,16 @@ DIVERGING = [[0.0, "#EE9A70"], [0.5, "#F4F4F4"], [1.0, "#6FB3E3"]]
 MANY_DECADES = 2.5
 
 FAMILY_COLORS = {
-    "floor": GREY,
-    "content": VERMILION,
-    "rules": VERMILION,
-    "latent factors": ORANGE,
-    "neighbours": BLUE,
+    "baselines": GREY,
+    "content-based": VERMILION,
+    "association rules": VERMILION,
+    "matrix factorization": ORANGE,
+    "nearest neighbors": BLUE,
     "social": PURPLE,
-    "deep": SKY,
-    "attention": YELLOW,
-    "sequence": YELLOW,
-    "linear": GREEN,
     "neural": SKY,
+    "sequential": SKY,
+    "attention": YELLOW,
+    "linear": GREEN,
 }
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "hexagon", "x", "pentagon")
 

@@ -32,7 +32,7 @@ KEYS = models_under_test()
 USERS, ITEMS = 60, 150
 MINUTE = 60_000
 
-BY_HISTORY = {"neighbours", "linear", "sequence", "lfm", "content_mean", "rnn", "cnn"}
+BY_HISTORY = {"nearest neighbors", "linear", "sasrec", "seq2seq", "lfm", "content_mean", "rnn", "cnn"}
 """Families and keys whose scores depend on the history alone, not on who asks."""
 
 SMALL_NET: dict[str, Any] = {"width": 8, "epochs": 2, "patience": 0, "batch_size": 16, "learning_rate": 0.01}

@@ -14,7 +14,7 @@ from tests.worlds import KnownWorld, checkerboard, low_rank, shuffled
 
 def test_recommends_the_withheld_item_of_the_own_half(key: str) -> None:
     """On a checkerboard (even users like even items) every model that learns from others finds the withheld item."""
-    if model_class(key).info.family == "floor":
+    if model_class(key).info.family == "baselines":
         pytest.skip("declared: a floor does not learn who is like whom")
     world = checkerboard(users=50, items=50)
     train = furnished(_both_halves_rated(world) if needs_ratings(key) else world.train)
@@ -25,7 +25,7 @@ def test_recommends_the_withheld_item_of_the_own_half(key: str) -> None:
 def test_reconstructs_ratings_of_low_rank(key: str) -> None:
     """Ratings are a product of three factors: a factor model finds them, neighbours beat the biases."""
     world = low_rank(users=120, items=80, density=0.5)
-    if not issubclass(model_class(key), PredictsRatings) or model_class(key).info.family == "floor":
+    if not issubclass(model_class(key), PredictsRatings) or model_class(key).info.family == "baselines":
         pytest.skip("declared: does not predict ratings, or only by biases")
     model = fitted(key, furnished(world.train), RATING_PREDICTION.get(key))
     assert isinstance(model, PredictsRatings)
@@ -33,7 +33,7 @@ def test_reconstructs_ratings_of_low_rank(key: str) -> None:
     hidden = np.asarray(world.train.matrix("binary").toarray()) == 0
     error = _rmse(model.predict_ratings(query), world, hidden)
     biases = _rmse(fitted("bias", world.train).predict_ratings(query), world, hidden)
-    assert error < (0.25 if model.info.family == "latent factors" else 0.9) * biases
+    assert error < (0.25 if model.info.family == "matrix factorization" else 0.9) * biases
 
 
 def test_learns_nothing_from_shuffled_data(key: str) -> None:

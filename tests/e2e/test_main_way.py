@@ -53,7 +53,7 @@ def train_four_and_cancel_one(page: Page) -> None:
     expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
     come_near(page)
     card = page.locator(".st-key-algorithm_user_knn_card")
-    card.get_by_text("User-based neighbours").click()
+    card.get_by_text("User kNN").click()
     settled(page)
     page.get_by_role("button", name="Train", exact=True).click()
     long_one = page.locator("[class*='st-key-job_biased_mf']")

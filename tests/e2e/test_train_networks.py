@@ -22,10 +22,10 @@ TRAINING_MS = 120_000
 EPOCHS = 12
 KEPT = 2
 """The training is held after this epoch, and its process killed there."""
-RECURRENT, LAYERS = "Recurrent network (GRU4Rec)", "Vectors through layers (NeuMF)"
+RECURRENT, LAYERS = "GRU / LSTM / RNN", "NeuMF (MLP)"
 CHOSEN_AT_FIRST = {
-    "item_knn": "Item-based neighbours",
-    "biased_mf": "Biased matrix factorisation",
+    "item_knn": "Item kNN",
+    "biased_mf": "MF with biases (Funk SVD)",
     "ease": "EASE",
 }
 BOTH = [f"{LAYERS[:-1]}; score {score})" for score in ("mlp", "dot")]
@@ -68,7 +68,7 @@ def choose_networks(page: Page) -> None:
     """Choose a small recurrent network, and layers with a dot-product model of the same size beside them."""
     order = page.get_by_text("Does order matter in your data?")
     expect(order).to_be_visible()
-    first = page.get_by_role("heading", name="Deep: layers of neurons")
+    first = page.get_by_role("heading", name="Sequential", exact=True)
     assert order.bounding_box()["y"] < first.bounding_box()["y"]  # type: ignore[index]
     for key, title in CHOSEN_AT_FIRST.items():  # which would only take time
         tick(page, key, title)

@@ -100,7 +100,7 @@ def test_before_models_of_order_it_says_whether_order_matters(open_page: Open, f
     [said] = [info.value for info in app.info if "Does order matter in your data?" in info.value]
     assert "on ordered histories" in said
     shown = [element.value for element in app.main if element.type in ("info", "subheader")]
-    assert shown[shown.index(said) + 1] == "Deep: layers of neurons"
+    assert shown[shown.index(said) + 1] == "Sequential"
 
 
 def test_the_cards_do_not_wait_for_what_is_said_about_order(

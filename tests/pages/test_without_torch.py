@@ -29,7 +29,7 @@ def test_recommend_and_inside_show_a_net_and_leave_torch_alone(own_workspace: Pa
     assert visited.returncode == 0, visited.stderr[-3000:]
     seen = json.loads(visited.stdout.splitlines()[-1])
     assert seen["items"] == 5
-    assert "SASRec (self-attention) does not decompose its scores" in seen["why"]
+    assert "SASRec does not decompose its scores" in seen["why"]
     assert "10 items were left out, one at a time" in seen["why"]  # the window is 10, the history longer
     assert "The largest influence is that of" in seen["inside"]
     assert seen["torch"] is False

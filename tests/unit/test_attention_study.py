@@ -38,7 +38,7 @@ class ByHand(Recommender[Config]):
         window: So many of the latest items are read.
     """
 
-    info: ClassVar[ModelInfo] = ModelInfo("by_hand", "By hand", "sequence", "", "", "")
+    info: ClassVar[ModelInfo] = ModelInfo("by_hand", "By hand", "sequential", "", "", "")
     config_type = Config
 
     def __init__(self, worth: np.ndarray, looks: np.ndarray | None, window: int = 100) -> None:

@@ -131,7 +131,7 @@ def test_somebody_made_up_gets_what_a_user_with_that_history_gets(run: Run, fini
 def test_the_protocol_of_a_run_names_its_leaks_and_what_failed(run: Run, finished: Finished) -> None:
     spoil(finished, "item_knn", JobState.FAILED, "It was killed.")
     found = {one.rule: one for one in findings(run, users_of(run), metric="ndcg@5", comparison=None)}
-    assert "Item-based neighbours has no result" in found["without_result"].message
+    assert "Item kNN has no result" in found["without_result"].message
     report = run.split_report()
     assert report is not None
     assert found["later_training"].count == report["folds"][0]["leaks"]["tests_with_later_training"]

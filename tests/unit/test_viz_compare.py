@@ -21,7 +21,7 @@ def board() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "title": ["Popularity", "EASE", "<b>bold</b>"],
-            "family": ["floor", "linear", "neighbours"],
+            "family": ["baselines", "linear", "nearest neighbors"],
             "mean": [0.1, 0.3, 0.2],
             "low": [0.09, 0.28, 0.18],
             "high": [0.11, 0.32, 0.22],
@@ -125,6 +125,6 @@ def test_a_logarithmic_axis_names_whole_numbers(ends: tuple[float, float], named
 
 
 def test_algorithms_of_one_family_share_a_colour_and_differ_in_symbol() -> None:
-    symbols = theme.family_symbols(["floor", "floor", "linear", "floor"])
+    symbols = theme.family_symbols(["baselines", "baselines", "linear", "baselines"])
     assert len({symbols[0], symbols[1], symbols[3]}) == 3
-    assert theme.family_color("floor") == theme.family_color("unheard of")
+    assert theme.family_color("baselines") == theme.family_color("unheard of")
