@@ -26,10 +26,10 @@ def similarity_to_all(model: "UserKNN", query: QueryBatch) -> FloatArray:
 
 def item_similarities(model: "ItemKNN", items: IntArray) -> FloatArray:
     """Return (D, I) similarities of the given items (D,) to all items."""
-    from recsys_core.models.similarity import compare_with_all, room_for_sums
+    from recsys_core.models.similarity import compare_with_all, sums_buffer
 
     measure, vectors = model.config.measure, model.vectors
-    sums = room_for_sums(measure, model.compared, False)
+    sums = sums_buffer(measure, model.compared, False)
     found = np.empty((len(items), model.n_items))
     for row, item in enumerate(items):
         entries = slice(vectors.start[item], vectors.start[item + 1])

@@ -1,4 +1,4 @@
-"""Steps of gradient descent whose length adapts to each parameter."""
+"""The Adam optimizer for numpy arrays."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,14 +12,14 @@ KEEP_GRADIENT, KEEP_SQUARE, SMALLEST = 0.9, 0.999, 1e-8
 
 
 class Adam:
-    """Moves parameters against their gradients, each by about the learning rate where its gradient keeps its sign.
+    """Gradient descent with adaptive moments.
 
         m = 0.9 m + 0.1 g,   v = 0.999 v + 0.001 g^2,   x -= learning_rate m' / (sqrt(v') + 1e-8)
 
-    m' and v' are m and v divided by the weight that they have gathered, 1 - 0.9^t and 1 - 0.999^t.
+    m' and v' are the bias-corrected moments, m / (1 - 0.9^t) and v / (1 - 0.999^t).
 
     Args:
-        parameters: Arrays of floats in C order, changed in place by `step`.
+        parameters: Float arrays in C order, updated in place by `step`.
 
     Source:
         Kingma and Ba 2015, "Adam", algorithm 1.
@@ -32,11 +32,11 @@ class Adam:
         self._steps = 0
 
     def step(self, gradients: Sequence[FloatArray], learning_rate: float) -> None:
-        """Move all parameters once.
+        """Update all parameters once.
 
         Args:
-            gradients: One array for each parameter, of its shape and type.
-            learning_rate: Length of the step, in units of the parameters.
+            gradients: One array per parameter, of the same shape and dtype.
+            learning_rate: Step size, in units of the parameters.
         """
         self._steps += 1
         pace = learning_rate / (1 - KEEP_GRADIENT**self._steps)
@@ -57,7 +57,7 @@ def move(
     pace: np.floating[Any],
     spread: np.floating[Any],
 ) -> None:
-    """Move the numbers of one parameter (N,), and update the means of their gradients and of the squares of these."""
+    """Update one flattened parameter (N,) and the running moments of its gradient."""
     kind = parameter.dtype.type
     old_mean, new_mean = kind(KEEP_GRADIENT), kind(1 - KEEP_GRADIENT)
     old_square, new_square, smallest = kind(KEEP_SQUARE), kind(1 - KEEP_SQUARE), kind(SMALLEST)

@@ -1,26 +1,25 @@
-r"""Association rules: who has these things in the basket, often has that one too.
+r"""Association rules: items are scored by rules of frequently co-occurring items.
 
-A basket is what a person did in one session, on one day, or in their whole history (`baskets`); without their order.
-FP-growth finds all sets of items that many baskets hold together. A set S and one of its items b make the rule A -> b
-with A = S without b, of which three numbers are known:
+A basket is the unordered set of items of one session, one day, or the whole history of a user (`baskets`). FP-growth
+finds all frequent itemsets. An itemset S and one of its items b give the rule A -> b with A = S without b, and
 
-    support     share of all baskets that hold A and b
-    confidence  support(A and b) / support(A): of the baskets that hold A, the share that holds b
-    lift        confidence / support(b): how much more often than in any basket; 1 means that A tells nothing
+    support     share of all baskets that contain A and b
+    confidence  support(A and b) / support(A): share of the baskets with A that also contain b
+    lift        confidence / support(b): relative to all baskets; 1 means that A and b are independent
 
-A rule counts if it has the least support, confidence and lift. It fires for a person whose history holds all of A, and
+A rule is kept if it reaches the minimum support, confidence and lift. It fires for a user whose history contains A, and
 
-    best:  x_ui = max  confidence of the rules -> i that fire
+    best:  x_ui = maximum of the confidence of the rules -> i that fire
     sum:   x_ui = sum of the confidence of the rules -> i that fire
 
-An item to which no rule fires has no score. Everything follows from the history that comes with the question.
+An item without a firing rule has no score. Scores depend on the history in the query alone.
 
-The weights of interactions are ignored: a basket holds an item or does not.
+Interaction weights are ignored: a basket contains an item or not.
 
 Source: the source document, section 1 ('rule-based recommendation'), which gives no formula; Agrawal, Imielinski and
-Swami 1993 for support and confidence, Han, Pei and Yin 2000 for FP-growth, as mlxtend has it. Sets of two, all that
-rules of length 2 need, are counted by one matrix product instead, which finds the same sets many times faster. Rules
-with several items on the right side are left out: one item is recommended at a time, and has rules of its own.
+Swami 1993 for support and confidence, Han, Pei and Yin 2000 for FP-growth, implemented by mlxtend. Pairs, which suffice
+for rules of length 2, are counted by one matrix product instead, which finds the same pairs many times faster. Rules
+with several items on the right side are omitted, as items are scored one by one.
 """
 
 from collections.abc import Iterator
@@ -55,17 +54,17 @@ from recsys_core.models.histories import history_matrix
 MINUTE, DAY = 60_000, 86_400_000
 """In milliseconds."""
 ROUNDING = 1e-9
-"""Shares that miss a bound by so little reach it."""
+"""Tolerance within which a share reaches a bound."""
 
 
 class FrequentSets(NamedTuple):
-    """Sets that enough baskets hold, by their length from 1: `sets` (n, L) positions, increasing, `support` (n,)."""
+    """Frequent itemsets by length, from 1: `sets` (n, L) positions, increasing, and `support` (n,)."""
 
     sets: list[IntArray]
     support: list[FloatArray]
 
     def by_length(self) -> Iterator[tuple[IntArray, FloatArray]]:
-        """Yield sets and their support, length by length."""
+        """Yield itemsets and their support, length by length."""
         yield from zip(self.sets, self.support, strict=True)
 
 
@@ -73,23 +72,25 @@ class AssociationRulesConfig(ModelConfig):
     """Settings of association rules."""
 
     baskets: Annotated[Literal["history", "day", "session"], Knob()] = "history"
-    """What belongs together: all that a person did, what they did on one day (UTC), or in one sitting."""
-    min_support: Annotated[float, Field(gt=0, le=1), Knob(0.02, 0.2, scale="log")] = 0.05
-    """Share of the baskets that must hold all items of a rule. Small values find many rules and take long."""
-    min_confidence: Annotated[float, Field(ge=0, le=1), Knob(0.05, 0.8)] = 0.1
-    """Share of the baskets with the left side that must hold the right side too."""
-    min_lift: Annotated[float, Field(ge=0, le=1000), Knob(0, 2)] = 1.0
-    """How much more often than in any basket the right side must come; 1 keeps what the left side speaks for."""
-    max_length: Annotated[int, Field(ge=2, le=5), Knob(2, 3)] = 2
-    """Items of a rule, both sides together."""
+    """Definition of a basket: the whole history of a user, their interactions of one day (UTC), or of one session."""
+    min_support: Annotated[float, Field(gt=0, le=1), Knob(0.02, 0.2, scale="log", label="Minimum support")] = 0.05
+    """Minimum share of baskets that contain all items of a rule. Small values give many rules and long run times."""
+    min_confidence: Annotated[float, Field(ge=0, le=1), Knob(0.05, 0.8, label="Minimum confidence")] = 0.1
+    """Minimum share of the baskets with the left side of a rule that also contain the right side."""
+    min_lift: Annotated[float, Field(ge=0, le=1000), Knob(0, 2, label="Minimum lift")] = 1.0
+    """Minimum ratio of confidence to the support of the right side; 1 keeps rules with a positive association."""
+    max_length: Annotated[int, Field(ge=2, le=5), Knob(2, 3, label="Maximum rule length")] = 2
+    """Maximum number of items in a rule, counting both sides."""
     scoring: Annotated[Literal["sum", "best"], Knob()] = "sum"
-    """Whether all rules that fire speak for an item, or the best one alone."""
-    session_gap: Annotated[float, Field(gt=0, le=100_000), Knob(5, 300, scale="log", advanced=True)] = 30.0
-    """Minutes without doing anything after which another session begins (baskets of sessions only)."""
+    """Score of an item: the sum of the confidence of all rules that fire, or the best of them."""
+    session_gap: Annotated[
+        float, Field(gt=0, le=100_000), Knob(5, 300, scale="log", advanced=True, label="Session gap (minutes)")
+    ] = 30.0
+    """Minutes of inactivity after which a new session starts (only used if baskets are sessions)."""
 
 
 class AssociationRules(Recommender[AssociationRulesConfig]):
-    """Scores an item by the rules that lead to it from the history."""
+    """Scores an item by the rules from the history to the item."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="association_rules",
@@ -107,19 +108,19 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
     fitted = ("left", "right", "support", "confidence", "lift", "titles")
 
     left: csr_array
-    """(R, I) 1 for the items of the left side of each rule."""
+    """(R, I) 1 for the items on the left side of each rule."""
     right: IntArray
-    """(R,) the item of the right side."""
+    """(R,) the item on the right side."""
 
     @classmethod
     def formula_of(cls, config: AssociationRulesConfig, *, rated: bool, weighted: bool) -> str:
-        """Return the sum of the confidences of the rules that fire, or the best of them."""
+        """Return the sum of the confidence of the rules that fire, or their maximum."""
         if config.scoring == "sum":
             return cls.info.formula
         return cls.info.formula.replace(r"\sum_{A", r"\max_{A")
 
     def needs(self) -> frozenset[Need]:
-        """Return what these settings need: days and sessions need times."""
+        """Return what these settings need: days and sessions need timestamps."""
         return self.info.needs | (set() if self.config.baskets == "history" else {Need.TIMESTAMPS})
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
@@ -136,7 +137,7 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
         left, right, support = sides_of_rules(frequent)
         single = np.zeros(self.n_items)  # (I,) support of each item
         single[frequent.sets[0][:, 0]] = frequent.support[0]
-        below = {  # support of the sets of two or more that a longer one may have as its left side
+        below = {  # support of itemsets of two or more, the left sides of longer rules
             tuple(row): share
             for sets, shares in list(frequent.by_length())[1:-1]
             for row, share in zip(sets.tolist(), shares, strict=True)
@@ -157,7 +158,7 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
         self.confidence, self.lift = confidence[kept], lift[kept]
 
     def _loaded(self) -> None:
-        """Order the rules by the first item of their left side, where the search for those that fire begins."""
+        """Index the rules by the first item of their left side, for the search for rules that fire."""
         first = self.left.indices[self.left.indptr[:-1]] if len(self.right) else np.empty(0, dtype=np.int64)
         order = np.argsort(first, kind="stable")
         self.by_first = csr_array(
@@ -174,7 +175,7 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
         return scores
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
-        """Name the rules that fired for `item`, strongest first; each has its confidence as its share.
+        """Return the rules that fired for `item`, highest confidence first; each contributes its confidence.
 
         Raises:
             CannotScore: No rule leads from the history to the item.
@@ -191,10 +192,10 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
         return Explanation(item, score, "rules", fired, self.confidence[fired], 0.0, labels)
 
     def _why_no_scores(self, train: Dataset) -> str:
-        """Return what bounds left no rule."""
+        """Return which thresholds left too few rules."""
         return (
             f"{len(self.right):,} rules reach min_support={self.config.min_support:g}, "
-            f"min_confidence={self.config.min_confidence:g} and min_lift={self.config.min_lift:g}; lower these bounds."
+            f"min_confidence={self.config.min_confidence:g} and min_lift={self.config.min_lift:g}; lower these values."
         )
 
     def _sentence(self, rule: int, titles: list[str]) -> str:
@@ -208,13 +209,13 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
 
     @classmethod
     def memory_estimate(cls, config: AssociationRulesConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of the baskets and of the sets that can be frequent in them; longer ones take more."""
+        """Return the bytes of the baskets and of potentially frequent itemsets; longer ones take more."""
         size = 170 if config.max_length == 2 else 3000
         return 100 * n_interactions + int(size * _most_pairs(config, n_users, n_items, n_interactions)) + 100 * n_items
 
     @classmethod
     def work_estimate(cls, config: AssociationRulesConfig, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of counting pairs, or those of FP-growth, which is interpreted, below each pair."""
+        """Return the steps of counting pairs, and of FP-growth, which is interpreted, for longer itemsets."""
         in_basket = n_interactions / max(1, n_users)
         pairs = 3.0 * n_interactions * in_basket
         grown = 1e6 * _most_pairs(config, n_users, n_items, n_interactions) * (config.max_length - 2)
@@ -222,18 +223,18 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
 
 
 def _most_pairs(config: AssociationRulesConfig, n_users: int, n_items: int, n_interactions: int) -> float:
-    """Return how many pairs of items can come together in histories at most."""
+    """Return the maximum number of co-occurring item pairs."""
     in_basket = n_interactions / max(1, n_users)
     return min(n_items * n_items / 2.0, n_users * in_basket * in_basket / 2.0)
 
 
 def baskets_of(train: Dataset, kind: Literal["history", "day", "session"], session_gap: float) -> csr_array:
-    """Return (N, I) 1 where a basket holds an item; interactions of unknown time are in no basket of a day or session.
+    """Return (N, I) 1 where a basket contains an item; days and sessions omit interactions without a timestamp.
 
     Args:
         train: Interactions.
-        kind: What belongs together.
-        session_gap: Minutes without doing anything after which another session begins.
+        kind: Definition of a basket.
+        session_gap: Minutes of inactivity after which a new session starts.
     """
     frame = train.interactions
     if kind != "history":
@@ -254,7 +255,7 @@ def baskets_of(train: Dataset, kind: Literal["history", "day", "session"], sessi
 
 
 def frequent_sets(baskets: csr_array, min_support: float, max_length: int) -> FrequentSets:
-    """Return the sets of items that enough of the (N, I) baskets hold."""
+    """Return the frequent itemsets of (N, I) baskets."""
     number = baskets.shape[0]
     least = min_support * number - ROUNDING
     counts = np.asarray(baskets.sum(axis=0)).ravel()
@@ -263,22 +264,22 @@ def frequent_sets(baskets: csr_array, min_support: float, max_length: int) -> Fr
     sets: list[IntArray] = [kept[:, None]]
     support: list[FloatArray] = [counts[kept] / max(1, number)]
     if max_length == 2:
-        together = triu((held.T @ held).tocoo(), k=1).tocsr()
-        enough = together.data >= least
-        row = np.repeat(np.arange(len(kept)), np.diff(together.indptr))[enough]
-        sets.append(np.column_stack([kept[row], kept[together.indices[enough]]]))
-        support.append(together.data[enough] / max(1, number))
+        pairs = triu((held.T @ held).tocoo(), k=1).tocsr()
+        enough = pairs.data >= least
+        row = np.repeat(np.arange(len(kept)), np.diff(pairs.indptr))[enough]
+        sets.append(np.column_stack([kept[row], kept[pairs.indices[enough]]]))
+        support.append(pairs.data[enough] / max(1, number))
     elif len(kept):
-        found = grown(held, least / number, max_length)
+        itemsets = grown(held, least / number, max_length)
         for length in range(2, max_length + 1):
-            of_length = {items: share for items, share in found.items() if len(items) == length}
+            of_length = {items: share for items, share in itemsets.items() if len(items) == length}
             sets.append(kept[np.array(sorted(of_length), dtype=np.int64).reshape(-1, length)])
             support.append(np.array([of_length[items] for items in sorted(of_length)], dtype=np.float64))
     return FrequentSets(sets, support)
 
 
 def grown(baskets: csr_array, min_support: float, max_length: int) -> dict[tuple[int, ...], float]:
-    """Return the support of each frequent set of columns of (N, K) baskets by FP-growth."""
+    """Return the support of each frequent itemset of (N, K) baskets, found by FP-growth."""
     from mlxtend.frequent_patterns import fpgrowth
 
     table = pd.DataFrame(baskets.toarray() > 0)
@@ -288,7 +289,7 @@ def grown(baskets: csr_array, min_support: float, max_length: int) -> dict[tuple
 
 
 def sides_of_rules(frequent: FrequentSets) -> tuple[list[IntArray], list[IntArray], list[FloatArray]]:
-    """Return the left sides (r, L - 1), right sides (r,) and supports (r,) of all rules, a list entry each place."""
+    """Return left sides (r, L - 1), right sides (r,) and supports (r,) of all rules, as lists by length and item."""
     left: list[IntArray] = [np.empty((0, 1), dtype=np.int64)]
     right: list[IntArray] = [np.empty(0, dtype=np.int64)]
     support: list[FloatArray] = [np.empty(0)]
@@ -311,21 +312,21 @@ def add_rules(
     summed: bool,
     scores: FloatArray,
 ) -> None:
-    """Fill `scores` (B, I), NaN, with the best or summed confidence of the rules that fire.
+    """Fill `scores` (B, I), initially NaN, with the maximum or summed confidence of the rules that fire.
 
     Args:
         histories: (B, I).
-        start: (I + 1,) where in `rules` those begin whose left side has the item as its first.
-        rules: (R,) rules by the first item of their left side.
+        start: (I + 1,) offsets in `rules` by the first item of the left side.
+        rules: (R,) rules ordered by the first item of their left side.
         left: (R, I) left sides.
         right: (R,) right sides.
         confidence: (R,).
-        summed: Whether to add them up.
-        scores: Changed in place.
+        summed: Whether to sum instead of taking the maximum.
+        scores: Updated in place.
     """
     held = np.zeros(scores.shape[1], dtype=np.bool_)
-    for person in range(len(scores)):
-        entries = histories.column[histories.start[person] : histories.start[person + 1]]
+    for user in range(len(scores)):
+        entries = histories.column[histories.start[user] : histories.start[user + 1]]
         held[entries] = True
         for first in entries:
             for place in range(start[first], start[first + 1]):
@@ -335,11 +336,11 @@ def add_rules(
                     fires = fires and held[left.column[other]]
                 if not fires:
                     continue
-                before, item = scores[person, right[rule]], right[rule]
+                before, item = scores[user, right[rule]], right[rule]
                 if np.isnan(before):
-                    scores[person, item] = confidence[rule]
+                    scores[user, item] = confidence[rule]
                 elif summed:
-                    scores[person, item] = before + confidence[rule]
+                    scores[user, item] = before + confidence[rule]
                 else:
-                    scores[person, item] = max(before, confidence[rule])
+                    scores[user, item] = max(before, confidence[rule])
         held[entries] = False

@@ -1,4 +1,4 @@
-"""What every algorithm shares: checks before training, scoring in batches, lists of the best, saving without pickle."""
+"""Base class of all algorithms: checks before training, batch scoring, top-k lists, and storage without pickle."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -20,28 +20,28 @@ C = TypeVar("C", bound=ModelConfig)
 WEIGHT_UNIT = "weight_unit"
 TIE_KEYS = "tie_keys"
 PROBED = 8
-"""Users whose scores are looked at together after training."""
+"""Number of users in the first batch of the scores check after training."""
 SPARSE_PARTS = ("data", "indices", "indptr", "shape")
 SCORE_BLOCK_BYTES = 64 * 2**20
-"""Scores of so many bytes are held at a time when lists are made."""
+"""Maximum bytes of scores in memory while lists are computed."""
 
 
 class Recommender(ABC, Generic[C]):
-    """An algorithm: trained once on a data set, then asked for scores of all items.
+    """An algorithm that is trained once on a data set and then scores all items for users.
 
-    A subclass fills in `info`, `config_type`, `fitted` (names of the arrays that training makes), `_fit` and `_score`.
-    The constructor only stores the settings.
+    A subclass defines `info`, `config_type`, `fitted` (names of the trained arrays), `_fit` and `_score`. The
+    constructor only stores the settings.
     """
 
     info: ClassVar[ModelInfo]
     config_type: ClassVar[type[ModelConfig]]
     fitted: ClassVar[tuple[str, ...]] = ()
-    """Attributes made by `_fit`: numpy arrays or scipy CSR arrays. They are all that is saved."""
+    """Attributes set by `_fit`: numpy arrays or scipy CSR arrays. Nothing else is stored."""
 
     n_users: int
     n_items: int
     weight_unit: float
-    """Median weight of a training interaction, NaN where the data had no weights; see `weights.py`."""
+    """Median weight of a training interaction, NaN if the data had no weights; see `weights.py`."""
 
     def __init__(self, config: C | None = None) -> None:
         self.config: C = config if config is not None else self.config_type()  # type: ignore[assignment]
@@ -51,24 +51,24 @@ class Recommender(ABC, Generic[C]):
 
     @property
     def tie_keys(self) -> Keys:
-        """(I,) what orders items of equal score: keys drawn by identifier and seed, so no order of a file is rewarded.
+        """(I,) tie-breaking keys, derived from item identifier and seed so that the order of a file has no influence.
 
-        By position in models that were stored without keys.
+        Models that were stored without keys break ties by position.
         """
         kept = self._tie_keys
         return kept if kept is not None and len(kept) == self.n_items else by_position(self.n_items)
 
     def _draw_ties(self, data: Dataset, seed: int) -> None:
-        """Draw the order of equal scores anew for the items of a data set."""
+        """Draw new tie-breaking keys for the items of a data set."""
         self._tie_keys = mixed(data.item_vocabulary.keys, seed)
 
     @final
     def fit(self, train: Dataset, ctx: RunContext) -> None:
-        """Train from nothing; whatever was learned before is forgotten.
+        """Train from scratch and discard any earlier fit.
 
         Raises:
             DataError: The data lack something that the algorithm needs, or are empty.
-            Cancelled: The user stopped the training; the model is not fitted then.
+            Cancelled: The user cancelled the training; the model is not fitted then.
         """
         refusal = self.refusal(train)
         if refusal is not None:
@@ -84,10 +84,10 @@ class Recommender(ABC, Generic[C]):
 
     @final
     def require_scores(self, train: Dataset) -> None:
-        """Refuse a trained model that cannot recommend anything to anybody.
+        """Reject a trained model that has no finite score for any user.
 
         Args:
-            train: What it was trained on.
+            train: The training data.
 
         Raises:
             NotFitted: The model was not trained.
@@ -96,31 +96,31 @@ class Recommender(ABC, Generic[C]):
         self.require_fitted()
         if not self._scores_something(train):
             raise DataError(
-                f"{self.info.title} cannot recommend anything after training on '{train.name}': no score of any user "
-                f"is a finite number. {self._why_no_scores(train)}"
+                f"{self.info.title} cannot recommend anything after training on '{train.name}': it has no finite "
+                f"score for any user. {self._why_no_scores(train)}"
             )
 
     def _scores_something(self, train: Dataset) -> bool:
-        """Return whether some training user has a finite score, those with most interactions asked first."""
+        """Return whether any training user has a finite score, checking users with most interactions first."""
         counts = np.bincount(train.interactions[USER].to_numpy(), minlength=self.n_users)
         users = np.argsort(-counts, kind="stable")[: int((counts > 0).sum())]
         first, size = 0, PROBED
         while first < len(users):
-            asked = users[first : first + size]
-            part = train.subset(np.isin(train.interactions[USER].to_numpy(), asked))
-            scores = (self.score(batch) for batch in part.queries(asked).batches(PROBED))
-            if any(bool(np.isfinite(found).any()) for found in scores):
+            probed = users[first : first + size]
+            part = train.subset(np.isin(train.interactions[USER].to_numpy(), probed))
+            batches = (self.score(batch) for batch in part.queries(probed).batches(PROBED))
+            if any(bool(np.isfinite(scores).any()) for scores in batches):
                 return True
             first, size = first + size, 16 * size
         return False
 
     def _why_no_scores(self, train: Dataset) -> str:
-        """Return in one sentence why no training user has a finite score, and what can be done."""
+        """Return one sentence on why no training user has a finite score, and what to do."""
         return "Choose other settings or another model."
 
     @classmethod
     def formula_of(cls, config: C, *, rated: bool, weighted: bool) -> str:
-        """Return the formula of the score with these settings as LaTeX; `info.formula` is that of the defaults.
+        """Return the formula of the score with these settings as LaTeX; `info.formula` is that of the default settings.
 
         Args:
             config: Settings.
@@ -131,16 +131,16 @@ class Recommender(ABC, Generic[C]):
 
     @classmethod
     def source_of(cls, config: C) -> str:
-        """Return where the formula with these settings comes from; `info.source` is that of the defaults."""
+        """Return the source of the formula with these settings; `info.source` is that of the default settings."""
         return cls.info.source
 
     def needs(self) -> frozenset[Need]:
-        """Return what the data must have with these settings; `info.needs` is what all settings need."""
+        """Return what these settings require of the data; `info.needs` is required by all settings."""
         return self.info.needs
 
     @final
     def refusal(self, train: Dataset) -> str | None:
-        """Return, before any training, what the data lack for these settings and what would help; None if nothing."""
+        """Return what the data lack for these settings and what to do about it; None if training can start."""
         missing = train.lacks(self.needs())
         if not missing:
             return None
@@ -149,12 +149,12 @@ class Recommender(ABC, Generic[C]):
         )
 
     def _instead(self, missing: list[Need]) -> str:
-        """Return what a person can do where these needs are not met, to follow the sentence; empty if nothing."""
+        """Return what the user can do about missing requirements, appended to the error message; may be empty."""
         return ""
 
     @abstractmethod
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
-        """Learn the arrays named in `fitted`."""
+        """Compute the arrays named in `fitted`."""
 
     @final
     def score(self, query: QueryBatch) -> FloatArray:
@@ -170,21 +170,21 @@ class Recommender(ABC, Generic[C]):
 
     @abstractmethod
     def _score(self, query: QueryBatch) -> FloatArray:
-        """Return (B, I) scores for people whose positions or histories are in `query`."""
+        """Return (B, I) scores for the users of `query`."""
 
     def as_read(self, query: QueryBatch) -> QueryBatch:
-        """Return the same people with what the model reads of their histories: all of it, unless a model says less."""
+        """Return the query with the part of the histories that the model reads, by default all of it."""
         return query
 
     def recommend(
         self, query: QueryBatch, k: int, *, exclude_seen: bool = True, candidates: IntArray | None = None
     ) -> TopK:
-        """Return the `k` best items for each person; items that cannot be scored are never recommended.
+        """Return the top `k` items of each user; items without a score are never recommended.
 
         Args:
-            query: B people with their histories.
-            k: Length of the lists; lists that run out of items are padded.
-            exclude_seen: Leave out what each person has seen.
+            query: B users with their histories.
+            k: Length of the lists; lists with fewer items are padded.
+            exclude_seen: Exclude the items that the user has already seen.
             candidates: (C,) the items that may be recommended; None for all.
 
         Raises:
@@ -201,11 +201,11 @@ class Recommender(ABC, Generic[C]):
         return TopK(np.concatenate([part.item for part in parts]), np.concatenate([part.score for part in parts]))
 
     def ranks_by_score(self) -> bool:
-        """Return whether lists hold the items in the order of their scores; else `recommend` says what they are."""
+        """Return whether lists are sorted by score; if not, `recommend` documents their order."""
         return True
 
     def _scores_of(self, query: QueryBatch, candidates: IntArray | None) -> FloatArray:
-        """Return (B, I) scores, NaN for all but the candidates."""
+        """Return (B, I) scores, NaN for items that are not candidates."""
         scores = self.score(query)
         if candidates is None:
             return scores
@@ -215,17 +215,17 @@ class Recommender(ABC, Generic[C]):
 
     @classmethod
     def memory_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of training at its peak, beside the process itself: by default the data, four times."""
+        """Return the peak memory of training in bytes, without the process itself: by default four times the data."""
         return 4 * 16 * n_interactions + 8 * (n_users + n_items)
 
     @classmethod
     def work_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the work of training, roughly, in steps of which a core does a thousand million a second."""
+        """Return the approximate work of training, in steps of which a core does 10^9 per second."""
         return 50.0 * n_interactions
 
     @final
     def state(self) -> Mapping[str, NDArray[Any]]:
-        """Return all that training learned, as plain arrays by name; a sparse array becomes four of them.
+        """Return the trained state as plain arrays by name; a sparse array becomes four arrays.
 
         Raises:
             NotFitted: The model was not trained.
@@ -245,7 +245,7 @@ class Recommender(ABC, Generic[C]):
 
     @final
     def load_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what another model of the same class and settings learned.
+        """Load the state of another model of the same class and settings.
 
         Raises:
             StoreError: An array is missing.
@@ -253,7 +253,7 @@ class Recommender(ABC, Generic[C]):
         self._forget()
         try:
             self.n_users, self.n_items = int(arrays["n_users"]), int(arrays["n_items"])
-            self.weight_unit = float(arrays.get(WEIGHT_UNIT, np.nan))  # older models have learned from none
+            self.weight_unit = float(arrays.get(WEIGHT_UNIT, np.nan))  # models of earlier versions ignored weights
             self._tie_keys = arrays.get(TIE_KEYS)
             for name in self.fitted:
                 setattr(self, name, _restored(name, arrays))
@@ -264,25 +264,25 @@ class Recommender(ABC, Generic[C]):
         self.is_fitted = True
 
     def _network_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Return what is learned beside the arrays in `fitted`, by name: the weights of a network."""
+        """Return trained arrays that are not named in `fitted`, such as the weights of a network."""
         return {}
 
     def _load_network_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `_network_arrays` returned; KeyError if something is missing."""
+        """Load the arrays that `_network_arrays` returned; raises KeyError if one is missing."""
 
     def _loaded(self) -> None:
-        """Build what is derived from the fitted arrays; called after loading."""
+        """Build everything that is derived from the fitted arrays; called after loading."""
 
     def _training_confidence(self, train: Dataset) -> csr_array:
-        """(U, I) what a model of implicit feedback learns from: the confidence of each pair, see `weights.py`."""
+        """(U, I) the confidence of each pair, which models of implicit feedback are trained on; see `weights.py`."""
         return training_confidence(train, self.weight_unit)
 
     def _history_confidence(self, query: QueryBatch) -> csr_array:
-        """(B, I) the confidence of each item of the histories, by the rule of the training data."""
+        """(B, I) the confidence of each item of the histories, in the unit of the training data."""
         return history_confidence(query, self.n_items, self.weight_unit)
 
     def _measured(self, ctx: RunContext) -> Mapping[str, float]:
-        """Let the run validate the model in the middle of training, as if it were finished; empty if it does not."""
+        """Return the run's validation metrics of the partly trained model; empty without validation."""
         if ctx.validate is None:
             return {}
         self.is_fitted = True
@@ -292,18 +292,18 @@ class Recommender(ABC, Generic[C]):
             self.is_fitted = False
 
     def _score_to_explain(self, query: QueryBatch, item: int) -> float:
-        """Return the score of `item` for the one person in `query`.
+        """Return the score of `item` for the single user in `query`.
 
         Raises:
-            CannotScore: There is no score that could be explained.
+            CannotScore: The item has no score to explain.
         """
         score = float(self.score(query)[0, item])
         if np.isnan(score):
-            raise CannotScore(f"{self.info.title} has no score for this item: nothing in the history speaks for it.")
+            raise CannotScore(f"{self.info.title} has no score for this item: nothing in the history supports it.")
         return score
 
     def _require_known(self, query: QueryBatch) -> None:
-        """Refuse positions that would be read outside the arrays of compiled loops."""
+        """Reject positions that compiled loops would read out of bounds."""
         for what, positions, lowest, size in (
             ("item", query.history.values, 0, self.n_items),
             ("user", query.user, PAD, self.n_users),
@@ -311,7 +311,7 @@ class Recommender(ABC, Generic[C]):
             if len(positions) and not lowest <= positions.min() <= positions.max() < size:
                 raise CannotScore(
                     f"A query names {what} positions {positions.min()} to {positions.max()}, but {self.info.title} was "
-                    f"trained with {size} {what}s; ask with the positions of its training data."
+                    f"trained with {size} {what}s; use the positions of its training data."
                 )
 
     def _forget(self) -> None:

@@ -1,13 +1,13 @@
-"""Biases: some people rate higher than others, some items are rated higher than others, and nothing else.
+"""User and item biases: the global mean plus the average deviations of the user and of the item.
 
     mu                         mean of all ratings
     b_i = sum_u (r_ui - mu) / (|R(i)| + shrinkage)
     b_u = sum_i (r_ui - mu - b_i) / (|P(u)| + shrinkage)
 
-With `terms="user"` or `"item"` only one of the two is kept, so b_u is then taken from mu alone, and without shrinkage
-the prediction is that user's or item's mean rating.
+With `terms="user"` or `"item"` only one of the two is used: b_u is then the deviation from mu alone, and without
+shrinkage the prediction is the mean rating of the user or item.
 
-The weights of interactions are ignored: only ratings are averaged.
+Interaction weights are ignored: only ratings are averaged.
 
 Source: Koren 2010, "Factor in the Neighbors", section 2.1, with one shrinkage for both terms instead of two.
 """
@@ -39,10 +39,11 @@ from recsys_core.models.histories import history_matrix
 class BiasConfig(ModelConfig):
     """Settings of the bias model."""
 
-    terms: Annotated[Literal["global", "user", "item", "user_item"], Knob()] = "user_item"
-    """Which deviations from the global mean are learned."""
+    terms: Annotated[Literal["global", "user", "item", "user_item"], Knob(label="Bias terms")] = "user_item"
+    """Bias terms that are added to the global mean."""
     shrinkage: Annotated[float, Field(ge=0, le=1e6), Knob(0, 100, symbol=r"\beta")] = 0.0
-    """Imagined ratings, equal to the mean, that are added to each user and item; 0 gives plain means."""
+    """Damping of the biases: number of pseudo-ratings, equal to the mean, added to each user and item; 0 gives plain
+    means."""
 
 
 def bias_formula(config: BiasConfig) -> str:
@@ -59,7 +60,7 @@ def bias_formula(config: BiasConfig) -> str:
 
 
 class Bias(Recommender[BiasConfig]):
-    """Predicts a rating from how this person rates and how this item is rated."""
+    """Predicts a rating from the biases of the user and of the item."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="bias",
@@ -78,7 +79,7 @@ class Bias(Recommender[BiasConfig]):
 
     @classmethod
     def formula_of(cls, config: BiasConfig, *, rated: bool, weighted: bool) -> str:
-        """Return the terms that are learned, each with its definition."""
+        """Return the bias terms in use, each with its definition."""
         return bias_formula(config)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
@@ -102,13 +103,13 @@ class Bias(Recommender[BiasConfig]):
         return ratings
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
-        """Split a score into the item's term (its source is the item itself) and what holds for all items."""
+        """Split a score into the item bias (its source is the item itself) and a remainder that all items share."""
         score = self._score_to_explain(query, item)
         weights = self.item_bias[[item]]
         return Explanation(item, score, "terms", np.array([item]), weights, score - float(weights.sum()))
 
     def _user_bias(self, query: QueryBatch) -> FloatArray:
-        """(B,) from the history that the query carries, so that unknown people are treated like known ones."""
+        """(B,) computed from the history in the query, so that unknown users are treated like known ones."""
         if self.config.terms not in ("user", "user_item"):
             return np.zeros(len(query))
         ratings: csr_array = history_matrix(query, self.n_items, "rating")
@@ -116,7 +117,7 @@ class Bias(Recommender[BiasConfig]):
         return self._shrunk_mean(np.repeat(np.arange(len(query)), np.diff(ratings.indptr)), deviations, len(query))
 
     def _shrunk_mean(self, group: IntArray, values: FloatArray, groups: int) -> FloatArray:
-        """Return (G,) sum / (number + shrinkage) of the values of each group; 0 for an empty group."""
+        """Return (G,) sum / (count + shrinkage) of the values of each group; 0 for an empty group."""
         sums = np.bincount(group, values, minlength=groups)
         weight = np.bincount(group, minlength=groups) + self.config.shrinkage
         mean: FloatArray = np.divide(sums, weight, out=np.zeros(groups), where=weight > 0)

@@ -1,25 +1,24 @@
-"""Biased matrix factorisation: users and items as points in a space of tastes.
+"""Matrix factorization with biases (Funk SVD).
 
     r_ui = mu + b_u + b_i + p_u . q_i
 
-mu is the mean rating. The rest is learned by stochastic gradient descent: the ratings are visited one after the other,
-in another random order each epoch, and each moves the four parts that predict it a little, by its error e = r - r_ui:
+mu is the mean rating. The other parameters are learned by stochastic gradient descent: each epoch visits the ratings in
+a new random order, and each rating updates its four parameters by its error e = r - r_ui:
 
     b_u += learning_rate (e - regularization b_u)         p_u += learning_rate (e q_i - regularization p_u)
     b_i += learning_rate (e - regularization b_i)         q_i += learning_rate (e p_u - regularization q_i)
 
-An unknown person, or one without training ratings, is folded in: with the items fixed, the b_u and p_u that fit the
-history best solve a ridge regression, whose penalty, like that of the descent, counts once for each rating. A training
-user is scored by what training gave them, so the two lists of one person differ a little. Users and items without
-ratings have factors 0, so their predictions are made of biases alone.
+An unknown user, or one without training ratings, is folded in: with the items fixed, the b_u and p_u that fit the
+history best solve a ridge regression, whose penalty, as in the descent, counts once per rating. A training user is
+scored with the trained parameters, so the lists of the same person as a known and as an unknown user differ slightly.
+Users and items without ratings have zero factors, so their predictions consist of biases alone.
 
-The descent sees ratings in a unit of their own, so that its steps fit stars, percents and hours alike: deviations from
-mu are scaled to the standard deviation `SPREAD` (that of MovieLens stars, for which the defaults were chosen), and an
-error beyond `LARGEST_ERROR` moves the parameters like one of that size. b_u, b_i and p_u are multiplied by the unit
-afterwards, q_i are left as they are: predictions are in the units of the ratings, and ratings times 100 give
-predictions times 100.
+The descent works on standardized ratings, so that its step size fits stars, percentages and hours alike: deviations
+from mu are scaled to the standard deviation `SPREAD` (that of MovieLens stars, for which the defaults were chosen), and
+errors are clipped at `LARGEST_ERROR`. Afterwards b_u, b_i and p_u are multiplied by the unit, and q_i are unchanged:
+predictions are in rating units, and ratings times 100 give predictions times 100.
 
-Data without ratings are refused: with every value 1 there is nothing to regress. Weights of interactions are ignored.
+Data without ratings are rejected: if every value is 1, there is nothing to regress. Interaction weights are ignored.
 
 Source: Koren, Bell and Volinsky 2009, "Matrix Factorization Techniques", eq. 4 and 5; defaults as in Surprise's SVD.
 """
@@ -53,15 +52,16 @@ from recsys_core.models.histories import history_matrix
 from recsys_core.training.epochs import run_epochs
 
 INITIAL_SPREAD = 0.1
-"""Standard deviation of the factors before training."""
+"""Standard deviation of the initial factors."""
 SPREAD = 1.12
 """Standard deviation of the ratings of MovieLens: 1.126 in ML-100K, 1.117 in ML-1M."""
 LARGEST_ERROR = np.float32(10.0)
-"""In units of `rating_unit`. No error is as large on 1 to 5 stars; in skewed values a few would upset all others."""
+"""Clipping bound of errors, in units of `rating_unit`. Errors on 1 to 5 stars never reach it; with skewed values a few
+outliers would dominate the updates."""
 
 
 class Ratings(NamedTuple):
-    """(N,) who rated, what, and how much above the mean of all ratings."""
+    """(N,) user and item of each rating, and its deviation from the global mean."""
 
     user: IntArray
     item: IntArray
@@ -69,7 +69,7 @@ class Ratings(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """What the descent learns: biases (U,) and (I,), factors (U, D) and (I, D), all float32."""
+    """The trained parameters: biases (U,) and (I,), factors (U, D) and (I, D), all float32."""
 
     user_bias: FloatArray
     item_bias: FloatArray
@@ -78,20 +78,20 @@ class Parameters(NamedTuple):
 
 
 class BiasedMFConfig(ModelConfig):
-    """Settings of biased matrix factorisation."""
+    """Settings of matrix factorization with biases."""
 
     factors: Annotated[int, Field(ge=1, le=2000), Knob(8, 256, scale="log", symbol="D")] = 100
-    """Coordinates of each user and item."""
+    """Number of latent factors per user and item."""
     epochs: Annotated[int, Field(ge=1, le=1000), Knob(5, 100, scale="log")] = 20
-    """How often the descent goes through all ratings."""
+    """Number of passes over the training ratings."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(1e-3, 0.05, scale="log", symbol=r"\gamma")] = 0.005
-    """Length of each step against the gradient."""
+    """Step size of stochastic gradient descent."""
     regularization: Annotated[float, Field(ge=0, le=10), Knob(1e-3, 0.5, scale="log", symbol=r"\lambda")] = 0.02
-    """Pull of every parameter towards 0."""
+    """L2 regularization of all biases and factors."""
 
 
 class BiasedMF(Recommender[BiasedMFConfig]):
-    """Predicts a rating from biases and from how near the user's point lies to the item's."""
+    """Predicts a rating from biases and the dot product of user and item factors."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="biased_mf",
@@ -131,16 +131,16 @@ class BiasedMF(Recommender[BiasedMFConfig]):
         run_epochs(one_epoch, self.config.epochs, ctx)
 
     def _drawn(self, rated_users: BoolArray, rated_items: BoolArray, ctx: RunContext) -> Parameters:
-        """Return what the descent begins with: biases 0 and random factors, 0 for users and items without ratings."""
-        rng, width = ctx.rng("biased_mf", "start"), self.config.factors
-        users = rng.normal(0.0, INITIAL_SPREAD, (self.n_users, width)).astype(np.float32)  # (U, D)
-        items = rng.normal(0.0, INITIAL_SPREAD, (self.n_items, width)).astype(np.float32)  # (I, D)
+        """Return initial parameters: zero biases and random factors, zero for users and items without ratings."""
+        rng, factors = ctx.rng("biased_mf", "start"), self.config.factors
+        users = rng.normal(0.0, INITIAL_SPREAD, (self.n_users, factors)).astype(np.float32)  # (U, D)
+        items = rng.normal(0.0, INITIAL_SPREAD, (self.n_items, factors)).astype(np.float32)  # (I, D)
         users[~rated_users] = 0.0
         items[~rated_items] = 0.0
         return Parameters(np.zeros(self.n_users, np.float32), np.zeros(self.n_items, np.float32), users, items)
 
     def _take(self, parameters: Parameters, unit: float) -> None:
-        """Make what was learned so far, in units of `unit`, the model's own, in units of the ratings."""
+        """Store the current parameters, converted from units of `unit` to rating units."""
         self.user_bias = parameters.user_bias * np.float32(unit)  # (U,)
         self.item_bias = parameters.item_bias * np.float32(unit)  # (I,)
         self.user_factors = parameters.user_factors * np.float32(unit)  # (U, D)
@@ -158,35 +158,35 @@ class BiasedMF(Recommender[BiasedMFConfig]):
         return ratings
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
-        """Split the score of `item` for the one person in `query` into b_u, b_i and the product of each factor.
+        """Split the score of `item` for the single user in `query` into b_u, b_i and the product of each factor.
 
-        Source 0 is the person's bias, 1 the item's, 1 + d factor d, counted from 1; the remainder is mu.
+        Source 0 is the user bias, 1 the item bias, 1 + d factor d, counted from 1; the remainder is mu.
         """
         score = self._score_to_explain(query, item)
         bias, factors = self.factors_of(query)
         products = factors[0] * self.item_factors[item].astype(np.float64)
         weights = np.concatenate([[bias[0], self.item_bias[item]], products])
-        labels = ("bias of the person", "bias of the item", *(f"factor {d + 1}" for d in range(len(products))))
+        labels = ("user bias", "item bias", *(f"factor {d + 1}" for d in range(len(products))))
         remainder = score - float(weights.sum())
         return Explanation(item, score, "factors", np.arange(len(weights)), weights, remainder, labels)
 
     def factors_of(self, query: QueryBatch) -> tuple[FloatArray, FloatArray]:
-        """(B,) bias and (B, D) factors: those of training where there are any, else fitted to the history."""
+        """(B,) bias and (B, D) factors: the trained ones of training users, else fitted to the history."""
         known = (query.user != PAD) & self.trained[query.user]
         bias, factors = np.zeros(len(query)), np.zeros((len(query), self.config.factors))
         bias[known], factors[known] = self.user_bias[query.user[known]], self.user_factors[query.user[known]]
         histories = self._histories(query)
-        for person in np.flatnonzero(~known & (np.diff(histories.indptr) > 0)):
-            entries = slice(histories.indptr[person], histories.indptr[person + 1])
-            bias[person], factors[person] = self._folded_in(histories.indices[entries], histories.data[entries])
+        for row in np.flatnonzero(~known & (np.diff(histories.indptr) > 0)):
+            entries = slice(histories.indptr[row], histories.indptr[row + 1])
+            bias[row], factors[row] = self._folded_in(histories.indices[entries], histories.data[entries])
         return bias, factors
 
     def _histories(self, query: QueryBatch) -> csr_array:
-        """(B, I) ratings of the histories."""
+        """(B, I) ratings in the histories."""
         return history_matrix(query, self.n_items, "rating")
 
     def _folded_in(self, items: IntArray, ratings: FloatArray) -> tuple[float, FloatArray]:
-        """Return b_u and p_u (D,) that minimise sum (r - r_ui)^2 + regularization (b_u^2 + |p_u|^2) over a history."""
+        """Return b_u and p_u (D,) that minimize sum (r - r_ui)^2 + regularization (b_u^2 + |p_u|^2) over a history."""
         inputs = np.column_stack([np.ones(len(items)), self.item_factors[items]])  # (n, 1 + D)
         target = ratings - self.mean - self.item_bias[items]
         penalty = max(self.config.regularization, 1e-6) * len(items) * np.eye(inputs.shape[1])
@@ -195,49 +195,49 @@ class BiasedMF(Recommender[BiasedMFConfig]):
 
     @classmethod
     def memory_estimate(cls, config: BiasedMFConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of the factors, drawn in double precision, and of the ratings with one shuffled copy."""
+        """Return the bytes of the factors, drawn in float64, and of the ratings with one shuffled copy."""
         return (n_users + n_items) * config.factors * 12 + 60 * n_interactions
 
     @classmethod
     def work_estimate(cls, config: BiasedMFConfig, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of the descent: one for each factor, rating and epoch, and some to fetch the two rows."""
+        """Return the steps of the descent: one per factor, rating and epoch, and some to fetch the two rows."""
         return (20.0 + config.factors) * config.epochs * n_interactions
 
 
 def rating_unit(ratings: FloatArray) -> float:
-    """Return what (N,) ratings are divided by to have the standard deviation `SPREAD`; 1 if they are all equal."""
-    spread = float(ratings.std(dtype=np.float64))
-    return spread / SPREAD if spread > 1e-9 * float(np.abs(ratings).max()) else 1.0
+    """Return the divisor that gives (N,) ratings the standard deviation `SPREAD`; 1 if they are all equal."""
+    std = float(ratings.std(dtype=np.float64))
+    return std / SPREAD if std > 1e-9 * float(np.abs(ratings).max()) else 1.0
 
 
 @compiled
 def add_products(user_factors: FloatArray, item_factors: FloatArray, scores: FloatArray) -> None:
-    """Add p_u . q_i to `scores` (B, I), in an order that does not depend on how many people are asked for at a time.
+    """Add p_u . q_i to `scores` (B, I), in an order of additions that does not depend on the batch size.
 
     Args:
         user_factors: (B, D).
         item_factors: (D, I).
         scores: (B, I).
     """
-    for person in range(len(scores)):
-        row = scores[person]
+    for user in range(len(scores)):
+        row = scores[user]
         for d in range(len(item_factors)):
-            factor, column = user_factors[person, d], item_factors[d]
+            factor, column = user_factors[user, d], item_factors[d]
             for item in range(len(row)):
                 row[item] += factor * column[item]
 
 
 @compiled_fast
 def descend(ratings: Ratings, parameters: Parameters, learning_rate: np.float32, regularization: np.float32) -> float:
-    """Visit the ratings once, in the order given, and return the sum of squared errors met on the way.
+    """Run one pass of SGD over the ratings, in the given order, and return the sum of squared errors before each step.
 
-    Errors beyond `LARGEST_ERROR` move the parameters like one of that size.
+    Errors are clipped at `LARGEST_ERROR`.
 
     Args:
-        ratings: Who rated what, and how.
-        parameters: Changed in place.
-        learning_rate: Length of a step.
-        regularization: Pull towards 0.
+        ratings: The training ratings.
+        parameters: Updated in place.
+        learning_rate: Step size.
+        regularization: L2 regularization.
     """
     user_bias, item_bias = parameters.user_bias, parameters.item_bias
     squared = 0.0

@@ -1,4 +1,4 @@
-"""Loops compiled by numba, with types kept for the checker."""
+"""Loops compiled by numba that keep their types for the type checker."""
 
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar, cast
@@ -13,11 +13,11 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 class Sparse(NamedTuple):
-    """A sparse matrix as compiled code takes it: row r has `value` in `column`, both at `start[r]:start[r + 1]`.
+    """A CSR matrix for compiled code: row r has `value` in `column`, both at `start[r]:start[r + 1]`.
 
     Args:
         start: (R + 1,) int64.
-        column: (N,) uint32, increasing within a row. Without a sign, so that numba need not look for negative ones.
+        column: (N,) uint32, increasing within a row. Unsigned, so that numba omits the check for negative indices.
         value: (N,) float64.
     """
 
@@ -27,7 +27,7 @@ class Sparse(NamedTuple):
 
 
 def sparse(matrix: csr_array) -> Sparse:
-    """Return a CSR matrix for compiled code, always of the same types, so that each loop is compiled once."""
+    """Return a CSR matrix for compiled code, always with the same dtypes, so that each loop is compiled only once."""
     ordered = matrix.sorted_indices()
     return Sparse(
         ordered.indptr.astype(np.int64), ordered.indices.astype(np.uint32), ordered.data.astype(np.float64, copy=False)
@@ -35,13 +35,13 @@ def sparse(matrix: csr_array) -> Sparse:
 
 
 def compiled(function: F) -> F:
-    """Compile a loop on its first call; the machine code is kept on disk for the next process."""
+    """Compile a loop on its first call; the machine code is cached on disk."""
     return cast(F, njit(cache=True, nogil=True)(function))
 
 
 def compiled_fast(function: F) -> F:
-    """Compile a loop whose sums may be added in another order, which lets them run on several numbers at a time.
+    """Compile a loop whose sums may be reordered, which allows vectorization.
 
-    The result is the same in each run on one kind of processor, but may differ in the last digits between kinds.
+    Results are reproducible on one type of processor, but may differ in the last digits between types.
     """
     return cast(F, njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})(function))

@@ -1,4 +1,4 @@
-"""What the models that look at the content of items share: comparable vectors, and their names as arrays."""
+"""Shared by the content-based models: comparable item vectors, and feature names stored as arrays."""
 
 from collections.abc import Sequence
 
@@ -14,34 +14,34 @@ from recsys_core.profiles.scaling import Block
 
 
 def item_vectors(train: Dataset, title: str, *, components: int = 0) -> Features:
-    """Return (I, F) what items are about, each row of length 1 (or 0, if nothing is known of the item).
+    """Return (I, F) item feature vectors of norm 1 (0 if the item has no features).
 
-    Every part of the item table (categories, words, numbers, ...) has an equal say, see `balanced`.
+    All groups of features (categories, words, numbers, ...) have equal weight, see `balanced`.
 
     Args:
         train: Data with an item table.
-        title: Of the model that asks, for the refusal.
-        components: Number of topics in place of the words themselves; 0 keeps the words.
+        title: Title of the model, for the error message.
+        components: Number of topics that replace the words; 0 keeps the words.
 
     Raises:
-        DataError: The item table holds nothing that two items could be compared by.
+        DataError: The item table has no features that distinguish items.
     """
     features = item_features(train, components=components)
     if features.matrix.shape[1] == 0:
         raise DataError(
-            f"{title} compares what items are about, but the item table of '{train.name}' has no categories, texts, "
-            "numbers or dates in which items differ."
+            f"{title} compares item features, but the item table of '{train.name}' has no categories, texts, numbers "
+            "or dates in which items differ."
         )
-    whole = balanced(features)
-    return Features(unit_rows(whole.matrix), whole.names, whole.parts)
+    scaled = balanced(features)
+    return Features(unit_rows(scaled.matrix), scaled.names, scaled.parts)
 
 
 def balanced(features: Features) -> Features:
-    """Return the features on one scale, so that a part of many columns or large numbers does not outweigh others.
+    """Return the features on a common scale, so that no group dominates by its number of columns or its magnitude.
 
-    Rows of categories and of words get length 1: there the direction tells what an item is about. In the other parts
-    the size tells something too, such as a high price: they are divided by their usual length (the root of the mean
-    square over rows), and rows longer than that are cut to length 1.
+    Rows of categories and words are normalized to length 1, as only their direction is informative. In other groups the
+    magnitude matters, too, such as a high price: these are divided by the root mean square of the row norms, and longer
+    rows are clipped to length 1.
     """
     blocks = {}
     for name in features.parts:
@@ -58,18 +58,18 @@ def _cut_to_one(part: csr_array) -> csr_array:
 
 
 def as_bytes(names: Sequence[str]) -> NDArray[np.uint8]:
-    """Return texts as one array of UTF-8 bytes with a line break after each, as models are stored as arrays only."""
+    """Return texts as one array of UTF-8 bytes, each followed by a line break, since models are stored as arrays."""
     text = "".join(name.replace("\n", " ") + "\n" for name in names)
     return np.frombuffer(text.encode("utf-8"), dtype=np.uint8).copy()
 
 
 def from_bytes(stored: NDArray[np.uint8]) -> list[str]:
-    """Return the texts that `as_bytes` made an array of."""
+    """Return the texts that `as_bytes` encoded."""
     return bytes(stored).decode("utf-8").split("\n")[:-1]
 
 
 def rating_means(ratings: csr_array) -> tuple[FloatArray, FloatArray]:
-    """Return (R,) the mean of each row of an (R, C) matrix of ratings, NaN without any, and (R,) their number."""
+    """Return (R,) the mean of each row of an (R, C) matrix of ratings, NaN if empty, and (R,) the number of ratings."""
     number = np.diff(ratings.indptr).astype(np.float64)
     row = np.repeat(np.arange(ratings.shape[0]), np.diff(ratings.indptr))
     sums = np.bincount(row, ratings.data, minlength=ratings.shape[0])

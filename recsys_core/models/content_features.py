@@ -1,33 +1,32 @@
-r"""Content vectors: what a person likes and what an item is, in one space of categories, words, numbers and attributes.
+r"""Content vectors: cosine similarity of user profiles and items in one space of item features and user attributes.
 
-The item's vector is x_i (see `content.item_vectors`). What a person liked makes their profile, a weighted mean:
+The item's vector is x_i (see `content.item_vectors`). The user's profile is a weighted mean of the items' vectors:
 
     p_u = sum_j w_uj x_j / sum_j |w_uj|
 
-    liked:      w_uj = 1 + r_uj - mu_u for items rated at or above the own mean mu_u, else 0
-    deviation:  w_uj = r_uj - mu_u, so that what was disliked pushes away
+    liked:      w_uj = 1 + r_uj - mu_u for items rated at or above the user's mean mu_u, else 0
+    deviation:  w_uj = r_uj - mu_u, so items rated below the mean have negative weight
     equal:      w_uj = 1
 
-Where people did not rate, liked and deviation take the confidence of the interaction (`weights.py`): w_uj = c_uj, 1
-without weights.
+Without ratings, liked and deviation use the confidence of the interaction (`weights.py`): w_uj = c_uj, 1 without
+weights.
 
-It is joined with the person's attributes a_u (age, city, ... as far as there is a table of users, each column less its
-mean). So that the two can be compared, an item has such a part too, its audience: the mean of the attributes of those
-who liked it, shrunk to nothing where they are few:
+The profile is concatenated with the user's attributes a_u (age, city, ..., if there is a user table; each column is
+centered). The counterpart of the item is its audience: the mean of the attributes of the users with positive weight,
+shrunk towards 0 if they are few:
 
     g_i = sum_{u in L(i)} a_u / (|L(i)| + shrinkage)
 
     score:  x_ui = cos([sqrt(1 - weight) p_u ; sqrt(weight) a_u], [sqrt(1 - weight) x_i ; sqrt(weight) g_i])
 
-with p_u, a_u and x_i of length 1 (or 0, where nothing is known), g_i shorter the more its people differ, and weight the
-`attribute_weight`. An item that nobody chose has its content alone and is scored like any other; a user without a
-history is scored by attributes; of an unknown person only the history is known. Where neither is known there is no
-score.
+with p_u, a_u and x_i of length 1 (0 if unknown), g_i shorter the more its users differ, and weight the
+`attribute_weight`. An item without interactions is scored by its content; a user without a history by their attributes;
+an unknown user by their history. Without either there is no score.
 
-The score is a sum over columns of products, so it explains itself by the categories, words and attributes that matched.
+The score is a sum of products over columns, so it can be explained by the matching categories, words and attributes.
 
 Source: the source document, section 2, points 3 and 4 (profiles and features in vector space) and 1.2; Lops, de Gemmis
-and Semeraro 2011, "Content-based recommender systems", section 3.3.1. The audience is our reading of 'joined'.
+and Semeraro 2011, "Content-based recommender systems", section 3.3.1. The audience is our interpretation of 'joined'.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -56,21 +55,22 @@ from recsys_core.models.histories import history_matrix
 from recsys_core.profiles.features import unit_rows, user_attributes
 
 NEAR = 1e-9
-"""A rating that misses the own mean by so little reaches it."""
+"""Tolerance within which a rating counts as equal to the user's mean."""
 
 
 class ContentFeaturesConfig(ModelConfig):
     """Settings of content vectors."""
 
-    liking: Annotated[Literal["liked", "deviation", "equal"], Knob()] = "liked"
-    """How items weigh in the profile: only liked ones, disliked ones pushing away, or all alike.
-
-    Without ratings, liked and deviation weigh items by the confidence of the interaction, 1 without event weights.
-    """
+    liking: Annotated[Literal["liked", "deviation", "equal"], Knob(label="Profile weights")] = "liked"
+    """Weights of items in the user profile: 'liked' uses only items rated at or above the user's mean, 'deviation' the
+    deviation from the mean (negative for disliked items), 'equal' 1 for all. Without ratings, the first two use the
+    confidence of the interaction, 1 without event weights."""
     attribute_weight: Annotated[float, Field(ge=0, le=0.99), Knob(0, 0.8, symbol="a")] = 0.2
-    """Share of the person's attributes (and of the item's audience) beside content; without a user table it is 0."""
-    shrinkage: Annotated[float, Field(ge=0, le=10_000), Knob(1, 100, scale="log", symbol=r"\beta")] = 10.0
-    """People who must have liked an item before its audience counts by half."""
+    """Weight of user attributes (and item audiences) relative to item content; 0 without a user table."""
+    shrinkage: Annotated[
+        float, Field(ge=0, le=10_000), Knob(1, 100, scale="log", symbol=r"\beta", label="Audience shrinkage")
+    ] = 10.0
+    """Shrinks the audience of items that few users liked: with this many users, its weight is one half."""
 
 
 def content_formula(config: ContentFeaturesConfig, *, rated: bool = True, weighted: bool = False) -> str:
@@ -94,7 +94,7 @@ def content_formula(config: ContentFeaturesConfig, *, rated: bool = True, weight
 
 
 class ContentFeatures(Recommender[ContentFeaturesConfig]):
-    """Scores an item by the angle between its vector and the person's profile."""
+    """Scores an item by the cosine similarity of its vector and the user's profile."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="content_features",
@@ -105,7 +105,7 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         source="The source document, section 2, points 3 and 4; Lops, de Gemmis and Semeraro 2011, section 3.3.1",
         needs=frozenset({Need.ITEM_FEATURES}),
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
-        weights="Without ratings, an item counts in the user's profile by log2(1 + weight / median weight), unless "
+        weights="Without ratings, an item's weight in the user profile is log2(1 + weight / median weight), unless "
         "liking is 'equal'; with ratings, weights are ignored.",
         views=("profile_terms",),
     )
@@ -114,7 +114,7 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
 
     @classmethod
     def formula_of(cls, config: ContentFeaturesConfig, *, rated: bool, weighted: bool) -> str:
-        """Return what is compared, and how what the user chose weighs in the profile."""
+        """Return the cosine, and the weights of items in the profile."""
         return content_formula(config, rated=rated, weighted=weighted)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
@@ -127,7 +127,7 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         for _ in ctx.track(range(1), stage="describe users"):
             if train.users is not None:
                 known = balanced(user_attributes(train))
-                names += [f"people: {name}" for name in known.names]
+                names += [f"users: {name}" for name in known.names]
                 self.attributes = _centred_units(known.matrix)
         for _ in ctx.track(range(1), stage="find each item's audience"):
             values = train.matrix("rating") if train.has_ratings else self._training_confidence(train)
@@ -140,20 +140,20 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         self._loaded()
 
     def _loaded(self) -> None:
-        """Turn the vectors round, so that one person is compared with all items."""
+        """Transpose the item vectors, so that one user is compared with all items."""
         self.by_column = sparse(self.items.T.tocsr())
 
     def _score(self, query: QueryBatch) -> FloatArray:
-        people = self._people(query)
+        users = self._people(query)
         scores = np.full((len(query), self.n_items), np.nan)
-        fill_products(sparse(people), self.by_column, scores)
+        fill_products(sparse(users), self.by_column, scores)
         return scores
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
-        """Split the score of `item` into the columns that person and item have in common, strongest first.
+        """Split the score of `item` into the columns that user and item share, largest contributions first.
 
         Raises:
-            CannotScore: Nothing is known of the person.
+            CannotScore: The user has neither a history nor attributes.
         """
         score = self._score_to_explain(query, item)
         shares = csr_array(self._people(query).multiply(self.items[[item]]))
@@ -164,7 +164,7 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         return Explanation(item, score, "terms", columns, shares.data[order], 0.0, labels)
 
     def _weights(self, ratings: csr_array) -> csr_array:
-        """(B, I) w_uj of what each user rated, or of the confidence of what they chose."""
+        """(B, I) w_uj, from ratings or from confidences."""
         if self.config.liking == "equal":
             return csr_array((np.ones(ratings.nnz), ratings.indices, ratings.indptr), shape=ratings.shape)
         if not self.rated:
@@ -178,50 +178,49 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         return weights
 
     def _people(self, query: QueryBatch) -> csr_array:
-        """(B, F + A) profiles joined with attributes, of length 1; 0 where nothing is known."""
+        """(B, F + A) profiles concatenated with attributes, of length 1; 0 if nothing is known."""
         values = history_matrix(query, self.n_items, "rating") if self.rated else self._history_confidence(query)
         weights = self._weights(values)
         known = csr_array(diags_array((query.user != PAD).astype(np.float64)) @ self.attributes[query.user])
         return self._joined(unit_rows(csr_array(weights @ self.content)), known)
 
     def _joined(self, content: csr_array, attributes: csr_array) -> csr_array:
-        """(R, F + A) the two parts side by side, by their weights, of length 1."""
+        """(R, F + A) the weighted concatenation of both parts, of length 1."""
         share = self.config.attribute_weight if attributes.shape[1] else 0.0
         return unit_rows(csr_array(hstack([np.sqrt(1 - share) * content, np.sqrt(share) * attributes], format="csr")))
 
     @classmethod
     def memory_estimate(cls, config: ContentFeaturesConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of the interactions, and of users and items as vectors of some 30 entries."""
+        """Return the bytes of the interactions, and of user and item vectors with about 30 entries each."""
         return 1500 * (n_items + n_users) + super().memory_estimate(config, n_users, n_items, n_interactions)
 
     @classmethod
     def work_estimate(cls, config: ContentFeaturesConfig, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of describing items and users, and of adding up audiences."""
+        """Return the steps of building the features of items and users, and of summing audiences."""
         return 100.0 * n_interactions + 20_000.0 * (n_items + n_users)
 
 
 def _centred_units(matrix: csr_array) -> csr_array:
-    """Return (R, A) rows less the mean of each column, of length 1."""
+    """Return (R, A) rows with centered columns, normalized to length 1."""
     dense = matrix.toarray()
     return unit_rows(csr_array(dense - dense.mean(axis=0)))
 
 
 @compiled
-def fill_products(people: Sparse, by_column: Sparse, scores: FloatArray) -> None:
-    """Fill `scores` (B, I), NaN, with the product of each person's vector with those of all items; people whose vector
-    is empty keep NaN.
+def fill_products(users: Sparse, by_column: Sparse, scores: FloatArray) -> None:
+    """Fill `scores` (B, I), initially NaN, with the dot products of users and items; empty user vectors keep NaN.
 
     Args:
-        people: (B, F).
-        by_column: (F, I) items, turned round.
-        scores: Changed in place.
+        users: (B, F).
+        by_column: (F, I) transposed item vectors.
+        scores: Updated in place.
     """
-    for person in range(len(scores)):
-        if people.start[person] == people.start[person + 1]:
+    for user in range(len(scores)):
+        if users.start[user] == users.start[user + 1]:
             continue
-        row = scores[person]
+        row = scores[user]
         row[:] = 0.0
-        for entry in range(people.start[person], people.start[person + 1]):
-            column, value = people.column[entry], people.value[entry]
+        for entry in range(users.start[user], users.start[user + 1]):
+            column, value = users.column[entry], users.value[entry]
             for place in range(by_column.start[column], by_column.start[column + 1]):
                 row[by_column.column[place]] += value * by_column.value[place]

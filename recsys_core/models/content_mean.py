@@ -1,47 +1,47 @@
-r"""Content and means: what a person rated like this item, beside how this person and this item are rated on the whole.
+r"""Content kNN with means: the user's ratings of similar items, combined with the means of user and item.
 
 The document (section 3, 1.2, 'content-based algorithm') scores item i for user u by
 
     R_ui = (beta * sum_{j in J} R_uj + mu_ui + nu_iu) / (|I|^alpha + |U|)
 
-and leaves most of its letters open. P(u) are the items that u rated, R(i) the users who rated i.
+and leaves most of its symbols undefined. P(u) are the items that u rated, R(i) the users who rated i.
 
-**literal** (`form="literal"`): word by word, J = I = P(u), U = R(i), mu_ui = mu_u the mean rating of u, nu_iu = nu_i
+**literal** (`form="literal"`): verbatim, with J = I = P(u), U = R(i), mu_ui = mu_u the mean rating of u, nu_iu = nu_i
 the mean rating of i:
 
     R_ui = (beta * sum_{j in P(u)} R_uj + mu_u + nu_i) / (|P(u)|^alpha + |R(i)|)
 
-Why it fails: the sum does not depend on i, so for one person the order is that of (c_u + nu_i) / (d_u + |R(i)|). It
-falls with the number of people who rated i, and prefers what hardly anybody knows: on ml-latest-small, with alpha = 1,
-its NDCG@10 is 0.001. A large alpha drowns that, and leaves the order of nu_i, the same for everybody. The document says
-itself that the formula 'cannot catch the real interest'. It needs no item table.
+Why it fails: the sum does not depend on i, so for one user the ranking is that of (c_u + nu_i) / (d_u + |R(i)|). It
+decreases with the number of users who rated i and favors the least popular items: on ml-latest-small, with alpha = 1,
+its NDCG@10 is 0.001. With a large alpha the ranking becomes that of nu_i, the same for every user. The document itself
+says that the formula 'cannot catch the real interest'. It needs no item table.
 
-**content** (`form="content"`): the sum is weighted by how alike the items are, and normalised by those weights:
+**content** (`form="content"`): the sum is weighted by the similarity of the items, and normalized by these weights:
 
     R_ui = mu_u + nu_i + beta * sum_{j in J, j != i} w_ij (R_uj - mu_u) / sum_{j in J, j != i} |w_ij|
     w_ij = sign(s_ij) |s_ij|^alpha,     s_ij the cosine of the vectors of i and j (see `content.item_vectors`)
 
-alpha is the document's 'the larger, the clearer the preference': it lets the most similar items decide. What J is, and
-R_uj where u did not rate j, the document does not say (`unrated`):
+alpha is the document's 'the larger, the clearer the preference': it gives more weight to the most similar items. The
+document defines neither J nor R_uj for unrated items (`unrated`):
 
-- "zero": J are all items and R_uj = 0 where u did not rate, as the matrix of step 1 has it; mu_u is the mean of the row
-  and deviations are counted in units of it, so that active and quiet people are served alike. What a person chose
-  speaks, beside how they rated it.
-- "left_out": J = P(u), and mu_u is the mean rating. Only higher and lower ratings speak. Among popular items ratings
-  tell little: chosen on validation parts, this reaches popularity at best (ML-1M, NDCG@10: 0.135 against 0.135), where
-  "zero" goes well beyond it (0.178 against 0.133, 1000 users).
+- "zero": J are all items and R_uj = 0 for unrated items, as in the matrix of step 1; mu_u is the mean of the row, and
+  deviations are relative to it, so that users with many and with few ratings are treated alike. The choice of items
+  counts as well as their ratings.
+- "left_out": J = P(u), and mu_u is the mean rating. Only rating values count, which carry little information among
+  popular items: with settings chosen on validation sets, this reaches popularity at best (ML-1M, NDCG@10: 0.135 versus
+  0.135), while "zero" is far better (0.178 versus 0.133, 1000 users).
 
-The document asks for mean, deviation and relative confidence of each item. Mean and confidence make nu_i:
+The document mentions mean, deviation and relative confidence of each item. Mean and confidence give nu_i:
 
     nu_i = n_i / (n_i + shrinkage * max n) * mean_i,     n_i = |R(i)|
 
-A mean of few ratings counts less, and for an item that nobody rated nu_i = 0. `shrinkage` is in raters of the most
-rated item, so that one value suits small and large data. The literal form, whose text has the plain mean as nu_i, has
-shrinkage 0 unless another is set; the content form has 0.5. The deviation enters no formula of the document.
+A mean of few ratings is shrunk, and nu_i = 0 for an item without ratings. `shrinkage` is relative to the number of
+ratings of the most rated item, so that one value fits small and large data. It defaults to 0 in the literal form, where
+nu_i is the plain mean, and to 0.5 in the content form. The deviation enters no formula of the document.
 
-The weights of interactions are ignored: only ratings are averaged.
+Interaction weights are ignored: only ratings are averaged.
 
-Departures: the letters as read above; in the content form, the denominator; the item itself has no say about itself.
+Departures: the interpretation of the symbols; in the content form, the denominator, and the exclusion of item i itself.
 """
 
 from collections.abc import Iterator
@@ -72,31 +72,34 @@ from recsys_core.models.histories import history_matrix
 from recsys_core.training.blocks import run_in_blocks
 
 SIMILARITY_BYTES = 256 * 2**20
-"""Similarities take so many bytes at a time."""
+"""Maximum bytes of similarities in memory."""
 BLOCK = 64
-"""Items that a thread compares with all at a time."""
+"""Number of items that a thread compares with all items at a time."""
 
 
 class ContentMeanConfig(ModelConfig):
-    """Settings of content and means."""
+    """Settings of content kNN with means."""
 
-    form: Annotated[Literal["content", "literal"], Knob()] = "content"
-    """The reading with content, or the document's formula word by word, which prefers what nobody knows."""
-    unrated: Annotated[Literal["zero", "left_out"], Knob()] = "zero"
-    """Content: whether what a person did not rate counts as 0, so that choosing speaks, or is left out of the mean."""
-    alpha: Annotated[float, Field(ge=0, le=10), Knob(0.5, 4, symbol=r"\alpha")] = 3.0
-    """Content: the larger, the more the most similar items decide. Literal: power of the number of rated items."""
-    beta: Annotated[float, Field(ge=0, le=1000), Knob(0.1, 10, scale="log", symbol=r"\beta")] = 0.3
-    """Weight of what the person rated beside the means."""
+    form: Annotated[Literal["content", "literal"], Knob(label="Formula")] = "content"
+    """'content' weights ratings by the similarity of item features; 'literal' is the source document's formula
+    verbatim, which favors the least popular items."""
+    unrated: Annotated[Literal["zero", "left_out"], Knob(label="Unrated items")] = "zero"
+    """Content form: whether unrated items count as 0 in the weighted mean, so that the choice of items matters, or are
+    left out."""
+    alpha: Annotated[float, Field(ge=0, le=10), Knob(0.5, 4, symbol=r"\alpha", label="Exponent")] = 3.0
+    """Content form: exponent of the similarities; larger values concentrate on the most similar items. Literal form:
+    exponent of the number of rated items."""
+    beta: Annotated[float, Field(ge=0, le=1000), Knob(0.1, 10, scale="log", symbol=r"\beta", label="Rating weight")] = (
+        0.3
+    )
+    """Weight of the user's ratings relative to the means."""
     shrinkage: Annotated[float, Field(ge=0, le=1000), Knob(0.05, 5, scale="log", symbol=r"\kappa")] | None = None
-    """Raters at which an item's mean counts by half, as a share of those of the most rated item; 0 takes it as it is.
-
-    Not set: 0.5 in the content form, 0 in the literal form, whose text has the plain mean.
-    """
+    """Shrinkage of item means: number of ratings, relative to the most rated item, at which the mean is halved; 0 gives
+    plain means. Default: 0.5 in the content form, 0 in the literal form."""
 
     @property
     def mean_shrinkage(self) -> float:
-        """The shrinkage of the items' means that acts."""
+        """The shrinkage of the item means, with the default of the form if it is not set."""
         if self.shrinkage is not None:
             return self.shrinkage
         return 0.0 if self.form == "literal" else 0.5
@@ -120,7 +123,7 @@ def mean_formula(config: ContentMeanConfig) -> str:
 
 
 class ContentMean(Recommender[ContentMeanConfig]):
-    """Scores an item by the means of person and item, and by what the person rated that is like it."""
+    """Scores an item by the means of user and item, and by the user's ratings of similar items."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="content_mean",
@@ -128,7 +131,7 @@ class ContentMean(Recommender[ContentMeanConfig]):
         family="content-based",
         idea="Combines the user's ratings of similar items with the mean ratings of the user and of the item.",
         formula=mean_formula(ContentMeanConfig()),
-        source="The source document, section 3, 1.2, read as its docstring says; form=literal is its formula",
+        source="The source document, section 3, 1.2, with its symbols interpreted; form=literal is its formula",
         needs=frozenset({Need.RATINGS}),
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         weights=IGNORES_WEIGHTS,
@@ -139,16 +142,16 @@ class ContentMean(Recommender[ContentMeanConfig]):
 
     @classmethod
     def formula_of(cls, config: ContentMeanConfig, *, rated: bool, weighted: bool) -> str:
-        """Return the formula of the form that is chosen."""
+        """Return the formula of the chosen form."""
         return mean_formula(config)
 
     @classmethod
     def source_of(cls, config: ContentMeanConfig) -> str:
-        """Return the document's section, word by word or as read."""
-        return "The source document, section 3, 1.2, word by word" if config.form == "literal" else cls.info.source
+        """Return the document's section, verbatim or as interpreted."""
+        return "The source document, section 3, 1.2, verbatim" if config.form == "literal" else cls.info.source
 
     def needs(self) -> frozenset[Need]:
-        """Return what these settings need: the literal form looks at no content."""
+        """Return what these settings need: the literal form uses no item features."""
         return self.info.needs | ({Need.ITEM_FEATURES} if self.config.form == "content" else set())
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
@@ -169,7 +172,7 @@ class ContentMean(Recommender[ContentMeanConfig]):
             run_in_blocks(self._add_up, self.n_items, BLOCK, ctx, stage="compare items")
 
     def _loaded(self) -> None:
-        """Turn the vectors round, so that one item is compared with all."""
+        """Transpose the item vectors, so that one item is compared with all."""
         self.by_feature = sparse(self.vectors.T.tocsr())
 
     def _add_up(self, first: int, end: int) -> None:
@@ -182,7 +185,7 @@ class ContentMean(Recommender[ContentMeanConfig]):
 
     def _score(self, query: QueryBatch) -> FloatArray:
         ratings = history_matrix(query, self.n_items, "rating")  # (B, I)
-        level = self._person_levels(ratings)
+        level = self._user_means(ratings)
         scores: FloatArray = level[:, None] + self.item_level
         if self.config.form == "literal":
             total = self.config.beta * np.asarray(ratings.sum(axis=1)).ravel()
@@ -198,13 +201,13 @@ class ContentMean(Recommender[ContentMeanConfig]):
         return scores
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
-        """Split the score of `item` into the shares of the history; the means are the remainder.
+        """Split the score of `item` into contributions of the history items; the means are the remainder.
 
-        With `unrated="zero"` the remainder also holds what all that was not rated takes away.
+        With `unrated="zero"` the remainder also contains the negative contribution of the unrated items.
         """
         score = self._score_to_explain(query, item)
         ratings = history_matrix(query, self.n_items, "rating")
-        sources, level = ratings.indices.astype(np.int64), self._person_levels(ratings)
+        sources, level = ratings.indices.astype(np.int64), self._user_means(ratings)
         if self.config.form == "literal":
             divisor = float(self._divisor(ratings)[0, item])
             shares = self.config.beta * ratings.data / divisor
@@ -215,20 +218,20 @@ class ContentMean(Recommender[ContentMeanConfig]):
         remainder = float(level[0] + self.item_level[item])
         if total > 0 and len(sources):
             remainder -= self.config.beta * float(self.sums[0, item]) / total
-        spoke = weights != 0
-        return Explanation(item, score, "history", sources[spoke], shares[spoke], remainder)
+        nonzero = weights != 0
+        return Explanation(item, score, "history", sources[nonzero], shares[nonzero], remainder)
 
-    def _person_levels(self, ratings: csr_array) -> FloatArray:
-        """(B,) mu_u: mean rating of each person, that of everybody without a history; or the mean of the whole row."""
+    def _user_means(self, ratings: csr_array) -> FloatArray:
+        """(B,) mu_u: mean rating of each user, the global mean without a history; or the mean of the whole row."""
         if self.config.form == "content" and self.config.unrated == "zero":
             row_means: FloatArray = np.asarray(ratings.sum(axis=1)).ravel() / self.n_items
             return row_means
         means, number = rating_means(ratings)
-        levels: FloatArray = np.where(number > 0, means, float(self.mean))
-        return levels
+        user_means: FloatArray = np.where(number > 0, means, float(self.mean))
+        return user_means
 
     def _told(self, ratings: csr_array, level: FloatArray) -> csr_array:
-        """(B, I) what each rating says: R_uj - mu_u, or R_uj / mu_u where what was not rated counts as 0."""
+        """(B, I) the deviation of each rating: R_uj - mu_u, or R_uj / mu_u if unrated items count as 0."""
         of_rating = np.repeat(level, np.diff(ratings.indptr))
         if self.config.unrated == "zero":
             told = np.divide(ratings.data, of_rating, out=np.zeros(ratings.nnz), where=of_rating > 0)
@@ -237,19 +240,19 @@ class ContentMean(Recommender[ContentMeanConfig]):
         return csr_array((told, ratings.indices, ratings.indptr), shape=ratings.shape)
 
     def _divisor(self, ratings: csr_array) -> FloatArray:
-        """(B, I) |P(u)|^alpha + |R(i)|, at least 1: neither a history nor raters leave nothing to divide by."""
+        """(B, I) |P(u)|^alpha + |R(i)|, at least 1 to avoid a division by zero."""
         own = np.diff(ratings.indptr).astype(np.float64) ** self.config.alpha
         divisor: FloatArray = np.maximum(own[:, None] + self.raters, 1.0)
         return divisor
 
     def _weights(self, items: IntArray) -> FloatArray:
-        """(D, I) float32 w_ij of some items with all."""
+        """(D, I) float32 w_ij of some items with all items."""
         weights = np.zeros((len(items), self.n_items), dtype=np.float32)
         fill_weights(sparse(self.vectors[items]), self.by_feature, self.config.alpha, weights)
         return weights
 
     def _blocks(self, ratings: csr_array) -> Iterator[tuple[int, int]]:
-        """Yield ranges of people whose histories need no more similarities than may be held at a time."""
+        """Yield ranges of users whose similarities fit into `SIMILARITY_BYTES`."""
         rows_held = max(1, SIMILARITY_BYTES // (4 * self.n_items))
         first = 0
         while first < ratings.shape[0]:
@@ -262,24 +265,24 @@ class ContentMean(Recommender[ContentMeanConfig]):
 
     @classmethod
     def memory_estimate(cls, config: ContentMeanConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of the ratings by user and by item, and of the item table as vectors of some 30 entries."""
+        """Return the bytes of the ratings by user and by item, and of item vectors with about 30 entries each."""
         return (1500 + 8 * BLOCK) * n_items + super().memory_estimate(config, n_users, n_items, n_interactions)
 
     @classmethod
     def work_estimate(cls, config: ContentMeanConfig, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of averaging, and of comparing each two items, with a power for each."""
+        """Return the steps of averaging, and of comparing every two items, including the power."""
         return 50.0 * n_interactions + (40.0 * n_items * n_items if config.form == "content" else 0.0)
 
 
 @compiled
 def fill_weights(vectors: Sparse, by_feature: Sparse, alpha: float, weights: FloatArray) -> None:
-    """Fill `weights` (D, I), zeros, with sign(s) |s|^alpha, s the cosine of each of D items with all.
+    """Fill `weights` (D, I), initially 0, with sign(s) |s|^alpha, where s is the cosine of D items with all items.
 
     Args:
         vectors: (D, F) rows of length 1.
-        by_feature: (F, I) those of all items, turned round.
-        alpha: Power.
-        weights: Changed in place.
+        by_feature: (F, I) transposed vectors of all items.
+        alpha: Exponent.
+        weights: Updated in place.
     """
     whole = int(alpha)
     cosine = np.empty(weights.shape[1])
@@ -306,27 +309,27 @@ def fill_weights(vectors: Sparse, by_feature: Sparse, alpha: float, weights: Flo
 def add_weighted_means(
     histories: Sparse, items: IntArray, weights: FloatArray, totals: FloatArray, beta: float, scores: FloatArray
 ) -> None:
-    """Add beta times the weighted mean of each history to `scores`; nothing where all weights are 0.
+    """Add beta times the weighted mean of each history to `scores`, unless all weights are 0.
 
     Args:
-        histories: (B, D) what each rating says.
-        items: (D,) positions of the items that occur in histories.
-        weights: (D, I) of those with all items.
-        totals: (2, I) sums of w_ij and |w_ij| over all items, of which what was not rated says -1 each; or (2, 0): the
-            mean is over the history alone.
+        histories: (B, D) deviations of the ratings.
+        items: (D,) positions of the items in the histories.
+        weights: (D, I) weights between these and all items.
+        totals: (2, I) sums of w_ij and |w_ij| over all items, where unrated items have deviation -1; or (2, 0) for a
+            mean over the history alone.
         beta: Factor of the mean.
-        scores: (B, I), changed in place.
+        scores: (B, I), updated in place.
     """
     size = scores.shape[1]
     over_all = totals.shape[1] > 0
     sums, divisors = np.zeros(size), np.zeros(size)
-    for person in range(len(scores)):
-        if histories.start[person] == histories.start[person + 1]:
+    for user in range(len(scores)):
+        if histories.start[user] == histories.start[user + 1]:
             continue
         for item in range(size):
             sums[item] = -totals[0, item] if over_all else 0.0
             divisors[item] = totals[1, item] if over_all else 0.0
-        for entry in range(histories.start[person], histories.start[person + 1]):
+        for entry in range(histories.start[user], histories.start[user + 1]):
             column, told = histories.column[entry], histories.value[entry]
             source, own = weights[column], items[column]
             sum_before, divisor_before = sums[own], divisors[own]
@@ -338,4 +341,4 @@ def add_weighted_means(
             sums[own], divisors[own] = sum_before, divisor_before
         for item in range(size):
             if divisors[item] > 0.0:
-                scores[person, item] += beta * sums[item] / divisors[item]
+                scores[user, item] += beta * sums[item] / divisors[item]

@@ -5,8 +5,8 @@ Each item is predicted from all others by ridge regression with the diagonal for
     B = argmin ||X - X B||^2 + lambda ||B||^2   with   B_jj = 0
     P = (X^T X + lambda I)^-1,   B_ij = -P_ij / P_jj  for i != j
 
-X holds 1 for each pair that occurred, whatever its rating. Where interactions have weights, it holds the confidence
-c_ui of `weights.py`, in training and in the histories that are asked with.
+X is 1 for each observed pair, whatever its rating. If interactions have weights, X is the confidence c_ui of
+`weights.py`, in training and in the histories of queries.
 
 Source: Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", eq. 8.
 """
@@ -28,7 +28,8 @@ class EaseConfig(ModelConfig):
     """Settings of EASE."""
 
     regularization: Annotated[float, Field(gt=0, le=1e6), Knob(1, 1e4, scale="log", symbol=r"\lambda")] = 500.0
-    """Added to the diagonal of the item-item Gram matrix, in interactions. Larger: smoother, more popular items."""
+    """L2 regularization, added to the diagonal of the item-item Gram matrix, in interactions. Larger values give
+    smoother weights and favor popular items."""
 
 
 class Ease(LinearItemModel[EaseConfig]):
@@ -42,14 +43,14 @@ class Ease(LinearItemModel[EaseConfig]):
         formula=r"\hat{x}_{ui} = \sum_{j \in P(u)} B_{ji}",
         source="Steck 2019, eq. 8",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
-        weights="The regression and the histories hold log2(1 + weight / median weight) of each interaction.",
+        weights="The regression and the histories use log2(1 + weight / median weight) of each interaction.",
         views=("around", "items"),
     )
     config_type = EaseConfig
 
     @classmethod
     def formula_of(cls, config: EaseConfig, *, rated: bool, weighted: bool) -> str:
-        """Return the weighted sum over the history, whose items have a confidence where interactions have weights."""
+        """Return the weighted sum over the history, with confidences if interactions have weights."""
         return r"\hat{x}_{ui} = \sum_{j \in P(u)} c_{uj} B_{ji}" if weighted else cls.info.formula
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
@@ -67,12 +68,12 @@ class Ease(LinearItemModel[EaseConfig]):
 
     @classmethod
     def memory_estimate(cls, config: EaseConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of the Gram matrix in double precision, of the weights in single, and of the data."""
+        """Return the bytes of the Gram matrix in float64, of the weights in float32, and of the data."""
         return n_items * n_items * (8 + 4) + super().memory_estimate(config, n_users, n_items, n_interactions)
 
     @classmethod
     def work_estimate(cls, config: EaseConfig, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of the inverse (n^3, of which LAPACK does thirty at a time) and of the Gram matrix."""
+        """Return the steps of the inverse (n^3, LAPACK does about 30 of them per step) and of the Gram matrix."""
         return float(n_items) ** 3 / 30.0 + 3.0 * n_interactions * n_interactions / max(1, n_users)
 
 

@@ -1,4 +1,4 @@
-"""What the social models share: which graph they walk on, and what is regressed where people did not rate."""
+"""Shared by the social models: the choice of graph, and the regression targets of data without ratings."""
 
 from typing import Annotated, Literal
 
@@ -12,71 +12,72 @@ from recsys_core.models.biased_mf import BiasedMF, BiasedMFConfig, Ratings, rati
 from recsys_core.profiles.graph import CELLS_AT_A_TIME, co_rating_graph, social_graph
 
 NEGATIVES = 2
-"""Unseen items drawn for each seen one where people did not rate."""
+"""Number of unseen items sampled per seen item in data without ratings."""
 SEEN_SHARE = 1.0 / (1 + NEGATIVES)
-"""Mean of the values regressed there: 1 for seen and 0 for drawn items."""
+"""Mean target there: 1 for seen items and 0 for sampled ones."""
 DRAWS = 8
-"""A drawn item that the person has seen is drawn again, so many times; then it is left out."""
+"""Attempts to replace a sampled item that the user has seen; after these it is dropped."""
 
 LINKS_OF_A_USER = 10
-"""Taken for the number of links of each user where memory is estimated."""
+"""Number of links per user assumed by memory estimates."""
 
 GraphName = Literal["social", "co_rating"]
 
 
 class SocialConfig(ModelConfig):
-    """The setting that all social models have."""
+    """The setting that all social models share."""
 
-    graph: Annotated[GraphName, Knob()] = "social"
-    """Whose opinion counts: social, the links of the data; co_rating, an implicit graph of who rated most alike."""
+    graph: Annotated[GraphName, Knob(label="Social graph")] = "social"
+    """Graph of users: 'social', the links of the data; 'co_rating', an implicit graph of the users with the most
+    similar ratings."""
 
 
 def needs_of(graph: GraphName) -> frozenset[Need]:
-    """Return what the data must have for the graph asked for."""
+    """Return what a graph requires of the data."""
     return frozenset({Need.SOCIAL} if graph == "social" else ())
 
 
 def instead_of_links(missing: list[Need]) -> str:
-    """Return the end of the sentence that refuses data without links: what can be done about it."""
+    """Return what the user can do about missing links, to complete the error message."""
     if Need.SOCIAL not in missing:
         return ""
     return (
-        "; add a table of links between people (source, target), or choose graph=co_rating: an implicit graph that "
-        "links people who rated alike"
+        "; add a table of links between users (source, target), or choose graph=co_rating: an implicit graph of the "
+        "users with the most similar ratings"
     )
 
 
 def graph_of(graph: GraphName, train: Dataset) -> csr_array:
-    """Return the (U, U) links of the graph asked for, row follows column.
+    """Return the (U, U) links of a graph; the user of the row follows the user of the column.
 
     Raises:
-        DataError: The graph is that of the social table, and there is none.
+        DataError: `graph` is "social" and the data have no links.
     """
     return social_graph(train) if graph == "social" else co_rating_graph(train)
 
 
 def graph_memory(graph: GraphName, n_users: int) -> int:
-    """Return the bytes of a graph while it is made, roughly: how many links there are is not known beforehand."""
+    """Return the approximate bytes of building a graph, whose number of links is not known beforehand."""
     compared = 60 * min(n_users**2, CELLS_AT_A_TIME) if graph == "co_rating" else 0
     return 80 * LINKS_OF_A_USER * n_users + compared
 
 
 class SocialFactorsConfig(BiasedMFConfig, SocialConfig):
-    """Settings that the two factor models share."""
+    """Settings that the two social factor models share."""
 
 
 class SocialFactors(BiasedMF):
-    """What the two factor models share: data without ratings.
+    """Base class of the two social factor models: adds data without ratings.
 
-    There they regress the confidence of seen items (`weights.py`, 1 without weights) and 0 for unseen ones.
+    There the targets are the confidence of seen items (`weights.py`, 1 without weights) and 0 for unseen ones.
     """
 
     config: SocialFactorsConfig
     unit: float
-    """In which ratings are learned; see `biased_mf.py`. Known while the model is trained."""
+    """Unit of the ratings in training; see `biased_mf.py`. Only set during training."""
 
     def needs(self) -> frozenset[Need]:
-        """Return the links, unless the implicit graph is asked for."""
+        """Return the links, unless the implicit graph is chosen."""
         return needs_of(self.config.graph)
 
     def _instead(self, missing: list[Need]) -> str:
@@ -91,21 +92,21 @@ class SocialFactors(BiasedMF):
         """
         self.require_fitted()
         if np.isnan(self.rating_range).any():
-            raise CannotScore(f"{self.info.title} cannot predict ratings: it was trained on data without them.")
+            raise CannotScore(f"{self.info.title} cannot predict ratings: it was trained on data without ratings.")
         return super().predict_ratings(query)
 
     def _values(self, train: Dataset) -> csr_array:
-        """Return the (U, I) ratings, or the confidence of what was seen, and take their scale, mean and unit."""
+        """Return the (U, I) ratings, or the confidence of seen items, and store their scale, mean and unit."""
         scale = train.rating_scale
         self.rating_range = np.array([np.nan, np.nan] if scale is None else [scale.low, scale.high])
         values = self._training_confidence(train) if scale is None else train.matrix("rating")
-        share = SEEN_SHARE if scale is None else 1.0  # drawn items count 0 in the mean
+        share = SEEN_SHARE if scale is None else 1.0  # sampled items count as 0 in the mean
         self.mean = np.array(share * values.data.mean(dtype=np.float64))
         self.unit = 1.0 if scale is None else rating_unit(values.data)
         return values
 
     def _histories(self, query: QueryBatch) -> csr_array:
-        """(B, I) ratings of the histories, or the confidence of each item where the training data had no ratings."""
+        """(B, I) ratings in the histories, or the confidence of each item if the training data had no ratings."""
         return self._history_confidence(query) if np.isnan(self.rating_range).any() else super()._histories(query)
 
 
@@ -118,13 +119,13 @@ def ordered(ratings: csr_array, mean: float, rng: np.random.Generator, unit: flo
 
 
 def with_unseen(seen: csr_array, rng: np.random.Generator) -> csr_array:
-    """Return the (U, I) matrix of `seen` joined by 0, an entry, for drawn items that the user has not seen.
+    """Return the (U, I) matrix `seen` with explicit zeros for sampled items that the user has not seen.
 
-    For each seen item `NEGATIVES` others are drawn, all alike likely; an item drawn twice is one entry.
+    For each seen item `NEGATIVES` others are sampled uniformly; an item sampled twice is one entry.
 
     Args:
-        seen: (U, I) confidence of each seen item, its columns increasing.
-        rng: Draws.
+        seen: (U, I) confidence of each seen item, columns increasing.
+        rng: Source of randomness.
     """
     n_items = seen.shape[1]
     users = np.repeat(np.arange(seen.shape[0], dtype=np.int64), np.diff(seen.indptr))
@@ -138,7 +139,7 @@ def with_unseen(seen: csr_array, rng: np.random.Generator) -> csr_array:
 
 
 def _unseen_pairs(users: IntArray, pairs: IntArray, n_items: int, rng: np.random.Generator) -> IntArray:
-    """Return user * n_items + item, without repetition, of items drawn for users (N,) that are not among `pairs`."""
+    """Return user * n_items + item, without repetition, of items sampled for users (N,) that are not in `pairs`."""
     waiting, found = users, [np.empty(0, dtype=np.int64)]
     for _ in range(DRAWS):
         drawn = waiting * n_items + rng.integers(0, n_items, len(waiting))

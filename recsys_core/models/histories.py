@@ -1,4 +1,4 @@
-"""The histories of a query as a sparse matrix, read by the same rule as the training data."""
+"""The histories of a query as a sparse matrix, built by the same rule as the training matrix."""
 
 from typing import Literal
 
@@ -12,18 +12,17 @@ def history_matrix(query: QueryBatch, n_items: int, values: Literal["rating", "b
     """Return the (B, I) matrix of histories, columns increasing within a row.
 
     Args:
-        query: B people; where a history holds an item twice, its latest entry counts, as in `Dataset.matrix`.
+        query: B users; if a history holds an item twice, its latest entry counts, as in `Dataset.matrix`.
         n_items: I.
-        values: "rating": what the query carries, without items that were not rated (NaN); "binary": 1 for each item,
-            whatever it carries.
+        values: "rating": the values of the query, without unrated items (NaN); "binary": 1 for each item.
     """
     if values == "rating" and (unrated := np.isnan(query.values)).any():
         query = query.only(~unrated)
     shape, ages = (len(query), n_items), np.arange(len(query.history.values))
     entries = csr_array((ages, query.history.values.astype(np.int32), query.history.offsets), shape=shape)
-    ordered = entries.tocsc().tocsr()  # counted into their places twice: by person, then item, then age
-    people = np.repeat(np.arange(len(query)), np.diff(ordered.indptr))
-    pair = people * n_items + ordered.indices
+    ordered = entries.tocsc().tocsr()  # two counting sorts: by user, then item, then age
+    rows = np.repeat(np.arange(len(query)), np.diff(ordered.indptr))
+    pair = rows * n_items + ordered.indices
     latest = np.append(pair[1:] != pair[:-1], True)[: len(pair)]
     numbers = (
         np.ones(latest.sum()) if values == "binary" else np.asarray(query.values, np.float64)[ordered.data[latest]]

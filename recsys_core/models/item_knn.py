@@ -1,29 +1,29 @@
-"""Item-based neighbours: people who chose this item also chose those.
+"""Item kNN: items are scored by their similarity to the items of the user's history.
 
 1. Compare every two items by the users they share (`similarity.py`).
-2. For each item i that could be *recommended*, keep its k most similar ones, N(i). (Keeping the strongest ones of each
-   item of the history instead would leave rare items with nobody to speak for them. On ML-1M, a fifth of each user's
-   ratings held back, that lowers NDCG@10 by 4 % at k = 20, 8 % at k = 40 and 15 % at k = 100.)
-3. An item is supported by those of its neighbours that the person's history P(u) holds, each with the weight of the
-   similarity and with d_uj = (r_uj - mean_j) / spread_j, the rating compared with the *item's* level (mean 0, spread 1
-   without centring; r = 1 where people did not rate).
+2. For each *candidate* item i, keep its k most similar items N(i). (Keeping the most similar items of each history item
+   instead would leave rare items without any neighbor. On ML-1M, with a fifth of each user's ratings held out, that
+   lowers NDCG@10 by 4 % at k = 20, 8 % at k = 40 and 15 % at k = 100.)
+3. The neighbors of i that are in the user's history P(u) vote, each with its similarity as the weight. A vote is the
+   rating normalized by the *item's* baseline, d_uj = (r_uj - mean_j) / std_j (mean 0 and std 1 without centering; r = 1
+   without ratings).
 
-To *rank*, the support is added up:
+To *rank*, the weighted votes are summed:
 
     x_ui = sum_{j in P(u) and N(i)} s_ij d_uj
 
-To *predict a rating*, the k most similar among the items that the person rated are taken, so that as many as possible
-have a say, and their weighted mean is read on the item's own level:
+To *predict a rating*, the k most similar items among those that the user rated vote, so that as many as possible
+contribute, and their weighted mean is rescaled by the baseline of the item:
 
-    r_ui = mean_i + spread_i * sum_j s_ij d_uj / sum_j s_ij
+    r_ui = mean_i + std_i * sum_j s_ij d_uj / sum_j s_ij
 
 Ranking by the sum is the default (`aggregation="sum"`): it reached a validation NDCG@10 of 0.239 on ML-100K (random
 split by ratio, other settings at their defaults), where lists sorted by the predicted rating (`"mean"`) reached 0.013.
 
-Everything follows from the history that comes with the question, so unknown people are served like known ones.
+Scores depend on the history in the query alone, so unknown users are scored like known ones.
 
-With `iterations > 1` missing ratings of the other items are filled with predictions and all are compared again, by the
-ratings of the item i itself and the filled ones of j; see `knn_base.py`.
+With `iterations > 1`, missing ratings of the other items are imputed and similarities are computed again, between the
+observed ratings of item i and the imputed ratings of j; see `knn_base.py`.
 
 Source: Sarwar et al. 2001, "Item-Based Collaborative Filtering"; the sum as in Cremonesi et al. 2010, section 3.2.
 """
@@ -37,36 +37,36 @@ from recsys_core.contracts import Ability, Explanation, FloatArray, IntArray, Mo
 from recsys_core.data import Dataset
 from recsys_core.models import knn_formulas as formulas
 from recsys_core.models.compiled import Sparse, compiled, sparse
-from recsys_core.models.knn_base import NeighbourModel
-from recsys_core.models.knn_config import NeighbourConfig, fallback_ratings, levels
+from recsys_core.models.knn_base import KnnModel
+from recsys_core.models.knn_config import KnnConfig, fallback_ratings, row_baselines
 from recsys_core.models.linear import LinearItemModel
 from recsys_core.models.similarity import (
     Measure,
     Rows,
     compare_with_all,
     mean_of_most_similar,
-    room_for_sums,
     rows_by_column,
     rows_of_dense,
-    strongest,
+    sums_buffer,
+    top_similar,
 )
 from recsys_core.training.blocks import run_in_blocks
 
 BLOCK = 64
-"""Items whose neighbours a thread looks for at a time."""
+"""Number of items whose neighbors a thread searches at a time."""
 SIMILARITY_BYTES = 256 * 2**20
-"""Similarities of histories with the whole catalogue take so many bytes at most when ratings are predicted."""
+"""Maximum bytes of precomputed similarities between history items and the catalog in rating prediction."""
 
 
 class Nearest(NamedTuple):
-    """The most similar items of each: `item` and `strength` (I, K), strongest first; strength 0 ends a row."""
+    """The most similar items of each item: `item` and `strength` (I, K), most similar first; strength 0 ends a row."""
 
     item: IntArray
     strength: FloatArray
 
 
-class Wanted(NamedTuple):
-    """Pairs grouped by item: the people `row[start[q]:start[q + 1]]` are asked about `item[q]`.
+class ItemGroups(NamedTuple):
+    """Pairs to score, grouped by item: `item[q]` is scored for the users `row[start[q]:start[q + 1]]`.
 
     Args:
         item: (Q,) positions.
@@ -79,18 +79,18 @@ class Wanted(NamedTuple):
     row: IntArray
 
 
-class Known(NamedTuple):
-    """Similarities that are at hand: `similarity` (D, I) of the items `item` (D,) with all; D may be 0."""
+class KnownSimilarities(NamedTuple):
+    """Precomputed similarities: `similarity` (D, I) of the items `item` (D,) to all items; D may be 0."""
 
     item: IntArray
     similarity: FloatArray
 
 
-class ItemKNNConfig(NeighbourConfig):
-    """Settings of item-based neighbours."""
+class ItemKNNConfig(KnnConfig):
+    """Settings of Item kNN."""
 
 
-def item_formula(config: NeighbourConfig, *, rated: bool = True, weighted: bool = False) -> str:
+def item_formula(config: KnnConfig, *, rated: bool = True, weighted: bool = False) -> str:
     """Return the formula with these settings as LaTeX.
 
     Args:
@@ -104,7 +104,7 @@ def item_formula(config: NeighbourConfig, *, rated: bool = True, weighted: bool 
     return score + r", \quad " + formulas.similarity(config, formulas.ITEMS, rated=rated, weighted=weighted)
 
 
-class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
+class ItemKNN(KnnModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
     """Scores an item by its similarity to the items of the history."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
@@ -115,7 +115,7 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         formula=item_formula(ItemKNNConfig()),
         source="Sarwar et al. 2001",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
-        weights="Without ratings, log2(1 + weight / median weight) stands for the rating in similarities and "
+        weights="Without ratings, log2(1 + weight / median weight) replaces the rating in similarities and "
         "votes; with ratings, weights are ignored.",
         views=("around", "items"),
     )
@@ -123,10 +123,10 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
 
     @classmethod
     def formula_of(cls, config: ItemKNNConfig, *, rated: bool, weighted: bool) -> str:
-        """Return what an item of the history adds, how that is put together, and the similarity."""
+        """Return the vote of a history item, the aggregation of votes, and the similarity."""
         return item_formula(config, rated=rated, weighted=weighted)
 
-    fitted = ("item_weights", *NeighbourModel.fitted)
+    fitted = ("item_weights", *KnnModel.fitted)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         self._learn(train)
@@ -139,18 +139,18 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
 
         run_in_blocks(find, self.n_items, BLOCK, ctx, stage="compare items")
         item, place = np.nonzero(nearest.strength)
-        speaks_for = (nearest.item[item, place], item)  # row j of the weights holds the items that j speaks for
-        self.item_weights = csr_array((nearest.strength[item, place], speaks_for), shape=(self.n_items, self.n_items))
+        entries = (nearest.item[item, place], item)  # row j of the weights holds the items that j is a neighbor of
+        self.item_weights = csr_array((nearest.strength[item, place], entries), shape=(self.n_items, self.n_items))
 
     def _loaded(self) -> None:
-        """Derive from the ratings the levels of items, and what is compared."""
+        """Derive the baselines of the items and the compared rows from the ratings."""
         super()._loaded()
         by_item = self.ratings.T.tocsr()  # (I, U)
-        self.level = levels(by_item, self.config.centering, self.scale)
+        self.baselines = row_baselines(by_item, self.config.centering, self.scale)
         self.user_means: FloatArray = np.zeros(self.n_users)  # (U,)
         if self.config.similarity == "adjusted_cosine":
-            self.user_means = levels(self.ratings, "mean", self.scale).mean
-        # as precise as `Rows`, so that two items are equally similar from either side, to the last bit
+            self.user_means = row_baselines(self.ratings, "mean", self.scale).mean
+        # the precision of `Rows`, so that similarities are symmetric to the last bit
         values = (by_item.data - self.user_means[by_item.indices]).astype(np.float32)
         self.by_item = csr_array((values, by_item.indices, by_item.indptr), shape=by_item.shape)
         self.vectors = sparse(self.by_item)
@@ -167,7 +167,7 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
 
     def _means(self, query: QueryBatch) -> FloatArray:
         histories = self.inputs(query)
-        known = self._similarities_at_hand(histories)
+        known = self._precomputed_similarities(histories)
         means = np.empty((len(query), self.n_items))
         for first in range(0, self.n_items, BLOCK):
             end = min(first + BLOCK, self.n_items)
@@ -178,44 +178,44 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         histories = self.inputs(query)
         asked, group = np.unique(items, return_inverse=True)
         places = Ragged.from_keys(group, np.arange(len(items)), len(asked))
-        wanted = Wanted(asked.astype(np.int64), places.offsets, rows[places.values].astype(np.int64))
+        wanted = ItemGroups(asked.astype(np.int64), places.offsets, rows[places.values].astype(np.int64))
         means = np.empty(len(items))
         means[places.values] = self._weighted_means(
-            histories, wanted, self._similarities_at_hand(histories, len(asked))
+            histories, wanted, self._precomputed_similarities(histories, len(asked))
         )
         return means
 
-    def _columns(self, histories: csr_array, first: int, end: int, known: Known) -> FloatArray:
+    def _columns(self, histories: csr_array, first: int, end: int, known: KnownSimilarities) -> FloatArray:
         """(B, end - first) predictions of some items for all histories."""
         people, items = histories.shape[0], np.arange(first, end)
-        wanted = Wanted(items, np.arange(len(items) + 1) * people, np.tile(np.arange(people), len(items)))
+        wanted = ItemGroups(items, np.arange(len(items) + 1) * people, np.tile(np.arange(people), len(items)))
         return self._weighted_means(histories, wanted, known).reshape(len(items), people).T
 
-    def _weighted_means(self, histories: csr_array, wanted: Wanted, known: Known) -> FloatArray:
-        """(N,) predictions for the wanted pairs, on the level of their items; NaN where no neighbour is held."""
+    def _weighted_means(self, histories: csr_array, wanted: ItemGroups, known: KnownSimilarities) -> FloatArray:
+        """(N,) predictions for the wanted pairs, rescaled by their items' baselines; NaN without neighbors."""
         means = means_over_histories(
             self.config.measure, self.compared, self.vectors, sparse(histories), wanted, known, self.config.neighbors
         )
         item = np.repeat(wanted.item, np.diff(wanted.start))
-        return self.level.mean[item] + self.level.spread[item] * means
+        return self.baselines.mean[item] + self.baselines.std[item] * means
 
-    def _similarities_at_hand(self, histories: csr_array, asked: int | None = None) -> Known:
-        """Return the similarities of all items in the histories, if that is less work than those of the items asked.
+    def _precomputed_similarities(self, histories: csr_array, asked: int | None = None) -> KnownSimilarities:
+        """Return similarities of the history items if that is less work than those of the items to score.
 
-        Once ratings were filled in there is no such choice: only the item asked about is compared by its own ratings.
+        With imputed ratings there is no choice: only the scored item is compared by its observed ratings.
         """
         items = np.unique(histories.indices).astype(np.int64)
         asked = self.n_items if asked is None else asked
         if self.filled.size or len(items) >= asked or 8 * len(items) * self.n_items > SIMILARITY_BYTES:
             items = items[:0]
-        return Known(items, similarities(self.config.measure, self.compared, self.vectors, items))
+        return KnownSimilarities(items, similarities(self.config.measure, self.compared, self.vectors, items))
 
     def _fallback(self, query: QueryBatch) -> FloatArray:
-        return fallback_ratings(self.level, self.config.centering, self.scale)[None, :]
+        return fallback_ratings(self.baselines, self.config.centering, self.scale)[None, :]
 
     def _predict_cells(self, everybody: QueryBatch, predicted: FloatArray, ctx: RunContext, stage: str) -> None:
         histories, fallback = self.inputs(everybody), self._fallback(everybody)
-        none = Known(np.empty(0, dtype=np.int64), np.empty((0, self.n_items)))
+        none = KnownSimilarities(np.empty(0, dtype=np.int64), np.empty((0, self.n_items)))
 
         def predict(first: int, end: int) -> None:
             predicted[:, first:end] = self._on_scale(self._columns(histories, first, end, none), fallback[:, first:end])
@@ -223,10 +223,10 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         run_in_blocks(predict, self.n_items, BLOCK, ctx, stage=stage)
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
-        """Split the score of `item` into the shares of the history; with `mean`, the remainder is the item's own mean.
+        """Split the score of `item` into contributions of history items; with `mean`, the remainder is the item's mean.
 
         Raises:
-            CannotScore: Nothing in the history speaks for the item.
+            CannotScore: No item of the history is similar to the item.
         """
         if self.config.aggregation == "sum":
             return super().explain(query, item)
@@ -236,27 +236,27 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         similarity = similarities(self.config.measure, self.compared, self.vectors, items)[0, inputs.indices]
         nearest = np.argsort(-similarity, kind="stable")
         nearest = nearest[(similarity[nearest] > 0) & (inputs.indices[nearest] != item)][: self.config.neighbors]
-        shares = self.level.spread[item] * similarity[nearest] * inputs.data[nearest] / similarity[nearest].sum()
-        remainder = float(self.level.mean[item])
+        shares = self.baselines.std[item] * similarity[nearest] * inputs.data[nearest] / similarity[nearest].sum()
+        remainder = float(self.baselines.mean[item])
         return Explanation(item, score, "history", inputs.indices[nearest].astype(np.int64), shares, remainder)
 
     def inputs(self, query: QueryBatch) -> csr_array:
-        """(B, I) what the histories hold, each rating compared with its item's level."""
+        """(B, I) the histories, each rating normalized by its item's baseline."""
         values = self.history_matrix(query)
-        deviations = (values.data - self.level.mean[values.indices]) / self.level.spread[values.indices]
+        deviations = (values.data - self.baselines.mean[values.indices]) / self.baselines.std[values.indices]
         return csr_array((deviations, values.indices, values.indptr), shape=values.shape)
 
     @classmethod
     def memory_estimate(cls, config: ItemKNNConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of the neighbours, found and as weights, and of the ratings by user and by item."""
-        neighbours = 24 * n_items * min(config.neighbors, n_items)
-        return neighbours + super().memory_estimate(config, n_users, n_items, n_interactions)
+        """Return the bytes of the neighbors, as lists and as weights, and of the ratings by user and by item."""
+        neighbors = 24 * n_items * min(config.neighbors, n_items)
+        return neighbors + super().memory_estimate(config, n_users, n_items, n_interactions)
 
     @classmethod
     def work_estimate(cls, config: ItemKNNConfig, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of comparing: six for each two items of an average user, as active users have many more.
+        """Return the steps of all comparisons: six per item pair of an average user, as active users have many more.
 
-        In further rounds each rating is compared with all filled items, and once more when the neighbours are chosen.
+        In further rounds each rating is compared with all imputed items, once more when the neighbors are selected.
         """
         compared = 50.0 * n_interactions + 6.0 * n_interactions * n_interactions / max(1, n_users)
         return compared + 15.0 * (config.iterations - 1) * n_interactions * n_items
@@ -264,37 +264,37 @@ class ItemKNN(NeighbourModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
 
 @compiled
 def nearest_items(measure: Measure, compared: Rows, vectors: Sparse, items: IntArray, nearest: Nearest) -> None:
-    """Fill the rows of `nearest` that belong to some items.
+    """Fill the rows of `nearest` of some items.
 
     Args:
-        measure: Which similarity.
+        measure: Similarity and its shrinkage.
         compared: All items.
         vectors: (I, U) the same items as rows.
-        items: (n,) positions of those whose neighbours are wanted.
-        nearest: Room for the answer, strengths zero.
+        items: (n,) positions whose neighbors are computed.
+        nearest: Output, strengths zero.
     """
-    sums = room_for_sums(measure, compared, False)
-    strength = np.empty(nearest.strength.shape[1])  # as precise as the similarities, or ties would go to later items
+    sums = sums_buffer(measure, compared, False)
+    strength = np.empty(nearest.strength.shape[1])  # float64 like the similarities: rounding would reorder ties
     for item in items:
         entries = slice(vectors.start[item], vectors.start[item + 1])
         similarity = compare_with_all(measure, compared, vectors.column[entries], vectors.value[entries], sums)
         similarity[item] = 0.0
-        found = strongest(similarity, nearest.item[item], strength)
+        found = top_similar(similarity, nearest.item[item], strength)
         nearest.strength[item, :found] = strength[:found]
 
 
 @compiled
 def similarities(measure: Measure, compared: Rows, vectors: Sparse, items: IntArray) -> FloatArray:
-    """Return (D, I) the similarity of some items with all.
+    """Return (D, I) the similarity of some items to all items.
 
     Args:
-        measure: Which similarity.
+        measure: Similarity and its shrinkage.
         compared: All items.
         vectors: (I, U) the same items as rows.
         items: (D,) positions.
     """
     found = np.empty((len(items), len(compared.size)))
-    sums = room_for_sums(measure, compared, False)
+    sums = sums_buffer(measure, compared, False)
     for place, item in enumerate(items):
         entries = slice(vectors.start[item], vectors.start[item + 1])
         found[place] = compare_with_all(measure, compared, vectors.column[entries], vectors.value[entries], sums)
@@ -303,21 +303,27 @@ def similarities(measure: Measure, compared: Rows, vectors: Sparse, items: IntAr
 
 @compiled
 def means_over_histories(
-    measure: Measure, compared: Rows, vectors: Sparse, histories: Sparse, wanted: Wanted, known: Known, neighbors: int
+    measure: Measure,
+    compared: Rows,
+    vectors: Sparse,
+    histories: Sparse,
+    wanted: ItemGroups,
+    known: KnownSimilarities,
+    neighbors: int,
 ) -> FloatArray:
     """Return (N,) for each wanted pair the weighted mean over the most similar items of the history, NaN without any.
 
     Args:
-        measure: Which similarity.
+        measure: Similarity and its shrinkage.
         compared: All items.
         vectors: (I, U) the same items as rows.
-        histories: (B, I) what the people hold, each value compared with its item's level.
+        histories: (B, I) the users' histories, each value normalized by its item's baseline.
         wanted: The pairs.
-        known: Similarities of all items in the histories with all, or nothing: then the wanted items are compared.
-        neighbors: How many items of a history have a say at most.
+        known: Similarities of all history items to all items; if empty, the wanted items are compared instead.
+        neighbors: Maximum number of history items that contribute.
     """
     means = np.empty(len(wanted.row))
-    sums = room_for_sums(measure, compared, False)
+    sums = sums_buffer(measure, compared, False)
     similarity: FloatArray = np.zeros(len(compared.size))
     for group, item in enumerate(wanted.item):
         if len(known.item) > 0:

@@ -1,24 +1,23 @@
-"""What both neighborhood models do alike: predict ratings, of all items or of pairs, and compare again once filled.
+"""Base class of User kNN and Item kNN: rating prediction for all items or for pairs, and iterative imputation.
 
-Where people did not rate, r_ui is the confidence of the pair (`weights.py`): 1 without weights. It is the value that
-similarities are computed from (`jaccard` counts entries alone) and that a neighbor votes with. Where people rated,
-weights are ignored.
+Without ratings, r_ui is the confidence of the pair (`weights.py`), 1 without weights: similarities are computed from it
+(`jaccard` uses presence alone) and neighbors vote with it. With ratings, interaction weights are ignored.
 
-With `iterations > 1` people and items that share little are compared by what the model itself expects:
+With `iterations > 1`, rows with few co-ratings are compared by imputed ratings:
 
-1. Round 1 is the plain model: similarities from the ratings as they are, and from them a prediction for every cell.
-2. In each further round the missing ratings of the *neighbours* are filled with the last predictions: whoever is
-   compared keeps their own ratings, and everybody else has a number for each of them. Similarities are computed again,
-   and with them all predictions. Only ratings that were given have a vote; filled ones act through similarities alone.
-3. It ends once no prediction moved by `tolerance`, in units of the rating scale, or after `iterations` rounds.
+1. Round 1 is the plain model: similarities from the observed ratings, and a prediction for every cell.
+2. In each further round, the missing ratings of the *neighbors* are imputed with the previous predictions. The row that
+   is compared keeps its observed ratings; all other rows have a value in each of their columns. Similarities and
+   predictions are computed again. Only observed ratings vote; imputed ones act through similarities alone.
+3. Iteration stops once no prediction changed by `tolerance`, in rating units, or after `iterations` rounds.
 
-The change of each round, the largest and the mean, is a point of the training history; the last point says whether the
-rounds settled. Since the k nearest are chosen anew in each round, single predictions can jump to and fro for ever. On
-ml-latest-small, user-based, by cosine and all 610 users as neighbours the rounds settle after the fourth; by Pearson
-and k = 40 the mean change is below 0.01 after five rounds, and the largest one is still 4.4 after twenty.
+The largest and the mean change of each round are recorded in the training history, whose last entry tells whether the
+iteration converged. Since the k nearest neighbors are selected again in each round, single predictions can oscillate
+forever. On ml-latest-small, user-based with cosine and all 610 users as neighbors, it converges after the fourth round;
+with Pearson and k = 40 the mean change is below 0.01 after five rounds, and the largest is still 4.4 after twenty.
 
-Departure: the source document (section 2.1, step 4) fills the neighbourhood's missing ratings and leaves open whose.
-The person who asks is not filled, so that an unknown person with the same history is served exactly alike.
+Departure: the source document (section 2.1, step 4) imputes the missing ratings of the neighborhood without saying of
+which rows. The target user is not imputed, so an unknown user with the same history gets exactly the same scores.
 """
 
 from abc import abstractmethod
@@ -33,7 +32,7 @@ from recsys_core.errors import CannotScore, DataError
 from recsys_core.models.base import Recommender
 from recsys_core.models.histories import history_matrix
 from recsys_core.models.knn_config import (
-    NeighbourConfig,
+    KnnConfig,
     Scale,
     rating_range,
     require_ratings,
@@ -41,30 +40,30 @@ from recsys_core.models.knn_config import (
     training_values,
 )
 
-N = TypeVar("N", bound=NeighbourConfig)
+N = TypeVar("N", bound=KnnConfig)
 MOST_CELLS = 50_000_000
-"""Users times items up to which all missing ratings can be filled; a cell takes about 24 bytes."""
-ROUNDS = "rounds of filling and comparing"
+"""Maximum number of users times items for imputation; a cell takes about 24 bytes."""
+ROUNDS = "imputation rounds"
 
 
-class NeighbourModel(Recommender[N]):
-    """Predicts by weighted means over neighbours; a subclass says who they are.
+class KnnModel(Recommender[N]):
+    """Predicts by weighted means over neighbors; a subclass defines whether these are users or items.
 
-    It fills in `_compare`, `_means`, `_means_of_pairs`, `_fallback` and `_predict_cells`; its `_fit` calls `_learn`,
-    then `_settle`.
+    A subclass implements `_compare`, `_means`, `_means_of_pairs`, `_fallback` and `_predict_cells`; its `_fit` calls
+    `_learn`, then `_settle`.
     """
 
     fitted: ClassVar[tuple[str, ...]] = ("ratings", "rating_range", "filled")
     ratings: csr_array
-    """(U, I) what was learned from."""
+    """(U, I) the training matrix."""
     filled: FloatArray
-    """(U, I) float32, ratings and in all other cells the last predictions; (0, 0) if one round was asked for."""
+    """(U, I) float32, observed ratings, and the last predictions in all other cells; (0, 0) with iterations=1."""
 
     def _learn(self, train: Dataset) -> None:
-        """Take over the ratings, nothing filled yet, and what follows from them.
+        """Store the ratings without imputation and everything derived from them.
 
         Raises:
-            DataError: The settings do not suit the data, or more would have to be filled than can be.
+            DataError: The settings do not fit the data, or the matrix is too large for imputation.
         """
         self._require_room(train)
         self.ratings = training_values(self.config, train, self.info.title, self.weight_unit)
@@ -77,29 +76,29 @@ class NeighbourModel(Recommender[N]):
 
     @abstractmethod
     def _compare(self) -> None:
-        """Make of `ratings`, or of `filled` if there is something in it, the rows that others are compared with."""
+        """Build the rows that others are compared with, from `filled` if it is not empty, else from `ratings`."""
 
     @abstractmethod
     def _means(self, query: QueryBatch) -> FloatArray:
-        """(B, I) weighted means of votes, in units of the ratings; NaN where nobody votes."""
+        """(B, I) weighted means of votes, in rating units; NaN without votes."""
 
     @abstractmethod
     def _means_of_pairs(self, query: QueryBatch, rows: IntArray, items: IntArray) -> FloatArray:
-        """(N,) the means at [rows, items], the same to the bit."""
+        """(N,) the values of `_means` at [rows, items], bit for bit."""
 
     @abstractmethod
     def _fallback(self, query: QueryBatch) -> FloatArray:
-        """(B, 1) or (1, I) what to predict where nobody votes."""
+        """(B, 1) or (1, I) the prediction without votes."""
 
     @abstractmethod
     def _predict_cells(self, everybody: QueryBatch, predicted: FloatArray, ctx: RunContext, stage: str) -> None:
-        """Fill `predicted` (U, I) with what `predict_ratings` says of all training users, in blocks."""
+        """Fill `predicted` (U, I) with the predictions of `predict_ratings` for all training users, in blocks."""
 
     def predict_ratings(self, query: QueryBatch) -> FloatArray:
-        """Return (B, I) predictions clipped to the rating scale.
+        """Return (B, I) predictions, clipped to the rating scale.
 
-        Where nobody can vote, it is the own mean of the person (or of the item, in the item-based model) if the model
-        centres, else the mean of all ratings.
+        Without votes, the prediction is the mean of the user (item-based: of the item) if ratings are centered, else
+        the global mean.
 
         Raises:
             NotFitted: The model was not trained.
@@ -109,22 +108,22 @@ class NeighbourModel(Recommender[N]):
         return self._on_scale(self._means(query), self._fallback(query))
 
     def predict_pairs(self, query: QueryBatch, rows: IntArray, items: IntArray) -> FloatArray:
-        """Return (N,) the predictions at [rows, items] of `predict_ratings`, without the others.
+        """Return (N,) the values of `predict_ratings` at [rows, items], without computing the others.
 
         Args:
-            query: B people.
-            rows: (N,) which of them.
-            items: (N,) positions.
+            query: B users.
+            rows: (N,) rows of the query.
+            items: (N,) item positions.
 
         Raises:
             NotFitted: The model was not trained.
-            CannotScore: The training data had no ratings, or an item is not among them.
+            CannotScore: The training data had no ratings, or an item position is out of range.
         """
         self._require_predictable(query)
         if len(items) and not 0 <= items.min() <= items.max() < self.n_items:
             raise CannotScore(
-                f"Item positions {items.min()} to {items.max()} are asked for, but {self.info.title} was trained with "
-                f"{self.n_items} items; ask with the positions of its training data."
+                f"Item positions {items.min()} to {items.max()} are out of range: {self.info.title} was trained with "
+                f"{self.n_items} items; use the positions of its training data."
             )
         fallback = np.broadcast_to(self._fallback(query), (len(query), self.n_items))
         return self._on_scale(self._means_of_pairs(query, rows, items), fallback[rows, items])
@@ -138,40 +137,40 @@ class NeighbourModel(Recommender[N]):
         return np.clip(np.where(np.isnan(means), fallback, means), self.scale.low, self.scale.high)
 
     def history_matrix(self, query: QueryBatch) -> csr_array:
-        """(B, I) what the people in the query did, in the same terms as the training data."""
+        """(B, I) the histories of the query, with the same values as the training matrix."""
         if np.isnan(self.scale.low):
             return self._history_confidence(query)
         return history_matrix(query, self.n_items, "rating")
 
     def _why_no_scores(self, train: Dataset) -> str:
-        """Return what leaves everybody without neighbors."""
+        """Return why no user has neighbors."""
         if np.ptp(self.ratings.data) == 0 and self.config.similarity in ("pearson", "adjusted_cosine"):
             return (
-                f"All ratings are equal, so similarity={self.config.similarity} is not defined; use similarity=cosine, "
+                f"All ratings are equal, so similarity={self.config.similarity} is undefined; use similarity=cosine, "
                 "msd or jaccard."
             )
         if not self.ratings.data.any() and self.config.similarity == "cosine":
-            return "All ratings are 0, so similarity=cosine is not defined; use similarity=msd or jaccard."
+            return "All ratings are 0, so similarity=cosine is undefined; use similarity=msd or jaccard."
         return (
-            f"No two of them have a similarity above 0 (similarity={self.config.similarity}, "
+            f"No pair has a similarity above 0 (similarity={self.config.similarity}, "
             f"min_overlap={self.config.min_overlap}); lower min_overlap or choose another similarity."
         )
 
     def _require_room(self, train: Dataset) -> None:
-        """Refuse to fill what would not fit.
+        """Reject matrices that are too large for imputation.
 
         Raises:
-            DataError: There are more cells than can be filled.
+            DataError: There are more cells than `MOST_CELLS`.
         """
         if self.config.iterations > 1 and train.n_users * train.n_items > MOST_CELLS:
             raise DataError(
-                f"{self.info.title} with iterations={self.config.iterations} fills a table of {train.n_users:,} users "
-                f"times {train.n_items:,} items, and at most {MOST_CELLS:,} cells can be filled; use iterations=1, or "
-                "a part of the data."
+                f"{self.info.title} with iterations={self.config.iterations} imputes a matrix of {train.n_users:,} "
+                f"users times {train.n_items:,} items, and at most {MOST_CELLS:,} cells are supported; use "
+                "iterations=1 or a sample of the data."
             )
 
     def _settle(self, ctx: RunContext) -> None:
-        """Fill, compare and predict until the predictions stay, and note how much they moved in each round."""
+        """Impute, compare and predict until the predictions converge, and record the change of each round."""
         rounds, tolerance = self.config.iterations - 1, self.config.tolerance
         if rounds == 0:
             return
@@ -185,11 +184,11 @@ class NeighbourModel(Recommender[N]):
             change, before = change_between(before, after), after
             total = rounds if change.largest >= tolerance else number
             ctx.note(ROUNDS, number, total, largest_change=change.largest, mean_change=change.mean, tolerance=tolerance)
-        verdict = "settled" if change.largest < tolerance else "not settled"
+        verdict = "converged" if change.largest < tolerance else "not converged"
         ctx.note(f"{verdict} after round {number + 1}", 0, 0, largest_change=change.largest, tolerance=tolerance)
 
     def _all_predictions(self, ctx: RunContext, number: int) -> FloatArray:
-        """(U, I) float32 ratings, and where there is none the prediction of the training user."""
+        """(U, I) float32 observed ratings, and predictions in all other cells."""
         everybody = QueryBatch(
             np.arange(self.n_users),
             Ragged(self.ratings.indices.astype(np.int64), self.ratings.indptr.astype(np.int64)),
@@ -202,23 +201,23 @@ class NeighbourModel(Recommender[N]):
 
     @classmethod
     def memory_estimate(cls, config: N, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of the ratings by user and by item, and with more than one round of the filled tables.
+        """Return the bytes of the ratings by user and by item and, with iterations > 1, of the imputed matrices.
 
-        More than `MOST_CELLS` cells are never filled: the training is refused before.
+        More than `MOST_CELLS` cells are never imputed: training is rejected first.
         """
         filled = 24 * n_users * n_items if config.iterations > 1 else 0
         return filled + super().memory_estimate(config, n_users, n_items, n_interactions)
 
 
 class Change(NamedTuple):
-    """How much predictions moved between two rounds, in units of the ratings: the one that moved most, and all."""
+    """Largest and mean absolute change of the predictions between two rounds, in rating units."""
 
     largest: float
     mean: float
 
 
 def change_between(before: FloatArray, after: FloatArray) -> Change:
-    """Return how much two (U, I) tables differ; a row at a time, so that no third table is needed."""
+    """Return how much two (U, I) matrices differ, row by row to avoid a third matrix."""
     largest, total = 0.0, 0.0
     for one, two in zip(before, after, strict=True):
         moved = np.abs(one - two, dtype=np.float64)

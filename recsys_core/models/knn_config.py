@@ -1,4 +1,4 @@
-"""What the two neighbourhood models share: their settings, and what a rating is compared with."""
+"""Settings of the kNN models, and the baselines that ratings are centered on."""
 
 from typing import Annotated, Literal, NamedTuple
 
@@ -13,72 +13,74 @@ from recsys_core.models.similarity import FORMS, KINDS, Measure, ShrinkageForm, 
 from recsys_core.models.weights import training_confidence
 
 RATINGS_ONLY = ("pearson", "adjusted_cosine", "msd")
-"""Similarities that say nothing where all values are 1."""
+"""Similarities that are undefined or constant if all values are 1."""
 
 
-class NeighbourConfig(ModelConfig):
-    """Settings of the neighbourhood models."""
+class KnnConfig(ModelConfig):
+    """Settings of the kNN models."""
 
     neighbors: Annotated[int, Field(ge=1, le=10_000), Knob(5, 500, scale="log", symbol="k")] = 40
-    """How many of the most similar ones have a say."""
+    """Number of most similar users (User kNN) or items (Item kNN) that contribute to a score."""
     similarity: Annotated[SimilarityName, Knob(symbol="s")] = "cosine"
-    """How alike two are: see the formulas. All but cosine and jaccard need ratings."""
+    """Similarity measure between two users or two items. All but cosine and jaccard need ratings."""
     centering: Annotated[Literal["none", "mean", "zscore"], Knob()] = "none"
-    """What a rating is compared with: nothing, the own mean, or that in units of the own spread. Needs ratings."""
+    """Normalization of ratings: none, mean-centering, or z-score, by the mean and standard deviation of the user (User
+    kNN) or item (Item kNN). Needs ratings."""
     shrinkage: Annotated[float, Field(ge=0, le=10_000), Knob(0, 200, symbol=r"\beta")] = 0.0
-    """How much similarities that rest on few shared entries are reduced, see shrinkage form; 0 reduces none."""
-    min_overlap: Annotated[int, Field(ge=1, le=1000), Knob(1, 20)] = 1
-    """Shared entries below which two are not similar at all."""
+    """Reduces similarities that are computed from few co-ratings (significance weighting); 0 switches it off."""
+    min_overlap: Annotated[int, Field(ge=1, le=1000), Knob(1, 20, label="Minimum overlap")] = 1
+    """Minimum number of co-ratings; with fewer, the similarity is 0."""
     aggregation: Annotated[Literal["sum", "mean"], Knob()] = "sum"
-    """How an item is scored for ranking: the sum of its support, or the predicted rating (the weighted mean)."""
-    shrinkage_form: Annotated[ShrinkageForm, Knob(advanced=True)] = "linear"
-    """How shrinkage acts: times min(n, shrinkage) / shrinkage or n / (n + shrinkage), or added to the denominator.
-
-    n is the number of shared entries. The denominator, in the other libraries' form, is in units of ratings squared.
+    """Score used for ranking: the sum of the neighbors' weighted votes, or their weighted mean (the predicted rating).
     """
+    shrinkage_form: Annotated[ShrinkageForm, Knob(advanced=True)] = "linear"
+    """How shrinkage is applied, with n co-ratings: 'linear' multiplies the similarity by min(n, shrinkage) / shrinkage,
+    'hyperbolic' by n / (n + shrinkage); 'denominator' adds shrinkage to the denominator, in squared rating units."""
     iterations: Annotated[int, Field(ge=1, le=100), Knob(1, 10, advanced=True)] = 1
-    """Rounds of comparing; from the second on, the neighbours' missing ratings are filled with the last predictions."""
+    """Number of similarity rounds; from the second round on, missing ratings of the neighbors are imputed with the
+    predictions of the previous round."""
     tolerance: Annotated[float, Field(gt=0, le=10), Knob(1e-3, 0.5, scale="log", advanced=True)] = 0.01
-    """No further round once no prediction moved by so much, in units of the rating scale. Acts with iterations > 1."""
+    """Convergence threshold: iterations stop once no prediction changes by this much, in rating units. Only used with
+    iterations > 1."""
 
     @property
     def measure(self) -> Measure:
-        """The similarity, as compiled code takes it."""
+        """The similarity in the form that compiled code takes."""
         return Measure(KINDS[self.similarity], self.shrinkage, FORMS[self.shrinkage_form], self.min_overlap)
 
 
 class Scale(NamedTuple):
-    """The ratings as a whole: bounds of the scale (NaN where people did not rate), mean and standard deviation."""
+    """Bounds of the rating scale (NaN without ratings), and mean and standard deviation of all training ratings."""
 
     low: float
     high: float
     mean: float
-    spread: float
+    std: float
 
 
-class Level(NamedTuple):
-    """What the ratings of each of R rows are compared with: `mean` (R,) and `spread` (R,), 0 and 1 without centring."""
+class Baselines(NamedTuple):
+    """Baseline of each of R rows: `mean` (R,) and standard deviation `std` (R,); 0 and 1 without centering."""
 
     mean: FloatArray
-    spread: FloatArray
+    std: FloatArray
 
 
-def training_values(config: NeighbourConfig, train: Dataset, title: str, weight_unit: float) -> csr_array:
-    """Return the (U, I) matrix to learn from: ratings where there are any, else the confidence of each pair.
+def training_values(config: KnnConfig, train: Dataset, title: str, weight_unit: float) -> csr_array:
+    """Return the (U, I) training matrix: ratings if there are any, else the confidence of each pair.
 
     Args:
         config: Settings.
         train: Interactions.
-        title: Of the model, for the refusal.
-        weight_unit: Weight that counts 1, NaN without weights; see `weights.py`.
+        title: Title of the model, for error messages.
+        weight_unit: Weight whose confidence is 1, NaN without weights; see `weights.py`.
 
     Raises:
-        DataError: The settings compare ratings and there are none, or fill in ratings that they do not look at.
+        DataError: The settings need ratings and there are none, or impute ratings that the similarity ignores.
     """
     if config.iterations > 1 and config.similarity == "jaccard":
         raise DataError(
-            f"{title} with similarity=jaccard looks at what people rated, not how, so that after filling in ratings "
-            "all would be alike; use iterations=1 or another similarity."
+            f"{title} with similarity=jaccard ignores rating values, so after imputation all similarities would be "
+            "equal; use iterations=1 or another similarity."
         )
     if train.has_ratings:
         return train.matrix("rating")
@@ -90,14 +92,14 @@ def training_values(config: NeighbourConfig, train: Dataset, title: str, weight_
     ):
         if needs:
             raise DataError(
-                f"{title} with {setting}={value} compares ratings, which '{train.name}' does not have; "
+                f"{title} with {setting}={value} needs ratings, which '{train.name}' does not have; "
                 "use similarity=cosine or jaccard, centering=none, aggregation=sum and iterations=1."
             )
     return training_confidence(train, weight_unit)
 
 
 def rating_range(train: Dataset) -> FloatArray:
-    """Return (2,) the lowest and highest rating of the scale, NaN where people did not rate."""
+    """Return (2,) the lowest and highest rating of the scale, NaN without ratings."""
     return np.array(
         [np.nan, np.nan] if train.rating_scale is None else [train.rating_scale.low, train.rating_scale.high]
     )
@@ -110,19 +112,19 @@ def scale_of(ratings: csr_array, bounds: FloatArray) -> Scale:
 
 
 def require_ratings(scale: Scale, title: str) -> None:
-    """Refuse to predict ratings from data that had none.
+    """Raise an error if the training data had no ratings.
 
     Raises:
-        CannotScore: There were no ratings in training.
+        CannotScore: The training data had no ratings.
     """
     if np.isnan(scale.low):
-        raise CannotScore(f"{title} cannot predict ratings: it was trained on data without them.")
+        raise CannotScore(f"{title} cannot predict ratings: it was trained on data without ratings.")
 
 
-def levels(matrix: csr_array, centering: str, scale: Scale) -> Level:
-    """Return the level of each row of an (R, C) matrix of ratings.
+def row_baselines(matrix: csr_array, centering: str, scale: Scale) -> Baselines:
+    """Return the baseline of each row of an (R, C) matrix of ratings.
 
-    A row without entries has the mean of all ratings, a row whose entries are all alike the spread of all ratings.
+    An empty row gets the mean of all ratings; a row of equal entries gets the standard deviation of all ratings.
 
     Args:
         matrix: Ratings.
@@ -131,24 +133,24 @@ def levels(matrix: csr_array, centering: str, scale: Scale) -> Level:
     """
     rows = matrix.shape[0]
     if centering == "none":
-        return Level(np.zeros(rows), np.ones(rows))
+        return Baselines(np.zeros(rows), np.ones(rows))
     row, number = np.repeat(np.arange(rows), np.diff(matrix.indptr)), np.diff(matrix.indptr)
     mean = np.full(rows, scale.mean)
     np.divide(np.bincount(row, matrix.data, minlength=rows), number, out=mean, where=number > 0)
     if centering == "mean":
-        return Level(mean, np.ones(rows))
+        return Baselines(mean, np.ones(rows))
     squares = np.bincount(row, np.square(matrix.data - mean[row]), minlength=rows)
-    spread = np.sqrt(np.divide(squares, number, out=np.zeros(rows), where=number > 0))
-    return Level(mean, np.where(spread > 1e-9, spread, scale.spread if scale.spread > 0 else 1.0))
+    std = np.sqrt(np.divide(squares, number, out=np.zeros(rows), where=number > 0))
+    return Baselines(mean, np.where(std > 1e-9, std, scale.std if scale.std > 0 else 1.0))
 
 
-def centred(matrix: csr_array, level: Level) -> csr_array:
-    """Return the (R, C) matrix of deviations of each entry from its row's level, in units of the row's spread."""
+def centered(matrix: csr_array, baselines: Baselines) -> csr_array:
+    """Return the (R, C) matrix normalized by the mean and standard deviation of each row."""
     row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    deviations = (matrix.data - level.mean[row]) / level.spread[row]
+    deviations = (matrix.data - baselines.mean[row]) / baselines.std[row]
     return csr_array((deviations, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def fallback_ratings(level: Level, centering: str, scale: Scale) -> FloatArray:
-    """Return (R,) what to predict where no neighbour helps: the own mean in models that centre, else that of all."""
-    return np.full(len(level.mean), scale.mean) if centering == "none" else level.mean
+def fallback_ratings(baselines: Baselines, centering: str, scale: Scale) -> FloatArray:
+    """Return (R,) the prediction without any neighbor: the row's mean if ratings are centered, else the global mean."""
+    return np.full(len(baselines.mean), scale.mean) if centering == "none" else baselines.mean

@@ -1,21 +1,21 @@
-"""The formulas of the neighborhood models as LaTeX, with what their settings make of them."""
+"""The formulas of the kNN models as LaTeX, for given settings."""
 
 from typing import NamedTuple
 
-from recsys_core.models.knn_config import NeighbourConfig
+from recsys_core.models.knn_config import KnnConfig
 
 
 class Pair(NamedTuple):
-    """How two rows that are compared are written: two users by their items, or two items by their users.
+    """Notation for two rows that are compared: two users by their items, or two items by their users.
 
     Args:
-        similarity: Of the two.
-        one: Value of the first row in a shared column.
-        other: Value of the second row there.
+        similarity: Symbol of the similarity.
+        one: Indices of the first row's value in a shared column.
+        other: Indices of the second row's value in that column.
         column: Letter of a column.
         rows: Columns of the first row, and of the second.
-        column_mean: Mean that adjusted cosine takes off.
-        row_means: Means over the shared columns, that Pearson takes off.
+        column_mean: Mean that adjusted cosine subtracts.
+        row_means: Means over the shared columns that Pearson subtracts.
     """
 
     similarity: str
@@ -31,13 +31,13 @@ USERS = Pair("s_{uv}", "{uj}", "{vj}", "j", ("P(u)", "P(v)"), r"\bar{r}_j", (r"\
 ITEMS = Pair("s_{ij}", "{vi}", "{vj}", "v", ("R(i)", "R(j)"), r"\bar{r}_v", (r"\bar{r}_{i|j}", r"\bar{r}_{j|i}"))
 
 
-def vote(config: NeighbourConfig, cell: str, row: str, *, rated: bool, weighted: bool) -> str:
-    """Return what a neighbor votes with, such as (r_vi - mean_v).
+def vote(config: KnnConfig, cell: str, row: str, *, rated: bool, weighted: bool) -> str:
+    """Return the vote of a neighbor, such as (r_vi - mean_v).
 
     Args:
         config: Settings.
         cell: Indices of the rating.
-        row: Index of the row whose mean and spread it is compared with.
+        row: Index of the row whose mean and standard deviation normalize it.
         rated: Whether the data have ratings.
         weighted: Whether the data have weights.
     """
@@ -50,17 +50,17 @@ def vote(config: NeighbourConfig, cell: str, row: str, *, rated: bool, weighted:
 
 
 def prediction(
-    config: NeighbourConfig, target: str, neighbors: tuple[str, str], similarity: str, voted: str, level: str
+    config: KnnConfig, target: str, neighbors: tuple[str, str], similarity: str, voted: str, level: str
 ) -> str:
-    """Return the score: the sum of votes, or the weighted mean on the level of the row that is predicted.
+    """Return the score: the sum of weighted votes, or their weighted mean plus the baseline of the predicted row.
 
     Args:
         config: Settings.
-        target: Indices of what is scored.
-        neighbors: Who has a say in a sum, and in a mean.
+        target: Indices of the score.
+        neighbors: Neighbors in a sum, and in a mean.
         similarity: Weight of a vote.
         voted: The vote.
-        level: Index of the row whose mean and spread the weighted mean is read on.
+        level: Index of the row whose mean and standard deviation rescale the weighted mean.
     """
     product = similarity if voted == "1" else rf"{similarity} \, {voted}"
     if config.aggregation == "sum":
@@ -72,8 +72,8 @@ def prediction(
     return rf"\hat{{r}}_{{{target}}} = \bar{{r}}_{level} + {spread}{mean}"
 
 
-def similarity(config: NeighbourConfig, pair: Pair, *, rated: bool, weighted: bool) -> str:
-    """Return the definition of the similarity, its shrinkage, and the least overlap."""
+def similarity(config: KnnConfig, pair: Pair, *, rated: bool, weighted: bool) -> str:
+    """Return the definition of the similarity, its shrinkage, and the minimum overlap."""
     shared = rf"{pair.rows[0]} \cap {pair.rows[1]}"
     shrunk = config.shrinkage > 0
     added = r" + \beta" if shrunk and config.shrinkage_form == "denominator" else ""
@@ -88,12 +88,12 @@ def similarity(config: NeighbourConfig, pair: Pair, *, rated: bool, weighted: bo
     if config.min_overlap > 1:
         parts.append(rf"{pair.similarity} = 0 \text{{ if }} n < {config.min_overlap}")
     if config.iterations > 1:
-        parts.append(rf"r \text{{ filled with }} \hat{{r}} \text{{ in up to {config.iterations} rounds}}")
+        parts.append(rf"r \text{{ imputed with }} \hat{{r}} \text{{ in up to {config.iterations} rounds}}")
     return r", \quad ".join(parts)
 
 
-def _pure(config: NeighbourConfig, pair: Pair, shared: str, added: str, *, rated: bool, weighted: bool) -> str:
-    """Return the similarity before it is shrunk, `added` standing in its denominator."""
+def _pure(config: KnnConfig, pair: Pair, shared: str, added: str, *, rated: bool, weighted: bool) -> str:
+    """Return the similarity before shrinkage, with `added` in its denominator."""
     if config.similarity == "jaccard":
         return rf"\frac{{|{shared}|}}{{|{pair.rows[0]} \cup {pair.rows[1]}|{added}}}"
     letter = "r" if rated else "c"

@@ -1,28 +1,29 @@
-"""Latent factor model of the source document: an item is a mixture of topics, a person is the sum of what they rated.
+"""Topic latent factor model of the source document: an item is a mixture of topics, a user the sum of rated items.
 
-    phi_i = softmax(W x_i + f_i)            how much of each topic t is in item i: phi_it >= 0, sum_t phi_it = 1
-    p_i = sum_t phi_it theta_t              its factors
+    phi_i = softmax(W x_i + f_i)            share of each topic t in item i: phi_it >= 0, sum_t phi_it = 1
+    p_i = sum_t phi_it theta_t              the factors of item i
     s_ui = lambda_i + b_i + |P(u)|^-1/2 sum_{j in P(u), j != i} w_uj p_i . p_j,     w_uj = r_uj - mu_u
 
-x_i are the item's attributes (categories, topics of its words, numbers, dates, given vectors), f_i is free; without an
-item table the free part stands alone. lambda_i is what the attributes let expect, by ridge regression; an item that
-nobody rated has b_i = 0 and f_i = 0 and is scored by its attributes. theta, W, f and b are learned by stochastic
-gradient descent on the squared error of s_ui. A person has no parameters, so unknown people are served like known ones.
+x_i are the item's attributes (categories, topics of its words, numbers, dates, given vectors), f_i is a free parameter;
+without an item table phi_i depends on f_i alone. lambda_i is the score expected from the attributes by ridge
+regression; an item without ratings has b_i = 0 and f_i = 0 and is scored by its attributes. theta, W, f and b are
+learned by stochastic gradient descent on the squared error of s_ui. Users have no parameters, so unknown users are
+scored like known ones.
 
-Readings, and where this departs from the document's text:
+Interpretation of the document, and departures from its text:
 
-- Rated items alone do not show what people leave aside. So, for each rating, n items that the person did not rate are
-  drawn, anew in each epoch, and count as rated `unrated_gap` below the person's mean rating m_u. mu_u is then the mean
-  of all that counts, m_u - gap n / (1 + n). With n = 0 it is the document's text, and ranks badly: on ML-1M (a random
-  part of each user held back) the validation NDCG@10 was 0.002, that of popularity 0.083, with n = 8 it was 0.155.
-  Data without ratings are read the same way, each interaction as a rating of m_u; w_uj is then multiplied by the
-  confidence c_uj of the interaction (`weights.py`), 1 without weights. Where people rated, weights are ignored.
-- Ratings and scores are deviations from mu_u, measured in widths of the rating scale.
-- The sum leaves out the item itself, which would otherwise explain its own rating.
-- The steps of the descent are Adam's, over groups of people, and get shorter from epoch to epoch.
+- Observed ratings alone carry no information about unrated items. So, for each rating, n unrated items of the user are
+  sampled as negatives in each epoch, with an imputed rating `unrated_gap` below the user's mean rating m_u. mu_u is
+  the mean including these, m_u - gap n / (1 + n). With n = 0 this is the document's text, and ranks badly: on ML-1M (a
+  random share of each user held out) the validation NDCG@10 was 0.002, that of popularity 0.083, with n = 8 it was
+  0.155. Without ratings, each interaction counts as a rating of m_u, and w_uj is multiplied by the confidence c_uj of
+  the interaction (`weights.py`), 1 without weights. With ratings, interaction weights are ignored.
+- Ratings and scores are deviations from mu_u, in units of the range of the rating scale.
+- The sum excludes the item itself, which would otherwise explain its own rating.
+- Optimization uses Adam over batches of users, with a linearly decreasing learning rate.
 
 Source: source document, section 3, 1.3; imputed ratings as in Steck 2010, "Training and Testing of Recommender Systems
-on Data Missing Not at Random", section 4.2; the item left out as in Kabbur et al. 2013, "FISM", eq. 3.
+on Data Missing Not at Random", section 4.2; the excluded item as in Kabbur et al. 2013, "FISM", eq. 3.
 """
 
 from collections.abc import Mapping
@@ -55,38 +56,42 @@ from recsys_core.profiles.features import Features, item_features
 from recsys_core.training.epochs import run_epochs
 
 GROUPS, SMALLEST_GROUP = 100, 8
-"""An epoch goes through the people in so many groups at most, each of so many people at least."""
+"""Maximum number of user batches per epoch, and minimum number of users per batch."""
 DENSE = 0.2
-"""Attributes of which more than this share is not 0 are multiplied faster as a dense matrix."""
+"""Attribute matrices with a larger share of nonzeros are multiplied as dense matrices, which is faster."""
 WORD_TOPICS = 32
-"""Columns that stand for the words of titles and texts."""
+"""Number of text topics that replace the words of titles and texts."""
 ITEM_PARTS = ("categories", "topics", "numbers", "dates", "embedding")
 
 
 class LfmConfig(ModelConfig):
-    """Settings of the latent factor model."""
+    """Settings of the topic latent factor model."""
 
     topics: Annotated[int, Field(ge=1, le=2000), Knob(8, 128, scale="log", symbol="T")] = 32
-    """Topics that items are mixtures of."""
+    """Number of topics that items are mixtures of."""
     factors: Annotated[int, Field(ge=1, le=2000), Knob(8, 128, scale="log", symbol="D")] = 32
-    """Coordinates of each topic."""
+    """Number of latent factors per topic."""
     epochs: Annotated[int, Field(ge=1, le=1000), Knob(5, 50, scale="log")] = 20
-    """How often the descent goes through all ratings."""
+    """Number of passes over the training ratings."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(5e-3, 0.2, scale="log", symbol=r"\gamma")] = 0.05
-    """Length of each step in the first epoch; steps get shorter in a straight line, towards 0 after the last."""
+    """Step size of Adam in the first epoch; it decreases linearly to 0 after the last epoch."""
     regularization: Annotated[float, Field(ge=0, le=10), Knob(1e-4, 0.1, scale="log", symbol=r"\lambda_p")] = 0.001
-    """Pull of item factors and biases towards 0."""
-    unrated_per_rating: Annotated[int, Field(ge=0, le=100), Knob(1, 16, scale="log", symbol="n")] = 8
-    """Items drawn for each rating that count as rated low; 0 learns from given ratings alone and ranks badly."""
-    unrated_gap: Annotated[float, Field(gt=0, le=100), Knob(0.25, 4, scale="log", symbol="g")] = 1.0
-    """How far below a person's mean an item counts that they did not rate, in widths of the rating scale.
-
-    Larger: what was chosen counts more, how it was rated counts less.
-    """
-    use_attributes: Annotated[bool, Knob()] = True
-    """Whether the item table, if there is one, has a say in topics and expected scores."""
-    attribute_shrinkage: Annotated[float, Field(gt=0, le=1e9), Knob(1, 1e4, scale="log", symbol=r"\beta")] = 100.0
-    """Penalty of the ridge regression that gives expected scores, in ratings."""
+    """L2 regularization of item factors and biases."""
+    unrated_per_rating: Annotated[
+        int, Field(ge=0, le=100), Knob(1, 16, scale="log", symbol="n", label="Negatives per rating")
+    ] = 8
+    """Number of unrated items sampled per rating as negatives; 0 trains on observed ratings alone and ranks badly."""
+    unrated_gap: Annotated[
+        float, Field(gt=0, le=100), Knob(0.25, 4, scale="log", symbol="g", label="Gap of negatives")
+    ] = 1.0
+    """Imputed rating of a negative: this far below the user's mean, in units of the range of the rating scale. Larger
+    values give more weight to which items were chosen, and less to how they were rated."""
+    use_attributes: Annotated[bool, Knob(label="Use item features")] = True
+    """Whether topics and expected scores also depend on the item table, if there is one."""
+    attribute_shrinkage: Annotated[
+        float, Field(gt=0, le=1e9), Knob(1, 1e4, scale="log", symbol=r"\beta", label="Feature regularization")
+    ] = 100.0
+    """L2 penalty of the ridge regression of expected scores on item features, in ratings."""
 
 
 def lfm_formula(config: LfmConfig, *, rated: bool = True, weighted: bool = False) -> str:
@@ -109,7 +114,7 @@ def lfm_formula(config: LfmConfig, *, rated: bool = True, weighted: bool = False
 
 
 class Lfm(Recommender[LfmConfig]):
-    """Scores an item by how much its mixture of topics is like those of the items that the person chose."""
+    """Scores an item by the similarity of its topic mixture to those of the items in the history."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="lfm",
@@ -120,8 +125,8 @@ class Lfm(Recommender[LfmConfig]):
         source="Source document, section 3, 1.3; unrated items after Steck 2010",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         stochastic=True,
-        weights="Without ratings, log2(1 + weight / median weight) multiplies what an item counts in the user's sum "
-        "and as target; with ratings, weights are ignored.",
+        weights="Without ratings, log2(1 + weight / median weight) multiplies an item's share in the user's sum and "
+        "its target; with ratings, weights are ignored.",
         views=("topics", "space"),
     )
     config_type = LfmConfig
@@ -129,12 +134,12 @@ class Lfm(Recommender[LfmConfig]):
 
     @classmethod
     def formula_of(cls, config: LfmConfig, *, rated: bool, weighted: bool) -> str:
-        """Return the formula, with or without ratings and attributes."""
+        """Return the formula with or without ratings and item attributes."""
         return lfm_formula(config, rated=rated, weighted=weighted)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         if not train.has_ratings and self.config.unrated_per_rating == 0:
-            raise ConfigError("Without ratings there is nothing to learn unless unrated_per_rating is above 0.")
+            raise ConfigError("Without ratings, unrated_per_rating must be above 0: there is nothing else to learn.")
         scale = train.rating_scale
         self.scale_width = np.array((scale.high - scale.low) or 1.0 if scale else np.nan)
         values = train.matrix("rating") if train.has_ratings else self._training_confidence(train)
@@ -150,9 +155,9 @@ class Lfm(Recommender[LfmConfig]):
 
     @staticmethod
     def attributes(dataset: Dataset) -> Features | None:
-        """Return the attributes x (I, F) that affinities and expected scores are made from; None without an item table.
+        """Return the attributes x (I, F) of affinities and expected scores; None without an item table.
 
-        Column f belongs to row f of `attribute_topics`, if the model was trained with attributes.
+        Column f corresponds to row f of `attribute_topics`, if the model was trained with attributes.
         """
         if dataset.items is None:
             return None
@@ -180,15 +185,15 @@ class Lfm(Recommender[LfmConfig]):
         run_epochs(one_epoch, self.config.epochs, ctx)
 
     def _start(self, known: Known, ctx: RunContext) -> Parameters:
-        """Return random topics of length about 1 and random affinities; attributes and biases begin at 0."""
-        rng, width = ctx.rng("lfm", "start"), self.config.topics
-        topics = rng.normal(0.0, self.config.factors**-0.5, (width, self.config.factors))
-        free = rng.normal(0.0, 1.0, (self.n_items, width)) * known.rated[:, None]
-        by_attribute = np.zeros((known.attributes.shape[1], width))
+        """Return initial parameters: random topics of norm about 1, random affinities, zero attributes and biases."""
+        rng, n_topics = ctx.rng("lfm", "start"), self.config.topics
+        topics = rng.normal(0.0, self.config.factors**-0.5, (n_topics, self.config.factors))
+        free = rng.normal(0.0, 1.0, (self.n_items, n_topics)) * known.rated[:, None]
+        by_attribute = np.zeros((known.attributes.shape[1], n_topics))
         return Parameters(*(part.astype(np.float32) for part in (topics, free, by_attribute, np.zeros(self.n_items))))
 
     def _take(self, parameters: Parameters, known: Known) -> None:
-        """Make what was learned so far the model's own."""
+        """Store the current parameters."""
         self.topic_factors = parameters.topics.copy()  # (T, D)
         self.affinity = affinities(parameters, known.attributes)  # (I, T)
         self.attribute_topics = parameters.by_attribute.copy()  # (F, T)
@@ -196,17 +201,17 @@ class Lfm(Recommender[LfmConfig]):
         self._loaded()
 
     def _loaded(self) -> None:
-        """Derive item factors and what every person gets."""
+        """Derive the item factors and the part of the scores that is the same for every user."""
         self.item_factors = self.affinity.astype(np.float64) @ self.topic_factors.astype(np.float64)  # (I, D)
         self.base = self.expected + self.item_bias  # (I,)
 
     @property
     def _unrated(self) -> float:
-        """What counts for an item that was not rated: its imputed rating minus mu_u."""
+        """Value of a sampled negative: its imputed rating minus mu_u."""
         return -self.config.unrated_gap / (1 + self.config.unrated_per_rating)
 
     def _deviations(self, ratings: csr_array) -> csr_array:
-        """Return w (B, I): each rating less the user's mu_u, in widths of the scale; without ratings see above."""
+        """Return w (B, I): each rating minus mu_u, in units of the scale's range; without ratings see the module."""
         lengths = np.diff(ratings.indptr)
         rows = np.repeat(np.arange(len(lengths)), lengths)
         above = self.config.unrated_gap + self._unrated
@@ -218,10 +223,10 @@ class Lfm(Recommender[LfmConfig]):
         return csr_array((values, ratings.indices, ratings.indptr), shape=ratings.shape)
 
     def _expected(self, ratings: csr_array, attributes: csr_array, rated: BoolArray) -> FloatArray:
-        """Return lambda (I,): what should come out on average for items with these attributes.
+        """Return lambda (I,): the expected mean score given the attributes.
 
-        Ridge regression, without a penalty on the constant, of the mean of each item over its ratings and the drawings
-        that it will get on average; an item counts by their number.
+        Ridge regression, with an unpenalized intercept, of the mean value of each item over its ratings and the
+        expected number of its draws as a negative, weighted by their number.
         """
         draws = ratings.nnz * self.config.unrated_per_rating / rated.sum()
         weight = np.bincount(ratings.indices, minlength=self.n_items) + draws * rated
@@ -238,15 +243,15 @@ class Lfm(Recommender[LfmConfig]):
 
     def _score(self, query: QueryBatch) -> FloatArray:
         history = self.history_values(query)
-        people = np.zeros((len(query), self.config.factors))
-        add_histories(history, self.item_factors, people)
+        users = np.zeros((len(query), self.config.factors))
+        add_histories(history, self.item_factors, users)
         scores = np.tile(self.base, (len(query), 1))
-        add_products(people, np.ascontiguousarray(self.item_factors.T), scores)
+        add_products(users, np.ascontiguousarray(self.item_factors.T), scores)
         take_out_own(history, self.item_factors, scores)
         return scores
 
     def history_values(self, query: QueryBatch) -> Sparse:
-        """(B, I) w_uj |P(u)|^-1/2, from the history that the query carries."""
+        """(B, I) w_uj |P(u)|^-1/2, from the histories in the query."""
         rated = not np.isnan(self.scale_width)
         values = history_matrix(query, self.n_items, "rating") if rated else self._history_confidence(query)
         deviations = self._deviations(values)
@@ -255,9 +260,9 @@ class Lfm(Recommender[LfmConfig]):
         return sparse(deviations)
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
-        """Split the score of `item` for the one person in `query` into the shares of their history.
+        """Split the score of `item` for the single user in `query` into contributions of the history items.
 
-        The remainder is lambda_i + b_i, which everybody gets.
+        The remainder is lambda_i + b_i, which is the same for all users.
         """
         score = self._score_to_explain(query, item)
         history = self.history_values(query)
@@ -268,34 +273,34 @@ class Lfm(Recommender[LfmConfig]):
 
     @classmethod
     def memory_estimate(cls, config: LfmConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of affinities with their gradients, of factors, of attributes, and of ratings with draws."""
+        """Return the bytes of affinities and their gradients, factors, attributes, ratings and negatives."""
         per_item = 44 * config.topics + 24 * config.factors + 16 * WORD_TOPICS
         return n_items * per_item + n_interactions * (64 + 8 * config.unrated_per_rating)
 
     @classmethod
     def work_estimate(cls, config: LfmConfig, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of the descent: for each pair some for each factor, for each group all affinities."""
+        """Return the steps of the descent: some per pair and factor, and all affinities per batch."""
         visits = (1 + config.unrated_per_rating) * n_interactions * (20.0 + 2.0 * config.factors)
         groups = min(GROUPS, max(1, n_users // SMALLEST_GROUP))
         return config.epochs * (visits + groups * n_items * config.topics * (20.0 + config.factors / 4.0))
 
 
 @compiled
-def add_histories(history: Sparse, factors: FloatArray, people: FloatArray) -> None:
-    """Add to each row of `people` (B, D) the factors (I, D) of the history, weighted."""
-    for person in range(len(people)):
-        for place in range(history.start[person], history.start[person + 1]):
-            for d in range(people.shape[1]):
-                people[person, d] += history.value[place] * factors[history.column[place], d]
+def add_histories(history: Sparse, factors: FloatArray, users: FloatArray) -> None:
+    """Add to each row of `users` (B, D) the weighted factors (I, D) of the history."""
+    for user in range(len(users)):
+        for place in range(history.start[user], history.start[user + 1]):
+            for d in range(users.shape[1]):
+                users[user, d] += history.value[place] * factors[history.column[place], d]
 
 
 @compiled
 def take_out_own(history: Sparse, factors: FloatArray, scores: FloatArray) -> None:
-    """Take out of the score of each item of a history the share that the item itself has in it; `scores` is (B, I)."""
-    for person in range(len(scores)):
-        for place in range(history.start[person], history.start[person + 1]):
+    """Subtract from the score of each history item the contribution of the item itself; `scores` is (B, I)."""
+    for user in range(len(scores)):
+        for place in range(history.start[user], history.start[user + 1]):
             item = history.column[place]
             own = 0.0
             for d in range(factors.shape[1]):
                 own += factors[item, d] * factors[item, d]
-            scores[person, item] -= history.value[place] * own
+            scores[user, item] -= history.value[place] * own

@@ -1,4 +1,4 @@
-"""The descent of the latent factor model (`lfm.py`): what it goes through, its gradient, and one step in a loop."""
+"""Gradient of the topic latent factor model (`lfm.py`), with its inputs and compiled loops."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from recsys_core.models.compiled import Sparse, compiled_fast, sparse
 
 
 class Parameters(NamedTuple):
-    """What the descent learns: theta (T, D), f (I, T), W (F, T), b (I,)."""
+    """The trained parameters: theta (T, D), f (I, T), W (F, T), b (I,)."""
 
     topics: FloatArray
     free: FloatArray
@@ -19,12 +19,12 @@ class Parameters(NamedTuple):
 
 
 class Visits(NamedTuple):
-    """The pairs that an epoch goes through.
+    """The training pairs of an epoch.
 
     Args:
-        ratings: (U, I) w_uj, the value being both the weight in a person's sum and what the score should be.
-        drawn: (N n,) items for the N ratings, in their order: n for each; those that the person rated are passed over.
-        unrated: What the score of a drawn item should be.
+        ratings: (U, I) w_uj, both the weight in the user's sum and the target of the score.
+        drawn: (N n,) sampled negatives, n per rating, in the order of the N ratings; rated ones are skipped.
+        unrated: Target of the score of a negative.
     """
 
     ratings: Sparse
@@ -33,7 +33,7 @@ class Visits(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What stands fixed: lambda (I,), attributes (I, F), whether anybody rated an item (I,), the pull towards 0."""
+    """Constants: lambda (I,), attributes (I, F), whether an item has ratings (I,), and the L2 regularization."""
 
     expected: FloatArray
     attributes: csr_array | FloatArray
@@ -42,7 +42,7 @@ class Known(NamedTuple):
 
 
 class Slopes(NamedTuple):
-    """What a group of people adds up: slopes by p (I, D) and by b (I,), and how often each item was visited (I,)."""
+    """Accumulated gradients of a user batch: by p (I, D) and by b (I,), and the visits of each item (I,)."""
 
     factors: FloatArray
     bias: FloatArray
@@ -50,31 +50,31 @@ class Slopes(NamedTuple):
 
 
 def affinities(parameters: Parameters, attributes: csr_array | FloatArray) -> FloatArray:
-    """Return phi (I, T): the softmax of what the attributes (I, F) say and of the free part."""
+    """Return phi (I, T): the softmax of the attributes' (I, F) contribution plus the free part."""
     logits = attributes @ parameters.by_attribute
     logits += parameters.free
-    become_shares(logits)
+    softmax_in_place(logits)
     return logits
 
 
-def gradient(parameters: Parameters, known: Known, visits: Visits, people: IntArray) -> tuple[float, int, Parameters]:
-    """Return the sum of squared errors over the pairs of some people, the number of pairs M, and the gradient of
+def gradient(parameters: Parameters, known: Known, visits: Visits, users: IntArray) -> tuple[float, int, Parameters]:
+    """Return the sum of squared errors over the pairs of some users, the number of pairs M, and the gradient of
 
         J = 1/M sum_{pairs (u, i)} ((s_ui - w_ui)^2 + regularization (b_i^2 + |p_i|^2)) / 2
 
-    with respect to all parameters; an item that nobody rated keeps its free part.
+    with respect to all parameters; an item without ratings keeps its free part.
     """
     phi = affinities(parameters, known.attributes)
     factors = phi @ parameters.topics
     base = (known.expected + parameters.item_bias).astype(factors.dtype)
     slopes = Slopes(np.zeros_like(factors), np.zeros_like(base), np.zeros(len(base), dtype=np.int64))
-    squared = visit(visits, people, base, factors, slopes)
+    squared = visit(visits, users, base, factors, slopes)
     pairs = int(slopes.times.sum())
     pull = (known.regularization * slopes.times).astype(factors.dtype)
     share = factors.dtype.type(1 / max(pairs, 1))
     by_factors = share * (slopes.factors + pull[:, None] * factors)
     by_logits = by_factors @ parameters.topics.T
-    go_back_through_shares(phi, by_logits)
+    softmax_backward(phi, by_logits)
     found = Parameters(
         topics=phi.T @ by_factors,
         free=np.where(known.rated[:, None], by_logits, by_logits.dtype.type(0)),
@@ -85,14 +85,14 @@ def gradient(parameters: Parameters, known: Known, visits: Visits, people: IntAr
 
 
 def in_single_precision(ratings: csr_array) -> Sparse:
-    """Return the ratings for the descent, which counts in single precision."""
+    """Return the ratings in float32, the precision of the descent."""
     held = sparse(ratings)
     return Sparse(held.start, held.column, held.value.astype(np.float32))
 
 
 @compiled_fast
-def become_shares(logits: FloatArray) -> None:
-    """Turn each row of `logits` (I, T) into its softmax."""
+def softmax_in_place(logits: FloatArray) -> None:
+    """Replace each row of `logits` (I, T) by its softmax."""
     for row in logits:
         highest, total = row.max(), row.dtype.type(0)
         for t in range(len(row)):
@@ -103,8 +103,8 @@ def become_shares(logits: FloatArray) -> None:
 
 
 @compiled_fast
-def go_back_through_shares(shares: FloatArray, slopes: FloatArray) -> None:
-    """Turn slopes by the shares (I, T) of a softmax into slopes by what it was taken of."""
+def softmax_backward(shares: FloatArray, slopes: FloatArray) -> None:
+    """Convert gradients with respect to a softmax (I, T) into gradients with respect to its logits, in place."""
     for item in range(len(shares)):
         row, slope = shares[item], slopes[item]
         mean = row.dtype.type(0)
@@ -115,25 +115,25 @@ def go_back_through_shares(shares: FloatArray, slopes: FloatArray) -> None:
 
 
 @compiled_fast
-def visit(visits: Visits, people: IntArray, base: FloatArray, factors: FloatArray, slopes: Slopes) -> float:
-    """Add up the slopes of (s - w)^2 / 2 over the pairs of some people, and return the sum of squared errors.
+def visit(visits: Visits, users: IntArray, base: FloatArray, factors: FloatArray, slopes: Slopes) -> float:
+    """Accumulate the gradients of (s - w)^2 / 2 over the pairs of some users, and return the sum of squared errors.
 
     Args:
         visits: All pairs of the epoch.
-        people: (G,) whose pairs are visited.
+        users: (G,) users of the batch.
         base: (I,) lambda_i + b_i.
         factors: (I, D) p_i.
-        slopes: Added to.
+        slopes: Accumulated in place.
     """
     start, column, value = visits.ratings.start, visits.ratings.column, visits.ratings.value
     each = len(visits.drawn) // len(column)
     taste, by_taste = np.zeros_like(factors[0]), np.zeros_like(factors[0])
-    longest = np.max(start[people + 1] - start[people])
+    longest = np.max(start[users + 1] - start[users])
     errors, is_rated = np.zeros(longest, dtype=value.dtype), np.zeros(len(base), dtype=np.bool_)
     nothing, unrated = factors.dtype.type(0.0), factors.dtype.type(visits.unrated)
     squared: np.floating[Any] = np.float64(0.0)
-    for person in people:
-        first, end = start[person], start[person + 1]
+    for user in users:
+        first, end = start[user], start[user + 1]
         if first == end:
             continue
         norm = factors.dtype.type(1 / np.sqrt(end - first))
@@ -152,7 +152,7 @@ def visit(visits: Visits, people: IntArray, base: FloatArray, factors: FloatArra
             if not is_rated[visits.drawn[place]]:
                 error = visit_pair(visits.drawn[place], unrated, nothing, taste, by_taste, base, factors, slopes)
                 squared += error * error
-        for place in range(first, end):  # what the sum owes to each item in it, but for the item's own score
+        for place in range(first, end):  # gradient through the sum, without the item's own score
             item, own = column[place], value[place] * norm
             is_rated[item] = False
             for d in range(len(by_taste)):
@@ -171,17 +171,17 @@ def visit_pair(
     factors: FloatArray,
     slopes: Slopes,
 ) -> np.floating[Any]:
-    """Add the slopes of one pair with its error, which is returned.
+    """Accumulate the gradients of one pair, and return its error.
 
     Args:
         item: Position.
-        target: What the score should be.
-        own: Weight of the item itself in the person's sum, which is left out; 0 for an unrated one.
-        taste: (D,) the person's sum of factors.
-        by_taste: (D,) added to: the slope with respect to that sum.
+        target: Target of the score.
+        own: Weight of the item itself in the user's sum, which is excluded; 0 for an unrated item.
+        taste: (D,) the user's sum of factors.
+        by_taste: (D,) gradient with respect to that sum, accumulated in place.
         base: (I,) lambda_i + b_i.
         factors: (I, D) p_i.
-        slopes: Added to.
+        slopes: Accumulated in place.
     """
     p, slope = factors[item], slopes.factors[item]
     error: np.floating[Any] = base[item] - target

@@ -1,4 +1,4 @@
-"""What linear item models share: the score of an item is a weighted sum of the items in the history."""
+"""Base class of linear item models: the score of an item is a weighted sum over the items of the history."""
 
 from typing import ClassVar, TypeVar
 
@@ -11,16 +11,16 @@ from recsys_core.models.compiled import Sparse, compiled, sparse
 
 C = TypeVar("C", bound=ModelConfig)
 TILE = 512
-"""Columns of dense weights that are worked on together, so that they stay in the processor's cache."""
+"""Number of columns of dense weights per tile, chosen to fit the processor's cache."""
 
 
 class LinearItemModel(Recommender[C]):
-    """Scores x_ui = sum over j in the history of h_uj W_ji; `_fit` has to make `item_weights`, W.
+    """Scores x_ui = sum over j in the history of h_uj W_ji; `_fit` must set `item_weights`, W.
 
-    W is dense (I, I), or CSR with row j holding the items that j speaks for. An item that nothing in the history speaks
-    for has no score (NaN); with dense weights everything speaks for everything, and only an empty history has none.
+    W is dense (I, I), or CSR where row j holds the weights of history item j. An item without any weight from the
+    history has no score (NaN); with dense weights this holds for empty histories alone.
 
-    Scores depend on the history alone, so unknown people are served exactly like training users.
+    Scores depend on the history alone, so unknown users are scored exactly like training users.
     """
 
     fitted: ClassVar[tuple[str, ...]] = ("item_weights",)
@@ -30,14 +30,14 @@ class LinearItemModel(Recommender[C]):
         return weighted_sums(self.inputs(query), self.item_weights)
 
     def inputs(self, query: QueryBatch) -> csr_array:
-        """(B, I) what each history holds, h: by default the confidence of each item, 1 without weights."""
+        """(B, I) the input h of each history: by default the confidence of each item, 1 without weights."""
         return self._history_confidence(query)
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
-        """Split the score of `item` for the one person in `query` into the shares of the items in their history.
+        """Split the score of `item` for the single user in `query` into contributions of the history items.
 
         Raises:
-            CannotScore: Nothing in the history speaks for the item.
+            CannotScore: No item of the history has a weight for the item.
         """
         score = self._score_to_explain(query, item)
         inputs = self.inputs(query)
@@ -45,15 +45,15 @@ class LinearItemModel(Recommender[C]):
         weights = self.item_weights[:, [item]]
         column = weights.toarray()[:, 0] if isinstance(weights, csr_array) else weights[:, 0]
         shares = inputs.data * column[sources].astype(np.float64)
-        spoke = shares != 0.0
-        return Explanation(item, score, "history", sources[spoke], shares[spoke], 0.0)
+        nonzero = shares != 0.0
+        return Explanation(item, score, "history", sources[nonzero], shares[nonzero], 0.0)
 
 
 def weighted_sums(inputs: csr_array, weights: FloatArray | csr_array) -> FloatArray:
-    """Return (B, I) inputs @ weights, NaN where nothing was added; every row is summed in the order of its entries.
+    """Return (B, I) inputs @ weights, NaN for empty sums; every row is summed in the order of its entries.
 
     Args:
-        inputs: (B, I), one row a person.
+        inputs: (B, I), one row per user.
         weights: (I, I) dense or CSR.
     """
     if isinstance(weights, csr_array):
@@ -68,10 +68,10 @@ def weighted_sums(inputs: csr_array, weights: FloatArray | csr_array) -> FloatAr
 
 @compiled
 def _add_sparse(inputs: Sparse, weights: Sparse, sums: FloatArray) -> None:
-    """Add inputs @ weights to `sums` (B, I), which holds NaN where nothing was added yet."""
-    for person in range(len(sums)):
-        row = sums[person]
-        for entry in range(inputs.start[person], inputs.start[person + 1]):
+    """Add inputs @ weights to `sums` (B, I), which is NaN before the first addition."""
+    for user in range(len(sums)):
+        row = sums[user]
+        for entry in range(inputs.start[user], inputs.start[user + 1]):
             source = inputs.column[entry]
             for place in range(weights.start[source], weights.start[source + 1]):
                 item = weights.column[place]
@@ -84,9 +84,9 @@ def _add_dense(inputs: Sparse, weights: FloatArray, sums: FloatArray) -> None:
     """Add inputs @ weights to `sums` (B, I), a tile of columns at a time."""
     for left in range(0, sums.shape[1], TILE):
         right = min(left + TILE, sums.shape[1])
-        for person in range(len(sums)):
-            row = sums[person, left:right]
-            for entry in range(inputs.start[person], inputs.start[person + 1]):
+        for user in range(len(sums)):
+            row = sums[user, left:right]
+            for entry in range(inputs.start[user], inputs.start[user + 1]):
                 value = inputs.value[entry]
                 source = weights[inputs.column[entry], left:right]
                 for column in range(right - left):

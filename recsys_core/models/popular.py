@@ -1,11 +1,11 @@
-"""Popularity: every user gets the items that were chosen most. The baseline that a personal model must beat.
+"""Popularity: every user gets the most popular items. The baseline that a personalized model must beat.
 
     x_ui = sum_v w_vi
 
-w_vi is the sum of the weights of the interactions of user v with item i; where the data have no weights, it is 1 for
-each user who interacted with the item, however often.
+w_vi is the sum of the weights of the interactions of user v with item i; without weights, it is 1 for each user who
+interacted with the item, however often.
 
-Source: the usual non-personal baseline.
+Source: the usual non-personalized baseline.
 """
 
 from typing import ClassVar
@@ -30,7 +30,7 @@ class Popular(Recommender[PopularConfig]):
         family="baselines",
         idea="Recommends the items with the most interactions, the same to every user.",
         formula=r"\hat{x}_{ui} = |R(i)|",
-        source="The usual non-personal baseline; R(i) are the users who interacted with item i.",
+        source="The usual non-personalized baseline; R(i) are the users who interacted with item i.",
         personal=False,
         folds_in=False,
         weights="An item's popularity is the sum of the weights of its interactions.",
@@ -40,7 +40,7 @@ class Popular(Recommender[PopularConfig]):
 
     @classmethod
     def formula_of(cls, config: PopularConfig, *, rated: bool, weighted: bool) -> str:
-        """Return the number of users, or with weights the sum of those of their interactions."""
+        """Return the number of users, or with weights the sum of the weights of their interactions."""
         return r"\hat{x}_{ui} = \sum_{v \in R(i)} w_{vi}" if weighted else cls.info.formula
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:

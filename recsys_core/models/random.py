@@ -1,4 +1,4 @@
-"""Random lists: the floor under every comparison. A model that does not beat it has learned nothing."""
+"""Random ranking: the lower bound of every comparison. A model that does not beat it has learned nothing."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -13,20 +13,20 @@ from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import compiled
 
 KNOWN, UNKNOWN = 0, 1
-"""Two families of streams, so that a known user is never taken for an unknown one with some history."""
+"""Offsets of two random streams, so that known and unknown users never share one."""
 KEYS = ("user_keys", "item_keys")
 
 
 class RandomConfig(ModelConfig):
-    """Random has no settings; its seed is that of the run."""
+    """Random has no settings; it uses the seed of the run."""
 
 
 class Random(Recommender[RandomConfig]):
     """Scores every item by a number drawn uniformly from 0 to 1.
 
-    The number follows from the seed and the identifiers of user and item (for unknown users, from their history). So a
-    user's list does not depend on who else is asked for or on the order of a file, and is the same in every run of a
-    seed.
+    The number is determined by the seed and the identifiers of user and item (for unknown users, by their history). So
+    a user's list depends neither on the other users in the query nor on the order of a file, and is the same in every
+    run with the same seed.
     """
 
     info: ClassVar[ModelInfo] = ModelInfo(
@@ -35,7 +35,7 @@ class Random(Recommender[RandomConfig]):
         family="baselines",
         idea="Ranks items at random, with one independent draw per user.",
         formula=r"\hat{x}_{ui} \sim U(0, 1)",
-        source="The usual control of an experiment.",
+        source="The usual control in experiments.",
         stochastic=True,
         weights=IGNORES_WEIGHTS,
     )
@@ -50,7 +50,7 @@ class Random(Recommender[RandomConfig]):
 
     def _score(self, query: QueryBatch) -> FloatArray:
         scores = np.empty((len(query), self.n_items))
-        if self.user_keys is None or self.item_keys is None:  # stored when numbers followed from positions
+        if self.user_keys is None or self.item_keys is None:  # stored by a version that drew by position
             for row, (user, history) in enumerate(zip(query.user, query.history, strict=True)):
                 path = [UNKNOWN, *history.tolist()] if user == PAD else [KNOWN, int(user)]
                 scores[row] = np.random.default_rng([int(self.seed), *path]).random(self.n_items)
@@ -70,7 +70,7 @@ class Random(Recommender[RandomConfig]):
 
 @compiled
 def _fill(users: Keys, items: Keys, numbers: FloatArray) -> None:
-    """Fill (B, I) with a number from 0 to 1 for each pair of keys; see `recsys_core.data.random_keys.mixed`."""
+    """Fill (B, I) with a number from 0 to 1 per pair of keys; see `recsys_core.data.random_keys.mixed`."""
     for row in range(len(users)):
         for item in range(len(items)):
             state = (users[row] ^ items[item]) + np.uint64(0x9E3779B97F4A7C15)

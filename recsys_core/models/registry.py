@@ -1,4 +1,4 @@
-"""The table of algorithms: key -> where its class is; looking at the table loads no algorithm."""
+"""The registry of algorithms: key -> path of its class. Reading the registry imports no algorithm."""
 
 from importlib import import_module
 from typing import Any
@@ -37,7 +37,7 @@ def model_class(key: str) -> type[Recommender[Any]]:
     """Return the class of an algorithm.
 
     Raises:
-        ConfigError: There is no such key.
+        ConfigError: The key is unknown.
     """
     if key not in MODELS:
         raise ConfigError(f"There is no algorithm '{key}'. Known: {', '.join(MODELS)}.")
@@ -47,15 +47,15 @@ def model_class(key: str) -> type[Recommender[Any]]:
 
 
 def make_model(key: str, config: dict[str, Any] | None = None) -> Recommender[Any]:
-    """Return an untrained model with its settings (defaults where none are given).
+    """Return an untrained model; settings that are not given keep their defaults.
 
     Raises:
-        ConfigError: No such key, no such setting, or a value outside its bounds.
+        ConfigError: Unknown key, unknown setting, or a value outside its bounds.
     """
     found = model_class(key)
     return found(found.config_type.parse(config or {}))
 
 
 def model_infos() -> dict[str, ModelInfo]:
-    """Return what a person should know about each algorithm, in the order of the table."""
+    """Return the description of each algorithm, in the order of the registry."""
     return {key: model_class(key).info for key in MODELS}

@@ -1,15 +1,15 @@
-"""How alike two rows of a matrix are: two users by the items they share, or two items by their users.
+"""Similarity of two rows of a matrix: two users by the items they share, or two items by their users.
 
-With x and y the two rows, sums over the n columns that *both* have (co-rated), unless said otherwise:
+For rows x and y, with sums over the n columns that *both* have (co-rated) unless stated otherwise:
 
-    cosine            sum x y / (|x| |y|), lengths over *all* entries of each row
-    adjusted_cosine   sum x y / sqrt(sum x^2 sum y^2), after taking each column's mean from its entries
-    pearson           the correlation of x and y: means, too, are over the n shared columns
+    cosine            sum x y / (|x| |y|), norms over *all* entries of each row
+    adjusted_cosine   sum x y / sqrt(sum x^2 sum y^2), after subtracting each column's mean from its entries
+    pearson           the correlation of x and y; means are over the n shared columns, too
     msd               1 / (1 + sum (x - y)^2 / n)
-    jaccard           n / (|columns of x| + |columns of y| - n), whatever the values
+    jaccard           n / (|columns of x| + |columns of y| - n), ignoring the values
 
-A pair with n < min_overlap has similarity 0. Few shared columns make a similarity easy to reach by chance, so it can be
-shrunk by the factor
+A pair with n < min_overlap has similarity 0. With few shared columns a high similarity can arise by chance, so it can
+be shrunk by the factor
 
     linear        min(n, shrinkage) / shrinkage                     (Herlocker et al. 1999)
     hyperbolic    n / (n + shrinkage)                               (Bell and Koren 2007)
@@ -19,8 +19,8 @@ Troubling Analysis of Reproducibility and Progress in Recommender Systems Resear
 
     denominator   numerator / (denominator + shrinkage),    for msd n / (n + sum (x - y)^2 + shrinkage)
 
-Pearson is computed from differences to the first shared value of each row, msd from the differences themselves, so that
-ratings of 1,000,001 to 1,000,005 are as alike as those of 1 to 5.
+For numerical stability, Pearson is computed from differences to the first shared value of each row, and msd from the
+differences themselves: ratings of 1,000,001 to 1,000,005 have the same similarities as those of 1 to 5.
 
 Source: pearson and the weighted mean in the source document, section 2.1; adjusted cosine, the document's 'normalised
 cosine', in Sarwar et al. 2001, "Item-Based Collaborative Filtering", section 3.1.3; msd as in Surprise.
@@ -38,21 +38,21 @@ from recsys_core.models.compiled import compiled
 SimilarityName = Literal["pearson", "cosine", "adjusted_cosine", "msd", "jaccard"]
 COSINE, JACCARD, ADJUSTED_COSINE, PEARSON, MSD = range(5)
 KINDS = {"cosine": COSINE, "jaccard": JACCARD, "adjusted_cosine": ADJUSTED_COSINE, "pearson": PEARSON, "msd": MSD}
-"""The names as numbers, for compiled code; those up to JACCARD need no sums of squares over the shared columns."""
+"""Integer codes for compiled code; kinds up to JACCARD need no sums of squares over the shared columns."""
 
 ShrinkageForm = Literal["linear", "hyperbolic", "denominator"]
 LINEAR, HYPERBOLIC, DENOMINATOR = range(3)
 FORMS = {"linear": LINEAR, "hyperbolic": HYPERBOLIC, "denominator": DENOMINATOR}
-"""The names as numbers, for compiled code."""
+"""Integer codes for compiled code."""
 
 XY, N, XX, YY, X, Y, FIRST_X, FIRST_Y = range(8)
-"""Columns of the table of sums that is kept for each row while one row is compared with all; see `room_for_sums`."""
+"""Columns of the buffer of sums that one row needs against all others; see `sums_buffer`."""
 WIDTHS = (2, 2, 4, 8, 2)
-"""How many of them each kind of similarity needs."""
+"""Number of these columns that each kind of similarity needs."""
 
 
 class Measure(NamedTuple):
-    """Which similarity, and how it is shrunk; see the module."""
+    """A similarity and its shrinkage; see the module docstring."""
 
     kind: int
     shrinkage: float
@@ -61,7 +61,7 @@ class Measure(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The R rows that are compared, stored by column: whoever shares a column is found without searching.
+    """The R rows that are compared, stored by column so that the rows sharing a column need no search.
 
     `row` and `value` (N,) hold the entries of column c at `start[c]:start[c + 1]`; `length` (R,) is the Euclidean norm
     of each row, `size` (R,) its number of entries.
@@ -75,7 +75,7 @@ class Rows(NamedTuple):
 
 
 def rows_by_column(matrix: csr_array) -> Rows:
-    """Return the rows of an (R, C) matrix ready for comparison; entries with value 0 count as entries."""
+    """Return the rows of a sparse (R, C) matrix for comparison; explicit zeros count as entries."""
     by_column = matrix.tocsc()
     by_row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     squares = np.bincount(by_row, np.square(matrix.data, dtype=np.float64), minlength=matrix.shape[0])
@@ -89,7 +89,7 @@ def rows_by_column(matrix: csr_array) -> Rows:
 
 
 def rows_of_dense(matrix: FloatArray) -> Rows:
-    """Return the rows of an (R, C) matrix, every cell of which is an entry, ready for comparison."""
+    """Return the rows of a dense (R, C) matrix for comparison; every cell counts as an entry."""
     rows, columns = matrix.shape
     return Rows(
         start=np.arange(columns + 1, dtype=np.int64) * rows,
@@ -101,15 +101,15 @@ def rows_of_dense(matrix: FloatArray) -> Rows:
 
 
 @compiled
-def room_for_sums(measure: Measure, rows: Rows, counted: bool) -> FloatArray:
-    """Return a table for `compare_with_all` to work in, to be used again and again: (R, 1), (R, 2), (R, 4) or (R, 8).
+def sums_buffer(measure: Measure, rows: Rows, counted: bool) -> FloatArray:
+    """Return a reusable buffer for `compare_with_all`: (R, 1), (R, 2), (R, 4) or (R, 8).
 
-    The narrower it is, the faster the comparison: a plain cosine needs the products alone.
+    Fewer columns make the comparison faster: a plain cosine needs the products alone.
 
     Args:
-        measure: Which similarity.
+        measure: Similarity and its shrinkage.
         rows: The rows to compare with.
-        counted: Whether the column N is wanted afterwards.
+        counted: Whether the column N is needed afterwards.
     """
     uncounted = measure.shrinkage <= 0.0 or measure.form == DENOMINATOR
     plain = measure.kind == COSINE and uncounted and measure.min_overlap <= 1
@@ -120,14 +120,14 @@ def room_for_sums(measure: Measure, rows: Rows, counted: bool) -> FloatArray:
 def compare_with_all(
     measure: Measure, rows: Rows, columns: IntArray, values: FloatArray, sums: FloatArray
 ) -> FloatArray:
-    """Return (R,) how similar each row is to the row x that has `values` in `columns`; 0 where nothing is shared.
+    """Return (R,) the similarity of each row to the row x that has `values` in `columns`; 0 without shared columns.
 
     Args:
-        measure: Which similarity.
+        measure: Similarity and its shrinkage.
         rows: The rows to compare with.
         columns: (n_x,) columns of x, uint32.
-        values: (n_x,) its values there, float64.
-        sums: Room to work in, from `room_for_sums`; its column N, if there is one, holds afterwards how many columns x
+        values: (n_x,) values of x in these columns, float64.
+        sums: Buffer from `sums_buffer`; on return its column N, if there is one, holds the number of columns that x
             shares with each row.
     """
     sums[:] = 0.0
@@ -145,12 +145,12 @@ def compare_with_all(
     length = np.sqrt(np.sum(values**2))
     similarity = np.zeros(len(sums))
     for row in range(len(sums)):
-        some = 1.0 if sums[row, XY] != 0.0 else 0.0  # enough for a plain cosine: where all products are 0, so is it
+        some = 1.0 if sums[row, XY] != 0.0 else 0.0  # enough for a plain cosine, which is 0 if all products are 0
         shared = sums[row, N] if sums.shape[1] > 1 else some
         if shared >= max(measure.min_overlap, 1):
             lengths, sizes = length * rows.length[row], len(columns) + rows.size[row]
             pure = _similarity(measure.kind, sums[row], lengths, sizes, added)
-            similarity[row] = pure * _trust(shared, measure.shrinkage, measure.form)
+            similarity[row] = pure * _significance(shared, measure.shrinkage, measure.form)
     return similarity
 
 
@@ -192,7 +192,7 @@ def _add_products_and_squares(rows: Rows, columns: IntArray, values: FloatArray,
 
 @compiled
 def _add_differences_to_first(rows: Rows, columns: IntArray, values: FloatArray, sums: FloatArray) -> None:
-    """Add up deviations from the first shared values, which cancel nothing where all ratings are large."""
+    """Add deviations from the first shared values, which avoids cancellation if all ratings are large."""
     for entry in range(len(columns)):
         x = values[entry]
         sharing = slice(rows.start[columns[entry]], rows.start[columns[entry] + 1])
@@ -226,14 +226,14 @@ def _add_squared_differences(rows: Rows, columns: IntArray, values: FloatArray, 
 
 @compiled
 def _similarity(kind: int, sums: FloatArray, lengths: float, sizes: int, added: float) -> float:
-    """Return the similarity of one pair; 0 where it is not defined (a row without spread or length).
+    """Return the similarity of one pair; 0 where it is undefined (a row of zero variance or norm).
 
     Args:
-        kind: Which.
-        sums: (1,), (2,), (4,) or (8,) over the shared columns.
+        kind: Code of the similarity.
+        sums: (1,), (2,), (4,) or (8,) sums over the shared columns.
         lengths: |x| |y|.
-        sizes: Entries of x and of y together.
-        added: To the denominator.
+        sizes: Number of entries of x plus number of entries of y.
+        added: Shrinkage added to the denominator.
     """
     xy = float(sums[XY])
     if kind == COSINE:
@@ -247,10 +247,10 @@ def _similarity(kind: int, sums: FloatArray, lengths: float, sizes: int, added: 
     if kind == ADJUSTED_COSINE:
         return _ratio(xy, math.sqrt(xx * yy), added)
     x, y = float(sums[X]), float(sums[Y])
-    x_spread, y_spread = n * xx - x * x, n * yy - y * y
-    if x_spread <= 1e-9 * n * xx or y_spread <= 1e-9 * n * yy:  # one value only, up to rounding
+    x_variance, y_variance = n * xx - x * x, n * yy - y * y
+    if x_variance <= 1e-9 * n * xx or y_variance <= 1e-9 * n * yy:  # constant up to rounding
         return 0.0
-    return (n * xy - x * y) / (math.sqrt(x_spread * y_spread) + n * added)
+    return (n * xy - x * y) / (math.sqrt(x_variance * y_variance) + n * added)
 
 
 @compiled
@@ -259,8 +259,8 @@ def _ratio(numerator: float, denominator: float, added: float) -> float:
 
 
 @compiled
-def _trust(shared: float, shrinkage: float, form: int) -> float:
-    """Return the factor, up to 1, by which a similarity over `shared` columns is believed."""
+def _significance(shared: float, shrinkage: float, form: int) -> float:
+    """Return the significance weight, at most 1, of a similarity computed from `shared` columns."""
     if shrinkage <= 0.0 or form == DENOMINATOR:
         return 1.0
     if form == HYPERBOLIC:
@@ -269,10 +269,10 @@ def _trust(shared: float, shrinkage: float, form: int) -> float:
 
 
 @compiled
-def strongest(similarity: FloatArray, best: IntArray, strength: FloatArray) -> int:
-    """Fill `best` and `strength` (K,) with the rows of largest positive similarity, and return how many there are.
+def top_similar(similarity: FloatArray, best: IntArray, strength: FloatArray) -> int:
+    """Fill `best` and `strength` (K,) with the rows of largest positive similarity, and return their number.
 
-    Strongest first; equal ones by smaller position.
+    Most similar first; ties by smaller position.
     """
     found = 0
     threshold = 0.0
@@ -293,13 +293,13 @@ def strongest(similarity: FloatArray, best: IntArray, strength: FloatArray) -> i
 
 @compiled
 def mean_of_most_similar(similarity: FloatArray, who: IntArray, vote: FloatArray, neighbors: int) -> float:
-    """Return the mean of the votes of the most similar ones among some, weighted by similarity; NaN if none is similar.
+    """Return the similarity-weighted mean vote of the most similar candidates; NaN if none is similar.
 
     Args:
-        similarity: (R,) of everybody; only those above 0 have a vote.
-        who: (n,) positions of those who could vote, increasing.
-        vote: (n,) what they say.
-        neighbors: How many votes count at most.
+        similarity: (R,) similarity of all rows; only rows above 0 vote.
+        who: (n,) positions of the candidates, increasing.
+        vote: (n,) their votes.
+        neighbors: Maximum number of votes.
     """
     among = np.empty(len(who))
     for place in range(len(who)):
@@ -307,7 +307,7 @@ def mean_of_most_similar(similarity: FloatArray, who: IntArray, vote: FloatArray
     size = min(neighbors, len(who))
     best, strength = np.empty(size, np.int64), np.empty(size)
     weighted, weight = 0.0, 0.0
-    for place in range(strongest(among, best, strength)):
+    for place in range(top_similar(among, best, strength)):
         weighted += strength[place] * vote[best[place]]
         weight += strength[place]
     return weighted / weight if weight > 0.0 else np.nan

@@ -1,21 +1,20 @@
-"""Social neighbours: listen to people whom you trust, and to people who agreed with you before.
+"""Social kNN: User kNN whose neighbor weights combine similarity and trust.
 
-The user-based neighbours (`user_knn.py`) with another weight for each neighbour v of u:
+The weight of neighbor v of user u (`user_knn.py`) is
 
     w_uv = (1 - mix) s_uv + mix t_uv
 
-s_uv is the similarity of the histories. t_uv is trust: the weight of the link from u to v in units of the heaviest
-link; over more links, up to `hops`, the product of their weights times decay for each link after the first, on the best
-path (`profiles/graph.py`). The k neighbours of largest w_uv vote, as in the plain model; mix = 0 is the plain model.
+s_uv is the similarity of the histories. t_uv is trust: the weight of the link from u to v relative to the largest
+weight; over several links, up to `hops`, the product of their weights times decay for each link after the first, on the
+best path (`profiles/graph.py`). The k neighbors of largest w_uv vote as in User kNN; mix = 0 is User kNN.
 
-Who is trusted is known of training users alone. An unknown person, and one who trusts nobody, is served by similarity
-alone, as with mix = 0. Of each user the 1000 most trusted people are kept, so that three hops through a crowd fit into
-memory.
+Trust is known for training users alone. An unknown user, and one without links, is scored by similarity alone, as with
+mix = 0. Only the 1000 most trusted users of each user are kept, so that three hops in a dense graph fit into memory.
 
-Too much trust harms: on lastfm-2k (random split by ratio, 40 neighbours) validation NDCG@10 was 0.129 with mix = 0,
-0.131 with 0.1, 0.124 with 0.5 and 0.092 with 1. On the test part 0.1 reached 0.2049 and 0 reached 0.2028, difference
-0.0021 with a 95% interval of 0.0001 to 0.0042; of four other splits the difference was 0.0008 to 0.0032, and one
-interval held 0.
+Too much weight on trust hurts: on lastfm-2k (random split by ratio, 40 neighbors) validation NDCG@10 was 0.129 with
+mix = 0, 0.131 with 0.1, 0.124 with 0.5 and 0.092 with 1. On the test set 0.1 reached 0.2049 and 0 reached 0.2028,
+difference 0.0021 with a 95% interval of 0.0001 to 0.0042; on four other splits the difference was 0.0008 to 0.0032, and
+one interval contained 0.
 
 Source: the source document, section 3, point 3; the mixture as in Victor et al. 2011, "Trust and Recommendations",
 section 3 (there as EnsembleTrustCF, which prefers trust over similarity where there is both).
@@ -38,18 +37,18 @@ MOST_TRUSTED = 1000
 
 
 class SocialKNNConfig(UserKNNConfig, SocialConfig):
-    """Settings of social neighbours."""
+    """Settings of Social kNN."""
 
-    mix: Annotated[float, Field(ge=0, le=1), Knob(0.0, 1.0, symbol="m")] = 0.1
-    """Share of trust in the weight of a neighbour: 0 listens to similar people alone, 1 to trusted people alone."""
-    hops: Annotated[int, Field(ge=1, le=MOST_HOPS), Knob(1, MOST_HOPS, symbol="h")] = 1
-    """Longest way that trust travels: 1 is the people one follows, 2 adds those whom they follow, and so on."""
-    decay: Annotated[float, Field(gt=0, le=1), Knob(0.1, 0.9, symbol=r"\delta")] = 0.5
-    """What trust keeps with each link after the first."""
+    mix: Annotated[float, Field(ge=0, le=1), Knob(0.0, 1.0, symbol="m", label="Trust share")] = 0.1
+    """Share of trust in the weight of a neighbor: 0 uses similarity alone, 1 uses trust alone."""
+    hops: Annotated[int, Field(ge=1, le=MOST_HOPS), Knob(1, MOST_HOPS, symbol="h", label="Maximum hops")] = 1
+    """Maximum path length of trust propagation: 1 uses direct links, 2 adds the users that these follow, and so on."""
+    decay: Annotated[float, Field(gt=0, le=1), Knob(0.1, 0.9, symbol=r"\delta", label="Trust decay")] = 0.5
+    """Factor by which trust decreases with each link after the first."""
 
 
 def social_formula(config: SocialKNNConfig, *, rated: bool = True, weighted: bool = False) -> str:
-    """Return the formula with these settings as LaTeX: that of the plain model, with trust in the weights."""
+    """Return the formula with these settings as LaTeX: that of User kNN, with trust in the weights."""
     if config.mix == 0.0:
         return user_formula(config, rated=rated, weighted=weighted)
     parts = [
@@ -63,7 +62,7 @@ def social_formula(config: SocialKNNConfig, *, rated: bool = True, weighted: boo
 
 
 class SocialKNN(UserKNN):
-    """Scores an item by the votes of the people whom you trust and of those most like you."""
+    """Scores an item by the votes of trusted and similar users."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="social_knn",
@@ -73,7 +72,7 @@ class SocialKNN(UserKNN):
         formula=social_formula(SocialKNNConfig()),
         source="Source document, section 3, point 3; Massa and Avesani 2007",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
-        weights="Without ratings, log2(1 + weight / median weight) stands for the rating in similarities and "
+        weights="Without ratings, log2(1 + weight / median weight) replaces the rating in similarities and "
         "votes; with ratings, weights are ignored.",
         views=("graph", "nearest"),
     )
@@ -83,7 +82,7 @@ class SocialKNN(UserKNN):
 
     @classmethod
     def formula_of(cls, config: UserKNNConfig, *, rated: bool, weighted: bool) -> str:
-        """Return the vote, the weight of trust beside similarity, and how far trust travels."""
+        """Return the vote, the weights of trust and similarity, and the propagation of trust."""
         assert isinstance(config, SocialKNNConfig)
         return social_formula(config, rated=rated, weighted=weighted)
 
@@ -94,25 +93,23 @@ class SocialKNN(UserKNN):
         super()._fit(train, ctx)
 
     def needs(self) -> frozenset[Need]:
-        """Return the links, unless the implicit graph is asked for."""
+        """Return the links, unless the implicit graph is chosen."""
         return needs_of(self.config.graph)
 
     def _instead(self, missing: list[Need]) -> str:
         return instead_of_links(missing)
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
-        """Split the score of `item` into the votes of trusted and similar people; see `UserKNN.explain`.
+        """Split the score of `item` into the votes of trusted and similar users; see `UserKNN.explain`.
 
         Raises:
-            CannotScore: Nobody has a vote.
+            CannotScore: No neighbor votes for the item.
         """
-        kind = (
-            "friends" if self.config.graph == "social" else "neighbours"
-        )  # nobody chose the people of the other graph
+        kind = "friends" if self.config.graph == "social" else "neighbours"  # co-rating links are not friendships
         return replace(super().explain(query, item), kind=kind)
 
     def user_similarities(self, query: QueryBatch, ratings: csr_array) -> Iterator[FloatArray]:
-        """Yield, for each person in the query, (U,) the weight of all training users; 0 for themselves."""
+        """Yield, for each user in the query, (U,) the weight of all training users; 0 for the user themselves."""
         mix = self.config.mix
         for user, similarity in zip(query.user, super().user_similarities(query, ratings), strict=True):
             first, end = (0, 0) if user == PAD else (self.trust.indptr[user], self.trust.indptr[user + 1])
@@ -125,7 +122,7 @@ class SocialKNN(UserKNN):
 
     @classmethod
     def memory_estimate(cls, config: UserKNNConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of the plain model and of the trust in people within reach, while it is made."""
+        """Return the bytes of User kNN and of the propagated trust, during its construction."""
         assert isinstance(config, SocialKNNConfig)
         plain = super().memory_estimate(config, n_users, n_items, n_interactions)
         trusted: int = n_users * min(n_users, MOST_TRUSTED, LINKS_OF_A_USER**config.hops)

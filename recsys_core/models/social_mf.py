@@ -1,35 +1,34 @@
-"""Social matrix factorisation: a user's tastes are pulled towards the mean of the people they follow.
+"""SocialMF: matrix factorization that regularizes a user's factors towards the mean of the users they follow.
 
     r_ui = mu + b_u + b_i + p_u . q_i
 
-is learned as in biased matrix factorization (`biased_mf.py`), in the same unit and from the same start, with one more
-term in the loss,
+is trained as in `biased_mf.py`, with the same unit and initialization, and one more term in the loss,
 
-    social / 2 * sum_u |z_u - sum_v t_uv z_v|^2,     z_u = (b_u, p_u),   sum_v t_uv = 1 over the people whom u follows.
+    social / 2 * sum_u |z_u - sum_v t_uv z_v|^2,     z_u = (b_u, p_u),   sum_v t_uv = 1 over the users that u follows.
 
-After each passage through the ratings the users are visited in random order, and each makes one step against the
-gradient of its term e_u = z_u - sum_v t_uv z_v, which moves the user and the people they follow:
+After each pass over the ratings the users are visited in random order, and each makes one step against the gradient of
+its term e_u = z_u - sum_v t_uv z_v, which updates the user and the users they follow:
 
     z_u -= step e_u          z_v += step t_uv e_u          step = min(learning_rate * social, 1/2)
 
-so people without many ratings take over what their friends like. With social = 0 this is `biased_mf`, number for
-number. A user without ratings who follows somebody has factors, too: those that the pull gives.
+so users with few ratings move towards the factors of the users they follow. With social = 0 the results are exactly
+those of `biased_mf`. A user without ratings who follows others gets factors from this term alone.
 
-Where people did not rate, the confidence of each seen item (`weights.py`, 1 without weights) is regressed, and 0 for
-unseen ones, which are drawn anew each epoch. Where people rated, weights are ignored.
-That ranks, but not as well as models made for it: on lastfm-2k it reached a validation NDCG@10 of 0.05 (0.07 with
-learning_rate=0.03 and regularization=0.02), where `social_knn` reached 0.13 and `popular` 0.05.
+Without ratings, the targets are the confidence of each seen item (`weights.py`, 1 without weights) and 0 for unseen
+items, which are sampled anew each epoch. With ratings, interaction weights are ignored. This ranks worse than models
+made for implicit feedback: on lastfm-2k it reached a validation NDCG@10 of 0.05 (0.07 with learning_rate=0.03 and
+regularization=0.02), where `social_knn` reached 0.13 and `popular` 0.05.
 
-What the links add is small. On FilmTrust (5 folds) the RMSE was 0.7918 with them and 0.7928 with social = 0, difference
--0.0010 with a 95% interval of -0.0014 to -0.0006 (four other partings: -0.0007 to -0.0014, no interval with 0); the
-other settings are those that a validation part found best for either. With weaker regularization the gain is larger
-(0.0026 at 0.05 and social = 2), but a stronger regularization of the plain model reaches as much: there, the links only
-regularize.
+The links add little. On FilmTrust (5 folds) the RMSE was 0.7918 with them and 0.7928 with social = 0, difference
+-0.0010 with a 95% interval of -0.0014 to -0.0006 (four other splits: -0.0007 to -0.0014, no interval contains 0); the
+other settings were chosen on a validation set for each. With weaker regularization the gain is larger (0.0026 at 0.05
+and social = 2), but stronger regularization of the plain model achieves the same: there, the links act as
+regularization alone.
 
 Source: Jamali and Ester 2010, "A Matrix Factorization Technique with Trust Propagation for Recommendation in Social
-Networks" (SocialMF), eq. 12 to 15. Departures: biases, which the paper does not have, are pulled as well; the rating is
-not squeezed through a logistic function; the social term is descended user by user, not all at once, by at most half
-of the way.
+Networks" (SocialMF), eq. 12 to 15. Departures: biases, which the paper does not have, are regularized as well; ratings
+are not passed through a logistic function; the social term is minimized user by user instead of jointly, each step
+covering at most half of the distance.
 """
 
 from collections.abc import Mapping
@@ -50,22 +49,24 @@ LARGEST_STEP = 0.5
 
 
 class SocialMFConfig(SocialFactorsConfig):
-    """Settings of social matrix factorisation."""
+    """Settings of SocialMF."""
 
     factors: Annotated[int, Field(ge=1, le=2000), Knob(8, 256, scale="log", symbol="D")] = 40
-    """Coordinates of each user and item."""
+    """Number of latent factors per user and item."""
     epochs: Annotated[int, Field(ge=1, le=1000), Knob(5, 100, scale="log")] = 30
-    """How often the descent goes through all ratings."""
+    """Number of passes over the training ratings."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(1e-3, 0.05, scale="log", symbol=r"\gamma")] = 0.01
-    """Length of each step against the gradient."""
+    """Step size of stochastic gradient descent."""
     regularization: Annotated[float, Field(ge=0, le=10), Knob(1e-3, 0.5, scale="log", symbol=r"\lambda")] = 0.065
-    """Pull of every parameter towards 0."""
-    social: Annotated[float, Field(ge=0, le=1000), Knob(0.1, 50.0, scale="log", symbol=r"\lambda_T")] = 1.0
-    """Pull of a person's factors towards the mean of the people they follow; 0 switches the social part off."""
+    """L2 regularization of all biases and factors."""
+    social: Annotated[
+        float, Field(ge=0, le=1000), Knob(0.1, 50.0, scale="log", symbol=r"\lambda_T", label="Social regularization")
+    ] = 1.0
+    """Strength of the pull of a user's factors towards the mean of the users they follow; 0 switches it off."""
 
 
 class SocialMF(SocialFactors):
-    """Predicts a rating from biases and factors, which lie near those of the people one follows."""
+    """Predicts a rating from biases and factors that are regularized by social links."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="social_mf",
@@ -76,7 +77,7 @@ class SocialMF(SocialFactors):
         source="Jamali and Ester 2010, eq. 12 to 15",
         abilities=BiasedMF.info.abilities,
         stochastic=True,
-        weights="Without ratings, log2(1 + weight / median weight) is predicted for a seen item; with "
+        weights="Without ratings, log2(1 + weight / median weight) is the target of a seen item; with "
         "ratings, weights are ignored.",
         views=("graph", "space", "tastes"),
     )
@@ -86,13 +87,13 @@ class SocialMF(SocialFactors):
 
     @classmethod
     def formula_of(cls, config: BiasedMFConfig, *, rated: bool, weighted: bool) -> str:
-        """Return the plain model's formula, and the pull towards friends if there is one."""
+        """Return the formula of the plain model, with the social term unless it is switched off."""
         assert isinstance(config, SocialMFConfig)
         return cls.info.formula if config.social > 0 else BiasedMF.info.formula
 
     @classmethod
     def source_of(cls, config: BiasedMFConfig) -> str:
-        """Return the source of the plain model where the social part is switched off."""
+        """Return the source of the plain model if the social term is switched off."""
         assert isinstance(config, SocialMFConfig)
         return cls.info.source if config.social > 0 else BiasedMF.info.source
 
@@ -119,7 +120,7 @@ class SocialMF(SocialFactors):
 
     @classmethod
     def memory_estimate(cls, config: BiasedMFConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of the factors and of the ratings, which may be joined by unseen items, and their copies."""
+        """Return the bytes of the factors and of the ratings with sampled negatives, and their copies."""
         assert isinstance(config, SocialMFConfig)
         arrays = (n_users + n_items) * config.factors * 12 + 140 * n_interactions
         return arrays + graph_memory(config.graph, n_users)
@@ -136,17 +137,17 @@ def of_sum_one(graph: csr_array) -> csr_array:
 def pull_towards_friends(
     users: IntArray, links: Sparse, biases: FloatArray, factors: FloatArray, step: np.float32
 ) -> None:
-    """Move each user towards the mean of the people they follow, and those towards the user; see the module.
+    """Move each user towards the mean of the users they follow, and those towards the user; see the module.
 
     Args:
-        users: Positions in the order of the walk, each of whom follows somebody.
-        links: (U, U) weights, each row of sum 1.
-        biases: (U,) changed in place.
-        factors: (U, D) changed in place.
-        step: Share of the distance that a user goes.
+        users: Positions of users with links, in the order of the updates.
+        links: (U, U) weights, each row sums to 1.
+        biases: (U,) updated in place.
+        factors: (U, D) updated in place.
+        step: Share of the distance that a user moves.
     """
-    width = factors.shape[1]
-    distance = np.empty(width, dtype=np.float32)
+    n_factors = factors.shape[1]
+    distance = np.empty(n_factors, dtype=np.float32)
     for user in users:
         first, end = links.start[user], links.start[user + 1]
         bias = biases[user]
@@ -154,13 +155,13 @@ def pull_towards_friends(
         for place in range(first, end):
             weight, friend = np.float32(links.value[place]), links.column[place]
             bias -= weight * biases[friend]
-            for d in range(width):
+            for d in range(n_factors):
                 distance[d] -= weight * factors[friend, d]
         biases[user] -= step * bias
-        for d in range(width):
+        for d in range(n_factors):
             factors[user, d] -= step * distance[d]
         for place in range(first, end):
             weight, friend = step * np.float32(links.value[place]), links.column[place]
             biases[friend] += weight * bias
-            for d in range(width):
+            for d in range(n_factors):
                 factors[friend, d] += weight * distance[d]

@@ -1,4 +1,4 @@
-"""Linear algebra at full speed: the Gram matrix of sparse rows, and the inverse of a positive definite matrix."""
+"""Fast linear algebra: the Gram matrix of sparse rows, and the inverse of a positive definite matrix."""
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotri
@@ -10,17 +10,17 @@ from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.training.blocks import run_in_blocks
 
 GRAM_ROWS = 64
-"""Rows of the Gram matrix that a thread fills at a time."""
+"""Number of rows of the Gram matrix that a thread fills at a time."""
 
 
 def gram_matrix(interactions: csr_array, ctx: RunContext) -> FloatArray:
     """Return the lower triangle of X^T X for a sparse (U, I) matrix X, as (I, I) float64; the upper triangle is 0.
 
-    Each row is summed by itself over the users of one item, so the order of additions, and with it the result, does not
-    depend on the number of threads.
+    Each row is summed separately over the users of one item, so the order of additions, and with it the result, does
+    not depend on the number of threads.
 
     Raises:
-        Cancelled: Between two rounds of blocks.
+        Cancelled: The run was cancelled; checked between blocks.
     """
     users, items = sparse(interactions.T.tocsr()), sparse(interactions)
     gram = np.zeros((interactions.shape[1], interactions.shape[1]))
@@ -34,7 +34,7 @@ def gram_matrix(interactions: csr_array, ctx: RunContext) -> FloatArray:
 
 @compiled
 def _fill_gram_rows(users: Sparse, items: Sparse, gram: FloatArray, first: int, end: int) -> None:
-    """Fill rows first..end of `gram`: for each user of the item, add their other items up to the diagonal.
+    """Fill rows first..end of `gram`: for each user of the item, add the user's items up to the diagonal.
 
     Args:
         users: (I, U) the users of each item.
@@ -56,20 +56,20 @@ def _fill_gram_rows(users: Sparse, items: Sparse, gram: FloatArray, first: int, 
 def inverse_of_positive_definite(matrix: FloatArray) -> FloatArray:
     """Return the lower triangle of the inverse by Cholesky (LAPACK potrf and potri); `matrix` is overwritten.
 
-    Half the work of a general inverse, which has to be told apart from its mirror image by LU factorisation.
+    This takes half the work of a general inverse by LU factorization.
 
     Args:
         matrix: (n, n) symmetric positive definite, float64, C order; only its lower triangle is read.
 
     Returns:
-        (n, n); the upper triangle holds nothing of use.
+        (n, n); the upper triangle is undefined.
 
     Raises:
         DataError: The matrix is not positive definite.
     """
-    # LAPACK counts by columns: our lower triangle is its upper one, and no copy is made.
+    # LAPACK is column-major: our lower triangle is its upper one, so no copy is made
     factor, failed = dpotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
     if failed:
-        raise DataError("A matrix that should be inverted is not positive definite; choose a larger regularization.")
+        raise DataError("The matrix to invert is not positive definite; choose a larger regularization.")
     inverse, _ = dpotri(factor, lower=0, overwrite_c=1)
     return np.asarray(inverse.T)

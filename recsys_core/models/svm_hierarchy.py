@@ -1,34 +1,34 @@
-r"""A hierarchy of support-vector machines: what everybody, the person's segment, and the person likes.
+r"""Hierarchical SVM: linear support vector machines for all users, for user segments and for each user.
 
-At each level a linear SVM tells liked from not liked, and Platt's sigmoid turns its decision into a probability:
+At each level a linear SVM separates liked from other items, and Platt scaling turns its decision into a probability:
 
     f(x) = w . x + b          P(liked | x) = 1 / (1 + exp(A f(x) + B))
 
-- everybody: x = [item features; user features], trained on examples of all users;
-- segment: the same, trained on the users of the segment alone (k-means over the user features);
-- user: x = item features (of one user the others are all the same), trained on this user alone.
+- global: x = [item features; user features], trained on examples of all users;
+- segment: the same, trained on the users of the segment (k-means over the user features);
+- user: x = item features (user features are constant for one user), trained on this user alone.
 
-The item features are its content, words as topics (truncated SVD), and what is known of its reception: its number of
-raters, plain and as a logarithm, and its mean rating. The user features are the attributes (if there is a table of
-users) and the mean content of what the user liked. A user's probability is the mixture of the three, each level shrunk
-towards the one above it:
+The item features are its content, with words as topics (truncated SVD), its number of ratings, plain and as a
+logarithm, and its mean rating. The user features are the attributes (if there is a user table) and the mean content of
+the user's liked items. A user's probability is a mixture of the three levels, each shrunk towards the level above:
 
     P_segment = v_s p_segment + (1 - v_s) p_everybody,     v_s = n_s / (n_s + shrinkage)
     P_user    = v_u p_user    + (1 - v_u) P_segment,       v_u = n_u / (n_u + shrinkage)
 
-with n_s and n_u the examples at that level. A level that has fewer than `LEAST` of either kind has weight 0. Platt's A
-and B come from decisions on held-out thirds, so that they are not flattered by training.
+with n_s and n_u the number of examples of that level. A level with fewer than `LEAST` examples of either class has
+weight 0. Platt's A and B are fitted to decisions on held-out thirds (3-fold cross-validation), to avoid overfitting.
 
-Liked is what a user rated at or above their own mean, not liked what they rated below it, and, as those who never
-choose a thing seldom rate it, `unseen` items for each liked one, drawn from those that the user has not met. Where
-people did not rate, all that they chose is liked, and the error of an example weighs as much as the confidence of the
-interaction (`weights.py`; `sample_weight` of LinearSVC: 1 without weights, and for items not met). Where people rated,
-weights are ignored. No level sees more than `most` examples, drawn at random beyond.
+Liked are the items that a user rated at or above their mean; not liked are the items rated below it and, since users
+rarely rate items they would not choose, `unseen` sampled unseen items per liked item. Without ratings, all items of the
+history are liked, and examples are weighted by the confidence of the interaction (`weights.py`; `sample_weight` of
+LinearSVC: 1 without weights, and for unseen items). With ratings, interaction weights are ignored. Levels with more
+than `most` examples use a random sample of them.
 
-An unknown person gets the nearest segment and, from their history, a machine of their own when they ask.
+An unknown user is assigned to the nearest segment, and an SVM of their own is trained from their history at query time.
 
 Source: the source document, section 2, point 2, which names 'SVM, probabilistic, hierarchical' without a formula: all
-of the above is our reading. Platt 1999, "Probabilistic outputs for support vector machines"; scikit-learn's LinearSVC.
+of the above is our interpretation. Platt 1999, "Probabilistic outputs for support vector machines"; LinearSVC of
+scikit-learn.
 """
 
 from typing import Annotated, Any, ClassVar, NamedTuple
@@ -56,35 +56,35 @@ from recsys_core.models.histories import history_matrix
 from recsys_core.profiles.features import item_features, unit_rows, user_attributes
 
 LEAST = 3
-"""Examples of either kind that a level needs: one for each held-out third."""
+"""Minimum number of examples per class of a level: one for each held-out third."""
 TOPICS = 20
-"""Topics that the words of items are summed up in."""
+"""Number of text topics that replace the words of items."""
 MOST_OF_USER = 120
-"""Items of one user that become examples at most; beside them at most twice as many that they have not met."""
+"""Maximum number of rated items of one user among the examples, with at most twice as many unseen items."""
 BLOCK = 64
-"""Users whose machines are trained between two reports of progress."""
+"""Number of users whose SVMs are trained between two progress reports."""
 
 
 class Examples(NamedTuple):
-    """Items (n,) of one user's examples, whether each is liked, and the weight of its error."""
+    """Items (n,) of one user's examples, whether each is liked, and its sample weight."""
 
     item: IntArray
     liked: BoolArray
     weight: FloatArray
 
     def take(self, places: IntArray) -> "Examples":
-        """Return some of the examples."""
+        """Return a subset of the examples."""
         return Examples(self.item[places], self.liked[places], self.weight[places])
 
 
 class Machine(NamedTuple):
-    """Weights (D,), intercept, Platt's A and B, and the number of examples; 0 of them where there is no machine."""
+    """An SVM: weights (D,), and intercept, Platt's A and B, and the number of examples (0 without a trained SVM)."""
 
     weights: FloatArray
     numbers: FloatArray
 
     def probabilities(self, vectors: FloatArray, beside: float = 0.0) -> FloatArray:
-        """Return (I,) P(liked); `beside` is the share of the decision that all items have in common."""
+        """Return (I,) P(liked); `beside` is the part of the decision that all items share."""
         intercept, slope, offset = self.numbers[:3]
         decision = np.einsum("id,d->i", vectors, self.weights) + (intercept + beside)
         chance: FloatArray = 1.0 / (1.0 + np.exp(np.clip(slope * decision + offset, -50.0, 50.0)))
@@ -92,22 +92,24 @@ class Machine(NamedTuple):
 
 
 class SvmHierarchyConfig(ModelConfig):
-    """Settings of the hierarchy of support-vector machines."""
+    """Settings of the hierarchical SVM."""
 
-    segments: Annotated[int, Field(ge=1, le=100), Knob(2, 20, scale="log")] = 6
-    """Number of segments of users."""
+    segments: Annotated[int, Field(ge=1, le=100), Knob(2, 20, scale="log", label="User segments")] = 6
+    """Number of user segments (k-means clusters)."""
     shrinkage: Annotated[float, Field(ge=0, le=1e6), Knob(1, 1000, scale="log", symbol=r"\beta")] = 30.0
-    """Examples at which a level is believed as much as the one above it."""
+    """Number of examples at which a level has the same weight as the level above it."""
     penalty: Annotated[float, Field(gt=0, le=1000), Knob(0.01, 10, scale="log", symbol="C")] = 0.1
-    """Weight of the errors beside the width of the margin. Larger: nearer to the examples."""
-    unseen: Annotated[float, Field(gt=0, le=20), Knob(0.5, 8, scale="log")] = 4.0
-    """Items not met that stand as not liked for each liked one."""
-    most: Annotated[int, Field(ge=100, le=1_000_000), Knob(500, 50_000, scale="log", advanced=True)] = 20_000
-    """Examples of everybody, and of each segment, at most."""
+    """Penalty C of the SVM's errors. Larger values mean less regularization and a closer fit to the examples."""
+    unseen: Annotated[float, Field(gt=0, le=20), Knob(0.5, 8, scale="log", label="Negatives per liked item")] = 4.0
+    """Number of sampled unseen items per liked item that serve as negative examples."""
+    most: Annotated[
+        int, Field(ge=100, le=1_000_000), Knob(500, 50_000, scale="log", advanced=True, label="Maximum examples")
+    ] = 20_000
+    """Maximum number of training examples of the global level and of each segment."""
 
 
 class SvmHierarchy(Recommender[SvmHierarchyConfig]):
-    """Scores an item by the probability of being liked, mixed from three levels."""
+    """Scores an item by the probability of being liked, a mixture of three levels."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="svm_hierarchy",
@@ -116,11 +118,11 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         idea="Trains SVMs on item features for all users, for the user's segment and for the user, and blends them.",
         formula=r"P_u = v_u \, p_u + (1 - v_u)\left(v_s \, p_s + (1 - v_s) \, p_0\right), \quad"
         r" v = \frac{n}{n + \beta}, \quad p(x) = \frac{1}{1 + e^{A (w^\top x + b) + B}}",
-        source="The source document, section 2, point 2, read as its docstring says; Platt 1999",
+        source="The source document, section 2, point 2, with its terms interpreted; Platt 1999",
         needs=frozenset({Need.ITEM_FEATURES}),
         stochastic=True,
-        weights="Without ratings, the error of an example weighs log2(1 + weight / median weight) in training; with "
-        "ratings, weights are ignored.",
+        weights="Without ratings, log2(1 + weight / median weight) is the sample weight of an example in training; "
+        "with ratings, weights are ignored.",
     )
     config_type = SvmHierarchyConfig
     fitted = (
@@ -149,17 +151,17 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         self._fit_upper(parts, people, ctx)
         self.own = np.zeros((self.n_users, self.items.shape[1]))
         self.own_numbers = np.zeros((self.n_users, 4))
-        for first in ctx.track(range(0, self.n_users, BLOCK), stage="train a machine for each user"):
+        for first in ctx.track(range(0, self.n_users, BLOCK), stage="train an SVM for each user"):
             for user in range(first, min(first + BLOCK, self.n_users)):
                 machine = self._machine(self.items[parts[user].item], parts[user])
                 self.own[user], self.own_numbers[user] = machine
 
     def _describe(self, train: Dataset, values: csr_array) -> None:
-        """Make the item features (I, D), the first `content_size` of them content, and the attributes (U, A)."""
+        """Build the item features (I, D), the first `content_size` columns being content, and the attributes (U, A)."""
         content = unit_rows(balanced(item_features(train, components=TOPICS)).matrix).toarray()
         means, number = rating_means(values.T.tocsr())
-        spread = np.nan_to_num(means - np.nanmean(means)) * number / (number + 10.0)
-        reception = np.column_stack([np.log1p(number), number, spread])
+        deviation = np.nan_to_num(means - np.nanmean(means)) * number / (number + 10.0)
+        reception = np.column_stack([np.log1p(number), number, deviation])
         reception = (reception - reception.mean(axis=0)) / np.maximum(reception.std(axis=0), 1e-9)
         self.items = np.column_stack([content, reception])
         self.content_size = np.array(content.shape[1])
@@ -169,7 +171,7 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
             self.attributes = known - known.mean(axis=0)
 
     def _people(self, users: IntArray, values: csr_array) -> FloatArray:
-        """(B, P) attributes, zeros for unknown people, beside the mean content of what each liked."""
+        """(B, P) attributes, 0 for unknown users, and the mean content of each user's liked items."""
         attributes = np.where((users != PAD)[:, None], self.attributes[users], 0.0)
         liked = csr_array((self._liked(values).astype(np.float64), values.indices, values.indptr), shape=values.shape)
         number = np.maximum(np.asarray(liked.sum(axis=1)).ravel(), 1.0)
@@ -177,7 +179,7 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         return np.column_stack([attributes, profile])
 
     def _liked(self, values: csr_array) -> BoolArray:
-        """(N,) whether each entry of a matrix is at or above its row's mean; without ratings, of weight above 0."""
+        """(N,) whether each entry of a matrix is at or above its row's mean; without ratings, whether it is above 0."""
         if not self.rated:
             chosen: BoolArray = values.data > 0
             return chosen
@@ -195,7 +197,7 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         self.segment_of = _nearest(people, self.centres)  # (U,)
 
     def _examples(self, values: csr_array, row: int) -> Examples:
-        """Return one user's examples; the same for the same history and seed."""
+        """Return one user's examples, determined by history and seed."""
         part = values[[row]]
         rng = np.random.default_rng([int(self.seed), *part.indices.tolist()])
         liked, met = self._liked(part), part.indices.astype(np.int64)
@@ -213,12 +215,12 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         )
 
     def _fit_upper(self, parts: dict[int, Examples], people: FloatArray, ctx: RunContext) -> None:
-        """Train the machines of everybody (row 0) and of the segments (rows 1...)."""
+        """Train the global SVM (row 0) and the SVMs of the segments (rows 1...)."""
         rows = len(self.centres) + 1
         self.upper = np.zeros((rows, self.items.shape[1] + people.shape[1]))
         self.upper_numbers = np.zeros((rows, 4))
         rng = ctx.rng("svm_hierarchy", "examples")
-        for row in ctx.track(range(rows), stage="train machines of everybody and of segments"):
+        for row in ctx.track(range(rows), stage="train global and segment SVMs"):
             members = np.arange(self.n_users) if row == 0 else np.flatnonzero(self.segment_of == row - 1)
             user = np.repeat(members, [len(parts[member].item) for member in members.tolist()])
             found = joined([parts[member] for member in members.tolist()])
@@ -229,7 +231,7 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
             self.upper[row], self.upper_numbers[row] = machine
 
     def _machine(self, vectors: FloatArray, examples: Examples) -> Machine:
-        """Return the machine that tells the liked from the other rows of `vectors` (n, D), calibrated."""
+        """Return a calibrated SVM that separates liked from other rows of `vectors` (n, D)."""
         liked, weight = examples.liked, examples.weight
         nothing = Machine(np.zeros(vectors.shape[1]), np.zeros(4))
         if min(int(liked.sum()), int((~liked).sum())) < LEAST:
@@ -263,33 +265,33 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         return scores
 
     def _mixed(self, person: FloatArray, segment: int, own: Machine) -> FloatArray:
-        """(I,) the mixture for one person with these features."""
-        width = self.items.shape[1]
+        """(I,) the mixture of the three levels for one user with these features."""
+        n_features = self.items.shape[1]
         levels = []
         for row in (0, segment + 1):
             weights, numbers = self.upper[row], self.upper_numbers[row]
-            beside = float(np.einsum("d,d->", person, weights[width:]))
-            levels.append((Machine(weights[:width], numbers).probabilities(self.items, beside), numbers[3]))
+            beside = float(np.einsum("d,d->", person, weights[n_features:]))
+            levels.append((Machine(weights[:n_features], numbers).probabilities(self.items, beside), numbers[3]))
         levels.append((own.probabilities(self.items), own.numbers[3]))
         return mixture(levels, self.config.shrinkage)
 
     @classmethod
     def memory_estimate(cls, config: SvmHierarchyConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of vectors of some 60 numbers, of all examples, and of those that one level is given."""
+        """Return the bytes of vectors of about 60 values, of all examples, and of the examples of one level."""
         examples = min(n_interactions * (1 + config.unseen), 3.0 * MOST_OF_USER * n_users)
         level = 2500 * min(examples, config.most)
         return int(1200 * (n_users + n_items) + 20 * examples + level + 40 * n_interactions)
 
     @classmethod
     def work_estimate(cls, config: SvmHierarchyConfig, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of four trainings on the examples of each level."""
+        """Return the steps of four SVM fits on the examples of each level."""
         examples = n_interactions * (1 + config.unseen)
         upper = min(examples, config.most) + min(examples, config.segments * config.most)
         return 2e7 * n_users + 20_000.0 * upper + 2_000.0 * examples
 
 
 def joined(parts: list[Examples]) -> Examples:
-    """Return the examples of several users, one user after the other."""
+    """Return the concatenated examples of several users."""
     return Examples(
         np.concatenate([part.item for part in parts]),
         np.concatenate([part.liked for part in parts]),
@@ -298,14 +300,14 @@ def joined(parts: list[Examples]) -> Examples:
 
 
 def mixture(levels: list[tuple[FloatArray, float]], shrinkage: float) -> FloatArray:
-    """Return (I,) probabilities of levels from the widest to the narrowest, each shrunk towards those before it.
+    """Return (I,) mixed probabilities, where each level is shrunk towards the levels before it.
 
-    P = v p + (1 - v) P_before with v = n / (n + shrinkage); a level without examples changes nothing, and if none has
-    any the answer is 0.5.
+    P = v p + (1 - v) P_before with v = n / (n + shrinkage); a level without examples has weight 0, and without any
+    examples P = 0.5.
 
     Args:
-        levels: (I,) probabilities, and the number of examples that they rest on.
-        shrinkage: Examples at which a level is believed as much as those before it.
+        levels: (I,) probabilities and number of examples of each level, from global to user.
+        shrinkage: Number of examples at which a level has the same weight as those before it.
     """
     (mixed, number), *narrower = levels
     if number == 0:
@@ -317,11 +319,11 @@ def mixture(levels: list[tuple[FloatArray, float]], shrinkage: float) -> FloatAr
 
 
 def platt(decisions: FloatArray, liked: BoolArray) -> tuple[float, float]:
-    """Return A and B of P(liked) = 1 / (1 + exp(A f + B)) that fit (n,) decisions best, by Newton's method.
+    """Return A and B of P(liked) = 1 / (1 + exp(A f + B)) fitted to (n,) decisions by Newton's method.
 
-    The targets are (n+ + 1) / (n+ + 2) and 1 / (n- + 2) instead of 1 and 0, so that few examples give no certainty.
+    The targets are (n+ + 1) / (n+ + 2) and 1 / (n- + 2) instead of 1 and 0, which regularizes fits to few examples.
 
-    Source: Platt 1999, section 2.2; a slope against the decisions (A > 0) is set to 0.
+    Source: Platt 1999, section 2.2; a decreasing fit (A > 0) is replaced by A = 0.
     """
     positive, negative = int(liked.sum()), int((~liked).sum())
     target = np.where(liked, (positive + 1.0) / (positive + 2.0), 1.0 / (negative + 2.0))
@@ -341,8 +343,8 @@ def platt(decisions: FloatArray, liked: BoolArray) -> tuple[float, float]:
     return slope, offset
 
 
-def _nearest(people: FloatArray, centres: FloatArray) -> IntArray:
-    """(B,) number of the nearest of (S, P) centres."""
-    distances = ((people[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2)
+def _nearest(users: FloatArray, centers: FloatArray) -> IntArray:
+    """(B,) index of the nearest of (S, P) cluster centers."""
+    distances = ((users[:, None, :] - centers[None, :, :]) ** 2).sum(axis=2)
     nearest: IntArray = np.argmin(distances, axis=1)
     return nearest

@@ -1,4 +1,4 @@
-"""The k best items of each row of scores, ties in the order of keys that do not depend on the order of a file."""
+"""Top-k selection per row of scores; ties are broken by keys that do not depend on the order of a file."""
 
 import numpy as np
 
@@ -8,15 +8,15 @@ from recsys_core.models.compiled import compiled
 
 
 def top_k(scores: FloatArray, k: int, exclude: Ragged | None = None, ties: Keys | None = None) -> TopK:
-    """Return the `k` best items of each row.
+    """Return the top `k` items of each row.
 
-    NaN and minus infinity mean 'cannot score' and are never chosen.
+    NaN and minus infinity mean 'cannot score' and are never selected.
 
     Args:
         scores: (B, I); not changed.
         k: Length of the lists, at least 1; rows with fewer candidates end in `PAD` with score NaN.
-        exclude: B rows of items that must not be chosen.
-        ties: (I,) distinct keys; of equal scores the smaller key comes first. None: the smaller position.
+        exclude: B rows of items that must not be selected.
+        ties: (I,) distinct keys; equal scores are ordered by increasing key. None: by position.
     """
     rows = len(scores)
     excluded = exclude if exclude is not None else Ragged(np.empty(0, np.int64), np.zeros(rows + 1, np.int64))
@@ -28,7 +28,7 @@ def top_k(scores: FloatArray, k: int, exclude: Ragged | None = None, ties: Keys 
 
 
 def by_position(items: int) -> Keys:
-    """Return (I,) keys that order ties by position."""
+    """Return (I,) keys that break ties by position."""
     return np.arange(items, dtype=np.uint64)
 
 
@@ -36,7 +36,7 @@ def by_position(items: int) -> Keys:
 def _select(
     scores: FloatArray, excluded: IntArray, offsets: IntArray, ties: Keys, item: IntArray, score: FloatArray
 ) -> None:
-    """Fill each row of `item` and `score` by insertion: most items fail the one comparison with the k-th best."""
+    """Fill each row of `item` and `score` by insertion: most items fail the single comparison with the k-th best."""
     rows, items = scores.shape
     k = item.shape[1]
     hidden = np.zeros(items, dtype=np.bool_)
@@ -59,15 +59,15 @@ def _select(
 
 @compiled
 def insert(item: IntArray, score: FloatArray, ties: Keys, found: int, position: int, value: float) -> int:
-    """Put an item into its place among the `found` best, and return how many there are now.
+    """Insert an item into a sorted list of `found` items, and return the new length.
 
     Args:
-        item: (K,) the best so far.
+        item: (K,) the best items so far.
         score: (K,) their scores.
-        ties: (I,) keys of all items; of equal scores the smaller key comes first.
-        found: How many there are so far.
+        ties: (I,) keys of all items; equal scores are ordered by increasing key.
+        found: Current length.
         position: The item.
-        value: Its score, at least the smallest one of a full list.
+        value: Its score, at least the smallest score of a full list.
     """
     k = len(item)
     key = ties[position]

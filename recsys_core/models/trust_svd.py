@@ -1,35 +1,36 @@
-"""TrustSVD: what a person rated, and whom they trust, both tell something beside the ratings themselves.
+"""TrustSVD: SVD++ that also learns from trust links between users.
 
     r_ui = mu + b_u + b_i + q_i . z_u
     z_u  = p_u + |I_u|^-1/2 sum_{j in I_u} y_j + |T_u|^-1/2 sum_{v in T_u} w_v
 
-I_u are the items that u rated, T_u the people whom u trusts. Trust itself is predicted, too: t_uv = w_v . p_u, so that
-p_u learns from links where ratings are few. The loss over ratings and links, with weights that spare whoever has many,
+I_u are the items that u rated, T_u the users that u trusts. Trust itself is predicted, too: t_uv = w_v . p_u, so that
+p_u is also learned from links if ratings are few. The loss over ratings and links, with penalties that decrease with
+the number of ratings or links,
 
     1/2 sum (r_ui - r)^2 + trust_weight / 2 sum (w_v . p_u - t_uv)^2 + trust_weight / 2 sum_u |T_u|^-1/2 |p_u|^2
     + regularization / 2 (|I_u|^-1/2 (b_u^2 + |p_u|^2) + |U_i|^-1/2 (b_i^2 + |q_i|^2 + |y_i|^2) + |T+_v|^-1/2 |w_v|^2)
 
-is descended user by user, in another random order each epoch: first the ratings of a user, each moving b, p and q;
-then, for all of them at once, y of their items and w of those whom they trust; then their links. Penalties count once
-for each rating, and those of the links once for each user. t_uv is the weight of a link in units of the heaviest.
-Without `trust`, w and the links are left out: SVD++.
+is minimized user by user, in a new random order each epoch: first each rating of the user updates b, p and q; then y
+of the user's items and w of the trusted users are updated once for all these ratings; then the links. Penalties count
+once per rating, and those of the links once per user. t_uv is the weight of a link relative to the largest weight.
+Without `trust`, w and the links are omitted: SVD++.
 
-An unknown user is folded in: y of the history gives part of z, b_u and p_u are those that fit its ratings best (ridge
-regression, as in `biased_mf.py`). Ratings are learned in the unit of `biased_mf.py`, and all but q_i are multiplied by
-it afterwards.
+An unknown user is folded in: y of the history gives part of z, and b_u and p_u are fitted to its ratings (ridge
+regression, as in `biased_mf.py`). Training uses the rating unit of `biased_mf.py`, and all parameters but q_i are
+multiplied by it afterwards.
 
-Where people did not rate, the confidence of each seen item (`weights.py`, 1 without weights) is regressed, and 0 for
-unseen ones, which are drawn anew each epoch; I_u are the seen ones. That ranks, but not as well as models made for it
-(validation NDCG@10 of 0.05 on lastfm-2k, 0.06 with regularization=0.1; `social_knn` 0.13). Where people rated, weights
-are ignored.
+Without ratings, the targets are the confidence of each seen item (`weights.py`, 1 without weights) and 0 for unseen
+items, which are sampled anew each epoch; I_u are the seen items. This ranks worse than models made for implicit
+feedback (validation NDCG@10 of 0.05 on lastfm-2k, 0.06 with regularization=0.1; `social_knn` 0.13). With ratings,
+interaction weights are ignored.
 
-What trust adds depends on the data. On FilmTrust (5 folds, settings chosen on validation parts) it did harm: RMSE
-0.7894 with trust and 0.7883 without, worse by 0.0011 with a 95% interval of 0.0004 to 0.0019. On four other partings
-it lost 0.0002 to 0.0014, and three of their intervals held 0.
+The effect of trust depends on the data. On FilmTrust (5 folds, settings chosen on validation sets) it was harmful: RMSE
+0.7894 with trust and 0.7883 without, worse by 0.0011 with a 95% interval of 0.0004 to 0.0019. On four other splits it
+was worse by 0.0002 to 0.0014, and three of their intervals contained 0.
 
 Source: Guo, Zhang and Yorke-Smith 2015, "TrustSVD: Collaborative Filtering with Both the Explicit and Implicit
-Influence of User Trust and of Item Ratings", eq. 4 and 5. Departure: the loss is descended user by user instead of all
-at once, so penalties count for each rating.
+Influence of User Trust and of Item Ratings", eq. 4 and 5. Departure: the loss is minimized user by user instead of by
+full gradients, so penalties count once per rating.
 """
 
 from collections.abc import Mapping
@@ -58,7 +59,7 @@ from recsys_core.training.epochs import run_epochs
 
 
 class TrustParameters(NamedTuple):
-    """What the descent learns: biases (U,) and (I,), factors p (U, D), q (I, D), y (I, D), w (U, D), all float32."""
+    """The trained parameters: biases (U,), (I,); factors p (U, D), q (I, D), y (I, D), w (U, D); all float32."""
 
     user_bias: FloatArray
     item_bias: FloatArray
@@ -69,9 +70,9 @@ class TrustParameters(NamedTuple):
 
 
 class Feedback(NamedTuple):
-    """What the descent reads: ratings less their mean, in units (U, I), items seen (U, I), links (U, U), and weights.
+    """The training data: standardized ratings (U, I), seen items (U, I), links (U, U), and regularization weights.
 
-    The three weights are count^-1/2 of ratings of a user, of an item, and of links to a person, 0 where there are none.
+    The three weights are count^-1/2 of a user's ratings, an item's ratings, and the links to a user; 0 for none.
     """
 
     values: Sparse
@@ -83,7 +84,7 @@ class Feedback(NamedTuple):
 
 
 class Pace(NamedTuple):
-    """Length of a step, pull towards 0, weight of the links in the loss."""
+    """Learning rate, L2 regularization, and weight of the links in the loss."""
 
     rate: np.float32
     regularization: np.float32
@@ -94,28 +95,28 @@ class TrustSVDConfig(SocialFactorsConfig):
     """Settings of TrustSVD."""
 
     factors: Annotated[int, Field(ge=1, le=2000), Knob(8, 128, scale="log", symbol="D")] = 20
-    """Coordinates of each user and item."""
+    """Number of latent factors per user and item."""
     epochs: Annotated[int, Field(ge=1, le=1000), Knob(5, 100, scale="log")] = 40
-    """How often the descent goes through all users."""
+    """Number of passes over all users."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(1e-3, 0.03, scale="log", symbol=r"\gamma")] = 0.01
-    """Length of each step against the gradient."""
+    """Step size of stochastic gradient descent."""
     regularization: Annotated[float, Field(ge=0, le=10), Knob(0.1, 2.0, scale="log", symbol=r"\lambda")] = 1.0
-    """Pull of every parameter towards 0, weaker for users and items with many ratings."""
-    trust: Annotated[bool, Knob()] = True
-    """Whether the people whom one trusts count; without them it is SVD++: the social part is switched off."""
+    """L2 regularization of all parameters, weaker for users and items with many ratings."""
+    trust: Annotated[bool, Knob(label="Use trust")] = True
+    """Whether trusted users contribute to a user's factors; without them the model is SVD++."""
     trust_weight: Annotated[float, Field(ge=0, le=10), Knob(0.01, 2.0, scale="log", symbol=r"\lambda_t")] = 0.5
-    """Weight of the links in the loss, beside the ratings."""
+    """Weight of the links in the loss, relative to the ratings."""
 
 
 def trust_formula(*, trust: bool) -> str:
-    """Return the formula as LaTeX, with or without the people whom one trusts."""
+    """Return the formula as LaTeX, with or without trusted users."""
     trusted = r" + |T_u|^{-\frac12} \sum_{v \in T_u} w_v" if trust else ""
     history = r"p_u + |I_u|^{-\frac12} \sum_{j \in I_u} y_j"
     return rf"\hat{{r}}_{{ui}} = \mu + b_u + b_i + q_i^\top \Big({history}{trusted}\Big)"
 
 
 class TrustSVD(SocialFactors):
-    """Predicts a rating from biases, from what a person rated, and from whom they trust."""
+    """Predicts a rating from biases, the user's rated items, and the users they trust."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="trust_svd",
@@ -126,7 +127,7 @@ class TrustSVD(SocialFactors):
         source="Guo, Zhang and Yorke-Smith 2015, eq. 4",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         stochastic=True,
-        weights="Without ratings, log2(1 + weight / median weight) is predicted for a seen item; with "
+        weights="Without ratings, log2(1 + weight / median weight) is the target of a seen item; with "
         "ratings, weights are ignored.",
         views=("graph", "space"),
     )
@@ -136,13 +137,13 @@ class TrustSVD(SocialFactors):
 
     @classmethod
     def formula_of(cls, config: BiasedMFConfig, *, rated: bool, weighted: bool) -> str:
-        """Return the formula with the people whom one trusts, or SVD++ without them."""
+        """Return the formula with trusted users, or that of SVD++ without them."""
         assert isinstance(config, TrustSVDConfig)
         return trust_formula(trust=config.trust)
 
     @classmethod
     def source_of(cls, config: BiasedMFConfig) -> str:
-        """Return the source of SVD++ where trust is switched off."""
+        """Return the source of SVD++ if trust is switched off."""
         assert isinstance(config, TrustSVDConfig)
         return cls.info.source if config.trust else "Koren 2008, eq. 15 (SVD++)"
 
@@ -170,23 +171,23 @@ class TrustSVD(SocialFactors):
         return self.config.trust_weight if self.config.trust else 0.0
 
     def _implicit(self, ctx: RunContext) -> tuple[FloatArray, FloatArray]:
-        """Return random y (I, D) and w (U, D)."""
-        rng, width = ctx.rng("trust_svd", "start"), self.config.factors
-        history = rng.normal(0.0, INITIAL_SPREAD, (self.n_items, width)).astype(np.float32)
-        trust = rng.normal(0.0, INITIAL_SPREAD, (self.n_users, width)).astype(np.float32)
+        """Return random initial y (I, D) and w (U, D)."""
+        rng, factors = ctx.rng("trust_svd", "start"), self.config.factors
+        history = rng.normal(0.0, INITIAL_SPREAD, (self.n_items, factors)).astype(np.float32)
+        trust = rng.normal(0.0, INITIAL_SPREAD, (self.n_users, factors)).astype(np.float32)
         return history, trust
 
     def _take_all(self, parameters: TrustParameters, seen: csr_array) -> None:
-        """Make what was learned so far the model's own; `user_factors` are z, and all but q are in units of ratings."""
+        """Store the current parameters; `user_factors` are z, and all but q are in rating units."""
         z = tastes(parameters.user, parameters.history, parameters.trust, seen, self.links)
         self._take(Parameters(parameters.user_bias, parameters.item_bias, z, parameters.item), self.unit)
         self.history_factors = parameters.history * np.float32(self.unit)  # (I, D)
         self.trust_factors = parameters.trust * np.float32(self.unit)  # (U, D)
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
-        """Split the score of `item` into what each trusted person adds, |T_u|^-1/2 q_i . w_v; the rest is remainder.
+        """Split the score of `item` into the contributions of trusted users, |T_u|^-1/2 q_i . w_v, and a remainder.
 
-        An unknown person trusts nobody that the model knows: all is remainder.
+        An unknown user has no links: the whole score is remainder.
         """
         score, user = self._score_to_explain(query, item), int(query.user[0])
         friends = np.empty(0, dtype=np.int64)
@@ -197,22 +198,22 @@ class TrustSVD(SocialFactors):
         return Explanation(item, score, "friends", friends, weights, score - float(weights.sum()))
 
     def factors_of(self, query: QueryBatch) -> tuple[FloatArray, FloatArray]:
-        """(B,) bias and (B, D) z: those of training where there are any, else fitted to the history."""
+        """(B,) bias and (B, D) z: the trained ones of training users, else fitted to the history."""
         known = (query.user != PAD) & self.trained[query.user]
         bias, factors = np.zeros(len(query)), np.zeros((len(query), self.config.factors))
         bias[known], factors[known] = self.user_bias[query.user[known]], self.user_factors[query.user[known]]
         histories = self._histories(query)
-        for person in np.flatnonzero(~known & (np.diff(histories.indptr) > 0)):
-            entries = slice(histories.indptr[person], histories.indptr[person + 1])
+        for row in np.flatnonzero(~known & (np.diff(histories.indptr) > 0)):
+            entries = slice(histories.indptr[row], histories.indptr[row + 1])
             items, values = histories.indices[entries], histories.data[entries]
             seen = self.history_factors[items].sum(axis=0) / np.sqrt(len(items))  # (D,)
-            bias[person], own = self._folded_in(items, values - self.item_factors[items] @ seen)
-            factors[person] = own + seen
+            bias[row], own = self._folded_in(items, values - self.item_factors[items] @ seen)
+            factors[row] = own + seen
         return bias, factors
 
     @classmethod
     def memory_estimate(cls, config: BiasedMFConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of four matrices of factors with what is made of them each epoch, and of the ratings."""
+        """Return the bytes of the four factor matrices, of their copies in each epoch, and of the ratings."""
         assert isinstance(config, TrustSVDConfig)
         arrays = (2 * n_users + 2 * n_items) * config.factors * 14 + 140 * n_interactions
         return arrays + graph_memory(config.graph, n_users)
@@ -228,8 +229,8 @@ def tastes(own: FloatArray, history: FloatArray, trust: FloatArray, seen: csr_ar
         seen: (U, I) I_u in its rows.
         links: (U, U) T_u in its rows.
     """
-    found: FloatArray = own + root_shares(seen) @ history + root_shares(links) @ trust
-    return found
+    z: FloatArray = own + root_shares(seen) @ history + root_shares(links) @ trust
+    return z
 
 
 def root_shares(matrix: csr_array) -> csr_array:
@@ -245,14 +246,14 @@ def inverse_root(counts: IntArray) -> FloatArray:
 
 
 def feedback_of(values: csr_array, mean: float, seen: csr_array, links: csr_array, unit: float = 1.0) -> Feedback:
-    """Return what the descent reads.
+    """Return the training data in the form of `Feedback`.
 
     Args:
-        values: (U, I) what is regressed.
-        mean: Taken off the values.
+        values: (U, I) targets.
+        mean: Mean that is subtracted from the targets.
         seen: (U, I) I_u in its rows.
         links: (U, U) T_u in its rows, weights above 0; they are divided by the largest.
-        unit: What deviations from the mean are divided by; see `biased_mf.py`.
+        unit: Divisor of the deviations from the mean; see `biased_mf.py`.
     """
     numbers = (values.data - np.float64(mean)) / unit
     deviations = csr_array((numbers, values.indices, values.indptr), shape=values.shape)
@@ -269,17 +270,17 @@ def feedback_of(values: csr_array, mean: float, seen: csr_array, links: csr_arra
 
 @compiled_fast
 def descend_by_user(users: IntArray, feedback: Feedback, parameters: TrustParameters, pace: Pace) -> float:
-    """Visit the users once, in the order given, and return the sum of squared errors of the ratings met on the way.
+    """Run one pass over the users, in the given order, and return the sum of squared errors before each step.
 
     Args:
-        users: Positions of those with ratings or links.
-        feedback: What they did and whom they trust.
-        parameters: Changed in place.
-        pace: Length of a step and the weights in the loss.
+        users: Positions of users with ratings or links.
+        feedback: Their ratings, seen items and links.
+        parameters: Updated in place.
+        pace: Learning rate and the weights in the loss.
     """
     values, seen, links = feedback.values, feedback.seen, feedback.links
-    width = parameters.user.shape[1]
-    z, gradient = np.empty(width, dtype=np.float32), np.empty(width, dtype=np.float32)
+    factors = parameters.user.shape[1]
+    z, gradient = np.empty(factors, dtype=np.float32), np.empty(factors, dtype=np.float32)
     squared = 0.0
     for user in users:
         items = seen.column[seen.start[user] : seen.start[user + 1]]
@@ -320,7 +321,7 @@ def _one_rating(
     z: FloatArray,
     gradient: FloatArray,
 ) -> float:
-    """Move b_u, b_i, p_u (and z with it) and q_i, add e q_i to `gradient`, and return the squared error."""
+    """Update b_u, b_i, p_u (and z with it) and q_i, add e q_i to `gradient`, and return the squared error."""
     p, q = parameters.user[user], parameters.item[item]
     error = value - parameters.user_bias[user] - parameters.item_bias[item]
     for d in range(len(z)):
@@ -345,7 +346,7 @@ def _one_rating(
 def _move_rows(
     rows: IntArray, factors: FloatArray, weight: FloatArray, gradient: FloatArray, times: int, pace: Pace
 ) -> None:
-    """Move y of the items, or w of the people, that are part of z: the steps of so many ratings taken at once."""
+    """Update y of the items, or w of the users, that are part of z: one combined step for `times` ratings."""
     for row in rows:
         kept = (
             np.float32(1.0) - min(pace.rate * pace.regularization * np.float32(weight[row]), np.float32(1.0))
@@ -358,7 +359,7 @@ def _move_rows(
 def _links_of(
     friends: IntArray, strengths: FloatArray, p: FloatArray, trust: FloatArray, share: np.float32, pace: Pace
 ) -> None:
-    """Let the links of a user move p_u and w_v by the error of their predicted strength, and pull p_u towards 0."""
+    """Update p_u and w_v by the errors of the predicted link weights, and regularize p_u."""
     rate = pace.rate * pace.trust_weight
     for d in range(len(p)):
         p[d] -= rate * share * p[d]

@@ -1,23 +1,23 @@
-"""How the weight of an interaction enters models of implicit feedback: as confidence.
+"""Interaction weights as confidence in models of implicit feedback.
 
-A purchase tells more than a view, and ten plays tell more than one, but not ten times as much. With w_ui the sum of the
-weights of the interactions of user u with item i, and m the median weight of an interaction in the training data (those
-of weight 0 left out),
+A purchase is stronger evidence than a view, and ten plays are stronger than one, but not ten times. With w_ui the sum
+of the weights of the interactions of user u with item i, and m the median nonzero weight of a training interaction,
 
     c_ui = log2(1 + |w_ui| / m), with the sign of w_ui
 
-so an interaction of median weight counts 1, weights far below count in proportion, and weights far above by their
-logarithm. Only ratios of weights matter: twice all weights give the same model. Where all weights are equal and no pair
-is repeated, and where the data have no weights, c_ui = 1 for each pair that occurred. Each model's docstring says where
-c_ui stands in its formula, and `ModelInfo.weights` says it on the page.
+so an interaction of median weight has confidence 1, much smaller weights count in proportion, and much larger ones by
+their logarithm. Only ratios of weights matter: doubling all weights gives the same model. If all weights are equal and
+no pair is repeated, or if the data have no weights, c_ui = 1 for each observed pair. Each model's docstring says where
+c_ui enters its formula, and `ModelInfo.weights` says so on the page.
 
-The logarithm is needed because weights may be counts: on lastfm-2k the weights are plays, from 1 to 352,698. There, a
-random fifth held back, the NDCG@10 of `user_knn` was 0.210 and that of `item_knn` 0.150 (with the mean as m 0.204 and
-0.134). Without weights it was 0.212 and 0.184: how often somebody was played tells these models less than who was.
+The logarithm is needed because weights may be counts: on lastfm-2k the weights are plays, from 1 to 352,698. There,
+with a random fifth held out, the NDCG@10 of `user_knn` was 0.210 and that of `item_knn` 0.150 (0.204 and 0.134 with the
+mean as m). Without weights it was 0.212 and 0.184: for these models, which artists a user played is more informative
+than how often.
 
 Source: Hu, Koren and Volinsky 2008, "Collaborative Filtering for Implicit Feedback Datasets", eq. 6: a confidence of
-1 + alpha log(1 + r / epsilon). Here epsilon is the median, so that it needs no tuning for each data set, and the
-constant is left out, so that an interaction of weight 0 tells nothing.
+1 + alpha log(1 + r / epsilon). Here epsilon is the median, so that it needs no tuning per data set, and the constant is
+omitted, so that an interaction of weight 0 is no evidence.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ from recsys_core.models.histories import history_matrix
 
 
 def typical_weight(train: Dataset) -> float:
-    """Return the median size of the weights of the interactions that are not 0, NaN without weights; 1 if all are 0."""
+    """Return the median absolute nonzero weight of the interactions; NaN without weights, 1 if all weights are 0."""
     if not train.has_weights:
         return float("nan")
     sizes = np.abs(train.interactions[WEIGHT].to_numpy(np.float64))
@@ -39,18 +39,18 @@ def typical_weight(train: Dataset) -> float:
 
 
 def confidence(weights: FloatArray, unit: float) -> FloatArray:
-    """Return log2(1 + |w| / unit) with the sign of w, float32; 0 where all weights are 0.
+    """Return log2(1 + |w| / unit) with the sign of w, float32.
 
     Args:
         weights: Any shape, sums of weights.
-        unit: The weight that counts 1, from `typical_weight`.
+        unit: The weight whose confidence is 1, from `typical_weight`.
     """
     size = np.abs(np.asarray(weights, dtype=np.float64)) / unit
     return (np.sign(weights) * np.log2(1.0 + size)).astype(np.float32)
 
 
 def training_confidence(train: Dataset, unit: float) -> csr_array:
-    """Return the (U, I) confidence of each pair that occurred, float32; 1 for each if `unit` is NaN."""
+    """Return the (U, I) confidence of each observed pair, float32; 1 if `unit` is NaN."""
     if np.isnan(unit):
         return train.matrix("binary")
     matrix = train.matrix("count")
@@ -61,9 +61,9 @@ def history_confidence(query: QueryBatch, n_items: int, unit: float) -> csr_arra
     """Return the (B, I) confidence of histories by the same rule, float64; columns increase within a row.
 
     Args:
-        query: B users; without weights each item of a history counts 1.
+        query: B users; without weights, each history item has confidence 1.
         n_items: I.
-        unit: That of the training data; NaN if they had no weights: each item counts 1.
+        unit: Unit of the training data; NaN if they had no weights: each item has confidence 1.
     """
     if np.isnan(unit) or query.weights is None:
         return history_matrix(query, n_items, "binary")

@@ -88,7 +88,7 @@ def test_an_explanation_names_both_biases_and_each_factor() -> None:
     for query in (train.queries(np.array([4])), as_unknown(train.queries(np.array([4])))):
         parts = model.explain(query, 9)
         bias, factors = (part[0] for part in model.factors_of(query))
-        assert parts.labels == ("bias of the person", "bias of the item", "factor 1", "factor 2", "factor 3")
+        assert parts.labels == ("user bias", "item bias", "factor 1", "factor 2", "factor 3")
         expected = [bias, model.item_bias[9], *(factors * model.item_factors[9])]
         np.testing.assert_allclose(parts.weights, expected, rtol=1e-6)
         assert parts.remainder == pytest.approx(float(model.mean), abs=1e-9)

@@ -98,5 +98,5 @@ def test_data_without_ratings_change_the_formula(key: str, plain: str, weighted:
 
 def test_the_source_follows_the_settings() -> None:
     mean, trust = model_class("content_mean"), model_class("trust_svd")
-    assert "word by word" in mean.source_of(mean.config_type.parse({"form": "literal"}))
+    assert "verbatim" in mean.source_of(mean.config_type.parse({"form": "literal"}))
     assert "SVD++" in trust.source_of(trust.config_type.parse({"trust": False}))

@@ -65,7 +65,7 @@ def test_predictions_fall_back_to_the_mean_of_all_or_to_the_own_mean(key: str) -
 @pytest.mark.parametrize("config", [{"similarity": "msd"}, {"centering": "mean"}, {"aggregation": "mean"}])
 def test_settings_that_compare_ratings_are_refused_where_there_are_none(key: str, config: dict[str, Any]) -> None:
     setting, value = next(iter(config.items()))
-    with pytest.raises(DataError, match=f"{setting}={value} compares ratings, which 'tastes' does not have; use"):
+    with pytest.raises(DataError, match=f"{setting}={value} needs ratings, which 'tastes' does not have; use"):
         make_model(key, config).fit(tastes(rated=False), RunContext())
 
 

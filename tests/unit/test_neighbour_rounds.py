@@ -59,19 +59,21 @@ def test_the_history_holds_the_change_of_each_round_and_that_they_settled(key: s
     assert all(values["tolerance"] == 0.02 for values in rounds)
     assert [values["largest_change"] >= 0.02 for values in rounds] == [True] * (len(rounds) - 1) + [False]
     assert all(0 < values["mean_change"] <= values["largest_change"] for values in rounds)
-    assert any(report.stage == f"settled after round {len(rounds) + 1}" for report in reports)
+    assert any(report.stage == f"converged after round {len(rounds) + 1}" for report in reports)
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_the_history_says_if_the_rounds_did_not_settle(key: str) -> None:
     ctx, reports = recording()
     fitted(key, tastes(), {"iterations": 3, "tolerance": 1e-6}, ctx=ctx)
-    last = next(report for report in reports if report.stage == "not settled after round 3")
+    last = next(report for report in reports if report.stage == "not converged after round 3")
     assert last.values["largest_change"] > 1e-6
 
 
 @pytest.mark.public_data
-@pytest.mark.parametrize(("neighbors", "verdict"), [(610, "settled after round 4"), (40, "not settled after round 4")])
+@pytest.mark.parametrize(
+    ("neighbors", "verdict"), [(610, "converged after round 4"), (40, "not converged after round 4")]
+)
 def test_real_ratings_settle_once_everybody_has_a_say_and_else_the_history_says_so(
     neighbors: int, verdict: str, public_data: Callable[[str], Path]
 ) -> None:
@@ -105,12 +107,12 @@ def test_after_rounds_strangers_are_served_alike_parts_add_up_and_the_stored_mod
 
 @pytest.mark.parametrize("key", KEYS)
 def test_rounds_are_refused_where_nothing_can_be_filled(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DataError, match="similarity=jaccard looks at what people rated, not how"):
+    with pytest.raises(DataError, match="similarity=jaccard ignores rating values"):
         make_model(key, {"similarity": "jaccard", "iterations": 2}).fit(tastes(), RunContext())
-    with pytest.raises(DataError, match="iterations=2 compares ratings, which 'tastes' does not have"):
+    with pytest.raises(DataError, match="iterations=2 needs ratings, which 'tastes' does not have"):
         make_model(key, {"iterations": 2}).fit(tastes(rated=False), RunContext())
     monkeypatch.setattr(knn_base, "MOST_CELLS", 60 * 150 - 1)
-    with pytest.raises(DataError, match="60 users times 150 items, and at most 8,999 cells can be filled"):
+    with pytest.raises(DataError, match="60 users times 150 items, and at most 8,999 cells are supported"):
         make_model(key, {"iterations": 2}).fit(tastes(), RunContext())
     make_model(key).fit(tastes(), RunContext())
 
@@ -162,10 +164,10 @@ def test_pairs_are_predicted_like_the_whole_table(key: str, iterations: int, con
 def test_pairs_outside_the_training_data_or_without_ratings_are_refused(key: str) -> None:
     train, rows = tastes(), np.array([0])
     for item in (-1, train.n_items):
-        with pytest.raises(CannotScore, match="ask with the positions of its training data"):
+        with pytest.raises(CannotScore, match="use the positions of its training data"):
             fitted(key, train).predict_pairs(train.queries(), rows, np.array([item]))
     unrated = tastes(rated=False)
-    with pytest.raises(CannotScore, match="trained on data without them"):
+    with pytest.raises(CannotScore, match="trained on data without"):
         fitted(key, unrated).predict_pairs(unrated.queries(), rows, rows)
 
 

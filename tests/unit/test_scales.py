@@ -107,7 +107,7 @@ def test_a_job_whose_model_scores_no_number_has_failed_with_the_reason(
     status = execute(store, run.id, run.model_ids[0], Memory(little_data()), 1)
     assert (status.state, status.cause) == (JobState.FAILED, "data")
     assert "EASE cannot recommend anything" in status.reason
-    assert "no score of any user is a finite number" in status.reason
+    assert "it has no finite score for any user" in status.reason
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_job_whose_model_scores_no_number_has_failed_with_the_reason(
     [
         ("user_knn", {"similarity": "pearson"}, np.full(900, 3.0), "All ratings are equal, so similarity=pearson"),
         ("item_knn", {"similarity": "adjusted_cosine"}, np.full(900, 3.0), "All ratings are equal, so similarity=adj"),
-        ("user_knn", {}, np.zeros(900), "All ratings are 0, so similarity=cosine is not defined"),
+        ("user_knn", {}, np.zeros(900), "All ratings are 0, so similarity=cosine is undefined"),
         ("item_knn", {"min_overlap": 1000}, stars(), "lower min_overlap"),
         ("association_rules", {"min_support": 1.0}, stars(), "0 rules reach min_support=1"),
     ],
@@ -124,7 +124,7 @@ def test_a_model_without_any_score_says_why(key: str, config: dict[str, Any], ra
     train = world(rating)
     model = trained(key, train, config)
     assert not np.isfinite(model.score(train.queries())).any()
-    with pytest.raises(DataError, match=f"no score of any user is a finite number. .*{said}"):
+    with pytest.raises(DataError, match=f"it has no finite score for any user. .*{said}"):
         model.require_scores(train)
     if not key.startswith("association"):
         with pytest.raises(DataError, match=said):

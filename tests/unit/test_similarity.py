@@ -1,4 +1,4 @@
-"""Similarities: equal to the formulas written out with plain loops, and the strongest in order."""
+"""Similarities: equal to the formulas written out with plain loops, and the most similar rows in order."""
 
 import math
 from fractions import Fraction
@@ -19,9 +19,9 @@ from recsys_core.models.similarity import (
     Measure,
     SimilarityName,
     compare_with_all,
-    room_for_sums,
     rows_by_column,
-    strongest,
+    sums_buffer,
+    top_similar,
 )
 
 RATINGS = arrays(
@@ -73,7 +73,7 @@ def test_is_symmetric_and_at_most_one(name: str) -> None:
 @given(values=st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 1.0]), max_size=12), count=st.integers(1, 8))
 def test_the_strongest_come_in_order_and_equal_ones_by_position(values: list[float], count: int) -> None:
     best, strength = np.full(count, -1), np.full(count, np.nan)
-    found = strongest(np.array(values, dtype=np.float64), best, strength)
+    found = top_similar(np.array(values, dtype=np.float64), best, strength)
     expected = sorted((p for p, value in enumerate(values) if value > 0), key=lambda p: (-values[p], p))[:count]
     assert best[:found].tolist() == expected
     assert strength[:found].tolist() == [values[p] for p in expected]
@@ -84,7 +84,7 @@ def all_pairs(ratings: FloatArray, measure: Measure, counted: bool = False) -> F
     row, column = np.nonzero(~np.isnan(ratings))
     matrix = csr_array((ratings[row, column], (row, column)), shape=ratings.shape)
     rows, vectors = rows_by_column(matrix), sparse(matrix)
-    sums = room_for_sums(measure, rows, counted)
+    sums = sums_buffer(measure, rows, counted)
     return np.array(
         [
             compare_with_all(measure, rows, vectors.column[a:b], vectors.value[a:b], sums)
