@@ -1,17 +1,17 @@
-"""Finding people for people: by common friends, by walks along links, by common interests, and by all three.
+"""Friend recommendation: by common neighbors, personalized PageRank, common items, and a mean of the three.
 
-Links are read without direction: u and v are linked if either follows the other; Gamma(u) are all linked with u.
+Links are undirected: u and v are linked if either follows the other; Gamma(u) are all users linked with u.
 
-    adamic_adar   sum over z in Gamma(u) and Gamma(v) of 1 / log |Gamma(z)|: common friends, the busy ones for less
-    pagerank      where a walk is found that follows a random link with probability 0.85, and else starts again at u
-    interests     cosine of what u and v took: |common items| / sqrt(|items of u| |items of v|)
-    people_mix    the mean of the three, each divided by its largest value among those whom u does not follow yet
+    adamic_adar   sum over z in Gamma(u) and Gamma(v) of 1 / log |Gamma(z)|: common friends, weighted by rarity
+    pagerank      stationary probability of a walk that follows a random link with probability 0.85, else restarts at u
+    interests     cosine of the item sets of u and v: |common items| / sqrt(|items of u| |items of v|)
+    people_mix    the mean of the three, each divided by its largest value among the users that u does not follow
 
-and the two floors that they must beat: `random_people`, and `popular_people`, those whom most people follow. Nobody is
-recommended to whom nothing speaks for: a score of 0 is no score.
+and the two baselines: `random_people`, and `popular_people`, the users with most followers. A score of 0 counts as no
+score, so users without any evidence are never recommended.
 
 Source: the source document, section 3, point 3; Adamic and Adar 2003, "Friends and Neighbors on the Web"; Haveliwala
-2002, "Topic-Sensitive PageRank", with one person as the topic; both as in Liben-Nowell and Kleinberg 2007.
+2002, "Topic-Sensitive PageRank", with one user as the topic; both as in Liben-Nowell and Kleinberg 2007.
 """
 
 from abc import ABC, abstractmethod
@@ -30,17 +30,17 @@ from recsys_core.models.topk import top_k
 from recsys_core.profiles.graph import both_ways
 
 FOLLOW = 0.85
-"""Probability that the walk goes on."""
+"""Probability that the walk follows a link instead of restarting."""
 STEPS = 40
-"""Of the power iteration; what is left out after them is below 0.85^40 = 0.0015 of the whole."""
+"""Steps of the power iteration; the truncation error is below 0.85^40 = 0.0015 of the total probability."""
 WALKERS = 64
-"""Users whose walks are computed together: few enough to stay in the processor's cache."""
+"""Number of users per batch of walks, chosen to fit the processor's cache."""
 BLOCK_CELLS = 4_000_000
 
 
 @dataclass(frozen=True)
 class PeopleInfo:
-    """What a person should know of a way to find people; `floor` marks those that every other one must beat."""
+    """Description of a method of friend recommendation; `floor` marks the baselines."""
 
     key: str
     title: str
@@ -51,12 +51,12 @@ class PeopleInfo:
 
 
 class PeopleRecommender(ABC):
-    """A way to find people: scores of all people for some users, from a graph and from what everybody took.
+    """A method of friend recommendation: scores all users for some users, from a graph and from common items.
 
     Args:
-        graph: (U, U) links, row follows column.
-        interests: (U, I) 1 for each item that somebody took.
-        ctx: Gives chance its seed.
+        graph: (U, U) links; the user of the row follows the user of the column.
+        interests: (U, I) 1 for each item of a user's history.
+        ctx: Source of the seed.
     """
 
     info: ClassVar[PeopleInfo]
@@ -67,36 +67,38 @@ class PeopleRecommender(ABC):
         self._prepare()
 
     def _prepare(self) -> None:
-        """Compute what the answers for all users share: here the links without direction."""
+        """Compute what the scores of all users share: here the undirected links."""
         self.linked = both_ways(self.graph)  # (U, U)
 
     @abstractmethod
     def _score(self, users: IntArray) -> FloatArray:
-        """Return (B, U) scores; 0 or less where nothing speaks for a person."""
+        """Return (B, U) scores; 0 or less without any evidence."""
 
     def score(self, users: IntArray) -> FloatArray:
-        """Return (B, U) scores of all people, higher is better; NaN where nothing speaks for a person.
+        """Return (B, U) scores of all users, higher is better; NaN without any evidence.
 
         Raises:
-            CannotScore: A position lies outside the graph.
+            CannotScore: A position is out of range.
         """
         if len(users) and not 0 <= users.min() <= users.max() < self.n_users:
-            raise CannotScore(f"User positions {users.min()} to {users.max()} are asked for; there are {self.n_users}.")
+            raise CannotScore(
+                f"User positions {users.min()} to {users.max()} are out of range; use positions below {self.n_users}."
+            )
         scores = self._score(users)
         return np.where(scores > 0, scores, np.nan)
 
     def known(self, users: IntArray) -> Ragged:
-        """Return B rows of people who are no candidates: the users themselves, and whom they follow already."""
+        """Return B rows of users who are not candidates: the users themselves, and those they follow."""
         followed = self.graph[users]
         rows = np.repeat(np.arange(len(users)), np.diff(followed.indptr))
         keys = np.concatenate([np.arange(len(users)), rows])
         return Ragged.from_keys(keys, np.concatenate([users, followed.indices]).astype(np.int64), len(users))
 
     def recommend_people(self, users: IntArray, k: int) -> TopK:
-        """Return for B users the k best people, without themselves and those whom they follow; PAD after the last.
+        """Return the top k users for B users, without themselves and those they follow; padded with PAD.
 
         Raises:
-            CannotScore: A position lies outside the graph.
+            CannotScore: A position is out of range.
         """
         size = max(1, BLOCK_CELLS // max(1, self.n_users))
         parts = [
@@ -109,11 +111,9 @@ class PeopleRecommender(ABC):
 
 
 class RandomPeople(PeopleRecommender):
-    """Anybody."""
+    """Random users."""
 
-    info = PeopleInfo(
-        "random_people", "Random people", "Anybody: what blind luck reaches.", r"s_{uv} \sim U(0, 1)", "", floor=True
-    )
+    info = PeopleInfo("random_people", "Random users", "Ranks users at random.", r"s_{uv} \sim U(0, 1)", "", floor=True)
 
     def _score(self, users: IntArray) -> FloatArray:
         rows = [1.0 - self.ctx.rng("random_people", str(user)).random(self.n_users) for user in users]
@@ -121,12 +121,12 @@ class RandomPeople(PeopleRecommender):
 
 
 class PopularPeople(PeopleRecommender):
-    """Those whom most people follow."""
+    """The users with most followers."""
 
     info = PeopleInfo(
         "popular_people",
-        "Popular people",
-        "Those whom most people follow, for everybody the same.",
+        "Popular users",
+        "Recommends the users with most followers, the same to every user.",
         r"s_{uv} = |\{w : w \to v\}|",
         "",
         floor=True,
@@ -140,12 +140,12 @@ class PopularPeople(PeopleRecommender):
 
 
 class AdamicAdar(PeopleRecommender):
-    """People with whom one has friends in common."""
+    """Users with common friends."""
 
     info = PeopleInfo(
         "adamic_adar",
         "Common friends (Adamic-Adar)",
-        "People with whom you share friends; a shared friend who knows few others counts most.",
+        "Recommends users with common friends; a common friend with few links counts most.",
         r"s_{uv} = \sum_{z \in \Gamma(u) \cap \Gamma(v)} \frac{1}{\log |\Gamma(z)|}",
         "Adamic and Adar 2003",
     )
@@ -153,7 +153,7 @@ class AdamicAdar(PeopleRecommender):
     def _prepare(self) -> None:
         super()._prepare()
         friends = np.diff(self.linked.indptr)
-        worth = 1.0 / np.log(np.maximum(friends, 2))  # whoever has one friend is nobody's common friend
+        worth = 1.0 / np.log(np.maximum(friends, 2))  # a user with one link is never a common friend
         weights = worth[self.linked.indices]
         self.valued = csr_array((weights, self.linked.indices, self.linked.indptr), shape=self.linked.shape)
 
@@ -162,12 +162,12 @@ class AdamicAdar(PeopleRecommender):
 
 
 class WalkingPeople(PeopleRecommender):
-    """People whom one meets on walks along the links."""
+    """Users that random walks along the links reach most often."""
 
     info = PeopleInfo(
         "pagerank",
-        "Walks along links (personalised PageRank)",
-        "People whom a random walk that keeps starting at you meets most often.",
+        "Personalized PageRank",
+        "Recommends the users that random walks with restart at you visit most often.",
         r"\pi_u = (1 - c)\, e_u + c\, P^\top \pi_u",
         "Haveliwala 2002; Liben-Nowell and Kleinberg 2007",
     )
@@ -183,22 +183,22 @@ class WalkingPeople(PeopleRecommender):
         return np.concatenate([self._walk(block) for block in blocks] or [np.empty((0, self.n_users))])
 
     def _walk(self, users: IntArray) -> FloatArray:
-        """Return (B, U) where the walks of B users are found."""
+        """Return (B, U) the visit probabilities of the walks of B users."""
         start = np.zeros((self.n_users, len(users)))
         start[users, np.arange(len(users))] = 1.0
-        found = start.copy()
+        visits = start.copy()
         for _ in range(STEPS):
-            found = (1.0 - FOLLOW) * start + FOLLOW * (self.backward @ found)
-        return found.T
+            visits = (1.0 - FOLLOW) * start + FOLLOW * (self.backward @ visits)
+        return visits.T
 
 
 class AlikePeople(PeopleRecommender):
-    """People who took the same items."""
+    """Users with common items."""
 
     info = PeopleInfo(
         "interests",
         "Common interests",
-        "People who took what you took.",
+        "Recommends users whose histories share most items with yours.",
         r"s_{uv} = \frac{|I_u \cap I_v|}{\sqrt{|I_u|\,|I_v|}}",
         "Source document, section 3, point 3",
     )
@@ -214,12 +214,12 @@ class AlikePeople(PeopleRecommender):
 
 
 class MixedPeople(PeopleRecommender):
-    """Common friends, walks and interests together."""
+    """The mean of Adamic-Adar, PageRank and common interests."""
 
     info = PeopleInfo(
         "people_mix",
-        "Friends, walks and interests",
-        "The mean of common friends, walks and common interests, each in units of its best.",
+        "Hybrid (friends, PageRank, interests)",
+        "The mean of the scores of common friends, PageRank and common interests, each divided by its maximum.",
         r"s_{uv} = \frac{1}{3} \sum_m \frac{s^m_{uv}}{\max_w s^m_{uw}}",
         "Source document, section 3, point 3",
     )
@@ -242,45 +242,45 @@ class MixedPeople(PeopleRecommender):
 _CLASSES = (RandomPeople, PopularPeople, AdamicAdar, WalkingPeople, AlikePeople, MixedPeople)
 _BY_KEY: Mapping[str, type[PeopleRecommender]] = {found.info.key: found for found in _CLASSES}
 PEOPLE: Mapping[str, PeopleInfo] = {key: found.info for key, found in _BY_KEY.items()}
-"""All ways to find people, floors first."""
+"""All methods of friend recommendation, baselines first."""
 
 
 def make_people_recommender(
     method: str, graph: csr_array, dataset: Dataset, ctx: RunContext | None = None
 ) -> PeopleRecommender:
-    """Return a way to find people, ready to be asked.
+    """Return a method of friend recommendation, ready to score.
 
     Args:
         method: A key of `PEOPLE`.
-        graph: (U, U) links, row follows column.
-        dataset: Its interactions say what everybody took.
-        ctx: Gives chance its seed.
+        graph: (U, U) links; the user of the row follows the user of the column.
+        dataset: Interactions, for common items.
+        ctx: Source of the seed.
 
     Raises:
-        ConfigError: There is no such method.
+        ConfigError: The method is unknown.
     """
     if method not in _BY_KEY:
-        raise ConfigError(f"There is no way to find people called '{method}'. Known: {', '.join(_BY_KEY)}.")
+        raise ConfigError(f"There is no method of friend recommendation '{method}'. Known: {', '.join(_BY_KEY)}.")
     return _BY_KEY[method](graph, dataset.matrix("binary"), ctx or RunContext())
 
 
 def recommend_people(
     dataset: Dataset, user: int, method: str, k: int, *, graph: GraphName = "social", seed: int = 42
 ) -> TopK:
-    """Return the (1, k) people for one user, best first: positions of users and scores.
+    """Return the (1, k) recommended users for one user, best first: positions of users and scores.
 
     Args:
-        dataset: With links, or without them if `graph` is the implicit one.
+        dataset: Data with links, or without them if `graph` is "co_rating".
         user: Position.
         method: A key of `PEOPLE`.
         k: Length of the list.
-        graph: The links of the data, or the implicit graph of who rated alike; where that is used, say so.
-        seed: For random people.
+        graph: The links of the data, or the implicit co-rating graph; callers should show which one is used.
+        seed: Seed of random users.
 
     Raises:
-        DataError: The links of the data are asked for, and there are none.
-        ConfigError: There is no such method.
-        CannotScore: There is no such user.
+        DataError: `graph` is "social" and the data have no links.
+        ConfigError: The method is unknown.
+        CannotScore: The user is unknown.
     """
     found = make_people_recommender(method, graph_of(graph, dataset), dataset, RunContext(seed=seed))
     return found.recommend_people(np.array([user]), k)

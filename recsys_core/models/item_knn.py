@@ -65,7 +65,7 @@ class Nearest(NamedTuple):
     strength: FloatArray
 
 
-class ItemGroups(NamedTuple):
+class Wanted(NamedTuple):
     """Pairs to score, grouped by item: `item[q]` is scored for the users `row[start[q]:start[q + 1]]`.
 
     Args:
@@ -79,7 +79,7 @@ class ItemGroups(NamedTuple):
     row: IntArray
 
 
-class KnownSimilarities(NamedTuple):
+class Known(NamedTuple):
     """Precomputed similarities: `similarity` (D, I) of the items `item` (D,) to all items; D may be 0."""
 
     item: IntArray
@@ -178,20 +178,20 @@ class ItemKNN(KnnModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         histories = self.inputs(query)
         asked, group = np.unique(items, return_inverse=True)
         places = Ragged.from_keys(group, np.arange(len(items)), len(asked))
-        wanted = ItemGroups(asked.astype(np.int64), places.offsets, rows[places.values].astype(np.int64))
+        wanted = Wanted(asked.astype(np.int64), places.offsets, rows[places.values].astype(np.int64))
         means = np.empty(len(items))
         means[places.values] = self._weighted_means(
             histories, wanted, self._precomputed_similarities(histories, len(asked))
         )
         return means
 
-    def _columns(self, histories: csr_array, first: int, end: int, known: KnownSimilarities) -> FloatArray:
+    def _columns(self, histories: csr_array, first: int, end: int, known: Known) -> FloatArray:
         """(B, end - first) predictions of some items for all histories."""
         people, items = histories.shape[0], np.arange(first, end)
-        wanted = ItemGroups(items, np.arange(len(items) + 1) * people, np.tile(np.arange(people), len(items)))
+        wanted = Wanted(items, np.arange(len(items) + 1) * people, np.tile(np.arange(people), len(items)))
         return self._weighted_means(histories, wanted, known).reshape(len(items), people).T
 
-    def _weighted_means(self, histories: csr_array, wanted: ItemGroups, known: KnownSimilarities) -> FloatArray:
+    def _weighted_means(self, histories: csr_array, wanted: Wanted, known: Known) -> FloatArray:
         """(N,) predictions for the wanted pairs, rescaled by their items' baselines; NaN without neighbors."""
         means = means_over_histories(
             self.config.measure, self.compared, self.vectors, sparse(histories), wanted, known, self.config.neighbors
@@ -199,7 +199,7 @@ class ItemKNN(KnnModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         item = np.repeat(wanted.item, np.diff(wanted.start))
         return self.baselines.mean[item] + self.baselines.std[item] * means
 
-    def _precomputed_similarities(self, histories: csr_array, asked: int | None = None) -> KnownSimilarities:
+    def _precomputed_similarities(self, histories: csr_array, asked: int | None = None) -> Known:
         """Return similarities of the history items if that is less work than those of the items to score.
 
         With imputed ratings there is no choice: only the scored item is compared by its observed ratings.
@@ -208,14 +208,14 @@ class ItemKNN(KnnModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         asked = self.n_items if asked is None else asked
         if self.filled.size or len(items) >= asked or 8 * len(items) * self.n_items > SIMILARITY_BYTES:
             items = items[:0]
-        return KnownSimilarities(items, similarities(self.config.measure, self.compared, self.vectors, items))
+        return Known(items, similarities(self.config.measure, self.compared, self.vectors, items))
 
     def _fallback(self, query: QueryBatch) -> FloatArray:
         return fallback_ratings(self.baselines, self.config.centering, self.scale)[None, :]
 
     def _predict_cells(self, everybody: QueryBatch, predicted: FloatArray, ctx: RunContext, stage: str) -> None:
         histories, fallback = self.inputs(everybody), self._fallback(everybody)
-        none = KnownSimilarities(np.empty(0, dtype=np.int64), np.empty((0, self.n_items)))
+        none = Known(np.empty(0, dtype=np.int64), np.empty((0, self.n_items)))
 
         def predict(first: int, end: int) -> None:
             predicted[:, first:end] = self._on_scale(self._columns(histories, first, end, none), fallback[:, first:end])
@@ -307,8 +307,8 @@ def means_over_histories(
     compared: Rows,
     vectors: Sparse,
     histories: Sparse,
-    wanted: ItemGroups,
-    known: KnownSimilarities,
+    wanted: Wanted,
+    known: Known,
     neighbors: int,
 ) -> FloatArray:
     """Return (N,) for each wanted pair the weighted mean over the most similar items of the history, NaN without any.

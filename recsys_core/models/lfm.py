@@ -139,7 +139,7 @@ class Lfm(Recommender[LfmConfig]):
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         if not train.has_ratings and self.config.unrated_per_rating == 0:
-            raise ConfigError("Without ratings, unrated_per_rating must be above 0: there is nothing else to learn.")
+            raise ConfigError("Without ratings there is nothing to learn with unrated_per_rating=0; set it above 0.")
         scale = train.rating_scale
         self.scale_width = np.array((scale.high - scale.low) or 1.0 if scale else np.nan)
         values = train.matrix("rating") if train.has_ratings else self._training_confidence(train)

@@ -1,24 +1,24 @@
-r"""A recursive network: the history as a tree of items, sessions and the person, joined by one cell.
+r"""A recursive network: the history as a tree of items, sessions and the user, composed by one cell.
 
-    leaf:     h_j = c_j = v_j, the vector of the item
-    session:  n_t = cell(n_(t-1), leaf_t)        items of one session, joined from left to right, n_0 = 0
-    person:   p_s = cell(p_(s-1), n_s)           finished sessions, joined from left to right, p_0 = 0
-    root:     r_t = cell(p_(s-1), n_t)           what was finished before, and the session so far
+    leaf:     h_j = c_j = v_j, the embedding of the item
+    session:  n_t = cell(n_(t-1), leaf_t)        items of one session, composed from left to right, n_0 = 0
+    user:     p_s = cell(p_(s-1), n_s)           finished sessions, composed from left to right, p_0 = 0
+    root:     r_t = cell(p_(s-1), n_t)           finished sessions and the current session so far
     score:    s_i = v_i . (A r_T + a)
 
-The cell is the same at all levels, that of a binary tree LSTM:
+The same cell, that of a binary tree LSTM, is used at all levels:
 
     i, f_l, f_r, o = sigma(U_l h_l + U_r h_r + b)     g = tanh(U_l h_l + U_r h_r + b)    (each its own part of U and b)
     c = i g + f_l c_l + f_r c_r                       h = o tanh(c)
 
-A session ends when nothing happened for a while, or when it is full; where times are not known, only when it is full.
-As r_t holds what was there up to place t alone, every place predicts its next item in one pass. Paths from a leaf to
-the root are as long as a session and the number of sessions after it, not as long as the history.
+A session ends after a gap in time, or when it is full; without timestamps, only when it is full. As r_t depends on
+items up to position t alone, one pass predicts the next item at every position. The path from a leaf to the root is as
+long as its session plus the number of later sessions, not as long as the history.
 
 Source: the source document, section 3.1 ("recursive networks"); Socher et al. 2011, "Parsing Natural Scenes and Natural
 Language with Recursive Neural Networks", section 4, for one cell at all nodes; Tai, Socher and Manning 2015, "Improved
-Semantic Representations From Tree-Structured LSTMs", eq. 9 to 14 with N = 2, for the cell, whose leaves are here the
-vectors themselves. That sessions are the inner nodes is our reading.
+Semantic Representations From Tree-Structured LSTMs", eq. 9 to 14 with N = 2, for the cell; the leaves here are the item
+embeddings themselves. Sessions as inner nodes are our interpretation.
 """
 
 from dataclasses import dataclass
@@ -44,14 +44,14 @@ MINUTE = 60_000
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """The tree of one history: T items read in S sessions.
+    """The tree of one history: T items in S sessions.
 
     Args:
         items: (T,) positions, oldest first.
-        starts: (T,) whether a session begins there.
-        item_norms: (T,) length of the vector of each leaf.
-        session_norms: (S,) length of the state of each session after its last item.
-        person_norm: Length of the state of the root.
+        starts: (T,) whether a session starts at the item.
+        item_norms: (T,) norm of the embedding of each leaf.
+        session_norms: (S,) norm of the state of each session after its last item.
+        person_norm: Norm of the state of the root.
     """
 
     items: IntArray
@@ -62,27 +62,30 @@ class Tree:
 
     @property
     def session(self) -> IntArray:
-        """(T,) number of the session of each item, from 0."""
+        """(T,) index of the session of each item, from 0."""
         return np.cumsum(self.starts) - 1
 
 
 class RecursiveConfig(SequenceConfig):
     """Settings of the recursive network."""
 
-    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D")] = 64
-    """Numbers in the vector of an item and in the state of a node (not searched: small, since each step composes
-    several nodes)."""
+    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")] = (
+        64
+    )
+    """Dimension of the item embeddings and of the node states (not tuned: small, since each step composes several
+    nodes)."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 1e-2, scale="log")] = 3e-3
-    """Length of each step against the gradient (Adam; with it ML-100K takes about 20 epochs; not
-    searched)."""
-    session_gap: Annotated[float, Field(gt=0, le=1_000_000), Knob(5, 1440, scale="log")] = 30.0
-    """Minutes without doing anything after which another session begins (30 is the custom of web statistics)."""
-    session_items: Annotated[int, Field(ge=1, le=1000), Knob(4, 32, scale="log")] = 16
-    """Most items of a session; where times are not known, every session has so many (not searched)."""
+    """Step size of Adam (not tuned; ML-100K then takes about 20 epochs)."""
+    session_gap: Annotated[
+        float, Field(gt=0, le=1_000_000), Knob(5, 1440, scale="log", label="Session gap (minutes)")
+    ] = 30.0
+    """Minutes of inactivity after which a new session starts (30 is the convention in web analytics)."""
+    session_items: Annotated[int, Field(ge=1, le=1000), Knob(4, 32, scale="log", label="Maximum session length")] = 16
+    """Maximum number of items per session; without timestamps, every session has this length (not tuned)."""
 
 
 class Recursive(SequenceModel[RecursiveConfig]):
-    """Joins items to sessions and sessions to the person; the root says what comes next."""
+    """Composes items into sessions and sessions into a user state; the root predicts the next item."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="recursive",
@@ -112,7 +115,7 @@ class Recursive(SequenceModel[RecursiveConfig]):
         return hidden
 
     def _starts(self, batch: "Batch") -> "Tensor":
-        """Return (B, T) whether a session begins at each place."""
+        """Return (B, T) whether a session starts at each position."""
         from recsys_core.models.nets.recursive import session_starts
 
         return session_starts(
@@ -125,10 +128,10 @@ class Recursive(SequenceModel[RecursiveConfig]):
         )
 
     def tree(self, query: QueryBatch) -> Tree:
-        """Return the tree that the history of the one person in `query` is read as.
+        """Return the tree of the history of the single user in `query`.
 
         Raises:
-            CannotScore: There is no history.
+            CannotScore: The history is empty.
         """
         import torch
 
@@ -137,7 +140,7 @@ class Recursive(SequenceModel[RecursiveConfig]):
         self.require_fitted()
         self._require_known(query)
         if not len(query.history[0]):
-            raise CannotScore("There is no history, so there is no tree; choose somebody who did something.")
+            raise CannotScore("The history is empty, so there is no tree; choose a user with a history.")
         batch = asked(query, self.n_items, self.config.window, np.array([0]))
         starts = self._starts(batch)[0]
         net = cast("SessionTree", self.net)

@@ -1,16 +1,17 @@
-"""SASRec: self-attention over the history, the reference that sequence models are measured against.
+"""SASRec: causal self-attention over the history, the reference model of sequential recommendation.
 
-Item j at place t enters as sqrt(D) v_j + p_t. Each of L blocks lets every place look back at all places before it, with
-H heads, and then thinks about what it found:
+Item j at position t is embedded as sqrt(D) v_j + p_t. Each of L blocks applies causal self-attention with H heads and a
+position-wise feed-forward network:
 
     a = x + Attention(norm(x))        x' = a + W_2 gelu(W_1 norm(a))
 
-The score of item i after place t is norm(x_t) . v_i. Training is cross-entropy over all items at every place.
+The score of item i after position t is norm(x_t) . v_i. Training minimizes cross-entropy over all items at every
+position.
 
-Source: Kang and McAuley 2018, "Self-Attentive Sequential Recommendation", section III, with the norm before each part
-and the loss over all items of Klenitskiy and Vasilev 2023, "Turning Dross Into Gold Loss", whose sizes are the defaults
-(128 wide, 2 blocks, dropout 0.2, patience 10). The rate is 0.002 instead of their 0.001, to go with the running mean of
-the weights: ML-1M needs 27 epochs then for HR@10 0.3195 and NDCG@10 0.1843 (`benchmarks.deep_sasrec`, seed 42).
+Source: Kang and McAuley 2018, "Self-Attentive Sequential Recommendation", section III, with pre-normalization and the
+loss over all items of Klenitskiy and Vasilev 2023, "Turning Dross Into Gold Loss", whose sizes are the defaults (D 128,
+2 blocks, dropout 0.2, patience 10). The learning rate is 0.002 instead of their 0.001, because of the weight averaging:
+ML-1M then needs 27 epochs for HR@10 0.3195 and NDCG@10 0.1843 (`benchmarks.deep_sasrec`, seed 42).
 """
 
 from collections.abc import Iterator
@@ -39,28 +40,30 @@ if TYPE_CHECKING:
     from recsys_core.models.nets.sasrec import SasRecNet
 
 SHOWN = 5
-"""So many of the best next items are kept in a trace for each place."""
+"""Number of top next items that a trace keeps per position."""
 
 
 class SasRecConfig(SequenceConfig):
     """Settings of SASRec."""
 
     layers: Annotated[int, Field(ge=1, le=12), Knob(1, 4, symbol="L")] = 2
-    """Blocks of attention on top of each other (the paper: 2)."""
-    heads: Annotated[int, Field(ge=1, le=16), Knob(1, 4, symbol="H")] = 2
-    """Looks that each place takes at the same time; must divide the width."""
+    """Number of self-attention blocks (the paper: 2)."""
+    heads: Annotated[int, Field(ge=1, le=16), Knob(1, 4, symbol="H", label="Attention heads")] = 2
+    """Number of attention heads per block; must divide the embedding dimension."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 2e-3
-    """Length of each step against the gradient (Adam)."""
+    """Step size of Adam."""
 
     @model_validator(mode="after")
     def _heads_divide_the_width(self) -> "SasRecConfig":
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} cannot be parted among {self.heads} heads; choose a divisor of it")
+            raise ValueError(
+                f"width {self.width} is not divisible by {self.heads} heads; choose a divisor of the width"
+            )
         return self
 
 
 class SasRec(SequenceModel[SasRecConfig]):
-    """Every place of the history looks back at all places before it; the last place says what comes next."""
+    """Causal self-attention over the history; the last position predicts the next item."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="sasrec",
@@ -87,10 +90,10 @@ class SasRec(SequenceModel[SasRecConfig]):
         return SasRecNet(self.n_items, config.width, config.layers, config.heads, config.window, config.dropout)
 
     def trace(self, query: QueryBatch) -> AttentionTrace:
-        """Return what each place of the history of the one person in `query` looked at.
+        """Return the attention of each position of the history of the single user in `query`.
 
         Raises:
-            CannotScore: There is no history.
+            CannotScore: The history is empty.
         """
         import torch
 
@@ -99,7 +102,7 @@ class SasRec(SequenceModel[SasRecConfig]):
         self.require_fitted()
         self._require_known(query)
         if not len(query.history[0]):
-            raise CannotScore("There is no history, so there is nothing to look at; choose somebody who did something.")
+            raise CannotScore("The history is empty, so there is no attention to show; choose a user with a history.")
         batch = asked(query, self.n_items, self.config.window, np.array([0]))
         net = cast("SasRecNet", self.net)
         with torch.inference_mode():
@@ -116,7 +119,7 @@ class SasRec(SequenceModel[SasRecConfig]):
 
     @contextmanager
     def ablated(self, layer: int, head: int) -> Iterator[None]:
-        """Take one head out for a while: what it finds counts as zero.
+        """Zero the output of one head within a `with` block.
 
         Raises:
             ConfigError: There is no such head.
@@ -134,14 +137,14 @@ class SasRec(SequenceModel[SasRecConfig]):
 
     @classmethod
     def memory_estimate(cls, config: SasRecConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of data, vectors and scores, and of what a batch keeps in each block to learn from."""
+        """Return the bytes of data, embeddings and scores, and of the activations of a batch in each block."""
         kept = NUMBER * places_of(config, n_interactions) * config.width * (8 + 18 * config.layers)
         weights = NUMBER * COPIES * (12 * config.layers * config.width + config.window) * config.width
         return bytes_beside_reading(config, n_items, n_interactions) + kept + weights
 
     @classmethod
     def work_estimate(cls, config: SasRecConfig, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of all epochs: products over all items, and twelve of D x D in each block, at each place."""
+        """Return the steps of all epochs: at each position the item scores, and 12 D x D products per block."""
         inside = 0.6 * config.layers * config.width * (config.width + 0.1 * config.window)
         work = scoring_work(config, n_items) + inside
         return config.epochs * read_places(config, n_users, n_interactions) * work

@@ -334,7 +334,7 @@ def test_settings_that_do_not_fit_together_are_a_sentence_on_the_card(open_page:
     app = no_exception(app.run())
     assert "5 models, about" not in words(app)
     app = no_exception(app.number_input(key="algorithm_sasrec_heads").set_value(3).run())
-    assert "Settings of SasRecConfig: width 128 cannot be parted among 3 heads" in words(app)
+    assert "Settings of SasRecConfig: width 128 is not divisible by 3 heads" in words(app)
     assert "Not trained with these settings" in words(app)
 
 

@@ -80,7 +80,7 @@ def test_people_without_links_takes_the_graph_of_those_who_rated_alike(
     [
         (
             ["people", "--data", "tiny", "--method", "magic"],
-            "no way to find people called 'magic'. Known: random_people",
+            "no method of friend recommendation 'magic'. Known: random_people",
         ),
         (["people", "--data", "tiny", "--k", "0"], "--k must be from 1"),
         (["people", "--data", "tiny", "--links", "x.csv"], "--links belongs to a file"),

@@ -107,7 +107,7 @@ def test_lists_hold_neither_oneself_nor_whom_one_follows(method: str) -> None:
 
 def test_what_is_wrong_is_said() -> None:
     data = small()
-    with pytest.raises(ConfigError, match="no way to find people called 'magic'"):
+    with pytest.raises(ConfigError, match="no method of friend recommendation 'magic'"):
         recommend_people(data, 0, "magic", 3)
     with pytest.raises(CannotScore, match="there are 6"):
         recommend_people(data, 6, "pagerank", 3)

@@ -109,7 +109,7 @@ def test_a_head_that_is_taken_out_is_missing_for_a_while_only() -> None:
 
 
 def test_heads_must_part_the_width() -> None:
-    with pytest.raises(ConfigError, match="cannot be parted among 3 heads"):
+    with pytest.raises(ConfigError, match="is not divisible by 3 heads"):
         SasRecConfig.parse({"width": 16, "heads": 3})
 
 

@@ -1,4 +1,4 @@
-"""Causal self-attention, by the fast way of torch and by the explicit one that shows its weights."""
+"""Causal self-attention, by torch's fused kernel and by an explicit path that returns the weights."""
 
 import math
 
@@ -8,12 +8,12 @@ from torch.nn import functional
 
 
 class CausalSelfAttention(nn.Module):
-    """Every place of a sequence looks at itself and at the places before it, with several heads.
+    """Multi-head causal self-attention: every position attends to itself and to earlier positions.
 
         head h:  softmax_j<=i (q_i . k_j / sqrt(D / H)) v_j,      q, k, v = W_q x, W_k x, W_v x
 
-    The heads are joined and mixed by W_o. Vaswani et al. 2017, section 3.2. No weights are left out in training: that
-    would take torch's slow way, which on a CPU costs more than the rest of the network.
+    The heads are concatenated and projected by W_o. Vaswani et al. 2017, section 3.2. Attention weights have no
+    dropout: it would disable torch's fused kernel, which on a CPU costs more than the rest of the network.
 
     Args:
         width: D.
@@ -26,15 +26,15 @@ class CausalSelfAttention(nn.Module):
         self.project = nn.Linear(width, 3 * width)
         self.mix = nn.Linear(width, width)
         self.off: int | None = None
-        """A head that is taken out: what it found counts as zero."""
+        """An ablated head, whose output is zero."""
 
     def forward(self, states: Tensor) -> Tensor:
-        """Return (B, T, D) what each place of `states` (B, T, D) found."""
+        """Return (B, T, D) the attention output for `states` (B, T, D)."""
         query, key, value = self._heads_of(states)
         return self._joined(functional.scaled_dot_product_attention(query, key, value, is_causal=True))
 
     def explicit(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the same, and the weights (B, H, T, T) after softmax that led to it."""
+        """Return the same, and the attention weights (B, H, T, T) after softmax."""
         query, key, value = self._heads_of(states)
         places = states.shape[1]
         scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])
@@ -50,7 +50,7 @@ class CausalSelfAttention(nn.Module):
         return query, key, value
 
     def _joined(self, found: Tensor) -> Tensor:
-        """(B, T, D) what all heads found, mixed."""
+        """(B, T, D) the concatenated outputs of all heads, projected."""
         if self.off is not None:
             found = found.clone()
             found[:, self.off] = 0.0

@@ -1,22 +1,22 @@
-"""Convolutions over the last items of a history (Caser).
+"""Convolutions over the most recent items of a history (Caser).
 
-At every place t the last L item vectors form an image E (L, D); before the beginning of a history it is filled with
-zeros. Two kinds of filters look at it:
+At every position t the embeddings of the last L items form an image E (L, D), zero-padded before the start of the
+history. It is processed by two kinds of filters:
 
-    horizontal    o_k = max over places p of relu(F_k . E[p : p + h] + b_k)    F_k (h, D), heights h = 1..L
-    vertical      v_k = G_k E                                                  G_k (L,), gives D numbers
+    horizontal    o_k = max over positions p of relu(F_k . E[p : p + h] + b_k)    F_k (h, D), heights h = 1..L
+    vertical      v_k = G_k E                                                     G_k (L,), output (D,)
 
-A horizontal filter fires when h items in a row form the pattern that it has learned, wherever in the window; a vertical
-one is a weighted sum of the last L items. Both together, through one layer, are the short-term interest:
+A horizontal filter detects a pattern of h consecutive items anywhere in the window; a vertical filter is a weighted sum
+of the last L items. Both are combined by one layer into the short-term preference:
 
     z_t = relu(W [o; v] + b)
 
-The paper adds a learned vector of each user, which somebody unknown does not have. What stands here for long-term
-interest is the mean of the vectors of all items until t, so an unknown person's history counts like that of a known.
+The paper adds a learned user embedding, which unknown users do not have. Here the long-term preference is the mean of
+the embeddings of all items up to t, so histories of known and unknown users are treated alike.
 
-A filter of height h gives the same value wherever a window looks at the same h items. So each value is computed once in
-a sequence and a sliding maximum over L - h + 1 places gives the o_k of all windows: one pass over a sequence of T items
-answers all T questions, as if each window had been cut out and looked at.
+A filter of height h has the same response in all windows that contain the same h items. So each response is computed
+once per sequence, and a sliding maximum over L - h + 1 positions gives o_k of all windows: one pass over a sequence of
+T items equals the evaluation of all T windows.
 
 Source: Tang and Wang 2018, "Personalized Top-N Sequential Recommendation via Convolutional Sequence Embedding", eq. 3
 to 10.
@@ -32,16 +32,16 @@ INITIAL_SPREAD = 0.02
 
 
 class ConvolutionalNet(nn.Module):
-    """Looks at the last items with horizontal and vertical filters.
+    """Applies horizontal and vertical filters to the most recent items.
 
     Args:
-        n_items: I, size of the catalogue; the token I is padding.
-        width: D, numbers in each item vector.
-        span: L, items that the filters see.
-        horizontal: Filters of each height from 1 to L.
-        vertical: Weighted sums of the last L items.
-        long_term: Whether the mean of all items until then is read, too.
-        dropout: Share of what the filters found that is set to 0 in training.
+        n_items: I, size of the catalog; token I is padding.
+        width: D, dimension of the item embeddings.
+        span: L, number of items in the window.
+        horizontal: Number of horizontal filters of each height from 1 to L.
+        vertical: Number of vertical filters.
+        long_term: Whether to use the mean of all items so far, too.
+        dropout: Dropout probability of the filter outputs.
     """
 
     def __init__(
@@ -68,19 +68,19 @@ class ConvolutionalNet(nn.Module):
             self.items.weight[-1] = 0.0
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return (B, T, D) what each place says about the next item; tokens: (B, T) int64, padded at the right."""
-        read = self.items(tokens)  # (B, T, D)
-        padded = functional.pad(read, (0, 0, self.span - 1, 0))  # (B, L - 1 + T, D)
-        found = torch.cat([self.horizontal(padded), self.vertical(padded)], dim=2)
-        short = functional.relu(self.mix(self.dropout(found)))  # (B, T, D)
+        """Return (B, T, D) the prediction vector of each position; tokens: (B, T) int64, right-padded."""
+        inputs = self.items(tokens)  # (B, T, D)
+        padded = functional.pad(inputs, (0, 0, self.span - 1, 0))  # (B, L - 1 + T, D)
+        responses = torch.cat([self.horizontal(padded), self.vertical(padded)], dim=2)
+        features = functional.relu(self.mix(self.dropout(responses)))  # (B, T, D)
         if self.long_term:
-            count = torch.arange(1, tokens.shape[1] + 1, dtype=read.dtype).unsqueeze(1)
-            short = torch.cat([short, self.dropout(read.cumsum(dim=1) / count)], dim=2)
-        said: Tensor = self.out(short)
-        return said
+            count = torch.arange(1, tokens.shape[1] + 1, dtype=inputs.dtype).unsqueeze(1)
+            features = torch.cat([features, self.dropout(inputs.cumsum(dim=1) / count)], dim=2)
+        predicted: Tensor = self.out(features)
+        return predicted
 
     def horizontal(self, padded: Tensor) -> Tensor:
-        """Return (B, T, L x filters) the strongest response of each horizontal filter in the window of each place."""
+        """Return (B, T, L x filters) the maximum response of each horizontal filter in the window of each position."""
         image = padded.transpose(1, 2)  # (B, D, L - 1 + T)
         return torch.cat(
             [
@@ -91,7 +91,7 @@ class ConvolutionalNet(nn.Module):
         ).transpose(1, 2)
 
     def vertical(self, padded: Tensor) -> Tensor:
-        """Return (B, T, filters x D) the weighted sums of the window of each place."""
+        """Return (B, T, filters x D) the weighted sums over the window of each position."""
         windows = padded.unfold(1, self.span, 1)  # (B, T, D, L)
         summed: Tensor = self.down(windows).transpose(2, 3).flatten(2)
         return summed

@@ -1,4 +1,4 @@
-"""Dropout that draws one byte a number: on a CPU, torch's own takes longer than the layers around it."""
+"""Dropout that draws one random byte per value: on a CPU, torch's dropout takes longer than the layers around it."""
 
 import torch
 from torch import Tensor, nn
@@ -7,12 +7,12 @@ LEVELS = 256
 
 
 class ByteDropout(nn.Module):
-    """Sets a share of the numbers to zero in training and scales up the others, so that the mean stays.
+    """Inverted dropout: zeroes a share of the values in training and scales up the rest to keep the mean.
 
-    The share is rounded to a 256th; the scale is that of the rounded share.
+    The share is rounded to a multiple of 1/256, and so is the scale.
 
     Args:
-        share: From 0 to below 1.
+        share: Dropout probability, from 0 to below 1.
     """
 
     def __init__(self, share: float) -> None:
@@ -20,7 +20,7 @@ class ByteDropout(nn.Module):
         self.dropped = min(LEVELS - 1, round(share * LEVELS))
 
     def forward(self, states: Tensor) -> Tensor:
-        """Return `states` of any shape with some of them zero; as they are outside training."""
+        """Return `states` of any shape after dropout; unchanged outside training."""
         if not self.training or not self.dropped:
             return states
         words = torch.empty((states.numel() + 7) // 8, dtype=torch.int64)

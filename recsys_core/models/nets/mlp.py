@@ -1,4 +1,4 @@
-"""The network of `mlp`: two vectors, their dot product, and what layers add to it."""
+"""The network of `mlp`: user and item vectors, their dot product, and a multilayer perceptron added to it."""
 
 from itertools import pairwise
 
@@ -7,20 +7,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 INITIAL_SPREAD = 0.05
-"""Standard deviation of vectors before training."""
+"""Standard deviation of the initial embeddings."""
 
 
 class PairNet(nn.Module):
-    """Scores pairs of people and items; see `recsys_core.models.mlp` for the formulas.
+    """Scores pairs of users and items; see `recsys_core.models.mlp` for the formulas.
 
-    Letters of shapes: N rows, I items, K items of a row, D width, H units of the first layer.
+    Shapes: N rows, I items, K items of a row, D embedding dimension, H units of the first layer.
 
     Args:
-        attributes: (U, A) what is known of people; A may be 0.
-        features: (I, F) what is known of items; F may be 0.
+        attributes: (U, A) user attributes; A may be 0.
+        features: (I, F) item features; F may be 0.
         width: D.
-        layers: Units of each layer, the first one first; none for the dot product alone.
-        dropout: Share of the numbers in the vectors of people that is left out in training.
+        layers: Units of each layer; empty for the dot product alone.
+        dropout: Dropout probability of the user vectors.
     """
 
     attributes: Tensor
@@ -29,7 +29,7 @@ class PairNet(nn.Module):
     def __init__(self, attributes: Tensor, features: Tensor, width: int, layers: list[int], dropout: float) -> None:
         super().__init__()
         n_users, n_items = len(attributes), len(features)
-        self.people = nn.Embedding(n_users + 1, width, padding_idx=n_users)  # p_u, 0 for unknown people
+        self.people = nn.Embedding(n_users + 1, width, padding_idx=n_users)  # p_u, 0 for unknown users
         self.items = nn.Embedding(n_items, width)  # q_i
         self.marks = nn.Embedding(n_items, width)  # y_j
         self.bias = nn.Parameter(torch.zeros(n_items))  # b_i
@@ -46,7 +46,7 @@ class PairNet(nn.Module):
         self._draw()
 
     def _draw(self) -> None:
-        """Draw the first vectors; layers keep torch's own rule."""
+        """Initialize embeddings; layers keep torch's default initialization."""
         for part in (self.people, self.items, self.marks, self.of_attributes, self.of_features):
             if part is not None:
                 nn.init.normal_(part.weight, std=INITIAL_SPREAD)
@@ -57,8 +57,8 @@ class PairNet(nn.Module):
         """Return (N, D) v = p_u + of_history + A a_u.
 
         Args:
-            user: (N,) positions; the number of people for somebody unknown.
-            of_history: (N, D) what their histories say of them.
+            user: (N,) positions; U for an unknown user.
+            of_history: (N, D) the contribution of their histories.
         """
         vectors: Tensor = self.people(user) + of_history
         if self.of_attributes is not None:
@@ -72,30 +72,30 @@ class PairNet(nn.Module):
         vectors: Tensor = self.items.weight + self.of_features(self.features)
         return vectors
 
-    def pairs(self, people: Tensor, items: Tensor, asked: Tensor) -> Tensor:
-        """Return (N, K) scores of some items for each person.
+    def pairs(self, users: Tensor, items: Tensor, positions: Tensor) -> Tensor:
+        """Return (N, K) scores of some items for each user.
 
         Args:
-            people: (N, D) vectors.
+            users: (N, D) user vectors.
             items: (I, D) vectors of all items.
-            asked: (N, K) positions of items.
+            positions: (N, K) positions of the items to score.
         """
-        people = self.dropout(people)
-        chosen = functional.embedding(asked, items)  # (N, K, D)
-        bias = functional.embedding(asked, self.bias.unsqueeze(1)).squeeze(2)
-        scores = torch.bmm(chosen, people.unsqueeze(2)).squeeze(2) + bias
+        users = self.dropout(users)
+        chosen = functional.embedding(positions, items)  # (N, K, D)
+        bias = functional.embedding(positions, self.bias.unsqueeze(1)).squeeze(2)
+        scores = torch.bmm(chosen, users.unsqueeze(2)).squeeze(2) + bias
         if self.first_person is None or self.first_item is None:
             return scores
-        first = functional.embedding(asked, self.first_item(items)) + self.first_person(people).unsqueeze(1)
+        first = functional.embedding(positions, self.first_item(items)) + self.first_person(users).unsqueeze(1)
         return scores + self._rest(first)
 
     def of_all(self, person: Tensor, items: Tensor, first: Tensor | None) -> Tensor:
-        """Return (I,) scores of all items for one person; for asking alone, gradients are not kept.
+        """Return (I,) scores of all items for one user; for inference only, as it works in place.
 
         Args:
-            person: (D,) vector.
+            person: (D,) user vector.
             items: (I, D) vectors of all items.
-            first: (I, H) what the items bring to the first layer, see `first_of_items`.
+            first: (I, H) the items' part of the first layer, see `first_of_items`.
         """
         scores = torch.addmv(self.bias, items, person)
         if self.first_person is None or first is None:
@@ -107,11 +107,11 @@ class PairNet(nn.Module):
         return scores + torch.mv(hidden, self.last.weight[0])
 
     def first_of_items(self, items: Tensor) -> Tensor | None:
-        """Return (I, H) what items bring to the first layer, None without layers."""
+        """Return (I, H) the items' part of the first layer; None without layers."""
         return None if self.first_item is None else self.first_item(items)
 
     def _rest(self, first: Tensor) -> Tensor:
-        """Return (N, K) what the layers make of (N, K, H) sums of the first one."""
+        """Return (N, K) the output of the layers for (N, K, H) pre-activations of the first one."""
         hidden = torch.relu(first)
         for layer in self.layers:
             hidden = torch.relu(layer(hidden))

@@ -1,4 +1,4 @@
-"""The network of `recursive`: one cell that makes one node of two, and a history folded by it level by level."""
+"""The network of `recursive`: one cell that composes two nodes, applied to a history level by level."""
 
 from typing import NamedTuple
 
@@ -7,11 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 INITIAL_SPREAD = 0.02
-"""Standard deviation of item vectors before training."""
+"""Standard deviation of the initial item embeddings."""
 
 
 class Nodes(NamedTuple):
-    """(N, D) what nodes of a tree say to the outside, and (N, D) what they remember."""
+    """(N, D) hidden states h and (N, D) memory cells c of tree nodes."""
 
     state: Tensor
     memory: Tensor
@@ -33,31 +33,31 @@ class Compose(nn.Module):
         self.right = nn.Linear(width, 5 * width)
         nn.init.zeros_(self.right.bias)
         with torch.no_grad():
-            self.right.bias[width : 3 * width] = 1.0  # both children are remembered at first
+            self.right.bias[width : 3 * width] = 1.0  # forget gates start open
 
     def forward(self, left: Nodes, right: Nodes) -> Nodes:
         """Return the (N,) parents of (N,) pairs of children."""
         return self.joined(self.left(left.state) + self.right(right.state), left.memory, right.memory)
 
     def alone(self, right: Nodes) -> Nodes:
-        """Return parents whose left child is nothing: state and memory are 0."""
+        """Return parents without a left child, whose state and memory are 0."""
         return self.joined(self.right(right.state), torch.zeros_like(right.memory), right.memory)
 
     def joined(self, gates: Tensor, left_memory: Tensor, right_memory: Tensor) -> Nodes:
-        """Return parents from (N, 5D) sums of what both children say, and the memories of both."""
-        admit, keep_left, keep_right, show, fresh = torch.split(gates, self.width, dim=1)
-        memory = torch.sigmoid(admit) * torch.tanh(fresh)
-        memory = memory + torch.sigmoid(keep_left) * left_memory + torch.sigmoid(keep_right) * right_memory
-        return Nodes(torch.sigmoid(show) * torch.tanh(memory), memory)
+        """Return parents from the (N, 5D) pre-activations of the gates and the memories of both children."""
+        input_gate, forget_left, forget_right, output_gate, update = torch.split(gates, self.width, dim=1)
+        memory = torch.sigmoid(input_gate) * torch.tanh(update)
+        memory = memory + torch.sigmoid(forget_left) * left_memory + torch.sigmoid(forget_right) * right_memory
+        return Nodes(torch.sigmoid(output_gate) * torch.tanh(memory), memory)
 
 
 class SessionTree(nn.Module):
-    """Reads histories as trees: items are joined to sessions, sessions to the person, by one cell.
+    """Encodes histories as trees: one cell composes items into sessions, and sessions into the user state.
 
     Args:
         n_items: I; token I is padding.
         width: D.
-        dropout: Share left out in training.
+        dropout: Dropout probability.
     """
 
     def __init__(self, n_items: int, width: int, dropout: float) -> None:
@@ -71,12 +71,12 @@ class SessionTree(nn.Module):
             self.items.weight[n_items] = 0.0
 
     def forward(self, tokens: Tensor, starts: Tensor, lengths: Tensor) -> Tensor:
-        """Return (B, T, D) what each place expects next; 0 in the padding.
+        """Return (B, T, D) the prediction vector of each position; 0 in the padding.
 
         Args:
-            tokens: (B, T) items, padded at the right.
-            starts: (B, T) whether a session begins there; always true at place 0.
-            lengths: (B,) items of each history.
+            tokens: (B, T) items, right-padded.
+            starts: (B, T) whether a session starts there; always true at position 0.
+            lengths: (B,) number of items of each history.
         """
         read = torch.arange(tokens.shape[1]) < lengths.unsqueeze(1)
         roots = self.levels(tokens[read], starts[read], lengths)[2]
@@ -84,47 +84,47 @@ class SessionTree(nn.Module):
         return hidden.masked_scatter(read.unsqueeze(2), self.out(self.dropout(roots.state)))
 
     def levels(self, tokens: Tensor, starts: Tensor, lengths: Tensor) -> tuple[Nodes, Nodes, Nodes]:
-        """Return the nodes of the three levels after each of N items, histories one after the other.
+        """Return the nodes of the three levels after each of N items of concatenated histories.
 
         Args:
             tokens: (N,) items.
-            starts: (N,) whether a session begins there.
-            lengths: (B,) items of each history.
+            starts: (N,) whether a session starts there.
+            lengths: (B,) number of items of each history.
 
         Returns:
-            The leaves; the session so far; and the person so far: the finished sessions, joined with that one.
+            The leaves; the current session so far; and the root: the finished sessions composed with the current one.
         """
         vectors = self.dropout(self.items(tokens))
         leaves = Nodes(vectors, vectors)
-        session = starts.long().cumsum(0) - 1  # (N,) number of the session, over all histories
+        session = starts.long().cumsum(0) - 1  # (N,) index of the session, over all histories
         sizes = torch.bincount(session)
         sessions = self._folded(leaves, sizes)
         finished = _chosen(sessions, sizes.cumsum(0) - 1)  # each session after its last item
         owner = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
-        per_person = torch.bincount(owner[starts], minlength=len(lengths))
-        people = self._folded(finished, per_person[per_person > 0])
+        per_user = torch.bincount(owner[starts], minlength=len(lengths))
+        users = self._folded(finished, per_user[per_user > 0])
         first = torch.cat([owner[starts].new_ones(1, dtype=torch.bool), owner[starts].diff() != 0])
-        before = _chosen(people, (session - 1).clamp(min=0))
+        before = _chosen(users, (session - 1).clamp(min=0))
         has_before = (~first[session]).unsqueeze(1)
         left = Nodes(before.state * has_before, before.memory * has_before)
         return leaves, sessions, self.cell(left, sessions)
 
     def _folded(self, children: Nodes, sizes: Tensor) -> Nodes:
-        """Join the children of each group from left to right, and return the node after each of them.
+        """Compose the children of each group from left to right, and return the node after each child.
 
-        All groups take a step together, the longest first, so that those that are over drop out at the end.
+        All groups advance in parallel, sorted by decreasing length, so that finished groups are dropped from the end.
 
         Args:
-            children: (N,) nodes, groups one after the other.
-            sizes: (G,) children of each group, at least 1.
+            children: (N,) nodes of concatenated groups.
+            sizes: (G,) number of children of each group, at least 1.
         """
         order = torch.argsort(sizes, descending=True, stable=True)
         rank = torch.empty_like(order)
         rank[order] = torch.arange(len(order))
         group = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
         step = torch.arange(len(group)) - (sizes.cumsum(0) - sizes)[group]
-        active = torch.bincount(step)  # (P,) groups that take each step
-        packed = (active.cumsum(0) - active)[step] + rank[group]  # (N,) place in the order of steps
+        active = torch.bincount(step)  # (P,) number of active groups per step
+        packed = (active.cumsum(0) - active)[step] + rank[group]  # (N,) position in step order
         source = torch.empty_like(packed)
         source[packed] = torch.arange(len(packed))
         ordered = _chosen(children, source)
@@ -140,20 +140,20 @@ class SessionTree(nn.Module):
 
 
 def _chosen(nodes: Nodes, places: Tensor) -> Nodes:
-    """Return some nodes, (N,) by their places."""
+    """Return the nodes at positions (N,)."""
     return Nodes(functional.embedding(places, nodes.state), functional.embedding(places, nodes.memory))
 
 
 def session_starts(lengths: Tensor, times: Tensor | None, width: int, gap: float, most: int, no_time: int) -> Tensor:
-    """Return (B, T) whether a session begins at each place: after a gap, or when the one before is full.
+    """Return (B, T) whether a session starts at each position: after a gap, or when the previous session is full.
 
     Args:
-        lengths: (B,) items of each history.
-        times: (B, T) Unix milliseconds, None if not known.
+        lengths: (B,) number of items of each history.
+        times: (B, T) Unix milliseconds; None without timestamps.
         width: T.
-        gap: Milliseconds without anything after which another session begins.
-        most: Items of a session.
-        no_time: Stands for a time that is not known: it opens nothing.
+        gap: Milliseconds of inactivity after which a new session starts.
+        most: Maximum number of items per session.
+        no_time: Value of a missing timestamp, which starts no session.
     """
     place = torch.arange(width).expand(len(lengths), width)
     starts = place == 0

@@ -1,4 +1,4 @@
-"""The network of SASRec: item and position vectors through blocks of causal self-attention."""
+"""The network of SASRec: item and position embeddings followed by blocks of causal self-attention."""
 
 from typing import cast
 
@@ -10,16 +10,16 @@ from recsys_core.models.nets.attention import CausalSelfAttention
 from recsys_core.models.nets.dropout import ByteDropout
 
 INITIAL_SPREAD = 0.02
-"""Standard deviation of weights and vectors before training."""
+"""Standard deviation of the initial weights and embeddings."""
 
 
 class Block(nn.Module):
-    """Self-attention, then two layers for each place by itself; each is added to what came in (after a norm before).
+    """Self-attention and a position-wise feed-forward network, each with pre-normalization and a residual connection.
 
     Args:
         width: D.
         heads: H.
-        dropout: Share left out in training.
+        dropout: Dropout probability.
     """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
@@ -47,15 +47,15 @@ class Block(nn.Module):
 
 
 class SasRecNet(nn.Module):
-    """Reads a sequence of items; place t depends on items 0..t alone.
+    """Encodes a sequence of items; position t depends on items 0..t alone.
 
     Args:
         n_items: I; token I is padding.
         width: D.
         layers: Number of blocks.
         heads: H.
-        window: Longest sequence.
-        dropout: Share left out in training.
+        window: Maximum sequence length.
+        dropout: Dropout probability.
     """
 
     def __init__(self, n_items: int, width: int, layers: int, heads: int, window: int, dropout: float) -> None:
@@ -69,7 +69,7 @@ class SasRecNet(nn.Module):
         self.apply(_draw)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return (B, T, D) what each place of `tokens` (B, T) expects next."""
+        """Return (B, T, D) the prediction vector of each position of `tokens` (B, T)."""
         states = self._read(tokens)
         for block in self.blocks:
             states = block(states)
@@ -91,7 +91,7 @@ class SasRecNet(nn.Module):
 
 
 def _draw(module: nn.Module) -> None:
-    """Draw the first weights of a part of the network."""
+    """Initialize the weights of a module."""
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=INITIAL_SPREAD)
     if isinstance(module, nn.Linear):
