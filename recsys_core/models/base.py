@@ -321,7 +321,7 @@ class Recommender(ABC, Generic[C]):
                 delattr(self, name)
 
     def require_fitted(self) -> None:
-        """Refuse to go on without a trained model.
+        """Raise an error if the model is not trained.
 
         Raises:
             NotFitted: `fit` has not been called.

@@ -1,17 +1,17 @@
-"""Interest attention: points of interest that move to where the attention of a history is larger.
+"""Interest attention: points of interest that move on an item graph towards higher attention of the history.
 
-The network reads the history as the plain model does (`rnn` with a GRU), chooses items that could be of interest, lets
-them move on a graph of items, and adds what the attention between history and points finds to what it has read. With
-both updates off it is the plain model, exactly. See `nets.interest` for the four stages in formulas, `interest_graph`
-for the graph, and `interest_trace` for what a trace shows.
+A GRU (the plain model, `rnn`) encodes the history. Generators propose points of interest, which move on an item
+graph; the attention between history and points is then added to the GRU's state. With both updates off it equals the
+plain model exactly. See `nets.interest` for the four stages in formulas, `interest_graph` for the graph, and
+`interest_trace` for the contents of a trace.
 
-The learned policy is trained by REINFORCE beside the loss of the next item: the reward of a place is how far up the
-next item stands, 1 - log(rank) / log(I); the baseline is the reward that the points would have brought where they were.
+The learned policy is trained by REINFORCE, in addition to the next-item loss: the reward of a position is the log-rank
+of the next item, 1 - log(rank) / log(I); the baseline is the reward of the unmoved points.
 
 Source: section 3.2 of the source document. Departures: the document's tanh(theta^T (s_t)^T h_v) is read as theta .
-(W s_t * h_v), a number for each step and point; its global update, 'the weighted sum of the attention of all points',
-as two sums, one over the steps of the history and one over the points, with softmax of the mean attention as weights,
-added to the state of the plain model; attention looks at the latest steps only (`memory`).
+(W s_t * h_v), a scalar per step and point; its global update, 'the weighted sum of the attention of all points', as two
+sums, one over the steps of the history and one over the points, weighted by a softmax of the mean attention and added
+to the state of the plain model; attention is restricted to the latest steps (`memory`).
 """
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
@@ -46,51 +46,56 @@ if TYPE_CHECKING:
     from recsys_core.training.sequences import Batch
 
 SHOWN = 5
-"""So many of the best next items are kept in a trace for each place."""
+"""Number of top next items that a trace keeps per position."""
 
 
 class InterestAttentionConfig(SequenceConfig):
     """Settings of interest attention.
 
-    The source document gives no numbers. The defaults train on ML-100K in a few minutes, and none was searched.
+    The source document gives no values. The defaults train on ML-100K in a few minutes; none of them was tuned.
     """
 
     generator: Annotated[Literal["mixed", "popular", "similar", "history"], Knob()] = "mixed"
-    """Where points of interest come from: popular items, items like the last ones, the person's own history, or all."""
-    points: Annotated[int, Field(ge=1, le=50), Knob(1, 6)] = 4
-    """Points of interest of each kind."""
+    """Source of the points of interest: popular items, items similar to the most recent ones, the user's history, or
+    all three (mixed)."""
+    points: Annotated[int, Field(ge=1, le=50), Knob(1, 6, label="Points per generator")] = 4
+    """Number of points of interest per generator."""
     local_update: Annotated[Literal["walk", "reinforce", "none"], Knob()] = "walk"
-    """How points move: a random walk to where attention is not less, a policy learned by reward, or not at all."""
+    """Movement of the points: a random walk that accepts moves unless attention decreases, a policy learned by
+    REINFORCE, or none."""
     local_steps: Annotated[int, Field(ge=1, le=10), Knob(1, 4)] = 2
-    """So many times each point may move."""
+    """Number of moves of each point."""
     global_update: Annotated[bool, Knob()] = True
-    """Whether all steps that attention sees and all points are summed by weight; else the last step alone looks."""
-    point_state: Annotated[Literal["mlp", "lstm"], Knob(symbol="h_v")] = "mlp"
-    """What turns the vector of a point into its state: two layers, or an LSTM that reads the vector in four pieces."""
-    memory: Annotated[int, Field(ge=1, le=500), Knob(5, 50, advanced=True)] = 20
-    """So many of the latest steps the attention sees; the recurrent state sees the whole window."""
-    neighbors: Annotated[int, Field(ge=1, le=100), Knob(3, 30, advanced=True)] = 10
-    """Neighbours of each item on the graph that points move on."""
-    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D")] = 64
-    """Numbers in the vector of an item, and in the state of the network."""
+    """Whether all steps in the attention window and all points are combined by attention weights; otherwise only the
+    last step attends to the points."""
+    point_state: Annotated[Literal["mlp", "lstm"], Knob(symbol="h_v", label="Point encoder")] = "mlp"
+    """Encoder of the points: a two-layer MLP, or an LSTM that reads the embedding in four pieces."""
+    memory: Annotated[int, Field(ge=1, le=500), Knob(5, 50, advanced=True, label="Attention window")] = 20
+    """Number of most recent steps that attention covers; the recurrent state covers the whole history."""
+    neighbors: Annotated[int, Field(ge=1, le=100), Knob(3, 30, advanced=True, label="Graph neighbors")] = 10
+    """Number of neighbors of each item in the item graph."""
+    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")] = (
+        64
+    )
+    """Dimension of the item embeddings and of the hidden state."""
     dropout: Annotated[float, Field(ge=0, lt=1), Knob(0.0, 0.5)] = 0.4
-    """Share of the numbers that are left out at random in training."""
-    epochs: Annotated[int, Field(ge=1, le=1000), Knob(10, 200, scale="log")] = 50
-    """Most passes through all histories."""
+    """Dropout probability in training."""
+    epochs: Annotated[int, Field(ge=1, le=1000), Knob(10, 200, scale="log", label="Maximum epochs")] = 50
+    """Maximum number of training epochs; early stopping usually ends training before."""
     patience: Annotated[int, Field(ge=0, le=100), Knob(2, 20, advanced=True)] = 5
     """Early stopping: training ends when the smoothed log-rank score on the validation users has not increased for this
-    many epochs, and keeps the weights of the best epoch, averaged in the same way. Without a validation part, the last
-    item of up to 1,000 users is held back for it. 0 trains to the last epoch."""
+    many epochs, and keeps the weights of the best epoch, averaged in the same way. Without a validation set, the last
+    item of up to 1,000 users is held out for it. 0 disables early stopping."""
     batch_size: Annotated[int, Field(ge=1, le=4096), Knob(16, 256, scale="log", advanced=True)] = 32
-    """Histories in one step of training."""
+    """Number of histories per training step."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 3e-3
-    """Length of each step against the gradient (Adam)."""
+    """Step size of Adam."""
 
 
 class InterestAttention(SequenceModel[InterestAttentionConfig]):
-    """Finds points of interest, moves them by attention, and sums history and points into one final interest.
+    """Generates points of interest, moves them by attention, and combines history and points into one final interest.
 
-    What the details of a trace hold, with names and shapes, is told by `interest_trace`.
+    `interest_trace` documents names and shapes of the details of a trace.
     """
 
     info: ClassVar[ModelInfo] = ModelInfo(
@@ -116,10 +121,10 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
     graph_chances: FloatArray
     walk_seed: IntArray
     _training_graphs: "tuple[Tensor, Tensor] | None" = None
-    """Neighbors and chances (F (I + 1), N) of `graphs_without`, with a row for padding each; kept while training."""
+    """Neighbors and probabilities (F (I + 1), N) of `graphs_without`, each with a row for padding; set in training."""
 
     def _prepare(self, histories: Ragged, ctx: RunContext) -> None:
-        """Make the popular items, the graphs, and the seed of walks outside training."""
+        """Compute the popular items, the graphs, and the seed of walks at inference."""
         config = self.config
         self.popular_items = most_popular(histories, self.n_items, config.points)
         self.graph_neighbours, self.graph_chances = item_graph(histories, self.n_items, config.neighbors)
@@ -127,7 +132,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         self.walk_seed = np.array(ctx.rng(self.info.key, "walk").integers(2**31))
 
     def _uses_graph(self) -> bool:
-        """Return whether points start or move on the graph at all."""
+        """Return whether points start from or move on the graph."""
         config = self.config
         attends = config.global_update or config.local_update != "none"
         return attends and (config.local_update != "none" or config.generator in ("mixed", "similar"))
@@ -144,14 +149,14 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         return torch.cat([neighbours for neighbours, _ in graphs]), torch.cat([chances for _, chances in graphs])
 
     def _train(self, *arguments: Any, **how: Any) -> None:
-        """Train as every sequence model, and let go of the graphs of training."""
+        """Train as every sequence model, and release the graphs of training."""
         try:
             super()._train(*arguments, **how)
         finally:
             self._training_graphs = None
 
     def _graph_of(self, rows: "Tensor") -> "TrainingGraph | None":
-        """Return the graphs that the histories with these numbers (B,) had no part in."""
+        """Return, for the histories in rows (B,), the graphs that were built without them."""
         import torch
 
         from recsys_core.models.nets.interest import TrainingGraph
@@ -162,7 +167,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         return TrainingGraph(*self._training_graphs, first)
 
     def _make_room(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
-        """Make popular items and graph again from both data sets; walks keep their seed."""
+        """Rebuild popular items and graph from both data sets; walks keep their seed."""
         seed = self.walk_seed
         self._prepare(together(before, new).histories(), ctx)
         self.walk_seed = seed
@@ -192,7 +197,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         return InterestNet(self.n_items, shape, parts, int(self.walk_seed))
 
     def _training_loss(self, net: "nn.Module", batch: "Batch", loss: "Loss", generator: "torch.Generator") -> "Tensor":
-        """Return the loss of the next items, and of a policy."""
+        """Return the loss of the next items plus that of a policy."""
         from recsys_core.models.nets.interest import every_place, ungrouped
 
         interest = cast("InterestNet", net)
@@ -215,12 +220,12 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         return interest.look(batch.tokens, interest.states(batch.tokens), last).hidden[:, 0, 0]
 
     def trace(self, query: QueryBatch) -> AttentionTrace:
-        """Return the stages from points of interest to the final interest of the one person in `query`.
+        """Return the stages from points of interest to the final interest of the single user in `query`.
 
         `weights` is (1, 1, T, T); `details` are those of `interest_trace`.
 
         Raises:
-            CannotScore: There is no history, or both updates are off, so there is no attention.
+            CannotScore: The history is empty, or both updates are off, so there is no attention.
         """
         from recsys_core.models.interest_trace import stages
         from recsys_core.training.sequences import asked
@@ -228,7 +233,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         self.require_fitted()
         self._require_known(query)
         if not len(query.history[0]):
-            raise CannotScore("There is no history, so there is nothing to look at; choose somebody who did something.")
+            raise CannotScore("This user has no history, so there is no attention to show; choose another user.")
         net = cast("InterestNet", self.net)
         if not net.attends:
             raise CannotScore("Local and global update are both off, so this model has no attention; switch one on.")
@@ -246,7 +251,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
 
     @classmethod
     def memory_estimate(cls, config: InterestAttentionConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of the plain model, of the graph, and of the attention of one batch with its gradients."""
+        """Return the bytes of the plain model, of the graphs, and of the attention of one batch with its gradients."""
         plain = super().memory_estimate(config, n_users, n_items, n_interactions)
         places = config.batch_size * min(config.window, 1 + n_interactions // max(1, n_users))
         points = config.points * (3 if config.generator == "mixed" else 1)

@@ -1,15 +1,15 @@
-"""The graph of items on which points of interest move: items that stand near each other in histories.
+"""The item graph on which points of interest move: it links items that occur near each other in histories.
 
     weight_ij = (c_ij - 1) / sqrt(n_i n_j)
 
-c_ij counts how often i and j stand at most `REACH` places apart in a history, n_i how often i was chosen. The 1 is
-taken off because a pair that occurred once is no evidence. Each item keeps its heaviest neighbors. A step of a walk
-goes from an item to a neighbor with a probability in proportion to the weight.
+c_ij counts how often i and j occur at most `REACH` positions apart in a history, n_i how often i occurs. The 1 is
+subtracted because a single co-occurrence is no evidence. Each item keeps its neighbors of largest weight. A random walk
+moves from an item to a neighbor with a probability proportional to the weight.
 
-The graph of all histories answers queries. In training it would give the answer away: each target has made edges to
-the items before it, which put it among their neighbors (17 % of the next items of ML-100K stand among the ten neighbors
-of the item before them, against 12 % of items that the graph was not made of). So training is cross-fitted: users are
-dealt into `FOLDS` folds, and the examples of a user move on the graph of the users in the other folds.
+Queries use the graph of all histories. In training this would leak the target: each target has created edges to the
+items before it, which make it one of their neighbors (17 % of the next items of ML-100K are among the ten neighbors of
+the previous item, against 12 % for held-out histories). So training is cross-fitted: users are assigned to `FOLDS`
+folds, and the examples of a user use the graph of the users in the other folds.
 """
 
 from typing import NamedTuple
@@ -20,16 +20,16 @@ from scipy.sparse import coo_array, csr_array
 from recsys_core.contracts import FloatArray, IntArray, Ragged
 
 REACH = 3
-"""Places between two items of a history that still count as near."""
+"""Maximum distance of two items in a history that counts as a co-occurrence."""
 FOLDS = 10
-"""Graphs that training uses: each is made of nine tenths of the users."""
+"""Number of graphs used in training, each built from nine tenths of the users."""
 
 
 class ItemGraph(NamedTuple):
-    """Neighbors (I, N) int64 of each item, heaviest first, and the chance (I, N) float32 of each, rows summing to 1.
+    """Neighbors (I, N) int64 of each item by decreasing weight, and transition probabilities (I, N) float32.
 
-    An item with fewer than N neighbors is its own neighbor in the places that are left, with chance 0; one without
-    any stays where it is, with chance 1 in the first place.
+    Rows of probabilities sum to 1. An item with fewer than N neighbors is padded with itself, with probability 0; an
+    item without neighbors stays where it is, with probability 1 in the first column.
     """
 
     neighbours: IntArray
@@ -37,23 +37,23 @@ class ItemGraph(NamedTuple):
 
 
 def item_graph(histories: Ragged, n_items: int, size: int) -> ItemGraph:
-    """Return the graph of the items in these histories.
+    """Return the item graph of these histories.
 
     Args:
         histories: Rows of item positions, oldest first.
         n_items: I.
-        size: N, neighbors kept of each item; at most I - 1 are found.
+        size: N, number of neighbors kept per item; there are at most I - 1.
     """
     return _graph(_near_counts(histories, n_items), _chosen(histories, n_items), size)
 
 
 def fold_of(rows: IntArray, folds: int = FOLDS) -> IntArray:
-    """Return (B,) the number of the graph in `graphs_without` for the histories with these numbers (B,)."""
+    """Return (B,) the index of the graph in `graphs_without` for the histories in rows (B,)."""
     return rows % folds
 
 
 def graphs_without(histories: Ragged, n_items: int, size: int, folds: int = FOLDS) -> list[ItemGraph]:
-    """Return for each fold the graph of all histories but those of the fold; see the module.
+    """Return for each fold the graph of all histories outside the fold; see the module.
 
     Args:
         histories: Rows of item positions, oldest first; row u belongs to fold u modulo `folds`.
@@ -77,7 +77,7 @@ def _graph(near: csr_array, chosen: IntArray, size: int) -> ItemGraph:
     row, column = (position[enough].astype(np.int64) for position in (pairs.row, pairs.col))
     scale = 1.0 / np.sqrt(np.maximum(chosen, 1.0))
     weight = (pairs.data[enough] - 1.0) * scale[row] * scale[column]
-    order = np.lexsort((column, -weight, row))  # equal weights by position
+    order = np.lexsort((column, -weight, row))  # ties by position
     row, column, weight = row[order], column[order], weight[order]
     rank = np.arange(len(row)) - np.searchsorted(row, row)
     best = rank < size
@@ -93,18 +93,18 @@ def _graph(near: csr_array, chosen: IntArray, size: int) -> ItemGraph:
 
 
 def _chosen(histories: Ragged, n_items: int) -> IntArray:
-    """(I,) how often each item stands in the histories."""
+    """(I,) how often each item occurs in the histories."""
     counts: IntArray = np.bincount(histories.values, minlength=n_items)
     return counts
 
 
 def most_popular(histories: Ragged, n_items: int, size: int) -> IntArray:
-    """Return (P,) the items chosen most often, at most `size`; equal ones by position."""
+    """Return (P,) the most popular items, at most `size`; ties by position."""
     return np.argsort(-_chosen(histories, n_items), kind="stable")[:size].astype(np.int64)
 
 
 def _near_counts(histories: Ragged, n_items: int) -> csr_array:
-    """(I, I) how often two different items stand near each other, in either order."""
+    """(I, I) how often two different items occur near each other, in either order."""
     values, rows = histories.values.astype(np.int64), histories.row_numbers()
     near = csr_array((n_items, n_items), dtype=np.float64)
     for distance in range(1, REACH + 1):

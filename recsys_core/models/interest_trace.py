@@ -1,28 +1,28 @@
-"""What interest attention shows of itself: the stages from points of interest to the final interest, as plain arrays.
+"""The trace of interest attention: the stages from points of interest to the final interest, as plain arrays.
 
-`stages` fills `AttentionTrace.details` with these arrays. All but the rows of `AttentionTrace.weights` tell of the last
-step, after which a recommendation is made. S local steps (0 without a local update), V points of interest, T items
-read, K candidates of a move, D width:
+`stages` fills `AttentionTrace.details` with these arrays. Except for `AttentionTrace.weights`, they describe the last
+step, on which recommendations are based. S local steps (0 without a local update), V points of interest, T history
+items, K candidates of a move, D embedding dimension:
 
-    point_items       (S + 1, V) item positions: as the generators chose them, then after each local step
-    origin            (V,) who chose the point: 0 popular items, 1 items like the last ones, 2 the own history
-    attention         (S + 1, T, V) A between each item read and each point, from -1 to 1; 0 for items beyond the memory
-                      of the attention
-    mass              (S + 1, V) the mean of A over the items seen; a step of a walk never lowers it
-    proposed_items    (S, V) where each point could have gone in that step
-    accepted          (S, V) whether it went
-    candidate_items   (S, V, K) the items that could have been proposed; of a policy, the first is the point itself
-    chances           (S, V, K) with which chance each was proposed (walk) or chosen (policy); rows sum to 1
+    point_items       (S + 1, V) item positions: from the generators, then after each local step
+    origin            (V,) generator of the point: 0 popular items, 1 items similar to the last ones, 2 the history
+    attention         (S + 1, T, V) A between each history item and each point, from -1 to 1; 0 outside the attention
+                      window
+    mass              (S + 1, V) the mean of A over the items in the window; a step of a walk never lowers it
+    proposed_items    (S, V) the proposed move of each point in that step
+    accepted          (S, V) whether it was accepted
+    candidate_items   (S, V, K) the items that could have been proposed; for a policy, the first is the point itself
+    chances           (S, V, K) the probability of each proposal (walk) or action (policy); rows sum to 1
     policy            (1,) whether a learned policy moved the points (else a walk, or nothing)
-    whole             (1,) whether the global update made the final weights; without it the last item read alone looks
-    history_weights   (T,) a, the weight of each item read; sums to 1, equals the last row of `AttentionTrace.weights`
+    whole             (1,) whether the weights are those of the global update; else only the last item attends
+    history_weights   (T,) a, the weight of each item; sums to 1, equals the last row of `AttentionTrace.weights`
     point_weights     (V,) b, the weight of each point; sums to 1 with the global update, else A of the last row over V
-    final             (T + V,) the two one after the other
-    interest          (D,) the final interest; the score of an item is its dot product with the item's vector
-    state             (D,) the part of it that the plain model would have had
-    sharpness         (2,) k1 and k2, by which mean attention is multiplied before softmax; empty without global update
+    final             (T + V,) both concatenated
+    interest          (D,) the final interest; the score of an item is its dot product with the item embedding
+    state             (D,) the part of it that the plain model uses
+    sharpness         (2,) k1 and k2, inverse temperatures of the two softmax functions; empty without global update
 
-`AttentionTrace.weights` is (1, 1, T, T): row q holds a as it was after q + 1 items.
+`AttentionTrace.weights` is (1, 1, T, T): row q holds a after q + 1 items.
 """
 
 from typing import Any
@@ -38,11 +38,11 @@ from recsys_core.models.nets.interest_moves import Surroundings
 
 
 def stages(net: InterestNet, tokens: Tensor) -> tuple[FloatArray, Tensor, dict[str, NDArray[Any]]]:
-    """Return what the net did with one history.
+    """Return the stages of the network for one history.
 
     Args:
         net: In evaluation mode, with a local or a global update.
-        tokens: (1, T) items read, without padding.
+        tokens: (1, T) items, without padding.
 
     Returns:
         (T, T) weights of the steps after each step, (T, D) the interest after each step, and the details of the last
@@ -76,16 +76,16 @@ def stages(net: InterestNet, tokens: Tensor) -> tuple[FloatArray, Tensor, dict[s
 
 
 def _over_history(values: Tensor, around: Surroundings, count: int) -> Tensor:
-    """(P, T) values (1, G, C, R) of the steps around each place, put where the steps stand in the history."""
+    """(P, T) values (1, G, C, R) of the steps around each position, aligned with the history."""
     places = around.places.shape[1] * around.places.shape[2]
     table = values.new_zeros((places, count))
     at = around.steps.clamp(min=0).unsqueeze(2).expand(values.shape).reshape(places, -1)
-    table.scatter_add_(1, at, (values * around.seen).view(places, -1))  # a step not seen adds 0
+    table.scatter_add_(1, at, (values * around.seen).view(places, -1))  # masked steps add 0
     return table[:count]
 
 
 def _attention(net: InterestNet, around: Surroundings, points: Tensor, count: int) -> Tensor:
-    """(T, V) A between all items read and the points (1, 1, 1, V) of the last step."""
+    """(T, V) A between all history items and the points (1, 1, 1, V) of the last step."""
     by_point = net.attention(around, points)[0, 0, 0]  # (V, R)
     table = by_point.new_zeros((count, len(by_point)))
     seen = around.seen[0, 0, 0]
@@ -94,7 +94,7 @@ def _attention(net: InterestNet, around: Surroundings, points: Tensor, count: in
 
 
 def _moves(look: Look, neighbours: int) -> dict[str, Tensor]:
-    """Return what each local step did, by name; arrays of length 0 where there was none."""
+    """Return the moves of each local step, by name; arrays of length 0 without local steps."""
     if not look.moves:
         count = look.start.shape[-1]
         return {

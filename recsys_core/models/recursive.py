@@ -140,7 +140,7 @@ class Recursive(SequenceModel[RecursiveConfig]):
         self.require_fitted()
         self._require_known(query)
         if not len(query.history[0]):
-            raise CannotScore("The history is empty, so there is no tree; choose a user with a history.")
+            raise CannotScore("This user has no history, so there is no tree; choose another user.")
         batch = asked(query, self.n_items, self.config.window, np.array([0]))
         starts = self._starts(batch)[0]
         net = cast("SessionTree", self.net)

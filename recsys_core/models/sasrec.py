@@ -102,7 +102,7 @@ class SasRec(SequenceModel[SasRecConfig]):
         self.require_fitted()
         self._require_known(query)
         if not len(query.history[0]):
-            raise CannotScore("The history is empty, so there is no attention to show; choose a user with a history.")
+            raise CannotScore("This user has no history, so there is no attention to show; choose another user.")
         batch = asked(query, self.n_items, self.config.window, np.array([0]))
         net = cast("SasRecNet", self.net)
         with torch.inference_mode():

@@ -109,7 +109,7 @@ def test_what_is_wrong_is_said() -> None:
     data = small()
     with pytest.raises(ConfigError, match="no method of friend recommendation 'magic'"):
         recommend_people(data, 0, "magic", 3)
-    with pytest.raises(CannotScore, match="there are 6"):
+    with pytest.raises(CannotScore, match="use positions below 6"):
         recommend_people(data, 6, "pagerank", 3)
     bare = dataset_from_frames(data.interactions, name="bare")
     with pytest.raises(DataError, match="'bare' has no links"):

@@ -48,8 +48,8 @@ def test_two_models_of_one_algorithm_are_told_apart_by_what_differs() -> None:
     assert list(titles.values()) == ["EASE (regularization 50)", "EASE (regularization 500)", "Popularity"]
     scored = [ModelSpec(key="mlp", config={"score": value}) for value in ("dot", "mlp")]
     assert list(leaderboard.model_titles(scored).values()) == [
-        "Vectors through layers (NeuMF; score dot)",
-        "Vectors through layers (NeuMF; score mlp)",
+        "NeuMF (MLP; score dot)",
+        "NeuMF (MLP; score mlp)",
     ]
 
 

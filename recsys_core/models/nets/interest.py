@@ -1,21 +1,21 @@
-"""Attention between the steps of a history and points of interest, which move before they are used.
+"""Attention between the steps of a history and points of interest, which move on an item graph.
 
-A GRU (`rnn`) reads the history; what it says after step t, s_t, is what the plain model predicts from. Beside it stand
-V points of interest: items v with vectors e_v. What happens at step t, in this order:
+A GRU (`rnn`) encodes the history; its state after step t, s_t, is the prediction vector of the plain model. In addition
+there are V points of interest: items v with embeddings e_v. The stages at step t are:
 
-    1  points      chosen by generators: popular items, items like the last ones, items of the history itself
+    1  points      from generators: popular items, items similar to the last ones, items of the history itself
     2  attention   A_iv = tanh(theta . (W s_i * h_v)) for point v and each of the latest M steps i, t - M < i <= t;
-                   h_v comes from an MLP or an LSTM over e_v
-    3  local       some times: each point may move to a neighbour on the item graph (`interest_moves`)
+                   h_v is the output of an MLP or an LSTM over e_v
+    3  local       repeatedly: each point may move to a neighbor in the item graph (`interest_moves`)
     4  global      a = softmax_i(k1 mean_v A_iv)     b = softmax_v(k2 mean_i A_iv)
                    interest_t = s_t + U sum_i a_i s_i + Y sum_v b_v e_v
 
-Without the global update the last step alone looks at the points, and each counts by its attention:
-interest_t = s_t + Y mean_v A_tv e_v. Without both updates interest_t = s_t. The score of an item is the product of
-interest_t and its vector. U and Y begin at 0, so training starts from the plain model.
+Without the global update only the last step attends to the points, weighted by their attention:
+interest_t = s_t + Y mean_v A_tv e_v. Without both updates interest_t = s_t. The score of an item is the dot product of
+interest_t and its embedding. U and Y are initialized to 0, so training starts from the plain model.
 
-Shapes: B sequences, T steps, D width, V points. Places (steps that are asked for) come in G groups of C a sequence, so
-that places near each other share the R steps that they look at.
+Shapes: B sequences, T steps, D embedding dimension, V points. Positions are arranged in G groups of C per sequence, so
+that neighboring positions share the R steps of their attention windows.
 """
 
 import math
@@ -38,17 +38,17 @@ from recsys_core.models.nets.interest_moves import (
 from recsys_core.models.nets.rnn import RecurrentNet
 
 POPULAR, SIMILAR, HISTORY = 0, 1, 2
-"""Where a point of interest came from."""
+"""Generator of a point of interest."""
 ORIGINS = {"popular": (POPULAR,), "similar": (SIMILAR,), "history": (HISTORY,), "mixed": (POPULAR, SIMILAR, HISTORY)}
-"""The generators that a choice stands for."""
+"""The generators of each choice."""
 PIECES = 4
-"""The LSTM reads the vector of an item as so many pieces in a row."""
+"""Number of pieces in which the LSTM reads an item embedding."""
 GROUP = 16
-"""Places that look at their surroundings together when all places of a sequence are asked for."""
+"""Number of positions per group when all positions of a sequence are computed."""
 
 
 class InterestParts(NamedTuple):
-    """What the net knows of the items before training, int64 and float32 tensors.
+    """Popular items and item graph, int64 and float32 tensors.
 
     `popular` (at most I,) items, `neighbours` (I, N) items and `chances` (I, N) as in `ItemGraph`.
     """
@@ -59,9 +59,9 @@ class InterestParts(NamedTuple):
 
 
 class TrainingGraph(NamedTuple):
-    """The item graphs of a batch in training, one on top of the other, each with a row for padding at its end.
+    """The stacked item graphs of training, each with a final row for padding.
 
-    `neighbours` and `chances` (F (I + 1), N); `first` (B,) the first row of the graph that a sequence moves on.
+    `neighbours` and `chances` (F (I + 1), N); `first` (B,) the first row of the graph of each sequence.
     """
 
     neighbours: Tensor
@@ -69,13 +69,13 @@ class TrainingGraph(NamedTuple):
     first: Tensor
 
     def rows(self, items: Tensor) -> Tensor:
-        """Return the rows of items (B, ...), each on the graph of its sequence."""
+        """Return the rows of items (B, ...), each in the graph of its sequence."""
         return items + self.first.view(-1, *[1] * (items.ndim - 1))
 
 
 @dataclass(frozen=True)
 class InterestShape:
-    """Which parts an interest net has; see the module."""
+    """Architecture of an interest network; see the module."""
 
     width: int
     dropout: float
@@ -89,12 +89,12 @@ class InterestShape:
 
 
 class Look(NamedTuple):
-    """All that happened on the way from states to interests.
+    """All intermediate results from states to interests.
 
-    `hidden` (B, G, C, D) the interests; `start` (B, G, C, V) the points as the generators chose them; `moves` what the
-    local update did; `around` what the places saw; `attention` (B, G, C, V, R) A of the points where they ended;
-    `step_weights` (B, G, C, R) a, without the global update 1 for the last step; `point_weights` (B, G, C, V) b,
-    without the global update A_tv / V, which need not sum to 1.
+    `hidden` (B, G, C, D) the interests; `start` (B, G, C, V) the generated points; `moves` the local update; `around`
+    the attention windows; `attention` (B, G, C, V, R) A of the final points; `step_weights` (B, G, C, R) a, without the
+    global update 1 for the last step; `point_weights` (B, G, C, V) b, without the global update A_tv / V, which need
+    not sum to 1.
     """
 
     hidden: Tensor
@@ -107,19 +107,19 @@ class Look(NamedTuple):
 
 
 class InterestNet(RecurrentNet):
-    """Reads histories into interests: the plain network of `rnn` with a GRU, and attention on top of it."""
+    """Encodes histories into interests: the network of `rnn` with a GRU, with attention on top."""
 
     popular: Tensor
     neighbours: Tensor
 
     def __init__(self, n_items: int, shape: InterestShape, parts: InterestParts, seed: int) -> None:
-        """Make a net with weights drawn from torch's own generator.
+        """Create a network with weights drawn from torch's global generator.
 
         Args:
             n_items: I.
-            shape: Which parts it has.
+            shape: Its architecture.
             parts: Popular items and the item graph.
-            seed: Of the draws of a walk outside training.
+            seed: Seed of walks at inference.
         """
         width = shape.width
         super().__init__(n_items, width, cell="gru", dropout=shape.dropout)
@@ -145,10 +145,10 @@ class InterestNet(RecurrentNet):
             self.log_sharpness = nn.Parameter(torch.full((2,), math.log(4.0)))  # log of k1 and k2
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return (B, T, D) the interest after each step; place t sees steps 0..t alone.
+        """Return (B, T, D) the interest after each step; position t depends on steps 0..t alone.
 
         Args:
-            tokens: (B, T) items; `n_items` is padding and stands at the right.
+            tokens: (B, T) items, right-padded with `n_items`.
         """
         states = self.states(tokens)
         if not self.attends:
@@ -156,7 +156,7 @@ class InterestNet(RecurrentNet):
         return ungrouped(self.look(tokens, states, every_place(tokens)).hidden, tokens)
 
     def states(self, tokens: Tensor) -> Tensor:
-        """Return (B, T, D) s, which the plain model predicts from."""
+        """Return (B, T, D) s, the prediction vectors of the plain model."""
         return super().forward(tokens)
 
     def look(
@@ -167,10 +167,10 @@ class InterestNet(RecurrentNet):
         generator: torch.Generator | None = None,
         graph: TrainingGraph | None = None,
     ) -> Look:
-        """Return the interests at `places` (B, G, C), neighboring steps in order, and how they came about.
+        """Return the interests at `places` (B, G, C), consecutive steps in order, with all intermediate results.
 
-        Without a generator a walk draws from its seed (`Walk`), and a policy takes its best action; with one both draw
-        from it. Without a graph all move on that of the net; training gives one that the sequences have no part in.
+        Without a generator a walk uses its seed (`Walk`), and a policy takes its best action; with one both sample from
+        it. Without a graph the network's own is used; training passes one that was built without the sequences.
         """
         around, start = self.surroundings(tokens, states, places), self.chosen(tokens, places, graph)
         return self._interest(around, start, self.moved(around, start, generator, graph))
@@ -178,17 +178,17 @@ class InterestNet(RecurrentNet):
     def policy_loss(
         self, look: Look, tokens: Tensor, mask: Tensor, target: Tensor, weights: Tensor | None = None
     ) -> Tensor:
-        """Return the loss of the policy whose moves `look` tells of, made for `every_place`.
+        """Return the loss of the policy for the moves in `look`, which was computed for `every_place`.
 
-        Both rewards, with the moves and without them, are those of the same states without dropout of what is added
-        to these: where all points stay they are equal.
+        Both rewards, with and without the moves, use the same states and no dropout of the attention terms: if no
+        point moves, they are equal.
 
         Args:
-            look: What happened in training.
+            look: Intermediate results of the training step.
             tokens: (B, T).
-            mask: (B, T) the N places that have a next item.
+            mask: (B, T) the N positions that have a next item.
             target: (N,) these items.
-            weights: (N,) of their rewards; None for 1.
+            weights: (N,) weights of the rewards; None for 1.
         """
         with torch.no_grad():
             rewards = [
@@ -200,11 +200,11 @@ class InterestNet(RecurrentNet):
         return reinforce_loss(ungrouped(logs, tokens)[mask].flatten(1), gain if weights is None else gain * weights)
 
     def chosen(self, tokens: Tensor, places: Tensor, graph: TrainingGraph | None = None) -> Tensor:
-        """Return (B, G, C, V) the points of interest that the generators choose, in the order of `origins`.
+        """Return (B, G, C, V) the generated points of interest, in the order of `origins`.
 
-        Popular items are the same for everybody. Point j of the items like the last ones is the nearest neighbor
-        of the j-th last item; where the history has fewer items, the next neighbors of its first. Those of the
-        history lie spread over it, from its beginning.
+        Popular items are the same for all users. Point j of the similar items is the nearest neighbor of the j-th last
+        item; in shorter histories, further neighbors of the first item. Points of the history are spaced evenly over
+        it, from its start.
         """
         order, kinds = torch.arange(self.shape.points), []
         wanted = ORIGINS[self.shape.generator]
@@ -220,7 +220,7 @@ class InterestNet(RecurrentNet):
         return torch.cat(kinds, dim=-1)
 
     def origins(self) -> Tensor:
-        """Return (V,) where each point comes from."""
+        """Return (V,) the generator of each point."""
         counts = {POPULAR: len(self.popular), SIMILAR: self.shape.points, HISTORY: self.shape.points}
         return torch.cat([torch.full((counts[origin],), origin) for origin in ORIGINS[self.shape.generator]])
 
@@ -231,11 +231,10 @@ class InterestNet(RecurrentNet):
         generator: torch.Generator | None,
         graph: TrainingGraph | None = None,
     ) -> list[Moves]:
-        """Return what the local update does to the points `start` (B, G, C, V), step by step.
+        """Return the moves of the local update of the points `start` (B, G, C, V), step by step.
 
-        A walk (`Walk`) draws a neighbor of each point and goes there unless the attention mass of the point, the
-        mean of A over the steps that the place sees, became less. A policy (`Policy`) chooses between staying and
-        each of the neighbors.
+        A walk (`Walk`) samples a neighbor of each point and accepts it unless the attention mass, the mean of A over
+        the attention window, decreases. A policy (`Policy`) chooses between staying and each of the neighbors.
         """
         moves: list[Moves] = []
 
@@ -259,10 +258,10 @@ class InterestNet(RecurrentNet):
         return moves
 
     def surroundings(self, tokens: Tensor, states: Tensor, places: Tensor) -> Surroundings:
-        """Return what `places` (B, G, C) see of sequences (B, T) with states (B, T, D)."""
+        """Return the attention windows of `places` (B, G, C) in sequences (B, T) with states (B, T, D)."""
         memory, steps = self.shape.memory, tokens.shape[1]
         reach = torch.arange(1 - memory - (places.shape[2] - 1), 1)
-        around = places[:, :, -1:] + reach  # (B, G, R), negative before the beginning
+        around = places[:, :, -1:] + reach  # (B, G, R), negative before the start
         distance = places.unsqueeze(-1) - around.unsqueeze(2)
         seen = (distance >= 0) & (distance < memory) & (around >= 0).unsqueeze(2)
         rows = torch.arange(len(tokens)).view(-1, 1, 1) * steps + around.clamp(min=0)
@@ -273,24 +272,24 @@ class InterestNet(RecurrentNet):
         return Surroundings(places, around, seen, queries, shared, here.view(*places.shape, -1), keys)
 
     def attention(self, around: Surroundings, points: Tensor) -> Tensor:
-        """Return (B, G, C, V, R) A, 0 for steps that the place does not see."""
+        """Return (B, G, C, V, R) A, 0 for steps outside the attention window."""
         keys = functional.embedding(points.flatten(2), around.keys)  # (B, G, C V, D)
         raised = torch.tanh(keys @ around.queries.transpose(-1, -2)).view(*points.shape, -1)
         return raised * around.seen.unsqueeze(-2)
 
     def mass(self, around: Surroundings, points: Tensor) -> Tensor:
-        """Return (B, G, C, V) the mean of A over the steps that each place sees."""
+        """Return (B, G, C, V) the mean of A over the attention window of each position."""
         return mean_over_steps(self.attention(around, points), around.seen)
 
     def _interest(self, around: Surroundings, start: Tensor, moves: list[Moves]) -> Look:
-        """Return the global update, or what stands for it."""
+        """Return the global update, or its replacement if it is off."""
         points = moves[-1].after if moves else start
         attention, step_weights, point_weights = self._weights(around, points)
         hidden = self._summed(around, points, step_weights, point_weights, self.dropout)
         return Look(hidden, start, moves, around, attention, step_weights, point_weights)
 
     def _plain(self, around: Surroundings, points: Tensor) -> Tensor:
-        """Return (B, G, C, D) the interests with points (B, G, C, V) where they are, nothing left out by dropout."""
+        """Return (B, G, C, D) the interests for points (B, G, C, V), without dropout."""
         _, step_weights, point_weights = self._weights(around, points)
         return self._summed(around, points, step_weights, point_weights, nn.Identity())
 
@@ -308,7 +307,7 @@ class InterestNet(RecurrentNet):
     def _summed(
         self, around: Surroundings, points: Tensor, step_weights: Tensor, point_weights: Tensor, dropout: nn.Module
     ) -> Tensor:
-        """Return (B, G, C, D) the interests that these weights make of states and points."""
+        """Return (B, G, C, D) the interests for these weights of states and points."""
         hidden = around.here
         if self.shape.whole:
             hidden = hidden + self.from_steps(dropout(step_weights @ around.states))
@@ -318,7 +317,7 @@ class InterestNet(RecurrentNet):
 
 
 def with_padding(neighbours: Tensor, chances: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a graph (I, N) with a row for padding, the token I, which stays where it is."""
+    """Return a graph (I, N) with an additional row for the padding token I, which stays where it is."""
     items, count = neighbours.shape
     stays = functional.one_hot(torch.zeros(1, dtype=torch.int64), count)
     filled = torch.cat([neighbours, torch.full((1, count), items, dtype=neighbours.dtype)])
@@ -326,7 +325,7 @@ def with_padding(neighbours: Tensor, chances: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class PointState(nn.Module):
-    """h: what the attention sees of an item, from its vector; an MLP, or an LSTM that reads it in pieces."""
+    """h: the attention key of an item, from its embedding; an MLP, or an LSTM that reads it in pieces."""
 
     def __init__(self, width: int, kind: Literal["mlp", "lstm"]) -> None:
         super().__init__()
@@ -338,7 +337,7 @@ class PointState(nn.Module):
         )
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Return (I, D) h of vectors (I, D)."""
+        """Return (I, D) h for embeddings (I, D)."""
         if not isinstance(self.net, nn.LSTM):
             hidden: Tensor = self.net(vectors)
             return hidden
@@ -349,17 +348,17 @@ class PointState(nn.Module):
 
 
 def every_place(tokens: Tensor) -> Tensor:
-    """Return (B, G, C) all steps of sequences (B, T) in groups; the last group may go beyond the end."""
+    """Return (B, G, C) all steps of sequences (B, T) in groups; the last group may be padded."""
     size = min(GROUP, tokens.shape[1])
     groups = -(-tokens.shape[1] // size)
     return torch.arange(groups * size).clamp(max=tokens.shape[1] - 1).view(1, groups, size).expand(len(tokens), -1, -1)
 
 
 def ungrouped(values: Tensor, tokens: Tensor) -> Tensor:
-    """Return (B, T, ...) of values (B, G, C, ...) made for `every_place`."""
+    """Return (B, T, ...) from values (B, G, C, ...) computed for `every_place`."""
     return values.flatten(1, 2)[:, : tokens.shape[1]]
 
 
 def _tokens_at(tokens: Tensor, places: Tensor) -> Tensor:
-    """(B, ...) the tokens (B, T) at places (B, ...)."""
+    """(B, ...) the tokens (B, T) at positions (B, ...)."""
     return tokens.gather(1, places.flatten(1)).view(places.shape)

@@ -1,7 +1,7 @@
-"""How points of interest move on the item graph: by a random walk that attention steers, or by a learned policy.
+"""Moves of points of interest on the item graph: a random walk steered by attention, or a learned policy.
 
-Shapes as in `interest`: B sequences, T steps, places in G groups of C, R steps around a group, V points, D width; N
-neighbours of an item, K candidates of a move.
+Shapes as in `interest`: B sequences, T steps, positions in G groups of C, R steps around a group, V points, D embedding
+dimension; N neighbors of an item, K candidates of a move.
 """
 
 import math
@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 PRIME = 2**31 - 1
-"""Draws outside training are numbers below this prime."""
+"""Modulus of the pseudo-random numbers of walks at inference."""
 
 
 class Surroundings(NamedTuple):
-    """What places see of the sequences that they belong to.
+    """The attention windows of positions in their sequences.
 
-    `places` (B, G, C); `steps` (B, G, R) around each group; `seen` (B, G, C, R) which of them a place
-    sees; `queries` (B, G, R, D) theta * W s and `states` (B, G, R, D) s of these steps; `here` (B, G, C, D) s of the
-    places; `keys` (I + 1, D) h of all items.
+    `places` (B, G, C); `steps` (B, G, R) around each group; `seen` (B, G, C, R) which of them are in the window of a
+    position; `queries` (B, G, R, D) theta * W s and `states` (B, G, R, D) s of these steps; `here` (B, G, C, D) s of
+    the positions; `keys` (I + 1, D) h of all items.
     """
 
     places: Tensor
@@ -34,10 +34,10 @@ class Surroundings(NamedTuple):
 class Moves(NamedTuple):
     """One local step of all points.
 
-    `after` (B, G, C, V) where they are then; `proposed` (B, G, C, V) where they could have gone; `accepted`
-    (B, G, C, V) whether they went; `candidates` (B, G, C, V, K) the items that could have been proposed (for a policy
-    the point itself comes first); `chances` (B, G, C, V, K) with which chance; `log_chance` (B, G, C, V) of what was
-    chosen, with its gradient, None for a walk.
+    `after` (B, G, C, V) the points after the step; `proposed` (B, G, C, V) the proposed moves; `accepted` (B, G, C, V)
+    whether they were accepted; `candidates` (B, G, C, V, K) the items that could have been proposed (for a policy the
+    point itself comes first); `chances` (B, G, C, V, K) their probabilities; `log_chance` (B, G, C, V) log-probability
+    of the chosen action, with its gradient, None for a walk.
     """
 
     after: Tensor
@@ -49,17 +49,17 @@ class Moves(NamedTuple):
 
 
 class Walk(nn.Module):
-    """A random walk: a neighbour is drawn by the weights of the graph, and taken unless attention there is less.
+    """A random walk: a neighbor is sampled by the weights of the graph, and accepted unless attention decreases.
 
-    Outside training the draw hangs on the seed, the number of the point, the step and the item where the point stands:
-    a person gets the same answer whoever else is asked for, and an item left out of a history changes no draw of a
-    point that it does not move.
+    At inference the draw is a function of the seed, the index of the point, the step and the point's current item: the
+    result for a user does not depend on the batch, and removing an item from a history does not change the draws of
+    points that stay at the same items.
     """
 
     chances: Tensor
 
     def __init__(self, chances: Tensor, seed: int) -> None:
-        """Keep the chances (I + 1, N) of the neighbours of each item and of padding, and the seed."""
+        """Store the transition probabilities (I + 1, N) of each item and of padding, and the seed."""
         super().__init__()
         self.seed = seed
         self.register_buffer("chances", chances, persistent=False)
@@ -72,14 +72,14 @@ class Walk(nn.Module):
         generator: torch.Generator | None,
         chances: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Return (B, G, C, V) a neighbor drawn for each point, and the chances (B, G, C, V, N) it was drawn by.
+        """Return (B, G, C, V) a sampled neighbor of each point, and the probabilities (B, G, C, V, N) of the neighbors.
 
         Args:
             points: (B, G, C, V).
             ways: (B, G, C, V, N) their neighbors.
-            step: Number of the local step.
-            generator: Source of the draws; None to draw as the class says.
-            chances: (B, G, C, V, N) of the neighbors on another graph than that of the class; None for that one.
+            step: Index of the local step.
+            generator: Source of randomness; None for the deterministic draws of the class.
+            chances: (B, G, C, V, N) probabilities of the neighbors in another graph; None for the stored graph.
         """
         drawn = self._draws(points, step) if generator is None else _random(points, generator)
         chances = self.chances[points] if chances is None else chances
@@ -88,22 +88,23 @@ class Walk(nn.Module):
     def judged(
         self, points: Tensor, mass: Tensor, proposed: Tensor, there: Tensor, ways: Tensor, chances: Tensor
     ) -> Moves:
-        """Return the step: points (B, G, C, V) go where their attention mass `there` is not less than `mass` here."""
+        """Return the step: points (B, G, C, V) accept the move if its attention mass `there` is at least `mass`."""
         accepted = there >= mass
         return Moves(torch.where(accepted, proposed, points), proposed, accepted, ways, chances)
 
     def _draws(self, points: Tensor, step: int) -> Tensor:
-        """(B, G, C, V) numbers from 0 to 1, the same for the same seed, number of the point, step and item."""
+        """(B, G, C, V) numbers from 0 to 1, a function of seed, index of the point, step and item."""
         slot = torch.arange(points.shape[-1]) * 16_807 + step * 39_373
         return (_mixed(_mixed(points + self.seed) + slot).double() / PRIME).float()
 
 
 class Policy(nn.Module):
-    """A learned choice: each point stays or goes to a neighbour, by what the state says about the items there.
+    """A learned policy: each point stays or moves to a neighbor, depending on the state.
 
-        chance of c = softmax_c(P s_t . e_c / sqrt(D)) over the point itself and its neighbours
+        probability of c = softmax_c(P s_t . e_c / sqrt(D)) over the point itself and its neighbors
 
-    P begins at 0, so that all are alike. It learns by `reinforce_loss` alone: states and items are taken as they are.
+    P is initialized to 0 (uniform probabilities). It is trained by `reinforce_loss` alone: states and embeddings are
+    detached.
     """
 
     def __init__(self, width: int) -> None:
@@ -114,9 +115,9 @@ class Policy(nn.Module):
     def forward(
         self, points: Tensor, ways: Tensor, around: Surroundings, vectors: Tensor, generator: torch.Generator | None
     ) -> Moves:
-        """Return a step of points (B, G, C, V) with neighbours (B, G, C, V, N); vectors (I + 1, D) are the items'.
+        """Return a step of points (B, G, C, V) with neighbors (B, G, C, V, N) and item embeddings (I + 1, D).
 
-        Without a generator the likeliest candidate is taken, and a point stays if none is likelier than that.
+        Without a generator the most probable candidate is chosen; ties with staying are resolved by staying.
         """
         candidates = torch.cat([points.unsqueeze(-1), ways], dim=-1)
         query = self.query(around.here.detach()).unsqueeze(-1)  # (B, G, C, D, 1)
@@ -130,12 +131,12 @@ class Policy(nn.Module):
 
 
 def mean_over_steps(attention: Tensor, seen: Tensor) -> Tensor:
-    """Return (B, G, C, V) the mean of (B, G, C, V, R) over the steps seen (B, G, C, R); others must be 0."""
+    """Return (B, G, C, V) the mean of (B, G, C, V, R) over the steps in `seen` (B, G, C, R); others must be 0."""
     return attention.sum(dim=-1) / seen.sum(dim=-1).unsqueeze(-1)
 
 
 def rank_reward(hidden: Tensor, vectors: Tensor, target: Tensor) -> Tensor:
-    """Return (N,) 1 - log(rank) / log(I): 1 if the next item is the best of all I, 0 if it is the last.
+    """Return (N,) 1 - log(rank) / log(I): 1 if the next item ranks first of all I, 0 if it ranks last.
 
     Args:
         hidden: (N, D).
@@ -148,11 +149,11 @@ def rank_reward(hidden: Tensor, vectors: Tensor, target: Tensor) -> Tensor:
 
 
 def reinforce_loss(log_chance: Tensor, gain: Tensor) -> Tensor:
-    """Return a number whose gradient points against that of the expected reward: -mean_n gain_n sum_a log chance_na.
+    """Return a loss whose gradient is the negative policy gradient: -mean_n gain_n sum_a log p_na.
 
     Args:
-        log_chance: (N, A) of the A actions taken at each of N places, with their gradients.
-        gain: (N,) how much better the reward was than without any action; taken as a plain number.
+        log_chance: (N, A) log-probabilities of the A actions at each of N positions, with their gradients.
+        gain: (N,) reward minus the reward without any action; treated as a constant.
 
     Source:
         Williams 1992, "Simple Statistical Gradient-Following Algorithms", eq. 11, with the reward of unmoved points as
@@ -166,18 +167,18 @@ def _random(points: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _picked(chances: Tensor, drawn: Tensor) -> Tensor:
-    """(..., 1) number of the candidate where the sum of chances (..., K) passes what was drawn (...), from 0 to 1."""
+    """(..., 1) index of the candidate sampled by inverse transform from probabilities (..., K) and draws (...)."""
     return (drawn.unsqueeze(-1) >= chances.cumsum(dim=-1)[..., :-1]).sum(dim=-1, keepdim=True)
 
 
 def _likeliest(logs: Tensor) -> Tensor:
-    """(..., 1) number of the likeliest candidate; the first, where none is likelier."""
+    """(..., 1) index of the most probable candidate; the first in case of ties with it."""
     best = logs.argmax(dim=-1, keepdim=True)
     return torch.where(logs.gather(-1, best) > logs[..., :1], best, 0)
 
 
 def _mixed(numbers: Tensor) -> Tensor:
-    """Return numbers below PRIME that look like chance; squares part numbers that are neighbours."""
+    """Return pseudo-random numbers below PRIME; squaring decorrelates consecutive inputs."""
     for _ in range(3):
         numbers = numbers % PRIME
         numbers = (numbers * numbers + 12_345) % PRIME * 48_271
