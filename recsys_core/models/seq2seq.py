@@ -1,4 +1,4 @@
-"""Sequence to sequence: an encoder reads the history, a decoder with attention says what follows, item by item.
+"""Seq2seq with attention: an encoder reads the history, a decoder with attention generates the next items one by one.
 
     E = encoder(v_{s_1}, ..., v_{s_T})                                  LSTM, GRU, MLP or CNN;  E_j (D,)
     q(t) = W_q [H(t); v_{o(t-1)}]
@@ -6,35 +6,34 @@
     H(t+1) = decoder([v_{o(t-1)}; C(t)], H(t))                          LSTM or GRU;  H(1) = 0, or tanh(W E_T)
     p(o(t) = i) = softmax_i v_i . W_o [H(t+1); C(t); v_{o(t-1)}]        over items neither seen nor decoded before
 
-The item before the first step, o(0), is the last one of the history. The sequence o(1), o(2), ... is found greedily or
+The input of the first step, o(0), is the last item of the history. The sequence o(1), o(2), ... is decoded greedily or
 by beam search.
 
-How lists and scores belong together. `score` returns the scores of the first step, the logits of o(1), for all items.
-With `decoding` "one_step" the list is the items sorted by these. With "greedy" and "beam" the list is the decoded
-sequence, in order, and the number beside a place is the logarithm of the probability that the sequence begins like this
-up to there, so it falls along the list. Sequences are decoded for the first 20 places; a longer list goes on with the
-remaining items as the 21st step ranks them.
+Lists and scores: `score` returns the logits of o(1), the first decoding step, for all items. With `decoding` "one_step"
+the list is sorted by these. With "greedy" and "beam" the list is the decoded sequence, in order, and the score of a
+position is the log-probability of the sequence up to there, so it decreases along the list. Sequences are decoded up to
+20 items; a longer list continues with the remaining items, ranked by the 21st step.
 
-Training cuts each sequence behind every item at once: the encoder is causal (E_j has seen items 1..j), so for the cut
-behind item j the decoder looks at E_1..E_j of one shared encoding. At every cut the first step is learned; at a random
-share of the cuts further steps, fed with the true items (teacher forcing) or at times with the net's own choices.
+Training uses every prefix of a sequence: the encoder is causal (E_j depends on items 1..j), so the decoder for the
+prefix of length j attends to E_1..E_j of one shared encoding. The first step is trained on every prefix; further steps
+on a random share of them, with the true items as inputs (teacher forcing) or predicted ones (scheduled sampling).
 
-The trace follows the decoded sequence of one person; Q steps, T items read, W beams, D width, N = 5 candidates. The
-steps are those of greedy decoding, or of the best beam where `decoding` is "beam". `weights` (1, 1, Q, T) is alpha;
-`next_items` and `next_scores` (Q, N) are the best candidates of each step with the logarithm of their probability.
-Among the `details`:
+The trace follows the decoded sequence of one user; Q steps, T history items, W beams, D embedding dimension, N = 5
+candidates. The steps are those of greedy decoding, or of the best beam if `decoding` is "beam". `weights` (1, 1, Q, T)
+is alpha; `next_items` and `next_scores` (Q, N) are the top candidates of each step with their log-probabilities. The
+`details` include:
 
-    encoded (T, D)            E                                  chosen_items (Q,)        the item that each step chose
-    energies (Q, T)           e, whose softmax is alpha          chosen_scores (Q,)       logarithm of its probability
-    context (Q, D)            C                                  beam_items (Q, W, Q)     sequences kept after each step
-    context_norm (Q,)         |C|                                beam_scores (Q, W)       log probabilities, best first
+    encoded (T, D)            E                                  chosen_items (Q,)        the item chosen in each step
+    energies (Q, T)           e, whose softmax is alpha          chosen_scores (Q,)       its log-probability
+    context (Q, D)            C                                  beam_items (Q, W, Q)     beams after each step
+    context_norm (Q,)         |C|                                beam_scores (Q, W)       log-probabilities, best first
     hidden_norm (Q,)          |H(t+1)|                           beam_items ends in PAD; fewer beams: PAD and NaN
     candidate_items (Q, N)    as next_items                      candidate_scores (Q, N)  as next_scores
 
-Source: source document, section 3.3. Departures: the document computes alpha from H(t) and the items decoded before,
-of which the query here takes the last one; it feeds [o(t-1); C(t)] to the decoder, which is kept, and reads o(t+1) off
-the decoder, where the output here also sees C(t) and o(t-1) (Bahdanau et al. 2015, appendix A.2.2, "deep output").
-Items are scored by the vectors they are read with.
+Source: source document, section 3.3. Departures: the document computes alpha from H(t) and all items decoded before,
+of which the query here uses the last one; it feeds [o(t-1); C(t)] to the decoder, as here, and predicts o(t+1) from the
+decoder state alone, while the output here also uses C(t) and o(t-1) (Bahdanau et al. 2015, appendix A.2.2, "deep
+output"). Input and output embeddings are tied.
 """
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
@@ -69,59 +68,63 @@ if TYPE_CHECKING:
     from recsys_core.training.sequences import Batch
 
 MOST_STEPS = 20
-"""Places of a list that are decoded; the rest is ranked by the step after them."""
+"""Maximum number of decoded list positions; further ones are ranked by the following step."""
 TRACED_STEPS = 10
 SHOWN = 5
-"""So many of the best candidates are kept in a trace for each step."""
+"""Number of top candidates that a trace keeps per step."""
 DECODED_BYTES = 64 * 2**20
-"""Scores of so many bytes are held at a time while lists are decoded."""
+"""Maximum bytes of scores in memory while lists are decoded."""
 
 
 class Seq2SeqConfig(SequenceConfig):
-    """Settings of the sequence-to-sequence model.
+    """Settings of the seq2seq model.
 
-    Validation NDCG@10 on ML-100K (leave-last-out, seed 42, 14 epochs with this width, batch and rate): one-step lists
-    0.096, greedy 0.084, beam 0.090, which decided the default of `decoding`; started at the encoder's end one-step
-    lists had 0.104. `popular` had 0.035, `item_knn` 0.070.
+    Validation NDCG@10 on ML-100K (leave-last-out, seed 42, 14 epochs with the default width, batch size and learning
+    rate): one-step lists 0.096, greedy 0.084, beam 0.090, hence the default of `decoding`; with start="encoder",
+    one-step lists had 0.104. `popular` had 0.035, `item_knn` 0.070.
     """
 
-    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D")] = 64
-    """Numbers in the vector of an item, and in the states of encoder and decoder."""
+    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")] = (
+        64
+    )
+    """Dimension of the item embeddings and of the states of encoder and decoder."""
     batch_size: Annotated[int, Field(ge=1, le=4096), Knob(16, 256, scale="log", advanced=True)] = 16
-    """Histories in one step of training."""
+    """Number of histories per training step."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 2e-3
-    """Length of each step against the gradient (Adam)."""
-    epochs: Annotated[int, Field(ge=1, le=1000), Knob(10, 100, scale="log")] = 25
-    """Most passes through all histories."""
+    """Step size of Adam."""
+    epochs: Annotated[int, Field(ge=1, le=1000), Knob(10, 100, scale="log", label="Maximum epochs")] = 25
+    """Maximum number of training epochs; early stopping usually ends training before."""
     patience: Annotated[int, Field(ge=0, le=100), Knob(2, 20, advanced=True)] = 5
     """Early stopping: training ends when the smoothed log-rank score on the validation users has not increased for this
-    many epochs, and keeps the weights of the best epoch, averaged in the same way. Without a validation part, the last
-    item of up to 1,000 users is held back for it. 0 trains to the last epoch."""
+    many epochs, and keeps the weights of the best epoch, averaged in the same way. Without a validation set, the last
+    item of up to 1,000 users is held out for it. 0 disables early stopping."""
 
     encoder: Annotated[Literal["lstm", "gru", "mlp", "cnn"], Knob()] = "gru"
-    """What reads the history: networks with a memory (LSTM, GRU), layers over one item at a time (MLP), or filters over
-    three items at a time (CNN)."""
+    """Network that encodes the history: recurrent (LSTM, GRU), position-wise layers (MLP), or causal convolutions over
+    three items (CNN)."""
     decoder: Annotated[Literal["lstm", "gru"], Knob()] = "gru"
-    """What says the next items, one a step."""
+    """Recurrent network that generates the next items."""
     attention: Annotated[Literal["bilinear", "additive"], Knob()] = "bilinear"
-    """How query and encoded item are compared: by a product, or by a small layer, which takes longer to train."""
-    start: Annotated[Literal["zero", "encoder"], Knob()] = "zero"
-    """Where the decoder begins: at 0, as in the source document, or at the end of what the encoder read."""
+    """Attention score of query and encoded item: bilinear (Luong) or additive (Bahdanau), which trains more slowly."""
+    start: Annotated[Literal["zero", "encoder"], Knob(label="Initial decoder state")] = "zero"
+    """Initial state of the decoder: zero, as in the source document, or a projection of the last encoder state."""
     decoding: Annotated[Literal["one_step", "greedy", "beam"], Knob()] = "one_step"
-    """What the list is: all items by their score in the first step, or the decoded sequence in its order, found step by
-    step (greedy) or by keeping the most probable beginnings (beam)."""
+    """Recommended list: all items ranked by the first decoding step (one step), or the sequence decoded greedily or by
+    beam search, in its order."""
     beam_width: Annotated[int, Field(ge=1, le=50), Knob(1, 10, symbol="W")] = 4
-    """Beginnings that beam search keeps; they are shown in the trace, too."""
-    steps: Annotated[int, Field(ge=1, le=50), Knob(1, 10)] = 4
-    """Items that training decodes behind a cut."""
-    share: Annotated[float, Field(gt=0, le=1), Knob(0.05, 1.0, scale="log", advanced=True)] = 0.1
-    """Share of the cuts at which training decodes more than one item."""
+    """Number of sequences that beam search keeps in each step, also in the attention trace."""
+    steps: Annotated[int, Field(ge=1, le=50), Knob(1, 10, label="Decoding steps in training")] = 4
+    """Number of items that training decodes after a prefix."""
+    share: Annotated[
+        float, Field(gt=0, le=1), Knob(0.05, 1.0, scale="log", advanced=True, label="Share of multi-step prefixes")
+    ] = 0.1
+    """Share of the prefixes from which training decodes more than one item."""
     scheduled_sampling: Annotated[float, Field(ge=0, le=1), Knob(0.0, 0.5, advanced=True)] = 0.0
-    """Probability that training feeds a step the network's own choice instead of the true item."""
+    """Probability that a decoding step in training gets the predicted item as input instead of the true item."""
 
 
 class Seq2Seq(SequenceModel[Seq2SeqConfig]):
-    """Reads a history, then says what follows, item by item, looking back at what it read."""
+    """Encodes a history, then generates the next items one by one with attention over the history."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="seq2seq",
@@ -178,9 +181,9 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
     def recommend(
         self, query: QueryBatch, k: int, *, exclude_seen: bool = True, candidates: IntArray | None = None
     ) -> TopK:
-        """Return the `k` best items for each person, or what is decoded; see the module and `Recommender.recommend`.
+        """Return the top `k` items or the decoded sequence of each user; see the module and `Recommender.recommend`.
 
-        Items of a decoded sequence come once; scores are logarithms of probabilities then.
+        A decoded sequence contains no item twice; its scores are log-probabilities.
         """
         if self.ranks_by_score():
             return super().recommend(query, k, exclude_seen=exclude_seen, candidates=candidates)
@@ -195,14 +198,14 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         return lists
 
     def ranks_by_score(self) -> bool:
-        """Return whether lists are sorted by score, not decoded."""
+        """Return whether lists are sorted by score instead of decoded."""
         return self.config.decoding == "one_step"
 
     def _beams(self) -> int:
         return self.config.beam_width if self.config.decoding == "beam" else 1
 
     def _allowed(self, query: QueryBatch, exclude_seen: bool, candidates: IntArray | None) -> BoolArray:
-        """(B, I) what may be recommended."""
+        """(B, I) whether each item may be recommended."""
         allowed = np.zeros((len(query), self.n_items), dtype=bool)
         allowed[:, slice(None) if candidates is None else candidates] = True
         if exclude_seen:
@@ -210,13 +213,13 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         return allowed
 
     def _decoded(self, query: QueryBatch, k: int, allowed: BoolArray) -> TopK:
-        """Return lists of people who all have a history: the decoded sequence, then what its next step ranks."""
+        """Return lists of users with histories: the decoded sequence, then the ranking of the step after it."""
         beams = self._spoken(query, allowed, min(k, MOST_STEPS), self._beams())
         best = TopK(beams.items[:, 0], beams.scores[:, 0])
         return best if k <= MOST_STEPS else self._continued(query, best, allowed, k)
 
     def _spoken(self, query: QueryBatch, allowed: BoolArray, steps: int, width: int) -> Beams:
-        """Return the sequences that these people's decoders say, greedily if `width` is 1."""
+        """Return the decoded sequences of these users, greedy if `width` is 1."""
         import torch
 
         from recsys_core.models.nets.seq2seq import Speaker
@@ -229,7 +232,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
             return greedy(speaker, _latest(query), allowed, steps)
 
     def _continued(self, query: QueryBatch, best: TopK, allowed: BoolArray, k: int) -> TopK:
-        """Return decoded lists made longer by the remaining items, best first in the step after the last one."""
+        """Return decoded lists extended by the remaining items, ranked by the step after the last one."""
         steps = best.item.shape[1]
         said = best.item != PAD
         remaining = allowed.copy()
@@ -241,7 +244,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         return TopK(np.hstack([best.item, rest.item]), np.hstack([best.score, rest.score + ends[:, None]]))
 
     def _replayed(self, query: QueryBatch, said: IntArray) -> "list[tuple[Step, FloatArray]]":
-        """Return the steps of decoders that say these items (B, K), and the one after them, with scores (B, I)."""
+        """Return the decoding steps forced to the items (B, K), and the step after them, with scores (B, I)."""
         import torch
 
         from recsys_core.models.nets.seq2seq import replayed
@@ -258,20 +261,20 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         return asked(query, self.n_items, self.config.window, np.arange(len(query)))
 
     def trace(self, query: QueryBatch) -> AttentionTrace:
-        """Return the steps of decoding for the one person in `query`; see the module.
+        """Return the decoding steps for the single user in `query`; see the module.
 
         Raises:
             NotFitted: The model was not trained.
-            CannotScore: There is no history, or nothing that could follow it.
+            CannotScore: The history is empty, or contains all items.
         """
         self.require_fitted()
         self._require_known(query)
         if not len(query.history[0]):
-            raise CannotScore("There is no history to read; choose somebody who did something.")
+            raise CannotScore("This user has no history, so there is no attention to show; choose another user.")
         allowed = self._allowed(query, True, None)
         steps = min(TRACED_STEPS, int(allowed.sum()))
         if not steps:
-            raise CannotScore("This history holds every item of the catalogue, so nothing can follow it.")
+            raise CannotScore("This history contains every item of the catalog, so no item can follow it.")
         beams = self._spoken(query, allowed, steps, self.config.beam_width)
         said = beams if self.config.decoding == "beam" else self._spoken(query, allowed, steps, 1)
         replay = self._replayed(query, said.items[:, 0])[:steps]
@@ -285,7 +288,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         beams: Beams,
         replay: "list[tuple[Step, FloatArray]]",
     ) -> AttentionTrace:
-        """Return the trace of the steps that chose the items `chosen` (Q,)."""
+        """Return the trace of the decoding steps that chose the items `chosen` (Q,)."""
         steps, remaining = np.arange(len(chosen)), np.repeat(allowed[None], len(chosen), axis=0)  # (Q, I)
         for step in steps[1:]:
             remaining[step:, chosen[step - 1]] = False
@@ -321,5 +324,5 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
 
 
 def _latest(query: QueryBatch) -> IntArray:
-    """(B,) the last item of each history; none is empty."""
+    """(B,) the last item of each history; histories must not be empty."""
     return query.history.values[query.history.offsets[1:] - 1].astype(np.int64)

@@ -1,4 +1,4 @@
-"""Work that falls into independent blocks, done by as many threads as the run was given."""
+"""Parallel execution of independent blocks on the threads of the run."""
 
 from collections import deque
 from collections.abc import Callable
@@ -10,31 +10,31 @@ from recsys_core.contracts import RunContext
 def run_in_blocks(work: Callable[[int, int], None], total: int, size: int, ctx: RunContext, *, stage: str) -> None:
     """Call `work(start, end)` for consecutive blocks that cover 0..total.
 
-    One step of progress is one block. A wish to stop is seen between two blocks: those that run are finished, those
-    that wait are dropped.
+    Each block is one step of progress. Cancellation is checked between blocks: running blocks are finished, queued ones
+    are dropped.
 
     Args:
-        work: Compiled code that releases the interpreter's lock and writes only to its own block.
+        work: Compiled code that releases the GIL and writes to its own block only.
         total: Number of rows to cover.
-        size: Rows of a block.
-        ctx: Gives the number of threads, takes the progress.
-        stage: What is being done, in words.
+        size: Number of rows per block.
+        ctx: Defines the number of threads and receives progress.
+        stage: Description of the work.
 
     Raises:
-        Cancelled: Before the next block, once that was asked for.
+        Cancelled: The run was cancelled; checked before each block.
     """
     starts = iter(range(0, total, size))
     pool = ThreadPoolExecutor(max_workers=ctx.threads)
-    under_way: deque[Future[None]] = deque()
+    submitted: deque[Future[None]] = deque()
 
     def keep_busy() -> None:
-        """Let each thread have a block to work on, and one that waits for it."""
-        while len(under_way) < 2 * ctx.threads and (start := next(starts, None)) is not None:
-            under_way.append(pool.submit(work, start, min(start + size, total)))
+        """Submit blocks until each thread has one to work on and one in the queue."""
+        while len(submitted) < 2 * ctx.threads and (start := next(starts, None)) is not None:
+            submitted.append(pool.submit(work, start, min(start + size, total)))
 
     try:
         for _ in ctx.track(range(-(-total // size)), stage=stage):
             keep_busy()
-            under_way.popleft().result()
+            submitted.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)

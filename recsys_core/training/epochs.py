@@ -1,4 +1,4 @@
-"""The loop over epochs that every iterative algorithm shares."""
+"""The epoch loop of all iterative algorithms."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -7,23 +7,23 @@ from recsys_core.contracts import Progress, RunContext
 from recsys_core.errors import DataError
 
 ERRORS = ("rmse", "loss")
-"""Names of what an epoch measures that must be finite."""
+"""Names of epoch metrics that must be finite."""
 
 
 def run_epochs(
     one_epoch: Callable[[int], Mapping[str, float]], epochs: int, ctx: RunContext, *, stage: str = "epochs"
 ) -> None:
-    """Call `one_epoch(number)` for number = 1..epochs and report what it measured.
+    """Call `one_epoch(number)` for number = 1..epochs and report its metrics.
 
     Args:
-        one_epoch: Goes through the training data once and returns numbers worth a curve, such as the loss.
-        epochs: How many times.
-        ctx: Takes the progress, says when to stop.
+        one_epoch: Runs one pass over the training data and returns metrics for the learning curve, such as the loss.
+        epochs: Number of epochs.
+        ctx: Receives progress and signals cancellation.
         stage: Name of the curve's axis.
 
     Raises:
-        Cancelled: Before the next epoch, once that was asked for.
-        DataError: The error of an epoch is not finite: the steps are too long for these data.
+        Cancelled: The run was cancelled; checked before each epoch.
+        DataError: An error metric is not finite: the training diverged.
     """
     ctx.stop_if_requested(f"before the first of {epochs} {stage}")
     ctx.report(Progress(stage, 0, epochs))

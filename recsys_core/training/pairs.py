@@ -1,4 +1,4 @@
-"""Histories as pairs of people and items, in batches of whole people, with items drawn against each pair."""
+"""User-item pairs in batches of whole users, with negative sampling."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from recsys_core.contracts import BoolArray, FloatArray, IntArray, Ragged
 
 @dataclass(frozen=True, eq=False)
 class PairBatch:
-    """All N items of B people.
+    """All N items of B users.
 
     Args:
         users: (B,) positions.
-        rows: (N,) which of the B people has the item, increasing.
-        items: (N,) positions, increasing for each person.
-        learn: (N,) which of them are to be learned from.
+        rows: (N,) row of the user of each item, increasing.
+        items: (N,) positions, increasing for each user.
+        learn: (N,) whether each pair is a training target.
         weights: (N,) weight of each pair in the loss, at least 0; None for 1.
     """
 
@@ -29,28 +29,28 @@ class PairBatch:
     weights: Tensor | None = None
 
     def draw(self, n_items: int, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return (L, K) items drawn evenly from the catalogue for each pair to learn from, and which are held anyway.
+        """Return (L, K) negatives sampled uniformly for each target pair, and whether the user has each of them.
 
         Args:
-            n_items: Size of the catalogue.
+            n_items: Size of the catalog.
             count: K.
-            generator: Gives the chance.
+            generator: Source of randomness.
         """
         rows = self.rows[self.learn]
         drawn = torch.randint(0, n_items, (len(rows), count), generator=generator)
-        keys, asked = self.rows * n_items + self.items, rows.unsqueeze(1) * n_items + drawn
-        place = torch.searchsorted(keys, asked).clamp_(max=len(keys) - 1)
-        return drawn, keys[place] == asked
+        keys, drawn_keys = self.rows * n_items + self.items, rows.unsqueeze(1) * n_items + drawn
+        place = torch.searchsorted(keys, drawn_keys).clamp_(max=len(keys) - 1)
+        return drawn, keys[place] == drawn_keys
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """What each person has, and which of it is learned from.
+    """The items of each user, and which pairs are training targets.
 
     Args:
-        items: A row a person, each with distinct items, increasing.
-        learn: Aligned with `items.values`; None for all.
-        weights: Of each pair in the loss, aligned with `items.values`; None for 1.
+        items: One row per user, with distinct, increasing items.
+        learn: Whether each pair is a training target, aligned with `items.values`; None for all.
+        weights: Weight of each pair in the loss, aligned with `items.values`; None for 1.
     """
 
     items: Ragged
@@ -58,13 +58,13 @@ class Pairs:
     weights: FloatArray | None = None
 
     def people(self) -> IntArray:
-        """Return the positions of the people who have something to learn from."""
+        """Return the positions of users with at least one training target."""
         if self.learn is None:
             return np.flatnonzero(self.items.lengths)
         return np.unique(self.items.row_numbers()[self.learn])
 
     def batches(self, size: int, rng: np.random.Generator) -> Iterator[PairBatch]:
-        """Yield everybody once, in random order, with about `size` items in a batch; nobody is parted."""
+        """Yield every user once, in random order, with about `size` items per batch; users are not split."""
         order = rng.permutation(self.people())
         end = np.cumsum(self.items.lengths[order])
         number = (end - 1) // size if len(end) else end
@@ -73,7 +73,7 @@ class Pairs:
                 yield self.batch(users)
 
     def batch(self, users: IntArray) -> PairBatch:
-        """Return these people with all that they have."""
+        """Return the batch of these users with all their items."""
         chosen = self.items.take(users)
         learn = np.ones(len(chosen.values), dtype=bool)
         if self.learn is not None:

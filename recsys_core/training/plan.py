@@ -1,4 +1,4 @@
-"""How a network is trained, in plain values: known without torch being loaded."""
+"""Training parameters of a network as plain values, usable without torch."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -6,7 +6,7 @@ from typing import Final, Literal
 LossName = Literal["softmax", "sampled_softmax", "bce", "gbce", "bpr"]
 """The losses of `training.losses`, by name."""
 LOG_RANK: Final = "validation log-rank"
-"""Name, among the values of an epoch, of the one that early stopping looks at; see `models.log_rank`."""
+"""Name of the epoch metric that early stopping uses; see `models.log_rank`."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Decoding: which sequence of items a decoder says, greedily or by keeping the best few beginnings (beam search).
+"""Decoding of item sequences: greedy or by beam search.
 
-Shapes: B people, W beams, I items, K steps.
+Shapes: B users, W beams, I items, K steps.
 """
 
 from dataclasses import dataclass
@@ -13,27 +13,27 @@ from recsys_core.models.topk import top_k
 
 
 class Decoder(Protocol):
-    """Something that says the next item, given the one before, and remembers what it has said in W ways."""
+    """A stateful decoder of W beams that scores the next item given the previous one."""
 
     def advance(self, previous: IntArray, parents: IntArray) -> FloatArray:
-        """Take a step and return (B, W, I) scores of what may come next.
+        """Advance one step and return (B, W, I) scores of the next item.
 
         Args:
-            previous: (B, W) the items said before.
-            parents: (B, W) which of the ways of the step before each goes on with; all 0 at the first step.
+            previous: (B, W) the previous item of each beam.
+            parents: (B, W) the beam of the previous step that each beam continues; all 0 in the first step.
         """
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Beams:
-    """The sequences that decoding kept, best first.
+    """Decoded sequences, best first.
 
     Args:
-        items: (B, W, K) their items in order; `PAD` once nothing was left to choose.
-        scores: (B, W, K) logarithm of the probability of the sequence up to each item; NaN at `PAD`.
-        kept_items: (B, K, W, K) the beginnings that were kept after each step, `PAD` after what they hold.
-        kept_scores: (B, K, W) their logarithms of probability; NaN where there were fewer.
+        items: (B, W, K) their items in order; `PAD` once no item was left.
+        scores: (B, W, K) log-probability of the sequence up to each item; NaN at `PAD`.
+        kept_items: (B, K, W, K) the beams after each step, padded with `PAD`.
+        kept_scores: (B, K, W) their log-probabilities; NaN for missing beams.
     """
 
     items: IntArray
@@ -43,7 +43,7 @@ class Beams:
 
 
 def log_shares(scores: FloatArray, allowed: BoolArray) -> FloatArray:
-    """Return (..., I) logarithms of softmax over the allowed items; minus infinity for all others."""
+    """Return (..., I) the log-softmax over the allowed items; minus infinity for all others."""
     masked = np.where(allowed, scores, -np.inf).astype(np.float64)
     highest = masked.max(axis=-1, keepdims=True, initial=-np.inf)
     masked -= np.where(np.isfinite(highest), highest, 0.0)
@@ -53,12 +53,12 @@ def log_shares(scores: FloatArray, allowed: BoolArray) -> FloatArray:
 
 
 def greedy(decoder: Decoder, first: IntArray, allowed: BoolArray, steps: int) -> Beams:
-    """Say at each step the item with the highest score of those that may be said and have not been.
+    """Choose at each step the allowed item with the highest score that is not in the sequence yet.
 
     Args:
-        decoder: Not yet advanced.
-        first: (B,) the items before the first step.
-        allowed: (B, I) the items that may be said.
+        decoder: A decoder before its first step.
+        first: (B,) the input items of the first step.
+        allowed: (B, I) whether each item may be chosen.
         steps: K.
     """
     rows, remaining = np.arange(len(first)), allowed.copy()
@@ -79,14 +79,14 @@ def greedy(decoder: Decoder, first: IntArray, allowed: BoolArray, steps: int) ->
 
 
 def beam_search(decoder: Decoder, first: IntArray, allowed: BoolArray, steps: int, width: int) -> Beams:
-    """Keep at each step the W most probable sequences among all one-item continuations of those kept before.
+    """Keep at each step the W most probable sequences among all one-item continuations of the previous beams.
 
     Args:
-        decoder: Not yet advanced.
-        first: (B,) the items before the first step.
-        allowed: (B, I) the items that may be said.
+        decoder: A decoder before its first step.
+        first: (B,) the input items of the first step.
+        allowed: (B, I) whether each item may be chosen.
         steps: K.
-        width: W, at least 1; with 1 it is `greedy`.
+        width: W, at least 1; 1 is greedy decoding.
 
     Source: Sutskever et al. 2014, "Sequence to Sequence Learning with Neural Networks", section 3.2.
     """
@@ -97,7 +97,7 @@ def beam_search(decoder: Decoder, first: IntArray, allowed: BoolArray, steps: in
     kept_items = np.full((people, steps, width, steps), PAD, dtype=np.int64)
     kept_scores = np.full((people, steps, width), np.nan)
     total = np.full((people, width), -np.inf)
-    total[:, 0] = 0.0  # all beams are the same before the first step: only one counts
+    total[:, 0] = 0.0  # all beams are equal before the first step: only one counts
     previous, parents = np.repeat(first[:, None], width, axis=1), np.zeros((people, width), dtype=np.int64)
     for step in range(steps):
         logs = log_shares(decoder.advance(previous, parents), remaining)
@@ -118,5 +118,5 @@ def beam_search(decoder: Decoder, first: IntArray, allowed: BoolArray, steps: in
 
 
 def _follow(kept: np.ndarray, parents: IntArray) -> np.ndarray:
-    """Return (B, W, ...) what each way's parent had."""
+    """Return (B, W, ...) the values of each beam's parent."""
     return np.asarray(np.take_along_axis(kept, parents[:, :, None], axis=1))

@@ -1,6 +1,6 @@
-"""The net of `seq2seq`: an encoder reads a history, a decoder with attention says what follows, one item a step.
+"""The network of `seq2seq`: an encoder of the history, and a decoder with attention that generates one item per step.
 
-Shapes: B people, T items read, P places (prefixes of a history, or beams) that decode beside each other, D width.
+Shapes: B users, T history items, P parallel decoders (prefixes of a history, or beams), D embedding dimension.
 """
 
 import math
@@ -16,31 +16,31 @@ from recsys_core.contracts import FloatArray, IntArray
 from recsys_core.models.nets.dropout import ByteDropout
 
 INITIAL_SPREAD = 0.05
-"""Standard deviation of item vectors and positions before training."""
+"""Standard deviation of the initial item and position embeddings."""
 KERNEL = 3
-"""Items that a filter of the convolutional encoder sees."""
+"""Kernel size of the convolutional encoder."""
 LAYERS = 2
-"""Layers of the convolutional and of the feed-forward encoder."""
+"""Number of layers of the convolutional and the feed-forward encoder."""
 ADDITIVE_BLOCK = 2**22
-"""Numbers of the additive attention's inner layer that are held at a time."""
+"""Maximum number of values of the additive attention's inner layer in memory."""
 
 
 class State(NamedTuple):
-    """Where decoders stand: hidden state H and, for an LSTM, its memory cell (zeros for a GRU), both (B, P, D)."""
+    """State of the decoders: hidden state H and, for an LSTM, its memory cell (zeros for a GRU), both (B, P, D)."""
 
     hidden: Tensor
     cell: Tensor
 
 
 class Step(NamedTuple):
-    """What one step of the decoders gave.
+    """Result of one decoding step.
 
     Args:
         state: The next state; its `hidden` is H(t+1).
-        output: (B, P, D) whose products with the item vectors are the scores of the next item.
+        output: (B, P, D) whose dot products with the item embeddings are the scores of the next item.
         context: (B, P, D) C(t).
-        weights: (B, P, T) alpha(t); empty where it was not asked for.
-        energies: (B, P, T) what alpha is the softmax of; minus infinity where a place may not look; likewise.
+        weights: (B, P, T) alpha(t); empty unless requested.
+        energies: (B, P, T) the logits of alpha; minus infinity at masked positions; empty unless requested.
     """
 
     state: State
@@ -51,7 +51,7 @@ class Step(NamedTuple):
 
 
 class Attention(nn.Module):
-    """How much a decoder looks at each item read, given a query q (D,) and encoded items E (T, D).
+    """Attention of a decoder over the history, given a query q (D,) and encoded items E (T, D).
 
     bilinear: e_j = q . E_j / sqrt(D).    additive: e_j = v . tanh(q + W E_j).    alpha = softmax(e), C = alpha E.
 
@@ -71,16 +71,16 @@ class Attention(nn.Module):
         """Return context (B, P, D), weights (B, P, T) and energies (B, P, T), by the explicit path.
 
         Args:
-            queried: (B, P, 2 D) hidden state and vector of the previous item.
+            queried: (B, P, 2 D) hidden state and embedding of the previous item.
             encoded: (B, T, D).
-            visible: Which items a place may look at, true for one at least; broadcast to (B, P, T).
+            visible: Attention mask, true for at least one item; broadcast to (B, P, T).
         """
         energies = self._energies(self.query(queried), encoded).masked_fill(~visible, -math.inf)
         weights = energies.softmax(dim=2)
         return weights @ encoded, weights, energies
 
     def context(self, queried: Tensor, encoded: Tensor, visible: Tensor) -> Tensor:
-        """Return the context (B, P, D) alone, by the path that saves time or memory."""
+        """Return the context (B, P, D) alone, by a fused kernel or with gradient checkpointing."""
         if not self.additive:
             return functional.scaled_dot_product_attention(self.query(queried), encoded, encoded, attn_mask=visible)
         size = max(1, ADDITIVE_BLOCK // encoded.numel())
@@ -96,7 +96,7 @@ class Attention(nn.Module):
         return torch.cat(blocks, dim=1)
 
     def _energies(self, query: Tensor, encoded: Tensor) -> Tensor:
-        """(B, P, T) how well each item fits each query (B, P, D)."""
+        """(B, P, T) attention logits of each item for each query (B, P, D)."""
         if not self.additive:
             return query @ encoded.transpose(1, 2) / math.sqrt(encoded.shape[2])
         inner = torch.tanh(query.unsqueeze(2) + self.key(encoded).unsqueeze(1))  # (B, P, T, D)
@@ -118,8 +118,8 @@ class RecurrentEncoder(nn.Module):
 
 
 class LayeredEncoder(nn.Module):
-    """Layers over item vectors and learned positions: x = x + relu(layer(x)), where a place of a layer sees
-    the last three items ("cnn") or one item alone ("mlp", a filter of length 1).
+    """Residual layers over item and position embeddings, x = x + relu(layer(x)): causal convolutions over three items
+    ("cnn") or position-wise layers ("mlp", a kernel of size 1).
     """
 
     def __init__(self, kind: str, width: int, window: int) -> None:
@@ -138,17 +138,17 @@ class LayeredEncoder(nn.Module):
 
 
 class Seq2SeqNet(nn.Module):
-    """Encoder, attention and decoder over one table of item vectors; see `recsys_core.models.seq2seq` for the formulas.
+    """Encoder, attention and decoder with shared item embeddings; see `recsys_core.models.seq2seq` for the formulas.
 
     Args:
         n_items: I; item I is padding.
         width: D.
-        window: Longest history that is read.
+        window: Maximum history length.
         encoder: "lstm", "gru", "mlp" or "cnn".
         decoder: "lstm" or "gru".
         attention: "bilinear" or "additive".
-        from_encoder: Decoders start at tanh(W E_T) instead of at 0.
-        dropout: Share of the numbers in item vectors and outputs that is dropped in training.
+        from_encoder: Whether the initial decoder state is tanh(W E_T) instead of 0.
+        dropout: Dropout probability of item embeddings and outputs.
     """
 
     def __init__(
@@ -179,30 +179,30 @@ class Seq2SeqNet(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Return (B, T, D) the output of the first decoding step after each item of `tokens` (B, T).
 
-        Place t decodes from the items 0..t; all places do so at once.
+        Position t decodes from items 0..t; all positions are computed in parallel.
         """
         encoded = self.encode(tokens)
         return self.step(self.start(encoded), tokens, encoded, causal(tokens.shape[1])).output
 
     def encode(self, tokens: Tensor) -> Tensor:
-        """Return E (B, T, D); E_t depends on the items 0..t alone."""
+        """Return E (B, T, D); E_t depends on items 0..t alone."""
         encoded: Tensor = self.encoder(self.dropout(self.items(tokens)))
         return encoded
 
     def start(self, ends: Tensor) -> State:
-        """Return the state (B, P, D) before the first step of decoders whose last item read is encoded as `ends`."""
+        """Return the initial state (B, P, D) of decoders whose last history item is encoded as `ends`."""
         nothing = torch.zeros_like(ends)
         return State(nothing if self.first is None else torch.tanh(self.first(ends)), nothing)
 
     def step(self, state: State, previous: Tensor, encoded: Tensor, visible: Tensor, *, explicit: bool = False) -> Step:
-        """Decode one item further.
+        """Advance the decoders by one step.
 
         Args:
-            state: Of B x P decoders.
-            previous: (B, P) the item decoded before; at the first step the last item read.
-            encoded: (B, T, D) what they look at.
-            visible: Which items a decoder may look at; broadcast to (B, P, T).
-            explicit: Whether weights and energies are wanted.
+            state: State of B x P decoders.
+            previous: (B, P) the previously decoded item; in the first step the last item of the history.
+            encoded: (B, T, D) the encoded history.
+            visible: Attention mask; broadcast to (B, P, T).
+            explicit: Whether to return weights and energies.
         """
         vectors = self.dropout(self.items(previous))  # (B, P, D)
         queried = torch.cat([state.hidden, vectors], dim=2)
@@ -232,17 +232,17 @@ class Seq2SeqNet(nn.Module):
 
 
 def causal(length: int) -> Tensor:
-    """Return (T, T) which items the decoder after item t may look at: those up to t."""
+    """Return the causal attention mask (T, T): the decoder after item t attends to items up to t."""
     return torch.ones(length, length, dtype=torch.bool).tril()
 
 
 class Unrolling(NamedTuple):
-    """How far training decodes.
+    """Decoding steps in training.
 
     Args:
-        steps: Decoding steps, at least 1.
-        share: Of the places that take more than the first step.
-        own: Probability that a step is fed the net's own choice instead of what truly came before.
+        steps: Maximum number of decoding steps, at least 1.
+        share: Share of the positions that decode more than one step.
+        own: Probability that the input of a step is the predicted item instead of the true one (scheduled sampling).
     """
 
     steps: int
@@ -258,26 +258,26 @@ def unrolled(
     generator: torch.Generator,
     weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return outputs (N, D), the right items (N,) and their weights (N,) of all decoding steps to learn from.
+    """Return outputs (N, D), target items (N,) and their weights (N,) of all decoding steps in training.
 
-    Every place takes the first step; a random share of the places goes on, and decodes the items that follow. What is
-    fed to a step is the item that truly came before it (teacher forcing) or, at times, the item that the step before it
-    would have chosen (scheduled sampling, Bengio et al. 2015).
+    Every position takes the first step; a random share of the positions decodes further items. The input of a step is
+    the true previous item (teacher forcing) or, with some probability, the item predicted by the previous step
+    (scheduled sampling, Bengio et al. 2015).
 
     Args:
         net: In training mode.
-        tokens: (B, T) items read.
-        targets: (B, T) the item that follows each, negative where there is none to learn from.
-        plan: How far.
-        generator: Chance.
-        weights: (B, T) of the targets in the loss; None for 1.
+        tokens: (B, T) history items.
+        targets: (B, T) the next item of each position, negative without a target.
+        plan: Number of steps.
+        generator: Source of randomness.
+        weights: (B, T) weights of the targets in the loss; None for 1.
     """
     length = tokens.shape[1]
     encoded, visible = net.encode(tokens), causal(length)
     step = net.step(net.start(encoded), tokens, encoded, visible)
     outputs, right = [step.output[targets >= 0]], [targets[targets >= 0]]
     weighed = [] if weights is None else [weights[targets >= 0]]
-    places = torch.arange(length)  # that took the step before
+    places = torch.arange(length)  # active in the previous step
     count = math.ceil(plan.share * length)
     chosen = torch.randperm(length, generator=generator)[:count].sort().values
     for ahead in range(1, plan.steps):
@@ -297,7 +297,7 @@ def unrolled(
 
 
 def _fed(net: Seq2SeqNet, truth: Tensor, before: Tensor, own: float, generator: torch.Generator) -> Tensor:
-    """Return (B, P) the items to feed, true ones or own choices; padding stays."""
+    """Return (B, P) the input items, true or predicted; padding is kept."""
     if own == 0:
         return truth
     with torch.no_grad():
@@ -307,7 +307,7 @@ def _fed(net: Seq2SeqNet, truth: Tensor, before: Tensor, own: float, generator: 
 
 
 class Speaker:
-    """Decoders of B people that have read their histories; a `Decoder` for greedy and beam search."""
+    """Decoders of B encoded histories; a `Decoder` for greedy and beam search."""
 
     def __init__(self, net: Seq2SeqNet, tokens: Tensor, lengths: Tensor) -> None:
         self.net = net
@@ -316,7 +316,7 @@ class Speaker:
         self.state = net.start(last_of(self.encoded, lengths))
 
     def advance(self, previous: IntArray, parents: IntArray) -> FloatArray:
-        """Take a step; see `Decoder`."""
+        """Advance one step; see `Decoder`."""
         rows = torch.arange(len(parents)).unsqueeze(1)
         ways = torch.from_numpy(parents)
         state = State(self.state.hidden[rows, ways], self.state.cell[rows, ways])
@@ -327,17 +327,17 @@ class Speaker:
 
 
 def last_of(encoded: Tensor, lengths: Tensor) -> Tensor:
-    """Return (B, 1, D) or (B, 1) what stands at the last item of each history."""
+    """Return (B, 1, D) or (B, 1) the values at the last item of each history."""
     return encoded[torch.arange(len(lengths)), lengths - 1].unsqueeze(1)
 
 
 def seen_of(tokens: Tensor, lengths: Tensor) -> Tensor:
-    """Return (B, 1, T) which places hold an item."""
+    """Return (B, 1, T) the mask of positions that are not padding."""
     return (torch.arange(tokens.shape[1]) < lengths.unsqueeze(1)).unsqueeze(1)
 
 
 def replayed(net: Seq2SeqNet, tokens: Tensor, lengths: Tensor, fed: Tensor) -> Iterator[Step]:
-    """Yield the steps (with P = 1) of decoders that are fed these items (B, K) one after the other, weights and all."""
+    """Yield the explicit decoding steps (P = 1) for the input items (B, K)."""
     encoded, visible = net.encode(tokens), seen_of(tokens, lengths)
     state = net.start(last_of(encoded, lengths))
     for place in range(fed.shape[1]):
