@@ -1,1 +1,1 @@
-"""Recscope's library: data, algorithms, evaluation, explanation. It never imports streamlit."""
+"""Recscope's core library: data, models, evaluation, explanations. It never imports streamlit."""

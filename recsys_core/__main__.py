@@ -1,4 +1,4 @@
-"""`python -m recsys_core COMMAND`: see `recsys_core.cli`. Worker processes of `serve-engine` import this file too."""
+"""`python -m recsys_core COMMAND`, see `recsys_core.cli`. Worker processes of `serve-engine` import this file too."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What a model is asked and what it answers, as arrays: rows of different lengths, questions, and lists."""
+"""Inputs and outputs of models as arrays: ragged rows, query batches, and top-k lists."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ IntArray: TypeAlias = NDArray[np.integer[Any]]
 BoolArray: TypeAlias = NDArray[np.bool_]
 
 PAD = -1
-"""Stands where a list has no item, and for a user whom the training data do not know."""
+"""Placeholder for a missing list entry, and for a user not in the training data."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,8 +20,8 @@ class Ragged:
     """Rows of different lengths in two flat arrays: row r is `values[offsets[r]:offsets[r + 1]]`.
 
     Args:
-        values: (N,) all rows one after the other.
-        offsets: (R + 1,) where each row begins; the last entry is N.
+        values: (N,) concatenated rows.
+        offsets: (R + 1,) start of each row; the last entry is N.
     """
 
     values: NDArray[Any]
@@ -29,7 +29,7 @@ class Ragged:
 
     @classmethod
     def from_rows(cls, rows: Iterable[Sequence[Any] | NDArray[Any]], dtype: Any = np.int64) -> "Ragged":
-        """Return the rows joined; an empty row is allowed."""
+        """Concatenate rows, which may be empty."""
         arrays = [np.asarray(row, dtype=dtype) for row in rows]
         lengths = np.array([len(row) for row in arrays], dtype=np.int64)
         values = np.concatenate(arrays) if arrays else np.empty(0, dtype=dtype)
@@ -57,32 +57,31 @@ class Ragged:
         return (self[row] for row in range(len(self)))
 
     def take(self, rows: IntArray) -> "Ragged":
-        """Return the chosen rows, in the order asked for."""
+        """Return selected rows, in the given order."""
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         index = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths)
         return Ragged(self.values[index], offsets)
 
     def row_numbers(self) -> IntArray:
-        """(N,) the row of each value."""
+        """(N,) row number of each value."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
 
 @dataclass(frozen=True, eq=False)
 class QueryBatch:
-    """What a model is asked: for each of B people, who they are and what they did.
+    """Input of a model: B users with their histories.
 
-    The history travels with the question: a person who was not in the training data is asked for like any other.
+    The history is part of the query, so users not in the training data can be queried like any other.
 
     Args:
-        user: (B,) positions in the training data, `PAD` for unknown people.
+        user: (B,) positions in the training data, `PAD` for unknown users.
         history: B rows of item positions, oldest first.
         values: (N,) rating or event weight of each history entry, aligned with `history.values`.
-        timestamps: (N,) Unix milliseconds of each entry, or None if the data have no time.
-        known: B rows of items that count as seen and are not recommended, where these are more than the history that
-            the model is shown; None if they are the same.
-        weights: (N,) event weight of each history entry, or None if the data have no weights. Without ratings these
-            are the `values`, too.
+        timestamps: (N,) Unix milliseconds of each entry, or None without timestamps.
+        known: B rows of seen items, which are not recommended, if they differ from the history given to the model;
+            else None.
+        weights: (N,) event weight of each history entry, or None without weights. Without ratings they equal `values`.
     """
 
     user: IntArray
@@ -101,51 +100,51 @@ class QueryBatch:
         return self.history if self.known is None else self.known
 
     def take(self, rows: IntArray) -> "QueryBatch":
-        """Return the chosen people, in the order asked for."""
+        """Return the queries of selected users, in the given order."""
         index = Ragged(np.arange(len(self.history.values)), self.history.offsets).take(rows).values
         known = None if self.known is None else self.known.take(rows)
         return self._with_entries(self.user[rows], self.history.take(rows), index, known)
 
     def only(self, kept: BoolArray) -> "QueryBatch":
-        """Return the same people with only those entries (N,) of their histories that are marked."""
+        """Return the same users with only the marked entries (N,) of their histories."""
         lengths = np.bincount(self.history.row_numbers()[kept], minlength=len(self))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         history = Ragged(self.history.values[kept], offsets)
         return self._with_entries(self.user, history, np.flatnonzero(kept), self.known)
 
     def of_unknown(self) -> "QueryBatch":
-        """Return the same histories, asked by users whom the training data do not know."""
+        """Return the same histories for unknown users."""
         user = np.full(len(self), PAD)
         return QueryBatch(user, self.history, self.values, self.timestamps, weights=self.weights)
 
     def repeated(self, history: Ragged, places: IntArray) -> "QueryBatch":
-        """Return unknown users with parts of the histories.
+        """Return queries of unknown users with subsets of the histories.
 
         Args:
             history: R rows of items.
-            places: (N,) which entry of `self.history.values` each item of `history` is.
+            places: (N,) index into `self.history.values` of each item of `history`.
         """
         return self._with_entries(np.full(len(history), PAD), history, places, None)
 
     def _with_entries(self, user: IntArray, history: Ragged, places: IntArray, known: Ragged | None) -> "QueryBatch":
-        """Return the question of other users whose history entries are those of `self` at `places` (N,)."""
+        """Return queries of other users whose history entries are those of `self` at `places` (N,)."""
         times = None if self.timestamps is None else self.timestamps[places]
         weights = None if self.weights is None else self.weights[places]
         return QueryBatch(user, history, self.values[places], times, known, weights)
 
     def batches(self, size: int) -> Iterator["QueryBatch"]:
-        """Yield the people in blocks of at most `size`, in order."""
+        """Yield the queries in batches of at most `size`, in order."""
         for start in range(0, len(self), size):
             yield self.take(np.arange(start, min(start + size, len(self))))
 
 
 @dataclass(frozen=True, eq=False)
 class TopK:
-    """Recommended lists, best first; a list that ran out of items ends in `PAD` with score NaN.
+    """Top-k lists, best first; short lists are padded with `PAD` and score NaN.
 
     Args:
         item: (B, K) item positions.
-        score: (B, K) scores, not increasing along a row.
+        score: (B, K) scores, non-increasing along a row.
     """
 
     item: IntArray
@@ -155,5 +154,5 @@ class TopK:
         return len(self.item)
 
     def head(self, k: int) -> "TopK":
-        """Return the first `k` places of each list."""
+        """Return the first `k` entries of each list."""
         return TopK(self.item[:, :k], self.score[:, :k])

@@ -1,4 +1,4 @@
-"""Names of columns and tables: the only place where they are spelled."""
+"""Names of columns and tables, defined only here."""
 
 USER_ID = "user_id"
 ITEM_ID = "item_id"
@@ -34,4 +34,4 @@ TABLES = (INTERACTIONS, USERS, ITEMS, SOCIAL)
 """The four tables of a data set."""
 
 LIST_SEPARATOR = "|"
-"""Between the entries of a cell that holds several, such as categories."""
+"""Separator of the entries in list cells, such as categories."""

@@ -1,6 +1,6 @@
-"""Configurations of models: declared once, turned into forms, search spaces, command line options and documentation.
+"""Model configurations, declared once and used for forms, search spaces, command-line options and documentation.
 
-A setting is a typed, bounded field with a `Knob`; `field_specs` reads everything else from there.
+A setting is a typed, bounded field with a `Knob`; `field_specs` derives everything else from it.
 """
 
 import inspect
@@ -47,10 +47,10 @@ class ModelConfig(BaseModel):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Return a config from plain values; a choice may be written in any case, with a hyphen, or as its synonym.
+        """Create a config from plain values; choices are case-insensitive and may use hyphens or synonyms.
 
         Raises:
-            ConfigError: A name that does not exist or a value outside its bounds, in one sentence.
+            ConfigError: Unknown setting, or value out of bounds.
         """
         specs = {spec.name: spec for spec in field_specs(cls)}
         values = {name: _choice(specs[name], value) if name in specs else value for name, value in values.items()}
@@ -90,10 +90,10 @@ TRUE_WORDS, FALSE_WORDS, NONE_WORDS = ("true", "yes", "on", "1"), ("false", "no"
 
 
 def read_value(spec: FieldSpec, text: str) -> Any:
-    """Return the value of a setting that somebody wrote as text; text that fits no value is returned unchanged.
+    """Parse the value of a setting from text; text that does not match the type is returned unchanged.
 
-    What the text means depends on the setting: `none` is a choice where it is one, else the absence of a value where
-    that is allowed; `1` is a number, a choice, or true.
+    The meaning depends on the setting: `none` is a choice if there is such a choice, else a missing value if the
+    setting is optional; `1` may be a number, a choice, or true.
     """
     text = text.strip()
     if spec.kind == "choice" and _choice(spec, text) in spec.choices:
@@ -112,7 +112,7 @@ def read_value(spec: FieldSpec, text: str) -> Any:
 
 
 def field_specs(config_type: type[BaseModel]) -> tuple[FieldSpec, ...]:
-    """Return the settings of a config class, in the order in which they are declared."""
+    """Return the settings of a config class, in declaration order."""
     return tuple(_field_spec(name, field) for name, field in config_type.model_fields.items())
 
 
@@ -143,7 +143,7 @@ def _field_spec(name: str, field: FieldInfo) -> FieldSpec:
 
 
 def _choice(spec: FieldSpec, value: Any) -> Any:
-    """Return the choice that a text names, the value itself if it names none."""
+    """Return the choice that a text names, or the value itself if there is none."""
     if spec.kind != "choice" or not isinstance(value, str) or value in spec.choices:
         return value
     plain = value.strip().lower().replace("-", "_").replace(" ", "_")
@@ -181,9 +181,9 @@ def _kind(annotation: Any) -> tuple[FieldKind, tuple[Any, ...]]:
 
 
 def _sentence(config_type: type[ModelConfig], error: ValidationError) -> str:
-    """Say in one sentence which setting is wrong, what was given, and what is allowed."""
+    """Return a message with the invalid setting, the given value, and the allowed ones."""
     first = error.errors()[0]
-    if not first["loc"]:  # settings that do not fit together
+    if not first["loc"]:  # inconsistent settings
         return f"Settings of {config_type.__name__}: {first['msg'].removeprefix('Value error, ')}."
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":

@@ -1,7 +1,7 @@
-"""The vocabulary of the library: what a model is asked, what it answers, and what is passed along while it trains.
+"""Shared types of the library: model inputs and outputs, model protocols, and the run context.
 
-Arrays carry their shape in fixed letters: B batch, U users, I items, K list length, T time.
-`user` and `item` are positions (0..n-1); `user_id` and `item_id` are the identifiers of the outside world.
+Array shapes use fixed letters: B batch, U users, I items, K list length, T time.
+`user` and `item` are positions (0..n-1); `user_id` and `item_id` are external identifiers.
 """
 
 import hashlib
@@ -50,12 +50,12 @@ __all__ = [
 T = TypeVar("T")
 
 IGNORES_WEIGHTS = "ignored"
-"""`ModelInfo.weights` of a model that treats a view and a purchase alike."""
+"""Value of `ModelInfo.weights` for models that ignore event weights."""
 
 
 @dataclass(frozen=True)
 class RatingScale:
-    """Smallest and largest rating that a person can give, in the units of the data."""
+    """Smallest and largest possible rating, in the units of the data."""
 
     low: float
     high: float
@@ -63,13 +63,13 @@ class RatingScale:
 
 @dataclass(frozen=True)
 class Progress:
-    """One message about work under way.
+    """One progress message.
 
     Args:
-        stage: What is being done, in words.
-        step: Steps finished in this stage.
-        total: Steps of this stage, None if unknown.
-        values: Numbers worth a curve, such as loss or ndcg@10.
+        stage: Description of the current stage.
+        step: Number of completed steps in this stage.
+        total: Total number of steps in this stage, None if unknown.
+        values: Values to plot over time, such as loss or ndcg@10.
     """
 
     stage: str
@@ -79,7 +79,7 @@ class Progress:
 
 
 def _ignore(progress: Progress) -> None:
-    """Take a progress message and do nothing with it."""
+    """Discard a progress message."""
 
 
 def _never() -> bool:
@@ -87,24 +87,24 @@ def _never() -> bool:
 
 
 class CheckpointStore(Protocol):
-    """Where a long training keeps its latest state, so that it goes on from there after its process was killed."""
+    """Storage for training checkpoints, from which training resumes after its process was killed."""
 
     def save(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep these arrays instead of what was kept before; a process killed meanwhile leaves the older ones."""
+        """Replace the checkpoint atomically."""
         ...
 
     def load(self) -> Mapping[str, NDArray[Any]] | None:
-        """Return what was kept last, None if nothing was."""
+        """Return the latest checkpoint, None if there is none."""
         ...
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What surrounds a piece of work: chance, progress, the wish to stop, the cores to use. Passed in, never global.
+    """Context of a computation: random seed, progress, cancellation and threads. Passed explicitly, never global.
 
-    `validate`, if given, is called with the model after each epoch of iterative algorithms; the numbers that it returns
-    (such as ndcg@10 on the validation part) are reported beside the loss. `checkpoints`, if given, takes the state of
-    the training after each epoch, and is asked for it at the start.
+    `validate`, if given, is called with the model after each epoch of iterative models; the values it returns (such as
+    ndcg@10 on the validation data) are reported with the loss. `checkpoints`, if given, stores the training state after
+    each epoch and restores it at the start.
     """
 
     seed: int = 42
@@ -115,15 +115,15 @@ class RunContext:
     checkpoints: CheckpointStore | None = None
 
     def rng(self, *path: str) -> np.random.Generator:
-        """Return the stream of random numbers of that name: the same for a seed, whatever else was drawn before."""
+        """Return the named random stream: it depends only on seed and name, not on other draws."""
         digest = hashlib.sha256("/".join(path).encode()).digest()
         return np.random.default_rng([self.seed, int.from_bytes(digest[:8], "little")])
 
     def track(self, steps: Iterable[T], *, stage: str, total: int | None = None) -> Iterator[T]:
-        """Yield the steps, report the beginning and each finished one, and stop between two when that was asked for.
+        """Yield the steps, report progress, and check for cancellation between steps.
 
         Raises:
-            Cancelled: Before the next step, once `stop_requested` says so.
+            Cancelled: Before the next step, once `stop_requested` returns True.
         """
         if total is None and isinstance(steps, Sequence | range):
             total = len(steps)
@@ -135,21 +135,21 @@ class RunContext:
             self.report(Progress(stage, number, total))
 
     def stop_if_requested(self, when: str) -> None:
-        """End the work here if that was asked for; `when` completes the sentence that the person reads.
+        """Raise if cancellation was requested; `when` completes the message.
 
         Raises:
-            Cancelled: `stop_requested` says so.
+            Cancelled: `stop_requested` returns True.
         """
         if self.stop_requested():
             raise Cancelled(f"Stopped on request {when}.")
 
     def note(self, stage: str, step: int, total: int | None = None, **values: float) -> None:
-        """Report numbers worth a curve, such as the loss of an epoch."""
+        """Report values to plot over time, such as the loss of an epoch."""
         self.report(Progress(stage, step, total, values))
 
 
 class Need(StrEnum):
-    """What a model needs of the data."""
+    """Data requirements of a model."""
 
     RATINGS = "ratings"
     TIMESTAMPS = "timestamps"
@@ -159,7 +159,7 @@ class Need(StrEnum):
 
 
 class Ability(StrEnum):
-    """What a model can do beside ranking items."""
+    """Optional abilities of a model in addition to ranking items."""
 
     PREDICTS_RATINGS = "predicts_ratings"
     EXPLAINS_ITEMS = "explains_items"
@@ -170,7 +170,7 @@ class Ability(StrEnum):
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a person should know about an algorithm before choosing it.
+    """Description of a model for users and pages.
 
     Args:
         key: Name in the registry and on the command line.
@@ -180,20 +180,20 @@ class ModelInfo:
         idea: One sentence.
         formula: LaTeX of the score.
         source: Paper and equation, or section of the source document.
-        needs: What the data must have; training is refused otherwise.
-        abilities: What it can do beside ranking.
-        personal: False if everybody gets the same list (before removing what they have seen).
-        folds_in: True if an unknown person's history changes what they get.
-        stochastic: True if random numbers enter: another seed, or another order of items, gives other scores.
-        runtime: What a trained model runs on. Pages never load torch: they ask a process that keeps such models.
-        weights: How the weight of an interaction (`weight` in `Dataset.interactions`, `QueryBatch.weights`) enters the
-            model, one sentence for the user; `IGNORES_WEIGHTS` if it does not.
+        needs: Data requirements; training is refused otherwise.
+        abilities: Optional abilities.
+        personal: False if all users get the same list (before seen items are removed).
+        folds_in: Whether the history of an unknown user affects the recommendations.
+        stochastic: Whether scores depend on the seed or on the order of items.
+        runtime: Runtime of a trained model. Pages never load torch: a separate process serves such models.
+        weights: How interaction weights (`weight` in `Dataset.interactions`, `QueryBatch.weights`) enter the model, in
+            one sentence for users; `IGNORES_WEIGHTS` if they do not.
         views: Names of the views on the page Inside that only models of this kind have, in the order of the page; see
             `explain.registry`.
-        same_on_any_cores: Whether a training with the same seed gives the same scores on any number of cores; else sums
-            that are taken in another order change the last digits, and what grows out of them in training.
-        weighs_histories: Whether the weights of a history count when the model is asked; else only those of the
-            training data do.
+        same_on_any_cores: Whether the same seed gives the same scores on any number of cores; else floating-point
+            summation order affects the result.
+        weighs_histories: Whether the weights in a query's history affect its scores; else only those of the training
+            data do.
     """
 
     key: str
@@ -221,19 +221,18 @@ class ModelInfo:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Parts that add up: sum(weights) + remainder == score.
+    """Additive explanation of a score: sum(weights) + remainder == score.
 
     Args:
-        item: Position of the item explained.
-        score: The score that was shown.
-        kind: What the sources are. Items: "history" (items that the person chose before). Users: "neighbours" (people
-            like this one), "friends" (people linked to this one). Named by `labels`: "terms" (columns of
-            `Features`), "factors" (hidden tastes, by number), "biases" (what holds for the person or the item alone),
-            "rules" (rules that fired).
-        sources: (S,) positions of items or users; where `labels` are given, numbers that tell the sources apart.
-        weights: (S,) share of each source in the score, in units of the score.
-        remainder: What belongs to no source, such as a mean of all ratings.
-        labels: (S,) names of the sources where they are neither items nor users; empty otherwise.
+        item: Position of the explained item.
+        score: The explained score.
+        kind: Type of the sources. Items: "history" (items of the user's history). Users: "neighbours" (similar users),
+            "friends" (linked users). Named by `labels`: "terms" (columns of `Features`), "factors" (latent factors, by
+            number), "biases" (user and item biases), "rules" (matching association rules).
+        sources: (S,) positions of items or users; with `labels`, arbitrary distinct numbers.
+        weights: (S,) contribution of each source to the score.
+        remainder: Part of the score without a source, such as the global mean.
+        labels: (S,) names of sources that are neither items nor users; else empty.
     """
 
     item: int
@@ -247,15 +246,16 @@ class Explanation:
 
 @dataclass(frozen=True, eq=False)
 class AttentionTrace:
-    """What a model attended to when it read one history: T items read, Q steps that look at them.
+    """Attention weights of a model for one history: T input items (keys), Q query steps.
 
     Args:
-        tokens: (T,) positions of the items read, oldest first.
+        tokens: (T,) positions of the input items, oldest first.
         weights: (L, H, Q, T) by layer and head, after softmax and before dropout; each row sums to 1.
-        causal: Step q is the q-th item read and sees items 0..q alone (Q = T); else steps are those of a decoder.
-        next_items: (Q, N) the best items after each step, best first; `PAD` where there are fewer.
-        next_scores: (Q, N) their scores, NaN where there are fewer.
-        details: What else the model has to show, by name; described where the model makes it.
+        causal: Whether step q is the q-th input item and attends only to items 0..q (Q = T); else steps are decoder
+            steps.
+        next_items: (Q, N) top items after each step, best first, padded with `PAD`.
+        next_scores: (Q, N) their scores, padded with NaN.
+        details: Further model-specific arrays, by name; documented by the model.
     """
 
     tokens: IntArray
@@ -268,58 +268,58 @@ class AttentionTrace:
 
 @runtime_checkable
 class PredictsRatings(Protocol):
-    """A model whose answer can be read in the units of the rating scale."""
+    """A model that predicts ratings."""
 
     def predict_ratings(self, query: QueryBatch) -> FloatArray:
-        """Return (B, I) ratings within the scale; where nothing better is known, the mean of the training ratings."""
+        """Return (B, I) ratings within the scale; the mean training rating where the model has no better estimate."""
         ...
 
 
 @runtime_checkable
 class PredictsPairs(Protocol):
-    """A model that predicts ratings and need not do so for the whole catalogue to know a few."""
+    """A model that predicts single ratings without scoring the whole catalogue."""
 
     def predict_pairs(self, query: QueryBatch, rows: IntArray, items: IntArray) -> FloatArray:
-        """Return (N,) the numbers at [rows, items] of `predict_ratings(query)`, up to rounding."""
+        """Return (N,) the entries [rows, items] of `predict_ratings(query)`, up to rounding."""
         ...
 
 
 @runtime_checkable
 class ExplainsItems(Protocol):
-    """A model that can split a score into parts."""
+    """A model that decomposes scores into contributions."""
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
-        """Return the parts of the score of `item` for the one person in `query`."""
+        """Return the contributions to the score of `item` for the single user in `query`."""
         ...
 
 
 @runtime_checkable
 class RecommendsPeople(Protocol):
-    """A way to find people for people."""
+    """A model that recommends users to users."""
 
     def recommend_people(self, users: IntArray, k: int) -> TopK:
-        """Return for B users the k best people, positions of users, without themselves and those they follow."""
+        """Return the top-k users for B users, as positions, excluding the users themselves and those they follow."""
         ...
 
 
 @runtime_checkable
 class TracesAttention(Protocol):
-    """A model that can show what it attended to."""
+    """A model that exposes its attention weights."""
 
     def trace(self, query: QueryBatch) -> AttentionTrace:
-        """Return the attention of the one person in `query`; CannotScore without a history."""
+        """Return the attention trace of the single user in `query`; raises CannotScore without a history."""
         ...
 
 
 @runtime_checkable
 class UpdatesIncrementally(Protocol):
-    """A model that goes on learning from new interactions without being trained anew."""
+    """A model that can be updated with new interactions without retraining."""
 
     def update(self, before: Any, new: Any, ctx: RunContext, *, freeze_embeddings: bool = False) -> None:
-        """Learn from the interactions of `new`, which come after those of `before`.
+        """Update the model with the interactions of `new`, which come after those of `before`.
 
-        Both are data sets over the same vocabularies, which begin with those of the training; users and items that are
-        added there get a place. Without new interactions nothing changes. With `freeze_embeddings` the vectors of items
-        and users that were known before stay as they are.
+        Both data sets share vocabularies that extend those of the training data; added users and items get new
+        parameters. Without new interactions nothing changes. With `freeze_embeddings` the embeddings of previously
+        known users and items stay fixed.
         """
         ...

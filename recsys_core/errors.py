@@ -1,41 +1,41 @@
-"""The errors that the library raises: each message says what is wrong, where, and what to do."""
+"""Errors of the library. Each message states what is wrong, where, and what to do."""
 
 
 class RecscopeError(Exception):
-    """Base of every error that is meant for a person to read."""
+    """Base class of all errors with a message for the user."""
 
 
 class DataError(RecscopeError):
-    """Data that cannot be taken as it is."""
+    """Data that cannot be used in their present form."""
 
 
 class ConfigError(RecscopeError):
-    """A setting that does not exist, or a value outside its bounds."""
+    """Unknown setting, or value out of bounds."""
 
 
 class NotFitted(RecscopeError):
-    """A model was asked for scores before it was trained."""
+    """Scores were requested before the model was trained."""
 
 
 class CannotScore(RecscopeError):
-    """A trained model that has no answer for what it was asked."""
+    """A trained model cannot score the given query."""
 
 
 class Cancelled(RecscopeError):
-    """The person stopped the work; nothing went wrong."""
+    """The user cancelled the work."""
 
 
 class StoreError(RecscopeError):
-    """Something on disk is missing, half-written or cannot be written."""
+    """Stored data are missing or incomplete, or writing failed."""
 
 
 class Damaged(StoreError):
-    """Something stored is not what was written: missing, cut off, changed, or of a form that nobody wrote."""
+    """Stored data differ from what was written: missing, truncated, changed or malformed."""
 
 
 class DiskFull(StoreError):
-    """The disk has no room left; what was asked for can be tried again once there is some."""
+    """The disk is full; the operation can be retried once space is available."""
 
 
 class NoAnswer(RecscopeError):
-    """The process that was asked ended or fell silent; asked again it may well answer."""
+    """The model process ended or did not respond; a retry may succeed."""

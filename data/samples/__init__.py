@@ -1,1 +1,1 @@
-"""Ready-made synthetic worlds and the script that makes them."""
+"""Bundled synthetic data sets and the scripts that generate them."""

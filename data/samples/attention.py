@@ -1,11 +1,11 @@
-"""Makes the finished examples of attention again: `python -m data.samples.attention` (or `make example`).
+"""Regenerate the bundled attention examples: `python -m data.samples.attention [MODEL ...]` (or `make example`).
 
-Each model is trained on the tiny sample here and now, and its traces for a few people are written as JSON. The same
-seed on the same machine gives the same file. Names of algorithms behind the command remake only these.
+Each model is trained on the tiny sample, and its traces for a few users are written as JSON. The same seed on the same
+machine gives the same file. With model keys as arguments only these examples are regenerated.
 
-The people shown are among the thirty that the model was trained with, with small settings and many epochs, so that
-there is something to see: a lesson in how to read the pictures, not a good recommender. How often it expected what came
-next is read off the trace where it is shown.
+The users shown are among the thirty training users, with small models and many epochs, so that patterns are visible:
+the examples teach how to read the figures and do not represent a good recommender. Next-item hits are computed from the
+trace where it is shown.
 """
 
 import logging
@@ -33,11 +33,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "seq2seq": SMALL | {"epochs": 240, "share": 1.0, "dropout": 0.1, "decoding": "beam", "beam_width": 3},
     "interest_attention": SMALL | {"epochs": 80, "points": 3, "local_steps": 2, "memory": 20},
 }
-"""Algorithm -> what differs from its defaults, so that it suits thirty people."""
+"""Model -> non-default settings for a data set of thirty users."""
 
 
 def make(key: str) -> Example:
-    """Train one algorithm on the tiny sample and trace the people whose histories are about `LENGTH` items long."""
+    """Train a model on the tiny sample and trace the users whose history length is closest to `LENGTH`."""
     dataset = load_sample(SAMPLE)
     kind = model_class(key)
     model = kind(kind.config_type(**SETTINGS[key]))
@@ -56,13 +56,13 @@ def make(key: str) -> Example:
 
 
 def query(dataset: Dataset, user: int) -> QueryBatch:
-    """Return one person with their whole history."""
+    """Return the query of one user with the full history."""
     history = Ragged.from_rows([dataset.histories()[user]])
     return QueryBatch(np.array([user]), history, np.ones(len(history.values), dtype=np.float32))
 
 
 def _beside(model: Recommender[Any], dataset: Dataset, asked: QueryBatch, found: Attended) -> Beside:
-    """Return attention beside influence for the item that the model puts first."""
+    """Return attention and influence (leave-one-out effects) for the top recommended item."""
     first = model.recommend(asked, 1).item[0]
     return beside(found, deletion_effects(model, asked, int(first[0])), titles_of(dataset, first)[0])
 

@@ -1,4 +1,4 @@
-"""Makes the sample worlds again from their laws: `python -m data.samples.make`."""
+"""Regenerate the sample data sets from their settings: `python -m data.samples.make`."""
 
 import logging
 from pathlib import Path

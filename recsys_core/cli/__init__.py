@@ -1,4 +1,4 @@
-"""The command line: the same experiments without a browser. Its names are a contract with other tools."""
+"""The command line: experiments without a browser. Command, option and field names are a stable interface."""
 
 from recsys_core.cli.main import main
 

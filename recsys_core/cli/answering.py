@@ -1,4 +1,4 @@
-"""`recommend` and `predict`: train one model and write what it answers."""
+"""`recommend` and `predict`: train one model and write its recommendations or predictions."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -26,13 +26,13 @@ USERS_AT_ONCE = 4096
 
 
 def recommend(arguments: argparse.Namespace) -> int:
-    """Write `user_id`, `item_id`, `rank` from 1 and `score` of the best items that each user has not seen.
+    """Write `user_id`, `item_id`, `rank` (from 1) and `score` of the top unseen items of each user.
 
-    Users whom the training data do not know get no row; they are counted and named on standard error, as are rejected
-    rows and users for whom no item is left.
+    Users not in the training data get no row. They are reported on standard error, as are rejected rows and users
+    without any item to recommend.
 
     Raises:
-        RecscopeError: An argument or a file that cannot be used.
+        RecscopeError: An argument or a file is invalid.
     """
     refuse_unwritable(arguments.out)
     k = positive(arguments.k, "--k")
@@ -54,18 +54,18 @@ def recommend(arguments: argparse.Namespace) -> int:
 def write_lists(
     model: Recommender[Any], data: Dataset, users: ChosenUsers, k: int, path: Path, account: Account
 ) -> None:
-    """Write the lists of users to a CSV file; count the lists, and name users who have none.
+    """Write recommendation lists to a CSV file, and report counts and users without a list.
 
     Args:
-        model: Trained.
-        data: The histories of the users; what stands there is not recommended.
-        users: Who is asked about.
+        model: A trained model.
+        data: Histories of the users; items in them are not recommended.
+        users: Users to recommend to.
         k: Length of the lists.
         path: The CSV file.
-        account: Takes the counts.
+        account: Collects the messages.
 
     Raises:
-        StoreError: The disk refused.
+        StoreError: Writing failed.
     """
     lists = _Lists(model, data, users, k)
     rows = write_rows(path, [USER_ID, ITEM_ID, RANK, SCORE], lists.rows())
@@ -74,19 +74,19 @@ def write_lists(
         f"{len(users.unknown):,} unknown; {rows:,} rows in {path}."
     )
     if lists.empty:
-        account.say(f"No list for {some(lists.empty)}: of the items that they have not seen, the model can score none.")
+        account.say(f"No list for {some(lists.empty)}: the model cannot score any item that they have not seen.")
     if lists.short:
         account.say(f"{len(lists.short):,} lists are shorter than {k}: {some(lists.short)}.")
 
 
 def predict(arguments: argparse.Namespace) -> int:
-    """Write `user_id`, `item_id`, `score` of each pair in a file: a rating, where the model can predict ratings.
+    """Write `user_id`, `item_id`, `score` of each pair in a file; the score is a rating if the model predicts ratings.
 
-    Users and items that stand in the test file only are part of the model's world, without any interaction. A pair
-    that cannot be scored has an empty score; such pairs are counted and named on standard error, as are rejected rows.
+    Users and items that occur only in the test file are added to the vocabularies without interactions. A pair that
+    cannot be scored has an empty score; such pairs and rejected rows are reported on standard error.
 
     Raises:
-        RecscopeError: An argument or a file that cannot be used.
+        RecscopeError: An argument or a file is invalid.
     """
     refuse_unwritable(arguments.out)
     model = _model(arguments)
@@ -140,7 +140,7 @@ def _fit(model: Recommender[Any], train: Dataset, seed: int) -> None:
 
 
 def _queries(train: Dataset) -> QueryBatch:
-    """Return the question for everybody; whoever has no training row is unknown to the model."""
+    """Return the queries of all users; users without training rows are unknown to the model."""
     queries = train.queries()
     known = queries.history.lengths > 0
     return replace(queries, user=np.where(known, queries.user, PAD))
@@ -148,15 +148,15 @@ def _queries(train: Dataset) -> QueryBatch:
 
 @dataclass
 class _Lists:
-    """The lists of some users, made block by block while they are written.
+    """Recommendation lists, computed block by block while they are written.
 
     Args:
-        model: Trained.
-        train: What it was trained with.
-        users: Who is asked about.
+        model: A trained model.
+        train: Its training data.
+        users: Users to recommend to.
         k: Length of the lists.
-        empty: Users without any item, filled while rows are taken.
-        short: Users with fewer than k items, filled likewise.
+        empty: Users without any item, filled during iteration.
+        short: Users with fewer than k items, filled during iteration.
     """
 
     model: Recommender[Any]
@@ -186,7 +186,7 @@ class _Lists:
 
 
 def _tell_of_pairs(account: Account, train: Dataset, users: IntArray, items: IntArray, scores: FloatArray) -> None:
-    """Say how many pairs have no score, and whose fault it is as far as that is known."""
+    """Report the number of pairs without a score, by cause."""
     missing = np.isnan(scores)
     if not missing.any():
         return
@@ -199,7 +199,7 @@ def _tell_of_pairs(account: Account, train: Dataset, users: IntArray, items: Int
         ("user without training data", no_user & ~no_item),
         ("item without training data", no_item & ~no_user),
         ("neither has training data", no_user & no_item),
-        ("the model has nothing to go by", missing & ~no_user & ~no_item),
+        ("no basis for a score", missing & ~no_user & ~no_item),
     ]
     reasons = "; ".join(f"{int(which.sum()):,} {why}" for why, which in found if which.any())
     places = np.flatnonzero(missing)

@@ -1,4 +1,4 @@
-"""`compare`: train models on one split in this process and say which is better, and how sure that is."""
+"""`compare`: train models on one split in this process and compare them with confidence intervals and tests."""
 
 import argparse
 import sys
@@ -46,16 +46,16 @@ LOOK_SECONDS = 0.5
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    """Train and judge; write `results.json` and `per_user.parquet`, and print the leaderboard.
+    """Train and evaluate; write `results.json` and `per_user.parquet`, and print the leaderboard.
 
-    Experiments on stored data and on samples are kept in the workspace, where the pages show them; those on a file are
-    not kept.
+    Experiments on stored data and samples are stored in the workspace, where the pages show them; experiments on files
+    are not.
 
     Returns:
-        0 if at least one model that was asked for has a result that can be compared, else 1.
+        0 if at least one requested model has a comparable result, else 1.
 
     Raises:
-        RecscopeError: An argument or a file that cannot be used.
+        RecscopeError: An argument or a file is invalid.
     """
     sources = Sources(parse_columns(arguments.columns))
     dataset = sources.open(arguments.data)
@@ -72,7 +72,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
     workspace = default_workspace()
     if all(card.fingerprint != dataset.fingerprint for card in workspace.datasets()):
-        workspace.store(dataset)  # a sample, which the pages shall find beside its experiment
+        workspace.store(dataset)  # a sample: the pages need it with its experiment
     return _run(ResultStore(workspace.root), spec, dataset.name, sources, arguments)
 
 
@@ -87,7 +87,7 @@ def _run(
         raise
     for status in statuses:
         if status.state is not JobState.DONE:
-            reason = status.reason or "no reason was given."
+            reason = status.reason or "no reason given."
             sys.stderr.write(f"recscope: {status.key} {status.state.value}: {reason}\n")
     users = users_of(run)
     comparison = _comparison(run, users)
@@ -100,16 +100,16 @@ def _run(
 
 
 def _cancel_waiting(run: Run) -> None:
-    """Take back the jobs that wait for this process; those of others, and finished ones, stay as they are."""
+    """Cancel the queued jobs of this process; finished jobs and those of other processes stay unchanged."""
     for model_id in run.model_ids:
         status = run.status(model_id)
         if status.state is JobState.QUEUED and status.process == own_mark():
-            with suppress(StoreError):  # a full disk: who reads it finds that this process has ended
+            with suppress(StoreError):  # disk full: readers will see that this process has ended
                 run.job(model_id).ask_to_cancel()
 
 
 def _finish(store: ResultStore, run: Run, model_id: str, sources: Sources) -> JobStatus:
-    """Run a job here, or wait for whoever runs it already."""
+    """Run a job in this process, or wait for the process that is already running it."""
     status = execute(store, run.id, model_id, sources, usable_cores())
     while status.is_live:
         time.sleep(LOOK_SECONDS)
@@ -120,7 +120,7 @@ def _finish(store: ResultStore, run: Run, model_id: str, sources: Sources) -> Jo
 def _spec(arguments: argparse.Namespace, fingerprint: str, sources: Sources) -> ExperimentSpec:
     keys = [key.strip() for key in arguments.models.split(",") if key.strip()]
     if not keys or len(set(keys)) < len(keys):
-        raise ConfigError(f"--models '{arguments.models}': name each algorithm once, with commas between.")
+        raise ConfigError(f"--models '{arguments.models}': name each model once, separated by commas.")
     settings = settings_by_model(keys, arguments.set)
     split = SplitSpec.parse(arguments.split)
     if split.test_data:
@@ -151,7 +151,7 @@ def _comparison(run: Run, users: Audience) -> Comparison | None:
 
 
 def results(run: Run, statuses: list[JobStatus], comparison: Comparison | None, users: Audience) -> dict[str, Any]:
-    """Return what `results.json` holds: `models`, `ties`, `users`, `protocol`, `spec`, and the verdict in words."""
+    """Return the content of `results.json`: `models`, `ties`, `users`, `protocol`, `spec`, `split` and the verdict."""
     keys = {status.model_id: status.key for status in statuses}
     return {
         "models": [_model(run, status, users) for status in statuses],
@@ -200,7 +200,7 @@ def _model(run: Run, status: JobStatus, users: Audience) -> dict[str, Any]:
 
 
 def _write_per_user(run: Run, path: Path) -> None:
-    """Write `model`, `user_id`, `n_history` and one column a metric, a row a user and model."""
+    """Write `model`, `user_id`, `n_history` and one column per metric, with one row per user and model."""
     tables = []
     for model_id, rows in run.per_user().items():
         frame = one_row_a_user(rows)
@@ -214,7 +214,7 @@ def _write_per_user(run: Run, path: Path) -> None:
 
 
 def leaderboard(run: Run, comparison: Comparison | None, users: Audience) -> str:
-    """Return the leaderboard as a table of text, best first, with the verdict below, then users without history."""
+    """Return the leaderboard as a text table, best first, followed by the verdict and users without history."""
     remarks = [f"{finding.severity}: {finding.message}" for finding in _findings(run, comparison, users)]
     if comparison is None:
         return "\n".join(["There is nothing to compare.", *remarks]) + "\n"
@@ -231,11 +231,11 @@ def leaderboard(run: Run, comparison: Comparison | None, users: Audience) -> str
 
 
 def _without_history(run: Run, metric: str, users: Audience) -> list[str]:
-    """Return the table of users without training history; nothing if there are none."""
+    """Return the table of users without training history; empty if there are none."""
     table = without_history(run, metric, users)
     if table.empty:
         return []
-    lines = ["", "Users without training history, who are not part of the verdict:"]
+    lines = ["", "Users without training history, excluded from the verdict:"]
     lines.append(f"{'model':<14}{metric:>10}  {'95 % interval':<20}{'users':>7}  with a list")
     for row in table.to_dict("records"):
         low, high, listed = (float(row[name]) for name in ("low", "high", "listed"))

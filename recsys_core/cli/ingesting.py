@@ -1,4 +1,4 @@
-"""`ingest`: files into the workspace."""
+"""`ingest`: store files in the workspace."""
 
 import argparse
 import json
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def ingest(arguments: argparse.Namespace) -> int:
-    """Take files in and print the report as JSON; rejected rows are listed there and do not make it fail.
+    """Store files and print the report as JSON; rejected rows are listed there and are not an error.
 
     Raises:
-        DataError: A file that cannot be taken at all.
-        ConfigError: A rule or column that does not exist.
+        DataError: A file cannot be read.
+        ConfigError: A rule or column does not exist.
     """
     from recsys_core.data.ingest import ingest as take_in
     from recsys_core.data.ingest import inspect_files, suggest_rules, with_interaction_columns
@@ -40,7 +40,7 @@ def ingest(arguments: argparse.Namespace) -> int:
     account.doubts_of(report)
     account.write()
     if arguments.name and dataset.name != arguments.name:
-        sys.stderr.write(f"recscope: stored as '{dataset.name}': '{arguments.name}' is taken, or no name.\n")
+        sys.stderr.write(f"recscope: stored as '{dataset.name}': '{arguments.name}' is taken or invalid.\n")
     for alarm in report.alarms:
         sys.stderr.write(f"recscope: {alarm.message} {alarm.remedy}\n")
     found = report.to_json() | {"fingerprint": dataset.fingerprint, "name": dataset.name}
@@ -49,10 +49,10 @@ def ingest(arguments: argparse.Namespace) -> int:
 
 
 def with_forms(guess: "TableGuess", unit: str | None, formats: dict[str, str]) -> "TableGuess":
-    """Return a guess with the forms of times and numbers that were named, where it has such columns.
+    """Return a guess with the given timestamp and number formats, if it has such columns.
 
     Raises:
-        DataError: There is no such unit or form.
+        DataError: There is no such format.
     """
     from recsys_core.data.ingest.table_changes import changed
 

@@ -1,4 +1,4 @@
-"""The short commands: what algorithms there are, a report about a stored experiment, the engine in the foreground."""
+"""Short commands: list models, write the report of a stored experiment, run the engine in the foreground."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from recsys_core.models.registry import MODELS, model_class
 
 
 def models(_: argparse.Namespace) -> int:
-    """Print `key`, `title`, `family`, `needs`, `abilities`, `weights`, `config` (JSON schema) of all algorithms."""
+    """Print `key`, `title`, `family`, `needs`, `abilities`, `weights`, `config` (JSON schema) of all models."""
     found: list[dict[str, Any]] = []
     for key in MODELS:
         kind = model_class(key)
@@ -33,7 +33,7 @@ def models(_: argparse.Namespace) -> int:
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """Write one HTML file about a stored experiment.
+    """Write an HTML report of a stored experiment.
 
     Raises:
         StoreError: There is no such experiment, or the file cannot be written.
@@ -48,7 +48,7 @@ def report(arguments: argparse.Namespace) -> int:
 
 
 def serve_engine(arguments: argparse.Namespace) -> int:
-    """Be the engine of the workspace."""
+    """Run the job engine of the workspace in this process."""
     from recsys_core.data.workspace import default_workspace
     from recsys_core.engine.process import main
 

@@ -1,4 +1,4 @@
-"""From the words of a command line to an exit status: 0 well, 1 nothing came of it, 2 it cannot be done as asked."""
+"""Entry point: run a command and return its exit status: 0 success, 1 no usable result, 2 invalid request."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ INTERRUPTED = 130
 
 
 def main(words: Sequence[str]) -> int:
-    """Run a command and return its exit status; what cannot be done is said in one line on standard error."""
+    """Run a command and return its exit status; errors are one line on standard error."""
     try:
         arguments = parse_words(words)
         module, name = COMMANDS[arguments.command].split(":")
@@ -34,14 +34,14 @@ def main(words: Sequence[str]) -> int:
     except RecscopeError as error:
         return _refuse(str(error))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read the output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of the output has exited
         return 0
     except OSError as error:
         return _refuse(f"{error.filename or 'The system'}: {error.strerror or error}.")
     except MemoryError:
-        return _refuse("There is not enough memory for that. Split the files, or save them as Parquet.")
+        return _refuse("Not enough memory. Split the files, or save them as Parquet.")
     except KeyboardInterrupt:
-        sys.stderr.write("Stopped.\n")
+        sys.stderr.write("Interrupted.\n")
         return INTERRUPTED
 
 

@@ -1,4 +1,4 @@
-"""What commands write: tables whose identifiers still join with the input, and an account of what is missing there."""
+"""Output of commands: tables with unchanged identifiers, and messages about omissions on standard error."""
 
 import csv
 import io
@@ -20,14 +20,14 @@ from recsys_core.storage.files import written_aside
 EXAMPLES = 3
 EVENTS_SHOWN = 12
 _SAID = ("uncertain_", "duplicate_heads", "lines_above_table", "differing_titles")
-"""Rules of warnings that a command says aloud; all of them stand in the report."""
+"""Prefixes of warnings that commands print; the report contains all warnings."""
 Cell = str | float | int | None
 
 
 class Account:
-    """What became of what was asked: sentences that go to standard error once the command has done its work.
+    """Messages for standard error, written once the command has succeeded.
 
-    A command that fails says only why, in one line.
+    A command that fails prints only its error, in one line.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Account:
         sys.stderr.writelines(self._lines)
 
     def rows_of(self, name: str, report: IngestReport | None) -> None:
-        """Say how many rows of a file were read, accepted and rejected, and why; nothing about stored data."""
+        """Report the rows of a file that were read, accepted and rejected, with reasons; nothing for stored data."""
         if report is None:
             return
         reasons = "; ".join(f"{count:,} {reason}" for reason, count in report.reasons.items())
@@ -53,7 +53,7 @@ class Account:
         self.doubts_of(report)
 
     def doubts_of(self, report: IngestReport) -> None:
-        """Say what is alarming or not certain about how files were read, and what each kind of event weighs."""
+        """Report alarms, uncertain roles and event weights of an ingest."""
         for alarm in report.alarms:
             self.say(f"{alarm.message} {alarm.remedy}")
         for warning in report.warnings:
@@ -62,47 +62,47 @@ class Account:
         if report.events:
             kinds = list(report.events.items())[:EVENTS_SHOWN]
             told = ", ".join(f"{kind} {values['weight']:g} ({values['count']:,.0f} rows)" for kind, values in kinds)
-            self.say(f"Weight of one event: {told}.")
+            self.say(f"Event weights: {told}.")
 
 
 def some(names: Sequence[object]) -> str:
-    """Return the first names in quotes, and how many more there are."""
+    """Return the first few names in quotes, and the number of others."""
     shown = ", ".join(f"'{name}'" for name in names[:EXAMPLES])
     return f"{shown} and {len(names) - EXAMPLES:,} more" if len(names) > EXAMPLES else shown
 
 
 def refuse_unwritable(path: Path | None) -> None:
-    """Refuse a target before any work is done for it; None is standard output.
+    """Raise if a file cannot be written, before any work is done; None means standard output.
 
     Raises:
-        StoreError: There is no such folder, it may not be written to, or a folder has that name.
+        StoreError: The folder does not exist or is not writable, or the path is not a regular file.
     """
     if path is None:
         return
     if path.exists() and not path.is_file():
-        raise StoreError(f"Cannot write '{path}': it is no file but a folder, a pipe or a device. Choose another name.")
+        raise StoreError(f"Cannot write '{path}': it is a folder, a pipe or a device. Choose another name.")
     folder = path.resolve().parent
     if not folder.is_dir():
-        raise StoreError(f"Cannot write '{path}': there is no folder '{folder}'. Make it first.")
+        raise StoreError(f"Cannot write '{path}': the folder '{folder}' does not exist. Create it first.")
     if not os.access(folder, os.W_OK):
-        raise StoreError(f"Cannot write '{path}': this is not allowed; check who owns the folder.")
+        raise StoreError(f"Cannot write '{path}': permission denied; check the owner of the folder.")
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> int:
-    """Write a CSV file in one step and return the number of its rows.
+    """Write a CSV file atomically and return the number of its rows.
 
-    Identifiers are written as they are, so that the file joins with the one they came from: nothing is put before a
-    cell that a spreadsheet would take for a formula. A number that is not known is an empty cell.
+    Identifiers are written unchanged, so that the file joins with its source: cells that a spreadsheet would run as a
+    formula are not escaped. Unknown numbers are empty cells.
 
     Raises:
-        StoreError: The disk refused.
+        StoreError: Writing failed.
     """
     written = 0
     with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         for row in itertools.chain([header], rows):
             if any(isinstance(cell, str) and "\r" in cell for cell in row):
-                file.write(_line_with_returns(row))  # which `csv` would leave without quotes
+                file.write(_line_with_returns(row))  # `csv` would not quote these
             else:
                 writer.writerow(["" if _is_missing(cell) else cell for cell in row])
             written += 1
@@ -110,10 +110,10 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]
 
 
 def write_table(frame: pd.DataFrame, path: Path | None) -> None:
-    """Write a table as JSON (a list of records) to standard output, or to a file: JSON if it is called so, else CSV.
+    """Write a table to standard output as JSON records, or to a file: JSON for `.json`, else CSV.
 
     Raises:
-        StoreError: The disk refused.
+        StoreError: Writing failed.
     """
     if path is not None and path.suffix.lower() != ".json":
         write_rows(path, [str(name) for name in frame], frame.astype(object).itertuples(index=False, name=None))
@@ -125,7 +125,7 @@ def write_json_to(path: Path | None, value: Any) -> None:
     """Write a value as JSON to a file, or to standard output.
 
     Raises:
-        StoreError: The disk refused.
+        StoreError: Writing failed.
     """
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if path is None:

@@ -17,13 +17,12 @@ RECOMMENDED_ID = "recommended_user_id"
 
 
 def people(arguments: argparse.Namespace) -> int:
-    """Write `user_id`, `recommended_user_id`, `rank` from 1 and `score`; nobody gets themselves or whom they follow.
+    """Write `user_id`, `recommended_user_id`, `rank` (from 1) and `score`, excluding the user and users they follow.
 
-    Users whom the data do not know, and users for whom nobody is found, get no row; both are counted and named on
-    standard error.
+    Users not in the data, and users without recommendations, get no row; both are reported on standard error.
 
     Raises:
-        RecscopeError: An argument or a file that cannot be used, or data without links.
+        RecscopeError: An argument or a file is invalid, or the data have no links.
     """
     refuse_unwritable(arguments.out)
     k = positive(arguments.k, "--k")
@@ -50,6 +49,6 @@ def people(arguments: argparse.Namespace) -> int:
         f"{len(users.ids) - len(alone):,} users with a list, {len(alone):,} without, {len(users.unknown):,} unknown."
     )
     if alone:
-        account.say(f"Nobody is found for {some(alone)}: no link and no common item leads to another user.")
+        account.say(f"No recommendation for {some(alone)}: no link or common item leads to another user.")
     account.write()
     return 0

@@ -1,4 +1,4 @@
-"""Settings as they are written on the command line, read by what each setting takes."""
+"""Parse settings from the command line according to their types."""
 
 import json
 from collections.abc import Sequence
@@ -15,30 +15,30 @@ def split_settings(texts: Sequence[str]) -> dict[str, str]:
     """Return names and values from texts such as `factors=64`.
 
     Raises:
-        ConfigError: A text without a name or a value, or a name that is given two values.
+        ConfigError: A name or value is missing, or a name has two different values.
     """
     settings: dict[str, str] = {}
     for text in texts:
         name, sign, value = (part.strip() for part in text.partition("="))
         if not sign or not name or not value:
-            raise ConfigError(f"'{text}' is no setting; write NAME=VALUE.")
+            raise ConfigError(f"'{text}' is not a setting; write NAME=VALUE.")
         if settings.get(name, value) != value:
-            raise ConfigError(f"Setting '{name}' is given twice: as '{settings[name]}' and as '{value}'.")
+            raise ConfigError(f"Setting '{name}' has two values: '{settings[name]}' and '{value}'.")
         settings[name] = value
     return settings
 
 
 def typed_values(config_type: type[BaseModel], settings: dict[str, str]) -> dict[str, Any]:
-    """Return plain values for a class of settings; names that it does not have keep their text."""
+    """Return typed values for a config class; unknown names keep their text."""
     specs = {spec.name: spec for spec in field_specs(config_type)}
     return {name: _value(specs[name], text) if name in specs else text for name, text in settings.items()}
 
 
 def model_settings(key: str, settings: dict[str, str]) -> dict[str, Any]:
-    """Return plain values for the settings of an algorithm, checked against their bounds.
+    """Return validated plain values for the settings of a model.
 
     Raises:
-        ConfigError: There is no such algorithm or setting, or a value outside its bounds.
+        ConfigError: Unknown model or setting, or value out of bounds.
     """
     config_type = model_class(key).config_type
     values = typed_values(config_type, settings)
@@ -47,12 +47,12 @@ def model_settings(key: str, settings: dict[str, str]) -> dict[str, Any]:
 
 
 def settings_by_model(keys: Sequence[str], texts: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the settings of several algorithms from texts such as `ease.regularization=200`.
+    """Return the settings of several models from texts such as `ease.regularization=200`.
 
-    A name without an algorithm belongs to the only one that has a setting of that name.
+    A name without a model applies to the only model with a setting of that name.
 
     Raises:
-        ConfigError: An algorithm that does not compete, no such setting, one that several have, or a wrong value.
+        ConfigError: A model is not part of the comparison, or a setting is unknown, ambiguous or invalid.
     """
     written: dict[str, dict[str, str]] = {key: {} for key in keys}
     for name, value in split_settings(texts).items():
@@ -69,7 +69,7 @@ def _only_owner(keys: Sequence[str], name: str) -> str:
     owners = [key for key in keys if name in model_class(key).config_type.model_fields]
     if len(owners) == 1:
         return owners[0]
-    found = f"{', '.join(owners)} have it" if owners else "none of the models has it"
+    found = f"{', '.join(owners)} have this setting" if owners else "no model has this setting"
     raise ConfigError(f"Setting '{name}': {found}. Write MODEL.NAME=VALUE with one of {', '.join(keys)}.")
 
 

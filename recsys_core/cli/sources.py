@@ -1,4 +1,4 @@
-"""Data by name or file, as the command line is given them."""
+"""Open data by name or file, as given on the command line."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,11 +11,11 @@ from recsys_core.errors import ConfigError, DataError
 
 
 class Sources:
-    """Opens files that exist, and for all other names data sets of the workspace, then samples.
+    """Opens existing files, and for other names data sets of the workspace, then samples.
 
     Args:
-        columns: Roles of columns in files, as they were given; None to guess.
-        links: A file with links between users, which belongs to the file with interactions.
+        columns: Column roles of files; None to infer them.
+        links: A file with social links for the interactions file.
     """
 
     def __init__(self, columns: Mapping[str, str | int] | None = None, links: Path | None = None) -> None:
@@ -23,13 +23,13 @@ class Sources:
         self._links = links
         self._opened: dict[str, Dataset] = {}
         self.reports: dict[str, IngestReport] = {}
-        """What became of the rows of each file, by the name under which it was opened."""
+        """Ingest report of each file, by the name under which it was opened."""
 
     def open(self, name: str, /) -> Dataset:
         """Return a data set by file, name or fingerprint.
 
         Raises:
-            DataError: There is no such file and no such data set, or the file cannot be taken.
+            DataError: There is no such file or data set, or the file cannot be read.
         """
         known = self._opened.get(name)
         if known is not None:
@@ -39,16 +39,16 @@ class Sources:
         return dataset
 
     def refuse_idle_columns(self) -> None:
-        """Refuse `--columns` and `--links` if no file was opened: stored data stay as they were stored.
+        """Refuse `--columns` and `--links` if no file was opened: they do not apply to stored data.
 
         Raises:
-            ConfigError: Columns or links were named, and every data set was a stored one or a sample.
+            ConfigError: Columns or links were given, and all data sets are stored ones or samples.
         """
         if self._links is not None and not self.reports:
-            raise ConfigError("--links belongs to a file with interactions; stored data hold their own links.")
+            raise ConfigError("--links requires a file with interactions; stored data have their own links.")
         if self._columns is not None and not self.reports:
             names = ", ".join(f"'{name}'" for name, dataset in self._opened.items() if name != dataset.fingerprint)
-            raise ConfigError(f"--columns says how a file is read, but {names} is stored already. Leave --columns out.")
+            raise ConfigError(f"--columns applies to files only, but {names} is already stored. Omit --columns.")
 
     def _from_file(self, name: str) -> Dataset:
         from recsys_core.data.ingest import load_with_report
@@ -69,7 +69,7 @@ class Sources:
         if any(name in {card.name, card.fingerprint} for card in cards):
             return workspace.open(name)
         if any(name in {one.name, one.path.name} for one in damaged):
-            return workspace.open(name)  # which says what is damaged
+            return workspace.open(name)  # raises with the damage
         key = next((key for key, sample in SAMPLES.items() if name in {key, sample.title}), None)
         if key is not None:
             return load_sample(key)
@@ -77,11 +77,11 @@ class Sources:
             raise DataError(f"'{name}' is a folder, not a file.")
         stored = ", ".join(card.name for card in cards) or "none"
         raise DataError(
-            f"There is no file '{name}', and no data set of that name. Stored: {stored}. Samples: {', '.join(SAMPLES)}."
+            f"There is no file or data set named '{name}'. Stored: {stored}. Samples: {', '.join(SAMPLES)}."
         )
 
 
 def is_file(name: str) -> bool:
-    """Return whether a name is that of a file; a folder that is called like a data set does not hide it."""
+    """Return whether a name refers to a file; a folder does not hide a data set of the same name."""
     path = Path(name)
     return path.exists() and not path.is_dir()

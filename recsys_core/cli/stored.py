@@ -1,4 +1,4 @@
-"""`workspace`: what is stored, what is damaged and why, and removing what is damaged."""
+"""`workspace`: list stored and damaged data, and remove damaged folders."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ def workspace(arguments: argparse.Namespace) -> int:
         0 if nothing is damaged, else 1.
 
     Raises:
-        StoreError: The workspace cannot be opened, or a folder to be removed is not damaged.
+        StoreError: The workspace cannot be opened, or a folder to remove is not damaged.
     """
     data = default_workspace()
     runs = ResultStore(data.root)
@@ -44,15 +44,15 @@ def workspace(arguments: argparse.Namespace) -> int:
 
 
 def warn_of_damage(data: Workspace) -> None:
-    """Name on standard error what is damaged in a workspace, in a line each."""
+    """List damaged folders of a workspace on standard error, one per line."""
     for one in [*data.damaged(), *ResultStore(data.root).damaged()]:
-        if one.path.parent.name != "set_aside":  # that was said when it was set aside
+        if one.path.parent.name != "set_aside":  # reported when it was quarantined
             sys.stderr.write(f"recscope: {_line(one)}\n")
 
 
 def _line(one: DamagedFolder) -> str:
     reason = " ".join(one.reason.split()).rstrip(".")
-    return f"{one.kind} '{one.name}' is set apart: {reason}. Remove it: workspace --remove {one.key}"
+    return f"{one.kind} '{one.name}' is damaged: {reason}. To remove it: workspace --remove {one.key}"
 
 
 def _remove(data: Workspace, runs: ResultStore, key: str) -> None:

@@ -1,4 +1,4 @@
-"""`update`: a trained model learns from newer data, and is judged before and after."""
+"""`update`: update a trained model with newer data, and evaluate it before and after."""
 
 import argparse
 import tempfile
@@ -29,13 +29,12 @@ from recsys_core.storage.processes import own_mark
 
 
 def update(arguments: argparse.Namespace) -> int:
-    """Let a copy of a trained model learn newer data, and write what it gains there and what it forgets of the old.
+    """Update a copy of a trained model with newer data, and write the metric changes on old and new data.
 
-    The model is that of a stored experiment (`--run`), or it is trained first (`--train`). What is stored stays as it
-    is.
+    The model comes from a stored experiment (`--run`), or is trained first (`--train`). Stored results stay unchanged.
 
     Raises:
-        RecscopeError: An argument, a file, an experiment or an algorithm that cannot be used.
+        RecscopeError: An argument, file, experiment or model is invalid.
     """
     _refuse_others(arguments.model)
     for path in (arguments.out, arguments.lists):
@@ -44,7 +43,7 @@ def update(arguments: argparse.Namespace) -> int:
     if arguments.run is not None:
         given = [name for name in ("set", "split", "seed") if getattr(arguments, name) not in (None, [])]
         if given:
-            raise ConfigError(f"--{given[0]} belongs to --train: the model of --run is trained already.")
+            raise ConfigError(f"--{given[0]} requires --train: the model of --run is already trained.")
         from recsys_core.data.workspace import default_workspace
 
         run = ResultStore(default_workspace().root).open(arguments.run)
@@ -60,20 +59,20 @@ def update(arguments: argparse.Namespace) -> int:
 
 
 def _refuse_others(key: str) -> None:
-    """Refuse algorithms that must be trained anew, before anything is read.
+    """Refuse models that cannot update incrementally, before any data are read.
 
     Raises:
-        ConfigError: There is no such algorithm.
-        CannotScore: It does not update incrementally.
+        ConfigError: There is no such model.
+        CannotScore: The model does not update incrementally.
     """
     able = Ability.UPDATES_INCREMENTALLY
     if able not in model_class(key).info.abilities:
         others = ", ".join(one for one in MODELS if able in model_class(one).info.abilities)
-        raise CannotScore(f"'{key}' does not update incrementally; train it again on all data. These do: {others}.")
+        raise CannotScore(f"'{key}' does not update incrementally; retrain it on all data. Models that do: {others}.")
 
 
 def _finished(run: Run, key: str) -> str:
-    """Return the finished model of an algorithm in a stored experiment.
+    """Return the finished model with this key in a stored experiment.
 
     Raises:
         StoreError: There is none, or there are several with different settings.
@@ -122,14 +121,14 @@ def _update(run: Run, model_id: str, sources: Sources, arguments: argparse.Names
 
 
 def _tell(report: UpdateReport, model_id: str, account: Account, path: Path | None) -> None:
-    """Write the report, and say it in sentences on standard error."""
+    """Write the report, and summarize it on standard error."""
     values = _values(report, model_id)
     if path is not None and path.suffix.lower() != ".json":
         write_table(report.table, path)
     else:
         write_json_to(path, values)
     account.say(
-        f"{report.learned:,} new interactions learned, {report.given_away:,} kept out as answers of the old test part; "
+        f"{report.learned:,} new interactions used, {report.given_away:,} excluded as part of the old test data; "
         f"{report.users:,} new users, {report.items:,} new items."
     )
     for part in values["parts"]:

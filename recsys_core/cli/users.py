@@ -1,4 +1,4 @@
-"""Which users a command is asked about: all, those of a file, or a list with commas."""
+"""Select the users of a command: all, those in a file, or a comma-separated list."""
 
 import csv
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ ALL = "all"
 
 @dataclass(frozen=True, eq=False)
 class ChosenUsers:
-    """The users that are asked about.
+    """The selected users.
 
     Args:
-        ids: (B,) identifiers of users that the data know, in the order given.
+        ids: (B,) identifiers of users in the data, in the given order.
         positions: (B,) their positions.
-        unknown: Identifiers that the data do not know.
-        repeated: How many identifiers were given more than once.
+        unknown: Identifiers not in the data.
+        repeated: Number of repeated identifiers.
     """
 
     ids: Sequence[str]
@@ -33,30 +33,30 @@ class ChosenUsers:
     repeated: int = 0
 
     def tell(self, account: Account) -> None:
-        """Say which users are unknown; they get no row."""
+        """Report unknown and repeated users."""
         if self.unknown:
             one = len(self.unknown) == 1
             account.say(
                 f"{len(self.unknown):,} of {len(self.unknown) + len(self.ids):,} users in --users "
-                f"{'does' if one else 'do'} not stand in the data and {'gets' if one else 'get'} no row: "
+                f"{'is' if one else 'are'} not in the data and {'gets' if one else 'get'} no row: "
                 f"{some(self.unknown)}."
             )
         if self.repeated:
-            account.say(f"{self.repeated:,} lines of --users repeat a user; each user is answered once.")
+            account.say(f"{self.repeated:,} entries of --users are duplicates; each user appears once.")
 
 
 def chosen_users(text: str, vocabulary: Vocabulary) -> ChosenUsers:
-    """Return the users that `--users` names.
+    """Return the users selected by `--users`.
 
-    An identifier is looked up as it stands, then as files of interactions are read: without blanks around it, and 10.0
-    as 10.
+    An identifier is looked up unchanged, then normalized as in interactions files: without surrounding blanks, and
+    10.0 as 10.
 
     Args:
-        text: `all`, a file with one user_id a line (or in the first column of a CSV), or identifiers with commas.
+        text: `all`, a file with one user_id per line (or in the first column of a CSV), or comma-separated ids.
         vocabulary: The users of the data.
 
     Raises:
-        DataError: The file is no text, names nobody, or is not there while no such user is known either.
+        DataError: The file is not a text file or empty, or there is neither such a file nor such a user.
     """
     if text == ALL:
         ids = vocabulary.ids
@@ -76,8 +76,8 @@ def chosen_users(text: str, vocabulary: Vocabulary) -> ChosenUsers:
     unknown = [one for one, position in zip(distinct, positions, strict=True) if position == PAD]
     if not known and len(distinct) == 1 and not path.exists():
         raise DataError(
-            f"There is no file '{text}', and no user of that name; --users is 'all', a file with one user_id a line, "
-            "or identifiers with commas."
+            f"There is no file or user named '{text}'; --users takes 'all', a file with one user_id per line, "
+            "or comma-separated ids."
         )
     return ChosenUsers(known, positions[positions != PAD], unknown, len(found) - len(distinct))
 
@@ -86,10 +86,10 @@ def _ids_of_file(path: Path) -> list[str]:
     """Return the cells of the first column.
 
     Raises:
-        DataError: It is no text file.
+        DataError: The file is not a text file.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return [row[0] for row in csv.reader(file, skipinitialspace=True) if row]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"'{path}' is no text file with one user_id a line.") from error
+        raise DataError(f"'{path}' is not a text file with one user_id per line.") from error

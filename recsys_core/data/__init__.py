@@ -1,4 +1,4 @@
-"""Data in: from bytes to an immutable `Dataset`, its splits, and worlds made by our own generator."""
+"""Data sets: ingest, the immutable `Dataset`, splits, storage, and synthetic data."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ __all__ = ["NO_TIMESTAMP", "Dataset", "Vocabulary", "dataset_from_frames"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the tables' libraries when a data set is asked for: a list of the stored ones needs none of them."""
+    """Load the table libraries lazily: listing stored data sets does not need them."""
     if name not in __all__:
         raise AttributeError(name)
     from recsys_core.data import dataset, vocabulary

@@ -1,4 +1,4 @@
-"""Public data sets that can be fetched from their publishers: addresses, terms, citations and columns."""
+"""Catalogue of downloadable public data sets: URLs, licenses, citations and columns."""
 
 import tomllib
 from pathlib import Path
@@ -17,78 +17,78 @@ class _Part(BaseModel):
 
 
 class RemoteFile(_Part):
-    """A file at its publisher's address."""
+    """A file on the publisher's server."""
 
     url: str = Field(pattern=r"^https?://")
-    """Where it is fetched from."""
+    """Download URL."""
     name: str = Field(pattern=NAME)
-    """What it is called here: a plain file name."""
+    """Local name, a plain file name."""
     size_bytes: int = Field(gt=0)
-    """Its size."""
+    """Size in bytes."""
     size_is_exact: bool = True
-    """False if the publisher changes the file, or its size is only known roughly."""
+    """False if the publisher updates the file, or its size is only approximate."""
     md5: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
-    """Checksum in hexadecimal digits, None where none is known."""
+    """Checksum in hexadecimal digits, None if unknown."""
 
 
 class TableHint(_Part):
-    """Which file of a data set is which table."""
+    """Which file of a data set holds which table."""
 
     table: Literal["interactions", "users", "items", "social"]
     """One of the four tables."""
     file: str
     """Path within the archive, or name of the file."""
     separator: str
-    """Between two cells."""
+    """Cell separator."""
     header: bool
-    """Whether the first line names the columns."""
+    """Whether the first line is a header."""
     columns: dict[str, str | int]
-    """Role -> name of the column, or its place from 0."""
+    """Role -> column name, or column number from 0."""
     encoding: str = "utf-8"
-    """How text is written."""
+    """Text encoding."""
 
 
 class CatalogueEntry(_Part):
     """A public data set."""
 
     key: str = Field(pattern=NAME)
-    """Its name in the catalogue."""
+    """Key in the catalogue."""
     title: str
-    """What people call it."""
+    """Display name."""
     about: str
-    """What is in it, in a sentence or two."""
+    """Description in one or two sentences."""
     page: str
     """The publisher's page."""
     rows: int
-    """Interactions."""
+    """Number of interactions."""
     users: int
-    """Users."""
+    """Number of users."""
     items: int
-    """Items."""
+    """Number of items."""
     licence_name: str
-    """The terms in a few words."""
+    """Short name of the license."""
     licence: str
-    """The terms in full, shown before anything is fetched."""
+    """Full terms, shown before the download."""
     citation: str
-    """What a publication has to cite."""
+    """Required citation."""
     files: tuple[RemoteFile, ...] = Field(min_length=1)
-    """What is fetched."""
+    """Files to download."""
     tables: tuple[TableHint, ...]
-    """What is in the files."""
+    """Tables in the files."""
 
     @property
     def size_bytes(self) -> int:
-        """Bytes to fetch, all files together."""
+        """Total download size in bytes."""
         return sum(file.size_bytes for file in self.files)
 
     @property
     def has_checksum(self) -> bool:
-        """Whether every file can be checked to the last bit."""
+        """Whether every file has a checksum."""
         return all(file.md5 for file in self.files)
 
     @property
     def download_name(self) -> str:
-        """Name of the file that a download leaves: the publisher's, or one archive of several."""
+        """Name of the downloaded file: the publisher's, or one archive if there are several files."""
         return self.files[0].name if len(self.files) == 1 else f"{self.key}.zip"
 
 
@@ -96,7 +96,7 @@ def catalogue(path: Path = PATH) -> dict[str, CatalogueEntry]:
     """Return the public data sets by key, in the order of the file.
 
     Raises:
-        DataError: The file is missing or does not read.
+        DataError: The catalogue file is missing or invalid.
     """
     try:
         with path.open("rb") as stream:

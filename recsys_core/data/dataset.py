@@ -1,4 +1,4 @@
-"""A data set: interactions between users and items, with what is known of both. Never changed once made."""
+"""The immutable `Dataset`: interactions between users and items, with attributes of both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,27 +16,28 @@ from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import DataError
 
 NO_TIMESTAMP = np.iinfo(np.int64).min
-"""Stands for an interaction whose time is not known: older than everything."""
+"""Timestamp of interactions whose time is unknown; sorts before all others."""
 
 Table = Callable[[], pd.DataFrame]
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Interactions with integer positions, vocabularies, and up to three tables beside them.
+    """Interactions with integer positions, vocabularies, and up to three side tables.
 
     Args:
-        name: What people call it.
-        fingerprint: Hash of content and of the rules that it was taken in with; empty for parts of a data set.
-        user_vocabulary: Identifiers of users, by position.
-        item_vocabulary: Identifiers of items, by position.
-        load_interactions: Returns the frame of interactions, one row each: `user` and `item` (positions, int32),
-            `rating` (float32, only if people rated), `timestamp` (int64 Unix milliseconds, only if known),
-            `event` (text) and `weight` (float32), only if there are kinds of events.
+        name: Display name.
+        fingerprint: Hash of content and ingest rules; empty for subsets of a data set.
+        user_vocabulary: User identifiers, by position.
+        item_vocabulary: Item identifiers, by position.
+        load_interactions: Returns one row per interaction: `user` and `item` (positions, int32), `rating` (float32,
+            optional), `timestamp` (int64 Unix milliseconds, optional), `event` (text, optional) and `weight`
+            (float32, optional).
         rating_scale: Smallest and largest rating, None without ratings.
-        load_users: Returns the frame of user attributes, one row a user in order of position, or None.
-        load_items: The same for items (`title`, `categories`, ... whatever came).
-        load_social: Returns the links: `source` and `target` (positions), `weight`.
+        load_users: Returns user attributes, one row per user in position order; or None.
+        load_items: Returns item attributes (`title`, `categories`, ...), likewise.
+        load_social: Returns the social links: `source` and `target` (positions), `weight`.
+        columns: Columns of the interactions.
     """
 
     name: str
@@ -52,22 +53,22 @@ class Dataset:
 
     @cached_property
     def interactions(self) -> pd.DataFrame:
-        """One row an interaction; see the class for the columns."""
+        """One row per interaction; see the class for the columns."""
         return self.load_interactions()
 
     @cached_property
     def users(self) -> pd.DataFrame | None:
-        """One row a user, in order of position; None if nothing is known of them."""
+        """User attributes, one row per user in position order; None if there are none."""
         return self.load_users() if self.load_users else None
 
     @cached_property
     def items(self) -> pd.DataFrame | None:
-        """One row an item, in order of position; None if nothing is known of them."""
+        """Item attributes, one row per item in position order; None if there are none."""
         return self.load_items() if self.load_items else None
 
     @cached_property
     def social(self) -> pd.DataFrame | None:
-        """Links from user to user with a weight; None if there are none."""
+        """Weighted links between users; None if there are none."""
         return self.load_social() if self.load_social else None
 
     @property
@@ -87,26 +88,26 @@ class Dataset:
 
     @property
     def has_ratings(self) -> bool:
-        """Whether people gave ratings."""
+        """Whether interactions have ratings."""
         return RATING in self.columns
 
     @property
     def has_timestamps(self) -> bool:
-        """Whether the time of interactions is known."""
+        """Whether interactions have timestamps."""
         return TIMESTAMP in self.columns
 
     @property
     def has_events(self) -> bool:
-        """Whether interactions are of several kinds, each with a weight."""
+        """Whether interactions have event types."""
         return EVENT in self.columns
 
     @property
     def has_weights(self) -> bool:
-        """Whether each interaction has a weight: some kinds of events tell more than others."""
+        """Whether interactions have weights, such as event weights."""
         return WEIGHT in self.columns
 
     def lacks(self, needs: frozenset[Need]) -> list[Need]:
-        """Return those of `needs` that these data do not have."""
+        """Return the needs that the data do not satisfy."""
         present = {
             Need.RATINGS: self.has_ratings,
             Need.TIMESTAMPS: self.has_timestamps,
@@ -118,7 +119,7 @@ class Dataset:
 
     @cached_property
     def strengths(self) -> FloatArray:
-        """(N,) rating of each interaction, else its event weight, else 1."""
+        """(N,) rating of each interaction, or its event weight, or 1."""
         frame = self.interactions
         for column in (RATING, WEIGHT):
             if column in frame:
@@ -126,31 +127,31 @@ class Dataset:
         return np.ones(len(frame), dtype=np.float32)
 
     def matrix(self, values: Literal["rating", "binary", "count"]) -> csr_array:
-        """Return the (U, I) matrix of interactions; its transpose is the item-user view.
+        """Return the (U, I) interaction matrix.
 
         Args:
-            values: "rating": the latest rating of each pair, without interactions that were not rated; "binary": 1
-                where there was any interaction; "count": sum of event weights in double precision, or number of
-                interactions where there are none.
+            values: "rating": latest rating of each pair, without unrated interactions; "binary": 1 for any
+                interaction; "count": sum of event weights in double precision, or number of interactions without
+                weights.
 
         Raises:
-            DataError: Ratings are asked for and there are none.
+            DataError: `values` is "rating" and there are no ratings.
         """
         frame = self.interactions
         if values == "rating" and not self.has_ratings:
-            raise DataError(f"Data set '{self.name}' has no ratings; use an algorithm for implicit feedback.")
+            raise DataError(f"Data set '{self.name}' has no ratings; use a model for implicit feedback.")
         if values == "rating" and (unrated := frame[RATING].isna().to_numpy()).any():
             return self.subset(~unrated).matrix("rating")
         column = {"rating": RATING, "count": WEIGHT, "binary": None}[values]
         matrix = self._summed(frame, column)
-        if values == "rating" and matrix.nnz < len(frame):  # some pair was rated twice
+        if values == "rating" and matrix.nnz < len(frame):  # some pairs were rated more than once
             matrix = self._summed(frame.iloc[self._chronological()[self._last_of_each_pair()]], column)
         if values == "binary":
             matrix.data[:] = 1.0
         return matrix
 
     def _summed(self, frame: pd.DataFrame, column: str | None) -> csr_array:
-        """(U, I) sums of a column over the interactions of each pair; their number without such a column."""
+        """(U, I) sum of a column over the interactions of each pair; their count if the column is absent."""
         precision = np.float64 if column == WEIGHT else np.float32
         numbers = frame[column].to_numpy(precision) if column in frame else np.ones(len(frame), dtype=precision)
         positions = (frame[USER].to_numpy(), frame[ITEM].to_numpy())
@@ -159,16 +160,16 @@ class Dataset:
         return matrix
 
     def histories(self) -> Ragged:
-        """Return the items of each user, oldest first; equal times stand in an order drawn by what the rows hold.
+        """Return each user's items, oldest first; ties are broken pseudorandomly by row content.
 
-        Without times the order is that of the file.
+        Without timestamps the order is that of the file.
         """
         order = self._chronological()
         frame = self.interactions
         return Ragged.from_keys(frame[USER].to_numpy()[order], frame[ITEM].to_numpy()[order], self.n_users)
 
     def queries(self, users: IntArray | None = None) -> QueryBatch:
-        """Return the question 'what next?' for users (all by default), each with the whole history found here."""
+        """Return queries for users (all by default), each with the user's full history."""
         order = self._chronological()
         frame = self.interactions
         keys = frame[USER].to_numpy()[order]
@@ -179,16 +180,16 @@ class Dataset:
         weights = None
         if self.has_weights:
             weights = Ragged.from_keys(keys, frame[WEIGHT].to_numpy(np.float32)[order], self.n_users).values
-        everybody = QueryBatch(np.arange(self.n_users), self.histories(), values, times, weights=weights)
-        return everybody if users is None else everybody.take(users)
+        all_users = QueryBatch(np.arange(self.n_users), self.histories(), values, times, weights=weights)
+        return all_users if users is None else all_users.take(users)
 
     def subset(self, rows: BoolArray | IntArray) -> "Dataset":
-        """Return the data set with only these interactions; users, items and positions stay the same."""
+        """Return the data set restricted to these interactions; users, items and positions stay the same."""
         frame = self.interactions[rows] if rows.dtype == bool else self.interactions.iloc[rows]
         return self.with_interactions(frame.reset_index(drop=True))
 
     def with_interactions(self, frame: pd.DataFrame) -> "Dataset":
-        """Return the data set with other interactions over the same users and items."""
+        """Return the data set with different interactions over the same users and items."""
         return Dataset(
             name=self.name,
             fingerprint="",
@@ -203,7 +204,7 @@ class Dataset:
         )
 
     def titles(self) -> list[str]:
-        """Return what to call each item: its title, else its identifier."""
+        """Return the display name of each item: its title, or its identifier."""
         if self.items is None or TITLE not in self.items:
             return list(self.item_vocabulary.ids)
         given = self.items[TITLE]
@@ -220,11 +221,11 @@ class Dataset:
         return order
 
     def row_keys(self, seed: int = 0) -> Keys:
-        """Return (N,) a random key for each interaction that depends on what it holds, not on where it stands."""
+        """Return (N,) a pseudorandom key per interaction that depends on its content, not on its row number."""
         return row_keys(self.interactions, self.user_vocabulary.keys, self.item_vocabulary.keys, seed)
 
     def _last_of_each_pair(self) -> BoolArray:
-        """(N,) over chronological rows: whether it is the pair's last one."""
+        """(N,) over chronological rows: whether a row is the last one of its pair."""
         frame = self.interactions.iloc[self._chronological()]
         repeated: BoolArray = frame.duplicated([USER, ITEM], keep="last").to_numpy()
         return ~repeated
@@ -242,31 +243,33 @@ def dataset_from_frames(
     rating_scale: RatingScale | None = None,
     fingerprint: str = "",
 ) -> Dataset:
-    """Make a data set from frames in memory that hold positions already.
+    """Create a data set from in-memory frames with positions.
 
     Args:
-        interactions: Columns as `Dataset` describes; positions must be smaller than the vocabularies.
-        name: What people call it.
-        user_ids: Identifiers by position; "0", "1", ... by default.
-        item_ids: The same for items.
-        users: One row a user, in order of position.
-        items: One row an item, in order of position.
+        interactions: Columns as described in `Dataset`; positions must be valid for the vocabularies.
+        name: Display name.
+        user_ids: User identifiers by position; "0", "1", ... by default.
+        item_ids: Item identifiers, likewise.
+        users: One row per user, in position order.
+        items: One row per item, in position order.
         social: Columns `source`, `target` (positions) and `weight`.
-        rating_scale: By default the smallest and largest rating found.
+        rating_scale: By default the smallest and largest rating.
         fingerprint: Hash of the content, if known.
 
     Raises:
-        DataError: A position lies outside its vocabulary, or a table does not have one row a user or item.
+        DataError: A position is outside its vocabulary, or a table does not have one row per user or item.
     """
     user_ids = _default_ids(user_ids, interactions, USER, social)
     item_ids = _default_ids(item_ids, interactions, ITEM, None)
     for column, ids in ((USER, user_ids), (ITEM, item_ids)):
         values = interactions[column]
         if len(values) and not 0 <= values.min() <= values.max() < len(ids):
-            raise DataError(f"Column '{column}' holds positions outside 0..{len(ids) - 1}.")
+            raise DataError(f"Column '{column}' contains positions outside 0..{len(ids) - 1}.")
     for table, ids in ((users, user_ids), (items, item_ids)):
         if table is not None and len(table) != len(ids):
-            raise DataError(f"A table of {len(table)} rows stands beside {len(ids)} identifiers; give one row each.")
+            raise DataError(
+                f"A table has {len(table)} rows for {len(ids)} identifiers; exactly one row each is needed."
+            )
     if RATING in interactions and rating_scale is None and len(interactions):
         rating_scale = RatingScale(float(interactions[RATING].min()), float(interactions[RATING].max()))
     return Dataset(

@@ -1,4 +1,4 @@
-"""The folders of data sets in a workspace: which are there, which are half-written, and which lie aside."""
+"""Data set folders of a workspace: existing, incomplete, and quarantined ones."""
 
 import contextlib
 import json
@@ -15,25 +15,25 @@ from recsys_core.storage.damaged import DamagedFolder, move_aside, note_of, set_
 
 OWNER = "owner.json"
 RUN_PREFIX = "run-"
-"""What the name of an experiment that was set aside begins with."""
+"""Name prefix of quarantined experiments."""
 YOUNG_SECONDS = 60.0
-"""A folder younger than this may not say yet which process writes it."""
+"""A younger folder may not name its writing process yet."""
 
 
 class MetaReader:
-    """Reads what is known of data sets, each file once until it changes."""
+    """Reads data set metadata, caching each file until it changes."""
 
     def __init__(self) -> None:
         self._known: dict[Path, tuple[Identity, Meta]] = {}
 
     def read(self, folder: Path) -> Meta:
-        """Return what is known of a data set.
+        """Return the metadata of a data set.
 
         Raises:
-            Damaged: It cannot be read.
+            Damaged: The metadata cannot be read.
         """
         found: Identity | None = None
-        with contextlib.suppress(OSError, Damaged):  # reading it says what is wrong
+        with contextlib.suppress(OSError, Damaged):  # Meta.read reports the problem
             found = identity(folder / META)
         known = self._known.get(folder)
         if known is not None and known[0] == found:
@@ -45,17 +45,17 @@ class MetaReader:
 
 
 def data_folders(root: Path) -> list[Path]:
-    """Return the folders of data sets, damaged ones too."""
+    """Return the folders of all data sets, including damaged ones."""
     with contextlib.suppress(OSError):
         return sorted(path for path in (root / "datasets").iterdir() if path.is_dir())
     return []
 
 
 def check_everything(folder: Path, meta: Meta) -> None:
-    """Read every file of a data set and compare it with what was written.
+    """Read every file of a data set and verify its checksum.
 
     Raises:
-        Damaged: One of them is missing, or not what was written.
+        Damaged: A file is missing, or differs from what was written.
     """
     from recsys_core.data.folder import check_file, check_folder
 
@@ -65,7 +65,7 @@ def check_everything(folder: Path, meta: Meta) -> None:
 
 
 def data_sets_aside(root: Path) -> list[DamagedFolder]:
-    """Return what was set aside of data sets, the latest first."""
+    """Return the quarantined data sets, latest first."""
     found = []
     for path in set_aside(root):
         if path.name.startswith(RUN_PREFIX):
@@ -78,9 +78,9 @@ def data_sets_aside(root: Path) -> list[DamagedFolder]:
 
 
 def half_written_apart(root: Path) -> list[str]:
-    """Move half-written folders to `set_aside`, each with a note, and return the notes.
+    """Move incomplete folders to `set_aside`, each with a note, and return the notes.
 
-    One that cannot be moved stays where it is: it is no data set either way, and nothing else depends on it.
+    A folder that cannot be moved stays in place: it is not a data set, and nothing depends on it.
     """
     notes = []
     for folder in [*_abandoned(root / "staging"), *_without_facts(root)]:
@@ -99,10 +99,10 @@ def _abandoned(staging: Path) -> list[Path]:
 
 
 def _without_facts(root: Path) -> list[Path]:
-    """Return the folders of data sets that have no facts at all: `META` is written last."""
+    """Return the data set folders without metadata, which is written last."""
     found = []
     for folder in data_folders(root):
-        with contextlib.suppress(OSError):  # one that may not be looked into is damaged, not half-written
+        with contextlib.suppress(OSError):  # an unreadable folder is damaged, not incomplete
             names = {path.name for path in folder.iterdir()}
             if META not in names:
                 found.append(folder)
@@ -110,7 +110,7 @@ def _without_facts(root: Path) -> list[Path]:
 
 
 def _owner_lives(folder: Path) -> bool:
-    """Return whether the process that writes a folder is there."""
+    """Return whether the process that writes a folder is alive."""
     try:
         owner = json.loads((folder / OWNER).read_text(encoding="utf-8"))
         return abs(psutil.Process(int(owner["pid"])).create_time() - float(owner["started"])) < 1.0

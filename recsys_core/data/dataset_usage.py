@@ -1,4 +1,4 @@
-"""Who needs a data set: read from the files of the experiments alone, since this layer knows nothing else of them."""
+"""Which experiments use a data set, read from their files: this layer must not import experiments."""
 
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ WAITING, WORKING = "QUEUED", "RUNNING"
 
 
 def experiments_at_work(root: Path, fingerprint: str) -> list[str]:
-    """Return the names of the experiments on a data set with a model that is queued or being trained.
+    """Return the names of the experiments with queued or running models that use a data set.
 
     Args:
-        root: The workspace's folder.
-        fingerprint: Of the data set; as test data of an uploaded split it is needed, too.
+        root: The workspace folder.
+        fingerprint: Fingerprint of the data set, used for training or as uploaded test data.
     """
     found = []
     for folder in _folders(root / RUNS):
@@ -32,7 +32,7 @@ def experiments_at_work(root: Path, fingerprint: str) -> list[str]:
 
 
 def _is_live(status: dict[str, Any]) -> bool:
-    """Return whether a job waits or runs; one whose process has ended does neither."""
+    """Return whether a job is queued or running; a job whose process has ended is neither."""
     process = status.get("process")
     if process is None:
         return status.get("state") == WAITING
@@ -43,7 +43,7 @@ def _is_live(status: dict[str, Any]) -> bool:
 
 
 def _record(path: Path) -> dict[str, Any]:
-    """Return a record; nothing of one that cannot be read, since it keeps no job at work."""
+    """Return a record; an empty one if it cannot be read."""
     try:
         return read_record(path)
     except Damaged:

@@ -1,7 +1,7 @@
-"""Fetch a public data set: with progress, resume, retries, checksum, limits, and a sentence for whatever goes wrong.
+"""Download public data sets with progress, resume, retries, checksums and limits.
 
-Bytes go to `NAME.part` and stay there when the way is interrupted; the next attempt asks the server for the rest only.
-The file gets its name when it is whole and checked.
+Bytes go to `NAME.part` and stay there after an interruption; the next attempt requests only the rest. The file gets its
+final name once it is complete and verified.
 """
 
 import hashlib
@@ -29,21 +29,21 @@ from recsys_core.storage.locks import take_lock
 
 logger = logging.getLogger(__name__)
 CHUNK = 16 * 1024
-"""Bytes taken at a time: what is lost at most when a connection breaks."""
+"""Bytes per chunk; the maximum lost when a connection breaks."""
 REPORT_EVERY = 0.25
-"""Seconds between two messages of progress."""
+"""Seconds between progress messages."""
 
 
 @dataclass(frozen=True)
 class DownloadLimits:
-    """Bounds of a download.
+    """Limits of a download.
 
     Args:
-        connect_seconds: Longest wait for a connection.
-        read_seconds: Longest silence of the server; also how late a wish to stop can be seen.
-        attempts: How often a broken connection is tried, the first time included.
-        pause_seconds: Wait before the second attempt; doubled before each further one.
-        max_bytes: Largest file that is fetched.
+        connect_seconds: Connection timeout.
+        read_seconds: Read timeout; also the maximum delay of a cancellation.
+        attempts: Maximum number of attempts, including the first.
+        pause_seconds: Pause before the second attempt; doubled before each further one.
+        max_bytes: Maximum file size.
     """
 
     connect_seconds: float = 10.0
@@ -57,12 +57,12 @@ DEFAULT_LIMITS = DownloadLimits()
 
 
 class _Interrupted(DataError):
-    """The way broke; another attempt may go on where it stopped."""
+    """The connection broke; another attempt may resume."""
 
 
 @dataclass(frozen=True)
 class _Target:
-    """One file on its way: where it comes from, where its bytes go, and what bounds it."""
+    """One file to download, with its destination and limits."""
 
     file: RemoteFile
     folder: Path
@@ -79,31 +79,31 @@ class _Target:
 
     @property
     def tag(self) -> Path:
-        """Holds the server's mark of the version that the part belongs to."""
+        """File with the ETag of the version that the partial file belongs to."""
         return self.folder / f"{self.file.name}.part.etag"
 
     @property
     def most_bytes(self) -> int:
-        """More than this is never written."""
+        """Maximum number of bytes written."""
         known = self.file.size_bytes if self.file.size_is_exact else 4 * self.file.size_bytes
         return min(known, self.limits.max_bytes)
 
 
 def download(entry: CatalogueEntry, folder: Path, ctx: RunContext, limits: DownloadLimits = DEFAULT_LIMITS) -> Path:
-    """Fetch a public data set into a folder and return the one file that holds it.
+    """Download a public data set into a folder and return the resulting file.
 
-    What is there already and whole is not fetched again. Several files are packed into one archive.
+    Complete files are not downloaded again. Several files are packed into one archive.
 
     Args:
-        entry: From the catalogue.
-        folder: Where it goes; made if absent.
-        ctx: Takes progress in bytes and can stop the work; what has come stays for the next attempt.
-        limits: Bounds of time, size and attempts.
+        entry: The catalogue entry.
+        folder: Destination; created if absent.
+        ctx: Progress in bytes, and cancellation; partial files stay for the next attempt.
+        limits: Bounds on time, size and attempts.
 
     Raises:
-        DataError: The address, the connection, the size or the checksum is not right.
+        DataError: The URL, connection, size or checksum is wrong.
         StoreError: The file cannot be written.
-        Cancelled: The person stopped it.
+        Cancelled: The user cancelled the download.
     """
     result = folder / entry.download_name
     try:
@@ -117,7 +117,7 @@ def download(entry: CatalogueEntry, folder: Path, ctx: RunContext, limits: Downl
 
 
 def _fetch(target: _Target) -> Path:
-    """Bring one file in, however many attempts it takes."""
+    """Download one file, with retries."""
     if target.done.exists():
         if _is_right(target.file, target.done):
             return target.done
@@ -138,8 +138,8 @@ def _fetch(target: _Target) -> Path:
         if not _is_right(target.file, target.part):
             _forget(target, stream)
             raise DataError(
-                f"The checksum of '{target.file.name}' is not the one of the catalogue: the file was damaged or "
-                "changed. It was thrown away; try again, and if it happens again, look at the publisher's page."
+                f"The checksum of '{target.file.name}' differs from the catalogue: the file is corrupt or has "
+                "changed. It was discarded; try again, and if this repeats, check the publisher's page."
             )
         target.part.replace(target.done)
     target.tag.unlink(missing_ok=True)
@@ -147,11 +147,11 @@ def _fetch(target: _Target) -> Path:
 
 
 def _transfer(target: _Target, stream: IO[bytes]) -> None:
-    """Ask for what is missing and append it.
+    """Request the missing bytes and append them.
 
     Raises:
         _Interrupted: The connection failed or ended early.
-        DataError: Something that another attempt would not mend.
+        DataError: Another attempt would not help.
     """
     have = stream.seek(0, os.SEEK_END)
     if target.file.size_is_exact and have == target.file.size_bytes:
@@ -174,10 +174,10 @@ def _transfer(target: _Target, stream: IO[bytes]) -> None:
 
 
 def _start(target: _Target, stream: IO[bytes], answer: requests.Response, have: int) -> int | None:
-    """Return from which byte on the answer goes, None if all bytes are here; refuse what is no answer."""
+    """Return the offset at which the response starts, None if the file is complete; raise on an error response."""
     status, name = answer.status_code, target.file.name
     if target.file.url.startswith("https:") and not answer.url.startswith("https:"):
-        raise DataError(f"The server sends '{name}' on to an address without encryption; it was not fetched.")
+        raise DataError(f"The server redirects '{name}' to an unencrypted URL; it was not downloaded.")
     if status == HTTPStatus.OK:
         return 0
     span = re.match(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)$", answer.headers.get("Content-Range", ""))
@@ -187,25 +187,25 @@ def _start(target: _Target, stream: IO[bytes], answer: requests.Response, have: 
         return None
     if status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
         _forget(target, stream)
-        raise _Interrupted(f"The server offers another part of '{name}' than was asked for; it has to start again.")
+        raise _Interrupted(f"The server sent a different range of '{name}' than requested; the download restarts.")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise _Interrupted(f"The server of '{name}' answers {status} ({answer.reason}); try again later.")
-    gone = " The file is no longer there; look at the publisher's page." if status in (404, 410) else ""
-    raise DataError(f"'{name}' cannot be fetched: the server answers {status} ({answer.reason}).{gone}")
+        raise _Interrupted(f"The server of '{name}' returned {status} ({answer.reason}); try again later.")
+    gone = " The file no longer exists; check the publisher's page." if status in (404, 410) else ""
+    raise DataError(f"'{name}' cannot be downloaded: the server returned {status} ({answer.reason}).{gone}")
 
 
 def _append(target: _Target, stream: IO[bytes], answer: requests.Response, start: int, total: int | None) -> None:
-    """Write what comes, tell how far it is, and stop when that is wished or too much comes."""
+    """Append the response, report progress, and stop on cancellation or excess size."""
     have, told, stage = start, 0.0, f"download {target.file.name}"
     for chunk in answer.iter_content(CHUNK):
         if target.ctx.stop_requested():
-            raise Cancelled(f"The download of '{target.file.name}' was stopped; what has come is kept.")
+            raise Cancelled(f"The download of '{target.file.name}' was cancelled; the partial file is kept.")
         have += len(chunk)
         if have > target.most_bytes:
             _forget(target, stream)
             raise DataError(
-                f"The server sends more than the {target.most_bytes:,} bytes that '{target.file.name}' may have; "
-                "it was stopped and thrown away."
+                f"The server sent more than the maximum of {target.most_bytes:,} bytes for '{target.file.name}'; "
+                "the download was stopped and discarded."
             )
         stream.write(chunk)
         if time.monotonic() - told >= REPORT_EVERY:
@@ -218,59 +218,61 @@ def _append(target: _Target, stream: IO[bytes], answer: requests.Response, start
 
 
 def _refuse_size(target: _Target, size: int) -> None:
-    """Refuse a file that is too large, is not as large as the catalogue says, or does not fit on the disk."""
+    """Refuse a file that is too large, differs in size from the catalogue, or does not fit on the disk."""
     file = target.file
     if size > target.limits.max_bytes:
-        raise DataError(f"'{file.name}' has {size:,} bytes; at most {target.limits.max_bytes:,} are fetched.")
+        raise DataError(f"'{file.name}' has {size:,} bytes; the maximum is {target.limits.max_bytes:,}.")
     if size > target.most_bytes or (size and file.size_is_exact and size != file.size_bytes):
         raise DataError(
-            f"The server announces {size:,} bytes for '{file.name}', the catalogue {file.size_bytes:,}: "
-            "it is not the same file; look at the publisher's page."
+            f"The server reports {size:,} bytes for '{file.name}', the catalogue {file.size_bytes:,}: "
+            "the file has changed; check the publisher's page."
         )
     free = shutil.disk_usage(target.folder).free
     if size > free:
-        raise StoreError(f"'{file.name}' needs {size:,} bytes and the disk has {free:,} free; make room first.")
+        raise StoreError(f"'{file.name}' needs {size:,} bytes but the disk has {free:,} free; free some space first.")
 
 
 @contextmanager
 def _in_words(target: _Target) -> Iterator[None]:
-    """Turn what the network says into a sentence."""
+    """Translate network errors."""
     host, name = target.file.url.split("/")[2], target.file.name
     try:
         yield
     except requests.exceptions.SSLError as error:
-        raise DataError(f"The certificate of {host} is not valid, so '{name}' was not fetched; try later.") from error
+        raise DataError(
+            f"The certificate of {host} is invalid; '{name}' was not downloaded. Try again later."
+        ) from error
     except requests.exceptions.ConnectTimeout as error:
         limit = target.limits.connect_seconds
-        raise _Interrupted(f"{host} does not answer within {limit:g} seconds; is there a network?") from error
+        raise _Interrupted(f"{host} did not respond within {limit:g} seconds; check the network.") from error
     except requests.exceptions.RequestException as error:
         if isinstance(getattr(error.args[0] if error.args else None, "reason", None), NewConnectionError):
-            raise _Interrupted(f"{host} cannot be reached, so '{name}' was not fetched; is there a network?") from error
+            raise _Interrupted(f"{host} is unreachable; '{name}' was not downloaded. Check the network.") from error
         if isinstance(error, requests.exceptions.Timeout) or "timed out" in str(error):
-            words = f"{host} was silent for {target.limits.read_seconds:g} seconds while it sent '{name}'"
+            words = f"{host} sent no data for {target.limits.read_seconds:g} seconds during the download of '{name}'"
         else:
-            words = f"The connection to {host} broke while it sent '{name}'"
-        raise _Interrupted(f"{words}; what has come is kept, try again.") from error
+            words = f"The connection to {host} broke during the download of '{name}'"
+        raise _Interrupted(f"{words}; the partial file is kept, try again.") from error
 
 
 @contextmanager
 def _locked(target: _Target) -> Iterator[IO[bytes]]:
-    """Open the part for appending, by one process only."""
+    """Open the partial file for appending, exclusively for this process."""
     path = target.part.with_suffix(".lock")
     lock = take_lock(path, give_up=lambda: True)
     if lock is None:
-        raise DataError(f"'{target.file.name}' is being fetched already; wait until it is done.")
+        raise DataError(f"'{target.file.name}' is already being downloaded; wait until it is done.")
     try:
         with target.part.open("ab") as stream:
             yield stream
     finally:
-        if not IS_WINDOWS:  # there an open file cannot be removed
+        if not IS_WINDOWS:  # Windows cannot remove an open file
             path.unlink(missing_ok=True)
         lock.release()
 
 
 def _remember(target: _Target, answer: requests.Response) -> None:
-    """Keep the server's mark of this version, so that a rest is never joined to the beginning of another version."""
+    """Store the ETag, so that a resumed download never mixes two versions."""
     tag = answer.headers.get("ETag", "")
     if tag.startswith('"') and tag.isascii():
         target.tag.write_text(tag, encoding="ascii")
@@ -279,17 +281,17 @@ def _remember(target: _Target, answer: requests.Response) -> None:
 
 
 def _forget(target: _Target, stream: IO[bytes]) -> None:
-    """Throw away what has come."""
+    """Discard the partial file."""
     target.tag.unlink(missing_ok=True)
     stream.truncate(0)
 
 
 def _wait(target: _Target, seconds: float) -> None:
-    """Wait before the next attempt, unless the person stops it."""
+    """Wait before the next attempt, unless cancelled."""
     until = time.monotonic() + seconds
     while True:
         if target.ctx.stop_requested():
-            raise Cancelled(f"The download of '{target.file.name}' was stopped; what has come is kept.")
+            raise Cancelled(f"The download of '{target.file.name}' was cancelled; the partial file is kept.")
         left = until - time.monotonic()
         if left <= 0:
             return
@@ -297,7 +299,7 @@ def _wait(target: _Target, seconds: float) -> None:
 
 
 def _is_right(file: RemoteFile, path: Path) -> bool:
-    """Return whether size and checksum are those of the catalogue, as far as it knows them."""
+    """Return whether size and checksum match the catalogue, as far as given there."""
     if file.size_is_exact and path.stat().st_size != file.size_bytes:
         return False
     if file.md5 is None:
@@ -307,7 +309,7 @@ def _is_right(file: RemoteFile, path: Path) -> bool:
 
 
 def _packed(parts: list[Path], result: Path) -> Path:
-    """Put several files into one archive, and remove them once it is whole."""
+    """Pack several files into one archive, and remove them once it is complete."""
     aside = result.with_name(f"{result.name}.part")
     with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
         for part in parts:

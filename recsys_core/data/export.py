@@ -1,4 +1,4 @@
-"""Stored data as CSV files for spreadsheets: cells and column names that these would run as formulas are escaped."""
+"""Export stored data as CSV for spreadsheets; cells and column names that could run as formulas are escaped."""
 
 import tempfile
 import zipfile
@@ -29,7 +29,7 @@ from recsys_core.data.sql import connect, file_literal, quoted_name, refusals_in
 
 
 def write_archive(folder: Path, target: Path) -> None:
-    """Write the tables of a data set's folder to a zip of CSV files."""
+    """Write the tables of a data set folder to a zip of CSV files."""
     with (
         refusals_in_words(target.parent),
         tempfile.TemporaryDirectory(dir=target.parent, prefix="export-") as work,
@@ -44,7 +44,7 @@ def write_archive(folder: Path, target: Path) -> None:
 
 
 def _queries(folder: Path) -> dict[str, str]:
-    """Return the query of each table that exists."""
+    """Return the query of each existing table."""
     files = {table: folder / f"{table}.parquet" for table in (INTERACTIONS, USERS, ITEMS, SOCIAL, "rejected")}
     read = {table: f"read_parquet({file_literal(path)}, file_row_number=true)" for table, path in files.items()}
     numbered = "SELECT *, file_row_number AS position FROM"
@@ -73,7 +73,7 @@ def _queries(folder: Path) -> dict[str, str]:
 
 
 def _escaped_field(field: pa.Field, table: str = "") -> str:
-    """Return the SQL of a column under a harmless name, its text escaped, be it plain or categorical."""
+    """Return the SQL of a column with an escaped name and, for plain or categorical text, escaped cells."""
     kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     cell = f"{table}{quoted_name(field.name)}"

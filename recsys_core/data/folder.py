@@ -1,4 +1,4 @@
-"""The tables of a stored data set: a folder of Parquet files, beside its facts (`meta`)."""
+"""Read and write the tables of a stored data set: a folder of Parquet files and metadata (`meta`)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,32 +19,32 @@ from recsys_core.storage.checksums import verify
 
 @dataclass(frozen=True, eq=False)
 class StoredDataset(Dataset):
-    """A data set that lies in a folder, so that summaries can be asked of its Parquet files.
+    """A data set stored in a folder, so that summaries can query its Parquet files.
 
     Args:
-        folder: Where it lies.
-        meta: What is known of it.
+        folder: Its folder.
+        meta: Its metadata.
     """
 
     folder: Path = Path()
     meta: Meta | None = None
 
     def check(self) -> None:
-        """Compare the files with what was written; those that this process has read before cost a look only.
+        """Verify the files; files already verified by this process are not read again.
 
         Raises:
-            Damaged: One of them is missing, or not what was written.
+            Damaged: A file is missing, or differs from what was written.
         """
         if self.meta is not None:
             check_folder(self.folder, self.meta, deep=True)
 
     def items_have(self, attribute: str) -> bool:
-        """Return whether anything is known of items under this name."""
+        """Return whether items have this attribute."""
         return self.load_items is not None and attribute in pq.read_schema(self.folder / f"{ITEMS}.parquet").names
 
 
 def write_vocabulary(folder: Path, table: str, id_column: str, ids: list[str], attributes: pd.DataFrame | None) -> None:
-    """Write identifiers by position, and what is known of each beside them."""
+    """Write identifiers by position, with their attributes."""
     columns = {id_column: pa.array(ids, pa.string())}
     if attributes is not None:
         for name in attributes.columns:
@@ -54,13 +54,13 @@ def write_vocabulary(folder: Path, table: str, id_column: str, ids: list[str], a
 
 
 def write_social(folder: Path, social: pd.DataFrame | None) -> None:
-    """Write the links, if there are any."""
+    """Write the social links, if there are any."""
     if social is not None:
         pq.write_table(pa.Table.from_pandas(social, preserve_index=False), folder / f"{SOCIAL}.parquet")
 
 
 def write_tables(folder: Path, dataset: Dataset) -> None:
-    """Write all tables of a data set that was made in memory."""
+    """Write all tables of an in-memory data set."""
     frame = dataset.interactions
     repeated = [name for name in (RATING, EVENT) if name in frame]
     table = pa.Table.from_pandas(frame, preserve_index=False)
@@ -71,15 +71,16 @@ def write_tables(folder: Path, dataset: Dataset) -> None:
 
 
 def check_folder(folder: Path, meta: Meta, *, deep: bool) -> None:
-    """Compare the files of a data set with what was written.
+    """Verify the files of a data set.
 
     Args:
-        folder: Where it lies.
-        meta: What is known of it.
-        deep: Whether to read them (about a second a gigabyte, once a process); else existence and size are looked at.
+        folder: Its folder.
+        meta: Its metadata.
+        deep: Whether to verify checksums (about a second per gigabyte, once per process); else only existence and
+            size.
 
     Raises:
-        Damaged: One of them is missing, or not what was written, with what to do.
+        Damaged: A file is missing, or differs from what was written.
     """
     tables = [INTERACTIONS, USERS, ITEMS, *([SOCIAL] if meta.has_social else [])]
     for table in tables:
@@ -87,32 +88,32 @@ def check_folder(folder: Path, meta: Meta, *, deep: bool) -> None:
 
 
 def check_file(folder: Path, meta: Meta, name: str, *, deep: bool = True) -> None:
-    """Compare one file of a data set with what was written; see `check_folder`."""
+    """Verify one file of a data set; see `check_folder`."""
     try:
         if meta.files is not None and name not in meta.files:
-            raise Damaged(f"'{name}' is not among the files that were written")
+            raise Damaged(f"'{name}' is not listed among the written files")
         verify(folder / name, None if meta.files is None else meta.files[name], deep=deep)
     except Damaged as error:
         raise damaged(folder, meta, error) from error
 
 
 def damaged(folder: Path, meta: Meta, error: object) -> Damaged:
-    """Return in a sentence that a data set cannot be used, and what to do."""
+    """Return the error for a damaged data set, with advice."""
     return Damaged(
-        f"The data set '{meta.name}' is damaged: {str(error).rstrip('.')}. Take the same files in again, which "
+        f"The data set '{meta.name}' is damaged: {str(error).rstrip('.')}. Upload the same files again, which "
         f"replaces it, or restore the folder '{folder}' from a backup."
     )
 
 
 def open_folder(folder: Path, *, verified: bool = False) -> StoredDataset:
-    """Return the data set in a folder; its tables are verified here, and read when they are asked for.
+    """Return the data set in a folder; its tables are verified here and loaded lazily.
 
     Args:
-        folder: Where it lies.
+        folder: Its folder.
         verified: Whether this process has just written or verified the tables.
 
     Raises:
-        Damaged: The folder holds no complete data set, or not what was written.
+        Damaged: The data set is incomplete, or differs from what was written.
     """
     meta = Meta.read(folder)
     check_folder(folder, meta, deep=not verified)
@@ -149,10 +150,10 @@ def open_folder(folder: Path, *, verified: bool = False) -> StoredDataset:
 
 @contextmanager
 def _readable(folder: Path, meta: Meta, table: str) -> Iterator[None]:
-    """Compare a table with what was written, and turn what its reader says into a sentence.
+    """Verify a table, and translate errors of its reader.
 
     Raises:
-        Damaged: It is not what was written.
+        Damaged: The table cannot be read, or differs from what was written.
     """
     check_file(folder, meta, f"{table}.parquet")
     try:
@@ -166,7 +167,7 @@ def _with_text_events(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_rejected(path: Path, limit: int | None = None) -> pd.DataFrame:
-    """Read rejected lines (`file`, `line`, `column`, `reason`, `text`), the first `limit` or all."""
+    """Read the first `limit` (default: all) rejected lines: `file`, `line`, `column`, `reason`, `text`."""
     if not path.exists():
         return pd.DataFrame({name: [] for name in ("file", "line", "column", "reason", "text")})
     with pq.ParquetFile(path) as file:

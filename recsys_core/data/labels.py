@@ -1,4 +1,4 @@
-"""What people call items and users."""
+"""Display names of items and users."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from recsys_core.data.dataset import Dataset
 
 
 def titles_of(dataset: Dataset, items: IntArray) -> list[str]:
-    """Return what to call these items (n,): the title, else the identifier."""
+    """Return display names of items (n,): the title, or the identifier."""
     ids = dataset.item_vocabulary.ids
     if dataset.items is None or TITLE not in dataset.items:
         return [ids[item] for item in items]
@@ -17,6 +17,6 @@ def titles_of(dataset: Dataset, items: IntArray) -> list[str]:
 
 
 def users_called(dataset: Dataset, users: IntArray) -> list[str]:
-    """Return what to call these users (n,): their identifiers, with the word in front."""
+    """Return display names of users (n,): "User" and the identifier."""
     ids = dataset.user_vocabulary.ids
     return [f"User {ids[user]}" for user in users]

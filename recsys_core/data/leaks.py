@@ -1,4 +1,4 @@
-"""Leaks of a split: test cases that a model could only foresee because it was trained on their future."""
+"""Temporal leakage of a split: test rows that are earlier than training rows."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,16 @@ from recsys_core.data.splits import Split
 
 @dataclass(frozen=True)
 class LeakReport:
-    """Leaks in numbers of test rows. Where no time is known, what depends on it is None, never 0.
+    """Leak counts, in test rows. Counts that need timestamps are None without them, never 0.
 
     Args:
-        train_rows: Rows of the training part.
-        test_rows: Rows of the test part.
-        tests_with_later_training: Test rows earlier than some training row, of whatever user and item.
+        train_rows: Rows of the training data.
+        test_rows: Rows of the test data.
+        tests_with_later_training: Test rows earlier than some training row of any user and item.
         tests_of_unborn_items: Test rows earlier than the first training row of their item.
-        tests_of_unseen_items: Test rows whose item has no training row at all.
-        tests_seen_in_training: Test rows whose user has the same item in training too; they cannot be recommended.
-        tests_without_time: Test rows of unknown time, which count as no leak.
+        tests_of_unseen_items: Test rows whose item has no training row.
+        tests_seen_in_training: Test rows whose user-item pair is in the training data, so it cannot be recommended.
+        tests_without_time: Test rows with unknown time, which are not counted as leaks.
     """
 
     train_rows: int
@@ -34,16 +34,16 @@ class LeakReport:
 
     @property
     def later_share(self) -> float:
-        """Share of test rows with later training rows; NaN where no time is known."""
+        """Share of test rows with later training rows; NaN without timestamps."""
         return (
             float("nan") if self.tests_with_later_training is None else self.tests_with_later_training / self.test_rows
         )
 
 
 def count_leaks(split: Split) -> LeakReport:
-    """Count what the training part of a split knows of the future of its test cases.
+    """Count the temporal leaks and the unusable test rows of a split.
 
-    'Later' is strictly later: two rows of one moment leak nothing. A training row of unknown time is older than all.
+    'Later' is strict: rows with equal times do not leak. Training rows of unknown time sort before all others.
     """
     train, test = split.train.interactions, split.test.interactions
     items = test[ITEM].to_numpy()
@@ -69,5 +69,5 @@ def count_leaks(split: Split) -> LeakReport:
 
 
 def _pairs(split: Split, frame: pd.DataFrame) -> "pd.Series[int]":
-    """(N,) one number for each pair of user and item."""
+    """(N,) one integer per (user, item) pair."""
     return frame[USER].astype(np.int64) * split.train.n_items + frame[ITEM]

@@ -1,4 +1,4 @@
-"""What is known of a stored data set without opening its tables: one file of plain facts."""
+"""Metadata of a stored data set, readable without opening its tables."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -29,7 +29,7 @@ _KINDS: dict[str, type] = {
 
 @dataclass(frozen=True)
 class Meta:
-    """What is known of a data set without opening its tables."""
+    """Metadata of a data set."""
 
     name: str
     fingerprint: str
@@ -43,20 +43,20 @@ class Meta:
     has_items: bool
     has_social: bool
     files: dict[str, FileSum] | None = None
-    """Size and checksum of each file beside; None for what an earlier version stored, which is not verified."""
+    """Size and checksum of each file; None for data stored by an earlier version, which are not verified."""
     format: int = FORMAT
 
     @classmethod
     def fresh(cls, **facts: Any) -> Self:
-        """Return the facts of a data set that is made now."""
+        """Return the metadata of a data set created now."""
         return cls(created=datetime.now(UTC).isoformat(timespec="seconds"), **facts)
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Return the facts that a folder holds.
+        """Read the metadata of a folder.
 
         Raises:
-            Damaged: There are none, or they are not what was written.
+            Damaged: The metadata is missing, or differs from what was written.
         """
         try:
             return cls._from_json(read_record(folder / META))
@@ -65,10 +65,10 @@ class Meta:
 
     @classmethod
     def _from_json(cls, values: dict[str, Any]) -> Self:
-        """Return facts from plain values; those of an earlier version have no checksum, so each is looked at.
+        """Return metadata from plain values; since earlier versions have no checksum, each field is validated.
 
         Raises:
-            Damaged: They are not those of a data set.
+            Damaged: The values do not describe a data set.
         """
         try:
             scale = values["rating_scale"]
@@ -81,18 +81,18 @@ class Meta:
         for fact, kind in _KINDS.items():
             value: Any = getattr(meta, fact)
             if type(value) is not kind or (isinstance(value, int) and value < 0):
-                raise Damaged(f"'{META}' says {fact}={value!r}, which cannot be")
+                raise Damaged(f"'{META}' has the invalid value {fact}={value!r}")
         if not all(isinstance(column, str) for column in meta.columns) or not meta.fingerprint:
-            raise Damaged(f"'{META}' does not describe a data set (no names of columns, or no fingerprint)")
+            raise Damaged(f"'{META}' does not describe a data set (no column names, or no fingerprint)")
         return meta
 
     def write(self, folder: Path) -> None:
-        """Write the facts in one step, last of all files: a folder without them is half-written.
+        """Write the metadata atomically, after all other files: a folder without it is incomplete.
 
-        Where the files beside are not known by their checksums, the facts get none either: nothing there is verified.
+        If the checksums of the other files are unknown, the metadata gets none either: nothing is verified.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: Writing failed.
         """
         values = {name: value for name, value in asdict(self).items() if name != FILES}
         if self.files is None:
@@ -103,7 +103,7 @@ class Meta:
 
 @dataclass(frozen=True)
 class DatasetCard:
-    """What a list of data sets shows of each."""
+    """Summary of a data set for lists."""
 
     fingerprint: str
     name: str
@@ -120,7 +120,7 @@ class DatasetCard:
 
 
 def card_of(meta: Meta) -> DatasetCard:
-    """Return what a list shows of a data set."""
+    """Return the card of a data set."""
     return DatasetCard(
         fingerprint=meta.fingerprint,
         name=meta.name,

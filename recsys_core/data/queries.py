@@ -1,4 +1,4 @@
-"""A data set as tables that SQL can ask: views of its Parquet files, or its frames if it was made in memory."""
+"""A data set as SQL tables: views of its Parquet files, or its frames if it is in memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,15 +16,15 @@ from recsys_core.data.sql import connect, file_literal
 from recsys_core.errors import Damaged
 
 Stored = Dataset | Path
-"""A data set, or the folder it is stored in."""
+"""A data set, or its folder."""
 
 
 @contextmanager
 def tables_of(data: Stored) -> Iterator[tuple[duckdb.DuckDBPyConnection, Dataset]]:
-    """Give a connection in which the tables of a data set have their names; users and items have a `position`.
+    """Yield a connection with the tables of a data set under their names; users and items have a `position`.
 
     Raises:
-        Damaged: The stored tables are not what was written, or cannot be read.
+        Damaged: The stored tables cannot be read, or differ from what was written.
     """
     dataset = open_folder(data) if isinstance(data, Path) else data
     with connect(threads=2) as connection:
@@ -38,9 +38,7 @@ def tables_of(data: Stored) -> Iterator[tuple[duckdb.DuckDBPyConnection, Dataset
             yield connection, dataset
         except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0]
-            raise Damaged(
-                f"The data set '{dataset.name}' cannot be read: {reason}. Take its files in again."
-            ) from error
+            raise Damaged(f"The data set '{dataset.name}' cannot be read: {reason}. Upload its files again.") from error
 
 
 def _view(connection: duckdb.DuckDBPyConnection, dataset: StoredDataset) -> None:

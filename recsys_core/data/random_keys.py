@@ -1,10 +1,10 @@
-"""Chance that depends on what is drawn and not on where it stands in a file.
+"""Pseudorandom order that depends on content, not on row order.
 
-Identifiers have a 64-bit key each. Whatever is to be in random order (rows to be split, items of equal score) is sorted
-by keys that are mixed with a seed, so that the same rows in any order give the same draw.
+Each identifier has a 64-bit key. Rows to be split, or items with equal scores, are sorted by keys mixed with a seed, so
+the result does not depend on the order of the input.
 
-Source: the mixing is the finalizer of SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number
-generators").
+Source: the mixing function is the finalizer of SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom
+number generators").
 """
 
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ _SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
 
 
 def keys_of(ids: Sequence[str]) -> Keys:
-    """Return (n,) the key of each identifier."""
+    """Return (n,) keys of identifiers."""
     found: Keys = pd.util.hash_array(np.asarray(ids, dtype=object), categorize=False)
     return found
 
 
 def mixed(keys: Keys, seed: int = 0) -> Keys:
-    """Return (n,) keys in which each bit depends on each bit of the given ones and of the seed."""
+    """Return (n,) mixed keys: each bit depends on every bit of the input key and of the seed."""
     state = keys + np.uint64(_STEP * (seed + 1) % 2**64)
     state = (state ^ (state >> _SHIFTS[0])) * _FIRST
     state = (state ^ (state >> _SHIFTS[1])) * _SECOND
@@ -39,20 +39,20 @@ def mixed(keys: Keys, seed: int = 0) -> Keys:
 
 
 def random_places(keys: Keys, seed: int) -> IntArray:
-    """Return (n,) the place of each key in an order drawn by the seed: a permutation of 0..n-1."""
+    """Return (n,) the rank of each key in a pseudorandom order: a permutation of 0..n-1."""
     places = np.empty(len(keys), dtype=np.int64)
     places[np.argsort(mixed(keys, seed), kind="stable")] = np.arange(len(keys))
     return places
 
 
 def row_keys(frame: pd.DataFrame, users: Keys, items: Keys, seed: int = 0) -> Keys:
-    """Return (N,) the key of each interaction, from user, item and what else is known of it, mixed with a seed.
+    """Return (N,) keys of interactions from user, item, timestamp, rating and weight, mixed with a seed.
 
     Args:
-        frame: Interactions, as `Dataset` describes them.
+        frame: Interactions, as described in `Dataset`.
         users: (U,) keys of the users.
         items: (I,) keys of the items.
-        seed: Any whole number.
+        seed: Any integer.
     """
     found = np.empty(len(frame), dtype=np.uint64)
     columns = [frame[name].to_numpy() for name in (TIMESTAMP, RATING, WEIGHT) if name in frame]

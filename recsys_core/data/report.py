@@ -1,4 +1,4 @@
-"""What taking in a file amounted to: counts, rejected lines, guesses, and doubts about the data."""
+"""The ingest report: counts, rejected lines, table guesses, warnings and alarms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class RejectedLine:
-    """One line that did not enter the data set.
+    """One rejected line.
 
     Args:
-        file: Name of the file, as the person knows it.
-        line: Number of the line in that file, from 1; for Parquet and Excel the row.
+        file: Display name of the file.
+        line: Line number in that file, from 1; for Parquet and Excel the row number.
         column: Name of the column at fault, empty if it is the whole line.
-        reason: Why, in words.
-        text: The line itself, cut after a thousand characters.
+        reason: Why it was rejected.
+        text: The line itself, cut to 1000 characters.
     """
 
     file: str
@@ -26,12 +26,12 @@ class RejectedLine:
 
 @dataclass(frozen=True)
 class DataWarning:
-    """A doubt about data that were accepted.
+    """A warning about accepted data.
 
     Args:
-        rule: Short stable name, such as `tied_timestamps`.
-        count: How many rows, users or links it concerns.
-        message: What was found, with the number.
+        rule: Stable name, such as `tied_timestamps`.
+        count: Number of affected rows, users or links.
+        message: The finding, with the count.
         advice: Why it matters and what to do.
     """
 
@@ -43,17 +43,17 @@ class DataWarning:
 
 @dataclass(frozen=True)
 class Alarm:
-    """Something that most likely went wrong in the whole, with its most likely remedy.
+    """A probable error that affects a whole file, with a suggested remedy.
 
     Args:
-        rule: Short stable name: `many_rejected` or `joins_nothing`.
+        rule: Stable name: `many_rejected` or `joins_nothing`.
         file: Name of the file.
-        count: Rows concerned.
-        rows: Rows of that file.
-        message: What was found, with the numbers.
-        remedy: What would most likely help, in words.
-        change: The remedy as changes of the guess of that file (`with_changes`), empty if there is none.
-        rules: The remedy as rules that differ (`IngestRules`), empty if there are none.
+        count: Number of affected rows.
+        rows: Number of rows in that file.
+        message: The finding, with the numbers.
+        remedy: The suggested remedy.
+        change: The remedy as changes to the file's guess (`with_changes`), or empty.
+        rules: The remedy as changed rules (`IngestRules`), or empty.
     """
 
     rule: str
@@ -68,26 +68,25 @@ class Alarm:
 
 @dataclass(frozen=True)
 class IngestReport:
-    """The account of an ingest. Always: rows_accepted + rows_rejected == rows_read.
+    """Report of an ingest. Invariant: rows_accepted + rows_rejected == rows_read.
 
-    A row is a data record: a line of a text file that is not blank and not the header (a quoted cell may stretch one
-    record over several lines; it counts once), a row of a Parquet or Excel file. Rows removed or merged by a rule
-    count as rejected.
+    A row is a data record: a non-blank line of a text file other than the header (a record whose quoted cell spans
+    several lines counts once), or a row of a Parquet or Excel file. Rows removed or merged by a rule count as rejected.
 
     Args:
         rows_read: Rows of all files.
-        rows_accepted: Rows that are in the data set.
-        rows_rejected: Rows that are not.
-        rejected: The first of the rejected rows, by file and line; the full list stands in the data set's folder.
-        reasons: Number of rejected rows for each reason.
-        files: For each file: `read`, `accepted`, `rejected`, and `table`.
+        rows_accepted: Rows in the data set.
+        rows_rejected: Rejected rows.
+        rejected: The first rejected rows, by file and line; the full list is stored in the data set's folder.
+        reasons: Number of rejected rows by reason.
+        files: `read`, `accepted`, `rejected` and `table` of each file.
         guesses: How each file was read, by file name.
-        warnings: Doubts about the data.
-        alarms: What most likely went wrong in the whole, with its remedy.
-        events: For each kind of event its `count` among accepted rows and its `weight`.
+        warnings: Warnings about the accepted data.
+        alarms: Probable errors that affect whole files, with remedies.
+        events: `count` among accepted rows and `weight` of each event type.
         users: Users in the vocabulary.
         items: Items in the vocabulary.
-        fingerprint: Name of the stored data set; empty if it was only checked.
+        fingerprint: Fingerprint of the stored data set.
     """
 
     rows_read: int
@@ -105,7 +104,7 @@ class IngestReport:
     fingerprint: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values under the names that the command line promises."""
+        """Return plain values under the names documented for the command line."""
         return {
             "rows_read": self.rows_read,
             "rows_accepted": self.rows_accepted,
@@ -124,7 +123,7 @@ class IngestReport:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "IngestReport":
-        """Return the report that `to_json` wrote."""
+        """Read back what `to_json` returned."""
         plain = dict(values)
         plain["rejected"] = tuple(RejectedLine(**line) for line in plain.get("rejected", ()))
         plain["warnings"] = tuple(DataWarning(**warning) for warning in plain.get("warnings", ()))

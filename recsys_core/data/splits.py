@@ -1,4 +1,4 @@
-"""Splits: which interactions a model may learn from, and which it is judged by."""
+"""Train/test splits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,43 +25,43 @@ _NUMBER_OF = {
     "uploaded": ("test_data", str),
 }
 _ADVICE = {
-    "ratio": "takes that share of each user's interactions and leaves at least one; take a larger share or more data",
-    "leave_last_out": "needs users with more interactions than it holds back; hold back fewer",
-    "global_time": "needs at least two different times",
-    "k_fold": "needs at least as many interactions as folds; take fewer folds",
-    "user_holdout": "needs users with two interactions or more; take another share of users",
-    "item_holdout": "needs at least two items with interactions; take another share of items",
-    "uploaded": "found no row whose user and item both stand in the training data; compare how identifiers are written",
+    "ratio": "keeps at least one training interaction per user; choose a larger test share or use more data",
+    "leave_last_out": "needs users with more interactions than are held out; hold out fewer",
+    "global_time": "needs at least two different timestamps",
+    "k_fold": "needs at least as many interactions as folds; choose fewer folds",
+    "user_holdout": "needs users with at least two interactions; choose another share of users",
+    "item_holdout": "needs at least two items with interactions; choose another share of items",
+    "uploaded": "found no row whose user and item are both in the training data; check the identifiers",
 }
 HIDDEN_OF_HELD_OUT = 0.2
-"""Share of a held-out user's history that is judged; the rest is shown to the model."""
+"""Share of a held-out user's history that is test data; the rest is the history given to the model."""
 
 
 class SplitSpec(BaseModel):
-    """How a data set is parted. The fields that a kind does not use stay at their defaults."""
+    """Settings of a train/test split. Fields that a kind does not use stay at their defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     kind: SplitKind = "ratio"
-    """Which rule parts the interactions."""
+    """Kind of split."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share in the test part: of each user's interactions (ratio), of all (global_time), of users (user_holdout), or of
-    items (item_holdout)."""
+    """Test share: of each user's interactions (ratio), of all interactions (global_time), of users (user_holdout), or
+    of items (item_holdout)."""
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the training part set aside by the same rule for choosing settings and early stopping."""
+    """Share of the training data held out by the same rule for tuning and early stopping."""
     last: Annotated[int, Field(ge=1, le=100)] = 1
-    """Interactions of each user that leave_last_out holds back, the latest ones."""
+    """Number of latest interactions per user that leave_last_out holds out."""
     folds: Annotated[int, Field(ge=2, le=20)] = 5
-    """Number of parts of k_fold."""
+    """Number of folds of k_fold."""
     test_data: str | None = None
-    """Fingerprint (or file, on the command line) of the test part that a person uploaded."""
+    """Fingerprint (or file, on the command line) of the uploaded test data."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a split from a word and an optional number, such as `ratio:0.2` or `k_fold:5`.
+        """Parse a split from its kind and an optional number, such as `ratio:0.2` or `k_fold:5`.
 
         Raises:
-            ConfigError: An unknown kind or a number outside its bounds.
+            ConfigError: Unknown kind, or number out of bounds.
         """
         kind, _, number = text.partition(":")
         if kind not in _NUMBER_OF:
@@ -77,20 +77,19 @@ NoTest = Literal[
     "too_few", "not_in_period", "unknown_time", "other_fold", "not_held_out", "no_held_item", "not_uploaded",
     "unknown_items",
 ]  # fmt: skip
-"""Why a user has no test case: too few interactions for the rule; none in the test period, or none of known time; all
-in other folds; not among the held-out users; none of the held-out items; not in the uploaded test part, or there with
-unknown items only."""
+"""Why a user has no test interactions: too few interactions; none in the test period, or none of known time; all in
+other folds; not held out; none with held-out items; not in the uploaded test data, or there with unknown items only."""
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What a split could not use, in numbers.
+    """Counts of what a split could not use.
 
     Args:
-        test_rows_of_unknown_users: Rows of an uploaded test part whose user does not stand in the training data.
-        test_rows_of_unknown_items: Rows of it whose user does and whose item does not.
-        users_without_test: Users of the data who have no test case.
-        causes: Why -> how many of these users; see `NoTest`. Empty in results of earlier versions.
+        test_rows_of_unknown_users: Uploaded test rows whose user is not in the training data.
+        test_rows_of_unknown_items: Uploaded test rows whose user is in the training data, but whose item is not.
+        users_without_test: Users without test interactions.
+        causes: Number of these users by reason, see `NoTest`. Empty in results of earlier versions.
     """
 
     test_rows_of_unknown_users: int = 0
@@ -101,19 +100,19 @@ class LeftOut:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One parting of a data set; all parts share its vocabularies and positions.
+    """One train/test split; its data sets share vocabularies and positions.
 
     Args:
-        spec: The rule.
-        fold: Number of this part of k_fold, from 0; 0 for all other kinds.
-        train: What models learn from.
-        validation: What settings are chosen by, None if no part was set aside.
-        test: What models are judged by, read once.
-        history: What a test query shows: training and validation rows, or the fold-in part of held-out users.
-        validation_history: What a validation query shows, None without a validation part.
-        left_out: What could not be used.
-        border: Global time only: Unix milliseconds of the earliest moment that belongs to the test part.
-        ordered_by_file: True if 'last' means last in the file, because the data know no time.
+        spec: The settings.
+        fold: Fold number of k_fold, from 0; 0 for all other kinds.
+        train: Training data.
+        validation: Validation data for tuning, None if there are none.
+        test: Test data, used once.
+        history: Histories of test queries: training and validation rows, or the fold-in rows of held-out users.
+        validation_history: Histories of validation queries, None without validation data.
+        left_out: Counts of unused users and rows.
+        border: Global time only: earliest test time, in Unix milliseconds.
+        ordered_by_file: Whether 'last' means last in the file, because there are no timestamps.
     """
 
     spec: SplitSpec
@@ -128,20 +127,20 @@ class Split:
     ordered_by_file: bool = False
 
     def test_users(self) -> IntArray:
-        """Return the positions of users with test cases, ascending."""
+        """Return the positions of users with test interactions, ascending."""
         return np.unique(self.test.interactions[USER].to_numpy()).astype(np.int64)
 
     def validation_users(self) -> IntArray:
-        """Return the positions of users with validation cases, ascending; none without a validation part."""
+        """Return the positions of users with validation interactions, ascending; empty without validation data."""
         if self.validation is None:
             return np.empty(0, dtype=np.int64)
         return np.unique(self.validation.interactions[USER].to_numpy()).astype(np.int64)
 
     def candidates(self, part: Literal["test", "validation"] = "test") -> IntArray | None:
-        """Return (C,) the items that are ranked when models are judged by a part, ascending; None for all.
+        """Return (C,) the candidate items of an evaluation, ascending; None for all items.
 
-        Where items are held out, only those of the part compete: the question is which of the *new* items a user
-        would choose, and items that a model knows well would hide the answer.
+        With held-out items only those of the evaluated data are candidates: the task is to rank *new* items, and
+        known items would mask the result.
         """
         judged = self.test if part == "test" else self.validation
         if self.spec.kind != "item_holdout" or judged is None:
@@ -149,20 +148,20 @@ class Split:
         return np.unique(judged.interactions[ITEM].to_numpy()).astype(np.int64)
 
     def queries(self, users: IntArray) -> QueryBatch:
-        """Return the question 'what next?' for these users, each with the history that a model may see.
+        """Return test queries for users, each with the history that a model may use.
 
-        A user without a training row (held out, or new after the border) is `PAD`, unknown to the model.
+        A user without training rows (held out, or new in the test period) is `PAD`, unknown to the model.
         """
         return self._known(self._queries.take(users))
 
     def validation_queries(self, users: IntArray) -> QueryBatch:
-        """Return the same for the validation part.
+        """Return validation queries for users.
 
         Raises:
-            DataError: No validation part was set aside.
+            DataError: There are no validation data.
         """
         if self.validation_history is None:
-            raise DataError("This split has no validation part; ask for one with validation_fraction.")
+            raise DataError("This split has no validation data; set validation_fraction.")
         return self._known(self._validation_queries.take(users))
 
     @cached_property
@@ -175,7 +174,7 @@ class Split:
 
     @cached_property
     def _trained(self) -> BoolArray:
-        """(U,) whether a user stands in the training part."""
+        """(U,) whether a user is in the training data."""
         rows = self.train.interactions[USER].to_numpy()
         trained: BoolArray = np.bincount(rows, minlength=self.train.n_users) > 0
         return trained
@@ -186,7 +185,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class _Parts:
-    """Rows of one parting: `held` (N,) are taken away; `hidden` (N,) of them are judged, the others only shown."""
+    """Rows of one split: `held` (N,) are not training; of these, `hidden` (N,) are test data, the others history."""
 
     held: BoolArray
     hidden: BoolArray
@@ -194,37 +193,39 @@ class _Parts:
 
 
 def make_splits(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset | None = None) -> tuple[Split, ...]:
-    """Part a data set: one `Split`, or one a fold.
+    """Split a data set: one `Split`, or one per fold.
 
-    What is drawn depends on the identifiers and contents of the rows, so the same rows in any order give the same
-    split; where there is no time, 'last' is last in the file.
+    The random draw depends on identifiers and row contents, so the same rows in any order give the same split. Without
+    timestamps, 'last' means last in the file.
 
-    - ratio: of each user's n interactions, round(n x fraction) chosen at random, at most n - 1.
-    - leave_last_out: the latest `last` of each user who has more than that; equal times in random order.
-    - global_time: everything from a moment on; the moment is the one whose share comes nearest to the fraction.
-      Rows of one moment stay together, so no training row is as late as any test row. Rows of unknown time train.
-    - k_fold: all interactions dealt at random into folds whose sizes differ by one at most.
-    - user_holdout: a share of the users with two interactions or more is held out; four fifths of each history are
-      shown (the earliest, or random ones where there is no time), the rest is judged, at least one interaction.
-    - item_holdout: a share of the items that have interactions is held out with all of them. Nobody has such an item
-      in training, so only what is known *about* items can rank them; `Split.candidates` are these items alone.
-    - uploaded: the data set trains, `test_data` is judged; identifiers are matched through the vocabularies.
+    - ratio (random per user): round(n x fraction) random interactions of each user's n, at most n - 1.
+    - leave_last_out: the latest `last` interactions of each user with more than `last`; ties in random order.
+    - global_time: all interactions from a cutoff on, whose test share is closest to the fraction. Rows with equal
+      times stay together, so every training row is earlier than every test row. Rows of unknown time are training
+      data.
+    - k_fold: all interactions assigned at random to folds whose sizes differ by at most one.
+    - user_holdout (user cold start): a share of the users with at least two interactions is held out; 80 % of each
+      history is given to the model (the earliest, or random without timestamps), the rest is test data, at least one
+      interaction.
+    - item_holdout (item cold start): a share of the items is held out with all interactions. Without training rows,
+      only item attributes can rank them; `Split.candidates` are these items only.
+    - uploaded: the data set is the training data, `test_data` the test data; identifiers are matched.
 
-    A validation part is taken from the training part by the same rule with `validation_fraction` in place of
-    `test_fraction`; any fraction above 0 makes leave_last_out hold back `last` more. For k_fold it is a random share
-    of all training rows, for an uploaded split a random share of each user's.
+    Validation data are held out of the training data by the same rule with `validation_fraction` in place of
+    `test_fraction`; with any positive fraction, leave_last_out holds out `last` more. For k_fold they are a random
+    share of all training rows, for an uploaded split a random share of each user's.
 
     Args:
-        dataset: What is parted; not changed.
-        spec: The rule.
-        seed: The same seed gives the same rows, with or without a validation part.
-        test_data: The test part of kind "uploaded".
+        dataset: The data set to split; not modified.
+        spec: The settings.
+        seed: The same seed gives the same test rows, with or without validation data.
+        test_data: The test data of kind "uploaded".
 
     Raises:
-        DataError: Times are needed and not known, or a part would be empty.
+        DataError: Timestamps are needed but missing, or a split would be empty.
     """
     if dataset.n_interactions == 0:
-        raise DataError(f"'{dataset.name}' has no interactions to part.")
+        raise DataError(f"'{dataset.name}' has no interactions to split.")
     if spec.kind == "uploaded":
         return (_uploaded(dataset, spec, seed, test_data),)
     draw = _draw(seed, spec.kind)
@@ -237,7 +238,7 @@ def make_splits(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset
 
 
 def _split(dataset: Dataset, spec: SplitSpec, seed: int, fold: int, parts: _Parts) -> Split:
-    """Cut the rows, and a validation part from what is left for training."""
+    """Build a split from its rows, and hold out validation data from the training rows."""
     rest = dataset.subset(~parts.held)
     test = dataset.subset(parts.hidden)
     _refuse_empty(dataset, spec, rest, test)
@@ -258,7 +259,7 @@ def _split(dataset: Dataset, spec: SplitSpec, seed: int, fold: int, parts: _Part
 
 
 def _left_out(dataset: Dataset, test: Dataset, spec: SplitSpec) -> LeftOut:
-    """Count the users without a test case, each under the reason that the rule of the split gives."""
+    """Count the users without test interactions by reason."""
     users = dataset.interactions[USER].to_numpy()
     counts = np.bincount(users, minlength=dataset.n_users)
     without = (counts > 0) & (np.bincount(test.interactions[USER].to_numpy(), minlength=dataset.n_users) == 0)
@@ -280,27 +281,27 @@ def _left_out(dataset: Dataset, test: Dataset, spec: SplitSpec) -> LeftOut:
 
 
 def _validation(rest: Dataset, spec: SplitSpec, seed: int, fold: int) -> tuple[Dataset, Dataset | None, Dataset | None]:
-    """Return training part, validation part and what a validation query shows."""
+    """Return training data, validation data, and the histories of validation queries."""
     if spec.validation_fraction == 0:
         return rest, None, None
     parts = _parts(rest, spec, spec.validation_fraction, _draw(seed, "validation", str(fold)))
     train, validation = rest.subset(~parts.held), rest.subset(parts.hidden)
     if validation.n_interactions == 0 or train.n_interactions == 0:
         raise DataError(
-            f"Nothing is left for {'validation' if train.n_interactions else 'training'} in '{rest.name}' after "
-            f"{spec.validation_fraction:.0%} of the training part were set aside; choose another validation_fraction."
+            f"The {'validation' if train.n_interactions else 'training'} data of '{rest.name}' are empty after "
+            f"holding out {spec.validation_fraction:.0%} of the training data; choose another validation_fraction."
         )
     shown = rest.subset(parts.held & ~parts.hidden) if spec.kind == "user_holdout" else train
     return train, validation, shown
 
 
 def _draw(seed: int, *names: str) -> int:
-    """Return the seed of one draw."""
+    """Return the seed of one random draw."""
     return int(RunContext(seed).rng("split", *names).integers(2**63))
 
 
 def _places(keys: Keys) -> IntArray:
-    """(N,) the place of each key among them, from 0."""
+    """(N,) rank of each key, from 0."""
     places = np.empty(len(keys), dtype=np.int64)
     places[np.argsort(keys, kind="stable")] = np.arange(len(keys))
     return places
@@ -328,7 +329,7 @@ def _parts(dataset: Dataset, spec: SplitSpec, fraction: float, draw: int) -> _Pa
 
 
 def _first_of_user(users: IntArray, order: IntArray, quota: IntArray) -> BoolArray:
-    """(N,) whether a row is among its user's first `quota[user]` rows, in the order of row numbers `order` (N,)."""
+    """(N,) whether a row is among its user's first `quota[user]` rows in the order `order` (N,) of row numbers."""
     grouped = order[np.argsort(users[order], kind="stable")]
     counts = np.bincount(users, minlength=len(quota))
     starts = np.cumsum(counts) - counts
@@ -339,23 +340,23 @@ def _first_of_user(users: IntArray, order: IntArray, quota: IntArray) -> BoolArr
 
 
 def _newest_first(dataset: Dataset, draw: int) -> IntArray:
-    """(N,) row numbers, latest first, equal times in random order; without times the last in the file first."""
+    """(N,) row numbers, latest first, ties in random order; without timestamps, last in the file first."""
     if not dataset.has_timestamps:
         return np.arange(dataset.n_interactions)[::-1]
     return np.lexsort((dataset.row_keys(draw), dataset.interactions[TIMESTAMP].to_numpy()))[::-1]
 
 
 def _after_border(dataset: Dataset, fraction: float) -> _Parts:
-    """Hold back everything from one moment on."""
+    """Hold out all interactions from a cutoff on."""
     if not dataset.has_timestamps:
         raise DataError(
-            f"A split by global time needs the time of each interaction, and '{dataset.name}' has none; "
+            f"A global time split needs timestamps, and '{dataset.name}' has none; "
             "choose ratio, k_fold or user_holdout."
         )
     times = dataset.interactions[TIMESTAMP].to_numpy()
     moments, counts = np.unique(times, return_counts=True)
     if len(moments) < 2:
-        raise DataError(f"All interactions of '{dataset.name}' have one and the same time; no border parts them.")
+        raise DataError(f"All interactions of '{dataset.name}' have the same timestamp and cannot be split by time.")
     share = np.cumsum(counts[::-1])[::-1] / len(times)  # of rows at or after each moment
     border = int(moments[1:][np.argmin(np.abs(share[1:] - fraction))])
     held = times >= border
@@ -363,7 +364,7 @@ def _after_border(dataset: Dataset, fraction: float) -> _Parts:
 
 
 def _held_users(dataset: Dataset, fraction: float, draw: int) -> _Parts:
-    """Hold out whole users, and hide the last part of what each of them did."""
+    """Hold out whole users, with the last part of each history as test data."""
     users = dataset.interactions[USER].to_numpy()
     counts = np.bincount(users, minlength=dataset.n_users)
     able = np.flatnonzero(counts >= 2)
@@ -388,9 +389,9 @@ def _held_items(dataset: Dataset, fraction: float, draw: int) -> _Parts:
 
 
 def _uploaded(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset | None) -> Split:
-    """Match the identifiers of an uploaded test part with those of the training data."""
+    """Match the identifiers of uploaded test data with the training data."""
     if test_data is None:
-        raise DataError("An uploaded split needs its test part: name the data set that holds it.")
+        raise DataError("An uploaded split needs test data: name the data set that contains them.")
     frame = test_data.interactions
     users = dataset.user_vocabulary.positions(test_data.user_vocabulary.ids)[frame[USER].to_numpy()]
     items = dataset.item_vocabulary.positions(test_data.item_vocabulary.ids)[frame[ITEM].to_numpy()]
@@ -412,7 +413,7 @@ def _uploaded(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset |
 
 
 def _not_uploaded(dataset: Dataset, test: Dataset, uploaded: IntArray) -> dict[str, int]:
-    """Count users without a test case: in the uploaded part, whose rows are of users `uploaded`, or not."""
+    """Count users without test interactions, by whether they are among the users `uploaded` of the test rows."""
     trained = np.unique(dataset.interactions[USER].to_numpy())
     without = np.setdiff1d(trained, test.interactions[USER].to_numpy())
     there = int(np.isin(without, uploaded).sum())
@@ -423,7 +424,7 @@ def _refuse_empty(dataset: Dataset, spec: SplitSpec, train: Dataset, test: Datas
     for part, name in ((test, "test"), (train, "training")):
         if part.n_interactions == 0:
             raise DataError(
-                f"Nothing is left for the {name} part: '{dataset.name}' has {dataset.n_interactions} interactions of "
+                f"The {name} data are empty: '{dataset.name}' has {dataset.n_interactions} interactions of "
                 f"{_users_in(dataset)} users, and the split '{spec.kind}' {_ADVICE[spec.kind]}."
             )
 

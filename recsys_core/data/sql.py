@@ -1,4 +1,4 @@
-"""DuckDB as this project uses it: connections that stay within bounds, and names and texts that are always quoted."""
+"""DuckDB helpers: connections with resource limits, and quoting of names and literals."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,15 +10,15 @@ import duckdb
 from recsys_core.errors import DataError, StoreError
 
 MEMORY_BYTES = 2 * 1024**3
-"""What a connection may use before it spills to its temporary folder."""
+"""Memory that a connection may use before it spills to its temporary folder."""
 
 
 def connect(
     folder: Path | None = None, memory_bytes: int = MEMORY_BYTES, threads: int | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB connection of its own that stays within `memory_bytes` and spills to `folder`.
+    """Return a new DuckDB connection limited to `memory_bytes` that spills to `folder`.
 
-    Nothing is downloaded, and times without a zone are UTC.
+    Extensions are not downloaded, and times without a zone are UTC.
     """
     config: dict[str, Any] = {
         "memory_limit": f"{memory_bytes // 1024**2}MiB",
@@ -38,7 +38,7 @@ def connect(
 
 @contextmanager
 def refusals_in_words(folder: Path) -> Iterator[None]:
-    """Turn what DuckDB says of the disk into a sentence, while it writes into a folder."""
+    """Translate DuckDB's I/O errors while it writes into a folder."""
     try:
         yield
     except duckdb.IOException as error:
@@ -46,26 +46,26 @@ def refusals_in_words(folder: Path) -> Iterator[None]:
 
 
 def text_literal(text: str) -> str:
-    """Return a text as an SQL literal, quotes doubled."""
+    """Return a text as an SQL string literal."""
     if "\x00" in text:
-        raise DataError("A name with a NUL byte cannot be used.")
+        raise DataError("Names must not contain NUL bytes.")
     return "'" + text.replace("'", "''") + "'"
 
 
 def quoted_name(name: str) -> str:
-    """Return a name as an SQL identifier, quotes doubled."""
+    """Return a name as a quoted SQL identifier."""
     if "\x00" in name:
-        raise DataError("A name with a NUL byte cannot be used.")
+        raise DataError("Names must not contain NUL bytes.")
     return '"' + name.replace('"', '""') + '"'
 
 
 def parquet_names(path: Path) -> tuple[str, ...]:
-    """Return the names of the columns of a Parquet file."""
+    """Return the column names of a Parquet file."""
     return tuple(name for name, _ in _columns(path))
 
 
 def parquet_relation(path: Path) -> str:
-    """Return the SQL of a Parquet file as `line`, `c0`, `c1`, ...: row number and text cells."""
+    """Return the SQL of a Parquet file as columns `line` (row number) and `c0`, `c1`, ... (text cells)."""
     file = file_literal(path)
     cells = [_parquet_cell(name, kind, column) for column, (name, kind) in enumerate(_columns(path))]
     return f"(SELECT file_row_number + 1 AS line, {', '.join(cells)} FROM read_parquet({file}, file_row_number=true))"
@@ -87,8 +87,6 @@ def _parquet_cell(name: str, kind: str, column: int) -> str:
 
 
 def file_literal(path: Path) -> str:
-    """Return a path as an SQL literal for DuckDB's readers, which take `*`, `?` and `[` for patterns: those stand in
-    brackets.
-    """
+    """Return a path as an SQL literal for DuckDB's readers, with the glob characters `*`, `?` and `[` escaped."""
     escaped = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
     return text_literal(escaped)

@@ -1,6 +1,4 @@
-"""What pages show of a data set: small tables computed by SQL over its Parquet files. Interactions are never loaded
-whole.
-"""
+"""Summaries of a data set for the pages, computed by SQL over its Parquet files without loading all interactions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +25,7 @@ from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.queries import Stored, tables_of
 
 HEAD_HOLDS = 0.8
-"""The head is the smallest set of most popular items that holds this share of all interactions."""
+"""The head is the smallest set of most popular items that accounts for this share of all interactions."""
 _UNITS = (
     ("day", 86_400_000.0),
     ("week", 7 * 86_400_000.0),
@@ -39,29 +37,29 @@ _MOST_BARS = 120
 
 @dataclass(frozen=True)
 class DataSummary:
-    """The numbers of the data card.
+    """Summary statistics of a data set.
 
     Args:
         users: Users, with or without interactions.
-        items: Items, likewise.
+        items: Items, with or without interactions.
         interactions: Interactions.
-        density: Share (0..1) of the pairs of user and item in which something is known.
+        density: Share (0..1) of user-item pairs with interactions.
         active_users: Users with at least one interaction.
-        active_items: Items with at least one.
-        median_per_user: Interactions of the user in the middle, among those who have any.
-        most_per_user: Interactions of the busiest user.
-        single_users: Users with exactly one interaction.
-        median_per_item: Interactions of the item in the middle, among those that have any.
+        active_items: Items with at least one interaction.
+        median_per_user: Median number of interactions per active user.
+        most_per_user: Maximum number of interactions per user.
+        single_users: Single-interaction users.
+        median_per_item: Median number of interactions per active item.
         head_items: Number of items in the head.
-        head_share: Share of active items that are in the head.
-        head_holds: Share of interactions that the head holds.
-        gini: Gini coefficient of interactions over active items: 0 all alike, 1 all on one.
+        head_share: Share of active items in the head.
+        head_holds: Share of interactions with head items.
+        gini: Gini coefficient of interactions over active items: 0 if equal, towards 1 if concentrated on one.
         rating_mean: Mean rating, None without ratings.
-        first: Earliest time in Unix milliseconds, None without times.
-        last: Latest time.
-        tied: Interactions that share user and time with another one.
+        first: Earliest timestamp in Unix milliseconds, None without timestamps.
+        last: Latest timestamp.
+        tied: Interactions with duplicate timestamps: same user and time as another one.
         links: Social links.
-        events: Number of interactions of each kind of event; empty without kinds.
+        events: Number of interactions by event type; empty without event types.
     """
 
     users: int
@@ -87,7 +85,7 @@ class DataSummary:
 
 
 def summary(data: Stored) -> DataSummary:
-    """Return the numbers of the data card."""
+    """Return the summary statistics of a data set."""
     with tables_of(data) as (connection, dataset):
         of_users = _counts(connection, USER)["n"].to_numpy()
         of_items = np.sort(_counts(connection, ITEM)["n"].to_numpy())[::-1]
@@ -122,15 +120,13 @@ def summary(data: Stored) -> DataSummary:
 
 
 def head_size(descending: np.ndarray) -> int:
-    """Return how many items are in the head, from their counts (I,), the most popular first."""
+    """Return the number of items in the head, from counts (I,) in descending order."""
     before = np.cumsum(descending) - descending
     return int((before < HEAD_HOLDS * descending.sum()).sum())
 
 
 def gini(counts: np.ndarray) -> float:
-    """Return the Gini coefficient of counts (N,): 0 if all are equal, towards 1 if one has everything; NaN without
-    any.
-    """
+    """Return the Gini coefficient of counts (N,): 0 if equal, towards 1 if concentrated on one; NaN if all are zero."""
     if not len(counts) or counts.sum() == 0:
         return float("nan")
     ordered = np.sort(counts).astype(np.float64)
@@ -139,9 +135,7 @@ def gini(counts: np.ndarray) -> float:
 
 
 def popularity_curve(data: Stored, points: int = 200) -> pd.DataFrame:
-    """Return the Lorenz curve: `items` and `interactions`, running shares (0..1) from (0, 0) to (1, 1), the most
-    popular first.
-    """
+    """Return the Lorenz curve: cumulative shares `items`, `interactions` from (0, 0) to (1, 1), most popular first."""
     with tables_of(data) as (connection, _):
         counts = np.sort(_counts(connection, ITEM)["n"].to_numpy())[::-1]
     if not len(counts):
@@ -152,7 +146,7 @@ def popularity_curve(data: Stored, points: int = 200) -> pd.DataFrame:
 
 
 def activity(data: Stored) -> pd.DataFrame:
-    """Return how many users have how many interactions: `low` and `high` (both included), doubling, and `users`."""
+    """Return a histogram of interactions per user: `low` and `high` (inclusive, doubling) and `users`."""
     with tables_of(data) as (connection, _):
         counts = _counts(connection, USER)["n"].to_numpy()
     if not len(counts):
@@ -163,9 +157,7 @@ def activity(data: Stored) -> pd.DataFrame:
 
 
 def rating_histogram(data: Stored, bars: int = 40) -> pd.DataFrame:
-    """Return how often each rating was given: `rating` and `interactions`; in `bars` steps where there are more
-    values.
-    """
+    """Return the rating distribution: `rating` and `interactions`, binned if there are more than `bars` values."""
     with tables_of(data) as (connection, dataset):
         if not dataset.has_ratings:
             return pd.DataFrame({"rating": [], "interactions": []})
@@ -182,7 +174,7 @@ def rating_histogram(data: Stored, bars: int = 40) -> pd.DataFrame:
 
 
 def over_time(data: Stored) -> pd.DataFrame:
-    """Return interactions in time: `start` (UTC) and `interactions`; `attrs["unit"]` says day, week, month or year."""
+    """Return interactions over time: `start` (UTC) and `interactions`; `attrs["unit"]` is day, week, month or year."""
     with tables_of(data) as (connection, dataset):
         if not dataset.has_timestamps:
             frame = pd.DataFrame({"start": pd.to_datetime([]), "interactions": []})
@@ -207,11 +199,11 @@ def top_items(data: Stored, n: int = 20) -> pd.DataFrame:
 
 
 def co_occurrence(data: Stored, top: int = 20) -> pd.DataFrame:
-    """Return which of the most popular items the same people know.
+    """Return co-occurrences of the most popular items.
 
     Returns:
-        `first`, `second` (places in `top_items`), `together` (people who know both) and `lift` (how many times as
-        many as chance would give, among users who interacted); each pair in both orders, none with itself.
+        `first`, `second` (ranks in `top_items`, from 0), `together` (users with both) and `lift` (ratio to the count
+        expected under independence, among active users); each pair in both orders, without self-pairs.
     """
     with tables_of(data) as (connection, _):
         people = max(1, int(_one(connection, f"SELECT count(DISTINCT {USER}) FROM {INTERACTIONS}")))
@@ -229,10 +221,10 @@ def co_occurrence(data: Stored, top: int = 20) -> pd.DataFrame:
 
 
 def density_sample(data: Stored, users: int = 150, items: int = 150, seed: int = 42) -> pd.DataFrame:
-    """Return a piece of the matrix: `row` and `column` where something is known.
+    """Return a sample of the interaction matrix: `row` and `column` of non-empty cells.
 
-    Rows are users drawn at random (by `seed`) among those who interacted, columns items at even steps through
-    popularity. `attrs["users"]` and `attrs["items"]` say how many of each there are.
+    Rows are active users drawn at random (by `seed`), columns items evenly spaced by popularity rank. `attrs["users"]`
+    and `attrs["items"]` give their numbers.
     """
     with tables_of(data) as (connection, _):
         people = np.sort(_counts(connection, USER)[USER].to_numpy())
@@ -250,12 +242,12 @@ def density_sample(data: Stored, users: int = 150, items: int = 150, seed: int =
 
 
 def user_habits(data: Stored, most: int = 5000, seed: int = 42) -> pd.DataFrame:
-    """Return users by how much they did and how they rate: `user`, `user_id`, `interactions`, `value`, `value_name`,
-    `unlike`.
+    """Return activity and rating level of users: `user`, `user_id`, `interactions`, `value`, `value_name`, `unlike`.
 
-    `value` is a user's mean rating or, without ratings, the mean popularity (interactions) of their items. Unlike the
-    rest is who lies over 3.5 robust standard deviations (1.4826 times the median deviation from the median) off in
-    either, activity taken as a logarithm. All of those are returned, and of the others at most `most`, drawn by `seed`.
+    `value` is a user's mean rating or, without ratings, the mean popularity (interactions) of their items. `unlike`
+    marks outliers: over 3.5 robust standard deviations (1.4826 times the median absolute deviation) from the median of
+    log activity or, with at least 5 interactions, of `value`. All outliers are returned, and at most `most` others,
+    drawn by `seed`.
     """
     with tables_of(data) as (connection, dataset):
         if dataset.has_ratings:
@@ -281,7 +273,7 @@ def user_habits(data: Stored, most: int = 5000, seed: int = 42) -> pd.DataFrame:
 
 
 def item_search(data: Stored, text: str = "", limit: int = 50) -> pd.DataFrame:
-    """Return items whose title or identifier contains `text` (in any case), the most popular first: as `top_items`."""
+    """Return items whose title or identifier contains `text` (case-insensitive), most popular first."""
     with tables_of(data) as (connection, _):
         query = (
             f"SELECT * FROM ({_ITEMS_COUNTED}) WHERE {_CONTAINS} ORDER BY interactions DESC, item LIMIT {int(limit)}"
@@ -290,8 +282,9 @@ def item_search(data: Stored, text: str = "", limit: int = 50) -> pd.DataFrame:
 
 
 def user_search(data: Stored, text: str = "", limit: int = 50) -> pd.DataFrame:
-    """Return users whose identifier contains `text` (in any case), the busiest first: `user`, `user_id`,
-    `interactions`.
+    """Return users whose identifier contains `text` (case-insensitive), most active first.
+
+    Columns: `user`, `user_id`, `interactions`.
     """
     counted = (
         f"SELECT position AS user, {USER_ID} AS user_id, coalesce(n, 0) AS interactions FROM {USERS} "
@@ -304,8 +297,9 @@ def user_search(data: Stored, text: str = "", limit: int = 50) -> pd.DataFrame:
 
 
 def user_history(data: Stored, user: int, limit: int = 1000) -> pd.DataFrame:
-    """Return what a user (position) did, latest first: `item`, `item_id`, `title`, and `rating`, `timestamp`,
-    `event`, `weight` where known.
+    """Return the history of a user (position), latest first.
+
+    Columns: `item`, `item_id`, `title`, and those of `rating`, `timestamp`, `event`, `weight` that the data have.
     """
     with tables_of(data) as (connection, dataset):
         extra = [name for name in (RATING, TIMESTAMP, EVENT, WEIGHT) if name in dataset.columns]

@@ -1,4 +1,4 @@
-"""Parquet files of interactions: how they are written, and their pairs read back in blocks."""
+"""Write Parquet files of interactions, read pairs back in blocks, and find duplicate pairs."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,25 +17,25 @@ from recsys_core.contracts import IntArray
 
 BLOCK = 1 << 20
 ROWS_AT_ONCE = 40_000_000
-"""Interactions whose pairs of numbers are sorted in memory together (12 bytes each, twice)."""
+"""Maximum number of interactions whose pairs are sorted in memory (12 bytes each, twice)."""
 FINER = "nanoseconds"
-"""What a time tells beyond its millisecond, while interactions are put into the data set; never stored."""
+"""Sub-millisecond part of a timestamp during ingest; never stored."""
 _NAMED = (RATING, EVENT, WEIGHT)
-"""Columns with few different values, stored as a dictionary; whole numbers are stored as differences."""
+"""Dictionary-encoded columns; integer columns are delta-encoded."""
 
 
 def interactions_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """Return a writer of interactions: the size of a compressed file, at the speed of an uncompressed one."""
+    """Return a Parquet writer for interactions whose encodings replace compression: as small, but faster."""
     whole = {name: "DELTA_BINARY_PACKED" for name in schema.names if name in {USER, ITEM, TIMESTAMP, FINER}}
     named = [name for name in schema.names if name in _NAMED]
     return pq.ParquetWriter(path, schema, compression="none", use_dictionary=named, column_encoding=whole)
 
 
 class WriterBeside:
-    """Writes tables in a thread of its own, at most one ahead of the caller.
+    """Writes tables in a background thread, with at most one table pending.
 
     Args:
-        path: Where to write.
+        path: File to write.
         schema: Columns and their types.
     """
 
@@ -48,7 +48,7 @@ class WriterBeside:
         return self
 
     def write(self, table: pa.Table) -> None:
-        """Take the next table; an error in writing the one before is raised here."""
+        """Write the next table; an error of the previous write is raised here."""
         self._settle()
         self._pending = self._pool.submit(self._writer.write_table, table)
 
@@ -69,11 +69,11 @@ class WriterBeside:
 
 
 class Kept:
-    """Users, items and times of the interactions that were written, kept in memory as long as they are few enough.
+    """Cache of users, items and timestamps of written interactions, dropped if there are too many.
 
     Args:
-        most: Number of rows from which on nothing is kept.
-        ordered: Whether `look_at_order` will be told of all rows.
+        most: Maximum number of cached rows.
+        ordered: Whether `check_order` will be called with all rows.
     """
 
     def __init__(self, most: int, *, ordered: bool = False) -> None:
@@ -82,10 +82,10 @@ class Kept:
         self._parts: dict[str, list[IntArray]] = {}
         self._last = (-1, -1)
         self.in_order = ordered
-        """Whether no pair can have occurred twice, because they came in strictly increasing order."""
+        """Whether the pairs were in strictly increasing order, so that there are no duplicates."""
 
-    def look_at_order(self, users: IntArray, items: IntArray) -> None:
-        """Compare identifiers that are numbers with those before; equal rows would mean equal pairs of positions."""
+    def check_order(self, users: IntArray, items: IntArray) -> None:
+        """Check that integer identifiers continue in strictly increasing order."""
         if not self.in_order or not len(users):
             return
         keys = users.astype(np.int64)
@@ -96,7 +96,7 @@ class Kept:
         self._last = (int(users[-1]), int(items[-1]))
 
     def add(self, table: pa.Table) -> None:
-        """Keep the columns of the next rows."""
+        """Cache the columns of the next rows."""
         self._rows += len(table)
         if self._rows > self._most:
             self._parts.clear()
@@ -106,7 +106,7 @@ class Kept:
                 self._parts.setdefault(name, []).append(table.column(name).to_numpy())
 
     def blocks(self, path: Path, *names: str) -> Iterator[tuple[IntArray, ...]]:
-        """Yield columns block by block, from memory or from the Parquet file that was written."""
+        """Yield columns block by block, from memory or from the written Parquet file."""
         if self._parts:
             yield from zip(*(self._parts[name] for name in names), strict=True)
             return
@@ -116,11 +116,11 @@ class Kept:
 
 
 def repeated(rows: IntArray, columns: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Return the pairs (row, column) that occur more than once, and how often.
+    """Return rows, columns and counts of pairs that occur more than once.
 
     Args:
-        rows: (N,) numbers from 0.
-        columns: (N,) numbers from 0, as large as they like; they may be reordered within each row's place.
+        rows: (N,) integers from 0.
+        columns: (N,) integers from 0, without upper bound; they may be reordered in place within each row.
     """
     if len(rows) < 2:
         nothing = np.empty(0, np.int64)
@@ -132,7 +132,7 @@ def repeated(rows: IntArray, columns: IntArray) -> tuple[IntArray, IntArray, Int
         grouped = csr_array((nothing_known, columns, ends), shape=shape)
     else:
         coo = coo_array((nothing_known, (rows, columns)), shape=shape)
-        coo.has_canonical_format = True  # else equal pairs are added up
+        coo.has_canonical_format = True  # otherwise duplicates would be summed
         grouped = coo.tocsr()
     grouped.has_sorted_indices = False
     grouped.sort_indices()
@@ -146,14 +146,12 @@ def repeated(rows: IntArray, columns: IntArray) -> tuple[IntArray, IntArray, Int
 
 
 def joined(blocks: Iterable[tuple[IntArray, ...]]) -> tuple[IntArray, ...]:
-    """Return columns that came block by block whole."""
+    """Return blocks of columns, concatenated."""
     return tuple(np.concatenate(parts) for parts in zip(*blocks, strict=True))
 
 
 def parts_by_row(rows: IntArray, parts: int) -> list[slice]:
-    """Return about equal pieces of (N,) rows, none of which parts equal neighbours; one piece if rows are not in
-    order.
-    """
+    """Return slices of (N,) sorted rows of similar size that do not separate equal values; one slice if unsorted."""
     if len(rows) < 2 or not bool((rows[1:] >= rows[:-1]).all()):
         return [slice(0, len(rows))]
     cuts = np.searchsorted(rows, rows[np.linspace(0, len(rows) - 1, parts + 1).astype(int)[1:-1]])

@@ -1,4 +1,4 @@
-"""Outside identifiers and positions, and the way between them."""
+"""Mapping between external identifiers and integer positions."""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -12,20 +12,20 @@ from recsys_core.errors import DataError
 
 
 class Vocabulary:
-    """An ordered set of identifiers (text); the place of an identifier is its position.
+    """An ordered set of identifiers (text); the index of an identifier is its position.
 
     Args:
         ids: Distinct identifiers.
 
     Raises:
-        DataError: An identifier stands twice.
+        DataError: An identifier occurs twice.
     """
 
     def __init__(self, ids: Iterable[str]) -> None:
         self._index = pd.Index(list(ids), dtype="str")
         if not self._index.is_unique:
             twice = self._index[self._index.duplicated()][0]
-            raise DataError(f"Identifier '{twice}' stands twice in a vocabulary; merge its rows first.")
+            raise DataError(f"Identifier '{twice}' occurs twice in a vocabulary; merge its rows first.")
 
     @cached_property
     def ids(self) -> Sequence[str]:
@@ -34,7 +34,7 @@ class Vocabulary:
 
     @cached_property
     def keys(self) -> Keys:
-        """(n,) a number for each identifier that does not depend on its position; see `random_keys`."""
+        """(n,) a hash of each identifier, independent of its position; see `random_keys`."""
         return keys_of(self.ids)
 
     def __len__(self) -> int:
@@ -47,11 +47,11 @@ class Vocabulary:
         """Return the position of one identifier.
 
         Raises:
-            DataError: It is not known.
+            DataError: The identifier is unknown.
         """
         found = int(self._index.get_indexer(pd.Index([identifier], dtype="str"))[0])
         if found == PAD:
-            raise DataError(f"'{identifier}' does not stand in the data.")
+            raise DataError(f"'{identifier}' is not in the data.")
         return found
 
     def positions(self, ids: Iterable[str]) -> IntArray:

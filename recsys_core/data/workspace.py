@@ -1,6 +1,7 @@
-"""The workspace: data sets on disk, each complete or not there at all.
+"""The workspace: data sets on disk, stored atomically.
 
-Folders: `datasets/<fingerprint>` (finished ones), `staging` (being written), `set_aside` (found half-written).
+Folders: `datasets/<fingerprint>` (complete), `staging` (being written), `set_aside` (quarantined: incomplete or
+damaged).
 """
 
 import contextlib
@@ -48,14 +49,13 @@ LONGEST_NAME = 200
 
 
 class Workspace:
-    """Data sets in a folder. Several processes may use one workspace.
+    """Data sets in a folder. Several processes may share one workspace.
 
     Args:
-        root: The folder; made if it is not there. Half-written folders of processes that are gone are set apart at
-            once.
+        root: The folder; created if absent. Incomplete folders of ended processes are quarantined on opening.
 
     Raises:
-        StoreError: The folder cannot be made or written.
+        StoreError: The folder cannot be created or written.
     """
 
     def __init__(self, root: Path) -> None:
@@ -68,20 +68,20 @@ class Workspace:
         self.set_apart = half_written_apart(self.root)
 
     def datasets(self) -> list[DatasetCard]:
-        """Return all data sets that can be used, the latest first; see `damaged` for the others."""
+        """Return all usable data sets, latest first; see `damaged` for the others."""
         metas, _ = self._scan()
         return [card_of(meta) for meta in sorted(metas, key=lambda meta: (meta.created, meta.name), reverse=True)]
 
     def damaged(self, *, look: bool = True) -> list[DamagedFolder]:
-        """Return what cannot be used: damaged data sets, and whatever was set aside before.
+        """Return damaged and quarantined data sets.
 
         Args:
-            look: Whether to look at the folders again; else as they were when data sets were last listed.
+            look: Whether to scan the folders again; else the result of the last scan is used.
         """
         return (self._scan()[1] if look else self._damaged) + data_sets_aside(self.root)
 
     def remove_damaged(self, key: str) -> None:
-        """Remove a damaged folder for good.
+        """Remove a damaged folder permanently.
 
         Args:
             key: See `DamagedFolder.key`.
@@ -92,20 +92,17 @@ class Workspace:
         remove(key, self.damaged())
 
     def verify(self) -> list[DamagedFolder]:
-        """Read every file of every data set and return those that are damaged.
-
-        It takes about a second a gigabyte.
-        """
+        """Verify every file of every data set (about a second per gigabyte) and return the damaged ones."""
         for meta in self._scan()[0]:
-            with contextlib.suppress(Damaged):  # known from now on
+            with contextlib.suppress(Damaged):  # cached, so `damaged` reports it
                 check_everything(self.root / "datasets" / meta.fingerprint, meta)
         return self.damaged()
 
     def folder(self, key: str) -> Path:
-        """Return the folder of a data set, by fingerprint or name (the latest, if several have it).
+        """Return the folder of a data set, by fingerprint or name (the latest, if several have that name).
 
         Raises:
-            StoreError: There is none, or it is damaged.
+            StoreError: There is no such data set, or it is damaged.
         """
         cards = self.datasets()
         found = next((card for card in cards if card.fingerprint == key), None) or next(
@@ -116,25 +113,25 @@ class Workspace:
                 if key in (one.path.name, one.name):
                     raise Damaged(one.reason)
             names = ", ".join(card.name for card in cards)
-            raise StoreError(f"There is no data set '{key}' in the workspace. There are: {names or 'none'}.")
+            raise StoreError(f"There is no data set '{key}' in the workspace. Stored: {names or 'none'}.")
         return self.root / "datasets" / found.fingerprint
 
     def card(self, key: str) -> DatasetCard:
-        """Return what a list shows of one data set."""
+        """Return the card of a data set."""
         return card_of(Meta.read(self.folder(key)))
 
     def open(self, key: str) -> "StoredDataset":
-        """Return a data set by fingerprint or name; it is verified here, its tables are read when they are asked for.
+        """Return a data set by fingerprint or name; it is verified here, its tables are loaded lazily.
 
         Raises:
-            StoreError: There is none, or it is damaged.
+            StoreError: There is no such data set, or it is damaged.
         """
         from recsys_core.data.folder import open_folder
 
         return open_folder(self.folder(key))
 
     def report(self, key: str) -> IngestReport | None:
-        """Return the report of the ingest that made a data set; None for data that came from no file."""
+        """Return the ingest report of a data set; None if it was not read from files."""
         folder = self.folder(key)
         path = folder / REPORT
         if not self._holds(folder, REPORT):
@@ -142,7 +139,7 @@ class Workspace:
         try:
             return IngestReport.from_json(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise Damaged(f"The report of '{key}' cannot be read: {error}; take its files in again.") from error
+            raise Damaged(f"The report of '{key}' cannot be read: {error}; upload its files again.") from error
 
     def rejected(self, key: str, *, limit: int | None = None) -> "pd.DataFrame":
         """Return the rejected lines: `file`, `line`, `column`, `reason`, `text`."""
@@ -153,10 +150,10 @@ class Workspace:
         return read_rejected(folder / REJECTED, limit)
 
     def _holds(self, folder: Path, name: str) -> bool:
-        """Return whether a data set has a file beside its tables.
+        """Return whether a data set has an additional file.
 
         Raises:
-            Damaged: It has one, which is not what was written.
+            Damaged: The file differs from what was written.
         """
         from recsys_core.data.folder import check_file
 
@@ -168,7 +165,7 @@ class Workspace:
         return name in meta.files
 
     def rename(self, key: str, name: str) -> None:
-        """Give a data set another name.
+        """Rename a data set.
 
         Raises:
             DataError: The name is empty, too long, or another data set has it.
@@ -180,10 +177,10 @@ class Workspace:
             replace(meta, name=name.strip()).write(folder)
 
     def delete(self, key: str) -> None:
-        """Delete a data set: it disappears at once, then its files go.
+        """Delete a data set: it becomes invisible atomically, then its files are deleted.
 
         Raises:
-            StoreError: A model is queued or being trained on it; nothing is changed then.
+            StoreError: A model on it is queued or running; nothing is changed then.
         """
         folder = self.folder(key)
         self._refuse_in_use(folder)
@@ -191,7 +188,7 @@ class Workspace:
         with disk_errors_in_words(folder):
             folder.rename(doomed)
         try:
-            self._refuse_in_use(folder)  # an experiment may have been queued just now
+            self._refuse_in_use(folder)  # an experiment may have been queued in the meantime
         except StoreError:
             with disk_errors_in_words(folder):
                 doomed.rename(folder)
@@ -204,7 +201,7 @@ class Workspace:
             raise StoreError(f"The data set is in use: {quoted} is queued or being trained on it. Cancel that first.")
 
     def download_archive(self, key: str, target: Path) -> Path:
-        """Write a zip of CSV files (interactions, users, items, social, rejected lines), dangerous cells escaped."""
+        """Write a zip of CSV files (interactions, users, items, social, rejected lines) with escaped cells."""
         from recsys_core.data.export import write_archive
 
         folder, aside = self.open(key).folder, target.with_name(f"{target.name}.{uuid.uuid4().hex}")
@@ -218,10 +215,10 @@ class Workspace:
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
-        """Give an empty folder to write a data set into; it is gone afterwards, unless `adopt` has taken it.
+        """Yield an empty folder to write a data set into; it is deleted afterwards, unless `adopt` has moved it.
 
         Raises:
-            StoreError: The disk is full or cannot be written.
+            StoreError: The disk is full or not writable.
         """
         folder = self.root / "staging" / uuid.uuid4().hex
         try:
@@ -234,11 +231,11 @@ class Workspace:
             shutil.rmtree(folder, ignore_errors=True)
 
     def adopt(self, folder: Path, meta: Meta) -> "Dataset":
-        """Make a finished folder a data set: synced, then renamed. Data that are stored already only get the name.
+        """Move a complete folder to the data sets: synced, then renamed. Data already stored only get the new name.
 
         Raises:
-            DataError: The name cannot be used.
-            StoreError: The disk is full or cannot be written.
+            DataError: The name is invalid.
+            StoreError: The disk is full or not writable.
         """
         from recsys_core.data.folder import open_folder
 
@@ -257,18 +254,18 @@ class Workspace:
                     sync(path)
             sync(folder)
             self._put(folder, target, name)
-            (target / OWNER).unlink(missing_ok=True)  # until here it says whose half-written folder this is
+            (target / OWNER).unlink(missing_ok=True)  # until now it marked the folder as incomplete
             sync(target.parent)
         return open_folder(target, verified=True)
 
     def _put(self, folder: Path, target: Path, name: str) -> None:
-        """Make a finished folder a data set; if it is stored already and whole, that one stays and gets the name."""
+        """Move a complete folder to the data sets; an intact existing one is kept and renamed."""
         if target.exists():
             try:
                 known = Meta.read(target)
                 check_everything(target, known)
             except Damaged as error:
-                move_aside(self.root, target, f"{error} The same data were taken in again.")
+                move_aside(self.root, target, f"{error} The same data were stored again.")
             else:
                 replace(known, name=name).write(target)
                 return
@@ -280,7 +277,7 @@ class Workspace:
             logger.info("'%s' was stored by another process meanwhile: %s", name, error)
 
     def store(self, dataset: "Dataset") -> "Dataset":
-        """Write a data set that was made in memory, such as a generated world, and return the stored one."""
+        """Store an in-memory data set, such as a synthetic one, and return the stored one."""
         from recsys_core.data.folder import write_tables
 
         with self.staging() as folder:
@@ -300,7 +297,7 @@ class Workspace:
             return self.adopt(folder, meta)
 
     def _scan(self) -> tuple[list[Meta], list[DamagedFolder]]:
-        """Return what is known of each data set, and which cannot be used; their files are looked at, not read."""
+        """Return the metadata of usable data sets, and the damaged ones; checks existence and size, not checksums."""
         from recsys_core.data.folder import check_folder
 
         metas, broken = [], []
@@ -320,12 +317,12 @@ class Workspace:
 
     def _refuse_name(self, name: str, fingerprint: str) -> None:
         if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-            raise DataError(f"A data set's name has 1 to {LONGEST_NAME} printable characters.")
+            raise DataError(f"A data set name must have 1 to {LONGEST_NAME} printable characters.")
         if any(card.name == name.strip() and card.fingerprint != fingerprint for card in self.datasets()):
-            raise DataError(f"Another data set is called '{name.strip()}'; choose another name.")
+            raise DataError(f"Another data set is named '{name.strip()}'; choose another name.")
 
     def _free_name(self, name: str, fingerprint: str) -> str:
-        """Return the name, with a number behind it if another data set has it."""
+        """Return the name, with a number appended if another data set has it."""
         name = (
             "".join(letter if letter.isprintable() else " " for letter in name).strip()[: LONGEST_NAME - 10] or "data"
         )
@@ -338,7 +335,7 @@ class Workspace:
 
 
 def default_workspace() -> Workspace:
-    """Return the workspace that `RECSCOPE_WORKSPACE` names, by default `data/workspace`."""
+    """Return the workspace named by `RECSCOPE_WORKSPACE`, by default `data/workspace`."""
     return Workspace(Path(os.environ.get("RECSCOPE_WORKSPACE") or "data/workspace"))
 
 

@@ -1,1 +1,1 @@
-"""What everything that is kept on disk stands on: files, checksums, locks and the marks of processes."""
+"""Storage primitives: atomic files, checksums, locks, process marks, permissions and disk errors."""

@@ -1,11 +1,11 @@
-"""Checksums of what is stored: written with it, and compared when it is opened.
+"""Checksums of stored data: written with the data and verified on opening.
 
-Records (JSON) carry a checksum of themselves. The record that is written last into a folder also lists its other files,
-each with size and SHA-256, so that one damaged bit anywhere is noticed. What an earlier version stored has neither,
-and is opened unverified.
+Records (JSON) contain a checksum of themselves. The record written last into a folder also lists the other files with
+size and SHA-256, so that any damaged bit is detected. Data stored by earlier versions have no checksums and are opened
+unverified.
 
-A file is hashed once in a process: what was found is remembered by its identity (device, inode, size, time of the last
-change), so that opening it again costs one look at the folder.
+A file is hashed once per process: the result is cached by file identity (device, inode, size, modification time), so
+opening it again costs only a stat call.
 """
 
 import hashlib
@@ -24,14 +24,14 @@ from recsys_core.errors import Damaged
 from recsys_core.storage.files import write_text
 
 CHECKSUM = "checksum"
-"""Where a record keeps the checksum of all else in it."""
+"""Key of a record's own checksum."""
 KIND = "sha256:"
-"""What a checksum begins with, so that it is recognized even where its name is damaged."""
+"""Prefix of a checksum, so that it is recognized even if its key is damaged."""
 FILES = "files"
-"""Where a record lists the files beside it."""
+"""Key of the list of files in a record's folder."""
 PARQUET, PARQUET_MARK = ".parquet", b"PAR1"
 SETTLED_SECONDS = 2.0
-"""A file that was changed less long ago may change again within the same tick of the file system's clock."""
+"""A more recently changed file may change again within the resolution of the file system clock."""
 REMEMBERED = 20_000
 
 Identity = tuple[int, int, int, int]
@@ -39,11 +39,11 @@ Identity = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class FileSum:
-    """What a file must be.
+    """Expected size and checksum of a file.
 
     Args:
-        bytes: Its size.
-        sha256: Its SHA-256, in hexadecimal.
+        bytes: Size in bytes.
+        sha256: SHA-256, in hexadecimal.
     """
 
     bytes: int
@@ -51,23 +51,23 @@ class FileSum:
 
 
 FileSums = Mapping[str, FileSum]
-"""Name of a file in a folder -> what it must be."""
+"""File name -> expected size and checksum."""
 
 
 class _Memory:
-    """What this process has found out about files, the latest first to stay."""
+    """Cache of verification results in this process, with FIFO eviction."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._found: OrderedDict[tuple[Identity, str], bool] = OrderedDict()
 
     def get(self, found: Identity, sha256: str) -> bool | None:
-        """Return whether a file has that checksum; None if nobody has looked."""
+        """Return whether a file has that checksum; None if it was not verified."""
         with self._lock:
             return self._found.get((found, sha256))
 
     def put(self, found: Identity, sha256: str, *, is_right: bool) -> None:
-        """Remember what was found, but of files that may still be changing."""
+        """Cache a result, unless it is positive and the file may still be changing."""
         if is_right and not is_settled(found):
             return
         with self._lock:
@@ -83,7 +83,7 @@ def file_sum(path: Path) -> FileSum:
     """Return size and SHA-256 of a file.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -91,10 +91,10 @@ def file_sum(path: Path) -> FileSum:
 
 
 def file_sums(folder: Path, names: Iterable[str]) -> dict[str, FileSum]:
-    """Return what these files of a folder are, by name.
+    """Return size and SHA-256 of files in a folder, by name.
 
     Raises:
-        OSError: One of them cannot be read.
+        OSError: A file cannot be read.
     """
     return {name: file_sum(folder / name) for name in sorted(names)}
 
@@ -105,42 +105,42 @@ def sums_to_json(sums: FileSums) -> dict[str, dict[str, Any]]:
 
 
 def sums_from_json(values: Any) -> dict[str, FileSum] | None:
-    """Read back what `sums_to_json` gave; None stays None.
+    """Read back what `sums_to_json` returned; None stays None.
 
     Raises:
-        TypeError, AttributeError: It is something else.
+        TypeError, AttributeError: The values are invalid.
     """
     return None if values is None else {str(name): FileSum(**one) for name, one in values.items()}
 
 
 def identity(path: Path) -> Identity:
-    """Return what changes whenever a file is replaced or written to.
+    """Return device, inode, size and modification time, which change when a file is replaced or written.
 
     Raises:
-        Damaged: It is a folder or something else that holds no bytes.
-        OSError: There is no such file, or it may not be looked at.
+        Damaged: The path is not a regular file.
+        OSError: The file does not exist or is not accessible.
     """
     found = os.stat(path)
     if not stat.S_ISREG(found.st_mode):
-        raise Damaged(f"'{path.name}' is no file")
+        raise Damaged(f"'{path.name}' is not a file")
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def is_settled(one: Identity) -> bool:
-    """Return whether a file was last changed so long ago that its identity tells of every further change."""
+    """Return whether the last change is old enough for any further change to alter the identity."""
     return time.time() - one[3] / 1e9 >= SETTLED_SECONDS
 
 
 def verify(path: Path, expected: FileSum | None, *, deep: bool = True) -> None:
-    """Compare a file with what it must be.
+    """Verify a file.
 
     Args:
         path: The file.
-        expected: What was written; None for files of earlier versions, of which only the existence is looked at.
-        deep: Whether to read it; else its size is compared, and what this process knows of it already.
+        expected: Expected size and checksum; None for files of earlier versions, which get basic checks only.
+        deep: Whether to compute the checksum; else only the size and cached results are checked.
 
     Raises:
-        Damaged: It is missing, cannot be read, or is not what was written.
+        Damaged: The file is missing, unreadable, or differs from what was written.
     """
     try:
         found = identity(path)
@@ -162,11 +162,11 @@ def verify(path: Path, expected: FileSum | None, *, deep: bool = True) -> None:
 
 
 def _verify_frame(path: Path, found: Identity) -> None:
-    """Look whether a Parquet file of an earlier version begins and ends as one, which no file that was cut off does.
+    """Check the magic bytes at both ends of a Parquet file, which detects truncated files.
 
     Raises:
-        Damaged: It does not.
-        OSError: It cannot be read.
+        Damaged: The magic bytes are missing.
+        OSError: The file cannot be read.
     """
     if path.suffix != PARQUET or _memory.get(found, PARQUET):
         return
@@ -175,27 +175,27 @@ def _verify_frame(path: Path, found: Identity) -> None:
         file.seek(max(0, found[2] - len(PARQUET_MARK)))
         last = file.read()
     if not first == last == PARQUET_MARK:
-        raise Damaged(f"'{path.name}' is no whole Parquet file")
+        raise Damaged(f"'{path.name}' is not a complete Parquet file")
     _memory.put(found, PARQUET, is_right=True)
 
 
 def write_record(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a record with its checksum, in one step; NaN is refused, since other readers of JSON do not know it.
+    """Write a record with its checksum atomically; NaN is refused, since it is not valid JSON.
 
     Raises:
-        StoreError: The disk refused.
+        StoreError: Writing failed.
     """
-    plain = json.loads(json.dumps(values, allow_nan=False))  # what a reader will find: texts as keys, lists
+    plain = json.loads(json.dumps(values, allow_nan=False))  # as a reader will get it: text keys, lists
     kept = {name: value for name, value in plain.items() if name != CHECKSUM}
     text = json.dumps(kept | {CHECKSUM: _checksum(kept)}, ensure_ascii=False, allow_nan=False, indent=1)
     write_text(path, text)
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Return a record without its checksum; one of an earlier version has none and is not verified.
+    """Read a record and remove its checksum; records of earlier versions have none and are not verified.
 
     Raises:
-        Damaged: It is missing, cannot be read, or is not what was written.
+        Damaged: The record is missing, unreadable, or differs from what was written.
     """
     try:
         return _record(path)
@@ -214,9 +214,9 @@ def _record(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise Damaged(f"'{path.name}' cannot be read ({error.strerror or error})") from error
     except (ValueError, RecursionError) as error:
-        raise Damaged(f"'{path.name}' is no valid JSON ({error})") from error
+        raise Damaged(f"'{path.name}' is not valid JSON ({error})") from error
     if not isinstance(values, dict):
-        raise Damaged(f"'{path.name}' holds no record")
+        raise Damaged(f"'{path.name}' is not a record")
     written = values.pop(CHECKSUM, None)
     name_is_damaged = any(isinstance(value, str) and value.startswith(KIND) for value in values.values())
     if (written is not None or name_is_damaged) and written != _checksum(values):
@@ -225,6 +225,6 @@ def _record(path: Path) -> dict[str, Any]:
 
 
 def _checksum(values: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of values in one form: keys sorted, no blanks."""
+    """Return the SHA-256 of values in canonical form: sorted keys, no white space."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return KIND + hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Folders of a workspace that cannot be used: each is set apart and named, and nobody removes it but a person."""
+"""Damaged folders of a workspace: they are quarantined and reported; only the user removes them."""
 
 import shutil
 from collections.abc import Iterable
@@ -16,13 +16,13 @@ Kind = Literal["data set", "experiment", "model"]
 
 @dataclass(frozen=True)
 class DamagedFolder:
-    """A folder that cannot be used.
+    """A damaged folder.
 
     Args:
-        path: Where it is.
-        kind: What it was to be.
-        name: What people call it, as far as that can still be read.
-        reason: Why it cannot be used, and since when.
+        path: Its location.
+        kind: What it was.
+        name: Its display name, if that is still readable, else the folder name.
+        reason: What is wrong.
     """
 
     path: Path
@@ -32,17 +32,17 @@ class DamagedFolder:
 
     @property
     def key(self) -> str:
-        """What names it inside the workspace: the folder it lies in and its own name."""
+        """Identifier within the workspace: parent folder and name."""
         return f"{self.path.parent.name}/{self.path.name}"
 
 
 def move_aside(root: Path, folder: Path, reason: str, name: str = "") -> Path:
-    """Move a folder out of the way with a note about why; return where it is now.
+    """Quarantine a folder with a note about the reason; return its new location.
 
-    A note that the disk refuses is left out: the folder itself is what must not get lost.
+    A note that cannot be written is omitted: preserving the folder matters more.
 
     Raises:
-        OSError: It cannot be moved.
+        OSError: The folder cannot be moved.
     """
     now = datetime.now(UTC)
     target = root / SET_ASIDE / f"{name or folder.name}-{now:%Y%m%dT%H%M%S%f}"
@@ -56,7 +56,7 @@ def move_aside(root: Path, folder: Path, reason: str, name: str = "") -> Path:
 
 
 def note_of(folder: Path) -> str:
-    """Return the note about a folder that was set aside."""
+    """Return the note of a quarantined folder."""
     try:
         return (folder / NOTE).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
@@ -64,7 +64,7 @@ def note_of(folder: Path) -> str:
 
 
 def set_aside(root: Path) -> list[Path]:
-    """Return the folders that were set aside in a workspace, the latest first."""
+    """Return the quarantined folders of a workspace, latest first."""
     try:
         return sorted((path for path in (root / SET_ASIDE).iterdir() if path.is_dir()), reverse=True)
     except OSError:
@@ -72,17 +72,17 @@ def set_aside(root: Path) -> list[Path]:
 
 
 def remove(key: str, damaged: Iterable[DamagedFolder]) -> None:
-    """Remove a folder for good, if it is one of those that are damaged.
+    """Remove a damaged folder permanently.
 
     Raises:
-        StoreError: It is none of them, or the disk refused.
+        StoreError: The folder is not damaged, or cannot be removed.
     """
     found = next((one for one in damaged if one.key == key), None)
     if found is None:
-        raise StoreError(f"'{key}' is no damaged folder of this workspace; nothing was removed.")
+        raise StoreError(f"'{key}' is not a damaged folder of this workspace; nothing was removed.")
     try:
         shutil.rmtree(found.path)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise StoreError(f"'{found.path}' cannot be removed: {error.strerror or error}; remove it by hand.") from error
+        raise StoreError(f"'{found.path}' cannot be removed: {error.strerror or error}; remove it manually.") from error

@@ -1,4 +1,4 @@
-"""What the disk refuses, as a sentence that says what to do."""
+"""Translate operating system errors into messages with advice."""
 
 import contextlib
 import errno
@@ -9,30 +9,30 @@ from recsys_core.errors import DiskFull, StoreError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 DISK_WORDS = {
-    errno.ENOSPC: "the disk is full; free some space and start it again",
-    errno.EDQUOT: "the disk quota is used up; free some space and start it again",
-    errno.EFBIG: "the file would be larger than the disk or a limit allows; free some space and start it again",
-    errno.EACCES: "this is not allowed; check who owns the folder",
-    errno.EPERM: "this is not allowed; check who owns the folder",
+    errno.ENOSPC: "the disk is full; free some space and try again",
+    errno.EDQUOT: "the disk quota is exceeded; free some space and try again",
+    errno.EFBIG: "the file would exceed the size limit; free some space and try again",
+    errno.EACCES: "permission denied; check the owner of the folder",
+    errno.EPERM: "permission denied; check the owner of the folder",
     errno.EROFS: "the disk is read-only",
-    errno.EIO: "the disk reports an error of its own; check it before going on",
+    errno.EIO: "the disk reports an I/O error; check the disk before you continue",
 }
-"""What to tell a person when the operating system refuses."""
+"""Message for each operating system error."""
 
 
 def store_error(path: Path, error: OSError) -> StoreError:
-    """Return what went wrong on disk as a sentence that says what to do."""
-    words = DISK_WORDS.get(error.errno or 0, f"the system says: {error.strerror or error}")
+    """Return the `StoreError` for an operating system error, with advice."""
+    words = DISK_WORDS.get(error.errno or 0, f"the system reports: {error.strerror or error}")
     kind = DiskFull if error.errno in FULL else StoreError
     return kind(f"Cannot write '{path.name}': {words}.")
 
 
 @contextlib.contextmanager
 def disk_errors_in_words(path: Path) -> Iterator[None]:
-    """Turn errors of the operating system into `StoreError`.
+    """Translate `OSError` inside the block into `StoreError`.
 
     Raises:
-        StoreError: Anything that the operating system refused inside the block.
+        StoreError: An operating system call failed.
     """
     try:
         yield
@@ -42,10 +42,10 @@ def disk_errors_in_words(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def safetensors_errors(path: Path) -> Iterator[None]:
-    """Turn what safetensors says about the disk into `StoreError`.
+    """Translate I/O errors of safetensors inside the block into `StoreError`.
 
     Raises:
-        StoreError: The disk refused inside the block.
+        StoreError: Writing failed.
     """
     from safetensors import SafetensorError
 

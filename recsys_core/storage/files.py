@@ -1,4 +1,4 @@
-"""Writing files and folders that are either whole or not there: written aside, synced, renamed."""
+"""Write files and folders atomically: to a temporary name, synced, then renamed."""
 
 import contextlib
 import errno
@@ -18,12 +18,12 @@ IS_WINDOWS = os.name == "nt"
 
 
 def sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk itself.
+    """Flush a file or folder to disk.
 
-    Windows knows no such wait for folders, and wants the file open for writing.
+    Windows cannot sync folders, and requires files to be open for writing.
 
     Raises:
-        OSError: The disk refused.
+        OSError: Syncing failed.
     """
     if IS_WINDOWS and path.is_dir():
         return
@@ -36,16 +36,16 @@ def sync(path: Path) -> None:
 
 @contextlib.contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
-    """Give a name beside `path` to write to; it takes the place of `path`, synced, when the block ends well.
+    """Yield a temporary path next to `path`; on success it is synced and replaces `path`.
 
-    A symbolic link stays one: the file that it leads to is replaced.
+    Symbolic links are preserved: the target file is replaced.
 
     Raises:
-        StoreError: The disk refused, or what stands there is no file; what stood at `path` before is still there.
+        StoreError: Writing failed, or `path` is not a regular file; the previous content of `path` is unchanged.
     """
-    path = Path(os.path.realpath(path)) if path.is_symlink() else path  # of a loop of links, the link itself
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path  # in a loop of links, the link itself
     if path.exists() and not path.is_file():
-        raise StoreError(f"Cannot write '{path}': it is no file but a folder, a pipe or a device. Choose another name.")
+        raise StoreError(f"Cannot write '{path}': it is a folder, a pipe or a device. Choose another name.")
     aside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
     try:
         with disk_errors_in_words(path):
@@ -58,20 +58,20 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in one step: a reader sees the old one or the whole new one.
+    """Write a text file atomically: readers see either the old or the complete new file.
 
     Raises:
-        StoreError: The disk refused.
+        StoreError: Writing failed.
     """
     with written_aside(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as JSON in one step; NaN is refused, since other readers of JSON do not know it.
+    """Write a value as JSON atomically; NaN is refused, since it is not valid JSON.
 
     Raises:
-        StoreError: The disk refused.
+        StoreError: Writing failed.
     """
     write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1))
 
@@ -80,7 +80,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        StoreError: It is not there, or not whole.
+        StoreError: The file is missing or invalid.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -92,12 +92,12 @@ def read_json(path: Path) -> Any:
 
 @contextlib.contextmanager
 def folder_written_aside(path: Path, staging: Path) -> Iterator[Path]:
-    """Give an empty folder in `staging` to fill; it becomes `path`, synced, when the block ends well.
+    """Yield an empty folder in `staging`; on success it is synced and renamed to `path`.
 
-    If `path` exists by then, because another process was faster, that one stays and the new one is dropped.
+    If another process has created `path` in the meantime, that folder is kept and the new one discarded.
 
     Raises:
-        StoreError: The disk refused; nothing stands at `path` then.
+        StoreError: Writing failed; `path` was not created.
     """
     aside = staging / f"aside-{path.name}-{uuid4().hex[:8]}"
     try:
@@ -120,5 +120,5 @@ def _take_place(aside: Path, path: Path) -> None:
         os.rename(aside, path)
     except OSError as error:
         if not path.is_dir() or error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES):
-            raise  # EACCES: what Windows says of a folder that is there
+            raise  # EACCES: Windows' error for an existing folder
     sync(path.parent)

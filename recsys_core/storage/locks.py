@@ -1,4 +1,4 @@
-"""Locks between processes: a file that one of them holds, given back by the system when its process ends."""
+"""Inter-process file locks, released by the operating system when the holding process ends."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,10 +17,10 @@ OWNER_ONLY = 0o600
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path` (made if it is not there) against all other processes and threads.
+    """Hold the lock file at `path` (created if absent) exclusively among processes and threads.
 
     Raises:
-        StoreError: The file cannot be opened, for instance because its folder was deleted.
+        StoreError: The file cannot be opened, for example because its folder was deleted.
     """
     lock = _lock(path)
     with disk_errors_in_words(path):
@@ -32,14 +32,14 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def take_lock(path: Path, give_up: Callable[[], bool]) -> "BaseFileLock | None":
-    """Take a lock that is kept until `release` is called or the process ends.
+    """Acquire a lock that is held until `release` is called or the process ends.
 
     Args:
         path: The lock file.
-        give_up: Asked while another process holds it; True ends the waiting.
+        give_up: Polled while another process holds the lock; True stops waiting.
 
     Returns:
-        The lock, which must be kept: it is given back when nobody refers to it; None if another process holds it.
+        The lock, or None if another process holds it. Keep a reference: the lock is released when it is collected.
 
     Raises:
         OSError: The file cannot be opened.
@@ -59,6 +59,6 @@ def take_lock(path: Path, give_up: Callable[[], bool]) -> "BaseFileLock | None":
 
 
 def _lock(path: Path) -> "BaseFileLock":
-    from filelock import FileLock  # loaded on first need: the first page changes nothing
+    from filelock import FileLock  # lazy: the first page needs no lock
 
     return FileLock(path, mode=OWNER_ONLY, thread_local=False)

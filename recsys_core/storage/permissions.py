@@ -1,7 +1,7 @@
-"""Files of the workspace are their owner's alone: folders 0700, files 0600.
+"""Restrict workspace files to their owner: folders 0700, files 0600.
 
-Processes of the product set `OTHERS` as their umask, so whatever they write is private. A notebook or the command line
-keeps its own umask; there the workspace's folder lets nobody else in, and finished data sets and runs are closed.
+Server processes set `OTHERS` as their umask, so everything they write is private. Notebooks and the command line keep
+their umask; there the workspace folder is private, and complete data sets and runs are made private.
 """
 
 import logging
@@ -11,16 +11,16 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 OTHERS = 0o077
-"""What others may not do; as a umask, and as the part of a mode that is taken away."""
+"""Permission bits of group and others, as a umask and to clear from modes."""
 
 
 def private_folder(folder: Path) -> None:
-    """Make a folder that only its owner may enter; one that others could enter is closed with all that is in it.
+    """Create a private folder; an existing one that others can access is made private recursively.
 
-    A folder that everybody shares by intention, such as `/tmp`, is left as it is.
+    Shared folders with the sticky bit, such as `/tmp`, are left unchanged.
 
     Raises:
-        OSError: The disk refused.
+        OSError: The folder cannot be created.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if _is_open(folder) and not folder.stat().st_mode & stat.S_ISVTX:
@@ -28,8 +28,8 @@ def private_folder(folder: Path) -> None:
 
 
 def close(folder: Path) -> None:
-    """Take a folder and all that is in it away from others, as far as it is ours; links are not followed."""
-    _close_one(folder)  # first: from here on nobody else gets in
+    """Remove all permissions of others from a folder and its content, where we own it; links are not followed."""
+    _close_one(folder)  # first, so that no other user can enter from here on
     for base, folders, files in os.walk(folder):
         for name in (*folders, *files):
             _close_one(Path(base, name))
@@ -44,6 +44,6 @@ def _close_one(path: Path) -> None:
         if not path.is_symlink() and _is_open(path):
             path.chmod(path.stat().st_mode & 0o777 & ~OTHERS)
     except FileNotFoundError:
-        return  # another process took it away meanwhile
+        return  # removed by another process in the meantime
     except PermissionError:
-        logger.warning("'%s' belongs to somebody else, who decides who may read it.", path)
+        logger.warning("'%s' belongs to another user; its permissions were not changed.", path)

@@ -1,4 +1,4 @@
-"""Which process does a piece of work, and whether it still lives: number, start time and host together."""
+"""Identify processes by PID, start time and host, and check whether they are alive."""
 
 import contextlib
 import os
@@ -11,17 +11,17 @@ from typing import Any, Self
 import psutil
 
 START_TIME_TOLERANCE = 2.0
-"""Seconds by which two readings of one start time may differ, since the clock of a machine can be corrected."""
+"""Tolerance in seconds between two readings of a start time, since clocks can be adjusted."""
 
 
 @dataclass(frozen=True)
 class ProcessMark:
-    """A process that cannot be mistaken for a later one with the same number.
+    """Identity of a process that a later process with the same PID does not share.
 
     Args:
-        pid: Its number.
-        started: When it started, in Unix seconds.
-        host: Name of the machine it runs on.
+        pid: Process ID.
+        started: Start time in Unix seconds.
+        host: Host name.
     """
 
     pid: int
@@ -33,13 +33,13 @@ class ProcessMark:
         """Read a mark back.
 
         Raises:
-            ValueError: It is none.
+            ValueError: The values are not a process mark.
         """
         if not isinstance(values, dict) or set(values) != {"pid", "started", "host"}:
-            raise ValueError("it names no process")
+            raise ValueError("not a process mark")
         pid, started, host = values["pid"], values["started"], values["host"]
         if type(pid) is not int or pid < 0 or not isinstance(started, int | float) or not isinstance(host, str):
-            raise ValueError("it names no process")
+            raise ValueError("not a process mark")
         return cls(pid, float(started), host)
 
     def to_json(self) -> dict[str, Any]:
@@ -48,12 +48,12 @@ class ProcessMark:
 
     @property
     def is_here(self) -> bool:
-        """Whether it ran on this machine, so that one can look for it."""
+        """Whether the process is on this machine, so that it can be checked."""
         return self.host == socket.gethostname()
 
     @property
     def is_gone(self) -> bool:
-        """Whether it ran here and has ended; False for other machines, about which nothing is known from here."""
+        """Whether the process ran on this machine and has ended; False for other machines, where this is unknown."""
         if not self.is_here:
             return False
         with contextlib.suppress(psutil.NoSuchProcess, OverflowError):
@@ -65,12 +65,12 @@ class ProcessMark:
 
 
 def own_mark() -> ProcessMark:
-    """Return the mark of the process that asks."""
+    """Return the mark of the current process."""
     return mark_of(os.getpid())
 
 
 def mark_of(pid: int) -> ProcessMark:
-    """Return the mark of a process on this machine; of one that has ended, a mark that counts as gone."""
+    """Return the mark of a process on this machine; if it has ended, the mark counts as gone."""
     try:
         started = psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
@@ -79,20 +79,20 @@ def mark_of(pid: int) -> ProcessMark:
 
 
 def end_at_once(pid: int) -> None:
-    """End a process without asking it; nothing happens if it has ended."""
+    """Kill a process; no effect if it has ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
         psutil.Process(pid).kill()
 
 
 def detached() -> dict[str, Any]:
-    """Return the arguments of `subprocess.Popen` for a process that outlives this one and what its terminal sends."""
+    """Return `subprocess.Popen` arguments for a process that survives its parent and terminal signals."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
     return {"start_new_session": True}
 
 
 def give_way(niceness: int) -> None:
-    """Let other programs go first: at least this niceness, or a lower class of priority on Windows."""
+    """Lower the priority of this process: at least this niceness, or below normal on Windows."""
     process = psutil.Process()
     if sys.platform == "win32":
         process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)

@@ -1,4 +1,4 @@
-"""Room on the disk: whether there is any, and taking some before something is begun that must not be left half-done."""
+"""Check free disk space, and reserve some before operations that must not fail halfway."""
 
 import os
 import shutil
@@ -8,11 +8,11 @@ from uuid import uuid4
 from recsys_core.storage.files import sync
 
 LITTLE_BYTES = 65_536
-"""With less than this a job cannot even note that it began and how it ended."""
+"""Minimum free space for a job to record its status."""
 
 
 def is_full(path: Path) -> bool:
-    """Return whether the disk that holds a folder has next to no room left for this user."""
+    """Return whether the disk of a folder is practically full for this user."""
     try:
         return shutil.disk_usage(path).free < LITTLE_BYTES
     except OSError:
@@ -20,10 +20,10 @@ def is_full(path: Path) -> bool:
 
 
 def make_sure_of_room(folder: Path, amount: int) -> None:
-    """Take that many bytes and give them back, since a quota shows in no other way.
+    """Write and delete this number of bytes, the only reliable way to detect a quota.
 
     Raises:
-        OSError: They are not there.
+        OSError: The space is not available.
     """
     path = folder / f".room-{uuid4().hex[:8]}.part"
     try:

@@ -73,7 +73,7 @@ FAR = {
 def test_a_cell_far_out_is_refused_before_room_is_made_for_it(name: str, tmp_path: Path) -> None:
     path = workbook(tmp_path / "far.xlsx", [*plain_rows(), FAR[name]])
     assert path.stat().st_size < 10_000
-    with pytest.raises(DataError, match=r"spans [\d,]+ rows and [\d,]+ columns; .* A cell far out \((XFD|ZZZZZ)"):
+    with pytest.raises(DataError, match=r"spans [\d,]+ rows and [\d,]+ columns; .* A far-out cell \((XFD|ZZZZZ)"):
         counted(path)
 
 

@@ -176,8 +176,8 @@ def test_a_file_that_does_not_suit_says_so_and_the_others_are_shown(own_workspac
     reading = Reading(taking, taking.draft())
     reading.run()
     good, bad = reading.tables()
-    assert (good.error, "one column only" in bad.error) == ("", True)
-    assert "one column only" in reading.status().reason
+    assert (good.error, "a single column" in bad.error) == ("", True)
+    assert "a single column" in reading.status().reason
     taking.save(replace(taking.draft(), changes={"1": {"table": "ignored"}}))
     reading = Reading(taking, taking.draft())
     reading.run()
@@ -190,7 +190,7 @@ def test_a_wrong_separator_can_be_taken_back(own_workspace: Path) -> None:
     reading = Reading(taking, taking.draft())
     reading.run()
     (file,) = reading.tables()
-    assert "one column only" in file.error
+    assert "a single column" in file.error
     assert file.guess.separator == ";"
     taking.save(replace(taking.draft(), changes={"0": {"separator": ","}}))
     reading = Reading(taking, taking.draft())
@@ -212,7 +212,7 @@ def test_any_exception_becomes_a_sentence_and_is_logged(
             reading = Reading(taking, taking.draft())
             reading.run()
         assert reading.status().state == "FAILED"
-        assert "cannot be read in this way (ZeroDivisionError: by design)" in reading.status().reason
+        assert "cannot be read with these settings (ZeroDivisionError: by design)" in reading.status().reason
         assert reading.tables() is not None
         assert "ZeroDivisionError" in caplog.text
         assert "Traceback" in caplog.text

@@ -145,7 +145,7 @@ def test_a_person_s_lists_stand_side_by_side_with_titles_letter_by_letter(open_p
 
 def test_a_person_who_is_not_in_the_data_is_a_sentence(open_page: Open, finished: Finished) -> None:
     app = open_page("compare", **finished.address(user="nobody"))
-    assert "'nobody' does not stand in the data" in words(app)
+    assert "'nobody' is not in the data" in words(app)
 
 
 def test_the_address_names_what_is_seen(open_page: Open, finished: Finished) -> None:

@@ -81,7 +81,7 @@ def test_a_changed_rule_changes_the_counts_at_once(checked: AppTest) -> None:
 def test_a_wrong_separator_says_so_and_can_be_taken_back(checked: AppTest) -> None:
     next(box for box in checked.selectbox if box.label == "Separator").set_value(";").run()
     until(checked, lambda: len(checked.error) > 0)
-    assert "one column only" in words(checked)
+    assert "a single column" in words(checked)
 
 
 def test_what_was_brought_and_changed_survives_a_reload(checked: AppTest, open_page: Open) -> None:

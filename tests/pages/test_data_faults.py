@@ -64,7 +64,7 @@ def test_a_wrong_choice_is_said_at_its_table_and_can_be_taken_back_in_another_se
     separator = next(box for box in app.selectbox if box.label == "Separator")
     until(separator.set_value(",").run(), lambda: len(app.error) > 0)
     again = until(open_page("data", intake=address(app)), lambda: True)
-    assert "one column only" in words(again)
+    assert "a single column" in words(again)
     box = next(box for box in again.selectbox if box.label == "Separator")
     assert box.value == ","
     until(box.set_value(";").run(), lambda: len(again.metric) > 0)

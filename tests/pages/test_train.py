@@ -62,7 +62,7 @@ def test_a_split_that_cannot_be_made_is_a_sentence(open_page: Open, finished: Fi
     app = open_page("train", data=finished.data)
     app.selectbox(key="protocol_split").set_value("leave_last_out").run()
     app = no_exception(app.number_input(key="protocol_last").set_value(100).run())
-    assert "hold back fewer" in words(app)
+    assert "hold out fewer" in words(app)
 
 
 def test_start_submits_what_the_form_says_and_the_address_names_it(

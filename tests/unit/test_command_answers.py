@@ -92,12 +92,12 @@ def test_recommend_counts_rejected_rows_unknown_users_and_users_without_a_list(
     assert all(line.startswith("recscope: ") for line in told)
     assert any("rows read" in line and "2 rejected (" in line for line in told)
     assert (
-        "recscope: 4 of 6 users in --users do not stand in the data and get no row: 'stranger', 'nobody', 'x1' and 1 "
+        "recscope: 4 of 6 users in --users are not in the data and get no row: 'stranger', 'nobody', 'x1' and 1 "
         "more." in told
     )
     assert any(line.startswith("recscope: 1 users with a list, 1 without, 4 unknown; 3 rows in ") for line in told)
     assert any(line.startswith("recscope: No list for 'e'") for line in told)
-    assert any("1 lines of --users repeat a user" in line for line in told)
+    assert any("1 entries of --users are duplicates" in line for line in told)
     assert {row["user_id"] for row in read(out)} == {"a"}
     listed = tmp_path / "users.txt"
     listed.write_text("\ufeffuserId\n a \ne\n\nstranger\nnobody\nx1\nx2\na\n", encoding="utf-8")
@@ -115,7 +115,7 @@ def test_an_identifier_is_read_as_it_stands_in_the_data(tmp_path: Path, capsys: 
     assert run("recommend", "--train", data, "--model", "popular", "--users", "u 1 , u 2", "--k", 1, "--out", out) == 0
     assert [row["user_id"] for row in read(out)] == ["u 1", "u 2"]
     for text, says in (
-        ("nobody.txt", "There is no file 'nobody.txt', and no user of that name"),
+        ("nobody.txt", "There is no file or user named 'nobody.txt'"),
         (" , ", "names no user"),
         (tmp_path / "empty.txt", "names no user"),
     ):
@@ -182,8 +182,7 @@ def test_a_file_goes_before_a_stored_data_set_and_that_before_a_sample(
     capsys.readouterr()
     assert run("recommend", "--train", "none", *words[3:]) == 2
     assert capsys.readouterr().err == (
-        "recscope: There is no file 'none', and no data set of that name. Stored: tiny. "
-        "Samples: tiny, small, ordered.\n"
+        "recscope: There is no file or data set named 'none'. Stored: tiny. Samples: tiny, small, ordered.\n"
     )
     (tmp_path / "folder").mkdir()
     assert run("recommend", "--train", "folder", *words[3:]) == 2
@@ -194,7 +193,7 @@ def test_a_target_that_cannot_be_written_is_refused_before_any_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("recsys_core.cli.sources.Sources.open", lambda *_: pytest.fail("data were opened"))
-    for out, says in ((tmp_path / "no" / "x.csv", "there is no folder"), (tmp_path, "no file but a folder")):
+    for out, says in ((tmp_path / "no" / "x.csv", "does not exist"), (tmp_path, "it is a folder")):
         for words in (
             ["recommend", "--train", "tiny", "--model", "popular"],
             ["predict", "--train", "tiny", "--test", "tiny", "--model", "bias"],

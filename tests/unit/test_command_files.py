@@ -37,13 +37,13 @@ def test_an_export_of_a_shop_needs_no_option(capsys: pytest.CaptureFixture[str])
     }
     assert (report["rows_read"], report["rows_rejected"]) == (1510, 22)
     assert report["events"]["purchase"] == {"count": 367, "weight": 5.0}
-    assert "Weight of one event: click 1 (1,121 rows), purchase 5 (367 rows)." in said
+    assert "Event weights: click 1 (1,121 rows), purchase 5 (367 rows)." in said
     assert "uncertain" not in said
 
 
 def test_columns_that_are_not_certain_are_said(capsys: pytest.CaptureFixture[str]) -> None:
     _, said = taken_in("d05_amazon2018", capsys)
-    assert "column 'column_2' is read as user_id, which is not certain" in said
+    assert "column 'column_2' is read as user_id, which is uncertain" in said
     assert "column 'column_1'" in said
 
 
@@ -54,7 +54,7 @@ def test_named_columns_are_not_asked_about(capsys: pytest.CaptureFixture[str]) -
         "item_id": "column_2",
         "rating": "column_3",
     }
-    assert "not certain" not in said
+    assert "uncertain" not in said
 
 
 def test_a_weight_of_events_can_be_given(capsys: pytest.CaptureFixture[str]) -> None:

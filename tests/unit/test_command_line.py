@@ -285,9 +285,12 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
         ([], "required: COMMAND"),
         (["dance"], "invalid choice: 'dance'"),
         (["compare", "--data", "FILE", "--models", "ease"], "required: --out"),
-        (["compare", "--data", "nothing", "--models", "ease", "--out", "OUT"], "There is no file 'nothing'"),
+        (
+            ["compare", "--data", "nothing", "--models", "ease", "--out", "OUT"],
+            "There is no file or data set named 'nothing'",
+        ),
         (["compare", "--data", "FILE", "--models", "teapot", "--out", "OUT"], "There is no algorithm 'teapot'"),
-        (["compare", "--data", "FILE", "--models", "ease,ease", "--out", "OUT"], "name each algorithm once"),
+        (["compare", "--data", "FILE", "--models", "ease,ease", "--out", "OUT"], "name each model once"),
         (["compare", "--data", "FILE", "--models", "ease", "--split", "magic", "--out", "OUT"], "no split 'magic'"),
         (["compare", "--data", "FILE", "--models", "ease", "--split", "ratio:2", "--out", "OUT"], "cannot be '2'"),
         (["compare", "--data", "FILE", "--models", "ease", "--k", "0", "--out", "OUT"], "--k must be from 1"),
@@ -298,7 +301,7 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
         ),
         (
             ["compare", "--data", "FILE", "--models", "ease,lfm", "--set", "regularization=1", "--out", "OUT"],
-            "ease, lfm have it. Write MODEL.NAME=VALUE",
+            "ease, lfm have this setting. Write MODEL.NAME=VALUE",
         ),
         (
             ["compare", "--data", "FILE", "--models", "ease", "--set", "ease.regularization=-1", "--out", "OUT"],
@@ -307,7 +310,7 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
         (["compare", "--data", "FILE", "--models", "ease", "--columns", "user_id", "--out", "OUT"], "--columns"),
         (
             ["recommend", "--train", "FILE", "--model", "ease", "--users", "nobody.txt", "--out", "OUT"],
-            "no file 'nobody",
+            "no file or user named 'nobody",
         ),
         (["recommend", "--train", "EMPTY", "--model", "ease", "--out", "OUT"], "empty"),
         (["recommend", "--train", "FILE", "--model", "ease", "--out", "/nowhere/at/all.csv"], "Cannot write"),
@@ -315,9 +318,9 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
         (["ingest", "absent.csv", "--name", "x"], "absent.csv"),
         (["ingest", "FILE", "--name", "x", "--rule", "duplicates=burn"], "duplicates"),
         (["report", "--run", "../etc", "--out", "OUT"], "no experiment"),
-        (["report", "--run", "../etc", "--out", ""], "it is empty"),
+        (["report", "--run", "../etc", "--out", ""], "the path is empty"),
         (["ingest", "FOLDER", "--name", "x"], "is a folder"),
-        (["recommend", "--train", "FILE", "--model", "popular", "--out", "FOLDER"], "no file but a folder"),
+        (["recommend", "--train", "FILE", "--model", "popular", "--out", "FOLDER"], "it is a folder"),
     ],
     ids=lambda value: "-".join(value)[:60] if isinstance(value, list) else None,
 )

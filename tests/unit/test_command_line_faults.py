@@ -21,7 +21,7 @@ def refusal(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_workbook_that_would_abort_the_process_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = workbook(tmp_path / "far.xlsx", [*plain_rows(), FAR["XFD1048576"]])
     for command in (["ingest", str(path), "--name", "x"], ["recommend", "--train", str(path), "--model", "popular"]):
-        assert "A cell far out (XFD1048576)" in refusal([*command, *_rest(command, tmp_path)], capsys)
+        assert "A far-out cell (XFD1048576)" in refusal([*command, *_rest(command, tmp_path)], capsys)
 
 
 def _rest(command: list[str], folder: Path) -> list[str]:

@@ -56,9 +56,9 @@ def test_people_of_files_counts_those_without_a_list(
     found = json.loads(output.out)
     assert [(one["user_id"], one["recommended_user_id"], one["rank"]) for one in found][:1] == [("a", "d", 1)]
     assert found[0]["score"] == pytest.approx(1 / np.log(2) + 1 / np.log(3))  # b knows two, c knows three
-    assert "1 of 3 users in --users does not stand in the data and gets no row: 'stranger'." in output.err
+    assert "1 of 3 users in --users is not in the data and gets no row: 'stranger'." in output.err
     assert "1 users with a list, 1 without, 1 unknown." in output.err
-    assert "Nobody is found for 'e'" in output.err
+    assert "No recommendation for 'e'" in output.err
     assert run(*words, "all") == 0
     assert {one["user_id"] for one in json.loads(capsys.readouterr().out)} == {"a", "b", "c", "d", "zoe"}
 
@@ -83,13 +83,13 @@ def test_people_without_links_takes_the_graph_of_those_who_rated_alike(
             "no method of friend recommendation 'magic'. Known: random_people",
         ),
         (["people", "--data", "tiny", "--k", "0"], "--k must be from 1"),
-        (["people", "--data", "tiny", "--links", "x.csv"], "--links belongs to a file"),
-        (["people", "--data", "absent.csv"], "no file 'absent.csv'"),
-        (["people", "--data", "tiny", "--users", "nobody.txt"], "no file 'nobody.txt'"),
+        (["people", "--data", "tiny", "--links", "x.csv"], "--links requires a file"),
+        (["people", "--data", "absent.csv"], "no file or data set named 'absent.csv'"),
+        (["people", "--data", "tiny", "--users", "nobody.txt"], "no file or user named 'nobody.txt'"),
         (["update", "--train", "tiny", "--data", "tiny", "--model", "ease"], "'ease' does not update incrementally"),
         (["update", "--train", "tiny", "--data", "tiny", "--model", "teapot"], "There is no algorithm 'teapot'"),
         (["update", "--run", "0" * 16, "--data", "tiny", "--model", "rnn"], "no experiment"),
-        (["update", "--run", "0" * 16, "--data", "tiny", "--model", "rnn", "--seed", "0"], "--seed belongs to --train"),
+        (["update", "--run", "0" * 16, "--data", "tiny", "--model", "rnn", "--seed", "0"], "--seed requires --train"),
         (["update", "--train", "tiny", "--data", "tiny", "--model", "rnn", "--cell", "cog"], "cell"),
         (["update", "--train", "tiny", "--data", "tiny", "--model", "rnn", "--seed", "-1"], "--seed must be from 0"),
     ],
@@ -138,7 +138,7 @@ def test_update_of_files_reports_both_parts_and_writes_lists(
     assert [part["part"] for part in found["parts"]] == ["old", "new"]
     assert {"users", "before", "after", "difference", "low", "high", "different"} <= set(found["parts"][0])
     assert found["learned"] > 100
-    assert f"{found['learned']} new interactions learned" in output.err
+    assert f"{found['learned']} new interactions used" in output.err
     assert f"{newer}: 570 rows read, 570 accepted, 0 rejected." in output.err
     recs = pd.read_csv(lists)
     assert recs["user_id"].value_counts().to_dict() == {"u1": 5, "u45": 5}

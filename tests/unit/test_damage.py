@@ -111,7 +111,7 @@ def test_a_data_set_with_a_damaged_table_is_not_opened_and_then_set_apart(
 ) -> None:
     opened = workspace.open("broken")
     TABLES[kind](opened.folder / f"{table}.parquet")
-    with pytest.raises(Damaged, match=rf"'broken' is damaged: '{table}\.parquet'.* Take the same files in again"):
+    with pytest.raises(Damaged, match=rf"'broken' is damaged: '{table}\.parquet'.* Upload the same files again"):
         workspace.open("broken")
     with pytest.raises(Damaged):
         summary(opened)  # opened before it was damaged
@@ -134,7 +134,7 @@ def test_taking_the_same_data_in_again_replaces_what_is_damaged(workspace: Works
     (kept,) = workspace.damaged()
     assert kept.path.parent.name == "set_aside"
     assert "interactions.parquet" in kept.reason
-    assert "taken in again" in kept.reason
+    assert "stored again" in kept.reason
 
 
 def test_verify_reads_everything_and_finds_a_bit_that_nobody_has_opened(workspace: Workspace) -> None:
@@ -163,7 +163,7 @@ def test_a_copied_folder_is_named_and_does_not_stand_twice_in_the_list(workspace
 def test_only_damaged_folders_can_be_removed_as_damaged(workspace: Workspace) -> None:
     whole = folder_of(workspace, "whole")
     for key in (f"datasets/{whole.name}", "datasets/../../etc", "set_aside/x", ""):
-        with pytest.raises(StoreError, match="is no damaged folder"):
+        with pytest.raises(StoreError, match="is not a damaged folder"):
             workspace.remove_damaged(key)
     assert whole.is_dir()
 

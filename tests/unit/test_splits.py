@@ -255,16 +255,16 @@ def test_an_uploaded_part_is_matched_by_identifier_and_strangers_are_counted() -
 @pytest.mark.parametrize(
     ("spec", "frame", "words"),
     [
-        ("global_time", {"user": [0, 0], "item": [0, 1]}, "needs the time"),
-        ("global_time", {"user": [0, 0], "item": [0, 1], "timestamp": [5, 5]}, "one and the same time"),
-        ("ratio", {"user": [0, 1], "item": [0, 1]}, "Nothing is left for the test part"),
-        ("leave_last_out:3", {"user": [0, 0], "item": [0, 1]}, "hold back fewer"),
-        ("user_holdout", {"user": [0, 1], "item": [0, 1]}, "two interactions or more"),
-        ("user_holdout:0.9", {"user": [0, 0, 1, 1], "item": [0, 1, 0, 1]}, "Nothing is left for the training part"),
+        ("global_time", {"user": [0, 0], "item": [0, 1]}, "needs timestamps"),
+        ("global_time", {"user": [0, 0], "item": [0, 1], "timestamp": [5, 5]}, "the same timestamp"),
+        ("ratio", {"user": [0, 1], "item": [0, 1]}, "The test data are empty"),
+        ("leave_last_out:3", {"user": [0, 0], "item": [0, 1]}, "hold out fewer"),
+        ("user_holdout", {"user": [0, 1], "item": [0, 1]}, "at least two interactions"),
+        ("user_holdout:0.9", {"user": [0, 0, 1, 1], "item": [0, 1, 0, 1]}, "The training data are empty"),
         ("item_holdout", {"user": [0, 1], "item": [0, 0]}, "two items with interactions"),
-        ("item_holdout:0.9", {"user": [0, 1], "item": [0, 1]}, "Nothing is left for the training part"),
-        ("k_fold:4", {"user": [0, 1], "item": [0, 1]}, "take fewer folds"),
-        ("uploaded", {"user": [0, 1], "item": [0, 1]}, "needs its test part"),
+        ("item_holdout:0.9", {"user": [0, 1], "item": [0, 1]}, "The training data are empty"),
+        ("k_fold:4", {"user": [0, 1], "item": [0, 1]}, "choose fewer folds"),
+        ("uploaded", {"user": [0, 1], "item": [0, 1]}, "needs test data"),
         ("ratio", {"user": [], "item": []}, "no interactions"),
     ],
 )
@@ -277,12 +277,12 @@ def test_an_uploaded_part_of_strangers_only_is_refused() -> None:
     train, test = (
         dataset_from_frames(pd.DataFrame({"user": [0], "item": [0]}), user_ids=[name]) for name in ("ann", "Ann")
     )
-    with pytest.raises(DataError, match="how identifiers are written"):
+    with pytest.raises(DataError, match="check the identifiers"):
         make_splits(train, SplitSpec(kind="uploaded"), 1, test)
 
 
 def test_a_validation_part_that_would_be_empty_is_refused() -> None:
-    with pytest.raises(DataError, match="Nothing is left for validation"):
+    with pytest.raises(DataError, match=r"The validation data .* are empty"):
         make_splits(small_world(100), SplitSpec(validation_fraction=0.001), 1)
 
 

@@ -57,11 +57,11 @@ def test_a_record_of_an_earlier_version_has_no_checksum_and_is_read(tmp_path: Pa
     [
         (b"", "is empty"),
         (b"\0" * 64, "is empty"),
-        (b'{"name": "fil', "no valid JSON"),
-        (b"\xff\xfe\x00", "no valid JSON"),
-        (b"[1, 2]", "holds no record"),
-        (b"null", "holds no record"),
-        (b"[" * 100_000, "no valid JSON"),
+        (b'{"name": "fil', "not valid JSON"),
+        (b"\xff\xfe\x00", "not valid JSON"),
+        (b"[1, 2]", "is not a record"),
+        (b"null", "is not a record"),
+        (b"[" * 100_000, "not valid JSON"),
     ],
 )
 def test_whatever_stands_in_place_of_a_record_is_named(tmp_path: Path, content: bytes, words: str) -> None:
@@ -101,7 +101,7 @@ def test_a_shorter_missing_or_strange_file_is_noticed_without_reading_it(tmp_pat
         verify(path, expected, deep=False)
     with pytest.raises(Damaged, match="is missing"):
         verify(tmp_path / "other.bin", expected, deep=False)
-    with pytest.raises(Damaged, match="is no file"):
+    with pytest.raises(Damaged, match="is not a file"):
         verify(tmp_path, expected, deep=False)
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(Damaged, match="cannot be read"):
@@ -166,7 +166,7 @@ def test_a_lock_keeps_other_threads_and_processes_out(tmp_path: Path) -> None:
     [None, [], {}, {"pid": "1", "started": 1.0, "host": "x"}, {"pid": 1, "started": None, "host": "x"}, {"pid": -1}],
 )
 def test_what_is_no_mark_of_a_process_is_refused(values: object) -> None:
-    with pytest.raises(ValueError, match="names no process"):
+    with pytest.raises(ValueError, match="not a process mark"):
         ProcessMark.from_json(values)
     assert ProcessMark.from_json(own_mark().to_json()) == own_mark()
     assert ProcessMark(10**30, 1.0, own_mark().host).is_gone

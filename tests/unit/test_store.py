@@ -140,7 +140,7 @@ def test_a_half_written_run_is_set_apart_with_a_note(store: ResultStore) -> None
     (half / "spec.json").write_text('{"data": "x", ', encoding="utf-8")
     assert [card.id for card in store.runs()] == [whole.id]
     (moved,) = store.set_apart()
-    assert "is no valid JSON" in (moved / "note.txt").read_text(encoding="utf-8")
+    assert "is not valid JSON" in (moved / "note.txt").read_text(encoding="utf-8")
     assert not half.exists()
     assert store.open(whole.id).name.startswith("little")
 
@@ -273,7 +273,8 @@ def test_a_waiting_job_is_cancelled_at_once(store: ResultStore) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "not allowed")]
+    ("number", "words"),
+    [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "permission denied")],
 )
 def test_a_disk_that_refuses_is_named_and_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str

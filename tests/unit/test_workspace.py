@@ -193,7 +193,7 @@ def test_a_path_that_leaves_the_allowed_folder_is_refused(
     (root / "link.csv").symlink_to(tmp_path / "secret.csv")
     (root / "linked").symlink_to(tmp_path)
     monkeypatch.setenv("RECSCOPE_DATA_ROOT", str(root))
-    with pytest.raises(DataError, match="not in the folder"):
+    with pytest.raises(DataError, match="not in the allowed folder"):
         resolve_server_path(text)
 
 

@@ -25,7 +25,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load DuckDB when a file is read: a list of the stored data sets does not need it."""
+    """Load DuckDB only when a file is read; listing stored data sets does not need it."""
     if name not in __all__:
         raise AttributeError(name)
     from recsys_core.data.ingest import pipeline

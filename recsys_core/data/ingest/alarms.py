@@ -1,4 +1,4 @@
-"""Alarms: more than a tenth of a file is rejected, or a table matches nothing, each with its most likely remedy."""
+"""Alarms for a whole file: more than a tenth of its rows rejected, or no row matches. Each suggests a remedy."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,14 +17,14 @@ from recsys_core.data.ingest.timestamps import guess_time_format
 from recsys_core.data.report import Alarm
 
 SHARE = 0.1
-"""Part of a file's rows from which on their rejection is an alarm."""
+"""Share of rejected rows above which a file raises an alarm."""
 _ENOUGH = 0.5
 Remedy = tuple[str, Mapping[str, Any], Mapping[str, Any]]
-"""Words, changes of the guess, and rules that differ."""
+"""Message, changes to the table guess, and changed ingest rules."""
 
 
 def alarms_of(books: Sequence[Book], rules: IngestRules, limits: Limits) -> Iterator[Alarm]:
-    """Yield an alarm for each file of which more than a tenth of the rows are rejected."""
+    """Yield an alarm for each file with more than a tenth of its rows rejected."""
     for book in books:
         rejected = len(book.rejections)
         if not rejected or rejected <= SHARE * book.read:
@@ -38,8 +38,8 @@ def alarms_of(books: Sequence[Book], rules: IngestRules, limits: Limits) -> Iter
             name,
             rejected,
             book.read,
-            f"'{name}': {rejected:,} of {book.read:,} rows ({rejected / book.read:.0%}) are rejected, "
-            f"{count:,} of them for this: {cause}.",
+            f"'{name}': {rejected:,} of {book.read:,} rows ({rejected / book.read:.0%}) were rejected, "
+            f"{count:,} of them because of: {cause}.",
             words,
             change,
             other_rules,
@@ -49,7 +49,7 @@ def alarms_of(books: Sequence[Book], rules: IngestRules, limits: Limits) -> Iter
 def tables_that_join_nothing(
     tables: Mapping[str, Sequence[TableRead]], members: Mapping[str, Members]
 ) -> Iterator[Alarm]:
-    """Yield an alarm for each table of users, items or links of which no row is about one with interactions."""
+    """Yield an alarm for each user, item or link table that shares no identifier with the interactions."""
     for table, what in ((USERS, "user"), (ITEMS, "item"), (SOCIAL, "pair of users")):
         for read in tables.get(table, ()):
             if read.matched or not read.examples:
@@ -61,14 +61,14 @@ def tables_that_join_nothing(
                 name,
                 read.rows,
                 read.rows,
-                f"'{name}': 0 of {read.rows:,} rows match any {what} of the interactions. Identifiers here: "
-                f"{examples_of(read.examples)}; there: {examples_of(met)}.",
-                "Choose another column for the identifier, here or in the interactions, or leave this file out.",
+                f"'{name}': 0 of {read.rows:,} rows match a {what} of the interactions. Identifiers in this file: "
+                f"{examples_of(read.examples)}; in the interactions: {examples_of(met)}.",
+                "Choose another identifier column, in this file or in the interactions, or ignore this file.",
             )
 
 
 def _main_cause(book: Book) -> tuple[str, str, int]:
-    """Return column, reason and number of rows of the commonest cause."""
+    """Return column, reason and row count of the most frequent cause."""
     _, codes = book.rejections.sorted()
     counts: dict[int, int] = {}
     for code in codes.tolist():
@@ -81,20 +81,20 @@ def _remedy(book: Book, column: str, reason: str, rules: IngestRules, limits: Li
     guess = book.source.guess
     role = next((role for role in guess.roles if guess.column_of(role) == column), "")
     if reason in {LATER, MERGED}:
-        return "Keep all rows of the same user and item, as for clicks or plays.", {}, {"duplicates": "keep"}
+        return "Keep all rows of each user-item pair, as for clicks or plays.", {}, {"duplicates": "keep"}
     if reason.startswith(("the user has fewer", "the item has fewer")):
-        return "Lower the minimum of interactions.", {}, {"min_user": 0, "min_item": 0}
+        return "Lower the minimum number of interactions.", {}, {"min_user": 0, "min_item": 0}
     if role == TIMESTAMP:
         return _other_times(guess)
     if role in NUMERIC_ROLES:
         return _other_numbers(guess, role, reason, rules)
     if role:
-        return f"Check the column: '{column}' may not be the one of the {role.removesuffix('_id')}.", {}, {}
+        return f"Check the column roles: '{column}' may not be the {role.removesuffix('_id')} column.", {}, {}
     return _other_separator(book, limits)
 
 
 def _unread(guess: TableGuess, role: str) -> list[str]:
-    """Return sample cells of a role that are not read as they should be; all of them if that cannot be told."""
+    """Return the non-empty sample cells of a role."""
     cells = [value.strip() for value in guess.sample[guess.roles[role]] if value.strip()]
     return cells or [""]
 
@@ -103,11 +103,15 @@ def _other_times(guess: TableGuess) -> Remedy:
     cells = _unread(guess, TIMESTAMP)
     found = guess_time_format(cells)
     if found is not None and found.unit != guess.timestamp_unit:
-        return f"Read the times as '{found.unit}', which fits {found.share:.0%}.", {"timestamp_unit": found.unit}, {}
+        return (
+            f"Set the timestamp format to '{found.unit}', which matches {found.share:.0%} of the cells.",
+            {"timestamp_unit": found.unit},
+            {},
+        )
     if found is not None and found.share >= _ENOUGH:
-        return "Keep rows whose time cannot be read, without a time.", {}, {"bad_timestamps": "keep"}
+        return "Keep rows with an unreadable timestamp, without a timestamp.", {}, {"bad_timestamps": "keep"}
     return (
-        f"Take the data without times: '{guess.column_of(TIMESTAMP)}' holds none that can be read, "
+        f"Remove the timestamp role: '{guess.column_of(TIMESTAMP)}' holds no readable timestamps, "
         f"for example {examples_of(cells)}.",
         {"roles": {TIMESTAMP: None}},
         {},
@@ -117,29 +121,29 @@ def _other_times(guess: TableGuess) -> Remedy:
 def _other_numbers(guess: TableGuess, role: str, reason: str, rules: IngestRules) -> Remedy:
     column = guess.column_of(role)
     if "scale" in reason or reason.startswith(("below", "above")):
-        return "Take the scale from the ratings that are there.", {}, {"rating_low": None, "rating_high": None}
+        return "Derive the rating scale from the data.", {}, {"rating_low": None, "rating_high": None}
     found = guess_number_format(_unread(guess, role))
     if found.share >= _ENOUGH and found.name != guess.number_format(role).name:
-        return f"Read the numbers as {found.name}.", {"number_formats": {role: found.name}}, {}
-    return f"Take the role of the {role} from column '{column}': it holds no numbers.", {"roles": {role: None}}, {}
+        return f"Set the number format to {found.name}.", {"number_formats": {role: found.name}}, {}
+    return f"Remove the {role} role from column '{column}': it holds no numbers.", {"roles": {role: None}}, {}
 
 
 def _other_separator(book: Book, limits: Limits) -> Remedy:
-    """Rows that could not be parted into cells: perhaps by another separator, or without quotes."""
+    """Suggest another separator, or no quoting, for rows that could not be split into cells."""
     guess = book.source.guess
     if guess.format != "text" or book.source.text_path is None:
-        return "Check the file: these rows have another form than the rest.", {}, {}
+        return "Check the file: these rows have a different structure from the rest.", {}, {}
     with book.source.text_path.open(encoding="utf-8", errors="replace") as file:
         lines = [line.rstrip("\r\n") for _, line in zip(range(guess.skip_lines + 2000), file, strict=False)]
     lines = [line for line in lines[guess.skip_lines :] if line.strip()]
     other = guess_separator(lines) if lines else guess.separator
     if other != guess.separator:
-        return f"Take {_word(other)} as separator.", {"separator": other}, {}
+        return f"Set the separator to {_word(other)}.", {"separator": other}, {}
     bare = sample_cells(lines, guess.separator, quoted=False)
     if guess.quoted and bare and sum(len(cells) == len(guess.column_names) for cells in bare) > 0.95 * len(bare):
-        return "Take quotes as ordinary characters.", {"quoted": False}, {}
-    return "Check separator and encoding: these rows have another number of columns than the rest.", {}, {}
+        return "Treat quotes as ordinary characters.", {"quoted": False}, {}
+    return "Check separator and encoding: these rows have a different number of columns from the rest.", {}, {}
 
 
 def _word(separator: str) -> str:
-    return {"\t": "the tab", " ": "spaces"}.get(separator, f"'{separator}'")
+    return {"\t": "tab", " ": "spaces"}.get(separator, f"'{separator}'")

@@ -1,7 +1,8 @@
-"""Archives, opened member by member within limits; nothing is written outside the folder given.
+"""Unpack archives member by member within size limits; nothing is written outside the target folder.
 
-What an archive is, its first bytes say, not its name. All that one archive unpacks to, compressed files within it
-included, is held against one bound on the sum and on the growth, and is counted while it is written.
+The archive type is detected from the first bytes, not from the name. One bound on total size and one on the
+compression ratio cover everything an archive unpacks to, nested compressed files included; bytes are counted as they
+are written.
 """
 
 import bz2
@@ -32,25 +33,25 @@ _TABLES = (
     *(".parquet", ".pq", ".jsonl", ".ndjson", ".json", ".xlsx", ".xls", ".xlsb", ".ods"),
     *(".gz", ".bz2", ".xz", ".zip", ".tar", ".tgz", ".tbz2", ".txz"),
 )
-"""Endings of the members of an archive that are looked at; what they are, their bytes say."""
+"""Suffixes of archive members that are read; their type is detected from their bytes."""
 _PROSE = ("readme", "license", "licence", "copying", "changelog")
 _BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, ValueError)
 _LOCAL_HEADER_BYTES = 30
 _ENDINGS = {"gzip": (".gz",), "bzip2": (".bz2",), "xz": (".xz",)}
 _MOST_WRAPPINGS = 2
-"""Times that a file may be compressed."""
+"""Maximum number of compression layers around a file."""
 
 
 class Readable(Protocol):
-    """What bytes can be read from."""
+    """A source of bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes, none at the end."""
+        """Return at most `size` bytes; empty at the end."""
         ...
 
 
 class TemporaryFolder:
-    """A folder that is deleted with the last object that refers to it."""
+    """A folder that is deleted when the last reference to it disappears."""
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="recscope-unpacked-"))
@@ -62,9 +63,9 @@ class Member:
     """A file that is ready to be read.
 
     Args:
-        path: Where it is.
-        name: What the user knows it by: `archive.zip/folder/file.csv`, or the file's own name.
-        keeper: What keeps it on disk; None for a file of the user's.
+        path: Its location on disk.
+        name: Display name: `archive.zip/folder/file.csv`, or the file's own name.
+        keeper: Object whose lifetime keeps the unpacked file on disk; None for the user's own file.
     """
 
     path: Path
@@ -73,20 +74,20 @@ class Member:
 
     @property
     def base(self) -> str:
-        """Its name without folders."""
+        """The name without folders."""
         return PurePosixPath(self.name).name
 
 
 def unpack(path: Path, *, folder: Path | None = None, limits: Limits = DEFAULT_LIMITS) -> list[Member]:
-    """Return the files in an archive, unpacked, or the file itself if it is none.
+    """Return the unpacked members of an archive, or the file itself if it is not an archive.
 
     Args:
         path: Any file.
         folder: Where to unpack; a temporary folder by default.
-        limits: Bounds of size, growth and number of members.
+        limits: Bounds on size, compression ratio and number of members.
 
     Raises:
-        DataError: A broken or encrypted archive, or one beyond the limits.
+        DataError: The archive is broken, encrypted or beyond the limits.
     """
     if not path.is_file():
         raise DataError(f"'{path.name}' is a folder." if path.is_dir() else f"There is no file '{path.name}'.")
@@ -107,12 +108,12 @@ def unpack(path: Path, *, folder: Path | None = None, limits: Limits = DEFAULT_L
 
 
 class _Unpacking:
-    """One archive being unpacked, and how much it may still grow.
+    """One archive being unpacked, with its running byte count.
 
     Args:
         path: The archive.
         folder: Where to write.
-        limits: Bounds of size, growth and number of members.
+        limits: Bounds on size, compression ratio and number of members.
     """
 
     def __init__(self, path: Path, folder: Path, limits: Limits) -> None:
@@ -127,7 +128,7 @@ class _Unpacking:
         """Return path and name of each table in the archive.
 
         Raises:
-            DataError: It is broken, protected, beyond the limits, or holds no table.
+            DataError: The archive is broken, password-protected, beyond the limits, or holds no table.
         """
         name = self._path.name
         kind = str(_packed(self._path))
@@ -141,13 +142,13 @@ class _Unpacking:
         except DataError:
             raise
         except (*_BROKEN, NotImplementedError, RuntimeError) as error:
-            raise DataError(f"'{name}' is a broken or protected {kind} archive: {error}.") from error
+            raise DataError(f"'{name}' is a broken or password-protected {kind} archive: {error}.") from error
         if not found:
-            raise DataError(f"'{name}' holds no table: no CSV, Parquet, JSON lines or Excel file.")
+            raise DataError(f"'{name}' contains no table: no CSV, Parquet, JSON Lines or Excel file.")
         return found
 
     def _holds_tar(self, kind: str) -> bool:
-        """Return whether a compressed file is a tar archive inside; False for one that is broken at its start."""
+        """Return whether a compressed file contains a tar archive; False if its beginning is broken."""
         try:
             with self._opened(self._path, kind) as stream:
                 return packed_as(stream.read(START_BYTES)) == "tar"
@@ -155,18 +156,18 @@ class _Unpacking:
             return False
 
     def count(self, size: int, name: str) -> None:
-        """Take note of bytes that were unpacked.
+        """Add unpacked bytes to the running total.
 
         Raises:
-            DataError: They are too many in all.
+            DataError: The total exceeds a limit.
         """
         self._unpacked_bytes += size
         if self._unpacked_bytes > self._limits.unpacked_bytes:
-            raise DataError(f"'{name}' unpacks to more than {self._limits.unpacked_bytes:,} bytes; it was not taken.")
+            raise DataError(f"'{name}' unpacks to more than {self._limits.unpacked_bytes:,} bytes and was refused.")
         growth = self._limits.unpack_ratio
         if self._unpacked_bytes > max(10 * MIB, growth * self._packed_bytes):
             raise DataError(
-                f"'{name}' grows more than {growth:.0f} times when unpacked, as a zip bomb does; it was not taken."
+                f"'{name}' unpacks to more than {growth:.0f} times its size, like a zip bomb, and was refused."
             )
 
     def _zip_members(self) -> Iterator[tuple[Path, str]]:
@@ -194,8 +195,8 @@ class _Unpacking:
                         continue
                     if not info.isreg() or info.issparse():
                         raise DataError(
-                            f"'{self._path.name}' holds a link or device ('{info.name}') in place of a file; "
-                            "it is not opened."
+                            f"'{self._path.name}' contains a link or device ('{info.name}') instead of a file "
+                            "and was refused."
                         )
                     self._refuse_many(self._written + 1, self._limits.tables, "tables")
                     packed = archive.extractfile(info)
@@ -204,29 +205,29 @@ class _Unpacking:
 
     def _refuse_many(self, number: int, most: int, what: str) -> None:
         if number > most:
-            raise DataError(f"'{self._path.name}' holds too many {what}: at most {most:,} are opened. Join them.")
+            raise DataError(f"'{self._path.name}' contains too many {what}: at most {most:,} are opened. Merge them.")
 
     def _member(self, packed: Readable, inner: str, *, counted: bool = False) -> tuple[Path, str]:
-        """Write one member; one that is itself compressed is unpacked once more, an archive in it is refused."""
+        """Write one member; a compressed member is decompressed, a nested archive is refused."""
         name = f"{self._path.name}/{inner}"
         target = self._place(PurePosixPath(inner).name)
         self._copy(packed, target, name, counted=counted)
         kind = _packed(target)
         if kind in ("zip", "tar"):
-            raise DataError(f"'{name}' is an archive within an archive; unpack it first.")
+            raise DataError(f"'{name}' is a nested archive; unpack it first.")
         if kind is not None:
             return self._uncompressed(target, name)
         _refuse_foreign(target, name)
         return target, name
 
     def _uncompressed(self, path: Path, name: str) -> tuple[Path, str]:
-        """Return a compressed file uncompressed; only the last of several wrappings stays on disk."""
+        """Decompress a file layer by layer; only the innermost result stays on disk."""
         for _ in range(_MOST_WRAPPINGS):
             kind = _packed(path)
             if kind is None:
                 break
             if kind in ("zip", "tar"):
-                raise DataError(f"'{name}' is an archive within an archive; unpack it first.")
+                raise DataError(f"'{name}' is a nested archive; unpack it first.")
             inner = PurePosixPath(name).name
             bare = next((inner[: -len(end)] for end in _ENDINGS[kind] if inner.lower().endswith(end)), inner)
             target = self._place(bare)
@@ -253,7 +254,7 @@ class _Unpacking:
         return lzma.open(path) if kind == "xz" else path.open("rb")
 
     def _copy(self, packed: Readable, target: Path, name: str, *, counted: bool = False) -> None:
-        """Write to `target`, stopping as soon as it goes beyond the limits."""
+        """Copy to `target` and stop as soon as a limit is exceeded."""
         with target.open("wb") as file:
             while block := packed.read(_BLOCK):
                 if not counted:
@@ -261,7 +262,7 @@ class _Unpacking:
                 file.write(block)
 
     def _place(self, name: str) -> Path:
-        """Return a path of our own making in the folder: a number, and of the name only what is harmless."""
+        """Return a safe path in the folder: a running number plus the harmless characters of the name."""
         self._written += 1
         harmless = "".join(
             letter if (letter.isalnum() and letter.isascii()) or letter in "._-" else "_" for letter in name
@@ -270,7 +271,7 @@ class _Unpacking:
 
 
 class _Metered:
-    """A stream that counts what is read from it, skipped members included."""
+    """A stream that counts all bytes read from it, skipped members included."""
 
     def __init__(self, stream: Readable, unpacking: _Unpacking, name: str) -> None:
         self._stream = stream
@@ -285,7 +286,7 @@ class _Metered:
 
 
 class _PlainHeaders(tarfile.TarInfo):
-    """Headers of a tar archive; one that says it is longer than a name can be is refused, for it is held in memory."""
+    """Tar headers with a size limit: extended headers are held in memory."""
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         long = self.type in (
@@ -296,19 +297,19 @@ class _PlainHeaders(tarfile.TarInfo):
             tarfile.GNUTYPE_LONGLINK,
         )
         if long and self.size > MIB:
-            raise DataError("This tar archive has a header of more than 1 MiB; it was not taken.")
+            raise DataError("This tar archive has a header larger than 1 MiB and was refused.")
         return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
 
 
 def _packed(path: Path) -> str | None:
-    """Return how a file is packed, None if it is not; an Excel workbook is not, though it is a zip file."""
+    """Return the compression or archive type of a file, None for others. An Excel workbook counts as a plain file."""
     with path.open("rb") as file:
         kind = packed_as(file.read(START_BYTES))
     return None if kind == "zip" and _is_workbook(path) else kind
 
 
 def _refuse_foreign(path: Path, name: str) -> None:
-    """Refuse a format that is known but not read, by its name and with what to do."""
+    """Refuse a known but unsupported format, naming it and an alternative."""
     with path.open("rb") as file:
         words = refusal(file.read(START_BYTES))
     if words:
@@ -316,9 +317,7 @@ def _refuse_foreign(path: Path, name: str) -> None:
 
 
 def _folder_of(path: Path, folder: Path) -> Path:
-    """Return the folder for the members of an archive, named by what the archive is: asked again, nothing is unpacked
-    twice.
-    """
+    """Return the folder for an archive's members, named after path, size and mtime so nothing is unpacked twice."""
     facts = path.stat()
     name = hashlib.sha256(f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode()).hexdigest()[:16]
     target = folder / name
@@ -338,24 +337,24 @@ def _is_workbook(path: Path) -> bool:
 
 
 def refuse_overlaps(archive: str, infos: Iterable[zipfile.ZipInfo]) -> None:
-    """Refuse members that share their bytes: a few kilobytes could stand for terabytes."""
+    """Refuse members that share bytes: a few kilobytes could expand to terabytes."""
     spans = sorted((one.header_offset, one.header_offset + _LOCAL_HEADER_BYTES + one.compress_size) for one in infos)
     if any(end > start for (_, end), (start, _) in pairwise(spans)):
-        raise DataError(f"'{archive}' holds files that overlap each other, as in a zip bomb; it was not taken.")
+        raise DataError(f"'{archive}' contains overlapping files, like a zip bomb, and was refused.")
 
 
 def _refuse_strange(archive: str, info: zipfile.ZipInfo) -> None:
     _refuse_outside(archive, info.filename)
     if info.flag_bits & 0x1:
-        raise DataError(f"'{archive}' is protected by a password; unpack it first.")
+        raise DataError(f"'{archive}' is password-protected; unpack it first.")
     if (info.external_attr >> 16) & 0o170000 == 0o120000:
-        raise DataError(f"'{archive}' holds a link ('{info.filename}') in place of a file; it is not opened.")
+        raise DataError(f"'{archive}' contains a link ('{info.filename}') instead of a file and was refused.")
 
 
 def _refuse_outside(archive: str, filename: str) -> None:
     name = filename.replace("\\", "/")
     if name.startswith("/") or ".." in PurePosixPath(name).parts or ":" in name.split("/")[0]:
-        raise DataError(f"'{archive}' holds a file that wants to lie outside of it ('{filename}'); it is not opened.")
+        raise DataError(f"'{archive}' contains a path outside the archive ('{filename}') and was refused.")
 
 
 def _is_table(name: str) -> bool:

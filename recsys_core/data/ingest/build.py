@@ -1,4 +1,4 @@
-"""One data set written from its files: every row is read once and accounted for."""
+"""Build one data set from its files: every row is read once and accounted for."""
 
 import hashlib
 import json
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     pass
 
 _MOST_EVENTS = 100
-"""Kinds of events that a report lists."""
+"""Maximum number of event types listed in a report."""
 READER_VERSION = 2
-"""Part of every fingerprint: raised when the same files and rules come to give other data."""
+"""Part of every fingerprint: incremented whenever the same files and rules yield different data."""
 
 
 def build(
@@ -56,8 +56,8 @@ def build(
     """Write a data set into an empty folder.
 
     Raises:
-        DataError: The files cannot be taken in this way at all.
-        Cancelled: The person stopped it.
+        DataError: The files cannot be read with these settings.
+        Cancelled: The user cancelled the work.
     """
     used = _with_own_names([guess for guess in guesses if guess.table != IGNORED])
     _refuse_incomplete(used)
@@ -81,7 +81,7 @@ def build(
                 numeric = False
             except duckdb.OutOfMemoryException as error:
                 raise DataError(
-                    f"The rules need more memory than allowed ({limits.memory_bytes // 1024**2:,} MiB)."
+                    f"Applying the rules needs more memory than allowed ({limits.memory_bytes // 1024**2:,} MiB)."
                 ) from error
 
 
@@ -126,7 +126,7 @@ class _Build:
         return meta, report
 
     def _events(self) -> dict[str, dict[str, float]]:
-        """Return how often each kind of event was accepted and what one weighs, if kinds are told apart."""
+        """Return count and weight of each event type among accepted rows; empty without an event column."""
         if EVENT not in pq.read_schema(self.path).names:
             return {}
         counts = self.connection.execute(
@@ -142,7 +142,7 @@ class _Build:
         return self.folder / f"{INTERACTIONS}.parquet"
 
     def _sources(self, table: str) -> list[Source]:
-        """Make the files of one table ready to be read."""
+        """Open the files of one table."""
         return [
             self._opened(guess, native_columns(guess, self.rules)) for guess in self.guesses if guess.table == table
         ]
@@ -153,7 +153,7 @@ class _Build:
     def _interactions(
         self, sources: list[Source], beside: ThreadPoolExecutor
     ) -> tuple[list[Streamed], dict[str, Members], Cleaning]:
-        """Stream the interactions, apply the rules, and say which rows, users and items went."""
+        """Stream the interactions, apply the rules, and return file results, remaining identifiers and cleaning."""
         plan = Plan.of([source.guess for source in sources], self.rules, numeric=self.numeric)
         kept = Kept(ROWS_AT_ONCE, ordered=self.numeric)
         streamed, user_ids, item_ids = stream_interactions(
@@ -185,7 +185,7 @@ class _Build:
         return streamed, {USERS: users, ITEMS: items}, cleaning
 
     def _tables(self, members: dict[str, Members]) -> dict[str, list[TableRead]]:
-        """Read and write what is known of users, items and links."""
+        """Read and write the user, item and link tables."""
         tables = {
             table: [read_attributes(self.connection, source, members[table]) for source in self._sources(table)]
             for table in (USERS, ITEMS)
@@ -200,7 +200,7 @@ class _Build:
         return tables
 
     def _told(self, table: str, members: dict[str, Members]) -> list[Told]:
-        """Read what the rows of interactions tell about users or items; what a table of its own says comes first."""
+        """Read user or item attributes from interaction rows; a separate table takes precedence."""
         told = [
             read_told(self.connection, self._opened(guess), table, members[table])
             for guess in self.guesses
@@ -252,7 +252,7 @@ class _Build:
         )
 
     def _scale(self) -> RatingScale | None:
-        """Return the scale that the person set, else that of all accepted ratings."""
+        """Return the configured rating scale, or the one of all accepted ratings."""
         rules = self.rules
         least, most = rules.ends
         if least is not None and most is not None and rules.out_of_range != "keep":
@@ -269,7 +269,7 @@ class _Build:
         return RatingScale(float(least if least is not None else low), float(most if most is not None else high))
 
     def _fingerprint(self, sources: list[Source]) -> str:
-        """Return the hash of the files' bytes, of how they were read, and of the rules; not of any name."""
+        """Return the hash of file contents, reading settings and rules; names do not enter."""
         parts = [
             {
                 "digest": s.digest,
@@ -293,7 +293,7 @@ def _joined(links: list[TableRead]) -> pd.DataFrame | None:
 
 
 def _account(streamed: list[Streamed], cleaning: Cleaning) -> None:
-    """Enter the rows that rules removed into the books of the files they came from."""
+    """Record rows removed by rules as rejections of the files they came from."""
     start = 0
     for part in streamed:
         for reason, rows in cleaning.removed:
@@ -304,7 +304,7 @@ def _account(streamed: list[Streamed], cleaning: Cleaning) -> None:
 
 
 def _with_own_names(guesses: list[TableGuess]) -> list[TableGuess]:
-    """Return the guesses with a number behind names that several files have."""
+    """Return the guesses with duplicate file names numbered."""
     seen: Counter[str] = Counter()
     named = []
     for guess in guesses:
@@ -316,16 +316,15 @@ def _with_own_names(guesses: list[TableGuess]) -> list[TableGuess]:
 
 def _refuse_incomplete(guesses: list[TableGuess]) -> None:
     if not any(guess.table == INTERACTIONS for guess in guesses):
-        raise DataError("None of the files holds interactions (who did what). Say which one it is, or add it.")
+        raise DataError("No file holds interactions (user-item pairs). Select the interactions file, or add one.")
     for guess in guesses:
         if missing := missing_roles(guess):
-            raise DataError(f"'{guess.name}' is read as '{guess.table}' but no column is '{missing[0]}'. Choose one.")
+            raise DataError(f"'{guess.name}' is read as '{guess.table}' but has no '{missing[0]}' column. Choose one.")
         if TIMESTAMP in guess.roles and guess.timestamp_unit is None:
             shown = examples_of(guess.sample[guess.roles[TIMESTAMP]]) if guess.sample else ""
             raise DataError(
-                f"Column '{guess.column_of(TIMESTAMP)}' of '{guess.name}' is to be the time, but its cells cannot be "
-                f"read as times, for example {shown or 'nothing at all'}. Choose how they are written, or take the "
-                "role away."
+                f"Column '{guess.column_of(TIMESTAMP)}' of '{guess.name}' has the timestamp role, but its cells do not "
+                f"match any timestamp format, for example {shown or 'empty cells'}. Choose a format or remove the role."
             )
 
 
@@ -333,4 +332,4 @@ def _nothing_accepted(streamed: list[Streamed], rules: IngestRules, limits: Limi
     reasons = [f"{count:,} rows: {phrase}" for part in streamed for phrase, count in part.rejections.reasons().items()]
     books = [Book(part.source, part.rows, part.rejections) for part in streamed]
     remedies = dict.fromkeys(alarm.remedy for alarm in alarms_of(books, rules, limits))
-    return " ".join([f"No row was accepted. {'; '.join(reasons[:5]) or 'There are no rows'}.", *remedies])
+    return " ".join([f"No row was accepted. {'; '.join(reasons[:5]) or 'The files have no rows'}.", *remedies])

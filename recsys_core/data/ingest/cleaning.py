@@ -1,8 +1,7 @@
-"""The rules that look at more than one row: repeated pairs, and the minimum of interactions of users and items
-(k-core).
+"""Rules that span several rows: duplicate user-item pairs, and the minimum number of interactions (k-core).
 
-Rows are never held whole: pairs of positions are read in blocks, and repeated pairs are looked for in ranges of users
-that fit.
+Full rows are never held in memory: pairs of positions are read in blocks, and duplicates are searched for in ranges of
+users that fit into memory.
 """
 
 from dataclasses import dataclass, field
@@ -23,20 +22,20 @@ from recsys_core.data.tables import BLOCK, FINER, ROWS_AT_ONCE, Kept, interactio
 from recsys_core.errors import DataError
 
 LATER = "a later row has the same user and item"
-MERGED = "merged into another row of the same user and item"
+MERGED = "merged into another row with the same user and item"
 
 
 @dataclass
 class Cleaning:
-    """What the rules decide.
+    """Outcome of the rules.
 
     Args:
-        removed: For each reason the rows that go, by their number in the file of interactions.
-        changed: Rows that stay with other values.
+        removed: Reason and removed rows, as row numbers in the interactions file.
+        changed: Rows that stay with changed values.
         values: New values of those rows, by column.
         users: (U,) which users stay.
         items: (I,) which items stay.
-        repeated: Number of rows beyond the first of each repeated pair that are kept.
+        repeated: Number of kept rows beyond the first of each duplicate pair.
     """
 
     users: BoolArray
@@ -48,24 +47,24 @@ class Cleaning:
 
     @property
     def idle(self) -> bool:
-        """Whether the file of interactions stays as it is."""
+        """Whether the interactions file stays unchanged."""
         return not self.removed and not len(self.changed)
 
 
 def decide(
     connection: duckdb.DuckDBPyConnection, path: Path, rules: IngestRules, sizes: tuple[int, int], kept: Kept
 ) -> Cleaning:
-    """Return what the rules do to the interactions in a Parquet file of positions.
+    """Apply the rules to a Parquet file of interactions and return the outcome.
 
     Args:
-        connection: Where the Parquet file is read.
-        path: The Parquet file.
-        rules: The person's rules.
+        connection: DuckDB connection that reads the file.
+        path: The Parquet file, with positions.
+        rules: The user's rules.
         sizes: Number of users and of items.
-        kept: What is still in memory of the interactions.
+        kept: Cache of the interactions still in memory.
 
     Raises:
-        DataError: Repeated pairs are refused and there are some, or nothing is left.
+        DataError: The rules refuse duplicates and there are some, or no interactions remain.
     """
     n_users, n_items = sizes
     cleaning = Cleaning(np.ones(n_users, dtype=bool), np.ones(n_items, dtype=bool))
@@ -82,7 +81,7 @@ def decide(
 
 
 def repeated_pairs(connection: duckdb.DuckDBPyConnection, path: Path, n_users: int, kept: Kept) -> pd.DataFrame:
-    """Return the pairs of user and item (and kind of event) that occur more than once."""
+    """Return the (user, item) pairs, with event type if present, that occur more than once."""
     if EVENT in pq.read_schema(path).names:
         file = f"read_parquet({file_literal(path)})"
         query = f"SELECT {USER}, {ITEM}, {EVENT} FROM {file} GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL"
@@ -98,7 +97,7 @@ def repeated_pairs(connection: duckdb.DuckDBPyConnection, path: Path, n_users: i
 
 
 def rewrite(path: Path, target: Path, cleaning: Cleaning) -> None:
-    """Write the interactions that stay, in their order; positions count only the users and items that stay."""
+    """Write the remaining interactions in order, with positions renumbered over the remaining users and items."""
     gone = np.zeros(pq.read_metadata(path).num_rows, dtype=bool)
     for _, numbers in cleaning.removed:
         gone[numbers] = True
@@ -119,8 +118,9 @@ def rewrite(path: Path, target: Path, cleaning: Cleaning) -> None:
 
 
 def settle_order(path: Path, target: Path) -> None:
-    """Write the interactions without what their times tell beyond milliseconds: rows of one user within the same
-    millisecond stand in the order of their exact times, all others where they were.
+    """Sort each user's rows within a millisecond by their exact time, then drop the sub-millisecond column.
+
+    All other rows keep their place.
     """
     table = pq.read_table(path)
     user, time, finer = (table.column(name).to_numpy() for name in (USER, TIMESTAMP, FINER))
@@ -136,10 +136,10 @@ def settle_order(path: Path, target: Path) -> None:
 def _resolve(
     connection: duckdb.DuckDBPyConnection, path: Path, rules: IngestRules, pairs: pd.DataFrame, cleaning: Cleaning
 ) -> None:
-    """Decide what becomes of the rows of repeated pairs."""
+    """Resolve duplicate pairs as the rules say."""
     if rules.duplicates == "refuse":
         raise DataError(
-            f"{len(pairs):,} pairs of user and item occur more than once, and the rule is to refuse them. "
+            f"{len(pairs):,} user-item pairs occur more than once, and the duplicates rule is 'refuse'. "
             "Choose another rule, or clean the file."
         )
     names = pq.read_schema(path).names
@@ -176,7 +176,7 @@ def _resolve(
 
 
 def _core(path: Path, rules: IngestRules, gone: BoolArray, cleaning: Cleaning) -> None:
-    """Remove users and items with too few interactions until nobody falls below."""
+    """Remove users and items with too few interactions until all remaining ones meet the minimum."""
     n_users, n_items = len(cleaning.users), len(cleaning.items)
     removed: dict[str, list[IntArray]] = {}
     while True:
@@ -204,7 +204,7 @@ def _core(path: Path, rules: IngestRules, gone: BoolArray, cleaning: Cleaning) -
             break
     if gone.all():
         raise DataError(
-            f"Nothing is left: no users with {rules.min_user} and items with {rules.min_item} interactions remain. "
+            f"No interactions remain: no users with {rules.min_user} and items with {rules.min_item} interactions. "
             "Lower the minimum."
         )
     cleaning.removed += [
@@ -217,7 +217,7 @@ def _too_few(what: str, least: int) -> str:
 
 
 def _user_ranges(path: Path, n_users: int) -> list[tuple[int, int]]:
-    """Return ranges of users (from, up to) whose interactions can be sorted in memory together."""
+    """Return half-open ranges of users whose interactions fit into memory for sorting."""
     if pq.read_metadata(path).num_rows <= ROWS_AT_ONCE:
         return [(0, n_users)]
     counts = np.zeros(n_users, np.int64)
@@ -228,7 +228,7 @@ def _user_ranges(path: Path, n_users: int) -> list[tuple[int, int]]:
 
 
 def _pairs_within(path: Path, low: int, high: int) -> tuple[IntArray, IntArray]:
-    """Return users and items of all interactions of the users from `low` up to `high`."""
+    """Return users and items of all interactions of users in [low, high)."""
     users, items = [], []
     for user, item in Kept(0).blocks(path, USER, ITEM):
         chosen = (user >= low) & (user < high)

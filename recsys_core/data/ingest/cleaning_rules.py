@@ -1,4 +1,4 @@
-"""The rules that a person chooses before data are stored."""
+"""Ingest rules, chosen before a data set is stored."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -7,36 +7,34 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from recsys_core.errors import ConfigError
 
 Rating = Annotated[float, Field(ge=-3e38, le=3e38, allow_inf_nan=False)]
-"""What a rating can be: it is stored in 32 bits."""
+"""A rating that fits into 32 bits."""
 Duplicates = Literal["last", "mean", "sum", "refuse", "keep"]
 
 
 class IngestRules(BaseModel):
-    """What becomes of doubtful rows. Every row that a rule removes is counted and listed."""
+    """How to treat problematic rows. Every row that a rule removes is counted and listed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     duplicates: Duplicates = "last"
-    """The same user, item and kind of event more than once: keep the latest, merge into the mean rating or into the
-    sum of weights, refuse the data, or keep all."""
+    """Duplicate user, item and event type: keep the latest, merge into the mean rating or the sum of weights, refuse
+    the data, or keep all."""
     min_user: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    """Users with fewer interactions are removed (repeated with `min_item` until nothing changes); 0 and 1 remove
-    nobody.
-    """
+    """Users with fewer interactions are removed (repeated with `min_item` until stable); 0 and 1 remove none."""
     min_item: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Items with fewer interactions are removed."""
     out_of_range: Literal["reject", "clip", "keep"] = "reject"
-    """Ratings outside the scale: reject the row, move the rating to the end of the scale, or keep it."""
+    """Ratings outside the scale: reject the row, clip the rating to the scale, or keep it."""
     rating_low: Rating | None = None
-    """Smallest rating of the scale; None: whatever is found."""
+    """Smallest rating of the scale; None: derived from the data."""
     rating_high: Rating | None = None
-    """Largest rating of the scale; None: whatever is found."""
+    """Largest rating of the scale; None: derived from the data."""
     missing_ratings: tuple[Rating, ...] = ()
-    """Ratings that mean 'not rated', such as -1, 0 or 99: the row stays, its rating is unknown."""
+    """Values that mean 'not rated', such as -1, 0 or 99: the row stays without a rating."""
     bad_timestamps: Literal["reject", "keep"] = "reject"
-    """Rows whose time cannot be read: reject them, or keep them without a time (older than everything)."""
+    """Rows with an unreadable timestamp: reject them, or keep them without a timestamp (sorted before all others)."""
     event_weights: dict[str, float] = Field(default_factory=dict)
-    """Weight of each kind of event that an event column names; kinds that are not listed weigh 1."""
+    """Weight of each event type; types not listed have weight 1."""
 
     @model_validator(mode="after")
     def _scale_is_ordered(self) -> Self:
@@ -46,7 +44,7 @@ class IngestRules(BaseModel):
 
     @property
     def ends(self) -> tuple[float | None, float | None]:
-        """Smallest and largest rating of the scale; an end that means 'not rated' is none."""
+        """Smallest and largest rating of the scale; an end that means 'not rated' becomes None."""
         low, high = (None if end in self.missing_ratings else end for end in (self.rating_low, self.rating_high))
         return low, high
 
@@ -55,7 +53,7 @@ class IngestRules(BaseModel):
         """Return rules from plain values.
 
         Raises:
-            ConfigError: A rule that does not exist or a value outside its bounds.
+            ConfigError: Unknown rule, or value out of bounds.
         """
         try:
             return cls(**values)

@@ -1,4 +1,4 @@
-"""What the cells of a column say about its role: facts counted over a sample, and the evidence that they give."""
+"""Evidence for column roles from cell values: statistics of a sample and the scores derived from them."""
 
 import re
 from collections import Counter
@@ -24,7 +24,7 @@ from recsys_core.data.ingest.numeric_text import as_number
 from recsys_core.data.ingest.timestamps import guess_unit
 
 MOST_VALUES = 2000
-"""Values of a column that are looked at; taken from its beginning and its end."""
+"""Maximum number of values examined per column, taken from its beginning and end."""
 _MOSTLY = 0.9
 _URL = re.compile(r"(https?://|www\.)\S+$", re.IGNORECASE)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[a-z]{2,}$", re.IGNORECASE)
@@ -50,7 +50,7 @@ def thinned(values: Sequence[str], most: int = MOST_VALUES) -> list[str]:
 
 
 def signature(value: str) -> str:
-    """Return the shape of a value: runs of digits as 9, of letters as a, the rest as it is."""
+    """Return the shape of a value: runs of digits become 9, runs of letters a, the rest is unchanged."""
     for pattern, stand_in in _SIGNATURE:
         value = pattern.sub(stand_in, value)
     return value
@@ -58,22 +58,22 @@ def signature(value: str) -> str:
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """A column's sample values, and what can be counted about them.
+    """Sample values of a column and their statistics.
 
     Args:
-        values: Cells as text, in the order of the rows; empty ones among them.
+        values: Cells as text, in row order, including empty ones.
     """
 
     values: tuple[str, ...]
 
     @classmethod
     def of(cls, values: Sequence[str]) -> "ColumnFacts":
-        """Return the facts of a column, of a part of its values where there are many."""
+        """Return the facts of a column, from a sample if it has many values."""
         return cls(tuple(value.strip() for value in thinned(values)))
 
     @cached_property
     def given(self) -> tuple[str, ...]:
-        """Values that are neither empty nor a word for a missing value."""
+        """Values that are neither empty nor a missing-value word."""
         return tuple(value for value in self.values if value and value.lower() not in MISSING)
 
     @cached_property
@@ -83,17 +83,17 @@ class ColumnFacts:
 
     @cached_property
     def counts(self) -> Counter[str]:
-        """How often each value occurs."""
+        """Count of each value."""
         return Counter(self.given)
 
     @cached_property
     def distinct(self) -> float:
-        """Number of different values for each value given: 1 where none repeats."""
+        """Distinct values per non-missing value; 1 if none repeats."""
         return len(self.counts) / len(self.given) if self.given else 0.0
 
     @cached_property
     def once(self) -> float:
-        """Share of rows whose value occurs in no other row."""
+        """Share of rows whose value is unique."""
         return sum(count == 1 for count in self.counts.values()) / len(self.given) if self.given else 1.0
 
     @cached_property
@@ -108,7 +108,7 @@ class ColumnFacts:
 
     @cached_property
     def partly_numeric(self) -> bool:
-        """Whether at least half of the values are numbers: what a column of numbers with bad cells looks like."""
+        """Whether at least half of the values are numbers, as in a numeric column with bad cells."""
         return bool(self.given) and len(self.numbers) >= 0.5 * len(self.given)
 
     @cached_property
@@ -118,7 +118,7 @@ class ColumnFacts:
 
     @cached_property
     def counter(self) -> bool:
-        """Whether the column counts the rows: whole numbers that grow by one from row to row."""
+        """Whether the column is a row counter: whole numbers that increase by one."""
         numbers = self.numbers
         if not self.whole or len(numbers) != len(self.values) or len(numbers) < 3:
             return False
@@ -127,13 +127,13 @@ class ColumnFacts:
 
     @cached_property
     def runs(self) -> float:
-        """Share of rows with the value of the row before: near 1 where rows are grouped by this column."""
+        """Share of rows that repeat the previous row's value; near 1 if rows are grouped by this column."""
         pairs = list(pairwise(self.values))
         return sum(before == after for before, after in pairs) / len(pairs) if pairs else 0.0
 
     @cached_property
     def is_time(self) -> bool:
-        """Whether most values read as dates or as times of this age."""
+        """Whether most values are dates, or plausible epoch times."""
         if not self.given or self.counter:
             return False
         if self.numeric:
@@ -143,7 +143,7 @@ class ColumnFacts:
 
     @cached_property
     def epoch(self) -> bool:
-        """Whether the numbers count time since 1970: of this age, spread out, and mostly different or whole days."""
+        """Whether the numbers are epoch times: plausible years, spread out, and mostly distinct or whole hours."""
         ordered = sorted(self.numbers)
         unit = _unit_of(ordered[len(ordered) // 2]) if ordered else 0.0
         if not self.numeric or not unit or any(value.startswith("0") for value in self.given[:200]):
@@ -154,7 +154,7 @@ class ColumnFacts:
 
     @cached_property
     def events(self) -> float:
-        """Share of values that are known kinds of events."""
+        """Share of values that are known event types."""
         if len(self.counts) > 40:
             return 0.0
         known = sum(count for value, count in self.counts.items() if event_weight(value) is not None)
@@ -162,12 +162,12 @@ class ColumnFacts:
 
     @cached_property
     def words(self) -> float:
-        """Mean number of words in a value."""
+        """Mean number of words per value."""
         return sum(len(value.split()) for value in self.given) / len(self.given) if self.given else 0.0
 
     @cached_property
     def coordinate(self) -> bool:
-        """Whether the values look like degrees of latitude or longitude."""
+        """Whether the values resemble latitudes or longitudes in degrees."""
         return (
             self.numeric
             and all(-180 <= number <= 180 for number in self.numbers)
@@ -177,12 +177,12 @@ class ColumnFacts:
 
     @cached_property
     def money(self) -> bool:
-        """Whether the values look like amounts of money: cents, and many different ones."""
+        """Whether the values resemble amounts of money: two decimals and many distinct values."""
         return self.numeric and self.share(_CENTS) >= 0.5 and len(self.counts) > 20
 
     @cached_property
     def scale(self) -> bool:
-        """Whether the values look like ratings: few different numbers, evenly spaced, near zero."""
+        """Whether the values resemble ratings: few distinct, evenly spaced, small numbers."""
         if not self.numeric or not 2 <= len(self.counts) <= 101:
             return False
         found = sorted(set(self.numbers))
@@ -199,22 +199,22 @@ class ColumnFacts:
 
     @property
     def binary(self) -> bool:
-        """Whether the values are 0 and 1 alone."""
+        """Whether all values are 0 or 1."""
         return self.numeric and set(self.numbers) <= {0.0, 1.0}
 
     def share(self, pattern: re.Pattern[str]) -> float:
-        """Return the share of values that a pattern matches; of the first two hundred."""
+        """Return the share of the first 200 values in which a pattern occurs."""
         some = self.given[:200]
         return sum(bool(pattern.search(value)) for value in some) / len(some) if some else 0.0
 
     def matching(self, pattern: re.Pattern[str]) -> bool:
-        """Return whether nearly all values match a pattern from their beginning."""
+        """Return whether at least 90 % of the first 200 values match a pattern at their start."""
         some = self.given[:200]
         return bool(some) and sum(bool(pattern.match(value)) for value in some) >= _MOSTLY * len(some)
 
 
 def _unit_of(number: float) -> float:
-    """Return how many units make a second if a number is a time in 1990 to 2100 since 1970; 0 if it is none."""
+    """Return units per second if a number is an epoch time between 1990 and 2100, else 0."""
     return next((unit for unit in (1.0, 1e3, 1e6, 1e9) if 6.3e8 * unit <= number <= 4.1e9 * unit), 0.0)
 
 
@@ -223,7 +223,7 @@ def _compact_date(value: str) -> bool:
 
 
 def evidence_of_cells(facts: ColumnFacts) -> dict[str, float]:
-    """Return how much the cells of a column speak for each role of interactions, or against it."""
+    """Return the evidence of the cells for (positive) or against (negative) each interaction role."""
     if not facts.given:
         return dict.fromkeys((USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT, WEIGHT, TITLE, CATEGORIES, PRICE), -6.0)
     evidence = {
@@ -242,7 +242,7 @@ def evidence_of_cells(facts: ColumnFacts) -> dict[str, float]:
 
 
 def _identifier(facts: ColumnFacts) -> float:
-    """Identifiers repeat, are given in every row, and are no measurements."""
+    """Identifiers repeat, are present in every row, and are not measurements."""
     score = 0.0
     if facts.epoch:
         score -= 4.0
@@ -281,7 +281,7 @@ def _item(facts: ColumnFacts) -> float:
 
 
 def _of_bad_numbers(facts: ColumnFacts) -> float:
-    """Return the case against a column as rating, weight or price; where some cells are bad, the head decides."""
+    """Return the evidence against rating, weight or price; milder if some cells are numbers, so the name decides."""
     return -3.5 if facts.partly_numeric and not facts.numeric else -6.0
 
 

@@ -1,7 +1,7 @@
-"""What the head of a column says about its role: the words in it, in whatever language and spelling.
+"""Evidence for column roles from column names, in many languages and spellings.
 
-`user_id`, `UserID`, `Kundennr.`, `id_usuario`, `用户编号` and `user_id:token` all name the user. A head is cut into
-words; the classes of the words together decide, since `user_rating` is a rating and `item_name` is a title.
+`user_id`, `UserID`, `Kundennr.`, `id_usuario`, `用户编号` and `user_id:token` all name the user. A name is split into
+words; the combination of word classes decides, since `user_rating` is a rating and `item_name` is a title.
 """
 
 import re
@@ -49,7 +49,7 @@ from recsys_core.data.ingest.column_words import (
 )
 
 SURE, LIKELY, WEAK = 6.0, 4.0, 1.5
-"""Weights of what a name says, in the units of `column_roles`."""
+"""Strength of name evidence, in the units of `column_roles`."""
 _TYPES = frozenset(
     ["token", "float", "token_seq", "float_seq", "int", "str", "string", "integer", "double", "datetime"]
 )
@@ -67,7 +67,7 @@ def _by_word() -> dict[str, frozenset[str]]:
 
 
 def _folded(text: str) -> str:
-    """Return a text in small letters, without accents."""
+    """Return a text in lower case, without accents."""
     apart = unicodedata.normalize("NFKD", text)
     joined = "".join(letter for letter in apart if not unicodedata.combining(letter))
     return (
@@ -87,7 +87,7 @@ _ENDINGS = {word for word in _BY_WORD if len(word) >= 2}
 
 
 def bare_head(head: str) -> str:
-    """Return a head without a type behind a colon (`rating:float`) and without units in brackets."""
+    """Return a column name without a type suffix (`rating:float`) and without units in brackets."""
     name, colon, kind = head.strip().rpartition(":")
     if colon and name and kind.strip().lower() in _TYPES:
         head = name
@@ -95,20 +95,20 @@ def bare_head(head: str) -> str:
 
 
 def has_type(head: str) -> bool:
-    """Return whether a head names a type behind a colon, as RecBole's atomic files do."""
+    """Return whether a column name has a type suffix, as in RecBole's atomic files."""
     name, colon, kind = head.strip().rpartition(":")
     return bool(colon and name and kind.strip().lower() in _TYPES)
 
 
 def event_weight(value: str) -> float | None:
-    """Return the weight that is suggested for a kind of event, None if the word is not known as one."""
+    """Return the suggested weight of an event type, None if it is unknown."""
     plain = _folded(value.strip()).replace(" ", "_")
     return EVENT_VALUES.get(plain, EVENT_VALUES.get(plain.replace("_", "")))
 
 
 @lru_cache(maxsize=10_000)
 def words_of(head: str) -> frozenset[str]:
-    """Return the classes of the words in a head; see `column_words`."""
+    """Return the classes of the words in a column name; see `column_words`."""
     bare = bare_head(head)
     whole = _SPLIT.sub("", _folded(bare))
     if whole in _BY_WORD:
@@ -123,7 +123,7 @@ def words_of(head: str) -> frozenset[str]:
 
 
 def _of_token(token: str) -> frozenset[str]:
-    """Return the classes of one word: known, in the plural, or a compound of known words."""
+    """Return the classes of one word: a known word, its plural, or a compound of known words."""
     for word in (token, token.removesuffix("s"), token.removesuffix("en"), token.removesuffix("n")):
         if word in _BY_WORD:
             return _BY_WORD[word]
@@ -146,7 +146,7 @@ def _of_wide(token: str) -> frozenset[str]:
 
 
 def _of_compound(token: str) -> frozenset[str]:
-    """Return the classes of a compound such as `kundennummer` or `artikelname`; none if a part is unknown."""
+    """Return the classes of a compound such as `kundennummer` or `artikelname`; empty if a component is unknown."""
     for cut in range(len(token) - 1, 2, -1):
         front, back = token[:cut], token[cut:]
         if back not in _ENDINGS:
@@ -154,7 +154,7 @@ def _of_compound(token: str) -> frozenset[str]:
         for linked in (front, front.removesuffix("s"), front.removesuffix("n"), front.removesuffix("en")):
             if linked in _LONG:
                 return _BY_WORD[linked] | _BY_WORD[back]
-    for word in _LONG:  # another case of the same word, as in id_фильма or nazwa_produktu
+    for word in _LONG:  # an inflected form of the same word, as in id_фильма or nazwa_produktu
         if len(word) >= 5 and token.startswith(word[:-1]) and len(token) - len(word) <= 2:
             return _BY_WORD[word]
     ending = next(
@@ -164,12 +164,12 @@ def _of_compound(token: str) -> frozenset[str]:
 
 
 def is_known_name(head: str) -> bool:
-    """Return whether a cell reads like the head of a column."""
+    """Return whether a cell looks like a column name."""
     return has_type(head) or bool(words_of(head))
 
 
 def evidence_of_name(head: str) -> dict[str, float]:
-    """Return how much a head speaks for each role (positive) or against it (negative)."""
+    """Return the evidence of a column name for (positive) or against (negative) each role."""
     words = words_of(head)
     if not words:
         return {}
@@ -196,7 +196,7 @@ def _rating(words: frozenset[str]) -> dict[str, float] | None:
 
 
 def _row(words: frozenset[str]) -> dict[str, float] | None:
-    """Numbers of orders, receipts and rows name neither user nor item."""
+    """Order, receipt and row numbers are neither user nor item."""
     if INDEX_WORD in words:
         return _against()
     if ORDER_WORD not in words:
@@ -268,7 +268,7 @@ def _user_or_item(words: frozenset[str]) -> dict[str, float] | None:
 
 
 def _against(*but: str) -> dict[str, float]:
-    """Return evidence against all roles of interactions but these."""
+    """Return evidence against all interaction roles except these."""
     roles = (USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT, WEIGHT, TITLE, CATEGORIES, PRICE)
     return {role: -5.0 for role in roles if role not in but}
 

@@ -1,8 +1,8 @@
-"""Which column is what: one scoring of all roles and all columns at once, by heads and by cells.
+"""Infer column roles: a joint assignment of roles to columns from names and cells.
 
-Every pair of a role and a column has a score: what the head says (`column_names`), what the cells say (`column_cells`),
-and whether the cells of a column follow from the item or from the user of their row (a title does, a rating does not).
-The best assignment of roles to columns counts; how far the next best one lies behind says how sure that is.
+Each (role, column) pair gets a score from the column name (`column_names`), from the cells (`column_cells`), and from
+whether the item or the user of a row determines the cell (it does for a title, not for a rating). The assignment with
+the highest total wins; its margin over the runner-up gives the confidence.
 """
 
 from collections import defaultdict
@@ -30,31 +30,31 @@ from recsys_core.data.ingest.column_cells import ColumnFacts, evidence_of_cells
 from recsys_core.data.ingest.column_names import LIKELY, evidence_of_name
 
 SCORED = (USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT, WEIGHT, TITLE, CATEGORIES, PRICE)
-"""Roles that are assigned together; each to at most one column."""
+"""Roles assigned jointly, each to at most one column."""
 TOLD_OF_ITEMS = (TITLE, CATEGORIES, PRICE)
-"""Roles of columns that say something of the item of a row."""
+"""Roles of columns that describe the item of a row."""
 SURE_FROM = 0.8
-"""Confidence from which nothing is asked."""
+"""Confidence above which no question is raised."""
 _REQUIRED = frozenset([USER_ID, ITEM_ID])
 _MISSING = -3.5
-"""Score of a required role without a column: a column that speaks louder against it stays without."""
+"""Score of leaving a required role unassigned; columns with a lower score do not get the role."""
 _FOLLOWS = 0.95
 _VARIES = 0.5
 _ABOVE_ZERO = 1000.0
-"""Added to every score; each role takes one place, so that the best assignment stays the same."""
+"""Offset that makes all scores positive; every role gets exactly one place, so the optimum is unchanged."""
 _CHANCE = 0.8
 
 
 @dataclass(frozen=True)
 class Question:
-    """Something about the columns that is not sure.
+    """An uncertain role assignment.
 
     Args:
-        role: Which role is in question.
-        column: The column that has it.
-        alternative: The column that comes next, None if the role would have none.
-        roles: The roles of the next best assignment: what *swap* leads to.
-        confidence: How sure the present assignment is, above 0.5 and below 1.
+        role: The uncertain role.
+        column: The column currently assigned.
+        alternative: The second-best column, None if the role would be unassigned.
+        roles: The second-best assignment, which *Swap* applies.
+        confidence: Confidence in the current assignment, above 0.5 and below 1.
     """
 
     role: str
@@ -66,14 +66,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Assignment:
-    """The roles of the columns of interactions.
+    """Roles of the columns of an interactions table.
 
     Args:
         roles: Column of each role.
-        item_attributes: Columns that say more about the item of their row.
-        user_attributes: Columns that say more about the user.
-        confidence: How sure user and item are, between 0.5 and 1.
-        questions: What should be asked.
+        item_attributes: Columns with further item attributes.
+        user_attributes: Columns with further user attributes.
+        confidence: Confidence in the user and item columns, between 0.5 and 1.
+        questions: Uncertain assignments.
     """
 
     roles: dict[str, int]
@@ -84,12 +84,12 @@ class Assignment:
 
 
 def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: bool) -> Assignment:
-    """Return the most likely roles of the columns of a table of interactions.
+    """Return the most likely roles of the columns of an interactions table.
 
     Args:
-        names: Heads of the columns, or stand-ins.
+        names: Column names, or placeholders.
         columns: Sample values of each column, all from the same rows.
-        named: Whether the heads come from the file.
+        named: Whether the names come from the file.
     """
     facts = [ColumnFacts.of(values) for values in columns]
     scores = _scores(names, facts, named=named)
@@ -106,12 +106,12 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
 
 
 def _item_first(roles: Mapping[str, int]) -> bool:
-    """Return whether the item stands before the user, which few files without a header do."""
+    """Return whether the item column precedes the user column, which is rare in files without a header."""
     return roles.get(ITEM_ID, 0) < roles.get(USER_ID, 0)
 
 
 def _evidence_of_following(facts: Sequence[ColumnFacts], first: Mapping[str, int]) -> list[FloatArray]:
-    """Return what follows from item and user, and the same if these two were exchanged."""
+    """Return the dependency evidence for the current user and item columns, and for the swapped ones."""
     ways = [dict(first)]
     if first.keys() >= _REQUIRED:
         ways.append({**first, USER_ID: first[ITEM_ID], ITEM_ID: first[USER_ID]})
@@ -123,7 +123,7 @@ def _best_total(scores: FloatArray) -> float:
 
 
 def _scores(names: Sequence[str], facts: Sequence[ColumnFacts], *, named: bool) -> FloatArray:
-    """(roles, columns) scores from heads, cells, and, without heads, from the place."""
+    """(roles, columns) scores from names and cells and, without names, from column positions."""
     scores = np.zeros((len(SCORED), len(facts)))
     for column, fact in enumerate(facts):
         said = evidence_of_name(names[column]) if named else {}
@@ -140,12 +140,12 @@ def _scores(names: Sequence[str], facts: Sequence[ColumnFacts], *, named: bool) 
 
 
 def _tempered(said: float, shown: float) -> float:
-    """Return evidence of cells, that of a plain head against it counting more than a doubt."""
+    """Return the cell evidence, limited where a clear column name outweighs mild counter-evidence."""
     return max(shown, -2.5) if said >= LIKELY and shown > -5.5 else shown
 
 
 def _is_amount(fact: ColumnFacts) -> bool:
-    """Return whether the cells look like counts or durations: positive numbers with a long tail."""
+    """Return whether the cells resemble counts or durations: non-negative numbers with a long tail."""
     if not fact.numeric or fact.scale or not fact.numbers:
         return False
     ordered = sorted(fact.numbers)
@@ -153,15 +153,15 @@ def _is_amount(fact: ColumnFacts) -> bool:
 
 
 def _best(scores: FloatArray) -> dict[str, int]:
-    """Return the assignment of roles to columns with the highest sum of scores.
+    """Return the assignment of roles to columns with the highest total score.
 
-    A role that every column speaks against stays without one, for which a place of its own stands beside the columns.
+    Each role has a dummy column as well, so a role that scores badly everywhere stays unassigned.
     """
     roles, columns = scores.shape
     none = np.full((roles, roles), -np.inf)
     for number, role in enumerate(SCORED):
         none[number, number] = _MISSING if role in _REQUIRED else 0.0
-    edges = coo_array(np.maximum(np.hstack([scores, none]) + _ABOVE_ZERO, 0.0))  # what is 0 there is no edge
+    edges = coo_array(np.maximum(np.hstack([scores, none]) + _ABOVE_ZERO, 0.0))  # zeros are not stored as edges
     rows, places = min_weight_full_bipartite_matching(edges.tocsr(), maximize=True)
     return {SCORED[row]: int(place) for row, place in zip(rows, places, strict=True) if place < columns}
 
@@ -172,9 +172,7 @@ def _total(scores: FloatArray, roles: Mapping[str, int]) -> float:
 
 
 def _with_questions(found: Assignment, scores: FloatArray, *, unusual: bool) -> Assignment:
-    """Return the assignment with its confidence, and a question for each role that another column fits nearly as
-    well.
-    """
+    """Return the assignment with its confidence, and a question for each role with a close runner-up."""
     best = _total(scores, found.roles)
     questions, sure = [], 1.0
     for role in (USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT):
@@ -195,7 +193,7 @@ def _with_questions(found: Assignment, scores: FloatArray, *, unusual: bool) -> 
 
 
 def _one_for_each_answer(questions: Sequence[Question]) -> list[Question]:
-    """Return the questions without those whose *swap* leads to the same roles as that of an earlier one."""
+    """Return the questions without those whose *Swap* leads to the same roles as an earlier one."""
     kept: list[Question] = []
     for question in sorted(questions, key=lambda one: one.confidence):
         if all(question.roles != other.roles for other in kept):
@@ -204,16 +202,16 @@ def _one_for_each_answer(questions: Sequence[Question]) -> list[Question]:
 
 
 def _tells(fact: ColumnFacts) -> bool:
-    """Return whether a column is worth keeping as an attribute: given, and not the same everywhere."""
+    """Return whether a column is worth keeping as an attribute: mostly filled and not constant."""
     return fact.filled >= 0.1 and len(fact.counts) > 1 and not fact.counter
 
 
 class _Following:
-    """Which columns follow from the item or the user of their row.
+    """Which columns are determined by the item or the user of their row.
 
     Args:
-        facts: Of each column.
-        roles: An assignment so far.
+        facts: Facts of each column.
+        roles: A preliminary assignment.
     """
 
     def __init__(self, facts: Sequence[ColumnFacts], roles: Mapping[str, int]) -> None:
@@ -223,15 +221,15 @@ class _Following:
         self._user = self._from(USER_ID)
 
     def item(self, column: int) -> bool:
-        """Return whether the column's values follow from the item."""
+        """Return whether the item determines the column's values."""
         return self._item.get(column, 0.0) >= _FOLLOWS
 
     def user(self, column: int) -> bool:
-        """Return whether the column's values follow from the user and not from the item."""
+        """Return whether the user, but not the item, determines the column's values."""
         return self._user.get(column, 0.0) >= _FOLLOWS and not self.item(column)
 
     def evidence(self, columns: int) -> FloatArray:
-        """(roles, columns) what following speaks for or against."""
+        """(roles, columns) evidence from these dependencies."""
         found = np.zeros((len(SCORED), columns))
         for column in range(columns):
             if self.item(column) or self.user(column):
@@ -248,7 +246,7 @@ class _Following:
         return found
 
     def _is_coarse(self, column: int) -> bool:
-        """Return whether the column has far fewer values than there are items, as a category has."""
+        """Return whether the column has far fewer distinct values than there are items, like a category."""
         return 2 * len(self._facts[column].counts) < len(self._facts[self._roles[ITEM_ID]].counts)
 
     def _from(self, role: str) -> dict[int, float]:
@@ -263,8 +261,10 @@ class _Following:
 
 
 def _agreement(leader: ColumnFacts, follower: ColumnFacts) -> float:
-    """Return the share of rows whose follower is the most common one of their leader; NaN where too few rows tell, 0
-    where it may be chance.
+    """Return how consistently `leader` determines `follower`, 0 to 1.
+
+    This is the share of rows whose follower is the most frequent one of their leader: NaN with too few repeated
+    leaders, 0 if the agreement may be chance.
     """
     groups: dict[str, list[str]] = defaultdict(list)
     for key, value in zip(leader.values, follower.values, strict=False):
@@ -284,5 +284,5 @@ def _agreement(leader: ColumnFacts, follower: ColumnFacts) -> float:
 
 
 def _by_chance(size: int, shares: Sequence[float]) -> float:
-    """Return about which share of a group would agree if values were drawn without regard to the group."""
+    """Return the approximate share of a group that would agree if values were drawn independently of the group."""
     return max(1 / size, *shares)

@@ -1,7 +1,7 @@
-"""Words that heads of columns are made of, in the languages of shops, publishers and research data.
+"""Vocabulary of column names in some twenty languages.
 
-The words themselves stand in `column_words.toml`, without accents and in small letters; `column_names` finds them in a
-head. Chinese, Japanese and Korean words are found anywhere in a head, since these languages write no spaces.
+The words are listed in `column_words.toml`, in lower case and without accents; `column_names` matches them. Chinese,
+Japanese and Korean words match anywhere in a column name, since these languages do not separate words.
 """
 
 import tomllib
@@ -39,5 +39,4 @@ WORDS: Mapping[str, frozenset[str]] = {name: frozenset(words.split()) for name, 
 EVENT_VALUES: Mapping[str, float] = {
     word: _WEIGHTS[kind] for kind, words in _FILE["events"].items() for word in words.split()
 }
-"""Kinds of events that columns name, and the weight that is suggested for one: stronger signs of interest weigh more,
-and what was taken back weighs nothing."""
+"""Suggested weight of each known event type: stronger signals weigh more, undone actions weigh 0."""

@@ -1,4 +1,4 @@
-"""Which encoding a text is in, and the way to UTF-8 for those that DuckDB does not read."""
+"""Detect text encodings, and convert those that DuckDB does not read to UTF-8."""
 
 import codecs
 import re
@@ -9,7 +9,7 @@ from charset_normalizer import from_bytes
 from recsys_core.errors import DataError
 
 ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "gb18030", "latin-1", "cp1252", "cp1251", "shift_jis", "euc_kr", "big5")
-"""Encodings offered to the person."""
+"""Encodings that the user can choose."""
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _BLOCK = 1 << 22
@@ -17,18 +17,18 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def byte_order_mark(start: bytes) -> bytes:
-    """Return the mark that a file begins with, empty if none."""
+    """Return the byte order mark at the start of a file, empty if there is none."""
     return next((mark for mark, _ in _BOMS if start.startswith(mark)), b"")
 
 
 def guess_encoding(sample: bytes) -> str:
-    """Return the most likely encoding of a piece of text, one of `ENCODINGS`.
+    """Return the most likely encoding of a text, one of `ENCODINGS`.
 
-    A byte order mark decides. Then valid UTF-8, then the zero bytes of UTF-16, then what the letters look like. A
-    text that is UTF-8 but for a few broken lines stays UTF-8: those lines are rejected one by one.
+    In this order: byte order mark, zero bytes of UTF-16, valid UTF-8, letter statistics. A UTF-8 text with a few
+    broken lines stays UTF-8; those lines are rejected individually.
 
     Args:
-        sample: Some of the file's bytes, from its start; a character cut off at the end does no harm.
+        sample: Bytes from the start of the file; a character cut off at the end is tolerated.
     """
     for mark, encoding in _BOMS:
         if sample.startswith(mark):
@@ -64,13 +64,13 @@ def transcode(source: Path, encoding: str, target: Path, *, carriage_returns: bo
         source: The file.
         encoding: Its encoding.
         target: Where to write.
-        carriage_returns: Whether lines end in carriage returns alone, as on very old Macintosh computers.
+        carriage_returns: Whether lines end in carriage returns only, as on classic Mac OS.
 
     Returns:
-        Whether some bytes meant nothing in this encoding; they became U+FFFD, and lines with it are to be rejected.
+        Whether some bytes were invalid in this encoding. They became U+FFFD; lines that contain it must be rejected.
 
     Raises:
-        DataError: There is no such encoding.
+        DataError: The encoding is unknown.
     """
     try:
         decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
@@ -92,9 +92,7 @@ def transcode(source: Path, encoding: str, target: Path, *, carriage_returns: bo
 
 
 def _utf16_without_mark(sample: bytes) -> str | None:
-    """Return the UTF-16 whose every other byte is mostly zero, as in text with separators and digits; None if
-    neither.
-    """
+    """Return the UTF-16 variant whose high bytes are mostly zero, as in text with separators and digits; else None."""
     even, odd = sample[0::2], sample[1::2]
     if not odd:
         return None
@@ -106,7 +104,7 @@ def _utf16_without_mark(sample: bytes) -> str | None:
 
 
 def _mostly_utf8(sample: bytes) -> bool:
-    """Return whether, of the lines with letters beyond ASCII, at least half are valid UTF-8."""
+    """Return whether at least half of the non-ASCII lines are valid UTF-8."""
     beyond = [line for line in sample.split(b"\n") if not line.isascii()]
     valid = sum(decodes(line, "utf-8") for line in beyond)
     return valid * 2 >= len(beyond) and valid > 0
@@ -117,7 +115,7 @@ def _telling_lines(sample: bytes) -> bytes:
 
 
 def _reads_as_chinese(sample: bytes) -> bool:
-    """Return whether most letters beyond ASCII are common Chinese characters (GB 2312 level 1: the 3755 most used)."""
+    """Return whether most non-ASCII letters are common Chinese characters (GB 2312 level 1: the 3755 most used)."""
     text = _telling_lines(sample).decode("gb18030", errors="ignore")
     beyond = [letter for letter in text if ord(letter) > 127]
     common = sum(1 for letter in beyond if _is_common_chinese(letter))
@@ -130,7 +128,7 @@ def _is_common_chinese(letter: str) -> bool:
 
 
 def _western(sample: bytes) -> bool:
-    """Return whether letters beyond ASCII mostly stand alone between ASCII letters, as accents do."""
+    """Return whether non-ASCII letters are mostly isolated among ASCII letters, as accented letters are."""
     text = _telling_lines(sample)
     beyond = sum(1 for byte in text if byte > 127)
     alone = len(re.findall(rb"(?<![\x80-\xff])[\xa0-\xff](?![\x80-\xff])", text))

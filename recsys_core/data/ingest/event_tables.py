@@ -1,8 +1,7 @@
-"""Tables of items and users out of a file of interactions: titles, categories, prices and attributes in every row.
+"""Derive item and user tables from interaction files that repeat titles, categories, prices or attributes per row.
 
-An export of a shop tells with each event what the item is called and costs. These cells become the tables of items and
-users: the most frequent value of each item (the median of its prices) counts, and items with several titles are
-reported.
+Shop exports often carry the item's title and price in each event. These cells become the item and user tables: the
+most frequent value per item (the median for prices) is kept, and items with several titles are reported.
 """
 
 from dataclasses import dataclass
@@ -20,16 +19,16 @@ from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.data.report import DataWarning
 
 _NAMED = 3
-"""Items with several titles that a report names."""
+"""Number of items with several titles that a report names."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """What the rows of one file of interactions tell about items or users.
+    """Item or user attributes derived from one interactions file.
 
     Args:
-        frame: A column `position` beside the attributes.
-        differing: Identifiers with several titles, and two of these.
+        frame: The attributes with a column `position`.
+        differing: Identifiers with several titles, each with two of them.
         several: Number of such identifiers.
     """
 
@@ -39,16 +38,16 @@ class Told:
 
 
 def tells_of(guess: TableGuess, table: str) -> bool:
-    """Return whether the rows of a file of interactions tell something about items, or about users."""
+    """Return whether an interactions file has attributes of items, or of users."""
     return bool(_columns(guess, table))
 
 
 def read_told(connection: duckdb.DuckDBPyConnection, source: Source, table: str, members: Members) -> Told:
-    """Return what the rows of a file of interactions tell about items or users that are in the data set.
+    """Return the attributes in an interactions file of those items or users that are in the data set.
 
     Args:
-        connection: Where the file is read.
-        source: The file, opened for this purpose alone.
+        connection: DuckDB connection that reads the file.
+        source: The file, opened for this purpose only.
         table: `items` or `users`.
         members: Identifiers and their positions.
     """
@@ -74,7 +73,7 @@ def read_told(connection: duckdb.DuckDBPyConnection, source: Source, table: str,
 
 
 def doubts_about_titles(told: list[Told]) -> list[DataWarning]:
-    """Return the report of items with several titles, if there are any."""
+    """Return a warning about items with several titles, if there are any."""
     several = sum(part.several for part in told)
     if not several:
         return []
@@ -84,20 +83,20 @@ def doubts_about_titles(told: list[Told]) -> list[DataWarning]:
             "differing_titles",
             several,
             f"{several:,} items have more than one title, such as '{name}': '{one}' and '{other}'.",
-            "The most frequent title of each is kept. If they are different items, the item column may be another one.",
+            "The most frequent title is kept. If these are different items, check the item column.",
         )
     ]
 
 
 def _columns(guess: TableGuess, table: str) -> list[tuple[int, str]]:
-    """Return the columns that tell of items or users, and the names of their attributes."""
+    """Return the attribute columns of items or users, with attribute names."""
     own = [(guess.roles[role], role) for role in TOLD_OF_ITEMS if role in guess.roles] if table == ITEMS else []
     rest = guess.item_attributes if table == ITEMS else guess.user_attributes if table == USERS else ()
     return own + [(column, guess.column_names[column]) for column in rest]
 
 
 def _query(source: Source, key: str, column: int, name: str) -> str:
-    """Return the query that gives one value for each identifier: the median price, else the most frequent value."""
+    """Return the query for one value per identifier: the median price, else the most frequent value."""
     cell = f"c{column}"
     if name == PRICE:
         number = number_sql(f"{cell}::VARCHAR", guess_number_format(source.guess.sample[column]), "DOUBLE")

@@ -1,4 +1,4 @@
-"""Files that are not one row an interaction: matrices, adjacency lists, and MatrixMarket files."""
+"""Files without one row per interaction: matrices, adjacency lists, and MatrixMarket files."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,26 +14,26 @@ _FEWEST_LINES = 5
 
 
 def matrix_market_start(name: str, lines: Sequence[str]) -> int:
-    """Return the place of the first entry of a MatrixMarket file: behind its comments and its line of sizes.
+    """Return the index of the first entry line of a MatrixMarket file, after comments and the size line.
 
     Raises:
-        DataError: The file lists all cells of a matrix instead of the entries that are not zero.
+        DataError: The file is a dense array instead of a list of non-zero entries.
     """
     if "coordinate" not in lines[0].lower():
         raise DataError(
-            f"'{name}' is a dense MatrixMarket array; only the form 'coordinate' (row column value) is read."
+            f"'{name}' is a dense MatrixMarket array; only the 'coordinate' format (row column value) is supported."
         )
     place = next((place for place, line in enumerate(lines) if not line.startswith("%")), len(lines))
     return place + 1
 
 
 def refuse_adjacency_lists(name: str, lines: Sequence[str]) -> None:
-    """Refuse files in which each line is a user and all of its items, as LightGCN and NGCF publish them.
+    """Refuse files in which each line is a user followed by all items, as published with LightGCN and NGCF.
 
-    In some of them the number of items stands first instead of the user, as in CiteULike.
+    Some, such as CiteULike, begin each line with the number of items instead of the user.
 
     Raises:
-        DataError: The file is such a list.
+        DataError: The file holds adjacency lists.
     """
     for separator in (None, ",", "\t"):
         rows = [line.split(separator) for line in lines[:2000]]
@@ -46,29 +46,29 @@ def refuse_adjacency_lists(name: str, lines: Sequence[str]) -> None:
         apart = len(set(firsts)) == len(firsts) or counted
         if len(rows) >= _FEWEST_LINES and varied and apart and plain >= 0.95 * len(rows) and digits > 0.5:
             raise DataError(
-                f"'{name}' holds adjacency lists: each line is a user followed by all of its items. "
-                "Write one row an interaction (user, item) instead."
+                f"'{name}' contains adjacency lists: each line is a user followed by all of its items. "
+                "Convert it to one row per interaction (user, item)."
             )
 
 
 def refuse_matrix(name: str, names: Sequence[str], columns: Sequence[Sequence[str]]) -> None:
-    """Refuse files with a row a user and a column an item.
+    """Refuse files with one row per user and one column per item.
 
     Args:
-        name: Of the file.
-        names: Heads of the columns, none if the file has no header.
+        name: Name of the file.
+        names: Column names, empty if the file has no header.
         columns: Sample values of each column.
 
     Raises:
-        DataError: The file is such a matrix.
+        DataError: The file is a user-item matrix.
     """
     if len(columns) < _FEWEST_COLUMNS or any(is_known_name(head) for head in names[1:]):
         return
     numeric = [_is_numeric(values) for values in columns[1:]]
     if sum(numeric) >= 0.95 * len(numeric):
         raise DataError(
-            f"'{name}' looks like a matrix of ratings: {len(columns):,} columns of numbers, one row a user and one "
-            "column an item. Write one row an interaction (user, item, rating) instead."
+            f"'{name}' looks like a user-item matrix: {len(columns):,} numeric columns, one row per user and one "
+            "column per item. Convert it to one row per interaction (user, item, rating)."
         )
 
 

@@ -1,11 +1,11 @@
-"""What a file is, by its first bytes and never by its name."""
+"""Detect file types from the first bytes, never from the name."""
 
 from typing import Literal
 
 Packed = Literal["gzip", "bzip2", "xz", "zip", "tar"]
 
 START_BYTES = 512
-"""How much of a file says what it is."""
+"""Number of leading bytes needed for detection."""
 _TAR_MAGIC = slice(257, 262)
 _TAR_CHECKSUM = slice(148, 156)
 _PACKED: tuple[tuple[bytes, Packed], ...] = (
@@ -43,11 +43,11 @@ _REFUSED = (
     (b"\xff\xd8\xff", "a picture", _EXPORT),
     (b"\x7fELF", "a program", _EXPORT),
 )
-"""First bytes of formats that are not read, what they are, and what to do."""
+"""Magic bytes of unsupported formats, with description and advice."""
 
 
 def packed_as(start: bytes) -> Packed | None:
-    """Return how a file is packed, None if it is not.
+    """Return the archive or compression type of a file, None for others.
 
     Args:
         start: Its first `START_BYTES` bytes.
@@ -59,21 +59,21 @@ def packed_as(start: bytes) -> Packed | None:
 
 
 def refusal(start: bytes) -> str | None:
-    """Return what a file is and what to do with it if its format is known but not read; None for all others.
+    """Return description and advice for a known but unsupported format, None for others.
 
     Args:
         start: Its first bytes.
     """
     for magic, what, advice in _REFUSED:
         if start.startswith(magic):
-            return f"is {what}, which is not read here; {advice}"
+            return f"is {what}, which is not supported; {advice}"
     if _is_pickle(start):
-        return f"is a Python pickle, which could run a program when opened; {_EXPORT}"
+        return f"is a Python pickle, which can run code when opened, and is not supported; {_EXPORT}"
     return None
 
 
 def _is_plausible(kind: Packed, start: bytes) -> bool:
-    """Return whether more than the magic fits: `BZh` may begin a text."""
+    """Return whether the bytes after the magic fit too: a text may begin with `BZh`."""
     return kind != "bzip2" or (start[3:4].isdigit() and start[4:10] in {b"1AY&SY", b"\x17rE8P\x90"})
 
 

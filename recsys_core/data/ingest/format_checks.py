@@ -1,4 +1,4 @@
-"""Doubts about the form of times and numbers, before a file is read: what was assumed, and what it could be instead."""
+"""Warnings about ambiguous timestamp and number formats before a file is read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ _ORDERS = {"day-month-year": "day first", "month-day-year": "month first", "year
 
 
 def examples_of(values: Sequence[str], most: int = 3) -> str:
-    """Return a few different values as a list in quotes, each cut after 40 characters."""
+    """Return a few distinct values as a quoted list, each cut to 40 characters."""
     found = list(dict.fromkeys(value.strip()[:40] for value in values if value.strip()))[:most]
     return ", ".join(f"'{value}'" for value in found)
 
@@ -28,12 +28,12 @@ def examples_of(values: Sequence[str], most: int = 3) -> str:
 def notes_about_values(
     guess: "TableGuess", values: Mapping[str, Sequence[str]], formats: Mapping[str, NumberFormat]
 ) -> Iterator[DataWarning]:
-    """Yield the doubts about one file.
+    """Yield the format warnings of one file.
 
     Args:
-        guess: How the file is read; the form of its times is known.
+        guess: How the file is read, with its timestamp format.
         values: Sample values of the column of each role.
-        formats: How the numbers of each numeric role are written.
+        formats: Number format of each numeric role.
     """
     yield from _unread_times(guess)
     if guess.time_format is not None and guess.time_format.undecided and "timestamp_unit" not in guess.chosen:
@@ -42,9 +42,9 @@ def notes_about_values(
             "undecided_date_order",
             len(values[TIMESTAMP]),
             f"'{guess.name}': dates in column '{guess.column_of(TIMESTAMP)}', such as "
-            f"{examples_of(values[TIMESTAMP], 2)}, are read {_ORDERS[unit]}; nothing in them excludes "
+            f"{examples_of(values[TIMESTAMP], 2)}, are read {_ORDERS[unit]}; they are also valid with "
             f"{_OTHER_ORDERS[unit]}.",
-            "Choose the form of times if it is the other one.",
+            "Choose the timestamp format if this is wrong.",
         )
     for role, form in formats.items():
         if form.undecided and "number_formats" not in guess.chosen:
@@ -52,7 +52,7 @@ def notes_about_values(
 
 
 def _unread_times(guess: "TableGuess") -> Iterator[DataWarning]:
-    """A column that is named like a time, in a file whose interactions have none, is said aloud."""
+    """Warn about a column named like a timestamp that is not read as one, in interactions without timestamps."""
     if guess.table != INTERACTIONS or TIMESTAMP in guess.roles:
         return
     for column, name in enumerate(guess.column_names):
@@ -62,9 +62,9 @@ def _unread_times(guess: "TableGuess") -> Iterator[DataWarning]:
             yield DataWarning(
                 "unread_times",
                 sum(bool(value.strip()) for value in guess.sample[column]),
-                f"'{guess.name}': column '{name}' is named like a time, but its cells cannot be read as times, "
-                f"for example {shown}.",
-                "The data are taken without times. Give the column the role of the time and choose how it is written.",
+                f"'{guess.name}': column '{name}' is named like a timestamp, but its cells match no timestamp "
+                f"format, for example {shown}.",
+                "The data are read without timestamps. Give the column the timestamp role and choose its format.",
             )
 
 
@@ -83,6 +83,6 @@ def _undecided_number(guess: "TableGuess", role: str, form: NumberFormat, values
         "undecided_numbers",
         len(cells),
         f"'{guess.name}': numbers in column '{guess.column_of(role)}', such as {examples_of(cells, 2)}, are read as "
-        f"{now} and so on; they could also mean {other}, for the sign always stands before three digits.",
-        "Choose the form of numbers of this column if it is the other one.",
+        f"{now}; they could also mean {other}, since exactly three digits follow each separator.",
+        "Choose the number format of this column if this is wrong.",
     )

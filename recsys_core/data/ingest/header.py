@@ -1,8 +1,8 @@
-"""Where the table begins in a file, and whether its first row names the columns.
+"""Find where the table starts in a file, and whether its first row is a header.
 
-A row is taken for the header if it is unlike the rows below it: text above numbers or dates, a value that no other row
-has where the others repeat, another shape, or words that heads are made of. What stands above the header (titles,
-notes, comments) is left out and reported.
+A row counts as a header if it differs from the rows below it: text above numbers or dates, a unique value above
+repeated ones, a different shape, or words typical of column names. Lines above the header (titles, notes, comments)
+are skipped and reported.
 """
 
 import re
@@ -18,7 +18,7 @@ from recsys_core.data.ingest.numeric_text import as_number
 from recsys_core.data.ingest.timestamps import guess_unit
 
 _LOOKED_AT = 30
-"""Rows among which the header is looked for."""
+"""Number of leading rows searched for the header."""
 _BODY = 400
 _MOSTLY = 0.9
 _COMMENT = re.compile(r"\s*(#|%|//|--\s|;)")
@@ -27,12 +27,12 @@ _ENOUGH = 1.0
 
 @dataclass(frozen=True)
 class Head:
-    """How a table begins.
+    """Where a table begins.
 
     Args:
-        above: Number of rows above the header, or above the first row of data.
-        named: Whether the next row names the columns.
-        cells: That row, without the mark of a comment; empty if there is none.
+        above: Number of rows above the header, or above the first data row.
+        named: Whether the next row is a header.
+        cells: The header without a comment mark; empty if there is none.
     """
 
     above: int
@@ -46,7 +46,7 @@ def find_head(rows: Sequence[Sequence[str]], width: int, *, named: bool | None =
     Args:
         rows: The first rows of the file, of any width.
         width: Number of cells that most rows have.
-        named: Whether the first row names the columns, if that is known.
+        named: Whether there is a header, None if unknown.
     """
     first = _first_of_table(rows, width)
     if named is False:
@@ -69,13 +69,13 @@ def find_head(rows: Sequence[Sequence[str]], width: int, *, named: bool | None =
 
 
 def _candidate(row: Sequence[str], width: int, *, marked: bool, row_names: bool) -> tuple[str, ...] | None:
-    """Return the cells of a row that could be the header of a table this wide, None if it cannot be.
+    """Return the cells of a row that could be the header of a table of this width, else None.
 
     Args:
         row: The row.
         width: Number of columns of the table.
-        marked: Whether the row may begin with the mark of a comment.
-        row_names: Whether the first column may hold names of rows, for which there is no head.
+        marked: Whether the row may begin with a comment mark.
+        row_names: Whether the first column may hold row names, which have no column name.
     """
     cells = [cell.strip() for cell in row]
     comment = bool(cells) and marked and bool(_COMMENT.match(cells[0]))
@@ -84,7 +84,7 @@ def _candidate(row: Sequence[str], width: int, *, marked: bool, row_names: bool)
         cells = cells if cells[0] else cells[1:]
     if comment and not any(map(is_known_name, cells)):
         return None
-    if len(cells) == width - 1 and row_names:  # R leaves out the head of row names
+    if len(cells) == width - 1 and row_names:  # R omits the name of the row-name column
         cells = ["", *cells]
     while len(cells) > width and not cells[-1]:
         cells.pop()
@@ -105,21 +105,21 @@ def _first_of_table(rows: Sequence[Sequence[str]], width: int) -> int:
 
 
 def _has_row_names(rows: Sequence[Sequence[str]], width: int) -> bool:
-    """Return whether the first cells are all different, as names of rows are."""
+    """Return whether the first cells are all distinct, as row names are."""
     first = [row[0] for row in rows[:_BODY] if len(row) == width]
     return width > 2 and len(first) > 1 and len(set(first)) == len(first)
 
 
 def _goes_on(rows: Sequence[Sequence[str]], cell: str) -> bool:
-    """Return whether most rows begin like this cell, so that its mark is no comment."""
+    """Return whether most rows begin with the same character as this cell, so that it is not a comment mark."""
     some = [row[0] for row in rows[_LOOKED_AT : _LOOKED_AT + 50] or rows if row]
     return sum(value.lstrip()[:1] == cell.lstrip()[:1] for value in some) > len(some) / 2
 
 
 def header_score(first: Sequence[str], body: Sequence[Sequence[str]]) -> float:
-    """Return how much speaks for a row being the header of the rows below it; above 1 it is taken for one."""
+    """Return the evidence that a row is the header of the rows below it; above 1 it counts as one."""
     if [*first] == [*map(str, range(len(first)))] and any(as_number(cell) is None for row in body for cell in row):
-        return _ENOUGH + 1  # pandas numbers columns without names
+        return _ENOUGH + 1  # pandas numbers unnamed columns
     score = 0.0
     for column, head in enumerate(first):
         below = [cell for row in body if (cell := row[column].strip())]

@@ -1,6 +1,4 @@
-"""Identifiers to positions while rows stream by: the first identifier that appears is 0, the next new one 1, and so
-on.
-"""
+"""Encode identifiers as positions while rows stream by, in order of first appearance."""
 
 import numpy as np
 import pandas as pd
@@ -9,11 +7,11 @@ import pyarrow as pa
 from recsys_core.contracts import IntArray
 
 DENSE_LIMIT = 1 << 27
-"""Largest whole number looked up in an array (512 MiB); larger identifiers are looked up as text."""
+"""Bound on identifiers encoded through a lookup array (512 MiB); larger ones are encoded as text."""
 
 
 class TextCoder:
-    """Positions of identifiers of any kind."""
+    """Encodes identifiers of any kind."""
 
     def __init__(self) -> None:
         self._positions: dict[str, int] = {}
@@ -22,7 +20,7 @@ class TextCoder:
         return len(self._positions)
 
     def code(self, ids: pa.Array) -> IntArray:
-        """Return (N,) positions of `ids` (N,) text without nulls; those not met before get the next positions."""
+        """Return (N,) positions of `ids` (N,), text without nulls; unseen identifiers get the next positions."""
         encoded = ids.dictionary_encode()
         known = self._positions
         table = np.fromiter(
@@ -39,15 +37,14 @@ class TextCoder:
 
 
 class NotWholeNumbers(Exception):
-    """An identifier is not a whole number written in the usual way, though a sample looked like it."""
+    """An identifier is not an integer in canonical form, contrary to the sample."""
 
 
 class NumberCoder:
-    """The same for identifiers that are whole numbers written in the usual way, below `DENSE_LIMIT`: one array look-
-    up each.
+    """Encodes integer identifiers in canonical form, below `DENSE_LIMIT`, with one array lookup each.
 
-    The usual way has no needless zero, sign, space, point or exponent. All but the last make a number longer, so the
-    length of the text tells; files with letters in their rows are not read by this coder.
+    Canonical form has no leading zero, sign, space, decimal point or exponent. All but the exponent make the text
+    longer, so comparing lengths detects them; files with letters in their rows do not use this coder.
     """
 
     def __init__(self) -> None:
@@ -63,9 +60,9 @@ class NumberCoder:
         """Return (N,) positions of `numbers` (N,) int32, whose text has `lengths` (N,) bytes.
 
         Raises:
-            NotWholeNumbers: A number is negative, too large, or not written in the usual way.
+            NotWholeNumbers: A number is negative, too large, or not in canonical form.
         """
-        largest = int(numbers.view(np.uint32).max()) if len(numbers) else 0  # negative ones come out very large
+        largest = int(numbers.view(np.uint32).max()) if len(numbers) else 0  # negative numbers become very large
         if largest >= DENSE_LIMIT:
             raise NotWholeNumbers
         if largest >= len(self._positions):
@@ -74,13 +71,13 @@ class NumberCoder:
             self._positions = grown
         codes = self._positions[numbers]
         if len(codes) and int(codes.min()) < 0:
-            self._learn(pd.unique(numbers[codes < 0]))
+            self._register(pd.unique(numbers[codes < 0]))
             codes = self._positions[numbers]
         if not np.array_equal(self._digits[codes], lengths):
             raise NotWholeNumbers
         return codes
 
-    def _learn(self, unknown: IntArray) -> None:
+    def _register(self, unknown: IntArray) -> None:
         known = self._known + len(unknown)
         self._positions[unknown] = np.arange(self._known, known, dtype=np.int32)
         if known > len(self._digits):

@@ -1,4 +1,4 @@
-"""What a person brought: which files there are, how each is to be read, and the rules that suit them."""
+"""Inspect uploaded files: which ones there are, how to read each, and suggested ingest rules."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -21,11 +21,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Inspected:
-    """One file or member of an archive: how it is most likely read, or why it cannot be read so.
+    """Inspection result of one file or archive member.
 
     Args:
-        guess: The guess; without columns if there is an error.
-        error: Why it cannot be read, empty if it can.
+        guess: How to read it; without columns if there is an error.
+        error: Why it cannot be read; empty if it can.
     """
 
     guess: TableGuess
@@ -35,24 +35,24 @@ class Inspected:
 def inspect_files(
     paths: Sequence[Path], *, folder: Path | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> list[TableGuess]:
-    """Return how each file is to be read; archives are opened member by member, published data sets recognized whole.
+    """Return how to read each file; archives are unpacked, and published data sets recognized as a whole.
 
     Args:
-        paths: Files; archives among them.
-        folder: Where archives are unpacked; a temporary one by default, which lives as long as the guesses.
-        limits: Bounds of what is read.
+        paths: Files, including archives.
+        folder: Where archives are unpacked; by default a temporary folder that lives as long as the guesses.
+        limits: Bounds on what is read.
 
     Raises:
-        DataError: A file that cannot be taken at all, or none that holds interactions.
+        DataError: A file cannot be read, or there are none.
     """
     return readable(inspect_each(paths, folder=folder, limits=limits))
 
 
 def readable(inspected: Sequence[Inspected]) -> list[TableGuess]:
-    """Return the guesses of files that can all be read.
+    """Return the guesses of all files.
 
     Raises:
-        DataError: One of them cannot.
+        DataError: A file cannot be read.
     """
     for file in inspected:
         if file.error:
@@ -63,15 +63,15 @@ def readable(inspected: Sequence[Inspected]) -> list[TableGuess]:
 def inspect_each(
     paths: Sequence[Path], *, folder: Path | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> list[Inspected]:
-    """Return how each file is to be read; for one that cannot be read, why.
+    """Return how to read each file, or why it cannot be read.
 
     Args:
-        paths: Files; archives among them.
-        folder: Where archives are unpacked; a temporary one by default, which lives as long as the guesses.
-        limits: Bounds of what is read.
+        paths: Files, including archives.
+        folder: Where archives are unpacked; by default a temporary folder that lives as long as the guesses.
+        limits: Bounds on what is read.
 
     Raises:
-        DataError: There is no file at all.
+        DataError: There are no files.
     """
     found: list[Member | Inspected] = []
     for path in paths:
@@ -82,7 +82,7 @@ def inspect_each(
             _log(error)
             found.append(Inspected(replace(left_aside(path, path.name), table=INTERACTIONS), str(error)))
     if not found:
-        raise DataError("There is nothing to read: the archive holds no files.")
+        raise DataError("There is nothing to read: the archive contains no files.")
     known = recognise({one.base: _first_line(one.path) for one in found if isinstance(one, Member)})
     return [one if isinstance(one, Inspected) else _inspected(one, known, limits) for one in found]
 
@@ -107,10 +107,7 @@ def _log(error: DataError) -> None:
 
 
 def suggest_rules(guesses: Sequence[TableGuess]) -> IngestRules:
-    """Return rules that suit these files.
-
-    These are the guessed scale, all events kept where there are no ratings, and weights for known kinds of events.
-    """
+    """Return suggested rules: the inferred rating scale, all events kept without ratings, and known event weights."""
     weights = {
         kind: weight
         for guess in guesses
@@ -133,5 +130,5 @@ def _first_line(path: Path) -> str:
 
 
 def left_aside(path: Path, name: str) -> TableGuess:
-    """Return the guess of a file that is not read."""
+    """Return the guess of an ignored file."""
     return TableGuess(path=path, name=name, format="text", table=IGNORED, column_names=(), roles={})

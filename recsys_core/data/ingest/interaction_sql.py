@@ -1,4 +1,4 @@
-"""The query that reads a file of interactions: identifiers, values, and the fault of each row that has one."""
+"""SQL that reads an interactions file: identifiers, values, and the fault of each invalid row."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,19 +16,26 @@ from recsys_core.data.ingest.identifiers import (
 from recsys_core.data.ingest.number_formats import missing_sql, number_sql
 from recsys_core.data.ingest.reading import Native, Source
 from recsys_core.data.ingest.table_schema import TableGuess
-from recsys_core.data.ingest.timestamps import NUMBERS, finer_sql, form_number_sql, milliseconds_sql, raw_time_sql
+from recsys_core.data.ingest.timestamps import (
+    FORMAT_NAMES,
+    NUMBERS,
+    finer_sql,
+    form_number_sql,
+    milliseconds_sql,
+    raw_time_sql,
+)
 from recsys_core.data.sql import text_literal
 from recsys_core.data.tables import FINER
 
 NO_EVENT = "unknown"
-"""Kind of the event of a row that leaves it empty."""
+"""Event type of rows with an empty event cell."""
 _NO_IDS = ", ".join(map(text_literal, NO_IDENTIFIERS))
-_NOT_STORED = "not a number that can be stored (too large, infinite or nan)"
+_NOT_STORED = "number cannot be stored (too large, infinite or NaN)"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A reason to reject a row: an SQL condition, the column at fault, and the reason in words."""
+    """A reason to reject a row: SQL condition, column at fault, and message."""
 
     condition: str
     column: str
@@ -37,12 +44,12 @@ class Fault:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a query of interactions gives.
+    """Output of an interactions query.
 
     Args:
         columns: Names of the columns after user and item.
-        numeric: Whether identifiers are read as whole numbers.
-        rules: The person's rules.
+        numeric: Whether identifiers are read as integers.
+        rules: The user's rules.
     """
 
     columns: tuple[str, ...]
@@ -51,12 +58,12 @@ class Wanted:
 
     @property
     def finer(self) -> bool:
-        """Whether times are read to the nanosecond."""
+        """Whether timestamps are read to the nanosecond."""
         return FINER in self.columns
 
 
 def native_columns(guess: TableGuess, rules: IngestRules) -> dict[int, Native]:
-    """Return the columns of interactions that may be read as numbers at once: those where no number means rejection."""
+    """Return the columns that the CSV reader may parse as numbers: those where a non-number rejects the row."""
     if guess.table != INTERACTIONS:
         return {}
     plain = [role for role in (RATING, WEIGHT) if role in guess.roles and guess.number_format(role).plain]
@@ -68,8 +75,9 @@ def native_columns(guess: TableGuess, rules: IngestRules) -> dict[int, Native]:
 
 
 def faults_of(guess: TableGuess, wanted: Wanted) -> list[Fault]:
-    """Return what makes a row of interactions unacceptable, most basic first, in terms of the columns that
-    `select_sql` makes. Only users and items may not be empty; a value that is empty is not known.
+    """Return the faults that reject an interaction row, most basic first, over the columns of `select_sql`.
+
+    Only user and item are required; any other empty cell is a missing value.
     """
     rules, faults = wanted.rules, []
     for role in (USER_ID, ITEM_ID):
@@ -94,10 +102,9 @@ def faults_of(guess: TableGuess, wanted: Wanted) -> list[Fault]:
 
 
 def select_sql(source: Source, wanted: Wanted, faults: Sequence[Fault]) -> str:
-    """Return the query that gives identifiers, values and the number of the fault (0: none) of each row of a file.
+    """Return the query for identifiers, values and fault number (0: none) of each row.
 
-    Each cell is converted once, in the inner query. The faults are looked for one by one only in rows that a quick
-    condition does not clear.
+    Each cell is converted once, in the inner query. Faults are tested one by one only in rows that fail a fast check.
     """
     guess = source.guess
     cells = sorted({f"c{column}" for column in guess.roles.values()})
@@ -125,7 +132,7 @@ def _conversions(guess: TableGuess, wanted: Wanted) -> Iterator[str]:
 
 
 def _second_step(guess: TableGuess, wanted: Wanted) -> str:
-    """Return the columns made of what was converted first."""
+    """Return the columns derived from converted cells."""
     found = ""
     if TIMESTAMP in guess.roles:
         unit = "ns" if wanted.finer else str(guess.timestamp_unit)
@@ -140,7 +147,7 @@ def _as_float(number: str) -> str:
 
 
 def _flags(guess: TableGuess, rules: IngestRules) -> Iterator[str]:
-    """Yield what is counted of accepted rows, beside their values."""
+    """Yield flags that are counted over accepted rows."""
     if RATING in guess.roles and rules.out_of_range == "clip" and (outside := _outside(rules)):
         yield f"coalesce({outside.condition}, false) AS clipped"
     if RATING in guess.roles and rules.missing_ratings:
@@ -163,7 +170,7 @@ def _identifiers(guess: TableGuess, wanted: Wanted) -> Iterator[str]:
 
 
 def _clear(guess: TableGuess, wanted: Wanted) -> str:
-    """Return a condition, quick to test, under which a row has no fault."""
+    """Return a fast sufficient condition for a row without faults."""
     parts = []
     for role in (USER_ID, ITEM_ID):
         text = f"{role}_text"
@@ -187,7 +194,7 @@ def _values(guess: TableGuess, wanted: Wanted) -> Iterator[str]:
         if name == RATING:
             yield f"{_rating(guess, wanted.rules)} AS {RATING}"
         elif name == TIMESTAMP:
-            none = f"'{NO_TIMESTAMP}'::BIGINT"  # without quotes it is the negative of a number that no BIGINT holds
+            none = f"'{NO_TIMESTAMP}'::BIGINT"  # unquoted, it would parse as the negation of a number beyond BIGINT
             yield f"{'time_number' if TIMESTAMP in guess.roles else none} AS {TIMESTAMP}"
         elif name == FINER:
             rest = "coalesce(raw_time % 1000000, 0)::INTEGER" if TIMESTAMP in guess.roles else "0::INTEGER"
@@ -206,7 +213,7 @@ def _event(guess: TableGuess) -> str:
 
 
 def _weight(guess: TableGuess, weights: Mapping[str, float]) -> str:
-    """Return the SQL of the weight of a row; one that is empty weighs what a row without that column weighs."""
+    """Return the SQL of a row's weight; an empty cell gets the default weight of the file."""
     one = f"{float(guess.event_weight)}::DOUBLE"
     own = f"coalesce({WEIGHT}_number, {one})" if WEIGHT in guess.roles else one
     if EVENT not in guess.roles or not weights:
@@ -233,7 +240,7 @@ def _is_missing(rules: IngestRules) -> str:
 
 
 def _outside(rules: IngestRules) -> Fault | None:
-    """Return the fault of a rating outside the scale; None if the scale has no ends."""
+    """Return the fault of a rating outside the scale; None if the scale is unbounded."""
     low, high = rules.ends
     bounds = [f"{RATING}_number < {low}::FLOAT"] if low is not None else []
     bounds += [f"{RATING}_number > {high}::FLOAT"] if high is not None else []
@@ -249,15 +256,15 @@ def _outside(rules: IngestRules) -> Fault | None:
 
 def _no_number(guess: TableGuess, role: str) -> str:
     form = guess.number_format(role)
-    return "not a number" if form.decimal == "." and not form.thousands else f"not a number like {form.name}"
+    return "not a number" if form.decimal == "." and not form.thousands else f"number does not match {form.name}"
 
 
 def _no_time(guess: TableGuess) -> str:
-    return f"not a time in the unit '{guess.timestamp_unit}'"
+    return f"timestamp does not match {FORMAT_NAMES[str(guess.timestamp_unit)]}"
 
 
 def _no_cell(guess: TableGuess, role: str, words: Sequence[str] = ()) -> str:
-    """Return the condition that a cell is empty, or one of some words that say so."""
+    """Return the condition that a cell is empty or a missing-value word."""
     known = ", ".join(text_literal(word) for word in ("", *words))
     return f"trim(coalesce({_cell(guess, role)}::VARCHAR, '')) IN ({known})"
 

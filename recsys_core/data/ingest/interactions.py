@@ -1,4 +1,4 @@
-"""Interactions from files to one Parquet file of positions, streamed: only the identifiers stay in memory."""
+"""Stream interactions from files to one Parquet file of positions; only the identifiers stay in memory."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -37,20 +37,20 @@ KIND_OF_COLUMN = {
 
 @dataclass
 class Streamed:
-    """What is known of one file of interactions once it was read.
+    """Result of reading one interactions file.
 
     Args:
         source: The file.
-        rows: Number of rows that could be parted into cells.
-        accepted: Number of rows that are in the Parquet file.
+        rows: Number of rows that could be split into cells.
+        accepted: Number of rows written to the Parquet file.
         rejections: All rejected lines.
-        refused: Rows, among `rows`, that were rejected for what stands in them; increasing.
-        line_map: From a row, among `rows`, to its line.
-        unreadable: Rows kept without a time, because theirs is empty or could not be read.
-        clipped: Rows whose rating was moved to the end of the scale.
-        unknown: For each column of values, how many rows were kept that leave it empty.
-        not_rated: Rows whose rating is one that means 'not rated'.
-        time_forms: How many rows write their time in which form, if there are several.
+        refused: Rows, among `rows`, that were rejected for their content; increasing.
+        line_map: Maps rows, among `rows`, to line numbers.
+        unreadable: Rows kept without a timestamp, because it is empty or unreadable.
+        clipped: Rows whose rating was clipped to the scale.
+        unknown: Number of kept rows with an empty cell, by column.
+        not_rated: Rows whose rating value means 'not rated'.
+        time_forms: Number of rows by timestamp format, if there are several formats.
     """
 
     source: Source
@@ -66,7 +66,7 @@ class Streamed:
     time_forms: Counter[str] = field(default_factory=Counter)
 
     def lines(self, rows: IntArray) -> IntArray:
-        """Return the line numbers of accepted rows, numbered from 0 within this file."""
+        """Return the line numbers of accepted rows, which are numbered from 0 within this file."""
         return self._lines_of_read(skip_missing(rows, self.refused))
 
     def _lines_of_read(self, rows: IntArray) -> IntArray:
@@ -78,12 +78,12 @@ class Streamed:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which columns the interactions have, taken over all files.
+    """Columns of the interactions over all files.
 
     Args:
-        columns: Names, in order, of the Parquet file's columns.
-        numeric: Whether identifiers are read as whole numbers.
-        rules: The person's rules.
+        columns: Column names of the Parquet file, in order.
+        numeric: Whether identifiers are read as integers.
+        rules: The user's rules.
     """
 
     columns: tuple[str, ...]
@@ -92,7 +92,7 @@ class Plan:
 
     @classmethod
     def of(cls, guesses: Sequence[TableGuess], rules: IngestRules, *, numeric: bool) -> "Plan":
-        """Return the plan for some files of interactions."""
+        """Return the plan for several interactions files."""
         roles = {role for guess in guesses for role in guess.roles}
         kinds = {guess.event for guess in guesses}
         events = (
@@ -109,7 +109,7 @@ class Plan:
 
     @property
     def schema(self) -> pa.Schema:
-        """Types of the Parquet file."""
+        """Schema of the Parquet file."""
         return pa.schema([(name, KIND_OF_COLUMN[name]) for name in self.columns])
 
 
@@ -122,21 +122,21 @@ def stream_interactions(
     ctx: RunContext,
     kept: Kept,
 ) -> tuple[list[Streamed], list[str], list[str]]:
-    """Write the accepted rows of all files, in the order of the files and their lines.
+    """Write the accepted rows of all files, in file and line order.
 
     Args:
-        connection: Where the relations are read.
-        sources: Files of interactions.
-        plan: Which columns to write.
+        connection: DuckDB connection that reads the sources.
+        sources: Interactions files.
+        plan: Columns to write.
         target: Parquet file to write.
-        ctx: Progress and the wish to stop.
-        kept: Where to keep what later steps look at again.
+        ctx: Progress and cancellation.
+        kept: Cache for columns that later steps read again.
 
     Returns:
-        For each file what became of it; identifiers of users and of items, by position.
+        Result of each file; user identifiers and item identifiers, by position.
 
     Raises:
-        NotWholeNumbers: The plan reads numbers, and some identifier is none; nothing that was written counts.
+        NotWholeNumbers: The plan expects integer identifiers, and some are not; the output must be discarded.
         reading.NotPlain: The fast reader lost a line.
     """
     coder = NumberCoder if plan.numeric else TextCoder
@@ -162,7 +162,7 @@ def _batches(
     ctx: RunContext,
     kept: Kept,
 ) -> Iterator[pa.Table]:
-    """Yield accepted rows as tables of positions, and keep the books in `streamed`."""
+    """Yield accepted rows as tables of positions, and record counts and rejections in `streamed`."""
     source = streamed.source
     wanted = Wanted(plan.columns[2:], plan.numeric, plan.rules)
     faults = faults_of(source.guess, wanted)
@@ -180,7 +180,7 @@ def _batches(
         streamed.accepted += len(batch)
         _count(streamed, batch)
         if plan.numeric:
-            kept.look_at_order(batch.column(USER_ID).to_numpy(), batch.column(ITEM_ID).to_numpy())
+            kept.check_order(batch.column(USER_ID).to_numpy(), batch.column(ITEM_ID).to_numpy())
         table = _positions(batch, streamed, plan, coders)
         kept.add(table)
         yield table
@@ -189,7 +189,7 @@ def _batches(
 
 
 def _count(streamed: Streamed, batch: pa.RecordBatch) -> None:
-    """Count what is unknown or was changed in accepted rows."""
+    """Count missing and changed values in accepted rows."""
     names, guess = set(batch.schema.names), streamed.source.guess
     if "clipped" in names:
         streamed.clipped += batch.column("clipped").true_count

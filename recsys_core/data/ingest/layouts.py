@@ -1,4 +1,4 @@
-"""Published data sets whose files have no header or several parts, recognised by the names of their files."""
+"""Layouts of published data sets without headers or with several files, recognized by file names."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,17 +45,17 @@ ML_100K_GENRES = (
 
 @dataclass(frozen=True)
 class Layout:
-    """How one published file is to be read.
+    """How to read one published file.
 
     Args:
         table: Which table it is.
-        separator: Between its cells.
-        names: Names of its columns.
+        separator: Cell separator.
+        names: Column names.
         roles: Column of each role.
-        header: Whether its first line names the columns.
-        flags: Columns of 0 and 1 that together are the categories of an item.
-        event: Kind of event, for interactions without ratings.
-        quoted: Whether double quotes enclose cells; else they are part of names.
+        header: Whether its first line is a header.
+        flags: 0/1 columns that encode an item's categories.
+        event: Event type, for interactions without ratings.
+        quoted: Whether double quotes enclose cells; else they are ordinary characters.
     """
 
     table: str
@@ -68,7 +68,7 @@ class Layout:
     quoted: bool = True
 
     def fits(self, first: Sequence[str], width: int) -> bool:
-        """Return whether a file with this many columns and this first row can have the layout."""
+        """Return whether a file with this number of columns and this first row can have the layout."""
         if width != len(self.names):
             return False
         return not self.header or [cell.strip().lower() for cell in first] == [name.lower() for name in self.names]
@@ -121,8 +121,7 @@ WHOLE_SETS: Mapping[str, tuple[Mapping[str, Layout], str, str]] = {
     "Last.fm 2K": (LASTFM_2K, "user_artists.dat", "artists.dat"),
     "FilmTrust": (FILMTRUST, "ratings.txt", "trust.txt"),
 }
-"""For each published set: the files that are read (all others are left aside), and the two by which it is recognised.
-"""
+"""For each published set: the files that are read (all others are ignored), and the two that identify it."""
 
 _ALONE = ML_100K | {
     "users.dat": ML_1M["users.dat"],
@@ -132,7 +131,7 @@ _ALONE = ML_100K | {
 
 
 def recognise(files: Mapping[str, str]) -> tuple[str, Mapping[str, Layout]] | None:
-    """Return the published data set that these files are, and how its files are read; None if they are none.
+    """Return title and layouts of the published data set that these files form; None if they form none.
 
     Args:
         files: First line of each file, by its name without folders.
@@ -149,7 +148,7 @@ def _begins(layout: Layout, first_line: str) -> bool:
 
 
 def layout_of(file: str, separator: str, columns: int) -> Layout | None:
-    """Return the layout of a single file that stands alone, if its name, separator and number of columns are known."""
+    """Return the layout of a single file if name, separator and number of columns match a published one."""
     layout = _ALONE.get(PurePosixPath(file).name)
     if layout is None or layout.separator != separator or len(layout.names) != columns:
         return None

@@ -1,4 +1,4 @@
-"""How much is read before a sentence says no: every bound in one place, so that an operator or a test can change it."""
+"""Limits on what is read, in one place so that operators and tests can change them."""
 
 from dataclasses import dataclass
 
@@ -8,23 +8,23 @@ GIB = 1024**3
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of what is read.
+    """Limits on what is read.
 
     Args:
-        line_bytes: Longest line that is read; a longer one is rejected, or refused if it is the first.
-        unpacked_bytes: Largest sum of bytes that one archive may unpack to, archives within it included.
-        unpack_ratio: Largest growth of an archive over its packed size, once more than 10 MiB were written.
-        members: Largest number of entries of an archive.
-        tables: Largest number of tables in an archive.
-        columns: Largest number of columns.
-        excel_bytes: Largest Excel file; its sheet is held in memory.
-        excel_unpacked_bytes: Largest sum of bytes that an Excel file unpacks to.
-        excel_cells: Largest number of cells in the rectangle that the used cells of a sheet span.
-        row_group_bytes: Largest row group of a Parquet file, uncompressed: a reader holds one in memory.
-        parquet_bytes: Largest sum of bytes that a Parquet file says it holds uncompressed.
-        parquet_ratio: Largest growth of a Parquet file, once it holds more than `row_group_bytes`.
-        memory_bytes: What DuckDB may use before it writes to its temporary folder.
-        kept_rejections: Rejected lines held in a report; the full list is in the file beside the data.
+        line_bytes: Maximum line length; longer lines are rejected, and the file is refused if it is the first line.
+        unpacked_bytes: Maximum total size that one archive may unpack to, nested compressed files included.
+        unpack_ratio: Maximum compression ratio of an archive, checked after the first 10 MiB.
+        members: Maximum number of entries in an archive.
+        tables: Maximum number of tables in an archive.
+        columns: Maximum number of columns.
+        excel_bytes: Maximum size of an Excel file, whose sheet is held in memory.
+        excel_unpacked_bytes: Maximum total size that an Excel file unpacks to.
+        excel_cells: Maximum number of cells in a sheet's used range.
+        row_group_bytes: Maximum uncompressed size of a Parquet row group, which is held in memory.
+        parquet_bytes: Maximum uncompressed size that a Parquet file declares.
+        parquet_ratio: Maximum compression ratio of Parquet files that hold more than `row_group_bytes`.
+        memory_bytes: Memory that DuckDB may use before it spills to its temporary folder.
+        kept_rejections: Maximum number of rejected lines in a report; the full list is stored with the data set.
     """
 
     line_bytes: int = 1 * MIB
@@ -48,12 +48,12 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True)
 class ProcessLimits:
-    """Bounds of a process that reads what came from outside.
+    """Limits of a process that reads untrusted files.
 
     Args:
-        memory_bytes: Most memory that it may use.
-        seconds: Longest time that it may take; of processor time it may take as much on each core.
-        disk_bytes: Most bytes that it may write, temporary files included.
+        memory_bytes: Maximum memory.
+        seconds: Maximum wall-clock time, and maximum CPU time per core.
+        disk_bytes: Maximum number of bytes written, temporary files included.
     """
 
     memory_bytes: int = 6 * GIB
@@ -62,4 +62,4 @@ class ProcessLimits:
 
 
 READERS = 8
-"""Processes that read at the same time; further files wait for one of them to end."""
+"""Maximum number of concurrent reader processes; further files are queued."""

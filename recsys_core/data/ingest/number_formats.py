@@ -1,4 +1,4 @@
-"""Numbers as files write them: decimal comma or point, separators of thousands, currency and percent signs."""
+"""Number formats: decimal comma or point, thousands separators, currency and percent signs."""
 
 import re
 from collections import Counter
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from math import isfinite
 
 SPACES = " \u00a0\u202f\u2009"
-"""What stands between thousands where that is a space: ordinary, not breaking, narrow, thin."""
+"""Spaces used as thousands separators: ordinary, non-breaking, narrow non-breaking, thin."""
 _SIGNS = r"€$£¥₹₽₩₺₫฿%‰"
 _WORDS = r"(?:EUR|USD|GBP|CHF|JPY|CNY|RMB|INR|RUB|BRL|SEK|NOK|DKK|PLN|CZK|HUF|TRY|KRW|AUD|CAD|Kč|zł|kr|元|円|Fr\.?|R\$)"
 MARKS = rf"(?:[{_SIGNS}]|{_WORDS})"
-"""Regular expression of the signs and codes that may stand before or after a number."""
+"""Regular expression of currency codes and signs before or after a number."""
 MISSING = frozenset(
     ["na", "n/a", "nan", "null", "none", "nil", "\\n", "-", "--", "?", "#n/a", "nat", "<na>", "missing", "unknown"]
 )
-"""Words, in small letters, that stand for no number in columns where they are repeated."""
+"""Missing-value words, in lower case; they count as missing if they are repeated in a column."""
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MARKED = re.compile(rf"^([+-]?)\s*{MARKS}?\s*([+-]?[\d.,'’{SPACES}]*\d[.,]?)\s*{MARKS}?$", re.IGNORECASE)
 _MOST_VALUES = 20_000
@@ -24,16 +24,16 @@ _REPEATED = 3
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """How the numbers of a column are written.
+    """Number format of a column.
 
     Args:
-        decimal: What stands before the decimals, a point or a comma.
-        thousands: What stands between groups of three digits: nothing, a comma, a point, an apostrophe, or a space.
-        marks: Whether currency or percent signs stand beside numbers; they are left out, 85 % is 85.
-        missing: Words that stand for no number, as they are written; they occur more than twice.
-        share: Part of the values, empty ones and those in `missing` left out, that this reads, 0 to 1.
-        undecided: Whether the commas (or points) could as well have the other meaning: all of them stand before
-            exactly three digits, and no number has two of them.
+        decimal: Decimal separator, a point or a comma.
+        thousands: Thousands separator: none, a comma, a point, an apostrophe, or a space.
+        marks: Whether numbers carry currency or percent signs, which are dropped: 85 % is 85.
+        missing: Missing-value words as written; each occurs more than twice.
+        share: Share of the non-missing values that this format reads, 0 to 1.
+        undecided: Whether the format is ambiguous: exactly three digits follow every comma (or point), and no number
+            has two of them.
     """
 
     decimal: str = "."
@@ -45,24 +45,24 @@ class NumberFormat:
 
     @property
     def name(self) -> str:
-        """The format as an example: 1234.5, 1,234.5, 1.234,5 ..."""
+        """The format as an example: 1234.5, 1,234.5, 1.234,5, ..."""
         return f"1{self.thousands}234{self.decimal}5"
 
     @property
     def plain(self) -> bool:
-        """Whether the numbers are written as a programming language writes them."""
+        """Whether numbers are written as in programming languages."""
         return self.decimal == "." and not self.thousands and not self.marks and not self.missing
 
 
 NAMES = ("1234.5", "1234,5", "1,234.5", "1.234,5", "1'234.5", "1 234,5", "1 234.5", "1'234,5")
-"""Names of all formats that can be chosen."""
+"""Names of all available formats."""
 
 
 def format_of_name(name: str, marks: bool = True, missing: tuple[str, ...] = ()) -> NumberFormat:
-    """Return the format that a name shows.
+    """Return the format with this name.
 
     Raises:
-        KeyError: There is no such format.
+        KeyError: The format is unknown.
     """
     if name not in NAMES:
         raise KeyError(name)
@@ -70,15 +70,14 @@ def format_of_name(name: str, marks: bool = True, missing: tuple[str, ...] = ())
 
 
 def guess_number_format(values: Sequence[str]) -> NumberFormat:
-    """Return how some values are written as numbers, with the part of them that are numbers.
+    """Return the most likely number format of some values.
 
-    A comma (or point) is a separator of thousands where a number has two of them or another sign follows for the
-    decimals, and is the decimal sign where other than three digits follow it or a zero alone stands before it. Where
-    neither is seen it separates thousands if it is a comma, and is the decimal sign if it is a point; a comma leaves
-    the format undecided.
+    A comma (or point) is a thousands separator if a number has two of them or another separator follows. It is the
+    decimal separator if a number of digits other than three follows it, or a leading zero precedes it. Without such
+    evidence a comma separates thousands, a point separates decimals, and a comma leaves the format undecided.
 
     Args:
-        values: Cells of the column, at best taken from all over the file.
+        values: Cells of the column, ideally sampled over the whole file.
     """
     step = max(1, -(-len(values) // _MOST_VALUES))
     given = [stripped for value in values[::step] if (stripped := value.strip())]
@@ -98,13 +97,13 @@ def guess_number_format(values: Sequence[str]) -> NumberFormat:
 
 
 def missing_words(values: Sequence[str]) -> tuple[str, ...]:
-    """Return the words among some values that stand for nothing, if they are repeated: one alone is a mistake."""
+    """Return the repeated missing-value words among some values; an isolated one counts as a bad cell."""
     words = Counter(value for value in values if value.lower() in MISSING)
     return tuple(sorted(word for word, count in words.items() if count >= _REPEATED))
 
 
 def read_number(text: str, form: NumberFormat) -> float | None:
-    """Return the number that a text is in a format, None if it is none; this is what `number_sql` does in SQL."""
+    """Return a text as a number, None if it does not match the format; the Python counterpart of `number_sql`."""
     text = text.strip()
     if form.marks:
         text = _unmarked(text)
@@ -118,7 +117,7 @@ def read_number(text: str, form: NumberFormat) -> float | None:
 
 
 def pattern_of(form: NumberFormat) -> str:
-    """Return the regular expression, for RE2 and Python, of a number without signs of currency."""
+    """Return the regular expression, for RE2 and Python, of a number without currency signs."""
     groups = {"": "", " ": f"[{SPACES}]", "'": "['’]"}.get(form.thousands, re.escape(form.thousands))
     whole = rf"(?:\d+|\d{{1,3}}(?:{groups}\d{{3}})+)" if groups else r"\d+"
     point = re.escape(form.decimal)
@@ -126,11 +125,11 @@ def pattern_of(form: NumberFormat) -> str:
 
 
 def number_sql(cell: str, form: NumberFormat, kind: str = "FLOAT") -> str:
-    """Return the SQL that reads a text as a number, NULL where it is none in this format.
+    """Return the SQL that parses a text as a number, NULL if it does not match the format.
 
     Args:
-        cell: SQL of the text; made by us, never a name from a file.
-        form: How numbers are written.
+        cell: SQL of the text; trusted, never a name from a file.
+        form: Number format.
         kind: FLOAT or DOUBLE.
     """
     if form.plain or (form.missing and not (form.thousands or form.marks) and form.decimal == "."):
@@ -151,7 +150,7 @@ def number_sql(cell: str, form: NumberFormat, kind: str = "FLOAT") -> str:
 
 
 def missing_sql(cell: str, form: NumberFormat) -> str:
-    """Return the SQL condition that a text stands for no number: it is empty or one of the words of the format."""
+    """Return the SQL condition that a cell is missing: empty or one of the format's missing-value words."""
     words = ", ".join("'" + word.replace("'", "''") + "'" for word in ("", *form.missing))
     return f"trim(coalesce({cell}::VARCHAR, '')) IN ({words})"
 
@@ -162,7 +161,7 @@ def _unmarked(text: str) -> str:
 
 
 def _separators(cells: Sequence[str]) -> tuple[tuple[str, str], bool]:
-    """Return decimal sign and separator of thousands, and whether commas may have the other meaning."""
+    """Return decimal and thousands separator, and whether the meaning of commas is ambiguous."""
     signed = [cell for cell in cells if re.fullmatch(rf"[+-]?\d[\d.,'’{SPACES}]*", cell)]
     commas = [cell for cell in signed if "," in cell]
     points = [cell for cell in signed if "." in cell]
@@ -189,12 +188,12 @@ def _groups(cell: str, separator: str) -> bool:
 
 
 def _fractional(cell: str) -> bool:
-    """Return whether a number has decimals behind a point, so that commas are none."""
+    """Return whether a number has decimals after a point, so that commas cannot be decimal separators."""
     return "," not in cell and bool(re.fullmatch(r"[+-]?\d+\.\d+", cell)) and not _groups(cell, ".")
 
 
 def _meaning(cell: str) -> str:
-    """Return what the comma in a number is: decimal, thousands, or open."""
+    """Return the meaning of the comma in a number: decimal, thousands, or open."""
     if cell.count(",") > 1:
         return "thousands"
     if "." in cell:

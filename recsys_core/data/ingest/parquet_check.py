@@ -1,4 +1,4 @@
-"""What a Parquet file says about its size, looked at before anything in it is uncompressed."""
+"""Check the size declared in a Parquet footer before anything is decompressed."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from recsys_core.errors import DataError
 
 
 def refuse_large_parquet(path: Path, name: str, limits: Limits) -> None:
-    """Refuse a Parquet file with too many columns, a row group that does not fit into memory, or absurd growth.
+    """Refuse a Parquet file with too many columns, a row group too large for memory, or an absurd compression ratio.
 
     Raises:
-        DataError: It is beyond the limits, or its footer is broken.
+        DataError: The file exceeds a limit, or its footer is broken.
     """
     try:
         found = pq.read_metadata(path)
@@ -25,12 +25,12 @@ def refuse_large_parquet(path: Path, name: str, limits: Limits) -> None:
     largest, total = max(groups, default=0), sum(groups)
     if largest > limits.row_group_bytes:
         raise DataError(
-            f"'{name}' has a row group of {largest:,} bytes; at most {limits.row_group_bytes:,} are read at once. "
-            "Write it with smaller row groups (1 million rows, for instance)."
+            f"'{name}' has a row group of {largest:,} bytes; at most {limits.row_group_bytes:,} are supported. "
+            "Write the file with smaller row groups, such as 1 million rows."
         )
     bomb = total > limits.row_group_bytes and total > limits.parquet_ratio * path.stat().st_size
     if total > limits.parquet_bytes or bomb:
         raise DataError(
             f"'{name}' has {path.stat().st_size:,} bytes and holds {total:,} uncompressed, "
-            "as a decompression bomb does; it was not taken."
+            "like a decompression bomb, and was refused."
         )

@@ -1,4 +1,4 @@
-"""From files to a data set: everything is read once, every row is accounted for, nothing is stored by half."""
+"""From files to a data set: every row is read once and accounted for; storing is all or nothing."""
 
 import shutil
 import tempfile
@@ -41,10 +41,10 @@ __all__ = [
 def check(
     guesses: Sequence[TableGuess], rules: IngestRules, ctx: RunContext | None = None, *, limits: Limits = DEFAULT_LIMITS
 ) -> IngestReport:
-    """Return what an ingest would report, without storing anything.
+    """Return the report of an ingest without storing anything.
 
     Raises:
-        DataError: The files cannot be taken in this way at all.
+        DataError: The files cannot be read with these settings.
     """
     folder = Path(tempfile.mkdtemp(prefix="recscope-check-"))
     try:
@@ -63,15 +63,14 @@ def ingest(
     *,
     limits: Limits = DEFAULT_LIMITS,
 ) -> tuple[Dataset, IngestReport]:
-    """Take files in and store the data set in the workspace.
+    """Read files and store the data set in the workspace.
 
-    Files that were taken in before under the same rules give the data set that is stored already, under the name
-    given now.
+    If the same files were stored before under the same rules, that data set is returned under the new name.
 
     Raises:
-        DataError: The files cannot be taken in this way at all; nothing was stored.
-        StoreError: The disk is full or cannot be written; nothing was stored.
-        Cancelled: The person stopped it; nothing was stored.
+        DataError: The files cannot be read with these settings; nothing was stored.
+        StoreError: The disk is full or not writable; nothing was stored.
+        Cancelled: The user cancelled the ingest; nothing was stored.
     """
     with workspace.staging() as folder:
         meta, report = build(guesses, rules, folder, name=name, ctx=ctx or RunContext(), limits=limits)
@@ -81,18 +80,18 @@ def ingest(
 def load_file(
     path: Path, columns: Mapping[str, str | int] | None = None, *, limits: Limits = DEFAULT_LIMITS
 ) -> Dataset:
-    """Return the interactions of one file (or archive) as a data set in memory, not stored.
+    """Load the interactions of one file (or archive) into memory, without storing them.
 
-    Nothing is guessed away: every rating stays as it is, equal pairs are kept, and times that cannot be read are
-    unknown. Known kinds of events get the weights that `suggest_rules` gives them.
+    No rows are cleaned away: ratings are kept unchanged, duplicate pairs are kept, and unreadable timestamps become
+    missing. Known event types get the weights of `suggest_rules`.
 
     Args:
-        path: CSV, TSV, `::`, Parquet, JSON lines, Excel, or an archive of these.
-        columns: Number (from 0) or name of the column of each role; those not named are guessed only if this is None.
-        limits: Bounds of what is read.
+        path: CSV, TSV, `::`, Parquet, JSON Lines, Excel, or an archive of these.
+        columns: Number (from 0) or name of the column of each role; None to infer all roles.
+        limits: Bounds on what is read.
 
     Raises:
-        DataError: The file cannot be taken at all, or has no such column.
+        DataError: The file cannot be read, or has no such column.
     """
     return load_with_report(path, columns, limits=limits)[0]
 
@@ -104,16 +103,16 @@ def load_with_report(
     links: Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> tuple[Dataset, IngestReport]:
-    """Return what `load_file` returns, and the account of its rows.
+    """Load a file as `load_file` does, and return its ingest report as well.
 
     Args:
-        path: The file with interactions.
+        path: The interactions file.
         columns: As for `load_file`.
-        links: A file with links between users, if they are in a file of their own.
-        limits: Bounds of what is read.
+        links: A separate file with links between users, if there is one.
+        limits: Bounds on what is read.
 
     Raises:
-        DataError: A file that cannot be taken at all, or a column that does not exist.
+        DataError: A file cannot be read, or a column does not exist.
     """
     guesses = inspect_files([Path(path)], limits=limits)
     if columns is not None:
@@ -134,36 +133,36 @@ def load_with_report(
 
 
 def with_interaction_columns(guesses: Sequence[TableGuess], columns: Mapping[str, str | int]) -> list[TableGuess]:
-    """Return the guesses with exactly these roles in the files of interactions; a single file is one.
+    """Return the guesses with exactly these roles in the interactions files; a single file counts as interactions.
 
     Raises:
-        DataError: None of several files holds interactions, a column or a role does not exist, or a choice cannot be
-            carried out.
+        DataError: None of several files holds interactions, a column or role does not exist, or a column cannot have
+            the role.
     """
     chosen = [guess for guess in guesses if guess.table == INTERACTIONS or len(guesses) == 1]
     if not chosen:
         names = ", ".join(f"'{guess.name}'" for guess in guesses)
-        raise DataError(f"Columns are named, but none of {names} is taken for interactions. Give that file alone.")
+        raise DataError(f"Columns are given, but none of {names} holds interactions. Pass only the interactions file.")
     changed = {id(guess): with_columns(guess, columns) for guess in chosen}
     for guess in changed.values():
         for role, column in columns.items():
             if role not in guess.roles:
                 raise DataError(
-                    f"'{guess.name}': column '{column}' cannot be read as '{role}'. Name another column, or leave "
-                    f"'{role}' out."
+                    f"'{guess.name}': column '{column}' cannot be read as '{role}'. Choose another column, or omit "
+                    f"'{role}'."
                 )
     return [changed.get(id(guess), guess) for guess in guesses]
 
 
 def with_columns(guess: TableGuess, columns: Mapping[str, str | int]) -> TableGuess:
-    """Return the guess with exactly these roles of interactions."""
+    """Return the guess as an interactions table with exactly these roles."""
     if guess.table != INTERACTIONS:
         guess = with_changes(guess, table=INTERACTIONS)
     return with_changes(guess, roles={**dict.fromkeys(guess.roles), **columns})
 
 
 def _in_memory(dataset: Dataset) -> Dataset:
-    """Return the data set with its tables loaded, so that its files may go."""
+    """Return the data set with its tables loaded, so that its files can be deleted."""
     tables = {name: getattr(dataset, name) for name in (USERS, ITEMS, SOCIAL)}
     interactions = dataset.interactions
 

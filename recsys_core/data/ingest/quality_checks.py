@@ -1,4 +1,4 @@
-"""Doubts about accepted data, in words: what was found, how much of it, why it matters, what to do."""
+"""Quality checks of accepted data: each warning states the finding, its count, why it matters and what to do."""
 
 import re
 import unicodedata
@@ -21,11 +21,11 @@ from recsys_core.data.tables import FINER, ROWS_AT_ONCE, Kept, parts_by_row, rep
 
 _SPACES = re.compile(r"\s+")
 _BUSY = 500
-"""Interactions below which nobody is taken for a robot because of their number."""
+"""Minimum number of interactions for a user to be flagged as a robot by volume."""
 _PIECES = 32
-"""Ranges of users in which ties are counted beside each other."""
+"""Number of user ranges in which ties are counted in parallel."""
 _SAME_RATINGS = 50
-"""Ratings, all the same, from which on a person is taken for a robot."""
+"""Minimum number of identical ratings for a user to be flagged as a robot."""
 
 
 def doubts_about(
@@ -37,15 +37,15 @@ def doubts_about(
     social: pd.DataFrame | None,
     ties: "Future[int] | None" = None,
 ) -> list[DataWarning]:
-    """Return the doubts about a data set, without those that nothing supports.
+    """Return the warnings that apply to a data set.
 
     Args:
-        connection: Where the Parquet file is read.
+        connection: DuckDB connection that reads the Parquet file.
         interactions: The Parquet file of positions.
-        user_ids: Identifiers of users, by position.
-        item_ids: The same for items.
+        user_ids: User identifiers, by position.
+        item_ids: Item identifiers, by position.
         social: Links between users, or None.
-        ties: Number of `tied_interactions`, if it is being found out already.
+        ties: Pending result of `tied_interactions`, if it is already being computed.
     """
     columns = pq.read_schema(interactions).names
     activity = _activity(connection, interactions, rated=RATING in columns)
@@ -65,15 +65,15 @@ def doubts_about(
 
 
 def kept_doubts(*, repeated: int, unreadable: int, clipped: int) -> list[DataWarning]:
-    """Return what the rules let pass."""
+    """Return warnings about questionable rows that the rules kept."""
     found = []
     if repeated:
         found.append(
             DataWarning(
                 "repeated_pairs",
                 repeated,
-                f"{repeated:,} rows repeat a user and item that an earlier row has.",
-                "They are kept as separate interactions. If they correct a rating, keep the last one of each instead.",
+                f"{repeated:,} rows repeat the user-item pair of an earlier row.",
+                "They are kept as separate interactions. If they correct a rating, keep only the last row per pair.",
             )
         )
     if unreadable:
@@ -81,8 +81,8 @@ def kept_doubts(*, repeated: int, unreadable: int, clipped: int) -> list[DataWar
             DataWarning(
                 "unknown_times",
                 unreadable,
-                f"{unreadable:,} interactions have no time, or one that cannot be read.",
-                "They are kept and count as older than everything. Splits by time put them into training.",
+                f"{unreadable:,} interactions have a missing or unreadable timestamp.",
+                "They are kept and sorted before all others. Splits by time put them into the training data.",
             )
         )
     if clipped:
@@ -90,15 +90,15 @@ def kept_doubts(*, repeated: int, unreadable: int, clipped: int) -> list[DataWar
             DataWarning(
                 "clipped_ratings",
                 clipped,
-                f"{clipped:,} ratings lay outside the scale and were moved to its end.",
-                "Check the scale: many of them mean that it is another one.",
+                f"{clipped:,} ratings were outside the scale and have been clipped to it.",
+                "Check the scale: many clipped ratings suggest a different one.",
             )
         )
     return found
 
 
 def _activity(connection: duckdb.DuckDBPyConnection, path: Path, *, rated: bool) -> pd.DataFrame:
-    """Return for each user who interacted: number of interactions, smallest and largest rating."""
+    """Return number of interactions, smallest and largest rating of each user with interactions."""
     extremes = f"min({RATING}) AS low, max({RATING}) AS high" if rated else "0 AS low, 1 AS high"
     return connection.execute(
         f"SELECT {USER}, count(*) AS n, {extremes} FROM read_parquet({file_literal(path)}) GROUP BY {USER}"
@@ -113,15 +113,13 @@ def _single(activity: pd.DataFrame) -> DataWarning | None:
     return DataWarning(
         "single_interaction_users",
         count,
-        f"{count:,} users ({share:.0%}) have one interaction only.",
-        "Nothing can be both learned and tested about them. A minimum of 5 interactions a user removes them.",
+        f"{count:,} users ({share:.0%}) have a single interaction.",
+        "They cannot be used for both training and testing. A minimum of 5 interactions per user removes them.",
     )
 
 
 def _robots(activity: pd.DataFrame) -> DataWarning | None:
-    """Users with far more interactions than nearly all others (ten times the 95th percentile), or many ratings all
-    the same.
-    """
+    """Warn about users with over ten times the 95th percentile of interactions, or with many identical ratings."""
     usual = float(activity["n"].quantile(0.95)) if len(activity) else 0.0
     bound = max(_BUSY, 10 * usual)
     busy = activity["n"] > bound
@@ -133,8 +131,8 @@ def _robots(activity: pd.DataFrame) -> DataWarning | None:
         "robot_like_users",
         count,
         f"{count:,} users behave like robots: {int(busy.sum()):,} have over {bound:,.0f} interactions, "
-        f"{int(monotone.sum()):,} gave at least {_SAME_RATINGS} ratings, all the same.",
-        "They weigh heavily in similarities and popularity. Look at them on Explore; remove those that are no people.",
+        f"{int(monotone.sum()):,} gave at least {_SAME_RATINGS} ratings, all identical.",
+        "They dominate similarities and popularity. Inspect them on Explore and remove those that are not real users.",
     )
 
 
@@ -150,14 +148,14 @@ def _alike(what: str, ids: list[str]) -> DataWarning | None:
     return DataWarning(
         f"similar_{what}",
         count,
-        f"{count:,} {what} have identifiers that look like another's and differ only in case, spaces, invisible "
-        f"characters, accents written in two ways or wide letters, such as {_shown(first)} and {_shown(other)}.",
-        "They are kept apart. If they mean the same, write them alike in the file and upload it again.",
+        f"{count:,} {what} have near-identical identifiers that differ only in case, spaces, invisible "
+        f"characters, accent encoding or letter width, such as {_shown(first)} and {_shown(other)}.",
+        "They are treated as different. If they are the same, unify them in the file and upload it again.",
     )
 
 
 def _looks(name: str) -> str:
-    """Return an identifier as it looks: compatible letters alike, without case, spaces and invisible characters."""
+    """Return an identifier in visual normal form: NFKC, case-folded, without spaces and invisible characters."""
     if name.isascii():
         return _SPACES.sub("", name).casefold()
     visible = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
@@ -165,7 +163,7 @@ def _looks(name: str) -> str:
 
 
 def _shown(name: str) -> str:
-    """Return an identifier in quotes, its invisible and combining characters as escapes."""
+    """Return an identifier in quotes, with invisible and combining characters escaped."""
     hidden = {"Cf", "Mn", "Zs", "Cc"}
     return (
         "'" + "".join(f"\\u{ord(c):04x}" if c != " " and unicodedata.category(c) in hidden else c for c in name) + "'"
@@ -180,17 +178,17 @@ def _strangers(social: pd.DataFrame, activity: pd.DataFrame) -> DataWarning | No
     return DataWarning(
         "social_without_interactions",
         count,
-        f"{count:,} users have social links but never interacted.",
-        "They are kept: social algorithms can recommend to them, others cannot.",
+        f"{count:,} users have social links but no interactions.",
+        "They are kept: social models can recommend to them, other models cannot.",
     )
 
 
 def tied_interactions(path: Path, kept: Kept) -> int:
-    """Return how many interactions share user and time with another; those without a time do not count.
+    """Return the number of interactions that share user and timestamp with another; missing timestamps do not count.
 
     Args:
-        path: Their Parquet file.
-        kept: What is still in memory of them.
+        path: The Parquet file of interactions.
+        kept: Cache of the interactions still in memory.
     """
     rows, finer = pq.read_metadata(path).num_rows, FINER in pq.read_schema(path).names
     if finer or rows > ROWS_AT_ONCE:
@@ -215,7 +213,7 @@ def _ties_within(users: IntArray, times: IntArray) -> int:
 
 
 def _span(blocks: Iterable[tuple[IntArray, ...]]) -> tuple[int, bool]:
-    """Return the first time that is known, and whether all lie a whole number of seconds, below 2**31, after it."""
+    """Return the first known time, and whether all others are a whole number of seconds, below 2**31, after it."""
     firsts, lasts, rests = [], [], set()
     for (time,) in blocks:
         known = time[time != NO_TIMESTAMP]
@@ -246,6 +244,6 @@ def _tied(count: int, rows: int) -> DataWarning | None:
     return DataWarning(
         "tied_timestamps",
         count,
-        f"{count:,} interactions ({count / rows:.0%}) share user and time with another one.",
-        "Their order is that of the file, which may mean nothing. Next-item results on such data are doubtful.",
+        f"{count:,} interactions ({count / rows:.0%}) have duplicate timestamps: same user and time as another one.",
+        "Their order within a timestamp is unknown, so next-item results on these data are unreliable.",
     )

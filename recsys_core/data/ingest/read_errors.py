@@ -1,4 +1,4 @@
-"""Whatever goes wrong while a file is read becomes a sentence about that file; the cause stays attached for the log."""
+"""Turn exceptions during reading into messages about the file; the cause stays attached for the log."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,14 +9,14 @@ from recsys_core.storage.disk_errors import FULL
 
 @contextmanager
 def faults_in_words(name: str, *, writes: bool = False) -> Iterator[None]:
-    """Turn every exception inside the block that is not a sentence yet into one.
+    """Turn every exception inside the block into a `RecscopeError`.
 
     Args:
-        name: What the file is called, as the user knows it.
-        writes: Whether the block mostly writes: an `OSError` is left to those who know the disk.
+        name: Display name of the file.
+        writes: Whether the block mostly writes; an `OSError` is then re-raised for the caller to translate.
 
     Raises:
-        DataError: Anything but a `RecscopeError`; the exception is its cause.
+        DataError: Any exception other than a `RecscopeError`; the original is its cause.
         StoreError: The disk is full.
     """
     try:
@@ -25,7 +25,7 @@ def faults_in_words(name: str, *, writes: bool = False) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise DataError(
-            f"'{name}' needs more memory than there is. Save it as CSV or Parquet, or split it into several files."
+            f"'{name}' needs more memory than available. Save it as CSV or Parquet, or split it into several files."
         ) from error
     except OSError as error:
         if writes:
@@ -36,11 +36,11 @@ def faults_in_words(name: str, *, writes: bool = False) -> Iterator[None]:
     except Exception as error:
         words = " ".join(str(error).split())[:300]
         raise DataError(
-            f"'{name}' cannot be read in this way ({type(error).__name__}: {words}). Change how it is read "
-            "(separator, encoding, first line), leave it out, or choose other files."
+            f"'{name}' cannot be read with these settings ({type(error).__name__}: {words}). Change the settings "
+            "(separator, encoding, header), ignore the file, or choose another one."
         ) from error
 
 
 def is_unexpected(error: RecscopeError) -> bool:
-    """Return whether a sentence stands for an exception that no reader has foreseen, so that the log should show it."""
+    """Return whether an error wraps an unforeseen exception, which belongs in the log."""
     return error.__cause__ is not None and not isinstance(error.__cause__, RecscopeError | OSError | MemoryError)

@@ -1,9 +1,8 @@
-"""Files as DuckDB relations of text cells, every row accounted for.
+"""Open files as DuckDB relations of text cells, with every row accounted for.
 
-There are two ways to read a text file. The fast one is DuckDB's CSV reader with its table of rejected lines. It is
-trusted only if a scan of the bytes has found nothing odd and the rows it gave plus the lines it rejected are the
-lines in the file. Else the careful one (`record_reader`) writes the cells to a temporary Parquet file. Both give the
-same columns `c0`, `c1`, ...
+There are two readers for text files. The fast one is DuckDB's CSV reader with its table of rejected lines; its result
+is used only if a byte scan found nothing unusual and accepted plus rejected rows equal the number of lines. Otherwise
+the careful one (`record_reader`) writes the cells to a temporary Parquet file. Both yield columns `c0`, `c1`, ...
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,13 +28,13 @@ from recsys_core.data.sql import file_literal, parquet_relation, text_literal
 
 _BLOCK_ROWS = 50_000
 _SCAN_FIRST = 64 << 20
-"""Files below this many bytes are scanned before they are read."""
+"""Files smaller than this are scanned before they are read."""
 _DUCKDB_REASONS = {
     "MISSING COLUMNS": "too few columns",
     "TOO MANY COLUMNS": "too many columns",
-    "UNQUOTED VALUE": "a quote that is not closed",
-    "INVALID ENCODING": "bytes that are not text in this encoding",
-    "LINE SIZE OVER MAXIMUM": "longer than allowed",
+    "UNQUOTED VALUE": "unclosed quote",
+    "INVALID ENCODING": "bytes invalid in this encoding",
+    "LINE SIZE OVER MAXIMUM": "line longer than allowed",
 }
 
 
@@ -43,16 +42,16 @@ _REJECTED_LINES = """
     SELECT line, first(error_type::VARCHAR ORDER BY place), first(column_idx ORDER BY place), first(csv_line ORDER BY
     place) FROM (SELECT *, (error_type = 'CAST', column_idx) AS place FROM reject_errors) GROUP BY line ORDER BY line
 """
-"""For each line its first error; that it has too many or too few columns comes before what stands in them."""
+"""First error of each line; a wrong number of columns precedes errors in cells."""
 
 
 @dataclass(frozen=True)
 class Native:
-    """A column that the fast reader may read as a number at once, which is quicker than text that is converted later.
+    """A column that the fast reader parses as a number directly, which is faster than converting text later.
 
     Args:
         kind: FLOAT or DOUBLE.
-        reason: Why a line is rejected whose cell is no number.
+        reason: Rejection reason for cells that are not numbers.
     """
 
     kind: str
@@ -60,7 +59,7 @@ class Native:
 
 
 class NotPlain(Exception):
-    """The fast reader cannot account for every line of a file; it has to be read carefully."""
+    """The fast reader cannot account for every line of a file; the careful reader must read it."""
 
 
 @dataclass
@@ -69,15 +68,15 @@ class Source:
 
     Args:
         guess: How to read it.
-        relation: SQL that stands after FROM; its columns are `c0`, `c1`, ... (text) and, if `has_lines`, `line`.
-        has_lines: Whether the relation gives the number of each row's line.
+        relation: SQL for a FROM clause; its columns are `c0`, `c1`, ... (text) and, if `has_lines`, `line`.
+        has_lines: Whether the relation has the line number of each row.
         text_path: The text file (UTF-8) whose lines are shown for rejected rows; None for Parquet and Excel.
-        scan: What the bytes say, perhaps still being found out; None if the file is read carefully.
-        rejections: Rows that could not be parted into cells; complete at once for the careful reader, after `settle`
-            for the fast.
+        scan: Byte scan, possibly still running; None with the careful reader.
+        rejections: Rows that could not be split into cells; complete immediately with the careful reader, after
+            `settle` with the fast one.
         structural: Lines that the fast reader rejected, increasing.
-        unparted: Number of records that could not be parted into cells.
-        natives: Columns that the relation gives as numbers instead of text; the fast reader alone does so.
+        unparted: Number of records that could not be split into cells.
+        natives: Columns that the relation returns as numbers instead of text; fast reader only.
     """
 
     guess: TableGuess
@@ -103,14 +102,15 @@ class Source:
         return file_digest(self.guess.path)
 
     def settle(self, connection: duckdb.DuckDBPyConnection, rows: int) -> None:
-        """Fetch what the fast reader rejected, and check that no line is missing.
+        """Fetch the lines that the fast reader rejected, and check that no line is missing.
 
         Args:
-            connection: The one that read the relation.
-            rows: Number of rows that the relation gave.
+            connection: The connection that read the relation.
+            rows: Number of rows read from the relation.
 
         Raises:
-            NotPlain: Rows and rejected lines are not together the lines of the file, or something odd is in it.
+            NotPlain: Accepted plus rejected lines differ from the lines of the file, or the scan found something
+                unusual.
         """
         if self.scan is None:
             return
@@ -135,7 +135,7 @@ class Source:
         return ("", _DUCKDB_REASONS[kind]) if kind in _DUCKDB_REASONS else None
 
     def texts(self, connection: duckdb.DuckDBPyConnection, lines: IntArray) -> Iterator[str]:
-        """Yield the text of each of the `lines`, which increase, cut after a thousand characters."""
+        """Yield the text of each of the `lines` (increasing), cut to 1000 characters."""
         if self.text_path is not None:
             yield from _lines_of(self.text_path, lines)
             return
@@ -157,17 +157,17 @@ def open_source(
     careful: bool = False,
     natives: Mapping[int, Native] | None = None,
 ) -> Source:
-    """Make a file ready to be read.
+    """Open a file for reading.
 
     Args:
         guess: How to read it.
-        folder: For temporary files; they stay until the folder is deleted.
-        limits: Bounds of what is read.
-        careful: Do not try the fast reader.
-        natives: Columns that may be read as numbers at once, by their numbers.
+        folder: For temporary files, which stay until the folder is deleted.
+        limits: Bounds on what is read.
+        careful: Skip the fast reader.
+        natives: Columns that may be parsed as numbers directly, by column number.
 
     Raises:
-        DataError: The file cannot be read in this way at all.
+        DataError: The file cannot be read with these settings.
     """
     number = len(list(folder.glob("source_*")))
     base = folder / f"source_{number}"
@@ -190,7 +190,7 @@ def open_source(
 
 
 def _scanned(path: Path, *, spaces: bool) -> "Future[TextScan]":
-    """Scan a file, a large one beside the reading unless it has to be known first whether spaces are doubled."""
+    """Scan a file: in a background thread if it is large, unless doubled spaces must be known before reading."""
     if path.stat().st_size < _SCAN_FIRST or spaces:
         done: Future[TextScan] = Future()
         done.set_result(scan_text(path, spaces=spaces))
@@ -202,7 +202,7 @@ def _scanned(path: Path, *, spaces: bool) -> "Future[TextScan]":
 
 
 def excel_records(guess: TableGuess, limits: Limits = DEFAULT_LIMITS) -> Iterator[Record]:
-    """Yield the rows of an Excel sheet that are not empty, after the header."""
+    """Yield the non-empty rows of an Excel sheet, after the header."""
     for number, cells in excel_rows(guess.path, limits):
         if number <= guess.skip_lines:
             continue
@@ -212,7 +212,7 @@ def excel_records(guess: TableGuess, limits: Limits = DEFAULT_LIMITS) -> Iterato
 
 
 def _as_utf8(guess: TableGuess, base: Path) -> tuple[Path, bool]:
-    """Return the file as UTF-8 with ordinary line ends, and whether bytes had to be replaced."""
+    """Return the file as UTF-8 with ordinary line ends, and whether invalid bytes were replaced."""
     if guess.encoding == "utf-8" and not guess.old_mac:
         return guess.path, False
     target = base / "text"
@@ -232,7 +232,7 @@ def _csv_relation(guess: TableGuess, path: Path, limits: Limits, natives: Mappin
 
 
 def _written(guess: TableGuess, records: Iterator[Record], base: Path, text_path: Path | None) -> Source:
-    """Write the cells of accepted records to a Parquet file and note the rejected ones."""
+    """Write the cells of accepted records to a Parquet file and record the rejected ones."""
     rejections = Rejections()
     names = [f"c{column}" for column in range(len(guess.column_names))]
     schema = pa.schema([("line", pa.int64()), *((name, pa.string()) for name in names)])
@@ -272,7 +272,7 @@ def _blocks(records: Iterator[Record]) -> Iterator[list[Record]]:
 
 
 def _lines_of(path: Path, lines: IntArray) -> Iterator[str]:
-    """Yield the physical lines with these numbers, each as text."""
+    """Yield the physical lines with these numbers as text."""
     wanted = iter(lines.tolist())
     target = next(wanted, None)
     number = 0

@@ -1,8 +1,8 @@
-"""Reading a text file record by record: slower than DuckDB, and sure about every line of the oddest file.
+"""Read a text file record by record: slower than DuckDB, but reliable for malformed files.
 
-A record is a physical line, or several where a quoted cell holds line breaks and the whole then has exactly the
-number of cells that the table has columns. Lines that are blank or hold white space only are no records.
-Where text follows a closing quote, the quotes are taken for part of the text if that gives the right number of cells.
+A record is one physical line, or several if a quoted cell contains line breaks and the joined lines have exactly as
+many cells as the table has columns. Blank lines are not records. If text follows a closing quote, the quotes count as
+ordinary characters, provided that this gives the right number of cells.
 """
 
 import json
@@ -20,7 +20,7 @@ TEXT_KEPT = 1000
 
 
 class Record(NamedTuple):
-    """A record: number of its first line, its cells (None if it is rejected), why it is rejected, its text."""
+    """A record: number of its first line, cells (None if rejected), rejection reason, and text."""
 
     line: int
     cells: list[str] | None
@@ -30,14 +30,15 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Shape:
-    """How records are parted.
+    """How records are split into cells.
 
     Args:
-        separator: Between cells; one space stands for any run of white space.
+        separator: Cell separator; a space means any run of white space.
         columns: Number of cells that a record must have.
-        skip: Number of first records that are not data (a header, or a line such as `sep=;`).
+        skip: Number of physical lines before the data (a header, or a line such as `sep=;`).
         quoted: Whether double quotes enclose cells.
-        replaced: Whether U+FFFD stands for bytes that could not be read, so that lines with it are rejected.
+        replaced: Whether U+FFFD marks undecodable bytes, so that lines with it are rejected.
+        escape: Escape character for quotes inside quoted cells: another quote, or a backslash.
     """
 
     separator: str
@@ -49,7 +50,7 @@ class Shape:
 
 
 def read_records(path: Path, shape: Shape, limits: Limits) -> Iterator[Record]:
-    """Yield every record after the skipped ones, accepted and rejected alike."""
+    """Yield every record after the skipped lines, both accepted and rejected."""
     with path.open("rb") as file:
         lines = _Lines(file, limits.line_bytes, replaced=shape.replaced)
         for _ in range(shape.skip):
@@ -59,7 +60,7 @@ def read_records(path: Path, shape: Shape, limits: Limits) -> Iterator[Record]:
 
 
 def read_json_lines(path: Path, names: tuple[str, ...], limits: Limits) -> Iterator[Record]:
-    """Yield each line of a JSON lines file as the cells of the columns `names`; what is missing or null is empty."""
+    """Yield each line of a JSON Lines file as the cells of the columns `names`; missing or null values are empty."""
     with path.open("rb") as file:
         lines = _Lines(file, limits.line_bytes)
         while (numbered := lines.next()) is not None:
@@ -71,7 +72,7 @@ def read_json_lines(path: Path, names: tuple[str, ...], limits: Limits) -> Itera
 
 
 def split_cells(text: str, separator: str, *, quoted: bool = True, escape: str = '"') -> list[str] | str:
-    """Return the cells of a record, or why it has none: "open" if a quote is not closed, else a reason."""
+    """Return the cells of a record, or "open" if a quote is unclosed, or a rejection reason."""
     if separator == " ":
         return text.split()
     if not quoted or '"' not in text:
@@ -83,7 +84,7 @@ def split_cells(text: str, separator: str, *, quoted: bool = True, escape: str =
             if at < 0:
                 return "open"
             if at < len(text) and not text.startswith(separator, at):
-                return "text follows a closing quote"
+                return "text after a closing quote"
         else:
             end = text.find(separator, at)
             end = len(text) if end < 0 else end
@@ -95,7 +96,7 @@ def split_cells(text: str, separator: str, *, quoted: bool = True, escape: str =
 
 
 class _Lines:
-    """Physical lines of a file, blank ones left out, with one step of looking ahead that can be taken back."""
+    """Physical lines of a file without blank ones; lines read ahead can be given back."""
 
     def __init__(self, file: BinaryIO, longest: int, *, replaced: bool = False) -> None:
         self._file = file
@@ -105,7 +106,7 @@ class _Lines:
         self._waiting: list[tuple[int, str, str]] = []
 
     def next(self) -> tuple[int, str, str] | None:
-        """Return number, text and fault of the next line that is not blank; None at the end."""
+        """Return number, text and fault of the next non-blank line; None at the end."""
         while (line := self.next_physical()) is not None:
             if line[1].strip() or line[2]:
                 return line
@@ -124,7 +125,7 @@ class _Lines:
         return (self._number, *self._decoded(raw, too_long=too_long))
 
     def give_back(self, lines: list[tuple[int, str, str]]) -> None:
-        """Let lines that were looked at come again."""
+        """Return lines that were read ahead; they are read again next."""
         self._waiting = lines + self._waiting
 
     def _raw(self) -> tuple[bytes | None, bool]:
@@ -145,13 +146,13 @@ class _Lines:
         try:
             text, fault = raw.decode("utf-8"), ""
         except UnicodeDecodeError:
-            text, fault = raw.decode("utf-8", errors="replace"), "bytes that are not text in this encoding"
+            text, fault = raw.decode("utf-8", errors="replace"), "bytes invalid in this encoding"
         if too_long:
-            return text, f"longer than {self._longest:,} bytes"
+            return text, f"line longer than {self._longest:,} bytes"
         if "\x00" in text:
-            return text.replace("\x00", "\N{SYMBOL FOR NULL}"), "a NUL byte"
+            return text.replace("\x00", "\N{SYMBOL FOR NULL}"), "NUL byte"
         if self._replaced and REPLACEMENT in text:
-            return text, "bytes that are not text in this encoding"
+            return text, "bytes invalid in this encoding"
         return text, fault
 
 
@@ -163,7 +164,7 @@ def _record(lines: _Lines, numbered: tuple[int, str, str], shape: Shape, limits:
     if cells == "open":
         joined = _over_several_lines(lines, text, shape, limits)
         if joined is None:
-            return Record(number, None, "a quote that is not closed", text[:TEXT_KEPT])
+            return Record(number, None, "unclosed quote", text[:TEXT_KEPT])
         cells, text = joined
     if isinstance(cells, str):
         reason, cells = cells, text.split(shape.separator)
@@ -175,9 +176,7 @@ def _record(lines: _Lines, numbered: tuple[int, str, str], shape: Shape, limits:
 
 
 def _over_several_lines(lines: _Lines, text: str, shape: Shape, limits: Limits) -> tuple[list[str], str] | None:
-    """Return the cells and text of a record that goes on over the next lines; None, and the lines untouched, if none
-    fits.
-    """
+    """Return cells and text of a record that spans the next lines; None, with the lines given back, if none fits."""
     taken: list[tuple[int, str, str]] = []
     size = len(text)
     while len(taken) < MOST_LINES_OF_A_RECORD and size <= limits.line_bytes:
@@ -201,7 +200,7 @@ def _over_several_lines(lines: _Lines, text: str, shape: Shape, limits: Limits) 
 
 
 def _quoted_cell(text: str, at: int) -> tuple[str, int]:
-    """Return the cell that begins after an opening quote, and where its closing quote ends; -1 if it has none."""
+    """Return the cell after an opening quote, and the position after its closing quote; -1 if it is unclosed."""
     parts = []
     while True:
         end = text.find('"', at)
@@ -214,7 +213,7 @@ def _quoted_cell(text: str, at: int) -> tuple[str, int]:
 
 
 def _escaped_cell(text: str, at: int, escape: str) -> tuple[str, int]:
-    """Return the cell that begins after an opening quote, where `escape` stands before quotes that belong to it."""
+    """Return the cell after an opening quote like `_quoted_cell`, with inner quotes escaped by `escape`."""
     letters: list[str] = []
     while at < len(text):
         if text[at] == escape and at + 1 < len(text):
@@ -230,14 +229,14 @@ def _json_cells(text: str, names: tuple[str, ...]) -> tuple[list[str] | None, st
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        return None, "not valid JSON"
+        return None, "invalid JSON"
     if not isinstance(found, dict):
-        return None, "JSON that is not an object"
+        return None, "JSON value is not an object"
     return [json_text(found.get(name)) for name in names], ""
 
 
 def json_text(value: object) -> str:
-    """Return a JSON value as the text of a cell: entries of a list joined by `|`, nothing for null."""
+    """Return a JSON value as cell text: list entries joined by `|`, null as an empty cell."""
     if value is None:
         return ""
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Closing the books of an ingest: every rejected line is written down with its text, and the rows are added up."""
+"""Write all rejected lines with their text, and total the row counts of an ingest."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ _REJECTED = pa.schema(
 
 @dataclass(frozen=True)
 class Book:
-    """What became of the rows of one file.
+    """Row counts and rejections of one file.
 
     Args:
         source: The file.
-        rows: Number of rows that could be parted into cells.
-        rejections: All rejected rows, those that could not be parted included.
+        rows: Number of rows that could be split into cells.
+        rejections: All rejected rows, including those that could not be split.
     """
 
     source: Source
@@ -42,20 +42,20 @@ class Book:
 
     @property
     def read(self) -> int:
-        """Number of all rows."""
+        """Total number of rows."""
         return self.rows + self.source.unparted
 
 
 def close_books(
     connection: duckdb.DuckDBPyConnection, books: list[Book], rejected: Path, limits: Limits
 ) -> IngestReport:
-    """Write every rejected line to a Parquet file, and return the report so far.
+    """Write every rejected line to a Parquet file, and return a report with the row counts.
 
     Args:
-        connection: Where the sources can be read.
-        books: One a file, in the order in which the person gave them.
+        connection: DuckDB connection that reads the sources.
+        books: One per file, in upload order.
         rejected: Parquet file to write.
-        limits: Says how many rejected lines the report holds.
+        limits: Bounds the number of rejected lines in the report.
     """
     kept: list[RejectedLine] = []
     reasons: dict[str, int] = {}
@@ -86,7 +86,7 @@ def close_books(
 
 
 def _blocks(connection: duckdb.DuckDBPyConnection, book: Book) -> Iterator[list[RejectedLine]]:
-    """Yield the rejected lines of a file in order, some at a time."""
+    """Yield the rejected lines of a file in order, in blocks."""
     lines, codes = book.rejections.sorted()
     causes, file = book.rejections.causes(), book.source.guess.name
     block: list[RejectedLine] = []

@@ -1,6 +1,4 @@
-"""The rejected rows of a file while it is read: numbers and reasons in arrays, so that millions of them fit in
-memory.
-"""
+"""Buffer rejected rows while a file is read: line numbers and reason codes in arrays, compact enough for millions."""
 
 import numpy as np
 
@@ -8,7 +6,7 @@ from recsys_core.contracts import IntArray
 
 
 class Rejections:
-    """Rows of one file that are not taken, each with the column at fault and the reason."""
+    """Rejected rows of one file, each with the column at fault and the reason."""
 
     def __init__(self) -> None:
         self._causes: dict[tuple[str, str], int] = {}
@@ -16,7 +14,7 @@ class Rejections:
         self._codes: list[IntArray] = []
 
     def add(self, lines: IntArray, column: str, reason: str) -> None:
-        """Note rows by their line numbers; a reason is a fixed phrase, numbers of single rows do not belong in it."""
+        """Add rows by line number; a reason must be a fixed phrase without row-specific values."""
         if not len(lines):
             return
         code = self._causes.setdefault((column, reason), len(self._causes))
@@ -27,7 +25,7 @@ class Rejections:
         return sum(map(len, self._lines))
 
     def sorted(self) -> tuple[IntArray, IntArray]:
-        """Return line numbers in order and the number of each one's cause."""
+        """Return sorted line numbers and the cause code of each."""
         if not self._lines:
             return np.empty(0, np.int64), np.empty(0, np.int32)
         lines, codes = np.concatenate(self._lines), np.concatenate(self._codes)
@@ -35,11 +33,11 @@ class Rejections:
         return lines[order], codes[order]
 
     def causes(self) -> list[tuple[str, str]]:
-        """Return column and reason of each cause, by its number."""
+        """Return column and reason of each cause, by code."""
         return list(self._causes)
 
     def reasons(self) -> dict[str, int]:
-        """Return how many rows were rejected for each reason."""
+        """Return the number of rejected rows by reason."""
         counts: dict[str, int] = {}
         _, codes = self.sorted()
         for (column, reason), count in zip(self.causes(), np.bincount(codes, minlength=len(self._causes)), strict=True):
@@ -49,11 +47,11 @@ class Rejections:
 
 
 def skip_missing(ordinals: IntArray, missing: IntArray) -> IntArray:
-    """Return where the n-th of the remaining rows stood, once the rows `missing` are taken out of 0, 1, 2, ...
+    """Return the original row numbers of the n-th remaining rows after `missing` rows were removed.
 
     Args:
-        ordinals: (N,) numbers among the remaining rows.
-        missing: (M,) rows that were taken out, in increasing order.
+        ordinals: (N,) numbers among the remaining rows, from 0.
+        missing: (M,) removed rows, in increasing order.
 
     Returns:
         (N,) numbers among all rows.
@@ -63,7 +61,7 @@ def skip_missing(ordinals: IntArray, missing: IntArray) -> IntArray:
 
 
 class LineMap:
-    """From the n-th row that was read to its line number, as runs of consecutive lines."""
+    """Maps the n-th row read to its line number, stored as runs of consecutive lines."""
 
     def __init__(self) -> None:
         self._rows = 0
@@ -71,7 +69,7 @@ class LineMap:
         self._lines: list[IntArray] = []
 
     def add(self, lines: IntArray) -> None:
-        """Append rows by their line numbers, which increase."""
+        """Append rows by increasing line numbers."""
         if not len(lines):
             return
         begins = np.flatnonzero(np.concatenate([[True], np.diff(lines) != 1]))

@@ -1,6 +1,4 @@
-"""A look at the start and the middle of a file: enough to guess how it is to be read, never more than a few
-megabytes.
-"""
+"""Sample the start and some later pieces of a file: enough to infer its format, at most a few megabytes."""
 
 import json
 from collections import Counter
@@ -29,14 +27,13 @@ _ENOUGH_TO_VALIDATE = 64 << 20
 
 @dataclass(frozen=True)
 class TextSample:
-    """Some lines of a text file.
+    """Sample lines of a text file.
 
     Args:
-        encoding: What it is written in.
-        lines: The first lines, then some from further on; blank ones left out. Line breaks within quotes are not seen
-            here.
-        numbers: Number, from 1, of each line that comes from the beginning of the file; the others have none.
-        old_mac: Whether lines end in carriage returns alone.
+        encoding: Text encoding.
+        lines: The first lines, then some later ones, without blank lines. Line breaks inside quotes are not handled.
+        numbers: Line number, from 1, of each line from the beginning of the file; later lines have none.
+        old_mac: Whether lines end in carriage returns only.
     """
 
     encoding: str
@@ -46,24 +43,24 @@ class TextSample:
 
 
 def sample_text(path: Path, limits: Limits, encoding: str | None = None) -> TextSample:
-    """Return some lines of a text file.
+    """Return sample lines of a text file.
 
     Raises:
-        DataError: The file is empty, not text, or its first line is longer than allowed.
+        DataError: The file is empty, not text, or its first line is too long.
     """
     head, pieces = _bytes_of(path)
     if not head.strip(b"\x00\r\n\t \xef\xbb\xbf\xff\xfe"):
-        raise DataError(f"'{path.name}' is empty: it holds no lines.")
+        raise DataError(f"'{path.name}' is empty.")
     encoding = encoding or guess_encoding(_to_judge(path, head))
     if not encoding.startswith("utf-16") and head.count(0) > len(head) // 100:
-        raise DataError(f"'{path.name}' is not text: it is full of NUL bytes. Take CSV, Parquet, JSON lines or Excel.")
+        raise DataError(f"'{path.name}' is a binary file. Use CSV, Parquet, JSON Lines or Excel.")
     mark = len(byte_order_mark(head))
     first = head[mark:].lstrip(b"\r\n")
     goes_on = len(first) > limits.line_bytes or path.stat().st_size > len(head)
     if goes_on and first.find(b"\n", 0, limits.line_bytes) < 0 and b"\r" not in first[: limits.line_bytes]:
         raise DataError(
             f"The first line of '{path.name}' is longer than {limits.line_bytes:,} bytes: "
-            "this is not a table with one row a line, or its lines are not ended."
+            "it is not a table with one row per line, or line breaks are missing."
         )
     text = head[mark:].decode(encoding, errors="replace")
     old_mac = "\n" not in text and "\r" in text
@@ -74,14 +71,14 @@ def sample_text(path: Path, limits: Limits, encoding: str | None = None) -> Text
             lines += _lines(piece.decode(encoding, errors="replace"), old_mac=old_mac, whole=False)[1:_PIECE_LINES]
     lines = [line for line in lines if line.strip()]
     if not lines:
-        raise DataError(f"'{path.name}' is empty: it holds no lines.")
+        raise DataError(f"'{path.name}' is empty.")
     return TextSample(encoding, lines, numbers, old_mac)
 
 
 def guess_separator(lines: Sequence[str]) -> str:
-    """Return the separator that cuts most lines into the same number of cells, at least two.
+    """Return the separator that splits most lines into the same number of cells, at least two.
 
-    One that cuts the first line, perhaps the header, likewise has an advantage.
+    Separators that split the first line, possibly the header, into the same number are favored.
     """
     best, best_score = "", 0.0
     for separator in SEPARATORS:
@@ -97,14 +94,14 @@ def guess_separator(lines: Sequence[str]) -> str:
 
 
 def sample_cells(lines: Sequence[str], separator: str, *, quoted: bool = True) -> list[list[str]]:
-    """Return the cells of each record in some lines; a quoted cell may go on over the next few lines."""
+    """Return the cells of each record in some lines; a quoted cell may span a few lines."""
     return [cells for _, cells in sample_records(lines, separator, quoted=quoted)]
 
 
 def sample_records(
     lines: Sequence[str], separator: str, *, quoted: bool = True, escape: str = '"'
 ) -> list[tuple[int, list[str]]]:
-    """Return the records in some lines: the place of the last line of each, and its cells."""
+    """Return the records in some lines: index of the last line, and cells."""
     found: list[tuple[int, list[str]]] = []
     at = 0
     while at < len(lines):
@@ -121,15 +118,15 @@ def sample_records(
 
 
 def most_common_width(rows: Sequence[Sequence[str]]) -> int:
-    """Return the number of cells that most rows have."""
+    """Return the most frequent number of cells per row."""
     return Counter(map(len, rows)).most_common(1)[0][0]
 
 
 def sample_json_lines(lines: Sequence[str], most_columns: int, file: str) -> tuple[tuple[str, ...], list[list[str]]]:
-    """Return the names that the objects of some JSON lines have, and their values as text cells.
+    """Return the keys of the objects in some JSON lines, and their values as text cells.
 
     Raises:
-        DataError: They have more than `most_columns` names.
+        DataError: There are more than `most_columns` keys.
     """
     found: list[dict[str, Any]] = []
     names: dict[str, None] = {}
@@ -142,15 +139,15 @@ def sample_json_lines(lines: Sequence[str], most_columns: int, file: str) -> tup
             found.append(value)
             names |= dict.fromkeys(value)
             if len(names) > most_columns:
-                raise DataError(f"'{file}' has more than {most_columns:,} columns; no more are read.")
+                raise DataError(f"'{file}' has more than {most_columns:,} columns, the maximum.")
     return tuple(names), [[json_text(value.get(name)) for name in names] for value in found]
 
 
 def excel_rows(path: Path, limits: Limits) -> Iterator[tuple[int, list[str]]]:
-    """Yield number and cells of each row of the first sheet that is not empty.
+    """Yield number and cells of each non-empty row of the first sheet.
 
     Raises:
-        DataError: The file is too large to be held in memory, or no workbook.
+        DataError: The file exceeds a limit, or is not a workbook.
     """
     from python_calamine import CalamineError, CalamineWorkbook
 
@@ -176,9 +173,7 @@ def excel_rows(path: Path, limits: Limits) -> Iterator[tuple[int, list[str]]]:
 
 
 def _excel_cell(value: object) -> str:
-    """Return a cell as text. Excel keeps 15 digits of a number: a longer one is shown with its exponent, since its last
-    digits are not those that were typed.
-    """
+    """Return a cell as text. Excel keeps 15 digits, so longer numbers get an exponent: their last digits are lost."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value)) if abs(value) < _EXCEL_DIGITS else _with_exponent(value)
     if isinstance(value, datetime | date):
@@ -203,9 +198,7 @@ def _bytes_of(path: Path) -> tuple[bytes, list[bytes]]:
 
 
 def _to_judge(path: Path, head: bytes) -> bytes:
-    """Return what the encoding is judged by: the whole of a file of ordinary size, for an accent may stand near its
-    end.
-    """
+    """Return the bytes that determine the encoding: non-ASCII lines from up to 64 MiB, since accents may occur late."""
     if path.stat().st_size <= len(head) or head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return head
     beyond = bytearray()

@@ -1,4 +1,4 @@
-"""One quick pass over a text file: its digest, its lines, and whether anything in it needs careful reading."""
+"""One fast pass over a text file: digest, line count, and whether it needs the careful reader."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,22 +7,21 @@ from pathlib import Path
 import numpy as np
 
 _BLOCK = 1 << 18
-"""A block stays in the processor's cache while it is looked at several times."""
+"""Small enough to stay in the CPU cache while a block is scanned several times."""
 _NEWLINE = ord("\n")
 
 
 @dataclass(frozen=True)
 class TextScan:
-    """What the bytes of a text file say before anything is parsed.
+    """Facts about the bytes of a text file.
 
     Args:
         digest: SHA-256 of the file, in hexadecimal.
-        lines: Number of physical lines without blank ones at the end; the last one counts even if nothing ends it.
-        plain: True if the file is UTF-8 throughout, without a zero byte and without a carriage return that ends no
-            line.
+        lines: Number of physical lines without trailing blank ones; an unterminated last line counts.
+        plain: Whether the file is valid UTF-8 without NUL bytes and without carriage returns inside lines.
         quoted: Whether a double quote occurs.
-        lettered: Whether a letter that can stand in a number (e, x) occurs after the first line.
-        doubled_spaces: Whether two spaces follow each other, or one stands at an end of a line.
+        lettered: Whether a letter that can occur in a number (e, x) appears after the first line.
+        doubled_spaces: Whether there are consecutive, leading or trailing spaces.
     """
 
     digest: str
@@ -34,7 +33,7 @@ class TextScan:
 
 
 class TextScanner:
-    """Takes the bytes of a file block by block and says at the end what is in them."""
+    """Scans the bytes of a file block by block."""
 
     def __init__(self, *, spaces: bool) -> None:
         self._spaces = spaces
@@ -47,7 +46,7 @@ class TextScanner:
         self._tail = b"\n"
 
     def take(self, block: bytes) -> None:
-        """Look at the next bytes."""
+        """Scan the next bytes."""
         first = not self._lines
         window = self._tail + block
         self._digest.update(block)
@@ -62,7 +61,7 @@ class TextScanner:
         self._tail = window[-4:]
 
     def result(self, blank_lines_at_end: int) -> TextScan:
-        """Return what was found."""
+        """Return the scan."""
         ended = self._tail.endswith(b"\n")
         lines = self._lines + (not ended) - blank_lines_at_end
         return TextScan(self._digest.hexdigest(), lines, self._plain, self._quoted, self._lettered, self._doubled)
@@ -79,7 +78,7 @@ def scan_text(path: Path, *, spaces: bool = False) -> TextScan:
 
     Args:
         path: The file.
-        spaces: Whether to look for doubled spaces; if not, `doubled_spaces` is False.
+        spaces: Whether to detect doubled spaces; else `doubled_spaces` is False.
     """
     scanner = TextScanner(spaces=spaces)
     with path.open("rb") as file:
@@ -89,7 +88,7 @@ def scan_text(path: Path, *, spaces: bool = False) -> TextScan:
 
 
 def _blank_lines_at_end(path: Path) -> int:
-    """Return how many line ends follow the end of the last line that is not blank, as far as 64 KiB show."""
+    """Return the number of trailing blank lines, within the last 64 KiB."""
     size = path.stat().st_size
     with path.open("rb") as file:
         file.seek(max(0, size - (1 << 16)))
@@ -105,7 +104,7 @@ def file_digest(path: Path) -> str:
 
 
 def _is_utf8(window: bytes) -> bool:
-    """Return whether the bytes are UTF-8, a character cut at either end forgiven."""
+    """Return whether the bytes are UTF-8; a character cut at either end is tolerated."""
     start = 0
     while start < min(4, len(window)) and window[start] & 0xC0 == 0x80:
         start += 1

@@ -1,4 +1,4 @@
-"""How a file is to be read: guessed from a sample, shown to the person, changed by them, and only then used."""
+"""Infer how to read a file from a sample; the user can review and change the result before it is used."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,9 +45,9 @@ __all__ = ["TableGuess", "guess_table", "missing_roles", "suggested_columns"]
 
 _PREVIEW_ROWS = 20
 _SAMPLE_ROWS, _SAMPLE_CELLS, _PARQUET_ROWS = 20_000, 500_000, 5000
-"""Of a sheet or a Parquet file, how much a guess is made from."""
+"""Sample sizes for sheets and Parquet files."""
 _REREAD = frozenset(["separator", "encoding", "header"])
-"""Changes after which a file is read again."""
+"""Changes that require sampling the file again."""
 
 
 def guess_table(
@@ -60,19 +60,19 @@ def guess_table(
     layout: Layout | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> TableGuess:
-    """Return how a file is most likely to be read; what is given is not guessed.
+    """Return how a file is most likely to be read; settings that are given are not inferred.
 
     Args:
-        path: A file that is not packed.
-        name: What the person knows it by; the file's own name by default.
-        separator: Between cells.
-        encoding: Of the text.
-        header: Whether the first record names the columns.
-        layout: How a published file is read, if it was recognised.
-        limits: Bounds of what is read.
+        path: An uncompressed file.
+        name: Display name; the file's own name by default.
+        separator: Cell separator.
+        encoding: Text encoding.
+        header: Whether there is a header.
+        layout: Layout of a published file, if it was recognized.
+        limits: Bounds on what is read.
 
     Raises:
-        DataError: The file cannot be taken at all, in a sentence that says why.
+        DataError: The file cannot be read.
     """
     name = name or path.name
     if not path.is_file():
@@ -91,22 +91,22 @@ def guess_table(
     if sample.lines[0].lstrip().startswith("{"):
         names, rows_of_text = sample_json_lines(sample.lines, limits.columns, name)
         if not names:
-            raise DataError(f"'{name}' begins like JSON lines, but no line is a JSON object.")
+            raise DataError(f"'{name}' begins like JSON Lines, but no line is a JSON object.")
         return _guessed(replace(start, format="jsonl"), names, rows_of_text, named=True)
     if sample.lines[0].lstrip().startswith("[") and separator is None:
-        raise DataError(f"'{name}' looks like one JSON document; save it as JSON lines, one object a line.")
+        raise DataError(f"'{name}' looks like a single JSON document; save it as JSON Lines, one object per line.")
     given = {"separator": separator or (layout.separator if layout else None), "header": header}
     return _guess_text(start, sample, given, layout=layout, most_columns=limits.columns)
 
 
 def with_changes(guess: TableGuess, **changes: Any) -> TableGuess:
-    """Return the guess with the user's changes; everything that depends on them is guessed again.
+    """Return the guess with the user's changes; dependent settings are inferred again.
 
-    Another separator, encoding or header means that the file is read again. The other changes are those of
+    A new separator, encoding or header requires sampling the file again; all other changes are those of
     `table_changes.changed`.
 
     Raises:
-        DataError: A column, role or table that does not exist, or the file cannot be read.
+        DataError: A column, role or table does not exist, or the file cannot be read.
     """
     reread = _REREAD & changes.keys()
     if reread or (changes.get("table") in ROLES and not guess.column_names):
@@ -118,7 +118,7 @@ def with_changes(guess: TableGuess, **changes: Any) -> TableGuess:
 
 
 def suggested_columns(table: str) -> tuple[str, ...]:
-    """Return the roles that a column of this table can have, for a picker."""
+    """Return the roles that a column of this table can have."""
     return ROLES[table]
 
 
@@ -130,12 +130,12 @@ def _format(path: Path, name: str) -> Format:
     if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return "excel"
     if not start:
-        raise DataError(f"'{name}' is empty: it holds no lines.")
+        raise DataError(f"'{name}' is empty.")
     return "text"
 
 
 def _first_rows(rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that a guess is made from."""
+    """Yield the sample rows."""
     cells = 0
     for number, row in islice(rows, _SAMPLE_ROWS):
         yield number, row
@@ -161,7 +161,7 @@ def _guess_parquet(path: Path, name: str, limits: Limits) -> TableGuess:
 
 @dataclass(frozen=True)
 class Start:
-    """What is known of a file before its columns: what becomes part of the guess as it is."""
+    """Settings known before the columns are inferred; they are copied into the guess."""
 
     path: Path
     name: str
@@ -182,7 +182,7 @@ def _guess_text(
         separator = separator or lines[0][4:] or None
         lines, numbers = lines[1:], numbers[1:]
     if not lines:
-        raise DataError(f"'{start.name}' is empty: it holds no lines.")
+        raise DataError(f"'{start.name}' is empty.")
     if lines[0].startswith(MATRIX_MARKET):
         first = matrix_market_start(start.name, lines)
         return _guess_matrix_market(replace(start, separator=" "), lines[first:], skip=numbers[first - 1])
@@ -208,12 +208,12 @@ def _guess_text(
 def _guess_matrix_market(start: Start, lines: Sequence[str], *, skip: int) -> TableGuess:
     rows = sample_cells(lines, " ", quoted=False)
     if not rows:
-        raise DataError(f"'{start.name}' has no entries: a matrix without interactions.")
+        raise DataError(f"'{start.name}' is a matrix without entries.")
     width = most_common_width(rows)
     names = MATRIX_MARKET_NAMES[:width]
     if len(names) != width or width < len(REQUIRED[INTERACTIONS]):
         raise DataError(
-            f"'{start.name}' is a MatrixMarket file with {width:,} columns; row, column and value are read."
+            f"'{start.name}' is a MatrixMarket file with {width:,} columns; expected: row, column and value."
         )
     guess = _guessed(start, names, [row for row in rows if len(row) == width], named=False)
     roles = {role: column for role, column in guess.roles.items() if column == width - 1 > 1}
@@ -230,28 +230,26 @@ def _guess_cells(
     layout: Layout | None = None,
     before: int = 0,
 ) -> TableGuess:
-    """Guess the rest from records, each with the number of its last line; the first ones may stand above the table.
+    """Infer header, columns and roles from records; the first ones may precede the table.
 
     Args:
-        start: What is known already.
-        records: Line number and cells; a number is needed only at the beginning.
-        header: Whether a row names the columns, if that is known.
+        start: Settings known so far.
+        records: Number of the last line and cells of each record; only the first records need a number.
+        header: Whether there is a header, None if unknown.
         width: Number of columns.
-        layout: How a published file is read.
+        layout: Layout of a published file.
         before: Number of lines before the first record.
     """
     if not records:
-        raise DataError(f"'{start.name}' is empty: it holds no rows.")
+        raise DataError(f"'{start.name}' is empty.")
     if width < 2:
-        raise DataError(
-            f"'{start.name}' has one column only, but users and items are two. Is the separator another one?"
-        )
+        raise DataError(f"'{start.name}' has a single column, but users and items need two. Check the separator.")
     rows = [cells for _, cells in records]
     head = find_head(rows, width, named=header)
     begin = head.above + head.named
     body = [cells for cells in rows[begin:] if len(cells) == width]
     if not body:
-        raise DataError(f"'{start.name}' has a header only: there are no rows below it.")
+        raise DataError(f"'{start.name}' has a header but no rows.")
     names = distinct_names(head.cells, width) if layout is None else layout.names
     guess = _guessed(start, names, body, named=head.named, layout=layout)
     above = [" ".join(" ".join(cells).split()) for cells in rows[: head.above]]
@@ -269,7 +267,7 @@ def _notes_on_head(cells: Sequence[str]) -> list[DataWarning]:
             "duplicate_heads",
             len(twice),
             f"{len(twice)} column names occur more than once: {', '.join(twice[:5])}.",
-            "Check which of the columns is meant; the others are named with their number.",
+            "Check the roles of these columns; repeated names have the column number appended.",
         )
     ]
 
@@ -282,8 +280,8 @@ def _notes_above(above: Sequence[str]) -> list[DataWarning]:
         DataWarning(
             "lines_above_table",
             len(above),
-            f"{len(above)} lines above the table are left out; the first is '{shown}'.",
-            "If they are data, say that the file has no header.",
+            f"{len(above)} lines above the table are skipped; the first is '{shown}'.",
+            "If they are data, set the file to have no header.",
         )
     ]
 
@@ -312,7 +310,7 @@ def _guessed(
 
 
 def distinct_names(first: Sequence[str], width: int) -> tuple[str, ...]:
-    """Return distinct names for all columns, without types behind colons."""
+    """Return distinct names for all columns, without type suffixes."""
     typed = sum(map(has_type, first)) * 2 > len(first)
     names: list[str] = []
     for column in range(width):

@@ -1,4 +1,4 @@
-"""A guess about a table as plain JSON values and back, so that one process can guess and another can show it."""
+"""Convert a table guess to and from plain JSON values, to pass it between processes."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -12,33 +12,33 @@ from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.errors import StoreError
 
 _APART = frozenset(["preview", "keeper"])
-"""Fields that are not plain values: the preview is written as its columns, what keeps a file on disk not at all."""
+"""Fields that are not plain values: the preview is written as columns and rows, the keeper is dropped."""
 
 
 def guess_to_json(guess: TableGuess) -> dict[str, Any]:
-    """Return every field of a guess as plain values; `keeper` is left out."""
+    """Return every field of a guess as plain values, except `keeper`."""
     plain = {name: adapter.dump_python(getattr(guess, name), mode="json") for name, adapter in _adapters().items()}
     cells = guess.preview.astype(object).to_numpy().tolist()
     return plain | {"preview": {"columns": list(map(str, guess.preview.columns)), "rows": cells}}
 
 
 def guess_from_json(values: Mapping[str, Any]) -> TableGuess:
-    """Return the guess that `guess_to_json` wrote.
+    """Read back what `guess_to_json` returned.
 
     Raises:
-        StoreError: The values are not those of a guess.
+        StoreError: The values do not describe a guess.
     """
     try:
         plain = {name: adapter.validate_python(values[name]) for name, adapter in _adapters().items()}
         preview = values["preview"]
         frame = pd.DataFrame(preview["rows"], columns=preview["columns"], dtype="str")
     except (KeyError, TypeError, ValueError, ValidationError) as error:
-        raise StoreError(f"What was found out about a file cannot be read back: {error}.") from error
+        raise StoreError(f"The inspection result of a file cannot be read back: {error}.") from error
     return TableGuess(**plain, preview=frame)
 
 
 @cache
 def _adapters() -> dict[str, TypeAdapter[Any]]:
-    """Return how the values of each field are written and checked, from its annotation."""
+    """Return the serializer of each field, from its annotation."""
     kinds = get_type_hints(TableGuess)
     return {one.name: TypeAdapter(kinds[one.name]) for one in fields(TableGuess) if one.name not in _APART}

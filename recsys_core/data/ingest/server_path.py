@@ -1,4 +1,4 @@
-"""The one folder on the server that the Data page may read, if the operator allows one."""
+"""The server folder that the Data page may read, if the operator allows one."""
 
 import os
 from pathlib import Path
@@ -7,23 +7,23 @@ from recsys_core.errors import DataError
 
 
 def data_root() -> Path | None:
-    """Return the folder that `RECSCOPE_DATA_ROOT` names, None if no folder is allowed."""
+    """Return the folder named by `RECSCOPE_DATA_ROOT`, None if no folder is allowed."""
     named = os.environ.get("RECSCOPE_DATA_ROOT")
     return Path(named).resolve() if named else None
 
 
 def resolve_server_path(text: str) -> Path:
-    """Return the file or folder that a person named, relative to the allowed folder or absolute within it.
+    """Return the file or folder at a path relative to the allowed folder, or absolute within it.
 
-    Links are followed first: what counts is where the file really lies.
+    Links are resolved first, so a link out of the folder is refused.
 
     Raises:
-        DataError: No folder is allowed, the path leads out of it, or there is nothing.
+        DataError: No folder is allowed, or the path is outside of it or does not exist.
     """
     root = data_root()
     if root is None:
-        raise DataError("Files on the server cannot be read: the operator has set no RECSCOPE_DATA_ROOT.")
-    outside = DataError(f"'{text}' is not in the folder that may be read.")
+        raise DataError("Files on the server cannot be read: RECSCOPE_DATA_ROOT is not set.")
+    outside = DataError(f"'{text}' is not in the allowed folder.")
     if "\x00" in text:
         raise outside
     try:
@@ -35,7 +35,7 @@ def resolve_server_path(text: str) -> Path:
     if not inside:
         raise outside
     if not present:
-        raise DataError(f"There is no file '{text}' in the folder that may be read.")
+        raise DataError(f"There is no file '{text}' in the allowed folder.")
     if not (path.is_file() or path.is_dir()):
-        raise DataError(f"'{text}' is a device, a pipe or a socket in place of a file; it is not opened.")
+        raise DataError(f"'{text}' is a device, pipe or socket, not a file.")
     return path

@@ -1,4 +1,4 @@
-"""The three tables beside the interactions: what is known of users and items, and who is linked to whom."""
+"""Side tables: user attributes, item attributes, and social links."""
 
 from dataclasses import dataclass, field
 
@@ -33,13 +33,12 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 @dataclass
 class Members:
-    """Identifiers of users or of items while tables are read: those of the interactions first, then those that tables
-    add.
+    """User or item identifiers while tables are read: those of the interactions first, then those that tables add.
 
     Args:
         ids: Identifiers by position.
-        closed: Whether a rule has removed some, so that tables may not bring others back.
-        met: Those that have interactions.
+        closed: Whether a rule has removed some, so that tables must not add identifiers.
+        met: Identifiers with interactions.
     """
 
     ids: list[str]
@@ -52,7 +51,7 @@ class Members:
         self.positions = {name: position for position, name in enumerate(self.ids)}
 
     def admit(self, names: list[str]) -> IntArray:
-        """Return (N,) positions, -1 for those that may not enter."""
+        """Return (N,) positions, adding unknown identifiers; -1 for those that must not be added."""
         if not self.closed:
             for name in names:
                 if name not in self.positions:
@@ -63,15 +62,15 @@ class Members:
 
 @dataclass
 class TableRead:
-    """A table that was read.
+    """Result of reading a side table.
 
     Args:
-        source: Its file.
-        frame: What was accepted; for users and items a column `position` beside the attributes, for links `source`,
-            `target`.
-        rows: Number of rows that could be parted into cells.
+        source: The file.
+        frame: Accepted rows: attributes with a column `position` for users and items; `source`, `target`, `weight`
+            for links.
+        rows: Number of rows that could be split into cells.
         rejections: All rejected lines.
-        matched: Number of rows about a user or item that has interactions; for links about two such users.
+        matched: Number of rows whose user or item (for links: both users) has interactions.
         examples: Some of its identifiers.
     """
 
@@ -84,9 +83,7 @@ class TableRead:
 
 
 def read_attributes(connection: duckdb.DuckDBPyConnection, source: Source, members: Members) -> TableRead:
-    """Return the table of users or of items in a file; the first row of an identifier counts, later ones are
-    rejected.
-    """
+    """Read a user or item table; the first row of an identifier is kept, later ones are rejected."""
     cells = _cells(connection, source)
     guess, rejections = source.guess, source.rejections
     role = ITEM_ID if guess.table == ITEMS else USER_ID
@@ -100,7 +97,7 @@ def read_attributes(connection: duckdb.DuckDBPyConnection, source: Source, membe
     name = guess.column_of(role)
     _reject(rejections, cells, empty, name, "empty")
     _reject(rejections, cells, rounded, name, ROUNDED_REASON)
-    _reject(rejections, cells, twice, name, "the identifier has a row already")
+    _reject(rejections, cells, twice, name, "duplicate identifier")
     frame = cells[taken]
     unknown = positions < 0
     rejections.add(frame.loc[unknown, _LINE].to_numpy(), name, _REMOVED)
@@ -109,11 +106,11 @@ def read_attributes(connection: duckdb.DuckDBPyConnection, source: Source, membe
     return TableRead(source, attributes, len(cells), rejections, matched, tuple(ids[taken].head(3)))
 
 
-_REMOVED = "removed by the minimum of interactions"
+_REMOVED = "removed by the minimum number of interactions"
 
 
 def read_links(connection: duckdb.DuckDBPyConnection, source: Source, members: Members) -> TableRead:
-    """Return the links from user to user in a file; links to oneself and repeated ones are rejected."""
+    """Read the user-user links in a file; self-links and duplicates are rejected."""
     cells = _cells(connection, source)
     guess, rejections = source.guess, source.rejections
     ends = {
@@ -127,13 +124,13 @@ def read_links(connection: duckdb.DuckDBPyConnection, source: Source, members: M
         (both[SOURCE].isin(["", *NO_IDENTIFIERS]), guess.column_of(SOURCE_ID), "empty"),
         (both[TARGET].isin(["", *NO_IDENTIFIERS]), guess.column_of(TARGET_ID), "empty"),
         (weight.isna() | (weight.abs() > _LARGEST), guess.column_of(WEIGHT), "not a number"),
-        (both[SOURCE] == both[TARGET], "", "a link to oneself"),
+        (both[SOURCE] == both[TARGET], "", "self-link"),
     )
     for at_fault, column, reason in checks:
         _reject(rejections, cells, at_fault & ~taken, column, reason)
         taken |= at_fault
     repeated = ~taken & both[~taken].duplicated().reindex(cells.index, fill_value=False)
-    _reject(rejections, cells, repeated, "", "the link has a row already")
+    _reject(rejections, cells, repeated, "", "duplicate link")
     taken |= repeated
     links = pd.DataFrame(
         {name: members.admit(both.loc[~taken, name].tolist()) for name in (SOURCE, TARGET)}, index=cells.index[~taken]
@@ -147,12 +144,12 @@ def read_links(connection: duckdb.DuckDBPyConnection, source: Source, members: M
 
 
 def _known_ids(column: pd.Series, members: Members) -> pd.Series:
-    """Return identifiers as the interactions write them."""
+    """Return identifiers in the form used by the interactions."""
     return cleaned(column).map(lambda text: as_known(text, members.met))
 
 
 def _weights(cells: pd.DataFrame, guess: TableGuess) -> pd.Series:
-    """Return the weight of each link: 1 where it is empty, NaN where it is no number."""
+    """Return the weight of each link: 1 if empty, NaN if not a number."""
     if WEIGHT not in guess.roles:
         return pd.Series(1.0, index=cells.index)
     text, form = cells[f"c{guess.roles[WEIGHT]}"].str.strip(), guess.number_format(WEIGHT)
@@ -161,7 +158,7 @@ def _weights(cells: pd.DataFrame, guess: TableGuess) -> pd.Series:
 
 
 def complete(tables: list[pd.DataFrame], size: int) -> pd.DataFrame | None:
-    """Return one row for each position, from one or several tables; what nobody told is missing."""
+    """Return one row per position, merged from several tables; unknown values are missing."""
     if not tables:
         return None
     joined = pd.concat(tables, ignore_index=True)
@@ -172,7 +169,7 @@ def complete(tables: list[pd.DataFrame], size: int) -> pd.DataFrame | None:
 
 
 def _cells(connection: duckdb.DuckDBPyConnection, source: Source) -> pd.DataFrame:
-    """Return all cells of a file as text, with the number of each row's line."""
+    """Return all cells of a file as text, with line numbers."""
     columns = [f"coalesce(c{column}, '') AS c{column}" for column in range(len(source.guess.column_names))]
     if source.has_lines:
         columns.append(_LINE)
@@ -188,7 +185,7 @@ def _reject(rejections: Rejections, cells: pd.DataFrame, at_fault: pd.Series, co
 
 
 def _attributes(cells: pd.DataFrame, source: Source, role: str) -> pd.DataFrame:
-    """Return attributes under their names: numbers where all are numbers, else text."""
+    """Return attributes by name: numeric if all values are numbers, else text."""
     guess = source.guess
     renamed = {guess.roles[known]: known for known in (TITLE, CATEGORIES, PRICE) if known in guess.roles}
     flags = {guess.column_names.index(flag): flag for flag in guess.category_flags}
@@ -205,9 +202,7 @@ def _attributes(cells: pd.DataFrame, source: Source, role: str) -> pd.DataFrame:
 
 
 def typed(text: pd.Series) -> pd.Series:
-    """Return numbers if every value that is given is one and none begins with a needless zero, else text; empty is
-    missing.
-    """
+    """Return numbers if all non-empty values are numbers without leading zeros, else text; empty cells are missing."""
     given = text[text != ""]
     if len(given) and not given.str.match(r"^[+-]?0\d").any():
         numbers = _numbers(given)
@@ -218,7 +213,7 @@ def typed(text: pd.Series) -> pd.Series:
 
 
 def listed(text: pd.Series) -> pd.Series:
-    """Return lists in a cell, whatever parts them, with `|` between their entries."""
+    """Return list cells with their entries separated by `|`, whatever separator the file uses."""
     if not text.str.contains("|", regex=False).any():
         text = text.str.strip("[]{}").str.replace(r"\s*[,;]\s*", LIST_SEPARATOR, regex=True)
     text = text.replace("(no genres listed)", "")

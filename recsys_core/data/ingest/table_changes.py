@@ -1,4 +1,4 @@
-"""Changes of how a file is read: other roles, forms of times and numbers; what depends on them is guessed again."""
+"""Changes to how a file is read: roles and timestamp or number formats; dependent settings are inferred again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,12 +29,12 @@ _CHANGEABLE = frozenset(
 
 
 def changed(guess: TableGuess, **changes: Any) -> TableGuess:
-    """Return the guess with other choices about the cells that were read; see `schema.with_changes` for all.
+    """Return the guess with changes that need no new sample; see `schema.with_changes` for all changes.
 
-    `roles` maps a role to the number or the name of a column, None to take the role away; roles not named stay.
+    `roles` maps a role to a column number or name, or to None to remove the role; other roles stay.
 
     Raises:
-        DataError: A column, role or table that does not exist.
+        DataError: A column, role or table does not exist.
     """
     guess = _with_choices(guess, changes)
     if (table := changes.pop("table", None)) is not None and table != guess.table:
@@ -45,9 +45,9 @@ def changed(guess: TableGuess, **changes: Any) -> TableGuess:
         if (columns := changes.pop(about, None)) is not None:
             guess = _without_questions(guess, **{about: tuple(_column_number(guess, column) for column in columns)})
     if unknown := changes.keys() - _CHANGEABLE:
-        raise DataError(f"Of a guess one cannot change '{min(unknown)}'.")
+        raise DataError(f"'{min(unknown)}' cannot be changed.")
     if changes.get("timestamp_unit") not in {None, *UNITS}:
-        raise DataError(f"There is no unit of time '{changes['timestamp_unit']}'. Known: {', '.join(UNITS)}.")
+        raise DataError(f"Unknown timestamp format '{changes['timestamp_unit']}'. Known: {', '.join(UNITS)}.")
     formats = changes.pop("number_formats", None)
     if (comma := changes.pop("decimal_comma", None)) is not None:
         formats = dict.fromkeys(guess.number_formats, "1.234,5" if comma else "1234.5")
@@ -59,7 +59,7 @@ def changed(guess: TableGuess, **changes: Any) -> TableGuess:
 
 
 def _with_choices(guess: TableGuess, changes: Mapping[str, Any]) -> TableGuess:
-    """Return the guess with the names of what the person decides, so that it is not guessed again."""
+    """Return the guess with the user's choices recorded, so that they are not inferred again."""
     roles = changes.get("roles") or {}
     chosen = set(guess.chosen) | {role for role, column in roles.items() if column is not None}
     chosen -= {role for role, column in roles.items() if column is None}
@@ -81,7 +81,7 @@ def _as_table(guess: TableGuess, table: str) -> TableGuess:
 
 
 def _without_questions(guess: TableGuess, **changes: Any) -> TableGuess:
-    """Return the guess with what the person decided: nothing is left to ask, and no column is two things."""
+    """Return the guess with the user's choice applied, no open questions, and at most one use per column."""
     guess = replace(guess, **changes, questions=(), confidence=1.0)
     taken = set(guess.roles.values())
     return replace(
@@ -97,7 +97,8 @@ def _changed_roles(guess: TableGuess, wanted: Mapping[str, int | str | None]) ->
     roles = dict(guess.roles)
     for role, column in wanted.items():
         if role not in ROLES[guess.table]:
-            raise DataError(f"A column of '{guess.table}' cannot be '{role}'. Known: {', '.join(ROLES[guess.table])}.")
+            known = ", ".join(ROLES[guess.table])
+            raise DataError(f"A column of '{guess.table}' cannot have the role '{role}'. Known: {known}.")
         roles.pop(role, None)
         if column is not None:
             roles[role] = _column_number(guess, column)
@@ -114,12 +115,12 @@ def _column_number(guess: TableGuess, column: int | str) -> int:
         return guess.column_names.index(column)
     number = int(column) if str(column).isdigit() else -1
     if not 0 <= number < len(guess.column_names):
-        raise DataError(f"'{guess.name}' has no column '{column}'. It has: {', '.join(guess.column_names[:20])}.")
+        raise DataError(f"'{guess.name}' has no column '{column}'. Columns: {', '.join(guess.column_names[:20])}.")
     return number
 
 
 def with_roles(guess: TableGuess) -> TableGuess:
-    """Return the guess with the roles of its columns guessed for its table."""
+    """Return the guess with column roles inferred for its table."""
     named = guess.header or guess.format != "text"
     if guess.table != INTERACTIONS:
         roles = guess_own_roles(guess.table, guess.column_names, guess.sample, named=named)
@@ -129,8 +130,9 @@ def with_roles(guess: TableGuess) -> TableGuess:
 
 
 def with_values(guess: TableGuess) -> TableGuess:
-    """Return the guess with scale, forms of times and numbers, and kind of identifiers guessed from the columns that
-    have those roles. What the person decided stays.
+    """Return the guess with rating scale, timestamp and number formats, and identifier type inferred from its columns.
+
+    The user's choices stay.
     """
     values = {role: guess.sample[column] for role, column in guess.roles.items() if column < len(guess.sample)}
     guess = _with_times(guess, values.get(TIMESTAMP, ()))
@@ -156,7 +158,7 @@ def with_values(guess: TableGuess) -> TableGuess:
 
 
 def _with_times(guess: TableGuess, values: Sequence[str]) -> TableGuess:
-    """Return the guess with the form of its times; a column that a guess took for times and that holds none is none."""
+    """Return the guess with its timestamp format; an inferred timestamp column without timestamps loses the role."""
     if TIMESTAMP not in guess.roles:
         return replace(guess, timestamp_unit=None, time_format=None)
     found = guess_time_format(values)
@@ -171,7 +173,7 @@ def _with_times(guess: TableGuess, values: Sequence[str]) -> TableGuess:
 def _formats_named(names: Mapping[str, str]) -> dict[str, NumberFormat]:
     unknown = [name for name in names.values() if name not in NAMES]
     if unknown:
-        raise DataError(f"There is no form of numbers '{unknown[0]}'. Known: {'  '.join(NAMES)}.")
+        raise DataError(f"Unknown number format '{unknown[0]}'. Known: {'  '.join(NAMES)}.")
     return {role: format_of_name(name) for role, name in names.items()}
 
 

@@ -1,4 +1,4 @@
-"""The tables of a data set, the roles that their columns can have, and the scale of ratings."""
+"""Tables of a data set, the roles of their columns, and inference of table kind and rating scale."""
 
 import re
 from collections import Counter
@@ -27,7 +27,7 @@ from recsys_core.data.ingest.column_names import LIKELY, evidence_of_name, words
 from recsys_core.data.ingest.column_words import ID_WORD
 
 IGNORED = "ignored"
-"""Kind of a file that is left out of the data set."""
+"""Kind of a file that is not part of the data set."""
 
 ROLES: Mapping[str, tuple[str, ...]] = {
     INTERACTIONS: (USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT, WEIGHT, TITLE, CATEGORIES, PRICE),
@@ -36,7 +36,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     SOCIAL: (SOURCE_ID, TARGET_ID, WEIGHT),
     IGNORED: (),
 }
-"""What a column can be, for each table; the first ones without which the table cannot be read."""
+"""Possible column roles by table."""
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     INTERACTIONS: (USER_ID, ITEM_ID),
@@ -74,23 +74,23 @@ _TABLE_NAMES = (
 
 
 def plain_name(name: str) -> str:
-    """Return a name in small letters and digits only."""
+    """Return a name as lower-case letters and digits only."""
     return re.sub(r"[\W_]+", "", name.lower())
 
 
 def role_of_name(name: str) -> str | None:
-    """Return what a column of this name is, None if the name says nothing that is sure."""
+    """Return the role of a column with this name, None if the name is not conclusive."""
     evidence = evidence_of_name(name)
     best = max(evidence, key=lambda role: evidence[role], default=None)
     return best if best is not None and evidence[best] >= LIKELY else None
 
 
 def guess_table_kind(file: str, names: Sequence[str], columns: Sequence[Sequence[str]]) -> str:
-    """Return which of the four tables a file is, by the names of its columns, their cells, and its own name.
+    """Return which table a file holds, from column names, cells and the file name.
 
     Args:
         file: Name of the file.
-        names: Names of the columns, none if the file has no header.
+        names: Column names, empty if the file has no header.
         columns: Sample values of each column.
     """
     roles = {role: column for column, name in reversed(list(enumerate(names))) if (role := role_of_name(name))}
@@ -113,7 +113,7 @@ def guess_table_kind(file: str, names: Sequence[str], columns: Sequence[Sequence
 
 
 def _one_row_each(values: Sequence[str]) -> bool:
-    """Return whether most identifiers have a row of their own, as in a table of users or items."""
+    """Return whether most identifiers occur in a single row, as in a user or item table."""
     given = [value.strip() for value in values if value.strip()]
     return len(set(given)) >= 0.6 * len(given)
 
@@ -121,11 +121,11 @@ def _one_row_each(values: Sequence[str]) -> bool:
 def guess_own_roles(
     table: str, names: Sequence[str], columns: Sequence[Sequence[str]], *, named: bool
 ) -> dict[str, int]:
-    """Return the column of each role of a table of users, items or links, as far as it can be told.
+    """Return the likely column of each role of a user, item or link table.
 
     Args:
         table: One of these tables.
-        names: Names of the columns.
+        names: Column names.
         columns: Sample values of each column.
         named: Whether the names come from the file.
     """
@@ -152,11 +152,11 @@ def guess_own_roles(
 
 
 def guess_scale(ratings: Sequence[float]) -> RatingScale | None:
-    """Return the scale that people most likely rated on.
+    """Return the most likely rating scale.
 
-    The smallest and largest rating found; but a usual scale (1 to 5, ...) if fewer than one rating in a hundred lies
-    outside it and not just one step away; and, where there are few ratings, the smallest usual scale around them.
-    Counts, of which each is rarer than the one before, with a long tail, have no scale: heavy users are no mistakes.
+    This is the range of the data, with two exceptions: a usual scale (1 to 5, ...) if fewer than 1 % of the ratings
+    are outside it and more than one step away; and, for few ratings, the smallest usual scale that contains them.
+    Counts, whose frequencies decrease with a long tail, keep their full range: large counts are not outliers.
     """
     if not ratings:
         return None
@@ -179,7 +179,7 @@ def guess_scale(ratings: Sequence[float]) -> RatingScale | None:
 
 
 def _are_counts(ordered: Sequence[float], inner_high: float) -> bool:
-    """Return whether numbers fall off from the smallest on, as plays or clicks do, with a tail of several numbers."""
+    """Return whether frequencies decrease from the smallest number on, with a long tail, as for plays or clicks."""
     counts = Counter(ordered)
     inner = [counts[value] for value in sorted(counts) if value <= inner_high]
     tail = [value for value in counts if value > inner_high]
@@ -188,6 +188,6 @@ def _are_counts(ordered: Sequence[float], inner_high: float) -> bool:
 
 
 def _has_gaps(ordered: Sequence[float], low: float, high: float) -> bool:
-    """Return whether ratings beyond `low` and `high` are more than one step away from them or from each other."""
+    """Return whether ratings outside [low, high] are more than one step away from the range or from each other."""
     beyond = sorted({*(value for value in ordered if not low <= value <= high), low, high})
     return any(after - before > 1 for before, after in pairwise(beyond) if (before, after) != (low, high))

@@ -1,4 +1,4 @@
-"""How one file is to be read: what was guessed about it, and what the person changed."""
+"""How one file is read: inferred settings, and the user's changes."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -18,48 +18,48 @@ from recsys_core.data.report import DataWarning
 
 Format = Literal["text", "parquet", "jsonl", "excel"]
 LARGEST = 3e38
-"""Numbers beyond this one cannot be stored in 32 bits."""
+"""Larger numbers do not fit into 32 bits."""
 NUMERIC_ROLES = (RATING, WEIGHT, PRICE)
-"""Roles of columns of numbers."""
+"""Roles of numeric columns."""
 
 
 @dataclass(frozen=True, eq=False)
 class TableGuess:
-    """How one file is to be read.
+    """How one file is read.
 
     Args:
-        path: The file, unpacked.
-        name: What the person knows it by, such as `ml-100k.zip/u.data`.
-        format: text (CSV and its kin), parquet, jsonl or excel.
+        path: The unpacked file.
+        name: Display name, such as `ml-100k.zip/u.data`.
+        format: text (CSV and variants), parquet, jsonl or excel.
         table: interactions, users, items, social, or `ignored`.
         column_names: Names of all columns, from the header or `column_1`, ...
-        roles: Column number of each role; the names of roles are those of `columns`.
-        separator: Between cells of a text; one space stands for any run of white space.
-        encoding: Of a text.
-        header: Whether the first record names the columns.
+        roles: Column number of each role; role names are those of `columns`.
+        separator: Cell separator of a text file; a space means any run of white space.
+        encoding: Encoding of a text file.
+        header: Whether there is a header.
         skip_lines: Number of physical lines before the data.
         quoted: Whether double quotes enclose cells.
-        escape: What stands before a quote within a cell: another quote, or a backslash.
-        old_mac: Whether lines end in carriage returns alone.
-        number_formats: How the numbers of each numeric role are written, by role.
-        rating_scale: Scale that people most likely rated on.
+        escape: Escape character for quotes inside cells: another quote, or a backslash.
+        old_mac: Whether lines end in carriage returns only.
+        number_formats: Number format of each numeric role.
+        rating_scale: Most likely rating scale.
         timestamp_unit: One of `timestamps.UNITS`.
-        time_format: What the cells say about the form of times; None without times.
-        pointed_ids: Roles whose identifiers are whole numbers written as decimal ones, such as 10.0.
-        chosen: Roles, and names of other values, that the person decided: they are not guessed again.
-        value_notes: What is doubtful about the form of times and numbers.
-        event: Kind of event of all rows of this file; None for ratings, or if a column tells it.
-        event_weight: Weight of each of them.
-        category_flags: Columns of 0 and 1 that together are an item's categories.
-        whole_numbers: Whether both identifiers look like whole numbers written in the usual way.
-        item_attributes: Columns of interactions that say more about the item of their row.
-        user_attributes: Columns of interactions that say more about the user.
-        confidence: How sure user and item are, between 0.5 and 1.
-        questions: What is not sure about the roles, and what the next best answer would be.
-        notes: What is doubtful about the file's layout.
+        time_format: Inferred timestamp format; None without timestamps.
+        pointed_ids: Roles whose identifiers are integers written as decimals, such as 10.0.
+        chosen: Roles and settings chosen by the user, which are not inferred again.
+        value_notes: Warnings about timestamp and number formats.
+        event: Event type of all rows; None for ratings, or if there is an event column.
+        event_weight: Weight of each row's event.
+        category_flags: 0/1 columns that encode an item's categories.
+        whole_numbers: Whether user and item identifiers look like integers in canonical form.
+        item_attributes: Columns with item attributes in an interactions file.
+        user_attributes: Columns with user attributes in an interactions file.
+        confidence: Confidence in the user and item columns, between 0.5 and 1.
+        questions: Uncertain roles, with the second-best assignment.
+        notes: Warnings about the file layout.
         preview: The first rows as text.
         sample: Sample values of each column.
-        keeper: What keeps the unpacked file on disk while this guess is in use.
+        keeper: Object whose lifetime keeps the unpacked file on disk.
     """
 
     path: Path
@@ -96,44 +96,44 @@ class TableGuess:
     keeper: object = field(default=None, repr=False)
 
     def number_format(self, role: str) -> NumberFormat:
-        """Return how the numbers of a role are written."""
+        """Return the number format of a role."""
         return self.number_formats.get(role, NumberFormat())
 
     @property
     def decimal_comma(self) -> bool:
-        """Whether some numbers are written with a decimal comma."""
+        """Whether some numbers have a decimal comma."""
         return any(form.decimal == "," for form in self.number_formats.values())
 
     @property
     def finer(self) -> bool:
-        """Whether times tell more than milliseconds."""
+        """Whether timestamps are finer than milliseconds."""
         return self.time_format is not None and self.time_format.finer
 
     @property
     def missing_times(self) -> tuple[str, ...]:
-        """Words that stand for no time."""
+        """Missing-value words of the timestamp column."""
         return self.time_format.missing if self.time_format is not None else ()
 
     @property
     def time_forms(self) -> tuple[str, ...]:
-        """Names of the forms in which times were met, for the SQL that reads them."""
+        """Names of the timestamp formats in the sample, for the SQL that parses them."""
         known = self.time_format
         written = known is not None and self.timestamp_unit is not None and self.timestamp_unit not in NUMERIC_UNITS
         return known.tried if known is not None and written else ()
 
     def event_counts(self) -> dict[str, int]:
-        """Return how often each kind of event occurs in the sample, the most frequent first; none without a column."""
+        """Return the count of each event type in the sample, most frequent first; empty without an event column."""
         if EVENT not in self.roles:
             return {}
         found = Counter(value.strip() for value in self.sample[self.roles[EVENT]] if value.strip())
         return dict(found.most_common())
 
     def column_of(self, role: str) -> str:
-        """Return the name of the column that has a role, empty if none has."""
+        """Return the name of the column with a role, empty if there is none."""
         return self.column_names[self.roles[role]] if role in self.roles else ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return what was guessed as plain values, as a report shows it."""
+        """Return the guess as plain values for the report."""
         scale = self.rating_scale
         return {
             "format": self.format,
@@ -153,21 +153,21 @@ class TableGuess:
         }
 
     def doubts(self) -> list[DataWarning]:
-        """Return what is doubtful about how the file is read."""
+        """Return the warnings about how the file is read."""
         return [*self.notes, *self.value_notes, *(self._asked(question) for question in self.questions)]
 
     def _asked(self, question: Question) -> DataWarning:
         now = self.column_names[question.column]
         other = None if question.alternative is None else self.column_names[question.alternative]
-        instead = f"The next best reading is column '{other}'." if other else "The next best reading has none."
+        instead = f"The second-best choice is column '{other}'." if other else "The second-best choice is no column."
         return DataWarning(
             f"uncertain_{question.role}",
             1,
-            f"'{self.name}': column '{now}' is read as {question.role}, which is not certain.",
-            f"{instead} Check the columns.",
+            f"'{self.name}': column '{now}' is read as {question.role}, which is uncertain.",
+            f"{instead} Check the column roles.",
         )
 
 
 def missing_roles(guess: TableGuess) -> list[str]:
-    """Return the roles without which this table cannot be read and that no column has."""
+    """Return the required roles of the table that no column has."""
     return [role for role in REQUIRED[guess.table] if role not in guess.roles]

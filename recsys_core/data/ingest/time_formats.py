@@ -1,8 +1,8 @@
-"""The written forms of a date and time, each as a regular expression with the SQL that reads it.
+"""Date and time formats, each with a regular expression and the SQL that parses it.
 
-A form is recognized by its shape alone, so no two forms read the same text, and the order in which they are tried
-decides speed only. The one thing that a shape cannot tell is the order of the numbers in 03/04/2014: for these the
-caller says `day-month-year`, `month-day-year` or `year-month-day`, or nothing, in which case they are not read.
+Formats have disjoint patterns, so the order in which they are tried affects only speed. A pattern cannot determine the
+order of the numbers in 03/04/2014: for such formats the caller passes `day-month-year`, `month-day-year` or
+`year-month-day`, or nothing, in which case they are not parsed.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 ORDERS = ("day-month-year", "month-day-year", "year-month-day")
-"""Orders of the three numbers of a date whose year has two digits or stands at the end."""
+"""Orders of the numbers of a date whose year has two digits or comes last."""
 
 _MONTHS = (
     "january januar janvier enero gennaio janeiro januari jaen janv",
@@ -26,7 +26,7 @@ _MONTHS = (
     "november novembre noviembre novembro",
     "december dezember decembre diciembre dicembre dezembro",
 )
-"""Names of months in English, German, French, Spanish, Italian, Portuguese and Dutch, without accents."""
+"""Month names in English, German, French, Spanish, Italian, Portuguese and Dutch, without accents."""
 _OFFSETS = {
     "z": "+00",
     "ut": "+00",
@@ -62,7 +62,7 @@ _OFFSETS = {
     "nzst": "+12",
     "nzdt": "+13",
 }
-"""Offsets of the usual abbreviations of zones; abbreviations never change with the season. CST is the American one."""
+"""UTC offsets of common time-zone abbreviations, independent of the season. CST is US Central Standard Time."""
 
 _WEEKDAY = r"(?:\p{L}{2,13}\.?\s*,?\s+)?"
 _MONTH = r"(\p{L}{3,10})\.?"
@@ -79,15 +79,15 @@ _LAST_GROUPS = ("hour", "minute", "second", "fraction", "half", "zone")
 
 @dataclass(frozen=True)
 class Form:
-    """One way to write a time.
+    """One date and time format.
 
     Args:
-        name: As people read it; D, M and Y of a form with an order are replaced by that order.
-        pattern: RE2 regular expression of the whole text, spaces around it allowed.
-        groups: What its groups are: year, month, day, hour, minute, second, fraction, half (of the day), zone, week,
-            weekday, ordinal, number.
-        ordered: Whether its groups `head`, `middle`, `tail` need an order.
-        per_second: For a number since 1970: how many of its units make a second.
+        name: Display name; `named` replaces D, M and Y of an ordered format by the actual order.
+        pattern: RE2 regular expression of the whole text, with optional surrounding spaces.
+        groups: Meaning of the groups: year, month, day, hour, minute, second, fraction, half (AM/PM), zone, week,
+            weekday, ordinal (day of the year), number.
+        ordered: Whether the groups `head`, `middle`, `tail` need an order.
+        per_second: For epoch times: units per second.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Form:
     per_second: int = 0
 
     def named(self, order: str | None) -> str:
-        """Return the name, with the order of day, month and year in it."""
+        """Return the name with the given order of day, month and year."""
         if not self.ordered or order is None:
             return self.name
         year = "YYYY" if self.name == "DD/MM/YYYY" else "YY"
@@ -151,11 +151,11 @@ FORMS: tuple[Form, ...] = (
     Form("Unix microseconds", r"^\s*(\d{15,16}(?:\.\d+)?)\s*$", ("number",), per_second=1_000_000),
     Form("Unix nanoseconds", r"^\s*(\d{18,19})\s*$", ("number",), per_second=1_000_000_000),
 )
-"""All forms. A number of 12 or 14 digits that is a date is `YYYYMMDD`; that form stands before the numbers."""
+"""All formats. `YYYYMMDD` precedes the epoch times, so a 12- or 14-digit number that is a date is parsed as a date."""
 
 
 def month_numbers() -> dict[str, int]:
-    """Return the number of a month by its name, and by every beginning of it that means no other month."""
+    """Return month numbers by name and by every unambiguous prefix of at least three letters."""
     found: dict[str, set[int]] = {}
     for number, names in enumerate(_MONTHS, start=1):
         for name in names.split():
@@ -165,12 +165,12 @@ def month_numbers() -> dict[str, int]:
 
 
 def form_sql(form: Form, cell: str, order: str | None) -> str:
-    """Return the SQL of the TIMESTAMPTZ that a text has in one form; NULL where it is not written so.
+    """Return the SQL that parses a text in one format as TIMESTAMPTZ; NULL if it does not match.
 
     Args:
-        form: The form.
-        cell: SQL of the text; made by us, never a name from a file.
-        order: One of `ORDERS` for forms that need it; without it they read nothing.
+        form: The format.
+        cell: SQL of the text; trusted, never a name from a file.
+        order: One of `ORDERS` for ordered formats, which yield NULL without it.
     """
     if form.ordered and (order is None or (form.name == "D/M/YY" and order == "year-month-day")):
         return "NULL::TIMESTAMPTZ"
@@ -181,7 +181,7 @@ def form_sql(form: Form, cell: str, order: str | None) -> str:
 
 
 def matches_sql(form: Form, cell: str) -> str:
-    """Return the SQL condition that a text has the shape of a form."""
+    """Return the SQL condition that a text matches the pattern of a format."""
     return f"regexp_matches({cell}, '{_quoted(form.pattern)}')"
 
 
@@ -195,7 +195,7 @@ def _with_order(groups: Sequence[str], order: str | None) -> tuple[str, ...]:
 
 
 def _moment(form: Form, groups: Sequence[str]) -> str:
-    """Return the SQL of the time that the groups `g` of a form say."""
+    """Return the SQL of the time given by the groups `g` of a format."""
     if form.per_second:
         return f"to_timestamp(try_cast(g.number AS DOUBLE) / {form.per_second})::TIMESTAMPTZ"
     if "week" in groups:
@@ -211,7 +211,7 @@ def _moment(form: Form, groups: Sequence[str]) -> str:
 
 
 def _year() -> str:
-    """Return the SQL of the year; of two digits, 70 to 99 are of the last century, as in POSIX."""
+    """Return the SQL of the year; two-digit years 70 to 99 mean 1970 to 1999, as in POSIX."""
     return "(CASE WHEN length(g.year) > 2 THEN g.year WHEN g.year >= '70' THEN '19' || g.year ELSE '20' || g.year END)"
 
 
@@ -231,7 +231,7 @@ def _clock() -> str:
 
 
 def _zone() -> str:
-    """Return the SQL of an offset as DuckDB reads it, or of the name of a zone; NULL if nobody knows the letters."""
+    """Return the SQL of a UTC offset in DuckDB syntax, or of a zone name; NULL for unknown abbreviations."""
     letters = ", ".join(f"'{name}': '{offset}'" for name, offset in _OFFSETS.items())
     number = r"regexp_replace(g.zone, '^[A-Za-z\s]*([+-])(\d)?(\d)(?::?(\d{2}))?$', '\10\2\3:\4')"
     offset = rf"regexp_replace(regexp_replace({number}, '0(\d\d)', '\1'), ':$', '')"
@@ -242,13 +242,13 @@ def _zone() -> str:
 
 
 def forms_to_try(first: Sequence[str] = ()) -> Iterator[Form]:
-    """Yield those named `first`, then all others but numbers since 1970, which are tried only where they are named."""
+    """Yield the formats named `first`, then all others except epoch times, which must be named to be tried."""
     yield from (form for name in first for form in FORMS if form.name == name)
     yield from (form for form in FORMS if form.name not in first and not form.per_second)
 
 
 def shapes(values: Sequence[str]) -> list[Form]:
-    """Return the forms that at least one of some texts may have, by its shape."""
+    """Return the formats whose pattern matches at least one of some texts."""
     return [form for form in FORMS if any(_SHAPES[form.name].match(value) for value in values)]
 
 

@@ -1,4 +1,4 @@
-"""When something happened: how files write it, how that is guessed, and how it becomes Unix milliseconds."""
+"""Timestamps: infer their format, and convert them to Unix milliseconds."""
 
 import re
 import threading
@@ -28,19 +28,33 @@ UNITS = (
     "text-date",
     "compact",
 )
-"""Seconds, milliseconds, microseconds, nanoseconds since 1970; days since 1899-12-30, as Excel counts them; written
-dates. Every unit of written dates reads all forms of `time_formats`; it says in which order the numbers of a date such
-as 03/04/2014 are read, and `iso`, `text-date` and `compact` read none of those.
+"""Epoch times in seconds, milliseconds, microseconds or nanoseconds; Excel serial dates (days since 1899-12-30); and
+written dates. Every unit for written dates parses all formats of `time_formats`; it determines the order of the numbers
+in dates such as 03/04/2014, which `iso`, `text-date` and `compact` do not parse.
 """
+FORMAT_NAMES = {
+    "s": "Unix seconds",
+    "ms": "Unix milliseconds",
+    "us": "Unix microseconds",
+    "ns": "Unix nanoseconds",
+    "excel-day": "Excel serial dates",
+    "iso": "ISO 8601",
+    "day-month-year": "DD-MM-YYYY",
+    "month-day-year": "MM-DD-YYYY",
+    "year-month-day": "YYYY-MM-DD",
+    "text-date": "dates with month names",
+    "compact": "YYYYMMDD",
+}
+"""Name of each unit in messages."""
 NUMBERS = frozenset(["s", "ms", "us", "excel-day"])
-"""Units in which a time is a number that a DOUBLE holds to the millisecond."""
+"""Numeric units whose times a DOUBLE represents to the millisecond."""
 
 NUMERIC_UNITS = NUMBERS | {"ns"}
-"""Units in which a time is a number."""
+"""Units of numeric times."""
 _PER_MILLISECOND = {"s": 1000.0, "ms": 1.0, "us": 0.001, "ns": 1e-6, "excel-day": 86_400_000.0}
 _EXCEL_1970 = 25_569
 _LAST = 253402300799999
-"""The end of the year 9999, in milliseconds: what lies beyond is not a time."""
+"""The end of the year 9999 in milliseconds, the latest valid time."""
 _YEAR_1000 = -30610224000000
 _QUICK_ISO = r"^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?(?:\s?(?:Z|UTC|GMT|[+-]\d\d(?::\d\d)?))?$"
 _QUICK_ORDERED = r"^(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4})(?:[ ,T]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?))?$"
@@ -50,7 +64,7 @@ _UNIX_FORMS = {"s": "Unix seconds", "ms": "Unix milliseconds", "us": "Unix micro
 _NEARLY_ALL = 0.98
 _MOST_VALUES = 1000
 _FIRST_LIKELY = 315_532_800_000
-"""1980, in milliseconds: times before it are rarely meant."""
+"""1980 in milliseconds; earlier times are implausible."""
 _YEAR = 366 * 86_400_000
 _FINE = re.compile(r":\d{2}[.,]\d{3}\d*[1-9]")
 _BY_NAME = frozenset(["DD Mon YYYY", "Mon DD YYYY", "Mon DD hh:mm:ss YYYY", "YYYY Mon DD", "Mon YYYY"])
@@ -58,16 +72,16 @@ _BY_NAME = frozenset(["DD Mon YYYY", "Mon DD YYYY", "Mon DD hh:mm:ss YYYY", "YYY
 
 @dataclass(frozen=True)
 class TimeFormat:
-    """How the times of a column are written.
+    """Timestamp format of a column.
 
     Args:
         unit: One of `UNITS`.
-        share: Part of the values, empty ones left out, that this reads, 0 to 1.
-        forms: Names of the forms that occur and how many values have each, the most frequent first.
-        undecided: Whether the day and the month could as well be the other way round.
-        finer: Whether some values tell more than milliseconds.
-        likely: Part of the values read that lie between 1980 and a year from now, 0 to 1.
-        missing: Words that stand for no time, as they are written; they occur more than twice.
+        share: Share of the non-missing values that this format parses, 0 to 1.
+        forms: Names and counts of the formats that occur, most frequent first.
+        undecided: Whether the order of day and month is ambiguous.
+        finer: Whether some values are finer than milliseconds.
+        likely: Share of the parsed values between 1980 and a year from now, 0 to 1.
+        missing: Missing-value words as written; each occurs more than twice.
     """
 
     unit: str
@@ -80,19 +94,19 @@ class TimeFormat:
 
     @property
     def tried(self) -> tuple[str, ...]:
-        """Names of the forms, for `time_sql`."""
+        """Names of the formats, for `time_sql`."""
         return tuple(name for name, _ in self.forms)
 
 
 def guess_time_format(values: Sequence[str]) -> TimeFormat | None:
-    """Return how most of some values are to be read as times, None if fewer than half can be.
+    """Return the most likely timestamp format, None if fewer than half of the values can be parsed.
 
-    Numbers are judged by their size: those that as seconds lie between 1971 and 2100 are seconds, and so on; small
-    ones count as seconds from a zero of their own, unless all could be days of Excel. Written dates are read in every
-    form; the order of day and month is the one that reads most of them.
+    The unit of numbers follows from their magnitude: they are seconds if that places them between 1971 and 2100, and
+    so on. Small numbers count as seconds from an arbitrary origin, unless all could be Excel serial dates. Written
+    dates are parsed in every format; the order of day and month is the one that parses most of them.
 
     Args:
-        values: Cells of the column, at best taken from all over the file.
+        values: Cells of the column, ideally sampled over the whole file.
     """
     stripped = [text for value in values if (text := value.strip())]
     missing = missing_words(stripped)
@@ -113,24 +127,24 @@ def _guessed(given: list[str]) -> TimeFormat | None:
 
 
 def guess_unit(values: Sequence[str]) -> str | None:
-    """Return the unit that reads at least half of the values, or None; see `guess_time_format`."""
+    """Return the unit that parses at least half of the values, or None; see `guess_time_format`."""
     found = guess_time_format(values)
     return found.unit if found is not None else None
 
 
 def time_sql(column: str, unit: str, forms: Sequence[str] = ()) -> str:
-    """Return the SQL of Unix milliseconds (BIGINT) of a column, NULL where it holds no time in this unit.
+    """Return the SQL that converts a column to Unix milliseconds (BIGINT), NULL where a cell does not match the unit.
 
     Args:
-        column: SQL of the text, or of a DOUBLE for the units in `NUMBERS`; made by us, never a name from a file.
+        column: SQL of the text, or of a DOUBLE for the units in `NUMBERS`; trusted, never a name from a file.
         unit: One of `UNITS`. Times without a zone are UTC.
-        forms: Names of the forms that were met, which are tried first.
+        forms: Names of the formats in the sample, which are tried first.
     """
     return milliseconds_sql(raw_time_sql(column, unit, forms), unit)
 
 
 def raw_time_sql(column: str, unit: str, forms: Sequence[str] = ()) -> str:
-    """Return the SQL that reads a column as a number or as milliseconds; see `milliseconds_sql` and `time_sql`."""
+    """Return the SQL that parses a column as a number or as milliseconds; see `milliseconds_sql` and `time_sql`."""
     if unit == "ns":
         return f"try_cast({column} AS HUGEINT)"
     if unit in _PER_MILLISECOND:
@@ -142,7 +156,7 @@ def raw_time_sql(column: str, unit: str, forms: Sequence[str] = ()) -> str:
 
 
 def finer_sql(column: str, unit: str, forms: Sequence[str] = ()) -> str:
-    """Return the SQL of nanoseconds since 1970 (HUGEINT) of a text column, for `milliseconds_sql` in the unit ns."""
+    """Return the SQL of Unix nanoseconds (HUGEINT) of a text column, for `milliseconds_sql` with unit ns."""
     if unit in _PER_MILLISECOND:
         nanoseconds = round(1e6 * _PER_MILLISECOND[unit])
         if unit == "excel-day":
@@ -153,7 +167,7 @@ def finer_sql(column: str, unit: str, forms: Sequence[str] = ()) -> str:
 
 
 def milliseconds_sql(raw: str, unit: str) -> str:
-    """Return the SQL of Unix milliseconds (BIGINT) of what `raw_time_sql` gave, NULL where that is no time."""
+    """Return the SQL that converts the result of `raw_time_sql` to Unix milliseconds (BIGINT), NULL if out of range."""
     if unit == "ns":
         return f"CASE WHEN abs({raw}) < {_LAST}000000::HUGEINT THEN ({raw} // 1000000)::BIGINT END"
     if unit == "excel-day":
@@ -165,13 +179,13 @@ def milliseconds_sql(raw: str, unit: str) -> str:
 
 
 def form_number_sql(column: str, forms: Sequence[str]) -> str:
-    """Return the SQL of the place, from 1, of the first of some forms whose shape a text has; 0 if it has none."""
+    """Return the SQL of the 1-based index of the first format that a text matches; 0 if none."""
     cases = [f"WHEN {matches_sql(form, column)} THEN {number}" for number, form in enumerate(_named(forms), start=1)]
     return f"(CASE {' '.join(cases)} ELSE 0 END)"
 
 
 def _quick(column: str, unit: str, form: str) -> str:
-    """Return the branch that reads the plainest variants of the commonest forms, ten times as fast as `form_sql`."""
+    """Return the CASE branch for simple variants of the most common formats, ten times as fast as `form_sql`."""
     if form == "YYYY-MM-DD":
         return f"WHEN regexp_matches({column}, '{_QUICK_ISO}') THEN try_cast({column} AS TIMESTAMPTZ)"
     if unit not in _REWRITTEN:
@@ -193,7 +207,7 @@ def _named(names: Sequence[str]) -> list[Form]:
 
 
 def _spread(values: list[str]) -> list[str]:
-    """Return at most `_MOST_VALUES` of some values, evenly from first to last."""
+    """Return at most `_MOST_VALUES` values, evenly spaced."""
     step = max(1, -(-len(values) // _MOST_VALUES))
     return values[::step]
 
@@ -207,7 +221,7 @@ def _number(value: str) -> float | None:
 
 
 def _could_be_dates(values: list[str]) -> bool:
-    """Return whether at least half of the values have digits and something beside them, as dates do."""
+    """Return whether at least 2 % of the values mix digits with other characters, as dates do."""
     few = values[:: max(1, len(values) // 200)]
     mixed = sum(any(c.isdigit() for c in value) and not value.isdigit() and len(value) < 80 for value in few)
     return mixed >= 0.02 * len(few)
@@ -225,7 +239,7 @@ def _of_numbers(given: list[str], numbers: list[float]) -> TimeFormat | None:
     if len(large) > 1 and min(sorted(large.values())[-2:]) >= (1 - _NEARLY_ALL) * len(numbers):
         return _of_texts(given)
     if ordered[0] >= 32_874 and ordered[-1] <= 54_789:
-        return _measured("excel-day", share, given, numbers, "days of Excel")
+        return _measured("excel-day", share, given, numbers, "Excel serial dates")
     unit = _unit_of_size(ordered[len(ordered) // 2] or 1.0)
     if unit is None:
         return None
@@ -234,7 +248,7 @@ def _of_numbers(given: list[str], numbers: list[float]) -> TimeFormat | None:
 
 
 def _measured(unit: str, share: float, given: list[str], numbers: list[float], form: str) -> TimeFormat:
-    """Return the format of a column of numbers, with what their size and their digits say."""
+    """Return the format of a numeric column, with its precision and plausibility."""
     shift = _EXCEL_1970 if unit == "excel-day" else 0
     times = [(number - shift) * _PER_MILLISECOND[unit] for number in numbers]
     decimals = {"s": 3, "ms": 0}.get(unit, 99)
@@ -245,7 +259,7 @@ def _measured(unit: str, share: float, given: list[str], numbers: list[float], f
 
 
 def _compact(given: list[str]) -> TimeFormat | None:
-    """Return the format of dates such as 20140513 that are written as numbers."""
+    """Return the format of compact dates such as 20140513, None if the values are not compact dates."""
     compact = next(form for form in FORMS if form.name == "YYYYMMDD")
     if compact not in shapes(given[:50]):
         return None
@@ -253,7 +267,7 @@ def _compact(given: list[str]) -> TimeFormat | None:
 
 
 def _unit_of_size(size: float) -> str | None:
-    """Return the unit in which a number lies between 1971 and 2100; `small` for numbers from a zero of their own."""
+    """Return the unit that places a number between 1971 and 2100; `small` for smaller numbers; else None."""
     for unit, factor in _SIZES:
         if 3.1e7 * factor <= abs(size) <= 4.2e9 * factor:
             return unit
@@ -261,7 +275,7 @@ def _unit_of_size(size: float) -> str | None:
 
 
 def _of_texts(given: list[str]) -> TimeFormat | None:
-    """Return the format of written dates, by reading all values in all forms whose shape occurs."""
+    """Return the format of written dates, from parsing all values in all matching formats."""
     forms = shapes(given)
     if not forms:
         return None
@@ -295,7 +309,7 @@ def _of_texts(given: list[str]) -> TimeFormat | None:
 
 
 def _undecided(given: list[str], order: str | None, by_order: dict[str, list[float]]) -> bool:
-    """Return whether another order reads as much; dates with points have the day first wherever they are in use."""
+    """Return whether another order parses as many values; dates with points always have the day first."""
     if order is None or (order == ORDERS[0] and not any("/" in value or "-" in value for value in given)):
         return False
     reads = len(by_order[order])
@@ -304,7 +318,7 @@ def _undecided(given: list[str], order: str | None, by_order: dict[str, list[flo
 
 
 def _plain(name: str) -> str:
-    """Return the name of a form without the order in it."""
+    """Return the name of a format without its actual order."""
     known = {form.name for form in FORMS}
     return name if name in known else "DD/MM/YYYY" if "YYYY" in name else "DD/MM/YY"
 
@@ -315,7 +329,7 @@ def _written_unit(found: Counter[str]) -> str:
 
 
 def _finer(value: str) -> bool:
-    """Return whether a text tells more of a second than three digits."""
+    """Return whether a text has more than three fractional digits of a second."""
     return bool(_FINE.search(value))
 
 
@@ -335,12 +349,12 @@ def _reader() -> duckdb.DuckDBPyConnection:
 
 
 def _read(values: list[str], readings: list[tuple[Form, str | None]]) -> list[tuple[int | None, ...]]:
-    """Return for each value what each reading makes of it, in milliseconds; the SQL is the one that reads files."""
+    """Return each value in milliseconds under each (format, order), with the same SQL that reads files."""
     columns = ", ".join(f"epoch_ms({form_sql(form, 'v', order)})" for form, order in readings)
     with _LOCK:
         return _reader().execute(f"SELECT {columns} FROM (SELECT unnest(?::VARCHAR[]) AS v)", [values]).fetchall()
 
 
 def as_date(milliseconds: int) -> str:
-    """Return the day of a time as YYYY-MM-DD."""
+    """Return the UTC date of a time as YYYY-MM-DD."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d")

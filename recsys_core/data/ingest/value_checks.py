@@ -1,4 +1,4 @@
-"""Doubts about the values of accepted interactions: unlikely years, ratings that mean 'not rated', unknown values."""
+"""Checks of accepted values: implausible years, ratings that may mean 'not rated', missing values."""
 
 import time
 from collections import Counter
@@ -21,22 +21,22 @@ _FIRST_LIKELY = 315_532_800_000
 """1980, in milliseconds."""
 _YEAR = 366 * 86_400_000
 _SENTINELS = frozenset([-1.0, 0.0, 99.0, 255.0, 999.0, 9999.0, -99.0, -999.0, -9999.0, 65535.0, 1000.0, 100.0])
-"""Numbers that files use for 'not rated'."""
+"""Values commonly used for 'not rated'."""
 _MANY = 0.3
-"""Share of all ratings from which on a 0 next to the scale is doubted."""
+"""Share of zeros above which a 0 next to the scale is suspicious."""
 _MOST_VALUES = 1000
 
 
 def doubts_about_values(
     connection: duckdb.DuckDBPyConnection, path: Path, rules: IngestRules, streamed: Sequence[Streamed]
 ) -> list[DataWarning]:
-    """Return the doubts about the values of a Parquet file of interactions.
+    """Return the warnings about the values of a Parquet file of interactions.
 
     Args:
-        connection: Where the Parquet file is read.
+        connection: DuckDB connection that reads the Parquet file.
         path: The Parquet file of positions.
-        rules: The person's rules.
-        streamed: What was counted while the files were read.
+        rules: The user's rules.
+        streamed: Counts collected while the files were read.
     """
     names = pq.read_schema(path).names
     found = [_unknown(streamed), _not_rated(streamed, rules), *(_several_forms(part) for part in streamed)]
@@ -48,7 +48,7 @@ def doubts_about_values(
 
 
 def _unknown(streamed: Sequence[Streamed]) -> DataWarning | None:
-    """Rows that leave a value empty, as others of the same column do."""
+    """Warn about empty cells in rating, weight and event columns."""
     counts: Counter[str] = Counter()
     for part in streamed:
         counts += part.unknown
@@ -59,7 +59,7 @@ def _unknown(streamed: Sequence[Streamed]) -> DataWarning | None:
         "unknown_values",
         counts.total(),
         f"Some values are empty: {listed}.",
-        "The rows are kept; these values are unknown, and an empty weight counts as 1.",
+        "The rows are kept with missing values; an empty weight counts as 1.",
     )
 
 
@@ -71,13 +71,13 @@ def _not_rated(streamed: Sequence[Streamed], rules: IngestRules) -> DataWarning 
     return DataWarning(
         "missing_ratings",
         count,
-        f"{count:,} ratings of {values} are treated as missing.",
+        f"{count:,} ratings equal to {values} are treated as missing.",
         "The interactions are kept without a rating.",
     )
 
 
 def _several_forms(part: Streamed) -> DataWarning | None:
-    """A column of times that is written in several forms, with the number of rows of each."""
+    """Warn about a timestamp column with several formats, with row counts."""
     counts = Counter({form: count for form, count in part.time_forms.items() if count and form != "other"})
     if len(counts) < 2:
         return None
@@ -86,13 +86,13 @@ def _several_forms(part: Streamed) -> DataWarning | None:
     return DataWarning(
         "several_time_forms",
         counts.total(),
-        f"'{guess.name}': times in column '{guess.column_of(TIMESTAMP)}' are written in {len(counts)} forms: {listed}.",
-        "All of them are read. Look at the first and last times: forms that were mixed up may hold mistakes.",
+        f"'{guess.name}': timestamps in column '{guess.column_of(TIMESTAMP)}' have {len(counts)} formats: {listed}.",
+        "All of them are read. Check the first and last timestamps: mixed formats can hide errors.",
     )
 
 
 def _unlikely_times(connection: duckdb.DuckDBPyConnection, path: Path) -> DataWarning | None:
-    """Times before 1980 or after the next year: mostly a wrong unit, or a zero that is not 1970."""
+    """Warn about times before 1980 or over a year ahead: usually a wrong unit, or an origin other than 1970."""
     latest = int(time.time() * 1000) + _YEAR
     ends = _ends(path, TIMESTAMP)
     if ends is not None and ends[0] >= _FIRST_LIKELY and ends[1] <= latest:
@@ -108,13 +108,13 @@ def _unlikely_times(connection: duckdb.DuckDBPyConnection, path: Path) -> DataWa
     return DataWarning(
         "unlikely_times",
         n_early + n_late,
-        f"Of {rows:,} times, {' and '.join(parts)}: the first is {as_date(first)}, the last {as_date(last)}.",
-        "Check how times are written: a wrong unit gives such years. Their order is used; their dates mean little.",
+        f"Of {rows:,} timestamps, {' and '.join(parts)}: the first is {as_date(first)}, the last {as_date(last)}.",
+        "Check the timestamp format: a wrong unit gives such years. The order is used, but the dates are unreliable.",
     )
 
 
 def _sentinels(connection: duckdb.DuckDBPyConnection, path: Path) -> DataWarning | None:
-    """A rating beyond a gap from all others that files use for 'not rated'."""
+    """Warn about an isolated rating value that commonly means 'not rated'."""
     ends = _ends(path, RATING)
     if ends is not None and not _SENTINELS & set(ends):
         return None
@@ -129,13 +129,13 @@ def _sentinels(connection: duckdb.DuckDBPyConnection, path: Path) -> DataWarning
     return DataWarning(
         "sentinel_ratings",
         count,
-        f"{count:,} ratings are {value:g}, while all others lie between {min(rest):g} and {max(rest):g}.",
-        f"If {value:g} means 'not rated', treat it as missing: the interactions stay, without a rating.",
+        f"{count:,} ratings are {value:g}, while all others are between {min(rest):g} and {max(rest):g}.",
+        f"If {value:g} means 'not rated', treat it as missing: the interactions are kept without a rating.",
     )
 
 
 def _ends(path: Path, name: str) -> tuple[float, float] | None:
-    """Return the smallest and largest value of a column as the Parquet file states them; None if it does not."""
+    """Return minimum and maximum of a column from the Parquet statistics; None without statistics."""
     metadata = pq.read_metadata(path)
     place = pq.read_schema(path).names.index(name)
     columns = (metadata.row_group(group).column(place).statistics for group in range(metadata.num_row_groups))
@@ -146,14 +146,13 @@ def _ends(path: Path, name: str) -> tuple[float, float] | None:
 
 
 def sentinel_among(counts: dict[float, int]) -> float | None:
-    """Return the smallest or largest rating if it looks like a sign for 'not rated', else None.
+    """Return the smallest or largest rating if it may mean 'not rated', else None.
 
-    It is one of the numbers in use for that, and lies at least two steps of the rest of the scale away from it (more
-    than ten for numbers that can end a scale); or it is 0 and nearly a third of all ratings, next to a scale of at
-    least four values.
+    It must be a common placeholder at least two steps (ten for 100 and 1000) away from the rest of the scale; or it is
+    0, below a positive scale, the most frequent value, and at least 30 % of all ratings.
 
     Args:
-        counts: How often each rating occurs.
+        counts: Count of each rating.
     """
     values = sorted(counts)
     if not 4 <= len(values) < _MOST_VALUES:

@@ -1,4 +1,4 @@
-"""What a sample leaves open is decided by all cells of a column, before the file is read."""
+"""Resolve formats that a sample leaves ambiguous with all cells of a column, before the file is read."""
 
 import tempfile
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ _NOTES = {"undecided_date_order", "undecided_numbers"}
 
 
 def settle_forms(guess: TableGuess, limits: Limits) -> TableGuess:
-    """Return the guess with the order of day and month, and the meaning of commas, that reads most cells of the file.
+    """Return the guess with the order of day and month, and the meaning of commas, that parse most cells of the file.
 
-    Nothing changes where the person chose, where the sample decides, or where all readings read as much: then the
-    doubt stays.
+    Settings that the user chose or the sample determines stay. If the best candidates parse equally many cells, the
+    setting and its warning stay.
     """
     readings = _readings(guess)
     if not readings:
@@ -42,7 +42,7 @@ def _is_settled(rule: str, settled: set[str]) -> bool:
 
 
 def _with(guess: TableGuess, change: str | dict[str, NumberFormat]) -> TableGuess:
-    """Return the guess with an order of day and month, or with the format of the numbers of one role."""
+    """Return the guess with an order of day and month, or with the number format of one role."""
     if isinstance(change, str):
         form = guess.time_format
         return replace(guess, timestamp_unit=change, time_format=form and replace(form, undecided=False))
@@ -50,7 +50,7 @@ def _with(guess: TableGuess, change: str | dict[str, NumberFormat]) -> TableGues
 
 
 def _readings(guess: TableGuess) -> dict[str, tuple[str, str | dict[str, NumberFormat]]]:
-    """Return the readings in question: SQL that is NULL where a cell cannot be read so, and the change it means."""
+    """Return the candidate formats: SQL that is NULL where a cell does not match, and the change to the guess."""
     found: dict[str, tuple[str, str | dict[str, NumberFormat]]] = {}
     form = guess.time_format
     if TIMESTAMP in guess.roles and form is not None and form.undecided and "timestamp_unit" not in guess.chosen:
@@ -69,7 +69,7 @@ def _readings(guess: TableGuess) -> dict[str, tuple[str, str | dict[str, NumberF
 
 
 def _counted(guess: TableGuess, readings: Mapping[str, str], limits: Limits) -> dict[str, int]:
-    """Return how many cells of the file each reading reads."""
+    """Return the number of cells that each candidate parses."""
     with (
         tempfile.TemporaryDirectory(prefix="recscope-forms-") as work,
         connect(Path(work), limits.memory_bytes) as connection,

@@ -1,7 +1,7 @@
-"""What an Excel workbook holds, looked at before a library allocates room for it.
+"""Check the size of an Excel workbook before a library allocates memory for it.
 
-A library holds the whole rectangle that the used cells of a sheet span, so one cell far out asks for terabytes. Two
-rows with one number would overwrite each other; such sheets are read from a copy with their rows numbered anew.
+Libraries hold the whole used range of a sheet, so a single far-out cell can require terabytes. Rows with the same
+number would overwrite each other; such sheets are read from a copy with renumbered rows.
 """
 
 import re
@@ -20,7 +20,7 @@ from recsys_core.errors import DataError
 
 _BLOCK = 1 << 22
 _TAG_BYTES = 1 << 14
-"""A tag is at most this long; the end of a block that may be cut within one is looked at with the next block."""
+"""Maximum tag length; the end of a block that may contain a partial tag is scanned with the next block."""
 _SHEET = re.compile(rb"<(?:\w+:)?worksheet[\s>]")
 _ROW = re.compile(rb"<(?:\w+:)?row(?=[\s>/])(?:[^>]*?\sr\s*=\s*[\"'](\d{1,18})[\"'])?")
 _CELL = re.compile(rb"<(?:\w+:)?c\s[^>]*?\br\s*=\s*[\"']([A-Za-z]{1,9})(\d{1,18})[\"']")
@@ -28,19 +28,19 @@ _NUMBER = re.compile(
     rb"(<(?:\w+:)?row(?=[\s>/])[^>]*?\sr\s*=\s*[\"'])\d+|(<(?:\w+:)?row(?=[\s>/]))"
     rb"|(<(?:\w+:)?c\s[^>]*?\br\s*=\s*[\"'][A-Za-z]{1,9})\d+"
 )
-"""The number of a row in its own tag, a tag without one, and the number of the row in the tag of a cell."""
+"""The row number in a row tag, a row tag without number, and the row number in a cell tag."""
 
 
 @dataclass
 class Sheet:
-    """What the tags of one sheet say.
+    """Size of one sheet, from its tags.
 
     Args:
-        rows: Rows, numbered or not.
-        last_row: Largest number of a row.
-        last_column: Largest number of a column, from 1.
-        far_cell: The cell that is farthest out.
-        repeated: Whether the numbers of the rows do not increase.
+        rows: Number of rows, numbered or not.
+        last_row: Largest row number.
+        last_column: Largest column number, from 1.
+        far_cell: The outermost cell.
+        repeated: Whether row numbers are not strictly increasing.
     """
 
     rows: int = 0
@@ -51,7 +51,7 @@ class Sheet:
     _letters: dict[bytes, int] = field(default_factory=dict)
 
     def take(self, block: bytes) -> None:
-        """Look at whole tags."""
+        """Scan a block of complete tags."""
         for match in _ROW.finditer(block):
             self.rows += 1
             number = int(match[1]) if match[1] else self.last_row + 1
@@ -66,15 +66,15 @@ class Sheet:
 
     @property
     def cells(self) -> int:
-        """Cells of the rectangle that it spans."""
+        """Number of cells in the used range."""
         return max(self.rows, self.last_row) * max(1, self.last_column)
 
 
 def workbook_to_read(path: Path, limits: Limits) -> Path:
-    """Return the workbook to read: the file itself, or a copy in the temporary folder with its rows numbered anew.
+    """Return the workbook to read: the file itself, or a temporary copy with renumbered rows.
 
     Raises:
-        DataError: It is a bomb, is damaged, or its sheet is larger than allowed.
+        DataError: The workbook is a zip bomb, damaged, or larger than allowed.
     """
     if not zipfile.is_zipfile(path):
         return path
@@ -87,11 +87,11 @@ def workbook_to_read(path: Path, limits: Limits) -> Path:
             repeated = [name for name, sheet in sheets.items() if sheet.repeated]
             return _renumbered(archive, repeated) if repeated else path
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"'{path.name}' is a broken or protected Excel workbook: {error}.") from error
+        raise DataError(f"'{path.name}' is a broken or password-protected Excel workbook: {error}.") from error
 
 
 def _sheets(archive: zipfile.ZipFile, name: str, limits: Limits) -> dict[str, Sheet]:
-    """Return what each sheet holds, everything in the workbook counted as it is unpacked."""
+    """Return the size of each sheet, counting all bytes of the workbook as they are unpacked."""
     found: dict[str, Sheet] = {}
     left = limits.excel_unpacked_bytes
     for info in archive.infolist():
@@ -118,7 +118,7 @@ def _sheets(archive: zipfile.ZipFile, name: str, limits: Limits) -> dict[str, Sh
 
 
 def _end_of_tags(text: bytes) -> int:
-    """Return where the last tag begins that may go on in the next block."""
+    """Return the start of the last tag, which may continue in the next block."""
     start = text.rfind(b"<", max(0, len(text) - _TAG_BYTES))
     return start if start > 0 else len(text)
 
@@ -127,15 +127,15 @@ def _refuse_large(sheet: Sheet, name: str, limits: Limits) -> None:
     if sheet.last_column > limits.columns and sheet.cells <= limits.excel_cells:
         raise DataError(f"'{name}' has {sheet.last_column:,} columns; at most {limits.columns:,} are read.")
     if sheet.cells > limits.excel_cells:
-        far = f" A cell far out ({sheet.far_cell}) may be the reason: delete it." if sheet.far_cell else ""
+        far = f" A far-out cell ({sheet.far_cell}) may be the cause: delete it." if sheet.far_cell else ""
         raise DataError(
             f"The sheet of '{name}' spans {max(sheet.rows, sheet.last_row):,} rows and {sheet.last_column:,} columns; "
-            f"at most {limits.excel_cells:,} cells are read.{far} Or save it as CSV or Parquet."
+            f"at most {limits.excel_cells:,} cells are read.{far} Alternatively, save it as CSV or Parquet."
         )
 
 
 def _renumbered(archive: zipfile.ZipFile, sheets: list[str]) -> Path:
-    """Write a copy of a workbook in which the rows of some sheets are numbered by their place."""
+    """Write a copy of a workbook with the rows of some sheets renumbered from 1."""
     with tempfile.NamedTemporaryFile(prefix="recscope-", suffix=".xlsx", delete=False) as file:
         target = Path(file.name)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as copy:
@@ -149,7 +149,7 @@ def _renumbered(archive: zipfile.ZipFile, sheets: list[str]) -> Path:
 
 
 def _numbered(part: IO[bytes]) -> Iterator[bytes]:
-    """Yield a sheet block by block with its rows numbered from 1."""
+    """Yield a sheet block by block with its rows renumbered from 1."""
     row = 0
 
     def number(match: re.Match[bytes]) -> bytes:
@@ -169,7 +169,7 @@ def _numbered(part: IO[bytes]) -> Iterator[bytes]:
 
 
 def _column_number(letters: bytes) -> int:
-    """Return the number of a column from its letters: A is 1, XFD is 16384."""
+    """Return the column number of column letters: A is 1, XFD is 16384."""
     number = 0
     for letter in letters.upper():
         number = number * 26 + letter - 64

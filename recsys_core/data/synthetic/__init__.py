@@ -1,1 +1,1 @@
-"""Synthetic data sets whose true preferences are known, and the samples made from them."""
+"""Synthetic data sets with known true preferences, and the samples generated from them."""

@@ -1,4 +1,4 @@
-"""Films of a synthetic world: what they are, and the table that describes them."""
+"""Films of a synthetic data set and their attribute table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ FIRST_YEAR, LAST_YEAR = 1965, 2025
 
 @dataclass(frozen=True, eq=False)
 class Films:
-    """Films of one world.
+    """Films of one synthetic data set.
 
     Args:
-        table: One row a film: `title`, `categories`, `price`, `text` (the synopsis), `year`.
+        table: One row per film: `title`, `categories`, `price`, `text` (the synopsis), `year`.
         genres: (I, G) share of each category in a film, rows sum to 1.
-        quality: (I,) how good it is, standard normal.
+        quality: (I,) intrinsic quality, standard normal.
     """
 
     table: pd.DataFrame
@@ -30,12 +30,16 @@ class Films:
 
 
 def make_films(count: int, rng: np.random.Generator) -> Films:
-    """Draw `count` films, each of one to three categories; titles are distinct."""
+    """Draw `count` films with one to three categories each and distinct titles."""
     amount = rng.choice([1, 2, 3], size=count, p=[0.35, 0.45, 0.2])
     order = np.argsort(rng.random((count, len(GENRE_NAMES))), axis=1)
-    order[:, 0] = rng.permutation(np.arange(count) % len(GENRE_NAMES))  # every category leads equally many films
+    order[:, 0] = rng.permutation(np.arange(count) % len(GENRE_NAMES))  # every category leads the same number of films
     shares = np.zeros((count, len(GENRE_NAMES)))
-    for place, weight in ((2, 1.0), (1, 2.0), (0, 4.0)):  # the leading one last: it overrides an equal second or third
+    for place, weight in (
+        (2, 1.0),
+        (1, 2.0),
+        (0, 4.0),
+    ):  # leading category last: it overrides a duplicate second or third
         rows = np.flatnonzero(amount > place)
         shares[rows, order[rows, place]] = weight
     quality = rng.normal(size=count)
@@ -52,13 +56,13 @@ def make_films(count: int, rng: np.random.Generator) -> Films:
 
 
 def _named(shares: FloatArray) -> str:
-    """Return the categories of a film, the leading one first."""
+    """Return the categories of a film, leading one first."""
     ranked = np.argsort(-shares, kind="stable")
     return LIST_SEPARATOR.join(GENRE_NAMES[genre] for genre in ranked if shares[genre] > 0)
 
 
 def _titles(leading: IntArray, rng: np.random.Generator) -> list[str]:
-    """Return one title a film; one that is taken gets a subtitle."""
+    """Return one title per film; duplicates get a subtitle."""
     titles: dict[str, None] = {}
     for genre in leading:
         title = _title(GENRES[GENRE_NAMES[genre]], rng)
@@ -80,7 +84,7 @@ def _title(genre: Genre, rng: np.random.Generator) -> str:
 
 
 def _synopsis(shares: FloatArray, rng: np.random.Generator) -> str:
-    """Return two or three sentences: hero and plot of the leading category, a second thread, a turn."""
+    """Return two or three sentences: hero and plot of the leading category, an optional subplot, a twist."""
     ranked = [GENRES[GENRE_NAMES[genre]] for genre in np.argsort(-shares, kind="stable") if shares[genre] > 0]
     sentences = [_thread(_pick(ranked[0].heroes, rng), ranked[0], rng)]
     if len(ranked) > 1:

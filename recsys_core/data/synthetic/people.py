@@ -1,4 +1,4 @@
-"""People of a synthetic world: what can be known of them, what they truly like, and who their friends are."""
+"""Users of a synthetic data set: attributes, true tastes, and friendships."""
 
 from dataclasses import dataclass
 
@@ -11,17 +11,17 @@ from recsys_core.data.synthetic.films import GENRE_NAMES
 from recsys_core.data.synthetic.words import CITIES, EDUCATIONS, HOBBIES, OCCUPATIONS
 
 HOMOPHILY = 6.0
-"""Log odds of a friendship between two people of equal taste, against two of unrelated taste, at homophily 1."""
+"""Log odds ratio of friendship between users of equal and of unrelated taste, at homophily 1."""
 BLOCK = 1024
 
 
 @dataclass(frozen=True, eq=False)
 class People:
-    """People of one world.
+    """Users of one synthetic data set.
 
     Args:
-        table: One row a user: `sex`, `age`, `city`, `education`, `occupation`, `hobbies`.
-        taste: (U, G + H) liking of each category and of each hidden trait of films, rows of length 1.
+        table: One row per user: `sex`, `age`, `city`, `education`, `occupation`, `hobbies`.
+        taste: (U, G + H) preference for each category and each latent film trait, rows of length 1.
     """
 
     table: pd.DataFrame
@@ -29,15 +29,15 @@ class People:
 
 
 def make_people(count: int, hidden: int, signal: float, rng: np.random.Generator) -> People:
-    """Draw people whose hobbies and age tell a share `signal` of their taste in categories.
+    """Draw users whose hobbies and age explain a share `signal` of their category taste.
 
-    Sex, city, education and occupation tell nothing of taste: a model that uses them learns noise.
+    Sex, city, education and occupation are independent of taste: a model that uses them fits noise.
 
     Args:
-        count: Number of people, U.
-        hidden: Number of traits of films that no table shows, H.
-        signal: 0..1, share of the taste in categories that hobbies and age explain.
-        rng: Chance.
+        count: Number of users, U.
+        hidden: Number of latent film traits that no table contains, H.
+        signal: 0..1, share of variance of the category taste that hobbies and age explain.
+        rng: Random number generator.
     """
     age = np.clip(rng.gamma(6.0, 6.5, size=count), 12, 90).astype(np.int64)
     names = list(HOBBIES)
@@ -68,13 +68,13 @@ def make_people(count: int, hidden: int, signal: float, rng: np.random.Generator
 
 
 def make_friends(taste: FloatArray, mean: float, homophily: float, rng: np.random.Generator) -> pd.DataFrame:
-    """Draw friendships, more likely between people of like taste; each stands in both directions, with weight 1.
+    """Draw friendships, more likely between users of similar taste; each is stored in both directions, with weight 1.
 
     Args:
         taste: (U, D) rows of length 1.
-        mean: Friendships that a person starts, on average; about half as many again come from others.
-        homophily: 0 (taste plays no part) to 1.
-        rng: Chance.
+        mean: Target number of friends per user; each user initiates half as many friendships on average.
+        homophily: 0 (independent of taste) to 1.
+        rng: Random number generator.
     """
     users = len(taste)
     wanted = np.minimum(rng.poisson(mean / 2, size=users), max(users - 1, 0))
@@ -99,7 +99,7 @@ def unit_rows(matrix: FloatArray) -> FloatArray:
 
 
 def _taste_of_age(age: IntArray) -> FloatArray:
-    """(U, G) what age adds: the young lean to animation, fantasy and horror, the old to drama and documentaries."""
+    """(U, G) effect of age on taste: young users favor animation, fantasy, horror; old ones drama, documentary."""
     lean = np.clip((age - 38) / 20, -1.5, 1.5)
     signs = {"Animation": -1, "Fantasy": -1, "Horror": -1, "Drama": 1, "Documentary": 1, "Romance": 0.5}
     leanings: FloatArray = 0.6 * lean[:, None] * np.array([signs.get(genre, 0.0) for genre in GENRE_NAMES])[None, :]
@@ -107,7 +107,7 @@ def _taste_of_age(age: IntArray) -> FloatArray:
 
 
 def _standard(matrix: FloatArray) -> FloatArray:
-    """Return the columns with mean 0 and deviation 1."""
+    """Return the columns standardized to mean 0 and standard deviation 1."""
     deviation = matrix.std(axis=0)
     standard: FloatArray = (matrix - matrix.mean(axis=0)) / np.where(deviation == 0, 1, deviation)
     return standard

@@ -1,6 +1,6 @@
-"""The ready-made worlds that come with the product, and how they are written and read.
+"""The bundled sample data sets, and how they are written and loaded.
 
-A sample is a folder like that of any stored data set, with `truth.npz` beside it: what is true in it.
+A sample is a folder like any stored data set, plus `truth.npz` with its true parameters.
 """
 
 import hashlib
@@ -21,19 +21,19 @@ from recsys_core.errors import ConfigError
 FOLDER = Path(__file__).resolve().parents[3] / "data" / "samples"
 TRUTH = "truth.npz"
 MADE = "2026-01-01T00:00:00+00:00"
-"""When all samples say that they were made: the same laws and seed give the same files."""
+"""Fixed creation time of all samples, so that the same settings and seed give identical files."""
 
 
 @dataclass(frozen=True)
 class SampleInfo:
-    """A ready-made world.
+    """A bundled sample data set.
 
     Args:
         key: Name of its folder.
-        title: What people call it.
-        idea: What can be seen in it, in one or two sentences.
-        config: Its laws.
-        seed: Start of its chance.
+        title: Display name.
+        idea: What it demonstrates, in one or two sentences.
+        config: Its settings.
+        seed: Its random seed.
     """
 
     key: str
@@ -49,7 +49,7 @@ SAMPLES = {
         SampleInfo(
             "tiny",
             "Film club (tiny)",
-            "Thirty people and twenty-four films: small enough to read every rating and to follow each step by eye.",
+            "Thirty users and twenty-four films: small enough to inspect every rating and follow each step by hand.",
             WorldConfig(
                 users=30, items=24, visits_per_user=10, rating_share=1, rating_noise=0.3, taste_strength=2.5,
                 hidden_traits=0, attribute_signal=0.8, popularity_bias=0.5, drift=0, late_items=0, order=0,
@@ -60,7 +60,7 @@ SAMPLES = {
         SampleInfo(
             "small",
             "Film nights (small)",
-            "Eight hundred people with tastes of their own: personal models clearly beat popularity, and friends help.",
+            "Eight hundred users with distinct tastes: personalized models clearly beat popularity, and friends help.",
             WorldConfig(
                 users=800, items=1000, visits_per_user=50, taste_strength=3, popularity_bias=1.6, friends_per_user=10,
                 homophily=0.8,
@@ -70,7 +70,7 @@ SAMPLES = {
         SampleInfo(
             "ordered",
             "Film marathons (strong order)",
-            "Views, clicks and purchases in long sessions, where the film just seen decides what comes next.",
+            "Views, clicks and purchases in long sessions, where the previous film largely determines the next one.",
             WorldConfig(
                 users=500, items=300, visits_per_user=45, feedback="events", taste_strength=0.8, popularity_bias=0.3,
                 session_length=10, order=0.9, friends_per_user=0, late_items=0,
@@ -79,21 +79,21 @@ SAMPLES = {
         ),
     )
 }  # fmt: skip
-"""Key -> sample, from the smallest lesson up."""
+"""Key -> sample, from smallest and simplest up."""
 
 
 def load_sample(key: str) -> Dataset:
-    """Return a ready-made world as a data set; its tables are read when they are asked for.
+    """Return a sample as a data set; its tables are loaded lazily.
 
     Raises:
         ConfigError: There is no such sample.
-        StoreError: Its folder is missing or not whole; `make samples` makes it again.
+        StoreError: Its folder is missing or incomplete; `make samples` generates it again.
     """
     return open_folder(sample_folder(key))
 
 
 def sample_folder(key: str) -> Path:
-    """Return where a sample is stored.
+    """Return the folder of a sample.
 
     Raises:
         ConfigError: There is no such sample.
@@ -104,7 +104,7 @@ def sample_folder(key: str) -> Path:
 
 
 def write_world(world: World, folder: Path) -> None:
-    """Write a world into a folder: a stored data set like any other, with `truth.npz` beside it."""
+    """Write a synthetic data set into a folder, with its true parameters in `truth.npz`."""
     folder.mkdir(parents=True, exist_ok=True)
     data = world.dataset
     data.interactions.to_parquet(folder / f"{INTERACTIONS}.parquet", compression="zstd", index=False)
@@ -129,7 +129,7 @@ def write_world(world: World, folder: Path) -> None:
 
 
 def _fingerprint(data: Dataset) -> str:
-    """Return 16 hexadecimal digits of the SHA-256 of all identifiers and values."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of all identifiers and values."""
     digest = hashlib.sha256("\0".join([*data.user_vocabulary.ids, *data.item_vocabulary.ids]).encode())
     for table in (data.interactions, data.users, data.items, data.social):
         for name, column in table.items() if table is not None else ():

@@ -1,4 +1,4 @@
-"""What is true in a synthetic world: the preferences and habits that its interactions were drawn from."""
+"""True parameters of a synthetic data set: the preferences and habits that generated its interactions."""
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -10,28 +10,28 @@ from recsys_core.contracts import PAD, FloatArray, IntArray
 from recsys_core.errors import DataError
 
 LOW, HIGH = 1.0, 5.0
-"""The rating scale of every synthetic world."""
+"""The rating scale of every synthetic data set."""
 FIT_IN_STARS, QUALITY_IN_STARS = 1.3, 0.35
-"""What one deviation of fit, or of quality, adds to a rating."""
+"""Stars that one standard deviation of fit, or of quality, adds to a rating."""
 
 
 @dataclass(frozen=True, eq=False)
 class WorldTruth:
-    """The parameters of a world; `when` is always the share of its period that has passed, 0..1.
+    """Parameters of a synthetic data set; `when` is always the elapsed share of its period, 0..1.
 
     Args:
-        taste_start: (U, D) liking of each trait of films at the beginning, rows of length 1.
-        taste_turn: (U, D) where taste turns to, at right angles to `taste_start`, rows of length 1.
-        features: (I, D) traits of the films, rows of length sqrt(D): a fit has deviation 1.
-        quality: (I,) what everybody agrees on, standard normal.
-        popularity: (I,) log of how often a film is offered, apart from taste.
-        trend: (I,) what is added to it per period by fashion.
-        user_mean: (U,) rating that a user gives to an average film, in stars.
-        born: (I,) `when` the film appears; 0 for those that were there from the beginning.
-        successor: (I, S) films that follow a film within a session.
-        successor_weight: (S,) how often each of them does, sums to 1.
-        drift: 0..1, how far taste turns within the period; 1 is a right angle.
-        taste_strength: Log odds that one deviation of fit adds to a choice.
+        taste_start: (U, D) initial preference for each film trait, rows of length 1.
+        taste_turn: (U, D) direction of taste drift, orthogonal to `taste_start`, rows of length 1.
+        features: (I, D) film traits, rows of length sqrt(D), so that fit has standard deviation 1.
+        quality: (I,) quality shared by all users, standard normal.
+        popularity: (I,) log exposure of a film, independent of taste.
+        trend: (I,) change of log exposure per period.
+        user_mean: (U,) a user's rating of an average film, in stars.
+        born: (I,) `when` the film is released; 0 for films available from the start.
+        successor: (I, S) films that tend to follow a film within a session.
+        successor_weight: (S,) probability of each successor, sums to 1.
+        drift: 0..1, rotation of taste over the period; 1 is a right angle.
+        taste_strength: Log odds that one standard deviation of fit adds to a choice.
         order: 0..1, probability that a step within a session goes to a successor.
     """
 
@@ -50,7 +50,7 @@ class WorldTruth:
     order: float
 
     def fit(self, users: IntArray | None = None, when: float = 0.5) -> FloatArray:
-        """Return (B, I) how well each film fits the taste of each user (all by default), about standard normal."""
+        """Return (B, I) fit of each film to the taste of each user (all by default), about standard normal."""
         rows = slice(None) if users is None else users
         angle = self.drift * when * np.pi / 2
         taste = np.cos(angle) * self.taste_start[rows] + np.sin(angle) * self.taste_turn[rows]
@@ -58,23 +58,23 @@ class WorldTruth:
         return fit
 
     def preference(self, users: IntArray | None = None, when: float = 0.5) -> FloatArray:
-        """Return (B, I) the rating in stars that each user would give on average, before rounding to whole stars."""
+        """Return (B, I) expected ratings in stars, before rounding to whole stars."""
         rows = np.arange(len(self.user_mean)) if users is None else users
         return self.stars(rows[:, None], np.arange(len(self.quality))[None, :], self.fit(users, when))
 
     def stars(self, users: IntArray, items: IntArray, fit: FloatArray) -> FloatArray:
-        """Return the average rating for users and items of one shape, given how well they fit."""
+        """Return expected ratings for users and items of broadcastable shapes, given their fit."""
         stars = self.user_mean[users] + QUALITY_IN_STARS * self.quality[items] + FIT_IN_STARS * fit
         clipped: FloatArray = np.clip(stars, LOW, HIGH)
         return clipped
 
     def choice(self, users: IntArray, when: float = 0.5, previous: IntArray | None = None) -> FloatArray:
-        """Return (B, I) the probability that each film is chosen next, if all that exist are still unseen.
+        """Return (B, I) probabilities that each film is chosen next, if all released films are unseen.
 
         Args:
             users: (B,) positions.
-            when: Share of the period that has passed.
-            previous: (B,) the film just seen in the same session, `PAD` at the start of one; by default all start.
+            when: Elapsed share of the period.
+            previous: (B,) previous film in the same session, `PAD` at session start; by default all sessions start.
         """
         appeal = self.taste_strength * self.fit(users, when) + self.popularity + self.trend * (when - 0.5)
         appeal = np.where(self.born[None, :] <= when, appeal, -np.inf)
@@ -89,22 +89,24 @@ class WorldTruth:
         return free
 
     def save(self, path: Path) -> None:
-        """Write all arrays into one npz file, floats in single precision."""
+        """Write all parameters into one npz file, floats in single precision."""
         arrays = {name: np.asarray(value) for name, value in asdict(self).items()}
         small = {n: a.astype(np.float32) if a.dtype == np.float64 else a.astype(np.int32) for n, a in arrays.items()}
         np.savez_compressed(path, allow_pickle=False, **small)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
+        """Load what `save` wrote.
 
         Raises:
-            DataError: The file is absent or not whole.
+            DataError: The file is missing or incomplete.
         """
         try:
             with np.load(path, allow_pickle=False) as stored:
                 arrays: dict[str, Any] = {part.name: stored[part.name] for part in fields(cls)}
         except (OSError, KeyError, ValueError) as error:
-            raise DataError(f"The true preferences in '{path.name}' cannot be read; make the world again.") from error
+            raise DataError(
+                f"The true preferences in '{path.name}' cannot be read; generate the data again."
+            ) from error
         values: dict[str, Any] = {name: array if array.ndim else float(array) for name, array in arrays.items()}
         return cls(**values)

@@ -1,4 +1,4 @@
-"""Who watches what and when in a synthetic world: the draw itself, step by step, many people at once."""
+"""Draw who watches what and when in a synthetic data set, step by step and vectorized over users."""
 
 from dataclasses import dataclass
 
@@ -10,20 +10,20 @@ from recsys_core.data.synthetic.truth import WorldTruth
 
 MINUTE = 1 / (24 * 60)
 BLOCK = 512
-"""People drawn at a time: (block, I) numbers are held six times."""
+"""Users per block: about six (block, I) arrays are held in memory."""
 
 
 @dataclass(frozen=True, eq=False)
 class Visits:
-    """One entry a visit, grouped by user, oldest first.
+    """One entry per visit, grouped by user, oldest first.
 
     Args:
         user: (N,) positions.
-        item: (N,) positions; no film twice for one user.
-        when: (N,) share of the period that has passed.
+        item: (N,) positions; each film at most once per user.
+        when: (N,) elapsed share of the period.
         session: (N,) number of the user's session, from 0.
-        fit: (N,) how well the film fitted the user's taste at that moment.
-        preference: (N,) true rating at that moment, in stars.
+        fit: (N,) fit of the film to the user's taste at that time.
+        preference: (N,) true rating at that time, in stars.
     """
 
     user: IntArray
@@ -36,7 +36,7 @@ class Visits:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """(B, T) when each step of each person happens, its session, and whether it happens at all."""
+    """(B, T) time and session of each user's steps, and whether each step happens."""
 
     when: FloatArray
     session: IntArray
@@ -44,13 +44,13 @@ class _Plan:
 
 
 def make_visits(config: WorldConfig, truth: WorldTruth, ctx: RunContext) -> Visits:
-    """Draw the visits of all people, in blocks with a stream of chance each.
+    """Draw the visits of all users, in blocks with one random stream each.
 
     Raises:
-        Cancelled: The person stopped it.
+        Cancelled: The user cancelled the work.
     """
     starts = range(0, config.users, BLOCK)
-    parts = [_block(config, truth, start, ctx) for start in ctx.track(starts, stage="people watch films")]
+    parts = [_block(config, truth, start, ctx) for start in ctx.track(starts, stage="simulate visits")]
     names = Visits.__dataclass_fields__
     return Visits(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
@@ -68,11 +68,11 @@ def _block(config: WorldConfig, truth: WorldTruth, start: int, ctx: RunContext) 
 
 
 def _plan(config: WorldConfig, users: int, rng: np.random.Generator) -> _Plan:
-    """Draw how much each person watches and when: sessions anywhere in the person's time, steps minutes apart.
+    """Draw how much each user watches and when: sessions at random times of a user's active span, steps minutes apart.
 
-    People come at any moment of the first 60 % of the period and stay for at least 30 % of it, if it lasts so long.
+    Users arrive during the first 60 % of the period and stay for at least 30 % of it, capped at its end.
     """
-    spread = 0.6  # deviation of the log of activity
+    spread = 0.6  # standard deviation of log activity
     wanted = config.visits_per_user * np.exp(spread * rng.normal(size=users) - spread**2 / 2)
     amount = np.clip(wanted, 3, min(5 * config.visits_per_user, 0.6 * config.items)).astype(np.int64)
     steps = int(amount.max())
@@ -94,7 +94,7 @@ def _plan(config: WorldConfig, users: int, rng: np.random.Generator) -> _Plan:
 def _choose(
     truth: WorldTruth, users: IntArray, plan: _Plan, rng: np.random.Generator
 ) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Return (B, T) films, fits and preferences; `PAD` where a step does not happen or nothing is left to see."""
+    """Return (B, T) films, fits and preferences; `PAD` where a step does not happen or no film is left."""
     people, steps = plan.when.shape
     chosen = np.full((people, steps), PAD, dtype=np.int64)
     fits, preferences = np.zeros((people, steps)), np.zeros((people, steps))
@@ -122,7 +122,7 @@ def _choose(
 def _follow(
     truth: WorldTruth, item: IntArray, previous: IntArray, possible: BoolArray, rng: np.random.Generator
 ) -> IntArray:
-    """Return the successor of the film before where habit decides and it can be seen, else `item`."""
+    """Return the previous film's successor where the order effect applies and it is available, else `item`."""
     drawn = rng.random((2, len(item)))
     place = np.searchsorted(np.cumsum(truth.successor_weight)[:-1], drawn[1], side="right")
     successor = truth.successor[previous, place]

@@ -1,17 +1,17 @@
-"""The words that films and people of a synthetic world are made of. All titles, places and names are invented."""
+"""Vocabulary of the films and users of synthetic data sets. All titles, places and names are invented."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Genre:
-    """A category of films with the words of its titles and plots.
+    """A film category with the words for its titles and plots.
 
     Args:
-        adjectives: Stand before a noun in a title.
-        nouns: What a title is about.
-        heroes: Who the plot follows, with article.
-        plots: What happens to them; `{place}` and `{name}` are filled in.
+        adjectives: Adjectives in titles.
+        nouns: Nouns in titles.
+        heroes: Protagonists, with article.
+        plots: Plots with placeholders `{place}` and `{name}`.
     """
 
     adjectives: tuple[str, ...]
@@ -170,4 +170,4 @@ HOBBIES: dict[str, tuple[str, ...]] = {
     "true crime": ("Crime", "Horror"),
     "volunteering": ("Drama", "Documentary"),
 }
-"""Hobby -> the categories whose fans have it more often."""
+"""Hobby -> categories whose fans have it more often."""

@@ -1,13 +1,13 @@
-"""Synthetic worlds: people watch films, and what they truly like is known.
+"""Synthetic data sets: simulated users watch films, and their true preferences are known.
 
-In each step of a session a person takes a film that they have not seen:
+In each step of a session a user chooses an unseen film:
 
-    P(i | u, t)  ~  exp(strength * fit(u, i, t) + popularity(i) + fashion(i, t))
+    P(i | u, t)  ~  exp(strength * fit(u, i, t) + popularity(i) + trend(i, t))
 
-or, with probability `order`, a successor of the film just seen. Fit is the angle between taste and the traits of a
-film: its categories, which the tables show, and hidden traits, which only behaviour shows. A rating is the true
-preference plus noise, in whole stars; a view may lead to a click and a purchase, the more likely the better the fit
-and the lower the price.
+or, with probability `order`, a successor of the previous film. Fit is the scaled cosine between taste and film traits:
+its categories, which the item table contains, and latent traits, which only behavior reveals. A rating is the true
+preference plus noise, rounded to whole stars; a view may lead to a click and a purchase, more likely for a better fit
+and, for purchases, a lower price.
 """
 
 from dataclasses import dataclass, replace
@@ -27,20 +27,20 @@ from recsys_core.data.synthetic.visits import Visits, make_visits
 __all__ = ["World", "WorldConfig", "WorldTruth", "make_world"]
 
 EVENT_WEIGHTS = {"view": 1.0, "click": 2.0, "purchase": 4.0}
-"""How much each kind of event says, weakest first; a visit counts as the strongest it led to."""
+"""Weight of each event type, weakest first; a visit is recorded as its strongest event."""
 FIRST_DAY = pd.Timestamp("2024-01-01", tz="UTC")
 DAY = 86_400_000
 
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """A world and what is true in it.
+    """A synthetic data set with its true parameters.
 
     Args:
-        dataset: What an observer would have: interactions, users, items, friendships.
-        truth: What the interactions were drawn from.
-        visits: Every visit: `user`, `item`, `timestamp`, `session`, `event` (the strongest that it led to), `rating`
-            (NaN where none was given).
+        dataset: The observable data: interactions, users, items, friendships.
+        truth: The parameters that generated the interactions.
+        visits: Every visit: `user`, `item`, `timestamp`, `session`, `event` (the strongest one), `rating` (NaN if not
+            rated).
     """
 
     dataset: Dataset
@@ -49,16 +49,16 @@ class World:
 
 
 def make_world(config: WorldConfig, seed: int, name: str = "synthetic world", ctx: RunContext | None = None) -> World:
-    """Draw a world; the same config and seed give the same world.
+    """Generate a synthetic data set; the same config and seed give the same data.
 
     Args:
-        config: The laws.
-        seed: Start of all chance.
-        name: What people call the data set.
-        ctx: Takes progress and can stop the work; its seed is not used.
+        config: The settings.
+        seed: Random seed.
+        name: Name of the data set.
+        ctx: Progress and cancellation; its seed is not used.
 
     Raises:
-        Cancelled: The person stopped it.
+        Cancelled: The user cancelled the work.
     """
     ctx = replace(ctx or RunContext(), seed=seed)
     films = make_films(config.items, ctx.rng("world", "films"))
@@ -82,7 +82,7 @@ def make_world(config: WorldConfig, seed: int, name: str = "synthetic world", ct
 
 
 def _truth(config: WorldConfig, films: Films, taste: FloatArray, rng: np.random.Generator) -> WorldTruth:
-    """Draw all that is true beside films and people."""
+    """Draw all remaining parameters."""
     items = config.items
     traits = np.hstack(
         [films.genres - films.genres.mean(axis=0), 0.25 * rng.normal(size=(items, config.hidden_traits))]
@@ -110,7 +110,7 @@ def _truth(config: WorldConfig, films: Films, taste: FloatArray, rng: np.random.
 
 
 def _successors(items: int, rng: np.random.Generator) -> IntArray:
-    """(I, 3) films that follow each film: the next ones on a ring of all, so that each follows three."""
+    """(I, 3) successors of each film: the next three on a random ring of all films."""
     ring = rng.permutation(items)
     successor = np.empty((items, 3), dtype=np.int64)
     for place in range(3):
@@ -121,7 +121,7 @@ def _successors(items: int, rng: np.random.Generator) -> IntArray:
 def _observed(
     config: WorldConfig, films: Films, truth: WorldTruth, visits: Visits, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Return the visits in order of time with what came of them."""
+    """Return the visits in time order with their events and ratings."""
     cheapness = -(films.table[PRICE].to_numpy() - 7.5) / 5
     clicks = rng.random(len(visits.user)) < _logistic(0.4 + 1.2 * visits.fit)
     buys = clicks & (rng.random(len(visits.user)) < _logistic(-0.6 + visits.fit + cheapness[visits.item]))
