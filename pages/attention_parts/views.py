@@ -28,7 +28,7 @@ def all_of(seen: "Seen") -> None:
     st.header(_("Attention by step"), anchor="lines")
     heads = _lines(seen)
     if has_points(seen.found):
-        st.header(_("Points of interest"), anchor="points")
+        st.header(_("Interest points"), anchor="points")
         if parts.draws("attention_points", height=520):
             _points(seen)
     st.header(_("Step by step"), anchor="steps")
@@ -188,7 +188,7 @@ def _points(seen: "Seen") -> None:
     stepper(
         interest_stages(seen.found),
         f"attention_points_{seen.key}",
-        name=f"points of interest {seen.model}",
+        name=f"interest points {seen.model}",
         table=lambda: moved(seen.found),
     )
 

@@ -1,17 +1,17 @@
-// Who looked at what: steps on the left, items on the right, a line for each look. Hover or focus isolates, click pins.
-// Each layer and head is a small picture that switches it on and off; the large picture is the mean of those that are on.
+// Line view of attention: steps on the left, items on the right, one line per weight. Hover or focus isolates, click pins.
+// One thumbnail per layer and head toggles it; the large chart shows the mean of the active heads.
 export default function ({ parentElement, data, setStateValue }) {
   const root = parentElement.querySelector(".attention");
   const kept = (parentElement.kept ??= {});
   kept.tell = heads => setStateValue?.("heads", heads);
-  if (kept.id === data.id) return;  // only drawn anew when the trace is another: pins and focus stay
+  if (kept.id === data.id) return;  // redraw only for another trace, so that pins and focus are kept
   const whole = data.weights.map((_, head) => head);
-  // the heads that are on are those that the page knows of: what is drawn anew is in step with what stands around it
+  // take the active heads from the page, so that a redraw matches its other elements
   Object.assign(kept, { id: data.id, on: new Set(data.on ?? whole), pinned: null, near: null });
 
   const SVG = "http://www.w3.org/2000/svg", ROW = 27, TOP = 30, FAINT = 0.02;
   const [headsBox, picture, said, tools] = ["heads", "picture", "said", "tools"].map(c => root.querySelector("." + c));
-  // pixels of a text, about: letters of East Asian scripts and emoji are twice as wide
+  // approximate text width in pixels: East Asian characters and emoji are twice as wide
   const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6]|\p{Extended_Pictographic}/u;
   const letterWidth = letter => WIDE.test(letter) ? 14 : 7;
   const textWidth = text => [...text].reduce((sum, letter) => sum + letterWidth(letter), 0);
@@ -32,7 +32,7 @@ export default function ({ parentElement, data, setStateValue }) {
     parent.append(element);
     return element;
   }
-  function mean() {  // (steps, items) of the heads that are on
+  function mean() {  // (steps, items) mean of the active heads
     const on = [...kept.on];
     return data.steps.map((_, q) => data.items.map((_, t) => on.reduce((sum, h) => sum + data.weights[h][q][t], 0) / on.length));
   }
@@ -60,7 +60,7 @@ export default function ({ parentElement, data, setStateValue }) {
     button(data.words.all, headsBox, () => { kept.on = new Set(whole); headsChanged(); }, "all");
     pressed();
   }
-  function small(weights, parent) {  // the two strongest looks of each step
+  function small(weights, parent) {  // the two largest weights of each step
     const [width, height] = [64, 56];
     const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, parent);
     const y = (place, of) => 3 + ((place + 0.5) * (height - 6)) / of;
@@ -92,7 +92,7 @@ export default function ({ parentElement, data, setStateValue }) {
     const svg = make("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": data.words.title });
     make("text", { x: column - 8, y: 16, "text-anchor": "end", class: "heading" }, svg, data.words.steps);
     make("text", { x: width - column + 8, y: 16, class: "heading" }, svg, data.words.items);
-    const place = (row, of) => TOP + (row + (rows - of) / 2 + 0.5) * ROW;  // the shorter column stands in the middle
+    const place = (row, of) => TOP + (row + (rows - of) / 2 + 0.5) * ROW;  // center the shorter column
     const bundle = make("g", { "aria-hidden": "true" }, svg);
     lines = [];
     data.steps.forEach((_, q) => data.items.forEach((_, t) => {
@@ -170,7 +170,7 @@ export default function ({ parentElement, data, setStateValue }) {
     const list = strongest(one).slice(0, 3).map(other => `${other.label} ${share(weightOf(one, other))}`).join(", ");
     return fill(one.side === "step" ? data.words.looks : data.words.looked, { name: one.label, list });
   }
-  function rove(name) {  // one node can be reached by Tab, the arrow keys go on from there
+  function rove(name) {  // roving tabindex: Tab reaches one node, arrow keys move on
     const chosen = nodes.find(one => one.name === name) ?? nodes[0];
     kept.focused = chosen.name;
     for (const one of nodes) one.group.setAttribute("tabindex", one === chosen ? 0 : -1);
@@ -194,7 +194,7 @@ export default function ({ parentElement, data, setStateValue }) {
 
   // ----------------------------------------------------------------- export
   const STYLES = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "opacity", "display", "font-family", "font-size", "font-weight", "text-anchor"];
-  function drawn() {  // the picture with its colours, so that it stands alone
+  function drawn() {  // the chart with inlined colors, self-contained
     const source = picture.querySelector("svg"), copy = source.cloneNode(true), parts = source.querySelectorAll("*");
     copy.setAttribute("xmlns", SVG);
     copy.querySelectorAll("*").forEach((element, number) => {

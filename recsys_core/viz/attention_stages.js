@@ -1,11 +1,11 @@
-// One stage after the other: what is looked at, what comes of it, and the arithmetic with the numbers of the stage.
+// Stepper through the stages: attended items, results, and formulas with numbers.
 export default function ({ parentElement, data }) {
   const root = parentElement.querySelector(".stages");
   const kept = (parentElement.kept ??= {});
   if (kept.id === data.id) return;
   clearInterval(kept.playing);
   const last = data.stages.length - 1, PACE = data.pace ?? 1600;
-  Object.assign(kept, { id: data.id, at: Math.max(0, Math.min(kept.at ?? 0, last)), playing: null });  // stay at a step
+  Object.assign(kept, { id: data.id, at: Math.max(0, Math.min(kept.at ?? 0, last)), playing: null });  // keep the current step
   const part = name => root.querySelector("." + name);
   const [heading, place, words, formula] = ["title", "place", "words", "formula"].map(part);
   const [back, play, forward, slider] = ["back", "play", "forward", "slider"].map(part);

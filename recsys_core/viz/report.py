@@ -190,7 +190,7 @@ def _without_history(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     shown[metric_title(metric)] = [rounded(row["mean"], row["low"], row["high"]) for row in rows]
     shown["95 % interval"] = [interval_text(row["low"], row["high"]) for row in rows]
     shown["Users"] = [f"{row['users']:,}" for row in rows]
-    shown["Users with a list"] = ["" if pd.isna(row["listed"]) else percent(row["listed"]) for row in rows]
+    shown["Users with recommendations"] = ["" if pd.isna(row["listed"]) else percent(row["listed"]) for row in rows]
     return shown
 
 
