@@ -68,7 +68,7 @@ class WriterBeside:
             pending.result()
 
 
-class Kept:
+class PairCache:
     """Cache of users, items and timestamps of written interactions, dropped if there are too many.
 
     Args:

@@ -18,7 +18,7 @@ from recsys_core.data.ingest.limits import DEFAULT_LIMITS
 from recsys_core.data.ingest.schema import with_changes
 from recsys_core.data.report import IngestReport
 from recsys_core.data.sql import connect
-from recsys_core.data.tables import Kept
+from recsys_core.data.tables import PairCache
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import Cancelled, ConfigError, DataError
 
@@ -189,9 +189,9 @@ def test_large_files_are_searched_for_repeated_pairs_in_ranges_of_users(
     data, _ = take(tmp_path, {"r.csv": text}, duplicates="keep")
     path = tmp_path / "workspace" / "datasets" / data.fingerprint / "interactions.parquet"
     with connect() as connection:
-        whole = repeated_pairs(connection, path, 10, Kept(0))
+        whole = repeated_pairs(connection, path, 10, PairCache(0))
         monkeypatch.setattr("recsys_core.data.ingest.cleaning.ROWS_AT_ONCE", 25)
-        parts = repeated_pairs(connection, path, 10, Kept(0))
+        parts = repeated_pairs(connection, path, 10, PairCache(0))
     assert len(whole) == 30
     assert whole.sort_values(["user", "item"]).equals(parts.sort_values(["user", "item"]))
 

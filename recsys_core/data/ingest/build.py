@@ -38,7 +38,7 @@ from recsys_core.data.ingest.whole_column import settle_forms
 from recsys_core.data.meta import Meta
 from recsys_core.data.report import DataWarning, IngestReport
 from recsys_core.data.sql import connect, file_literal, refusals_in_words
-from recsys_core.data.tables import FINER, ROWS_AT_ONCE, Kept
+from recsys_core.data.tables import FINER, ROWS_AT_ONCE, PairCache
 from recsys_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class _Build:
     ) -> tuple[list[Streamed], dict[str, Members], Cleaning]:
         """Stream the interactions, apply the rules, and return file results, remaining identifiers and cleaning."""
         plan = Plan.of([source.guess for source in sources], self.rules, numeric=self.numeric)
-        kept = Kept(ROWS_AT_ONCE, ordered=self.numeric)
+        kept = PairCache(ROWS_AT_ONCE, ordered=self.numeric)
         streamed, user_ids, item_ids = stream_interactions(
             self.connection, sources, plan, self.path, ctx=self.ctx, kept=kept
         )
@@ -176,7 +176,7 @@ class _Build:
             user_ids = [name for name, stays in zip(user_ids, cleaning.users, strict=True) if stays]
             item_ids = [name for name, stays in zip(item_ids, cleaning.items, strict=True) if stays]
         if FINER in plan.columns:
-            self.ties = beside.submit(tied_interactions, self.path, Kept(0))
+            self.ties = beside.submit(tied_interactions, self.path, PairCache(0))
             self.ties.result()
             settle_order(self.path, self.work / "settled")
             (self.work / "settled").replace(self.path)

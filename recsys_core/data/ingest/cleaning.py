@@ -18,7 +18,7 @@ from recsys_core.columns import EVENT, ITEM, RATING, TIMESTAMP, USER, WEIGHT
 from recsys_core.contracts import BoolArray, FloatArray, IntArray
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.sql import file_literal
-from recsys_core.data.tables import BLOCK, FINER, ROWS_AT_ONCE, Kept, interactions_writer, joined, repeated
+from recsys_core.data.tables import BLOCK, FINER, ROWS_AT_ONCE, PairCache, interactions_writer, joined, repeated
 from recsys_core.errors import DataError
 
 LATER = "a later row has the same user and item"
@@ -52,7 +52,7 @@ class Cleaning:
 
 
 def decide(
-    connection: duckdb.DuckDBPyConnection, path: Path, rules: IngestRules, sizes: tuple[int, int], kept: Kept
+    connection: duckdb.DuckDBPyConnection, path: Path, rules: IngestRules, sizes: tuple[int, int], kept: PairCache
 ) -> Cleaning:
     """Apply the rules to a Parquet file of interactions and return the outcome.
 
@@ -80,7 +80,7 @@ def decide(
     return cleaning
 
 
-def repeated_pairs(connection: duckdb.DuckDBPyConnection, path: Path, n_users: int, kept: Kept) -> pd.DataFrame:
+def repeated_pairs(connection: duckdb.DuckDBPyConnection, path: Path, n_users: int, kept: PairCache) -> pd.DataFrame:
     """Return the (user, item) pairs, with event type if present, that occur more than once."""
     if EVENT in pq.read_schema(path).names:
         file = f"read_parquet({file_literal(path)})"
@@ -182,7 +182,7 @@ def _core(path: Path, rules: IngestRules, gone: BoolArray, cleaning: Cleaning) -
     while True:
         of_users, of_items = np.zeros(n_users, np.int64), np.zeros(n_items, np.int64)
         start = 0
-        for user, item in Kept(0).blocks(path, USER, ITEM):
+        for user, item in PairCache(0).blocks(path, USER, ITEM):
             stays = ~gone[start : start + len(user)]
             of_users += np.bincount(user[stays], minlength=n_users)
             of_items += np.bincount(item[stays], minlength=n_items)
@@ -190,7 +190,7 @@ def _core(path: Path, rules: IngestRules, gone: BoolArray, cleaning: Cleaning) -
         poor_users, poor_items = of_users < max(rules.min_user, 1), of_items < max(rules.min_item, 1)
         cleaning.users, cleaning.items = ~poor_users, ~poor_items
         start, before = 0, int(gone.sum())
-        for user, item in Kept(0).blocks(path, USER, ITEM):
+        for user, item in PairCache(0).blocks(path, USER, ITEM):
             window = gone[start : start + len(user)]
             for poor, reason in (
                 (poor_users[user], _too_few("user", rules.min_user)),
@@ -221,7 +221,7 @@ def _user_ranges(path: Path, n_users: int) -> list[tuple[int, int]]:
     if pq.read_metadata(path).num_rows <= ROWS_AT_ONCE:
         return [(0, n_users)]
     counts = np.zeros(n_users, np.int64)
-    for (user,) in Kept(0).blocks(path, USER):
+    for (user,) in PairCache(0).blocks(path, USER):
         counts += np.bincount(user, minlength=n_users)
     parts = np.cumsum(counts) // ROWS_AT_ONCE
     return list(pairwise([0, *(np.flatnonzero(np.diff(parts)) + 1).tolist(), n_users]))
@@ -230,7 +230,7 @@ def _user_ranges(path: Path, n_users: int) -> list[tuple[int, int]]:
 def _pairs_within(path: Path, low: int, high: int) -> tuple[IntArray, IntArray]:
     """Return users and items of all interactions of users in [low, high)."""
     users, items = [], []
-    for user, item in Kept(0).blocks(path, USER, ITEM):
+    for user, item in PairCache(0).blocks(path, USER, ITEM):
         chosen = (user >= low) & (user < high)
         whole = bool(chosen.all())
         users.append(user if whole else user[chosen])

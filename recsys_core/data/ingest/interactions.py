@@ -18,7 +18,7 @@ from recsys_core.data.ingest.interaction_sql import Fault, Wanted, faults_of, na
 from recsys_core.data.ingest.reading import Source
 from recsys_core.data.ingest.rejection_buffer import LineMap, Rejections, skip_missing
 from recsys_core.data.ingest.schema import TableGuess
-from recsys_core.data.tables import FINER, Kept, WriterBeside
+from recsys_core.data.tables import FINER, PairCache, WriterBeside
 
 __all__ = ["Plan", "Streamed", "native_columns", "stream_interactions"]
 
@@ -120,7 +120,7 @@ def stream_interactions(
     target: Path,
     *,
     ctx: RunContext,
-    kept: Kept,
+    kept: PairCache,
 ) -> tuple[list[Streamed], list[str], list[str]]:
     """Write the accepted rows of all files, in file and line order.
 
@@ -160,7 +160,7 @@ def _batches(
     coders: Coders,
     *,
     ctx: RunContext,
-    kept: Kept,
+    kept: PairCache,
 ) -> Iterator[pa.Table]:
     """Yield accepted rows as tables of positions, and record counts and rejections in `streamed`."""
     source = streamed.source

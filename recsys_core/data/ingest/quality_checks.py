@@ -17,7 +17,7 @@ from recsys_core.contracts import IntArray
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import connect, file_literal
-from recsys_core.data.tables import FINER, ROWS_AT_ONCE, Kept, parts_by_row, repeated
+from recsys_core.data.tables import FINER, ROWS_AT_ONCE, PairCache, parts_by_row, repeated
 
 _SPACES = re.compile(r"\s+")
 _BUSY = 500
@@ -52,7 +52,7 @@ def doubts_about(
     if ties is not None:
         tied = ties.result()
     else:
-        tied = tied_interactions(interactions, Kept(0)) if TIMESTAMP in columns else 0
+        tied = tied_interactions(interactions, PairCache(0)) if TIMESTAMP in columns else 0
     found = [
         _tied(tied, pq.read_metadata(interactions).num_rows),
         _single(activity),
@@ -183,7 +183,7 @@ def _strangers(social: pd.DataFrame, activity: pd.DataFrame) -> DataWarning | No
     )
 
 
-def tied_interactions(path: Path, kept: Kept) -> int:
+def tied_interactions(path: Path, kept: PairCache) -> int:
     """Return the number of interactions that share user and timestamp with another; missing timestamps do not count.
 
     Args:
