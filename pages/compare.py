@@ -33,8 +33,8 @@ if run is None:
     st.stop()
 
 verdict.unfinished(run)
-asked = comparison_queries.ask(run)
-if not asked.models:
+results = comparison_queries.results_key(run)
+if not results.models:
     empty_state.state(
         _("No model has finished"),
         _(
@@ -46,14 +46,14 @@ if not asked.models:
     )
     st.stop()
 
-metric, baseline = leaderboard.choices(asked, run.spec.k)
-verdict.sentences(asked, metric, baseline)
-verdict.fairness(asked, metric, baseline)
+metric, baseline = leaderboard.choices(results, run.spec.k)
+verdict.sentences(results, metric, baseline)
+verdict.fairness(results, metric, baseline)
 
 st.header(_("Leaderboard"))
-selected = leaderboard.table(asked, metric, baseline, run.spec.k)
-leaderboard.without_history(asked, metric)
-leaderboard.beside(asked, metric, baseline)
+selected = leaderboard.table(results, metric, baseline, run.spec.k)
+leaderboard.without_history(results, metric)
+leaderboard.beside(results, metric, baseline)
 
 
 @st.fragment
@@ -61,14 +61,14 @@ def details() -> None:
     """Draw the lower sections as the user scrolls to them."""
     parts = lazy_sections.Parts()
     st.header(_("Charts"))
-    charts.all_four(asked, metric, baseline, selected, parts)
+    charts.all_four(results, metric, baseline, selected, parts)
     st.header(_("Users"))
     named = state.came_by_link() and state.get("user") is not None
     if parts.draws("people", height=PEOPLE_HEIGHT, at_once=named):
-        disagreements.section(asked, metric, baseline, run.spec.k)
+        disagreements.section(results, metric, baseline, run.spec.k)
     parts.watch()
 
 
 details()
 st.header(_("Download"))
-downloads.section(asked, metric, baseline)
+downloads.section(results, metric, baseline)

@@ -14,8 +14,8 @@ st.title(_("Inside"))
 with pickers.line():
     data = pickers.dataset("inside")
     run = pickers.experiment("inside") if data is not None else None
-    asked = comparison_queries.ask(run) if run is not None else None
-    model = selection.model(asked) if asked is not None else None
+    results = comparison_queries.results_key(run) if run is not None else None
+    model = selection.model(results) if results is not None else None
 if data is None:
     empty_state.state(
         _("No data yet"),
@@ -26,7 +26,7 @@ if data is None:
         action="data",
     )
     st.stop()
-if run is None or asked is None or model is None:
+if run is None or results is None or model is None:
     empty_state.state(
         _("No trained model on this data set yet"),
         _("Train at least one model; its parameters and explanations then appear here."),
@@ -35,5 +35,5 @@ if run is None or asked is None or model is None:
     st.stop()
 
 selection.introduction(run, model)
-looked_at = selection.choose(asked, run, model)
+looked_at = selection.choose(results, run, model)
 views.all_of(looked_at)

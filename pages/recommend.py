@@ -30,9 +30,9 @@ if run is None:
     st.stop()
 
 recommendation_lists.under_way(run)
-asked = comparison_queries.ask(run)
+results = comparison_queries.results_key(run)
 person = user_picker.choose(run)
-models = recommendation_lists.models(asked, person)
+models = recommendation_lists.models(results, person)
 
 left, right = st.columns([1, 2], gap="medium")
 with left:
@@ -40,4 +40,4 @@ with left:
     st.markdown(n_("{n} item in the history", "{n} items in the history", len(person.history)))
     disagreements.history(person.history, "recommend_history")
 with right:
-    recommendation_lists.lists(asked, models, person, run.spec.k)
+    recommendation_lists.lists(results, models, person, run.spec.k)

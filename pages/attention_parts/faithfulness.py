@@ -45,10 +45,10 @@ def show(seen: "Seen", parts: lazy_sections.Parts) -> None:
 
 def _is_studied(model: model_queries.Named) -> bool:
     """Return whether this model is evaluated over many users; the evaluation of a previous model is cancelled."""
-    asked = st.session_state.get(STUDIED)
-    if asked is not None and asked != model:
+    studied = st.session_state.get(STUDIED)
+    if studied is not None and studied != model:
         _stop()
-    return asked == model
+    return studied == model
 
 
 def _is_under_way(seen: "Seen") -> bool:

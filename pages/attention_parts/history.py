@@ -9,7 +9,7 @@ from pages.ui.forms import KEPT
 from pages.ui.text import _, n_, safe
 
 if TYPE_CHECKING:
-    from pages.ui.user_picker import Asked
+    from pages.ui.user_picker import SelectedUser
     from recsys_core.data.dataset import Dataset
     from recsys_core.experiments.experiment import Run
 
@@ -17,7 +17,7 @@ FROM_DATA, BY_HAND = "data", "hand"
 LATEST = 3
 
 
-def choose(run: "Run", dataset: "Dataset") -> "Asked":
+def choose(run: "Run", dataset: "Dataset") -> "SelectedUser":
     """Show the choice of a history; the page stops until there is one."""
     with st.container(border=True, key="attention_person"):
         kind = FROM_DATA
@@ -45,7 +45,7 @@ def _values_key(dataset: "Dataset") -> str:
     return f"attention_values_{dataset.fingerprint}"
 
 
-def _from_data(run: "Run", dataset: "Dataset") -> "Asked":
+def _from_data(run: "Run", dataset: "Dataset") -> "SelectedUser":
     person = user_picker.of_data(run, dataset, finder.choose(finder.USER, dataset))
     st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(person.history)))
     if not len(person.history):
@@ -61,7 +61,7 @@ def _from_data(run: "Run", dataset: "Dataset") -> "Asked":
     return person
 
 
-def _take_over(dataset: "Dataset", person: "Asked") -> None:
+def _take_over(dataset: "Dataset", person: "SelectedUser") -> None:
     """Start a custom history from the user's; a repeated item is kept at its latest position."""
     items = person.query.history[0].tolist()
     st.session_state["attention_kind"] = BY_HAND
@@ -69,7 +69,7 @@ def _take_over(dataset: "Dataset", person: "Asked") -> None:
     st.session_state[_values_key(dataset)] = dict(zip(items, person.query.values.tolist(), strict=True))
 
 
-def _by_hand(dataset: "Dataset") -> "Asked":
+def _by_hand(dataset: "Dataset") -> "SelectedUser":
     """Show the item search and the selected items in order; the page stops until there is one."""
     from recsys_core.experiments.held_out_users import described_items
     from recsys_core.serving.recommendations import query_of_items
@@ -101,7 +101,7 @@ def _by_hand(dataset: "Dataset") -> "Asked":
     values = values.astype(float).fillna(liked)
     named = " ".join(f"{item}:{value:g}" for item, value in zip(chosen, values, strict=True))
     query = query_of_items(history["item"].to_numpy(), values)
-    return user_picker.Asked(_("Custom history"), query, history, f"by hand {named}", is_new=True)
+    return user_picker.SelectedUser(_("Custom history"), query, history, f"by hand {named}", is_new=True)
 
 
 def _say_values(own: int, count: int, liked: float) -> None:

@@ -47,14 +47,14 @@ def choose(data: "DatasetCard") -> "Run | None":
 
     One without is shown only if it is selected here.
     """
-    asked, picked_here = state.get("run"), st.session_state.get(f"{PICKER}_run")
+    requested, picked_here = state.get("run"), st.session_state.get(f"{PICKER}_run")
     cards = {card.id: card for card in services.run_cards()}
-    wanted = cards[asked].data if asked in cards else data.fingerprint
+    wanted = cards[requested].data if requested in cards else data.fingerprint
     able = [one for one, card in cards.items() if card.data == wanted and _with_attention(card, "DONE")]
-    if able and asked not in able and (asked is None or asked != picked_here):
+    if able and requested not in able and (requested is None or requested != picked_here):
         state.choose("run", able[0])
-        st.session_state[PASSED_OVER] = (cards[asked].name, able[0]) if asked in cards else None
-        if asked and asked not in cards:
+        st.session_state[PASSED_OVER] = (cards[requested].name, able[0]) if requested in cards else None
+        if requested and requested not in cards:
             st.session_state[pickers.NOTES["run"]] = _(
                 "The experiment in this URL does not exist; another one is shown."
             )

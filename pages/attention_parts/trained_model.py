@@ -12,7 +12,7 @@ from pages.ui.text import _, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
-    from pages.ui.user_picker import Asked
+    from pages.ui.user_picker import SelectedUser
     from recsys_core.experiments.experiment import Run
     from recsys_core.experiments.leaderboard import Contender
 
@@ -40,13 +40,13 @@ def choose() -> Seen:
 
 def _model(run: "Run") -> "Contender | None":
     """Show the choice of a finished attention model; None if there is none."""
-    found = comparison_queries.contenders(comparison_queries.ask(run))
+    found = comparison_queries.contenders(comparison_queries.results_key(run))
     contenders = {one.id: one for one in found if runs.has_attention(one.key)}
     chosen = pickers.model(list(contenders), lambda one: contenders[one].title, runs.PICKER)
     return contenders.get(chosen or "")
 
 
-def _answer(run: "Run", model: "Contender", person: "Asked") -> Seen:
+def _answer(run: "Run", model: "Contender", person: "SelectedUser") -> Seen:
     """Compute the trace; a progress bar until it is there."""
     from recsys_core.explain.attention import attended
     from recsys_core.serving.attention_study import reading

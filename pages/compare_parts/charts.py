@@ -11,7 +11,7 @@ from pages.ui.text import _, later, safe
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pages.ui.queries.comparison_queries import Ask
+    from pages.ui.queries.comparison_queries import ResultsKey
 
 IN_COLOUR = 3
 """Number of best models highlighted unless rows of the leaderboard are selected."""
@@ -20,11 +20,13 @@ HEIGHT = 440
 NO_VALUE = later("The baseline has no value for this metric; choose another baseline or metric.")
 
 
-def all_four(asked: "Ask", metric: str, baseline: str, selected: list[str], parts: lazy_sections.Parts) -> None:
+def all_four(
+    results: "ResultsKey", metric: str, baseline: str, selected: list[str], parts: lazy_sections.Parts
+) -> None:
     """Show the charts one below the other, each beside its question and finding.
 
     Args:
-        asked: The experiment.
+        results: The experiment.
         metric: Metric of the comparison.
         baseline: Id of the pinned model.
         selected: Ids of the models to highlight; none: the best ones and the baseline.
@@ -32,18 +34,18 @@ def all_four(asked: "Ask", metric: str, baseline: str, selected: list[str], part
     """
     from recsys_core.experiments.leaderboard import metric_title
 
-    board = comparison_queries.board(asked, metric, baseline)
+    board = comparison_queries.board(results, metric, baseline)
     titles = board.set_index("model")["title"]
     chosen = [titles[model] for model in selected] or [*titles.iloc[:IN_COLOUR], *titles[titles.index == baseline]]
     name = metric_title(metric)
     if parts.draws("dots", height=HEIGHT):
-        _dots(asked, metric, name, baseline)
+        _dots(results, metric, name, baseline)
     if parts.draws("tradeoff", height=HEIGHT):
         _tradeoff(board, metric, name)
     if parts.draws("precision_recall", height=HEIGHT):
-        _precision_recall(asked, chosen)
+        _precision_recall(results, chosen)
     if parts.draws("slices", height=HEIGHT):
-        _slices(asked, metric, name, baseline)
+        _slices(results, metric, name, baseline)
 
 
 def _beside(question: str, sentence: str, note: str = "") -> "st.delta_generator.DeltaGenerator":
@@ -62,12 +64,12 @@ def _direction(metric: str) -> str:
     return MetricName.parse(metric).info.direction
 
 
-def _dots(asked: "Ask", metric: str, name: str, baseline: str) -> None:
+def _dots(results: "ResultsKey", metric: str, name: str, baseline: str) -> None:
     from recsys_core.viz import compare, compare_sentences
 
     board, comparison = (
-        comparison_queries.board(asked, metric, baseline),
-        comparison_queries.comparison(asked, metric, baseline),
+        comparison_queries.board(results, metric, baseline),
+        comparison_queries.comparison(results, metric, baseline),
     )
     sentence, note, line = _(NO_VALUE), "", None
     if comparison.baseline is not None:
@@ -92,12 +94,12 @@ def _dots(asked: "Ask", metric: str, name: str, baseline: str) -> None:
         )
 
 
-def _precision_recall(asked: "Ask", chosen: list[str]) -> None:
+def _precision_recall(results: "ResultsKey", chosen: list[str]) -> None:
     from recsys_core.experiments.leaderboard import precision_recall
     from recsys_core.viz import compare, compare_sentences
 
     question = _("How do precision and recall change with list length?")
-    table = precision_recall(comparison_queries.contenders(asked), services.store().open(asked.run).spec.cutoffs)
+    table = precision_recall(comparison_queries.contenders(results), services.store().open(results.run).spec.cutoffs)
     sentence = comparison_queries.said(compare_sentences.precision_recall(table, title=chosen[0]))
     with _beside(
         question, sentence, _("The best models are highlighted; select rows of the leaderboard to highlight others.")
@@ -128,18 +130,18 @@ def _tradeoff(board: "pd.DataFrame", metric: str, name: str) -> None:
         )
 
 
-def _slices(asked: "Ask", metric: str, name: str, baseline: str) -> None:
+def _slices(results: "ResultsKey", metric: str, name: str, baseline: str) -> None:
     from recsys_core.viz import compare, compare_sentences
 
     question = _("For which users and items is a model better?")
-    table = comparison_queries.slices(asked, metric, baseline)
+    table = comparison_queries.slices(results, metric, baseline)
     if table.empty:
-        alone = comparison_queries.comparison(asked, metric, baseline).baseline is not None
+        alone = comparison_queries.comparison(results, metric, baseline).baseline is not None
         _beside(question, _("There is no second model to compare with the baseline.") if alone else _(NO_VALUE))
         return
-    title = {model.id: model.title for model in comparison_queries.contenders(asked)}[baseline]
+    title = {model.id: model.title for model in comparison_queries.contenders(results)}[baseline]
     sentence = comparison_queries.said(compare_sentences.slices(table, baseline=title, metric=name))
-    note = safe(comparison_queries.said(comparison_queries.slices_explained(asked)))
+    note = safe(comparison_queries.said(comparison_queries.slices_explained(results)))
     note += " " + comparison_queries.said(compare_sentences.MAYBE_ZERO.fill())
     with _beside(question, sentence, note):
         show.figure(

@@ -9,10 +9,10 @@ from pages.ui.queries import comparison_queries
 from pages.ui.text import _
 
 if TYPE_CHECKING:
-    from pages.ui.queries.comparison_queries import Ask
+    from pages.ui.queries.comparison_queries import ResultsKey
 
 
-def section(asked: "Ask", metric: str, baseline: str) -> None:
+def section(results: "ResultsKey", metric: str, baseline: str) -> None:
     """Show the buttons; each file is created when its button is pressed."""
     st.markdown(
         _(
@@ -23,8 +23,8 @@ def section(asked: "Ask", metric: str, baseline: str) -> None:
     with st.container(horizontal=True, key="compare_downloads"):
         st.download_button(
             _("Report (HTML)"),
-            lambda: _report(asked, metric, baseline),
-            f"recscope-{asked.run}.html",
+            lambda: _report(results, metric, baseline),
+            f"recscope-{results.run}.html",
             "text/html",
             key="download_report",
             on_click="ignore",
@@ -33,28 +33,28 @@ def section(asked: "Ask", metric: str, baseline: str) -> None:
         )
         show.download(
             _("All numbers (CSV, zipped)"),
-            lambda: _archive(asked, metric, baseline),
-            f"recscope-{asked.run}.zip",
+            lambda: _archive(results, metric, baseline),
+            f"recscope-{results.run}.zip",
             "application/zip",
             "download_all",
         )
         show.download(
             _("Leaderboard (CSV)"),
-            lambda: show.csv(comparison_queries.board(asked, metric, baseline)),
-            f"recscope-{asked.run}-leaderboard.csv",
+            lambda: show.csv(comparison_queries.board(results, metric, baseline)),
+            f"recscope-{results.run}-leaderboard.csv",
             "text/csv",
             "download_leaderboard",
         )
 
 
-def _report(asked: "Ask", metric: str, baseline: str) -> str:
+def _report(results: "ResultsKey", metric: str, baseline: str) -> str:
     from recsys_core.viz.report import report_content
     from recsys_core.viz.report_html import report_html
 
-    return report_html(report_content(services.store().open(asked.run), metric=metric, baseline=baseline))
+    return report_html(report_content(services.store().open(results.run), metric=metric, baseline=baseline))
 
 
-def _archive(asked: "Ask", metric: str, baseline: str) -> bytes:
+def _archive(results: "ResultsKey", metric: str, baseline: str) -> bytes:
     from recsys_core.viz.archive import run_archive
 
-    return run_archive(services.store().open(asked.run), comparison_queries.comparison(asked, metric, baseline))
+    return run_archive(services.store().open(results.run), comparison_queries.comparison(results, metric, baseline))

@@ -11,7 +11,7 @@ from pages.ui.text import _, count, later, safe
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pages.ui.queries.comparison_queries import Ask
+    from pages.ui.queries.comparison_queries import ResultsKey
 
 VALUES, DIFFERENCES = "values", "differences"
 ROW, WRAPPED_ROW = 40, 66
@@ -30,12 +30,12 @@ ALIKE = later(
 )
 
 
-def choices(asked: "Ask", k: int) -> tuple[str, str]:
+def choices(results: "ResultsKey", k: int) -> tuple[str, str]:
     """Show the pickers of metric and baseline; return the metric and the baseline's id."""
     from recsys_core.experiments.leaderboard import metric_title
 
-    models = {model.id: model for model in comparison_queries.contenders(asked)}
-    metrics = comparison_queries.metrics(asked)
+    models = {model.id: model for model in comparison_queries.contenders(results)}
+    metrics = comparison_queries.metrics(results)
     first = f"ndcg@{k}"
     if state.is_demo():
         return first, next((model.id for model in models.values() if model.key == "popular"), next(iter(models)))
@@ -66,15 +66,15 @@ def _kept(widget: str, options: list[str], first: str) -> str:
     return widget
 
 
-def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
+def table(results: "ResultsKey", metric: str, baseline: str, k: int) -> list[str]:
     """Show the leaderboard; return the ids of the selected rows."""
     from recsys_core.experiments.leaderboard import metric_title, shown_board
     from recsys_core.viz import compare_sentences
 
-    mode, columns = _shown(asked, k)
-    models = comparison_queries.contenders(asked)
+    mode, columns = _shown(results, k)
+    models = comparison_queries.contenders(results)
     keys = {model.key for model in models}
-    board = comparison_queries.board(asked, metric, baseline)
+    board = comparison_queries.board(results, metric, baseline)
     others = [name for name in columns if name != metric]
     shown = shown_board(board, metric, others, baseline=baseline, differences=mode == DIFFERENCES)
     chosen = show.table(
@@ -97,13 +97,13 @@ def table(asked: "Ask", metric: str, baseline: str, k: int) -> list[str]:
     return list(board["model"].iloc[chosen.selection.rows])
 
 
-def without_history(asked: "Ask", metric: str) -> None:
+def without_history(results: "ResultsKey", metric: str) -> None:
     """Show the metrics on the users without training history, if there are any."""
     from recsys_core.evaluation.sentences import interval_text
     from recsys_core.experiments.leaderboard import metric_title
     from recsys_core.viz import compare_sentences
 
-    table = comparison_queries.without_history(asked, metric)
+    table = comparison_queries.without_history(results, metric)
     if table.empty:
         return
     st.subheader(_("Users without training history"))
@@ -128,14 +128,14 @@ def without_history(asked: "Ask", metric: str) -> None:
     )
 
 
-def beside(asked: "Ask", metric: str, baseline: str) -> None:
+def beside(results: "ResultsKey", metric: str, baseline: str) -> None:
     """Show pairs of models that differ only in their settings, with the difference between them."""
-    pairs = comparison_queries.pairs_of_one_algorithm(asked, metric, baseline)
+    pairs = comparison_queries.pairs_of_one_algorithm(results, metric, baseline)
     if pairs.empty:
         return
     st.subheader(_("Configurations of the same model"))
-    board = comparison_queries.board(asked, metric, baseline).set_index("model")
-    users = len(comparison_queries.comparison(asked, metric, baseline).users)
+    board = comparison_queries.board(results, metric, baseline).set_index("model")
+    users = len(comparison_queries.comparison(results, metric, baseline).users)
     st.markdown("\n".join(f"- {safe(_difference(pair, board, metric, users))}" for pair in pairs.to_dict("records")))
 
 
@@ -158,11 +158,11 @@ def _difference(pair: dict[str, Any], board: "pd.DataFrame", metric: str, users:
     )  # fmt: skip
 
 
-def _shown(asked: "Ask", k: int) -> tuple[str, list[str]]:
+def _shown(results: "ResultsKey", k: int) -> tuple[str, list[str]]:
     """Show the display options of the leaderboard; return values or differences, and the metrics."""
     from recsys_core.experiments.leaderboard import leading_metrics, metric_names, metric_title
 
-    models = comparison_queries.contenders(asked)
+    models = comparison_queries.contenders(results)
     if state.is_demo():
         return VALUES, leading_metrics(models, k)
     with st.container(horizontal=True, vertical_alignment="bottom", key="leaderboard_choices"):

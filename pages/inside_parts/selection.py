@@ -12,8 +12,8 @@ from pages.ui.text import _, n_, safe
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pages.ui.queries.comparison_queries import Ask
-    from pages.ui.user_picker import Asked
+    from pages.ui.queries.comparison_queries import ResultsKey
+    from pages.ui.user_picker import SelectedUser
     from recsys_core.data.dataset import Dataset
     from recsys_core.experiments.experiment import Run
     from recsys_core.experiments.leaderboard import Contender
@@ -44,7 +44,7 @@ class LookedAt:
     model: "Contender"
     views: "tuple[View, ...]"
     data: str
-    person: "Asked"
+    person: "SelectedUser"
     item: int | None
     curves: "pd.DataFrame"
 
@@ -58,10 +58,10 @@ def _named(root: str, run: str, model: "Contender") -> model_queries.Named:
     return model_queries.Named(root, run, model.id, model.key)
 
 
-def model(asked: "Ask") -> "Contender | None":
+def model(results: "ResultsKey") -> "Contender | None":
     """Show the choice of a finished model, those with most views first; None if there is none."""
-    contenders = {one.id: one for one in comparison_queries.contenders(asked)}
-    order = sorted(contenders, key=lambda one: -len(_views(asked, contenders[one])))
+    contenders = {one.id: one for one in comparison_queries.contenders(results)}
+    order = sorted(contenders, key=lambda one: -len(_views(results, contenders[one])))
     chosen = pickers.model(order, lambda one: contenders[one].title, "inside")
     return contenders.get(chosen or "")
 
@@ -78,11 +78,11 @@ def introduction(run: "Run", contender: "Contender") -> None:
             formulas.show(contender.key, config, services.dataset(run.spec.data))
 
 
-def choose(asked: "Ask", run: "Run", contender: "Contender") -> LookedAt:
+def choose(results: "ResultsKey", run: "Run", contender: "Contender") -> LookedAt:
     """Show the choice of a user and, if a view is about one, of an item."""
     from recsys_core.explain.registry import About
 
-    dataset, views = services.dataset(run.spec.data), _views(asked, contender)
+    dataset, views = services.dataset(run.spec.data), _views(results, contender)
     about = {view.about for view in views}
     of_items = bool(about & {About.ITEM, About.BOTH})
     person_place, item_place = st.columns(2, gap="medium")
@@ -92,10 +92,10 @@ def choose(asked: "Ask", run: "Run", contender: "Contender") -> LookedAt:
     item = None
     if of_items:
         with item_place, st.container(border=True, key="inside_item", height="stretch"):
-            _recommended(asked, run, contender, person)
+            _recommended(results, run, contender, person)
             item = dataset.item_vocabulary.position(_picked(finder.ITEM, dataset))
-    curves = _curves(asked, contender.id)
-    return LookedAt(asked.root, asked.run, contender, views, run.spec.data, person, item, curves)
+    curves = _curves(results, contender.id)
+    return LookedAt(results.root, results.run, contender, views, run.spec.data, person, item, curves)
 
 
 def _picked(kind: finder.Kind, dataset: "Dataset") -> str:
@@ -107,7 +107,7 @@ def _picked(kind: finder.Kind, dataset: "Dataset") -> str:
     return finder.choose(kind, dataset)
 
 
-def _history(person: "Asked") -> None:
+def _history(person: "SelectedUser") -> None:
     """Show the length of the history and its latest items."""
     st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(person.history)))
     if len(person.history):
@@ -115,9 +115,9 @@ def _history(person: "Asked") -> None:
         st.markdown(_("Latest items: {titles}").format(titles=safe(titles)))
 
 
-def _recommended(asked: "Ask", run: "Run", contender: "Contender", person: "Asked") -> None:
+def _recommended(results: "ResultsKey", run: "Run", contender: "Contender", person: "SelectedUser") -> None:
     """Offer the recommended items; the first one is selected unless the URL names an item."""
-    found = _top(asked, run, contender, person)
+    found = _top(results, run, contender, person)
     if found is None or found.empty:
         return
     ids, titles = list(found["item_id"]), dict(zip(found["item_id"], found["title"], strict=True))
@@ -140,11 +140,11 @@ def _recommended(asked: "Ask", run: "Run", contender: "Contender", person: "Aske
     )
 
 
-def _top(asked: "Ask", run: "Run", contender: "Contender", person: "Asked") -> "pd.DataFrame | None":
+def _top(results: "ResultsKey", run: "Run", contender: "Contender", person: "SelectedUser") -> "pd.DataFrame | None":
     """Return the recommendations with titles; None, with a progress bar, while they are computed."""
     from recsys_core.serving.recommendations import together
 
-    model = _named(asked.root, asked.run, contender)
+    model = _named(results.root, results.run, contender)
     ticket = model_queries.ticket(model, "top", person.key, OFFERED, query=person.query, k=OFFERED)
     found = pending.outcome(ticket, _("Computing recommendations"))
     if found is None and state.get("item") is None and not ticket.is_done:
@@ -152,13 +152,13 @@ def _top(asked: "Ask", run: "Run", contender: "Contender", person: "Asked") -> "
     return None if found is None else together({contender.id: found}, services.dataset(run.spec.data))[contender.id]
 
 
-def _views(asked: "Ask", contender: "Contender") -> "tuple[View, ...]":
+def _views(results: "ResultsKey", contender: "Contender") -> "tuple[View, ...]":
     from recsys_core.explain.registry import views_of
     from recsys_core.models.registry import model_class
 
-    return views_of(model_class(contender.key).info, _curves(asked, contender.id))
+    return views_of(model_class(contender.key).info, _curves(results, contender.id))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _curves(asked: "Ask", model_id: str) -> "pd.DataFrame":
-    return services.store().open(asked.run).history(model_id)
+def _curves(results: "ResultsKey", model_id: str) -> "pd.DataFrame":
+    return services.store().open(results.run).history(model_id)

@@ -11,7 +11,7 @@ from pages.ui.text import _, count, later, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
-    from pages.ui.user_picker import Asked
+    from pages.ui.user_picker import SelectedUser
     from recsys_core.data.dataset import Dataset
     from recsys_core.serving.recommendations import WhyNot
 
@@ -37,7 +37,7 @@ class Trial:
     model: model_queries.Named
     title: str
     dataset: "Dataset"
-    person: "Asked"
+    person: "SelectedUser"
 
 
 def why(trials: dict[str, Trial]) -> None:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from streamlit.delta_generator import DeltaGenerator
 
-    from pages.ui.queries.comparison_queries import Ask
-    from pages.ui.user_picker import Asked
+    from pages.ui.queries.comparison_queries import ResultsKey
+    from pages.ui.user_picker import SelectedUser
     from recsys_core.data.dataset import Dataset
     from recsys_core.experiments.experiment import Run
 
@@ -34,10 +34,10 @@ def under_way(run: "Run") -> None:
     verdict.unfinished(run)
 
 
-def models(asked: "Ask", person: "Asked") -> list[str]:
+def models(results: "ResultsKey", person: "SelectedUser") -> list[str]:
     """Show the choice of models, best first; return their ids. Models without cold-start support are named."""
-    contenders = {model.id: model for model in comparison_queries.contenders(asked)}
-    ranked = sorted(contenders, key=lambda one: -(contenders[one].metrics.get(_quality(asked)) or 0.0))
+    contenders = {model.id: model for model in comparison_queries.contenders(results)}
+    ranked = sorted(contenders, key=lambda one: -(contenders[one].metrics.get(_quality(results)) or 0.0))
     able = [one for one in ranked if not person.is_new or _serves_new(contenders[one].key)]
     first = [one for one in able if contenders[one].key != FLOOR][:AT_FIRST]
     chosen = st.multiselect(
@@ -50,8 +50,8 @@ def models(asked: "Ask", person: "Asked") -> list[str]:
     return chosen
 
 
-def _quality(asked: "Ask") -> str:
-    return f"ndcg@{services.store().open(asked.run).spec.k}"
+def _quality(results: "ResultsKey") -> str:
+    return f"ndcg@{services.store().open(results.run).spec.k}"
 
 
 def _serves_new(key: str) -> bool:
@@ -62,25 +62,25 @@ def _serves_new(key: str) -> bool:
     return info.folds_in or not info.personal
 
 
-def lists(asked: "Ask", chosen: list[str], person: "Asked", k: int) -> None:
+def lists(results: "ResultsKey", chosen: list[str], person: "SelectedUser", k: int) -> None:
     """Show one column per model; a click on an item explains its score."""
     if not chosen:
         st.markdown(_("Select at least one model."))
         return
-    models = {model.id: model for model in comparison_queries.contenders(asked)}
+    models = {model.id: model for model in comparison_queries.contenders(results)}
     titles = {one: model.title for one, model in models.items()}
-    named = {one: model_queries.Named(asked.root, asked.run, one, models[one].key) for one in chosen}
+    named = {one: model_queries.Named(results.root, results.run, one, models[one].key) for one in chosen}
     st.html(LEFT_ALIGNED)
     boxes = {}
     for column, one in zip(st.columns(len(chosen), gap="small"), chosen, strict=True):
         with column:
             boxes[one] = st.container(border=True, key=f"shown_{one}")
             boxes[one].markdown(f"**{safe(titles[one])}**")
-    found = _found(asked, named, boxes, person, k)
+    found = _found(results, named, boxes, person, k)
     for one, frame in found.items():
         with boxes[one]:
             _list(one, frame)
-    trials = {one: reasons.Trial(named[one], titles[one], _data(asked), person) for one in chosen}
+    trials = {one: reasons.Trial(named[one], titles[one], _data(results), person) for one in chosen}
     reasons.why(trials)
     reasons.why_not(trials, k)
     if found:
@@ -88,7 +88,11 @@ def lists(asked: "Ask", chosen: list[str], person: "Asked", k: int) -> None:
 
 
 def _found(
-    asked: "Ask", named: "dict[str, model_queries.Named]", boxes: "dict[str, DeltaGenerator]", person: "Asked", k: int
+    results: "ResultsKey",
+    named: "dict[str, model_queries.Named]",
+    boxes: "dict[str, DeltaGenerator]",
+    person: "SelectedUser",
+    k: int,
 ) -> "dict[str, pd.DataFrame]":
     """Return the finished lists, with titles; other models show a progress bar in their box."""
     from recsys_core.serving.recommendations import together
@@ -102,11 +106,11 @@ def _found(
             top = model_queries.outcome(model, "top", words, person.key, k, patience=0.0, query=person.query, k=k)
         if top is not None:
             tops[one] = top
-    return together(tops, _data(asked))
+    return together(tops, _data(results))
 
 
-def _data(asked: "Ask") -> "Dataset":
-    return services.dataset(services.store().open(asked.run).spec.data)
+def _data(results: "ResultsKey") -> "Dataset":
+    return services.dataset(services.store().open(results.run).spec.data)
 
 
 def _list(model: str, frame: "pd.DataFrame") -> None:

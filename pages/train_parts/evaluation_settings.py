@@ -135,10 +135,10 @@ def _test_data(dataset: "Dataset", key: str) -> str | None:
 
 def _seed(key: str) -> int:
     widget = f"{key}_seed"
-    asked = state.get("seed") or ""
+    requested = state.get("seed") or ""
     if widget not in st.session_state:
         st.session_state[widget] = (
-            int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else DEFAULT_SEED
+            int(requested) if requested.isascii() and requested.isdigit() and len(requested) < 10 else DEFAULT_SEED
         )
     seed = st.number_input(
         _("Seed"),

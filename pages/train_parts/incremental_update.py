@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from recsys_core.serving.background import Ticket
     from recsys_core.serving.incremental_updates import UpdateReport
 
-ASKED = "update_asked"
+STARTED = "update_asked"
 """Session key of the update that was started: experiment, model, newer data, and whether embeddings are frozen."""
-STOPPED = "update_stopped"
+CANCELLED = "update_stopped"
 """Session key: whether the last update was cancelled."""
 PARTS = {"old": later("Test set of the original data"), "new": later("Last new interaction of each user")}
 DOWN = later("{part}: {metric} decreased from {before} to {after}, a loss of {by} ({low} to {high}; {users} users).")
@@ -108,11 +108,11 @@ def _form(run: "Run", able: dict[str, str], others: "list[DatasetCard]") -> None
         )
         wanted = _Wanted(run.id, model, newer, freeze)
         if st.button(_("Update a copy"), key="update_start", icon=":material/play_arrow:"):
-            st.session_state[ASKED] = wanted
-            st.session_state.pop(STOPPED, None)
-    if st.session_state.get(ASKED) == wanted:
+            st.session_state[STARTED] = wanted
+            st.session_state.pop(CANCELLED, None)
+    if st.session_state.get(STARTED) == wanted:
         _outcome(wanted, able[model])
-    elif st.session_state.get(STOPPED):
+    elif st.session_state.get(CANCELLED):
         st.markdown(_("Cancelled. Nothing was changed; *Update a copy* starts again."))
 
 
@@ -163,8 +163,8 @@ def _given_away(number: int) -> str:
 def _stop(ticket: "Ticket[UpdateReport]") -> None:
     """Cancel the running update; it ends at its next batch."""
     ticket.give_up()
-    st.session_state.pop(ASKED, None)
-    st.session_state[STOPPED] = True
+    st.session_state.pop(STARTED, None)
+    st.session_state[CANCELLED] = True
 
 
 def _said(row: dict[str, object], metric: str) -> str:

@@ -12,22 +12,22 @@ from recsys_core.errors import RecscopeError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pages.ui.queries.comparison_queries import Ask
+    from pages.ui.queries.comparison_queries import ResultsKey
     from recsys_core.experiments.held_out_users import Person
 
 SHOWN = 100
 HIT, MISS = ":material/check_circle:", ":material/radio_button_unchecked:"
 
 
-def section(asked: "Ask", metric: str, baseline: str, k: int) -> None:
+def section(results: "ResultsKey", metric: str, baseline: str, k: int) -> None:
     """Show the users on whom two models disagree, and the selected one."""
-    titles = {model.id: model.title for model in comparison_queries.contenders(asked)}
-    ranked = [model for model in comparison_queries.board(asked, metric, baseline)["model"] if model in titles]
+    titles = {model.id: model.title for model in comparison_queries.contenders(results)}
+    ranked = [model for model in comparison_queries.board(results, metric, baseline)["model"] if model in titles]
     if len(ranked) < 2:
         st.markdown(_("Users are compared between two models; only one has finished."))
         return
     first, second = _pair(ranked, titles)
-    table = comparison_queries.disagreements(asked, first, second, metric, k)
+    table = comparison_queries.disagreements(results, first, second, metric, k)
     sentence = n_(
         "{n} user was evaluated with both models. The users with the largest differences come first.",
         "{n} users were evaluated with both models. The users with the largest differences come first.",
@@ -39,7 +39,7 @@ def section(asked: "Ask", metric: str, baseline: str, k: int) -> None:
         _choose(table, titles[first], titles[second])
     user_id = state.get("user") or (str(table["user_id"].iloc[0]) if len(table) else None)
     with one:
-        opened = _opened(asked, (first, second), user_id, k)
+        opened = _opened(results, (first, second), user_id, k)
     if opened is not None:
         lists(opened, titles)
 
@@ -88,12 +88,12 @@ def _open_selected(shown: "pd.DataFrame") -> None:
         state.put("user", str(shown["user_id"].iloc[rows[0]]))
 
 
-def _opened(asked: "Ask", models: tuple[str, ...], user_id: str | None, k: int) -> "Person | None":
+def _opened(results: "ResultsKey", models: tuple[str, ...], user_id: str | None, k: int) -> "Person | None":
     """Show the training history and the held-out relevant items of the selected user."""
     if user_id is None:
         return None
     try:
-        person = comparison_queries.person(asked, models, user_id, k)
+        person = comparison_queries.person(results, models, user_id, k)
     except RecscopeError as error:
         st.warning(safe(error))
         return None

@@ -78,9 +78,9 @@ def choose(kind: Kind, dataset: "Dataset") -> str:
     if not found:
         st.warning(_(kind.nothing).format(text=safe(text)))
         st.stop()
-    asked = state.get(kind.name)
+    requested = state.get(kind.name)
     widget = kind.key("pick")
-    st.session_state[widget] = asked if asked in found else next(iter(found))
+    st.session_state[widget] = requested if requested in found else next(iter(found))
     st.selectbox(
         _(kind.pick),
         list(found),
@@ -118,9 +118,9 @@ def on_map(
 
 def drop_unknown(kind: Kind, dataset: "Dataset") -> None:
     """Show that the URL names an unknown identifier, until another one is selected."""
-    asked, note = state.get(kind.name), kind.key("gone")
-    if asked and asked not in kind.vocabulary(dataset):
-        st.session_state[note] = asked
+    requested, note = state.get(kind.name), kind.key("gone")
+    if requested and requested not in kind.vocabulary(dataset):
+        st.session_state[note] = requested
         state.put(kind.name, None)
     if gone := st.session_state.get(note):
         st.warning(_(kind.gone).format(text=safe(gone)))
@@ -131,10 +131,10 @@ def _found(kind: Kind, dataset: "Dataset", text: str) -> dict[str, str]:
     rows = _search(str(services.root()), dataset.fingerprint, kind.name, text.strip())
     names = rows["title"] if "title" in rows else rows["user_id"]
     found = dict(zip(rows[f"{kind.name}_id"], names, strict=True))
-    asked = state.get(kind.name)
-    if text or not asked:
+    requested = state.get(kind.name)
+    if text or not requested:
         return found
-    return {asked: found.get(asked) or _name(kind, dataset, asked)} | found
+    return {requested: found.get(requested) or _name(kind, dataset, requested)} | found
 
 
 def _name(kind: Kind, dataset: "Dataset", identifier: str) -> str:

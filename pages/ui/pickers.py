@@ -28,12 +28,12 @@ def line() -> "st.delta_generator.DeltaGenerator":
 def dataset(key: str = "context") -> "DatasetCard | None":
     """Return the selected data set; the newest one if the URL names none; None if there are none."""
     cards = {card.fingerprint: card for card in services.cards()}
-    asked = state.get("data")
-    if asked and asked not in cards:
+    requested = state.get("data")
+    if requested and requested not in cards:
         st.session_state[NOTES["data"]] = _(
             "The data set in this URL is no longer in the workspace; another one is shown."
         )
-    if asked not in cards:
+    if requested not in cards:
         state.choose("data", next(iter(cards), None))
     _note("data")
     _choice(_("Data set"), "data", list(cards), lambda one: dataset_label(cards[one]), key)
@@ -56,16 +56,16 @@ def experiment(key: str = "context", *, finished: bool = True) -> "Run | None":
         None if there is no such experiment.
     """
     cards = {card.id: card for card in services.run_cards() if card.done or not finished}
-    asked = state.get("run")
-    if asked in cards:
-        state.put("data", cards[asked].data)
-    elif asked:
+    requested = state.get("run")
+    if requested in cards:
+        state.put("data", cards[requested].data)
+    elif requested:
         st.session_state[NOTES["run"]] = _(
             "The experiment in this URL does not exist or has not finished; another one is shown."
         )
     data = state.get("data")
     offered = [one for one in cards if data is None or cards[one].data == data]
-    if asked not in offered:
+    if requested not in offered:
         state.choose("run", next(iter(offered), None))
     _note("run")
     _choice(_("Experiment"), "run", offered, lambda one: experiment_label(cards[one]), key)

@@ -31,8 +31,8 @@ def _catalogue(language: str) -> gettext.NullTranslations:
 
 def language() -> str:
     """Return the language of this session: that of `?lang=` if there is a catalog for it."""
-    asked = state.get("lang") or ENGLISH
-    return asked if asked in languages() else ENGLISH
+    requested = state.get("lang") or ENGLISH
+    return requested if requested in languages() else ENGLISH
 
 
 def _(message: str) -> str:

@@ -22,7 +22,7 @@ OFFERED = 50
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class SelectedUser:
     """A user with their history.
 
     Args:
@@ -40,7 +40,7 @@ class Asked:
     is_new: bool
 
 
-def choose(run: "Run") -> Asked:
+def choose(run: "Run") -> SelectedUser:
     """Show the choice of a user; the page stops until one is selected."""
     dataset = services.dataset(run.spec.data)
     kind = st.radio(
@@ -55,7 +55,7 @@ def choose(run: "Run") -> Asked:
     return _made_up(dataset) if kind == MADE_UP else _from_data(run, dataset)
 
 
-def _from_data(run: "Run", dataset: "Dataset") -> Asked:
+def _from_data(run: "Run", dataset: "Dataset") -> SelectedUser:
     finder.drop_unknown(finder.USER, dataset)
     with st.container(horizontal=True, key="recommend_user_line"):
         text = st.text_input(_("Search users by ID"), key="recommend_search", width=260)
@@ -63,8 +63,8 @@ def _from_data(run: "Run", dataset: "Dataset") -> Asked:
         if not offered:
             st.warning(_("No user ID contains '{text}'.").format(text=safe(text)))
             st.stop()
-        asked = state.get("user")
-        st.session_state["recommend_user"] = asked if asked in offered else offered[0]
+        requested = state.get("user")
+        st.session_state["recommend_user"] = requested if requested in offered else offered[0]
         st.selectbox(
             _("User"),
             offered,
@@ -77,11 +77,11 @@ def _from_data(run: "Run", dataset: "Dataset") -> Asked:
     return of_data(run, dataset, user_id)
 
 
-def found_users(dataset: "Dataset", text: str, asked: str | None) -> list[str]:
+def found_users(dataset: "Dataset", text: str, requested: str | None) -> list[str]:
     """Return the user IDs that contain the text, most active first; without a search, the one in the URL leads."""
     found = list(_search(str(services.root()), dataset.fingerprint, "user", text)["user_id"])
-    if not text and asked and asked in dataset.user_vocabulary:
-        return [asked, *(one for one in found if one != asked)]
+    if not text and requested and requested in dataset.user_vocabulary:
+        return [requested, *(one for one in found if one != requested)]
     return found
 
 
@@ -100,7 +100,7 @@ def _search(root: str, fingerprint: str, table: str, text: str) -> "pd.DataFrame
     return search(services.dataset(fingerprint), text.strip(), OFFERED)
 
 
-def of_data(run: "Run", dataset: "Dataset", user_id: str) -> Asked:
+def of_data(run: "Run", dataset: "Dataset", user_id: str) -> SelectedUser:
     """Return a user of the data set with their full history; the page stops if there is no such user."""
     from recsys_core.experiments.held_out_users import is_known
     from recsys_core.serving.recommendations import query_of
@@ -113,7 +113,7 @@ def of_data(run: "Run", dataset: "Dataset", user_id: str) -> Asked:
         st.stop()
     history = _history(str(services.root()), dataset.fingerprint, user)
     name = _("User {user}").format(user=safe(user_id))
-    return Asked(name, query_of(user, history, known=known), history, f"user {user_id}", not known)
+    return SelectedUser(name, query_of(user, history, known=known), history, f"user {user_id}", not known)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -123,7 +123,7 @@ def _history(root: str, fingerprint: str, user: int) -> "pd.DataFrame":
     return history_of(services.dataset(fingerprint), user)
 
 
-def _made_up(dataset: "Dataset") -> Asked:
+def _made_up(dataset: "Dataset") -> SelectedUser:
     from recsys_core.experiments.held_out_users import described_items
     from recsys_core.serving.recommendations import query_of_items
 
@@ -139,7 +139,7 @@ def _made_up(dataset: "Dataset") -> Asked:
     strengths = frame["rating"] if "rating" in frame else frame["item"] * 0.0 + 1.0
     query = query_of_items(frame["item"].to_numpy(), strengths)
     key = "made up " + " ".join(f"{item}:{value:g}" for item, value in zip(frame["item"], strengths, strict=True))
-    return Asked(_("Custom history"), query, frame, key, is_new=True)
+    return SelectedUser(_("Custom history"), query, frame, key, is_new=True)
 
 
 def _forget_other_data(dataset: "Dataset") -> None:

@@ -10,7 +10,7 @@ from pages.ui.text import _, n_, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
-    from pages.ui.queries.comparison_queries import Ask
+    from pages.ui.queries.comparison_queries import ResultsKey
     from recsys_core.experiments.experiment import Run
 
 WATCH_SECONDS = 2.0
@@ -45,10 +45,10 @@ def _watch(run_id: str, live: int) -> None:
             frame.go("train")
 
 
-def sentences(asked: "Ask", metric: str, baseline: str) -> None:
+def sentences(results: "ResultsKey", metric: str, baseline: str) -> None:
     """Show the verdict; if no comparison is possible, say so and stop the page."""
     try:
-        comparison = comparison_queries.comparison(asked, metric, baseline)
+        comparison = comparison_queries.comparison(results, metric, baseline)
     except RecscopeError as error:
         st.error(safe(error))
         st.stop()
@@ -59,9 +59,9 @@ def sentences(asked: "Ask", metric: str, baseline: str) -> None:
             st.markdown(" ".join(rest))
 
 
-def fairness(asked: "Ask", metric: str, baseline: str) -> None:
+def fairness(results: "ResultsKey", metric: str, baseline: str) -> None:
     """Show the findings of the protocol check: refusals and warnings first, notes on request."""
-    found = comparison_queries.findings(asked, metric, baseline)
+    found = comparison_queries.findings(results, metric, baseline)
     boxes = {"refusal": st.error, "warning": st.warning}
     icons = {"refusal": ":material/block:", "warning": ":material/warning:"}
     for finding in found:

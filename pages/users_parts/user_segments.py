@@ -37,8 +37,8 @@ def present(card: "DatasetCard", open_user: Callable[[str], None]) -> None:
         + _("The number of segments maximizes the silhouette (k-means).")
     )
     numbers = [one.number for one in profiles.segments]
-    asked = state.get("segment")
-    chosen = int(asked) if asked and asked.isdigit() and int(asked) in numbers else numbers[0]
+    requested = state.get("segment")
+    chosen = int(requested) if requested and requested.isdigit() and int(requested) in numbers else numbers[0]
     left, right = st.columns([2, 3], gap="medium")
     with left:
         for segment in profiles.segments:

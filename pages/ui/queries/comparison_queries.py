@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Ask:
+class ResultsKey:
     """Cache key: a workspace, an experiment, and the models that were finished at the time."""
 
     root: str
@@ -32,21 +32,21 @@ class Ask:
     models: tuple[str, ...]
 
 
-def ask(run: "Run") -> Ask:
+def results_key(run: "Run") -> ResultsKey:
     """Return the cache key of an experiment's current results; if its files cannot be read, say so and stop the page.
 
     The URL then also contains the seed of the experiment.
     """
     state.put("seed", str(run.spec.seed))
-    asked = Ask(str(services.root()), run.id, run.finished())
+    results = ResultsKey(str(services.root()), run.id, run.finished())
     try:
-        contenders(asked)
-        per_user(asked)
-        test_users(asked)
+        contenders(results)
+        per_user(results)
+        test_users(results)
     except RecscopeError as error:
         st.error(safe(error))
         st.stop()
-    return asked
+    return results
 
 
 def said(sentence: "Sentence") -> str:
@@ -54,125 +54,125 @@ def said(sentence: "Sentence") -> str:
     return _(sentence.one if sentence.count == 1 else sentence.many).format(**sentence.values)
 
 
-def _opened(asked: Ask) -> "Run":
-    return services.store().open(asked.run)
+def _opened(results: ResultsKey) -> "Run":
+    return services.store().open(results.run)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def contenders(asked: Ask) -> "tuple[Contender, ...]":
+def contenders(results: ResultsKey) -> "tuple[Contender, ...]":
     """Return the finished models."""
-    from recsys_core.experiments.leaderboard import contenders as found
+    from recsys_core.experiments.leaderboard import contenders as compute
 
-    return found(_opened(asked), users(asked))
+    return compute(_opened(results), users(results))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def users(asked: Ask) -> "Audience":
+def users(results: ResultsKey) -> "Audience":
     """Return the test users of the finished models: those of the verdict, and those without training history."""
     from recsys_core.experiments.analysis import users_of
 
-    return users_of(_opened(asked))
+    return users_of(_opened(results))
 
 
-def per_user(asked: Ask) -> "Mapping[str, pd.DataFrame]":
+def per_user(results: ResultsKey) -> "Mapping[str, pd.DataFrame]":
     """Return one row per user of the verdict, for each finished model."""
-    return users(asked).judged
+    return users(results).judged
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def without_history(asked: Ask, metric: str) -> "pd.DataFrame":
+def without_history(results: ResultsKey, metric: str) -> "pd.DataFrame":
     """Return the metrics of the models on the users without training history; no rows if there are none."""
-    from recsys_core.experiments.analysis import without_history as found
+    from recsys_core.experiments.analysis import without_history as compute
 
-    return found(_opened(asked), metric, users(asked))
+    return compute(_opened(results), metric, users(results))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def test_users(asked: Ask) -> "pd.DataFrame":
+def test_users(results: ResultsKey) -> "pd.DataFrame":
     """Return the test users with their training history."""
     from recsys_core.experiments.held_out_users import people
 
-    return people(_opened(asked))
+    return people(_opened(results))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def comparison(asked: Ask, metric: str, baseline: str) -> "Comparison":
+def comparison(results: ResultsKey, metric: str, baseline: str) -> "Comparison":
     """Return the comparison of the models by a metric, with intervals and tests."""
     from recsys_core.experiments.analysis import compare_run
 
-    return compare_run(_opened(asked), metric, baseline=baseline, users=users(asked))
+    return compare_run(_opened(results), metric, baseline=baseline, users=users(results))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def board(asked: Ask, metric: str, baseline: str) -> "pd.DataFrame":
+def board(results: ResultsKey, metric: str, baseline: str) -> "pd.DataFrame":
     """Return the leaderboard by a metric."""
     from recsys_core.experiments.leaderboard import leaderboard
 
-    return leaderboard(contenders(asked), comparison(asked, metric, baseline))
+    return leaderboard(contenders(results), comparison(results, metric, baseline))
 
 
-def pairs_of_one_algorithm(asked: Ask, metric: str, baseline: str) -> "pd.DataFrame":
+def pairs_of_one_algorithm(results: ResultsKey, metric: str, baseline: str) -> "pd.DataFrame":
     """Return the pairs of models that differ by their settings alone: a row each, as in `Comparison.pairs`."""
-    pairs = comparison(asked, metric, baseline).pairs
-    keys = {model.id: model.key for model in contenders(asked)}
+    pairs = comparison(results, metric, baseline).pairs
+    keys = {model.id: model.key for model in contenders(results)}
     return pairs[pairs["first"].map(keys) == pairs["second"].map(keys)]
 
 
-def metrics(asked: Ask) -> list[str]:
+def metrics(results: ResultsKey) -> list[str]:
     """Return the metrics for comparisons: those with one value per user."""
     from recsys_core.evaluation.metric_info import MetricName
     from recsys_core.experiments.leaderboard import metric_names
 
-    return [name for name in metric_names(contenders(asked)) if MetricName.parse(name).info.per_user]
+    return [name for name in metric_names(contenders(results)) if MetricName.parse(name).info.per_user]
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def slices(asked: Ask, metric: str, baseline: str) -> "pd.DataFrame":
+def slices(results: ResultsKey, metric: str, baseline: str) -> "pd.DataFrame":
     """Return differences to the baseline by groups of users and items."""
     from recsys_core.viz.report import slice_table
 
-    return slice_table(_opened(asked), contenders(asked), per_user(asked), metric=metric, baseline=baseline)
+    return slice_table(_opened(results), contenders(results), per_user(results), metric=metric, baseline=baseline)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def slices_explained(asked: Ask) -> "Sentence":
+def slices_explained(results: ResultsKey) -> "Sentence":
     """Return the definition of the user and item groups."""
     from recsys_core.viz.report import slices_explained as explained
 
-    return explained(_opened(asked))
+    return explained(_opened(results))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def findings(asked: Ask, metric: str, baseline: str) -> "list[Finding]":
+def findings(results: ResultsKey, metric: str, baseline: str) -> "list[Finding]":
     """Return the findings of the protocol check, refusals first; without a comparison if there are no users."""
-    from recsys_core.experiments.analysis import findings as found
+    from recsys_core.experiments.analysis import findings as compute
 
     try:
-        compared = comparison(asked, metric, baseline)
+        compared = comparison(results, metric, baseline)
     except DataError:
         compared = None
-    return found(_opened(asked), users(asked), metric=metric, comparison=compared)
+    return compute(_opened(results), users(results), metric=metric, comparison=compared)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def disagreements(asked: Ask, first: str, second: str, metric: str, k: int) -> "pd.DataFrame":
+def disagreements(results: ResultsKey, first: str, second: str, metric: str, k: int) -> "pd.DataFrame":
     """Return the users on whom two models differ, with their IDs; the largest difference first."""
-    from recsys_core.evaluation.slices import disagreements as found
+    from recsys_core.evaluation.slices import disagreements as compute
     from recsys_core.evaluation.slices import user_values
 
-    run = _opened(asked)
-    tables = per_user(asked)
+    run = _opened(results)
+    tables = per_user(results)
     qualities = [user_values(tables[model], metric) for model in (first, second)]
-    table = found(run.lists(first), run.lists(second), *qualities, k=k)
+    table = compute(run.lists(first), run.lists(second), *qualities, k=k)
     ids = tables[first].set_index("user")["user_id"]
     table.insert(1, "user_id", table["user"].map(ids))
     return table
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def person(asked: Ask, models: tuple[str, ...], user_id: str, k: int) -> "Person":
+def person(results: ResultsKey, models: tuple[str, ...], user_id: str, k: int) -> "Person":
     """Return the training history of a test user, the held-out items, and the lists of some models."""
-    from recsys_core.experiments.held_out_users import person as found
+    from recsys_core.experiments.held_out_users import person as compute
 
-    run = _opened(asked)
-    return found(run, services.dataset(run.spec.data), models, user_id, k=k)
+    run = _opened(results)
+    return compute(run, services.dataset(run.spec.data), models, user_id, k=k)

@@ -84,11 +84,11 @@ def items(fingerprint: str) -> "Ticket[ItemProfiles]":
 
 def person(fingerprint: str, user: int) -> "Ticket[Person]":
     """Return the ticket of one user's tables."""
-    from recsys_core.profiles import timeline as ask
+    from recsys_core.profiles import timeline
 
     def look(_: object) -> Person:
         data = services.dataset(fingerprint)
-        return Person(ask.activity_of(data, user), ask.ratings_of(data, user))
+        return Person(timeline.activity_of(data, user), timeline.ratings_of(data, user))
 
     return services.background().ask(("person", str(services.root()), fingerprint, user), "", look)
 
@@ -102,11 +102,11 @@ def tags(fingerprint: str, profiles: "UserProfiles", user: int) -> "Ticket[pd.Da
 
 def thing(fingerprint: str, item: int) -> "Ticket[Thing]":
     """Return the ticket of one item's tables."""
-    from recsys_core.profiles import timeline as ask
+    from recsys_core.profiles import timeline
 
     def look(_: object) -> Thing:
         data = services.dataset(fingerprint)
-        return Thing(ask.item_over_time(data, item), ask.item_ratings(data, item))
+        return Thing(timeline.item_over_time(data, item), timeline.item_ratings(data, item))
 
     return services.background().ask(("thing", str(services.root()), fingerprint, item), "", look)
 
