@@ -8,7 +8,7 @@ from pages.ui.frame import ensure_frame
 from pages.ui.queries import comparison_queries
 from pages.ui.text import _
 
-PEOPLE_HEIGHT = 900
+USERS_HEIGHT = 900
 
 ensure_frame()
 
@@ -64,7 +64,7 @@ def details() -> None:
     charts.all_four(results, metric, baseline, selected, parts)
     st.header(_("Users"))
     named = state.came_by_link() and state.get("user") is not None
-    if parts.draws("people", height=PEOPLE_HEIGHT, at_once=named):
+    if parts.draws("people", height=USERS_HEIGHT, at_once=named):
         disagreements.section(results, metric, baseline, run.spec.k)
     parts.watch()
 

@@ -39,7 +39,7 @@ def show(seen: "Seen", parts: lazy_sections.Parts) -> None:
     _many(seen)
     if len(seen.found.heads) > 1:
         _heads(seen)
-    if _is_under_way(seen):
+    if _is_running(seen):
         st.button(_("Cancel"), key="attention_stop_study", icon=":material/stop_circle:", on_click=_stop)
 
 
@@ -51,7 +51,7 @@ def _is_studied(model: model_queries.Named) -> bool:
     return studied == model
 
 
-def _is_under_way(seen: "Seen") -> bool:
+def _is_running(seen: "Seen") -> bool:
     """Return whether an evaluation over many users is running."""
     if st.session_state.get(STUDIED) != seen.named:
         return False
@@ -179,7 +179,7 @@ def _beside(seen: "Seen") -> "Beside | None":
     item = int(top["item"].iloc[0])
     ticket = model_queries.ticket(seen.named, "deletion", seen.about, item, query=seen.query, item=item)
     words, patience = _("Leaving out one item at a time"), None
-    if _is_under_way(seen):
+    if _is_running(seen):
         words, patience = _("Leaving out one item at a time, as soon as the evaluation over many users is done"), 0.0
     deletion = pending.outcome(ticket, words, patience)
     return None if deletion is None else beside(seen.found, deletion, _title(seen, item))

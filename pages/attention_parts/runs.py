@@ -84,7 +84,7 @@ def nothing(data: "DatasetCard", run: "Run | None") -> None:
     if able is not None and run is not None:
         _elsewhere(run, able)
     elif live := list(_jobs(cards, "RUNNING", "QUEUED")):
-        _under_way(live)
+        _in_progress(live)
     elif failed := list(_jobs(cards, "FAILED")):
         _failed(failed)
     else:
@@ -129,7 +129,7 @@ def _elsewhere(run: "Run", able: "RunCard") -> None:
         )
 
 
-def _under_way(live: "list[tuple[RunCard, JobStatus]]") -> None:
+def _in_progress(live: "list[tuple[RunCard, JobStatus]]") -> None:
     """Show the queued or running model; the page reruns when one has ended."""
     card, job = live[0]
     words = (

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pages.ui.queries.comparison_queries import ResultsKey
 
-IN_COLOUR = 3
+N_HIGHLIGHTED = 3
 """Number of best models highlighted unless rows of the leaderboard are selected."""
 WIDTHS = [2, 5]
 HEIGHT = 440
@@ -36,7 +36,7 @@ def all_four(
 
     board = comparison_queries.board(results, metric, baseline)
     titles = board.set_index("model")["title"]
-    chosen = [titles[model] for model in selected] or [*titles.iloc[:IN_COLOUR], *titles[titles.index == baseline]]
+    chosen = [titles[model] for model in selected] or [*titles.iloc[:N_HIGHLIGHTED], *titles[titles.index == baseline]]
     name = metric_title(metric)
     if parts.draws("dots", height=HEIGHT):
         _dots(results, metric, name, baseline)

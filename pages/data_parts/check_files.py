@@ -41,7 +41,7 @@ def show(taking: "Intake") -> None:
     elif status.state == "DONE" and status.work == "store":
         _finish(taking, status)
     elif status.state in ("FAILED", "CANCELLED"):
-        _ended_badly(taking, status)
+        _not_stored(taking, status)
     else:
         _check(taking)
 
@@ -67,7 +67,7 @@ def _finish(taking: "Intake", status: "WorkStatus") -> None:
     st.rerun()
 
 
-def _ended_badly(taking: "Intake", status: "WorkStatus") -> None:
+def _not_stored(taking: "Intake", status: "WorkStatus") -> None:
     """Show why nothing was stored, and offer to try again."""
     header(STORE if status.work == "store" else CHECK)
     (st.error if status.state == "FAILED" else st.info)(safe(status.reason))
@@ -94,25 +94,25 @@ def _check(taking: "Intake") -> None:
     reading = upload_session.read(taking, draft)
     try:
         reading.wait(PATIENCE_SECONDS, for_tables=True)
-        found = reading.tables()
+        tables = reading.tables()
     except RecscopeError as error:
         _unreadable(taking, draft, reading, str(error))
         return
-    if found is None and reading.status().is_live:
-        st.fragment(_under_way, run_every=0.5)(reading, for_tables=True)
-        _way_out(taking)
-    elif found is None:
+    if tables is None and reading.status().is_live:
+        st.fragment(_reading_progress, run_every=0.5)(reading, for_tables=True)
+        _other_files(taking)
+    elif tables is None:
         _unreadable(taking, draft, reading, reading.status().reason)
     else:
         counts = st.container(key="check_counts")
-        table_roles.show(taking, [file.guess for file in found], {n: file.error for n, file in enumerate(found)})
-        cleaning_rules.show(taking, draft, [file.guess for file in found if not file.error])
+        table_roles.show(taking, [file.guess for file in tables], {n: file.error for n, file in enumerate(tables)})
+        cleaning_rules.show(taking, draft, [file.guess for file in tables if not file.error])
         with counts:
             report = None
-            if any(file.error for file in found):
+            if any(file.error for file in tables):
                 st.info(_("Rows are counted as soon as every file is readable or ignored."))
             else:
-                report = _counts(taking, reading, [file.guess.name for file in found])
+                report = _counts(taking, reading, [file.guess.name for file in tables])
         if report is None and not reading.status().is_live:
             st.session_state.pop(_store_pressed(taking), None)
         _store(taking, draft, report)
@@ -140,10 +140,10 @@ def _unreadable(taking: "Intake", draft: "Draft", reading: "Reading", reason: st
         if draft.changes and st.button(_("Undo all changes"), key="intake_undo"):
             upload_session.undo_changes(taking)
             st.rerun()
-    _way_out(taking)
+    _other_files(taking)
 
 
-def _way_out(taking: "Intake") -> None:
+def _other_files(taking: "Intake") -> None:
     if st.button(_("Upload other files"), key="intake_leave", type="primary"):
         _leave(taking)
 
@@ -158,7 +158,7 @@ def _counts(taking: "Intake", reading: "Reading", names: list[str]) -> "IngestRe
     """
     try:
         if not reading.wait(PATIENCE_SECONDS):
-            st.fragment(_under_way, run_every=0.5)(reading)
+            st.fragment(_reading_progress, run_every=0.5)(reading)
             return None
         report = reading.report()
     except RecscopeError as error:
@@ -176,7 +176,7 @@ def _counts(taking: "Intake", reading: "Reading", names: list[str]) -> "IngestRe
     return None
 
 
-def _under_way(reading: "Reading", *, for_tables: bool = False) -> None:
+def _reading_progress(reading: "Reading", *, for_tables: bool = False) -> None:
     """Show the progress of the process, until the page can continue."""
     if reading.wait(0.0, for_tables=for_tables):
         st.rerun()

@@ -17,18 +17,21 @@ SHOWN_RUN = "home_demonstration"
 def show() -> None:
     """Show three entry points side by side, stacked on a narrow screen."""
     mine, now, look = st.columns(3, gap="medium")
-    with mine, _door(_("Compare models on my data"), _("Upload a file of ratings, clicks or purchases, and check it.")):
+    with (
+        mine,
+        _entry(_("Compare models on my data"), _("Upload a file of ratings, clicks or purchases, and check it.")),
+    ):
         if st.button(_("Upload my data"), key="door_data", icon=":material/upload_file:", width="stretch"):
             state.put("intake", None)
             frame.go("data")
-    with now, _door(_("See a comparison now"), _("One click: a sample, four models, and a leaderboard in seconds.")):
+    with now, _entry(_("See a comparison now"), _("One click: a sample, four models, and a leaderboard in seconds.")):
         if st.button(
             _("Run the comparison"), key="door_now", icon=":material/play_arrow:", type="primary", width="stretch"
         ):
             _start()
     with (
         look,
-        _door(_("Explore an example"), _("A sample data set, or the attention weights of a trained model.")),
+        _entry(_("Explore an example"), _("A sample data set, or the attention weights of a trained model.")),
     ):
         if st.button(_("Explore a sample"), key="door_look", icon=":material/insights:", width="stretch"):
             state.choose("data", services.sample(SAMPLE))
@@ -42,7 +45,7 @@ def show() -> None:
             frame.go("attention")
 
 
-def _door(title: str, why: str) -> "st.delta_generator.DeltaGenerator":
+def _entry(title: str, why: str) -> "st.delta_generator.DeltaGenerator":
     box = st.container(border=True, height="stretch", vertical_alignment="distribute")
     with box.container():
         st.markdown(f"### {title}")

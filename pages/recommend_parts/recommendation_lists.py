@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 AT_FIRST = 3
 """Number of best models shown by default."""
-FLOOR = "random"
+RANDOM = "random"
 LEFT_ALIGNED = """<style>
 [class*="st-key-shown_"] button { justify-content: flex-start; text-align: left; min-height: 0; }
 [class*="st-key-shown_"] button > div { justify-content: flex-start; text-align: left; }
@@ -39,7 +39,7 @@ def models(results: "ResultsKey", person: "SelectedUser") -> list[str]:
     contenders = {model.id: model for model in comparison_queries.contenders(results)}
     ranked = sorted(contenders, key=lambda one: -(contenders[one].metrics.get(_quality(results)) or 0.0))
     able = [one for one in ranked if not person.is_new or _serves_new(contenders[one].key)]
-    first = [one for one in able if contenders[one].key != FLOOR][:AT_FIRST]
+    first = [one for one in able if contenders[one].key != RANDOM][:AT_FIRST]
     chosen = st.multiselect(
         _("Models"), able, default=first, format_func=lambda one: contenders[one].title,
         key=f"recommend_models_{person.is_new}",

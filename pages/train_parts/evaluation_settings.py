@@ -57,7 +57,7 @@ CUTOFFS = (1, 3, 5, 10, 20, 50, 100)
 PREVIEW_ROWS = 2_000_000
 """Leakage of larger data sets is counted by the job, since counting would delay the page."""
 DEFAULT_SEED = 42
-LIKED_SHARE = 0.75
+RELEVANT_SHARE = 0.75
 """Default relevance threshold as a share of the rating scale: 4 on a scale from 1 to 5."""
 
 
@@ -68,8 +68,8 @@ def form(dataset: "Dataset", key: str = "protocol") -> dict[str, Any]:
         split, seed = _split(dataset, key)
     with preview:
         _leaks(dataset, split, seed)
-    judged = _judged(dataset, key)
-    return {"data": dataset.fingerprint, "split": split, "seed": seed, **judged}
+    evaluation = _relevance_and_k(dataset, key)
+    return {"data": dataset.fingerprint, "split": split, "seed": seed, **evaluation}
 
 
 def _split(dataset: "Dataset", key: str) -> tuple[dict[str, Any], int]:
@@ -156,7 +156,7 @@ def _seed(key: str) -> int:
     return int(seed)
 
 
-def _judged(dataset: "Dataset", key: str) -> dict[str, Any]:
+def _relevance_and_k(dataset: "Dataset", key: str) -> dict[str, Any]:
     """Show relevance, training interactions and list length; return their `ExperimentSpec` fields."""
     values: dict[str, Any] = {"relevant_from": None, "train_on": "all"}
     liked, learned, length = st.columns(3, gap="medium")
@@ -194,7 +194,7 @@ def _judged(dataset: "Dataset", key: str) -> dict[str, Any]:
 def _threshold(dataset: "Dataset", key: str) -> float | None:
     scale = dataset.rating_scale
     low, high = float(scale.low), float(scale.high)
-    start = min(high, max(low, round(2 * (low + LIKED_SHARE * (high - low))) / 2))
+    start = min(high, max(low, round(2 * (low + RELEVANT_SHARE * (high - low))) / 2))
     if low == high:
         return None
     rated = st.selectbox(

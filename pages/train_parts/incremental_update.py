@@ -40,7 +40,7 @@ COLUMNS = {
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _Update:
     """The selected update."""
 
     run: str
@@ -106,32 +106,32 @@ def _form(run: "Run", able: dict[str, str], others: "list[DatasetCard]") -> None
                 "are trained."
             ),
         )
-        wanted = _Wanted(run.id, model, newer, freeze)
+        update = _Update(run.id, model, newer, freeze)
         if st.button(_("Update a copy"), key="update_start", icon=":material/play_arrow:"):
-            st.session_state[STARTED] = wanted
+            st.session_state[STARTED] = update
             st.session_state.pop(CANCELLED, None)
-    if st.session_state.get(STARTED) == wanted:
-        _outcome(wanted, able[model])
+    if st.session_state.get(STARTED) == update:
+        _outcome(update, able[model])
     elif st.session_state.get(CANCELLED):
         st.markdown(_("Cancelled. Nothing was changed; *Update a copy* starts again."))
 
 
-def _outcome(wanted: _Wanted, key: str) -> None:
-    named = model_queries.Named(str(services.root()), wanted.run, wanted.model, key)
+def _outcome(update: _Update, key: str) -> None:
+    named = model_queries.Named(str(services.root()), update.run, update.model, key)
     ticket = model_queries.ticket(
-        named, "learn_on", wanted.newer, wanted.freeze, newer=wanted.newer, freeze_embeddings=wanted.freeze
+        named, "learn_on", update.newer, update.freeze, newer=update.newer, freeze_embeddings=update.freeze
     )
-    found: UpdateReport | None = pending.outcome(ticket, _("Training on the new interactions"))
-    if found is None:
+    report: UpdateReport | None = pending.outcome(ticket, _("Training on the new interactions"))
+    if report is None:
         if not ticket.is_done:
             st.button(_("Cancel"), key="update_stop", icon=":material/stop_circle:", on_click=_stop, args=(ticket,))
         return
     words = _("{learned} new interactions were used for training; {users} users and {items} items were new.")
-    learned = words.format(learned=count(found.learned), users=count(found.users), items=count(found.items))
-    st.markdown(learned + (f" {_given_away(found.given_away)}" if found.given_away else ""))
-    for row in found.table.to_dict("records"):
-        st.markdown(f"**{safe(_said(row, found.metric))}**")
-    table = found.table.drop(columns="different").assign(part=[_(PARTS[one]) for one in found.table["part"]])
+    learned = words.format(learned=count(report.learned), users=count(report.users), items=count(report.items))
+    st.markdown(learned + (f" {_left_out(report.given_away)}" if report.given_away else ""))
+    for row in report.table.to_dict("records"):
+        st.markdown(f"**{safe(_finding(row, report.metric))}**")
+    table = report.table.drop(columns="different").assign(part=[_(PARTS[one]) for one in report.table["part"]])
     table[["difference", "low", "high"]] += 0.0  # avoids -0
     numbers = {
         name: st.column_config.NumberColumn(_(COLUMNS[name]), format="%d" if name == "users" else "%.4f")
@@ -151,7 +151,7 @@ def _outcome(wanted: _Wanted, key: str) -> None:
         frame.go("data")
 
 
-def _given_away(number: int) -> str:
+def _left_out(number: int) -> str:
     """Return a sentence on the new interactions that were left out, and why."""
     return n_(
         "{n} new interaction was left out because it belongs to the original test set.",
@@ -167,7 +167,7 @@ def _stop(ticket: "Ticket[UpdateReport]") -> None:
     st.session_state[CANCELLED] = True
 
 
-def _said(row: dict[str, object], metric: str) -> str:
+def _finding(row: dict[str, object], metric: str) -> str:
     """Return the finding for one test set as a sentence."""
     from recsys_core.evaluation.sentences import rounded
     from recsys_core.experiments.leaderboard import metric_title

@@ -63,7 +63,7 @@ def bar(wanted: "ExperimentSpec", data_name: str) -> None:
             + n_("{n} model", "{n} models", len(wanted.models))
             + _(", about {time}, {memory}").format(time=seconds(estimate.seconds), memory=size(estimate.bytes))
             + "**"
-            + _told_apart(wanted)
+            + _configuration_titles(wanted)
         )
         button.button(
             _("Train"), type="primary", key="train_start", disabled=bool(estimate.refused), width="stretch",
@@ -75,7 +75,7 @@ def bar(wanted: "ExperimentSpec", data_name: str) -> None:
         _start(wanted, data_name)
 
 
-def _told_apart(wanted: "ExperimentSpec") -> str:
+def _configuration_titles(wanted: "ExperimentSpec") -> str:
     """Return the titles of models with several configurations, on a line of their own."""
     times = Counter(model.key for model in wanted.models)
     several = [model for model in wanted.models if times[model.key] > 1]

@@ -65,7 +65,7 @@ ROW_PIXELS = 260
 
 
 @dataclass(frozen=True)
-class _Beside:
+class _Variant:
     """A simpler variant that is trained for comparison, made by changing one setting.
 
     Args:
@@ -81,8 +81,8 @@ class _Beside:
     words: str
 
 
-BESIDE = {
-    "mlp": _Beside(
+VARIANTS = {
+    "mlp": _Variant(
         "score", "dot", frozenset({"hidden", "layers"}), later("Also train a dot-product model of the same size")
     )
 }
@@ -181,8 +181,8 @@ def _card(info: "ModelInfo", dataset: "Dataset", key: str) -> None:
         settings = _all_settings(info, dataset, key)
         is_picked = _is_picked(info, dataset, key)
         refused = [one.refusal for one in settings if one.refusal]
-        if info.key in BESIDE and is_picked and len(refused) < len(settings):
-            st.checkbox(_(BESIDE[info.key].words), value=True, key=f"{key}_beside", persist_state=forms.KEPT)
+        if info.key in VARIANTS and is_picked and len(refused) < len(settings):
+            st.checkbox(_(VARIANTS[info.key].words), value=True, key=f"{key}_beside", persist_state=forms.KEPT)
         reason = "\n\n".join(refused or [_reason(info, lacking, always)])
         if len(settings) > 1 and not is_picked:
             reason += "\n\n" + _("Select the model to include its configurations.")
@@ -213,8 +213,8 @@ def _chosen(info: "ModelInfo", dataset: "Dataset", key: str) -> list[dict[str, A
     if not _is_picked(info, dataset, key):
         return []
     chosen = [one.values for one in _all_settings(info, dataset, key) if one.refusal is None]
-    if info.key in BESIDE and st.session_state.get(f"{key}_beside", True):
-        chosen += _plainer(info, chosen)
+    if info.key in VARIANTS and st.session_state.get(f"{key}_beside", True):
+        chosen += _variants(info, chosen)
     return chosen
 
 
@@ -247,18 +247,18 @@ def _competing(info: "ModelInfo", chosen: list[dict[str, Any]]) -> str:
     return "\n\n" + _("Trained as:") + "".join(f"\n- {safe(title)}" for title in named.values())
 
 
-def _plainer(info: "ModelInfo", chosen: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _variants(info: "ModelInfo", chosen: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the configurations of the simpler variant, one per size, without those already selected."""
-    offer, config_type = BESIDE[info.key], _config_type(info)
+    offer, config_type = VARIANTS[info.key], _config_type(info)
 
     def size(values: dict[str, Any]) -> dict[str, Any]:
         return config_type.parse(values).model_dump(exclude=offer.unused)
 
     added: list[dict[str, Any]] = []
     for values in chosen:
-        plainer = values | {offer.setting: offer.value}
-        if size(plainer) not in [size(other) for other in [*chosen, *added]]:
-            added.append(plainer)
+        variant = values | {offer.setting: offer.value}
+        if size(variant) not in [size(other) for other in [*chosen, *added]]:
+            added.append(variant)
     return added
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from recsys_core.data.dataset import Dataset
     from recsys_core.experiments.experiment import Run
 
-FROM_DATA, MADE_UP = "data", "made_up"
+FROM_DATA, CUSTOM = "data", "made_up"
 OFFERED = 50
 """Number of users or items offered at a time; the search finds the others."""
 
@@ -45,14 +45,14 @@ def choose(run: "Run") -> SelectedUser:
     dataset = services.dataset(run.spec.data)
     kind = st.radio(
         _("Recommend for"),
-        [FROM_DATA, MADE_UP],
+        [FROM_DATA, CUSTOM],
         horizontal=True,
         format_func=lambda one: (
             _("User from the data set") if one == FROM_DATA else _("Custom history (cold-start user)")
         ),
         key="recommend_kind",
     )
-    return _made_up(dataset) if kind == MADE_UP else _from_data(run, dataset)
+    return _custom_history(dataset) if kind == CUSTOM else _from_data(run, dataset)
 
 
 def _from_data(run: "Run", dataset: "Dataset") -> SelectedUser:
@@ -123,7 +123,7 @@ def _history(root: str, fingerprint: str, user: int) -> "pd.DataFrame":
     return history_of(services.dataset(fingerprint), user)
 
 
-def _made_up(dataset: "Dataset") -> SelectedUser:
+def _custom_history(dataset: "Dataset") -> SelectedUser:
     from recsys_core.experiments.held_out_users import described_items
     from recsys_core.serving.recommendations import query_of_items
 
