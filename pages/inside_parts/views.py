@@ -21,7 +21,7 @@ AT_ONCE = 2
 """Number of views drawn from the start; the others are drawn when scrolled near."""
 CHOICES = {
     "neighbour": later("Compared with"),
-    "group": later("Users"),
+    "group": later("Group"),
     "taste": later("Latent factor"),
     "topic": later("Topic"),
     "rules": later("Rules"),

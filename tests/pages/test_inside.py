@@ -124,7 +124,7 @@ def test_an_item_in_the_address_is_looked_at(open_page: Open, trained: Finished)
 
 def test_another_group_is_drawn(open_page: Open, trained: Finished) -> None:
     app = opened(open_page, trained, "item_knn")
-    box = next(one for one in app.selectbox if one.label == "Which group?")
+    box = next(one for one in app.selectbox if one.label == "Group")
     app = no_exception(box.set_value("popular").run())
     assert "are the most similar" in words(app)
 
