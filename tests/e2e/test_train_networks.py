@@ -134,7 +134,7 @@ def test_networks_are_trained_killed_gone_on_with_and_compared(
     recurrent = next(one for one in run.model_ids if one.startswith("rnn"))
     row = page.locator(f".st-key-job_{recurrent}")
     expect(row).to_contain_text("running", timeout=TRAINING_MS)
-    expect(page.get_by_text(re.compile(r"^loss (is|went from) \d"))).to_be_visible(timeout=TRAINING_MS)
+    expect(page.get_by_text(re.compile(r"^loss (is|changed from) \d"))).to_be_visible(timeout=TRAINING_MS)
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     os.kill(held(gate, run, recurrent).pid, signal.SIGKILL)
     expect(row).to_contain_text("was killed from outside", timeout=TRAINING_MS)
