@@ -1,37 +1,35 @@
-r"""Two vectors through layers: what a person and an item have in common beyond a product, and the product beside it.
+r"""NeuMF-style model: the dot product of user and item vectors plus a multilayer perceptron.
 
-A person u and an item i are vectors that behaviour and tables make together:
+The vectors of user u and item i combine embeddings and features:
 
     v_u = p_u + |P(u)|^-1/2 sum_{j in P(u)} y_j + A a_u            w_i = q_i + F x_i
 
-p_u is the person's own vector, y_j what having item j says of somebody, a_u their attributes and x_i the item's content
-(categories, topics of its words, numbers, dates), as far as there are tables. The score has two parts:
+p_u is the user embedding, y_j the embedding of history item j, a_u are user attributes and x_i item features
+(categories, topics of words, numbers, dates), if there are tables. The score has two parts:
 
     s_ui = b_i + v_u . w_i + h . phi(v_u, w_i)         phi = relu(W_L ... relu(W_1 [v_u; w_i] + c_1) ... + c_L)
 
-With the setting `score` = dot the layers are left out and all else stays: the product of the same size. Rendle et al.
-2020 ("Neural Collaborative Filtering vs. Matrix Factorization Revisited") find it hard to beat.
+With `score` = dot the layers are omitted and everything else is unchanged: a dot product of the same size. Rendle et
+al. 2020 ("Neural Collaborative Filtering vs. Matrix Factorization Revisited") find it hard to beat.
 
-The layers take v_u and w_i side by side, so W_1 [v; w] = W_v v + W_w w, whose second part is made once for all people.
+As v_u and w_i are concatenated, W_1 [v; w] = W_v v + W_w w, whose second term is computed once for all users.
 
-Training goes through people in random order: each item that a person has is to stand above items drawn evenly from the
-catalogue; what they have does not count as drawn. The item itself is left out of the person's history meanwhile (the
-sum over P(u) without it), or its own y would give it away.
+Training visits users in random order: each item of a user is to score above uniformly sampled negatives; items that the
+user has are masked. The target item is excluded from the sum over P(u), or its own y_j would leak the target.
 
-A training takes one core, however many the run has: sums that are taken in parts, one for each core, differ in their
-last digits, and so would the weights. The topics of words are computed on one core for the same reason.
+Training uses one core, however many the run has: parallel sums differ in their last digits, and so would the weights.
+Text topics are computed on one core for the same reason.
 
-The weight of an interaction enters as the weight of its pair in the loss: a pair counts c_ui, the confidence of
-`models.weights` (the sum of its interactions' weights against the median, on a log scale), and 0 where that is
-negative. The sum over a history counts each item once, whatever its weight.
+Interaction weights act as weights in the loss: a pair has weight c_ui, the confidence of `models.weights` (its summed
+weight relative to the median, on a log scale), or 0 if that is negative. The sum over a history is unweighted.
 
-An unknown person has no p_u and no a_u, and is known by the sum over the history alone. Without a history, too, what is
-popular remains.
+An unknown user has neither p_u nor a_u and is represented by the history alone. Without a history, too, the ranking is
+one of popularity.
 
 Source: the source document, section 3.1; He et al. 2017, "Neural Collaborative Filtering", eq. 7 to 12. Departures: the
-two parts share their vectors, the product is not weighed anew, history and tables are added, and negatives may be
-compared by BPR or softmax instead of cross-entropy. The sum over the history is that of Koren 2008,
-"Factorization Meets the Neighborhood", eq. 15 (SVD++).
+parts share their embeddings, the dot product has no output weights, history and features are added, and negatives may
+be compared by BPR or softmax instead of cross-entropy. The sum over the history is that of Koren 2008, "Factorization
+Meets the Neighborhood", eq. 15 (SVD++).
 """
 
 import dataclasses
@@ -69,50 +67,53 @@ if TYPE_CHECKING:
     from recsys_core.training.pairs import PairBatch, Pairs
 
 TOPICS = 32
-"""The words of titles and texts enter as so many topics."""
+"""Number of text topics that replace the words of titles and texts."""
 FEWEST_PAIRS, FEWEST_STEPS = 32, 20
-"""A step has at least so many pairs, and an epoch so many steps, as far as both can be had."""
+"""Minimum number of pairs per step, and of steps per epoch, if the data allow both."""
 
 
 class MlpConfig(ModelConfig):
-    """Settings of vectors through layers.
+    """Settings of NeuMF.
 
-    Their help says what He et al. 2017 take or try; where the default is another, no search for it is on record.
+    The help texts state the values of He et al. 2017; other defaults were not tuned.
     """
 
-    score: Annotated[Literal["mlp", "dot"], Knob()] = "mlp"
-    """Layers added to the dot product, or the dot product alone: the same vectors, features and training."""
-    width: Annotated[int, Field(ge=2, le=1024), Knob(16, 256, scale="log", symbol="D")] = 64
-    """Numbers in the vector of a person or an item (He et al. 2017: up to 64)."""
-    hidden: Annotated[int, Field(ge=2, le=1024), Knob(16, 128, scale="log")] = 64
-    """Units of the first layer; each further one has half as many (the tower of He et al. 2017)."""
-    layers: Annotated[int, Field(ge=1, le=5), Knob(1, 3, symbol="L")] = 2
-    """Layers above the two vectors (He et al. 2017: 3, and more are better; 2 train faster)."""
-    features: Annotated[bool, Knob()] = True
-    """Whether tables of users and items are read, where there are any."""
+    score: Annotated[Literal["mlp", "dot"], Knob(label="Scoring function")] = "mlp"
+    """Dot product plus a multilayer perceptron, or the dot product alone with the same embeddings, features and
+    training."""
+    width: Annotated[int, Field(ge=2, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")] = (
+        64
+    )
+    """Dimension of the user and item embeddings (He et al. 2017: up to 64)."""
+    hidden: Annotated[int, Field(ge=2, le=1024), Knob(16, 128, scale="log", label="Hidden units")] = 64
+    """Units of the first hidden layer; each further layer has half as many (the tower of He et al. 2017)."""
+    layers: Annotated[int, Field(ge=1, le=5), Knob(1, 3, symbol="L", label="Hidden layers")] = 2
+    """Number of hidden layers (He et al. 2017: 3, and more are better; 2 train faster)."""
+    features: Annotated[bool, Knob(label="Use features")] = True
+    """Whether to use the features in the tables of users and items, if there are any."""
     loss: Annotated[Literal["bce", "bpr", "sampled_softmax"], Knob()] = "sampled_softmax"
-    """What training makes small: an item against each drawn one (bce, as in the paper; bpr), or all together."""
-    negatives: Annotated[int, Field(ge=1, le=1024), Knob(4, 32, scale="log")] = 8
-    """Items drawn against each item that a person has (He et al. 2017: 4, and 3 to 6 are best with bce; not searched
-    with the other losses)."""
+    """Training loss: pointwise (bce, as in the paper), pairwise (bpr), or listwise over sampled negatives (sampled
+    softmax)."""
+    negatives: Annotated[int, Field(ge=1, le=1024), Knob(4, 32, scale="log", label="Negative samples")] = 8
+    """Number of negatives sampled per positive item (He et al. 2017: 4, and 3 to 6 are best with bce; not tuned for the
+    other losses)."""
     dropout: Annotated[float, Field(ge=0, lt=1), Knob(0.0, 0.5)] = 0.2
-    """Share of the numbers in a person's vector that are left out at random in training (usual, not searched; He et al.
-    2017 leave out none)."""
-    epochs: Annotated[int, Field(ge=1, le=1000), Knob(5, 60, scale="log")] = 40
-    """Most passes through everybody: a bound, since validation ends most trainings before (not searched)."""
+    """Dropout probability of the user vector (not tuned; He et al. 2017 use none)."""
+    epochs: Annotated[int, Field(ge=1, le=1000), Knob(5, 60, scale="log", label="Maximum epochs")] = 40
+    """Maximum number of training epochs; early stopping usually ends training before (not tuned)."""
     patience: Annotated[int, Field(ge=0, le=100), Knob(2, 10, advanced=True)] = 4
     """Early stopping: training ends when the smoothed log-rank score on the validation users has not increased for this
-    many epochs, and keeps the weights of the best epoch, averaged in the same way. Without a validation part, one item
-    of up to 1,000 users is held back for it. 0 trains to the last epoch."""
+    many epochs, and keeps the weights of the best epoch, averaged in the same way. Without a validation set, one item
+    of up to 1,000 users is held out for it. 0 disables early stopping."""
     batch_size: Annotated[int, Field(ge=16, le=100_000), Knob(64, 8192, scale="log", advanced=True)] = 4096
-    """Pairs of people and items in one step of training, roughly: nobody is parted. Small data have fewer, so that
-    there are about twenty steps in an epoch (not searched: large is fast; He et al. 2017 try 128 to 1024)."""
+    """Approximate number of user-item pairs per training step; users are not split. It is reduced for small data, to
+    about 20 steps per epoch (not tuned: large batches are fast; He et al. 2017: 128 to 1024)."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(5e-4, 1e-2, scale="log")] = 3e-3
-    """Length of each step against the gradient (Adam; not searched; He et al. 2017 try 0.0001 to 0.005)."""
+    """Step size of Adam (not tuned; He et al. 2017: 0.0001 to 0.005)."""
 
 
 class Mlp(NetworkModel[MlpConfig]):
-    """Scores a pair by the product of its two vectors and by what layers find in them."""
+    """Scores a pair by the dot product of its vectors plus a multilayer perceptron."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="mlp",
@@ -125,16 +126,16 @@ class Mlp(NetworkModel[MlpConfig]):
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
-        weights="Weight of the loss of each user-item pair: its confidence, log2(1 + summed weight / median weight).",
+        weights="Weight of each user-item pair in the training loss: its confidence, log2(1 + summed weight / median weight).",
         weighs_histories=False,
     )
     config_type = MlpConfig
     fitted = ("attributes", "content")
 
     attributes: FloatArray
-    """(U, A) what is known of people."""
+    """(U, A) user attributes."""
     content: FloatArray
-    """(I, F) what is known of items."""
+    """(I, F) item features."""
 
     def _network(self) -> "PairNet":
         import torch
@@ -163,7 +164,7 @@ class Mlp(NetworkModel[MlpConfig]):
         self._train(Pairs(learned, weights=self._unless_equal(counted.data[kept])), self.plan(), ctx, validate)
 
     def _read_tables(self, train: Dataset) -> None:
-        """Turn the tables of users and items into vectors, where there are any and they are wanted."""
+        """Build user attributes and item features, if there are tables and `features` is on."""
         self.attributes = np.zeros((self.n_users, 0), dtype=np.float32)
         self.content = np.zeros((self.n_items, 0), dtype=np.float32)
         if self.config.features and train.users is not None:
@@ -174,9 +175,9 @@ class Mlp(NetworkModel[MlpConfig]):
             self.content = unit_rows(described).toarray().astype(np.float32)
 
     def _silence(self, held: Ragged) -> None:
-        """Let people and items without any interaction begin without vectors of their own.
+        """Zero the initial embeddings of users and items without interactions.
 
-        It stays so but for w_i: an item that nobody has is drawn beside others, and learned from as that.
+        They stay 0, except for w_i: an item without interactions is sampled as a negative and trained as such.
         """
         import torch
 
@@ -188,7 +189,7 @@ class Mlp(NetworkModel[MlpConfig]):
             net.marks.weight[unseen] = 0.0
 
     def plan(self) -> TrainingPlan:
-        """Return how the network is trained."""
+        """Return the training parameters."""
         return TrainingPlan(self.config.epochs, self.config.patience, self.config.learning_rate)
 
     def _train(
@@ -220,7 +221,7 @@ class Mlp(NetworkModel[MlpConfig]):
         )
 
     def _loss(self, batch: "PairBatch", generator: "torch.Generator") -> "Tensor":
-        """Return the mean loss over the pairs of a batch that are to be learned from."""
+        """Return the mean loss over the target pairs of a batch."""
         import torch
         from torch.nn import functional
 
@@ -240,10 +241,9 @@ class Mlp(NetworkModel[MlpConfig]):
         return sampled_loss(self.config.loss)(right, wrong, self.n_items, weights)
 
     def _held_back(self, held: Ragged, ctx: RunContext) -> tuple[BoolArray, Measure | None]:
-        """Return which pairs are learned from, and how to validate after each epoch (None: not at all).
+        """Return which pairs are training targets, and the validation after each epoch (None: none).
 
-        The run validates if it has a validation part; else one random item of each user, of 1,000 users at most, is
-        held back for it.
+        The run validates if it has a validation set; else one random item of up to 1,000 users is held out for it.
         """
         kept = np.ones(len(held.values), dtype=bool)
         if ctx.validate is not None:
@@ -270,7 +270,7 @@ class Mlp(NetworkModel[MlpConfig]):
         return scores
 
     def _people(self, net: "PairNet", query: QueryBatch) -> "Tensor":
-        """Return (B, D) the vectors of the people in a query."""
+        """Return (B, D) the vectors of the users in a query."""
         import torch
         from torch.nn import functional
 
@@ -286,7 +286,7 @@ class Mlp(NetworkModel[MlpConfig]):
         return {"people.weight": users, "items.weight": items, "marks.weight": items, "bias": items}
 
     def _make_room(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
-        """Keep the tables of the training: of added users and items only what people do is known."""
+        """Keep the features of the training data: new users and items have zero features."""
         self.attributes = np.pad(self.attributes, ((0, self.n_users - len(self.attributes)), (0, 0)))
         self.content = np.pad(self.content, ((0, self.n_items - len(self.content)), (0, 0)))
 
@@ -309,29 +309,29 @@ class Mlp(NetworkModel[MlpConfig]):
 
     @classmethod
     def work_estimate(cls, config: MlpConfig, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of all epochs: products and layers of each pair, forth and back."""
+        """Return the steps of all epochs: forward and backward pass of each pair."""
         layers = 3 * config.hidden + config.hidden**2 if config.score == "mlp" else 0
         return 2.0 * config.epochs * n_interactions * (1 + config.negatives) * (6.0 * config.width + layers)
 
 
 def _scale(number: "Tensor") -> "Tensor":
-    """Return (N, 1) n^-1/2 of numbers (N,) of items, 0 for none."""
+    """Return (N, 1) n^-1/2 of item counts (N,), 0 for a count of 0."""
     scaled: Tensor = (number.clamp(min=1).float().rsqrt() * (number > 0)).unsqueeze(1)
     return scaled
 
 
 def _rows(matrix: csr_array) -> Ragged:
-    """Return the columns of each row of a matrix, increasing."""
+    """Return the increasing column indices of each row of a matrix."""
     return Ragged(matrix.indices.astype(np.int64), matrix.indptr.astype(np.int64))
 
 
 def _only(rows: Ragged, kept: BoolArray) -> Ragged:
-    """Return the same rows with only those values (N,) that are marked."""
+    """Return the rows with only the marked values (N,)."""
     return Ragged.from_keys(rows.row_numbers()[kept], rows.values[kept], len(rows))
 
 
 def _weights_of(pairs: "Pairs", confidence: csr_array) -> FloatArray:
-    """Return for the pairs to learn from their entry (U, I) in `confidence`, float32, and 1 for all others."""
+    """Return the confidence of target pairs from the matrix `confidence` (U, I), float32, and 1 for other pairs."""
     assert pairs.learn is not None
     weights = np.ones(len(pairs.items.values), dtype=np.float32)
     learned = np.flatnonzero(pairs.learn)
@@ -340,7 +340,7 @@ def _weights_of(pairs: "Pairs", confidence: csr_array) -> FloatArray:
 
 
 def _joined(before: Dataset, new: Dataset) -> "Pairs":
-    """Return what people have by now; what is new of it is to be learned from."""
+    """Return the pairs of both data sets, with the new ones as training targets."""
     from recsys_core.training.pairs import Pairs
 
     shape = (new.n_users, new.n_items)

@@ -1,13 +1,13 @@
-"""What every model with a network shares: how it begins, how it is kept, and how it grows. torch is loaded on use.
+"""Base class of all neural models: initialization, storage, and incremental updates. torch is imported on use.
 
-Early stopping needs validation users. Where the experiment has a validation part, they are its users. Else one item of
-each user with at least three is held back from the training, of at most `VALIDATION_USERS` users; with fewer than
-`FEWEST_JUDGES` such users nothing is held back and training goes on to its last epoch. What early stopping looks at,
-and which weights it keeps, is told by `training.network`.
+Early stopping needs validation users. If the experiment has a validation set, they are its users. Otherwise one item is
+held out for up to `VALIDATION_USERS` users with at least three items; with fewer than `FEWEST_JUDGES` such users
+nothing is held out and training runs to its last epoch. `training.network` documents the early-stopping criterion and
+the weights that are kept.
 
-An update ends by early stopping, too: the last new interaction of a tenth of the users with new ones is held back, and
-the network stays as it was if no epoch improves the validation value for them. With fewer than `FEWEST_JUDGES` of
-these, or patience 0, the update takes `UPDATE_EPOCHS` epochs without validation.
+An update uses early stopping, too: the last new interaction of a tenth of the users with new interactions is held out,
+and the network is unchanged if no epoch improves their validation score. With fewer than `FEWEST_JUDGES` of these
+users, or patience 0, the update takes `UPDATE_EPOCHS` epochs without validation.
 """
 
 import dataclasses
@@ -35,29 +35,27 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=ModelConfig)
 Measure: TypeAlias = Callable[[], Mapping[str, float]]
-"""Judges the network in the middle of its training."""
+"""Evaluates the network during training."""
 VALIDATION_USERS = 1000
-"""Most users of whom an item is held back. On ML-100K the validation of a tenth of the users, 94, varies by chance more
-than from epoch to epoch; that of all 943 does not."""
+"""Maximum number of users with a held-out item. On ML-100K, validation on a tenth of the users (94) has more sampling
+noise than change between epochs; validation on all 943 has not."""
 UPDATE_SHARE = 0.1
-"""Share of the users with new interactions of whom an update holds back one: it may have few to learn from."""
+"""Share of the users with new interactions of whom an update holds out one; small, as new data may be few."""
 FEWEST_JUDGES = 20
-"""With fewer validation users there is no early stopping: each would count too much."""
+"""Minimum number of validation users for early stopping; with fewer, each would have too much weight."""
 UPDATE_EPOCHS = 5
-"""Epochs of an update without validation, and the most patience of one with it: enough to learn new interactions, few
-enough to keep the rest (not searched)."""
-WEIGHTS_OF_TARGETS = (
-    "Weight of the loss of predicting this interaction: its confidence, log2(1 + weight / median weight)."
-)
+"""Epochs of an update without validation, and the maximum patience of one with validation: enough to learn the new
+interactions, few enough to retain the rest (not tuned)."""
+WEIGHTS_OF_TARGETS = "Weight of the interaction in the training loss: its confidence, log2(1 + weight / median weight)."
 """`ModelInfo.weights` of networks that predict the next item."""
 PREFIX = "net."
-"""In front of the names of a network's weights, among the other arrays of a stored model."""
+"""Prefix of the names of a network's weights among the arrays of a stored model."""
 
 
 class NetworkModel(Recommender[C]):
-    """A model whose learning is the weights of a torch network, kept as arrays by their names in the network.
+    """A model whose trained state is the weights of a torch network, stored as arrays by parameter name.
 
-    A subclass gives `_network`, `plan`, `_fit`, `_score`, and for learning on `_tables`, `_make_room` and `_learn_on`.
+    A subclass defines `_network`, `plan`, `_fit`, `_score` and, for updates, `_tables`, `_make_room` and `_learn_on`.
     """
 
     net: "nn.Module"
@@ -68,12 +66,12 @@ class NetworkModel(Recommender[C]):
 
     @abstractmethod
     def plan(self) -> TrainingPlan:
-        """Return how the network is trained."""
+        """Return the training parameters."""
 
     def _loss_weights(self, weights: FloatArray | None) -> FloatArray | None:
-        """Return the weights in the loss of interactions with weights (N,), float32; None if all count the same.
+        """Return the loss weights of interactions with weights (N,), float32; None if all are equal.
 
-        The weight in the loss is the confidence (`models.weights`); what is unwanted, with a negative one, counts 0.
+        The loss weight is the confidence (`models.weights`), or 0 if that is negative.
         """
         if weights is None or np.isnan(self.weight_unit) or not len(weights):
             return None
@@ -86,7 +84,7 @@ class NetworkModel(Recommender[C]):
         return np.maximum(found, np.float32(0.0)).astype(np.float32)
 
     def _start(self, ctx: RunContext) -> "nn.Module":
-        """Return a new network whose first weights depend on the seed alone."""
+        """Return a new network whose initial weights depend on the seed alone."""
         import torch
 
         with torch.random.fork_rng(devices=[]):
@@ -109,12 +107,12 @@ class NetworkModel(Recommender[C]):
             del self.net
 
     def _grown(self, ctx: RunContext, tables: Mapping[str, int]) -> "nn.Module":
-        """Return a network for the present `n_users` and `n_items` that begins with the weights of this one.
+        """Return a network for the current `n_users` and `n_items`, initialized with the weights of this one.
 
         Args:
-            ctx: Gives the first weights of what is new.
-            tables: Weights with a row for each item or user, by name, with the number of rows that are kept; rows
-                after these are new.
+            ctx: Source of the initial weights of new rows.
+            tables: Names of parameters with a row per item or user, with the number of rows to copy; further rows are
+                new.
         """
         import torch
 
@@ -131,13 +129,13 @@ class NetworkModel(Recommender[C]):
     def _held_back_users(
         self, lengths: IntArray, findable: BoolArray, ctx: RunContext, *, share: float = 1.0
     ) -> IntArray:
-        """Return the validation users, of whom an item is held back; none where they would be too few.
+        """Return the validation users, of whom an item is held out; empty if they would be too few.
 
         Args:
-            lengths: (U,) items of each user; at least three are needed.
-            findable: (U,) whether the user has the item that would be held back nowhere else; lists hold no others.
-            ctx: Draws them where there are more than wanted.
-            share: How many of the users who could be held back, at most.
+            lengths: (U,) number of items of each user; at least three are needed.
+            findable: (U,) whether the item to hold out occurs only once in the user's history; else lists exclude it.
+            ctx: Source of the random sample if there are more users than needed.
+            share: Maximum share of the eligible users.
         """
         able: IntArray = np.flatnonzero((lengths >= 3) & findable)
         count = min(VALIDATION_USERS, int(share * len(able)))
@@ -148,7 +146,7 @@ class NetworkModel(Recommender[C]):
         return able
 
     def _finds(self, shown: QueryBatch, wanted: IntArray) -> Measure:
-        """Return what measures NDCG@10 and the log-rank score for B users with one relevant item (B,) each."""
+        """Return a function that computes NDCG@10 and log-rank of B users with one relevant item (B,) each."""
         relevant = Ragged(wanted, np.arange(len(wanted) + 1))
 
         def measure() -> Mapping[str, float]:
@@ -169,19 +167,19 @@ class NetworkModel(Recommender[C]):
 
     @final
     def update(self, before: Dataset, new: Dataset, ctx: RunContext, *, freeze_embeddings: bool = False) -> None:
-        """Learn from the interactions of `new`, which follow those of `before`; see `UpdatesIncrementally`.
+        """Train on the interactions of `new`, which follow those of `before`; see `UpdatesIncrementally`.
 
         Raises:
             NotFitted: The model was not trained.
-            DataError: The data know fewer users or items than the model.
-            Cancelled: That was asked for; the model is then as it was before.
+            DataError: The data have fewer users or items than the model.
+            Cancelled: The run was cancelled; the model is then unchanged.
         """
         self.require_fitted()
         users, items = self.n_users, self.n_items
         if new.n_users < users or new.n_items < items:
             raise DataError(
                 f"The new data have {new.n_users} users and {new.n_items} items, fewer than the {users} and {items} "
-                "that the model knows; bring data that begin with the same ones."
+                "of the model; use data that extend those of the training."
             )
         if new.n_interactions == 0:
             return
@@ -197,13 +195,13 @@ class NetworkModel(Recommender[C]):
             self.net.eval()
 
     def _new_held_back(self, before: Dataset, new: Dataset, ctx: RunContext) -> tuple[Dataset, Measure | None]:
-        """Return which new interactions are learned, and how to validate after each epoch; see the module."""
+        """Return the new interactions to train on, and the validation after each epoch; see the module."""
         fresh = new.interactions
         order = np.arange(len(fresh))
         if new.has_timestamps:
             order = np.argsort(fresh[TIMESTAMP].to_numpy(), kind="stable")
         rows = Ragged.from_keys(fresh[USER].to_numpy()[order], order, new.n_users)
-        last = rows.values[rows.offsets[1:] - 1]  # (U,) without meaning for people who have nothing new
+        last = rows.values[rows.offsets[1:] - 1]  # (U,) undefined for users without new interactions
         both = together(before, new).interactions
         once = ~both.duplicated([USER, ITEM], keep=False).to_numpy()[before.n_interactions :]
         lengths = np.bincount(both[USER], minlength=new.n_users)
@@ -224,18 +222,18 @@ class NetworkModel(Recommender[C]):
 
     @abstractmethod
     def _tables(self, users: int, items: int) -> Mapping[str, int]:
-        """Return the weights that have a row for each user or item, with the number of rows known before."""
+        """Return the names of parameters with a row per user or item, with the previous number of rows."""
 
     def _make_room(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
-        """Make the arrays in `fitted` again where they depend on the number of items or users."""
+        """Rebuild the arrays in `fitted` that depend on the number of items or users."""
 
     @abstractmethod
     def _learn_on(
         self, before: Dataset, new: Dataset, plan: TrainingPlan, ctx: RunContext, validate: Measure | None
     ) -> None:
-        """Train the network, which has its place for everybody and everything by now, on what is new.
+        """Train the network, which has rows for all users and items, on the new interactions.
 
-        The network as it begins is kept if it is judged and does not become better.
+        With validation, the initial network is kept unless an epoch improves it.
         """
 
     @contextmanager
@@ -252,7 +250,7 @@ class NetworkModel(Recommender[C]):
 
     @contextmanager
     def _frozen(self, tables: Mapping[str, int]) -> Iterator[None]:
-        """Let no gradient through to the first rows of some weights for a while."""
+        """Block gradients to the first rows of some parameters within a `with` block."""
         hooks: list[Any] = []
         for name, rows in tables.items():
             weight: Any = self.net.get_parameter(name)
@@ -265,7 +263,7 @@ class NetworkModel(Recommender[C]):
 
 
 def together(before: Dataset, new: Dataset) -> Dataset:
-    """Return the interactions of both data sets, with what is known of both, over the users and items of `new`."""
+    """Return the interactions of both data sets, with their common columns, over the users and items of `new`."""
     parts = [data.interactions for data in (before, new)]
     shared = [str(name) for name in parts[0] if name in parts[1]]
     frame = pd.concat([part[shared] for part in parts], ignore_index=True)
@@ -273,7 +271,7 @@ def together(before: Dataset, new: Dataset) -> Dataset:
 
 
 def _without_first(rows: int) -> Callable[["Tensor"], "Tensor"]:
-    """Return a hook that lets no gradient through to the first rows of a table."""
+    """Return a hook that zeroes the gradient of the first rows of a table."""
 
     def hook(gradient: "Tensor") -> "Tensor":
         kept = gradient.clone()

@@ -1,14 +1,13 @@
-"""What every model shares that reads a history in order with a network: training, scoring, and learning on.
+"""Base class of all sequence models: training, scoring, and incremental updates.
 
-Each place of a history predicts the item that follows, in one pass over the history; the score of an item is the
-product of the hidden vector of the last place with the item's vector, the same that is used where the item is read.
+Each position of a history predicts the next item, in one pass over the history; the score of an item is the dot product
+of the last hidden vector and the item's embedding (input and output embeddings are tied).
 
-The weight of an interaction (a purchase tells more than a view) is the weight of its prediction in the loss: the place
-before it counts c, the confidence of `models.weights`, and 0 where that is negative. How a history is read does not
-depend on weights.
+Interaction weights act as weights in the loss: the prediction of an interaction has weight c, the confidence of
+`models.weights`, or 0 if that is negative. The encoding of a history does not depend on weights.
 
-Where the experiment has no validation part, the last item of each user, of 1,000 users at most, is held back from the
-training for early stopping; see `network_model`.
+If the experiment has no validation set, the last item of up to 1,000 users is held out of training for early stopping;
+see `network_model`.
 """
 
 from abc import abstractmethod
@@ -34,42 +33,49 @@ if TYPE_CHECKING:
     from recsys_core.training.sequences import Batch, Sequences
 
 TOKENS_A_BLOCK = 16_384
-"""So many places are scored at a time."""
+"""Maximum number of positions scored at a time."""
 KEPT_A_PLACE = 24
-"""Vectors of the width that a network keeps for each place until it has learned from it, unless it says otherwise."""
+"""Number of D-dimensional activations per position that backpropagation keeps, unless a model says otherwise."""
 ITEM_TABLE = "items.weight"
 
 
 class SequenceConfig(ModelConfig):
-    """Settings of all sequence models; a model gives its own defaults by declaring a field again.
+    """Settings of all sequence models; a model overrides a default by declaring the field again.
 
-    Their help says which defaults stand in a paper; no search for the others is on record.
+    The help texts say which defaults come from a paper; the others were not tuned.
     """
 
-    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D")] = 128
-    """Numbers in the vector of an item, and in the state of the network."""
-    window: Annotated[int, Field(ge=2, le=2000), Knob(20, 200, scale="log")] = 200
-    """So many of the latest items of a history are read (Kang and McAuley 2018 take 200 on ML-1M; not searched)."""
+    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")] = (
+        128
+    )
+    """Dimension of the item embeddings and of the hidden state."""
+    window: Annotated[int, Field(ge=2, le=2000), Knob(20, 200, scale="log", label="Maximum sequence length")] = 200
+    """Number of most recent items of a history that the model reads (Kang and McAuley 2018: 200 on ML-1M; not
+    tuned)."""
     loss: Annotated[LossName, Knob()] = "softmax"
-    """What training makes small; all items at once, or a few sampled ones, which is faster with a very large catalogue
-    (Klenitskiy and Vasilev 2023 find all items at once best)."""
-    negatives: Annotated[int, Field(ge=1, le=4096), Knob(16, 512, scale="log", advanced=True)] = 256
-    """Items sampled against each right one; the loss over all items does not use it (gSASRec takes 256 on ML-1M; not
-    searched)."""
-    calibration: Annotated[float, Field(ge=0, le=1), Knob(0.0, 1.0, symbol="t", advanced=True)] = 0.75
-    """How far 'gbce' takes back the over-confidence of few negatives (gSASRec: 0.75)."""
+    """Training loss: cross-entropy over all items (softmax), or a loss with sampled negatives, which is faster for very
+    large catalogs (Klenitskiy and Vasilev 2023 find softmax best)."""
+    negatives: Annotated[
+        int, Field(ge=1, le=4096), Knob(16, 512, scale="log", advanced=True, label="Negative samples")
+    ] = 256
+    """Number of negatives sampled per target; unused by the softmax loss (gSASRec: 256 on ML-1M; not tuned)."""
+    calibration: Annotated[
+        float, Field(ge=0, le=1), Knob(0.0, 1.0, symbol="t", advanced=True, label="gBCE calibration")
+    ] = 0.75
+    """Calibration of the gBCE loss, which reduces overconfidence from negative sampling: 0 is BCE, 1 full calibration
+    (gSASRec: 0.75)."""
     dropout: Annotated[float, Field(ge=0, lt=1), Knob(0.0, 0.5)] = 0.2
-    """Share of the numbers that are left out at random in training."""
-    epochs: Annotated[int, Field(ge=1, le=1000), Knob(10, 200, scale="log")] = 100
-    """Most passes through all histories: a bound, since validation ends most trainings before."""
+    """Dropout probability in training."""
+    epochs: Annotated[int, Field(ge=1, le=1000), Knob(10, 200, scale="log", label="Maximum epochs")] = 100
+    """Maximum number of training epochs; early stopping usually ends training before."""
     patience: Annotated[int, Field(ge=0, le=100), Knob(2, 20, advanced=True)] = 10
     """Early stopping: training ends when the smoothed log-rank score on the validation users has not increased for this
-    many epochs, and keeps the weights of the best epoch, averaged in the same way. Without a validation part, the last
-    item of up to 1,000 users is held back for it. 0 trains to the last epoch."""
+    many epochs, and keeps the weights of the best epoch, averaged in the same way. Without a validation set, the last
+    item of up to 1,000 users is held out for it. 0 disables early stopping."""
     batch_size: Annotated[int, Field(ge=1, le=4096), Knob(16, 256, scale="log", advanced=True)] = 64
-    """Histories in one step of training (not searched; Kang and McAuley 2018 take 128)."""
+    """Number of histories per training step (not tuned; Kang and McAuley 2018: 128)."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 1e-3
-    """Length of each step against the gradient (Adam; not searched; Kang and McAuley 2018 take 0.001, too)."""
+    """Step size of Adam (not tuned; Kang and McAuley 2018: 0.001)."""
 
 
 C = TypeVar("C", bound=SequenceConfig)
@@ -78,39 +84,39 @@ C = TypeVar("C", bound=SequenceConfig)
 class SequenceModel(NetworkModel[C]):
     """A network that reads a history in order and scores all items as the next one.
 
-    A subclass gives `info`, `config_type` and `_network`; the network has `items`, an embedding of `n_items` + 1 rows
-    (the last one is padding, and zero), and `forward(tokens (B, T)) -> (B, T, D)`, where place t depends on tokens
-    0..t alone. What a network needs beside its weights is made in `_prepare`, as arrays named in `fitted`.
+    A subclass defines `info`, `config_type` and `_network`; the network has `items`, an embedding of `n_items` + 1 rows
+    (the last row is padding, and zero), and `forward(tokens (B, T)) -> (B, T, D)`, where position t depends on tokens
+    0..t alone. Further arrays of a network are computed in `_prepare` and named in `fitted`.
     """
 
     weight_averaging: ClassVar[float] = 0.99
-    """See `TrainingPlan.averaging`: a mean over about a hundred steps, so that validation varies less by chance."""
+    """See `TrainingPlan.averaging`: a mean over about 100 steps, which reduces the variance of validation."""
 
     @abstractmethod
     def _network(self) -> "nn.Module":
         """Return a new network; see the class."""
 
     def _prepare(self, histories: Ragged, ctx: RunContext) -> None:
-        """Make the arrays in `fitted` that the network needs beside its weights, of what is learned from alone."""
+        """Compute the arrays in `fitted` that the network needs, from the training targets alone."""
 
     def _training_loss(self, net: "nn.Module", batch: "Batch", loss: "Loss", generator: "torch.Generator") -> "Tensor":
-        """Return the loss of a batch: by default the weighted mean over all places that have an item to predict."""
+        """Return the loss of a batch: by default the weighted mean over all positions with a target."""
         hidden = self._hidden(net, batch)[batch.mask]
         return loss(hidden, self._item_vectors(net), batch.targets[batch.mask], generator, batch.target_weights)
 
     def _hidden(self, net: "nn.Module", batch: "Batch") -> "Tensor":
-        """Return (B, T, D) the state after each place."""
+        """Return (B, T, D) the hidden state after each position."""
         hidden: Tensor = net(batch.tokens)
         return hidden
 
     def _final(self, net: "nn.Module", batch: "Batch") -> "Tensor":
-        """Return (B, D) the state after the last item of each history; none of them is empty."""
+        """Return (B, D) the hidden state after the last item of each history; histories must not be empty."""
         import torch
 
         return self._hidden(net, batch)[torch.arange(len(batch.lengths)), batch.lengths - 1]
 
     def _item_vectors(self, net: "nn.Module") -> "Tensor":
-        """Return (I, D) the vectors that states are compared with."""
+        """Return (I, D) the item embeddings that hidden states are multiplied with."""
         vectors: Tensor = net.get_parameter(ITEM_TABLE)[: self.n_items]
         return vectors
 
@@ -130,7 +136,7 @@ class SequenceModel(NetworkModel[C]):
         self._train(sequences, self.plan(), ctx, validate)
 
     def plan(self) -> TrainingPlan:
-        """Return how the network is trained, with a running mean of its weights."""
+        """Return the training parameters, with a running mean of the weights."""
         config = self.config
         return TrainingPlan(config.epochs, config.patience, config.learning_rate, averaging=self.weight_averaging)
 
@@ -149,8 +155,8 @@ class SequenceModel(NetworkModel[C]):
         rows = sequences.trainable()
         if not len(rows) and self.n_items > 1:
             raise DataError(
-                f"{self.info.title} learns which item follows which, but nobody in the training data has two items or "
-                "more; bring longer histories, or choose a model that does not look at the order."
+                f"{self.info.title} learns from consecutive items, but no user in the training data has at least two "
+                "items; provide longer histories, or choose a model that does not use the order of items."
             )
         loss = make_loss(self.config.loss, negatives=self.config.negatives, calibration=self.config.calibration)
 
@@ -164,9 +170,9 @@ class SequenceModel(NetworkModel[C]):
         fit_network(self.net, batches, loss_of, plan, ctx, name=name, validate=validate, start_counts=start_counts)
 
     def _held_back(self, query: QueryBatch, ctx: RunContext) -> tuple[BoolArray | None, Measure | None]:
-        """Return which items are learned from (None: all), and how to validate after each epoch (None: not at all).
+        """Return which items are training targets (None: all), and the validation after each epoch (None: none).
 
-        The run validates if it has a validation part; else the last items of users are held back for it.
+        The run validates if it has a validation set; else the last items of users are held out for it.
         """
         if ctx.validate is not None:
             return None, lambda: self._measured(ctx)
@@ -180,7 +186,7 @@ class SequenceModel(NetworkModel[C]):
         return learn, self._finds(_without_last(query.take(users)), history.values[lasts])
 
     def as_read(self, query: QueryBatch) -> QueryBatch:
-        """Return the same people with the latest part of their histories, as long as the window."""
+        """Return the query with histories truncated to the maximum sequence length."""
         offsets = query.history.offsets
         age = np.repeat(offsets[1:], query.history.lengths) - np.arange(len(query.values))
         return query.only(age <= self.config.window)
@@ -198,7 +204,7 @@ class SequenceModel(NetworkModel[C]):
         return scores
 
     def _blocks(self, lengths: IntArray) -> Iterator[IntArray]:
-        """Yield the rows that have a history, those of similar length together."""
+        """Yield blocks of rows with a history, grouped by length."""
         read = np.minimum(lengths, self.config.window)
         order = np.argsort(read, kind="stable")
         order = order[read[order] > 0]
@@ -220,24 +226,24 @@ class SequenceModel(NetworkModel[C]):
 
         history, times, learn, weights = _joined(before, new)
         sequences = Sequences(history, self.n_items, self.config.window, times, learn, self._loss_weights(weights))
-        if len(sequences.trainable()):  # else nobody has anything before their new items to predict these from
+        if len(sequences.trainable()):  # else no new item has a predecessor
             self._train(sequences, plan, ctx, validate, start_counts=True)
 
     @classmethod
     def memory_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of data, vectors and scores, and of what the places of a batch keep to learn from."""
+        """Return the bytes of data, embeddings and scores, and of the activations of a batch."""
         kept = NUMBER * places_of(config, n_interactions) * config.width * KEPT_A_PLACE
         return bytes_beside_reading(config, n_items, n_interactions) + kept
 
     @classmethod
     def work_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of all epochs: at each place the scores, and some products of D x D."""
+        """Return the steps of all epochs: at each position the item scores, and some D x D products."""
         work = scoring_work(config, n_items) + 0.6 * config.width**2
         return config.epochs * read_places(config, n_users, n_interactions) * work
 
 
 def _last_is_once(histories: Ragged) -> BoolArray:
-    """Return (U,) whether the last item of each row stands nowhere else in it; False for empty rows."""
+    """Return (U,) whether the last item of each row occurs only once in it; False for empty rows."""
     rows = histories.row_numbers()
     last = histories.values[histories.offsets[1:] - 1]
     same = histories.values == last[rows]
@@ -246,14 +252,14 @@ def _last_is_once(histories: Ragged) -> BoolArray:
 
 
 def _without_last(query: QueryBatch) -> QueryBatch:
-    """Return the same people without the last item of each history; none of these is empty."""
+    """Return the query without the last item of each history; histories must not be empty."""
     kept = np.ones(len(query.values), dtype=bool)
     kept[query.history.offsets[1:] - 1] = False
     return query.only(kept)
 
 
 def _joined(before: Dataset, new: Dataset) -> tuple[Ragged, IntArray | None, BoolArray, FloatArray | None]:
-    """Return the histories of both data sets, times, which items are new, and weights; None if not both have them."""
+    """Return the concatenated histories, timestamps, a mask of new items, and weights; None unless both have them."""
     parts = [data.queries() for data in (before, new)]
     counts = [np.bincount(data.interactions[USER], minlength=new.n_users) for data in (before, new)]
     keys = np.concatenate([np.repeat(np.arange(new.n_users), count) for count in counts])

@@ -115,7 +115,7 @@ def test_heads_must_part_the_width() -> None:
 
 def test_nobody_with_two_items_is_refused_in_words() -> None:
     frame = pd.DataFrame({"user": [0, 1, 2], "item": [0, 1, 2]})
-    with pytest.raises(DataError, match="nobody in the training data has two items"):
+    with pytest.raises(DataError, match="no user in the training data has at least two items"):
         SasRec().fit(dataset_from_frames(frame), RunContext())
 
 
