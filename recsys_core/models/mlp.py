@@ -126,7 +126,8 @@ class Mlp(NetworkModel[MlpConfig]):
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
-        weights="Weight of each user-item pair in the training loss: its confidence, log2(1 + summed weight / median weight).",
+        weights="Weight of each user-item pair in the training loss: its confidence, log2(1 + summed weight / median "
+        "weight).",
         weighs_histories=False,
     )
     config_type = MlpConfig

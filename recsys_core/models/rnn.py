@@ -2,12 +2,12 @@
 
     h_t = cell(v_(i_t), h_(t-1)),     score of item i = v_i . (A h_T + a)
 
-v_i is the vector of item i, used where it is read and where it is scored; h_t the memory after t items. See `nets.rnn`
-for the three cells.
+v_i is the embedding of item i, for both input and output; h_t the hidden state after t items. See `nets.rnn` for the
+three cells.
 
 Source: Hidasi et al. 2016, "Session-based Recommendations with Recurrent Neural Networks", section 3.1, with the whole
-history in place of a session, and cross-entropy over all items at every place in place of TOP1 and BPR (Hidasi and
-Karatzoglou 2018, "Recurrent Neural Networks with Top-k Gains", section 3.1, find it better the more items it sees).
+history instead of a session, and cross-entropy over all items at every position instead of TOP1 and BPR (Hidasi and
+Karatzoglou 2018, "Recurrent Neural Networks with Top-k Gains", section 3.1, find it better with more negatives).
 """
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -27,29 +27,30 @@ class RnnConfig(SequenceConfig):
     """Settings of the recurrent network.
 
     With these defaults the best validation log-rank on ML-100K (leave-last-out, mean of seeds 1, 2, 3, 4, 42) is 0.503,
-    and test NDCG@10 lies between 0.1081 and 0.1134. With dropout 0.3, batches of 16 and rate 0.002 they were 0.498, and
-    0.0982 to 0.1092.
+    and test NDCG@10 lies between 0.1081 and 0.1134. With dropout 0.3, batch size 16 and learning rate 0.002 they were
+    0.498, and 0.0982 to 0.1092.
     """
 
-    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D")] = 64
-    """Numbers in the vector of an item, and in each memory. On the validation part of ML-100K 64 was ahead of 128 after
-    the same time."""
+    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")] = (
+        64
+    )
+    """Dimension of the item embeddings and of the hidden states. On the validation set of ML-100K, 64 was better than
+    128 after the same time."""
     dropout: Annotated[float, Field(ge=0, lt=1), Knob(0.0, 0.5)] = 0.4
-    """Share of what is read, and of what each memory passes on, that is left out in training (0.4 as in
-    `interest_attention`, whose plain network is the same; others were not searched)."""
+    """Dropout probability of the inputs and of each layer's output in training (0.4 as in `interest_attention`, which
+    has the same plain network; other values were not tried)."""
     batch_size: Annotated[int, Field(ge=1, le=4096), Knob(16, 256, scale="log", advanced=True)] = 32
-    """Histories in one step of training; with 32 the gradient varies less from step to step than with 16."""
+    """Number of histories per training step; 32 gives less gradient noise than 16."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 3e-3
-    """Length of each step against the gradient (Adam; no grid of rates was searched)."""
+    """Step size of Adam (no grid search)."""
     cell: Annotated[Literal["gru", "lstm", "rnn"], Knob(synonyms=(("plain", "rnn"), ("elman", "rnn")))] = "gru"
-    """What changes the memory: 'gru' and 'lstm' learn by gates what to keep, 'rnn' (also called
-    'plain') writes over all of it each time."""
+    """Recurrent cell: 'gru' and 'lstm' are gated, 'rnn' (also called 'plain' or 'elman') has no gates."""
     layers: Annotated[int, Field(ge=1, le=8), Knob(1, 3)] = 1
-    """Memories on top of each other (the paper: more than one did not help)."""
+    """Number of stacked recurrent layers (the paper: more than one did not help)."""
 
 
 class Rnn(SequenceModel[RnnConfig]):
-    """A memory that each item of the history changes says what comes next."""
+    """A recurrent network over the history; its last hidden state predicts the next item."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="rnn",
@@ -76,13 +77,13 @@ class Rnn(SequenceModel[RnnConfig]):
 
     @classmethod
     def memory_estimate(cls, config: RnnConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of the data, the vectors, and one batch, of which each step is kept to pass back."""
+        """Return the bytes of the data, the embeddings, and the activations of all steps of one batch."""
         kept = 60 * config.layers * config.width * places_of(config, n_interactions)
         return bytes_beside_reading(config, n_items, n_interactions) + NUMBER * kept
 
     @classmethod
     def work_estimate(cls, config: RnnConfig, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of all epochs: at each place all items are scored and each memory takes a step."""
+        """Return the steps of all epochs: at each position the scores of all items and one step of each layer."""
         step = config.layers * config.width * (120.0 + 0.3 * config.width)
         places = config.epochs * read_places(config, n_users, n_interactions)
         return places * (scoring_work(config, n_items) + step)

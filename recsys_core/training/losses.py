@@ -1,19 +1,19 @@
-"""Losses for predicting the next item: how far the scores of N places are from putting the right item first.
+"""Losses for next-item prediction.
 
-A place has a hidden vector h (D,), an item i a vector v_i (D,), and the score is s_i = h . v_i. With the right item y
-and sampled others (negatives) drawn evenly from the catalogue, the loss of a place is
+A position has a hidden vector h (D,), item i an embedding v_i (D,), and the score is s_i = h . v_i. With the target y
+and negatives j sampled uniformly from the catalog, the loss of a position is
 
     softmax           log sum_i exp(s_i) - s_y                                          over all items
-    sampled_softmax   the same over y and the negatives, whose scores are corrected by log of how often they are drawn
+    sampled_softmax   the same over y and the negatives, whose scores are corrected by the log of the sampling rate
     bce               -log sigma(s_y) - mean_j log sigma(-s_j)
     gbce              -beta log sigma(s_y) - sum_j log sigma(-s_j), over the number of terms
     bpr               -mean_j log sigma(s_y - s_j)
 
-The loss of a batch is the mean over its places, (1/N) sum_n c_n l_n, where c_n is the confidence of the interaction
-that is predicted (`models.weights`), 1 where the data have no weights.
+The loss of a batch is the mean over its positions, (1/N) sum_n c_n l_n, where c_n is the confidence of the target
+interaction (`models.weights`), 1 without weights.
 
-gbce takes beta = a (t (1 - 1/a) + 1/a) with a = K / (I - 1), the share of the catalogue that is sampled: with few
-negatives a model trained by bce is too sure of itself, and t says how much of that is taken back.
+gbce uses beta = a (t (1 - 1/a) + 1/a) with a = K / (I - 1), the share of the catalog that is sampled: with few
+negatives a model trained with bce is overconfident, and t controls how much of that is corrected.
 
 Sources: Klenitskiy and Vasilev 2023, "Turning Dross Into Gold Loss", eq. 2 to 4 (softmax and bce over sequences);
 Jean et al. 2015, "On Using Very Large Target Vocabulary", eq. 10 (correction of sampled softmax); Petrov and Macdonald
@@ -32,24 +32,24 @@ from recsys_core.errors import ConfigError
 
 
 class Loss(Protocol):
-    """A loss of next items, averaged over places."""
+    """A next-item loss, averaged over positions."""
 
     def __call__(
         self, hidden: Tensor, vectors: Tensor, target: Tensor, generator: torch.Generator, weights: Tensor | None = None
     ) -> Tensor:
-        """Return the mean over places.
+        """Return the mean over positions.
 
         Args:
-            hidden: (N, D) what the net says at each place.
-            vectors: (I, D) of all items.
-            target: (N,) the right items.
-            generator: Draws negatives.
+            hidden: (N, D) hidden vectors of the positions.
+            vectors: (I, D) embeddings of all items.
+            target: (N,) target items.
+            generator: Source of randomness for negatives.
             weights: (N,) c of the module, at least 0; None for 1.
         """
 
 
 BLOCK_BYTES = 32 * 2**20
-"""Scores of so many bytes are held at a time by the loss over all items; they stay in the caches then."""
+"""Maximum bytes of scores in memory of the loss over all items, chosen to fit the processor's cache."""
 
 
 def make_loss(name: str, *, negatives: int = 128, calibration: float = 0.75) -> Loss:
@@ -57,11 +57,11 @@ def make_loss(name: str, *, negatives: int = 128, calibration: float = 0.75) -> 
 
     Args:
         name: One of `training.plan.LossName`.
-        negatives: K, items drawn for each place; of no matter for "softmax".
-        calibration: t of "gbce", from 0 (like bce) to 1 (probabilities as softmax would give them).
+        negatives: K, number of negatives per position; unused by "softmax".
+        calibration: t of "gbce", from 0 (equal to bce) to 1 (fully calibrated probabilities).
 
     Raises:
-        ConfigError: There is no such loss.
+        ConfigError: The loss is unknown.
     """
     compared = None if name == "softmax" else sampled_loss(name, calibration)
 
@@ -79,12 +79,12 @@ def make_loss(name: str, *, negatives: int = 128, calibration: float = 0.75) -> 
 
 
 def sampled_loss(name: str, calibration: float = 0.75) -> Callable[[Tensor, Tensor, int, Tensor | None], Tensor]:
-    """Return a function of the scores of right items (N,) and negatives (N, K), the size of the catalog, and weights.
+    """Return a function of the scores of targets (N,) and negatives (N, K), the size of the catalog, and weights.
 
     The weights (N,) are c of the module, None for 1.
 
     Raises:
-        ConfigError: There is no such loss.
+        ConfigError: The loss is unknown.
     """
     losses: dict[str, Callable[[Tensor, Tensor, int, Tensor | None], Tensor]] = {
         "sampled_softmax": sampled_softmax_loss,
@@ -98,7 +98,7 @@ def sampled_loss(name: str, calibration: float = 0.75) -> Callable[[Tensor, Tens
 
 
 def draw_negatives(target: Tensor, items: int, count: int, generator: torch.Generator) -> Tensor:
-    """Return (N, K) items drawn evenly from all but the right one of each place; in a catalogue of one, that one."""
+    """Return (N, K) items sampled uniformly from all items but the target; in a catalog of one item, that item."""
     if items < 2:
         return torch.zeros((len(target), count), dtype=torch.int64)
     drawn = torch.randint(0, items - 1, (len(target), count), generator=generator)
@@ -106,17 +106,17 @@ def draw_negatives(target: Tensor, items: int, count: int, generator: torch.Gene
 
 
 def _mean(losses: Tensor, weights: Tensor | None) -> Tensor:
-    """Return the mean of losses (N,), or of each times its weight."""
+    """Return the mean of losses (N,), each multiplied by its weight if there are weights."""
     return losses.mean() if weights is None else (losses * weights).mean()
 
 
 def softmax_loss(hidden: Tensor, vectors: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the mean cross-entropy over all items, computed in blocks of places.
+    """Return the mean cross-entropy over all items, computed in blocks of positions.
 
     Args:
         hidden: (N, D), N at least 1.
         vectors: (I, D).
-        target: (N,) positions of the right items.
+        target: (N,) target items.
         weights: (N,) c of the module, None for 1.
     """
     loss: Tensor = _Softmax.apply(hidden, vectors, target, weights)  # type: ignore[no-untyped-call]
@@ -124,11 +124,11 @@ def softmax_loss(hidden: Tensor, vectors: Tensor, target: Tensor, weights: Tenso
 
 
 class _Softmax(torch.autograd.Function):
-    """Cross-entropy whose gradients are made on the way: the (N, I) scores are never held whole."""
+    """Cross-entropy that computes gradients in the forward pass, so the (N, I) scores are never stored in full."""
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, vectors: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
-        """Add up the loss, and what it will pass back, block by block."""
+        """Accumulate the loss and its gradients, block by block."""
         to_hidden, to_vectors = torch.empty_like(hidden), torch.zeros_like(vectors)
         size = max(64, BLOCK_BYTES // (hidden.element_size() * len(vectors)))
         total = hidden.new_zeros(())
@@ -149,16 +149,16 @@ class _Softmax(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        """Scale what was made on the way."""
+        """Scale the gradients of the forward pass."""
         to_hidden, to_vectors = ctx.saved_tensors
         scale = above[0] / len(to_hidden)
         return to_hidden * scale, to_vectors * scale, None, None
 
 
 def sampled_softmax_loss(right: Tensor, wrong: Tensor, items: int, weights: Tensor | None = None) -> Tensor:
-    """Return the mean cross-entropy over the right item (N,) and the negatives (N, K) of a catalog of `items`.
+    """Return the mean cross-entropy over the targets (N,) and the negatives (N, K) of a catalog of `items`.
 
-    Each negative stands for (I - 1) / K items that could have been drawn.
+    Each negative represents (I - 1) / K items of the catalog.
     """
     correction = math.log(max(1, items - 1) / wrong.shape[1])
     scores = torch.cat([right.unsqueeze(1), wrong + correction], dim=1)
@@ -166,7 +166,7 @@ def sampled_softmax_loss(right: Tensor, wrong: Tensor, items: int, weights: Tens
 
 
 def bce_loss(right: Tensor, wrong: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the mean binary cross-entropy of the right items (N,) and of the negatives (N, K)."""
+    """Return the mean binary cross-entropy of the targets (N,) and the negatives (N, K)."""
     return -_mean(functional.logsigmoid(right) + functional.logsigmoid(-wrong).mean(dim=1), weights)
 
 
@@ -180,6 +180,6 @@ def gbce_loss(right: Tensor, wrong: Tensor, items: int, calibration: float, weig
 
 
 def bpr_loss(right: Tensor, wrong: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return how far the right items (N,) are from standing above the negatives (N, K)."""
+    """Return the mean pairwise BPR loss of the targets (N,) against the negatives (N, K)."""
     logs = functional.logsigmoid(right.unsqueeze(1) - wrong)
     return -logs.mean() if weights is None else -_mean(logs.mean(dim=1), weights)

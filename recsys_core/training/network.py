@@ -1,16 +1,16 @@
-"""The training of a network: epochs over batches, with early stopping, checkpoints, and a way to stop.
+"""Training of a network: epochs over batches, with early stopping, checkpoints and cancellation.
 
-Early stopping looks at a smoothed validation value: with b = `TrainingPlan.smoothing`, after epoch e
+Early stopping uses a smoothed validation score: with b = `TrainingPlan.smoothing`, after epoch e
 
     s_e = sum_k b^(e - k) v_k / sum_k b^(e - k)        m_e = sum_k b^(e - k) w_k / sum_k b^(e - k)        k = 1..e
 
-where v_k is the validation value (`LOG_RANK` if it was measured) of the weights w_k at the end of epoch k. Training
-ends when s_e has not increased for `patience` epochs, and leaves the network with m_e of the epoch with largest s_e:
-one lucky validation neither ends a training nor decides what is kept. Averaging the weights along a training is that of
-Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization", over a sliding window.
+where v_k is the validation score (`LOG_RANK` if available) of the weights w_k at the end of epoch k. Training ends when
+s_e has not increased for `patience` epochs, and the network gets m_e of the epoch with the largest s_e, so that noise
+in a single validation decides neither when to stop nor which weights to keep. Weight averaging follows Izmailov et al.
+2018, "Averaging Weights Leads to Wider Optima and Better Generalization", with exponential weights.
 
-An epoch draws its chance from the seed and its own number, so a training that goes on from a checkpoint ends with the
-weights of one that was never disturbed (on the same number of threads).
+The random numbers of an epoch depend on the seed and the epoch's number, so a run resumed from a checkpoint ends with
+the same weights as uninterrupted training (on the same number of threads).
 """
 
 import contextlib
@@ -30,12 +30,12 @@ from recsys_core.training.plan import LOG_RANK, TrainingPlan
 
 STAGE = "epochs"
 LEAST_GAIN = 1e-4
-"""An increase of the smoothed value by less is none: it approaches a constant for ever."""
+"""Minimum increase of the smoothed score that counts as an improvement, since it converges asymptotically."""
 
 
 @dataclass(eq=False)
 class _State:
-    """Where a training stands; all of it goes into a checkpoint."""
+    """Progress of a training run, stored in checkpoints."""
 
     epoch: int = 0
     steps: int = 0
@@ -60,32 +60,32 @@ def fit_network(
     start_counts: bool = False,
     threads: int | None = None,
 ) -> None:
-    """Train a network in place; it is left in evaluation mode with the best averaged weights, see the module.
+    """Train a network in place; it ends in evaluation mode with the best averaged weights, see the module.
 
-    Where nothing was measured, the last weights, or their running mean, count as the best.
+    Without validation, the last weights, or their running mean, are kept.
 
     Args:
-        net: What is trained.
+        net: The network.
         batches: Yields the batches of one epoch, in an order drawn from the generator.
-        loss_of: Returns the loss of a batch, a scalar; chance that is not torch's own comes from the generator.
-        plan: How long, how fast.
-        ctx: Takes progress and checkpoints, says when to stop.
-        name: Of the model, in the names of the streams of chance.
-        validate: Measures the network after each epoch; `LOG_RANK`, or else the first value, decides when to stop. It
-            may return nothing, or NaN, where there are no validation users.
-        start_counts: Measure the network before its first epoch, too, and keep it if no epoch makes it better.
-        threads: Cores of the training; None for those of `ctx`. Sums are taken in another order on another number.
+        loss_of: Returns the scalar loss of a batch; randomness outside torch's global generator uses the given one.
+        plan: Training parameters.
+        ctx: Receives progress and checkpoints, and signals cancellation.
+        name: Name of the model, part of the names of random streams.
+        validate: Evaluates the network after each epoch; early stopping uses `LOG_RANK`, or else the first value. It
+            may return nothing, or NaN, without validation users.
+        start_counts: Whether to evaluate the initial network, too, and keep it unless an epoch improves it.
+        threads: Number of cores; None for those of `ctx`. It affects the order of floating-point sums.
 
     Raises:
-        Cancelled: That was asked for; it is seen between two batches.
-        DataError: The loss became infinite: the learning rate is too high for these data.
+        Cancelled: The run was cancelled; checked between batches.
+        DataError: The loss is not finite: the learning rate is too high for these data.
     """
     with torch_threads(threads or ctx.threads):
         _Training(net, plan, ctx, name).run(batches, loss_of, validate, start_counts=start_counts)
 
 
 class _Training:
-    """One training: the network, its optimizer, the averages of its weights, and the best ones so far."""
+    """One training run: the network, its optimizer, the averaged weights, and the best weights so far."""
 
     def __init__(self, net: nn.Module, plan: TrainingPlan, ctx: RunContext, name: str) -> None:
         self.net, self.plan, self.ctx, self.name = net, plan, ctx, name
@@ -105,14 +105,14 @@ class _Training:
         *,
         start_counts: bool,
     ) -> None:
-        """Go through the epochs that are left."""
+        """Run the remaining epochs."""
         self._resume()
         plan, state = self.plan, self.state
         self.ctx.stop_if_requested(f"before epoch {state.epoch + 1} of {plan.epochs}")
         self.ctx.report(Progress(STAGE, 0, plan.epochs))
         if start_counts and not state.epoch:
             self._measured(validate, start=True)
-        for number, values in enumerate(state.curves, start=1):  # those of the training that was disturbed
+        for number, values in enumerate(state.curves, start=1):  # epochs before the interruption
             self.ctx.report(Progress(STAGE, number, plan.epochs, values))
         while state.epoch < plan.epochs and not self._is_over():
             loss = self._one_epoch(batches, loss_of)
@@ -128,13 +128,13 @@ class _Training:
         self.net.eval()
 
     def _is_over(self) -> bool:
-        """Whether the smoothed validation value has not increased for `patience` epochs."""
+        """Whether the smoothed validation score has not increased for `patience` epochs."""
         waited = self.state.epoch - self.state.best_epoch
         return bool(self.plan.patience) and self._has_best and waited >= self.plan.patience
 
     @property
     def _has_best(self) -> bool:
-        """Whether validation ever gave a value."""
+        """Whether there was any validation score."""
         return self.state.best > -math.inf
 
     def _one_epoch(
@@ -142,7 +142,7 @@ class _Training:
         batches: Callable[[np.random.Generator], Iterable[Any]],
         loss_of: Callable[[Any, torch.Generator], Tensor],
     ) -> float:
-        """Visit every batch once and return the mean loss."""
+        """Train on every batch once and return the mean loss."""
         number = self.state.epoch + 1
         rng = self.ctx.rng(self.name, "epoch", str(number))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
@@ -160,23 +160,23 @@ class _Training:
         return mean
 
     def _step(self, loss: Tensor) -> float:
-        """Move the weights against the gradient of one batch."""
+        """Update the weights by the gradient of one batch."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.weights, self.plan.clip)
         self.optimizer.step()
         self.state.steps += 1
-        if self.mean:  # short at first, so that the start is forgotten
+        if self.mean:  # shorter memory in the first steps, so that the initial weights are forgotten
             kept = min(self.plan.averaging, self.state.steps / (self.state.steps + 9))
             torch._foreach_lerp_(self.mean, [weight.detach() for weight in self.weights], 1 - kept)
         return float(loss.detach())
 
     def _measured(self, validate: Callable[[], Mapping[str, float]] | None, *, start: bool = False) -> dict[str, float]:
-        """Return the validation values of the present weights, and take them into the averages.
+        """Return the validation metrics of the current weights, and update the averages.
 
         Args:
-            validate: Measures.
-            start: The weights are those before the first epoch: they compete, and enter no average.
+            validate: Evaluates the network.
+            start: Whether these are the initial weights, which can be the best ones but enter no average.
         """
         if validate is None:
             return {}
@@ -192,7 +192,7 @@ class _Training:
         return values
 
     def _average(self, watched: float) -> None:
-        """Take a validation value and its weights into s_e and m_e of the module, and keep m_e if s_e is the best."""
+        """Update s_e and m_e of the module, and keep m_e if s_e is the best so far."""
         state = self.state
         state.terms = 1.0 + self.plan.smoothing * state.terms
         state.smoothed += (watched - state.smoothed) / state.terms
@@ -203,7 +203,7 @@ class _Training:
 
     @contextlib.contextmanager
     def _judged_weights(self) -> Iterator[None]:
-        """Put the running mean in the place of the weights for a while."""
+        """Replace the weights by their running mean within a `with` block."""
         if not self.mean:
             yield
             return
@@ -229,7 +229,7 @@ class _Training:
         self.ctx.checkpoints.save(arrays)
 
     def _resume(self) -> None:
-        """Go on from the checkpoint, if there is one."""
+        """Resume from the checkpoint, if there is one."""
         kept = None if self.ctx.checkpoints is None else self.ctx.checkpoints.load()
         if kept is None:
             return
@@ -242,7 +242,7 @@ class _Training:
         state.curves = [dict(zip(names, map(float, row), strict=True)) for row in kept["curves"]]
 
     def _make_moments(self) -> None:
-        """Make the moments that Adam would make at a weight's first gradient, so that a checkpoint always has all."""
+        """Create the moments that Adam creates at a weight's first gradient, so that checkpoints are complete."""
         for weight in self.weights:
             self.optimizer.state[weight] = {
                 "step": torch.zeros(()),
@@ -251,7 +251,7 @@ class _Training:
             }
 
     def _tensors(self) -> dict[str, list[Tensor]]:
-        """Return all that changes in training, by name."""
+        """Return all tensors that change in training, by name."""
         tensors: dict[str, list[Tensor]] = {
             "weight": list[Tensor](self.weights),
             "best": self.best,
@@ -271,7 +271,7 @@ def _copy(sources: Iterable[Tensor], targets: Iterable[Tensor]) -> None:
 
 @contextlib.contextmanager
 def torch_threads(threads: int) -> Iterator[None]:
-    """Let torch use so many threads for a while."""
+    """Set the number of torch threads within a `with` block."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

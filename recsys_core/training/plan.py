@@ -11,19 +11,19 @@ LOG_RANK: Final = "validation log-rank"
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How long and how fast a network is trained.
+    """Training parameters of a network.
 
     Args:
-        epochs: Most epochs.
-        patience: Epochs without a better smoothed validation value after which training ends; 0 trains to the end
-            and keeps the last weights.
-        learning_rate: Of Adam.
-        clip: Longest gradient, by its norm.
-        averaging: Weight of the past in the running mean of the weights after each step, which is what is judged and
-            kept; 0 keeps the weights themselves.
-        smoothing: Weight b of the past, from 0 to below 1, in what early stopping looks at: validation values v_k of
-            the epochs so far, averaged with weights b^(e - k) in epoch e. The weights that are kept are averaged with
-            the same ones. At 0.6 three epochs make up 78 % of the average.
+        epochs: Maximum number of epochs.
+        patience: Epochs without an improvement of the smoothed validation score after which training ends; 0 trains to
+            the last epoch and keeps the last weights.
+        learning_rate: Step size of Adam.
+        clip: Maximum norm of the gradient.
+        averaging: Decay of the running mean of the weights over steps, which is evaluated and kept; 0 uses the weights
+            themselves.
+        smoothing: Decay b, from 0 to below 1, of the score that early stopping uses: the mean of the validation scores
+            v_k, weighted by b^(e - k) in epoch e. Kept weights are averaged with the same factors. With 0.6, the last
+            three epochs make up 78 % of the average.
     """
 
     epochs: int

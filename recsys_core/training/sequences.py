@@ -1,8 +1,8 @@
-"""Histories cut into sequences for networks, and put into batches of similar length.
+"""Histories as training sequences, in batches of similar length.
 
-Each place of a sequence predicts the item that follows, so one pass over a sequence of T items gives T predictions.
-A history longer than the window is used with its latest part. Sequences are padded at the right: no place looks
-to its right, so padding touches nothing but time, and batches of similar length have little of it.
+Each position of a sequence predicts the next item, so one pass over a sequence of T items gives T predictions. Longer
+histories are truncated to their most recent part. Sequences are right-padded: models are causal, so padding costs time
+but has no effect, and batches of similar length have little of it.
 """
 
 from collections.abc import Iterator
@@ -15,20 +15,20 @@ from torch import Tensor
 from recsys_core.contracts import PAD, BoolArray, FloatArray, IntArray, QueryBatch, Ragged
 
 BUCKET_BATCHES = 16
-"""Sequences are drawn for so many batches at a time and sorted by length among these: batches stay random, and
-on ML-1M a twentieth of what is read is padding."""
+"""Number of batches whose sequences are sorted by length together: batches stay random, and on ML-1M 5 % of the
+positions are padding."""
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B sequences, padded at the right.
+    """B right-padded sequences.
 
     Args:
-        tokens: (B, T) items read; the number of items, which is no item, is padding.
-        targets: (B, T) the item that follows each of them; `PAD` where there is none, or none to learn from.
-        lengths: (B,) items in each sequence.
-        rows: (B,) numbers of the sequences.
-        times: (B, T) Unix milliseconds of the items read, 0 in the padding; None if the data have no time.
+        tokens: (B, T) input items; the number of items is the padding token.
+        targets: (B, T) the next item of each position; `PAD` without a training target.
+        lengths: (B,) number of items in each sequence.
+        rows: (B,) indices of the sequences.
+        times: (B, T) Unix milliseconds of the input items, 0 in the padding; None without timestamps.
         weights: (B, T) weight of each target in the loss, at least 0; None for 1.
     """
 
@@ -41,26 +41,26 @@ class Batch:
 
     @property
     def mask(self) -> Tensor:
-        """(B, T) whether there is an item to predict."""
+        """(B, T) whether the position has a target."""
         return self.targets != PAD
 
     @property
     def target_weights(self) -> Tensor | None:
-        """(N,) weights of the items to predict, in the order of `targets[mask]`; None for 1."""
+        """(N,) weights of the targets, in the order of `targets[mask]`; None for 1."""
         return None if self.weights is None else self.weights[self.mask]
 
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """What a network reads: the latest part of each history, with what follows each item.
+    """Training sequences: the most recent part of each history, with the next item of each position.
 
     Args:
         items: Rows of item positions, oldest first.
-        n_items: Size of the catalogue, which is also the token of padding.
-        window: Longest part of a history that is read.
-        times: Unix milliseconds, aligned with `items.values`; None if the data have no time.
-        learn: Which items are predictions to learn from, aligned with `items.values`; None for all.
-        weights: Weight of each item in the loss where it is predicted, aligned with `items.values`; None for 1.
+        n_items: Size of the catalog, which is also the padding token.
+        window: Maximum sequence length.
+        times: Unix milliseconds, aligned with `items.values`; None without timestamps.
+        learn: Which items are training targets, aligned with `items.values`; None for all.
+        weights: Weight of each item as a target in the loss, aligned with `items.values`; None for 1.
     """
 
     items: Ragged
@@ -71,11 +71,11 @@ class Sequences:
     weights: FloatArray | None = None
 
     def trainable(self) -> IntArray:
-        """Return the numbers of the sequences that have at least one item to predict."""
+        """Return the indices of the sequences with at least one target."""
         if self.learn is None:
             return np.flatnonzero(self.items.lengths >= 2)
         learn = self.learn.copy()
-        learn[self.items.offsets[:-1][self.items.lengths > 0]] = False  # nothing comes before it
+        learn[self.items.offsets[:-1][self.items.lengths > 0]] = False  # the first item has no predecessor
         return np.flatnonzero(np.bincount(self.items.row_numbers()[learn], minlength=len(self.items)) > 0)
 
     def batches(self, rows: IntArray, size: int, rng: np.random.Generator) -> Iterator[Batch]:
@@ -90,7 +90,7 @@ class Sequences:
             yield self.batch(blocks[block])
 
     def batch(self, rows: IntArray) -> Batch:
-        """Return sequences as one batch: what is read is all but the last item, what is predicted all but the first."""
+        """Return sequences as one batch: inputs are all items but the last, targets all but the first."""
         kept = np.minimum(self.items.lengths[rows], self.window + 1)
         lengths = np.maximum(kept - 1, 0)
         ends = self.items.offsets[1:][rows]
@@ -113,7 +113,7 @@ class Sequences:
 
 
 def asked(query: QueryBatch, n_items: int, window: int, rows: IntArray) -> Batch:
-    """Return the latest parts of these people's histories as one batch without anything to predict."""
+    """Return the most recent parts of these users' histories as one batch without targets."""
     kept = np.minimum(query.history.lengths[rows], window)
     read = _spread(query.history.offsets[1:][rows] - kept, kept)
     tokens = _padded(query.history.values[read.values].astype(np.int64), read, n_items)
@@ -130,13 +130,13 @@ def asked(query: QueryBatch, n_items: int, window: int, rows: IntArray) -> Batch
 
 
 def _spread(starts: IntArray, lengths: IntArray) -> Ragged:
-    """Return for each row the places starts, starts + 1, ... (so many as `lengths` says)."""
+    """Return for each row the positions start, start + 1, ..., start + length - 1."""
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return Ragged(np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths), offsets)
 
 
 def _padded(values: np.ndarray, rows: Ragged, filler: int | bool | float) -> np.ndarray:
-    """Return (B, T) values of rows, filled up at the right."""
+    """Return (B, T) right-padded values of rows."""
     longest = int(rows.lengths.max(initial=1))
     dtype = {bool: np.bool_, int: np.int64, float: np.float32}[type(filler)]
     table: np.ndarray = np.full((len(rows), longest), filler, dtype=dtype)
