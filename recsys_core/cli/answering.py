@@ -105,7 +105,7 @@ def predict(arguments: argparse.Namespace) -> int:
     user_ids, item_ids = train.user_vocabulary.ids, train.item_vocabulary.ids
     rows = ((user_ids[u], item_ids[i], float(s)) for u, i, s in zip(users, items, scores, strict=True))
     written = write_rows(arguments.out, [USER_ID, ITEM_ID, SCORE], rows)
-    _tell_of_pairs(account, train, users, items, scores)
+    _report_pairs(account, train, users, items, scores)
     account.say(f"{written:,} pairs in {arguments.out}, {int(np.isnan(scores).sum()):,} without a score.")
     account.write()
     return 0
@@ -185,7 +185,7 @@ class _Lists:
             self.short.append(user_id)
 
 
-def _tell_of_pairs(account: Account, train: Dataset, users: IntArray, items: IntArray, scores: FloatArray) -> None:
+def _report_pairs(account: Account, train: Dataset, users: IntArray, items: IntArray, scores: FloatArray) -> None:
     """Report the number of pairs without a score, by cause."""
     missing = np.isnan(scores)
     if not missing.any():

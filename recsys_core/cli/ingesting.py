@@ -37,7 +37,7 @@ def ingest(arguments: argparse.Namespace) -> int:
     rules = IngestRules.parse(suggest_rules(guesses).model_dump() | asked)
     dataset, report = take_in(guesses, rules, default_workspace(), arguments.name)
     account = Account()
-    account.doubts_of(report)
+    account.warnings_of(report)
     account.write()
     if arguments.name and dataset.name != arguments.name:
         sys.stderr.write(f"recscope: stored as '{dataset.name}': '{arguments.name}' is taken or invalid.\n")

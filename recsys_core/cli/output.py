@@ -50,9 +50,9 @@ class Account:
             f"{name}: {report.rows_read:,} rows read, {report.rows_accepted:,} accepted, {report.rows_rejected:,} "
             f"rejected{f' ({reasons})' if reasons else ''}."
         )
-        self.doubts_of(report)
+        self.warnings_of(report)
 
-    def doubts_of(self, report: IngestReport) -> None:
+    def warnings_of(self, report: IngestReport) -> None:
         """Report alarms, uncertain roles and event weights of an ingest."""
         for alarm in report.alarms:
             self.say(f"{alarm.message} {alarm.remedy}")

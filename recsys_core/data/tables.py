@@ -31,7 +31,7 @@ def interactions_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     return pq.ParquetWriter(path, schema, compression="none", use_dictionary=named, column_encoding=whole)
 
 
-class WriterBeside:
+class BackgroundWriter:
     """Writes tables in a background thread, with at most one table pending.
 
     Args:

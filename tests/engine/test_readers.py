@@ -206,7 +206,7 @@ def test_any_exception_becomes_a_sentence_and_is_logged(
 
     taking = intake(own_workspace)
     caplog.set_level("INFO", logger="recsys_core")
-    for where in ("recsys_core.data.ingest.inspection.guess_table", "recsys_core.data.ingest.build.doubts_about"):
+    for where in ("recsys_core.data.ingest.inspection.guess_table", "recsys_core.data.ingest.build.dataset_warnings"):
         with monkeypatch.context() as patch:
             patch.setattr(where, fails)
             reading = Reading(taking, taking.draft())

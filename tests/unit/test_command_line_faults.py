@@ -30,7 +30,7 @@ def _rest(command: list[str], folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("by design"), MemoryError(), RecursionError("by design")])
 @pytest.mark.parametrize(
-    "where", ["recsys_core.data.ingest.inspection.guess_table", "recsys_core.data.ingest.build.doubts_about"]
+    "where", ["recsys_core.data.ingest.inspection.guess_table", "recsys_core.data.ingest.build.dataset_warnings"]
 )
 def test_any_exception_in_reading_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], where: str, error: Exception

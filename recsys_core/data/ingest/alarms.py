@@ -93,14 +93,14 @@ def _remedy(book: Book, column: str, reason: str, rules: IngestRules, limits: Li
     return _other_separator(book, limits)
 
 
-def _unread(guess: TableGuess, role: str) -> list[str]:
+def _sample_cells(guess: TableGuess, role: str) -> list[str]:
     """Return the non-empty sample cells of a role."""
     cells = [value.strip() for value in guess.sample[guess.roles[role]] if value.strip()]
     return cells or [""]
 
 
 def _other_times(guess: TableGuess) -> Remedy:
-    cells = _unread(guess, TIMESTAMP)
+    cells = _sample_cells(guess, TIMESTAMP)
     found = guess_time_format(cells)
     if found is not None and found.unit != guess.timestamp_unit:
         return (
@@ -122,7 +122,7 @@ def _other_numbers(guess: TableGuess, role: str, reason: str, rules: IngestRules
     column = guess.column_of(role)
     if "scale" in reason or reason.startswith(("below", "above")):
         return "Derive the rating scale from the data.", {}, {"rating_low": None, "rating_high": None}
-    found = guess_number_format(_unread(guess, role))
+    found = guess_number_format(_sample_cells(guess, role))
     if found.share >= _ENOUGH and found.name != guess.number_format(role).name:
         return f"Set the number format to {found.name}.", {"number_formats": {role: found.name}}, {}
     return f"Remove the {role} role from column '{column}': it holds no numbers.", {"roles": {role: None}}, {}

@@ -21,19 +21,24 @@ from recsys_core.data.folder import write_social, write_vocabulary
 from recsys_core.data.ingest.alarms import alarms_of, tables_that_join_nothing
 from recsys_core.data.ingest.cleaning import Cleaning, decide, rewrite, settle_order
 from recsys_core.data.ingest.cleaning_rules import IngestRules
-from recsys_core.data.ingest.event_tables import Told, doubts_about_titles, read_told, tells_of
+from recsys_core.data.ingest.event_tables import (
+    EventAttributes,
+    has_event_attributes,
+    read_event_attributes,
+    title_warnings,
+)
 from recsys_core.data.ingest.format_checks import examples_of
 from recsys_core.data.ingest.id_encoding import NotWholeNumbers
 from recsys_core.data.ingest.interactions import Plan, Streamed, native_columns, stream_interactions
 from recsys_core.data.ingest.limits import Limits
-from recsys_core.data.ingest.quality_checks import doubts_about, kept_doubts, tied_interactions
+from recsys_core.data.ingest.quality_checks import dataset_warnings, kept_row_warnings, tied_interactions
 from recsys_core.data.ingest.read_errors import faults_in_words
 from recsys_core.data.ingest.reading import Native, NotPlain, Source, open_source
 from recsys_core.data.ingest.rejected_rows import Book, close_books
 from recsys_core.data.ingest.schema import TableGuess, missing_roles
 from recsys_core.data.ingest.side_tables import Members, TableRead, complete, read_attributes, read_links
 from recsys_core.data.ingest.table_roles import IGNORED, guess_scale
-from recsys_core.data.ingest.value_checks import doubts_about_values
+from recsys_core.data.ingest.value_checks import value_warnings
 from recsys_core.data.ingest.whole_column import settle_forms
 from recsys_core.data.meta import Meta
 from recsys_core.data.report import DataWarning, IngestReport
@@ -99,7 +104,7 @@ class _Build:
     careful: frozenset[str]
     numeric: bool
     ties: "Future[int] | None" = None
-    told: list[Told] = field(default_factory=list)
+    derived: list[EventAttributes] = field(default_factory=list)
     described: set[str] = field(default_factory=set)
 
     def run(self, name: str) -> tuple[Meta, IngestReport]:
@@ -193,26 +198,28 @@ class _Build:
         tables[SOCIAL] = [read_links(self.connection, source, members[USERS]) for source in self._sources(SOCIAL)]
         for table, id_column in ((USERS, USER_ID), (ITEMS, ITEM_ID)):
             ids = members[table].ids
-            frames = [read.frame for read in tables[table]] + [told.frame for told in self._told(table, members)]
+            frames = [read.frame for read in tables[table]] + [
+                told.frame for told in self._event_attributes(table, members)
+            ]
             self.described |= {table} if frames else set()
             write_vocabulary(self.folder, table, id_column, ids, complete(frames, len(ids)))
         write_social(self.folder, _joined(tables[SOCIAL]))
         return tables
 
-    def _told(self, table: str, members: dict[str, Members]) -> list[Told]:
+    def _event_attributes(self, table: str, members: dict[str, Members]) -> list[EventAttributes]:
         """Read user or item attributes from interaction rows; a separate table takes precedence."""
         told = [
-            read_told(self.connection, self._opened(guess), table, members[table])
+            read_event_attributes(self.connection, self._opened(guess), table, members[table])
             for guess in self.guesses
-            if guess.table == INTERACTIONS and tells_of(guess, table)
+            if guess.table == INTERACTIONS and has_event_attributes(guess, table)
         ]
-        self.told += told
+        self.derived += told
         return told
 
     def _doubts(
         self, members: dict[str, Members], links: list[TableRead], cleaning: Cleaning, streamed: list[Streamed]
     ) -> list[DataWarning]:
-        doubts = doubts_about(
+        doubts = dataset_warnings(
             self.connection,
             self.path,
             user_ids=members[USERS].ids,
@@ -223,14 +230,14 @@ class _Build:
         read = [doubt for guess in self.guesses for doubt in guess.doubts()]
         return (
             read
-            + doubts_about_titles(self.told)
+            + title_warnings(self.derived)
             + doubts
-            + kept_doubts(
+            + kept_row_warnings(
                 repeated=cleaning.repeated,
                 unreadable=sum(part.unreadable for part in streamed),
                 clipped=sum(part.clipped for part in streamed),
             )
-            + doubts_about_values(self.connection, self.path, self.rules, streamed)
+            + value_warnings(self.connection, self.path, self.rules, streamed)
         )
 
     def _meta(

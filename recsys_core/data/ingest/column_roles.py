@@ -31,7 +31,7 @@ from recsys_core.data.ingest.column_names import LIKELY, evidence_of_name
 
 SCORED = (USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT, WEIGHT, TITLE, CATEGORIES, PRICE)
 """Roles assigned jointly, each to at most one column."""
-TOLD_OF_ITEMS = (TITLE, CATEGORIES, PRICE)
+ITEM_ATTRIBUTE_ROLES = (TITLE, CATEGORIES, PRICE)
 """Roles of columns that describe the item of a row."""
 SURE_FROM = 0.8
 """Confidence above which no question is raised."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import CATEGORIES, ITEM_ID, ITEMS, PRICE, TITLE, USER_ID, USERS
-from recsys_core.data.ingest.column_roles import TOLD_OF_ITEMS
+from recsys_core.data.ingest.column_roles import ITEM_ATTRIBUTE_ROLES
 from recsys_core.data.ingest.number_formats import guess_number_format, number_sql
 from recsys_core.data.ingest.reading import Source
 from recsys_core.data.ingest.side_tables import Members, listed, typed
@@ -23,7 +23,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True)
-class Told:
+class EventAttributes:
     """Item or user attributes derived from one interactions file.
 
     Args:
@@ -37,12 +37,14 @@ class Told:
     several: int = 0
 
 
-def tells_of(guess: TableGuess, table: str) -> bool:
+def has_event_attributes(guess: TableGuess, table: str) -> bool:
     """Return whether an interactions file has attributes of items, or of users."""
     return bool(_columns(guess, table))
 
 
-def read_told(connection: duckdb.DuckDBPyConnection, source: Source, table: str, members: Members) -> Told:
+def read_event_attributes(
+    connection: duckdb.DuckDBPyConnection, source: Source, table: str, members: Members
+) -> EventAttributes:
     """Return the attributes in an interactions file of those items or users that are in the data set.
 
     Args:
@@ -69,10 +71,10 @@ def read_told(connection: duckdb.DuckDBPyConnection, source: Source, table: str,
     frame.insert(0, "position", positions)
     some = differing.head(_NAMED)
     named = tuple(zip(some.index, some["value"], some["other"], strict=True)) if len(some) else ()
-    return Told(frame, named, len(differing))
+    return EventAttributes(frame, named, len(differing))
 
 
-def doubts_about_titles(told: list[Told]) -> list[DataWarning]:
+def title_warnings(told: list[EventAttributes]) -> list[DataWarning]:
     """Return a warning about items with several titles, if there are any."""
     several = sum(part.several for part in told)
     if not several:
@@ -90,7 +92,7 @@ def doubts_about_titles(told: list[Told]) -> list[DataWarning]:
 
 def _columns(guess: TableGuess, table: str) -> list[tuple[int, str]]:
     """Return the attribute columns of items or users, with attribute names."""
-    own = [(guess.roles[role], role) for role in TOLD_OF_ITEMS if role in guess.roles] if table == ITEMS else []
+    own = [(guess.roles[role], role) for role in ITEM_ATTRIBUTE_ROLES if role in guess.roles] if table == ITEMS else []
     rest = guess.item_attributes if table == ITEMS else guess.user_attributes if table == USERS else ()
     return own + [(column, guess.column_names[column]) for column in rest]
 

@@ -25,7 +25,7 @@ def examples_of(values: Sequence[str], most: int = 3) -> str:
     return ", ".join(f"'{value}'" for value in found)
 
 
-def notes_about_values(
+def format_warnings(
     guess: "TableGuess", values: Mapping[str, Sequence[str]], formats: Mapping[str, NumberFormat]
 ) -> Iterator[DataWarning]:
     """Yield the format warnings of one file.

@@ -18,7 +18,7 @@ from recsys_core.data.ingest.interaction_sql import Fault, Wanted, faults_of, na
 from recsys_core.data.ingest.reading import Source
 from recsys_core.data.ingest.rejection_buffer import LineMap, Rejections, skip_missing
 from recsys_core.data.ingest.schema import TableGuess
-from recsys_core.data.tables import FINER, PairCache, WriterBeside
+from recsys_core.data.tables import FINER, BackgroundWriter, PairCache
 
 __all__ = ["Plan", "Streamed", "native_columns", "stream_interactions"]
 
@@ -142,7 +142,7 @@ def stream_interactions(
     coder = NumberCoder if plan.numeric else TextCoder
     coders: Coders = {USER_ID: coder(), ITEM_ID: coder()}
     done = []
-    with WriterBeside(target, plan.schema) as writer:
+    with BackgroundWriter(target, plan.schema) as writer:
         for source in sources:
             streamed = Streamed(source)
             for table in _batches(connection, streamed, plan, coders, ctx=ctx, kept=kept):

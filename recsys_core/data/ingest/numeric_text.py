@@ -1,4 +1,4 @@
-"""Numbers as people write them, read from one cell without knowing the rest of its column."""
+"""Parse a number from a single cell, independent of its column."""
 
 import re
 from math import isfinite
@@ -8,7 +8,7 @@ _GROUPED = re.compile(r"^-?\d{1,3}(?P<mark>[.,'’ \u00a0\u202f\u2009])\d{3}((?P
 
 
 def as_number(value: str) -> float | None:
-    """Return a cell as a number, a decimal comma, thousands and a currency sign allowed; None if it is none."""
+    """Parse a cell as a number with optional decimal comma, thousands separators and currency sign; else None."""
     text = value.strip()
     try:
         number = float(text.replace(",", "."))

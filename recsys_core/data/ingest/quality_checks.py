@@ -28,7 +28,7 @@ _SAME_RATINGS = 50
 """Minimum number of identical ratings for a user to be flagged as a robot."""
 
 
-def doubts_about(
+def dataset_warnings(
     connection: duckdb.DuckDBPyConnection,
     interactions: Path,
     *,
@@ -59,12 +59,12 @@ def doubts_about(
         _robots(activity),
         _alike("users", user_ids),
         _alike("items", item_ids),
-        _strangers(social, activity) if social is not None else None,
+        _links_without_interactions(social, activity) if social is not None else None,
     ]
     return [doubt for doubt in found if doubt is not None]
 
 
-def kept_doubts(*, repeated: int, unreadable: int, clipped: int) -> list[DataWarning]:
+def kept_row_warnings(*, repeated: int, unreadable: int, clipped: int) -> list[DataWarning]:
     """Return warnings about questionable rows that the rules kept."""
     found = []
     if repeated:
@@ -139,12 +139,12 @@ def _robots(activity: pd.DataFrame) -> DataWarning | None:
 def _alike(what: str, ids: list[str]) -> DataWarning | None:
     if all(name.isascii() and name.isdigit() for name in ids):
         return None
-    groups = Counter(map(_looks, ids))
+    groups = Counter(map(_visual_form, ids))
     count = sum(size for size in groups.values() if size > 1)
     if not count:
         return None
-    first = next(name for name in ids if groups[_looks(name)] > 1)
-    other = next(name for name in ids if name != first and _looks(name) == _looks(first))
+    first = next(name for name in ids if groups[_visual_form(name)] > 1)
+    other = next(name for name in ids if name != first and _visual_form(name) == _visual_form(first))
     return DataWarning(
         f"similar_{what}",
         count,
@@ -154,7 +154,7 @@ def _alike(what: str, ids: list[str]) -> DataWarning | None:
     )
 
 
-def _looks(name: str) -> str:
+def _visual_form(name: str) -> str:
     """Return an identifier in visual normal form: NFKC, case-folded, without spaces and invisible characters."""
     if name.isascii():
         return _SPACES.sub("", name).casefold()
@@ -170,7 +170,7 @@ def _shown(name: str) -> str:
     )
 
 
-def _strangers(social: pd.DataFrame, activity: pd.DataFrame) -> DataWarning | None:
+def _links_without_interactions(social: pd.DataFrame, activity: pd.DataFrame) -> DataWarning | None:
     linked = pd.unique(social[[SOURCE, TARGET]].to_numpy().ravel())
     count = int((~np.isin(linked, activity[USER].to_numpy())).sum())
     if not count:

@@ -75,7 +75,7 @@ class Source:
         rejections: Rows that could not be split into cells; complete immediately with the careful reader, after
             `settle` with the fast one.
         structural: Lines that the fast reader rejected, increasing.
-        unparted: Number of records that could not be split into cells.
+        unsplit: Number of records that could not be split into cells.
         natives: Columns that the relation returns as numbers instead of text; fast reader only.
     """
 
@@ -86,7 +86,7 @@ class Source:
     scan: "Future[TextScan] | None" = None
     rejections: Rejections = field(default_factory=Rejections)
     structural: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
-    unparted: int = 0
+    unsplit: int = 0
     natives: Mapping[int, Native] = field(default_factory=dict)
 
     @property
@@ -123,7 +123,7 @@ class Source:
         if odd or rows + len(found) != scan.lines - self.skip:
             raise NotPlain(self.guess.name)
         self.structural = np.array([line for line, *_ in found], dtype=np.int64)
-        self.unparted = len(found)
+        self.unsplit = len(found)
         for cause in sorted({cause for cause in causes if cause is not None}):
             chosen = np.array([one == cause for one in causes])
             self.rejections.add(self.structural[chosen], *cause)
@@ -257,7 +257,7 @@ def _written(guess: TableGuess, records: Iterator[Record], base: Path, text_path
         has_lines=True,
         text_path=text_path,
         rejections=rejections,
-        unparted=len(rejections),
+        unsplit=len(rejections),
     )
 
 

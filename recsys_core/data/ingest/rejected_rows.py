@@ -43,7 +43,7 @@ class Book:
     @property
     def read(self) -> int:
         """Total number of rows."""
-        return self.rows + self.source.unparted
+        return self.rows + self.source.unsplit
 
 
 def close_books(

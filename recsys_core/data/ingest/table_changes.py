@@ -6,7 +6,7 @@ from typing import Any
 
 from recsys_core.columns import INTERACTIONS, ITEM_ID, RATING, TIMESTAMP, USER_ID
 from recsys_core.data.ingest.column_roles import assign
-from recsys_core.data.ingest.format_checks import notes_about_values
+from recsys_core.data.ingest.format_checks import format_warnings
 from recsys_core.data.ingest.identifiers import are_pointed
 from recsys_core.data.ingest.number_formats import NAMES, NumberFormat, format_of_name, guess_number_format, read_number
 from recsys_core.data.ingest.table_roles import ROLES, guess_own_roles, guess_scale
@@ -150,7 +150,7 @@ def with_values(guess: TableGuess) -> TableGuess:
         number_formats=formats,
         rating_scale=guess_scale(ratings) if RATING in guess.roles else None,
         pointed_ids=frozenset(role for role in (USER_ID, ITEM_ID) if are_pointed(values.get(role, ()))),
-        value_notes=tuple(notes_about_values(guess, values, formats)),
+        value_notes=tuple(format_warnings(guess, values, formats)),
         whole_numbers=guess.table == INTERACTIONS
         and bool(ids)
         and all(_is_whole_number(value) for value in ids if value),

@@ -154,9 +154,9 @@ class TableGuess:
 
     def doubts(self) -> list[DataWarning]:
         """Return the warnings about how the file is read."""
-        return [*self.notes, *self.value_notes, *(self._asked(question) for question in self.questions)]
+        return [*self.notes, *self.value_notes, *(self._question_warning(question) for question in self.questions)]
 
-    def _asked(self, question: Question) -> DataWarning:
+    def _question_warning(self, question: Question) -> DataWarning:
         now = self.column_names[question.column]
         other = None if question.alternative is None else self.column_names[question.alternative]
         instead = f"The second-best choice is column '{other}'." if other else "The second-best choice is no column."

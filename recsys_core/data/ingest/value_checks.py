@@ -27,7 +27,7 @@ _MANY = 0.3
 _MOST_VALUES = 1000
 
 
-def doubts_about_values(
+def value_warnings(
     connection: duckdb.DuckDBPyConnection, path: Path, rules: IngestRules, streamed: Sequence[Streamed]
 ) -> list[DataWarning]:
     """Return the warnings about the values of a Parquet file of interactions.
