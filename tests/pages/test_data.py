@@ -134,12 +134,12 @@ HEADLESS = "".join(f"P{item:03d},{1 + (user + item) % 5},U{user:03d}\n" for user
 def test_a_doubtful_column_is_asked_about_and_swapped_with_one_click(open_page: Open) -> None:
     app = bring(open_page("data"), "headless.csv", HEADLESS.encode())
     assert (numbers(app)["Users"], numbers(app)["Items"]) == ("30", "8")
-    assert "Is **column_3** the user?" in words(app)
+    assert "Does **column_3** hold the user?" in words(app)
     swap = next(button for button in app.button if button.label == "Swap")
     no_exception(swap.click().run())
     until(app, lambda: len(app.metric) > 0)
     assert (numbers(app)["Users"], numbers(app)["Items"]) == ("8", "30")
-    assert "Is **column_" not in words(app)
+    assert "Does **column_" not in words(app)
 
 
 def test_kinds_of_events_are_listed_with_counts_and_weights(open_page: Open) -> None:
