@@ -7,11 +7,9 @@ PORT ?= 8501
 
 # worksteal keeps the tests of a file, which share servers and trained models, on one worker where it can
 PYTEST := $(BIN)/python -m pytest --dist worksteal
-# torch and BLAS compute on one core in each worker
 COMPUTING := tests/unit tests/contract tests/property tests/golden tests/corpus tests/pages
-# tests of processes and browsers run second, when no other test competes for the cores; they wait a lot, so there is
-# one worker more than on a machine with two cores
-WAITING_WORKERS ?= 3
+# tests of processes and browsers run second, when no other test competes for the cores
+WAITING_WORKERS ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help run check test lint types bench samples example browser constraints clean
