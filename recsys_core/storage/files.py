@@ -103,13 +103,13 @@ def folder_written_aside(path: Path, staging: Path) -> Iterator[Path]:
     try:
         with disk_errors_in_words(path):
             aside.mkdir(parents=True)
-            path.parent.mkdir(parents=True, exist_ok=True)
             yield aside
             close(aside)
             for folder, _, names in os.walk(aside):
                 for name in names:
                     sync(Path(folder, name))
                 sync(Path(folder))
+            path.parent.mkdir(parents=True, exist_ok=True)
             _take_place(aside, path)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
