@@ -10,10 +10,17 @@ from pages.ui import state
 WATCH = """export default function ({ parentElement, data, setTriggerValue }) {
   const app = document.querySelector("[data-testid=stApp]");
   const near = new Set();
-  let soon, asked = 0, touched = 0;
-  const touch = () => { touched = Date.now(); };
-  // a trigger during a pending click would reopen the page that the click leaves
-  const busy = () => app.dataset.testScriptState !== "notRunning" || Date.now() - touched < 1000;
+  let soon, asked = 0, held = 0;
+  const running = () => app.dataset.testScriptState !== "notRunning";
+  // a trigger during a pending click would reopen the page that the click leaves: a link always leaves it, any other
+  // click is pending until the script runs, or does nothing there
+  const hold = event => {
+    const link = event.type === "click" && event.target.closest?.("a[href]:not([target=_blank])");
+    held = Math.max(held, Date.now() + (link ? 60000 : 3000));
+  };
+  const started = new MutationObserver(() => { if (running() && held < Date.now() + 3000) held = 0; });
+  started.observe(app, { attributeFilter: ["data-test-script-state"] });
+  const busy = () => running() || Date.now() < held;
   const ask = () => {
     if (!near.size || busy() || Date.now() - asked < 2000) return;
     asked = Date.now();
@@ -32,13 +39,14 @@ WATCH = """export default function ({ parentElement, data, setTriggerValue }) {
     const place = document.querySelector(`.st-key-later_${part}`);
     if (place) { place.dataset.part = part; observer.observe(place); }
   }
-  for (const event of ["click", "keydown"]) document.addEventListener(event, touch, true);
+  for (const event of ["click", "keydown"]) document.addEventListener(event, hold, true);
   parentElement.stopWatching?.();
   parentElement.stopWatching = () => {
     observer.disconnect();
+    started.disconnect();
     clearTimeout(soon);
     clearInterval(again);
-    for (const event of ["click", "keydown"]) document.removeEventListener(event, touch, true);
+    for (const event of ["click", "keydown"]) document.removeEventListener(event, hold, true);
   };
   return parentElement.stopWatching;
 }"""
