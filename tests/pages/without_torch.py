@@ -46,7 +46,7 @@ def recommend(address: dict[str, str]) -> dict[str, object]:
     why = words(app)
     offered = app.selectbox(key="why_not_item").options
     app = no_exception(app.selectbox(key="why_not_item").set_value(len(offered) - 1).run())
-    app = once(app, lambda one: "place" in words(one) or "stands in the history" in words(one))
+    app = once(app, lambda one: "is at rank" in words(one) or "is in the history" in words(one))
     return {"items": len(buttons(app)), "why": why, "why_not": words(app)}
 
 
