@@ -34,7 +34,8 @@ from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore
 from recsys_core.models.interest_graph import FOLDS, fold_of, graphs_without, item_graph, most_popular
 from recsys_core.models.network_model import WEIGHTS_OF_TARGETS, together
-from recsys_core.models.sequential import SequenceConfig, SequenceModel
+from recsys_core.models.sequence_config import SequenceConfig
+from recsys_core.models.sequential import SequenceModel
 from recsys_core.models.topk import top_k
 
 if TYPE_CHECKING:

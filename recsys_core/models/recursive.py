@@ -31,7 +31,8 @@ from recsys_core.contracts import Ability, BoolArray, FloatArray, IntArray, Knob
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.errors import CannotScore
 from recsys_core.models.network_model import WEIGHTS_OF_TARGETS
-from recsys_core.models.sequential import SequenceConfig, SequenceModel
+from recsys_core.models.sequence_config import SequenceConfig
+from recsys_core.models.sequential import SequenceModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

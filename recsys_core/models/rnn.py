@@ -16,8 +16,9 @@ from pydantic import Field
 
 from recsys_core.contracts import Ability, Knob, ModelInfo
 from recsys_core.models.network_model import WEIGHTS_OF_TARGETS
+from recsys_core.models.sequence_config import SequenceConfig
 from recsys_core.models.sequence_costs import NUMBER, bytes_beside_reading, places_of, read_places, scoring_work
-from recsys_core.models.sequential import SequenceConfig, SequenceModel
+from recsys_core.models.sequential import SequenceModel
 
 if TYPE_CHECKING:
     from recsys_core.models.nets.rnn import RecurrentNet

@@ -24,6 +24,7 @@ from pydantic import Field, model_validator
 from recsys_core.contracts import Ability, AttentionTrace, Knob, ModelInfo, QueryBatch
 from recsys_core.errors import CannotScore, ConfigError
 from recsys_core.models.network_model import WEIGHTS_OF_TARGETS
+from recsys_core.models.sequence_config import SequenceConfig
 from recsys_core.models.sequence_costs import (
     COPIES,
     NUMBER,
@@ -32,7 +33,7 @@ from recsys_core.models.sequence_costs import (
     read_places,
     scoring_work,
 )
-from recsys_core.models.sequential import SequenceConfig, SequenceModel
+from recsys_core.models.sequential import SequenceModel
 from recsys_core.models.topk import top_k
 
 if TYPE_CHECKING:

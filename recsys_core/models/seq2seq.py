@@ -56,7 +56,8 @@ from recsys_core.contracts import (
 from recsys_core.errors import CannotScore
 from recsys_core.models.nets.beam import Beams, beam_search, greedy, log_shares
 from recsys_core.models.network_model import WEIGHTS_OF_TARGETS
-from recsys_core.models.sequential import SequenceConfig, SequenceModel
+from recsys_core.models.sequence_config import SequenceConfig
+from recsys_core.models.sequential import SequenceModel
 from recsys_core.models.topk import top_k
 
 if TYPE_CHECKING:

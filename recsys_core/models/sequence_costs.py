@@ -3,10 +3,7 @@
 The constants were measured on ML-100K and ML-1M with one thread (dimensions 64 and 128, batches of 16 to 64).
 """
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from recsys_core.models.sequential import SequenceConfig
+from recsys_core.models.sequence_config import SequenceConfig
 
 NUMBER = 4
 """Bytes of a float32 value."""
@@ -19,12 +16,12 @@ BYTES_AN_INTERACTION = 60
 """Bytes per interaction of histories with timestamps, in the order of the data and grouped by user."""
 
 
-def places_of(config: "SequenceConfig", n_interactions: int) -> int:
+def places_of(config: SequenceConfig, n_interactions: int) -> int:
     """Return the maximum number of positions in a batch: batches group histories by length."""
     return min(config.batch_size * config.window, n_interactions)
 
 
-def bytes_beside_reading(config: "SequenceConfig", n_items: int, n_interactions: int) -> int:
+def bytes_beside_reading(config: SequenceConfig, n_items: int, n_interactions: int) -> int:
     """Return the bytes of the data, the item embeddings, and the scores of a batch with their gradients."""
     places, table = places_of(config, n_interactions), n_items * config.width
     if config.loss == "softmax":
@@ -34,12 +31,12 @@ def bytes_beside_reading(config: "SequenceConfig", n_items: int, n_interactions:
     return BYTES_AN_INTERACTION * n_interactions + NUMBER * COPIES * table + scores
 
 
-def scoring_work(config: "SequenceConfig", n_items: int) -> float:
+def scoring_work(config: SequenceConfig, n_items: int) -> float:
     """Return the steps of the forward and backward pass of scoring one position against all (sampled) items."""
     scored = n_items if config.loss == "softmax" else 4.0 * config.negatives  # gathered one by one
     return scored * (6.0 + 0.07 * config.width)
 
 
-def read_places(config: "SequenceConfig", n_users: int, n_interactions: int) -> int:
+def read_places(config: SequenceConfig, n_users: int, n_interactions: int) -> int:
     """Return the maximum number of positions in one epoch."""
     return min(n_interactions, n_users * config.window)
