@@ -11,7 +11,7 @@ from pages.ui.text import _, count, n_, percent, safe
 
 if TYPE_CHECKING:
     from recsys_core.data.workspace import DatasetCard
-    from recsys_core.evaluation.people import PeopleComparison
+    from recsys_core.evaluation.friend_evaluation import FriendComparison
 
 SHOWN = 10
 FIRST = "people_mix"
@@ -105,7 +105,7 @@ def _how_well(card: "DatasetCard") -> None:
         _verdict(comparison)
 
 
-def _verdict(comparison: "PeopleComparison") -> None:
+def _verdict(comparison: "FriendComparison") -> None:
     table = comparison.table
     best = table.iloc[0]
     st.markdown(

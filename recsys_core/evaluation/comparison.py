@@ -1,4 +1,4 @@
-"""Which of several models is better on the same users, how sure that is, and the verdict in words."""
+"""Paired comparison of models on common users: intervals, significance tests, tie groups and the verdict."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from recsys_core.evaluation.sentences import Sentence
 from recsys_core.evaluation.verdict import verdict_of
 
 SUBSETS = 9_999
-"""Subsets of users that a test draws."""
+"""Random subsets of users in a significance test."""
 BOOTSTRAP_SAMPLES = 2000
 TABLE = [MODEL, "mean", "low", "high", "users", "letters"]
 PAIRS = ["first", "second", "difference", "low", "high", "p", "p_holm", "different", "users_needed", "identical"]
@@ -26,21 +26,21 @@ PAIRS = ["first", "second", "difference", "low", "high", "p", "p_holm", "differe
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Models on the users that all of them were judged by.
+    """Comparison of models on the users for whom all of them have a value.
 
     Args:
         metric: Column that was compared, such as `ndcg@10`.
-        confidence: Of all intervals; 1 minus the level of the tests.
-        table: A row a model, best first: `model`, `mean`, `low`, `high` (interval over users, see `intervals`; NaN
-            where there is none), `users`, `letters` (models that share a letter do not differ significantly).
-        pairs: A row a pair, the better model first: `first`, `second`, `difference` (first minus second), `low`, `high`
-            (paired interval), `p` (sign-flip test), `p_holm`, `different`, `users_needed` (infinite without any
+        confidence: Confidence level of all intervals; 1 minus the significance level of the tests.
+        table: One row per model, best first: `model`, `mean`, `low`, `high` (interval over users, see `intervals`; NaN
+            if undefined), `users`, `letters` (models that share a letter do not differ significantly).
+        pairs: One row per pair, the better model first: `first`, `second`, `difference` (first minus second), `low`,
+            `high` (paired interval), `p` (sign-flip test), `p_holm`, `different`, `users_needed` (infinite without any
             difference), `identical` (the same value for every user).
-        groups: All tie groups, models best first; a model that differs from all others is a group alone.
-        users: (U,) positions of the users compared, in the order of their identifiers where these are known.
-        left_out: Users with a value for some models and not for others.
-        baseline: The model that others are held against, None if there is none.
-        verdict: What came out, in sentences.
+        groups: All tie groups, models best first; a model that differs from all others is a group of one.
+        users: (U,) positions of the users compared, ordered by identifier if known.
+        left_out: Number of users with a value for some models but not for all.
+        baseline: The model that the others are compared with, or None.
+        verdict: The result in sentences.
     """
 
     metric: str
@@ -55,11 +55,11 @@ class Comparison:
 
     @property
     def ties(self) -> tuple[tuple[str, ...], ...]:
-        """Groups of two or more models that cannot be told apart."""
+        """Groups of two or more models without significant differences."""
         return tuple(group for group in self.groups if len(group) > 1)
 
     def against(self, baseline: str) -> pd.DataFrame:
-        """Return `model`, `difference`, `low`, `high`, `p_holm`, `different` of all other models minus a baseline.
+        """Return `model`, `difference` (to the baseline), `low`, `high`, `p_holm`, `different` of all other models.
 
         Raises:
             ConfigError: The baseline was not compared.
@@ -73,16 +73,16 @@ class Comparison:
         return pd.concat([ahead[columns], turned[columns]], ignore_index=True)
 
     def better_than(self, model: str) -> tuple[str, ...]:
-        """Return the models that are better than another one beyond chance, best first."""
-        found = self.pairs[(self.pairs["second"] == model) & self.pairs["different"]]
-        return tuple(found["first"])
+        """Return the models that are significantly better than `model`, best first."""
+        better = self.pairs[(self.pairs["second"] == model) & self.pairs["different"]]
+        return tuple(better["first"])
 
 
 @dataclass(frozen=True, eq=False)
 class _Columns:
-    """C numbers as means over users: number c is the weighted mean of `values[:, c]`, its root if `root[c]`.
+    """C estimates over users: number c is the weighted mean of `values[:, c]`, its square root if `root[c]`.
 
-    Where `share[c]`, the values lie between 0 and 1 and all weights are 1.
+    If `share[c]`, the values lie between 0 and 1 and all weights are 1.
     """
 
     values: FloatArray
@@ -91,7 +91,7 @@ class _Columns:
     share: BoolArray
 
     def means(self) -> FloatArray:
-        """Return (C,) the numbers of all users; NaN where nobody has a value."""
+        """Return (C,) the estimates over all users; NaN where no user has a value."""
         weight = np.where(np.isnan(self.values), 0.0, self.weights)
         total = weight.sum(axis=0)
         sums = (np.nan_to_num(self.values) * weight).sum(axis=0)
@@ -100,7 +100,7 @@ class _Columns:
         return numbers
 
     def intervals(self, seed: int, samples: int, confidence: float) -> tuple[FloatArray, FloatArray]:
-        """Return both ends (C,) of the interval of each number over users; NaN where there is none."""
+        """Return both ends (C,) of the interval of each estimate over users; NaN if undefined."""
         low, high = intervals.score_interval(self.values, confidence)
         rest = np.flatnonzero(~self.share)
         if len(rest):
@@ -115,7 +115,7 @@ class _Columns:
         return low, high
 
     def difference_interval(self, means: FloatArray, confidence: float) -> tuple[float, float]:
-        """Return both ends of Student's interval of the first number minus the second, whose values are `means`."""
+        """Return both ends of Student's interval of the first minus the second of the estimates `means`."""
         users, difference = len(self.values), float(means[0] - means[1])
         if users < 2:
             return np.nan, np.nan
@@ -130,9 +130,9 @@ class _Columns:
         return _finite(low, high)
 
     def subsets(self, seed: int, samples: int) -> FloatArray:
-        """Return (S, C) the numbers of random subsets of the users, the same users for all C; see `significance`.
+        """Return (S, C) the estimates of random subsets of the users, the same users for all C; see `significance`.
 
-        Every user has a value in every column.
+        Every user must have a value in every column.
         """
         rng = RunContext(seed).rng("subsets")
         count = self.values.shape[1]
@@ -146,7 +146,7 @@ class _Columns:
 
 
 def _columns(sources: Sequence[tuple[pd.DataFrame, MetricName]]) -> _Columns:
-    """Return the columns of metrics: rmse and mae weigh each user by the number of ratings, all others by 1."""
+    """Return the metric columns: rmse and mae weight users by their number of ratings, all others by 1."""
     values, weights = [], []
     for frame, name in sources:
         value = frame[str(name)].to_numpy(np.float64)
@@ -166,13 +166,13 @@ def metric_columns(frame: pd.DataFrame) -> list[str]:
 def summarize(
     per_user: pd.DataFrame, *, seed: int = 42, samples: int = 2000, confidence: float = 0.95
 ) -> dict[str, dict[str, float]]:
-    """Return for each metric of one model its `mean`, `low`, `high` and `users`, over the users where it is defined.
+    """Return `mean`, `low`, `high` and `users` for each metric of one model, over the users where it is defined.
 
     Args:
-        per_user: What `evaluate` gave for the model.
-        seed: Of the bootstrap, which metrics other than shares need.
-        samples: Draws of users.
-        confidence: Of the intervals.
+        per_user: Per-user frame of `evaluate`.
+        seed: Seed of the bootstrap, used for metrics that are not bounded by 0 and 1.
+        samples: Number of bootstrap samples.
+        confidence: Confidence level of the intervals.
     """
     names = metric_columns(per_user)
     if not names or per_user.empty:
@@ -197,23 +197,23 @@ def compare(
     baseline: str | None = None,
     titles: Mapping[str, str] | None = None,
 ) -> Comparison:
-    """Compare models on the users that all of them have a value for.
+    """Compare models on the users for whom all of them have a value.
 
-    Two models differ significantly if a paired sign-flip test of their mean difference says so after Holm's correction
-    over all pairs; the interval of a difference belongs to the same test without that correction. The order of the rows
-    in a table changes nothing where it names its users (`user_id`).
+    Two models differ significantly if a paired sign-flip test of their mean difference is significant after Holm's
+    correction over all pairs; the interval of a difference belongs to the same test without the correction. If the
+    frames have a `user_id` column, the result does not depend on the order of their rows.
 
     Args:
-        per_user: Model -> what `evaluate` gave for it.
-        metric: A column of it, such as `ndcg@10`.
-        seed: Of the subsets of users that the test draws.
-        samples: Number of these subsets, at least; with few users all subsets are taken.
-        confidence: Of intervals; 1 minus the level of the tests.
-        baseline: What others are held against; by default the model whose name begins with `popular`.
+        per_user: Model -> per-user frame of `evaluate`.
+        metric: Column to compare, such as `ndcg@10`.
+        seed: Seed of the random subsets of users in the test.
+        samples: Minimum number of subsets; with few users all subsets are used.
+        confidence: Confidence level of the intervals; 1 minus the significance level of the tests.
+        baseline: Model to compare the others with; defaults to the model whose name begins with `popular`.
         titles: Model -> name in sentences.
 
     Raises:
-        ConfigError: There is no such metric, or a model was not judged by it.
+        ConfigError: The metric does not exist, or a model has no values of it.
         DataError: There are no models, or no user has a value for all of them.
     """
     name = MetricName.parse(metric)
@@ -247,16 +247,17 @@ def compare(
 
 
 def paired_difference(own: pd.DataFrame, base: pd.DataFrame, metric: str, confidence: float = 0.95) -> dict[str, float]:
-    """Return `difference`, `low`, `high` and `users` of one model minus another, over the users that both have.
+    """Return `difference`, `low`, `high` and `users` of one model minus another, over their common users.
 
-    The numbers are those of `compare`; the interval is Student's, from each user's influence on the difference, which
-    takes far less time than the one of the test. NaN below two users, or without spread where nothing bounds a metric.
+    The difference equals that of `compare`; the interval is Student's, from each user's influence on the difference,
+    which is much faster than the interval of the permutation test. The ends are NaN for fewer than two users, and for
+    an unbounded metric without variance.
 
     Args:
-        own: One row a user, as `evaluate` gave it.
-        base: The same of the other model.
-        metric: A column of both.
-        confidence: Of the interval.
+        own: Per-user frame of the model, as returned by `evaluate`.
+        base: Per-user frame of the baseline.
+        metric: Column of both.
+        confidence: Confidence level of the interval.
     """
     name = MetricName.parse(metric)
     rows = [frame[frame[metric].notna()].set_index(USER) for frame in (own, base)]
@@ -271,26 +272,26 @@ def paired_difference(own: pd.DataFrame, base: pd.DataFrame, metric: str, confid
 
 
 def _common(per_user: Mapping[str, pd.DataFrame], metric: str) -> tuple[list[str], list[pd.DataFrame], IntArray, int]:
-    """Return models, their frames cut down to the common users, those users, and how many are not common."""
+    """Return models, their frames restricted to the common users, those users, and the number of other users."""
     if not per_user:
-        raise DataError("There is nothing to compare; train at least one model.")
+        raise DataError("There are no models to compare; train at least one model.")
     for model, frame in per_user.items():
         if metric not in frame:
-            raise ConfigError(f"'{model}' was not judged by '{metric}'; it has {', '.join(metric_columns(frame))}.")
-    judged = [frame.loc[frame[metric].notna(), USER].to_numpy(np.int64) for frame in per_user.values()]
-    everybody, times = np.unique(np.concatenate(judged), return_counts=True)
-    users = everybody[times == len(judged)]
+            raise ConfigError(f"'{model}' has no values of '{metric}'; it has {', '.join(metric_columns(frame))}.")
+    evaluated = [frame.loc[frame[metric].notna(), USER].to_numpy(np.int64) for frame in per_user.values()]
+    all_users, times = np.unique(np.concatenate(evaluated), return_counts=True)
+    users = all_users[times == len(evaluated)]
     if len(users) == 0:
-        raise DataError(str(sentences.NO_COMMON_USERS.fill(len(everybody))))
+        raise DataError(str(sentences.NO_COMMON_USERS.fill(len(all_users))))
     frames = [frame.set_index(USER).loc[users] for frame in per_user.values()]
     if all(USER_ID in frame for frame in frames):  # positions follow the order of a file, identifiers do not
         by_id = np.argsort(frames[0][USER_ID].to_numpy(dtype=str), kind="stable")
         users, frames = users[by_id], [frame.iloc[by_id] for frame in frames]
-    return list(per_user), frames, users, len(everybody) - len(users)
+    return list(per_user), frames, users, len(all_users) - len(users)
 
 
 def _pairs(columns: _Columns, order: IntArray, seed: int, samples: int, confidence: float) -> pd.DataFrame:
-    """Return the frame of pairs, models by their place in `order`, which is best first; see `Comparison`."""
+    """Return the frame of pairs, models by their index in `order` (best first); see `Comparison`."""
     places = list(combinations(range(len(order)), 2))
     subsets = columns.subsets(seed, max(samples, significance.SUBSETS_OF_A_PAIR * len(places)))[:, order]
     values, means = (columns.values * columns.weights)[:, order], columns.means()[order]
@@ -312,9 +313,9 @@ def _pairs(columns: _Columns, order: IntArray, seed: int, samples: int, confiden
 
 
 def _of_shares(difference: float, low: float, high: float, users: int, confidence: float) -> tuple[float, float]:
-    """Return the interval of a difference of shares: within -1 and 1, and never of no width.
+    """Return the interval of a difference of shares: within -1 and 1, never of zero width.
 
-    Where all users differ alike, some of those who were not seen may differ by up to 1 either way.
+    If the difference is the same for all observed users, unobserved users may still differ by up to 1 either way.
     """
     if high - low < intervals.NO_SPREAD:
         unseen = intervals.unseen_share(users, confidence)
@@ -323,12 +324,12 @@ def _of_shares(difference: float, low: float, high: float, users: int, confidenc
 
 
 def _finite(low: float, high: float) -> tuple[float, float]:
-    """Return the ends, NaN where too few users or no spread give none."""
+    """Return the ends, or NaN if they are undefined (too few users or no variance)."""
     return (low, high) if np.isfinite(low) and np.isfinite(high) and high > low else (np.nan, np.nan)
 
 
 def _different(pairs: pd.DataFrame, models: int) -> BoolArray:
-    """Return (M, M) whether two models were told apart."""
+    """Return (M, M) whether two models differ significantly."""
     different = np.zeros((models, models), dtype=np.bool_)
     first, second = pairs["first"].to_numpy(np.int64), pairs["second"].to_numpy(np.int64)
     different[first, second] = different[second, first] = pairs["different"].to_numpy(np.bool_)

@@ -1,6 +1,6 @@
-"""Where libraries disagree: what Recscope computes, what others do, and who they are.
+"""Metric definitions that differ between libraries: ours, theirs, and who uses them.
 
-The functions give the other convention's numbers, so that a published table can be compared with its own yardstick.
+The functions compute the other definition, so that results can be compared with published tables that use it.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from recsys_core.evaluation.metrics import HitTable, precision_sum
 
 
 def recall_capped(table: HitTable, k: int) -> FloatArray:
-    """Return (U,) hits / min(k, |relevant|), 1 whenever the list is full of hits; NaN without relevant."""
+    """Return (U,) hits / min(k, |relevant|), 1 if every recommended item is a hit; NaN without relevant items."""
     return table.defined(table.at(k).sum(axis=1) / np.minimum(np.maximum(table.n_relevant, 1), k))
 
 
 def ndcg_uncut(table: HitTable, k: int) -> FloatArray:
-    """Return (U,) DCG of the first k places over the DCG of an ideal list that holds all relevant items."""
+    """Return (U,) DCG@k over the DCG of an ideal list of all relevant items, not cut at k."""
     longest = max(int(table.n_relevant.max(initial=1)), k)
     discounts = 1.0 / np.log2(np.arange(2, longest + 2))
     ideal = np.cumsum(discounts)[np.maximum(table.n_relevant, 1) - 1]
@@ -26,32 +26,32 @@ def ndcg_uncut(table: HitTable, k: int) -> FloatArray:
 
 
 def average_precision_capped(table: HitTable, k: int) -> FloatArray:
-    """Return (U,) the sum of precisions at the hits, divided by min(k, |relevant|); NaN without relevant items."""
+    """Return (U,) the sum of the precisions at the hits / min(k, |relevant|); NaN without relevant items."""
     return table.defined(precision_sum(table, k) / np.minimum(np.maximum(table.n_relevant, 1), k))
 
 
 def mean_of_precisions(table: HitTable, k: int) -> FloatArray:
-    """Return (U,) the mean of precision@1, ..., precision@k, at hits and misses alike; NaN without relevant items."""
+    """Return (U,) the mean of precision@1, ..., precision@k over all ranks, hit or miss; NaN without relevant items."""
     at_each_place = np.cumsum(table.at(k), axis=1) / np.arange(1, k + 1)
     return table.defined(at_each_place.mean(axis=1))
 
 
 def rmse_of_users(per_user_rmse: FloatArray) -> float:
-    """Return the mean of the users' own RMSE, each user weighing the same; NaN if nobody has one."""
+    """Return the unweighted mean of the per-user RMSE; NaN if no user has one."""
     known = per_user_rmse[~np.isnan(per_user_rmse)]
     return float(known.mean()) if len(known) else float("nan")
 
 
 @dataclass(frozen=True)
 class Convention:
-    """A definition that differs from ours.
+    """A definition of a metric that differs from ours.
 
     Args:
-        metric: Key of our metric.
-        ours: What Recscope computes, in words.
-        theirs: What the others compute, in words.
-        used_by: Libraries and lines of papers.
-        function: (table, k) -> (U,) values of the other definition; None where it is a different mean of ours.
+        metric: Key of the metric.
+        ours: Description of Recscope's definition.
+        theirs: Description of the other definition.
+        used_by: Libraries and papers that use it.
+        function: (table, k) -> (U,) values of the other definition; None if only the averaging differs.
     """
 
     metric: str
@@ -72,30 +72,30 @@ CONVENTIONS = (
     Convention(
         "ndcg",
         "the ideal list is cut at k",
-        "the ideal list holds all relevant items, however many",
-        "the studies of Ferrari Dacrema and others",
+        "the ideal list holds all relevant items, even more than k",
+        "the studies of Ferrari Dacrema et al.",
         ndcg_uncut,
     ),
     Convention(
         "map",
-        "the sum of precisions at the hits, divided by the number of relevant items, as in ranx and trec_eval",
+        "the sum of the precisions at the hits, divided by the number of relevant items, as in ranx and trec_eval",
         "the same sum divided by the smaller of k and the number of relevant items",
         "the Million Song Dataset challenge and libraries that follow it",
         average_precision_capped,
     ),
     Convention(
         "map",
-        "the sum of precisions at the hits, divided by the number of relevant items, as in ranx and trec_eval",
-        "the mean of the precisions at all places up to k, hits or not",
+        "the sum of the precisions at the hits, divided by the number of relevant items, as in ranx and trec_eval",
+        "the mean of the precisions at all ranks up to k, hit or miss",
         "Elliot",
         mean_of_precisions,
     ),
     Convention(
         "rmse",
-        "over all ratings of the test part, as in Surprise",
+        "over all ratings of the test set, as in Surprise",
         "the mean of each user's own RMSE",
         "cornac",
         None,
     ),
 )
-"""Every definition that is known to differ between libraries, for the page and for the tests."""
+"""All definitions known to differ between libraries."""

@@ -1,8 +1,8 @@
-"""How different the items of one list are: 1 minus the mean cosine similarity of its pairs.
+"""Intra-list diversity: 1 minus the mean cosine similarity of the item pairs in a list.
 
-There are two ways to the same number, and the shorter one is taken. Where few distinct items are recommended, the
-cosines of all their pairs are worked out first. Where many are, each list adds up the vectors of its items, and an
-item's similarity to all items before it is one product with that sum.
+Two equivalent computations, chosen by cost. With few distinct recommended items, the cosines of all their pairs are
+computed first. With many, each list accumulates the sum of its item vectors, and an item's similarity to all items
+before it is one dot product with that sum.
 """
 
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ from recsys_core.models.solvers import gram_matrix
 
 DiversityBasis = Literal["co_occurrence", "categories"]
 PAIRED_ITEMS = 4000
-"""Up to so many distinct recommended items the cosines of all pairs are kept (128 MB)."""
+"""Up to this number of distinct recommended items the cosines of all pairs are stored (128 MB)."""
 MOST_STEPS = 2e9
-"""Additions that the other way may take; with more, co-occurrence is counted over a random part of the users."""
+"""Maximum additions of the vector sums; beyond it, co-occurrence is counted over a random sample of the users."""
 
 
 @dataclass(frozen=True, eq=False)
 class Diversity:
-    """What the lists hold.
+    """Diversity of the lists.
 
     Args:
         values: (P, U, C) for each part of the catalogue, list and cut-off; NaN for fewer than two items.
-        users: Over so many users co-occurrence was counted; 0 where categories were compared.
+        users: Number of users over whom co-occurrence was counted; 0 if categories were used.
     """
 
     values: FloatArray
@@ -47,22 +47,22 @@ def diversity(
     *,
     ctx: RunContext,
 ) -> Diversity:
-    """Return 1 minus the mean cosine similarity of the pairs of items in the first k places.
+    """Return 1 minus the mean cosine similarity of the item pairs in the top k.
 
-    `co_occurrence`: a vector has one place for each user, 1 where the user had the item in training; the cosine is that
-    of item kNN. `categories`: one place for each category, 1 where the item is of it. An item without a vector is like
-    nothing, not even like another one without.
+    `co_occurrence`: an item vector has one element per user, 1 if the user has the item in training; the cosine is that
+    of item kNN. `categories`: one element per category, 1 if the item belongs to it. An item with a zero vector has
+    similarity 0 to all items.
 
     Args:
         item: (U, K) recommended items, padded with `PAD`.
-        train: What models learned from.
-        cutoffs: (C,) lengths of list k, increasing, at most K.
-        parts: (P, I) for each part of the catalogue, which items are looked at.
-        basis: What makes two items alike.
-        ctx: Progress, threads, and the chance that chooses the part of the users.
+        train: Training data of the models.
+        cutoffs: (C,) cut-offs k, increasing, at most K.
+        parts: (P, I) item masks of the parts of the catalogue.
+        basis: Item vectors used for the cosine.
+        ctx: Progress, threads, and the random numbers of the user sample.
 
     Raises:
-        DataError: Categories are asked for and the items have none.
+        DataError: Categories are requested but the items have none.
     """
     matrix = _category_matrix(train) if basis == "categories" else train.matrix("binary")  # (D, I)
     rows: IntArray = np.flatnonzero(np.diff(matrix.indptr))
@@ -77,17 +77,17 @@ def diversity(
         rows = _affordable(matrix, rows, item, ctx.rng("diversity"))
         vectors = _unit_rows(csr_array(matrix[rows].T.tocsr()))  # (I, D)
         for part, result in zip(parts, values, strict=True):
-            parted = np.where(item == PAD, False, part[item])
+            in_part = np.where(item == PAD, False, part[item])
             _from_sums(
-                *arguments[:2], parted, vectors.data, vectors.indices, vectors.indptr, np.zeros(len(rows)), result
+                *arguments[:2], in_part, vectors.data, vectors.indices, vectors.indptr, np.zeros(len(rows)), result
             )
     return Diversity(values, 0 if basis == "categories" else len(rows))
 
 
 def _category_matrix(train: Dataset) -> csr_array:
-    """Return (D, I) which item is of which category."""
+    """Return (D, I) the indicator matrix of item categories."""
     if train.items is None or CATEGORIES not in train.items:
-        raise DataError(f"'{train.name}' knows no categories of items; let diversity go by co-occurrence.")
+        raise DataError(f"'{train.name}' has no item categories; compute diversity by co-occurrence.")
     cells = [str(cell).split(LIST_SEPARATOR) if isinstance(cell, str) else [] for cell in train.items[CATEGORIES]]
     names = {name: row for row, name in enumerate(sorted({name for cell in cells for name in cell if name}))}
     pairs = [(names[name], column) for column, cell in enumerate(cells) for name in dict.fromkeys(cell) if name]
@@ -96,7 +96,7 @@ def _category_matrix(train: Dataset) -> csr_array:
 
 
 def _cosines(matrix: csr_array, ctx: RunContext) -> FloatArray:
-    """Return (M, M) cosines of the columns of (D, M) zeros and ones, in the lower triangle."""
+    """Return (M, M) cosines of the columns of a binary (D, M) matrix, in the lower triangle."""
     matrix.sort_indices()
     gram = gram_matrix(matrix, ctx)
     length = np.sqrt(np.maximum(np.diag(gram), 1.0))
@@ -106,7 +106,7 @@ def _cosines(matrix: csr_array, ctx: RunContext) -> FloatArray:
 
 
 def _affordable(matrix: csr_array, rows: IntArray, item: IntArray, rng: np.random.Generator) -> IntArray:
-    """Return the rows (users) that vectors are made of: all, or as many as `MOST_STEPS` allows."""
+    """Return the rows (users) that item vectors are built from: all, or a sample as large as `MOST_STEPS` allows."""
     shown = np.bincount(item[item != PAD], minlength=matrix.shape[1])
     steps = float(np.bincount(matrix.indices, minlength=matrix.shape[1]) @ shown)
     if steps <= MOST_STEPS:
@@ -115,7 +115,7 @@ def _affordable(matrix: csr_array, rows: IntArray, item: IntArray, rng: np.rando
 
 
 def _unit_rows(matrix: csr_array) -> csr_array:
-    """Divide each row of 0 and 1 by its length; an empty row stays empty."""
+    """Normalize each binary row to unit length; empty rows stay empty."""
     lengths = np.diff(matrix.indptr)
     data = np.repeat(1.0 / np.sqrt(np.maximum(lengths, 1)), lengths)
     return csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
@@ -125,7 +125,7 @@ def _unit_rows(matrix: csr_array) -> csr_array:
 def _from_pairs(
     item: IntArray, cutoffs: IntArray, parts: BoolArray, place_of: IntArray, cosine: FloatArray, values: FloatArray
 ) -> None:
-    """Add up the cosines of all pairs of a list, for all parts at once."""
+    """Sum the cosines of all pairs of each list, for all parts of the catalogue in one pass."""
     size = np.zeros(len(parts), dtype=np.int64)
     similar = np.zeros(len(parts))
     for row in range(len(item)):
@@ -162,7 +162,7 @@ def _from_sums(
     total: FloatArray,
     values: FloatArray,
 ) -> None:
-    """Keep the sum of the vectors so far; `counted` (U, K) says which places are looked at, `total` (D,) is zero."""
+    """Accumulate item vectors along each list; `counted` (U, K) masks the ranks used, `total` (D,) must be zero."""
     for row in range(len(item)):
         size = 0
         similar = 0.0

@@ -1,7 +1,7 @@
-"""A trained model on the test part of a split: its lists, and one value a user for every metric.
+"""Evaluation of a trained model on the test set of a split: recommendation lists and per-user metrics.
 
-Every item that a user has not seen is a candidate (full ranking, no sampling), or, where items are held out, each of
-these. The people are asked for in blocks, and each block's scores are passed over once.
+Every item that a user has not seen is a candidate (full ranking, no sampled negatives); in item cold-start splits the
+held-out items are the candidates. Users are scored in blocks, with a single pass over the scores of each block.
 """
 
 import time
@@ -31,7 +31,7 @@ from recsys_core.evaluation import beyond_accuracy as beyond
 from recsys_core.evaluation.diversity import DiversityBasis, diversity
 from recsys_core.evaluation.metric_info import PARTS, MetricName, Part
 from recsys_core.evaluation.metrics import ACCURACY, HitTable, hit_table
-from recsys_core.evaluation.pairs import answers_of_pairs, blocks_of_people
+from recsys_core.evaluation.pairs import answers_of_pairs, user_blocks
 from recsys_core.evaluation.ranking import rank
 from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import compiled
@@ -39,37 +39,37 @@ from recsys_core.models.compiled import compiled
 N_RELEVANT = "n_relevant"
 """Column with the number of relevant items of each user."""
 N_RELEVANT_SEEN = "n_relevant_seen"
-"""Column with the number of each user's relevant test items that are left out because the user had seen them."""
+"""Column with the number of each user's relevant test items that are excluded because the user had seen them."""
 N_RATINGS = "n_ratings"
-"""Column with the number of test ratings that each user's rmse and mae are taken over; also `n_ratings:head`, ..."""
+"""Column with the number of test ratings behind each user's rmse and mae; also `n_ratings:head`, ..."""
 N_HISTORY = "n_history"
-"""Column with the number of interactions that the model was shown of each user."""
+"""Column with the length of each user's history."""
 N_LISTED = "n_listed"
-"""Column with the length of each user's list; 0 where the model can score no item."""
+"""Column with the length of each user's list; 0 if the model cannot score any item."""
 PROBE = 32
-"""Number of users by whom it is decided whether a model ranks the same for everybody."""
+"""Number of users whose scores decide whether a model ranks the same for all users."""
 Order = Literal["personal", "same", "constant", "unscored"]
-"""How the lists of users differ: by user; one and the same order for all; all scores of a user equal; no scores."""
+"""How rankings differ between users: by user; same order for all; all scores of a user equal; no scores."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What came out for one model. Row r of `lists` and `relevant` belongs to `users[r]` and row r of `per_user`.
+    """Evaluation of one model. Row r of `lists` and `relevant` belongs to `users[r]` and row r of `per_user`.
 
     Args:
-        per_user: Column `user` (positions), then one column a metric (`ndcg@10`, `ndcg@10:tail`, ...), NaN where
+        per_user: Column `user` (positions), then one column per metric (`ndcg@10`, `ndcg@10:tail`, ...), NaN where
             undefined, then `n_relevant`, `n_ratings` and `n_history`.
         users: (U,) positions of all users with a test case, ascending.
         lists: (U, K) recommendations, K the largest cut-off.
         relevant: U rows of relevant candidates, ascending.
-        overall: Metrics that have one value a model: `coverage@10`, `gini@10:head`, ...
+        overall: Metrics with one value per model: `coverage@10`, `gini@10:head`, ...
         recommend_seconds: Time of scoring and ranking for all users.
-        users_without_relevant: Users left out of the metrics of accuracy, because no test item was relevant.
-        relevant_seen: Relevant test items that the user had seen in training: no candidates, left out.
-        relevant_cold: Relevant test items that nobody had in training; they count, and few models can find them.
+        users_without_relevant: Number of users excluded from accuracy metrics because no test item was relevant.
+        relevant_seen: Number of relevant test items that the user had seen in training: not candidates, excluded.
+        relevant_cold: Number of relevant test items without training interactions; they count as relevant.
         head_size: Number of items in the head.
-        diversity_users: Over so many users co-occurrence was counted; 0 where categories were compared.
-        order: How the scores of users differ, see `Order`; what a model cannot score is left out of account.
+        diversity_users: Number of users over whom co-occurrence was counted; 0 if categories were used.
+        order: How the rankings differ between users, see `Order`; items that a model cannot score are ignored.
     """
 
     per_user: pd.DataFrame
@@ -87,8 +87,8 @@ class Evaluation:
 
 
 @dataclass(frozen=True, eq=False)
-class _Questions:
-    """Who is asked for, and what would have been right."""
+class _TestQueries:
+    """The users to evaluate, with their histories, relevant items and candidates."""
 
     users: IntArray
     query: QueryBatch
@@ -109,55 +109,55 @@ def evaluate(
     diversity_basis: DiversityBasis = "co_occurrence",
     part: Literal["test", "validation"] = "test",
 ) -> Evaluation:
-    """Ask a trained model for every test user, and judge its lists and predicted ratings.
+    """Compute recommendations and predicted ratings of a trained model for all test users, and their metrics.
 
     Args:
         model: Trained on `split.train`.
-        split: Where the test cases and the histories come from.
-        cutoffs: Lengths of list at which metrics are taken.
+        split: Source of the test cases and the histories.
+        cutoffs: Cut-offs k of the metrics.
         relevant_from: Test interactions with at least this rating are relevant; None, or data without ratings: all are.
-        ctx: Progress, cancelling, and the chance that diversity may need.
+        ctx: Progress, cancellation, and the random numbers of a sampled diversity.
         head_share: The head is the smallest set of most popular items that holds this share of training interactions.
-        diversity_basis: What makes two items alike.
-        part: Judge by the test part, or by the validation part while settings are chosen.
+        diversity_basis: Item vectors used for diversity.
+        part: Evaluate on the test set, or on the validation set during tuning.
 
     Raises:
-        DataError: There is nobody to judge by.
+        DataError: The set has no users.
         NotFitted: The model was not trained.
-        Cancelled: The person stopped the work.
+        Cancelled: The run was cancelled.
     """
     ctx = ctx or RunContext()
     lengths = sorted(set(cutoffs))
-    questions = _questions(split, part, relevant_from)
-    lists, beaten, order, seconds = _rank_all(model, questions, lengths[-1], ctx)
+    queries = _test_queries(split, part, relevant_from)
+    lists, beaten, order, seconds = _rank_all(model, queries, lengths[-1], ctx)
     counts = np.bincount(split.train.interactions[ITEM].to_numpy(), minlength=split.train.n_items)
     head = beyond.head_items(counts, head_share, split.train.item_vocabulary.keys)
-    columns = _accuracy(lists, questions.relevant, beaten, head, lengths)
+    columns = _accuracy(lists, queries.relevant, beaten, head, lengths)
     beyond_columns, overall, diversity_users = _beyond(lists, split.train, head, lengths, diversity_basis, ctx)
     columns |= beyond_columns
-    if isinstance(model, PredictsRatings) and questions.test.has_ratings:
-        columns |= _rating_errors(model, questions, head, ctx)
-    columns[N_RELEVANT] = questions.relevant.lengths
-    columns[N_RELEVANT_SEEN] = questions.relevant_seen
-    columns[N_HISTORY] = questions.query.history.lengths
+    if isinstance(model, PredictsRatings) and queries.test.has_ratings:
+        columns |= _rating_errors(model, queries, head, ctx)
+    columns[N_RELEVANT] = queries.relevant.lengths
+    columns[N_RELEVANT_SEEN] = queries.relevant_seen
+    columns[N_HISTORY] = queries.query.history.lengths
     columns[N_LISTED] = (lists.item != PAD).sum(axis=1)
     return Evaluation(
-        per_user=pd.DataFrame({USER: questions.users} | columns),
-        users=questions.users,
+        per_user=pd.DataFrame({USER: queries.users} | columns),
+        users=queries.users,
         lists=lists,
-        relevant=questions.relevant,
+        relevant=queries.relevant,
         overall=overall,
         recommend_seconds=seconds,
-        users_without_relevant=int((questions.relevant.lengths == 0).sum()),
-        relevant_seen=int(questions.relevant_seen.sum()),
-        relevant_cold=int((counts[questions.relevant.values] == 0).sum()),
+        users_without_relevant=int((queries.relevant.lengths == 0).sum()),
+        relevant_seen=int(queries.relevant_seen.sum()),
+        relevant_cold=int((counts[queries.relevant.values] == 0).sum()),
         head_size=int(head.sum()),
         diversity_users=diversity_users,
         order=order,
     )
 
 
-def _questions(split: Split, part: Literal["test", "validation"], relevant_from: float | None) -> _Questions:
+def _test_queries(split: Split, part: Literal["test", "validation"], relevant_from: float | None) -> _TestQueries:
     if part == "validation":
         users = split.validation_users()
         query, test = split.validation_queries(users), split.validation
@@ -165,21 +165,23 @@ def _questions(split: Split, part: Literal["test", "validation"], relevant_from:
         users = split.test_users()
         query, test = split.queries(users), split.test
     if test is None or len(users) == 0:
-        raise DataError(f"The {part} part of '{split.train.name}' is empty; nobody can be judged by it.")
+        raise DataError(
+            f"The {part} set of '{split.train.name}' is empty, so no model can be evaluated; choose another split."
+        )
     relevant, seen = relevant_items(test, users, query.history, relevant_from)
-    return _Questions(users, query, test, relevant, seen, split.candidates(part))
+    return _TestQueries(users, query, test, relevant, seen, split.candidates(part))
 
 
 def relevant_items(
     test: Dataset, users: IntArray, history: Ragged, relevant_from: float | None = None
 ) -> tuple[Ragged, IntArray]:
-    """Return the relevant candidates of each user, and (U,) how many are left out because the user had seen them.
+    """Return the relevant candidates of each user, and (U,) how many were excluded because the user had seen them.
 
     Args:
-        test: The interactions that models are judged by; a pair that stands there twice counts once.
-        users: (U,) positions of the users asked for.
+        test: Test interactions; repeated user-item pairs count once.
+        users: (U,) user positions.
         history: U rows of items that the user has seen.
-        relevant_from: Smallest rating that makes an item relevant; None, or data without ratings: all do.
+        relevant_from: Smallest rating that makes an item relevant; None, or data without ratings: all are relevant.
     """
     frame = test.interactions
     row_of = np.full(test.n_users, PAD, dtype=np.int64)
@@ -189,66 +191,66 @@ def relevant_items(
     if relevant_from is not None and test.has_ratings:
         kept &= frame[RATING].to_numpy() >= relevant_from
     pairs = np.unique(rows[kept] * test.n_items + frame[ITEM].to_numpy()[kept])
-    wanted = Ragged.from_keys(pairs // test.n_items, pairs % test.n_items, len(users))
-    fresh = np.ones(len(pairs), dtype=np.bool_)
+    relevant = Ragged.from_keys(pairs // test.n_items, pairs % test.n_items, len(users))
+    unseen = np.ones(len(pairs), dtype=np.bool_)
     marked = np.zeros(test.n_items, dtype=np.bool_)
-    _unmark_seen(wanted.values, wanted.offsets, history.values.astype(np.int64), history.offsets, marked, fresh)
-    rows = wanted.row_numbers()
-    seen = np.bincount(rows[~fresh], minlength=len(users))
-    return Ragged.from_keys(rows[fresh], wanted.values[fresh], len(users)), seen
+    _unmark_seen(relevant.values, relevant.offsets, history.values.astype(np.int64), history.offsets, marked, unseen)
+    rows = relevant.row_numbers()
+    seen = np.bincount(rows[~unseen], minlength=len(users))
+    return Ragged.from_keys(rows[unseen], relevant.values[unseen], len(users)), seen
 
 
 @compiled
 def _unmark_seen(
-    wanted: IntArray,
-    wanted_offsets: IntArray,
+    relevant: IntArray,
+    relevant_offsets: IntArray,
     seen: IntArray,
     seen_offsets: IntArray,
     marked: BoolArray,
-    fresh: BoolArray,
+    unseen: BoolArray,
 ) -> None:
-    for row in range(len(wanted_offsets) - 1):
-        mine = seen[seen_offsets[row] : seen_offsets[row + 1]]
-        for position in mine:
+    for row in range(len(relevant_offsets) - 1):
+        own = seen[seen_offsets[row] : seen_offsets[row + 1]]
+        for position in own:
             marked[position] = True
-        for place in range(wanted_offsets[row], wanted_offsets[row + 1]):
-            fresh[place] = not marked[wanted[place]]
-        for position in mine:
+        for place in range(relevant_offsets[row], relevant_offsets[row + 1]):
+            unseen[place] = not marked[relevant[place]]
+        for position in own:
             marked[position] = False
 
 
 def _rank_all(
-    model: Recommender[Any], questions: _Questions, k: int, ctx: RunContext
+    model: Recommender[Any], queries: _TestQueries, k: int, ctx: RunContext
 ) -> tuple[TopK, FloatArray, Order, float]:
-    """Return lists, shares of beaten candidates, how the orders of users differ, and seconds of scoring."""
+    """Return lists, shares of beaten candidates, how rankings differ between users, and seconds of scoring."""
     lists: list[TopK] = []
     beaten: list[FloatArray] = []
     probed: list[FloatArray] = []
     missing, seconds = PROBE, 0.0
-    for rows in ctx.track(blocks_of_people(len(questions.users), questions.test.n_items), stage="rank all items"):
-        batch = questions.query.take(rows)
+    for rows in ctx.track(user_blocks(len(queries.users), queries.test.n_items), stage="rank all items"):
+        batch = queries.query.take(rows)
         started = time.perf_counter()
         scores = model.score(batch)
-        ranking = rank(scores, batch.history, questions.relevant.take(rows), k, questions.candidates, model.tie_keys)
-        found = ranking.lists
+        ranking = rank(scores, batch.history, queries.relevant.take(rows), k, queries.candidates, model.tie_keys)
+        recommended = ranking.lists
         if not model.ranks_by_score():
-            found = model.recommend(batch, k, candidates=questions.candidates)
+            recommended = model.recommend(batch, k, candidates=queries.candidates)
         seconds += time.perf_counter() - started
-        if missing:  # users for whom nothing can be scored say nothing about the order
+        if missing:  # users without any score are uninformative about the order
             able = np.flatnonzero(np.isfinite(scores).any(axis=1))[:missing]
             probed.append(scores[able])
             missing -= len(able)
-        lists.append(found)
+        lists.append(recommended)
         beaten.append(ranking.beaten)
     joined = TopK(np.concatenate([part.item for part in lists]), np.concatenate([part.score for part in lists]))
     return joined, np.concatenate(beaten), order_of(np.concatenate(probed)), seconds
 
 
 def order_of(scores: FloatArray) -> Order:
-    """Return how the orders of users differ, from (P, I) scores of some users each of whom has a score; see `Order`.
+    """Return how rankings differ between users, from (P, I) scores of users who have at least one score; see `Order`.
 
-    Two users have the same order if no two items that both can be scored for change places (but for rounding). So a
-    pair of users with fewer than two such items decides nothing, and neither does a user whose scores are all equal.
+    Two users have the same order if no pair of items scored for both is ordered differently, up to rounding. Pairs of
+    users with fewer than two such items, and users whose scores are all equal, are uninformative.
     """
     if len(scores) == 0:
         return "unscored"
@@ -273,12 +275,12 @@ def order_of(scores: FloatArray) -> Order:
 
 
 def _part_mask(part: Part, head: BoolArray) -> BoolArray:
-    """Return (I,) the items of a part of the catalogue."""
+    """Return (I,) a mask of the items in a part of the catalogue."""
     return {"": np.ones_like(head), "head": head, "tail": ~head}[part]
 
 
 def _accuracy(lists: TopK, relevant: Ragged, beaten: FloatArray, head: BoolArray, cutoffs: list[int]) -> dict[str, Any]:
-    """Return the columns that follow from relevant items; for head and tail only the relevant items there count."""
+    """Return the columns of accuracy metrics; for head and tail only the relevant items there count."""
     everything = hit_table(lists, relevant)
     rows = relevant.row_numbers()
     columns: dict[str, Any] = {}
@@ -302,7 +304,7 @@ def _beyond(
     basis: DiversityBasis,
     ctx: RunContext,
 ) -> tuple[dict[str, Any], dict[str, float], int]:
-    """Return the columns that follow from the lists alone, the numbers of the model as a whole, and users counted."""
+    """Return the per-user columns of beyond-accuracy metrics, the per-model values, and `diversity_users`."""
     matrix = train.matrix("binary")
     users_of_item = np.bincount(matrix.indices, minlength=train.n_items)
     n_users = int((np.diff(matrix.indptr) > 0).sum())
@@ -323,32 +325,32 @@ def _beyond(
     return columns, overall, varied.users
 
 
-def _rating_errors(model: Recommender[Any], questions: _Questions, head: BoolArray, ctx: RunContext) -> dict[str, Any]:
-    """Return each user's rmse and mae over the user's test ratings, and how many there are."""
-    frame = questions.test.interactions
-    row_of = np.full(questions.test.n_users, PAD, dtype=np.int64)
-    row_of[questions.users] = np.arange(len(questions.users))
+def _rating_errors(model: Recommender[Any], queries: _TestQueries, head: BoolArray, ctx: RunContext) -> dict[str, Any]:
+    """Return rmse, mae and the number of test ratings of each user."""
+    frame = queries.test.interactions
+    row_of = np.full(queries.test.n_users, PAD, dtype=np.int64)
+    row_of[queries.users] = np.arange(len(queries.users))
     rows, items = row_of[frame[USER].to_numpy()], frame[ITEM].to_numpy()
-    truth = Ragged.from_keys(rows, frame[RATING].to_numpy(np.float64), len(questions.users))
-    asked = Ragged.from_keys(rows, items, len(questions.users))
+    truth = Ragged.from_keys(rows, frame[RATING].to_numpy(np.float64), len(queries.users))
+    rated = Ragged.from_keys(rows, items, len(queries.users))
     predicted = answers_of_pairs(
-        model, questions.query, asked.row_numbers(), asked.values, ctx=ctx, stage="predict ratings"
+        model, queries.query, rated.row_numbers(), rated.values, ctx=ctx, stage="predict ratings"
     )
-    return rating_columns(predicted - truth.values, asked, head)
+    return rating_columns(predicted - truth.values, rated, head)
 
 
-def rating_columns(errors: FloatArray, asked: Ragged, head: BoolArray) -> dict[str, Any]:
-    """Return columns `rmse`, `mae` and `n_ratings` of all, head and tail items, one value a user.
+def rating_columns(errors: FloatArray, rated: Ragged, head: BoolArray) -> dict[str, Any]:
+    """Return columns `rmse`, `mae` and `n_ratings` of all, head and tail items, one value per user.
 
     Args:
-        errors: (N,) predicted minus given rating.
-        asked: U rows of the items rated, aligned with `errors`.
+        errors: (N,) predicted minus true rating.
+        rated: U rows of the rated items, aligned with `errors`.
         head: (I,) whether an item belongs to the head.
     """
-    rows, users = asked.row_numbers(), len(asked)
+    rows, users = rated.row_numbers(), len(rated)
     columns: dict[str, Any] = {}
     for part in PARTS:
-        inside = _part_mask(part, head)[asked.values]
+        inside = _part_mask(part, head)[rated.values]
         count = np.bincount(rows[inside], minlength=users)
         squares = np.bincount(rows[inside], weights=errors[inside] ** 2, minlength=users)
         absolute = np.bincount(rows[inside], weights=np.abs(errors[inside]), minlength=users)

@@ -1,6 +1,6 @@
-"""Confidence intervals of a mean over users: a score interval for metrics from 0 to 1, BCa for all others.
+"""Confidence intervals of means over users: score intervals for metrics from 0 to 1, BCa bootstrap for all others.
 
-The users of a test part are taken as a sample of all users that there could be.
+The test users are treated as a sample of a population of users.
 """
 
 import numpy as np
@@ -10,29 +10,28 @@ from recsys_core.contracts import BoolArray, FloatArray
 
 DRAWS_AT_A_TIME = 4_000_000
 MOST_DRAWS = 400_000_000
-"""Above this number of draws (users times samples) fewer samples are taken, at least `FEWEST_SAMPLES`."""
+"""Maximum number of draws (users times samples): above it fewer samples are drawn, at least `FEWEST_SAMPLES`."""
 FEWEST_SAMPLES = 200
 NO_SPREAD = 1e-12
-"""A standard deviation below this counts as none."""
+"""A standard deviation below this is treated as 0."""
 
 
 def score_interval(values: FloatArray, confidence: float = 0.95) -> tuple[FloatArray, FloatArray]:
-    """Return lower and upper ends (M,) of the intervals of means of values from 0 to 1; NaN where no value is known.
+    """Return lower and upper ends (M,) of the intervals of means of values from 0 to 1; NaN without values.
 
     Wilson's interval for the effective number of users n / r:
 
         r = min(1, (t / z)^2 s^2 / (m (1 - m)))
 
-    where m is the mean, s^2 the variance, z the normal and t Student's quantile with n - 1 degrees of freedom. A metric
-    that is 0 or 1 has r = 1, which is Wilson's interval itself; so has a sample without any spread, for nothing is
-    known of its variance: without a hit the upper end is that of 0 successes among n. The ends lie within 0 and 1 and
-    never coincide.
+    where m is the mean, s^2 the variance, z the normal and t Student's quantile with n - 1 degrees of freedom. A binary
+    metric has r = 1, which is Wilson's interval. So has a sample without variance, whose true variance is unknown:
+    without a hit the upper end is that of 0 successes in n trials. The ends lie within 0 and 1 and never coincide.
 
     Coverage in simulations at a nominal 95 % (n = 10 / 20 / 50 / 200): NDCG with 5 % of users hit 95 / 95 / 97 / 94 %,
     against 43 / 63 / 91 / 93 % of the BCa and 43 / 40 / 68 / 96 % of the studentized bootstrap.
 
     Args:
-        values: (U, M) one value a user and column; NaN is left out.
+        values: (U, M) one value per user and column; NaN is ignored.
         confidence: Nominal coverage.
 
     Source:
@@ -59,7 +58,7 @@ def score_interval(values: FloatArray, confidence: float = 0.95) -> tuple[FloatA
 
 
 def unseen_share(users: int, confidence: float = 0.95) -> float:
-    """Return the upper end of the share of users who may be unlike all `users` that were seen (Wilson, 0 of n)."""
+    """Return the upper bound of the share of users who differ from all observed `users` (Wilson, 0 of n)."""
     z = float(stats.norm.isf((1.0 - confidence) / 2.0))
     return z**2 / (users + z**2)
 
@@ -67,12 +66,12 @@ def unseen_share(users: int, confidence: float = 0.95) -> float:
 def bca_interval(
     replicates: FloatArray, estimates: FloatArray, influence: FloatArray, confidence: float = 0.95
 ) -> tuple[FloatArray, FloatArray]:
-    """Return both ends (M,) of bias-corrected and accelerated bootstrap intervals; NaN where there is no spread.
+    """Return both ends (M,) of bias-corrected and accelerated (BCa) bootstrap intervals; NaN without variance.
 
     Args:
-        replicates: (S, M) of the bootstrap.
-        estimates: (M,) of the sample itself.
-        influence: (U, M) what each user adds to the estimate, up to a factor; 0 where a user has no value.
+        replicates: (S, M) bootstrap replicates.
+        estimates: (M,) estimates of the sample.
+        influence: (U, M) empirical influence of each user on the estimate, up to a factor; 0 without a value.
         confidence: Nominal coverage.
 
     Source:
@@ -94,7 +93,7 @@ def bca_interval(
 
 
 def _quantile_of_each(replicates: FloatArray, shares: FloatArray) -> FloatArray:
-    """Return (M,) a quantile of its own for each column of (S, M)."""
+    """Return (M,) the quantile `shares[m]` of each column m of (S, M)."""
     ends = [np.nanquantile(column, share) for column, share in zip(np.nan_to_num(replicates).T, shares, strict=True)]
     return np.array(ends, dtype=np.float64)
 
@@ -105,10 +104,10 @@ def bootstrap_means(
     """Return (S, M) means over users drawn with replacement, the same users for all M columns.
 
     Args:
-        values: (U, M) one value a user and column; NaN counts for nothing.
+        values: (U, M) one value per user and column; NaN is ignored.
         weights: (U, M) weight of each value, at least 0.
-        rng: Draws the users; the same stream gives the same draws.
-        samples: Number S of draws of U users each.
+        rng: Random generator that draws the users.
+        samples: Number S of bootstrap samples of U users each.
     """
     users = len(values)
     known = ~np.isnan(values)
@@ -134,7 +133,7 @@ def _resampled_sums(columns: FloatArray, samples: int, rng: np.random.Generator)
 
 
 def interval(replicates: FloatArray, confidence: float = 0.95) -> tuple[FloatArray, FloatArray]:
-    """Return lower and upper ends (M,) of the percentile interval of (S, M) replicates; NaN where none is defined."""
+    """Return lower and upper ends (M,) of the percentile interval of (S, M) replicates; NaN if all are undefined."""
     tail = (1.0 - confidence) / 2.0
     undefined = np.isnan(replicates).all(axis=0)
     low, high = np.nanquantile(np.where(undefined, 0.0, replicates), [tail, 1.0 - tail], axis=0)

@@ -1,7 +1,7 @@
-"""How good are lists of recommendations, and predicted ratings: one value a user, NaN where it is undefined.
+"""Accuracy metrics of recommendation lists: one value per user, NaN where undefined.
 
-A list is judged by the items that turned out relevant for its user. All relevant items count alike (gain 1). A user
-without relevant items has no value, never 0. What other libraries define differently stands in `conventions`.
+Relevance is binary (gain 1). A user without relevant items has the value NaN, never 0. Definitions that differ from
+other libraries are listed in `conventions`.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class Metric(Protocol):
-    """Something that gives each user's list a value."""
+    """Protocol of a per-user metric."""
 
     def per_user(self, recommended: TopK, relevant: Ragged) -> FloatArray:
         """Return (U,) values; NaN where the metric is undefined."""
@@ -46,10 +46,10 @@ class Metric(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class HitTable:
-    """Where in the lists the relevant items stand; all metrics of accuracy follow from it.
+    """Positions of the relevant items in the lists: the input of all accuracy metrics.
 
     Args:
-        hits: (U, K) whether the item at that place is relevant.
+        hits: (U, K) whether the item at that rank is relevant.
         n_relevant: (U,) number of relevant items of each user, in the list or not.
     """
 
@@ -57,13 +57,13 @@ class HitTable:
     n_relevant: IntArray
 
     def at(self, k: int) -> BoolArray:
-        """Return (U, k) the first places.
+        """Return (U, k) the hits in the top k.
 
         Raises:
-            ValueError: The lists are shorter than that.
+            ValueError: The lists are shorter than k.
         """
         if not 1 <= k <= self.hits.shape[1]:
-            raise ValueError(f"Cut-off {k} needs lists of at least that length; these hold {self.hits.shape[1]}.")
+            raise ValueError(f"Cut-off {k} needs lists of at least that length; these have {self.hits.shape[1]} items.")
         return self.hits[:, :k]
 
     def defined(self, values: FloatArray) -> FloatArray:
@@ -75,18 +75,18 @@ def hit_table(recommended: TopK, relevant: Ragged) -> HitTable:
     """Mark the relevant items in the lists.
 
     Args:
-        recommended: Lists of U users; no item stands twice in a list.
+        recommended: Lists of U users without duplicate items.
         relevant: U rows of distinct item positions.
 
     Raises:
-        ValueError: There are not as many lists as rows of relevant items.
+        ValueError: The number of lists differs from the number of rows of relevant items.
     """
     if len(recommended) != len(relevant):
-        raise ValueError(f"{len(recommended)} lists cannot be judged by {len(relevant)} rows of relevant items.")
+        raise ValueError(f"{len(recommended)} lists do not match {len(relevant)} rows of relevant items.")
     item = np.ascontiguousarray(recommended.item, dtype=np.int64)
     hits = np.zeros(item.shape, dtype=np.bool_)
     largest = max(item.max(initial=PAD), relevant.values.max(initial=PAD))
-    marked = np.zeros(int(largest) + 2, dtype=np.bool_)  # one more place, for PAD, that is never marked
+    marked = np.zeros(int(largest) + 2, dtype=np.bool_)  # one extra element for PAD that is never marked
     _mark(item, relevant.values.astype(np.int64), relevant.offsets, marked, hits)
     return HitTable(hits, relevant.lengths)
 
@@ -94,27 +94,27 @@ def hit_table(recommended: TopK, relevant: Ragged) -> HitTable:
 @compiled
 def _mark(item: IntArray, relevant: IntArray, offsets: IntArray, marked: BoolArray, hits: BoolArray) -> None:
     for row in range(len(item)):
-        mine = relevant[offsets[row] : offsets[row + 1]]
-        for position in mine:
+        own = relevant[offsets[row] : offsets[row + 1]]
+        for position in own:
             marked[position] = True
         for place in range(item.shape[1]):
             hits[row, place] = marked[item[row, place]]
-        for position in mine:
+        for position in own:
             marked[position] = False
 
 
 def precision(table: HitTable, k: int) -> FloatArray:
-    """Return (U,) the share of the first k places that hold a relevant item.
+    """Return (U,) the share of the top k that is relevant.
 
-    Formula: hits / k. The denominator is k even when the list is shorter. NaN without relevant items.
+    Formula: hits / k. The denominator is k even if the list is shorter. NaN without relevant items.
     """
     return table.defined(table.at(k).sum(axis=1) / k)
 
 
 def recall(table: HitTable, k: int) -> FloatArray:
-    """Return (U,) the share of the relevant items that stand in the first k places.
+    """Return (U,) the share of the relevant items in the top k.
 
-    Formula: hits / |relevant|, so that a user with more than k relevant items cannot reach 1. NaN without any.
+    Formula: hits / |relevant|, so a user with more than k relevant items cannot reach 1. NaN without relevant items.
     """
     return table.defined(table.at(k).sum(axis=1) / np.maximum(table.n_relevant, 1))
 
@@ -128,15 +128,15 @@ def f1(table: HitTable, k: int) -> FloatArray:
 
 
 def hit_rate(table: HitTable, k: int) -> FloatArray:
-    """Return (U,) 1 where a relevant item stands in the first k places, else 0; NaN without relevant items."""
+    """Return (U,) 1 if the top k contains a relevant item, else 0; NaN without relevant items."""
     return table.defined((table.at(k).sum(axis=1) > 0) * 1.0)
 
 
 def ndcg(table: HitTable, k: int) -> FloatArray:
-    """Return (U,) the normalised discounted cumulative gain.
+    """Return (U,) the normalized discounted cumulative gain.
 
-    Formula: sum of 1 / log2(place + 1) over the hits, divided by that sum for the ideal list, which has
-    min(k, |relevant|) hits in front. NaN without relevant items.
+    Formula: sum of 1 / log2(rank + 1) over the hits, divided by the same sum for the ideal list, which starts with
+    min(k, |relevant|) hits. NaN without relevant items.
     """
     hits = table.at(k)
     discounts = 1.0 / np.log2(np.arange(2, k + 2))  # (k,)
@@ -145,16 +145,16 @@ def ndcg(table: HitTable, k: int) -> FloatArray:
 
 
 def average_precision(table: HitTable, k: int) -> FloatArray:
-    """Return (U,) the mean, over the relevant items, of the precision at the place where each was found.
+    """Return (U,) the mean, over the relevant items, of the precision at the rank of each.
 
-    Formula: sum over the hits in the first k places of (hits so far / place), divided by |relevant|; a relevant item
-    that is not in the list adds 0. NaN without relevant items. Its mean over users is called MAP.
+    Formula: sum over the hits in the top k of (hits so far / rank), divided by |relevant|; a relevant item that is not
+    in the list adds 0. NaN without relevant items. The mean over users is MAP.
     """
     return table.defined(precision_sum(table, k) / np.maximum(table.n_relevant, 1))
 
 
 def precision_sum(table: HitTable, k: int) -> FloatArray:
-    """Return (U,) the sum of hits so far / place over the places up to k that hold a hit."""
+    """Return (U,) the sum of (hits so far / rank) over the hits in the top k."""
     hits = table.at(k)
     so_far = np.cumsum(hits, axis=1) / np.arange(1, k + 1)
     total: FloatArray = (so_far * hits).sum(axis=1)
@@ -162,9 +162,9 @@ def precision_sum(table: HitTable, k: int) -> FloatArray:
 
 
 def reciprocal_rank(table: HitTable, k: int) -> FloatArray:
-    """Return (U,) 1 / place of the first relevant item, 0 if none stands in the first k; NaN without relevant items.
+    """Return (U,) 1 / rank of the first relevant item, 0 if none is in the top k; NaN without relevant items.
 
-    Its mean over users is called MRR.
+    The mean over users is MRR.
     """
     hits = table.at(k)
     return table.defined(hits.any(axis=1) / (hits.argmax(axis=1) + 1.0))
@@ -179,16 +179,16 @@ ACCURACY: Mapping[str, Callable[[HitTable, int], FloatArray]] = {
     "map": average_precision,
     "mrr": reciprocal_rank,
 }
-"""Key -> function, for metrics that follow from the lists and the relevant items."""
+"""Accuracy metrics by key."""
 
 
 @dataclass(frozen=True)
 class AccuracyMetric:
-    """A metric of accuracy at one cut-off, as an object.
+    """An accuracy metric at one cut-off.
 
     Args:
         key: One of `ACCURACY`.
-        k: Length of list.
+        k: Cut-off.
     """
 
     key: str

@@ -1,13 +1,12 @@
-"""Does order matter in these data? The same model on histories as they are, and on the same histories shuffled.
+"""Shuffle test of sequential signal: the same Markov model on ordered and on shuffled histories.
 
-From each user the last item that they had not had before is held back; a Markov model (`transitions`) learns from what
-stands before it in all histories, and ranks all other items for each user. Then the histories are shuffled, each by
-itself, those that are learned from as well as those that are asked with; the held-back item stays the same. What the
-model loses is what the order told it. In data that were shuffled before they were uploaded the held-back item is any of
-the user's, the order tells nothing, and the difference is chance.
+The last item that is new to a user is held out. A Markov model (`transitions`) is trained on the histories before the
+held-out items and ranks all other items for each user. Then each history is shuffled, for training and for prediction;
+the held-out item stays the same. The loss in NDCG is the information in the order. If the data were shuffled before the
+upload, the held-out item is a random item of the user, the order is uninformative, and the difference is noise.
 
-Where interactions of a user share a time, their order is only that of the file. A third reading shuffles within such
-ties alone: what is left of the difference does not depend on how the file was sorted.
+Interactions of a user with equal timestamps are only ordered by the file. A third variant shuffles within such ties
+only: what remains of the difference does not depend on the order of the file.
 """
 
 from dataclasses import dataclass
@@ -28,20 +27,20 @@ K = 10
 SHUFFLES = 5
 CONFIDENCE = 0.95
 MOST_INTERACTIONS = 1_000_000
-"""Of larger data so many interactions are looked at, of users drawn at random."""
-MOST_JUDGED = 2000
-"""Of more users so many, drawn at random, are asked for; all are learned from."""
+"""Larger data are sampled by user down to this number of interactions."""
+MOST_EVALUATED = 2000
+"""Users evaluated at most, drawn at random; the model is trained on all users."""
 LONGEST = 1000
-"""The latest of a longer history."""
+"""Longer histories are truncated to the latest interactions."""
 FEWEST_USERS = 30
-"""With fewer users nothing is called proved."""
+"""With fewer users the test gives no verdict."""
 CLEAR_GAIN = 0.1
-"""A gain of so much over shuffled histories, as a share of what they reach, is more than a little."""
+"""Relative gain over shuffled histories from which the verdict is `yes` instead of `a_little`."""
 PLACE = "place"
 
 
 class Matters(StrEnum):
-    """What the shuffle test says."""
+    """Verdict of the shuffle test."""
 
     YES = "yes"
     A_LITTLE = "a_little"
@@ -52,13 +51,13 @@ class Matters(StrEnum):
 
 @dataclass(frozen=True)
 class Reading:
-    """What the model reaches when it reads the histories in one way.
+    """Result of the model for one order of the histories.
 
     Args:
         ndcg: NDCG@10, mean over users.
         low: Lower end of its bootstrap interval over users.
         high: Upper end.
-        gain: What it reaches more than on shuffled histories, mean over the same users.
+        gain: Difference to shuffled histories, mean over the same users.
         gain_low: Lower end of the paired interval.
         gain_high: Upper end.
     """
@@ -73,19 +72,19 @@ class Reading:
 
 @dataclass(frozen=True)
 class OrderTest:
-    """Whether order matters.
+    """Result of the shuffle test.
 
     Args:
-        verdict: What follows from the numbers.
-        ordered: Histories as they are: by time, and within equal times as in the file.
-        untied: Shuffled within equal times; None where there are no times, or no equal ones.
-        shuffled: Shuffled altogether, mean over `SHUFFLES` shuffles; its gain is 0.
+        verdict: Conclusion from the numbers.
+        ordered: Original order: by time, and by file order within equal timestamps.
+        untied: Shuffled within equal timestamps; None without timestamps or without ties.
+        shuffled: Fully shuffled, mean over `SHUFFLES` shuffles; its gain is 0.
         shuffles: NDCG@10 of each shuffle.
-        users: Users that were judged.
-        users_left_out: Users of those drawn who had fewer than two different items.
-        is_sample: Whether these are a part of all users.
-        has_times: Whether the data know times.
-        tied: Share (0..1) of interactions that share user and time with another one; 1 without times.
+        users: Number of users evaluated.
+        users_left_out: Number of sampled users with fewer than two distinct items.
+        is_sample: Whether the users are a sample.
+        has_times: Whether the data have timestamps.
+        tied: Share (0..1) of interactions that share user and timestamp with another one; 1 without timestamps.
     """
 
     verdict: Matters
@@ -101,14 +100,14 @@ class OrderTest:
 
     @property
     def readings(self) -> dict[str, Reading]:
-        """What was read, by name: `ordered`, `untied` where it was, `shuffled`."""
+        """Results by name: `ordered`, `untied` (if there is one), `shuffled`."""
         named = {"ordered": self.ordered, "untied": self.untied, "shuffled": self.shuffled}
         return {name: reading for name, reading in named.items() if reading is not None}
 
 
 @dataclass(frozen=True, eq=False)
 class _Drawn:
-    """The histories looked at, oldest first; `times` (N,) is None without times."""
+    """The sampled histories, oldest first; `times` (N,) is None without timestamps."""
 
     histories: Ragged
     times: IntArray | None
@@ -117,45 +116,45 @@ class _Drawn:
 
 
 def order_test(data: Stored, ctx: RunContext | None = None) -> OrderTest:
-    """Return whether order matters in a data set.
+    """Test whether the order of interactions is informative in a data set.
 
     Args:
-        data: A data set, or the folder that it is stored in.
-        ctx: Progress, cancelling, and the chance of shuffles and samples.
+        data: A data set, or the folder in which it is stored.
+        ctx: Progress, cancellation, and the random numbers of shuffles and samples.
 
     Raises:
-        DataError: Nobody has two different items.
-        Cancelled: The person stopped the work.
+        DataError: No user has two different items.
+        Cancelled: The run was cancelled.
     """
     ctx = ctx or RunContext()
     drawn = _drawn(data, ctx)
     last = np.empty(len(drawn.histories), dtype=np.int64)
     _last_new(drawn.histories.values.astype(np.int64), drawn.histories.offsets, np.full(drawn.n_items, -1), last)
-    judged = np.flatnonzero(last > drawn.histories.offsets[:-1])
-    if len(judged) == 0:
-        raise DataError("Nobody in these data has two different items, so there is no order to look at.")
-    target = drawn.histories.values[last[judged]].astype(np.int64)
-    before, times = _before(drawn, judged, last)
+    evaluated = np.flatnonzero(last > drawn.histories.offsets[:-1])
+    if len(evaluated) == 0:
+        raise DataError("No user in these data has two different items, so there is no order to test.")
+    target = drawn.histories.values[last[evaluated]].astype(np.int64)
+    before, times = _before(drawn, evaluated, last)
     rows = before.row_numbers()
     has_ties = times is not None and bool((np.diff(rows) + np.abs(np.diff(times)) == 0).any())
-    asked = np.sort(ctx.rng("order", "judged").permutation(len(judged))[:MOST_JUDGED])
-    ordered = _ndcg(before, target, drawn.n_items, asked)
+    sampled = np.sort(ctx.rng("order", "judged").permutation(len(evaluated))[:MOST_EVALUATED])
+    ordered = _ndcg(before, target, drawn.n_items, sampled)
     shuffled, untied = [], []
     for number in ctx.track(range(SHUFFLES), stage="shuffle the histories"):
         chance = ctx.rng("order", str(number)).random(len(rows))
-        shuffled.append(_ndcg(_resorted(before, np.lexsort((chance, rows))), target, drawn.n_items, asked))
+        shuffled.append(_ndcg(_resorted(before, np.lexsort((chance, rows))), target, drawn.n_items, sampled))
         if times is not None and has_ties:
-            untied.append(_ndcg(_resorted(before, np.lexsort((chance, times, rows))), target, drawn.n_items, asked))
+            untied.append(_ndcg(_resorted(before, np.lexsort((chance, times, rows))), target, drawn.n_items, sampled))
     readings = _readings(ordered, untied, shuffled, ctx)
     means = tuple(float(values.mean()) for values in shuffled)
     return OrderTest(
-        verdict=_verdict(readings, means, len(asked)),
+        verdict=_verdict(readings, means, len(sampled)),
         ordered=readings["ordered"],
         untied=readings.get("untied"),
         shuffled=readings["shuffled"],
         shuffles=means,
-        users=len(asked),
-        users_left_out=len(drawn.histories) - len(judged),
+        users=len(sampled),
+        users_left_out=len(drawn.histories) - len(evaluated),
         is_sample=drawn.is_sample,
         has_times=times is not None,
         tied=_tied(drawn),
@@ -163,7 +162,7 @@ def order_test(data: Stored, ctx: RunContext | None = None) -> OrderTest:
 
 
 def _drawn(data: Stored, ctx: RunContext) -> _Drawn:
-    """Read the histories of users drawn at random until there are enough interactions."""
+    """Read the histories of randomly drawn users, up to `MOST_INTERACTIONS` interactions."""
     with tables_of(data) as (connection, dataset):
         counts = connection.execute(
             f"SELECT {USER}, least(count(*), {LONGEST}) AS n FROM {INTERACTIONS} GROUP BY {USER} ORDER BY {USER}"
@@ -191,7 +190,7 @@ def _drawn(data: Stored, ctx: RunContext) -> _Drawn:
 
 @compiled
 def _last_new(items: IntArray, offsets: IntArray, had_by: IntArray, last: IntArray) -> None:
-    """Fill in (R,) the place of the last item of each row that did not stand in the row before."""
+    """Fill in (R,) the position of the last item of each row that does not occur earlier in the row."""
     for row in range(len(last)):
         last[row] = offsets[row]
         for place in range(offsets[row], offsets[row + 1]):
@@ -200,12 +199,12 @@ def _last_new(items: IntArray, offsets: IntArray, had_by: IntArray, last: IntArr
                 last[row] = place
 
 
-def _before(drawn: _Drawn, judged: IntArray, last: IntArray) -> tuple[Ragged, IntArray | None]:
-    """Return what stands before the held-back item of each judged user, and its times."""
+def _before(drawn: _Drawn, evaluated: IntArray, last: IntArray) -> tuple[Ragged, IntArray | None]:
+    """Return the histories before the held-out items of the evaluated users, and their timestamps."""
     rows = drawn.histories.row_numbers()
-    kept = (np.arange(len(rows)) < last[rows]) & np.isin(rows, judged)
-    number = np.searchsorted(judged, rows[kept])
-    histories = Ragged.from_keys(number, drawn.histories.values[kept], len(judged))
+    kept = (np.arange(len(rows)) < last[rows]) & np.isin(rows, evaluated)
+    number = np.searchsorted(evaluated, rows[kept])
+    histories = Ragged.from_keys(number, drawn.histories.values[kept], len(evaluated))
     return histories, None if drawn.times is None else drawn.times[kept]
 
 
@@ -213,19 +212,16 @@ def _resorted(histories: Ragged, order: IntArray) -> Ragged:
     return Ragged(histories.values[order], histories.offsets)
 
 
-def _ndcg(histories: Ragged, target: IntArray, n_items: int, asked: IntArray) -> FloatArray:
-    """Return (A,) NDCG@10 of the rows asked for, with one relevant item each.
-
-    1 / log2(place + 1) within the first ten places, else 0.
-    """
-    place = ranks_of_next(histories, target, n_items, asked)
+def _ndcg(histories: Ragged, target: IntArray, n_items: int, sampled: IntArray) -> FloatArray:
+    """Return (A,) NDCG@10 of the sampled rows with one relevant item each: 1 / log2(rank + 1) if rank <= 10, else 0."""
+    place = ranks_of_next(histories, target, n_items, sampled)
     return np.where(place <= K, 1.0 / np.log2(place + 1.0), 0.0)
 
 
 def _readings(
     ordered: FloatArray, untied: list[FloatArray], shuffled: list[FloatArray], ctx: RunContext
 ) -> dict[str, Reading]:
-    """Return mean and interval of each reading, and of its gain over shuffled histories: all over the same users."""
+    """Return mean and interval of each variant and of its gain over shuffled histories, over the same users."""
     values = {"ordered": ordered, "shuffled": np.mean(shuffled, axis=0)}
     if untied:
         values["untied"] = np.mean(untied, axis=0)
@@ -240,8 +236,9 @@ def _readings(
 
 
 def _verdict(readings: dict[str, Reading], shuffles: tuple[float, ...], users: int) -> Matters:
-    """Say yes only if the interval lies above 0 and every shuffle was worse: the interval knows the chance of users
-    alone, the shuffles that of what is learned from.
+    """Return YES only if the interval of the gain is above 0 and every shuffle was worse.
+
+    The interval covers the variation over users only; the shuffles cover the variation of training.
     """
     ordered, shuffled = readings["ordered"], readings["shuffled"]
     if users < FEWEST_USERS:
@@ -254,7 +251,7 @@ def _verdict(readings: dict[str, Reading], shuffles: tuple[float, ...], users: i
 
 
 def _tied(drawn: _Drawn) -> float:
-    """Return the share of interactions that share user and time with another one."""
+    """Return the share of interactions that share user and timestamp with another one."""
     if drawn.times is None:
         return 1.0
     frame = pd.DataFrame({USER: drawn.histories.row_numbers(), TIMESTAMP: drawn.times})

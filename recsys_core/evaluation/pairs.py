@@ -1,4 +1,4 @@
-"""What a model says of single pairs of person and item, without scores of the whole catalogue where it can do so."""
+"""Predictions for single user-item pairs, without scoring the whole catalogue if the model supports that."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +8,8 @@ import numpy as np
 from recsys_core.contracts import FloatArray, IntArray, PredictsPairs, PredictsRatings, QueryBatch, Ragged, RunContext
 from recsys_core.models.base import SCORE_BLOCK_BYTES, Recommender
 
-PAIRS_AT_ONCE = 1_000_000
-"""A model that answers for pairs alone is asked for so many at a time, or for all those of one person."""
+PAIRS_PER_BLOCK = 1_000_000
+"""Maximum number of pairs per call of `predict_pairs`, unless a single user has more."""
 
 
 def answers_of_pairs(
@@ -19,64 +19,64 @@ def answers_of_pairs(
     items: IntArray,
     *,
     ctx: RunContext | None = None,
-    stage: str = "answer for pairs",
+    stage: str = "score pairs",
 ) -> FloatArray:
-    """Return (N,) what a trained model says of pairs: a rating if it can predict ratings, else its score.
+    """Return (N,) predictions for user-item pairs: ratings if the model predicts ratings, else scores.
 
     Args:
-        model: What is asked.
-        query: B people with their histories.
-        rows: (N,) which of the people.
-        items: (N,) positions of items.
-        ctx: Takes the progress, says when to stop.
-        stage: What is being done, in words.
+        model: A trained model.
+        query: B users with their histories.
+        rows: (N,) rows of `query`.
+        items: (N,) item positions.
+        ctx: Progress and cancellation.
+        stage: Name of the stage in the progress.
 
     Raises:
         NotFitted: The model was not trained.
         CannotScore: The training data had no ratings to predict.
-        Cancelled: The person stopped the work.
+        Cancelled: The run was cancelled.
     """
     model.require_fitted()
-    asked = Ragged.from_keys(rows, np.arange(len(rows)), len(query))
-    people = np.flatnonzero(asked.lengths)
-    ask: Callable[[QueryBatch, IntArray, IntArray], FloatArray]
+    pairs = Ragged.from_keys(rows, np.arange(len(rows)), len(query))
+    users = np.flatnonzero(pairs.lengths)
+    predict: Callable[[QueryBatch, IntArray, IntArray], FloatArray]
     if isinstance(model, PredictsPairs):
-        ask, blocks = model.predict_pairs, _blocks_of_pairs(asked.lengths[people])
+        predict, blocks = model.predict_pairs, _blocks_of_pairs(pairs.lengths[users])
     else:
-        ask = _looked_up(model.predict_ratings if isinstance(model, PredictsRatings) else model.score)
-        blocks = blocks_of_people(len(people), model.n_items)
-    answers = np.full(len(rows), np.nan)
+        predict = _from_all_items(model.predict_ratings if isinstance(model, PredictsRatings) else model.score)
+        blocks = user_blocks(len(users), model.n_items)
+    predictions = np.full(len(rows), np.nan)
     for block in (ctx or RunContext()).track(blocks, stage=stage):
-        places = asked.take(people[block])
-        answers[places.values] = ask(query.take(people[block]), places.row_numbers(), items[places.values])
-    return answers
+        places = pairs.take(users[block])
+        predictions[places.values] = predict(query.take(users[block]), places.row_numbers(), items[places.values])
+    return predictions
 
 
-def blocks_of_people(people: int, n_items: int) -> list[IntArray]:
+def user_blocks(n_users: int, n_items: int) -> list[IntArray]:
     """Return row numbers in blocks whose scores of all items fit into `SCORE_BLOCK_BYTES`."""
     size = max(1, SCORE_BLOCK_BYTES // (8 * max(1, n_items)))
-    return [np.arange(start, min(start + size, people)) for start in range(0, people, size)]
+    return [np.arange(start, min(start + size, n_users)) for start in range(0, n_users, size)]
 
 
-def _looked_up(
-    answer: Callable[[QueryBatch], FloatArray],
+def _from_all_items(
+    predict_all: Callable[[QueryBatch], FloatArray],
 ) -> Callable[[QueryBatch, IntArray, IntArray], FloatArray]:
-    """Return a function that answers for pairs by answering for all items first."""
+    """Return a function that predicts pairs by predicting all items first."""
 
-    def ask(query: QueryBatch, rows: IntArray, items: IntArray) -> FloatArray:
-        answers: FloatArray = answer(query)[rows, items]
-        return answers
+    def predict(query: QueryBatch, rows: IntArray, items: IntArray) -> FloatArray:
+        predictions: FloatArray = predict_all(query)[rows, items]
+        return predictions
 
-    return ask
+    return predict
 
 
 def _blocks_of_pairs(lengths: IntArray) -> list[IntArray]:
-    """Return places of people in blocks of at most `PAIRS_AT_ONCE` pairs, at least one person each."""
+    """Return row numbers of users in blocks of at most `PAIRS_PER_BLOCK` pairs, at least one user each."""
     ends = np.cumsum(lengths)
     blocks: list[IntArray] = []
     first, before = 0, 0
     while first < len(ends):
-        end = max(first + 1, int(np.searchsorted(ends, before + PAIRS_AT_ONCE, side="right")))
+        end = max(first + 1, int(np.searchsorted(ends, before + PAIRS_PER_BLOCK, side="right")))
         blocks.append(np.arange(first, end))
         first, before = end, ends[end - 1]
     return blocks

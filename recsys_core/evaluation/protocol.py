@@ -1,4 +1,4 @@
-"""What is wrong with a comparison, or should be known of it: refusals, warnings and remarks, each with its count."""
+"""Checks of a comparison's protocol: refusals, warnings and remarks, each with its count."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,13 +21,13 @@ from recsys_core.evaluation.verdict import level_text
 Severity = Literal["refusal", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("refusal", "warning", "info")
 FEW_USERS = 100
-"""Below this number of common users a comparison is warned of."""
+"""Fewer common users than this give a warning."""
 VERY_FEW_USERS = 50
-"""Below this number the warning says what that means."""
+"""Below this number the warning also states the consequences."""
 CLOSE = 0.9
-"""Popularity that reaches this share of the best model is worth a warning."""
+"""If popularity reaches this share of the best model's metric, there is a warning."""
 MANY = 0.1
-"""A share of test cases on unknown items above which it is a warning."""
+"""Share of test cases (cold items) or users (no history) above which a remark becomes a warning."""
 
 
 WITHOUT_TEST: Mapping[NoTest, sentences.Template] = {
@@ -39,18 +39,18 @@ WITHOUT_TEST: Mapping[NoTest, sentences.Template] = {
     "not_uploaded": sentences.NOT_UPLOADED,
     "unknown_items": sentences.UNKNOWN_ITEMS_ONLY,
 }
-"""What is said of users without a test case. Who stands in other folds is judged there, so nothing is said."""
+"""Sentence for each cause of a missing test case. Users of other folds are evaluated there and need no sentence."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found.
+    """Result of one protocol check.
 
     Args:
-        severity: A refusal means that the numbers must not be compared; a warning that they say less than they seem to.
-        rule: Language-neutral name of what was checked.
-        count: How many cases.
-        sentence: What to tell a person.
+        severity: `refusal`: the numbers must not be compared; `warning`: they say less than they seem to.
+        rule: Language-neutral name of the check.
+        count: Number of cases.
+        sentence: The message.
     """
 
     severity: Severity
@@ -70,14 +70,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class JudgedModel:
-    """What the check must know of a model beside its numbers.
+    """What the checks need to know about a model besides its metrics.
 
     Args:
         title: Name in sentences.
-        key: Its algorithm: `popular` and `random` are the floors.
-        personal: False if everybody is meant to get the same order of items.
-        order: How the scores of users differ.
-        tuned_on: By which part its settings were chosen.
+        key: Its algorithm; `popular` and `random` are the baselines.
+        personal: False if all users get the same order of items by design.
+        order: How the scores differ between users.
+        tuned_on: The set on which its settings were chosen.
     """
 
     title: str
@@ -92,16 +92,17 @@ class Protocol:
     """How a comparison was made.
 
     Args:
-        models: By the names that stand in `per_user`.
-        leaks: One report a fold.
-        left_out: One a fold.
+        models: Models by their names in `per_user`.
+        leaks: One report per fold.
+        left_out: One per fold.
         ordered_by_file: Whether 'last' means last in the file.
-        without_result: Titles of models that were asked for and failed or were cancelled.
+        without_result: Titles of requested models that failed or were cancelled.
         folds: Number of folds of k-fold cross-validation, else 1.
-        users: Number of all test users, those without training history too; 0 if unknown.
-        users_without_history: Number of these; if nobody has a history, all are compared, else nobody of them.
-        relevant_from: Smallest rating that makes a test item relevant; None: all are.
-        only_rating: The rating that all training interactions have; None if they differ, or there are none.
+        users: Number of test users, including those without training history; 0 if unknown.
+        users_without_history: Number of test users without training history. They are compared only if no test user has
+            a history.
+        relevant_from: Smallest rating that makes a test item relevant; None: all are relevant.
+        only_rating: The common rating of all training interactions; None if ratings differ or there are none.
     """
 
     models: Mapping[str, JudgedModel] = field(default_factory=dict)
@@ -119,13 +120,13 @@ class Protocol:
 def check_protocol(
     per_user: Mapping[str, pd.DataFrame], protocol: Protocol, *, metric: str, comparison: Comparison | None = None
 ) -> list[Finding]:
-    """Check a comparison, and say what is wrong with it: refusals first, then warnings, then remarks.
+    """Check a comparison and return the findings: refusals first, then warnings, then remarks.
 
     Args:
-        per_user: Model -> what `evaluate` gave for it.
-        protocol: How it was made.
+        per_user: Model -> per-user frame of `evaluate`.
+        protocol: How the comparison was made.
         metric: The column compared.
-        comparison: What `compare` gave; None where it refused, or was not asked.
+        comparison: Result of `compare`; None if it refused or was not run.
     """
     found = [
         *_of_history(protocol),
@@ -140,19 +141,19 @@ def check_protocol(
 
 
 def _of_history(protocol: Protocol) -> list[Finding]:
-    """Say how many test users have no training history, and whom the verdict is about."""
+    """State how many test users have no training history, and which users the verdict covers."""
     without, users = protocol.users_without_history, protocol.users
     if not without:
         return []
     if without == users:
-        return [_finding("warning", "no_history", sentences.NOBODY_HAS_HISTORY, users)]
+        return [_finding("warning", "no_history", sentences.NO_USER_HAS_HISTORY, users)]
     severity: Severity = "warning" if without > MANY * users else "info"
     values = {"judged": whole(users - without), **_of(without, users)}
     return [_finding(severity, "no_history", sentences.NO_HISTORY, without, **values)]
 
 
 def _of_lists(per_user: Mapping[str, pd.DataFrame], protocol: Protocol) -> list[Finding]:
-    """Say which models could score no item for some of the users compared, and why as far as that is known."""
+    """Name the models that cannot score any item for some users, with the cause if it is known."""
     found = []
     for name, frame in per_user.items():
         empty = int((frame[N_LISTED] == 0).sum()) if N_LISTED in frame else 0
@@ -169,19 +170,19 @@ def _of_lists(per_user: Mapping[str, pd.DataFrame], protocol: Protocol) -> list[
 
 
 def _of_users(per_user: Mapping[str, pd.DataFrame], metric: str, relevant_from: float | None) -> list[Finding]:
-    """Check whom the models were judged by."""
+    """Check the users on whom the models were evaluated."""
     frames = [frame for frame in per_user.values() if metric in frame]
     if not frames:
         return []
     found = []
-    everybody, times = np.unique(
+    users, times = np.unique(
         np.concatenate([frame.loc[frame[metric].notna(), USER].unique() for frame in frames]), return_counts=True
     )
     common = int((times == len(frames)).sum())
     if common == 0:
-        found.append(_finding("refusal", "no_common_users", sentences.NO_COMMON_USERS, len(everybody)))
-    elif common < len(everybody):
-        missing = len(everybody) - common
+        found.append(_finding("refusal", "no_common_users", sentences.NO_COMMON_USERS, len(users)))
+    elif common < len(users):
+        missing = len(users) - common
         found.append(_finding("warning", "different_users", sentences.DIFFERENT_USERS, missing, common=whole(common)))
     if N_RELEVANT in frames[0] and MetricName.parse(metric).info.kind == "accuracy":
         found += _without_relevant(frames[0], relevant_from)
@@ -189,7 +190,7 @@ def _of_users(per_user: Mapping[str, pd.DataFrame], metric: str, relevant_from: 
 
 
 def _without_relevant(frame: pd.DataFrame, relevant_from: float | None) -> list[Finding]:
-    """Say how many test users have no relevant item to be found, and why as far as that was stored."""
+    """State how many test users have no relevant test item, with the cause if it was stored."""
     columns = [name for name in (N_RELEVANT, N_RELEVANT_SEEN) if name in frame]
     counts = frame.groupby(USER)[columns].sum()
     without = counts[N_RELEVANT] == 0
@@ -209,14 +210,14 @@ def _without_relevant(frame: pd.DataFrame, relevant_from: float | None) -> list[
 
 
 def _of_models(protocol: Protocol) -> list[Finding]:
-    """Check how the models came about, and whether they do what they are meant to."""
+    """Check how the models were tuned, and whether their lists are personalized as intended."""
     models = protocol.models.values()
     tuned = [model.title for model in models if model.tuned_on == "test"]
     alike = [model.title for model in models if model.personal and model.order == "same"]
     constant = [model.title for model in models if model.order == "constant"]
     checks: tuple[tuple[Severity, str, sentences.Template, Sequence[str]], ...] = (
         ("refusal", "tuned_on_test", sentences.TUNED_ON_TEST, tuned),
-        ("warning", "identical_lists", sentences.SAME_FOR_EVERYBODY, alike),
+        ("warning", "identical_lists", sentences.SAME_FOR_ALL_USERS, alike),
         ("warning", "constant_scores", sentences.CONSTANT_SCORES, constant),
         ("warning", "without_result", sentences.WITHOUT_RESULT, protocol.without_result),
     )
@@ -231,7 +232,7 @@ def _of_models(protocol: Protocol) -> list[Finding]:
 
 
 def _of_split(protocol: Protocol) -> list[Finding]:
-    """Check what the split leaks, and what it left out; folds are added up."""
+    """Check the split for leakage and excluded rows, summed over folds."""
     leaks, left = protocol.leaks, protocol.left_out
     total = sum(leak.test_rows for leak in leaks)
     cold = sum(leak.tests_of_unseen_items for leak in leaks)
@@ -283,7 +284,7 @@ def _of_split(protocol: Protocol) -> list[Finding]:
 
 
 def _of_results(comparison: Comparison, protocol: Protocol) -> list[Finding]:
-    """Check what the numbers themselves give away."""
+    """Check the metric values: few users, identical models, baselines that are not beaten."""
     found = []
     if len(comparison.users) < FEW_USERS:
         smallest = sentences.significant(_smallest_difference(comparison))
@@ -299,7 +300,7 @@ def _of_results(comparison: Comparison, protocol: Protocol) -> list[Finding]:
 
 
 def _smallest_difference(comparison: Comparison) -> float:
-    """Return the difference that a pair of models would show in four of five cases; NaN without pairs."""
+    """Return the true difference between two models that is detected with a power of 80 %; NaN without pairs."""
     if comparison.pairs.empty:
         return float("nan")
     half = float(((comparison.pairs["high"] - comparison.pairs["low"]) / 2).median())
@@ -307,26 +308,26 @@ def _smallest_difference(comparison: Comparison) -> float:
     return float(half * (reach + stats.norm.isf(0.2)) / reach)
 
 
-def _floor(comparison: Comparison, protocol: Protocol, key: str) -> str | None:
-    """Return the name of the model of that algorithm, None if it was not compared."""
+def _baseline(comparison: Comparison, protocol: Protocol, key: str) -> str | None:
+    """Return the name of the compared model of that algorithm, or None."""
     compared = set(comparison.table["model"])
     return next((name for name, model in protocol.models.items() if model.key == key and name in compared), None)
 
 
 def _personal(comparison: Comparison, protocol: Protocol) -> list[str]:
-    """Return the models compared that are no floors, best first."""
-    floors = [name for name, model in protocol.models.items() if model.key in ("popular", "random")]
-    return [str(name) for name in comparison.table["model"] if name not in floors]
+    """Return the compared models other than popularity and random, best first."""
+    baselines = [name for name, model in protocol.models.items() if model.key in ("popular", "random")]
+    return [str(name) for name in comparison.table["model"] if name not in baselines]
 
 
 def _against_popularity(comparison: Comparison, protocol: Protocol) -> list[Finding]:
-    popular, others = _floor(comparison, protocol, "popular"), _personal(comparison, protocol)
+    popular, others = _baseline(comparison, protocol, "popular"), _personal(comparison, protocol)
     if popular is None or not others:
         return []
     base = _title(popular, protocol)
     if not set(comparison.better_than(popular)) & set(others):
         if 0 < protocol.users == protocol.users_without_history:
-            return []  # without any history nobody can be served personally, which is no finding about the models
+            return []  # without any user history no model can personalize: not a finding about the models
         values = {"baseline": base, "level": level_text(comparison.confidence), "users": whole(len(comparison.users))}
         return [_finding("warning", "popularity_leads", sentences.POPULARITY_LEADS, len(others), **values)]
     means = comparison.table.set_index("model")["mean"]
@@ -338,10 +339,10 @@ def _against_popularity(comparison: Comparison, protocol: Protocol) -> list[Find
 
 
 def _against_random(comparison: Comparison, protocol: Protocol) -> list[Finding]:
-    floor, others = _floor(comparison, protocol, "random"), _personal(comparison, protocol)
-    if floor is None or not others:
+    random, others = _baseline(comparison, protocol, "random"), _personal(comparison, protocol)
+    if random is None or not others:
         return []
-    tied = comparison.against(floor).set_index("model").loc[others]
+    tied = comparison.against(random).set_index("model").loc[others]
     titles = [_title(str(name), protocol) for name in tied.index[~tied["different"].to_numpy(np.bool_)]]
     if not titles:
         return []

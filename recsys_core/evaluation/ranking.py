@@ -1,4 +1,4 @@
-"""One pass over the scores: the best items for each user, and how relevant items stand among all candidates."""
+"""One pass over the scores: the top items of each user, and the position of relevant items among all candidates."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ from recsys_core.models.topk import by_position, insert
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """What one pass over scores gives.
+    """Result of one pass over scores.
 
     Args:
-        lists: The k best candidates of each of B users; a candidate is an item that the user has not seen.
-        beaten: (N,) for each relevant item, aligned with the rows of relevant items: the share of the user's candidates
-            that are not relevant and are scored lower, ties counting one half. NaN without such candidates.
+        lists: The top k candidates of each of B users; a candidate is an item that the user has not seen.
+        beaten: (N,) for each relevant item, aligned with the rows of relevant items: the share of the user's irrelevant
+            candidates that are scored lower, ties counting one half. NaN without irrelevant candidates.
     """
 
     lists: TopK
@@ -32,18 +32,18 @@ def rank(
     candidates: IntArray | None = None,
     ties: Keys | None = None,
 ) -> Ranking:
-    """Rank all items that a user has not seen, or those of them that are candidates.
+    """Rank all items that a user has not seen, or the candidates among them.
 
-    NaN and minus infinity mean 'cannot score': such items are never listed, and for the shares they stand below all
+    NaN and minus infinity mean 'cannot score': such items are never recommended, and for `beaten` they rank below all
     others, tied with each other.
 
     Args:
         scores: (B, I); not changed.
-        seen: B rows of items that are no candidates.
+        seen: B rows of items that are not candidates.
         relevant: B rows of distinct items, none of them seen.
         k: Length of the lists, at least 1.
-        candidates: (C,) the items that compete, all relevant ones among them; None for all.
-        ties: (I,) distinct keys; of equal scores the smaller key comes first. None: the smaller position.
+        candidates: (C,) the candidate items, including all relevant ones; None for all.
+        ties: (I,) distinct keys; among equal scores the smaller key comes first. None: the smaller position.
     """
     keys = by_position(scores.shape[1]) if ties is None else ties
     if candidates is not None:
@@ -67,7 +67,7 @@ def rank(
 
 
 def _rank_among(items: IntArray, scores: FloatArray, seen: Ragged, relevant: Ragged, k: int, ties: Keys) -> Ranking:
-    """Rank as if there were no other items than `items` (C,)."""
+    """Rank only `items` (C,)."""
     place = np.full(scores.shape[1], PAD, dtype=np.int64)
     place[items] = np.arange(len(items))
     held = place[seen.values] != PAD
@@ -90,9 +90,9 @@ def _rank(
     score: FloatArray,
     beaten: FloatArray,
 ) -> None:
-    """Fill the lists by insertion, then count for each relevant item who is scored lower.
+    """Fill the lists by insertion, then compute the share of lower-scored candidates for each relevant item.
 
-    Who takes no part is NaN in `left`, which is neither below nor equal to anything.
+    Excluded items are NaN in `left`, which compares neither below nor equal to anything.
     """
     rows, items = scores.shape
     k = item.shape[1]
@@ -121,7 +121,7 @@ def _rank(
 
 @compiled
 def _fill_shares(own: FloatArray, others: FloatArray, shares: FloatArray) -> None:
-    """Fill in for each of `own` the share of `others` below it, ties counting one half; NaN stands for no other."""
+    """Fill in the share of `others` below each of `own`, ties counting one half; NaN in `others` is ignored."""
     n_others = len(others) - np.isnan(others).sum()
     if n_others == 0:
         return
@@ -129,7 +129,7 @@ def _fill_shares(own: FloatArray, others: FloatArray, shares: FloatArray) -> Non
         value = own[place]
         below = 0
         tied = 0
-        for position in range(len(others)):  # unlike `for other in others`, several at a time
+        for position in range(len(others)):  # vectorized by the compiler, unlike `for other in others`
             below += others[position] < value
             tied += others[position] == value
         shares[place] = (below + 0.5 * tied) / n_others

@@ -1,13 +1,13 @@
-"""Is a difference more than chance? One paired sign-flip test with Holm's correction, and the groups of ties.
+"""Significance of differences: a paired sign-flip (permutation) test with Holm's correction, and tie groups.
 
-The users of a test part are taken as a sample of all users that there could be. Two models are compared by what they
-reach for the same users, which removes most of the spread.
+The test users are treated as a sample of a population of users. Two models are compared on the same users, which
+removes most of the variance.
 
-Test and interval come from one thing, the means of a pair over random subsets of the users. If the two models are
-equal, a user's difference is as likely as its opposite, so flipping the signs of the users outside a subset changes
-nothing; the sum with flipped signs reaches the observed one exactly if the mean over the other users is on the other
-side of 0. So the share of subsets whose mean difference is not above 0 is the one-sided p-value, and the interval holds
-every difference that the same test would not reject.
+Test and interval are both computed from the mean differences over random subsets of the users. Under the null
+hypothesis a user's difference and its negative are equally likely, so the signs of the users in any subset can be
+flipped; the sum with flipped signs reaches the observed one exactly if the sum over that subset is not above 0. The
+share of subsets whose mean difference is not above 0 is therefore the one-sided p-value, and the interval contains
+every difference that the same test does not reject.
 
 Source: Fisher's randomization test, recommended by Smucker, Allan and Carterette 2007, "A comparison of statistical
 significance tests for information retrieval evaluation"; Hartigan 1969, "Using subsample values as typical values".
@@ -22,22 +22,22 @@ from scipy import stats
 from recsys_core.contracts import BoolArray, FloatArray
 
 EXACT_USERS = 13
-"""Up to this number of users all subsets are taken, so that the test is exact."""
+"""Up to this number of users all subsets are enumerated, so the test is exact."""
 MOST_UNITS = 2048
-"""More users than this are joined at random to units, whose signs are flipped together."""
+"""More users than this are grouped at random into units whose signs are flipped jointly."""
 SUBSETS_OF_A_PAIR = 100
-"""At least this number of subsets is drawn for each pair tested, so that Holm's correction can be passed."""
+"""Minimum number of subsets per tested pair, so that p-values can be small enough for Holm's correction."""
 BITS_AT_A_TIME = 50_000
-"""Users times subsets in one matrix product: small enough for the cache of a core."""
+"""Users times subsets per matrix product: fits into the cache of a core."""
 EQUAL_WITHIN = 12
-"""Differences are rounded to this number of decimals, so that what is equal on paper is equal here."""
+"""Differences are rounded to this number of decimals, so that mathematically equal values compare equal."""
 
 
 def subset_sums(columns: FloatArray, rng: np.random.Generator, samples: int) -> FloatArray:
-    """Return (S, C) sums of (U, C) columns over subsets of the users, each user in or out with one half.
+    """Return (S, C) sums of (U, C) columns over subsets of the users, each user included with probability 1/2.
 
-    Up to `EXACT_USERS` users all subsets but the empty one are taken. The empty one is left out of drawn subsets, too:
-    who counts shares must add it.
+    Up to `EXACT_USERS` users all subsets except the empty one are enumerated. Callers that compute shares must add the
+    empty one, for random subsets as well.
     """
     users = len(columns)
     if users <= EXACT_USERS:
@@ -64,9 +64,10 @@ def _joined(columns: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 
 def sign_flip_p(subset_differences: FloatArray) -> float:
-    """Return the two-sided p-value of no difference, from the differences (S,) of `subset_sums`.
+    """Return the two-sided p-value of the null hypothesis of no difference, from the differences (S,) of `subset_sums`.
 
-    With all subsets it is exact; with drawn ones the observed order counts as one of them, so that the level is kept.
+    Exact with all subsets; with random subsets the observed assignment counts as one of them, which keeps the test
+    valid.
     """
     differences = np.round(subset_differences, EQUAL_WITHIN)
     fewer = min((differences <= 0).sum(), (differences >= 0).sum())
@@ -74,9 +75,9 @@ def sign_flip_p(subset_differences: FloatArray) -> float:
 
 
 def sign_flip_interval(subset_differences: FloatArray, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the smallest and the largest difference that the same test does not reject; infinite with few users.
+    """Return the smallest and the largest difference that the test does not reject; infinite with very few users.
 
-    It holds 0 exactly if `sign_flip_p` is at least 1 - confidence.
+    The interval contains 0 exactly if `sign_flip_p` is at least 1 - confidence.
     """
     differences = np.round(subset_differences, EQUAL_WITHIN)
     outside = math.ceil((1.0 - confidence) / 2.0 * (len(differences) + 1) - 1e-9) - 1
@@ -87,7 +88,7 @@ def sign_flip_interval(subset_differences: FloatArray, confidence: float = 0.95)
 
 
 def holm(p_values: FloatArray) -> FloatArray:
-    """Return (N,) p-values corrected for having N tests: each is valid against the same level as a single test.
+    """Return (N,) p-values adjusted for N tests with Holm's procedure.
 
     Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
     """
@@ -99,17 +100,17 @@ def holm(p_values: FloatArray) -> FloatArray:
 
 
 def users_needed(differences: FloatArray, confidence: float = 0.95, tests: int = 1, power: float = 0.8) -> float:
-    """Return the number of users that would show a difference as large as the observed one, with the given power.
+    """Return the number of users needed to detect a true difference as large as the observed one.
 
-    n = U ((z_{1 - alpha / 2} + z_power) / z)^2, where z is the mean difference in standard errors as found with U
-    users. alpha is parted among the tests (Bonferroni), which is what Holm's procedure asks of the smallest p. Infinite
-    if there is no difference at all.
+    n = U ((z_{1 - alpha / 2} + z_power) / z)^2, where z is the observed mean difference in standard errors with U
+    users. alpha is divided by the number of tests (Bonferroni), which is Holm's threshold for the smallest p. Infinite
+    if the observed difference is 0.
 
     Args:
-        differences: (U,) paired differences; NaN is left out.
-        confidence: 1 - alpha for all tests together.
+        differences: (U,) paired differences; NaN is ignored.
+        confidence: 1 - alpha, family-wise.
         tests: Number of pairs compared.
-        power: Chance to find the difference with that many users.
+        power: Probability of detecting the difference with that many users.
     """
     clean = differences[~np.isnan(differences)]
     if len(clean) < 2:
@@ -123,16 +124,16 @@ def users_needed(differences: FloatArray, confidence: float = 0.95, tests: int =
 
 
 def tie_groups(different: BoolArray) -> tuple[tuple[int, ...], ...]:
-    """Return groups of models such that two models share a group exactly if they cannot be told apart.
+    """Return groups of models such that two models share a group exactly if they do not differ significantly.
 
-    A model may stand in several groups: A may be tied with B, and B with C, while A and C differ. Each group is as
-    large as it can be; together they cover every tie (the compact letter display).
+    A model may belong to several groups: A may be tied with B, and B with C, while A and C differ. Groups are maximal
+    and cover every tie (compact letter display).
 
     Args:
-        different: (M, M) symmetric, whether two models were told apart; models ordered best first.
+        different: (M, M) symmetric, whether two models differ significantly; models ordered best first.
 
     Returns:
-        Groups of positions, each ascending, ordered by their members; a model that differs from all is a group alone.
+        Groups of indices, each ascending, ordered by their members; a model that differs from all is a group of one.
     """
     models = len(different)
     covered = np.zeros((models, models), dtype=np.bool_)
@@ -150,7 +151,7 @@ def tie_groups(different: BoolArray) -> tuple[tuple[int, ...], ...]:
 
 
 def _grow(members: Sequence[int], different: BoolArray) -> list[int]:
-    """Add models in order while each new one is tied with all members."""
+    """Add each model, in order, that is tied with all members so far."""
     group = list(members)
     for candidate in range(len(different)):
         if candidate not in group and not different[candidate, group].any():
@@ -159,7 +160,7 @@ def _grow(members: Sequence[int], different: BoolArray) -> list[int]:
 
 
 def letters(groups: Sequence[Sequence[int]], models: int) -> list[str]:
-    """Return for each of M models the letters of its groups: a, ab, b, ...; after z come aa, ab separated by commas."""
+    """Return the letters of the groups of each of M models: a, ab, b, ...; beyond z: aa, ab, separated by commas."""
     names = [_letter(number) for number in range(len(groups))]
     separator = "" if len(groups) <= 26 else ","
     return [separator.join(names[g] for g, group in enumerate(groups) if model in group) for model in range(models)]

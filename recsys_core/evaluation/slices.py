@@ -1,4 +1,4 @@
-"""Groups of users, and how much better than a baseline each model is for each of them."""
+"""User slices, and the difference of each model to a baseline in each slice."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class UserSlice:
 
     Args:
         key: Language-neutral name: "new", "active", "mainstream", "niche".
-        border: The number that parts this group from its counterpart.
+        border: The threshold between this group and its counterpart.
         users: Positions of its members, increasing.
     """
 
@@ -27,13 +27,13 @@ class UserSlice:
 
 
 def user_slices(people: pd.DataFrame) -> tuple[UserSlice, ...]:
-    """Part users in halves twice: by the length of their history, and by how popular the items in it are.
+    """Split users in half twice: by the length of their history, and by the mean popularity of its items.
 
-    Users at the median count as new, and as niche. Users without any history have no taste: neither half.
+    Users at the median count as new, and as niche. Users without any history are neither mainstream nor niche.
 
     Args:
         people: Columns `user`, `n_history` and `taste` (mean popularity of the history, NaN without one). A user of
-            several folds counts with the mean of the folds.
+            several folds counts with the mean over the folds.
     """
     known = people.groupby(USER)[["n_history", "taste"]].mean()
     users = known.index.to_numpy(np.int64)
@@ -55,16 +55,16 @@ def slice_differences(
     metrics: Mapping[str, str],
     baseline: str,
 ) -> pd.DataFrame:
-    """Return how far each model lies above the baseline in each slice, over users whom both can be judged by.
+    """Return the difference of each model to the baseline in each slice, over users with a value for both.
 
-    Numbers are those of a comparison: means over users, errors over all ratings. The interval is Student's, from the
-    influence of each user on the difference; it is never of no width, and NaN below two users.
+    Estimates are those of `compare`: means over users, rating errors over all ratings. The interval is Student's, from
+    the influence of each user on the difference; it never has zero width, and is NaN for fewer than two users.
 
     Args:
-        per_user: Model -> frame with `user` (and `fold`, if there are several) and one column a metric; NaN where the
-            metric is undefined. A user of several folds counts once, with the mean of the folds.
+        per_user: Model -> frame with `user` (and `fold`, if there are several) and one column per metric; NaN where the
+            metric is undefined. A user of several folds counts once, with the mean over the folds.
         slices: Name of the slice -> positions of its users, None for all.
-        metrics: Name of the slice -> column of the metric to take there.
+        metrics: Name of the slice -> metric column used there.
         baseline: The model to compare with, one of `per_user`.
 
     Returns:
@@ -82,13 +82,13 @@ def slice_differences(
 
 
 def user_values(per_user: pd.DataFrame, column: str) -> pd.Series:
-    """Return one metric by user position; the mean over folds where a user stands in several."""
+    """Return one metric by user position, averaged over folds."""
     values = per_user.set_index(USER)[column]
     return values if values.index.is_unique else values.groupby(level=0).mean()
 
 
 def _of_slice(frame: pd.DataFrame, users: IntArray | None) -> pd.DataFrame:
-    """Return one row a user of the slice; numbers of several folds as their mean."""
+    """Return one row per user of the slice, averaged over folds."""
     chosen = frame if users is None else frame[frame[USER].isin(users)]
     if chosen[USER].is_unique:
         return chosen
@@ -98,18 +98,18 @@ def _of_slice(frame: pd.DataFrame, users: IntArray | None) -> pd.DataFrame:
 def disagreements(
     first: pd.DataFrame, second: pd.DataFrame, first_quality: pd.Series, second_quality: pd.Series, *, k: int
 ) -> pd.DataFrame:
-    """Return the users on whom two models differ, the strongest difference in quality first, then in their lists.
+    """Return the users on whom two models differ, largest difference in the metric first, then in their lists.
 
     Args:
         first: Lists of one model: `user`, `fold`, `rank` from 1, `item`.
         second: Lists of the other.
         first_quality: A metric of the first model by user; NaN where undefined.
         second_quality: The same of the second.
-        k: So many places of each list are looked at.
+        k: Length of the lists compared.
 
     Returns:
-        Columns `user`, `first`, `second` (the qualities), `difference` (first minus second) and `shared`, the share of
-        the first model's items that the second one lists too.
+        Columns `user`, `first`, `second` (the metric values), `difference` (first minus second) and `shared`, the share
+        of the first model's items that the second one recommends as well.
     """
     place = [USER, FOLD, ITEM]
     tops = [lists.loc[lists[RANK] <= k, place] for lists in (first, second)]

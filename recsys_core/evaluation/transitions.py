@@ -1,17 +1,17 @@
-"""A Markov model of what follows what, counted and judged in one go: the quickest reader of order.
+"""A Markov model of item transitions that is counted and evaluated in one pass: a fast test of sequential signal.
 
-How often b follows a is counted over a few steps, nearer ones weighing more, and mixed with popularity:
+How often b follows a is counted over W steps with decaying weights and smoothed with popularity:
 
-    C_ab = sum over places t with item a, d = 1..W, of decay^(d - 1) [item at t + d is b]
+    C_ab = sum over positions t with item a, d = 1..W, of decay^(d - 1) [item at t + d is b]
     P(b | a) = (C_ab + mu p_b) / (sum_b C_ab + mu)
     score(b) = sum over the last W items a_1 (latest), a_2, ... of decay^(j - 1) P(b | a_j)
 
-where p_b is the share of b in all histories. No matrix of items by items is made: the places of an item are looked up
-and what follows is added, so that large catalogues take little memory. Of an item at more than `MOST_PLACES` places
-only every n-th is read.
+where p_b is the share of b in all histories. No item-item matrix is built: the positions of an item are looked up and
+the weights of its successors are added, so large catalogues take little memory. If an item occurs at more than
+`MOST_PLACES` positions, only every n-th is read.
 
 Source: Rendle, Freudenthaler and Schmidt-Thieme 2010, "Factorizing Personalized Markov Chains", section 4.1, whose
-baskets are single items here; the decay and the mixing with popularity are ours.
+baskets are single items here; the decay and the smoothing with popularity are ours.
 """
 
 import numpy as np
@@ -20,26 +20,26 @@ from recsys_core.contracts import BoolArray, FloatArray, IntArray, Ragged
 from recsys_core.models.compiled import compiled
 
 WINDOW = 5
-"""Steps ahead that are counted, and last items that are looked at."""
+"""Steps ahead that are counted, and number of last items used for prediction."""
 DECAY = 0.7
-"""Weight of each step further away, relative to the one before."""
+"""Weight of each further step relative to the previous one."""
 BACK_OFF = 5.0
-"""mu: popularity counts like so many followers."""
+"""mu: popularity counts like this number of observed successors."""
 MOST_PLACES = 1000
 STEPS = DECAY ** np.arange(WINDOW)
 """(W,) weight of the next item, the one after it, ..."""
 
 
-def ranks_of_next(histories: Ragged, target: IntArray, n_items: int, asked: IntArray) -> IntArray:
-    """Return (A,) the place, from 1, of the target of each row asked for, among all items that are not in the row.
+def ranks_of_next(histories: Ragged, target: IntArray, n_items: int, sampled: IntArray) -> IntArray:
+    """Return (A,) the rank, from 1, of the target of each sampled row among all items that are not in the row.
 
-    The model learns from the histories and is asked with some of them. Equal scores stand by smaller position.
+    The model is trained on all histories and evaluated on some of them. Ties are ranked by item position.
 
     Args:
         histories: R rows of item positions, oldest first, none of them empty.
-        target: (R,) the item to be found, not in its row.
+        target: (R,) the held-out item, not in its row.
         n_items: Number of items.
-        asked: (A,) numbers of the rows asked for.
+        sampled: (A,) numbers of the rows to evaluate.
     """
     items = histories.values.astype(np.int64)
     ends = np.repeat(histories.offsets[1:], histories.lengths)
@@ -48,16 +48,28 @@ def ranks_of_next(histories: Ragged, target: IntArray, n_items: int, asked: IntA
     every = np.maximum(1, -(-np.diff(starts) // MOST_PLACES))
     totals = _totals(ends, places, starts, every, STEPS)
     popularity = np.diff(starts) / max(1, len(items))
-    found = np.empty(len(asked), dtype=np.int64)
+    ranks = np.empty(len(sampled), dtype=np.int64)
     _rank(
-        items, histories.offsets, ends, places, starts, every, totals, popularity, target, asked, STEPS, BACK_OFF, found
+        items,
+        histories.offsets,
+        ends,
+        places,
+        starts,
+        every,
+        totals,
+        popularity,
+        target,
+        sampled,
+        STEPS,
+        BACK_OFF,
+        ranks,
     )
-    return found
+    return ranks
 
 
 @compiled
 def _totals(ends: IntArray, places: IntArray, starts: IntArray, every: IntArray, steps: FloatArray) -> FloatArray:
-    """Return (I,) the weight of all that follows each item, over the places that are read."""
+    """Return (I,) the total weight of the successors of each item, over the positions that are read."""
     totals = np.zeros(len(every))
     for item in range(len(every)):
         for number in range(starts[item], starts[item + 1], every[item]):
@@ -78,13 +90,13 @@ def _rank(
     totals: FloatArray,
     popularity: FloatArray,
     target: IntArray,
-    asked: IntArray,
+    sampled: IntArray,
     steps: FloatArray,
     back_off: float,
-    found: IntArray,
+    ranks: IntArray,
 ) -> None:
     is_seen = np.zeros(len(every), dtype=np.bool_)
-    for number, row in enumerate(asked):
+    for number, row in enumerate(sampled):
         first, last = offsets[row], offsets[row + 1]
         scores = np.zeros(len(every))
         of_popularity = 0.0
@@ -99,14 +111,14 @@ def _rank(
         scores += of_popularity * popularity
         for place in range(first, last):
             is_seen[items[place]] = True
-        found[number] = _place_among(scores, is_seen, target[row])
+        ranks[number] = _rank_among(scores, is_seen, target[row])
         for place in range(first, last):
             is_seen[items[place]] = False
 
 
 @compiled
-def _place_among(scores: FloatArray, is_seen: BoolArray, target: int) -> int:
-    """Return the place, from 1, of the target among the items not seen."""
+def _rank_among(scores: FloatArray, is_seen: BoolArray, target: int) -> int:
+    """Return the rank, from 1, of the target among the unseen items."""
     before = 0
     for item in range(len(scores)):
         if not is_seen[item]:

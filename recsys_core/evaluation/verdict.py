@@ -1,4 +1,4 @@
-"""The verdict of a comparison in sentences, each with its numbers, rounded to what the intervals support."""
+"""The verdict of a comparison as sentences, with numbers rounded to what the intervals support."""
 
 import math
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.evaluation.sentences import Sentence, about, at_least, decimals_for, interval_text, rounded
 
 MOST_USERS = 10_000_000
-"""Above so many users the number needed is not worth naming."""
+"""Above this the number of users needed is given as a lower bound."""
 NAMED_TIES = 3
-"""Of so many models of the leading group each has a sentence of its own; the others share one."""
+"""Models tied with the leader that get a sentence each; the others share one."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two models, the better one first; the fields are the columns of `Comparison.pairs`."""
+    """Two models, the better one first: a row of `Comparison.pairs`."""
 
     first: str
     second: str
@@ -41,15 +41,15 @@ def verdict_of(
     titles: Mapping[str, str],
     confidence: float = 0.95,
 ) -> tuple[Sentence, ...]:
-    """Say who leads, who does not differ significantly from it, who is next, and what is gained over the baseline.
+    """State the leader, the models not significantly different from it, the next best, and the gain over the baseline.
 
     Args:
         name: The metric.
         table: As in `Comparison`, best model first.
-        pairs: As in `Comparison`, with names of models.
+        pairs: As in `Comparison`, with model names.
         baseline: Name of the baseline among the models, None if there is none.
         titles: Model -> name in sentences.
-        confidence: Of the intervals; 1 minus the level of the tests.
+        confidence: Confidence level of the intervals; 1 minus the significance level of the tests.
     """
     level = level_text(confidence)
     rows = table.to_dict("records")
@@ -63,42 +63,42 @@ def verdict_of(
     everything = [Pair(*row) for row in pairs.itertuples(index=False, name=None)]
     of_leader = [pair for pair in everything if pair.first == leader[MODEL]]
     tied = [pair for pair in of_leader if not pair.different]
-    said = [opening.fill(**values)]
-    said += [_tie(pair, titles, level) for pair in tied[:NAMED_TIES]]
+    verdict = [opening.fill(**values)]
+    verdict += [_tie(pair, titles, level) for pair in tied[:NAMED_TIES]]
     if more := [titles.get(pair.second, pair.second) for pair in tied[NAMED_TIES:]]:
-        said.append(sentences.TIED_MORE.fill(len(more), models=sentences.listed(more)))
+        verdict.append(sentences.TIED_MORE.fill(len(more), models=sentences.listed(more)))
     runner_up = of_leader[0]
-    if runner_up.different and not _is_floor(runner_up.second, baseline):
+    if runner_up.different and not _is_baseline(runner_up.second, baseline):
         behind = titles.get(runner_up.second, runner_up.second)
-        said.append(sentences.NEXT_BEST.fill(model=behind, **_difference(runner_up)))
+        verdict.append(sentences.NEXT_BEST.fill(model=behind, **_difference(runner_up)))
     if baseline is not None and name.info.direction != "neither":
-        said += _over_baseline(leader[MODEL], tied, everything, baseline, titles, level)
-    return tuple(said)
+        verdict += _over_baseline(leader[MODEL], tied, everything, baseline, titles, level)
+    return tuple(verdict)
 
 
 def level_text(confidence: float) -> str:
-    """Return the confidence level as sentences hold it: `95 %`."""
+    """Format the confidence level for sentences: `95 %`."""
     return f"{100 * confidence:g} %"
 
 
-def _is_floor(model: str, baseline: str | None) -> bool:
-    """Return whether being better than this model says nothing."""
+def _is_baseline(model: str, baseline: str | None) -> bool:
+    """Return whether this model is the baseline or random."""
     return model == baseline or model.startswith("random")
 
 
 def _tie(pair: Pair, titles: Mapping[str, str], level: str) -> Sentence:
     model = titles.get(pair.second, pair.second)
     if math.isinf(pair.users_needed):
-        said = sentences.TIED_ALIKE if pair.difference == 0 else sentences.TIED_PLAIN
-        return said.fill(model=model, level=level)
-    said, users = (
+        template = sentences.TIED_ALIKE if pair.difference == 0 else sentences.TIED_PLAIN
+        return template.fill(model=model, level=level)
+    template, users = (
         (sentences.TIED_FAR, MOST_USERS) if pair.users_needed > MOST_USERS else (sentences.TIED, pair.users_needed)
     )
-    return said.fill(model=model, needed=about(users), level=level)
+    return template.fill(model=model, needed=about(users), level=level)
 
 
 def _difference(pair: Pair) -> dict[str, str]:
-    """Return the size of a significant difference and its interval, as positive numbers, the smaller one first."""
+    """Format a significant difference and its interval as positive numbers, the smaller end first."""
     decimals = decimals_for(pair.low, pair.high)
     low, high = sorted((abs(pair.low), abs(pair.high)))
     return {"difference": f"{abs(pair.difference):.{decimals}f}", "interval": interval_text(low, high, decimals)}
@@ -107,7 +107,7 @@ def _difference(pair: Pair) -> dict[str, str]:
 def _over_baseline(
     leader: str, tied: list[Pair], pairs: list[Pair], baseline: str, titles: Mapping[str, str], level: str
 ) -> list[Sentence]:
-    """Say what the leading models gain over the baseline, or that nothing beats it."""
+    """State what the leading models gain over the baseline, or that no model beats it."""
     base = titles.get(baseline, baseline)
     leading = [leader, *(pair.second for pair in tied)]
     gains = [pair for pair in pairs if pair.second == baseline and pair.different]
@@ -120,6 +120,6 @@ def _over_baseline(
     if len(gains) == len(leading) > 1 and all(math.isfinite(pair.low) for pair in gains):
         lowest = min(gains, key=lambda pair: min(abs(pair.low), abs(pair.high)))
         low = at_least(min(abs(lowest.low), abs(lowest.high)), decimals_for(lowest.low, lowest.high))
-        said = sentences.BOTH_BEAT_BASELINE if len(gains) == 2 else sentences.ALL_BEAT_BASELINE
-        return [said.fill(len(gains), baseline=base, low=low, level=level)]
+        template = sentences.BOTH_BEAT_BASELINE if len(gains) == 2 else sentences.ALL_BEAT_BASELINE
+        return [template.fill(len(gains), baseline=base, low=low, level=level)]
     return [sentences.BEATS_BASELINE.fill(baseline=base, **_difference(pair)) for pair in gains if pair.first == leader]

@@ -35,7 +35,7 @@ from recsys_core.errors import CannotScore, DataError
 from recsys_core.evaluation import intervals
 from recsys_core.evaluation.evaluate import relevant_items
 from recsys_core.evaluation.metrics import hit_table, ndcg
-from recsys_core.evaluation.pairs import blocks_of_people
+from recsys_core.evaluation.pairs import user_blocks
 from recsys_core.evaluation.ranking import rank
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.held_out_users import require_same_split
@@ -351,7 +351,7 @@ def head_ablation(
 def _ndcg(model: Recommender[Any], asked: QueryBatch, wanted: Ragged, candidates: IntArray | None) -> FloatArray:
     """Return (B,) NDCG@10 of the lists for these people."""
     values = []
-    for rows in blocks_of_people(len(asked), model.n_items):
+    for rows in user_blocks(len(asked), model.n_items):
         batch, right = asked.take(rows), wanted.take(rows)
         lists = rank(model.score(batch), batch.history, right, K, candidates, model.tie_keys).lists
         values.append(ndcg(hit_table(lists, right), K))

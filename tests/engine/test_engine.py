@@ -188,7 +188,7 @@ def test_a_second_engine_on_the_same_workspace_ends_at_once(served: tuple[Engine
     command = [sys.executable, "-m", "recsys_core.engine", "--workspace", str(engine.root)]
     second = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False)
     assert second.returncode == 0
-    assert b"Another engine works" in second.stderr
+    assert b"Another engine is already running" in second.stderr
 
 
 def test_only_the_engine_itself_can_send_work_to_its_processes(served: tuple[Engine, Dataset]) -> None:

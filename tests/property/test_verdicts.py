@@ -93,7 +93,7 @@ def test_each_sentence_of_a_verdict_says_what_the_numbers_say(seed: int) -> None
             named |= set(tied)
             if "needed" in values and "more than" not in text:
                 assert numbers(values["needed"])[0] >= pairs[leader, values["model"]].users_needed
-        elif "reaches exactly the same mean" in text:
+        elif "has exactly the same mean" in text:
             assert means[values["model"]] == pytest.approx(means[leader], abs=1e-12)
             named.add(values["model"])
         elif "is behind by" in text:

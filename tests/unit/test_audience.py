@@ -74,7 +74,9 @@ def test_users_without_a_training_row_are_counted_and_left_out_of_the_verdict(ru
     comparison = compare_run(run)
     assert len(comparison.users) == 40
     found = {finding.rule: finding for finding in check_run(run, comparison=comparison)}
-    assert found["no_history"].message.startswith("25 of 65 test users (38%) have no training history: the verdict is")
+    assert found["no_history"].message.startswith(
+        "25 of 65 test users (38%) have no training history: the verdict covers"
+    )
     assert "popularity_leads" not in found
 
 

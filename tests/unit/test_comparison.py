@@ -106,7 +106,7 @@ def test_rmse_is_over_all_ratings_and_not_the_mean_of_users() -> None:
     assert summary["mae"]["mean"] == pytest.approx((9 * 1 + 1 * 2) / 10)
     comparison = compare({"one": frame}, metric="rmse")
     assert comparison.table["mean"].item() == pytest.approx(math.sqrt(1.8))
-    assert str(comparison.verdict[0]).startswith("one stands alone: RMSE")
+    assert str(comparison.verdict[0]).startswith("one is the only model: RMSE")
 
 
 def test_only_common_users_are_compared() -> None:
@@ -124,7 +124,7 @@ def test_equal_models_are_tied_and_no_number_of_users_would_decide() -> None:
     assert comparison.pairs["p_holm"].item() == 1.0
     assert math.isinf(comparison.pairs["users_needed"].item())
     assert comparison.pairs["identical"].item()
-    assert str(comparison.verdict[1]) == "other reaches exactly the same mean."
+    assert str(comparison.verdict[1]) == "other has exactly the same mean."
     assert comparison.pairs["low"].item() < 0 < comparison.pairs["high"].item()  # other users may differ
 
 
@@ -238,7 +238,7 @@ def test_summary_covers_every_metric_and_nothing_else() -> None:
 def test_refuses_in_a_sentence_what_cannot_be_compared() -> None:
     with pytest.raises(DataError, match="at least one model"):
         compare({}, metric="ndcg@10")
-    with pytest.raises(ConfigError, match=r"'a' was not judged by 'recall@5'; it has ndcg@10"):
+    with pytest.raises(ConfigError, match=r"'a' has no values of 'recall@5'; it has ndcg@10"):
         compare({"a": judged(np.ones(3))}, metric="recall@5")
     with pytest.raises(DataError, match="No user has a value for every model"):
         compare({"a": judged(np.ones(2)), "b": judged(np.ones(2), np.array([7, 8]))}, metric="ndcg@10")

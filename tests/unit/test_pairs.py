@@ -66,7 +66,7 @@ def test_each_kind_of_model_answers_in_the_order_of_the_question(
     kind: type[Scores], sign: int, small_blocks: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if small_blocks:
-        monkeypatch.setattr(pairs, "PAIRS_AT_ONCE", 2)
+        monkeypatch.setattr(pairs, "PAIRS_PER_BLOCK", 2)
         monkeypatch.setattr(pairs, "SCORE_BLOCK_BYTES", 1)
     model = kind()
     with pytest.raises(NotFitted):
@@ -78,7 +78,7 @@ def test_each_kind_of_model_answers_in_the_order_of_the_question(
 
 def test_a_block_holds_whole_people_and_few_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows 0, 2 and 3 are asked for 2, 3 and 1 pairs; with two at a time, each person comes alone."""
-    monkeypatch.setattr(pairs, "PAIRS_AT_ONCE", 2)
+    monkeypatch.setattr(pairs, "PAIRS_PER_BLOCK", 2)
     Pairs.asked.clear()
     model = Pairs()
     model.fit(tastes(), RunContext())
@@ -88,7 +88,7 @@ def test_a_block_holds_whole_people_and_few_pairs(monkeypatch: pytest.MonkeyPatc
     assert [(report.stage, report.step, report.total) for report in reports] == [
         ("predict ratings", step, 3) for step in range(4)
     ]
-    monkeypatch.setattr(pairs, "PAIRS_AT_ONCE", 5)
+    monkeypatch.setattr(pairs, "PAIRS_PER_BLOCK", 5)
     answers_of_pairs(model, people(), ROWS, ITEMS)
     assert Pairs.asked[3:] == [5, 1]
 

@@ -73,7 +73,7 @@ def test_refuses_settings_chosen_by_the_test_part() -> None:
     }
     finding = found(frames(), replace(PROTOCOL, models=models))["tuned_on_test"]
     assert (finding.severity, finding.count) == ("refusal", 1)
-    assert finding.message.startswith("EASE was judged with many settings on this same test part")
+    assert finding.message.startswith("EASE was tuned on this same test set")
 
 
 def test_refusals_stand_first() -> None:
@@ -85,23 +85,38 @@ def test_refusals_stand_first() -> None:
 @pytest.mark.parametrize(
     ("leak", "rule", "severity", "text"),
     [
-        ({"tests_with_later_training": 50}, "later_training", "warning", "50 of 200 test cases (25%) are older"),
-        ({"tests_with_later_training": 1}, "later_training", "warning", "1 of 200 test cases (0.5%) is older"),
+        (
+            {"tests_with_later_training": 50},
+            "later_training",
+            "warning",
+            "Temporal leakage in 50 of 200 test cases (25%)",
+        ),
+        (
+            {"tests_with_later_training": 1},
+            "later_training",
+            "warning",
+            "Temporal leakage in 1 of 200 test cases (0.5%)",
+        ),
         (
             {"tests_of_unborn_items": 7},
             "unborn_items",
             "warning",
-            "7 of 200 test cases (3.5%) are of items that nobody",
+            "Temporal leakage in 7 of 200 test cases (3.5%): the first",
         ),
         (
             {"tests_of_unseen_items": 5},
             "cold_items",
             "info",
-            "5 of 200 test cases (2.5%) are of items that do not stand",
+            "5 of 200 test cases (2.5%) have an item without training interactions",
         ),
         ({"tests_of_unseen_items": 90}, "cold_items", "warning", "90 of 200 test cases (45%)"),
-        ({"tests_seen_in_training": 3}, "seen_in_training", "info", "3 test cases are left out of the ranking"),
-        ({"tests_with_later_training": None, "tests_of_unborn_items": None}, "time_unknown", "info", "The time of"),
+        ({"tests_seen_in_training": 3}, "seen_in_training", "info", "3 test cases are excluded from the ranking"),
+        (
+            {"tests_with_later_training": None, "tests_of_unborn_items": None},
+            "time_unknown",
+            "info",
+            "The data have no timestamps",
+        ),
     ],
 )
 def test_leaks_are_said_with_their_counts(leak: dict[str, int | None], rule: str, severity: str, text: str) -> None:
@@ -115,7 +130,7 @@ def test_leaks_of_folds_are_added_up() -> None:
     leaks = (replace(CLEAN, tests_with_later_training=10), replace(CLEAN, tests_with_later_training=20))
     finding = found(frames(), replace(PROTOCOL, leaks=leaks))["later_training"]
     assert finding.count == 30
-    assert finding.message.startswith("30 of 400 test cases (7.5%)")
+    assert finding.message.startswith("Temporal leakage in 30 of 400 test cases (7.5%)")
 
 
 def test_what_a_split_could_not_use_is_counted() -> None:
@@ -143,7 +158,7 @@ def test_users_without_relevant_items_are_counted() -> None:
         frame.loc[:29, "ndcg@10"] = math.nan
     finding = found(per_user)["users_left_out"]
     assert (finding.severity, finding.count) == ("info", 30)
-    assert finding.message == "30 of 400 test users (7.5%) have no relevant test item and are left out."
+    assert finding.message == "30 of 400 test users (7.5%) have no relevant test item and are excluded."
 
 
 def test_too_few_users_are_warned_of_with_the_difference_that_can_be_seen() -> None:
@@ -157,7 +172,7 @@ def test_under_50_users_the_warning_says_what_that_means() -> None:
     assert finding.message.startswith(
         "Only 49 users are compared: intervals are wide, one more user can change the order"
     )
-    assert "Take this as a trial run" in finding.message
+    assert "Treat this as a trial run" in finding.message
 
 
 def test_popularity_that_is_almost_as_good_is_warned_of() -> None:
@@ -178,18 +193,22 @@ def test_models_no_better_than_chance_are_named() -> None:
 def test_a_model_with_constant_scores_is_said_to_list_at_random() -> None:
     models = MODELS | {"knn": replace(MODELS["knn"], order="constant")}
     finding = found(frames(), replace(PROTOCOL, models=models))["constant_scores"]
-    assert finding.message == "Item kNN gives each user the same score for all items, so its lists are in random order."
+    assert (
+        finding.message == "Item kNN gives each user the same score for all items, so the order of its lists is random."
+    )
 
 
 @pytest.mark.parametrize(
-    ("rating", "end"), [(None, "count as 0."), (4.0, "All training ratings are 4, so similarities that compare ")]
+    ("rating", "end"), [(None, "count as 0."), (4.0, "All training ratings are 4, so similarities based on ")]
 )
 def test_empty_lists_are_counted_with_the_cause_if_it_is_known(rating: float | None, end: str) -> None:
     per_user = {name: frame.assign(n_listed=np.where(frame.index < 25, 0, 10)) for name, frame in frames().items()}
     per_user = {name: frame if name == "knn" else frame.assign(n_listed=10) for name, frame in per_user.items()}
     finding = found(per_user, replace(PROTOCOL, only_rating=rating))["empty_lists"]
     assert (finding.count, finding.severity) == (25, "warning")
-    assert finding.message.startswith("Item kNN can score no item for 25 of 400 users (6.2%): their lists are empty")
+    assert finding.message.startswith(
+        "Item kNN cannot score any item for 25 of 400 users (6.2%): their lists are empty"
+    )
     assert end in finding.message
 
 
@@ -197,8 +216,8 @@ def test_users_without_history_are_counted_and_the_verdict_is_about_the_others()
     finding = found(frames(users=109), replace(PROTOCOL, users=301, users_without_history=192))["no_history"]
     assert (finding.severity, finding.count) == ("warning", 192)
     assert finding.message == (
-        "192 of 301 test users (64%) have no training history: the verdict is about the other 109, and these users are "
-        "reported apart."
+        "192 of 301 test users (64%) have no training history: the verdict covers the other 109, and these users are "
+        "reported separately."
     )
     few = found(frames(), replace(PROTOCOL, users=403, users_without_history=3))["no_history"]
     assert few.severity == "info"
@@ -207,7 +226,7 @@ def test_users_without_history_are_counted_and_the_verdict_is_about_the_others()
 def test_where_nobody_has_a_history_nothing_is_said_about_personalization() -> None:
     findings = found(frames(popular=0.5), replace(PROTOCOL, users=400, users_without_history=400))
     assert "popularity_leads" not in findings
-    assert findings["no_history"].message.startswith("None of the 400 test users has any training history")
+    assert findings["no_history"].message.startswith("None of the 400 test users has a training history")
 
 
 @pytest.mark.parametrize(
@@ -215,11 +234,11 @@ def test_where_nobody_has_a_history_nothing_is_said_about_personalization() -> N
     [
         ("too_few", "7 users have no test case: they have too few interactions for this split."),
         ("not_in_period", "7 users have no test case: they have no interaction in the test period."),
-        ("unknown_time", "7 users have no test case: they have no interaction of known time, so all of them are"),
-        ("not_held_out", "7 users have no test case: the split drew other users to be held out"),
+        ("unknown_time", "7 users have no test case: none of their interactions has a timestamp"),
+        ("not_held_out", "7 users have no test case: they are not among the held-out users"),
         ("no_held_item", "7 users have no test case: they have no interaction with a held-out item."),
-        ("not_uploaded", "7 users have no test case: they are not in the uploaded test part."),
-        ("unknown_items", "7 users have no test case: the uploaded test part holds only items for them that"),
+        ("not_uploaded", "7 users have no test case: they are not in the uploaded test set."),
+        ("unknown_items", "7 users have no test case: all their items in the uploaded test set are missing"),
     ],
 )
 def test_users_without_a_test_case_are_counted_under_their_cause(cause: str, text: str) -> None:
@@ -242,14 +261,14 @@ def test_test_users_without_relevant_items_are_counted_under_their_cause() -> No
         frame.loc[:9, "n_relevant_seen"] = 2
     findings = found(per_user, replace(PROTOCOL, relevant_from=4.0))
     assert {rule: finding.count for rule, finding in findings.items()} == {"users_left_out": 20, "all_seen": 10}
-    assert findings["users_left_out"].message.endswith("left out: none of their test ratings reaches 4.")
-    assert findings["all_seen"].message.endswith("all their relevant test items were in their training history.")
+    assert findings["users_left_out"].message.endswith("excluded: none of their test ratings reaches 4.")
+    assert findings["all_seen"].message.endswith("all their relevant test items are in their training history.")
 
 
 def test_a_personal_model_with_one_order_for_everybody_is_named_and_popularity_is_not() -> None:
     models = MODELS | {"knn": replace(MODELS["knn"], order="same")}
     finding = found(frames(), replace(PROTOCOL, models=models))["identical_lists"]
-    assert finding.message == "Item kNN ranks the items in one and the same order for everybody; check its settings."
+    assert finding.message == "Item kNN ranks the items in the same order for all users; check its settings."
 
 
 def test_models_with_the_same_values_are_named() -> None:

@@ -148,7 +148,7 @@ def test_an_algorithm_tried_again_and_again_on_one_test_part_is_refused(run: Run
         execute(store, others.id, model_id, workspace, 1)
     found = {one.rule: one for one in check_run(run)}
     assert found["tuned_on_test"].severity == "refusal"
-    assert found["tuned_on_test"].message.startswith("EASE was judged with many settings")
+    assert found["tuned_on_test"].message.startswith("EASE was tuned on this same test set")
 
 
 def test_the_report_of_a_run_says_what_the_comparison_says(run: Run, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from recsys_core.evaluation.people import PeopleComparison
+    from recsys_core.evaluation.friend_evaluation import FriendComparison
     from recsys_core.profiles.items import ItemProfiles
     from recsys_core.profiles.phrases import Words
     from recsys_core.profiles.space import Shared
@@ -151,9 +151,9 @@ def acquaintances(fingerprint: str, user_id: str, way: str, k: int) -> "Ticket[A
     return services.background().ask(("acquaintances", str(services.root()), fingerprint, user_id, way, k), "", look)
 
 
-def people_comparison(fingerprint: str) -> "Ticket[PeopleComparison]":
+def people_comparison(fingerprint: str) -> "Ticket[FriendComparison]":
     """Return the ticket of the evaluation of all friend recommenders on held-out links."""
-    from recsys_core.evaluation.people import people_comparison as compare
+    from recsys_core.evaluation.friend_evaluation import compare_friend_methods as compare
 
     return services.background().ask(
         ("people comparison", str(services.root()), fingerprint), "", lambda _: compare(services.dataset(fingerprint))

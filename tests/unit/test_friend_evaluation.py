@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from recsys_core.contracts import FloatArray, IntArray, RecommendsPeople
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import CannotScore, ConfigError, DataError
-from recsys_core.evaluation.people import METRICS, hold_out_links, judge, people_comparison
+from recsys_core.evaluation.friend_evaluation import METRICS, compare_friend_methods, evaluate_links, hold_out_links
 from recsys_core.models.friend_recommendation import (
     PEOPLE,
     PeopleInfo,
@@ -115,7 +115,7 @@ def test_what_is_wrong_is_said() -> None:
     with pytest.raises(DataError, match="'bare' has no links"):
         recommend_people(bare, 0, "pagerank", 3)
     with pytest.raises(DataError, match="'bare' has no links"):
-        people_comparison(bare)
+        compare_friend_methods(bare)
     bare = dataset_from_frames(ring().interactions, name="bare")
     assert (recommend_people(bare, 5, "pagerank", 3, graph="co_rating").item >= 0).all()
 
@@ -155,7 +155,7 @@ def test_whoever_knows_the_answer_reaches_all_there_is() -> None:
     knowing = Knowing(split.kept, data.matrix("binary"), None)  # type: ignore[arg-type]
     knowing.answer = np.zeros((data.n_users, data.n_users))
     knowing.answer[split.users[split.held.row_numbers()], split.held.values] = 1.0
-    found = judge(knowing, split, 10)
+    found = evaluate_links(knowing, split, 10)
     assert (found["recall"] == 1.0).all()
     assert (found["auc"] == 1.0).all()
     assert_allclose(found["precision"], split.held.lengths / 10)
@@ -163,7 +163,7 @@ def test_whoever_knows_the_answer_reaches_all_there_is() -> None:
 
 def test_what_links_and_interests_say_is_found_and_chance_is_not_beaten_by_chance() -> None:
     """Neighbours on the ring follow each other and have like interests: all but the floors find what is missing."""
-    found = people_comparison(ring(), seed=3, k=10)
+    found = compare_friend_methods(ring(), seed=3, k=10)
     table = found.table.set_index("method")
     assert set(table.index) == set(PEOPLE)
     for method in ("adamic_adar", "pagerank", "interests", "people_mix"):
@@ -180,6 +180,6 @@ def test_what_links_and_interests_say_is_found_and_chance_is_not_beaten_by_chanc
 
 def test_one_seed_gives_one_table_and_another_another() -> None:
     data = ring()
-    first, again, other = (people_comparison(data, seed=seed).table for seed in (1, 1, 2))
+    first, again, other = (compare_friend_methods(data, seed=seed).table for seed in (1, 1, 2))
     pd.testing.assert_frame_equal(first, again)
     assert not first["recall"].equals(other["recall"])

@@ -1,16 +1,16 @@
-"""How well do recommendations of people find links that were held back?
+"""Evaluation of friend recommendation on held-out links.
 
-A share of the linked pairs is drawn and taken out, in both directions: where u follows v and v follows u, the link that
-remained would give the other away. Each method then ranks, for every user who lost a link, all people whom the user
-does not follow in what is left. Held-back people are the relevant ones; one value a user:
+A share of the linked pairs is held out, in both directions: if u and v follow each other, keeping one of the two links
+would leak the other. Each method then ranks, for every user with a held-out link, all users whom this user does not
+follow in the remaining graph. The held-out users are relevant; per user:
 
-    recall@k      found among the first k / held back
-    precision@k   found among the first k / k
-    auc           share of the other candidates that stand below a held-back person, ties one half
+    recall@k      hits in the top k / held-out links
+    precision@k   hits in the top k / k
+    auc           share of the other candidates scored below a held-out user, ties one half
 
 Intervals are 95 % intervals over users: score intervals of means, and paired bootstrap intervals of differences.
 
-A social table is needed: on the implicit co-rating graph, common interests would be judged by themselves.
+A social table is required: on the implicit co-rating graph, common interests would be evaluated against themselves.
 """
 
 from collections.abc import Mapping
@@ -32,22 +32,22 @@ from recsys_core.profiles.graph import social_graph
 
 HELD_SHARE = 0.2
 MOST_USERS = 5000
-"""So many users with a held-back link are asked for at most, drawn at random."""
+"""Maximum number of users evaluated, drawn at random."""
 CELLS = 4_000_000
 SAMPLES = 2000
 METRICS = ("recall", "precision", "auc")
-FLOORS = {"random_people": "random", "popular_people": "popular"}
+BASELINES = {"random_people": "random", "popular_people": "popular"}
 
 
 @dataclass(frozen=True, eq=False)
 class LinkSplit:
-    """Links parted in two.
+    """A train/test split of the links.
 
     Args:
-        kept: (U, U) what methods may see.
-        held: For each user asked for, the people held back, ascending.
-        users: (T,) positions of the users asked for, ascending: who lost a link, at most `MOST_USERS`.
-        held_links: Number of links taken out, each direction counted.
+        kept: (U, U) training links.
+        held: Held-out users of each test user, ascending.
+        users: (T,) positions of the test users, ascending: users with a held-out link, at most `MOST_USERS`.
+        held_links: Number of held-out links, each direction counted.
     """
 
     kept: csr_array
@@ -57,18 +57,19 @@ class LinkSplit:
 
 
 @dataclass(frozen=True, eq=False)
-class PeopleComparison:
-    """What came out for each way to find people.
+class FriendComparison:
+    """Comparison of the friend recommendation methods.
 
     Args:
-        table: A row a method, highest recall first: `method`, `title`, then `recall`, `precision` and `auc`, each with
-            `_low` and `_high`; then the differences `recall_over_random`, `recall_over_popular`, `auc_over_random` and
-            `auc_over_popular`, each with `_low` and `_high` (paired), NaN for the floor itself.
-        per_user: Method -> `user`, `recall`, `precision`, `auc`, one row a user.
+        table: One row per method, highest recall first: `method`, `title`, then `recall`, `precision` and `auc`, each
+            with `_low` and `_high`; then the differences `recall_over_random`, `recall_over_popular`,
+            `auc_over_random` and `auc_over_popular`, each with `_low` and `_high` (paired), NaN for the baseline
+            itself.
+        per_user: Method -> `user`, `recall`, `precision`, `auc`, one row per user.
         k: Length of the lists.
-        users: Number of users asked for.
-        kept_links: Links that the methods saw.
-        held_links: Links that they should find.
+        users: Number of test users.
+        kept_links: Number of training links.
+        held_links: Number of held-out links.
     """
 
     table: pd.DataFrame
@@ -80,10 +81,10 @@ class PeopleComparison:
 
 
 def hold_out_links(graph: csr_array, seed: int = 42, share: float = HELD_SHARE) -> LinkSplit:
-    """Take a share of the linked pairs out of a (U, U) graph, both directions of a pair together.
+    """Hold out a share of the linked pairs of a (U, U) graph, both directions of a pair jointly.
 
     Raises:
-        DataError: There are too few linked pairs to hold one back and keep one.
+        DataError: There are too few linked pairs to hold one out and keep one.
     """
     rng = RunContext(seed=seed).rng("people", "held links")
     users = graph.shape[0]
@@ -92,35 +93,37 @@ def hold_out_links(graph: csr_array, seed: int = 42, share: float = HELD_SHARE) 
     pairs = np.unique(pair)
     number = round(share * len(pairs))
     if not 0 < number < len(pairs):
-        raise DataError(f"Only {len(pairs)} pairs of people are linked: too few to hold some back and find them again.")
+        raise DataError(f"Only {len(pairs)} pairs of users are linked: too few to hold some out. Upload more links.")
     out = np.isin(pair, rng.choice(pairs, number, replace=False))
     kept = csr_array((graph.data[~out], (source[~out], target[~out])), shape=graph.shape)
     held = Ragged.from_keys(source[out], target[out], users)
-    asked = np.flatnonzero(held.lengths)
-    if len(asked) > MOST_USERS:
-        asked = np.sort(rng.choice(asked, MOST_USERS, replace=False))
-    return LinkSplit(kept, held.take(asked), asked, int(out.sum()))
+    test_users = np.flatnonzero(held.lengths)
+    if len(test_users) > MOST_USERS:
+        test_users = np.sort(rng.choice(test_users, MOST_USERS, replace=False))
+    return LinkSplit(kept, held.take(test_users), test_users, int(out.sum()))
 
 
-def people_comparison(dataset: Dataset, seed: int = 42, k: int = 10, ctx: RunContext | None = None) -> PeopleComparison:
-    """Hold links back, let every method of `PEOPLE` look for them, and compare the methods with the floors.
+def compare_friend_methods(
+    dataset: Dataset, seed: int = 42, k: int = 10, ctx: RunContext | None = None
+) -> FriendComparison:
+    """Evaluate every method of `PEOPLE` on held-out links and compare it with the baselines.
 
     Args:
-        dataset: With a social table.
-        seed: Of the links held back, of random people and of the bootstrap.
+        dataset: Data set with a social table.
+        seed: Seed of the held-out links, of random recommendations and of the bootstrap.
         k: Length of the lists.
-        ctx: Progress and the wish to stop.
+        ctx: Progress and cancellation.
 
     Raises:
         DataError: The data have no links, or too few.
-        Cancelled: The person stopped it.
+        Cancelled: The run was cancelled.
     """
     split = hold_out_links(social_graph(dataset), seed)
     per_user = {}
-    for method in (ctx or RunContext()).track(list(PEOPLE), stage="find people"):
-        found = make_people_recommender(method, split.kept, dataset, RunContext(seed=seed))
-        per_user[method] = judge(found, split, k)
-    return PeopleComparison(
+    for method in (ctx or RunContext()).track(list(PEOPLE), stage="evaluate friend recommendation"):
+        recommender = make_people_recommender(method, split.kept, dataset, RunContext(seed=seed))
+        per_user[method] = evaluate_links(recommender, split, k)
+    return FriendComparison(
         table=_table(per_user, seed),
         per_user=per_user,
         k=k,
@@ -130,12 +133,12 @@ def people_comparison(dataset: Dataset, seed: int = 42, k: int = 10, ctx: RunCon
     )
 
 
-def judge(recommender: PeopleRecommender, split: LinkSplit, k: int) -> pd.DataFrame:
-    """Return `user`, `recall`, `precision` and `auc` of each user asked for.
+def evaluate_links(recommender: PeopleRecommender, split: LinkSplit, k: int) -> pd.DataFrame:
+    """Return `user`, `recall`, `precision` and `auc` of each test user.
 
     Args:
-        recommender: Made from the links that were kept.
-        split: Whom to ask for, and who would be right.
+        recommender: Built from the training links.
+        split: Test users and their held-out links.
         k: Length of the lists.
     """
     size = max(1, CELLS // max(1, split.kept.shape[0]))
@@ -153,7 +156,7 @@ def judge(recommender: PeopleRecommender, split: LinkSplit, k: int) -> pd.DataFr
 
 
 def _table(per_user: Mapping[str, pd.DataFrame], seed: int) -> pd.DataFrame:
-    """Return means with intervals, and differences to the floors; see `PeopleComparison`."""
+    """Return means with intervals, and differences to the baselines; see `FriendComparison`."""
     methods = list(per_user)
     values = np.stack([per_user[method][list(METRICS)].to_numpy(np.float64) for method in methods], axis=1)  # (T, M, 3)
     rng = RunContext(seed=seed).rng("people", "bootstrap")
@@ -167,8 +170,8 @@ def _table(per_user: Mapping[str, pd.DataFrame], seed: int) -> pd.DataFrame:
             low, high = score_interval(values[:, place, [column]])
             row |= {metric: float(means[place, column])}
             row |= {f"{metric}_low": float(low[0]), f"{metric}_high": float(high[0])}
-        for floor, name in FLOORS.items():
-            other = methods.index(floor)
+        for baseline, name in BASELINES.items():
+            other = methods.index(baseline)
             for metric in ("recall", "auc"):
                 column = METRICS.index(metric)
                 gained = replicates[:, place, column] - replicates[:, other, column]
