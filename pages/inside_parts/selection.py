@@ -142,14 +142,16 @@ def _recommended(results: "ResultsKey", run: "Run", contender: "Contender", pers
 
 def _top(results: "ResultsKey", run: "Run", contender: "Contender", person: "SelectedUser") -> "pd.DataFrame | None":
     """Return the recommendations with titles; None, with a progress bar, while they are computed."""
-    from recsys_core.serving.recommendations import together
+    from recsys_core.serving.recommendations import labeled_lists
 
     model = _named(results.root, results.run, contender)
     ticket = model_queries.ticket(model, "top", person.key, OFFERED, query=person.query, k=OFFERED)
     found = pending.outcome(ticket, _("Computing recommendations"))
     if found is None and state.get("item") is None and not ticket.is_done:
         st.stop()  # the item is not known yet
-    return None if found is None else together({contender.id: found}, services.dataset(run.spec.data))[contender.id]
+    if found is None:
+        return None
+    return labeled_lists({contender.id: found}, services.dataset(run.spec.data))[contender.id]
 
 
 def _views(results: "ResultsKey", contender: "Contender") -> "tuple[View, ...]":

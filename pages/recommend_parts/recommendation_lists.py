@@ -95,7 +95,7 @@ def _found(
     k: int,
 ) -> "dict[str, pd.DataFrame]":
     """Return the finished lists, with titles; other models show a progress bar in their box."""
-    from recsys_core.serving.recommendations import together
+    from recsys_core.serving.recommendations import labeled_lists
 
     elsewhere = [model for model in named.values() if model.is_elsewhere]
     pending.all_of([model_queries.ticket(model, "top", person.key, k, query=person.query, k=k) for model in elsewhere])
@@ -106,7 +106,7 @@ def _found(
             top = model_queries.outcome(model, "top", words, person.key, k, patience=0.0, query=person.query, k=k)
         if top is not None:
             tops[one] = top
-    return together(tops, _data(results))
+    return labeled_lists(tops, _data(results))
 
 
 def _data(results: "ResultsKey") -> "Dataset":
@@ -128,8 +128,12 @@ def _list(model: str, frame: "pd.DataFrame") -> None:
 
 
 def _download(found: "dict[str, pd.DataFrame]", titles: dict[str, str]) -> None:
-    from recsys_core.serving.recommendations import joined
+    from recsys_core.serving.recommendations import lists_table
 
     show.download(
-        _("All lists (CSV)"), lambda: show.csv(joined(found, titles)), "recommendations.csv", "text/csv", "lists_csv"
+        _("All lists (CSV)"),
+        lambda: show.csv(lists_table(found, titles)),
+        "recommendations.csv",
+        "text/csv",
+        "lists_csv",
     )

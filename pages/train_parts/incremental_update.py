@@ -119,7 +119,7 @@ def _form(run: "Run", able: dict[str, str], others: "list[DatasetCard]") -> None
 def _outcome(update: _Update, key: str) -> None:
     named = model_queries.Named(str(services.root()), update.run, update.model, key)
     ticket = model_queries.ticket(
-        named, "learn_on", update.newer, update.freeze, newer=update.newer, freeze_embeddings=update.freeze
+        named, "incremental_update", update.newer, update.freeze, newer=update.newer, freeze_embeddings=update.freeze
     )
     report: UpdateReport | None = pending.outcome(ticket, _("Training on the new interactions"))
     if report is None:

@@ -24,7 +24,7 @@ from recsys_core.experiments.resources import limited_threads
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.models.registry import MODELS, model_class
-from recsys_core.serving.incremental_updates import UpdateReport, learn_on, updated_model
+from recsys_core.serving.incremental_updates import UpdateReport, incremental_update, updated_model
 from recsys_core.storage.processes import own_mark
 
 
@@ -111,7 +111,7 @@ def _update(run: Run, model_id: str, sources: Sources, arguments: argparse.Names
     joined = Vocabulary(dict.fromkeys([*old.user_vocabulary.ids, *newer.user_vocabulary.ids]))
     users = chosen_users(arguments.users, joined)
     with limited_threads(ctx.threads):
-        report = learn_on(run, model_id, old, newer, ctx, freeze_embeddings=frozen)
+        report = incremental_update(run, model_id, old, newer, ctx, freeze_embeddings=frozen)
         if arguments.lists is not None:
             model, everything = updated_model(run, model_id, old, newer, ctx, freeze_embeddings=frozen)
             users.tell(account)

@@ -1,12 +1,12 @@
-"""Does attention tell what matters? Attention beside influence over many people, and what each head is good for.
+"""Faithfulness of attention (rank correlation with influence over many users) and head ablation.
 
-For each person the model is asked again without each item of the history (`explain.deletion`), cut to what it reads.
-Attention is faithful as far as its order of the items is that of the sizes of these effects (Spearman). Two others
-are measured by the same rule: that of time, since most models look at the latest items and need them, and that of the
-same attention shuffled within each person, which is chance.
+For each user the score is recomputed without each history item (`explain.deletion`), within the part of the history
+that the model uses. Attention is faithful to the extent that its order of the items agrees with the order of the
+absolute influence (Spearman). Two references are measured in the same way: recency, because most models attend to the
+latest items and depend on them, and the attention weights shuffled within each user, which is chance level.
 
-Source: Jain and Wallace 2019, "Attention is not Explanation", section 4.1, with leave-one-out effects on a score, and
-the order of time beside them. Heads: Michel, Levy and Neubig 2019, "Are Sixteen Heads Really Better than One?",
+Source: Jain and Wallace 2019, "Attention is not Explanation", section 4.1, with leave-one-out influence on a score and
+recency as an additional reference. Heads: Michel, Levy and Neubig 2019, "Are Sixteen Heads Really Better than One?",
 section 3.2.
 """
 
@@ -53,15 +53,15 @@ from recsys_core.explain.attention_effects import (
 )
 from recsys_core.explain.deletion import deletion_effects
 from recsys_core.models.base import Recommender
-from recsys_core.serving.recommendations import bare
+from recsys_core.serving.recommendations import unwrapped
 
 K = 10
-PEOPLE = 100
-"""Attention is compared with influence for so many people, drawn at random."""
-JUDGED = 500
-"""Heads are judged by the lists for so many people, drawn at random."""
-FEWEST_PEOPLE = 20
-"""With fewer people nothing is called proved."""
+FAITHFULNESS_USERS = 100
+"""Sample size for the comparison of attention and influence."""
+ABLATION_USERS = 500
+"""Sample size for head ablation."""
+FEWEST_USERS = 20
+"""With fewer users the study gives no verdict."""
 CONFIDENCE = 0.95
 SHUFFLED = "shuffled"
 ORDERS = (ATTENTION, RECENCY, SHUFFLED)
@@ -69,7 +69,7 @@ LAYER, HEAD, NDCG = "layer", "head", f"ndcg@{K}"
 
 
 class Tracks(StrEnum):
-    """Whether attention goes with influence."""
+    """Whether attention tracks influence."""
 
     DOES = "does"
     WEAKLY = "weakly"
@@ -78,7 +78,7 @@ class Tracks(StrEnum):
 
 
 class Beyond(StrEnum):
-    """Whether attention says more about influence than the place in the history alone."""
+    """Whether attention predicts influence better than recency alone."""
 
     MORE = "more"
     SAME = "same"
@@ -90,13 +90,13 @@ class Faithfulness:
     """Whether attention tracks influence in a model.
 
     Args:
-        verdict: What follows from the numbers.
-        beyond: How it stands beside the order of time.
-        table: A row for each order: `order` (`attention`, `recency`, `shuffled`), `mean` rank correlation with the size
-            of the effects, `low`, `high` (bootstrap over people), and by how much attention is above it with the
-            paired interval: `gain`, `gain_low`, `gain_high`.
-        per_user: A row for each person: `user` (position, `PAD` if unknown), `items`, and the three correlations.
-        left_out: People of the sample for whom no correlation is defined.
+        verdict: Conclusion from the numbers.
+        beyond: Comparison with recency.
+        table: One row per order: `order` (`attention`, `recency`, `shuffled`), `mean` rank correlation with absolute
+            influence, `low`, `high` (bootstrap over users), and the difference of attention to it with the paired
+            interval: `gain`, `gain_low`, `gain_high`.
+        per_user: One row per user: `user` (position, `PAD` if unknown), `items`, and the three correlations.
+        left_out: Number of sampled users without a defined correlation.
     """
 
     verdict: Tracks
@@ -108,15 +108,15 @@ class Faithfulness:
 
 @dataclass(frozen=True, eq=False)
 class HeadEffects:
-    """What a model reaches without each head.
+    """Head ablation: the metric without each head.
 
     Args:
-        ndcg: NDCG@10 of the whole model, mean over people.
+        ndcg: NDCG@10 of the full model, mean over users.
         low: Lower end of its bootstrap interval.
         high: Upper end.
-        table: A row for each head: `layer`, `head` (both from 1), `ndcg@10` without it, `difference` to the whole
-            model, `low`, `high` (paired interval, parted among the heads), `different` (0 lies outside).
-        people: So many were judged.
+        table: One row per head: `layer`, `head` (both from 1), `ndcg@10` without it, `difference` to the full model,
+            `low`, `high` (paired interval, Bonferroni-corrected for the number of heads), `different` (0 lies outside).
+        people: Number of users evaluated.
     """
 
     ndcg: float
@@ -128,22 +128,22 @@ class HeadEffects:
 
 @runtime_checkable
 class AblatesHeads(Protocol):
-    """A model whose heads can be taken out one by one."""
+    """A model with heads that can be ablated one at a time."""
 
     def ablated(self, layer: int, head: int) -> AbstractContextManager[None]:
-        """Take one head out for a while: what it finds counts as zero. Both numbers begin at 0."""
+        """Set the output of one head to zero within the context. Both indices start at 0."""
         ...
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How much of a history a model reads.
+    """The part of a history that a model uses.
 
     Args:
-        held: Items in the history.
-        counted: Of these, the items of the kind that the model was trained with: all, or those that were liked.
-        read: Of these, the latest that fit into the model.
-        liked_from: Smallest rating of a liked item, None where all items count.
+        held: Number of items in the history.
+        counted: Number of these that the model was trained to use: all, or the relevant ones.
+        read: Number of these within the model's maximum length (the latest ones).
+        liked_from: Smallest rating of a relevant item, None if all items are used.
     """
 
     held: int
@@ -153,12 +153,12 @@ class Reading:
 
 
 def reading(spec: ExperimentSpec, query: QueryBatch, trace: AttentionTrace, *, has_ratings: bool) -> Reading:
-    """Return how much of the history of the one person in `query` a trace is about.
+    """Return the part of the history of the one user in `query` that a trace covers.
 
     Args:
-        spec: Of the experiment that the model is from.
-        query: What was asked, with the whole history.
-        trace: What the model did with it.
+        spec: Spec of the model's experiment.
+        query: The query, with the whole history.
+        trace: Attention trace of the model for this query.
         has_ratings: Whether the data have ratings.
     """
     liked_from = spec.relevant_from if spec.train_on == "relevant" and has_ratings else None
@@ -167,100 +167,100 @@ def reading(spec: ExperimentSpec, query: QueryBatch, trace: AttentionTrace, *, h
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
-    """The people of the test part of an experiment.
+class EvaluatedUsers:
+    """The test users of an experiment.
 
     Args:
-        queries: B people with the histories that the model may see.
-        wanted: B rows of the items that would be right.
-        candidates: (C,) the items that compete, None for all.
+        queries: B users with the histories that the model may see.
+        relevant: B rows of their relevant test items.
+        candidates: (C,) the candidate items, None for all.
     """
 
     queries: QueryBatch
-    wanted: Ragged
+    relevant: Ragged
     candidates: IntArray | None
 
 
-def judged_part(run: Run, dataset: Dataset) -> Judged:
-    """Return whom an experiment judges by, and what of theirs it holds back.
+def evaluated_users(run: Run, dataset: Dataset) -> EvaluatedUsers:
+    """Return the test users of an experiment with their relevant items.
 
     Raises:
-        DataError: Nobody.
+        DataError: The test set is empty.
     """
     split = make_splits(dataset, run.spec.split, run.spec.seed)[0]
     require_same_split(run, split)
     users = split.test_users()
     if not len(users):
-        raise DataError(f"The test part of '{dataset.name}' is empty; nobody can be asked for.")
+        raise DataError(f"The test set of '{dataset.name}' is empty; use an experiment with another split.")
     queries = split.queries(users)
-    wanted, _ = relevant_items(split.test, users, queries.history, run.spec.relevant_from)
-    return Judged(queries, wanted, split.candidates("test"))
+    relevant, _ = relevant_items(split.test, users, queries.history, run.spec.relevant_from)
+    return EvaluatedUsers(queries, relevant, split.candidates("test"))
 
 
 # ------------------------------------------------------------------------------ attention and influence
 
 
 def faithfulness(
-    model: Recommender[Any], queries: QueryBatch, ctx: RunContext | None = None, *, people: int = PEOPLE
+    model: Recommender[Any], queries: QueryBatch, ctx: RunContext | None = None, *, max_users: int = FAITHFULNESS_USERS
 ) -> Faithfulness:
-    """Return whether attention tracks influence, over people drawn at random; each is asked for as an unknown person.
+    """Return whether attention tracks influence, over randomly sampled users; each is treated as an unknown user.
 
     Args:
-        model: Trained, with attention.
-        queries: People to draw from.
-        ctx: Progress, cancelling, and the chance of sample, shuffles and bootstrap.
-        people: Most that are drawn.
+        model: A trained model with attention.
+        queries: Users to sample from.
+        ctx: Progress, cancellation, and the random numbers of sample, shuffles and bootstrap.
+        max_users: Maximum sample size.
 
     Raises:
         CannotScore: The model has no attention.
-        DataError: Nobody has a history of `FEWEST` items.
-        Cancelled: The person stopped the work.
+        DataError: No user has a history of `FEWEST` items.
+        Cancelled: The run was cancelled.
     """
     ctx = ctx or RunContext()
-    model, queries = bare(model, queries)
-    drawn = _drawn(np.flatnonzero(queries.history.lengths >= FEWEST), people, ctx)
+    model, queries = unwrapped(model, queries)
+    drawn = _drawn(np.flatnonzero(queries.history.lengths >= FEWEST), max_users, ctx)
     quiet = RunContext(stop_requested=ctx.stop_requested)
     chance = ctx.rng("attention", SHUFFLED)
     rows = []
-    for row in ctx.track(drawn.tolist(), stage="ask again without each item, one person after the other"):
+    for row in ctx.track(drawn.tolist(), stage="leave out each item, user by user"):
         table = _attention_and_influence(model, queries.take(np.array([row])), quiet)
         size = table[EFFECT].abs().to_numpy()
         orders = {name: table[name].to_numpy(np.float64) for name in (ATTENTION, RECENCY)}
         orders[SHUFFLED] = chance.permutation(orders[ATTENTION])
-        found = {name: rank_correlation(values, size) for name, values in orders.items()}
-        rows.append({USER: int(queries.user[row]), "items": len(table)} | found)
-    everybody = pd.DataFrame(rows)
-    known = everybody.dropna().reset_index(drop=True)
+        correlations = {name: rank_correlation(values, size) for name, values in orders.items()}
+        rows.append({USER: int(queries.user[row]), "items": len(table)} | correlations)
+    sample = pd.DataFrame(rows)
+    known = sample.dropna().reset_index(drop=True)
     table = _orders(known, ctx)
     verdict, beyond = _verdict(table, len(known))
-    return Faithfulness(verdict, beyond, table, known, len(everybody) - len(known))
+    return Faithfulness(verdict, beyond, table, known, len(sample) - len(known))
 
 
 def _drawn(rows: IntArray, most: int, ctx: RunContext) -> IntArray:
-    """Return at most so many of the rows, drawn at random, in their order."""
+    """Return at most `most` of the rows, drawn at random, in their order."""
     if not len(rows):
-        raise DataError("Nobody has a history that is long enough; bring data in which people did more.")
+        raise DataError("No test user has a history that is long enough; use data with more interactions per user.")
     return np.sort(ctx.rng("attention", "people").permutation(rows)[:most])
 
 
 def _attention_and_influence(model: Recommender[Any], query: QueryBatch, ctx: RunContext) -> pd.DataFrame:
-    """Return both for each item of one history, about the item that the model puts first; see `looks_and_effects`."""
+    """Return both for each item of one history, for the top recommended item; see `looks_and_effects`."""
     if not isinstance(model, TracesAttention):
-        raise CannotScore(f"{model.info.title} has no attention that could be compared.")
-    stranger = query.of_unknown()
-    nothing = pd.DataFrame({ATTENTION: [], EFFECT: [], RECENCY: []}, dtype=np.float64)
+        raise CannotScore(f"{model.info.title} has no attention weights.")
+    unknown_user = query.of_unknown()
+    empty = pd.DataFrame({ATTENTION: [], EFFECT: [], RECENCY: []}, dtype=np.float64)
     try:
-        trace = model.trace(stranger)
-        first = int(model.recommend(stranger, 1).item[0, 0])
+        trace = model.trace(unknown_user)
+        first = int(model.recommend(unknown_user, 1).item[0, 0])
         if first == PAD:
-            return nothing
-        return looks_and_effects(trace, deletion_effects(model, stranger, first, ctx))
+            return empty
+        return looks_and_effects(trace, deletion_effects(model, unknown_user, first, ctx))
     except CannotScore:
-        return nothing
+        return empty
 
 
 def _orders(known: pd.DataFrame, ctx: RunContext) -> pd.DataFrame:
-    """Return mean and interval of each order, and of what attention has above it: all over the same people."""
+    """Return mean and interval of each order, and of the difference of attention to it, over the same users."""
     values = known[list(ORDERS)].to_numpy(np.float64)  # (U, 3)
     columns = np.concatenate([values, values[:, :1] - values], axis=1)
     if not len(columns):
@@ -279,18 +279,18 @@ def _orders(known: pd.DataFrame, ctx: RunContext) -> pd.DataFrame:
 def _mean_and_interval(
     columns: FloatArray, ctx: RunContext, confidence: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return (M,) means of (U, M) columns with both ends of their bootstrap intervals over the same people."""
+    """Return (M,) means of (U, M) columns with both ends of their bootstrap intervals over the same users."""
     draws = intervals.bootstrap_means(columns, np.ones_like(columns), rng=ctx.rng("attention", "bootstrap"))
     low, high = intervals.interval(draws, confidence)
     return columns.mean(axis=0), low, high
 
 
-def _verdict(table: pd.DataFrame, people: int) -> tuple[Tracks, Beyond]:
-    """Say that attention tracks influence only if it does so clearly more than the same attention shuffled."""
+def _verdict(table: pd.DataFrame, users: int) -> tuple[Tracks, Beyond]:
+    """Return that attention tracks influence only if it does so significantly better than shuffled attention."""
     column = {name: dict(zip(table["order"], table[name].tolist(), strict=True)) for name in table.columns[1:]}
     mean, least, most = column["mean"][ATTENTION], column["gain_low"], column["gain_high"]
     beyond = Beyond.MORE if least[RECENCY] > 0 else Beyond.LESS if most[RECENCY] < 0 else Beyond.SAME
-    if people < FEWEST_PEOPLE:
+    if users < FEWEST_USERS:
         return Tracks.TOO_FEW, Beyond.SAME
     if mean < WEAK or least[SHUFFLED] <= 0:
         return Tracks.DOES_NOT, beyond
@@ -303,40 +303,40 @@ def _verdict(table: pd.DataFrame, people: int) -> tuple[Tracks, Beyond]:
 def head_ablation(
     model: Recommender[Any],
     queries: QueryBatch,
-    wanted: Ragged,
+    relevant: Ragged,
     ctx: RunContext | None = None,
     *,
     candidates: IntArray | None = None,
-    people: int = JUDGED,
+    max_users: int = ABLATION_USERS,
 ) -> HeadEffects:
-    """Return what the lists of a model are worth without each of its heads, over people drawn at random.
+    """Return NDCG@10 of a model without each of its heads, over randomly sampled users.
 
     Args:
-        model: Trained, with attention and heads that can be taken out.
-        queries: People to draw from.
-        wanted: For each of them the items that would be right, none of them in the history.
-        ctx: Progress, cancelling, and the chance of sample and bootstrap.
-        candidates: (C,) the items that compete, None for all.
-        people: Most that are drawn.
+        model: A trained model whose heads can be ablated.
+        queries: Users to sample from.
+        relevant: Relevant items of each user, none of them in the history.
+        ctx: Progress, cancellation, and the random numbers of sample and bootstrap.
+        candidates: (C,) the candidate items, None for all.
+        max_users: Maximum sample size.
 
     Raises:
-        CannotScore: The model has no heads to take out.
-        DataError: Nobody has a history and something to be found.
-        Cancelled: The person stopped the work.
+        CannotScore: The model has no heads that can be ablated.
+        DataError: No user has a history and a relevant item.
+        Cancelled: The run was cancelled.
     """
     ctx = ctx or RunContext()
     learned = trained(model)
     if not isinstance(learned, AblatesHeads) or not isinstance(learned, TracesAttention):
-        raise CannotScore(f"{model.info.title} has no heads that can be taken out.")
-    _, read = bare(model, queries)
-    drawn = _drawn(np.flatnonzero((read.history.lengths > 0) & (wanted.lengths > 0)), people, ctx)
-    layers, width = learned.trace(read.take(drawn[:1])).weights.shape[:2]
-    asked, right = queries.take(drawn), wanted.take(drawn)
-    values = [_ndcg(model, asked, right, candidates)]
-    heads = [(layer, head) for layer in range(layers) for head in range(width)]
-    for layer, head in ctx.track(heads, stage="take out one head after the other"):
+        raise CannotScore(f"{model.info.title} has no attention heads that can be ablated.")
+    _, read = unwrapped(model, queries)
+    drawn = _drawn(np.flatnonzero((read.history.lengths > 0) & (relevant.lengths > 0)), max_users, ctx)
+    n_layers, n_heads = learned.trace(read.take(drawn[:1])).weights.shape[:2]
+    sample, sample_relevant = queries.take(drawn), relevant.take(drawn)
+    values = [_ndcg(model, sample, sample_relevant, candidates)]
+    heads = [(layer, head) for layer in range(n_layers) for head in range(n_heads)]
+    for layer, head in ctx.track(heads, stage="ablate one head at a time"):
         with learned.ablated(layer, head):
-            values.append(_ndcg(model, asked, right, candidates))
+            values.append(_ndcg(model, sample, sample_relevant, candidates))
     whole, without = values[0], np.stack(values[1:], axis=1)
     mean, low, high = _mean_and_interval(whole[:, None], ctx, CONFIDENCE)
     differences = without - whole[:, None]
@@ -348,11 +348,11 @@ def head_ablation(
     return HeadEffects(float(mean[0]), float(low[0]), float(high[0]), table, len(drawn))
 
 
-def _ndcg(model: Recommender[Any], asked: QueryBatch, wanted: Ragged, candidates: IntArray | None) -> FloatArray:
-    """Return (B,) NDCG@10 of the lists for these people."""
+def _ndcg(model: Recommender[Any], queries: QueryBatch, relevant: Ragged, candidates: IntArray | None) -> FloatArray:
+    """Return (B,) NDCG@10 of each user."""
     values = []
-    for rows in user_blocks(len(asked), model.n_items):
-        batch, right = asked.take(rows), wanted.take(rows)
-        lists = rank(model.score(batch), batch.history, right, K, candidates, model.tie_keys).lists
-        values.append(ndcg(hit_table(lists, right), K))
+    for rows in user_blocks(len(queries), model.n_items):
+        batch, batch_relevant = queries.take(rows), relevant.take(rows)
+        lists = rank(model.score(batch), batch.history, batch_relevant, K, candidates, model.tie_keys).lists
+        values.append(ndcg(hit_table(lists, batch_relevant), K))
     return np.concatenate(values)

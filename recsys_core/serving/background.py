@@ -1,4 +1,4 @@
-"""Work that takes longer than a page may wait, done in a thread beside it: asked for by name, looked at, given up."""
+"""Background threads for work that takes longer than a page may block, addressed by key and cancellable."""
 
 import threading
 from collections import OrderedDict
@@ -13,13 +13,13 @@ T = TypeVar("T")
 
 
 class Ticket(Generic[T]):
-    """One piece of work under way or done."""
+    """A handle of running or finished background work."""
 
     def __init__(self, work: Callable[[RunContext], T], pool: ThreadPoolExecutor) -> None:
         self.progress = Progress("")
-        self.was_told = False
-        self._unwanted = threading.Event()
-        ctx = RunContext(report=self._note, stop_requested=self._unwanted.is_set)
+        self.no_answer_raised = False
+        self._cancelled = threading.Event()
+        ctx = RunContext(report=self._note, stop_requested=self._cancelled.is_set)
         self._future: Future[T] = pool.submit(work, ctx)
 
     def _note(self, progress: Progress) -> None:
@@ -27,13 +27,13 @@ class Ticket(Generic[T]):
 
     @property
     def is_done(self) -> bool:
-        """Whether there is a result, or an error."""
+        """Whether there is a result or an error."""
         return self._future.done()
 
     @property
-    def was_given_up(self) -> bool:
-        """Whether somebody said that nobody wants the result."""
-        return self._unwanted.is_set()
+    def was_cancelled(self) -> bool:
+        """Whether the work was cancelled."""
+        return self._cancelled.is_set()
 
     @property
     def fraction(self) -> float | None:
@@ -41,33 +41,33 @@ class Ticket(Generic[T]):
         return min(1.0, self.progress.step / self.progress.total) if self.progress.total else None
 
     def wait(self, seconds: float) -> bool:
-        """Wait at most so long; return whether it is done."""
+        """Wait at most this long; return whether it is done."""
         return bool(wait([self._future], seconds).done)
 
     def result(self) -> T:
-        """Return what came out.
+        """Return the result.
 
         Raises:
-            Exception: What the work raised.
+            Exception: The error raised by the work.
         """
         try:
             return self._future.result()
         except NoAnswer:
-            self.was_told = True
+            self.no_answer_raised = True
             raise
 
-    def give_up(self) -> None:
-        """Say that nobody wants the result any more."""
-        self._unwanted.set()
+    def cancel(self) -> None:
+        """Cancel the work; it stops at its next step."""
+        self._cancelled.set()
         self._future.cancel()
 
 
 class Background:
-    """A few threads and the tickets of what was asked of them; the oldest are forgotten.
+    """A thread pool with the tickets of submitted work; the oldest tickets are evicted.
 
     Args:
-        threads: Pieces of work at the same time.
-        kept: Tickets kept.
+        threads: Number of threads.
+        kept: Maximum number of tickets.
     """
 
     def __init__(self, threads: int = 2, kept: int = 200) -> None:
@@ -77,31 +77,31 @@ class Background:
         self._lock = threading.Lock()
 
     def ask(self, group: Hashable, key: Hashable, work: Callable[[RunContext], T]) -> Ticket[T]:
-        """Return the ticket of a piece of work, which begins if nobody has asked for it before.
+        """Return the ticket of a piece of work, submitting it unless it is known already.
 
-        Work that was given up begins anew, and so does work that got no answer, once somebody was told so.
+        Cancelled work is submitted again, as is work whose `NoAnswer` error was already raised to the caller.
 
         Args:
-            group: What it answers; an unfinished older question of the same group is given up.
-            key: What it depends on: an equal key means an equal answer.
-            work: Called with a context that carries progress and the wish to stop.
+            group: Kind of work; unfinished older work of the same group is cancelled.
+            key: Inputs of the work: an equal key means an equal result.
+            work: Called with a context for progress and cancellation.
         """
         with self._lock:
             known = self._tickets.get((group, key))
-            if known is not None and (known.was_told or known.was_given_up):
+            if known is not None and (known.no_answer_raised or known.was_cancelled):
                 del self._tickets[group, key]
             if (group, key) not in self._tickets:
                 for (other, _), ticket in self._tickets.items():
                     if other == group and not ticket.is_done:
-                        ticket.give_up()
+                        ticket.cancel()
                 self._forget(group)
                 self._tickets[group, key] = cast("Ticket[object]", Ticket(work, self._pool))
             self._tickets.move_to_end((group, key))
             return cast("Ticket[T]", self._tickets[group, key])
 
     def _forget(self, group: Hashable) -> None:
-        """Drop what was given up, and the oldest tickets over the bound."""
-        for name in [name for name, ticket in self._tickets.items() if name[0] == group and ticket.was_given_up]:
+        """Drop cancelled tickets of the group, and the oldest tickets beyond the maximum."""
+        for name in [name for name, ticket in self._tickets.items() if name[0] == group and ticket.was_cancelled]:
             del self._tickets[name]
         while len(self._tickets) >= self._kept:
             self._tickets.popitem(last=False)

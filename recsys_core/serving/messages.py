@@ -1,9 +1,9 @@
-"""How the web process and the process that answers for it talk: messages over a private pipe between the two.
+"""Messages between the web process and its model process, over a private pipe.
 
-Messages are pickled. That is safe here and nowhere else: both ends are made by one process, the other end is handed to
-its own child alone, nothing listens on the network, and what people upload or type travels as text and numbers inside
-the messages and is never unpickled itself. What the child sends may hold no object of torch: reading it would load
-torch in the web process.
+Messages are pickled, which is safe here only: both ends of the pipe are created by one process, the other end is passed
+to its own child alone, nothing listens on the network, and user input travels as text and numbers inside the messages
+and is never unpickled itself. Responses must not contain torch objects: unpickling one would load torch in the web
+process.
 """
 
 import io
@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection as PipeEnd
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +20,27 @@ FORBIDDEN = "torch"
 
 
 class Kind(StrEnum):
-    """What a message of the answering process holds."""
+    """Kind of a response."""
 
     READY = "ready"
     ALIVE = "alive"
-    """It works on a question and has no progress to tell."""
+    """The request is being processed and has no progress to report."""
     PROGRESS = "progress"
     ANSWER = "answer"
     ERROR = "error"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question on its way.
+class Request:
+    """A question about a trained model.
 
     Args:
-        number: Tells the questions of a pipe apart.
+        number: Identifies the request on this connection.
         root: The workspace's folder.
         run_id: The experiment.
         model_id: The finished model.
-        question: Its name, see `requests.QUESTIONS`.
-        arguments: By name.
+        question: A name in `requests.QUESTIONS`.
+        arguments: Arguments by name.
     """
 
     number: int
@@ -52,77 +52,77 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class GivenUp:
-    """Nobody wants the answer to the question of that number any more."""
+class Cancel:
+    """Cancels the request of that number."""
 
     number: int
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the answering process has to say about a question; `content` is packed and read by whoever asked."""
+class Response:
+    """A message about a request; `content` is packed, and unpacked by the requesting thread."""
 
     number: int
     kind: Kind
     content: bytes = b""
 
 
-class Line:
+class Connection:
     """One end of the pipe. Any thread may send; one thread receives.
 
     Args:
-        connection: The end.
+        pipe_end: The open end.
     """
 
-    def __init__(self, connection: "Connection[Any, Any]") -> None:
-        self._connection = connection
+    def __init__(self, pipe_end: "PipeEnd[Any, Any]") -> None:
+        self._pipe_end = pipe_end
         self._lock = threading.Lock()
 
-    def send(self, message: Asked | GivenUp | Said) -> None:
+    def send(self, message: Request | Cancel | Response) -> None:
         """Send a message.
 
         Raises:
-            OSError: The other end is gone.
+            OSError: The other end is closed.
         """
         with self._lock:
-            self._connection.send(message)
+            self._pipe_end.send(message)
 
     def receive(self, seconds: float | None = None) -> Any:
-        """Return the next message; None if there is none for so long.
+        """Return the next message, or None after a timeout of `seconds`.
 
         Raises:
-            EOFError: The other end is gone.
+            EOFError: The other end is closed.
             OSError: Likewise.
         """
-        return self._connection.recv() if self._connection.poll(seconds) else None
+        return self._pipe_end.recv() if self._pipe_end.poll(seconds) else None
 
     def close(self) -> None:
         """Close this end."""
-        self._connection.close()
+        self._pipe_end.close()
 
 
 def packed(value: Any) -> bytes:
     """Return a value as bytes.
 
     Raises:
-        TypeError: It holds an object of torch, or something that cannot travel.
+        TypeError: It contains a torch object or cannot be pickled.
     """
     buffer = io.BytesIO()
     try:
         _Packer(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
     except (pickle.PicklingError, AttributeError) as error:
-        raise TypeError(f"an answer cannot travel: {error}") from error
+        raise TypeError(f"an answer cannot be pickled: {error}") from error
     return buffer.getvalue()
 
 
 def unpacked(content: bytes) -> Any:
-    """Return what was packed by the other end."""
-    return pickle.loads(content)  # noqa: S301 - our own child packed it, see above
+    """Return the value that the other end packed."""
+    return pickle.loads(content)  # noqa: S301 - packed by our own child, see the module's docstring
 
 
 class _Packer(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
-        """Refuse what would load torch where it is read."""
+        """Reject torch objects, which would load torch in the receiving process."""
         if type(value).__module__.partition(".")[0] == FORBIDDEN:
-            raise TypeError(f"an answer holds a {type(value).__name__} of torch; turn it into an array")
+            raise TypeError(f"an answer contains a torch {type(value).__name__}; convert it to an array")
         return NotImplemented

@@ -1,9 +1,9 @@
-"""Asking trained models whose libraries the web process does not load: a child process keeps them and answers.
+"""Client of the model process: trained models and their libraries live in a child process, not in the web process.
 
     answers = Answers()
     trace = answers.ask(root, run_id, model_id, "trace", query=query)
 
-What can be asked is the table `requests.QUESTIONS`; how the two processes talk, `messages`.
+`requests.QUESTIONS` lists the available questions; `messages` defines the protocol between the two processes.
 """
 
 import atexit
@@ -23,8 +23,8 @@ from typing import Any
 
 from recsys_core.contracts import RunContext
 from recsys_core.errors import Cancelled, NoAnswer
-from recsys_core.serving.messages import Asked, GivenUp, Kind, Line, Said, unpacked
-from recsys_core.serving.requests import Lane
+from recsys_core.serving.messages import Cancel, Connection, Kind, Request, Response, unpacked
+from recsys_core.serving.requests import Priority
 from recsys_core.serving.requests import question as known
 from recsys_core.storage.processes import detached
 
@@ -32,35 +32,34 @@ logger = logging.getLogger(__name__)
 PROJECT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "recsys_core.serving.model_process")
 PATIENCE_SECONDS = 120.0
-"""A process that says nothing for so long while it is asked is ended; long work says now and then that it goes on."""
-LOOK_SECONDS = 0.1
+"""A process that sends nothing for this long during a request is killed; long requests send heartbeats."""
+POLL_SECONDS = 0.1
 STARTING_SECONDS = 60.0
-"""So long it may take to load its libraries on a machine that is busy."""
+"""Additional time to load libraries on a busy machine."""
 ENDING_SECONDS = 5.0
-"""A process that has closed its end of the pipe has so long to end by itself."""
+"""Time to exit for a process that has closed its end of the pipe."""
 ATTEMPTS = 2
-"""A question is asked again once if the process ended meanwhile: it may have ended for another reason."""
+"""A request is repeated once if the process ended: the cause may have been unrelated."""
 SILENT = (
-    "The model gave no answer for {seconds} seconds, so the process that holds it was restarted. "
-    "Try again, with a shorter history if it has very many items."
+    "The model gave no answer for {seconds} seconds, so its process was restarted. "
+    "Try again, with a shorter history if it is very long."
 )
 HUNG = (
-    "The work stood still for {seconds} seconds, without a step or a sign of life, so its process was ended and what "
-    "it had done is lost. Try again when the machine has less else to do; if it stands still again, the model or the "
-    "data are too large for this machine."
+    "The computation made no progress for {seconds} seconds, so its process was ended and the work is lost. "
+    "Try again when the machine is less busy; if it happens again, the model or the data exceed this machine."
 )
-"""What is said of a question that takes long, whose work gives signs of life between its steps."""
+"""Message for requests of the priorities USER and BATCH, which send heartbeats between their steps."""
 
 
 class Answers:
-    """A process that answers questions about trained models: started on first need, and anew when it has ended.
+    """A process that answers questions about trained models: started on first use, restarted when it has ended.
 
-    Any thread may ask; the questions of a lane are answered one after the other, beside those of other lanes. The
-    process ends with this one, however this one ends.
+    Any thread may ask. Requests of the same priority are answered one after the other, in parallel to other
+    priorities. The process ends with this one, however this one ends.
 
     Args:
-        command: What to start; the number of its end of the pipe is added.
-        patience: Seconds without a word from it while it is asked, after which it is ended.
+        command: Command to start; the file descriptor of its end of the pipe is appended.
+        patience: Timeout in seconds without a message during a request, after which the process is killed.
     """
 
     def __init__(self, command: Sequence[str] = COMMAND, patience: float = PATIENCE_SECONDS) -> None:
@@ -72,9 +71,9 @@ class Answers:
 
     @property
     def pid(self) -> int | None:
-        """Number of the process, None if there is none."""
+        """Process id, None if no process is running."""
         child = self._child
-        return child.process.pid if child is not None and child.is_there else None
+        return child.process.pid if child is not None and child.is_running else None
 
     def ask(
         self,
@@ -86,39 +85,39 @@ class Answers:
         ctx: RunContext | None = None,
         **arguments: Any,
     ) -> Any:
-        """Return the answer to a question about a trained model; waits for it.
+        """Return the answer to a question about a trained model; blocks until it is available.
 
         Args:
             root: The workspace's folder.
             run_id: The experiment.
             model_id: A finished model of it.
             question: A name in `requests.QUESTIONS`.
-            ctx: Gets the progress, and is asked whether the answer is still wanted.
-            **arguments: What that question takes, by name.
+            ctx: Receives the progress; its `stop_requested` cancels the request.
+            **arguments: Arguments of the question, by name.
 
         Raises:
-            NoAnswer: The process ended twice or fell silent, or stopped with an unexpected error.
-            Cancelled: `ctx` says that the answer is not wanted any more.
-            ConfigError: There is no such question.
-            RecscopeError: What the question itself raises: the model is gone, it cannot answer this, ...
+            NoAnswer: The process ended twice, timed out, or had an unexpected error.
+            Cancelled: `ctx` requested a stop.
+            ConfigError: The question does not exist.
+            RecscopeError: Raised by the question itself: the model is missing, does not support it, ...
         """
         ctx = ctx or RunContext()
-        lane = known(question).lane
+        priority = known(question).priority
         for _ in range(ATTEMPTS):
             child = self._running()
-            asked = Asked(next(child.numbers), Path(root), run_id, model_id, question, arguments)
+            request = Request(next(child.numbers), Path(root), run_id, model_id, question, arguments)
             try:
-                return child.ask(asked, ctx, self._patience, lane)
+                return child.ask(request, ctx, self._patience, priority)
             except _Ended as error:
                 ending = str(error)
-                logger.warning("The answering process ended: %s", ending)
+                logger.warning("The model process ended: %s", ending)
         raise NoAnswer(
-            f"The process that keeps the trained models {ending} while it was asked, and did so again when it was "
-            "started anew. Close other programs if memory is short, then try again."
+            f"The process that holds the trained models {ending} during this request, and again after a restart. "
+            "Close other programs if memory is short, then try again."
         )
 
     def close(self) -> None:
-        """End the process; the next question starts another one."""
+        """End the process; the next request starts a new one."""
         with self._lock:
             child, self._child = self._child, None
         if child is not None:
@@ -126,28 +125,28 @@ class Answers:
 
     def _running(self) -> "_Child":
         with self._lock:
-            if self._child is None or not self._child.is_there:
+            if self._child is None or not self._child.is_running:
                 self._child = _Child(self._command)
             return self._child
 
 
 class _Ended(Exception):
-    """The process ended; says how, to follow its name."""
+    """The process ended; the message is a predicate such as `ended (status 1)`."""
 
 
-class _Question:
-    """A question that waits for its answer."""
+class _Pending:
+    """A request without an answer yet."""
 
-    def __init__(self, lane: Lane) -> None:
-        self.lane = lane
+    def __init__(self, priority: Priority) -> None:
+        self.priority = priority
         self.answered = threading.Event()
-        self.said: Said | None = None
+        self.response: Response | None = None
         self.progress: bytes | None = None
-        self.heard = time.monotonic()
+        self.last_message = time.monotonic()
 
 
 class _Child:
-    """One answering process with our end of the pipe to it."""
+    """One model process, with our end of the pipe."""
 
     def __init__(self, command: Sequence[str]) -> None:
         ours, theirs = Pipe()
@@ -158,98 +157,99 @@ class _Child:
                 env=os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])},
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                **detached(),  # what a terminal sends to the web server is not for this process
+                **detached(),  # signals from the terminal must not reach this process
             )
-        self._line = Line(ours)
+        self._connection = Connection(ours)
         self._lock = threading.Lock()
-        self._questions: dict[int, _Question] = {}
+        self._pending: dict[int, _Pending] = {}
         self.numbers = itertools.count()
-        self.is_there = True
+        self.is_running = True
         self._is_ready = False
         threading.Thread(target=self._listen, name="answers", daemon=True).start()
 
-    def ask(self, asked: Asked, ctx: RunContext, patience: float, lane: Lane) -> Any:
-        """Send a question and wait for its answer.
+    def ask(self, request: Request, ctx: RunContext, patience: float, priority: Priority) -> Any:
+        """Send a request and wait for its answer.
 
         Raises:
             _Ended: The process has ended.
-            NoAnswer: It said nothing for so long, and was ended.
-            RecscopeError: What the question raised.
+            NoAnswer: The process timed out and was killed.
+            RecscopeError: Raised by the question.
         """
-        waiting = _Question(lane)
+        pending = _Pending(priority)
         with self._lock:
-            if not self.is_there:
-                raise _Ended(self._how())
-            self._questions[asked.number] = waiting
+            if not self.is_running:
+                raise _Ended(self._ending())
+            self._pending[request.number] = pending
         try:
-            with contextlib.suppress(OSError):  # it is gone: the listening thread will say so
-                self._line.send(asked)
-            self._wait(asked, waiting, ctx, patience)
+            with contextlib.suppress(OSError):  # the process ended: the listening thread handles that
+                self._connection.send(request)
+            self._wait(request, pending, ctx, patience)
         finally:
             with self._lock:
-                self._questions.pop(asked.number, None)
-        if waiting.said is None:
-            raise _Ended(self._how())
-        content = unpacked(waiting.said.content)
-        if waiting.said.kind is Kind.ERROR:
+                self._pending.pop(request.number, None)
+        if pending.response is None:
+            raise _Ended(self._ending())
+        content = unpacked(pending.response.content)
+        if pending.response.kind is Kind.ERROR:
             raise content
         return content
 
     def end(self) -> None:
-        """End the process and wait for that."""
+        """Kill the process and wait until it has ended."""
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait()
 
-    def _wait(self, asked: Asked, waiting: _Question, ctx: RunContext, patience: float) -> None:
-        """Wait for the answer; meanwhile pass progress on and look whether somebody still wants it."""
-        while not waiting.answered.wait(LOOK_SECONDS):
-            if waiting.progress is not None:
-                progress, waiting.progress = waiting.progress, None
+    def _wait(self, request: Request, pending: _Pending, ctx: RunContext, patience: float) -> None:
+        """Wait for the answer; meanwhile forward progress and check for cancellation and timeout."""
+        while not pending.answered.wait(POLL_SECONDS):
+            if pending.progress is not None:
+                progress, pending.progress = pending.progress, None
                 ctx.report(unpacked(progress))
             if ctx.stop_requested():
                 with contextlib.suppress(OSError):
-                    self._line.send(GivenUp(asked.number))
-                raise Cancelled("Nobody waits for the answer any more.")
-            if time.monotonic() - waiting.heard > (patience if self._is_ready else patience + STARTING_SECONDS):
+                    self._connection.send(Cancel(request.number))
+                raise Cancelled("The request was cancelled.")
+            if time.monotonic() - pending.last_message > (patience if self._is_ready else patience + STARTING_SECONDS):
                 self.end()
-                raise NoAnswer((SILENT if waiting.lane is Lane.SHORT else HUNG).format(seconds=f"{patience:g}"))
+                message = SILENT if pending.priority is Priority.INTERACTIVE else HUNG
+                raise NoAnswer(message.format(seconds=f"{patience:g}"))
 
     def _listen(self) -> None:
-        """Hand out what the process says until it has ended."""
+        """Dispatch responses until the process has ended; the body of a thread."""
         with contextlib.suppress(EOFError, OSError):
             while True:
-                self._hear(self._line.receive())
+                self._dispatch(self._connection.receive())
         with self._lock:
-            self.is_there = False
-            left = list(self._questions.values())
+            self.is_running = False
+            unanswered = list(self._pending.values())
         try:
             self.process.wait(ENDING_SECONDS)
         except subprocess.TimeoutExpired:
             self.end()
-        self._line.close()
-        for waiting in left:
-            waiting.answered.set()
+        self._connection.close()
+        for pending in unanswered:
+            pending.answered.set()
 
-    def _hear(self, said: Said) -> None:
+    def _dispatch(self, response: Response) -> None:
         with self._lock:
-            waiting = self._questions.get(said.number)
-            for other in self._questions.values():
-                if not self._is_ready or (waiting is not None and other.lane is waiting.lane):
-                    other.heard = time.monotonic()  # it works on another one, and comes to this one later
+            pending = self._pending.get(response.number)
+            for other in self._pending.values():
+                if not self._is_ready or (pending is not None and other.priority is pending.priority):
+                    other.last_message = time.monotonic()  # queued behind the request that is being processed
             self._is_ready = True
-        if waiting is None or said.kind is Kind.ALIVE:
+        if pending is None or response.kind is Kind.ALIVE:
             return
-        if said.kind is Kind.PROGRESS:
-            waiting.progress = said.content
+        if response.kind is Kind.PROGRESS:
+            pending.progress = response.content
         else:
-            waiting.said = said
-            waiting.answered.set()
+            pending.response = response
+            pending.answered.set()
 
-    def _how(self) -> str:
-        """Return how the process ended, to follow its name."""
+    def _ending(self) -> str:
+        """Return how the process ended, as a predicate."""
         status = self.process.wait()
         if status >= 0:
             return f"ended (status {status})"
         name = signal.Signals(-status).name
-        return f"was ended from outside ({name}; the system does so when memory runs out)"
+        return f"was killed from outside ({name}; the system does this when memory runs out)"

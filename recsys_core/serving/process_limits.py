@@ -1,7 +1,7 @@
-"""Limits of a process that reads what came from outside: set by itself where the system can, watched from beside it.
+"""Resource limits of a process that reads untrusted files: kernel limits, plus monitoring from the parent process.
 
-The kernel's limits hold at once, even against a library that allocates a terabyte in one call, but exist on POSIX only
-and count address space. The watch counts memory in use and works everywhere, but looks only now and then.
+Kernel limits act immediately, even if a library allocates a terabyte in one call, but exist on POSIX only and count
+address space. Monitoring counts resident memory and works everywhere, but only samples it.
 """
 
 import contextlib
@@ -18,26 +18,26 @@ import psutil
 from recsys_core.data.ingest.limits import GIB, READERS, ProcessLimits
 from recsys_core.engine.settings import in_words, machine_memory, parse_bytes, positive_number, usable_cores
 
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 SHARE_OF_MEMORY = 0.6
-"""Of the machine's memory one process gets at most this share."""
+"""Maximum share of the machine's memory for one process."""
 ADDRESSES_BEYOND = 8 * GIB
-"""Address space that libraries reserve without using it."""
+"""Additional address space that libraries reserve without using it."""
 NICENESS = 2
 _ENDINGS = {
     "SIGKILL": "was killed, most likely because the machine ran out of memory. Try again, or split the files.",
-    "SIGABRT": "gave up (SIGABRT): a file asks for more memory than is allowed, or is damaged.",
-    "SIGSEGV": "crashed (SIGSEGV): a file is damaged, or made to do that.",
-    "SIGXCPU": "took more processor time than is allowed. Split the files.",
+    "SIGABRT": "aborted (SIGABRT): a file needs more memory than allowed, or is damaged.",
+    "SIGSEGV": "crashed (SIGSEGV): a file is damaged or malicious.",
+    "SIGXCPU": "used more processor time than allowed. Split the files.",
 }
 """How a process ended, by the signal."""
 
 
 def process_limits(environment: Mapping[str, str] = os.environ) -> ProcessLimits:
-    """Return the limits of one reading process: defaults, the machine's memory, and what the operator has set.
+    """Return the limits of one reading process: defaults, the machine's memory, and the operator's settings.
 
     Raises:
-        ConfigError: A setting is not an amount or not a number.
+        ConfigError: A setting is not a memory size or not a number.
     """
     limits = ProcessLimits()
     limits = replace(limits, memory_bytes=min(limits.memory_bytes, int(machine_memory() * SHARE_OF_MEMORY)))
@@ -49,7 +49,7 @@ def process_limits(environment: Mapping[str, str] = os.environ) -> ProcessLimits
 
 
 def readers_at_once(environment: Mapping[str, str] = os.environ) -> int:
-    """Return how many processes may read at the same time (`RECSCOPE_READERS`).
+    """Return the maximum number of concurrent reading processes (`RECSCOPE_READERS`).
 
     Raises:
         ConfigError: The setting is not a number of at least 1.
@@ -58,8 +58,8 @@ def readers_at_once(environment: Mapping[str, str] = os.environ) -> int:
 
 
 def confine(limits: ProcessLimits) -> None:
-    """Set the limits of the calling process that the system can hold; others are left to `watch`."""
-    _come_last()
+    """Set the kernel limits of the calling process; the others are enforced by `watch`."""
+    _lower_priority()
     if sys.platform == "win32":
         return
     import resource
@@ -77,8 +77,8 @@ def confine(limits: ProcessLimits) -> None:
             resource.setrlimit(kind, (most, most))
 
 
-def _come_last() -> None:
-    """Let others go first on the processor, and be the first that the system ends when memory runs out."""
+def _lower_priority() -> None:
+    """Lower the scheduling priority, and be the first process that the kernel kills when memory runs out."""
     with contextlib.suppress(OSError, AttributeError):
         os.nice(NICENESS)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
@@ -90,22 +90,22 @@ def watch(
     limits: ProcessLimits,
     wanted: Callable[[], bool] = lambda: True,
 ) -> str:
-    """Wait until a process ends; end it when it goes beyond its limits or nobody wants it any more.
+    """Wait until a process ends; kill it when it exceeds its limits or is no longer wanted.
 
     Args:
-        process: A child of this process, or any other.
-        limits: What it may use, from now on.
-        wanted: Whether its work is still wanted.
+        process: A child of this process, or any other process.
+        limits: Limits from now on.
+        wanted: Returns whether its result is still wanted.
 
     Returns:
-        Which limit it broke, as a sentence; why it ended if it ended badly; empty otherwise.
+        A sentence about the limit that it exceeded or the cause of an abnormal exit; empty otherwise.
     """
     began = time.monotonic()
-    looked_at = process if isinstance(process, psutil.Process) else psutil.Process(process.pid)
+    monitored = process if isinstance(process, psutil.Process) else psutil.Process(process.pid)
     while not _has_ended(process):
         words = ""
-        with contextlib.suppress(psutil.Error):  # it ended while it was looked at
-            words = _beyond(looked_at, limits, time.monotonic() - began)
+        with contextlib.suppress(psutil.Error):  # it ended meanwhile
+            words = _beyond(monitored, limits, time.monotonic() - began)
         if words or not wanted():
             end(process)
             return words
@@ -114,7 +114,7 @@ def watch(
 
 
 def end(process: "subprocess.Popen[bytes] | psutil.Process") -> None:
-    """End a process at once; it holds nothing that must be saved."""
+    """Kill a process and wait for its end."""
     with contextlib.suppress(psutil.Error, OSError):
         process.kill()
     with contextlib.suppress(psutil.Error, OSError, subprocess.TimeoutExpired):
@@ -122,16 +122,16 @@ def end(process: "subprocess.Popen[bytes] | psutil.Process") -> None:
 
 
 def ending_in_words(status: int | None) -> str:
-    """Return why a process ended badly, empty if it ended well."""
+    """Return a sentence about an abnormal exit, empty after a normal one."""
     if not status:
         return ""
     if status > 0:
-        return f"The process at work on these files ended with exit status {status}."
+        return f"The process that read these files ended with exit status {status}."
     try:
         name = signal.Signals(-status).name
     except ValueError:
         name = f"signal {-status}"
-    return f"The process at work on these files {_ENDINGS.get(name, f'was ended by the system ({name}).')}"
+    return f"The process that read these files {_ENDINGS.get(name, f'was ended by the system ({name}).')}"
 
 
 def _beyond(process: psutil.Process, limits: ProcessLimits, seconds: float) -> str:
@@ -148,7 +148,7 @@ def _beyond(process: psutil.Process, limits: ProcessLimits, seconds: float) -> s
 
 
 def _written(process: psutil.Process) -> int:
-    """Return the bytes that a process has written so far; 0 where the system does not count them (macOS)."""
+    """Return the bytes that a process has written so far; 0 if the system does not count them (macOS)."""
     if not hasattr(process, "io_counters"):
         return 0
     with contextlib.suppress(psutil.AccessDenied):
@@ -168,4 +168,4 @@ def _has_ended(process: "subprocess.Popen[bytes] | psutil.Process") -> bool:
 
 def _wait(process: "subprocess.Popen[bytes] | psutil.Process") -> None:
     with contextlib.suppress(subprocess.TimeoutExpired, psutil.TimeoutExpired):
-        process.wait(LOOK_SECONDS)
+        process.wait(POLL_SECONDS)

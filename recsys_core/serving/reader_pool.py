@@ -1,4 +1,4 @@
-"""The processes that read files for the web server: one for each intake, one more kept ready, each within limits."""
+"""Reader processes of the web server: one per intake plus one spare, each with resource limits."""
 
 import contextlib
 import io
@@ -17,7 +17,7 @@ import psutil
 
 from recsys_core.data.ingest.limits import ProcessLimits
 from recsys_core.errors import RecscopeError
-from recsys_core.serving.process_limits import LOOK_SECONDS, end, process_limits, readers_at_once, watch
+from recsys_core.serving.process_limits import POLL_SECONDS, end, process_limits, readers_at_once, watch
 from recsys_core.serving.upload_tables import WORK, Reading, remove_older, request_of
 from recsys_core.serving.work_status import begin, has_ended, process_of, status_of
 from recsys_core.storage.disk_errors import disk_errors_in_words
@@ -32,12 +32,12 @@ CANCELLED = "The check was cancelled."
 
 
 class Readers:
-    """Starts readings, holds them to their limits, and says how they ended.
+    """Starts readings, enforces their limits, and records how they ended.
 
     Args:
-        limits: Of each process; by default those of the environment.
-        at_once: Processes at the same time; by default what the environment says.
-        module: What a process runs.
+        limits: Limits of each process; defaults to those of the environment.
+        at_once: Maximum number of concurrent processes; defaults to the environment's setting.
+        module: Module that a process runs.
 
     Raises:
         ConfigError: A setting is not a number.
@@ -52,13 +52,13 @@ class Readers:
         self._spare: subprocess.Popen[bytes] | None = None
 
     def ask(self, intake: "Intake", draft: "Draft") -> Reading:
-        """Return a reading of these files; it begins if it is neither finished nor under way.
+        """Return a reading of these files; it is started if it is neither finished nor running.
 
-        A reading of the same files that was decided otherwise is given up.
+        A running reading of the same files with other settings is cancelled.
         """
         with self._lock:
             run = self._runs.get(intake.folder)
-            if run is not None and not run.is_at_work:
+            if run is not None and not run.is_running:
                 run = None
             reading = Reading(intake, draft)
             if run is not None and run.reading.key == reading.key and run.is_wanted:
@@ -66,21 +66,21 @@ class Readers:
             if status_of(reading.folder).state not in ("WAITING", "RUNNING"):
                 return reading
             new = _Run(intake, draft, before=run)
-            self._runs = {folder: one for folder, one in self._runs.items() if one.is_at_work}
+            self._runs = {folder: one for folder, one in self._runs.items() if one.is_running}
             self._runs[intake.folder] = new
-            new.start(self._see_through)
+            new.start(self._supervise)
             return new.reading
 
     def cancel(self, reading: Reading) -> None:
-        """End a reading; asked again, it stays cancelled until it is forgotten."""
+        """Cancel a reading; it stays cancelled until `Reading.forget` is called."""
         self._stop(reading.intake, keep_note=True)
 
     def stop(self, intake: "Intake") -> None:
-        """End what reads these files, and wait until it has ended."""
+        """Stop the process that reads these files, and wait until it has ended."""
         self._stop(intake, keep_note=False)
 
     def warm(self) -> None:
-        """Start a process ahead of time if none is ready."""
+        """Start a spare process if there is none."""
         with self._lock:
             if self._spare is None or self._spare.poll() is not None:
                 gone, self._spare = self._spare, self._started()
@@ -92,7 +92,7 @@ class Readers:
         with self._lock:
             runs, spare, self._spare = list(self._runs.values()), self._spare, None
         for run in runs:
-            run.give_up()
+            run.cancel()
         for run in runs:
             run.join()
         if spare is not None:
@@ -101,9 +101,9 @@ class Readers:
     def _stop(self, intake: "Intake", *, keep_note: bool) -> None:
         with self._lock:
             run = self._runs.get(intake.folder)
-        if run is None or not run.is_at_work:
+        if run is None or not run.is_running:
             return
-        run.give_up()
+        run.cancel()
         run.join()
         if keep_note:
             with disk_errors_in_words(run.reading.folder):
@@ -120,7 +120,7 @@ class Readers:
         )
 
     def _taken(self) -> "subprocess.Popen[bytes]":
-        """Return the process that is ready, or a new one."""
+        """Return the spare process, or a new one."""
         with self._lock:
             spare, self._spare = self._spare, None
         if spare is not None and spare.poll() is None:
@@ -129,12 +129,12 @@ class Readers:
             _dismiss(spare)
         return self._started()
 
-    def _see_through(self, run: "_Run") -> None:
-        """Do one reading from its beginning to its end; the body of a thread."""
+    def _supervise(self, run: "_Run") -> None:
+        """Run one reading from start to end; the body of a thread."""
         try:
-            run.end_the_one_before()
+            run.stop_previous()
             while run.is_wanted:
-                if self._free.acquire(timeout=LOOK_SECONDS):
+                if self._free.acquire(timeout=POLL_SECONDS):
                     break
             else:
                 return
@@ -152,7 +152,7 @@ class Readers:
                 self.warm()
 
     def _read(self, run: "_Run") -> str:
-        """Let a process read; return what the watch has to say about its end."""
+        """Read in a process; return the message of `watch` about its end."""
         reading = run.reading
         with disk_errors_in_words(reading.folder):
             reading.folder.mkdir(parents=True, exist_ok=True)
@@ -165,60 +165,60 @@ class Readers:
         process = self._taken()
         begin(reading.folder, WORK, mark_of(process.pid))
         request = json.dumps(request_of(reading) | {"limits": asdict(self._limits)})
-        with contextlib.suppress(BrokenPipeError), process.stdin or io.BytesIO() as pipe:  # the watch notices its end
+        with contextlib.suppress(BrokenPipeError), process.stdin or io.BytesIO() as pipe:  # `watch` notices its end
             pipe.write(request.encode() + b"\n")
         return watch(process, self._limits, lambda: run.is_wanted)
 
     def _conclude(self, run: "_Run", words: str) -> None:
-        """Note how a reading ended if its process could not."""
+        """Record how a reading ended if its process could not do so."""
         reading = run.reading
         shutil.rmtree(reading.temporary, ignore_errors=True)
         if not run.is_wanted:
             reading.clear()
         elif not has_ended(reading.folder):
-            words = words or "The process that read these files stopped without a word."
+            words = words or "The process that read these files ended unexpectedly."
             logger.error("Reading %s failed: %s", reading.folder, words)
             reading.note("FAILED", words)
 
 
 class _Run:
-    """One reading under way, and the thread that sees it through."""
+    """One running reading and the thread that supervises it."""
 
     def __init__(self, intake: "Intake", draft: "Draft", before: "_Run | None") -> None:
-        self.reading = Reading(intake, draft, lambda: self.is_at_work)
+        self.reading = Reading(intake, draft, lambda: self.is_running)
         self._before = before
-        self._unwanted = threading.Event()
+        self._cancelled = threading.Event()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
-    def is_at_work(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it has not ended."""
         return not self._ended.is_set()
 
     @property
     def is_wanted(self) -> bool:
-        """Whether nobody has given it up."""
-        return not self._unwanted.is_set()
+        """Whether it was not cancelled."""
+        return not self._cancelled.is_set()
 
     def start(self, body: "Callable[[_Run], None]") -> None:
-        """Begin in a thread."""
+        """Start the thread."""
         self._thread = threading.Thread(target=body, args=(self,), name="reading", daemon=True)
         self._thread.start()
 
-    def end_the_one_before(self) -> None:
-        """End an older reading of the same files, and wait for that."""
+    def stop_previous(self) -> None:
+        """Cancel an older reading of the same files and wait for its end."""
         if self._before is not None:
-            self._before.give_up()
+            self._before.cancel()
             self._before.join()
             self._before = None
 
-    def give_up(self) -> None:
-        """Say that nobody wants the result any more."""
-        self._unwanted.set()
+    def cancel(self) -> None:
+        """Cancel the reading."""
+        self._cancelled.set()
 
     def finish(self) -> None:
-        """Say that nothing is done any more."""
+        """Mark the reading as ended."""
         self._ended.set()
 
     def join(self) -> None:
@@ -227,14 +227,14 @@ class _Run:
 
 
 def _dismiss(process: "subprocess.Popen[bytes]") -> None:
-    """End a process that was ready for nothing, or has ended already."""
+    """Kill a spare process, which may have ended already."""
     end(process)
     if process.stdin is not None:
         process.stdin.close()
 
 
 def _alive(reading: Reading) -> psutil.Process | None:
-    """Return the process that a web server before this one has started for this reading, if it still runs."""
+    """Return the process that an earlier web server started for this reading, if it is still running."""
     mark = process_of(reading.folder)
     if mark is None or not mark.is_here or mark.is_gone or has_ended(reading.folder):
         return None

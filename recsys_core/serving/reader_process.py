@@ -1,8 +1,8 @@
-"""A process that reads one intake and ends: `python -m recsys_core.serving.reader_process`, started ahead of time.
+"""A process that reads one intake and exits: `python -m recsys_core.serving.reader_process`, started ahead of time.
 
-It loads what reading needs, then waits for one line of JSON on standard input. So a small file is checked in a
-fraction of a second, although each reading has a process of its own. Nobody who asks within ten minutes, or a closed
-input, ends it.
+It imports the libraries for reading, then waits for one line of JSON on standard input. A small file is thus checked in
+a fraction of a second, although each reading has its own process. It exits after ten minutes without a request, and
+when the input is closed.
 """
 
 import faulthandler
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def _load() -> None:
-    """Import everything that reading may need."""
+    """Import the libraries that reading may need."""
     import charset_normalizer  # noqa: F401
     import python_calamine  # noqa: F401
 
@@ -48,4 +48,4 @@ if __name__ == "__main__":
     faulthandler.enable()
     status = main()
     logging.shutdown()
-    os._exit(status)  # nothing is left to be done, and libraries take their time to unload
+    os._exit(status)  # skip the slow unloading of libraries

@@ -1,4 +1,4 @@
-"""Trained models asked for one person: what each of them would show, and what a score is made of."""
+"""Recommendations of trained models for one user, and explanations of their scores."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.experiments.held_out_users import listed_by, listing
-from recsys_core.experiments.training_part import OnRelevant, liked_part
+from recsys_core.experiments.training_part import OnRelevant, relevant_part
 from recsys_core.explain.deletion import deletion_effects
 from recsys_core.explain.score_parts import REMAINDER, largest_parts, source_names
 from recsys_core.models.base import Recommender
@@ -36,15 +36,15 @@ ASKED, LAST, MISSES = "asked", "last", "misses"
 
 @dataclass(frozen=True, eq=False)
 class Reason:
-    """Why an item has its score: parts that add up.
+    """Contributions to the score of an item.
 
     Args:
-        item: Position.
-        title: What to call it.
-        score: As the model gives it.
-        kind: What the parts are, as in `Explanation`.
-        parts: `title` and `weight`; the largest ones first, then what is left together. They sum to the score.
-        sources: Number of parts before they were joined.
+        item: Item position.
+        title: Title of the item.
+        score: Score of the model.
+        kind: Kind of the contributions, as in `Explanation`.
+        parts: `title` and `weight`; largest contributions first, then the sum of the others. They sum to the score.
+        sources: Number of contributions before small ones were combined.
     """
 
     item: int
@@ -57,16 +57,16 @@ class Reason:
 
 @dataclass(frozen=True, eq=False)
 class Effects:
-    """What a score would lose without each item of the history: an approximation of why, whose parts do not add up.
+    """Influence of each history item on a score (leave-one-out): an approximation that does not sum to the score.
 
     Args:
-        item: Position.
-        title: What to call it.
-        score: As the model gives it to the person.
-        folded: As it gives it to an unknown person with the same history.
-        parts: `title` and `weight` (`folded` less the score without that item, NaN where there is none then), largest
-            effects first.
-        sources: Number of items that were left out, one by one.
+        item: Item position.
+        title: Title of the item.
+        score: Score for the user.
+        folded: Score for an unknown user with the same history.
+        parts: `title` and `weight` (`folded` minus the score without that item, NaN if that is undefined), largest
+            influence first.
+        sources: Number of items left out one at a time.
     """
 
     item: int
@@ -79,21 +79,21 @@ class Effects:
 
 @dataclass(frozen=True, eq=False)
 class WhyNot:
-    """How far an item is from the list of a person.
+    """Why an item is not recommended to a user.
 
     Args:
-        item: Position.
-        title: What to call it.
-        seen: Whether it stands in the history, so that it is not recommended whatever its score.
-        rank: Its place among all items that could be recommended, from 1; None if it has no score.
-        of: Number of items that could be recommended.
+        item: Item position.
+        title: Title of the item.
+        seen: Whether it is in the history; seen items are never recommended.
+        rank: Its rank among all candidates, from 1; None if it has no score.
+        of: Number of candidates.
         score: Its score, NaN if it has none.
-        last: The last item of the list, None if the list is empty.
-        last_title: What to call that.
-        last_rank: Its place.
-        last_score: Its score.
-        parts: `title`, `asked`, `last` and `misses`: what each source adds to both scores and by how much the item
-            falls behind there; the largest differences first. Empty where the model does not explain.
+        last: The last recommended item, None if the list is empty.
+        last_title: Title of the last item.
+        last_rank: Rank of the last item.
+        last_score: Score of the last item.
+        parts: `title`, `asked`, `last` and `misses`: contribution of each source to both scores and their difference;
+            largest differences first. Empty if the model does not explain scores.
     """
 
     item: int
@@ -110,12 +110,12 @@ class WhyNot:
 
 
 def query_of(user: int, history: pd.DataFrame, *, known: bool) -> QueryBatch:
-    """Return the question 'what next?' for one user with all they did.
+    """Return the query for one user with their whole history.
 
     Args:
-        user: Position.
-        history: What `history_of` gave, latest first.
-        known: Whether the models were trained with something of this user.
+        user: User position.
+        history: Result of `history_of`, latest first.
+        known: Whether the user has training interactions.
     """
     rows = history[::-1]
     strength = next((rows[name] for name in (RATING, WEIGHT) if name in rows), pd.Series(1.0, rows.index))
@@ -133,7 +133,7 @@ def query_of(user: int, history: pd.DataFrame, *, known: bool) -> QueryBatch:
 
 
 def query_of_items(items: IntArray, values: "pd.Series[float]") -> QueryBatch:
-    """Return the question for somebody who is not in the data, from items and what they think of them.
+    """Return the query for a user who is not in the data, from a custom history.
 
     Args:
         items: (T,) positions, oldest first.
@@ -146,65 +146,65 @@ def query_of_items(items: IntArray, values: "pd.Series[float]") -> QueryBatch:
 def recommendations(
     models: Mapping[str, Recommender[Any]], dataset: Dataset, query: QueryBatch, k: int
 ) -> dict[str, pd.DataFrame]:
-    """Return the list of each model for one person: `rank`, `item`, `item_id`, `title`, `score`, `hit`, `listed_by`.
+    """Return the list of each model for one user: `rank`, `item`, `item_id`, `title`, `score`, `hit`, `listed_by`.
 
     Args:
-        models: Trained, by name.
-        dataset: Where the items are from.
-        query: One person.
+        models: Trained models by name.
+        dataset: Data set of the items.
+        query: One user.
         k: Length of the lists.
     """
-    return together({name: top_list(model, query, k) for name, model in models.items()}, dataset)
+    return labeled_lists({name: top_list(model, query, k) for name, model in models.items()}, dataset)
 
 
 def top_list(model: Recommender[Any], query: QueryBatch, k: int) -> pd.DataFrame:
-    """Return the list of one model for one person: `rank` from 1, `item`, `score`."""
-    found = model.recommend(query, k)
-    there = found.item[0] != PAD
-    return pd.DataFrame({RANK: np.flatnonzero(there) + 1, ITEM: found.item[0][there], SCORE: found.score[0][there]})
+    """Return the list of one model for one user: `rank` from 1, `item`, `score`."""
+    top = model.recommend(query, k)
+    filled = top.item[0] != PAD
+    return pd.DataFrame({RANK: np.flatnonzero(filled) + 1, ITEM: top.item[0][filled], SCORE: top.score[0][filled]})
 
 
-def together(tops: Mapping[str, pd.DataFrame], dataset: Dataset) -> dict[str, pd.DataFrame]:
-    """Return the lists of several models for one person, as `recommendations` does, from their `top_list`."""
+def labeled_lists(tops: Mapping[str, pd.DataFrame], dataset: Dataset) -> dict[str, pd.DataFrame]:
+    """Return the lists of several models for one user with titles and hits, from their `top_list`."""
     listed = listed_by(tops)
     return {name: listing(frame, dataset, listed) for name, frame in tops.items()}
 
 
 def can_explain(info: ModelInfo) -> bool:
-    """Return whether a model can split its scores into parts."""
+    """Return whether a model can split its scores into contributions."""
     return Ability.EXPLAINS_ITEMS in info.abilities
 
 
 def reason(model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: int) -> Reason:
-    """Return what the score of an item is made of for the one person in `query`.
+    """Return the contributions to the score of an item for the one user in `query`.
 
     Raises:
-        CannotScore: The model cannot explain, or has no score for this item.
+        CannotScore: The model does not explain scores, or has no score for this item.
     """
-    model, query = bare(model, query)
+    model, query = unwrapped(model, query)
     if not isinstance(model, ExplainsItems):
-        raise CannotScore(f"{model.info.title} cannot say what its scores are made of.")
+        raise CannotScore(f"{model.info.title} cannot split its scores into contributions.")
     found = model.explain(query, item)
     title = titles_of(dataset, np.array([item]))[0]
     return Reason(item, title, found.score, found.kind, largest_parts(found, dataset, SHOWN_PARTS), len(found.sources))
 
 
-def bare(model: Recommender[Any], query: QueryBatch) -> tuple[Recommender[Any], QueryBatch]:
-    """Return the algorithm itself, and the query as it was trained for: with liked items only, if the spec says so."""
+def unwrapped(model: Recommender[Any], query: QueryBatch) -> tuple[Recommender[Any], QueryBatch]:
+    """Return the underlying model and its query: restricted to relevant items if it was trained on those only."""
     if isinstance(model, OnRelevant):
-        return model.model, liked_part(query, model.relevant_from)
+        return model.model, relevant_part(query, model.relevant_from)
     return model, query
 
 
 def effects(
     model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: int, ctx: RunContext | None = None
 ) -> Effects:
-    """Return what the score of an item would lose without each item of the history.
+    """Return the influence of each history item on the score of an item.
 
     Raises:
-        CannotScore: The model does not read histories, or has no score for this item from them.
+        CannotScore: The model does not use histories, or has no score for this item from them.
     """
-    model, query = bare(model, query)
+    model, query = unwrapped(model, query)
     found = deletion_effects(model, query, item, ctx)
     order = np.argsort(-np.abs(np.nan_to_num(found.effects)), kind="stable")[: SHOWN_PARTS * 2]
     parts = pd.DataFrame({TITLE: titles_of(dataset, found.sources[order]), WEIGHT: found.effects[order]})
@@ -213,13 +213,13 @@ def effects(
 
 
 def why_not(model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: int, k: int) -> WhyNot:
-    """Return how far an item is from the list of the one person in `query`.
+    """Return why an item is not recommended to the one user in `query`.
 
     Args:
-        model: Trained.
-        dataset: Where the items are from.
-        query: One person.
-        item: Position.
+        model: A trained model.
+        dataset: Data set of the items.
+        query: One user.
+        item: Item position.
         k: Length of the list.
     """
     seen = bool(np.isin(item, query.history[0]))
@@ -249,7 +249,7 @@ def why_not(model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: 
 
 
 def _scores_of_list(model: Recommender[Any], query: QueryBatch) -> FloatArray:
-    """Return (I,) the scores that a model gives in the list of all items for the one person in `query`."""
+    """Return (I,) the scores in the complete ranked list for the one user in `query`."""
     whole = top_list(model, query, model.n_items)
     scores = np.full(model.n_items, np.nan)
     scores[whole[ITEM]] = whole[SCORE]
@@ -259,13 +259,13 @@ def _scores_of_list(model: Recommender[Any], query: QueryBatch) -> FloatArray:
 def _side_by_side(
     model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: int, last: int | None
 ) -> pd.DataFrame:
-    """Return the parts of both scores, those that differ most first: `title`, `asked`, `last`, `misses`."""
-    algorithm, asked = bare(model, query)
+    """Return the contributions to both scores, largest differences first: `title`, `asked`, `last`, `misses`."""
+    algorithm, inner_query = unwrapped(model, query)
     empty = pd.DataFrame({TITLE: [], ASKED: [], LAST: [], MISSES: []})
     if last is None or not isinstance(algorithm, ExplainsItems):
         return empty
     try:
-        both = [_by_source(algorithm.explain(asked, one), dataset) for one in (item, last)]
+        both = [_by_source(algorithm.explain(inner_query, one), dataset) for one in (item, last)]
     except CannotScore:
         return empty
     table = pd.concat([both[0].rename(ASKED), both[1].rename(LAST)], axis=1).fillna(0.0)
@@ -280,14 +280,14 @@ def _side_by_side(
 
 
 def _by_source(found: Explanation, dataset: Dataset) -> "pd.Series[float]":
-    """Return the parts of a score by name; what belongs to no source is one of them."""
+    """Return the contributions to a score by name, including the remainder without a source."""
     names = source_names(found, dataset, np.arange(len(found.sources)))
     weights = pd.Series([*found.weights, found.remainder], index=[*names, REMAINDER], dtype=float)
     return weights.groupby(level=0, sort=False).sum()
 
 
-def joined(lists: Mapping[str, pd.DataFrame], titles: Mapping[str, str]) -> pd.DataFrame:
-    """Return all lists below each other, with the title of the model in front."""
+def lists_table(lists: Mapping[str, pd.DataFrame], titles: Mapping[str, str]) -> pd.DataFrame:
+    """Return all lists in one long table, with the title of the model as the first column."""
     parts = [frame.assign(model=titles[name]) for name, frame in lists.items()]
     frame = pd.concat(parts, ignore_index=True)
     return frame[[MODEL, RANK, ITEM_ID, TITLE, SCORE]]

@@ -1,4 +1,4 @@
-"""What can be asked of a trained model: a table of names, the same whether this process answers or another one does."""
+"""The questions that a trained model answers, by name, in this process or in the model process."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from recsys_core.data import Dataset
     from recsys_core.models.base import Recommender
 
-KEPT_MODELS = 4
-"""So many of the models that were asked last stay loaded."""
+CACHED_MODELS = 4
+"""Number of most recently used models that stay loaded."""
 
 
 class Trained:
-    """A trained model of an experiment, with what questions about it need; each is read when it is first needed.
+    """A trained model of an experiment with its data and training history, each loaded on first use.
 
     Args:
         root: The workspace's folder.
         run_id: The experiment.
         model_id: The finished model.
-        open_data: Opens data sets by fingerprint; by default the workspace does.
+        open_data: Opens data sets by fingerprint; defaults to the workspace's method.
 
     Raises:
-        StoreError: There is no such experiment.
+        StoreError: The experiment does not exist.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Trained:
 
     @cached_property
     def model(self) -> "Recommender[Any]":
-        """The model, asked as it was trained."""
+        """The model as trained."""
         return self.run.model(self.model_id)
 
     @cached_property
@@ -63,12 +63,12 @@ class Trained:
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """What training reported."""
+        """The training history."""
         return self.run.history(self.model_id)
 
 
 def stamp(root: Path, run_id: str, model_id: str) -> int:
-    """Return what changes when the model is trained again; 0 if it is not there."""
+    """Return a value that changes when the model is retrained; 0 if there is no result."""
     path = ResultStore(root).folder / run_id / "jobs" / model_id / RESULT
     try:
         return path.stat().st_mtime_ns
@@ -76,37 +76,37 @@ def stamp(root: Path, run_id: str, model_id: str) -> int:
         return 0
 
 
-class Shelf:
-    """Trained models, of which those that were asked last stay in memory. For one thread.
+class ModelCache:
+    """LRU cache of trained models. Not thread-safe.
 
     Args:
-        kept: How many.
+        max_models: Number of models kept in memory.
     """
 
-    def __init__(self, kept: int = KEPT_MODELS) -> None:
-        self._kept = kept
+    def __init__(self, max_models: int = CACHED_MODELS) -> None:
+        self._max_models = max_models
         self._models: OrderedDict[tuple[Path, str, str], Trained] = OrderedDict()
 
-    def take(self, root: Path, run_id: str, model_id: str) -> Trained:
-        """Return a trained model; one that was trained again since is read anew.
+    def get(self, root: Path, run_id: str, model_id: str) -> Trained:
+        """Return a trained model, reloaded if it was retrained since.
 
         Raises:
-            StoreError: There is no such experiment.
+            StoreError: The experiment does not exist.
         """
         name = (root, run_id, model_id)
-        found = self._models.get(name)
-        if found is None or not found.stamp or found.stamp != stamp(*name):
+        trained = self._models.get(name)
+        if trained is None or not trained.stamp or trained.stamp != stamp(*name):
             self._models.pop(name, None)
-            found = Trained(*name)
-            self._models[name] = found
+            trained = Trained(*name)
+            self._models[name] = trained
         self._models.move_to_end(name)
-        while len(self._models) > self._kept:
+        while len(self._models) > self._max_models:
             self._models.popitem(last=False)
-        return found
+        return trained
 
 
 def top(trained: Trained, ctx: RunContext, *, query: QueryBatch, k: int) -> pd.DataFrame:
-    """Return the list for one person: `rank`, `item`, `score`."""
+    """Return the recommendations for one user: `rank`, `item`, `score`."""
     return recommendations.top_list(trained.model, query, k)
 
 
@@ -116,23 +116,23 @@ def scores(trained: Trained, ctx: RunContext, *, query: QueryBatch) -> FloatArra
 
 
 def reason(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int) -> recommendations.Reason:
-    """Return what a score is made of; see `recommendations.reason`."""
+    """Return the contributions to a score; see `recommendations.reason`."""
     return recommendations.reason(trained.model, trained.dataset, query, item)
 
 
 def effects(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int) -> recommendations.Effects:
-    """Return what a score loses without each item of the history, ready to be shown; see `recommendations.effects`."""
+    """Return the influence of each history item on a score, for display; see `recommendations.effects`."""
     return recommendations.effects(trained.model, trained.dataset, query, item, ctx)
 
 
 def deletion(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int) -> Deletion:
-    """Return the same as arrays."""
-    model, query = recommendations.bare(trained.model, query)
+    """Return the influence of each history item on a score, as arrays."""
+    model, query = recommendations.unwrapped(trained.model, query)
     return deletion_effects(model, query, item, ctx)
 
 
 def why_not(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int, k: int) -> recommendations.WhyNot:
-    """Return how far an item is from the list; see `recommendations.why_not`."""
+    """Return why an item is not recommended; see `recommendations.why_not`."""
     return recommendations.why_not(trained.model, trained.dataset, query, item, k)
 
 
@@ -142,78 +142,78 @@ def look(
     """Return what a view of the page Inside shows; see `explain.registry`.
 
     Raises:
-        CannotScore: The model has no such view, or nothing to show there.
+        CannotScore: The model does not have this view, or has no data for it.
     """
-    model, query = recommendations.bare(trained.model, query)
+    model, query = recommendations.unwrapped(trained.model, query)
     views = {one.key: one for one in views_of(model.info, trained.curves)}
     if view not in views:
-        raise CannotScore(f"{model.info.title} has nothing to show for '{view}'.")
+        raise CannotScore(f"{model.info.title} has no view '{view}'.")
     return views[view].look(ViewRequest(model, trained.dataset, query, item, trained.curves, choices))
 
 
 def trace(trained: Trained, ctx: RunContext, *, query: QueryBatch) -> AttentionTrace:
-    """Return what the model attended to when it read the history of one person.
+    """Return the attention weights of the model for the history of one user.
 
     Raises:
         CannotScore: The model has no attention, or the history is empty.
     """
-    model, query = recommendations.bare(trained.model, query)
+    model, query = recommendations.unwrapped(trained.model, query)
     if not isinstance(model, TracesAttention):
-        raise CannotScore(f"{model.info.title} has no attention that could be shown.")
+        raise CannotScore(f"{model.info.title} has no attention weights.")
     return model.trace(query)
 
 
-def learn_on(trained: Trained, ctx: RunContext, *, newer: str, freeze_embeddings: bool) -> UpdateReport:
-    """Return what a copy of the model gains and forgets when it learns from newer data; see `experiments.updating`.
+def incremental_update(trained: Trained, ctx: RunContext, *, newer: str, freeze_embeddings: bool) -> UpdateReport:
+    """Return the gain and the forgetting of a copy of the model updated with newer data; see `incremental_updates`.
 
     Args:
-        trained: The model; it stays as it is.
-        ctx: Progress and stopping.
+        trained: The model; it is not changed.
+        ctx: Progress and cancellation.
         newer: Fingerprint of the newer data.
-        freeze_embeddings: Leave the vectors of known items and users as they are.
+        freeze_embeddings: Keep the embeddings of known items and users fixed.
     """
     data = trained.open_data(newer)
-    return incremental_updates.learn_on(
+    return incremental_updates.incremental_update(
         trained.run, trained.model_id, trained.dataset, data, ctx, freeze_embeddings=freeze_embeddings
     )
 
 
 def faithfulness(trained: Trained, ctx: RunContext) -> Faithfulness:
-    """Return whether attention tracks influence, over people of the test part; see `experiments.attention_study`."""
-    people = attention_study.judged_part(trained.run, trained.dataset)
-    return attention_study.faithfulness(trained.model, people.queries, replace(ctx, seed=trained.run.spec.seed))
+    """Return whether attention tracks influence, over test users; see `attention_study`."""
+    test = attention_study.evaluated_users(trained.run, trained.dataset)
+    return attention_study.faithfulness(trained.model, test.queries, replace(ctx, seed=trained.run.spec.seed))
 
 
 def heads(trained: Trained, ctx: RunContext) -> HeadEffects:
-    """Return what the test part loses without each head; see `experiments.attention_study`."""
-    asked = attention_study.judged_part(trained.run, trained.dataset)
+    """Return the metric on the test set without each head; see `attention_study`."""
+    test = attention_study.evaluated_users(trained.run, trained.dataset)
     ctx = replace(ctx, seed=trained.run.spec.seed)
-    return attention_study.head_ablation(trained.model, asked.queries, asked.wanted, ctx, candidates=asked.candidates)
+    return attention_study.head_ablation(trained.model, test.queries, test.relevant, ctx, candidates=test.candidates)
 
 
-class Lane(StrEnum):
-    """Where a question waits: those of one lane are answered one after the other, and hold up no other lane."""
+class Priority(StrEnum):
+    """Expected duration of a question. Questions of one priority are queued; different priorities run in parallel."""
 
-    SHORT = "short"
-    """Answered at once."""
-    PERSON = "person"
-    """Many answers about one person: seconds."""
-    STUDY = "study"
-    """Many people, or a training: minutes."""
+    INTERACTIVE = "interactive"
+    """One prediction: well under a second."""
+    USER = "user"
+    """Many predictions for one user: seconds."""
+    BATCH = "batch"
+    """Many users, or a training: minutes."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One thing that can be asked of a trained model.
+    """A question about a trained model.
 
     Args:
-        answer: Called with the model, a context for progress and stopping, and the arguments by name. What it returns
-            travels between processes: plain values, arrays, frames, and dataclasses of these.
-        lane: With which questions it waits in one line.
+        answer: Called with the model, a context for progress and cancellation, and the arguments by name. Its result is
+            sent between processes: plain values, arrays, frames, and dataclasses of these.
+        priority: Queue of the question.
     """
 
     answer: Callable[..., Any]
-    lane: Lane = Lane.SHORT
+    priority: Priority = Priority.INTERACTIVE
 
 
 QUESTIONS: dict[str, Question] = {
@@ -223,20 +223,20 @@ QUESTIONS: dict[str, Question] = {
     "why_not": Question(why_not),
     "look": Question(look),
     "trace": Question(trace),
-    "effects": Question(effects, lane=Lane.PERSON),
-    "deletion": Question(deletion, lane=Lane.PERSON),
-    "learn_on": Question(learn_on, lane=Lane.STUDY),
-    "faithfulness": Question(faithfulness, lane=Lane.STUDY),
-    "heads": Question(heads, lane=Lane.STUDY),
+    "effects": Question(effects, priority=Priority.USER),
+    "deletion": Question(deletion, priority=Priority.USER),
+    "incremental_update": Question(incremental_update, priority=Priority.BATCH),
+    "faithfulness": Question(faithfulness, priority=Priority.BATCH),
+    "heads": Question(heads, priority=Priority.BATCH),
 }
-"""Name -> what answers it. Nothing else can be asked."""
+"""All questions by name."""
 
 
 def question(name: str) -> Question:
     """Return the question of that name.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: It does not exist.
     """
     if name not in QUESTIONS:
         raise ConfigError(f"There is no question '{name}'. Known: {', '.join(QUESTIONS)}.")

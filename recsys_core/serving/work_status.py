@@ -1,8 +1,8 @@
-"""A process that works on a folder: what it writes there about how it stands, and how that is read.
+"""Status files of a process that works on a folder.
 
-status.json       RUNNING, DONE, FAILED or CANCELLED, which process, and why
+status.json       RUNNING, DONE, FAILED or CANCELLED, the process, and the reason
 progress.jsonl    its progress
-cancel            an empty file: somebody wants it to stop
+cancel            an empty file that requests cancellation
 """
 
 import contextlib
@@ -24,15 +24,15 @@ from recsys_core.storage.space import is_full
 logger = logging.getLogger(__name__)
 ENDINGS = ("DONE", "FAILED", "CANCELLED")
 _STATES = {state: state for state in ("RUNNING", *ENDINGS)}
-GONE = "The process at work on these files stopped without a word; nothing was stored. Try again."
+GONE = "The process that worked on these files ended unexpectedly; nothing was stored. Try again."
 FULL = "The disk is full, so nothing was stored; free some space and try again."
 START_SECONDS = 20.0
-"""A process that has not said a word after so long counts as ended."""
+"""A process that has not written its status after this time is considered lost."""
 
 
 @dataclass(frozen=True)
 class WorkStatus:
-    """How the process at work in a folder stands; WAITING if there is none."""
+    """Status of the process that works on a folder; WAITING if there is none."""
 
     state: str
     work: str = ""
@@ -49,15 +49,15 @@ class WorkStatus:
 
     @property
     def fraction(self) -> float | None:
-        """Share of the current stage that is finished, None if unknown."""
+        """Finished share of the current stage, None if unknown."""
         return min(1.0, self.step / self.total) if self.total else None
 
 
 def begin(folder: Path, work: str, process: ProcessMark | None = None) -> None:
-    """Note that a process starts to work, or will within seconds if its mark is not known yet.
+    """Record that a process works on the folder, or will within seconds if its mark is not known yet.
 
     Raises:
-        StoreError: The disk refused.
+        StoreError: A disk error.
     """
     for name in ("cancel", "progress.jsonl"):
         (folder / name).unlink(missing_ok=True)
@@ -66,16 +66,16 @@ def begin(folder: Path, work: str, process: ProcessMark | None = None) -> None:
 
 
 def note_ending(folder: Path, work: str, state: str, reason: str) -> None:
-    """Note how the work ended, on behalf of a process that cannot do so itself any more.
+    """Record how the work ended, on behalf of a process that has already ended.
 
     Raises:
-        StoreError: The disk refused.
+        StoreError: A disk error.
     """
     write_json(folder / "status.json", {"state": state, "work": work, "reason": reason})
 
 
 def status_of(folder: Path) -> WorkStatus:
-    """Return how the work in a folder stands; a process that is gone without a word has FAILED."""
+    """Return the status of the work in a folder; a process that ended without recording it has FAILED."""
     with contextlib.suppress(StoreError, KeyError, TypeError, AttributeError, ValueError):  # damaged: as if not begun
         stored = read_json(folder / "status.json")
         line = read_last_line(folder / "progress.jsonl") or {}
@@ -95,29 +95,29 @@ def status_of(folder: Path) -> WorkStatus:
 
 
 def has_ended(folder: Path) -> bool:
-    """Return whether an ending is noted; False for a process that is gone without a word."""
+    """Return whether an ending is recorded; False for a process that ended without recording it."""
     with contextlib.suppress(StoreError, KeyError, TypeError):
         return str(read_json(folder / "status.json")["state"]) in ENDINGS
     return False
 
 
 def process_of(folder: Path) -> ProcessMark | None:
-    """Return the mark of the process at work in a folder, None if none is noted."""
+    """Return the mark of the process that works on a folder, None if none is recorded."""
     with contextlib.suppress(StoreError, KeyError, TypeError, ValueError):
         return ProcessMark.from_json(read_json(folder / "status.json")["process"])
     return None
 
 
 def run_in(folder: Path, work: str, body: Callable[[RunContext], str]) -> None:
-    """Do a piece of work and note how it ended, whatever happens; the body of a process.
+    """Do a piece of work and record how it ended in all cases; the body of a process.
 
     Args:
-        folder: Where to write how it stands.
-        work: What is done.
-        body: Does it and returns the fingerprint of what came of it, empty if that is no data set.
+        folder: Folder of the status files.
+        work: Name of the work.
+        body: Does the work and returns the fingerprint of the resulting data set, empty if there is none.
 
     Raises:
-        StoreError: The disk refused the note.
+        StoreError: The status could not be written.
     """
     begun = {"work": work, "process": own_mark().to_json()}
     write_json(folder / "status.json", begun | {"state": "RUNNING"})
@@ -126,17 +126,17 @@ def run_in(folder: Path, work: str, body: Callable[[RunContext], str]) -> None:
     try:
         ending = {"state": "DONE", "fingerprint": body(ctx)}
     except Cancelled:
-        ending = {"state": "CANCELLED", "reason": "Stopped on request; nothing was stored."}
+        ending = {"state": "CANCELLED", "reason": "Cancelled; nothing was stored."}
     except RecscopeError as error:
         logger.log(logging.ERROR if is_unexpected(error) else logging.INFO, "%s", error, exc_info=is_unexpected(error))
         ending = {"state": "FAILED", "reason": str(error)}
     except MemoryError:
         logger.exception("Out of memory in %s", folder)
-        ending = {"state": "FAILED", "reason": "These files need more memory than is allowed for reading. Split them."}
+        ending = {"state": "FAILED", "reason": "Reading these files needs more memory than allowed. Split them."}
     except Exception as error:
         logger.exception("Unexpected in %s", folder)
         words = " ".join(str(error).split())[:300]
-        reason = f"These files cannot be read in this way ({type(error).__name__}: {words})."
+        reason = f"These files cannot be read with these settings ({type(error).__name__}: {words})."
         ending = {"state": "FAILED", "reason": reason}
     write_json(folder / "status.json", begun | ending)
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from recsys_core.contracts import QueryBatch, RunContext
-from recsys_core.serving.requests import QUESTIONS, Lane, Question, Trained
+from recsys_core.serving.requests import QUESTIONS, Priority, Question, Trained
 
 
 def dawdle(trained: Trained, ctx: RunContext, *, steps: int, seconds: float = 0.05) -> int:
@@ -49,9 +49,9 @@ def tensor(trained: Trained, ctx: RunContext, *, query: QueryBatch | None = None
 
 
 ODD_QUESTIONS = {
-    "dawdle": Question(dawdle, lane=Lane.STUDY),
-    "linger": Question(dawdle, lane=Lane.PERSON),
-    "stand": Question(stand, lane=Lane.STUDY),
+    "dawdle": Question(dawdle, priority=Priority.BATCH),
+    "linger": Question(dawdle, priority=Priority.USER),
+    "stand": Question(stand, priority=Priority.BATCH),
     "crash": Question(crash),
     "be_deaf": Question(be_deaf),
     "fail": Question(fail),

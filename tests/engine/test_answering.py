@@ -22,10 +22,10 @@ from recsys_core.errors import Cancelled, CannotScore, ConfigError, NoAnswer, St
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.store import ResultStore
-from recsys_core.serving.messages import Line, packed
+from recsys_core.serving.messages import Connection, packed
 from recsys_core.serving.model_process import serve
 from recsys_core.serving.model_server import Answers
-from recsys_core.serving.requests import QUESTIONS, Lane, Question, Shelf, question
+from recsys_core.serving.requests import QUESTIONS, ModelCache, Priority, Question, question
 from tests.engine.answering_served import ODD_QUESTIONS
 from tests.engine.support import ROOT, eventually, little_data, spec_of
 
@@ -76,7 +76,7 @@ def test_another_process_answers_as_this_one_does(
     shared: Answers, trained: tuple[Path, str, str], name: str, arguments: dict[str, Any]
 ) -> None:
     there = shared.ask(*trained, name, query=QUERY, **arguments)
-    here = question(name).answer(Shelf().take(*trained), RunContext(), query=QUERY, **arguments)
+    here = question(name).answer(ModelCache().get(*trained), RunContext(), query=QUERY, **arguments)
     assert_equal(there, here)
 
 
@@ -95,7 +95,7 @@ def assert_equal(one: Any, other: Any) -> None:
 
 
 def test_what_the_model_cannot_do_is_said_in_its_own_words(shared: Answers, trained: tuple[Path, str, str]) -> None:
-    with pytest.raises(CannotScore, match="EASE has no attention that could be shown"):
+    with pytest.raises(CannotScore, match="EASE has no attention weights"):
         shared.ask(*trained, "trace", query=QUERY)
     with pytest.raises(StoreError, match="There is no experiment 'ffffffffffffffff'"):
         shared.ask(trained[0], "f" * 16, trained[2], "top", query=QUERY, k=5)
@@ -108,7 +108,7 @@ def test_what_the_model_cannot_do_is_said_in_its_own_words(shared: Answers, trai
 
 
 def test_objects_of_torch_do_not_travel(shared: Answers, trained: tuple[Path, str, str]) -> None:
-    with pytest.raises(NoAnswer, match="an answer holds a Tensor of torch"):
+    with pytest.raises(NoAnswer, match="an answer contains a torch Tensor"):
         shared.ask(*trained, "tensor")
     assert packed({"plain": [np.zeros(2)]})
 
@@ -162,7 +162,7 @@ def test_a_process_that_is_killed_is_started_anew_and_asked_again(
 def test_a_question_that_ends_the_process_twice_says_so_and_the_next_is_answered(
     shared: Answers, trained: tuple[Path, str, str]
 ) -> None:
-    with pytest.raises(NoAnswer, match=r"was ended from outside \(SIGSEGV; .* and did so again"):
+    with pytest.raises(NoAnswer, match=r"was killed from outside \(SIGSEGV; .* and again after a restart"):
         shared.ask(*trained, "crash")
     assert len(shared.ask(*trained, "top", query=QUERY, k=5)) == 5
 
@@ -173,7 +173,7 @@ def test_a_deaf_process_is_ended(
     pid = shared.ask(*trained, "dawdle", steps=1)
     with monkeypatch.context() as hurried:
         hurried.setattr(shared, "_patience", 1.0)
-        with pytest.raises(NoAnswer, match="gave no answer for 1 seconds, so the process that holds it was restarted"):
+        with pytest.raises(NoAnswer, match="gave no answer for 1 seconds, so its process was restarted"):
             shared.ask(*trained, "be_deaf")
     assert not psutil.pid_exists(pid)
     assert shared.ask(*trained, "dawdle", steps=1) != pid
@@ -183,7 +183,7 @@ PATIENCE = 4.0
 TOILS = """
 import time
 from recsys_core.serving.model_process import main
-from recsys_core.serving.requests import QUESTIONS, Lane, Question
+from recsys_core.serving.requests import QUESTIONS, Priority, Question
 
 def toil(trained, ctx, *, seconds):
     ctx.note("getting ready", 1, 1)
@@ -194,7 +194,7 @@ def toil(trained, ctx, *, seconds):
         time.sleep(0.02)
     return "done"
 
-QUESTIONS["toil"] = Question(toil, lane=Lane.STUDY)
+QUESTIONS["toil"] = Question(toil, priority=Priority.BATCH)
 main()
 """
 """A process whose work takes one long step, and asks meanwhile whether it should stop."""
@@ -202,7 +202,7 @@ main()
 
 @pytest.fixture
 def toiling(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
-    monkeypatch.setitem(QUESTIONS, "toil", Question(lambda *_, **__: None, lane=Lane.STUDY))
+    monkeypatch.setitem(QUESTIONS, "toil", Question(lambda *_, **__: None, priority=Priority.BATCH))
     answers = Answers((sys.executable, "-c", TOILS), patience=PATIENCE)
     yield answers
     answers.close()
@@ -233,7 +233,9 @@ def test_long_work_that_stands_still_is_ended_and_the_words_fit(
 ) -> None:
     pid = shared.ask(*trained, "dawdle", steps=1)
     monkeypatch.setattr(shared, "_patience", 1.0)
-    with pytest.raises(NoAnswer, match=r"The work stood still for 1 seconds, .* so its process was ended") as told:
+    with pytest.raises(
+        NoAnswer, match=r"The computation made no progress for 1 seconds, so its process was ended"
+    ) as told:
         shared.ask(*trained, "dawdle", steps=1, seconds=60)
     assert "history" not in str(told.value)
     assert not psutil.pid_exists(pid)
@@ -269,15 +271,15 @@ def test_it_ends_with_the_web_process_even_while_it_computes(trained: tuple[Path
 def test_an_idle_process_ends_itself() -> None:
     ours, theirs = Pipe()
     with ours:
-        serve(Line(theirs), idle_seconds=0.05)
+        serve(Connection(theirs), idle_seconds=0.05)
 
 
 def test_a_model_that_was_trained_again_is_read_anew(trained: tuple[Path, str, str], tmp_path: Path) -> None:
     root = tmp_path / "copy"
     shutil.copytree(trained[0], root)
-    shelf = Shelf(kept=1)
-    first = shelf.take(root, *trained[1:])
-    assert shelf.take(root, *trained[1:]) is first
+    models = ModelCache(max_models=1)
+    first = models.get(root, *trained[1:])
+    assert models.get(root, *trained[1:]) is first
     result = ResultStore(root).open(trained[1]).job(trained[2]).path / "result.json"
     os.utime(result, ns=(1, 1))
-    assert shelf.take(root, *trained[1:]) is not first
+    assert models.get(root, *trained[1:]) is not first

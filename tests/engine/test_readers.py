@@ -87,10 +87,10 @@ def test_what_is_finished_is_used_by_another_server(own_workspace: Path, make_re
 @pytest.mark.parametrize(
     ("way", "words"),
     [
-        ("abort", "gave up (SIGABRT)"),
+        ("abort", "aborted (SIGABRT)"),
         ("segfault", "crashed (SIGSEGV)"),
         ("exit", "exit status 3"),
-        ("vanish", "stopped without a word"),
+        ("vanish", "ended unexpectedly"),
         ("sleep", "takes longer than allowed (1 seconds)"),
         ("memory", "more memory than allowed (400 MiB)"),
         ("disk", "to the disk than allowed (20 MiB)"),

@@ -281,7 +281,7 @@ def test_a_question_about_many_people_is_stopped_and_asked_again(
     def slow(model: model_queries.Named, name: str, ctx: RunContext, **arguments: object) -> object:
         while name in ("faithfulness", "heads") and not let_go.wait(0.02):
             if ctx.stop_requested():
-                raise Cancelled("Nobody waits for the answer any more.")
+                raise Cancelled("The request was cancelled.")
         return answer(model, name, ctx, **arguments)
 
     monkeypatch.setattr(model_queries, "ask", slow)

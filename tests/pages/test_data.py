@@ -172,7 +172,7 @@ def test_a_process_that_died_is_told_and_the_check_is_still_there(checked: AppTe
     dead = {"pid": 999_999, "started": 1.0, "host": socket.gethostname()}
     write_json(intake / "status.json", {"state": "RUNNING", "work": "store", "process": dead})
     no_exception(checked.run())
-    assert "stopped without a word" in words(checked)
+    assert "ended unexpectedly" in words(checked)
     no_exception(checked.button(key="intake_back").click().run())
     assert numbers(checked)["Rejected"] == "3"
 

@@ -37,9 +37,9 @@ def odd_readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("odd_readers")
 def test_a_file_that_aborts_its_reader_is_a_sentence_here_and_by_its_address(open_page: Open) -> None:
     app = bring(open_page("data"), "abort.csv", CSV.encode())
-    assert "gave up (SIGABRT)" in words(app)
+    assert "aborted (SIGABRT)" in words(app)
     again = open_page("data", intake=address(app))
-    assert "gave up (SIGABRT)" in words(again)
+    assert "aborted (SIGABRT)" in words(again)
     until(again.button(key="intake_reread").click().run(), lambda: len(again.error) > 0)
     no_exception(again.button(key="intake_leave").click().run())
     assert again.file_uploader

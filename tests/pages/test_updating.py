@@ -19,7 +19,7 @@ from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.store import ResultStore
 from recsys_core.serving.incremental_updates import UpdateReport
 from recsys_core.serving.model_server import Answers
-from recsys_core.serving.requests import Shelf, question
+from recsys_core.serving.requests import ModelCache, question
 from tests.engine.support import spec_of
 from tests.pages.finished import PATIENCE_SECONDS, no_engine_process, no_exception, open_page, until, words
 from tests.unit.test_updating import NET, NEWER, OLD
@@ -35,7 +35,7 @@ def run(own_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def ask(
         _: Answers, root: str, run_id: str, model_id: str, name: str, *, ctx: object, **arguments: object
     ) -> object:
-        return question(name).answer(Shelf().take(Path(root), run_id, model_id), ctx, **arguments)
+        return question(name).answer(ModelCache().get(Path(root), run_id, model_id), ctx, **arguments)
 
     monkeypatch.setattr(Answers, "ask", ask)
     workspace, store = Workspace(own_workspace), ResultStore(own_workspace)
@@ -123,14 +123,14 @@ def test_an_update_is_stopped_and_begins_anew(
     assert not [button for button in app.button if button.key == "update_stop"]
     app = no_exception(app.button(key="update_start").click().run())
     assert starts.acquire(timeout=PATIENCE_SECONDS)
-    assert begun == ["learn_on"]
+    assert begun == ["incremental_update"]
     app = no_exception(app.button(key="update_stop").click().run())
     assert ended.wait(PATIENCE_SECONDS)
     assert "Cancelled. Nothing was changed" in words(app)
     assert not [button for button in app.button if button.key == "update_stop"]
     app = no_exception(app.button(key="update_start").click().run())
     assert starts.acquire(timeout=PATIENCE_SECONDS)
-    assert begun == ["learn_on"] * 2
+    assert begun == ["incremental_update"] * 2
     assert "Cancelled." not in words(app)
     no_exception(app.button(key="update_stop").click().run())
 

@@ -171,8 +171,8 @@ def test_rank_correlation_by_hand() -> None:
 def test_a_sample_is_drawn_by_the_seed_and_progress_reaches_its_total() -> None:
     worth, heard = amounts(1), []
     ctx = RunContext(seed=3, report=heard.append)
-    found = faithfulness(ByHand(worth, worth), people(), ctx, people=25)
-    again = faithfulness(ByHand(worth, worth), people(), RunContext(seed=3), people=25)
+    found = faithfulness(ByHand(worth, worth), people(), ctx, max_users=25)
+    again = faithfulness(ByHand(worth, worth), people(), RunContext(seed=3), max_users=25)
     assert len(found.per_user) == 25
     pd.testing.assert_frame_equal(found.per_user, again.per_user)
     assert (heard[-1].step, heard[-1].total) == (25, 25)

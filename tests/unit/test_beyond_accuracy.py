@@ -108,7 +108,7 @@ def test_diversity_by_categories_and_the_refusal_where_there_are_none() -> None:
     values = varied([[0, 1, 3]], small_train(), [3], "categories")
     assert_allclose(values[0], [[1 - (half + half + 0) / 3]], atol=1e-12)
     plain = dataset_from_frames(small_train().interactions)
-    with pytest.raises(DataError, match="no categories"):
+    with pytest.raises(DataError, match="no item categories"):
         varied([[0, 1]], plain, [2], "categories")
 
 

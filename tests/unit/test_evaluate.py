@@ -174,7 +174,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model.fit(split.train, RunContext())
     whole = evaluate(model, split, cutoffs=(5,), relevant_from=3)
     monkeypatch.setattr(pairs, "SCORE_BLOCK_BYTES", 8 * 30 * 7)
-    monkeypatch.setattr(pairs, "PAIRS_AT_ONCE", 11)
+    monkeypatch.setattr(pairs, "PAIRS_PER_BLOCK", 11)
     blocks = evaluate(model, split, cutoffs=(5,), relevant_from=3)
     assert_array_equal(whole.lists.item, blocks.lists.item)
     pd.testing.assert_frame_equal(whole.per_user, blocks.per_user)
@@ -295,7 +295,7 @@ def test_refuses_an_empty_part_and_an_untrained_model() -> None:
     with pytest.raises(NotFitted):
         evaluate(model, split)
     model.fit(split.train, RunContext())
-    with pytest.raises(DataError, match="validation part"):
+    with pytest.raises(DataError, match="validation set"):
         evaluate(model, split, part="validation")
 
 

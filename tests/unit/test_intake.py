@@ -89,7 +89,7 @@ def test_a_killed_process_is_known_to_be_gone(taking: Intake, monkeypatch: pytes
 
 def test_a_process_that_is_gone_without_a_word_has_failed(taking: Intake) -> None:
     write_json(taking.folder / "status.json", {"state": "RUNNING", "work": "store", "since": 0.0})
-    assert "stopped without a word" in taking.status().reason
+    assert "ended unexpectedly" in taking.status().reason
 
 
 @pytest.mark.parametrize("name", ["../../etc", "", "0123456789ag", "0123456789ab/..", "ABCDEF012345"])

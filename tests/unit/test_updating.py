@@ -15,7 +15,7 @@ from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.store import ResultStore
-from recsys_core.serving.incremental_updates import _join, _new_split, learn_on
+from recsys_core.serving.incremental_updates import _join, _new_split, incremental_update
 from tests.engine.support import spec_of
 
 USERS, ITEMS, OLD_STEPS, NEW_STEPS = 60, 20, 10, 6
@@ -59,7 +59,7 @@ def model(run: Run, key: str) -> str:
 
 def test_what_is_new_is_learned_and_both_parts_are_judged_before_and_after(trained: Run) -> None:
     stored = (trained.job(model(trained, "sasrec")).path / "model.safetensors").read_bytes()
-    report = learn_on(trained, model(trained, "sasrec"), OLD, NEWER, RunContext())
+    report = incremental_update(trained, model(trained, "sasrec"), OLD, NEWER, RunContext())
     table = report.table.set_index("part")
     fresh = NEWER.n_interactions - OLD.n_interactions
     assert report.metric == "ndcg@5"
@@ -97,7 +97,7 @@ def test_people_and_items_that_came_later_have_a_place(trained: Run) -> None:
     later["item"] += ITEMS - 2  # some known items, and some that nobody had
     newer = world(OLD.interactions, rows(3, 4, 500, range(USERS)), later, name="lat", items=2 * ITEMS, users=USERS + 3)
     shuffled = reordered(newer)
-    report = learn_on(trained, model(trained, "sasrec"), OLD, shuffled, RunContext(), freeze_embeddings=True)
+    report = incremental_update(trained, model(trained, "sasrec"), OLD, shuffled, RunContext(), freeze_embeddings=True)
     assert report.users == 3
     assert report.items == ITEMS
     assert np.isfinite(report.table[["before", "after", "low", "high"]].to_numpy(float)).all()
@@ -119,7 +119,8 @@ def reordered(data: Dataset) -> Dataset:
 
 def test_the_order_of_positions_in_the_newer_data_says_nothing(trained: Run) -> None:
     one, other = (
-        learn_on(trained, model(trained, "sasrec"), OLD, data, RunContext()) for data in (NEWER, reordered(NEWER))
+        incremental_update(trained, model(trained, "sasrec"), OLD, data, RunContext())
+        for data in (NEWER, reordered(NEWER))
     )
     assert one.learned == other.learned
     assert list(one.table["users"]) == list(other.table["users"])
@@ -128,12 +129,12 @@ def test_the_order_of_positions_in_the_newer_data_says_nothing(trained: Run) -> 
 
 def test_nothing_new_is_refused_in_words(trained: Run) -> None:
     with pytest.raises(DataError, match="'old' holds no interaction that is not in 'old': there is nothing to learn"):
-        learn_on(trained, model(trained, "sasrec"), OLD, OLD, RunContext())
+        incremental_update(trained, model(trained, "sasrec"), OLD, OLD, RunContext())
     once = world(OLD.interactions, rows(3, 1, 500, range(1)), name="one")
     with pytest.raises(DataError, match="holds 1 new interactions, but nobody who has two"):
-        learn_on(trained, model(trained, "sasrec"), OLD, once, RunContext())
+        incremental_update(trained, model(trained, "sasrec"), OLD, once, RunContext())
 
 
 def test_a_model_that_cannot_learn_on_says_so(trained: Run, tmp_path: Path) -> None:
     with pytest.raises(CannotScore, match="EASE does not update incrementally; train it again on all data"):
-        learn_on(trained, model(trained, "ease"), OLD, NEWER, RunContext())
+        incremental_update(trained, model(trained, "ease"), OLD, NEWER, RunContext())

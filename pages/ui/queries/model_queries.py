@@ -73,7 +73,7 @@ def give_up(model: Named, question: str, *about: object) -> None:
     """
     under_way = ticket(model, question, *about)
     if not under_way.is_done:
-        under_way.give_up()
+        under_way.cancel()
 
 
 def outcome(
