@@ -159,7 +159,7 @@ def results(run: Run, statuses: list[JobStatus], comparison: Comparison | None, 
             "test": users.users,
             "with_history": users.users - users.n_without,
             "without_history": users.n_without,
-            "judged": "without history" if users.nobody_has_history else "with history",
+            "judged": "without history" if users.no_user_has_history else "with history",
         },
         "ties": [[keys[model] for model in group] for group in comparison.ties] if comparison else [],
         "protocol": [

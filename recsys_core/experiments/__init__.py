@@ -1,1 +1,1 @@
-"""Experiments: what is to be run, running it, and keeping what came out."""
+"""Experiments: specs, execution, and stored results."""

@@ -1,4 +1,4 @@
-"""What a finished experiment proves: its comparison, the protocol's findings, and intervals of every metric."""
+"""Analysis of a finished experiment: model comparison, protocol findings, and intervals of all metrics."""
 
 from collections import Counter
 from contextlib import suppress
@@ -24,15 +24,15 @@ from recsys_core.models.registry import model_class
 from recsys_core.storage.checksums import read_record
 
 MANY_TRIES = 5
-"""The best of five settings that differ by chance only looks better than the middle one by more than a standard error
-(the expected maximum of five normal numbers is 1.16)."""
+"""Settings of one algorithm from which it counts as tuned on the test set: the best of five equal settings is expected
+to be 1.16 standard errors above their mean (expected maximum of five standard normal variables)."""
 COUNTED = (N_RATINGS, f"{N_RATINGS}:head", f"{N_RATINGS}:tail")
 TEST_PART = ("data", "split", "seed")
-"""What two experiments must share to be judged by the same interactions."""
+"""Fields of the spec that determine the test set."""
 
 
 def users_of(run: Run) -> Audience:
-    """Return the test users of the finished models, folds joined: those whom the verdict is about, and the others."""
+    """Return the test users of the finished models, averaged over folds: those of the verdict, and the others."""
     return audience(run.per_user())
 
 
@@ -41,33 +41,33 @@ def compare_run(
 ) -> Comparison:
     """Compare the finished models of an experiment that have a metric; NDCG at the experiment's `k` by default.
 
-    The verdict is about the users with training history, if there are any; see `Audience`.
+    The verdict covers the users with training history, if there are any; see `Audience`.
 
     Args:
         run: The experiment.
         metric: The column compared.
-        baseline: Id of the model that others are held against; popularity by default.
-        users: What `users_of` gave, if it is at hand.
+        baseline: Id of the baseline model; popularity by default.
+        users: Result of `users_of`, if already computed.
 
     Raises:
-        DataError: No finished model has the metric, or their users have nobody in common.
+        DataError: No finished model has the metric, or the models have no common users.
     """
     metric = metric or f"ndcg@{run.spec.k}"
     found = users or users_of(run)
     judged = {model: frame for model, frame in found.judged.items() if metric in frame}
     if not judged:
-        raise DataError(f"No finished model of '{run.name}' was judged by '{metric}'.")
+        raise DataError(f"No finished model of '{run.name}' has the metric '{metric}'; choose another metric.")
     titles = model_titles(run.spec.models)
     pinned = baseline if baseline in judged else None
     return compare(judged, metric=metric, seed=run.spec.seed, titles=titles, baseline=pinned)
 
 
 def without_history(run: Run, metric: str, users: Audience) -> pd.DataFrame:
-    """Return the models on the users without training history: as `Comparison.table`, with titles and lists.
+    """Return the results on users without training history: as `Comparison.table`, with titles and list coverage.
 
     Returns:
         Columns `model`, `title`, `mean`, `low`, `high`, `users` (with a value) and `listed`, the share of these users
-        who get any recommendation (NaN in results of earlier versions); best first, empty if there are no such users.
+        with at least one recommendation (NaN in results of earlier versions); best first, empty without such users.
     """
     rows = []
     titles = model_titles(run.spec.models)
@@ -83,30 +83,30 @@ def without_history(run: Run, metric: str, users: Audience) -> pd.DataFrame:
 
 
 def check_run(run: Run, metric: str | None = None, comparison: Comparison | None = None) -> list[Finding]:
-    """Return what is wrong with an experiment's comparison, or should be known of it: refusals first.
+    """Return the protocol findings of an experiment's comparison, refusals first.
 
     Raises:
-        StoreError: A file of a finished job is missing or broken.
+        StoreError: A file of a finished job is missing or damaged.
     """
     metric = metric or f"ndcg@{run.spec.k}"
     return findings(run, users_of(run), metric=metric, comparison=comparison)
 
 
 def findings(run: Run, users: Audience, *, metric: str, comparison: Comparison | None) -> list[Finding]:
-    """Return what is wrong with the comparison of a run's finished models, refusals first.
+    """Return the protocol findings of the comparison of a run's finished models, refusals first.
 
     Args:
         run: The experiment.
         users: Its test users.
         metric: The column compared.
-        comparison: What `compare` gave for them, None where it refused.
+        comparison: Result of `compare` for them, None if it refused.
     """
     judged = {model: frame for model, frame in users.judged.items() if metric in frame}
     return check_protocol(judged, protocol_of(run, users), metric=metric, comparison=comparison)
 
 
 def protocol_of(run: Run, users: Audience | None = None) -> Protocol:
-    """Return how an experiment was made, as the check of protocols wants to know it."""
+    """Return the protocol of an experiment, the input of `check_protocol`."""
     titles = model_titles(run.spec.models)
     report = run.split_report() or {}
     folds = report.get("folds", [])
@@ -116,7 +116,7 @@ def protocol_of(run: Run, users: Audience | None = None) -> Protocol:
             title=titles[model_id],
             key=result.key,
             personal=model_class(result.key).info.personal,
-            order=result.notes.get("order", "personal"),  # earlier versions did not know it for certain
+            order=result.notes.get("order", "personal"),  # earlier versions did not always store it
             tuned_on="test" if tries[result.key] >= MANY_TRIES else "nothing",
         )
         for model_id, result in run.results().items()
@@ -137,11 +137,11 @@ def protocol_of(run: Run, users: Audience | None = None) -> Protocol:
 
 
 def settings_tried(run: Run) -> "Counter[str]":
-    """Return with how many settings each algorithm was judged on this very test part, by all experiments stored."""
+    """Return the number of settings of each algorithm evaluated on this test set, over all stored experiments."""
     part = read_record(run.path / SPEC)
     tried: set[str] = set()
     for spec in run.path.parent.glob(f"*/{SPEC}"):
-        with suppress(StoreError):  # an experiment that cannot be read has judged nothing
+        with suppress(StoreError):  # unreadable experiments do not count
             other = read_record(spec)
             if all(other.get(name) == part[name] for name in TEST_PART):
                 tried |= {result.parent.name for result in (spec.parent / JOBS).glob(f"*/{RESULT}")}
@@ -149,10 +149,9 @@ def settings_tried(run: Run) -> "Counter[str]":
 
 
 def metric_intervals(run: Run, model_id: str, users: Audience) -> dict[str, dict[str, float | None]]:
-    """Return `mean`, `low`, `high` and `users` of each metric of a finished model; None where nobody has a value.
+    """Return `mean`, `low`, `high` and `users` of each metric of a finished model; None without a value.
 
-    Metrics are over the users whom the verdict is about; those that are not a mean over users are over all lists and
-    have no interval.
+    Per-user metrics cover the users of the verdict; per-model metrics cover all lists and have no interval.
     """
     result = run.result(model_id)
     frame = users.judged[model_id]
@@ -167,7 +166,7 @@ def metric_intervals(run: Run, model_id: str, users: Audience) -> dict[str, dict
 
 
 def intervals_without_history(run: Run, model_id: str, users: Audience) -> dict[str, dict[str, float | None]]:
-    """Return the same, without overall metrics, over the users without training history; empty if there are none."""
+    """Return the intervals of the per-user metrics over users without training history; empty without such users."""
     if model_id not in users.without:
         return {}
     summary = summarize(users.without[model_id], seed=run.spec.seed)
@@ -179,6 +178,6 @@ def _finite(value: float) -> float | None:
 
 
 def _made(kind: type[Any], values: dict[str, Any]) -> Any:
-    """Return a value of that class from what was stored, without fields that it does not know."""
+    """Return an instance of a class from stored fields, ignoring unknown ones."""
     known = {field.name for field in fields(kind)}
     return kind(**{name: value for name, value in values.items() if name in known})

@@ -1,7 +1,7 @@
-"""What comes out of a job, and how it is kept: tables as Parquet, arrays as safetensors, the rest as JSON.
+"""Stored results of a job: tables as Parquet, arrays as safetensors, the rest as JSON.
 
-Nothing is executed on reading. All files of a job are written into a folder aside first and then moved, the one with
-the numbers last, so that it stands for the whole.
+Loading executes no code. All files of a job are written to a temporary folder and then moved, `result.json` last, so
+its presence means that the results are complete.
 """
 
 import contextlib
@@ -43,23 +43,23 @@ PACKAGES = ("numpy", "scipy", "pandas", "numba", "torch", "duckdb", "pyarrow", "
 
 @dataclass(frozen=True)
 class JobResult:
-    """The numbers of one finished model.
+    """Metrics and costs of one finished model.
 
     Args:
         key: Its algorithm.
         config: All its settings.
-        fit_seconds: Time of training, all folds together.
-        recommend_seconds: Time of making the lists of all test users, all folds together.
-        peak_memory_bytes: Memory at the peak of the job above what its process held before.
-        model_bytes: Size of what training learned.
-        work: Floating point operations of training as the model estimates them.
-        judging_units: Size of all that is done beside training, see `judging_units`.
+        fit_seconds: Training time, sum over folds.
+        recommend_seconds: Time of scoring and ranking for all test users, sum over folds.
+        peak_memory_bytes: Peak memory of the job above the memory of its process before.
+        model_bytes: Size of the learned arrays.
+        work: Floating point operations of training as estimated by the model.
+        judging_units: Size of the work besides training, see `judging_units`.
         folds: Number of folds.
-        users: Users with test cases, counted once a fold.
-        metrics: Mean over users of each metric, None where it is undefined for all of them.
-        overall: Metrics that are not a mean over users, such as coverage; mean over folds.
-        threads: Cores it was allowed to use.
-        notes: What the protocol check wants to know, such as whether everybody got the same list.
+        users: Users with test cases, counted once per fold.
+        metrics: Mean over users of each metric, None if undefined for all users.
+        overall: Per-model metrics, such as coverage; mean over folds.
+        threads: Number of cores it was allowed to use.
+        notes: Input of the protocol check, such as whether all users got the same list.
     """
 
     key: str
@@ -78,15 +78,15 @@ class JobResult:
     notes: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return a JSON-serializable dictionary."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """Read back what was stored.
+        """Return the result from its stored fields.
 
         Raises:
-            Damaged: Something is missing in it.
+            Damaged: A field is missing or has the wrong type.
         """
         try:
             result = cls(**{name: value for name, value in values.items() if name != LISTED})
@@ -102,9 +102,9 @@ class JobTables:
     """The tables of one finished model.
 
     Args:
-        per_user: A row a user and fold: `user`, `user_id`, `fold` and a column a metric.
-        lists: A row a recommendation: `user`, `fold`, `rank` from 1, `item`, `score`, `hit`.
-        history: Points of curves: `stage`, `step`, `fold` and a column a value.
+        per_user: One row per user and fold: `user`, `user_id`, `fold` and one column per metric.
+        lists: One row per recommendation: `user`, `fold`, `rank` from 1, `item`, `score`, `hit`.
+        history: Points of training curves: `stage`, `step`, `fold` and one column per value.
     """
 
     per_user: "pd.DataFrame"
@@ -113,10 +113,10 @@ class JobTables:
 
 
 def save_job(folder: Path, result: JobResult, tables: JobTables, model: "Recommender[Any]") -> None:
-    """Write all that came out of a job into its folder.
+    """Write the results of a job into its folder.
 
     Raises:
-        StoreError: The disk refused; nothing new stands in the folder then.
+        StoreError: A disk error; the folder is unchanged.
     """
     from safetensors.numpy import save_file
 
@@ -140,29 +140,29 @@ def save_job(folder: Path, result: JobResult, tables: JobTables, model: "Recomme
 
 
 def judging_units(users: int, items: int, interactions: int) -> float:
-    """Return the size of what is done beside training: a unit a score, fifty an interaction that is read and parted."""
+    """Return the size of the work besides training: one unit per score, fifty per interaction to read and split."""
     return float(users) * items + 50.0 * interactions
 
 
 def load_result(folder: Path) -> JobResult:
-    """Read the numbers of a finished job.
+    """Load the result of a finished job.
 
     Raises:
-        Damaged: They are missing, or not what was written.
+        Damaged: It is missing, or its checksum differs.
     """
     return JobResult.from_json(read_record(folder / RESULT))
 
 
 def load_table(path: Path, record: str = RESULT, **filters: Any) -> "pd.DataFrame":
-    """Read a table that a job wrote, once it was compared with what was written.
+    """Load a table of a job after verifying its checksum.
 
     Args:
         path: The table.
-        record: Name of the record beside it that lists it.
-        **filters: Only the rows whose columns have these values; None is no condition.
+        record: Name of the record in the same folder that lists it.
+        **filters: Keep only the rows whose columns have these values; None means no condition.
 
     Raises:
-        Damaged: It is missing, or not what was written.
+        Damaged: It is missing, or its checksum differs.
     """
     import pandas as pd
     import pyarrow as pa
@@ -176,10 +176,10 @@ def load_table(path: Path, record: str = RESULT, **filters: Any) -> "pd.DataFram
 
 
 def load_model(folder: Path, key: str, config: Mapping[str, Any]) -> "Recommender[Any]":
-    """Read a trained model back, once it was compared with what was written; no training, and nothing is executed.
+    """Load a trained model after verifying its checksum; trains nothing and executes no stored code.
 
     Raises:
-        Damaged: It is missing, or not what was written.
+        Damaged: It is missing, or its checksum differs.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -197,7 +197,7 @@ def load_model(folder: Path, key: str, config: Mapping[str, Any]) -> "Recommende
 
 
 def environment(threads: int) -> dict[str, Any]:
-    """Return on what a job ran: versions, machine, threads."""
+    """Return the environment of a job: versions, machine, threads."""
     return {
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},

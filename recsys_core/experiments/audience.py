@@ -1,4 +1,4 @@
-"""Whom a verdict is about: the test users with training history; users without any are counted and reported apart."""
+"""The users that a verdict covers: test users with training history; the others are reported separately."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from recsys_core.experiments.pooling import one_row_a_user
 class Audience:
     """The test users of an experiment, in two groups.
 
-    A user has training history if the models were shown at least one interaction of this user, be it in training or
-    with the question (as for held-out users). Models that personalize have nothing to go by for the others.
+    A user has training history if the models get at least one interaction of this user, in training or in the query (as
+    for held-out users). Models cannot personalize for the others.
 
     Args:
-        judged: Model -> one row a user whom the verdict is about: those with history; all if nobody has any.
-        without: Model -> one row a user without history; no models if there is no such user, or nobody has any history.
+        judged: Model -> one row per user that the verdict covers: users with history, or all users if none has any.
+        without: Model -> one row per user without history; empty without such users, or if no user has any history.
         users: Number of all test users.
-        n_without: Number of those without history.
+        n_without: Number of test users without history.
     """
 
     judged: Mapping[str, pd.DataFrame]
@@ -30,27 +30,27 @@ class Audience:
     n_without: int
 
     @property
-    def nobody_has_history(self) -> bool:
-        """Whether all users are judged because none of them has any history."""
+    def no_user_has_history(self) -> bool:
+        """Whether the verdict covers all users because none of them has any history."""
         return 0 < self.users == self.n_without
 
 
 def audience(per_user: Mapping[str, pd.DataFrame]) -> Audience:
-    """Part the test users of models, from one row a user and fold; where histories were not counted all have one."""
-    shown = {model: _has_history(frame) for model, frame in per_user.items()}
-    everybody: set[int] = set()
+    """Split the test users by history, from one row per user and fold; without stored counts all have a history."""
+    has_history = {model: _has_history(frame) for model, frame in per_user.items()}
+    all_users: set[int] = set()
     known: set[int] = set()
     for model, frame in per_user.items():
-        everybody |= set(frame[USER])
-        known |= set(frame.loc[shown[model], USER])
-    if not known or len(known) == len(everybody):
+        all_users |= set(frame[USER])
+        known |= set(frame.loc[has_history[model], USER])
+    if not known or len(known) == len(all_users):
         whole = {model: _joined(frame) for model, frame in per_user.items()}
-        return Audience(whole, {}, len(everybody), len(everybody) - len(known))
+        return Audience(whole, {}, len(all_users), len(all_users) - len(known))
     return Audience(
-        judged={model: _joined(frame[shown[model]]) for model, frame in per_user.items()},
-        without={model: _joined(frame[~shown[model]]) for model, frame in per_user.items()},
-        users=len(everybody),
-        n_without=len(everybody - known),
+        judged={model: _joined(frame[has_history[model]]) for model, frame in per_user.items()},
+        without={model: _joined(frame[~has_history[model]]) for model, frame in per_user.items()},
+        users=len(all_users),
+        n_without=len(all_users - known),
     )
 
 
@@ -61,5 +61,5 @@ def _has_history(frame: pd.DataFrame) -> "pd.Series[bool]":
 
 
 def _joined(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a user, in the order of identifiers: sums then do not depend on the order of a file."""
+    """Return one row per user, ordered by identifier, so sums do not depend on the order of the file."""
     return one_row_a_user(frame).sort_values(USER_ID, kind="stable", ignore_index=True)

@@ -1,8 +1,8 @@
-"""Where the training of a job keeps its latest state: one file a fold in the job's folder, until the job is done.
+"""Training checkpoints of a job: one file per fold in the job's folder, removed when the job is done.
 
-A file is written aside, synced, and renamed, so a process that is killed leaves the file of the epoch before. It holds
-beside the arrays the version of the code that wrote them and a digest: a state of other code, or one that the disk has
-spoilt, is not gone on from.
+A file is written to a temporary name, synced and renamed, so a killed process leaves the checkpoint of the previous
+epoch. Besides the arrays it stores the version of the code and a digest: checkpoints of other code and corrupted ones
+are not resumed.
 """
 
 import hashlib
@@ -39,19 +39,19 @@ TRAINED_BY = (
     "experiments/training_part.py",
     "experiments/validation.py",
 )
-"""Sources that decide what a training does; a change in any of them begins it anew."""
+"""Sources that determine the result of a training; a change in any of them invalidates checkpoints."""
 LIBRARIES = ("numpy", "scipy", "pandas", "scikit-learn", "torch")
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What stands in a checkpoint beside the arrays.
+    """Metadata of a checkpoint.
 
     Args:
         code: Version of the code, see `code_version`.
-        epochs: How often the training was kept: the epochs that are done.
-        seconds: How long training took up to here, all attempts together.
-        digest: Of the arrays.
+        epochs: Number of saved states, which is the number of finished epochs.
+        seconds: Training time so far, over all attempts.
+        digest: Digest of the arrays.
     """
 
     code: str
@@ -60,15 +60,15 @@ class Mark:
     digest: str = ""
 
     def to_metadata(self) -> dict[str, str]:
-        """Return the mark as text by name."""
+        """Return the fields as strings."""
         return {name: str(value) for name, value in vars(self).items()}
 
     @classmethod
     def from_metadata(cls, values: Mapping[str, str]) -> "Mark":
-        """Read a mark back.
+        """Return the mark from stored metadata.
 
         Raises:
-            KeyError, ValueError: It is none.
+            KeyError, ValueError: A field is missing or invalid.
         """
         return cls(values["code"], int(values["epochs"]), float(values["seconds"]), values["digest"])
 
@@ -77,33 +77,33 @@ class CheckpointFile:
     """The checkpoint of one fold; a `contracts.CheckpointStore`.
 
     Args:
-        folder: Of the job.
+        folder: Folder of the job.
         fold: Number of the fold, from 0.
-        goes_on: Told after how many epochs the training goes on, once that is known; 0: from the start.
+        on_resume: Called by `load` with the number of finished epochs from which the training resumes; 0: from scratch.
     """
 
-    def __init__(self, folder: Path, fold: int = 0, goes_on: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(self, folder: Path, fold: int = 0, on_resume: Callable[[int], None] = lambda _: None) -> None:
         self.path = folder / PATTERN.replace("*", str(fold))
-        self._goes_on = goes_on
+        self._on_resume = on_resume
         self._began = time.perf_counter()
         self._mark = Mark(code_version())
         self._before = self._mark
 
     @property
     def epochs_before(self) -> int:
-        """Epochs that an earlier attempt had done; 0 before `load`, or if there was none."""
+        """Epochs finished by an earlier attempt; 0 before `load`, or if there was none."""
         return self._before.epochs
 
     @property
     def seconds_before(self) -> float:
-        """How long they took."""
+        """Training time of the earlier attempts."""
         return self._before.seconds
 
     def save(self, arrays: "Mapping[str, NDArray[Any]]") -> None:
-        """Keep these arrays instead of what was kept before.
+        """Replace the checkpoint by these arrays.
 
         Raises:
-            StoreError: The disk refused; what was kept before still is.
+            StoreError: A disk error; the previous checkpoint is kept.
         """
         import numpy as np
         from safetensors.numpy import save_file
@@ -116,9 +116,9 @@ class CheckpointFile:
         self._mark = mark
 
     def load(self) -> "Mapping[str, NDArray[Any]] | None":
-        """Return what was kept last; None if nothing was, or by other code, or if it is broken: that is set aside."""
+        """Return the latest arrays; None without a checkpoint of this code; a damaged one is set aside."""
         arrays = self._load()
-        self._goes_on(self.epochs_before)
+        self._on_resume(self.epochs_before)
         return arrays
 
     def _load(self) -> "Mapping[str, NDArray[Any]] | None":
@@ -130,33 +130,33 @@ class CheckpointFile:
             self._set_aside(str(error))
             return None
         if mark.code != self._mark.code:
-            logger.info("'%s' was kept by another version of the code; the training begins anew.", self.path)
+            logger.info("'%s' was written by another version of the code; training starts from scratch.", self.path)
             return None
         self._mark = self._before = mark
         return arrays
 
     def _set_aside(self, reason: str) -> None:
-        """Put a broken file out of the way, with a note beside it."""
+        """Move a damaged file aside, with a note."""
         broken = self.path.with_suffix(".broken")
-        logger.warning("'%s' is broken (%s) and was set aside; the training begins anew.", self.path, reason)
+        logger.warning("'%s' is damaged (%s) and was set aside; training starts from scratch.", self.path, reason)
         with disk_errors_in_words(self.path):
             self.path.replace(broken)
-        note = f"'{self.path.name}' could not be read: {reason}. The training began anew without it.\n"
+        note = f"'{self.path.name}' could not be read: {reason}. Training started from scratch without it.\n"
         write_text(broken.with_suffix(".txt"), note)
 
 
 class _Broken(Exception):
-    """A file that holds no checkpoint, with the reason."""
+    """The file is not a valid checkpoint."""
 
 
 def epochs_kept(folder: Path) -> int:
-    """Return after how many epochs a training in this folder would go on; 0: from the start.
+    """Return the number of epochs from which a training in this folder would resume; 0: from scratch.
 
-    Reads the head of the file alone: no arrays, and no library that reads them.
+    Reads only the header of the file, without loading arrays or the library that reads them.
     """
     found = [path for path in folder.glob(PATTERN) if path.stem.partition("-")[2].isdecimal()]
     files = sorted(found, key=lambda path: int(path.stem.partition("-")[2]))
-    for path in files[-1:]:  # of several folds the one under way
+    for path in files[-1:]:  # the last fold is the one that was being trained
         try:
             mark = Mark.from_metadata(_metadata(path))
         except (OSError, KeyError, TypeError, ValueError):
@@ -166,10 +166,10 @@ def epochs_kept(folder: Path) -> int:
 
 
 def remove_checkpoints(folder: Path) -> None:
-    """Remove the checkpoints of a job: it is done, and needs them no more.
+    """Remove the checkpoints of a finished job.
 
     Raises:
-        StoreError: The disk refused.
+        StoreError: A disk error.
     """
     for path in folder.glob(PATTERN):
         with disk_errors_in_words(path):
@@ -178,7 +178,7 @@ def remove_checkpoints(folder: Path) -> None:
 
 @lru_cache(maxsize=1)
 def code_version() -> str:
-    """Return what changes with the code that trains: a hash of its sources and of its libraries' versions."""
+    """Return a hash of the sources that determine a training and of the versions of its libraries."""
     found = hashlib.sha256()
     for name in TRAINED_BY:
         place = PACKAGE / name
@@ -191,10 +191,10 @@ def code_version() -> str:
 
 
 def _read(path: Path) -> "tuple[Mark, dict[str, NDArray[Any]]]":
-    """Return a checkpoint.
+    """Read a checkpoint.
 
     Raises:
-        _Broken: The file is none, or not whole.
+        _Broken: The file is not a checkpoint, or incomplete.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -205,20 +205,20 @@ def _read(path: Path) -> "tuple[Mark, dict[str, NDArray[Any]]]":
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise _Broken(f"{type(error).__name__}: {error}") from error
     if _digest(arrays) != mark.digest:
-        raise _Broken("its content is not what was written")
+        raise _Broken("its checksum differs")
     return mark, arrays
 
 
 def _metadata(path: Path) -> dict[str, str]:
-    """Return what a safetensors file says of itself: eight bytes of length, then JSON.
+    """Return the metadata of a safetensors file: eight bytes of length, then JSON.
 
     Raises:
-        OSError, ValueError, KeyError: It is none.
+        OSError, ValueError, KeyError: The file has no valid header.
     """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if length > path.stat().st_size:
-            raise ValueError("its head is cut off")
+            raise ValueError("its header is truncated")
         found: dict[str, str] = json.loads(file.read(length))["__metadata__"]
     return found
 

@@ -1,9 +1,8 @@
-"""What is damaged in the folder of a finished job, and how that is remembered for other processes.
+"""Detection of damaged files in the folder of a finished job, shared between processes.
 
-The record with the numbers, `result.json`, lists the other files with their checksums; the record of the split does so
-for what stands beside it. Looking costs a few looks at the folder; a file is read through once a process, when it is
-opened. Whoever finds damage leaves `damage.json`, which counts as long as the file is the one that was found damaged:
-a copy that was put back from a backup is looked at anew.
+`result.json` lists the other files of a job with their checksums; the record of the split does so for the files beside
+it. A shallow check costs a few `stat` calls; a file is read completely once per process, when it is opened. Damage is
+recorded in `damage.json`, which is valid for the damaged file only: a copy restored from a backup is checked again.
 """
 
 import contextlib
@@ -28,13 +27,13 @@ _known: dict[Path, tuple[Identity, dict[str, FileSum] | None]] = {}
 
 
 def sums_of(record: Path) -> dict[str, FileSum] | None:
-    """Return what the files beside a record must be; None if an earlier version wrote it.
+    """Return the checksums in a record; None if an earlier version wrote it.
 
     Raises:
-        Damaged: The record is missing, or not what was written.
+        Damaged: The record is missing, or its checksum differs.
     """
     found: Identity | None = None
-    with contextlib.suppress(OSError, Damaged):  # reading it says what is wrong
+    with contextlib.suppress(OSError, Damaged):  # reading the record reports the error
         found = identity(record)
     known = _known.get(record)
     if known is not None and known[0] == found:
@@ -49,15 +48,15 @@ def sums_of(record: Path) -> dict[str, FileSum] | None:
 
 
 def check_files(record: Path, *, deep: Iterable[str] = (), names: Iterable[str] | None = None) -> None:
-    """Compare the files beside a record with what was written.
+    """Verify the files listed in a record.
 
     Args:
-        record: Lists them.
-        deep: Names of those that are read through; the others are looked at.
-        names: The files that are wanted; by default all that the record lists.
+        record: The record with their checksums.
+        deep: Names of the files whose checksums are computed; the others get a shallow check.
+        names: The files to check; defaults to all files in the record.
 
     Raises:
-        Damaged: One of them, or the record, is missing or not what was written.
+        Damaged: A file or the record is missing, or its checksum differs.
     """
     sums = sums_of(record)
     wanted = (sums or {}) if names is None else names
@@ -74,7 +73,7 @@ def check_files(record: Path, *, deep: Iterable[str] = (), names: Iterable[str] 
 
 
 def damage_of(record: Path, *, deep: Iterable[str] = (), names: Iterable[str] | None = None) -> str | None:
-    """Return what is damaged in the folder of a record, None if nothing is known to be."""
+    """Return the damage in the folder of a record, None if none is known."""
     try:
         check_files(record, deep=deep, names=names)
     except Damaged as error:
@@ -83,13 +82,13 @@ def damage_of(record: Path, *, deep: Iterable[str] = (), names: Iterable[str] | 
 
 
 def _remember(folder: Path, name: str) -> None:
-    """Leave a note for other processes; a disk that refuses is ignored, since each of them can find out by itself."""
+    """Record the damage for other processes; disk errors are ignored, since each process can detect it."""
     with contextlib.suppress(StoreError, OSError, Damaged):
         write_json(folder / MARKER, {"file": name, "identity": list(identity(folder / name))})
 
 
 def _remembered(folder: Path) -> str | None:
-    """Return what the note of another process says, if it is about the file that is there now."""
+    """Return the damage recorded by another process, if it applies to the current file."""
     marker = folder / MARKER
     if not marker.exists():
         return None

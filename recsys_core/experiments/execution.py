@@ -1,4 +1,4 @@
-"""Running a job under supervision of its folder: claim it, show signs of life, stop on request, store how it ended."""
+"""Execution of a job: claim it, write heartbeats, stop on cancellation, store how it ended."""
 
 import contextlib
 import threading
@@ -21,22 +21,22 @@ from recsys_core.storage.processes import ProcessMark, own_mark
 
 
 def execute(store: ResultStore, run_id: str, model_id: str, workspace: DataSource, threads: int) -> JobStatus:
-    """Run a job that is QUEUED and store how it ends: DONE, CANCELLED, or FAILED with the reason in words.
+    """Run a QUEUED job and store how it ends: DONE, CANCELLED, or FAILED with a reason.
 
-    A job in another state is left alone, so a job that is asked for twice runs once.
+    A job in another state is not touched, so a job that is started twice runs once.
 
     Args:
-        store: Holds the experiment.
-        run_id: Which experiment.
-        model_id: Which of its models.
+        store: The store of the experiment.
+        run_id: The experiment.
+        model_id: One of its models.
         workspace: Opens the data by fingerprint.
         threads: Cores that the job may use.
 
     Returns:
-        How the job stands afterwards.
+        The final status.
 
     Raises:
-        StoreError: There is no such job, or not even its ending could be stored.
+        StoreError: The job does not exist, or its final status could not be stored.
     """
     run = store.open(run_id)
     job = run.job(model_id)
@@ -46,7 +46,7 @@ def execute(store: ResultStore, run_id: str, model_id: str, workspace: DataSourc
         return job.status()
     writer = ProgressWriter(job.progress_path)
     ctx = RunContext(run.spec.seed, writer, job.cancel_requested, threads)
-    with _Ending(job, mark), _signs_of_life(job, writer):
+    with _Ending(job, mark), _heartbeats(job, writer):
         job.reserve_space()
         run_job(store, run.spec, model_id, workspace, ctx)
         writer.flush()
@@ -54,7 +54,7 @@ def execute(store: ResultStore, run_id: str, model_id: str, workspace: DataSourc
 
 
 class _Ending:
-    """Stores how a block ended. Errors of all kinds end here: one model that fails leaves the others alone."""
+    """Stores how a block ended and suppresses its errors: a failed model must not affect the others."""
 
     def __init__(self, job: JobFolder, mark: ProcessMark) -> None:
         self._job = job
@@ -77,14 +77,14 @@ class _Ending:
 
 
 def ending_of(error: BaseException | None) -> tuple[JobState, str | None, str | None]:
-    """Return the state that an error leads to, a word for programs, and the reason for people."""
+    """Return the final state, the machine-readable cause, and the reason in words for an error."""
     if error is None:
         return JobState.DONE, None, None
     if isinstance(error, Cancelled | KeyboardInterrupt):
         by = "from the keyboard" if isinstance(error, KeyboardInterrupt) else "on request"
-        return JobState.CANCELLED, "cancelled", str(error) or f"Stopped {by}."
+        return JobState.CANCELLED, "cancelled", str(error) or f"Cancelled {by}."
     if isinstance(error, MemoryError):
-        reason = f"It ran out of memory ({str(error).rstrip('.') or 'no more could be had'}). "
+        reason = f"It ran out of memory ({str(error).rstrip('.') or 'no more is available'}). "
         return JobState.FAILED, "memory", reason + "Choose a smaller model or fewer items, or close other programs."
     if isinstance(error, OSError) and error.errno in DISK_WORDS:
         error = store_error(Path(str(error.filename or "a file")), error)
@@ -97,8 +97,8 @@ def ending_of(error: BaseException | None) -> tuple[JobState, str | None, str | 
 
 
 @contextlib.contextmanager
-def _signs_of_life(job: JobFolder, writer: ProgressWriter) -> Iterator[None]:
-    """While the block runs, write progress that is held back, and every two seconds the memory in use."""
+def _heartbeats(job: JobFolder, writer: ProgressWriter) -> Iterator[None]:
+    """While the block runs, flush delayed progress, and write the memory in use every two seconds."""
     ended = threading.Event()
     process = psutil.Process()
 
@@ -108,12 +108,12 @@ def _signs_of_life(job: JobFolder, writer: ProgressWriter) -> Iterator[None]:
             if time.monotonic() - last_beat >= HEARTBEAT_SECONDS:
                 last_beat = time.monotonic()
                 job.beat(memory=float(process.memory_info().rss))
-            with contextlib.suppress(StoreError):  # the next message of the job itself will say so
+            with contextlib.suppress(StoreError):  # the job itself raises it with its next message
                 writer.flush_if_due()
             if ended.wait(SECONDS_BETWEEN_LINES):
                 return
 
-    thread = threading.Thread(target=watch, name="signs-of-life", daemon=True)
+    thread = threading.Thread(target=watch, name="heartbeats", daemon=True)
     thread.start()
     try:
         yield

@@ -1,4 +1,4 @@
-"""One experiment as it is stored: what was asked for, how its jobs stand, and what came out. Reading trains nothing."""
+"""A stored experiment: its spec, the status of its jobs, and their results. Read-only; nothing is trained."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,12 +39,12 @@ LOCK = ".lock"
 
 @dataclass(frozen=True)
 class Summary:
-    """What people call an experiment, and when it was asked for.
+    """Names and creation time of an experiment.
 
     Args:
         name: Name of the experiment.
         data_name: Name of the data set at that time.
-        created: When, in local time.
+        created: Creation time, in local time.
     """
 
     name: str
@@ -56,16 +56,16 @@ def read_summary(path: Path) -> Summary:
     """Return the summary in the folder of an experiment.
 
     Raises:
-        Damaged: It is missing, or not what was written.
+        Damaged: It is missing, or its checksum differs.
     """
     values = read_record(path / SUMMARY)
     try:
         name, data_name = values["name"], values["data_name"]
         created = datetime.fromtimestamp(values["created"]).astimezone()
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
-        raise Damaged(f"'{SUMMARY}' in {path} holds no name and time ({error}).") from error
+        raise Damaged(f"'{SUMMARY}' in {path} has no valid name and time ({error}).") from error
     if not isinstance(name, str) or not isinstance(data_name, str):
-        raise Damaged(f"'{SUMMARY}' in {path} holds no name.")
+        raise Damaged(f"'{SUMMARY}' in {path} has no name.")
     return Summary(name, data_name, created)
 
 
@@ -76,7 +76,7 @@ class Run:
         path: `runs/<experiment id>`.
 
     Raises:
-        StoreError: It is not whole, or names an algorithm or a setting that this version does not know.
+        StoreError: It is incomplete, or has an algorithm or a setting that is unknown to this version.
     """
 
     def __init__(self, path: Path) -> None:
@@ -96,22 +96,22 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Display name."""
         return self._summary.name
 
     @property
     def data_name(self) -> str:
-        """Name of the data set when the experiment was asked for."""
+        """Name of the data set when the experiment was created."""
         return self._summary.data_name
 
     @property
     def created(self) -> datetime:
-        """When it was asked for, in local time."""
+        """Creation time, in local time."""
         return self._summary.created
 
     @property
     def model_ids(self) -> tuple[str, ...]:
-        """Names of the jobs, in the order of the spec."""
+        """Ids of the jobs, in the order of the spec."""
         return tuple(model.id for model in self.spec.models)
 
     def model_spec(self, model_id: str) -> "ModelSpec":
@@ -134,56 +134,56 @@ class Run:
         return JobFolder(self.path / JOBS / self.model_spec(model_id).id)
 
     def status(self, model_id: str) -> JobStatus:
-        """Return how a job stands; one whose process is gone is FAILED from now on."""
+        """Return the status of a job; one whose process is gone becomes FAILED."""
         return self.job(model_id).status()
 
     def statuses(self) -> list[JobStatus]:
-        """Return how all jobs stand, in the order of the spec."""
+        """Return the status of all jobs, in the order of the spec."""
         return [self.status(model_id) for model_id in self.model_ids]
 
     def finished(self) -> tuple[str, ...]:
-        """Return the jobs that ended well, in the order of the spec."""
+        """Return the ids of the jobs that are done, in the order of the spec."""
         return tuple(status.model_id for status in self.statuses() if status.state is JobState.DONE)
 
     @property
     def is_live(self) -> bool:
-        """Whether a job waits or runs."""
+        """Whether a job is queued or running."""
         return any(status.is_live for status in self.statuses())
 
     def cancel(self, model_id: str) -> None:
-        """Ask a job to stop."""
+        """Request cancellation of a job."""
         self.job(model_id).ask_to_cancel()
 
     def progress(self, model_id: str) -> "pd.DataFrame":
-        """Return the points of a job's curves: `time`, `stage`, `step`, `total` and one column a value."""
+        """Return the progress of a job: `time`, `stage`, `step`, `total` and one column per value."""
         return self.job(model_id).progress()
 
     def result(self, model_id: str) -> JobResult:
-        """Return the numbers of a finished job.
+        """Return the result of a finished job.
 
         Raises:
-            StoreError: It has not finished, or its files are broken.
+            StoreError: It has not finished, or its files are damaged.
         """
         return load_result(self._finished(model_id))
 
     def results(self) -> dict[str, JobResult]:
-        """Return the numbers of all finished jobs, in the order of the spec."""
+        """Return the results of all finished jobs, in the order of the spec."""
         return {model_id: self.result(model_id) for model_id in self.finished()}
 
     def per_user(self) -> "dict[str, pd.DataFrame]":
-        """Return one row a user (and fold) for each finished job: `user`, `user_id`, `fold` and a column a metric."""
+        """Return the per-user metrics of all finished jobs: `user`, `user_id`, `fold` and one column per metric."""
         return {model_id: self.per_user_of(model_id) for model_id in self.finished()}
 
     def per_user_of(self, model_id: str) -> "pd.DataFrame":
-        """Return one row a user (and fold) of a finished job."""
+        """Return the per-user metrics of a finished job, one row per user and fold."""
         return load_table(self._finished(model_id) / PER_USER)
 
     def history(self, model_id: str) -> "pd.DataFrame":
-        """Return the curves of a finished job: `stage`, `step`, `fold` and one column a value, such as the loss."""
+        """Return the training curves of a finished job: `stage`, `step`, `fold` and one column per value."""
         return load_table(self._finished(model_id) / HISTORY)
 
     def lists(self, model_id: str, user: int | None = None) -> "pd.DataFrame":
-        """Return what a model recommended to the test users: `user`, `fold`, `rank` from 1, `item`, `score`, `hit`.
+        """Return the recommendations for the test users: `user`, `fold`, `rank` from 1, `item`, `score`, `hit`.
 
         Args:
             model_id: A finished job.
@@ -192,9 +192,9 @@ class Run:
         return load_table(self._finished(model_id) / LISTS, user=user)
 
     def model(self, model_id: str) -> "Recommender[Any]":
-        """Return the trained model, asked as it was trained (on liked items only, if the spec says so).
+        """Return the trained model, restricted to relevant items if it was trained on those only.
 
-        Of a k-fold split it is the one of the first fold.
+        For a k-fold split this is the model of the first fold.
         """
         from recsys_core.experiments.training_part import for_training
 
@@ -204,16 +204,16 @@ class Run:
         return for_training(loaded, self.spec, has_ratings=bool(report.get("has_ratings")))
 
     def environment(self, model_id: str) -> dict[str, Any]:
-        """Return on what a job ran: versions, machine, threads."""
+        """Return the environment of a job: versions, machine, threads."""
         folder = self._finished(model_id)
         check_files(folder / RESULT, deep=[ENVIRONMENT], names=[ENVIRONMENT])
         return read_record(folder / ENVIRONMENT)
 
     def split_report(self) -> dict[str, Any] | None:
-        """Return counts, leaks and what was left out of the split, one entry a fold; None before a job has made it.
+        """Return counts, leakage and excluded rows of the split, one entry per fold; None before a job has made it.
 
         Raises:
-            Damaged: It is not what was written.
+            Damaged: Its checksum differs.
         """
         if not (self.path / SPLIT).exists():
             return None

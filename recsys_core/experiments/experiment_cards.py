@@ -1,4 +1,4 @@
-"""What a list of experiments shows of each, read from its folder without loading any algorithm."""
+"""Summary cards for lists of experiments, read from their folders without loading any algorithm."""
 
 import json
 import os
@@ -16,19 +16,19 @@ from recsys_core.storage.checksums import read_record
 
 @dataclass(frozen=True)
 class RunCard:
-    """What a list of experiments shows of one.
+    """Summary of an experiment for lists.
 
     Args:
         id: Its id.
-        name: What people call it.
-        created: When it was asked for, in local time.
+        name: Display name.
+        created: Creation time, in local time.
         data: Fingerprint of the data set.
         data_name: Name of the data set at that time.
         split: Kind of split.
-        k: Length of list that its leaderboard is sorted by.
+        k: Cut-off by which its leaderboard is sorted.
         states: State of each job by model id, in the order of the spec.
         best: Model id of the finished model with the highest NDCG at `k`, None if there is none.
-        best_value: That value.
+        best_value: The NDCG of that model.
     """
 
     id: str
@@ -44,47 +44,47 @@ class RunCard:
 
     @property
     def running(self) -> int:
-        """Number of jobs that run."""
+        """Number of running jobs."""
         return self._count(JobState.RUNNING)
 
     @property
     def queued(self) -> int:
-        """Number of jobs that wait."""
+        """Number of queued jobs."""
         return self._count(JobState.QUEUED)
 
     @property
     def done(self) -> int:
-        """Number of jobs that ended well."""
+        """Number of jobs that are done."""
         return self._count(JobState.DONE)
 
     @property
     def failed(self) -> int:
-        """Number of jobs that failed."""
+        """Number of failed jobs."""
         return self._count(JobState.FAILED)
 
     @property
     def cancelled(self) -> int:
-        """Number of jobs that were stopped on request."""
+        """Number of cancelled jobs."""
         return self._count(JobState.CANCELLED)
 
     @property
     def is_live(self) -> bool:
-        """Whether a job waits or runs."""
+        """Whether a job is queued or running."""
         return self.running + self.queued > 0
 
     def _count(self, state: JobState) -> int:
         return sum(found is state for found in self.states.values())
 
     def to_json(self) -> str:
-        """Return the card as text for the index."""
+        """Return the card as JSON for the index."""
         return json.dumps(asdict(self) | {"created": self.created.timestamp()})
 
     @classmethod
     def from_json(cls, text: str) -> "RunCard":
-        """Read a card back.
+        """Return the card from its JSON.
 
         Raises:
-            ValueError, KeyError, TypeError, AttributeError: It is none.
+            ValueError, KeyError, TypeError, AttributeError: It is not a valid card.
         """
         values = json.loads(text)
         states = {model: JobState(state) for model, state in values["states"].items()}
@@ -92,7 +92,7 @@ class RunCard:
 
 
 def local_time(seconds: float) -> datetime:
-    """Return Unix seconds as a local date and time that knows its zone."""
+    """Return Unix seconds as a timezone-aware local datetime."""
     return datetime.fromtimestamp(seconds).astimezone()
 
 
@@ -100,7 +100,7 @@ def read_card(path: Path) -> RunCard:
     """Read the card of a run from its folder, without loading any algorithm.
 
     Raises:
-        Damaged: What was asked for, or what the experiment is called, is not what was written.
+        Damaged: The spec or the summary is missing or damaged.
     """
     spec, summary = read_record(path / SPEC), read_summary(path)
     try:
@@ -138,7 +138,7 @@ def _metric(folder: Path, name: str) -> float | None:
 
 
 def stamp_of(path: Path) -> str:
-    """Return what changes whenever anything changes that the card of a run is read from."""
+    """Return a stamp that changes whenever a file changes from which the card of a run is read."""
     jobs = [os.path.join(path, JOBS, name) for name in sorted(_names(path / JOBS))]
     files = [os.path.join(path, SPEC), os.path.join(path, SUMMARY)]
     files += [os.path.join(job, name) for job in jobs for name in (STATUS, RESULT, MARKER)]
@@ -160,7 +160,7 @@ def _modified(path: str) -> int:
 
 
 def children(folder: Path) -> list[Path]:
-    """Return the folders in a folder, none if there is no such folder or nobody may look into it."""
+    """Return the subfolders of a folder; empty if it does not exist or cannot be read."""
     try:
         return sorted(path for path in folder.iterdir() if path.is_dir())
     except OSError:

@@ -1,10 +1,11 @@
-"""The test users of an experiment: what was known of them, what was hidden, and what each model put in their lists.
+"""The test users of an experiment: their histories, their test interactions, and the recommendations of each model.
 
 The first job of an experiment writes two tables beside the spec, so that pages need neither the data nor the split:
 
-- `people.parquet`: a row a test user and fold: `user`, `user_id`, `fold`, `n_history`, `taste` (mean share of training
-  users who have an item of the history; empty without a history), `known` (whether the training part has the user);
-- `hidden.parquet`: a row a test interaction: `user`, `fold`, `item`, `liked`.
+- `people.parquet`: one row per test user and fold: `user`, `user_id`, `fold`, `n_history`, `taste` (mean popularity of
+  the history's items as a share of training users; empty without a history), `known` (whether the user is in the
+  training set);
+- `hidden.parquet`: one row per test interaction: `user`, `fold`, `item`, `liked` (relevant).
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,10 +40,10 @@ class Person:
     Args:
         user: Position.
         user_id: Identifier.
-        fold: The fold that is shown.
-        history: What the models were shown, latest first; see `history_of`.
-        hidden: What was to be found, most often found first: also `liked` and `listed_by` (number of lists it is in).
-        lists: Model -> its list: `rank`, `item`, `item_id`, `title`, `score`, `hit` (the person liked it), `listed_by`.
+        fold: The fold shown.
+        history: Interactions known to the models, latest first; see `history_of`.
+        hidden: Test interactions, those in most lists first, with `liked` (relevant) and `listed_by` (number of lists).
+        lists: Model -> its list: `rank`, `item`, `item_id`, `title`, `score`, `hit` (relevant), `listed_by`.
     """
 
     user: int
@@ -54,10 +55,10 @@ class Person:
 
 
 def write_people(folder: Path, splits: Sequence[Split], relevant_from: float | None) -> None:
-    """Write both tables of an experiment, each in one step.
+    """Write both tables of an experiment, each atomically.
 
     Raises:
-        StoreError: The disk refused.
+        StoreError: A disk error.
     """
     people = pd.concat([_people(split) for split in splits], ignore_index=True)
     hidden = pd.concat([_hidden(split, relevant_from) for split in splits], ignore_index=True)
@@ -76,10 +77,10 @@ def people(run: Run) -> pd.DataFrame:
 
 
 def require_same_split(run: Run, split: Split) -> None:
-    """Refuse to go on with a split that is drawn otherwise than the one that an experiment was judged by.
+    """Check that a split equals the one of a stored experiment.
 
     Raises:
-        DataError: The hidden interactions differ: an earlier version drew them, or the data were changed.
+        DataError: The test interactions differ: an earlier version drew them, or the data were changed.
     """
     stored = load_table(run.path / HIDDEN, SPLIT)
     stored = stored[stored[FOLD] == split.fold]
@@ -88,31 +89,31 @@ def require_same_split(run: Run, split: Split) -> None:
     if not np.array_equal(before, now):
         raise DataError(
             f"Experiment '{run.name}' was split by an earlier version, which drew other test cases, so its models may "
-            "have learned from what would be the test part now. Train it again."
+            "have been trained on the current test set. Train it again."
         )
 
 
 def hidden(run: Run, user: int) -> pd.DataFrame:
-    """Return what was hidden of a user: `user`, `fold`, `item`, `liked`.
+    """Return the test interactions of a user: `user`, `fold`, `item`, `liked`.
 
     Raises:
-        StoreError: No job has written it yet.
+        StoreError: No job has written them yet.
     """
     return load_table(run.path / HIDDEN, SPLIT, user=user)
 
 
 def person(run: Run, dataset: Dataset, models: Sequence[str], user_id: str, *, k: int) -> Person:
-    """Return what an experiment knows of one of its test users.
+    """Return history, test interactions and recommendations of a test user.
 
     Args:
         run: The experiment.
         dataset: Its data.
-        models: Finished jobs whose lists are wanted.
+        models: Finished jobs whose lists to return.
         user_id: Identifier.
         k: Length of the lists.
 
     Raises:
-        DataError: There is no such user, or it has no test case.
+        DataError: The user does not exist or has no test case.
         StoreError: A file of the experiment is missing.
     """
     user = dataset.user_vocabulary.position(user_id)
@@ -139,7 +140,7 @@ def person(run: Run, dataset: Dataset, models: Sequence[str], user_id: str, *, k
 
 
 def listed_by(lists: Mapping[str, pd.DataFrame]) -> "pd.Series[int]":
-    """Return in how many lists each item stands, by item position."""
+    """Return the number of lists that contain each item, by item position."""
     if not lists:
         return pd.Series(dtype="int64")
     counted: pd.Series[int] = pd.concat([frame[ITEM] for frame in lists.values()]).value_counts()
@@ -147,11 +148,11 @@ def listed_by(lists: Mapping[str, pd.DataFrame]) -> "pd.Series[int]":
 
 
 def listing(frame: pd.DataFrame, dataset: Dataset, listed: "pd.Series[int]") -> pd.DataFrame:
-    """Return a list with what to call its items: `rank`, `item`, `item_id`, `title`, `score`, `hit`, `listed_by`.
+    """Return a list with item titles: `rank`, `item`, `item_id`, `title`, `score`, `hit`, `listed_by`.
 
     Args:
-        frame: Columns `rank`, `item`, `score`, and `hit` if that is known.
-        dataset: Where the items are from.
+        frame: Columns `rank`, `item`, `score`, and optionally `hit`.
+        dataset: Data set of the items.
         listed: See `listed_by`.
     """
     named = described(frame, dataset)[[ITEM, ITEM_ID, TITLE]]
@@ -163,10 +164,10 @@ def listing(frame: pd.DataFrame, dataset: Dataset, listed: "pd.Series[int]") -> 
 
 
 def history_of(dataset: Dataset, user: int) -> pd.DataFrame:
-    """Return what a user did, latest first, without loading the interactions of others.
+    """Return the interactions of a user, latest first, without loading those of others.
 
     Returns:
-        Columns `item`, `item_id`, `title`, and `rating`, `timestamp` (UTC), `event`, `weight` as far as they are known.
+        Columns `item`, `item_id`, `title`, and `rating`, `timestamp` (UTC), `event`, `weight` if available.
     """
     frame = user_history(dataset, user, limit=LONGEST_HISTORY)
     if TIMESTAMP in frame:
@@ -176,7 +177,7 @@ def history_of(dataset: Dataset, user: int) -> pd.DataFrame:
 
 
 def described(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Return rows that hold `item` positions with what people read: `item`, `item_id`, `title`, and `categories`."""
+    """Return the items of rows with an `item` column: `item`, `item_id`, `title`, and `categories` if available."""
     items = rows[ITEM].to_numpy(np.int64)
     ids = dataset.item_vocabulary.ids
     shown = pd.DataFrame({ITEM: items, ITEM_ID: [ids[item] for item in items], TITLE: titles_of(dataset, items)})
@@ -222,15 +223,15 @@ def _hidden(split: Split, relevant_from: float | None) -> pd.DataFrame:
 
 
 def is_known(run: Run, user: int) -> bool:
-    """Return whether a user stands in the training part: all without a test case do, and those marked so.
+    """Return whether a user is in the training set: all users without a test case, and those marked as known.
 
     Raises:
-        StoreError: No job has written who the test users are.
+        StoreError: No job has written the test users yet.
     """
     rows = load_table(run.path / PEOPLE, SPLIT, user=user)
     return bool(rows[KNOWN].any()) if len(rows) else True
 
 
 def described_items(dataset: Dataset, items: Sequence[int]) -> pd.DataFrame:
-    """Return `item`, `item_id`, `title` (and `categories`) of some items, in the order given."""
+    """Return `item`, `item_id`, `title` (and `categories`) of items, in the given order."""
     return described(pd.DataFrame({ITEM: list(items)}), dataset)

@@ -1,6 +1,6 @@
-"""An index of all runs in SQLite: it makes listing them fast, and is rebuilt from the folders whenever it is gone.
+"""An SQLite index of all runs for fast listing, rebuilt from the folders if it is missing.
 
-Every row carries the `stamp` of the folder it was read from; a row whose stamp differs is read again.
+Each row has the `stamp` of its folder; a row with a different stamp is read again.
 """
 
 import logging
@@ -19,12 +19,12 @@ WAIT_SECONDS = 10.0
 
 
 class RunIndex:
-    """What was read from the folders of runs, by id.
+    """Cached cards of runs, by id.
 
-    All errors of the database end in a warning in the log and an empty answer: the folders hold the truth.
+    Database errors are logged as warnings and give an empty result: the folders are the source of truth.
 
     Args:
-        path: The SQLite file; it is made on first writing.
+        path: The SQLite file; created on first write.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,7 +40,7 @@ class RunIndex:
         return self._with(rows) or {} if self.path.exists() else {}
 
     def update(self, changed: Mapping[str, tuple[str, str]], gone: frozenset[str] = frozenset()) -> None:
-        """Put in what was read again, and take out what is gone."""
+        """Insert or update changed cards and remove deleted ones."""
 
         def write(connection: sqlite3.Connection) -> None:
             with connection:
@@ -51,7 +51,7 @@ class RunIndex:
             self._with(write)
 
     def _with(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
-        """Open the database for one piece of work; a broken file is thrown away."""
+        """Run a function with an open connection; a damaged file is deleted."""
         connection = None
         try:
             connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS)
@@ -61,7 +61,7 @@ class RunIndex:
             return work(connection)
         except sqlite3.OperationalError as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR or self.path.is_dir():
-                self._throw_away(error)  # another table than ours, or no file at all
+                self._throw_away(error)  # not our table, or not a file
             else:
                 logger.warning("The index of runs is not used this time: %s.", error)
         except sqlite3.DatabaseError as error:
@@ -72,8 +72,8 @@ class RunIndex:
         return None
 
     def _throw_away(self, error: sqlite3.Error) -> None:
-        """Remove what is no index of runs; what cannot be removed is left, and the folders are read instead."""
-        logger.warning("The index of runs is broken (%s) and is built anew from the folders.", error)
+        """Delete a damaged index; if that fails, the folders are read instead."""
+        logger.warning("The index of runs is damaged (%s) and is rebuilt from the folders.", error)
         for end in ("", "-wal", "-shm"):
             path = self.path.with_name(self.path.name + end)
             try:

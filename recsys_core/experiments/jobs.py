@@ -1,14 +1,14 @@
-"""A job is one model of one experiment; its folder says how it stands, and is all that anybody reads or writes.
+"""A job trains one model of one experiment; all its state is in its folder.
 
-In `jobs/<model id>` stand
+Contents of `jobs/<model id>`:
 
-- `status.json`: the state, changed in one step under the run's lock;
+- `status.json`: the state, changed atomically under the run's lock;
 - `progress.jsonl`: lines appended while it runs;
-- `cancel`: an empty file, somebody wants it to stop;
-- `heartbeat`: written every two seconds while it runs, with the memory in use; for other machines the sign of life;
-- `checkpoint-<fold>.safetensors`: where its training stands, to go on from after the process was killed; see
+- `cancel`: an empty file that requests cancellation;
+- `heartbeat`: written every two seconds while it runs, with the memory in use; tells other machines that it is alive;
+- `checkpoint-<fold>.safetensors`: the state of its training, to resume from after the process was killed; see
   `checkpoints`;
-- `reserve`: a little space, so that a full disk cannot keep the last word from being written;
+- `reserve`: reserved space, so that the final status can be written to a full disk;
 - `error.txt`: the traceback of an unexpected error.
 """
 
@@ -41,11 +41,11 @@ logger = logging.getLogger(__name__)
 RESERVE_BYTES = 16_384
 HEARTBEAT_SECONDS = 2.0
 SILENT_AFTER_SECONDS = 60.0
-"""A job on another machine without a sign of life for so long counts as ended."""
+"""A job on another machine without a heartbeat for this long is considered lost."""
 
 
 class JobState(StrEnum):
-    """How a job stands."""
+    """State of a job."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -55,42 +55,42 @@ class JobState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will happen by itself."""
+        """Whether the job has ended."""
         return self in FINAL
 
 
 FINAL = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
 STATUS = "status.json"
-NO_ROOM = "The disk is full, so this model waits; it begins by itself once some space is free."
+NO_ROOM = "The disk is full, so this model stays queued; it starts automatically once some space is free."
 DAMAGED = "damaged"
-"""Cause of a job whose files are not what was written."""
+"""Cause of a job whose files do not match their checksums."""
 LOST = "lost"
-"""Cause of a job whose process ended without a word; whoever knows why may say so later."""
+"""Cause of a job whose process ended without storing why; a more specific cause may be stored later."""
 
 
 @dataclass(frozen=True)
 class JobStatus:
-    """How a job stands, as stored; `stage`, `step`, `total` and `values` come from its last line of progress.
+    """Status of a job as stored; `stage`, `step`, `total` and `values` come from its last line of progress.
 
     Args:
-        model_id: Which model of the experiment.
+        model_id: The model of the experiment.
         key: Its algorithm.
         state: QUEUED, RUNNING, DONE, FAILED or CANCELLED.
-        queued: When it was asked for, in Unix seconds.
-        started: When it began to run.
+        queued: When it was queued, in Unix seconds.
+        started: When it started to run.
         ended: When it reached its final state.
-        reason: Why it failed or was cancelled, in words; of a queued job what it waits for, if not for its turn.
-        cause: A word for programs: "error", "data", "disk", "memory", "killed", "lost", "refused", "cancelled",
+        reason: Sentence about why it failed or was cancelled, or why a queued job cannot start.
+        cause: Machine-readable cause: "error", "data", "disk", "memory", "killed", "lost", "refused", "cancelled",
             "damaged".
-        process: What runs it; for a queued job the process that will, None if any engine may.
-        stage: What is being done.
-        step: Steps finished in this stage.
+        process: The process that runs it, or that will run a queued job; None if any engine may run it.
+        stage: Current stage.
+        step: Finished steps of this stage.
         total: Steps of this stage, None if unknown.
-        stage_began: When this stage began, in Unix seconds.
-        values: Latest numbers worth a curve.
-        cancel_requested: Whether somebody wants it to stop.
-        resumed: Epochs that an earlier attempt had done, after which this one went on; 0: none.
-        kept: Of a job that does not run and is not done, the epochs after which another attempt would go on.
+        stage_began: When this stage started, in Unix seconds.
+        values: Latest values for curves, such as the loss.
+        cancel_requested: Whether cancellation was requested.
+        resumed: Epochs done by an earlier attempt from which this one resumed; 0: none.
+        kept: Epochs in the checkpoint of a job that is neither running nor done.
     """
 
     model_id: str
@@ -113,27 +113,27 @@ class JobStatus:
 
     @property
     def pid(self) -> int | None:
-        """Number of the process that runs it."""
+        """Id of the process that runs it."""
         return self.process.pid if self.process else None
 
     @property
     def is_live(self) -> bool:
-        """Whether it waits or runs."""
+        """Whether it is queued or running."""
         return not self.state.is_final
 
     @property
     def fraction(self) -> float | None:
-        """Share of the current stage that is finished, None if unknown."""
+        """Finished share of the current stage, None if unknown."""
         return min(1.0, self.step / self.total) if self.total else None
 
     def seconds(self, now: float | None = None) -> float | None:
-        """Return how long it has run, or ran; None before it started."""
+        """Return the running time so far or in total; None before it started."""
         if self.started is None:
             return None
         return max(0.0, (self.ended or now or time.time()) - self.started)
 
     def seconds_left(self, now: float | None = None) -> float | None:
-        """Return how long the current stage will take from here, judged by its steps so far; None if unknown."""
+        """Return the remaining time of the current stage, extrapolated from its steps; None if unknown."""
         steps = self.step - self.resumed if self.step >= self.resumed else self.step  # those of this attempt
         if self.state is not JobState.RUNNING or not self.total or not steps or self.stage_began is None:
             return None
@@ -141,16 +141,16 @@ class JobStatus:
         return elapsed / steps * max(0, self.total - self.step)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what is stored: everything but what the progress file says."""
+        """Return the stored fields, without those of the progress file."""
         names = ("model_id", "key", "state", "queued", "started", "ended", "reason", "cause", "process", "resumed")
         return {name: value for name, value in asdict(self).items() if name in names}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """Read back what was stored.
+        """Return the status from its stored fields.
 
         Raises:
-            Damaged: Something is missing in it.
+            Damaged: A field is missing or has the wrong type.
         """
         try:
             process = ProcessMark.from_json(values["process"]) if values.get("process") else None
@@ -158,9 +158,9 @@ class JobStatus:
             numbers = (status.queued, status.started or 0, status.ended or 0, status.resumed)
             texts = (status.model_id, status.key, status.reason or "", status.cause or "")
             if not all(isinstance(one, int | float) for one in numbers) or not all(isinstance(t, str) for t in texts):
-                raise ValueError("a number or a text stands in the wrong place")
+                raise ValueError("a field has the wrong type")
         except (KeyError, TypeError, ValueError) as error:
-            raise Damaged(f"'{STATUS}' describes no job ({error}).") from error
+            raise Damaged(f"'{STATUS}' does not describe a job ({error}).") from error
         return status
 
 
@@ -176,7 +176,7 @@ class JobFolder:
 
     @property
     def progress_path(self) -> Path:
-        """Where lines of progress are appended."""
+        """The progress file."""
         return self.path / "progress.jsonl"
 
     @property
@@ -184,24 +184,24 @@ class JobFolder:
         return self.path.parent.parent / ".lock"
 
     def stored_status(self) -> JobStatus:
-        """Return the state as it stands on disk, without what the progress file says.
+        """Return the status on disk, without the fields of the progress file.
 
-        A job whose status is missing or damaged is FAILED for that reason: it can be started again, and the others of
-        its experiment are not touched.
+        A job with a missing or damaged status is FAILED: it can be started again, and the other jobs of the experiment
+        are not affected.
         """
         try:
             return JobStatus.from_json(read_record(self.path / STATUS))
         except Damaged as error:
-            reason = f"How this model stood is lost: {error} Start it again."
+            reason = f"The status of this model is lost: {error} Start it again."
             name = self.path.name
             return JobStatus(
                 name, name.rpartition("-")[0] or name, JobState.FAILED, queued=0.0, reason=reason, cause=DAMAGED
             )
 
     def verified(self, status: JobStatus) -> JobStatus:
-        """Return how a job stands once its results were looked at: it is FAILED if they are damaged.
+        """Return the status after checking the results: FAILED if they are damaged.
 
-        Nothing is stored: results that are put back from a backup count again.
+        Nothing is stored, so results that are restored from a backup are valid again.
         """
         if status.state is not JobState.DONE:
             return status
@@ -212,7 +212,7 @@ class JobFolder:
         return replace(status, state=JobState.FAILED, cause=DAMAGED, reason=reason)
 
     def _misshapen(self) -> str | None:
-        """Return what is wrong with numbers that carry no checksum, since an earlier version wrote them."""
+        """Return what is wrong with a result of an earlier version, which has no checksums."""
         try:
             if sums_of(self.path / RESULT) is None:
                 load_result(self.path)
@@ -221,7 +221,7 @@ class JobFolder:
         return None
 
     def status(self) -> JobStatus:
-        """Return how the job stands; a job whose process is gone, or whose results are damaged, is FAILED."""
+        """Return the current status; a job whose process is gone or whose results are damaged is FAILED."""
         status = self.verified(self.stored_status())
         if status.is_live and self._is_lost(status):
             status = self.lose(status)
@@ -239,35 +239,35 @@ class JobFolder:
             kept=0 if status.state in (JobState.RUNNING, JobState.DONE) else epochs_kept(self.path),
         )
 
-    def is_at_work(self) -> bool:
-        """Whether a process trains it right now; nothing is stored, so the run's lock may be held meanwhile."""
+    def is_running(self) -> bool:
+        """Return whether a process is training it; writes nothing, so the caller may hold the run's lock."""
         status = self.stored_status()
         return status.state is JobState.RUNNING and not self._is_lost(status)
 
     def read_through(self) -> None:
-        """Read every file of a finished job once; its status says afterwards whether one of them is damaged."""
+        """Verify the checksums of all files of a finished job; `status` reports damage afterwards."""
         if self.stored_status().state is JobState.DONE:
             damage_of(self.path / RESULT, deep=OUTPUTS, names=OUTPUTS)
 
     def progress(self) -> "pd.DataFrame":
-        """Return the points of its curves; see `read_progress`."""
+        """Return its progress as a frame; see `read_progress`."""
         return read_progress(self.progress_path)
 
     def change(
         self, expected: Collection[JobState], *, by: ProcessMark | None = None, **values: Any
     ) -> JobStatus | None:
-        """Change the stored status in one step, if its state is still one of `expected`.
+        """Change the stored status atomically if its state is one of `expected`.
 
         Args:
-            expected: States in which the change makes sense.
-            by: If given, the process that the job must still belong to.
-            **values: Fields of `JobStatus` with what they become.
+            expected: States in which the change is allowed.
+            by: If given, the process that the job must belong to.
+            **values: New values of fields of `JobStatus`.
 
         Returns:
-            The status as stored now, or None if the state was another one and nothing was changed.
+            The stored status, or None if nothing was changed because the state was not expected.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: A disk error.
         """
         with locked(self._lock):
             status = self.stored_status()
@@ -280,13 +280,13 @@ class JobFolder:
             return changed
 
     def requeue(self, owner: ProcessMark | None = None) -> None:
-        """Let a job that failed or was stopped wait for another attempt, which goes on from its checkpoint, if any.
+        """Queue a failed or cancelled job again; it resumes from its checkpoint, if there is one.
 
-        A training that goes on ends with the same weights as one that was never disturbed, so it does not matter why
-        the first attempt ended. All else that it left is removed.
+        A resumed training ends with the same weights as an uninterrupted one, so the cause of the first ending does not
+        matter. All other files of the first attempt are removed.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: A disk error.
         """
         with locked(self._lock):
             status = self.verified(self.stored_status())
@@ -297,34 +297,36 @@ class JobFolder:
             write_record(self.path / STATUS, again.to_json())
 
     def take_back(self, before: JobStatus) -> None:
-        """Let a job that was queued a moment ago stand as it did before; a disk that refuses even that is ignored."""
+        """Restore the status that a newly queued job had before; disk errors are ignored."""
         kept = ("state", "started", "ended", "reason", "cause", "process")
         with contextlib.suppress(StoreError):
             self.change({JobState.QUEUED}, **{name: getattr(before, name) for name in kept})
 
     def lose(self, seen: JobStatus) -> JobStatus:
-        """Store that the process of a job has ended without a word; return how the job stands then."""
+        """Store that the process of a job has ended unexpectedly; return the new status."""
         mark = seen.process
         where = f"process {mark.pid} on {mark.host}" if mark else "its process"
         if seen.state is JobState.QUEUED:
-            reason = f"It never began: {where}, which was to train it, has ended. Start this model again."
+            reason = (
+                f"The training never started: {where}, which should have run it, has ended. Start this model again."
+            )
         else:
             reason = (
-                f"The training stopped without a word: {where} is gone. "
+                f"The training ended unexpectedly: {where} is gone. "
                 "It was killed, or the machine was restarted. Start this model again."
             )
         lost: dict[str, Any] = {"state": JobState.FAILED, "ended": time.time(), "reason": reason, "cause": LOST}
         try:
             return self.change({JobState.QUEUED, JobState.RUNNING}, by=mark, **lost) or self.stored_status()
-        except StoreError as error:  # a full disk keeps nobody from reading how the job stands
+        except StoreError as error:  # a full disk must not prevent reading the status
             logger.warning("That '%s' ended could not be stored: %s", self.path.name, error)
             return replace(seen, **lost)
 
     def ask_to_cancel(self) -> None:
-        """Leave the wish to stop; a job that still waits is CANCELLED at once.
+        """Request cancellation; a queued job is CANCELLED immediately.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: A disk error.
         """
         with disk_errors_in_words(self.path / "cancel"):
             (self.path / "cancel").touch()
@@ -332,25 +334,25 @@ class JobFolder:
             {JobState.QUEUED},
             state=JobState.CANCELLED,
             ended=time.time(),
-            reason="Stopped on request before it began.",
+            reason="Cancelled before it started.",
             cause="cancelled",
         )
 
     def cancel_requested(self) -> bool:
-        """Whether somebody wants it to stop."""
+        """Return whether cancellation was requested."""
         return (self.path / "cancel").exists()
 
     def cancel_requested_at(self) -> float | None:
-        """When that was wished, in Unix seconds."""
+        """Return when cancellation was requested, in Unix seconds."""
         with contextlib.suppress(FileNotFoundError):
             return (self.path / "cancel").stat().st_mtime
         return None
 
     def clear(self) -> None:
-        """Remove what an earlier attempt left but its checkpoints: results, progress, the wish to stop.
+        """Remove all files of an earlier attempt except its checkpoints: results, progress, cancel request.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: A disk error.
         """
         with disk_errors_in_words(self.path):
             if self.path.exists() and not self.path.is_dir():
@@ -363,21 +365,21 @@ class JobFolder:
                     path.unlink(missing_ok=True)
 
     def reserve_space(self) -> None:
-        """Take a little space, given back when the final state is written.
+        """Reserve disk space that is released when the final status is written.
 
         Raises:
-            StoreError: Not even that much is free.
+            StoreError: There is not enough free space.
         """
         with disk_errors_in_words(self.path / "reserve"):
             (self.path / "reserve").write_bytes(b"\1" * RESERVE_BYTES)
 
     def beat(self, **values: float) -> None:
-        """Leave a sign of life with some numbers; a disk that refuses is ignored, since this is no result."""
+        """Write a heartbeat with some numbers; disk errors are ignored."""
         with contextlib.suppress(OSError):
             (self.path / "heartbeat").write_text(json.dumps(values), encoding="utf-8")
 
     def last_beat(self) -> dict[str, float]:
-        """Return the numbers of the last sign of life, none if there was none."""
+        """Return the numbers of the last heartbeat, empty if there is none."""
         with contextlib.suppress(OSError, ValueError):
             values: dict[str, float] = json.loads((self.path / "heartbeat").read_text(encoding="utf-8"))
             return values

@@ -1,4 +1,4 @@
-"""What a finished experiment says, as tables that pages, reports and figures are made from; nothing is trained here."""
+"""Result tables of a finished experiment for pages, reports and figures; nothing is trained here."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from recsys_core.models.registry import model_class
 
 TITLE, FAMILY = "title", "family"
 LEADING = ("ndcg", "recall", "precision", "hit_rate", "mrr", "coverage", "novelty", "rmse")
-"""Metrics that a leaderboard shows unless others are asked for; those that a model lacks stay empty."""
+"""Default metrics of the leaderboard; cells of metrics that a model does not have are empty."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Contender:
     """A finished model of an experiment.
 
     Args:
-        id: Name of its job.
+        id: Id of its job.
         key: Its algorithm.
-        title: What people read; two models of one algorithm differ in it by their settings.
-        family: Of the algorithm.
-        result: What was stored of it.
-        metrics: Mean of each metric over the users whom the verdict is about, one value a user; see `Audience`.
+        title: Display name; includes the settings in which models of the same algorithm differ.
+        family: Family of the algorithm.
+        result: Its stored result.
+        metrics: Mean of each metric over the users that the verdict covers; see `Audience`.
     """
 
     id: str
@@ -48,7 +48,7 @@ def contenders(run: Run, users: Audience | None = None) -> tuple[Contender, ...]
 
     Args:
         run: The experiment.
-        users: Its test users, if they are at hand.
+        users: Its test users, if already loaded.
     """
     titles = model_titles(run.spec.models)
     judged = (users or audience(run.per_user())).judged
@@ -56,12 +56,12 @@ def contenders(run: Run, users: Audience | None = None) -> tuple[Contender, ...]
     return tuple(
         Contender(model_id, result.key, titles[model_id], families[result.key], result, pooled(judged[model_id]))
         for model_id, result in run.results().items()
-        if model_id in judged  # another one may have finished meanwhile
+        if model_id in judged  # more jobs may have finished meanwhile
     )
 
 
 def model_titles(models: Iterable[ModelSpec]) -> dict[str, str]:
-    """Return a title for each job; where an algorithm stands twice, with the settings in which its models differ."""
+    """Return a title for each job, including the settings in which models of the same algorithm differ."""
     models = tuple(models)
     titles = {}
     for model in models:
@@ -74,12 +74,12 @@ def model_titles(models: Iterable[ModelSpec]) -> dict[str, str]:
 
 
 def _with_settings(title: str, settings: str) -> str:
-    """Return the title with the settings in brackets: its own brackets, where it ends in some."""
+    """Append the settings in parentheses, merged into those at the end of the title if there are any."""
     return f"{title[:-1]}; {settings})" if title.endswith(")") else f"{title} ({settings})"
 
 
 def metric_names(models: Sequence[Contender]) -> list[str]:
-    """Return all metrics of all items that at least one model has, in the order of the table of metrics."""
+    """Return the metrics over all items (no head or tail) that at least one model has, in the order of `METRICS`."""
     found = {name for model in models for name, value in _numbers(model).items() if value is not None}
     parsed = [MetricName.parse(name) for name in found]
     order = list(METRICS)
@@ -87,24 +87,24 @@ def metric_names(models: Sequence[Contender]) -> list[str]:
 
 
 def leading_metrics(models: Sequence[Contender], k: int) -> list[str]:
-    """Return the metrics that a leaderboard shows at first, at list length `k`."""
+    """Return the default metrics of a leaderboard at cut-off `k`."""
     wanted = [str(MetricName(key, k if METRICS[key].at_cutoff else None)) for key in LEADING]
     present = set(metric_names(models))
     return [name for name in wanted if name in present]
 
 
 def metric_title(name: str) -> str:
-    """Return a metric as people read it, with its unit if it has one."""
+    """Return the display name of a metric, with its unit if it has one."""
     metric = MetricName.parse(name)
     return f"{metric.title} ({metric.info.unit})" if metric.info.unit else metric.title
 
 
 def leaderboard(models: Sequence[Contender], comparison: Comparison) -> pd.DataFrame:
-    """Return one row a model, best first: the compared metric with its interval, costs, and every other metric.
+    """Return one row per model, best first: the compared metric with its interval, costs, and all other metrics.
 
     Args:
         models: The finished models.
-        comparison: Of these models by one metric.
+        comparison: Comparison of these models by one metric.
 
     Returns:
         Columns `model`, `title`, `family`, `tied` (letters: models that share one do not differ significantly), `mean`,
@@ -125,7 +125,7 @@ def leaderboard(models: Sequence[Contender], comparison: Comparison) -> pd.DataF
 
 
 def precision_recall(models: Sequence[Contender], cutoffs: Sequence[int]) -> pd.DataFrame:
-    """Return `title`, `family`, `k`, `precision` and `recall`, a row a model and list length."""
+    """Return `title`, `family`, `k`, `precision` and `recall`, one row per model and cut-off."""
     rows = [
         {
             TITLE: model.title,
@@ -141,7 +141,7 @@ def precision_recall(models: Sequence[Contender], cutoffs: Sequence[int]) -> pd.
 
 
 def settings_of(models: Sequence[Contender]) -> pd.DataFrame:
-    """Return `title`, `setting` and `value` of all settings, a row each."""
+    """Return `title`, `setting` and `value`, one row per model and setting."""
     rows = [
         {TITLE: model.title, "setting": name, "value": str(value)}
         for model in models
@@ -155,7 +155,7 @@ def _shown(value: object) -> str:
 
 
 def _numbers(model: Contender) -> Mapping[str, float | None]:
-    """Return all metrics of a model: means over users, and those of the model as a whole."""
+    """Return all metrics of a model: means over users, and per-model metrics."""
     known = {**model.metrics, **model.result.overall}
     return {name: value for name, value in known.items() if name.partition("@")[0].partition(":")[0] in METRICS}
 
@@ -170,7 +170,7 @@ def _costs(result: JobResult) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class ShownBoard:
-    """A leaderboard as it is shown: the frame, and the order of its columns."""
+    """A leaderboard for display: the frame and the order of its columns."""
 
     frame: pd.DataFrame
     columns: list[str]
@@ -182,8 +182,8 @@ def shown_board(
     """Return a leaderboard with the baseline marked, intervals as text, and memory in MiB.
 
     Args:
-        board: What `leaderboard` gave.
-        metric: The compared metric; its numbers are those of the comparison.
+        board: Result of `leaderboard`.
+        metric: The compared metric; its values are those of the comparison.
         others: Further metrics to show.
         baseline: Id of the pinned model.
         differences: Show metrics as differences to the baseline.

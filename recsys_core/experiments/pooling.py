@@ -1,4 +1,4 @@
-"""From one value a user to one value a model: means over users, errors over all ratings."""
+"""Aggregation of per-user metrics to one value per model: means over users, rating errors over all ratings."""
 
 import numpy as np
 import pandas as pd
@@ -10,15 +10,15 @@ COUNTS = ("n_relevant", "n_ratings", "n_history", "n_listed")
 
 
 def pooled(per_user: pd.DataFrame) -> dict[str, float | None]:
-    """Return the mean over users of each metric, None where nobody has a value.
+    """Return the mean over users of each metric, None without any value.
 
-    RMSE and MAE weigh each user by the number of ratings, so that they are over all ratings of the test part.
+    RMSE and MAE weight users by their number of ratings, which gives the error over all ratings of the test set.
     """
     return {name: _pooled(per_user, name) for name in metric_columns(per_user)}
 
 
 def one_row_a_user(per_user: pd.DataFrame) -> pd.DataFrame:
-    """Join the folds: a user's value is the mean over the folds where it is defined, of an error over the ratings."""
+    """Average each user's metrics over the folds in which they are defined, rating errors over all ratings."""
     if not per_user[FOLD].any():
         return per_user.drop(columns=FOLD)
     by_user = per_user.groupby(USER, sort=True)

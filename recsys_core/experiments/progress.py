@@ -1,4 +1,4 @@
-"""The progress of a job on disk: at most four lines a second, and no point of a curve is lost."""
+"""Progress files of jobs: at most four lines per second, without losing points of curves."""
 
 import contextlib
 import json
@@ -26,18 +26,18 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "points": (list,),
 }
 TAIL_BYTES = 65_536
-"""The last line of a progress file is looked for in so many bytes."""
+"""The last line of a progress file is searched in this number of bytes from its end."""
 
 
 class ProgressWriter:
-    """Takes progress messages and appends lines of JSON to a file.
+    """Appends progress messages to a file as lines of JSON.
 
-    A line holds `time` (Unix seconds), `began` (of its stage), `stage`, `step`, `total`, `values`, and `points`: the
-    (step, values) pairs since the line before. Lines come at most four a second, but the last one of each stage is
-    always written. A line that is held back waits for the next message, or for `flush_if_due` from any thread.
+    A line has `time` (Unix seconds), `began` (start of its stage), `stage`, `step`, `total`, `values`, and `points`,
+    the (step, values) pairs since the previous line. At most four lines are written per second, but always the last one
+    of each stage. A delayed line is written with the next message, or by `flush_if_due` from any thread.
 
     Args:
-        path: The file; it is continued if it exists.
+        path: The file; appended to if it exists.
         clock: Returns Unix seconds.
     """
 
@@ -52,10 +52,10 @@ class ProgressWriter:
         self._stage = ""
 
     def __call__(self, progress: Progress) -> None:
-        """Take one message.
+        """Process one message.
 
         Raises:
-            StoreError: The disk refused the line.
+            StoreError: A disk error.
         """
         with self._lock:
             self._take(progress)
@@ -68,26 +68,26 @@ class ProgressWriter:
         if values:
             self._points.append((progress.step, values))
         elif self._held is not None and self._held.step == progress.step:
-            values = dict(self._held.values)  # a loop's own report follows the note of its step
+            values = dict(self._held.values)  # the report of the loop repeats the step of a note with values
         self._held = Progress(progress.stage, progress.step, progress.total, values)
         if progress.total is not None and progress.step >= progress.total:
             self.flush()
         self.flush_if_due()
 
     def flush_if_due(self) -> None:
-        """Write what is held back if the last line is old enough.
+        """Write the delayed line if the last one is old enough.
 
         Raises:
-            StoreError: The disk refused the line.
+            StoreError: A disk error.
         """
         if abs(self._clock() - self._written_at) >= SECONDS_BETWEEN_LINES:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held back.
+        """Write the delayed line.
 
         Raises:
-            StoreError: The disk refused the line.
+            StoreError: A disk error.
         """
         with self._lock:
             if self._held is not None:
@@ -110,7 +110,7 @@ class ProgressWriter:
 
 
 def read_last_line(path: Path) -> dict[str, Any] | None:
-    """Return the last whole line of a progress file, None if there is none."""
+    """Return the last complete line of a progress file, None if there is none."""
     with contextlib.suppress(OSError), path.open("rb") as file:
         file.seek(0, 2)
         file.seek(max(0, file.tell() - TAIL_BYTES))
@@ -122,7 +122,7 @@ def read_last_line(path: Path) -> dict[str, Any] | None:
 
 
 def read_progress(path: Path) -> "pd.DataFrame":
-    """Return all points and lines of a progress file: `time`, `stage`, `step`, `total` and one column a value."""
+    """Return all points and lines of a progress file: `time`, `stage`, `step`, `total` and one column per value."""
     import pandas as pd
 
     rows: dict[tuple[str, int], dict[str, Any]] = {}
@@ -141,7 +141,7 @@ def read_progress(path: Path) -> "pd.DataFrame":
 
 
 def _parsed(text: bytes) -> dict[str, Any] | None:
-    """Return a line, None for an empty or half-written one, or one that is no line of progress."""
+    """Parse a line; None if it is empty, incomplete or invalid."""
     try:
         line = json.loads(text)
     except (ValueError, RecursionError):

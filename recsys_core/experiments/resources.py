@@ -1,4 +1,4 @@
-"""What a piece of work may use, and what it did use: threads and memory."""
+"""Thread limits and memory measurement."""
 
 import contextlib
 import sys
@@ -12,10 +12,10 @@ SAMPLE_SECONDS = 0.02
 
 @contextlib.contextmanager
 def limited_threads(threads: int) -> Iterator[None]:
-    """Let linear algebra and torch (only if it is loaded) use so many cores inside the block.
+    """Limit the threads of linear algebra and torch (only if it is loaded) inside the block.
 
-    Compiled loops use as many as they are given, see `training.blocks`; numba's own threads are never started: torch
-    beside them takes twenty times as long, since both wait for each other's turn on the same cores.
+    Compiled loops get their number of threads explicitly, see `training.blocks`; numba's own threads are never started,
+    because torch is twenty times slower beside them: both busy-wait on the same cores.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -32,9 +32,9 @@ def limited_threads(threads: int) -> Iterator[None]:
 
 
 class PeakMemory:
-    """Measures the memory of this process while a block runs, by looking every 20 milliseconds.
+    """Measures the peak memory of this process while a block runs, sampled every 20 milliseconds.
 
-    `bytes` is the largest amount in use above what was in use at the beginning.
+    `bytes` is the peak above the memory in use at the start.
     """
 
     def __init__(self) -> None:
@@ -54,11 +54,11 @@ class PeakMemory:
         self._ended.set()
         if self._thread is not None:
             self._thread.join()
-        self._look()
+        self._sample()
 
     def _watch(self) -> None:
         while not self._ended.wait(SAMPLE_SECONDS):
-            self._look()
+            self._sample()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         self.bytes = max(self.bytes, self._process.memory_info().rss - self._before)

@@ -1,4 +1,4 @@
-"""What an experiment is: one frozen value, whose hash names everything that comes out of it."""
+"""The spec of an experiment: an immutable value whose hash is the id of the experiment."""
 
 import hashlib
 import json
@@ -10,11 +10,11 @@ from recsys_core.data.splits import SplitSpec
 from recsys_core.models.registry import make_model
 
 BASELINES = ("popular", "random")
-"""Stand in every comparison, asked for or not."""
+"""Models that are part of every experiment."""
 
 
 class ModelSpec(BaseModel):
-    """One algorithm with all its settings, the defaults written out."""
+    """One algorithm with all its settings, including defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,7 +25,7 @@ class ModelSpec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, values: Any) -> Any:
-        """Fill in the defaults, so that a spec stays true when a default changes."""
+        """Fill in the defaults, so that a spec keeps its meaning when a default changes."""
         if not isinstance(values, dict):
             return values
         config = make_model(values.get("key", ""), values.get("config") or {}).config
@@ -33,7 +33,7 @@ class ModelSpec(BaseModel):
 
     @property
     def id(self) -> str:
-        """Key and a short hash of the settings: the name of the model's folder in a run."""
+        """Key and short hash of the settings: the name of the model's folder in a run."""
         return self._stored_id or _model_id(self.key, self.config)
 
 
@@ -45,19 +45,19 @@ class ExperimentSpec(BaseModel):
     data: str
     """Fingerprint of the data set."""
     split: SplitSpec = SplitSpec()
-    """How it is parted."""
+    """Train/test split."""
     models: tuple[ModelSpec, ...]
-    """What competes; the baselines are added if they are missing."""
+    """Models to compare; missing baselines are added."""
     cutoffs: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = (1, 5, 10, 20, 50)
-    """Lengths of list at which metrics are taken, increasing."""
+    """Cut-offs k of the metrics, increasing."""
     k: Annotated[int, Field(ge=1, le=1000)] = 10
-    """The length of list that the leaderboard is sorted by; one of `cutoffs`."""
+    """Cut-off of the primary metric by which the leaderboard is sorted; one of `cutoffs`."""
     relevant_from: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    """Test interactions with at least this rating count as relevant; None: all do."""
+    """Test interactions with at least this rating are relevant; None: all are."""
     train_on: Literal["all", "relevant"] = "all"
-    """Whether models that rank learn from every interaction or only from those rated at least `relevant_from`."""
+    """Whether ranking models are trained on all interactions or only on those rated at least `relevant_from`."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42
-    """Start of every stream of random numbers."""
+    """Seed of all random number streams."""
 
     @model_validator(mode="before")
     @classmethod
@@ -76,17 +76,17 @@ class ExperimentSpec(BaseModel):
 
     @property
     def id(self) -> str:
-        """SHA-256 of the canonical JSON, its first 16 digits."""
+        """First 16 digits of the SHA-256 of the canonical JSON."""
         return _hash(self.model_dump(mode="json"))[:16]
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read a spec back."""
+        """Return the spec from its JSON."""
         return cls.model_validate_json(text)
 
     @classmethod
     def stored(cls, values: dict[str, Any]) -> Self:
-        """Return a spec that was stored, its models named as they were then, even if they have more settings by now."""
+        """Return a stored spec; its models keep their stored ids even if settings have been added since."""
         spec = cls.model_validate(values)
         for model, written in zip(spec.models, values["models"], strict=False):
             model._stored_id = _model_id(written["key"], written["config"])

@@ -1,10 +1,10 @@
-"""The run store: one folder an experiment, whole or not there, and an index that is rebuilt from the folders.
+"""The run store: one atomically created folder per experiment, and an index that is rebuilt from the folders.
 
-In `runs/<experiment id>` stand
+Contents of `runs/<experiment id>`:
 
-- `spec.json`: what was asked for;
-- `summary.json`: name, time, name of the data;
-- `split.json`: counts and leaks of the split, once a job has made it;
+- `spec.json`: the spec of the experiment;
+- `summary.json`: name, time, name of the data set;
+- `split.json`: counts and leakage of the split, once a job has made it;
 - `jobs/<model id>/...`: see `jobs` and `artifacts`.
 """
 
@@ -41,17 +41,17 @@ __all__ = ["ID", "ResultStore", "RunCard", "local_time", "read_card"]
 logger = logging.getLogger(__name__)
 ID = re.compile(r"[0-9a-f]{16}")
 STATUS_BYTES = 8_192
-"""More than a status takes on the disk, the old and the new one together."""
+"""Upper bound of the disk space of an old and a new status file."""
 RUN_PREFIX = "run-"
 LEFTOVER_SECONDS = 600.0
-"""A folder in staging that nobody touched for so long belongs to a process that is gone."""
+"""A staging folder that was not modified for this long belongs to a process that has ended."""
 
 
 class ResultStore:
-    """All experiments of a workspace. Any number of processes may use it at the same time.
+    """All experiments of a workspace. Safe for concurrent use by several processes.
 
     Args:
-        root: The workspace's folder; it is made on first writing.
+        root: The workspace's folder; created on first write.
     """
 
     def __init__(self, root: Path | str) -> None:
@@ -61,7 +61,7 @@ class ResultStore:
 
     @property
     def folder(self) -> Path:
-        """Where the folders of runs are."""
+        """The folder of all runs."""
         return self.root / "runs"
 
     @property
@@ -77,20 +77,20 @@ class ResultStore:
         owner: ProcessMark | None = None,
         refused: Mapping[str, str] | None = None,
     ) -> Run:
-        """Make the folder of an experiment with all its jobs QUEUED.
+        """Create the folder of an experiment with all its jobs QUEUED.
 
-        An experiment that exists is reused: what is finished stays, what failed, was stopped or is damaged is QUEUED
-        again. One whose own files are damaged is set aside, and made anew.
+        An existing experiment is reused: finished jobs stay; failed, cancelled and damaged ones are QUEUED again. An
+        experiment whose own files are damaged is set aside and created anew.
 
         Args:
-            spec: What is to be run.
-            data_name: What people call the data set.
-            name: What people call the experiment; by default the data and the models.
+            spec: Spec of the experiment.
+            data_name: Display name of the data set.
+            name: Display name of the experiment; defaults to the data set and the models.
             owner: The process that will run the jobs itself; None leaves them to the engine.
-            refused: Jobs that may not run, with the reason; they are FAILED from the beginning.
+            refused: Jobs that must not run, with the reason; they are FAILED from the start.
 
         Raises:
-            StoreError: The disk refused; the experiment is as it was before then.
+            StoreError: A disk error; the experiment is unchanged.
         """
         now = time.time()
         refused = refused or {}
@@ -112,14 +112,14 @@ class ResultStore:
         return run
 
     def runs(self) -> list[RunCard]:
-        """Return a card of each experiment that can be used, newest first; see `damaged` for the others."""
+        """Return the cards of all readable experiments, newest first; see `damaged` for the others."""
         return sorted(self._scan()[0], key=lambda card: card.created, reverse=True)
 
     def damaged(self, *, look: bool = True) -> list[DamagedFolder]:
-        """Return the experiments that cannot be used, and those that were set aside before.
+        """Return the damaged experiments, and those that were set aside before.
 
         Args:
-            look: Whether to look at the folders again; else as they were when experiments were last listed.
+            look: Scan the folders again; otherwise return the result of the last scan.
         """
         found = list(self._scan()[1] if look else self._damaged)
         for path in set_aside(self.root):
@@ -128,20 +128,20 @@ class ResultStore:
         return found
 
     def remove_damaged(self, key: str) -> None:
-        """Remove a damaged folder for good.
+        """Delete a damaged folder.
 
         Args:
             key: See `DamagedFolder.key`.
 
         Raises:
-            StoreError: There is no such folder, or it is not damaged.
+            StoreError: The folder does not exist or is not damaged.
         """
         remove(key, self.damaged())
 
     def verify(self) -> list[DamagedFolder]:
-        """Read every file of every experiment; return the experiments and models that are damaged.
+        """Verify the checksums of all files of all experiments; return the damaged experiments and models.
 
-        It takes about a second a gigabyte.
+        Takes about one second per gigabyte.
         """
         found = []
         for run_id in self._ids():
@@ -155,7 +155,7 @@ class ResultStore:
         return self.damaged() + found
 
     def _scan(self) -> tuple[list[RunCard], list[DamagedFolder]]:
-        """Return the cards of experiments, and those that cannot be read; what has not changed comes from the index."""
+        """Return the cards of experiments and the unreadable ones; unchanged cards come from the index."""
         known = self.index.read()
         cards: list[RunCard] = []
         broken: list[DamagedFolder] = []
@@ -183,43 +183,43 @@ class ResultStore:
         """Return an experiment.
 
         Raises:
-            StoreError: There is no such experiment, or its folder is not whole.
+            StoreError: The experiment does not exist, or its folder is incomplete.
         """
         if not ID.fullmatch(run_id) or not (self.folder / run_id).is_dir():
             raise StoreError(f"There is no experiment '{run_id}' in this workspace.")
         return Run(self.folder / run_id)
 
     def rename(self, run_id: str, name: str) -> None:
-        """Call an experiment by another name.
+        """Rename an experiment.
 
         Raises:
-            StoreError: There is no such experiment, or the disk refused.
+            StoreError: The experiment does not exist, or a disk error.
         """
         path = self.open(run_id).path / SUMMARY
         write_record(path, read_record(path) | {"name": name})
 
     def delete(self, run_id: str) -> None:
-        """Delete an experiment with all its results, and jobs that wait with it; a full disk does not hinder that.
+        """Delete an experiment with all its results and queued jobs; works on a full disk.
 
         Raises:
-            StoreError: There is no such experiment, or one of its jobs is running; nothing is changed then.
+            StoreError: The experiment does not exist, or one of its jobs is running; nothing is changed.
         """
         run = self.open(run_id)
         target = self._staging / f"deleted-{run_id}-{uuid4().hex[:8]}"
         with ExitStack() as held:
-            held.enter_context(locked(run.path / LOCK))  # no job begins meanwhile, and nothing need be written
+            held.enter_context(locked(run.path / LOCK))  # no job can start meanwhile, and nothing is written
             _refuse_running(run)
             if IS_WINDOWS:
-                held.close()  # there a folder with an open file cannot be moved
+                held.close()  # Windows cannot move a folder with an open file
             self._move_away(run.path, target)
         shutil.rmtree(target, ignore_errors=True)
         self.index.update({}, frozenset({run_id}))
 
     def set_apart(self) -> list[Path]:
-        """Move damaged runs out of the way, each with a note, and clear what dead processes left half-written.
+        """Move damaged runs aside, each with a note, and remove partial files of dead processes.
 
         Returns:
-            Where the damaged folders are now; one that cannot be moved stays, and hinders no other.
+            New paths of the damaged folders; those that cannot be moved stay in place.
         """
         moved = []
         for run_id in self._ids():
@@ -236,10 +236,10 @@ class ResultStore:
         return moved
 
     def _set_aside(self, run_id: str, reason: str) -> Path:
-        """Move a damaged run out of the way; return where it is.
+        """Move a damaged run aside and return its new path.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: A disk error.
         """
         path = self.folder / run_id
         with disk_errors_in_words(path):
@@ -257,33 +257,33 @@ class ResultStore:
 
 
 def _requeue(run: Run, owner: ProcessMark | None, refused: Mapping[str, str]) -> None:
-    """Let all jobs of a run wait again that failed, were stopped, or are damaged: all of them, or none.
+    """Queue all failed, cancelled and damaged jobs of a run again: all of them, or none.
 
     Raises:
-        StoreError: The disk refused.
+        StoreError: A disk error.
     """
-    waiting: list[tuple[JobFolder, JobStatus]] = []
+    requeued: list[tuple[JobFolder, JobStatus]] = []
     for model_id in run.model_ids:
         job = run.job(model_id)
         job.read_through()
         status = job.status()
         if status.state in (JobState.FAILED, JobState.CANCELLED) and model_id not in refused:
-            waiting.append((job, status))
-    if not waiting:
+            requeued.append((job, status))
+    if not requeued:
         return
     with disk_errors_in_words(run.path):
-        make_sure_of_room(run.path, len(waiting) * STATUS_BYTES)
-    for number, (job, _) in enumerate(waiting):
+        make_sure_of_room(run.path, len(requeued) * STATUS_BYTES)
+    for number, (job, _) in enumerate(requeued):
         try:
             job.requeue(owner)
         except StoreError:
-            for earlier, before in waiting[:number]:
+            for earlier, before in requeued[:number]:
                 earlier.take_back(before)
             raise
 
 
 def _from_index(entry: tuple[str, str] | None, stamp: str) -> RunCard | None:
-    """Return the card that the index holds, None if it is another one's, old, or no card at all."""
+    """Return the card in the index, None if it is missing, outdated or unreadable."""
     if entry is None or entry[0] != stamp:
         return None
     try:
@@ -300,7 +300,7 @@ def _first_status(model: "ModelSpec", now: float, owner: ProcessMark | None, ref
 
 
 def _name_in(path: Path) -> str:
-    """Return what people call an experiment, as far as that can be read."""
+    """Return the name of an experiment, or its id if the name is unreadable."""
     try:
         return read_summary(path).name
     except Damaged:
@@ -308,7 +308,7 @@ def _name_in(path: Path) -> str:
 
 
 def _damage(path: Path) -> str | None:
-    """Return why the folder of a run cannot be used, None if it can; its jobs are looked at one by one elsewhere."""
+    """Return the damage of the folder of a run, None if it is readable; its jobs are checked elsewhere."""
     try:
         read_card(path)
     except Damaged as error:
@@ -317,7 +317,7 @@ def _damage(path: Path) -> str | None:
 
 
 def _remove_if_old(path: Path) -> None:
-    """Remove what a process left half-written, once nobody has touched it for long."""
+    """Remove a partial file or folder that has not been modified for `LEFTOVER_SECONDS`."""
     with suppress(OSError):
         if time.time() - path.stat().st_mtime <= LEFTOVER_SECONDS:
             return
@@ -329,7 +329,7 @@ def _remove_if_old(path: Path) -> None:
 
 def _refuse_running(run: Run) -> None:
     jobs = [run.job(model_id) for model_id in run.model_ids]
-    if running := [job.stored_status().key for job in jobs if job.is_at_work()]:
+    if running := [job.stored_status().key for job in jobs if job.is_running()]:
         raise StoreError(f"'{run.name}' is being trained ({', '.join(running)}); cancel that first.")
 
 

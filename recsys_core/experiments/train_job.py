@@ -1,4 +1,4 @@
-"""One job from beginning to end: load the data, part them, train, judge, save."""
+"""One job from start to end: load and split the data, train, evaluate, save."""
 
 import math
 import time
@@ -38,11 +38,11 @@ from recsys_core.storage.locks import locked
 
 HIT = "hit"
 MAX_HISTORY = 20_000
-"""So many points of curves are kept in a result; of longer ones every n-th."""
+"""Maximum number of curve points in a result; longer curves are thinned to every n-th point."""
 
 
 class DataSource(Protocol):
-    """Where data sets are opened by fingerprint: the workspace, or a table in memory."""
+    """Opens data sets by fingerprint: the workspace, or a table in memory."""
 
     def open(self, name: str, /) -> Dataset:
         """Return the data set of that fingerprint."""
@@ -51,7 +51,7 @@ class DataSource(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Fold:
-    """What came out of one fold."""
+    """Result of one fold."""
 
     split: Split
     model: Recommender[Any]
@@ -63,20 +63,20 @@ class _Fold:
 def run_job(
     store: ResultStore, spec: ExperimentSpec, model_id: str, workspace: DataSource, ctx: RunContext
 ) -> JobResult:
-    """Train and judge one model of an experiment, and save all that came out in its folder.
+    """Train and evaluate one model of an experiment, and save the results in its folder.
 
-    The state of the job is not touched (see `execution`), but its status says where a training goes on.
+    The state of the job is not changed (see `execution`), except for the epoch from which a training resumes.
 
     Args:
-        store: Holds the experiment; see `ResultStore.create`.
+        store: The store of the experiment; see `ResultStore.create`.
         spec: The experiment.
-        model_id: Which of its models.
+        model_id: One of its models.
         workspace: Opens the data by fingerprint.
-        ctx: Progress, cancelling and threads; the seed is that of the spec.
+        ctx: Progress, cancellation and threads; the seed is that of the spec.
 
     Raises:
-        RecscopeError: Data, settings or disk do not allow it, in words.
-        Cancelled: The person stopped the work; nothing is saved.
+        RecscopeError: Invalid data or settings, or a disk error.
+        Cancelled: The job was cancelled; nothing is saved.
     """
     run = store.open(spec.id)
     chosen = run.model_spec(model_id)
@@ -87,7 +87,9 @@ def run_job(
         _report_split(run, splits)
         for split in splits:
             fold = _run_fold(spec, chosen, split, ctx, _checkpoints(run.job(model_id), split))
-            folds.append(fold if not folds else replace(fold, model=folds[0].model))  # one model is kept
+            folds.append(
+                fold if not folds else replace(fold, model=folds[0].model)
+            )  # only the first fold's model is stored
         tables = JobTables(
             per_user=pd.concat([_per_user(dataset, fold) for fold in folds], ignore_index=True),
             lists=pd.concat([_lists(fold) for fold in folds], ignore_index=True),
@@ -104,30 +106,30 @@ def _prepared(spec: ExperimentSpec, workspace: DataSource, ctx: RunContext) -> t
     for _ in ctx.track(range(1), stage="load the data"):
         dataset = workspace.open(spec.data)
         test_data = workspace.open(spec.split.test_data) if spec.split.test_data else None
-    for _ in ctx.track(range(1), stage="part the data"):
+    for _ in ctx.track(range(1), stage="split the data"):
         if reason := threshold_refusal(dataset, spec.relevant_from):
             raise DataError(reason)
         splits = make_splits(dataset, spec.split, spec.seed, test_data)
         for split in splits:
-            if reason := threshold_refusal(split.test, spec.relevant_from, part="the test part of "):
+            if reason := threshold_refusal(split.test, spec.relevant_from, part="the test set of "):
                 raise DataError(reason)
     return dataset, splits
 
 
 def _checkpoints(job: JobFolder, split: Split) -> CheckpointFile:
-    """Return where the training of a fold is kept; the status of the job says where it goes on."""
+    """Return the checkpoint of a fold; resuming is recorded in the status of the job."""
 
-    def goes_on(epochs: int) -> None:
+    def on_resume(epochs: int) -> None:
         if job.stored_status().resumed != epochs:
             job.change({JobState.RUNNING}, resumed=epochs)
 
-    return CheckpointFile(job.path, split.fold, goes_on)
+    return CheckpointFile(job.path, split.fold, on_resume)
 
 
 def _run_fold(
     spec: ExperimentSpec, chosen: ModelSpec, split: Split, ctx: RunContext, checkpoints: CheckpointFile
 ) -> _Fold:
-    """Train on one fold and judge."""
+    """Train and evaluate on one fold."""
     recorder = _Recorder(ctx, split, spec)
     validate = Validator(split, spec, ctx) if split.validation else None
     ctx = replace(ctx, report=recorder, validate=validate, checkpoints=checkpoints)
@@ -141,7 +143,7 @@ def _run_fold(
 
 
 class _Recorder:
-    """Passes progress on, with the fold in the name of the stage, and keeps every number worth a curve."""
+    """Forwards progress with the fold in the name of the stage, and records all values for curves."""
 
     def __init__(self, ctx: RunContext, split: Split, spec: ExperimentSpec) -> None:
         self._report = ctx.report
@@ -157,7 +159,7 @@ class _Recorder:
 
 
 def _per_user(dataset: Dataset, fold: _Fold) -> pd.DataFrame:
-    """Return the metrics of each user with the identifier and the fold in front."""
+    """Return the metrics of each user, with the identifier and the fold as leading columns."""
     frame = fold.evaluation.per_user.copy()
     ids = pd.Series(dataset.user_vocabulary.ids, dtype="str")
     frame.insert(1, USER_ID, ids.iloc[fold.evaluation.users].to_numpy())
@@ -166,11 +168,11 @@ def _per_user(dataset: Dataset, fold: _Fold) -> pd.DataFrame:
 
 
 def _lists(fold: _Fold) -> pd.DataFrame:
-    """Return one row a recommendation: user, fold, rank from 1, item, score, and whether it was relevant."""
-    evaluation, width = fold.evaluation, fold.split.train.n_items
+    """Return one row per recommendation: user, fold, rank from 1, item, score, and whether it is relevant."""
+    evaluation, n_items = fold.evaluation, fold.split.train.n_items
     item, score = evaluation.lists.item, evaluation.lists.score
     rows, places = np.nonzero(item != PAD)
-    wanted = evaluation.relevant.row_numbers() * width + evaluation.relevant.values
+    relevant = evaluation.relevant.row_numbers() * n_items + evaluation.relevant.values
     return pd.DataFrame(
         {
             USER: evaluation.users[rows],
@@ -178,7 +180,7 @@ def _lists(fold: _Fold) -> pd.DataFrame:
             RANK: (places + 1).astype(np.int16),
             ITEM: item[rows, places].astype(np.int32),
             SCORE: score[rows, places].astype(np.float32),
-            HIT: np.isin(rows * width + item[rows, places], wanted),
+            HIT: np.isin(rows * n_items + item[rows, places], relevant),
         }
     )
 
@@ -187,7 +189,7 @@ def _result(
     chosen: ModelSpec, dataset: Dataset, folds: list[_Fold], per_user: pd.DataFrame, peak: int, threads: int
 ) -> JobResult:
     model = trained(folds[0].model)
-    size = (dataset.n_users, dataset.n_items, dataset.n_interactions)  # what an estimate will know beforehand
+    size = (dataset.n_users, dataset.n_items, dataset.n_interactions)  # known before training, as an estimate requires
     work = model.work_estimate(model.config, *size)
     return JobResult(
         key=chosen.key,
@@ -208,7 +210,7 @@ def _result(
 
 
 def _history(folds: list[_Fold]) -> pd.DataFrame:
-    """Return the points of the curves of all folds, thinned out where there are very many."""
+    """Return the points of the curves of all folds, thinned to at most `MAX_HISTORY`."""
     points = pd.DataFrame([point for fold in folds for point in fold.history])
     first = ["stage", "step", FOLD]
     columns = [*first, *(name for name in points.columns if name not in first)]
@@ -216,15 +218,15 @@ def _history(folds: list[_Fold]) -> pd.DataFrame:
 
 
 def _notes(folds: list[_Fold]) -> dict[str, Any]:
-    """Return what the protocol check wants to know of the lists, joined over folds."""
-    found = [fold.evaluation for fold in folds]
+    """Return the input of the protocol check about the lists, combined over folds."""
+    evaluations = [fold.evaluation for fold in folds]
     return {
-        "order": found[0].order if len({one.order for one in found}) == 1 else "personal",
-        "users_without_relevant": sum(one.users_without_relevant for one in found),
-        "relevant_seen": sum(one.relevant_seen for one in found),
-        "relevant_cold": sum(one.relevant_cold for one in found),
-        "head_size": found[0].head_size,
-        "diversity_users": found[0].diversity_users,
+        "order": evaluations[0].order if len({one.order for one in evaluations}) == 1 else "personal",
+        "users_without_relevant": sum(one.users_without_relevant for one in evaluations),
+        "relevant_seen": sum(one.relevant_seen for one in evaluations),
+        "relevant_cold": sum(one.relevant_cold for one in evaluations),
+        "head_size": evaluations[0].head_size,
+        "diversity_users": evaluations[0].diversity_users,
     }
 
 
@@ -234,7 +236,7 @@ def _mean_of_folds(values: list[dict[str, float]]) -> dict[str, float | None]:
 
 
 def _only_rating(train: Dataset) -> float | None:
-    """Return the rating of all training interactions, None if they differ or there are no ratings."""
+    """Return the common rating of all training interactions, None if ratings differ or there are none."""
     if not train.has_ratings:
         return None
     ratings = train.interactions[RATING]
@@ -243,10 +245,7 @@ def _only_rating(train: Dataset) -> float | None:
 
 
 def _report_split(run: Run, splits: tuple[Split, ...]) -> None:
-    """Write counts and leaks of the split beside the spec, once; every job of the run finds the same.
-
-    What is there but damaged is written anew.
-    """
+    """Write counts and leakage of the split beside the spec, once per run; a damaged report is rewritten."""
     path: Path = run.path / SPLIT
     with locked(run.path / LOCK):
         if path.exists() and damage_of(path, deep=(PEOPLE, HIDDEN)) is None:

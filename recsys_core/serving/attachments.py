@@ -1,4 +1,4 @@
-"""Pictures and vectors that a user adds to the items, opened by a process of its own within limits.
+"""Pictures and vectors that a user attaches to items, read by a separate process with resource limits.
 
 `python -m recsys_core.serving.attachments ROOT FINGERPRINT FILE` works in the folder of the file; see `work_status`.
 """
@@ -29,19 +29,19 @@ RESULT = "attached.json"
 def attach(
     root: Path, fingerprint: str, file: Path, ctx: RunContext, limits: ProcessLimits | None = None
 ) -> "Attached":
-    """Return what came of adding a file to the items of a data set; another process opens the file.
+    """Attach a file to the items of a data set in another process and return the result.
 
     Args:
         root: The workspace.
         fingerprint: The data set.
-        file: A zip with pictures, or a `.npy` file; alone in a folder of its own.
-        ctx: Takes progress and can stop the work.
-        limits: What the process may use; by default what the environment says.
+        file: A zip of pictures, or a `.npy` file; alone in its folder.
+        ctx: Progress and cancellation.
+        limits: Limits of the process; defaults to those of the environment.
 
     Raises:
-        DataError: The file cannot be taken, or broke a limit.
-        StoreError: The disk refused.
-        Cancelled: Somebody stopped it.
+        DataError: The file is invalid or exceeded a limit.
+        StoreError: A disk error.
+        Cancelled: The work was cancelled.
     """
     from recsys_core.data.workspace import Workspace
     from recsys_core.profiles.attach import Attached
@@ -65,10 +65,10 @@ def attach(
 
     words = watch(process, limits, wanted)
     if ctx.stop_requested():
-        raise Cancelled("Stopped on request; nothing was stored.")
+        raise Cancelled("Cancelled; nothing was stored.")
     if not has_ended(folder):
         logger.error("Reading %s failed: %s", file, words)
-        note_ending(folder, WORK, "FAILED", words or "The process that read the file stopped without a word.")
+        note_ending(folder, WORK, "FAILED", words or "The process that read the file ended unexpectedly.")
     status = status_of(folder)
     if status.state != "DONE":
         raise DataError(status.reason)
@@ -76,7 +76,7 @@ def attach(
 
 
 def _attach(root: Path, fingerprint: str, file: Path, ctx: RunContext) -> str:
-    """Attach, note the counts, and return the fingerprint of the data set that came of it."""
+    """Attach the file, store the counts, and return the fingerprint of the resulting data set."""
     from recsys_core.data.workspace import Workspace
     from recsys_core.profiles.attach import attach_pictures, attach_vectors
 
@@ -91,7 +91,7 @@ def _attach(root: Path, fingerprint: str, file: Path, ctx: RunContext) -> str:
 
 
 def main(root: Path, fingerprint: str, file: Path) -> None:
-    """Be the process."""
+    """Run the process."""
     confine(process_limits())
     run_in(file.parent, WORK, lambda ctx: _attach(root, fingerprint, file, ctx))
 

@@ -1,10 +1,10 @@
-"""A trained model that goes on learning from newer data: what it gains there, and what it forgets of the old ones.
+"""Incremental update of a trained model with newer data: its gain on new data and its forgetting on old data.
 
-The stored model stays as it is: a copy of it learns. It is judged twice, before and after, by the same questions:
+A copy of the stored model is updated and evaluated before and after on the same test cases:
 
-- old data: the test part of its experiment;
-- new data: the last new interaction of each person, asked with all they did before; the other new ones are learned,
-  but for those that are the answer to a question about the old data: the same person and item stand in the test part.
+- old data: the test set of its experiment;
+- new data: the last new interaction of each user, with all earlier interactions as history. The copy is trained on the
+  other new interactions, except those whose user-item pair is in the old test set.
 """
 
 from dataclasses import dataclass, replace
@@ -32,16 +32,16 @@ OLD, NEW = "old", "new"
 
 @dataclass(frozen=True, eq=False)
 class UpdateReport:
-    """What learning on from newer data did.
+    """Result of an incremental update.
 
     Args:
-        metric: What is compared, such as `ndcg@10`.
-        learned: New interactions that were learned.
-        given_away: New interactions that were not, since they would have given an old test answer away.
-        users: People who were not in the old data.
-        items: Items that were not in the old data.
-        table: A row for the `old` and one for the `new` data: `part`, `users` (who were judged), `before`, `after`
-            (means), `difference`, `low`, `high` (paired interval), `different` (whether it is more than chance).
+        metric: The metric, such as `ndcg@10`.
+        learned: Number of new interactions trained on.
+        given_away: Number of new interactions excluded because they would leak an old test case.
+        users: Number of users that are not in the old data.
+        items: Number of items that are not in the old data.
+        table: One row for the `old` and one for the `new` data: `part`, `users` (evaluated), `before`, `after`
+            (means), `difference`, `low`, `high` (paired interval), `different` (whether it is significant).
     """
 
     metric: str
@@ -54,16 +54,16 @@ class UpdateReport:
 
 @dataclass(frozen=True, eq=False)
 class _Joined:
-    """Old and new interactions over vocabularies that begin with the old ones.
+    """Old and new interactions over common vocabularies that begin with the old ones.
 
     Args:
         old: All old interactions.
-        train: What the model was trained with.
-        history: What queries about the old test part show.
-        test: The old test part.
-        learned: New interactions to learn from.
-        held: The last new one of each person.
-        given_away: How many of the new ones were put aside since they are in the old test part.
+        train: The old training set.
+        history: Histories of the old test queries.
+        test: The old test set.
+        learned: New interactions to train on.
+        held: Held-out new interactions: the last one of each user.
+        given_away: Number of new interactions excluded because their pairs are in the old test set.
     """
 
     old: Dataset
@@ -75,22 +75,22 @@ class _Joined:
     given_away: int
 
 
-def learn_on(
+def incremental_update(
     run: Run, model_id: str, old: Dataset, newer: Dataset, ctx: RunContext, *, freeze_embeddings: bool = False
 ) -> UpdateReport:
-    """Let a copy of a trained model learn what is new in a newer data set, and judge it before and after.
+    """Update a copy of a trained model with the new interactions of a newer data set, and evaluate it before and after.
 
     Args:
         run: The experiment.
-        model_id: A finished model of it, of an algorithm that updates incrementally.
+        model_id: A finished model of it, of an algorithm that supports incremental updates.
         old: The data of the experiment.
-        newer: Data with interactions of the same people or items that came later.
-        ctx: Progress, cancelling and threads; the seed is that of the experiment.
-        freeze_embeddings: Leave the vectors of known items and users as they are.
+        newer: Data with later interactions of the same users or items.
+        ctx: Progress, cancellation and threads; the seed is that of the experiment.
+        freeze_embeddings: Keep the embeddings of known items and users fixed.
 
     Raises:
-        CannotScore: The algorithm cannot learn on.
-        DataError: There is nothing new in the newer data, or nobody to judge by.
+        CannotScore: The algorithm does not support incremental updates.
+        DataError: The newer data contain no new interactions, or none to evaluate on.
     """
     ctx = replace(ctx, seed=run.spec.seed)
     before, after = (run.model(model_id) for _ in range(2))
@@ -102,10 +102,10 @@ def learn_on(
     if isinstance(before, OnRelevant):
         known, fresh = (part.subset(part.strengths >= before.relevant_from) for part in (known, fresh))
     learner.update(known, fresh, ctx, freeze_embeddings=freeze_embeddings)
-    learned_on = for_training(learner, run.spec, has_ratings=isinstance(after, OnRelevant))
+    updated = for_training(learner, run.spec, has_ratings=isinstance(after, OnRelevant))
     compared = {
-        OLD: _compared(run, _old_split(split, joined), _Padded(before, joined.train, ctx.seed), learned_on, ctx),
-        NEW: _compared(run, _new_split(joined), _Padded(before, joined.train, ctx.seed), learned_on, ctx),
+        OLD: _compared(run, _old_split(split, joined), _Padded(before, joined.train, ctx.seed), updated, ctx),
+        NEW: _compared(run, _new_split(joined), _Padded(before, joined.train, ctx.seed), updated, ctx),
     }
     return UpdateReport(
         metric=_metric(run),
@@ -120,21 +120,21 @@ def learn_on(
 def updated_model(
     run: Run, model_id: str, old: Dataset, newer: Dataset, ctx: RunContext, *, freeze_embeddings: bool = False
 ) -> tuple[Recommender[Any], Dataset]:
-    """Return a copy of a trained model that has learned every new interaction, and all data, old and new.
+    """Return a copy of a trained model updated with all new interactions, and the combined data.
 
-    Unlike in `learn_on`, nothing is held back: these are the lists to show, not the numbers to judge by.
+    Unlike `incremental_update`, it holds nothing out: use it for recommendations, not for evaluation.
 
     Args:
         run: The experiment.
-        model_id: A finished model of it, of an algorithm that updates incrementally.
+        model_id: A finished model of it, of an algorithm that supports incremental updates.
         old: The data of the experiment.
-        newer: Data with interactions of the same users or items that came later.
-        ctx: Progress, cancelling and threads; the seed is that of the experiment.
-        freeze_embeddings: Leave the vectors of known items and users as they are.
+        newer: Data with later interactions of the same users or items.
+        ctx: Progress, cancellation and threads; the seed is that of the experiment.
+        freeze_embeddings: Keep the embeddings of known items and users fixed.
 
     Raises:
-        CannotScore: The algorithm does not update incrementally.
-        DataError: There is nothing new in the newer data.
+        CannotScore: The algorithm does not support incremental updates.
+        DataError: The newer data contain no new interactions.
     """
     model = run.model(model_id)
     learner = _learner(model)
@@ -143,15 +143,15 @@ def updated_model(
     if isinstance(model, OnRelevant):
         known, fresh = (part.subset(part.strengths >= model.relevant_from) for part in (known, fresh))
     learner.update(known, fresh, replace(ctx, seed=run.spec.seed), freeze_embeddings=freeze_embeddings)
-    everybody = for_training(learner, run.spec, has_ratings=isinstance(model, OnRelevant))
-    return everybody, _with(everything, everything.with_interactions(rows))
+    updated = for_training(learner, run.spec, has_ratings=isinstance(model, OnRelevant))
+    return updated, _with(everything, everything.with_interactions(rows))
 
 
 def _learner(model: Recommender[Any]) -> Any:
-    """Return what learns inside a stored model.
+    """Return the unwrapped model to update.
 
     Raises:
-        CannotScore: It does not update incrementally.
+        CannotScore: It does not support incremental updates.
     """
     learner = trained(model)
     if not isinstance(learner, UpdatesIncrementally):
@@ -166,14 +166,14 @@ def _metric(run: Run) -> str:
 def _compared(
     run: Run, split: Split, before: Recommender[Any], after: Recommender[Any], ctx: RunContext
 ) -> dict[str, Any]:
-    """Return means before and after on the same questions, and their difference with its interval."""
-    asked = {BEFORE: before, AFTER: after}
+    """Return the means before and after on the same test cases, and their difference with its interval."""
+    models = {BEFORE: before, AFTER: after}
     spec = run.spec
-    judged = {
+    per_user = {
         name: evaluate(model, split, cutoffs=(spec.k,), relevant_from=spec.relevant_from, ctx=ctx).per_user
-        for name, model in asked.items()
+        for name, model in models.items()
     }
-    comparison = compare(judged, metric=_metric(run), seed=spec.seed, baseline=BEFORE)
+    comparison = compare(per_user, metric=_metric(run), seed=spec.seed, baseline=BEFORE)
     means = comparison.table.set_index("model")["mean"]
     row = comparison.against(BEFORE).iloc[0]
     return {
@@ -193,7 +193,7 @@ def _old_split(split: Split, joined: _Joined) -> Split:
 
 
 def _new_split(joined: _Joined) -> Split:
-    """Ask for the last new interaction, with all that people did before, old test and validation parts included."""
+    """Return the split whose test set is the last new interactions, with all old interactions in the histories."""
     learned_from, before = (_with(part, joined.learned) for part in (joined.train, joined.old))
     return Split(SplitSpec(), 0, learned_from, None, joined.held, before, None, LeftOut())
 
@@ -203,10 +203,10 @@ def _with(some: Dataset, more: Dataset) -> Dataset:
 
 
 def _join(split: Split, old: Dataset, newer: Dataset) -> _Joined:
-    """Bring both data sets together, and part what is new.
+    """Combine both data sets and split the new interactions.
 
     Raises:
-        DataError: Nothing is new, or nobody has more than one new interaction or an older one before it.
+        DataError: There are no new interactions, or none that can be held out.
     """
     everything, fresh = _united(old, newer)
     columns = list(everything.interactions.columns)
@@ -214,7 +214,7 @@ def _join(split: Split, old: Dataset, newer: Dataset) -> _Joined:
         everything.with_interactions(one.interactions[columns]) for one in (split.train, split.history, split.test)
     )
     is_answer = _same_pairs(fresh, test.interactions)
-    learned, held = _parted(fresh[~is_answer], everything.interactions, newer)
+    learned, held = _split_new(fresh[~is_answer], everything.interactions, newer)
     return _Joined(
         everything,
         train,
@@ -227,10 +227,10 @@ def _join(split: Split, old: Dataset, newer: Dataset) -> _Joined:
 
 
 def _united(old: Dataset, newer: Dataset) -> tuple[Dataset, pd.DataFrame]:
-    """Return the old interactions over the vocabularies of both, and the new ones over the same.
+    """Return the old and the new interactions over common vocabularies.
 
     Raises:
-        DataError: Nothing is new.
+        DataError: There are no new interactions.
     """
     users = _longer(old.user_vocabulary, newer.user_vocabulary)
     items = _longer(old.item_vocabulary, newer.item_vocabulary)
@@ -253,12 +253,12 @@ def _united(old: Dataset, newer: Dataset) -> tuple[Dataset, pd.DataFrame]:
     )
     fresh = _unknown(old.interactions[columns], rows)
     if fresh.empty:
-        raise DataError(f"'{newer.name}' holds no interaction that is not in '{old.name}': there is nothing to learn.")
+        raise DataError(f"'{newer.name}' has no interactions that are not in '{old.name}'; choose newer data.")
     return everything, fresh
 
 
 def _unknown(known: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that are not in the old data, oldest first."""
+    """Return the rows that are not in the known data, oldest first."""
     keys = [name for name in (USER, ITEM, TIMESTAMP) if name in rows]
     there = pd.MultiIndex.from_frame(rows[keys]).isin(pd.MultiIndex.from_frame(known[keys]))
     fresh = rows[~there]
@@ -266,24 +266,24 @@ def _unknown(known: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _same_pairs(rows: pd.DataFrame, others: pd.DataFrame) -> BoolArray:
-    """Return (N,) whether the user and the item of a row stand together in another row, whenever that was."""
+    """Return (N,) whether the user-item pair of a row occurs in `others`, at any time."""
     pairs = [pd.MultiIndex.from_frame(frame[[USER, ITEM]]) for frame in (rows, others)]
     there: BoolArray = pairs[0].isin(pairs[1])
     return there
 
 
-def _parted(fresh: pd.DataFrame, known: pd.DataFrame, newer: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return what is learned of the new rows and what is held back: the last one of whoever has one before it.
+def _split_new(fresh: pd.DataFrame, known: pd.DataFrame, newer: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the new rows to train on and the held-out ones: the last row of each user with an earlier interaction.
 
-    An item that somebody had before is held back from nobody: it is in the history, and no list would hold it.
+    Repeated user-item pairs are not held out: they are in the history and are never recommended.
     """
     last = ~fresh.duplicated(USER, keep="last").to_numpy()
     several = (fresh.duplicated(USER, keep=False) | fresh[USER].isin(known[USER])).to_numpy()
     held = last & several & ~_same_pairs(fresh, known)
     if held.all() or not held.any():
         raise DataError(
-            f"'{newer.name}' holds {len(fresh):,} new interactions, but nobody who has two of them or more; so nothing "
-            "is left to learn, or nothing to judge by. Bring more of what the same people did."
+            f"'{newer.name}' has {len(fresh):,} new interactions, but too few per user to both train and evaluate. "
+            "Use data with at least two new interactions of some users."
         )
     return fresh[~held].reset_index(drop=True), fresh[held].reset_index(drop=True)
 
@@ -295,7 +295,7 @@ def _longer(old: Vocabulary, newer: Vocabulary) -> list[str]:
 def _longer_table(
     old: pd.DataFrame | None, newer: pd.DataFrame | None, vocabulary: Vocabulary, known: int, ids: list[str]
 ) -> pd.DataFrame | None:
-    """Return what is known of all users or items: as the old data say it, and of those that came as the newer do."""
+    """Return the attribute table of all users or items: old rows, then the rows of new ones."""
     if old is None:
         return None
     if newer is None:
@@ -305,7 +305,7 @@ def _longer_table(
 
 
 class _Padded(Recommender[Any]):
-    """A model asked about users and items that came after its training: it knows nothing of them."""
+    """A model evaluated on data with users and items unknown to it: new users have no position, new items no score."""
 
     def __init__(self, model: Recommender[Any], joined: Dataset, seed: int) -> None:
         self.model = model
@@ -317,7 +317,7 @@ class _Padded(Recommender[Any]):
         self._draw_ties(joined, seed)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
-        """Learn nothing: the model is trained already."""
+        """Do nothing: the model is trained already."""
 
     def _score(self, query: QueryBatch) -> FloatArray:
         known: FloatArray = self.model.score(_of_known(query, self.model.n_users, self.model.n_items))
@@ -327,6 +327,6 @@ class _Padded(Recommender[Any]):
 
 
 def _of_known(query: QueryBatch, n_users: int, n_items: int) -> QueryBatch:
-    """Return the same people with only what a model knows of them."""
+    """Return the same users, restricted to the items and users that a model knows."""
     known = query.only(query.history.values < n_items)
     return replace(known, user=np.where(query.user < n_users, query.user, PAD))

@@ -1,12 +1,12 @@
-"""Reading the files of an intake: how each is read and what that amounts to, found out by a process and kept as files.
+"""Reading the files of an intake: table guesses and the ingest report, computed by a process and stored as files.
 
-    intake/<id>/readings/files-<key>.json     how each file is read, or why it cannot be read so
-                         <key>/report.json    what would be accepted and rejected
-                               status.json    the process at work; see `work_status`
-                               temporary/     whatever it needs meanwhile
+    intake/<id>/readings/files-<key>.json     how each file is read, or why it cannot be read
+                         <key>/report.json    accepted and rejected rows
+                               status.json    status of the process; see `work_status`
+                               temporary/     temporary files
 
-A key stands for the files and all that was decided about them: asked again, after a reload, in another tab or by a
-restarted server, what is finished is used. A process that crashed is not started again unless somebody asks for it.
+The key identifies the files and all settings, so finished results are reused after a reload, in another tab, and by a
+restarted server. A crashed process is only restarted on request.
 """
 
 import hashlib
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 WORK = "read"
 KEPT = 20
-"""Readings of one intake that are kept."""
-_LOOK_SECONDS = 0.02
+"""Number of readings kept per intake."""
+_POLL_SECONDS = 0.02
 _REREAD = ("separator", "encoding", "header")
 _READS = (*_REREAD, "table")
-"""Changes for which a file may have to be read again."""
+"""Settings whose change may require reading a file again."""
 
 
 class Reading:
@@ -46,18 +46,18 @@ class Reading:
 
     Args:
         intake: The files.
-        draft: What was decided about them.
-        at_work: Returns whether a process of this program works on it or is about to.
+        draft: The user's settings for them.
+        is_running: Returns whether a process of this program works on it or is about to.
     """
 
-    def __init__(self, intake: "Intake", draft: "Draft", at_work: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, intake: "Intake", draft: "Draft", is_running: Callable[[], bool] = lambda: False) -> None:
         self.intake = intake
         self.draft = draft
         self.key = _digest([_facts(draft), draft.changes, draft.rules])
         self.folder = intake.folder / "readings" / self.key
         self.failure = ""
-        """Why it could not even begin, empty if it could."""
-        self._at_work = at_work
+        """Why it could not be started, empty if it could."""
+        self._is_running = is_running
 
     @property
     def temporary(self) -> Path:
@@ -65,27 +65,27 @@ class Reading:
         return self.folder / "temporary"
 
     def status(self) -> WorkStatus:
-        """Return how it stands; WAITING if nobody has begun."""
+        """Return its status; WAITING if it was not started."""
         if self.failure:
             return WorkStatus("FAILED", WORK, reason=self.failure)
-        at_work = self._at_work()
+        is_running = self._is_running()
         status = status_of(self.folder)
-        return status if not at_work or status.is_live or has_ended(self.folder) else WorkStatus("RUNNING", WORK)
+        return status if not is_running or status.is_live or has_ended(self.folder) else WorkStatus("RUNNING", WORK)
 
     def tables(self) -> "list[Inspected] | None":
-        """Return how each file is read, or why it cannot be; None as long as that is not known."""
+        """Return how each file is read, or why it cannot be read; None until that is known."""
         path = _path_of_files(self.intake, self.draft)
         return applied(_read_tables(path), self.draft) if path.exists() else None
 
     def report(self) -> "IngestReport | None":
-        """Return what would be accepted and rejected; None as long as that is not known."""
+        """Return the report of accepted and rejected rows; None until it is available."""
         from recsys_core.data.report import IngestReport
 
         path = self.folder / "report.json"
         return IngestReport.from_json(read_json(path)) if path.exists() else None
 
     def wait(self, seconds: float, *, for_tables: bool = False) -> bool:
-        """Wait at most this long for its end, or only for the tables; return whether that came."""
+        """Wait at most this long for its end, or only for the tables; return False on timeout."""
         files = _path_of_files(self.intake, self.draft)
         deadline = time.monotonic() + seconds
         while True:
@@ -93,27 +93,27 @@ class Reading:
                 return True
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
     def clear(self) -> None:
-        """Remove what came of it; what is known about the files by themselves stays."""
+        """Remove its results except the table guesses."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def forget(self) -> None:
-        """Remove everything that came of it, so that it is begun anew."""
+        """Remove all its results, so that it starts from scratch."""
         self.clear()
         _path_of_files(self.intake, self.draft).unlink(missing_ok=True)
 
     def note(self, state: str, reason: str) -> None:
-        """Note how it ended, on behalf of a process that is gone.
+        """Record how it ended, on behalf of a process that is gone.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: A disk error.
         """
         note_ending(self.folder, WORK, state, reason)
 
     def run(self) -> None:
-        """Read the files, and write down how that ended; the body of the process."""
+        """Read the files and record how it ended; the body of the process."""
         self.temporary.mkdir(parents=True, exist_ok=True)
         before, tempfile.tempdir = tempfile.tempdir, str(self.temporary)
         try:
@@ -133,13 +133,13 @@ class Reading:
 
 
 def inspected(intake: "Intake", draft: "Draft") -> "list[Inspected]":
-    """Return how each file is read as far as its bytes are needed for that; archives are unpacked here.
+    """Return how each file is read, with the settings that require reading it; unpacks archives.
 
-    Asked again, nothing is read.
+    The result is cached on disk.
 
     Raises:
-        DataError: There is no file.
-        StoreError: The disk refused.
+        DataError: There are no files.
+        StoreError: A disk error.
     """
     from recsys_core.data.ingest.inspection import inspect_each
 
@@ -159,7 +159,7 @@ def inspected(intake: "Intake", draft: "Draft") -> "list[Inspected]":
 
 
 def applied(files: "Sequence[Inspected]", draft: "Draft") -> "list[Inspected]":
-    """Return how each file is read with the rest of the changes, for which no file is read."""
+    """Return how each file is read, with the settings that do not require reading it again."""
     rest = {
         number: {name: value for name, value in changes.items() if name not in _READS}
         for number, changes in draft.changes.items()
@@ -168,7 +168,7 @@ def applied(files: "Sequence[Inspected]", draft: "Draft") -> "list[Inspected]":
 
 
 def _changed_file(file: "Inspected", changes: Mapping[str, Any]) -> "Inspected":
-    """Return a file with changes, or why they do not fit it; the error of a file goes only if it is read again."""
+    """Return a file with changed settings, or an error if they do not fit; a file with an error must be read again."""
     from recsys_core.data.ingest.inspection import Inspected, left_aside
     from recsys_core.data.ingest.read_errors import faults_in_words
     from recsys_core.data.ingest.table_roles import IGNORED
@@ -187,10 +187,10 @@ def _changed_file(file: "Inspected", changes: Mapping[str, Any]) -> "Inspected":
 
 
 def changed(table: "TableGuess", changes: Mapping[str, Any]) -> "TableGuess":
-    """Return a guess with changes applied in the order in which they depend on each other.
+    """Return a guess with changes applied in the order of their dependencies.
 
     Raises:
-        DataError: A change that does not fit the file.
+        DataError: A change does not fit the file.
     """
     from recsys_core.data.ingest.schema import with_changes
 
@@ -202,7 +202,7 @@ def changed(table: "TableGuess", changes: Mapping[str, Any]) -> "TableGuess":
 
 
 def _hinted(files: "Sequence[Inspected]", key: str) -> "list[Inspected]":
-    """Return the guesses as the catalog says that the files of a public data set are to be read."""
+    """Return the guesses with the settings of the catalog for a public data set."""
     from recsys_core.data.catalogue import catalogue_entry
     from recsys_core.data.ingest.inspection import Inspected
 
@@ -220,7 +220,7 @@ def _hinted(files: "Sequence[Inspected]", key: str) -> "list[Inspected]":
 
 
 def remove_older(intake: "Intake") -> None:
-    """Remove all but the latest readings."""
+    """Remove all but the `KEPT` latest readings."""
     found = sorted((intake.folder / "readings").glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
     for is_folder in (True, False):
         for path in [path for path in found if path.is_dir() == is_folder][KEPT:]:
@@ -245,11 +245,11 @@ def _tables_in(path: Path, _: int) -> "tuple[Inspected, ...]":
     try:
         return tuple(Inspected(guess_from_json(file["guess"]), file["error"]) for file in read_json(path))
     except (KeyError, TypeError) as error:
-        raise StoreError(f"'{path.name}' cannot be read back: {error}.") from error
+        raise StoreError(f"'{path.name}' is damaged: {error}. Upload the files again.") from error
 
 
 def _how(draft: "Draft") -> dict[str, dict[str, Any]]:
-    """Return the changes of a draft for which a file may have to be read again."""
+    """Return the changes of a draft that may require reading a file again."""
     how = {
         number: {name: changes[name] for name in _READS if name in changes} for number, changes in draft.changes.items()
     }
@@ -261,7 +261,7 @@ def _path_of_files(intake: "Intake", draft: "Draft") -> Path:
 
 
 def _facts(draft: "Draft") -> list[Any]:
-    """Return what says whether the files are still the same."""
+    """Return sizes and modification times, which identify the files."""
     files: list[list[Any]] = []
     for name in draft.paths:
         try:
@@ -280,12 +280,12 @@ def _digest(values: Any) -> str:
 
 
 def request_of(reading: Reading) -> dict[str, Any]:
-    """Return what a process has to be told to do this reading."""
+    """Return a JSON-serializable description of a reading for its process."""
     return {"root": str(reading.intake.root), "intake": reading.intake.id, "draft": asdict(reading.draft)}
 
 
 def requested(values: Mapping[str, Any]) -> Reading:
-    """Return the reading that `request_of` described."""
+    """Return the reading described by `request_of`."""
     from recsys_core.serving.uploads import Draft, Intake
 
     draft = values["draft"]

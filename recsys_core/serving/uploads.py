@@ -1,15 +1,15 @@
-"""Taking data in beside the web server: files wait in a folder of their own, and a process fetches or converts them.
+"""Upload sessions: files are kept in a folder per session, and a separate process downloads or stores them.
 
-    intake/<id>/files/           what was uploaded or downloaded
-               unpacked/         what came out of archives
-               draft.json        where the files are, what the person changed about the guesses, the rules, the name
-               status.json       the process at work (download or store): RUNNING, DONE, FAILED, CANCELLED
+    intake/<id>/files/           uploaded or downloaded files
+               unpacked/         contents of archives
+               draft.json        paths of the files, changes to the guesses, cleaning rules, name
+               status.json       status of the process (download or store): RUNNING, DONE, FAILED, CANCELLED
                progress.jsonl    its progress
-               cancel            an empty file: somebody wants it to stop
-               readings/         what reading the files gave, see `upload_tables`
+               cancel            an empty file that requests cancellation
+               readings/         results of reading the files, see `upload_tables`
 
-So a page that is reloaded, or a web server that is restarted, finds everything as it was. The folder goes when the data
-are stored, or when nobody touched it for a day.
+A reloaded page or a restarted web server thus continues where it was. The folder is removed when the data are stored,
+or when it was not used for a day.
 """
 
 import contextlib
@@ -39,24 +39,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 KEPT_SECONDS = 86_400.0
-"""An intake that nobody touched for so long is removed."""
+"""An intake that was not used for this long is removed."""
 COPY_BYTES = 1 << 20
 LISTED_FILES = 500
-"""Files on the server that a page offers."""
+"""Maximum number of server files that a page lists."""
 Work = Literal["download", "store"]
 _ID = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What a person has decided so far, in plain values.
+    """The user's settings so far, as plain values.
 
     Args:
-        name: What the data set will be called.
-        paths: The files, in the order in which they came.
-        changes: For each table by its number, what differs from the guess; see `schema.with_changes`.
+        name: Name of the data set.
+        paths: The files, in upload order.
+        changes: Table number -> changes to the guess; see `schema.with_changes`.
         rules: Fields of `IngestRules` that differ from the defaults.
-        catalogue: Key of the public data set that the files are, if they are one.
+        catalogue: Catalog key of a public data set; empty for other files.
     """
 
     name: str = ""
@@ -67,29 +67,29 @@ class Draft:
 
 
 class Intake:
-    """Files on their way into the workspace.
+    """An upload session: files that are not yet stored as a data set.
 
     Args:
         root: The workspace.
         identifier: Twelve hexadecimal digits.
 
     Raises:
-        StoreError: The identifier is not one, whatever the address of a page says.
+        StoreError: The identifier is invalid.
     """
 
     def __init__(self, root: Path, identifier: str) -> None:
         if not _ID.fullmatch(identifier):
-            raise StoreError("That is not the name of files being taken in; choose them again.")
+            raise StoreError("This upload session does not exist; upload the files again.")
         self.root = root
         self.id = identifier
         self.folder = root / "intake" / identifier
 
     @classmethod
     def create(cls, root: Path, *, name: str = "", paths: tuple[str, ...] = (), catalogue: str = "") -> Self:
-        """Make the folder for something to be taken in, and remove those that were left long ago.
+        """Create the folder of a session, and remove abandoned ones.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: A disk error.
         """
         remove_left_over(root)
         made = cls(root, uuid4().hex[:12])
@@ -100,14 +100,14 @@ class Intake:
 
     @property
     def exists(self) -> bool:
-        """Whether its folder is there."""
+        """Whether its folder exists."""
         return (self.folder / "draft.json").is_file()
 
     def add(self, name: str, stream: IO[bytes]) -> Path:
-        """Copy one uploaded file here, block by block; its name keeps no path.
+        """Copy an uploaded file into the session; directories in its name are dropped.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: A disk error.
         """
         plain = re.sub(r"[^\w.\- ]", "_", Path(name.replace("\\", "/")).name)[-120:].lstrip(".") or "file"
         path = self.folder / "files" / plain
@@ -120,33 +120,33 @@ class Intake:
         return path
 
     def draft(self) -> Draft:
-        """Return what was decided so far.
+        """Return the current settings.
 
         Raises:
-            StoreError: It is not there any more, or cannot be read.
+            StoreError: They do not exist, or cannot be read.
         """
         values = read_json(self.folder / "draft.json")
         try:
             draft = Draft(**values | {"paths": tuple(values["paths"])})
             if not all(isinstance(one, dict) for one in (draft.rules, draft.changes, *draft.changes.values())):
-                raise TypeError("changes and rules are no records")
+                raise TypeError("changes and rules must be objects")
         except (TypeError, KeyError, AttributeError) as error:
-            raise Damaged(f"What was decided about these files cannot be read ({error}); choose them again.") from error
+            raise Damaged(f"The settings of these files cannot be read ({error}); upload the files again.") from error
         return draft
 
     def save(self, draft: Draft) -> None:
-        """Keep what was decided.
+        """Store the settings.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: A disk error.
         """
         write_json(self.folder / "draft.json", asdict(draft))
 
     def start(self, work: Work) -> None:
-        """Start the process that downloads or stores; it outlives the web server.
+        """Start the process that downloads or stores; it survives the web server.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: A disk error.
             ConfigError: A limit set by the operator is not a number.
         """
         begin(self.folder, work)
@@ -160,27 +160,27 @@ class Intake:
                 **detached(),
             )
         arguments = (process, work, process_limits())
-        threading.Thread(target=self._see_to_its_end, args=arguments, name="intake-exit", daemon=True).start()
+        threading.Thread(target=self._supervise, args=arguments, name="intake-exit", daemon=True).start()
 
-    def _see_to_its_end(self, process: "subprocess.Popen[bytes]", work: Work, limits: ProcessLimits) -> None:
-        """Hold the process to its limits; if it broke one or crashed, note that."""
+    def _supervise(self, process: "subprocess.Popen[bytes]", work: Work, limits: ProcessLimits) -> None:
+        """Enforce the limits of the process; record it if it exceeds one or crashes."""
         words = watch(process, limits) if work == "store" else ending_in_words(process.wait())
         if words and status_of(self.folder).state not in ("DONE", "CANCELLED"):
             logger.error("%s of %s failed: %s", work, self.folder, words)
-            with contextlib.suppress(StoreError):  # the folder may have been left meanwhile
+            with contextlib.suppress(StoreError):  # the folder may have been removed meanwhile
                 note_ending(self.folder, work, "FAILED", f"{words} Nothing was stored.")
 
     def status(self) -> WorkStatus:
-        """Return how the process stands; one that is gone without a word has FAILED."""
+        """Return the status of the process; one that ended without recording it has FAILED."""
         return status_of(self.folder)
 
     def cancel(self) -> None:
-        """Ask the process to stop; it does so at its next step."""
+        """Request cancellation; the process stops at its next step."""
         with disk_errors_in_words(self.folder):
             (self.folder / "cancel").touch()
 
     def back_to_draft(self) -> None:
-        """Forget how the process ended, so that the person can change something and try again."""
+        """Clear the status of the process, so that the user can change the settings and try again."""
         (self.folder / "status.json").unlink(missing_ok=True)
 
     def discard(self) -> None:
@@ -189,7 +189,7 @@ class Intake:
 
 
 def server_files() -> list[str]:
-    """Return the files below the folder that the operator opened, relative to it; none if there is no such folder."""
+    """Return the files in the folder configured by the operator, relative to it; empty without such a folder."""
     from recsys_core.data.ingest.server_path import data_root
 
     base = data_root()
@@ -201,7 +201,7 @@ def server_files() -> list[str]:
 
 
 def remove_left_over(root: Path) -> None:
-    """Remove what nobody has touched for a day and no process works on."""
+    """Remove sessions that were not used for a day and have no running process."""
     for folder in (root / "intake").glob("*"):
         if not _ID.fullmatch(folder.name):
             continue

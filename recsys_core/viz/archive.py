@@ -26,7 +26,7 @@ def run_archive(run: Run, comparison: Comparison) -> bytes:
     users = users_of(run)
     models = leaderboard.contenders(run, users)
     groups = {"with": users.judged, "without": users.without}
-    if users.nobody_has_history:
+    if users.no_user_has_history:
         groups = {"without": users.judged}
     joined = pd.concat(
         [frame.assign(model=model, history=group) for group, part in groups.items() for model, frame in part.items()],

@@ -111,7 +111,7 @@ def test_each_screen_shows_the_number_of_the_verdict(run: Run) -> None:
 def test_where_nobody_has_a_history_all_are_judged_and_that_is_said() -> None:
     frame = pd.DataFrame({"user": [3, 4], "user_id": ["a", "b"], "fold": 0, "ndcg@5": [0.1, 0.2], "n_history": [0, 0]})
     found = audience({"m": frame})
-    assert found.nobody_has_history
+    assert found.no_user_has_history
     assert len(found.judged["m"]) == 2
     assert not found.without
 
@@ -154,8 +154,8 @@ def test_a_threshold_that_no_rating_reaches_is_refused_before_training(tmp_path:
     assert threshold_refusal(data, None) is None
     reason = threshold_refusal(data, 6.0)
     assert reason == (
-        "No rating in 'late' reaches 6, so no item would be relevant: ratings go from 5 to 5. Choose a threshold of at "
-        "most 5."
+        "No rating in 'late' reaches 6, so no item would be relevant: ratings range from 5 to 5. Choose a threshold of "
+        "at most 5."
     )
     store = ResultStore(tmp_path)
     spec = ExperimentSpec.model_validate({"data": "late", "models": [{"key": "ease"}], "relevant_from": 6})
@@ -174,7 +174,7 @@ def test_the_scale_alone_refuses_before_anything_is_queued(tmp_path: Path) -> No
     fingerprint = Workspace(tmp_path).store(data).fingerprint
     spec = ExperimentSpec.model_validate({"data": fingerprint, "models": [{"key": "ease"}], "relevant_from": 6})
     with pytest.raises(
-        ConfigError, match="No rating in 'late' can reach 6, so no item would be relevant: the scale goes"
+        ConfigError, match="No rating in 'late' can reach 6, so no item would be relevant: the scale ranges"
     ):
         engine.submit(spec)
     assert not ResultStore(tmp_path).runs()
@@ -198,4 +198,4 @@ def test_a_threshold_that_only_training_ratings_reach_is_refused_too(tmp_path: P
     run = store.create(spec, "late")
     status = execute(store, run.id, run.model_ids[0], Source(data.with_interactions(frame)), 1)
     assert status.state is JobState.FAILED
-    assert str(status.reason).startswith("No rating in the test part of 'late' reaches 4")
+    assert str(status.reason).startswith("No rating in the test set of 'late' reaches 4")

@@ -39,7 +39,7 @@ def kept(folder: Path, times: int = 1) -> CheckpointFile:
 def test_what_is_kept_comes_back_as_it_was(tmp_path: Path) -> None:
     kept(tmp_path, times=3)
     told: list[int] = []
-    again = CheckpointFile(tmp_path, goes_on=told.append)
+    again = CheckpointFile(tmp_path, on_resume=told.append)
     found = again.load()
     assert found is not None
     for name, array in ARRAYS.items():
@@ -55,18 +55,18 @@ def test_what_is_kept_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_nothing_kept_is_nothing(tmp_path: Path) -> None:
     told: list[int] = []
-    assert CheckpointFile(tmp_path, goes_on=told.append).load() is None
+    assert CheckpointFile(tmp_path, on_resume=told.append).load() is None
     assert told == [0]
     assert epochs_kept(tmp_path) == 0
 
 
-@pytest.mark.parametrize("harm", ["cut off", "one bit", "no head", "empty"])
+@pytest.mark.parametrize("harm", ["truncated", "one bit", "no head", "empty"])
 def test_a_broken_file_is_set_aside_with_a_note(tmp_path: Path, harm: str) -> None:
     path = kept(tmp_path).path
     content = bytearray(path.read_bytes())
     if harm == "one bit":
         content[-5] ^= 1
-    spoilt = {"cut off": content[:-9], "one bit": content, "no head": b"\xff" * 40, "empty": b""}[harm]
+    spoilt = {"truncated": content[:-9], "one bit": content, "no head": b"\xff" * 40, "empty": b""}[harm]
     path.write_bytes(spoilt)
     assert CheckpointFile(tmp_path).load() is None
     assert not path.exists()

@@ -169,7 +169,8 @@ def test_a_threshold_that_no_rating_reaches_is_refused_before_anything_is_traine
     assert main(words) == 2
     said = capsys.readouterr().err
     assert (
-        "--relevant-from: No rating in 'ratings.csv' reaches 99, so no item would be relevant: ratings go from" in said
+        "--relevant-from: No rating in 'ratings.csv' reaches 99, so no item would be relevant: ratings range from"
+        in said
     )
     assert not (tmp_path / "o").exists()
 

@@ -151,7 +151,7 @@ def test_what_waits_says_so_and_goes_on_by_itself_once_there_is_space(
         dispatcher.step()
     for status in engine.store.open(run_id).statuses():
         assert status.state is JobState.QUEUED
-        assert status.reason.startswith("The disk is full, so this model waits")
+        assert status.reason.startswith("The disk is full, so this model stays queued")
     assert len(engine.queue.tickets()) == 3
     ballast.unlink()
     for _ in range(8):
@@ -263,9 +263,9 @@ def test_a_job_that_never_began_and_one_without_a_process_are_said_in_words(tmp_
     store = ResultStore(tmp_path)
     run = store.create(spec_of("ease"), "little", owner=GONE)
     for status in run.statuses():
-        assert status.reason.startswith(f"It never began: process {GONE.pid} on ")
+        assert status.reason.startswith(f"The training never started: process {GONE.pid} on ")
     job = run.job(run.model_ids[0])
     job.change({JobState.FAILED}, state=JobState.RUNNING, process=None, started=time.time())
-    assert job.status().reason.startswith("The training stopped without a word: its process is gone.")
+    assert job.status().reason.startswith("The training ended unexpectedly: its process is gone.")
     assert "None" not in str([status.reason for status in run.statuses()])
     assert isinstance(job.status(), JobStatus)

@@ -269,7 +269,7 @@ def test_a_waiting_job_is_cancelled_at_once(store: ResultStore) -> None:
     run.cancel(run.model_ids[0])
     status = execute(store, run.id, run.model_ids[0], Memory(little_data()), 1)
     assert status.state is JobState.CANCELLED
-    assert status.reason == "Stopped on request before it began."
+    assert status.reason == "Cancelled before it started."
 
 
 @pytest.mark.parametrize(

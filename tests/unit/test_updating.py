@@ -128,10 +128,10 @@ def test_the_order_of_positions_in_the_newer_data_says_nothing(trained: Run) -> 
 
 
 def test_nothing_new_is_refused_in_words(trained: Run) -> None:
-    with pytest.raises(DataError, match="'old' holds no interaction that is not in 'old': there is nothing to learn"):
+    with pytest.raises(DataError, match="'old' has no interactions that are not in 'old'"):
         incremental_update(trained, model(trained, "sasrec"), OLD, OLD, RunContext())
     once = world(OLD.interactions, rows(3, 1, 500, range(1)), name="one")
-    with pytest.raises(DataError, match="holds 1 new interactions, but nobody who has two"):
+    with pytest.raises(DataError, match="has 1 new interactions, but too few per user"):
         incremental_update(trained, model(trained, "sasrec"), OLD, once, RunContext())
 
 

@@ -35,7 +35,7 @@ def validator(split: Split, key: str = "popular") -> Validator:
 def test_a_thousand_users_are_measured_however_little_time_a_look_may_take(
     monkeypatch: pytest.MonkeyPatch, users: int, measured: int
 ) -> None:
-    monkeypatch.setattr(validation, "SCORES_A_LOOK", 1)
+    monkeypatch.setattr(validation, "SCORES_PER_VALIDATION", 1)
     assert len(validator(parted(users))._query) == measured
 
 
@@ -51,5 +51,5 @@ def test_networks_are_told_the_log_rank_in_blocks_as_in_one(monkeypatch: pytest.
     assert LOG_RANK not in validator(split)(popular)
     whole = validator(split, "rnn")(net)
     assert 0 < whole[LOG_RANK] < 1
-    monkeypatch.setattr(validation, "SCORES_A_BLOCK", 20 * 7)
+    monkeypatch.setattr(validation, "SCORES_PER_BLOCK", 20 * 7)
     assert validator(split, "rnn")(net) == pytest.approx(whole)
