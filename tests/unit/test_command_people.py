@@ -171,4 +171,4 @@ def test_update_of_a_stored_experiment_leaves_it_as_it_is(
     assert run("update", "--run", card.id, "--model", "rnn", "--data", newer) == 2
     assert "has no finished model 'rnn'. Finished: sasrec-" in capsys.readouterr().err
     assert run("update", "--run", card.id, "--model", "sasrec", "--data", "old") == 2
-    assert "there is nothing to learn" in capsys.readouterr().err
+    assert "has no interactions that are not in" in capsys.readouterr().err
