@@ -1,4 +1,4 @@
-"""Where jobs run: a process of its own beside the web server, or a Dask cluster that somebody else started."""
+"""The job engine: a separate process beside the web server, or an existing Dask cluster."""
 
 from recsys_core.engine.client import Engine
 

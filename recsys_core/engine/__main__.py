@@ -1,4 +1,4 @@
-"""`python -m recsys_core.engine --workspace FOLDER`: the engine process. Worker processes import this file too."""
+"""`python -m recsys_core.engine --workspace FOLDER`: the engine process. Worker processes also import this file."""
 
 import argparse
 import sys

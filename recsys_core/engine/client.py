@@ -1,4 +1,4 @@
-"""What pages and programs ask of the engine. All goes through the workspace's folders, so no connection is held."""
+"""Client of the engine for pages and programs. It uses the workspace's folders, not a connection."""
 
 import contextlib
 import logging
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from recsys_core.experiments.spec import ExperimentSpec
 
 logger = logging.getLogger(__name__)
-NOT_QUEUED = "It could not be put into the queue: the disk is full. Free some space and start it again."
+NOT_QUEUED = "The job could not be queued: the disk is full. Free some space and start it again."
 PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Engine:
-    """The engine of a workspace, seen from outside its process.
+    """Client of the engine of a workspace.
 
     Args:
         workspace: The workspace, or its folder.
-        settings: Limits for estimates; from the environment by default.
+        settings: Limits for estimates; defaults to the environment.
     """
 
     def __init__(self, workspace: "Workspace | Path | str", settings: EngineSettings | None = None) -> None:
@@ -53,16 +53,16 @@ class Engine:
         self._folder = EngineFolder(self.root)
 
     def presence(self) -> Presence | None:
-        """Return what the engine says about itself, None if none works on this workspace."""
+        """Return the running engine of this workspace, None if there is none."""
         return self._folder.presence()
 
     def ensure_started(self) -> None:
-        """Start the engine process if there is none; it outlives this one. Returns at once, without waiting for it.
+        """Start the engine process if there is none, without waiting for it; it survives this process.
 
-        While the disk is full none is started: it could not even note where it is, and whatever is queued waits anyway.
+        Does nothing while the disk is full: the engine could not announce itself, and queued jobs cannot start anyway.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: A disk error.
         """
         if self.presence() is not None or self._folder.is_starting() or is_full(self.root):
             return
@@ -79,15 +79,15 @@ class Engine:
                 stderr=log,
                 **detached(),
             )
-        with contextlib.suppress(StoreError):  # a second one would find the lock taken and end
+        with contextlib.suppress(StoreError):  # a second engine exits because the lock is taken
             self._folder.announce_start(mark_of(process.pid))
         threading.Thread(target=process.wait, name="engine-exit", daemon=True).start()
 
     def wait_until_ready(self, seconds: float = 30.0) -> Presence:
-        """Wait until the engine takes jobs; nobody needs to, since jobs wait in the queue.
+        """Wait until the engine accepts jobs. Optional, since jobs are queued.
 
         Raises:
-            StoreError: It did not start in time.
+            StoreError: Timeout.
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -98,10 +98,10 @@ class Engine:
         raise StoreError(f"The engine did not start within {seconds:g} seconds; see {self._folder.log}.")
 
     def stop(self, seconds: float = 20.0) -> None:
-        """Tell the engine to end and wait for that; what runs is FAILED, what waits stays in the queue.
+        """Stop the engine and wait for its end; running jobs become FAILED, queued jobs stay in the queue.
 
         Raises:
-            StoreError: It did not end in time.
+            StoreError: Timeout.
         """
         presence = self.presence()
         if presence is None or not presence.process.is_here:
@@ -113,25 +113,25 @@ class Engine:
         except psutil.NoSuchProcess:
             return
         except psutil.TimeoutExpired as error:
-            raise StoreError(f"The engine did not end within {seconds:g} seconds.") from error
+            raise StoreError(f"The engine did not stop within {seconds:g} seconds.") from error
 
     def submit(self, spec: "ExperimentSpec", *, data_name: str | None = None, name: str | None = None) -> str:
-        """Store an experiment, put its jobs into the queue and see that an engine is there.
+        """Store an experiment, queue its jobs and start the engine if necessary.
 
-        An experiment that was run before is reused: finished models stay, the others are run again. A job that needs
-        more memory than a job may use is FAILED at once, with the number and an alternative.
+        An existing experiment is reused: finished models stay, the others are run again. A job that needs more memory
+        than allowed is FAILED immediately, with the amount and an alternative.
 
         Args:
-            spec: What is to be run.
-            data_name: What people call the data; by default its name in the workspace.
-            name: What people call the experiment.
+            spec: Spec of the experiment.
+            data_name: Display name of the data set; defaults to its name in the workspace.
+            name: Display name of the experiment.
 
         Returns:
             The experiment's id.
 
         Raises:
-            ConfigError: No rating of the scale reaches the threshold of relevance.
-            StoreError: The data are not there, or the disk refused; nothing is stored or queued then.
+            ConfigError: No rating of the scale reaches the relevance threshold.
+            StoreError: The data set does not exist, or a disk error; nothing is stored or queued.
         """
         card = self._card(spec.data)
         if reason := scale_refusal(card.name, self._rating_scale(spec.data), spec.relevant_from):
@@ -142,21 +142,21 @@ class Engine:
             if one.refused is not None
         }
         is_new = not (self.store.folder / spec.id).exists()
-        with self.queue.prepared(spec.id, len(spec.models)) as tickets:
+        with self.queue.prepared(spec.id, len(spec.models)) as entries:
             run = self.store.create(spec, data_name or card.name, name=name, refused=refused)
             statuses = run.statuses()
             queued = [one.model_id for one in statuses if one.state is JobState.QUEUED and one.process is None]
-            known = {ticket.job for ticket in self.queue.tickets()}
+            known = {entry.job for entry in self.queue.entries()}
             try:
-                tickets.put([model_id for model_id in queued if (run.id, model_id) not in known])
+                entries.put([model_id for model_id in queued if (run.id, model_id) not in known])
             except StoreError:
                 self._take_back(run, queued, is_new=is_new)
                 raise
-        self._see_that_an_engine_is_there()
+        self._try_to_start()
         return run.id
 
     def _take_back(self, run: "Run", queued: list[str], *, is_new: bool) -> None:
-        """Let an experiment be as if it had never been asked for, or its models as if nobody had started them again."""
+        """Undo `submit`: delete a new experiment, or mark the requeued models as failed."""
         with contextlib.suppress(StoreError):
             if is_new:
                 self.store.delete(run.id)
@@ -167,53 +167,53 @@ class Engine:
                     {JobState.QUEUED}, state=JobState.FAILED, ended=time.time(), cause="disk", reason=NOT_QUEUED
                 )
 
-    def _see_that_an_engine_is_there(self) -> None:
-        """Start an engine if there is none; if the disk refuses, whoever looks at the jobs next tries again."""
+    def _try_to_start(self) -> None:
+        """Start an engine if there is none; after a disk error the next `status` call tries again."""
         try:
             self.ensure_started()
         except StoreError as error:
             logger.warning("The engine could not be started yet: %s", error)
 
     def start_again(self, run_id: str, model_id: str) -> None:
-        """Let a job that failed or was stopped run once more; it goes on from where its training was kept, if it was.
+        """Queue a failed or cancelled job again; it resumes from its checkpoint, if there is one.
 
         Raises:
-            StoreError: There is no such job, or the disk refused.
+            StoreError: The job does not exist, or a disk error.
         """
         job = self.store.open(run_id).job(model_id)
-        with self.queue.prepared(run_id) as tickets:
+        with self.queue.prepared(run_id) as entries:
             job.requeue()
-            known = {ticket.job for ticket in self.queue.tickets()}
+            known = {entry.job for entry in self.queue.entries()}
             if job.stored_status().state is JobState.QUEUED and (run_id, model_id) not in known:
-                tickets.put([model_id])
-        self._see_that_an_engine_is_there()
+                entries.put([model_id])
+        self._try_to_start()
 
     def cancel(self, run_id: str, model_id: str) -> None:
-        """Ask a job to stop: one that waits is CANCELLED at once, one that runs at its next step.
+        """Cancel a job: a queued job immediately, a running one at its next step.
 
         Raises:
-            StoreError: There is no such job, or the disk refused.
+            StoreError: The job does not exist, or a disk error.
         """
         self.store.open(run_id).cancel(model_id)
 
     def status(self, run_id: str) -> list[JobStatus]:
-        """Return how the jobs of an experiment stand, in the order of its spec.
+        """Return the status of the jobs of an experiment, in the order of its spec.
 
-        If jobs wait and the engine has gone, another one is started.
+        Starts a new engine if jobs are queued and the engine has ended.
 
         Raises:
-            StoreError: There is no such experiment.
+            StoreError: The experiment does not exist.
         """
         statuses = self.store.open(run_id).statuses()
         if any(status.state is JobState.QUEUED and status.process is None for status in statuses):
-            self._see_that_an_engine_is_there()
+            self._try_to_start()
         return statuses
 
     def estimate(self, spec: "ExperimentSpec") -> "Estimate":
-        """Return what an experiment will need, before it is started.
+        """Return the estimated time and memory of an experiment.
 
         Raises:
-            StoreError: The data are not there.
+            StoreError: The data set does not exist.
         """
         from recsys_core.engine.estimate import DataSize, estimate
 

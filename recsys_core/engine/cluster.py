@@ -1,4 +1,4 @@
-"""The Dask side of the engine: processes of our own or an existing cluster, and why a worker ended."""
+"""The Dask side of the engine: local worker processes or an existing cluster, and the causes of worker failures."""
 
 import contextlib
 import logging
@@ -13,26 +13,26 @@ from recsys_core.experiments.jobs import JobStatus
 
 logger = logging.getLogger(__name__)
 TERMINATE_SHARE = 0.95
-"""A worker that uses more than this share of its memory is ended."""
+"""A worker that uses more than this share of its memory limit is terminated."""
 NEARLY_ALL = 0.85
-"""A worker that was last seen with so much of its memory in use most likely ended for want of more."""
+"""A worker whose last known memory use exceeds this share of its limit most likely ran out of memory."""
 MALLOC = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "268435456",
     "MALLOC_TOP_PAD_": "67108864",
 }
-"""Freed memory is kept for the next training step instead of being asked for again page by page.
+"""malloc settings: freed memory is kept for the next training step instead of being returned to the system.
 
-A step of SASRec with the sizes of ML-1M on one thread took 687 ms of the processor instead of 832 ms, with 1,700 page
-faults instead of 23,600, at a peak of 1,176 MB instead of 1,149 MB; keeping still more back changed nothing.
+A SASRec step with the sizes of ML-1M on one thread took 687 ms of CPU time instead of 832 ms, with 1,700 page
+faults instead of 23,600, at a peak of 1,176 MB instead of 1,149 MB; keeping even more made no difference.
 """
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""A thread that has finished its part of a sum waits asleep: awake it would take the core of the one it waits for
-where anything else runs (an epoch of SASRec beside another busy process: 5 to 9 s instead of 17 s)."""
+"""OpenMP threads sleep at barriers: busy waiting would take the core from the thread they wait for when other processes
+run (an epoch of SASRec beside another busy process: 5 to 9 s instead of 17 s)."""
 
 
 class Cluster:
-    """A Dask client and what the engine asks of it.
+    """A Dask client with the operations that the engine needs.
 
     Args:
         client: Connected to the scheduler.
@@ -50,40 +50,40 @@ class Cluster:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the scheduler answers."""
+        """Whether the client is connected to the scheduler."""
         return bool(self.client.status == "running")
 
     def workers(self) -> int:
-        """Return how many worker processes are there now."""
+        """Return the current number of worker processes."""
         with contextlib.suppress(OSError):
             return len(self.client.nthreads())
         return 0
 
     @property
     def threads(self) -> int:
-        """Cores that a job may use; 0 leaves it to what the worker was given by whoever started it."""
+        """Cores that a job may use; 0: the number of threads of the worker."""
         return self.settings.threads if self.settings.scheduler is None else 0
 
     def submit(self, function: Any, *arguments: Any, priority: int = 0) -> Any:
-        """Ask a worker to call a function of this package with plain values; return Dask's future.
+        """Submit a function of this package with plain values to a worker; return Dask's future.
 
-        Workers are not named: a task that names one that dies waits for ever.
+        Tasks are not pinned to workers: a task pinned to a dead worker would wait forever.
         """
         return self.client.submit(function, *arguments, pure=False, priority=priority)
 
     def restart_worker_of(self, future: Any) -> None:
-        """End the process that works on a future, wherever it is, and let its nanny start another one."""
+        """Restart the worker process that runs a future, on whatever machine."""
         with contextlib.suppress(OSError, ValueError, TimeoutError):
             busy = [address for address, keys in self.client.processing().items() if future.key in keys]
             if busy:
                 self.client.restart_workers(busy, timeout=5, raise_for_error=False)
 
     def why_killed(self, status: JobStatus, last_beat: dict[str, float]) -> tuple[str, str]:
-        """Return why the process of a job ended: a word for programs, a sentence for people."""
+        """Return why the process of a job ended: a machine-readable cause and a sentence."""
         if status.pid is None:
             return "killed", (
-                "The processes that were to train it ended before it began, again and again; engine.log in the "
-                "workspace's folder 'engine' may say why. Start this model again."
+                "The worker processes ended repeatedly before the training started; see engine.log in the folder "
+                "'engine' of the workspace. Start this model again."
             )
         used = last_beat.get("memory", 0.0)
         for event in self._memory_events():
@@ -93,12 +93,12 @@ class Cluster:
         else:
             if not self.settings.memory_is_known or used < NEARLY_ALL * self.settings.job_memory:
                 return "killed", (
-                    f"Its process (number {status.pid}) was killed from outside, or crashed; the system also does that "
-                    "when memory runs out. Other results are not touched. Start this model again."
+                    f"Its process (id {status.pid}) crashed or was killed from outside, which the system also does "
+                    "when memory runs out. Other results are not affected. Start this model again."
                 )
         limit = f" of the {in_words(self.settings.job_memory)} that a job may use" if self.settings.job_memory else ""
         return "memory", (
-            f"It ran out of memory: it had {in_words(used)}{limit} in use and was stopped. "
+            f"It ran out of memory: it used {in_words(used)}{limit} and was stopped. "
             "Choose a smaller model or data with fewer items, or raise RECSCOPE_JOB_MEMORY."
         )
 
@@ -110,7 +110,7 @@ class Cluster:
 
 @contextlib.contextmanager
 def connected(settings: EngineSettings, scratch: Path) -> Iterator[Cluster]:
-    """Start worker processes of our own, or connect to the cluster that `RECSCOPE_SCHEDULER` names.
+    """Start local worker processes, or connect to the cluster given by `RECSCOPE_SCHEDULER`.
 
     Raises:
         StoreError: The cluster cannot be reached, or not safely.
@@ -132,7 +132,7 @@ def _client_of(access: SchedulerAccess, seconds: float) -> Any:
     """Connect to an existing cluster.
 
     Raises:
-        StoreError: The connection is not safe, or there is none.
+        StoreError: The connection is insecure or failed.
     """
     from distributed import Client
 
@@ -143,12 +143,12 @@ def _client_of(access: SchedulerAccess, seconds: float) -> Any:
     except (OSError, ValueError, TimeoutError) as error:
         raise StoreError(
             f"The Dask cluster at {access.address} (RECSCOPE_SCHEDULER) cannot be reached: {error}. "
-            "Start it, or take the setting away to train on this machine."
+            "Start it, or remove the setting to train on this machine."
         ) from error
 
 
 def _own_processes(settings: EngineSettings, scratch: Path) -> Any:
-    """Start workers that talk over TLS with a key of the engine's own: nobody else can send them code."""
+    """Start local workers that use TLS with a temporary key, so that no other process can send them code."""
     from distributed import SpecCluster
     from distributed.security import Security
 
@@ -187,6 +187,6 @@ def _dask_settings(settings: EngineSettings) -> dict[str, Any]:
         "distributed.worker.memory.terminate": TERMINATE_SHARE,
         "distributed.nanny.pre-spawn-environ": threads | MALLOC | WAITING,
         "distributed.admin.tick.limit": "30s",
-        # a worker that is away at the wrong moment would otherwise be given up for good
+        # otherwise a worker that is briefly absent would be removed permanently
         "distributed.deploy.lost-worker-timeout": "365 days",
     }

@@ -1,6 +1,6 @@
-"""Scheduler and workers of the engine's own cluster: Dask's, without the HTTP servers that each of them opens.
+"""Scheduler and workers of the local cluster: Dask's classes without their HTTP servers.
 
-Those servers show tasks, logs and metrics in plain text to whoever reaches their port; the engine needs none of it.
+Those servers expose tasks, logs and metrics in plain text on open ports; the engine does not need them.
 """
 
 from typing import Any
@@ -9,21 +9,21 @@ from distributed import Nanny, Scheduler, Worker
 
 
 class QuietScheduler(Scheduler):
-    """A scheduler that listens for the cluster's own connections only."""
+    """A scheduler without an HTTP server."""
 
     def start_http_server(self, *_: Any, **__: Any) -> None:
         """Open no port."""
 
 
 class QuietWorker(Worker):
-    """A worker that listens for the cluster's own connections only."""
+    """A worker without an HTTP server."""
 
     def start_http_server(self, *_: Any, **__: Any) -> None:
         """Open no port."""
 
 
 class QuietNanny(Nanny):
-    """Starts such workers, again and again where they end."""
+    """A nanny that starts and restarts `QuietWorker` processes."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options | {"worker_class": QuietWorker})

@@ -1,4 +1,4 @@
-"""Before the start: how long it will take, how much memory it needs, and whether that is too much."""
+"""Estimates of time and memory of an experiment before it starts, and rejection of models that need too much memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.models.registry import MODELS, make_model, model_class
 
 DATA_BYTES_A_ROW = 60
-"""Memory of one interaction as a job holds it: table, parts and matrix."""
+"""Memory of a job per interaction: table, splits and matrix."""
 TORCH_BYTES = 500 * 2**20
-"""Memory of a process once it has loaded torch, above one that has not."""
+"""Additional memory of a process that has loaded torch."""
 
 
 @dataclass(frozen=True)
 class DataSize:
-    """How large a data set is."""
+    """Size of a data set."""
 
     users: int
     items: int
@@ -27,14 +27,14 @@ class DataSize:
 
 @dataclass(frozen=True)
 class ModelEstimate:
-    """What one job will need.
+    """Estimated time and memory of one job.
 
     Args:
-        model_id: Which job.
+        model_id: Id of the job.
         key: Its algorithm.
         seconds: Time from start to stored result.
-        bytes: Memory at its peak.
-        refused: Why it may not run, None if it may.
+        bytes: Peak memory.
+        refused: Why it must not run, None if it may.
         alternative: What to do instead, None if it may run.
     """
 
@@ -48,14 +48,14 @@ class ModelEstimate:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What an experiment will need.
+    """Estimated time and memory of an experiment.
 
     Args:
         seconds: Time until the last job has ended.
-        bytes: Memory at its peak, all jobs that run at the same time together.
-        refused: Why a part of it may not run, None if all may.
+        bytes: Peak memory, sum over concurrent jobs.
+        refused: Why some jobs must not run, None if all may.
         alternative: What to do instead, None if all may run.
-        models: The same for each job, in the order of the spec.
+        models: Estimates of the jobs, in the order of the spec.
     """
 
     seconds: float
@@ -66,7 +66,7 @@ class Estimate:
 
 
 def estimate(spec: ExperimentSpec, size: DataSize, settings: EngineSettings, root: Path) -> Estimate:
-    """Return what the jobs of an experiment will need on data of that size."""
+    """Return the estimate of an experiment on data of this size."""
     speeds = Speeds(root)
     models = tuple(_of_model(spec, model, size, settings, speeds) for model in spec.models)
     run = [model for model in models if model.refused is None]
@@ -103,20 +103,20 @@ def _of_model(
 
 
 def _alternative(model: ModelSpec, size: DataSize, settings: EngineSettings) -> str:
-    """Say what would fit: fewer items, or which other algorithms."""
+    """Return a sentence about what fits: fewer items, or other algorithms."""
     title = model_class(model.key).info.title
     fits = _largest(lambda items: _bytes(model, DataSize(size.users, items, size.interactions)), settings, size.items)
     others = [key for key in MODELS if key != model.key and _bytes(ModelSpec(key=key), size) <= settings.job_memory]
     ways = []
     if fits > 0:
-        ways.append(f"keep the {fits:,} most used items (raise the minimum of interactions of an item)")
+        ways.append(f"keep the {fits:,} most popular items (raise the minimum number of interactions per item)")
     if others:
         ways.append(f"choose {', '.join(model_class(key).info.title for key in others[:4])}")
-    return f"Instead of {title} on all of it, {' or '.join(ways) or 'use a machine with more memory'}."
+    return f"Instead of {title} on all data, {' or '.join(ways) or 'use a machine with more memory'}."
 
 
 def _largest(needed: Callable[[int], int], settings: EngineSettings, upper: int) -> int:
-    """Return the largest number of items that fits, by halving."""
+    """Return the largest number of items that fits, by bisection."""
     low, high = 0, upper
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,4 +1,4 @@
-"""Whether an engine works on a workspace, and the lock that keeps a second one out."""
+"""Detection of the running engine of a workspace, and the lock that prevents a second one."""
 
 import time
 from dataclasses import asdict, dataclass
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Presence:
-    """What an engine says about itself.
+    """Announcement of a running engine.
 
     Args:
         process: The engine's process.
         address: Address of its Dask scheduler; empty while it starts.
-        since: When it started, in Unix seconds.
-        jobs: Jobs at the same time.
-        threads: Cores a job.
-        job_memory: Bytes a job.
-        cluster: Whether the scheduler is somebody else's.
+        since: Start time, in Unix seconds.
+        jobs: Number of concurrent jobs.
+        threads: Cores per job.
+        job_memory: Bytes per job.
+        cluster: Whether it uses an existing Dask cluster.
     """
 
     process: ProcessMark
@@ -40,7 +40,7 @@ class Presence:
 
 
 class EngineFolder:
-    """The engine's own folder in the workspace: who it is, its lock and its log.
+    """The engine's folder in the workspace: announcement, lock and log.
 
     Args:
         root: The workspace's folder.
@@ -51,54 +51,54 @@ class EngineFolder:
 
     @property
     def log(self) -> Path:
-        """What the engine and its workers write to their standard output."""
+        """Standard output of the engine and its workers."""
         return self.path / "engine.log"
 
     @property
     def scratch(self) -> Path:
-        """Where Dask keeps what does not fit into memory."""
+        """Scratch folder of the Dask workers."""
         return self.path / "scratch"
 
     def make(self) -> None:
-        """Make the folder.
+        """Create the folder.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: A disk error.
         """
         with disk_errors_in_words(self.path):
             private_folder(self.path.parent)
             self.path.mkdir(exist_ok=True)
 
     def announce(self, presence: Presence) -> None:
-        """Write down who the engine is.
+        """Announce the running engine.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: A disk error.
         """
         write_json(self.path / "engine.json", asdict(presence))
         (self.path / "starting.json").unlink(missing_ok=True)
 
     def announce_start(self, process: ProcessMark) -> None:
-        """Write down that a process was started that will be the engine, so that nobody starts another one.
+        """Announce an engine process that is starting, so that no second one is started.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: A disk error.
         """
         write_json(self.path / "starting.json", process.to_json())
 
     def is_starting(self) -> bool:
-        """Whether such a process is under way."""
+        """Return whether an engine process is starting."""
         try:
             return not ProcessMark.from_json(read_json(self.path / "starting.json")).is_gone
         except (StoreError, ValueError):
             return False
 
     def withdraw(self) -> None:
-        """Take that away again; from now on whoever needs an engine starts another one."""
+        """Withdraw the announcement; a client that needs an engine will start a new one."""
         (self.path / "engine.json").unlink(missing_ok=True)
 
     def presence(self) -> Presence | None:
-        """Return the engine that works on this workspace, None if there is none or its process is gone."""
+        """Return the running engine of this workspace, None if there is none or its process has ended."""
         try:
             values = read_json(self.path / "engine.json")
             presence = Presence(**values | {"process": ProcessMark.from_json(values["process"])})
@@ -107,16 +107,16 @@ class EngineFolder:
         return None if presence.process.is_gone else presence
 
     def lock(self, patience: float) -> "BaseFileLock | None":
-        """Take the lock that one engine holds as long as it lives.
+        """Acquire the lock that an engine holds while it runs.
 
         Args:
-            patience: Seconds to wait for an engine that is about to end.
+            patience: Timeout in seconds, for an engine that is about to end.
 
         Returns:
-            The lock, held until it is released or the process ends; None if another engine works here.
+            The lock, held until it is released or the process ends; None if another engine is running.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: A disk error.
         """
         self.make()
         deadline = time.monotonic() + patience

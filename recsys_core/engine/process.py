@@ -1,4 +1,4 @@
-"""The engine process: it holds the lock of its workspace, says where it is, works, and ends itself when idle."""
+"""The engine process: it locks its workspace, announces itself, runs jobs, and exits when idle."""
 
 import gc
 import logging
@@ -27,11 +27,11 @@ PATIENCE_SECONDS = 15.0
 
 
 class EngineProcess:
-    """One engine on one workspace.
+    """The engine of a workspace.
 
     Args:
         root: The workspace's folder.
-        settings: Limits and times.
+        settings: Limits and timeouts.
     """
 
     def __init__(self, root: Path, settings: EngineSettings) -> None:
@@ -42,10 +42,10 @@ class EngineProcess:
         self._stopped_by: int | None = None
 
     def serve(self) -> int:
-        """Work until idle or told to stop; return the exit status: 0, or 1 if the cluster could not be reached."""
+        """Run until idle or stopped; return the exit status: 0, or 1 if the cluster could not be reached."""
         lock = self._folder.lock(PATIENCE_SECONDS)
         if lock is None:
-            logger.info("Another engine works on %s already.", self._root)
+            logger.info("Another engine is already running on %s.", self._root)
             return 0
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -56,11 +56,11 @@ class EngineProcess:
                 self._announce(cluster.address)
                 self._work(cluster)
         except DiskFull as error:
-            logger.error("%s What is queued waits for space.", error)
+            logger.error("%s Queued jobs wait for free space.", error)
             return 1
         except StoreError as error:
             logger.error("%s", error)
-            self._fail_waiting(str(error))
+            self._fail_queued(str(error))
             return 1
         finally:
             self._folder.withdraw()
@@ -71,7 +71,7 @@ class EngineProcess:
         self._stopped_by = number
 
     def _wait_for_space(self) -> None:
-        """Do nothing while the disk is full: not even where the engine is could be written down."""
+        """Wait while the disk is full, since the engine could not announce itself."""
         while is_full(self._root) and self._stopped_by is None:
             time.sleep(FULL_SECONDS)
 
@@ -90,10 +90,10 @@ class EngineProcess:
         )
 
     def _work(self, cluster: Cluster) -> None:
-        """Go round until there is a reason to end.
+        """Run the main loop until the engine is idle or stopped.
 
         Raises:
-            StoreError: The cluster has gone.
+            StoreError: The connection to the cluster was lost.
         """
         dispatcher = Dispatcher(self._root, cluster)
         dispatcher.recover()
@@ -101,38 +101,40 @@ class EngineProcess:
         while self._stopped_by is None and self._folder.path.exists():
             dispatcher.step()
             if not cluster.is_connected:
-                dispatcher.stop("The Dask cluster that ran it has gone. Start it again, then this model.")
-                raise StoreError(f"The Dask cluster at {cluster.address} has gone.")
+                dispatcher.stop(
+                    "The connection to the Dask cluster was lost. Start the cluster again, then this model."
+                )
+                raise StoreError(f"The connection to the Dask cluster at {cluster.address} was lost.")
             if time.monotonic() - dispatcher.last_work > self._settings.idle_seconds and self._may_end(cluster):
                 return
             time.sleep(STEP_SECONDS)
         dispatcher.stop("The engine was stopped while this model was being trained. Start it again.")
 
     def _may_end(self, cluster: Cluster) -> bool:
-        """Withdraw, then look once more: a job that came in between is still taken."""
+        """Withdraw the announcement, then check the queue again for jobs added in between."""
         self._folder.withdraw()
-        if not JobQueue(self._root).tickets():
+        if not JobQueue(self._root).entries():
             return True
         self._announce(cluster.address)
         return False
 
-    def _fail_waiting(self, reason: str) -> None:
-        """Say to every job in the queue why nobody will run it."""
+    def _fail_queued(self, reason: str) -> None:
+        """Mark all queued jobs as FAILED with a reason."""
         queue, store = JobQueue(self._root), ResultStore(self._root)
-        for ticket in queue.tickets():
+        for entry in queue.entries():
             try:
-                job = store.open(ticket.run_id).job(ticket.model_id)
+                job = store.open(entry.run_id).job(entry.model_id)
                 job.change({JobState.QUEUED}, state=JobState.FAILED, ended=time.time(), cause="engine", reason=reason)
             except DiskFull as error:
                 logger.warning("%s", error)
-                continue  # it stays in the queue: nothing could be said to it
+                continue  # its status could not be written, so it stays queued
             except RecscopeError as error:
                 logger.warning("%s", error)
-            queue.remove(ticket)
+            queue.remove(entry)
 
 
 def main(root: Path) -> int:
-    """Be the engine of a workspace; return the exit status."""
+    """Run the engine of a workspace; return the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     os.umask(OTHERS)  # workers inherit it
     give_way(NICENESS)

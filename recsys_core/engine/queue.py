@@ -1,6 +1,6 @@
-"""The queue: one small file a job that has not ended, in the order in which jobs were asked for.
+"""The job queue: one small file per job that has not ended, in the order of submission.
 
-A file stays until its job has reached a final state, so an engine that starts after a crash finds all that is open.
+A file stays until its job has reached a final state, so an engine that starts after a crash finds all open jobs.
 """
 
 import contextlib
@@ -16,13 +16,13 @@ from recsys_core.errors import StoreError
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import read_json, sync
 
-TICKET_BYTES = 512
+ENTRY_BYTES = 512
 ENTRY = re.compile(r"\d{20}-[0-9a-f]{8}\.json")
 
 
 @dataclass(frozen=True)
-class Ticket:
-    """A job's place in the queue."""
+class QueueEntry:
+    """A queued or running job in the queue."""
 
     path: Path
     run_id: str
@@ -35,10 +35,10 @@ class Ticket:
 
 
 class Prepared:
-    """Tickets that take up their room on the disk already, but stand in no queue yet.
+    """Queue entries with reserved disk space that are not in the queue yet.
 
     Args:
-        folder: Of the queue.
+        folder: Folder of the queue.
         run_id: The experiment.
     """
 
@@ -47,23 +47,23 @@ class Prepared:
         self._run_id = run_id
         self._files: list[Path] = []
 
-    def lay_ready(self, number: int) -> None:
-        """Write so many tickets aside.
+    def reserve(self, number: int) -> None:
+        """Reserve space for `number` entries.
 
         Raises:
-            OSError: The disk refused.
+            OSError: A disk error.
         """
         for _ in range(number):
             path = self._folder / f".{uuid4().hex}.part"
             self._files.append(path)
-            path.write_bytes(b" " * TICKET_BYTES)
+            path.write_bytes(b" " * ENTRY_BYTES)
             sync(path)
 
     def put(self, model_ids: Sequence[str]) -> None:
         """Put jobs into the queue, in this order: all of them, or none.
 
         Raises:
-            StoreError: The disk refused all the same.
+            StoreError: A disk error.
         """
         put: list[Path] = []
         try:
@@ -71,30 +71,30 @@ class Prepared:
                 for model_id, path in zip(model_ids, self._files, strict=False):
                     self._fill(path, model_id)
                 for path in self._files[: len(model_ids)]:
-                    ticket = self._folder / f"{time.time_ns():020d}-{uuid4().hex[:8]}.json"
-                    path.rename(ticket)
-                    put.append(ticket)
+                    entry = self._folder / f"{time.time_ns():020d}-{uuid4().hex[:8]}.json"
+                    path.rename(entry)
+                    put.append(entry)
                 sync(self._folder)
         except StoreError:
-            for ticket in put:
-                ticket.unlink(missing_ok=True)
+            for entry in put:
+                entry.unlink(missing_ok=True)
             raise
 
     def clear(self) -> None:
-        """Remove what was not put."""
+        """Remove unused entries."""
         for path in self._files:
             path.unlink(missing_ok=True)
 
     def _fill(self, path: Path, model_id: str) -> None:
-        """Write who the ticket is for over the blanks, which takes no more room."""
+        """Overwrite the reserved bytes with the job, which takes no additional space."""
         text = json.dumps({"run": self._run_id, "model": model_id}).encode()
         with path.open("r+b") as file:
-            file.write(text.ljust(TICKET_BYTES))
+            file.write(text.ljust(ENTRY_BYTES))
         sync(path)
 
 
 class JobQueue:
-    """Tickets in a folder of the workspace; any process may add one, the engine takes them away.
+    """Queue entries in a folder of the workspace; any process may add one, the engine removes them.
 
     Args:
         root: The workspace's folder.
@@ -104,61 +104,61 @@ class JobQueue:
         self.folder = root / "queue"
 
     def add(self, run_id: str, model_id: str) -> None:
-        """Put a job at the end, unless it is in the queue already.
+        """Append a job, unless it is already in the queue.
 
         Raises:
-            StoreError: The disk refused.
+            StoreError: A disk error.
         """
-        if any(ticket.job == (run_id, model_id) for ticket in self.tickets()):
+        if any(entry.job == (run_id, model_id) for entry in self.entries()):
             return
-        with self.prepared(run_id) as tickets:
-            tickets.put([model_id])
+        with self.prepared(run_id) as entries:
+            entries.put([model_id])
 
     @contextlib.contextmanager
     def prepared(self, run_id: str, jobs: int = 1) -> Iterator["Prepared"]:
-        """Give tickets for jobs of an experiment that lie ready, so that nothing is left to fail when they are put.
+        """Reserve entries for jobs of an experiment, so that putting them into the queue cannot fail for lack of space.
 
-        Tickets that were not put by the end of the block are gone.
+        Entries that are not put by the end of the block are removed.
 
         Args:
             run_id: The experiment.
-            jobs: Most tickets that will be put.
+            jobs: Maximum number of jobs to put.
 
         Raises:
-            StoreError: The disk has no room for them.
+            StoreError: The disk is full.
         """
         with disk_errors_in_words(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         prepared = Prepared(self.folder, run_id)
         try:
             with disk_errors_in_words(self.folder / "ticket"):
-                prepared.lay_ready(jobs)
+                prepared.reserve(jobs)
             yield prepared
         finally:
             prepared.clear()
 
-    def tickets(self) -> list[Ticket]:
-        """Return all tickets, the oldest first; a file that is none is thrown away."""
+    def entries(self) -> list[QueueEntry]:
+        """Return all entries, oldest first; invalid files are deleted."""
         try:
             names = sorted(path.name for path in self.folder.iterdir() if ENTRY.fullmatch(path.name))
         except OSError:
             return []
-        found = []
+        entries = []
         for name in names:
             path = self.folder / name
             try:
                 values = read_json(path)
-                found.append(Ticket(path, str(values["run"]), str(values["model"])))
+                entries.append(QueueEntry(path, str(values["run"]), str(values["model"])))
             except (StoreError, KeyError, TypeError):
-                with contextlib.suppress(OSError):  # a folder, or another user's: it names no job either way
+                with contextlib.suppress(OSError):  # a folder, or another user's file: not an entry in any case
                     path.unlink(missing_ok=True)
-        return found
+        return entries
 
     def place(self, run_id: str, model_id: str) -> int | None:
-        """Return how many jobs stand before one, None if it is not in the queue."""
-        jobs = [ticket.job for ticket in self.tickets()]
+        """Return the number of jobs before a job, None if it is not in the queue."""
+        jobs = [entry.job for entry in self.entries()]
         return jobs.index((run_id, model_id)) if (run_id, model_id) in jobs else None
 
-    def remove(self, ticket: Ticket) -> None:
-        """Take a ticket away."""
-        ticket.path.unlink(missing_ok=True)
+    def remove(self, entry: QueueEntry) -> None:
+        """Remove an entry."""
+        entry.path.unlink(missing_ok=True)

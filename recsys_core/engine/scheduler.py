@@ -1,7 +1,8 @@
-"""The scheduler that `RECSCOPE_SCHEDULER` names: how it is reached, and whether the way there is safe.
+"""Access to the scheduler given by `RECSCOPE_SCHEDULER`, and the security of the connection.
 
-Who can talk to a Dask scheduler can run code on its workers, and who can listen reads the data. So beyond this machine
-the connection is encrypted, with certificates on both sides, unless the operator says that the network is trusted.
+Anyone who can connect to a Dask scheduler can run code on its workers, and anyone who can read the traffic sees the
+data. Connections to other machines are therefore encrypted, with certificates on both sides, unless the operator
+declares the network trusted.
 """
 
 import ipaddress
@@ -24,14 +25,14 @@ CERTIFICATES = ("RECSCOPE_TLS_CA", "RECSCOPE_TLS_CERT", "RECSCOPE_TLS_KEY")
 
 @dataclass(frozen=True)
 class SchedulerAccess:
-    """An existing Dask cluster and how to talk to it.
+    """Address and credentials of an existing Dask cluster.
 
     Args:
         address: Such as `tls://cluster.example.org:8786` (`RECSCOPE_SCHEDULER`).
-        authority: File with the certificate that all others are signed by (`RECSCOPE_TLS_CA`).
-        certificate: File with the certificate of this side (`RECSCOPE_TLS_CERT`).
-        key: File with its key (`RECSCOPE_TLS_KEY`); empty if it stands in the certificate's file.
-        insecure: Whether plain connections to other machines are wanted (`RECSCOPE_INSECURE_SCHEDULER`).
+        authority: File with the CA certificate (`RECSCOPE_TLS_CA`).
+        certificate: File with the client certificate (`RECSCOPE_TLS_CERT`).
+        key: File with its private key (`RECSCOPE_TLS_KEY`); empty if the certificate file contains it.
+        insecure: Whether unencrypted connections to other machines are allowed (`RECSCOPE_INSECURE_SCHEDULER`).
     """
 
     address: str
@@ -42,7 +43,7 @@ class SchedulerAccess:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self | None:
-        """Return what the settings say; None if there is no cluster."""
+        """Read the settings; None without a cluster."""
         address = environment.get("RECSCOPE_SCHEDULER", "").strip()
         if not address:
             return None
@@ -52,7 +53,7 @@ class SchedulerAccess:
 
     @property
     def scheme(self) -> str:
-        """The protocol; Dask's default where none is written."""
+        """The protocol; defaults to Dask's."""
         scheme, separator, _ = self.address.partition("://")
         return scheme.lower() if separator else DEFAULT_SCHEME
 
@@ -65,29 +66,29 @@ class SchedulerAccess:
         return (rest.rpartition(":")[0] or rest).lower()
 
     def check(self) -> None:
-        """See that the connection is safe before anything is sent.
+        """Check that the connection is secure before anything is sent.
 
         Raises:
-            ConfigError: It is not, or a certificate is missing.
+            ConfigError: The connection is insecure, or a certificate is missing.
         """
         if self.scheme not in (*ENCRYPTED, *PLAIN):
-            raise ConfigError(f"RECSCOPE_SCHEDULER={self.address} is no address of a scheduler; write tls://host:8786.")
+            raise ConfigError(f"RECSCOPE_SCHEDULER={self.address} is not a scheduler address; write tls://host:8786.")
         if self.scheme in PLAIN:
             if not self.insecure and not is_this_machine(self.host):
                 raise ConfigError(
-                    f"RECSCOPE_SCHEDULER={self.address} would send data and code to another machine unencrypted. Write "
-                    "tls:// and name certificates in RECSCOPE_TLS_CA, RECSCOPE_TLS_CERT and RECSCOPE_TLS_KEY, or set "
-                    "RECSCOPE_INSECURE_SCHEDULER=1 if everybody on that network may read the data and run code."
+                    f"RECSCOPE_SCHEDULER={self.address} would send data and code to another machine unencrypted. Use "
+                    "tls:// and set RECSCOPE_TLS_CA, RECSCOPE_TLS_CERT and RECSCOPE_TLS_KEY, or set "
+                    "RECSCOPE_INSECURE_SCHEDULER=1 if everyone on that network may read the data and run code."
                 )
             return
         for name, path in zip(CERTIFICATES, (self.authority, self.certificate, self.key), strict=True):
             if not path and name != CERTIFICATES[-1]:
                 raise ConfigError(f"RECSCOPE_SCHEDULER={self.address} needs a certificate: set {name} to its file.")
             if path and not Path(path).is_file():
-                raise ConfigError(f"{name} names '{path}', which is no file that can be read.")
+                raise ConfigError(f"{name} is '{path}', which is not a file.")
 
     def security(self) -> Any:
-        """Return Dask's settings of the connection; None for a plain one.
+        """Return Dask's security settings; None for an unencrypted connection.
 
         Raises:
             ConfigError: See `check`.
@@ -106,7 +107,7 @@ class SchedulerAccess:
 
 
 def is_this_machine(host: str) -> bool:
-    """Return whether a host is this machine, without asking the network: loopback, its name, its own addresses."""
+    """Return whether a host is this machine, without network access: loopback, host name, own addresses."""
     if host in ("localhost", socket.gethostname().lower()):
         return True
     try:

@@ -1,4 +1,4 @@
-"""Settings of the engine, read from the environment; every limit has a default that fits a small machine."""
+"""Settings of the engine from the environment, with defaults for a small machine."""
 
 import os
 import re
@@ -13,27 +13,27 @@ from recsys_core.engine.scheduler import SchedulerAccess
 from recsys_core.errors import ConfigError
 
 CORES_PER_JOB = 4
-"""A second job at the same time pays only where each has so many cores."""
+"""Cores per job by default: concurrent jobs only pay off with this many cores each."""
 SHARE_OF_MEMORY = 0.8
-"""So much of the machine's memory all jobs together may use."""
+"""Maximum share of the machine's memory for all jobs."""
 UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How the engine works.
+    """Settings of the engine.
 
     Args:
-        access: An existing Dask cluster (`RECSCOPE_SCHEDULER`), None for processes of our own.
-        jobs: Jobs at the same time (`RECSCOPE_JOBS`).
-        threads: Cores that one job may use.
-        job_memory: Bytes that one job may use (`RECSCOPE_JOB_MEMORY`, such as 4GiB).
-        memory_is_known: Whether `job_memory` says something about the machine where jobs run.
-        connect_seconds: How long to try to reach the cluster (`RECSCOPE_CONNECT`).
-        idle_seconds: The engine ends itself after so long without work (`RECSCOPE_ENGINE_IDLE`).
-        cancel_grace: Seconds that a job has to stop by itself before its process is ended (`RECSCOPE_CANCEL_GRACE`).
-        warm_up: Whether to load and compile in idle time what jobs need (`RECSCOPE_WARM_UP`, 0 or 1).
+        access: An existing Dask cluster (`RECSCOPE_SCHEDULER`), None for local processes.
+        jobs: Number of concurrent jobs (`RECSCOPE_JOBS`).
+        threads: Cores per job.
+        job_memory: Bytes per job (`RECSCOPE_JOB_MEMORY`, such as 4GiB).
+        memory_is_known: Whether `job_memory` applies to the machine where jobs run.
+        connect_seconds: Timeout of the connection to the cluster (`RECSCOPE_CONNECT`).
+        idle_seconds: Idle time after which the engine exits (`RECSCOPE_ENGINE_IDLE`).
+        cancel_grace: Seconds that a cancelled job has to stop before its process is killed (`RECSCOPE_CANCEL_GRACE`).
+        warm_up: Whether to load and compile algorithms in idle time (`RECSCOPE_WARM_UP`, 0 or 1).
     """
 
     access: SchedulerAccess | None
@@ -51,7 +51,7 @@ class EngineSettings:
         """Read the settings.
 
         Raises:
-            ConfigError: One of them is not a number in its range.
+            ConfigError: A setting is not a number or out of range.
         """
         cores = usable_cores()
         access = SchedulerAccess.from_environment(environment)
@@ -83,7 +83,7 @@ def usable_cores() -> int:
 
 
 def machine_memory() -> int:
-    """Return the bytes of memory of the machine, or of the container that this process is in."""
+    """Return the memory of the machine, or of the container, in bytes."""
     total = int(psutil.virtual_memory().total)
     for path in CGROUP_LIMITS:
         try:
@@ -96,19 +96,19 @@ def machine_memory() -> int:
 
 
 def parse_bytes(text: str) -> int:
-    """Return the bytes of a text such as 4GiB, 500 MB or 1000000; units are powers of 1024.
+    """Parse a memory size such as 4GiB, 500 MB or 1000000; units are powers of 1024.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: The text is not a memory size.
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", text.lower())
     if found is None or float(found[1]) <= 0:
-        raise ConfigError(f"'{text}' is no amount of memory; write for instance 4GiB.")
+        raise ConfigError(f"'{text}' is not a memory size; write for example 4GiB.")
     return int(float(found[1]) * UNITS[found[2]])
 
 
 def in_words(amount: float) -> str:
-    """Return an amount of memory for people, such as 1.2 GiB."""
+    """Format a memory size, such as 1.2 GiB."""
     for unit in ("B", "KiB", "MiB"):
         if amount < 1024:
             return f"{amount:.0f} {unit}"
@@ -117,10 +117,10 @@ def in_words(amount: float) -> str:
 
 
 def positive_number(environment: Mapping[str, str], name: str, default: float, *, low: float) -> float:
-    """Return a setting that is a number.
+    """Return a numeric setting.
 
     Raises:
-        ConfigError: It is none, or below `low`.
+        ConfigError: It is not a number, or below `low`.
     """
     text = environment.get(name)
     if not text:
@@ -130,5 +130,5 @@ def positive_number(environment: Mapping[str, str], name: str, default: float, *
     except ValueError:
         value = float("nan")
     if not low <= value < float("inf"):
-        raise ConfigError(f"Setting {name} must be a number of at least {low:g}, but it is '{text}'.")
+        raise ConfigError(f"Setting {name} must be a number of at least {low:g}, but is '{text}'.")
     return value

@@ -1,4 +1,4 @@
-"""How fast training was on this machine: what estimates of time are made from."""
+"""Measured training speeds of this machine, the basis of time estimates."""
 
 import logging
 import math
@@ -13,19 +13,19 @@ from recsys_core.storage.files import read_json, write_json
 
 logger = logging.getLogger(__name__)
 FIRST_GUESS = 1e9
-"""Floating point operations a second and core, before anything was measured."""
+"""Initial guess: floating point operations per second and core."""
 FIRST_JUDGING = 3e7
-"""Units of judging (see `judging_units`) a second, before anything was measured."""
+"""Initial guess: units of `judging_units` per second."""
 START_SECONDS = 0.3
-"""What every job takes, however small."""
+"""Constant time per job."""
 LONG_ENOUGH = 0.2
-"""Seconds below which a measurement says nothing about larger data."""
+"""Measurements below this time, in seconds, are ignored: they do not extrapolate to larger data."""
 WEIGHT = 0.5
-"""Of the latest measurement against all earlier ones."""
+"""Weight of the latest measurement in the moving average."""
 
 
 class Speeds:
-    """Measured speeds by algorithm, kept in the workspace.
+    """Measured speeds by algorithm, stored in the workspace.
 
     Args:
         root: The workspace's folder.
@@ -35,7 +35,7 @@ class Speeds:
         self._path = root / "engine" / "speeds.json"
 
     def read(self) -> dict[str, dict[str, float]]:
-        """Return for each algorithm the `fit` rate (operations a second) and the `judging` rate (units a second)."""
+        """Return the `fit` rate (operations per second) and the `judging` rate (units per second) of each algorithm."""
         try:
             values = read_json(self._path)
         except StoreError:
@@ -45,12 +45,12 @@ class Speeds:
         return {str(key): _rates(known) for key, known in values.items()}
 
     def seconds(self, key: str, work: float, units: float, threads: int) -> float:
-        """Return how long a job will take, judged by earlier ones of the same algorithm.
+        """Return the estimated time of a job, based on earlier jobs of the same algorithm.
 
         Args:
             key: The algorithm.
             work: Operations of training.
-            units: Of loading, parting and judging.
+            units: Units of loading, splitting and evaluating, see `judging_units`.
             threads: Cores that it may use.
         """
         known = self.read().get(key, {})
@@ -58,7 +58,7 @@ class Speeds:
         return START_SECONDS + work / fit + units / known.get("judging", FIRST_JUDGING)
 
     def learn(self, job: JobFolder, status: JobStatus) -> None:
-        """Take over how long a finished job took; a disk that refuses is ignored, since this is no result."""
+        """Update the speeds with a finished job; disk errors are ignored."""
         try:
             result = load_result(job.path)
             around = (status.seconds() or 0.0) - result.fit_seconds - START_SECONDS
@@ -76,11 +76,11 @@ class Speeds:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
             write_json(self._path, values | {result.key: before | mixed})
         except StoreError as error:
-            logger.info("The speed of %s was not kept: %s", job.path.name, error)
+            logger.info("The speed of %s was not stored: %s", job.path.name, error)
 
 
 def _rates(values: Any) -> dict[str, float]:
-    """Return those rates that are positive numbers; whatever else a damaged file holds counts as not measured."""
+    """Return the rates that are positive numbers; other values of a damaged file are ignored."""
     if not isinstance(values, dict):
         return {}
     return {

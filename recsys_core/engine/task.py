@@ -1,4 +1,4 @@
-"""What a worker process is asked to do: small functions that take plain values, for Dask sends them by name."""
+"""Tasks of worker processes: functions with plain arguments, which Dask pickles by name."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ def run_queued(root: str, run_id: str, model_id: str, threads: int) -> str:
 
     Args:
         root: The workspace's folder, the same on all machines.
-        run_id: Which experiment.
-        model_id: Which of its models.
-        threads: Cores that it may use; 0: as many as this worker was given.
+        run_id: The experiment.
+        model_id: One of its models.
+        threads: Cores that it may use; 0: the number of threads of this worker.
     """
     from distributed import get_worker
 
@@ -24,7 +24,7 @@ def run_queued(root: str, run_id: str, model_id: str, threads: int) -> str:
 
 
 def warm_up(key: str) -> str:
-    """Load and compile what an algorithm needs, by training it on a few made-up interactions; return its key."""
+    """Load and compile the code of an algorithm by training it on a few synthetic interactions; return its key."""
     from recsys_core.engine.warmup import warm_up_model
 
     warm_up_model(key)

@@ -1,6 +1,6 @@
-"""Making the first click fast: load libraries and compile loops before anybody needs them.
+"""Warm-up: load libraries and compile loops before the first job.
 
-`python -m recsys_core.engine.warmup` compiles everything once, for instance when an image is built.
+`python -m recsys_core.engine.warmup` compiles everything once, for example when a container image is built.
 """
 
 import logging
@@ -24,29 +24,29 @@ EPOCHS = "epochs"
 
 
 def warm_up_model(key: str) -> None:
-    """Train and judge an algorithm on a few made-up interactions; one that cannot is left for the real job to say.
+    """Train and evaluate an algorithm on a few synthetic interactions; errors are ignored here.
 
-    A network goes through them once: what takes its time is loading torch, and a second pass loads nothing more.
+    A network is trained for one epoch: most of the time is spent on loading torch.
     """
     ctx = RunContext(seed=0)
-    split = make_splits(_made_up(), SplitSpec(), seed=0)[0]
+    split = make_splits(_synthetic(), SplitSpec(), seed=0)[0]
     try:
         with limited_threads(1):
-            model = make_model(key, _briefly(key))
+            model = make_model(key, _short_config(key))
             model.fit(split.train, ctx)
             evaluate(model, split, cutoffs=(1, 5), ctx=ctx)
     except RecscopeError as error:
         logger.info("Warming up '%s' ended early: %s", key, error)
 
 
-def _briefly(key: str) -> dict[str, Any]:
-    """Return the settings with which a network is trained for one epoch; nothing for other algorithms."""
-    found = model_class(key)
-    return {EPOCHS: 1} if found.info.runtime == "torch" and EPOCHS in found.config_type.model_fields else {}
+def _short_config(key: str) -> dict[str, Any]:
+    """Return settings for a single epoch of a network; empty for other algorithms."""
+    model = model_class(key)
+    return {EPOCHS: 1} if model.info.runtime == "torch" and EPOCHS in model.config_type.model_fields else {}
 
 
-def _made_up() -> Dataset:
-    """Return a data set of a few users with ratings and times, attributes and links."""
+def _synthetic() -> Dataset:
+    """Return a small data set with ratings, timestamps, attributes and links."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
         {
@@ -56,10 +56,12 @@ def _made_up() -> Dataset:
             TIMESTAMP: np.arange(ROWS, dtype=np.int64) * 1000,
         }
     ).drop_duplicates([USER, ITEM], ignore_index=True)
-    people, things = np.arange(USERS), np.arange(ITEMS)
-    users = pd.DataFrame({"age": 20.0 + people, "sex": np.where(people % 2, "f", "m")})
-    items = pd.DataFrame({TITLE: [f"film {item}" for item in things], CATEGORIES: np.where(things % 3, "A|B", "B")})
-    social = pd.DataFrame({SOURCE: people, TARGET: (people + 1) % USERS, WEIGHT: 1.0})
+    user_numbers, item_numbers = np.arange(USERS), np.arange(ITEMS)
+    users = pd.DataFrame({"age": 20.0 + user_numbers, "sex": np.where(user_numbers % 2, "f", "m")})
+    items = pd.DataFrame(
+        {TITLE: [f"film {item}" for item in item_numbers], CATEGORIES: np.where(item_numbers % 3, "A|B", "B")}
+    )
+    social = pd.DataFrame({SOURCE: user_numbers, TARGET: (user_numbers + 1) % USERS, WEIGHT: 1.0})
     return dataset_from_frames(frame, name="warm-up", users=users, items=items, social=social)
 
 

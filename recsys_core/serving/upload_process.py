@@ -17,7 +17,7 @@ from recsys_core.serving.work_status import run_in
 
 
 def run(intake: Intake, work: Work) -> None:
-    """Download or store, and write down how it ended."""
+    """Download or store the files, and record how it ended."""
 
     def store(ctx: RunContext) -> str:
         draft = intake.draft()

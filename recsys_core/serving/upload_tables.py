@@ -293,10 +293,10 @@ def requested(values: Mapping[str, Any]) -> Reading:
 
 
 def rules_of(draft: "Draft", tables: "Sequence[TableGuess]") -> "IngestRules":
-    """Return the rules of a draft: those that suit the files where nothing was changed.
+    """Return the cleaning rules of a draft: the suggestions for the files, with the user's changes.
 
     Raises:
-        ConfigError: A value outside its bounds.
+        ConfigError: A value is out of bounds.
     """
     from recsys_core.data.ingest import suggest_rules
     from recsys_core.data.ingest.cleaning_rules import IngestRules

@@ -91,9 +91,9 @@ def test_models_that_fail_in_every_way_leave_the_others_alone(served: tuple[Engi
         "random": "DONE",
     }
     assert states["broken"].reason.startswith("It stopped with an unexpected error (ZeroDivisionError: a test divides")
-    assert states["crasher"].reason.startswith("Its process (number ")
-    assert "was killed from outside, or crashed" in states["crasher"].reason
-    words = r"It ran out of memory: it had [\d.]+ [MG]iB of the 1\.2 GiB that a job may use in use and was stopped"
+    assert states["crasher"].reason.startswith("Its process (id ")
+    assert "crashed or was killed from outside" in states["crasher"].reason
+    words = r"It ran out of memory: it used [\d.]+ [MG]iB of the 1\.2 GiB that a job may use and was stopped"
     assert re.match(words, states["greedy"].reason)
     assert [states[key].cause for key in ("broken", "crasher", "greedy")] == ["error", "killed", "memory"]
 
@@ -119,7 +119,7 @@ def test_a_job_that_does_not_listen_is_ended_after_the_grace(served: tuple[Engin
     engine.cancel(run_id, status.model_id)
     states = ended(engine, run_id)
     assert states["stubborn"].state is JobState.CANCELLED
-    assert "did not listen for 1 seconds" in states["stubborn"].reason
+    assert "did not stop within 1 seconds" in states["stubborn"].reason
     assert states["random"].state is JobState.DONE
     eventually(lambda: not psutil.pid_exists(status.pid), what="the deaf process is gone")
 
@@ -179,7 +179,7 @@ def test_a_job_over_the_memory_is_refused_with_number_and_alternative(served: tu
     status = job(engine, run_id, "huge")
     assert (status.state, status.cause) == (JobState.FAILED, "refused")
     assert "would need 1048576.0 TiB of memory; a job may use" in status.reason
-    assert "keep the 10 most used items" in status.reason
+    assert "keep the 10 most popular items" in status.reason
     assert ended(engine, run_id)["popular"].state is JobState.DONE
 
 

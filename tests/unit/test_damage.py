@@ -451,7 +451,7 @@ def test_damaged_files_of_the_engine_hinder_nobody(tmp_path: Path, kind: str) ->
     folder.make()
     queue.add("a" * 16, "popular-1")
     queue.add("a" * 16, "popular-2")
-    first = queue.tickets()[0].path
+    first = queue.entries()[0].path
     content = json.dumps({"process": {"pid": 1, "started": 1.0, "host": "x"}, "address": "1"})
     for name in ("engine.json", "starting.json", "speeds.json"):
         (folder.path / name).write_text(content)
@@ -460,7 +460,7 @@ def test_damaged_files_of_the_engine_hinder_nobody(tmp_path: Path, kind: str) ->
     assert folder.presence() is None
     assert folder.is_starting() in (False, True)
     assert speeds.seconds("ease", 1.0, 1.0, 1) > 0
-    assert "popular-2" in [ticket.model_id for ticket in queue.tickets()]
+    assert "popular-2" in [ticket.model_id for ticket in queue.entries()]
     assert Engine(tmp_path).presence() is None
 
 
