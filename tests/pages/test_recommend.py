@@ -56,7 +56,7 @@ def test_a_model_that_cannot_explain_says_so(open_page: Open, finished: Finished
     popular = next(one for one in run.model_ids if one.startswith("popular"))
     app = no_exception(app.multiselect(key="recommend_models_False").set_value([popular]).run())
     app = no_exception(next(one for one in app.button if str(one.key).startswith("item_popular")).click().run())
-    assert "Popularity cannot say what its scores are made of" in words(app)
+    assert "Popularity cannot split its scores into contributions" in words(app)
 
 
 def test_a_model_without_parts_is_asked_again_without_each_item(

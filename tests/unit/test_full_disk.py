@@ -208,10 +208,10 @@ def test_the_engine_gives_no_waiting_job_up_that_it_could_say_nothing_to(engine:
     run_id = engine.submit(spec_of(data=data_of(engine)))
     ballast = fill(small_disk)
     process = EngineProcess(engine.root, EngineSettings.from_environment({}))
-    process._fail_waiting("The cluster cannot be reached.")
+    process._fail_queued("The cluster cannot be reached.")
     assert len(engine.queue.entries()) == 2
     ballast.unlink()
-    process._fail_waiting("The cluster cannot be reached.")
+    process._fail_queued("The cluster cannot be reached.")
     assert engine.queue.entries() == []
     assert {status.reason for status in engine.store.open(run_id).statuses()} == {"The cluster cannot be reached."}
 
