@@ -162,7 +162,7 @@ def _left_out(number: int) -> str:
 
 def _stop(ticket: "Ticket[UpdateReport]") -> None:
     """Cancel the running update; it ends at its next batch."""
-    ticket.give_up()
+    ticket.cancel()
     st.session_state.pop(STARTED, None)
     st.session_state[CANCELLED] = True
 

@@ -295,7 +295,7 @@ def test_refuses_an_empty_part_and_an_untrained_model() -> None:
     with pytest.raises(NotFitted):
         evaluate(model, split)
     model.fit(split.train, RunContext())
-    with pytest.raises(DataError, match="validation set"):
+    with pytest.raises(DataError, match="no validation data"):
         evaluate(model, split, part="validation")
 
 

@@ -64,7 +64,7 @@ def test_tls_wants_certificates_and_hands_them_to_dask(tmp_path: Path) -> None:
         access(address).check()
     files = {name: tmp_path / name for name in ("RECSCOPE_TLS_CA", "RECSCOPE_TLS_CERT", "RECSCOPE_TLS_KEY")}
     settings = {name: str(path) for name, path in files.items()}
-    with pytest.raises(ConfigError, match=r"RECSCOPE_TLS_CA names '.*', which is no file"):
+    with pytest.raises(ConfigError, match=r"RECSCOPE_TLS_CA is '.*', which is not a file"):
         access(address, **settings).check()
     for path in files.values():
         path.touch()
