@@ -42,7 +42,7 @@ def test_user_and_item_are_swapped_with_one_click(server: Server, page: Page) ->
     numbers = page.locator(".st-key-check_numbers")
     expect(numbers).to_contain_text(re.compile(r"Users\s*24"))
     question = page.get_by_text("It could also be")
-    expect(question).to_contain_text("Is column_2 the user? It could also be column_1.")
+    expect(question).to_contain_text("Does column_2 hold the user? It could also be column_1.")
     page.get_by_role("button", name="Swap").click()
     expect(numbers).to_contain_text(re.compile(r"Users\s*39"))
     expect(question).to_have_count(0)

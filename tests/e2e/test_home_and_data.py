@@ -72,7 +72,7 @@ def test_a_title_from_outside_is_shown_letter_by_letter(own_workspace: Path, sta
     titles = pd.DataFrame({"title": [EVIL, "Good", "Other"]})
     stored = Workspace(own_workspace).store(dataset_from_frames(frame.astype("int32"), name=EVIL, items=titles))
     page.goto(f"{start().url}/explore?data={stored.fingerprint}")
-    expect(page.get_by_text(f"'{EVIL}' and 'Good' go together most")).to_be_visible()
+    expect(page.get_by_text(f"'{EVIL}' and 'Good' have the highest lift")).to_be_visible()
     come_near(page)
     expect(page.locator(".js-plotly-plot text").filter(has_text=EVIL[:12]).first).to_be_visible()
     assert page.locator(".js-plotly-plot a, .js-plotly-plot text b").count() == 0
