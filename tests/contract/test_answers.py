@@ -195,7 +195,7 @@ def test_predictions_from_data_without_ratings_are_refused(key: str) -> None:
     if not isinstance(model, PredictsRatings) or needs_ratings(key):
         pytest.skip("declared: does not predict ratings, or does not train without them")
     train = tastes(rated=False)
-    with pytest.raises(CannotScore, match="without them"):
+    with pytest.raises(CannotScore, match="without ratings"):
         fitted(key, train).predict_ratings(train.queries())
 
 

@@ -87,7 +87,7 @@ def test_where_less_is_better_the_difference_is_still_told_from_the_better_side(
     app = open_page("compare", data=finished_copy.data, run=run.id)
     app = no_exception(app.selectbox(key="compare_metric").set_value("rmse").run())
     title = model_class("biased_mf").info.title
-    [said] = [line for line in words(app).splitlines() if line.startswith(f"- {title} (epochs")]
+    [said] = [line for line in words(app).splitlines() if line.startswith(f"- {title[:-1]}; epochs")]
     numbers = re.findall(r"-?\d+\.\d+", said.partition("RMSE")[2])
     better, worse, difference, low, high = map(float, numbers)
     assert better < worse
