@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from recsys_core.data.ingest import check, ingest, inspect_files
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.id_encoding import NotWholeNumbers, NumberCoder, TextCoder
+from recsys_core.data.ingest.identifiers import NO_IDENTIFIERS
 from recsys_core.data.ingest.schema import with_changes
 from recsys_core.data.report import IngestReport
 from recsys_core.data.workspace import Workspace
@@ -22,7 +23,9 @@ from recsys_core.errors import DataError
 
 KEEP = IngestRules(duplicates="keep")
 letters = st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp"), blacklist_characters="\ufeff\x85")
-names = st.text(letters, min_size=1, max_size=8).filter(lambda text: bool(text.strip(" \t")) and text.strip() == text)
+names = st.text(letters, min_size=1, max_size=8).filter(
+    lambda text: bool(text.strip(" \t")) and text.strip() == text and text not in NO_IDENTIFIERS
+)
 numbers = st.integers(0, 10**12).map(str)
 tables = st.lists(
     st.tuples(st.one_of(names, numbers), st.one_of(names, numbers), st.integers(1, 5), st.integers(10**9, 2 * 10**9)),
