@@ -283,7 +283,7 @@ def test_a_trained_model_is_asked_and_nothing_is_wrong(
     with page.expect_download() as taken:
         page.get_by_role("button", name="Data (CSV)").nth(1).click()
     header = Path(taken.value.path()).read_text(encoding="utf-8-sig").splitlines()[0]
-    assert header.startswith("step,said,quantity," if key == "seq2seq" else "step,after,rank,")
+    assert header.startswith("step,output,quantity," if key == "seq2seq" else "step,after,rank,")
 
 
 def test_a_history_by_hand_is_read_by_a_trained_model_with_points(
