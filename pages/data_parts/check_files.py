@@ -111,9 +111,10 @@ def _check(taking: "Intake") -> None:
             report = None
             if any(file.error for file in tables):
                 st.info(_("Rows are counted as soon as every file is readable or ignored."))
+                st.session_state.pop(_store_pressed(taking), None)
             else:
                 report = _counts(taking, reading, [file.guess.name for file in tables])
-        if report is None and not reading.status().is_live:
+        if report is None and reading.status().state in ("FAILED", "CANCELLED"):  # one that just ended has a report
             st.session_state.pop(_store_pressed(taking), None)
         _store(taking, draft, report)
 
