@@ -12,8 +12,8 @@ WATCH = """export default function ({ parentElement, data, setTriggerValue }) {
   const near = new Set();
   let soon, asked = 0, held = 0;
   const running = () => app.dataset.testScriptState !== "notRunning";
-  // a trigger during a pending click would reopen the page that the click leaves: a link always leaves it, any other
-  // click is pending until the script runs, or does nothing there
+  // a trigger sent while a click is pending would reopen the page that the click leaves; a link always leaves the page,
+  // any other click is pending until the script runs, for at most three seconds
   const hold = event => {
     const link = event.type === "click" && event.target.closest?.("a[href]:not([target=_blank])");
     held = Math.max(held, Date.now() + (link ? 60000 : 3000));

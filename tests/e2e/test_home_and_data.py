@@ -31,7 +31,7 @@ def clean(page: Page, where: str) -> None:
 def test_pages_with_data_are_clean_in_every_look(
     finished_template: Finished, finished_server: Server, browser: Browser, look: tuple[int, str], tmp_path: Path
 ) -> None:
-    """In the first look parts are drawn as somebody comes near them, as for a person; in the others all at once."""
+    """In the first look, lazy sections are drawn when they come into view; in the others, all at once."""
     finished, server = finished_template, finished_server
     whole = "" if look == LOOKS["wide-light"] else "&view=whole"
     path = tmp_path / "ratings.csv"

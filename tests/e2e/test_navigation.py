@@ -21,7 +21,7 @@ LAG_MS = 700
 
 @pytest.fixture
 def train(finished_template: Finished, finished_server: Server, browser: Browser) -> Iterator[Page]:
-    """Train, with a finished training and algorithms further down that are drawn when somebody comes near them."""
+    """Train, with a finished training and lazy sections further down that are not drawn yet."""
     with watched(browser) as page:
         page.add_init_script(LAG)
         page.goto(f"{finished_server.url}/train?{urlencode(finished_template.address())}")

@@ -69,7 +69,7 @@ def clean(page: Page, where: str) -> None:
 def test_profiles_and_what_models_hold(
     name: str, own_workspace: Path, start: Start, page: Page, public_data: Callable[[str], Path]
 ) -> None:
-    """With the sample, parts are drawn as somebody comes near them, as for a person; with the others all at once."""
+    """With the sample, lazy sections are drawn when they come into view; with the others, all at once."""
     whole = "" if name == "world" else "&view=whole"
     workspace = Workspace(own_workspace)
     data = stored(name, workspace, public_data)
