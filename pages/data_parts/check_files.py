@@ -108,22 +108,16 @@ def _check(taking: "Intake") -> None:
         table_roles.show(taking, [file.guess for file in tables], {n: file.error for n, file in enumerate(tables)})
         cleaning_rules.show(taking, draft, [file.guess for file in tables if not file.error])
         with counts:
-            report = None
+            report, counting = None, False
             if any(file.error for file in tables):
                 st.info(_("Rows are counted as soon as every file is readable or ignored."))
-                st.session_state.pop(_store_pressed(taking), None)
             else:
-                report = _counts(taking, reading, [file.guess.name for file in tables])
-        if report is None and reading.status().state in ("FAILED", "CANCELLED"):  # one that just ended has a report
-            st.session_state.pop(_store_pressed(taking), None)
-        _store(taking, draft, report)
+                report, counting = _counts(taking, reading, [file.guess.name for file in tables])
+        _store(taking, draft, report, counting=counting)
 
 
 def _store_pressed(taking: "Intake") -> str:
-    """Return the session key of a press on Store.
-
-    The rows may be recounted at that moment, because of a change made just before; the press takes effect afterwards.
-    """
+    """Return the session key of a press on Store that waits for the rows to be counted."""
     return f"store_pressed_{taking.id}"
 
 
@@ -149,32 +143,35 @@ def _other_files(taking: "Intake") -> None:
         _leave(taking)
 
 
-def _counts(taking: "Intake", reading: "Reading", names: list[str]) -> "IngestReport | None":
-    """Show the accepted and rejected counts and return the report; a long count shows a progress bar until it is done.
+def _counts(taking: "Intake", reading: "Reading", names: list[str]) -> "tuple[IngestReport | None, bool]":
+    """Show the accepted and rejected counts; a long count shows a progress bar until it is done.
 
     Args:
         taking: The upload session.
         reading: The process that counts.
         names: Names of the files, by number.
+
+    Returns:
+        The report, None without one, and whether it is still being computed.
     """
     try:
         if not reading.wait(PATIENCE_SECONDS):
             st.fragment(_reading_progress, run_every=0.5)(reading)
-            return None
+            return None, True
         report = reading.report()
     except RecscopeError as error:
         st.error(safe(error))
-        return None
+        return None, False
     if report is not None:
         alarms.show(taking, report, names)
         ingest_report.counts(report)
-        return report
+        return report, False
     status = reading.status()
     (st.info if status.state == "CANCELLED" else st.error)(safe(status.reason))
     if st.button(_("Check again"), key="intake_reread"):
         upload_session.read_again(reading)
         st.rerun()
-    return None
+    return None, False
 
 
 def _reading_progress(reading: "Reading", *, for_tables: bool = False) -> None:
@@ -189,28 +186,37 @@ def _reading_progress(reading: "Reading", *, for_tables: bool = False) -> None:
         st.rerun()
 
 
-def _store(taking: "Intake", draft: "Draft", report: "IngestReport | None") -> None:
+def _store(taking: "Intake", draft: "Draft", report: "IngestReport | None", *, counting: bool) -> None:
     """Show the name and the Store button, and the way back; after an alarm, storing needs a confirmation.
+
+    Store stays enabled during a recount, and then takes effect after it: Streamlit discards a press on a button that
+    the script disables while the press is on its way.
 
     Args:
         taking: The upload session.
         draft: Its settings.
-        report: What would be stored; None while it is being counted, and then nothing can be stored.
+        report: What would be stored, None without a result.
+        counting: Whether the rows are being counted.
     """
     sure = f"store_anyway_{taking.id}"
     with st.container(border=True, key="store_bar"):
         name = st.text_input(_("Name of the data set"), draft.name, key=f"name_{taking.id}", max_chars=200)
         with st.container(horizontal=True):
             st.button(
-                _("Store"), type="primary", key="intake_store", icon=":material/save:", disabled=report is None,
+                _("Store"), type="primary", key="intake_store", icon=":material/save:",
+                disabled=report is None and not counting,
                 on_click=_note, args=(_store_pressed(taking),),
             )  # fmt: skip
             left = st.button(_("Upload other files"), key="intake_leave", type="tertiary")
     if left:
         _leave(taking)
-    if report is None:
+    if counting:
+        if st.session_state.get(_store_pressed(taking)):
+            st.caption(_("The data set will be stored as soon as its rows are counted."))
         return
     pressed = st.session_state.pop(_store_pressed(taking), False)
+    if report is None:
+        return
     if pressed and report.alarms:
         st.session_state[sure] = report.rows_rejected
     if report.alarms and st.session_state.get(sure) == report.rows_rejected:

@@ -15,13 +15,14 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import TimeoutError as StillClosed
 
 from tests.engine.gate import Gate
 from tests.engine.support import eventually, start_engine
@@ -53,6 +54,7 @@ LOOKS = {
 """Widths and schemes in which every page is looked at."""
 PATIENCE_MS = 30_000
 expect.set_options(timeout=PATIENCE_MS)
+ATTEMPTS = 5
 LOOKS_UNTIL_QUIET = 3
 LOOK_AGAIN_MS = 100
 
@@ -277,6 +279,20 @@ def looked_at(browser: Browser, look: tuple[int, str]) -> Iterator[Page]:
 def settled(page: Page) -> None:
     """Wait until the script has run to its end."""
     expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def choose(page: Page, key: str, label: str, option: str) -> None:
+    """Choose an option of the select box whose key begins with `key` and whose label is `label`."""
+    box = page.locator(f"[class*='st-key-{key}']").filter(has_text=label)
+    wanted = page.get_by_role("option", name=option, exact=True)
+    for _ in range(ATTEMPTS):  # a list that is open while the page is drawn again closes
+        settled(page)
+        box.get_by_role("combobox").click()
+        with suppress(StillClosed):
+            wanted.click(timeout=PATIENCE_MS / ATTEMPTS)
+            break
+    settled(page)
+    expect(box.get_by_role("combobox")).to_have_value(option)
 
 
 def come_near(page: Page) -> None:

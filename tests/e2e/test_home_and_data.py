@@ -5,12 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from recsys_core.data import dataset_from_frames
 from recsys_core.data.workspace import Workspace
-from tests.e2e.conftest import LOOKS, PATIENCE_MS, Server, axe_findings, come_near, settled, sideways, watched
+from recsys_core.serving.reader_pool import READER
+from tests.e2e.conftest import LOOKS, PATIENCE_MS, Server, axe_findings, choose, come_near, settled, sideways, watched
+from tests.engine.support import eventually
 from tests.pages.finished import EVIL, Finished
 
 pytestmark = pytest.mark.e2e
@@ -103,6 +106,34 @@ def test_a_file_is_checked_reloaded_and_stored(server: Server, page: Page, tmp_p
     settled(page)
     page.get_by_role("button", name="Rename", exact=True).last.click()
     expect(page.get_by_test_id("stSidebar").get_by_text("Second name")).to_be_visible()
+
+
+def readers_of(server: Server) -> list[psutil.Process]:
+    """Return the processes of a server that read files."""
+    return [child for child in psutil.Process(server.process.pid).children() if READER in " ".join(child.cmdline())]
+
+
+def test_store_pressed_during_a_recount_takes_effect_after_it(server: Server, page: Page, tmp_path: Path) -> None:
+    """The process that counts is suspended, so the press always falls into the recount after a change of role."""
+    path = tmp_path / "ratings.csv"
+    path.write_text(RATINGS)
+    page.goto(f"{server.url}/data")
+    settled(page)
+    page.locator("input[type=file]").set_input_files(path)
+    page.get_by_role("button", name="Check these files").click()
+    expect(page.locator(".st-key-check_numbers")).to_contain_text("300")
+    eventually(lambda: bool(readers_of(server)), PATIENCE_MS / 1000, "a process is ready for the next count")
+    suspended = readers_of(server)
+    for process in suspended:
+        process.suspend()
+    choose(page, "role_", "timestamp", "not used")
+    expect(page.get_by_text("Counting rows")).to_be_visible()
+    settled(page)
+    page.get_by_role("button", name="Store", exact=True).click()
+    expect(page.get_by_text("will be stored as soon as its rows are counted")).to_be_visible()
+    for process in suspended:
+        process.resume()
+    expect(page.get_by_text("'ratings' is stored.")).to_be_visible()
 
 
 @pytest.mark.usefixtures("warm")

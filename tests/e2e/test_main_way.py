@@ -1,34 +1,17 @@
 """The main way through the product: from messy files to a report that can be handed on, in one browser session."""
 
 import re
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from playwright.sync_api import TimeoutError as StillClosed
 
-from tests.e2e.conftest import PATIENCE_MS, Server, come_near, settled
+from tests.e2e.conftest import Server, choose, come_near, settled
 from tests.engine.gate import Gate
 from tests.fixtures.messy import BAD_ROWS, write_messy
 
 pytestmark = pytest.mark.e2e
 TRAINING_MS = 90_000
-ATTEMPTS = 5
-
-
-def choose(page: Page, key: str, label: str, option: str) -> None:
-    """Choose an option of the select box whose key begins with `key` and whose label is `label`."""
-    box = page.locator(f"[class*='st-key-{key}']").filter(has_text=label)
-    wanted = page.get_by_role("option", name=option, exact=True)
-    for _ in range(ATTEMPTS):  # a list that is open while the page is drawn again closes
-        settled(page)
-        box.get_by_role("combobox").click()
-        with suppress(StillClosed):
-            wanted.click(timeout=PATIENCE_MS / ATTEMPTS)
-            break
-    settled(page)
-    expect(box.get_by_role("combobox")).to_have_value(option)
 
 
 def bring_messy_files(page: Page, server: Server, folder: Path) -> None:
