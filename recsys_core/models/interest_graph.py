@@ -7,7 +7,7 @@ subtracted because a single co-occurrence is no evidence. Each item keeps its ne
 moves from an item to a neighbor with a probability proportional to the weight.
 
 Queries use the graph of all histories. In training this would leak the target: each target has created edges to the
-items before it, which make it one of their neighbors (17 % of the next items of ML-100K are among the ten neighbors of
+items before it, which make it one of their neighbors (16 % of the next items of ML-100K are among the ten neighbors of
 the previous item, against 12 % for held-out histories). So training is cross-fitted: users are assigned to `FOLDS`
 folds, and the examples of a user use the graph of the users in the other folds.
 """

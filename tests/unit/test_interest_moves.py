@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from recsys_core.contracts import Ragged
+from recsys_core.data.ingest import load_file
 from recsys_core.models.interest_graph import FOLDS, ItemGraph, fold_of, graphs_without, item_graph, most_popular
 from recsys_core.models.nets.interest import InterestNet, InterestParts, InterestShape, every_place, ungrouped
 from recsys_core.models.nets.interest_moves import rank_reward, reinforce_loss
@@ -42,6 +44,25 @@ def net_of(
                 weight.normal_(std=0.4)
             net.items.weight[-1] = 0.0
     return net
+
+
+@pytest.mark.public_data
+def test_a_graph_without_the_own_history_predicts_no_next_item_by_leak(public_data: Callable[[str], Path]) -> None:
+    """ML-100K: share of next items among the ten neighbors of the item before, with and without the own history."""
+    data = load_file(public_data("ml-100k/u.data"))
+    histories = data.histories()
+    whole, without = item_graph(histories, data.n_items, 10), graphs_without(histories, data.n_items, 10)
+
+    def share(graphs: list[ItemGraph]) -> float:
+        folds = fold_of(np.arange(len(histories)), len(graphs))
+        hits = [
+            (graphs[fold].neighbours[row[:-1]] == row[1:, None]).any(axis=1)
+            for fold, row in zip(folds, histories, strict=True)
+        ]
+        return float(np.concatenate(hits).mean())
+
+    assert share([whole]) == pytest.approx(0.1633, abs=5e-4)
+    assert share(without) == pytest.approx(0.1155, abs=5e-4)
 
 
 def test_the_graph_by_hand() -> None:
