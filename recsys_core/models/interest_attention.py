@@ -93,6 +93,11 @@ class InterestAttentionConfig(SequenceConfig):
     """Step size of Adam."""
 
 
+ATTENTION = r"A_{iv} = \tanh\left(\theta^\top (W s_i \odot h_v)\right), \quad "
+BOTH_SUMS = r"z = s_T + U \sum_i a_i s_i + Y \sum_v b_v e_v, \quad "
+ONLY_POINTS = r"z = s_T + \tfrac{1}{V} Y \sum_v A_{Tv} e_v, \quad "
+
+
 class InterestAttention(SequenceModel[InterestAttentionConfig]):
     """Generates points of interest, moves them by attention, and combines history and points into one final interest.
 
@@ -105,8 +110,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         family="attention",
         idea="Generates candidate points of interest, moves them along an item graph where attention increases, and "
         "scores items against the history and these points.",
-        formula=r"A_{iv} = \tanh\left(\theta^\top (W s_i \odot h_v)\right), \quad "
-        r"z = s_T + U \sum_i a_i s_i + Y \sum_v b_v e_v, \quad \hat{s}_j = z^\top e_j",
+        formula=ATTENTION + BOTH_SUMS + r"\hat{s}_j = z^\top e_j",
         source="Source document, section 3.2",
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
@@ -172,6 +176,15 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         seed = self.walk_seed
         self._prepare(together(before, new).histories(), ctx)
         self.walk_seed = seed
+
+    @classmethod
+    def formula_of(cls, config: InterestAttentionConfig, *, rated: bool, weighted: bool) -> str:
+        """Return the formula of the score: both sums, the points alone, or the plain network without updates."""
+        if config.global_update:
+            return cls.info.formula
+        if config.local_update != "none":
+            return ATTENTION + ONLY_POINTS + r"\hat{s}_j = z^\top e_j"
+        return r"\hat{s}_j = s_T^\top e_j"
 
     def _network(self) -> "InterestNet":
         import torch

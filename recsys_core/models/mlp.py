@@ -112,6 +112,18 @@ class MlpConfig(ModelConfig):
     """Step size of Adam (not tuned; He et al. 2017: 0.0001 to 0.005)."""
 
 
+TOWER = r" + h^\top \phi\left([v_u; w_i]\right)"
+FEATURES_OF_USER, FEATURES_OF_ITEM = " + A a_u", " + F x_i"
+
+
+def _formula(*, tower: bool, features: bool) -> str:
+    return (
+        rf"\hat{{x}}_{{ui}} = b_i + v_u^\top w_i{TOWER if tower else ''}, \quad"
+        rf" v_u = p_u + |P(u)|^{{-1/2}} \sum_{{j \in P(u)}} y_j{FEATURES_OF_USER if features else ''},"
+        rf" \quad w_i = q_i{FEATURES_OF_ITEM if features else ''}"
+    )
+
+
 class Mlp(NetworkModel[MlpConfig]):
     """Scores a pair by the dot product of its vectors plus a multilayer perceptron."""
 
@@ -120,8 +132,7 @@ class Mlp(NetworkModel[MlpConfig]):
         title="NeuMF (MLP)",
         family="neural",
         idea="Learns user and item embeddings and scores each pair by their dot product plus a multilayer perceptron.",
-        formula=r"\hat{x}_{ui} = b_i + v_u^\top w_i + h^\top \phi\left([v_u; w_i]\right), \quad"
-        r" v_u = p_u + |P(u)|^{-1/2} \sum_{j \in P(u)} y_j + A a_u, \quad w_i = q_i + F x_i",
+        formula=_formula(tower=True, features=True),
         source="The source document, section 3.1; He et al. 2017, eq. 7 to 12; Koren 2008, eq. 15",
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
@@ -137,6 +148,16 @@ class Mlp(NetworkModel[MlpConfig]):
     """(U, A) user attributes."""
     content: FloatArray
     """(I, F) item features."""
+
+    @classmethod
+    def formula_of(cls, config: MlpConfig, *, rated: bool, weighted: bool) -> str:
+        """Return the formula of the score, without the perceptron or the features if the settings exclude them."""
+        return _formula(tower=config.score == "mlp", features=config.features)
+
+    @classmethod
+    def source_of(cls, config: MlpConfig) -> str:
+        """Return the source without that of the perceptron for the dot product alone."""
+        return cls.info.source if config.score == "mlp" else "The source document, section 3.1; Koren 2008, eq. 15"
 
     def _network(self) -> "PairNet":
         import torch

@@ -50,6 +50,17 @@ class RnnConfig(SequenceConfig):
     """Number of stacked recurrent layers (the paper: more than one did not help)."""
 
 
+SCORE = r"\quad s_i = v_i^\top (A h_T + a)"
+CELLS = {
+    "gru": r"h_t = (1 - z_t) \odot n_t + z_t \odot h_{t-1}, \quad r_t, z_t = \sigma(W v_{i_t} + U h_{t-1} + b), \quad"
+    r" n_t = \tanh\left(W_n v_{i_t} + b_n + r_t \odot (U_n h_{t-1} + c_n)\right), ",
+    "lstm": r"h_t = o_t \odot \tanh c_t, \quad c_t = f_t \odot c_{t-1} + j_t \odot g_t, \quad"
+    r" j_t, f_t, o_t = \sigma(W v_{i_t} + U h_{t-1} + b), \quad g_t = \tanh(W_g v_{i_t} + U_g h_{t-1} + b_g), ",
+    "rnn": r"h_t = \tanh(W v_{i_t} + U h_{t-1} + b), ",
+}
+"""Formula of each cell, as in `nets.rnn`; j is the input gate, since i is an item."""
+
+
 class Rnn(SequenceModel[RnnConfig]):
     """A recurrent network over the history; its last hidden state predicts the next item."""
 
@@ -58,7 +69,7 @@ class Rnn(SequenceModel[RnnConfig]):
         title="GRU / LSTM / RNN",
         family="sequential",
         idea="A recurrent network reads the history in order and predicts the next item from its hidden state.",
-        formula=r"h_t = \mathrm{cell}(v_{i_t}, h_{t-1}), \quad s_i = v_i^\top (A h_T + a)",
+        formula=CELLS["gru"] + SCORE,
         source="Hidasi et al. 2016, section 3.1",
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
@@ -75,6 +86,11 @@ class Rnn(SequenceModel[RnnConfig]):
 
         config = self.config
         return RecurrentNet(self.n_items, config.width, cell=config.cell, layers=config.layers, dropout=config.dropout)
+
+    @classmethod
+    def formula_of(cls, config: RnnConfig, *, rated: bool, weighted: bool) -> str:
+        """Return the formula of the cell, for one layer."""
+        return CELLS[config.cell] + SCORE
 
     @classmethod
     def memory_estimate(cls, config: RnnConfig, n_users: int, n_items: int, n_interactions: int) -> int:

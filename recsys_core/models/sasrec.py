@@ -73,7 +73,7 @@ class SasRec(SequenceModel[SasRecConfig]):
         idea="Causal self-attention over the user's history predicts the next item.",
         formula=r"s_i = x_T^\top v_i, \quad x_t \leftarrow x_t + \sum_{j \le t} \mathrm{softmax}_j"
         r"\left(\tfrac{q_t^\top k_j}{\sqrt{D/H}}\right) W v_j",
-        source="Kang and McAuley 2018, section III; loss over all items: Klenitskiy and Vasilev 2023",
+        source="Kang and McAuley 2018, section III",
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",

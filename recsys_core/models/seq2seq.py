@@ -124,6 +124,14 @@ class Seq2SeqConfig(SequenceConfig):
     """Probability that a decoding step in training gets the predicted item as input instead of the true item."""
 
 
+STEP = (
+    r"p(o_t = i) = \mathrm{softmax}_i\, v_i^\top W [H_{t+1}; C_t; v_{o_{t-1}}], \quad "
+    r"C_t = \sum_j \mathrm{softmax}_j\left(e(q_t, E_j)\right) E_j, \quad "
+)
+ENERGIES = {"bilinear": r"e(q, E) = \tfrac{q^\top E}{\sqrt{D}}", "additive": r"e(q, E) = v^\top \tanh(q + W_e E)"}
+"""Attention score of each form, as in `nets.seq2seq`."""
+
+
 class Seq2Seq(SequenceModel[Seq2SeqConfig]):
     """Encodes a history, then generates the next items one by one with attention over the history."""
 
@@ -132,8 +140,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         title="Seq2seq with attention",
         family="sequential",
         idea="An encoder reads the history; a decoder with attention predicts the next items one at a time.",
-        formula=r"p(o_t = i) = \mathrm{softmax}_i\, v_i^\top W [H_{t+1}; C_t; v_{o_{t-1}}], \quad "
-        r"C_t = \sum_j \mathrm{softmax}_j\left(e(q_t, E_j)\right) E_j",
+        formula=STEP + ENERGIES["bilinear"],
         source="Source document, section 3.3; Bahdanau et al. 2015",
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
@@ -143,6 +150,11 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         same_on_any_cores=False,
     )
     config_type = Seq2SeqConfig
+
+    @classmethod
+    def formula_of(cls, config: Seq2SeqConfig, *, rated: bool, weighted: bool) -> str:
+        """Return the formula of a decoding step with the attention score of the settings."""
+        return STEP + ENERGIES[config.attention]
 
     def _network(self) -> "Seq2SeqNet":
         from recsys_core.models.nets.seq2seq import Seq2SeqNet

@@ -37,6 +37,14 @@ TOKENS_A_BLOCK = 16_384
 KEPT_A_PLACE = 24
 """Number of D-dimensional activations per position that backpropagation keeps, unless a model says otherwise."""
 ITEM_TABLE = "items.weight"
+LOSS_SOURCES = {
+    "softmax": "",
+    "sampled_softmax": "; loss: Jean et al. 2015, eq. 10",
+    "bce": "; loss: Klenitskiy and Vasilev 2023, eq. 2",
+    "gbce": "; loss: Petrov and Macdonald 2023, eq. 12 and 16",
+    "bpr": "; loss: Rendle et al. 2009, section 4.1",
+}
+"""Source of each training loss, as in `training.losses`."""
 
 
 C = TypeVar("C", bound=SequenceConfig)
@@ -189,6 +197,11 @@ class SequenceModel(NetworkModel[C]):
         sequences = Sequences(history, self.n_items, self.config.window, times, learn, self._loss_weights(weights))
         if len(sequences.trainable()):  # else no new item has a predecessor
             self._train(sequences, plan, ctx, validate, start_counts=True)
+
+    @classmethod
+    def source_of(cls, config: C) -> str:
+        """Return the source, with that of a training loss other than the default."""
+        return cls.info.source + LOSS_SOURCES[config.loss]
 
     @classmethod
     def memory_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> int:

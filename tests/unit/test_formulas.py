@@ -68,6 +68,15 @@ def test_every_choice_gives_a_formula_whose_brackets_close(key: str) -> None:
         ("content_mean", {"form": "literal", "shrinkage": 0.5}, [r"\kappa"], []),
         ("content_mean", {"unrated": "left_out"}, [r"j \in P(u),\, j \neq i"], [r"}{\mu_u}"]),
         ("content_features", {"liking": "deviation"}, [r"w_{uj} = r_{uj} - \mu_u"], [r"\ge"]),
+        ("rnn", {}, ["r_t", "n_t"], [r"\mathrm{cell}", "o_t"]),
+        ("rnn", {"cell": "lstm"}, [r"\tanh c_t", "o_t"], ["r_t", "n_t"]),
+        ("rnn", {"cell": "plain"}, [r"h_t = \tanh(W v_{i_t}"], [r"\sigma"]),
+        ("seq2seq", {}, [r"\sqrt{D}"], [r"\tanh"]),
+        ("seq2seq", {"attention": "additive"}, [r"v^\top \tanh(q + W_e E)"], [r"\sqrt{D}"]),
+        ("interest_attention", {"global_update": False}, [r"\sum_v A_{Tv} e_v"], ["U"]),
+        ("interest_attention", {"global_update": False, "local_update": "none"}, [r"s_T^\top e_j"], ["A_", "z"]),
+        ("mlp", {"score": "dot"}, [r"v_u^\top w_i, "], [r"\phi"]),
+        ("mlp", {"features": False}, [r"\phi"], ["A a_u", "F x_i"]),
         ("content_features", {"attribute_weight": 0}, [r"\cos\left(p_u, x_i\right)"], ["g_i"]),
     ],
 )
@@ -98,5 +107,8 @@ def test_data_without_ratings_change_the_formula(key: str, plain: str, weighted:
 
 def test_the_source_follows_the_settings() -> None:
     mean, trust = model_class("content_mean"), model_class("trust_svd")
+    sasrec, mlp = model_class("sasrec"), model_class("mlp")
+    assert "Petrov and Macdonald 2023" in sasrec.source_of(sasrec.config_type.parse({"loss": "gbce"}))
+    assert "He et al." not in mlp.source_of(mlp.config_type.parse({"score": "dot"}))
     assert "verbatim" in mean.source_of(mean.config_type.parse({"form": "literal"}))
     assert "SVD++" in trust.source_of(trust.config_type.parse({"trust": False}))
