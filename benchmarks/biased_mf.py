@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.movielens import ROUNDS, ratings_file, seconds_of, split_1m
 from benchmarks.peers import ask
 from benchmarks.table import Row
-from recsys_core.contracts import RunContext
+from recsys_core.contracts import PredictsRatings, RunContext
 from recsys_core.models.registry import make_model
 
 TARGET = 0.7
@@ -29,6 +29,7 @@ def run() -> list[Row]:
             ours.append(seconds_of(lambda: model.fit(split.train, RunContext(seed=SEED))))
             answer = ask("surprise", *files, "svd", str(FACTORS), str(EPOCHS), str(SEED), threads=1)
             theirs.append(float(answer["seconds"]))
+    assert isinstance(model, PredictsRatings)
     test = split.test.interactions
     predicted = model.predict_ratings(split.train.queries())[test["user"], test["item"]]
     rmse = float(np.sqrt(np.mean((predicted - test["rating"].to_numpy(np.float64)) ** 2)))

@@ -6,7 +6,7 @@ relevant; the interval of a difference is a paired bootstrap over users.
 
 import tempfile
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ def with_items(name: str) -> Dataset:
         guesses = inspect_files([PUBLIC_DATA / folder / file for file in files])
         data = ingest(guesses, suggest_rules(guesses), Workspace(Path(workspace)), name)[0]
         interactions, items = data.interactions, data.items  # read while the folder is there
+    assert items is not None
     return replace(data, load_interactions=lambda: interactions, load_items=lambda: items)
 
 
@@ -83,7 +84,7 @@ def _judged(
     frames, seconds = {}, {}
     for key, config in models.items():
         model = make_model(key, config)
-        seconds[key] = seconds_of(lambda model=model: model.fit(split.train, RunContext(seed=SEED, threads=THREADS)))
+        seconds[key] = seconds_of(partial(model.fit, split.train, RunContext(seed=SEED, threads=THREADS)))
         frames[key] = evaluate(model, split, cutoffs=(10,), ctx=RunContext(seed=SEED)).per_user
     return frames, seconds
 

@@ -135,6 +135,8 @@ def _with_tables(name: str) -> Dataset:
         guesses = inspect_files([PUBLIC_DATA / folder / file for file in files])
         data = ingest(guesses, suggest_rules(guesses), Workspace(Path(workspace)), name)[0]
         interactions, users, items = data.interactions, data.users, data.items  # read while the folder is there
+    assert users is not None
+    assert items is not None
     return replace(data, load_interactions=lambda: interactions, load_users=lambda: users, load_items=lambda: items)
 
 
@@ -148,9 +150,9 @@ def gain_over(
 ) -> tuple[str, float, float]:
     """Return the difference of `key` and a baseline in words, and the two ends of its paired interval over users."""
     found = compare(frames, metric=metric, seed=SEED)
-    gain = found.against(baseline).set_index("model").loc[key]
-    words = f"{gain['difference']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}] against {baseline}"
-    return words, float(gain["low"]), float(gain["high"])
+    gains = found.against(baseline).set_index("model")
+    by, low, high = (float(gains[column].loc[key]) for column in ("difference", "low", "high"))
+    return f"{by:+.4f} [{low:+.4f}, {high:+.4f}] against {baseline}", low, high
 
 
 def above(what: str, frames: dict[str, pd.DataFrame], key: str, baselines: tuple[str, ...]) -> Row:

@@ -27,7 +27,7 @@ def run() -> list[Row]:
             trained = train(Task(DATA, LAST_OUT, KEY, config, seed=seed, limit=MOST_SECONDS))
             found[name].append(trained.judged[END])
             seconds[name].append(trained.seconds)
-    frames = {name: pd.concat(parts).groupby("user", as_index=False)[METRIC].mean() for name, parts in found.items()}
+    frames = {name: pd.concat(parts).groupby("user", as_index=False)[[METRIC]].mean() for name, parts in found.items()}
     words, _, high = gain_over(OFF, frames, KEY)
     return [
         Row(

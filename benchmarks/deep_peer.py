@@ -88,7 +88,8 @@ def _rectools(split: Split, epochs: int, every: int) -> tuple[list[float], dict[
     settings = SIZES | {"blocks": LAYERS, "epochs": epochs, "every": every, "seed": SEED, "threads": THREADS}
     with tempfile.TemporaryDirectory() as folder:
         data, lists = str(Path(folder) / "data.npz"), str(Path(folder) / "lists.npz")
-        np.savez(data, **_flat("train", split.train), **_flat("later", split.validation))
+        arrays: dict[str, Any] = _flat("train", split.train) | _flat("later", split.validation)
+        np.savez(data, **arrays)
         answer = ask("rectools", data, lists, json.dumps(settings), threads=THREADS, environment=MALLOC)
         return answer["seconds"], dict(np.load(lists)) if every else {}
 

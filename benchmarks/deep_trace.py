@@ -2,6 +2,7 @@
 
 import dataclasses
 import statistics
+from functools import partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -36,7 +37,7 @@ def run() -> list[Row]:
         model.load_state(trained.state())
         assert isinstance(model, TracesAttention)
         with threadpool_limits(THREADS):
-            seconds = [seconds_of(lambda model=model: model.trace(person)) for _ in range(REPEATS)]
+            seconds = [seconds_of(partial(model.trace, person)) for _ in range(REPEATS)]
         rows.append(
             Row(
                 f"{key}: trace of a person with {ITEMS} items of {DATA}, model loaded",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.table import Row
-from recsys_core.contracts import Ragged, RunContext, TopK
+from recsys_core.contracts import FloatArray, IntArray, Ragged, RunContext, TopK
 from recsys_core.data import dataset_from_frames
 from recsys_core.data.ingest import load_file
 from recsys_core.data.splits import SplitSpec, make_splits
@@ -17,6 +17,7 @@ from recsys_core.evaluation.comparison import Comparison, compare
 from recsys_core.evaluation.evaluate import evaluate, relevant_items
 from recsys_core.evaluation.metrics import hit_table, ndcg
 from recsys_core.evaluation.ranking import rank
+from recsys_core.models.ease import Ease
 from recsys_core.models.registry import make_model
 
 PUBLIC_DATA = Path(os.environ.get("RECSCOPE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -35,14 +36,15 @@ def speed() -> Row:
     data = load_file(PUBLIC_DATA / "ml-1m" / "ratings.dat")
     split = make_splits(data, SplitSpec(), 42)[0]
     model = make_model("ease")
+    assert isinstance(model, Ease)
     model.fit(split.train, RunContext(42))
     sparse, weights = split.history.matrix("binary"), model.item_weights
-    dense = sparse.toarray()
+    dense: FloatArray = sparse.toarray()
 
-    def ranked(product: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
+    def ranked(product: Callable[[], FloatArray]) -> Callable[[], IntArray]:
         return lambda: np.argpartition(-product(), 10, axis=1)[:, :10]
 
-    works = {
+    works: dict[str, Callable[[], object]] = {
         "dense product": ranked(lambda: dense @ weights),
         "sparse product": ranked(lambda: sparse @ weights),
         "evaluate": lambda: evaluate(model, split, cutoffs=(10,), relevant_from=4),

@@ -69,7 +69,8 @@ def make_file(path: Path, rows: int) -> None:
 def _in_process(side: str, folder: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.ingest", side, str(folder)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1])
-    return json.loads(done.stdout.splitlines()[-1])
+    seconds: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return seconds
 
 
 def _bare(folder: Path) -> None:

@@ -71,7 +71,7 @@ def _judged(name: str, seed: int) -> pd.DataFrame:
 def _updates(on: list[pd.DataFrame], off: list[pd.DataFrame]) -> Row:
     """Return what the updates of `interest_attention` add."""
     means = {
-        name: pd.concat(parts).groupby("user", as_index=False)[METRIC].mean()
+        name: pd.concat(parts).groupby("user", as_index=False)[[METRIC]].mean()
         for name, parts in (("both on", on), ("both off", off))
     }
     words, _, high = gain_over("both off", means, "both on")

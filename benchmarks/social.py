@@ -52,6 +52,7 @@ def with_links(name: str) -> Dataset:
         guesses = inspect_files([PUBLIC_DATA / name / file for file in FILES[name]])
         data = ingest(guesses, suggest_rules(guesses), Workspace(Path(folder)), name)[0]
         interactions, social = data.interactions, data.social  # read while the folder is there
+    assert social is not None
     return replace(data, load_interactions=lambda: interactions, load_social=lambda: social, load_items=None)
 
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def run() -> list[Row]:
     ]
 
 
-def _fit_and_predict(model: Recommender, train: Dataset, test: Dataset) -> FloatArray:
+def _fit_and_predict(model: Recommender[Any], train: Dataset, test: Dataset) -> FloatArray:
     model.fit(train, RunContext(threads=THREADS))
     pairs = test.interactions
     return answers_of_pairs(model, train.queries(), pairs["user"].to_numpy(), pairs["item"].to_numpy())

@@ -46,12 +46,13 @@ if not results.models:
     )
     st.stop()
 
-metric, baseline = leaderboard.choices(results, run.spec.k)
+cutoff = run.spec.k
+metric, baseline = leaderboard.choices(results, cutoff)
 verdict.sentences(results, metric, baseline)
 verdict.fairness(results, metric, baseline)
 
 st.header(_("Leaderboard"))
-selected = leaderboard.table(results, metric, baseline, run.spec.k)
+selected = leaderboard.table(results, metric, baseline, cutoff)
 leaderboard.without_history(results, metric)
 leaderboard.beside(results, metric, baseline)
 
@@ -65,7 +66,7 @@ def details() -> None:
     st.header(_("Users"))
     named = state.came_by_link() and state.get("user") is not None
     if parts.draws("people", height=USERS_HEIGHT, at_once=named):
-        disagreements.section(results, metric, baseline, run.spec.k)
+        disagreements.section(results, metric, baseline, cutoff)
     parts.watch()
 
 

@@ -13,6 +13,7 @@ import json
 import logging
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from rectools.models import SASRecModel
 K = 10
 
 
-class Watch(Callback):
+class Watch(Callback):  # type: ignore[misc]  # RecTools is not installed where types are checked
     """Takes the time of each epoch, and keeps the weights after some."""
 
     def __init__(self, every: int) -> None:
@@ -33,10 +34,10 @@ class Watch(Callback):
         self.seconds: list[float] = []
         self.kept: list[dict[str, torch.Tensor]] = []
 
-    def on_train_epoch_start(self, trainer, module) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, module: Any) -> None:
         self.started = time.perf_counter()
 
-    def on_train_epoch_end(self, trainer, module) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
         self.seconds.append(time.perf_counter() - self.started)
         if self.every and len(self.seconds) % self.every == 0:
             self.kept.append({name: value.clone() for name, value in module.torch_model.state_dict().items()})
@@ -57,7 +58,7 @@ def lists_of(model: SASRecModel, history: Dataset, n_users: int) -> np.ndarray:
     return lists
 
 
-def main(data: str, lists: str, settings: dict) -> None:
+def main(data: str, lists: str, settings: dict[str, Any]) -> None:
     torch.set_num_threads(settings["threads"])
     seed_everything(settings["seed"], verbose=False)
     stored = np.load(data)
@@ -97,7 +98,8 @@ def main(data: str, lists: str, settings: dict) -> None:
         model.torch_model.load_state_dict(weights)
         looks["validation"].append(lists_of(model, train, n_users))
         looks["test"].append(lists_of(model, table(users, items), n_users))
-    np.savez(lists, **{name: np.stack(found) for name, found in looks.items()})
+    stacked: dict[str, Any] = {name: np.stack(found) for name, found in looks.items()}
+    np.savez(lists, **stacked)
 
 
 logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)

@@ -36,10 +36,10 @@ def show(seen: "Seen", parts: lazy_sections.Parts) -> None:
             help=_("This computes thousands of scores, which takes seconds to minutes and runs in the background."),
         )
         return
-    _many(seen)
+    _many(seen, seen.named)
     if len(seen.found.heads) > 1:
-        _heads(seen)
-    if _is_running(seen):
+        _heads(seen, seen.named)
+    if _is_running(seen, seen.named):
         st.button(_("Cancel"), key="attention_stop_study", icon=":material/stop_circle:", on_click=_stop)
 
 
@@ -51,12 +51,12 @@ def _is_studied(model: model_queries.Named) -> bool:
     return studied == model
 
 
-def _is_running(seen: "Seen") -> bool:
+def _is_running(seen: "Seen", named: model_queries.Named) -> bool:
     """Return whether an evaluation over many users is running."""
-    if st.session_state.get(STUDIED) != seen.named:
+    if st.session_state.get(STUDIED) != named:
         return False
     studies = STUDIES if len(seen.found.heads) > 1 else STUDIES[:1]
-    return not all(model_queries.ticket(seen.named, study).is_done for study in studies)
+    return not all(model_queries.ticket(named, study).is_done for study in studies)
 
 
 def _stop() -> None:
@@ -66,14 +66,14 @@ def _stop() -> None:
     del st.session_state[STUDIED]
 
 
-def _many(seen: "Seen") -> None:
+def _many(seen: "Seen", named: model_queries.Named) -> None:
     """Show whether attention correlates with influence over many users."""
     from recsys_core.viz.attention_study import beyond, left_out, orders_picture, verdict
 
     st.subheader(_("Over many users"), anchor="many")
     words, place = st.columns(WIDTHS, gap="large")
     with place:
-        ticket = model_queries.ticket(seen.named, "faithfulness")
+        ticket = model_queries.ticket(named, "faithfulness")
         found = pending.outcome(ticket, _("Computing over many users"), patience=0.0)
     if found is None:
         return
@@ -94,14 +94,14 @@ def _many(seen: "Seen") -> None:
         shown.figure(orders_picture(found), "figure_attention_many", name=name, table=found.per_user)
 
 
-def _heads(seen: "Seen") -> None:
+def _heads(seen: "Seen", named: model_queries.Named) -> None:
     """Show the metric change without each head."""
     from recsys_core.viz.attention_study import heads_matter, heads_picture
 
     st.subheader(_("What does each head contribute?"), anchor="heads")
     words, place = st.columns(WIDTHS, gap="large")
     with place:
-        ticket = model_queries.ticket(seen.named, "heads")
+        ticket = model_queries.ticket(named, "heads")
         found = pending.outcome(ticket, _("Removing one head at a time"), patience=0.0)
     if found is None:
         return
@@ -179,7 +179,7 @@ def _beside(seen: "Seen") -> "Beside | None":
     item = int(top["item"].iloc[0])
     ticket = model_queries.ticket(seen.named, "deletion", seen.about, item, query=seen.query, item=item)
     words, patience = _("Leaving out one item at a time"), None
-    if _is_running(seen):
+    if _is_running(seen, seen.named):
         words, patience = _("Leaving out one item at a time, as soon as the evaluation over many users is done"), 0.0
     deletion = pending.outcome(ticket, words, patience)
     return None if deletion is None else beside(seen.found, deletion, _title(seen, item))

@@ -84,7 +84,7 @@ def _by_hand(dataset: "Dataset") -> "SelectedUser":
     chosen = st.multiselect(
         _("Items, oldest first"),
         list(names),
-        format_func=names.get,
+        format_func=lambda one: names.get(one, ""),
         key=key,
         persist_state=KEPT,
         placeholder=_("Select from the items found"),

@@ -10,7 +10,7 @@ from pages.ui.navigation import has_page
 from pages.ui.text import _, safe
 
 if TYPE_CHECKING:
-    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.data.meta import DatasetCard
     from recsys_core.experiments.experiment import Run
     from recsys_core.experiments.jobs import JobStatus
     from recsys_core.experiments.store import RunCard

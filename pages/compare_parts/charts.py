@@ -84,7 +84,7 @@ def _dots(results: "ResultsKey", metric: str, name: str, baseline: str) -> None:
             "Whether two models differ is tested on their paired differences per user, so two models may "
             "differ significantly although their intervals overlap."
         )
-        line = float(board.set_index("model").loc[baseline, "mean"])
+        line = float(board.set_index("model")["mean"].loc[baseline])
     with _beside(_("How certain are the differences?"), sentence, note):
         show.figure(
             compare.dots_with_intervals(board, metric=name, baseline=line),

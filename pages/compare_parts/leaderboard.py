@@ -1,5 +1,6 @@
 """The leaderboard: one row per model, bars in the cells, values or differences to a pinned baseline."""
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -139,7 +140,7 @@ def beside(results: "ResultsKey", metric: str, baseline: str) -> None:
     st.markdown("\n".join(f"- {safe(_difference(pair, board, metric, users))}" for pair in pairs.to_dict("records")))
 
 
-def _difference(pair: dict[str, Any], board: "pd.DataFrame", metric: str, users: int) -> str:
+def _difference(pair: dict[Hashable, Any], board: "pd.DataFrame", metric: str, users: int) -> str:
     """Return the difference between two configurations of one algorithm as a sentence."""
     from recsys_core.evaluation.metric_info import MetricName
     from recsys_core.evaluation.sentences import interval_text, rounded

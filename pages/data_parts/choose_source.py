@@ -1,5 +1,6 @@
 """Step one: the source of the data. Files, a sample, a public data set, or a folder on the server."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from pages.ui.text import _, count, n_, safe, safe_paragraphs, size
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
     from recsys_core.data.catalogue import CatalogueEntry
 
 FORMATS = (
@@ -54,7 +57,9 @@ def _files() -> None:
         _begin(Path(uploads[0].name).stem, uploads=uploads)
 
 
-def _begin(name: str, *, uploads: list = (), paths: tuple[str, ...] = (), catalogue: str = "") -> None:
+def _begin(
+    name: str, *, uploads: "Sequence[UploadedFile]" = (), paths: tuple[str, ...] = (), catalogue: str = ""
+) -> None:
     """Copy the files into an upload session, free the bytes of the uploader, and go on to Check."""
     try:
         taking = upload_session.begin(name, uploads=uploads, paths=paths, catalogue=catalogue)

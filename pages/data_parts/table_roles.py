@@ -131,9 +131,15 @@ def _number_formats(sheet: Sheet) -> None:
             f"numbers_{role}_{sheet.key}",
             form.name,
             {name: name for name in (*NAMES, form.name)},
-            lambda chosen, role=role: sheet.save("number_formats")(names | {role: chosen}),
+            _save_format(sheet, names, role),
             width=160,
         )
+
+
+def _save_format(sheet: Sheet, names: dict[str, str], role: str) -> Callable[[str], None]:
+    """Return a callback that writes the number format of one role to the draft."""
+    save = sheet.save("number_formats")
+    return lambda chosen: save(names | {role: chosen})
 
 
 def _questions(sheet: Sheet) -> None:

@@ -194,4 +194,4 @@ def server_files() -> list[str]:
 
 def upload_limit() -> int:
     """Return the maximum upload size in bytes."""
-    return st.get_option("server.maxUploadSize") << 20
+    return int(st.get_option("server.maxUploadSize")) << 20

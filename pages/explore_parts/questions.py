@@ -10,7 +10,7 @@ from pages.ui.text import _, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
-    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.data.meta import DatasetCard
     from recsys_core.serving.background import Ticket
     from recsys_core.viz.questions import Answer, Question
 

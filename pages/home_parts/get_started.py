@@ -1,11 +1,16 @@
 """The three entry points, and the demo behind the second: a sample, four models, a leaderboard."""
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from pages.ui import frame, services, state
 from pages.ui.navigation import has_page
 from pages.ui.text import _, percent, safe, seconds
 from recsys_core.errors import RecscopeError
+
+if TYPE_CHECKING:
+    from recsys_core.experiments.jobs import JobStatus
 
 SAMPLE = "small"
 MODELS = ("popular", "random", "item_knn", "ease")
@@ -99,7 +104,7 @@ def _progress(run_id: str) -> None:
             services.cancel_run(run_id)
 
 
-def _job(job: "services.JobStatus") -> str:
+def _job(job: "JobStatus") -> str:
     icons = {"QUEUED": "hourglass_empty", "RUNNING": "progress_activity", "DONE": "check_circle"}
     time = job.seconds()
     taken = "" if time is None else f" {seconds(time)}"

@@ -101,7 +101,7 @@ def choose(results: "ResultsKey", run: "Run", contender: "Contender") -> LookedA
 def _picked(kind: finder.Kind, dataset: "Dataset") -> str:
     """Return the selected identifier; the demo view shows only that."""
     chosen = state.get(kind.name)
-    if state.is_demo() and chosen in kind.vocabulary(dataset):
+    if state.is_demo() and chosen is not None and chosen in kind.vocabulary(dataset):
         st.markdown(f"{_(kind.pick)}: **{safe(chosen)}**")
         return chosen
     return finder.choose(kind, dataset)

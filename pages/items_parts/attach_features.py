@@ -11,7 +11,7 @@ from pages.ui import pending, services, state
 from pages.ui.text import _, n_, safe
 
 if TYPE_CHECKING:
-    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.data.meta import DatasetCard
     from recsys_core.profiles.attach import Attached
     from recsys_core.serving.background import Background, Ticket
 

@@ -1,6 +1,7 @@
 """One item: its ratings and their reliability, its position in the long tail, its time course, and similar items."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pages.ui.queries.profile_queries import Thing
-    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.data.meta import DatasetCard
     from recsys_core.profiles.items import ItemProfiles
 
 ALIKE = 8
@@ -198,7 +199,7 @@ def _file(found: "pd.DataFrame", side: str) -> None:
         show.download(_("Table (CSV)"), lambda: show.csv(table), f"similar-{side}.csv", "text/csv", f"items_{side}_csv")
 
 
-def _like(row: dict, words: str, side: str, *, is_in_both: bool) -> None:
+def _like(row: dict[Hashable, Any], words: str, side: str, *, is_in_both: bool) -> None:
     """Show one similar item; its title is the button that opens it."""
     with st.container(border=True, gap="xxsmall", key=f"like_{side}_{row['item']}"):
         st.button(

@@ -10,7 +10,7 @@ from pages.ui.queries import profile_queries
 from pages.ui.text import _, count
 
 if TYPE_CHECKING:
-    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.data.meta import DatasetCard
     from recsys_core.profiles.items import ItemProfiles
 
 BY_CONTENT, BY_PEOPLE = "content", "people"

@@ -126,7 +126,7 @@ def why_not(trials: dict[str, Trial], k: int) -> None:
             _("Item"),
             list(offered),
             index=None,
-            format_func=offered.get,
+            format_func=lambda one: offered.get(one, ""),
             key="why_not_item",
             placeholder=_("Select from the items found"),
             width=320,

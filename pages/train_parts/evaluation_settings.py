@@ -10,6 +10,7 @@ from pages.ui.text import _, count, later, n_, percent, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
+    from recsys_core.contracts import RatingScale
     from recsys_core.data.dataset import Dataset
     from recsys_core.data.leaks import LeakReport
 
@@ -127,7 +128,7 @@ def _test_data(dataset: "Dataset", key: str) -> str | None:
     return st.selectbox(
         _("Test set"),
         list(names),
-        format_func=names.get,
+        format_func=lambda one: names.get(one, ""),
         key=f"{key}_test_data",
         persist_state=KEPT,
     )
@@ -164,7 +165,7 @@ def _relevance_and_k(dataset: "Dataset", key: str) -> dict[str, Any]:
         if dataset.rating_scale is None:
             st.markdown(_("This data set has no ratings: every held-out interaction is relevant."))
         else:
-            values["relevant_from"] = _threshold(dataset, key)
+            values["relevant_from"] = _threshold(dataset.rating_scale, key, f"{key}_liked_{dataset.fingerprint}")
     with learned:
         if values["relevant_from"] is not None:
             values["train_on"] = st.selectbox(
@@ -191,8 +192,7 @@ def _relevance_and_k(dataset: "Dataset", key: str) -> dict[str, Any]:
     return values
 
 
-def _threshold(dataset: "Dataset", key: str) -> float | None:
-    scale = dataset.rating_scale
+def _threshold(scale: "RatingScale", key: str, rating_key: str) -> float | None:
     low, high = float(scale.low), float(scale.high)
     start = min(high, max(low, round(2 * (low + RELEVANT_SHARE * (high - low))) / 2))
     if low == high:
@@ -214,7 +214,7 @@ def _threshold(dataset: "Dataset", key: str) -> float | None:
         start,
         step=0.5,
         format="%g",
-        key=f"{key}_liked_{dataset.fingerprint}",
+        key=rating_key,
         persist_state=KEPT,
     )
 

@@ -1,7 +1,8 @@
 """Incremental update with newer data: what a trained model gains on them, and what it forgets of the original data."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -12,7 +13,7 @@ from pages.ui.stored_datasets import NEW
 from pages.ui.text import _, count, later, n_, safe
 
 if TYPE_CHECKING:
-    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.data.meta import DatasetCard
     from recsys_core.experiments.experiment import Run
     from recsys_core.serving.background import Ticket
     from recsys_core.serving.incremental_updates import UpdateReport
@@ -89,13 +90,18 @@ def _form(run: "Run", able: dict[str, str], others: "list[DatasetCard]") -> None
         model = st.selectbox(
             _("Model"),
             list(able),
-            format_func=titles.get,
+            format_func=lambda one: titles.get(one, ""),
             key="update_model",
             width=380,
             persist_state=KEPT,
         )
         newer = st.selectbox(
-            _("Newer data"), list(names), format_func=names.get, key="update_newer", width=280, persist_state=KEPT
+            _("Newer data"),
+            list(names),
+            format_func=lambda one: names.get(one, ""),
+            key="update_newer",
+            width=280,
+            persist_state=KEPT,
         )
         freeze = st.toggle(
             _("Freeze known item embeddings"),
@@ -167,7 +173,7 @@ def _stop(ticket: "Ticket[UpdateReport]") -> None:
     st.session_state[CANCELLED] = True
 
 
-def _finding(row: dict[str, object], metric: str) -> str:
+def _finding(row: dict[Hashable, Any], metric: str) -> str:
     """Return the finding for one test set as a sentence."""
     from recsys_core.evaluation.sentences import rounded
     from recsys_core.experiments.leaderboard import metric_title

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from recsys_core.experiments.experiment import Run
     from recsys_core.experiments.jobs import JobStatus
-    from recsys_core.experiments.store import Run
 
 STATES = {
     "QUEUED": (later("queued"), ":material/hourglass_empty:"),

@@ -12,8 +12,8 @@ from pages.ui.text import _, n_, safe, seconds, size
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
+    from recsys_core.experiments.experiment import Run
     from recsys_core.experiments.spec import ExperimentSpec
-    from recsys_core.experiments.store import Run
 
 
 START_PRESSED, COMPARE_PRESSED = "train_start_pressed", "train_compare_pressed"

@@ -16,7 +16,7 @@ from recsys_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from recsys_core.configs import ModelConfig
-    from recsys_core.contracts import ModelInfo
+    from recsys_core.contracts import ModelInfo, Need
     from recsys_core.data.dataset import Dataset
     from recsys_core.experiments.spec import ModelSpec
 
@@ -77,14 +77,12 @@ class _Variant:
 
     setting: str
     value: str
-    unused: frozenset[str]
+    unused: set[str]
     words: str
 
 
 VARIANTS = {
-    "mlp": _Variant(
-        "score", "dot", frozenset({"hidden", "layers"}), later("Also train a dot-product model of the same size")
-    )
+    "mlp": _Variant("score", "dot", {"hidden", "layers"}, later("Also train a dot-product model of the same size"))
 }
 
 
@@ -376,7 +374,7 @@ def _refusal(info: "ModelInfo", dataset: "Dataset", values: dict[str, Any], sett
     return _unmet(lacking, settings) if lacking else None
 
 
-def _reason(info: "ModelInfo", lacking: list[str], always: bool) -> str:
+def _reason(info: "ModelInfo", lacking: "list[Need]", always: bool) -> str:
     """Return what the algorithm needs, or why it cannot be selected."""
     if lacking:
         return _(":material/block: Needs {needs}, which this data set does not have.").format(needs=_needs(lacking))
@@ -387,7 +385,7 @@ def _reason(info: "ModelInfo", lacking: list[str], always: bool) -> str:
     return _("Needs {needs}.").format(needs=_needs(sorted(info.needs)))
 
 
-def _unmet(lacking: list[str], settings: list[str]) -> str:
+def _unmet(lacking: "list[Need]", settings: list[str]) -> str:
     """Return what these settings need that the data set lacks, and which settings would work."""
     refused = _(
         ":material/block: Not trained with these settings: they need {needs}, which this data set does not have."
@@ -397,5 +395,5 @@ def _unmet(lacking: list[str], settings: list[str]) -> str:
     )
 
 
-def _needs(needs: list[str]) -> str:
+def _needs(needs: "list[Need]") -> str:
     return ", ".join(_(NEEDS.get(need, need)) for need in needs)

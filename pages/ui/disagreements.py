@@ -1,6 +1,7 @@
 """Users on whom two models disagree, and one user's lists side by side."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -142,7 +143,7 @@ def lists(person: "Person", titles: dict[str, str]) -> None:
             st.markdown("\n".join(_line(row, len(person.lists)) for row in frame.to_dict("records")))
 
 
-def _line(row: dict, n_lists: int) -> str:
+def _line(row: dict[Hashable, Any], n_lists: int) -> str:
     alone = f" :orange-badge[{_('only in this list')}]" if row["listed_by"] == 1 and n_lists > 1 else ""
     mark = HIT if row["hit"] else MISS
     title = f"**{safe(row['title'])}**" if row["hit"] else safe(row["title"])

@@ -1,6 +1,5 @@
 """Finding one user or item: a search, the list of results, and a map to click on."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -100,9 +99,7 @@ def take(kind: Kind, identifier: str, *, keep_search: bool = False) -> None:
         st.session_state[kind.key("search")] = ""
 
 
-def on_map(
-    kind: Kind, dataset: "Dataset", figure: "go.Figure", *, name: str, table: Callable[[], "pd.DataFrame"]
-) -> None:
+def on_map(kind: Kind, dataset: "Dataset", figure: "go.Figure", *, name: str, table: "pd.DataFrame") -> None:
     """Show a map whose dots select; the figure holds positions in `customdata`."""
     widget = kind.key("map")
 

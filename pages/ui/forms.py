@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ from pages.ui.text import _
 if TYPE_CHECKING:
     from recsys_core.configs import FieldSpec, ModelConfig
 
-KEPT = "session"
+KEPT: Literal["session"] = "session"
 """Widget values persist while other pages are open."""
 SETTINGS = "settings"
 """Session key of changed settings: prefix of the widget keys -> setting -> value."""

@@ -43,7 +43,7 @@ def outcome(ticket: "Ticket[T]", words: str, patience: float | None = None) -> "
         return None
 
 
-def _bar(ticket: "Ticket[object]", words: str, since: float) -> None:
+def _bar(ticket: "Ticket[T]", words: str, since: float) -> None:
     if ticket.is_done:
         st.rerun()
     parts = [words, safe(ticket.progress.stage), seconds(time.monotonic() - since)]

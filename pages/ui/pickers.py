@@ -12,8 +12,9 @@ from pages.ui import services, state
 from pages.ui.text import _, count, safe
 
 if TYPE_CHECKING:
-    from recsys_core.data.workspace import DatasetCard
-    from recsys_core.experiments.store import Run
+    from recsys_core.data.meta import DatasetCard
+    from recsys_core.experiments.experiment import Run
+    from recsys_core.experiments.store import RunCard
 
 
 NOTES = {"data": "context_note_data", "run": "context_note_run"}
@@ -72,7 +73,7 @@ def experiment(key: str = "context", *, finished: bool = True) -> "Run | None":
     return services.run(state.get("run"))
 
 
-def experiment_label(card: object) -> str:
+def experiment_label(card: "RunCard") -> str:
     """Return the name of an experiment with its start time."""
     return f"{card.name} · {card.created:%d %b %H:%M}"
 

@@ -17,10 +17,11 @@ from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
     from recsys_core.data.dataset import Dataset
+    from recsys_core.data.meta import DatasetCard
     from recsys_core.data.report import IngestReport
     from recsys_core.data.summaries import DataSummary
     from recsys_core.data.synthetic.samples import SampleInfo
-    from recsys_core.data.workspace import DatasetCard, Workspace
+    from recsys_core.data.workspace import Workspace
     from recsys_core.engine import Engine
     from recsys_core.experiments.experiment import Run
     from recsys_core.experiments.jobs import JobStatus
@@ -178,13 +179,13 @@ def _dataset(folder: str, fingerprint: str) -> "Dataset":
     return _workspace(folder).open(fingerprint)
 
 
-def report(fingerprint: str) -> "IngestReport":
-    """Return the ingest report of a data set."""
+def report(fingerprint: str) -> "IngestReport | None":
+    """Return the ingest report of a data set; None if it was not read from files."""
     return _report(str(root()), fingerprint)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _report(folder: str, fingerprint: str) -> "IngestReport":
+def _report(folder: str, fingerprint: str) -> "IngestReport | None":
     return _workspace(folder).report(fingerprint)
 
 
@@ -305,10 +306,11 @@ def submit_models(fingerprint: str, models: tuple[str, ...]) -> str:
     Raises:
         RecscopeError: It cannot be started, with the reason.
     """
-    from recsys_core.experiments.spec import ExperimentSpec
+    from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 
     name = ", ".join(model_title(key) for key in models)
-    return engine().submit(ExperimentSpec(data=fingerprint, models=[{"key": key} for key in models]), name=name)
+    specs = tuple(ModelSpec(key=key) for key in models)
+    return engine().submit(ExperimentSpec(data=fingerprint, models=specs), name=name)
 
 
 def archive(fingerprint: str) -> bytes:

@@ -10,7 +10,7 @@ from pages.ui.text import _, count, n_, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
-    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.data.meta import DatasetCard
 
 NEW = "new"
 """Value of the `intake` URL parameter without an upload session: the upload form is open."""

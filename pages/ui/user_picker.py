@@ -12,7 +12,7 @@ from recsys_core.errors import RecscopeError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recsys_core.contracts import QueryBatch
+    from recsys_core.contracts import QueryBatch, RatingScale
     from recsys_core.data.dataset import Dataset
     from recsys_core.experiments.experiment import Run
 
@@ -135,7 +135,7 @@ def _custom_history(dataset: "Dataset") -> SelectedUser:
             st.stop()
         frame = described_items(dataset, chosen)
         if dataset.rating_scale is not None:
-            frame = _ratings(dataset, frame)
+            frame = _ratings(dataset.rating_scale, frame)
     strengths = frame["rating"] if "rating" in frame else frame["item"] * 0.0 + 1.0
     query = query_of_items(frame["item"].to_numpy(), strengths)
     key = "made up " + " ".join(f"{item}:{value:g}" for item, value in zip(frame["item"], strengths, strict=True))
@@ -161,14 +161,13 @@ def _items(dataset: "Dataset") -> list[int]:
     return st.multiselect(
         _("Items"),
         list(names),
-        format_func=names.get,
+        format_func=lambda one: names.get(one, ""),
         key="made_up_items",
         placeholder=_("Select from the items found"),
     )
 
 
-def _ratings(dataset: "Dataset", frame: "pd.DataFrame") -> "pd.DataFrame":
-    scale = dataset.rating_scale
+def _ratings(scale: "RatingScale", frame: "pd.DataFrame") -> "pd.DataFrame":
     return st.data_editor(
         frame.assign(rating=float(scale.high)),
         key="made_up_ratings",

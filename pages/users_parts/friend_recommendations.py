@@ -1,7 +1,7 @@
 """Friend recommendations for a user from the social links, and the evaluation of each method."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -10,7 +10,7 @@ from pages.ui.queries import profile_queries
 from pages.ui.text import _, count, n_, percent, safe
 
 if TYPE_CHECKING:
-    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.data.meta import DatasetCard
     from recsys_core.evaluation.friend_evaluation import FriendComparison
 
 SHOWN = 10
@@ -70,7 +70,7 @@ def _people(card: "DatasetCard", user_id: str, open_user: Callable[[str], None])
     )
 
 
-def _reason(row: dict) -> str:
+def _reason(row: dict[Hashable, Any]) -> str:
     """Return the reasons for a recommendation: common friends and items."""
     words = []
     if row["friends"]:

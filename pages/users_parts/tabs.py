@@ -10,7 +10,7 @@ from pages.ui.text import _, count
 from pages.users_parts import friend_recommendations, user_profile, user_segments
 
 if TYPE_CHECKING:
-    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.data.meta import DatasetCard
     from recsys_core.profiles.users import UserProfiles
 
 TABS = "users_tab"

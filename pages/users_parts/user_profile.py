@@ -1,7 +1,7 @@
 """One user: attributes, preferences, behavior compared with all users, and similar users with reasons."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pages.ui.queries.profile_queries import Person
-    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.data.meta import DatasetCard
     from recsys_core.profiles.users import UserProfiles
 
 Open = Callable[[str], None]
@@ -221,7 +221,7 @@ def _alike(card: "DatasetCard", profiles: "UserProfiles", user: int, open_user: 
     )
 
 
-def _one_alike(card: "DatasetCard", user: int, row: dict, open_user: Open) -> None:
+def _one_alike(card: "DatasetCard", user: int, row: dict[Hashable, Any], open_user: Open) -> None:
     """Show one similar user with the common features, and the button that opens the profile."""
     st.markdown(
         f"**{safe(row['user_id'])}** · {_('similarity {value:.2f}').format(value=row['similarity'])}  \n"
@@ -251,7 +251,7 @@ def _in_common(card: "DatasetCard", user: int, other: int) -> None:
     st.markdown("\n".join(f"- {_common_line(item)}" for item in items.to_dict("records")))
 
 
-def _common_line(item: dict) -> str:
+def _common_line(item: dict[Hashable, Any]) -> str:
     if "rating_user" not in item:
         return safe(item["title"])
     return _("{title}: rated {first:g} by this user, {second:g} by the other user").format(

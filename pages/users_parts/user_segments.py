@@ -12,7 +12,7 @@ from pages.ui.text import _, count, n_, percent
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recsys_core.data.workspace import DatasetCard
+    from recsys_core.data.meta import DatasetCard
     from recsys_core.profiles.segments import Segment
     from recsys_core.profiles.users import UserProfiles
 

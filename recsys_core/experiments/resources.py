@@ -17,7 +17,7 @@ def limited_threads(threads: int) -> Iterator[None]:
     Compiled loops get their number of threads explicitly, see `training.blocks`; numba's own threads are never started,
     because torch is twenty times slower beside them: both busy-wait on the same cores.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     torch = sys.modules.get("torch")
     torch_before = torch.get_num_threads() if torch else 0

@@ -108,7 +108,7 @@ def group(places: FloatArray, known: BoolArray, ctx: RunContext) -> Grouping:
     """
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     rows = np.ascontiguousarray(places[known], dtype=np.float64)
     number = np.zeros(len(places), dtype=np.int64)

@@ -69,7 +69,7 @@ def topics(
     Runs on one core, so that results do not depend on the number of cores.
     """
     from sklearn.decomposition import TruncatedSVD
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     size = min(components, weights.shape[1] - 1, weights.shape[0] - 1)
     if size < 1:

@@ -4,7 +4,7 @@ import math
 import textwrap
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,8 @@ from recsys_core.viz.theme import BLUE, ORANGE, PALETTE, REST, VERMILION, dresse
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+    from recsys_core.profiles.segments import Trait
 
 BAR_HEIGHT = 26
 PANELS_IN_A_ROW = 2
@@ -35,16 +37,6 @@ STRAIGHT = Axis(np.asarray, np.asarray)
 LOGARITHMIC = Axis(np.log1p, np.expm1)
 TICKS = (0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 TICK_NAMES = ("0", "1", "3", "10", "30", "100", "300", "1k", "3k", "10k", "30k", "100k")
-
-
-class Trait(Protocol):
-    """A distinguishing trait of a segment; see `recsys_core.profiles.segments`."""
-
-    part: str
-    name: str
-    here: float
-    everybody: float
-    effect: float
 
 
 def tag_bars(tags: pd.DataFrame) -> "go.Figure":
@@ -194,7 +186,7 @@ def height_of_panels(habits: int) -> int:
     return 60 + max(1, math.ceil(habits / PANELS_IN_A_ROW)) * PANEL_HEIGHT
 
 
-def trait_table(traits: Iterable[Trait]) -> pd.DataFrame:
+def trait_table(traits: "Iterable[Trait]") -> pd.DataFrame:
     """Return the traits of a segment as a table: `part`, `name`, `here`, `everybody`, `effect`."""
     columns = ["part", "name", "here", "everybody", "effect"]
     return pd.DataFrame([[getattr(one, column) for column in columns] for one in traits], columns=columns)
