@@ -12,7 +12,7 @@ COMPUTING := tests/unit tests/contract tests/property tests/golden tests/corpus 
 WAITING_WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lint types bench samples example browser constraints clean
+.PHONY: help run check test lint texts types bench samples example browser constraints clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,11 +27,15 @@ test: lint types browser $(VENV)/compiled.stamp  ## everything: all tests, all m
 	OMP_NUM_THREADS=1 $(PYTEST) -n auto $(COMPUTING)
 	$(PYTEST) -n $(WAITING_WORKERS) $(addprefix --ignore=,$(COMPUTING))
 
-lint: $(VENV)/dev.stamp  ## ruff, import layers, constraints
+lint: $(VENV)/dev.stamp  ## ruff, import layers, constraints, template of messages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.constraints
+	$(BIN)/python -m tools.texts
+
+texts: $(VENV)/dev.stamp  ## extract the template of all messages for translators
+	$(BIN)/python -m tools.texts --write
 
 types: $(VENV)/dev.stamp  ## mypy
 	$(BIN)/mypy

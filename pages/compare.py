@@ -6,7 +6,7 @@ from pages.compare_parts import charts, downloads, leaderboard
 from pages.ui import damaged_folders, disagreements, empty_state, lazy_sections, pickers, state, verdict
 from pages.ui.frame import ensure_frame
 from pages.ui.queries import comparison_queries
-from pages.ui.text import _
+from pages.ui.text import _, fragment
 
 USERS_HEIGHT = 900
 
@@ -57,7 +57,7 @@ leaderboard.without_history(results, metric)
 leaderboard.beside(results, metric, baseline)
 
 
-@st.fragment
+@fragment
 def details() -> None:
     """Draw the lower sections as the user scrolls to them."""
     parts = lazy_sections.Parts()

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.ui import empty_state, frame, pickers, services, state
 from pages.ui.navigation import has_page
-from pages.ui.text import _, safe
+from pages.ui.text import _, fragment, safe
 
 if TYPE_CHECKING:
     from recsys_core.data.meta import DatasetCard
@@ -141,7 +141,7 @@ def _in_progress(live: "list[tuple[RunCard, JobStatus]]") -> None:
         st.subheader(_("A model with attention is queued or running"))
         st.markdown(words.format(model=safe(services.model_title(job.key)), name=safe(card.name)))
         _to_train(card)
-    st.fragment(_watch, run_every=LOOK_AGAIN_SECONDS)(card.data, len(live))
+    fragment(_watch, run_every=LOOK_AGAIN_SECONDS)(card.data, len(live))
 
 
 def _watch(data: str, live: int) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 from pages.attention_parts import faithfulness
 from pages.ui import lazy_sections, show
 from pages.ui.queries import comparison_queries
-from pages.ui.text import _, safe
+from pages.ui.text import _, fragment, safe
 
 if TYPE_CHECKING:
     from pages.attention_parts.trace import Seen
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WIDTHS = [2, 5]
 
 
-@st.fragment
+@fragment
 def all_of(seen: "Seen") -> None:
     """Show all charts of one trace; lower ones are drawn when scrolled near."""
     from recsys_core.viz.attention_interest import has_points

@@ -7,7 +7,7 @@ import streamlit as st
 from pages.data_parts import alarms, cleaning_rules, ingest_report, table_roles, upload_session
 from pages.data_parts.steps import CHECK, STORE, header
 from pages.ui import state, stored_datasets
-from pages.ui.text import _, safe
+from pages.ui.text import _, fragment, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def show(taking: "Intake") -> None:
     status = taking.status()
     if status.is_live:
         header(STORE if status.work == "store" else CHECK)
-        st.fragment(_working, run_every=0.5)(taking)
+        fragment(_working, run_every=0.5)(taking)
     elif status.state == "DONE" and status.work == "store":
         _finish(taking, status)
     elif status.state in ("FAILED", "CANCELLED"):
@@ -99,7 +99,7 @@ def _check(taking: "Intake") -> None:
         _unreadable(taking, draft, reading, str(error))
         return
     if tables is None and reading.status().is_live:
-        st.fragment(_reading_progress, run_every=0.5)(reading, for_tables=True)
+        fragment(_reading_progress, run_every=0.5)(reading, for_tables=True)
         _other_files(taking)
     elif tables is None:
         _unreadable(taking, draft, reading, reading.status().reason)
@@ -156,7 +156,7 @@ def _counts(taking: "Intake", reading: "Reading", names: list[str]) -> "tuple[In
     """
     try:
         if not reading.wait(PATIENCE_SECONDS):
-            st.fragment(_reading_progress, run_every=0.5)(reading)
+            fragment(_reading_progress, run_every=0.5)(reading)
             return None, True
         report = reading.report()
     except RecscopeError as error:

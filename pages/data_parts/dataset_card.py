@@ -7,7 +7,7 @@ import streamlit as st
 from pages.data_parts import ingest_report
 from pages.ui import frame, services, show, state, stored_datasets
 from pages.ui.navigation import has_page
-from pages.ui.text import _, count, percent, safe
+from pages.ui.text import _, count, fragment, percent, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def present(card: "DatasetCard") -> None:
     waiting = [not ticket.wait(PATIENCE_SECONDS / len(tickets)) for ticket in tickets]
     try:
         if any(waiting):
-            st.fragment(_counting, run_every=0.5)(tickets)
+            fragment(_counting, run_every=0.5)(tickets)
         else:
             _fill(card, tickets[0].result(), tickets[1].result())
     except RecscopeError as error:

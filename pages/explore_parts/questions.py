@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.ui import lazy_sections, services, show
-from pages.ui.text import _, safe
+from pages.ui.text import _, fragment, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def ask_all(card: "DatasetCard") -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     tickets = services.answers(card.fingerprint)
     waiting = [not ticket.wait(max(0.0, deadline - time.monotonic())) for ticket in tickets.values()]
-    st.fragment(_show, run_every=0.7 if any(waiting) else None)(card.fingerprint, any(waiting))
+    fragment(_show, run_every=0.7 if any(waiting) else None)(card.fingerprint, any(waiting))
 
 
 def _show(fingerprint: str, was_waiting: bool) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.ui import frame, services, state
 from pages.ui.navigation import has_page
-from pages.ui.text import _, percent, safe, seconds
+from pages.ui.text import _, fragment, percent, safe, seconds
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def demonstration() -> None:
         return
     jobs = services.job_statuses(run_id)
     if any(job.is_live for job in jobs):
-        st.fragment(_progress, run_every=0.5)(run_id)
+        fragment(_progress, run_every=0.5)(run_id)
         return
     if any(job.state == "DONE" for job in jobs) and has_page("compare"):
         del st.session_state[SHOWN_RUN]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.ui import frame, services, state
-from pages.ui.text import _, later, n_, safe
+from pages.ui.text import _, fragment, later, n_, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def recent() -> None:
         st.markdown(_("No experiments yet. *See a comparison now* creates the first one in a few seconds."))
         return
     changing = _is_changing(cards)
-    st.fragment(_list, run_every=2.0 if changing else None)(changing)
+    fragment(_list, run_every=2.0 if changing else None)(changing)
 
 
 def _is_changing(cards: "list[RunCard]") -> bool:

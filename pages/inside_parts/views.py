@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.ui import lazy_sections, pending, show
 from pages.ui.queries import comparison_queries, model_queries
-from pages.ui.text import _, later, safe
+from pages.ui.text import _, fragment, later, safe
 
 if TYPE_CHECKING:
     from pages.inside_parts.selection import LookedAt
@@ -76,7 +76,7 @@ def all_of(looked_at: "LookedAt") -> None:
     _views(looked_at)
 
 
-@st.fragment
+@fragment
 def _views(looked_at: "LookedAt") -> None:
     from recsys_core.viz.inside_views import PICTURES
 

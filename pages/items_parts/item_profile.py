@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.ui import finder, lazy_sections, pending, services, show, state
 from pages.ui.queries import profile_queries
-from pages.ui.text import _, count, n_, percent, safe
+from pages.ui.text import _, count, fragment, n_, percent, safe
 from pages.users_parts.user_profile import pairs
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def present(card: "DatasetCard", profiles: "ItemProfiles | None", item: int) -> 
         profiles: Profiles of all items; None until they are computed: then only the time course is shown.
         item: Position.
     """
-    st.fragment(_profile)(card, profiles, item)
+    fragment(_profile)(card, profiles, item)
 
 
 def _profile(card: "DatasetCard", profiles: "ItemProfiles | None", item: int) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.ui import algorithm_cards, services, show, state
 from pages.ui.queries import comparison_queries
-from pages.ui.text import _, later, n_, safe, seconds
+from pages.ui.text import _, fragment, later, n_, safe, seconds
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ REFUSED = "jobs_refused"
 def panel(run: "Run") -> None:
     """Show the jobs of an experiment, refreshed once a second from the run's files while one is queued or running."""
     live = run.is_live
-    st.fragment(_live_panel, run_every=1.0 if live else None)(run.id, live)
+    fragment(_live_panel, run_every=1.0 if live else None)(run.id, live)
 
 
 def _live_panel(run_id: str, was_live: bool) -> None:

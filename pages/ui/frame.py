@@ -12,7 +12,7 @@ import streamlit as st
 
 from pages.ui import state
 from pages.ui.navigation import PAGES, has_page
-from pages.ui.text import _, safe
+from pages.ui.text import _, safe, speak
 from recsys_core.errors import StoreError
 
 gc.freeze()  # objects loaded by Streamlit stay alive: excluding them speeds up the collections during the first page
@@ -84,6 +84,7 @@ def ensure_frame() -> None:
 
 def _navigation() -> st.Page:
     state.sync()
+    speak()
     st.set_page_config(
         page_title="Recscope",
         page_icon=ICON,

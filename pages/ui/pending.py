@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
-from pages.ui.text import safe, seconds
+from pages.ui.text import fragment, safe, seconds
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def outcome(ticket: "Ticket[T]", words: str, patience: float | None = None) -> "
         patience: Seconds to wait before the progress bar is shown.
     """
     if not ticket.wait(PATIENCE_SECONDS if patience is None else patience):
-        st.fragment(_bar, run_every=LOOK_AGAIN_SECONDS)(ticket, words, time.monotonic())
+        fragment(_bar, run_every=LOOK_AGAIN_SECONDS)(ticket, words, time.monotonic())
         return None
     try:
         return ticket.result()

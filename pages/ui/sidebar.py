@@ -4,7 +4,8 @@ import streamlit as st
 
 from pages.ui import services, state
 from pages.ui.navigation import has_page
-from pages.ui.text import NAMES, _, count, language, languages, n_, safe
+from pages.ui.text import NAMES, _, count, fragment, language, n_, safe
+from recsys_core.text import languages
 
 LOOK_SECONDS = 2.0
 """Seconds between updates of the job counts while jobs are queued or running."""
@@ -36,7 +37,7 @@ def _current_data() -> None:
 
 def _jobs() -> None:
     if services.live_jobs().total:
-        st.fragment(_live_jobs, run_every=LOOK_SECONDS)()
+        fragment(_live_jobs, run_every=LOOK_SECONDS)()
 
 
 def _live_jobs() -> None:

@@ -1,53 +1,68 @@
-"""Page texts: translation of sentences, number formats, and escaping of untrusted text for Markdown."""
+"""Page texts: the language of a session, number formats, and escaping of untrusted text for Markdown.
 
-import gettext
+Messages are those of `recsys_core.text`; each script run and each fragment of a page starts with `speak`.
+"""
+
 import re
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.ui import state
+from recsys_core import text
+from recsys_core.text import later
 
-CATALOGUES = Path(__file__).resolve().parent / "locale"
-ENGLISH = "en"
+__all__ = [
+    "NAMES", "_", "count", "fragment", "language", "later", "n_", "percent", "safe", "safe_paragraphs", "seconds",
+    "size", "speak",
+]  # fmt: skip
+
 NAMES = {"en": "English", "de": "Deutsch", "zh": "中文"}
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-!|<>$~^])")
 _SHORTCODE = re.compile(r":(?=\w)")
 _NOT_A_LINK = re.compile(r"(?<=\w)(?=\.[A-Za-z]{2})|(?<=\w)(?=@\w)|(?<=[a-z])(?=://)")
 ZERO_WIDTH = "\u200b"
-
-
-@lru_cache(maxsize=1)
-def languages() -> list[str]:
-    """Return the languages with a catalog, English first."""
-    found = sorted(path.parent.parent.name for path in CATALOGUES.glob("*/LC_MESSAGES/recscope.mo"))
-    return [ENGLISH, *found]
-
-
-@lru_cache(maxsize=8)
-def _catalogue(language: str) -> gettext.NullTranslations:
-    return gettext.translation("recscope", CATALOGUES, [language], fallback=True)
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def language() -> str:
-    """Return the language of this session: that of `?lang=` if there is a catalog for it."""
-    requested = state.get("lang") or ENGLISH
-    return requested if requested in languages() else ENGLISH
+    """Return the language of this session: that of `?lang=` if there is a catalogue for it."""
+    requested = state.get("lang") or text.ENGLISH
+    return requested if requested in text.languages() else text.ENGLISH
+
+
+def speak() -> None:
+    """Use the language of this session; first call of each script run, which is a thread of its own."""
+    if get_script_run_ctx(suppress_warning=True) is not None:
+        text.use(language())
 
 
 def _(message: str) -> str:
-    """Return the sentence in the language of this session."""
-    return _catalogue(language()).gettext(message)
+    """Return a message in the language of this session, also in a callback, which runs before the script."""
+    speak()
+    return text._(message)
 
 
 def n_(singular: str, plural: str, number: int) -> str:
-    """Return the singular or plural sentence for a number, with `{n}` replaced by the number."""
-    return _catalogue(language()).ngettext(singular, plural, number).format(n=count(number))
+    """Return the form of a message for a number, with `{n}` replaced by the number."""
+    speak()
+    return text.n_(singular, plural, number)
 
 
-def later(message: str) -> str:
-    """Mark a sentence for translation at the place where it is shown."""
-    return message
+def fragment(run: Callable[P, T], *, run_every: float | None = None) -> Callable[P, T]:
+    """Return a Streamlit fragment in the language of this session: it reruns in a thread that starts in English."""
+
+    @wraps(run)
+    def in_session_language(*args: P.args, **kwargs: P.kwargs) -> T:
+        speak()
+        return run(*args, **kwargs)
+
+    return st.fragment(in_session_language, run_every=run_every)
 
 
 def count(number: float) -> str:

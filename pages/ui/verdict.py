@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.ui import algorithm_cards, frame, services
 from pages.ui.queries import comparison_queries
-from pages.ui.text import _, n_, safe
+from pages.ui.text import _, fragment, n_, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def unfinished(run: "Run") -> None:
             reason = job.reason or _("It failed without an error message.")
             st.warning(f"**{safe(titles[job.model_id])}**: {safe(reason)}", icon=":material/error:")
     if any(job.is_live for job in jobs):
-        st.fragment(_watch, run_every=WATCH_SECONDS)(run.id, sum(job.is_live for job in jobs))
+        fragment(_watch, run_every=WATCH_SECONDS)(run.id, sum(job.is_live for job in jobs))
 
 
 def _watch(run_id: str, live: int) -> None:

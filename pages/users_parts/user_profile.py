@@ -8,7 +8,7 @@ import streamlit as st
 from pages.ui import lazy_sections, pending, services, show, state
 from pages.ui.navigation import has_page
 from pages.ui.queries import profile_queries
-from pages.ui.text import _, count, n_, percent, safe
+from pages.ui.text import _, count, fragment, n_, percent, safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +31,7 @@ def present(card: "DatasetCard", profiles: "UserProfiles | None", user_id: str, 
         user_id: The user.
         open_user: Opens another user.
     """
-    st.fragment(_profile)(card, profiles, user_id, open_user)
+    fragment(_profile)(card, profiles, user_id, open_user)
 
 
 def _profile(card: "DatasetCard", profiles: "UserProfiles | None", user_id: str, open_user: Open) -> None:

@@ -1,12 +1,14 @@
 """Sentences that state a finding: English templates with named placeholders, and the values that fill them.
 
-A page passes `one` and `many` through its catalogue (`ngettext(one, many, count)`) and fills the translation with
-`values`; `str(sentence)` is the English text.
+`str(sentence)` is the text in the current language of `recsys_core.text`; the sentence itself has no language, so it
+can be cached and shared.
 """
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from recsys_core.text import either
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Sentence:
     values: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return (self.one if self.count == 1 else self.many).format(**self.values)
+        return either(self.one, self.many, self.count).format(**self.values)
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,32 @@
 """Phrases about users and items: English templates with placeholders, and their values."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+from recsys_core.text import _
 
 
 @dataclass(frozen=True)
 class Words:
-    """A phrase; a page translates `template` and fills it with `values`.
+    """A phrase; `str(phrase)` is its text in the current language of `recsys_core.text`.
 
     Args:
         template: English text with named placeholders.
         values: Text for each placeholder; may contain untrusted names.
+        lead: A message without placeholders before the template.
     """
 
     template: str
     values: Mapping[str, str] = field(default_factory=dict)
+    lead: str = ""
 
     def __str__(self) -> str:
-        return self.template.format(**self.values)
+        return self.filled(str)
+
+    def filled(self, escaped: Callable[[str], str]) -> str:
+        """Return the text with each value passed through a function that escapes it."""
+        text = _(self.template).format(**{name: escaped(value) for name, value in self.values.items()})
+        return f"{_(self.lead)} {text}" if self.lead else text
 
 
 def amount(number: float) -> str:

@@ -9,6 +9,7 @@ from recsys_core.contracts import BoolArray, FloatArray, IntArray, RunContext
 from recsys_core.profiles.behavior import HABITS
 from recsys_core.profiles.features import Features
 from recsys_core.profiles.phrases import Words, amount, percent
+from recsys_core.text import later
 
 FEWEST, MOST = 2, 9
 """Range of the number of segments."""
@@ -197,8 +198,7 @@ def _words(part: str, name: str, effect: float, here: float, everybody: float, *
     if part == "behavior":
         habit = _HABIT[name]
         said = habit.more if more else habit.less
-        unit = f" {habit.unit}" if habit.unit else ""
-        return Words(f"{said} ({{here}}{unit}, overall {{everybody}})", values), Words(said)
+        return Words(_MEANS[habit.unit], values, lead=said), Words(said)
     if part == "directions":
         ends = plain.split(ENDS)
         values = {"first": ends[0 if more else -1], "second": ends[-1 if more else 0]}
@@ -209,31 +209,37 @@ def _words(part: str, name: str, effect: float, here: float, everybody: float, *
     return Words(sentence[not more], values), Words(sentence[2 + (not more)], values)
 
 
+_MEANS = {
+    "": later("({here}, overall {everybody})"),
+    "days": later("({here} days, overall {everybody})"),
+    "bits": later("({here} bits, overall {everybody})"),
+}
+"""Unit of a behavior feature -> its means in a segment and overall."""
 _SENTENCES = {
     "categories": (
-        "more {name}: {here} of relevant items, overall {everybody}",
-        "less {name}: {here} of relevant items, overall {everybody}",
-        "more {name}",
-        "less {name}",
+        later("more {name}: {here} of relevant items, overall {everybody}"),
+        later("less {name}: {here} of relevant items, overall {everybody}"),
+        later("more {name}"),
+        later("less {name}"),
     ),
     "flags": (
-        "more often {column}: {here} of users, overall {everybody}",
-        "less often {column}: {here} of users, overall {everybody}",
-        "more often {name}",
-        "less often {name}",
+        later("more often {column}: {here} of users, overall {everybody}"),
+        later("less often {column}: {here} of users, overall {everybody}"),
+        later("more often {name}"),
+        later("less often {name}"),
     ),
     "attributes": (
-        "higher {column}: mean {here}, overall {everybody}",
-        "lower {column}: mean {here}, overall {everybody}",
-        "higher {column}",
-        "lower {column}",
+        later("higher {column}: mean {here}, overall {everybody}"),
+        later("lower {column}: mean {here}, overall {everybody}"),
+        later("higher {column}"),
+        later("lower {column}"),
     ),
     "numbers": (
-        "higher {column}: mean {here}, overall {everybody}",
-        "lower {column}: mean {here}, overall {everybody}",
-        "higher {column}",
-        "lower {column}",
+        later("higher {column}: mean {here}, overall {everybody}"),
+        later("lower {column}: mean {here}, overall {everybody}"),
+        later("higher {column}"),
+        later("lower {column}"),
     ),
-    "topics": ("more texts about {name}", "fewer texts about {name}") * 2,
+    "topics": (later("more texts about {name}"), later("fewer texts about {name}")) * 2,
 }
 """Part -> long description for higher and lower values, then short descriptions for both."""

@@ -45,15 +45,16 @@ CHOOSING = Template(
     "the three latest items receive {latest} (uniform attention: {even}); the effective number of attended items is "
     "{spread} of {seen}.",
 )
-TRAINED_WITH = (
-    "The model was trained on these users, including this one, so the example shows how to read the figures, not how "
-    "accurate the model is"
-)
 LEARNED = Template(
-    f"{TRAINED_WITH}: the next item was ranked first in {{hits}} of {{count}} step.",
-    f"{TRAINED_WITH}: the next item was ranked first in {{hits}} of {{count}} steps.",
+    "The model was trained on these users, including this one, so the example shows how to read the figures, not how "
+    "accurate the model is: the next item was ranked first in {hits} of {count} step.",
+    "The model was trained on these users, including this one, so the example shows how to read the figures, not how "
+    "accurate the model is: the next item was ranked first in {hits} of {count} steps.",
 )
-LEARNED_WHOLE = Template(f"{TRAINED_WITH}.").fill()
+LEARNED_WHOLE = Template(
+    "The model was trained on these users, including this one, so the example shows how to read the figures, not how "
+    "accurate the model is."
+).fill()
 Translate = Callable[[Sentence], str]
 
 

@@ -38,16 +38,17 @@ MOVE = Template(
     "{count} of {points} interest points moved to a neighbor in the item graph; the mean attention they receive "
     "changed from {before} to {after}.",
 )
-DREW = "The mean attention is {after}."
 NONE_TAKEN = Template(
-    f"No interest point moved: for each, the proposed neighbor in the item graph would receive less attention. {DREW}"
+    "No interest point moved: for each, the proposed neighbor in the item graph would receive less attention. The mean "
+    "attention is {after}."
 )
 NOWHERE = Template(
     "No interest point moved: each one has no neighbor in the item graph, or the proposed neighbor would receive less "
-    f"attention. {DREW}"
+    "attention. The mean attention is {after}."
 )
 PREFERRED_TO_STAY = Template(
-    f"No interest point moved: the learned policy assigns no neighbor a higher probability than staying. {DREW}"
+    "No interest point moved: the learned policy assigns no neighbor a higher probability than staying. The mean "
+    "attention is {after}."
 )
 EARLIER_MEAN = Template("{count} earlier item, on average", "{count} earlier items, on average")
 FINAL_TITLE = Template("Final weights").fill()
@@ -70,20 +71,21 @@ NORMS = Template("interest = s + U Σ a s + Y Σ b e,  |interest| = {norm},  |s|
 NORMS_LAST = Template("interest = s + Y Σ b e,  |interest| = {norm},  |s| = {plain}")
 
 
-WHAT = (
-    "This model computes attention not among history items but between them and interest points: items that represent "
-    "candidate interests of the user. "
-)
 BY_WALK = Template(
-    f"{WHAT}The stages show their initialization, their moves in the item graph (in each local step a neighbor is "
-    f"proposed for each point, and accepted unless it would receive less attention), and the final weights."
+    "This model computes attention not among history items but between them and interest points: items that represent "
+    "candidate interests of the user. The stages show their initialization, their moves in the item graph "
+    "(in each local step a neighbor is proposed for each point, and accepted unless it would receive less attention), "
+    "and the final weights."
 ).fill()
 BY_POLICY = Template(
-    f"{WHAT}The stages show their initialization, their moves in the item graph by a learned policy (to the most "
-    f"probable neighbor, if it is more probable than staying), and the final weights."
+    "This model computes attention not among history items but between them and interest points: items that represent "
+    "candidate interests of the user. The stages show their initialization, their moves in the item graph by "
+    "a learned policy (to the most probable neighbor, if it is more probable than staying), and the final weights."
 ).fill()
 STAYING = Template(
-    f"{WHAT}The stages show their initialization and the final weights; in this model the points do not move."
+    "This model computes attention not among history items but between them and interest points: items that represent "
+    "candidate interests of the user. The stages show their initialization and the final weights; in this "
+    "model the points do not move."
 ).fill()
 
 

@@ -16,11 +16,19 @@ if TYPE_CHECKING:
 NAMES = {ATTENTION: "attention", RECENCY: "recency", "shuffled": "shuffled attention"}
 COLORS = {ATTENTION: BLUE, RECENCY: ORANGE, "shuffled": REST}
 
-NUMBERS = "the mean rank correlation with influence is {value} ({low} to {high}) over {count} users."
 VERDICTS = {
-    Tracks.DOES: Template(f"In this model, attention tracks influence: {NUMBERS}"),
-    Tracks.WEAKLY: Template(f"In this model, attention tracks influence weakly: {NUMBERS}"),
-    Tracks.DOES_NOT: Template(f"In this model, attention does not track influence: {NUMBERS}"),
+    Tracks.DOES: Template(
+        "In this model, attention tracks influence: the mean rank correlation with influence is {value} "
+        "({low} to {high}) over {count} users."
+    ),
+    Tracks.WEAKLY: Template(
+        "In this model, attention tracks influence weakly: the mean rank correlation with influence is {value} "
+        "({low} to {high}) over {count} users."
+    ),
+    Tracks.DOES_NOT: Template(
+        "In this model, attention does not track influence: the mean rank correlation with influence is {value} "
+        "({low} to {high}) over {count} users."
+    ),
 }
 TOO_FEW = Template(
     "Only {count} user has a usable history; this is too few to test whether attention tracks influence.",

@@ -3,6 +3,7 @@
 import pytest
 
 from pages.ui import text
+from recsys_core import text as core_text
 
 
 @pytest.mark.parametrize(
@@ -46,4 +47,6 @@ def test_text_from_outside_holds_no_markup_when_made_safe(outside: str) -> None:
 
 
 def test_an_unknown_language_falls_back_to_english() -> None:
-    assert text._catalogue("xx").gettext("Home") == "Home"
+    with core_text.in_language("xx"):
+        assert core_text.language() == core_text.ENGLISH
+        assert core_text._("Home") == "Home"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.ui import services, state
-from pages.ui.text import _, safe
+from pages.ui.text import safe
 from recsys_core.errors import DataError, RecscopeError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def results_key(run: "Run") -> ResultsKey:
 
 def said(sentence: "Sentence") -> str:
     """Return a sentence of the library in the language of this session."""
-    return _(sentence.one if sentence.count == 1 else sentence.many).format(**sentence.values)
+    return str(sentence)
 
 
 def _opened(results: ResultsKey) -> "Run":

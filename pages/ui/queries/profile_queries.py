@@ -162,14 +162,12 @@ def people_comparison(fingerprint: str) -> "Ticket[FriendComparison]":
 
 def said(*words: "Words") -> str:
     """Return library phrases in the language of this session, escaped for Markdown, separated by commas."""
-    return ", ".join(
-        _(one.template).format(**{name: safe(value) for name, value in one.values.items()}) for one in words
-    )
+    return ", ".join(one.filled(safe) for one in words)
 
 
 def plain(*words: "Words") -> str:
     """Return the same unescaped, for a figure, which escapes its own texts."""
-    return ", ".join(_(one.template).format(**one.values) for one in words)
+    return ", ".join(map(str, words))
 
 
 def missing(words: "Iterable[Words]") -> None:
