@@ -2,10 +2,14 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from recsys_core.data import dataset_from_frames
 from recsys_core.data.workspace import Workspace
 from recsys_core.experiments.analysis import compare_run
 from recsys_core.experiments.execution import execute
@@ -50,6 +54,29 @@ def test_the_leaderboard_has_a_row_a_model_and_marks_the_baseline(open_page: Ope
     assert "Popularity (baseline)" in list(board["title"])
     assert list(board["ndcg@5"]) == sorted(board["ndcg@5"], reverse=True)
     assert board["interval"].str.contains(" to ").all()
+
+
+def test_users_without_training_history_have_a_table_of_their_own(open_page: Open, own_workspace: Path) -> None:
+    """Global time split: ten users came after the cutoff, thirty before; the verdict is about the thirty."""
+    rng = np.random.default_rng(0)
+    old = [(user, int(item), time) for user in range(30) for time, item in enumerate(rng.permutation(20)[:10])]
+    late = [(user, int(item), 100) for user in range(40) for item in rng.permutation(20)[:2]]
+    frame = pd.DataFrame([*old, *late], columns=["user", "item", "timestamp"])
+    frame = frame.astype({"user": "int32", "item": "int32", "timestamp": "int64"}).drop_duplicates(["user", "item"])
+    workspace, store = Workspace(own_workspace), ResultStore(own_workspace)
+    data = workspace.store(dataset_from_frames(frame, name="Late comers")).fingerprint
+    split = {"kind": "global_time", "test_fraction": 0.2}
+    spec = ExperimentSpec(data=data, models=[{"key": "item_knn"}], split=split, k=5, cutoffs=(5,), seed=1)
+    run = store.create(spec, "Late comers")
+    for model_id in run.model_ids:
+        assert execute(store, run.id, model_id, workspace, 1).state is JobState.DONE
+    app = open_page("compare", data=data, run=run.id)
+    assert "The verdict and the leaderboard exclude these users" in words(app)
+    table = next(one.value for one in app.dataframe if "listed" in one.value)
+    assert set(table["users"]) == {10}
+    listed = table.set_index("title")["listed"]
+    assert listed[listed.index.str.startswith("Popularity")].item() == 1
+    assert listed[listed.index.str.startswith("Item")].item() == 0
 
 
 def test_settings_of_one_model_stand_beside_each_other_with_their_difference(

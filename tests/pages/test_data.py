@@ -78,6 +78,20 @@ def test_a_changed_rule_changes_the_counts_at_once(checked: AppTest) -> None:
     assert numbers(checked)["Rejected"] == "2"
 
 
+def test_ratings_treated_as_missing_are_kept_without_a_rating(open_page: Open, own_workspace: Path) -> None:
+    lines = [*GOOD, *(f"u{user},n{user},-1,1600000000" for user in range(12))]
+    app = bring(open_page("data"), "ratings.csv", "\n".join(["user,item,rating,timestamp", *lines]).encode())
+    field = next(field for field in app.text_input if field.label == "Ratings treated as missing")
+    no_exception(field.set_value("-1, 1").run())
+    assert numbers(app)["Accepted"] == str(len(lines))
+    no_exception(app.button(key="intake_store").click().run())
+    until(app, lambda: "is stored" in words(app))
+    (stored,) = Workspace(own_workspace).datasets()
+    ratings = Workspace(own_workspace).open(stored.fingerprint).interactions["rating"]
+    assert int(ratings.isna().sum()) == 12 + sum(line.split(",")[2] == "1" for line in GOOD)
+    assert ratings.min() == 2.0
+
+
 def test_a_wrong_separator_says_so_and_can_be_taken_back(checked: AppTest) -> None:
     next(box for box in checked.selectbox if box.label == "Separator").set_value(";").run()
     until(checked, lambda: len(checked.error) > 0)
