@@ -31,13 +31,13 @@ if run is None:
 
 recommendation_lists.under_way(run)
 results = comparison_queries.results_key(run)
-person = user_picker.choose(run)
-models = recommendation_lists.models(results, person)
+user = user_picker.choose(run)
+models = recommendation_lists.models(results, user)
 
 left, right = st.columns([1, 2], gap="medium")
 with left:
-    st.header(person.name)
-    st.markdown(n_("{n} item in the history", "{n} items in the history", len(person.history)))
-    disagreements.history(person.history, "recommend_history")
+    st.header(user.name)
+    st.markdown(n_("{n} item in the history", "{n} items in the history", len(user.history)))
+    disagreements.history(user.history, "recommend_history")
 with right:
-    recommendation_lists.lists(results, models, person, run.spec.k)
+    recommendation_lists.lists(results, models, user, run.spec.k)

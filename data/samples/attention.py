@@ -61,10 +61,10 @@ def query(dataset: Dataset, user: int) -> QueryBatch:
     return QueryBatch(np.array([user]), history, np.ones(len(history.values), dtype=np.float32))
 
 
-def _beside(model: Recommender[Any], dataset: Dataset, asked: QueryBatch, found: Attended) -> Beside:
+def _beside(model: Recommender[Any], dataset: Dataset, asked: QueryBatch, attended: Attended) -> Beside:
     """Return attention and influence (leave-one-out effects) for the top recommended item."""
     first = model.recommend(asked, 1).item[0]
-    return beside(found, deletion_effects(model, asked, int(first[0])), titles_of(dataset, first)[0])
+    return beside(attended, deletion_effects(model, asked, int(first[0])), titles_of(dataset, first)[0])
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def show(seen: "Seen", parts: lazy_sections.Parts) -> None:
     """Show the panel."""
     st.header(_("Does attention indicate influence?"), anchor="faith")
     if parts.draws("attention_faith", height=480):
-        _person(seen)
+        _this_user(seen)
     if seen.named is None:
         return
     if not _is_studied(seen.named):
@@ -37,7 +37,7 @@ def show(seen: "Seen", parts: lazy_sections.Parts) -> None:
         )
         return
     _many(seen, seen.named)
-    if len(seen.found.heads) > 1:
+    if len(seen.attended.heads) > 1:
         _heads(seen, seen.named)
     if _is_running(seen, seen.named):
         st.button(_("Cancel"), key="attention_stop_study", icon=":material/stop_circle:", on_click=_stop)
@@ -55,7 +55,7 @@ def _is_running(seen: "Seen", named: model_queries.Named) -> bool:
     """Return whether an evaluation over many users is running."""
     if st.session_state.get(STUDIED) != named:
         return False
-    studies = STUDIES if len(seen.found.heads) > 1 else STUDIES[:1]
+    studies = STUDIES if len(seen.attended.heads) > 1 else STUDIES[:1]
     return not all(model_queries.ticket(named, study).is_done for study in studies)
 
 
@@ -119,7 +119,7 @@ def _heads(seen: "Seen", named: model_queries.Named) -> None:
         shown.figure(heads_picture(found), "figure_attention_heads", name=name, table=found.table)
 
 
-def _person(seen: "Seen") -> None:
+def _this_user(seen: "Seen") -> None:
     """Show attention beside leave-one-out influence for this user."""
     from recsys_core.viz.attention_effects import beside_bars, correlation, most
 
@@ -182,7 +182,7 @@ def _beside(seen: "Seen") -> "Beside | None":
     if _is_running(seen, seen.named):
         words, patience = _("Leaving out one item at a time, as soon as the evaluation over many users is done"), 0.0
     deletion = pending.outcome(ticket, words, patience)
-    return None if deletion is None else beside(seen.found, deletion, _title(seen, item))
+    return None if deletion is None else beside(seen.attended, deletion, _title(seen, item))
 
 
 def _title(seen: "Seen", item: int) -> str:

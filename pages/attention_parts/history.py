@@ -46,27 +46,27 @@ def _values_key(dataset: "Dataset") -> str:
 
 
 def _from_data(run: "Run", dataset: "Dataset") -> "SelectedUser":
-    person = user_picker.of_data(run, dataset, finder.choose(finder.USER, dataset))
-    st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(person.history)))
-    if not len(person.history):
-        return person
-    st.markdown(_("Latest items: {titles}").format(titles=safe(", ".join(person.history["title"].head(LATEST)))))
+    user = user_picker.of_data(run, dataset, finder.choose(finder.USER, dataset))
+    st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(user.history)))
+    if not len(user.history):
+        return user
+    st.markdown(_("Latest items: {titles}").format(titles=safe(", ".join(user.history["title"].head(LATEST)))))
     if not state.is_demo():
         st.button(
             _("Edit as a custom history"),
             key="attention_take_over",
             on_click=_take_over,
-            args=(dataset, person),
+            args=(dataset, user),
         )
-    return person
+    return user
 
 
-def _take_over(dataset: "Dataset", person: "SelectedUser") -> None:
+def _take_over(dataset: "Dataset", user: "SelectedUser") -> None:
     """Start a custom history from the user's; a repeated item is kept at its latest position."""
-    items = person.query.history[0].tolist()
+    items = user.query.history[0].tolist()
     st.session_state["attention_kind"] = BY_HAND
     st.session_state[items_key(dataset)] = list(dict.fromkeys(items[::-1]))[::-1]
-    st.session_state[_values_key(dataset)] = dict(zip(items, person.query.values.tolist(), strict=True))
+    st.session_state[_values_key(dataset)] = dict(zip(items, user.query.values.tolist(), strict=True))
 
 
 def _by_hand(dataset: "Dataset") -> "SelectedUser":
@@ -94,28 +94,28 @@ def _by_hand(dataset: "Dataset") -> "SelectedUser":
     st.button(_("Reverse the order"), key="attention_reverse", on_click=_turn_around, args=(key,))
     history = described_items(dataset, chosen)
     values = history["item"].map(st.session_state.get(_values_key(dataset), {}))
-    liked = 1.0
+    assumed = 1.0
     if dataset.rating_scale is not None:
-        liked = dataset.rating_scale.high
-        _say_values(int(values.notna().sum()), len(chosen), liked)
-    values = values.astype(float).fillna(liked)
+        assumed = dataset.rating_scale.high
+        _say_values(int(values.notna().sum()), len(chosen), assumed)
+    values = values.astype(float).fillna(assumed)
     named = " ".join(f"{item}:{value:g}" for item, value in zip(chosen, values, strict=True))
     query = query_of_items(history["item"].to_numpy(), values)
     return user_picker.SelectedUser(_("Custom history"), query, history, f"by hand {named}", is_new=True)
 
 
-def _say_values(own: int, count: int, liked: float) -> None:
+def _say_values(own: int, count: int, assumed: float) -> None:
     """Show the item values: items of the original history keep their rating."""
     if own == count:
         st.markdown(_("Each item keeps the user's rating."))
     elif own:
         st.markdown(
-            _("Items of the original history keep the user's rating; added items count as rated {liked}.").format(
-                liked=f"{liked:g}"
+            _("Items of the original history keep the user's rating; added items count as rated {rating}.").format(
+                rating=f"{assumed:g}"
             )
         )
     else:
-        st.markdown(_("Each item counts as rated {liked}, the maximum.").format(liked=f"{liked:g}"))
+        st.markdown(_("Each item counts as rated {rating}, the maximum.").format(rating=f"{assumed:g}"))
 
 
 def _turn_around(key: str) -> None:

@@ -77,39 +77,39 @@ def _read(key: str) -> "Example":
 def _example() -> Seen:
     """Show the pickers of example and user, which are in the URL, and what the example is."""
     known = _examples()
-    named, _mark, person = (state.get("example") or "").partition(MARK)
+    named, _mark, user = (state.get("example") or "").partition(MARK)
     key = named if named in known else known[0]
-    people = list(_read(key).people)
-    person = person if person in people else people[0]
+    users = list(_read(key).traces)
+    user = user if user in users else users[0]
     with pickers.line():
         _pick(_("Model"), "attention_example", known, key, lambda one: _read(one).title, lambda one: one)
-        _pick(_("User"), f"attention_example_user_{key}", people, person, str, lambda one: f"{key}{MARK}{one}")
+        _pick(_("User"), f"attention_example_user_{key}", users, user, str, lambda one: f"{key}{MARK}{one}")
     example = _read(key)
-    found = example.people[person]
+    found = example.traces[user]
     st.info(
         _(
             "**This is a finished example:** {model}, trained on the sample '{data}', with the history of user "
             "{user}. {known} Train a model on your own data to see the same charts for it."
         ).format(
-            model=safe(example.title), data=safe(example.data), user=safe(person), known=safe(_knows(example, person))
+            model=safe(example.title), data=safe(example.data), user=safe(user), known=safe(_knows(example, user))
         ),
         icon=":material/science:",
     )
     return Seen(
         found,
         example.title,
-        _("User {user}").format(user=person),
-        f"example_{key}_{people.index(person)}",
+        _("User {user}").format(user=user),
+        f"example_{key}_{users.index(user)}",
         decoding=str(example.facts["settings"].get("decoding", "")),
-        beside=example.beside[person],
+        beside=example.beside[user],
     )
 
 
-def _knows(example: "Example", person: str) -> str:
+def _knows(example: "Example", user: str) -> str:
     """Return a sentence on how well the example's model predicts this user."""
     from recsys_core.viz.attention import learned
 
-    return comparison_queries.said(learned(example.people[person]))
+    return comparison_queries.said(learned(example.traces[user]))
 
 
 def _pick(label: str, key: str, options: list[str], chosen: str, title: Any, address: Any) -> None:

@@ -17,9 +17,9 @@ class Seen:
     """An attention trace with its context.
 
     Args:
-        found: Attention weights with item titles.
+        attended: Attention weights with item titles.
         model: Title of the model.
-        person: Display name of the user, unescaped.
+        user: Display name of the user, unescaped.
         key: Identifies the trace in keys and caches: letters, digits, underscores.
         decoding: How a sequence decoder makes its lists (`one_step`, `greedy`, `beam`); else empty.
         reads: How much of the history the model uses, None if all.
@@ -30,9 +30,9 @@ class Seen:
         data: Fingerprint of the data of the trained model.
     """
 
-    found: "Attended"
+    attended: "Attended"
     model: str
-    person: str
+    user: str
     key: str
     decoding: str = ""
     reads: "Sentence | None" = None

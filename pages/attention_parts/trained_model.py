@@ -46,14 +46,14 @@ def _model(run: "Run") -> "Contender | None":
     return contenders.get(chosen or "")
 
 
-def _answer(run: "Run", model: "Contender", person: "SelectedUser") -> Seen:
+def _answer(run: "Run", model: "Contender", user: "SelectedUser") -> Seen:
     """Compute the trace; a progress bar until it is there."""
     from recsys_core.explain.attention import attended
     from recsys_core.serving.attention_study import reading
     from recsys_core.viz.attention_study import reads
 
     named = model_queries.Named(str(services.root()), run.id, model.id, model.key)
-    ticket = model_queries.ticket(named, "trace", person.key, query=person.query)
+    ticket = model_queries.ticket(named, "trace", user.key, query=user.query)
     trace = pending.outcome(ticket, _("Computing attention"))
     if trace is None:
         st.stop()
@@ -63,16 +63,16 @@ def _answer(run: "Run", model: "Contender", person: "SelectedUser") -> Seen:
     except RecscopeError as error:
         st.error(safe(error))
         st.stop()
-    name = f"{run.id}_{model.id}_{person.key}"
+    name = f"{run.id}_{model.id}_{user.key}"
     return Seen(
         found,
         model.title,
-        person.name,
+        user.name,
         "".join(letter if letter.isalnum() else "_" for letter in name),
         decoding=str(model.result.config.get("decoding", "")),
-        reads=reads(reading(run.spec, person.query, trace, has_ratings=dataset.has_ratings)),
+        reads=reads(reading(run.spec, user.query, trace, has_ratings=dataset.has_ratings)),
         named=named,
-        query=person.query,
-        about=person.key,
+        query=user.query,
+        about=user.key,
         data=run.spec.data,
     )

@@ -27,7 +27,7 @@ def all_of(seen: "Seen") -> None:
     parts = lazy_sections.Parts()
     st.header(_("Attention by step"), anchor="lines")
     heads = _lines(seen)
-    if has_points(seen.found):
+    if has_points(seen.attended):
         st.header(_("Interest points"), anchor="points")
         if parts.draws("attention_points", height=520):
             _points(seen)
@@ -50,7 +50,7 @@ def _lines(seen: "Seen") -> "Heads":
     from recsys_core.viz.attention import links_data, spread
     from recsys_core.viz.attention_components import LINKS
 
-    found, widget = seen.found, f"attention_lines_{seen.key}"
+    found, widget = seen.attended, f"attention_lines_{seen.key}"
     heads = _chosen_heads(seen, widget)
     st.markdown(safe(comparison_queries.said(spread(found, heads))))
     if seen.reads is not None:
@@ -79,13 +79,13 @@ def _chosen_heads(seen: "Seen", widget: str) -> "Heads":
     """Return the heads that are switched on, None while all are."""
     state = st.session_state.get(widget)
     chosen = state.get("heads") if state else None
-    known = seen.found.heads
+    known = seen.attended.heads
     picked = [known[int(number)] for number in chosen or () if 0 <= int(number) < len(known)]
     return picked if picked and len(picked) < len(known) else None
 
 
 def _lines_explained(seen: "Seen") -> str:
-    if not seen.found.trace.causal:
+    if not seen.attended.trace.causal:
         return _(
             "On the left is the generated sequence, step by step; on the right is the history. A thicker line "
             "means more attention to an item when the item on the left was generated."
@@ -94,7 +94,7 @@ def _lines_explained(seen: "Seen") -> str:
         "On the left is each item of the history as a step; on the right are the items it attends to. A "
         "thicker line means more of that step's attention; no step can attend to later items."
     )
-    if len(seen.found.heads) > 1:
+    if len(seen.attended.heads) > 1:
         words += " " + _(
             "The small charts are the attention heads, layer by layer: click one to switch it off or on. The "
             "large chart is the mean of the heads that are on."
@@ -104,7 +104,7 @@ def _lines_explained(seen: "Seen") -> str:
 
 def _line_words(seen: "Seen") -> dict[str, str]:
     """Return the texts inside the chart; placeholders in braces are filled in there."""
-    causal = seen.found.trace.causal
+    causal = seen.attended.trace.causal
     return {
         "title": _("Attention by step"),
         "steps": _("Current item") if causal else _("Generated"),
@@ -124,10 +124,10 @@ def _line_words(seen: "Seen") -> dict[str, str]:
 def _table(seen: "Seen", heads: "Heads") -> None:
     from recsys_core.explain.attention import links
 
-    table = links(seen.found, heads)
+    table = links(seen.attended, heads)
     names = {
         "step": st.column_config.NumberColumn(_("Step"), width=60),
-        "after": st.column_config.TextColumn(_("Current item") if seen.found.trace.causal else _("Generated")),
+        "after": st.column_config.TextColumn(_("Current item") if seen.attended.trace.causal else _("Generated")),
         "title": st.column_config.TextColumn(_("Attended item")),
         "weight": st.column_config.ProgressColumn(_("Weight"), format="percent", min_value=0.0, max_value=1.0),
     }
@@ -142,7 +142,7 @@ def _table(seen: "Seen", heads: "Heads") -> None:
 def _steps(seen: "Seen", heads: "Heads") -> None:
     from recsys_core.viz import attention_stages
 
-    if seen.found.trace.causal:
+    if seen.attended.trace.causal:
         words = _(
             "At each step: the input item, the attention weights, and the predicted next item. All items are "
             "ranked here, including those of the history; recommendations exclude these, so they may start "
@@ -154,7 +154,7 @@ def _steps(seen: "Seen", heads: "Heads") -> None:
             "item at each step."
         )
     st.markdown(" ".join([words, *_lists_explained(seen)]))
-    stages = attention_stages.of_trace(seen.found, heads)
+    stages = attention_stages.of_trace(seen.attended, heads)
     stepper(stages, f"attention_steps_{seen.key}", name=f"steps {seen.model}", table=lambda: _numbers(seen))
 
 
@@ -184,12 +184,12 @@ def _points(seen: "Seen") -> None:
     from recsys_core.explain.attention_tables import moved
     from recsys_core.viz.attention_interest import explained, interest_stages
 
-    st.markdown(safe(comparison_queries.said(explained(seen.found))))
+    st.markdown(safe(comparison_queries.said(explained(seen.attended))))
     stepper(
-        interest_stages(seen.found),
+        interest_stages(seen.attended),
         f"attention_points_{seen.key}",
         name=f"interest points {seen.model}",
-        table=lambda: moved(seen.found),
+        table=lambda: moved(seen.attended),
     )
 
 
@@ -235,7 +235,7 @@ def _numbers(seen: "Seen") -> Any:
     from recsys_core.explain.attention import candidates
     from recsys_core.explain.attention_tables import decoded
 
-    return candidates(seen.found) if seen.found.trace.causal else decoded(seen.found)
+    return candidates(seen.attended) if seen.attended.trace.causal else decoded(seen.attended)
 
 
 # ------------------------------------------------------------------------------ heat map
@@ -254,7 +254,7 @@ def _map(seen: "Seen", heads: "Heads") -> None:
                 "bright diagonal means that each step attends to its current item; a bright column means that "
                 "one item receives most of the attention. Drag to zoom in, double-click to reset."
             )
-            if seen.found.trace.causal
+            if seen.attended.trace.causal
             else _(
                 "**How to read it.** Each row is a step of the generated sequence, each column an item of the "
                 "history; brighter means more attention. A bright diagonal means that the sequence follows the "
@@ -266,10 +266,10 @@ def _map(seen: "Seen", heads: "Heads") -> None:
             st.markdown(_("Only the heads that are switched on above are included."))
     with place:
         show.figure(
-            heat_map(seen.found, heads),
+            heat_map(seen.attended, heads),
             "figure_attention_map",
             name=f"{seen.model} attention map",
-            table=links(seen.found, heads),
+            table=links(seen.attended, heads),
         )
         title, legend = (
             _("{model}: attention map").format(model=seen.model),
@@ -278,7 +278,7 @@ def _map(seen: "Seen", heads: "Heads") -> None:
         file = show.file_name(f"{seen.model} attention map")
         show.download(
             _("Chart (SVG)"),
-            lambda: heat_map_svg(seen.found, heads, title, legend),
+            lambda: heat_map_svg(seen.attended, heads, title, legend),
             f"{file}.svg",
             "image/svg+xml",
             "map_svg",

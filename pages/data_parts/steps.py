@@ -5,7 +5,7 @@ import streamlit as st
 from pages.ui.text import _, later
 
 CHOOSE, CHECK, STORE = range(3)
-STEPS = (later("Choose"), later("Check"), later("Store"))
+STEPS = (later("Select"), later("Check"), later("Store"))
 
 
 def header(current: int) -> None:

@@ -34,7 +34,7 @@ class LookedAt:
         model: The finished model.
         views: Its views.
         data: Fingerprint of the data.
-        person: The user.
+        user: The user.
         item: Position of the item, None if no view is about an item.
         curves: Training history.
     """
@@ -44,7 +44,7 @@ class LookedAt:
     model: "Contender"
     views: "tuple[View, ...]"
     data: str
-    person: "SelectedUser"
+    user: "SelectedUser"
     item: int | None
     curves: "pd.DataFrame"
 
@@ -87,15 +87,15 @@ def choose(results: "ResultsKey", run: "Run", contender: "Contender") -> LookedA
     of_items = bool(about & {About.ITEM, About.BOTH})
     person_place, item_place = st.columns(2, gap="medium")
     with person_place, st.container(border=True, key="inside_person", height="stretch"):
-        person = user_picker.of_data(run, dataset, _picked(finder.USER, dataset))
-        _history(person)
+        user = user_picker.of_data(run, dataset, _picked(finder.USER, dataset))
+        _history(user)
     item = None
     if of_items:
         with item_place, st.container(border=True, key="inside_item", height="stretch"):
-            _recommended(results, run, contender, person)
+            _recommended(results, run, contender, user)
             item = dataset.item_vocabulary.position(_picked(finder.ITEM, dataset))
     curves = _curves(results, contender.id)
-    return LookedAt(results.root, results.run, contender, views, run.spec.data, person, item, curves)
+    return LookedAt(results.root, results.run, contender, views, run.spec.data, user, item, curves)
 
 
 def _picked(kind: finder.Kind, dataset: "Dataset") -> str:
@@ -107,17 +107,17 @@ def _picked(kind: finder.Kind, dataset: "Dataset") -> str:
     return finder.choose(kind, dataset)
 
 
-def _history(person: "SelectedUser") -> None:
+def _history(user: "SelectedUser") -> None:
     """Show the length of the history and its latest items."""
-    st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(person.history)))
-    if len(person.history):
-        titles = ", ".join(person.history["title"].head(LATEST))
+    st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(user.history)))
+    if len(user.history):
+        titles = ", ".join(user.history["title"].head(LATEST))
         st.markdown(_("Latest items: {titles}").format(titles=safe(titles)))
 
 
-def _recommended(results: "ResultsKey", run: "Run", contender: "Contender", person: "SelectedUser") -> None:
+def _recommended(results: "ResultsKey", run: "Run", contender: "Contender", user: "SelectedUser") -> None:
     """Offer the recommended items; the first one is selected unless the URL names an item."""
-    found = _top(results, run, contender, person)
+    found = _top(results, run, contender, user)
     if found is None or found.empty:
         return
     ids, titles = list(found["item_id"]), dict(zip(found["item_id"], found["title"], strict=True))
@@ -125,7 +125,7 @@ def _recommended(results: "ResultsKey", run: "Run", contender: "Contender", pers
         state.put("item", ids[0])
     if state.is_demo():
         return
-    widget = f"inside_top_{contender.id}_{person.key}"
+    widget = f"inside_top_{contender.id}_{user.key}"
 
     def take() -> None:
         if chosen := st.session_state[widget]:
@@ -140,12 +140,12 @@ def _recommended(results: "ResultsKey", run: "Run", contender: "Contender", pers
     )
 
 
-def _top(results: "ResultsKey", run: "Run", contender: "Contender", person: "SelectedUser") -> "pd.DataFrame | None":
+def _top(results: "ResultsKey", run: "Run", contender: "Contender", user: "SelectedUser") -> "pd.DataFrame | None":
     """Return the recommendations with titles; None, with a progress bar, while they are computed."""
     from recsys_core.serving.recommendations import labeled_lists
 
     model = _named(results.root, results.run, contender)
-    ticket = model_queries.ticket(model, "top", person.key, OFFERED, query=person.query, k=OFFERED)
+    ticket = model_queries.ticket(model, "top", user.key, OFFERED, query=user.query, k=OFFERED)
     found = pending.outcome(ticket, _("Computing recommendations"))
     if found is None and state.get("item") is None and not ticket.is_done:
         st.stop()  # the item is not known yet

@@ -93,7 +93,7 @@ def _views(looked_at: "LookedAt") -> None:
 def _view(looked_at: "LookedAt", view: "View", picture: "Picture") -> None:
     """Show one view; a progress bar while it is computed."""
     words, place = st.columns(WIDTHS, gap="large")
-    widget = f"inside_{view.key}_{view.choice}_{looked_at.model.id}_{looked_at.person.key}"
+    widget = f"inside_{view.key}_{view.choice}_{looked_at.model.id}_{looked_at.user.key}"
     chosen = st.session_state.get(widget)
     ticket = _ticket(looked_at, view, {view.choice: chosen} if view.choice and chosen else {})
     with place:
@@ -125,11 +125,11 @@ def _ticket(looked_at: "LookedAt", view: "View", choices: dict[str, str]) -> "Ti
     """Return the ticket of a view, which depends on the user and the item only if the view is about them."""
     from recsys_core.explain.registry import About
 
-    person = "" if view.about in (About.MODEL, About.ITEM) else looked_at.person.key
+    user = "" if view.about in (About.MODEL, About.ITEM) else looked_at.user.key
     item = looked_at.item if view.about in (About.ITEM, About.BOTH) else None
     return model_queries.ticket(
-        looked_at.named, "look", view.key, person, item, *choices.items(),
-        view=view.key, query=looked_at.person.query, item=looked_at.item or 0, choices=choices,
+        looked_at.named, "look", view.key, user, item, *choices.items(),
+        view=view.key, query=looked_at.user.query, item=looked_at.item or 0, choices=choices,
     )  # fmt: skip
 
 

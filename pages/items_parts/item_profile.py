@@ -13,7 +13,7 @@ from pages.users_parts.user_profile import pairs
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pages.ui.queries.profile_queries import Thing
+    from pages.ui.queries.profile_queries import ItemTables
     from recsys_core.data.meta import DatasetCard
     from recsys_core.profiles.items import ItemProfiles
 
@@ -40,17 +40,19 @@ def _profile(card: "DatasetCard", profiles: "ItemProfiles | None", item: int) ->
     if state.get("item") != dataset.item_vocabulary.ids[item]:
         st.rerun()
     st.header(safe(described_items(dataset, [item])["title"].iloc[0]), anchor=False)
-    thing = pending.outcome(profile_queries.thing(card.fingerprint, item), _("Loading the interactions of this item"))
+    tables = pending.outcome(
+        profile_queries.item_tables(card.fingerprint, item), _("Loading the interactions of this item")
+    )
     parts = lazy_sections.Parts()
     if profiles is not None:
         row = profiles.table.iloc[item]
         _numbers(card, row)
         _description(card, profiles, item)
-        if card.has_ratings and thing is not None:
-            _ratings(row, thing)
+        if card.has_ratings and tables is not None:
+            _ratings(row, tables)
         _tail(profiles, row, parts)
-    if thing is not None:
-        _time(thing, parts)
+    if tables is not None:
+        _time(tables, parts)
     if profiles is not None:
         _alike(card, profiles, item)
         _vector(profiles, item)
@@ -100,18 +102,20 @@ def _description(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> No
             st.markdown(f"{safe(name)}  \n{safe(text)}")
 
 
-def _ratings(row: "pd.Series", thing: "Thing") -> None:
+def _ratings(row: "pd.Series", tables: "ItemTables") -> None:
     st.subheader(_("Ratings"), anchor=False)
-    if thing.ratings.empty or row["mean"] != row["mean"]:
+    if tables.ratings.empty or row["mean"] != row["mean"]:
         st.markdown(_("No ratings."))
         return
     from recsys_core.viz.items import rating_spread
 
-    most = thing.ratings.iloc[thing.ratings["item"].argmax()]
+    most = tables.ratings.iloc[tables.ratings["item"].argmax()]
     sentence = _("{share} of its ratings are {rating:g}; of all ratings, {all} are {rating:g}.").format(
         share=percent(most["item"], 0), rating=most["rating"], all=percent(most["everybody"], 0)
     )
-    show.figure(rating_spread(thing.ratings), "item_ratings", name=_("Ratings"), sentence=sentence, table=thing.ratings)
+    show.figure(
+        rating_spread(tables.ratings), "item_ratings", name=_("Ratings"), sentence=sentence, table=tables.ratings
+    )
 
 
 def _tail(profiles: "ItemProfiles", row: "pd.Series", parts: lazy_sections.Parts) -> None:
@@ -142,9 +146,9 @@ def _tail(profiles: "ItemProfiles", row: "pd.Series", parts: lazy_sections.Parts
         show.figure(figure, "item_tail", name=_("Position in the long tail"), table=curve)
 
 
-def _time(thing: "Thing", parts: lazy_sections.Parts) -> None:
+def _time(tables: "ItemTables", parts: lazy_sections.Parts) -> None:
     st.subheader(_("Over time"), anchor=False)
-    periods = thing.periods
+    periods = tables.periods
     if periods.empty:
         st.markdown(_("This data set has no timestamps."))
         return
@@ -193,9 +197,9 @@ def _alike(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
         _file(known, "people")
 
 
-def _file(found: "pd.DataFrame", side: str) -> None:
-    if len(found):
-        table = profile_queries.in_words(found)
+def _file(rows: "pd.DataFrame", side: str) -> None:
+    if len(rows):
+        table = profile_queries.in_words(rows)
         show.download(_("Table (CSV)"), lambda: show.csv(table), f"similar-{side}.csv", "text/csv", f"items_{side}_csv")
 
 

@@ -23,7 +23,7 @@ def present(card: "DatasetCard") -> None:
     with left:
         item_id = finder.choose(finder.ITEM, dataset)
         item = dataset.item_vocabulary.position(item_id)
-        profile_queries.thing(card.fingerprint, item)  # started here, shown on the right
+        profile_queries.item_tables(card.fingerprint, item)  # started here, shown on the right
         profiles = pending.outcome(profile_queries.items(card.fingerprint), _("Computing item profiles"))
         if profiles is not None:
             _map(card, profiles, item)

@@ -37,7 +37,7 @@ class Trial:
     model: model_queries.Named
     title: str
     dataset: "Dataset"
-    person: "SelectedUser"
+    user: "SelectedUser"
 
 
 def why(trials: dict[str, Trial]) -> None:
@@ -64,9 +64,9 @@ def why(trials: dict[str, Trial]) -> None:
 def _parts(trial: Trial, item: int) -> None:
     from recsys_core.viz.recommend import contributions
 
-    query = trial.person.query
+    query = trial.user.query
     found = model_queries.outcome(
-        trial.model, "reason", _("Computing the explanation"), trial.person.key, item, query=query, item=item
+        trial.model, "reason", _("Computing the explanation"), trial.user.key, item, query=query, item=item
     )
     if found is None:
         return
@@ -85,7 +85,7 @@ def _effects(trial: Trial, item: int) -> None:
     """Show the leave-one-out influence of each history item; the scores are computed in the background."""
     from recsys_core.viz.recommend import effect_bars
 
-    ticket = model_queries.ticket(trial.model, "effects", trial.person.key, item, query=trial.person.query, item=item)
+    ticket = model_queries.ticket(trial.model, "effects", trial.user.key, item, query=trial.user.query, item=item)
     found = pending.outcome(ticket, _("Leaving out one item at a time"))
     if found is None:
         return
@@ -134,7 +134,7 @@ def why_not(trials: dict[str, Trial], k: int) -> None:
     if item is None:
         st.markdown(_("Select an item to see its rank, its score, and how far it is from the list."))
         return
-    about, query = (trial.person.key, item, k), trial.person.query
+    about, query = (trial.user.key, item, k), trial.user.query
     found = model_queries.outcome(
         trial.model, "why_not", _("Computing the explanation"), *about, query=query, item=item, k=k
     )
@@ -149,27 +149,27 @@ def why_not(trials: dict[str, Trial], k: int) -> None:
     _beside_the_last(found)
 
 
-def _place(trial: Trial, found: "WhyNot") -> str:
+def _place(trial: Trial, why_not: "WhyNot") -> str:
     """Return a sentence on the rank of an item."""
     values = {
         "model": trial.title,
-        "title": found.title,
-        "rank": count(found.rank or 0),
-        "of": count(found.of),
-        "score": f"{found.score:.4g}",
-        "last": found.last_title,
-        "k": count(found.last_rank),
-        "last_score": f"{found.last_score:.4g}",
-        "gap": f"{found.last_score - found.score:.4g}",
+        "title": why_not.title,
+        "rank": count(why_not.rank or 0),
+        "of": count(why_not.of),
+        "score": f"{why_not.score:.4g}",
+        "last": why_not.last_title,
+        "k": count(why_not.last_rank),
+        "last_score": f"{why_not.last_score:.4g}",
+        "gap": f"{why_not.last_score - why_not.score:.4g}",
     }
-    if found.rank is None:
+    if why_not.rank is None:
         words = _("{model} has no score for '{title}', so it is never recommended to this user.")
-    elif found.seen:
+    elif why_not.seen:
         words = _(
             "'{title}' is in the history, and items of the history are not recommended again. By its score, "
             "{score}, it would be at rank {rank}."
         )
-    elif found.rank <= found.last_rank:
+    elif why_not.rank <= why_not.last_rank:
         words = _("'{title}' is in the list: rank {rank} of {of}, score {score}.")
     else:
         words = _(
@@ -179,20 +179,20 @@ def _place(trial: Trial, found: "WhyNot") -> str:
     return words.format(**values)
 
 
-def _beside_the_last(found: "WhyNot") -> None:
+def _beside_the_last(why_not: "WhyNot") -> None:
     """Show the contributions to both scores side by side, the largest differences first."""
     from recsys_core.viz.recommend import side_by_side
 
-    most = found.parts.iloc[0]
+    most = why_not.parts.iloc[0]
     words = _(
         "The largest difference is '{part}': it contributes {asked:.4g} to '{title}' and {last:.4g} to '{other}'."
     )
     show.figure(
-        side_by_side(found.parts, asked=found.title, last=found.last_title),
+        side_by_side(why_not.parts, title=why_not.title, last=why_not.last_title),
         key="figure_why_not",
         name=_("Score contributions of both items"),
         sentence=words.format(
-            part=most["title"], asked=most["asked"], title=found.title, last=most["last"], other=found.last_title
+            part=most["title"], asked=most["asked"], title=why_not.title, last=most["last"], other=why_not.last_title
         ),
-        table=found.parts,
+        table=why_not.parts,
     )

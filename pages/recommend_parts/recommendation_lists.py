@@ -34,15 +34,15 @@ def under_way(run: "Run") -> None:
     verdict.unfinished(run)
 
 
-def models(results: "ResultsKey", person: "SelectedUser") -> list[str]:
+def models(results: "ResultsKey", user: "SelectedUser") -> list[str]:
     """Show the choice of models, best first; return their ids. Models without cold-start support are named."""
     contenders = {model.id: model for model in comparison_queries.contenders(results)}
     ranked = sorted(contenders, key=lambda one: -(contenders[one].metrics.get(_quality(results)) or 0.0))
-    able = [one for one in ranked if not person.is_new or _serves_new(contenders[one].key)]
+    able = [one for one in ranked if not user.is_new or _serves_new(contenders[one].key)]
     first = [one for one in able if contenders[one].key != RANDOM][:AT_FIRST]
     chosen = st.multiselect(
         _("Models"), able, default=first, format_func=lambda one: contenders[one].title,
-        key=f"recommend_models_{person.is_new}",
+        key=f"recommend_models_{user.is_new}",
     )  # fmt: skip
     unable = [contenders[one].title for one in ranked if one not in able]
     if unable:
@@ -62,7 +62,7 @@ def _serves_new(key: str) -> bool:
     return info.folds_in or not info.personal
 
 
-def lists(results: "ResultsKey", chosen: list[str], person: "SelectedUser", k: int) -> None:
+def lists(results: "ResultsKey", chosen: list[str], user: "SelectedUser", k: int) -> None:
     """Show one column per model; a click on an item explains its score."""
     if not chosen:
         st.markdown(_("Select at least one model."))
@@ -76,34 +76,34 @@ def lists(results: "ResultsKey", chosen: list[str], person: "SelectedUser", k: i
         with column:
             boxes[one] = st.container(border=True, key=f"shown_{one}")
             boxes[one].markdown(f"**{safe(titles[one])}**")
-    found = _found(results, named, boxes, person, k)
+    found = _finished(results, named, boxes, user, k)
     for one, frame in found.items():
         with boxes[one]:
             _list(one, frame)
-    trials = {one: reasons.Trial(named[one], titles[one], _data(results), person) for one in chosen}
+    trials = {one: reasons.Trial(named[one], titles[one], _data(results), user) for one in chosen}
     reasons.why(trials)
     reasons.why_not(trials, k)
     if found:
         _download(found, titles)
 
 
-def _found(
+def _finished(
     results: "ResultsKey",
     named: "dict[str, model_queries.Named]",
     boxes: "dict[str, DeltaGenerator]",
-    person: "SelectedUser",
+    user: "SelectedUser",
     k: int,
 ) -> "dict[str, pd.DataFrame]":
     """Return the finished lists, with titles; other models show a progress bar in their box."""
     from recsys_core.serving.recommendations import labeled_lists
 
     elsewhere = [model for model in named.values() if model.is_elsewhere]
-    pending.all_of([model_queries.ticket(model, "top", person.key, k, query=person.query, k=k) for model in elsewhere])
+    pending.all_of([model_queries.ticket(model, "top", user.key, k, query=user.query, k=k) for model in elsewhere])
     tops = {}
     for one, model in named.items():
         words = _("Computing recommendations")
         with boxes[one]:
-            top = model_queries.outcome(model, "top", words, person.key, k, patience=0.0, query=person.query, k=k)
+            top = model_queries.outcome(model, "top", words, user.key, k, patience=0.0, query=user.query, k=k)
         if top is not None:
             tops[one] = top
     return labeled_lists(tops, _data(results))
@@ -127,12 +127,12 @@ def _list(model: str, frame: "pd.DataFrame") -> None:
             st.session_state[reasons.CLICKED] = (model, row["item"])
 
 
-def _download(found: "dict[str, pd.DataFrame]", titles: dict[str, str]) -> None:
+def _download(frames: "dict[str, pd.DataFrame]", titles: dict[str, str]) -> None:
     from recsys_core.serving.recommendations import lists_table
 
     show.download(
         _("All lists (CSV)"),
-        lambda: show.csv(lists_table(found, titles)),
+        lambda: show.csv(lists_table(frames, titles)),
         "recommendations.csv",
         "text/csv",
         "lists_csv",

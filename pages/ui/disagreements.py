@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pages.ui.queries.comparison_queries import ResultsKey
-    from recsys_core.experiments.held_out_users import Person
+    from recsys_core.experiments.held_out_users import HeldOutUser
 
 SHOWN = 100
 HIT, MISS = ":material/check_circle:", ":material/radio_button_unchecked:"
@@ -89,27 +89,27 @@ def _open_selected(shown: "pd.DataFrame") -> None:
         state.put("user", str(shown["user_id"].iloc[rows[0]]))
 
 
-def _opened(results: "ResultsKey", models: tuple[str, ...], user_id: str | None, k: int) -> "Person | None":
+def _opened(results: "ResultsKey", models: tuple[str, ...], user_id: str | None, k: int) -> "HeldOutUser | None":
     """Show the training history and the held-out relevant items of the selected user."""
     if user_id is None:
         return None
     try:
-        person = comparison_queries.person(results, models, user_id, k)
+        user = comparison_queries.held_out_user(results, models, user_id, k)
     except RecscopeError as error:
         st.warning(safe(error))
         return None
     st.subheader(_("User {user}").format(user=safe(user_id)))
     st.markdown(
-        n_("{n} item in the training history.", "{n} items in the training history.", len(person.history))
+        n_("{n} item in the training history.", "{n} items in the training history.", len(user.history))
         + " "
-        + n_("{n} relevant item was held out.", "{n} relevant items were held out.", int(person.hidden["liked"].sum()))
+        + n_("{n} relevant item was held out.", "{n} relevant items were held out.", int(user.held_out["liked"].sum()))
     )
     shown, to_find = st.tabs([_("History"), _("Held-out relevant items")])
     with shown:
-        history(person.history, "people_history")
+        history(user.history, "people_history")
     with to_find:
-        history(person.hidden[person.hidden["liked"]], "people_hidden")
-    return person
+        history(user.held_out[user.held_out["liked"]], "people_hidden")
+    return user
 
 
 def history(frame: "pd.DataFrame", key: str) -> None:
@@ -130,9 +130,9 @@ def history(frame: "pd.DataFrame", key: str) -> None:
     )
 
 
-def lists(person: "Person", titles: dict[str, str]) -> None:
+def lists(user: "HeldOutUser", titles: dict[str, str]) -> None:
     """Show the lists of several models side by side, with hits and items unique to one list marked."""
-    for column, (model, frame) in zip(st.columns(len(person.lists), gap="medium"), person.lists.items(), strict=True):
+    for column, (model, frame) in zip(st.columns(len(user.lists), gap="medium"), user.lists.items(), strict=True):
         with column, st.container(border=True, key=f"list_{model}"):
             st.markdown(f"**{safe(titles[model])}**")
             st.markdown(
@@ -140,7 +140,7 @@ def lists(person: "Person", titles: dict[str, str]) -> None:
                 + ", "
                 + _("{share} of the list").format(share=percent(float(frame["hit"].mean()) if len(frame) else 0.0, 0))
             )
-            st.markdown("\n".join(_line(row, len(person.lists)) for row in frame.to_dict("records")))
+            st.markdown("\n".join(_line(row, len(user.lists)) for row in frame.to_dict("records")))
 
 
 def _line(row: dict[Hashable, Any], n_lists: int) -> str:

@@ -69,11 +69,11 @@ def choose(kind: Kind, dataset: "Dataset") -> str:
     """
     drop_unknown(kind, dataset)
     if state.is_demo():
-        chosen = state.get(kind.name) or next(iter(_found(kind, dataset, "")))
+        chosen = state.get(kind.name) or next(iter(_matches(kind, dataset, "")))
         state.put(kind.name, chosen)
         return chosen
     text = st.text_input(_(kind.search), key=kind.key("search"))
-    found = _found(kind, dataset, text)
+    found = _matches(kind, dataset, text)
     if not found:
         st.warning(_(kind.nothing).format(text=safe(text)))
         st.stop()
@@ -123,7 +123,7 @@ def drop_unknown(kind: Kind, dataset: "Dataset") -> None:
         st.warning(_(kind.gone).format(text=safe(gone)))
 
 
-def _found(kind: Kind, dataset: "Dataset", text: str) -> dict[str, str]:
+def _matches(kind: Kind, dataset: "Dataset", text: str) -> dict[str, str]:
     """Return identifier -> display name, most active first; without a search, the one in the URL leads."""
     rows = _search(str(services.root()), dataset.fingerprint, kind.name, text.strip())
     names = rows["title"] if "title" in rows else rows["user_id"]

@@ -86,10 +86,10 @@ def csv(frame: "pd.DataFrame") -> bytes:
     return csv_bytes(frame)
 
 
-def findings(found: Iterable[Finding]) -> None:
+def findings(messages: Iterable[Finding]) -> None:
     """Show findings as messages, the most severe first."""
     boxes = {"refusal": st.error, "warning": st.warning, "info": st.info}
-    for one in sorted(found, key=lambda finding: ORDER.index(finding.severity)):
+    for one in sorted(messages, key=lambda finding: ORDER.index(finding.severity)):
         boxes[one.severity](safe(one.message))
 
 

@@ -23,24 +23,24 @@ def present(card: "DatasetCard", open_user: Callable[[str], None]) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         user_id = finder.choose(finder.USER, services.dataset(card.fingerprint))
-        _people(card, user_id, open_user)
+        _recommended(card, user_id, open_user)
     with right:
         _how_well(card)
 
 
-def _people(card: "DatasetCard", user_id: str, open_user: Callable[[str], None]) -> None:
-    from recsys_core.models.friend_recommendation import PEOPLE
+def _recommended(card: "DatasetCard", user_id: str, open_user: Callable[[str], None]) -> None:
+    from recsys_core.models.friend_recommendation import FRIEND_METHODS
 
     st.header(_("Recommended friends for user {user}").format(user=safe(user_id)), anchor=False)
-    ways = list(PEOPLE)
+    ways = list(FRIEND_METHODS)
     way = st.selectbox(
         _("Method"),
         ways,
         index=ways.index(FIRST) if FIRST in ways else 0,
-        format_func=lambda key: _(PEOPLE[key].title),
+        format_func=lambda key: _(FRIEND_METHODS[key].title),
         key="social_way",
     )
-    st.markdown(_(PEOPLE[way].idea))
+    st.markdown(_(FRIEND_METHODS[way].idea))
     ticket = profile_queries.acquaintances(card.fingerprint, user_id, way, SHOWN)
     found = pending.outcome(ticket, _("Computing friend recommendations"))
     if found is None:
@@ -100,7 +100,7 @@ def _how_well(card: "DatasetCard") -> None:
             args=(measured, True),
         )
         return
-    comparison = pending.outcome(profile_queries.people_comparison(card.fingerprint), _("Evaluating on held-out links"))
+    comparison = pending.outcome(profile_queries.friend_comparison(card.fingerprint), _("Evaluating on held-out links"))
     if comparison is not None:
         _verdict(comparison)
 

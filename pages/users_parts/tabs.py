@@ -18,14 +18,14 @@ TABS = "users_tab"
 
 def present(card: "DatasetCard") -> None:
     """Show the tabs; only the open one is computed."""
-    people, segments, social = _("Users"), _("Segments"), _("Friend recommendations")
-    names = [people, segments, *([social] if card.has_social else [])]
+    users, segments, social = _("Users"), _("Segments"), _("Friend recommendations")
+    names = [users, segments, *([social] if card.has_social else [])]
     if st.session_state.get(TABS) not in names:
-        st.session_state[TABS] = segments if state.get("segment") else people
+        st.session_state[TABS] = segments if state.get("segment") else users
     shown = st.tabs(names, key=TABS, on_change=_leave_segment)
     with shown[0]:
         if shown[0].open:
-            _people(card)
+            _profiles(card)
     with shown[1]:
         if shown[1].open:
             user_segments.present(card, _open_user)
@@ -48,13 +48,13 @@ def _open_user(user_id: str) -> None:
     st.session_state[TABS] = _("Users")
 
 
-def _people(card: "DatasetCard") -> None:
+def _profiles(card: "DatasetCard") -> None:
     left, right = st.columns([2, 3], gap="medium")
     dataset = services.dataset(card.fingerprint)
     with left:
         user_id = finder.choose(finder.USER, dataset)
         user = dataset.user_vocabulary.position(user_id)
-        profile_queries.person(card.fingerprint, user)  # started here, shown on the right
+        profile_queries.user_tables(card.fingerprint, user)  # started here, shown on the right
         profiles = pending.outcome(profile_queries.users(card.fingerprint), _("Computing user profiles"))
         if profiles is not None:
             _map(card, profiles, user)

@@ -13,7 +13,7 @@ from pages.ui.text import _, count, fragment, n_, percent, safe
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pages.ui.queries.profile_queries import Person
+    from pages.ui.queries.profile_queries import UserTables
     from recsys_core.data.meta import DatasetCard
     from recsys_core.profiles.users import UserProfiles
 
@@ -46,16 +46,18 @@ def _profile(card: "DatasetCard", profiles: "UserProfiles | None", user_id: str,
             icon=":material/recommend:",
             query_params=state.current() | {"user": user_id},
         )
-    person = pending.outcome(profile_queries.person(card.fingerprint, user), _("Loading the interactions of this user"))
+    tables = pending.outcome(
+        profile_queries.user_tables(card.fingerprint, user), _("Loading the interactions of this user")
+    )
     parts = lazy_sections.Parts()
     if profiles is not None:
         _numbers(card, profiles, user)
         _attributes(card, profiles, user)
         _likes(card, profiles, user)
         _habits(profiles, user, parts)
-    if person is not None:
-        _ratings(person, parts)
-        _time(person, parts)
+    if tables is not None:
+        _ratings(tables, parts)
+        _time(tables, parts)
     if profiles is not None:
         _alike(card, profiles, user, open_user)
         _vector(profiles, user)
@@ -120,19 +122,19 @@ def _likes(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
     show.figure(tag_bars(tags.head(TAGS)), "user_tags", name=_("Preference tags"), sentence=sentence, table=tags)
 
 
-def _ratings(person: "Person", parts: lazy_sections.Parts) -> None:
-    if person.ratings.empty or not person.ratings["user"].sum() > 0:
+def _ratings(tables: "UserTables", parts: lazy_sections.Parts) -> None:
+    if tables.ratings.empty or not tables.ratings["user"].sum() > 0:
         return
     from recsys_core.viz.items import rating_spread
 
     st.subheader(_("Ratings"), anchor=False)
-    most = person.ratings.iloc[person.ratings["user"].argmax()]
+    most = tables.ratings.iloc[tables.ratings["user"].argmax()]
     sentence = _("{share} of this user's ratings are {rating:g}; of all ratings, {all} are.").format(
         share=percent(most["user"], 0), rating=most["rating"], all=percent(most["everybody"], 0)
     )
-    figure = rating_spread(person.ratings, own="user", name=_("this user"))
+    figure = rating_spread(tables.ratings, own="user", name=_("this user"))
     if parts.draws("user_ratings", height=int(figure.layout.height)):
-        show.figure(figure, "user_ratings", name=_("Ratings"), sentence=sentence, table=person.ratings)
+        show.figure(figure, "user_ratings", name=_("Ratings"), sentence=sentence, table=tables.ratings)
 
 
 def _habits(profiles: "UserProfiles", user: int, parts: lazy_sections.Parts) -> None:
@@ -180,9 +182,9 @@ def _meanings(habits: list[str]) -> None:
         st.markdown("\n".join(f"- **{_(HABIT[key].label)}**: {_(HABIT[key].meaning)}" for key in habits))
 
 
-def _time(person: "Person", parts: lazy_sections.Parts) -> None:
+def _time(tables: "UserTables", parts: lazy_sections.Parts) -> None:
     st.subheader(_("Over time"), anchor=False)
-    periods = person.activity
+    periods = tables.activity
     if periods.empty:
         st.markdown(_("This data set has no timestamps."))
         return

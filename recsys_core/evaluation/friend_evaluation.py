@@ -27,7 +27,7 @@ from recsys_core.errors import DataError
 from recsys_core.evaluation.intervals import bootstrap_means, interval, score_interval
 from recsys_core.evaluation.metrics import hit_table, precision, recall
 from recsys_core.evaluation.ranking import rank
-from recsys_core.models.friend_recommendation import PEOPLE, PeopleRecommender, make_people_recommender
+from recsys_core.models.friend_recommendation import FRIEND_METHODS, PeopleRecommender, make_people_recommender
 from recsys_core.profiles.graph import social_graph
 
 HELD_SHARE = 0.2
@@ -106,7 +106,7 @@ def hold_out_links(graph: csr_array, seed: int = 42, share: float = HELD_SHARE) 
 def compare_friend_methods(
     dataset: Dataset, seed: int = 42, k: int = 10, ctx: RunContext | None = None
 ) -> FriendComparison:
-    """Evaluate every method of `PEOPLE` on held-out links and compare it with the baselines.
+    """Evaluate every method of `FRIEND_METHODS` on held-out links and compare it with the baselines.
 
     Args:
         dataset: Data set with a social table.
@@ -120,7 +120,7 @@ def compare_friend_methods(
     """
     split = hold_out_links(social_graph(dataset), seed)
     per_user = {}
-    for method in (ctx or RunContext()).track(list(PEOPLE), stage="evaluate friend recommendation"):
+    for method in (ctx or RunContext()).track(list(FRIEND_METHODS), stage="evaluate friend recommendation"):
         recommender = make_people_recommender(method, split.kept, dataset, RunContext(seed=seed))
         per_user[method] = evaluate_links(recommender, split, k)
     return FriendComparison(
@@ -165,7 +165,7 @@ def _table(per_user: Mapping[str, pd.DataFrame], seed: int) -> pd.DataFrame:
     means = np.nanmean(values, axis=0)  # (M, 3)
     rows: list[dict[str, object]] = []
     for place, method in enumerate(methods):
-        row: dict[str, object] = {"method": method, "title": PEOPLE[method].title}
+        row: dict[str, object] = {"method": method, "title": FRIEND_METHODS[method].title}
         for column, metric in enumerate(METRICS):
             low, high = score_interval(values[:, place, [column]])
             row |= {metric: float(means[place, column])}

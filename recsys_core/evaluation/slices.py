@@ -26,16 +26,16 @@ class UserSlice:
     users: IntArray
 
 
-def user_slices(people: pd.DataFrame) -> tuple[UserSlice, ...]:
+def user_slices(users_of_folds: pd.DataFrame) -> tuple[UserSlice, ...]:
     """Split users in half twice: by the length of their history, and by the mean popularity of its items.
 
     Users at the median count as new, and as niche. Users without any history are neither mainstream nor niche.
 
     Args:
-        people: Columns `user`, `n_history` and `taste` (mean popularity of the history, NaN without one). A user of
-            several folds counts with the mean over the folds.
+        users_of_folds: Columns `user`, `n_history` and `taste` (mean popularity of the history, NaN without one). A
+            user of several folds counts with the mean over the folds.
     """
-    known = people.groupby(USER)[["n_history", "taste"]].mean()
+    known = users_of_folds.groupby(USER)[["n_history", "taste"]].mean()
     users = known.index.to_numpy(np.int64)
     lengths, taste = known["n_history"].to_numpy(np.float64), known["taste"].to_numpy(np.float64)
     length_border = float(np.median(lengths)) if len(users) else 0.0

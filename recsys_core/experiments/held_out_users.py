@@ -27,14 +27,14 @@ from recsys_core.experiments.artifacts import load_table
 from recsys_core.experiments.experiment import SPLIT, Run
 from recsys_core.storage.files import written_aside
 
-PEOPLE, HIDDEN = "people.parquet", "hidden.parquet"
+USERS, HELD_OUT = "people.parquet", "hidden.parquet"
 N_HISTORY, TASTE, KNOWN = "n_history", "taste", "known"
-HIT, LIKED, LISTED_BY = "hit", "liked", "listed_by"
+HIT, RELEVANT, LISTED_BY = "hit", "liked", "listed_by"
 LONGEST_HISTORY = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Person:
+class HeldOutUser:
     """A test user.
 
     Args:
@@ -42,7 +42,8 @@ class Person:
         user_id: Identifier.
         fold: The fold shown.
         history: Interactions known to the models, latest first; see `history_of`.
-        hidden: Test interactions, those in most lists first, with `liked` (relevant) and `listed_by` (number of lists).
+        held_out: Test interactions, those in most lists first, with `liked` (relevant) and `listed_by` (number of
+            lists).
         lists: Model -> its list: `rank`, `item`, `item_id`, `title`, `score`, `hit` (relevant), `listed_by`.
     """
 
@@ -50,30 +51,30 @@ class Person:
     user_id: str
     fold: int
     history: pd.DataFrame
-    hidden: pd.DataFrame
+    held_out: pd.DataFrame
     lists: Mapping[str, pd.DataFrame]
 
 
-def write_people(folder: Path, splits: Sequence[Split], relevant_from: float | None) -> None:
+def write_held_out(folder: Path, splits: Sequence[Split], relevant_from: float | None) -> None:
     """Write both tables of an experiment, each atomically.
 
     Raises:
         StoreError: A disk error.
     """
-    people = pd.concat([_people(split) for split in splits], ignore_index=True)
-    hidden = pd.concat([_hidden(split, relevant_from) for split in splits], ignore_index=True)
-    for name, frame in ((HIDDEN, hidden), (PEOPLE, people)):
+    users = pd.concat([_evaluated_users(split) for split in splits], ignore_index=True)
+    rows = pd.concat([_held_out(split, relevant_from) for split in splits], ignore_index=True)
+    for name, frame in ((HELD_OUT, rows), (USERS, users)):
         with written_aside(folder / name) as aside:
             frame.to_parquet(aside, index=False)
 
 
-def people(run: Run) -> pd.DataFrame:
+def evaluated_users(run: Run) -> pd.DataFrame:
     """Return the test users of an experiment: see `people.parquet`.
 
     Raises:
         StoreError: No job has written them yet.
     """
-    return load_table(run.path / PEOPLE, SPLIT)
+    return load_table(run.path / USERS, SPLIT)
 
 
 def require_same_split(run: Run, split: Split) -> None:
@@ -82,7 +83,7 @@ def require_same_split(run: Run, split: Split) -> None:
     Raises:
         DataError: The test interactions differ: an earlier version drew them, or the data were changed.
     """
-    stored = load_table(run.path / HIDDEN, SPLIT)
+    stored = load_table(run.path / HELD_OUT, SPLIT)
     stored = stored[stored[FOLD] == split.fold]
     frames = (stored, split.test.interactions)
     before, now = (np.sort(one[USER].to_numpy(np.int64) * split.test.n_items + one[ITEM].to_numpy()) for one in frames)
@@ -93,16 +94,16 @@ def require_same_split(run: Run, split: Split) -> None:
         )
 
 
-def hidden(run: Run, user: int) -> pd.DataFrame:
+def held_out(run: Run, user: int) -> pd.DataFrame:
     """Return the test interactions of a user: `user`, `fold`, `item`, `liked`.
 
     Raises:
         StoreError: No job has written them yet.
     """
-    return load_table(run.path / HIDDEN, SPLIT, user=user)
+    return load_table(run.path / HELD_OUT, SPLIT, user=user)
 
 
-def person(run: Run, dataset: Dataset, models: Sequence[str], user_id: str, *, k: int) -> Person:
+def held_out_user(run: Run, dataset: Dataset, models: Sequence[str], user_id: str, *, k: int) -> HeldOutUser:
     """Return history, test interactions and recommendations of a test user.
 
     Args:
@@ -118,7 +119,7 @@ def person(run: Run, dataset: Dataset, models: Sequence[str], user_id: str, *, k
     """
     user = dataset.user_vocabulary.position(user_id)
     lists = {model: run.lists(model, user) for model in models}
-    kept = hidden(run, user)
+    kept = held_out(run, user)
     if kept.empty:
         raise DataError(f"'{user_id}' has no test case in this experiment; choose another user.")
     fold = int(kept[FOLD].min())
@@ -126,15 +127,15 @@ def person(run: Run, dataset: Dataset, models: Sequence[str], user_id: str, *, k
     tops = {model: _top(frame, fold, k) for model, frame in lists.items()}
     listed = listed_by(tops)
     found = described(kept, dataset)
-    found[LIKED] = kept[LIKED].to_numpy()
+    found[RELEVANT] = kept[RELEVANT].to_numpy()
     found[LISTED_BY] = listed.reindex(found[ITEM], fill_value=0).to_numpy()
     whole = history_of(dataset, user)
-    return Person(
+    return HeldOutUser(
         user=user,
         user_id=user_id,
         fold=fold,
         history=whole[~whole[ITEM].isin(kept[ITEM])].reset_index(drop=True),
-        hidden=found.sort_values([LIKED, LISTED_BY], ascending=False, kind="stable").reset_index(drop=True),
+        held_out=found.sort_values([RELEVANT, LISTED_BY], ascending=False, kind="stable").reset_index(drop=True),
         lists={model: listing(frame, dataset, listed) for model, frame in tops.items()},
     )
 
@@ -190,7 +191,7 @@ def _top(frame: pd.DataFrame, fold: int, k: int) -> pd.DataFrame:
     return frame[(frame[FOLD] == fold) & (frame[RANK] <= k)].sort_values(RANK)
 
 
-def _people(split: Split) -> pd.DataFrame:
+def _evaluated_users(split: Split) -> pd.DataFrame:
     users = split.test_users()
     queries = split.queries(users)
     matrix = split.train.matrix("binary")
@@ -212,12 +213,12 @@ def _people(split: Split) -> pd.DataFrame:
     )
 
 
-def _hidden(split: Split, relevant_from: float | None) -> pd.DataFrame:
+def _held_out(split: Split, relevant_from: float | None) -> pd.DataFrame:
     frame = split.test.interactions
     rated = relevant_from is not None and split.test.has_ratings
-    liked = frame[RATING].to_numpy() >= relevant_from if rated else np.ones(len(frame), dtype=bool)
+    relevant = frame[RATING].to_numpy() >= relevant_from if rated else np.ones(len(frame), dtype=bool)
     table = pd.DataFrame(
-        {USER: frame[USER].to_numpy(), FOLD: np.int16(split.fold), ITEM: frame[ITEM].to_numpy(), LIKED: liked}
+        {USER: frame[USER].to_numpy(), FOLD: np.int16(split.fold), ITEM: frame[ITEM].to_numpy(), RELEVANT: relevant}
     )
     return table.sort_values(USER, kind="stable", ignore_index=True)
 
@@ -228,7 +229,7 @@ def is_known(run: Run, user: int) -> bool:
     Raises:
         StoreError: No job has written the test users yet.
     """
-    rows = load_table(run.path / PEOPLE, SPLIT, user=user)
+    rows = load_table(run.path / USERS, SPLIT, user=user)
     return bool(rows[KNOWN].any()) if len(rows) else True
 
 

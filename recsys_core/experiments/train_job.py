@@ -21,7 +21,7 @@ from recsys_core.experiments.audience import audience
 from recsys_core.experiments.checkpoints import CheckpointFile, remove_checkpoints
 from recsys_core.experiments.damage import MARKER, damage_of
 from recsys_core.experiments.experiment import LOCK, SPLIT, Run
-from recsys_core.experiments.held_out_users import HIDDEN, PEOPLE, write_people
+from recsys_core.experiments.held_out_users import HELD_OUT, USERS, write_held_out
 from recsys_core.experiments.jobs import JobFolder, JobState
 from recsys_core.experiments.pooling import pooled
 from recsys_core.experiments.resources import PeakMemory, limited_threads
@@ -248,11 +248,11 @@ def _report_split(run: Run, splits: tuple[Split, ...]) -> None:
     """Write counts and leakage of the split beside the spec, once per run; a damaged report is rewritten."""
     path: Path = run.path / SPLIT
     with locked(run.path / LOCK):
-        if path.exists() and damage_of(path, deep=(PEOPLE, HIDDEN)) is None:
+        if path.exists() and damage_of(path, deep=(USERS, HELD_OUT)) is None:
             return
-        write_people(run.path, splits, run.spec.relevant_from)
+        write_held_out(run.path, splits, run.spec.relevant_from)
         with disk_errors_in_words(path):
-            sums = file_sums(run.path, (PEOPLE, HIDDEN))
+            sums = file_sums(run.path, (USERS, HELD_OUT))
         write_record(path, _split_report(splits) | {FILES: sums_to_json(sums)})
         (run.path / MARKER).unlink(missing_ok=True)
 

@@ -109,35 +109,35 @@ def sees(trace: AttentionTrace) -> NDArray[np.bool_]:
     return np.tri(steps, items, dtype=bool) if trace.causal else np.ones((steps, items), dtype=bool)
 
 
-def links(found: Attended, heads: Sequence[Head] | None = None) -> pd.DataFrame:
+def links(attended: Attended, heads: Sequence[Head] | None = None) -> pd.DataFrame:
     """Return the attention weights as a long table, one row for each step and item it can attend to.
 
     Returns:
         Columns `step` (from 1), `after` (name of the step), `place` (position of the attended item, from 1), `item_id`,
         `title`, `weight`; by step, the largest weight first.
     """
-    weights = mean_weights(found.trace, heads)
-    step, place = np.nonzero(sees(found.trace))
-    names = found.steps
+    weights = mean_weights(attended.trace, heads)
+    step, place = np.nonzero(sees(attended.trace))
+    names = attended.steps
     table = pd.DataFrame(
         {
             STEP: step + 1,
             AFTER: [names[one] for one in step],
             PLACE: place + 1,
-            ITEM_ID: [found.item_ids[one] for one in place],
-            TITLE: [found.titles[one] for one in place],
+            ITEM_ID: [attended.item_ids[one] for one in place],
+            TITLE: [attended.titles[one] for one in place],
             WEIGHT: weights[step, place],
         }
     )
     return table.sort_values([STEP, WEIGHT, PLACE], ascending=[True, False, False], ignore_index=True)
 
 
-def candidates(found: Attended) -> pd.DataFrame:
+def candidates(attended: Attended) -> pd.DataFrame:
     """Return the top candidates of each step: `step`, `after`, `rank`, `title`, `score`, `chosen`."""
-    trace, names = found.trace, found.steps
+    trace, names = attended.trace, attended.steps
     picked = chosen(trace)
     rows = [
-        (step + 1, names[step], rank + 1, found.called(int(item)), float(score), bool(item == picked[step]))
+        (step + 1, names[step], rank + 1, attended.called(int(item)), float(score), bool(item == picked[step]))
         for step in range(len(trace.next_items))
         for rank, (item, score) in enumerate(zip(trace.next_items[step], trace.next_scores[step], strict=True))
         if item != PAD
@@ -170,9 +170,9 @@ class Habit:
     seen: float
 
 
-def habit(found: Attended, heads: Sequence[Head] | None = None) -> Habit:
+def habit(attended: Attended, heads: Sequence[Head] | None = None) -> Habit:
     """Return summary statistics over all steps that see more than `RECENT` items, or over all steps without such."""
-    weights, may = mean_weights(found.trace, heads), sees(found.trace)
+    weights, may = mean_weights(attended.trace, heads), sees(attended.trace)
     seen = may.sum(axis=1)
     rows = np.flatnonzero(seen > RECENT)
     rows = rows if len(rows) else np.arange(len(seen))
@@ -181,8 +181,8 @@ def habit(found: Attended, heads: Sequence[Head] | None = None) -> Habit:
     recent = [weights[row, max(0, seen[row] - RECENT) : seen[row]].sum() for row in rows]
     best_row, best_item = np.unravel_index(int(np.argmax(looked)), looked.shape)
     return Habit(
-        step=found.steps[rows[best_row]],
-        item=found.titles[best_item],
+        step=attended.steps[rows[best_row]],
+        item=attended.titles[best_item],
         weight=float(looked[best_row, best_item]),
         steps=len(rows),
         latest=float(np.mean(recent)),

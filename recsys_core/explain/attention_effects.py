@@ -56,16 +56,16 @@ def looks_and_effects(trace: AttentionTrace, deletion: Deletion) -> pd.DataFrame
     return both.sort_values(ATTENTION, ascending=False, kind="stable").rename_axis(ITEM).reset_index()
 
 
-def beside(found: Attended, deletion: Deletion, item: str) -> Beside:
+def beside(attended: Attended, deletion: Deletion, item: str) -> Beside:
     """Return attention and influence of each item for which both are known; see `looks_and_effects`.
 
     Args:
-        found: The attention trace.
+        attended: The attention trace.
         deletion: The influence of each history item.
         item: Title of the item whose score is explained.
     """
-    table = looks_and_effects(found.trace, deletion).drop(columns=RECENCY)
-    table.insert(1, TITLE, [found.called(int(one)) for one in table[ITEM]])
+    table = looks_and_effects(attended.trace, deletion).drop(columns=RECENCY)
+    table.insert(1, TITLE, [attended.called(int(one)) for one in table[ITEM]])
     return Beside(item, deletion.folded, table)
 
 

@@ -34,7 +34,7 @@ class Example:
         key: The algorithm.
         title: Title of the algorithm.
         data: Name of the data set.
-        people: User id -> attention trace for the user's history.
+        traces: User id -> attention trace for the user's history.
         facts: Further numbers and texts by name, such as the seed and the number of epochs.
         beside: User id -> attention and influence for the top recommendation.
     """
@@ -42,7 +42,7 @@ class Example:
     key: str
     title: str
     data: str
-    people: Mapping[str, Attended]
+    traces: Mapping[str, Attended]
     facts: Mapping[str, Any] = field(default_factory=dict)
     beside: Mapping[str, Beside] = field(default_factory=dict)
 
@@ -62,7 +62,7 @@ def write_example(example: Example, folder: Path = FOLDER) -> Path:
         "title": example.title,
         "data": example.data,
         "facts": dict(example.facts),
-        "people": {user: _to_json(found) for user, found in example.people.items()},
+        "people": {user: _to_json(found) for user, found in example.traces.items()},
         "beside": {user: _beside_to_json(found) for user, found in example.beside.items()},
     }
     path = folder / f"{example.key}.json"
@@ -81,17 +81,17 @@ def read_example(key: str, folder: Path = FOLDER) -> Example:
         raise StoreError(f"There is no finished example of '{key}'.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        people = {user: _from_json(found) for user, found in content["people"].items()}
+        traces = {user: _from_json(found) for user, found in content["people"].items()}
         beside = {user: _beside_from_json(found) for user, found in content["beside"].items()}
-        return Example(content["key"], content["title"], content["data"], people, content["facts"], beside)
+        return Example(content["key"], content["title"], content["data"], traces, content["facts"], beside)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
             f"The finished example {path.name} cannot be read: {error}. `make example` remakes it."
         ) from error
 
 
-def _to_json(found: Attended) -> dict[str, Any]:
-    trace = found.trace
+def _to_json(attended: Attended) -> dict[str, Any]:
+    trace = attended.trace
     return {
         "tokens": trace.tokens.tolist(),
         "causal": trace.causal,
@@ -99,33 +99,33 @@ def _to_json(found: Attended) -> dict[str, Any]:
         "next_items": _array(trace.next_items),
         "next_scores": _array(trace.next_scores),
         "details": {name: _array(array) for name, array in trace.details.items()},
-        "titles": list(found.titles),
-        "item_ids": list(found.item_ids),
-        "names": {str(item): name for item, name in found.names.items()},
+        "titles": list(attended.titles),
+        "item_ids": list(attended.item_ids),
+        "names": {str(item): name for item, name in attended.names.items()},
     }
 
 
-def _from_json(found: Mapping[str, Any]) -> Attended:
+def _from_json(content: Mapping[str, Any]) -> Attended:
     trace = AttentionTrace(
-        tokens=np.array(found["tokens"], dtype=np.int64),
-        weights=_to_array(found["weights"]),
-        causal=bool(found["causal"]),
-        next_items=_to_array(found["next_items"]),
-        next_scores=_to_array(found["next_scores"]),
-        details={name: _to_array(array) for name, array in found["details"].items()},
+        tokens=np.array(content["tokens"], dtype=np.int64),
+        weights=_to_array(content["weights"]),
+        causal=bool(content["causal"]),
+        next_items=_to_array(content["next_items"]),
+        next_scores=_to_array(content["next_scores"]),
+        details={name: _to_array(array) for name, array in content["details"].items()},
     )
-    names = {int(item): str(name) for item, name in found["names"].items()}
-    return Attended(trace, tuple(found["titles"]), tuple(found["item_ids"]), names)
+    names = {int(item): str(name) for item, name in content["names"].items()}
+    return Attended(trace, tuple(content["titles"]), tuple(content["item_ids"]), names)
 
 
-def _beside_to_json(found: Beside) -> dict[str, Any]:
+def _beside_to_json(beside: Beside) -> dict[str, Any]:
     columns = {name: [one if isinstance(one, str) else round(one, DIGITS) for one in column.tolist()]
-               for name, column in found.table.items()}  # fmt: skip
-    return {"item": found.item, "score": found.score, "table": columns}
+               for name, column in beside.table.items()}  # fmt: skip
+    return {"item": beside.item, "score": beside.score, "table": columns}
 
 
-def _beside_from_json(found: Mapping[str, Any]) -> Beside:
-    return Beside(found["item"], float(found["score"]), pd.DataFrame(found["table"]))
+def _beside_from_json(content: Mapping[str, Any]) -> Beside:
+    return Beside(content["item"], float(content["score"]), pd.DataFrame(content["table"]))
 
 
 def _array(array: NDArray[Any]) -> dict[str, Any]:

@@ -35,11 +35,11 @@ IN_HISTORY, RECOMMENDED, REST = "history", "recommended", "rest"
 
 
 class Space(NamedTuple):
-    """Factors on principal axes: `person` (D,) of the user, `items` (I, D), `axes` (D, D), `known` (I,) trained
+    """Factors on principal axes: `user` (D,) of the user, `items` (I, D), `axes` (D, D), `known` (I,) trained
     items.
     """
 
-    person: FloatArray
+    user: FloatArray
     items: FloatArray
     axes: FloatArray
     known: FloatArray
@@ -51,15 +51,15 @@ def space_of(request: ViewRequest) -> Space:
     values, axes = np.linalg.eigh(items.T @ items)
     axes = axes[:, np.argsort(-values)]
     axes = axes * np.where(axes[np.argmax(np.abs(axes), axis=0), np.arange(axes.shape[1])] < 0, -1.0, 1.0)
-    return Space(_person(request) @ axes, items @ axes, axes, np.any(items != 0, axis=1))
+    return Space(_user_factors(request) @ axes, items @ axes, axes, np.any(items != 0, axis=1))
 
 
-def _person(request: ViewRequest) -> FloatArray:
+def _user_factors(request: ViewRequest) -> FloatArray:
     """Return (D,) the user's factors: from training, or folded in from the history."""
     model: Any = request.model
     if hasattr(model, "factors_of"):
-        person: FloatArray = model.factors_of(request.query)[1][0]
-        return person
+        folded: FloatArray = model.factors_of(request.query)[1][0]
+        return folded
     history = model.history_values(request.query)  # in the topic LFM a user is the weighted sum of their items
     summed: FloatArray = history.value @ model.item_factors[history.column]
     return summed
@@ -98,7 +98,7 @@ def tastes(request: ViewRequest) -> ViewData:
     facts = {
         "number": number,
         "strengths": [float(value) for value in spread[order]],
-        "person": float(space.person[axis]),
+        "person": float(space.user[axis]),
         "high": high,
         "low": low,
         "offered": [str(place) for place in range(1, len(order) + 1)],
@@ -118,11 +118,11 @@ def space(request: ViewRequest) -> ViewData:
         CannotScore: The model has no factors for this user.
     """
     found = space_of(request)
-    length = float(np.linalg.norm(found.person))
+    length = float(np.linalg.norm(found.user))
     if length == 0:
         raise CannotScore("The model has no factors for this user: there are no interactions to learn them from.")
-    added = found.items @ found.person
-    beside = found.items - np.outer(added / length, found.person / length)
+    added = found.items @ found.user
+    beside = found.items - np.outer(added / length, found.user / length)
     _, axes = np.linalg.eigh(beside.T @ beside)
     other = beside @ axes[:, -1]
     known = np.flatnonzero(found.known)

@@ -67,8 +67,8 @@ def alike_users(request: ViewRequest) -> ViewData:
     similarity = np.zeros((len(members) + 1, len(members) + 1))
     similarity[0, 1:] = similarity[1:, 0] = own[members]
     similarity[1:, 1:] = _among_users(model, members)
-    person = "this user" if request.is_unknown else ids[request.user]
-    return _view_data(similarity, [person, *(ids[user] for user in members)], group, person=person)
+    name = "this user" if request.is_unknown else ids[request.user]
+    return _view_data(similarity, [name, *(ids[user] for user in members)], group, user=name)
 
 
 def alike_items(request: ViewRequest) -> ViewData:
@@ -127,7 +127,7 @@ def _items_of(request: ViewRequest, group: str) -> IntArray:
     return latest[np.sort(first)][:SIZE].astype(np.int64)
 
 
-def _view_data(similarity: FloatArray, names: list[str], group: str, person: str = "") -> ViewData:
+def _view_data(similarity: FloatArray, names: list[str], group: str, user: str = "") -> ViewData:
     """Return the matrix as a long table, rows and columns in clustered order.
 
     Returns:
@@ -148,6 +148,6 @@ def _view_data(similarity: FloatArray, names: list[str], group: str, person: str
         "highest": float(pairs[best]),
         "empty": float((pairs == 0).mean()),
         "group": group,
-        "person": person,
+        "person": user,
     }
     return ViewData(table, facts)

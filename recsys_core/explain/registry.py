@@ -23,7 +23,7 @@ class About(StrEnum):
     """What a view depends on in addition to the model."""
 
     MODEL = "model"
-    PERSON = "person"
+    USER = "user"
     ITEM = "item"
     BOTH = "both"
 
@@ -55,18 +55,18 @@ class View:
 
 
 VIEWS: dict[str, View] = {
-    "nearest": View("nearest", About.PERSON, "neighbors:nearest"),
-    "shared": View("shared", About.PERSON, "neighbors:shared_items", choice="neighbour"),
-    "users": View("users", About.PERSON, "groups:alike_users", choice="group", offered=USER_GROUPS),
+    "nearest": View("nearest", About.USER, "neighbors:nearest"),
+    "shared": View("shared", About.USER, "neighbors:shared_items", choice="neighbour"),
+    "users": View("users", About.USER, "groups:alike_users", choice="group", offered=USER_GROUPS),
     "items": View("items", About.BOTH, "groups:alike_items", choice="group", offered=ITEM_GROUPS),
     "around": View("around", About.BOTH, "linear:around"),
-    "tastes": View("tastes", About.PERSON, "factors:tastes", choice="taste"),
-    "space": View("space", About.PERSON, "factors:space"),
-    "topics": View("topics", About.PERSON, "topics:topics", choice="topic"),
+    "tastes": View("tastes", About.USER, "factors:tastes", choice="taste"),
+    "space": View("space", About.USER, "factors:space"),
+    "topics": View("topics", About.USER, "topics:topics", choice="topic"),
     "matched_terms": View("terms", About.BOTH, "content:matched_terms"),
     "profile_terms": View("terms", About.BOTH, "content:profile_terms"),
     "rules": View("rules", About.BOTH, "rules:rules", choice="rules", offered=WHICH),
-    "memory": View("memory", About.PERSON, "gates:hidden_states"),
+    "memory": View("memory", About.USER, "gates:hidden_states"),
     "filters": View("filters", About.BOTH, "filters:filters"),
     "tree": View("tree", About.BOTH, "tree:tree"),
     "graph": View("graph", About.BOTH, "social:graph"),

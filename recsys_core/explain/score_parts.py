@@ -17,36 +17,36 @@ REMAINDER = "Remainder (bias and other terms)"
 SIMILARITY, VOTE = "similarity", "vote"
 
 
-def source_names(found: Explanation, dataset: Dataset, places: IntArray) -> list[str]:
+def source_names(explanation: Explanation, dataset: Dataset, places: IntArray) -> list[str]:
     """Return the names of the sources of an explanation at positions (n,)."""
-    if found.labels:
-        return [found.labels[place] for place in places]
-    if found.kind in OF_USERS:
-        return users_called(dataset, found.sources[places])
-    return titles_of(dataset, found.sources[places])
+    if explanation.labels:
+        return [explanation.labels[place] for place in places]
+    if explanation.kind in OF_USERS:
+        return users_called(dataset, explanation.sources[places])
+    return titles_of(dataset, explanation.sources[places])
 
 
-def largest_parts(found: Explanation, dataset: Dataset, shown: int) -> pd.DataFrame:
+def largest_parts(explanation: Explanation, dataset: Dataset, shown: int) -> pd.DataFrame:
     """Return the largest parts by name, then the sum of the others, then the remainder.
 
     Args:
-        found: The explanation.
+        explanation: The explanation.
         dataset: The data set with its sources.
         shown: Number of parts with a row of their own.
 
     Returns:
         Columns `title` and `weight`; the weights sum to the score.
     """
-    order = np.argsort(-np.abs(found.weights), kind="stable")
+    order = np.argsort(-np.abs(explanation.weights), kind="stable")
     largest, others = order[:shown], order[shown:]
-    titles = source_names(found, dataset, largest)
-    weights = [float(weight) for weight in found.weights[largest]]
+    titles = source_names(explanation, dataset, largest)
+    weights = [float(weight) for weight in explanation.weights[largest]]
     if len(others):
         titles.append(f"{len(others)} other terms")
-        weights.append(float(found.weights[others].sum()))
-    if found.remainder != 0.0:
+        weights.append(float(explanation.weights[others].sum()))
+    if explanation.remainder != 0.0:
         titles.append(REMAINDER)
-        weights.append(float(found.remainder))
+        weights.append(float(explanation.remainder))
     return pd.DataFrame({TITLE: titles, WEIGHT: weights})
 
 
@@ -80,7 +80,7 @@ def arithmetic(request: ViewRequest) -> ViewData:
     return ViewData(table, facts)
 
 
-def _factors(request: ViewRequest, found: Explanation) -> dict[str, FloatArray]:
+def _factors(request: ViewRequest, explanation: Explanation) -> dict[str, FloatArray]:
     """Return the factors of each term, (S,) each, for models whose terms are products."""
     from recsys_core.explain.neighbors import item_similarities
     from recsys_core.models.item_knn import ItemKNN
@@ -88,17 +88,17 @@ def _factors(request: ViewRequest, found: Explanation) -> dict[str, FloatArray]:
     from recsys_core.models.user_knn import UserKNN
 
     if isinstance(request.model, UserKNN):
-        return _votes(request, found.sources)
+        return _votes(request, explanation.sources)
     if isinstance(request.model, LinearItemModel):
         of_items = request.model
         inputs = of_items.inputs(request.query)
-        places = np.searchsorted(inputs.indices, found.sources)
+        places = np.searchsorted(inputs.indices, explanation.sources)
         values = np.asarray(inputs.data, dtype=np.float64)[places]
         strengths: FloatArray
         if isinstance(of_items, ItemKNN) and of_items.config.aggregation == "mean":
-            strengths = item_similarities(of_items, np.array([request.item]))[0, found.sources]
+            strengths = item_similarities(of_items, np.array([request.item]))[0, explanation.sources]
         else:
-            strengths = _column(of_items.item_weights[:, [request.item]])[found.sources]
+            strengths = _column(of_items.item_weights[:, [request.item]])[explanation.sources]
         return {SIMILARITY: strengths, VOTE: values}
     return {}
 

@@ -21,7 +21,7 @@ from recsys_core.models.base import SCORE_BLOCK_BYTES
 from recsys_core.models.recursive import Recursive
 
 NODE, PARENT, LEVEL, NORM = "node", "parent", "level", "norm"
-PERSON, SESSION, LEAF = "person", "session", "item"
+ROOT, SESSION, LEAF = "person", "session", "item"
 
 
 def tree(request: ViewRequest) -> ViewData:
@@ -44,7 +44,7 @@ def tree(request: ViewRequest) -> ViewData:
     below = np.vstack([np.arange(sessions)[:, None] == owner, np.eye(count, dtype=bool)])  # (S + T, T)
     folded, effects = _effects(request, below)
     titles = titles_of(request.dataset, found.items)
-    rows = [(0, PAD, PERSON, "User", PAD, found.person_norm, np.nan)]
+    rows = [(0, PAD, ROOT, "User", PAD, found.person_norm, np.nan)]
     for session in range(sessions - 1, -1, -1):
         norm, effect = float(found.session_norms[session]), effects[session]
         rows.append((1 + session, 0, SESSION, f"Session {session + 1}", PAD, norm, effect))

@@ -10,7 +10,7 @@ a new random order, and each rating updates its four parameters by its error e =
 
 An unknown user, or one without training ratings, is folded in: with the items fixed, the b_u and p_u that fit the
 history best solve a ridge regression, whose penalty, as in the descent, counts once per rating. A training user is
-scored with the trained parameters, so the lists of the same person as a known and as an unknown user differ slightly.
+scored with the trained parameters, so the lists of the same user as a known and as an unknown user differ slightly.
 Users and items without ratings have zero factors, so their predictions consist of biases alone.
 
 The descent works on standardized ratings, so that its step size fits stars, percentages and hours alike: deviations

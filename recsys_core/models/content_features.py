@@ -4,11 +4,11 @@ The item's vector is x_i (see `content.item_vectors`). The user's profile is a w
 
     p_u = sum_j w_uj x_j / sum_j |w_uj|
 
-    liked:      w_uj = 1 + r_uj - mu_u for items rated at or above the user's mean mu_u, else 0
-    deviation:  w_uj = r_uj - mu_u, so items rated below the mean have negative weight
-    equal:      w_uj = 1
+    `liked`:      w_uj = 1 + r_uj - mu_u for items rated at or above the user's mean mu_u, else 0
+    `deviation`:  w_uj = r_uj - mu_u, so items rated below the mean have negative weight
+    `equal`:      w_uj = 1
 
-Without ratings, liked and deviation use the confidence of the interaction (`weights.py`): w_uj = c_uj, 1 without
+Without ratings, `liked` and `deviation` use the confidence of the interaction (`weights.py`): w_uj = c_uj, 1 without
 weights.
 
 The profile is concatenated with the user's attributes a_u (age, city, ..., if there is a user table; each column is
@@ -70,7 +70,7 @@ class ContentFeaturesConfig(ModelConfig):
     shrinkage: Annotated[
         float, Field(ge=0, le=10_000), Knob(1, 100, scale="log", symbol=r"\beta", label="Audience shrinkage")
     ] = 10.0
-    """Shrinks the audience of items that few users liked: with this many users, its weight is one half."""
+    """Shrinks the audience of items that are relevant to few users: with this many users, its weight is one half."""
 
 
 def content_formula(config: ContentFeaturesConfig, *, rated: bool = True, weighted: bool = False) -> str:
@@ -85,8 +85,8 @@ def content_formula(config: ContentFeaturesConfig, *, rated: bool = True, weight
     if config.liking == "equal":
         weight = "1"
     elif rated:
-        liked = r"[r_{uj} \ge \mu_u] \, (1 + r_{uj} - \mu_u)"
-        weight = liked if config.liking == "liked" else r"r_{uj} - \mu_u"
+        from_mean = r"[r_{uj} \ge \mu_u] \, (1 + r_{uj} - \mu_u)"
+        weight = from_mean if config.liking == "liked" else r"r_{uj} - \mu_u"
     joined = r"[\sqrt{1 - a} \, p_u; \sqrt{a} \, a_u], [\sqrt{1 - a} \, x_i; \sqrt{a} \, g_i]"
     compared = joined if config.attribute_weight > 0 else "p_u, x_i"
     profile = r"p_u = \frac{\sum_{j \in P(u)} w_{uj} x_j}{\sum_{j \in P(u)} |w_{uj}|}"
@@ -132,9 +132,9 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         for _ in ctx.track(range(1), stage="find each item's audience"):
             values = train.matrix("rating") if train.has_ratings else self._training_confidence(train)
             weights = self._weights(values.astype(np.float64))
-            liked = csr_array((weights > 0).astype(np.float64))  # (U, I)
-            number = np.asarray(liked.sum(axis=0)).ravel() + self.config.shrinkage
-            audience = diags_array(1 / np.where(number > 0, number, 1.0)) @ (liked.T @ self.attributes)
+            positive = csr_array((weights > 0).astype(np.float64))  # (U, I)
+            number = np.asarray(positive.sum(axis=0)).ravel() + self.config.shrinkage
+            audience = diags_array(1 / np.where(number > 0, number, 1.0)) @ (positive.T @ self.attributes)
             self.items = self._joined(self.content, csr_array(audience))  # (I, F + A)
         self.names = as_bytes(names)
         self._loaded()
@@ -144,7 +144,7 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         self.by_column = sparse(self.items.T.tocsr())
 
     def _score(self, query: QueryBatch) -> FloatArray:
-        users = self._people(query)
+        users = self._profiles(query)
         scores = np.full((len(query), self.n_items), np.nan)
         fill_products(sparse(users), self.by_column, scores)
         return scores
@@ -156,7 +156,7 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
             CannotScore: The user has neither a history nor attributes.
         """
         score = self._score_to_explain(query, item)
-        shares = csr_array(self._people(query).multiply(self.items[[item]]))
+        shares = csr_array(self._profiles(query).multiply(self.items[[item]]))
         order = np.argsort(-np.abs(shares.data), kind="stable")
         names = from_bytes(self.names)
         columns = shares.indices[order].astype(np.int64)
@@ -177,7 +177,7 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         weights.eliminate_zeros()
         return weights
 
-    def _people(self, query: QueryBatch) -> csr_array:
+    def _profiles(self, query: QueryBatch) -> csr_array:
         """(B, F + A) profiles concatenated with attributes, of length 1; 0 if nothing is known."""
         values = history_matrix(query, self.n_items, "rating") if self.rated else self._history_confidence(query)
         weights = self._weights(values)

@@ -241,7 +241,7 @@ class MixedPeople(PeopleRecommender):
 
 _CLASSES = (RandomPeople, PopularPeople, AdamicAdar, WalkingPeople, AlikePeople, MixedPeople)
 _BY_KEY: Mapping[str, type[PeopleRecommender]] = {found.info.key: found for found in _CLASSES}
-PEOPLE: Mapping[str, PeopleInfo] = {key: found.info for key, found in _BY_KEY.items()}
+FRIEND_METHODS: Mapping[str, PeopleInfo] = {key: found.info for key, found in _BY_KEY.items()}
 """All methods of friend recommendation, baselines first."""
 
 
@@ -251,7 +251,7 @@ def make_people_recommender(
     """Return a method of friend recommendation, ready to score.
 
     Args:
-        method: A key of `PEOPLE`.
+        method: A key of `FRIEND_METHODS`.
         graph: (U, U) links; the user of the row follows the user of the column.
         dataset: Interactions, for common items.
         ctx: Source of the seed.
@@ -272,7 +272,7 @@ def recommend_people(
     Args:
         dataset: Data with links, or without them if `graph` is "co_rating".
         user: Position.
-        method: A key of `PEOPLE`.
+        method: A key of `FRIEND_METHODS`.
         k: Length of the list.
         graph: The links of the data, or the implicit co-rating graph; callers should show which one is used.
         seed: Seed of random users.

@@ -33,7 +33,7 @@ from recsys_core.contracts import (
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore
 from recsys_core.models.interest_graph import FOLDS, fold_of, graphs_without, item_graph, most_popular
-from recsys_core.models.network_model import WEIGHTS_OF_TARGETS, together
+from recsys_core.models.network_model import WEIGHTS_OF_TARGETS, concatenated
 from recsys_core.models.sequence_config import SequenceConfig
 from recsys_core.models.sequential import SequenceModel
 from recsys_core.models.topk import top_k
@@ -174,7 +174,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
     def _make_room(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
         """Rebuild popular items and graph from both data sets; walks keep their seed."""
         seed = self.walk_seed
-        self._prepare(together(before, new).histories(), ctx)
+        self._prepare(concatenated(before, new).histories(), ctx)
         self.walk_seed = seed
 
     @classmethod
@@ -242,7 +242,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
             CannotScore: The history is empty, or both updates are off, so there is no attention.
         """
         from recsys_core.models.interest_trace import stages
-        from recsys_core.training.sequences import asked
+        from recsys_core.training.sequences import query_batch
 
         self.require_fitted()
         self._require_known(query)
@@ -251,7 +251,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         net = cast("InterestNet", self.net)
         if not net.attends:
             raise CannotScore("Local and global update are both off, so this model has no attention; switch one on.")
-        batch = asked(query, self.n_items, self.config.window, np.array([0]))
+        batch = query_batch(query, self.n_items, self.config.window, np.array([0]))
         weights, interests, details = stages(net, batch.tokens)
         best = top_k((interests @ self._item_vectors(net).detach().T).numpy(), SHOWN)
         return AttentionTrace(

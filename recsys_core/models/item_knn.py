@@ -176,12 +176,12 @@ class ItemKNN(KnnModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
 
     def _means_of_pairs(self, query: QueryBatch, rows: IntArray, items: IntArray) -> FloatArray:
         histories = self.inputs(query)
-        asked, group = np.unique(items, return_inverse=True)
-        places = Ragged.from_keys(group, np.arange(len(items)), len(asked))
-        wanted = Wanted(asked.astype(np.int64), places.offsets, rows[places.values].astype(np.int64))
+        distinct, group = np.unique(items, return_inverse=True)
+        places = Ragged.from_keys(group, np.arange(len(items)), len(distinct))
+        wanted = Wanted(distinct.astype(np.int64), places.offsets, rows[places.values].astype(np.int64))
         means = np.empty(len(items))
         means[places.values] = self._weighted_means(
-            histories, wanted, self._precomputed_similarities(histories, len(asked))
+            histories, wanted, self._precomputed_similarities(histories, len(distinct))
         )
         return means
 
@@ -199,14 +199,14 @@ class ItemKNN(KnnModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         item = np.repeat(wanted.item, np.diff(wanted.start))
         return self.baselines.mean[item] + self.baselines.std[item] * means
 
-    def _precomputed_similarities(self, histories: csr_array, asked: int | None = None) -> Known:
+    def _precomputed_similarities(self, histories: csr_array, targets: int | None = None) -> Known:
         """Return similarities of the history items if that is less work than those of the items to score.
 
         With imputed ratings there is no choice: only the scored item is compared by its observed ratings.
         """
         items = np.unique(histories.indices).astype(np.int64)
-        asked = self.n_items if asked is None else asked
-        if self.filled.size or len(items) >= asked or 8 * len(items) * self.n_items > SIMILARITY_BYTES:
+        targets = self.n_items if targets is None else targets
+        if self.filled.size or len(items) >= targets or 8 * len(items) * self.n_items > SIMILARITY_BYTES:
             items = items[:0]
         return Known(items, similarities(self.config.measure, self.compared, self.vectors, items))
 

@@ -287,11 +287,11 @@ class Mlp(NetworkModel[MlpConfig]):
         with torch.inference_mode():
             items = net.item_vectors()
             first = net.first_of_items(items)
-            for row, person in enumerate(self._people(net, query)):
+            for row, person in enumerate(self._user_vectors(net, query)):
                 scores[row] = net.of_all(person, items, first).numpy()
         return scores
 
-    def _people(self, net: "PairNet", query: QueryBatch) -> "Tensor":
+    def _user_vectors(self, net: "PairNet", query: QueryBatch) -> "Tensor":
         """Return (B, D) the vectors of the users in a query."""
         import torch
         from torch.nn import functional

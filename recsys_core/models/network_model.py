@@ -44,7 +44,7 @@ UPDATE_SHARE = 0.1
 FEWEST_JUDGES = 20
 """Minimum number of validation users for early stopping; with fewer, each would have too much weight."""
 UPDATE_EPOCHS = 5
-"""Epochs of an update without validation, and the maximum patience of one with validation: enough to learn the new
+"""Epochs of an update without validation, and the maximum `patience` with validation: enough to learn the new
 interactions, few enough to retain the rest (not tuned)."""
 WEIGHTS_OF_TARGETS = "Weight of the interaction in the training loss: its confidence, log2(1 + weight / median weight)."
 """`ModelInfo.weights` of networks that predict the next item."""
@@ -78,10 +78,10 @@ class NetworkModel(Recommender[C]):
         return self._unless_equal(confidence(weights, self.weight_unit))
 
     @staticmethod
-    def _unless_equal(found: FloatArray) -> FloatArray | None:
-        if not len(found) or (found == found[0]).all():
+    def _unless_equal(weights: FloatArray) -> FloatArray | None:
+        if not len(weights) or (weights == weights[0]).all():
             return None
-        return np.maximum(found, np.float32(0.0)).astype(np.float32)
+        return np.maximum(weights, np.float32(0.0)).astype(np.float32)
 
     def _start(self, ctx: RunContext) -> "nn.Module":
         """Return a new network whose initial weights depend on the seed alone."""
@@ -202,7 +202,7 @@ class NetworkModel(Recommender[C]):
             order = np.argsort(fresh[TIMESTAMP].to_numpy(), kind="stable")
         rows = Ragged.from_keys(fresh[USER].to_numpy()[order], order, new.n_users)
         last = rows.values[rows.offsets[1:] - 1]  # (U,) undefined for users without new interactions
-        both = together(before, new).interactions
+        both = concatenated(before, new).interactions
         once = ~both.duplicated([USER, ITEM], keep=False).to_numpy()[before.n_interactions :]
         lengths = np.bincount(both[USER], minlength=new.n_users)
         judges = self._held_back_users(lengths, (rows.lengths > 0) & once[last], ctx, share=UPDATE_SHARE)
@@ -211,7 +211,7 @@ class NetworkModel(Recommender[C]):
         kept = np.ones(len(fresh), dtype=bool)
         kept[last[judges]] = False
         learned = new.subset(kept)
-        shown = together(before, learned).queries(judges)
+        shown = concatenated(before, learned).queries(judges)
         return learned, self._finds(shown, fresh[ITEM].to_numpy()[last[judges]])
 
     def _update_plan(self, *, judged: bool) -> TrainingPlan:
@@ -262,7 +262,7 @@ class NetworkModel(Recommender[C]):
                 hook.remove()
 
 
-def together(before: Dataset, new: Dataset) -> Dataset:
+def concatenated(before: Dataset, new: Dataset) -> Dataset:
     """Return the interactions of both data sets, with their common columns, over the users and items of `new`."""
     parts = [data.interactions for data in (before, new)]
     shared = [str(name) for name in parts[0] if name in parts[1]]

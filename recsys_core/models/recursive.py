@@ -136,13 +136,13 @@ class Recursive(SequenceModel[RecursiveConfig]):
         """
         import torch
 
-        from recsys_core.training.sequences import asked
+        from recsys_core.training.sequences import query_batch
 
         self.require_fitted()
         self._require_known(query)
         if not len(query.history[0]):
             raise CannotScore("This user has no history, so there is no tree; choose another user.")
-        batch = asked(query, self.n_items, self.config.window, np.array([0]))
+        batch = query_batch(query, self.n_items, self.config.window, np.array([0]))
         starts = self._starts(batch)[0]
         net = cast("SessionTree", self.net)
         with torch.inference_mode():

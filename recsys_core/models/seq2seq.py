@@ -237,7 +237,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
 
         from recsys_core.models.nets.seq2seq import Speaker
 
-        batch = self._asked(query)
+        batch = self._query_batch(query)
         with torch.inference_mode():
             speaker = Speaker(cast("Seq2SeqNet", self.net), batch.tokens, batch.lengths)
             if width > 1:
@@ -262,16 +262,16 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
 
         from recsys_core.models.nets.seq2seq import replayed
 
-        net, batch = cast("Seq2SeqNet", self.net), self._asked(query)
+        net, batch = cast("Seq2SeqNet", self.net), self._query_batch(query)
         fed = torch.from_numpy(np.column_stack([_latest(query), np.maximum(said, 0)]))
         with torch.inference_mode():
             steps = replayed(net, batch.tokens, batch.lengths, fed)
             return [(step, net.scores(step.output[:, 0]).numpy()) for step in steps]
 
-    def _asked(self, query: QueryBatch) -> "Batch":
-        from recsys_core.training.sequences import asked
+    def _query_batch(self, query: QueryBatch) -> "Batch":
+        from recsys_core.training.sequences import query_batch
 
-        return asked(query, self.n_items, self.config.window, np.arange(len(query)))
+        return query_batch(query, self.n_items, self.config.window, np.arange(len(query)))
 
     def trace(self, query: QueryBatch) -> AttentionTrace:
         """Return the decoding steps for the single user in `query`; see the module.
@@ -312,7 +312,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
             np.stack([part[0, 0].numpy() for part in parts])
             for parts in zip(*((s.context, s.state.hidden, s.weights, s.energies) for s in seen), strict=True)
         )
-        batch = self._asked(query)
+        batch = self._query_batch(query)
         details = {
             "encoded": self._encoded(batch)[0],
             "energies": energies,

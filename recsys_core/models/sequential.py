@@ -163,12 +163,12 @@ class SequenceModel(NetworkModel[C]):
     def _score(self, query: QueryBatch) -> FloatArray:
         import torch
 
-        from recsys_core.training.sequences import asked
+        from recsys_core.training.sequences import query_batch
 
         scores: FloatArray = np.full((len(query), self.n_items), np.nan, dtype=np.float32)
         with torch.inference_mode():
             for rows in self._blocks(query.history.lengths):
-                batch = asked(query, self.n_items, self.config.window, rows)
+                batch = query_batch(query, self.n_items, self.config.window, rows)
                 scores[rows] = self._scores_of_batch(self.net, batch).numpy()
         return scores
 

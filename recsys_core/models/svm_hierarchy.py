@@ -1,8 +1,8 @@
 r"""Hierarchical SVM: linear support vector machines for all users, for user segments and for each user.
 
-At each level a linear SVM separates liked from other items, and Platt scaling turns its decision into a probability:
+At each level a linear SVM separates relevant from other items, and Platt scaling makes its decision a probability:
 
-    f(x) = w . x + b          P(liked | x) = 1 / (1 + exp(A f(x) + B))
+    f(x) = w . x + b          P(relevant | x) = 1 / (1 + exp(A f(x) + B))
 
 - global: x = [item features; user features], trained on examples of all users;
 - segment: the same, trained on the users of the segment (k-means over the user features);
@@ -10,18 +10,18 @@ At each level a linear SVM separates liked from other items, and Platt scaling t
 
 The item features are its content, with words as topics (truncated SVD), its number of ratings, plain and as a
 logarithm, and its mean rating. The user features are the attributes (if there is a user table) and the mean content of
-the user's liked items. A user's probability is a mixture of the three levels, each shrunk towards the level above:
+the user's relevant items. A user's probability is a mixture of the three levels, each shrunk towards the level above:
 
-    P_segment = v_s p_segment + (1 - v_s) p_everybody,     v_s = n_s / (n_s + shrinkage)
+    P_segment = v_s p_segment + (1 - v_s) p_global,     v_s = n_s / (n_s + shrinkage)
     P_user    = v_u p_user    + (1 - v_u) P_segment,       v_u = n_u / (n_u + shrinkage)
 
 with n_s and n_u the number of examples of that level. A level with fewer than `LEAST` examples of either class has
 weight 0. Platt's A and B are fitted to decisions on held-out thirds (3-fold cross-validation), to avoid overfitting.
 
-Liked are the items that a user rated at or above their mean; not liked are the items rated below it and, since users
-rarely rate items they would not choose, `unseen` sampled unseen items per liked item. Without ratings, all items of the
-history are liked, and examples are weighted by the confidence of the interaction (`weights.py`; `sample_weight` of
-LinearSVC: 1 without weights, and for unseen items). With ratings, interaction weights are ignored. Levels with more
+An item is relevant if the user rated it at or above their mean. Negatives are the items rated below it and, since users
+rarely rate items they would not choose, `unseen` sampled unseen items per relevant item. Without ratings, all items of
+the history are relevant, and examples are weighted by the confidence of the interaction (`weights.py`; `sample_weight`
+of LinearSVC: 1 without weights, and for unseen items). With ratings, interaction weights are ignored. Levels with more
 than `most` examples use a random sample of them.
 
 An unknown user is assigned to the nearest segment, and an SVM of their own is trained from their history at query time.
@@ -66,15 +66,15 @@ BLOCK = 64
 
 
 class Examples(NamedTuple):
-    """Items (n,) of one user's examples, whether each is liked, and its sample weight."""
+    """Items (n,) of one user's examples, whether each is relevant, and its sample weight."""
 
     item: IntArray
-    liked: BoolArray
+    relevant: BoolArray
     weight: FloatArray
 
     def take(self, places: IntArray) -> "Examples":
         """Return a subset of the examples."""
-        return Examples(self.item[places], self.liked[places], self.weight[places])
+        return Examples(self.item[places], self.relevant[places], self.weight[places])
 
 
 class Machine(NamedTuple):
@@ -84,7 +84,7 @@ class Machine(NamedTuple):
     numbers: FloatArray
 
     def probabilities(self, vectors: FloatArray, beside: float = 0.0) -> FloatArray:
-        """Return (I,) P(liked); `beside` is the part of the decision that all items share."""
+        """Return (I,) P(relevant); `beside` is the part of the decision that all items share."""
         intercept, slope, offset = self.numbers[:3]
         decision = np.einsum("id,d->i", vectors, self.weights) + (intercept + beside)
         chance: FloatArray = 1.0 / (1.0 + np.exp(np.clip(slope * decision + offset, -50.0, 50.0)))
@@ -100,8 +100,8 @@ class SvmHierarchyConfig(ModelConfig):
     """Number of examples at which a level has the same weight as the level above it."""
     penalty: Annotated[float, Field(gt=0, le=1000), Knob(0.01, 10, scale="log", symbol="C")] = 0.1
     """Penalty C of the SVM's errors. Larger values mean less regularization and a closer fit to the examples."""
-    unseen: Annotated[float, Field(gt=0, le=20), Knob(0.5, 8, scale="log", label="Negatives per liked item")] = 4.0
-    """Number of sampled unseen items per liked item that serve as negative examples."""
+    unseen: Annotated[float, Field(gt=0, le=20), Knob(0.5, 8, scale="log", label="Negatives per relevant item")] = 4.0
+    """Number of sampled unseen items per relevant item that serve as negative examples."""
     most: Annotated[
         int, Field(ge=100, le=1_000_000), Knob(500, 50_000, scale="log", advanced=True, label="Maximum examples")
     ] = 20_000
@@ -109,7 +109,7 @@ class SvmHierarchyConfig(ModelConfig):
 
 
 class SvmHierarchy(Recommender[SvmHierarchyConfig]):
-    """Scores an item by the probability of being liked, a mixture of three levels."""
+    """Scores an item by the probability that it is relevant, a mixture of three levels."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
         key="svm_hierarchy",
@@ -145,10 +145,10 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         values = given.astype(np.float64)  # (U, I)
         for _ in ctx.track(range(1), stage="describe items and users"):
             self._describe(train, values)
-            people = self._people(np.arange(self.n_users), values)  # (U, P)
-            self._segment(people, ctx)
+            user_features = self._user_features(np.arange(self.n_users), values)  # (U, P)
+            self._segment(user_features, ctx)
         parts = {user: self._examples(values, user) for user in range(self.n_users)}
-        self._fit_upper(parts, people, ctx)
+        self._fit_upper(parts, user_features, ctx)
         self.own = np.zeros((self.n_users, self.items.shape[1]))
         self.own_numbers = np.zeros((self.n_users, 4))
         for first in ctx.track(range(0, self.n_users, BLOCK), stage="train an SVM for each user"):
@@ -170,54 +170,56 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
             known = unit_rows(balanced(user_attributes(train)).matrix).toarray()
             self.attributes = known - known.mean(axis=0)
 
-    def _people(self, users: IntArray, values: csr_array) -> FloatArray:
-        """(B, P) attributes, 0 for unknown users, and the mean content of each user's liked items."""
+    def _user_features(self, users: IntArray, values: csr_array) -> FloatArray:
+        """(B, P) attributes, 0 for unknown users, and the mean content of each user's relevant items."""
         attributes = np.where((users != PAD)[:, None], self.attributes[users], 0.0)
-        liked = csr_array((self._liked(values).astype(np.float64), values.indices, values.indptr), shape=values.shape)
-        number = np.maximum(np.asarray(liked.sum(axis=1)).ravel(), 1.0)
-        profile = (liked @ self.items[:, : int(self.content_size)]) / number[:, None]
+        relevant = csr_array(
+            (self._is_relevant(values).astype(np.float64), values.indices, values.indptr), shape=values.shape
+        )
+        number = np.maximum(np.asarray(relevant.sum(axis=1)).ravel(), 1.0)
+        profile = (relevant @ self.items[:, : int(self.content_size)]) / number[:, None]
         return np.column_stack([attributes, profile])
 
-    def _liked(self, values: csr_array) -> BoolArray:
+    def _is_relevant(self, values: csr_array) -> BoolArray:
         """(N,) whether each entry of a matrix is at or above its row's mean; without ratings, whether it is above 0."""
         if not self.rated:
             chosen: BoolArray = values.data > 0
             return chosen
         means, _ = rating_means(values)
-        liked: BoolArray = values.data >= np.repeat(means, np.diff(values.indptr)) - 1e-9
-        return liked
+        relevant: BoolArray = values.data >= np.repeat(means, np.diff(values.indptr)) - 1e-9
+        return relevant
 
-    def _segment(self, people: FloatArray, ctx: RunContext) -> None:
+    def _segment(self, user_features: FloatArray, ctx: RunContext) -> None:
         from sklearn.cluster import KMeans
 
-        number = min(self.config.segments, len(np.unique(people, axis=0)))
+        number = min(self.config.segments, len(np.unique(user_features, axis=0)))
         seed = int(ctx.rng("svm_hierarchy", "segments").integers(2**31))
-        found = KMeans(number, n_init=3, random_state=seed).fit(people)
+        found = KMeans(number, n_init=3, random_state=seed).fit(user_features)
         self.centres = found.cluster_centers_  # (S, P)
-        self.segment_of = _nearest(people, self.centres)  # (U,)
+        self.segment_of = _nearest(user_features, self.centres)  # (U,)
 
     def _examples(self, values: csr_array, row: int) -> Examples:
         """Return one user's examples, determined by history and seed."""
         part = values[[row]]
         rng = np.random.default_rng([int(self.seed), *part.indices.tolist()])
-        liked, met = self._liked(part), part.indices.astype(np.int64)
+        relevant, met = self._is_relevant(part), part.indices.astype(np.int64)
         weight = np.ones(len(met)) if self.rated else np.abs(part.data)
         if len(met) > MOST_OF_USER:
             chosen = np.sort(rng.choice(len(met), MOST_OF_USER, replace=False))
-            liked, met, weight = liked[chosen], met[chosen], weight[chosen]
+            relevant, met, weight = relevant[chosen], met[chosen], weight[chosen]
         others = np.setdiff1d(np.arange(self.n_items), part.indices)
-        drawn = min(len(others), round(self.config.unseen * int(liked.sum())), 2 * MOST_OF_USER)
+        drawn = min(len(others), round(self.config.unseen * int(relevant.sum())), 2 * MOST_OF_USER)
         unseen = rng.choice(others, drawn, replace=False) if drawn else np.empty(0, dtype=np.int64)
         return Examples(
             np.concatenate([met, unseen]),
-            np.concatenate([liked, np.zeros(drawn, dtype=bool)]),
+            np.concatenate([relevant, np.zeros(drawn, dtype=bool)]),
             np.concatenate([weight, np.ones(drawn)]),
         )
 
-    def _fit_upper(self, parts: dict[int, Examples], people: FloatArray, ctx: RunContext) -> None:
+    def _fit_upper(self, parts: dict[int, Examples], user_features: FloatArray, ctx: RunContext) -> None:
         """Train the global SVM (row 0) and the SVMs of the segments (rows 1...)."""
         rows = len(self.centres) + 1
-        self.upper = np.zeros((rows, self.items.shape[1] + people.shape[1]))
+        self.upper = np.zeros((rows, self.items.shape[1] + user_features.shape[1]))
         self.upper_numbers = np.zeros((rows, 4))
         rng = ctx.rng("svm_hierarchy", "examples")
         for row in ctx.track(range(rows), stage="train global and segment SVMs"):
@@ -227,33 +229,33 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
             if len(user) > self.config.most:
                 chosen = np.sort(rng.choice(len(user), self.config.most, replace=False))
                 user, found = user[chosen], found.take(chosen)
-            machine = self._machine(np.column_stack([self.items[found.item], people[user]]), found)
+            machine = self._machine(np.column_stack([self.items[found.item], user_features[user]]), found)
             self.upper[row], self.upper_numbers[row] = machine
 
     def _machine(self, vectors: FloatArray, examples: Examples) -> Machine:
-        """Return a calibrated SVM that separates liked from other rows of `vectors` (n, D)."""
-        liked, weight = examples.liked, examples.weight
+        """Return a calibrated SVM that separates relevant rows from others of `vectors` (n, D)."""
+        relevant, weight = examples.relevant, examples.weight
         nothing = Machine(np.zeros(vectors.shape[1]), np.zeros(4))
-        if min(int(liked.sum()), int((~liked).sum())) < LEAST:
+        if min(int(relevant.sum()), int((~relevant).sum())) < LEAST:
             return nothing
         from sklearn.svm import LinearSVC
 
-        fold = np.empty(len(liked), dtype=np.int64)
+        fold = np.empty(len(relevant), dtype=np.int64)
         for kind in (True, False):
-            fold[liked == kind] = np.arange(int((liked == kind).sum())) % LEAST
-        decisions = np.empty(len(liked))
+            fold[relevant == kind] = np.arange(int((relevant == kind).sum())) % LEAST
+        decisions = np.empty(len(relevant))
         settings: dict[str, Any] = {"C": self.config.penalty, "dual": False, "tol": 1e-3}
         for held in range(LEAST):
-            part = LinearSVC(**settings).fit(vectors[fold != held], liked[fold != held], weight[fold != held])
+            part = LinearSVC(**settings).fit(vectors[fold != held], relevant[fold != held], weight[fold != held])
             decisions[fold == held] = part.decision_function(vectors[fold == held])
-        whole = LinearSVC(**settings).fit(vectors, liked, weight)
-        slope, offset = platt(decisions, liked)
-        return Machine(whole.coef_[0], np.array([whole.intercept_[0], slope, offset, len(liked)]))
+        whole = LinearSVC(**settings).fit(vectors, relevant, weight)
+        slope, offset = platt(decisions, relevant)
+        return Machine(whole.coef_[0], np.array([whole.intercept_[0], slope, offset, len(relevant)]))
 
     def _score(self, query: QueryBatch) -> FloatArray:
         values = history_matrix(query, self.n_items, "rating") if self.rated else self._history_confidence(query)
-        people = self._people(query.user, values)
-        nearest = _nearest(people, self.centres)
+        user_features = self._user_features(query.user, values)
+        nearest = _nearest(user_features, self.centres)
         scores = np.empty((len(query), self.n_items))
         for row, user in enumerate(query.user):
             if user != PAD:
@@ -261,16 +263,16 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
             else:
                 examples = self._examples(values, row)
                 segment, own = int(nearest[row]), self._machine(self.items[examples.item], examples)
-            scores[row] = self._mixed(people[row], segment, own)
+            scores[row] = self._mixed(user_features[row], segment, own)
         return scores
 
-    def _mixed(self, person: FloatArray, segment: int, own: Machine) -> FloatArray:
+    def _mixed(self, user_features: FloatArray, segment: int, own: Machine) -> FloatArray:
         """(I,) the mixture of the three levels for one user with these features."""
         n_features = self.items.shape[1]
         levels = []
         for row in (0, segment + 1):
             weights, numbers = self.upper[row], self.upper_numbers[row]
-            beside = float(np.einsum("d,d->", person, weights[n_features:]))
+            beside = float(np.einsum("d,d->", user_features, weights[n_features:]))
             levels.append((Machine(weights[:n_features], numbers).probabilities(self.items, beside), numbers[3]))
         levels.append((own.probabilities(self.items), own.numbers[3]))
         return mixture(levels, self.config.shrinkage)
@@ -294,7 +296,7 @@ def joined(parts: list[Examples]) -> Examples:
     """Return the concatenated examples of several users."""
     return Examples(
         np.concatenate([part.item for part in parts]),
-        np.concatenate([part.liked for part in parts]),
+        np.concatenate([part.relevant for part in parts]),
         np.concatenate([part.weight for part in parts]),
     )
 
@@ -318,15 +320,15 @@ def mixture(levels: list[tuple[FloatArray, float]], shrinkage: float) -> FloatAr
     return mixed
 
 
-def platt(decisions: FloatArray, liked: BoolArray) -> tuple[float, float]:
-    """Return A and B of P(liked) = 1 / (1 + exp(A f + B)) fitted to (n,) decisions by Newton's method.
+def platt(decisions: FloatArray, relevant: BoolArray) -> tuple[float, float]:
+    """Return A and B of P(relevant) = 1 / (1 + exp(A f + B)) fitted to (n,) decisions by Newton's method.
 
     The targets are (n+ + 1) / (n+ + 2) and 1 / (n- + 2) instead of 1 and 0, which regularizes fits to few examples.
 
     Source: Platt 1999, section 2.2; a decreasing fit (A > 0) is replaced by A = 0.
     """
-    positive, negative = int(liked.sum()), int((~liked).sum())
-    target = np.where(liked, (positive + 1.0) / (positive + 2.0), 1.0 / (negative + 2.0))
+    positive, negative = int(relevant.sum()), int((~relevant).sum())
+    target = np.where(relevant, (positive + 1.0) / (positive + 2.0), 1.0 / (negative + 2.0))
     slope, offset = 0.0, float(np.log((negative + 1.0) / (positive + 1.0)))
     for _ in range(50):
         chance = 1.0 / (1.0 + np.exp(np.clip(slope * decisions + offset, -50.0, 50.0)))

@@ -58,26 +58,26 @@ def _select(
 
 
 @compiled
-def insert(item: IntArray, score: FloatArray, ties: Keys, found: int, position: int, value: float) -> int:
-    """Insert an item into a sorted list of `found` items, and return the new length.
+def insert(item: IntArray, score: FloatArray, ties: Keys, length: int, position: int, value: float) -> int:
+    """Insert an item into a sorted list of `length` items, and return the new length.
 
     Args:
         item: (K,) the best items so far.
         score: (K,) their scores.
         ties: (I,) keys of all items; equal scores are ordered by increasing key.
-        found: Current length.
+        length: Current length.
         position: The item.
         value: Its score, at least the smallest score of a full list.
     """
     k = len(item)
     key = ties[position]
-    if found == k and score[k - 1] == value and ties[item[k - 1]] < key:
-        return found
-    place = found if found < k else k - 1
+    if length == k and score[k - 1] == value and ties[item[k - 1]] < key:
+        return length
+    place = length if length < k else k - 1
     while place > 0 and (score[place - 1] < value or (score[place - 1] == value and ties[item[place - 1]] > key)):
         score[place] = score[place - 1]
         item[place] = item[place - 1]
         place -= 1
     score[place] = value
     item[place] = position
-    return min(found + 1, k)
+    return min(length + 1, k)

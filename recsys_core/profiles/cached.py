@@ -26,13 +26,13 @@ def cached_directions(dataset: Dataset, root: Path | None, ctx: RunContext) -> D
         "directions",
         VERSION,
         make=lambda: directions(dataset, ctx),
-        write=lambda folder, found: write_arrays(
+        write=lambda folder, result: write_arrays(
             folder,
             "directions",
             {
-                "users": found.users.astype(np.float32),
-                "items": found.items.astype(np.float32),
-                "strength": found.strength,
+                "users": result.users.astype(np.float32),
+                "items": result.items.astype(np.float32),
+                "strength": result.strength,
             },
         ),
         read=_directions,
@@ -60,7 +60,7 @@ def cached_item_features(dataset: Dataset, root: Path | None, ctx: RunContext) -
         "item-features",
         VERSION,
         make=lambda: _item_features(dataset, ctx),
-        write=lambda folder, found: write_features(folder, "features", found),
+        write=lambda folder, result: write_features(folder, "features", result),
         read=lambda folder: read_features(folder, "features"),
     )
 

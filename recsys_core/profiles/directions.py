@@ -95,7 +95,7 @@ class Products:
     Args:
         dataset: Any data set.
         ctx: Receives progress and can cancel the work.
-        every: Use only every n-th user; the matrix is then held in memory, as it is for few interactions.
+        every: Use only every n-th user; the matrix is then held in memory, as for few interactions.
     """
 
     def __init__(self, dataset: Dataset, ctx: RunContext, every: int = 1) -> None:

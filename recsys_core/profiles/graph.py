@@ -80,7 +80,7 @@ def co_rating_graph(dataset: Dataset, neighbors: int = CO_RATING_NEIGHBORS) -> c
 
 
 def propagated_trust(
-    graph: csr_array, hops: int = MOST_HOPS, decay: float = 0.5, strongest: int | None = None
+    graph: csr_array, hops: int = MOST_HOPS, decay: float = 0.5, top_k: int | None = None
 ) -> csr_array:
     """Return the (U, U) trust of each user (row) in others: the best path of at most `hops` links; see the module.
 
@@ -92,7 +92,7 @@ def propagated_trust(
         graph: (U, U) links with positive weights; they are divided by the largest, so that trust lies in (0, 1].
         hops: Maximum path length, 1 to 3 links.
         decay: Factor for each link after the first, in (0, 1].
-        strongest: Number of most trusted users kept in each row (ties by smaller position); None keeps all. Bounds the
+        top_k: Number of most trusted users kept in each row (ties by smaller position); None keeps all. Bounds the
             size of the result, not which paths are followed within a hop.
 
     Raises:
@@ -116,7 +116,7 @@ def propagated_trust(
         trust = links[first:end]
         for _ in range(hops - 1):
             trust = _one_link_further(trust, links, decay, first)
-        parts.append(_most_trusted(trust, first, strongest))
+        parts.append(_most_trusted(trust, first, top_k))
     sources, targets, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
     return csr_array((weights, (sources, targets)), shape=(users, users))
 
@@ -188,12 +188,12 @@ def _one_link_further(trust: csr_array, links: csr_array, decay: float, first: i
     return _strongest_of_equal(sources[kept], targets[kept], weights[kept], trust.shape)
 
 
-def _most_trusted(trust: csr_array, first: int, strongest: int | None) -> tuple[IntArray, IntArray, FloatArray]:
-    """Return sources, targets and weights of (B, U) trust, in each row the `strongest` largest."""
+def _most_trusted(trust: csr_array, first: int, top_k: int | None) -> tuple[IntArray, IntArray, FloatArray]:
+    """Return sources, targets and weights of (B, U) trust, in each row the `top_k` largest."""
     rows = np.repeat(np.arange(trust.shape[0]), np.diff(trust.indptr))
-    if strongest is None:
+    if top_k is None:
         return rows + first, trust.indices, trust.data
     order = np.lexsort((trust.indices, -trust.data, rows))
     place = np.arange(len(order)) - trust.indptr[rows[order]]
-    kept = np.sort(order[place < strongest])
+    kept = np.sort(order[place < top_k])
     return rows[kept] + first, trust.indices[kept], trust.data[kept]

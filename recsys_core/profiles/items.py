@@ -37,7 +37,7 @@ from recsys_core.profiles.users import BEHAVIOR_PART, DIRECTION_PART, direction_
 
 VERSION = 2
 SHRINKAGE = 10.0
-TOGETHER = 10.0
+CO_COUNT_PRIOR = 10.0
 """Shrinkage of the co-occurrence similarity, in users."""
 MOST_ASKED = 10_000
 """Maximum number of users of an item whose other items are counted."""
@@ -170,17 +170,17 @@ class ItemProfiles:
         users = self.facts.table["users"].to_numpy(np.float64)
         known_by = f"SELECT DISTINCT {USER} FROM {INTERACTIONS} WHERE {ITEM} = $item ORDER BY {USER}"
         with connected(self.dataset) as connection:
-            people = connection.execute(known_by, {"item": int(item)}).df()
-            chosen = people.iloc[:: max(1, -(-len(people) // MOST_ASKED))]
-            connection.register("people", chosen)
+            raters = connection.execute(known_by, {"item": int(item)}).df()
+            chosen = raters.iloc[:: max(1, -(-len(raters) // MOST_ASKED))]
+            connection.register("raters", chosen)
             found = connection.execute(
                 f"SELECT {ITEM}, count(DISTINCT {USER}) AS together FROM {INTERACTIONS} "
-                f"SEMI JOIN people USING ({USER}) WHERE {ITEM} <> {int(item)} GROUP BY {ITEM} ORDER BY {ITEM}"
+                f"SEMI JOIN raters USING ({USER}) WHERE {ITEM} <> {int(item)} GROUP BY {ITEM} ORDER BY {ITEM}"
             ).df()
             active = int(connection.execute(f"SELECT count(DISTINCT {USER}) FROM {INTERACTIONS}").fetchall()[0][0])
-        together = found["together"].to_numpy(np.float64) * len(people) / max(1, len(chosen))
+        together = found["together"].to_numpy(np.float64) * len(raters) / max(1, len(chosen))
         sizes = users[found[ITEM].to_numpy(np.int64)] * users[item]
-        similarity = together / np.sqrt(sizes) * together / (together + TOGETHER)
+        similarity = together / np.sqrt(sizes) * together / (together + CO_COUNT_PRIOR)
         order = np.argsort(-similarity, kind="stable")[:n]
         frame = self._named(found[ITEM].to_numpy()[order]).assign(similarity=similarity[order])
         frame = frame.assign(together=together[order].round().astype(np.int64))

@@ -24,7 +24,7 @@ from recsys_core.data.dataset import Dataset
 from recsys_core.profiles.features import TERM_PART, Features
 from recsys_core.profiles.scaling import MOST_CATEGORIES
 from recsys_core.profiles.streams import connected, counted
-from recsys_core.profiles.taste import BETA, category_shares, known_numbers, liked_weights
+from recsys_core.profiles.taste import BETA, category_shares, known_numbers, relevance_weights
 
 BANDS = 4
 
@@ -101,7 +101,7 @@ def liked_items(dataset: Dataset, user: int) -> tuple[IntArray, FloatArray]:
     items, values = (np.asarray(np.ma.filled(column, np.nan)) for column in found.values())
     values = values.astype(np.float64)
     means = np.full(len(values), np.nanmean(values) if np.isfinite(values).any() else np.nan)
-    weights = liked_weights(values, means, rated=dataset.has_ratings)
+    weights = relevance_weights(values, means, rated=dataset.has_ratings)
     chosen, places = np.unique(items[weights > 0], return_inverse=True)
     summed: FloatArray = np.bincount(places, weights[weights > 0], minlength=len(chosen)).astype(np.float64)
     return chosen.astype(np.int64), summed

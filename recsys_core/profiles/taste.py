@@ -44,7 +44,7 @@ class Taste:
         category_names: (C,) category names.
         topic_names: (T,) names.
         number_names: (N,) columns of the item table.
-        liked: (U,) total weight of relevant items.
+        relevant: (U,) total weight of relevant items.
     """
 
     categories: FloatArray
@@ -55,10 +55,10 @@ class Taste:
     category_names: tuple[str, ...]
     topic_names: tuple[str, ...]
     number_names: tuple[str, ...]
-    liked: FloatArray
+    relevant: FloatArray
 
 
-def liked_weights(values: FloatArray, means: FloatArray, *, rated: bool) -> FloatArray:
+def relevance_weights(values: FloatArray, means: FloatArray, *, rated: bool) -> FloatArray:
     """Return (N,) weights of interactions: with ratings 1 at or above the user's mean, else 0; otherwise their value.
 
     Args:
@@ -90,23 +90,23 @@ def taste_of_users(dataset: Dataset, items: Features, means: FloatArray | None, 
     given = ~np.isnan(numbers)
     has_category = (np.asarray(shares.sum(axis=1)).ravel() > 0).astype(np.float64)
     traits = csr_array(np.hstack([shares.toarray(), has_category[:, None], topics, np.where(given, numbers, 0), given]))
-    sums, liked = _summed(dataset, traits.toarray().astype(np.float32), means, ctx)
+    sums, relevant = _summed(dataset, traits.toarray().astype(np.float32), means, ctx)
     ends = np.cumsum([shares.shape[1], 1, topics.shape[1], len(number_names), len(number_names)])
     by_category, with_category, by_topic, by_number, known = np.split(sums, ends[:-1], axis=1)
     everybody = by_category.sum(axis=0) / max(1.0, float(with_category.sum()))
-    usual = by_topic.sum(axis=0) / max(1.0, float(liked.sum()))
+    usual = by_topic.sum(axis=0) / max(1.0, float(relevant.sum()))
     with np.errstate(invalid="ignore", divide="ignore"):
         means_of_numbers = np.where(known > 0, by_number / known, np.nan)
     return Taste(
         categories=(by_category + BETA * everybody) / (with_category + BETA),
         everybody=everybody,
         variety=entropy(by_category),
-        topics=(by_topic + BETA * usual) / (liked[:, None] + BETA),
+        topics=(by_topic + BETA * usual) / (relevant[:, None] + BETA),
         numbers=means_of_numbers,
         category_names=category_names,
         topic_names=items.names_of(TOPIC_PART) if TOPIC_PART in items.parts else (),
         number_names=number_names,
-        liked=liked,
+        relevant=relevant,
     )
 
 
@@ -114,15 +114,15 @@ def _summed(
     dataset: Dataset, traits: FloatArray, means: FloatArray | None, ctx: RunContext
 ) -> tuple[FloatArray, FloatArray]:
     """Return (U, F) weighted sums of the traits of relevant items and (U,) total weights."""
-    sums, liked = np.zeros((dataset.n_users, traits.shape[1])), np.zeros(dataset.n_users)
+    sums, relevant = np.zeros((dataset.n_users, traits.shape[1])), np.zeros(dataset.n_users)
     for block in blocks(dataset, ctx, "compute user preferences"):
         own_means = means[block.user] if means is not None else block.value
-        weights = liked_weights(block.value, own_means, rated=means is not None)
-        liked += np.bincount(block.user, weights, minlength=dataset.n_users)
+        weights = relevance_weights(block.value, own_means, rated=means is not None)
+        relevant += np.bincount(block.user, weights, minlength=dataset.n_users)
         users, rows = np.unique(block.user, return_inverse=True)
         chosen = csr_array((weights.astype(np.float32), (rows, block.item)), shape=(len(users), dataset.n_items))
         sums[users] += chosen @ traits
-    return sums, liked
+    return sums, relevant
 
 
 def category_shares(items: Features, most: int = MOST_CATEGORIES) -> tuple[csr_array, tuple[str, ...]]:

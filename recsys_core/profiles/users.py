@@ -297,7 +297,12 @@ def liked_name(column: str) -> str:
 
 
 def _vectors(
-    dataset: Dataset, habits: pd.DataFrame, raw: pd.DataFrame, taste: Taste | None, found: Directions, known: BoolArray
+    dataset: Dataset,
+    habits: pd.DataFrame,
+    raw: pd.DataFrame,
+    taste: Taste | None,
+    directions: Directions,
+    known: BoolArray,
 ) -> Features:
     """Return the feature vectors, scaled by median and quartiles of users with interactions, 0 where missing."""
     size = dataset.n_users
@@ -317,7 +322,7 @@ def _vectors(
         blocks[TOPIC_PART] = _scaled(dict(zip(taste.topic_names, taste.topics.T, strict=True)), known, size)
         numbers = {liked_name(name): raw[liked_name(name)].to_numpy(np.float64) for name in taste.number_names}
         blocks[NUMBER_PART] = _scaled(numbers, known, size)
-    places = dict(zip(direction_names(dataset, found), found.users.astype(np.float64).T, strict=True))
+    places = dict(zip(direction_names(dataset, directions), directions.users.astype(np.float64).T, strict=True))
     blocks[DIRECTION_PART] = _scaled(places, known, size)
     return Features.of(blocks, size)
 
@@ -332,10 +337,10 @@ def _scaled(columns: dict[str, FloatArray], known: BoolArray, size: int) -> Bloc
     return joined(blocks, size)
 
 
-def direction_names(dataset: Dataset, found: Directions) -> list[str]:
+def direction_names(dataset: Dataset, directions: Directions) -> list[str]:
     """Return the names of directions: the two items at each end."""
     titles, names = dataset.titles(), []
-    for number, places in enumerate(found.items.T, start=1):
+    for number, places in enumerate(directions.items.T, start=1):
         order = np.argsort(-places, kind="stable")
         ends = [", ".join(titles[item] for item in end) for end in (order[:2], order[::-1][:2])]
         names.append(f"direction {number}: {ENDS.join(ends)}")

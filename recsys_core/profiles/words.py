@@ -48,14 +48,14 @@ def weighted_terms(texts: Sequence[str], most: int = MOST_TERMS) -> tuple[csr_ar
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    parted = [words(text) for text in texts]
-    counts = Counter(word for text in parted for word in set(text))
+    tokens = [words(text) for text in texts]
+    counts = Counter(word for text in tokens for word in set(text))
     least, highest = (2 if len(texts) >= SMALL else 1), max(1.0, 0.5 * len(texts))
     ranked = sorted((-count, word) for word, count in counts.items() if least <= count <= highest)
     kept = sorted(word for _, word in ranked[:most])
     if not kept:
         return csr_array((len(texts), 0), dtype=np.float64), ()
-    weights = TfidfVectorizer(analyzer=_as_they_are, vocabulary=kept, sublinear_tf=True).fit_transform(parted)
+    weights = TfidfVectorizer(analyzer=_unchanged, vocabulary=kept, sublinear_tf=True).fit_transform(tokens)
     return csr_array(weights, dtype=np.float64), tuple(kept)
 
 
@@ -84,5 +84,5 @@ def topics(
     return places, names
 
 
-def _as_they_are(parted: list[str]) -> list[str]:
-    return parted
+def _unchanged(tokens: list[str]) -> list[str]:
+    return tokens

@@ -116,14 +116,14 @@ class HeadEffects:
         high: Upper end.
         table: One row per head: `layer`, `head` (both from 1), `ndcg@10` without it, `difference` to the full model,
             `low`, `high` (paired interval, Bonferroni-corrected for the number of heads), `different` (0 lies outside).
-        people: Number of users evaluated.
+        users: Number of users evaluated.
     """
 
     ndcg: float
     low: float
     high: float
     table: pd.DataFrame
-    people: int
+    users: int
 
 
 @runtime_checkable

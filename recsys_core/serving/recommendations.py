@@ -31,7 +31,7 @@ from recsys_core.explain.score_parts import REMAINDER, largest_parts, source_nam
 from recsys_core.models.base import Recommender
 
 SHOWN_PARTS = 8
-ASKED, LAST, MISSES = "asked", "last", "misses"
+SELECTED, LAST, MISSES = "asked", "last", "misses"
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,28 +261,28 @@ def _side_by_side(
 ) -> pd.DataFrame:
     """Return the contributions to both scores, largest differences first: `title`, `asked`, `last`, `misses`."""
     algorithm, inner_query = unwrapped(model, query)
-    empty = pd.DataFrame({TITLE: [], ASKED: [], LAST: [], MISSES: []})
+    empty = pd.DataFrame({TITLE: [], SELECTED: [], LAST: [], MISSES: []})
     if last is None or not isinstance(algorithm, ExplainsItems):
         return empty
     try:
         both = [_by_source(algorithm.explain(inner_query, one), dataset) for one in (item, last)]
     except CannotScore:
         return empty
-    table = pd.concat([both[0].rename(ASKED), both[1].rename(LAST)], axis=1).fillna(0.0)
-    table[MISSES] = table[LAST] - table[ASKED]
+    table = pd.concat([both[0].rename(SELECTED), both[1].rename(LAST)], axis=1).fillna(0.0)
+    table[MISSES] = table[LAST] - table[SELECTED]
     order = np.argsort(-np.abs(table[MISSES].to_numpy()), kind="stable")
     table = table.iloc[order].rename_axis(TITLE).reset_index()
     shown, others = table.head(SHOWN_PARTS), table.iloc[SHOWN_PARTS:]
     if len(others):
-        rest = pd.DataFrame([{TITLE: f"{len(others)} others together", **others[[ASKED, LAST, MISSES]].sum()}])
+        rest = pd.DataFrame([{TITLE: f"{len(others)} others together", **others[[SELECTED, LAST, MISSES]].sum()}])
         shown = pd.concat([shown, rest], ignore_index=True)
     return shown
 
 
-def _by_source(found: Explanation, dataset: Dataset) -> "pd.Series[float]":
+def _by_source(explanation: Explanation, dataset: Dataset) -> "pd.Series[float]":
     """Return the contributions to a score by name, including the remainder without a source."""
-    names = source_names(found, dataset, np.arange(len(found.sources)))
-    weights = pd.Series([*found.weights, found.remainder], index=[*names, REMAINDER], dtype=float)
+    names = source_names(explanation, dataset, np.arange(len(explanation.sources)))
+    weights = pd.Series([*explanation.weights, explanation.remainder], index=[*names, REMAINDER], dtype=float)
     return weights.groupby(level=0, sort=False).sum()
 
 

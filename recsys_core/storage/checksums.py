@@ -59,21 +59,21 @@ class _Memory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._found: OrderedDict[tuple[Identity, str], bool] = OrderedDict()
+        self._results: OrderedDict[tuple[Identity, str], bool] = OrderedDict()
 
-    def get(self, found: Identity, sha256: str) -> bool | None:
+    def get(self, one: Identity, sha256: str) -> bool | None:
         """Return whether a file has that checksum; None if it was not verified."""
         with self._lock:
-            return self._found.get((found, sha256))
+            return self._results.get((one, sha256))
 
-    def put(self, found: Identity, sha256: str, *, is_right: bool) -> None:
+    def put(self, one: Identity, sha256: str, *, is_right: bool) -> None:
         """Cache a result, unless it is positive and the file may still be changing."""
-        if is_right and not is_settled(found):
+        if is_right and not is_settled(one):
             return
         with self._lock:
-            self._found[found, sha256] = is_right
-            while len(self._found) > REMEMBERED:
-                self._found.popitem(last=False)
+            self._results[one, sha256] = is_right
+            while len(self._results) > REMEMBERED:
+                self._results.popitem(last=False)
 
 
 _memory = _Memory()
@@ -161,22 +161,22 @@ def verify(path: Path, expected: FileSum | None, *, deep: bool = True) -> None:
         raise Damaged(f"'{path.name}' is not what was written: its checksum differs")
 
 
-def _verify_frame(path: Path, found: Identity) -> None:
+def _verify_frame(path: Path, one: Identity) -> None:
     """Check the magic bytes at both ends of a Parquet file, which detects truncated files.
 
     Raises:
         Damaged: The magic bytes are missing.
         OSError: The file cannot be read.
     """
-    if path.suffix != PARQUET or _memory.get(found, PARQUET):
+    if path.suffix != PARQUET or _memory.get(one, PARQUET):
         return
     with path.open("rb") as file:
         first = file.read(len(PARQUET_MARK))
-        file.seek(max(0, found[2] - len(PARQUET_MARK)))
+        file.seek(max(0, one[2] - len(PARQUET_MARK)))
         last = file.read()
     if not first == last == PARQUET_MARK:
         raise Damaged(f"'{path.name}' is not a complete Parquet file")
-    _memory.put(found, PARQUET, is_right=True)
+    _memory.put(one, PARQUET, is_right=True)
 
 
 def write_record(path: Path, values: Mapping[str, Any]) -> None:

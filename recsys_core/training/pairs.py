@@ -57,7 +57,7 @@ class Pairs:
     learn: BoolArray | None = None
     weights: FloatArray | None = None
 
-    def people(self) -> IntArray:
+    def users(self) -> IntArray:
         """Return the positions of users with at least one training target."""
         if self.learn is None:
             return np.flatnonzero(self.items.lengths)
@@ -65,7 +65,7 @@ class Pairs:
 
     def batches(self, size: int, rng: np.random.Generator) -> Iterator[PairBatch]:
         """Yield every user once, in random order, with about `size` items per batch; users are not split."""
-        order = rng.permutation(self.people())
+        order = rng.permutation(self.users())
         end = np.cumsum(self.items.lengths[order])
         number = (end - 1) // size if len(end) else end
         for users in np.split(order, np.flatnonzero(np.diff(number)) + 1):

@@ -112,7 +112,7 @@ class Sequences:
         )
 
 
-def asked(query: QueryBatch, n_items: int, window: int, rows: IntArray) -> Batch:
+def query_batch(query: QueryBatch, n_items: int, window: int, rows: IntArray) -> Batch:
     """Return the most recent parts of these users' histories as one batch without targets."""
     kept = np.minimum(query.history.lengths[rows], window)
     read = _spread(query.history.offsets[1:][rows] - kept, kept)

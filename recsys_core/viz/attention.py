@@ -58,10 +58,10 @@ LEARNED_WHOLE = Template(
 Translate = Callable[[Sentence], str]
 
 
-def spread(found: Attended, heads: Sequence[Head] | None = None) -> Sentence:
+def spread(attended: Attended, heads: Sequence[Head] | None = None) -> Sentence:
     """State how attention is distributed, with its numbers."""
-    facts = habit(found, heads)
-    return (READING if found.trace.causal else CHOOSING).fill(
+    facts = habit(attended, heads)
+    return (READING if attended.trace.causal else CHOOSING).fill(
         facts.steps,
         step=facts.step,
         item=facts.item,
@@ -73,14 +73,14 @@ def spread(found: Attended, heads: Sequence[Head] | None = None) -> Sentence:
     )
 
 
-def learned(found: Attended) -> Sentence:
+def learned(attended: Attended) -> Sentence:
     """State that the model was trained on the users shown, and how often it ranked their next item first."""
-    hits, steps = foreseen(found.trace)
-    return LEARNED.fill(steps, hits=f"{hits}") if found.trace.causal and steps else LEARNED_WHOLE
+    hits, steps = foreseen(attended.trace)
+    return LEARNED.fill(steps, hits=f"{hits}") if attended.trace.causal and steps else LEARNED_WHOLE
 
 
 def links_data(
-    found: Attended, words: Mapping[str, str], file: str, translate: Translate, heads: Sequence[Head] | None = None
+    attended: Attended, words: Mapping[str, str], file: str, translate: Translate, heads: Sequence[Head] | None = None
 ) -> dict[str, Any]:
     """Return the data of the line view as plain values for `attention_components.LINKS`.
 
@@ -89,23 +89,23 @@ def links_data(
     one row; for a causal model the steps are those of the same items.
 
     Args:
-        found: The trace.
+        attended: The trace.
         words: Texts of the figure, by key.
         file: Name of saved files, without extension.
         translate: Translates a sentence.
         heads: Heads that are switched on initially, None for all; not part of the identity of the figure.
     """
-    trace = found.trace
+    trace = attended.trace
     layers, width, steps, items = trace.weights.shape
     first = max(0, items - SHOWN)
     rows = np.arange(first, steps) if trace.causal else np.arange(min(steps, SHOWN))
     looked = trace.weights[:, :, rows].reshape(layers * width, len(rows), items)
     block = looked[:, :, first:]
-    labels = [_label(title) for title in found.titles[first:]]
+    labels = [_label(title) for title in attended.titles[first:]]
     if first:
         block = np.concatenate([looked[:, :, :first].sum(axis=2, keepdims=True), block], axis=2)
         labels = [translate(EARLIER.fill(first)), *labels]
-    names = found.steps
+    names = attended.steps
     data = {
         "steps": [_label(names[row]) for row in rows],
         "items": labels,
@@ -128,16 +128,16 @@ def _label(title: str) -> str:
     return title if len(title) <= LABEL else title[: LABEL - 1].rstrip() + "…"
 
 
-def heat_map(found: Attended, heads: Sequence[Head] | None = None) -> "go.Figure":
+def heat_map(attended: Attended, heads: Sequence[Head] | None = None) -> "go.Figure":
     """Return a heat map of the attention of each step to each item, brighter is more; at most the latest `MOST` of
     each.
     """
     import plotly.graph_objects as go
 
-    weights = mean_weights(found.trace, heads)
-    shown: FloatArray = np.where(sees(found.trace), weights, np.nan)[-MOST:, -MOST:]
+    weights = mean_weights(attended.trace, heads)
+    shown: FloatArray = np.where(sees(attended.trace), weights, np.nan)[-MOST:, -MOST:]
     steps = len(shown)
-    rows, columns = map_names(found)
+    rows, columns = map_names(attended)
     figure = go.Figure(
         go.Heatmap(
             z=np.round(shown, 4),
@@ -145,7 +145,7 @@ def heat_map(found: Attended, heads: Sequence[Head] | None = None) -> "go.Figure
             y=rows,
             colorscale=HEAT,
             zmin=0,
-            zmax=brightest(found, weights),
+            zmax=brightest(attended, weights),
             colorbar={
                 "title": {"text": "share of attention", "side": "top"},
                 "thickness": 10,
@@ -165,9 +165,9 @@ def heat_map(found: Attended, heads: Sequence[Head] | None = None) -> "go.Figure
     return figure
 
 
-def map_names(found: Attended) -> tuple[list[str], list[str]]:
+def map_names(attended: Attended) -> tuple[list[str], list[str]]:
     """Return the escaped labels of the rows and columns of the heat map, numbered so that all differ."""
-    return _numbered(found.steps), _numbered(found.titles)
+    return _numbered(attended.steps), _numbered(attended.titles)
 
 
 def _numbered(names: Sequence[str]) -> list[str]:
@@ -175,11 +175,11 @@ def _numbered(names: Sequence[str]) -> list[str]:
     return [f"{place}. {shortened(name, LETTERS)}" for place, name in enumerate(names[first:], start=first + 1)]
 
 
-def brightest(found: Attended, weights: FloatArray) -> float:
+def brightest(attended: Attended, weights: FloatArray) -> float:
     """Return the upper end of the color scale: the largest weight among steps that can attend to more than `RECENT`
     items.
 
     The first steps of a causal model attend to one or two items with weights near 1, which would make all others dark.
     """
-    rows = sees(found.trace).sum(axis=1) > RECENT
+    rows = sees(attended.trace).sum(axis=1) > RECENT
     return float(weights[rows].max() if rows.any() else weights.max())

@@ -40,7 +40,7 @@ NEGATIVE = Template("Over {count} items, attention and influence are negatively 
 TOO_FEW = Template("The history has too few items, or equal values, so no rank correlation is calculated.")
 
 
-def _strongest(table: pd.DataFrame) -> int:
+def _largest(table: pd.DataFrame) -> int:
     """Return the row whose removal lowers the score most; if none lowers it, the row with the largest absolute
     change.
     """
@@ -48,24 +48,24 @@ def _strongest(table: pd.DataFrame) -> int:
     return int(table["effect"].argmax() if falls else table["effect"].abs().argmax())
 
 
-def most(found: Beside) -> Sentence:
+def most(beside: Beside) -> Sentence:
     """State the item with the largest attention weight and the item with the largest influence."""
-    table, strongest = found.table, _strongest(found.table)
+    table, largest = beside.table, _largest(beside.table)
     falls = bool((table["effect"] > 0).any())
-    effect = float(table["effect"].iloc[strongest])
+    effect = float(table["effect"].iloc[largest])
     return (MOST if falls else NONE_FALLS if effect else NONE_COUNTS).fill(
-        item=found.item,
+        item=beside.item,
         seen=table["title"].iloc[0],
         weight=percent(table["attention"].iloc[0]),
-        first=table["title"].iloc[strongest],
+        first=table["title"].iloc[largest],
         effect=f"{abs(effect):.3g}",
-        score=f"{found.score:.3g}",
+        score=f"{beside.score:.3g}",
     )
 
 
-def correlation(found: Beside) -> Sentence:
+def correlation(beside: Beside) -> Sentence:
     """State how attention and influence correlate for this user."""
-    value = found.correlation
+    value = beside.correlation
     if math.isnan(value):
         return TOO_FEW.fill()
     if value >= STRONG:
@@ -74,19 +74,19 @@ def correlation(found: Beside) -> Sentence:
         template = WEAK_POSITIVE
     else:
         template = UNCORRELATED if value > -WEAK else NEGATIVE
-    return template.fill(len(found.table), value=f"{value:.2f}")
+    return template.fill(len(beside.table), value=f"{value:.2f}")
 
 
-def beside_bars(found: Beside) -> "go.Figure":
+def beside_bars(beside: Beside) -> "go.Figure":
     """Return two bars per item: its attention weight, and its influence on the score.
 
     The rows are the items with the largest attention weights, and the item with the largest influence.
     """
     from plotly.subplots import make_subplots
 
-    first = min(SHOWN, len(found.table))
-    rows = [*range(first - 1), max(first - 1, _strongest(found.table))]
-    shown = found.table.iloc[rows]
+    first = min(SHOWN, len(beside.table))
+    rows = [*range(first - 1), max(first - 1, _largest(beside.table))]
+    shown = beside.table.iloc[rows]
     places = list(range(len(shown)))
     names = [plain(title) for title in shown["title"]]
     figure: go.Figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.04)

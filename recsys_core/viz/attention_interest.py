@@ -89,42 +89,42 @@ STAYING = Template(
 ).fill()
 
 
-def explained(found: Attended) -> Sentence:
+def explained(attended: Attended) -> Sentence:
     """State what interest points are and how this model moves them."""
-    details = found.trace.details
+    details = attended.trace.details
     if not len(details["proposed_items"]):
         return STAYING
     return BY_POLICY if details["policy"][0] else BY_WALK
 
 
-def has_points(found: Attended) -> bool:
+def has_points(attended: Attended) -> bool:
     """Return whether a trace has interest points."""
-    return "point_items" in found.trace.details
+    return "point_items" in attended.trace.details
 
 
-def interest_stages(found: Attended) -> list[Stage]:
+def interest_stages(attended: Attended) -> list[Stage]:
     """Return the stages of the last history step: initialization, attention, each local step, final weights."""
-    moves = range(len(found.trace.details["proposed_items"]))
-    return [_chosen(found), _before(found), *(_moved(found, step) for step in moves), _final(found)]
+    moves = range(len(attended.trace.details["proposed_items"]))
+    return [_chosen(attended), _before(attended), *(_moved(attended, step) for step in moves), _final(attended)]
 
 
-def _names(found: Attended, step: int) -> list[str]:
-    return [found.called(int(item)) for item in found.trace.details["point_items"][step]]
+def _names(attended: Attended, step: int) -> list[str]:
+    return [attended.called(int(item)) for item in attended.trace.details["point_items"][step]]
 
 
-def _chosen(found: Attended) -> Stage:
-    origin = found.trace.details["origin"]
+def _chosen(attended: Attended) -> Stage:
+    origin = attended.trace.details["origin"]
     counts = [int((origin == number).sum()) for number in range(len(ORIGINS))]
-    points = tuple(Row(name, note=ORIGINS[int(one)]) for name, one in zip(_names(found, 0), origin, strict=True))
+    points = tuple(Row(name, note=ORIGINS[int(one)]) for name, one in zip(_names(attended, 0), origin, strict=True))
     words = CHOSEN.fill(len(origin), popular=str(counts[0]), similar=str(counts[1]), own=str(counts[2]))
-    read = latest_rows([Row(title) for title in found.titles], lambda first: Row(EARLIER.fill(first)))
+    read = latest_rows([Row(title) for title in attended.titles], lambda first: Row(EARLIER.fill(first)))
     return Stage(CHOSEN_TITLE, words, READ, read, POINTS, points)
 
 
-def _looking(found: Attended, attention: FloatArray) -> tuple[Row, ...]:
+def _looking(attended: Attended, attention: FloatArray) -> tuple[Row, ...]:
     """Return the history items, highlighted by the mean of their attention (T, V) to the interest points."""
     means = attention.mean(axis=1)
-    rows = [_lit_by(title, mean) for title, mean in zip(found.titles, means, strict=True)]
+    rows = [_lit_by(title, mean) for title, mean in zip(attended.titles, means, strict=True)]
     return latest_rows(rows, lambda first: _lit_by(EARLIER_MEAN.fill(first), means[:first].mean()))
 
 
@@ -132,18 +132,18 @@ def _lit_by(label: str | Sentence, attention: float) -> Row:
     return Row(label, max(0.0, float(attention)), f"{attention:.2f}")
 
 
-def _before(found: Attended) -> Stage:
-    details, names = found.trace.details, _names(found, 0)
+def _before(attended: Attended) -> Stage:
+    details, names = attended.trace.details, _names(attended, 0)
     attention, mass = details["attention"][0], details["mass"][0]
     item, point = (int(place) for place in np.unravel_index(int(np.argmax(attention)), attention.shape))
-    title, highest = found.titles[item], f"{attention[item, point]:.2f}"
+    title, highest = attended.titles[item], f"{attention[item, point]:.2f}"
     rows = tuple(_lit_by(name, one) for name, one in zip(names, mass, strict=True))
     best = int(np.argmax(mass))
     return Stage(
         BEFORE_TITLE,
         BEFORE.fill(item=title, point=names[point], highest=highest, mean=f"{mass.mean():.2f}"),
         LOOKED,
-        _looking(found, attention),
+        _looking(attended, attention),
         DRAWN,
         rows,
         (
@@ -153,9 +153,9 @@ def _before(found: Attended) -> Stage:
     )
 
 
-def _moved(found: Attended, step: int) -> Stage:
-    details = found.trace.details
-    old, new = _names(found, step), _names(found, step + 1)
+def _moved(attended: Attended, step: int) -> Stage:
+    details = attended.trace.details
+    old, new = _names(attended, step), _names(attended, step + 1)
     before, after = details["mass"][step], details["mass"][step + 1]
     went = details["point_items"][step] != details["point_items"][step + 1]
     rows = tuple(
@@ -177,7 +177,7 @@ def _moved(found: Attended, step: int) -> Stage:
         MOVE_TITLE.fill(step=str(step + 1)),
         words,
         LOOKED,
-        _looking(found, details["attention"][step + 1]),
+        _looking(attended, details["attention"][step + 1]),
         DRAWN,
         rows,
         formula,
@@ -195,38 +195,37 @@ def _came(moved: bool, old: str) -> Sentence:
     return MOVED_FROM.fill(item=old) if moved else STAYED.fill()
 
 
-def _final(found: Attended) -> Stage:
-    details = found.trace.details
-    names = _names(found, len(details["point_items"]) - 1)
+def _final(attended: Attended) -> Stage:
+    details = attended.trace.details
+    names = _names(attended, len(details["point_items"]) - 1)
     weights, shares = details["history_weights"], details["point_weights"]
     whole = bool(details["whole"][0])
     item, point = int(np.argmax(weights)), int(np.argmax(shares))
     share = percent(shares[point]) if whole else f"{shares[point]:.2f}"
     words = (
-        FINAL.fill(item=found.titles[item], weight=percent(weights[item]), point=names[point], share=share)
+        FINAL.fill(item=attended.titles[item], weight=percent(weights[item]), point=names[point], share=share)
         if whole
         else FINAL_LAST.fill(point=names[point], share=share)
     )
-    every = [Row(title, float(one), lit(one)) for title, one in zip(found.titles, weights, strict=True)]
+    every = [Row(title, float(one), lit(one)) for title, one in zip(attended.titles, weights, strict=True)]
     left = latest_rows(every, summed(weights))
     right = tuple(
         Row(name, max(0.0, float(one)), lit(one) if whole else f"{one:.2f}")
         for name, one in zip(names, shares, strict=True)
     )
-    return Stage(
-        FINAL_TITLE, words, WEIGHED, left, WEIGHTS, right, tuple(_sums(found, names, whole=whole)), NEXT, _next(found)
-    )  # fmt: skip
+    sums = tuple(_sums(attended, names, whole=whole))
+    return Stage(FINAL_TITLE, words, WEIGHED, left, WEIGHTS, right, sums, NEXT, _next(attended))
 
 
-def _sums(found: Attended, names: list[str], *, whole: bool) -> list[Sentence]:
-    details = found.trace.details
+def _sums(attended: Attended, names: list[str], *, whole: bool) -> list[Sentence]:
+    details = attended.trace.details
     norm = f"{np.linalg.norm(details['interest']):.2f}"
     plain = f"{np.linalg.norm(details['state']):.2f}"
     points = OF_POINTS.fill(terms=_terms(details["point_weights"], names, "e"))
     if not whole:
         return [points, NORMS_LAST.fill(norm=norm, plain=plain)]
     first, second = (f"{value:.2f}" for value in details["sharpness"])
-    steps = OF_STEPS.fill(terms=_terms(details["history_weights"], found.titles, "s"))
+    steps = OF_STEPS.fill(terms=_terms(details["history_weights"], attended.titles, "s"))
     return [SHARPENED.fill(first=first, second=second), steps, points, NORMS.fill(norm=norm, plain=plain)]
 
 
@@ -236,7 +235,7 @@ def _terms(weights: FloatArray, names: Any, symbol: str) -> str:
     return " + ".join([*terms, f"{weights[order[TERMS:]].sum():.2f} · (…)"] if len(order) > TERMS else terms)
 
 
-def _next(found: Attended) -> tuple[Row, ...]:
-    trace = found.trace
+def _next(attended: Attended) -> tuple[Row, ...]:
+    trace = attended.trace
     pairs = zip(trace.next_items[-1], trace.next_scores[-1], strict=True)
-    return tuple(Row(found.called(int(item)), 0.0, f"{score:.2f}") for item, score in pairs if item >= 0)
+    return tuple(Row(attended.called(int(item)), 0.0, f"{score:.2f}") for item, score in pairs if item >= 0)

@@ -122,19 +122,19 @@ def lit(weight: float) -> str:
     return percent(weight) if weight >= 0.0005 else "0%"
 
 
-def of_trace(found: Attended, heads: Sequence[Head] | None = None) -> list[Stage]:
+def of_trace(attended: Attended, heads: Sequence[Head] | None = None) -> list[Stage]:
     """Return the stages of a causal model that processes a history item by item, or of a decoder.
 
     In a long history the steps are those of the latest `SHOWN` items, and earlier items share one row.
 
     Args:
-        found: The trace.
+        attended: The trace.
         heads: Whose mean is shown, all by default.
     """
-    make = _reading if found.trace.causal else _choosing
-    weights, may = mean_weights(found.trace, heads), sees(found.trace)
-    first = max(0, len(weights) - SHOWN) if found.trace.causal else 0
-    return [make(found, weights[step], may[step], step) for step in range(first, len(weights))]
+    make = _reading if attended.trace.causal else _choosing
+    weights, may = mean_weights(attended.trace, heads), sees(attended.trace)
+    first = max(0, len(weights) - SHOWN) if attended.trace.causal else 0
+    return [make(attended, weights[step], may[step], step) for step in range(first, len(weights))]
 
 
 def latest_rows(rows: Sequence[Row], earlier: Callable[[int], Row]) -> tuple[Row, ...]:
@@ -158,74 +158,76 @@ def summed(weights: Any) -> Callable[[int], Row]:
     return row
 
 
-def _items(found: Attended, weights: Any, may: Any, read: int | None) -> tuple[Row, ...]:
+def _items(attended: Attended, weights: Any, may: Any, read: int | None) -> tuple[Row, ...]:
     rows = [
         Row(title, float(weight) if seen else 0.0, lit(weight) if seen else "", mark=place == read, off=not seen)
-        for place, (title, weight, seen) in enumerate(zip(found.titles, weights, may, strict=True))
+        for place, (title, weight, seen) in enumerate(zip(attended.titles, weights, may, strict=True))
     ]
     return latest_rows(rows, summed(weights))
 
 
-def _reading(found: Attended, weights: Any, may: Any, step: int) -> Stage:
-    trace = found.trace
+def _reading(attended: Attended, weights: Any, may: Any, step: int) -> Stage:
+    trace = attended.trace
     best = int(trace.next_items[step, 0])
     came = int(trace.tokens[step + 1]) if step + 1 < len(trace.tokens) else PAD
     words = READING_HIT if best == came else READING
     seen = int(np.argmax(weights))
     return Stage(
-        READING_TITLE.fill(place=str(step + 1), item=found.titles[step]),
-        words.fill(seen=found.titles[seen], weight=percent(weights[seen]), best=found.called(best)),
+        READING_TITLE.fill(place=str(step + 1), item=attended.titles[step]),
+        words.fill(seen=attended.titles[seen], weight=percent(weights[seen]), best=attended.called(best)),
         READ,
-        _items(found, weights, may, step),
+        _items(attended, weights, may, step),
         OFFERED,
-        _candidates(found, step, came),
+        _candidates(attended, step, came),
     )
 
 
-def _choosing(found: Attended, weights: Any, may: Any, step: int) -> Stage:
-    trace = found.trace
+def _choosing(attended: Attended, weights: Any, may: Any, step: int) -> Stage:
+    trace = attended.trace
     item = int(chosen(trace)[step])
-    name, seen = found.called(item), int(np.argmax(weights))
+    name, seen = attended.called(item), int(np.argmax(weights))
     return Stage(
         CHOOSING_TITLE.fill(place=str(step + 1), item=name),
-        CHOOSING.fill(seen=found.titles[seen], weight=percent(weights[seen]), item=name, surely=_surely(trace, step)),
+        CHOOSING.fill(
+            seen=attended.titles[seen], weight=percent(weights[seen]), item=name, surely=_surely(trace, step)
+        ),
         READ,
-        _items(found, weights, may, None),
+        _items(attended, weights, may, None),
         CANDIDATES,
-        _candidates(found, step, item),
-        tuple(_arithmetic(found, weights, step)),
+        _candidates(attended, step, item),
+        tuple(_arithmetic(attended, weights, step)),
         BEAMS if "beam_items" in trace.details else None,
-        _beams(found, step) if "beam_items" in trace.details else (),
+        _beams(attended, step) if "beam_items" in trace.details else (),
     )
 
 
-def _beams(found: Attended, step: int) -> tuple[Row, ...]:
+def _beams(attended: Attended, step: int) -> tuple[Row, ...]:
     """Return the beams after a decoding step, the most probable first."""
-    items, scores = found.trace.details["beam_items"][step], found.trace.details["beam_scores"][step]
-    own = chosen(found.trace)[: step + 1]
+    items, scores = attended.trace.details["beam_items"][step], attended.trace.details["beam_scores"][step]
+    own = chosen(attended.trace)[: step + 1]
     rows = []
     for sequence, score in zip(items, scores, strict=True):
         output = sequence[sequence != PAD]
         if len(output):
-            label = " → ".join(found.called(int(item)) for item in output)
+            label = " → ".join(attended.called(int(item)) for item in output)
             rows.append(Row(label, math.exp(score), f"{score:.2f}", mark=bool(np.array_equal(output, own))))
     return tuple(rows)
 
 
-def _candidates(found: Attended, step: int, mark: int) -> tuple[Row, ...]:
+def _candidates(attended: Attended, step: int, mark: int) -> tuple[Row, ...]:
     """Return the top candidates of a step, highlighted by probability, or by min-max scaled score without
     probabilities.
     """
-    items, scores = found.trace.next_items[step], found.trace.next_scores[step]
+    items, scores = attended.trace.next_items[step], attended.trace.next_scores[step]
     known = [(int(item), float(score)) for item, score in zip(items, scores, strict=True) if item != PAD]
     if not known:
         return ()
     low, high = min(score for _, score in known), max(score for _, score in known)
-    chances = holds_chances(found.trace)
+    chances = holds_chances(attended.trace)
     rows = []
     for item, score in known:
         value = math.exp(score) if chances else 0.15 + 0.6 * ((score - low) / (high - low) if high > low else 1.0)
-        rows.append(Row(found.called(item), value, lit(value) if chances else f"{score:.2f}", mark=item == mark))
+        rows.append(Row(attended.called(item), value, lit(value) if chances else f"{score:.2f}", mark=item == mark))
     return tuple(rows)
 
 
@@ -249,13 +251,13 @@ def probability(trace: AttentionTrace, step: int) -> float | None:
     return float(np.exp(trace.details["chosen_scores"][step])) if holds_chances(trace) else None
 
 
-def _arithmetic(found: Attended, weights: Any, step: int) -> list[Sentence]:
+def _arithmetic(attended: Attended, weights: Any, step: int) -> list[Sentence]:
     """Return the formulas of a decoding step with their numbers: alpha, context, state and output."""
     order = np.argsort(-weights, kind="stable")
-    terms = [f"{weights[place]:.2f} · E('{found.titles[place]}')" for place in order[:TERMS]]
+    terms = [f"{weights[place]:.2f} · E('{attended.titles[place]}')" for place in order[:TERMS]]
     if len(order) > TERMS:
         terms.append(f"{weights[order[TERMS:]].sum():.2f} · (…)")
-    number, details = str(step + 1), found.trace.details
+    number, details = str(step + 1), attended.trace.details
     lines = []
     if "energies" in details:
         values = [f"{details['energies'][step, place]:.2f}" for place in order[:TERMS]]
@@ -268,8 +270,8 @@ def _arithmetic(found: Attended, weights: Any, step: int) -> list[Sentence]:
         lines.append(ATTENTION_SUM.fill(step=number, terms=" + ".join(terms)))
     if "hidden_norm" in details:
         lines.append(HIDDEN.fill(step=number, norm=f"{details['hidden_norm'][step]:.2f}"))
-    chance = probability(found.trace, step)
+    chance = probability(attended.trace, step)
     if chance is not None:
-        item = found.called(int(chosen(found.trace)[step]))
+        item = attended.called(int(chosen(attended.trace)[step]))
         lines.append(OUTPUT.fill(step=number, item=item, probability=_chance(chance)))
     return lines

@@ -81,48 +81,48 @@ NONE_NEEDED = Template(
 )
 
 
-def reads(found: Reading) -> Sentence | None:
+def reads(reading: Reading) -> Sentence | None:
     """State how much of a history the model uses; None if it uses all of it."""
-    if found.read >= found.held:
+    if reading.read >= reading.held:
         return None
-    held, counted = f"{found.held:,}", f"{found.counted:,}"
-    if found.liked_from is None or found.counted == found.held:
-        return READS_LATEST.fill(found.read, held=held)
-    if found.read >= found.counted:
-        return READS_LIKED.fill(found.read, held=held, liked=f"{found.liked_from:g}")
-    return READS_LATEST_LIKED.fill(found.read, held=held, counted=counted, liked=f"{found.liked_from:g}")
+    held, counted = f"{reading.held:,}", f"{reading.counted:,}"
+    if reading.liked_from is None or reading.counted == reading.held:
+        return READS_LATEST.fill(reading.read, held=held)
+    if reading.read >= reading.counted:
+        return READS_LIKED.fill(reading.read, held=held, liked=f"{reading.liked_from:g}")
+    return READS_LATEST_LIKED.fill(reading.read, held=held, counted=counted, liked=f"{reading.liked_from:g}")
 
 
-def left_out(found: Faithfulness) -> Sentence | None:
+def left_out(faithfulness: Faithfulness) -> Sentence | None:
     """State how many users were excluded, and why; None if none were."""
-    return LEFT_OUT.fill(found.left_out) if found.left_out else None
+    return LEFT_OUT.fill(faithfulness.left_out) if faithfulness.left_out else None
 
 
-def verdict(found: Faithfulness) -> Sentence:
+def verdict(faithfulness: Faithfulness) -> Sentence:
     """State whether attention tracks influence, with the numbers."""
-    users = len(found.per_user)
-    if found.verdict is Tracks.TOO_FEW:
+    users = len(faithfulness.per_user)
+    if faithfulness.verdict is Tracks.TOO_FEW:
         return TOO_FEW.fill(users)
-    row = _row(found.table, ATTENTION)
+    row = _row(faithfulness.table, ATTENTION)
     low, high = row["low"], row["high"]
     value, least, most = (rounded(one, low, high) for one in (row["mean"], low, high))
-    return VERDICTS[found.verdict].fill(users, value=value, low=least, high=most)
+    return VERDICTS[faithfulness.verdict].fill(users, value=value, low=least, high=most)
 
 
-def beyond(found: Faithfulness) -> Sentence:
+def beyond(faithfulness: Faithfulness) -> Sentence:
     """State whether attention correlates with influence more than recency does."""
-    if found.verdict is Tracks.TOO_FEW:
+    if faithfulness.verdict is Tracks.TOO_FEW:
         return UNKNOWN.fill()
-    row = _row(found.table, RECENCY)
+    row = _row(faithfulness.table, RECENCY)
     low, high = row["gain_low"], row["gain_high"]
     time, gain, least, most = (rounded(one, low, high) for one in (row["mean"], row["gain"], low, high))
-    return BESIDE_TIME[found.beyond].fill(time=time, gain=gain, low=least, high=most)
+    return BESIDE_TIME[faithfulness.beyond].fill(time=time, gain=gain, low=least, high=most)
 
 
-def heads_matter(found: HeadEffects) -> Sentence:
+def heads_matter(effects: HeadEffects) -> Sentence:
     """State how many heads matter significantly, and which one matters most."""
-    table, users = found.table, f"{found.people:,}"
-    whole, count = rounded(found.ndcg, found.low, found.high), len(table)
+    table, users = effects.table, f"{effects.users:,}"
+    whole, count = rounded(effects.ndcg, effects.low, effects.high), len(table)
     needed = table[table["different"]]
     if needed.empty:
         return NONE_NEEDED.fill(count, whole=whole, users=users)
@@ -135,16 +135,16 @@ def heads_matter(found: HeadEffects) -> Sentence:
     return NEEDED.fill(count, needed=f"{len(needed)}", whole=whole, users=users, **names, **numbers)
 
 
-def orders_picture(found: Faithfulness) -> "go.Figure":
+def orders_picture(faithfulness: Faithfulness) -> "go.Figure":
     """Return the mean rank correlation of each ordering with influence, with intervals over users."""
-    table = found.table
+    table = faithfulness.table
     colors = [COLORS[one] for one in table["order"]]
     return _bars([NAMES[one] for one in table["order"]], table, "mean", colors, "Rank correlation with influence")
 
 
-def heads_picture(found: HeadEffects) -> "go.Figure":
+def heads_picture(effects: HeadEffects) -> "go.Figure":
     """Return the change in NDCG@10 without each head, with intervals over users."""
-    table = found.table
+    table = effects.table
     names = [f"layer {layer}, head {head}" for layer, head in zip(table[LAYER], table[HEAD], strict=True)]
     colors = [BLUE if one else REST for one in table["different"]]
     return _bars(names, table, "difference", colors, f"Change in {NDCG.upper()} without the head")

@@ -17,19 +17,19 @@ ROOM_LEFT, ROOM_BELOW, TOP = 190.0, 170.0, 56.0
 TEXT = 11
 
 
-def heat_map_svg(found: Attended, heads: Sequence[Head] | None, title: str, legend: str) -> str:
+def heat_map_svg(attended: Attended, heads: Sequence[Head] | None, title: str, legend: str) -> str:
     """Return `attention.heat_map` as the text of an SVG file, dark on white.
 
     Args:
-        found: The trace.
+        attended: The trace.
         heads: Whose mean is shown, all by default.
         title: Title of the figure.
         legend: Explanation of the colors, with `{most}` for the weight of the brightest color.
     """
     from plotly.colors import sample_colorscale
 
-    weights, may = mean_weights(found.trace, heads), sees(found.trace)[-MOST:, -MOST:]
-    most, shown = brightest(found, weights), weights[-MOST:, -MOST:]
+    weights, may = mean_weights(attended.trace, heads), sees(attended.trace)[-MOST:, -MOST:]
+    most, shown = brightest(attended, weights), weights[-MOST:, -MOST:]
     steps, items = shown.shape
     cell = min(LARGEST_CELL, SIDE / max(steps, items))
     width, height = ROOM_LEFT + items * cell + 20, TOP + steps * cell + ROOM_BELOW
@@ -41,7 +41,7 @@ def heat_map_svg(found: Attended, heads: Sequence[Head] | None, title: str, lege
             np.flatnonzero(may[step]).tolist(), sample_colorscale(HEAT, lit[step][may[step]].tolist()), strict=True
         )
     ]
-    rows, columns = map_names(found)
+    rows, columns = map_names(attended)
     labels = [
         f'<text x="{ROOM_LEFT - 6:.0f}" y="{TOP + (place + 0.5) * cell + 4:.2f}" text-anchor="end">{rows[place]}</text>'
         for place in _labelled(steps, ROWS_LABELLED)

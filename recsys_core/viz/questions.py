@@ -72,7 +72,7 @@ ORDER_OF_FILE = Template("The data set has no timestamps, so the order is that o
 ORDER_TIED = Template("{share} of interactions have duplicate timestamps or none; their order is that of the file.")
 READINGS = {"ordered": "ordered", "untied": "ordered, ties shuffled", "shuffled": "shuffled"}
 NOT_TOGETHER = Template("No two of the {count} most popular items share at least {few} users.")
-TOGETHER = Template(
+CO_OCCURRENCE = Template(
     "Among the {count} most popular items, '{first}' and '{second}' have the highest lift: {users} users have both, "
     "{lift} times as many as expected by chance."
 )
@@ -221,21 +221,21 @@ def order(data: Dataset, _card: DataSummary) -> Answer:
     return Answer(order_sentences(found), explore.order_bars(table), table)
 
 
-def order_sentences(found: OrderTest) -> tuple[Sentence, ...]:
+def order_sentences(test: OrderTest) -> tuple[Sentence, ...]:
     """Return the result of the shuffle test with its numbers, and how reliable the order itself is."""
-    one, digits = found.ordered, decimals_for(found.ordered.gain_low, found.ordered.gain_high)
+    one, digits = test.ordered, decimals_for(test.ordered.gain_low, test.ordered.gain_high)
     numbers = {
-        "ordered": one.ndcg, "shuffled": found.shuffled.ndcg, "gain": one.gain, "low": one.gain_low,
+        "ordered": one.ndcg, "shuffled": test.shuffled.ndcg, "gain": one.gain, "low": one.gain_low,
         "high": one.gain_high,
     }  # fmt: skip
     values = {name: f"{number:.{digits}f}" for name, number in numbers.items()}
-    sentences = (ORDER_SAYS[found.verdict], ORDER_NUMBERS.fill(**values, users=f"{found.users:,}"))
-    if not found.has_times:
+    sentences = (ORDER_SAYS[test.verdict], ORDER_NUMBERS.fill(**values, users=f"{test.users:,}"))
+    if not test.has_times:
         return (*sentences, ORDER_OF_FILE)
-    return (*sentences, ORDER_TIED.fill(share=f"{found.tied:.0%}")) if found.tied else sentences
+    return (*sentences, ORDER_TIED.fill(share=f"{test.tied:.0%}")) if test.tied else sentences
 
 
-def together(data: Dataset, _card: DataSummary) -> Answer:
+def co_occurrence(data: Dataset, _card: DataSummary) -> Answer:
     """State which of the most popular items co-occur most."""
     pairs = summaries.co_occurrence(data, TOP_ITEMS)
     titles = [str(title) for title in summaries.top_items(data, TOP_ITEMS)["title"]]
@@ -244,7 +244,7 @@ def together(data: Dataset, _card: DataSummary) -> Answer:
     if strong.empty:
         return Answer((NOT_TOGETHER.fill(len(titles), few=f"{FEW_TOGETHER}"),))
     best = strong.iloc[strong["lift"].argmax()]
-    sentence = TOGETHER.fill(
+    sentence = CO_OCCURRENCE.fill(
         len(titles),
         first=titles[int(best["first"])],
         second=titles[int(best["second"])],
@@ -323,7 +323,7 @@ QUESTIONS = {
     "together": Question(
         "Which items co-occur?",
         "A lift of 1 is expected for independent items. Nearest-neighbor models exploit pairs with a high lift.",
-        together,
+        co_occurrence,
     ),
     "emptiness": Question(
         "How sparse is the matrix?",

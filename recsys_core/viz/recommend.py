@@ -69,24 +69,24 @@ def effect_bars(parts: pd.DataFrame) -> "go.Figure":
     return figure
 
 
-def side_by_side(parts: pd.DataFrame, *, asked: str, last: str) -> "go.Figure":
+def side_by_side(parts: pd.DataFrame, *, title: str, last: str) -> "go.Figure":
     """Return the parts of the scores of two items as grouped bars.
 
     Args:
         parts: Columns `title`, `asked`, `last`; the largest difference first.
-        asked: Title of the selected item; untrusted text, escaped here.
+        title: Title of the selected item; untrusted text, escaped here.
         last: Title of the last item of the list.
     """
     import plotly.graph_objects as go
 
     places = list(range(len(parts)))
     figure = go.Figure()
-    for title, column, color in ((asked, "asked", ORANGE), (last, "last", BLUE)):
+    for name, column, color in ((title, "asked", ORANGE), (last, "last", BLUE)):
         figure.add_bar(
             orientation="h",
             x=parts[column],
             y=places,
-            name=shortened(title),
+            name=shortened(name),
             marker_color=color,
             customdata=plain_all(parts["title"]),
             hovertemplate="%{customdata}<br>%{x:+.4g}<extra></extra>",

@@ -14,7 +14,7 @@ from recsys_core.evaluation.slices import slice_differences, user_slices
 from recsys_core.experiments import leaderboard
 from recsys_core.experiments.analysis import compare_run, findings, users_of, without_history
 from recsys_core.experiments.experiment import Run
-from recsys_core.experiments.held_out_users import people
+from recsys_core.experiments.held_out_users import evaluated_users
 from recsys_core.experiments.leaderboard import FAMILY, TITLE, Contender, metric_title
 from recsys_core.storage.files import write_text
 from recsys_core.viz import compare as figures
@@ -88,7 +88,12 @@ def slice_table(
         Columns `model`, `title`, `key`, `group` (short name) and `slice` (name in a sentence), `difference`, `low`,
         `high`, `users`.
     """
-    users = {"all": None, **{part.key: part.users for part in user_slices(people(run))}, "head": None, "tail": None}
+    users = {
+        "all": None,
+        **{part.key: part.users for part in user_slices(evaluated_users(run))},
+        "head": None,
+        "tail": None,
+    }
     names = {key: f"{metric}:{key}" if key in ("head", "tail") else metric for key in users}
     found = slice_differences(per_user, users, metrics=names, baseline=baseline).rename(columns={"slice": "key"})
     titles = {model.id: model.title for model in models}
@@ -101,7 +106,7 @@ def slice_table(
 
 def slices_explained(run: Run) -> Sentence:
     """Return the definition of the slices."""
-    new = next(part for part in user_slices(people(run)) if part.key == "new")
+    new = next(part for part in user_slices(evaluated_users(run)) if part.key == "new")
     return SLICES_EXPLAINED.fill(border=f"{new.border:.0f}")
 
 

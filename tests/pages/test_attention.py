@@ -105,7 +105,7 @@ def test_the_first_visit_opens_on_a_finished_example_that_says_so(open_page: Ope
 
 @pytest.mark.parametrize("key", ["sasrec", "interest_attention"])
 def test_an_example_says_how_often_it_expected_what_came(open_page: Open, key: str) -> None:
-    person, found = next(iter(read_example(key).people.items()))
+    person, found = next(iter(read_example(key).traces.items()))
     tokens, first = found.trace.tokens.tolist(), found.trace.next_items[:, 0].tolist()
     hits = sum(expected == came for expected, came in zip(first[:-1], tokens[1:], strict=True))
     text = words(open_page("attention", example=f"{key}.{person}"))

@@ -197,7 +197,7 @@ def test_a_head_that_does_nothing_loses_nothing_and_one_that_does_all_loses_all(
     asked = people()
     wanted = Ragged.from_rows([[FIRST]] * len(asked))
     found = head_ablation(ByHand(amounts(1), amounts(1)), asked, wanted)
-    assert (found.ndcg, found.people) == (1.0, 40)
+    assert (found.ndcg, found.users) == (1.0, 40)
     idle, busy = found.table.to_dict("records")
     assert (idle["layer"], idle["head"], idle["different"]) == (1, 1, False)
     assert (idle["difference"], idle["low"], idle["high"]) == (0.0, 0.0, 0.0)

@@ -196,7 +196,7 @@ def test_the_table_of_a_decoder_holds_all_that_it_computed() -> None:
 
 
 def interest_example() -> Attended:
-    return next(iter(read_example("interest_attention").people.values()))
+    return next(iter(read_example("interest_attention").traces.values()))
 
 
 def changed(found: Attended, **details: np.ndarray) -> Attended:
@@ -266,11 +266,11 @@ def test_an_example_comes_back_from_its_file(tmp_path: Path) -> None:
     found.trace.next_scores[0, 4] = np.nan
     write_example(Example("seq2seq", "S", "tiny", {"u": found}, {"seed": 1}), tmp_path)
     back = read_example("seq2seq", tmp_path)
-    trace = back.people["u"].trace
+    trace = back.traces["u"].trace
     assert trace.weights == pytest.approx(found.trace.weights, abs=1e-6)
     assert np.array_equal(np.isnan(trace.next_scores), np.isnan(found.trace.next_scores))
-    assert back.people["u"].titles == found.titles
-    assert back.people["u"].steps == found.steps
+    assert back.traces["u"].titles == found.titles
+    assert back.traces["u"].steps == found.steps
 
 
 def test_a_broken_or_missing_example_says_how_to_remake_it(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_the_stored_examples_hold_what_traces_promise() -> None:
     for key in examples():
         example = read_example(key)
         assert (FOLDER / f"{key}.json").stat().st_size < 200_000
-        for found in example.people.values():
+        for found in example.traces.values():
             weights = found.trace.weights
             assert weights.sum(axis=-1) == pytest.approx(1.0, abs=1e-4)
             if found.trace.causal:

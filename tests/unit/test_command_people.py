@@ -11,7 +11,7 @@ import pytest
 from recsys_core.cli import main
 from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.experiments.store import ResultStore
-from recsys_core.models.friend_recommendation import PEOPLE, recommend_people
+from recsys_core.models.friend_recommendation import FRIEND_METHODS, recommend_people
 
 NET = ["--width", "8", "--window", "8", "--layers", "1", "--heads", "1", "--epochs", "2", "--patience", "0"]
 
@@ -31,7 +31,7 @@ def club(tmp_path: Path) -> tuple[Path, Path]:
     return data, friends
 
 
-@pytest.mark.parametrize("method", list(PEOPLE))
+@pytest.mark.parametrize("method", list(FRIEND_METHODS))
 def test_people_gives_the_lists_of_the_library(method: str, tmp_path: Path) -> None:
     out, data = tmp_path / "people.csv", load_sample("tiny")
     assert run("people", "--data", "tiny", "--method", method, "--k", 4, "--seed", 7, "--out", out) == 0

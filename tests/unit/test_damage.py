@@ -324,15 +324,15 @@ def test_a_file_put_back_from_a_backup_counts_again(store: ResultStore) -> None:
 
 @pytest.mark.parametrize("name", ["split.json", "people.parquet", "hidden.parquet"])
 def test_a_damaged_split_is_said_and_written_anew_by_the_next_job(store: ResultStore, name: str) -> None:
-    from recsys_core.experiments.held_out_users import hidden, people
+    from recsys_core.experiments.held_out_users import evaluated_users, held_out
 
     run = finished(store, "ease")
     report = run.split_report()
     flip_bit(run.path / name)
     opening = {
         "split.json": run.split_report,
-        "people.parquet": lambda: people(run),
-        "hidden.parquet": lambda: hidden(run, 3),
+        "people.parquet": lambda: evaluated_users(run),
+        "hidden.parquet": lambda: held_out(run, 3),
     }
     with pytest.raises(Damaged, match=name):
         opening[name]()

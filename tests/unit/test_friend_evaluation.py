@@ -11,7 +11,7 @@ from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import CannotScore, ConfigError, DataError
 from recsys_core.evaluation.friend_evaluation import METRICS, compare_friend_methods, evaluate_links, hold_out_links
 from recsys_core.models.friend_recommendation import (
-    PEOPLE,
+    FRIEND_METHODS,
     PeopleInfo,
     PeopleRecommender,
     make_people_recommender,
@@ -88,7 +88,7 @@ def test_the_mix_is_the_mean_in_units_of_the_best_candidate() -> None:
     assert_allclose(scores_of("people_mix", [0])[0, candidates], expected)
 
 
-@pytest.mark.parametrize("method", list(PEOPLE))
+@pytest.mark.parametrize("method", list(FRIEND_METHODS))
 def test_lists_hold_neither_oneself_nor_whom_one_follows(method: str) -> None:
     data = small()
     found = make_people_recommender(method, social_graph(data), data)
@@ -165,7 +165,7 @@ def test_what_links_and_interests_say_is_found_and_chance_is_not_beaten_by_chanc
     """Neighbours on the ring follow each other and have like interests: all but the floors find what is missing."""
     found = compare_friend_methods(ring(), seed=3, k=10)
     table = found.table.set_index("method")
-    assert set(table.index) == set(PEOPLE)
+    assert set(table.index) == set(FRIEND_METHODS)
     for method in ("adamic_adar", "pagerank", "interests", "people_mix"):
         assert table.loc[method, "auc_over_random_low"] > 0
     assert table.loc["random_people", "auc_low"] < 0.5 < table.loc["random_people", "auc_high"]

@@ -68,8 +68,8 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_only_the_strongest_are_kept_ties_by_smaller_position() -> None:
     graph = links_of([(0, 3, 1.0), (0, 1, 1.0), (0, 2, 0.5), (1, 2, 0.2)], 4)
-    assert_array_equal(propagated_trust(graph, 1, strongest=1).toarray()[0], [0, 1, 0, 0])
-    assert_array_equal(propagated_trust(graph, 1, strongest=2).toarray()[0], [0, 1, 0, 1])
+    assert_array_equal(propagated_trust(graph, 1, top_k=1).toarray()[0], [0, 1, 0, 0])
+    assert_array_equal(propagated_trust(graph, 1, top_k=2).toarray()[0], [0, 1, 0, 1])
 
 
 @pytest.mark.parametrize(("hops", "decay"), [(0, 0.5), (4, 0.5), (1, 0.0), (1, 1.1)])

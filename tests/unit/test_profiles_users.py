@@ -21,7 +21,7 @@ from recsys_core.profiles.map import map_methods, principal_axes, sparse_axes
 from recsys_core.profiles.segments import group
 from recsys_core.profiles.streams import ranges
 from recsys_core.profiles.tags import preference_tags, tag_table
-from recsys_core.profiles.taste import entropy, liked_weights
+from recsys_core.profiles.taste import entropy, relevance_weights
 from recsys_core.profiles.timeline import activity_of, common_items, item_ratings, ratings_of
 from recsys_core.profiles.users import ranks_in, user_profiles
 
@@ -118,8 +118,8 @@ def test_places_of_popularity() -> None:
 
 def test_what_is_liked() -> None:
     values = np.array([3.0, 2, np.nan])
-    assert liked_weights(values, np.array([3.0, 3, 3]), rated=True).tolist() == [1, 0, 0]
-    assert liked_weights(values[:2], values[:2], rated=False).tolist() == [3, 2]
+    assert relevance_weights(values, np.array([3.0, 3, 3]), rated=True).tolist() == [1, 0, 0]
+    assert relevance_weights(values[:2], values[:2], rated=False).tolist() == [3, 2]
 
 
 def test_entropy() -> None:

@@ -18,7 +18,7 @@ from recsys_core.experiments import leaderboard
 from recsys_core.experiments.analysis import check_run, findings, users_of
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
-from recsys_core.experiments.held_out_users import history_of, is_known, people, person
+from recsys_core.experiments.held_out_users import evaluated_users, held_out_user, history_of, is_known
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.pooling import one_row_a_user
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
@@ -67,22 +67,22 @@ def test_the_leaderboard_holds_the_numbers_of_the_comparison_and_of_the_jobs(run
 def test_people_are_the_test_users_with_what_was_hidden_of_them(run: Run, finished: Finished) -> None:
     dataset = Workspace(finished.root).open(finished.data)
     split = make_splits(dataset, run.spec.split, run.spec.seed)[0]
-    table = people(run).set_index("user")
+    table = evaluated_users(run).set_index("user")
     queries = split.queries(split.test_users())
     assert list(table.index) == list(split.test_users())
     assert list(table["n_history"]) == list(queries.history.lengths)
     relevant, _ = relevant_items(split.test, split.test_users(), queries.history, 4.0)
-    one = person(run, dataset, [model(run, "ease"), model(run, "popular")], "person-7", k=5)
+    one = held_out_user(run, dataset, [model(run, "ease"), model(run, "popular")], "person-7", k=5)
     row = list(split.test_users()).index(7)
-    assert sorted(one.hidden.loc[one.hidden["liked"], "item"]) == sorted(relevant[row])
+    assert sorted(one.held_out.loc[one.held_out["liked"], "item"]) == sorted(relevant[row])
     assert sorted(one.history["item"]) == sorted(queries.history[row])
     ease, popular = one.lists.values()
     assert list(ease["hit"]) == [item in relevant[row] for item in ease["item"]]
     shared = set(ease["item"]) & set(popular["item"])
     assert list(ease["listed_by"]) == [2 if item in shared else 1 for item in ease["item"]]
     both = [*ease["item"], *popular["item"]]
-    assert list(one.hidden["listed_by"]) == [both.count(item) for item in one.hidden["item"]]
-    assert one.hidden["listed_by"].max() > 0
+    assert list(one.held_out["listed_by"]) == [both.count(item) for item in one.held_out["item"]]
+    assert one.held_out["listed_by"].max() > 0
     assert is_known(run, 7)
 
 
@@ -92,7 +92,7 @@ def test_a_user_without_test_case_is_a_sentence(run: Run, finished: Finished) ->
     table[table["user"] != 7].to_parquet(run.path / "hidden.parquet", index=False)
     list_again(run.path / "split.json")
     with pytest.raises(DataError, match="'person-7' has no test case"):
-        person(run, dataset, [model(run, "ease")], "person-7", k=5)
+        held_out_user(run, dataset, [model(run, "ease")], "person-7", k=5)
 
 
 def test_a_history_asked_for_alone_is_the_one_that_the_data_set_gives(finished: Finished) -> None:

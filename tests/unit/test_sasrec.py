@@ -11,7 +11,7 @@ from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import CannotScore, ConfigError, DataError
 from recsys_core.models.nets.attention import CausalSelfAttention
 from recsys_core.models.nets.sasrec import SasRecNet
-from recsys_core.models.network_model import together
+from recsys_core.models.network_model import concatenated
 from recsys_core.models.sasrec import SasRec, SasRecConfig
 from recsys_core.training.losses import make_loss
 from recsys_core.training.plan import LOG_RANK
@@ -194,7 +194,7 @@ def test_learning_on_ends_when_the_new_items_get_no_easier_to_find() -> None:
     model = SasRec(SasRecConfig.parse(SURE))
     old, new = walks(250, FIRST), walks(250, LEAPS, after=HALF)
     model.fit(old, RunContext())
-    everything = together(old, new).queries()
+    everything = concatenated(old, new).queries()
     assert hits(model, everything, JUMP) < 0.5
     ctx, reports = recording()
     model.update(old, new, ctx)

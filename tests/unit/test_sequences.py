@@ -5,7 +5,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 from recsys_core.contracts import PAD, Ragged
-from recsys_core.training.sequences import BUCKET_BATCHES, Sequences, asked
+from recsys_core.training.sequences import BUCKET_BATCHES, Sequences, query_batch
 from tests.contract.cases import asking
 
 ITEMS = 10
@@ -55,7 +55,7 @@ def test_an_epoch_visits_every_sequence_once_with_little_padding() -> None:
 
 
 def test_a_question_is_read_up_to_its_last_item() -> None:
-    batch = asked(asking([[1, 2, 3], [4], [5, 6]]), ITEMS, 2, np.array([0, 1, 2]))
+    batch = query_batch(asking([[1, 2, 3], [4], [5, 6]]), ITEMS, 2, np.array([0, 1, 2]))
     assert_array_equal(batch.tokens, [[2, 3], [4, ITEMS], [5, 6]])
     assert_array_equal(batch.lengths, [2, 1, 2])
     assert not batch.mask.any()

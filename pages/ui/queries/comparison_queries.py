@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from recsys_core.evaluation.sentences import Sentence
     from recsys_core.experiments.audience import Audience
     from recsys_core.experiments.experiment import Run
-    from recsys_core.experiments.held_out_users import Person
+    from recsys_core.experiments.held_out_users import HeldOutUser
     from recsys_core.experiments.leaderboard import Contender
 
 
@@ -90,9 +90,9 @@ def without_history(results: ResultsKey, metric: str) -> "pd.DataFrame":
 @st.cache_resource(max_entries=4, show_spinner=False)
 def test_users(results: ResultsKey) -> "pd.DataFrame":
     """Return the test users with their training history."""
-    from recsys_core.experiments.held_out_users import people
+    from recsys_core.experiments.held_out_users import evaluated_users
 
-    return people(_opened(results))
+    return evaluated_users(_opened(results))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -170,9 +170,9 @@ def disagreements(results: ResultsKey, first: str, second: str, metric: str, k: 
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def person(results: ResultsKey, models: tuple[str, ...], user_id: str, k: int) -> "Person":
+def held_out_user(results: ResultsKey, models: tuple[str, ...], user_id: str, k: int) -> "HeldOutUser":
     """Return the training history of a test user, the held-out items, and the lists of some models."""
-    from recsys_core.experiments.held_out_users import person as compute
+    from recsys_core.experiments.held_out_users import held_out_user as compute
 
     run = _opened(results)
     return compute(run, services.dataset(run.spec.data), models, user_id, k=k)

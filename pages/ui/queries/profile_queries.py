@@ -37,7 +37,7 @@ SIDES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Person:
+class UserTables:
     """One user's tables: activity over time, and the counts of each rating."""
 
     activity: "pd.DataFrame"
@@ -53,7 +53,7 @@ class Alike:
 
 
 @dataclass(frozen=True, eq=False)
-class Thing:
+class ItemTables:
     """One item's tables: interactions and mean rating over time, and the counts of each rating."""
 
     periods: "pd.DataFrame"
@@ -82,15 +82,15 @@ def items(fingerprint: str) -> "Ticket[ItemProfiles]":
     )
 
 
-def person(fingerprint: str, user: int) -> "Ticket[Person]":
+def user_tables(fingerprint: str, user: int) -> "Ticket[UserTables]":
     """Return the ticket of one user's tables."""
     from recsys_core.profiles import timeline
 
-    def look(_: object) -> Person:
+    def load(_: object) -> UserTables:
         data = services.dataset(fingerprint)
-        return Person(timeline.activity_of(data, user), timeline.ratings_of(data, user))
+        return UserTables(timeline.activity_of(data, user), timeline.ratings_of(data, user))
 
-    return services.background().ask(("person", str(services.root()), fingerprint, user), "", look)
+    return services.background().ask(("user tables", str(services.root()), fingerprint, user), "", load)
 
 
 def tags(fingerprint: str, profiles: "UserProfiles", user: int) -> "Ticket[pd.DataFrame]":
@@ -100,15 +100,15 @@ def tags(fingerprint: str, profiles: "UserProfiles", user: int) -> "Ticket[pd.Da
     )
 
 
-def thing(fingerprint: str, item: int) -> "Ticket[Thing]":
+def item_tables(fingerprint: str, item: int) -> "Ticket[ItemTables]":
     """Return the ticket of one item's tables."""
     from recsys_core.profiles import timeline
 
-    def look(_: object) -> Thing:
+    def load(_: object) -> ItemTables:
         data = services.dataset(fingerprint)
-        return Thing(timeline.item_over_time(data, item), timeline.item_ratings(data, item))
+        return ItemTables(timeline.item_over_time(data, item), timeline.item_ratings(data, item))
 
-    return services.background().ask(("thing", str(services.root()), fingerprint, item), "", look)
+    return services.background().ask(("item tables", str(services.root()), fingerprint, item), "", load)
 
 
 def alike(fingerprint: str, profiles: "ItemProfiles", item: int, k: int) -> "Ticket[Alike]":
@@ -138,25 +138,25 @@ def acquaintances(fingerprint: str, user_id: str, way: str, k: int) -> "Ticket[A
     from recsys_core.models.friend_recommendation import recommend_people
     from recsys_core.profiles.in_common import in_common
 
-    def look(_: object) -> Acquaintances:
+    def load(_: object) -> Acquaintances:
         data = services.dataset(fingerprint)
         user = data.user_vocabulary.position(user_id)
         top = recommend_people(data, user, way, k)
-        people = [int(one) for one in top.item[0] if one >= 0]
-        table = in_common(data, user, people)
-        table.insert(0, "rank", range(1, len(people) + 1))
-        table["score"] = [float(score) for score in top.score[0][: len(people)]]
+        recommended = [int(one) for one in top.item[0] if one >= 0]
+        table = in_common(data, user, recommended)
+        table.insert(0, "rank", range(1, len(recommended) + 1))
+        table["score"] = [float(score) for score in top.score[0][: len(recommended)]]
         return Acquaintances(table.attrs["links"], table)
 
-    return services.background().ask(("acquaintances", str(services.root()), fingerprint, user_id, way, k), "", look)
+    return services.background().ask(("acquaintances", str(services.root()), fingerprint, user_id, way, k), "", load)
 
 
-def people_comparison(fingerprint: str) -> "Ticket[FriendComparison]":
+def friend_comparison(fingerprint: str) -> "Ticket[FriendComparison]":
     """Return the ticket of the evaluation of all friend recommenders on held-out links."""
     from recsys_core.evaluation.friend_evaluation import compare_friend_methods as compare
 
     return services.background().ask(
-        ("people comparison", str(services.root()), fingerprint), "", lambda _: compare(services.dataset(fingerprint))
+        ("friend comparison", str(services.root()), fingerprint), "", lambda _: compare(services.dataset(fingerprint))
     )
 
 
@@ -219,12 +219,12 @@ def _part(one: "Shared") -> str:
     return _(sides[0] if one.above else sides[1]).format(name=safe(name))
 
 
-def in_words(found: "pd.DataFrame") -> "pd.DataFrame":
+def in_words(table: "pd.DataFrame") -> "pd.DataFrame":
     """Return a table of similar entities with the shared features, if any, as text."""
-    if "shared" not in found:
-        return found
-    texts = ["; ".join(f"{one.name} ({one.part}, {one.amount:.3f})" for one in shared) for shared in found["shared"]]
-    return found.assign(shared=texts)
+    if "shared" not in table:
+        return table
+    texts = ["; ".join(f"{one.name} ({one.part}, {one.amount:.3f})" for one in shared) for shared in table["shared"]]
+    return table.assign(shared=texts)
 
 
 def downloads(name: str, kind: str, profiles: "UserProfiles | ItemProfiles", ids: "Sequence[str]") -> None:

@@ -171,14 +171,14 @@ def _total(scores: FloatArray, roles: Mapping[str, int]) -> float:
     return missing + sum(float(scores[SCORED.index(role), column]) for role, column in roles.items())
 
 
-def _with_questions(found: Assignment, scores: FloatArray, *, unusual: bool) -> Assignment:
+def _with_questions(assignment: Assignment, scores: FloatArray, *, unusual: bool) -> Assignment:
     """Return the assignment with its confidence, and a question for each role with a close runner-up."""
-    best = _total(scores, found.roles)
+    best = _total(scores, assignment.roles)
     questions, sure = [], 1.0
     for role in (USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT):
-        if role not in found.roles:
+        if role not in assignment.roles:
             continue
-        column = found.roles[role]
+        column = assignment.roles[role]
         without = scores.copy()
         without[SCORED.index(role), column] = -np.inf
         other = _best(without)
@@ -189,7 +189,7 @@ def _with_questions(found: Assignment, scores: FloatArray, *, unusual: bool) -> 
             sure = min(sure, confidence)
         if confidence < SURE_FROM:
             questions.append(Question(role, column, other.get(role), other, confidence))
-    return replace(found, confidence=sure, questions=tuple(_one_for_each_answer(questions)))
+    return replace(assignment, confidence=sure, questions=tuple(_one_for_each_answer(questions)))
 
 
 def _one_for_each_answer(questions: Sequence[Question]) -> list[Question]:

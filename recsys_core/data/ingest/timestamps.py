@@ -323,8 +323,8 @@ def _plain(name: str) -> str:
     return name if name in known else "DD/MM/YYYY" if "YYYY" in name else "DD/MM/YY"
 
 
-def _written_unit(found: Counter[str]) -> str:
-    name = found.most_common(1)[0][0]
+def _written_unit(counts: Counter[str]) -> str:
+    name = counts.most_common(1)[0][0]
     return "text-date" if name in _BY_NAME else "compact" if name == "YYYYMMDD" else "iso"
 
 

@@ -16,7 +16,7 @@ BLOCK = 1024
 
 
 @dataclass(frozen=True, eq=False)
-class People:
+class SyntheticUsers:
     """Users of one synthetic data set.
 
     Args:
@@ -28,7 +28,7 @@ class People:
     taste: FloatArray
 
 
-def make_people(count: int, hidden: int, signal: float, rng: np.random.Generator) -> People:
+def make_people(count: int, hidden: int, signal: float, rng: np.random.Generator) -> SyntheticUsers:
     """Draw users whose hobbies and age explain a share `signal` of their category taste.
 
     Sex, city, education and occupation are independent of taste: a model that uses them fits noise.
@@ -64,7 +64,7 @@ def make_people(count: int, hidden: int, signal: float, rng: np.random.Generator
             "hobbies": hobbies,
         }
     )
-    return People(table, unit_rows(taste))
+    return SyntheticUsers(table, unit_rows(taste))
 
 
 def make_friends(taste: FloatArray, mean: float, homophily: float, rng: np.random.Generator) -> pd.DataFrame:

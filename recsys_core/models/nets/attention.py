@@ -49,10 +49,10 @@ class CausalSelfAttention(nn.Module):
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         return query, key, value
 
-    def _joined(self, found: Tensor) -> Tensor:
+    def _joined(self, outputs: Tensor) -> Tensor:
         """(B, T, D) the concatenated outputs of all heads, projected."""
         if self.off is not None:
-            found = found.clone()
-            found[:, self.off] = 0.0
-        mixed: Tensor = self.mix(found.transpose(1, 2).flatten(2))
+            outputs = outputs.clone()
+            outputs[:, self.off] = 0.0
+        mixed: Tensor = self.mix(outputs.transpose(1, 2).flatten(2))
         return mixed

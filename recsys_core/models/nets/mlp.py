@@ -89,18 +89,18 @@ class PairNet(nn.Module):
         first = functional.embedding(positions, self.first_item(items)) + self.first_person(users).unsqueeze(1)
         return scores + self._rest(first)
 
-    def of_all(self, person: Tensor, items: Tensor, first: Tensor | None) -> Tensor:
+    def of_all(self, user: Tensor, items: Tensor, first: Tensor | None) -> Tensor:
         """Return (I,) scores of all items for one user; for inference only, as it works in place.
 
         Args:
-            person: (D,) user vector.
+            user: (D,) user vector.
             items: (I, D) vectors of all items.
             first: (I, H) the items' part of the first layer, see `first_of_items`.
         """
-        scores = torch.addmv(self.bias, items, person)
+        scores = torch.addmv(self.bias, items, user)
         if self.first_person is None or first is None:
             return scores
-        hidden = (first + self.first_person(person)).relu_()
+        hidden = (first + self.first_person(user)).relu_()
         for layer in self.layers:
             hidden = layer(hidden).relu_()
         assert self.last is not None
