@@ -300,7 +300,7 @@ def test_damage_in_what_a_model_left_is_found_on_opening_and_known_to_every_proc
     assert run.status(ease).state is JobState.FAILED
     from recsys_core.storage import checksums
 
-    checksums._memory._found.clear()  # as in another process
+    checksums._memory._results.clear()  # as in another process
     status = ResultStore(store.root).open(run.id).status(ease)
     assert (status.state, status.cause) == (JobState.FAILED, "damaged")
     assert f"'{name}'" in status.reason
