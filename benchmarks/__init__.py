@@ -1,1 +1,1 @@
-"""Side-by-side runs against other libraries, and the figures that the product promises."""
+"""Comparisons with other libraries, and measurements of the documented performance figures."""

@@ -1,4 +1,4 @@
-"""Measure Recscope beside its peers: `python -m benchmarks` for all, `python -m benchmarks ease ingest` for some."""
+"""Run benchmarks: `python -m benchmarks` for all, `python -m benchmarks ease ingest` for some."""
 
 import sys
 from importlib import import_module
@@ -29,7 +29,7 @@ FIGURES = (
 
 
 def main(names: list[str]) -> int:
-    """Run the named benchmarks one after the other; exit with 1 if a target was missed, 2 for an unknown name."""
+    """Run the named benchmarks; return 0, 1 if a target was missed, or 2 for an unknown name."""
     unknown = sorted(set(names) - set(FIGURES))
     if unknown:
         print(f"There is no benchmark {', '.join(unknown)}. Known: {', '.join(FIGURES)}.", file=sys.stderr)

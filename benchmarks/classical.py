@@ -1,6 +1,6 @@
-"""The latent factor model and the content models against popularity on MovieLens, for known and for new items.
+"""Topic LFM and content-based models against popularity on MovieLens, for known and for cold-start items.
 
-Settings are the defaults, which were chosen on validation parts of the training parts. Every hidden rating counts as
+Settings are the defaults, which were tuned on validation data taken from the training data. Every test rating counts as
 relevant; the interval of a difference is a paired bootstrap over users.
 """
 
@@ -35,7 +35,7 @@ CANNOT_SCORE = "item_knn"
 
 
 def run() -> list[Row]:
-    """Judge all models on both data sets: a fifth of each user's ratings hidden, then a fifth of the items."""
+    """Evaluate all models on both data sets: 20 % of each user's ratings held out, then 20 % of the items."""
     rows = []
     for name in FILES:
         rows += _of_known_items(name) + _of_new_items(name)
@@ -44,18 +44,18 @@ def run() -> list[Row]:
 
 @cache
 def with_items(name: str) -> Dataset:
-    """Return ratings with the table of films."""
+    """Return ratings with the item table."""
     folder, *files = FILES[name]
     with tempfile.TemporaryDirectory() as workspace:
         guesses = inspect_files([PUBLIC_DATA / folder / file for file in files])
         data = ingest(guesses, suggest_rules(guesses), Workspace(Path(workspace)), name)[0]
-        interactions, items = data.interactions, data.items  # read while the folder is there
+        interactions, items = data.interactions, data.items  # read before the folder is deleted
     assert items is not None
     return replace(data, load_interactions=lambda: interactions, load_items=lambda: items)
 
 
 def _of_known_items(name: str) -> list[Row]:
-    frames, seconds = _judged(name, SplitSpec(), KNOWN_ITEMS)
+    frames, seconds = _evaluated(name, SplitSpec(), KNOWN_ITEMS)
     return [
         _against_popular(f"{key} on {name}, NDCG@10; trained in {seconds[key]:.1f} s", frames, key)
         for key in KNOWN_ITEMS
@@ -64,22 +64,27 @@ def _of_known_items(name: str) -> list[Row]:
 
 
 def _of_new_items(name: str) -> list[Row]:
-    frames, _ = _judged(name, SplitSpec(kind="item_holdout"), NEW_ITEMS)
-    blind = float(frames[CANNOT_SCORE][METRIC].mean())
+    frames, _ = _evaluated(name, SplitSpec(kind="item_holdout"), NEW_ITEMS)
+    unscored = float(frames[CANNOT_SCORE][METRIC].mean())
     return [
         *(
-            _against_popular(f"{key} on new items of {name}, NDCG@10 among these", frames, key)
+            _against_popular(f"{key} on cold-start items of {name}, NDCG@10 among these", frames, key)
             for key in NEW_ITEMS
             if key not in ("popular", CANNOT_SCORE)
         ),
-        Row(f"{CANNOT_SCORE} on new items of {name}, NDCG@10", "0: it cannot score them", f"{blind:.4f}", blind == 0.0),
+        Row(
+            f"{CANNOT_SCORE} on cold-start items of {name}, NDCG@10",
+            "0: it cannot score them",
+            f"{unscored:.4f}",
+            unscored == 0.0,
+        ),
     ]
 
 
-def _judged(
+def _evaluated(
     name: str, spec: SplitSpec, models: dict[str, dict[str, Any]]
 ) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
-    """Return one value a user of each model, and the seconds of its training."""
+    """Return per-user metrics and training time in seconds of each model."""
     split = make_splits(with_items(name), spec, SEED)[0]
     frames, seconds = {}, {}
     for key, config in models.items():
@@ -90,13 +95,13 @@ def _judged(
 
 
 def _against_popular(what: str, frames: dict[str, pd.DataFrame], key: str) -> Row:
-    found = compare(frames, metric=METRIC, seed=SEED)
-    means = found.table.set_index("model")["mean"]
-    gain = found.against("popular").set_index("model").loc[key]
+    comparison = compare(frames, metric=METRIC, seed=SEED)
+    means = comparison.table.set_index("model")["mean"]
+    gain = comparison.against("popular").set_index("model").loc[key]
     interval = f"{gain['difference']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}]"
     return Row(
         what,
         f"above popularity, {means['popular']:.4f}",
-        f"{means[key]:.4f}: {interval}, {len(found.users)} users",
+        f"{means[key]:.4f}: {interval}, {len(comparison.users)} users",
         bool(gain["low"] > 0),
     )

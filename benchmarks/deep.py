@@ -1,8 +1,8 @@
-"""What the benchmarks of networks share: the data, and trainings in a process of their own.
+"""Common parts of the benchmarks of neural networks: data sets, and training in a separate process.
 
-A training gets the environment of a worker of the engine (threads, allocator), so its times and its peak of memory are
-those that a person meets. Early stopping, and the choice among the states of a training, look at the validation part;
-the test part is read once for each mark of the clock.
+The process has the environment of an engine worker (threads, allocator), so training time and peak memory are those of
+the product. Early stopping and the selection of a checkpoint use the validation data; the test data are read once per
+checkpoint.
 """
 
 import json
@@ -31,34 +31,36 @@ from recsys_core.evaluation.comparison import compare
 SEED = 42
 METRIC = "ndcg@10"
 END = "end"
-"""Name of the mark at the end of a training."""
+"""Name of the last checkpoint, at the end of training."""
 LAST_OUT = {"kind": "leave_last_out", "validation_fraction": 0.1}
-"""The last of each user is the test part, the one before it the validation part."""
+"""The last interaction of each user is for testing, the one before it for validation."""
 AT_RANDOM = {"kind": "ratio", "validation_fraction": 0.1}
-"""A fifth of each user's ratings is the test part, a tenth of the others the validation part."""
+"""20 % of each user's ratings are for testing, 10 % of the others for validation."""
 WHOLE_TABLES = {
     "ML-100K": ("ml-100k", "u.data", "u.user", "u.item"),
     "ML-1M": ("ml-1m", "ratings.dat", "users.dat", "movies.dat"),
 }
+RESULT = "result.json"
+"""File in which the child process writes its result."""
 SASREC_FILE = "ML-1M as SASRec's paper"
 
 
 @dataclass(frozen=True)
 class Task:
-    """A training: what a child process is told.
+    """One training run; the input of a child process.
 
     Args:
         data: Name of a data set, see `data_named`.
-        split: Fields of the split.
+        split: Fields of `SplitSpec`.
         model: Key in the registry.
-        config: Settings that differ from the defaults.
-        seed: Of the training; the split is always drawn with the same one.
-        validated: Whether the model is measured on the validation part after each epoch.
-        marks: Seconds of training after which the state that was best on validation by then is judged on the test part,
-            beside that of the end.
-        limit: Seconds after which the training is stopped; 0 for never.
-        judged: Whether the test part is read at all.
-        threads: Cores.
+        config: Non-default settings.
+        seed: Training seed; the split seed is fixed.
+        validated: Whether the model is evaluated on the validation data after each epoch.
+        marks: Training times in seconds; the best checkpoint (by validation) up to each of them is evaluated on the
+            test data, in addition to the best one overall.
+        limit: Maximum training time in seconds; 0 for none.
+        tested: Whether to evaluate on the test data.
+        threads: Number of cores.
     """
 
     data: str
@@ -69,55 +71,56 @@ class Task:
     validated: bool = True
     marks: tuple[int, ...] = ()
     limit: int = 0
-    judged: bool = True
+    tested: bool = True
     threads: int = THREADS
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What came out of a training.
+    """Result of a training run.
 
     Args:
-        seconds: From the start to the end of the training, its measurements on the validation part included.
-        peak: Most bytes of memory that the process had in use while it trained.
-        epochs: Seconds of each epoch, without measurements.
-        looks: For each mark that was reached, and for the end: `epoch`, `seconds`, `validation`, and the mean
-            `ndcg@10` and `hit_rate@10` on the test part with the items seen among the candidates (`*_with_seen`).
-        judged: For the same marks, one value a user of each metric on the test part.
+        seconds: Training time, including validation.
+        peak: Peak memory of the process during training, in bytes.
+        epochs: Seconds of each epoch, without validation.
+        checkpoints: For each mark that was reached, and for the end: `epoch`, `seconds`, `validation`, and the mean
+            test `ndcg@10` and `hit_rate@10` with seen items among the candidates (`*_with_seen`).
+        per_user: For the same marks, the test metrics of each user.
     """
 
     seconds: float
     peak: int
     epochs: list[float]
-    looks: dict[str, dict[str, float]]
-    judged: dict[str, pd.DataFrame]
+    checkpoints: dict[str, dict[str, float]]
+    per_user: dict[str, pd.DataFrame]
 
     def mean(self, metric: str, mark: str = END) -> float:
-        """Return the mean over users."""
-        return float(self.judged[mark][metric].mean())
+        """Return the mean of a metric over users."""
+        return float(self.per_user[mark][metric].mean())
 
 
 def train(task: Task) -> Trained:
-    """Train in a process of its own.
+    """Train in a separate process.
 
     Raises:
-        CalledProcessError: It failed; its messages are on standard error.
+        CalledProcessError: The process failed; its messages are on standard error.
     """
     threads = {name: str(task.threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-W", "ignore", "-m", "benchmarks.deep_child", json.dumps(asdict(task)), folder]
         subprocess.run(command, env=os.environ | threads | MALLOC, check=True)
-        told = json.loads((Path(folder) / "told.json").read_text())
-        judged = {mark: pd.read_parquet(Path(folder) / f"{mark}.parquet") for mark in told["looks"] if task.judged}
-    return Trained(told["seconds"], told["peak"], told["epochs"], told["looks"], judged)
+        result = json.loads((Path(folder) / RESULT).read_text())
+        marks = result["checkpoints"] if task.tested else ()
+        per_user = {mark: pd.read_parquet(Path(folder) / f"{mark}.parquet") for mark in marks}
+    return Trained(result["seconds"], result["peak"], result["epochs"], result["checkpoints"], per_user)
 
 
 @cache
 def data_named(name: str) -> Dataset:
-    """Return a data set by the name that the tables of results call it by.
+    """Return a data set by its name in the result tables.
 
     Raises:
-        KeyError: There is no such name.
+        KeyError: The name is unknown.
     """
     if name == SASREC_FILE:
         pairs = np.loadtxt(PUBLIC_DATA / "ml-1m" / "sasrec_ml-1m.txt", dtype=np.int32) - 1
@@ -129,34 +132,34 @@ def data_named(name: str) -> Dataset:
 
 
 def _with_tables(name: str) -> Dataset:
-    """Return ratings with the tables of users and films."""
+    """Return ratings with the user and item tables."""
     folder, *files = WHOLE_TABLES[name]
     with tempfile.TemporaryDirectory() as workspace:
         guesses = inspect_files([PUBLIC_DATA / folder / file for file in files])
         data = ingest(guesses, suggest_rules(guesses), Workspace(Path(workspace)), name)[0]
-        interactions, users, items = data.interactions, data.users, data.items  # read while the folder is there
+        interactions, users, items = data.interactions, data.users, data.items  # read before the folder is deleted
     assert users is not None
     assert items is not None
     return replace(data, load_interactions=lambda: interactions, load_users=lambda: users, load_items=lambda: items)
 
 
 def split_of(data: str, split: dict[str, Any]) -> Split:
-    """Return a data set in its parts."""
+    """Return the train/validation/test split of a data set."""
     return make_splits(data_named(data), SplitSpec.model_validate(split), SEED)[0]
 
 
 def gain_over(
     baseline: str, frames: dict[str, pd.DataFrame], key: str, metric: str = METRIC
 ) -> tuple[str, float, float]:
-    """Return the difference of `key` and a baseline in words, and the two ends of its paired interval over users."""
-    found = compare(frames, metric=metric, seed=SEED)
-    gains = found.against(baseline).set_index("model")
+    """Return the difference of `key` to a baseline as text, and the bounds of its paired interval over users."""
+    comparison = compare(frames, metric=metric, seed=SEED)
+    gains = comparison.against(baseline).set_index("model")
     by, low, high = (float(gains[column].loc[key]) for column in ("difference", "low", "high"))
     return f"{by:+.4f} [{low:+.4f}, {high:+.4f}] against {baseline}", low, high
 
 
 def above(what: str, frames: dict[str, pd.DataFrame], key: str, baselines: tuple[str, ...]) -> Row:
-    """Return the row of a model that has to be better than each of some others, intervals without 0."""
+    """Return the row of a model that must be better than each baseline, with intervals above 0."""
     gains = {name: gain_over(name, frames, key) for name in baselines}
     means = ", ".join(f"{name} {frames[name][METRIC].mean():.4f}" for name in baselines)
     words = "; ".join(words for words, _, _ in gains.values())

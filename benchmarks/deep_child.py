@@ -1,4 +1,4 @@
-"""One training, told as JSON: `python -m benchmarks.deep_child TASK FOLDER`. Started by `benchmarks.deep.train`."""
+"""Child process of `benchmarks.deep.train`: `python -m benchmarks.deep_child TASK FOLDER`, with the task as JSON."""
 
 import json
 import resource
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.deep import END, METRIC, Task, split_of
+from benchmarks.deep import END, METRIC, RESULT, Task, split_of
 from recsys_core.contracts import Progress, RunContext
 from recsys_core.data.splits import Split
 from recsys_core.errors import Cancelled
@@ -25,11 +25,11 @@ State = dict[str, np.ndarray]
 
 
 class Watch:
-    """Follows a training: the time of each epoch, and the states that were best on validation at each mark.
+    """Records the time of each epoch and, for each mark, the best checkpoint on the validation data.
 
     Args:
-        task: What was asked for.
-        split: Gives the validation part.
+        task: The training run.
+        split: Contains the validation data.
     """
 
     def __init__(self, task: Task, split: Split) -> None:
@@ -48,7 +48,7 @@ class Watch:
         self.started = self._since = time.perf_counter()
 
     def start(self) -> None:
-        """Let the clock begin."""
+        """Start the clock."""
         self.started = self._since = time.perf_counter()
 
     def _is_over(self) -> bool:
@@ -63,23 +63,27 @@ class Watch:
         self._since = now
 
     def _validate(self, model: Recommender[Any]) -> Mapping[str, float]:
-        """Measure, keep the state if it is the best so far; the time that this takes is none of the epoch's."""
+        """Evaluate on the validation data, keep the best checkpoint, and exclude the time from the epoch's."""
         assert self._validator is not None
         began = time.perf_counter()
         values = self._validator(model)
         value = next(iter(values.values()))
-        look = {"epoch": len(self.epochs) + 1.0, "seconds": time.perf_counter() - self.started, "validation": value}
+        checkpoint = {
+            "epoch": len(self.epochs) + 1.0,
+            "seconds": time.perf_counter() - self.started,
+            "validation": value,
+        }
         state: State | None = None
         for mark, limit in [*((str(mark), float(mark)) for mark in self._marks), (END, np.inf)]:
-            if look["seconds"] <= limit and (mark not in self.best or value > self.best[mark][0]["validation"]):
+            if checkpoint["seconds"] <= limit and (mark not in self.best or value > self.best[mark][0]["validation"]):
                 state = state or {name: np.array(array) for name, array in model.state().items()}
-                self.best[mark] = (look, state)
+                self.best[mark] = (checkpoint, state)
         self._since += time.perf_counter() - began
         return values
 
 
 def main(task: Task, folder: Path) -> None:
-    """Train, then judge each mark, and write down what came out."""
+    """Train, evaluate each checkpoint on the test data, and write the result."""
     split = split_of(task.data, task.split)
     model = make_model(task.model, task.config)
     watch = Watch(task, split)
@@ -90,25 +94,25 @@ def main(task: Task, folder: Path) -> None:
     except Cancelled:
         ended = float(task.limit)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    looks = {}
-    if model.is_fitted and END in watch.best:  # not ended by the clock: early stopping has chosen
+    checkpoints = {}
+    if model.is_fitted and END in watch.best:  # not stopped by the time limit: early stopping has restored the best
         watch.best[END] = (watch.best[END][0], dict(model.state()))
-    for mark, (look, state) in watch.best.items():
+    for mark, (checkpoint, state) in watch.best.items():
         model.load_state(state)
-        looks[mark] = look | (_judged(model, split, folder / f"{mark}.parquet") if task.judged else {})
-    if not looks:  # measured at the end only
-        looks[END] = {"epoch": float(len(watch.epochs)), "seconds": ended, "validation": float("nan")}
-        looks[END] |= _judged(model, split, folder / f"{END}.parquet") if task.judged else {}
-    told = {"seconds": ended, "peak": peak, "epochs": watch.epochs, "looks": looks}
-    (folder / "told.json").write_text(json.dumps(told))
+        checkpoints[mark] = checkpoint | (_tested(model, split, folder / f"{mark}.parquet") if task.tested else {})
+    if not checkpoints:  # not validated
+        checkpoints[END] = {"epoch": float(len(watch.epochs)), "seconds": ended, "validation": float("nan")}
+        checkpoints[END] |= _tested(model, split, folder / f"{END}.parquet") if task.tested else {}
+    result = {"seconds": ended, "peak": peak, "epochs": watch.epochs, "checkpoints": checkpoints}
+    (folder / RESULT).write_text(json.dumps(result))
 
 
-def _judged(model: Recommender[Any], split: Split, path: Path) -> dict[str, float]:
-    """Judge on the test part: one value a user goes to a file, means with seen items as candidates are returned."""
-    found = evaluate(model, split, cutoffs=(10,))
-    found.per_user[["user", METRIC, "hit_rate@10", "n_history"]].to_parquet(path)
-    query = split.queries(found.users)
-    relevant, _ = relevant_items(split.test, found.users, query.history)
+def _tested(model: Recommender[Any], split: Split, path: Path) -> dict[str, float]:
+    """Write the test metrics of each user to a file; return their means with seen items among the candidates."""
+    evaluation = evaluate(model, split, cutoffs=(10,))
+    evaluation.per_user[["user", METRIC, "hit_rate@10", "n_history"]].to_parquet(path)
+    query = split.queries(evaluation.users)
+    relevant, _ = relevant_items(split.test, evaluation.users, query.history)
     table = hit_table(model.recommend(query, 10, exclude_seen=False), relevant)
     return {
         f"{METRIC}_with_seen": float(np.nanmean(ndcg(table, 10))),

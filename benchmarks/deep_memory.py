@@ -1,11 +1,11 @@
-"""The most memory that a training of each network on ML-1M has in use, in a process set up as the engine's workers."""
+"""Peak memory of training each network on ML-1M, in a process with the environment of an engine worker."""
 
 from benchmarks.deep import AT_RANDOM, LAST_OUT, Task, Trained, train
 from benchmarks.table import Row
 
 MOST = 3 * 2**30
 EPOCHS = 2
-"""Memory is at its peak when the second epoch has begun, after the first measurement on the validation part."""
+"""Memory peaks in the second epoch, after the first validation."""
 MODELS = {
     "sasrec": LAST_OUT,
     "rnn": LAST_OUT,
@@ -18,18 +18,18 @@ MODELS = {
 
 
 def run() -> list[Row]:
-    """Train each with its defaults for some epochs."""
+    """Train each network with its default settings for `EPOCHS` epochs."""
     rows = []
     for key, split in MODELS.items():
-        task = Task("ML-1M with tables", split, key, {"epochs": EPOCHS}, judged=False)
+        task = Task("ML-1M with tables", split, key, {"epochs": EPOCHS}, tested=False)
         rows.append(memory_row(task, train(task)))
     return rows
 
 
 def memory_row(task: Task, trained: Trained) -> Row:
-    """Return the row of a training's peak."""
+    """Return the row of the peak memory of a training run."""
     return Row(
-        f"memory of a training of {task.model} on ML-1M, {len(trained.epochs)} epochs",
+        f"peak memory of training {task.model} on ML-1M, {len(trained.epochs)} epochs",
         "under 3 GiB",
         f"{trained.peak / 2**30:.2f} GiB",
         trained.peak < MOST,

@@ -1,7 +1,7 @@
-"""`sasrec` on ML-100K against RecTools' SASRec: the same sizes, rate, threads and allocator; time of an epoch, quality.
+"""`sasrec` against RecTools' SASRec on ML-100K: epoch time and NDCG@10, with equal settings, threads and allocator.
 
-The window is RecTools' default, 100, which suits it: it pads every history to the window. Both train for the same
-number of epochs, and of both the state counts that was best on the validation part; the test part is read once.
+The maximum sequence length is RecTools' default, 100, which favors RecTools, since it pads every history to that
+length. Both train for the same number of epochs; the best checkpoint on validation is evaluated on the test data.
 """
 
 import json
@@ -26,64 +26,64 @@ from recsys_core.evaluation.metrics import hit_table, ndcg
 TARGET = 0.8
 ROUNDS, TIMED_EPOCHS = 3, 4
 EPOCHS, EVERY = 60, 2
-"""Epochs of the trainings that are judged, and after how many each look at RecTools is taken."""
+"""Epochs of the runs that measure quality, and epochs between two checkpoints of RecTools."""
 DATA = "ML-100K"
 SIZES = {"width": 128, "heads": 2, "window": 100, "dropout": 0.2, "batch_size": 64, "learning_rate": 1e-3}
 LAYERS = 2
 
 
 def run() -> list[Row]:
-    """Take turns for the time, then train both once for the quality."""
+    """Measure epoch time alternately, then train both once to measure quality."""
     split = split_of(DATA, LAST_OUT)
     ours, theirs = [], []
     for _ in range(ROUNDS):
-        ours += train(_task(TIMED_EPOCHS, judged=False)).epochs
+        ours += train(_task(TIMED_EPOCHS, tested=False)).epochs
         theirs += _rectools(split, TIMED_EPOCHS, 0)[0]
-    trained = train(_task(EPOCHS, judged=True))
-    seconds, frame, epoch = _judged_rectools(split)
+    trained = train(_task(EPOCHS, tested=True))
+    seconds, frame, epoch = _tested_rectools(split)
     ratio = min(ours) / min(theirs)
-    frames = {"sasrec": trained.judged[END], "RecTools": frame}
+    frames = {"sasrec": trained.per_user[END], "RecTools": frame}
     words, _, high = gain_over("RecTools", frames, "sasrec")
     return [
         Row(
-            f"sasrec epoch on {DATA} against RecTools' SASRec, {SIZES['width']} wide, {LAYERS} layers, window "
-            f"{SIZES['window']}, {THREADS} threads",
+            f"sasrec epoch on {DATA} against RecTools' SASRec, dimension {SIZES['width']}, {LAYERS} layers, "
+            f"maximum length {SIZES['window']}, {THREADS} threads",
             f"at most {TARGET:.1f} times",
             f"{ratio:.2f} times ({min(ours):.2f} s against {min(theirs):.2f} s; medians of all epochs "
             f"{np.median(ours + trained.epochs):.2f} s and {np.median(theirs + seconds):.2f} s)",
             ratio <= TARGET,
         ),
         Row(
-            f"its NDCG@10, last item of each user, the best of {EPOCHS} epochs on validation",
+            f"its NDCG@10, leave-last-out, best of {EPOCHS} epochs on the validation data",
             f"no worse than {frame[METRIC].mean():.4f} (RecTools, epoch {epoch})",
-            f"{trained.mean(METRIC):.4f} (epoch {trained.looks[END]['epoch']:.0f}): {words}, {len(frame)} users",
+            f"{trained.mean(METRIC):.4f} (epoch {trained.checkpoints[END]['epoch']:.0f}): {words}, {len(frame)} users",
             high > 0,
         ),
     ]
 
 
-def _task(epochs: int, *, judged: bool) -> Task:
+def _task(epochs: int, *, tested: bool) -> Task:
     config = SIZES | {"layers": LAYERS, "epochs": epochs, "patience": epochs}
-    return Task(DATA, LAST_OUT, "sasrec", config, validated=True, judged=judged)
+    return Task(DATA, LAST_OUT, "sasrec", config, validated=True, tested=tested)
 
 
-def _judged_rectools(split: Split) -> tuple[list[float], pd.DataFrame, int]:
-    """Return the seconds of RecTools' epochs, one value a user on the test part, and the epoch that was chosen."""
+def _tested_rectools(split: Split) -> tuple[list[float], pd.DataFrame, int]:
+    """Return the seconds of RecTools' epochs, the test metric of each user, and the selected epoch."""
     assert split.validation is not None
-    seconds, looks = _rectools(split, EPOCHS, EVERY)
+    seconds, checkpoints = _rectools(split, EPOCHS, EVERY)
     users = split.validation_users()
     values = [
-        np.nanmean(_ndcg(look, users, split.validation, split.validation_queries(users)))
-        for look in looks["validation"]
+        np.nanmean(_ndcg(lists, users, split.validation, split.validation_queries(users)))
+        for lists in checkpoints["validation"]
     ]
     best = int(np.argmax(values))
     users = split.test_users()
-    gains = _ndcg(looks["test"][best], users, split.test, split.queries(users))
+    gains = _ndcg(checkpoints["test"][best], users, split.test, split.queries(users))
     return seconds, pd.DataFrame({"user": users, METRIC: gains}), (best + 1) * EVERY
 
 
 def _rectools(split: Split, epochs: int, every: int) -> tuple[list[float], dict[str, IntArray]]:
-    """Return the seconds of its epochs, and the lists of its looks, one after each `every` epochs (0: none)."""
+    """Return the seconds of RecTools' epochs, and its lists after each `every` epochs (0: none)."""
     assert split.validation is not None
     settings = SIZES | {"blocks": LAYERS, "epochs": epochs, "every": every, "seed": SEED, "threads": THREADS}
     with tempfile.TemporaryDirectory() as folder:
@@ -100,7 +100,7 @@ def _flat(name: str, part: Dataset) -> dict[str, IntArray]:
 
 
 def _ndcg(lists: IntArray, users: IntArray, part: Dataset, query: Any) -> FloatArray:
-    """Return (U,) NDCG@10 of lists of everybody, by the definition that our own models are judged by."""
+    """Return (U,) NDCG@10 of `lists` of all users, by the definition used for our own models."""
     relevant, _ = relevant_items(part, users, query.history)
     shown = lists[users]
     return ndcg(hit_table(TopK(shown, np.zeros(shown.shape)), relevant), 10)

@@ -1,4 +1,4 @@
-"""The networks that read a history in order, on ML-100K: each above popularity and above the neighbours of items."""
+"""Sequential networks against popularity and item kNN on ML-100K."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ MOST_SECONDS = 1200
 
 
 def run() -> list[Row]:
-    """Measure on the small data."""
+    """Run on ML-100K."""
     return rows_on("ML-100K")
 
 
 def rows_on(data: str) -> list[Row]:
-    """Train all with their defaults, each once; the last item of each user is to be found among all unseen ones."""
-    frames = {key: train(Task(data, LAST_OUT, key, validated=False)).judged[END] for key in BASELINES}
+    """Train each network once with its defaults; evaluate leave-last-out with full ranking of unseen items."""
+    frames = {key: train(Task(data, LAST_OUT, key, validated=False)).per_user[END] for key in BASELINES}
     rows = []
     for key, config in MODELS.items():
         trained = train(Task(data, LAST_OUT, key, config, limit=MOST_SECONDS))
-        frames[key] = trained.judged[END]
+        frames[key] = trained.per_user[END]
         what = (
-            f"{key} on {data}, last item of each user, NDCG@10; epoch {trained.looks[END]['epoch']:.0f} of "
+            f"{key} on {data}, leave-last-out, NDCG@10; epoch {trained.checkpoints[END]['epoch']:.0f} of "
             f"{len(trained.epochs)}, {trained.seconds / 60:.1f} minutes"
         )
         chosen = {name: frames[name] for name in (key, *BASELINES)}

@@ -1,4 +1,4 @@
-"""How long the trace of a person with 200 items in the history takes, once the model has been loaded."""
+"""Time of an attention trace for a user with 200 items in the history, with the model loaded."""
 
 import dataclasses
 import statistics
@@ -21,14 +21,14 @@ REPEATS = 5
 
 
 def run() -> list[Row]:
-    """Train each for one epoch on the first 600 users, load what was learned into a new model, and ask for traces."""
+    """Train each model for one epoch on the first 600 users, load its state into a new instance, and time traces."""
     data = data_named(DATA)
     first = data.subset(data.interactions["user"].to_numpy() < 600)
     query = split_of(DATA, LAST_OUT).history.queries()
-    person = query.take(np.flatnonzero(query.history.lengths >= ITEMS)[:1])
-    cut = Ragged.from_rows([person.history[0][-ITEMS:]])
-    times = None if person.timestamps is None else person.timestamps[-ITEMS:]
-    person = dataclasses.replace(person, history=cut, values=person.values[-ITEMS:], timestamps=times)
+    user = query.take(np.flatnonzero(query.history.lengths >= ITEMS)[:1])
+    cut = Ragged.from_rows([user.history[0][-ITEMS:]])
+    times = None if user.timestamps is None else user.timestamps[-ITEMS:]
+    user = dataclasses.replace(user, history=cut, values=user.values[-ITEMS:], timestamps=times)
     rows = []
     for key in MODELS:
         trained = make_model(key, {"epochs": 1})
@@ -37,12 +37,12 @@ def run() -> list[Row]:
         model.load_state(trained.state())
         assert isinstance(model, TracesAttention)
         with threadpool_limits(THREADS):
-            seconds = [seconds_of(partial(model.trace, person)) for _ in range(REPEATS)]
+            seconds = [seconds_of(partial(model.trace, user)) for _ in range(REPEATS)]
         rows.append(
             Row(
-                f"{key}: trace of a person with {ITEMS} items of {DATA}, model loaded",
+                f"{key}: attention trace of a user with {ITEMS} items of {DATA}, model loaded",
                 f"under {MOST_SECONDS:g} s",
-                f"{seconds[0]:.3f} s the first time, {statistics.median(seconds):.3f} s in the middle of {REPEATS}",
+                f"{seconds[0]:.3f} s the first time, {statistics.median(seconds):.3f} s median of {REPEATS}",
                 max(seconds) < MOST_SECONDS,
             )
         )

@@ -1,4 +1,4 @@
-"""What the benchmarks of models share: ML-1M, in two parts, and how time is taken."""
+"""Common parts of the benchmarks of models: ML-1M, its train/test split, and timing."""
 
 import os
 import time
@@ -13,9 +13,9 @@ from recsys_core.engine.settings import usable_cores
 
 PUBLIC_DATA = Path(os.environ.get("RECSCOPE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 THREADS = usable_cores()
-"""Every measured work, ours or a peer's, gets as many."""
+"""Threads of every measured computation, ours and the peer's."""
 ROUNDS = 5
-"""Ours and the peer's take turns so many times; the best time of each counts, as others may use the machine."""
+"""Number of alternating runs of ours and the peer's; the minimum times are compared, as the machine may be shared."""
 
 
 @cache
@@ -26,18 +26,18 @@ def movielens_1m() -> Dataset:
 
 @cache
 def split_1m() -> Split:
-    """Return ML-1M with a fifth of each user's ratings set aside at random."""
+    """Return ML-1M with a random 20 % of each user's ratings held out."""
     return make_splits(movielens_1m(), SplitSpec(), 42)[0]
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """Return how long `work` takes."""
+    """Return the run time of `work` in seconds."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def ratings_file(part: Dataset, path: Path) -> str:
-    """Write positions and ratings as Surprise reads them, and return the path."""
+    """Write positions and ratings in the format of Surprise, and return the path."""
     part.interactions[["user", "item", "rating"]].to_csv(path, sep="\t", header=False, index=False)
     return str(path)

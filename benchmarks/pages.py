@@ -1,6 +1,6 @@
-"""What a person waits for: the first page, a page switch while both cores train, and a comparison from one click.
+"""Response times of the app: first page, page switch while both cores train, and one click to a comparison.
 
-The app is started as `make run` starts it, on a workspace of its own, and driven in the system's Chromium.
+The app is started as by `make run`, on a new workspace, and driven in the system's Chromium.
 """
 
 import os
@@ -34,9 +34,9 @@ USABLE = """() => {
   const app = document.querySelector("[data-testid=stApp]");
   return button && !button.disabled && app.dataset.testScriptState === "notRunning";
 }"""
-"""Asked at each frame: whether the button of Home can be pressed and the script has ended."""
-BARE = 'import streamlit as st\nst.container(key="door_now").button("Run")\n'
-"""The least that Streamlit can show: what no page of it can be faster than."""
+"""Condition checked in each frame: the button on Home is enabled and the script has ended."""
+MINIMAL_APP = 'import streamlit as st\nst.container(key="door_now").button("Run")\n'
+"""A minimal Streamlit page, whose load time is a lower bound for any other."""
 SWITCH = """(link, title) => new Promise(resolve => {
   const began = performance.now();
   const look = () => {
@@ -49,18 +49,18 @@ SWITCH = """(link, title) => new Promise(resolve => {
   link.click();
   requestAnimationFrame(look);
 })"""
-"""Clicks a link and looks at each frame whether the page with this title stands and its script has ended: in ms."""
-LOOK_SECONDS = 1.0
-"""So long a person looks at a page before going on to the next."""
+"""Clicks a link and returns the milliseconds until the page with this title is visible and its script has ended."""
+PAUSE_SECONDS = 1.0
+"""Pause between two page switches."""
 LONG = {"epochs": 1000, "factors": 2000}
 TRAININGS = 16
-"""So many long trainings, one after the other on each core, outlast the switches."""
+"""Number of long training jobs; enough to keep every core busy until the last switch."""
 SATURATED_PERCENT = 90.0
-"""Below this, a core was not kept busy and the measurement says nothing."""
+"""Minimum CPU load of each core; below it, the measurement is invalid."""
 
 
 def run() -> list[Row]:
-    """Measure all three, one after the other."""
+    """Run the three measurements."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         try:
@@ -71,7 +71,7 @@ def run() -> list[Row]:
 
 @contextmanager
 def served(app: Path = ROOT) -> Iterator[tuple[Server, float]]:
-    """Serve the app of a folder on a new workspace; give the server and the moment its process was started."""
+    """Serve the app in a folder on a new workspace; yield the server and the start time of its process."""
     folder = Path(tempfile.mkdtemp(prefix="recscope-bench-"))
     workspace = folder / "workspace"
     os.environ["RECSCOPE_WORKSPACE"] = str(workspace)
@@ -86,19 +86,19 @@ def served(app: Path = ROOT) -> Iterator[tuple[Server, float]]:
 
 
 def first_page(browser: Browser) -> Row:
-    """Time from the start of the server's process to a Home page whose buttons work; the median of some cold starts.
+    """Time from the start of the server process to a usable Home page; the median of several cold starts.
 
-    By turns with a page of Streamlit that holds one button and nothing else.
+    Alternates with a minimal Streamlit page of one button.
     """
     with tempfile.TemporaryDirectory() as folder:
-        bare = Path(folder)
-        (bare / "app.py").write_text(BARE)
-        shutil.copytree(ROOT / ".streamlit", bare / ".streamlit")
-        both = [(_cold_start(browser, ROOT), _cold_start(browser, bare)) for _ in range(REPEATS)]
-    seconds, floor = (float(np.median([times[which][0] for times in both])) for which in (0, 1))
+        minimal = Path(folder)
+        (minimal / "app.py").write_text(MINIMAL_APP)
+        shutil.copytree(ROOT / ".streamlit", minimal / ".streamlit")
+        both = [(_cold_start(browser, ROOT), _cold_start(browser, minimal)) for _ in range(REPEATS)]
+    seconds, lower_bound = (float(np.median([times[which][0] for times in both])) for which in (0, 1))
     torch_is_loaded = any(loaded for (_, loaded), _ in both)
     measured = (
-        f"{seconds:.2f} s (median of {REPEATS}; a page with one button and nothing else {floor:.2f} s); torch "
+        f"{seconds:.2f} s (median of {REPEATS}; minimal Streamlit page {lower_bound:.2f} s); torch "
         f"{'loaded' if torch_is_loaded else 'not loaded'}"
     )
     reached = seconds < FIRST_PAGE_SECONDS and not torch_is_loaded
@@ -106,8 +106,8 @@ def first_page(browser: Browser) -> Row:
 
 
 def _cold_start(browser: Browser, app: Path) -> tuple[float, bool]:
-    """Return the seconds from the start of the server to a page that can be used, and whether torch was loaded."""
-    page = browser.new_page()  # a person's browser is open already, though it has never seen the app
+    """Return the seconds from the start of the server to a usable page, and whether torch was loaded."""
+    page = browser.new_page()  # users have a running browser, without the app in its cache
     with served(app) as (server, began):
         page.goto(server.url, wait_until="commit")
         page.wait_for_function(USABLE)
@@ -118,7 +118,7 @@ def _cold_start(browser: Browser, app: Path) -> tuple[float, bool]:
 
 
 def one_click(browser: Browser) -> Row:
-    """Time from the click on Home to a leaderboard of four models, with no engine running before."""
+    """Time from the click on Home to a leaderboard of four models, including the start of the engine."""
     with served() as (server, _):
         page = browser.new_page()
         page.goto(server.url)
@@ -135,13 +135,13 @@ def one_click(browser: Browser) -> Row:
 
 
 def page_switch(browser: Browser) -> Row:
-    """Times of 50 switches between all pages while trainings keep every core busy."""
+    """Time 50 switches between pages while training jobs keep every core busy."""
     os.environ["RECSCOPE_JOBS"] = str(psutil.cpu_count())
     with served() as (server, _):
         address = start_trainings(server)
         page = browser.new_page()
         page.goto(f"{server.url}/?{address}")
-        for name in PAGES:  # the first visit of a page compiles and caches; a person waits for it once
+        for name in PAGES:  # the first visit of a page compiles and fills caches
             switch(page, name)
         psutil.cpu_percent(percpu=True)
         times = [switch(page, PAGES[number % len(PAGES)]) for number in range(SWITCHES)]
@@ -150,7 +150,7 @@ def page_switch(browser: Browser) -> Row:
     p95, saturated = float(np.percentile(times, 95)), min(busy) >= SATURATED_PERCENT
     measured = f"p95 {p95:.2f} s, median {np.median(times):.2f} s; every core {min(busy):.0f} % busy or more"
     return Row(
-        f"page switch while a training saturates both cores, {SWITCHES} switches",
+        f"page switch while training saturates both cores, {SWITCHES} switches",
         f"p95 under {SWITCH_SECONDS:g} s",
         measured,
         p95 < SWITCH_SECONDS and saturated,
@@ -158,7 +158,7 @@ def page_switch(browser: Browser) -> Row:
 
 
 def start_trainings(server: Server) -> str:
-    """Finish a comparison first, then keep every core busy; return the address of the finished one."""
+    """Finish one experiment, then keep every core busy; return the URL query of the finished one."""
     dataset = Workspace(server.workspace).store(load_sample("small"))
     engine = Engine(server.workspace)
     finished = engine.submit(ExperimentSpec.model_validate({"data": dataset.fingerprint, "models": [{"key": "ease"}]}))
@@ -171,18 +171,18 @@ def start_trainings(server: Server) -> str:
     return f"data={dataset.fingerprint}&run={finished}"
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 120.0) -> None:
-    """Wait for something to come true."""
+def wait_until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    """Poll until a condition holds."""
     deadline = time.monotonic() + seconds
-    while not holds():
+    while not condition():
         if time.monotonic() > deadline:
-            sys.exit("The engine did not do its work in time; see the engine's log in the workspace.")
+            sys.exit("The engine did not finish in time; see its log in the workspace.")
         time.sleep(0.2)
 
 
 def switch(page: Page, name: str) -> float:
-    """Click on a page in the sidebar, look at it; return the seconds until its title stood and its script had ended."""
+    """Open a page from the sidebar; return the seconds until its title was visible and its script had ended."""
     link = page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True)
     milliseconds: float = link.evaluate(SWITCH, TITLES.get(name, name))
-    page.wait_for_timeout(LOOK_SECONDS * 1000)
+    page.wait_for_timeout(PAUSE_SECONDS * 1000)
     return milliseconds / 1000

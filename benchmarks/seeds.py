@@ -1,14 +1,14 @@
-"""How much the quality of each network varies from seed to seed: NDCG@10 on ML-100K, the last item of each user.
+"""Seed variance of each network: leave-last-out NDCG@10 on ML-100K.
 
-Everything but the seed of the training stays the same: split, test users, default settings. There is no validation
-part, so early stopping takes its validation users from the training part. Trainings use one core.
+Only the training seed varies; split, test users and settings (defaults) are fixed. There is no validation split, so
+early stopping uses validation users from the training data. Each run uses one core.
 
-`python -m benchmarks seeds` trains all of them, which takes one to two hours on one core, those of the fastest networks
-first; `python -m benchmarks.seeds rnn cnn` trains some. Each value is printed as soon as it is there.
+`python -m benchmarks seeds` trains all networks, fastest first, in one to two hours on one core;
+`python -m benchmarks.seeds rnn cnn` trains the given ones. Each value is printed as soon as it is available.
 
-For `interest_attention` the same seeds are trained without its local and global update. What the updates add is the
-mean over users of the difference between the means of both over seeds, with a paired bootstrap over users; since seeds
-vary, too, the interval of the five paired differences between trainings (Student's t) stands beside it.
+`interest_attention` is also trained without its local and global update. Their effect is the mean over users of the
+difference between the seed means of both variants, with a paired bootstrap over users; since seeds vary as well, the
+Student's t interval of the five paired differences between runs is also reported.
 """
 
 import sys
@@ -25,7 +25,7 @@ DATA = "ML-100K"
 LAST_OUT = {"kind": "leave_last_out"}
 SEEDS = (1, 2, 3, 4, 42)
 WIDEST = 0.006
-"""Largest difference between the best and the worst of the seeds."""
+"""Maximum difference between the best and the worst seed."""
 OFF = "interest_attention, both updates off"
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "mlp": ("mlp", {}),
@@ -40,36 +40,36 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def run(names: list[str] | None = None) -> list[Row]:
-    """Train the named networks, or all, with each seed."""
-    rows, found = [], dict[str, list[pd.DataFrame]]()
+    """Train the given networks, or all, with each seed."""
+    rows, per_user = [], dict[str, list[pd.DataFrame]]()
     for name in names or NETWORKS:
-        found[name] = [_judged(name, seed) for seed in SEEDS]
-        values = [frame[METRIC].mean() for frame in found[name]]
+        per_user[name] = [_trained(name, seed) for seed in SEEDS]
+        values = [frame[METRIC].mean() for frame in per_user[name]]
         rows.append(
             Row(
-                f"{name} on {DATA}, last item of each user, NDCG@10 with seeds {', '.join(map(str, SEEDS))}",
-                f"within {WIDEST} of each other",
+                f"{name} on {DATA}, leave-last-out, NDCG@10 with seeds {', '.join(map(str, SEEDS))}",
+                f"range of at most {WIDEST}",
                 f"{', '.join(f'{value:.4f}' for value in values)}: {max(values) - min(values):.4f}",
                 max(values) - min(values) <= WIDEST,
             )
         )
-    if OFF in found and "interest_attention" in found:
-        rows.append(_updates(found["interest_attention"], found[OFF]))
+    if OFF in per_user and "interest_attention" in per_user:
+        rows.append(_updates(per_user["interest_attention"], per_user[OFF]))
     return rows
 
 
-def _judged(name: str, seed: int) -> pd.DataFrame:
-    """Train once; return one value a user."""
+def _trained(name: str, seed: int) -> pd.DataFrame:
+    """Train once; return the metrics of each user."""
     key, config = NETWORKS[name]
     trained = train(Task(DATA, LAST_OUT, key, config, seed=seed, validated=False, threads=1))
-    frame = trained.judged[END]
+    frame = trained.per_user[END]
     words = f"{frame[METRIC].mean():.4f} after {len(trained.epochs)} epochs, {trained.seconds:.0f} s"
     print(f"{name}, seed {seed}: NDCG@10 {words}", flush=True)
     return frame
 
 
 def _updates(on: list[pd.DataFrame], off: list[pd.DataFrame]) -> Row:
-    """Return what the updates of `interest_attention` add."""
+    """Return the row of the effect of the updates of `interest_attention`."""
     means = {
         name: pd.concat(parts).groupby("user", as_index=False)[[METRIC]].mean()
         for name, parts in (("both on", on), ("both off", off))
@@ -80,7 +80,7 @@ def _updates(on: list[pd.DataFrame], off: list[pd.DataFrame]) -> Row:
     center = differences.mean()
     return Row(
         f"interest_attention on {DATA}, both updates on against off, means of {len(SEEDS)} seeds",
-        "not worse, 0 not above the interval",
+        "not significantly worse",
         f"{words}, over users; {', '.join(f'{value:+.4f}' for value in differences)} by seed, "
         f"{center:+.4f} [{center - half:+.4f}, {center + half:+.4f}] over seeds",
         high >= 0,

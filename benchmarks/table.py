@@ -1,11 +1,11 @@
-"""A row of a benchmark's table, and how it is printed."""
+"""Result rows of benchmarks, printed as a table."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure: what was measured, what it should be, what came out, and whether that is enough."""
+    """One result: what was measured, its target, its value, and whether the target was reached."""
 
     what: str
     target: str

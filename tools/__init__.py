@@ -1,1 +1,1 @@
-"""Small programs for whoever works on the project; no part of the product."""
+"""Development tools; not part of the product."""

@@ -1,7 +1,7 @@
-"""Whether `constraints.txt` names the version of everything that the requirements bring along.
+"""Check that `constraints.txt` pins every direct and transitive dependency.
 
-`make constraints` writes the file for all platforms and Python versions; `make lint` runs this check of it, which asks
-no network: everything that is installed here because a requirement needs it stands in the file, with that version.
+`make constraints` resolves the file for all platforms and Python versions; `make lint` runs this check, which needs no
+network: every distribution that is installed here because of a requirement must be in the file with its version.
 """
 
 import re
@@ -17,11 +17,11 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / "constraints.txt"
 REQUIREMENTS = ROOT / "requirements-dev.txt"
-REMEDY = "Run `make constraints` and commit constraints.txt; run `make lint` again to install what it says."
+REMEDY = "Run `make constraints` and commit constraints.txt; run `make lint` again to install its versions."
 
 
 def requirements_in(path: Path) -> Iterator[Requirement]:
-    """Give the requirements of a file, and of those that it includes with `-r`."""
+    """Yield the requirements of a file and of the files that it includes with `-r`."""
     for line in path.read_text(encoding="utf-8").splitlines():
         text = re.sub(r"(^|\s)#.*", "", line).strip()
         if text.startswith("-r "):
@@ -31,49 +31,49 @@ def requirements_in(path: Path) -> Iterator[Requirement]:
 
 
 def applies(requirement: Requirement, extra: str = "") -> bool:
-    """Return whether a requirement counts on this platform."""
+    """Return whether a requirement applies to this platform."""
     return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
 
 
 def pinned(requirement: Requirement) -> str | None:
-    """Return the version that a requirement fixes, None if it leaves a choice."""
+    """Return the version that a requirement pins, None if it allows several."""
     exact = [one.version for one in requirement.specifier if one.operator == "=="]
     return exact[0] if len(exact) == len(requirement.specifier) == 1 else None
 
 
 def installed(name: str) -> Distribution | None:
-    """Return an installed distribution."""
+    """Return an installed distribution, None if it is not installed."""
     try:
         return distribution(name)
     except PackageNotFoundError:
         return None
 
 
-def brought_along(roots: list[Requirement]) -> tuple[dict[str, str], list[str]]:
-    """Return what is installed because of requirements (name -> version), and what should be and is not."""
-    found: dict[str, str] = {}
+def dependencies(roots: list[Requirement]) -> tuple[dict[str, str], list[str]]:
+    """Return the installed direct and transitive dependencies (name -> version), and a sentence per missing one."""
+    versions: dict[str, str] = {}
     missing: list[str] = []
-    waiting = [one for one in roots if applies(one)]
+    open_requirements = [one for one in roots if applies(one)]
     seen: set[tuple[str, str]] = set()
-    while waiting:
-        requirement = waiting.pop()
+    while open_requirements:
+        requirement = open_requirements.pop()
         name = canonicalize_name(requirement.name)
-        here = installed(name)
-        if here is None:
-            missing.append(f"{name} is needed and not installed.")
+        installation = installed(name)
+        if installation is None:
+            missing.append(f"{name} is required and not installed.")
             continue
-        found[name] = Version(here.version).public
+        versions[name] = Version(installation.version).public
         for extra in ("", *requirement.extras):
             if (name, extra) not in seen:
                 seen.add((name, extra))
-                needed = [Requirement(text) for text in here.requires or ()]
-                waiting += [one for one in needed if applies(one, extra)]
-    return found, sorted(set(missing))
+                needed = [Requirement(text) for text in installation.requires or ()]
+                open_requirements += [one for one in needed if applies(one, extra)]
+    return versions, sorted(set(missing))
 
 
-def findings(constraints: list[Requirement], roots: list[Requirement], found: Mapping[str, str]) -> list[str]:
-    """Return what is wrong with the constraints, a sentence each."""
-    wrong = [f"'{one}' fixes no version." for one in constraints if pinned(one) is None]
+def findings(constraints: list[Requirement], roots: list[Requirement], present: Mapping[str, str]) -> list[str]:
+    """Return the errors of the constraints, one sentence each."""
+    wrong = [f"'{one}' does not pin a version." for one in constraints if pinned(one) is None]
     versions: dict[str, str] = {}  # for this platform
     anywhere: dict[str, set[str | None]] = {}
     for one in constraints:
@@ -81,30 +81,34 @@ def findings(constraints: list[Requirement], roots: list[Requirement], found: Ma
         anywhere.setdefault(name, set()).add(pinned(one))
         if applies(one):
             if name in versions:
-                wrong.append(f"{name} stands twice for this platform.")
+                wrong.append(f"{name} is listed twice for this platform.")
             versions[name] = pinned(one) or ""
     for root in roots:
         key, version = canonicalize_name(root.name), pinned(root)
         if version is None:
-            wrong.append(f"The requirement '{root}' fixes no version.")
+            wrong.append(f"The requirement '{root}' does not pin a version.")
         elif any(one is None or Version(one) != Version(version) for one in anywhere.get(key, ())):
-            wrong.append(f"{key} is {version} in the requirements and not in constraints.txt.")
-    for here, version in sorted(found.items()):
-        if here not in versions:
-            wrong.append(f"{here} {version} is installed and has no line in constraints.txt.")
-        elif Version(versions[here]) != Version(version):
-            wrong.append(f"{here} {version} is installed; constraints.txt says {versions[here]}.")
+            wrong.append(f"{key} is {version} in the requirements, but not in constraints.txt.")
+    for distribution_name, version in sorted(present.items()):
+        if distribution_name not in versions:
+            wrong.append(f"{distribution_name} {version} is installed, but not in constraints.txt.")
+        elif Version(versions[distribution_name]) != Version(version):
+            wrong.append(
+                f"{distribution_name} {version} is installed, but constraints.txt has {versions[distribution_name]}."
+            )
     return wrong
 
 
 def main() -> int:
-    """Print what is wrong; return the exit status."""
+    """Print the errors; return the exit status."""
     roots = list(requirements_in(REQUIREMENTS))
-    found, missing = brought_along(roots)
-    wrong = findings(list(requirements_in(CONSTRAINTS)), roots, found) + missing
+    present, missing = dependencies(roots)
+    wrong = findings(list(requirements_in(CONSTRAINTS)), roots, present) + missing
     for sentence in wrong:
         sys.stdout.write(f"constraints.txt: {sentence}\n")
-    sys.stdout.write(f"{REMEDY}\n" if wrong else f"constraints.txt covers the {len(found)} distributions installed.\n")
+    sys.stdout.write(
+        f"{REMEDY}\n" if wrong else f"constraints.txt covers the {len(present)} distributions installed.\n"
+    )
     return 1 if wrong else 0
 
 

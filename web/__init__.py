@@ -1,1 +1,1 @@
-"""What stands between the network and the app: who may connect, with which token, and what a browser may do with it."""
+"""Access control between the network and the app: hosts, origins, access token and response headers."""

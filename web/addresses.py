@@ -1,4 +1,4 @@
-"""Hosts and origins: what a browser says it talks to, and which of those the server answers to."""
+"""Hosts and origins of requests, and which of them the server accepts."""
 
 import ipaddress
 import re
@@ -16,11 +16,11 @@ LARGEST_PORT = 65535
 
 @dataclass(frozen=True)
 class Authority:
-    """A host and, where it is written, a port: what stands in a `Host` header.
+    """A host and optional port, as in a `Host` header.
 
     Args:
         host: Lower case, without a trailing dot; an IPv6 address without brackets.
-        port: None if none is written.
+        port: None if the header has none.
     """
 
     host: str
@@ -28,76 +28,76 @@ class Authority:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Return what a header says; None if it is no host."""
-        found = _AUTHORITY.fullmatch(text.strip().lower())
-        if found is None or int(found["port"] or 0) > LARGEST_PORT:
+        """Parse a `Host` header; return None if it is invalid."""
+        match = _AUTHORITY.fullmatch(text.strip().lower())
+        if match is None or int(match["port"] or 0) > LARGEST_PORT:
             return None
-        host = found["host"].strip("[]").rstrip(".")
-        return cls(host, int(found["port"]) if found["port"] else None) if host else None
+        host = match["host"].strip("[]").rstrip(".")
+        return cls(host, int(match["port"]) if match["port"] else None) if host else None
 
     def port_for(self, scheme: str) -> int:
-        """Return the port that a browser connects to."""
+        """Return the port, by default that of the scheme."""
         return DEFAULT_PORTS[scheme] if self.port is None else self.port
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The site that a request comes from."""
+    """The origin of a request: scheme, host and port."""
 
     scheme: str
     authority: Authority
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Return what an `Origin` header says; None if it names no site (`null`, a file, an extension)."""
-        found = _ORIGIN.fullmatch(text.strip().lower())
-        authority = Authority.parse(found["authority"]) if found else None
-        return cls(found["scheme"], authority) if found and authority else None
+        """Parse an `Origin` header; return None if it is not http(s) (`null`, a file, an extension)."""
+        match = _ORIGIN.fullmatch(text.strip().lower())
+        authority = Authority.parse(match["authority"]) if match else None
+        return cls(match["scheme"], authority) if match and authority else None
 
     def is_at(self, authority: Authority) -> bool:
-        """Return whether a browser would reach this site at that host and port."""
+        """Return whether the origin has this host and port."""
         same_port = self.authority.port_for(self.scheme) == authority.port_for(self.scheme)
         return same_port and self.authority.host == authority.host
 
 
 @dataclass(frozen=True)
 class AllowedHost:
-    """An entry of `RECSCOPE_ALLOWED_HOSTS`: `name`, `name:port`, or with `http://` or `https://` before it."""
+    """An entry of `RECSCOPE_ALLOWED_HOSTS`: `name` or `name:port`, optionally with `http://` or `https://`."""
 
     scheme: str | None
     authority: Authority
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the entry.
+        """Parse an entry.
 
         Raises:
-            ConfigError: It is no host.
+            ConfigError: It is not a host.
         """
         scheme, separator, rest = text.strip().lower().rpartition("://")
         authority = Authority.parse(rest.rstrip("/"))
         if authority is None or (separator and scheme not in DEFAULT_PORTS):
             raise ConfigError(
-                f"RECSCOPE_ALLOWED_HOSTS holds '{text.strip()}', which is no host. Write names separated by commas, "
+                f"RECSCOPE_ALLOWED_HOSTS holds '{text.strip()}', which is not a host. Write names separated by commas, "
                 "such as recscope.example.org or https://recscope.example.org:8443."
             )
         return cls(scheme or None, authority)
 
     def is_host(self, authority: Authority) -> bool:
-        """Return whether a `Host` header names this entry; an entry without a port takes any."""
+        """Return whether a `Host` header matches the entry; an entry without a port matches any port."""
         return self.authority.host == authority.host and self.authority.port in (None, authority.port)
 
     def is_origin(self, origin: Origin) -> bool:
-        """Return whether a site is this entry; an entry without a port means the usual one of its scheme."""
+        """Return whether an origin matches the entry; without a port, the entry means the scheme's default."""
         return self.scheme in (None, origin.scheme) and origin.is_at(self.authority)
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether only this machine reaches a server that listens there."""
+    """Return whether an address is loopback, that is, reachable from this machine only."""
     if address.lower() == "localhost":
         return True
-    found = ip_address(address)
-    return found is not None and found.is_loopback
+    ip = ip_address(address)
+    return ip is not None and ip.is_loopback
 
 
 def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -110,14 +110,14 @@ def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 
 @dataclass(frozen=True)
 class Door:
-    """Which hosts and origins are let in.
+    """The accepted hosts and origins.
 
-    A page of a foreign site that points its own name at this machine (DNS rebinding) still says its own name in `Host`
-    and `Origin`, so a name that is not ours is refused. An IP address cannot be pointed elsewhere.
+    A foreign site whose name resolves to this machine (DNS rebinding) still sends its own name in `Host` and `Origin`,
+    so unknown names are refused. IP addresses cannot be rebound.
 
     Args:
         bound_to: Address that the server listens on.
-        names: What this machine calls itself; they count unless the server listens on loopback.
+        names: Host names of this machine; accepted unless the server listens on loopback.
         allowed: Entries of `RECSCOPE_ALLOWED_HOSTS`.
     """
 
@@ -126,14 +126,14 @@ class Door:
     allowed: Sequence[AllowedHost] = ()
 
     def takes_connection(self, at: str) -> bool:
-        """Return whether a connection came in at an address that the server was meant to listen on.
+        """Return whether a connection arrived at an address that the settings name.
 
-        It may listen on more than its settings say, if another program than Streamlit's own serves the app.
+        The server may listen on others if a program other than Streamlit's own serves the app.
         """
         return not at or not is_loopback(self.bound_to) or is_loopback(at)
 
     def takes_host(self, host: Authority) -> bool:
-        """Return whether a request for that host is answered. The port is free: it may have been forwarded."""
+        """Return whether a host is accepted, with any port, since ports may be forwarded."""
         if any(entry.is_host(host) for entry in self.allowed) or is_loopback(host.host):
             return True
         if is_loopback(self.bound_to):
@@ -141,12 +141,12 @@ class Door:
         return ip_address(host.host) is not None or host.host in {self.bound_to.lower(), *self.names}
 
     def takes_origin(self, origin: Origin, host: Authority, scheme: str) -> bool:
-        """Return whether a page of that site may ask.
+        """Return whether requests from an origin are accepted.
 
         Args:
-            origin: The site.
-            host: The host that it asks.
-            scheme: `http` or `https`, as the server was asked; a proxy may have taken the TLS off.
+            origin: Origin of the request.
+            host: Requested host.
+            scheme: `http` or `https`, as received by the server; a proxy may have terminated TLS.
         """
         if any(entry.is_origin(origin) for entry in self.allowed):
             return True

@@ -1,4 +1,4 @@
-"""The ASGI middleware that every request passes first: host, origin, token; and the headers of every answer."""
+"""ASGI middleware that checks host, origin and token of every request and sets the headers of every response."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
@@ -17,25 +17,25 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 POLICY_VIOLATION = 1008
 FOREIGN_HOST = (
-    "This server does not answer to that host name. Open the link that it printed when it started; whoever runs it "
-    "behind a proxy names the host in RECSCOPE_ALLOWED_HOSTS."
+    "This server does not accept that host name. Open the link that it printed at startup; behind a proxy, set the "
+    "host name in RECSCOPE_ALLOWED_HOSTS."
 )
 NOT_FROM_HERE = (
-    "This server was started for this machine alone and is reached from another one. Start it with --server.address, "
-    "and it asks for a token."
+    "This server was started for local use and received a request from another machine. Start it with "
+    "--server.address to require a token."
 )
-FOREIGN_ORIGIN = "This server answers its own pages only; the request came from another site or another port."
-_READING = ("GET", "HEAD")
+FOREIGN_ORIGIN = "This server accepts requests from its own pages only; the request came from another site or port."
+_SAFE_METHODS = ("GET", "HEAD")
 
 
 class Guard:
-    """Refuses what does not come from the app's own pages, and tells browsers what these pages may do.
+    """Refuses requests that do not come from the app's own pages, and adds the security headers.
 
     Args:
-        app: What is guarded.
-        door: Hosts and origins that are let in.
-        token: What has to be shown; None lets in everybody who reaches the server.
-        base: Path that the app is served below, without a slash at the end.
+        app: The guarded app.
+        door: Accepted hosts and origins.
+        token: Required token; None for none.
+        base: Base path of the app, without a trailing slash.
     """
 
     def __init__(self, app: App, *, door: Door, token: AccessToken | None, base: str = "") -> None:
@@ -46,7 +46,7 @@ class Guard:
         self._media = f"{base}/media/"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or hand it on."""
+        """Refuse a request, or pass it on."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -68,31 +68,31 @@ class Guard:
         await self._app(_with_own_origin(scope), receive, _adding_headers(send, policy))
 
     def _is_own_page(self, scope: Scope, host: Authority) -> bool:
-        """Return whether the request comes from the app's own origin, or from no page at all."""
+        """Return whether the request comes from the app's own origin, or from no page."""
         scheme = "https" if scope.get("scheme") in ("https", "wss") else "http"
         origins = [Origin.parse(one) for one in _all(scope, "origin")]
         if any(one is None or not self._door.takes_origin(one, host, scheme) for one in origins):
             return False
-        # a page that embeds an address sends no origin, but browsers say what for and from where
+        # a page that embeds a URL sends no origin, but browsers send the fetch metadata
         if not origins and scope["type"] == "http" and _all(scope, "sec-fetch-site")[:1] not in (
             [], ["none"], ["same-origin"]
         ):  # fmt: skip
             is_link = _all(scope, "sec-fetch-mode") == ["navigate"] and _all(scope, "sec-fetch-dest") == ["document"]
-            return is_link and scope["method"] in _READING
+            return is_link and scope["method"] in _SAFE_METHODS
         return True
 
     async def _ask_for_token(self, token: AccessToken, scope: Scope, send: Send) -> None:
-        """Give the cookie for the token in the address, and the address without it; or say what is missing."""
+        """Redirect to the URL without the token and set the cookie; without a valid token, show the token page."""
         if scope["type"] == "websocket":
             await _refuse(scope, send, "")
             return
         query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
         offered = [value for name, value in query if name == QUERY_NAME]
-        if scope["method"] not in _READING or not any(token.opens(one) for one in offered):
+        if scope["method"] not in _SAFE_METHODS or not any(token.opens(one) for one in offered):
             await _answer(send, 403, LOCKED_PAGE, "text/html; charset=utf-8", policy=LOCKED_POLICY)
             return
         rest = urlencode([pair for pair in query if pair[0] != QUERY_NAME])
-        # the path begins with one slash: with two, the browser would take it for another host
+        # exactly one leading slash: two would make the path a host
         target = quote("/" + scope["path"].lstrip("/\\"), safe="/") + (f"?{rest}" if rest else "")
         cookie = token.cookie(secure=scope.get("scheme") == "https")
         more = [(b"location", target.encode("ascii")), (b"set-cookie", cookie.encode("ascii"))]
@@ -100,13 +100,13 @@ class Guard:
 
 
 def _all(scope: Scope, name: str) -> list[str]:
-    """Return the values of a header, one an occurrence."""
-    wanted = name.encode("ascii")
-    return [value.decode("latin-1") for key, value in scope["headers"] if key == wanted]
+    """Return all values of a header."""
+    key_bytes = name.encode("ascii")
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == key_bytes]
 
 
 def _address(scope: Scope) -> str:
-    """Return the address of this machine that the connection came in at; empty if the server does not say."""
+    """Return the local address of the connection; empty if unknown."""
     return str((scope.get("server") or [""])[0])
 
 
@@ -116,14 +116,14 @@ def _host(scope: Scope) -> Authority | None:
 
 
 def _for_policy(host: Authority) -> str:
-    """Return the host as a policy writes it; it has no way to write an IPv6 address."""
+    """Return the host for the content security policy; empty for IPv6, which its syntax does not allow."""
     return "" if ":" in host.host else host.host + (f":{host.port}" if host.port else "")
 
 
 def _with_own_origin(scope: Scope) -> Scope:
-    """Return the request with an origin as Streamlit compares it, letter by letter, with the host.
+    """Return the request with the origin that Streamlit compares with the host as a string.
 
-    Where the two differ, it would look up the external address of this machine on the internet.
+    If the two differed, Streamlit would query the external IP address of this machine on the internet.
     """
     if not any(key == b"origin" for key, _ in scope["headers"]):
         return scope

@@ -1,4 +1,4 @@
-"""What a browser may do with the app's answers: the content security policy, and who may frame or embed them."""
+"""Security headers of responses: content security policy, framing and embedding."""
 
 import base64
 import hashlib
@@ -8,7 +8,7 @@ from pathlib import Path
 
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 SCRIPTS_AT_RUN_TIME = "'unsafe-eval' blob:"
-"""plotly compiles what it draws with WebGL at run time; the scripts of components come as blobs of the app's own."""
+"""plotly compiles its WebGL charts at run time; scripts of components are loaded as blobs of the app's origin."""
 
 
 @cache
@@ -16,13 +16,13 @@ def app_policy(authority: str) -> str:
     """Return the content security policy of the app's pages.
 
     Args:
-        authority: Host and port as the browser names them; older browsers do not count a WebSocket as 'self'.
+        authority: Host and port of the request; older browsers do not include WebSockets in 'self'.
     """
     return "; ".join(
         [
             "default-src 'none'",
             f"script-src 'self' {_inline_scripts()} {SCRIPTS_AT_RUN_TIME}",
-            "style-src 'self' 'unsafe-inline'",  # styles are made at run time by emotion and plotly
+            "style-src 'self' 'unsafe-inline'",  # emotion and plotly create styles at run time
             "img-src 'self' data: blob:",
             "font-src 'self' data:",
             "media-src 'self' data: blob:",
@@ -39,9 +39,9 @@ def app_policy(authority: str) -> str:
 
 
 MEDIA_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
-"""Files that somebody uploaded or a page made are shown without scripts, if they are opened at all."""
+"""Policy of uploaded and generated files: if a browser opens one, its scripts do not run."""
 LOCKED_POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
-"""The page that asks for the token."""
+"""Policy of the token page."""
 FIXED = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -52,7 +52,7 @@ FIXED = (
 
 
 def with_headers(sent: list[tuple[bytes, bytes]], policy: str) -> list[tuple[bytes, bytes]]:
-    """Return the headers of an answer with ours in the place of those of the same name."""
+    """Return the headers of a response with ours, which replace those of the same name."""
     ours = [(b"content-security-policy", policy.encode("ascii")), *FIXED]
     names = {name for name, _ in ours}
     return [header for header in sent if header[0].lower() not in names] + ours
@@ -60,7 +60,7 @@ def with_headers(sent: list[tuple[bytes, bytes]], policy: str) -> list[tuple[byt
 
 @cache
 def _inline_scripts() -> str:
-    """Return the hashes of the scripts that Streamlit writes into its page, so that no other inline script runs."""
+    """Return the hashes of the inline scripts of Streamlit's page; no other inline script runs."""
     import streamlit
 
     page = Path(streamlit.__file__).with_name("static") / "index.html"

@@ -1,4 +1,4 @@
-"""The app as Streamlit serves it: behind the guard, with files that only their owner reads, and a link to open."""
+"""How Streamlit serves the app: behind the guard, with private files, and with the link printed at startup."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ from web.settings import WebSettings
 
 
 def settings() -> WebSettings:
-    """Return how the server is guarded; a setting that cannot be read ends it with a sentence."""
+    """Return the settings of the guard; an invalid setting ends the process with a message."""
     try:
         if os.environ.get("RECSCOPE_SCHEDULER"):
             from recsys_core.engine.scheduler import SchedulerAccess
@@ -35,8 +35,8 @@ def settings() -> WebSettings:
 
 
 def parts() -> dict[str, Any]:
-    """Return what `st.App` takes beside the script: the guard, and what happens when the server starts."""
-    os.umask(OTHERS)  # also of the processes that this one starts
+    """Return the arguments of `st.App` besides the script: the guard and the startup handler."""
+    os.umask(OTHERS)  # inherited by child processes
     guarded = settings()
     guard = Middleware(Guard, door=guarded.door, token=guarded.token, base=guarded.base)
 

@@ -1,4 +1,4 @@
-"""How the web server is guarded: from the address that it listens on and the environment."""
+"""Settings of the web guard, from the server address and the environment."""
 
 import os
 import socket
@@ -16,15 +16,15 @@ _YES_NO = {"": False, "0": False, "1": True}
 
 @dataclass(frozen=True)
 class WebSettings:
-    """Who may connect to the server.
+    """Settings of the web guard.
 
     Args:
-        address: What it listens on.
+        address: Address that the server listens on.
         port: Its port.
-        base: Path that the app is served below, such as `/recscope`; empty for none.
-        tls: Whether the server itself speaks TLS.
-        door: Hosts and origins that are let in.
-        token: What has to be shown; None on loopback, and where the operator opened the server to everybody.
+        base: Base path of the app, such as `/recscope`; empty for none.
+        tls: Whether the server itself uses TLS.
+        door: Accepted hosts and origins.
+        token: Required token; None on loopback and with `RECSCOPE_OPEN=1`.
     """
 
     address: str
@@ -47,7 +47,7 @@ class WebSettings:
         """Read `RECSCOPE_ALLOWED_HOSTS` and `RECSCOPE_OPEN`.
 
         Raises:
-            ConfigError: One of them cannot be read.
+            ConfigError: One of them is invalid.
         """
         address = (address or "").strip()
         entries = environment.get("RECSCOPE_ALLOWED_HOSTS", "").split(",")
@@ -70,23 +70,24 @@ class WebSettings:
 
     @property
     def link(self) -> str:
-        """The address to open, with the token."""
+        """The URL of the app, including the token."""
         host = "localhost" if self.address in WILDCARDS else self.address
         host = f"[{host}]" if ":" in host else host
         query = f"/?{QUERY_NAME}={self.token.in_link}" if self.token else ""
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}{self.base}{query}"
 
     def welcome(self) -> str:
-        """Return what is printed when the server has started."""
+        """Return the message printed at startup."""
         lines = [f"Recscope is ready: {self.link}"]
         if self.address in WILDCARDS:
             lines.append(
-                f"From another machine, write the name or address of this one ({socket.gethostname()}) for 'localhost'."
+                "From another machine, replace 'localhost' with the name or address of this one "
+                f"({socket.gethostname()})."
             )
         if self.token:
-            lines.append("Whoever has this link can use the app. It is valid until the server ends.")
+            lines.append("Anyone with this link can use the app. It is valid until the server stops.")
         elif not is_loopback(self.address):
-            lines.append("RECSCOPE_OPEN=1: everybody who reaches this port can use the app, without a token.")
+            lines.append("RECSCOPE_OPEN=1: anyone who can reach this port can use the app, without a token.")
         elif self.door.allowed:
-            lines.append("RECSCOPE_ALLOWED_HOSTS is set: everybody whom the proxy lets through can use the app.")
+            lines.append("RECSCOPE_ALLOWED_HOSTS is set: anyone who can pass the proxy can use the app.")
         return "\n".join(f"  {line}" for line in lines)

@@ -1,4 +1,4 @@
-"""Other libraries, each in an environment of its own, run as a process of its own."""
+"""Other libraries, each run as a separate process in its own virtual environment."""
 
 import json
 import os
@@ -14,7 +14,7 @@ ENVIRONMENTS = FOLDER.parent.parent / ".venv-peers"
 
 
 def python_of(peer: str) -> Path:
-    """Return the interpreter of a peer's environment, made from `benchmarks/peers/PEER.txt` on first need."""
+    """Return the interpreter of a peer's environment; it is created from `benchmarks/peers/PEER.txt` on first use."""
     requirements, home = FOLDER / f"{peer}.txt", ENVIRONMENTS / peer
     interpreter, stamp = home / "bin" / "python", home / "installed.txt"
     if not stamp.exists() or stamp.read_text() != requirements.read_text():
@@ -28,13 +28,13 @@ def python_of(peer: str) -> Path:
 def ask(
     peer: str, *arguments: str, threads: int, environment: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, Any]:
-    """Run `benchmarks/peers/run_PEER.py` with arguments, on so many threads, and return the JSON that it prints.
+    """Run `benchmarks/peers/run_PEER.py` and return the JSON that it prints.
 
     Args:
-        peer: Its name.
-        arguments: Given to the script.
-        threads: Cores that its libraries may use.
-        environment: Variables that the process gets beside those of this one.
+        peer: Name of the peer.
+        arguments: Command-line arguments of the script.
+        threads: Number of threads of its libraries.
+        environment: Environment variables in addition to those of this process.
     """
     limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     command = [str(python_of(peer)), "-W", "ignore", str(FOLDER / f"run_{peer}.py"), *arguments]

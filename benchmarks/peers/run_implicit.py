@@ -1,4 +1,4 @@
-"""Fit implicit's CosineRecommender on stored interactions; print its time, store the ten best items of everybody."""
+"""Fit implicit's CosineRecommender on stored interactions; print its time, and store the top 10 items of each user."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ stored = np.load(data)
 matrix = csr_matrix((stored["data"], stored["indices"], stored["indptr"]), shape=stored["shape"])
 seconds = []
 for _ in range(2):
-    # an item is among its own neighbours there, so one more is asked for
+    # implicit counts an item among its own neighbors, hence one more
     model = CosineRecommender(K=neighbors + 1, num_threads=threads)
     start = time.perf_counter()
     model.fit(matrix, show_progress=False)

@@ -1,12 +1,12 @@
-"""Train RecTools' SASRec on stored sequences; print the seconds of its epochs, store the ten best items of everybody.
+"""Train RecTools' SASRec on stored sequences; print the seconds of its epochs, store the top 10 items of each user.
 
-Arguments: a file of arrays (`train_user`, `train_item`, `later_user`, `later_item`: positions, oldest first; `later` is
-what was done after the training part), the file that the lists go to, and settings as JSON: `width`, `blocks`, `heads`,
-`window`, `dropout`, `batch_size`, `learning_rate`, `epochs`, `every`, `seed`, `threads`.
+Arguments: a file of arrays (`train_user`, `train_item`, `later_user`, `later_item`: positions, oldest first; `later`
+are the validation interactions, which follow the training data), the output file of the lists, and settings as JSON:
+`width`, `blocks`, `heads`, `window`, `dropout`, `batch_size`, `learning_rate`, `epochs`, `every`, `seed`, `threads`.
 
-After each `every` epochs (0: never) two arrays of lists are made, (S, U, 10) for S looks: `validation`, asked with the
-training part as history, and `test`, asked with the later part behind it. Which look counts is for the caller to
-choose, by the first.
+With checkpoints after each `every` epochs (0: none), two arrays of lists are stored, (S, U, 10) for S checkpoints:
+`validation`, whose history is the training data, and `test`, whose history also has the validation interactions. The
+caller selects a checkpoint by the first.
 """
 
 import json
@@ -27,7 +27,7 @@ K = 10
 
 
 class Watch(Callback):  # type: ignore[misc]  # RecTools is not installed where types are checked
-    """Takes the time of each epoch, and keeps the weights after some."""
+    """Measures the time of each epoch, and keeps the weights of checkpoints."""
 
     def __init__(self, every: int) -> None:
         self.every = every
@@ -44,7 +44,7 @@ class Watch(Callback):  # type: ignore[misc]  # RecTools is not installed where 
 
 
 def table(user: np.ndarray, item: np.ndarray) -> Dataset:
-    """Return interactions as RecTools wants them; a row's place in the arrays is its time."""
+    """Return interactions in the format of RecTools; the position of a row is its timestamp."""
     moments = pd.Timestamp("2000-01-01") + pd.to_timedelta(np.arange(len(user)), unit="s")
     columns = {Columns.User: user, Columns.Item: item, Columns.Weight: 1.0, Columns.Datetime: moments}
     return Dataset.construct(pd.DataFrame(columns))
@@ -52,9 +52,9 @@ def table(user: np.ndarray, item: np.ndarray) -> Dataset:
 
 def lists_of(model: SASRecModel, history: Dataset, n_users: int) -> np.ndarray:
     """Return (U, 10) item positions, best first, -1 where there are fewer or the user has no history."""
-    found = model.recommend(history.user_id_map.external_ids, history, K, filter_viewed=True)
+    table = model.recommend(history.user_id_map.external_ids, history, K, filter_viewed=True)
     lists = np.full((n_users, K), -1, dtype=np.int64)
-    lists[found[Columns.User], found[Columns.Rank] - 1] = found[Columns.Item]
+    lists[table[Columns.User], table[Columns.Rank] - 1] = table[Columns.Item]
     return lists
 
 
@@ -93,12 +93,12 @@ def main(data: str, lists: str, settings: dict[str, Any]) -> None:
     if not watch.kept:
         return
     n_users = int(users.max()) + 1
-    looks: dict[str, list[np.ndarray]] = {"validation": [], "test": []}
+    checkpoints: dict[str, list[np.ndarray]] = {"validation": [], "test": []}
     for weights in watch.kept:
         model.torch_model.load_state_dict(weights)
-        looks["validation"].append(lists_of(model, train, n_users))
-        looks["test"].append(lists_of(model, table(users, items), n_users))
-    stacked: dict[str, Any] = {name: np.stack(found) for name, found in looks.items()}
+        checkpoints["validation"].append(lists_of(model, train, n_users))
+        checkpoints["test"].append(lists_of(model, table(users, items), n_users))
+    stacked: dict[str, Any] = {name: np.stack(one) for name, one in checkpoints.items()}
     np.savez(lists, **stacked)
 
 

@@ -1,4 +1,4 @@
-"""Fit an algorithm of Surprise on a file of training ratings, and predict a file of test ratings; print times and RMSE.
+"""Fit an algorithm of Surprise on a training file and predict a test file; print times and RMSE.
 
 Arguments: training file, test file, `svd` FACTORS EPOCHS SEED or `knn` NEIGHBORS (users, Pearson, KNNWithMeans).
 """

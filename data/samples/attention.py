@@ -26,7 +26,7 @@ from recsys_core.models.base import Recommender
 from recsys_core.models.registry import model_class
 
 logger = logging.getLogger(__name__)
-SAMPLE, SEED, PEOPLE, LENGTH = "tiny", 42, 3, 10
+SAMPLE, SEED, N_USERS, LENGTH = "tiny", 42, 3, 10
 SMALL = {"width": 32, "window": 20, "patience": 0, "learning_rate": 0.003, "batch_size": 16}
 SETTINGS: dict[str, dict[str, Any]] = {
     "sasrec": SMALL | {"epochs": 80},
@@ -43,16 +43,16 @@ def make(key: str) -> Example:
     model = kind(kind.config_type(**SETTINGS[key]))
     model.fit(dataset, RunContext(seed=SEED))
     if not isinstance(model, TracesAttention):
-        raise TypeError(f"{key} traces no attention")
-    users = np.argsort(np.abs(dataset.histories().lengths - LENGTH), kind="stable")[:PEOPLE]
+        raise TypeError(f"{key} does not trace attention")
+    users = np.argsort(np.abs(dataset.histories().lengths - LENGTH), kind="stable")[:N_USERS]
     ids = dataset.user_vocabulary.ids
-    people, influence = {}, {}
+    traces, influence = {}, {}
     for user in users:
-        asked = query(dataset, int(user))
-        people[ids[user]] = attended(model.trace(asked), dataset)
-        influence[ids[user]] = _beside(model, dataset, asked, people[ids[user]])
+        user_query = query(dataset, int(user))
+        traces[ids[user]] = attended(model.trace(user_query), dataset)
+        influence[ids[user]] = _beside(model, dataset, user_query, traces[ids[user]])
     facts = {"seed": SEED, "settings": model.config.model_dump(mode="json")}
-    return Example(key, model.info.title, dataset.name, people, facts, influence)
+    return Example(key, model.info.title, dataset.name, traces, facts, influence)
 
 
 def query(dataset: Dataset, user: int) -> QueryBatch:
@@ -61,10 +61,10 @@ def query(dataset: Dataset, user: int) -> QueryBatch:
     return QueryBatch(np.array([user]), history, np.ones(len(history.values), dtype=np.float32))
 
 
-def _beside(model: Recommender[Any], dataset: Dataset, asked: QueryBatch, attended: Attended) -> Beside:
+def _beside(model: Recommender[Any], dataset: Dataset, user_query: QueryBatch, attended: Attended) -> Beside:
     """Return attention and influence (leave-one-out effects) for the top recommended item."""
-    first = model.recommend(asked, 1).item[0]
-    return beside(attended, deletion_effects(model, asked, int(first[0])), titles_of(dataset, first)[0])
+    first = model.recommend(user_query, 1).item[0]
+    return beside(attended, deletion_effects(model, user_query, int(first[0])), titles_of(dataset, first)[0])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Regenerate the sample data sets from their settings: `python -m data.samples.make`."""
+"""Regenerate the sample data sets: `python -m data.samples.make`."""
 
 import logging
 from pathlib import Path
@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 def make(folder: Path = FOLDER) -> None:
-    """Write each sample into its folder below `folder`."""
+    """Generate each sample in its own subfolder of `folder`."""
     for sample in SAMPLES.values():
         world = make_world(sample.config, sample.seed, sample.title)
         write_world(world, folder / sample.key)

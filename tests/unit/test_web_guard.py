@@ -234,7 +234,7 @@ def test_a_token_is_asked_for_wherever_others_can_reach_the_server(address: str 
     assert (WebSettings.from_environment(address, 1, environment={}).token is not None) == asked
     opened = WebSettings.from_environment(address, 1, environment={"RECSCOPE_OPEN": "1"})
     assert opened.token is None
-    assert "everybody who reaches this port" in opened.welcome() or not asked
+    assert "anyone who can reach this port" in opened.welcome() or not asked
 
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
