@@ -213,7 +213,7 @@ def test_contributions_add_up_to_the_score(key: str, aggregation: str, centering
     for user in (0, 1, 17):
         query = train.queries(np.array([user]))
         scores = model.score(query)[0]
-        for item in np.flatnonzero(~np.isnan(scores)):
+        for item in np.flatnonzero(~np.isnan(scores))[user % 2 :: 6]:
             parts = model.explain(query, int(item))
             assert parts.score == scores[item]
             assert len(parts.sources) == len(parts.weights)

@@ -36,14 +36,14 @@ def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_an_empty_meta_file_and_an_empty_spec_break_no_page(open_page: Open, finished: Finished, page: str) -> None:
+@pytest.mark.parametrize("shown", PAGES)
+def test_an_empty_meta_file_and_an_empty_spec_break_no_page(open_page: Open, finished: Finished, shown: str) -> None:
     empty(second_data(finished) / "meta.json")
     other = finished.root / "runs" / ("a" * 16)
     other.mkdir()
     empty(other / "spec.json")
-    text = words(open_page(page, **finished.address()))
-    if page in ("home", "data", "compare"):
+    text = words(open_page(shown, **finished.address()))
+    if shown in ("home", "data", "compare"):
         assert "damaged and" in text
         assert "is empty" in text
 
@@ -59,13 +59,13 @@ def test_a_damaged_folder_is_removed_with_two_clicks_and_nothing_else(open_page:
     assert [card.name for card in Workspace(finished.root).datasets()] == ["Two tastes"]
 
 
-@pytest.mark.parametrize("page", ["explore", "users", "items", "train", "data"])
+@pytest.mark.parametrize("shown", ["explore", "users", "items", "train", "data"])
 @pytest.mark.parametrize("table", ["interactions", "items"])
 def test_a_flipped_bit_in_the_data_is_a_sentence_on_every_page(
-    open_page: Open, finished: Finished, page: str, table: str
+    open_page: Open, finished: Finished, shown: str, table: str
 ) -> None:
     flip_bit(finished.root / "datasets" / finished.data / f"{table}.parquet")
-    app = open_page(page, **finished.address())
+    app = open_page(shown, **finished.address())
     assert f"'{table}.parquet' is not what was written" in words(app)
     assert "Two tastes" in words(open_page("data"))  # set apart by now, with the way to remove it
     assert "is damaged and was set aside" in words(open_page("data"))

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 
-import pytest
 import torch
 from threadpoolctl import threadpool_info
 
@@ -18,12 +17,11 @@ def test_inside_so_many_threads_are_used_and_afterwards_as_before() -> None:
     assert torch.get_num_threads() == before
 
 
-@pytest.mark.parametrize("training", ["popular", "item_knn"])
-def test_the_threads_of_numba_are_never_started(training: str) -> None:
+def test_the_threads_of_numba_are_never_started() -> None:
     """A network trained beside them takes twenty times as long."""
     code = (
         "from recsys_core.engine.warmup import warm_up_model; import numba; "
-        f"warm_up_model({training!r}); print(numba.threading_layer())"
+        "warm_up_model('popular'); warm_up_model('item_knn'); print(numba.threading_layer())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "Threading layer is not initialized" in done.stderr
