@@ -28,7 +28,7 @@ from recsys_core.data.dataset_folders import (
     half_written_apart,
 )
 from recsys_core.data.dataset_usage import experiments_at_work
-from recsys_core.data.meta import DatasetCard, Meta, card_of
+from recsys_core.data.meta import META, DatasetCard, Meta, card_of
 from recsys_core.data.report import IngestReport
 from recsys_core.errors import Damaged, DataError, StoreError
 from recsys_core.storage.checksums import file_sum, file_sums
@@ -242,7 +242,7 @@ class Workspace:
         name = self._free_name(meta.name, meta.fingerprint)
         target = self.root / "datasets" / meta.fingerprint
         with disk_errors_in_words(target):
-            names = [path.name for path in folder.iterdir() if path.name != OWNER]
+            names = [path.name for path in folder.iterdir() if path.name not in (META, OWNER)]
             with ThreadPoolExecutor(1) as beside:
                 sums = beside.submit(file_sums, folder, names)
                 for name_of_file in names:

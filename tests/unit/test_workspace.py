@@ -4,6 +4,7 @@ import io
 import json
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,9 +16,11 @@ from recsys_core.data.dataset import Dataset
 from recsys_core.data.ingest import ingest, inspect_files, suggest_rules
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.server_path import resolve_server_path
+from recsys_core.data.meta import META, Meta
 from recsys_core.data.report import IngestReport
 from recsys_core.data.workspace import Workspace, default_workspace
 from recsys_core.errors import DataError, StoreError
+from recsys_core.storage.checksums import FileSum
 
 TEXT = "user_id,item_id,rating,timestamp\n" + "".join(
     f"u{n % 5},=i{n},{n % 5 + 1},{1_500_000_000 + n}\n" for n in range(30)
@@ -61,6 +64,18 @@ def test_the_same_files_and_rules_have_one_fingerprint_and_other_rules_another(w
     first, second, other = take(workspace), take(workspace, name="renamed"), take(workspace, min_user=2)
     assert first[0].fingerprint == second[0].fingerprint != other[0].fingerprint
     assert sorted(card.name for card in workspace.datasets()) == ["films", "renamed"]
+    assert workspace.damaged() == []  # the intact data set was kept
+
+
+def test_a_data_set_whose_list_of_files_names_the_metadata_is_intact(workspace: Workspace) -> None:
+    stored, _ = take(workspace)
+    meta = Meta.read(workspace.folder("films"))
+    assert META not in (meta.files or {})
+    files = {**(meta.files or {}), META: FileSum(356, "0" * 64)}  # as earlier versions wrote it
+    replace(meta, files=files).write(workspace.folder("films"))
+    again, _ = take(workspace, name="renamed")
+    assert again.fingerprint == stored.fingerprint
+    assert (workspace.verify(), [card.name for card in workspace.datasets()]) == ([], ["renamed"])
 
 
 def test_two_data_sets_of_one_name_are_told_apart(workspace: Workspace) -> None:
