@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 
 from recsys_core.columns import EVENT, INTERACTIONS, ITEM_ID, ITEMS, RATING, SOCIAL, USER_ID, USERS
 from recsys_core.data.dataset import Dataset
-from recsys_core.data.meta import Meta
+from recsys_core.data.meta import META, Meta
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import Damaged
-from recsys_core.storage.checksums import verify
+from recsys_core.storage.checksums import file_sums, verify
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +68,17 @@ def write_tables(folder: Path, dataset: Dataset) -> None:
     write_vocabulary(folder, USERS, USER_ID, list(dataset.user_vocabulary.ids), dataset.users)
     write_vocabulary(folder, ITEMS, ITEM_ID, list(dataset.item_vocabulary.ids), dataset.items)
     write_social(folder, dataset.social)
+
+
+def seal(folder: Path, meta: Meta) -> None:
+    """Write the metadata of a complete folder with the checksums of its files, for `Workspace.take_over`.
+
+    Raises:
+        OSError: A file cannot be read.
+        StoreError: Writing failed.
+    """
+    names = [path.name for path in folder.iterdir() if path.name != META]
+    replace(meta, files=file_sums(folder, names)).write(folder)
 
 
 def check_folder(folder: Path, meta: Meta, *, deep: bool) -> None:

@@ -1,7 +1,7 @@
 """Metadata of a stored data set, readable without opening its tables."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -49,7 +49,11 @@ class Meta:
     @classmethod
     def fresh(cls, **facts: Any) -> Self:
         """Return the metadata of a data set created now."""
-        return cls(created=datetime.now(UTC).isoformat(timespec="seconds"), **facts)
+        return cls(created=_now(), **facts)
+
+    def stored_as(self, name: str) -> Self:
+        """Return the metadata of the same data, stored now under this name."""
+        return replace(self, name=name, created=_now())
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -99,6 +103,10 @@ class Meta:
             write_text(folder / META, json.dumps(values, ensure_ascii=False, indent=1))
         else:
             write_record(folder / META, values | {FILES: sums_to_json(self.files)})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)

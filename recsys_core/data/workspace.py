@@ -31,7 +31,7 @@ from recsys_core.data.dataset_usage import experiments_at_work
 from recsys_core.data.meta import META, DatasetCard, Meta, card_of
 from recsys_core.data.report import IngestReport
 from recsys_core.errors import Damaged, DataError, StoreError
-from recsys_core.storage.checksums import file_sum, file_sums
+from recsys_core.storage.checksums import FileSums, file_sum, file_sums
 from recsys_core.storage.damaged import DamagedFolder, move_aside, remove
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import sync
@@ -230,10 +230,40 @@ class Workspace:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def adopt(self, folder: Path, meta: Meta) -> "Dataset":
-        """Move a complete folder to the data sets: synced, then renamed. Data already stored only get the new name.
+    def take_over(self, finished: Path, name: str) -> "Dataset":
+        """Store a finished data set from another folder; its files are moved, or copied from another disk.
+
+        A process that is killed meanwhile leaves an incomplete `finished`, which is refused from then on.
+
+        Args:
+            finished: A folder completed by `seal`; it is removed.
+            name: Name of the data set.
 
         Raises:
+            Damaged: The folder is missing, incomplete, or differs from what was written; nothing was stored.
+            StoreError: The disk is full or not writable; nothing was stored.
+        """
+        try:
+            meta = Meta.read(finished)
+            if meta.files is None:
+                raise Damaged(f"'{finished.name}' has no checksums.")
+            with self.staging() as folder:
+                for file in meta.files:
+                    _move(finished / file, folder / file)
+                return self.adopt(folder, meta.stored_as(name), written=meta.files)
+        finally:
+            shutil.rmtree(finished, ignore_errors=True)
+
+    def adopt(self, folder: Path, meta: Meta, *, written: FileSums | None = None) -> "Dataset":
+        """Move a complete folder to the data sets: synced, then renamed. Data already stored only get the new name.
+
+        Args:
+            folder: The folder, within `staging`.
+            meta: Its metadata.
+            written: Checksums that its files must have, if they are known.
+
+        Raises:
+            Damaged: The files differ from what was written.
             DataError: The name is invalid.
             StoreError: The disk is full or not writable.
         """
@@ -247,6 +277,8 @@ class Workspace:
                 sums = beside.submit(file_sums, folder, names)
                 for name_of_file in names:
                     sync(folder / name_of_file)
+                if written is not None and sums.result() != written:
+                    raise Damaged(f"The files of the data set '{name}' are not what was written.")
                 replace(meta, name=name, files=sums.result()).write(folder)
             close(folder)
             for path in folder.iterdir():
@@ -337,6 +369,13 @@ class Workspace:
 def default_workspace() -> Workspace:
     """Return the workspace named by `RECSCOPE_WORKSPACE`, by default `data/workspace`."""
     return Workspace(Path(os.environ.get("RECSCOPE_WORKSPACE") or "data/workspace"))
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        shutil.move(source, target)
+    except FileNotFoundError as error:
+        raise Damaged(f"'{source.name}' is missing.") from error
 
 
 def _digest(folder: Path) -> str:

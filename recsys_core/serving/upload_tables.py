@@ -2,11 +2,13 @@
 
     intake/<id>/readings/files-<key>.json     how each file is read, or why it cannot be read
                          <key>/report.json    accepted and rejected rows
+                               dataset/       the finished data set, which Store moves to the workspace
                                status.json    status of the process; see `work_status`
                                temporary/     temporary files
 
 The key identifies the files and all settings, so finished results are reused after a reload, in another tab, and by a
-restarted server. A crashed process is only restarted on request.
+restarted server. A crashed process is only restarted on request. A finished data set can be as large as the files, so
+only the latest reading of an intake keeps it; without one, Store reads the files again.
 """
 
 import hashlib
@@ -21,9 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsys_core.contracts import RunContext
-from recsys_core.errors import DataError, StoreError
+from recsys_core.errors import DataError, DiskFull, StoreError
 from recsys_core.serving.work_status import WorkStatus, has_ended, note_ending, run_in, status_of
+from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import read_json, write_json
+from recsys_core.storage.space import LITTLE_BYTES, make_sure_of_room
 
 if TYPE_CHECKING:
     from recsys_core.data.ingest.cleaning_rules import IngestRules
@@ -63,6 +67,11 @@ class Reading:
     def temporary(self) -> Path:
         """The folder for temporary files."""
         return self.folder / "temporary"
+
+    @property
+    def dataset(self) -> Path:
+        """The folder of the finished data set; it may be missing."""
+        return self.folder / "dataset"
 
     def status(self) -> WorkStatus:
         """Return its status; WAITING if it was not started."""
@@ -127,9 +136,25 @@ class Reading:
         from recsys_core.data.ingest.inspection import readable
 
         guesses = readable(applied(inspected(self.intake, self.draft), self.draft))
-        report = check(guesses, rules_of(self.draft, guesses), ctx)
-        write_json(self.folder / "report.json", report.to_json())
+        report = check(guesses, rules_of(self.draft, guesses), ctx, keep=self.dataset)
+        if Reading(self.intake, self.draft).key != self.key:  # a file was changed while it was read
+            self._drop_dataset()
+        self._write_report(report)
         return ""
+
+    def _write_report(self, report: "IngestReport") -> None:
+        """Write the report; on a full disk, the finished data set makes room for it and for the status."""
+        path = self.folder / "report.json"
+        try:
+            write_json(path, report.to_json())
+            with disk_errors_in_words(path):
+                make_sure_of_room(self.folder, LITTLE_BYTES)
+        except DiskFull:
+            self._drop_dataset()
+            write_json(path, report.to_json())
+
+    def _drop_dataset(self) -> None:
+        shutil.rmtree(self.dataset, ignore_errors=True)
 
 
 def inspected(intake: "Intake", draft: "Draft") -> "list[Inspected]":
@@ -220,7 +245,9 @@ def _hinted(files: "Sequence[Inspected]", key: str) -> "list[Inspected]":
 
 
 def remove_older(intake: "Intake") -> None:
-    """Remove all but the `KEPT` latest readings."""
+    """Remove all but the `KEPT` latest readings, and the finished data sets of all: the next reading makes its own."""
+    for path in (intake.folder / "readings").glob("*/dataset"):
+        shutil.rmtree(path, ignore_errors=True)
     found = sorted((intake.folder / "readings").glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
     for is_folder in (True, False):
         for path in [path for path in found if path.is_dir() == is_folder][KEPT:]:

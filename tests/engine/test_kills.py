@@ -1,8 +1,10 @@
 """A process that is killed between any two steps of storing leaves nothing half-done: held at a gate, then SIGKILL."""
 
+import io
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +15,9 @@ from recsys_core.experiments.artifacts import FILES
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.store import ResultStore
+from recsys_core.serving.upload_process import run
+from recsys_core.serving.upload_tables import Reading
+from recsys_core.serving.uploads import Intake
 from tests.engine.support import ROOT, Memory, little_data, spec_of
 
 GATE = """
@@ -53,6 +58,14 @@ STORE = (
 from recsys_core.data.workspace import Workspace
 from tests.engine.support import little_data
 Workspace(Path(sys.argv[1])).store(little_data())
+"""
+)
+TAKE_OVER = (
+    GATE.replace("{condition}", '"/dataset/" in str(source) or "staging" in str(source)')
+    + """
+from recsys_core.serving.upload_process import run
+from recsys_core.serving.uploads import Intake
+run(Intake(Path(sys.argv[1]), sys.argv[3]), "store")
 """
 )
 
@@ -112,3 +125,25 @@ def test_what_was_killed_before_its_folder_was_whole_is_not_there_and_can_be_mad
     again[script]()
     assert len(store.runs()) + len(workspace.datasets()) == 1
     assert workspace.verify() + store.verify() == [one for one in workspace.damaged() if "half-written" in one.reason]
+
+
+@pytest.mark.parametrize("steps", [0, 2, 5, 6], ids=["no file moved", "half moved", "all moved", "metadata written"])
+def test_a_store_killed_while_it_takes_over_the_checked_data_set_can_be_repeated(tmp_path: Path, steps: int) -> None:
+    """Five files are moved, then the metadata is replaced, then the folder is renamed."""
+    taking = Intake.create(tmp_path, name="little")
+    rows = "".join(f"u{n % 7},m{n % 11},{1 + n % 5}\n" for n in range(60))
+    path = taking.add("ratings.csv", io.BytesIO(f"user,item,rating\n{rows}".encode()))
+    taking.save(replace(taking.draft(), paths=(str(path),)))
+    reading = Reading(taking, taking.draft())
+    reading.run()
+    fingerprint = reading.report().fingerprint
+    assert len(list(reading.dataset.iterdir())) == 6
+    killed_at_the_gate(TAKE_OVER, tmp_path, steps, taking.id)
+    workspace = Workspace(tmp_path)
+    assert workspace.datasets() == []
+    assert not list(tmp_path.glob("staging/*"))
+    assert taking.status().state == "FAILED"
+    run(taking, "store")
+    assert taking.status().fingerprint == fingerprint
+    assert [card.fingerprint for card in workspace.datasets()] == [fingerprint]
+    assert all("half-written" in one.reason for one in workspace.verify())

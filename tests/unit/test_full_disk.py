@@ -22,6 +22,8 @@ from recsys_core.engine.settings import EngineSettings
 from recsys_core.errors import DiskFull, StoreError
 from recsys_core.experiments.jobs import JobState, JobStatus
 from recsys_core.experiments.store import ResultStore
+from recsys_core.serving.upload_tables import Reading, inspected
+from recsys_core.serving.uploads import Draft, Intake
 from recsys_core.storage import space
 from tests.engine.support import little_data, spec_of
 
@@ -241,6 +243,30 @@ def test_an_ingest_on_a_full_disk_leaves_nothing_and_says_so(engine: Engine, sma
         workspace.store(made)
     assert len(workspace.datasets()) == 1
     assert list((engine.root / "staging").iterdir()) == []
+
+
+@pytest.mark.parametrize("leave", [180, 208, 220, 250, 280, 400])
+def test_a_check_on_a_full_disk_says_so_or_shows_its_counts(small_disk: Path, tmp_path: Path, leave: int) -> None:
+    """Whatever room is left: a reason that names the disk, or the report, with a whole data set or none."""
+    path = tmp_path / "ratings.csv"
+    rows = "".join(f"u{n % 997},m{n * 31 % 1009},{1 + n % 5},{10**9 + n * 7919 % 10**6}\n" for n in range(40_000))
+    path.write_text("user,item,rating,timestamp\n" + rows)
+    taking = Intake.create(small_disk / "workspace")
+    taking.save(Draft(paths=(str(path),)))
+    inspected(taking, taking.draft())
+    ballast = fill(small_disk, leave * 1024)
+    reading = Reading(taking, taking.draft())
+    reading.run()
+    status, report = reading.status(), reading.report()
+    if status.state == "DONE":
+        assert (report.rows_read, report.rows_accepted) == (40_000, 40_000)
+    else:
+        assert "disk is full" in status.reason
+        assert not reading.dataset.exists()
+    ballast.unlink()
+    if reading.dataset.exists():
+        Workspace(taking.root).take_over(reading.dataset, "little")
+        assert Workspace(taking.root).verify() == []
 
 
 def test_only_a_disk_that_says_so_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """From files to a data set: every row is read once and accounted for; storing is all or nothing."""
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -11,19 +12,21 @@ import pandas as pd
 from recsys_core.columns import INTERACTIONS, ITEMS, SOCIAL, USERS
 from recsys_core.contracts import RunContext
 from recsys_core.data.dataset import Dataset
-from recsys_core.data.folder import open_folder
+from recsys_core.data.folder import open_folder, seal
 from recsys_core.data.ingest.build import READER_VERSION, build
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.inspection import inspect_files, suggest_rules
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.ingest.schema import TableGuess, with_changes
+from recsys_core.data.meta import Meta
 from recsys_core.data.report import IngestReport
-from recsys_core.errors import DataError
+from recsys_core.errors import DataError, StoreError
 from recsys_core.storage.disk_errors import disk_errors_in_words
 
 if TYPE_CHECKING:
     from recsys_core.data.workspace import Workspace
 
+logger = logging.getLogger(__name__)
 __all__ = [
     "READER_VERSION",
     "build",
@@ -39,9 +42,22 @@ __all__ = [
 
 
 def check(
-    guesses: Sequence[TableGuess], rules: IngestRules, ctx: RunContext | None = None, *, limits: Limits = DEFAULT_LIMITS
+    guesses: Sequence[TableGuess],
+    rules: IngestRules,
+    ctx: RunContext | None = None,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    keep: Path | None = None,
 ) -> IngestReport:
     """Return the report of an ingest without storing anything.
+
+    Args:
+        guesses: How each file is read.
+        rules: The cleaning rules.
+        ctx: Progress and cancellation.
+        limits: Bounds on what is read.
+        keep: A folder on the disk of temporary files, not yet existing, to leave the finished data set in for
+            `Workspace.take_over`; it is not created if the disk has no room for its metadata.
 
     Raises:
         DataError: The files cannot be read with these settings.
@@ -49,9 +65,21 @@ def check(
     folder = Path(tempfile.mkdtemp(prefix="recscope-check-"))
     try:
         with disk_errors_in_words(folder):
-            return build(guesses, rules, folder, name="check", ctx=ctx or RunContext(), limits=limits)[1]
+            meta, report = build(guesses, rules, folder, name="check", ctx=ctx or RunContext(), limits=limits)
+        if keep is not None:
+            _leave(folder, meta, keep)
+        return report
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _leave(folder: Path, meta: Meta, keep: Path) -> None:
+    """Move a finished data set to `keep`; on a disk error there is none, and storing reads the files again."""
+    try:
+        seal(folder, meta)
+        folder.rename(keep)
+    except (OSError, StoreError) as error:
+        logger.warning("The checked data set is not kept: %s", error)
 
 
 def ingest(
