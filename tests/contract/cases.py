@@ -55,7 +55,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "mlp.patience": {"epochs": 120, "learning_rate": 0.001},
     "rnn.patience": {"epochs": 60, "learning_rate": 0.003, "dropout": 0.3},
     "recursive.patience": {"epochs": 60, "learning_rate": 0.001},
-    "seq2seq.patience": {"epochs": 60, "learning_rate": 0.006},
+    "seq2seq.patience": {"epochs": 60, "learning_rate": 0.003},
     "seq2seq.scheduled_sampling": {"steps": 3, "share": 1.0},
     "seq2seq.share": {"steps": 3},
     "seq2seq.beam_width": {"decoding": "beam"},
