@@ -27,12 +27,13 @@ test: lint types browser $(VENV)/compiled.stamp  ## everything: all tests, all m
 	OMP_NUM_THREADS=1 $(PYTEST) -n auto $(COMPUTING)
 	$(PYTEST) -n $(WAITING_WORKERS) $(addprefix --ignore=,$(COMPUTING))
 
-lint: $(VENV)/dev.stamp  ## ruff, import layers, constraints, template of messages
+lint: $(VENV)/dev.stamp  ## ruff, import layers, constraints, template of messages, vocabulary
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.constraints
 	$(BIN)/python -m tools.texts
+	$(BIN)/python -m tools.words
 
 texts: $(VENV)/dev.stamp  ## extract the template of all messages for translators
 	$(BIN)/python -m tools.texts --write

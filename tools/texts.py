@@ -1,4 +1,4 @@
-"""The template of all messages: `recsys_core/locale/recscope.pot`, extracted from the source code.
+"""Template of all messages, `recsys_core/locale/recscope.pot`, extracted from the source code.
 
     python -m tools.texts           check that the template is up to date (part of `make lint`)
     python -m tools.texts --write   write it (`make texts`)
@@ -31,26 +31,26 @@ KEYWORDS: dict[str, Any] = {
 REMEDY = "The template of messages is not up to date: run `make texts` and commit recsys_core/locale/recscope.pot."
 
 
-def catalogue() -> Catalog:
-    """Return all messages, each with the files it is in."""
-    found = Catalog(project="Recscope", charset="utf-8")
+def extracted() -> Catalog:
+    """Return all messages with the files that contain them."""
+    catalog = Catalog(project="Recscope", charset="utf-8")
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # Babel only warns of an f-string, which it leaves out
+        warnings.simplefilter("error")  # Babel skips f-strings with a warning only
         for path in sorted({path for pattern in SOURCES for path in ROOT.glob(pattern)}):
             name = path.relative_to(ROOT).as_posix()
             for _line, message, _comments, _context in extract_from_file("python", path, keywords=KEYWORDS):
-                found.add(message, locations=[(name, 0)])
+                catalog.add(message, locations=[(name, 0)])
     for name, messages in tables():
         for message in messages:
             if message:
-                found.add(message, locations=[(name, 0)])
-    for one in found:
-        one.flags.discard("python-format")  # a per cent sign is only that
-    return found
+                catalog.add(message, locations=[(name, 0)])
+    for one in catalog:
+        one.flags.discard("python-format")  # percent signs are literal
+    return catalog
 
 
 def tables() -> Iterator[tuple[str, list[str]]]:
-    """Give the messages of each table, with the file that it is in."""
+    """Yield the file and the messages of each table."""
     from recsys_core.configs import field_specs
     from recsys_core.models.registry import model_class, model_infos
     from recsys_core.profiles.behavior import HABITS
@@ -68,7 +68,7 @@ def tables() -> Iterator[tuple[str, list[str]]]:
 def rendered() -> bytes:
     """Return the template file: sorted, without dates and line numbers, so that it changes only with the messages."""
     file = io.BytesIO()
-    write_po(file, catalogue(), width=120, sort_output=True, omit_header=True, include_lineno=False)
+    write_po(file, extracted(), width=120, sort_output=True, omit_header=True, include_lineno=False)
     return b"# All messages of Recscope; written by `make texts`.\n\n" + file.getvalue()
 
 
