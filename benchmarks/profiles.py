@@ -51,5 +51,5 @@ def _stored(workspace: Workspace) -> Dataset:
 def _profiles(dataset: Dataset, root: Path) -> None:
     """Compute or read the profiles and the map, and query the users most similar to one user."""
     profiles = user_profiles(dataset, root, RunContext(threads=THREADS))
-    assert len(profiles.map()) == len(profiles.table) == dataset.n_users
+    assert len(profiles.table) == dataset.n_users
     profiles.similar(0)

@@ -17,25 +17,20 @@ with pickers.line():
     data = pickers.dataset("compare")
     run = pickers.experiment("compare", finished=False) if data is not None else None
 damaged_folders.show("experiment")
-if data is None:
-    empty_state.state(
-        _("No data yet"),
-        _("A comparison needs data and trained models. Upload your own data, or load a sample with one click."),
-        action="data",
-    )
-    st.stop()
+empty_state.card_or_stop(
+    data, _("A comparison needs data and trained models. Upload your own data, or load a sample with one click.")
+)
 if run is None:
-    empty_state.state(
+    empty_state.stop(
         _("No experiment on this data set yet"),
         _("Train at least two models on the same split; their comparison then appears here."),
         action="train",
     )
-    st.stop()
 
 verdict.unfinished(run)
 results = comparison_queries.results_key(run)
 if not results.models:
-    empty_state.state(
+    empty_state.stop(
         _("No model has finished"),
         _(
             "There is nothing to compare yet. The Train page shows the state of each model and the reason of "
@@ -44,7 +39,6 @@ if not results.models:
         action="train",
         label=_("Open the training"),
     )
-    st.stop()
 
 cutoff = run.spec.k
 metric, baseline = leaderboard.choices(results, cutoff)

@@ -12,13 +12,9 @@ ensure_frame()
 st.title(_("Explore"))
 with pickers.line():
     card = pickers.dataset("explore")
-if card is None:
-    empty_state.state(
-        _("No data yet"),
-        _("Upload your own data, or load a sample with one click; its charts then appear here."),
-        action="data",
-    )
-    st.stop()
+card = empty_state.card_or_stop(
+    card, _("Upload your own data, or load a sample with one click; its charts then appear here.")
+)
 
 st.markdown(
     _("{users} users, {items} items, {interactions} interactions.").format(

@@ -16,23 +16,19 @@ with pickers.line():
     run = pickers.experiment("inside") if data is not None else None
     results = comparison_queries.results_key(run) if run is not None else None
     model = selection.model(results) if results is not None else None
-if data is None:
-    empty_state.state(
-        _("No data yet"),
-        _(
-            "There is nothing to inspect without data and a trained model. Upload your own data, or load a "
-            "sample with one click."
-        ),
-        action="data",
-    )
-    st.stop()
+empty_state.card_or_stop(
+    data,
+    _(
+        "There is nothing to inspect without data and a trained model. Upload your own data, or load a "
+        "sample with one click."
+    ),
+)
 if run is None or results is None or model is None:
-    empty_state.state(
+    empty_state.stop(
         _("No trained model on this data set yet"),
         _("Train at least one model; its parameters and explanations then appear here."),
         action="train",
     )
-    st.stop()
 
 selection.introduction(run, model)
 looked_at = selection.choose(results, run, model)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.recommend_parts import recommendation_lists
-from pages.ui import disagreements, empty_state, pickers, user_picker
+from pages.ui import disagreements, empty_state, pickers, user_picker, verdict
 from pages.ui.frame import ensure_frame
 from pages.ui.queries import comparison_queries
 from pages.ui.text import _, n_
@@ -14,22 +14,17 @@ st.title(_("Recommend"))
 with pickers.line():
     data = pickers.dataset("recommend")
     run = pickers.experiment("recommend") if data is not None else None
-if data is None:
-    empty_state.state(
-        _("No data yet"),
-        _("Recommendations need data and a trained model. Upload your own data, or load a sample with one click."),
-        action="data",
-    )
-    st.stop()
+empty_state.card_or_stop(
+    data, _("Recommendations need data and a trained model. Upload your own data, or load a sample with one click.")
+)
 if run is None:
-    empty_state.state(
+    empty_state.stop(
         _("No trained model on this data set yet"),
         _("Train at least one model; its recommendations for any user then appear here."),
         action="train",
     )
-    st.stop()
 
-recommendation_lists.under_way(run)
+verdict.unfinished(run)
 results = comparison_queries.results_key(run)
 user = user_picker.choose(run)
 models = recommendation_lists.models(results, user)

@@ -12,16 +12,13 @@ ensure_frame()
 st.title(_("Train"))
 with pickers.line():
     card = pickers.dataset("train")
-if card is None:
-    empty_state.state(
-        _("No data yet"),
-        _(
-            "Models are trained on interactions between users and items. Upload your own data, or load a sample "
-            "with one click."
-        ),
-        action="data",
-    )
-    st.stop()
+card = empty_state.card_or_stop(
+    card,
+    _(
+        "Models are trained on interactions between users and items. Upload your own data, or load a sample "
+        "with one click."
+    ),
+)
 dataset = services.dataset(card.fingerprint)
 
 run = launch_bar.current_run(card.fingerprint)

@@ -12,12 +12,8 @@ ensure_frame()
 st.title(_("Users"))
 with pickers.line():
     card = pickers.dataset("users")
-if card is None:
-    empty_state.state(
-        _("No data yet"),
-        _("Upload your own data, or load a sample with one click; its users then appear here."),
-        action="data",
-    )
-    st.stop()
+card = empty_state.card_or_stop(
+    card, _("Upload your own data, or load a sample with one click; its users then appear here.")
+)
 
 tabs.present(card)

@@ -22,13 +22,11 @@ PASSED_OVER = "attention_passed_over"
 LOOK_AGAIN_SECONDS = 2.0
 
 
-@st.cache_resource(show_spinner=False)
 def has_attention(key: str) -> bool:
     """Return whether an algorithm exposes its attention weights."""
     from recsys_core.contracts import Ability
-    from recsys_core.models.registry import model_class
 
-    return Ability.TRACES_ATTENTION in model_class(key).info.abilities
+    return Ability.TRACES_ATTENTION in services.model_info(key).abilities
 
 
 def has_any() -> bool:
@@ -88,7 +86,7 @@ def nothing(data: "DatasetCard", run: "Run | None") -> None:
     elif failed := list(_jobs(cards, "FAILED")):
         _failed(failed)
     else:
-        empty_state.state(
+        empty_state.stop(
             _("No model with attention on this data set yet"),
             _("Only some models have attention weights: train {models}. Until then, open the finished example.").format(
                 models=safe(_names_of_those_with_attention())

@@ -24,14 +24,13 @@ def choose() -> Seen:
         run = runs.choose(data) if data is not None else None
         model = _model(run) if run is not None else None
     runs.say_passed_over(run)
-    if data is None:
-        empty_state.state(
-            _("No data yet"),
-            _("Upload your own data or load a sample, and train a model with attention. Until then, open the "
-    "finished example."),
-            action="data",
-        )  # fmt: skip
-        st.stop()
+    data = empty_state.card_or_stop(
+        data,
+        _(
+            "Upload your own data or load a sample, and train a model with attention. Until then, open the "
+            "finished example."
+        ),
+    )
     if run is None or model is None:
         runs.nothing(data, run)
         st.stop()

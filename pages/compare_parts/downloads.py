@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 
 def section(results: "ResultsKey", metric: str, baseline: str) -> None:
     """Show the buttons; each file is created when its button is pressed."""
+
+    def report() -> str:
+        from recsys_core.viz.report import report_content
+        from recsys_core.viz.report_html import report_html
+
+        return report_html(report_content(services.store().open(results.run), metric=metric, baseline=baseline))
+
+    def archive() -> bytes:
+        from recsys_core.viz.archive import run_archive
+
+        run = services.store().open(results.run)
+        return run_archive(run, comparison_queries.comparison(results, metric, baseline))
+
     st.markdown(
         _(
             "The report is one self-contained HTML file, also suitable for printing; the archive contains all "
@@ -23,7 +36,7 @@ def section(results: "ResultsKey", metric: str, baseline: str) -> None:
     with st.container(horizontal=True, key="compare_downloads"):
         st.download_button(
             _("Report (HTML)"),
-            lambda: _report(results, metric, baseline),
+            report,
             f"recscope-{results.run}.html",
             "text/html",
             key="download_report",
@@ -33,7 +46,7 @@ def section(results: "ResultsKey", metric: str, baseline: str) -> None:
         )
         show.download(
             _("All numbers (CSV, zipped)"),
-            lambda: _archive(results, metric, baseline),
+            archive,
             f"recscope-{results.run}.zip",
             "application/zip",
             "download_all",
@@ -45,16 +58,3 @@ def section(results: "ResultsKey", metric: str, baseline: str) -> None:
             "text/csv",
             "download_leaderboard",
         )
-
-
-def _report(results: "ResultsKey", metric: str, baseline: str) -> str:
-    from recsys_core.viz.report import report_content
-    from recsys_core.viz.report_html import report_html
-
-    return report_html(report_content(services.store().open(results.run), metric=metric, baseline=baseline))
-
-
-def _archive(results: "ResultsKey", metric: str, baseline: str) -> bytes:
-    from recsys_core.viz.archive import run_archive
-
-    return run_archive(services.store().open(results.run), comparison_queries.comparison(results, metric, baseline))

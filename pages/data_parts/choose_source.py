@@ -9,8 +9,8 @@ import streamlit as st
 from pages.data_parts import upload_session
 from pages.data_parts.steps import CHOOSE, header
 from pages.ui import services, state, stored_datasets
+from pages.ui.show import errors
 from pages.ui.text import _, count, n_, safe, safe_paragraphs, size
-from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -61,14 +61,11 @@ def _begin(
     name: str, *, uploads: "Sequence[UploadedFile]" = (), paths: tuple[str, ...] = (), catalogue: str = ""
 ) -> None:
     """Copy the files into an upload session, free the bytes of the uploader, and go on to Check."""
-    try:
+    with errors():
         taking = upload_session.begin(name, uploads=uploads, paths=paths, catalogue=catalogue)
-    except RecscopeError as error:
-        st.error(safe(error))
-        return
-    state.bump("upload")
-    state.put("intake", taking)
-    st.rerun()
+        state.bump("upload")
+        state.put("intake", taking)
+        st.rerun()
 
 
 def _samples() -> None:
@@ -84,14 +81,11 @@ def _samples() -> None:
 
 
 def _take(key: str) -> None:
-    try:
+    with errors():
         fingerprint = services.sample(key)
-    except RecscopeError as error:
-        st.error(safe(error))
-        return
-    state.put("intake", None)
-    state.choose("data", fingerprint)
-    st.rerun()
+        state.put("intake", None)
+        state.choose("data", fingerprint)
+        st.rerun()
 
 
 def _public() -> None:

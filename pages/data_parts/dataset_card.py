@@ -8,7 +8,6 @@ from pages.data_parts import ingest_report
 from pages.ui import frame, services, show, state, stored_datasets
 from pages.ui.navigation import has_page
 from pages.ui.text import _, count, fragment, percent, safe
-from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
     from recsys_core.data.meta import DatasetCard
@@ -29,13 +28,11 @@ def present(card: "DatasetCard") -> None:
     question = "ratings" if card.has_ratings else "activity"
     tickets = (services.summary(card.fingerprint), services.answer(question, card.fingerprint))
     waiting = [not ticket.wait(PATIENCE_SECONDS / len(tickets)) for ticket in tickets]
-    try:
+    with show.errors():
         if any(waiting):
             fragment(_counting, run_every=0.5)(tickets)
         else:
             _fill(card, tickets[0].result(), tickets[1].result())
-    except RecscopeError as error:
-        st.error(safe(error))
     _next()
 
 

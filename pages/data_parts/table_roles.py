@@ -175,14 +175,7 @@ def _unread(sheet: Sheet, error: str) -> None:
         st.markdown(f"**{safe(sheet.guess.name)}**")
         st.error(safe(error))
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            _pick(
-                _("Content of this file"),
-                f"kind_{sheet.key}",
-                sheet.guess.table,
-                TABLES,
-                sheet.save("table"),
-                width=260,
-            )
+            _kind(sheet)
             if sheet.guess.format == "text":
                 _text_format(sheet)
             if str(sheet.number) in sheet.taking.draft().changes and st.button(

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import lazy_sections, services, show
+from pages.ui import lazy_sections, pending, services, show
 from pages.ui.text import _, fragment, safe
-from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
     from recsys_core.data.meta import DatasetCard
@@ -44,10 +43,8 @@ def _show(fingerprint: str, was_waiting: bool) -> None:
 
 
 def _answer(name: str, question: "Question", ticket: "Ticket[Answer]", parts: lazy_sections.Parts) -> None:
-    try:
-        answer = ticket.result()
-    except RecscopeError as error:
-        st.error(safe(error))
+    answer = pending.outcome(ticket, "")
+    if answer is None:
         return
     st.markdown(safe(answer.sentence))
     if answer.figure is None:

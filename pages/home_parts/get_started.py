@@ -6,8 +6,8 @@ import streamlit as st
 
 from pages.ui import frame, services, state
 from pages.ui.navigation import has_page
+from pages.ui.show import errors
 from pages.ui.text import _, fragment, percent, safe, seconds
-from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
     from recsys_core.experiments.jobs import JobStatus
@@ -60,15 +60,12 @@ def _entry(title: str, why: str) -> "st.delta_generator.DeltaGenerator":
 
 def _start() -> None:
     """Store the sample, submit the experiment, and show its progress here."""
-    try:
+    with errors():
         run_id = services.submit_models(services.sample(SAMPLE), MODELS)
-    except RecscopeError as error:
-        st.error(safe(error))
-        return
-    state.choose("data", services.sample(SAMPLE))
-    state.choose("run", run_id)
-    st.session_state[SHOWN_RUN] = run_id
-    st.rerun()
+        state.choose("data", services.sample(SAMPLE))
+        state.choose("run", run_id)
+        st.session_state[SHOWN_RUN] = run_id
+        st.rerun()
 
 
 def demonstration() -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import frame, services, state
+from pages.ui import frame, services, show, state
 from pages.ui.text import _, fragment, later, n_, safe
 from recsys_core.errors import RecscopeError
 
@@ -101,11 +101,8 @@ def _delete(card: "RunCard") -> None:
         )
         if not st.button(_("Delete permanently"), key=f"delete_confirmed_{card.id}", type="primary"):
             return
-        try:
-            services.delete_run(card.id)
-        except RecscopeError as error:
-            st.error(safe(error))
-            return
-    if state.get("run") == card.id:
-        state.choose("run", None)
-    st.rerun()
+        with show.errors():
+            services.store().delete(card.id)
+            if state.get("run") == card.id:
+                state.choose("run", None)
+            st.rerun()

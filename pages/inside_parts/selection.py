@@ -68,11 +68,8 @@ def model(results: "ResultsKey") -> "Contender | None":
 
 def introduction(run: "Run", contender: "Contender") -> None:
     """Show what the model does, with the formula for its settings."""
-    from recsys_core.models.registry import model_class
-
-    info = model_class(contender.key).info
     with st.container(horizontal=True, vertical_alignment="center", key="inside_introduction"):
-        st.markdown(_(info.idea), width="content")
+        st.markdown(_(services.model_info(contender.key).idea), width="content")
         with st.popover(_("Formula and source"), key="inside_formula"):
             config = run.model_spec(contender.id).config
             formulas.show(contender.key, config, services.dataset(run.spec.data))
@@ -156,9 +153,8 @@ def _top(results: "ResultsKey", run: "Run", contender: "Contender", user: "Selec
 
 def _views(results: "ResultsKey", contender: "Contender") -> "tuple[View, ...]":
     from recsys_core.explain.registry import views_of
-    from recsys_core.models.registry import model_class
 
-    return views_of(model_class(contender.key).info, _curves(results, contender.id))
+    return views_of(services.model_info(contender.key), _curves(results, contender.id))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

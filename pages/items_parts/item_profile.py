@@ -55,7 +55,14 @@ def _profile(card: "DatasetCard", profiles: "ItemProfiles | None", item: int) ->
         _time(tables, parts)
     if profiles is not None:
         _alike(card, profiles, item)
-        _vector(profiles, item)
+        profile_queries.vector(
+            profiles,
+            item,
+            "item_vector",
+            name=_("Feature vector of the item"),
+            words=_("Content-based models and content similarities use these features."),
+            value=st.column_config.NumberColumn(_("This item"), format="%.3f"),
+        )
     parts.watch()
 
 
@@ -216,26 +223,3 @@ def _like(row: dict[Hashable, Any], words: str, side: str, *, is_in_both: bool) 
         )
         mark = f" :violet-badge[{_('on both sides')}]" if is_in_both else ""
         st.markdown(f"{_('similarity {value:.2f}').format(value=row['similarity'])}{mark} · {words}")
-
-
-def _vector(profiles: "ItemProfiles", item: int) -> None:
-    whole = st.expander(
-        n_("Feature vector: {n} number", "Feature vector: {n} numbers", len(profiles.features.names)),
-        key="item_vector_open",
-        on_change="rerun",
-    )
-    if whole.open:
-        with whole:
-            st.markdown(_("Content-based models and content similarities use these features."))
-            show.table(
-                profiles.vector(item),
-                "item_vector",
-                name=_("Feature vector of the item"),
-                height=320,
-                column_config={
-                    "part": st.column_config.TextColumn(_("Part")),
-                    "name": st.column_config.TextColumn(_("What")),
-                    "value": st.column_config.NumberColumn(_("This item"), format="%.3f"),
-                    "everybody": st.column_config.NumberColumn(_("Mean of all"), format="%.3f"),
-                },
-            )

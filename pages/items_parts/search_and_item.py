@@ -62,7 +62,7 @@ def _map(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
         ],
     )
     if not by_people:
-        profile_queries.axes(profiles.explained, profiles.axes)
+        profile_queries.axes(profiles.facts.explained, profiles.facts.axes)
     if len(profiles.table) > DRAWN:
         st.markdown(
             _("{drawn} of {all} items are shown, sampled at random.").format(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import pending, show, user_picker
+from pages.ui import pending, services, show, user_picker
 from pages.ui.queries import model_queries
 from pages.ui.text import _, count, later, safe
 from recsys_core.errors import RecscopeError
@@ -43,7 +43,6 @@ class Trial:
 def why(trials: dict[str, Trial]) -> None:
     """Show the score contributions of the clicked item; for models without them, the influence of each history item."""
     from recsys_core.explain.deletion import reads_histories
-    from recsys_core.models.registry import model_class
     from recsys_core.serving.recommendations import can_explain
 
     model, item = st.session_state.get(CLICKED, (None, None))
@@ -51,7 +50,7 @@ def why(trials: dict[str, Trial]) -> None:
         st.markdown(_("Click an item to see how its score is composed."))
         return
     trial = trials[model]
-    info = model_class(trial.model.key).info
+    info = services.model_info(trial.model.key)
     if not can_explain(info) and reads_histories(info):
         _effects(trial, item)
         return

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.recommend_parts import reasons
-from pages.ui import pending, services, show, verdict
+from pages.ui import pending, services, show
 from pages.ui.queries import comparison_queries, model_queries
 from pages.ui.text import _, safe
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pages.ui.queries.comparison_queries import ResultsKey
     from pages.ui.user_picker import SelectedUser
     from recsys_core.data.dataset import Dataset
-    from recsys_core.experiments.experiment import Run
 
 AT_FIRST = 3
 """Number of best models shown by default."""
@@ -29,15 +28,11 @@ LEFT_ALIGNED = """<style>
 """Left-aligns the titles of a list."""
 
 
-def under_way(run: "Run") -> None:
-    """Show models that are still queued or running, and failed ones."""
-    verdict.unfinished(run)
-
-
 def models(results: "ResultsKey", user: "SelectedUser") -> list[str]:
     """Show the choice of models, best first; return their ids. Models without cold-start support are named."""
     contenders = {model.id: model for model in comparison_queries.contenders(results)}
-    ranked = sorted(contenders, key=lambda one: -(contenders[one].metrics.get(_quality(results)) or 0.0))
+    quality = f"ndcg@{services.store().open(results.run).spec.k}"
+    ranked = sorted(contenders, key=lambda one: -(contenders[one].metrics.get(quality) or 0.0))
     able = [one for one in ranked if not user.is_new or _serves_new(contenders[one].key)]
     first = [one for one in able if contenders[one].key != RANDOM][:AT_FIRST]
     chosen = st.multiselect(
@@ -50,20 +45,16 @@ def models(results: "ResultsKey", user: "SelectedUser") -> list[str]:
     return chosen
 
 
-def _quality(results: "ResultsKey") -> str:
-    return f"ndcg@{services.store().open(results.run).spec.k}"
-
-
 def _serves_new(key: str) -> bool:
     """Return whether a model supports cold-start users: it uses their history, or it is not personalized."""
-    from recsys_core.models.registry import model_class
-
-    info = model_class(key).info
+    info = services.model_info(key)
     return info.folds_in or not info.personal
 
 
 def lists(results: "ResultsKey", chosen: list[str], user: "SelectedUser", k: int) -> None:
     """Show one column per model; a click on an item explains its score."""
+    from recsys_core.serving.recommendations import lists_table
+
     if not chosen:
         st.markdown(_("Select at least one model."))
         return
@@ -84,7 +75,13 @@ def lists(results: "ResultsKey", chosen: list[str], user: "SelectedUser", k: int
     reasons.why(trials)
     reasons.why_not(trials, k)
     if found:
-        _download(found, titles)
+        show.download(
+            _("All lists (CSV)"),
+            lambda: show.csv(lists_table(found, titles)),
+            "recommendations.csv",
+            "text/csv",
+            "lists_csv",
+        )
 
 
 def _finished(
@@ -125,15 +122,3 @@ def _list(model: str, frame: "pd.DataFrame") -> None:
         )
         if pressed:
             st.session_state[reasons.CLICKED] = (model, row["item"])
-
-
-def _download(frames: "dict[str, pd.DataFrame]", titles: dict[str, str]) -> None:
-    from recsys_core.serving.recommendations import lists_table
-
-    show.download(
-        _("All lists (CSV)"),
-        lambda: show.csv(lists_table(frames, titles)),
-        "recommendations.csv",
-        "text/csv",
-        "lists_csv",
-    )

@@ -6,8 +6,8 @@ import streamlit as st
 
 from pages.ui import services, state
 from pages.ui.forms import KEPT
-from pages.ui.text import _, count, later, n_, percent, safe
-from recsys_core.errors import RecscopeError
+from pages.ui.show import errors
+from pages.ui.text import _, count, later, n_, percent
 
 if TYPE_CHECKING:
     from recsys_core.contracts import RatingScale
@@ -232,13 +232,9 @@ def _leaks(dataset: "Dataset", split: dict[str, Any], seed: int) -> None:
                 _("This data set is large: leakage is measured when training starts and reported with the results.")
             )
             return
-        try:
-            report = leaks(dataset.fingerprint, tuple(sorted(split.items())), seed)
-        except RecscopeError as error:
-            st.error(safe(error))
-            return
-        for sentence in leak_sentences(report):
-            st.markdown("- " + sentence)
+        with errors():
+            for sentence in leak_sentences(leaks(dataset.fingerprint, tuple(sorted(split.items())), seed)):
+                st.markdown("- " + sentence)
 
 
 def leaks(fingerprint: str, split: tuple[tuple[str, Any], ...], seed: int) -> "LeakReport":

@@ -78,9 +78,8 @@ def section(run: "Run") -> None:
 
 def _learns_on(key: str) -> bool:
     from recsys_core.contracts import Ability
-    from recsys_core.models.registry import model_class
 
-    return Ability.UPDATES_INCREMENTALLY in model_class(key).info.abilities
+    return Ability.UPDATES_INCREMENTALLY in services.model_info(key).abilities
 
 
 def _form(run: "Run", able: dict[str, str], others: "list[DatasetCard]") -> None:

@@ -176,7 +176,6 @@ def curve_names(progress: "pd.DataFrame") -> list[str]:
 
 def _curves(run: "Run", reports: "dict[str, pd.DataFrame]", titles: dict[str, str], running: str | None) -> None:
     """Show all training curves of one selected job; by default, the running one."""
-    from recsys_core.models.registry import model_class
     from recsys_core.viz.progress import course, curve_of, training_curve
     from recsys_core.viz.theme import family_color
 
@@ -192,7 +191,7 @@ def _curves(run: "Run", reports: "dict[str, pd.DataFrame]", titles: dict[str, st
         width=380,
     )
     names = curve_names(reports[chosen])
-    color = family_color(model_class(run.model_spec(chosen).key).info.family)
+    color = family_color(services.model_info(run.model_spec(chosen).key).family)
     for column, name in zip(st.columns(max(2, len(names))), names, strict=False):
         curve = curve_of(reports[chosen], name)
         step = _(STEPS.get(curve["stage"].iloc[0], later("Step")))

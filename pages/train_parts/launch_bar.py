@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from pydantic import ValidationError
 
-from pages.ui import algorithm_cards, frame, services, state
+from pages.ui import algorithm_cards, frame, services, show, state
 from pages.ui.text import _, n_, safe, seconds, size
-from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
     from recsys_core.experiments.experiment import Run
@@ -44,9 +43,8 @@ def spec(rules: dict[str, Any], models: list[dict[str, Any]]) -> "ExperimentSpec
     if rules["split"]["kind"] == "uploaded" and not rules["split"].get("test_data"):
         return None
     try:
-        return ExperimentSpec.model_validate(rules | {"models": models})
-    except RecscopeError as error:
-        st.error(safe(error))
+        with show.errors():
+            return ExperimentSpec.model_validate(rules | {"models": models})
     except ValidationError as error:
         st.error(safe("; ".join(f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors())))
     return None
@@ -98,14 +96,11 @@ def _was_pressed(button: str) -> bool:
 
 
 def _start(wanted: "ExperimentSpec", data_name: str) -> None:
-    try:
+    with show.errors():
         run_id = services.engine().submit(wanted, data_name=data_name)
-    except RecscopeError as error:
-        st.error(safe(error))
-        return
-    state.choose("run", run_id)
-    state.put("seed", str(wanted.seed))
-    st.rerun()
+        state.choose("run", run_id)
+        state.put("seed", str(wanted.seed))
+        st.rerun()
 
 
 def next_step(run: "Run") -> None:

@@ -1,10 +1,15 @@
 """The empty state of a page: a title, the reason, and one button that resolves it."""
 
+from typing import TYPE_CHECKING, NoReturn
+
 import streamlit as st
 
 from pages.ui import frame
 from pages.ui.navigation import has_page
 from pages.ui.text import _, later
+
+if TYPE_CHECKING:
+    from recsys_core.data.meta import DatasetCard
 
 LABELS = {
     "home": later("Go to Home"),
@@ -17,8 +22,15 @@ LABELS = {
 }
 
 
-def state(title: str, why: str, *, action: str, label: str = "") -> None:
-    """Show why the page is empty, and a button that opens the page that resolves it.
+def card_or_stop(card: "DatasetCard | None", why: str) -> "DatasetCard":
+    """Return the selected data set; without one, the page stops here, with the reason."""
+    if card is None:
+        stop(_("No data yet"), why, action="data")
+    return card
+
+
+def stop(title: str, why: str, *, action: str, label: str = "") -> NoReturn:
+    """Show why the page is empty and a button that opens the page that resolves it; the page stops here.
 
     Args:
         title: What is missing.
@@ -34,3 +46,4 @@ def state(title: str, why: str, *, action: str, label: str = "") -> None:
         )
     if pressed:
         frame.go(action)
+    st.stop()

@@ -125,7 +125,7 @@ def drop_unknown(kind: Kind, dataset: "Dataset") -> None:
 
 def _matches(kind: Kind, dataset: "Dataset", text: str) -> dict[str, str]:
     """Return identifier -> display name, most active first; without a search, the one in the URL leads."""
-    rows = _search(str(services.root()), dataset.fingerprint, kind.name, text.strip())
+    rows = search(dataset, kind, text)
     names = rows["title"] if "title" in rows else rows["user_id"]
     found = dict(zip(rows[f"{kind.name}_id"], names, strict=True))
     requested = state.get(kind.name)
@@ -143,9 +143,13 @@ def _name(kind: Kind, dataset: "Dataset", identifier: str) -> str:
     return str(described_items(dataset, [dataset.item_vocabulary.position(identifier)])["title"].iloc[0])
 
 
+def search(dataset: "Dataset", kind: Kind, text: str) -> "pd.DataFrame":
+    """Return the users or items whose ID or title contains the text, most active first."""
+    return _search(str(services.root()), dataset.fingerprint, kind.name, text.strip())
+
+
 @st.cache_data(max_entries=256, show_spinner=False)
 def _search(root: str, fingerprint: str, name: str, text: str) -> "pd.DataFrame":
-    """Return the users or items whose ID or title contains the text."""
     from recsys_core.data import summaries
 
     search = {"user": summaries.user_search, "item": summaries.item_search}[name]

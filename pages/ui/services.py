@@ -5,10 +5,11 @@ Nothing is cached per session: the keys are fingerprints and run ids, whose cont
 
 import os
 import threading
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
@@ -16,6 +17,7 @@ from pages.ui import state
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
+    from recsys_core.contracts import ModelInfo, RunContext
     from recsys_core.data.dataset import Dataset
     from recsys_core.data.meta import DatasetCard
     from recsys_core.data.report import IngestReport
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from recsys_core.storage.damaged import DamagedFolder
     from recsys_core.viz.questions import Answer, Question
 
-
+T = TypeVar("T")
 WAKE_AFTER_SECONDS = 1.0
 """Delay in seconds, so that the first page has the machine for itself."""
 WAKE_EVERY_SECONDS = 60
@@ -221,15 +223,6 @@ def run(run_id: str | None) -> "Run | None":
         return None
 
 
-def delete_run(run_id: str) -> None:
-    """Delete an experiment with its results.
-
-    Raises:
-        StoreError: One of its models is being trained.
-    """
-    store().delete(run_id)
-
-
 def live_jobs() -> LiveJobs:
     """Return the number of running and queued jobs."""
     live = [one for one in run_cards() if one.is_live]
@@ -258,11 +251,16 @@ def cancel_run(run_id: str) -> None:
 
 
 @st.cache_resource(show_spinner=False)
-def model_title(key: str) -> str:
-    """Return the title of an algorithm."""
+def model_info(key: str) -> "ModelInfo":
+    """Return the description of an algorithm."""
     from recsys_core.models.registry import model_class
 
-    return model_class(key).info.title
+    return model_class(key).info
+
+
+def model_title(key: str) -> str:
+    """Return the title of an algorithm."""
+    return model_info(key).title
 
 
 def best(card: "RunCard") -> "Ticket[BestModel]":
@@ -343,17 +341,20 @@ def answers(fingerprint: str) -> "dict[str, Ticket[Answer]]":
 def answer(name: str, fingerprint: str) -> "Ticket[Answer]":
     """Return the ticket of the answer to one question."""
     folder, question = str(root()), questions()[name]
-    return background().ask(
-        (folder, fingerprint, name),
-        name,
-        lambda _: question.answer(_dataset(folder, fingerprint), _summary(folder, fingerprint)),
+    return ask(
+        lambda _: question.answer(_dataset(folder, fingerprint), _summary(folder, fingerprint)), name, fingerprint
     )
 
 
 def summary(fingerprint: str) -> "Ticket[DataSummary]":
     """Return the ticket of the numbers of the data card."""
     folder = str(root())
-    return background().ask((folder, fingerprint, "summary"), "summary", lambda _: _summary(folder, fingerprint))
+    return ask(lambda _: _summary(folder, fingerprint), "summary", fingerprint)
+
+
+def ask(work: "Callable[[RunContext], T]", *name: Hashable) -> "Ticket[T]":
+    """Return the ticket of background work on the current workspace, started once for each name."""
+    return background().ask((str(root()), *name), "", work)
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,11 +1,13 @@
 """Display of results: figures and tables with findings and downloads, and findings as messages."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import streamlit as st
 
 from pages.ui.text import _, safe
+from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,8 +59,14 @@ def figure(
     if options.get("on_select", "ignore") != "ignore" and options.get("selection_mode") != "points":
         toolbar["modeBarButtons"] = [["toImage", "select2d", "lasso2d", "zoom2d", "resetScale2d"]]
     chosen = st.plotly_chart(chart, key=key, config=toolbar, alt=sentence or alt or name, **options)
+
+    def page() -> str:
+        from recsys_core.viz.export import figure_html
+
+        return figure_html(chart, name)
+
     with st.container(horizontal=True, gap="small", key=f"{key}_downloads"):
-        download(_("Chart (HTML)"), lambda: _html(chart, name), f"{file_name(name)}.html", "text/html", f"{key}_html")
+        download(_("Chart (HTML)"), page, f"{file_name(name)}.html", "text/html", f"{key}_html")
         if table is not None:
             download(_("Data (CSV)"), lambda: csv(table), f"{file_name(name)}.csv", "text/csv", f"{key}_csv")
     return chosen
@@ -86,6 +94,15 @@ def csv(frame: "pd.DataFrame") -> bytes:
     return csv_bytes(frame)
 
 
+@contextmanager
+def errors() -> Iterator[None]:
+    """Show an error of the library instead of what the rest of the block would have shown."""
+    try:
+        yield
+    except RecscopeError as error:
+        st.error(safe(error))
+
+
 def findings(messages: Iterable[Finding]) -> None:
     """Show findings as messages, the most severe first."""
     boxes = {"refusal": st.error, "warning": st.warning, "info": st.info}
@@ -105,12 +122,6 @@ def download(label: str, make: Callable[[], Any], name: str, mime: str, key: str
         icon=":material/download:",
         **{"type": "tertiary"} | options,
     )
-
-
-def _html(chart: "go.Figure", name: str) -> str:
-    from recsys_core.viz.export import figure_html
-
-    return figure_html(chart, name)
 
 
 def file_name(name: str) -> str:

@@ -7,7 +7,6 @@ import streamlit as st
 
 from pages.ui import services, show, state
 from pages.ui.text import _, count, n_, safe
-from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
     from recsys_core.data.meta import DatasetCard
@@ -86,13 +85,10 @@ def _rename(card: "DatasetCard") -> None:
         wanted = st.text_input(_("Name"), card.name, key=f"data_name_{card.fingerprint}", max_chars=200)
         if not st.button(_("Rename"), type="primary", key="data_rename_confirmed"):
             return
-        try:
+        with show.errors():
             services.workspace().rename(card.fingerprint, wanted)
-        except RecscopeError as error:
-            st.error(safe(error))
-            return
-    say(_("The data set was renamed to '{name}'.").format(name=wanted.strip()))
-    st.rerun()
+            say(_("The data set was renamed to '{name}'.").format(name=wanted.strip()))
+            st.rerun()
 
 
 def _delete(card: "DatasetCard") -> None:
@@ -111,11 +107,8 @@ def _delete(card: "DatasetCard") -> None:
             return
         if not st.button(_("Delete permanently"), type="primary", key="data_delete_confirmed"):
             return
-        try:
+        with show.errors():
             services.workspace().delete(card.fingerprint)
-        except RecscopeError as error:
-            st.error(safe(error))
-            return
-    state.choose("data", None)
-    say(_("'{name}' was deleted.").format(name=card.name))
-    st.rerun()
+            state.choose("data", None)
+            say(_("'{name}' was deleted.").format(name=card.name))
+            st.rerun()

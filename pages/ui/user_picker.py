@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from recsys_core.experiments.experiment import Run
 
 FROM_DATA, CUSTOM = "data", "made_up"
-OFFERED = 50
-"""Number of users or items offered at a time; the search finds the others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +77,7 @@ def _from_data(run: "Run", dataset: "Dataset") -> SelectedUser:
 
 def found_users(dataset: "Dataset", text: str, requested: str | None) -> list[str]:
     """Return the user IDs that contain the text, most active first; without a search, the one in the URL leads."""
-    found = list(_search(str(services.root()), dataset.fingerprint, "user", text)["user_id"])
+    found = list(finder.search(dataset, finder.USER, text)["user_id"])
     if not text and requested and requested in dataset.user_vocabulary:
         return [requested, *(one for one in found if one != requested)]
     return found
@@ -87,17 +85,8 @@ def found_users(dataset: "Dataset", text: str, requested: str | None) -> list[st
 
 def found_items(dataset: "Dataset", text: str) -> dict[int, str]:
     """Return position -> title of the items whose title or ID contains the text, most popular first."""
-    found = _search(str(services.root()), dataset.fingerprint, "item", text)
+    found = finder.search(dataset, finder.ITEM, text)
     return dict(zip(found["item"].tolist(), found["title"], strict=True))
-
-
-@st.cache_data(max_entries=256, show_spinner=False)
-def _search(root: str, fingerprint: str, table: str, text: str) -> "pd.DataFrame":
-    """Return the users or items whose ID or title contains the text."""
-    from recsys_core.data import summaries
-
-    search = {"user": summaries.user_search, "item": summaries.item_search}[table]
-    return search(services.dataset(fingerprint), text.strip(), OFFERED)
 
 
 def of_data(run: "Run", dataset: "Dataset", user_id: str) -> SelectedUser:
@@ -155,8 +144,8 @@ def _items(dataset: "Dataset") -> list[int]:
 
     text = st.text_input(_("Search items by title"), key="made_up_search")
     kept = list(st.session_state.get("made_up_items", []))
-    found = _search(str(services.root()), dataset.fingerprint, "item", text)
-    titles = described_items(dataset, [*kept, *(item for item in found["item"] if item not in kept)])
+    found = found_items(dataset, text)
+    titles = described_items(dataset, [*kept, *(item for item in found if item not in kept)])
     names = dict(zip(titles["item"], titles["title"], strict=True))
     return st.multiselect(
         _("Items"),

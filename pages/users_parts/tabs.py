@@ -68,7 +68,7 @@ def _map(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
     st.subheader(_("Map of all users"), anchor=False)
     from recsys_core.viz.maps import DRAWN, user_map
 
-    titles = {segment.number: profile_queries.plain(*segment.title) for segment in profiles.segments}
+    titles = {segment.number: profile_queries.plain(*segment.title) for segment in profiles.facts.segments}
     figure = user_map(profiles.table, titles, chosen=user)
     sentence = _("Each dot is a user; neighboring dots are users with similar profiles. Click a dot to open the user.")
     st.markdown(sentence)
@@ -79,7 +79,7 @@ def _map(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
         name=_("Map of all users"),
         table=profiles.table[["user_id", "segment", "x", "y"]],
     )
-    profile_queries.axes(profiles.explained, profiles.axes)
+    profile_queries.axes(profiles.facts.explained, profiles.facts.axes)
     if len(profiles.table) > DRAWN:
         st.markdown(
             _("{drawn} of {users} users are shown, sampled at random.").format(

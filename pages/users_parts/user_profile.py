@@ -60,7 +60,15 @@ def _profile(card: "DatasetCard", profiles: "UserProfiles | None", user_id: str,
         _time(tables, parts)
     if profiles is not None:
         _alike(card, profiles, user, open_user)
-        _vector(profiles, user)
+        profile_queries.vector(
+            profiles,
+            user,
+            "user_vector",
+            name=_("Feature vector"),
+            words=_("Similarities, segments and content-based models use these features."),
+            value=st.column_config.NumberColumn(_("This user"), format="%.3f"),
+            rank=st.column_config.NumberColumn(_("Percentile"), format="percent"),
+        )
     parts.watch()
 
 
@@ -70,7 +78,7 @@ def _numbers(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
     numbers = [(_("Interactions"), count(row["interactions"]))]
     if card.has_ratings and row["mean"] == row["mean"]:
         numbers.append((_("Mean rating"), f"{row['mean']:.2f}"))
-    segment = next((one for one in profiles.segments if one.number == row["segment"]), None)
+    segment = next((one for one in profiles.facts.segments if one.number == row["segment"]), None)
     show.metrics(numbers, "user_numbers")
     if segment is not None:
         st.markdown(
@@ -259,28 +267,3 @@ def _common_line(item: dict[Hashable, Any]) -> str:
     return _("{title}: rated {first:g} by this user, {second:g} by the other user").format(
         title=safe(item["title"]), first=item["rating_user"], second=item["rating_other"]
     )
-
-
-def _vector(profiles: "UserProfiles", user: int) -> None:
-    """Show the whole feature vector, on request."""
-    whole = st.expander(
-        n_("Feature vector: {n} number", "Feature vector: {n} numbers", len(profiles.features.names)),
-        key="user_vector_open",
-        on_change="rerun",
-    )
-    if whole.open:
-        with whole:
-            st.markdown(_("Similarities, segments and content-based models use these features."))
-            show.table(
-                profiles.vector(user),
-                "user_vector",
-                name=_("Feature vector"),
-                height=320,
-                column_config={
-                    "part": st.column_config.TextColumn(_("Part")),
-                    "name": st.column_config.TextColumn(_("What")),
-                    "value": st.column_config.NumberColumn(_("This user"), format="%.3f"),
-                    "everybody": st.column_config.NumberColumn(_("Mean of all"), format="%.3f"),
-                    "rank": st.column_config.NumberColumn(_("Percentile"), format="percent"),
-                },
-            )

@@ -24,28 +24,28 @@ def present(card: "DatasetCard", open_user: Callable[[str], None]) -> None:
     profiles = pending.outcome(profile_queries.users(card.fingerprint), _("Computing user profiles"))
     if profiles is None:
         return
-    if not profiles.segments:
+    if not profiles.facts.segments:
         st.markdown(_("There are no segments: there are too few users, or their profiles are too similar."))
         return
     st.markdown(
         n_(
             "All users form {n} segment.",
             "Users form {n} segments with similar profiles.",
-            len(profiles.segments),
+            len(profiles.facts.segments),
         )
         + " "
         + _("The number of segments maximizes the silhouette (k-means).")
     )
-    numbers = [one.number for one in profiles.segments]
+    numbers = [one.number for one in profiles.facts.segments]
     requested = state.get("segment")
     chosen = int(requested) if requested and requested.isdigit() and int(requested) in numbers else numbers[0]
     left, right = st.columns([2, 3], gap="medium")
     with left:
-        for segment in profiles.segments:
+        for segment in profiles.facts.segments:
             _card(segment, is_chosen=segment.number == chosen)
         _why_so_many(profiles)
     with right:
-        _one(profiles, next(one for one in profiles.segments if one.number == chosen), open_user)
+        _one(profiles, next(one for one in profiles.facts.segments if one.number == chosen), open_user)
 
 
 def _card(segment: "Segment", *, is_chosen: bool) -> None:
@@ -67,7 +67,7 @@ def _card(segment: "Segment", *, is_chosen: bool) -> None:
 
 
 def _why_so_many(profiles: "UserProfiles") -> None:
-    tried = profiles.silhouettes
+    tried = profiles.facts.silhouettes
     if len(tried) < 2:
         return
     with st.expander(_("Number of segments")):

@@ -32,13 +32,6 @@ class LeakReport:
     tests_seen_in_training: int
     tests_without_time: int | None
 
-    @property
-    def later_share(self) -> float:
-        """Share of test rows with later training rows; NaN without timestamps."""
-        return (
-            float("nan") if self.tests_with_later_training is None else self.tests_with_later_training / self.test_rows
-        )
-
 
 def count_leaks(split: Split) -> LeakReport:
     """Count the temporal leaks and the unusable test rows of a split.

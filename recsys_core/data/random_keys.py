@@ -14,7 +14,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys_core.columns import ITEM, RATING, TIMESTAMP, USER, WEIGHT
-from recsys_core.contracts import IntArray
 
 Keys = NDArray[np.uint64]
 ROWS_AT_A_TIME = 1_000_000
@@ -36,13 +35,6 @@ def mixed(keys: Keys, seed: int = 0) -> Keys:
     state = (state ^ (state >> _SHIFTS[1])) * _SECOND
     done: Keys = state ^ (state >> _SHIFTS[2])
     return done
-
-
-def random_places(keys: Keys, seed: int) -> IntArray:
-    """Return (n,) the rank of each key in a pseudorandom order: a permutation of 0..n-1."""
-    places = np.empty(len(keys), dtype=np.int64)
-    places[np.argsort(mixed(keys, seed), kind="stable")] = np.arange(len(keys))
-    return places
 
 
 def row_keys(frame: pd.DataFrame, users: Keys, items: Keys, seed: int = 0) -> Keys:

@@ -1,7 +1,7 @@
 """Accuracy metrics of recommendation lists: one value per user, NaN where undefined.
 
 Relevance is binary (gain 1). A user without relevant items has the value NaN, never 0. Definitions that differ from
-other libraries are listed in `conventions`.
+other libraries are listed in `tests/conventions.py`.
 """
 
 from collections.abc import Callable, Mapping

@@ -89,15 +89,6 @@ class Features:
         blocks |= {name: Block(other.part(name), other.names_of(name)) for name in other.parts}
         return Features.of(blocks, len(self))
 
-    def unit_parts(self) -> "Features":
-        """Return the features with each row of each part scaled to unit length (zero rows unchanged), so that parts
-        with
-        many columns do not dominate.
-        """
-        return Features.of(
-            {name: Block(unit_rows(self.part(name)), self.names_of(name)) for name in self.parts}, len(self)
-        )
-
     def _place(self, name: str) -> slice:
         if name not in self.parts:
             raise DataError(f"There is no part '{name}'; there are: {', '.join(self.parts) or 'none'}.")

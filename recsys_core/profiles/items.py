@@ -27,7 +27,7 @@ from recsys_core.profiles.features import (
     unit_rows,
 )
 from recsys_core.profiles.kinds import entries
-from recsys_core.profiles.map import Axes, axis_words, drawn, map_methods, principal_axes, sparse_axes
+from recsys_core.profiles.map import axis_words, principal_axes, sparse_axes
 from recsys_core.profiles.phrases import Words
 from recsys_core.profiles.scaling import Block, dense_block, joined, scaled
 from recsys_core.profiles.space import Shared
@@ -45,7 +45,6 @@ CONTENT_WEIGHTS = {CATEGORY_PART: 1.0, TERM_PART: 1.0, EMBEDDING_PART: 1.0, PICT
 """Weights of the parts in the content similarity, each scaled to unit length."""
 NUMBER_WEIGHT = 0.2
 """Weight of a robust standard deviation of a number or date."""
-_COLUMNS = (ITEM, ITEM_ID, TITLE, "similarity")
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,16 +118,6 @@ class ItemProfiles:
         """Notes on information about items that the data set lacks."""
         return tuple(missing_of_items(self.dataset, self.content))
 
-    @property
-    def explained(self) -> tuple[float, float]:
-        """Shares of the total variance explained by the axes of the map."""
-        return self.facts.explained
-
-    @property
-    def axes(self) -> tuple[Words, Words]:
-        """Descriptions of the axes of the map."""
-        return self.facts.axes
-
     def attributes(self, item: int) -> dict[str, str]:
         """Return the attributes of an item, without empty cells and images."""
         return given_cells(self.dataset.items, item)
@@ -187,29 +176,6 @@ class ItemProfiles:
         frame["lift"] = together[order] * active / sizes[order]
         frame.attrs["asked"] = len(chosen)
         return frame
-
-    def map(self, method: str = "pca", of: str = "content", ctx: RunContext | None = None) -> pd.DataFrame:
-        """Return map coordinates of items: `item`, `x`, `y`.
-
-        Args:
-            method: One of `map_methods()`.
-            of: "content" (all items), or "people" (collaborative, items with interactions).
-            ctx: Receives progress.
-
-        Raises:
-            ConfigError: There is no such map.
-        """
-        if of not in {"content", "people"} or method not in map_methods():
-            raise ConfigError(f"There is no map of items by '{of}' drawn by '{method}'.")
-        table = self.facts.table
-        by_people = of == "people" or self._content_rows is None
-        items = np.flatnonzero((table["interactions"] > 0).to_numpy()) if by_people else np.arange(len(table))
-        if method == "pca":
-            places = table[["x_people", "y_people"] if by_people else ["x", "y"]].to_numpy()[items]
-        else:
-            rows = self.features.part(DIRECTION_PART) if by_people else self._content_rows
-            places = drawn(csr_array(rows)[items].toarray(), method, ctx or RunContext())
-        return pd.DataFrame({ITEM: items, "x": places[:, 0], "y": places[:, 1]})
 
     def export(self) -> pd.DataFrame:
         """Return `table` joined with the item table, for download."""
@@ -301,16 +267,11 @@ def _compute(dataset: Dataset, root: Path | None, ctx: RunContext) -> ItemFacts:
     table["x_people"], table["y_people"] = axes.places.T
     content = cached_item_features(dataset, root, ctx)
     if content is not None and content_rows(content).shape[1]:
-        axes, names = _content_axes(content_rows(content), ctx), _content_names(content)[0]
+        for _ in ctx.track(range(1), stage="draw the map"):
+            axes, names = sparse_axes(content_rows(content)), _content_names(content)[0]
     table["x"], table["y"] = axes.places.T
     first, second = (axis_words(loadings, names) for loadings in axes.loadings.T)
     return ItemFacts(table, (float(axes.explained[0]), float(axes.explained[1])), (first, second))
-
-
-def _content_axes(rows: csr_array, ctx: RunContext) -> Axes:
-    for _ in ctx.track(range(1), stage="draw the map"):
-        axes = sparse_axes(rows)
-    return axes
 
 
 def _counts(dataset: Dataset, connection: duckdb.DuckDBPyConnection, ctx: RunContext) -> pd.DataFrame:

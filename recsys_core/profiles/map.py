@@ -1,13 +1,11 @@
 """Two-dimensional maps on which similar rows are close together."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import BoolArray, FloatArray, RunContext
-from recsys_core.errors import ConfigError
+from recsys_core.contracts import BoolArray, FloatArray
 from recsys_core.profiles.phrases import Words
 
 SEED = 42
@@ -27,11 +25,6 @@ class Axes:
     places: FloatArray
     loadings: FloatArray
     explained: FloatArray
-
-
-def map_methods() -> tuple[str, ...]:
-    """Return the available map methods: "pca", and "umap" if the library is installed."""
-    return ("pca", "umap") if find_spec("umap") is not None else ("pca",)
 
 
 def principal_axes(rows: FloatArray, known: BoolArray, size: int) -> Axes:
@@ -88,24 +81,6 @@ def sparse_axes(rows: csr_array, size: int = 2) -> Axes:
     total = float(rows.multiply(rows).sum() / rows.shape[0] - mean @ mean)
     inside = inner.places.var(axis=0) / total if total > 0 else np.zeros(size)
     return Axes(inner.places, svd.components_.T @ inner.loadings, inside)
-
-
-def drawn(rows: FloatArray, method: str, ctx: RunContext) -> FloatArray:
-    """Return (N, 2) map coordinates by one of `map_methods()`.
-
-    Raises:
-        ConfigError: The method is unknown, or its library is not installed.
-    """
-    if method not in map_methods():
-        raise ConfigError(f"The map method '{method}' is not available; available: {', '.join(map_methods())}.")
-    if method == "pca":
-        return principal_axes(rows, np.ones(len(rows), dtype=bool), 2).places
-    from umap import UMAP  # type: ignore[import-not-found]  # optional dependency
-
-    places: FloatArray = np.zeros((len(rows), 2))
-    for _ in ctx.track(range(1), stage="draw the map"):
-        places = np.asarray(UMAP(n_components=2, random_state=SEED, metric="cosine").fit_transform(rows))
-    return places
 
 
 def axis_words(loadings: FloatArray, names: list[str]) -> Words:

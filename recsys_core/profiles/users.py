@@ -23,7 +23,7 @@ from recsys_core.profiles.features import (
     user_attributes,
 )
 from recsys_core.profiles.kinds import Kind, kinds_of
-from recsys_core.profiles.map import axis_words, drawn, principal_axes
+from recsys_core.profiles.map import axis_words, principal_axes
 from recsys_core.profiles.phrases import Words
 from recsys_core.profiles.scaling import Block, as_numbers, joined, scaled
 from recsys_core.profiles.segments import ENDS, Segment, Trait, describe, group
@@ -105,26 +105,6 @@ class UserProfiles:
         """
         return self.facts.features
 
-    @property
-    def segments(self) -> tuple[Segment, ...]:
-        """Segments of similar users, the largest first."""
-        return self.facts.segments
-
-    @property
-    def silhouettes(self) -> pd.DataFrame:
-        """Numbers of `segments` tried and the `silhouette` of each; the largest was selected."""
-        return self.facts.silhouettes
-
-    @property
-    def explained(self) -> tuple[float, float]:
-        """Shares of the total variance explained by the axes of the map."""
-        return self.facts.explained
-
-    @property
-    def axes(self) -> tuple[Words, Words]:
-        """Descriptions of the axes of the map."""
-        return self.facts.axes
-
     def attributes(self, user: int) -> dict[str, str]:
         """Return the attributes of a user, without empty cells; empty without a user table."""
         return given_cells(self.dataset.users, user)
@@ -196,19 +176,6 @@ class UserProfiles:
                 "shared": [self.facts.space.shared(user, int(other), self.features) for other in order],
             }
         )
-
-    def map(self, method: str = "pca", ctx: RunContext | None = None) -> pd.DataFrame:
-        """Return map coordinates of users with interactions: `user`, `x`, `y`.
-
-        Raises:
-            ConfigError: The method is not among `map_methods()`.
-        """
-        users = np.flatnonzero(self._known)
-        if method == "pca":
-            places = self.facts.table[["x", "y"]].to_numpy()[users]
-        else:
-            places = drawn(self.facts.space.rows[users], method, ctx or RunContext())
-        return pd.DataFrame({USER: users, "x": places[:, 0], "y": places[:, 1]})
 
     def members(self, segment: int, n: int = 50) -> pd.DataFrame:
         """Return at most `n` rows of `table` of a segment with `distance` to its centroid, the nearest first."""

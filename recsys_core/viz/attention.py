@@ -3,18 +3,15 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 
 from recsys_core.contracts import FloatArray
 from recsys_core.evaluation.sentences import Sentence, Template, percent
 from recsys_core.explain.attention import RECENT, Attended, Head, foreseen, habit, mean_weights, sees
-from recsys_core.viz.explore import shortened
-from recsys_core.viz.theme import HEAT, dressed
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+from recsys_core.viz.theme import HEAT, dressed, shortened
 
 SHOWN = 24
 """Number of latest items with a row of their own in the line view; earlier items share one row."""
@@ -128,35 +125,31 @@ def _label(title: str) -> str:
     return title if len(title) <= LABEL else title[: LABEL - 1].rstrip() + "…"
 
 
-def heat_map(attended: Attended, heads: Sequence[Head] | None = None) -> "go.Figure":
+def heat_map(attended: Attended, heads: Sequence[Head] | None = None) -> go.Figure:
     """Return a heat map of the attention of each step to each item, brighter is more; at most the latest `MOST` of
     each.
     """
-    import plotly.graph_objects as go
-
     weights = mean_weights(attended.trace, heads)
     shown: FloatArray = np.where(sees(attended.trace), weights, np.nan)[-MOST:, -MOST:]
     steps = len(shown)
     rows, columns = map_names(attended)
-    figure = go.Figure(
-        go.Heatmap(
-            z=np.round(shown, 4),
-            x=columns,
-            y=rows,
-            colorscale=HEAT,
-            zmin=0,
-            zmax=brightest(attended, weights),
-            colorbar={
-                "title": {"text": "share of attention", "side": "top"},
-                "thickness": 10,
-                "orientation": "h",
-                "y": 1.01,
-                "yanchor": "bottom",
-                "tickformat": ".0%",
-            },
-            hovertemplate="%{y}<br>▸ %{x}<br>%{z:.1%}<extra></extra>",
-            hoverongaps=False,
-        )
+    figure = go.Figure().add_heatmap(
+        z=np.round(shown, 4),
+        x=columns,
+        y=rows,
+        colorscale=HEAT,
+        zmin=0,
+        zmax=brightest(attended, weights),
+        colorbar={
+            "title": {"text": "share of attention", "side": "top"},
+            "thickness": 10,
+            "orientation": "h",
+            "y": 1.01,
+            "yanchor": "bottom",
+            "tickformat": ".0%",
+        },
+        hovertemplate="%{y}<br>▸ %{x}<br>%{z:.1%}<extra></extra>",
+        hoverongaps=False,
     )
     dressed(figure, x="Attended item", y="", height=int(min(900, 380 + 22 * max(steps, 6))))
     axis = {"type": "category", "showgrid": False, "zeroline": False}

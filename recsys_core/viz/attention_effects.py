@@ -1,18 +1,15 @@
 """Figure and sentences that compare attention with influence for one user."""
 
 import math
-from typing import TYPE_CHECKING
 
 import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from recsys_core.evaluation.sentences import Sentence, Template, percent
 from recsys_core.explain.attention_effects import STRONG, WEAK, Beside
-from recsys_core.viz.bars import ROW
-from recsys_core.viz.explore import shortened
-from recsys_core.viz.theme import BLUE, GREY, ORANGE, dressed, plain
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+from recsys_core.viz.bars import ROW, with_labels
+from recsys_core.viz.theme import BLUE, GREY, ORANGE, dressed, plain, shortened
 
 SHOWN = 24
 
@@ -77,13 +74,11 @@ def correlation(beside: Beside) -> Sentence:
     return template.fill(len(beside.table), value=f"{value:.2f}")
 
 
-def beside_bars(beside: Beside) -> "go.Figure":
+def beside_bars(beside: Beside) -> go.Figure:
     """Return two bars per item: its attention weight, and its influence on the score.
 
     The rows are the items with the largest attention weights, and the item with the largest influence.
     """
-    from plotly.subplots import make_subplots
-
     first = min(SHOWN, len(beside.table))
     rows = [*range(first - 1), max(first - 1, _largest(beside.table))]
     shown = beside.table.iloc[rows]
@@ -103,11 +98,4 @@ def beside_bars(beside: Beside) -> "go.Figure":
     figure.update_xaxes(title_text="Attention", tickformat=".0%", row=1, col=1)
     figure.update_xaxes(title_text="Influence (score drop without the item)", row=1, col=2)
     figure.add_vline(x=0, line={"color": GREY, "width": 1}, row=1, col=2)
-    figure.update_yaxes(
-        tickvals=places,
-        ticktext=[shortened(title, 20) for title in shown["title"]],
-        range=[len(shown) - 0.4, -0.6],
-        showgrid=False,
-        zeroline=False,
-    )
-    return figure
+    return with_labels(figure, [shortened(title, 20) for title in shown["title"]])

@@ -1,17 +1,13 @@
 """Figures and sentences about attention faithfulness over many users, and the ablation of each head."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
+import plotly.graph_objects as go
 
 from recsys_core.evaluation.sentences import Sentence, Template, rounded
 from recsys_core.explain.attention_effects import ATTENTION, RECENCY
 from recsys_core.serving.attention_study import HEAD, LAYER, NDCG, Beyond, Faithfulness, HeadEffects, Reading, Tracks
-from recsys_core.viz.bars import ROW
+from recsys_core.viz.bars import ROW, interval_bars, with_labels
 from recsys_core.viz.theme import BLUE, GREY, ORANGE, REST, dressed
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 NAMES = {ATTENTION: "attention", RECENCY: "recency", "shuffled": "shuffled attention"}
 COLORS = {ATTENTION: BLUE, RECENCY: ORANGE, "shuffled": REST}
@@ -135,14 +131,14 @@ def heads_matter(effects: HeadEffects) -> Sentence:
     return NEEDED.fill(count, needed=f"{len(needed)}", whole=whole, users=users, **names, **numbers)
 
 
-def orders_picture(faithfulness: Faithfulness) -> "go.Figure":
+def orders_picture(faithfulness: Faithfulness) -> go.Figure:
     """Return the mean rank correlation of each ordering with influence, with intervals over users."""
     table = faithfulness.table
     colors = [COLORS[one] for one in table["order"]]
     return _bars([NAMES[one] for one in table["order"]], table, "mean", colors, "Rank correlation with influence")
 
 
-def heads_picture(effects: HeadEffects) -> "go.Figure":
+def heads_picture(effects: HeadEffects) -> go.Figure:
     """Return the change in NDCG@10 without each head, with intervals over users."""
     table = effects.table
     names = [f"layer {layer}, head {head}" for layer, head in zip(table[LAYER], table[HEAD], strict=True)]
@@ -150,28 +146,20 @@ def heads_picture(effects: HeadEffects) -> "go.Figure":
     return _bars(names, table, "difference", colors, f"Change in {NDCG.upper()} without the head")
 
 
-def _bars(names: list[str], table: pd.DataFrame, column: str, colors: list[str], x: str) -> "go.Figure":
-    import plotly.graph_objects as go
-
+def _bars(names: list[str], table: pd.DataFrame, column: str, colors: list[str], x: str) -> go.Figure:
     values = table[column]
-    error = {"type": "data", "array": table["high"] - values, "arrayminus": values - table["low"], "color": GREY}
-    figure = go.Figure(
-        go.Bar(
-            x=values,
-            y=list(range(len(names))),
-            orientation="h",
-            marker_color=colors,
-            error_x=error,
-            customdata=names,
-            hovertemplate="%{customdata}: %{x:.3g}<extra></extra>",
-        )
+    figure = go.Figure().add_bar(
+        x=values,
+        y=list(range(len(names))),
+        orientation="h",
+        marker_color=colors,
+        error_x=interval_bars(values, table["low"], table["high"], color=GREY),
+        customdata=names,
+        hovertemplate="%{customdata}: %{x:.3g}<extra></extra>",
     )
     dressed(figure, x=x, y="", height=120 + ROW * len(names))
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    figure.update_yaxes(
-        tickvals=list(range(len(names))), ticktext=names, range=[len(names) - 0.4, -0.6], showgrid=False, zeroline=False
-    )
-    return figure
+    return with_labels(figure, names)
 
 
 def _row(table: pd.DataFrame, order: str) -> dict[str, float]:

@@ -4,16 +4,14 @@ Every table has one row per model (or per model and list length) with `title`, t
 """
 
 import textwrap
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 
 from recsys_core.contracts import BoolArray, FloatArray
+from recsys_core.viz.bars import interval_bars
 from recsys_core.viz.theme import DIVERGING, GREY, REST, dressed, family_color, family_symbols, plain, plain_all
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 TITLE, FAMILY = "title", "family"
 BREAK = "<br>"
@@ -33,7 +31,7 @@ LABEL_PLACES = (
 )
 
 
-def dots_with_intervals(table: pd.DataFrame, *, metric: str, baseline: float | None = None) -> "go.Figure":
+def dots_with_intervals(table: pd.DataFrame, *, metric: str, baseline: float | None = None) -> go.Figure:
     """Return one dot per model with its interval, the best at the top.
 
     Args:
@@ -41,8 +39,6 @@ def dots_with_intervals(table: pd.DataFrame, *, metric: str, baseline: float | N
         metric: Display name of the metric, with its unit if it has one.
         baseline: Mean of the pinned baseline, drawn as a line; None for no line.
     """
-    import plotly.graph_objects as go
-
     rows = table[::-1].reset_index(drop=True)
     symbols = rows[TITLE].map(symbols_of(rows))
     figure = go.Figure()
@@ -50,13 +46,7 @@ def dots_with_intervals(table: pd.DataFrame, *, metric: str, baseline: float | N
         figure.add_scatter(
             x=part["mean"],
             y=part.index,
-            error_x={
-                "type": "data",
-                "array": part["high"] - part["mean"],
-                "arrayminus": part["mean"] - part["low"],
-                "thickness": 3,
-                "width": 0,
-            },
+            error_x=interval_bars(part["mean"], part["low"], part["high"], thickness=3, width=0),
             mode="markers",
             name=plain(family),
             marker={"color": family_color(str(family)), "size": 12, "symbol": symbols[part.index]},
@@ -72,15 +62,13 @@ def dots_with_intervals(table: pd.DataFrame, *, metric: str, baseline: float | N
     return figure
 
 
-def precision_recall(table: pd.DataFrame, *, highlighted: list[str] | None = None) -> "go.Figure":
+def precision_recall(table: pd.DataFrame, *, highlighted: list[str] | None = None) -> go.Figure:
     """Return precision against recall over the list length k, one line per model.
 
     Args:
         table: Columns `title`, `family`, `k`, `precision`, `recall`; one row per model and list length.
         highlighted: Titles drawn in color; the others are gray. None: all are in color.
     """
-    import plotly.graph_objects as go
-
     figure = go.Figure()
     symbols = symbols_of(table)
     for title, part in table.sort_values("k").groupby(TITLE, sort=False):
@@ -127,7 +115,7 @@ def pareto_front(cost: FloatArray, quality: FloatArray) -> BoolArray:
 
 def quality_against_time(
     table: pd.DataFrame, *, metric: str, time: str = "Training time", higher_is_better: bool = True
-) -> "go.Figure":
+) -> go.Figure:
     """Return quality against seconds with labeled models and the Pareto front.
 
     Args:
@@ -136,29 +124,28 @@ def quality_against_time(
         time: What the seconds measure.
         higher_is_better: Whether larger values of the metric are better.
     """
-    import plotly.graph_objects as go
-
     rows = table.sort_values(["seconds", "mean"], kind="stable").reset_index(drop=True)
     seconds = rows["seconds"].to_numpy(np.float64).clip(min=1e-3)
     means = rows["mean"].to_numpy(np.float64)
     front = rows[pareto_front(seconds, means if higher_is_better else -means)]
     figure = go.Figure()
-    _add_front(figure, seconds[front.index], front["mean"].to_numpy(np.float64))
+    figure.add_scatter(
+        x=seconds[front.index],
+        y=front["mean"],
+        mode="lines",
+        line={"shape": "hv", "dash": "dot", "color": GREY, "width": 2},
+        name="Pareto front: no model is both faster and better",
+        hoverinfo="skip",
+    )
     low, high = np.log10(seconds.min()) - 0.35, np.log10(seconds.max()) + 0.35
-    across, up = (np.log10(seconds) - low) / (high - low), rows["mean"].to_numpy(np.float64)
+    across, up = (np.log10(seconds) - low) / (high - low), means / (means.max() or 1.0)
     figure.add_scatter(
         x=seconds,
         y=rows["mean"],
-        error_y={
-            "type": "data",
-            "array": rows["high"] - rows["mean"],
-            "arrayminus": rows["mean"] - rows["low"],
-            "color": GREY,
-            "width": 0,
-        },
+        error_y=interval_bars(rows["mean"], rows["low"], rows["high"], color=GREY, width=0),
         mode="markers+text",
         text=plain_all(rows[TITLE]),
-        textposition=label_places(across, up / (up.max() or 1.0), list(rows[TITLE])),
+        textposition=label_places(across, up, list(rows[TITLE])),
         marker={
             "color": [family_color(family) for family in rows[FAMILY]],
             "symbol": rows[TITLE].map(symbols_of(rows)),
@@ -174,19 +161,7 @@ def quality_against_time(
     return figure
 
 
-def _add_front(figure: "go.Figure", seconds: FloatArray, quality: FloatArray) -> None:
-    """Draw the Pareto front as a step line."""
-    figure.add_scatter(
-        x=seconds,
-        y=quality,
-        mode="lines",
-        line={"shape": "hv", "dash": "dot", "color": GREY, "width": 2},
-        name="Pareto front: no model is both faster and better",
-        hoverinfo="skip",
-    )
-
-
-def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go.Figure":
+def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> go.Figure:
     """Return a heat map of differences to a baseline: one row per model, one column per group of users or items.
 
     Args:
@@ -195,8 +170,6 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go
         metric: Display name of the metric.
         baseline: Title of the baseline.
     """
-    import plotly.graph_objects as go
-
     titles, slices = list(dict.fromkeys(table[TITLE])), list(dict.fromkeys(table["group"]))
     cells = table.set_index([TITLE, "group"]).reindex(pd.MultiIndex.from_product([titles, slices]))
     shape = (len(titles), len(slices))
@@ -205,25 +178,23 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> "go
     reach = float(np.nanmax(np.abs(differences), initial=1e-9))
     text = _cell_texts(differences, unsure, decimals=2 if reach >= 0.1 else 3)
     wrapped = [_wrapped(title) for title in titles]
-    figure = go.Figure(
-        go.Heatmap(
-            z=differences,
-            x=plain_all(slices),
-            y=wrapped,
-            text=text,
-            texttemplate="%{text}",
-            textfont={"size": 12, "color": "#0d1117"},
-            zmid=0,
-            zmin=-reach,
-            zmax=reach,
-            colorscale=DIVERGING,
-            showscale=False,
-            customdata=np.stack([cells[c].to_numpy().reshape(shape) for c in ("low", "high", "users")], axis=-1),
-            hovertemplate="%{y}, %{x}<br>%{z:+.4f} (%{customdata[0]:+.4f} to %{customdata[1]:+.4f})"
-            "<br>%{customdata[2]} users<extra></extra>",
-            xgap=2,
-            ygap=2,
-        )
+    figure = go.Figure().add_heatmap(
+        z=differences,
+        x=plain_all(slices),
+        y=wrapped,
+        text=text,
+        texttemplate="%{text}",
+        textfont={"size": 12, "color": "#0d1117"},
+        zmid=0,
+        zmin=-reach,
+        zmax=reach,
+        colorscale=DIVERGING,
+        showscale=False,
+        customdata=np.stack([cells[c].to_numpy().reshape(shape) for c in ("low", "high", "users")], axis=-1),
+        hovertemplate="%{y}, %{x}<br>%{z:+.4f} (%{customdata[0]:+.4f} to %{customdata[1]:+.4f})"
+        "<br>%{customdata[2]} users<extra></extra>",
+        xgap=2,
+        ygap=2,
     )
     dressed(figure, x="", y="", height=150 + _rows_pixels(wrapped))
     figure.update_xaxes(

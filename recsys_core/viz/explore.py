@@ -1,18 +1,15 @@
 """Figures of a data set before any model is trained, one per question; the sentences are in `questions`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 
-from recsys_core.viz.theme import BLUE, HEAT, ORANGE, REST, VERMILION, dressed, log_axis, plain, plain_all
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-LABEL_LENGTH = 24
+from recsys_core.viz.bars import interval_bars
+from recsys_core.viz.theme import BLUE, HEAT, ORANGE, REST, VERMILION, dressed, log_axis, plain, plain_all, shortened
 
 
-def lorenz_curve(curve: pd.DataFrame, *, head_share: float, head_holds: float) -> "go.Figure":
+def lorenz_curve(curve: pd.DataFrame, *, head_share: float, head_holds: float) -> go.Figure:
     """Return the Lorenz curve of interactions over items, the most popular first.
 
     Args:
@@ -20,8 +17,6 @@ def lorenz_curve(curve: pd.DataFrame, *, head_share: float, head_holds: float) -
         head_share: Share of items in the head.
         head_holds: Share of interactions with head items.
     """
-    import plotly.graph_objects as go
-
     figure = go.Figure()
     figure.add_scatter(
         x=curve["items"],
@@ -56,7 +51,7 @@ def lorenz_curve(curve: pd.DataFrame, *, head_share: float, head_holds: float) -
     return figure
 
 
-def activity_histogram(bins: pd.DataFrame, *, median: float) -> "go.Figure":
+def activity_histogram(bins: pd.DataFrame, *, median: float) -> go.Figure:
     """Return a histogram of interactions per user, with logarithmic bins.
 
     Args:
@@ -71,7 +66,7 @@ def activity_histogram(bins: pd.DataFrame, *, median: float) -> "go.Figure":
     return dressed(figure, x="Interactions per user (orange: median)", y="Users")
 
 
-def rating_bars(ratings: pd.DataFrame) -> "go.Figure":
+def rating_bars(ratings: pd.DataFrame) -> go.Figure:
     """Return the distribution of ratings.
 
     Args:
@@ -84,7 +79,7 @@ def rating_bars(ratings: pd.DataFrame) -> "go.Figure":
     return dressed(figure, x="Rating", y="Share of ratings")
 
 
-def event_bars(events: pd.DataFrame) -> "go.Figure":
+def event_bars(events: pd.DataFrame) -> go.Figure:
     """Return the number of interactions of each event type.
 
     Args:
@@ -94,7 +89,7 @@ def event_bars(events: pd.DataFrame) -> "go.Figure":
     return dressed(figure, x="Event type", y="Interactions", height=300)
 
 
-def timeline(periods: pd.DataFrame, *, unit: str) -> "go.Figure":
+def timeline(periods: pd.DataFrame, *, unit: str) -> go.Figure:
     """Return the number of interactions over time.
 
     Args:
@@ -105,19 +100,18 @@ def timeline(periods: pd.DataFrame, *, unit: str) -> "go.Figure":
     return dressed(figure, x="Time", y=f"Interactions per {unit}")
 
 
-def order_bars(table: pd.DataFrame) -> "go.Figure":
+def order_bars(table: pd.DataFrame) -> go.Figure:
     """Return the accuracy of a model on ordered and on shuffled histories, with intervals.
 
     Args:
         table: Columns `histories`, `ndcg@10`, `low`, `high`.
     """
     figure = _bars(table["histories"], table["ndcg@10"], "histories %{x}: %{y:.3f}")
-    above, below = table["high"] - table["ndcg@10"], table["ndcg@10"] - table["low"]
-    figure.update_traces(error_y={"type": "data", "array": above, "arrayminus": below, "color": ORANGE})
+    figure.update_traces(error_y=interval_bars(table["ndcg@10"], table["low"], table["high"], color=ORANGE))
     return dressed(figure, x="Histories", y="NDCG@10, mean over users", height=300)
 
 
-def lift_map(pairs: pd.DataFrame, titles: list[str]) -> "go.Figure":
+def lift_map(pairs: pd.DataFrame, titles: list[str]) -> go.Figure:
     """Return the co-occurrence lift of the most popular items as a heat map.
 
     Args:
@@ -125,8 +119,6 @@ def lift_map(pairs: pd.DataFrame, titles: list[str]) -> "go.Figure":
             expected under independence) and `together` (users with both items); each pair in both orders, no diagonal.
         titles: Titles by index; untrusted text, escaped here.
     """
-    import plotly.graph_objects as go
-
     size = len(titles)
     lift: list[list[float | None]] = [[None] * size for _ in range(size)]
     together = [[0] * size for _ in range(size)]
@@ -135,17 +127,15 @@ def lift_map(pairs: pd.DataFrame, titles: list[str]) -> "go.Figure":
         lift[first][second], together[first][second] = times, users
     labels = [f"{place}. {shortened(title)}" for place, title in enumerate(titles, start=1)]
     names = [[f"{plain(a)}<br>{plain(b)}" for b in titles] for a in titles]
-    figure = go.Figure(
-        go.Heatmap(
-            z=lift,
-            customdata=together,
-            text=names,
-            colorscale=HEAT,
-            colorbar={"title": {"text": "lift", "side": "right"}, "thickness": 12},
-            hovertemplate="%{text}<br>%{customdata:,} users with both, lift %{z:.2f}<extra></extra>",
-            xgap=1,
-            ygap=1,
-        )
+    figure = go.Figure().add_heatmap(
+        z=lift,
+        customdata=together,
+        text=names,
+        colorscale=HEAT,
+        colorbar={"title": {"text": "lift", "side": "right"}, "thickness": 12},
+        hovertemplate="%{text}<br>%{customdata:,} users with both, lift %{z:.2f}<extra></extra>",
+        xgap=1,
+        ygap=1,
     )
     numbers = list(range(size))
     dressed(figure, x="Same items, by popularity rank", y="Items, by popularity rank", height=560)
@@ -154,7 +144,7 @@ def lift_map(pairs: pd.DataFrame, titles: list[str]) -> "go.Figure":
     return figure
 
 
-def matrix_sample(cells: pd.DataFrame, *, users: int, items: int) -> "go.Figure":
+def matrix_sample(cells: pd.DataFrame, *, users: int, items: int) -> go.Figure:
     """Return a sample of the user-item matrix with a mark for each interaction.
 
     Args:
@@ -163,19 +153,16 @@ def matrix_sample(cells: pd.DataFrame, *, users: int, items: int) -> "go.Figure"
         items: Number of columns of the sample, from the most to the least popular item.
     """
     import numpy as np
-    import plotly.graph_objects as go
 
     known = np.zeros((users, items), dtype=np.uint8)
     known[cells["row"], cells["column"]] = 1
-    figure = go.Figure(
-        go.Heatmap(
-            z=known,
-            zmin=0,
-            zmax=1,
-            colorscale=[[0, "rgba(0,0,0,0)"], [1, BLUE]],
-            showscale=False,
-            hovertemplate="user %{y}, item %{x} of the sample<extra></extra>",
-        )
+    figure = go.Figure().add_heatmap(
+        z=known,
+        zmin=0,
+        zmax=1,
+        colorscale=[[0, "rgba(0,0,0,0)"], [1, BLUE]],
+        showscale=False,
+        hovertemplate="user %{y}, item %{x} of the sample<extra></extra>",
     )
     dressed(figure, x="Sampled items, most popular first", y="Sampled users", height=420)
     figure.update_xaxes(range=[-1, items], showgrid=False, zeroline=False)
@@ -183,44 +170,32 @@ def matrix_sample(cells: pd.DataFrame, *, users: int, items: int) -> "go.Figure"
     return figure
 
 
-def unlike_users(users: pd.DataFrame) -> "go.Figure":
+def unlike_users(users: pd.DataFrame) -> go.Figure:
     """Return users by activity and by mean rating or item popularity, outliers in red.
 
     Args:
         users: Columns `user_id`, `interactions`, `value`, `value_name` (constant), `unlike` (whether it is an outlier).
     """
-    import plotly.graph_objects as go
-
     figure = go.Figure()
     for unlike, color, name, size in ((False, REST, "other users", 5), (True, VERMILION, "outliers", 9)):
         part = users[users["unlike"] == unlike]
-        kind = go.Scattergl if len(part) > 3000 else go.Scatter
-        figure.add_trace(
-            kind(
-                x=part["interactions"],
-                y=part["value"],
-                mode="markers",
-                name=name,
-                marker={"color": color, "size": size, "symbol": "diamond" if unlike else "circle", "opacity": 0.8},
-                customdata=plain_all(part["user_id"]),
-                hovertemplate="user %{customdata}<br>%{x:,} interactions, %{y:.2f}<extra></extra>",
-            )
+        add = figure.add_scattergl if len(part) > 3000 else figure.add_scatter
+        add(
+            x=part["interactions"],
+            y=part["value"],
+            mode="markers",
+            name=name,
+            marker={"color": color, "size": size, "symbol": "diamond" if unlike else "circle", "opacity": 0.8},
+            customdata=plain_all(part["user_id"]),
+            hovertemplate="user %{customdata}<br>%{x:,} interactions, %{y:.2f}<extra></extra>",
         )
     dressed(figure, x="Interactions per user (logarithmic)", y=str(users["value_name"].iloc[0]) if len(users) else "")
     figure.update_xaxes(log_axis(1, max([1, *users["interactions"]])))
     return figure
 
 
-def shortened(title: str, length: int = LABEL_LENGTH) -> str:
-    """Return an untrusted title, escaped and truncated to fit as an axis label."""
-    text = title if len(title) <= length else title[: length - 1].rstrip() + "…"
-    return plain(text)
-
-
-def _bars(x: Any, y: Any, hover: str) -> "go.Figure":
-    import plotly.graph_objects as go
-
-    return go.Figure(go.Bar(x=x, y=y, marker_color=BLUE, hovertemplate=f"{hover}<extra></extra>"))
+def _bars(x: Any, y: Any, hover: str) -> go.Figure:
+    return go.Figure().add_bar(x=x, y=y, marker_color=BLUE, hovertemplate=f"{hover}<extra></extra>")
 
 
 def _labels(values: pd.Series) -> list[str]:

@@ -6,12 +6,11 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import plotly.graph_objects as go
 
 from recsys_core.data.spreadsheet_cells import escaped_cell
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from recsys_core.profiles.features import Features
 
 
@@ -66,15 +65,13 @@ def vectors_npz(features: "Features", ids: Sequence[str]) -> bytes:
     return target.getvalue()
 
 
-def figure_html(figure: "go.Figure", title: str) -> str:
+def figure_html(figure: go.Figure, title: str) -> str:
     """Return a self-contained page with the figure (about 4.8 MB).
 
     Args:
         figure: Not modified; the copy on the page has a white background.
         title: Title of the page and text of its heading.
     """
-    import plotly.graph_objects as go
-
     from recsys_core.viz.policy import needs_webgl, policy_tag
 
     copy = go.Figure(figure)

@@ -1,16 +1,25 @@
 """Figures of the internals of trained models: each draws one table of `recsys_core.explain`."""
 
 import math
-from typing import TYPE_CHECKING
 
 import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-from recsys_core.viz.bars import named_bars, with_names
-from recsys_core.viz.explore import shortened
-from recsys_core.viz.theme import BLUE, GREY, HEAT, ORANGE, PALETTE, REST, VERMILION, dressed, plain, plain_all
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+from recsys_core.viz.bars import named_bars, signed_colors, with_names
+from recsys_core.viz.theme import (
+    BLUE,
+    GREY,
+    HEAT,
+    ORANGE,
+    PALETTE,
+    REST,
+    VERMILION,
+    dressed,
+    plain,
+    plain_all,
+    shortened,
+)
 
 SHARED_SHOWN = 18
 """Shared items drawn; the table has all."""
@@ -25,7 +34,7 @@ ROLES = {
 }
 
 
-def nearest_bars(neighbors: pd.DataFrame) -> "go.Figure":
+def nearest_bars(neighbors: pd.DataFrame) -> go.Figure:
     """Return the similarities of the nearest neighbors.
 
     Args:
@@ -34,13 +43,12 @@ def nearest_bars(neighbors: pd.DataFrame) -> "go.Figure":
     return named_bars(
         neighbors["user_id"].astype(str).tolist(),
         neighbors["similarity"].tolist(),
-        colors=[BLUE] * len(neighbors),
         hover=[f"{number:,} items in common" for number in neighbors["shared"]],
         x="Similarity",
     )
 
 
-def shared_dumbbells(items: pd.DataFrame, *, neighbor: str, scale: tuple[float, float] | None) -> "go.Figure":
+def shared_dumbbells(items: pd.DataFrame, *, neighbor: str, scale: tuple[float, float] | None) -> go.Figure:
     """Return the ratings of two users for the items in both histories; without ratings, the contribution of each item.
 
     Args:
@@ -48,14 +56,11 @@ def shared_dumbbells(items: pd.DataFrame, *, neighbor: str, scale: tuple[float, 
         neighbor: Identifier of the other user; untrusted text, escaped here.
         scale: Lowest and highest rating, None without ratings.
     """
-    import plotly.graph_objects as go
-
     shown = items.head(SHARED_SHOWN)
     if scale is None:
         return named_bars(
             shown["title"].tolist(),
             shown["share"].fillna(0.0).tolist(),
-            colors=[BLUE] * len(shown),
             hover=["in both histories"] * len(shown),
             x="Contribution to the similarity",
         )
@@ -85,7 +90,7 @@ def shared_dumbbells(items: pd.DataFrame, *, neighbor: str, scale: tuple[float, 
     return with_names(figure, shown["title"].tolist(), x="Rating")
 
 
-def similarity_map(pairs: pd.DataFrame, *, size: int, marked: str = "") -> "go.Figure":
+def similarity_map(pairs: pd.DataFrame, *, size: int, marked: str = "") -> go.Figure:
     """Return the similarity matrix of a group as a heat map, rows in clustered order.
 
     Args:
@@ -93,23 +98,19 @@ def similarity_map(pairs: pd.DataFrame, *, size: int, marked: str = "") -> "go.F
         size: Number of members.
         marked: Name of the member to mark with an arrow.
     """
-    import plotly.graph_objects as go
-
     names = pairs["second"].iloc[:size].tolist()
     labels = [f"▶ {shortened(name)}" if marked and name == marked else shortened(name) for name in names]
     values = pairs["similarity"].to_numpy().reshape(size, size)
     hover = [[f"{plain(first)}<br>{plain(second)}" for second in names] for first in names]
-    figure = go.Figure(
-        go.Heatmap(
-            z=values,
-            text=hover,
-            colorscale=HEAT,
-            colorbar={"title": {"text": "similarity", "side": "right"}, "thickness": 12},
-            hovertemplate="%{text}<br>%{z:.3f}<extra></extra>",
-            hoverongaps=False,
-            xgap=1,
-            ygap=1,
-        )
+    figure = go.Figure().add_heatmap(
+        z=values,
+        text=hover,
+        colorscale=HEAT,
+        colorbar={"title": {"text": "similarity", "side": "right"}, "thickness": 12},
+        hovertemplate="%{text}<br>%{z:.3f}<extra></extra>",
+        hoverongaps=False,
+        xgap=1,
+        ygap=1,
     )
     numbers = list(range(size))
     dressed(figure, x="Same order as the rows", y="", height=140 + 20 * size)
@@ -120,31 +121,28 @@ def similarity_map(pairs: pd.DataFrame, *, size: int, marked: str = "") -> "go.F
     return figure
 
 
-def weight_bars(weights: pd.DataFrame) -> "go.Figure":
+def weight_bars(weights: pd.DataFrame) -> go.Figure:
     """Return the weights of other items for the selected item.
 
     Args:
         weights: Columns `title`, `weight`, `back`, `held`; strongest first.
     """
-    figure = named_bars(
+    return named_bars(
         weights["title"].tolist(),
         weights["weight"].tolist(),
         colors=[ORANGE if held else BLUE for held in weights["held"]],
         hover=[f"weight in the other direction {back:.4g}" for back in weights["back"]],
         x="Weight for the selected item (orange: in this user's history)",
+        zero_line=True,
     )
-    figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    return figure
 
 
-def taste_space(points: pd.DataFrame) -> "go.Figure":
+def taste_space(points: pd.DataFrame) -> go.Figure:
     """Return items in the latent space, projected on one user's factor vector.
 
     Args:
         points: Columns `title`, `taste`, `other`, `role` ("rest", "history", "recommended").
     """
-    import plotly.graph_objects as go
-
     figure = go.Figure()
     for role, (name, color, symbol, width) in ROLES.items():
         chosen = points[points["role"] == role]
@@ -163,59 +161,49 @@ def taste_space(points: pd.DataFrame) -> "go.Figure":
     )
 
 
-def taste_ends(items: pd.DataFrame) -> "go.Figure":
+def taste_ends(items: pd.DataFrame) -> go.Figure:
     """Return the items at both ends of a latent factor.
 
     Args:
         items: Columns `title`, `taste`, `end` ("high" or "low"); highest first.
     """
-    figure = named_bars(
+    return named_bars(
         items["title"].tolist(),
         items["taste"].tolist(),
         colors=[BLUE if end == "high" else VERMILION for end in items["end"]],
-        hover=["" for _ in items["end"]],
         x="Coordinate of the item on this factor",
+        zero_line=True,
     )
-    figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    return figure
 
 
-def topic_bars(items: pd.DataFrame) -> "go.Figure":
+def topic_bars(items: pd.DataFrame) -> go.Figure:
     """Return the items with the largest shares of a topic.
 
     Args:
         items: Columns `title` and `share` (0..1), largest first.
     """
-    figure = named_bars(
-        items["title"].tolist(),
-        items["share"].tolist(),
-        colors=[BLUE] * len(items),
-        hover=["" for _ in items["share"]],
-        x="Share of the topic in the item",
-    )
-    figure.update_xaxes(tickformat=".0%", rangemode="tozero")
-    return figure
+    figure = named_bars(items["title"].tolist(), items["share"].tolist(), x="Share of the topic in the item")
+    return figure.update_xaxes(tickformat=".0%", rangemode="tozero")
 
 
-def term_bars(terms: pd.DataFrame) -> "go.Figure":
+def term_bars(terms: pd.DataFrame) -> go.Figure:
     """Return the terms that an item shares with a history.
 
     Args:
         terms: Columns `title` (untrusted text, escaped here), `weight`, `held_by`; largest first.
     """
     shown = terms.head(SHARED_SHOWN)
-    figure = named_bars(
+    return named_bars(
         shown["title"].tolist(),
         shown["weight"].tolist(),
-        colors=[BLUE if weight >= 0 else VERMILION for weight in shown["weight"]],
+        colors=signed_colors(shown["weight"]),
         hover=[f"in {number} items of the history" if number else "" for number in shown["held_by"]],
         x="Contribution to the score",
+        zero_line=True,
     )
-    figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    return figure
 
 
-def rule_bars(rules: pd.DataFrame) -> "go.Figure":
+def rule_bars(rules: pd.DataFrame) -> go.Figure:
     """Return the confidence of rules.
 
     Args:
@@ -226,18 +214,14 @@ def rule_bars(rules: pd.DataFrame) -> "go.Figure":
         rules["title"].tolist(),
         rules["confidence"].tolist(),
         colors=[ORANGE if fires else BLUE for fires in rules["fires"]],
-        hover=[
-            f"support {support:.2%}, lift {lift:.2f}"
-            for support, lift in zip(rules["support"], rules["lift"], strict=True)
-        ],
+        hover=[f"support {rule.support:.2%}, lift {rule.lift:.2f}" for rule in rules.itertuples()],
         x="Confidence (orange: matches this user's history)",
     )
     figure.update_yaxes(ticktext=[" → ".join(shortened(side, SIDE) for side in both) for both in sides])
-    figure.update_xaxes(tickformat=".0%", rangemode="tozero")
-    return figure
+    return figure.update_xaxes(tickformat=".0%", rangemode="tozero")
 
 
-def link_graph(links: pd.DataFrame, *, user: str) -> "go.Figure":
+def link_graph(links: pd.DataFrame, *, user: str) -> go.Figure:
     """Return the social graph around one user, in circles by distance in links.
 
     Args:
@@ -245,8 +229,6 @@ def link_graph(links: pd.DataFrame, *, user: str) -> "go.Figure":
             score).
         user: Identifier of the user in the center; identifiers are untrusted text and escaped here.
     """
-    import plotly.graph_objects as go
-
     places = _circles(links, user)
     top = float(links["carried"].abs().max()) or 1.0
     figure = go.Figure()
@@ -287,9 +269,7 @@ def link_graph(links: pd.DataFrame, *, user: str) -> "go.Figure":
         hovertemplate="%{customdata}<extra></extra>",
     )
     dressed(figure, x="", y="", height=520, showlegend=False)
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False)
-    return figure
+    return figure.update_xaxes(visible=False).update_yaxes(visible=False)
 
 
 def _circles(links: pd.DataFrame, user: str) -> dict[str, tuple[float, float]]:
@@ -314,14 +294,12 @@ def _direction(value: float) -> str:
     return BLUE if value > 0 else VERMILION if value < 0 else REST
 
 
-def training_curves(points: pd.DataFrame) -> "go.Figure":
+def training_curves(points: pd.DataFrame) -> go.Figure:
     """Return one subplot for each quantity that training reported.
 
     Args:
         points: Columns `stage`, `step`, `name`, `value`.
     """
-    from plotly.subplots import make_subplots
-
     names = list(dict.fromkeys(zip(points["stage"], points["name"], strict=True)))
     figure = make_subplots(rows=len(names), cols=1, vertical_spacing=0.35 / max(1, len(names)))
     dressed(figure, x="", y="", height=110 + 190 * len(names), showlegend=False)

@@ -1,17 +1,15 @@
 """Figures and sentences of sequential networks: hidden state and gates of an RNN, convolutional filters of a CNN."""
 
 from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from recsys_core.evaluation.sentences import Sentence, Template, percent
 from recsys_core.explain.view import ViewData
-from recsys_core.viz.explore import shortened
-from recsys_core.viz.theme import BLUE, DIVERGING, GREEN, ORANGE, REST, VERMILION, dressed, plain, plain_all
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+from recsys_core.viz.theme import BLUE, DIVERGING, GREEN, ORANGE, REST, VERMILION, dressed, plain, plain_all, shortened
 
 TITLED = 30
 """Up to this number of steps the axis shows item titles; beyond it, only the hover text does."""
@@ -45,15 +43,13 @@ FILTERS = Template(
 )
 
 
-def hidden_state_curves(steps: pd.DataFrame, *, gates: list[str]) -> "go.Figure":
+def hidden_state_curves(steps: pd.DataFrame, *, gates: list[str]) -> go.Figure:
     """Return the hidden-state norm after each item and the norm of its change; below, the mean gate activations.
 
     Args:
         steps: Columns `step`, `title` (untrusted text, escaped here), `norm`, `change` and one for each gate.
         gates: Columns of the gates; empty for a plain RNN.
     """
-    from plotly.subplots import make_subplots
-
     rows = 2 if gates else 1
     figure = make_subplots(rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.08)
     hover = [f"{step}. {title}" for step, title in zip(steps["step"], plain_all(steps["title"]), strict=True)]
@@ -89,7 +85,7 @@ def hidden_state_curves(steps: pd.DataFrame, *, gates: list[str]) -> "go.Figure"
     return figure
 
 
-def _name_steps(figure: "go.Figure", steps: pd.DataFrame, rows: int) -> None:
+def _name_steps(figure: go.Figure, steps: pd.DataFrame, rows: int) -> None:
     """Label the lowest horizontal axis with item titles if they fit, else with step numbers."""
     figure.update_xaxes(title_text="History item, oldest first", row=rows, col=1)
     if len(steps) <= TITLED:
@@ -97,7 +93,7 @@ def _name_steps(figure: "go.Figure", steps: pd.DataFrame, rows: int) -> None:
         figure.update_xaxes(tickvals=steps["step"].tolist(), ticktext=names, tickangle=45, row=rows, col=1)
 
 
-def filter_map(cells: pd.DataFrame, *, titles: list[str]) -> "go.Figure":
+def filter_map(cells: pd.DataFrame, *, titles: list[str]) -> go.Figure:
     """Return the contribution of each item to the score through each filter; blank outside a filter's window.
 
     Args:
@@ -105,8 +101,6 @@ def filter_map(cells: pd.DataFrame, *, titles: list[str]) -> "go.Figure":
             `adds`.
         titles: Of the last items, the oldest first; untrusted text, escaped here.
     """
-    import plotly.graph_objects as go
-
     each = cells.drop_duplicates("filter").set_index("filter")
     values = cells.pivot(index="filter", columns="place", values="weight").reindex(columns=range(1, len(titles) + 1))
     most = float(cells["weight"].abs().max()) or 1.0
@@ -114,19 +108,17 @@ def filter_map(cells: pd.DataFrame, *, titles: list[str]) -> "go.Figure":
         [f"{plain(title)}<br>{_called(one)}<br>filter total {one['adds']:+.4g}" for title in titles]
         for one in each.to_dict("records")
     ]
-    figure = go.Figure(
-        go.Heatmap(
-            z=values.to_numpy(),
-            text=hover,
-            colorscale=DIVERGING,
-            zmin=-most,
-            zmax=most,
-            colorbar={"title": {"text": "contribution to the score", "side": "right"}, "thickness": 12},
-            hovertemplate="%{text}<br>contribution of this item %{z:+.4g}<extra></extra>",
-            hoverongaps=False,
-            xgap=2,
-            ygap=2,
-        )
+    figure = go.Figure().add_heatmap(
+        z=values.to_numpy(),
+        text=hover,
+        colorscale=DIVERGING,
+        zmin=-most,
+        zmax=most,
+        colorbar={"title": {"text": "contribution to the score", "side": "right"}, "thickness": 12},
+        hovertemplate="%{text}<br>contribution of this item %{z:+.4g}<extra></extra>",
+        hoverongaps=False,
+        xgap=2,
+        ygap=2,
     )
     dressed(figure, x="Last items, oldest first", y="", height=220 + 24 * len(each))
     places = list(range(len(titles)))

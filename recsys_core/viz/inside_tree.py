@@ -1,18 +1,16 @@
 """Figure and sentence of the tree that a recursive network builds from a history."""
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 
 from recsys_core.evaluation.sentences import Sentence, Template
 from recsys_core.explain.view import ViewData
-from recsys_core.viz.explore import shortened
-from recsys_core.viz.theme import BLUE, REST, VERMILION, dressed, plain
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+from recsys_core.viz.bars import with_labels
+from recsys_core.viz.theme import BLUE, REST, VERMILION, dressed, plain, shortened
 
 SHOWN = 40
 """Number of latest items drawn; the table has all."""
@@ -30,7 +28,7 @@ PLAIN_TREE = Template(
 )
 
 
-def session_tree(nodes: pd.DataFrame) -> "go.Figure":
+def session_tree(nodes: pd.DataFrame) -> go.Figure:
     """Return the tree from the user (left) over sessions to items (right), the latest at the top.
 
     The size of a node is the norm of its state relative to its level; its color shows whether it raises or lowers the
@@ -40,8 +38,6 @@ def session_tree(nodes: pd.DataFrame) -> "go.Figure":
         nodes: Columns `node`, `parent`, `level`, `title` (untrusted text, escaped here), `norm`, `weight`; parents
             precede their children.
     """
-    import plotly.graph_objects as go
-
     leaves = nodes[nodes["level"] == "item"].head(SHOWN)
     drawn = nodes[nodes["node"].isin({0, *leaves["node"], *leaves["parent"]})]
     height = _heights(leaves)
@@ -72,15 +68,7 @@ def session_tree(nodes: pd.DataFrame) -> "go.Figure":
     figure.update_xaxes(
         tickvals=[0, 1, 2], ticktext=["user", "sessions", "items"], range=[-0.2, 2.1], showgrid=False, zeroline=False
     )
-    figure.update_yaxes(
-        side="right",
-        tickvals=list(range(len(leaves))),
-        ticktext=[shortened(str(title)) for title in leaves["title"]],
-        range=[len(leaves) - 0.4, -0.6],
-        showgrid=False,
-        zeroline=False,
-    )
-    return figure
+    return with_labels(figure, [shortened(str(title)) for title in leaves["title"]], side="right")
 
 
 def tree(view: ViewData) -> Sentence:

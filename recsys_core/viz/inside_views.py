@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
 
 from recsys_core.evaluation.sentences import Sentence
 from recsys_core.explain.view import ViewData
 from recsys_core.viz import inside, inside_sequence, inside_tree
 from recsys_core.viz import inside_sentences as sentences
 from recsys_core.viz.recommend import contributions, effect_bars
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Picture:
 
     question: str
     reading: str
-    draw: Callable[[ViewData], "go.Figure"]
+    draw: Callable[[ViewData], go.Figure]
     sentence: Callable[[ViewData], Sentence]
     height: int = 500
     shows_table: bool = False

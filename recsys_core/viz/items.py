@@ -1,14 +1,10 @@
 """Figures about one item: its position in the long tail, its ratings, and its interactions over time."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from recsys_core.viz.theme import BLUE, ORANGE, REST, VERMILION, dressed, log_axis
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
 
 TAIL_HEIGHT = 320
 POINTS = 300
@@ -30,7 +26,7 @@ def popularity_curve(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"rank": kept["place"].to_numpy(), "interactions": kept["interactions"].to_numpy()})
 
 
-def tail_place(curve: pd.DataFrame, *, rank: int, interactions: int, head: int) -> "go.Figure":
+def tail_place(curve: pd.DataFrame, *, rank: int, interactions: int, head: int) -> go.Figure:
     """Return popularity over rank with one item marked; both axes are logarithmic.
 
     Args:
@@ -39,8 +35,6 @@ def tail_place(curve: pd.DataFrame, *, rank: int, interactions: int, head: int) 
         interactions: Of the item; 0 is drawn at the lower end of the axis.
         head: Rank of the last item of the head.
     """
-    import plotly.graph_objects as go
-
     figure = go.Figure()
     border = int((curve["rank"] <= head).sum())
     for name, color, part in (("head", ORANGE, curve[:border]), ("tail", BLUE, curve[max(0, border - 1) :])):
@@ -52,15 +46,13 @@ def tail_place(curve: pd.DataFrame, *, rank: int, interactions: int, head: int) 
             line={"color": color, "width": 3},
             hovertemplate="popularity rank %{x:,}: %{y:,} interactions<extra></extra>",
         )
-    figure.add_trace(
-        go.Scatter(
-            x=[rank],
-            y=[max(interactions, 0.5)],
-            mode="markers",
-            name="this item",
-            marker={"color": VERMILION, "size": 14, "symbol": "diamond"},
-            hovertemplate=f"this item: popularity rank {rank:,}, {interactions:,} interactions<extra></extra>",
-        )
+    figure.add_scatter(
+        x=[rank],
+        y=[max(interactions, 0.5)],
+        mode="markers",
+        name="this item",
+        marker={"color": VERMILION, "size": 14, "symbol": "diamond"},
+        hovertemplate=f"this item: popularity rank {rank:,}, {interactions:,} interactions<extra></extra>",
     )
     dressed(figure, x="Popularity rank (logarithmic)", y="Interactions (logarithmic)", height=TAIL_HEIGHT)
     figure.update_xaxes(log_axis(1, max([rank, *curve["rank"]])))
@@ -68,7 +60,7 @@ def tail_place(curve: pd.DataFrame, *, rank: int, interactions: int, head: int) 
     return figure
 
 
-def rating_spread(ratings: pd.DataFrame, *, own: str = "item", name: str = "this item") -> "go.Figure":
+def rating_spread(ratings: pd.DataFrame, *, own: str = "item", name: str = "this item") -> go.Figure:
     """Return the rating distribution of one item or user beside the distribution of all ratings.
 
     Args:
@@ -77,8 +69,6 @@ def rating_spread(ratings: pd.DataFrame, *, own: str = "item", name: str = "this
         own: Column of the item's or user's shares.
         name: Label in the legend.
     """
-    import plotly.graph_objects as go
-
     labels = [f"{rating:g}" for rating in ratings["rating"]]
     figure = go.Figure()
     figure.add_bar(
@@ -101,7 +91,7 @@ def rating_spread(ratings: pd.DataFrame, *, own: str = "item", name: str = "this
     return figure
 
 
-def item_timeline(periods: pd.DataFrame, *, unit: str) -> "go.Figure":
+def item_timeline(periods: pd.DataFrame, *, unit: str) -> go.Figure:
     """Return the interactions and the mean rating of an item over time, one above the other.
 
     Args:
@@ -109,8 +99,6 @@ def item_timeline(periods: pd.DataFrame, *, unit: str) -> "go.Figure":
             ratings).
         unit: Length of a period: day, week, month or year.
     """
-    from plotly.subplots import make_subplots
-
     rated = "mean" in periods and bool(periods["mean"].notna().any())
     figure = make_subplots(rows=2 if rated else 1, cols=1, shared_xaxes=True, vertical_spacing=0.08)
     last = {"row": 2 if rated else 1, "col": 1}

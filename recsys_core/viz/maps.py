@@ -1,14 +1,11 @@
 """Two-dimensional maps of users or items: one dot each, colored by group, selectable by click."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import pandas as pd
+import plotly.graph_objects as go
 
 from recsys_core.viz.theme import BLUE, GREY, PALETTE, REST, SYMBOLS, dressed, plain, plain_all
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 MANY = 3000
 """Minimum number of dots for WebGL rendering."""
@@ -27,7 +24,7 @@ def thinned(points: pd.DataFrame, chosen: int | None, *, most: int = DRAWN) -> p
     return pd.concat([kept[kept["position"] != chosen], points[points["position"] == chosen]])
 
 
-def user_map(table: pd.DataFrame, titles: Mapping[int, str], *, chosen: int) -> "go.Figure":
+def user_map(table: pd.DataFrame, titles: Mapping[int, str], *, chosen: int) -> go.Figure:
     """Return the map of users, colored by segment.
 
     Args:
@@ -36,21 +33,15 @@ def user_map(table: pd.DataFrame, titles: Mapping[int, str], *, chosen: int) -> 
         chosen: The selected user, marked with a ring.
     """
     names = {number: f"{number}: {title}" for number, title in titles.items()}
-    points = pd.DataFrame(
-        {
-            "position": table["user"],
-            "label": table["user_id"],
-            "x": table["x"],
-            "y": table["y"],
-            "group": table["segment"].map(names).fillna(""),
-        }
+    points = table[["x", "y"]].assign(
+        position=table["user"], label=table["user_id"], group=table["segment"].map(names).fillna("")
     )
     order = {names[number]: str(number) for number in sorted(names)}
     figure = dot_map(thinned(points, chosen), order, chosen=chosen, what="user", x=FIRST_AXIS, y=SECOND_AXIS)
     return figure.update_layout(legend_title_text="segment")
 
 
-def item_map(table: pd.DataFrame, *, chosen: int, by_people: bool = False) -> "go.Figure":
+def item_map(table: pd.DataFrame, *, chosen: int, by_people: bool = False) -> go.Figure:
     """Return the map of items, colored by their first category; rare categories are gray.
 
     Args:
@@ -61,15 +52,8 @@ def item_map(table: pd.DataFrame, *, chosen: int, by_people: bool = False) -> "g
     across, up = ("x_people", "y_people") if by_people else ("x", "y")
     given = table["category"][table["category"] != ""]
     order = {str(name): str(name) for name in given.value_counts().index[: len(COLORS)]}
-    points = pd.DataFrame(
-        {
-            "position": table["item"],
-            "label": table["title"],
-            "x": table[across],
-            "y": table[up],
-            "group": table["category"].where(table["category"].isin(order), ""),
-        }
-    )
+    points = pd.DataFrame({"position": table["item"], "label": table["title"], "x": table[across], "y": table[up]})
+    points["group"] = table["category"].where(table["category"].isin(order), "")
     return dot_map(thinned(points, chosen), order, chosen=chosen, what="item", x=FIRST_AXIS, y=SECOND_AXIS)
 
 
@@ -82,7 +66,7 @@ def dot_map(
     x: str,
     y: str,
     height: int = 460,
-) -> "go.Figure":
+) -> go.Figure:
     """Return a map on which a click selects a dot.
 
     Args:
@@ -95,10 +79,8 @@ def dot_map(
         y: Title of the vertical axis, likewise.
         height: Height in pixels.
     """
-    import plotly.graph_objects as go
-
     figure = go.Figure()
-    kind = go.Scattergl if len(points) >= MANY else go.Scatter
+    add = figure.add_scattergl if len(points) >= MANY else figure.add_scatter
     looks = {name: (COLORS[n % len(COLORS)], SYMBOLS[n % len(SYMBOLS)]) for n, name in enumerate(groups)}
     opacity = 0.55 if len(points) >= MANY else 0.8
     for name in ("", *groups):
@@ -106,44 +88,32 @@ def dot_map(
         if part.empty:
             continue
         color, symbol = looks.get(name, (REST if groups else BLUE, "circle"))
-        figure.add_trace(
-            kind(
-                x=part["x"],
-                y=part["y"],
-                mode="markers",
-                name=plain(groups.get(name, "others")),
-                marker={"color": color, "size": 5 if len(points) >= MANY else 8, "symbol": symbol, "opacity": opacity},
-                customdata=part["position"],
-                hovertext=plain_all(part["label"]),
-                hovertemplate=f"{what} %{{hovertext}}<extra>{plain(name)}</extra>",
-                selected={"marker": {"opacity": opacity}},
-                unselected={"marker": {"opacity": opacity}},
-            )
+        add(
+            x=part["x"],
+            y=part["y"],
+            mode="markers",
+            name=plain(groups.get(name, "others")),
+            marker={"color": color, "size": 5 if len(points) >= MANY else 8, "symbol": symbol, "opacity": opacity},
+            customdata=part["position"],
+            hovertext=plain_all(part["label"]),
+            hovertemplate=f"{what} %{{hovertext}}<extra>{plain(name)}</extra>",
+            selected={"marker": {"opacity": opacity}},
+            unselected={"marker": {"opacity": opacity}},
         )
-    _add_ring(figure, points[points["position"] == chosen], what)
+    ring = points[points["position"] == chosen]
+    if len(ring):
+        add(
+            x=ring["x"],
+            y=ring["y"],
+            mode="markers",
+            name="selected",
+            marker={"color": "rgba(0,0,0,0)", "size": 20, "line": {"color": "#D4006A", "width": 3}},
+            customdata=ring["position"],
+            hovertext=plain_all(ring["label"]),
+            hovertemplate=f"{what} %{{hovertext}}<extra>selected</extra>",
+        )
     dressed(figure, x=plain(x), y=plain(y), height=height, dragmode="pan", clickmode="event+select")
     figure.update_layout(legend={"itemsizing": "constant"}, showlegend=bool(groups))
     figure.update_xaxes(showticklabels=False, zeroline=False)
     figure.update_yaxes(showticklabels=False, zeroline=False)
     return figure
-
-
-def _add_ring(figure: "go.Figure", point: pd.DataFrame, what: str) -> None:
-    """Mark the selected dot with a ring."""
-    import plotly.graph_objects as go
-
-    if point.empty:
-        return
-    kind = type(figure.data[0]) if figure.data else go.Scatter
-    figure.add_trace(
-        kind(
-            x=point["x"],
-            y=point["y"],
-            mode="markers",
-            name="selected",
-            marker={"color": "rgba(0,0,0,0)", "size": 20, "line": {"color": "#D4006A", "width": 3}},
-            customdata=point["position"],
-            hovertext=plain_all(point["label"]),
-            hovertemplate=f"{what} %{{hovertext}}<extra>selected</extra>",
-        )
-    )

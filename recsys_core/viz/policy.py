@@ -8,17 +8,15 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+import plotly.graph_objects as go
 
 NOTHING = "'none'"
 _SCRIPT = re.compile(r"<script[^>]*>(.*?)</script>", re.DOTALL)
 _DRAWN_BY_WEBGL = re.compile(r"gl$|3d$|^surface$|^cone$|^streamtube$|^volume$|^isosurface$|^parcoords$")
 
 
-def needs_webgl(figure: "go.Figure") -> bool:
+def needs_webgl(figure: go.Figure) -> bool:
     """Return whether plotly draws a trace of the figure with WebGL, for which it compiles code at run time."""
     return any(_DRAWN_BY_WEBGL.search(trace.type) for trace in figure.data)
 

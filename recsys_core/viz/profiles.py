@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-from recsys_core.viz.explore import shortened
-from recsys_core.viz.theme import BLUE, ORANGE, PALETTE, REST, VERMILION, dressed, plain, plain_all
+from recsys_core.viz.theme import BLUE, ORANGE, PALETTE, REST, VERMILION, dressed, plain, plain_all, shortened
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from recsys_core.profiles.segments import Trait
 
 BAR_HEIGHT = 26
@@ -39,15 +38,13 @@ TICKS = (0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 TICK_NAMES = ("0", "1", "3", "10", "30", "100", "300", "1k", "3k", "10k", "30k", "100k")
 
 
-def tag_bars(tags: pd.DataFrame) -> "go.Figure":
+def tag_bars(tags: pd.DataFrame) -> go.Figure:
     """Return the preference tags of a user as bars, the largest weight at the top.
 
     Args:
         tags: Columns `name` (untrusted text, escaped here), `weight`, `kind` (category, term, number) and `liked`
             (number of relevant items with the tag), in drawing order.
     """
-    import plotly.graph_objects as go
-
     figure = go.Figure()
     names = [f"{place}. {shortened(str(tag))}" for place, tag in enumerate(tags["name"], start=1)]
     places = list(range(len(tags)))
@@ -75,7 +72,7 @@ def telling(habits: pd.DataFrame, everybody: pd.DataFrame) -> pd.DataFrame:
     return habits[habits["value"].notna() & differs].reset_index(drop=True)
 
 
-def habit_panels(habits: pd.DataFrame, everybody: pd.DataFrame) -> "go.Figure":
+def habit_panels(habits: pd.DataFrame, everybody: pd.DataFrame) -> go.Figure:
     """Return one small histogram per behavior feature over all users, with the value of one user marked.
 
     Args:
@@ -83,8 +80,6 @@ def habit_panels(habits: pd.DataFrame, everybody: pd.DataFrame) -> "go.Figure":
             users with a smaller value, 0..1) and `log` (whether it is drawn as log(1 + x)).
         everybody: One row per user, one column for each `habit`; NaN where unknown.
     """
-    from plotly.subplots import make_subplots
-
     rows = max(1, math.ceil(len(habits) / PANELS_IN_A_ROW))
     figure = make_subplots(
         rows=rows,
@@ -105,7 +100,7 @@ def habit_panels(habits: pd.DataFrame, everybody: pd.DataFrame) -> "go.Figure":
 
 
 def _add_panel(
-    figure: "go.Figure", mark: dict[Hashable, Any], bars: pd.DataFrame, axis: Axis, at: dict[str, int]
+    figure: go.Figure, mark: dict[Hashable, Any], bars: pd.DataFrame, axis: Axis, at: dict[str, int]
 ) -> None:
     """Add the histogram of one feature and the line of the user."""
     low, high = axis.there(bars["low"].to_numpy()), axis.there(bars["high"].to_numpy())
@@ -150,25 +145,21 @@ def _spread(values: pd.Series, axis: Axis) -> pd.DataFrame:
     return pd.DataFrame({"low": back[:-1], "high": back[1:], "share": shares / len(known)})
 
 
-def difference_bars(traits: pd.DataFrame) -> "go.Figure":
+def difference_bars(traits: pd.DataFrame) -> go.Figure:
     """Return the differences between a segment and all users.
 
     Args:
         traits: Columns `name` (untrusted text, escaped here) and `effect` (mean of the segment minus mean of all users,
             in standard deviations), in drawing order.
     """
-    import plotly.graph_objects as go
-
     names = [f"{place}. {shortened(str(trait), 34)}" for place, trait in enumerate(traits["name"], start=1)]
-    figure = go.Figure(
-        go.Bar(
-            x=traits["effect"],
-            y=list(range(len(traits))),
-            orientation="h",
-            marker_color=[BLUE if value > 0 else ORANGE for value in traits["effect"]],
-            customdata=plain_all(traits["name"]),
-            hovertemplate="%{customdata}: %{x:+.2f} standard deviations<extra></extra>",
-        )
+    figure = go.Figure().add_bar(
+        x=traits["effect"],
+        y=list(range(len(traits))),
+        orientation="h",
+        marker_color=[BLUE if value > 0 else ORANGE for value in traits["effect"]],
+        customdata=plain_all(traits["name"]),
+        hovertemplate="%{customdata}: %{x:+.2f} standard deviations<extra></extra>",
     )
     dressed(
         figure,

@@ -3,16 +3,13 @@
 import re
 from base64 import b64encode
 from html import escape
-from typing import TYPE_CHECKING
 
 import pandas as pd
+import plotly.graph_objects as go
 
 from recsys_core.columns import FOLD
 from recsys_core.evaluation.sentences import Sentence, Template
 from recsys_core.viz.theme import PALETTE, REST, dressed, plain
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 IN_FOLD = re.compile(r"(?P<stage>.*) \(fold (?P<fold>\d+) of (?P<folds>\d+)\)")
 """Name of a stage in one of several folds, as a job reports it."""
@@ -78,7 +75,7 @@ def course(curve: pd.DataFrame, *, name: str) -> Sentence:
     return WENT_AFTER_FOLDS.fill(len(before), low=f"{before.min():.4g}", high=f"{before.max():.4g}", **values)
 
 
-def training_curve(curve: pd.DataFrame, *, name: str, step: str = "Step", color: str = PALETTE[0]) -> "go.Figure":
+def training_curve(curve: pd.DataFrame, *, name: str, step: str = "Step", color: str = PALETTE[0]) -> go.Figure:
     """Return one reported quantity over training steps: one line per fold, the latest in color, previous ones in gray.
 
     Args:
@@ -87,8 +84,6 @@ def training_curve(curve: pd.DataFrame, *, name: str, step: str = "Step", color:
         step: Name of a step: epoch, block, ...
         color: Color of the latest line.
     """
-    import plotly.graph_objects as go
-
     folds = sorted(set(curve[FOLD].tolist()))[-MOST_FOLDS:] if FOLD in curve else [1]
     figure = go.Figure()
     for place, fold in enumerate(folds):

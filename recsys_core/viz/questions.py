@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pandas as pd
+import plotly.graph_objects as go
 
 from recsys_core.data import summaries
 from recsys_core.data.dataset import Dataset
@@ -14,9 +14,6 @@ from recsys_core.errors import DataError
 from recsys_core.evaluation.order import Matters, OrderTest, order_test
 from recsys_core.evaluation.sentences import Sentence, Template, decimals_for
 from recsys_core.viz import explore
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 TOP_ITEMS = 20
 FEW_TOGETHER = 5
@@ -99,7 +96,7 @@ class Answer:
     """
 
     sentences: tuple[Sentence, ...]
-    figure: "go.Figure | None" = None
+    figure: go.Figure | None = None
     table: pd.DataFrame | None = None
 
     @property

@@ -1,21 +1,16 @@
 """Figures about one recommendation: the parts of its score, and a comparison with another item."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
+import plotly.graph_objects as go
 
-from recsys_core.viz.bars import named_bars, with_names
-from recsys_core.viz.explore import shortened
-from recsys_core.viz.theme import BLUE, GREY, ORANGE, VERMILION, dressed, plain, plain_all
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+from recsys_core.viz.bars import named_bars, signed_colors, with_names
+from recsys_core.viz.theme import BLUE, GREY, ORANGE, VERMILION, dressed, plain, plain_all, shortened
 
 ROOM = 0.13
 """Margin on both sides of the bars, as a share of the width."""
 
 
-def contributions(parts: pd.DataFrame, *, score: float, unit: str = "score") -> "go.Figure":
+def contributions(parts: pd.DataFrame, *, score: float, unit: str = "score") -> go.Figure:
     """Return the parts of a score as a waterfall chart that ends at the score.
 
     Args:
@@ -23,25 +18,21 @@ def contributions(parts: pd.DataFrame, *, score: float, unit: str = "score") -> 
         score: Total, in the unit of the model.
         unit: Quantity on the horizontal axis.
     """
-    import plotly.graph_objects as go
-
     names = [*parts["title"], "Score"]
     numbered = [plain(name) if len(str(name)) <= 42 else plain(str(name)[:40]) + "…" for name in names]
-    figure = go.Figure(
-        go.Waterfall(
-            orientation="h",
-            x=[*parts["weight"], score],
-            y=list(range(len(names))),
-            measure=["relative"] * len(parts) + ["total"],
-            text=[f"{value:+.3g}" for value in parts["weight"]] + [f"{score:.4g}"],
-            textposition="auto",
-            increasing={"marker": {"color": BLUE}},
-            decreasing={"marker": {"color": VERMILION}},
-            totals={"marker": {"color": GREY}},
-            connector={"line": {"color": GREY, "width": 1}},
-            customdata=[plain(name) for name in names],
-            hovertemplate="%{customdata}<br>%{text}<extra></extra>",
-        )
+    figure = go.Figure().add_waterfall(
+        orientation="h",
+        x=[*parts["weight"], score],
+        y=list(range(len(names))),
+        measure=["relative"] * len(parts) + ["total"],
+        text=[f"{value:+.3g}" for value in parts["weight"]] + [f"{score:.4g}"],
+        textposition="auto",
+        increasing={"marker": {"color": BLUE}},
+        decreasing={"marker": {"color": VERMILION}},
+        totals={"marker": {"color": GREY}},
+        connector={"line": {"color": GREY, "width": 1}},
+        customdata=[plain(name) for name in names],
+        hovertemplate="%{customdata}<br>%{text}<extra></extra>",
     )
     dressed(figure, x=f"Contribution to the {unit}", y="", height=100 + 30 * len(names))
     ends = [0.0, score, *parts["weight"].cumsum()]
@@ -51,25 +42,23 @@ def contributions(parts: pd.DataFrame, *, score: float, unit: str = "score") -> 
     return figure
 
 
-def effect_bars(parts: pd.DataFrame) -> "go.Figure":
+def effect_bars(parts: pd.DataFrame) -> go.Figure:
     """Return the influence of each history item on a score.
 
     Args:
         parts: Columns `title` and `weight` (score minus the score without the item); largest first, NaN where no score
             is left.
     """
-    figure = named_bars(
+    return named_bars(
         parts["title"].tolist(),
         parts["weight"].tolist(),
-        colors=[BLUE if weight >= 0 else VERMILION for weight in parts["weight"].fillna(0.0)],
-        hover=["" for _ in parts["weight"]],
+        colors=signed_colors(parts["weight"].fillna(0.0)),
         x="Influence (score drop when the item is left out)",
+        zero_line=True,
     )
-    figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    return figure
 
 
-def side_by_side(parts: pd.DataFrame, *, title: str, last: str) -> "go.Figure":
+def side_by_side(parts: pd.DataFrame, *, title: str, last: str) -> go.Figure:
     """Return the parts of the scores of two items as grouped bars.
 
     Args:
@@ -77,8 +66,6 @@ def side_by_side(parts: pd.DataFrame, *, title: str, last: str) -> "go.Figure":
         title: Title of the selected item; untrusted text, escaped here.
         last: Title of the last item of the list.
     """
-    import plotly.graph_objects as go
-
     places = list(range(len(parts)))
     figure = go.Figure()
     for name, column, color in ((title, "asked", ORANGE), (last, "last", BLUE)):

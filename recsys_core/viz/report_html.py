@@ -7,15 +7,13 @@ page blocks all others.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 
 from recsys_core.viz.compare_sentences import LETTERS, WITHOUT_HISTORY
 from recsys_core.viz.policy import needs_webgl, policy_tag
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 STYLE = """
 :root { color-scheme: light; --ink: #0d1117; --soft: #4a5563; --line: #d5dbe3; --blue: #0b5cad; }
@@ -57,7 +55,7 @@ class ReportFigure:
 
     heading: str
     sentence: str
-    figure: "go.Figure"
+    figure: go.Figure
 
 
 @dataclass(frozen=True)
@@ -164,10 +162,8 @@ def _figure(shown: ReportFigure, plot: str) -> str:
     return _section(shown.heading, body)
 
 
-def _plot(figure: "go.Figure", *, first: bool) -> str:
+def _plot(figure: go.Figure, *, first: bool) -> str:
     """Return the figure as an HTML fragment; only the first one of a document contains the library."""
-    import plotly.graph_objects as go
-
     shown = go.Figure(figure)
     shown.update_layout(template="plotly_white", font={"color": "#0d1117"})
     options: dict[str, Any] = {"displaylogo": False, "responsive": True}

@@ -7,10 +7,9 @@ that is visible on both backgrounds. Color encodes the family of an algorithm, t
 import math
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+import plotly.graph_objects as go
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, GREY = (
     "#0072B2",
@@ -30,6 +29,7 @@ HEAT = "Cividis"
 DIVERGING = [[0.0, "#EE9A70"], [0.5, "#F4F4F4"], [1.0, "#6FB3E3"]]
 """Color scale of differences: worse, equal, better; pale enough for dark text."""
 MANY_DECADES = 2.5
+LABEL_LENGTH = 24
 
 FAMILY_COLORS = {
     "baselines": GREY,
@@ -73,6 +73,12 @@ def plain_all(texts: Iterable[object]) -> list[str]:
     return [plain(text) for text in texts]
 
 
+def shortened(title: str, length: int = LABEL_LENGTH) -> str:
+    """Return an untrusted title, escaped and truncated to fit as an axis label."""
+    text = title if len(title) <= length else title[: length - 1].rstrip() + "…"
+    return plain(text)
+
+
 def log_axis(low: float, high: float) -> dict[str, Any]:
     """Return a logarithmic axis with ticks at 1, 2, 5, 10, ..., or at powers of ten only for a wide range.
 
@@ -86,7 +92,7 @@ def log_axis(low: float, high: float) -> dict[str, Any]:
     return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,g}" for tick in ticks]}
 
 
-def dressed(figure: "go.Figure", *, x: str, y: str, height: int = 380, **layout: Any) -> "go.Figure":
+def dressed(figure: go.Figure, *, x: str, y: str, height: int = 380, **layout: Any) -> go.Figure:
     """Return the figure with axis titles, small margins and a transparent background.
 
     Args:

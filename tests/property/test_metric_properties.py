@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from recsys_core.contracts import Ragged, TopK
 from recsys_core.evaluation.beyond_accuracy import gini, head_items
-from recsys_core.evaluation.conventions import average_precision_capped, ndcg_uncut, recall_capped
 from recsys_core.evaluation.metrics import ACCURACY, average_precision, hit_table, ndcg, recall
 from recsys_core.evaluation.significance import holm, letters, tie_groups
+from tests.conventions import average_precision_capped, ndcg_uncut, recall_capped
 
 ITEMS = 12
 worlds = st.tuples(

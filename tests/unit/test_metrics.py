@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose
 
 from recsys_core.contracts import PAD, FloatArray, Ragged, TopK
 from recsys_core.errors import ConfigError
-from recsys_core.evaluation.conventions import CONVENTIONS, rmse_of_users
 from recsys_core.evaluation.metrics import ACCURACY, METRICS, AccuracyMetric, MetricName, hit_table
+from tests.conventions import CONVENTIONS, rmse_of_users
 
 
 def lists(rows: list[list[int]]) -> TopK:

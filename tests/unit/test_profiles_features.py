@@ -166,8 +166,6 @@ def test_the_parts_of_an_item() -> None:
     assert "2010" not in features.names_of("terms")
     assert list(features.only(["numbers", "categories"]).parts) == ["categories", "numbers"]
     assert list(item_features(with_tables(table), parts=["numbers", "pictures"]).parts) == ["numbers"]
-    lengths = np.sqrt(features.unit_parts().part("categories").power(2).sum(axis=1))
-    assert lengths.tolist() == pytest.approx([1, 1, 1, 0])
 
 
 def test_topics_stand_in_place_of_terms() -> None:

@@ -126,11 +126,7 @@ def test_vectors_and_maps() -> None:
     assert "categories: light" in vector["name"].tolist()
     assert (vector["value"] != 0).all()
     assert profiles.attributes(3) == {"title": "Green sofa"}
-    assert len(profiles.map()) == 4
-    assert profiles.map(of="people")["item"].tolist() == [0, 1, 2]
     assert "attribute: price" in profiles.export().columns
-    with pytest.raises(ConfigError, match="no map"):
-        profiles.map(of="colour")
 
 
 def test_without_an_item_table() -> None:
@@ -140,7 +136,6 @@ def test_without_an_item_table() -> None:
     assert "mean" not in profiles.table
     assert len(profiles.similar_by_content(0)) == 0
     assert profiles.similar_by_people(0)["item"].tolist() == [1]
-    assert profiles.map()["item"].tolist() == [0, 1, 2]
     assert "no item table" in str(profiles.missing[0])
     assert set(profiles.features.parts) <= {"behavior", "directions"}
 
@@ -159,7 +154,7 @@ def test_kept_and_read_again(tmp_path: Path) -> None:
     made = item_profiles(dataset, workspace.root, RunContext())
     read = item_profiles(dataset, workspace.root, RunContext())
     assert_frame_equal(made.table, read.table)
-    assert [str(axis) for axis in made.axes] == [str(axis) for axis in read.axes]
+    assert [str(axis) for axis in made.facts.axes] == [str(axis) for axis in read.facts.axes]
     kept = {folder.name for folder in (workspace.root / "derived" / dataset.fingerprint).iterdir()}
     assert kept == {"items-v2", "item-features-v1", "directions-v1"}
 

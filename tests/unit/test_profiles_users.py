@@ -13,11 +13,11 @@ from recsys_core.contracts import Progress, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.workspace import Workspace
-from recsys_core.errors import Cancelled, ConfigError
+from recsys_core.errors import Cancelled
 from recsys_core.profiles.behavior import habits_of_users, popularity_places
 from recsys_core.profiles.cached import cached_item_features
 from recsys_core.profiles.directions import Products, directions
-from recsys_core.profiles.map import map_methods, principal_axes, sparse_axes
+from recsys_core.profiles.map import principal_axes, sparse_axes
 from recsys_core.profiles.segments import group
 from recsys_core.profiles.streams import ranges
 from recsys_core.profiles.tags import preference_tags, tag_table
@@ -167,17 +167,17 @@ def test_weights_of_all_categories_are_a_divergence() -> None:
 def test_planted_tastes_are_found_again() -> None:
     dataset, taste = planted()
     profiles = user_profiles(dataset, None, RunContext())
-    assert len(profiles.segments) == 3
+    assert len(profiles.facts.segments) == 3
     found = profiles.table["segment"].to_numpy()
     agreement = pd.crosstab(taste, found).to_numpy()
     assert agreement.max(axis=1).sum() >= 0.98 * len(taste)
-    for segment in profiles.segments:
+    for segment in profiles.facts.segments:
         own = taste[found == segment.number][0]
         best = next(trait for trait in segment.traits if trait.part == "categories" and trait.effect > 0)
         assert best.name == f"categories: {['Comedy', 'Horror', 'Western'][own]}"
         assert best.here > 2 * best.everybody
         assert str(best.short) == f"more {['Comedy', 'Horror', 'Western'][own]}"
-    assert profiles.silhouettes.set_index("segments")["silhouette"].idxmax() == 3
+    assert profiles.facts.silhouettes.set_index("segments")["silhouette"].idxmax() == 3
 
 
 def test_people_of_one_taste_are_alike_and_it_is_said_why() -> None:
@@ -212,7 +212,6 @@ def test_the_vector_has_named_parts() -> None:
     assert profiles.attributes(0) == {"sex": "f", "age": "20"}
     assert profiles.table["segment"].tolist()[3] == 0
     assert len(profiles.similar(3)) == 0
-    assert len(profiles.map()) == 3
     assert "attribute: sex" in profiles.export().columns
     assert profiles.missing == ()
 
@@ -245,8 +244,7 @@ def test_hardly_any_data(rows: int) -> None:
     frame = pd.DataFrame({"user": [0] * rows, "item": [0] * rows, "rating": [1.0] * rows}).astype({"rating": float})
     profiles = user_profiles(dataset_from_frames(frame, user_ids=["a", "b"], item_ids=["x"]), None, RunContext())
     assert len(profiles.table) == 2
-    assert len(profiles.segments) == rows
-    assert len(profiles.map()) == rows
+    assert len(profiles.facts.segments) == rows
     assert len(profiles.similar(0)) == 0
     assert profiles.members(1).shape[0] == rows
     assert len(profiles.habits(0)) > 3
@@ -264,8 +262,8 @@ def test_profiles_are_kept_and_the_same(tmp_path: Path) -> None:
     assert_frame_equal(made.table, read.table)
     assert read.features.names == made.features.names
     assert read.features.matrix.toarray() == pytest.approx(made.features.matrix.toarray(), abs=1e-6)
-    assert [str(one) for one in read.axes] == [str(one) for one in made.axes]
-    assert read.segments == made.segments
+    assert [str(one) for one in read.facts.axes] == [str(one) for one in made.facts.axes]
+    assert read.facts.segments == made.facts.segments
     (folder / "table.parquet").write_bytes(b"damaged")
     assert_frame_equal(user_profiles(dataset, workspace.root, RunContext()).table, made.table)
     assert (folder / "facts.json").exists()
@@ -317,13 +315,6 @@ def test_sparse_axes_are_near_the_exact_ones() -> None:
     near = sparse_axes(csr_array(rows))
     assert abs(np.corrcoef(exact.places[:, 0], near.places[:, 0])[0, 1]) > 0.99
     assert near.explained[0] == pytest.approx(exact.explained[0], rel=0.1)
-
-
-def test_a_map_that_cannot_be_drawn() -> None:
-    profiles = user_profiles(club(), None, RunContext())
-    assert "pca" in map_methods()
-    with pytest.raises(ConfigError, match="is not available"):
-        profiles.map("spiral")
 
 
 def test_directions_part_two_camps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from recsys_core.contracts import PAD, Ragged
-from recsys_core.data.random_keys import random_places
+from recsys_core.data.random_keys import mixed
 from recsys_core.evaluation.ranking import rank
 from recsys_core.models.topk import top_k
 
@@ -92,7 +92,7 @@ def test_constant_scores_find_what_chance_finds() -> None:
             nobody,
             wanted,
             10,
-            ties=random_places(np.arange(100).astype(np.uint64), seed).astype(np.uint64),
+            ties=mixed(np.arange(100).astype(np.uint64), seed),
         ).lists.item
         for seed in range(400)
     ]

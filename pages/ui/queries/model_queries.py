@@ -40,9 +40,7 @@ class Named:
     @property
     def is_elsewhere(self) -> bool:
         """Whether another process holds the model, so that an answer may be delayed."""
-        from recsys_core.models.registry import model_class
-
-        return model_class(self.key).info.runtime == "torch"
+        return services.model_info(self.key).runtime == "torch"
 
     @property
     def stamp(self) -> int:

@@ -1,12 +1,12 @@
 """Queries of the Users and Items pages: profiles of all, and the tables of one."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from pages.ui import services, show
-from pages.ui.text import _, later, percent, safe
+from pages.ui.text import _, later, n_, percent, safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,10 +64,8 @@ def users(fingerprint: str) -> "Ticket[UserProfiles]":
     """Return the ticket of the profiles of all users, which are stored in the workspace."""
     from recsys_core.profiles.users import user_profiles
 
-    return services.background().ask(
-        ("user profiles", str(services.root()), fingerprint),
-        "",
-        lambda ctx: user_profiles(services.dataset(fingerprint), services.root(), ctx),
+    return services.ask(
+        lambda ctx: user_profiles(services.dataset(fingerprint), services.root(), ctx), "user profiles", fingerprint
     )
 
 
@@ -75,10 +73,8 @@ def items(fingerprint: str) -> "Ticket[ItemProfiles]":
     """Return the ticket of the profiles of all items, which are stored in the workspace."""
     from recsys_core.profiles.items import item_profiles
 
-    return services.background().ask(
-        ("item profiles", str(services.root()), fingerprint),
-        "",
-        lambda ctx: item_profiles(services.dataset(fingerprint), services.root(), ctx),
+    return services.ask(
+        lambda ctx: item_profiles(services.dataset(fingerprint), services.root(), ctx), "item profiles", fingerprint
     )
 
 
@@ -90,14 +86,12 @@ def user_tables(fingerprint: str, user: int) -> "Ticket[UserTables]":
         data = services.dataset(fingerprint)
         return UserTables(timeline.activity_of(data, user), timeline.ratings_of(data, user))
 
-    return services.background().ask(("user tables", str(services.root()), fingerprint, user), "", load)
+    return services.ask(load, "user tables", fingerprint, user)
 
 
 def tags(fingerprint: str, profiles: "UserProfiles", user: int) -> "Ticket[pd.DataFrame]":
     """Return the ticket of one user's preference tags; the first call also counts the tags of all items."""
-    return services.background().ask(
-        ("tags", str(services.root()), fingerprint, user), "", lambda _: profiles.tags(user)
-    )
+    return services.ask(lambda _: profiles.tags(user), "tags", fingerprint, user)
 
 
 def item_tables(fingerprint: str, item: int) -> "Ticket[ItemTables]":
@@ -108,16 +102,16 @@ def item_tables(fingerprint: str, item: int) -> "Ticket[ItemTables]":
         data = services.dataset(fingerprint)
         return ItemTables(timeline.item_over_time(data, item), timeline.item_ratings(data, item))
 
-    return services.background().ask(("item tables", str(services.root()), fingerprint, item), "", load)
+    return services.ask(load, "item tables", fingerprint, item)
 
 
 def alike(fingerprint: str, profiles: "ItemProfiles", item: int, k: int) -> "Ticket[Alike]":
     """Return the ticket of the most similar items."""
-    return services.background().ask(
-        ("alike", str(services.root()), fingerprint, item, k),
-        "",
-        lambda _: Alike(profiles.similar_by_content(item, k), profiles.similar_by_people(item, k)),
-    )
+
+    def look(_: object) -> Alike:
+        return Alike(profiles.similar_by_content(item, k), profiles.similar_by_people(item, k))
+
+    return services.ask(look, "alike", fingerprint, item, k)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,16 +142,14 @@ def acquaintances(fingerprint: str, user_id: str, way: str, k: int) -> "Ticket[A
         table["score"] = [float(score) for score in top.score[0][: len(recommended)]]
         return Acquaintances(table.attrs["links"], table)
 
-    return services.background().ask(("acquaintances", str(services.root()), fingerprint, user_id, way, k), "", load)
+    return services.ask(load, "acquaintances", fingerprint, user_id, way, k)
 
 
 def friend_comparison(fingerprint: str) -> "Ticket[FriendComparison]":
     """Return the ticket of the evaluation of all friend recommenders on held-out links."""
     from recsys_core.evaluation.friend_evaluation import compare_friend_methods as compare
 
-    return services.background().ask(
-        ("friend comparison", str(services.root()), fingerprint), "", lambda _: compare(services.dataset(fingerprint))
-    )
+    return services.ask(lambda _: compare(services.dataset(fingerprint)), "friend comparison", fingerprint)
 
 
 def said(*words: "Words") -> str:
@@ -227,8 +219,40 @@ def in_words(table: "pd.DataFrame") -> "pd.DataFrame":
     return table.assign(shared=texts)
 
 
+def vector(
+    profiles: "UserProfiles | ItemProfiles", position: int, key: str, *, name: str, words: str, **columns: Any
+) -> None:
+    """Show the feature vector of one user or item, on request; `columns` configures those beyond part and name."""
+    whole = st.expander(
+        n_("Feature vector: {n} number", "Feature vector: {n} numbers", len(profiles.features.names)),
+        key=f"{key}_open",
+        on_change="rerun",
+    )
+    if whole.open:
+        with whole:
+            st.markdown(words)
+            show.table(
+                profiles.vector(position),
+                key,
+                name=name,
+                height=320,
+                column_config={
+                    "part": st.column_config.TextColumn(_("Part")),
+                    "name": st.column_config.TextColumn(_("What")),
+                    "everybody": st.column_config.NumberColumn(_("Mean of all"), format="%.3f"),
+                    **columns,
+                },
+            )
+
+
 def downloads(name: str, kind: str, profiles: "UserProfiles | ItemProfiles", ids: "Sequence[str]") -> None:
     """Offer all profiles as a table, and the feature vectors that models use."""
+
+    def vectors() -> bytes:
+        from recsys_core.viz.export import vectors_npz
+
+        return vectors_npz(profiles.features, ids)
+
     with st.container(horizontal=True, gap="small", key=f"{kind}_exports"):
         show.download(
             _("All profiles (CSV)"),
@@ -239,17 +263,11 @@ def downloads(name: str, kind: str, profiles: "UserProfiles | ItemProfiles", ids
         )
         show.download(
             _("Feature vectors (NPZ)"),
-            lambda: _vectors(profiles, ids),
+            vectors,
             f"{show.file_name(name)}-{kind}-vectors.npz",
             "application/octet-stream",
             f"{kind}_vectors",
         )
-
-
-def _vectors(profiles: "UserProfiles | ItemProfiles", ids: "Sequence[str]") -> bytes:
-    from recsys_core.viz.export import vectors_npz
-
-    return vectors_npz(profiles.features, ids)
 
 
 def thumbnail(fingerprint: str, item: int) -> bytes | None:

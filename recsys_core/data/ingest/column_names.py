@@ -21,32 +21,7 @@ from recsys_core.columns import (
     USER_ID,
     WEIGHT,
 )
-from recsys_core.data.ingest.column_words import (
-    CATEGORY_WORD,
-    CONTACT_WORD,
-    COUNT_WORD,
-    EVENT_VALUES,
-    EVENT_WORD,
-    FEATURE_WORD,
-    ID_WORD,
-    INDEX_WORD,
-    ITEM_WORD,
-    LINK_WORD,
-    NAME_WORD,
-    ORDER_WORD,
-    PERSONAL_WORD,
-    PLACE_WORD,
-    PRICE_WORD,
-    RATING_WORD,
-    SESSION_WORD,
-    SOURCE_WORD,
-    TARGET_WORD,
-    TEXT_WORD,
-    TIME_WORD,
-    USER_WORD,
-    VALUE_WORD,
-    WORDS,
-)
+from recsys_core.data.ingest.column_words import EVENT_VALUES, WORDS, Word
 
 SURE, LIKELY, WEAK = 6.0, 4.0, 1.5
 """Strength of name evidence, in the units of `column_roles`."""
@@ -141,7 +116,7 @@ def _of_wide(token: str) -> frozenset[str]:
             found |= _WIDE[word]
             rest = rest.replace(word, " ")
     if "id" in rest:
-        found.add(ID_WORD)
+        found.add(Word.ID)
     return frozenset(found)
 
 
@@ -180,91 +155,91 @@ def evidence_of_name(head: str) -> dict[str, float]:
 
 
 def _time(words: frozenset[str]) -> dict[str, float] | None:
-    if TIME_WORD not in words or (USER_WORD in words and ID_WORD in words):
+    if Word.TIME not in words or (Word.USER in words and Word.ID in words):
         return None
-    if COUNT_WORD in words:
+    if Word.COUNT in words:
         return {WEIGHT: WEAK, TIMESTAMP: WEAK}
     return {TIMESTAMP: SURE, **_against(TIMESTAMP)}
 
 
 def _rating(words: frozenset[str]) -> dict[str, float] | None:
-    if RATING_WORD not in words:
+    if Word.RATING not in words:
         return None
-    if ID_WORD in words or COUNT_WORD in words:
+    if Word.ID in words or Word.COUNT in words:
         return _against()
     return {RATING: SURE, **_against(RATING)}
 
 
 def _row(words: frozenset[str]) -> dict[str, float] | None:
     """Order, receipt and row numbers are neither user nor item."""
-    if INDEX_WORD in words:
+    if Word.INDEX in words:
         return _against()
-    if ORDER_WORD not in words:
+    if Word.ORDER not in words:
         return None
-    if ITEM_WORD in words:
-        return {ITEM_ID: WEAK if ID_WORD in words else LIKELY}
-    if USER_WORD in words:
+    if Word.ITEM in words:
+        return {ITEM_ID: WEAK if Word.ID in words else LIKELY}
+    if Word.USER in words:
         return {USER_ID: WEAK}
     return {**_against(), USER_ID: -2.0}
 
 
 def _quantity(words: frozenset[str]) -> dict[str, float] | None:
-    if words == {VALUE_WORD}:
+    if words == {Word.VALUE}:
         return {RATING: WEAK, PRICE: WEAK, WEIGHT: WEAK, **_against(RATING, PRICE, WEIGHT)}
-    if PRICE_WORD in words and not (words & {ID_WORD, USER_WORD}):
+    if Word.PRICE in words and not (words & {Word.ID, Word.USER}):
         return {PRICE: SURE, **_against(PRICE)}
-    if COUNT_WORD in words and not (words & {ID_WORD}) and (not words & {ITEM_WORD, USER_WORD} or len(words) > 1):
-        return {WEIGHT: LIKELY if words == {COUNT_WORD} or EVENT_WORD in words else WEAK + 1, **_against(WEIGHT)}
+    if Word.COUNT in words and not (words & {Word.ID}) and (not words & {Word.ITEM, Word.USER} or len(words) > 1):
+        return {WEIGHT: LIKELY if words == {Word.COUNT} or Word.EVENT in words else WEAK + 1, **_against(WEIGHT)}
     return None
 
 
 def _category(words: frozenset[str]) -> dict[str, float] | None:
-    if CATEGORY_WORD in words:
-        if EVENT_WORD in words:
+    if Word.CATEGORY in words:
+        if Word.EVENT in words:
             return {EVENT: SURE, **_against(EVENT)}
         return {CATEGORIES: LIKELY, **_against(CATEGORIES)}
     return None
 
 
 def _description(words: frozenset[str]) -> dict[str, float] | None:
-    if words & {PLACE_WORD, LINK_WORD} and not words & {ID_WORD}:
+    if words & {Word.PLACE, Word.LINK} and not words & {Word.ID}:
         return _against()
-    if TEXT_WORD in words:
-        return _against() if words & {ID_WORD, ORDER_WORD} else {TITLE: 1.0, **_against(TITLE)}
-    if NAME_WORD in words:
-        if USER_WORD in words:
+    if Word.TEXT in words:
+        return _against() if words & {Word.ID, Word.ORDER} else {TITLE: 1.0, **_against(TITLE)}
+    if Word.NAME in words:
+        if Word.USER in words:
             return {USER_ID: WEAK, **_against(USER_ID)}
-        return {TITLE: SURE if ITEM_WORD in words or words == {NAME_WORD} else LIKELY, ITEM_ID: -1.0, USER_ID: -2.0}
-    if words & {PERSONAL_WORD, FEATURE_WORD}:
+        return {TITLE: SURE if Word.ITEM in words or words == {Word.NAME} else LIKELY, ITEM_ID: -1.0, USER_ID: -2.0}
+    if words & {Word.PERSONAL, Word.FEATURE}:
         return _against()
     return None
 
 
 def _event(words: frozenset[str]) -> dict[str, float] | None:
-    if EVENT_WORD not in words:
+    if Word.EVENT not in words:
         return None
-    return _against() if ID_WORD in words else {EVENT: SURE, **_against(EVENT)}
+    return _against() if Word.ID in words else {EVENT: SURE, **_against(EVENT)}
 
 
 def _members(words: frozenset[str]) -> dict[str, float] | None:
-    if CONTACT_WORD in words:
+    if Word.CONTACT in words:
         return {USER_ID: LIKELY - 0.5, **_against(USER_ID)}
-    if SESSION_WORD in words:
+    if Word.SESSION in words:
         return {USER_ID: LIKELY - 1, **_against(USER_ID)}
-    ends = {SOURCE_ID: SURE} if SOURCE_WORD in words else {TARGET_ID: SURE} if TARGET_WORD in words else {}
+    ends = {SOURCE_ID: SURE} if Word.SOURCE in words else {TARGET_ID: SURE} if Word.TARGET in words else {}
     if ends:
         return ends
     return _user_or_item(words)
 
 
 def _user_or_item(words: frozenset[str]) -> dict[str, float] | None:
-    if USER_WORD in words and ITEM_WORD in words:
+    if Word.USER in words and Word.ITEM in words:
         return {USER_ID: WEAK, ITEM_ID: WEAK}
-    if USER_WORD in words:
-        return {USER_ID: SURE if ID_WORD in words or len(words) == 1 else LIKELY, **_against(USER_ID)}
-    if ITEM_WORD in words:
-        return {ITEM_ID: SURE if ID_WORD in words or len(words) == 1 else LIKELY, **_against(ITEM_ID)}
-    return {ITEM_ID: 0.5, USER_ID: 0.5, **_against(ITEM_ID, USER_ID)} if ID_WORD in words else None
+    if Word.USER in words:
+        return {USER_ID: SURE if Word.ID in words or len(words) == 1 else LIKELY, **_against(USER_ID)}
+    if Word.ITEM in words:
+        return {ITEM_ID: SURE if Word.ID in words or len(words) == 1 else LIKELY, **_against(ITEM_ID)}
+    return {ITEM_ID: 0.5, USER_ID: 0.5, **_against(ITEM_ID, USER_ID)} if Word.ID in words else None
 
 
 def _against(*but: str) -> dict[str, float]:

@@ -6,30 +6,36 @@ Japanese and Korean words match anywhere in a column name, since these languages
 
 import tomllib
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 
-USER_WORD = "user"
-ITEM_WORD = "item"
-ID_WORD = "id"
-NAME_WORD = "name"
-RATING_WORD = "rating"
-TIME_WORD = "time"
-EVENT_WORD = "event"
-COUNT_WORD = "count"
-PRICE_WORD = "price"
-CATEGORY_WORD = "category"
-TEXT_WORD = "text"
-LINK_WORD = "link"
-ORDER_WORD = "order"
-PLACE_WORD = "coordinate"
-PERSONAL_WORD = "personal"
-FEATURE_WORD = "feature"
-SESSION_WORD = "session"
-SOURCE_WORD = "source"
-TARGET_WORD = "target"
-INDEX_WORD = "index"
-VALUE_WORD = "value"
-CONTACT_WORD = "contact"
+
+class Word(StrEnum):
+    """Classes of the words in column names."""
+
+    USER = "user"
+    ITEM = "item"
+    ID = "id"
+    NAME = "name"
+    RATING = "rating"
+    TIME = "time"
+    EVENT = "event"
+    COUNT = "count"
+    PRICE = "price"
+    CATEGORY = "category"
+    TEXT = "text"
+    LINK = "link"
+    ORDER = "order"
+    PLACE = "coordinate"
+    PERSONAL = "personal"
+    FEATURE = "feature"
+    SESSION = "session"
+    SOURCE = "source"
+    TARGET = "target"
+    INDEX = "index"
+    VALUE = "value"
+    CONTACT = "contact"
+
 
 _FILE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 _WEIGHTS = {"viewed": 1.0, "liked": 2.0, "put_in_cart": 3.0, "bought": 5.0, "taken_back": 0.0}

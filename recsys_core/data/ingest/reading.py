@@ -8,6 +8,7 @@ the careful one (`record_reader`) writes the cells to a temporary Parquet file. 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -238,7 +239,7 @@ def _written(guess: TableGuess, records: Iterator[Record], base: Path, text_path
     schema = pa.schema([("line", pa.int64()), *((name, pa.string()) for name in names)])
     target = base / "cells.parquet"
     with pq.ParquetWriter(target, schema) as writer:
-        for block in _blocks(records):
+        while block := list(islice(records, _BLOCK_ROWS)):
             taken = [record for record in block if record.cells is not None]
             cells = list(zip(*(record.cells for record in taken if record.cells is not None), strict=True)) or [
                 ()
@@ -259,16 +260,6 @@ def _written(guess: TableGuess, records: Iterator[Record], base: Path, text_path
         rejections=rejections,
         unsplit=len(rejections),
     )
-
-
-def _blocks(records: Iterator[Record]) -> Iterator[list[Record]]:
-    block: list[Record] = []
-    for record in records:
-        block.append(record)
-        if len(block) == _BLOCK_ROWS:
-            yield block
-            block = []
-    yield block
 
 
 def _lines_of(path: Path, lines: IntArray) -> Iterator[str]:

@@ -24,7 +24,7 @@ from recsys_core.columns import (
 )
 from recsys_core.contracts import RatingScale
 from recsys_core.data.ingest.column_names import LIKELY, evidence_of_name, words_of
-from recsys_core.data.ingest.column_words import ID_WORD
+from recsys_core.data.ingest.column_words import Word
 
 IGNORED = "ignored"
 """Kind of a file that is not part of the data set."""
@@ -141,7 +141,7 @@ def guess_own_roles(
         free = [column for column in range(len(names)) if column not in roles.values()]
         if role in roles or not free:
             continue
-        own = [column for column in free if named and ID_WORD in words_of(names[column])]
+        own = [column for column in free if named and Word.ID in words_of(names[column])]
         own += [column for column in free if table != SOCIAL and _one_row_each(columns[column])]
         roles[role] = (own or free)[0]
     if table == SOCIAL and WEIGHT not in roles and len(names) == 3 and not named:
