@@ -8,7 +8,7 @@ from recsys_core.contracts import RatingScale
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.summaries import summary
-from recsys_core.viz import explore
+from recsys_core.viz import explore, theme
 from recsys_core.viz.questions import QUESTIONS, Answer
 
 DAY = 86_400_000
@@ -123,4 +123,4 @@ def test_a_piece_of_the_matrix_is_one_picture_with_a_mark_for_each_known_pair() 
 
 
 def test_a_long_title_is_cut_before_it_is_escaped() -> None:
-    assert explore.shortened("&" * 100) == "&amp;" * (explore.LABEL_LENGTH - 1) + "…"
+    assert theme.shortened("&" * 100) == "&amp;" * (theme.LABEL_LENGTH - 1) + "…"
