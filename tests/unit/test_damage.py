@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -217,10 +219,25 @@ def store(tmp_path: Path) -> ResultStore:
 
 
 def finished(store: ResultStore, *models: str, seed: int = 1) -> Run:
+    """Return a finished experiment; the first one in a store is a copy of one that is trained once."""
+    if store.root.exists():
+        return trained(store, models, seed)
+    template, run_id = trained_once(models, seed)
+    shutil.copytree(template.name, store.root)
+    return store.open(run_id)
+
+
+def trained(store: ResultStore, models: tuple[str, ...], seed: int) -> Run:
     run = store.create(spec_of(*models, seed=seed), "little")
     for model_id in run.model_ids:
         execute(store, run.id, model_id, Memory(little_data()), 1)
     return run
+
+
+@cache
+def trained_once(models: tuple[str, ...], seed: int) -> tuple[tempfile.TemporaryDirectory[str], str]:
+    folder = tempfile.TemporaryDirectory()
+    return folder, trained(ResultStore(Path(folder.name)), models, seed).id
 
 
 def of(run: Run, key: str) -> str:
