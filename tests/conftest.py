@@ -1,4 +1,4 @@
-"""What all tests share: where the public data are, a workspace of one's own, and quiet, repeatable hypothesis."""
+"""Common parts of all tests: the public data, an isolated workspace, and deterministic hypothesis."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ settings.load_profile("recscope")
 
 @pytest.fixture(autouse=True)
 def own_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Point the product at an empty workspace below `tmp_path`; end the engine that a test may have left there."""
+    """Use an empty workspace below `tmp_path`; stop the engine that a test may have left there."""
     workspace = tmp_path / "workspace"
     monkeypatch.setenv("RECSCOPE_WORKSPACE", str(workspace))
     monkeypatch.delenv("RECSCOPE_SCHEDULER", raising=False)
@@ -30,7 +30,7 @@ def own_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
 
 @pytest.fixture(scope="session")
 def public_data() -> Callable[[str], Path]:
-    """Return the path of a file or folder of the public data sets, or skip the test where they are absent."""
+    """Return the path of a file or folder of the public data sets, or skip the test if they are missing."""
 
     def find(name: str) -> Path:
         path = PUBLIC_DATA / name

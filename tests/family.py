@@ -1,4 +1,4 @@
-"""The processes that the product leaves running on purpose, and their end when a test is over."""
+"""The background processes of the product, and their end after a test."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import psutil
 
 
 def end_family(workspace: Path) -> None:
-    """End the engine of this workspace, its workers, and whatever else was started for it."""
+    """Stop the engine of this workspace, its workers, and everything else that was started for it."""
     ours = [process for process in psutil.process_iter(["environ"]) if _belongs(process, workspace)]
     for process in ours:
         process.kill()

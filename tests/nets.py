@@ -1,4 +1,4 @@
-"""What every network that reads histories in order has to show."""
+"""Common checks of networks that read histories in order."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from tests.worlds import markov_chain
 
 
 def assert_looks_back_only(net: nn.Module, items: int) -> None:
-    """Change what comes later, add padding, read alone: what was said of earlier places stays."""
+    """Later items, padding and batching do not change the output at earlier positions."""
     rng = np.random.default_rng(1)
     tokens = torch.from_numpy(rng.integers(0, items, (4, 9)))
     with torch.no_grad():
@@ -29,9 +29,9 @@ def assert_looks_back_only(net: nn.Module, items: int) -> None:
 
 
 def assert_overfits(net: Any, items: int, loss: Callable[..., Tensor], *, steps: int = 300) -> None:
-    """Learn eight random sequences by heart: the loss goes under 0.05.
+    """Learn eight random sequences by heart: the loss goes below 0.05.
 
-    Each begins with an item of its own, so that the first prediction has one right answer.
+    Each begins with a distinct item, so that the first prediction has one right answer.
     """
     rng = np.random.default_rng(2)
     rows = np.stack([np.concatenate([[row], rng.permutation(np.arange(8, items))[:9]]) for row in range(8)])
@@ -48,11 +48,11 @@ def assert_overfits(net: Any, items: int, loss: Callable[..., Tensor], *, steps:
 
 
 def markov_outcome(key: str, loyalty: float, settings: dict[str, Any]) -> tuple[float, float]:
-    """Train on walks round a ring of 20 items, and ask where each of 200 users goes next.
+    """Train on walks round a ring of 20 items, and predict the next item of 200 users.
 
     Returns:
-        The share of users whose next item on the ring has the best score, and the mean probability that it gets. A
-        model that learned all there is gives it the probability loyalty + (1 - loyalty) / 20.
+        The share of users whose next item on the ring has the highest score, and its mean probability. A model that
+        learned everything assigns it the probability loyalty + (1 - loyalty) / 20.
     """
     world = markov_chain(users=200, loyalty=loyalty)
     model = make_model(key, settings)
@@ -65,7 +65,7 @@ def markov_outcome(key: str, loyalty: float, settings: dict[str, Any]) -> tuple[
 
 
 def assert_learns_a_chain(key: str, **settings: Any) -> None:
-    """The next item is found and gets the probability that the dial says; where steps are chance, none is found."""
+    """The next item is found with the probability that `loyalty` implies; where steps are random, none is found."""
     small = {"width": 16, "epochs": 25, "batch_size": 32, "learning_rate": 0.01, "dropout": 0.0, "patience": 0}
     (sure, near_one), (unsure, near_dial), (blind, _) = (
         markov_outcome(key, loyalty, small | settings) for loyalty in (1.0, 0.6, 0.0)

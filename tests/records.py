@@ -1,4 +1,4 @@
-"""Changing what is stored, with checksums that fit again afterwards, or as a disk does that grows old."""
+"""Changes to stored files: with updated checksums, or like bit rot."""
 
 import json
 from collections.abc import Callable
@@ -9,17 +9,17 @@ from recsys_core.storage.checksums import CHECKSUM, FILES, file_sums, read_recor
 
 
 def rewrite(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Change a record and give it the checksum of what it is then."""
+    """Change a record and update its checksum."""
     write_record(path, change(read_record(path)))
 
 
 def list_again(record: Path) -> None:
-    """Let a record list the files beside it as they are now."""
+    """Update the list of files of a record to their present content."""
     rewrite(record, lambda values: values | {FILES: sums_to_json(file_sums(record.parent, values[FILES]))})
 
 
 def as_before_checksums(folder: Path) -> None:
-    """Take the checksums out of every record below a folder, as an earlier version wrote them."""
+    """Remove the checksums from every record below a folder, as written by earlier versions."""
     for path in folder.rglob("*.json"):
         values = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(values, dict) and CHECKSUM in values:
@@ -28,7 +28,7 @@ def as_before_checksums(folder: Path) -> None:
 
 
 def flip_bit(path: Path, place: float = 0.5) -> None:
-    """Change one bit of a file, as a disk does that grows old; size and name stay."""
+    """Flip one bit of a file, like bit rot; size and name stay."""
     content = bytearray(path.read_bytes())
     content[int(place * (len(content) - 1))] ^= 1
     path.write_bytes(bytes(content))

@@ -1,4 +1,4 @@
-"""Attention traces made by hand or by chance, for tests of what is drawn from them."""
+"""Attention traces, made by hand or random, for tests of their figures."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from recsys_core.contracts import AttentionTrace
 
 
 def softmax(raw: np.ndarray, may: np.ndarray) -> np.ndarray:
-    """Return rows that sum to 1 over the allowed places."""
+    """Return rows that sum to 1 over the allowed positions."""
     raised = np.where(may, np.exp(raw - raw.max(axis=-1, keepdims=True)), 0.0)
     return raised / raised.sum(axis=-1, keepdims=True)
 
@@ -14,7 +14,7 @@ def softmax(raw: np.ndarray, may: np.ndarray) -> np.ndarray:
 def causal_trace(
     tokens: list[int], n_items: int, *, layers: int = 2, heads: int = 2, n: int = 5, seed: int = 1
 ) -> AttentionTrace:
-    """Return what a causal model could have attended to."""
+    """Return a possible trace of a causal model."""
     rng = np.random.default_rng(seed)
     t = len(tokens)
     weights = softmax(2.5 * rng.standard_normal((layers, heads, t, t)), np.tri(t, dtype=bool))
@@ -24,7 +24,7 @@ def causal_trace(
 
 
 def decoder_trace(tokens: list[int], n_items: int, *, steps: int = 4, n: int = 5, seed: int = 1) -> AttentionTrace:
-    """Return what an encoder and a decoder could have shown: each step chooses the best candidate."""
+    """Return a possible trace of an encoder and a decoder: each step selects the best candidate."""
     rng = np.random.default_rng(seed)
     t = len(tokens)
     weights = softmax(2.5 * rng.standard_normal((1, 1, steps, t)), np.ones((steps, t), dtype=bool))

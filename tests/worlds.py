@@ -1,4 +1,4 @@
-"""Small worlds whose right answer is known without any library, and the control in which there is nothing to learn."""
+"""Small worlds with a known right answer, and a negative control without any signal."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ SECOND = 1000
 
 @dataclass(frozen=True, eq=False)
 class KnownWorld:
-    """Training data and what is right for them.
+    """Training data and the right answers.
 
     `withheld` (U,) is the one item of each user that is not in `train` and should be ranked first.
     `truth` (U, I) are the true ratings, or the true probabilities of the next item; None where only `withheld` is
@@ -28,7 +28,7 @@ class KnownWorld:
 def checkerboard(users: int = 50, items: int = 50, withheld: str = "diagonal", seed: int = 0) -> KnownWorld:
     """Even users like all even items, odd users all odd ones; one item of the own half is withheld from each user.
 
-    withheld: "diagonal": of user u the item u (round the board, if it is shorter); "random": any of the own half.
+    withheld: "diagonal": item u of user u (modulo the size of the board); "random": any of the own half.
     """
     rng = np.random.default_rng(seed)
     user = np.arange(users)
@@ -44,9 +44,9 @@ def checkerboard(users: int = 50, items: int = 50, withheld: str = "diagonal", s
 
 
 def shuffled(world: KnownWorld, seed: int = 0) -> KnownWorld:
-    """The negative control: each user keeps the number of items, but which ones is chance, the withheld one included.
+    """Negative control: each user keeps the number of items, but all items are random, including the withheld one.
 
-    Every unseen item of a user is equally likely to be the withheld one, whatever the training data say.
+    Every unseen item of a user is equally likely to be the withheld one, whatever the training data.
     """
     rng = np.random.default_rng(seed)
     seen = np.asarray(world.train.matrix("binary").toarray()) > 0
@@ -81,10 +81,10 @@ def low_rank(
 def markov_chain(
     users: int = 100, items: int = 20, steps: int = 10, *, loyalty: float = 1.0, seed: int = 0
 ) -> KnownWorld:
-    """Each user walks a ring of items in an order that is the same for all; the withheld item is the next step.
+    """Each user walks a ring of items in the same order; the withheld item is the next step.
 
-    With `loyalty` below 1 a step goes to any item instead. Walks are shorter than the ring, so at loyalty 1 no item
-    comes twice. `truth` holds each user's probabilities of the next item.
+    With `loyalty` below 1 a step may go to any item instead. Walks are shorter than the ring, so at loyalty 1 no item
+    is repeated. `truth` contains each user's probabilities of the next item.
     """
     assert steps < items, "a walk must not come round"
     rng = np.random.default_rng(seed)
@@ -106,7 +106,7 @@ def markov_chain(
 
 
 def _from_board(seen: np.ndarray, rng: np.random.Generator) -> Dataset:
-    """(U, I) marks to interactions, in random order of the file."""
+    """Convert (U, I) marks to interactions in random order."""
     user, item = np.nonzero(seen)
     order = rng.permutation(len(user))
     users, items = seen.shape

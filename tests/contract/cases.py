@@ -1,7 +1,7 @@
-"""What the sweep over all models shares: small data of each kind, and models fitted to them.
+"""Shared cases of the sweep over all models: small data of each kind, and models fitted to them.
 
-A key that needs something special gets a line in one of the tables below; what it needs of the data is there already:
-`tastes` has ratings, times, a table of items, a table of users and links, and `furnished` adds them to other worlds.
+Models with special requirements have an entry in the tables below. `tastes` has ratings, timestamps, item and user
+tables, and links; `furnished` adds these to other worlds.
 """
 
 import os
@@ -33,7 +33,7 @@ USERS, ITEMS = 60, 150
 MINUTE = 60_000
 
 BY_HISTORY = {"nearest neighbors", "linear", "sasrec", "seq2seq", "lfm", "content_mean", "rnn", "cnn"}
-"""Families and keys whose scores depend on the history alone, not on who asks."""
+"""Families and keys whose scores depend on the history alone, not on the user."""
 
 SMALL_NET: dict[str, Any] = {"width": 8, "epochs": 2, "patience": 0, "batch_size": 16, "learning_rate": 0.01}
 QUICK: dict[str, dict[str, Any]] = {
@@ -45,7 +45,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "recursive": SMALL_NET,
     "seq2seq": SMALL_NET | {"steps": 2},
 }
-"""Settings with which a network trains in a moment; what a test is about is set on top of these."""
+"""Settings with which a network trains quickly; tests override what they are about."""
 
 BESIDE: dict[str, dict[str, Any]] = {
     "negatives": {"loss": "bce"},
@@ -65,7 +65,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "association_rules.session_gap": {"baskets": "session", "min_support": 0.005, "min_confidence": 0.05},
     "social_knn.decay": {"hops": 3},
 }
-"""Settings that act only beside others, which are set for the test; named as `setting` or `key.setting`."""
+"""Settings that have an effect only with others, which the test sets; named `setting` or `key.setting`."""
 
 FITTING: dict[str, dict[str, Any]] = {
     "content_features": {"attribute_weight": 0.5},
@@ -81,20 +81,20 @@ FITTING: dict[str, dict[str, Any]] = {
     "recursive": {"width": 16, "epochs": 40, "dropout": 0.0},
     "seq2seq": {"width": 16, "epochs": 60, "dropout": 0.0},
 }
-"""Settings for worlds much smaller than the defaults are made for."""
+"""Settings for worlds much smaller than the defaults are tuned for."""
 
 CENTRED: dict[str, Any] = {"similarity": "pearson", "centering": "mean"}
 SOCIAL_CENTRED = CENTRED | FITTING["social_knn"]
 RATING_PREDICTION = FITTING | {"user_knn": CENTRED, "item_knn": CENTRED, "social_knn": SOCIAL_CENTRED}
-"""Settings with which ratings are predicted best."""
+"""Settings for rating prediction."""
 
 
 @cache
 def tastes(users: int = USERS, items: int = ITEMS, *, rated: bool = True, seed: int = 0) -> Dataset:
-    """Two groups of users, each with a liking for one half of the items; ratings from 0 to 5 without ties.
+    """Two groups of users, each preferring one half of the items; ratings from 0 to 5 without ties.
 
-    Every minute somebody does something. The tables of items and users, and the links, tell of the halves and groups
-    without giving them away, and have gaps.
+    One interaction per minute. Item and user tables and links correlate with halves and groups, but not perfectly, and
+    have missing values.
     """
     rng = np.random.default_rng(seed)
     likes = (np.arange(users)[:, None] % 2) == (np.arange(items)[None, :] % 2)
@@ -122,8 +122,8 @@ def tastes(users: int = USERS, items: int = ITEMS, *, rated: bool = True, seed: 
 
 
 def item_table(items: int, seed: int = 0, *, blurred: float = 0.2) -> pd.DataFrame:
-    """Titles, categories, prices and dates; even and odd items differ in their words, and in what is frequent among
-    them; a share of the items, `blurred`, has a category of the other half.
+    """Titles, categories, prices and dates; even and odd items differ in their words and in frequent values. A share of
+    the items, `blurred`, has a category of the other half.
     """
     rng = np.random.default_rng([seed, 1])
     half = np.arange(items) % 2
@@ -145,7 +145,7 @@ def item_table(items: int, seed: int = 0, *, blurred: float = 0.2) -> pd.DataFra
 
 
 def user_table(users: int, seed: int = 0) -> pd.DataFrame:
-    """Age, sex and city; even and odd users differ in their ages and cities, some are silent about their age."""
+    """Age, sex and city; even and odd users differ in ages and cities; some ages are missing."""
     rng = np.random.default_rng([seed, 2])
     group = np.arange(users) % 2
     age = pd.array(rng.normal(28 + 14 * group, 6).round().astype(np.int64), dtype="Int64")
@@ -156,7 +156,7 @@ def user_table(users: int, seed: int = 0) -> pd.DataFrame:
 
 
 def links(users: int, seed: int = 0) -> pd.DataFrame:
-    """Weighted links, six a user, three of four to the own group; every tenth user has none."""
+    """Weighted links, six per user, three in four of them within the own group; every tenth user has none."""
     rng = np.random.default_rng([seed, 3])
     source = np.repeat(np.arange(users), 6)
     own = rng.random(len(source)) < 0.75
@@ -169,9 +169,9 @@ def links(users: int, seed: int = 0) -> pd.DataFrame:
 
 
 def furnished(data: Dataset) -> Dataset:
-    """Return the data with the tables, links and times that they lack; ratings are not invented.
+    """Return the data with missing tables, links and timestamps added; ratings are not.
 
-    The tables are those of `tastes`, so even and odd users and items differ; categories keep to the halves.
+    The tables are those of `tastes`: even and odd users and items differ, and categories follow the halves.
     """
     missing = set(data.lacks(frozenset(Need)))
     if Need.TIMESTAMPS in missing:
@@ -198,7 +198,7 @@ def without(data: Dataset, need: Need) -> Dataset:
 
 
 def of_items(data: Dataset, items: IntArray) -> Dataset:
-    """Return the data of these items alone, (K,) positions without repetition, in the order given."""
+    """Return the data of the given items only, (K,) distinct positions, in the given order."""
     place = np.full(data.n_items, PAD)
     place[items] = np.arange(len(items))
     frame = data.interactions.assign(item=place[data.interactions["item"]].astype(np.int32))
@@ -216,7 +216,7 @@ def of_items(data: Dataset, items: IntArray) -> Dataset:
 
 
 def with_ratings(data: Dataset, rating: FloatArray, scale: RatingScale) -> Dataset:
-    """Return the same interactions, rated."""
+    """Return the same interactions with ratings."""
     frame = data.interactions.assign(rating=np.asarray(rating, dtype=np.float32))
     return replace(_of_frame(data, frame), rating_scale=scale)
 
@@ -242,20 +242,20 @@ def fitted(
 
 
 def trained(key: str) -> Recommender[Any]:
-    """Return the model with quick settings, fitted to `tastes()` once per process; tests must not fit or change it."""
+    """Return the model with quick settings, fitted to `tastes()` once per process; tests must not change it."""
     return trained_with_reports(key)[0]
 
 
 @cache
 def trained_with_reports(key: str) -> tuple[Recommender[Any], tuple[Progress, ...]]:
-    """Return the model of `trained` and the progress that its training reported."""
+    """Return the model of `trained` and the progress reported by its training."""
     ctx, reports = recording()
     model = fitted(key, tastes(), ctx=ctx)
     return model, tuple(reports)
 
 
 def is_network(key: str) -> bool:
-    """Whether sums are made by torch, whose last digits depend on how many are made at a time."""
+    """Return whether sums are computed by torch, whose last digits depend on the batch size."""
     return model_class(key).info.runtime == "torch"
 
 
@@ -269,9 +269,9 @@ def assert_same_scores(key: str, found: FloatArray, expected: FloatArray) -> Non
 def asking(
     histories: Sequence[Sequence[int]], *, users: Sequence[int] | None = None, value: float | Sequence[float] = 3.0
 ) -> QueryBatch:
-    """Return the question of people with these histories; unknown people by default.
+    """Return the query of users with these histories; unknown users by default.
 
-    value: Rating of every entry, or those of all entries one after the other.
+    value: Rating of every entry, or (N,) ratings of all entries.
     """
     rows = Ragged.from_rows(histories)
     positions = np.full(len(histories), PAD) if users is None else np.asarray(users)
@@ -279,11 +279,11 @@ def asking(
 
 
 def as_unknown(query: QueryBatch) -> QueryBatch:
-    """Return the same histories, asked by people whom the training data do not know."""
+    """Return the same histories as queries of unknown users."""
     return QueryBatch(np.full(len(query), PAD), query.history, query.values, query.timestamps)
 
 
 def recording(stop: Callable[[list[Progress]], bool] = lambda reports: False) -> tuple[RunContext, list[Progress]]:
-    """Return a context that keeps what is reported, and asks to stop when `stop` says so."""
+    """Return a context that records progress and requests cancellation when `stop` returns True."""
     reports: list[Progress] = []
     return RunContext(report=reports.append, stop_requested=lambda: stop(reports)), reports

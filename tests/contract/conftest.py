@@ -1,4 +1,4 @@
-"""Every test of the contract that asks for `key` runs once for each model of the registry."""
+"""Every contract test with the argument `key` runs once per model of the registry."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What answers promise, for every model: lists in order, unknown people, odd data, and the same after saving."""
+"""Scores and lists of every model: order, unknown users, edge cases, and equality after saving and loading."""
 
 import subprocess
 import sys
@@ -90,7 +90,7 @@ def test_a_training_user_asking_as_unknown_gets_the_same_scores(key: str) -> Non
 
 
 def test_what_a_model_reads_of_a_history_gives_the_scores_of_the_whole(key: str) -> None:
-    """With a window of five, where there is one: the explanation by deletion rests on that."""
+    """With a maximum length of five, where there is one; the explanation by deletion relies on it."""
     settings = {"window": 5} if "window" in model_class(key).config_type.model_fields else {}
     train = tastes()
     model, query = fitted(key, train, settings), train.queries()
@@ -178,7 +178,7 @@ def test_predictions_stay_on_the_scale(key: str, unknown: bool) -> None:
 
 
 def test_predictions_beyond_the_scale_are_clipped(key: str) -> None:
-    """Of users who rate all at the top or all at the bottom, sums of deviations would leave the scale."""
+    """For users whose ratings are all at one end of the scale, sums of deviations could leave it."""
     train = tastes()
     frame = train.interactions
     generous = (frame["user"] % 3 == 0) | (frame["item"] % 5 == 0)

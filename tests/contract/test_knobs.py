@@ -1,4 +1,4 @@
-"""Every setting of every model does something: other values give other scores, or other lists."""
+"""Every setting of every model has an effect: other values give other scores or other lists."""
 
 from itertools import combinations
 
@@ -10,7 +10,7 @@ from recsys_core.models.registry import model_class
 from tests.contract.cases import BESIDE, KEYS, fitted, tastes
 
 ENOUGH = {"epochs": 20}
-"""Settings whose highest value would only take long."""
+"""Settings whose maximum would only take long."""
 KNOBS = [(key, field) for key in KEYS for field in field_specs(model_class(key).config_type)]
 
 

@@ -1,4 +1,4 @@
-"""What is known without any library: worlds with one right answer, and a world in which there is nothing to learn."""
+"""Worlds with one known right answer, and a negative control without any signal."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from tests.worlds import KnownWorld, checkerboard, low_rank, shuffled
 
 
 def test_recommends_the_withheld_item_of_the_own_half(key: str) -> None:
-    """On a checkerboard (even users like even items) every model that learns from others finds the withheld item."""
+    """On a checkerboard (even users like even items) every collaborative model ranks the withheld item first."""
     if model_class(key).info.family == "baselines":
         pytest.skip("declared: a floor does not learn who is like whom")
     world = checkerboard(users=50, items=50)
@@ -23,7 +23,7 @@ def test_recommends_the_withheld_item_of_the_own_half(key: str) -> None:
 
 
 def test_reconstructs_ratings_of_low_rank(key: str) -> None:
-    """Ratings are a product of three factors: a factor model finds them, neighbours beat the biases."""
+    """If ratings are a product of three factors, factor models recover them, and neighbors beat the biases."""
     world = low_rank(users=120, items=80, density=0.5)
     if not issubclass(model_class(key), PredictsRatings) or model_class(key).info.family == "baselines":
         pytest.skip("declared: does not predict ratings, or only by biases")
@@ -44,7 +44,7 @@ def test_learns_nothing_from_shuffled_data(key: str) -> None:
         rng = np.random.default_rng(3)
         train = with_ratings(train, rng.integers(1, 6, train.n_interactions).astype(np.float64), RatingScale(1, 5))
     train = furnished(train)
-    brief = {"epochs": 15} if is_network(key) else {}  # an answer that leaks is learned in a few
+    brief = {"epochs": 15} if is_network(key) else {}  # a leak would be learned in a few epochs
     gains = _ndcg(fitted(key, train, FITTING.get(key, {}) | brief).recommend(train.queries(), 10), world)
     unseen = train.n_items - train.queries().history.lengths
     chance = (1 / np.log2(np.arange(2, 12))).sum() / unseen.mean()
@@ -58,7 +58,7 @@ def test_the_control_would_notice_a_model_that_knows_the_answer() -> None:
 
 
 def _ndcg(top: TopK, world: KnownWorld) -> FloatArray:
-    """(U,) NDCG of lists when one item is relevant."""
+    """Return (U,) NDCG of lists with one relevant item."""
     gains: FloatArray = ((top.item == world.withheld[:, None]) / np.log2(np.arange(2, 2 + top.item.shape[1]))).sum(
         axis=1
     )
@@ -71,7 +71,7 @@ def _rmse(predicted: FloatArray, world: KnownWorld, cells: np.ndarray) -> float:
 
 
 def _both_halves_rated(world: KnownWorld) -> Dataset:
-    """Return the board rated 5 in the own half, 1 in the other; the withheld item and one of the other half are not."""
+    """Return the board rated 5 in the own half and 1 in the other, without the withheld item and one other."""
     assert world.truth is not None
     users, items = world.truth.shape
     rated = np.ones((users, items), dtype=bool)

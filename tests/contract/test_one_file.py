@@ -1,4 +1,4 @@
-"""A new model needs its own file and one line of the registry: views, contributions and attention follow from these."""
+"""A new model needs one file and one line of the registry: views, contributions and attention follow from these."""
 
 from dataclasses import replace
 from typing import ClassVar
@@ -47,7 +47,7 @@ class CosineItems(LinearItemModel[ModelConfig]):
 
 
 class OneLook(SasRec):
-    """A network with attention and a key of its own."""
+    """A network with attention and its own key."""
 
     info: ClassVar[ModelInfo] = replace(SasRec.info, key=WITH_ATTENTION, title="One look")
 

@@ -1,4 +1,4 @@
-"""What a trained model runs on is said right: pages load those of arrays themselves, and must not load torch."""
+"""The declared runtime of models is correct: pages load array models in process and must not load torch."""
 
 import inspect
 import sys
@@ -9,7 +9,7 @@ from recsys_core.models.registry import MODELS, model_class
 
 
 def sources(key: str) -> str:
-    """Return the source of every module of ours that the model's class is made from."""
+    """Return the sources of our modules that define the model's class and its bases."""
     modules = {one.__module__ for one in model_class(key).__mro__ if one.__module__.startswith("recsys_core.models")}
     return "\n".join(inspect.getsource(sys.modules[name]) for name in sorted(modules))
 

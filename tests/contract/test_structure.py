@@ -1,4 +1,4 @@
-"""The structure of the code: nobody reads what another package keeps to itself."""
+"""The structure of the code: private names are read in their own file only."""
 
 import ast
 import re
@@ -6,12 +6,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FOREIGN = frozenset({"os", "torch"})
-"""Modules of others whose private names are their documented interface (`os._exit`, `torch._foreach_lerp_`)."""
+"""Third-party modules whose underscore names are documented (`os._exit`, `torch._foreach_lerp_`)."""
 FILES = sorted(path for part in ("recsys_core", "pages", "web") for path in (ROOT / part).rglob("*.py"))
 
 
 def own_names(tree: ast.Module) -> set[str]:
-    """Return what a module defines itself: functions, classes, fields, and attributes of its own objects."""
+    """Return the names that a module defines: functions, classes, fields, and attributes of its own objects."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -24,7 +24,7 @@ def own_names(tree: ast.Module) -> set[str]:
 
 
 def private_reads(path: Path) -> list[str]:
-    """Return the private attributes and imports in a file that it does not define itself."""
+    """Return the private attributes and imports of a file that it does not define itself."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     own = own_names(tree)
     reads = [

@@ -1,4 +1,4 @@
-"""What training promises, for every model: repeatable, without side effects, visible, and stopped when asked."""
+"""Training of every model: reproducible, without side effects, with progress, and cancellable."""
 
 import copy
 import subprocess
@@ -73,7 +73,7 @@ def test_fitting_twice_equals_fitting_once(key: str) -> None:
 def test_one_seed_gives_one_answer_whatever_was_trained_before(key: str) -> None:
     train, query = tastes(), tastes().queries()
     first = trained(key).score(query)
-    other = KEYS[KEYS.index(key) - 1]  # so each model is trained after another one
+    other = KEYS[KEYS.index(key) - 1]  # so that each model is trained after another one
     fitted(other, train)
     assert_array_equal(fitted(key, train).score(query), first)
 
@@ -127,7 +127,7 @@ def test_data_without_what_is_needed_are_refused(key: str, need: Need) -> None:
     if need in make_model(key).needs():
         with pytest.raises(DataError, match=f"needs .*{need}"):
             fitted(key, bare)
-    else:  # what a model needs with these settings only is declared by its `needs()`
+    else:  # requirements of certain settings are declared by `needs()`
         assert np.isfinite(fitted(key, bare).score(bare.queries())).any()
 
 
@@ -144,13 +144,13 @@ def test_estimates_grow_with_the_data(key: str) -> None:
 
 
 def test_the_memory_estimate_is_near_the_memory_used(key: str) -> None:
-    """Never below what training takes beside the data, and not many times above; tracemalloc sees the arrays."""
-    # one machine per user: traced, 600 of them take 22 seconds
+    """The estimate is at least the memory of training and not many times more; tracemalloc sees the arrays."""
+    # one SVM per user: 600 of them take 22 seconds under tracemalloc
     train = tastes(users=150 if key == "svm_hierarchy" else 600, items=500)
     if is_network(key):
         pytest.skip("declared: torch keeps its own memory; the benchmark of networks measures the process")
-    fitted(key, tastes())  # loops compiled
-    assert len(train.interactions)  # in memory
+    fitted(key, tastes())  # compiles the loops
+    assert len(train.interactions)  # loads the data
     model = make_model(key)
     tracemalloc.start()
     model.fit(train, RunContext(threads=2))

@@ -1,9 +1,8 @@
-"""What learning on promises, for every model that declares it: new rules are learned, what is known keeps its place.
+"""Incremental updates of every model that declares them: new patterns are learned, known rows stay in place.
 
-There are two worlds in which the new data hold what the old ones cannot tell. On a ring of items everybody walks
-forwards first and backwards later. In a world of two groups each has items of its own that nobody had before, and which
-of these belong together the new data tell. Models that read the order are asked about the ring, the others about the
-groups.
+There are two worlds whose new data contain what the old data cannot show. On a ring of items users first walk forwards,
+later backwards. In a world of two groups each group has new items, and only the new data show which of these belong to
+the same group. Sequential models are tested on the ring, the others on the groups.
 """
 
 from functools import cache
@@ -28,7 +27,7 @@ USERS, ITEMS, STEPS = 80, 20, 6
 LATER = 1_000_000
 
 SETTINGS: dict[str, Any] = {"patience": 0, "batch_size": 16, "dropout": 0.0, "learning_rate": 0.01, "epochs": 30}
-"""On top of those for small worlds. Without patience learning on takes its few epochs on trust."""
+"""In addition to the settings for small worlds. With patience 0 an update trains a fixed, small number of epochs."""
 
 
 @pytest.fixture(params=LEARNING_ON)
@@ -37,12 +36,12 @@ def key(request: pytest.FixtureRequest) -> str:
 
 
 def names(users: int, items: int) -> dict[str, list[str]]:
-    """Return the identifiers of so many users and items."""
+    """Return identifiers of the given numbers of users and items."""
     return {"user_ids": [f"u{n}" for n in range(users)], "item_ids": [f"i{n}" for n in range(items)]}
 
 
 def of_rows(rows: IntArray, start: int = 0, *, items: int = ITEMS) -> Dataset:
-    """Return what people did, (U, T) items, one second after the other."""
+    """Return (U, T) interactions with items, one second apart."""
     people, steps = rows.shape
     frame = pd.DataFrame({"user": np.repeat(np.arange(people), steps), "item": rows.ravel()}).astype("int32")
     frame["timestamp"] = np.tile(start + 1000 * np.arange(steps), people).astype(np.int64)
@@ -50,19 +49,19 @@ def of_rows(rows: IntArray, start: int = 0, *, items: int = ITEMS) -> Dataset:
 
 
 def walks(step: int, length: int, *, seed: int = 0) -> IntArray:
-    """(U, T) walks round the ring of items."""
+    """Return (U, T) walks round the ring of items."""
     start = np.random.default_rng(seed).integers(0, ITEMS, USERS)
     return (start[:, None] + step * np.arange(length)) % ITEMS
 
 
 def choices(first: int, *, seed: int = 0) -> IntArray:
-    """(U, 5) the five items of each person's group in random order: from `first` on, or from `first` + 5 on."""
+    """Return (U, 5) the five items of each user's group in random order: from `first` on, or from `first` + 5 on."""
     rng = np.random.default_rng(seed)
     return np.stack([first + 5 * (user % 2) + rng.permutation(5) for user in range(USERS)])
 
 
 def turning(key: str) -> tuple[Dataset, Dataset, IntArray]:
-    """Return the old data, the new ones, and (U,) what each person does after them."""
+    """Return the old data, the new data, and (U,) the next item of each user."""
     if key in ORDER_BLIND:
         old, new = choices(0)[:, 1:], choices(10, seed=1)
     else:
@@ -78,7 +77,7 @@ def state_of(key: str) -> dict[str, Any]:
 
 
 def learner(key: str) -> NetworkModel[Any]:
-    """Return a model that has learned the old data."""
+    """Return a model trained on the old data."""
     model = make_model(key, FITTING[key] | SETTINGS)
     model.load_state(state_of(key))
     assert isinstance(model, UpdatesIncrementally)
@@ -86,12 +85,12 @@ def learner(key: str) -> NetworkModel[Any]:
 
 
 def both(old: Dataset, new: Dataset) -> QueryBatch:
-    """Ask everybody with all that they did."""
+    """Return the query of all users with their full histories."""
     return old.with_interactions(pd.concat([old.interactions, new.interactions], ignore_index=True)).queries()
 
 
 def ndcg(model: Recommender[Any], query: QueryBatch, wanted: IntArray) -> FloatArray:
-    """(U,) 1 / log2(1 + rank) of the wanted items among all, seen or not."""
+    """Return (U,) 1 / log2(1 + rank) of the relevant item among all items, seen or not."""
     scores = model.score(query)
     above = (scores > scores[np.arange(len(wanted)), wanted, None]).sum(axis=1)
     gains: FloatArray = 1 / np.log2(2 + above)
@@ -136,11 +135,11 @@ def test_known_rows_stay_when_they_are_frozen_and_only_then(key: str, freeze: bo
         after = model.net.get_parameter(name).detach()
         assert np.array_equal(after[:known], before[name][:known]) == freeze, name
     scores = learner(key).score(old.queries())
-    assert not np.allclose(model.score(old.queries()), scores)  # all else goes on learning
+    assert not np.allclose(model.score(old.queries()), scores)  # everything else keeps training
 
 
 def test_what_is_added_gets_a_place_and_what_was_known_keeps_its_meaning(key: str) -> None:
-    """Two people and three items come later; of the known ones the frozen rows are in the same places."""
+    """Two users and three items are new; the frozen rows of known ones stay in place."""
     old, new, _ = turning(key)
     model = learner(key)
     tables = model._tables(USERS, ITEMS)
@@ -166,7 +165,7 @@ def test_what_is_added_gets_a_place_and_what_was_known_keeps_its_meaning(key: st
 
 
 def test_learning_on_that_is_stopped_leaves_the_model_as_it_was(key: str) -> None:
-    """Wherever it is stopped: before it begins, between two epochs, and in the middle of one."""
+    """Cancelled before the start, between two epochs, and in the middle of one."""
     old, new, _ = turning(key)
     wider = dataset_from_frames(new.interactions, **names(USERS + 5, ITEMS + 5))
     asked: list[int] = []

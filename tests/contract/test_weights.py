@@ -1,4 +1,4 @@
-"""Weights of interactions: they change the scores of every model, or the model declares that it ignores them."""
+"""Interaction weights change the scores of every model, or the model declares that it ignores them."""
 
 from dataclasses import replace
 from functools import cache
@@ -16,7 +16,7 @@ from tests.contract.cases import fitted, needs_ratings, tastes, trained
 
 
 def weighted(train: Dataset, weights: FloatArray | float) -> Dataset:
-    """Return the same interactions with weights (N,), or all with the same."""
+    """Return the same interactions with weights (N,), or with one weight for all."""
     frame = train.interactions.assign(weight=np.full(train.n_interactions, weights, dtype=np.float32))
     columns = frozenset(frame.columns)
     return replace(train, load_interactions=lambda: frame, columns=columns)

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (one case a line reads as a table)
-"""Broken and odd files, each with the verdict that is expected. The files are made here, byte by byte."""
+"""Broken and unusual files, each with its expected verdict. The files are made here, byte by byte."""
 
 import gzip
 import io
@@ -16,29 +16,29 @@ HEADER = "user_id,item_id,rating,timestamp\n"
 ROWS = "".join(f"u{n % 7},i{n % 11},{n % 5 + 1},{1_500_000_000 + n}\n" for n in range(40))
 PLAIN = HEADER + ROWS
 MANY = "user_id,item_id,rating\n" + "".join(f"{n},{n % 50},3\n" for n in range(1, 12_001))
-"""More lines than a guess looks at."""
+"""More lines than a guess reads."""
 TITLES = ("指环王", "卧虎藏龙", "英雄", "让子弹飞", "大话西游", "霸王别姬", "花样年华")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A file and what should become of it.
+    """A file and its expected outcome.
 
     Args:
-        name: Of the case.
-        file: Name of the file; its ending is part of the case.
+        name: Name of the case.
+        file: Name of the file; its extension is part of the case.
         content: Its bytes.
-        read: Data records in it, counted by hand; None if it is refused.
-        rejected: How many of them are rejected.
-        refused: Part of the sentence with which it is refused.
-        guess: What is expected of the guess.
+        read: Number of data records, counted by hand; None if the file is refused.
+        rejected: Number of rejected records.
+        refused: Part of the message of the refusal.
+        guess: Expected properties of the guess.
         reasons: Parts of reasons that must occur.
         lines: Line numbers of rejected records, if they are checked.
         warnings: Rules of warnings that must occur.
         rules: Rules that differ from the suggested ones.
-        limits: Limits that differ from the usual ones.
-        users: Number of users expected.
-        changes: What the person changes about the guess.
+        limits: Limits that differ from the defaults.
+        users: Expected number of users.
+        changes: Changes that the user makes to the guess.
     """
 
     name: str

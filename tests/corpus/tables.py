@@ -1,4 +1,4 @@
-"""Tables as shops and publishers write them, made row by row; heads, order, separators and cells are what varies."""
+"""Generated tables in the styles of shops and publishers; headers, order, separators and cells vary."""
 
 import random
 from collections.abc import Callable
@@ -10,7 +10,7 @@ START = datetime(2019, 10, 1)  # noqa: DTZ001 (written to a file without a zone)
 
 @dataclass(frozen=True)
 class Row:
-    """What a row of a made table is about: its number, its user and its item, and chance of its own."""
+    """Inputs of one generated row: its number, user, item and random generator."""
 
     n: int
     user: int
@@ -28,7 +28,7 @@ Cell = Callable[[Row], object]
 
 
 def table(columns: dict[str, Cell], *, rows: int = 240, separator: str = ",", header: bool = True) -> str:
-    """Return a table of interactions of 40 users with 50 items, some of which many like."""
+    """Return a table of interactions of 40 users with 50 items of unequal popularity."""
     chance = random.Random(7)
     lines = [separator.join(columns)] if header else []
     for n in range(rows):

@@ -1,4 +1,4 @@
-"""Archives: the kinds that are opened, those refused by name, and the ways to make a small one grow."""
+"""Archives: supported kinds, kinds refused by name, and decompression bombs."""
 
 import bz2
 import gzip
@@ -116,7 +116,7 @@ def test_what_cannot_be_opened_is_refused_by_name(name: str, tmp_path: Path) -> 
 
 
 def overlapping(members: int, size: int) -> bytes:
-    """Return a zip all of whose members are one and the same stretch of bytes."""
+    """Return a zip archive all of whose members share the same bytes."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     kernel = packer.compress(bytes(size)) + packer.flush()
     crc = zlib.crc32(bytes(size))

@@ -1,4 +1,4 @@
-"""Each broken or odd file gets its verdict, and every record of those that are taken is accounted for."""
+"""Each broken or unusual file gets its verdict, and every record of an accepted file is accounted for."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -62,6 +62,6 @@ def take(case: Case, path: Path) -> IngestReport:
     for name, expected in case.guess.items():
         assert getattr(guesses[0], name) == expected, name
     rules = IngestRules.parse(suggest_rules(guesses).model_dump() | case.rules)
-    if case.name.endswith("n"):  # both ways to ask for a report are taken
+    if case.name.endswith("n"):  # both ways to request a report are covered
         return check(guesses, rules, limits=limits)
     return ingest(guesses, rules, Workspace(path.parent / "workspace"), case.name, limits=limits)[1]

@@ -1,4 +1,4 @@
-"""Files made to exhaust whoever reads them: each is a sentence, or every row of it is counted."""
+"""Files made to exhaust the reader: each is refused with a message, or every row is counted."""
 
 import io
 import json
@@ -31,7 +31,7 @@ def counted(path: Path, limits: Limits | None = None) -> IngestReport:
 
 
 def workbook(path: Path, rows: Iterable[bytes], **extra: bytes) -> Path:
-    """Write a workbook whose sheet holds exactly these bytes as rows."""
+    """Write a workbook whose sheet has exactly these bytes as rows."""
     plain = io.BytesIO()
     pd.DataFrame({"a": [1]}).to_excel(plain, index=False)
     with zipfile.ZipFile(plain) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:

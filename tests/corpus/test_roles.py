@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (one layout a line reads as a table)
-"""Each file of a publisher or a shop gets the right column for each role, or a question, or a refusal that says why."""
+"""Files of publishers and shops: the right column for each role, a question, or a refusal with the reason."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -35,13 +35,13 @@ FILES = Path(__file__).parent / "files"
 
 @dataclass(frozen=True)
 class Layout:
-    """A file and the columns that its roles must have.
+    """A file and the expected columns of its roles.
 
     Args:
-        name: Of the case.
+        name: Name of the case.
         text: The file.
-        roles: Name of the column of each role.
-        asks: Roles that must be asked about.
+        roles: Column name of each role.
+        asks: Roles that must lead to a question.
         items: Names of item attributes.
         users: Names of user attributes.
         file: Name of the file.

@@ -1,7 +1,7 @@
 # ruff: noqa: E501 (one case a line reads as a table)
-"""Times, numbers and identifiers as publishers and shops write them, each file with the right values.
+"""Timestamps, numbers and identifiers in the formats of publishers and shops, with the expected values.
 
-The files in `files` are small look-alikes of published layouts; the others are written here.
+The files in `files` are small imitations of published layouts; the others are written here.
 """
 
 import json
@@ -136,17 +136,17 @@ def test_a_rating_that_means_not_rated_is_doubted_and_can_be_missing(tmp_path: P
 
 @dataclass(frozen=True)
 class Variant:
-    """A file and what its values are.
+    """A file and its expected values.
 
     Args:
-        name: Of the case.
+        name: Name of the case.
         text: The file.
         column: Column that is checked.
         values: Its first values.
         rejected: Number of rejected rows.
-        doubts: Rules of doubts that must be there.
+        doubts: Rules of quality warnings that must occur.
         reason: Part of the reason of a rejection.
-        rules: Rules that differ.
+        rules: Rules that differ from the suggested ones.
     """
 
     name: str

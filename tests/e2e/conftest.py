@@ -1,9 +1,9 @@
-"""The real app in a real browser: servers, a browser that tells on every error, and axe.
+"""The real app in a real browser: servers, a browser that reports every error, and axe.
 
-A test that stores or trains something gets a server of its own; tests that only look share one.
+Tests that store or train use their own server; read-only tests share one.
 
-A test fails, whatever it asserts, on an exception box, an error of a page, an error in the browser's console, or a
-Traceback in the server's log.
+Every test also fails on an exception box, a page error, an error in the browser's console, or a traceback in the
+server's log.
 """
 
 import os
@@ -45,13 +45,13 @@ FLAGS = [
     "--disable-dev-shm-usage",
     "--disable-extensions",
 ]
-LOOKS = {
+DISPLAYS = {
     "wide-light": (1280, "light"),
     "wide-dark": (1280, "dark"),
     "narrow-light": (400, "light"),
     "narrow-dark": (400, "dark"),
 }
-"""Widths and schemes in which every page is looked at."""
+"""Widths and color schemes in which every page is tested."""
 PATIENCE_MS = 30_000
 expect.set_options(timeout=PATIENCE_MS)
 ATTEMPTS = 5
@@ -59,17 +59,18 @@ LOOKS_UNTIL_QUIET = 3
 LOOK_AGAIN_MS = 100
 
 ALLOWED_CONSOLE = re.compile(r"/\w+/_stcore/(health|host-config)$")
-"""Addresses of failed requests that are no error of ours: asked for a page's own address, Streamlit's browser part
-tries each folder of it as the base of the app, and is answered 404 until it has found the right one."""
-TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", event =>
+"""URLs of failed requests that are expected: at a page's own URL, Streamlit's frontend tries each parent folder as the
+base of the app, with status 404 until it has found the right one."""
+LOG_VIOLATIONS = """addEventListener("securitypolicyviolation", event =>
   console.error("content security policy:", event.violatedDirective, event.blockedURI, event.sourceFile))"""
-"""A violation that a script has caught itself, as plotly does where WebGL is refused, would not be told otherwise."""
+"""Collects violations that a script catches itself, such as plotly's where WebGL is refused; they are not reported
+otherwise."""
 ALLOWED_AXE: dict[str, tuple[str, str]] = {}
-"""Rule of axe -> (part of the selector it may name, reason)."""
+"""Rule of axe -> (part of the affected selector, reason)."""
 
 
 def chromium() -> str | None:
-    """Return the system's Chromium; None lets Playwright take the one that it brought."""
+    """Return the system's Chromium; None for the one that Playwright installed."""
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     return found or (str(MAC_CHROME) if MAC_CHROME.is_file() else None)
 
@@ -82,7 +83,7 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 @dataclass
 class Server:
-    """A running app: its address, its workspace and its log."""
+    """A running app: its URL, workspace and log."""
 
     port: int
     workspace: Path
@@ -94,7 +95,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def kill(self) -> None:
-        """End the web server alone, as a crash would."""
+        """Kill the web server alone, as in a crash."""
         self.process.kill()
         self.process.wait()
 
@@ -115,15 +116,15 @@ def start_server(
     options: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Server:
-    """Start the app of a folder on a free port and wait until it answers.
+    """Start the app of a folder on a free port and wait until it responds.
 
     Args:
         workspace: Its workspace.
-        log: File that its output is appended to.
+        log: File to which its output is appended.
         port: A free one by default.
-        folder: Holds `app.py`.
-        options: More options of `streamlit run`.
-        environment: More settings.
+        folder: Contains `app.py`.
+        options: Further options of `streamlit run`.
+        environment: Further environment variables.
     """
     port = port or free_port()
     environment = os.environ | {"RECSCOPE_WORKSPACE": str(workspace), "PYTHONUNBUFFERED": "1"} | dict(environment or {})
@@ -145,13 +146,13 @@ def start_server(
 
 @pytest.fixture
 def warm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let servers load ahead what jobs need, as for a person; elsewhere it takes time from the tests beside."""
+    """Let servers preload what jobs need, as in production; elsewhere it would slow the tests down."""
     monkeypatch.setenv("RECSCOPE_WARM_UP", "1")
 
 
 @pytest.fixture
 def start(own_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Server]]:
-    """Start servers on this test's workspace; all are ended with the test, and their log must hold no Traceback."""
+    """Start servers on this test's workspace; all are stopped with the test, and their logs must have no traceback."""
     monkeypatch.setenv("RECSCOPE_WARM_UP", os.environ.get("RECSCOPE_WARM_UP", "0"))
     servers: list[Server] = []
     log = tmp_path / "server.log"
@@ -179,12 +180,12 @@ def gate(own_workspace: Path) -> Iterator[Gate]:
 
 @pytest.fixture
 def server(start: Callable[[], Server]) -> Server:
-    """A fresh server with an empty workspace."""
+    """A new server with an empty workspace."""
     return start()
 
 
 def serve(folder: Path, *options: str, **environment: str) -> Iterator[Server]:
-    """Serve the app with these options; the log must hold no Traceback at the end."""
+    """Serve the app with these options; the log must have no traceback at the end."""
     workspace, log = folder / "workspace", folder / "server.log"
     server = start_server(workspace, log, options=options, environment={"RECSCOPE_WARM_UP": "0"} | environment)
     try:
@@ -202,7 +203,7 @@ def common_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def empty_server(common_server: Server) -> Iterator[Server]:
-    """One server with an empty workspace for all tests that neither store nor train anything."""
+    """One server with an empty workspace for all tests that neither store nor train."""
     said = len(common_server.log.read_text())
     yield common_server
     assert "Traceback" not in (log := common_server.log.read_text()[said:]), log
@@ -212,7 +213,7 @@ def empty_server(common_server: Server) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def finished_server(finished_template: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server with a finished experiment, for tests that only look at it or bring a file."""
+    """One server with a finished experiment, for tests that only read it or upload a file."""
     folder = tmp_path_factory.mktemp("finished")
     shutil.copytree(finished_template.root, folder / "workspace")
     yield from serve(folder)
@@ -220,7 +221,7 @@ def finished_server(finished_template: Finished, tmp_path_factory: pytest.TempPa
 
 @dataclass
 class Watch:
-    """What a browser page complained about."""
+    """The errors that a browser page reported."""
 
     errors: list[str] = field(default_factory=list)
 
@@ -237,7 +238,7 @@ class Watch:
 
 @contextmanager
 def watched(browser: Browser, width: int = 1280, scheme: str = "light") -> Iterator[Page]:
-    """Open a page of the given width and scheme; complain at the end about everything that it reported."""
+    """Open a page with the given width and color scheme; fail at the end if it reported errors."""
     context: BrowserContext = browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if scheme == "dark" else "light",
@@ -245,7 +246,7 @@ def watched(browser: Browser, width: int = 1280, scheme: str = "light") -> Itera
     )
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
-    page.add_init_script(TELL_VIOLATIONS)
+    page.add_init_script(LOG_VIOLATIONS)
     watch = Watch()
     watch.attach(page)
     try:
@@ -256,36 +257,36 @@ def watched(browser: Browser, width: int = 1280, scheme: str = "light") -> Itera
         context.close()
 
 
-@pytest.fixture(params=LOOKS)
+@pytest.fixture(params=DISPLAYS)
 def look(request: pytest.FixtureRequest) -> tuple[int, str]:
-    """Each width and scheme in turn."""
-    return LOOKS[request.param]
+    """Each width and color scheme in turn."""
+    return DISPLAYS[request.param]
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page at 1280 pixels, in light."""
+    """A page at 1280 pixels in the light scheme."""
     with watched(browser) as opened:
         yield opened
 
 
 @pytest.fixture
 def looked_at(browser: Browser, look: tuple[int, str]) -> Iterator[Page]:
-    """A page in each look in turn."""
+    """A page in each width and scheme in turn."""
     with watched(browser, *look) as opened:
         yield opened
 
 
 def settled(page: Page) -> None:
-    """Wait until the script has run to its end."""
+    """Wait until the script has ended."""
     expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def choose(page: Page, key: str, label: str, option: str) -> None:
-    """Choose an option of the select box whose key begins with `key` and whose label is `label`."""
+    """Select an option of the select box whose key begins with `key` and whose label is `label`."""
     box = page.locator(f"[class*='st-key-{key}']").filter(has_text=label)
     wanted = page.get_by_role("option", name=option, exact=True)
-    for _ in range(ATTEMPTS):  # a list that is open while the page is drawn again closes
+    for _ in range(ATTEMPTS):  # an open list closes when the page is redrawn
         settled(page)
         box.get_by_role("combobox").click()
         with suppress(StillClosed):
@@ -295,27 +296,27 @@ def choose(page: Page, key: str, label: str, option: str) -> None:
     expect(box.get_by_role("combobox")).to_have_value(option)
 
 
-def come_near(page: Page) -> None:
-    """Scroll down a page whose parts are drawn when somebody comes near them, until all of these are drawn."""
+def draw_lazy_sections(page: Page) -> None:
+    """Scroll down a page with lazy sections until all of them are drawn."""
     counting, waiting = page.get_by_text("Counting …"), page.locator("[class*=st-key-later_]")
     ends = time.monotonic() + 5 * PATIENCE_MS / 1000
     quiet = 0
-    while quiet < LOOKS_UNTIL_QUIET:  # what has no answer yet, or is just then drawn anew, has no place to come near to
+    while quiet < LOOKS_UNTIL_QUIET:  # sections without data, or being redrawn, have no placeholder to scroll to
         assert time.monotonic() < ends, "parts that somebody came near to were not drawn"
         settled(page)
         quiet = 0 if counting.count() or waiting.count() else quiet + 1
-        # again and again, as somebody would: what is drawn above may move a place out of sight
+        # repeatedly: content drawn above may move a placeholder out of view
         waiting.evaluate_all("places => places[0]?.scrollIntoView()")
         page.wait_for_timeout(LOOK_AGAIN_MS)
 
 
 def fits(page: Page, where: object) -> None:
-    """Wait until the page is no wider than the window: after its width has changed it is laid out anew."""
-    eventually(lambda: sideways(page) <= 0, PATIENCE_MS / 1000, f"nothing is wider than the window: {where}")
+    """Wait until the page is not wider than the window; after a change of width it is laid out again."""
+    eventually(lambda: horizontal_overflow(page) <= 0, PATIENCE_MS / 1000, f"nothing is wider than the window: {where}")
 
 
-def sideways(page: Page) -> int:
-    """Return by how many pixels the page is wider than the window; 0 is what we want."""
+def horizontal_overflow(page: Page) -> int:
+    """Return by how many pixels the page is wider than the window; should be 0."""
     width: int = page.evaluate(
         "() => { const main = document.querySelector('[data-testid=stMain]') ?? document.documentElement;"
         " return Math.max(main.scrollWidth - main.clientWidth,"
@@ -325,7 +326,7 @@ def sideways(page: Page) -> int:
 
 
 def axe_findings(page: Page) -> list[str]:
-    """Return the serious and critical findings of axe that the list above does not explain, a line each."""
+    """Return the serious and critical findings of axe that the list above does not explain, one line each."""
     from axe_playwright_python.sync_playwright import Axe
 
     findings = []

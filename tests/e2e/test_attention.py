@@ -1,4 +1,4 @@
-"""The page Attention in a browser: the example on the first visit, heads, steps, keys, files, and trained models."""
+"""The Attention page in a browser: the bundled example, heads, steps, keyboard, files, and trained models."""
 
 import re
 import shutil
@@ -16,7 +16,7 @@ from recsys_core.experiments.store import ResultStore
 from recsys_core.explain.attention import Attended
 from recsys_core.viz.attention import links_data
 from recsys_core.viz.attention_components import LINKS
-from tests.e2e.conftest import Server, axe_findings, come_near, fits, settled, sideways
+from tests.e2e.conftest import Server, axe_findings, draw_lazy_sections, fits, horizontal_overflow, settled
 from tests.traces import causal_trace
 
 pytestmark = pytest.mark.e2e
@@ -26,7 +26,7 @@ SMALL = {"width": 16, "epochs": 2, "window": 20, "batch_size": 16, "patience": 0
 
 
 def opened(page: Page, server: Server, address: str = "") -> None:
-    """Open the page and wait until its first picture is drawn."""
+    """Open the page and wait until its first figure is drawn."""
     page.goto(f"{server.url}/attention{address}")
     expect(page.locator(".attention svg g.node").first).to_be_visible(timeout=LONG_MS)
     settled(page)
@@ -36,11 +36,11 @@ def test_the_first_visit_shows_the_example_in_every_look(empty_server: Server, l
     page = looked_at
     opened(page, empty_server)
     expect(page.get_by_text("This is a finished example")).to_be_visible()
-    come_near(page)
+    draw_lazy_sections(page)
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
     expect(page.locator(".stages .place")).to_have_text("1 of 10")
     settled(page)
-    assert sideways(page) <= 0
+    assert horizontal_overflow(page) <= 0
     assert axe_findings(page) == []
 
 
@@ -92,7 +92,7 @@ def test_titles_of_wide_letters_stay_within_their_column(page: Page, tmp_path: P
         page.set_viewport_size({"width": width, "height": 600})
         page.goto(path.as_uri())
         expect(page.locator(".attention g.node")).to_have_count(6)
-        beyond = page.locator(".attention g.node").evaluate_all(  # by count: fonts with these letters may be missing
+        beyond = page.locator(".attention g.node").evaluate_all(  # by count: fonts for these scripts may be missing
             "all => all.filter(one => [...one.querySelector('text').textContent].length * 13"
             " > one.querySelector('.ground').getBBox().width).length"
         )
@@ -100,7 +100,7 @@ def test_titles_of_wide_letters_stay_within_their_column(page: Page, tmp_path: P
 
 
 def test_the_lines_are_read_by_keys_alone(empty_server: Server, page: Page) -> None:
-    """Tab reaches the picture, arrows go from item to item and across, Enter pins, Escape lets go."""
+    """Tab focuses the figure, arrow keys move between and across items, Enter pins, Escape releases."""
     opened(page, empty_server)
     page.get_by_role("button", name="All on").focus()
     page.keyboard.press("Tab")
@@ -143,7 +143,7 @@ def test_pointing_isolates_and_a_press_keeps(empty_server: Server, page: Page) -
 
 def test_the_steps_go_to_the_end_and_back_and_play(empty_server: Server, page: Page) -> None:
     opened(page, empty_server, "?example=seq2seq")
-    come_near(page)
+    draw_lazy_sections(page)
     stages = page.locator(".stages")
     stages.scroll_into_view_if_needed()
     back, forward = (stages.get_by_role("button", name=name) for name in ("Back", "Forward"))
@@ -214,7 +214,7 @@ def test_every_picture_and_its_numbers_can_be_taken_away(empty_server: Server, p
 
 
 def stand_alone(page: Page, downloaded: Path, path: Path) -> Page:
-    """Open a saved picture by itself: it draws without a server."""
+    """Open a saved figure alone: it renders without a server."""
     path.write_bytes(downloaded.read_bytes())
     other = page.context.new_page()
     other.goto(path.as_uri())
@@ -224,7 +224,7 @@ def stand_alone(page: Page, downloaded: Path, path: Path) -> Page:
 
 @pytest.fixture(scope="session")
 def trained_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, dict[str, str]]:
-    """A workspace with one experiment of all models that have attention, the data, and the ids of the models by key."""
+    """A workspace with one experiment of all attention models, the data, and the model ids by key."""
     root = tmp_path_factory.mktemp("attention") / "workspace"
     workspace, store = Workspace(root), ResultStore(root)
     data = workspace.store(load_sample("tiny")).fingerprint
@@ -240,13 +240,13 @@ def trained_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, st
 
 @pytest.fixture
 def trained(trained_template: tuple[Path, str, dict[str, str]], own_workspace: Path) -> dict[str, str]:
-    """The same in this test's workspace; the addresses of the models by key."""
+    """The same in this test's workspace; the URLs of the models by key."""
     shutil.copytree(trained_template[0], own_workspace)
     return trained_template[2]
 
 
 def to_the_end_and_back(stages: Locator) -> None:
-    """Go through all steps, forward and back; each has something to show."""
+    """Go through all steps, forward and back; each shows something."""
     place, back, forward = (
         stages.locator(".place"),
         *(stages.get_by_role("button", name=n) for n in ("Back", "Forward")),
@@ -271,7 +271,7 @@ def test_a_trained_model_is_asked_and_nothing_is_wrong(
     """Lines, steps, the map, and influence beside attention; wide and narrow; steps to the end and back."""
     opened(page, server, trained[key])
     expect(page.get_by_text("This is a finished example")).to_have_count(0)
-    come_near(page)
+    draw_lazy_sections(page)
     expect(page.get_by_text("The top recommendation is")).to_be_visible(timeout=LONG_MS)
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
     settled(page)
@@ -289,7 +289,7 @@ def test_a_trained_model_is_asked_and_nothing_is_wrong(
 def test_a_history_by_hand_is_read_by_a_trained_model_with_points(
     trained: dict[str, str], server: Server, page: Page
 ) -> None:
-    """A person's history is taken over, made shorter, and turned around; then the points of interest step by step."""
+    """A user's history is copied, shortened and reversed; then the points of interest step by step."""
     opened(page, server, trained["interest_attention"])
     page.get_by_role("button", name="Edit as a custom history").click()
     removers = page.get_by_role("button", name=re.compile("^Remove "))
@@ -304,7 +304,7 @@ def test_a_history_by_hand_is_read_by_a_trained_model_with_points(
     page.get_by_role("button", name="Reverse the order").click()
     expect(items.last.locator("title")).to_have_text(str(first), timeout=LONG_MS)
     settled(page)
-    come_near(page)
+    draw_lazy_sections(page)
     points = page.locator(".stages").first
     to_the_end_and_back(points)
     assert axe_findings(page) == []

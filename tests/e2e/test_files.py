@@ -1,4 +1,4 @@
-"""Files of shops and publishers in a browser: read without a correction, or asked about in one line."""
+"""Files of shops and publishers in a browser: read without corrections, or with one question."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ def check(server: Server, page: Page, path: Path) -> None:
 
 
 def test_an_export_of_a_shop_is_stored_without_a_correction(server: Server, page: Page) -> None:
-    """1,510 rows with German heads, two forms of dates, empty prices and a line of totals: 22 are broken."""
+    """1,510 rows with German headers, two date formats, empty prices and a line of totals: 22 are invalid."""
     check(server, page, FILES / "shop" / "shop_export.csv")
     numbers = page.locator(".st-key-check_numbers")
     for number in ("1,510", "1,488", "22", "551", "258"):

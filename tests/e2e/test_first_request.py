@@ -1,4 +1,4 @@
-"""The first request to a fresh server, at each page's own address, shows the whole frame."""
+"""The first request to a new server, at each page's own URL, shows the whole frame."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from pages.ui.navigation import PAGES
-from tests.e2e.conftest import Server, axe_findings, settled, sideways, watched
+from tests.e2e.conftest import Server, axe_findings, horizontal_overflow, settled, watched
 
 pytestmark = pytest.mark.e2e
 PRESENT = [info for info in PAGES if info.path.is_file()]
@@ -16,7 +16,7 @@ PRESENT = [info for info in PAGES if info.path.is_file()]
 def test_the_first_request_to_a_fresh_server_shows_the_whole_frame(
     start: Callable[[], Server], browser: Browser, address: str
 ) -> None:
-    """Streamlit would run `pages/x.py` alone: no navigation with our titles, no sidebar."""
+    """Streamlit would run `pages/x.py` alone: without our navigation titles and sidebar."""
     server = start()
     with watched(browser) as page:
         page.goto(f"{server.url}/{address}")
@@ -31,11 +31,11 @@ def test_the_first_request_to_a_fresh_server_shows_the_whole_frame(
 def test_every_page_is_clean_without_data_in_every_look(
     empty_server: Server, browser: Browser, look: tuple[int, str]
 ) -> None:
-    """No serious finding of axe, nothing sideways, in both widths and schemes, with an empty workspace."""
+    """No serious finding of axe and no horizontal overflow, in both widths and schemes, with an empty workspace."""
     with watched(browser, *look) as page:
         for info in PRESENT:
             page.goto(f"{empty_server.url}/{'' if info.key == 'home' else info.key}")
             settled(page)
             expect(page.get_by_role("heading", level=1)).to_be_visible()
-            assert sideways(page) <= 0, info.key
+            assert horizontal_overflow(page) <= 0, info.key
             assert axe_findings(page) == [], info.key

@@ -1,4 +1,4 @@
-"""Home, Data and Explore in a browser: with data and experiments, in every look, and the ways from one to the next."""
+"""Home, Data and Explore in a browser: with data and experiments, in every width and scheme, and their links."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,17 @@ from playwright.sync_api import Browser, Page, expect
 from recsys_core.data import dataset_from_frames
 from recsys_core.data.workspace import Workspace
 from recsys_core.serving.reader_pool import READER
-from tests.e2e.conftest import LOOKS, PATIENCE_MS, Server, axe_findings, choose, come_near, settled, sideways, watched
+from tests.e2e.conftest import (
+    DISPLAYS,
+    PATIENCE_MS,
+    Server,
+    axe_findings,
+    choose,
+    draw_lazy_sections,
+    horizontal_overflow,
+    settled,
+    watched,
+)
 from tests.engine.support import eventually
 from tests.pages.finished import EVIL, Finished
 
@@ -27,16 +37,16 @@ RATINGS = "user,item,rating,timestamp\n" + "".join(
 
 def clean(page: Page, where: str) -> None:
     settled(page)
-    assert sideways(page) <= 0, where
+    assert horizontal_overflow(page) <= 0, where
     assert axe_findings(page) == [], where
 
 
 def test_pages_with_data_are_clean_in_every_look(
     finished_template: Finished, finished_server: Server, browser: Browser, look: tuple[int, str], tmp_path: Path
 ) -> None:
-    """In the first look, lazy sections are drawn when they come into view; in the others, all at once."""
+    """In the first width and scheme, lazy sections are drawn when scrolled into view; in the others immediately."""
     finished, server = finished_template, finished_server
-    whole = "" if look == LOOKS["wide-light"] else "&view=whole"
+    whole = "" if look == DISPLAYS["wide-light"] else "&view=whole"
     path = tmp_path / "ratings.csv"
     path.write_text(RATINGS + "u1,m1\n")
     with watched(browser, *look) as page:
@@ -47,14 +57,14 @@ def test_pages_with_data_are_clean_in_every_look(
         expect(page.get_by_role("heading", name="Which users are outliers?")).to_be_visible()
         figures = page.locator(".js-plotly-plot")
         expect(figures.first).to_be_visible(timeout=3 * PATIENCE_MS)
-        come_near(page)
+        draw_lazy_sections(page)
         expect(figures).to_have_count(8)
         clean(page, "explore")
         for name, heading in (("train", "2. Models"), ("compare", "Download"), ("recommend", "User")):
             page.goto(f"{server.url}/{name}?data={finished.data}&run={finished.run}{whole}")
             expect(page.get_by_role("heading", name=heading)).to_be_visible()
             settled(page)
-            come_near(page)
+            draw_lazy_sections(page)
             clean(page, name)
         page.goto(f"{server.url}/data?data={finished.data}")
         expect(page.get_by_text("Density", exact=True)).to_be_visible()
@@ -70,13 +80,13 @@ def test_pages_with_data_are_clean_in_every_look(
 
 
 def test_a_title_from_outside_is_shown_letter_by_letter(own_workspace: Path, start: Start, page: Page) -> None:
-    """The evil title stands in a sentence and in a picture; nothing became bold, a link or a formula because of it."""
+    """The malicious title is in a sentence and a figure; none of it is rendered as bold text, a link or a formula."""
     frame = pd.DataFrame({"user": [*range(10), *range(10), *range(10, 20)], "item": [0] * 10 + [1] * 10 + [2] * 10})
     titles = pd.DataFrame({"title": [EVIL, "Good", "Other"]})
     stored = Workspace(own_workspace).store(dataset_from_frames(frame.astype("int32"), name=EVIL, items=titles))
     page.goto(f"{start().url}/explore?data={stored.fingerprint}")
     expect(page.get_by_text(f"'{EVIL}' and 'Good' have the highest lift")).to_be_visible()
-    come_near(page)
+    draw_lazy_sections(page)
     expect(page.locator(".js-plotly-plot text").filter(has_text=EVIL[:12]).first).to_be_visible()
     assert page.locator(".js-plotly-plot a, .js-plotly-plot text b").count() == 0
     assert page.get_by_role("link", name="link", exact=True).count() == 0
@@ -109,12 +119,12 @@ def test_a_file_is_checked_reloaded_and_stored(server: Server, page: Page, tmp_p
 
 
 def readers_of(server: Server) -> list[psutil.Process]:
-    """Return the processes of a server that read files."""
+    """Return the reader processes of a server."""
     return [child for child in psutil.Process(server.process.pid).children() if READER in " ".join(child.cmdline())]
 
 
 def test_store_pressed_during_a_recount_takes_effect_after_it(server: Server, page: Page, tmp_path: Path) -> None:
-    """The process that counts is suspended, so the press always falls into the recount after a change of role."""
+    """The counting process is suspended, so the click always occurs during the recount after a change of role."""
     path = tmp_path / "ratings.csv"
     path.write_text(RATINGS)
     page.goto(f"{server.url}/data")

@@ -1,4 +1,4 @@
-"""The main way through the product: from messy files to a report that can be handed on, in one browser session."""
+"""The main workflow: from messy files to a downloadable report, in one browser session."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Server, choose, come_near, settled
+from tests.e2e.conftest import Server, choose, draw_lazy_sections, settled
 from tests.engine.gate import Gate
 from tests.fixtures.messy import BAD_ROWS, write_messy
 
@@ -15,7 +15,7 @@ TRAINING_MS = 90_000
 
 
 def bring_messy_files(page: Page, server: Server, folder: Path) -> None:
-    """Upload both files, say which column holds the titles, and store them."""
+    """Upload both files, assign the title column, and store them."""
     page.goto(f"{server.url}/data")
     settled(page)
     page.locator("input[type=file]").set_input_files([str(path) for path in write_messy(folder)])
@@ -34,7 +34,7 @@ def train_four_and_cancel_one(page: Page) -> None:
     """Start four models, one of them held in its first epoch; refresh the page meanwhile; cancel that one."""
     page.get_by_role("link", name="Train").click()
     expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
-    come_near(page)
+    draw_lazy_sections(page)
     card = page.locator(".st-key-algorithm_user_knn_card")
     card.get_by_text("User kNN").click()
     settled(page)
@@ -55,7 +55,7 @@ def read_the_comparison(page: Page) -> None:
     expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible(timeout=TRAINING_MS)
     settled(page)
     expect(page.get_by_text(re.compile(r"leads on NDCG"))).to_be_visible()
-    come_near(page)
+    draw_lazy_sections(page)
     user = page.locator(".st-key-people_user").get_by_role("textbox")
     user.fill("m7")
     user.press("Enter")
@@ -65,7 +65,7 @@ def read_the_comparison(page: Page) -> None:
 
 
 def download_the_report(page: Page) -> str:
-    """Return the text of the report that the page offers."""
+    """Return the text of the downloaded report."""
     with page.expect_download() as download:
         page.get_by_role("button", name="Report (HTML)").click()
     return Path(download.value.path()).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Who leaves a page arrives, whatever that page still sends before the browser has heard of the new one."""
+"""Navigation works whatever the previous page still sends before the browser has received the new one."""
 
 from collections.abc import Iterator
 from urllib.parse import urlencode
@@ -15,13 +15,13 @@ WebSocket.prototype.addEventListener = function (kind, heard, ...rest) {
   const late = message => window.lag ? setTimeout(() => heard(message), window.lag) : heard(message);
   return listen.call(this, kind, kind === "message" ? late : heard, ...rest);
 };"""
-"""Lets the browser hear what the server says `lag` milliseconds late; a smaller lag would change the order."""
+"""Delays the server's messages to the browser by `lag` milliseconds; a smaller lag would change the order."""
 LAG_MS = 700
 
 
 @pytest.fixture
 def train(finished_template: Finished, finished_server: Server, browser: Browser) -> Iterator[Page]:
-    """Train, with a finished training and lazy sections further down that are not drawn yet."""
+    """Train, with a finished job and lazy sections further down that are not drawn yet."""
     with watched(browser) as page:
         page.add_init_script(LAG)
         page.goto(f"{finished_server.url}/train?{urlencode(finished_template.address())}")
@@ -40,6 +40,6 @@ def test_a_link_leads_away_while_a_part_of_the_page_is_about_to_be_drawn(train: 
           setTimeout(() => link.click(), 150);
         }"""
     )
-    train.wait_for_timeout(3 * LAG_MS)  # all that was under way has come
+    train.wait_for_timeout(3 * LAG_MS)  # all pending messages have arrived
     settled(train)
     expect(train.get_by_role("heading", name="Users", exact=True)).to_be_visible()

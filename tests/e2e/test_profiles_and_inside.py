@@ -15,7 +15,7 @@ from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
-from tests.e2e.conftest import Server, axe_findings, come_near, settled, sideways
+from tests.e2e.conftest import Server, axe_findings, draw_lazy_sections, horizontal_overflow, settled
 
 pytestmark = pytest.mark.e2e
 LONG_MS = 60_000
@@ -44,7 +44,7 @@ def stored(name: str, workspace: Workspace, public_data: Callable[[str], Path]) 
 
 
 def trained(data: str, name: str, workspace: Workspace) -> Run:
-    """Train the models of a data set here and now."""
+    """Train the models of a data set in this process."""
     store = ResultStore(workspace.root)
     spec = ExperimentSpec.model_validate({"data": data, "models": MODELS[name], "relevant_from": None})
     run = store.create(spec, name)
@@ -55,12 +55,12 @@ def trained(data: str, name: str, workspace: Workspace) -> Run:
 
 
 def clean(page: Page, where: str) -> None:
-    """Look at the whole page, from top to bottom, and find nothing wrong."""
+    """Check the whole page, from top to bottom."""
     settled(page)
-    come_near(page)
+    draw_lazy_sections(page)
     expect(page.get_by_role("progressbar")).to_have_count(0, timeout=LONG_MS)
     settled(page)
-    assert sideways(page) <= 0, where
+    assert horizontal_overflow(page) <= 0, where
     assert axe_findings(page) == [], where
 
 
@@ -69,7 +69,7 @@ def clean(page: Page, where: str) -> None:
 def test_profiles_and_what_models_hold(
     name: str, own_workspace: Path, start: Start, page: Page, public_data: Callable[[str], Path]
 ) -> None:
-    """With the sample, lazy sections are drawn when they come into view; with the others, all at once."""
+    """With the sample, lazy sections are drawn when scrolled into view; with the others, all immediately."""
     whole = "" if name == "world" else "&view=whole"
     workspace = Workspace(own_workspace)
     data = stored(name, workspace, public_data)
@@ -99,7 +99,7 @@ def test_profiles_and_what_models_hold(
 def test_friends_from_the_upload_to_the_graph_of_one_user(
     name: str, files: tuple[str, ...], server: Server, page: Page, public_data: Callable[[str], Path]
 ) -> None:
-    """Bring ratings and links, see whom somebody might want to know, train a social model, and look at its graph."""
+    """Upload ratings and links, view friend recommendations, train a social model, and view its graph."""
     page.goto(f"{server.url}/data")
     settled(page)
     page.locator("input[type=file]").set_input_files([str(public_data(f"{name}/{file}")) for file in files])
@@ -116,10 +116,10 @@ def test_friends_from_the_upload_to_the_graph_of_one_user(
 
 
 def train_only(page: Page, key: str) -> None:
-    """Choose one model beside the baselines, train, and wait for the end."""
+    """Select one model besides the baselines, train, and wait for the end."""
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Train").click()
     expect(page.get_by_role("heading", name="2. Models")).to_be_visible(timeout=LONG_MS)
-    come_near(page)
+    draw_lazy_sections(page)
     for other in (*CHOSEN_AT_FIRST, key):
         card = page.locator(f".st-key-algorithm_{other}_use")
         if card.get_by_role("checkbox").is_checked() != (other == key):

@@ -1,4 +1,4 @@
-"""Networks trained in a browser: chosen with settings of their own, watched, killed and gone on with, and compared."""
+"""Networks trained in a browser: selected with custom settings, monitored, killed, resumed and compared."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from recsys_core.data.workspace import Workspace
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState, JobStatus
 from recsys_core.experiments.store import ResultStore
-from tests.e2e.conftest import Server, axe_findings, come_near, settled, sideways
+from tests.e2e.conftest import Server, axe_findings, draw_lazy_sections, horizontal_overflow, settled
 from tests.engine.gate import Gate
 from tests.engine.support import eventually
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 TRAINING_MS = 120_000
 EPOCHS = 12
 KEPT = 2
-"""The training is held after this epoch, and its process killed there."""
+"""The job is held after this epoch, and its process is killed there."""
 RECURRENT, LAYERS = "GRU / LSTM / RNN", "NeuMF (MLP)"
 CHOSEN_AT_FIRST = {
     "item_knn": "Item kNN",
@@ -32,7 +32,7 @@ BOTH = [f"{LAYERS[:-1]}; score {score})" for score in ("mlp", "dot")]
 
 
 def clean(page: Page, where: str) -> None:
-    assert sideways(page) <= 0, where
+    assert horizontal_overflow(page) <= 0, where
     assert axe_findings(page) == [], where
 
 
@@ -65,7 +65,7 @@ def close_form(page: Page) -> None:
 
 
 def choose_networks(page: Page) -> None:
-    """Choose a small recurrent network, and layers with a dot-product model of the same size beside them."""
+    """Select a small recurrent network, and NeuMF with a dot-product model of the same size."""
     order = page.get_by_text("Does order matter in your data?")
     expect(order).to_be_visible()
     first = page.get_by_role("heading", name="Sequential", exact=True)
@@ -84,7 +84,7 @@ def choose_networks(page: Page) -> None:
 
 
 def add_a_setting_and_remove_it(page: Page) -> None:
-    """In the open form of the layers: a second setting competes, too, until it is removed."""
+    """In the open form of NeuMF: a second configuration is added and removed."""
     bar = page.locator(".st-key-train_bar")
     expect(bar).to_contain_text("5 models")
     page.get_by_role("button", name="Add another configuration of this model").click()
@@ -103,7 +103,7 @@ def add_a_setting_and_remove_it(page: Page) -> None:
 
 
 def started(page: Page, workspace: Path) -> Run:
-    """Start the training; return the experiment that the address then names."""
+    """Start training; return the experiment in the URL."""
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page).to_have_url(re.compile(r"run=[0-9a-f]{16}"), timeout=TRAINING_MS)
     named = re.search(r"run=([0-9a-f]{16})", page.url)
@@ -112,7 +112,7 @@ def started(page: Page, workspace: Path) -> Run:
 
 
 def held(gate: Gate, run: Run, model_id: str) -> JobStatus:
-    """Wait until the training stands before the closed gate, and return how it stands there."""
+    """Wait until the job is held at the closed gate, and return its status."""
     eventually(gate.arrived, TRAINING_MS / 1000, "the training stands before the gate")
     status = run.status(model_id)
     assert (status.state, status.step) == (JobState.RUNNING, KEPT)
@@ -126,7 +126,7 @@ def test_networks_are_trained_killed_gone_on_with_and_compared(
     data = Workspace(own_workspace).store(load_sample("small")).fingerprint
     page.goto(f"{server.url}/train?data={data}")
     expect(page.get_by_role("heading", name="2. Models")).to_be_visible()
-    come_near(page)
+    draw_lazy_sections(page)
     choose_networks(page)
     add_a_setting_and_remove_it(page)
 
@@ -158,7 +158,7 @@ def test_networks_are_trained_killed_gone_on_with_and_compared(
     expect(page.get_by_role("heading", name="Configurations of the same model")).to_be_visible()
     expect(page.get_by_text(re.compile(r"a difference of .* users\)"))).to_be_visible()
     clean(page, "compared")
-    with page.expect_download() as taken:  # the cells on the page are painted, and cannot be read
+    with page.expect_download() as taken:  # the cells are painted on a canvas and cannot be read
         page.get_by_role("button", name="Leaderboard (CSV)").click()
     board = Path(taken.value.path()).read_text(encoding="utf-8")
     assert all(title in board for title in BOTH)

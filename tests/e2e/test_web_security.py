@@ -1,4 +1,4 @@
-"""Attacks on a running server: foreign hosts, origins and frames, requests without the token, and what it looks up."""
+"""Attacks on a running server: foreign hosts, origins and frames, missing tokens; and outgoing connections."""
 
 import base64
 import http.client
@@ -32,7 +32,7 @@ def hook(event, arguments):
             file.write(f"{event} {arguments[1:] if event != 'socket.getaddrinfo' else arguments}\n")
 sys.addaudithook(hook)
 """
-"""Runs in every Python process of the server before anything else: notes whom it connects to and whose name it asks."""
+"""Runs first in every Python process of the server: records its connections and name lookups."""
 LOCAL = re.compile(r"127\.0\.0\.1|localhost|'::1'|\(b?'/|^socket\.getaddrinfo \(None")
 
 
@@ -44,7 +44,7 @@ class Answer:
 
 
 def ask(port: int, path: str = "/", *, method: str = "GET", **headers: str) -> Answer:
-    """Send a request with exactly these headers; `Host` is that of the server unless it is given."""
+    """Send a request with exactly these headers; `Host` is that of the server unless given."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
     answer = connection.getresponse()
@@ -54,7 +54,7 @@ def ask(port: int, path: str = "/", *, method: str = "GET", **headers: str) -> A
 
 
 def handshake(port: int, **headers: str) -> int:
-    """Ask for the WebSocket that drives the app; return the status: 101 is a connection."""
+    """Request the WebSocket that drives the app; return the status: 101 is a connection."""
     given = {
         "Host": f"127.0.0.1:{port}",
         "Upgrade": "websocket",
@@ -70,7 +70,7 @@ def handshake(port: int, **headers: str) -> int:
 
 
 def listening(folder: Path) -> dict[str, str]:
-    """Return the settings with which a server notes in a folder whom it connects to."""
+    """Return the environment with which a server records its connections in a folder."""
     (folder / "listen").mkdir()
     (folder / "listen" / "sitecustomize.py").write_text(LISTENER)
     (folder / "lookups").touch()
@@ -78,20 +78,20 @@ def listening(folder: Path) -> dict[str, str]:
 
 
 def looked_up(folder: Path) -> list[str]:
-    """Return what such a server asked of other machines."""
+    """Return the connections and name lookups of such a server to other machines."""
     return [line for line in (folder / "lookups").read_text().splitlines() if not LOCAL.search(line)]
 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server as `make run` starts it, for a proxy at recscope.example.org."""
+    """A server as started by `make run`, for a proxy at recscope.example.org."""
     folder = tmp_path_factory.mktemp("own")
     yield from serve(folder, RECSCOPE_ALLOWED_HOSTS="recscope.example.org", **listening(folder))
 
 
 @pytest.fixture(scope="module")
 def everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that others can reach, as `make run HOST=0.0.0.0` starts it."""
+    """A server reachable from other machines, as started by `make run HOST=0.0.0.0`."""
     folder = tmp_path_factory.mktemp("everywhere")
     yield from serve(folder, "--server.address", "0.0.0.0", **listening(folder))
 
@@ -127,7 +127,7 @@ def test_a_proxy_that_is_named_gets_through(own: Server) -> None:
 
 
 def test_a_foreign_page_neither_reads_nor_frames_nor_connects(own: Server, browser: Browser) -> None:
-    """The page of another port of this machine, to browsers the same site, tries all that a page can."""
+    """A page on another port of this machine, same-site for browsers, tries everything that a page can."""
 
     class Foreign(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -205,7 +205,7 @@ def test_the_app_works_under_its_policy_and_looks_nothing_up(own: Server, browse
 
 
 def test_the_listener_hears_what_a_process_looks_up(tmp_path: Path) -> None:
-    """The tests above and below would see it; nothing is sent to connect a datagram socket."""
+    """The tests above and below would detect it; connecting a datagram socket sends nothing."""
     script = "import socket; socket.socket(type=socket.SOCK_DGRAM).connect(('192.0.2.1', 9))"
     subprocess.run([sys.executable, "-c", script], env=os.environ | listening(tmp_path), check=True)
     assert looked_up(tmp_path) == ["socket.connect (('192.0.2.1', 9),)"]

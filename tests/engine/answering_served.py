@@ -1,4 +1,4 @@
-"""The answering process with questions that misbehave in one known way each."""
+"""The model server with requests that misbehave in one known way each."""
 
 import os
 import signal
@@ -10,14 +10,14 @@ from recsys_core.serving.requests import QUESTIONS, Priority, Question, Trained
 
 
 def dawdle(trained: Trained, ctx: RunContext, *, steps: int, seconds: float = 0.05) -> int:
-    """Take steps, and say so."""
+    """Take several steps and report them."""
     for _ in ctx.track(range(steps), stage="dawdle"):
         time.sleep(seconds)
     return os.getpid()
 
 
 def stand(trained: Trained, ctx: RunContext, *, folder: str) -> int:
-    """Say who stands before the gate, a file called `open`, and wait there."""
+    """Report the process id at the gate, a file called `open`, and wait there."""
     (Path(folder) / str(os.getpid())).touch()
     while not (Path(folder) / "open").exists():
         ctx.note("stand", 0, 1)
@@ -26,23 +26,23 @@ def stand(trained: Trained, ctx: RunContext, *, folder: str) -> int:
 
 
 def crash(trained: Trained, ctx: RunContext) -> None:
-    """Die as a segmentation fault does."""
+    """End as by a segmentation fault."""
     os.kill(os.getpid(), signal.SIGSEGV)
     time.sleep(600)
 
 
 def be_deaf(trained: Trained, ctx: RunContext) -> None:
-    """Say nothing any more."""
+    """Never respond."""
     time.sleep(600)
 
 
 def fail(trained: Trained, ctx: RunContext) -> None:
-    """Have a programming error."""
+    """Raise a programming error."""
     raise ZeroDivisionError("a test divides by zero")
 
 
 def tensor(trained: Trained, ctx: RunContext, *, query: QueryBatch | None = None) -> object:
-    """Answer with something that would load torch where it is read."""
+    """Respond with an object that would load torch when unpickled."""
     import torch
 
     return {"deep": [torch.zeros(2)]}

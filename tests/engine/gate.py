@@ -1,7 +1,7 @@
 """A gate in the jobs of an engine: they are held at a step that a test names until the test opens the gate.
 
-So no test races a training. The gate is a folder, since test and job are different processes. It is open as long as
-nobody has closed it. A job that is asked to cancel is let through, and goes on only if it does not listen.
+So no test races a training job. The gate is a folder, since test and job are different processes. It is open until
+closed. A job with a cancel request passes, and continues only if it ignores the request.
 """
 
 import json
@@ -15,11 +15,11 @@ from recsys_core.experiments.progress import ProgressWriter
 VARIABLE = "RECSCOPE_TEST_GATE"
 LOOK_SECONDS = 0.01
 LONGEST_SECONDS = 600.0
-"""So long a job is held at most, in case that its test is gone."""
+"""Maximum time a job is held, in case its test has ended."""
 
 
 class Gate:
-    """The gate, seen by the test."""
+    """The gate, as used by the test."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -27,7 +27,7 @@ class Gate:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the engine must find in its environment."""
+        """Environment variables of the engine."""
         return {VARIABLE: str(self.folder)}
 
     def close(self, stage: str, step: int = 1) -> None:
@@ -38,16 +38,16 @@ class Gate:
         aside.replace(self.folder / "closed.json")
 
     def open(self) -> None:
-        """Let everybody through."""
+        """Open the gate."""
         (self.folder / "closed.json").unlink(missing_ok=True)
 
     def arrived(self) -> bool:
-        """Return whether a job has been held since the gate was closed; what it reported is on disk."""
+        """Return whether a job has been held since the gate was closed; its reports are on disk."""
         return (self.folder / "arrived").exists()
 
 
 def install() -> None:
-    """Put the gate of `RECSCOPE_TEST_GATE` into the jobs of this process."""
+    """Install the gate of `RECSCOPE_TEST_GATE` in the jobs of this process."""
     if VARIABLE not in os.environ:
         return
     folder, take = Path(os.environ[VARIABLE]), ProgressWriter.__call__

@@ -1,10 +1,10 @@
-"""Kill processes at random moments, round after round, and look whether anything that was stored is lost.
+"""Kill processes at random times, round after round, and check that no stored data are lost.
 
-`python -m tests.engine.kill_rounds --rounds 40 --seed 1` prints a line a round and a summary; the exit status is 0 if
-nothing was lost. In each round one of these is ended with SIGKILL while it works on the same workspace: the engine, a
-worker of it, a comparison on the command line, an ingest, or the process that submits an experiment. After each round
-every data set and result is read through and compared with its checksums; what was finished before must be the same
-bytes as before; then everything that was interrupted is started again and must end well.
+`python -m tests.engine.kill_rounds --rounds 40 --seed 1` prints a line per round and a summary; the exit status is 0 if
+nothing was lost. In each round one of these is killed by SIGKILL while it works on the same workspace: the engine, one
+of its workers, a comparison on the command line, an ingest, or the process that submits an experiment. After each round
+every data set and result is read and compared with its checksums; what was finished before must be unchanged byte by
+byte; then everything that was interrupted is restarted and must finish.
 """
 
 import argparse
@@ -39,11 +39,11 @@ for seed in range(int(sys.argv[3]), int(sys.argv[3]) + 50):
 
 
 class Rounds:
-    """One workspace and what happened on it.
+    """One workspace and its history.
 
     Args:
-        root: The workspace's folder.
-        seed: Of the moments and of who is killed.
+        root: Folder of the workspace.
+        seed: Seed of times and victims.
     """
 
     def __init__(self, root: Path, seed: int) -> None:
@@ -57,7 +57,7 @@ class Rounds:
         self.kept: dict[Path, str] = {}
 
     def play(self, number: int) -> str:
-        """Play one round and return what happened in a line.
+        """Run one round and return a line about it.
 
         Raises:
             AssertionError: Something was lost.
@@ -128,7 +128,7 @@ class Rounds:
         return f"ended before ({process.returncode})"
 
     def _look(self, when: str) -> int:
-        """Read everything through; return the number of jobs that were interrupted."""
+        """Verify all stored data; return the number of interrupted jobs."""
         workspace = Workspace(self.root)
         damaged = [one for one in workspace.verify() if one.path.parent.name != "set_aside"] + self.store.verify()
         assert not damaged, f"{when}: {damaged}"
@@ -146,7 +146,7 @@ class Rounds:
         return interrupted
 
     def _bring_to_an_end(self) -> int:
-        """Start everything again that was interrupted, and wait until all of it is done; return how many there were."""
+        """Restart everything that was interrupted and wait for it; return the number of restarts."""
         self._see_to_the_engine()
         started = 0
         for card in self.store.runs():
@@ -165,7 +165,7 @@ class Rounds:
         return started
 
     def leftovers(self) -> list[Path]:
-        """Return what half-written files are there after the engine has looked for those of dead processes."""
+        """Return the partial files left after the engine has removed those of dead processes."""
         stores.LEFTOVER_SECONDS = -1.0
         self.store.set_apart()
         Workspace(self.root)
@@ -174,7 +174,7 @@ class Rounds:
 
 
 def main() -> int:
-    """Play the rounds; return 0 if nothing was lost."""
+    """Run the rounds; return 0 if nothing was lost."""
     parser = argparse.ArgumentParser(prog="python -m tests.engine.kill_rounds")
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)

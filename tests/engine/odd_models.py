@@ -1,4 +1,4 @@
-"""Models that misbehave in one known way each, and how they get into the registry of a test and of its engine."""
+"""Models that misbehave in one known way each, and their registration in a test and its engine."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ class Odd(Recommender[SlowConfig]):
 
 
 class Slow(Odd):
-    """Takes its time, in steps, with a falling loss."""
+    """Trains slowly, in steps, with a decreasing loss."""
 
     info: ClassVar[ModelInfo] = info("slow")
 
@@ -53,7 +53,7 @@ class Slow(Odd):
 
 
 class Stubborn(Odd):
-    """Never looks whether somebody wants it to stop."""
+    """Ignores cancel requests."""
 
     info: ClassVar[ModelInfo] = info("stubborn")
 
@@ -63,7 +63,7 @@ class Stubborn(Odd):
 
 
 class Greedy(Odd):
-    """Takes memory until somebody stops it."""
+    """Allocates memory until it is killed."""
 
     info: ClassVar[ModelInfo] = info("greedy")
 
@@ -75,7 +75,7 @@ class Greedy(Odd):
 
 
 class Crasher(Odd):
-    """Dies as a segmentation fault does."""
+    """Ends as by a segmentation fault."""
 
     info: ClassVar[ModelInfo] = info("crasher")
 
@@ -85,7 +85,7 @@ class Crasher(Odd):
 
 
 class Broken(Odd):
-    """Has a programming error."""
+    """Raises a programming error."""
 
     info: ClassVar[ModelInfo] = info("broken")
 
@@ -94,7 +94,7 @@ class Broken(Odd):
 
 
 class Huge(Odd):
-    """Says that it needs more memory than any machine has for more than ten items."""
+    """Estimates more memory than any machine has for more than ten items."""
 
     info: ClassVar[ModelInfo] = info("huge")
 
@@ -112,5 +112,5 @@ ODD_MODELS = {
 
 
 def register() -> None:
-    """Put the odd models into the registry of this process."""
+    """Add the odd models to the registry of this process."""
     MODELS.update(ODD_MODELS)

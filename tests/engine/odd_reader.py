@@ -13,7 +13,7 @@ from recsys_core.serving.upload_tables import requested
 
 
 def hold(reading_folder: Path) -> None:
-    """Wait until the test has put a file `gate` beside the files."""
+    """Wait until the test has created a file `gate` beside the files."""
     (reading_folder.parents[1] / "begun").touch()
     while not (reading_folder.parents[1] / "gate").exists():
         time.sleep(0.01)

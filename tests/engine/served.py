@@ -1,6 +1,6 @@
 """The engine process with the odd models in its registry and a gate in its jobs.
 
-Its workers import this file too and get both that way.
+Its workers import this file too.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""What the tests of store and engine share: small data, a source in memory, waiting, and processes to be killed."""
+"""Common parts of the tests of store and engine: small data, a source in memory, waiting, and processes to kill."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def little_data(users: int = 40, items: int = 30, rows: int = 700, fingerprint: str = "f" * 16) -> Dataset:
-    """Return random ratings with times."""
+    """Return random ratings with timestamps."""
     rng = np.random.default_rng(1)
     frame = pd.DataFrame(
         {
@@ -35,7 +35,7 @@ def little_data(users: int = 40, items: int = 30, rows: int = 700, fingerprint: 
 
 
 class Memory:
-    """Opens the one data set that it holds."""
+    """Opens its only data set."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
@@ -46,13 +46,13 @@ class Memory:
 
 
 def spec_of(*models: str | tuple[str, Mapping[str, Any]], data: str = "f" * 16, **fields: Any) -> ExperimentSpec:
-    """Return an experiment with these models; a pair gives settings."""
+    """Return an experiment with these models; a pair contains settings."""
     asked = [{"key": one} if isinstance(one, str) else {"key": one[0], "config": dict(one[1])} for one in models]
     return ExperimentSpec.model_validate({"data": data, "models": asked} | fields)
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 120.0, what: str = "") -> Any:
-    """Wait until a condition holds and return what it gave; the limit is for what never comes, not for what is slow."""
+    """Wait until a condition holds and return its value; the timeout is for conditions that never hold."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = condition()
@@ -63,7 +63,7 @@ def eventually(condition: Callable[[], Any], seconds: float = 120.0, what: str =
 
 
 def end(process: "subprocess.Popen[bytes]", seconds: float = 60.0) -> None:
-    """Wait for a process that was asked to end, and end it if it does not listen, so that none outlives its test."""
+    """Wait for a process that was asked to end, and kill it after a timeout, so that none outlives its test."""
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -72,18 +72,18 @@ def end(process: "subprocess.Popen[bytes]", seconds: float = 60.0) -> None:
 
 
 def job(engine: Engine, run_id: str, key: str) -> JobStatus:
-    """Return how the job of an algorithm stands."""
+    """Return the status of the job of an algorithm."""
     return next(status for status in engine.store.open(run_id).statuses() if status.key == key)
 
 
 def ended(engine: Engine, run_id: str, seconds: float = 120.0) -> dict[str, JobStatus]:
-    """Wait until all jobs have ended and return how, by algorithm."""
+    """Wait until all jobs have ended and return their statuses by algorithm."""
     eventually(lambda: all(one.state.is_final for one in engine.status(run_id)), seconds, "all jobs ended")
     return {one.key: one for one in engine.status(run_id)}
 
 
 def launch_engine(root: Path, **environment: str) -> "subprocess.Popen[bytes]":
-    """Start an engine process that knows the odd models and the gate, without waiting for it."""
+    """Start an engine process with the odd models and the gate, without waiting for it."""
     (root / "engine").mkdir(parents=True, exist_ok=True)
     quick = {"RECSCOPE_WARM_UP": "0", "RECSCOPE_ENGINE_IDLE": "3600", "RECSCOPE_CANCEL_GRACE": "1"}
     with (root / "engine" / "engine.log").open("ab") as log:
@@ -99,7 +99,7 @@ def launch_engine(root: Path, **environment: str) -> "subprocess.Popen[bytes]":
 
 
 def start_engine(root: Path, **environment: str) -> "subprocess.Popen[bytes]":
-    """Start such an engine process and wait until it works."""
+    """Start such an engine process and wait until it is ready."""
     process = launch_engine(root, **environment)
     eventually(lambda: (presence := Engine(root).presence()) and presence.address, what="the engine works")
     return process

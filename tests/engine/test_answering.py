@@ -1,4 +1,4 @@
-"""The process that keeps models loaded: the same answers as here, and no harm to anybody when it ends or is deaf."""
+"""The process that keeps models loaded: equal answers, and no harm when it ends or hangs."""
 
 import os
 import shutil
@@ -54,7 +54,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Answers]:
-    """One process for all tests; a test that ends it leaves it to the next one to start it anew."""
+    """One process for all tests; a test that ends it leaves the restart to the next one."""
     answers = Answers(ODD)
     yield answers
     answers.close()
@@ -136,7 +136,7 @@ def test_a_study_holds_up_no_question_about_one_person_and_no_short_one(
     stop.set()
     long.join(60)
     assert not long.is_alive()
-    assert isinstance(shared.ask(*trained, "dawdle", steps=1), int)  # the long one has let go
+    assert isinstance(shared.ask(*trained, "dawdle", steps=1), int)  # the long request has ended
 
 
 def _until_stopped(answers: Answers, trained: tuple[Path, str, str], stop: threading.Event) -> None:
@@ -197,7 +197,7 @@ def toil(trained, ctx, *, seconds):
 QUESTIONS["toil"] = Question(toil, priority=Priority.BATCH)
 main()
 """
-"""A process whose work takes one long step, and asks meanwhile whether it should stop."""
+"""A request of one long step that polls for cancellation."""
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ def test_work_that_asks_whether_it_should_stop_is_alive_however_long_a_step_take
 ) -> None:
     heard: list[Progress] = []
     assert toiling.ask(*trained, "toil", seconds=2 * PATIENCE, ctx=RunContext(report=heard.append)) == "done"
-    assert heard[-1].stage == "one long step"  # told though another note had just gone
+    assert heard[-1].stage == "one long step"  # sent although another note has just been sent
 
 
 def test_long_work_stops_in_the_middle_of_a_step(toiling: Answers, trained: tuple[Path, str, str]) -> None:
@@ -225,7 +225,7 @@ def test_long_work_stops_in_the_middle_of_a_step(toiling: Answers, trained: tupl
 
     with pytest.raises(Cancelled):
         toiling.ask(*trained, "toil", seconds=600, ctx=RunContext(report=hear, stop_requested=stop.is_set))
-    assert toiling.ask(*trained, "toil", seconds=0) == "done"  # the long one has let go
+    assert toiling.ask(*trained, "toil", seconds=0) == "done"  # the long request has ended
 
 
 def test_long_work_that_stands_still_is_ended_and_the_words_fit(

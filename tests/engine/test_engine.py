@@ -1,4 +1,4 @@
-"""The engine: jobs in a process of its own, each of which may crash, starve or be stopped without harm to others."""
+"""The engine: jobs in separate processes, each of which may crash, starve or be cancelled without affecting others."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def odd_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, Dataset]]:
-    """One engine with 1200 MiB a job for all tests that do not end it."""
+    """One engine with 1200 MiB per job for all tests that do not end it."""
     root = tmp_path_factory.mktemp("served")
     data = Workspace(root).store(little_data())
     process = start_engine(root, RECSCOPE_JOB_MEMORY="1200MiB", **Gate(root / "gate").environment)
@@ -47,7 +47,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, D
 
 @pytest.fixture
 def gate(served: tuple[Engine, Dataset]) -> Iterator[Gate]:
-    """The gate in the jobs of the common engine, open again after the test."""
+    """The gate in the jobs of the shared engine, open again after the test."""
     gate = Gate(served[0].root / "gate")
     yield gate
     gate.open()
@@ -55,7 +55,7 @@ def gate(served: tuple[Engine, Dataset]) -> Iterator[Gate]:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[tuple[Engine, Dataset]]:
-    """A workspace of one's own, whose engine is ended afterwards."""
+    """A separate workspace, whose engine is ended afterwards."""
     data = Workspace(tmp_path).store(little_data())
     engine = Engine(tmp_path)
     yield engine, data
@@ -72,7 +72,7 @@ def running(engine: Engine, run_id: str, key: str, stage: str = "") -> bool:
 
 
 def held(gate: Gate, engine: Engine, run_id: str, key: str) -> JobStatus:
-    """Wait until a job stands before the closed gate, and return how it stands there."""
+    """Wait until a job is held at the closed gate, and return its status."""
     eventually(gate.arrived, what=f"{key} stands before the gate")
     status = job(engine, run_id, key)
     assert status.state is JobState.RUNNING
@@ -192,7 +192,7 @@ def test_a_second_engine_on_the_same_workspace_ends_at_once(served: tuple[Engine
 
 
 def test_only_the_engine_itself_can_send_work_to_its_processes(served: tuple[Engine, Dataset]) -> None:
-    """Another user of the machine, who does not hold the engine's key, is not talked to."""
+    """Another user of the machine, without the engine's key, is refused."""
     script = "import sys; from distributed import Client; Client(sys.argv[1], timeout=3).submit(len, '').result()"
     address = served[0].wait_until_ready().address
     assert address.startswith("tls://")
@@ -265,7 +265,7 @@ def test_an_idle_engine_ends_itself(own: tuple[Engine, Dataset]) -> None:
 
 def test_a_job_of_an_algorithm_that_the_engine_does_not_know_is_given_up(own: tuple[Engine, Dataset]) -> None:
     engine, data = own
-    run_id = run(engine, data, "slow")  # starts the product's own engine, without the odd models
+    run_id = run(engine, data, "slow")  # starts the product's engine, without the odd models
     states = ended(engine, run_id)
     assert {status.state for status in states.values()} == {JobState.FAILED}
     assert "cannot be opened by this version" in states["slow"].reason
@@ -286,7 +286,7 @@ Engine(sys.argv[1]).ensure_started()
 print("started", flush=True)
 time.sleep(600)
 """
-"""Starts an engine that stands still, so that whoever waited for it would wait for ever."""
+"""Starts an engine that hangs, so that waiting for it would never end."""
 
 
 def test_the_engine_starts_at_once_in_a_session_of_its_own_and_outlives_the_server(own: tuple[Engine, Dataset]) -> None:
@@ -299,7 +299,7 @@ def test_the_engine_starts_at_once_in_a_session_of_its_own_and_outlives_the_serv
     assert engine.presence() is None
     server.stdout.close()
     os.kill(pid, signal.SIGCONT)
-    engine.ensure_started()  # one is under way already
+    engine.ensure_started()  # one is running already
     presence = engine.wait_until_ready(120)
     process = psutil.Process(presence.process.pid)
     assert process.ppid() == server.pid
@@ -397,7 +397,7 @@ def test_estimates_follow_what_was_measured_but_not_what_was_too_short(own: tupl
     stored = store.create(spec, "little")
     for model_id in stored.model_ids:
         status = execute(store, stored.id, model_id, workspace, 1)
-        speeds.learn(stored.job(model_id), replace(status, ended=status.ended + 5))  # judging took 5 seconds more
+        speeds.learn(stored.job(model_id), replace(status, ended=status.ended + 5))  # evaluation took 5 seconds more
     again = engine.estimate(spec)
     assert again.refused is None
     assert again.bytes > 0

@@ -1,4 +1,4 @@
-"""A process that is killed between any two steps of storing leaves nothing half-done: held at a gate, then SIGKILL."""
+"""A process killed between any two steps of storing leaves no partial state: held at a gate, then SIGKILL."""
 
 import io
 import subprocess
@@ -86,7 +86,7 @@ def killed_at_the_gate(script: str, *words: object) -> None:
 def test_a_worker_killed_while_it_saves_fails_in_words_and_its_model_can_be_started_again(
     tmp_path: Path, moved: int
 ) -> None:
-    """`moved` files of the result are in their place when the process dies; the one with the numbers comes last."""
+    """`moved` files of the result are in place when the process dies; the one with the metrics comes last."""
     store = ResultStore(tmp_path)
     run = store.create(spec_of("ease"), "little")
     ease, popular, _ = run.model_ids
@@ -129,7 +129,7 @@ def test_what_was_killed_before_its_folder_was_whole_is_not_there_and_can_be_mad
 
 @pytest.mark.parametrize("steps", [0, 2, 5, 6], ids=["no file moved", "half moved", "all moved", "metadata written"])
 def test_a_store_killed_while_it_takes_over_the_checked_data_set_can_be_repeated(tmp_path: Path, steps: int) -> None:
-    """Five files are moved, then the metadata is replaced, then the folder is renamed."""
+    """Five files are moved, then the metadata are replaced, then the folder is renamed."""
     taking = Intake.create(tmp_path, name="little")
     rows = "".join(f"u{n % 7},m{n % 11},{1 + n % 5}\n" for n in range(60))
     path = taking.add("ratings.csv", io.BytesIO(f"user,item,rating\n{rows}".encode()))

@@ -1,4 +1,4 @@
-"""Reading in a process of its own: limits, crashes, a slow one beside a quick one, and what is kept of it."""
+"""Reading in a separate process: limits, crashes, a slow reader beside a quick one, and what is kept."""
 
 import io
 import tempfile

@@ -1,4 +1,4 @@
-"""What the engine opens to others, and how it talks to a cluster: no HTTP, TLS with certificates, nothing plain."""
+"""What the engine exposes and how it connects to a cluster: no HTTP, TLS with certificates, no plain text."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def own(own_workspace: Path) -> tuple[Engine, Dataset]:
 
 
 def listening(pid: int) -> set[tuple[str, int]]:
-    """Return where a process and its children wait for connections."""
+    """Return the addresses on which a process and its children listen."""
     family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     return {
         (one.laddr.ip, one.laddr.port)
@@ -36,7 +36,7 @@ def listening(pid: int) -> set[tuple[str, int]]:
 
 
 def plain_answer(place: tuple[str, int]) -> bytes:
-    """Return what a port says to a web browser."""
+    """Return the response of a port to a web browser."""
     with socket.create_connection(place, timeout=10) as connection:
         connection.settimeout(10)
         try:

@@ -1,7 +1,7 @@
-"""The published numbers of rating prediction on ML-100K, split u1, come out of the command line to the digits shown.
+"""Published numbers of rating prediction on ML-100K, split u1, are reproduced by the command line.
 
-The numbers are those of MyMediaLite's documentation and of Surprise's notebook KNNBasic_analysis, recomputed from the
-split (GOLDEN.md, first table). All methods are deterministic; the tolerance is half a unit of the last digit shown.
+The numbers are from MyMediaLite's documentation and Surprise's notebook KNNBasic_analysis, recomputed from the split
+(GOLDEN.md, first table). All methods are deterministic; the tolerance is half a unit of the last digit shown.
 """
 
 from collections.abc import Callable

@@ -60,7 +60,7 @@ def test_agrees_on_five_folds(
 
 
 def _errors(key: str, config: dict[str, object], frame: pd.DataFrame, is_test: np.ndarray, seed: int) -> FloatArray:
-    """Return what a model that saw the other rows predicts for the test rows, less what is true."""
+    """Return the errors of a model, trained on the other rows, for the test rows."""
     train = _dataset(frame).subset(~is_test)
     model = make_model(key, config)
     model.fit(train, RunContext(seed=seed))
@@ -82,6 +82,6 @@ def _split_u1(folder: Path) -> pd.DataFrame:
 
 @cache
 def _ratings(path: Path) -> pd.DataFrame:
-    """Read a file of ML-100K; positions are its numbers less 1, in every part alike."""
+    """Read a file of ML-100K; positions are its numbers minus 1, in every part."""
     frame = pd.read_csv(path, sep="\t", names=["user", "item", "rating", "timestamp"], header=None)
     return frame.assign(user=frame["user"] - 1, item=frame["item"] - 1, rating=frame["rating"].astype(np.float32))

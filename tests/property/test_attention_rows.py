@@ -1,4 +1,4 @@
-"""Whatever the history and the weights: rows of attention sum to 1, and those of causal models look back only."""
+"""For any history and weights: rows of attention sum to 1, and causal models attend to earlier items only."""
 
 from functools import cache
 from typing import Any, cast
@@ -37,7 +37,7 @@ def trained(key: str, config: tuple[tuple[str, Any], ...]) -> NetworkModel[Any]:
 
 
 def traced(key: str, config: dict[str, Any], history: list[int], seed: int) -> AttentionTrace:
-    """Return what is shown of this history by a network whose weights are drawn anew."""
+    """Return the trace of this history by a network with randomly drawn weights."""
     model = trained(key, tuple(config.items()))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -68,7 +68,7 @@ def test_rows_sum_to_1_and_causal_ones_look_back_only(
     if found.causal:
         assert found.weights.shape[2] == read
         assert (found.weights[..., *np.triu_indices(read, 1)] == 0).all()
-    if key == "interest_attention":  # of the latest steps alone, and without the global update of the last one
+    if key == "interest_attention":  # of the latest steps only, and without the global update of the last one
         reach = MEMORY if config.get("global_update", True) else 1
         assert (found.weights[..., *np.tril_indices(read, -reach)] == 0).all()
         assert_allclose(found.details["history_weights"], found.weights[0, 0, -1], atol=1e-5)

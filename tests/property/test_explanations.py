@@ -1,4 +1,4 @@
-"""Whatever the data and the person: the parts of a score add up to it, for every model that says so."""
+"""For any data and user: contributions sum to the score, for every model that declares them."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ from recsys_core.models.registry import MODELS, make_model, model_class
 EXPLAINING = [key for key in MODELS if Ability.EXPLAINS_ITEMS in model_class(key).info.abilities]
 USERS, ITEMS = 6, 8
 WORDS = ("red", "blue", "old", "new", "loud")
-"""Of titles and categories."""
+"""Words of titles and categories."""
 
 
 @st.composite
 def rated_worlds(draw: st.DrawFn) -> Dataset:
-    """Few users and items with ratings, times, attributes of both and links, so that every model can be trained."""
+    """Few users and items with ratings, timestamps, attributes and links, so that every model can be trained."""
     row = st.tuples(st.integers(0, USERS - 1), st.integers(0, ITEMS - 1), st.integers(1, 10))
     drawn = draw(st.lists(row, min_size=8, max_size=40))
     frame = pd.DataFrame(drawn, columns=["user", "item", "rating"]).astype({"user": "int32", "item": "int32"})
@@ -49,7 +49,7 @@ def test_parts_add_up_to_the_score(key: str, world: Dataset, user: int, seed: in
         model.fit(world, RunContext(seed=seed))
     except DataError:
         reject()
-    for one in (user, (user + 1) % USERS):  # training takes longer than asking: each world is asked four times
+    for one in (user, (user + 1) % USERS):  # training takes longer than scoring, so each world is scored four times
         query = world.queries(np.array([one]))
         check_parts(model, query)
         check_parts(model, QueryBatch(np.array([PAD]), query.history, query.values, query.timestamps))

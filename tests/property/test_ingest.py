@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (pieces of broken lines are kept whole)
-"""Any table that can be written as a file comes back from it as it was; any file at all is accounted for line by line."""
+"""Any table survives a round trip through a file, and any file is accounted for line by line."""
 
 import csv
 import io
@@ -93,7 +93,7 @@ broken = st.sampled_from([b"", b"\xff\xfe\xff", b"\xe9", b"u1,i\xff,3,1500000000
 
 
 def records_of(lines: list[bytes]) -> int:
-    """Count the records of `test_every_line_is_accounted_for` by hand: lines that are not blank, and one for a cell over two."""
+    """Count records of `test_every_line_is_accounted_for` independently: non-blank lines, one for a two-line cell."""
     text = b"\n".join(lines).split(b"\n")
     blank = sum(not line.strip(b" \t\r") for line in text)
     whole = sum(line == b'u1,"i\n1",3,1500000000' for line in lines)
@@ -104,7 +104,7 @@ def records_of(lines: list[bytes]) -> int:
 @given(st.lists(st.one_of(pieces.map(str.encode), broken), max_size=12), st.booleans())
 @example([b"u1,\x00,3,1500000000"] * 4, False)
 def test_every_line_is_accounted_for(middle: list[bytes], ends: bool) -> None:
-    """Whatever stands between a few good lines: accepted and rejected ones are together the lines of the file."""
+    """Whatever is between a few valid lines: accepted and rejected lines add up to the lines of the file."""
     good = [b"a%d,b%d,3,1500000000" % (n, n) for n in range(12)]
     lines = [b"user_id,item_id,rating,timestamp", *good, *middle, *good[:1]]
     content = b"\n".join(lines) + (b"\n" if ends else b"")

@@ -1,4 +1,4 @@
-"""What holds for every metric, whatever the lists."""
+"""Properties of every metric, for any lists."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Whatever the data: parts are disjoint and complete, and no kind leaks what it promises not to leak."""
+"""For any data: the parts of a split are disjoint and complete, and no kind leaks what it promises not to leak."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ KINDS = st.sampled_from(["ratio", "leave_last_out", "global_time", "k_fold", "us
 
 @st.composite
 def datasets(draw: st.DrawFn) -> Dataset:
-    """Few users, few items, few moments: repeated pairs and equal times are the rule."""
+    """Few users, items and timestamps, so that repeated pairs and ties are common."""
     row = st.tuples(st.integers(0, 5), st.integers(0, 7), st.integers(0, 12))
     drawn = draw(st.lists(row, min_size=6, max_size=60))
     frame = pd.DataFrame(drawn, columns=["user", "item", "timestamp"])
@@ -38,7 +38,7 @@ def specs(draw: st.DrawFn) -> SplitSpec:
 
 
 def parted(data: Dataset, spec: SplitSpec, seed: int) -> tuple[Split, ...]:
-    """Return the splits, or set the example aside where the data are refused with a sentence."""
+    """Return the splits; reject the example if the data are refused with a message."""
     try:
         return make_splits(data, spec, seed)
     except DataError:

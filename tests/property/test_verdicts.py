@@ -1,4 +1,4 @@
-"""Verdict sentences against the numbers, over varied small runs: each number is looked up, each claim is checked."""
+"""Sentences of verdicts against the numbers, over varied small runs: every number and every claim is checked."""
 
 import math
 import re
@@ -15,7 +15,7 @@ NUMBER = r"(-?[\d,]*\.?\d+)"
 
 
 def made_up(seed: int) -> tuple[str, dict[str, pd.DataFrame]]:
-    """Return a metric and the values of a few models on a few users: alike, apart, sparse, without any hit."""
+    """Return a metric and its values for a few models and users: similar, different, sparse, or without any hit."""
     rng = np.random.default_rng(seed)
     users = int(rng.choice([1, 2, 5, 12, 30, 80, 250]))
     metric = str(rng.choice(["ndcg@10", "hit_rate@10", "precision@10", "rmse", "auc", "novelty@10"]))
@@ -119,7 +119,7 @@ def check_against_baseline(text: str, values: Mapping[str, str], comparison: Com
     elif "by at least" in text:
         assert leading <= better
         low = min(min(abs(against.loc[model, "low"]), abs(against.loc[model, "high"])) for model in leading)
-        assert 0 < float(values["low"]) <= low + 1e-12  # never more than the lower end
+        assert 0 < float(values["low"]) <= low + 1e-12  # never more than the lower bound
         assert float(values["low"]) >= 0.5 * low
     else:
         assert text.startswith("It beats popular by")
