@@ -28,7 +28,7 @@ ROUNDS, TIMED_EPOCHS = 3, 4
 EPOCHS, EVERY = 60, 2
 """Epochs of the runs that measure quality, and epochs between two checkpoints of RecTools."""
 DATA = "ML-100K"
-SIZES = {"width": 128, "heads": 2, "window": 100, "dropout": 0.2, "batch_size": 64, "learning_rate": 1e-3}
+SIZES = {"embedding_dim": 128, "n_heads": 2, "max_length": 100, "dropout": 0.2, "batch_size": 64, "learning_rate": 1e-3}
 LAYERS = 2
 
 
@@ -46,8 +46,8 @@ def run() -> list[Row]:
     words, _, high = gain_over("RecTools", frames, "sasrec")
     return [
         Row(
-            f"sasrec epoch on {DATA} against RecTools' SASRec, dimension {SIZES['width']}, {LAYERS} layers, "
-            f"maximum length {SIZES['window']}, {THREADS} threads",
+            f"sasrec epoch on {DATA} against RecTools' SASRec, dimension {SIZES['embedding_dim']}, {LAYERS} layers, "
+            f"maximum length {SIZES['max_length']}, {THREADS} threads",
             f"at most {TARGET:.1f} times",
             f"{ratio:.2f} times ({min(ours):.2f} s against {min(theirs):.2f} s; medians of all epochs "
             f"{np.median(ours + trained.epochs):.2f} s and {np.median(theirs + seconds):.2f} s)",
@@ -63,7 +63,7 @@ def run() -> list[Row]:
 
 
 def _task(epochs: int, *, tested: bool) -> Task:
-    config = SIZES | {"layers": LAYERS, "epochs": epochs, "patience": epochs}
+    config = SIZES | {"n_layers": LAYERS, "epochs": epochs, "patience": epochs}
     return Task(DATA, LAST_OUT, "sasrec", config, validated=True, tested=tested)
 
 
@@ -85,7 +85,7 @@ def _tested_rectools(split: Split) -> tuple[list[float], pd.DataFrame, int]:
 def _rectools(split: Split, epochs: int, every: int) -> tuple[list[float], dict[str, IntArray]]:
     """Return the seconds of RecTools' epochs, and its lists after each `every` epochs (0: none)."""
     assert split.validation is not None
-    settings = SIZES | {"blocks": LAYERS, "epochs": epochs, "every": every, "seed": SEED, "threads": THREADS}
+    settings = SIZES | {"n_layers": LAYERS, "epochs": epochs, "every": every, "seed": SEED, "threads": THREADS}
     with tempfile.TemporaryDirectory() as folder:
         data, lists = str(Path(folder) / "data.npz"), str(Path(folder) / "lists.npz")
         arrays: dict[str, Any] = _flat("train", split.train) | _flat("later", split.validation)

@@ -7,9 +7,9 @@ import inspect
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from recsys_core.errors import ConfigError
@@ -44,16 +44,61 @@ class ModelConfig(BaseModel):
     """Base class of all model settings: frozen, rejects unknown names, and keeps field docstrings as help texts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    former_names: ClassVar[Mapping[str, str]] = {}
+    """Former name of a setting -> its name; names that are not settings of the class are ignored. Former names stay
+    valid wherever settings are given: specs, stored runs, the command line. Never delete an entry: ids of stored runs
+    depend on it, see `with_former_names`."""
+
+    @classmethod
+    def current_name(cls, name: str) -> str:
+        """Return the name of the setting that has or had this name; unknown names are returned unchanged."""
+        current = cls.former_names.get(name, name)
+        return current if current in cls.model_fields and name not in cls.model_fields else name
+
+    @classmethod
+    def with_current_names(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values with former names of settings replaced by current ones; unknown names stay.
+
+        Raises:
+            ConfigError: A setting is given under both names.
+        """
+        found: dict[str, Any] = {}
+        for name, value in values.items():
+            current = cls.current_name(name)
+            if current in found or (current != name and current in values):
+                raise ConfigError(
+                    f"Setting '{current}' of {cls.__name__} is also given under its former name; give it once."
+                )
+            found[current] = value
+        return found
+
+    @classmethod
+    def with_former_names(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values under the former names of the settings.
+
+        Ids of experiments and models are hashes of settings under these names. So a renamed setting changes no id:
+        stored runs keep theirs, and the same settings entered today have the id of the stored run.
+        """
+        former = {cls.current_name(name): name for name in cls.former_names if cls.current_name(name) != name}
+        return {former.get(name, name): value for name, value in values.items()}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _under_current_names(cls, values: Any) -> Any:
+        return cls.with_current_names(values) if isinstance(values, Mapping) else values
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
         """Create a config from plain values; choices are case-insensitive and may use hyphens or synonyms.
 
         Raises:
-            ConfigError: Unknown setting, or value out of bounds.
+            ConfigError: Unknown setting, a setting given twice, or value out of bounds.
         """
         specs = {spec.name: spec for spec in field_specs(cls)}
-        values = {name: _choice(specs[name], value) if name in specs else value for name, value in values.items()}
+        values = {
+            name: _choice(specs[name], value) if name in specs else value
+            for name, value in cls.with_current_names(values).items()
+        }
         try:
             return cls(**values)
         except ValidationError as error:

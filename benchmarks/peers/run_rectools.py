@@ -2,7 +2,8 @@
 
 Arguments: a file of arrays (`train_user`, `train_item`, `later_user`, `later_item`: positions, oldest first; `later`
 are the validation interactions, which follow the training data), the output file of the lists, and settings as JSON:
-`width`, `blocks`, `heads`, `window`, `dropout`, `batch_size`, `learning_rate`, `epochs`, `every`, `seed`, `threads`.
+`embedding_dim`, `n_layers`, `n_heads`, `max_length`, `dropout`, `batch_size`, `learning_rate`, `epochs`, `every`,
+`seed`, `threads`.
 
 With checkpoints after each `every` epochs (0: none), two arrays of lists are stored, (S, U, 10) for S checkpoints:
 `validation`, whose history is the training data, and `test`, whose history also has the validation interactions. The
@@ -66,10 +67,10 @@ def main(data: str, lists: str, settings: dict[str, Any]) -> None:
     users, items = (np.concatenate([stored[f"train_{what}"], stored[f"later_{what}"]]) for what in ("user", "item"))
     watch = Watch(settings["every"])
     model = SASRecModel(
-        n_factors=settings["width"],
-        n_blocks=settings["blocks"],
-        n_heads=settings["heads"],
-        session_max_len=settings["window"],
+        n_factors=settings["embedding_dim"],
+        n_blocks=settings["n_layers"],
+        n_heads=settings["n_heads"],
+        session_max_len=settings["max_length"],
         dropout_rate=settings["dropout"],
         batch_size=settings["batch_size"],
         lr=settings["learning_rate"],

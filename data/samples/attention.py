@@ -27,7 +27,7 @@ from recsys_core.models.registry import model_class
 
 logger = logging.getLogger(__name__)
 SAMPLE, SEED, N_USERS, LENGTH = "tiny", 42, 3, 10
-SMALL = {"width": 32, "window": 20, "patience": 0, "learning_rate": 0.003, "batch_size": 16}
+SMALL = {"embedding_dim": 32, "max_length": 20, "patience": 0, "learning_rate": 0.003, "batch_size": 16}
 SETTINGS: dict[str, dict[str, Any]] = {
     "sasrec": SMALL | {"epochs": 80},
     "seq2seq": SMALL | {"epochs": 240, "share": 1.0, "dropout": 0.1, "decoding": "beam", "beam_width": 3},

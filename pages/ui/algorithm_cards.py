@@ -82,7 +82,7 @@ class _Variant:
 
 
 VARIANTS = {
-    "mlp": _Variant("score", "dot", {"hidden", "layers"}, later("Also train a dot-product model of the same size"))
+    "mlp": _Variant("score", "dot", {"hidden", "n_layers"}, later("Also train a dot-product model of the same size"))
 }
 
 

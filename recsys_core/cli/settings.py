@@ -41,7 +41,7 @@ def model_settings(key: str, settings: dict[str, str]) -> dict[str, Any]:
         ConfigError: Unknown model or setting, or value out of bounds.
     """
     config_type = model_class(key).config_type
-    values = typed_values(config_type, settings)
+    values = typed_values(config_type, config_type.with_current_names(settings))
     checked = config_type.parse(values).model_dump(mode="json")
     return {name: checked[name] for name in values}
 
@@ -66,7 +66,8 @@ def settings_by_model(keys: Sequence[str], texts: Sequence[str]) -> dict[str, di
 
 
 def _only_owner(keys: Sequence[str], name: str) -> str:
-    owners = [key for key in keys if name in model_class(key).config_type.model_fields]
+    kinds = {key: model_class(key).config_type for key in keys}
+    owners = [key for key, kind in kinds.items() if kind.current_name(name) in kind.model_fields]
     if len(owners) == 1:
         return owners[0]
     found = f"{', '.join(owners)} have this setting" if owners else "no model has this setting"

@@ -1,6 +1,6 @@
 """A stored experiment: its spec, the status of its jobs, and their results. Read-only; nothing is trained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -159,12 +159,16 @@ class Run:
         return self.job(model_id).progress()
 
     def result(self, model_id: str) -> JobResult:
-        """Return the result of a finished job.
+        """Return the result of a finished job, with its settings under their current names.
 
         Raises:
             StoreError: It has not finished, or its files are damaged.
         """
-        return load_result(self._finished(model_id))
+        from recsys_core.models.registry import model_class
+
+        result = load_result(self._finished(model_id))
+        config_type = model_class(self.model_spec(model_id).key).config_type
+        return replace(result, config=config_type.with_current_names(result.config))
 
     def results(self) -> dict[str, JobResult]:
         """Return the results of all finished jobs, in the order of the spec."""

@@ -68,7 +68,9 @@ def model_titles(models: Iterable[ModelSpec]) -> dict[str, str]:
         twins = [other for other in models if other.key == model.key]
         title = model_class(model.key).info.title
         differing = [name for name in model.config if len({str(twin.config.get(name)) for twin in twins}) > 1]
-        settings = ", ".join(f"{name.replace('_', ' ')} {_shown(model.config[name])}" for name in differing)
+        settings = ", ".join(
+            f"{name.removeprefix('n_').replace('_', ' ')} {_shown(model.config[name])}" for name in differing
+        )
         titles[model.id] = _with_settings(title, settings) if settings else title
     return titles
 

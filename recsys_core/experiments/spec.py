@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from recsys_core.data.splits import SplitSpec
-from recsys_core.models.registry import make_model
+from recsys_core.models.registry import make_model, model_class
 
 BASELINES = ("popular", "random")
 """Models that are part of every experiment."""
@@ -70,14 +70,13 @@ class ExperimentSpec(BaseModel):
         cutoffs = sorted({*values.get("cutoffs", (1, 5, 10, 20, 50)), values.get("k", 10)})
         return values | {"models": tuple(models), "cutoffs": tuple(cutoffs)}
 
-    def canonical(self) -> str:
-        """Return the spec as JSON with sorted keys: equal specs give equal text."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-
     @property
     def id(self) -> str:
-        """First 16 digits of the SHA-256 of the canonical JSON."""
-        return _hash(self.model_dump(mode="json"))[:16]
+        """First 16 digits of the SHA-256 of its JSON with sorted keys, with settings under their former names."""
+        values = self.model_dump(mode="json")
+        for model in values["models"]:
+            model["config"] = _hashed_config(model["key"], model["config"])
+        return _hash(values)[:16]
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -94,7 +93,16 @@ class ExperimentSpec(BaseModel):
 
 
 def _model_id(key: str, config: dict[str, Any]) -> str:
-    return f"{key}-{_hash(config)[:8]}"
+    return f"{key}-{_hash(_hashed_config(key, config))[:8]}"
+
+
+def _hashed_config(key: str, config: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings in the form that ids are computed from, which renaming a setting does not change.
+
+    Ids read from the stored file would not do: the folder of a run would keep its name, but the same experiment entered
+    again would get another id and be trained again beside it.
+    """
+    return model_class(key).config_type.with_former_names(config)
 
 
 def _hash(value: Any) -> str:

@@ -85,7 +85,7 @@ def filters(request: ViewRequest) -> ViewData:
     if not len(history):
         raise CannotScore("The history is empty, so no filter responds; select a user with interactions.")
     looked = looked_at(model, history, request.item)
-    last = history[-min(model.config.span, model.config.window) :]
+    last = history[-min(model.config.span, model.config.max_length) :]
     titles = titles_of(request.dataset, last)
     empty = model.config.span - len(last)  # padding before the first item
     strongest = sorted(looked.fired, key=lambda one: -abs(one.adds))[:SHOWN]
@@ -128,20 +128,20 @@ def looked_at(model: "Cnn", history: IntArray, item: int) -> Looked:
         for name, values in model.state().items()
         if name.startswith("net.")
     }
-    vectors, span, width = arrays["items.weight"], model.config.span, model.config.width
-    read = vectors[history[-model.config.window :]]
-    window = np.zeros((span, width))
+    vectors, span, embedding_dim = arrays["items.weight"], model.config.span, model.config.embedding_dim
+    read = vectors[history[-model.config.max_length :]]
+    window = np.zeros((span, embedding_dim))
     window[max(0, span - len(read)) :] = read[-span:]
     responses, places = _responses(arrays, window)
     sums = arrays["down.weight"] @ window  # (vertical, D)
     mixed = arrays["mix.weight"] @ np.concatenate([responses, sums.ravel()]) + arrays["mix.bias"]
     target = vectors[item]
-    reached = arrays["out.weight"][:, :width].T @ target * (mixed > 0)  # u (D,)
+    reached = arrays["out.weight"][:, :embedding_dim].T @ target * (mixed > 0)  # u (D,)
     slopes = arrays["mix.weight"].T @ reached  # gradient of the score with respect to [o; v]
     fired = _patterns(arrays, window, responses, places, slopes) + _sums(arrays, window, slopes[len(responses) :])
     long_term = 0.0
     if model.config.long_term:
-        long_term = float(target @ arrays["out.weight"][:, width:] @ read.mean(axis=0))
+        long_term = float(target @ arrays["out.weight"][:, embedding_dim:] @ read.mean(axis=0))
     parts = {kind: float(sum(one.adds for one in fired if one.kind == kind)) for kind in (PATTERN, SUM)}
     rest = float(arrays["mix.bias"] @ reached + arrays["out.bias"] @ target)
     score = parts[PATTERN] + parts[SUM] + long_term + rest

@@ -74,14 +74,14 @@ def hidden_states(request: ViewRequest) -> ViewData:
     Returns:
         Columns `step` (from 1), `item`, `title`, `norm` (of the hidden state), `change` (norm of its difference from
         the previous step), and for each gate its mean activation over the hidden dimensions (0..1). Facts: `cell`,
-        `layers`, `width` (hidden dimensions), `of` (items in the history), `gates` (columns), `turn` (title of the item
+        `n_layers`, `hidden_dim`, `of` (items in the history), `gates` (columns), `turn` (title of the item
         with the largest change after the first step), `turn_change`.
 
     Raises:
         CannotScore: The history is empty.
     """
     model: Rnn = request.model  # type: ignore[assignment]
-    items = request.query.history[0][-model.config.window :].astype(np.int64)
+    items = request.query.history[0][-model.config.max_length :].astype(np.int64)
     if not len(items):
         raise CannotScore("The history is empty, so there is no hidden state; select a user with interactions.")
     top_layer = hidden_states_of(model, items)
@@ -101,8 +101,8 @@ def hidden_states(request: ViewRequest) -> ViewData:
     largest = 1 + int(np.argmax(change[1:])) if len(items) > 1 else 0
     facts = {
         "cell": model.config.cell,
-        "layers": model.config.layers,
-        "width": top_layer.states.shape[1],
+        "n_layers": model.config.n_layers,
+        "hidden_dim": top_layer.states.shape[1],
         "of": len(request.query.history[0]),
         "gates": list(top_layer.gates),
         "turn": table[TITLE].iloc[largest],
@@ -116,7 +116,7 @@ def hidden_states_of(model: "Rnn", items: NDArray[np.int64]) -> HiddenStates:
     arrays = model.state()
     inputs: FloatArray = np.asarray(arrays["net.items.weight"], dtype=np.float64)[items]
     output = HiddenStates(inputs, {})
-    for layer in range(model.config.layers):
+    for layer in range(model.config.n_layers):
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         weights = {name: arrays[f"{READER}{name}_l{layer}"] for name in names}
         output = unrolled(model.config.cell, weights, output.states)

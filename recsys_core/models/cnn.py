@@ -32,9 +32,9 @@ class CnnConfig(SequenceConfig):
     0.485, and 0.0931 to 0.1013.
     """
 
-    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")] = (
-        64
-    )
+    embedding_dim: Annotated[
+        int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")
+    ] = 64
     """Dimension of the item embeddings (the paper: 50). On the validation set of ML-100K, 64 was better than 128 after
     the same time."""
     dropout: Annotated[float, Field(ge=0, lt=1), Knob(0.0, 0.5)] = 0.5
@@ -81,7 +81,7 @@ class Cnn(SequenceModel[CnnConfig]):
         config = self.config
         return ConvolutionalNet(
             self.n_items,
-            config.width,
+            config.embedding_dim,
             span=config.span,
             horizontal=config.horizontal,
             vertical=config.vertical,
@@ -92,8 +92,8 @@ class Cnn(SequenceModel[CnnConfig]):
     @classmethod
     def memory_estimate(cls, config: CnnConfig, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the bytes of the data, the embeddings, and one batch with its windows and filter outputs."""
-        found = config.horizontal * config.span + config.vertical * config.width
-        kept = 2 * (config.span + 5) * config.width + 5 * found
+        found = config.horizontal * config.span + config.vertical * config.embedding_dim
+        kept = 2 * (config.span + 5) * config.embedding_dim + 5 * found
         kept_twice = 2 * kept * places_of(config, n_interactions)  # activations and gradients
         return bytes_beside_reading(config, n_items, n_interactions) + NUMBER * kept_twice
 
@@ -101,6 +101,6 @@ class Cnn(SequenceModel[CnnConfig]):
     def work_estimate(cls, config: CnnConfig, n_users: int, n_items: int, n_interactions: int) -> float:
         """Return the steps of all epochs: at each position the scores of all items and the outputs of all filters."""
         patterns = 0.5 * config.horizontal * config.span * (config.span + 1)
-        looks = config.width * (40.0 * config.span + 0.1 * (patterns + config.vertical * config.width))
+        looks = config.embedding_dim * (40.0 * config.span + 0.1 * (patterns + config.vertical * config.embedding_dim))
         places = config.epochs * read_places(config, n_users, n_interactions)
         return places * (scoring_work(config, n_items) + looks)

@@ -75,9 +75,9 @@ class InterestAttentionConfig(SequenceConfig):
     """Number of most recent steps that attention covers; the recurrent state covers the whole history."""
     neighbors: Annotated[int, Field(ge=1, le=100), Knob(3, 30, advanced=True, label="Graph neighbors")] = 10
     """Number of neighbors of each item in the item graph."""
-    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")] = (
-        64
-    )
+    embedding_dim: Annotated[
+        int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")
+    ] = 64
     """Dimension of the item embeddings and of the hidden state."""
     dropout: Annotated[float, Field(ge=0, lt=1), Knob(0.0, 0.5)] = 0.4
     """Dropout probability in training."""
@@ -193,7 +193,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
 
         config = self.config
         shape = InterestShape(
-            width=config.width,
+            embedding_dim=config.embedding_dim,
             dropout=config.dropout,
             generator=config.generator,
             points=config.points,
@@ -251,7 +251,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         net = cast("InterestNet", self.net)
         if not net.attends:
             raise CannotScore("Local and global update are both off, so this model has no attention; switch one on.")
-        batch = query_batch(query, self.n_items, self.config.window, np.array([0]))
+        batch = query_batch(query, self.n_items, self.config.max_length, np.array([0]))
         weights, interests, details = stages(net, batch.tokens)
         best = top_k((interests @ self._item_vectors(net).detach().T).numpy(), SHOWN)
         return AttentionTrace(
@@ -267,16 +267,18 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
     def memory_estimate(cls, config: InterestAttentionConfig, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the bytes of the plain model, of the graphs, and of the attention of one batch with its gradients."""
         plain = super().memory_estimate(config, n_users, n_items, n_interactions)
-        places = config.batch_size * min(config.window, 1 + n_interactions // max(1, n_users))
+        places = config.batch_size * min(config.max_length, 1 + n_interactions // max(1, n_users))
         points = config.points * (3 if config.generator == "mixed" else 1)
-        each = points * (3 * config.width + 4 * (config.memory + 15)) + 6 * config.width * (1 + config.memory // 16)
+        each = points * (3 * config.embedding_dim + 4 * (config.memory + 15)) + 6 * config.embedding_dim * (
+            1 + config.memory // 16
+        )
         return plain + 4 * places * each + 12 * (2 + FOLDS) * n_items * config.neighbors + 48 * n_interactions
 
     @classmethod
     def work_estimate(cls, config: InterestAttentionConfig, n_users: int, n_items: int, n_interactions: int) -> float:
         """Return the steps of the plain model and of the attention, once for each local step and twice more."""
         plain = super().work_estimate(config, n_users, n_items, n_interactions)
-        places = min(n_interactions, n_users * config.window)
+        places = min(n_interactions, n_users * config.max_length)
         points = config.points * (3 if config.generator == "mixed" else 1)
         looks = config.local_steps + 4.0
-        return plain + 0.1 * looks * places * config.epochs * points * config.memory * config.width
+        return plain + 0.1 * looks * places * config.epochs * points * config.memory * config.embedding_dim

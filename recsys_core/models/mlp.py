@@ -46,7 +46,6 @@ from recsys_core.contracts import (
     BoolArray,
     FloatArray,
     Knob,
-    ModelConfig,
     ModelInfo,
     QueryBatch,
     Ragged,
@@ -55,6 +54,7 @@ from recsys_core.contracts import (
 from recsys_core.data import Dataset
 from recsys_core.models.content import balanced
 from recsys_core.models.histories import history_matrix
+from recsys_core.models.network_config import NetworkConfig
 from recsys_core.models.network_model import Measure, NetworkModel
 from recsys_core.profiles.features import item_features, unit_rows, user_attributes
 from recsys_core.training.plan import TrainingPlan
@@ -72,7 +72,7 @@ FEWEST_PAIRS, FEWEST_STEPS = 32, 20
 """Minimum number of pairs per step, and of steps per epoch, if the data allow both."""
 
 
-class MlpConfig(ModelConfig):
+class MlpConfig(NetworkConfig):
     """Settings of NeuMF.
 
     The help texts state the values of He et al. 2017; other defaults were not tuned.
@@ -81,13 +81,13 @@ class MlpConfig(ModelConfig):
     score: Annotated[Literal["mlp", "dot"], Knob(label="Scoring function")] = "mlp"
     """Dot product plus a multilayer perceptron, or the dot product alone with the same embeddings, features and
     training."""
-    width: Annotated[int, Field(ge=2, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")] = (
-        64
-    )
+    embedding_dim: Annotated[
+        int, Field(ge=2, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")
+    ] = 64
     """Dimension of the user and item embeddings (He et al. 2017: up to 64)."""
     hidden: Annotated[int, Field(ge=2, le=1024), Knob(16, 128, scale="log", label="Hidden units")] = 64
     """Units of the first hidden layer; each further layer has half as many (the tower of He et al. 2017)."""
-    layers: Annotated[int, Field(ge=1, le=5), Knob(1, 3, symbol="L", label="Hidden layers")] = 2
+    n_layers: Annotated[int, Field(ge=1, le=5), Knob(1, 3, symbol="L", label="Hidden layers")] = 2
     """Number of hidden layers (He et al. 2017: 3, and more are better; 2 train faster)."""
     features: Annotated[bool, Knob(label="Use features")] = True
     """Whether to use the features in the tables of users and items, if there are any."""
@@ -165,11 +165,11 @@ class Mlp(NetworkModel[MlpConfig]):
         from recsys_core.models.nets.mlp import PairNet
 
         config = self.config
-        sizes = [max(1, config.hidden // 2**layer) for layer in range(config.layers)]
+        sizes = [max(1, config.hidden // 2**layer) for layer in range(config.n_layers)]
         return PairNet(
             torch.from_numpy(self.attributes),
             torch.from_numpy(self.content),
-            config.width,
+            config.embedding_dim,
             sizes if config.score == "mlp" else [],
             config.dropout,
         )
@@ -251,7 +251,7 @@ class Mlp(NetworkModel[MlpConfig]):
 
         net = cast("PairNet", self.net)
         marks = net.marks(batch.items)  # (N, D)
-        sums = torch.zeros(len(batch.users), self.config.width).index_add(0, batch.rows, marks)  # (B, D)
+        sums = torch.zeros(len(batch.users), self.config.embedding_dim).index_add(0, batch.rows, marks)  # (B, D)
         rows, items = batch.rows[batch.learn], batch.items[batch.learn]
         others = torch.bincount(batch.rows)[rows] - 1
         history = (functional.embedding(rows, sums) - marks[batch.learn]) * _scale(others)
@@ -325,15 +325,15 @@ class Mlp(NetworkModel[MlpConfig]):
     @classmethod
     def memory_estimate(cls, config: MlpConfig, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the bytes of the weights (with gradients, moments, best ones), of one batch and of the pairs."""
-        weights = (n_users + 2 * n_items) * config.width
+        weights = (n_users + 2 * n_items) * config.embedding_dim
         batch = (config.batch_size + n_interactions // max(1, n_users)) * (1 + config.negatives)
-        return 4 * (8 * weights + 4 * batch * (config.width + 2 * config.hidden)) + 40 * n_interactions
+        return 4 * (8 * weights + 4 * batch * (config.embedding_dim + 2 * config.hidden)) + 40 * n_interactions
 
     @classmethod
     def work_estimate(cls, config: MlpConfig, n_users: int, n_items: int, n_interactions: int) -> float:
         """Return the steps of all epochs: forward and backward pass of each pair."""
         layers = 3 * config.hidden + config.hidden**2 if config.score == "mlp" else 0
-        return 2.0 * config.epochs * n_interactions * (1 + config.negatives) * (6.0 * config.width + layers)
+        return 2.0 * config.epochs * n_interactions * (1 + config.negatives) * (6.0 * config.embedding_dim + layers)
 
 
 def _scale(number: "Tensor") -> "Tensor":

@@ -70,9 +70,9 @@ class Tree:
 class RecursiveConfig(SequenceConfig):
     """Settings of the recursive network."""
 
-    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")] = (
-        64
-    )
+    embedding_dim: Annotated[
+        int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")
+    ] = 64
     """Dimension of the item embeddings and of the node states (not tuned: small, since each step composes several
     nodes)."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 1e-2, scale="log")] = 3e-3
@@ -109,7 +109,7 @@ class Recursive(SequenceModel[RecursiveConfig]):
     def _network(self) -> "SessionTree":
         from recsys_core.models.nets.recursive import SessionTree
 
-        return SessionTree(self.n_items, self.config.width, self.config.dropout)
+        return SessionTree(self.n_items, self.config.embedding_dim, self.config.dropout)
 
     def _hidden(self, net: "nn.Module", batch: "Batch") -> "Tensor":
         hidden: Tensor = net(batch.tokens, self._starts(batch), batch.lengths)
@@ -142,7 +142,7 @@ class Recursive(SequenceModel[RecursiveConfig]):
         self._require_known(query)
         if not len(query.history[0]):
             raise CannotScore("This user has no history, so there is no tree; choose another user.")
-        batch = query_batch(query, self.n_items, self.config.window, np.array([0]))
+        batch = query_batch(query, self.n_items, self.config.max_length, np.array([0]))
         starts = self._starts(batch)[0]
         net = cast("SessionTree", self.net)
         with torch.inference_mode():

@@ -32,9 +32,9 @@ class RnnConfig(SequenceConfig):
     0.498, and 0.0982 to 0.1092.
     """
 
-    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")] = (
-        64
-    )
+    embedding_dim: Annotated[
+        int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")
+    ] = 64
     """Dimension of the item embeddings and of the hidden states. On the validation set of ML-100K, 64 was better than
     128 after the same time."""
     dropout: Annotated[float, Field(ge=0, lt=1), Knob(0.0, 0.5)] = 0.4
@@ -46,7 +46,7 @@ class RnnConfig(SequenceConfig):
     """Step size of Adam (no grid search)."""
     cell: Annotated[Literal["gru", "lstm", "rnn"], Knob(synonyms=(("plain", "rnn"), ("elman", "rnn")))] = "gru"
     """Recurrent cell: 'gru' and 'lstm' are gated, 'rnn' (also called 'plain' or 'elman') has no gates."""
-    layers: Annotated[int, Field(ge=1, le=8), Knob(1, 3)] = 1
+    n_layers: Annotated[int, Field(ge=1, le=8), Knob(1, 3, label="Layers")] = 1
     """Number of stacked recurrent layers (the paper: more than one did not help)."""
 
 
@@ -85,7 +85,9 @@ class Rnn(SequenceModel[RnnConfig]):
         from recsys_core.models.nets.rnn import RecurrentNet
 
         config = self.config
-        return RecurrentNet(self.n_items, config.width, cell=config.cell, layers=config.layers, dropout=config.dropout)
+        return RecurrentNet(
+            self.n_items, config.embedding_dim, cell=config.cell, n_layers=config.n_layers, dropout=config.dropout
+        )
 
     @classmethod
     def formula_of(cls, config: RnnConfig, *, rated: bool, weighted: bool) -> str:
@@ -95,12 +97,12 @@ class Rnn(SequenceModel[RnnConfig]):
     @classmethod
     def memory_estimate(cls, config: RnnConfig, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the bytes of the data, the embeddings, and the activations of all steps of one batch."""
-        kept = 60 * config.layers * config.width * places_of(config, n_interactions)
+        kept = 60 * config.n_layers * config.embedding_dim * places_of(config, n_interactions)
         return bytes_beside_reading(config, n_items, n_interactions) + NUMBER * kept
 
     @classmethod
     def work_estimate(cls, config: RnnConfig, n_users: int, n_items: int, n_interactions: int) -> float:
         """Return the steps of all epochs: at each position the scores of all items and one step of each layer."""
-        step = config.layers * config.width * (120.0 + 0.3 * config.width)
+        step = config.n_layers * config.embedding_dim * (120.0 + 0.3 * config.embedding_dim)
         places = config.epochs * read_places(config, n_users, n_interactions)
         return places * (scoring_work(config, n_items) + step)

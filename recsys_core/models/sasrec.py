@@ -47,18 +47,18 @@ SHOWN = 5
 class SasRecConfig(SequenceConfig):
     """Settings of SASRec."""
 
-    layers: Annotated[int, Field(ge=1, le=12), Knob(1, 4, symbol="L")] = 2
+    n_layers: Annotated[int, Field(ge=1, le=12), Knob(1, 4, symbol="L", label="Layers")] = 2
     """Number of self-attention blocks (the paper: 2)."""
-    heads: Annotated[int, Field(ge=1, le=16), Knob(1, 4, symbol="H", label="Attention heads")] = 2
+    n_heads: Annotated[int, Field(ge=1, le=16), Knob(1, 4, symbol="H", label="Attention heads")] = 2
     """Number of attention heads per block; must divide the embedding dimension."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 2e-3
     """Step size of Adam."""
 
     @model_validator(mode="after")
-    def _heads_divide_the_width(self) -> "SasRecConfig":
-        if self.width % self.heads:
+    def _heads_divide_the_dimension(self) -> "SasRecConfig":
+        if self.embedding_dim % self.n_heads:
             raise ValueError(
-                f"width {self.width} is not divisible by {self.heads} heads; choose a divisor of the width"
+                f"embedding_dim {self.embedding_dim} is not divisible by {self.n_heads} heads; choose another n_heads"
             )
         return self
 
@@ -88,7 +88,9 @@ class SasRec(SequenceModel[SasRecConfig]):
         from recsys_core.models.nets.sasrec import SasRecNet
 
         config = self.config
-        return SasRecNet(self.n_items, config.width, config.layers, config.heads, config.window, config.dropout)
+        return SasRecNet(
+            self.n_items, config.embedding_dim, config.n_layers, config.n_heads, config.max_length, config.dropout
+        )
 
     def trace(self, query: QueryBatch) -> AttentionTrace:
         """Return the attention of each position of the history of the single user in `query`.
@@ -104,7 +106,7 @@ class SasRec(SequenceModel[SasRecConfig]):
         self._require_known(query)
         if not len(query.history[0]):
             raise CannotScore("This user has no history, so there is no attention to show; choose another user.")
-        batch = query_batch(query, self.n_items, self.config.window, np.array([0]))
+        batch = query_batch(query, self.n_items, self.config.max_length, np.array([0]))
         net = cast("SasRecNet", self.net)
         with torch.inference_mode():
             hidden, weights = net.explicit(batch.tokens)
@@ -126,9 +128,9 @@ class SasRec(SequenceModel[SasRecConfig]):
             ConfigError: There is no such head.
         """
         self.require_fitted()
-        if not (0 <= layer < self.config.layers and 0 <= head < self.config.heads):
-            raise ConfigError(f"There is no head {head} in layer {layer}: the model has {self.config.layers} layers "
-                              f"of {self.config.heads} heads.")  # fmt: skip
+        if not (0 <= layer < self.config.n_layers and 0 <= head < self.config.n_heads):
+            raise ConfigError(f"There is no head {head} in layer {layer}: the model has {self.config.n_layers} layers "
+                              f"of {self.config.n_heads} heads.")  # fmt: skip
         attention = cast("CausalSelfAttention", cast("SasRecNet", self.net).blocks[layer].attention)
         attention.off = head
         try:
@@ -139,13 +141,15 @@ class SasRec(SequenceModel[SasRecConfig]):
     @classmethod
     def memory_estimate(cls, config: SasRecConfig, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the bytes of data, embeddings and scores, and of the activations of a batch in each block."""
-        kept = NUMBER * places_of(config, n_interactions) * config.width * (8 + 18 * config.layers)
-        weights = NUMBER * COPIES * (12 * config.layers * config.width + config.window) * config.width
+        kept = NUMBER * places_of(config, n_interactions) * config.embedding_dim * (8 + 18 * config.n_layers)
+        weights = (
+            NUMBER * COPIES * (12 * config.n_layers * config.embedding_dim + config.max_length) * config.embedding_dim
+        )
         return bytes_beside_reading(config, n_items, n_interactions) + kept + weights
 
     @classmethod
     def work_estimate(cls, config: SasRecConfig, n_users: int, n_items: int, n_interactions: int) -> float:
         """Return the steps of all epochs: at each position the item scores, and 12 D x D products per block."""
-        inside = 0.6 * config.layers * config.width * (config.width + 0.1 * config.window)
+        inside = 0.6 * config.n_layers * config.embedding_dim * (config.embedding_dim + 0.1 * config.max_length)
         work = scoring_work(config, n_items) + inside
         return config.epochs * read_places(config, n_users, n_interactions) * work

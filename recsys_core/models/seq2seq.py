@@ -88,9 +88,9 @@ class Seq2SeqConfig(SequenceConfig):
     between 0.0899 and 0.0976.
     """
 
-    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")] = (
-        64
-    )
+    embedding_dim: Annotated[
+        int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")
+    ] = 64
     """Dimension of the item embeddings and of the states of encoder and decoder."""
     batch_size: Annotated[int, Field(ge=1, le=4096), Knob(16, 256, scale="log", advanced=True)] = 16
     """Number of histories per training step."""
@@ -160,8 +160,8 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         config = self.config
         return Seq2SeqNet(
             self.n_items,
-            config.width,
-            config.window,
+            config.embedding_dim,
+            config.max_length,
             encoder=config.encoder,
             decoder=config.decoder,
             attention=config.attention,
@@ -229,8 +229,8 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         best = TopK(beams.items[:, 0], beams.scores[:, 0])
         return best if k <= MOST_STEPS else self._continued(query, best, allowed, k)
 
-    def _spoken(self, query: QueryBatch, allowed: BoolArray, steps: int, width: int) -> Beams:
-        """Return the decoded sequences of these users, greedy if `width` is 1."""
+    def _spoken(self, query: QueryBatch, allowed: BoolArray, steps: int, beam_width: int) -> Beams:
+        """Return the decoded sequences of these users, greedy if `beam_width` is 1."""
         import torch
 
         from recsys_core.models.nets.seq2seq import Speaker
@@ -238,8 +238,8 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         batch = self._query_batch(query)
         with torch.inference_mode():
             speaker = Speaker(cast("Seq2SeqNet", self.net), batch.tokens, batch.lengths)
-            if width > 1:
-                return beam_search(speaker, _latest(query), allowed, steps, width)
+            if beam_width > 1:
+                return beam_search(speaker, _latest(query), allowed, steps, beam_width)
             return greedy(speaker, _latest(query), allowed, steps)
 
     def _continued(self, query: QueryBatch, best: TopK, allowed: BoolArray, k: int) -> TopK:
@@ -269,7 +269,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
     def _query_batch(self, query: QueryBatch) -> "Batch":
         from recsys_core.training.sequences import query_batch
 
-        return query_batch(query, self.n_items, self.config.window, np.arange(len(query)))
+        return query_batch(query, self.n_items, self.config.max_length, np.arange(len(query)))
 
     def trace(self, query: QueryBatch) -> AttentionTrace:
         """Return the decoding steps for the single user in `query`; see the module.

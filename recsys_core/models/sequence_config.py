@@ -4,21 +4,22 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recsys_core.contracts import Knob, ModelConfig
+from recsys_core.contracts import Knob
+from recsys_core.models.network_config import NetworkConfig
 from recsys_core.training.plan import LossName
 
 
-class SequenceConfig(ModelConfig):
+class SequenceConfig(NetworkConfig):
     """Settings of all sequence models; a model overrides a default by declaring the field again.
 
     The help texts say which defaults come from a paper; the others were not tuned.
     """
 
-    width: Annotated[int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")] = (
-        128
-    )
+    embedding_dim: Annotated[
+        int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")
+    ] = 128
     """Dimension of the item embeddings and of the hidden state."""
-    window: Annotated[int, Field(ge=2, le=2000), Knob(20, 200, scale="log", label="Maximum sequence length")] = 200
+    max_length: Annotated[int, Field(ge=2, le=2000), Knob(20, 200, scale="log", label="Maximum sequence length")] = 200
     """Number of most recent items of a history that the model reads (Kang and McAuley 2018: 200 on ML-1M; not
     tuned)."""
     loss: Annotated[LossName, Knob()] = "softmax"

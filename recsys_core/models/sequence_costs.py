@@ -18,25 +18,25 @@ BYTES_AN_INTERACTION = 60
 
 def places_of(config: SequenceConfig, n_interactions: int) -> int:
     """Return the maximum number of positions in a batch: batches group histories by length."""
-    return min(config.batch_size * config.window, n_interactions)
+    return min(config.batch_size * config.max_length, n_interactions)
 
 
 def bytes_beside_reading(config: SequenceConfig, n_items: int, n_interactions: int) -> int:
     """Return the bytes of the data, the item embeddings, and the scores of a batch with their gradients."""
-    places, table = places_of(config, n_interactions), n_items * config.width
+    places, table = places_of(config, n_interactions), n_items * config.embedding_dim
     if config.loss == "softmax":
         scores = 3 * min(SCORE_BLOCK, NUMBER * places * n_items) + 2 * NUMBER * table
     else:
-        scores = 2 * NUMBER * places * config.negatives * (config.width + 2)
+        scores = 2 * NUMBER * places * config.negatives * (config.embedding_dim + 2)
     return BYTES_AN_INTERACTION * n_interactions + NUMBER * COPIES * table + scores
 
 
 def scoring_work(config: SequenceConfig, n_items: int) -> float:
     """Return the steps of the forward and backward pass of scoring one position against all (sampled) items."""
     scored = n_items if config.loss == "softmax" else 4.0 * config.negatives  # gathered one by one
-    return scored * (6.0 + 0.07 * config.width)
+    return scored * (6.0 + 0.07 * config.embedding_dim)
 
 
 def read_places(config: SequenceConfig, n_users: int, n_interactions: int) -> int:
     """Return the maximum number of positions in one epoch."""
-    return min(n_interactions, n_users * config.window)
+    return min(n_interactions, n_users * config.max_length)

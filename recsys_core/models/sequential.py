@@ -101,7 +101,7 @@ class SequenceModel(NetworkModel[C]):
         self._prepare(query.history if learn is None else query.only(learn).history, ctx)
         self.net = self._start(ctx)
         weights = self._loss_weights(query.weights)
-        sequences = Sequences(query.history, self.n_items, self.config.window, query.timestamps, learn, weights)
+        sequences = Sequences(query.history, self.n_items, self.config.max_length, query.timestamps, learn, weights)
         self._train(sequences, self.plan(), ctx, validate)
 
     def plan(self) -> TrainingPlan:
@@ -158,7 +158,7 @@ class SequenceModel(NetworkModel[C]):
         """Return the query with histories truncated to the maximum sequence length."""
         offsets = query.history.offsets
         age = np.repeat(offsets[1:], query.history.lengths) - np.arange(len(query.values))
-        return query.only(age <= self.config.window)
+        return query.only(age <= self.config.max_length)
 
     def _score(self, query: QueryBatch) -> FloatArray:
         import torch
@@ -168,13 +168,13 @@ class SequenceModel(NetworkModel[C]):
         scores: FloatArray = np.full((len(query), self.n_items), np.nan, dtype=np.float32)
         with torch.inference_mode():
             for rows in self._blocks(query.history.lengths):
-                batch = query_batch(query, self.n_items, self.config.window, rows)
+                batch = query_batch(query, self.n_items, self.config.max_length, rows)
                 scores[rows] = self._scores_of_batch(self.net, batch).numpy()
         return scores
 
     def _blocks(self, lengths: IntArray) -> Iterator[IntArray]:
         """Yield blocks of rows with a history, grouped by length."""
-        read = np.minimum(lengths, self.config.window)
+        read = np.minimum(lengths, self.config.max_length)
         order = np.argsort(read, kind="stable")
         order = order[read[order] > 0]
         start = 0
@@ -194,7 +194,7 @@ class SequenceModel(NetworkModel[C]):
         from recsys_core.training.sequences import Sequences
 
         history, times, learn, weights = _joined(before, new)
-        sequences = Sequences(history, self.n_items, self.config.window, times, learn, self._loss_weights(weights))
+        sequences = Sequences(history, self.n_items, self.config.max_length, times, learn, self._loss_weights(weights))
         if len(sequences.trainable()):  # else no new item has a predecessor
             self._train(sequences, plan, ctx, validate, start_counts=True)
 
@@ -206,13 +206,13 @@ class SequenceModel(NetworkModel[C]):
     @classmethod
     def memory_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the bytes of data, embeddings and scores, and of the activations of a batch."""
-        kept = NUMBER * places_of(config, n_interactions) * config.width * KEPT_A_PLACE
+        kept = NUMBER * places_of(config, n_interactions) * config.embedding_dim * KEPT_A_PLACE
         return bytes_beside_reading(config, n_items, n_interactions) + kept
 
     @classmethod
     def work_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> float:
         """Return the steps of all epochs: at each position the item scores, and some D x D products."""
-        work = scoring_work(config, n_items) + 0.6 * config.width**2
+        work = scoring_work(config, n_items) + 0.6 * config.embedding_dim**2
         return config.epochs * read_places(config, n_users, n_interactions) * work
 
 

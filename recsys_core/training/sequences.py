@@ -57,7 +57,7 @@ class Sequences:
     Args:
         items: Rows of item positions, oldest first.
         n_items: Size of the catalog, which is also the padding token.
-        window: Maximum sequence length.
+        max_length: Maximum sequence length.
         times: Unix milliseconds, aligned with `items.values`; None without timestamps.
         learn: Which items are training targets, aligned with `items.values`; None for all.
         weights: Weight of each item as a target in the loss, aligned with `items.values`; None for 1.
@@ -65,7 +65,7 @@ class Sequences:
 
     items: Ragged
     n_items: int
-    window: int
+    max_length: int
     times: IntArray | None = None
     learn: BoolArray | None = None
     weights: FloatArray | None = None
@@ -91,7 +91,7 @@ class Sequences:
 
     def batch(self, rows: IntArray) -> Batch:
         """Return sequences as one batch: inputs are all items but the last, targets all but the first."""
-        kept = np.minimum(self.items.lengths[rows], self.window + 1)
+        kept = np.minimum(self.items.lengths[rows], self.max_length + 1)
         lengths = np.maximum(kept - 1, 0)
         ends = self.items.offsets[1:][rows]
         read = _spread(ends - kept, lengths)
@@ -112,9 +112,9 @@ class Sequences:
         )
 
 
-def query_batch(query: QueryBatch, n_items: int, window: int, rows: IntArray) -> Batch:
+def query_batch(query: QueryBatch, n_items: int, max_length: int, rows: IntArray) -> Batch:
     """Return the most recent parts of these users' histories as one batch without targets."""
-    kept = np.minimum(query.history.lengths[rows], window)
+    kept = np.minimum(query.history.lengths[rows], max_length)
     read = _spread(query.history.offsets[1:][rows] - kept, kept)
     tokens = _padded(query.history.values[read.values].astype(np.int64), read, n_items)
     times = None

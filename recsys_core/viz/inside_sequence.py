@@ -152,7 +152,7 @@ def gates(view: ViewData) -> Sentence | None:
     """State the mean gate activations; for a plain RNN of several layers, that this is the top one."""
     facts, table = view.facts, view.table
     if not facts["gates"]:
-        return TOP_LAYER.fill(layers=str(facts["layers"])) if facts["layers"] > 1 else None
+        return TOP_LAYER.fill(layers=str(facts["n_layers"])) if facts["n_layers"] > 1 else None
     template = GATES_OF_GRU if facts["cell"] == "gru" else GATES_OF_LSTM
     return template.fill(**{name: percent(table[name].mean()) for name in facts["gates"]})
 

@@ -35,9 +35,9 @@ MINUTE = 60_000
 BY_HISTORY = {"nearest neighbors", "linear", "sasrec", "seq2seq", "lfm", "content_mean", "rnn", "cnn"}
 """Families and keys whose scores depend on the history alone, not on the user."""
 
-SMALL_NET: dict[str, Any] = {"width": 8, "epochs": 2, "patience": 0, "batch_size": 16, "learning_rate": 0.01}
+SMALL_NET: dict[str, Any] = {"embedding_dim": 8, "epochs": 2, "patience": 0, "batch_size": 16, "learning_rate": 0.01}
 QUICK: dict[str, dict[str, Any]] = {
-    "sasrec": SMALL_NET | {"layers": 1},
+    "sasrec": SMALL_NET | {"n_layers": 1},
     "rnn": SMALL_NET,
     "cnn": SMALL_NET,
     "interest_attention": SMALL_NET | {"points": 2, "memory": 10},
@@ -73,13 +73,13 @@ FITTING: dict[str, dict[str, Any]] = {
     "social_mf": {"factors": 8, "epochs": 200, "learning_rate": 0.02, "graph": "co_rating"},
     "trust_svd": {"factors": 8, "epochs": 200, "learning_rate": 0.02, "regularization": 0.1, "graph": "co_rating"},
     "social_knn": {"graph": "co_rating"},
-    "sasrec": {"width": 32, "epochs": 60, "dropout": 0.3, "learning_rate": 0.003},
-    "rnn": {"width": 16, "epochs": 40, "dropout": 0.0},
-    "cnn": {"width": 16, "epochs": 40, "dropout": 0.0},
-    "interest_attention": {"width": 32, "epochs": 60, "dropout": 0.3, "learning_rate": 0.01},
-    "mlp": {"width": 16, "epochs": 60},
-    "recursive": {"width": 16, "epochs": 40, "dropout": 0.0},
-    "seq2seq": {"width": 16, "epochs": 60, "dropout": 0.0},
+    "sasrec": {"embedding_dim": 32, "epochs": 60, "dropout": 0.3, "learning_rate": 0.003},
+    "rnn": {"embedding_dim": 16, "epochs": 40, "dropout": 0.0},
+    "cnn": {"embedding_dim": 16, "epochs": 40, "dropout": 0.0},
+    "interest_attention": {"embedding_dim": 32, "epochs": 60, "dropout": 0.3, "learning_rate": 0.01},
+    "mlp": {"embedding_dim": 16, "epochs": 60},
+    "recursive": {"embedding_dim": 16, "epochs": 40, "dropout": 0.0},
+    "seq2seq": {"embedding_dim": 16, "epochs": 60, "dropout": 0.0},
 }
 """Settings for worlds much smaller than the defaults are tuned for."""
 

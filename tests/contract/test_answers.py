@@ -91,7 +91,7 @@ def test_a_training_user_asking_as_unknown_gets_the_same_scores(key: str) -> Non
 
 def test_what_a_model_reads_of_a_history_gives_the_scores_of_the_whole(key: str) -> None:
     """With a maximum length of five, where there is one; the explanation by deletion relies on it."""
-    settings = {"window": 5} if "window" in model_class(key).config_type.model_fields else {}
+    settings = {"max_length": 5} if "max_length" in model_class(key).config_type.model_fields else {}
     train = tastes()
     model, query = fitted(key, train, settings), train.queries()
     read = model.as_read(query)

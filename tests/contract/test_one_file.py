@@ -72,7 +72,7 @@ def test_a_new_linear_model_has_the_views_of_ease(monkeypatch: pytest.MonkeyPatc
 def test_a_new_network_with_attention_is_shown_on_the_page_attention(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MODELS, WITH_ATTENTION, f"{__name__}:OneLook")
     data = tastes()
-    settings = {"width": 8, "layers": 1, "heads": 1, "epochs": 2, "patience": 0, "batch_size": 16}
+    settings = {"embedding_dim": 8, "n_layers": 1, "n_heads": 1, "epochs": 2, "patience": 0, "batch_size": 16}
     model = make_model(WITH_ATTENTION, settings)
     model.fit(data, RunContext())
     assert has_attention(WITH_ATTENTION)

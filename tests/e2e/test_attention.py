@@ -22,7 +22,7 @@ from tests.traces import causal_trace
 pytestmark = pytest.mark.e2e
 LONG_MS = 90_000
 WORDS = ("title", "steps", "items", "head", "only", "all", "looks", "looked", "how", "svg", "png")
-SMALL = {"width": 16, "epochs": 2, "window": 20, "batch_size": 16, "patience": 0}
+SMALL = {"embedding_dim": 16, "epochs": 2, "max_length": 20, "batch_size": 16, "patience": 0}
 
 
 def opened(page: Page, server: Server, address: str = "") -> None:

@@ -74,7 +74,7 @@ def choose_networks(page: Page) -> None:
         tick(page, key, title)
     tick(page, "rnn", RECURRENT)
     open_form(page, "rnn")
-    for name, value in {"window": 20, "epochs": EPOCHS, "patience": 0, "batch_size": 64}.items():
+    for name, value in {"max_length": 20, "epochs": EPOCHS, "patience": 0, "batch_size": 64}.items():
         fill(page, "rnn", name, value)
     close_form(page)
     tick(page, "mlp", LAYERS)
@@ -89,7 +89,7 @@ def add_a_setting_and_remove_it(page: Page) -> None:
     expect(bar).to_contain_text("5 models")
     page.get_by_role("button", name="Add another configuration of this model").click()
     expect(page.get_by_test_id("stPopoverBody")).to_contain_text("Configuration 2 is identical to configuration 1")
-    fill(page, "mlp_2", "width", 16)
+    fill(page, "mlp_2", "embedding_dim", 16)
     expect(bar).to_contain_text("7 models")
     clean(page, "two settings")
     page.get_by_role("button", name="Delete this configuration").click()

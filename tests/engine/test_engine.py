@@ -142,7 +142,7 @@ def test_kill_9_of_a_worker_fails_its_job_in_words_and_nothing_else(served: tupl
 
 def test_a_network_whose_worker_was_killed_goes_on_where_it_was(served: tuple[Engine, Dataset], gate: Gate) -> None:
     engine, data = served
-    net = {"width": 8, "window": 10, "layers": 1, "heads": 1, "epochs": 60, "patience": 0}
+    net = {"embedding_dim": 8, "max_length": 10, "n_layers": 1, "n_heads": 1, "epochs": 60, "patience": 0}
     gate.close("epochs", 4)
     run_id = run(engine, data, ("sasrec", net), seed=3)
     status = held(gate, engine, run_id, "sasrec")

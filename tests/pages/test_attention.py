@@ -41,7 +41,7 @@ __all__ = ["no_engine_process", "open_page"]
 Open = Callable[..., AppTest]
 WINDOW = 8
 """Shorter than the histories of twelve items."""
-SMALL = {"width": 8, "epochs": 1, "window": WINDOW, "batch_size": 16, "patience": 0}
+SMALL = {"embedding_dim": 8, "epochs": 1, "max_length": WINDOW, "batch_size": 16, "patience": 0}
 
 
 def train(root: Path, data: str, name: str, **models: dict[str, object]) -> str:
@@ -59,7 +59,7 @@ def train(root: Path, data: str, name: str, **models: dict[str, object]) -> str:
 def trained_template(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     root = tmp_path_factory.mktemp("attention") / "workspace"
     data = Workspace(root).store(two_tastes()).fingerprint
-    return Finished(root, data, train(root, data, "Two tastes", sasrec=SMALL, seq2seq=SMALL | {"window": 20}))
+    return Finished(root, data, train(root, data, "Two tastes", sasrec=SMALL, seq2seq=SMALL | {"max_length": 20}))
 
 
 @pytest.fixture

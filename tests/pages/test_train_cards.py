@@ -255,7 +255,7 @@ def test_what_was_set_in_a_second_form_counts_while_it_is_closed(
 def test_of_two_settings_the_one_that_the_data_do_not_suit_is_left_out(open_page: Open, finished: Finished) -> None:
     app = open_page("train", data=finished.data)
     app = no_exception(app.button(key="algorithm_sasrec_add").click().run())
-    app = no_exception(app.number_input(key="algorithm_sasrec_2_heads").set_value(3).run())
+    app = no_exception(app.number_input(key="algorithm_sasrec_2_n_heads").set_value(3).run())
     assert "5 models, about" in words(app)
     assert "Select the model to include its configurations." in words(app)
     app = no_exception(app.checkbox(key="algorithm_sasrec_use").check().run())
@@ -272,7 +272,7 @@ def test_beside_layers_stands_the_dot_product_of_the_same_size(
     app = no_exception(app.checkbox(key="algorithm_mlp_use").check().run())
     assert app.checkbox(key="algorithm_mlp_beside").value
     assert "7 models, about" in words(app)
-    app = no_exception(app.number_input(key="algorithm_mlp_width").set_value(16).run())
+    app = no_exception(app.number_input(key="algorithm_mlp_embedding_dim").set_value(16).run())
     assert "; score mlp)" in words(app)
     assert "; score dot)" in words(app)
     app = no_exception(app.checkbox(key="algorithm_mlp_beside").uncheck().run())
@@ -280,20 +280,20 @@ def test_beside_layers_stands_the_dot_product_of_the_same_size(
     app = no_exception(app.checkbox(key="algorithm_mlp_beside").check().run())
     run = stored_run(no_exception(app.button(key="train_start").click().run()), finished)
     assert settings_of(run, "mlp", "score") == ["mlp", "dot"]
-    assert settings_of(run, "mlp", "width") == [16, 16]
+    assert settings_of(run, "mlp", "embedding_dim") == [16, 16]
 
 
 def test_no_dot_product_competes_twice(open_page: Open, finished: Finished) -> None:
     app = open_page("train", data=finished.data)
     app = no_exception(app.checkbox(key="algorithm_mlp_use").check().run())
     app = no_exception(app.button(key="algorithm_mlp_add").click().run())
-    app = no_exception(app.number_input(key="algorithm_mlp_2_layers").set_value(1).run())
+    app = no_exception(app.number_input(key="algorithm_mlp_2_n_layers").set_value(1).run())
     assert "8 models, about" in words(app)  # two with layers, and one product: layers count for nothing in it
-    app = no_exception(app.number_input(key="algorithm_mlp_2_width").set_value(16).run())
+    app = no_exception(app.number_input(key="algorithm_mlp_2_embedding_dim").set_value(16).run())
     assert "9 models, about" in words(app)  # a product of each size
     app = no_exception(app.selectbox(key="algorithm_mlp_2_score").set_value("dot").run())
     assert "8 models, about" in words(app)
-    app = no_exception(app.number_input(key="algorithm_mlp_2_width").set_value(64).run())
+    app = no_exception(app.number_input(key="algorithm_mlp_2_embedding_dim").set_value(64).run())
     assert "7 models, about" in words(app)
 
 
@@ -333,8 +333,8 @@ def test_settings_that_do_not_fit_together_are_a_sentence_on_the_card(open_page:
     app.checkbox(key="algorithm_sasrec_use").check()
     app = no_exception(app.run())
     assert "5 models, about" not in words(app)
-    app = no_exception(app.number_input(key="algorithm_sasrec_heads").set_value(3).run())
-    assert "Settings of SasRecConfig: width 128 is not divisible by 3 heads" in words(app)
+    app = no_exception(app.number_input(key="algorithm_sasrec_n_heads").set_value(3).run())
+    assert "Settings of SasRecConfig: embedding_dim 128 is not divisible by 3 heads" in words(app)
     assert "Not trained with these settings" in words(app)
 
 

@@ -14,7 +14,7 @@ from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from tests.pages.finished import APP, two_tastes
 
-NET = {"width": 8, "window": 10, "layers": 1, "heads": 1, "epochs": 2, "patience": 0}
+NET = {"embedding_dim": 8, "max_length": 10, "n_layers": 1, "n_heads": 1, "epochs": 2, "patience": 0}
 
 
 @pytest.mark.timeout(600)

@@ -18,9 +18,9 @@ from tests.worlds import markov_chain
 
 TRACING = [key for key in MODELS if Ability.TRACES_ATTENTION in model_class(key).info.abilities]
 ITEMS, WINDOW, MEMORY = 40, 12, 5
-SMALL = {"width": 8, "window": WINDOW, "epochs": 1, "patience": 0}
+SMALL = {"embedding_dim": 8, "max_length": WINDOW, "epochs": 1, "patience": 0}
 KINDS: list[tuple[str, dict[str, Any]]] = [
-    ("sasrec", {"layers": 2, "heads": 2}),
+    ("sasrec", {"n_layers": 2, "n_heads": 2}),
     *(("interest_attention", {"points": 2, "memory": MEMORY, "local_update": how}) for how in ("walk", "reinforce")),
     ("interest_attention", {"points": 2, "memory": MEMORY, "global_update": False}),
     *(("seq2seq", {"decoding": how}) for how in ("one_step", "beam")),

@@ -124,7 +124,15 @@ def test_a_full_disk_is_said_in_words_and_leaves_the_older_file(
 
 
 EPOCHS, HELD = 12, 3
-NET = {"width": 8, "window": 10, "layers": 1, "heads": 1, "epochs": EPOCHS, "patience": 0, "dropout": 0.3}
+NET = {
+    "embedding_dim": 8,
+    "max_length": 10,
+    "n_layers": 1,
+    "n_heads": 1,
+    "epochs": EPOCHS,
+    "patience": 0,
+    "dropout": 0.3,
+}
 TRAINING = """
 import sys, time
 from pathlib import Path

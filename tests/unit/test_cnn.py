@@ -79,6 +79,6 @@ def test_a_chain_is_learned_and_chance_is_not() -> None:
 
 
 def test_a_history_shorter_than_the_window_of_the_filters_is_scored() -> None:
-    model = Cnn(CnnConfig(width=8, span=9, epochs=1))
+    model = Cnn(CnnConfig(embedding_dim=8, span=9, epochs=1))
     model.fit(markov_chain(users=40, steps=8).train, RunContext())
     assert np.isfinite(model.score(asking([[3]]))).all()

@@ -13,7 +13,8 @@ from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.experiments.store import ResultStore
 from recsys_core.models.friend_recommendation import FRIEND_METHODS, recommend_people
 
-NET = ["--width", "8", "--window", "8", "--layers", "1", "--heads", "1", "--epochs", "2", "--patience", "0"]
+SIZES = ["--embedding-dim", "8", "--max-length", "8", "--n-layers", "1", "--n-heads", "1"]
+NET = [*SIZES, "--epochs", "2", "--patience", "0"]
 
 
 def run(*words: object) -> int:

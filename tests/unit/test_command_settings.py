@@ -108,7 +108,7 @@ def test_what_is_no_setting_is_refused(texts: list[str], says: str) -> None:
         split_settings(texts)
 
 
-@pytest.mark.parametrize("words", [["--cell"], ["--cell", "--layers", "1"], ["--layers", "1", "gru"]])
+@pytest.mark.parametrize("words", [["--cell"], ["--cell", "--n-layers", "1"], ["--n-layers", "1", "gru"]])
 def test_an_option_without_a_value_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TRAINING, "rnn", *words]) == 2
     assert "write settings as --NAME VALUE" in capsys.readouterr().err

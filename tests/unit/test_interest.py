@@ -21,7 +21,7 @@ from tests.unit.test_interest_moves import ITEMS, net_of
 from tests.worlds import markov_chain
 
 SMALL: dict[str, Any] = {
-    "width": 16, "epochs": 20, "patience": 0, "dropout": 0.0, "learning_rate": 0.01, "points": 2, "memory": 6
+    "embedding_dim": 16, "epochs": 20, "patience": 0, "dropout": 0.0, "learning_rate": 0.01, "points": 2, "memory": 6
 }  # fmt: skip
 OFF: dict[str, Any] = {"local_update": "none", "global_update": False}
 KINDS: list[dict[str, Any]] = [
@@ -53,7 +53,7 @@ def test_what_comes_later_and_padding_change_nothing(kind: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_eight_sequences_can_be_learned_by_heart(kind: dict[str, Any]) -> None:
-    assert_overfits(net_of(items=30, width=32, **kind), 30, make_loss("softmax"), steps=150)
+    assert_overfits(net_of(items=30, embedding_dim=32, **kind), 30, make_loss("softmax"), steps=150)
 
 
 @pytest.mark.parametrize("settings", [{}, {"local_update": "reinforce"}, {"global_update": False}])
@@ -102,8 +102,8 @@ def test_with_both_updates_off_it_is_the_plain_model() -> None:
         info: ClassVar[ModelInfo] = InterestAttention.info
 
     train = markov_chain(users=60, loyalty=0.7).train
-    shared = {"epochs": 6, "width": 16, "dropout": 0.2, "learning_rate": 0.01, "batch_size": 32, "patience": 5}
-    plain = Plain(RnnConfig.parse({**shared, "cell": "gru", "layers": 1}))
+    shared = {"epochs": 6, "embedding_dim": 16, "dropout": 0.2, "learning_rate": 0.01, "batch_size": 32, "patience": 5}
+    plain = Plain(RnnConfig.parse({**shared, "cell": "gru", "n_layers": 1}))
     mine = InterestAttention(InterestAttentionConfig.parse({**shared, **OFF}))
     for model in (plain, mine):
         model.fit(train, RunContext(seed=3))

@@ -34,7 +34,7 @@ def net_of(
         torch.from_numpy(graph.chances),
     )
     given = {
-        "width": 8, "dropout": 0.0, "generator": "mixed", "points": 3, "point_state": "mlp", "memory": 5,
+        "embedding_dim": 8, "dropout": 0.0, "generator": "mixed", "points": 3, "point_state": "mlp", "memory": 5,
         "local": "walk", "local_steps": 2, "whole": True,
     } | shape  # fmt: skip
     net = InterestNet(items, InterestShape(**given), parts, seed=5).eval()
@@ -282,7 +282,8 @@ def test_reinforce_improves_its_reward_on_the_markov_world() -> None:
     tokens = torch.from_numpy(np.stack(list(histories)))
     read, target = tokens[:, :-1], tokens[:, 1:].flatten()
     net = net_of(
-        items=20, histories=histories, local="reinforce", generator="history", points=1, local_steps=1, width=20,
+        items=20, histories=histories, local="reinforce", generator="history", points=1, local_steps=1,
+        embedding_dim=20,
     )  # fmt: skip
     with torch.no_grad():  # states are those of the item just read, items are told apart, a point counts as it is
         net.items.weight[:20] = torch.eye(20) * 4

@@ -13,7 +13,7 @@ from recsys_core.models.nets.mlp import PairNet
 from recsys_core.training.pairs import Pairs
 from tests.contract.cases import asking, recording, tastes, without
 
-TINY = {"width": 8, "hidden": 8, "epochs": 3, "batch_size": 256}
+TINY = {"embedding_dim": 8, "hidden": 8, "epochs": 3, "batch_size": 256}
 
 
 def net_of(layers: list[int], width: int = 4) -> PairNet:
@@ -234,7 +234,7 @@ def test_the_number_of_cores_changes_nothing() -> None:
     query = train.queries(np.arange(20))
     scores = []
     for threads in (1, 2):
-        model = Mlp(MlpConfig.parse({"epochs": 1, "patience": 0, "dropout": 0.0, "width": 64}))
+        model = Mlp(MlpConfig.parse({"epochs": 1, "patience": 0, "dropout": 0.0, "embedding_dim": 64}))
         model.fit(train, RunContext(threads=threads))
         scores.append(model.score(query))
     assert_array_equal(scores[0], scores[1])

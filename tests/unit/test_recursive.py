@@ -101,7 +101,7 @@ def test_all_prefixes_in_one_pass_are_those_joined_node_by_node() -> None:
 
 def test_sessions_end_after_a_gap_or_when_they_are_full() -> None:
     times = torch.tensor([[*(minute * MINUTE for minute in (0, 10, 50, 51, 52, 53)), NO_TIMESTAMP]])
-    settings = {"width": 7, "gap": 30.0 * MINUTE, "most": 3, "no_time": NO_TIMESTAMP}
+    settings = {"n_steps": 7, "gap": 30.0 * MINUTE, "most": 3, "no_time": NO_TIMESTAMP}
     found = session_starts(torch.tensor([7]), times, **settings)  # type: ignore[arg-type]
     assert_array_equal(found[0], [True, False, True, False, False, True, False])
     bare = session_starts(torch.tensor([5]), None, **settings)  # type: ignore[arg-type]
@@ -121,7 +121,7 @@ def test_a_chain_is_learned_and_chance_is_not() -> None:
 
 
 def trained(**settings: object) -> Recursive:
-    model = Recursive(RecursiveConfig.parse({"width": 8, "epochs": 2, "session_items": 3} | settings))
+    model = Recursive(RecursiveConfig.parse({"embedding_dim": 8, "epochs": 2, "session_items": 3} | settings))
     model.fit(markov_chain(users=40, steps=8).train, RunContext())
     return model
 
@@ -150,7 +150,7 @@ def test_times_part_a_history() -> None:
 
 def test_no_older_item_moves_up_into_the_window_when_one_is_left_out() -> None:
     """Of six items four are read, as two sessions: without any of these the model reads three."""
-    model, history = trained(window=4), [9, 8, 3, 1, 4, 5]
+    model, history = trained(max_length=4), [9, 8, 3, 1, 4, 5]
     table = tree(ViewRequest(model, markov_chain(users=40, steps=8).train, asking([history]), 7)).table
     full = model.score(asking([history[2:]]))[0, 7]
     effects = table[table["level"] == "item"].set_index("item")["weight"]

@@ -21,7 +21,7 @@ ITEMS, WIDTH = 12, 8
 
 def net_of(cell: CellName, *, layers: int = 1, items: int = ITEMS, width: int = WIDTH) -> RecurrentNet:
     torch.manual_seed(0)
-    return RecurrentNet(items, width, cell=cell, layers=layers).eval()
+    return RecurrentNet(items, width, cell=cell, n_layers=layers).eval()
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -61,7 +61,7 @@ def test_a_chain_is_learned_and_chance_is_not(cell: CellName) -> None:
 
 def test_a_longer_window_reads_more() -> None:
     world = markov_chain(users=40, steps=8)
-    model = Rnn(RnnConfig(width=8, window=3, epochs=2))
+    model = Rnn(RnnConfig(embedding_dim=8, max_length=3, epochs=2))
     model.fit(world.train, RunContext())
     one, two = model.score(asking([[0, 1, 2, 3, 4], [9, 9, 2, 3, 4]]))
     assert_allclose(one, two, atol=1e-6)

@@ -24,7 +24,7 @@ ITEMS, WIDTH = 30, 16
 
 def net_of(layers: int = 2, heads: int = 2) -> SasRecNet:
     torch.manual_seed(0)
-    net = SasRecNet(ITEMS, WIDTH, layers, heads, window=20, dropout=0.2)
+    net = SasRecNet(ITEMS, WIDTH, layers, heads, max_length=20, dropout=0.2)
     for weight in net.parameters():
         torch.nn.init.normal_(weight, std=0.3)
     return net.eval()
@@ -32,7 +32,7 @@ def net_of(layers: int = 2, heads: int = 2) -> SasRecNet:
 
 def fitted(**settings: object) -> SasRec:
     world = markov_chain(users=60, items=20, steps=12)
-    model = SasRec(SasRecConfig.parse({"width": 16, "epochs": 3, "patience": 0, "heads": 2} | settings))
+    model = SasRec(SasRecConfig.parse({"embedding_dim": 16, "epochs": 3, "patience": 0, "n_heads": 2} | settings))
     model.fit(world.train, RunContext())
     return model
 
@@ -110,7 +110,7 @@ def test_a_head_that_is_taken_out_is_missing_for_a_while_only() -> None:
 
 def test_heads_must_part_the_width() -> None:
     with pytest.raises(ConfigError, match="is not divisible by 3 heads"):
-        SasRecConfig.parse({"width": 16, "heads": 3})
+        SasRecConfig.parse({"embedding_dim": 16, "n_heads": 3})
 
 
 def test_nobody_with_two_items_is_refused_in_words() -> None:
@@ -147,7 +147,7 @@ def test_at_most_a_thousand_users_validate_and_a_few_do_not() -> None:
 
 
 RING, HALF, JUMP = 41, 8, 13
-SURE = {"width": 16, "batch_size": 32, "learning_rate": 0.01, "dropout": 0.0}
+SURE = {"embedding_dim": 16, "batch_size": 32, "learning_rate": 0.01, "dropout": 0.0}
 
 
 def walks(users: int, steps: tuple[int, ...], *, after: int = 0) -> Dataset:

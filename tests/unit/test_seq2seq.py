@@ -18,7 +18,7 @@ from tests.contract.cases import ITEMS, asking, tastes
 from tests.nets import assert_learns_a_chain
 from tests.worlds import markov_chain
 
-TINY: dict[str, Any] = {"width": 16, "epochs": 3, "patience": 0, "dropout": 0.0}
+TINY: dict[str, Any] = {"embedding_dim": 16, "epochs": 3, "patience": 0, "dropout": 0.0}
 LETTERS, WORD = 10, 4
 """The copy task: a word of four different letters, then the same word in capitals."""
 
@@ -58,7 +58,14 @@ def copies(people: int = 200) -> Dataset:
 
 def test_a_word_is_copied_letter_by_letter_looking_at_each_in_turn() -> None:
     """Words that training never saw are said in capitals, and step t looks most at letter t: read from the trace."""
-    settings = {"encoder": "mlp", "width": 32, "window": 2 * WORD, "steps": WORD, "share": 1.0, "learning_rate": 5e-3}
+    settings = {
+        "encoder": "mlp",
+        "embedding_dim": 32,
+        "max_length": 2 * WORD,
+        "steps": WORD,
+        "share": 1.0,
+        "learning_rate": 5e-3,
+    }
     model = trained(copies(), **settings, epochs=25, batch_size=32, decoding="greedy")
     rng = np.random.default_rng(9)
     words = [rng.permutation(LETTERS)[:WORD] for _ in range(20)]
@@ -74,7 +81,7 @@ def test_a_chain_is_learned_and_chance_is_not() -> None:
 
 def test_the_decoded_list_walks_on_along_the_chain() -> None:
     world = markov_chain(users=200, steps=6)
-    model = trained(world.train, width=24, epochs=15, learning_rate=5e-3, batch_size=32, steps=3, share=0.5)
+    model = trained(world.train, embedding_dim=24, epochs=15, learning_rate=5e-3, batch_size=32, steps=3, share=0.5)
     frame = world.train.interactions
     follower = dict(zip(frame["item"][:-1], frame["item"][1:], strict=True))  # the last pair of a user is overwritten
     follower = {a: b for a, b in zip(frame["item"], frame["item"].shift(-1), strict=True) if follower.get(a) == b}
@@ -207,7 +214,7 @@ def test_nothing_to_read_or_nothing_left_gives_no_trace() -> None:
 
 
 def test_a_trace_of_200_items_takes_a_fraction_of_a_second() -> None:
-    model = trained(tastes(users=20, items=400), width=64, epochs=1, decoding="beam")
+    model = trained(tastes(users=20, items=400), embedding_dim=64, epochs=1, decoding="beam")
     query = asking([list(range(200))])
     model.trace(query)
     started = time.process_time()  # not by the clock: what else runs on the machine does not count

@@ -25,7 +25,7 @@ def data() -> Dataset:
 
 def request(key: str, history: list[int] = HISTORY, **config: object) -> ViewRequest:
     train = data()
-    model = make_model(key, {"width": 8, "epochs": 3, "learning_rate": 0.02, **config})
+    model = make_model(key, {"embedding_dim": 8, "epochs": 3, "learning_rate": 0.02, **config})
     model.fit(train, RunContext())
     return ViewRequest(model, train, asking([history]), 7)
 
@@ -33,7 +33,7 @@ def request(key: str, history: list[int] = HISTORY, **config: object) -> ViewReq
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_steps_computed_by_the_equations_are_those_of_torch(cell: str, layers: int) -> None:
-    model = request("rnn", cell=cell, layers=layers).model
+    model = request("rnn", cell=cell, n_layers=layers).model
     with torch.no_grad():
         reader, items = model.net.reader, model.net.items  # type: ignore[attr-defined]
         expected, _ = reader(items(torch.tensor([HISTORY])))
@@ -73,7 +73,7 @@ def test_hidden_states_are_listed_item_by_item(cell: str, gates: list[str]) -> N
 
 
 def test_only_what_is_read_of_a_long_history_is_told() -> None:
-    view_data = hidden_states(request("rnn", window=3))
+    view_data = hidden_states(request("rnn", max_length=3))
     assert view_data.table["item"].tolist() == HISTORY[-3:]
     assert "last 3 of 8 items" in str(PICTURES["memory"].sentence(view_data))
 

@@ -11,8 +11,8 @@ from tests.contract.cases import asking
 ITEMS = 10
 
 
-def sequences(rows: list[list[int]], window: int = 4, **others: np.ndarray) -> Sequences:
-    return Sequences(Ragged.from_rows(rows), ITEMS, window, **others)
+def sequences(rows: list[list[int]], max_length: int = 4, **others: np.ndarray) -> Sequences:
+    return Sequences(Ragged.from_rows(rows), ITEMS, max_length, **others)
 
 
 def test_each_place_predicts_the_item_that_follows() -> None:
@@ -23,7 +23,7 @@ def test_each_place_predicts_the_item_that_follows() -> None:
 
 
 def test_a_long_history_is_read_with_its_latest_part() -> None:
-    batch = sequences([[1, 2, 3, 4, 5, 6, 7]], window=3).batch(np.array([0]))
+    batch = sequences([[1, 2, 3, 4, 5, 6, 7]], max_length=3).batch(np.array([0]))
     assert_array_equal(batch.tokens, [[4, 5, 6]])
     assert_array_equal(batch.targets, [[5, 6, 7]])
 
@@ -45,7 +45,7 @@ def test_what_is_not_to_be_learned_is_no_target() -> None:
 def test_an_epoch_visits_every_sequence_once_with_little_padding() -> None:
     rng = np.random.default_rng(0)
     rows = [list(rng.integers(0, ITEMS, length)) for length in rng.integers(2, 100, 500)]
-    some = sequences(rows, window=100)
+    some = sequences(rows, max_length=100)
     batches = list(some.batches(some.trainable(), 8, np.random.default_rng(1)))
     assert_array_equal(np.sort(np.concatenate([batch.rows for batch in batches])), np.arange(500))
     places = sum(batch.tokens.numel() for batch in batches)

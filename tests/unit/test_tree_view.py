@@ -17,7 +17,7 @@ HISTORY = [3, 1, 4, 1, 5]
 
 @pytest.fixture(scope="module")
 def model() -> Recursive:
-    found = Recursive(RecursiveConfig(width=8, epochs=2, session_items=3))
+    found = Recursive(RecursiveConfig(embedding_dim=8, epochs=2, session_items=3))
     found.fit(markov_chain(users=40, steps=8).train, RunContext())
     return found
 

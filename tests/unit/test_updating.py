@@ -19,7 +19,16 @@ from recsys_core.serving.incremental_updates import _join, _new_split, increment
 from tests.engine.support import spec_of
 
 USERS, ITEMS, OLD_STEPS, NEW_STEPS = 60, 20, 10, 6
-NET = {"width": 16, "window": 16, "layers": 1, "heads": 1, "epochs": 20, "patience": 0, "dropout": 0.0, "batch_size": 8}
+NET = {
+    "embedding_dim": 16,
+    "max_length": 16,
+    "n_layers": 1,
+    "n_heads": 1,
+    "epochs": 20,
+    "patience": 0,
+    "dropout": 0.0,
+    "batch_size": 8,
+}
 
 
 def rows(step: int, count: int, start: int, users: range) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from recsys_core.experiments.validation import Validator
 from recsys_core.models.registry import make_model
 from recsys_core.training.plan import LOG_RANK
 
-SMALL: dict[str, Any] = {"width": 8, "epochs": 1, "patience": 0}
+SMALL: dict[str, Any] = {"embedding_dim": 8, "epochs": 1, "patience": 0}
 
 
 def parted(users: int) -> Split:

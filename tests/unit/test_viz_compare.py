@@ -41,7 +41,7 @@ def test_dots_stand_best_on_top_in_the_colour_of_their_family(board: pd.DataFram
 
 
 def test_titles_of_several_lines_do_not_touch_each_other(board: pd.DataFrame) -> None:
-    board["title"] = [f"Multilayer perceptron {number} (score dot, width 64)" for number in range(len(board))]
+    board["title"] = [f"Multilayer perceptron {number} (score dot, embedding dim 64)" for number in range(len(board))]
     figure = dots_with_intervals(board, metric="NDCG@10")
     margins, line = 90, 16  # pixels; plotly writes at 12 with a third more between lines
     lines = [text.count("<br>") + 1 for text in figure.layout.yaxis.ticktext]

@@ -16,15 +16,15 @@ class CausalSelfAttention(nn.Module):
     dropout: it would disable torch's fused kernel, which on a CPU costs more than the rest of the network.
 
     Args:
-        width: D.
-        heads: H, a divisor of D.
+        embedding_dim: D.
+        n_heads: H, a divisor of D.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, embedding_dim: int, n_heads: int) -> None:
         super().__init__()
-        self.heads = heads
-        self.project = nn.Linear(width, 3 * width)
-        self.mix = nn.Linear(width, width)
+        self.n_heads = n_heads
+        self.project = nn.Linear(embedding_dim, 3 * embedding_dim)
+        self.mix = nn.Linear(embedding_dim, embedding_dim)
         self.off: int | None = None
         """An ablated head, whose output is zero."""
 
@@ -44,8 +44,8 @@ class CausalSelfAttention(nn.Module):
 
     def _heads_of(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, H, T, D / H) queries, keys and values."""
-        batch, places, width = states.shape
-        parts = self.project(states).view(batch, places, 3, self.heads, width // self.heads)
+        batch, places, embedding_dim = states.shape
+        parts = self.project(states).view(batch, places, 3, self.n_heads, embedding_dim // self.n_heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         return query, key, value
 

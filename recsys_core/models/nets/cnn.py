@@ -36,7 +36,7 @@ class ConvolutionalNet(nn.Module):
 
     Args:
         n_items: I, size of the catalog; token I is padding.
-        width: D, dimension of the item embeddings.
+        embedding_dim: D, dimension of the item embeddings.
         span: L, number of items in the window.
         horizontal: Number of horizontal filters of each height from 1 to L.
         vertical: Number of vertical filters.
@@ -47,7 +47,7 @@ class ConvolutionalNet(nn.Module):
     def __init__(
         self,
         n_items: int,
-        width: int,
+        embedding_dim: int,
         *,
         span: int,
         horizontal: int,
@@ -57,11 +57,11 @@ class ConvolutionalNet(nn.Module):
     ) -> None:
         super().__init__()
         self.span, self.long_term = span, long_term
-        self.items = nn.Embedding(n_items + 1, width, padding_idx=n_items)
-        self.across = nn.ModuleList(nn.Conv1d(width, horizontal, height) for height in range(1, span + 1))
+        self.items = nn.Embedding(n_items + 1, embedding_dim, padding_idx=n_items)
+        self.across = nn.ModuleList(nn.Conv1d(embedding_dim, horizontal, height) for height in range(1, span + 1))
         self.down = nn.Linear(span, vertical, bias=False)
-        self.mix = nn.Linear(horizontal * span + vertical * width, width)
-        self.out = nn.Linear(2 * width if long_term else width, width)
+        self.mix = nn.Linear(horizontal * span + vertical * embedding_dim, embedding_dim)
+        self.out = nn.Linear(2 * embedding_dim if long_term else embedding_dim, embedding_dim)
         self.dropout = ByteDropout(dropout)
         with torch.no_grad():
             nn.init.normal_(self.items.weight, std=INITIAL_SPREAD)

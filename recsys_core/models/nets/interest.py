@@ -77,7 +77,7 @@ class TrainingGraph(NamedTuple):
 class InterestShape:
     """Architecture of an interest network; see the module."""
 
-    width: int
+    embedding_dim: int
     dropout: float
     generator: str
     points: int
@@ -121,26 +121,26 @@ class InterestNet(RecurrentNet):
             parts: Popular items and the item graph.
             seed: Seed of walks at inference.
         """
-        width = shape.width
-        super().__init__(n_items, width, cell="gru", dropout=shape.dropout)
+        embedding_dim = shape.embedding_dim
+        super().__init__(n_items, embedding_dim, cell="gru", dropout=shape.dropout)
         self.shape = shape
         self.attends = shape.whole or shape.local != "none"
         if self.attends:
-            self._add_attention(width)
+            self._add_attention(embedding_dim)
         neighbours, chances = with_padding(parts.neighbours, parts.chances)
         self.register_buffer("popular", parts.popular, persistent=False)
         self.register_buffer("neighbours", neighbours, persistent=False)
         self.walk = Walk(chances, seed) if shape.local == "walk" else None
-        self.policy = Policy(width) if shape.local == "reinforce" else None
+        self.policy = Policy(embedding_dim) if shape.local == "reinforce" else None
 
-    def _add_attention(self, width: int) -> None:
-        self.query = nn.Linear(width, width, bias=False)  # W
-        self.theta = nn.Parameter(torch.full((width,), 1 / math.sqrt(width)))
-        self.point_state = PointState(width, self.shape.point_state)
-        self.from_points = nn.Linear(width, width, bias=False)  # Y
+    def _add_attention(self, embedding_dim: int) -> None:
+        self.query = nn.Linear(embedding_dim, embedding_dim, bias=False)  # W
+        self.theta = nn.Parameter(torch.full((embedding_dim,), 1 / math.sqrt(embedding_dim)))
+        self.point_state = PointState(embedding_dim, self.shape.point_state)
+        self.from_points = nn.Linear(embedding_dim, embedding_dim, bias=False)  # Y
         nn.init.zeros_(self.from_points.weight)
         if self.shape.whole:
-            self.from_steps = nn.Linear(width, width, bias=False)  # U
+            self.from_steps = nn.Linear(embedding_dim, embedding_dim, bias=False)  # U
             nn.init.zeros_(self.from_steps.weight)
             self.log_sharpness = nn.Parameter(torch.full((2,), math.log(4.0)))  # log of k1 and k2
 
@@ -327,13 +327,13 @@ def with_padding(neighbours: Tensor, chances: Tensor) -> tuple[Tensor, Tensor]:
 class PointState(nn.Module):
     """h: the attention key of an item, from its embedding; an MLP, or an LSTM that reads it in pieces."""
 
-    def __init__(self, width: int, kind: Literal["mlp", "lstm"]) -> None:
+    def __init__(self, embedding_dim: int, kind: Literal["mlp", "lstm"]) -> None:
         super().__init__()
-        self.piece = -(-width // PIECES)
+        self.piece = -(-embedding_dim // PIECES)
         self.net = (
-            nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
+            nn.Sequential(nn.Linear(embedding_dim, embedding_dim), nn.GELU(), nn.Linear(embedding_dim, embedding_dim))
             if kind == "mlp"
-            else nn.LSTM(self.piece, width, batch_first=True)
+            else nn.LSTM(self.piece, embedding_dim, batch_first=True)
         )
 
     def forward(self, vectors: Tensor) -> Tensor:

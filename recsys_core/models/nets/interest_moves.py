@@ -107,9 +107,9 @@ class Policy(nn.Module):
     detached.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, embedding_dim: int) -> None:
         super().__init__()
-        self.query = nn.Linear(width, width, bias=False)
+        self.query = nn.Linear(embedding_dim, embedding_dim, bias=False)
         nn.init.zeros_(self.query.weight)
 
     def forward(

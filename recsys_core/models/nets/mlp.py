@@ -18,31 +18,33 @@ class PairNet(nn.Module):
     Args:
         attributes: (U, A) user attributes; A may be 0.
         features: (I, F) item features; F may be 0.
-        width: D.
-        layers: Units of each layer; empty for the dot product alone.
+        embedding_dim: D.
+        hidden_dims: Units of each hidden layer; empty for the dot product alone.
         dropout: Dropout probability of the user vectors.
     """
 
     attributes: Tensor
     features: Tensor
 
-    def __init__(self, attributes: Tensor, features: Tensor, width: int, layers: list[int], dropout: float) -> None:
+    def __init__(
+        self, attributes: Tensor, features: Tensor, embedding_dim: int, hidden_dims: list[int], dropout: float
+    ) -> None:
         super().__init__()
         n_users, n_items = len(attributes), len(features)
-        self.people = nn.Embedding(n_users + 1, width, padding_idx=n_users)  # p_u, 0 for unknown users
-        self.items = nn.Embedding(n_items, width)  # q_i
-        self.marks = nn.Embedding(n_items, width)  # y_j
+        self.people = nn.Embedding(n_users + 1, embedding_dim, padding_idx=n_users)  # p_u, 0 for unknown users
+        self.items = nn.Embedding(n_items, embedding_dim)  # q_i
+        self.marks = nn.Embedding(n_items, embedding_dim)  # y_j
         self.bias = nn.Parameter(torch.zeros(n_items))  # b_i
         unknown = attributes.new_zeros(1, attributes.shape[1])
         self.register_buffer("attributes", torch.cat([attributes, unknown]), persistent=False)
         self.register_buffer("features", features, persistent=False)
-        self.of_attributes = nn.Linear(attributes.shape[1], width, bias=False) if attributes.shape[1] else None
-        self.of_features = nn.Linear(features.shape[1], width, bias=False) if features.shape[1] else None
+        self.of_attributes = nn.Linear(attributes.shape[1], embedding_dim, bias=False) if attributes.shape[1] else None
+        self.of_features = nn.Linear(features.shape[1], embedding_dim, bias=False) if features.shape[1] else None
         self.dropout = nn.Dropout(dropout)
-        self.first_person = nn.Linear(width, layers[0]) if layers else None
-        self.first_item = nn.Linear(width, layers[0], bias=False) if layers else None
-        self.layers = nn.ModuleList(nn.Linear(size, after) for size, after in pairwise(layers))
-        self.last = nn.Linear(layers[-1], 1, bias=False) if layers else None
+        self.first_person = nn.Linear(embedding_dim, hidden_dims[0]) if hidden_dims else None
+        self.first_item = nn.Linear(embedding_dim, hidden_dims[0], bias=False) if hidden_dims else None
+        self.layers = nn.ModuleList(nn.Linear(size, after) for size, after in pairwise(hidden_dims))
+        self.last = nn.Linear(hidden_dims[-1], 1, bias=False) if hidden_dims else None
         self._draw()
 
     def _draw(self) -> None:

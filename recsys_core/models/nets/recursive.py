@@ -23,17 +23,17 @@ class Compose(nn.Module):
     i, f_l, f_r, o = sigma(U_l h_l + U_r h_r + b),  g = tanh(same),  c = i g + f_l c_l + f_r c_r,  h = o tanh(c)
 
     Args:
-        width: D.
+        embedding_dim: D.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, embedding_dim: int) -> None:
         super().__init__()
-        self.width = width
-        self.left = nn.Linear(width, 5 * width, bias=False)
-        self.right = nn.Linear(width, 5 * width)
+        self.embedding_dim = embedding_dim
+        self.left = nn.Linear(embedding_dim, 5 * embedding_dim, bias=False)
+        self.right = nn.Linear(embedding_dim, 5 * embedding_dim)
         nn.init.zeros_(self.right.bias)
         with torch.no_grad():
-            self.right.bias[width : 3 * width] = 1.0  # forget gates start open
+            self.right.bias[embedding_dim : 3 * embedding_dim] = 1.0  # forget gates start open
 
     def forward(self, left: Nodes, right: Nodes) -> Nodes:
         """Return the (N,) parents of (N,) pairs of children."""
@@ -45,7 +45,7 @@ class Compose(nn.Module):
 
     def joined(self, gates: Tensor, left_memory: Tensor, right_memory: Tensor) -> Nodes:
         """Return parents from the (N, 5D) pre-activations of the gates and the memories of both children."""
-        input_gate, forget_left, forget_right, output_gate, update = torch.split(gates, self.width, dim=1)
+        input_gate, forget_left, forget_right, output_gate, update = torch.split(gates, self.embedding_dim, dim=1)
         memory = torch.sigmoid(input_gate) * torch.tanh(update)
         memory = memory + torch.sigmoid(forget_left) * left_memory + torch.sigmoid(forget_right) * right_memory
         return Nodes(torch.sigmoid(output_gate) * torch.tanh(memory), memory)
@@ -56,15 +56,15 @@ class SessionTree(nn.Module):
 
     Args:
         n_items: I; token I is padding.
-        width: D.
+        embedding_dim: D.
         dropout: Dropout probability.
     """
 
-    def __init__(self, n_items: int, width: int, dropout: float) -> None:
+    def __init__(self, n_items: int, embedding_dim: int, dropout: float) -> None:
         super().__init__()
-        self.items = nn.Embedding(n_items + 1, width, padding_idx=n_items)
-        self.cell = Compose(width)
-        self.out = nn.Linear(width, width)
+        self.items = nn.Embedding(n_items + 1, embedding_dim, padding_idx=n_items)
+        self.cell = Compose(embedding_dim)
+        self.out = nn.Linear(embedding_dim, embedding_dim)
         self.dropout = nn.Dropout(dropout)
         nn.init.normal_(self.items.weight, std=INITIAL_SPREAD)
         with torch.no_grad():
@@ -80,7 +80,7 @@ class SessionTree(nn.Module):
         """
         read = torch.arange(tokens.shape[1]) < lengths.unsqueeze(1)
         roots = self.levels(tokens[read], starts[read], lengths)[2]
-        hidden = self.items.weight.new_zeros(*tokens.shape, self.cell.width)
+        hidden = self.items.weight.new_zeros(*tokens.shape, self.cell.embedding_dim)
         return hidden.masked_scatter(read.unsqueeze(2), self.out(self.dropout(roots.state)))
 
     def levels(self, tokens: Tensor, starts: Tensor, lengths: Tensor) -> tuple[Nodes, Nodes, Nodes]:
@@ -144,20 +144,20 @@ def _chosen(nodes: Nodes, places: Tensor) -> Nodes:
     return Nodes(functional.embedding(places, nodes.state), functional.embedding(places, nodes.memory))
 
 
-def session_starts(lengths: Tensor, times: Tensor | None, width: int, gap: float, most: int, no_time: int) -> Tensor:
+def session_starts(lengths: Tensor, times: Tensor | None, n_steps: int, gap: float, most: int, no_time: int) -> Tensor:
     """Return (B, T) whether a session starts at each position: after a gap, or when the previous session is full.
 
     Args:
         lengths: (B,) number of items of each history.
         times: (B, T) Unix milliseconds; None without timestamps.
-        width: T.
+        n_steps: T.
         gap: Milliseconds of inactivity after which a new session starts.
         most: Maximum number of items per session.
         no_time: Value of a missing timestamp, which starts no session.
     """
-    place = torch.arange(width).expand(len(lengths), width)
+    place = torch.arange(n_steps).expand(len(lengths), n_steps)
     starts = place == 0
-    if times is not None and width > 1:
+    if times is not None and n_steps > 1:
         known = (times[:, 1:] != no_time) & (times[:, :-1] != no_time)
         starts = starts.clone()
         starts[:, 1:] = known & (times[:, 1:] - times[:, :-1] > gap)

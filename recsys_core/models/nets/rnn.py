@@ -34,21 +34,21 @@ class RecurrentNet(nn.Module):
 
     Args:
         n_items: I, size of the catalog; token I is padding.
-        width: D, dimension of item embeddings and hidden states.
+        embedding_dim: D, dimension of item embeddings and hidden states.
         cell: Type of the recurrent cell.
-        layers: Number of stacked recurrent layers.
+        n_layers: Number of stacked recurrent layers.
         dropout: Dropout probability of the inputs and of the output of each layer.
     """
 
     def __init__(
-        self, n_items: int, width: int, *, cell: CellName = "gru", layers: int = 1, dropout: float = 0.0
+        self, n_items: int, embedding_dim: int, *, cell: CellName = "gru", n_layers: int = 1, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        self.items = nn.Embedding(n_items + 1, width, padding_idx=n_items)
-        between = dropout if layers > 1 else 0.0
+        self.items = nn.Embedding(n_items + 1, embedding_dim, padding_idx=n_items)
+        between = dropout if n_layers > 1 else 0.0
         kind = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[cell]
-        self.reader = kind(width, width, num_layers=layers, batch_first=True, dropout=between)
-        self.out = nn.Linear(width, width)
+        self.reader = kind(embedding_dim, embedding_dim, num_layers=n_layers, batch_first=True, dropout=between)
+        self.out = nn.Linear(embedding_dim, embedding_dim)
         self.dropout = ByteDropout(dropout)
         self._start()
 

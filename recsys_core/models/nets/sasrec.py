@@ -17,18 +17,18 @@ class Block(nn.Module):
     """Self-attention and a position-wise feed-forward network, each with pre-normalization and a residual connection.
 
     Args:
-        width: D.
-        heads: H.
+        embedding_dim: D.
+        n_heads: H.
         dropout: Dropout probability.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, embedding_dim: int, n_heads: int, dropout: float) -> None:
         super().__init__()
-        self.before_attention = nn.LayerNorm(width)
-        self.attention = CausalSelfAttention(width, heads)
-        self.before_layers = nn.LayerNorm(width)
-        self.inner = nn.Linear(width, 4 * width)
-        self.outer = nn.Linear(4 * width, width)
+        self.before_attention = nn.LayerNorm(embedding_dim)
+        self.attention = CausalSelfAttention(embedding_dim, n_heads)
+        self.before_layers = nn.LayerNorm(embedding_dim)
+        self.inner = nn.Linear(embedding_dim, 4 * embedding_dim)
+        self.outer = nn.Linear(4 * embedding_dim, embedding_dim)
         self.dropout = ByteDropout(dropout)
 
     def forward(self, states: Tensor) -> Tensor:
@@ -51,20 +51,22 @@ class SasRecNet(nn.Module):
 
     Args:
         n_items: I; token I is padding.
-        width: D.
-        layers: Number of blocks.
-        heads: H.
-        window: Maximum sequence length.
+        embedding_dim: D.
+        n_layers: Number of blocks.
+        n_heads: H.
+        max_length: Maximum sequence length.
         dropout: Dropout probability.
     """
 
-    def __init__(self, n_items: int, width: int, layers: int, heads: int, window: int, dropout: float) -> None:
+    def __init__(
+        self, n_items: int, embedding_dim: int, n_layers: int, n_heads: int, max_length: int, dropout: float
+    ) -> None:
         super().__init__()
-        self.width = width
-        self.items = nn.Embedding(n_items + 1, width, padding_idx=n_items)
-        self.positions = nn.Embedding(window, width)
-        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
-        self.norm = nn.LayerNorm(width)
+        self.embedding_dim = embedding_dim
+        self.items = nn.Embedding(n_items + 1, embedding_dim, padding_idx=n_items)
+        self.positions = nn.Embedding(max_length, embedding_dim)
+        self.blocks = nn.ModuleList(Block(embedding_dim, n_heads, dropout) for _ in range(n_layers))
+        self.norm = nn.LayerNorm(embedding_dim)
         self.dropout = ByteDropout(dropout)
         self.apply(_draw)
 
@@ -86,7 +88,7 @@ class SasRecNet(nn.Module):
 
     def _read(self, tokens: Tensor) -> Tensor:
         places = self.positions.weight[: tokens.shape[1]]
-        result: Tensor = self.dropout(self.items(tokens) * self.width**0.5 + places)
+        result: Tensor = self.dropout(self.items(tokens) * self.embedding_dim**0.5 + places)
         return result
 
 

@@ -59,13 +59,13 @@ class Attention(nn.Module):
     scaled by sqrt(D)); Bahdanau et al. 2015, "Neural Machine Translation by Jointly Learning to Align", appendix A.1.2.
     """
 
-    def __init__(self, form: str, width: int) -> None:
+    def __init__(self, form: str, embedding_dim: int) -> None:
         super().__init__()
         self.additive = form == "additive"
-        self.query = nn.Linear(2 * width, width, bias=False)
+        self.query = nn.Linear(2 * embedding_dim, embedding_dim, bias=False)
         if self.additive:
-            self.key = nn.Linear(width, width)
-            self.energy = nn.Linear(width, 1, bias=False)
+            self.key = nn.Linear(embedding_dim, embedding_dim)
+            self.energy = nn.Linear(embedding_dim, 1, bias=False)
 
     def forward(self, queried: Tensor, encoded: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return context (B, P, D), weights (B, P, T) and energies (B, P, T), by the explicit path.
@@ -107,9 +107,9 @@ class Attention(nn.Module):
 class RecurrentEncoder(nn.Module):
     """An LSTM or a GRU; E_t is its output after item t."""
 
-    def __init__(self, kind: str, width: int) -> None:
+    def __init__(self, kind: str, embedding_dim: int) -> None:
         super().__init__()
-        self.layer = (nn.LSTM if kind == "lstm" else nn.GRU)(width, width, batch_first=True)
+        self.layer = (nn.LSTM if kind == "lstm" else nn.GRU)(embedding_dim, embedding_dim, batch_first=True)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """(B, T, D) to (B, T, D)."""
@@ -122,12 +122,12 @@ class LayeredEncoder(nn.Module):
     ("cnn") or position-wise layers ("mlp", a kernel of size 1).
     """
 
-    def __init__(self, kind: str, width: int, window: int) -> None:
+    def __init__(self, kind: str, embedding_dim: int, max_length: int) -> None:
         super().__init__()
         self.reach = KERNEL if kind == "cnn" else 1
-        self.positions = nn.Embedding(window, width)
+        self.positions = nn.Embedding(max_length, embedding_dim)
         nn.init.normal_(self.positions.weight, std=INITIAL_SPREAD)
-        self.layers = nn.ModuleList(nn.Conv1d(width, width, self.reach) for _ in range(LAYERS))
+        self.layers = nn.ModuleList(nn.Conv1d(embedding_dim, embedding_dim, self.reach) for _ in range(LAYERS))
 
     def forward(self, vectors: Tensor) -> Tensor:
         """(B, T, D) to (B, T, D)."""
@@ -142,8 +142,8 @@ class Seq2SeqNet(nn.Module):
 
     Args:
         n_items: I; item I is padding.
-        width: D.
-        window: Maximum history length.
+        embedding_dim: D.
+        max_length: Maximum history length.
         encoder: "lstm", "gru", "mlp" or "cnn".
         decoder: "lstm" or "gru".
         attention: "bilinear" or "additive".
@@ -154,8 +154,8 @@ class Seq2SeqNet(nn.Module):
     def __init__(
         self,
         n_items: int,
-        width: int,
-        window: int,
+        embedding_dim: int,
+        max_length: int,
         *,
         encoder: str,
         decoder: str,
@@ -164,16 +164,20 @@ class Seq2SeqNet(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        self.items = nn.Embedding(n_items + 1, width, padding_idx=n_items)
+        self.items = nn.Embedding(n_items + 1, embedding_dim, padding_idx=n_items)
         nn.init.normal_(self.items.weight, std=INITIAL_SPREAD)
         with torch.no_grad():
             self.items.weight[n_items] = 0.0
         recurrent = encoder in ("lstm", "gru")
-        self.encoder = RecurrentEncoder(encoder, width) if recurrent else LayeredEncoder(encoder, width, window)
-        self.attention = Attention(attention, width)
-        self.decoder = (nn.LSTMCell if decoder == "lstm" else nn.GRUCell)(2 * width, width)
-        self.first = nn.Linear(width, width) if from_encoder else None
-        self.output = nn.Linear(3 * width, width)
+        self.encoder = (
+            RecurrentEncoder(encoder, embedding_dim)
+            if recurrent
+            else LayeredEncoder(encoder, embedding_dim, max_length)
+        )
+        self.attention = Attention(attention, embedding_dim)
+        self.decoder = (nn.LSTMCell if decoder == "lstm" else nn.GRUCell)(2 * embedding_dim, embedding_dim)
+        self.first = nn.Linear(embedding_dim, embedding_dim) if from_encoder else None
+        self.output = nn.Linear(3 * embedding_dim, embedding_dim)
         self.dropout = ByteDropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
