@@ -1,4 +1,4 @@
-"""Association rules against counting by hand, baskets of each kind, and FP-growth beside the product of pairs."""
+"""Association rules against manual counts, each kind of basket, and FP-growth against the matrix product."""
 
 from itertools import combinations
 
@@ -40,7 +40,7 @@ def test_support_confidence_and_lift_by_hand() -> None:
     bread -> milk:    support 3/5, confidence 3/4, lift (3/4) / (4/5) = 15/16
     butter -> bread:  support 2/5, confidence 2/2, lift 1 / (4/5) = 5/4
     bread -> butter:  support 2/5, confidence 2/4, lift (1/2) / (2/5) = 5/4
-    milk and butter:  support 1/5, under the 0.4 asked for
+    milk and butter:  support 1/5, below the minimum of 0.4
     """
     model = fitted(min_support=0.4, min_confidence=0, min_lift=0)
     rules = {
@@ -71,7 +71,7 @@ def test_scores_are_the_best_or_the_summed_confidence() -> None:
 
 
 def test_a_rule_of_two_items_fires_when_both_are_there() -> None:
-    """milk and butter -> bread: support 1/5, confidence 1 / 1; milk -> bread has 3/4, so 'best' tells who fired."""
+    """milk and butter -> bread: support 1/5, confidence 1 / 1; milk -> bread has 3/4, so 'best' shows which fired."""
     model = fitted(min_support=0.2, min_confidence=0, min_lift=0, max_length=3, scoring="best")
     assert_allclose(model.score(asking("milk"))[0, 0], 0.75)
     parts = model.explain(asking("milk"), 0)

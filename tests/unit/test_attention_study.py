@@ -1,4 +1,4 @@
-"""Attention beside influence over many people, and what heads are good for, of models whose answer is known."""
+"""Attention against influence over many users, and head ablation, for models with known answers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ from recsys_core.viz.attention_study import left_out, reads
 
 ITEMS, LONG = 40, 12
 FIRST = ITEMS - 1
-"""No history holds it, and every model here puts it first."""
+"""In no history, and ranked first by every model here."""
 
 
 class Config(ModelConfig):
@@ -30,12 +30,12 @@ class Config(ModelConfig):
 
 
 class ByHand(Recommender[Config]):
-    """The score of the first item is the sum of what each item read is worth; attention is as it is told.
+    """The score of the first item is the sum of the values of the items read; attention is given.
 
     Args:
         worth: (I,) what an item read adds to the score; may be negative.
-        looks: (I,) attention of an item before the row is made to sum to 1; None: by place, the latest first.
-        window: So many of the latest items are read.
+        looks: (I,) attention of an item before normalization; None: by position, the latest first.
+        window: Number of latest items read.
     """
 
     info: ClassVar[ModelInfo] = ModelInfo("by_hand", "By hand", "sequential", "", "", "")
@@ -48,7 +48,7 @@ class ByHand(Recommender[Config]):
         self.is_fitted, self.n_users, self.n_items = True, 1000, ITEMS
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
-        """Learn nothing."""
+        """Do nothing."""
 
     def _score(self, query: QueryBatch) -> np.ndarray:
         scores = np.tile(np.linspace(0.0, 1.0, ITEMS), (len(query), 1))
@@ -111,7 +111,7 @@ def test_attention_that_is_unrelated_does_not_track_influence() -> None:
 
 
 def test_an_effect_counts_by_its_size_whatever_its_sign() -> None:
-    """What speaks against an item matters as much as what speaks for it."""
+    """Negative effects count as much as positive ones."""
     worth = amounts(1)
     signs = np.where(np.arange(ITEMS) % 2, 1.0, -1.0)
     found = faithfulness(ByHand(worth * signs, worth), people())
@@ -126,7 +126,7 @@ def the_best_last(asked: QueryBatch, worth: np.ndarray) -> QueryBatch:
 
 
 def test_attention_that_is_the_place_alone_says_no_more_than_the_place() -> None:
-    """The latest items matter most here, and are looked at most."""
+    """The latest items have the largest effects and the most attention."""
     worth = amounts(1)
     found = faithfulness(ByHand(worth, None), the_best_last(people(), worth))
     assert (found.verdict, found.beyond) == (Tracks.DOES, Beyond.SAME)
@@ -140,7 +140,7 @@ def test_attention_that_is_unrelated_says_less_than_the_place_where_the_place_te
 
 
 def test_items_before_the_window_play_no_part() -> None:
-    """Leaving one out lets none of them in: each effect is what that item is worth."""
+    """Leaving out one item does not let another in: each effect is the value of that item."""
     worth = amounts(1)
     model, query = ByHand(worth, worth, window=6), people(1)
     assert model.as_read(query).history[0].tolist() == query.history[0][-6:].tolist()
@@ -193,7 +193,7 @@ def test_it_stops_between_two_people() -> None:
 
 
 def test_a_head_that_does_nothing_loses_nothing_and_one_that_does_all_loses_all() -> None:
-    """Everybody wants the first item; without head 2 it comes last."""
+    """The first item is relevant for every user; without head 2 it ranks last."""
     asked = people()
     wanted = Ragged.from_rows([[FIRST]] * len(asked))
     found = head_ablation(ByHand(amounts(1), amounts(1)), asked, wanted)
@@ -231,7 +231,7 @@ def test_a_model_without_attention_is_refused() -> None:
 
 
 def test_how_much_of_a_history_is_read_is_told() -> None:
-    """Six items, of which three were liked; the window holds two."""
+    """Six items, three of them relevant; the window has two."""
     asked = QueryBatch(np.array([0]), Ragged.from_rows([np.arange(6)]), np.array([5.0, 1.0, 5.0, 1.0, 5.0, 1.0]))
 
     def said(read: int, train_on: str, *, has_ratings: bool = True) -> str:

@@ -1,4 +1,4 @@
-"""What is drawn of an attention trace: tables, lines, the heat map, the stages, and the file of an example."""
+"""Figures of attention traces: tables, lines, heat map, stages, and the file of an example."""
 
 import time
 from dataclasses import replace
@@ -52,7 +52,7 @@ def test_the_mean_is_over_the_chosen_heads_alone() -> None:
 
 
 def test_even_attention_is_told_as_even() -> None:
-    """Six items, each step looks evenly: the latest three of n get 3 / n, spread over n items."""
+    """Six items with uniform attention: the latest three of n get 3 / n, spread over n items."""
     even = np.tril(np.ones((6, 6))) / np.arange(1, 7)[:, None]
     trace = AttentionTrace(np.arange(6), even[None, None], True, np.zeros((6, 1), int), np.zeros((6, 1)))
     found = habit(named(trace))
@@ -87,7 +87,7 @@ def test_two_hundred_by_two_hundred_are_drawn_within_a_second() -> None:
 
 
 def test_the_map_names_rows_and_columns_by_cut_titles_and_stays_small() -> None:
-    """Two items of one title stay apart, and long titles do not come once a cell."""
+    """Two items with one title stay separate, and long titles are not repeated in each cell."""
     trace = causal_trace([item % N_ITEMS for item in range(230)], N_ITEMS)
     long = "The very long title of a film that has a sequel, " * 4
     names = dict.fromkeys(range(N_ITEMS), long)
@@ -148,7 +148,7 @@ def test_a_stage_of_reading_marks_what_is_read_and_what_came_next() -> None:
 
 
 def decoded_with_details() -> Attended:
-    """Return what a decoder of four steps over three items could have shown, with one beam in the third step."""
+    """Return a possible trace of a decoder of four steps over three items, with one beam in the third step."""
     trace = decoder_trace([3, 1, 4], N_ITEMS)
     chosen = trace.next_items[:, 1]
     details = {
@@ -231,7 +231,7 @@ def test_points_of_a_long_history_keep_their_weight_in_one_row_of_earlier_items(
 
 
 def test_why_points_stay_is_told_by_what_moves_them() -> None:
-    """A walk tries one neighbour of each point; a policy may hold staying likelier."""
+    """A walk tries one neighbor of each point; a policy may prefer staying."""
     found = interest_example()
     places = found.trace.details["point_items"]
     still = {"point_items": np.repeat(places[:1], len(places), axis=0)}

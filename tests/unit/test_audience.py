@@ -1,4 +1,4 @@
-"""Whom a verdict is about: users with training history; the others are counted and reported apart."""
+"""Users covered by a verdict: those with training history; the others are counted and reported separately."""
 
 import math
 from pathlib import Path
@@ -36,13 +36,13 @@ class Source:
 
 
 def late_users(old: int, new: int) -> Dataset:
-    """Users of two tastes; the new ones come after the others have begun, and choose what is popular among all."""
+    """Users of two tastes; the new ones start after the others, and choose popular items."""
     rng = np.random.default_rng(0)
     rows = []
     for user in range(old + new):
         items = rng.permutation(15)[:8] + 15 * (user % 2)
         times = np.arange(8) * 10 + (1000 if user >= old else 0)
-        times[6:] = 2000 + user  # everybody comes back in the test period
+        times[6:] = 2000 + user  # every user returns in the test period
         rows += [(user, int(item), int(time), 5.0) for item, time in zip(items, times, strict=True)]
     frame = pd.DataFrame(rows, columns=["user", "item", "timestamp", "rating"])
     kept = frame[(frame["user"] < old) | (frame["timestamp"] >= 2000)]
@@ -63,7 +63,7 @@ def trained(folder: Path, data: Dataset, split: SplitSpec, **spec: object) -> Ru
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """40 users with history, 25 without, in a test period that all share."""
+    """40 users with history, 25 without, in a common test period."""
     split = SplitSpec(kind="global_time", test_fraction=0.351)
     return trained(tmp_path_factory.mktemp("late"), late_users(40, 25), split)
 
@@ -86,7 +86,7 @@ def test_they_stand_in_a_table_of_their_own_with_who_can_serve_them(run: Run) ->
     assert table.loc["EASE", "listed"] == 0.0
     assert table.loc["Popularity", "listed"] == 1.0
     assert table.loc["EASE", "mean"] == 0.0
-    assert table.loc["EASE", "high"] > 0.05  # 25 users are no proof of zero
+    assert table.loc["EASE", "high"] > 0.05  # 25 users are too few to prove zero
 
 
 def test_each_screen_shows_the_number_of_the_verdict(run: Run) -> None:
@@ -123,7 +123,7 @@ def test_results_of_earlier_versions_without_counts_stay_readable() -> None:
 
 
 def test_folds_are_joined_to_one_value_a_user_on_every_screen(tmp_path: Path) -> None:
-    """Users have different numbers of rows, so the mean over rows of folds is another number."""
+    """Users have different numbers of rows, so the mean over the rows of folds differs."""
     rng = np.random.default_rng(1)
     users = np.repeat(np.arange(30), rng.integers(2, 12, 30))
     frame = pd.DataFrame({"user": users, "item": rng.integers(0, 25, len(users))}).drop_duplicates(ignore_index=True)

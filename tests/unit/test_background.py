@@ -1,4 +1,4 @@
-"""Work beside a page: done once for equal questions, given up for a newer one, with its progress and its error."""
+"""Background work of a page: shared by equal requests, cancelled for a newer one, with progress and errors."""
 
 import threading
 

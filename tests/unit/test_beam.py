@@ -1,4 +1,4 @@
-"""Greedy and beam decoding against every sequence there is, and against a world worked out by hand."""
+"""Greedy and beam decoding against exhaustive search, and against a world computed by hand."""
 
 from itertools import permutations
 
@@ -11,7 +11,7 @@ from recsys_core.models.nets.beam import beam_search, greedy, log_shares
 
 
 class Table:
-    """A decoder whose scores depend on the last two items said: (I, I, I), before the first step on the first item."""
+    """A decoder whose scores depend on the last two items: (I, I, I), before the first step on the first item."""
 
     def __init__(self, scores: FloatArray, people: int = 1) -> None:
         self.scores = scores
@@ -29,7 +29,7 @@ def random_table(items: int = 5, seed: int = 3) -> FloatArray:
 
 
 def probability(table: FloatArray, first: int, said: tuple[int, ...], allowed: BoolArray) -> float:
-    """Logarithm of the probability that these items are said, one by one."""
+    """Return the log probability of a sequence of items."""
     remaining, before, previous, total = allowed.copy(), 0, first, 0.0
     for item in said:
         weights = np.where(remaining, np.exp(table[before, previous]), 0)
@@ -50,7 +50,7 @@ def test_a_beam_that_holds_everything_finds_the_most_probable_sequence() -> None
 
 
 def test_greedy_takes_the_bait_and_two_beams_do_not() -> None:
-    """Item 1 comes first with 0.6, then all is even among three; after item 2 (0.4) item 3 is certain: 0.4 > 0.2."""
+    """Item 1 comes first with 0.6, then all three are equal; after item 2 (0.4) item 3 is certain: 0.4 > 0.2."""
     table = np.full((5, 5, 5), -1e9)
     table[:, 0, [1, 2]] = np.log([0.6, 0.4])
     table[:, 1, 2:] = np.log(1 / 3)

@@ -1,4 +1,4 @@
-"""Popularity, novelty, diversity, coverage and Gini against numbers worked out by hand."""
+"""Popularity, novelty, diversity, coverage and Gini against manual results."""
 
 import math
 
@@ -16,7 +16,7 @@ from recsys_core.evaluation.diversity import DiversityBasis
 
 
 def small_train() -> Dataset:
-    """Users 0..3; item 0 was had by all four, item 1 by users 0 and 1, item 2 by user 2, item 3 by nobody."""
+    """Users 0..3; item 0 was used by all four, item 1 by users 0 and 1, item 2 by user 2, item 3 by none."""
     pairs = [(0, 0), (1, 0), (2, 0), (3, 0), (0, 1), (1, 1), (2, 2)]
     items = pd.DataFrame({"categories": ["a|b", "a", "", "b|b"]})
     frame = pd.DataFrame(pairs, columns=["user", "item"]).astype("int32")
@@ -29,8 +29,8 @@ def small_train() -> Dataset:
         ([50, 30, 15, 5], 0.8, [0, 1]),
         ([50, 30, 15, 5], 0.81, [0, 1, 2]),
         ([5, 15, 30, 50], 0.5, [3]),
-        ([10, 10, 10, 10], 0.5, [0, 1]),  # equal ones enter by position
-        ([7, 0, 0], 1.0, [0]),  # what nobody had is tail
+        ([10, 10, 10, 10], 0.5, [0, 1]),  # ties by position
+        ([7, 0, 0], 1.0, [0]),  # unused items are tail items
         ([0, 0], 0.8, []),
     ],
 )
@@ -65,7 +65,7 @@ def test_coverage_and_gini_of_exposure() -> None:
 
 @pytest.fixture(params=["from pairs", "from sums"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways to the same number."""
+    """Both computations give the same number."""
     if request.param == "from sums":
         monkeypatch.setattr(diversity, "PAIRED_ITEMS", 0)
     return str(request.param)

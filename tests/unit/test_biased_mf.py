@@ -1,4 +1,4 @@
-"""The descent against itself in plain Python, folding in, and the curve that training draws."""
+"""Gradient descent against plain Python, folding in, and the training curve."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The catalogue of public data sets is complete, and agrees with the copies that the tests have of some of them."""
+"""The catalog of public data sets is complete and agrees with local copies of some of them."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Store takes over the data set that the check has built; if that is not usable, it reads the files again."""
+"""Store adopts the data set built by the check; if it is not usable, the files are read again."""
 
 import errno
 import io

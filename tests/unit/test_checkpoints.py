@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, only for the code that wrote them, and a killed training ends as if undisturbed."""
+"""Checkpoints are complete or absent, valid only for the code that wrote them; a killed job resumes exactly."""
 
 import errno
 import os
@@ -95,7 +95,7 @@ print(*libraries, *(name for name in sys.modules if name.startswith("recsys_core
 
 
 def test_the_version_of_the_code_hangs_on_all_that_a_training_uses(tmp_path: Path) -> None:
-    """All sources that are loaded when every network is trained once are hashed, but for the words of errors."""
+    """All modules loaded when every network is trained once are part of the hash, except messages of errors."""
     found = subprocess.run([sys.executable, "-c", IMPORTED], cwd=ROOT, capture_output=True, text=True, check=True)
     sources = {name.removeprefix("recsys_core.").replace(".", "/") for name in found.stdout.split()}
     left_out = {
@@ -157,7 +157,7 @@ def experiment() -> ExperimentSpec:
 
 
 def trained(root: Path, *, kill: bool) -> Run:
-    """Train here; with `kill`, after a process that began was killed in the middle of an epoch."""
+    """Train here; with `kill`, after a process that started was killed in the middle of an epoch."""
     Workspace(root).store(little_data())
     store, spec = ResultStore(root), experiment()
     model_id = next(model.id for model in spec.models if model.key == "sasrec")

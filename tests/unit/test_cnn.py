@@ -1,4 +1,4 @@
-"""The convolutional network: one pass equals windows cut out, causality, padding, and what it learns."""
+"""The convolutional network: one pass equals separate windows, causality, padding, and what it learns."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_every_place_says_something_of_the_width(span: int, long_term: bool) -> 
 
 
 def test_one_pass_equals_windows_cut_out_and_looked_at() -> None:
-    """Equations 3 to 10 of the paper, window by window, filter by filter, place by place."""
+    """Equations 3 to 10 of the paper, for each window, filter and position."""
     net, span = net_of(), 4
     tokens = np.array([3, 1, 4, 1, 5, 9, 2])
     with torch.no_grad():

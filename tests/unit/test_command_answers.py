@@ -1,4 +1,4 @@
-"""`recommend` and `predict`: files that join with their input, and an account of what is missing in them."""
+"""`recommend` and `predict`: output files that join with the input, and a report of omissions."""
 
 import csv
 from pathlib import Path
@@ -28,7 +28,7 @@ ODD_IDS = [
 
 @pytest.fixture
 def ratings(tmp_path: Path) -> Path:
-    """Twelve users and ten items whose identifiers a spreadsheet, or a careless writer, would change."""
+    """Twelve users and ten items with identifiers that a spreadsheet or a careless writer would change."""
     path = tmp_path / "ratings.csv"
     rows = [
         (ODD_IDS[user], ODD_IDS[-1 - item], 1 + (user + item) % 5)
@@ -70,7 +70,7 @@ def test_identifiers_of_predictions_join_with_the_input(ratings: Path, tmp_path:
 
 @pytest.fixture
 def club(tmp_path: Path) -> Path:
-    """Users a to e and items 1 to 6; e has seen every item, two rows cannot be read."""
+    """Users a to e and items 1 to 6; e has seen every item, two rows are invalid."""
     rows = [
         (user, item, 1 + (place + item) % 5) for place, user in enumerate("abcd") for item in range(1, 4 + place % 3)
     ]
@@ -153,7 +153,7 @@ def test_predict_counts_rejected_rows_and_pairs_without_a_score(
 
 def test_samples_are_data_by_name(tmp_path: Path, own_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny").mkdir()  # a folder of that name hides nothing
+    (tmp_path / "tiny").mkdir()  # a folder of that name does not interfere
     out = tmp_path / "out.csv"
     assert run("recommend", "--train", "tiny", "--model", "popular", "--k", 2, "--users", "u01", "--out", out) == 0
     assert len(read(out)) == 2

@@ -1,4 +1,4 @@
-"""The command line reads files as their publishers write them, and says aloud what is not certain."""
+"""The command line reads published files unchanged, and reports what is uncertain."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The command line keeps its names, answers in one line when it cannot do what was asked, and writes safe files."""
+"""The command line keeps its option names, reports errors in one line, and writes safe files."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def ratings(tmp_path: Path) -> Path:
 
 
 def refused(words: list[Any], capsys: pytest.CaptureFixture[str]) -> str:
-    """Run a command that cannot be done and return its one line."""
+    """Run a failing command and return its error line."""
     try:
         status = main([str(word) for word in words])
     except SystemExit as end:
@@ -176,13 +176,13 @@ def test_a_threshold_that_no_rating_reaches_is_refused_before_anything_is_traine
 
 
 def rounded(number: float | None) -> float | None:
-    """Return a number without what the order of additions changes."""
+    """Return a number rounded so that the order of additions does not matter."""
     return None if number is None else round(number, 12)
 
 
 @pytest.mark.parametrize("split", ["ratio:0.3", "leave_last_out:1", "k_fold:2"])
 def test_the_same_rows_in_any_order_give_the_same_numbers(split: str, tmp_path: Path) -> None:
-    """Many times and scores are equal, and positions follow the order of the file."""
+    """Many timestamps and scores are equal, and positions follow the order of the file."""
     rng = np.random.default_rng(5)
     lines = [
         f"u{user},i{item},{rng.integers(1, 6)},{1_500_000_000 + rng.integers(0, 6)}"

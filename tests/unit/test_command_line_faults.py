@@ -1,4 +1,4 @@
-"""The command line with files that break a reader: one line on standard error and exit status 2."""
+"""The command line with files that crash a reader: one line on standard error and exit status 2."""
 
 from pathlib import Path
 

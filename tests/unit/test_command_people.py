@@ -1,4 +1,4 @@
-"""`people` recommends users to users; `update` lets a trained model learn newer data."""
+"""`people` recommends users to users; `update` trains a model incrementally on newer data."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def run(*words: object) -> int:
 
 @pytest.fixture
 def club(tmp_path: Path) -> tuple[Path, Path]:
-    """Interactions, and links in a file of their own: a and d follow b and c, e and its item stand alone."""
+    """Interactions, and links in a separate file: a and d follow b and c; e and its item are isolated."""
     taken = [("a", 1), ("a", 2), ("b", 2), ("b", 3), ("c", 1), ("c", 3), ("d", 4), ("d", 2), ("e", 9)]
     links = [("a", "b"), ("a", "c"), ("d", "b"), ("d", "c"), ("c", "zoe")]
     data, friends = tmp_path / "taken.csv", tmp_path / "links.csv"
@@ -56,7 +56,7 @@ def test_people_of_files_counts_those_without_a_list(
     output = capsys.readouterr()
     found = json.loads(output.out)
     assert [(one["user_id"], one["recommended_user_id"], one["rank"]) for one in found][:1] == [("a", "d", 1)]
-    assert found[0]["score"] == pytest.approx(1 / np.log(2) + 1 / np.log(3))  # b knows two, c knows three
+    assert found[0]["score"] == pytest.approx(1 / np.log(2) + 1 / np.log(3))  # b follows two users, c three
     assert "1 of 3 users in --users is not in the data and gets no row: 'stranger'." in output.err
     assert "1 users with a list, 1 without, 1 unknown." in output.err
     assert "No recommendation for 'e'" in output.err
@@ -115,7 +115,7 @@ def test_update_asks_for_either_an_experiment_or_older_data(capsys: pytest.Captu
 
 @pytest.fixture
 def months(tmp_path: Path) -> tuple[Path, Path]:
-    """Older data and newer data: forty users walk round twenty items, then go on; ten new users and an item come."""
+    """Older and newer data: forty users walk round twenty items, then continue; ten new users and one new item."""
     rows = [(user, (3 * user + time) % 20, 1000 * time) for user in range(40) for time in range(8)]
     later = [(user, (3 * user + time) % 21, 1000 * time) for user in range(50) for time in range(8, 13)]
     old, newer = tmp_path / "old.csv", tmp_path / "newer.csv"

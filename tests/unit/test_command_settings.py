@@ -1,4 +1,4 @@
-"""Every setting of every model can be written on the command line, whatever kind of value it takes."""
+"""Every setting of every model can be given on the command line, whatever its type."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ TRAINING = ["recommend", "--train", "x.csv", "--out", "o.csv", "--model"]
 
 
 def forms(spec: FieldSpec) -> list[tuple[str, object]]:
-    """Return ways to write values of a setting, each with the value that it means."""
+    """Return notations for values of a setting, with the value each means."""
     if spec.kind == "choice":
         found = [(form(str(one)), one) for one in spec.choices for form in (str, str.upper, str.title)]
         return found + [(str(one).replace("_", "-"), one) for one in spec.choices] + list(spec.synonyms)
@@ -141,7 +141,7 @@ def test_spaces_around_columns_do_not_count() -> None:
 
 
 def test_columns_are_obeyed_or_refused_never_dropped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The third column holds words: it cannot be a time, and leaving it out in silence would be another data set."""
+    """The third column holds words, so it is not a timestamp; dropping it silently would change the data set."""
     path, out = tmp_path / "odd.csv", tmp_path / "recs.csv"
     path.write_text("".join(f"u{n % 5},i{n % 4},w{n % 3}\n" for n in range(40)), encoding="utf-8")
     words = ["recommend", "--train", str(path), "--model", "popular", "--out", str(out), "--columns"]

@@ -1,4 +1,4 @@
-"""A comparison: common users, best first, groups, and sentences with the right numbers in them."""
+"""Comparisons: common users, order, groups, and sentences with the right numbers."""
 
 import math
 
@@ -17,7 +17,7 @@ def judged(values: np.ndarray, users: np.ndarray | None = None, metric: str = "n
 
 
 def leaderboard(metric: str = "ndcg@10", sign: float = 1.0) -> Comparison:
-    """EASE and iALS close together, popularity far behind, random at the bottom."""
+    """EASE and iALS almost equal, popularity far behind, random last."""
     rng = np.random.default_rng(0)
     taste = rng.beta(2, 3, 1500)
     values = {
@@ -129,7 +129,7 @@ def test_equal_models_are_tied_and_no_number_of_users_would_decide() -> None:
 
 
 def test_a_few_large_losses_outweigh_many_small_gains() -> None:
-    """Most users gain a little, a few lose much more: the mean decides, in the test and in the interval alike."""
+    """Most users gain a little, a few lose much more: test and interval both follow the mean."""
     base = np.full(1000, 0.5)
     changed = base + np.where(np.arange(1000) < 800, 0.01, -0.3)
     comparison = compare({"base": judged(base), "changed": judged(changed)}, metric="ndcg@10")
@@ -140,7 +140,7 @@ def test_a_few_large_losses_outweigh_many_small_gains() -> None:
 
 
 def test_a_leader_that_is_tied_with_the_baseline_takes_nothing_from_those_that_beat_it() -> None:
-    """The leader differs much from user to user; the next one is steadily a little above the baseline."""
+    """The leader varies much between users; the next one is slightly but consistently above the baseline."""
     rng = np.random.default_rng(0)
     base = rng.random(100) * 0.2 + 0.3
     wild = np.clip(base + 0.03 + rng.normal(0, 0.3, 100), 0, 1)
@@ -276,7 +276,7 @@ def test_every_template_is_filled_by_name() -> None:
 
 
 def test_a_difference_that_only_many_tests_make_likely_is_a_tie() -> None:
-    """Of eight equal models some pair has p below 5 %, and Holm's correction takes it back."""
+    """Some pair of eight equal models has p below 5 %, and Holm's correction removes the significance."""
     rng = np.random.default_rng(14)
     frames = {f"m{number}": judged(rng.normal(size=200)) for number in range(8)}
     pairs = compare(frames, metric="ndcg@10", samples=500).pairs

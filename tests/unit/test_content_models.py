@@ -1,4 +1,4 @@
-"""Content models against arithmetic done by hand, and what they refuse."""
+"""Content-based models against manual results, and what they refuse."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ RATINGS = [(0, 0, 5.0), (0, 1, 2.0), (1, 0, 3.0), (1, 2, 4.0), (2, 2, 2.0)]
 
 
 def three_films(*, items: bool = True, rated: bool = True) -> Dataset:
-    """Films 0 'a, b', 1 'b', 2 'a', 3 'b', the last of which nobody rated."""
+    """Films 0 'a, b', 1 'b', 2 'a', 3 'b'; the last one has no rating."""
     frame = pd.DataFrame(RATINGS, columns=["user", "item", "rating"]).astype({"user": "int32", "item": "int32"})
     table = pd.DataFrame({"categories": ["a|b", "b", "a", "b"]})
     return dataset_from_frames(
@@ -129,7 +129,7 @@ def test_content_vectors_by_hand() -> None:
 
 
 def test_content_vectors_serve_a_new_user_by_attributes_and_an_unknown_one_by_history() -> None:
-    """Users from Oslo choose item 0, those from Kyoto item 1; the last user of each city has done nothing."""
+    """Users from Oslo choose item 0, those from Kyoto item 1; the last user of each city has no interactions."""
     frame = pd.DataFrame({"user": np.array([0, 1, 2, 3], np.int32), "item": np.array([0, 0, 1, 1], np.int32)})
     data = dataset_from_frames(
         frame,

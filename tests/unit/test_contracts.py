@@ -1,4 +1,4 @@
-"""Ragged rows, queries, contexts and configs: the vocabulary that everything else relies on."""
+"""Ragged rows, queries, contexts and configs: the common vocabulary of the library."""
 
 from typing import Annotated, Literal
 
@@ -68,11 +68,11 @@ class ExampleConfig(ModelConfig):
     width: Annotated[int, Field(ge=1, le=64), Knob(4, 64, scale="log", symbol="D")] = 8
     """Width of a layer, in units."""
     rate: Annotated[float, Field(gt=0)] = 0.1
-    """Step of the optimiser."""
+    """Step of the optimizer."""
     cell: Literal["lstm", "gru"] = "gru"
     """Kind of cell."""
     limit: Annotated[int, Field(ge=1)] | None = None
-    """Most steps; none means all."""
+    """Maximum number of steps; None for no limit."""
     shared: Annotated[bool, Knob(advanced=True)] = False
     """Whether weights are shared."""
 

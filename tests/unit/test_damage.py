@@ -1,4 +1,4 @@
-"""One damaged folder takes down only itself: it is named with its reason, and everything else goes on."""
+"""A damaged folder affects only itself: it is reported with the reason, and everything else keeps working."""
 
 import json
 import os
@@ -33,7 +33,7 @@ from tests.records import as_before_checksums, flip_bit
 
 
 def wrong(values: dict[str, object]) -> dict[str, object]:
-    """Return a record in which texts are lists and everything else is a text."""
+    """Return a record with lists replaced by texts, and everything else by a text."""
     return {name: [1] if isinstance(value, str) else "x" for name, value in values.items()}
 
 
@@ -207,7 +207,7 @@ def test_data_used_as_test_part_are_in_use_but_not_for_a_job_whose_process_is_go
         workspace.delete("broken")
     for model_id in run.model_ids:
         run.job(model_id).change({JobState.QUEUED}, state=JobState.RUNNING, started=1.0)
-    workspace.delete("broken")  # RUNNING without a process: nobody works on it
+    workspace.delete("broken")  # RUNNING without a process: no worker has it
 
 
 # ------------------------------------------------------------------------------ experiments

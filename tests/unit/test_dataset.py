@@ -1,4 +1,4 @@
-"""Dataset and Vocabulary: matrices, histories in order of time, and the way between identifiers and positions."""
+"""Dataset and Vocabulary: matrices, histories in order of time, and the mapping between identifiers and positions."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from recsys_core.errors import DataError
 
 
 def rated() -> Dataset:
-    """User 0 rates item 0 twice; user 2 has only one interaction, its time unknown."""
+    """User 0 rates item 0 twice; user 2 has one interaction, with unknown timestamp."""
     frame = pd.DataFrame(
         {
             "user": [0, 0, 0, 1, 2],

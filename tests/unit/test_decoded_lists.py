@@ -1,4 +1,4 @@
-"""A model whose lists are not the order of its scores: what is judged and shown is what it recommends."""
+"""A model whose lists differ from the order of its scores: evaluation and pages use its lists."""
 
 from typing import ClassVar
 
@@ -20,7 +20,7 @@ USERS, ITEMS, K = 12, 8, 3
 
 
 class Backwards(Recommender[ModelConfig]):
-    """Scores items by position, and recommends them from the other end."""
+    """Scores items by position, and recommends them in reverse order."""
 
     info: ClassVar[ModelInfo] = ModelInfo("backwards", "Backwards", "test", "", "", "")
     config_type = ModelConfig
@@ -42,7 +42,7 @@ class Backwards(Recommender[ModelConfig]):
 
 @pytest.fixture
 def split() -> Split:
-    """Everybody has half of the items, liked or not by turns."""
+    """Every user has half of the items, alternately relevant and not."""
     rng = np.random.default_rng(3)
     items = np.concatenate([rng.permutation(ITEMS)[: ITEMS // 2] for _ in range(USERS)])
     frame = pd.DataFrame({"user": np.repeat(np.arange(USERS), ITEMS // 2), "item": items, "rating": [5.0, 1.0] * 24})

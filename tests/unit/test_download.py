@@ -1,4 +1,4 @@
-"""A download survives servers that break off, hang, lie and misbehave; everything here goes to the loopback only."""
+"""Downloads survive servers that disconnect, hang, lie and misbehave; all connections are to the loopback address."""
 
 import hashlib
 import io
@@ -28,7 +28,7 @@ QUICK = DownloadLimits(connect_seconds=30, read_seconds=30, attempts=3, pause_se
 
 @dataclass
 class Server:
-    """A server of one file, whose faults are set by a test; it keeps what it was asked."""
+    """A server of one file, whose faults are set by a test; it records the requested ranges."""
 
     url: str = ""
     content: bytes = CONTENT
@@ -92,7 +92,7 @@ class QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that has gone away is part of the tests."""
+        """Clients that disconnect are part of the tests."""
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def server() -> Iterator[Server]:
             state.answer(self)
 
         def log_message(self, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with QuietServer(("127.0.0.1", 0), Handler) as http:
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

@@ -1,4 +1,4 @@
-"""Evaluation of a model on a split, with a model whose answers are known."""
+"""Evaluation of a model on a split, with a model of known scores."""
 
 import math
 from typing import ClassVar
@@ -22,7 +22,7 @@ ITEMS = 6
 
 
 class Given(Recommender[ModelConfig]):
-    """Scores item i for user u as told, and predicts the rating 3 for everything."""
+    """Scores item i for user u as given, and predicts the rating 3 for everything."""
 
     info: ClassVar[ModelInfo] = ModelInfo("given", "Given", "test", "", "", "")
     config_type = ModelConfig
@@ -52,13 +52,13 @@ def planted_split() -> Split:
     train = frame([(0, 0, 5), (1, 0, 4), (2, 0, 4), (3, 0, 1), (0, 1, 3), (1, 1, 3), (2, 2, 5), (3, 2, 2), (0, 3, 4)])
     test = frame(
         [
-            (0, 2, 5),  # liked
-            (0, 4, 1),  # not liked
-            (1, 2, 4),  # liked
-            (1, 5, 5),  # liked, nobody had item 5 in training
-            (2, 1, 2),  # not liked: user 2 has no relevant item
-            (3, 0, 5),  # liked, but seen in training: no candidate
-            (3, 1, 4),  # liked
+            (0, 2, 5),  # relevant
+            (0, 4, 1),  # not relevant
+            (1, 2, 4),  # relevant
+            (1, 5, 5),  # relevant, no user had item 5 in training
+            (2, 1, 2),  # not relevant: user 2 has no relevant item
+            (3, 0, 5),  # relevant, but seen in training: not a candidate
+            (3, 1, 4),  # relevant
             (3, 1, 5),  # the same pair twice counts once
         ]
     )
@@ -202,9 +202,9 @@ def test_held_out_users_are_judged_by_the_history_that_is_shown() -> None:
 
 @pytest.mark.parametrize("part", ["test", "validation"])
 def test_held_out_items_are_ranked_among_themselves(part: str) -> None:
-    """A model of who chose what cannot score them; popularity has seen nobody choose any, so its order tells nothing.
+    """Collaborative models cannot score them, and popularity has no counts for any, so its order means nothing.
 
-    A model that knows the answer, but likes the trained items even more, is right in every list.
+    A model that knows the answer, but scores the trained items even higher, is right in every list.
     """
     spec = SplitSpec(kind="item_holdout", test_fraction=0.3, validation_fraction=0.3)
     split = make_splits(random_world(), spec, 1)[0]
@@ -255,9 +255,9 @@ NAN = math.nan
     [
         ([[3.0, 2.0, 1.0], [30.0, 20.0, 10.0]], "same"),
         ([[3.0, 2.0, 1.0], [30.0, 10.0, 20.0]], "personal"),
-        ([[3.0, 2.0, NAN], [10.0, 20.0, NAN]], "personal"),  # an item that cannot be scored hides nothing
+        ([[3.0, 2.0, NAN], [10.0, 20.0, NAN]], "personal"),  # an item without a score hides nothing
         ([[3.0, NAN, 1.0], [NAN, 2.0, 1.0], [9.0, 8.0, 7.0]], "same"),
-        ([[3.0, NAN, NAN], [NAN, 2.0, NAN]], "personal"),  # nothing in common: nothing is known
+        ([[3.0, NAN, NAN], [NAN, 2.0, NAN]], "personal"),  # no overlap: nothing is known
         ([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]], "constant"),
         ([[1.0, 1.0, NAN], [2.0, 2.0, 2.0]], "constant"),
         ([[1.0, 1.0, 1.0], [3.0, 2.0, 1.0], [3.0, 2.5, 1.0]], "same"),

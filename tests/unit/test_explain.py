@@ -1,4 +1,4 @@
-"""What is read from trained models: by hand where that can be, and by the sums that must come out."""
+"""Views of trained models: against manual results where possible, and by the sums that must hold."""
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ RATINGS = np.array(
     ],
     dtype=float,
 )
-"""(U, I) ratings from 1 to 5, 0 where there is none: users 0, 1 and 4 are alike, and so are 2 and 3."""
+"""(U, I) ratings from 1 to 5, 0 where missing: users 0, 1 and 4 are similar, and so are 2 and 3."""
 
 
 def small() -> Dataset:
@@ -67,7 +67,7 @@ def test_shared_items_make_the_pearson_correlation_by_hand() -> None:
     """Users 0 and 1 share items 0, 1, 3, 4 with ratings (5, 3, 1, 4) and (4, 2, 1, 5).
 
     Means 3.25 and 3; deviations (1.75, -.25, -2.25, .75) and (1, -1, -2, 2); products (1.75, .25, 4.5, 1.5), sum 8;
-    squares 8.75 and 10; 8 / sqrt(87.5) = 0.855236. Item 3 does most: 4.5 / 9.354143 = 0.481070.
+    squares 8.75 and 10; 8 / sqrt(87.5) = 0.855236. Item 3 contributes most: 4.5 / 9.354143 = 0.481070.
     """
     view_data = shared_items(request("user_knn", small(), similarity="pearson", choices={"neighbour": "1"}))
     assert view_data.facts["similarity"] == pytest.approx(0.855236, abs=1e-6)
@@ -175,7 +175,7 @@ def test_tastes_come_strongest_first_and_in_full() -> None:
 
 
 def test_leaving_out_an_item_of_a_sum_takes_its_part_away() -> None:
-    """In EASE the score is a sum over the history, so the effect of an item is exactly its part."""
+    """In EASE the score is a sum over the history, so the influence of an item is exactly its contribution."""
     asked = request("ease", small(), regularization=1.0)
     parts = asked.model.explain(asked.query, 2)  # type: ignore[attr-defined]
     found = deletion_effects(asked.model, asked.query, 2)
@@ -230,7 +230,7 @@ def test_topics_are_shares_of_items_and_attributes_that_speak_for_them() -> None
 
 
 def test_tastes_of_a_person_of_topics_add_what_the_model_adds() -> None:
-    """For an item that the person does not have, lambda + b + what the axis says is the score."""
+    """For an item that the user does not have, the score is lambda + b + the coordinate on the axis."""
     asked = request("lfm", two_groups(), topics=6, factors=4, epochs=3)
     table = space(asked).table
     others = table[~table["item"].isin(asked.history)]
@@ -305,7 +305,7 @@ def test_every_view_of_a_model_is_drawn_and_said(key: str) -> None:
 
 
 def test_a_model_that_reads_histories_but_cannot_explain_is_asked_again() -> None:
-    """Who has parts shows them; who has none but reads a history shows what leaving out does; popularity neither."""
+    """Models with contributions show them; models that read a history show influence; popularity shows neither."""
     for key in MODELS:
         info = model_class(key).info
         offered = {view.key for view in views_of(info, None)}
@@ -316,7 +316,7 @@ def test_a_model_that_reads_histories_but_cannot_explain_is_asked_again() -> Non
 
 @pytest.mark.parametrize("key", ["user_knn", "item_knn", "social_knn"])
 def test_shares_of_z_scores_are_in_units_of_the_own_spread(key: str) -> None:
-    """sigma s_v d_v / sum s of each voter, and the own mean as remainder; written out with numpy's own functions."""
+    """sigma s_v d_v / sum s of each voter, and the user's mean as remainder; written with numpy's own functions."""
     config = {"centering": "zscore", "aggregation": "mean"} | ({"graph": "co_rating"} if key == "social_knn" else {})
     data = small()
     model = make_model(key, config)

@@ -1,4 +1,4 @@
-"""What leaves the product: CSV that no spreadsheet runs, and figures that stand alone."""
+"""Exports: CSV without runnable formulas, and self-contained figures."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ NUMBERS = ["-5", "+1.5", "-1e9", "+49301234", "0", "1.", "12"]
 
 
 def rows_of(content: bytes) -> list[list[str]]:
-    """Return the cells of every row, as a reader sees them for whom a lone CR or LF outside quotes ends a row."""
+    """Return the cells of every row, for a reader that ends rows at a lone CR or LF outside quotes."""
     return list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
 
 

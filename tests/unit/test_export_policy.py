@@ -1,4 +1,4 @@
-"""Every HTML file that leaves the product names the hash of each of its scripts, and of no other."""
+"""Every exported HTML file allows the hash of each of its scripts, and no other."""
 
 import base64
 import hashlib

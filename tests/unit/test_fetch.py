@@ -1,4 +1,4 @@
-"""What the catalogue promises comes out in the workspace: rows, users, tables. No test here needs a network."""
+"""Data sets of the catalog arrive in the workspace as documented: rows, users, tables. No test here needs a network."""
 
 import zipfile
 from collections.abc import Callable
@@ -16,7 +16,7 @@ HELD = ["ml-latest-small", "ml-100k", "ml-1m", "lastfm-2k", "filmtrust", "moviet
 
 
 def already_fetched(entry: CatalogueEntry, workspace: Workspace, members: dict[str, bytes]) -> CatalogueEntry:
-    """Put an archive where a download would leave it, and return the entry without the checks it would fail."""
+    """Put an archive where a download would leave it, and return the entry without the checks that it would fail."""
     folder = downloads_folder(workspace)
     folder.mkdir()
     with zipfile.ZipFile(folder / entry.download_name, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:

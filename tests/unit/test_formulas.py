@@ -1,4 +1,4 @@
-"""The formula on the page is that of the settings that are trained."""
+"""The formula on the page follows the settings of the trained model."""
 
 from itertools import product
 from typing import Any

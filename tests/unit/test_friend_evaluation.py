@@ -1,4 +1,4 @@
-"""Finding people for people: scores by hand, and how well they find links that were held back."""
+"""Friend recommendation: manual scores, and recall of held-out links."""
 
 import numpy as np
 import pandas as pd
@@ -24,14 +24,14 @@ TAKEN = [(0, 0), (0, 1), (4, 0), (4, 1), (5, 1), (5, 2), (5, 3), (5, 4)]
 
 
 def small() -> Dataset:
-    """Six people: 0 and 3 both follow 1 and 2, 4 follows 2, 5 follows 4."""
+    """Six users: 0 and 3 both follow 1 and 2, 4 follows 2, 5 follows 4."""
     social = pd.DataFrame(LINKS, columns=["source", "target"]).astype("int32").assign(weight=1.0)
     frame = pd.DataFrame(TAKEN, columns=["user", "item"]).astype("int32")
     return dataset_from_frames(frame, name="small", user_ids=[f"u{u}" for u in range(6)], social=social)
 
 
 def ring(users: int = 120, *, seed: int = 0) -> Dataset:
-    """People in a ring: each follows half of the ten people next to them, and takes items near their own place."""
+    """Users in a ring: each follows half of the ten users next to them, and takes items near their own place."""
     rng = np.random.default_rng(seed)
     near = [offset for offset in range(-5, 6) if offset != 0]
     links = [(user, (user + int(offset)) % users) for user in range(users) for offset in rng.choice(near, 5, False)]
@@ -47,10 +47,10 @@ def scores_of(method: str, users: list[int]) -> FloatArray:
 
 
 def test_adamic_adar_by_hand() -> None:
-    """Read without direction: Gamma(1) = {0, 3}, Gamma(2) = {0, 3, 4}, Gamma(4) = {2, 5}.
+    """Undirected: Gamma(1) = {0, 3}, Gamma(2) = {0, 3, 4}, Gamma(4) = {2, 5}.
 
     0 and 3 share 1 and 2: 1 / log 2 + 1 / log 3 = 1.442695 + 0.910239 = 2.352934.
-    0 and 4 share 2: 1 / log 3 = 0.910239. 0 and 5 share nobody. 2 and 5 share 4: 1 / log 2 = 1.442695.
+    0 and 4 share 2: 1 / log 3 = 0.910239. 0 and 5 share none. 2 and 5 share 4: 1 / log 2 = 1.442695.
     """
     found = scores_of("adamic_adar", [0, 2])
     assert found[0, 3] == pytest.approx(2.352934, abs=1e-6)
@@ -121,7 +121,7 @@ def test_what_is_wrong_is_said() -> None:
 
 
 def test_links_held_back_go_in_both_directions() -> None:
-    """Everybody follows each other in a ring: where a pair is taken out, no link of it remains."""
+    """All users follow each other in a ring: where a pair is taken out, no link of it remains."""
     ring = np.arange(20)
     source, target = np.concatenate([ring, (ring + 1) % 20]), np.concatenate([(ring + 1) % 20, ring])
     graph = csr_array((np.ones(40), (source, target)), shape=(20, 20))
@@ -140,7 +140,7 @@ def test_too_few_links_are_refused() -> None:
 
 
 class Knowing(PeopleRecommender):
-    """Knows the links held back."""
+    """Knows the held-out links."""
 
     info = PeopleInfo("knowing", "Knowing", "", "", "")
     answer: FloatArray
@@ -162,7 +162,7 @@ def test_whoever_knows_the_answer_reaches_all_there_is() -> None:
 
 
 def test_what_links_and_interests_say_is_found_and_chance_is_not_beaten_by_chance() -> None:
-    """Neighbours on the ring follow each other and have like interests: all but the floors find what is missing."""
+    """Neighbors on the ring follow each other and have similar interests: all but the baselines find the links."""
     found = compare_friend_methods(ring(), seed=3, k=10)
     table = found.table.set_index("method")
     assert set(table.index) == set(FRIEND_METHODS)

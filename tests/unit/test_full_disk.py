@@ -1,4 +1,4 @@
-"""A full disk: an experiment is queued whole or not at all, what waits says so and goes on by itself."""
+"""A full disk: an experiment is queued completely or not at all; queued jobs start once there is space."""
 
 import contextlib
 import errno
@@ -31,7 +31,7 @@ SIZE_KIB = 2048
 
 
 class AtOnce:
-    """A cluster that runs what it is given before it answers, in this process; `refuse` makes its workers die."""
+    """A cluster that runs jobs synchronously in this process; `refuse` makes its workers die."""
 
     def __init__(self, settings: EngineSettings) -> None:
         self.settings = settings
@@ -57,7 +57,7 @@ class AtOnce:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Give a disk of its own that holds two megabytes."""
+    """Mount a separate disk of two megabytes."""
     mounted = tmp_path / "small"
     mounted.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_KIB}k", "tmpfs", str(mounted)]
@@ -82,7 +82,7 @@ def data_of(engine: Engine) -> str:
 
 
 def fill(folder: Path, leave: int = 0) -> Path:
-    """Fill the disk but for so many bytes; return the file that takes the space."""
+    """Fill the disk except for a number of bytes; return the file that takes the space."""
     ballast = folder / "ballast"
     with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while file.write(b"x" * 4096):
@@ -166,7 +166,7 @@ def test_what_waits_says_so_and_goes_on_by_itself_once_there_is_space(
 def test_workers_that_die_for_want_of_space_cost_a_job_no_attempt(
     engine: Engine, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A nanny cannot start its worker without space: no 'process None was killed', the job waits."""
+    """A nanny cannot start its worker without space: no 'process None was killed', the job stays queued."""
     from distributed.scheduler import KilledWorker
 
     run_id = engine.submit(spec_of("ease", data=data_of(engine)))
@@ -247,7 +247,7 @@ def test_an_ingest_on_a_full_disk_leaves_nothing_and_says_so(engine: Engine, sma
 
 @pytest.mark.parametrize("leave", [180, 208, 220, 250, 280, 400])
 def test_a_check_on_a_full_disk_says_so_or_shows_its_counts(small_disk: Path, tmp_path: Path, leave: int) -> None:
-    """Whatever room is left: a reason that names the disk, or the report, with a whole data set or none."""
+    """Whatever space is left: a message that names the disk, or the report; a whole data set or none."""
     path = tmp_path / "ratings.csv"
     rows = "".join(f"u{n % 997},m{n * 31 % 1009},{1 + n % 5},{10**9 + n * 7919 % 10**6}\n" for n in range(40_000))
     path.write_text("user,item,rating,timestamp\n" + rows)

@@ -1,4 +1,4 @@
-"""The graph of people: links as given, links read from ratings, and trust along paths."""
+"""The social graph: given links, links from ratings, and trust along paths."""
 
 from collections.abc import Sequence
 
@@ -27,10 +27,10 @@ def rated(rows: Sequence[tuple[int, int, float]], social: pd.DataFrame | None = 
 def test_trust_over_three_hops_by_hand() -> None:
     """Links 0 -> 1 (4), 1 -> 2 (2), 2 -> 3 (5), 0 -> 2 (0.5), 3 -> 0 (5); in units of the heaviest 0.8, 0.4, 1, 0.1, 1.
 
-    With decay 1/2, from person 0:
+    With decay 1/2, from user 0:
     to 1: 0.8.
-    to 2: the link 0.1, or over 1: 1/2 * 0.8 * 0.4 = 0.16. The way round is better: 0.16.
-    to 3: over 2, 1/2 * 0.1 * 1 = 0.05, or over 1 and 2, 1/4 * 0.8 * 0.4 * 1 = 0.08. The longer way is better: 0.08.
+    to 2: the link 0.1, or over 1: 1/2 * 0.8 * 0.4 = 0.16. The detour is better: 0.16.
+    to 3: over 2, 1/2 * 0.1 * 1 = 0.05, or over 1 and 2, 1/4 * 0.8 * 0.4 * 1 = 0.08. The longer path is better: 0.08.
     From 3: to 0 1; to 1 1/2 * 1 * 0.8 = 0.4; to 2 max(1/2 * 1 * 0.1, 1/4 * 1 * 0.8 * 0.4) = max(0.05, 0.08) = 0.08.
     """
     graph = links_of([(0, 1, 4.0), (1, 2, 2.0), (2, 3, 5.0), (0, 2, 0.5), (3, 0, 5.0)], 4)
@@ -42,7 +42,7 @@ def test_trust_over_three_hops_by_hand() -> None:
 
 
 def test_trust_is_the_best_path_found_by_trying_them_all() -> None:
-    """Against brute force on a random graph; nobody trusts themselves, and blocks change nothing."""
+    """Against brute force on a random graph; no user trusts themselves, and the block size does not matter."""
     rng = np.random.default_rng(0)
     dense = np.where(rng.random((25, 25)) < 0.15, rng.random((25, 25)), 0.0)
     np.fill_diagonal(dense, 0.0)
@@ -83,7 +83,7 @@ def test_a_graph_without_links_gives_no_trust() -> None:
 
 
 def test_links_are_taken_as_given() -> None:
-    """Of two equal links the heavier counts; links to oneself and distrust are none; direction is kept."""
+    """Of duplicate links the heavier counts; self-links and distrust are ignored; direction is kept."""
     social = pd.DataFrame({"source": [0, 0, 1, 2, 2], "target": [1, 1, 1, 0, 1], "weight": [1.0, 3.0, 1.0, -1.0, 2.0]})
     graph = social_graph(rated([(0, 0, 1.0), (1, 0, 2.0), (2, 0, 3.0)], social))
     assert_array_equal(graph.toarray(), [[0, 3, 0], [0, 0, 0], [0, 2, 0]])
@@ -96,9 +96,9 @@ def test_data_without_links_are_refused_with_an_offer() -> None:
 
 
 def test_who_rated_alike_is_linked_by_hand() -> None:
-    """Ratings less each user's mean: u0 (1, -1, 0), u1 (2, -2, 0), u2 (-1, 1, 0), u3 all alike, so nothing is left.
+    """Ratings minus each user's mean: u0 (1, -1, 0), u1 (2, -2, 0), u2 (-1, 1, 0), u3 constant, so nothing is left.
 
-    u0 and u1 point the same way: cosine 1. u2 points the other way: no link. u3 is like nobody.
+    u0 and u1 are parallel: cosine 1. u2 is opposite: no link. u3 has no similar user.
     """
     values = [[4, 2, 3], [5, 1, 3], [1, 3, 2], [2, 2, 2]]
     data = rated([(user, item, float(value)) for user, row in enumerate(values) for item, value in enumerate(row)])
@@ -106,7 +106,7 @@ def test_who_rated_alike_is_linked_by_hand() -> None:
 
 
 def test_without_ratings_who_took_the_same_is_linked() -> None:
-    """Items {0, 1}, {0, 1, 2}, {2, 3}: cosines 2 / sqrt(6), 0, 1 / sqrt(6); with one neighbour u1 has u0."""
+    """Items {0, 1}, {0, 1, 2}, {2, 3}: cosines 2 / sqrt(6), 0, 1 / sqrt(6); with one neighbor u1 has u0."""
     pairs = [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 2), (2, 3)]
     data = dataset_from_frames(pd.DataFrame(pairs, columns=["user", "item"]).astype("int32"))
     close, far = 2 / 6**0.5, 1 / 6**0.5

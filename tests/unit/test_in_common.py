@@ -1,4 +1,4 @@
-"""Friends and items that two people share, counted by hand."""
+"""Common friends and items of two users, counted by hand."""
 
 import pandas as pd
 import pytest
@@ -9,7 +9,7 @@ from recsys_core.profiles.in_common import in_common
 
 
 def world(social: list[tuple[int, int]] | None) -> Dataset:
-    """User 0 knows items 0 and 1 (item 1 twice), user 1 knows 1 and 2, user 2 knows 0 and 1 twice, user 3 nothing."""
+    """User 0 has items 0 and 1 (item 1 twice), user 1 has 1 and 2, user 2 has 0 and 1 twice, user 3 none."""
     pairs = [(0, 0), (0, 1), (0, 1), (1, 1), (1, 2), (2, 0), (2, 1), (2, 1)]
     frame = pd.DataFrame(pairs, columns=["user", "item"]).astype("int32")
     links = None
@@ -19,7 +19,7 @@ def world(social: list[tuple[int, int]] | None) -> Dataset:
 
 
 def test_friends_count_in_either_direction_and_items_once() -> None:
-    """0 -> 3 and 1 -> 3 share friend 3; 2 is linked to 0 only, so 0 and 2 share nobody."""
+    """0 -> 3 and 1 -> 3 share friend 3; 2 is linked to 0 only, so 0 and 2 share no friend."""
     found = in_common(world([(0, 3), (1, 3), (2, 0)]), 0, [2, 1])
     assert list(found["user_id"]) == ["c", "b"]
     assert list(found["friends"]) == [0, 1]

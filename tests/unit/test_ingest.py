@@ -1,4 +1,4 @@
-"""What comes out of an ingest: positions, tables, merged values, and the two readers that must agree."""
+"""Results of an ingest: positions, tables, merged values, and agreement of the two readers."""
 
 import gzip
 import os
@@ -146,7 +146,7 @@ def test_ratings_are_moved_to_the_end_of_the_scale(tmp_path: Path) -> None:
 
 
 def test_the_fast_and_the_careful_reader_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a file with bad lines spread over it both give the same rows, and the same rejected lines and texts."""
+    """On a file with invalid lines throughout, both give the same rows, rejected lines and messages."""
     random.seed(7)
     lines = []
     for number in range(60_000):
@@ -345,7 +345,7 @@ def test_a_published_split_is_read_as_it_is() -> None:
 
 
 def test_a_failed_cast_is_no_rejected_line(tmp_path: Path) -> None:
-    """DuckDB may read a column at once as the type that it is cast to; then `try_cast` no longer gives NULL."""
+    """DuckDB may read a column directly as the type that it is cast to; then `try_cast` no longer gives NULL."""
     (tmp_path / "r.csv").write_text("a,1\nb,x\n", encoding="utf-8")
     columns = "columns={'c0': 'VARCHAR', 'c1': 'VARCHAR'}, auto_detect=false, delim=',', header=false"
     relation = f"read_csv('{tmp_path}/r.csv', {columns}, store_rejects=true)"

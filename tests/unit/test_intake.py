@@ -1,4 +1,4 @@
-"""Files on their way in: a process of its own stores or fetches them, and says how that ended."""
+"""Uploads: a separate process stores or downloads files, and reports the result."""
 
 import io
 import os
@@ -70,7 +70,7 @@ def test_a_killed_process_is_known_to_be_gone(taking: Intake, monkeypatch: pytes
     started: list[subprocess.Popen[bytes]] = []
 
     class Idle(subprocess.Popen[bytes]):
-        """Does nothing until it is killed, in the place of the process that stores."""
+        """Does nothing until it is killed, in place of the storing process."""
 
         def __init__(self, command: list[str], **options: Any) -> None:
             super().__init__([sys.executable, "-c", "import time; time.sleep(600)", *command[3:]], **options)

@@ -1,4 +1,4 @@
-"""Interest attention: what the net may see, what it learns, the plain model inside it, and the trace of its stages."""
+"""Interest attention: visibility, learning, the plain model inside it, and the trace of its stages."""
 
 from typing import Any, ClassVar
 
@@ -63,8 +63,8 @@ def test_a_chain_is_learned_and_chance_is_not(settings: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_the_policy_improves_its_reward_while_the_model_is_fitted(whole: bool) -> None:
-    """Trained with all else, where Y and U begin at 0: moves by the policy earn more than moves by even chance, and
-    than points that stay where they are, all asked of the same trained network.
+    """Trained with the rest, where Y and U start at 0: moves by the policy earn more reward than uniformly random
+    moves, and than points that stay in place, all by the same trained network.
     """
     world = markov_chain(users=150)
     settings = {"local_update": "reinforce", "generator": "history", "points": 1, "local_steps": 1}
@@ -77,7 +77,7 @@ def test_the_policy_improves_its_reward_while_the_model_is_fitted(whole: bool) -
     read, target = tokens[:, :-1], tokens[:, 1:].flatten()
 
     def missed(*, moved: bool) -> float:
-        """Return how far the mean reward of 5 x 1350 places stays below the best."""
+        """Return the difference between the best reward and the mean reward of 5 x 1350 positions."""
         assert isinstance(net, InterestNet)
         rewards = []
         for seed in range(5):
@@ -96,7 +96,7 @@ def test_the_policy_improves_its_reward_while_the_model_is_fitted(whole: bool) -
 
 
 def test_with_both_updates_off_it_is_the_plain_model() -> None:
-    """Trained from the same seed, the recurrent network under this name gives the same scores, to the last bit."""
+    """With the same seed, the recurrent network under this name gives bitwise equal scores."""
 
     class Plain(Rnn):
         info: ClassVar[ModelInfo] = InterestAttention.info
@@ -114,7 +114,7 @@ def test_with_both_updates_off_it_is_the_plain_model() -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"local_update": "reinforce"}, {"local_update": "none"}])
 def test_the_part_of_the_plain_model_is_that_of_the_trace(settings: dict[str, Any]) -> None:
-    """What the updates add is the trace's weights on the states and on the points' vectors, and nothing else."""
+    """The updates add exactly the trace's weights on the states and on the vectors of the points."""
     model, query = model_of(settings), markov_chain(users=60).train.queries(np.array([4]))
     found, net = model.trace(query), model.net
     assert isinstance(net, InterestNet)
@@ -191,7 +191,7 @@ def test_without_a_history_there_is_no_trace() -> None:
 
 @pytest.mark.parametrize("patience", [3, 0])
 def test_the_graph_and_the_popular_items_are_made_of_what_is_learned_from_alone(patience: int) -> None:
-    """The items held back to decide when to stop are no neighbours of what came before them."""
+    """Items held out for early stopping are not neighbors of the items before them."""
     train, ctx = tastes(users=60, items=40), RunContext()
     model = InterestAttention(InterestAttentionConfig.parse(SMALL | {"epochs": 1, "patience": patience}))
     model.fit(train, ctx)
@@ -242,7 +242,7 @@ def test_in_training_the_points_of_a_user_move_on_a_graph_of_other_users(
 
 
 def test_learning_on_gives_items_that_were_added_their_place() -> None:
-    """The graph and the popular items are made again from both data sets; the walk keeps its seed."""
+    """The graph and the popular items are recomputed from both data sets; the walk keeps its seed."""
     model, before = model_of(), markov_chain(users=60).train
     seed, larger = model.walk_seed, markov_chain(users=60, items=25, seed=1).train
     model.update(before, larger, RunContext())

@@ -1,4 +1,4 @@
-"""Points of interest: who chooses them, the graph they move on, the walk, and the policy that learns by reward."""
+"""Points of interest: their selection, the graph they move on, the walk, and the policy that learns by reward."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -23,7 +23,7 @@ ITEMS = 12
 def net_of(
     *, items: int = ITEMS, awake: bool = False, histories: Ragged | None = None, neighbours: int = 4, **shape: Any
 ) -> InterestNet:
-    """A net over random histories; `awake`: with all weights drawn, so that the updates add something."""
+    """A net over random histories; `awake`: with all weights drawn, so that the updates have an effect."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     histories = histories or Ragged.from_rows([rng.permutation(items)[:8] for _ in range(60)])
@@ -66,7 +66,7 @@ def test_a_graph_without_the_own_history_predicts_no_next_item_by_leak(public_da
 
 
 def test_the_graph_by_hand() -> None:
-    """0-1 are near each other three times and 1-2 twice; 2-3 once, which does not count; 4 stands alone."""
+    """0-1 co-occur closely three times and 1-2 twice; 2-3 once, which does not count; 4 is isolated."""
     rows = [[0, 1], [1, 0, 5, 6, 7, 2], [0, 1, 2], [2, 1], [2, 3], [4]]
     graph = item_graph(Ragged.from_rows(rows), 10, 2)
     assert graph.neighbours[1].tolist() == [0, 2]
@@ -81,7 +81,7 @@ def test_the_graph_by_hand() -> None:
 
 
 def test_the_graph_of_a_training_example_has_no_edge_of_its_own_user() -> None:
-    """The third user alone goes from 0 to 1, again and again; the others go from 0 to 2."""
+    """Only the third user goes from 0 to 1, repeatedly; the others go from 0 to 2."""
     rows = [[0, 2], [2, 0], [0, 1, 0, 1, 0, 1], [0, 2], [2, 0]]
     whole, without = item_graph(Ragged.from_rows(rows), 4, 1), graphs_without(Ragged.from_rows(rows), 4, 1, folds=5)
     assert whole.neighbours[0].tolist() == [1]
@@ -128,7 +128,7 @@ def test_the_generators_choose_points_by_hand() -> None:
 
 
 def test_attention_by_the_formula() -> None:
-    """tanh(theta . (W s_i * h_v)) for the steps that are remembered, 0 for the others."""
+    """tanh(theta . (W s_i * h_v)) for the steps in memory, 0 for the others."""
     net = net_of(awake=True)
     tokens = torch.randint(0, ITEMS, (2, 9))
     with torch.no_grad():
@@ -160,7 +160,7 @@ def test_a_step_of_a_walk_never_lowers_the_attention_mass() -> None:
 
 
 def test_a_walk_draws_neighbours_by_their_chances() -> None:
-    """Over many points, and over many seeds, the share of each neighbour is its chance, as from a generator."""
+    """Over many points and seeds, the share of each neighbor is its probability, as with a generator."""
     net, many = net_of(), 4000
     assert net.walk is not None
     ways, chances = net.neighbours[0], net.walk.chances[0]
@@ -191,9 +191,9 @@ def test_steps_and_points_on_the_same_item_draw_apart() -> None:
 
 @pytest.mark.parametrize("gone", range(9))
 def test_an_item_left_out_changes_no_draw_of_a_point_where_it_was(gone: int) -> None:
-    """The last place, with the whole history and without one item: points on the same item go for the same neighbour.
+    """The last position, with the full history and without one item: points on the same item move alike.
 
-    Popular points always begin where they did.
+    Popular points always start in the same place.
     """
     net, tokens = net_of(awake=True, local_steps=4), torch.randint(0, ITEMS, (3, 10))
     fewer = torch.cat([tokens[:, :gone], tokens[:, gone + 1 :]], dim=1)
@@ -225,7 +225,7 @@ def test_the_reward_is_1_at_the_top_and_0_at_the_bottom() -> None:
 
 
 def test_the_gradient_of_reinforce_is_that_of_the_expected_reward() -> None:
-    """Of one action among three: the mean surrogate over all actions, by their chance, against finite differences."""
+    """For one action of three: the mean surrogate over all actions, by probability, against finite differences."""
     logits = torch.tensor([0.3, -0.7, 1.1], dtype=torch.float64, requires_grad=True)
     reward = torch.tensor([0.2, 0.9, 0.5], dtype=torch.float64)
 
@@ -255,9 +255,9 @@ def test_the_policy_alone_learns_from_the_surrogate() -> None:
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_moves_that_lead_nowhere_are_neither_rewarded_nor_punished(whole: bool) -> None:
-    """Where every item is its own only neighbour, the reward is that of points that stay: the policy learns nothing.
+    """Where every item is its own only neighbor, the reward is that of points that stay: the policy learns nothing.
 
-    In training, too, where dropout leaves out something else each time.
+    The same holds in training, where dropout differs each time.
     """
     alone = Ragged.from_rows([[item] for item in range(ITEMS)])
     net = net_of(awake=True, local="reinforce", histories=alone, dropout=0.5, whole=whole).train()
@@ -276,7 +276,7 @@ def test_training_begins_at_the_plain_model(local: str) -> None:
 
 
 def test_reinforce_improves_its_reward_on_the_markov_world() -> None:
-    """All else is held fixed: points pull the interest to where they are, so moving next to the next item pays off."""
+    """Everything else is fixed: points pull the interest towards them, so moving near the next item pays off."""
     world = markov_chain(users=150, loyalty=1.0)
     histories = world.train.histories()
     tokens = torch.from_numpy(np.stack(list(histories)))
@@ -285,7 +285,7 @@ def test_reinforce_improves_its_reward_on_the_markov_world() -> None:
         items=20, histories=histories, local="reinforce", generator="history", points=1, local_steps=1,
         embedding_dim=20,
     )  # fmt: skip
-    with torch.no_grad():  # states are those of the item just read, items are told apart, a point counts as it is
+    with torch.no_grad():  # states are those of the item just read, items are distinguishable, points enter unchanged
         net.items.weight[:20] = torch.eye(20) * 4
         net.from_points.weight.copy_(torch.eye(20))
         net.from_steps.weight.zero_()

@@ -1,4 +1,4 @@
-"""The builders of known-answer data hold what they promise."""
+"""The builders of known-answer data have the documented properties."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Leak counts equal an independent script on data in which the leaks were planted, and global time leaks nothing."""
+"""Leak counts equal an independent script on data with planted leaks, and global time leaks nothing."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ TIMED = ["ratio:0.3", "leave_last_out:2", "global_time:0.2", "k_fold:3", "user_h
 
 
 def independent_count(train_csv: str, test_csv: str) -> tuple[int, int, int]:
-    """The ten lines: plain Python over two CSV texts with user, item, time. Shares no code with the product."""
+    """Plain Python over two CSV texts with user, item, time. Shares no code with the product."""
     train = [(u, i, int(t)) for u, i, t in csv.reader(io.StringIO(train_csv))]
     test = [(u, i, int(t)) for u, i, t in csv.reader(io.StringIO(test_csv))]
     later = unborn = unseen = 0
@@ -60,10 +60,10 @@ def test_planted_leaks_are_counted_one_by_one() -> None:
     train = [(0, 0, 10), (0, 1, 20), (1, 2, 50), (1, 0, 100)]
     test = [
         (0, 0, 100),  # as late as the latest training row: no leak
-        (0, 2, 99),  # training goes on to 100
-        (0, 2, 50),  # training goes on; item 2 is born at this very moment
-        (0, 2, 49),  # training goes on; item 2 is not yet born
-        (1, 5, 200),  # nothing later; item 5 was never seen
+        (0, 2, 99),  # training continues to 100
+        (0, 2, 50),  # training continues; item 2 first occurs at this very time
+        (0, 2, 49),  # training continues; item 2 has not occurred yet
+        (1, 5, 200),  # nothing later; item 5 never occurs in training
         (1, 0, 105),  # nothing later; user 1 has item 0 in training
     ]
     split = uploaded(train, test)

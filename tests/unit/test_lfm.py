@@ -1,4 +1,4 @@
-"""The latent factor model: one score by hand, the gradient against finite differences, folding in, and what is new."""
+"""The topic LFM: one score by hand, the gradient against finite differences, folding in, and new items."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ SMALL = {"topics": 4, "factors": 3, "epochs": 5}
 
 
 def by_hand() -> Lfm:
-    """Two topics of one factor, three items, all numbers chosen."""
+    """Two topics with one factor, three items, all numbers chosen."""
     model = Lfm(LfmConfig(topics=2, factors=1, unrated_per_rating=3, unrated_gap=1.0))
     model.load_state(
         {
@@ -55,7 +55,7 @@ def test_one_score_by_hand() -> None:
 
 
 def small_step() -> tuple[Parameters, Known, Visits]:
-    """Five people, six items, two attributes, three topics of two factors; item 5 was rated by nobody."""
+    """Five users, six items, two attributes, three topics with two factors; item 5 has no rating."""
     rng = np.random.default_rng(3)
     ratings = np.where(rng.random((5, 6)) < 0.5, rng.normal(0.5, 0.4, (5, 6)), 0.0)
     ratings[:, 5] = 0.0
@@ -69,7 +69,7 @@ def small_step() -> tuple[Parameters, Known, Visits]:
 
 
 def loss(parameters: Parameters, known: Known, visits: Visits, people: np.ndarray) -> float:
-    """J in plain Python, pair by pair, as the docstring of `gradient` has it."""
+    """J in plain Python, pair by pair, as in the docstring of `gradient`."""
     phi = affinities(parameters, known.attributes)
     factors, bias = phi @ parameters.topics, parameters.item_bias
     start, column, value = visits.ratings
@@ -91,10 +91,10 @@ def loss(parameters: Parameters, known: Known, visits: Visits, people: np.ndarra
 
 
 def test_the_gradient_of_one_step_equals_finite_differences() -> None:
-    """Each number of each parameter is moved by +-1e-6; (J(x + h) - J(x - h)) / 2h must be what the step uses.
+    """Each number of each parameter is moved by +-1e-6; (J(x + h) - J(x - h)) / 2h must equal the gradient used.
 
-    The chain that is checked: J -> p_i (each as the scored item and as part of the person's sum) -> theta and phi
-    -> the softmax -> f_i and, through x_i, W; and J -> b_i. The free part of an item that nobody rated stays.
+    The chain under test: J -> p_i (each as the scored item and as part of the user's sum) -> theta and phi
+    -> the softmax -> f_i and, through x_i, W; and J -> b_i. The free part of an item without ratings stays.
     """
     parameters, known, visits = small_step()
     people = np.array([4, 0, 2])
@@ -166,7 +166,7 @@ def test_validation_sees_a_model_that_answers_after_each_epoch() -> None:
 
 
 def test_without_unrated_items_it_learns_from_the_given_ratings_alone() -> None:
-    """With n = 0 the weights are r - m_u, and a person who rates everything alike has none."""
+    """With n = 0 the weights are r - m_u, and a user whose ratings are all equal has none."""
     train = tastes()
     model = fitted("lfm", train, SMALL | {"unrated_per_rating": 0})
     flat = asking([[1, 2, 3]], value=4.0)
@@ -176,7 +176,7 @@ def test_without_unrated_items_it_learns_from_the_given_ratings_alone() -> None:
 
 
 def new_item() -> Dataset:
-    """Even people choose drama, odd ones action; items 18 (drama) and 19 (action) are new."""
+    """Even users choose drama, odd ones action; items 18 (drama) and 19 (action) are new."""
     user, item = (part.ravel() for part in np.meshgrid(np.arange(40), np.arange(18)))
     chosen = (user % 2 == item % 2) & (np.random.default_rng(1).random(len(user)) < 0.7)
     frame = pd.DataFrame({"user": user[chosen].astype(np.int32), "item": item[chosen].astype(np.int32)})

@@ -1,4 +1,4 @@
-"""EASE and the algebra below it against numpy, and what all linear item models do with their weights."""
+"""EASE and its linear algebra against numpy, and what all linear item models do with their weights."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The log-rank score, at which early stopping looks."""
+"""The log-rank score, which early stopping uses."""
 
 import numpy as np
 import pytest
@@ -17,8 +17,8 @@ NOTHING: list[int] = []
         ([5.0, 4.0, 3.0, 2.0], [3], NOTHING, 0.0),
         ([5.0, 4.0, 3.0, 2.0], [1], NOTHING, 0.5),  # 1 - log 2 / log 4
         ([5.0, 4.0, 3.0, 2.0], [1, 3], NOTHING, 0.25),
-        ([5.0, 4.0, 3.0, 2.0], [1], [0], 1.0),  # what was seen does not compete
-        ([5.0, np.nan, 3.0, 2.0], [2], NOTHING, 1 - np.log(2) / np.log(3)),  # nor does what is no candidate
+        ([5.0, 4.0, 3.0, 2.0], [1], [0], 1.0),  # seen items do not compete
+        ([5.0, np.nan, 3.0, 2.0], [2], NOTHING, 1 - np.log(2) / np.log(3)),  # nor do items that are not candidates
         ([5.0, 4.0, 3.0, np.nan], [3], NOTHING, 0.0),
         ([1.0, 1.0, 1.0, 1.0], [2], NOTHING, 1 - np.log(2.5) / np.log(4)),  # ties share the mean of their ranks
         ([5.0, 4.0, 3.0, 2.0], NOTHING, NOTHING, np.nan),

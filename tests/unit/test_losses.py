@@ -1,4 +1,4 @@
-"""Losses of next-item prediction: worked by hand, and their gradients against finite differences."""
+"""Losses of next-item prediction: manual results, and gradients against finite differences."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def places(count: int = 7, items: int = 11, width: int = 4) -> tuple[torch.Tenso
 
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_equal_finite_differences(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(losses, "BLOCK_BYTES", 1)  # blocks of 64 places
+    monkeypatch.setattr(losses, "BLOCK_BYTES", 1)  # blocks of 64 positions
     hidden, vectors, target = places(count=70)
     loss = make_loss(name, negatives=3)
 
@@ -37,7 +37,7 @@ def test_the_loss_over_all_items_is_that_of_torch() -> None:
 
 
 def test_sampled_losses_by_hand() -> None:
-    """One place, score 1 of the right item, scores 0 and -1 of two negatives, in a catalogue of five."""
+    """One position, score 1 of the positive, scores 0 and -1 of two negatives, in a catalog of five."""
     right, wrong = torch.tensor([1.0], dtype=torch.float64), torch.tensor([[0.0, -1.0]], dtype=torch.float64)
     log_sigma = lambda x: -np.log1p(np.exp(-x))  # noqa: E731
     negatives = np.array([0.0, -1.0])
@@ -51,7 +51,7 @@ def test_sampled_losses_by_hand() -> None:
 
 
 def test_calibration_of_gbce_takes_over_confidence_back() -> None:
-    """Trained to the optimum on one item that is right 3 of 10 times, t = 1 gives its probability; t = 0 far more."""
+    """Trained to the optimum on an item that is positive in 3 of 10 cases, t = 1 gives its probability; t = 0 more."""
     found = {}
     for calibration in (0.0, 1.0):
         hidden = torch.zeros((1, 10), dtype=torch.float64, requires_grad=True)
@@ -82,12 +82,12 @@ def test_an_unknown_loss_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["softmax", "sampled_softmax", "bce", "gbce", "bpr"])
 def test_weights_count_each_place_so_often(name: str) -> None:
-    """A place of weight 2 counts like two of them, one of weight 0 like none, and the mean is over all places."""
+    """A position of weight 2 counts like two, one of weight 0 like none, and the mean is over all positions."""
     draw = torch.Generator().manual_seed(0)
     hidden, vectors = (torch.randn(size, 4, generator=draw, dtype=torch.float64) for size in (3, 2))
     vectors.requires_grad_()
     target, weights = torch.tensor([0, 1, 0]), torch.tensor([2.0, 0.0, 1.0], dtype=torch.float64)
-    loss = make_loss(name, negatives=3)  # of two items only the other one can be drawn
+    loss = make_loss(name, negatives=3)  # of two items only the other one can be sampled
 
     def of(rows: list[int], given: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         value = loss(hidden[rows], vectors, target[rows], torch.Generator().manual_seed(1), given)

@@ -1,4 +1,4 @@
-"""Metrics of accuracy against numbers worked out by hand, a slow reference, and ranx."""
+"""Accuracy metrics against manual results, a slow reference, and ranx."""
 
 import json
 import math
@@ -31,7 +31,7 @@ def random_world(seed: int, users: int = 60, items: int = 40, k: int = 20) -> tu
 
 
 def slow(key: str, recommended: list[int], relevant: set[int], k: int) -> float:
-    """The definition of each metric, place by place."""
+    """The definition of each metric, rank by rank."""
     if not relevant:
         return math.nan
     hits = [item in relevant for item in recommended[:k]]
@@ -52,7 +52,7 @@ def slow(key: str, recommended: list[int], relevant: set[int], k: int) -> float:
 
 
 HAND = {
-    # list 7 3 9 1 5, relevant 3 1 8: hits at places 2 and 4 of 5
+    # list 7 3 9 1 5, relevant 3 1 8: hits at ranks 2 and 4 of 5
     "precision": 2 / 5,
     "recall": 2 / 3,
     "f1": 4 / 8,
@@ -98,9 +98,9 @@ json.dump({name: list(map(float, found)) for name, found in values.items()}, sys
 
 @pytest.fixture(scope="module")
 def ranx_values() -> dict[str, FloatArray]:
-    """What ranx 0.3.21 computes for the random lists, one value a user with relevant items and a list.
+    """Return the values of ranx 0.3.21 for the random lists, one per user with relevant items and a list.
 
-    In a process of its own, uncompiled: to compile its loops takes ranx a minute, and it warns while it does.
+    In a separate process without compilation: ranx takes a minute to compile its loops, and emits warnings.
     """
     recommended, relevant = random_world(seed=11)
     judged = [user for user in range(len(relevant)) if len(relevant[user]) and recommended.item[user, 0] != PAD]
@@ -133,7 +133,7 @@ def test_equals_ranx_on_random_lists(key: str, ranx_values: dict[str, FloatArray
         assert_allclose(ACCURACY[key](table, k)[judged], ranx_values[f"{key}@{k}"], atol=1e-9)
 
 
-# list 0 1 2 3, relevant 0 2 5 6 7 8 (six of them), k = 4: hits at places 1 and 3
+# list 0 1 2 3, relevant 0 2 5 6 7 8 (six of them), k = 4: hits at ranks 1 and 3
 CONVENTION_NUMBERS = {
     "recall": (2 / 6, 2 / 4),
     "ndcg": (

@@ -1,4 +1,4 @@
-"""Vectors through layers: the two ways to score agree, what training sees, and what it learns."""
+"""NeuMF: both ways to score agree, what training sees, and what it learns."""
 
 import numpy as np
 import pandas as pd
@@ -50,9 +50,9 @@ def test_all_items_at_once_get_the_scores_of_pairs(layers: list[int]) -> None:
 
 
 def test_one_score_by_hand() -> None:
-    """v = (1, 2), w = (3, -1): v . w = 1, b = 0.5; the layer has the sum of all four numbers, 5, and of v less w, 1.
+    """v = (1, 2), w = (3, -1): v . w = 1, b = 0.5; the layer has the sum of all four numbers, 5, and of v minus w, 1.
 
-    relu(5), relu(1) weighed by (0.1, -1) add -0.5, so the score is 1.
+    relu(5), relu(1) weighted by (0.1, -1) add -0.5, so the score is 1.
     """
     net = PairNet(torch.zeros(1, 0), torch.zeros(1, 0), 2, [2], dropout=0.0)
     assert net.first_person is not None
@@ -92,7 +92,7 @@ def test_every_person_is_visited_once_and_none_is_parted() -> None:
 
 
 def test_an_item_is_learned_from_the_others_alone() -> None:
-    """Of somebody with one item there is nothing else to learn from: the mark of that item is not moved."""
+    """A user with one item has no other item to learn from: the vector of that item is not updated."""
     model = trained(data_of([[0], [1, 2], [3, 4]], 6), patience=0)
     batch = Pairs(Ragged.from_rows([[0], [1, 2]])).batch(np.array([0, 1]))
     model.net.train()
@@ -104,7 +104,7 @@ def test_an_item_is_learned_from_the_others_alone() -> None:
 
 
 def test_the_loss_of_a_pair_by_hand() -> None:
-    """Of somebody with items 0, 1 and 2, each is judged by p + (y_j + y_k) / sqrt(2) of the two others."""
+    """For a user with items 0, 1 and 2, each is scored by p + (y_j + y_k) / sqrt(2) of the two others."""
     model = trained(data_of([[0, 1, 2], [3, 4]], 6), score="dot", features=False, loss="bce", patience=0, dropout=0.0)
     batch = Pairs(Ragged.from_rows([[0, 1, 2]])).batch(np.array([0]))
     drawn, held = batch.draw(6, model.config.negatives, torch.Generator().manual_seed(0))
@@ -129,7 +129,7 @@ def test_who_did_nothing_and_what_nobody_had_say_nothing() -> None:
 
 
 def test_an_item_that_is_only_held_back_says_nothing() -> None:
-    """Of each of 30 users with three items that nobody else has, one item is held back; of 19 users, none."""
+    """One item of each of 30 users with three unique items is held out; with 19 users, none."""
     for users, held_back in ((30, 30), (19, 0)):
         rows = [[3 * user, 3 * user + 1, 3 * user + 2] for user in range(users)]
         model = trained(data_of(rows, 3 * users), epochs=1)
@@ -192,7 +192,7 @@ def test_people_without_anything_get_what_is_popular() -> None:
 
 
 def test_a_history_says_to_strangers_what_it_says_of_people() -> None:
-    """Even and odd people like even and odd items: strangers, too, get the items of their half."""
+    """Even and odd users like even and odd items: unknown users, too, get the items of their half."""
     train = tastes()
     model = trained(train, epochs=40, learning_rate=0.01)
     top = model.recommend(asking([[0, 2, 4, 6, 8, 10], [1, 3, 5, 7, 9, 11]]), 10).item
@@ -228,7 +228,7 @@ def test_after_learning_on_an_unknown_person_still_has_no_vector() -> None:
 
 
 def test_the_number_of_cores_changes_nothing() -> None:
-    """The batches are large enough for torch to divide their sums among threads."""
+    """The batches are large enough for torch to split its sums among threads."""
     rng = np.random.default_rng(0)
     train = data_of([rng.choice(900, 60, replace=False).tolist() for _ in range(500)], 900)
     query = train.queries(np.arange(20))

@@ -1,4 +1,4 @@
-"""Both neighbourhood models against themselves written out with dense matrices and plain loops."""
+"""Both nearest-neighbor models against dense matrices and plain loops."""
 
 from typing import Any
 
@@ -121,7 +121,7 @@ def test_nobody_alike_means_no_score_rather_than_zero() -> None:
 
 
 def _slow_scores(ratings: FloatArray, config: dict[str, Any], aggregation: str) -> FloatArray:
-    """(U, I) scores by user neighbours, from (U, I) ratings with NaN for none."""
+    """(U, I) user kNN scores, from (U, I) ratings with NaN for none."""
     compared = ratings - np.nanmean(ratings, axis=0) if config["similarity"] == "adjusted_cosine" else ratings
     similarity = all_pairs(compared, Measure(KINDS[config["similarity"]], 0.0, False, 1))
     mean, spread = slow_level(ratings, config["centering"])
@@ -141,7 +141,7 @@ def _slow_scores(ratings: FloatArray, config: dict[str, Any], aggregation: str) 
 
 
 def _slow_scores_of_items(ratings: FloatArray, config: dict[str, Any], aggregation: str) -> FloatArray:
-    """(U, I) scores by item neighbours."""
+    """(U, I) item kNN scores."""
     adjusted = config["similarity"] == "adjusted_cosine"
     compared = ratings - np.nanmean(ratings, axis=1, keepdims=True) if adjusted else ratings
     similarity = all_pairs(compared.T, Measure(KINDS[config["similarity"]], 0.0, False, 1))

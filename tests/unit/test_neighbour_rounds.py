@@ -1,4 +1,4 @@
-"""More than one round of the neighbourhood models, and predictions of single pairs."""
+"""Several rounds of the nearest-neighbor models, and predictions of single pairs."""
 
 import tracemalloc
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def test_one_round_is_the_plain_model(key: str, config: dict[str, Any]) -> None:
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("config", SETTINGS, ids=lambda config: config["similarity"])
 def test_rounds_equal_the_formulas(key: str, config: dict[str, Any]) -> None:
-    """Three rounds, written out with plain loops over full tables."""
+    """Three rounds, written with plain loops over full tables."""
     train, config = small(), config | {"neighbors": 4}
     model = fitted(key, train, config | {"iterations": 3, "tolerance": 1e-9})
     ratings = dense_ratings(train)
@@ -77,7 +77,7 @@ def test_the_history_says_if_the_rounds_did_not_settle(key: str) -> None:
 def test_real_ratings_settle_once_everybody_has_a_say_and_else_the_history_says_so(
     neighbors: int, verdict: str, public_data: Callable[[str], Path]
 ) -> None:
-    """ml-latest-small has 610 users; with fewer neighbours, whoever is nearest changes from round to round."""
+    """ml-latest-small has 610 users; with fewer neighbors, the nearest ones change from round to round."""
     train = load_file(public_data("ml-latest-small/ratings.csv"))
     ctx, reports = recording()
     fitted("user_knn", train, {"neighbors": neighbors, "iterations": 4}, ctx=ctx)
@@ -130,7 +130,7 @@ def test_the_estimates_count_the_filled_tables(key: str) -> None:
 def test_the_memory_estimate_of_rounds_is_near_the_memory_used(key: str) -> None:
     train = tastes(600, 500)
     train = train.subset(np.arange(train.n_interactions) % 5 == 0)
-    model = fitted(key, train, {"iterations": 3, "tolerance": 1e-9})  # loops compiled, interactions in memory
+    model = fitted(key, train, {"iterations": 3, "tolerance": 1e-9})  # compiles the loops, loads the data
     tracemalloc.start()
     model.fit(train, RunContext(threads=2))
     used = tracemalloc.get_traced_memory()[1]
@@ -143,7 +143,7 @@ def test_the_memory_estimate_of_rounds_is_near_the_memory_used(key: str) -> None
 @pytest.mark.parametrize("iterations", [1, 2])
 @pytest.mark.parametrize("config", PLAIN, ids=str)
 def test_pairs_are_predicted_like_the_whole_table(key: str, iterations: int, config: dict[str, Any]) -> None:
-    """In any order, some twice, of people without a history; and one person's whole row, which is another way."""
+    """In any order, some twice, of users without a history; and one user's whole row, which takes another code path."""
     if iterations > 1 and config.get("similarity") == "jaccard":
         pytest.skip("refused")
     train = tastes()
@@ -172,7 +172,7 @@ def test_pairs_outside_the_training_data_or_without_ratings_are_refused(key: str
 
 
 def _slow_rounds(ratings: FloatArray, config: dict[str, Any], rounds: int) -> FloatArray:
-    """(R, C) predictions of the last round for rows compared with rows; for items, the table is turned."""
+    """(R, C) predictions of the last round for rows compared with rows; for items, the table is transposed."""
     filled = np.full(ratings.shape, np.nan)
     predicted = filled
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""The training of networks: when it ends, what it keeps, how it stops, and that it goes on as if nothing had been."""
+"""Training of networks: early stopping, restored weights, cancellation, and exact resumption."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -32,7 +32,7 @@ class Kept:
 
 
 class Line(torch.nn.Module):
-    """A weight a number, with dropout, so that chance matters, and one that nothing asks for."""
+    """One weight per number, with dropout, so that randomness matters, and an unused weight."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Line(torch.nn.Module):
 
 
 def train(plan: TrainingPlan, ctx: RunContext, validate: Any = None, *, pull: float = 1.0, **how: Any) -> Line:
-    """Pull each weight towards 1 in batches whose order is drawn."""
+    """Pull each weight towards 1 in batches of random order."""
     net = Line()
 
     def batches(rng: np.random.Generator) -> Iterator[int]:
@@ -81,7 +81,7 @@ def _killed_after(epochs: int) -> Any:
 
 
 def watched(values: list[float]) -> tuple[list[torch.Tensor], Any]:
-    """Return a list that fills with the weights of each epoch, and a validation that gives these values in turn."""
+    """Return a list that collects the weights of each epoch, and a validation that returns these values in turn."""
     given, weights = iter(values), []
 
     def validate(net: Line) -> dict[str, float]:
@@ -110,7 +110,7 @@ def test_early_stopping_looks_at_smoothed_values_and_keeps_weights_averaged_alik
 
 
 def test_one_lucky_validation_does_not_end_a_training() -> None:
-    """Epoch 3 is lucky by .05 on a slow rise: without smoothing nothing beats it within the patience of 4."""
+    """Epoch 3 is .05 above a slow rise by chance: without smoothing nothing exceeds it within the patience of 4."""
     values = [0.1, 0.11, 0.17, 0.13, 0.14, 0.15, 0.16, 0.17, 0.18, 0.19, 0.2, 0.21]
     lengths = []
     for smoothing in (0.0, 0.8):
@@ -121,7 +121,7 @@ def test_one_lucky_validation_does_not_end_a_training() -> None:
 
 
 def test_a_value_that_stays_the_same_ends_a_training() -> None:
-    """The smoothed value approaches it for ever: its increase is below 1e-4 from epoch 20 on."""
+    """The smoothed value converges: its increase is below 1e-4 from epoch 20 on."""
     weights, validate = watched([0.1] + [0.5] * 99)
     train(TrainingPlan(100, 3, 0.05, smoothing=0.7), RunContext(), validate)
     assert len(weights) == 23
@@ -182,7 +182,7 @@ def test_the_running_mean_is_judged_and_kept() -> None:
     plain, mean = (train(TrainingPlan(3, 0, 0.05, averaging=one), RunContext()) for one in (0.0, 0.95))
     assert (
         float(mean.weight.detach().mean()) < float(plain.weight.detach().mean()) - 0.02
-    )  # it lags behind weights that grow
+    )  # it lags behind increasing weights
 
 
 def test_a_loss_that_explodes_is_said_in_words() -> None:

@@ -1,4 +1,4 @@
-"""The way numbers are written is decided from all cells of a column, and read alike in Python and in SQL."""
+"""The number format is inferred from all cells of a column, and Python and SQL read it equally."""
 
 import duckdb
 import pytest

@@ -1,4 +1,4 @@
-"""Whether order matters: known worlds say yes and no, a shuffled upload says no, and ties are told from order."""
+"""Whether order matters: known worlds say yes and no, a shuffled upload says no, and ties are not order."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from tests.worlds import checkerboard, markov_chain
 
 
 def shuffled_upload(data: Dataset, seed: int) -> Dataset:
-    """The same users with the same items at the same times, each user's items in random order."""
+    """The same users with the same items and timestamps, each user's items in random order."""
     frame = data.interactions.sort_values(["user", "timestamp"], kind="stable").reset_index(drop=True)
     chance = np.random.default_rng(seed).random(len(frame))
     items = frame["item"].to_numpy()[np.lexsort((chance, frame["user"].to_numpy()))]
@@ -44,7 +44,7 @@ def test_a_world_of_strong_order_says_yes_and_its_shuffled_upload_no() -> None:
 
 
 def test_order_that_is_only_that_of_the_file_is_called_so() -> None:
-    """All of a user's interactions share one time: the chain stands in the file alone."""
+    """All of a user's interactions share one timestamp: the chain is in the file order alone."""
     frame = markov_chain(200, 40, 12).train.interactions.sort_values(["user", "timestamp"]).assign(timestamp=1000)
     found = order_test(dataset_from_frames(frame.reset_index(drop=True)))
     assert found.tied == 1.0
@@ -60,7 +60,7 @@ def test_without_times_it_says_so_and_reads_the_file() -> None:
 
 
 def test_places_by_hand() -> None:
-    """After item 0 came 1 twice and 2 once, so 1 leads, then 2; what is in the row is no candidate."""
+    """After item 0 came 1 twice and 2 once, so 1 ranks first, then 2; items in the row are not candidates."""
     histories = Ragged.from_rows([[0, 1], [0, 1], [0, 2], [3, 0]])
     for target, place in ((1, 1), (2, 2)):
         found = ranks_of_next(histories, np.array([9, 9, 9, target]), 10, np.array([3]))

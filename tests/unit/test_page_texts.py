@@ -1,4 +1,4 @@
-"""Words on pages: numbers, durations, sizes, and text from outside that must stay text."""
+"""Texts of pages: numbers, durations, sizes, and untrusted text that must stay text."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_a_size_is_said_in_the_largest_unit_that_fits(n_bytes: int, words: str) 
     ],
 )
 def test_text_from_outside_holds_no_markup_when_made_safe(outside: str) -> None:
-    """Every character that means something in Markdown is escaped; nothing is left that becomes a link or an icon."""
+    """Every character with a meaning in Markdown is escaped; nothing becomes a link or an icon."""
     safe = text.safe(outside)
     plain = safe.replace("\\\\", "").replace("&amp;", "")
     for character in "*_`[]<>$~#!":

@@ -1,4 +1,4 @@
-"""Answers for single pairs: the same whichever way a model is asked, in the order of the question, block by block."""
+"""Scores of single pairs: equal for each code path, in the given order, block by block."""
 
 from typing import ClassVar
 
@@ -16,13 +16,13 @@ from tests.contract.cases import fitted, recording, tastes
 
 
 class Scores(Recommender[ModelConfig]):
-    """Says 1000 u + i of user u and item i."""
+    """Scores 1000 u + i for user u and item i."""
 
     info: ClassVar[ModelInfo] = ModelInfo("scores", "Scores", "test", "", "", "")
     config_type = ModelConfig
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
-        """Learn nothing."""
+        """Do nothing."""
 
     def _score(self, query: QueryBatch) -> FloatArray:
         answers: FloatArray = 1000.0 * query.user[:, None] + np.arange(self.n_items)
@@ -37,7 +37,7 @@ class Ratings(Scores):
 
 
 class Pairs(Ratings):
-    """Answers for pairs, and must not be asked for more."""
+    """Scores pairs, and limits the number of pairs per call."""
 
     asked: ClassVar[list[int]] = []
 
@@ -77,7 +77,7 @@ def test_each_kind_of_model_answers_in_the_order_of_the_question(
 
 
 def test_a_block_holds_whole_people_and_few_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows 0, 2 and 3 are asked for 2, 3 and 1 pairs; with two at a time, each person comes alone."""
+    """Rows 0, 2 and 3 have 2, 3 and 1 pairs; with at most two at a time, each user is separate."""
     monkeypatch.setattr(pairs, "PAIRS_PER_BLOCK", 2)
     Pairs.asked.clear()
     model = Pairs()

@@ -1,4 +1,4 @@
-"""The workspace is its owner's alone, whatever the umask of the process that uses it."""
+"""Only the owner can access the workspace, whatever the umask of the process."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Vectors of items and users: known answers by hand, kinds of columns, pictures that are broken."""
+"""Feature vectors of items and users: manual results, kinds of columns, broken images."""
 
 import io
 import zipfile
@@ -103,7 +103,7 @@ def test_numbers_are_scaled_by_median_and_quartiles() -> None:
 
 
 def test_dates_become_years() -> None:
-    """The first of July 2001, no leap year, is day 182 from 0: 181 / 365 = 0.4959."""
+    """July 1, 2001, not a leap year, is day 182 from 0: 181 / 365 = 0.4959."""
     found = years(pd.Series(["2001-07-01", "2000-01-01", None, "no date"]))
     assert found[:2] == pytest.approx([2001 + 181 / 365, 2000])
     assert np.isnan(found[2:]).all()
@@ -111,9 +111,9 @@ def test_dates_become_years() -> None:
 
 
 def test_words_are_weighted_by_how_rare_they_are() -> None:
-    """Three texts; 'night' stands in all and is dropped (over half), 'train' in one: idf = log(4 / 2) + 1 = 1.6931.
+    """Three texts; 'night' is in all and is dropped (over half), 'train' in one: idf = log(4 / 2) + 1 = 1.6931.
 
-    The first text holds 'train' twice (1 + log 2) and 'ghost' once: (1.6931, 1) scaled to length 1.
+    The first text has 'train' twice (1 + log 2) and 'ghost' once: (1.6931, 1) scaled to length 1.
     """
     weights, terms = weighted_terms(["Night train, train ghost", "the night", "night moon"])
     assert terms == ("ghost", "moon", "train")
@@ -135,7 +135,7 @@ def test_topics_hold_no_more_than_there_is() -> None:
 
 
 def test_topics_are_the_same_on_any_number_of_cores() -> None:
-    """The decomposition divides its sums among threads where there are as many texts as here."""
+    """The decomposition splits its sums among threads with this many texts."""
     rng, vocabulary = (
         np.random.default_rng(0),
         [f"{first}{second}" for first in "abcdefghij" for second in "klmnopqrst"],

@@ -1,4 +1,4 @@
-"""Profiles of items: counts, confidence, the long tail; likeness by content and by people; what is brought."""
+"""Item profiles: counts, confidence, the long tail, similarity by content and by users, and attached features."""
 
 import io
 import zipfile
@@ -67,7 +67,7 @@ def test_ratings_with_confidence_by_hand() -> None:
 
 
 def test_the_place_in_the_long_tail() -> None:
-    """3, 2, 1, 0 interactions: items 0 and 1 hold 5 / 6 of all, so they are the head that holds 80 %."""
+    """3, 2, 1, 0 interactions: items 0 and 1 have 5 / 6 of all, so they are the head with 80 %."""
     table = item_profiles(shop(), None, RunContext()).table
     assert table["place"].tolist() == [1, 2, 3, 4]
     assert table["share"].tolist() == pytest.approx([3 / 6, 2 / 6, 1 / 6, 0])

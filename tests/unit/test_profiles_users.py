@@ -1,4 +1,4 @@
-"""Profiles of users: habits, taste and tags by hand; segments of a planted world; what is missing; what is kept."""
+"""User profiles: manual habits, preferences and tags; segments of a planted world; missing data; storage."""
 
 import threading
 from pathlib import Path
@@ -57,7 +57,7 @@ def club() -> Dataset:
 
 
 def planted(groups: int = 3, people: int = 40, seed: int = 0) -> tuple[Dataset, np.ndarray]:
-    """People of `groups` tastes, each with 20 items of its own, that they take 12 of, and 3 of others."""
+    """Users of `groups` tastes, each with 20 items of its own, of which a user has 12, and 3 others."""
     rng = np.random.default_rng(seed)
     taste = np.repeat(np.arange(groups), people)
     pairs = []
@@ -153,7 +153,7 @@ def test_tags_by_hand() -> None:
 
 
 def test_weights_of_all_categories_are_a_divergence() -> None:
-    """Over all categories the weights, also those below 0, sum to the Kullback-Leibler divergence, which is not
+    """Over all categories the weights, including negative ones, sum to the Kullback-Leibler divergence, which is not
     negative.
     """
     dataset = club()

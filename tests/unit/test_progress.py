@@ -1,4 +1,4 @@
-"""The progress of a job on disk: few lines, no point lost, and a torn end ignored."""
+"""The progress of a job on disk: few lines, no lost point, and a truncated end is ignored."""
 
 import json
 from pathlib import Path

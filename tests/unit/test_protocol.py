@@ -1,4 +1,4 @@
-"""The protocol check: each rule speaks when its case is planted, with the right count, and is silent otherwise."""
+"""The protocol check: each rule reports its planted case with the right count, and nothing otherwise."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""One pass over scores: the same lists as `top_k`, and shares of beaten candidates counted pair by pair."""
+"""One pass over scores: the same lists as `top_k`, and ranks counted pair by pair."""
 
 import math
 
@@ -13,7 +13,7 @@ from recsys_core.models.topk import top_k
 
 
 def random_case(seed: int, dtype: type[np.floating]) -> tuple[np.ndarray, Ragged, Ragged]:
-    """Scores with many ties and some that cannot be given; seen and relevant items do not meet."""
+    """Scores with many ties and some missing; seen and relevant items are disjoint."""
     rng = np.random.default_rng(seed)
     scores = rng.integers(0, 6, (25, 30)).astype(dtype)
     scores[rng.random(scores.shape) < 0.15] = np.nan
@@ -83,7 +83,7 @@ def test_lists_with_keys_equal_a_sort_by_score_and_key(dtype: type[np.floating])
 
 
 def test_constant_scores_find_what_chance_finds() -> None:
-    """The wanted item stands first in the catalogue; by position it would always lead."""
+    """The relevant item is first in the catalog; ties by position would always favor it."""
     nobody, wanted = Ragged.from_rows([[]]), Ragged.from_rows([[0]])
     hits = [
         0
@@ -111,6 +111,6 @@ def test_rows_taken_from_a_longer_ragged_are_read_from_their_own_beginning() -> 
     whole = rank(scores, seen, relevant, 1).beaten
     assert whole.tolist() == [0.0, 1.0]
     assert rank(scores[1:], seen.take(np.array([1])), relevant.take(np.array([1])), 1).beaten.tolist() == [1.0]
-    cut = Ragged(relevant.values[1:], relevant.offsets[1:])  # a block whose offsets go on from those before it
+    cut = Ragged(relevant.values[1:], relevant.offsets[1:])  # a block whose offsets continue those of the one before
     assert cut.offsets.tolist() == [1, 2]
     assert rank(scores[1:], Ragged.from_rows([[]]), cut, 1).beaten.tolist() == [1.0]

@@ -22,7 +22,7 @@ ITEMS, WIDTH = 12, 8
 
 
 class OfTokens(nn.Module):
-    """The network asked with tokens alone: sessions have three items."""
+    """The network with tokens alone: sessions have three items."""
 
     def __init__(self, net: SessionTree, items: int) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ def slow_root(net: SessionTree, sessions: list[list[int]]) -> Tensor:
 
 
 def test_all_prefixes_in_one_pass_are_those_joined_node_by_node() -> None:
-    """Histories of different lengths, sessions of different lengths: each place as if its prefix stood alone."""
+    """Histories and sessions of different lengths: each position as if its prefix were alone."""
     net, rng = net_of(), np.random.default_rng(3)
     lengths = torch.tensor([9, 1, 6])
     tokens = torch.from_numpy(rng.integers(0, ITEMS, (3, 9)))
@@ -149,7 +149,7 @@ def test_times_part_a_history() -> None:
 
 
 def test_no_older_item_moves_up_into_the_window_when_one_is_left_out() -> None:
-    """Of six items four are read, as two sessions: without any of these the model reads three."""
+    """Four of six items are read, as two sessions; without one of the latest, three."""
     model, history = trained(max_length=4), [9, 8, 3, 1, 4, 5]
     table = tree(ViewRequest(model, markov_chain(users=40, steps=8).train, asking([history]), 7)).table
     full = model.score(asking([history[2:]]))[0, 7]

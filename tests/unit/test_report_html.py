@@ -1,4 +1,4 @@
-"""The report stands alone, carries plotly once, prints, and lets nothing from outside become markup."""
+"""The report is self-contained, includes plotly once, prints, and escapes untrusted text."""
 
 from html.parser import HTMLParser
 

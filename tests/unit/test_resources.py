@@ -1,4 +1,4 @@
-"""What a piece of work may use: threads of which kinds."""
+"""Limits of threads, by kind."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The recurrent network: its cells as torch has them, causality, padding, and what it learns."""
+"""The recurrent network: its cells equal torch's; causality, padding, and what it learns."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_every_place_says_something_of_the_width(cell: CellName, layers: int) ->
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_copied_torch_layer_gives_the_same_output(cell: CellName) -> None:
-    """The layer is read step by step by torch's single-step cell, with the weights of the network."""
+    """The layer is computed step by step with torch's single-step cell and the weights of the network."""
     net = net_of(cell)
     single = {"rnn": torch.nn.RNNCell, "gru": torch.nn.GRUCell, "lstm": torch.nn.LSTMCell}[cell](WIDTH, WIDTH)
     single.load_state_dict({name.removesuffix("_l0"): weight for name, weight in net.reader.state_dict().items()})

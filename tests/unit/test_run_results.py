@@ -1,4 +1,4 @@
-"""What a finished run says: tables, people, explanations, report and archive, against its files and by hand."""
+"""Results of a finished run: tables, users, explanations, report and archive, against its files and manual results."""
 
 import io
 import json
@@ -138,7 +138,7 @@ def test_the_protocol_of_a_run_names_its_leaks_and_what_failed(run: Run, finishe
 
 
 def test_an_algorithm_tried_again_and_again_on_one_test_part_is_refused(run: Run, finished: Finished) -> None:
-    """EASE with four more settings, in experiments of their own on the same split: five tries in all."""
+    """EASE with four more settings, in separate experiments on the same split: five in all."""
     assert "tuned_on_test" not in {one.rule for one in check_run(run)}
     store, workspace = ResultStore(finished.root), Workspace(finished.root)
     models = [{"key": "ease", "config": {"regularization": value}} for value in (1.0, 2.0, 3.0, 4.0)]

@@ -1,4 +1,4 @@
-"""The stored samples are what the script makes, small, quick to load, and teach what they are meant to teach."""
+"""The bundled samples equal the output of the script, are small, load fast, and show what they are meant to show."""
 
 import time
 from pathlib import Path
@@ -19,7 +19,7 @@ from recsys_core.errors import ConfigError, StoreError
 
 
 def ndcg(scores: NDArray[np.float64], split: Split, k: int = 10) -> float:
-    """Mean NDCG@k over users with test items; written here so that the samples are judged by nothing of the product."""
+    """Mean NDCG@k over users with test items; independent of the product's code."""
     seen = split.history.matrix("binary").toarray() > 0
     relevant = split.test.matrix("binary").toarray() > 0
     top = np.argsort(-np.where(seen, -np.inf, scores), axis=1, kind="stable")[:, :k]
@@ -75,7 +75,7 @@ def test_samples_together_stay_under_five_megabytes() -> None:
 @pytest.mark.parametrize("key", SAMPLES)
 def test_a_sample_loads_in_well_under_a_second(key: str) -> None:
     load_sample("tiny").interactions.sum(numeric_only=True)
-    begin = time.process_time()  # not by the clock: what else runs on the machine does not count
+    begin = time.process_time()  # CPU time, since other processes do not count
     data = load_sample(key)
     assert data.n_interactions
     assert data.items is not None

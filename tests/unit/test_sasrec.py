@@ -1,4 +1,4 @@
-"""SASRec: attention as torch has it and as it is shown, causality, what it learns, and how it goes on learning."""
+"""SASRec: attention equals torch's and the trace, causality, what it learns, and incremental updates."""
 
 import numpy as np
 import pandas as pd
@@ -120,7 +120,7 @@ def test_nobody_with_two_items_is_refused_in_words() -> None:
 
 
 def test_nothing_is_held_back_that_a_list_could_not_hold() -> None:
-    """Every second user ends with an item of theirs again: the last item of each of the 50 others is held back."""
+    """Every second user ends with a repeated item: the last item of each of the 50 others is held out."""
     items = np.stack([np.arange(6) for _ in range(100)])
     items[::2, 5] = 2
     frame = pd.DataFrame({"user": np.repeat(np.arange(100), 6), "item": items.ravel()})
@@ -143,7 +143,7 @@ def test_at_most_a_thousand_users_validate_and_a_few_do_not() -> None:
     assert counts == [1000, 1000, 300, 20, 0]
 
 
-# going on with new interactions where enough people have some to judge by; all else is in tests/contract/test_updates
+# an update with enough users for validation; everything else is in tests/contract/test_updates
 
 
 RING, HALF, JUMP = 41, 8, 13
@@ -151,9 +151,9 @@ SURE = {"embedding_dim": 16, "batch_size": 32, "learning_rate": 0.01, "dropout":
 
 
 def walks(users: int, steps: tuple[int, ...], *, after: int = 0) -> Dataset:
-    """Each person has a place on a ring of items, and visits those so many steps from it, one after the other.
+    """Each user has a position on a ring of items, and visits items at given distances from it.
 
-    Rows come in random order, so time alone says what is latest.
+    Rows are in random order, so only the timestamps show what is latest.
     """
     start = np.random.default_rng(0).integers(0, RING, users)
     item = (start[:, None] + np.array(steps)) % RING
@@ -206,7 +206,7 @@ def test_learning_on_ends_when_the_new_items_get_no_easier_to_find() -> None:
 
 
 def test_learning_on_that_makes_nothing_easier_to_find_leaves_the_network_as_it_was() -> None:
-    """All that is new was learned before, by heart."""
+    """All new interactions were already learned by heart."""
     trained, model = (SasRec(SasRecConfig.parse(SURE | more)) for more in ({"epochs": 30, "patience": 0}, {}))
     trained.fit(walks(250, FIRST + ON), RunContext())
     model.load_state(trained.state())

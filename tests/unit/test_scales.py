@@ -1,4 +1,4 @@
-"""Ratings on any scale: factor models learn 100 to 500 as they learn 1 to 5, and say so when nothing was learned."""
+"""Ratings on any scale: factor models learn 100 to 500 like 1 to 5, and report if nothing was learned."""
 
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,7 @@ def test_a_model_without_any_score_says_why(key: str, config: dict[str, Any], ra
 
 
 def test_one_user_with_a_score_is_enough() -> None:
-    """Users who share nothing with anybody are many and have most interactions; two others agree."""
+    """Users without common items are many and have most interactions; two others agree."""
     own = [(user, 10 * user + item) for user in range(40) for item in range(10)]
     frame = pd.DataFrame([*own, (40, 400), (40, 401), (41, 400)], columns=["user", "item"]).astype(np.int32)
     train = dataset_from_frames(frame)

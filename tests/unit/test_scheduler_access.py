@@ -1,4 +1,4 @@
-"""Which Dask clusters are talked to, and how: nothing goes to another machine in plain text unless that is wanted."""
+"""Accepted Dask clusters: nothing is sent to another machine in plain text unless explicitly allowed."""
 
 import socket
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Sequence to sequence as a model: what it learns, how its lists and scores belong together, and its trace."""
+"""Seq2seq as a model: what it learns, the relation of its lists and scores, and its trace."""
 
 import time
 from functools import cache
@@ -35,7 +35,7 @@ def of_tastes() -> Seq2Seq:
 
 
 def decoding(model: Seq2Seq, how: str, width: int = 4) -> Seq2Seq:
-    """Return the same network, asked in another way."""
+    """Return the same network with other decoding settings."""
     other = Seq2Seq(model.config.model_copy(update={"decoding": how, "beam_width": width}))
     other.load_state(model.state())
     return other
@@ -57,7 +57,7 @@ def copies(people: int = 200) -> Dataset:
 
 
 def test_a_word_is_copied_letter_by_letter_looking_at_each_in_turn() -> None:
-    """Words that training never saw are said in capitals, and step t looks most at letter t: read from the trace."""
+    """Words not in training are copied in capitals, and step t attends most to letter t: read from the trace."""
     settings = {
         "encoder": "mlp",
         "embedding_dim": 32,
@@ -217,6 +217,6 @@ def test_a_trace_of_200_items_takes_a_fraction_of_a_second() -> None:
     model = trained(tastes(users=20, items=400), embedding_dim=64, epochs=1, decoding="beam")
     query = asking([list(range(200))])
     model.trace(query)
-    started = time.process_time()  # not by the clock: what else runs on the machine does not count
+    started = time.process_time()  # CPU time, since other processes do not count
     assert model.trace(query).weights.shape == (1, 1, 10, 200)
     assert time.process_time() - started < 1  # 0.02 s where this was measured

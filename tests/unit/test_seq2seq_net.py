@@ -1,4 +1,4 @@
-"""The network of sequence to sequence: cells as torch has them, attention, causality, and all cuts decoded at once."""
+"""The seq2seq network: cells equal torch's, attention, causality, and decoding of all cuts in one pass."""
 
 from itertools import product
 from typing import Any
@@ -28,7 +28,7 @@ def net_of(encoder: str = "gru", decoder: str = "gru", attention: str = "bilinea
     torch.manual_seed(0)
     parts: dict[str, Any] = {"encoder": encoder, "decoder": decoder, "attention": attention}
     net = Seq2SeqNet(ITEMS, WIDTH, 20, **parts, from_encoder=bool(start), dropout=0.0)
-    for weight in net.parameters():  # far from 0, so that a part that is left out is missed
+    for weight in net.parameters():  # far from 0, so that a missing part is detected
         nn.init.normal_(weight, std=0.2)
     with torch.no_grad():
         net.items.weight[ITEMS] = 0.0
@@ -104,7 +104,7 @@ def test_energies_are_the_formulas() -> None:
 
 @pytest.mark.parametrize("form", ATTENTIONS)
 def test_without_query_weights_attention_is_even(form: str) -> None:
-    """The product with a query of zeros is 0; the additive form is silenced by its outer weights."""
+    """The product with a query of zeros is 0; the additive form is zeroed by its outer weights."""
     attention = Attention(form, WIDTH)
     nn.init.zeros_((attention.energy if form == "additive" else attention.query).weight)
     weights = attention(torch.randn(2, 5, 2 * WIDTH), torch.randn(2, 5, WIDTH), causal(5))[1]
@@ -117,7 +117,7 @@ def test_without_query_weights_attention_is_even(form: str) -> None:
 def test_all_cuts_decoded_at_once_are_each_decoded_alone(
     encoder: str, decoder: str, attention: str, start: int, own: float
 ) -> None:
-    """The outputs that training learns from equal those of a decoder that read the items until the cut and no more."""
+    """The outputs used in training equal those of a decoder that read exactly the items up to the cut."""
     net, (tokens, targets) = net_of(encoder, decoder, attention, start), sequences(rows=2, length=6)
     found, right, _ = unrolled(net, tokens, targets, Unrolling(3, 1.0, own), drawing())
     outputs, aims = [], []
@@ -147,7 +147,7 @@ def test_only_a_share_of_the_cuts_goes_on_and_padding_is_not_learned() -> None:
 
 @pytest.mark.parametrize(("encoder", "decoder"), [("gru", "gru"), ("lstm", "lstm"), ("mlp", "gru"), ("cnn", "lstm")])
 def test_eight_sequences_can_be_learned_by_heart(encoder: str, decoder: str) -> None:
-    """Each begins with an item of its own, so every prediction has one right answer; two steps behind every cut."""
+    """Each begins with a distinct item, so every prediction has one right answer; two steps behind every cut."""
     torch.manual_seed(0)
     net = Seq2SeqNet(
         ITEMS, 32, 20, encoder=encoder, decoder=decoder, attention="bilinear", from_encoder=False, dropout=0.0

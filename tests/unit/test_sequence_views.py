@@ -1,4 +1,4 @@
-"""What is read from networks over histories: steps and filters as torch computes them, and parts that add up."""
+"""Views of networks over histories: steps and filters equal torch's, and contributions add up."""
 
 import numpy as np
 import pytest
@@ -92,7 +92,7 @@ def test_parts_of_the_filters_add_up_to_the_score(history: list[int], long_term:
 
 
 def test_a_pattern_stands_where_the_network_found_it_best() -> None:
-    """The responses are those of torch's convolutions, and moving each filter elsewhere gives no more."""
+    """The responses equal those of torch's convolutions, and no other position of a filter gives more."""
     asked = request("cnn", span=4)
     net = asked.model.net  # type: ignore[attr-defined]
     found = looked_at(asked.model, asked.query.history[0], 7)  # type: ignore[arg-type]

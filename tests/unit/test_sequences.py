@@ -1,4 +1,4 @@
-"""Histories as sequences: what is read, what is predicted, and how batches are put together."""
+"""Histories as sequences: inputs, targets, and batches."""
 
 import numpy as np
 import torch

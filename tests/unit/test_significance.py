@@ -1,4 +1,4 @@
-"""Intervals, tests and groups against known answers; and how often the whole procedure is right."""
+"""Intervals, tests and groups against known answers, and the error rates of the whole procedure."""
 
 import itertools
 import math
@@ -77,7 +77,7 @@ def signs(differences: FloatArray, samples: int = 9_999, seed: int = 5) -> Float
 
 
 def every_flip(differences: FloatArray) -> float:
-    """Return the exact two-sided p of the sign-flip test, by all signs."""
+    """Return the exact two-sided p of the sign-flip test, by enumeration."""
     flips = np.array(list(itertools.product([-1.0, 1.0], repeat=len(differences)))) @ differences
     return float(np.mean(np.abs(flips) >= abs(differences.sum()) - 1e-9))
 
@@ -85,7 +85,7 @@ def every_flip(differences: FloatArray) -> float:
 @pytest.mark.parametrize("seed", range(6))
 def test_with_few_users_the_test_is_the_exact_sign_flip_test(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    differences = np.round(rng.normal(0.3, 1.0, 5 + seed), seed % 2)  # whole numbers give ties
+    differences = np.round(rng.normal(0.3, 1.0, 5 + seed), seed % 2)  # integers produce ties
     assert significance.sign_flip_p(signs(differences)) == pytest.approx(every_flip(differences))
 
 
@@ -128,7 +128,7 @@ def test_the_interval_of_a_difference_holds_zero_exactly_if_the_test_finds_nothi
 def test_no_difference_at_all_has_p_1() -> None:
     for users in (3, 100):
         assert significance.sign_flip_p(signs(np.zeros(users))) == 1.0
-    assert significance.sign_flip_p(signs(np.full(10, 0.1 + 0.2) - 0.3)) == 1.0  # equal on paper
+    assert significance.sign_flip_p(signs(np.full(10, 0.1 + 0.2) - 0.3)) == 1.0  # equal in exact arithmetic
 
 
 def test_interval_of_a_difference_is_that_of_the_normal_distribution_for_many_users() -> None:
@@ -163,7 +163,7 @@ def test_equal_values_of_all_users_still_have_an_interval_with_a_width(value: fl
 
 
 def test_intervals_of_ndcg_keep_their_level_with_few_users_and_rare_hits() -> None:
-    """The percentile bootstrap holds the true mean in 43, 66 and 82 % of these samples."""
+    """The percentile bootstrap covers the true mean in 43, 66 and 82 % of these samples."""
     rng = np.random.default_rng(0)
     gains = 1.0 / np.log2(np.arange(2, 12))
     for users in (10, 20, 50, 200):
@@ -227,7 +227,7 @@ def test_users_needed_is_the_sample_size_of_a_paired_test() -> None:
 
 
 def test_the_users_named_find_the_difference_in_four_of_five_cases() -> None:
-    """With the number that `users_needed` names for a true effect, about 80 % of new samples find it."""
+    """With the number given by `users_needed` for a true effect, about 80 % of new samples detect it."""
     rng = np.random.default_rng(4)
     known = rng.normal(0.05, 1.0, 100_000)
     known += 0.05 - known.mean()
@@ -240,7 +240,7 @@ def test_the_users_named_find_the_difference_in_four_of_five_cases() -> None:
 
 
 def lots_of_users() -> Split:
-    """300 users with 12 of 60 items each, no taste at all."""
+    """300 users with 12 of 60 items each, at random."""
     rng = np.random.default_rng(0)
     items = np.concatenate([rng.permutation(60)[:12] for _ in range(300)])
     pairs = pd.DataFrame({"user": np.repeat(np.arange(300), 12), "item": items}).astype("int32")
@@ -270,7 +270,7 @@ def test_two_models_that_differ_by_their_seed_only_are_called_different_in_about
 
 
 def planted(seed: int, gain: float, users: int = 6040) -> dict[str, pd.DataFrame]:
-    """Two models whose lists agree in 70 % of the places; the second finds `gain` more of what is relevant."""
+    """Two models whose lists agree in 70 % of the ranks; the second has `gain` more hits."""
     rng = np.random.default_rng(seed)
     quality = rng.beta(2, 4, (users, 1)) * np.linspace(1.2, 0.8, 10)
     luck = rng.random((users, 10))
@@ -299,7 +299,7 @@ def test_without_an_effect_the_same_data_are_called_different_as_rarely_as_promi
 def test_ten_models_of_6040_users_are_compared_in_about_a_second() -> None:
     rng = np.random.default_rng(0)
     frames = {f"m{n}": pd.DataFrame({"user": np.arange(6040), "ndcg@10": rng.random(6040)}) for n in range(10)}
-    started = time.process_time()  # not by the clock: what else runs on the machine does not count
+    started = time.process_time()  # CPU time, since other processes do not count
     comparison = compare(frames, metric="ndcg@10", samples=2000)
     assert time.process_time() - started < 10  # about 0.4 s where this was measured
     assert len(comparison.pairs) == len(list(itertools.combinations(range(10), 2)))

@@ -1,4 +1,4 @@
-"""Similarities: equal to the formulas written out with plain loops, and the most similar rows in order."""
+"""Similarities equal plain loops over the formulas, and the most similar rows are in order."""
 
 import math
 from fractions import Fraction
@@ -80,7 +80,7 @@ def test_the_strongest_come_in_order_and_equal_ones_by_position(values: list[flo
 
 
 def all_pairs(ratings: FloatArray, measure: Measure, counted: bool = False) -> FloatArray:
-    """(R, R) similarities of the rows of a matrix in which NaN stands for no entry."""
+    """(R, R) similarities of the rows of a matrix with NaN for no entry."""
     row, column = np.nonzero(~np.isnan(ratings))
     matrix = csr_array((ratings[row, column], (row, column)), shape=ratings.shape)
     rows, vectors = rows_by_column(matrix), sparse(matrix)
@@ -96,7 +96,7 @@ def all_pairs(ratings: FloatArray, measure: Measure, counted: bool = False) -> F
 def _formula(name: str, row_x: FloatArray, row_y: FloatArray, shared: np.ndarray, added: float = 0.0) -> float:
     """Return a similarity as the module's docstring defines it, with numpy's own functions.
 
-    added: To the denominator.
+    added: Added to the denominator.
     """
     x, y = row_x[shared], row_y[shared]
     if name == "cosine":
@@ -124,7 +124,7 @@ def test_equals_exact_arithmetic_whatever_the_offset(name: str, low: float, step
     ratings = low + step * rng.integers(0, 5, (12, 15)).astype(np.float64)
     ratings = ratings.astype(np.float32).astype(np.float64)  # as precise as they are stored
     ratings[rng.random((12, 15)) < 0.3] = np.nan
-    ratings[3] = np.where(np.isnan(ratings[3]), np.nan, np.float32(low + step))  # a user without spread
+    ratings[3] = np.where(np.isnan(ratings[3]), np.nan, np.float32(low + step))  # a user with zero std
     found = all_pairs(ratings, Measure(KINDS[name], 0.0, False, 1))
     for x in range(12):
         for y in range(12):
@@ -141,7 +141,7 @@ def test_pearson_and_msd_do_not_change_when_all_ratings_are_shifted(shift: float
 
 
 def _exact(name: str, row_x: FloatArray, row_y: FloatArray) -> float:
-    """Return a similarity by fractions; only roots are rounded."""
+    """Return a similarity in fractions; only roots are rounded."""
     shared = ~np.isnan(row_x) & ~np.isnan(row_y)
     x, y = [Fraction(v) for v in row_x[shared]], [Fraction(v) for v in row_y[shared]]
     n = len(x)

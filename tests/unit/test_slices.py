@@ -1,4 +1,4 @@
-"""Groups of users and paired differences, against numbers worked out by hand."""
+"""Groups of users and paired differences, against manual results."""
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ def lists(by_user: dict[int, list[int]]) -> pd.DataFrame:
 def test_halves_part_users_by_length_and_by_popularity_of_their_history() -> None:
     people = pd.DataFrame({"user": [10, 11, 12, 13], "n_history": [1, 2, 2, 4], "taste": [0.7, 0.6, 0.5, 0.4]})
     parts = {part.key: part for part in user_slices(people)}
-    assert parts["new"].users.tolist() == [10, 11, 12]  # those at the median are new
+    assert parts["new"].users.tolist() == [10, 11, 12]  # users at the median are new
     assert parts["active"].users.tolist() == [13]
     assert parts["mainstream"].users.tolist() == [10, 11]
     assert parts["niche"].users.tolist() == [12, 13]

@@ -1,4 +1,4 @@
-"""Social models: hand-worked steps, and what happens where the social part is switched off."""
+"""Social models: manual steps, and equality with the base model without the social term."""
 
 from dataclasses import replace
 from typing import Any
@@ -66,7 +66,7 @@ def test_trust_svd_without_trust_does_not_look_at_links() -> None:
 
 
 def test_trust_and_similarity_are_mixed_by_hand() -> None:
-    """0 took {0, 1}, 1 took {0, 1, 2}, 2 took {3}, 3 took {4}; 0 -> 2 weighs 1, 2 -> 3 weighs 2, the heaviest.
+    """0 has {0, 1}, 1 has {0, 1, 2}, 2 has {3}, 3 has {4}; 0 -> 2 weighs 1, 2 -> 3 weighs 2, the heaviest.
 
     Similarity of 0: with 1, 2 / sqrt(2 * 3) = 0.816497; with 2 and 3 none. Trust: in 2, 1/2; in 3, over two links,
     0.4 * 0.5 * 1 = 0.2. With mix 0.25: weights 0.75 * 0.816497 = 0.612372, 0.25 * 0.5 = 0.125, 0.25 * 0.2 = 0.05.
@@ -104,7 +104,7 @@ def test_the_pull_towards_friends_by_hand() -> None:
 
 
 def test_whoever_rated_nothing_takes_over_what_their_friends_like() -> None:
-    """On data of two tastes, two newcomers follow people of one taste each and are served its items first."""
+    """On data of two tastes, two new users follow users of one taste each and get its items first."""
     data = small_world()
     frame = data.interactions[data.interactions["user"] >= 2].reset_index(drop=True)
     links = [(user, user + 2 * step) for user in (0, 1) for step in range(1, 20)]
@@ -143,7 +143,7 @@ def test_one_prediction_of_trust_svd_by_hand() -> None:
 
 
 def _with_arrays(z: FloatArray, history: FloatArray, trust: FloatArray, links: csr_array) -> Recommender[Any]:
-    """Return a TrustSVD of two users and five items that learned these arrays."""
+    """Return a TrustSVD of two users and five items with these arrays as trained state."""
     model = make_model("trust_svd", {"factors": 2})
     arrays: dict[str, Any] = {
         "n_users": np.array(2), "n_items": np.array(5), "mean": np.array(3.0), "rating_range": np.array([1.0, 5.0]),
@@ -158,8 +158,8 @@ def _with_arrays(z: FloatArray, history: FloatArray, trust: FloatArray, links: c
 
 
 def test_a_step_of_trust_svd_goes_down_the_gradient() -> None:
-    """One user, one rating, two trusted people: a short step moves every parameter by minus the gradient of the loss,
-    found by finite differences, times the learning rate.
+    """One user, one rating, two trusted users: a short step moves every parameter by minus the gradient of the loss,
+    computed by finite differences, times the learning rate.
     """
     values = csr_array((np.array([4.0]), ([0], [1])), shape=(3, 2))
     seen = csr_array((np.ones(2), ([0, 0], [0, 1])), shape=(3, 2))
@@ -200,7 +200,7 @@ def test_unseen_items_are_unseen_and_enough() -> None:
     seen = csr_array((np.random.default_rng(1).random((40, 60)) < 0.2).astype(np.float64))
     values = with_unseen(seen, rng)
     dense, known = values.toarray(), seen.toarray()
-    assert_array_equal(dense, known)  # ones stay, what was drawn is 0
+    assert_array_equal(dense, known)  # ones stay, drawn values are 0
     drawn = values.nnz - seen.nnz
     assert 0.6 * NEGATIVES * seen.nnz < drawn <= NEGATIVES * seen.nnz
     rows = np.repeat(np.arange(40), np.diff(values.indptr))
@@ -214,7 +214,7 @@ def test_unseen_items_are_unseen_and_enough() -> None:
     [("social_mf", {"epochs": 60, "learning_rate": 0.03}), ("trust_svd", {"epochs": 100})],
 )
 def test_without_ratings_what_the_own_group_took_is_ranked_first(key: str, config: dict[str, Any]) -> None:
-    """On data of two tastes without ratings, the ten best items are mostly of the own half."""
+    """On data of two tastes without ratings, the top ten are mostly of the user's half."""
     data = small_world(rated=False)
     top = fitted(key, data, config).recommend(data.queries(), 10)
     own = (top.item % 2) == (np.arange(data.n_users)[:, None] % 2)

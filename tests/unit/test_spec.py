@@ -1,4 +1,4 @@
-"""ExperimentSpec: baselines always stand in it, and its hash names exactly what it says."""
+"""ExperimentSpec: baselines are always included, and its hash identifies its content."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Each kind of split takes the rows it promises, repeats itself for a seed, and refuses in a sentence."""
+"""Each kind of split takes the documented rows, is reproducible for a seed, and refuses bad data with a message."""
 
 import time
 from itertools import pairwise
@@ -117,7 +117,7 @@ def test_an_uploaded_test_part_tells_absent_users_from_those_with_unknown_items(
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("validation", [0.0, 0.2])
 def test_the_same_rows_in_any_order_give_the_same_parts(kind: str, validation: float) -> None:
-    """Positions follow the order of a file, identifiers do not; many times are equal."""
+    """Positions follow the order of a file, identifiers do not; many timestamps are equal."""
     rng = np.random.default_rng(3)
     rows = pd.DataFrame(
         {
@@ -287,7 +287,7 @@ def test_a_validation_part_that_would_be_empty_is_refused() -> None:
 
 
 def test_a_million_rows_are_parted_without_a_loop_over_users() -> None:
-    """200,000 users cost at most 6 times the processor's time of 20 users, for the same rows."""
+    """200,000 users cost at most 6 times the CPU time of 20 users, for the same rows."""
     rng = np.random.default_rng(0)
     seconds = []
     for users in (20, 200_000):

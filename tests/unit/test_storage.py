@@ -1,4 +1,4 @@
-"""Files, checksums, locks and marks of processes: what everything that is kept on disk stands on."""
+"""Files, checksums, locks and process marks: the basis of everything stored on disk."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def test_a_record_with_one_flipped_bit_is_never_taken_for_what_was_written(tmp_p
         except Damaged:
             refused += 1
         else:
-            assert found == RECORD, f"byte {place}"  # a blank between the parts became another one
+            assert found == RECORD, f"byte {place}"  # the space between the parts became another one
     assert refused > 0.8 * len(written)
 
 
@@ -90,7 +90,7 @@ def test_one_bit_in_a_file_is_noticed_though_size_and_name_are_right(tmp_path: P
     with pytest.raises(Damaged, match="its checksum differs"):
         verify(path, expected)
     with pytest.raises(Damaged, match="its checksum differs"):
-        verify(path, expected, deep=False)  # known by now
+        verify(path, expected, deep=False)  # cached by now
 
 
 def test_a_shorter_missing_or_strange_file_is_noticed_without_reading_it(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ sys.exit(bool(failed))
 
 def test_every_module_of_store_and_engine_is_imported_without_what_windows_lacks(tmp_path: Path) -> None:
     code = (
-        # libraries come first: they were built for this system and may use what it has
+        # libraries come first: they were built for this system and may use its features
         "import filelock, psutil, pandas, duckdb, requests, distributed, sklearn, scipy.sparse, numba, safetensors\n"
         + WINDOWS
     )

@@ -1,4 +1,4 @@
-"""The run store: whole or not there, the same for every process, and never in need of training to be read."""
+"""The run store: complete or absent, equal for every process, and readable without training."""
 
 import contextlib
 import errno
@@ -94,7 +94,7 @@ def test_the_history_of_an_iterative_model_keeps_every_epoch(store: ResultStore)
     assert history["rmse"].notna().all()
     assert history["validation ndcg@10"].between(0, 1).all()
     live = run.progress(run.model_ids[0])
-    points = live.loc[live["stage"] == "epochs", "rmse"].dropna()  # a slow machine notes the beginning, too
+    points = live.loc[live["stage"] == "epochs", "rmse"].dropna()  # a slow machine also records the start
     assert points.tolist() == history["rmse"].tolist()
 
 
@@ -382,7 +382,7 @@ def test_two_processes_on_one_workspace_run_each_job_once_and_corrupt_nothing(tm
 
 
 def test_an_experiment_of_an_older_version_opens_though_a_model_has_one_setting_more_by_now(store: ResultStore) -> None:
-    """The older version knew no setting of EASE: its job is named by the hash of none, and stands in the spec so."""
+    """The older version had no setting of EASE: its job is named by the hash of none, and is in the spec that way."""
     run = store.create(spec_of("ease"), "little")
     run_all(store, run)
     as_before_checksums(run.path)

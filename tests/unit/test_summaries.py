@@ -1,4 +1,4 @@
-"""Summaries of a data set equal what pandas says, from Parquet files and from memory alike."""
+"""Summaries of a data set equal those of pandas, from Parquet files and from memory."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The hierarchy of support-vector machines: its mixture by hand, Platt's sigmoid, and the levels it falls back on."""
+"""The hierarchical SVM: its mixture by hand, Platt scaling, and the levels it falls back on."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.contract.cases import as_unknown, furnished, tastes, without
 
 
 def test_the_mixture_by_hand() -> None:
-    """Everybody says 0.2, the segment 0.5 on 300 examples, the user 0.9 on 20; with shrinkage 100:
+    """The global level gives 0.2, the segment 0.5 on 300 examples, the user 0.9 on 20; with shrinkage 100:
 
     v_s = 300 / 400 = 3/4,   P_segment = 3/4 * 0.5 + 1/4 * 0.2 = 0.425
     v_u = 20 / 120 = 1/6,    P_user    = 1/6 * 0.9 + 5/6 * 0.425 = 0.504166...
@@ -35,7 +35,7 @@ def test_platt_recovers_the_sigmoid_that_drew_the_examples() -> None:
 
 
 def test_platt_gives_no_certainty_to_few_examples_and_no_credit_to_wrong_decisions() -> None:
-    """Two of each kind, perfectly parted: targets are 3/4 and 1/4, so the probability at the examples stays there."""
+    """Two of each class, perfectly separated: targets are 3/4 and 1/4, which limits the probability at the examples."""
     decisions, liked = np.array([1.0, 1.0, -1.0, -1.0]), np.array([True, True, False, False])
     slope, offset = platt(decisions, liked)
     assert_allclose(1 / (1 + np.exp(slope * decisions + offset)), [0.75, 0.75, 0.25, 0.25], atol=1e-6)
@@ -43,7 +43,7 @@ def test_platt_gives_no_certainty_to_few_examples_and_no_credit_to_wrong_decisio
 
 
 def test_own_taste_is_learned_and_quiet_users_get_their_segment() -> None:
-    """A user with fewer than three liked or not liked examples has no machine; the others find their own half."""
+    """A user with fewer than three examples of a class has no SVM; the others get items of their own half."""
     train = tastes()
     frame = train.interactions
     quiet = (frame["user"] == 7) & (frame.groupby("user").cumcount() >= 1)
@@ -59,7 +59,7 @@ def test_own_taste_is_learned_and_quiet_users_get_their_segment() -> None:
 
 
 def test_a_training_user_asking_as_unknown_gets_a_machine_of_the_same_examples() -> None:
-    """Without a user table nothing but the history is known of anybody, so both ways give the same scores."""
+    """Without a user table only the history is known of any user, so both ways give the same scores."""
     train = without(tastes(), Need.USER_FEATURES)
     model = SvmHierarchy()
     model.fit(train, RunContext())

@@ -1,4 +1,4 @@
-"""Each written form of a time is read as the moment that it says, and nothing else is taken for a time."""
+"""Each timestamp format is read as the right moment, and nothing else is accepted as a timestamp."""
 
 from datetime import UTC, datetime
 
@@ -80,7 +80,7 @@ NO_TIMES = ["K10662", "SKU-1167", "192.168.1.1", "1.2.3", "12-345-6789", "31/02/
 
 
 def read_each(texts: list[str], unit: str, forms: tuple[str, ...] = ()) -> list[str | None]:
-    """Return what the SQL of a unit reads in each text; in two steps, as in an upload."""
+    """Return the values that the SQL of a unit reads; in two steps, as in an upload."""
     raw = f"SELECT {raw_time_sql('v', unit, forms)} AS raw_time FROM (SELECT unnest(?::VARCHAR[]) AS v)"
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")

@@ -1,4 +1,4 @@
-"""Lists of the best: equal to sorting, whatever the scores."""
+"""Top-k lists equal sorting, for any scores."""
 
 import numpy as np
 from hypothesis import given

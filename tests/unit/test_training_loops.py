@@ -1,4 +1,4 @@
-"""The loops that algorithms share: everything is done once, errors come out, and a wish to stop is heard."""
+"""The loops shared by algorithms: each step is done once, errors are raised, and cancellation works."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""The tree of a recursive network on the page Inside: its nodes, effects as asked again by hand, and the picture."""
+"""The tree view of a recursive network: its nodes, effects recomputed by hand, and the figure."""
 
 import numpy as np
 import pytest

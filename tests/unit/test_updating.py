@@ -1,4 +1,4 @@
-"""Learning on from newer data: judged before and after, on old and new data, with items and people that came later."""
+"""Incremental updates: evaluated before and after, on old and new data, with new items and users."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ NET = {
 
 
 def rows(step: int, count: int, start: int, users: range) -> pd.DataFrame:
-    """Everybody goes round the catalogue by `step` items at a time, each from another place."""
+    """Every user goes round the catalog by `step` items at a time, each from another start."""
     found = [(user, (3 * user + step * time) % ITEMS, 1000 * (start + time)) for user in users for time in range(count)]
     frame = pd.DataFrame(found, columns=["user", "item", "timestamp"])
     return frame.astype({"user": "int32", "item": "int32"})
@@ -73,7 +73,7 @@ def test_what_is_new_is_learned_and_both_parts_are_judged_before_and_after(train
     fresh = NEWER.n_interactions - OLD.n_interactions
     assert report.metric == "ndcg@5"
     assert (report.users, report.items) == (0, 0)
-    assert table.loc["new", "users"] == USERS  # the last of 6 new ones each, and one of these is an old test answer
+    assert table.loc["new", "users"] == USERS  # the last of 6 new ones each, and one of these is an old test item
     assert (report.learned, report.given_away) == (4 * USERS, USERS)
     assert fresh == (4 + 1 + 1) * USERS
     assert table.loc["new", "difference"] > 0.05
@@ -85,7 +85,7 @@ def test_what_is_new_is_learned_and_both_parts_are_judged_before_and_after(train
 
 
 def test_new_questions_show_all_that_people_did_before() -> None:
-    """The old rows that the experiment tested by are shown, too; what would give them away is not learned."""
+    """The old test rows are in the history, too; interactions that would leak them are not trained on."""
     split = make_splits(OLD, SplitSpec(kind="leave_last_out"), 42)[0]
     joined = _join(split, OLD, NEWER)
     part = _new_split(joined)
@@ -103,7 +103,7 @@ def test_new_questions_show_all_that_people_did_before() -> None:
 
 def test_people_and_items_that_came_later_have_a_place(trained: Run) -> None:
     later = rows(1, 5, 900, range(USERS, USERS + 3))
-    later["item"] += ITEMS - 2  # some known items, and some that nobody had
+    later["item"] += ITEMS - 2  # some known items, and some new ones
     newer = world(OLD.interactions, rows(3, 4, 500, range(USERS)), later, name="lat", items=2 * ITEMS, users=USERS + 3)
     shuffled = reordered(newer)
     report = incremental_update(trained, model(trained, "sasrec"), OLD, shuffled, RunContext(), freeze_embeddings=True)
@@ -113,7 +113,7 @@ def test_people_and_items_that_came_later_have_a_place(trained: Run) -> None:
 
 
 def reordered(data: Dataset) -> Dataset:
-    """Return the same data with other positions: two uploads seldom agree in them."""
+    """Return the same data with other positions: two uploads rarely agree in them."""
     users, items = (np.random.default_rng(5).permutation(count) for count in (data.n_users, data.n_items))
     frame = data.interactions.copy()
     frame["user"] = np.argsort(users)[frame["user"]].astype("int32")

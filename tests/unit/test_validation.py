@@ -1,4 +1,4 @@
-"""Validation in the middle of a training: who is measured, and what networks are told."""
+"""Validation during training: validation users, and what networks receive."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ SMALL: dict[str, Any] = {"embedding_dim": 8, "epochs": 1, "patience": 0}
 
 
 def parted(users: int) -> Split:
-    """Each user has visited six of twenty items; the last but one of each is the validation part."""
+    """Each user has six of twenty items; the last but one of each is for validation."""
     rng = np.random.default_rng(0)
     items = np.concatenate([rng.permutation(20)[:6] for _ in range(users)])
     frame = pd.DataFrame({"user": np.repeat(np.arange(users), 6), "item": items})

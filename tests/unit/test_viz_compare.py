@@ -1,4 +1,4 @@
-"""Figures that compare models say what they show, hold the numbers given, and let no markup through."""
+"""Figures that compare models have the given numbers, correct sentences, and no markup from data."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Answers about a data set: the numbers in a sentence are those of the data, and figures show what they say."""
+"""Answers about a data set: the numbers in sentences and figures are those of the data."""
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ def ask(name: str, data: Dataset) -> Answer:
 
 @pytest.fixture
 def data() -> Dataset:
-    """Ten users; item 0 is known by all, item 1 by six, items 2..5 by one each; ratings 5 but for four 1s."""
+    """Ten users; item 0 has all of them, item 1 six, items 2..5 one each; ratings 5 but for four 1s."""
     pairs = [
         *((user, 0) for user in range(10)),
         *((user, 1) for user in range(6)),
@@ -36,14 +36,14 @@ def data() -> Dataset:
 
 
 def test_the_tail_is_told_in_the_data_s_own_numbers(data: Dataset) -> None:
-    """20 interactions; two items of six hold 16 of them, which is 80 %."""
+    """20 interactions; two items of six have 16 of them, which is 80 %."""
     sentence = ask("tail", data).sentence
     assert "The head of 2 items (33%) has 80%; the tail of 4 items has the rest" in sentence
     assert "1 item has no interactions" in sentence
 
 
 def test_the_share_of_a_twentieth_is_read_from_the_curve() -> None:
-    """Item 0 has 951 interactions, 99 items have one each: five items of a hundred hold 955 of 1,050."""
+    """Item 0 has 951 interactions, 99 items have one each: five items of a hundred have 955 of 1,050."""
     frame = pd.DataFrame({"user": np.arange(1050), "item": [0] * 951 + list(range(1, 100))}).astype("int32")
     assert "The 5% most popular items have 91% of all interactions" in ask("tail", dataset_from_frames(frame)).sentence
 
@@ -58,7 +58,7 @@ def test_activity_ratings_and_time_are_told_in_the_data_s_own_numbers(data: Data
 
 
 def test_what_has_no_time_is_said_and_is_no_part_of_a_share_in_time(data: Dataset) -> None:
-    """Of 20 interactions on days of their own 15 have lost their time: the busiest day holds one of five."""
+    """Of 20 interactions on different days 15 have no timestamp: the busiest day has one of five."""
     frame = data.interactions.assign(timestamp=np.where(np.arange(20) < 5, np.arange(20) * DAY, NO_TIMESTAMP))
     sentence = ask("time", data.with_interactions(frame)).sentence
     assert "with 1 (20% of all)" in sentence
@@ -67,7 +67,7 @@ def test_what_has_no_time_is_said_and_is_no_part_of_a_share_in_time(data: Datase
 
 
 def test_the_pair_that_goes_together_is_named_with_its_lift(data: Dataset) -> None:
-    """All six who know item 1 know item 0: six together, and 6 * 10 / (10 * 6) = 1.0 times chance."""
+    """All six users of item 1 have item 0: six common users, and 6 * 10 / (10 * 6) = 1.0 times chance."""
     answer = ask("together", data)
     assert f"'{EVIL}' and 'Film 1' have the highest lift: 6 users have both, 1.0 times" in answer.sentence
     assert list(answer.table.columns) == ["first", "second", "together", "lift"]

@@ -1,4 +1,4 @@
-"""Figures about users and items: what they show is what the tables say, and no text from outside becomes markup."""
+"""Figures about users and items: their values are those of the tables, and untrusted text is escaped."""
 
 from io import BytesIO
 
@@ -92,7 +92,7 @@ def test_tags_stand_in_their_order_with_their_weights() -> None:
 
 @pytest.fixture
 def habits() -> go.Figure:
-    """A hundred people: half of them rate 1, half 5; activity 0, 1, ... 98 and one with a million."""
+    """A hundred users: half of them rate 1, half 5; activity 0, 1, ... 98 and one with a million."""
     everybody = pd.DataFrame({"mean": [1.0, 5.0] * 50, "interactions": [*range(99), 1e6]})
     person = pd.DataFrame(
         {
@@ -119,7 +119,7 @@ def test_one_outsider_does_not_press_all_others_into_one_bar(habits: go.Figure) 
 
 
 def test_a_habit_that_spans_powers_of_ten_is_drawn_by_its_logarithm() -> None:
-    """Half of the people did 0 things, half 999: the bars at the ends hold them, and 99 lies two thirds on the way."""
+    """Half of the users have 0 interactions, half 999: the end bars hold them, and 99 is two thirds along the axis."""
     person = pd.DataFrame(
         {"habit": ["interactions"], "label": ["Activity"], "unit": "", "value": [99.0], "rank": [0.5], "log": True}
     )

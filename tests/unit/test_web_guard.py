@@ -1,4 +1,4 @@
-"""Hosts, origins, token and headers, asked of the guard itself; `tests/e2e/test_web_security.py` asks a server."""
+"""Hosts, origins, token and headers, tested on the guard itself; `tests/e2e/test_web_security.py` tests a server."""
 
 import itertools
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ EVERYWHERE = WebSettings.from_environment("0.0.0.0", 8501, environment={})
 
 
 class Answer:
-    """What came back of a request: the messages of the guard, or those of the app behind it."""
+    """The response to a request: the messages of the guard, or those of the app behind it."""
 
     def __init__(self, messages: list[dict[str, Any]], seen: list[dict[str, Any]]) -> None:
         self.messages = messages
@@ -53,7 +53,7 @@ def ask(
     headers: Mapping[str, str] | list[tuple[str, str]] = (),  # type: ignore[assignment]
     at: str | None = "127.0.0.1",
 ) -> Answer:
-    """Send a request through the guard to an app that takes everything."""
+    """Send a request through the guard to an app that accepts everything."""
     messages: list[dict[str, Any]] = []
     seen: list[dict[str, Any]] = []
 
@@ -82,7 +82,7 @@ def ask(
         "headers": [(name.lower().encode(), value.encode()) for name, value in pairs],
     }
     guard = Guard(app, door=settings.door, token=settings.token, base=settings.base)
-    with pytest.raises(StopIteration):  # neither the guard nor this app waits for anything, so no loop is needed
+    with pytest.raises(StopIteration):  # neither the guard nor this app awaits anything, so no loop is needed
         guard(scope, receive, send).send(None)  # type: ignore[attr-defined]
     return Answer(messages, seen)
 
@@ -189,7 +189,7 @@ def test_another_site_may_link_to_the_app_and_embed_nothing_of_it(
         ("recscope.example.org", "https://recscope.example.org", 101),
         ("recscope.example.org", "http://recscope.example.org", 101),
         ("recscope.example.org:8080", "http://recscope.example.org:8080", 101),
-        ("127.0.0.1:8501", "https://recscope.example.org", 101),  # a proxy that writes its own host
+        ("127.0.0.1:8501", "https://recscope.example.org", 101),  # a proxy that sets its own host
         ("127.0.0.1:8501", "https://lab.example:8443", 101),
         ("127.0.0.1:8501", "http://127.0.0.1:8501", 101),
         ("recscope.example.org", "https://recscope.example.org:444", 403),
@@ -203,7 +203,7 @@ def test_another_site_may_link_to_the_app_and_embed_nothing_of_it(
 def test_a_proxy_is_let_in_by_name(host: str, origin: str, status: int) -> None:
     answer = ask(PROXIED, kind="websocket", headers={"Host": host, "Origin": origin})
     assert answer.status == status
-    for scope in answer.seen:  # as Streamlit compares them, letter by letter: else it asks the internet who we are
+    for scope in answer.seen:  # string comparison, as in Streamlit; otherwise it queries the external IP
         headers = dict(scope["headers"])
         assert headers[b"origin"] == b"http://" + headers[b"host"]
 
@@ -242,7 +242,7 @@ def test_a_token_is_asked_for_wherever_others_can_reach_the_server(address: str 
 def test_a_server_for_this_machine_that_listens_to_others_all_the_same_answers_none_of_them(
     kind: str, at: str | None, taken: bool
 ) -> None:
-    """As under `uvicorn app:app --host 0.0.0.0`, which knows nothing of Streamlit's settings."""
+    """As under `uvicorn app:app --host 0.0.0.0`, which ignores Streamlit's settings."""
     answer = ask(LOOPBACK, kind=kind, headers={"Host": "localhost:8501"}, at=at)
     assert (answer.status != 403) == taken
     opened = WebSettings.from_environment("0.0.0.0", 8501, environment={"RECSCOPE_OPEN": "1"})

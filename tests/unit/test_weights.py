@@ -1,4 +1,4 @@
-"""What the weight of an interaction counts: by hand."""
+"""The effect of interaction weights, computed by hand."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from recsys_core.models.registry import make_model
 from recsys_core.models.weights import history_confidence, training_confidence, typical_weight
 
 ROWS = [(0, 0, 1.0), (0, 0, 2.0), (0, 1, 4.0), (1, 1, 4.0), (1, 2, 4.0), (2, 2, 0.0), (2, 0, -12.0)]
-"""User, item, weight; the median size of those that are not 0 is 4."""
+"""User, item, weight; the median magnitude of those that are not 0 is 4."""
 
 
 def shop(times: float = 1.0) -> Dataset:

@@ -1,4 +1,4 @@
-"""The workspace keeps data sets whole, whatever happens, and gives them back."""
+"""The workspace keeps data sets intact in every case, and returns them unchanged."""
 
 import io
 import json

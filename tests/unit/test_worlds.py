@@ -1,4 +1,4 @@
-"""A synthetic world repeats itself for a seed, and each of its laws does what it says."""
+"""A synthetic world is reproducible for a seed, and each of its rules has its effect."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def gini(counts: np.ndarray) -> float:
 
 
 def genre_shares(visits: pd.DataFrame, w: World) -> np.ndarray:
-    """(U, G) how often each category stood among the visits of each user."""
+    """Return (U, G) counts of each category among the visits of each user."""
     genres = w.dataset.items["categories"].str.get_dummies("|").to_numpy(float)
     totals = np.zeros((w.dataset.n_users, genres.shape[1]))
     np.add.at(totals, visits["user"].to_numpy(), genres[visits["item"].to_numpy()])
@@ -38,7 +38,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def markov_share(visits: pd.DataFrame) -> float:
-    """Share of steps within a session that go to the follower most often seen with the other half of the users."""
+    """Return the share of steps within a session to the follower most frequent in the other half of the users."""
     ordered = visits.sort_values(["user", "timestamp"], kind="stable")
     step = ordered.assign(after=ordered.groupby(["user", "session"])["item"].shift(-1)).dropna(subset="after")
     learn, judge = step[step["user"] % 2 == 0], step[step["user"] % 2 == 1]
@@ -183,7 +183,7 @@ def test_events_say_how_well_a_film_fits_and_weigh_accordingly() -> None:
 
 
 def test_choices_are_drawn_with_the_probabilities_that_the_truth_tells() -> None:
-    """The mean log probability of each person's first film equals its expectation within 4 standard errors."""
+    """The mean log probability of each user's first film equals its expectation within 4 standard errors."""
     w = world(users=2000, visits_per_user=3)
     first = w.visits.groupby("user").head(1).set_index("user")["item"].reindex(range(2000)).to_numpy()
     probability = w.truth.choice(np.arange(2000))
