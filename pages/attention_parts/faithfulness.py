@@ -1,6 +1,6 @@
 """Does attention indicate influence? Leave-one-out score changes beside the attention weights."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -10,8 +10,11 @@ from pages.ui.queries import comparison_queries, model_queries
 from pages.ui.text import _, safe
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from pages.attention_parts.trace import Seen
     from recsys_core.explain.attention_effects import Beside
+    from recsys_core.serving.background import Ticket
 
 WIDTHS = [2, 5]
 STUDIES = ("faithfulness", "heads")
@@ -71,10 +74,7 @@ def _many(seen: "Seen", named: model_queries.Named) -> None:
     from recsys_core.viz.attention_study import beyond, left_out, orders_picture, verdict
 
     st.subheader(_("Over many users"), anchor="many")
-    words, place = st.columns(WIDTHS, gap="large")
-    with place:
-        ticket = model_queries.ticket(named, "faithfulness")
-        found = pending.outcome(ticket, _("Computing over many users"), patience=0.0)
+    words, place, found = _outcome(model_queries.ticket(named, "faithfulness"), _("Computing over many users"))
     if found is None:
         return
     with words:
@@ -94,15 +94,19 @@ def _many(seen: "Seen", named: model_queries.Named) -> None:
         shown.figure(orders_picture(found), "figure_attention_many", name=name, table=found.per_user)
 
 
+def _outcome(ticket: "Ticket[Any]", waiting: str) -> "tuple[DeltaGenerator, DeltaGenerator, Any]":
+    """Return the places of words and chart, and the result; a progress bar in place of the chart until it is there."""
+    words, place = st.columns(WIDTHS, gap="large")
+    with place:
+        return words, place, pending.outcome(ticket, waiting, patience=0.0)
+
+
 def _heads(seen: "Seen", named: model_queries.Named) -> None:
     """Show the metric change without each head."""
     from recsys_core.viz.attention_study import heads_matter, heads_picture
 
     st.subheader(_("What does each head contribute?"), anchor="heads")
-    words, place = st.columns(WIDTHS, gap="large")
-    with place:
-        ticket = model_queries.ticket(named, "heads")
-        found = pending.outcome(ticket, _("Removing one head at a time"), patience=0.0)
+    words, place, found = _outcome(model_queries.ticket(named, "heads"), _("Removing one head at a time"))
     if found is None:
         return
     with words:

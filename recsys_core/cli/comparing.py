@@ -162,9 +162,7 @@ def results(run: Run, statuses: list[JobStatus], comparison: Comparison | None, 
             "judged": "without history" if users.no_user_has_history else "with history",
         },
         "ties": [[keys[model] for model in group] for group in comparison.ties] if comparison else [],
-        "protocol": [
-            finding.to_json() for finding in findings(run, users, metric=f"ndcg@{run.spec.k}", comparison=comparison)
-        ],
+        "protocol": [finding.to_json() for finding in _findings(run, comparison, users)],
         "verdict": [str(sentence) for sentence in comparison.verdict] if comparison else [],
         "spec": run.spec.model_dump(mode="json"),
         "split": run.split_report(),

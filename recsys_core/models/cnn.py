@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from recsys_core.contracts import Ability, Knob, ModelInfo
-from recsys_core.models.network_model import WEIGHTS_OF_TARGETS
+from recsys_core.models.network_model import network_info
 from recsys_core.models.sequence_config import SequenceConfig
 from recsys_core.models.sequence_costs import NUMBER, bytes_beside_reading, places_of, read_places, scoring_work
 from recsys_core.models.sequential import SequenceModel
@@ -57,7 +57,7 @@ class CnnConfig(SequenceConfig):
 class Cnn(SequenceModel[CnnConfig]):
     """Convolutional filters over the last items, and the mean of the history, predict the next item."""
 
-    info: ClassVar[ModelInfo] = ModelInfo(
+    info: ClassVar[ModelInfo] = network_info(
         key="cnn",
         title="Caser-style CNN",
         family="sequential",
@@ -66,11 +66,6 @@ class Cnn(SequenceModel[CnnConfig]):
         r"z_T = \mathrm{relu}\left(W [\max_p \mathrm{relu}(F_k \odot E_p + b_k);\ G E] + b\right)",
         source="Tang and Wang 2018, eq. 3 to 10",
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
-        stochastic=True,
-        runtime="torch",
-        weights=WEIGHTS_OF_TARGETS,
-        weighs_histories=False,
-        same_on_any_cores=False,
         views=("filters",),
     )
     config_type = CnnConfig

@@ -33,7 +33,7 @@ from recsys_core.contracts import (
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore
 from recsys_core.models.interest_graph import FOLDS, fold_of, graphs_without, item_graph, most_popular
-from recsys_core.models.network_model import WEIGHTS_OF_TARGETS, concatenated
+from recsys_core.models.network_model import concatenated, network_info
 from recsys_core.models.sequence_config import SequenceConfig
 from recsys_core.models.sequential import SequenceModel
 from recsys_core.models.topk import top_k
@@ -104,7 +104,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
     `interest_trace` documents names and shapes of the details of a trace.
     """
 
-    info: ClassVar[ModelInfo] = ModelInfo(
+    info: ClassVar[ModelInfo] = network_info(
         key="interest_attention",
         title="Interest attention",
         family="attention",
@@ -113,11 +113,6 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         formula=ATTENTION + BOTH_SUMS + r"\hat{s}_j = z^\top e_j",
         source="Source document, section 3.2",
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
-        stochastic=True,
-        runtime="torch",
-        weights=WEIGHTS_OF_TARGETS,
-        weighs_histories=False,
-        same_on_any_cores=False,
     )
     config_type = InterestAttentionConfig
     fitted = ("popular_items", "graph_neighbours", "graph_chances", "walk_seed")

@@ -14,6 +14,7 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, final
 
 import numpy as np
@@ -21,7 +22,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys_core.columns import ITEM, TIMESTAMP, USER
-from recsys_core.contracts import BoolArray, FloatArray, IntArray, ModelConfig, QueryBatch, Ragged, RunContext
+from recsys_core.contracts import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    ModelConfig,
+    ModelInfo,
+    QueryBatch,
+    Ragged,
+    RunContext,
+)
 from recsys_core.data import Dataset
 from recsys_core.errors import DataError
 from recsys_core.models.base import Recommender
@@ -47,7 +57,15 @@ UPDATE_EPOCHS = 5
 """Epochs of an update without validation, and the maximum `patience` with validation: enough to learn the new
 interactions, few enough to retain the rest (not tuned)."""
 WEIGHTS_OF_TARGETS = "Weight of the interaction in the training loss: its confidence, log2(1 + weight / median weight)."
-"""`ModelInfo.weights` of networks that predict the next item."""
+network_info = partial(
+    ModelInfo,
+    stochastic=True,
+    runtime="torch",
+    weights=WEIGHTS_OF_TARGETS,
+    weighs_histories=False,
+    same_on_any_cores=False,
+)
+"""Makes the `ModelInfo` of a network that predicts the next item of each history."""
 PREFIX = "net."
 """Prefix of the names of a network's weights among the arrays of a stored model."""
 

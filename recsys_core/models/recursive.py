@@ -30,7 +30,7 @@ from pydantic import Field
 from recsys_core.contracts import Ability, BoolArray, FloatArray, IntArray, Knob, ModelInfo, QueryBatch
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.errors import CannotScore
-from recsys_core.models.network_model import WEIGHTS_OF_TARGETS
+from recsys_core.models.network_model import network_info
 from recsys_core.models.sequence_config import SequenceConfig
 from recsys_core.models.sequential import SequenceModel
 
@@ -88,7 +88,7 @@ class RecursiveConfig(SequenceConfig):
 class Recursive(SequenceModel[RecursiveConfig]):
     """Composes items into sessions and sessions into a user state; the root predicts the next item."""
 
-    info: ClassVar[ModelInfo] = ModelInfo(
+    info: ClassVar[ModelInfo] = network_info(
         key="recursive",
         title="Recursive network (session tree)",
         family="sequential",
@@ -97,11 +97,6 @@ class Recursive(SequenceModel[RecursiveConfig]):
         r" n_t = \mathrm{cell}(n_{t-1}, v_{i_t}), \quad p_s = \mathrm{cell}(p_{s-1}, n_s)",
         source="The source document, section 3.1; Socher et al. 2011; Tai, Socher and Manning 2015, eq. 9 to 14",
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
-        stochastic=True,
-        runtime="torch",
-        weights=WEIGHTS_OF_TARGETS,
-        weighs_histories=False,
-        same_on_any_cores=False,
         views=("tree",),
     )
     config_type = RecursiveConfig

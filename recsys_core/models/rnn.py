@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from recsys_core.contracts import Ability, Knob, ModelInfo
-from recsys_core.models.network_model import WEIGHTS_OF_TARGETS
+from recsys_core.models.network_model import network_info
 from recsys_core.models.sequence_config import SequenceConfig
 from recsys_core.models.sequence_costs import NUMBER, bytes_beside_reading, places_of, read_places, scoring_work
 from recsys_core.models.sequential import SequenceModel
@@ -64,7 +64,7 @@ CELLS = {
 class Rnn(SequenceModel[RnnConfig]):
     """A recurrent network over the history; its last hidden state predicts the next item."""
 
-    info: ClassVar[ModelInfo] = ModelInfo(
+    info: ClassVar[ModelInfo] = network_info(
         key="rnn",
         title="GRU / LSTM / RNN",
         family="sequential",
@@ -72,11 +72,6 @@ class Rnn(SequenceModel[RnnConfig]):
         formula=CELLS["gru"] + SCORE,
         source="Hidasi et al. 2016, section 3.1",
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
-        stochastic=True,
-        runtime="torch",
-        weights=WEIGHTS_OF_TARGETS,
-        weighs_histories=False,
-        same_on_any_cores=False,
         views=("memory",),
     )
     config_type = RnnConfig

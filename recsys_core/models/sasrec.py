@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 
 from recsys_core.contracts import Ability, AttentionTrace, Knob, ModelInfo, QueryBatch
 from recsys_core.errors import CannotScore, ConfigError
-from recsys_core.models.network_model import WEIGHTS_OF_TARGETS
+from recsys_core.models.network_model import network_info
 from recsys_core.models.sequence_config import SequenceConfig
 from recsys_core.models.sequence_costs import (
     COPIES,
@@ -66,7 +66,7 @@ class SasRecConfig(SequenceConfig):
 class SasRec(SequenceModel[SasRecConfig]):
     """Causal self-attention over the history; the last position predicts the next item."""
 
-    info: ClassVar[ModelInfo] = ModelInfo(
+    info: ClassVar[ModelInfo] = network_info(
         key="sasrec",
         title="SASRec",
         family="sequential",
@@ -75,11 +75,6 @@ class SasRec(SequenceModel[SasRecConfig]):
         r"\left(\tfrac{q_t^\top k_j}{\sqrt{D/H}}\right) W v_j",
         source="Kang and McAuley 2018, section III",
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
-        stochastic=True,
-        runtime="torch",
-        weights=WEIGHTS_OF_TARGETS,
-        weighs_histories=False,
-        same_on_any_cores=False,
     )
     config_type = SasRecConfig
     weight_averaging = 0.998

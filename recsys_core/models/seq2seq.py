@@ -56,7 +56,7 @@ from recsys_core.contracts import (
 )
 from recsys_core.errors import CannotScore
 from recsys_core.models.nets.beam import Beams, beam_search, greedy, log_shares
-from recsys_core.models.network_model import WEIGHTS_OF_TARGETS
+from recsys_core.models.network_model import network_info
 from recsys_core.models.sequence_config import SequenceConfig
 from recsys_core.models.sequential import SequenceModel
 from recsys_core.models.topk import top_k
@@ -133,7 +133,7 @@ ENERGIES = {"bilinear": r"e(q, E) = \tfrac{q^\top E}{\sqrt{D}}", "additive": r"e
 class Seq2Seq(SequenceModel[Seq2SeqConfig]):
     """Encodes a history, then generates the next items one by one with attention over the history."""
 
-    info: ClassVar[ModelInfo] = ModelInfo(
+    info: ClassVar[ModelInfo] = network_info(
         key="seq2seq",
         title="Seq2seq with attention",
         family="sequential",
@@ -141,11 +141,6 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         formula=STEP + ENERGIES["bilinear"],
         source="Source document, section 3.3; Bahdanau et al. 2015",
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
-        stochastic=True,
-        runtime="torch",
-        weights=WEIGHTS_OF_TARGETS,
-        weighs_histories=False,
-        same_on_any_cores=False,
     )
     config_type = Seq2SeqConfig
 

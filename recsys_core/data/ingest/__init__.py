@@ -3,15 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recsys_core.data.ingest.pipeline import (
-        check,
-        ingest,
-        inspect_files,
-        load_file,
-        load_with_report,
-        suggest_rules,
-        with_interaction_columns,
-    )
+    from recsys_core.data.ingest.inspection import inspect_files, suggest_rules
+    from recsys_core.data.ingest.pipeline import check, ingest, load_file, load_with_report, with_interaction_columns
 
 __all__ = [
     "check",

@@ -79,8 +79,7 @@ def inspect_each(
             with faults_in_words(path.name):
                 found += unpack(path, folder=folder, limits=limits)
         except DataError as error:
-            _log(error)
-            found.append(Inspected(replace(left_aside(path, path.name), table=INTERACTIONS), str(error)))
+            found.append(_unread(path, path.name, error))
     if not found:
         raise DataError("There is nothing to read: the archive contains no files.")
     known = recognise({one.base: _first_line(one.path) for one in found if isinstance(one, Member)})
@@ -95,15 +94,15 @@ def _inspected(member: Member, known: tuple[str, Mapping[str, Layout]] | None, l
         with faults_in_words(member.name):
             guess = guess_table(member.path, name=member.name, layout=layout, limits=limits)
     except DataError as error:
-        _log(error)
-        unread = replace(left_aside(member.path, member.name), table=INTERACTIONS, keeper=member.keeper)
-        return Inspected(unread, str(error))
+        return _unread(member.path, member.name, error, member.keeper)
     return Inspected(replace(guess, keeper=member.keeper))
 
 
-def _log(error: DataError) -> None:
+def _unread(path: Path, name: str, error: DataError, keeper: object = None) -> Inspected:
+    """Return why a file cannot be read; a defect of the reader is logged as well."""
     if is_unexpected(error):
         logger.info("%s", error, exc_info=error)
+    return Inspected(replace(left_aside(path, name), table=INTERACTIONS, keeper=keeper), str(error))
 
 
 def suggest_rules(guesses: Sequence[TableGuess]) -> IngestRules:

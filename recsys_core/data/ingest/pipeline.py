@@ -13,7 +13,7 @@ from recsys_core.columns import INTERACTIONS, ITEMS, SOCIAL, USERS
 from recsys_core.contracts import RunContext
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.folder import open_folder, seal
-from recsys_core.data.ingest.build import READER_VERSION, build
+from recsys_core.data.ingest.build import build
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.inspection import inspect_files, suggest_rules
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
@@ -27,18 +27,6 @@ if TYPE_CHECKING:
     from recsys_core.data.workspace import Workspace
 
 logger = logging.getLogger(__name__)
-__all__ = [
-    "READER_VERSION",
-    "build",
-    "check",
-    "ingest",
-    "inspect_files",
-    "load_file",
-    "load_with_report",
-    "suggest_rules",
-    "with_columns",
-    "with_interaction_columns",
-]
 
 
 def check(

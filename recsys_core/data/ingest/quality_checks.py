@@ -54,47 +54,39 @@ def dataset_warnings(
     else:
         tied = tied_interactions(interactions, PairCache(0)) if TIMESTAMP in columns else 0
     found = [
-        _tied(tied, pq.read_metadata(interactions).num_rows),
+        _tied(tied, max(1, pq.read_metadata(interactions).num_rows)),
         _single(activity),
         _robots(activity),
         _alike("users", user_ids),
         _alike("items", item_ids),
         _links_without_interactions(social, activity) if social is not None else None,
     ]
-    return [doubt for doubt in found if doubt is not None]
+    return [doubt for doubt in found if doubt is not None and doubt.count]
 
 
 def kept_row_warnings(*, repeated: int, unreadable: int, clipped: int) -> list[DataWarning]:
     """Return warnings about questionable rows that the rules kept."""
-    found = []
-    if repeated:
-        found.append(
-            DataWarning(
-                "repeated_pairs",
-                repeated,
-                f"{repeated:,} rows repeat the user-item pair of an earlier row.",
-                "They are kept as separate interactions. If they correct a rating, keep only the last row per pair.",
-            )
-        )
-    if unreadable:
-        found.append(
-            DataWarning(
-                "unknown_times",
-                unreadable,
-                f"{unreadable:,} interactions have a missing or unreadable timestamp.",
-                "They are kept and sorted before all others. Splits by time put them into the training data.",
-            )
-        )
-    if clipped:
-        found.append(
-            DataWarning(
-                "clipped_ratings",
-                clipped,
-                f"{clipped:,} ratings were outside the scale and have been clipped to it.",
-                "Check the scale: many clipped ratings suggest a different one.",
-            )
-        )
-    return found
+    found = [
+        DataWarning(
+            "repeated_pairs",
+            repeated,
+            f"{repeated:,} rows repeat the user-item pair of an earlier row.",
+            "They are kept as separate interactions. If they correct a rating, keep only the last row per pair.",
+        ),
+        DataWarning(
+            "unknown_times",
+            unreadable,
+            f"{unreadable:,} interactions have a missing or unreadable timestamp.",
+            "They are kept and sorted before all others. Splits by time put them into the training data.",
+        ),
+        DataWarning(
+            "clipped_ratings",
+            clipped,
+            f"{clipped:,} ratings were outside the scale and have been clipped to it.",
+            "Check the scale: many clipped ratings suggest a different one.",
+        ),
+    ]
+    return [doubt for doubt in found if doubt.count]
 
 
 def _activity(connection: duckdb.DuckDBPyConnection, path: Path, *, rated: bool) -> pd.DataFrame:
@@ -105,11 +97,9 @@ def _activity(connection: duckdb.DuckDBPyConnection, path: Path, *, rated: bool)
     ).df()
 
 
-def _single(activity: pd.DataFrame) -> DataWarning | None:
+def _single(activity: pd.DataFrame) -> DataWarning:
     count = int((activity["n"] == 1).sum())
-    if not count:
-        return None
-    share = count / len(activity)
+    share = count / max(1, len(activity))
     return DataWarning(
         "single_interaction_users",
         count,
@@ -118,15 +108,13 @@ def _single(activity: pd.DataFrame) -> DataWarning | None:
     )
 
 
-def _robots(activity: pd.DataFrame) -> DataWarning | None:
+def _robots(activity: pd.DataFrame) -> DataWarning:
     """Warn about users with over ten times the 95th percentile of interactions, or with many identical ratings."""
     usual = float(activity["n"].quantile(0.95)) if len(activity) else 0.0
     bound = max(_BUSY, 10 * usual)
     busy = activity["n"] > bound
     monotone = (activity["n"] >= _SAME_RATINGS) & (activity["low"] == activity["high"])
     count = int((busy | monotone).sum())
-    if not count:
-        return None
     return DataWarning(
         "robot_like_users",
         count,
@@ -170,11 +158,9 @@ def _shown(name: str) -> str:
     )
 
 
-def _links_without_interactions(social: pd.DataFrame, activity: pd.DataFrame) -> DataWarning | None:
+def _links_without_interactions(social: pd.DataFrame, activity: pd.DataFrame) -> DataWarning:
     linked = pd.unique(social[[SOURCE, TARGET]].to_numpy().ravel())
     count = int((~np.isin(linked, activity[USER].to_numpy())).sum())
-    if not count:
-        return None
     return DataWarning(
         "social_without_interactions",
         count,
@@ -238,9 +224,7 @@ def _tied_by_sql(path: Path, exact: str) -> int:
         return int(connection.execute(query).fetchall()[0][0])
 
 
-def _tied(count: int, rows: int) -> DataWarning | None:
-    if not count:
-        return None
+def _tied(count: int, rows: int) -> DataWarning:
     return DataWarning(
         "tied_timestamps",
         count,
