@@ -1,74 +1,103 @@
-"""Template of all messages, `recsys_core/locale/recscope.pot`, extracted from the source code.
+"""The template of all messages: `recsys_core/locale/recscope.pot`, extracted from the source code.
 
     python -m tools.texts           check that the template is up to date (part of `make lint`)
     python -m tools.texts --write   write it (`make texts`)
 
-Messages are the literals inside `_()`, `n_()`, `later()`, `Template()` and `Words()`, and the fields of the tables that
-describe models, settings, metrics, questions and features of behavior (`tables`).
+Messages are the literals inside `_()`, `n_()`, `later()`, `Template()` and `Words()`, the names of stages (`stage=`),
+and the fields of the tables that describe models, settings, metrics, questions and features of behavior (`tables`).
 """
 
+import ast
 import io
 import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_file
 from babel.messages.pofile import write_po
 
 ROOT = Path(__file__).resolve().parent.parent
+STAGE = "stage"
+"""Option of functions that report progress whose value is a message."""
 TEMPLATE = ROOT / "recsys_core" / "locale" / "recscope.pot"
 SOURCES = ("app.py", "pages/**/*.py", "recsys_core/**/*.py")
-KEYWORDS: dict[str, Any] = {
-    "_": None,
-    "later": None,
-    "Words": None,
-    "n_": (1, 2),
-    "Template": {1: (1,), 2: (1, 2)},
-}
+MARKS = {"_": 1, "later": 1, "Words": 1, "n_": 2, "Template": 2}
+"""Functions whose first arguments are messages, and how many: a message, or its singular and plural."""
 REMEDY = "The template of messages is not up to date: run `make texts` and commit recsys_core/locale/recscope.pot."
 
 
-def extracted() -> Catalog:
-    """Return all messages with the files that contain them."""
-    catalog = Catalog(project="Recscope", charset="utf-8")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # Babel skips f-strings with a warning only
-        for path in sorted({path for pattern in SOURCES for path in ROOT.glob(pattern)}):
-            name = path.relative_to(ROOT).as_posix()
-            for _line, message, _comments, _context in extract_from_file("python", path, keywords=KEYWORDS):
-                catalog.add(message, locations=[(name, 0)])
+def catalogue() -> Catalog:
+    """Return all messages, each with the files it is in."""
+    found = Catalog(project="Recscope", charset="utf-8")
+    for path in sorted({path for pattern in SOURCES for path in ROOT.glob(pattern)}):
+        for message in marked(path):
+            found.add(message, locations=[(path.relative_to(ROOT).as_posix(), 0)])
     for name, messages in tables():
         for message in messages:
             if message:
-                catalog.add(message, locations=[(name, 0)])
-    for one in catalog:
-        one.flags.discard("python-format")  # percent signs are literal
-    return catalog
+                found.add(message, locations=[(name, 0)])
+    for one in found:
+        one.flags.discard("python-format")  # a per cent sign is only that
+    return found
+
+
+def marked(path: Path) -> Iterator[str | tuple[str, str]]:
+    """Give the messages that are marked in a source file.
+
+    The tree of the file is read, since the extractor of Babel misses calls inside f-strings and the plural of a call
+    that ends with a comma.
+
+    Raises:
+        SystemExit: A message has values in it, so that it cannot be found in a catalogue.
+    """
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        for option in node.keywords:
+            if option.arg == STAGE and isinstance(option.value, ast.Constant) and option.value.value:
+                yield str(option.value.value)
+        called = str(getattr(node.func, "id", getattr(node.func, "attr", "")))
+        texts = node.args[: MARKS.get(called, 0)]
+        if any(isinstance(one, ast.JoinedStr) for one in texts):
+            raise SystemExit(f"{path}:{node.lineno}: the message is an f-string; fill its values in after translation.")
+        forms = [one.value for one in texts if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+        if len(forms) == len(texts) and forms:
+            yield forms[0] if len(forms) == 1 else (forms[0], forms[1])
 
 
 def tables() -> Iterator[tuple[str, list[str]]]:
-    """Yield the file and the messages of each table."""
+    """Give the messages of each table, with the file that it is in."""
     from recsys_core.configs import field_specs
+    from recsys_core.evaluation.metric_info import METRICS
     from recsys_core.models.registry import model_class, model_infos
     from recsys_core.profiles.behavior import HABITS
+    from recsys_core.viz.inside_views import PICTURES
+    from recsys_core.viz.questions import QUESTIONS
 
     for key, info in model_infos().items():
         model = model_class(key)
-        settings = [text for spec in field_specs(model.config_type) for text in (spec.label, spec.help)]
-        yield f"{model.__module__.replace('.', '/')}.py", [info.title, info.idea, info.weights, *settings]
-    yield (
-        "recsys_core/profiles/behavior.py",
-        [text for one in HABITS for text in (one.label, one.meaning, one.more, one.less)],
-    )
+        specs = field_specs(model.config_type)
+        settings = [text for spec in specs for text in (spec.label, spec.help)]
+        choices = [str(choice).replace("_", " ") for spec in specs for choice in spec.choices]
+        yield _file(model), [info.title, info.family, info.idea, info.weights, *settings, *choices]
+    for metric in METRICS.values():
+        yield _file(type(metric)), [metric.title, metric.idea, metric.unit]
+    for habit in HABITS:
+        yield _file(type(habit)), [habit.label, habit.unit, habit.meaning, habit.more, habit.less]
+    for question in QUESTIONS.values():
+        yield _file(type(question)), [question.title, question.reading]
+    for picture in PICTURES.values():
+        yield _file(type(picture)), [picture.question, picture.reading]
+
+
+def _file(defined: type) -> str:
+    return f"{defined.__module__.replace('.', '/')}.py"
 
 
 def rendered() -> bytes:
     """Return the template file: sorted, without dates and line numbers, so that it changes only with the messages."""
     file = io.BytesIO()
-    write_po(file, extracted(), width=120, sort_output=True, omit_header=True, include_lineno=False)
+    write_po(file, catalogue(), width=120, sort_output=True, omit_header=True, include_lineno=False)
     return b"# All messages of Recscope; written by `make texts`.\n\n" + file.getvalue()
 
 

@@ -90,7 +90,7 @@ def _many(seen: "Seen", named: model_queries.Named) -> None:
             )
         )
     with place:
-        name = f"{seen.model} attention over many users"
+        name = _("{model} attention over many users").format(model=seen.model)
         shown.figure(orders_picture(found), "figure_attention_many", name=name, table=found.per_user)
 
 
@@ -156,7 +156,7 @@ def _this_user(seen: "Seen") -> None:
         shown.figure(
             beside_bars(found),
             "figure_attention_faith",
-            name=f"{seen.model} attention and influence",
+            name=_("{model} attention and influence").format(model=seen.model),
             alt=str(correlation(found)),
             table=found.table,
         )

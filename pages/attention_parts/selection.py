@@ -82,7 +82,7 @@ def _example() -> Seen:
     users = list(_read(key).traces)
     user = user if user in users else users[0]
     with pickers.line():
-        _pick(_("Model"), "attention_example", known, key, lambda one: _read(one).title, lambda one: one)
+        _pick(_("Model"), "attention_example", known, key, lambda one: _(_read(one).title), lambda one: one)
         _pick(_("User"), f"attention_example_user_{key}", users, user, str, lambda one: f"{key}{MARK}{one}")
     example = _read(key)
     found = example.traces[user]
@@ -91,13 +91,13 @@ def _example() -> Seen:
             "**This is a finished example:** {model}, trained on the sample '{data}', with the history of user "
             "{user}. {known} Train a model on your own data to see the same charts for it."
         ).format(
-            model=safe(example.title), data=safe(example.data), user=safe(user), known=safe(_knows(example, user))
+            model=safe(_(example.title)), data=safe(example.data), user=safe(user), known=safe(_knows(example, user))
         ),
         icon=":material/science:",
     )
     return Seen(
         found,
-        example.title,
+        _(example.title),
         _("User {user}").format(user=user),
         f"example_{key}_{users.index(user)}",
         decoding=str(example.facts["settings"].get("decoding", "")),

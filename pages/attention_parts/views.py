@@ -155,7 +155,12 @@ def _steps(seen: "Seen", heads: "Heads") -> None:
         )
     st.markdown(" ".join([words, *_lists_explained(seen)]))
     stages = attention_stages.of_trace(seen.attended, heads)
-    stepper(stages, f"attention_steps_{seen.key}", name=f"steps {seen.model}", table=lambda: _numbers(seen))
+    stepper(
+        stages,
+        f"attention_steps_{seen.key}",
+        name=_("steps {model}").format(model=seen.model),
+        table=lambda: _numbers(seen),
+    )
 
 
 def _lists_explained(seen: "Seen") -> list[str]:
@@ -188,7 +193,7 @@ def _points(seen: "Seen") -> None:
     stepper(
         interest_stages(seen.attended),
         f"attention_points_{seen.key}",
-        name=f"interest points {seen.model}",
+        name=_("interest points {model}").format(model=seen.model),
         table=lambda: moved(seen.attended),
     )
 
@@ -268,7 +273,7 @@ def _map(seen: "Seen", heads: "Heads") -> None:
         show.figure(
             heat_map(seen.attended, heads),
             "figure_attention_map",
-            name=f"{seen.model} attention map",
+            name=_("{model} attention map").format(model=seen.model),
             table=links(seen.attended, heads),
         )
         title, legend = (

@@ -164,7 +164,7 @@ def _time(tables: "ItemTables", parts: lazy_sections.Parts) -> None:
     unit = str(periods.attrs["unit"])
     busiest = periods.iloc[periods["interactions"].argmax()]
     sentence = _("The busiest {unit} begins on {start:%d %B %Y} and has {share} of the item's interactions.").format(
-        unit=unit, start=busiest["start"], share=percent(busiest["interactions"] / periods["interactions"].sum(), 0)
+        unit=_(unit), start=busiest["start"], share=percent(busiest["interactions"] / periods["interactions"].sum(), 0)
     )
     figure = item_timeline(periods, unit=unit)
     if parts.draws("item_time", height=int(figure.layout.height)):

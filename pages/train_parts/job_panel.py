@@ -95,7 +95,7 @@ def _row(run_id: str, job: "JobStatus", title: str, progress: "pd.DataFrame") ->
 
 
 def _bar(job: "JobStatus") -> None:
-    from recsys_core.viz.progress import IN_FOLD
+    from recsys_core.viz.progress import IN_FOLD, stage_text
 
     taken = job.seconds()
     if job.state == "RUNNING":
@@ -104,7 +104,7 @@ def _bar(job: "JobStatus") -> None:
         text = " · ".join(
             part
             for part in (
-                safe(job.stage) or _("preparing"),
+                safe(stage_text(job.stage)) or _("preparing"),
                 f"{job.step}/{job.total}" if job.total and job.total > 1 else "",
                 seconds(taken) if taken is not None else "",
                 _("resumed at epoch {n}").format(n=job.resumed + 1) if job.resumed else "",

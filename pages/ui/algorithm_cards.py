@@ -167,7 +167,7 @@ def _card(info: "ModelInfo", dataset: "Dataset", key: str) -> None:
     always = _always(info)
     with st.container(border=True, key=f"{key}_card", height="stretch", vertical_alignment="distribute"):
         st.checkbox(
-            f"**{safe(info.title)}**",
+            f"**{safe(_(info.title))}**",
             value=_is_at_first(info, dataset),
             disabled=always or bool(lacking),
             key=f"{key}_use",

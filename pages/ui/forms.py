@@ -129,7 +129,7 @@ def _switch_of_optional(spec: "FieldSpec", key: str, is_set: bool) -> None:
     def keep() -> None:
         _keep(key, spec.name, _fitting(spec, None) if st.session_state[widget] else None)
 
-    st.toggle(_("Set {name}").format(name=_lowered(label(spec))), key=widget, on_change=keep, help=spec.help)
+    st.toggle(_("Set {name}").format(name=_lowered(label(spec))), key=widget, on_change=keep, help=_(spec.help))
 
 
 def _fitting(spec: "FieldSpec", value: Any) -> Any:
@@ -180,7 +180,7 @@ def _choice(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
     st.selectbox(
         label(spec),
         spec.choices,
-        format_func=lambda choice: str(choice).replace("_", " "),
+        format_func=lambda choice: _(str(choice).replace("_", " ")),
         key=widget,
         on_change=keep,
         help=_help(spec),
@@ -212,7 +212,7 @@ def _bound(value: float | None, whole: Any, exclusive: bool) -> int | None:
 
 def _help(spec: "FieldSpec") -> str:
     """Return the help of a setting, followed by its typical and allowed ranges."""
-    parts = [spec.help]
+    parts = [_(spec.help)]
     if spec.low is not None and spec.high is not None:
         parts.append(_("Typical range: {low:g} to {high:g}.").format(low=spec.low, high=spec.high))
     if spec.minimum is not None and spec.maximum is not None:

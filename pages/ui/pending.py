@@ -46,5 +46,7 @@ def outcome(ticket: "Ticket[T]", words: str, patience: float | None = None) -> "
 def _bar(ticket: "Ticket[T]", words: str, since: float) -> None:
     if ticket.is_done:
         st.rerun()
-    parts = [words, safe(ticket.progress.stage), seconds(time.monotonic() - since)]
+    from recsys_core.viz.progress import stage_text
+
+    parts = [words, safe(stage_text(ticket.progress.stage)), seconds(time.monotonic() - since)]
     st.progress(ticket.fraction or 0.0, " · ".join(part for part in parts if part))

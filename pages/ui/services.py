@@ -15,6 +15,7 @@ import streamlit as st
 
 from pages.ui import state
 from recsys_core.errors import RecscopeError
+from recsys_core.text import _, language
 
 if TYPE_CHECKING:
     from recsys_core.contracts import ModelInfo, RunContext
@@ -260,13 +261,13 @@ def model_info(key: str) -> "ModelInfo":
 
 def model_title(key: str) -> str:
     """Return the title of an algorithm."""
-    return model_info(key).title
+    return _(model_info(key).title)
 
 
 def best(card: "RunCard") -> "Ticket[BestModel]":
     """Return the ticket of the best finished model of an experiment, with the interval shown in its comparison."""
     stored = store()
-    return background().ask(("best", str(root()), card.id), card.done, lambda _: _best(stored, card))
+    return background().ask(("best", str(root()), card.id, language()), card.done, lambda _ctx: _best(stored, card))
 
 
 def _best(stored: "ResultStore", card: "RunCard") -> BestModel:
@@ -342,19 +343,19 @@ def answer(name: str, fingerprint: str) -> "Ticket[Answer]":
     """Return the ticket of the answer to one question."""
     folder, question = str(root()), questions()[name]
     return ask(
-        lambda _: question.answer(_dataset(folder, fingerprint), _summary(folder, fingerprint)), name, fingerprint
+        lambda _ctx: question.answer(_dataset(folder, fingerprint), _summary(folder, fingerprint)), name, fingerprint
     )
 
 
 def summary(fingerprint: str) -> "Ticket[DataSummary]":
     """Return the ticket of the numbers of the data card."""
     folder = str(root())
-    return ask(lambda _: _summary(folder, fingerprint), "summary", fingerprint)
+    return ask(lambda _ctx: _summary(folder, fingerprint), "summary", fingerprint)
 
 
 def ask(work: "Callable[[RunContext], T]", *name: Hashable) -> "Ticket[T]":
-    """Return the ticket of background work on the current workspace, started once for each name."""
-    return background().ask((str(root()), *name), "", work)
+    """Return the ticket of background work on the current workspace, started once for each name and language."""
+    return background().ask((str(root()), *name, language()), "", work)
 
 
 @st.cache_resource(show_spinner=False)

@@ -157,8 +157,8 @@ def _habits(profiles: "UserProfiles", user: int, parts: lazy_sections.Parts) -> 
     st.subheader(_("Behavior compared with all users"), anchor=False)
     rarest = habits.iloc[(habits["rank"] - 0.5).abs().argmax()]
     sentence = _("Gray: distribution over all users. Red: this user. Most unusual: {habit}, {value}; {rank}.").format(
-        habit=rarest["label"],
-        value=f"{amount(rarest['value'])} {rarest['unit']}".strip(),
+        habit=_(rarest["label"]),
+        value=f"{amount(rarest['value'])} {_(rarest['unit'])}".strip(),
         rank=_rank(float(rarest["rank"])),
     )
     if parts.draws("user_habits", height=height_of_panels(len(habits))):
@@ -205,7 +205,7 @@ def _time(tables: "UserTables", parts: lazy_sections.Parts) -> None:
     ).format(
         first=periods.attrs["first"],
         last=periods.attrs["last"],
-        unit=unit,
+        unit=_(unit),
         share=percent(busiest["interactions"] / periods["interactions"].sum(), 0),
     )
     figure = timeline(periods, unit=unit)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from recsys_core import text
 from recsys_core.errors import ConfigError
 
 Direction = Literal["higher", "lower", "neither"]
@@ -219,4 +220,5 @@ class MetricName:
     @property
     def title(self) -> str:
         """Display name with the cut-off, such as NDCG@10."""
-        return f"{self.info.title}@{self.k}" if self.k is not None else self.info.title
+        title = text._(self.info.title)
+        return f"{title}@{self.k}" if self.k is not None else title

@@ -7,6 +7,7 @@ import numpy as np
 
 from recsys_core.contracts import FloatArray, IntArray, PredictsPairs, PredictsRatings, QueryBatch, Ragged, RunContext
 from recsys_core.models.base import SCORE_BLOCK_BYTES, Recommender
+from recsys_core.text import later
 
 PAIRS_PER_BLOCK = 1_000_000
 """Maximum number of pairs per call of `predict_pairs`, unless a single user has more."""
@@ -19,7 +20,7 @@ def answers_of_pairs(
     items: IntArray,
     *,
     ctx: RunContext | None = None,
-    stage: str = "score pairs",
+    stage: str = later("score pairs"),
 ) -> FloatArray:
     """Return (N,) predictions for user-item pairs: ratings if the model predicts ratings, else scores.
 

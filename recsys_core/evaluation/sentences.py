@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from recsys_core.text import either
+from recsys_core.text import _, either
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ def interval_text(low: float, high: float, decimals: int | None = None) -> str:
         decimals: Defaults to those that the interval supports.
     """
     if not (math.isfinite(low) and math.isfinite(high)):
-        return "no interval"
+        return _("no interval")
     decimals = decimals_for(low, high) if decimals is None else decimals
-    return f"{low:.{decimals}f} to {high:.{decimals}f}"
+    return _("{low} to {high}").format(low=f"{low:.{decimals}f}", high=f"{high:.{decimals}f}")
 
 
 def at_least(low: float, decimals: int) -> str:
@@ -106,7 +106,9 @@ def significant(value: float) -> str:
 def listed(names: Iterable[object]) -> str:
     """Join names for a sentence: A, B and C."""
     words = [str(name) for name in names]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    if len(words) == 1:
+        return words[0]
+    return _("{names} and {last}").format(names=", ".join(words[:-1]), last=words[-1])
 
 
 def about(users: float) -> str:

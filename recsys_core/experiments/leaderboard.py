@@ -16,6 +16,7 @@ from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.pooling import pooled
 from recsys_core.experiments.spec import ModelSpec
 from recsys_core.models.registry import model_class
+from recsys_core.text import _
 
 TITLE, FAMILY = "title", "family"
 LEADING = ("ndcg", "recall", "precision", "hit_rate", "mrr", "coverage", "novelty", "rmse")
@@ -66,7 +67,7 @@ def model_titles(models: Iterable[ModelSpec]) -> dict[str, str]:
     titles = {}
     for model in models:
         twins = [other for other in models if other.key == model.key]
-        title = model_class(model.key).info.title
+        title = _(model_class(model.key).info.title)
         differing = [name for name in model.config if len({str(twin.config.get(name)) for twin in twins}) > 1]
         settings = ", ".join(
             f"{name.removeprefix('n_').replace('_', ' ')} {_shown(model.config[name])}" for name in differing
@@ -98,7 +99,7 @@ def leading_metrics(models: Sequence[Contender], k: int) -> list[str]:
 def metric_title(name: str) -> str:
     """Return the display name of a metric, with its unit if it has one."""
     metric = MetricName.parse(name)
-    return f"{metric.title} ({metric.info.unit})" if metric.info.unit else metric.title
+    return f"{metric.title} ({_(metric.info.unit)})" if metric.info.unit else metric.title
 
 
 def leaderboard(models: Sequence[Contender], comparison: Comparison) -> pd.DataFrame:

@@ -10,10 +10,11 @@ from recsys_core.contracts import Explanation, FloatArray, IntArray
 from recsys_core.data import Dataset
 from recsys_core.data.labels import titles_of, users_called
 from recsys_core.explain.view import ViewData, ViewRequest
+from recsys_core.text import _, later, n_
 
 OF_USERS = ("neighbours", "friends")
 """Kinds of explanations whose sources are users."""
-REMAINDER = "Remainder (bias and other terms)"
+REMAINDER = later("Remainder (bias and other terms)")
 SIMILARITY, VOTE = "similarity", "vote"
 
 
@@ -42,10 +43,10 @@ def largest_parts(explanation: Explanation, dataset: Dataset, shown: int) -> pd.
     titles = source_names(explanation, dataset, largest)
     weights = [float(weight) for weight in explanation.weights[largest]]
     if len(others):
-        titles.append(f"{len(others)} other terms")
+        titles.append(n_("{n} other term", "{n} other terms", len(others)))
         weights.append(float(explanation.weights[others].sum()))
     if explanation.remainder != 0.0:
-        titles.append(REMAINDER)
+        titles.append(_(REMAINDER))
         weights.append(float(explanation.remainder))
     return pd.DataFrame({TITLE: titles, WEIGHT: weights})
 

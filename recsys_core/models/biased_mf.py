@@ -49,6 +49,7 @@ from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import compiled, compiled_fast
 from recsys_core.models.histories import history_matrix
+from recsys_core.text import _
 from recsys_core.training.epochs import run_epochs
 
 INITIAL_SPREAD = 0.1
@@ -166,7 +167,8 @@ class BiasedMF(Recommender[BiasedMFConfig]):
         bias, factors = self.factors_of(query)
         products = factors[0] * self.item_factors[item].astype(np.float64)
         weights = np.concatenate([[bias[0], self.item_bias[item]], products])
-        labels = ("user bias", "item bias", *(f"factor {d + 1}" for d in range(len(products))))
+        factor = _("factor {number}")
+        labels = (_("user bias"), _("item bias"), *(factor.format(number=d + 1) for d in range(len(products))))
         remainder = score - float(weights.sum())
         return Explanation(item, score, "factors", np.arange(len(weights)), weights, remainder, labels)
 

@@ -39,11 +39,12 @@ from recsys_core.models.knn_config import (
     scale_of,
     training_values,
 )
+from recsys_core.text import later
 
 N = TypeVar("N", bound=KnnConfig)
 MOST_CELLS = 50_000_000
 """Maximum number of users times items for imputation; a cell takes about 24 bytes."""
-ROUNDS = "imputation rounds"
+ROUNDS = later("imputation rounds")
 
 
 class KnnModel(Recommender[N]):

@@ -95,5 +95,5 @@ def axis_words(loadings: FloatArray, names: list[str]) -> Words:
     more = [names[place] for place in order[:2] if loadings[place] > 0]
     less = [names[place] for place in order[::-1][:2] if loadings[place] < 0]
     if more and less:
-        return Words("more {more}; less {less}", {"more": ", ".join(more), "less": ", ".join(less)})
-    return Words("{names}", {"names": ", ".join(more or less)})
+        return Words("more {more}; less {less}", {"more": more, "less": less})
+    return Words("{names}", {"names": more or less})

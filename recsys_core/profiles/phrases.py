@@ -12,12 +12,12 @@ class Words:
 
     Args:
         template: English text with named placeholders.
-        values: Text for each placeholder; may contain untrusted names.
+        values: Text for each placeholder, or a list of names, which are messages or untrusted.
         lead: A message without placeholders before the template.
     """
 
     template: str
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str | list[str]] = field(default_factory=dict)
     lead: str = ""
 
     def __str__(self) -> str:
@@ -25,7 +25,11 @@ class Words:
 
     def filled(self, escaped: Callable[[str], str]) -> str:
         """Return the text with each value passed through a function that escapes it."""
-        text = _(self.template).format(**{name: escaped(value) for name, value in self.values.items()})
+        values = {
+            name: escaped(value if isinstance(value, str) else ", ".join(map(_, value)))
+            for name, value in self.values.items()
+        }
+        text = _(self.template).format(**values)
         return f"{_(self.lead)} {text}" if self.lead else text
 
 

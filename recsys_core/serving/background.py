@@ -8,8 +8,14 @@ from typing import Generic, TypeVar, cast
 
 from recsys_core.contracts import Progress, RunContext
 from recsys_core.errors import NoAnswer
+from recsys_core.text import in_language, language
 
 T = TypeVar("T")
+
+
+def _in_language(of_caller: str, work: Callable[[RunContext], T], ctx: RunContext) -> T:
+    with in_language(of_caller):
+        return work(ctx)
 
 
 class Ticket(Generic[T]):
@@ -20,7 +26,7 @@ class Ticket(Generic[T]):
         self.no_answer_raised = False
         self._cancelled = threading.Event()
         ctx = RunContext(report=self._note, stop_requested=self._cancelled.is_set)
-        self._future: Future[T] = pool.submit(work, ctx)
+        self._future: Future[T] = pool.submit(_in_language, language(), work, ctx)
 
     def _note(self, progress: Progress) -> None:
         self.progress = progress
@@ -83,7 +89,8 @@ class Background:
 
         Args:
             group: Kind of work; unfinished older work of the same group is cancelled.
-            key: Inputs of the work: an equal key means an equal result.
+            key: Inputs of the work: an equal key means an equal result. Work runs in the language of its
+                caller, which is one of the inputs if the result contains text.
             work: Called with a context for progress and cancellation.
         """
         with self._lock:

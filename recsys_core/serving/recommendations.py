@@ -29,6 +29,7 @@ from recsys_core.experiments.training_part import OnRelevant, relevant_part
 from recsys_core.explain.deletion import deletion_effects
 from recsys_core.explain.score_parts import REMAINDER, largest_parts, source_names
 from recsys_core.models.base import Recommender
+from recsys_core.text import n_
 
 SHOWN_PARTS = 8
 SELECTED, LAST, MISSES = "asked", "last", "misses"
@@ -274,7 +275,8 @@ def _side_by_side(
     table = table.iloc[order].rename_axis(TITLE).reset_index()
     shown, others = table.head(SHOWN_PARTS), table.iloc[SHOWN_PARTS:]
     if len(others):
-        rest = pd.DataFrame([{TITLE: f"{len(others)} others together", **others[[SELECTED, LAST, MISSES]].sum()}])
+        title = n_("{n} other", "{n} others together", len(others))
+        rest = pd.DataFrame([{TITLE: title, **others[[SELECTED, LAST, MISSES]].sum()}])
         shown = pd.concat([shown, rest], ignore_index=True)
     return shown
 

@@ -26,9 +26,10 @@ from torch import Tensor, nn
 
 from recsys_core.contracts import Progress, RunContext
 from recsys_core.errors import DataError
+from recsys_core.text import later
 from recsys_core.training.plan import LOG_RANK, TrainingPlan
 
-STAGE = "epochs"
+STAGE = later("epochs")
 LEAST_GAIN = 1e-4
 """Minimum increase of the smoothed score that counts as an improvement, since it converges asymptotically."""
 

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from recsys_core.contracts import FloatArray
 from recsys_core.evaluation.sentences import Sentence, Template, percent
 from recsys_core.explain.attention import RECENT, Attended, Head, foreseen, habit, mean_weights, sees
+from recsys_core.text import _
 from recsys_core.viz.theme import HEAT, dressed, shortened
 
 SHOWN = 24
@@ -141,7 +142,7 @@ def heat_map(attended: Attended, heads: Sequence[Head] | None = None) -> go.Figu
         zmin=0,
         zmax=brightest(attended, weights),
         colorbar={
-            "title": {"text": "share of attention", "side": "top"},
+            "title": {"text": _("share of attention"), "side": "top"},
             "thickness": 10,
             "orientation": "h",
             "y": 1.01,
@@ -151,7 +152,7 @@ def heat_map(attended: Attended, heads: Sequence[Head] | None = None) -> go.Figu
         hovertemplate="%{y}<br>▸ %{x}<br>%{z:.1%}<extra></extra>",
         hoverongaps=False,
     )
-    dressed(figure, x="Attended item", y="", height=int(min(900, 380 + 22 * max(steps, 6))))
+    dressed(figure, x=_("Attended item"), y="", height=int(min(900, 380 + 22 * max(steps, 6))))
     axis = {"type": "category", "showgrid": False, "zeroline": False}
     figure.update_xaxes(nticks=COLUMNS_LABELLED, tickangle=-60, **axis)
     figure.update_yaxes(nticks=ROWS_LABELLED, autorange="reversed", **axis)

@@ -8,6 +8,7 @@ from plotly.subplots import make_subplots
 
 from recsys_core.evaluation.sentences import Sentence, Template, percent
 from recsys_core.explain.attention_effects import STRONG, WEAK, Beside
+from recsys_core.text import _
 from recsys_core.viz.bars import ROW, with_labels
 from recsys_core.viz.theme import BLUE, GREY, ORANGE, dressed, plain, shortened
 
@@ -86,8 +87,8 @@ def beside_bars(beside: Beside) -> go.Figure:
     names = [plain(title) for title in shown["title"]]
     figure: go.Figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.04)
     columns = (
-        (1, shown["attention"], BLUE, "%{customdata}<br>attention %{x:.1%}<extra></extra>"),
-        (2, shown["effect"], ORANGE, "%{customdata}<br>influence %{x:.3g}<extra></extra>"),
+        (1, shown["attention"], BLUE, _("%{customdata}<br>attention %{x:.1%}<extra></extra>")),
+        (2, shown["effect"], ORANGE, _("%{customdata}<br>influence %{x:.3g}<extra></extra>")),
     )
     for column, values, color, hover in columns:
         figure.add_bar(
@@ -95,7 +96,7 @@ def beside_bars(beside: Beside) -> go.Figure:
             showlegend=False, row=1, col=column,
         )  # fmt: skip
     dressed(figure, x="", y="", height=130 + ROW * len(shown))
-    figure.update_xaxes(title_text="Attention", tickformat=".0%", row=1, col=1)
-    figure.update_xaxes(title_text="Influence (score drop without the item)", row=1, col=2)
+    figure.update_xaxes(title_text=_("Attention"), tickformat=".0%", row=1, col=1)
+    figure.update_xaxes(title_text=_("Influence (score drop without the item)"), row=1, col=2)
     figure.add_vline(x=0, line={"color": GREY, "width": 1}, row=1, col=2)
     return with_labels(figure, [shortened(title, 20) for title in shown["title"]])

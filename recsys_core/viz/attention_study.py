@@ -6,10 +6,11 @@ import plotly.graph_objects as go
 from recsys_core.evaluation.sentences import Sentence, Template, rounded
 from recsys_core.explain.attention_effects import ATTENTION, RECENCY
 from recsys_core.serving.attention_study import HEAD, LAYER, NDCG, Beyond, Faithfulness, HeadEffects, Reading, Tracks
+from recsys_core.text import _, later
 from recsys_core.viz.bars import ROW, interval_bars, with_labels
 from recsys_core.viz.theme import BLUE, GREY, ORANGE, REST, dressed
 
-NAMES = {ATTENTION: "attention", RECENCY: "recency", "shuffled": "shuffled attention"}
+NAMES = {ATTENTION: later("attention"), RECENCY: later("recency"), "shuffled": later("shuffled attention")}
 COLORS = {ATTENTION: BLUE, RECENCY: ORANGE, "shuffled": REST}
 
 VERDICTS = {
@@ -135,15 +136,20 @@ def orders_picture(faithfulness: Faithfulness) -> go.Figure:
     """Return the mean rank correlation of each ordering with influence, with intervals over users."""
     table = faithfulness.table
     colors = [COLORS[one] for one in table["order"]]
-    return _bars([NAMES[one] for one in table["order"]], table, "mean", colors, "Rank correlation with influence")
+    return _bars([_(NAMES[one]) for one in table["order"]], table, "mean", colors, _("Rank correlation with influence"))
 
 
 def heads_picture(effects: HeadEffects) -> go.Figure:
     """Return the change in NDCG@10 without each head, with intervals over users."""
     table = effects.table
-    names = [f"layer {layer}, head {head}" for layer, head in zip(table[LAYER], table[HEAD], strict=True)]
+    names = [
+        _("layer {layer}, head {head}").format(layer=layer, head=head)
+        for layer, head in zip(table[LAYER], table[HEAD], strict=True)
+    ]
     colors = [BLUE if one else REST for one in table["different"]]
-    return _bars(names, table, "difference", colors, f"Change in {NDCG.upper()} without the head")
+    return _bars(
+        names, table, "difference", colors, _("Change in {metric} without the head").format(metric=NDCG.upper())
+    )
 
 
 def _bars(names: list[str], table: pd.DataFrame, column: str, colors: list[str], x: str) -> go.Figure:

@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from recsys_core.contracts import BoolArray, FloatArray
+from recsys_core.text import _, later
 from recsys_core.viz.bars import interval_bars
 from recsys_core.viz.theme import DIVERGING, GREY, REST, dressed, family_color, family_symbols, plain, plain_all
 
@@ -48,16 +49,23 @@ def dots_with_intervals(table: pd.DataFrame, *, metric: str, baseline: float | N
             y=part.index,
             error_x=interval_bars(part["mean"], part["low"], part["high"], thickness=3, width=0),
             mode="markers",
-            name=plain(family),
+            name=plain(_(str(family))),
             marker={"color": family_color(str(family)), "size": 12, "symbol": symbols[part.index]},
             customdata=np.stack([plain_all(part[TITLE]), part["low"], part["high"], part["users"]], axis=-1),
-            hovertemplate="%{customdata[0]}<br>%{x:.4f} (%{customdata[1]:.4f} to %{customdata[2]:.4f})"
-            "<br>%{customdata[3]} users<extra></extra>",
+            hovertemplate=_(
+                "%{customdata[0]}<br>%{x:.4f} (%{customdata[1]:.4f} to %{customdata[2]:.4f})"
+                "<br>%{customdata[3]} users<extra></extra>"
+            ),
         )
     if baseline is not None:
         figure.add_vline(x=baseline, line={"dash": "dot", "color": GREY, "width": 2})
     titles = [_wrapped(title) for title in rows[TITLE]]
-    dressed(figure, x=f"{metric}, mean over users with 95 % interval", y="", height=90 + _rows_pixels(titles))
+    dressed(
+        figure,
+        x=_("{metric}, mean over users with 95 % interval").format(metric=metric),
+        y="",
+        height=90 + _rows_pixels(titles),
+    )
     figure.update_yaxes(tickvals=list(rows.index), ticktext=titles, range=[-0.6, len(rows) - 0.4])
     return figure
 
@@ -84,14 +92,15 @@ def precision_recall(table: pd.DataFrame, *, highlighted: list[str] | None = Non
             showlegend=shown,
             marker={"symbol": symbols[str(title)], "size": 8, "color": color},
             customdata=np.stack([[plain(title)] * len(part), part["k"]], axis=-1),
-            hovertemplate="%{customdata[0]}, k = %{customdata[1]}<br>precision %{y:.4f}<br>recall %{x:.4f}"
-            "<extra></extra>",
+            hovertemplate=_(
+                "%{customdata[0]}, k = %{customdata[1]}<br>precision %{y:.4f}<br>recall %{x:.4f}<extra></extra>"
+            ),
             cliponaxis=False,
         )
     dressed(
         figure,
-        x="Recall@k: share of a user's relevant items that are in the list",
-        y="Precision@k: share of the list that is relevant",
+        x=_("Recall@k: share of a user's relevant items that are in the list"),
+        y=_("Precision@k: share of the list that is relevant"),
         height=420,
     )
     figure.update_xaxes(rangemode="tozero")
@@ -114,7 +123,7 @@ def pareto_front(cost: FloatArray, quality: FloatArray) -> BoolArray:
 
 
 def quality_against_time(
-    table: pd.DataFrame, *, metric: str, time: str = "Training time", higher_is_better: bool = True
+    table: pd.DataFrame, *, metric: str, time: str = later("Training time"), higher_is_better: bool = True
 ) -> go.Figure:
     """Return quality against seconds with labeled models and the Pareto front.
 
@@ -134,7 +143,7 @@ def quality_against_time(
         y=front["mean"],
         mode="lines",
         line={"shape": "hv", "dash": "dot", "color": GREY, "width": 2},
-        name="Pareto front: no model is both faster and better",
+        name=_("Pareto front: no model is both faster and better"),
         hoverinfo="skip",
     )
     low, high = np.log10(seconds.min()) - 0.35, np.log10(seconds.max()) + 0.35
@@ -152,11 +161,16 @@ def quality_against_time(
             "size": 13,
         },
         customdata=plain_all(rows[TITLE]),
-        hovertemplate="%{customdata}<br>%{y:.4f} after %{x:.3g} s<extra></extra>",
+        hovertemplate=_("%{customdata}<br>%{y:.4f} after %{x:.3g} s<extra></extra>"),
         showlegend=False,
         cliponaxis=False,
     )
-    dressed(figure, x=f"{time}, seconds (logarithmic)", y=f"{metric}, mean over users", height=420)
+    dressed(
+        figure,
+        x=_("{time}, seconds (logarithmic)").format(time=_(time)),
+        y=_("{metric}, mean over users").format(metric=metric),
+        height=420,
+    )
     figure.update_xaxes(type="log", range=[low, high], dtick=1)
     return figure
 
@@ -191,15 +205,17 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> go.
         colorscale=DIVERGING,
         showscale=False,
         customdata=np.stack([cells[c].to_numpy().reshape(shape) for c in ("low", "high", "users")], axis=-1),
-        hovertemplate="%{y}, %{x}<br>%{z:+.4f} (%{customdata[0]:+.4f} to %{customdata[1]:+.4f})"
-        "<br>%{customdata[2]} users<extra></extra>",
+        hovertemplate=_(
+            "%{y}, %{x}<br>%{z:+.4f} (%{customdata[0]:+.4f} to %{customdata[1]:+.4f})"
+            "<br>%{customdata[2]} users<extra></extra>"
+        ),
         xgap=2,
         ygap=2,
     )
     dressed(figure, x="", y="", height=150 + _rows_pixels(wrapped))
     figure.update_xaxes(
         side="top",
-        title_text=f"Difference in {metric} to {plain(baseline)}",
+        title_text=_("Difference in {metric} to {baseline}").format(metric=metric, baseline=plain(baseline)),
         showgrid=False,
         autotickangles=[0, 90],
     )

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from recsys_core.text import _
 from recsys_core.viz.bars import interval_bars
 from recsys_core.viz.theme import BLUE, HEAT, ORANGE, REST, VERMILION, dressed, log_axis, plain, plain_all, shortened
 
@@ -25,15 +26,15 @@ def lorenz_curve(curve: pd.DataFrame, *, head_share: float, head_holds: float) -
         line={"color": BLUE, "width": 3},
         fill="tozeroy",
         fillcolor="rgba(0,114,178,0.15)",
-        name="this data set",
-        hovertemplate="the %{x:.1%} most popular items<br>have %{y:.1%} of all interactions<extra></extra>",
+        name=_("this data set"),
+        hovertemplate=_("the %{x:.1%} most popular items<br>have %{y:.1%} of all interactions<extra></extra>"),
     )
     figure.add_scatter(
         x=[0, 1],
         y=[0, 1],
         mode="lines",
         line={"color": REST, "dash": "dash"},
-        name="all items equally popular",
+        name=_("all items equally popular"),
         hoverinfo="skip",
     )
     figure.add_scatter(
@@ -42,10 +43,12 @@ def lorenz_curve(curve: pd.DataFrame, *, head_share: float, head_holds: float) -
         mode="lines+markers",
         line={"color": ORANGE, "width": 2},
         marker={"size": [0, 10]},
-        name="head/tail boundary",
-        hovertemplate=f"head: {head_share:.1%} of items, {head_holds:.1%} of interactions<extra></extra>",
+        name=_("head/tail boundary"),
+        hovertemplate=_("head: {head_share:.1%} of items, {head_holds:.1%} of interactions<extra></extra>").format(
+            head_share=head_share, head_holds=head_holds
+        ),
     )
-    dressed(figure, x="Share of items, most popular first", y="Share of interactions")
+    dressed(figure, x=_("Share of items, most popular first"), y=_("Share of interactions"))
     figure.update_xaxes(tickformat=".0%", range=[0, 1])
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
     return figure
@@ -59,11 +62,11 @@ def activity_histogram(bins: pd.DataFrame, *, median: float) -> go.Figure:
         median: Median number of interactions per user.
     """
     labels = _ranges(bins)
-    figure = _bars(labels, bins["users"], "%{x} interactions: %{y:,} users")
+    figure = _bars(labels, bins["users"], _("%{x} interactions: %{y:,} users"))
     place = int(((bins["low"] <= median) & (bins["high"] >= median - 0.5)).to_numpy().argmax())
     figure.update_traces(marker_color=[ORANGE if number == place else BLUE for number in range(len(bins))])
     figure.update_xaxes(type="category")
-    return dressed(figure, x="Interactions per user (orange: median)", y="Users")
+    return dressed(figure, x=_("Interactions per user (orange: median)"), y=_("Users"))
 
 
 def rating_bars(ratings: pd.DataFrame) -> go.Figure:
@@ -73,10 +76,10 @@ def rating_bars(ratings: pd.DataFrame) -> go.Figure:
         ratings: Columns `rating` (text or number) and `interactions`.
     """
     shares = ratings["interactions"] / max(1, ratings["interactions"].sum())
-    figure = _bars(_labels(ratings["rating"]), shares, "rating %{x}: %{y:.1%}")
+    figure = _bars(_labels(ratings["rating"]), shares, _("rating %{x}: %{y:.1%}"))
     figure.update_yaxes(tickformat=".0%")
     figure.update_xaxes(type="category")
-    return dressed(figure, x="Rating", y="Share of ratings")
+    return dressed(figure, x=_("Rating"), y=_("Share of ratings"))
 
 
 def event_bars(events: pd.DataFrame) -> go.Figure:
@@ -86,7 +89,7 @@ def event_bars(events: pd.DataFrame) -> go.Figure:
         events: Columns `event` (untrusted text, escaped here) and `interactions`.
     """
     figure = _bars(plain_all(events["event"]), events["interactions"], "%{x}: %{y:,}")
-    return dressed(figure, x="Event type", y="Interactions", height=300)
+    return dressed(figure, x=_("Event type"), y=_("Interactions"), height=300)
 
 
 def timeline(periods: pd.DataFrame, *, unit: str) -> go.Figure:
@@ -96,8 +99,8 @@ def timeline(periods: pd.DataFrame, *, unit: str) -> go.Figure:
         periods: Columns `start` (time) and `interactions`.
         unit: Length of a period: day, week, month or year.
     """
-    figure = _bars(periods["start"], periods["interactions"], "%{x|%d %b %Y}: %{y:,} interactions")
-    return dressed(figure, x="Time", y=f"Interactions per {unit}")
+    figure = _bars(periods["start"], periods["interactions"], _("%{x|%d %b %Y}: %{y:,} interactions"))
+    return dressed(figure, x=_("Time"), y=_("Interactions per {unit}").format(unit=_(unit)))
 
 
 def order_bars(table: pd.DataFrame) -> go.Figure:
@@ -106,9 +109,9 @@ def order_bars(table: pd.DataFrame) -> go.Figure:
     Args:
         table: Columns `histories`, `ndcg@10`, `low`, `high`.
     """
-    figure = _bars(table["histories"], table["ndcg@10"], "histories %{x}: %{y:.3f}")
+    figure = _bars(table["histories"], table["ndcg@10"], _("histories %{x}: %{y:.3f}"))
     figure.update_traces(error_y=interval_bars(table["ndcg@10"], table["low"], table["high"], color=ORANGE))
-    return dressed(figure, x="Histories", y="NDCG@10, mean over users", height=300)
+    return dressed(figure, x=_("Histories"), y=_("NDCG@10, mean over users"), height=300)
 
 
 def lift_map(pairs: pd.DataFrame, titles: list[str]) -> go.Figure:
@@ -132,13 +135,13 @@ def lift_map(pairs: pd.DataFrame, titles: list[str]) -> go.Figure:
         customdata=together,
         text=names,
         colorscale=HEAT,
-        colorbar={"title": {"text": "lift", "side": "right"}, "thickness": 12},
-        hovertemplate="%{text}<br>%{customdata:,} users with both, lift %{z:.2f}<extra></extra>",
+        colorbar={"title": {"text": _("lift"), "side": "right"}, "thickness": 12},
+        hovertemplate=_("%{text}<br>%{customdata:,} users with both, lift %{z:.2f}<extra></extra>"),
         xgap=1,
         ygap=1,
     )
     numbers = list(range(size))
-    dressed(figure, x="Same items, by popularity rank", y="Items, by popularity rank", height=560)
+    dressed(figure, x=_("Same items, by popularity rank"), y=_("Items, by popularity rank"), height=560)
     figure.update_xaxes(tickvals=numbers, ticktext=[str(number + 1) for number in numbers], showgrid=False)
     figure.update_yaxes(tickvals=numbers, ticktext=labels, autorange="reversed", showgrid=False)
     return figure
@@ -162,9 +165,9 @@ def matrix_sample(cells: pd.DataFrame, *, users: int, items: int) -> go.Figure:
         zmax=1,
         colorscale=[[0, "rgba(0,0,0,0)"], [1, BLUE]],
         showscale=False,
-        hovertemplate="user %{y}, item %{x} of the sample<extra></extra>",
+        hovertemplate=_("user %{y}, item %{x} of the sample<extra></extra>"),
     )
-    dressed(figure, x="Sampled items, most popular first", y="Sampled users", height=420)
+    dressed(figure, x=_("Sampled items, most popular first"), y=_("Sampled users"), height=420)
     figure.update_xaxes(range=[-1, items], showgrid=False, zeroline=False)
     figure.update_yaxes(range=[users, -1], showgrid=False, zeroline=False)
     return figure
@@ -177,7 +180,7 @@ def unlike_users(users: pd.DataFrame) -> go.Figure:
         users: Columns `user_id`, `interactions`, `value`, `value_name` (constant), `unlike` (whether it is an outlier).
     """
     figure = go.Figure()
-    for unlike, color, name, size in ((False, REST, "other users", 5), (True, VERMILION, "outliers", 9)):
+    for unlike, color, name, size in ((False, REST, _("other users"), 5), (True, VERMILION, _("outliers"), 9)):
         part = users[users["unlike"] == unlike]
         add = figure.add_scattergl if len(part) > 3000 else figure.add_scatter
         add(
@@ -187,9 +190,11 @@ def unlike_users(users: pd.DataFrame) -> go.Figure:
             name=name,
             marker={"color": color, "size": size, "symbol": "diamond" if unlike else "circle", "opacity": 0.8},
             customdata=plain_all(part["user_id"]),
-            hovertemplate="user %{customdata}<br>%{x:,} interactions, %{y:.2f}<extra></extra>",
+            hovertemplate=_("user %{customdata}<br>%{x:,} interactions, %{y:.2f}<extra></extra>"),
         )
-    dressed(figure, x="Interactions per user (logarithmic)", y=str(users["value_name"].iloc[0]) if len(users) else "")
+    dressed(
+        figure, x=_("Interactions per user (logarithmic)"), y=_(str(users["value_name"].iloc[0])) if len(users) else ""
+    )
     figure.update_xaxes(log_axis(1, max([1, *users["interactions"]])))
     return figure
 

@@ -6,6 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from recsys_core.text import _, later
 from recsys_core.viz.bars import named_bars, signed_colors, with_names
 from recsys_core.viz.theme import (
     BLUE,
@@ -28,9 +29,9 @@ SIDE = 14
 NAMED = 12
 """Number of users in a graph that are labeled."""
 ROLES = {
-    "rest": ("other items", REST, "circle", 5),
-    "history": ("history", ORANGE, "circle", 9),
-    "recommended": ("recommended", BLUE, "star", 12),
+    "rest": (later("other items"), REST, "circle", 5),
+    "history": (later("history"), ORANGE, "circle", 9),
+    "recommended": (later("recommended"), BLUE, "star", 12),
 }
 
 
@@ -43,8 +44,8 @@ def nearest_bars(neighbors: pd.DataFrame) -> go.Figure:
     return named_bars(
         neighbors["user_id"].astype(str).tolist(),
         neighbors["similarity"].tolist(),
-        hover=[f"{number:,} items in common" for number in neighbors["shared"]],
-        x="Similarity",
+        hover=[_("{number:,} items in common").format(number=number) for number in neighbors["shared"]],
+        x=_("Similarity"),
     )
 
 
@@ -61,19 +62,21 @@ def shared_dumbbells(items: pd.DataFrame, *, neighbor: str, scale: tuple[float, 
         return named_bars(
             shown["title"].tolist(),
             shown["share"].fillna(0.0).tolist(),
-            hover=["in both histories"] * len(shown),
-            x="Contribution to the similarity",
+            hover=[_("in both histories")] * len(shown),
+            x=_("Contribution to the similarity"),
         )
     places = list(range(len(shown)))
     figure = go.Figure()
     for place, own, theirs in zip(places, shown["own"], shown["theirs"], strict=True):
         figure.add_shape(type="line", x0=own, x1=theirs, y0=place, y1=place, line={"color": REST, "width": 3})
     hover = [
-        plain(title) if math.isnan(share) else f"{plain(title)}<br>adds {share:+.3f} to the similarity"
+        plain(title)
+        if math.isnan(share)
+        else _("{title}<br>adds {share:+.3f} to the similarity").format(title=plain(title), share=share)
         for title, share in zip(shown["title"], shown["share"], strict=True)
     ]
     for name, values, color, symbol, size in (
-        ("this user", shown["own"], ORANGE, "circle", 13),
+        (_("this user"), shown["own"], ORANGE, "circle", 13),
         (f"user {plain(neighbor)}", shown["theirs"], BLUE, "diamond", 9),
     ):
         figure.add_scatter(
@@ -83,11 +86,11 @@ def shared_dumbbells(items: pd.DataFrame, *, neighbor: str, scale: tuple[float, 
             name=name,
             marker={"color": color, "symbol": symbol, "size": size},
             customdata=hover,
-            hovertemplate="%{customdata}<br>rating %{x:g}<extra></extra>",
+            hovertemplate=_("%{customdata}<br>rating %{x:g}<extra></extra>"),
         )
     room = 0.05 * (scale[1] - scale[0])
     figure.update_xaxes(range=[scale[0] - room, scale[1] + room])
-    return with_names(figure, shown["title"].tolist(), x="Rating")
+    return with_names(figure, shown["title"].tolist(), x=_("Rating"))
 
 
 def similarity_map(pairs: pd.DataFrame, *, size: int, marked: str = "") -> go.Figure:
@@ -113,7 +116,7 @@ def similarity_map(pairs: pd.DataFrame, *, size: int, marked: str = "") -> go.Fi
         ygap=1,
     )
     numbers = list(range(size))
-    dressed(figure, x="Same order as the rows", y="", height=140 + 20 * size)
+    dressed(figure, x=_("Same order as the rows"), y="", height=140 + 20 * size)
     fifths = numbers[4::5]
     figure.update_xaxes(tickvals=fifths, ticktext=[str(number + 1) for number in fifths], showgrid=False)
     numbered = [f"{number + 1}. {label}" for number, label in enumerate(labels)]
@@ -131,8 +134,8 @@ def weight_bars(weights: pd.DataFrame) -> go.Figure:
         weights["title"].tolist(),
         weights["weight"].tolist(),
         colors=[ORANGE if held else BLUE for held in weights["held"]],
-        hover=[f"weight in the other direction {back:.4g}" for back in weights["back"]],
-        x="Weight for the selected item (orange: in this user's history)",
+        hover=[_("weight in the other direction {back:.4g}").format(back=back) for back in weights["back"]],
+        x=_("Weight for the selected item (orange: in this user's history)"),
         zero_line=True,
     )
 
@@ -150,14 +153,17 @@ def taste_space(points: pd.DataFrame) -> go.Figure:
             x=chosen["taste"],
             y=chosen["other"],
             mode="markers",
-            name=name,
+            name=_(name),
             marker={"color": color, "symbol": symbol, "size": width, "opacity": 0.6 if role == "rest" else 0.95},
             customdata=plain_all(chosen["title"]),
-            hovertemplate="%{customdata}<br>factor term %{x:.3f}<extra></extra>",
+            hovertemplate=_("%{customdata}<br>factor term %{x:.3f}<extra></extra>"),
         )
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
     return dressed(
-        figure, x="Factor term of the score (user factors · item factors)", y="Main orthogonal direction", height=460
+        figure,
+        x=_("Factor term of the score (user factors · item factors)"),
+        y=_("Main orthogonal direction"),
+        height=460,
     )
 
 
@@ -171,7 +177,7 @@ def taste_ends(items: pd.DataFrame) -> go.Figure:
         items["title"].tolist(),
         items["taste"].tolist(),
         colors=[BLUE if end == "high" else VERMILION for end in items["end"]],
-        x="Coordinate of the item on this factor",
+        x=_("Coordinate of the item on this factor"),
         zero_line=True,
     )
 
@@ -182,7 +188,7 @@ def topic_bars(items: pd.DataFrame) -> go.Figure:
     Args:
         items: Columns `title` and `share` (0..1), largest first.
     """
-    figure = named_bars(items["title"].tolist(), items["share"].tolist(), x="Share of the topic in the item")
+    figure = named_bars(items["title"].tolist(), items["share"].tolist(), x=_("Share of the topic in the item"))
     return figure.update_xaxes(tickformat=".0%", rangemode="tozero")
 
 
@@ -197,8 +203,10 @@ def term_bars(terms: pd.DataFrame) -> go.Figure:
         shown["title"].tolist(),
         shown["weight"].tolist(),
         colors=signed_colors(shown["weight"]),
-        hover=[f"in {number} items of the history" if number else "" for number in shown["held_by"]],
-        x="Contribution to the score",
+        hover=[
+            _("in {number} items of the history").format(number=number) if number else "" for number in shown["held_by"]
+        ],
+        x=_("Contribution to the score"),
         zero_line=True,
     )
 
@@ -214,8 +222,11 @@ def rule_bars(rules: pd.DataFrame) -> go.Figure:
         rules["title"].tolist(),
         rules["confidence"].tolist(),
         colors=[ORANGE if fires else BLUE for fires in rules["fires"]],
-        hover=[f"support {rule.support:.2%}, lift {rule.lift:.2f}" for rule in rules.itertuples()],
-        x="Confidence (orange: matches this user's history)",
+        hover=[
+            _("support {support:.2%}, lift {lift:.2f}").format(support=rule.support, lift=rule.lift)
+            for rule in rules.itertuples()
+        ],
+        x=_("Confidence (orange: matches this user's history)"),
     )
     figure.update_yaxes(ticktext=[" → ".join(shortened(side, SIDE) for side in both) for both in sides])
     return figure.update_xaxes(tickformat=".0%", rangemode="tozero")
@@ -255,7 +266,9 @@ def link_graph(links: pd.DataFrame, *, user: str) -> go.Figure:
         ],
         textposition="top center",
         customdata=[
-            f"user {plain(one)}<br>link weight {weight:.3g}<br>contribution {value:+.3g}"
+            _("user {one}<br>link weight {weight:.3g}<br>contribution {value:+.3g}").format(
+                one=plain(one), weight=weight, value=value
+            )
             for one, weight, value in zip(links["target_id"], links["link"], links["carried"], strict=True)
         ],
         hovertemplate="%{customdata}<extra></extra>",
@@ -310,10 +323,10 @@ def training_curves(points: pd.DataFrame) -> go.Figure:
             y=curve["value"],
             mode="lines+markers" if len(curve) <= 60 else "lines",
             line={"color": PALETTE[0], "width": 2},
-            hovertemplate=f"{plain(stage)} %{{x}}<br>{plain(name)} %{{y:.5g}}<extra></extra>",
+            hovertemplate=f"{plain(_(stage))} %{{x}}<br>{plain(name)} %{{y:.5g}}<extra></extra>",
             row=row,
             col=1,
         )
-        figure.update_xaxes(title_text=plain(stage).capitalize(), row=row, col=1)
+        figure.update_xaxes(title_text=plain(_(stage)).capitalize(), row=row, col=1)
         figure.update_yaxes(title_text=plain(name), row=row, col=1)
     return figure

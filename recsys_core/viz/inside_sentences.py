@@ -4,12 +4,13 @@ import math
 
 from recsys_core.evaluation.sentences import Sentence, Template, percent
 from recsys_core.explain.view import ViewData
+from recsys_core.text import _, later
 
 MEASURES = {
-    "cosine": "cosine",
-    "adjusted_cosine": "adjusted cosine",
-    "pearson": "Pearson correlation",
-    "msd": "mean squared difference",
+    "cosine": later("cosine"),
+    "adjusted_cosine": later("adjusted cosine"),
+    "pearson": later("Pearson correlation"),
+    "msd": later("mean squared difference"),
     "jaccard": "Jaccard",
 }
 
@@ -117,7 +118,9 @@ def nearest(view: ViewData) -> Sentence:
         facts["found"],
         k=str(facts["k"]),
         first=str(first["user_id"]),
-        measure=MEASURES[facts["measure"]] + (" and trust" if facts["trust"] else ""),
+        measure=(_("{measure} and trust") if facts["trust"] else "{measure}").format(
+            measure=_(MEASURES[facts["measure"]])
+        ),
         highest=f"{first['similarity']:.3f}",
         shared=str(first["shared"]),
         history=str(facts["history"]),
@@ -179,7 +182,7 @@ def taste(view: ViewData) -> Sentence:
         strength=f"{facts['strengths'][facts['number'] - 1]:.3g}",
         strongest=f"{facts['strengths'][0]:.3g}",
         person=f"{facts['person']:+.3g}",
-        end="upper end" if facts["person"] >= 0 else "lower end",
+        end=_("upper end") if facts["person"] >= 0 else _("lower end"),
     )
 
 
@@ -260,7 +263,7 @@ def arithmetic(view: ViewData) -> Sentence:
     if view.table.empty:
         return NO_TERMS.fill(item=facts["item"], score=score)
     first = view.table.iloc[0]
-    rest = f" and a remainder of {facts['remainder']:.4g}" if facts["remainder"] else ""
+    rest = _(" and a remainder of {remainder:.4g}").format(remainder=facts["remainder"]) if facts["remainder"] else ""
     return ARITHMETIC.fill(
         facts["sources"],
         item=facts["item"],
@@ -292,7 +295,7 @@ def loss(view: ViewData) -> Sentence:
     facts = view.facts
     return LOSS.fill(
         facts["steps"],
-        stage=facts["stage"],
+        stage=_(facts["stage"]),
         name=facts["name"],
         first=f"{facts['first']:.4g}",
         last=f"{facts['last']:.4g}",

@@ -9,17 +9,18 @@ from plotly.subplots import make_subplots
 
 from recsys_core.evaluation.sentences import Sentence, Template, percent
 from recsys_core.explain.view import ViewData
+from recsys_core.text import _, later
 from recsys_core.viz.theme import BLUE, DIVERGING, GREEN, ORANGE, REST, VERMILION, dressed, plain, plain_all, shortened
 
 TITLED = 30
 """Up to this number of steps the axis shows item titles; beyond it, only the hover text does."""
 LETTERS = 22
 GATES = {
-    "update_gate": ("update gate", BLUE),
-    "forget_gate": ("forget gate", BLUE),
-    "reset_gate": ("reset gate", ORANGE),
-    "input_gate": ("input gate", GREEN),
-    "output_gate": ("output gate", VERMILION),
+    "update_gate": (later("update gate"), BLUE),
+    "forget_gate": (later("forget gate"), BLUE),
+    "reset_gate": (later("reset gate"), ORANGE),
+    "input_gate": (later("input gate"), GREEN),
+    "output_gate": (later("output gate"), VERMILION),
 }
 """Column of a gate -> its name and color."""
 
@@ -58,14 +59,17 @@ def hidden_state_curves(steps: pd.DataFrame, *, gates: list[str]) -> go.Figure:
     figure.add_bar(
         x=steps["step"],
         y=steps["change"],
-        name="change of the hidden state",
+        name=_("change of the hidden state"),
         marker_color=REST,
         customdata=hover,
-        hovertemplate="%{customdata}<br>change %{y:.3f}<extra></extra>",
+        hovertemplate=_("%{customdata}<br>change %{y:.3f}<extra></extra>"),
         row=1,
         col=1,
     )
-    curves = [("norm", "hidden-state norm", BLUE, 1), *((gate, *GATES[gate], 2) for gate in gates)]
+    curves = [
+        ("norm", _("hidden-state norm"), BLUE, 1),
+        *((gate, _(GATES[gate][0]), GATES[gate][1], 2) for gate in gates),
+    ]
     for column, name, color, row in curves:
         figure.add_scatter(
             x=steps["step"],
@@ -78,16 +82,16 @@ def hidden_state_curves(steps: pd.DataFrame, *, gates: list[str]) -> go.Figure:
             row=row,
             col=1,
         )
-    figure.update_yaxes(title_text="Norm", rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(title_text=_("Norm"), rangemode="tozero", row=1, col=1)
     if gates:
-        figure.update_yaxes(title_text="Gate activation", tickformat=".0%", range=[0, 1.02], row=2, col=1)
+        figure.update_yaxes(title_text=_("Gate activation"), tickformat=".0%", range=[0, 1.02], row=2, col=1)
     _name_steps(figure, steps, rows)
     return figure
 
 
 def _name_steps(figure: go.Figure, steps: pd.DataFrame, rows: int) -> None:
     """Label the lowest horizontal axis with item titles if they fit, else with step numbers."""
-    figure.update_xaxes(title_text="History item, oldest first", row=rows, col=1)
+    figure.update_xaxes(title_text=_("History item, oldest first"), row=rows, col=1)
     if len(steps) <= TITLED:
         names = [shortened(str(title), LETTERS) for title in steps["title"]]
         figure.update_xaxes(tickvals=steps["step"].tolist(), ticktext=names, tickangle=45, row=rows, col=1)
@@ -105,7 +109,12 @@ def filter_map(cells: pd.DataFrame, *, titles: list[str]) -> go.Figure:
     values = cells.pivot(index="filter", columns="place", values="weight").reindex(columns=range(1, len(titles) + 1))
     most = float(cells["weight"].abs().max()) or 1.0
     hover = [
-        [f"{plain(title)}<br>{_called(one)}<br>filter total {one['adds']:+.4g}" for title in titles]
+        [
+            _("{title}<br>{filter}<br>filter total {total:+.4g}").format(
+                title=plain(title), filter=_called(one), total=one["adds"]
+            )
+            for title in titles
+        ]
         for one in each.to_dict("records")
     ]
     figure = go.Figure().add_heatmap(
@@ -114,13 +123,13 @@ def filter_map(cells: pd.DataFrame, *, titles: list[str]) -> go.Figure:
         colorscale=DIVERGING,
         zmin=-most,
         zmax=most,
-        colorbar={"title": {"text": "contribution to the score", "side": "right"}, "thickness": 12},
-        hovertemplate="%{text}<br>contribution of this item %{z:+.4g}<extra></extra>",
+        colorbar={"title": {"text": _("contribution to the score"), "side": "right"}, "thickness": 12},
+        hovertemplate=_("%{text}<br>contribution of this item %{z:+.4g}<extra></extra>"),
         hoverongaps=False,
         xgap=2,
         ygap=2,
     )
-    dressed(figure, x="Last items, oldest first", y="", height=220 + 24 * len(each))
+    dressed(figure, x=_("Last items, oldest first"), y="", height=220 + 24 * len(each))
     places = list(range(len(titles)))
     names = [f"{place + 1}. {shortened(title, LETTERS)}" for place, title in enumerate(titles)]
     figure.update_xaxes(tickvals=places, ticktext=names, tickangle=45 if len(titles) > 3 else 0, showgrid=False)
@@ -131,8 +140,10 @@ def filter_map(cells: pd.DataFrame, *, titles: list[str]) -> go.Figure:
 
 def _called(one: Mapping[Hashable, Any]) -> str:
     if one["kind"] == "sum":
-        return f"vertical filter over {one['items']}"
-    return f"horizontal filter over {one['items']}, response {one['response']:.3g}"
+        return _("vertical filter over {items}").format(items=one["items"])
+    return _("horizontal filter over {items}, response {response:.3g}").format(
+        items=one["items"], response=one["response"]
+    )
 
 
 def hidden_state(view: ViewData) -> Sentence:

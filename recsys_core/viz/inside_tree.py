@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from recsys_core.evaluation.sentences import Sentence, Template
 from recsys_core.explain.view import ViewData
+from recsys_core.text import _
 from recsys_core.viz.bars import with_labels
 from recsys_core.viz.theme import BLUE, REST, VERMILION, dressed, plain, shortened
 
@@ -114,6 +115,12 @@ def _color(weight: float) -> str:
 def _hover(node: dict[Hashable, Any]) -> str:
     weight = float(node["weight"])
     effect = (
-        "" if np.isnan(weight) else f"<br>influence {weight:+.3g} (score change when it is left out: {-weight:+.3g})"
+        ""
+        if np.isnan(weight)
+        else _("<br>influence {weight:+.3g} (score change when it is left out: {change:+.3g})").format(
+            weight=weight, change=-weight
+        )
     )
-    return f"{plain(node['title'])}<br>state norm {float(str(node['norm'])):.3g}{effect}"
+    return _("{title}<br>state norm {norm:.3g}{effect}").format(
+        title=plain(node["title"]), norm=float(str(node["norm"])), effect=effect
+    )

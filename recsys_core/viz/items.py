@@ -4,6 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from recsys_core.text import _, later
 from recsys_core.viz.theme import BLUE, ORANGE, REST, VERMILION, dressed, log_axis
 
 TAIL_HEIGHT = 320
@@ -37,30 +38,32 @@ def tail_place(curve: pd.DataFrame, *, rank: int, interactions: int, head: int) 
     """
     figure = go.Figure()
     border = int((curve["rank"] <= head).sum())
-    for name, color, part in (("head", ORANGE, curve[:border]), ("tail", BLUE, curve[max(0, border - 1) :])):
+    for name, color, part in ((_("head"), ORANGE, curve[:border]), (_("tail"), BLUE, curve[max(0, border - 1) :])):
         figure.add_scatter(
             x=part["rank"],
             y=part["interactions"],
             mode="lines",
             name=name,
             line={"color": color, "width": 3},
-            hovertemplate="popularity rank %{x:,}: %{y:,} interactions<extra></extra>",
+            hovertemplate=_("popularity rank %{x:,}: %{y:,} interactions<extra></extra>"),
         )
     figure.add_scatter(
         x=[rank],
         y=[max(interactions, 0.5)],
         mode="markers",
-        name="this item",
+        name=_("this item"),
         marker={"color": VERMILION, "size": 14, "symbol": "diamond"},
-        hovertemplate=f"this item: popularity rank {rank:,}, {interactions:,} interactions<extra></extra>",
+        hovertemplate=_("this item: popularity rank {rank:,}, {interactions:,} interactions<extra></extra>").format(
+            rank=rank, interactions=interactions
+        ),
     )
-    dressed(figure, x="Popularity rank (logarithmic)", y="Interactions (logarithmic)", height=TAIL_HEIGHT)
+    dressed(figure, x=_("Popularity rank (logarithmic)"), y=_("Interactions (logarithmic)"), height=TAIL_HEIGHT)
     figure.update_xaxes(log_axis(1, max([rank, *curve["rank"]])))
     figure.update_yaxes(log_axis(1, max([1, *curve["interactions"]])))
     return figure
 
 
-def rating_spread(ratings: pd.DataFrame, *, own: str = "item", name: str = "this item") -> go.Figure:
+def rating_spread(ratings: pd.DataFrame, *, own: str = "item", name: str = later("this item")) -> go.Figure:
     """Return the rating distribution of one item or user beside the distribution of all ratings.
 
     Args:
@@ -74,18 +77,18 @@ def rating_spread(ratings: pd.DataFrame, *, own: str = "item", name: str = "this
     figure.add_bar(
         x=labels,
         y=ratings[own],
-        name=name,
+        name=_(name),
         marker_color=BLUE,
-        hovertemplate=f"rating %{{x}}: %{{y:.1%}} ({name})<extra></extra>",
+        hovertemplate=_("rating %{{x}}: %{{y:.1%}} ({name})<extra></extra>").format(name=_(name)),
     )
     figure.add_bar(
         x=labels,
         y=ratings["everybody"],
-        name="all ratings",
+        name=_("all ratings"),
         marker_color=REST,
-        hovertemplate="rating %{x}: %{y:.1%} of all<extra></extra>",
+        hovertemplate=_("rating %{x}: %{y:.1%} of all<extra></extra>"),
     )
-    dressed(figure, x="Rating", y="Share of ratings", height=300, barmode="group", bargap=0.2)
+    dressed(figure, x=_("Rating"), y=_("Share of ratings"), height=300, barmode="group", bargap=0.2)
     figure.update_xaxes(type="category")
     figure.update_yaxes(tickformat=".0%")
     return figure
@@ -106,13 +109,13 @@ def item_timeline(periods: pd.DataFrame, *, unit: str) -> go.Figure:
         x=periods["start"],
         y=periods["interactions"],
         marker_color=BLUE,
-        hovertemplate="%{x|%d %b %Y}: %{y:,} interactions<extra></extra>",
+        hovertemplate=_("%{x|%d %b %Y}: %{y:,} interactions<extra></extra>"),
         **last,
     )
     height = 420 if rated else 260
     dressed(figure, x="", y="", height=height, showlegend=False)
-    figure.update_xaxes(title_text="Time", **last)
-    figure.update_yaxes(title_text=f"Interactions per {unit}", **last)
+    figure.update_xaxes(title_text=_("Time"), **last)
+    figure.update_yaxes(title_text=_("Interactions per {unit}").format(unit=_(unit)), **last)
     if rated:
         known = periods[periods["mean"].notna()]
         figure.add_scatter(
@@ -121,9 +124,9 @@ def item_timeline(periods: pd.DataFrame, *, unit: str) -> go.Figure:
             mode="lines+markers",
             line={"color": ORANGE, "width": 2},
             marker={"size": 6},
-            hovertemplate="%{x|%d %b %Y}: mean rating %{y:.2f}<extra></extra>",
+            hovertemplate=_("%{x|%d %b %Y}: mean rating %{y:.2f}<extra></extra>"),
             row=1,
             col=1,
         )
-        figure.update_yaxes(title_text="Mean rating", row=1, col=1)
+        figure.update_yaxes(title_text=_("Mean rating"), row=1, col=1)
     return figure

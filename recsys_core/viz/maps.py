@@ -5,11 +5,12 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
+from recsys_core.text import _, later
 from recsys_core.viz.theme import BLUE, GREY, PALETTE, REST, SYMBOLS, dressed, plain, plain_all
 
 MANY = 3000
 """Minimum number of dots for WebGL rendering."""
-FIRST_AXIS, SECOND_AXIS = "First dimension", "Second dimension"
+FIRST_AXIS, SECOND_AXIS = later("First dimension"), later("Second dimension")
 COLORS = tuple(color for color in PALETTE if color != GREY)
 """Colors of groups; gray is reserved for dots without a group."""
 DRAWN = 8000
@@ -37,8 +38,8 @@ def user_map(table: pd.DataFrame, titles: Mapping[int, str], *, chosen: int) -> 
         position=table["user"], label=table["user_id"], group=table["segment"].map(names).fillna("")
     )
     order = {names[number]: str(number) for number in sorted(names)}
-    figure = dot_map(thinned(points, chosen), order, chosen=chosen, what="user", x=FIRST_AXIS, y=SECOND_AXIS)
-    return figure.update_layout(legend_title_text="segment")
+    figure = dot_map(thinned(points, chosen), order, chosen=chosen, what=_("user"), x=FIRST_AXIS, y=SECOND_AXIS)
+    return figure.update_layout(legend_title_text=_("segment"))
 
 
 def item_map(table: pd.DataFrame, *, chosen: int, by_people: bool = False) -> go.Figure:
@@ -54,7 +55,7 @@ def item_map(table: pd.DataFrame, *, chosen: int, by_people: bool = False) -> go
     order = {str(name): str(name) for name in given.value_counts().index[: len(COLORS)]}
     points = pd.DataFrame({"position": table["item"], "label": table["title"], "x": table[across], "y": table[up]})
     points["group"] = table["category"].where(table["category"].isin(order), "")
-    return dot_map(thinned(points, chosen), order, chosen=chosen, what="item", x=FIRST_AXIS, y=SECOND_AXIS)
+    return dot_map(thinned(points, chosen), order, chosen=chosen, what=_("item"), x=FIRST_AXIS, y=SECOND_AXIS)
 
 
 def dot_map(
@@ -92,7 +93,7 @@ def dot_map(
             x=part["x"],
             y=part["y"],
             mode="markers",
-            name=plain(groups.get(name, "others")),
+            name=plain(groups.get(name, _("others"))),
             marker={"color": color, "size": 5 if len(points) >= MANY else 8, "symbol": symbol, "opacity": opacity},
             customdata=part["position"],
             hovertext=plain_all(part["label"]),
@@ -106,13 +107,13 @@ def dot_map(
             x=ring["x"],
             y=ring["y"],
             mode="markers",
-            name="selected",
+            name=_("selected"),
             marker={"color": "rgba(0,0,0,0)", "size": 20, "line": {"color": "#D4006A", "width": 3}},
             customdata=ring["position"],
             hovertext=plain_all(ring["label"]),
-            hovertemplate=f"{what} %{{hovertext}}<extra>selected</extra>",
+            hovertemplate=_("{what} %{{hovertext}}<extra>selected</extra>").format(what=what),
         )
-    dressed(figure, x=plain(x), y=plain(y), height=height, dragmode="pan", clickmode="event+select")
+    dressed(figure, x=plain(_(x)), y=plain(_(y)), height=height, dragmode="pan", clickmode="event+select")
     figure.update_layout(legend={"itemsizing": "constant"}, showlegend=bool(groups))
     figure.update_xaxes(showticklabels=False, zeroline=False)
     figure.update_yaxes(showticklabels=False, zeroline=False)

@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from recsys_core.text import _
 from recsys_core.viz.theme import BLUE, ORANGE, PALETTE, REST, VERMILION, dressed, plain, plain_all, shortened
 
 if TYPE_CHECKING:
@@ -58,9 +59,9 @@ def tag_bars(tags: pd.DataFrame) -> go.Figure:
             marker_color=color,
             hovertext=plain_all(rows["name"]),
             customdata=rows["liked"],
-            hovertemplate="%{hovertext}: %{x:.3f}<br>in %{customdata:,} relevant items<extra></extra>",
+            hovertemplate=_("%{hovertext}: %{x:.3f}<br>in %{customdata:,} relevant items<extra></extra>"),
         )
-    dressed(figure, x="Weight of the tag", y="", height=90 + BAR_HEIGHT * len(tags), barmode="overlay")
+    dressed(figure, x=_("Weight of the tag"), y="", height=90 + BAR_HEIGHT * len(tags), barmode="overlay")
     figure.update_layout(showlegend=tags["kind"].nunique() > 1)
     figure.update_yaxes(tickvals=places, ticktext=names, autorange="reversed")
     return figure
@@ -110,7 +111,7 @@ def _add_panel(
         width=high - low,
         marker={"color": REST, "line": {"width": 0}},
         customdata=bars[["low", "high"]],
-        hovertemplate="%{y:.1%} of users: %{customdata[0]:.3~g} to %{customdata[1]:.3~g}<extra></extra>",
+        hovertemplate=_("%{y:.1%} of users: %{customdata[0]:.3~g} to %{customdata[1]:.3~g}<extra></extra>"),
         **at,
     )
     figure.add_scatter(
@@ -120,14 +121,16 @@ def _add_panel(
         line={"color": VERMILION, "width": 3},
         marker={"size": [0, 9], "symbol": "diamond"},
         customdata=[[mark["value"], mark["rank"]]] * 2,
-        hovertemplate="this user: %{customdata[0]:,.4~g}<br>higher than %{customdata[1]:.1%} of users<extra></extra>",
+        hovertemplate=_(
+            "this user: %{customdata[0]:,.4~g}<br>higher than %{customdata[1]:.1%} of users<extra></extra>"
+        ),
         **at,
     )
 
 
 def _wrapped(mark: dict[Hashable, Any]) -> str:
     """Return the title of a panel with its unit, wrapped to the width of a panel."""
-    label, unit = str(mark["label"]), str(mark["unit"])
+    label, unit = _(str(mark["label"])), _(str(mark["unit"]))
     title = label if unit.lower() in label.lower() else f"{label}, {unit}"
     return "<b>" + "<br>".join(plain(line) for line in textwrap.wrap(title, TITLE_WIDTH)) + "</b>"
 
@@ -159,11 +162,11 @@ def difference_bars(traits: pd.DataFrame) -> go.Figure:
         orientation="h",
         marker_color=[BLUE if value > 0 else ORANGE for value in traits["effect"]],
         customdata=plain_all(traits["name"]),
-        hovertemplate="%{customdata}: %{x:+.2f} standard deviations<extra></extra>",
+        hovertemplate=_("%{customdata}: %{x:+.2f} standard deviations<extra></extra>"),
     )
     dressed(
         figure,
-        x="Difference from all users, in standard deviations",
+        x=_("Difference from all users, in standard deviations"),
         y="",
         height=90 + BAR_HEIGHT * len(traits),
         bargap=0.25,

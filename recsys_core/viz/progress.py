@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from recsys_core.columns import FOLD
 from recsys_core.evaluation.sentences import Sentence, Template
+from recsys_core.text import _, later
 from recsys_core.viz.theme import PALETTE, REST, dressed, plain
 
 IN_FOLD = re.compile(r"(?P<stage>.*) \(fold (?P<fold>\d+) of (?P<folds>\d+)\)")
@@ -25,6 +26,14 @@ WENT_AFTER_FOLDS = Template(
     "Fold {fold} of {folds}: {name} changed from {first} to {last}. The {count} previous folds ended between {low} "
     "and {high}.",
 )
+
+
+def stage_text(stage: str) -> str:
+    """Return the name of a stage in the current language, with its fold if it is in one."""
+    fold = IN_FOLD.fullmatch(stage)
+    if fold is None:
+        return _(stage)
+    return _("{stage} (fold {fold} of {folds})").format(stage=_(fold["stage"]), fold=fold["fold"], folds=fold["folds"])
 
 
 def curve_of(progress: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -75,7 +84,7 @@ def course(curve: pd.DataFrame, *, name: str) -> Sentence:
     return WENT_AFTER_FOLDS.fill(len(before), low=f"{before.min():.4g}", high=f"{before.max():.4g}", **values)
 
 
-def training_curve(curve: pd.DataFrame, *, name: str, step: str = "Step", color: str = PALETTE[0]) -> go.Figure:
+def training_curve(curve: pd.DataFrame, *, name: str, step: str = later("Step"), color: str = PALETTE[0]) -> go.Figure:
     """Return one reported quantity over training steps: one line per fold, the latest in color, previous ones in gray.
 
     Args:
@@ -88,14 +97,14 @@ def training_curve(curve: pd.DataFrame, *, name: str, step: str = "Step", color:
     figure = go.Figure()
     for place, fold in enumerate(folds):
         line = curve[curve[FOLD] == fold] if FOLD in curve else curve
-        is_latest, which = fold == folds[-1], f"Fold {fold}" if len(folds) > 1 else ""
+        is_latest, which = fold == folds[-1], _("Fold {fold}").format(fold=fold) if len(folds) > 1 else ""
         figure.add_scatter(
             x=line["step"],
             y=line["value"],
             mode="lines+markers" if len(line) <= 60 else "lines",
             line={"color": color if is_latest else REST, "width": 2 if is_latest else 1},
             marker={"size": 6 if is_latest else 4},
-            name=which if is_latest else "Previous folds",
+            name=which if is_latest else _("Previous folds"),
             legendgroup="latest" if is_latest else "before",
             hovertemplate=f"{which}<br>{plain(step)} %{{x}}<br>{plain(name)} %{{y:.5g}}<extra></extra>",
             showlegend=len(folds) > 1 and (is_latest or place == 0),

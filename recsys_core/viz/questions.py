@@ -13,12 +13,14 @@ from recsys_core.data.summaries import DataSummary
 from recsys_core.errors import DataError
 from recsys_core.evaluation.order import Matters, OrderTest, order_test
 from recsys_core.evaluation.sentences import Sentence, Template, decimals_for
+from recsys_core.text import _, later
 from recsys_core.viz import explore
 
 TOP_ITEMS = 20
 FEW_TOGETHER = 5
 """Minimum number of users with both items of the pair that is named as the strongest."""
 MILLISECONDS = 1000.0
+PERIODS = {"day": later("day"), "week": later("week"), "month": later("month"), "year": later("year")}
 SMALLEST = 1e-12
 """Lower bound of the density, to avoid a division by zero."""
 
@@ -67,7 +69,7 @@ ORDER_NUMBERS = Template(
 )
 ORDER_OF_FILE = Template("The data set has no timestamps, so the order is that of the file.").fill()
 ORDER_TIED = Template("{share} of interactions have duplicate timestamps or none; their order is that of the file.")
-READINGS = {"ordered": "ordered", "untied": "ordered, ties shuffled", "shuffled": "shuffled"}
+READINGS = {"ordered": later("ordered"), "untied": later("ordered, ties shuffled"), "shuffled": later("shuffled")}
 NOT_TOGETHER = Template("No two of the {count} most popular items share at least {few} users.")
 CO_OCCURRENCE = Template(
     "Among the {count} most popular items, '{first}' and '{second}' have the highest lift: {users} users have both, "
@@ -192,7 +194,7 @@ def time(data: Dataset, card: DataSummary) -> Answer:
         TIME.fill(
             first=_day(card.first),
             last=_day(card.last),
-            unit=unit,
+            unit=_(PERIODS[unit]),
             peak=f"{peak['start']:%d %B %Y}",
             most=f"{peak['interactions']:,}",
             share=f"{peak['interactions'] / dated:.0%}",
@@ -212,7 +214,7 @@ def order(data: Dataset, _card: DataSummary) -> Answer:
     except DataError as error:
         return Answer((Template("{reason}").fill(reason=str(error)),))
     table = pd.DataFrame(
-        [(READINGS[name], one.ndcg, one.low, one.high) for name, one in found.readings.items()],
+        [(_(READINGS[name]), one.ndcg, one.low, one.high) for name, one in found.readings.items()],
         columns=["histories", "ndcg@10", "low", "high"],
     )
     return Answer(order_sentences(found), explore.order_bars(table), table)
@@ -277,7 +279,7 @@ def unlike(data: Dataset, card: DataSummary) -> Answer:
         users=f"{card.active_users:,}",
         name=str(busiest["user_id"]),
         interactions=f"{busiest['interactions']:,}",
-        value_name=str(busiest["value_name"]).lower(),
+        value_name=_(str(busiest["value_name"])).lower(),
         value=f"{busiest['value']:.2f}",
     )
     return Answer((sentence,), explore.unlike_users(users), users)

@@ -3,6 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from recsys_core.text import _, later
 from recsys_core.viz.bars import named_bars, signed_colors, with_names
 from recsys_core.viz.theme import BLUE, GREY, ORANGE, VERMILION, dressed, plain, plain_all, shortened
 
@@ -10,7 +11,7 @@ ROOM = 0.13
 """Margin on both sides of the bars, as a share of the width."""
 
 
-def contributions(parts: pd.DataFrame, *, score: float, unit: str = "score") -> go.Figure:
+def contributions(parts: pd.DataFrame, *, score: float, unit: str = later("score")) -> go.Figure:
     """Return the parts of a score as a waterfall chart that ends at the score.
 
     Args:
@@ -18,7 +19,7 @@ def contributions(parts: pd.DataFrame, *, score: float, unit: str = "score") -> 
         score: Total, in the unit of the model.
         unit: Quantity on the horizontal axis.
     """
-    names = [*parts["title"], "Score"]
+    names = [*parts["title"], _("Score")]
     numbered = [plain(name) if len(str(name)) <= 42 else plain(str(name)[:40]) + "…" for name in names]
     figure = go.Figure().add_waterfall(
         orientation="h",
@@ -34,7 +35,7 @@ def contributions(parts: pd.DataFrame, *, score: float, unit: str = "score") -> 
         customdata=[plain(name) for name in names],
         hovertemplate="%{customdata}<br>%{text}<extra></extra>",
     )
-    dressed(figure, x=f"Contribution to the {unit}", y="", height=100 + 30 * len(names))
+    dressed(figure, x=_("Contribution to the {unit}").format(unit=_(unit)), y="", height=100 + 30 * len(names))
     ends = [0.0, score, *parts["weight"].cumsum()]
     room = ROOM * ((max(ends) - min(ends)) or 1.0)  # for the numbers beside the bars
     figure.update_xaxes(range=[min(ends) - room, max(ends) + room])
@@ -53,7 +54,7 @@ def effect_bars(parts: pd.DataFrame) -> go.Figure:
         parts["title"].tolist(),
         parts["weight"].tolist(),
         colors=signed_colors(parts["weight"].fillna(0.0)),
-        x="Influence (score drop when the item is left out)",
+        x=_("Influence (score drop when the item is left out)"),
         zero_line=True,
     )
 
@@ -80,4 +81,4 @@ def side_by_side(parts: pd.DataFrame, *, title: str, last: str) -> go.Figure:
         )
     figure.update_layout(barmode="group", bargap=0.25)
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    return with_names(figure, parts["title"].tolist(), x="Contribution to the score", row=36)
+    return with_names(figure, parts["title"].tolist(), x=_("Contribution to the score"), row=36)

@@ -17,18 +17,19 @@ from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.held_out_users import evaluated_users
 from recsys_core.experiments.leaderboard import FAMILY, TITLE, Contender, metric_title
 from recsys_core.storage.files import write_text
+from recsys_core.text import _, later
 from recsys_core.viz import compare as figures
 from recsys_core.viz import compare_sentences as sentences
 from recsys_core.viz.report_html import ReportContent, ReportFigure, report_html
 
 SLICES = {
-    "all": ("All", "all users"),
-    "new": ("New", "new users"),
-    "active": ("Active", "active users"),
-    "mainstream": ("Mainstream", "users of mainstream taste"),
-    "niche": ("Niche", "users of niche taste"),
-    "head": ("Head", "popular items (head)"),
-    "tail": ("Tail", "rare items (tail)"),
+    "all": (later("All"), later("all users")),
+    "new": (later("New"), later("new users")),
+    "active": (later("Active"), later("active users")),
+    "mainstream": (later("Mainstream"), later("users of mainstream taste")),
+    "niche": (later("Niche"), later("users of niche taste")),
+    "head": (later("Head"), later("popular items (head)")),
+    "tail": (later("Tail"), later("rare items (tail)")),
 }
 """Slice key -> its name in a figure and in a sentence."""
 SLICES_EXPLAINED = Template(
@@ -99,8 +100,8 @@ def slice_table(
     titles = {model.id: model.title for model in models}
     return found.assign(
         title=found["model"].map(titles),
-        group=found["key"].map({key: short for key, (short, _) in SLICES.items()}),
-        slice=found["key"].map({key: name for key, (_, name) in SLICES.items()}),
+        group=found["key"].map({key: _(short) for key, (short, _name) in SLICES.items()}),
+        slice=found["key"].map({key: _(name) for key, (_short, name) in SLICES.items()}),
     )
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.ui import services, state
-from pages.ui.text import safe
+from pages.ui.text import language, safe
 from recsys_core.errors import DataError, RecscopeError
+from recsys_core.text import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ResultsKey:
-    """Cache key: a workspace, an experiment, and the models that were finished at the time."""
+    """Cache key: a workspace, an experiment, the models that were finished at the time, and the language of titles."""
 
     root: str
     run: str
     models: tuple[str, ...]
+    language: str = ENGLISH
 
 
 def results_key(run: "Run") -> ResultsKey:
@@ -38,7 +40,7 @@ def results_key(run: "Run") -> ResultsKey:
     The URL then also contains the seed of the experiment.
     """
     state.put("seed", str(run.spec.seed))
-    results = ResultsKey(str(services.root()), run.id, run.finished())
+    results = ResultsKey(str(services.root()), run.id, run.finished(), language())
     try:
         contenders(results)
         per_user(results)

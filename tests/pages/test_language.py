@@ -1,0 +1,66 @@
+"""Every text of a page goes through the catalogue: in a made-up language, no English word is left."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from recsys_core import text
+from recsys_core.data.synthetic.samples import load_sample
+from tests.pages.finished import Finished, finished_template, no_exception, open_page
+from tests.pages.finished import finished_shared as finished
+from tests.pages.pseudo import LANGUAGE, untranslated, write_catalogue
+
+__all__ = ["finished", "finished_template", "open_page"]
+Open = Callable[..., AppTest]
+PAGES = ("home", "data", "explore", "users", "items", "train", "compare", "inside", "attention", "recommend")
+NAMES = "two tastes film person evil link http example club tiny recscope english"
+"""Names in the data sets and of the product."""
+STORED = "ease item_knn biased_mf item knn biased mf popular random"
+"""The name of the experiment, which is stored as it was written."""
+LEFT = "january jan feb mar apr may jun jul aug sep oct nov dec kib validation rmse"
+"""Months, units, and names of reported quantities, which have no message yet."""
+
+
+def words_of(*texts: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[a-z]+", " ".join(texts).lower()))
+
+
+@pytest.fixture(scope="module")
+def pseudo_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("locale")
+    write_catalogue(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def pseudo_language(pseudo_catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def forget() -> None:
+        text.languages.cache_clear()
+        text._catalogue.cache_clear()
+
+    monkeypatch.setattr(text, "CATALOGUES", pseudo_catalogue)
+    forget()
+    yield
+    monkeypatch.undo()
+    forget()
+    text.use(text.ENGLISH)
+
+
+def answered(app: AppTest) -> AppTest:
+    for _ in range(60):
+        if not app.get("progress"):
+            break
+        app.run()
+    return no_exception(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_shows_no_untranslated_word(open_page: Open, finished: Finished, page: str) -> None:
+    items = load_sample("tiny").items
+    assert items is not None
+    known = words_of(NAMES, STORED, LEFT, *items["title"])
+    app = answered(open_page(page, lang=LANGUAGE, **finished.address()))
+    assert untranslated(app, known) == {}
