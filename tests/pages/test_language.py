@@ -43,6 +43,7 @@ def pseudo_language(pseudo_catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(text, "CATALOGUES", pseudo_catalogue)
     forget()
+    text.use(LANGUAGE)  # AppTest formats options in the thread of the test when the page runs again
     yield
     monkeypatch.undo()
     forget()
