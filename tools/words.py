@@ -57,6 +57,7 @@ class Term:
 ALL = ("text", "name")
 LABEL = ("label",)
 PAGES = ("pages", "recsys_core/cli")
+NETS = ("recsys_core/models", "recsys_core/training")
 DATA = "rating|item|user|part|test|interaction"
 TERMS = (
     # splits
@@ -96,6 +97,8 @@ TERMS = (
     ),
     Term("lets the old memory into", "reset gate, update gate, forget gate"),
     # names
+    Term("width", "embedding_dim", ("name",), NETS),
+    Term("window", "max_length", ("name",), NETS),
     Term("room for sums", "memory estimate", ("name",)),
     Term("looks", "weights, measurements", ("name",)),
     Term("patience of", "patience", ALL),

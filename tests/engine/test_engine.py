@@ -348,9 +348,7 @@ def test_the_engine_gives_up_jobs_if_the_cluster_cannot_be_reached(
         assert "The Dask cluster at tcp://127.0.0.1:1 (RECSCOPE_SCHEDULER) cannot be reached" in status.reason
 
 
-def test_the_same_jobs_run_on_a_dask_cluster_that_somebody_else_started(
-    own: tuple[Engine, Dataset], tmp_path: Path
-) -> None:
+def test_the_same_jobs_run_on_an_external_dask_cluster(own: tuple[Engine, Dataset], tmp_path: Path) -> None:
     engine, data = own
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     quiet = {"cwd": tmp_path, "env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

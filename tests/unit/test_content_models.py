@@ -44,7 +44,7 @@ def test_content_mean_in_the_words_of_the_document() -> None:
 
         R_02 = (2 * 7 + 3.5 + 2) / (2^2 + 2) = 19.5 / 6 = 3.25
 
-    Film 3 was rated by nobody: R_03 = (14 + 3.5 + 0) / (4 + 0) = 4.375, more than any film that somebody knows.
+    Film 3 has no rating: R_03 = (14 + 3.5 + 0) / (4 + 0) = 4.375, more than any rated film.
     """
     found = scores(three_films(items=False), form="literal", alpha=2, beta=2, shrinkage=0.5)
     assert_allclose(found[[2, 3]], [3.25, 4.375])

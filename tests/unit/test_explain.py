@@ -268,7 +268,7 @@ def test_links_carry_the_parts_of_the_score(key: str) -> None:
     assert set(own["target_id"]) == {f"u{user}" for user in social["target"][social["source"] == 4]} - {"u4"}
 
 
-def test_somebody_unknown_has_no_links() -> None:
+def test_an_unknown_user_has_no_links() -> None:
     with pytest.raises(CannotScore, match="has no links"):
         graph(request("social_knn", two_groups(), known=False))
 

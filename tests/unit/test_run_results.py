@@ -119,7 +119,7 @@ def test_parts_of_a_score_sum_to_it_and_an_unable_model_says_so(run: Run, finish
         reason(models[model(run, "popular")], dataset, query, 0)
 
 
-def test_somebody_made_up_gets_what_a_user_with_that_history_gets(run: Run, finished: Finished) -> None:
+def test_a_custom_history_gets_the_list_of_a_user_with_that_history(run: Run, finished: Finished) -> None:
     dataset = Workspace(finished.root).open(finished.data)
     known = query_of(5, history_of(dataset, 5), known=True)
     made_up = query_of_items(known.history.values, pd.Series(known.values))

@@ -60,7 +60,7 @@ def test_without_groups_there_is_no_legend() -> None:
     assert not map_of(dots().assign(group="")).layout.showlegend
 
 
-def test_somebody_who_is_not_on_the_map_has_no_ring() -> None:
+def test_a_user_not_on_the_map_has_no_ring() -> None:
     assert "selected" not in marks(map_of(dots(), 99))
 
 

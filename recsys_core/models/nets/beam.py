@@ -78,7 +78,7 @@ def greedy(decoder: Decoder, first: IntArray, allowed: BoolArray, steps: int) ->
     return Beams(items[:, None], scores[:, None], begun[:, :, None], scores[:, :, None])
 
 
-def beam_search(decoder: Decoder, first: IntArray, allowed: BoolArray, steps: int, width: int) -> Beams:
+def beam_search(decoder: Decoder, first: IntArray, allowed: BoolArray, steps: int, beam_width: int) -> Beams:
     """Keep at each step the W most probable sequences among all one-item continuations of the previous beams.
 
     Args:
@@ -86,22 +86,22 @@ def beam_search(decoder: Decoder, first: IntArray, allowed: BoolArray, steps: in
         first: (B,) the input items of the first step.
         allowed: (B, I) whether each item may be chosen.
         steps: K.
-        width: W, at least 1; 1 is greedy decoding.
+        beam_width: W, at least 1; 1 is greedy decoding.
 
     Source: Sutskever et al. 2014, "Sequence to Sequence Learning with Neural Networks", section 3.2.
     """
-    people, n_items = allowed.shape
-    remaining = np.repeat(allowed[:, None], width, axis=1)  # (B, W, I)
-    items = np.full((people, width, steps), PAD, dtype=np.int64)
+    users, n_items = allowed.shape
+    remaining = np.repeat(allowed[:, None], beam_width, axis=1)  # (B, W, I)
+    items = np.full((users, beam_width, steps), PAD, dtype=np.int64)
     scores = np.full(items.shape, np.nan)
-    kept_items = np.full((people, steps, width, steps), PAD, dtype=np.int64)
-    kept_scores = np.full((people, steps, width), np.nan)
-    total = np.full((people, width), -np.inf)
+    kept_items = np.full((users, steps, beam_width, steps), PAD, dtype=np.int64)
+    kept_scores = np.full((users, steps, beam_width), np.nan)
+    total = np.full((users, beam_width), -np.inf)
     total[:, 0] = 0.0  # all beams are equal before the first step: only one counts
-    previous, parents = np.repeat(first[:, None], width, axis=1), np.zeros((people, width), dtype=np.int64)
+    previous, parents = np.repeat(first[:, None], beam_width, axis=1), np.zeros((users, beam_width), dtype=np.int64)
     for step in range(steps):
         logs = log_shares(decoder.advance(previous, parents), remaining)
-        best = top_k((total[:, :, None] + logs).reshape(people, width * n_items), width)
+        best = top_k((total[:, :, None] + logs).reshape(users, beam_width * n_items), beam_width)
         alive = best.item != PAD
         parents = np.where(alive, best.item // n_items, 0)
         said = np.where(alive, best.item % n_items, PAD)
