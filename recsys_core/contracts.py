@@ -141,7 +141,7 @@ class RunContext:
             Cancelled: `stop_requested` returns True.
         """
         if self.stop_requested():
-            raise Cancelled(f"Stopped on request {when}.")
+            raise Cancelled(f"Cancelled {when}.")
 
     def note(self, stage: str, step: int, total: int | None = None, **values: float) -> None:
         """Report values to plot over time, such as the loss of an epoch."""

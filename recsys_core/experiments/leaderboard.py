@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from recsys_core.columns import MODEL
+from recsys_core.contracts import field_specs
 from recsys_core.evaluation.comparison import Comparison
 from recsys_core.evaluation.metric_info import METRICS, MetricName
 from recsys_core.evaluation.sentences import interval_text
@@ -69,11 +70,15 @@ def model_titles(models: Iterable[ModelSpec]) -> dict[str, str]:
         twins = [other for other in models if other.key == model.key]
         title = _(model_class(model.key).info.title)
         differing = [name for name in model.config if len({str(twin.config.get(name)) for twin in twins}) > 1]
-        settings = ", ".join(
-            f"{name.removeprefix('n_').replace('_', ' ')} {_shown(model.config[name])}" for name in differing
-        )
+        labels = {spec.name: _in_sentence(_(spec.label)) for spec in field_specs(model_class(model.key).config_type)}
+        settings = ", ".join(f"{labels[name]} {_shown(model.config[name])}" for name in differing)
         titles[model.id] = _with_settings(title, settings) if settings else title
     return titles
+
+
+def _in_sentence(label: str) -> str:
+    """Return a label without its capital, unless that is part of an abbreviation or a name (`gBCE`, `L2`)."""
+    return label[:1].lower() + label[1:] if label[1:2].islower() or label[1:2] == " " else label
 
 
 def _with_settings(title: str, settings: str) -> str:

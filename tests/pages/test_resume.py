@@ -44,7 +44,7 @@ def test_a_killed_model_says_what_is_kept_and_goes_on(
 def test_a_stopped_model_without_anything_kept_starts_again(
     open_page: Open, finished: Finished, no_engine_process: None
 ) -> None:
-    model_id = spoil(finished, "ease", JobState.CANCELLED, "Stopped on request.")
+    model_id = spoil(finished, "ease", JobState.CANCELLED, "Cancelled on request.")
     app = open_page("train", **finished.address())
     assert "A checkpoint after" not in words(app)
     assert app.button(key=f"again_{model_id}").label == "Train again"

@@ -48,9 +48,11 @@ def test_two_models_of_one_algorithm_are_told_apart_by_what_differs() -> None:
     assert list(titles.values()) == ["EASE (regularization 50)", "EASE (regularization 500)", "Popularity"]
     scored = [ModelSpec(key="mlp", config={"score": value}) for value in ("dot", "mlp")]
     assert list(leaderboard.model_titles(scored).values()) == [
-        "NeuMF (MLP; score dot)",
-        "NeuMF (MLP; score mlp)",
+        "NeuMF (MLP; scoring function dot)",
+        "NeuMF (MLP; scoring function mlp)",
     ]
+    small = [ModelSpec(key="sasrec", config={"epochs": value}) for value in (1, 2)]
+    assert list(leaderboard.model_titles(small).values()) == ["SASRec (maximum epochs 1)", "SASRec (maximum epochs 2)"]
 
 
 def test_the_leaderboard_holds_the_numbers_of_the_comparison_and_of_the_jobs(run: Run) -> None:
