@@ -112,7 +112,7 @@ def test_jobs_run_on_a_cluster_behind_tls_with_certificates_from_the_settings(
     with (tmp_path / "cluster.log").open("wb") as log:
         cluster = [subprocess.Popen(scheduler, stderr=log, **quiet)]  # type: ignore[call-overload]
         try:
-            eventually(address_file.exists)
+            eventually(lambda: address_file.exists() and address_file.read_bytes().rstrip().endswith(b"}"))
             cluster.append(subprocess.Popen(worker, stderr=log, **quiet))  # type: ignore[call-overload]
             address = json.loads(address_file.read_text(encoding="utf-8"))["address"]
             assert address.startswith("tls://")
