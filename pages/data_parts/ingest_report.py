@@ -64,4 +64,4 @@ def doubts(report: "IngestReport", *, expanded: bool = True) -> None:
     label = n_("{n} data quality warning", "{n} data quality warnings", len(report.warnings))
     with st.expander(label, icon=":material/warning:", expanded=expanded, key="doubts"):
         for one in report.warnings:
-            st.markdown(f"**{safe(one.message)}**  \n{safe(one.advice)}")
+            st.markdown(f"**{safe(one.message)}**  \n{safe(_(one.advice))}")
