@@ -13,7 +13,7 @@ from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.experiments.store import ResultStore
 from recsys_core.models.friend_recommendation import FRIEND_METHODS, recommend_people
 
-SIZES = ["--embedding-dim", "8", "--max-length", "8", "--n-layers", "1", "--n-heads", "1"]
+SIZES = ["--embedding_dim", "8", "--max_length", "8", "--n_layers", "1", "--n_heads", "1"]
 NET = [*SIZES, "--epochs", "2", "--patience", "0"]
 
 
