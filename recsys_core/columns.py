@@ -30,7 +30,6 @@ INTERACTIONS = "interactions"
 USERS = "users"
 ITEMS = "items"
 SOCIAL = "social"
-TABLES = (INTERACTIONS, USERS, ITEMS, SOCIAL)
 """The four tables of a data set."""
 
 LIST_SEPARATOR = "|"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.data_parts import upload_session
+from pages.data_parts.table_roles import pick
 from pages.ui.text import _, count, later, safe
 from recsys_core.errors import RecscopeError
 
@@ -100,16 +101,8 @@ def _missing_ratings(taking: "Intake", rules: "IngestRules") -> None:
 
 
 def _choice(taking: "Intake", rules: "IngestRules", name: str, label: str, words: dict[str, str]) -> None:
-    key = f"rule_{taking.id}_{name}"
-    st.session_state[key] = getattr(rules, name)
-    st.selectbox(
-        label,
-        list(words),
-        format_func=lambda option: _(words[option]),
-        key=key,
-        width=240,
-        on_change=lambda: upload_session.change_rule(taking, name, st.session_state[key]),
-    )
+    key, value = f"rule_{taking.id}_{name}", getattr(rules, name)
+    pick(label, key, value, words, lambda chosen: upload_session.change_rule(taking, name, chosen), width=240)
 
 
 def _number(taking: "Intake", rules: "IngestRules", name: str, label: str, *, step: Any) -> None:

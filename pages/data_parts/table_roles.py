@@ -108,7 +108,7 @@ def _table(sheet: Sheet) -> None:
             if "timestamp" in guess.roles:
                 known = UNITS if guess.timestamp_unit else {None: later("unknown")} | UNITS
                 save = sheet.save("timestamp_unit")
-                _pick(_("Timestamp format"), f"unit_{sheet.key}", guess.timestamp_unit, known, save, width=270)
+                pick(_("Timestamp format"), f"unit_{sheet.key}", guess.timestamp_unit, known, save, width=270)
             _number_formats(sheet)
             if guess.table == "interactions" and "event" not in guess.roles:
                 _event(sheet)
@@ -126,7 +126,7 @@ def _number_formats(sheet: Sheet) -> None:
     for role, form in formats.items():
         if form.plain and "number_formats" not in sheet.guess.chosen:
             continue
-        _pick(
+        pick(
             _("Number format of {column}").format(column=sheet.guess.column_of(role)),
             f"numbers_{role}_{sheet.key}",
             form.name,
@@ -166,7 +166,7 @@ def _questions(sheet: Sheet) -> None:
 
 
 def _kind(sheet: Sheet) -> None:
-    _pick(_("Content of this file"), f"kind_{sheet.key}", sheet.guess.table, TABLES, sheet.save("table"), width=260)
+    pick(_("Content of this file"), f"kind_{sheet.key}", sheet.guess.table, TABLES, sheet.save("table"), width=260)
 
 
 def _unread(sheet: Sheet, error: str) -> None:
@@ -188,11 +188,11 @@ def _unread(sheet: Sheet, error: str) -> None:
 def _text_format(sheet: Sheet) -> None:
     guess, key = sheet.guess, sheet.key
     separators = {guess.separator: guess.separator} | SEPARATORS
-    _pick(_("Separator"), f"separator_{key}", guess.separator, separators, sheet.save("separator"), width=160)
+    pick(_("Separator"), f"separator_{key}", guess.separator, separators, sheet.save("separator"), width=160)
     encodings = {name: name for name in (*ENCODINGS, guess.encoding)}
-    _pick(_("Encoding"), f"encoding_{key}", guess.encoding, encodings, sheet.save("encoding"), width=140)
+    pick(_("Encoding"), f"encoding_{key}", guess.encoding, encodings, sheet.save("encoding"), width=140)
     lines = {True: later("column names"), False: later("data")}
-    _pick(_("First line"), f"header_{key}", guess.header, lines, sheet.save("header"), width=150)
+    pick(_("First line"), f"header_{key}", guess.header, lines, sheet.save("header"), width=150)
 
 
 def _event(sheet: Sheet) -> None:
@@ -251,7 +251,7 @@ def _column(sheet: Sheet, place: int) -> None:
     role = next((name for name, column in guess.roles.items() if column == place), NO_ROLE)
     role = "item_attribute" if place in guess.item_attributes else role
     role = "user_attribute" if place in guess.user_attributes else role
-    _pick(
+    pick(
         safe(guess.column_names[place]),
         f"role_{key}",
         role,
@@ -268,7 +268,7 @@ def _column(sheet: Sheet, place: int) -> None:
     )
 
 
-def _pick(
+def pick(
     label: str, key: str, value: Any, words: Mapping[Any, str], save: Callable[[Any], None], *, width: Any = "stretch"
 ) -> None:
     """Show a select box bound to the draft."""

@@ -86,14 +86,6 @@ def model(models: Sequence[str], title: Callable[[str], str], key: str = "contex
     return state.get("model")
 
 
-def user(user_ids: Sequence[str], key: str = "context") -> str | None:
-    """Return the ID of the selected user; the first by default."""
-    if state.get("user") not in user_ids:
-        state.choose("user", next(iter(user_ids), None))
-    _choice(_("User"), "user", list(user_ids), str, key)
-    return state.get("user")
-
-
 def _note(name: str) -> None:
     """Show what the URL names but does not exist, until something else is selected."""
     if words := st.session_state.get(NOTES[name]):

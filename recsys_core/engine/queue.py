@@ -154,11 +154,6 @@ class JobQueue:
                     path.unlink(missing_ok=True)
         return entries
 
-    def place(self, run_id: str, model_id: str) -> int | None:
-        """Return the number of jobs before a job, None if it is not in the queue."""
-        jobs = [entry.job for entry in self.entries()]
-        return jobs.index((run_id, model_id)) if (run_id, model_id) in jobs else None
-
     def remove(self, entry: QueueEntry) -> None:
         """Remove an entry."""
         entry.path.unlink(missing_ok=True)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from recsys_core.models.content_features import ContentFeatures
     from recsys_core.models.content_mean import ContentMean
 
-SHOWN = 20
 HELD_BY, IN_ITEM = "held_by", "in_item"
 
 

@@ -26,7 +26,6 @@ LETTERS = 18
 """Maximum length in characters of a label in the heat map."""
 
 EARLIER = Template("{count} earlier item", "{count} earlier items")
-HEAD = Template("Layer {layer}, head {head}")
 READING = Template(
     "Largest weight: after '{step}', {weight} of the attention is on '{item}'. On average over {count} step, the "
     "three latest items receive {latest} (uniform attention: {even}); the effective number of attended items is "

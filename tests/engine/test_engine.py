@@ -163,7 +163,7 @@ def test_waiting_jobs_run_one_after_the_other_and_can_be_cancelled(served: tuple
     held(gate, engine, run_id, "slow")
     waiting = [status for status in engine.status(run_id) if status.state is JobState.QUEUED]
     assert [status.key for status in waiting] == ["popular", "random"]
-    assert engine.queue.place(run_id, waiting[1].model_id) == 2
+    assert [entry.job for entry in engine.queue.entries()].index((run_id, waiting[1].model_id)) == 2
     engine.cancel(run_id, waiting[0].model_id)
     assert job(engine, run_id, "popular").state is JobState.CANCELLED
     gate.open()

@@ -92,11 +92,6 @@ class ColumnFacts:
         return len(self.counts) / len(self.given) if self.given else 0.0
 
     @cached_property
-    def once(self) -> float:
-        """Share of rows whose value is unique."""
-        return sum(count == 1 for count in self.counts.values()) / len(self.given) if self.given else 1.0
-
-    @cached_property
     def numbers(self) -> tuple[float, ...]:
         """Values that read as numbers."""
         return tuple(number for value in self.given if (number := as_number(value)) is not None)

@@ -100,11 +100,6 @@ class TableGuess:
         return self.number_formats.get(role, NumberFormat())
 
     @property
-    def decimal_comma(self) -> bool:
-        """Whether some numbers have a decimal comma."""
-        return any(form.decimal == "," for form in self.number_formats.values())
-
-    @property
     def finer(self) -> bool:
         """Whether timestamps are finer than milliseconds."""
         return self.time_format is not None and self.time_format.finer

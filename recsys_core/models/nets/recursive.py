@@ -39,10 +39,6 @@ class Compose(nn.Module):
         """Return the (N,) parents of (N,) pairs of children."""
         return self.joined(self.left(left.state) + self.right(right.state), left.memory, right.memory)
 
-    def alone(self, right: Nodes) -> Nodes:
-        """Return parents without a left child, whose state and memory are 0."""
-        return self.joined(self.right(right.state), torch.zeros_like(right.memory), right.memory)
-
     def joined(self, gates: Tensor, left_memory: Tensor, right_memory: Tensor) -> Nodes:
         """Return parents from the (N, 5D) pre-activations of the gates and the memories of both children."""
         input_gate, forget_left, forget_right, output_gate, update = torch.split(gates, self.embedding_dim, dim=1)
