@@ -33,7 +33,7 @@ if not results.models:
     empty_state.stop(
         _("No model has finished"),
         _(
-            "There is nothing to compare yet. The Train page shows the state of each model and the reason of "
+            "There is nothing to compare yet. The Train page shows the state of each model and the reason for "
             "each failure."
         ),
         action="train",

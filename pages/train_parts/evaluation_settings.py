@@ -39,8 +39,8 @@ SPLITS = {
         ),
     ),
     "user_holdout": (
-        later("User cold start (held-out users)"),
-        later("Some users are held out of training entirely; at test time, models receive only part of their history."),
+        later("Held-out users (strong generalization)"),
+        later("Some users are held out of training entirely; at test time, models receive 80 % of their history."),
     ),
     "item_holdout": (
         later("Item cold start (held-out items)"),
@@ -149,8 +149,8 @@ def _seed(key: str) -> int:
         width=180,
         persist_state=KEPT,
         help=_(
-            "Seed of all random number generators: the same seed gives the same split, the same models and "
-            "the same results."
+            "Seed of all random number generators: the same seed gives the same split and, on the same number of "
+            "cores, the same models and the same results."
         ),
         on_change=lambda: state.put("seed", str(st.session_state[widget])),
     )

@@ -100,7 +100,8 @@ def _bar(job: "JobStatus") -> None:
     taken = job.seconds()
     if job.state == "RUNNING":
         left = job.seconds_left()
-        words = _("about {time} left in this fold") if IN_FOLD.fullmatch(job.stage) else _("about {time} left")
+        in_fold = IN_FOLD.fullmatch(job.stage)
+        words = _("about {time} left in this stage of the fold") if in_fold else _("about {time} left")
         text = " · ".join(
             part
             for part in (

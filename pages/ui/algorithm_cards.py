@@ -352,7 +352,7 @@ def _head(number: int, one: _Setting, key: str) -> None:
         st.session_state[f"{key}_open"] = False  # close the form: its button disappears, and the keyboard focus with it
 
     with st.container(horizontal=True, vertical_alignment="center", key=f"{one.prefix}_head"):
-        st.markdown(one.refusal or f"**{_('Setting {n}').format(n=number)}**", width="stretch")
+        st.markdown(one.refusal or f"**{_('Configuration {n}').format(n=number)}**", width="stretch")
         if one.prefix != key:
             st.button(
                 _("Delete this configuration"),

@@ -41,7 +41,7 @@ def _watch(run_id: str, live: int) -> None:
                 live,
             )
         )
-        if st.button(_("Open the training"), key="compare_to_train"):
+        if st.button(_("Open the Train page"), key="compare_to_train"):
             frame.go("train")
 
 

@@ -83,7 +83,7 @@ class Cluster:
         if status.pid is None:
             return "killed", (
                 "The worker processes ended repeatedly before the training started; see engine.log in the folder "
-                "'engine' of the workspace. Start this model again."
+                "'engine' of the workspace. Train this model again."
             )
         used = last_beat.get("memory", 0.0)
         for event in self._memory_events():
@@ -94,7 +94,7 @@ class Cluster:
             if not self.settings.memory_is_known or used < NEARLY_ALL * self.settings.job_memory:
                 return "killed", (
                     f"Its process (id {status.pid}) crashed or was killed from outside, which the system also does "
-                    "when memory runs out. Other results are not affected. Start this model again."
+                    "when memory runs out. Other results are not affected. Train this model again."
                 )
         limit = f" of the {in_words(self.settings.job_memory)} that a job may use" if self.settings.job_memory else ""
         return "memory", (

@@ -141,7 +141,7 @@ METRICS: Mapping[str, MetricInfo] = {
         ),
         MetricInfo(
             "popularity",
-            "Popularity",
+            "Mean popularity",
             r"\frac{1}{|L|}\sum_{i \in L} \frac{n_i}{|U|}",
             "Share of the training users who interacted with a recommended item, averaged over the list L. Undefined "
             "for an empty list.",
@@ -159,18 +159,18 @@ METRICS: Mapping[str, MetricInfo] = {
         ),
         MetricInfo(
             "coverage",
-            "Coverage",
+            "Catalog coverage",
             r"\frac{1}{|I|}\Big|\bigcup_u L_u\Big|",
-            "Share of the catalogue that is recommended to at least one user.",
+            "Share of the catalog that is recommended to at least one user.",
             direction="neither",
             kind="beyond",
             per_user=False,
         ),
         MetricInfo(
             "gini",
-            "Gini of exposure",
+            "Gini index (exposure)",
             r"\frac{\sum_{j=1}^{|I|} (2j - |I| - 1)\, e_{(j)}}{|I| \sum_j e_{(j)}}",
-            "Inequality of exposure over the catalogue: 0 if all items are recommended equally often, near 1 if a few "
+            "Inequality of exposure over the catalog: 0 if all items are recommended equally often, near 1 if a few "
             "items get all recommendations. e are the sorted numbers of lists that contain each item. Undefined if "
             "all lists are empty.",
             direction="neither",

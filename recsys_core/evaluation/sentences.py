@@ -120,24 +120,24 @@ def about(users: float) -> str:
 LEADS = Template("{model} leads on {metric}: {mean} ({interval}).")
 HIGHEST = Template("{model} has the highest {metric}: {mean} ({interval}).")
 TIED = Template(
-    "No significant difference to {model} ({level}, Holm): about {needed} users are needed to detect one, "
-    "if the true difference is as large as the observed one."
+    "No significant difference from {model} ({level}, Holm): about {needed} users are needed to detect one with "
+    "80 % power, if the true difference is as large as the observed one."
 )
 TIED_ALIKE = Template("{model} has exactly the same mean.")
 TIED_FAR = Template(
-    "No significant difference to {model} ({level}, Holm): more than {needed} users are needed to detect one, "
-    "if the true difference is as large as the observed one."
+    "No significant difference from {model} ({level}, Holm): more than {needed} users are needed to detect one with "
+    "80 % power, if the true difference is as large as the observed one."
 )
-TIED_PLAIN = Template("No significant difference to {model} ({level}, Holm).")
+TIED_PLAIN = Template("No significant difference from {model} ({level}, Holm).")
 TIED_MORE = Template(
-    "No significant difference to {models} either.",
-    "No significant difference to {count} more models either: {models}.",
+    "No significant difference from {models} either.",
+    "No significant difference from {count} more models either: {models}.",
 )
 NEXT_BEST = Template("{model} is behind by {difference} ({interval}).")
-BEATS_BASELINE = Template("It beats {baseline} by {difference} ({interval}).")
+BEATS_BASELINE = Template("{leader} beats {baseline} by {difference} ({interval}).")
 BOTH_BEAT_BASELINE = Template("Both beat {baseline} by at least {low}, the lower end of the {level} intervals.")
 ALL_BEAT_BASELINE = Template(
-    "It beats {baseline} by at least {low}, the lower end of the {level} interval.",
+    "{leader} beats {baseline} by at least {low}, the lower end of the {level} interval.",
     "All {count} beat {baseline} by at least {low}, the lowest end of the {level} intervals.",
 )
 NOTHING_BEATS_BASELINE = Template("No model is significantly better than {baseline} ({level}, Holm).")

@@ -108,7 +108,7 @@ def _over_baseline(
     leader: str, tied: list[Pair], pairs: list[Pair], baseline: str, titles: Mapping[str, str], level: str
 ) -> list[Sentence]:
     """State what the leading models gain over the baseline, or that no model beats it."""
-    base = titles.get(baseline, baseline)
+    base, title = titles.get(baseline, baseline), titles.get(leader, leader)
     leading = [leader, *(pair.second for pair in tied)]
     gains = [pair for pair in pairs if pair.second == baseline and pair.different]
     if baseline in leading:
@@ -121,5 +121,6 @@ def _over_baseline(
         lowest = min(gains, key=lambda pair: min(abs(pair.low), abs(pair.high)))
         low = at_least(min(abs(lowest.low), abs(lowest.high)), decimals_for(lowest.low, lowest.high))
         template = sentences.BOTH_BEAT_BASELINE if len(gains) == 2 else sentences.ALL_BEAT_BASELINE
-        return [template.fill(len(gains), baseline=base, low=low, level=level)]
-    return [sentences.BEATS_BASELINE.fill(baseline=base, **_difference(pair)) for pair in gains if pair.first == leader]
+        return [template.fill(len(gains), leader=title, baseline=base, low=low, level=level)]
+    template = sentences.BEATS_BASELINE
+    return [template.fill(leader=title, baseline=base, **_difference(pair)) for pair in gains if pair.first == leader]

@@ -208,7 +208,7 @@ class JobFolder:
         damage = damage_of(self.path / RESULT, deep=(PER_USER,), names=OUTPUTS) or self._misshapen()
         if damage is None:
             return status
-        reason = f"Its stored results are damaged: {damage} Start this model again."
+        reason = f"Its stored results are damaged: {damage} Train this model again."
         return replace(status, state=JobState.FAILED, cause=DAMAGED, reason=reason)
 
     def _misshapen(self) -> str | None:
@@ -308,12 +308,12 @@ class JobFolder:
         where = f"process {mark.pid} on {mark.host}" if mark else "its process"
         if seen.state is JobState.QUEUED:
             reason = (
-                f"The training never started: {where}, which should have run it, has ended. Start this model again."
+                f"The training never started: {where}, which should have run it, has ended. Train this model again."
             )
         else:
             reason = (
                 f"The training ended unexpectedly: {where} is gone. "
-                "It was killed, or the machine was restarted. Start this model again."
+                "It was killed, or the machine was restarted. Train this model again."
             )
         lost: dict[str, Any] = {"state": JobState.FAILED, "ended": time.time(), "reason": reason, "cause": LOST}
         try:

@@ -76,11 +76,11 @@ class AssociationRulesConfig(ModelConfig):
     min_support: Annotated[float, Field(gt=0, le=1), Knob(0.02, 0.2, scale="log", label="Minimum support")] = 0.05
     """Minimum share of baskets that contain all items of a rule. Small values give many rules and long run times."""
     min_confidence: Annotated[float, Field(ge=0, le=1), Knob(0.05, 0.8, label="Minimum confidence")] = 0.1
-    """Minimum share of the baskets with the left side of a rule that also contain the right side."""
+    """Minimum share of the baskets with the antecedent of a rule that also contain the consequent."""
     min_lift: Annotated[float, Field(ge=0, le=1000), Knob(0, 2, label="Minimum lift")] = 1.0
-    """Minimum ratio of confidence to the support of the right side; 1 keeps rules with a positive association."""
+    """Minimum ratio of confidence to the support of the consequent; 1 keeps rules with a positive association."""
     max_length: Annotated[int, Field(ge=2, le=5), Knob(2, 3, label="Maximum rule length")] = 2
-    """Maximum number of items in a rule, counting both sides."""
+    """Maximum number of items in a rule, antecedent and consequent together."""
     scoring: Annotated[Literal["sum", "best"], Knob()] = "sum"
     """Score of an item: the sum of the confidence of all rules that fire, or the best of them."""
     session_gap: Annotated[

@@ -64,8 +64,8 @@ ORDER_SAYS = {
     Matters.TOO_FEW: Template("There are too few users to test whether order matters.").fill(),
 }
 ORDER_NUMBERS = Template(
-    "A first-order Markov model has an NDCG@10 of {ordered} on ordered histories and {shuffled} on shuffled ones: a "
-    "difference of {gain} ({low} to {high}), over {users} users."
+    "A model of item transitions (five steps back) has an NDCG@10 of {ordered} on ordered histories and {shuffled} on "
+    "shuffled ones: a difference of {gain} ({low} to {high}), over {users} users."
 )
 ORDER_OF_FILE = Template("The data set has no timestamps, so the order is that of the file.").fill()
 ORDER_TIED = Template("{share} of interactions have duplicate timestamps or none; their order is that of the file.")

@@ -24,8 +24,8 @@ from recsys_core.viz.report_html import ReportContent, ReportFigure, report_html
 
 SLICES = {
     "all": (later("All"), later("all users")),
-    "new": (later("New"), later("new users")),
-    "active": (later("Active"), later("active users")),
+    "new": (later("Short history"), later("users with a short history")),
+    "active": (later("Long history"), later("users with a long history")),
     "mainstream": (later("Mainstream"), later("users of mainstream taste")),
     "niche": (later("Niche"), later("users of niche taste")),
     "head": (later("Head"), later("popular items (head)")),
@@ -33,7 +33,7 @@ SLICES = {
 }
 """Slice key -> its name in a figure and in a sentence."""
 SLICES_EXPLAINED = Template(
-    "New users have at most {border} items in their history, active users more. Mainstream users have more popular "
+    "Users with a short history have at most {border} items in it, the others more. Mainstream users have more popular "
     "items in their history than the median user, niche users less popular ones. The head consists of the most "
     "popular items with 80 % of all interactions, the tail of the others."
 )

@@ -210,7 +210,7 @@ def test_with_nothing_finished_it_leads_back_to_train(open_page: Open, finished_
         spoil(finished_copy, model, JobState.FAILED, "It was killed.")
     app = open_page("compare", **finished_copy.address())
     assert "No model has finished" in words(app)
-    assert app.button(key="empty_go_train").label == "Open the training"
+    assert app.button(key="empty_go_train").label == "Open the Train page"
 
 
 def test_files_of_a_run_that_are_missing_are_a_sentence(open_page: Open, finished_copy: Finished) -> None:

@@ -134,7 +134,7 @@ def test_folds_are_drawn_apart_and_the_sentence_names_them(open_page: Open, runn
     assert places == [[1, 2, 3], [1, 2, 3], [1, 2]]
     run.job(model_id).change([JobState.RUNNING], started=time.time() - 60)
     app = no_exception(app.run())
-    assert [bar for bar in app.get("progress") if "left in this fold" in bar.proto.text]
+    assert [bar for bar in app.get("progress") if "left in this stage of the fold" in bar.proto.text]
     assert 'alt="loss so far"' in "".join(str(element.proto.body) for element in app.get("html"))
 
 

@@ -86,7 +86,7 @@ def test_each_sentence_of_a_verdict_says_what_the_numbers_say(seed: int) -> None
     named: set[str] = set()
     for sentence in rest:
         text, values = str(sentence), sentence.values
-        if text.startswith("No significant difference to"):
+        if text.startswith("No significant difference from"):
             tied = [values["model"]] if "model" in values else re.split(", | and ", values["models"])
             assert not any(pairs[leader, model].different for model in tied)
             assert not named & set(tied)
@@ -122,7 +122,7 @@ def check_against_baseline(text: str, values: Mapping[str, str], comparison: Com
         assert 0 < float(values["low"]) <= low + 1e-12  # never more than the lower bound
         assert float(values["low"]) >= 0.5 * low
     else:
-        assert text.startswith("It beats popular by")
+        assert text.startswith(f"{leader} beats popular by")
         assert leader in better
         assert near(values["difference"], abs(against.loc[leader, "difference"]))
         check_interval(values["interval"], *sorted(abs(against.loc[leader, ["low", "high"]])))

@@ -49,8 +49,8 @@ def test_the_verdict_says_who_leads_who_is_tied_and_what_is_gained() -> None:
     assert said[0] == f"EASE leads on NDCG@10: {best['mean']:.2f} ({best['low']:.2f} to {best['high']:.2f})."
     needed = sentences.about(pair["users_needed"])
     assert said[1] == (
-        f"No significant difference to iALS (95 %, Holm): about {needed} users are needed to detect one, if the true "
-        "difference is as large as the observed one."
+        f"No significant difference from iALS (95 %, Holm): about {needed} users are needed to detect one with "
+        "80 % power, if the true difference is as large as the observed one."
     )
     low = comparison.against("popular").set_index("model").loc[["ease-1", "ials-1"], "low"].min()
     assert said[2] == (
@@ -66,7 +66,7 @@ def test_every_model_of_the_leading_group_is_named() -> None:
     comparison = compare(frames, metric="ndcg@10", seed=7)
     words = " ".join(str(sentence) for sentence in comparison.verdict)
     assert all(model in words for model in frames)
-    assert "No significant difference to 2 more models either: twin-" in words
+    assert "No significant difference from 2 more models either: twin-" in words
     assert comparison.better_than("twin-0") == ()
     assert leaderboard().better_than("popular") == ("ease-1", "ials-1")
 
@@ -84,7 +84,7 @@ def test_the_verdict_names_the_next_best_when_the_leader_stands_alone() -> None:
     said = [str(sentence) for sentence in comparison.verdict]
     assert said[0].startswith("a leads on NDCG@10: 0.550 (")
     assert said[1].startswith("b is behind by 0.150 (")
-    assert said[2].startswith("It beats popular by 0.40 (")
+    assert said[2].startswith("a beats popular by 0.40 (")
 
 
 def test_lower_is_better_for_errors() -> None:
@@ -186,7 +186,7 @@ def test_a_single_user_decides_nothing() -> None:
     comparison = compare({"one": judged(np.array([0.5])), "other": judged(np.array([0.1]))}, metric="ndcg@10")
     assert [str(sentence) for sentence in comparison.verdict] == [
         "one leads on NDCG@10: 0.5 (0.1 to 0.9).",
-        "No significant difference to other (95 %, Holm).",
+        "No significant difference from other (95 %, Holm).",
     ]
 
 
