@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from recsys_core import text
 from recsys_core.errors import ConfigError
+from recsys_core.text import _
 
 Direction = Literal["higher", "lower", "neither"]
 Kind = Literal["accuracy", "rating", "beyond"]
@@ -220,5 +220,5 @@ class MetricName:
     @property
     def title(self) -> str:
         """Display name with the cut-off, such as NDCG@10."""
-        title = text._(self.info.title)
+        title = _(self.info.title)
         return f"{title}@{self.k}" if self.k is not None else title
