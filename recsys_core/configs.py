@@ -131,6 +131,19 @@ class FieldSpec:
     label: str = ""
 
 
+ABBREVIATIONS = {name: name.upper() for name in ("bce", "bpr", "cnn", "gru", "lstm", "mlp", "msd", "rnn")} | {
+    "gbce": "gBCE",
+    "jaccard": "Jaccard",
+    "pearson": "Pearson",
+    "zscore": "z-score",
+}
+
+
+def choice_name(choice: Any) -> str:
+    """Return the name of a choice as pages and titles show it: `adjusted_cosine` as adjusted cosine, `msd` as MSD."""
+    return ABBREVIATIONS.get(str(choice), str(choice).replace("_", " "))
+
+
 TRUE_WORDS, FALSE_WORDS, NONE_WORDS = ("true", "yes", "on", "1"), ("false", "no", "off", "0"), ("none", "null")
 
 

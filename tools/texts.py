@@ -69,7 +69,7 @@ def marked(path: Path) -> Iterator[str | tuple[str, str]]:
 
 def tables() -> Iterator[tuple[str, list[str]]]:
     """Give the messages of each table, with the file that it is in."""
-    from recsys_core.configs import field_specs
+    from recsys_core.configs import choice_name, field_specs
     from recsys_core.evaluation.metric_info import METRICS
     from recsys_core.models.registry import model_class, model_infos
     from recsys_core.profiles.behavior import HABITS
@@ -80,7 +80,7 @@ def tables() -> Iterator[tuple[str, list[str]]]:
         model = model_class(key)
         specs = field_specs(model.config_type)
         settings = [text for spec in specs for text in (spec.label, spec.help)]
-        choices = [str(choice).replace("_", " ") for spec in specs for choice in spec.choices]
+        choices = [choice_name(choice) for spec in specs for choice in spec.choices]
         yield _file(model), [info.title, info.family, info.idea, info.weights, *settings, *choices]
     for metric in METRICS.values():
         yield _file(type(metric)), [metric.title, metric.idea, metric.unit]

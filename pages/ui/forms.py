@@ -177,10 +177,12 @@ def _switch(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
 
 
 def _choice(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
+    from recsys_core.configs import choice_name
+
     st.selectbox(
         label(spec),
         spec.choices,
-        format_func=lambda choice: _(str(choice).replace("_", " ")),
+        format_func=lambda choice: _(choice_name(choice)),
         key=widget,
         on_change=keep,
         help=_help(spec),

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from recsys_core.columns import MODEL
+from recsys_core.configs import choice_name
 from recsys_core.contracts import field_specs
 from recsys_core.evaluation.comparison import Comparison
 from recsys_core.evaluation.metric_info import METRICS, MetricName
@@ -159,7 +160,7 @@ def settings_of(models: Sequence[Contender]) -> pd.DataFrame:
 
 
 def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else _(choice_name(value))
 
 
 def _numbers(model: Contender) -> Mapping[str, float | None]:

@@ -68,7 +68,11 @@ class Tree:
 
 
 class RecursiveConfig(SequenceConfig):
-    """Settings of the recursive network."""
+    """Settings of the recursive network.
+
+    With these defaults the best validation log-rank on ML-100K (leave-last-out, mean of seeds 1, 2, 3, 4, 42) is 0.503,
+    and test NDCG@10 lies between 0.1029 and 0.1088. With dropout 0.2 they were 0.499, and 0.0999 to 0.1067.
+    """
 
     embedding_dim: Annotated[
         int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")
@@ -76,7 +80,9 @@ class RecursiveConfig(SequenceConfig):
     """Dimension of the item embeddings and of the node states (not tuned: small, since each step composes several
     nodes)."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 1e-2, scale="log")] = 3e-3
-    """Step size of Adam (not tuned; ML-100K then takes about 20 epochs)."""
+    """Step size of Adam (not tuned)."""
+    dropout: Annotated[float, Field(ge=0, lt=1), Knob(0.0, 0.5)] = 0.4
+    """Dropout probability in training (0.4 as in `rnn`; only 0.2 was tried besides)."""
     session_gap: Annotated[
         float, Field(gt=0, le=1_000_000), Knob(5, 1440, scale="log", label="Session gap (minutes)")
     ] = 30.0

@@ -54,7 +54,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "sasrec.patience": {"epochs": 60, "learning_rate": 0.003},
     "mlp.patience": {"epochs": 120, "learning_rate": 0.001},
     "rnn.patience": {"epochs": 60, "learning_rate": 0.003, "dropout": 0.3},
-    "recursive.patience": {"epochs": 60, "learning_rate": 0.001},
+    "recursive.patience": {"epochs": 60, "learning_rate": 0.001, "dropout": 0.2},
     "seq2seq.patience": {"epochs": 60, "learning_rate": 0.003},
     "seq2seq.scheduled_sampling": {"steps": 3, "share": 1.0},
     "seq2seq.share": {"steps": 3},

@@ -28,7 +28,7 @@ CHOSEN_AT_FIRST = {
     "biased_mf": "MF with biases (Funk SVD)",
     "ease": "EASE",
 }
-BOTH = [f"{LAYERS[:-1]}; score {score})" for score in ("mlp", "dot")]
+BOTH = [f"{LAYERS[:-1]}; scoring function {score})" for score in ("MLP", "dot")]
 
 
 def clean(page: Page, where: str) -> None:

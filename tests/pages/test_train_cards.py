@@ -273,8 +273,8 @@ def test_beside_layers_stands_the_dot_product_of_the_same_size(
     assert app.checkbox(key="algorithm_mlp_beside").value
     assert "7 models, about" in words(app)
     app = no_exception(app.number_input(key="algorithm_mlp_embedding_dim").set_value(16).run())
-    assert "; score mlp)" in words(app)
-    assert "; score dot)" in words(app)
+    assert "; scoring function MLP)" in words(app)
+    assert "; scoring function dot)" in words(app)
     app = no_exception(app.checkbox(key="algorithm_mlp_beside").uncheck().run())
     assert "6 models, about" in words(app)
     app = no_exception(app.checkbox(key="algorithm_mlp_beside").check().run())

@@ -49,7 +49,7 @@ def test_two_models_of_one_algorithm_are_told_apart_by_what_differs() -> None:
     scored = [ModelSpec(key="mlp", config={"score": value}) for value in ("dot", "mlp")]
     assert list(leaderboard.model_titles(scored).values()) == [
         "NeuMF (MLP; scoring function dot)",
-        "NeuMF (MLP; scoring function mlp)",
+        "NeuMF (MLP; scoring function MLP)",
     ]
     small = [ModelSpec(key="sasrec", config={"epochs": value}) for value in (1, 2)]
     assert list(leaderboard.model_titles(small).values()) == ["SASRec (maximum epochs 1)", "SASRec (maximum epochs 2)"]
