@@ -37,7 +37,7 @@ if not results.models:
             "each failure."
         ),
         action="train",
-        label=_("Open the training"),
+        label=_("Open the Train page"),
     )
 
 cutoff = run.spec.k

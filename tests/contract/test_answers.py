@@ -19,6 +19,7 @@ from recsys_core.contracts import (
 )
 from recsys_core.errors import CannotScore, StoreError
 from recsys_core.models.registry import make_model, model_class
+from recsys_core.models.sequence_config import SequenceConfig
 from tests.contract.cases import (
     ITEMS,
     KEYS,
@@ -91,7 +92,7 @@ def test_a_training_user_asking_as_unknown_gets_the_same_scores(key: str) -> Non
 
 def test_what_a_model_reads_of_a_history_gives_the_scores_of_the_whole(key: str) -> None:
     """With a maximum length of five, where there is one; the explanation by deletion relies on it."""
-    settings = {"max_length": 5} if "max_length" in model_class(key).config_type.model_fields else {}
+    settings = {"max_length": 5} if issubclass(model_class(key).config_type, SequenceConfig) else {}
     train = tastes()
     model, query = fitted(key, train, settings), train.queries()
     read = model.as_read(query)
@@ -244,6 +245,7 @@ LOADER = """
 import sys
 import numpy as np
 from safetensors.numpy import load_file
+from recsys_core.models.sequence_config import SequenceConfig
 from recsys_core.models.registry import make_model
 from tests.contract.cases import KEYS, QUICK, tastes
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import pandas as pd
 
+from recsys_core.data.ingest.number_formats import NumberFormat
+
 HEADER = "user_id,item_id,rating,timestamp\n"
 ROWS = "".join(f"u{n % 7},i{n % 11},{n % 5 + 1},{1_500_000_000 + n}\n" for n in range(40))
 PLAIN = HEADER + ROWS
@@ -105,7 +107,7 @@ SEPARATORS = [
     taken("single_spaces", separated(" ", header=False), 40, "ratings.txt", guess={"separator": " ", "header": False}),
     taken("runs_of_spaces", separated("   ", header=False), 40, "ratings.txt", guess={"separator": " "}),
     taken("indented_lines", "".join("  " + line + "\n" for line in separated(" ", header=False).splitlines()), 40, "r.txt"),
-    taken("decimal_comma", "user;item;rating\n" + "".join(f"u{n};i{n};{n % 5},5\n" for n in range(20)), 20, guess={"decimal_comma": True}),
+    taken("decimal_comma", "user;item;rating\n" + "".join(f"u{n};i{n};{n % 5},5\n" for n in range(20)), 20, guess={"number_formats": {"rating": NumberFormat(decimal=",")}}),
     taken("sep_directive_of_excel", "sep=;\n" + separated(";"), 40, guess={"separator": ";", "header": True}),
     taken("a_few_lines_with_another_separator", PLAIN + "u1;i1;3;1500000000\nu2;i2;3;1500000000\n", 42, rejected=2, lines=(42, 43), reasons=("columns",)),
     taken("trailing_separator", "".join(f"u{n},i{n},3,\n" for n in range(9)), 9),
