@@ -51,8 +51,9 @@ CHOSEN_AT_FIRST = ("item_knn", "ease", "biased_mf")
 EARLY_STOPPING = later(
     "**Early stopping.** After each epoch the model is evaluated on the validation users: those of the "
     "validation set (all of them, or a fixed sample of at least 1,000), or, without one, up to 1,000 users "
-    "with one interaction held out of the training set. The score is the mean log-rank of their relevant "
-    "items, smoothed exponentially over the epochs (factor 0.6). Training ends when it has not increased for "
+    "with one interaction held out of the training set. The score is the log-rank score of their relevant items, "
+    "1 - log(rank) / log(number of items): 1 for the first rank, 0 for the last. Its mean is smoothed exponentially "
+    "over the epochs (factor 0.6). Training ends when it has not increased for "
     "`patience` epochs. The weights of the best epoch are kept, averaged over the epochs in the same way."
 )
 CORES = later(

@@ -30,20 +30,9 @@ import pandas as pd
 from pydantic import Field
 from scipy.sparse import csr_array, triu
 
+from recsys_core.batches import FloatArray, IntArray, QueryBatch
 from recsys_core.columns import ITEM, TIMESTAMP, USER
-from recsys_core.contracts import (
-    IGNORES_WEIGHTS,
-    Ability,
-    Explanation,
-    FloatArray,
-    IntArray,
-    Knob,
-    ModelConfig,
-    ModelInfo,
-    Need,
-    QueryBatch,
-    RunContext,
-)
+from recsys_core.contracts import Ability, Explanation, Knob, ModelConfig, ModelInfo, Need, RunContext
 from recsys_core.data import Dataset
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.models.base import Recommender
@@ -101,7 +90,6 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
         r" \mathrm{conf}(A \to i) = \frac{\mathrm{supp}(A \cup \{i\})}{\mathrm{supp}(A)}",
         source="The source document, section 1; Agrawal, Imielinski and Swami 1993; Han, Pei and Yin 2000 (FP-growth)",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
-        weights=IGNORES_WEIGHTS,
         views=("rules",),
     )
     config_type = AssociationRulesConfig

@@ -13,6 +13,7 @@ from recsys_core.contracts import PAD, FloatArray, IntArray, ModelConfig, ModelI
 from recsys_core.data import Dataset
 from recsys_core.data.random_keys import Keys, mixed
 from recsys_core.errors import CannotScore, DataError, NotFitted, StoreError
+from recsys_core.models.histories import history_matrix
 from recsys_core.models.topk import by_position, top_k
 from recsys_core.models.weights import history_confidence, training_confidence, typical_weight
 
@@ -281,6 +282,23 @@ class Recommender(ABC, Generic[C]):
         """(B, I) the confidence of each item of the histories, in the unit of the training data."""
         return history_confidence(query, self.n_items, self.weight_unit)
 
+    def _training_values(self, train: Dataset) -> csr_array:
+        """(U, I) the ratings or, in data without ratings, the confidence of each pair."""
+        return train.matrix("rating") if train.has_ratings else self._training_confidence(train)
+
+    def _history_values(self, query: QueryBatch, *, rated: bool) -> csr_array:
+        """(B, I) the ratings in the histories or, if the training data had none, the confidence of each item."""
+        return history_matrix(query, self.n_items, "rating") if rated else self._history_confidence(query)
+
+    def _require_rating_range(self, rating_range: FloatArray) -> None:
+        """Raise an error if the training data had no ratings, whose `rating_range` is NaN.
+
+        Raises:
+            CannotScore: The training data had no ratings.
+        """
+        if np.isnan(rating_range).any():
+            raise CannotScore(f"{self.info.title} cannot predict ratings: it was trained on data without ratings.")
+
     def _measured(self, ctx: RunContext) -> Mapping[str, float]:
         """Return the run's validation metrics of the partly trained model; empty without validation."""
         if ctx.validate is None:
@@ -328,6 +346,12 @@ class Recommender(ABC, Generic[C]):
         """
         if not self.is_fitted:
             raise NotFitted(f"{self.info.title} has not been trained yet; call fit() first.")
+
+
+def rating_range_of(train: Dataset) -> FloatArray:
+    """Return (2,) the lowest and highest possible rating, NaN without ratings."""
+    scale = train.rating_scale
+    return np.array([np.nan, np.nan] if scale is None else [scale.low, scale.high])
 
 
 def _restored(name: str, arrays: Mapping[str, NDArray[Any]]) -> Any:

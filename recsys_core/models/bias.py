@@ -18,21 +18,10 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import (
-    IGNORES_WEIGHTS,
-    Ability,
-    Explanation,
-    FloatArray,
-    IntArray,
-    Knob,
-    ModelConfig,
-    ModelInfo,
-    Need,
-    QueryBatch,
-    RunContext,
-)
+from recsys_core.batches import FloatArray, IntArray, QueryBatch
+from recsys_core.contracts import Ability, Explanation, Knob, ModelConfig, ModelInfo, Need, RunContext
 from recsys_core.data import Dataset
-from recsys_core.models.base import Recommender
+from recsys_core.models.base import Recommender, rating_range_of
 from recsys_core.models.histories import history_matrix
 
 
@@ -46,8 +35,8 @@ class BiasConfig(ModelConfig):
     means."""
 
 
-def bias_formula(config: BiasConfig) -> str:
-    """Return the formula with these settings as LaTeX."""
+def bias_formula(config: BiasConfig, *, rated: bool = True, weighted: bool = False) -> str:
+    """Return the bias terms in use, each with its definition, as LaTeX; `rated` and `weighted` make no difference."""
     of_user, of_item = "user" in config.terms, "item" in config.terms
     parts = [r"\hat{r}_{ui} = \mu" + (" + b_u" if of_user else "") + (" + b_i" if of_item else "")]
     shrinkage = r" + \beta" if config.shrinkage > 0 else ""
@@ -72,21 +61,16 @@ class Bias(Recommender[BiasConfig]):
         needs=frozenset({Need.RATINGS}),
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         personal=False,
-        weights=IGNORES_WEIGHTS,
     )
     config_type = BiasConfig
     fitted = ("mean", "scale", "item_bias")
 
-    @classmethod
-    def formula_of(cls, config: BiasConfig, *, rated: bool, weighted: bool) -> str:
-        """Return the bias terms in use, each with its definition."""
-        return bias_formula(config)
+    formula_of = staticmethod(bias_formula)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         for _ in ctx.track(range(1), stage="average the ratings"):
             ratings = train.matrix("rating")  # (U, I)
-            assert train.rating_scale is not None
-            self.scale = np.array([train.rating_scale.low, train.rating_scale.high])
+            self.scale = rating_range_of(train)
             self.mean = np.array(ratings.data.mean(dtype=np.float64))
             self.item_bias: FloatArray = np.zeros(self.n_items)  # (I,)
             if self.config.terms in ("item", "user_item"):

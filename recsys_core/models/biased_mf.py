@@ -28,27 +28,12 @@ from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import Field
-from scipy.sparse import csr_array
 
-from recsys_core.contracts import (
-    IGNORES_WEIGHTS,
-    PAD,
-    Ability,
-    BoolArray,
-    Explanation,
-    FloatArray,
-    IntArray,
-    Knob,
-    ModelConfig,
-    ModelInfo,
-    Need,
-    QueryBatch,
-    RunContext,
-)
+from recsys_core.batches import PAD, BoolArray, FloatArray, IntArray, QueryBatch
+from recsys_core.contracts import Ability, Explanation, Knob, ModelConfig, ModelInfo, Need, RunContext
 from recsys_core.data import Dataset
-from recsys_core.models.base import Recommender
+from recsys_core.models.base import Recommender, rating_range_of
 from recsys_core.models.compiled import compiled, compiled_fast
-from recsys_core.models.histories import history_matrix
 from recsys_core.text import _
 from recsys_core.training.epochs import run_epochs
 
@@ -104,7 +89,6 @@ class BiasedMF(Recommender[BiasedMFConfig]):
         needs=frozenset({Need.RATINGS}),
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         stochastic=True,
-        weights=IGNORES_WEIGHTS,
         views=("space", "tastes"),
     )
     config_type = BiasedMFConfig
@@ -113,8 +97,7 @@ class BiasedMF(Recommender[BiasedMFConfig]):
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         ratings = train.matrix("rating")  # (U, I)
         users = np.repeat(np.arange(self.n_users, dtype=np.int32), np.diff(ratings.indptr))
-        assert train.rating_scale is not None
-        self.rating_range = np.array([train.rating_scale.low, train.rating_scale.high])
+        self.rating_range = rating_range_of(train)
         self.mean = np.array(ratings.data.mean(dtype=np.float64))
         self.trained = np.bincount(users, minlength=self.n_users) > 0  # (U,)
         parameters = self._drawn(self.trained, np.bincount(ratings.indices, minlength=self.n_items) > 0, ctx)
@@ -177,15 +160,11 @@ class BiasedMF(Recommender[BiasedMFConfig]):
         known = (query.user != PAD) & self.trained[query.user]
         bias, factors = np.zeros(len(query)), np.zeros((len(query), self.config.factors))
         bias[known], factors[known] = self.user_bias[query.user[known]], self.user_factors[query.user[known]]
-        histories = self._histories(query)
+        histories = self._history_values(query, rated=not np.isnan(self.rating_range).any())
         for row in np.flatnonzero(~known & (np.diff(histories.indptr) > 0)):
             entries = slice(histories.indptr[row], histories.indptr[row + 1])
             bias[row], factors[row] = self._folded_in(histories.indices[entries], histories.data[entries])
         return bias, factors
-
-    def _histories(self, query: QueryBatch) -> csr_array:
-        """(B, I) ratings in the histories."""
-        return history_matrix(query, self.n_items, "rating")
 
     def _folded_in(self, items: IntArray, ratings: FloatArray) -> tuple[float, FloatArray]:
         """Return b_u and p_u (D,) that minimize sum (r - r_ui)^2 + regularization (b_u^2 + |p_u|^2) over a history."""

@@ -35,23 +35,12 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_array, diags_array, hstack
 
-from recsys_core.contracts import (
-    PAD,
-    Ability,
-    Explanation,
-    FloatArray,
-    Knob,
-    ModelConfig,
-    ModelInfo,
-    Need,
-    QueryBatch,
-    RunContext,
-)
+from recsys_core.batches import PAD, FloatArray, QueryBatch
+from recsys_core.contracts import Ability, Explanation, Knob, ModelConfig, ModelInfo, Need, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.models.content import as_bytes, balanced, from_bytes, item_vectors, rating_means
-from recsys_core.models.histories import history_matrix
 from recsys_core.profiles.features import unit_rows, user_attributes
 
 NEAR = 1e-9
@@ -112,10 +101,7 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
     config_type = ContentFeaturesConfig
     fitted = ("rated", "content", "attributes", "items", "names")
 
-    @classmethod
-    def formula_of(cls, config: ContentFeaturesConfig, *, rated: bool, weighted: bool) -> str:
-        """Return the cosine, and the weights of items in the profile."""
-        return content_formula(config, rated=rated, weighted=weighted)
+    formula_of = staticmethod(content_formula)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         self.rated = np.array(train.has_ratings)
@@ -130,8 +116,7 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
                 names += [f"users: {name}" for name in known.names]
                 self.attributes = _centred_units(known.matrix)
         for _ in ctx.track(range(1), stage="find each item's audience"):
-            values = train.matrix("rating") if train.has_ratings else self._training_confidence(train)
-            weights = self._weights(values.astype(np.float64))
+            weights = self._weights(self._training_values(train).astype(np.float64))
             positive = csr_array((weights > 0).astype(np.float64))  # (U, I)
             number = np.asarray(positive.sum(axis=0)).ravel() + self.config.shrinkage
             audience = diags_array(1 / np.where(number > 0, number, 1.0)) @ (positive.T @ self.attributes)
@@ -179,8 +164,7 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
 
     def _profiles(self, query: QueryBatch) -> csr_array:
         """(B, F + A) profiles concatenated with attributes, of length 1; 0 if nothing is known."""
-        values = history_matrix(query, self.n_items, "rating") if self.rated else self._history_confidence(query)
-        weights = self._weights(values)
+        weights = self._weights(self._history_values(query, rated=bool(self.rated)))
         known = csr_array(diags_array((query.user != PAD).astype(np.float64)) @ self.attributes[query.user])
         return self._joined(unit_rows(csr_array(weights @ self.content)), known)
 

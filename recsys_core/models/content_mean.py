@@ -51,19 +51,8 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import (
-    IGNORES_WEIGHTS,
-    Ability,
-    Explanation,
-    FloatArray,
-    IntArray,
-    Knob,
-    ModelConfig,
-    ModelInfo,
-    Need,
-    QueryBatch,
-    RunContext,
-)
+from recsys_core.batches import FloatArray, IntArray, QueryBatch
+from recsys_core.contracts import Ability, Explanation, Knob, ModelConfig, ModelInfo, Need, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import Sparse, compiled, sparse
@@ -105,8 +94,8 @@ class ContentMeanConfig(ModelConfig):
         return 0.0 if self.form == "literal" else 0.5
 
 
-def mean_formula(config: ContentMeanConfig) -> str:
-    """Return the formula with these settings as LaTeX."""
+def mean_formula(config: ContentMeanConfig, *, rated: bool = True, weighted: bool = False) -> str:
+    """Return the formula of the chosen form as LaTeX; `rated` and `weighted` make no difference."""
     nu = r"\nu_i = \bar{r}_i"
     if config.mean_shrinkage > 0:
         nu = r"\nu_i = \frac{|R(i)|}{|R(i)| + \kappa \max_j |R(j)|} \, \bar{r}_i"
@@ -134,16 +123,12 @@ class ContentMean(Recommender[ContentMeanConfig]):
         source="The source document, section 3, 1.2, with its symbols interpreted; form=literal is its formula",
         needs=frozenset({Need.RATINGS}),
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
-        weights=IGNORES_WEIGHTS,
         views=("matched_terms",),
     )
     config_type = ContentMeanConfig
     fitted = ("mean", "item_level", "raters", "vectors", "sums")
 
-    @classmethod
-    def formula_of(cls, config: ContentMeanConfig, *, rated: bool, weighted: bool) -> str:
-        """Return the formula of the chosen form."""
-        return mean_formula(config)
+    formula_of = staticmethod(mean_formula)
 
     @classmethod
     def source_of(cls, config: ContentMeanConfig) -> str:

@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 
 from recsys_core.contracts import FloatArray, IntArray, Knob, ModelConfig, Need, QueryBatch
 from recsys_core.data import Dataset
-from recsys_core.errors import CannotScore
+from recsys_core.models.base import rating_range_of
 from recsys_core.models.biased_mf import BiasedMF, BiasedMFConfig, Ratings, rating_unit
 from recsys_core.profiles.graph import CELLS_AT_A_TIME, co_rating_graph, social_graph
 
@@ -32,19 +32,22 @@ class SocialConfig(ModelConfig):
     similar ratings."""
 
 
-def needs_of(graph: GraphName) -> frozenset[Need]:
-    """Return what a graph requires of the data."""
-    return frozenset({Need.SOCIAL} if graph == "social" else ())
+class UsesGraph:
+    """Beside a `Recommender`: the chosen graph decides whether the data need links between users."""
 
+    config: SocialConfig
 
-def instead_of_links(missing: list[Need]) -> str:
-    """Return what the user can do about missing links, to complete the error message."""
-    if Need.SOCIAL not in missing:
-        return ""
-    return (
-        "; add a table of links between users (source, target), or choose graph=co_rating: an implicit graph of the "
-        "users with the most similar ratings"
-    )
+    def needs(self) -> frozenset[Need]:
+        """Return the links, unless the implicit graph is chosen."""
+        return frozenset({Need.SOCIAL} if self.config.graph == "social" else ())
+
+    def _instead(self, missing: list[Need]) -> str:
+        if Need.SOCIAL not in missing:
+            return ""
+        return (
+            "; add a table of links between users (source, target), or choose graph=co_rating: an implicit graph of "
+            "the users with the most similar ratings"
+        )
 
 
 def graph_of(graph: GraphName, train: Dataset) -> csr_array:
@@ -66,7 +69,7 @@ class SocialFactorsConfig(BiasedMFConfig, SocialConfig):
     """Settings that the two social factor models share."""
 
 
-class SocialFactors(BiasedMF):
+class SocialFactors(UsesGraph, BiasedMF):
     """Base class of the two social factor models: adds data without ratings.
 
     There the targets are the confidence of seen items (`weights.py`, 1 without weights) and 0 for unseen ones.
@@ -76,13 +79,6 @@ class SocialFactors(BiasedMF):
     unit: float
     """Unit of the ratings in training; see `biased_mf.py`. Only set during training."""
 
-    def needs(self) -> frozenset[Need]:
-        """Return the links, unless the implicit graph is chosen."""
-        return needs_of(self.config.graph)
-
-    def _instead(self, missing: list[Need]) -> str:
-        return instead_of_links(missing)
-
     def predict_ratings(self, query: QueryBatch) -> FloatArray:
         """Return (B, I) predictions, clipped to the rating scale.
 
@@ -91,23 +87,17 @@ class SocialFactors(BiasedMF):
             CannotScore: The training data had no ratings.
         """
         self.require_fitted()
-        if np.isnan(self.rating_range).any():
-            raise CannotScore(f"{self.info.title} cannot predict ratings: it was trained on data without ratings.")
+        self._require_rating_range(self.rating_range)
         return super().predict_ratings(query)
 
     def _values(self, train: Dataset) -> csr_array:
         """Return the (U, I) ratings, or the confidence of seen items, and store their scale, mean and unit."""
-        scale = train.rating_scale
-        self.rating_range = np.array([np.nan, np.nan] if scale is None else [scale.low, scale.high])
-        values = self._training_confidence(train) if scale is None else train.matrix("rating")
-        share = SEEN_SHARE if scale is None else 1.0  # sampled items count as 0 in the mean
+        self.rating_range = rating_range_of(train)
+        values = self._training_values(train)
+        share = 1.0 if train.has_ratings else SEEN_SHARE  # sampled items count as 0 in the mean
         self.mean = np.array(share * values.data.mean(dtype=np.float64))
-        self.unit = 1.0 if scale is None else rating_unit(values.data)
+        self.unit = rating_unit(values.data) if train.has_ratings else 1.0
         return values
-
-    def _histories(self, query: QueryBatch) -> csr_array:
-        """(B, I) ratings in the histories, or the confidence of each item if the training data had no ratings."""
-        return self._history_confidence(query) if np.isnan(self.rating_range).any() else super()._histories(query)
 
 
 def ordered(ratings: csr_array, mean: float, rng: np.random.Generator, unit: float = 1.0) -> Ratings:

@@ -14,33 +14,32 @@ sums, one over the steps of the history and one over the points, weighted by a s
 to the state of the plain model; attention is restricted to the latest steps (`memory`).
 """
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from recsys_core.contracts import (
-    Ability,
-    AttentionTrace,
-    FloatArray,
-    IntArray,
-    Knob,
-    ModelInfo,
-    QueryBatch,
-    Ragged,
-    RunContext,
-)
+from recsys_core.batches import FloatArray, IntArray, QueryBatch, Ragged
+from recsys_core.contracts import Ability, AttentionTrace, Knob, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore
 from recsys_core.models.interest_graph import FOLDS, fold_of, graphs_without, item_graph, most_popular
 from recsys_core.models.network_model import concatenated, network_info
-from recsys_core.models.sequence_config import SequenceConfig
-from recsys_core.models.sequential import SequenceModel
+from recsys_core.models.sequential import (
+    BatchSize,
+    Dropout,
+    EmbeddingDim,
+    Epochs,
+    LearningRate,
+    Patience,
+    SequenceConfig,
+    SequenceModel,
+)
 from recsys_core.models.topk import top_k
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from recsys_core.models.nets.interest import InterestNet, TrainingGraph
     from recsys_core.training.losses import Loss
@@ -75,22 +74,12 @@ class InterestAttentionConfig(SequenceConfig):
     """Number of most recent steps that attention covers; the recurrent state covers the whole history."""
     neighbors: Annotated[int, Field(ge=1, le=100), Knob(3, 30, advanced=True, label="Graph neighbors")] = 10
     """Number of neighbors of each item in the item graph."""
-    embedding_dim: Annotated[
-        int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")
-    ] = 64
-    """Dimension of the item embeddings and of the hidden state."""
-    dropout: Annotated[float, Field(ge=0, lt=1), Knob(0.0, 0.5)] = 0.4
-    """Dropout probability in training."""
-    epochs: Annotated[int, Field(ge=1, le=1000), Knob(10, 200, scale="log", label="Maximum epochs")] = 50
-    """Maximum number of training epochs; early stopping usually ends training before."""
-    patience: Annotated[int, Field(ge=0, le=100), Knob(2, 20, advanced=True)] = 5
-    """Early stopping: training ends when the smoothed log-rank score on the validation users has not increased for this
-    many epochs, and keeps the weights of the best epoch, averaged in the same way. Without a validation set, the last
-    item of up to 1,000 users is held out for it. 0 disables early stopping."""
-    batch_size: Annotated[int, Field(ge=1, le=4096), Knob(16, 256, scale="log", advanced=True)] = 32
-    """Number of histories per training step."""
-    learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 3e-3
-    """Step size of Adam."""
+    embedding_dim: EmbeddingDim = 64
+    dropout: Dropout = 0.4
+    epochs: Epochs = 50
+    patience: Patience = 5
+    batch_size: BatchSize = 32
+    learning_rate: LearningRate = 3e-3
 
 
 ATTENTION = r"A_{iv} = \tanh\left(\theta^\top (W s_i \odot h_v)\right), \quad "
@@ -115,6 +104,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
     )
     config_type = InterestAttentionConfig
+    net: "InterestNet"
     fitted = ("popular_items", "graph_neighbours", "graph_chances", "walk_seed")
     popular_items: IntArray
     graph_neighbours: IntArray
@@ -205,28 +195,27 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         )
         return InterestNet(self.n_items, shape, parts, int(self.walk_seed))
 
-    def _training_loss(self, net: "nn.Module", batch: "Batch", loss: "Loss", generator: "torch.Generator") -> "Tensor":
+    def _training_loss(self, batch: "Batch", loss: "Loss", generator: "torch.Generator") -> "Tensor":
         """Return the loss of the next items plus that of a policy."""
         from recsys_core.models.nets.interest import every_place, ungrouped
 
-        interest = cast("InterestNet", net)
-        if not interest.attends:
-            return super()._training_loss(net, batch, loss, generator)
-        states, places = interest.states(batch.tokens), every_place(batch.tokens)
-        look = interest.look(batch.tokens, states, places, generator, self._graph_of(batch.rows))
+        net = self.net
+        if not net.attends:
+            return super()._training_loss(batch, loss, generator)
+        states, places = net.states(batch.tokens), every_place(batch.tokens)
+        look = net.look(batch.tokens, states, places, generator, self._graph_of(batch.rows))
         hidden, target = ungrouped(look.hidden, batch.tokens)[batch.mask], batch.targets[batch.mask]
-        value = loss(hidden, self._item_vectors(net), target, generator, batch.target_weights)
-        if interest.policy is not None:
-            value = value + interest.policy_loss(look, batch.tokens, batch.mask, target, batch.target_weights)
+        value = loss(hidden, self._item_vectors(), target, generator, batch.target_weights)
+        if net.policy is not None:
+            value = value + net.policy_loss(look, batch.tokens, batch.mask, target, batch.target_weights)
         return value
 
-    def _final(self, net: "nn.Module", batch: "Batch") -> "Tensor":
+    def _final(self, batch: "Batch") -> "Tensor":
         """Return (B, D) the interest after the last item of each history."""
-        interest = cast("InterestNet", net)
-        if not interest.attends:
-            return super()._final(net, batch)
+        if not self.net.attends:
+            return super()._final(batch)
         last = (batch.lengths - 1).view(-1, 1, 1)
-        return interest.look(batch.tokens, interest.states(batch.tokens), last).hidden[:, 0, 0]
+        return self.net.look(batch.tokens, self.net.states(batch.tokens), last).hidden[:, 0, 0]
 
     def trace(self, query: QueryBatch) -> AttentionTrace:
         """Return the stages from points of interest to the final interest of the single user in `query`.
@@ -237,20 +226,15 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
             CannotScore: The history is empty, or both updates are off, so there is no attention.
         """
         from recsys_core.models.interest_trace import stages
-        from recsys_core.training.sequences import query_batch
 
-        self.require_fitted()
-        self._require_known(query)
-        if not len(query.history[0]):
-            raise CannotScore("This user has no history, so there is no attention to show; choose another user.")
-        net = cast("InterestNet", self.net)
-        if not net.attends:
+        self._require_history(query, "attention to show")
+        if not self.net.attends:
             raise CannotScore("Local and global update are both off, so this model has no attention; switch one on.")
-        batch = query_batch(query, self.n_items, self.config.max_length, np.array([0]))
-        weights, interests, details = stages(net, batch.tokens)
-        best = top_k((interests @ self._item_vectors(net).detach().T).numpy(), SHOWN)
+        tokens = self._batch_of(query).tokens
+        weights, interests, details = stages(self.net, tokens)
+        best = top_k((interests @ self._item_vectors().detach().T).numpy(), SHOWN)
         return AttentionTrace(
-            tokens=batch.tokens[0].numpy(),
+            tokens=tokens[0].numpy(),
             weights=weights[None, None],
             causal=True,
             next_items=best.item,

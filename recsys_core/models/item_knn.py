@@ -91,7 +91,7 @@ class ItemKNNConfig(KnnConfig):
 
 
 def item_formula(config: KnnConfig, *, rated: bool = True, weighted: bool = False) -> str:
-    """Return the formula with these settings as LaTeX.
+    """Return the vote of a history item, the aggregation of votes, and the similarity as LaTeX.
 
     Args:
         config: Settings.
@@ -121,11 +121,7 @@ class ItemKNN(KnnModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
     )
     config_type = ItemKNNConfig
 
-    @classmethod
-    def formula_of(cls, config: ItemKNNConfig, *, rated: bool, weighted: bool) -> str:
-        """Return the vote of a history item, the aggregation of votes, and the similarity."""
-        return item_formula(config, rated=rated, weighted=weighted)
-
+    formula_of = staticmethod(item_formula)
     fitted = ("item_weights", *KnnModel.fitted)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:

@@ -29,16 +29,8 @@ from scipy.sparse import csr_array
 from recsys_core.contracts import FloatArray, IntArray, Progress, QueryBatch, Ragged, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore, DataError
-from recsys_core.models.base import Recommender
-from recsys_core.models.histories import history_matrix
-from recsys_core.models.knn_config import (
-    KnnConfig,
-    Scale,
-    rating_range,
-    require_ratings,
-    scale_of,
-    training_values,
-)
+from recsys_core.models.base import Recommender, rating_range_of
+from recsys_core.models.knn_config import KnnConfig, Scale, scale_of, training_values
 from recsys_core.text import later
 
 N = TypeVar("N", bound=KnnConfig)
@@ -68,7 +60,7 @@ class KnnModel(Recommender[N]):
         """
         self._require_room(train)
         self.ratings = training_values(self.config, train, self.info.title, self.weight_unit)
-        self.rating_range = rating_range(train)
+        self.rating_range = rating_range_of(train)
         self.filled = np.empty((0, 0), dtype=np.float32)
         self._loaded()
 
@@ -132,16 +124,14 @@ class KnnModel(Recommender[N]):
     def _require_predictable(self, query: QueryBatch) -> None:
         self.require_fitted()
         self._require_known(query)
-        require_ratings(self.scale, self.info.title)
+        self._require_rating_range(self.rating_range)
 
     def _on_scale(self, means: FloatArray, fallback: FloatArray) -> FloatArray:
         return np.clip(np.where(np.isnan(means), fallback, means), self.scale.low, self.scale.high)
 
     def history_matrix(self, query: QueryBatch) -> csr_array:
         """(B, I) the histories of the query, with the same values as the training matrix."""
-        if np.isnan(self.scale.low):
-            return self._history_confidence(query)
-        return history_matrix(query, self.n_items, "rating")
+        return self._history_values(query, rated=not np.isnan(self.scale.low))
 
     def _why_no_scores(self, train: Dataset) -> str:
         """Return why no user has neighbors."""

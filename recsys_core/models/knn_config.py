@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from recsys_core.contracts import FloatArray, Knob, ModelConfig
 from recsys_core.data import Dataset
-from recsys_core.errors import CannotScore, DataError
+from recsys_core.errors import DataError
 from recsys_core.models.similarity import FORMS, KINDS, Measure, ShrinkageForm, SimilarityName
 from recsys_core.models.weights import training_confidence
 
@@ -98,27 +98,10 @@ def training_values(config: KnnConfig, train: Dataset, title: str, weight_unit: 
     return training_confidence(train, weight_unit)
 
 
-def rating_range(train: Dataset) -> FloatArray:
-    """Return (2,) the lowest and highest rating of the scale, NaN without ratings."""
-    return np.array(
-        [np.nan, np.nan] if train.rating_scale is None else [train.rating_scale.low, train.rating_scale.high]
-    )
-
-
 def scale_of(ratings: csr_array, bounds: FloatArray) -> Scale:
     """Return the scale of training ratings whose lowest and highest possible value are `bounds` (2,)."""
     values = ratings.data.astype(np.float64)
     return Scale(float(bounds[0]), float(bounds[1]), float(values.mean()), float(values.std()))
-
-
-def require_ratings(scale: Scale, title: str) -> None:
-    """Raise an error if the training data had no ratings.
-
-    Raises:
-        CannotScore: The training data had no ratings.
-    """
-    if np.isnan(scale.low):
-        raise CannotScore(f"{title} cannot predict ratings: it was trained on data without ratings.")
 
 
 def row_baselines(matrix: csr_array, centering: str, scale: Scale) -> Baselines:

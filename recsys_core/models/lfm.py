@@ -33,24 +33,14 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import (
-    Ability,
-    BoolArray,
-    Explanation,
-    FloatArray,
-    Knob,
-    ModelConfig,
-    ModelInfo,
-    QueryBatch,
-    RunContext,
-)
+from recsys_core.batches import BoolArray, FloatArray, QueryBatch
+from recsys_core.contracts import Ability, Explanation, Knob, ModelConfig, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import ConfigError
 from recsys_core.models.adam import Adam
 from recsys_core.models.base import Recommender
 from recsys_core.models.biased_mf import add_products
 from recsys_core.models.compiled import Sparse, compiled, sparse
-from recsys_core.models.histories import history_matrix
 from recsys_core.models.lfm_descent import Known, Parameters, Visits, affinities, gradient, in_single_precision
 from recsys_core.profiles.features import Features, item_features
 from recsys_core.training.epochs import run_epochs
@@ -132,10 +122,7 @@ class Lfm(Recommender[LfmConfig]):
     config_type = LfmConfig
     fitted = ("topic_factors", "affinity", "attribute_topics", "expected", "item_bias", "scale_width")
 
-    @classmethod
-    def formula_of(cls, config: LfmConfig, *, rated: bool, weighted: bool) -> str:
-        """Return the formula with or without ratings and item attributes."""
-        return lfm_formula(config, rated=rated, weighted=weighted)
+    formula_of = staticmethod(lfm_formula)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         if not train.has_ratings and self.config.unrated_per_rating == 0:
@@ -252,9 +239,7 @@ class Lfm(Recommender[LfmConfig]):
 
     def history_values(self, query: QueryBatch) -> Sparse:
         """(B, I) w_uj |P(u)|^-1/2, from the histories in the query."""
-        rated = not np.isnan(self.scale_width)
-        values = history_matrix(query, self.n_items, "rating") if rated else self._history_confidence(query)
-        deviations = self._deviations(values)
+        deviations = self._deviations(self._history_values(query, rated=not np.isnan(self.scale_width)))
         lengths = np.diff(deviations.indptr)
         deviations.data /= np.sqrt(np.repeat(lengths, lengths))
         return sparse(deviations)

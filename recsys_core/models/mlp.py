@@ -34,28 +34,18 @@ Meets the Neighborhood", eq. 15 (SVD++).
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import (
-    PAD,
-    Ability,
-    BoolArray,
-    FloatArray,
-    Knob,
-    ModelInfo,
-    QueryBatch,
-    Ragged,
-    RunContext,
-)
+from recsys_core.batches import PAD, BoolArray, FloatArray, QueryBatch, Ragged
+from recsys_core.contracts import Ability, Knob, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.content import balanced
 from recsys_core.models.histories import history_matrix
-from recsys_core.models.network_config import NetworkConfig
-from recsys_core.models.network_model import Measure, NetworkModel
+from recsys_core.models.network_model import EPOCHS_HELP, PATIENCE_HELP, Measure, NetworkConfig, NetworkModel
 from recsys_core.profiles.features import item_features, unit_rows, user_attributes
 from recsys_core.training.plan import TrainingPlan
 
@@ -75,7 +65,8 @@ FEWEST_PAIRS, FEWEST_STEPS = 32, 20
 class MlpConfig(NetworkConfig):
     """Settings of NeuMF.
 
-    The help texts state the values of He et al. 2017; other defaults were not tuned.
+    The help texts state the values of He et al. 2017; the other defaults were not tuned: dropout, epochs, and the large
+    batches, which are fast.
     """
 
     score: Annotated[Literal["mlp", "dot"], Knob(label="Scoring function")] = "mlp"
@@ -84,32 +75,31 @@ class MlpConfig(NetworkConfig):
     embedding_dim: Annotated[
         int, Field(ge=2, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")
     ] = 64
-    """Dimension of the user and item embeddings (He et al. 2017: up to 64)."""
+    """Dimension of the user and item embeddings; in He et al. 2017 up to 64."""
     hidden: Annotated[int, Field(ge=2, le=1024), Knob(16, 128, scale="log", label="Hidden units")] = 64
     """Units of the first hidden layer; each further layer has half as many (the tower of He et al. 2017)."""
     n_layers: Annotated[int, Field(ge=1, le=5), Knob(1, 3, symbol="L", label="Hidden layers")] = 2
-    """Number of hidden layers (He et al. 2017: 3, and more are better; 2 train faster)."""
+    """Number of hidden layers; He et al. 2017 use 3 and find more better, 2 train faster."""
     features: Annotated[bool, Knob(label="Use features")] = True
     """Whether to use the features in the tables of users and items, if there are any."""
     loss: Annotated[Literal["bce", "bpr", "sampled_softmax"], Knob()] = "sampled_softmax"
     """Training loss: pointwise (bce, as in the paper), pairwise (bpr), or listwise over sampled negatives (sampled
     softmax)."""
     negatives: Annotated[int, Field(ge=1, le=1024), Knob(4, 32, scale="log", label="Negative samples")] = 8
-    """Number of negatives sampled per positive item (He et al. 2017: 4, and 3 to 6 are best with bce; not tuned for the
-    other losses)."""
+    """Number of negatives sampled per positive item; He et al. 2017 use 4, and find 3 to 6 best with bce."""
     dropout: Annotated[float, Field(ge=0, lt=1), Knob(0.0, 0.5)] = 0.2
-    """Dropout probability of the user vector (not tuned; He et al. 2017 use none)."""
-    epochs: Annotated[int, Field(ge=1, le=1000), Knob(5, 60, scale="log", label="Maximum epochs")] = 40
-    """Maximum number of training epochs; early stopping usually ends training before (not tuned)."""
-    patience: Annotated[int, Field(ge=0, le=100), Knob(2, 10, advanced=True)] = 4
-    """Early stopping: training ends when the smoothed log-rank score on the validation users has not increased for this
-    many epochs, and keeps the weights of the best epoch, averaged in the same way. Without a validation set, one item
-    of up to 1,000 users is held out for it. 0 disables early stopping."""
+    """Dropout probability of the user vector in training; He et al. 2017 use none."""
+    epochs: Annotated[
+        int, Field(ge=1, le=1000, description=EPOCHS_HELP), Knob(5, 60, scale="log", label="Maximum epochs")
+    ] = 40
+    patience: Annotated[
+        int, Field(ge=0, le=100, description=PATIENCE_HELP.format(held_out="one item")), Knob(2, 10, advanced=True)
+    ] = 4
     batch_size: Annotated[int, Field(ge=16, le=100_000), Knob(64, 8192, scale="log", advanced=True)] = 4096
     """Approximate number of user-item pairs per training step; users are not split. It is reduced for small data, to
-    about 20 steps per epoch (not tuned: large batches are fast; He et al. 2017: 128 to 1024)."""
+    about 20 steps per epoch. He et al. 2017 use 128 to 1024."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(5e-4, 1e-2, scale="log")] = 3e-3
-    """Step size of Adam (not tuned; He et al. 2017: 0.0001 to 0.005)."""
+    """Step size of the Adam optimizer; in He et al. 2017 from 0.0001 to 0.005."""
 
 
 TOWER = r" + h^\top \phi\left([v_u; w_i]\right)"
@@ -143,6 +133,7 @@ class Mlp(NetworkModel[MlpConfig]):
     )
     config_type = MlpConfig
     fitted = ("attributes", "content")
+    net: "PairNet"
 
     attributes: FloatArray
     """(U, A) user attributes."""
@@ -203,7 +194,7 @@ class Mlp(NetworkModel[MlpConfig]):
         """
         import torch
 
-        net = cast("PairNet", self.net)
+        net = self.net
         unseen = torch.from_numpy(np.bincount(held.values, minlength=self.n_items) == 0)
         with torch.no_grad():
             net.people.weight[:-1][torch.from_numpy(held.lengths == 0)] = 0.0
@@ -214,15 +205,7 @@ class Mlp(NetworkModel[MlpConfig]):
         """Return the training parameters."""
         return TrainingPlan(self.config.epochs, self.config.patience, self.config.learning_rate)
 
-    def _train(
-        self,
-        pairs: "Pairs",
-        plan: TrainingPlan,
-        ctx: RunContext,
-        validate: Measure | None,
-        *,
-        start_counts: bool = False,
-    ) -> None:
+    def _train(self, pairs: "Pairs", plan: TrainingPlan, ctx: RunContext, validate: Measure | None) -> None:
         from recsys_core.training.network import fit_network
 
         size = min(self.config.batch_size, max(FEWEST_PAIRS, len(pairs.items.values) // FEWEST_STEPS))
@@ -230,17 +213,7 @@ class Mlp(NetworkModel[MlpConfig]):
         def batches(rng: np.random.Generator) -> Iterator["PairBatch"]:
             return pairs.batches(size, rng)
 
-        fit_network(
-            self.net,
-            batches,
-            self._loss,
-            plan,
-            ctx,
-            name=self.info.key,
-            validate=validate,
-            start_counts=start_counts,
-            threads=1,
-        )
+        fit_network(self.net, batches, self._loss, plan, ctx, name=self.info.key, validate=validate, threads=1)
 
     def _loss(self, batch: "PairBatch", generator: "torch.Generator") -> "Tensor":
         """Return the mean loss over the target pairs of a batch."""
@@ -249,7 +222,7 @@ class Mlp(NetworkModel[MlpConfig]):
 
         from recsys_core.training.losses import sampled_loss
 
-        net = cast("PairNet", self.net)
+        net = self.net
         marks = net.marks(batch.items)  # (N, D)
         sums = torch.zeros(len(batch.users), self.config.embedding_dim).index_add(0, batch.rows, marks)  # (B, D)
         rows, items = batch.rows[batch.learn], batch.items[batch.learn]
@@ -282,27 +255,27 @@ class Mlp(NetworkModel[MlpConfig]):
     def _score(self, query: QueryBatch) -> FloatArray:
         import torch
 
-        net = cast("PairNet", self.net)
+        net = self.net
         scores: FloatArray = np.empty((len(query), self.n_items), dtype=np.float32)
         with torch.inference_mode():
             items = net.item_vectors()
             first = net.first_of_items(items)
-            for row, person in enumerate(self._user_vectors(net, query)):
+            for row, person in enumerate(self._user_vectors(query)):
                 scores[row] = net.of_all(person, items, first).numpy()
         return scores
 
-    def _user_vectors(self, net: "PairNet", query: QueryBatch) -> "Tensor":
+    def _user_vectors(self, query: QueryBatch) -> "Tensor":
         """Return (B, D) the vectors of the users in a query."""
         import torch
         from torch.nn import functional
 
         held = _rows(history_matrix(query, self.n_items, "binary"))
         sums = functional.embedding_bag(
-            torch.from_numpy(held.values), net.marks.weight, torch.from_numpy(held.offsets), mode="sum",
+            torch.from_numpy(held.values), self.net.marks.weight, torch.from_numpy(held.offsets), mode="sum",
             include_last_offset=True,
         )  # fmt: skip
         user = np.where(query.user == PAD, self.n_users, query.user).astype(np.int64)
-        return net.person_vectors(torch.from_numpy(user), sums * _scale(torch.from_numpy(held.lengths)))
+        return self.net.person_vectors(torch.from_numpy(user), sums * _scale(torch.from_numpy(held.lengths)))
 
     def _tables(self, users: int, items: int) -> Mapping[str, int]:
         return {"people.weight": users, "items.weight": items, "marks.weight": items, "bias": items}
@@ -320,7 +293,7 @@ class Mlp(NetworkModel[MlpConfig]):
             pairs = dataclasses.replace(
                 pairs, weights=self._unless_equal(_weights_of(pairs, self._training_confidence(new)))
             )
-        self._train(pairs, plan, ctx, validate, start_counts=True)
+        self._train(pairs, plan, ctx, validate)
 
     @classmethod
     def memory_estimate(cls, config: MlpConfig, n_users: int, n_items: int, n_interactions: int) -> int:

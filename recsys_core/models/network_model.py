@@ -15,23 +15,15 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recsys_core.batches import BoolArray, FloatArray, IntArray, QueryBatch, Ragged
 from recsys_core.columns import ITEM, TIMESTAMP, USER
-from recsys_core.contracts import (
-    BoolArray,
-    FloatArray,
-    IntArray,
-    ModelConfig,
-    ModelInfo,
-    QueryBatch,
-    Ragged,
-    RunContext,
-)
+from recsys_core.contracts import ModelConfig, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import DataError
 from recsys_core.models.base import Recommender
@@ -70,6 +62,26 @@ PREFIX = "net."
 """Prefix of the names of a network's weights among the arrays of a stored model."""
 
 
+EPOCHS_HELP = "Maximum number of training epochs; early stopping usually ends training before."
+PATIENCE_HELP = (
+    "Early stopping: training ends when the validation score has not increased for this many epochs, and keeps the "
+    "weights of the best epoch. The score is the log-rank score, 1 - log(rank) / log(number of items), averaged over "
+    "the relevant items of the validation users and over the last epochs, as the weights are. Without a validation "
+    "set, {held_out} of up to 1,000 users is held out for it. 0 disables early stopping."
+)
+
+
+class NetworkConfig(ModelConfig):
+    """Settings of a neural model. Declares no setting, but the former names of those that were renamed."""
+
+    former_names: ClassVar[Mapping[str, str]] = {
+        "width": "embedding_dim",
+        "window": "max_length",
+        "layers": "n_layers",
+        "heads": "n_heads",
+    }
+
+
 class NetworkModel(Recommender[C]):
     """A model whose trained state is the weights of a torch network, stored as arrays by parameter name.
 
@@ -101,7 +113,7 @@ class NetworkModel(Recommender[C]):
             return None
         return np.maximum(weights, np.float32(0.0)).astype(np.float32)
 
-    def _start(self, ctx: RunContext) -> "nn.Module":
+    def _start(self, ctx: RunContext) -> Any:
         """Return a new network whose initial weights depend on the seed alone."""
         import torch
 
@@ -134,7 +146,8 @@ class NetworkModel(Recommender[C]):
         """
         import torch
 
-        grown, known = self._start(ctx), self.net.state_dict()
+        grown: nn.Module = self._start(ctx)
+        known = self.net.state_dict()
         with torch.no_grad():
             for name, weight in grown.state_dict().items():
                 rows = tables.get(name, len(weight) if weight.ndim else None)
@@ -235,7 +248,7 @@ class NetworkModel(Recommender[C]):
     def _update_plan(self, *, judged: bool) -> TrainingPlan:
         plan = self.plan()
         if judged:
-            return dataclasses.replace(plan, patience=min(plan.patience, UPDATE_EPOCHS))
+            return dataclasses.replace(plan, patience=min(plan.patience, UPDATE_EPOCHS), start_counts=True)
         return dataclasses.replace(plan, epochs=UPDATE_EPOCHS, patience=0, averaging=0.0)
 
     @abstractmethod

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys_core.contracts import IGNORES_WEIGHTS, PAD, FloatArray, ModelConfig, ModelInfo, QueryBatch, RunContext
+from recsys_core.contracts import PAD, FloatArray, ModelConfig, ModelInfo, QueryBatch, RunContext
 from recsys_core.data import Dataset
 from recsys_core.data.random_keys import Keys, mixed
 from recsys_core.models.base import Recommender
@@ -37,7 +37,6 @@ class Random(Recommender[RandomConfig]):
         formula=r"\hat{x}_{ui} \sim U(0, 1)",
         source="The usual control in experiments.",
         stochastic=True,
-        weights=IGNORES_WEIGHTS,
     )
     config_type = RandomConfig
     fitted = ("seed",)

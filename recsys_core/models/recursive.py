@@ -22,20 +22,18 @@ embeddings themselves. Sessions as inner nodes are our interpretation.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from recsys_core.contracts import Ability, BoolArray, FloatArray, IntArray, Knob, ModelInfo, QueryBatch
 from recsys_core.data.dataset import NO_TIMESTAMP
-from recsys_core.errors import CannotScore
 from recsys_core.models.network_model import network_info
-from recsys_core.models.sequence_config import SequenceConfig
-from recsys_core.models.sequential import SequenceModel
+from recsys_core.models.sequential import Dropout, EmbeddingDim, SequenceConfig, SequenceModel
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from recsys_core.models.nets.recursive import SessionTree
     from recsys_core.training.sequences import Batch
@@ -71,24 +69,21 @@ class RecursiveConfig(SequenceConfig):
     """Settings of the recursive network.
 
     With these defaults the best validation log-rank on ML-100K (leave-last-out, mean of seeds 1, 2, 3, 4, 42) is 0.503,
-    and test NDCG@10 lies between 0.1029 and 0.1088. With dropout 0.2 they were 0.499, and 0.0999 to 0.1067.
+    and test NDCG@10 lies between 0.1029 and 0.1088. With dropout 0.2 they were 0.499, and 0.0999 to 0.1067;
+    0.4 is that of `rnn`. The embedding dimension is small since each step composes several nodes. The other defaults
+    were not tuned.
     """
 
-    embedding_dim: Annotated[
-        int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")
-    ] = 64
-    """Dimension of the item embeddings and of the node states (not tuned: small, since each step composes several
-    nodes)."""
+    embedding_dim: EmbeddingDim = 64
     learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 1e-2, scale="log")] = 3e-3
-    """Step size of Adam (not tuned)."""
-    dropout: Annotated[float, Field(ge=0, lt=1), Knob(0.0, 0.5)] = 0.4
-    """Dropout probability in training (0.4 as in `rnn`; only 0.2 was tried besides)."""
+    """Step size of the Adam optimizer."""
+    dropout: Dropout = 0.4
     session_gap: Annotated[
         float, Field(gt=0, le=1_000_000), Knob(5, 1440, scale="log", label="Session gap (minutes)")
     ] = 30.0
     """Minutes of inactivity after which a new session starts (30 is the convention in web analytics)."""
     session_items: Annotated[int, Field(ge=1, le=1000), Knob(4, 32, scale="log", label="Maximum session length")] = 16
-    """Maximum number of items per session; without timestamps, every session has this length (not tuned)."""
+    """Maximum number of items per session; without timestamps, every session has this length."""
 
 
 class Recursive(SequenceModel[RecursiveConfig]):
@@ -106,14 +101,15 @@ class Recursive(SequenceModel[RecursiveConfig]):
         views=("tree",),
     )
     config_type = RecursiveConfig
+    net: "SessionTree"
 
     def _network(self) -> "SessionTree":
         from recsys_core.models.nets.recursive import SessionTree
 
         return SessionTree(self.n_items, self.config.embedding_dim, self.config.dropout)
 
-    def _hidden(self, net: "nn.Module", batch: "Batch") -> "Tensor":
-        hidden: Tensor = net(batch.tokens, self._starts(batch), batch.lengths)
+    def _hidden(self, batch: "Batch") -> "Tensor":
+        hidden: Tensor = self.net(batch.tokens, self._starts(batch), batch.lengths)
         return hidden
 
     def _starts(self, batch: "Batch") -> "Tensor":
@@ -137,17 +133,11 @@ class Recursive(SequenceModel[RecursiveConfig]):
         """
         import torch
 
-        from recsys_core.training.sequences import query_batch
-
-        self.require_fitted()
-        self._require_known(query)
-        if not len(query.history[0]):
-            raise CannotScore("This user has no history, so there is no tree; choose another user.")
-        batch = query_batch(query, self.n_items, self.config.max_length, np.array([0]))
+        self._require_history(query, "tree")
+        batch = self._batch_of(query)
         starts = self._starts(batch)[0]
-        net = cast("SessionTree", self.net)
         with torch.inference_mode():
-            leaves, sessions, people = net.levels(batch.tokens[0], starts, batch.lengths)
+            leaves, sessions, people = self.net.levels(batch.tokens[0], starts, batch.lengths)
         is_last = torch.cat([starts[1:], starts.new_ones(1)])
         return Tree(
             items=batch.tokens[0].numpy(),

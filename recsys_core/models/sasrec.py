@@ -18,22 +18,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, ClassVar, cast
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from recsys_core.contracts import Ability, AttentionTrace, Knob, ModelInfo, QueryBatch
-from recsys_core.errors import CannotScore, ConfigError
+from recsys_core.errors import ConfigError
 from recsys_core.models.network_model import network_info
-from recsys_core.models.sequence_config import SequenceConfig
-from recsys_core.models.sequence_costs import (
-    COPIES,
-    NUMBER,
-    bytes_beside_reading,
-    places_of,
-    read_places,
-    scoring_work,
-)
-from recsys_core.models.sequential import SequenceModel
+from recsys_core.models.sequential import COPIES, NUMBER, LearningRate, SequenceConfig, SequenceModel
 from recsys_core.models.topk import top_k
 
 if TYPE_CHECKING:
@@ -48,11 +38,10 @@ class SasRecConfig(SequenceConfig):
     """Settings of SASRec."""
 
     n_layers: Annotated[int, Field(ge=1, le=12), Knob(1, 4, symbol="L", label="Layers")] = 2
-    """Number of self-attention blocks (the paper: 2)."""
+    """Number of self-attention blocks; the value in the paper is 2."""
     n_heads: Annotated[int, Field(ge=1, le=16), Knob(1, 4, symbol="H", label="Attention heads")] = 2
     """Number of attention heads per block; must divide the embedding dimension."""
-    learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 2e-3
-    """Step size of Adam."""
+    learning_rate: LearningRate = 2e-3
 
     @model_validator(mode="after")
     def _heads_divide_the_dimension(self) -> "SasRecConfig":
@@ -77,6 +66,7 @@ class SasRec(SequenceModel[SasRecConfig]):
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
     )
     config_type = SasRecConfig
+    net: "SasRecNet"
     weight_averaging = 0.998
 
     def _network(self) -> "SasRecNet":
@@ -95,20 +85,14 @@ class SasRec(SequenceModel[SasRecConfig]):
         """
         import torch
 
-        from recsys_core.training.sequences import query_batch
-
-        self.require_fitted()
-        self._require_known(query)
-        if not len(query.history[0]):
-            raise CannotScore("This user has no history, so there is no attention to show; choose another user.")
-        batch = query_batch(query, self.n_items, self.config.max_length, np.array([0]))
-        net = cast("SasRecNet", self.net)
+        self._require_history(query, "attention to show")
+        tokens = self._batch_of(query).tokens
         with torch.inference_mode():
-            hidden, weights = net.explicit(batch.tokens)
-            scores = (hidden[0] @ self._item_vectors(net).T).numpy()
+            hidden, weights = self.net.explicit(tokens)
+            scores = (hidden[0] @ self._item_vectors().T).numpy()
         best = top_k(scores, SHOWN)
         return AttentionTrace(
-            tokens=batch.tokens[0].numpy(),
+            tokens=tokens[0].numpy(),
             weights=weights[:, 0].numpy(),
             causal=True,
             next_items=best.item,
@@ -126,7 +110,7 @@ class SasRec(SequenceModel[SasRecConfig]):
         if not (0 <= layer < self.config.n_layers and 0 <= head < self.config.n_heads):
             raise ConfigError(f"There is no head {head} in layer {layer}: the model has {self.config.n_layers} layers "
                               f"of {self.config.n_heads} heads.")  # fmt: skip
-        attention = cast("CausalSelfAttention", cast("SasRecNet", self.net).blocks[layer].attention)
+        attention = cast("CausalSelfAttention", self.net.blocks[layer].attention)
         attention.off = head
         try:
             yield
@@ -135,16 +119,16 @@ class SasRec(SequenceModel[SasRecConfig]):
 
     @classmethod
     def memory_estimate(cls, config: SasRecConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of data, embeddings and scores, and of the activations of a batch in each block."""
-        kept = NUMBER * places_of(config, n_interactions) * config.embedding_dim * (8 + 18 * config.n_layers)
-        weights = (
-            NUMBER * COPIES * (12 * config.n_layers * config.embedding_dim + config.max_length) * config.embedding_dim
-        )
-        return bytes_beside_reading(config, n_items, n_interactions) + kept + weights
+        """Return the bytes of any sequence model, and of the weights of blocks and positions."""
+        weights = (12 * config.n_layers * config.embedding_dim + config.max_length) * config.embedding_dim
+        return super().memory_estimate(config, n_users, n_items, n_interactions) + NUMBER * COPIES * weights
 
     @classmethod
-    def work_estimate(cls, config: SasRecConfig, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of all epochs: at each position the item scores, and 12 D x D products per block."""
-        inside = 0.6 * config.n_layers * config.embedding_dim * (config.embedding_dim + 0.1 * config.max_length)
-        work = scoring_work(config, n_items) + inside
-        return config.epochs * read_places(config, n_users, n_interactions) * work
+    def activations(cls, config: SasRecConfig) -> int:
+        """Return the number of values that the blocks keep per position."""
+        return config.embedding_dim * (8 + 18 * config.n_layers)
+
+    @classmethod
+    def reading_work(cls, config: SasRecConfig) -> float:
+        """Return the steps of reading one position: 12 D x D products per block, and attention."""
+        return 0.6 * config.n_layers * config.embedding_dim * (config.embedding_dim + 0.1 * config.max_length)

@@ -37,28 +37,17 @@ output"). The decoder starts from the last encoder state by default (Bahdanau et
 document from 0. Input and output embeddings are tied.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from recsys_core.contracts import (
-    PAD,
-    Ability,
-    AttentionTrace,
-    BoolArray,
-    FloatArray,
-    IntArray,
-    Knob,
-    ModelInfo,
-    QueryBatch,
-    TopK,
-)
+from recsys_core.batches import PAD, BoolArray, FloatArray, IntArray, QueryBatch, TopK
+from recsys_core.contracts import Ability, AttentionTrace, Knob, ModelInfo
 from recsys_core.errors import CannotScore
 from recsys_core.models.nets.beam import Beams, beam_search, greedy, log_shares
 from recsys_core.models.network_model import network_info
-from recsys_core.models.sequence_config import SequenceConfig
-from recsys_core.models.sequential import SequenceModel
+from recsys_core.models.sequential import BatchSize, EmbeddingDim, LearningRate, SequenceConfig, SequenceModel
 from recsys_core.models.topk import top_k
 
 if TYPE_CHECKING:
@@ -88,14 +77,9 @@ class Seq2SeqConfig(SequenceConfig):
     between 0.0899 and 0.0976.
     """
 
-    embedding_dim: Annotated[
-        int, Field(ge=4, le=1024), Knob(16, 256, scale="log", symbol="D", label="Embedding dimension")
-    ] = 64
-    """Dimension of the item embeddings and of the states of encoder and decoder."""
-    batch_size: Annotated[int, Field(ge=1, le=4096), Knob(16, 256, scale="log", advanced=True)] = 16
-    """Number of histories per training step."""
-    learning_rate: Annotated[float, Field(gt=0, le=1), Knob(3e-4, 5e-3, scale="log")] = 2e-3
-    """Step size of Adam."""
+    embedding_dim: EmbeddingDim = 64
+    batch_size: BatchSize = 16
+    learning_rate: LearningRate = 2e-3
 
     encoder: Annotated[Literal["lstm", "gru", "mlp", "cnn"], Knob()] = "gru"
     """Network that encodes the history: recurrent (LSTM, GRU), position-wise layers (MLP), or causal convolutions over
@@ -143,6 +127,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
     )
     config_type = Seq2SeqConfig
+    net: "Seq2SeqNet"
 
     @classmethod
     def formula_of(cls, config: Seq2SeqConfig, *, rated: bool, weighted: bool) -> str:
@@ -164,25 +149,20 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
             dropout=config.dropout,
         )
 
-    def _training_loss(
-        self, net: "torch.nn.Module", batch: "Batch", loss: "Loss", generator: "torch.Generator"
-    ) -> "Tensor":
+    def _training_loss(self, batch: "Batch", loss: "Loss", generator: "torch.Generator") -> "Tensor":
         from recsys_core.models.nets.seq2seq import Unrolling, unrolled
 
         config = self.config
         plan = Unrolling(config.steps, config.share, config.scheduled_sampling)
-        outputs, right, weights = unrolled(
-            cast("Seq2SeqNet", net), batch.tokens, batch.targets, plan, generator, batch.weights
-        )
-        return loss(outputs, self._item_vectors(net), right, generator, weights)
+        outputs, right, weights = unrolled(self.net, batch.tokens, batch.targets, plan, generator, batch.weights)
+        return loss(outputs, self._item_vectors(), right, generator, weights)
 
-    def _final(self, net: "torch.nn.Module", batch: "Batch") -> "Tensor":
+    def _final(self, batch: "Batch") -> "Tensor":
         from recsys_core.models.nets.seq2seq import last_of, seen_of
 
-        reader = cast("Seq2SeqNet", net)
-        encoded, visible = reader.encode(batch.tokens), seen_of(batch.tokens, batch.lengths)
-        start, previous = reader.start(last_of(encoded, batch.lengths)), last_of(batch.tokens, batch.lengths)
-        return reader.step(start, previous, encoded, visible).output[:, 0]
+        encoded, visible = self.net.encode(batch.tokens), seen_of(batch.tokens, batch.lengths)
+        start, previous = self.net.start(last_of(encoded, batch.lengths)), last_of(batch.tokens, batch.lengths)
+        return self.net.step(start, previous, encoded, visible).output[:, 0]
 
     def recommend(
         self, query: QueryBatch, k: int, *, exclude_seen: bool = True, candidates: IntArray | None = None
@@ -230,9 +210,9 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
 
         from recsys_core.models.nets.seq2seq import Speaker
 
-        batch = self._query_batch(query)
+        batch = self._batch_of(query)
         with torch.inference_mode():
-            speaker = Speaker(cast("Seq2SeqNet", self.net), batch.tokens, batch.lengths)
+            speaker = Speaker(self.net, batch.tokens, batch.lengths)
             if beam_width > 1:
                 return beam_search(speaker, _latest(query), allowed, steps, beam_width)
             return greedy(speaker, _latest(query), allowed, steps)
@@ -255,16 +235,11 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
 
         from recsys_core.models.nets.seq2seq import replayed
 
-        net, batch = cast("Seq2SeqNet", self.net), self._query_batch(query)
+        batch = self._batch_of(query)
         fed = torch.from_numpy(np.column_stack([_latest(query), np.maximum(said, 0)]))
         with torch.inference_mode():
-            steps = replayed(net, batch.tokens, batch.lengths, fed)
-            return [(step, net.scores(step.output[:, 0]).numpy()) for step in steps]
-
-    def _query_batch(self, query: QueryBatch) -> "Batch":
-        from recsys_core.training.sequences import query_batch
-
-        return query_batch(query, self.n_items, self.config.max_length, np.arange(len(query)))
+            steps = replayed(self.net, batch.tokens, batch.lengths, fed)
+            return [(step, self.net.scores(step.output[:, 0]).numpy()) for step in steps]
 
     def trace(self, query: QueryBatch) -> AttentionTrace:
         """Return the decoding steps for the single user in `query`; see the module.
@@ -273,10 +248,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
             NotFitted: The model was not trained.
             CannotScore: The history is empty, or contains all items.
         """
-        self.require_fitted()
-        self._require_known(query)
-        if not len(query.history[0]):
-            raise CannotScore("This user has no history, so there is no attention to show; choose another user.")
+        self._require_history(query, "attention to show")
         allowed = self._allowed(query, True, None)
         steps = min(TRACED_STEPS, int(allowed.sum()))
         if not steps:
@@ -305,7 +277,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
             np.stack([part[0, 0].numpy() for part in parts])
             for parts in zip(*((s.context, s.state.hidden, s.weights, s.energies) for s in seen), strict=True)
         )
-        batch = self._query_batch(query)
+        batch = self._batch_of(query)
         details = {
             "encoded": self._encoded(batch)[0],
             "energies": energies,
@@ -325,8 +297,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         import torch
 
         with torch.inference_mode():
-            encoded: FloatArray = cast("Seq2SeqNet", self.net).encode(batch.tokens).numpy()
-        return encoded
+            return np.asarray(self.net.encode(batch.tokens).numpy())
 
 
 def _latest(query: QueryBatch) -> IntArray:

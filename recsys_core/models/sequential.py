@@ -10,32 +10,37 @@ If the experiment has no validation set, the last item of up to 1,000 users is h
 see `network_model`.
 """
 
-from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 import numpy as np
+from pydantic import Field
 
 from recsys_core.columns import TIMESTAMP, USER
-from recsys_core.contracts import BoolArray, FloatArray, IntArray, QueryBatch, Ragged, RunContext
+from recsys_core.contracts import BoolArray, FloatArray, IntArray, Knob, QueryBatch, Ragged, RunContext
 from recsys_core.data import Dataset
-from recsys_core.errors import DataError
-from recsys_core.models.network_model import Measure, NetworkModel
-from recsys_core.models.sequence_config import SequenceConfig
-from recsys_core.models.sequence_costs import NUMBER, bytes_beside_reading, places_of, read_places, scoring_work
-from recsys_core.training.plan import TrainingPlan
+from recsys_core.errors import CannotScore, DataError
+from recsys_core.models.network_model import EPOCHS_HELP, PATIENCE_HELP, Measure, NetworkConfig, NetworkModel
+from recsys_core.training.plan import LossName, TrainingPlan
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from recsys_core.training.losses import Loss
     from recsys_core.training.sequences import Batch, Sequences
 
 TOKENS_A_BLOCK = 16_384
 """Maximum number of positions scored at a time."""
-KEPT_A_PLACE = 24
-"""Number of D-dimensional activations per position that backpropagation keeps, unless a model says otherwise."""
+NUMBER = 4
+"""Bytes of a float32 value."""
+SCORE_BLOCK = 32 * 2**20
+"""Maximum bytes of scores in memory of the loss over all items; see `training.losses`."""
+COPIES = 8
+"""Copies of each weight: itself, its gradient, two moments, the running average, the best so far, and two while a state
+is stored."""
+BYTES_AN_INTERACTION = 60
+"""Bytes per interaction of histories with timestamps, in the order of the data and grouped by user."""
 ITEM_TABLE = "items.weight"
 LOSS_SOURCES = {
     "softmax": "",
@@ -45,6 +50,56 @@ LOSS_SOURCES = {
     "bpr": "; loss: Rendle et al. 2009, section 4.1",
 }
 """Source of each training loss, as in `training.losses`."""
+
+EmbeddingDim = Annotated[
+    int,
+    Field(ge=4, le=1024, description="Dimension of the item embeddings and of the hidden states."),
+    Knob(16, 256, scale="log", symbol="D", label="Embedding dimension"),
+]
+Dropout = Annotated[float, Field(ge=0, lt=1, description="Dropout probability in training."), Knob(0.0, 0.5)]
+Epochs = Annotated[
+    int,
+    Field(ge=1, le=1000, description=EPOCHS_HELP),
+    Knob(10, 200, scale="log", label="Maximum epochs"),
+]
+Patience = Annotated[
+    int,
+    Field(ge=0, le=100, description=PATIENCE_HELP.format(held_out="the last item")),
+    Knob(2, 20, advanced=True),
+]
+BatchSize = Annotated[
+    int,
+    Field(ge=1, le=4096, description="Number of histories per training step."),
+    Knob(16, 256, scale="log", advanced=True),
+]
+LearningRate = Annotated[
+    float, Field(gt=0, le=1, description="Step size of the Adam optimizer."), Knob(3e-4, 5e-3, scale="log")
+]
+
+
+class SequenceConfig(NetworkConfig):
+    """Settings of all sequence models; a model overrides a default by declaring the field again."""
+
+    embedding_dim: EmbeddingDim = 128
+    max_length: Annotated[int, Field(ge=2, le=2000), Knob(20, 200, scale="log", label="Maximum sequence length")] = 200
+    """Number of most recent items of a history that the model reads (Kang and McAuley 2018: 200 on ML-1M)."""
+    loss: Annotated[LossName, Knob()] = "softmax"
+    """Training loss: cross-entropy over all items (softmax), or a loss with sampled negatives, which is faster for very
+    large catalogs (Klenitskiy and Vasilev 2023 find softmax best)."""
+    negatives: Annotated[
+        int, Field(ge=1, le=4096), Knob(16, 512, scale="log", advanced=True, label="Negative samples")
+    ] = 256
+    """Number of negatives sampled per target; unused by the softmax loss (gSASRec: 256 on ML-1M)."""
+    calibration: Annotated[
+        float, Field(ge=0, le=1), Knob(0.0, 1.0, symbol="t", advanced=True, label="gBCE calibration")
+    ] = 0.75
+    """Calibration of the gBCE loss, which reduces overconfidence from negative sampling: 0 is BCE, 1 full calibration
+    (gSASRec: 0.75)."""
+    dropout: Dropout = 0.2
+    epochs: Epochs = 100
+    patience: Patience = 10
+    batch_size: BatchSize = 64
+    learning_rate: LearningRate = 1e-3
 
 
 C = TypeVar("C", bound=SequenceConfig)
@@ -61,37 +116,28 @@ class SequenceModel(NetworkModel[C]):
     weight_averaging: ClassVar[float] = 0.99
     """See `TrainingPlan.averaging`: a mean over about 100 steps, which reduces the variance of validation."""
 
-    @abstractmethod
-    def _network(self) -> "nn.Module":
-        """Return a new network; see the class."""
-
     def _prepare(self, histories: Ragged, ctx: RunContext) -> None:
         """Compute the arrays in `fitted` that the network needs, from the training targets alone."""
 
-    def _training_loss(self, net: "nn.Module", batch: "Batch", loss: "Loss", generator: "torch.Generator") -> "Tensor":
+    def _training_loss(self, batch: "Batch", loss: "Loss", generator: "torch.Generator") -> "Tensor":
         """Return the loss of a batch: by default the weighted mean over all positions with a target."""
-        hidden = self._hidden(net, batch)[batch.mask]
-        return loss(hidden, self._item_vectors(net), batch.targets[batch.mask], generator, batch.target_weights)
+        hidden = self._hidden(batch)[batch.mask]
+        return loss(hidden, self._item_vectors(), batch.targets[batch.mask], generator, batch.target_weights)
 
-    def _hidden(self, net: "nn.Module", batch: "Batch") -> "Tensor":
+    def _hidden(self, batch: "Batch") -> "Tensor":
         """Return (B, T, D) the hidden state after each position."""
-        hidden: Tensor = net(batch.tokens)
+        hidden: Tensor = self.net(batch.tokens)
         return hidden
 
-    def _final(self, net: "nn.Module", batch: "Batch") -> "Tensor":
+    def _final(self, batch: "Batch") -> "Tensor":
         """Return (B, D) the hidden state after the last item of each history; histories must not be empty."""
         import torch
 
-        return self._hidden(net, batch)[torch.arange(len(batch.lengths)), batch.lengths - 1]
+        return self._hidden(batch)[torch.arange(len(batch.lengths)), batch.lengths - 1]
 
-    def _item_vectors(self, net: "nn.Module") -> "Tensor":
+    def _item_vectors(self) -> "Tensor":
         """Return (I, D) the item embeddings that hidden states are multiplied with."""
-        vectors: Tensor = net.get_parameter(ITEM_TABLE)[: self.n_items]
-        return vectors
-
-    def _scores_of_batch(self, net: "nn.Module", batch: "Batch") -> "Tensor":
-        """Return (B, I) scores of all items as the next one."""
-        return self._final(net, batch) @ self._item_vectors(net).T
+        return self.net.get_parameter(ITEM_TABLE)[: self.n_items]
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         from recsys_core.training.sequences import Sequences
@@ -109,15 +155,7 @@ class SequenceModel(NetworkModel[C]):
         config = self.config
         return TrainingPlan(config.epochs, config.patience, config.learning_rate, averaging=self.weight_averaging)
 
-    def _train(
-        self,
-        sequences: "Sequences",
-        plan: TrainingPlan,
-        ctx: RunContext,
-        validate: Measure | None,
-        *,
-        start_counts: bool = False,
-    ) -> None:
+    def _train(self, sequences: "Sequences", plan: TrainingPlan, ctx: RunContext, validate: Measure | None) -> None:
         from recsys_core.training.losses import make_loss
         from recsys_core.training.network import fit_network
 
@@ -133,10 +171,9 @@ class SequenceModel(NetworkModel[C]):
             return sequences.batches(rows, self.config.batch_size, rng)
 
         def loss_of(batch: "Batch", generator: "torch.Generator") -> "Tensor":
-            return self._training_loss(self.net, batch, loss, generator)
+            return self._training_loss(batch, loss, generator)
 
-        name = self.info.key
-        fit_network(self.net, batches, loss_of, plan, ctx, name=name, validate=validate, start_counts=start_counts)
+        fit_network(self.net, batches, loss_of, plan, ctx, name=self.info.key, validate=validate)
 
     def _held_back(self, query: QueryBatch, ctx: RunContext) -> tuple[BoolArray | None, Measure | None]:
         """Return which items are training targets (None: all), and the validation after each epoch (None: none).
@@ -163,14 +200,30 @@ class SequenceModel(NetworkModel[C]):
     def _score(self, query: QueryBatch) -> FloatArray:
         import torch
 
-        from recsys_core.training.sequences import query_batch
-
         scores: FloatArray = np.full((len(query), self.n_items), np.nan, dtype=np.float32)
         with torch.inference_mode():
             for rows in self._blocks(query.history.lengths):
-                batch = query_batch(query, self.n_items, self.config.max_length, rows)
-                scores[rows] = self._scores_of_batch(self.net, batch).numpy()
+                scores[rows] = (self._final(self._batch_of(query, rows)) @ self._item_vectors().T).numpy()
         return scores
+
+    def _batch_of(self, query: QueryBatch, rows: IntArray | None = None) -> "Batch":
+        """Return the histories of these rows of a query, by default of all, as one batch."""
+        from recsys_core.training.sequences import query_batch
+
+        rows = np.arange(len(query)) if rows is None else rows
+        return query_batch(query, self.n_items, self.config.max_length, rows)
+
+    def _require_history(self, query: QueryBatch, shown: str) -> None:
+        """Raise an error if the single user in `query` has no history; `shown` completes the message.
+
+        Raises:
+            NotFitted: The model was not trained.
+            CannotScore: The history is empty or not one of the training data's users and items.
+        """
+        self.require_fitted()
+        self._require_known(query)
+        if not len(query.history[0]):
+            raise CannotScore(f"This user has no history, so there is no {shown}; choose another user.")
 
     def _blocks(self, lengths: IntArray) -> Iterator[IntArray]:
         """Yield blocks of rows with a history, grouped by length."""
@@ -196,7 +249,7 @@ class SequenceModel(NetworkModel[C]):
         history, times, learn, weights = _joined(before, new)
         sequences = Sequences(history, self.n_items, self.config.max_length, times, learn, self._loss_weights(weights))
         if len(sequences.trainable()):  # else no new item has a predecessor
-            self._train(sequences, plan, ctx, validate, start_counts=True)
+            self._train(sequences, plan, ctx, validate)
 
     @classmethod
     def source_of(cls, config: C) -> str:
@@ -204,16 +257,36 @@ class SequenceModel(NetworkModel[C]):
         return cls.info.source + LOSS_SOURCES[config.loss]
 
     @classmethod
+    def activations(cls, config: C) -> int:
+        """Return the number of values that backpropagation keeps per position; here a usual number."""
+        return 24 * config.embedding_dim
+
+    @classmethod
+    def reading_work(cls, config: C) -> float:
+        """Return the steps of reading one position, forward and backward; here some D x D products."""
+        return 0.6 * config.embedding_dim**2
+
+    @classmethod
     def memory_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of data, embeddings and scores, and of the activations of a batch."""
-        kept = NUMBER * places_of(config, n_interactions) * config.embedding_dim * KEPT_A_PLACE
-        return bytes_beside_reading(config, n_items, n_interactions) + kept
+        """Return the bytes of data and embeddings, and of activations, scores and gradients of a batch.
+
+        The constants were measured on ML-100K and ML-1M with one thread (dimensions 64 and 128, batches of 16 to 64).
+        """
+        places = min(config.batch_size * config.max_length, n_interactions)  # batches group histories by length
+        table = n_items * config.embedding_dim
+        if config.loss == "softmax":
+            scores = 3 * min(SCORE_BLOCK, NUMBER * places * n_items) + 2 * NUMBER * table
+        else:
+            scores = 2 * NUMBER * places * config.negatives * (config.embedding_dim + 2)
+        values = COPIES * table + places * cls.activations(config)
+        return BYTES_AN_INTERACTION * n_interactions + NUMBER * values + scores
 
     @classmethod
     def work_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of all epochs: at each position the item scores, and some D x D products."""
-        work = scoring_work(config, n_items) + 0.6 * config.embedding_dim**2
-        return config.epochs * read_places(config, n_users, n_interactions) * work
+        """Return the steps of all epochs: at each position those of reading and of scoring all (sampled) items."""
+        scored = n_items if config.loss == "softmax" else 4.0 * config.negatives  # gathered one by one
+        work = scored * (6.0 + 0.07 * config.embedding_dim) + cls.reading_work(config)
+        return config.epochs * min(n_interactions, n_users * config.max_length) * work
 
 
 def _last_is_once(histories: Ragged) -> BoolArray:

@@ -27,9 +27,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import PAD, Ability, Explanation, FloatArray, Knob, ModelInfo, Need, QueryBatch, RunContext
+from recsys_core.contracts import PAD, Ability, Explanation, FloatArray, Knob, ModelInfo, QueryBatch, RunContext
 from recsys_core.data import Dataset
-from recsys_core.models.friends import LINKS_OF_A_USER, SocialConfig, graph_memory, graph_of, instead_of_links, needs_of
+from recsys_core.models.friends import LINKS_OF_A_USER, SocialConfig, UsesGraph, graph_memory, graph_of
 from recsys_core.models.user_knn import UserKNN, UserKNNConfig, user_formula
 from recsys_core.profiles.graph import MOST_HOPS, propagated_trust
 
@@ -61,7 +61,7 @@ def social_formula(config: SocialKNNConfig, *, rated: bool = True, weighted: boo
     return r", \quad ".join(parts)
 
 
-class SocialKNN(UserKNN):
+class SocialKNN(UsesGraph, UserKNN):
     """Scores an item by the votes of trusted and similar users."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
@@ -80,24 +80,13 @@ class SocialKNN(UserKNN):
     config: SocialKNNConfig
     fitted = (*UserKNN.fitted, "trust", "links")
 
-    @classmethod
-    def formula_of(cls, config: UserKNNConfig, *, rated: bool, weighted: bool) -> str:
-        """Return the vote, the weights of trust and similarity, and the propagation of trust."""
-        assert isinstance(config, SocialKNNConfig)
-        return social_formula(config, rated=rated, weighted=weighted)
+    formula_of = staticmethod(social_formula)  # type: ignore[assignment]  # it has more settings than User kNN
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         for _ in ctx.track(range(1), stage="follow the links"):
             self.links = graph_of(self.config.graph, train)  # (U, U)
             self.trust = propagated_trust(self.links, self.config.hops, self.config.decay, MOST_TRUSTED)  # (U, U)
         super()._fit(train, ctx)
-
-    def needs(self) -> frozenset[Need]:
-        """Return the links, unless the implicit graph is chosen."""
-        return needs_of(self.config.graph)
-
-    def _instead(self, missing: list[Need]) -> str:
-        return instead_of_links(missing)
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
         """Split the score of `item` into the votes of trusted and similar users; see `UserKNN.explain`.

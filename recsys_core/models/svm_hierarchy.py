@@ -37,22 +37,11 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import (
-    PAD,
-    BoolArray,
-    FloatArray,
-    IntArray,
-    Knob,
-    ModelConfig,
-    ModelInfo,
-    Need,
-    QueryBatch,
-    RunContext,
-)
+from recsys_core.batches import PAD, BoolArray, FloatArray, IntArray, QueryBatch
+from recsys_core.contracts import Knob, ModelConfig, ModelInfo, Need, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender
 from recsys_core.models.content import balanced, rating_means
-from recsys_core.models.histories import history_matrix
 from recsys_core.profiles.features import item_features, unit_rows, user_attributes
 
 LEAST = 3
@@ -141,8 +130,7 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         self.rated, self.seed = np.array(train.has_ratings), np.array(ctx.seed)
-        given = train.matrix("rating") if train.has_ratings else self._training_confidence(train)
-        values = given.astype(np.float64)  # (U, I)
+        values = self._training_values(train).astype(np.float64)  # (U, I)
         for _ in ctx.track(range(1), stage="describe items and users"):
             self._describe(train, values)
             user_features = self._user_features(np.arange(self.n_users), values)  # (U, P)
@@ -253,7 +241,7 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         return Machine(whole.coef_[0], np.array([whole.intercept_[0], slope, offset, len(relevant)]))
 
     def _score(self, query: QueryBatch) -> FloatArray:
-        values = history_matrix(query, self.n_items, "rating") if self.rated else self._history_confidence(query)
+        values = self._history_values(query, rated=bool(self.rated))
         user_features = self._user_features(query.user, values)
         nearest = _nearest(user_features, self.centres)
         scores = np.empty((len(query), self.n_items))

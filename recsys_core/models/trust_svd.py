@@ -40,17 +40,8 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import (
-    PAD,
-    Ability,
-    Explanation,
-    FloatArray,
-    IntArray,
-    Knob,
-    ModelInfo,
-    QueryBatch,
-    RunContext,
-)
+from recsys_core.batches import PAD, FloatArray, IntArray, QueryBatch
+from recsys_core.contracts import Ability, Explanation, Knob, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.biased_mf import INITIAL_SPREAD, LARGEST_ERROR, BiasedMF, BiasedMFConfig, Parameters
 from recsys_core.models.compiled import Sparse, compiled_fast, sparse
@@ -197,19 +188,11 @@ class TrustSVD(SocialFactors):
         weights = weights / np.sqrt(max(len(friends), 1))
         return Explanation(item, score, "friends", friends, weights, score - float(weights.sum()))
 
-    def factors_of(self, query: QueryBatch) -> tuple[FloatArray, FloatArray]:
-        """(B,) bias and (B, D) z: the trained ones of training users, else fitted to the history."""
-        known = (query.user != PAD) & self.trained[query.user]
-        bias, factors = np.zeros(len(query)), np.zeros((len(query), self.config.factors))
-        bias[known], factors[known] = self.user_bias[query.user[known]], self.user_factors[query.user[known]]
-        histories = self._histories(query)
-        for row in np.flatnonzero(~known & (np.diff(histories.indptr) > 0)):
-            entries = slice(histories.indptr[row], histories.indptr[row + 1])
-            items, values = histories.indices[entries], histories.data[entries]
-            seen = self.history_factors[items].sum(axis=0) / np.sqrt(len(items))  # (D,)
-            bias[row], own = self._folded_in(items, values - self.item_factors[items] @ seen)
-            factors[row] = own + seen
-        return bias, factors
+    def _folded_in(self, items: IntArray, ratings: FloatArray) -> tuple[float, FloatArray]:
+        """Return b_u and z (D,) of a history: y of its items is known, b_u and p_u are fitted to the rest."""
+        seen = self.history_factors[items].sum(axis=0) / np.sqrt(len(items))  # (D,)
+        bias, own = super()._folded_in(items, ratings - self.item_factors[items] @ seen)
+        return bias, own + seen
 
     @classmethod
     def memory_estimate(cls, config: BiasedMFConfig, n_users: int, n_items: int, n_interactions: int) -> int:

@@ -36,17 +36,8 @@ from typing import ClassVar
 import numpy as np
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import (
-    PAD,
-    Ability,
-    Explanation,
-    FloatArray,
-    IntArray,
-    ModelInfo,
-    QueryBatch,
-    Ragged,
-    RunContext,
-)
+from recsys_core.batches import PAD, FloatArray, IntArray, QueryBatch, Ragged
+from recsys_core.contracts import Ability, Explanation, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models import knn_formulas as formulas
 from recsys_core.models.compiled import Sparse, compiled, sparse
@@ -71,7 +62,7 @@ class UserKNNConfig(KnnConfig):
 
 
 def user_formula(config: KnnConfig, weight: str = "s_{uv}", *, rated: bool = True, weighted: bool = False) -> str:
-    """Return the formula with these settings as LaTeX.
+    """Return the vote, the aggregation of votes, and the similarity as LaTeX.
 
     Args:
         config: Settings.
@@ -102,10 +93,7 @@ class UserKNN(KnnModel[UserKNNConfig]):
     )
     config_type = UserKNNConfig
 
-    @classmethod
-    def formula_of(cls, config: UserKNNConfig, *, rated: bool, weighted: bool) -> str:
-        """Return the vote, the aggregation of votes, and the similarity."""
-        return user_formula(config, rated=rated, weighted=weighted)
+    formula_of = staticmethod(user_formula)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         for _ in ctx.track(range(1), stage="index the ratings"):

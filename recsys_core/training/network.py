@@ -17,7 +17,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -49,16 +49,20 @@ class _State:
     curves: list[dict[str, float]] = field(default_factory=list)
 
 
+Batches: TypeAlias = Callable[[np.random.Generator], Iterable[Any]]
+LossOf: TypeAlias = Callable[[Any, torch.Generator], Tensor]
+Validate: TypeAlias = Callable[[], Mapping[str, float]]
+
+
 def fit_network(
     net: nn.Module,
-    batches: Callable[[np.random.Generator], Iterable[Any]],
-    loss_of: Callable[[Any, torch.Generator], Tensor],
+    batches: Batches,
+    loss_of: LossOf,
     plan: TrainingPlan,
     ctx: RunContext,
     *,
     name: str,
-    validate: Callable[[], Mapping[str, float]] | None = None,
-    start_counts: bool = False,
+    validate: Validate | None = None,
     threads: int | None = None,
 ) -> None:
     """Train a network in place; it ends in evaluation mode with the best averaged weights, see the module.
@@ -74,7 +78,6 @@ def fit_network(
         name: Name of the model, part of the names of random streams.
         validate: Evaluates the network after each epoch; early stopping uses `LOG_RANK`, or else the first value. It
             may return nothing, or NaN, without validation users.
-        start_counts: Whether to evaluate the initial network, too, and keep it unless an epoch improves it.
         threads: Number of cores; None for those of `ctx`. It affects the order of floating-point sums.
 
     Raises:
@@ -82,14 +85,16 @@ def fit_network(
         DataError: The loss is not finite: the learning rate is too high for these data.
     """
     with torch_threads(threads or ctx.threads):
-        _Training(net, plan, ctx, name).run(batches, loss_of, validate, start_counts=start_counts)
+        _Training(net, plan, ctx, name, validate).run(batches, loss_of)
 
 
 class _Training:
     """One training run: the network, its optimizer, the averaged weights, and the best weights so far."""
 
-    def __init__(self, net: nn.Module, plan: TrainingPlan, ctx: RunContext, name: str) -> None:
-        self.net, self.plan, self.ctx, self.name = net, plan, ctx, name
+    def __init__(
+        self, net: nn.Module, plan: TrainingPlan, ctx: RunContext, name: str, validate: Validate | None
+    ) -> None:
+        self.net, self.plan, self.ctx, self.name, self.validate = net, plan, ctx, name, validate
         self.weights = [weight for weight in net.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.Adam(self.weights, lr=plan.learning_rate, fused=bool(self.weights))
         self._make_moments()
@@ -98,26 +103,19 @@ class _Training:
         self.best = [weight.detach().clone() for weight in self.weights]
         self.state = _State()
 
-    def run(
-        self,
-        batches: Callable[[np.random.Generator], Iterable[Any]],
-        loss_of: Callable[[Any, torch.Generator], Tensor],
-        validate: Callable[[], Mapping[str, float]] | None,
-        *,
-        start_counts: bool,
-    ) -> None:
+    def run(self, batches: Batches, loss_of: LossOf) -> None:
         """Run the remaining epochs."""
         self._resume()
         plan, state = self.plan, self.state
         self.ctx.stop_if_requested(f"before epoch {state.epoch + 1} of {plan.epochs}")
         self.ctx.report(Progress(STAGE, 0, plan.epochs))
-        if start_counts and not state.epoch:
-            self._measured(validate, start=True)
+        if plan.start_counts and not state.epoch:
+            self._measured(start=True)
         for number, values in enumerate(state.curves, start=1):  # epochs before the interruption
             self.ctx.report(Progress(STAGE, number, plan.epochs, values))
         while state.epoch < plan.epochs and not self._is_over():
             loss = self._one_epoch(batches, loss_of)
-            values = {"loss": loss} | self._measured(validate)
+            values = {"loss": loss} | self._measured()
             state.curves.append(values)
             self._checkpoint()
             last = plan.epochs if not self._is_over() else state.epoch
@@ -138,11 +136,7 @@ class _Training:
         """Whether there was any validation score."""
         return self.state.best > -math.inf
 
-    def _one_epoch(
-        self,
-        batches: Callable[[np.random.Generator], Iterable[Any]],
-        loss_of: Callable[[Any, torch.Generator], Tensor],
-    ) -> float:
+    def _one_epoch(self, batches: Batches, loss_of: LossOf) -> float:
         """Train on every batch once and return the mean loss."""
         number = self.state.epoch + 1
         rng = self.ctx.rng(self.name, "epoch", str(number))
@@ -172,18 +166,17 @@ class _Training:
             torch._foreach_lerp_(self.mean, [weight.detach() for weight in self.weights], 1 - kept)
         return float(loss.detach())
 
-    def _measured(self, validate: Callable[[], Mapping[str, float]] | None, *, start: bool = False) -> dict[str, float]:
+    def _measured(self, *, start: bool = False) -> dict[str, float]:
         """Return the validation metrics of the current weights, and update the averages.
 
         Args:
-            validate: Evaluates the network.
             start: Whether these are the initial weights, which can be the best ones but enter no average.
         """
-        if validate is None:
+        if self.validate is None:
             return {}
         self.net.eval()
         with self._judged_weights():
-            values = dict(validate())
+            values = dict(self.validate())
             watched = values.get(LOG_RANK, next(iter(values.values()), math.nan))
             if start and not math.isnan(watched):
                 self.state.best = watched
@@ -253,12 +246,8 @@ class _Training:
 
     def _tensors(self) -> dict[str, list[Tensor]]:
         """Return all tensors that change in training, by name."""
-        tensors: dict[str, list[Tensor]] = {
-            "weight": list[Tensor](self.weights),
-            "best": self.best,
-            "mean": self.mean,
-            "recent": self.recent,
-        }
+        weights = list[Tensor](self.weights)
+        tensors = {"weight": weights, "best": self.best, "mean": self.mean, "recent": self.recent}
         for name in ("step", "exp_avg", "exp_avg_sq"):
             tensors[name] = [self.optimizer.state[weight][name] for weight in self.weights]
         return tensors

@@ -24,6 +24,7 @@ class TrainingPlan:
         smoothing: Decay b, from 0 to below 1, of the score that early stopping uses: the mean of the validation scores
             v_k, weighted by b^(e - k) in epoch e. Kept weights are averaged with the same factors. With 0.6, the last
             three epochs make up 78 % of the average.
+        start_counts: Whether to evaluate the initial network, too, and keep it unless an epoch improves it.
     """
 
     epochs: int
@@ -32,3 +33,4 @@ class TrainingPlan:
     clip: float = 5.0
     averaging: float = 0.0
     smoothing: float = 0.6
+    start_counts: bool = False

@@ -19,7 +19,7 @@ from recsys_core.contracts import (
 )
 from recsys_core.errors import CannotScore, StoreError
 from recsys_core.models.registry import make_model, model_class
-from recsys_core.models.sequence_config import SequenceConfig
+from recsys_core.models.sequential import SequenceConfig
 from tests.contract.cases import (
     ITEMS,
     KEYS,
@@ -245,7 +245,7 @@ LOADER = """
 import sys
 import numpy as np
 from safetensors.numpy import load_file
-from recsys_core.models.sequence_config import SequenceConfig
+from recsys_core.models.sequential import SequenceConfig
 from recsys_core.models.registry import make_model
 from tests.contract.cases import KEYS, QUICK, tastes
 

@@ -21,7 +21,7 @@ from recsys_core.experiments.experiment import SPEC, Run
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.store import ResultStore
-from recsys_core.models.network_config import NetworkConfig
+from recsys_core.models.network_model import NetworkConfig
 from recsys_core.models.registry import MODELS, make_model, model_class
 from recsys_core.storage.checksums import read_record
 from tests.golden.renamed_settings.make import FOLDER, K, spec_of

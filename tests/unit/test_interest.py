@@ -218,8 +218,8 @@ def test_in_training_the_points_of_a_user_move_on_a_graph_of_other_users(
         looks.append(look(net, *arguments))
         return looks[-1]
 
-    def loss_of(model: InterestAttention, net: Any, batch: Any, *others: Any) -> Any:
-        value = training_loss(model, net, batch, *others)
+    def loss_of(model: InterestAttention, batch: Any, *others: Any) -> Any:
+        value = training_loss(model, batch, *others)
         found, folds = looks[-1], fold_of(batch.rows.numpy())
         similar = found.start[..., 0]  # of the generator: the nearest neighbor of the last item
         for row, fold in enumerate(folds):

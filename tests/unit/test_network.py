@@ -145,7 +145,7 @@ def test_where_nothing_can_be_measured_what_was_learned_is_kept(values: dict[str
 @pytest.mark.parametrize("values", [[0.3, 0.2, 0.1, 0.9], [0.3, 0.4, 0.1, 0.2]])
 def test_the_start_is_kept_if_it_counts_and_no_epoch_is_better(values: list[float]) -> None:
     weights, validate = watched(values)
-    net = train(TrainingPlan(20, 2, 0.05, smoothing=0.5), RunContext(), validate, start_counts=True)
+    net = train(TrainingPlan(20, 2, 0.05, smoothing=0.5, start_counts=True), RunContext(), validate)
     assert not weights[0].any()
     assert len(weights) == 3 + int(np.argmax(values[:3]))
     assert_array_equal(net.weight.detach(), weights[int(np.argmax(values[:3]))])
