@@ -185,18 +185,12 @@ def _field_spec(name: str, field: FieldInfo) -> FieldSpec:
         kind=kind,
         default=field.default,
         help=inspect.cleandoc(field.description or ""),
-        symbol=knob.symbol,
         minimum=bounds.get("ge", bounds.get("gt")),
         maximum=bounds.get("le", bounds.get("lt")),
         exclusive_minimum="gt" in bounds,
-        low=knob.low,
-        high=knob.high,
-        scale=knob.scale,
         choices=choices,
         optional=optional,
-        advanced=knob.advanced,
-        synonyms=knob.synonyms,
-        label=knob.label or name.replace("_", " ").capitalize(),
+        **vars(knob) | {"label": knob.label or name.replace("_", " ").capitalize()},
     )
 
 

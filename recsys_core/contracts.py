@@ -14,38 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys_core.batches import PAD, BoolArray, FloatArray, IntArray, QueryBatch, Ragged, TopK
-from recsys_core.configs import FieldSpec, Knob, ModelConfig, field_specs
+from recsys_core.configs import Knob, ModelConfig
 from recsys_core.errors import Cancelled
 
-__all__ = [
-    "IGNORES_WEIGHTS",
-    "PAD",
-    "Ability",
-    "AttentionTrace",
-    "BoolArray",
-    "CheckpointStore",
-    "ExplainsItems",
-    "Explanation",
-    "FieldSpec",
-    "FloatArray",
-    "IntArray",
-    "Knob",
-    "ModelConfig",
-    "ModelInfo",
-    "Need",
-    "PredictsPairs",
-    "PredictsRatings",
-    "Progress",
-    "QueryBatch",
-    "Ragged",
-    "RatingScale",
-    "RecommendsPeople",
-    "RunContext",
-    "TopK",
-    "TracesAttention",
-    "UpdatesIncrementally",
-    "field_specs",
-]
+__all__ = ["PAD", "BoolArray", "FloatArray", "IntArray", "Knob", "ModelConfig", "QueryBatch", "Ragged", "TopK"]
+"""Names of other modules that are imported from here, too."""
 
 T = TypeVar("T")
 
@@ -91,11 +64,9 @@ class CheckpointStore(Protocol):
 
     def save(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Replace the checkpoint atomically."""
-        ...
 
     def load(self) -> Mapping[str, NDArray[Any]] | None:
         """Return the latest checkpoint, None if there is none."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -272,7 +243,6 @@ class PredictsRatings(Protocol):
 
     def predict_ratings(self, query: QueryBatch) -> FloatArray:
         """Return (B, I) ratings within the scale; the mean training rating where the model has no better estimate."""
-        ...
 
 
 @runtime_checkable
@@ -281,7 +251,6 @@ class PredictsPairs(Protocol):
 
     def predict_pairs(self, query: QueryBatch, rows: IntArray, items: IntArray) -> FloatArray:
         """Return (N,) the entries [rows, items] of `predict_ratings(query)`, up to rounding."""
-        ...
 
 
 @runtime_checkable
@@ -290,7 +259,6 @@ class ExplainsItems(Protocol):
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:
         """Return the contributions to the score of `item` for the single user in `query`."""
-        ...
 
 
 @runtime_checkable
@@ -299,7 +267,6 @@ class RecommendsPeople(Protocol):
 
     def recommend_people(self, users: IntArray, k: int) -> TopK:
         """Return the top-k users for B users, as positions, excluding the users themselves and those they follow."""
-        ...
 
 
 @runtime_checkable
@@ -308,7 +275,6 @@ class TracesAttention(Protocol):
 
     def trace(self, query: QueryBatch) -> AttentionTrace:
         """Return the attention trace of the single user in `query`; raises CannotScore without a history."""
-        ...
 
 
 @runtime_checkable
@@ -322,4 +288,3 @@ class UpdatesIncrementally(Protocol):
         parameters. Without new interactions nothing changes. With `freeze_embeddings` the embeddings of previously
         known users and items stay fixed.
         """
-        ...

@@ -78,7 +78,7 @@ def make_parser() -> argparse.ArgumentParser:
     stored.add_argument(
         "--verify", action="store_true", help="verify the checksum of every file (about a second per gigabyte)"
     )
-    stored.add_argument("--remove", action="append", default=[], metavar="FOLDER", help="remove a damaged folder")
+    _add_repeatable(stored, "--remove", "FOLDER", "remove a damaged folder")
     engine = commands.add_parser("serve-engine", help="run the jobs of the workspace until idle or interrupted")
     engine.add_argument("--workspace", type=Path, help="workspace folder (default: RECSCOPE_WORKSPACE)")
     return parser
@@ -88,29 +88,12 @@ def _add_ingest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--name", required=True, help="name of the data set in the workspace")
     parser.add_argument("--columns", help=COLUMNS_HELP)
-    parser.add_argument(
-        "--rule",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="ingest rule, such as duplicates=mean; repeatable",
-    )
+    _add_repeatable(parser, "--rule", "NAME=VALUE", "ingest rule, such as duplicates=mean; repeatable")
     parser.add_argument("--time-unit", metavar="UNIT", help="timestamp format, such as ms or month-day-year")
-    parser.add_argument(
-        "--number-format",
-        action="append",
-        default=[],
-        metavar="ROLE=FORM",
-        help="number format of a role, such as weight=1.234,5; repeatable",
-    )
-    parser.add_argument(
-        "--missing-rating",
-        action="append",
-        type=float,
-        default=[],
-        metavar="VALUE",
-        help="rating value that means 'not rated', such as -1; repeatable",
-    )
+    number_format = "number format of a role, such as weight=1.234,5; repeatable"
+    _add_repeatable(parser, "--number-format", "ROLE=FORM", number_format)
+    missing = "rating value that means 'not rated', such as -1; repeatable"
+    _add_repeatable(parser, "--missing-rating", "VALUE", missing, type=float)
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
@@ -122,13 +105,8 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--validation", type=float, default=0.0, help="validation share of the training data")
     parser.add_argument("--models", required=True, help="comma-separated keys; popular and random are added")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY.NAME=VALUE",
-        help="model setting, such as ease.regularization=200; repeatable",
-    )
+    setting = "model setting, such as ease.regularization=200; repeatable"
+    _add_repeatable(parser, "--set", "KEY.NAME=VALUE", setting)
     parser.add_argument("--relevant-from", type=float, help="relevance threshold: minimum rating of a relevant item")
     parser.add_argument(
         "--train-on",
@@ -145,12 +123,14 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", required=True, metavar="FILE", help="training interactions")
     parser.add_argument("--model", required=True, metavar="KEY")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="model setting, such as factors=64"
-    )
+    _add_repeatable(parser, "--set", "NAME=VALUE", "model setting, such as factors=64")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--columns", help=COLUMNS_HELP)
     parser.add_argument("--out", type=_path, required=True, help="the CSV file")
+
+
+def _add_repeatable(parser: argparse.ArgumentParser, option: str, metavar: str, told: str, **how: Any) -> None:
+    parser.add_argument(option, action="append", default=[], metavar=metavar, help=told, **how)
 
 
 def _add_users(parser: argparse.ArgumentParser, *, length: str) -> None:
@@ -201,9 +181,7 @@ def _add_update(parser: argparse.ArgumentParser) -> None:
         "--data", required=True, metavar="NAME|FILE", help="newer data with some of the same users or items"
     )
     parser.add_argument("--model", required=True, metavar="KEY", help="a model that updates incrementally")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="with --train: model setting, such as epochs=5"
-    )
+    _add_repeatable(parser, "--set", "NAME=VALUE", "with --train: model setting, such as epochs=5")
     parser.add_argument("--split", help="with --train: train/test split (default: ratio:0.2)")
     parser.add_argument("--seed", type=int, help="with --train: random seed (default: 42)")
     parser.add_argument("--k", type=int, help="length of the lists (default: 10, with --run that of the experiment)")

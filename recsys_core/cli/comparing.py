@@ -20,7 +20,6 @@ from recsys_core.engine.settings import usable_cores
 from recsys_core.errors import ConfigError, DataError, StoreError
 from recsys_core.evaluation.comparison import Comparison, metric_columns
 from recsys_core.evaluation.evaluate import N_HISTORY
-from recsys_core.evaluation.protocol import Finding
 from recsys_core.evaluation.sentences import interval_text, percent, rounded
 from recsys_core.experiments.analysis import (
     compare_run,
@@ -30,11 +29,10 @@ from recsys_core.experiments.analysis import (
     users_of,
     without_history,
 )
-from recsys_core.experiments.audience import Audience
+from recsys_core.experiments.audience import Audience, one_row_a_user
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState, JobStatus
-from recsys_core.experiments.pooling import one_row_a_user
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.thresholds import threshold_refusal
@@ -162,15 +160,11 @@ def results(run: Run, statuses: list[JobStatus], comparison: Comparison | None, 
             "judged": "without history" if users.no_user_has_history else "with history",
         },
         "ties": [[keys[model] for model in group] for group in comparison.ties] if comparison else [],
-        "protocol": [finding.to_json() for finding in _findings(run, comparison, users)],
+        "protocol": [finding.to_json() for finding in findings(run, users, comparison=comparison)],
         "verdict": [str(sentence) for sentence in comparison.verdict] if comparison else [],
         "spec": run.spec.model_dump(mode="json"),
         "split": run.split_report(),
     }
-
-
-def _findings(run: Run, comparison: Comparison | None, users: Audience) -> list[Finding]:
-    return findings(run, users, metric=f"ndcg@{run.spec.k}", comparison=comparison)
 
 
 def _model(run: Run, status: JobStatus, users: Audience) -> dict[str, Any]:
@@ -213,7 +207,8 @@ def _write_per_user(run: Run, path: Path) -> None:
 
 def leaderboard(run: Run, comparison: Comparison | None, users: Audience) -> str:
     """Return the leaderboard as a text table, best first, followed by the verdict and users without history."""
-    remarks = [f"{finding.severity}: {finding.message}" for finding in _findings(run, comparison, users)]
+    found = findings(run, users, comparison=comparison)
+    remarks = [f"{finding.severity}: {finding.message}" for finding in found]
     if comparison is None:
         return "\n".join(["There is nothing to compare.", *remarks]) + "\n"
     lines = [f"{'model':<14}{comparison.metric:>10}  {'95 % interval':<20}{'tied':<6}{'users':>7}{'fit, s':>9}"]

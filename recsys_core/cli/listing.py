@@ -1,34 +1,22 @@
 """Short commands: list models, write the report of a stored experiment, run the engine in the foreground."""
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
+from recsys_core.cli.output import write_json_to
 from recsys_core.models.registry import MODELS, model_class
 
 
 def models(_: argparse.Namespace) -> int:
     """Print `key`, `title`, `family`, `needs`, `abilities`, `weights`, `config` (JSON schema) of all models."""
     found: list[dict[str, Any]] = []
-    for key in MODELS:
-        kind = model_class(key)
-        found.append(
-            {
-                "key": key,
-                "title": kind.info.title,
-                "family": kind.info.family,
-                "idea": kind.info.idea,
-                "formula": kind.info.formula,
-                "source": kind.info.source,
-                "needs": sorted(kind.info.needs),
-                "abilities": sorted(kind.info.abilities),
-                "weights": kind.info.weights,
-                "config": kind.config_type.model_json_schema(),
-            }
-        )
-    sys.stdout.write(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    for kind in map(model_class, MODELS):
+        told = {name: getattr(kind.info, name) for name in ("key", "title", "family", "idea", "formula", "source")}
+        needed = {"needs": sorted(kind.info.needs), "abilities": sorted(kind.info.abilities)}
+        schema = {"weights": kind.info.weights, "config": kind.config_type.model_json_schema()}
+        found.append(told | needed | schema)
+    write_json_to(None, found)
     return 0
 
 

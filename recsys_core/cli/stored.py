@@ -1,10 +1,10 @@
 """`workspace`: list stored and damaged data, and remove damaged folders."""
 
 import argparse
-import json
 import sys
 from typing import Any
 
+from recsys_core.cli.output import write_json_to
 from recsys_core.data.workspace import Workspace, default_workspace
 from recsys_core.experiments.store import ResultStore
 from recsys_core.storage.damaged import DamagedFolder
@@ -39,7 +39,7 @@ def workspace(arguments: argparse.Namespace) -> int:
             for one in damaged
         ],
     }
-    sys.stdout.write(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    write_json_to(None, found)
     return 1 if damaged else 0
 
 

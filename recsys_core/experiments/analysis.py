@@ -82,25 +82,18 @@ def without_history(run: Run, metric: str, users: Audience) -> pd.DataFrame:
     return table.sort_values("mean", ascending=ascending, kind="stable", ignore_index=True)
 
 
-def check_run(run: Run, metric: str | None = None, comparison: Comparison | None = None) -> list[Finding]:
-    """Return the protocol findings of an experiment's comparison, refusals first.
-
-    Raises:
-        StoreError: A file of a finished job is missing or damaged.
-    """
-    metric = metric or f"ndcg@{run.spec.k}"
-    return findings(run, users_of(run), metric=metric, comparison=comparison)
-
-
-def findings(run: Run, users: Audience, *, metric: str, comparison: Comparison | None) -> list[Finding]:
+def findings(
+    run: Run, users: Audience, *, metric: str | None = None, comparison: Comparison | None = None
+) -> list[Finding]:
     """Return the protocol findings of the comparison of a run's finished models, refusals first.
 
     Args:
         run: The experiment.
         users: Its test users.
-        metric: The column compared.
+        metric: The column compared; NDCG at the experiment's `k` by default.
         comparison: Result of `compare` for them, None if it refused.
     """
+    metric = metric or f"ndcg@{run.spec.k}"
     judged = {model: frame for model, frame in users.judged.items() if metric in frame}
     return check_protocol(judged, protocol_of(run, users), metric=metric, comparison=comparison)
 

@@ -6,7 +6,6 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import psutil
 
@@ -46,34 +45,30 @@ def execute(store: ResultStore, run_id: str, model_id: str, workspace: DataSourc
         return job.status()
     writer = ProgressWriter(job.progress_path)
     ctx = RunContext(run.spec.seed, writer, job.cancel_requested, threads)
-    with _Ending(job, mark), _heartbeats(job, writer):
+    with _ending_stored(job, mark), _heartbeats(job, writer):
         job.reserve_space()
         run_job(store, run.spec, model_id, workspace, ctx)
         writer.flush()
     return job.status()
 
 
-class _Ending:
-    """Stores how a block ended and suppresses its errors: a failed model must not affect the others."""
-
-    def __init__(self, job: JobFolder, mark: ProcessMark) -> None:
-        self._job = job
-        self._mark = mark
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        state, cause, reason = ending_of(error)
-        if cause == "error":
-            with contextlib.suppress(OSError):
-                text = "".join(traceback.format_exception(error))
-                (self._job.path / "error.txt").write_text(text, encoding="utf-8")
-                reason = f"{reason} See error.txt."
-        self._job.change({JobState.RUNNING}, by=self._mark, state=state, ended=time.time(), cause=cause, reason=reason)
-        return kind is None or issubclass(kind, Exception)
+@contextlib.contextmanager
+def _ending_stored(job: JobFolder, mark: ProcessMark) -> Iterator[None]:
+    """Store how the block ended and suppress its errors: a failed model must not affect the others."""
+    error: BaseException | None = None
+    try:
+        yield
+    except BaseException as raised:
+        error = raised
+    state, cause, reason = ending_of(error)
+    if cause == "error":
+        with contextlib.suppress(OSError):
+            text = "".join(traceback.format_exception(error))
+            (job.path / "error.txt").write_text(text, encoding="utf-8")
+            reason = f"{reason} See error.txt."
+    job.change({JobState.RUNNING}, by=mark, state=state, ended=time.time(), cause=cause, reason=reason)
+    if error is not None and not isinstance(error, Exception):
+        raise error
 
 
 def ending_of(error: BaseException | None) -> tuple[JobState, str | None, str | None]:

@@ -58,16 +58,6 @@ class RunCard:
         return self._count(JobState.DONE)
 
     @property
-    def failed(self) -> int:
-        """Number of failed jobs."""
-        return self._count(JobState.FAILED)
-
-    @property
-    def cancelled(self) -> int:
-        """Number of cancelled jobs."""
-        return self._count(JobState.CANCELLED)
-
-    @property
     def is_live(self) -> bool:
         """Whether a job is queued or running."""
         return self.running + self.queued > 0

@@ -7,15 +7,13 @@ from typing import Any
 import pandas as pd
 
 from recsys_core.columns import MODEL
-from recsys_core.configs import choice_name
-from recsys_core.contracts import field_specs
+from recsys_core.configs import choice_name, field_specs
 from recsys_core.evaluation.comparison import Comparison
 from recsys_core.evaluation.metric_info import METRICS, MetricName
 from recsys_core.evaluation.sentences import interval_text
 from recsys_core.experiments.artifacts import JobResult
-from recsys_core.experiments.audience import Audience, audience
+from recsys_core.experiments.audience import Audience, audience, pooled
 from recsys_core.experiments.experiment import Run
-from recsys_core.experiments.pooling import pooled
 from recsys_core.experiments.spec import ModelSpec
 from recsys_core.models.registry import model_class
 from recsys_core.text import _

@@ -17,13 +17,12 @@ from recsys_core.data.splits import Split, make_splits
 from recsys_core.errors import DataError
 from recsys_core.evaluation.evaluate import Evaluation, evaluate
 from recsys_core.experiments.artifacts import JobResult, JobTables, judging_units, save_job
-from recsys_core.experiments.audience import audience
+from recsys_core.experiments.audience import audience, pooled
 from recsys_core.experiments.checkpoints import CheckpointFile, remove_checkpoints
 from recsys_core.experiments.damage import MARKER, damage_of
 from recsys_core.experiments.experiment import LOCK, SPLIT, Run
 from recsys_core.experiments.held_out_users import HELD_OUT, USERS, write_held_out
 from recsys_core.experiments.jobs import JobFolder, JobState
-from recsys_core.experiments.pooling import pooled
 from recsys_core.experiments.resources import PeakMemory, limited_threads
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.store import ResultStore

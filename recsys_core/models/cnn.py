@@ -65,16 +65,8 @@ class Cnn(SequenceModel[CnnConfig]):
     def _network(self) -> "ConvolutionalNet":
         from recsys_core.models.nets.cnn import ConvolutionalNet
 
-        config = self.config
-        return ConvolutionalNet(
-            self.n_items,
-            config.embedding_dim,
-            span=config.span,
-            horizontal=config.horizontal,
-            vertical=config.vertical,
-            long_term=config.long_term,
-            dropout=config.dropout,
-        )
+        parts = self.config.model_dump(include={"span", "horizontal", "vertical", "long_term", "dropout"})
+        return ConvolutionalNet(self.n_items, self.config.embedding_dim, **parts)
 
     @classmethod
     def activations(cls, config: CnnConfig) -> int:

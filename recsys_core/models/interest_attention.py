@@ -177,17 +177,9 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         from recsys_core.models.nets.interest import InterestNet, InterestParts, InterestShape
 
         config = self.config
-        shape = InterestShape(
-            embedding_dim=config.embedding_dim,
-            dropout=config.dropout,
-            generator=config.generator,
-            points=config.points,
-            point_state=config.point_state,
-            memory=config.memory,
-            local=config.local_update,
-            local_steps=config.local_steps,
-            whole=config.global_update,
-        )
+        same = {"embedding_dim", "dropout", "generator", "points", "point_state", "memory", "local_steps"}
+        updates: dict[str, Any] = {"local": config.local_update, "whole": config.global_update}
+        shape = InterestShape(**config.model_dump(include=same), **updates)
         parts = InterestParts(
             torch.from_numpy(self.popular_items.copy()),
             torch.from_numpy(self.graph_neighbours.copy()),

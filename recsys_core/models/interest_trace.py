@@ -95,17 +95,13 @@ def _attention(net: InterestNet, around: Surroundings, points: Tensor, count: in
 
 def _moves(look: Look, neighbours: int) -> dict[str, Tensor]:
     """Return the moves of each local step, by name; arrays of length 0 without local steps."""
-    if not look.moves:
-        count = look.start.shape[-1]
-        return {
-            "proposed_items": torch.empty((0, count), dtype=torch.int64),
-            "accepted": torch.empty((0, count), dtype=torch.bool),
-            "candidate_items": torch.empty((0, count, neighbours), dtype=torch.int64),
-            "chances": torch.empty((0, count, neighbours)),
-        }
-    return {
-        "proposed_items": torch.stack([move.proposed[0, 0, 0] for move in look.moves]),
-        "accepted": torch.stack([move.accepted[0, 0, 0] for move in look.moves]),
-        "candidate_items": torch.stack([move.candidates[0, 0, 0] for move in look.moves]),
-        "chances": torch.stack([move.chances[0, 0, 0] for move in look.moves]),
+    count = look.start.shape[-1]
+    none = {
+        "proposed_items": torch.empty((0, count), dtype=torch.int64),
+        "accepted": torch.empty((0, count), dtype=torch.bool),
+        "candidate_items": torch.empty((0, count, neighbours), dtype=torch.int64),
+        "chances": torch.empty((0, count, neighbours)),
     }
+    steps = [(move.proposed, move.accepted, move.candidates, move.chances) for move in look.moves]
+    arrays = [torch.stack([array[0, 0, 0] for array in step]) for step in zip(*steps, strict=True)]
+    return dict(zip(none, arrays, strict=True)) if steps else none

@@ -37,8 +37,7 @@ from recsys_core.contracts import Ability, Explanation, FloatArray, IntArray, Mo
 from recsys_core.data import Dataset
 from recsys_core.models import knn_formulas as formulas
 from recsys_core.models.compiled import Sparse, compiled, sparse
-from recsys_core.models.knn_base import KnnModel
-from recsys_core.models.knn_config import KnnConfig, fallback_ratings, row_baselines
+from recsys_core.models.knn_base import KnnConfig, KnnModel, fallback_ratings, row_baselines
 from recsys_core.models.linear import LinearItemModel
 from recsys_core.models.similarity import (
     Measure,

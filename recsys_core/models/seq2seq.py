@@ -138,16 +138,9 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         from recsys_core.models.nets.seq2seq import Seq2SeqNet
 
         config = self.config
-        return Seq2SeqNet(
-            self.n_items,
-            config.embedding_dim,
-            config.max_length,
-            encoder=config.encoder,
-            decoder=config.decoder,
-            attention=config.attention,
-            from_encoder=config.start == "encoder",
-            dropout=config.dropout,
-        )
+        parts = config.model_dump(include={"encoder", "decoder", "attention", "dropout"})
+        from_encoder = config.start == "encoder"
+        return Seq2SeqNet(self.n_items, config.embedding_dim, config.max_length, from_encoder=from_encoder, **parts)
 
     def _training_loss(self, batch: "Batch", loss: "Loss", generator: "torch.Generator") -> "Tensor":
         from recsys_core.models.nets.seq2seq import Unrolling, unrolled

@@ -41,8 +41,7 @@ from recsys_core.contracts import Ability, Explanation, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models import knn_formulas as formulas
 from recsys_core.models.compiled import Sparse, compiled, sparse
-from recsys_core.models.knn_base import KnnModel
-from recsys_core.models.knn_config import KnnConfig, centered, fallback_ratings, row_baselines
+from recsys_core.models.knn_base import KnnConfig, KnnModel, centered, fallback_ratings, row_baselines
 from recsys_core.models.similarity import (
     compare_with_all,
     mean_of_most_similar,

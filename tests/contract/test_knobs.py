@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from recsys_core.contracts import FieldSpec, field_specs
+from recsys_core.configs import FieldSpec, field_specs
 from recsys_core.models.registry import model_class
 from tests.contract.cases import BESIDE, KEYS, fitted, tastes
 

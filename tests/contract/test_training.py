@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from recsys_core.contracts import Need, RunContext, field_specs
+from recsys_core.configs import field_specs
+from recsys_core.contracts import Need, RunContext
 from recsys_core.errors import Cancelled, ConfigError, DataError, NotFitted
 from recsys_core.models.registry import make_model, model_class
 from tests.contract.cases import (

@@ -13,7 +13,7 @@ from recsys_core.data.workspace import Workspace
 from recsys_core.engine.client import Engine
 from recsys_core.errors import ConfigError, DataError
 from recsys_core.experiments import leaderboard
-from recsys_core.experiments.analysis import check_run, compare_run, metric_intervals, users_of, without_history
+from recsys_core.experiments.analysis import compare_run, findings, metric_intervals, users_of, without_history
 from recsys_core.experiments.audience import audience
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
@@ -73,7 +73,7 @@ def test_users_without_a_training_row_are_counted_and_left_out_of_the_verdict(ru
     assert (users.users, users.n_without) == (65, 25)
     comparison = compare_run(run)
     assert len(comparison.users) == 40
-    found = {finding.rule: finding for finding in check_run(run, comparison=comparison)}
+    found = {finding.rule: finding for finding in findings(run, users_of(run), comparison=comparison)}
     assert found["no_history"].message.startswith(
         "25 of 65 test users (38%) have no training history: the verdict covers"
     )
@@ -145,7 +145,7 @@ def test_folds_are_joined_to_one_value_a_user_on_every_screen(tmp_path: Path) ->
     for model_id, row in everybody.iterrows():
         expected = table.loc[model_id, "mean"] - table.loc[run.model_ids[1], "mean"]
         assert row["difference"] == pytest.approx(expected, abs=1e-12)
-    assert "share training data" in " ".join(finding.message for finding in check_run(run))
+    assert "share training data" in " ".join(finding.message for finding in findings(run, users_of(run)))
 
 
 def test_a_threshold_that_no_rating_reaches_is_refused_before_training(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from pydantic import Field
 
-from recsys_core.contracts import Knob, ModelConfig, Progress, QueryBatch, Ragged, RunContext, field_specs
+from recsys_core.configs import field_specs
+from recsys_core.contracts import Knob, ModelConfig, Progress, QueryBatch, Ragged, RunContext
 from recsys_core.errors import Cancelled, ConfigError
 
 ROWS = st.lists(st.lists(st.integers(0, 99), max_size=6), max_size=8)

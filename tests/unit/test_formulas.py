@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from recsys_core.contracts import field_specs
+from recsys_core.configs import field_specs
 from recsys_core.models.registry import MODELS, model_class
 
 BOTH = (True, False)

@@ -226,7 +226,7 @@ def test_reading_and_deleting_work_on_a_full_disk(engine: Engine, small_disk: Pa
     run.job(run.model_ids[0]).change({JobState.QUEUED}, state=JobState.RUNNING, process=GONE, started=1.0)
     fill(small_disk)
     assert run.status(run.model_ids[0]).state is JobState.FAILED
-    assert ResultStore(engine.root).runs()[0].failed == 1
+    assert list(ResultStore(engine.root).runs()[0].states.values()).count(JobState.FAILED) == 1
     with pytest.raises(StoreError, match="is queued"):
         Workspace(engine.root).delete(data_of(engine))
     engine.store.delete(run_id)

@@ -15,12 +15,12 @@ from recsys_core.errors import CannotScore, DataError, StoreError
 from recsys_core.evaluation.comparison import compare
 from recsys_core.evaluation.evaluate import relevant_items
 from recsys_core.experiments import leaderboard
-from recsys_core.experiments.analysis import check_run, findings, users_of
+from recsys_core.experiments.analysis import findings, users_of
+from recsys_core.experiments.audience import one_row_a_user
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.held_out_users import evaluated_users, held_out_user, history_of, is_known
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.pooling import one_row_a_user
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.serving.recommendations import query_of, query_of_items, reason, recommendations
@@ -141,14 +141,14 @@ def test_the_protocol_of_a_run_names_its_leaks_and_what_failed(run: Run, finishe
 
 def test_an_algorithm_tried_again_and_again_on_one_test_part_is_refused(run: Run, finished: Finished) -> None:
     """EASE with four more settings, in separate experiments on the same split: five in all."""
-    assert "tuned_on_test" not in {one.rule for one in check_run(run)}
+    assert "tuned_on_test" not in {one.rule for one in findings(run, users_of(run))}
     store, workspace = ResultStore(finished.root), Workspace(finished.root)
     models = [{"key": "ease", "config": {"regularization": value}} for value in (1.0, 2.0, 3.0, 4.0)]
     spec = ExperimentSpec.model_validate(run.spec.model_dump(mode="json") | {"models": models})
     others = store.create(spec, "Two tastes")
     for model_id in others.model_ids:
         execute(store, others.id, model_id, workspace, 1)
-    found = {one.rule: one for one in check_run(run)}
+    found = {one.rule: one for one in findings(run, users_of(run))}
     assert found["tuned_on_test"].severity == "refusal"
     assert found["tuned_on_test"].message.startswith("EASE was tuned on this same test set")
 
