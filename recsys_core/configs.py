@@ -225,11 +225,8 @@ def _kind(annotation: Any) -> tuple[FieldKind, tuple[Any, ...]]:
         return "choice", get_args(annotation)
     if annotation is bool:
         return "bool", (True, False)
-    if annotation is int:
-        return "int", ()
-    if annotation is float:
-        return "float", ()
-    return "text", ()
+    numbers: dict[Any, FieldKind] = {int: "int", float: "float"}
+    return numbers.get(annotation, "text"), ()
 
 
 def _sentence(config_type: type[ModelConfig], error: ValidationError) -> str:

@@ -21,18 +21,12 @@ from recsys_core.errors import ConfigError, DataError, StoreError
 from recsys_core.evaluation.comparison import Comparison, metric_columns
 from recsys_core.evaluation.evaluate import N_HISTORY
 from recsys_core.evaluation.sentences import interval_text, percent, rounded
-from recsys_core.experiments.analysis import (
-    compare_run,
-    findings,
-    intervals_without_history,
-    metric_intervals,
-    users_of,
-    without_history,
-)
+from recsys_core.experiments import analysis
 from recsys_core.experiments.audience import Audience, one_row_a_user
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState, JobStatus
+from recsys_core.experiments.leaderboard import COSTS
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.thresholds import threshold_refusal
@@ -87,7 +81,7 @@ def _run(
         if status.state is not JobState.DONE:
             reason = status.reason or "no reason given."
             sys.stderr.write(f"recscope: {status.key} {status.state.value}: {reason}\n")
-    users = users_of(run)
+    users = analysis.users_of(run)
     comparison = _comparison(run, users)
     write_json(arguments.out / "results.json", results(run, statuses, comparison, users))
     _write_per_user(run, arguments.out / "per_user.parquet")
@@ -143,7 +137,7 @@ def _spec(arguments: argparse.Namespace, fingerprint: str, sources: Sources) -> 
 
 def _comparison(run: Run, users: Audience) -> Comparison | None:
     try:
-        return compare_run(run, users=users)
+        return analysis.compare_run(run, users=users)
     except DataError:
         return None  # the findings say why
 
@@ -160,7 +154,7 @@ def results(run: Run, statuses: list[JobStatus], comparison: Comparison | None, 
             "judged": "without history" if users.no_user_has_history else "with history",
         },
         "ties": [[keys[model] for model in group] for group in comparison.ties] if comparison else [],
-        "protocol": [finding.to_json() for finding in findings(run, users, comparison=comparison)],
+        "protocol": [finding.to_json() for finding in analysis.findings(run, users, comparison=comparison)],
         "verdict": [str(sentence) for sentence in comparison.verdict] if comparison else [],
         "spec": run.spec.model_dump(mode="json"),
         "split": run.split_report(),
@@ -173,20 +167,15 @@ def _model(run: Run, status: JobStatus, users: Audience) -> dict[str, Any]:
         "config": run.model_spec(status.model_id).config,
         "state": status.state.value,
         "reason": status.reason,
-        "fit_seconds": None,
-        "recommend_seconds": None,
-        "peak_memory_bytes": None,
+        **dict.fromkeys(COSTS),
         "metrics": {},
         "metrics_without_history": {},
     }
     if status.state is JobState.DONE:
         result = run.result(status.model_id)
-        found |= {
-            "fit_seconds": result.fit_seconds,
-            "recommend_seconds": result.recommend_seconds,
-            "peak_memory_bytes": result.peak_memory_bytes,
-            "metrics": metric_intervals(run, status.model_id, users),
-            "metrics_without_history": intervals_without_history(run, status.model_id, users),
+        found |= {name: getattr(result, name) for name in COSTS} | {
+            "metrics": analysis.metric_intervals(run, status.model_id, users),
+            "metrics_without_history": analysis.intervals_without_history(run, status.model_id, users),
         }
     return found
 
@@ -207,7 +196,7 @@ def _write_per_user(run: Run, path: Path) -> None:
 
 def leaderboard(run: Run, comparison: Comparison | None, users: Audience) -> str:
     """Return the leaderboard as a text table, best first, followed by the verdict and users without history."""
-    found = findings(run, users, comparison=comparison)
+    found = analysis.findings(run, users, comparison=comparison)
     remarks = [f"{finding.severity}: {finding.message}" for finding in found]
     if comparison is None:
         return "\n".join(["There is nothing to compare.", *remarks]) + "\n"
@@ -225,7 +214,7 @@ def leaderboard(run: Run, comparison: Comparison | None, users: Audience) -> str
 
 def _without_history(run: Run, metric: str, users: Audience) -> list[str]:
     """Return the table of users without training history; empty if there are none."""
-    table = without_history(run, metric, users)
+    table = analysis.without_history(run, metric, users)
     if table.empty:
         return []
     lines = ["", "Users without training history, excluded from the verdict:"]

@@ -59,10 +59,6 @@ class Mark:
     seconds: float = 0.0
     digest: str = ""
 
-    def to_metadata(self) -> dict[str, str]:
-        """Return the fields as strings."""
-        return {name: str(value) for name, value in vars(self).items()}
-
     @classmethod
     def from_metadata(cls, values: Mapping[str, str]) -> "Mark":
         """Return the mark from stored metadata.
@@ -112,7 +108,7 @@ class CheckpointFile:
         seconds = self._before.seconds + time.perf_counter() - self._began
         mark = replace(self._mark, epochs=self._mark.epochs + 1, seconds=seconds, digest=_digest(kept))
         with written_aside(self.path) as aside, safetensors_errors(self.path):
-            save_file(kept, aside, metadata=mark.to_metadata())
+            save_file(kept, aside, metadata={name: str(value) for name, value in vars(mark).items()})
         self._mark = mark
 
     def load(self) -> "Mapping[str, NDArray[Any]] | None":

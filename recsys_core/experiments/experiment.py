@@ -9,17 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from recsys_core.errors import Damaged, RecscopeError, StoreError
-from recsys_core.experiments.artifacts import (
-    ENVIRONMENT,
-    HISTORY,
-    LISTS,
-    PER_USER,
-    RESULT,
-    JobResult,
-    load_model,
-    load_result,
-    load_table,
-)
+from recsys_core.experiments import artifacts
 from recsys_core.experiments.damage import check_files
 from recsys_core.experiments.jobs import JobFolder, JobState, JobStatus
 from recsys_core.storage.checksums import FILES, read_record
@@ -158,7 +148,7 @@ class Run:
         """Return the progress of a job: `time`, `stage`, `step`, `total` and one column per value."""
         return self.job(model_id).progress()
 
-    def result(self, model_id: str) -> JobResult:
+    def result(self, model_id: str) -> artifacts.JobResult:
         """Return the result of a finished job, with its settings under their current names.
 
         Raises:
@@ -166,11 +156,11 @@ class Run:
         """
         from recsys_core.models.registry import model_class
 
-        result = load_result(self._finished(model_id))
+        result = artifacts.load_result(self._finished(model_id))
         config_type = model_class(self.model_spec(model_id).key).config_type
         return replace(result, config=config_type.with_current_names(result.config))
 
-    def results(self) -> dict[str, JobResult]:
+    def results(self) -> dict[str, artifacts.JobResult]:
         """Return the results of all finished jobs, in the order of the spec."""
         return {model_id: self.result(model_id) for model_id in self.finished()}
 
@@ -180,11 +170,11 @@ class Run:
 
     def per_user_of(self, model_id: str) -> "pd.DataFrame":
         """Return the per-user metrics of a finished job, one row per user and fold."""
-        return load_table(self._finished(model_id) / PER_USER)
+        return artifacts.load_table(self._finished(model_id) / artifacts.PER_USER)
 
     def history(self, model_id: str) -> "pd.DataFrame":
         """Return the training curves of a finished job: `stage`, `step`, `fold` and one column per value."""
-        return load_table(self._finished(model_id) / HISTORY)
+        return artifacts.load_table(self._finished(model_id) / artifacts.HISTORY)
 
     def lists(self, model_id: str, user: int | None = None) -> "pd.DataFrame":
         """Return the recommendations for the test users: `user`, `fold`, `rank` from 1, `item`, `score`, `hit`.
@@ -193,7 +183,7 @@ class Run:
             model_id: A finished job.
             user: Only this user's list; all by default.
         """
-        return load_table(self._finished(model_id) / LISTS, user=user)
+        return artifacts.load_table(self._finished(model_id) / artifacts.LISTS, user=user)
 
     def model(self, model_id: str) -> "Recommender[Any]":
         """Return the trained model, restricted to relevant items if it was trained on those only.
@@ -203,15 +193,15 @@ class Run:
         from recsys_core.experiments.training_part import for_training
 
         model = self.model_spec(model_id)
-        loaded = load_model(self._finished(model_id), model.key, model.config)
+        loaded = artifacts.load_model(self._finished(model_id), model.key, model.config)
         report = self.split_report() or {}
         return for_training(loaded, self.spec, has_ratings=bool(report.get("has_ratings")))
 
     def environment(self, model_id: str) -> dict[str, Any]:
         """Return the environment of a job: versions, machine, threads."""
         folder = self._finished(model_id)
-        check_files(folder / RESULT, deep=[ENVIRONMENT], names=[ENVIRONMENT])
-        return read_record(folder / ENVIRONMENT)
+        check_files(folder / artifacts.RESULT, deep=[artifacts.ENVIRONMENT], names=[artifacts.ENVIRONMENT])
+        return read_record(folder / artifacts.ENVIRONMENT)
 
     def split_report(self) -> dict[str, Any] | None:
         """Return counts, leakage and excluded rows of the split, one entry per fold; None before a job has made it.

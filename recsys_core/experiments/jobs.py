@@ -306,15 +306,10 @@ class JobFolder:
         """Store that the process of a job has ended unexpectedly; return the new status."""
         mark = seen.process
         where = f"process {mark.pid} on {mark.host}" if mark else "its process"
+        what = f"ended unexpectedly: {where} is gone. It was killed, or the machine was restarted."
         if seen.state is JobState.QUEUED:
-            reason = (
-                f"The training never started: {where}, which should have run it, has ended. Train this model again."
-            )
-        else:
-            reason = (
-                f"The training ended unexpectedly: {where} is gone. "
-                "It was killed, or the machine was restarted. Train this model again."
-            )
+            what = f"never started: {where}, which should have run it, has ended."
+        reason = f"The training {what} Train this model again."
         lost: dict[str, Any] = {"state": JobState.FAILED, "ended": time.time(), "reason": reason, "cause": LOST}
         try:
             return self.change({JobState.QUEUED, JobState.RUNNING}, by=mark, **lost) or self.stored_status()
@@ -330,13 +325,8 @@ class JobFolder:
         """
         with disk_errors_in_words(self.path / "cancel"):
             (self.path / "cancel").touch()
-        self.change(
-            {JobState.QUEUED},
-            state=JobState.CANCELLED,
-            ended=time.time(),
-            reason="Cancelled before it started.",
-            cause="cancelled",
-        )
+        why: dict[str, Any] = {"reason": "Cancelled before it started.", "cause": "cancelled"}
+        self.change({JobState.QUEUED}, state=JobState.CANCELLED, ended=time.time(), **why)
 
     def cancel_requested(self) -> bool:
         """Return whether cancellation was requested."""

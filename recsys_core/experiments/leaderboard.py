@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -19,6 +18,8 @@ from recsys_core.models.registry import model_class
 from recsys_core.text import _
 
 TITLE, FAMILY = "title", "family"
+COSTS = ("fit_seconds", "recommend_seconds", "peak_memory_bytes")
+"""Fields of a result."""
 LEADING = ("ndcg", "recall", "precision", "hit_rate", "mrr", "coverage", "novelty", "rmse")
 """Default metrics of the leaderboard; cells of metrics that a model does not have are empty."""
 
@@ -125,7 +126,7 @@ def leaderboard(models: Sequence[Contender], comparison: Comparison) -> pd.DataF
         rows.append(
             {MODEL: model.id, TITLE: model.title, FAMILY: model.family, "tied": row["letters"]}
             | {name: row[name] for name in ("mean", "low", "high", "users")}
-            | _costs(model.result)
+            | {name: getattr(model.result, name) for name in COSTS}
             | {name: _numbers(model).get(name) for name in names}
         )
     return pd.DataFrame(rows).astype(dict.fromkeys(names, "float64"))
@@ -165,14 +166,6 @@ def _numbers(model: Contender) -> Mapping[str, float | None]:
     """Return all metrics of a model: means over users, and per-model metrics."""
     known = {**model.metrics, **model.result.overall}
     return {name: value for name, value in known.items() if name.partition("@")[0].partition(":")[0] in METRICS}
-
-
-def _costs(result: JobResult) -> dict[str, Any]:
-    return {
-        "fit_seconds": result.fit_seconds,
-        "recommend_seconds": result.recommend_seconds,
-        "peak_memory_bytes": result.peak_memory_bytes,
-    }
 
 
 @dataclass(frozen=True, eq=False)

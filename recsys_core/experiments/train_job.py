@@ -86,9 +86,8 @@ def run_job(
         _report_split(run, splits)
         for split in splits:
             fold = _run_fold(spec, chosen, split, ctx, _checkpoints(run.job(model_id), split))
-            folds.append(
-                fold if not folds else replace(fold, model=folds[0].model)
-            )  # only the first fold's model is stored
+            fold = replace(fold, model=folds[0].model) if folds else fold  # only the first fold's model is stored
+            folds.append(fold)
         tables = JobTables(
             per_user=pd.concat([_per_user(dataset, fold) for fold in folds], ignore_index=True),
             lists=pd.concat([_lists(fold) for fold in folds], ignore_index=True),

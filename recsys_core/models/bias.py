@@ -31,8 +31,8 @@ class BiasConfig(ModelConfig):
     terms: Annotated[Literal["global", "user", "item", "user_item"], Knob(label="Bias terms")] = "user_item"
     """Bias terms that are added to the global mean."""
     shrinkage: Annotated[float, Field(ge=0, le=1e6), Knob(0, 100, symbol=r"\beta")] = 0.0
-    """Damping of the biases: number of pseudo-ratings, equal to the mean, added to each user and item; 0 gives plain
-    means."""
+    """Regularization of the biases: added to the number of ratings in each denominator, so that the biases of users
+    and items with few ratings are shrunk towards 0 (in LensKit: damping). 0 gives plain means."""
 
 
 def bias_formula(config: BiasConfig, *, rated: bool = True, weighted: bool = False) -> str:

@@ -24,7 +24,7 @@ Source: Koren, Bell and Volinsky 2009, "Matrix Factorization Techniques", eq. 4 
 """
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -76,43 +76,16 @@ class BiasedMFConfig(ModelConfig):
     """L2 regularization of all biases and factors."""
 
 
-class BiasedMF(Recommender[BiasedMFConfig]):
-    """Predicts a rating from biases and the dot product of user and item factors."""
+M = TypeVar("M", bound=BiasedMFConfig)
 
-    info: ClassVar[ModelInfo] = ModelInfo(
-        key="biased_mf",
-        title="MF with biases (Funk SVD)",
-        family="matrix factorization",
-        idea="Learns biases and latent factors of users and items by stochastic gradient descent on the ratings.",
-        formula=r"\hat{r}_{ui} = \mu + b_u + b_i + p_u^\top q_i",
-        source="Koren, Bell and Volinsky 2009, eq. 4",
-        needs=frozenset({Need.RATINGS}),
-        abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
-        stochastic=True,
-        views=("space", "tastes"),
-    )
-    config_type = BiasedMFConfig
-    fitted = ("mean", "rating_range", "user_bias", "item_bias", "user_factors", "item_factors", "trained")
 
-    def _fit(self, train: Dataset, ctx: RunContext) -> None:
-        ratings = train.matrix("rating")  # (U, I)
-        users = np.repeat(np.arange(self.n_users, dtype=np.int32), np.diff(ratings.indptr))
-        self.rating_range = rating_range_of(train)
-        self.mean = np.array(ratings.data.mean(dtype=np.float64))
-        self.trained = np.bincount(users, minlength=self.n_users) > 0  # (U,)
-        parameters = self._drawn(self.trained, np.bincount(ratings.indices, minlength=self.n_items) > 0, ctx)
-        pace = np.float32(self.config.learning_rate), np.float32(self.config.regularization)
-        unit = rating_unit(ratings.data)
-        deviations = ((ratings.data - self.mean) / unit).astype(np.float32)
-        rng = ctx.rng("biased_mf", "order")
+class FactorModel(Recommender[M]):
+    """Predicts a rating from biases and the dot product of user and item factors, which `_fit` of a subclass learns."""
 
-        def one_epoch(number: int) -> Mapping[str, float]:
-            order = rng.permutation(len(users))
-            squared = descend(Ratings(users[order], ratings.indices[order], deviations[order]), parameters, *pace)
-            self._take(parameters, unit)
-            return {"rmse": unit * float(np.sqrt(squared / len(users)))} | dict(self._measured(ctx))
-
-        run_epochs(one_epoch, self.config.epochs, ctx)
+    fitted: ClassVar[tuple[str, ...]] = ("mean", "rating_range", *Parameters._fields, "trained")
+    mean: FloatArray
+    rating_range: FloatArray
+    trained: BoolArray
 
     def _drawn(self, rated_users: BoolArray, rated_items: BoolArray, ctx: RunContext) -> Parameters:
         """Return initial parameters: zero biases and random factors, zero for users and items without ratings."""
@@ -137,7 +110,14 @@ class BiasedMF(Recommender[BiasedMFConfig]):
         return scores
 
     def predict_ratings(self, query: QueryBatch) -> FloatArray:
-        """Return (B, I) predictions, clipped to the rating scale."""
+        """Return (B, I) predictions, clipped to the rating scale.
+
+        Raises:
+            NotFitted: The model was not trained.
+            CannotScore: The training data had no ratings.
+        """
+        self.require_fitted()
+        self._require_rating_range(self.rating_range)
         ratings: FloatArray = np.clip(self.score(query), *self.rating_range)
         return ratings
 
@@ -175,14 +155,52 @@ class BiasedMF(Recommender[BiasedMFConfig]):
         return float(solution[0]), solution[1:]
 
     @classmethod
+    def work_estimate(cls, config: M, n_users: int, n_items: int, n_interactions: int) -> float:
+        """Return the steps of the descent: one per factor, rating and epoch, and some to fetch the two rows."""
+        return (20.0 + config.factors) * config.epochs * n_interactions
+
+
+class BiasedMF(FactorModel[BiasedMFConfig]):
+    """Learns biases and factors by stochastic gradient descent on the ratings."""
+
+    info: ClassVar[ModelInfo] = ModelInfo(
+        key="biased_mf",
+        title="MF with biases (Funk SVD)",
+        family="matrix factorization",
+        idea="Learns biases and latent factors of users and items by stochastic gradient descent on the ratings.",
+        formula=r"\hat{r}_{ui} = \mu + b_u + b_i + p_u^\top q_i",
+        source="Koren, Bell and Volinsky 2009, eq. 4",
+        needs=frozenset({Need.RATINGS}),
+        abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
+        stochastic=True,
+        views=("space", "tastes"),
+    )
+    config_type = BiasedMFConfig
+
+    def _fit(self, train: Dataset, ctx: RunContext) -> None:
+        ratings = train.matrix("rating")  # (U, I)
+        users = np.repeat(np.arange(self.n_users, dtype=np.int32), np.diff(ratings.indptr))
+        self.rating_range = rating_range_of(train)
+        self.mean = np.array(ratings.data.mean(dtype=np.float64))
+        self.trained = np.bincount(users, minlength=self.n_users) > 0  # (U,)
+        parameters = self._drawn(self.trained, np.bincount(ratings.indices, minlength=self.n_items) > 0, ctx)
+        pace = np.float32(self.config.learning_rate), np.float32(self.config.regularization)
+        unit = rating_unit(ratings.data)
+        deviations = ((ratings.data - self.mean) / unit).astype(np.float32)
+        rng = ctx.rng("biased_mf", "order")
+
+        def one_epoch(number: int) -> Mapping[str, float]:
+            order = rng.permutation(len(users))
+            squared = descend(Ratings(users[order], ratings.indices[order], deviations[order]), parameters, *pace)
+            self._take(parameters, unit)
+            return {"rmse": unit * float(np.sqrt(squared / len(users)))} | dict(self._measured(ctx))
+
+        run_epochs(one_epoch, self.config.epochs, ctx)
+
+    @classmethod
     def memory_estimate(cls, config: BiasedMFConfig, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the bytes of the factors, drawn in float64, and of the ratings with one shuffled copy."""
         return (n_users + n_items) * config.factors * 12 + 60 * n_interactions
-
-    @classmethod
-    def work_estimate(cls, config: BiasedMFConfig, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Return the steps of the descent: one per factor, rating and epoch, and some to fetch the two rows."""
-        return (20.0 + config.factors) * config.epochs * n_interactions
 
 
 def rating_unit(ratings: FloatArray) -> float:

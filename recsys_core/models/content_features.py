@@ -55,11 +55,13 @@ class ContentFeaturesConfig(ModelConfig):
     deviation from the mean (negative for disliked items), 'equal' 1 for all. Without ratings, the first two use the
     confidence of the interaction, 1 without event weights."""
     attribute_weight: Annotated[float, Field(ge=0, le=0.99), Knob(0, 0.8, symbol="a")] = 0.2
-    """Weight of user attributes (and item audiences) relative to item content; 0 without a user table."""
+    """Weight of user attributes and item audiences in the cosine; item content has the rest. Without a user table it
+    has no effect."""
     shrinkage: Annotated[
         float, Field(ge=0, le=10_000), Knob(1, 100, scale="log", symbol=r"\beta", label="Audience shrinkage")
     ] = 10.0
-    """Shrinks the audience of items that are relevant to few users: with this many users, its weight is one half."""
+    """Shrinks the audience of an item, which is the mean of the attributes of the users it is relevant to, towards 0
+    if they are few: with this many users it is halved."""
 
 
 def content_formula(config: ContentFeaturesConfig, *, rated: bool = True, weighted: bool = False) -> str:

@@ -83,8 +83,8 @@ class ContentMeanConfig(ModelConfig):
     )
     """Weight of the user's ratings relative to the means."""
     shrinkage: Annotated[float, Field(ge=0, le=1000), Knob(0.05, 5, scale="log", symbol=r"\kappa")] | None = None
-    """Shrinkage of item means: number of ratings, relative to the most rated item, at which the mean is halved; 0 gives
-    plain means. Default: 0.5 in the content form, 0 in the literal form."""
+    """Shrinks the mean rating of items with few ratings towards 0: an item with this share of the ratings of the most
+    rated item keeps half of its mean. 0 gives plain means. Default: 0.5 in the content form, 0 in the literal form."""
 
     @property
     def mean_shrinkage(self) -> float:

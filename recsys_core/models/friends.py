@@ -1,14 +1,14 @@
 """Shared by the social models: the choice of graph, and the regression targets of data without ratings."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import FloatArray, IntArray, Knob, ModelConfig, Need, QueryBatch
+from recsys_core.contracts import FloatArray, IntArray, Knob, ModelConfig, Need
 from recsys_core.data import Dataset
 from recsys_core.models.base import rating_range_of
-from recsys_core.models.biased_mf import BiasedMF, BiasedMFConfig, Ratings, rating_unit
+from recsys_core.models.biased_mf import BiasedMFConfig, FactorModel, Ratings, rating_unit
 from recsys_core.profiles.graph import CELLS_AT_A_TIME, co_rating_graph, social_graph
 
 NEGATIVES = 2
@@ -28,8 +28,8 @@ class SocialConfig(ModelConfig):
     """The setting that all social models share."""
 
     graph: Annotated[GraphName, Knob(label="Social graph")] = "social"
-    """Graph of users: 'social', the links of the data; 'co_rating', an implicit graph of the users with the most
-    similar ratings."""
+    """Graph of trust between users: 'social', the links of the data; 'co_rating', an implicit graph that links each
+    user to those with the most similar ratings (without ratings: with the most similar histories)."""
 
 
 class UsesGraph:
@@ -69,26 +69,18 @@ class SocialFactorsConfig(BiasedMFConfig, SocialConfig):
     """Settings that the two social factor models share."""
 
 
-class SocialFactors(UsesGraph, BiasedMF):
+S = TypeVar("S", bound=SocialFactorsConfig)
+
+
+class SocialFactors(UsesGraph, FactorModel[S]):
     """Base class of the two social factor models: adds data without ratings.
 
     There the targets are the confidence of seen items (`weights.py`, 1 without weights) and 0 for unseen ones.
     """
 
-    config: SocialFactorsConfig
+    config: S
     unit: float
     """Unit of the ratings in training; see `biased_mf.py`. Only set during training."""
-
-    def predict_ratings(self, query: QueryBatch) -> FloatArray:
-        """Return (B, I) predictions, clipped to the rating scale.
-
-        Raises:
-            NotFitted: The model was not trained.
-            CannotScore: The training data had no ratings.
-        """
-        self.require_fitted()
-        self._require_rating_range(self.rating_range)
-        return super().predict_ratings(query)
 
     def _values(self, train: Dataset) -> csr_array:
         """Return the (U, I) ratings, or the confidence of seen items, and store their scale, mean and unit."""

@@ -55,19 +55,21 @@ class InterestAttentionConfig(SequenceConfig):
     The source document gives no values. The defaults train on ML-100K in a few minutes; none of them was tuned.
     """
 
-    generator: Annotated[Literal["mixed", "popular", "similar", "history"], Knob()] = "mixed"
-    """Source of the points of interest: popular items, items similar to the most recent ones, the user's history, or
-    all three (mixed)."""
+    generator: Annotated[Literal["mixed", "popular", "similar", "history"], Knob(label="Point generator")] = "mixed"
+    """Which items become points of interest, the candidate items that attention compares with the history: popular
+    items, items similar to the most recent ones, items of the user's history, or all three (mixed)."""
     points: Annotated[int, Field(ge=1, le=50), Knob(1, 6, label="Points per generator")] = 4
     """Number of points of interest per generator."""
-    local_update: Annotated[Literal["walk", "reinforce", "none"], Knob()] = "walk"
-    """Movement of the points: a random walk that accepts moves unless attention decreases, a policy learned by
-    REINFORCE, or none."""
-    local_steps: Annotated[int, Field(ge=1, le=10), Knob(1, 4)] = 2
-    """Number of moves of each point."""
-    global_update: Annotated[bool, Knob()] = True
-    """Whether all steps in the attention window and all points are combined by attention weights; otherwise only the
-    last step attends to the points."""
+    local_update: Annotated[Literal["walk", "reinforce", "none"], Knob(label="Local update (moves of the points)")] = (
+        "walk"
+    )
+    """How a point of interest moves to neighboring items of the item graph: by a random walk that accepts a move unless
+    the attention to the point decreases, by a policy learned by reinforcement (REINFORCE), or not at all."""
+    local_steps: Annotated[int, Field(ge=1, le=10), Knob(1, 4, label="Moves per point")] = 2
+    """Number of moves of each point of interest in the local update."""
+    global_update: Annotated[bool, Knob(label="Global update (weighted sums)")] = True
+    """Whether the user's final vector adds two attention-weighted sums, one over the steps in the attention window and
+    one over the points of interest; otherwise only the last step attends to the points."""
     point_state: Annotated[Literal["mlp", "lstm"], Knob(symbol="h_v", label="Point encoder")] = "mlp"
     """Encoder of the points: a two-layer MLP, or an LSTM that reads the embedding in four pieces."""
     memory: Annotated[int, Field(ge=1, le=500), Knob(5, 50, advanced=True, label="Attention window")] = 20

@@ -110,7 +110,7 @@ class ItemKNN(KnnModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         key="item_knn",
         title="Item kNN",
         family="nearest neighbors",
-        idea="Recommends items similar to those in the user's history; similarity is computed from co-ratings.",
+        idea="Recommends items similar to those in the user's history; items are similar if they share users.",
         formula=item_formula(ItemKNNConfig()),
         source="Sarwar et al. 2001",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),

@@ -3,7 +3,7 @@
 Without ratings, r_ui is the confidence of the pair (`weights.py`), 1 without weights: similarities are computed from it
 (`jaccard` uses presence alone) and neighbors vote with it. With ratings, interaction weights are ignored.
 
-With `iterations > 1`, rows with few co-ratings are compared by imputed ratings:
+With `iterations > 1`, rows with few common columns are compared by imputed ratings:
 
 1. Round 1 is the plain model: similarities from the observed ratings, and a prediction for every cell.
 2. In each further round, the missing ratings of the *neighbors* are imputed with the previous predictions. The row that
@@ -53,21 +53,23 @@ class KnnConfig(ModelConfig):
     """Normalization of ratings: none, mean-centering, or z-score, by the mean and standard deviation of the user (User
     kNN) or item (Item kNN). Needs ratings."""
     shrinkage: Annotated[float, Field(ge=0, le=10_000), Knob(0, 200, symbol=r"\beta")] = 0.0
-    """Reduces similarities that are computed from few co-ratings (significance weighting); 0 switches it off."""
+    """Reduces similarities that are computed from few common items (User kNN) or common users (Item kNN), also called
+    significance weighting; 0 switches it off."""
     min_overlap: Annotated[int, Field(ge=1, le=1000), Knob(1, 20, label="Minimum overlap")] = 1
-    """Minimum number of co-ratings; with fewer, the similarity is 0."""
+    """Minimum number of common items (User kNN) or common users (Item kNN); with fewer, the similarity is 0."""
     aggregation: Annotated[Literal["sum", "mean"], Knob()] = "sum"
     """Score used for ranking: the sum of the neighbors' weighted votes, or their weighted mean (the predicted rating).
     """
     shrinkage_form: Annotated[ShrinkageForm, Knob(advanced=True)] = "linear"
-    """How shrinkage is applied, with n co-ratings: 'linear' multiplies the similarity by min(n, shrinkage) / shrinkage,
-    'hyperbolic' by n / (n + shrinkage); 'denominator' adds shrinkage to the denominator, in squared rating units."""
-    iterations: Annotated[int, Field(ge=1, le=100), Knob(1, 10, advanced=True)] = 1
-    """Number of similarity rounds; from the second round on, missing ratings of the neighbors are imputed with the
-    predictions of the previous round."""
+    """How shrinkage is applied to a pair with n common items or users: 'linear' multiplies the similarity by min(n,
+    shrinkage) / shrinkage, 'hyperbolic' by n / (n + shrinkage); 'denominator' adds shrinkage to the denominator of the
+    similarity, in squared rating units."""
+    iterations: Annotated[int, Field(ge=1, le=100), Knob(1, 10, advanced=True, label="Rounds (with imputation)")] = 1
+    """Maximum number of rounds in which similarities are computed. 1 is plain kNN; in each further round, missing
+    ratings are imputed with the predictions of the previous round."""
     tolerance: Annotated[float, Field(gt=0, le=10), Knob(1e-3, 0.5, scale="log", advanced=True)] = 0.01
-    """Convergence threshold: iterations stop once no prediction changes by this much, in rating units. Only used with
-    iterations > 1."""
+    """Convergence threshold: the rounds end once no prediction changes by this much, in rating units. Only used with
+    more than one round."""
 
     @property
     def measure(self) -> Measure:

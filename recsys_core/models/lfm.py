@@ -72,10 +72,11 @@ class LfmConfig(ModelConfig):
     ] = 8
     """Number of unrated items sampled per rating as negatives; 0 trains on observed ratings alone and ranks badly."""
     unrated_gap: Annotated[
-        float, Field(gt=0, le=100), Knob(0.25, 4, scale="log", symbol="g", label="Gap of negatives")
+        float, Field(gt=0, le=100), Knob(0.25, 4, scale="log", symbol="g", label="Rating gap of negatives")
     ] = 1.0
-    """Imputed rating of a negative: this far below the user's mean, in units of the range of the rating scale. Larger
-    values give more weight to which items were chosen, and less to how they were rated."""
+    """How far below the user's mean rating the imputed rating of a negative lies, in units of the range of the rating
+    scale: 1 is 4 stars on a scale from 1 to 5. Larger values give more weight to which items were chosen, and less to
+    how they were rated."""
     use_attributes: Annotated[bool, Knob(label="Use item features")] = True
     """Whether topics and expected scores also depend on the item table, if there is one."""
     attribute_shrinkage: Annotated[

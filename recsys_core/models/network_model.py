@@ -48,12 +48,11 @@ FEWEST_JUDGES = 20
 UPDATE_EPOCHS = 5
 """Epochs of an update without validation, and the maximum `patience` with validation: enough to learn the new
 interactions, few enough to retain the rest (not tuned)."""
-WEIGHTS_OF_TARGETS = "Weight of the interaction in the training loss: its confidence, log2(1 + weight / median weight)."
 network_info = partial(
     ModelInfo,
     stochastic=True,
     runtime="torch",
-    weights=WEIGHTS_OF_TARGETS,
+    weights="Weight of the interaction in the training loss: its confidence, log2(1 + weight / median weight).",
     weighs_histories=False,
     same_on_any_cores=False,
 )

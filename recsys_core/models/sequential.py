@@ -58,14 +58,10 @@ EmbeddingDim = Annotated[
 ]
 Dropout = Annotated[float, Field(ge=0, lt=1, description="Dropout probability in training."), Knob(0.0, 0.5)]
 Epochs = Annotated[
-    int,
-    Field(ge=1, le=1000, description=EPOCHS_HELP),
-    Knob(10, 200, scale="log", label="Maximum epochs"),
+    int, Field(ge=1, le=1000, description=EPOCHS_HELP), Knob(10, 200, scale="log", label="Maximum epochs")
 ]
 Patience = Annotated[
-    int,
-    Field(ge=0, le=100, description=PATIENCE_HELP.format(held_out="the last item")),
-    Knob(2, 20, advanced=True),
+    int, Field(ge=0, le=100, description=PATIENCE_HELP.format(held_out="the last item")), Knob(2, 20, advanced=True)
 ]
 BatchSize = Annotated[
     int,

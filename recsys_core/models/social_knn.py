@@ -40,11 +40,14 @@ class SocialKNNConfig(UserKNNConfig, SocialConfig):
     """Settings of Social kNN."""
 
     mix: Annotated[float, Field(ge=0, le=1), Knob(0.0, 1.0, symbol="m", label="Trust share")] = 0.1
-    """Share of trust in the weight of a neighbor: 0 uses similarity alone, 1 uses trust alone."""
+    """Share of trust in the weight of a neighbor; the rest is the similarity of both users. 0 uses similarity alone,
+    1 uses trust alone."""
     hops: Annotated[int, Field(ge=1, le=MOST_HOPS), Knob(1, MOST_HOPS, symbol="h", label="Maximum hops")] = 1
-    """Maximum path length of trust propagation: 1 uses direct links, 2 adds the users that these follow, and so on."""
+    """Maximum number of links of a path along which trust is propagated: 1 uses direct links, 2 also friends of
+    friends, and so on."""
     decay: Annotated[float, Field(gt=0, le=1), Knob(0.1, 0.9, symbol=r"\delta", label="Trust decay")] = 0.5
-    """Factor by which trust decreases with each link after the first."""
+    """Factor by which trust is multiplied for each link of a path after the first: with 0.5, a friend of a friend
+    counts half as much as a friend. Only used with more than one hop."""
 
 
 def social_formula(config: SocialKNNConfig, *, rated: bool = True, weighted: bool = False) -> str:

@@ -40,7 +40,7 @@ from scipy.sparse import csr_array
 
 from recsys_core.contracts import FloatArray, IntArray, Knob, ModelInfo, RunContext
 from recsys_core.data import Dataset
-from recsys_core.models.biased_mf import BiasedMF, BiasedMFConfig, descend
+from recsys_core.models.biased_mf import BiasedMF, descend
 from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.models.friends import SocialFactors, SocialFactorsConfig, graph_memory, graph_of, ordered, with_unseen
 from recsys_core.training.epochs import run_epochs
@@ -65,7 +65,7 @@ class SocialMFConfig(SocialFactorsConfig):
     """Strength of the pull of a user's factors towards the mean of the users they follow; 0 switches it off."""
 
 
-class SocialMF(SocialFactors):
+class SocialMF(SocialFactors[SocialMFConfig]):
     """Predicts a rating from biases and factors that are regularized by social links."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
@@ -82,19 +82,16 @@ class SocialMF(SocialFactors):
         views=("graph", "space", "tastes"),
     )
     config_type = SocialMFConfig
-    config: SocialMFConfig
-    fitted = (*BiasedMF.fitted, "links")  # type: ignore[assignment]  # more than the plain model
+    fitted = (*SocialFactors.fitted, "links")
 
     @classmethod
-    def formula_of(cls, config: BiasedMFConfig, *, rated: bool, weighted: bool) -> str:
+    def formula_of(cls, config: SocialMFConfig, *, rated: bool, weighted: bool) -> str:
         """Return the formula of the plain model, with the social term unless it is switched off."""
-        assert isinstance(config, SocialMFConfig)
         return cls.info.formula if config.social > 0 else BiasedMF.info.formula
 
     @classmethod
-    def source_of(cls, config: BiasedMFConfig) -> str:
+    def source_of(cls, config: SocialMFConfig) -> str:
         """Return the source of the plain model if the social term is switched off."""
-        assert isinstance(config, SocialMFConfig)
         return cls.info.source if config.social > 0 else BiasedMF.info.source
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
@@ -119,9 +116,8 @@ class SocialMF(SocialFactors):
         run_epochs(one_epoch, self.config.epochs, ctx)
 
     @classmethod
-    def memory_estimate(cls, config: BiasedMFConfig, n_users: int, n_items: int, n_interactions: int) -> int:
+    def memory_estimate(cls, config: SocialMFConfig, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the bytes of the factors and of the ratings with sampled negatives, and their copies."""
-        assert isinstance(config, SocialMFConfig)
         arrays = (n_users + n_items) * config.factors * 12 + 140 * n_interactions
         return arrays + graph_memory(config.graph, n_users)
 

@@ -43,7 +43,7 @@ from scipy.sparse import csr_array
 from recsys_core.batches import PAD, FloatArray, IntArray, QueryBatch
 from recsys_core.contracts import Ability, Explanation, Knob, ModelInfo, RunContext
 from recsys_core.data import Dataset
-from recsys_core.models.biased_mf import INITIAL_SPREAD, LARGEST_ERROR, BiasedMF, BiasedMFConfig, Parameters
+from recsys_core.models.biased_mf import INITIAL_SPREAD, LARGEST_ERROR, Parameters
 from recsys_core.models.compiled import Sparse, compiled_fast, sparse
 from recsys_core.models.friends import SocialFactors, SocialFactorsConfig, graph_memory, graph_of, with_unseen
 from recsys_core.training.epochs import run_epochs
@@ -106,7 +106,7 @@ def trust_formula(*, trust: bool) -> str:
     return rf"\hat{{r}}_{{ui}} = \mu + b_u + b_i + q_i^\top \Big({history}{trusted}\Big)"
 
 
-class TrustSVD(SocialFactors):
+class TrustSVD(SocialFactors[TrustSVDConfig]):
     """Predicts a rating from biases, the user's rated items, and the users they trust."""
 
     info: ClassVar[ModelInfo] = ModelInfo(
@@ -123,19 +123,16 @@ class TrustSVD(SocialFactors):
         views=("graph", "space"),
     )
     config_type = TrustSVDConfig
-    config: TrustSVDConfig
-    fitted = (*BiasedMF.fitted, "history_factors", "trust_factors", "links")  # type: ignore[assignment]
+    fitted = (*SocialFactors.fitted, "history_factors", "trust_factors", "links")
 
     @classmethod
-    def formula_of(cls, config: BiasedMFConfig, *, rated: bool, weighted: bool) -> str:
+    def formula_of(cls, config: TrustSVDConfig, *, rated: bool, weighted: bool) -> str:
         """Return the formula with trusted users, or that of SVD++ without them."""
-        assert isinstance(config, TrustSVDConfig)
         return trust_formula(trust=config.trust)
 
     @classmethod
-    def source_of(cls, config: BiasedMFConfig) -> str:
+    def source_of(cls, config: TrustSVDConfig) -> str:
         """Return the source of SVD++ if trust is switched off."""
-        assert isinstance(config, TrustSVDConfig)
         return cls.info.source if config.trust else "Koren 2008, eq. 15 (SVD++)"
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
@@ -195,9 +192,8 @@ class TrustSVD(SocialFactors):
         return bias, own + seen
 
     @classmethod
-    def memory_estimate(cls, config: BiasedMFConfig, n_users: int, n_items: int, n_interactions: int) -> int:
+    def memory_estimate(cls, config: TrustSVDConfig, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the bytes of the four factor matrices, of their copies in each epoch, and of the ratings."""
-        assert isinstance(config, TrustSVDConfig)
         arrays = (2 * n_users + 2 * n_items) * config.factors * 14 + 140 * n_interactions
         return arrays + graph_memory(config.graph, n_users)
 
