@@ -64,7 +64,7 @@ class KnnConfig(ModelConfig):
     """How shrinkage is applied to a pair with n common items or users: 'linear' multiplies the similarity by min(n,
     shrinkage) / shrinkage, 'hyperbolic' by n / (n + shrinkage); 'denominator' adds shrinkage to the denominator of the
     similarity, in squared rating units."""
-    iterations: Annotated[int, Field(ge=1, le=100), Knob(1, 10, advanced=True, label="Rounds (with imputation)")] = 1
+    iterations: Annotated[int, Field(ge=1, le=100), Knob(1, 10, advanced=True, label="Similarity rounds")] = 1
     """Maximum number of rounds in which similarities are computed. 1 is plain kNN; in each further round, missing
     ratings are imputed with the predictions of the previous round."""
     tolerance: Annotated[float, Field(gt=0, le=10), Knob(1e-3, 0.5, scale="log", advanced=True)] = 0.01
