@@ -60,14 +60,12 @@ class InterestAttentionConfig(SequenceConfig):
     items, items similar to the most recent ones, items of the user's history, or all three (mixed)."""
     points: Annotated[int, Field(ge=1, le=50), Knob(1, 6, label="Points per generator")] = 4
     """Number of points of interest per generator."""
-    local_update: Annotated[Literal["walk", "reinforce", "none"], Knob(label="Local update (moves of the points)")] = (
-        "walk"
-    )
+    local_update: Annotated[Literal["walk", "reinforce", "none"], Knob()] = "walk"
     """How a point of interest moves to neighboring items of the item graph: by a random walk that accepts a move unless
     the attention to the point decreases, by a policy learned by reinforcement (REINFORCE), or not at all."""
     local_steps: Annotated[int, Field(ge=1, le=10), Knob(1, 4, label="Moves per point")] = 2
     """Number of moves of each point of interest in the local update."""
-    global_update: Annotated[bool, Knob(label="Global update (weighted sums)")] = True
+    global_update: Annotated[bool, Knob()] = True
     """Whether the user's final vector adds two attention-weighted sums, one over the steps in the attention window and
     one over the points of interest; otherwise only the last step attends to the points."""
     point_state: Annotated[Literal["mlp", "lstm"], Knob(symbol="h_v", label="Point encoder")] = "mlp"
