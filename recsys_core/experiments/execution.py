@@ -55,11 +55,17 @@ def execute(store: ResultStore, run_id: str, model_id: str, workspace: DataSourc
 @contextlib.contextmanager
 def _ending_stored(job: JobFolder, mark: ProcessMark) -> Iterator[None]:
     """Store how the block ended and suppress its errors: a failed model must not affect the others."""
-    error: BaseException | None = None
     try:
         yield
-    except BaseException as raised:
-        error = raised
+    except BaseException as error:
+        _store_ending(job, mark, error)
+        if not isinstance(error, Exception):
+            raise
+    else:
+        _store_ending(job, mark, None)
+
+
+def _store_ending(job: JobFolder, mark: ProcessMark, error: BaseException | None) -> None:
     state, cause, reason = ending_of(error)
     if cause == "error":
         with contextlib.suppress(OSError):
@@ -67,8 +73,6 @@ def _ending_stored(job: JobFolder, mark: ProcessMark) -> Iterator[None]:
             (job.path / "error.txt").write_text(text, encoding="utf-8")
             reason = f"{reason} See error.txt."
     job.change({JobState.RUNNING}, by=mark, state=state, ended=time.time(), cause=cause, reason=reason)
-    if error is not None and not isinstance(error, Exception):
-        raise error
 
 
 def ending_of(error: BaseException | None) -> tuple[JobState, str | None, str | None]:
