@@ -1,4 +1,4 @@
-"""Base class of all sequence models: training, scoring, and incremental updates.
+"""Settings and base class of all sequence models: training, scoring, incremental updates, and estimates of cost.
 
 Each position of a history predicts the next item, in one pass over the history; the score of an item is the dot product
 of the last hidden vector and the item's embedding (input and output embeddings are tied).
@@ -78,19 +78,19 @@ class SequenceConfig(NetworkConfig):
 
     embedding_dim: EmbeddingDim = 128
     max_length: Annotated[int, Field(ge=2, le=2000), Knob(20, 200, scale="log", label="Maximum sequence length")] = 200
-    """Number of most recent items of a history that the model reads (Kang and McAuley 2018: 200 on ML-1M)."""
+    """Number of most recent items of a history that the model reads; Kang and McAuley 2018 use 200 on ML-1M."""
     loss: Annotated[LossName, Knob()] = "softmax"
     """Training loss: cross-entropy over all items (softmax), or a loss with sampled negatives, which is faster for very
     large catalogs (Klenitskiy and Vasilev 2023 find softmax best)."""
     negatives: Annotated[
         int, Field(ge=1, le=4096), Knob(16, 512, scale="log", advanced=True, label="Negative samples")
     ] = 256
-    """Number of negatives sampled per target; unused by the softmax loss (gSASRec: 256 on ML-1M)."""
+    """Number of negatives sampled per target; unused by the softmax loss. gSASRec uses 256 on ML-1M."""
     calibration: Annotated[
         float, Field(ge=0, le=1), Knob(0.0, 1.0, symbol="t", advanced=True, label="gBCE calibration")
     ] = 0.75
-    """Calibration of the gBCE loss, which reduces overconfidence from negative sampling: 0 is BCE, 1 full calibration
-    (gSASRec: 0.75)."""
+    """Calibration of the gBCE loss, which reduces overconfidence from negative sampling: 0 is BCE, 1 full calibration.
+    gSASRec uses 0.75."""
     dropout: Dropout = 0.2
     epochs: Epochs = 100
     patience: Patience = 10
@@ -106,7 +106,8 @@ class SequenceModel(NetworkModel[C]):
 
     A subclass defines `info`, `config_type` and `_network`; the network has `items`, an embedding of `n_items` + 1 rows
     (the last row is padding, and zero), and `forward(tokens (B, T)) -> (B, T, D)`, where position t depends on tokens
-    0..t alone. Further arrays of a network are computed in `_prepare` and named in `fitted`.
+    0..t alone. Further arrays of a network are computed in `_prepare` and named in `fitted`. `activations` and
+    `reading_work` say what reading one position costs.
     """
 
     weight_averaging: ClassVar[float] = 0.99
