@@ -37,6 +37,7 @@ from recsys_core.models.compiled import compiled, compiled_fast
 from recsys_core.text import _
 from recsys_core.training.epochs import run_epochs
 
+LEARNED = ("user_bias", "item_bias", "user_factors", "item_factors")
 INITIAL_SPREAD = 0.1
 """Standard deviation of the initial factors."""
 SPREAD = 1.12
@@ -82,7 +83,7 @@ M = TypeVar("M", bound=BiasedMFConfig)
 class FactorModel(Recommender[M]):
     """Predicts a rating from biases and the dot product of user and item factors, which `_fit` of a subclass learns."""
 
-    fitted: ClassVar[tuple[str, ...]] = ("mean", "rating_range", *Parameters._fields, "trained")
+    fitted: ClassVar[tuple[str, ...]] = ("mean", "rating_range", *LEARNED, "trained")
     mean: FloatArray
     rating_range: FloatArray
     trained: BoolArray
