@@ -29,6 +29,7 @@ from recsys_core.experiments.training_part import OnRelevant, relevant_part
 from recsys_core.explain.deletion import deletion_effects
 from recsys_core.explain.score_parts import REMAINDER, largest_parts, source_names
 from recsys_core.models.base import Recommender
+from recsys_core.models.topk import top_k
 from recsys_core.text import n_
 
 SHOWN_PARTS = 8
@@ -216,6 +217,8 @@ def effects(
 def why_not(model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: int, k: int) -> WhyNot:
     """Return why an item is not recommended to the one user in `query`.
 
+    A model that ranks by score is asked once for the scores of the catalog: the list and all ranks follow from them.
+
     Args:
         model: A trained model.
         dataset: Data set of the items.
@@ -223,15 +226,19 @@ def why_not(model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: 
         item: Item position.
         k: Length of the list.
     """
-    seen = bool(np.isin(item, query.history[0]))
-    scores = model.score(query)[0] if seen or model.ranks_by_score() else _scores_of_list(model, query)
-    top = model.recommend(query, k)
+    seen = bool(np.isin(item, query.seen[0]))
+    if model.ranks_by_score():
+        scores = model.score(query)[0]
+        top = top_k(scores[None], k, query.seen, model.tie_keys)
+    else:
+        scores = model.score(query)[0] if seen else _scores_of_list(model, query)
+        top = model.recommend(query, k)
     listed = top.item[0][top.item[0] != PAD]
     score = float(scores[item])
-    offered = ~np.isnan(scores)
-    offered[query.history[0]] = False
-    ahead = (scores > score) | ((scores == score) & (np.arange(len(scores)) < item))
-    rank = None if np.isnan(score) else int((ahead & offered).sum()) + 1
+    offered = scores > -np.inf  # False for NaN
+    offered[query.seen[0]] = False
+    ahead = (scores > score) | ((scores == score) & (model.tie_keys < model.tie_keys[item]))
+    rank = int((ahead & offered).sum()) + 1 if score > -np.inf else None
     last = int(listed[-1]) if len(listed) else None
     titles = titles_of(dataset, np.array([item, item if last is None else last]))
     return WhyNot(

@@ -1,4 +1,4 @@
-"""A model whose lists differ from the order of its scores: evaluation and pages use its lists."""
+"""Evaluation and pages use the lists of a model, also where they differ from the order of its scores."""
 
 from typing import ClassVar
 
@@ -80,3 +80,31 @@ def test_an_item_stands_where_the_list_has_it(split: Split) -> None:
         found = why_not(model, split.train, person, int(item), K)
         assert (found.rank, found.of, found.last) == (place, len(offered), int(offered[K - 1]))
         assert found.last_score >= found.score or place <= K
+
+
+class Tied(Recommender[ModelConfig]):
+    """Gives all items the same score, and counts how often it is asked."""
+
+    info: ClassVar[ModelInfo] = ModelInfo("tied", "Tied", "test", "", "", "")
+    config_type = ModelConfig
+    asked = 0
+
+    def _fit(self, train: Dataset, ctx: RunContext) -> None:
+        pass
+
+    def _score(self, query: QueryBatch) -> FloatArray:
+        self.asked += 1
+        return np.zeros((len(query), self.n_items))
+
+
+def test_one_request_for_scores_gives_list_and_ranks_with_ties_in_the_order_of_the_list(split: Split) -> None:
+    model = Tied()
+    model.fit(split.train, RunContext())
+    person = split.queries(np.array([0]))
+    whole = model.recommend(person, ITEMS).item[0]
+    offered = whole[whole >= 0]
+    assert list(offered) != sorted(offered)
+    for place, item in enumerate(offered, start=1):
+        model.asked = 0
+        found = why_not(model, split.train, person, int(item), K)
+        assert (found.rank, found.last, model.asked) == (place, int(offered[K - 1]), 1)
