@@ -47,8 +47,8 @@ def _model(run: "Run") -> "Contender | None":
 
 def _answer(run: "Run", model: "Contender", user: "SelectedUser") -> Seen:
     """Compute the trace; a progress bar until it is there."""
+    from recsys_core.experiments.training_part import reading
     from recsys_core.explain.attention import attended
-    from recsys_core.serving.attention_study import reading
     from recsys_core.viz.attention_study import reads
 
     named = model_queries.Named(str(services.root()), run.id, model.id, model.key)

@@ -1,9 +1,9 @@
-"""Training data of a model: all interactions, or only the relevant ones."""
+"""The interactions that a model reads, in training and in histories: all of them, or only the relevant ones."""
 
-import dataclasses
+from dataclasses import dataclass, replace
 from typing import Any
 
-from recsys_core.contracts import FloatArray, IntArray, Need, QueryBatch, RunContext, TopK
+from recsys_core.contracts import AttentionTrace, FloatArray, IntArray, Need, QueryBatch, RunContext, TopK
 from recsys_core.data import Dataset
 from recsys_core.errors import DataError
 from recsys_core.experiments.spec import ExperimentSpec
@@ -64,7 +64,7 @@ def relevant_part(query: QueryBatch, relevant_from: float) -> QueryBatch:
 
     Items that they rated lower still count as seen.
     """
-    return dataclasses.replace(query.only(query.values >= relevant_from), known=query.seen)
+    return replace(query.only(query.values >= relevant_from), known=query.seen)
 
 
 def for_training(model: Recommender[Any], spec: ExperimentSpec, *, has_ratings: bool) -> Recommender[Any]:
@@ -81,3 +81,41 @@ def for_training(model: Recommender[Any], spec: ExperimentSpec, *, has_ratings: 
 def trained(model: Recommender[Any]) -> Recommender[Any]:
     """Return the unwrapped model, whose arrays are stored."""
     return model.model if isinstance(model, OnRelevant) else model
+
+
+def unwrapped(model: Recommender[Any], query: QueryBatch) -> tuple[Recommender[Any], QueryBatch]:
+    """Return the underlying model and its query: restricted to relevant items if it was trained on those only."""
+    if isinstance(model, OnRelevant):
+        return model.model, relevant_part(query, model.relevant_from)
+    return model, query
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The part of a history that a model uses.
+
+    Args:
+        held: Number of items in the history.
+        counted: Number of these that the model was trained to use: all, or the relevant ones.
+        read: Number of these within the model's maximum length (the latest ones).
+        liked_from: Smallest rating of a relevant item, None if all items are used.
+    """
+
+    held: int
+    counted: int
+    read: int
+    liked_from: float | None = None
+
+
+def reading(spec: ExperimentSpec, query: QueryBatch, trace: AttentionTrace, *, has_ratings: bool) -> Reading:
+    """Return the part of the history of the one user in `query` that a trace covers.
+
+    Args:
+        spec: Spec of the model's experiment.
+        query: The query, with the whole history.
+        trace: Attention trace of the model for this query.
+        has_ratings: Whether the data have ratings.
+    """
+    liked_from = spec.relevant_from if spec.train_on == "relevant" and has_ratings else None
+    counted = len(query.values) if liked_from is None else int((query.values >= liked_from).sum())
+    return Reading(len(query.values), counted, len(trace.tokens), liked_from)

@@ -25,7 +25,7 @@ from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.experiments.held_out_users import listed_by, listing
-from recsys_core.experiments.training_part import OnRelevant, relevant_part
+from recsys_core.experiments.training_part import unwrapped
 from recsys_core.explain.deletion import deletion_effects
 from recsys_core.explain.score_parts import REMAINDER, largest_parts, source_names
 from recsys_core.models.base import Recommender
@@ -145,20 +145,6 @@ def query_of_items(items: IntArray, values: "pd.Series[float]") -> QueryBatch:
     return QueryBatch(np.array([PAD]), history, values.to_numpy(np.float32))
 
 
-def recommendations(
-    models: Mapping[str, Recommender[Any]], dataset: Dataset, query: QueryBatch, k: int
-) -> dict[str, pd.DataFrame]:
-    """Return the list of each model for one user: `rank`, `item`, `item_id`, `title`, `score`, `hit`, `listed_by`.
-
-    Args:
-        models: Trained models by name.
-        dataset: Data set of the items.
-        query: One user.
-        k: Length of the lists.
-    """
-    return labeled_lists({name: top_list(model, query, k) for name, model in models.items()}, dataset)
-
-
 def top_list(model: Recommender[Any], query: QueryBatch, k: int) -> pd.DataFrame:
     """Return the list of one model for one user: `rank` from 1, `item`, `score`."""
     top = model.recommend(query, k)
@@ -167,7 +153,7 @@ def top_list(model: Recommender[Any], query: QueryBatch, k: int) -> pd.DataFrame
 
 
 def labeled_lists(tops: Mapping[str, pd.DataFrame], dataset: Dataset) -> dict[str, pd.DataFrame]:
-    """Return the lists of several models for one user with titles and hits, from their `top_list`."""
+    """Return the lists of several models for one user, from their `top_list`, with titles; see `listing`."""
     listed = listed_by(tops)
     return {name: listing(frame, dataset, listed) for name, frame in tops.items()}
 
@@ -189,13 +175,6 @@ def reason(model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: i
     found = model.explain(query, item)
     title = titles_of(dataset, np.array([item]))[0]
     return Reason(item, title, found.score, found.kind, largest_parts(found, dataset, SHOWN_PARTS), len(found.sources))
-
-
-def unwrapped(model: Recommender[Any], query: QueryBatch) -> tuple[Recommender[Any], QueryBatch]:
-    """Return the underlying model and its query: restricted to relevant items if it was trained on those only."""
-    if isinstance(model, OnRelevant):
-        return model.model, relevant_part(query, model.relevant_from)
-    return model, query
 
 
 def effects(

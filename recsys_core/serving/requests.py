@@ -1,6 +1,5 @@
 """The questions that a trained model answers, by name, in this process or in the model process."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -10,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from recsys_core.contracts import AttentionTrace, FloatArray, QueryBatch, RunContext, TracesAttention
+from recsys_core.contracts import AttentionTrace, QueryBatch, RunContext, TracesAttention
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import CannotScore, ConfigError
+from recsys_core.experiments import attention_study
 from recsys_core.experiments.artifacts import RESULT
+from recsys_core.experiments.attention_study import Faithfulness, HeadEffects
 from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.training_part import unwrapped
 from recsys_core.explain.deletion import Deletion, deletion_effects
 from recsys_core.explain.registry import views_of
 from recsys_core.explain.view import ViewData, ViewRequest
-from recsys_core.serving import attention_study, incremental_updates, recommendations
-from recsys_core.serving.attention_study import Faithfulness, HeadEffects
+from recsys_core.serving import incremental_updates, recommendations
 from recsys_core.serving.incremental_updates import UpdateReport
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class ModelCache:
 
     def __init__(self, max_models: int = CACHED_MODELS) -> None:
         self._max_models = max_models
-        self._models: OrderedDict[tuple[Path, str, str], Trained] = OrderedDict()
+        self._models: dict[tuple[Path, str, str], Trained] = {}  # the least recently used first
 
     def get(self, root: Path, run_id: str, model_id: str) -> Trained:
         """Return a trained model, reloaded if it was retrained since.
@@ -94,25 +95,18 @@ class ModelCache:
             StoreError: The experiment does not exist.
         """
         name = (root, run_id, model_id)
-        trained = self._models.get(name)
+        trained = self._models.pop(name, None)
         if trained is None or not trained.stamp or trained.stamp != stamp(*name):
-            self._models.pop(name, None)
             trained = Trained(*name)
-            self._models[name] = trained
-        self._models.move_to_end(name)
+        self._models[name] = trained
         while len(self._models) > self._max_models:
-            self._models.popitem(last=False)
+            del self._models[next(iter(self._models))]
         return trained
 
 
 def top(trained: Trained, ctx: RunContext, *, query: QueryBatch, k: int) -> pd.DataFrame:
     """Return the recommendations for one user: `rank`, `item`, `score`."""
     return recommendations.top_list(trained.model, query, k)
-
-
-def scores(trained: Trained, ctx: RunContext, *, query: QueryBatch) -> FloatArray:
-    """Return (B, I) the scores of all items."""
-    return trained.model.score(query)
 
 
 def reason(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int) -> recommendations.Reason:
@@ -127,7 +121,7 @@ def effects(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int) 
 
 def deletion(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int) -> Deletion:
     """Return the influence of each history item on a score, as arrays."""
-    model, query = recommendations.unwrapped(trained.model, query)
+    model, query = unwrapped(trained.model, query)
     return deletion_effects(model, query, item, ctx)
 
 
@@ -144,7 +138,7 @@ def look(
     Raises:
         CannotScore: The model does not have this view, or has no data for it.
     """
-    model, query = recommendations.unwrapped(trained.model, query)
+    model, query = unwrapped(trained.model, query)
     views = {one.key: one for one in views_of(model.info, trained.curves)}
     if view not in views:
         raise CannotScore(f"{model.info.title} has no view '{view}'.")
@@ -157,7 +151,7 @@ def trace(trained: Trained, ctx: RunContext, *, query: QueryBatch) -> AttentionT
     Raises:
         CannotScore: The model has no attention, or the history is empty.
     """
-    model, query = recommendations.unwrapped(trained.model, query)
+    model, query = unwrapped(trained.model, query)
     if not isinstance(model, TracesAttention):
         raise CannotScore(f"{model.info.title} has no attention weights.")
     return model.trace(query)
@@ -180,13 +174,13 @@ def incremental_update(trained: Trained, ctx: RunContext, *, newer: str, freeze_
 
 def faithfulness(trained: Trained, ctx: RunContext) -> Faithfulness:
     """Return whether attention tracks influence, over test users; see `attention_study`."""
-    test = attention_study.evaluated_users(trained.run, trained.dataset)
+    test = attention_study.study_users(trained.run, trained.dataset)
     return attention_study.faithfulness(trained.model, test.queries, replace(ctx, seed=trained.run.spec.seed))
 
 
 def heads(trained: Trained, ctx: RunContext) -> HeadEffects:
     """Return the metric on the test set without each head; see `attention_study`."""
-    test = attention_study.evaluated_users(trained.run, trained.dataset)
+    test = attention_study.study_users(trained.run, trained.dataset)
     ctx = replace(ctx, seed=trained.run.spec.seed)
     return attention_study.head_ablation(trained.model, test.queries, test.relevant, ctx, candidates=test.candidates)
 
@@ -218,7 +212,6 @@ class Question:
 
 QUESTIONS: dict[str, Question] = {
     "top": Question(top),
-    "scores": Question(scores),
     "reason": Question(reason),
     "why_not": Question(why_not),
     "look": Question(look),

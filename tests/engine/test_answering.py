@@ -64,7 +64,6 @@ def shared() -> Iterator[Answers]:
     ("name", "arguments"),
     [
         ("top", {"k": 5}),
-        ("scores", {}),
         ("reason", {"item": 4}),
         ("effects", {"item": 4}),
         ("deletion", {"item": 4}),

@@ -12,12 +12,12 @@ from numpy.testing import assert_allclose
 from recsys_core.contracts import PAD, AttentionTrace, ModelConfig, ModelInfo, QueryBatch, Ragged, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import Cancelled, CannotScore, DataError
+from recsys_core.experiments.attention_study import Beyond, Tracks, faithfulness, head_ablation
 from recsys_core.experiments.spec import ExperimentSpec
-from recsys_core.experiments.training_part import OnRelevant
+from recsys_core.experiments.training_part import OnRelevant, reading
 from recsys_core.explain.attention_effects import looks_and_effects, rank_correlation
 from recsys_core.explain.deletion import deletion_effects
 from recsys_core.models.base import Recommender
-from recsys_core.serving.attention_study import Beyond, Tracks, faithfulness, head_ablation, reading
 from recsys_core.viz.attention_study import left_out, reads
 
 ITEMS, LONG = 40, 12

@@ -23,7 +23,7 @@ from recsys_core.experiments.held_out_users import evaluated_users, held_out_use
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.store import ResultStore
-from recsys_core.serving.recommendations import query_of, query_of_items, reason, recommendations
+from recsys_core.serving.recommendations import labeled_lists, query_of, query_of_items, reason, top_list
 from recsys_core.viz import compare_sentences
 from recsys_core.viz.archive import run_archive
 from recsys_core.viz.report import report_content, slice_table, write_report
@@ -111,7 +111,7 @@ def test_parts_of_a_score_sum_to_it_and_an_unable_model_says_so(run: Run, finish
     dataset = Workspace(finished.root).open(finished.data)
     query = query_of(5, history_of(dataset, 5), known=True)
     models = {name: run.model(name) for name in run.model_ids}
-    lists = recommendations(models, dataset, query, 5)
+    lists = labeled_lists({name: top_list(one, query, 5) for name, one in models.items()}, dataset)
     for name in (model(run, "ease"), model(run, "item_knn")):
         first = lists[name].iloc[0]
         why = reason(models[name], dataset, query, int(first["item"]))
@@ -125,8 +125,8 @@ def test_a_custom_history_gets_the_list_of_a_user_with_that_history(run: Run, fi
     dataset = Workspace(finished.root).open(finished.data)
     known = query_of(5, history_of(dataset, 5), known=True)
     made_up = query_of_items(known.history.values, pd.Series(known.values))
-    ease = {model(run, "ease"): run.model(model(run, "ease"))}
-    first, second = (recommendations(ease, dataset, query, 5)[model(run, "ease")] for query in (known, made_up))
+    ease = run.model(model(run, "ease"))
+    first, second = (top_list(ease, query, 5) for query in (known, made_up))
     assert list(first["item"]) == list(second["item"])
 
 

@@ -19,16 +19,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import USER
-from recsys_core.contracts import (
-    PAD,
-    AttentionTrace,
-    FloatArray,
-    IntArray,
-    QueryBatch,
-    Ragged,
-    RunContext,
-    TracesAttention,
-)
+from recsys_core.contracts import PAD, FloatArray, IntArray, QueryBatch, Ragged, RunContext, TracesAttention
 from recsys_core.data import Dataset
 from recsys_core.data.splits import make_splits
 from recsys_core.errors import CannotScore, DataError
@@ -39,8 +30,7 @@ from recsys_core.evaluation.pairs import user_blocks
 from recsys_core.evaluation.ranking import rank
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.held_out_users import require_same_split
-from recsys_core.experiments.spec import ExperimentSpec
-from recsys_core.experiments.training_part import trained
+from recsys_core.experiments.training_part import trained, unwrapped
 from recsys_core.explain.attention_effects import (
     ATTENTION,
     EFFECT,
@@ -53,7 +43,6 @@ from recsys_core.explain.attention_effects import (
 )
 from recsys_core.explain.deletion import deletion_effects
 from recsys_core.models.base import Recommender
-from recsys_core.serving.recommendations import unwrapped
 
 K = 10
 FAITHFULNESS_USERS = 100
@@ -135,39 +124,8 @@ class AblatesHeads(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Reading:
-    """The part of a history that a model uses.
-
-    Args:
-        held: Number of items in the history.
-        counted: Number of these that the model was trained to use: all, or the relevant ones.
-        read: Number of these within the model's maximum length (the latest ones).
-        liked_from: Smallest rating of a relevant item, None if all items are used.
-    """
-
-    held: int
-    counted: int
-    read: int
-    liked_from: float | None = None
-
-
-def reading(spec: ExperimentSpec, query: QueryBatch, trace: AttentionTrace, *, has_ratings: bool) -> Reading:
-    """Return the part of the history of the one user in `query` that a trace covers.
-
-    Args:
-        spec: Spec of the model's experiment.
-        query: The query, with the whole history.
-        trace: Attention trace of the model for this query.
-        has_ratings: Whether the data have ratings.
-    """
-    liked_from = spec.relevant_from if spec.train_on == "relevant" and has_ratings else None
-    counted = len(query.values) if liked_from is None else int((query.values >= liked_from).sum())
-    return Reading(len(query.values), counted, len(trace.tokens), liked_from)
-
-
 @dataclass(frozen=True, eq=False)
-class EvaluatedUsers:
+class StudyUsers:
     """The test users of an experiment.
 
     Args:
@@ -181,7 +139,7 @@ class EvaluatedUsers:
     candidates: IntArray | None
 
 
-def evaluated_users(run: Run, dataset: Dataset) -> EvaluatedUsers:
+def study_users(run: Run, dataset: Dataset) -> StudyUsers:
     """Return the test users of an experiment with their relevant items.
 
     Raises:
@@ -194,7 +152,7 @@ def evaluated_users(run: Run, dataset: Dataset) -> EvaluatedUsers:
         raise DataError(f"The test set of '{dataset.name}' is empty; use an experiment with another split.")
     queries = split.queries(users)
     relevant, _ = relevant_items(split.test, users, queries.history, run.spec.relevant_from)
-    return EvaluatedUsers(queries, relevant, split.candidates("test"))
+    return StudyUsers(queries, relevant, split.candidates("test"))
 
 
 # ------------------------------------------------------------------------------ attention and influence
@@ -266,14 +224,9 @@ def _orders(known: pd.DataFrame, ctx: RunContext) -> pd.DataFrame:
     if not len(columns):
         columns = np.full((1, columns.shape[1]), np.nan)
     mean, low, high = _mean_and_interval(columns, ctx, CONFIDENCE)
-    half = len(ORDERS)
-    parts = {"": slice(0, half), "gain": slice(half, None)}
-    table = {
-        f"{part}_{name}".strip("_").replace("gain_mean", "gain"): numbers[where]
-        for part, where in parts.items()
-        for name, numbers in (("mean", mean), ("low", low), ("high", high))
-    }
-    return pd.DataFrame({"order": list(ORDERS)} | table)
+    n = len(ORDERS)
+    own = {"mean": mean[:n], "low": low[:n], "high": high[:n]}
+    return pd.DataFrame({"order": ORDERS, **own, "gain": mean[n:], "gain_low": low[n:], "gain_high": high[n:]})
 
 
 def _mean_and_interval(
