@@ -2,11 +2,9 @@
 
 import contextlib
 import logging
-import os
-import subprocess
-import sys
 import threading
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +18,10 @@ from recsys_core.experiments.jobs import JobState, JobStatus
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.thresholds import scale_refusal
 from recsys_core.storage.disk_errors import disk_errors_in_words
-from recsys_core.storage.processes import detached, mark_of
+from recsys_core.storage.processes import mark_of, start_python
 from recsys_core.storage.space import is_full
 
 if TYPE_CHECKING:
-    from recsys_core.contracts import RatingScale
-    from recsys_core.data.meta import DatasetCard
     from recsys_core.data.workspace import Workspace
     from recsys_core.engine.estimate import Estimate
     from recsys_core.experiments.experiment import Run
@@ -33,7 +29,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 NOT_QUEUED = "The job could not be queued: the disk is full. Free some space and start it again."
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Engine:
@@ -45,8 +40,10 @@ class Engine:
     """
 
     def __init__(self, workspace: "Workspace | Path | str", settings: EngineSettings | None = None) -> None:
-        self._workspace = None if isinstance(workspace, Path | str) else workspace
-        self.root = Path(workspace if isinstance(workspace, Path | str) else workspace.root).resolve()
+        if isinstance(workspace, Path | str):
+            self.root = Path(workspace).resolve()
+        else:
+            self.root, self._data_sets = workspace.root, workspace
         self.settings = settings or EngineSettings.from_environment()
         self.store = ResultStore(self.root)
         self.queue = JobQueue(self.root)
@@ -67,18 +64,9 @@ class Engine:
         if self.presence() is not None or self._folder.is_starting() or is_full(self.root):
             return
         self._folder.make()
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])}
-        command = [sys.executable, "-m", "recsys_core.engine", "--workspace", str(self.root)]
+        command = ["-m", "recsys_core.engine", "--workspace", str(self.root)]
         with disk_errors_in_words(self._folder.log), self._folder.log.open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                cwd=PROJECT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                **detached(),
-            )
+            process = start_python(command, stdout=log, stderr=log)
         with contextlib.suppress(StoreError):  # a second engine exits because the lock is taken
             self._folder.announce_start(mark_of(process.pid))
         threading.Thread(target=process.wait, name="engine-exit", daemon=True).start()
@@ -133,8 +121,11 @@ class Engine:
             ConfigError: No rating of the scale reaches the relevance threshold.
             StoreError: The data set does not exist, or a disk error; nothing is stored or queued.
         """
-        card = self._card(spec.data)
-        if reason := scale_refusal(card.name, self._rating_scale(spec.data), spec.relevant_from):
+        from recsys_core.data.meta import Meta
+
+        card = self._data_sets.card(spec.data)
+        scale = Meta.read(self._data_sets.folder(spec.data)).rating_scale
+        if reason := scale_refusal(card.name, scale, spec.relevant_from):
             raise ConfigError(reason)
         refused = {
             one.model_id: f"{one.refused} {one.alternative}"
@@ -217,20 +208,11 @@ class Engine:
         """
         from recsys_core.engine.estimate import DataSize, estimate
 
-        card = self._card(spec.data)
+        card = self._data_sets.card(spec.data)
         return estimate(spec, DataSize(card.n_users, card.n_items, card.n_interactions), self.settings, self.root)
 
-    def _card(self, fingerprint: str) -> "DatasetCard":
-        return self._data_sets().card(fingerprint)
-
-    def _rating_scale(self, fingerprint: str) -> "RatingScale | None":
-        from recsys_core.data.meta import Meta
-
-        return Meta.read(self._data_sets().folder(fingerprint)).rating_scale
-
+    @cached_property
     def _data_sets(self) -> "Workspace":
-        if self._workspace is None:
-            from recsys_core.data.workspace import Workspace
+        from recsys_core.data.workspace import Workspace
 
-            self._workspace = Workspace(self.root)
-        return self._workspace
+        return Workspace(self.root)

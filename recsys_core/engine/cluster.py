@@ -62,7 +62,7 @@ class Cluster:
     @property
     def threads(self) -> int:
         """Cores that a job may use; 0: the number of threads of the worker."""
-        return self.settings.threads if self.settings.scheduler is None else 0
+        return self.settings.threads if self.settings.access is None else 0
 
     def submit(self, function: Any, *arguments: Any, priority: int = 0) -> Any:
         """Submit a function of this package with plain values to a worker; return Dask's future.

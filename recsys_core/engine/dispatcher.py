@@ -12,9 +12,9 @@ from typing import Any
 from recsys_core.engine.cluster import Cluster
 from recsys_core.engine.queue import JobQueue, QueueEntry
 from recsys_core.engine.speeds import Speeds
-from recsys_core.engine.task import run_queued, warm_up
+from recsys_core.engine.warmup import warm_up_model
 from recsys_core.errors import DiskFull, RecscopeError, StoreError
-from recsys_core.experiments.execution import ending_of
+from recsys_core.experiments.execution import ending_of, execute
 from recsys_core.experiments.experiment import JOBS
 from recsys_core.experiments.jobs import LOST, JobFolder, JobState, JobStatus
 from recsys_core.experiments.store import ID, ResultStore
@@ -31,6 +31,23 @@ ORPHAN_SECONDS = 5.0
 """Interval between searches for QUEUED jobs without a queue entry."""
 ATTEMPTS = 5
 """Maximum submissions of a job whose worker died before the job started."""
+
+
+def run_queued(root: str, run_id: str, model_id: str, threads: int) -> None:
+    """Run one job of a workspace in a worker process; Dask pickles the function by name.
+
+    Args:
+        root: The workspace's folder, the same on all machines.
+        run_id: The experiment.
+        model_id: One of its models.
+        threads: Cores that it may use; 0: the number of threads of this worker.
+    """
+    from distributed import get_worker
+
+    from recsys_core.data.workspace import Workspace
+
+    allowed = threads or int(get_worker().state.nthreads)
+    execute(ResultStore(root), run_id, model_id, Workspace(Path(root)), allowed)
 
 
 @dataclass(frozen=True)
@@ -59,7 +76,7 @@ class Dispatcher:
         self._started: list[_Started] = []
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._killed: set[tuple[str, str]] = set()
-        self._cold = list(MODELS) if cluster.settings.warm_up and cluster.settings.scheduler is None else []
+        self._cold = list(MODELS) if cluster.settings.warm_up and cluster.settings.access is None else []
         self._warming: Any = None
         self._workers = 0
         self._workers_seen = 0.0
@@ -225,7 +242,7 @@ class Dispatcher:
 
     def _has_free_worker(self) -> bool:
         """Return whether a worker is free; each worker runs one job at a time."""
-        if self._cluster.settings.scheduler is None:
+        if self._cluster.settings.access is None:
             return len(self._started) < self._cluster.settings.jobs
         now = time.monotonic()
         if now - self._workers_seen > WORKERS_EVERY_SECONDS or not self._workers:
@@ -238,4 +255,4 @@ class Dispatcher:
             self._warming.release()
             self._warming = None
         if self._cold and self._warming is None and self.is_idle:
-            self._warming = self._cluster.submit(warm_up, self._cold.pop(0))
+            self._warming = self._cluster.submit(warm_up_model, self._cold.pop(0))

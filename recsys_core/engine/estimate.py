@@ -1,7 +1,7 @@
 """Estimates of time and memory of an experiment before it starts, and rejection of models that need too much memory."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from bisect import bisect
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recsys_core.engine.settings import EngineSettings, in_words
@@ -92,11 +92,8 @@ def _of_model(
     if not settings.memory_is_known or needed <= settings.job_memory:
         return found
     title = model_class(model.key).info.title
-    return ModelEstimate(
-        found.model_id,
-        found.key,
-        found.seconds,
-        needed,
+    return replace(
+        found,
         refused=f"{title} would need {in_words(needed)} of memory; a job may use {in_words(settings.job_memory)}.",
         alternative=_alternative(model, size, settings),
     )
@@ -105,7 +102,8 @@ def _of_model(
 def _alternative(model: ModelSpec, size: DataSize, settings: EngineSettings) -> str:
     """Return a sentence about what fits: fewer items, or other algorithms."""
     title = model_class(model.key).info.title
-    fits = _largest(lambda items: _bytes(model, DataSize(size.users, items, size.interactions)), settings, size.items)
+    sizes = range(1, size.items + 1)
+    fits = bisect(sizes, settings.job_memory, key=lambda items: _bytes(model, replace(size, items=items)))
     others = [key for key in MODELS if key != model.key and _bytes(ModelSpec(key=key), size) <= settings.job_memory]
     ways = []
     if fits > 0:
@@ -113,15 +111,6 @@ def _alternative(model: ModelSpec, size: DataSize, settings: EngineSettings) -> 
     if others:
         ways.append(f"choose {', '.join(model_class(key).info.title for key in others[:4])}")
     return f"Instead of {title} on all data, {' or '.join(ways) or 'use a machine with more memory'}."
-
-
-def _largest(needed: Callable[[int], int], settings: EngineSettings, upper: int) -> int:
-    """Return the largest number of items that fits, by bisection."""
-    low, high = 0, upper
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if needed(middle) <= settings.job_memory else (low, middle - 1)
-    return low
 
 
 def _bytes(model: ModelSpec, size: DataSize) -> int:

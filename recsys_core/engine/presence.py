@@ -48,16 +48,10 @@ class EngineFolder:
 
     def __init__(self, root: Path) -> None:
         self.path = root / "engine"
-
-    @property
-    def log(self) -> Path:
+        self.log = self.path / "engine.log"
         """Standard output of the engine and its workers."""
-        return self.path / "engine.log"
-
-    @property
-    def scratch(self) -> Path:
+        self.scratch = self.path / "scratch"
         """Scratch folder of the Dask workers."""
-        return self.path / "scratch"
 
     def make(self) -> None:
         """Create the folder.

@@ -85,7 +85,7 @@ class EngineProcess:
                 jobs=settings.jobs,
                 threads=settings.threads,
                 job_memory=settings.job_memory,
-                cluster=settings.scheduler is not None,
+                cluster=settings.access is not None,
             )
         )
 

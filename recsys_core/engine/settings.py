@@ -69,11 +69,6 @@ class EngineSettings:
             warm_up=positive_number(environment, "RECSCOPE_WARM_UP", 1.0, low=0.0) > 0,
         )
 
-    @property
-    def scheduler(self) -> str | None:
-        """Address of an existing Dask cluster."""
-        return self.access.address if self.access else None
-
 
 def usable_cores() -> int:
     """Return the number of cores that this process may use."""

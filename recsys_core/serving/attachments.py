@@ -16,7 +16,7 @@ from recsys_core.serving.process_limits import confine, process_limits, watch
 from recsys_core.serving.work_status import begin, has_ended, note_ending, run_in, status_of
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import read_json, write_json
-from recsys_core.storage.processes import detached
+from recsys_core.storage.processes import start_python
 
 if TYPE_CHECKING:
     from recsys_core.profiles.attach import Attached
@@ -49,13 +49,8 @@ def attach(
     folder, limits = file.parent, limits or process_limits()
     begin(folder, WORK)
     with disk_errors_in_words(folder):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "recsys_core.serving.attachments", str(root), fingerprint, str(file)],
-            cwd=Path(__file__).resolve().parents[2],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            **detached(),
-        )
+        command = ["-m", "recsys_core.serving.attachments", str(root), fingerprint, str(file)]
+        process = start_python(command, stdout=subprocess.DEVNULL)
 
     def wanted() -> bool:
         status = status_of(folder)

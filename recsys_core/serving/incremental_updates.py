@@ -94,22 +94,18 @@ def incremental_update(
     """
     ctx = replace(ctx, seed=run.spec.seed)
     before, after = (run.model(model_id) for _ in range(2))
-    learner = _learner(after)
+    _require_updates(after)
     split = make_splits(old, run.spec.split, run.spec.seed)[0]
     require_same_split(run, split)
     joined = _join(split, old, newer)
-    known, fresh = joined.train, joined.learned
-    if isinstance(before, OnRelevant):
-        known, fresh = (part.subset(part.strengths >= before.relevant_from) for part in (known, fresh))
-    learner.update(known, fresh, ctx, freeze_embeddings=freeze_embeddings)
-    updated = for_training(learner, run.spec, has_ratings=isinstance(after, OnRelevant))
+    updated, learned = _updated(run, after, joined.train, joined.learned, ctx, freeze_embeddings)
     compared = {
         OLD: _compared(run, _old_split(split, joined), _Padded(before, joined.train, ctx.seed), updated, ctx),
         NEW: _compared(run, _new_split(joined), _Padded(before, joined.train, ctx.seed), updated, ctx),
     }
     return UpdateReport(
         metric=_metric(run),
-        learned=fresh.n_interactions,
+        learned=learned,
         given_away=joined.given_away,
         users=joined.train.n_users - old.n_users,
         items=joined.train.n_items - old.n_items,
@@ -137,26 +133,28 @@ def updated_model(
         DataError: The newer data contain no new interactions.
     """
     model = run.model(model_id)
-    learner = _learner(model)
+    _require_updates(model)
     everything, rows = _united(old, newer)
-    known, fresh = everything, everything.with_interactions(rows.reset_index(drop=True))
+    fresh = everything.with_interactions(rows.reset_index(drop=True))
+    updated, _ = _updated(run, model, everything, fresh, replace(ctx, seed=run.spec.seed), freeze_embeddings)
+    return updated, _with(everything, fresh)
+
+
+def _require_updates(model: Recommender[Any]) -> None:
+    """Reject a model that does not support incremental updates."""
+    if not isinstance(trained(model), UpdatesIncrementally):
+        raise CannotScore(f"{model.info.title} does not update incrementally; train it again on all data.")
+
+
+def _updated(
+    run: Run, model: Recommender[Any], known: Dataset, fresh: Dataset, ctx: RunContext, freeze_embeddings: bool
+) -> tuple[Recommender[Any], int]:
+    """Update a loaded model in place; return it as the spec wraps it, and the number of interactions trained on."""
     if isinstance(model, OnRelevant):
         known, fresh = (part.subset(part.strengths >= model.relevant_from) for part in (known, fresh))
-    learner.update(known, fresh, replace(ctx, seed=run.spec.seed), freeze_embeddings=freeze_embeddings)
-    updated = for_training(learner, run.spec, has_ratings=isinstance(model, OnRelevant))
-    return updated, _with(everything, everything.with_interactions(rows))
-
-
-def _learner(model: Recommender[Any]) -> Any:
-    """Return the unwrapped model to update.
-
-    Raises:
-        CannotScore: It does not support incremental updates.
-    """
-    learner = trained(model)
-    if not isinstance(learner, UpdatesIncrementally):
-        raise CannotScore(f"{model.info.title} does not update incrementally; train it again on all data.")
-    return learner
+    learner: Any = trained(model)
+    learner.update(known, fresh, ctx, freeze_embeddings=freeze_embeddings)
+    return for_training(learner, run.spec, has_ratings=isinstance(model, OnRelevant)), fresh.n_interactions
 
 
 def _metric(run: Run) -> str:

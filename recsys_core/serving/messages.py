@@ -22,9 +22,8 @@ FORBIDDEN = "torch"
 class Kind(StrEnum):
     """Kind of a response."""
 
-    READY = "ready"
     ALIVE = "alive"
-    """The request is being processed and has no progress to report."""
+    """The process is ready for requests, or the request is being processed and has no progress to report."""
     PROGRESS = "progress"
     ANSWER = "answer"
     ERROR = "error"

@@ -9,9 +9,9 @@ import argparse
 import contextlib
 import logging
 import os
-import queue
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection as PipeEnd
 
 from recsys_core.contracts import Progress, RunContext
@@ -37,28 +37,20 @@ class _Worker:
     def __init__(self, connection: Connection, name: str) -> None:
         self._connection = connection
         self._models = ModelCache()
-        self._queue: queue.SimpleQueue[Request] = queue.SimpleQueue()
-        self._cancelled: set[int] = set()
-        self.unanswered = 0
-        threading.Thread(target=self._work, name=name, daemon=True).start()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self.cancelled: dict[int, threading.Event] = {}
+        """One event per request that is running or queued here; a request stops at its next step when it is set."""
 
     def put(self, request: Request) -> None:
         """Queue a request."""
-        self.unanswered += 1
-        self._queue.put(request)
+        self.cancelled[request.number] = threading.Event()
+        self._thread.submit(self._work, request)
 
-    def cancel(self, number: int) -> None:
-        """Stop this request at its next step if it is running or queued here."""
-        self._cancelled.add(number)
-
-    def _work(self) -> None:
-        while True:
-            request = self._queue.get()
-            response = self._respond(request)
-            self._cancelled.discard(request.number)
-            self.unanswered -= 1
-            with contextlib.suppress(OSError):  # the other end is closed: the receiving thread ends the process
-                self._connection.send(response)
+    def _work(self, request: Request) -> None:
+        response = self._respond(request)
+        del self.cancelled[request.number]
+        with contextlib.suppress(OSError):  # the other end is closed: the receiving thread ends the process
+            self._connection.send(response)
 
     def _respond(self, request: Request) -> Response:
         """Answer a request; every error becomes a response, so the thread survives."""
@@ -75,11 +67,11 @@ class _Worker:
             return Response(request.number, Kind.ERROR, packed(NoAnswer(words)))
 
     def _answer(self, request: Request) -> bytes:
-        reporter = _ProgressReporter(self._connection, request.number)
+        reporter, cancelled = _ProgressReporter(self._connection, request.number), self.cancelled[request.number]
 
         def stop_requested() -> bool:
             reporter.heartbeat()
-            return request.number in self._cancelled
+            return cancelled.is_set()
 
         ctx = RunContext(report=reporter, stop_requested=stop_requested, threads=usable_cores())
         if ctx.stop_requested():
@@ -129,7 +121,7 @@ def serve(connection: Connection, idle_seconds: float = IDLE_SECONDS) -> None:
     """Answer requests until the other end is closed, or until no request has arrived for `idle_seconds`."""
     workers = {priority: _Worker(connection, priority) for priority in Priority}
     with contextlib.suppress(OSError):  # the other end is closed: `receive` raises
-        connection.send(Response(NO_REQUEST, Kind.READY))
+        connection.send(Response(NO_REQUEST, Kind.ALIVE))
     while True:
         try:
             message = connection.receive(idle_seconds)
@@ -139,8 +131,9 @@ def serve(connection: Connection, idle_seconds: float = IDLE_SECONDS) -> None:
             workers[question(message.question).priority].put(message)
         elif isinstance(message, Cancel):
             for worker in workers.values():
-                worker.cancel(message.number)
-        elif not any(worker.unanswered for worker in workers.values()):
+                if cancelled := worker.cancelled.get(message.number):
+                    cancelled.set()
+        elif not any(worker.cancelled for worker in workers.values()):
             return
 
 

@@ -10,13 +10,12 @@ import atexit
 import contextlib
 import itertools
 import logging
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,10 @@ from recsys_core.errors import Cancelled, NoAnswer
 from recsys_core.serving.messages import Cancel, Connection, Kind, Request, Response, unpacked
 from recsys_core.serving.requests import Priority
 from recsys_core.serving.requests import question as known
-from recsys_core.storage.processes import detached
+from recsys_core.storage.processes import start_python
 
 logger = logging.getLogger(__name__)
-PROJECT = Path(__file__).resolve().parents[2]
-COMMAND = (sys.executable, "-m", "recsys_core.serving.model_process")
+PROCESS = ("-m", "recsys_core.serving.model_process")
 PATIENCE_SECONDS = 120.0
 """A process that sends nothing for this long during a request is killed; long requests send heartbeats."""
 POLL_SECONDS = 0.1
@@ -58,12 +56,12 @@ class Answers:
     priorities. The process ends with this one, however this one ends.
 
     Args:
-        command: Command to start; the file descriptor of its end of the pipe is appended.
+        process: Arguments of Python to start it; the file descriptor of its end of the pipe is appended.
         patience: Timeout in seconds without a message during a request, after which the process is killed.
     """
 
-    def __init__(self, command: Sequence[str] = COMMAND, patience: float = PATIENCE_SECONDS) -> None:
-        self._command = tuple(command)
+    def __init__(self, process: Sequence[str] = PROCESS, patience: float = PATIENCE_SECONDS) -> None:
+        self._process = tuple(process)
         self._patience = patience
         self._lock = threading.Lock()
         self._child: _Child | None = None
@@ -126,7 +124,7 @@ class Answers:
     def _running(self) -> "_Child":
         with self._lock:
             if self._child is None or not self._child.is_running:
-                self._child = _Child(self._command)
+                self._child = _Child(self._process)
             return self._child
 
 
@@ -139,8 +137,7 @@ class _Pending:
 
     def __init__(self, priority: Priority) -> None:
         self.priority = priority
-        self.answered = threading.Event()
-        self.response: Response | None = None
+        self.response: Future[Response] = Future()
         self.progress: bytes | None = None
         self.last_message = time.monotonic()
 
@@ -148,17 +145,10 @@ class _Pending:
 class _Child:
     """One model process, with our end of the pipe."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, process: Sequence[str]) -> None:
         ours, theirs = Pipe()
         with theirs:
-            self.process = subprocess.Popen(
-                [*command, str(theirs.fileno())],
-                cwd=PROJECT,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])},
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                **detached(),  # signals from the terminal must not reach this process
-            )
+            self.process = start_python([*process, str(theirs.fileno())], pass_fds=[theirs.fileno()])
         self._connection = Connection(ours)
         self._lock = threading.Lock()
         self._pending: dict[int, _Pending] = {}
@@ -183,14 +173,12 @@ class _Child:
         try:
             with contextlib.suppress(OSError):  # the process ended: the listening thread handles that
                 self._connection.send(request)
-            self._wait(request, pending, ctx, patience)
+            response = self._wait(request, pending, ctx, patience)
         finally:
             with self._lock:
                 self._pending.pop(request.number, None)
-        if pending.response is None:
-            raise _Ended(self._ending())
-        content = unpacked(pending.response.content)
-        if pending.response.kind is Kind.ERROR:
+        content = unpacked(response.content)
+        if response.kind is Kind.ERROR:
             raise content
         return content
 
@@ -200,9 +188,11 @@ class _Child:
             self.process.kill()
         self.process.wait()
 
-    def _wait(self, request: Request, pending: _Pending, ctx: RunContext, patience: float) -> None:
-        """Wait for the answer; meanwhile forward progress and check for cancellation and timeout."""
-        while not pending.answered.wait(POLL_SECONDS):
+    def _wait(self, request: Request, pending: _Pending, ctx: RunContext, patience: float) -> Response:
+        """Return the answer when it is there; meanwhile forward progress and check for cancellation and timeout."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                return pending.response.result(POLL_SECONDS)
             if pending.progress is not None:
                 progress, pending.progress = pending.progress, None
                 ctx.report(unpacked(progress))
@@ -229,7 +219,8 @@ class _Child:
             self.end()
         self._connection.close()
         for pending in unanswered:
-            pending.answered.set()
+            if not pending.response.done():
+                pending.response.set_exception(_Ended(self._ending()))
 
     def _dispatch(self, response: Response) -> None:
         with self._lock:
@@ -243,8 +234,7 @@ class _Child:
         if response.kind is Kind.PROGRESS:
             pending.progress = response.content
         else:
-            pending.response = response
-            pending.answered.set()
+            pending.response.set_result(response)
 
     def _ending(self) -> str:
         """Return how the process ended, as a predicate."""

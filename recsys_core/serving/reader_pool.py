@@ -6,9 +6,7 @@ import json
 import logging
 import shutil
 import subprocess
-import sys
 import threading
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +19,7 @@ from recsys_core.serving.process_limits import POLL_SECONDS, end, process_limits
 from recsys_core.serving.upload_tables import WORK, Reading, remove_older, request_of
 from recsys_core.serving.work_status import begin, has_ended, process_of, status_of
 from recsys_core.storage.disk_errors import disk_errors_in_words
-from recsys_core.storage.processes import detached, mark_of
+from recsys_core.storage.processes import mark_of, start_python
 
 if TYPE_CHECKING:
     from recsys_core.serving.uploads import Draft, Intake
@@ -68,16 +66,25 @@ class Readers:
             new = _Run(intake, draft, before=run)
             self._runs = {folder: one for folder, one in self._runs.items() if one.is_running}
             self._runs[intake.folder] = new
-            new.start(self._supervise)
+            threading.Thread(target=self._supervise, args=(new,), name="reading", daemon=True).start()
             return new.reading
 
     def cancel(self, reading: Reading) -> None:
         """Cancel a reading; it stays cancelled until `Reading.forget` is called."""
-        self._stop(reading.intake, keep_note=True)
+        run = self.stop(reading.intake)
+        if run is not None:
+            with disk_errors_in_words(run.reading.folder):
+                run.reading.folder.mkdir(parents=True, exist_ok=True)
+            run.reading.note("CANCELLED", CANCELLED)
 
-    def stop(self, intake: "Intake") -> None:
-        """Stop the process that reads these files, and wait until it has ended."""
-        self._stop(intake, keep_note=False)
+    def stop(self, intake: "Intake") -> "_Run | None":
+        """Stop the process that reads these files and wait until it has ended; return what was running."""
+        with self._lock:
+            run = self._runs.get(intake.folder)
+        if run is None or not run.is_running:
+            return None
+        run.stop()
+        return run
 
     def warm(self) -> None:
         """Start a spare process if there is none."""
@@ -92,32 +99,14 @@ class Readers:
         with self._lock:
             runs, spare, self._spare = list(self._runs.values()), self._spare, None
         for run in runs:
-            run.cancel()
+            run.cancelled.set()
         for run in runs:
-            run.join()
+            run.ended.wait()
         if spare is not None:
             _dismiss(spare)
 
-    def _stop(self, intake: "Intake", *, keep_note: bool) -> None:
-        with self._lock:
-            run = self._runs.get(intake.folder)
-        if run is None or not run.is_running:
-            return
-        run.cancel()
-        run.join()
-        if keep_note:
-            with disk_errors_in_words(run.reading.folder):
-                run.reading.folder.mkdir(parents=True, exist_ok=True)
-            run.reading.note("CANCELLED", CANCELLED)
-
     def _started(self) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            [sys.executable, "-m", self._module],
-            cwd=Path(__file__).resolve().parents[2],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            **detached(),
-        )
+        return start_python(["-m", self._module], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
 
     def _taken(self) -> "subprocess.Popen[bytes]":
         """Return the spare process, or a new one."""
@@ -132,7 +121,9 @@ class Readers:
     def _supervise(self, run: "_Run") -> None:
         """Run one reading from start to end; the body of a thread."""
         try:
-            run.stop_previous()
+            if run.before is not None:
+                run.before.stop()
+                run.before = None
             while run.is_wanted:
                 if self._free.acquire(timeout=POLL_SECONDS):
                     break
@@ -146,7 +137,7 @@ class Readers:
             logger.warning("Reading %s failed: %s", run.reading.folder, error)
             run.reading.failure = str(error)
         finally:
-            run.finish()
+            run.ended.set()
         if run.is_wanted:
             with contextlib.suppress(OSError):  # the next reading starts its process itself
                 self.warm()
@@ -154,8 +145,6 @@ class Readers:
     def _read(self, run: "_Run") -> str:
         """Read in a process; return the message of `watch` about its end."""
         reading = run.reading
-        with disk_errors_in_words(reading.folder):
-            reading.folder.mkdir(parents=True, exist_ok=True)
         if (earlier := _alive(reading)) is not None:
             return watch(earlier, self._limits, lambda: run.is_wanted)
         reading.clear()
@@ -182,48 +171,28 @@ class Readers:
 
 
 class _Run:
-    """One running reading and the thread that supervises it."""
+    """A running reading; `before` is an older one of the same files, to be stopped first."""
 
     def __init__(self, intake: "Intake", draft: "Draft", before: "_Run | None") -> None:
         self.reading = Reading(intake, draft, lambda: self.is_running)
-        self._before = before
-        self._cancelled = threading.Event()
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
+        self.before = before
+        self.cancelled = threading.Event()
+        self.ended = threading.Event()
 
     @property
     def is_running(self) -> bool:
         """Whether it has not ended."""
-        return not self._ended.is_set()
+        return not self.ended.is_set()
 
     @property
     def is_wanted(self) -> bool:
         """Whether it was not cancelled."""
-        return not self._cancelled.is_set()
+        return not self.cancelled.is_set()
 
-    def start(self, body: "Callable[[_Run], None]") -> None:
-        """Start the thread."""
-        self._thread = threading.Thread(target=body, args=(self,), name="reading", daemon=True)
-        self._thread.start()
-
-    def stop_previous(self) -> None:
-        """Cancel an older reading of the same files and wait for its end."""
-        if self._before is not None:
-            self._before.cancel()
-            self._before.join()
-            self._before = None
-
-    def cancel(self) -> None:
-        """Cancel the reading."""
-        self._cancelled.set()
-
-    def finish(self) -> None:
-        """Mark the reading as ended."""
-        self._ended.set()
-
-    def join(self) -> None:
-        """Wait for the end."""
-        self._ended.wait()
+    def stop(self) -> None:
+        """Cancel the reading and wait for its end."""
+        self.cancelled.set()
+        self.ended.wait()
 
 
 def _dismiss(process: "subprocess.Popen[bytes]") -> None:

@@ -20,7 +20,9 @@ def main() -> int:
     idle = threading.Timer(IDLE_SECONDS, os._exit, (0,))
     idle.daemon = True
     idle.start()
-    _load()
+    import charset_normalizer  # noqa: F401 - reading may need it
+    import python_calamine  # noqa: F401 - likewise
+
     line = sys.stdin.readline()
     idle.cancel()
     if not line.strip():
@@ -36,12 +38,6 @@ def main() -> int:
     confine(ProcessLimits(**request["limits"]))
     requested(request).run()
     return 0
-
-
-def _load() -> None:
-    """Import the libraries that reading may need."""
-    import charset_normalizer  # noqa: F401
-    import python_calamine  # noqa: F401
 
 
 if __name__ == "__main__":

@@ -59,19 +59,13 @@ class Reading:
         self.draft = draft
         self.key = _digest([_facts(draft), draft.changes, draft.rules])
         self.folder = intake.folder / "readings" / self.key
+        self.temporary = self.folder / "temporary"
+        """The folder for temporary files."""
+        self.dataset = self.folder / "dataset"
+        """The folder of the finished data set; it may be missing."""
         self.failure = ""
         """Why it could not be started, empty if it could."""
         self._is_running = is_running
-
-    @property
-    def temporary(self) -> Path:
-        """The folder for temporary files."""
-        return self.folder / "temporary"
-
-    @property
-    def dataset(self) -> Path:
-        """The folder of the finished data set; it may be missing."""
-        return self.folder / "dataset"
 
     def status(self) -> WorkStatus:
         """Return its status; WAITING if it was not started."""

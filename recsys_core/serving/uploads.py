@@ -18,12 +18,11 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, Self
+from typing import IO, Any, Literal, Self
 from uuid import uuid4
 
 from recsys_core.data.ingest.limits import ProcessLimits
@@ -32,10 +31,7 @@ from recsys_core.serving.process_limits import ending_in_words, process_limits, 
 from recsys_core.serving.work_status import WorkStatus, begin, note_ending, status_of
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import read_json, write_json
-from recsys_core.storage.processes import detached
-
-if TYPE_CHECKING:
-    pass
+from recsys_core.storage.processes import start_python
 
 logger = logging.getLogger(__name__)
 KEPT_SECONDS = 86_400.0
@@ -151,14 +147,8 @@ class Intake:
         """
         begin(self.folder, work)
         with disk_errors_in_words(self.folder), (self.folder / "log.txt").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "recsys_core.serving.upload_process", str(self.root), self.id, work],
-                cwd=Path(__file__).resolve().parents[2],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                **detached(),
-            )
+            command = ["-m", "recsys_core.serving.upload_process", str(self.root), self.id, work]
+            process = start_python(command, stdout=log, stderr=log)
         arguments = (process, work, process_limits())
         threading.Thread(target=self._supervise, args=arguments, name="intake-exit", daemon=True).start()
 

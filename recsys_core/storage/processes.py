@@ -1,15 +1,18 @@
-"""Identify processes by PID, start time and host, and check whether they are alive."""
+"""Start processes, identify them by PID, start time and host, and check whether they are alive."""
 
 import contextlib
 import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import psutil
 
+PROJECT = Path(__file__).resolve().parents[2]
 START_TIME_TOLERANCE = 2.0
 """Tolerance in seconds between two readings of a start time, since clocks can be adjusted."""
 
@@ -84,11 +87,21 @@ def end_at_once(pid: int) -> None:
         psutil.Process(pid).kill()
 
 
-def detached() -> dict[str, Any]:
-    """Return `subprocess.Popen` arguments for a process that survives its parent and terminal signals."""
+def start_python(arguments: Sequence[str], **options: Any) -> "subprocess.Popen[bytes]":
+    """Start a Python process that can import this package and survives its parent and terminal signals.
+
+    Args:
+        arguments: Arguments of the interpreter, such as `-m` and a module.
+        **options: Further arguments of `subprocess.Popen`; without `stdin` the process has no input.
+    """
     if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-    return {"start_new_session": True}
+        options["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+    else:
+        options["start_new_session"] = True
+    options.setdefault("stdin", subprocess.DEVNULL)
+    path = os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": path}
+    return subprocess.Popen([sys.executable, *arguments], cwd=PROJECT, env=environment, **options)
 
 
 def give_way(niceness: int) -> None:

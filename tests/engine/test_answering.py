@@ -29,7 +29,7 @@ from recsys_core.serving.requests import QUESTIONS, ModelCache, Priority, Questi
 from tests.engine.answering_served import ODD_QUESTIONS
 from tests.engine.support import ROOT, eventually, little_data, spec_of
 
-ODD = (sys.executable, "-m", "tests.engine.answering_served")
+ODD = ("-m", "tests.engine.answering_served")
 QUERY = QueryBatch(np.array([3]), Ragged.from_rows([[1, 5, 2]]), np.array([5.0, 4.0, 2.0], dtype=np.float32))
 
 
@@ -202,7 +202,7 @@ main()
 @pytest.fixture
 def toiling(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
     monkeypatch.setitem(QUESTIONS, "toil", Question(lambda *_, **__: None, priority=Priority.BATCH))
-    answers = Answers((sys.executable, "-c", TOILS), patience=PATIENCE)
+    answers = Answers(("-c", TOILS), patience=PATIENCE)
     yield answers
     answers.close()
 
@@ -246,7 +246,7 @@ from recsys_core.serving.model_server import Answers
 from recsys_core.serving.requests import QUESTIONS
 from tests.engine.answering_served import ODD_QUESTIONS
 QUESTIONS.update(ODD_QUESTIONS)
-answers = Answers((sys.executable, "-m", "tests.engine.answering_served"))
+answers = Answers(("-m", "tests.engine.answering_served"))
 print(answers.ask(*sys.argv[1:4], "dawdle", steps=1), flush=True)
 threading.Thread(
     target=answers.ask, args=(*sys.argv[1:4], "stand"), kwargs={"folder": sys.argv[4]}, daemon=True

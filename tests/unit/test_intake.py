@@ -3,11 +3,9 @@
 import io
 import os
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +19,7 @@ from recsys_core.serving.upload_tables import applied, inspected, rules_of
 from recsys_core.serving.uploads import Draft, Intake, remove_left_over, server_files
 from recsys_core.serving.work_status import WorkStatus, has_ended
 from recsys_core.storage.files import write_json
-from recsys_core.storage.processes import own_mark
+from recsys_core.storage.processes import own_mark, start_python
 from tests.engine.support import eventually
 
 ROWS = "".join(f"u{user},m{item},{1 + item % 5}\n" for user in range(30) for item in range(10))
@@ -69,15 +67,13 @@ def test_a_wish_to_stop_ends_it_without_storing(taking: Intake) -> None:
 def test_a_killed_process_is_known_to_be_gone(taking: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[subprocess.Popen[bytes]] = []
 
-    class Idle(subprocess.Popen[bytes]):
-        """Does nothing until it is killed, in place of the storing process."""
-
-        def __init__(self, command: list[str], **options: Any) -> None:
-            super().__init__([sys.executable, "-c", "import time; time.sleep(600)", *command[3:]], **options)
-            started.append(self)
+    def start_idle(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+        """Start a process that does nothing until it is killed, in place of the storing one."""
+        started.append(start_python(["-c", "import time; time.sleep(600)"], **options))
+        return started[0]
 
     with monkeypatch.context() as held:
-        held.setattr(module, "subprocess", SimpleNamespace(Popen=Idle, DEVNULL=subprocess.DEVNULL))
+        held.setattr(module, "start_python", start_idle)
         taking.start("store")
     started[0].kill()
     started[0].wait()

@@ -84,5 +84,5 @@ def test_what_is_no_scheduler_is_refused(address: str) -> None:
 
 
 def test_without_the_setting_the_engine_has_processes_of_its_own() -> None:
-    assert EngineSettings.from_environment({}).scheduler is None
-    assert EngineSettings.from_environment({"RECSCOPE_SCHEDULER": "tcp://h:1"}).scheduler == "tcp://h:1"
+    assert EngineSettings.from_environment({}).access is None
+    assert EngineSettings.from_environment({"RECSCOPE_SCHEDULER": "tcp://h:1"}).access == SchedulerAccess("tcp://h:1")
