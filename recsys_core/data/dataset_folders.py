@@ -8,10 +8,11 @@ from pathlib import Path
 
 import psutil
 
-from recsys_core.data.meta import META, Meta
+from recsys_core.data.meta import META, DatasetCard
 from recsys_core.errors import Damaged
 from recsys_core.storage.checksums import Identity, identity, is_settled
 from recsys_core.storage.damaged import DamagedFolder, move_aside, note_of, set_aside
+from recsys_core.storage.files import children
 
 OWNER = "owner.json"
 RUN_PREFIX = "run-"
@@ -24,34 +25,27 @@ class MetaReader:
     """Reads data set metadata, caching each file until it changes."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, tuple[Identity, Meta]] = {}
+        self._known: dict[Path, tuple[Identity, DatasetCard]] = {}
 
-    def read(self, folder: Path) -> Meta:
+    def read(self, folder: Path) -> DatasetCard:
         """Return the metadata of a data set.
 
         Raises:
             Damaged: The metadata cannot be read.
         """
         found: Identity | None = None
-        with contextlib.suppress(OSError, Damaged):  # Meta.read reports the problem
+        with contextlib.suppress(OSError, Damaged):  # DatasetCard.read reports the problem
             found = identity(folder / META)
         known = self._known.get(folder)
         if known is not None and known[0] == found:
             return known[1]
-        meta = Meta.read(folder)
+        meta = DatasetCard.read(folder)
         if found is not None and is_settled(found):
             self._known[folder] = found, meta
         return meta
 
 
-def data_folders(root: Path) -> list[Path]:
-    """Return the folders of all data sets, including damaged ones."""
-    with contextlib.suppress(OSError):
-        return sorted(path for path in (root / "datasets").iterdir() if path.is_dir())
-    return []
-
-
-def check_everything(folder: Path, meta: Meta) -> None:
+def check_everything(folder: Path, meta: DatasetCard) -> None:
     """Read every file of a data set and verify its checksum.
 
     Raises:
@@ -73,7 +67,7 @@ def data_sets_aside(root: Path) -> list[DamagedFolder]:
             continue
         name = path.name
         with contextlib.suppress(Damaged):
-            name = Meta.read(path).name
+            name = DatasetCard.read(path).name
         found.append(DamagedFolder(path, "data set", name, note_of(path)))
     return found
 
@@ -84,7 +78,8 @@ def half_written_apart(root: Path) -> list[str]:
     A folder that cannot be moved stays in place: it is not a data set, and nothing depends on it.
     """
     notes = []
-    for folder in [*_abandoned(root / "staging"), *_without_facts(root)]:
+    abandoned = [folder for folder in children(root / "staging") if not _owner_lives(folder)]
+    for folder in [*abandoned, *_without_facts(root)]:
         if folder.name.startswith("deleted-"):
             shutil.rmtree(folder, ignore_errors=True)
             continue
@@ -95,17 +90,12 @@ def half_written_apart(root: Path) -> list[str]:
     return notes
 
 
-def _abandoned(staging: Path) -> list[Path]:
-    return [folder for folder in _folders(staging) if not _owner_lives(folder)]
-
-
 def _without_facts(root: Path) -> list[Path]:
     """Return the data set folders without metadata, which is written last."""
     found = []
-    for folder in data_folders(root):
+    for folder in children(root / "datasets"):
         with contextlib.suppress(OSError):  # an unreadable folder is damaged, not incomplete
-            names = {path.name for path in folder.iterdir()}
-            if META not in names:
+            if META not in {path.name for path in folder.iterdir()}:
                 found.append(folder)
     return found
 
@@ -122,9 +112,3 @@ def _owner_lives(folder: Path) -> bool:
             return True
     except psutil.Error:
         return False
-
-
-def _folders(folder: Path) -> list[Path]:
-    with contextlib.suppress(OSError):
-        return sorted(path for path in folder.iterdir() if path.is_dir())
-    return []

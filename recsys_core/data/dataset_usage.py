@@ -5,6 +5,7 @@ from typing import Any
 
 from recsys_core.errors import Damaged
 from recsys_core.storage.checksums import read_record
+from recsys_core.storage.files import children
 from recsys_core.storage.processes import ProcessMark
 
 RUNS, JOBS = "runs", "jobs"
@@ -20,13 +21,13 @@ def experiments_at_work(root: Path, fingerprint: str) -> list[str]:
         fingerprint: Fingerprint of the data set, used for training or as uploaded test data.
     """
     found = []
-    for folder in _folders(root / RUNS):
+    for folder in children(root / RUNS):
         spec = _record(folder / SPEC)
         split = spec.get("split")
         test_data = split.get("test_data") if isinstance(split, dict) else None
         if fingerprint not in (spec.get("data"), test_data):
             continue
-        if any(_is_live(_record(job / STATUS)) for job in _folders(folder / JOBS)):
+        if any(_is_live(_record(job / STATUS)) for job in children(folder / JOBS)):
             found.append(str(_record(folder / SUMMARY).get("name") or folder.name))
     return found
 
@@ -48,10 +49,3 @@ def _record(path: Path) -> dict[str, Any]:
         return read_record(path)
     except Damaged:
         return {}
-
-
-def _folders(folder: Path) -> list[Path]:
-    try:
-        return [path for path in folder.iterdir() if path.is_dir()]
-    except OSError:
-        return []

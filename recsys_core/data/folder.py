@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from recsys_core.columns import EVENT, INTERACTIONS, ITEM_ID, ITEMS, RATING, SOCIAL, USER_ID, USERS
 from recsys_core.data.dataset import Dataset
-from recsys_core.data.meta import META, Meta
+from recsys_core.data.meta import META, DatasetCard
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import Damaged
 from recsys_core.storage.checksums import file_sums, verify
@@ -27,7 +27,7 @@ class StoredDataset(Dataset):
     """
 
     folder: Path = Path()
-    meta: Meta | None = None
+    meta: DatasetCard | None = None
 
     def check(self) -> None:
         """Verify the files; files already verified by this process are not read again.
@@ -70,7 +70,7 @@ def write_tables(folder: Path, dataset: Dataset) -> None:
     write_social(folder, dataset.social)
 
 
-def seal(folder: Path, meta: Meta) -> None:
+def seal(folder: Path, meta: DatasetCard) -> None:
     """Write the metadata of a complete folder with the checksums of its files, for `Workspace.take_over`.
 
     Raises:
@@ -81,7 +81,7 @@ def seal(folder: Path, meta: Meta) -> None:
     replace(meta, files=file_sums(folder, names)).write(folder)
 
 
-def check_folder(folder: Path, meta: Meta, *, deep: bool) -> None:
+def check_folder(folder: Path, meta: DatasetCard, *, deep: bool) -> None:
     """Verify the files of a data set.
 
     Args:
@@ -98,7 +98,7 @@ def check_folder(folder: Path, meta: Meta, *, deep: bool) -> None:
         check_file(folder, meta, f"{table}.parquet", deep=deep)
 
 
-def check_file(folder: Path, meta: Meta, name: str, *, deep: bool = True) -> None:
+def check_file(folder: Path, meta: DatasetCard, name: str, *, deep: bool = True) -> None:
     """Verify one file of a data set; see `check_folder`."""
     try:
         if meta.files is not None and name not in meta.files:
@@ -108,7 +108,7 @@ def check_file(folder: Path, meta: Meta, name: str, *, deep: bool = True) -> Non
         raise damaged(folder, meta, error) from error
 
 
-def damaged(folder: Path, meta: Meta, error: object) -> Damaged:
+def damaged(folder: Path, meta: DatasetCard, error: object) -> Damaged:
     """Return the error for a damaged data set, with advice."""
     return Damaged(
         f"The data set '{meta.name}' is damaged: {str(error).rstrip('.')}. Upload the same files again, which "
@@ -126,7 +126,7 @@ def open_folder(folder: Path, *, verified: bool = False) -> StoredDataset:
     Raises:
         Damaged: The data set is incomplete, or differs from what was written.
     """
-    meta = Meta.read(folder)
+    meta = DatasetCard.read(folder)
     check_folder(folder, meta, deep=not verified)
 
     def load(table: str, dropped: str = "") -> pd.DataFrame:
@@ -160,7 +160,7 @@ def open_folder(folder: Path, *, verified: bool = False) -> StoredDataset:
 
 
 @contextmanager
-def _readable(folder: Path, meta: Meta, table: str) -> Iterator[None]:
+def _readable(folder: Path, meta: DatasetCard, table: str) -> Iterator[None]:
     """Verify a table, and translate errors of its reader.
 
     Raises:

@@ -4,32 +4,24 @@ import json
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from recsys_core.columns import EVENT, RATING, TIMESTAMP
+from recsys_core.columns import RATING, TIMESTAMP
 from recsys_core.contracts import RatingScale
 from recsys_core.errors import Damaged
 from recsys_core.storage.checksums import FILES, FileSum, read_record, sums_from_json, sums_to_json, write_record
 from recsys_core.storage.files import write_text
 
+if TYPE_CHECKING:
+    from recsys_core.data.dataset import Dataset
+
 META = "meta.json"
 FORMAT = 1
-_KINDS: dict[str, type] = {
-    "name": str,
-    "fingerprint": str,
-    "created": str,
-    "n_users": int,
-    "n_items": int,
-    "n_interactions": int,
-    "has_users": bool,
-    "has_items": bool,
-    "has_social": bool,
-}
 
 
 @dataclass(frozen=True)
-class Meta:
-    """Metadata of a data set."""
+class DatasetCard:
+    """What is known of a stored data set without its tables: counts, columns and checksums."""
 
     name: str
     fingerprint: str
@@ -47,13 +39,35 @@ class Meta:
     format: int = FORMAT
 
     @classmethod
-    def fresh(cls, **facts: Any) -> Self:
-        """Return the metadata of a data set created now."""
-        return cls(created=_now(), **facts)
+    def of(cls, dataset: "Dataset", *, fingerprint: str, created: str) -> Self:
+        """Return the metadata of a data set in memory, with its fingerprint and time of creation."""
+        return cls(
+            name=dataset.name,
+            fingerprint=fingerprint,
+            created=created,
+            n_users=dataset.n_users,
+            n_items=dataset.n_items,
+            n_interactions=dataset.n_interactions,
+            columns=tuple(dataset.interactions.columns),
+            rating_scale=dataset.rating_scale,
+            has_users=dataset.load_users is not None,
+            has_items=dataset.load_items is not None,
+            has_social=dataset.load_social is not None,
+        )
+
+    @property
+    def has_ratings(self) -> bool:
+        """Whether interactions have ratings."""
+        return RATING in self.columns
+
+    @property
+    def has_timestamps(self) -> bool:
+        """Whether interactions have timestamps."""
+        return TIMESTAMP in self.columns
 
     def stored_as(self, name: str) -> Self:
         """Return the metadata of the same data, stored now under this name."""
-        return replace(self, name=name, created=_now())
+        return replace(self, name=name, created=now())
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -82,9 +96,9 @@ class Meta:
             meta = cls(**values)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise Damaged(f"'{META}' does not describe a data set ({error})") from error
-        for fact, kind in _KINDS.items():
+        for fact, kind in cls.__annotations__.items():
             value: Any = getattr(meta, fact)
-            if type(value) is not kind or (isinstance(value, int) and value < 0):
+            if kind in (str, int, bool) and (type(value) is not kind or (isinstance(value, int) and value < 0)):
                 raise Damaged(f"'{META}' has the invalid value {fact}={value!r}")
         if not all(isinstance(column, str) for column in meta.columns) or not meta.fingerprint:
             raise Damaged(f"'{META}' does not describe a data set (no column names, or no fingerprint)")
@@ -105,41 +119,6 @@ class Meta:
             write_record(folder / META, values | {FILES: sums_to_json(self.files)})
 
 
-def _now() -> str:
+def now() -> str:
+    """Return the time of creation of a data set stored now: UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-@dataclass(frozen=True)
-class DatasetCard:
-    """Summary of a data set for lists."""
-
-    fingerprint: str
-    name: str
-    created: str
-    n_users: int
-    n_items: int
-    n_interactions: int
-    has_ratings: bool
-    has_timestamps: bool
-    has_events: bool
-    has_users: bool
-    has_items: bool
-    has_social: bool
-
-
-def card_of(meta: Meta) -> DatasetCard:
-    """Return the card of a data set."""
-    return DatasetCard(
-        fingerprint=meta.fingerprint,
-        name=meta.name,
-        created=meta.created,
-        n_users=meta.n_users,
-        n_items=meta.n_items,
-        n_interactions=meta.n_interactions,
-        has_ratings=RATING in meta.columns,
-        has_timestamps=TIMESTAMP in meta.columns,
-        has_events=EVENT in meta.columns,
-        has_users=meta.has_users,
-        has_items=meta.has_items,
-        has_social=meta.has_social,
-    )

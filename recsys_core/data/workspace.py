@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,18 +24,17 @@ from recsys_core.data.dataset_folders import (
     OWNER,
     MetaReader,
     check_everything,
-    data_folders,
     data_sets_aside,
     half_written_apart,
 )
 from recsys_core.data.dataset_usage import experiments_at_work
-from recsys_core.data.meta import META, DatasetCard, Meta, card_of
+from recsys_core.data.meta import META, DatasetCard, now
 from recsys_core.data.report import IngestReport
 from recsys_core.errors import Damaged, DataError, StoreError
 from recsys_core.storage.checksums import FileSums, file_sum, file_sums
 from recsys_core.storage.damaged import DamagedFolder, move_aside, remove
 from recsys_core.storage.disk_errors import disk_errors_in_words
-from recsys_core.storage.files import sync
+from recsys_core.storage.files import children, sync, written_aside
 from recsys_core.storage.permissions import close, private_folder
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Workspace:
     def datasets(self) -> list[DatasetCard]:
         """Return all usable data sets, latest first; see `damaged` for the others."""
         metas, _ = self._scan()
-        return [card_of(meta) for meta in sorted(metas, key=lambda meta: (meta.created, meta.name), reverse=True)]
+        return sorted(metas, key=lambda meta: (meta.created, meta.name), reverse=True)
 
     def damaged(self, *, look: bool = True) -> list[DamagedFolder]:
         """Return damaged and quarantined data sets.
@@ -118,7 +118,7 @@ class Workspace:
 
     def card(self, key: str) -> DatasetCard:
         """Return the card of a data set."""
-        return card_of(Meta.read(self.folder(key)))
+        return DatasetCard.read(self.folder(key))
 
     def open(self, key: str) -> "StoredDataset":
         """Return a data set by fingerprint or name; it is verified here, its tables are loaded lazily.
@@ -133,11 +133,10 @@ class Workspace:
     def report(self, key: str) -> IngestReport | None:
         """Return the ingest report of a data set; None if it was not read from files."""
         folder = self.folder(key)
-        path = folder / REPORT
         if not self._holds(folder, REPORT):
             return None
         try:
-            return IngestReport.from_json(json.loads(path.read_text(encoding="utf-8")))
+            return IngestReport.from_json(json.loads((folder / REPORT).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise Damaged(f"The report of '{key}' cannot be read: {error}; upload its files again.") from error
 
@@ -171,7 +170,7 @@ class Workspace:
             DataError: The name is empty, too long, or another data set has it.
         """
         folder = self.folder(key)
-        meta = Meta.read(folder)
+        meta = DatasetCard.read(folder)
         self._refuse_name(name, meta.fingerprint)
         with disk_errors_in_words(folder):
             replace(meta, name=name.strip()).write(folder)
@@ -204,13 +203,8 @@ class Workspace:
         """Write a zip of CSV files (interactions, users, items, social, rejected lines) with escaped cells."""
         from recsys_core.data.export import write_archive
 
-        folder, aside = self.open(key).folder, target.with_name(f"{target.name}.{uuid.uuid4().hex}")
-        try:
-            with disk_errors_in_words(target):
-                write_archive(folder, aside)
-                aside.replace(target)
-        finally:
-            aside.unlink(missing_ok=True)
+        with written_aside(target) as aside:
+            write_archive(self.open(key).folder, aside)
         return target
 
     @contextmanager
@@ -244,7 +238,7 @@ class Workspace:
             StoreError: The disk is full or not writable; nothing was stored.
         """
         try:
-            meta = Meta.read(finished)
+            meta = DatasetCard.read(finished)
             if meta.files is None:
                 raise Damaged(f"'{finished.name}' has no checksums.")
             with self.staging() as folder:
@@ -254,7 +248,7 @@ class Workspace:
         finally:
             shutil.rmtree(finished, ignore_errors=True)
 
-    def adopt(self, folder: Path, meta: Meta, *, written: FileSums | None = None) -> "Dataset":
+    def adopt(self, folder: Path, meta: DatasetCard, *, written: FileSums | None = None) -> "Dataset":
         """Move a complete folder to the data sets: synced, then renamed. Data already stored only get the new name.
 
         Args:
@@ -294,7 +288,7 @@ class Workspace:
         """Move a complete folder to the data sets; an intact existing one is kept and renamed."""
         if target.exists():
             try:
-                known = Meta.read(target)
+                known = DatasetCard.read(target)
                 check_everything(target, known)
             except Damaged as error:
                 move_aside(self.root, target, f"{error} The same data were stored again.")
@@ -314,26 +308,15 @@ class Workspace:
 
         with self.staging() as folder:
             write_tables(folder, dataset)
-            meta = Meta.fresh(
-                name=dataset.name,
-                fingerprint=dataset.fingerprint or _digest(folder),
-                n_users=dataset.n_users,
-                n_items=dataset.n_items,
-                n_interactions=dataset.n_interactions,
-                columns=tuple(dataset.interactions.columns),
-                rating_scale=dataset.rating_scale,
-                has_users=dataset.load_users is not None,
-                has_items=dataset.load_items is not None,
-                has_social=dataset.load_social is not None,
-            )
+            meta = DatasetCard.of(dataset, fingerprint=dataset.fingerprint or _digest(folder), created=now())
             return self.adopt(folder, meta)
 
-    def _scan(self) -> tuple[list[Meta], list[DamagedFolder]]:
+    def _scan(self) -> tuple[list[DatasetCard], list[DamagedFolder]]:
         """Return the metadata of usable data sets, and the damaged ones; checks existence and size, not checksums."""
         from recsys_core.data.folder import check_folder
 
         metas, broken = [], []
-        for folder in data_folders(self.root):
+        for folder in children(self.root / "datasets"):
             name = folder.name
             try:
                 meta = self._metas.read(folder)
@@ -359,11 +342,8 @@ class Workspace:
             "".join(letter if letter.isprintable() else " " for letter in name).strip()[: LONGEST_NAME - 10] or "data"
         )
         taken = {card.name for card in self.datasets() if card.fingerprint != fingerprint}
-        number = 2
-        free = name
-        while free in taken:
-            free, number = f"{name} ({number})", number + 1
-        return free
+        numbered = chain([name], (f"{name} ({number})" for number in count(2)))
+        return next(free for free in numbered if free not in taken)
 
 
 def default_workspace() -> Workspace:

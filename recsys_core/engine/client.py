@@ -121,11 +121,8 @@ class Engine:
             ConfigError: No rating of the scale reaches the relevance threshold.
             StoreError: The data set does not exist, or a disk error; nothing is stored or queued.
         """
-        from recsys_core.data.meta import Meta
-
         card = self._data_sets.card(spec.data)
-        scale = Meta.read(self._data_sets.folder(spec.data)).rating_scale
-        if reason := scale_refusal(card.name, scale, spec.relevant_from):
+        if reason := scale_refusal(card.name, card.rating_scale, spec.relevant_from):
             raise ConfigError(reason)
         refused = {
             one.model_id: f"{one.refused} {one.alternative}"

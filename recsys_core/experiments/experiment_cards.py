@@ -12,6 +12,7 @@ from recsys_core.experiments.damage import MARKER
 from recsys_core.experiments.experiment import JOBS, SPEC, SUMMARY, read_summary
 from recsys_core.experiments.jobs import STATUS, JobFolder, JobState
 from recsys_core.storage.checksums import read_record
+from recsys_core.storage.files import children
 
 
 @dataclass(frozen=True)
@@ -147,11 +148,3 @@ def _modified(path: str) -> int:
         return os.stat(path).st_mtime_ns
     except OSError:
         return 0
-
-
-def children(folder: Path) -> list[Path]:
-    """Return the subfolders of a folder; empty if it does not exist or cannot be read."""
-    try:
-        return sorted(path for path in folder.iterdir() if path.is_dir())
-    except OSError:
-        return []

@@ -22,13 +22,13 @@ from uuid import uuid4
 
 from recsys_core.errors import Damaged, StoreError
 from recsys_core.experiments.experiment import JOBS, LOCK, SPEC, SUMMARY, Run, read_summary
-from recsys_core.experiments.experiment_cards import RunCard, children, local_time, read_card, stamp_of
+from recsys_core.experiments.experiment_cards import RunCard, local_time, read_card, stamp_of
 from recsys_core.experiments.index import RunIndex
 from recsys_core.experiments.jobs import DAMAGED, STATUS, JobFolder, JobState, JobStatus
 from recsys_core.storage.checksums import read_record, write_record
 from recsys_core.storage.damaged import DamagedFolder, move_aside, note_of, remove, set_aside
 from recsys_core.storage.disk_errors import disk_errors_in_words
-from recsys_core.storage.files import IS_WINDOWS, folder_written_aside
+from recsys_core.storage.files import IS_WINDOWS, children, folder_written_aside
 from recsys_core.storage.locks import locked
 from recsys_core.storage.processes import ProcessMark
 from recsys_core.storage.space import make_sure_of_room

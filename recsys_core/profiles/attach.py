@@ -7,7 +7,7 @@ give the same measures as the original files (`pictures.measure` downsizes each 
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from recsys_core.columns import EMBEDDING, IMAGE, ITEMS
 from recsys_core.contracts import BoolArray, FloatArray, RunContext
 from recsys_core.data.dataset import Dataset
-from recsys_core.data.meta import Meta
+from recsys_core.data.meta import DatasetCard
 from recsys_core.errors import DataError
 from recsys_core.profiles.kinds import Kind, kinds_of
 from recsys_core.profiles.pictures import content_of, opened, shrunk
@@ -150,7 +150,7 @@ def _picture_names(dataset: Dataset, column: str | None) -> list[list[object]]:
 def _with_column(workspace: "Workspace", key: str, name: str, cells: pa.Array, suffix: str) -> Dataset:
     """Store a data set with an additional item column; other tables are hard-linked, not copied."""
     source = workspace.folder(key)
-    meta = Meta.read(source)
+    meta = DatasetCard.read(source)
     table = pq.read_table(source / f"{ITEMS}.parquet")
     if name in table.column_names:
         table = table.drop_columns([name])
@@ -161,13 +161,9 @@ def _with_column(workspace: "Workspace", key: str, name: str, cells: pa.Array, s
         for path in source.glob("report.json"):
             _share(path, folder / path.name)
         pq.write_table(table.append_column(name, cells), folder / f"{ITEMS}.parquet")
-        described = replace(
-            Meta.fresh(**{fact: value for fact, value in vars(meta).items() if fact not in {"created", "format"}}),
-            name=f"{meta.name} ({suffix})",
-            fingerprint=_fingerprint(meta.fingerprint, name, cells),
-            has_items=True,
-        )
-        return workspace.adopt(folder, described)
+        fingerprint = _fingerprint(meta.fingerprint, name, cells)
+        renamed = meta.stored_as(f"{meta.name} ({suffix})")
+        return workspace.adopt(folder, replace(renamed, fingerprint=fingerprint, has_items=True))
 
 
 def _fingerprint(before: str, name: str, cells: pa.Array) -> str:
@@ -180,9 +176,9 @@ def _fingerprint(before: str, name: str, cells: pa.Array) -> str:
     return digest.hexdigest()[:_DIGEST]
 
 
-def _share(path: Path, target: Path, copy: Callable[[Path, Path], object] = shutil.copyfile) -> None:
+def _share(path: Path, target: Path) -> None:
     """Hard-link an immutable file, or copy it if the file system does not support links."""
     try:
         os.link(path, target)
     except OSError:
-        copy(path, target)
+        shutil.copyfile(path, target)

@@ -1,5 +1,6 @@
 """Damaged folders of a workspace: they are quarantined and reported; only the user removes them."""
 
+import contextlib
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from recsys_core.errors import StoreError
+from recsys_core.storage.files import children
 
 SET_ASIDE = "set_aside"
 NOTE = "note.txt"
@@ -48,10 +50,8 @@ def move_aside(root: Path, folder: Path, reason: str, name: str = "") -> Path:
     target = root / SET_ASIDE / f"{name or folder.name}-{now:%Y%m%dT%H%M%S%f}"
     target.parent.mkdir(parents=True, exist_ok=True)
     folder.rename(target)
-    try:
+    with contextlib.suppress(OSError):
         (target / NOTE).write_text(f"{reason} Set aside {now:%Y-%m-%d %H:%M} UTC.\n", encoding="utf-8")
-    except OSError:
-        return target
     return target
 
 
@@ -65,10 +65,7 @@ def note_of(folder: Path) -> str:
 
 def set_aside(root: Path) -> list[Path]:
     """Return the quarantined folders of a workspace, latest first."""
-    try:
-        return sorted((path for path in (root / SET_ASIDE).iterdir() if path.is_dir()), reverse=True)
-    except OSError:
-        return []
+    return children(root / SET_ASIDE)[::-1]
 
 
 def remove(key: str, damaged: Iterable[DamagedFolder]) -> None:

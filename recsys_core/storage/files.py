@@ -90,6 +90,14 @@ def read_json(path: Path) -> Any:
         raise StoreError(f"'{path.name}' in {path.parent} cannot be read: {error}.") from error
 
 
+def children(folder: Path) -> list[Path]:
+    """Return the subfolders of a folder, by name; empty if it does not exist or cannot be read."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError:
+        return []
+
+
 @contextlib.contextmanager
 def folder_written_aside(path: Path, staging: Path) -> Iterator[Path]:
     """Yield an empty folder in `staging`; on success it is synced and renamed to `path`.

@@ -12,7 +12,7 @@ import pytest
 
 from recsys_core.data.ingest import ingest, pipeline, suggest_rules
 from recsys_core.data.ingest.inspection import readable
-from recsys_core.data.meta import META, Meta
+from recsys_core.data.meta import META, DatasetCard
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import Damaged
 from recsys_core.serving import upload_tables
@@ -85,7 +85,7 @@ def test_the_checked_data_set_is_stored_and_equals_a_direct_ingest(
     assert direct.fingerprint == folder.name
     assert contents(folder) == contents(other.folder(direct.fingerprint))
     assert set(contents(folder)) > {"interactions.parquet", "items.parquet", "rejected.parquet", "report.json"}
-    there, here = Meta.read(other.folder(direct.fingerprint)), Meta.read(folder)
+    there, here = DatasetCard.read(other.folder(direct.fingerprint)), DatasetCard.read(folder)
     assert replace(here, created="") == replace(there, created="")
     assert Workspace(taking.root).report(folder.name) == report
     assert report.rows_rejected == 2
@@ -100,7 +100,7 @@ def flip_bit(folder: Path) -> None:
 
 
 def unseal(folder: Path) -> None:
-    replace(Meta.read(folder), files=None).write(folder)
+    replace(DatasetCard.read(folder), files=None).write(folder)
 
 
 HARM: dict[str, Callable[[Path], object]] = {

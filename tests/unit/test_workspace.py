@@ -16,7 +16,7 @@ from recsys_core.data.dataset import Dataset
 from recsys_core.data.ingest import ingest, inspect_files, suggest_rules
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.server_path import resolve_server_path
-from recsys_core.data.meta import META, Meta
+from recsys_core.data.meta import META, DatasetCard
 from recsys_core.data.report import IngestReport
 from recsys_core.data.workspace import Workspace, default_workspace
 from recsys_core.errors import DataError, StoreError
@@ -69,7 +69,7 @@ def test_the_same_files_and_rules_have_one_fingerprint_and_other_rules_another(w
 
 def test_a_data_set_whose_list_of_files_names_the_metadata_is_intact(workspace: Workspace) -> None:
     stored, _ = take(workspace)
-    meta = Meta.read(workspace.folder("films"))
+    meta = DatasetCard.read(workspace.folder("films"))
     assert META not in (meta.files or {})
     files = {**(meta.files or {}), META: FileSum(356, "0" * 64)}  # as earlier versions wrote it
     replace(meta, files=files).write(workspace.folder("films"))

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
@@ -40,14 +39,11 @@ from recsys_core.data.ingest.side_tables import Members, TableRead, complete, re
 from recsys_core.data.ingest.table_roles import IGNORED, guess_scale
 from recsys_core.data.ingest.value_checks import value_warnings
 from recsys_core.data.ingest.whole_column import settle_forms
-from recsys_core.data.meta import Meta
+from recsys_core.data.meta import DatasetCard, now
 from recsys_core.data.report import DataWarning, IngestReport
 from recsys_core.data.sql import connect, file_literal, refusals_in_words
 from recsys_core.data.tables import FINER, ROWS_AT_ONCE, PairCache
 from recsys_core.errors import DataError
-
-if TYPE_CHECKING:
-    pass
 
 _MOST_EVENTS = 100
 """Maximum number of event types listed in a report."""
@@ -57,7 +53,7 @@ READER_VERSION = 2
 
 def build(
     guesses: Sequence[TableGuess], rules: IngestRules, folder: Path, *, name: str, ctx: RunContext, limits: Limits
-) -> tuple[Meta, IngestReport]:
+) -> tuple[DatasetCard, IngestReport]:
     """Write a data set into an empty folder.
 
     Raises:
@@ -107,7 +103,7 @@ class _Build:
     derived: list[EventAttributes] = field(default_factory=list)
     described: set[str] = field(default_factory=set)
 
-    def run(self, name: str) -> tuple[Meta, IngestReport]:
+    def run(self, name: str) -> tuple[DatasetCard, IngestReport]:
         with ThreadPoolExecutor(1) as beside:
             streamed, members, cleaning = self._interactions(self._sources(INTERACTIONS), beside)
             tables = self._tables(members)
@@ -242,11 +238,12 @@ class _Build:
 
     def _meta(
         self, name: str, streamed: list[Streamed], members: dict[str, Members], tables: dict[str, list[TableRead]]
-    ) -> Meta:
+    ) -> DatasetCard:
         columns = tuple(pq.read_schema(self.path).names)
         sources = [part.source for part in streamed] + [table.source for found in tables.values() for table in found]
-        return Meta.fresh(
+        return DatasetCard(
             name=name,
+            created=now(),
             fingerprint=self._fingerprint(sources),
             n_users=len(members[USERS].ids),
             n_items=len(members[ITEMS].ids),

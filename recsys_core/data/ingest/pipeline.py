@@ -18,7 +18,7 @@ from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.inspection import inspect_files, suggest_rules
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.ingest.schema import TableGuess, with_changes
-from recsys_core.data.meta import Meta
+from recsys_core.data.meta import DatasetCard
 from recsys_core.data.report import IngestReport
 from recsys_core.errors import DataError, StoreError
 from recsys_core.storage.disk_errors import disk_errors_in_words
@@ -61,7 +61,7 @@ def check(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _leave(folder: Path, meta: Meta, keep: Path) -> None:
+def _leave(folder: Path, meta: DatasetCard, keep: Path) -> None:
     """Move a finished data set to `keep`; on a disk error there is none, and storing reads the files again."""
     try:
         seal(folder, meta)

@@ -13,7 +13,7 @@ import pandas as pd
 from recsys_core.columns import INTERACTIONS, ITEM_ID, ITEMS, USER_ID, USERS
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.folder import open_folder, write_social, write_vocabulary
-from recsys_core.data.meta import Meta
+from recsys_core.data.meta import DatasetCard
 from recsys_core.data.synthetic.config import WorldConfig
 from recsys_core.data.synthetic.world import World
 from recsys_core.errors import ConfigError
@@ -112,20 +112,7 @@ def write_world(world: World, folder: Path) -> None:
     write_vocabulary(folder, ITEMS, ITEM_ID, list(data.item_vocabulary.ids), data.items)
     write_social(folder, data.social)
     world.truth.save(folder / TRUTH)
-    meta = Meta(
-        name=data.name,
-        fingerprint=_fingerprint(data),
-        created=MADE,
-        n_users=data.n_users,
-        n_items=data.n_items,
-        n_interactions=data.n_interactions,
-        columns=tuple(data.interactions.columns),
-        rating_scale=data.rating_scale,
-        has_users=data.users is not None,
-        has_items=data.items is not None,
-        has_social=data.social is not None,
-    )
-    meta.write(folder)
+    DatasetCard.of(data, fingerprint=_fingerprint(data), created=MADE).write(folder)
 
 
 def _fingerprint(data: Dataset) -> str:
