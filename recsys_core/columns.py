@@ -32,5 +32,8 @@ ITEMS = "items"
 SOCIAL = "social"
 """The four tables of a data set."""
 
+INTERACTION_ROLES = (USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT, WEIGHT, TITLE, CATEGORIES, PRICE)
+"""Roles that a column of an interactions file can have, each at most once."""
+
 LIST_SEPARATOR = "|"
 """Separator of the entries in list cells, such as categories."""

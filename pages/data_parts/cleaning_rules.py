@@ -11,7 +11,7 @@ from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
     from recsys_core.data.ingest.cleaning_rules import IngestRules
-    from recsys_core.data.ingest.schema import TableGuess
+    from recsys_core.data.ingest.table_schema import TableGuess
     from recsys_core.serving.uploads import Draft, Intake
 
 MOST_EVENTS = 12

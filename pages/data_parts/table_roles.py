@@ -10,7 +10,7 @@ from pages.data_parts import upload_session
 from pages.ui.text import _, later, n_, safe
 
 if TYPE_CHECKING:
-    from recsys_core.data.ingest.schema import TableGuess
+    from recsys_core.data.ingest.table_schema import TableGuess
     from recsys_core.serving.uploads import Intake
 
 TABLES = {

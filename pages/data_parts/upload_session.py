@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from recsys_core.data.catalogue import CatalogueEntry
     from recsys_core.data.ingest.cleaning_rules import IngestRules
-    from recsys_core.data.ingest.schema import TableGuess
+    from recsys_core.data.ingest.table_schema import TableGuess
     from recsys_core.data.report import IngestReport
     from recsys_core.serving.reader_pool import Readers
     from recsys_core.serving.upload_tables import Reading
@@ -98,9 +98,9 @@ def change_rule(taking: "Intake", name: str, value: Any) -> None:
 
 def roles(table: str) -> tuple[str, ...]:
     """Return the possible roles of a column of a table."""
-    from recsys_core.data.ingest.schema import suggested_columns
+    from recsys_core.data.ingest.table_roles import ROLES
 
-    return suggested_columns(table)
+    return ROLES[table]
 
 
 def read(taking: "Intake", draft: "Draft") -> "Reading":

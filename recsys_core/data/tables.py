@@ -1,11 +1,10 @@
 """Write Parquet files of interactions, read pairs back in blocks, and find duplicate pairs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -31,41 +30,26 @@ def interactions_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     return pq.ParquetWriter(path, schema, compression="none", use_dictionary=named, column_encoding=whole)
 
 
-class BackgroundWriter:
-    """Writes tables in a background thread, with at most one table pending.
+@contextmanager
+def background_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """Yield a function that writes a table in a background thread, with at most one table pending.
 
-    Args:
-        path: File to write.
-        schema: Columns and their types.
+    An error of a write is raised by the next call, or at the end.
     """
+    pending: list[Future[None]] = []
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._writer = interactions_writer(path, schema)
-        self._pool = ThreadPoolExecutor(1)
-        self._pending: Future[Any] | None = None
+    def settle() -> None:
+        if pending:
+            pending.pop().result()
 
-    def __enter__(self) -> Self:
-        return self
+    with interactions_writer(path, schema) as writer, ThreadPoolExecutor(1) as pool:
 
-    def write(self, table: pa.Table) -> None:
-        """Write the next table; an error of the previous write is raised here."""
-        self._settle()
-        self._pending = self._pool.submit(self._writer.write_table, table)
+        def write(table: pa.Table) -> None:
+            settle()
+            pending.append(pool.submit(writer.write_table, table))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._settle()
-        finally:
-            self._pool.shutdown(wait=True)
-            self._writer.close()
-
-    def _settle(self) -> None:
-        if self._pending is not None:
-            pending, self._pending = self._pending, None
-            pending.result()
+        yield write
+        settle()
 
 
 class PairCache:

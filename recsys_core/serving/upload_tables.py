@@ -188,13 +188,14 @@ def applied(files: "Sequence[Inspected]", draft: "Draft") -> "list[Inspected]":
 
 def _changed_file(file: "Inspected", changes: Mapping[str, Any]) -> "Inspected":
     """Return a file with changed settings, or an error if they do not fit; a file with an error must be read again."""
-    from recsys_core.data.ingest.inspection import Inspected, left_aside
+    from recsys_core.data.ingest.inspection import Inspected
     from recsys_core.data.ingest.read_errors import faults_in_words
     from recsys_core.data.ingest.table_roles import IGNORED
+    from recsys_core.data.ingest.table_schema import TableGuess
 
     guess = file.guess
     if changes.get("table") == IGNORED and (file.error or not guess.column_names):
-        return Inspected(left_aside(guess.path, guess.name))
+        return Inspected(TableGuess(guess.path, guess.name))
     if not changes or (file.error and not any(name in changes for name in _REREAD)):
         return file
     try:

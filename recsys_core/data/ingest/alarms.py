@@ -1,5 +1,6 @@
 """Alarms for a whole file: more than a tenth of its rows rejected, or no row matches. Each suggests a remedy."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -70,11 +71,8 @@ def tables_that_join_nothing(
 def _main_cause(book: Book) -> tuple[str, str, int]:
     """Return column, reason and row count of the most frequent cause."""
     _, codes = book.rejections.sorted()
-    counts: dict[int, int] = {}
-    for code in codes.tolist():
-        counts[code] = counts.get(code, 0) + 1
-    code = max(counts, key=lambda one: counts[one])
-    return *book.rejections.causes()[code], counts[code]
+    code, count = Counter(codes.tolist()).most_common(1)[0]
+    return *book.rejections.causes()[code], count
 
 
 def _remedy(book: Book, column: str, reason: str, rules: IngestRules, limits: Limits) -> Remedy:

@@ -20,11 +20,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from recsys_core.data.ingest.file_types import START_BYTES, packed_as, refusal
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, MIB, Limits
 from recsys_core.errors import DataError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
 
 _BLOCK = 1 << 20
 _DONE = "members.json"
@@ -37,17 +40,9 @@ _TABLES = (
 _PROSE = ("readme", "license", "licence", "copying", "changelog")
 _BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, ValueError)
 _LOCAL_HEADER_BYTES = 30
-_ENDINGS = {"gzip": (".gz",), "bzip2": (".bz2",), "xz": (".xz",)}
+_ENDINGS = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz"}
 _MOST_WRAPPINGS = 2
 """Maximum number of compression layers around a file."""
-
-
-class Readable(Protocol):
-    """A source of bytes."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes; empty at the end."""
-        ...
 
 
 class TemporaryFolder:
@@ -139,8 +134,6 @@ class _Unpacking:
                 found = list(self._tar_members(kind))
             else:
                 found = [self._uncompressed(self._path, name)]
-        except DataError:
-            raise
         except (*_BROKEN, NotImplementedError, RuntimeError) as error:
             raise DataError(f"'{name}' is a broken or password-protected {kind} archive: {error}.") from error
         if not found:
@@ -182,7 +175,7 @@ class _Unpacking:
                 if not _is_table(info.filename):
                     continue
                 with archive.open(info) as packed:
-                    yield self._member(packed, info.filename)
+                    yield self._member(_Metered(packed, self, f"{self._path.name}/{info.filename}"), info.filename)
 
     def _tar_members(self, kind: str) -> Iterator[tuple[Path, str]]:
         with self._opened(self._path, kind) as stream:
@@ -201,24 +194,18 @@ class _Unpacking:
                     self._refuse_many(self._written + 1, self._limits.tables, "tables")
                     packed = archive.extractfile(info)
                     if packed is not None:
-                        yield self._member(packed, info.name, counted=True)
+                        yield self._member(packed, info.name)
 
     def _refuse_many(self, number: int, most: int, what: str) -> None:
         if number > most:
             raise DataError(f"'{self._path.name}' contains too many {what}: at most {most:,} are opened. Merge them.")
 
-    def _member(self, packed: Readable, inner: str, *, counted: bool = False) -> tuple[Path, str]:
+    def _member(self, packed: "SupportsRead[bytes]", inner: str) -> tuple[Path, str]:
         """Write one member; a compressed member is decompressed, a nested archive is refused."""
-        name = f"{self._path.name}/{inner}"
         target = self._place(PurePosixPath(inner).name)
-        self._copy(packed, target, name, counted=counted)
-        kind = _packed(target)
-        if kind in ("zip", "tar"):
-            raise DataError(f"'{name}' is a nested archive; unpack it first.")
-        if kind is not None:
-            return self._uncompressed(target, name)
-        _refuse_foreign(target, name)
-        return target, name
+        with target.open("wb") as file:
+            shutil.copyfileobj(packed, file, _BLOCK)
+        return self._uncompressed(target, f"{self._path.name}/{inner}")
 
     def _uncompressed(self, path: Path, name: str) -> tuple[Path, str]:
         """Decompress a file layer by layer; only the innermost result stays on disk."""
@@ -229,13 +216,11 @@ class _Unpacking:
             if kind in ("zip", "tar"):
                 raise DataError(f"'{name}' is a nested archive; unpack it first.")
             inner = PurePosixPath(name).name
-            bare = next((inner[: -len(end)] for end in _ENDINGS[kind] if inner.lower().endswith(end)), inner)
+            bare = inner[: -len(_ENDINGS[kind])] if inner.lower().endswith(_ENDINGS[kind]) else inner
             target = self._place(bare)
             try:
-                with self._opened(path, kind) as packed:
-                    self._copy(packed, target, name)
-            except DataError:
-                raise
+                with self._opened(path, kind) as packed, target.open("wb") as file:
+                    shutil.copyfileobj(_Metered(packed, self, name), file, _BLOCK)
             except _BROKEN as error:
                 raise DataError(f"'{name}' is a broken {kind} file: {error}.") from error
             if path.parent == self._folder:
@@ -253,14 +238,6 @@ class _Unpacking:
             return bz2.open(path)
         return lzma.open(path) if kind == "xz" else path.open("rb")
 
-    def _copy(self, packed: Readable, target: Path, name: str, *, counted: bool = False) -> None:
-        """Copy to `target` and stop as soon as a limit is exceeded."""
-        with target.open("wb") as file:
-            while block := packed.read(_BLOCK):
-                if not counted:
-                    self.count(len(block), name)
-                file.write(block)
-
     def _place(self, name: str) -> Path:
         """Return a safe path in the folder: a running number plus the harmless characters of the name."""
         self._written += 1
@@ -270,18 +247,18 @@ class _Unpacking:
         return self._folder / f"{self._written:04d}_{harmless.lstrip('.')}"
 
 
+@dataclass(frozen=True)
 class _Metered:
-    """A stream that counts all bytes read from it, skipped members included."""
+    """A stream that counts all bytes read from it, skipped members included, and stops when a limit is exceeded."""
 
-    def __init__(self, stream: Readable, unpacking: _Unpacking, name: str) -> None:
-        self._stream = stream
-        self._unpacking = unpacking
-        self._name = name
+    stream: IO[bytes]
+    unpacking: _Unpacking
+    name: str
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         """Return the next bytes."""
-        block = self._stream.read(size)
-        self._unpacking.count(len(block), self._name)
+        block = self.stream.read(size)
+        self.unpacking.count(len(block), self.name)
         return block
 
 

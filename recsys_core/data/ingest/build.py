@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -20,23 +21,28 @@ from recsys_core.data.folder import write_social, write_vocabulary
 from recsys_core.data.ingest.alarms import alarms_of, tables_that_join_nothing
 from recsys_core.data.ingest.cleaning import Cleaning, decide, rewrite, settle_order
 from recsys_core.data.ingest.cleaning_rules import IngestRules
-from recsys_core.data.ingest.event_tables import (
-    EventAttributes,
-    has_event_attributes,
-    read_event_attributes,
-    title_warnings,
-)
 from recsys_core.data.ingest.format_checks import examples_of
 from recsys_core.data.ingest.id_encoding import NotWholeNumbers
-from recsys_core.data.ingest.interactions import Plan, Streamed, native_columns, stream_interactions
+from recsys_core.data.ingest.interactions import Streamed, stream_interactions
 from recsys_core.data.ingest.limits import Limits
 from recsys_core.data.ingest.quality_checks import dataset_warnings, kept_row_warnings, tied_interactions
 from recsys_core.data.ingest.read_errors import faults_in_words
 from recsys_core.data.ingest.reading import Native, NotPlain, Source, open_source
 from recsys_core.data.ingest.rejected_rows import Book, close_books
-from recsys_core.data.ingest.schema import TableGuess, missing_roles
-from recsys_core.data.ingest.side_tables import Members, TableRead, complete, read_attributes, read_links
+from recsys_core.data.ingest.row_checks import Plan, native_columns
+from recsys_core.data.ingest.side_tables import (
+    EventAttributes,
+    Members,
+    TableRead,
+    complete,
+    has_event_attributes,
+    read_attributes,
+    read_event_attributes,
+    read_links,
+    title_warnings,
+)
 from recsys_core.data.ingest.table_roles import IGNORED, guess_scale
+from recsys_core.data.ingest.table_schema import TableGuess, missing_roles
 from recsys_core.data.ingest.value_checks import value_warnings
 from recsys_core.data.ingest.whole_column import settle_forms
 from recsys_core.data.meta import DatasetCard, now
@@ -107,10 +113,9 @@ class _Build:
         with ThreadPoolExecutor(1) as beside:
             streamed, members, cleaning = self._interactions(self._sources(INTERACTIONS), beside)
             tables = self._tables(members)
-            meta = self._meta(name, streamed, members, tables)
+            books: list[Book] = [*streamed, *chain(*tables.values())]
+            meta = self._meta(name, books, members, has_social=bool(tables[SOCIAL]))
             doubts = self._doubts(members, tables[SOCIAL], cleaning, streamed)
-        books = [Book(part.source, part.rows, part.rejections) for part in streamed]
-        books += [Book(table.source, table.rows, table.rejections) for found in tables.values() for table in found]
         order = [guess.name for guess in self.guesses]
         books.sort(key=lambda book: order.index(book.source.guess.name))
         report = replace(
@@ -167,18 +172,17 @@ class _Build:
         if FINER in plan.columns:
             wait([ties] if ties is not None else [])
         cleaning = decide(self.connection, self.path, self.rules, (len(user_ids), len(item_ids)), kept)
-        if cleaning.idle:
-            self.ties = ties
-        else:
+        if not cleaning.idle:
             wait([ties] if ties is not None else [])
             rewrite(self.path, self.work / "rewritten", cleaning)
             (self.work / "rewritten").replace(self.path)
             _account(streamed, cleaning)
             user_ids = [name for name, stays in zip(user_ids, cleaning.users, strict=True) if stays]
             item_ids = [name for name, stays in zip(item_ids, cleaning.items, strict=True) if stays]
+            ties = beside.submit(tied_interactions, self.path, PairCache(0)) if ties is not None else None
+        self.ties = ties
         if FINER in plan.columns:
-            self.ties = beside.submit(tied_interactions, self.path, PairCache(0))
-            self.ties.result()
+            wait([ties] if ties is not None else [])
             settle_order(self.path, self.work / "settled")
             (self.work / "settled").replace(self.path)
         users = Members(user_ids, closed=self.rules.min_user > 1)
@@ -223,28 +227,25 @@ class _Build:
             social=_joined(links),
             ties=self.ties,
         )
-        read = [doubt for guess in self.guesses for doubt in guess.doubts()]
-        return (
-            read
-            + title_warnings(self.derived)
-            + doubts
-            + kept_row_warnings(
-                repeated=cleaning.repeated,
-                unreadable=sum(part.unreadable for part in streamed),
-                clipped=sum(part.clipped for part in streamed),
-            )
-            + value_warnings(self.connection, self.path, self.rules, streamed)
+        of_kept_rows = kept_row_warnings(
+            repeated=cleaning.repeated,
+            unreadable=sum(part.unreadable for part in streamed),
+            clipped=sum(part.clipped for part in streamed),
         )
+        return [
+            *(doubt for guess in self.guesses for doubt in guess.doubts()),
+            *title_warnings(self.derived),
+            *doubts,
+            *of_kept_rows,
+            *value_warnings(self.connection, self.path, self.rules, streamed),
+        ]
 
-    def _meta(
-        self, name: str, streamed: list[Streamed], members: dict[str, Members], tables: dict[str, list[TableRead]]
-    ) -> DatasetCard:
+    def _meta(self, name: str, books: list[Book], members: dict[str, Members], *, has_social: bool) -> DatasetCard:
         columns = tuple(pq.read_schema(self.path).names)
-        sources = [part.source for part in streamed] + [table.source for found in tables.values() for table in found]
         return DatasetCard(
             name=name,
             created=now(),
-            fingerprint=self._fingerprint(sources),
+            fingerprint=self._fingerprint([book.source for book in books]),
             n_users=len(members[USERS].ids),
             n_items=len(members[ITEMS].ids),
             n_interactions=pq.read_metadata(self.path).num_rows,
@@ -252,7 +253,7 @@ class _Build:
             rating_scale=self._scale() if RATING in columns else None,
             has_users=USERS in self.described,
             has_items=ITEMS in self.described,
-            has_social=bool(tables[SOCIAL]),
+            has_social=has_social,
         )
 
     def _scale(self) -> RatingScale | None:
@@ -334,6 +335,5 @@ def _refuse_incomplete(guesses: list[TableGuess]) -> None:
 
 def _nothing_accepted(streamed: list[Streamed], rules: IngestRules, limits: Limits) -> str:
     reasons = [f"{count:,} rows: {phrase}" for part in streamed for phrase, count in part.rejections.reasons().items()]
-    books = [Book(part.source, part.rows, part.rejections) for part in streamed]
-    remedies = dict.fromkeys(alarm.remedy for alarm in alarms_of(books, rules, limits))
+    remedies = dict.fromkeys(alarm.remedy for alarm in alarms_of(streamed, rules, limits))
     return " ".join([f"No row was accepted. {'; '.join(reasons[:5]) or 'The files have no rows'}.", *remedies])

@@ -50,6 +50,13 @@ class Cleaning:
         """Whether the interactions file stays unchanged."""
         return not self.removed and not len(self.changed)
 
+    def gone(self, path: Path) -> BoolArray:
+        """(N,) which rows of the interactions file are removed."""
+        gone = np.zeros(pq.read_metadata(path).num_rows, dtype=bool)
+        for _, numbers in self.removed:
+            gone[numbers] = True
+        return gone
+
 
 def decide(
     connection: duckdb.DuckDBPyConnection, path: Path, rules: IngestRules, sizes: tuple[int, int], kept: PairCache
@@ -68,15 +75,11 @@ def decide(
     """
     n_users, n_items = sizes
     cleaning = Cleaning(np.ones(n_users, dtype=bool), np.ones(n_items, dtype=bool))
-    rows = pq.read_metadata(path).num_rows
-    gone = np.zeros(rows, dtype=bool)
     pairs = repeated_pairs(connection, path, n_users, kept)
     if len(pairs):
         _resolve(connection, path, rules, pairs, cleaning)
-        for _, numbers in cleaning.removed:
-            gone[numbers] = True
     if max(rules.min_user, rules.min_item) > 1:
-        _core(path, rules, gone, cleaning)
+        _core(path, rules, cleaning)
     return cleaning
 
 
@@ -98,9 +101,7 @@ def repeated_pairs(connection: duckdb.DuckDBPyConnection, path: Path, n_users: i
 
 def rewrite(path: Path, target: Path, cleaning: Cleaning) -> None:
     """Write the remaining interactions in order, with positions renumbered over the remaining users and items."""
-    gone = np.zeros(pq.read_metadata(path).num_rows, dtype=bool)
-    for _, numbers in cleaning.removed:
-        gone[numbers] = True
+    gone = cleaning.gone(path)
     recode = {USER: _renumber(cleaning.users), ITEM: _renumber(cleaning.items)}
     start = 0
     with (
@@ -175,9 +176,9 @@ def _resolve(
             cleaning.values[WEIGHT] = kept["sum_weight"].to_numpy(np.float32)
 
 
-def _core(path: Path, rules: IngestRules, gone: BoolArray, cleaning: Cleaning) -> None:
+def _core(path: Path, rules: IngestRules, cleaning: Cleaning) -> None:
     """Remove users and items with too few interactions until all remaining ones meet the minimum."""
-    n_users, n_items = len(cleaning.users), len(cleaning.items)
+    n_users, n_items, gone = len(cleaning.users), len(cleaning.items), cleaning.gone(path)
     removed: dict[str, list[IntArray]] = {}
     while True:
         of_users, of_items = np.zeros(n_users, np.int64), np.zeros(n_items, np.int64)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -10,6 +10,7 @@ from itertools import pairwise
 from recsys_core.columns import (
     CATEGORIES,
     EVENT,
+    INTERACTION_ROLES,
     ITEM_ID,
     PRICE,
     RATING,
@@ -19,8 +20,7 @@ from recsys_core.columns import (
     WEIGHT,
 )
 from recsys_core.data.ingest.column_names import event_weight
-from recsys_core.data.ingest.number_formats import MISSING
-from recsys_core.data.ingest.numeric_text import as_number
+from recsys_core.data.ingest.number_formats import MISSING, as_number
 from recsys_core.data.ingest.timestamps import guess_unit
 
 MOST_VALUES = 2000
@@ -199,13 +199,15 @@ class ColumnFacts:
 
     def share(self, pattern: re.Pattern[str]) -> float:
         """Return the share of the first 200 values in which a pattern occurs."""
+        return self._share(pattern.search)
+
+    def _share(self, holds: Callable[[str], object]) -> float:
         some = self.given[:200]
-        return sum(bool(pattern.search(value)) for value in some) / len(some) if some else 0.0
+        return sum(bool(holds(value)) for value in some) / len(some) if some else 0.0
 
     def matching(self, pattern: re.Pattern[str]) -> bool:
         """Return whether at least 90 % of the first 200 values match a pattern at their start."""
-        some = self.given[:200]
-        return bool(some) and sum(bool(pattern.match(value)) for value in some) >= _MOSTLY * len(some)
+        return self._share(pattern.match) >= _MOSTLY
 
 
 def _unit_of(number: float) -> float:
@@ -220,8 +222,11 @@ def _compact_date(value: str) -> bool:
 def evidence_of_cells(facts: ColumnFacts) -> dict[str, float]:
     """Return the evidence of the cells for (positive) or against (negative) each interaction role."""
     if not facts.given:
-        return dict.fromkeys((USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT, WEIGHT, TITLE, CATEGORIES, PRICE), -6.0)
-    evidence = {
+        return dict.fromkeys(INTERACTION_ROLES, -6.0)
+    identifier = _identifier(facts)
+    return {
+        USER_ID: identifier + _user(facts),
+        ITEM_ID: identifier + _item(facts),
         RATING: _rating(facts),
         TIMESTAMP: 4.0 + facts.distinct if facts.is_time else -5.0,
         EVENT: _event(facts),
@@ -230,10 +235,6 @@ def evidence_of_cells(facts: ColumnFacts) -> dict[str, float]:
         TITLE: _title(facts),
         CATEGORIES: _categories(facts),
     }
-    identifier = _identifier(facts)
-    evidence[USER_ID] = identifier + _user(facts)
-    evidence[ITEM_ID] = identifier + _item(facts)
-    return evidence
 
 
 def _identifier(facts: ColumnFacts) -> float:

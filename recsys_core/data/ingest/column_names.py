@@ -6,11 +6,13 @@ words; the combination of word classes decides, since `user_rating` is a rating 
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import lru_cache
 
 from recsys_core.columns import (
     CATEGORIES,
     EVENT,
+    INTERACTION_ROLES,
     ITEM_ID,
     PRICE,
     RATING,
@@ -30,6 +32,7 @@ _TYPES = frozenset(
 )
 _UNITS = re.compile(r"[(\[{（【][^)\]}）】]*[)\]}）】]")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_LETTERS = str.maketrans("łøıđ", "loid")
 _SPLIT = re.compile(r"[\W_\d]+")
 
 
@@ -45,14 +48,7 @@ def _folded(text: str) -> str:
     """Return a text in lower case, without accents."""
     apart = unicodedata.normalize("NFKD", text)
     joined = "".join(letter for letter in apart if not unicodedata.combining(letter))
-    return (
-        unicodedata.normalize("NFC", joined)
-        .casefold()
-        .replace("ł", "l")
-        .replace("ø", "o")
-        .replace("ı", "i")
-        .replace("đ", "d")
-    )
+    return unicodedata.normalize("NFC", joined).casefold().translate(_LETTERS)
 
 
 _BY_WORD = _by_word()
@@ -63,9 +59,8 @@ _ENDINGS = {word for word in _BY_WORD if len(word) >= 2}
 
 def bare_head(head: str) -> str:
     """Return a column name without a type suffix (`rating:float`) and without units in brackets."""
-    name, colon, kind = head.strip().rpartition(":")
-    if colon and name and kind.strip().lower() in _TYPES:
-        head = name
+    if has_type(head):
+        head = head.strip().rpartition(":")[0]
     return _UNITS.sub(" ", head).strip() or head.strip()
 
 
@@ -143,15 +138,12 @@ def is_known_name(head: str) -> bool:
     return has_type(head) or bool(words_of(head))
 
 
-def evidence_of_name(head: str) -> dict[str, float]:
+@lru_cache(maxsize=10_000)
+def evidence_of_name(head: str) -> Mapping[str, float]:
     """Return the evidence of a column name for (positive) or against (negative) each role."""
     words = words_of(head)
-    if not words:
-        return {}
-    for decide in _RULES:
-        if (evidence := decide(words)) is not None:
-            return evidence
-    return {}
+    found = (decide(words) for decide in _RULES) if words else ()
+    return next((evidence for evidence in found if evidence is not None), {})
 
 
 def _time(words: frozenset[str]) -> dict[str, float] | None:
@@ -194,11 +186,9 @@ def _quantity(words: frozenset[str]) -> dict[str, float] | None:
 
 
 def _category(words: frozenset[str]) -> dict[str, float] | None:
-    if Word.CATEGORY in words:
-        if Word.EVENT in words:
-            return {EVENT: SURE, **_against(EVENT)}
-        return {CATEGORIES: LIKELY, **_against(CATEGORIES)}
-    return None
+    if Word.CATEGORY not in words:
+        return None
+    return {EVENT: SURE, **_against(EVENT)} if Word.EVENT in words else {CATEGORIES: LIKELY, **_against(CATEGORIES)}
 
 
 def _description(words: frozenset[str]) -> dict[str, float] | None:
@@ -227,9 +217,7 @@ def _members(words: frozenset[str]) -> dict[str, float] | None:
     if Word.SESSION in words:
         return {USER_ID: LIKELY - 1, **_against(USER_ID)}
     ends = {SOURCE_ID: SURE} if Word.SOURCE in words else {TARGET_ID: SURE} if Word.TARGET in words else {}
-    if ends:
-        return ends
-    return _user_or_item(words)
+    return ends or _user_or_item(words)
 
 
 def _user_or_item(words: frozenset[str]) -> dict[str, float] | None:
@@ -244,8 +232,7 @@ def _user_or_item(words: frozenset[str]) -> dict[str, float] | None:
 
 def _against(*but: str) -> dict[str, float]:
     """Return evidence against all interaction roles except these."""
-    roles = (USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT, WEIGHT, TITLE, CATEGORIES, PRICE)
-    return {role: -5.0 for role in roles if role not in but}
+    return {role: -5.0 for role in INTERACTION_ROLES if role not in but}
 
 
 _RULES = (_time, _rating, _quantity, _category, _event, _description, _row, _members)

@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from recsys_core.columns import (
     CATEGORIES,
     EVENT,
+    INTERACTION_ROLES,
     ITEM_ID,
     PRICE,
     RATING,
@@ -29,12 +30,12 @@ from recsys_core.contracts import FloatArray
 from recsys_core.data.ingest.column_cells import ColumnFacts, evidence_of_cells
 from recsys_core.data.ingest.column_names import LIKELY, evidence_of_name
 
-SCORED = (USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT, WEIGHT, TITLE, CATEGORIES, PRICE)
-"""Roles assigned jointly, each to at most one column."""
 ITEM_ATTRIBUTE_ROLES = (TITLE, CATEGORIES, PRICE)
 """Roles of columns that describe the item of a row."""
 SURE_FROM = 0.8
 """Confidence above which no question is raised."""
+_ROW = {role: row for row, role in enumerate(INTERACTION_ROLES)}
+"""Row of each role in the (roles, columns) scores."""
 _REQUIRED = frozenset([USER_ID, ITEM_ID])
 _MISSING = -3.5
 """Score of leaving a required role unassigned; columns with a lower score do not get the role."""
@@ -93,7 +94,8 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
     """
     facts = [ColumnFacts.of(values) for values in columns]
     scores = _scores(names, facts, named=named)
-    scores = max((scores + more for more in _evidence_of_following(facts, _best(scores))), key=_best_total)
+    ways = [scores + more for more in _evidence_of_following(facts, _best(scores))]
+    scores = max(ways, key=lambda way: _total(way, _best(way)))
     roles = _best(scores)
     following = _Following(facts, roles)
     free = [column for column in range(len(facts)) if column not in roles.values()]
@@ -102,12 +104,8 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
         tuple(column for column in free if _tells(facts[column]) and following.item(column)),
         tuple(column for column in free if _tells(facts[column]) and following.user(column)),
     )
-    return _with_questions(found, scores, unusual=not named and _item_first(roles))
-
-
-def _item_first(roles: Mapping[str, int]) -> bool:
-    """Return whether the item column precedes the user column, which is rare in files without a header."""
-    return roles.get(ITEM_ID, 0) < roles.get(USER_ID, 0)
+    item_first = roles.get(ITEM_ID, 0) < roles.get(USER_ID, 0)  # rare in files without a header
+    return _with_questions(found, scores, unusual=not named and item_first)
 
 
 def _evidence_of_following(facts: Sequence[ColumnFacts], first: Mapping[str, int]) -> list[FloatArray]:
@@ -118,24 +116,20 @@ def _evidence_of_following(facts: Sequence[ColumnFacts], first: Mapping[str, int
     return [_Following(facts, way).evidence(len(facts)) for way in ways]
 
 
-def _best_total(scores: FloatArray) -> float:
-    return _total(scores, _best(scores))
-
-
 def _scores(names: Sequence[str], facts: Sequence[ColumnFacts], *, named: bool) -> FloatArray:
     """(roles, columns) scores from names and cells and, without names, from column positions."""
-    scores = np.zeros((len(SCORED), len(facts)))
+    scores = np.zeros((len(INTERACTION_ROLES), len(facts)))
     for column, fact in enumerate(facts):
         said = evidence_of_name(names[column]) if named else {}
         shown = evidence_of_cells(fact)
-        for number, role in enumerate(SCORED):
-            scores[number, column] = said.get(role, 0.0) + _tempered(said.get(role, 0.0), shown[role])
+        for role, row in _ROW.items():
+            scores[row, column] = said.get(role, 0.0) + _tempered(said.get(role, 0.0), shown[role])
         if not said:
             place = column / max(1, len(facts) - 1)
-            scores[SCORED.index(USER_ID), column] += 0.6 * (1 - place)
-            scores[SCORED.index(ITEM_ID), column] += 0.3 * (1 - place)
-            scores[SCORED.index(WEIGHT), column] += 1.2 if not named and _is_amount(fact) else 0.0
-            scores[SCORED.index(RATING), column] += 1.0 if not named and fact.binary and len(fact.counts) > 1 else 0.0
+            scores[_ROW[USER_ID], column] += 0.6 * (1 - place)
+            scores[_ROW[ITEM_ID], column] += 0.3 * (1 - place)
+            scores[_ROW[WEIGHT], column] += 1.2 if not named and _is_amount(fact) else 0.0
+            scores[_ROW[RATING], column] += 1.0 if not named and fact.binary and len(fact.counts) > 1 else 0.0
     return scores
 
 
@@ -158,17 +152,17 @@ def _best(scores: FloatArray) -> dict[str, int]:
     Each role has a dummy column as well, so a role that scores badly everywhere stays unassigned.
     """
     roles, columns = scores.shape
-    none = np.full((roles, roles), -np.inf)
-    for number, role in enumerate(SCORED):
-        none[number, number] = _MISSING if role in _REQUIRED else 0.0
+    none = np.where(np.eye(roles), 0.0, -np.inf)
+    for role in _REQUIRED:
+        none[_ROW[role], _ROW[role]] = _MISSING
     edges = coo_array(np.maximum(np.hstack([scores, none]) + _ABOVE_ZERO, 0.0))  # zeros are not stored as edges
     rows, places = min_weight_full_bipartite_matching(edges.tocsr(), maximize=True)
-    return {SCORED[row]: int(place) for row, place in zip(rows, places, strict=True) if place < columns}
+    return {INTERACTION_ROLES[row]: int(place) for row, place in zip(rows, places, strict=True) if place < columns}
 
 
 def _total(scores: FloatArray, roles: Mapping[str, int]) -> float:
     missing = sum(_MISSING for role in _REQUIRED if role not in roles)
-    return missing + sum(float(scores[SCORED.index(role), column]) for role, column in roles.items())
+    return missing + sum(float(scores[_ROW[role], column]) for role, column in roles.items())
 
 
 def _with_questions(assignment: Assignment, scores: FloatArray, *, unusual: bool) -> Assignment:
@@ -180,11 +174,11 @@ def _with_questions(assignment: Assignment, scores: FloatArray, *, unusual: bool
             continue
         column = assignment.roles[role]
         without = scores.copy()
-        without[SCORED.index(role), column] = -np.inf
+        without[_ROW[role], column] = -np.inf
         other = _best(without)
         confidence = 1 / (1 + exp(min(50.0, max(-50.0, _total(scores, other) - best))))
         if role in _REQUIRED:
-            own = float(scores[SCORED.index(role), column])
+            own = float(scores[_ROW[role], column])
             confidence = min(confidence, max(0.5, 1 / (1 + exp(-own))), 0.75 if unusual else 1.0)
             sure = min(sure, confidence)
         if confidence < SURE_FROM:
@@ -230,19 +224,19 @@ class _Following:
 
     def evidence(self, columns: int) -> FloatArray:
         """(roles, columns) evidence from these dependencies."""
-        found = np.zeros((len(SCORED), columns))
+        found = np.zeros((len(INTERACTION_ROLES), columns))
         for column in range(columns):
             if self.item(column) or self.user(column):
                 for role in (RATING, WEIGHT, EVENT, TIMESTAMP):
-                    found[SCORED.index(role), column] -= 3.0
+                    found[_ROW[role], column] -= 3.0
             if self.item(column):
                 for role, more in ((TITLE, 1.5), (CATEGORIES, 1.0), (PRICE, 0.5), (ITEM_ID, -1.5), (USER_ID, -3.0)):
-                    found[SCORED.index(role), column] += more
+                    found[_ROW[role], column] += more
                 if self._is_coarse(column):
-                    found[SCORED.index(TITLE), column] -= 2.0
+                    found[_ROW[TITLE], column] -= 2.0
             elif self._item.get(column, 1.0) < _VARIES:
                 for role in (TITLE, CATEGORIES):
-                    found[SCORED.index(role), column] -= 4.0
+                    found[_ROW[role], column] -= 4.0
         return found
 
     def _is_coarse(self, column: int) -> bool:
@@ -277,12 +271,7 @@ def _agreement(leader: ColumnFacts, follower: ColumnFacts) -> float:
     shares = [count / len(follower.given) for count in follower.counts.values()]
     if sum(share * share for share in shares) > _CHANCE:
         return 0.0
-    agreeing = sum(max(map(values.count, set(values))) for values in several)
-    same = agreeing / rows
-    chance = sum(_by_chance(len(values), shares) for values in several) / len(several)
+    same = sum(max(map(values.count, set(values))) for values in several) / rows
+    # roughly the share of a group that would agree if values were drawn independently of the group
+    chance = sum(max(1 / len(values), *shares) for values in several) / len(several)
     return same if same > chance + 0.1 else 0.0
-
-
-def _by_chance(size: int, shares: Sequence[float]) -> float:
-    """Return the approximate share of a group that would agree if values were drawn independently of the group."""
-    return max(1 / size, *shares)

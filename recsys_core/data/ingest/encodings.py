@@ -35,9 +35,7 @@ def guess_encoding(sample: bytes) -> str:
             return encoding
     if (wide := _utf16_without_mark(sample)) is not None:
         return wide
-    if decodes(sample, "utf-8"):
-        return "utf-8"
-    if _mostly_utf8(sample):
+    if decodes(sample, "utf-8") or _mostly_utf8(sample):
         return "utf-8"
     if decodes(sample, "gb18030") and _reads_as_chinese(sample):
         return "gb18030"
@@ -96,11 +94,9 @@ def _utf16_without_mark(sample: bytes) -> str | None:
     even, odd = sample[0::2], sample[1::2]
     if not odd:
         return None
-    zeros = (even.count(0) / len(even), odd.count(0) / len(odd))
-    for share, other, encoding in ((zeros[1], zeros[0], "utf-16-le"), (zeros[0], zeros[1], "utf-16-be")):
-        if share > 0.3 and other < 0.02 and decodes(sample, encoding):
-            return encoding
-    return None
+    zeros, others = odd.count(0) / len(odd), even.count(0) / len(even)
+    encoding = "utf-16-le" if zeros > others else "utf-16-be"
+    return encoding if max(zeros, others) > 0.3 and min(zeros, others) < 0.02 and decodes(sample, encoding) else None
 
 
 def _mostly_utf8(sample: bytes) -> bool:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from recsys_core.data.ingest.column_names import is_known_name
-from recsys_core.data.ingest.numeric_text import as_number
+from recsys_core.data.ingest.number_formats import as_number
 from recsys_core.errors import DataError
 
 MATRIX_MARKET = "%%MatrixMarket"

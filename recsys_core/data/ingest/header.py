@@ -9,12 +9,11 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from math import log
 
 from recsys_core.data.ingest.column_cells import signature
 from recsys_core.data.ingest.column_names import evidence_of_name, is_known_name
-from recsys_core.data.ingest.numeric_text import as_number
+from recsys_core.data.ingest.number_formats import as_number
 from recsys_core.data.ingest.timestamps import guess_unit
 
 _LOOKED_AT = 30
@@ -129,7 +128,7 @@ def header_score(first: Sequence[str], body: Sequence[Sequence[str]]) -> float:
 
 
 def _of_column(head: str, below: Sequence[str]) -> float:
-    known = 3.0 if is_known_name(head) and any(value > 0 for value in _said(head).values()) else 0.0
+    known = 3.0 if is_known_name(head) and any(value > 0 for value in evidence_of_name(head).values()) else 0.0
     known = known or (1.5 if is_known_name(head) else 0.0)
     numbers = sum(as_number(value) is not None for value in below)
     if numbers >= _MOSTLY * len(below):
@@ -147,8 +146,3 @@ def _of_column(head: str, below: Sequence[str]) -> float:
     usual = shapes.most_common(1)[0][1] / len(below)
     unlike = 1.5 if not alike and usual >= 0.8 else -1.0 if alike >= 0.5 and not known else 0.0
     return min(3.0, -log(max(once, 0.02))) * min(1.0, len(below) / 20) + unlike + known
-
-
-@lru_cache(maxsize=1000)
-def _said(head: str) -> dict[str, float]:
-    return evidence_of_name(head)

@@ -12,8 +12,8 @@ from recsys_core.data.ingest.column_names import event_weight
 from recsys_core.data.ingest.layouts import Layout, recognise
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.ingest.read_errors import faults_in_words, is_unexpected
-from recsys_core.data.ingest.schema import TableGuess, guess_table
-from recsys_core.data.ingest.table_roles import IGNORED
+from recsys_core.data.ingest.schema import guess_table
+from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def inspect_each(
 def _inspected(member: Member, known: tuple[str, Mapping[str, Layout]] | None, limits: Limits) -> Inspected:
     layout = known[1].get(member.base) if known else None
     if known and layout is None:
-        return Inspected(left_aside(member.path, member.name))
+        return Inspected(TableGuess(member.path, member.name))
     try:
         with faults_in_words(member.name):
             guess = guess_table(member.path, name=member.name, layout=layout, limits=limits)
@@ -102,7 +102,7 @@ def _unread(path: Path, name: str, error: DataError, keeper: object = None) -> I
     """Return why a file cannot be read; a defect of the reader is logged as well."""
     if is_unexpected(error):
         logger.info("%s", error, exc_info=error)
-    return Inspected(replace(left_aside(path, name), table=INTERACTIONS, keeper=keeper), str(error))
+    return Inspected(TableGuess(path, name, table=INTERACTIONS, keeper=keeper), str(error))
 
 
 def suggest_rules(guesses: Sequence[TableGuess]) -> IngestRules:
@@ -126,8 +126,3 @@ def suggest_rules(guesses: Sequence[TableGuess]) -> IngestRules:
 def _first_line(path: Path) -> str:
     with path.open("rb") as file:
         return file.readline(1000).decode("utf-8", errors="replace")
-
-
-def left_aside(path: Path, name: str) -> TableGuess:
-    """Return the guess of an ignored file."""
-    return TableGuess(path=path, name=name, format="text", table=IGNORED, column_names=(), roles={})

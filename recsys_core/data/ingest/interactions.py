@@ -12,15 +12,12 @@ import pyarrow as pa
 from recsys_core.columns import EVENT, ITEM, ITEM_ID, RATING, TIMESTAMP, USER, USER_ID, WEIGHT
 from recsys_core.contracts import IntArray, RunContext
 from recsys_core.data.dataset import NO_TIMESTAMP
-from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.id_encoding import NotWholeNumbers, NumberCoder, TextCoder
-from recsys_core.data.ingest.interaction_sql import Fault, Wanted, faults_of, native_columns, select_sql
 from recsys_core.data.ingest.reading import Source
-from recsys_core.data.ingest.rejection_buffer import LineMap, Rejections, skip_missing
-from recsys_core.data.ingest.schema import TableGuess
-from recsys_core.data.tables import FINER, BackgroundWriter, PairCache
-
-__all__ = ["Plan", "Streamed", "native_columns", "stream_interactions"]
+from recsys_core.data.ingest.rejected_rows import Book
+from recsys_core.data.ingest.rejection_buffer import LineMap, skip_missing
+from recsys_core.data.ingest.row_checks import Fault, Plan, faults_of, select_sql
+from recsys_core.data.tables import FINER, PairCache, background_writer
 
 BATCH_ROWS = 1_000_000
 Coders = dict[str, NumberCoder | TextCoder]
@@ -36,14 +33,11 @@ KIND_OF_COLUMN = {
 
 
 @dataclass
-class Streamed:
+class Streamed(Book):
     """Result of reading one interactions file.
 
     Args:
-        source: The file.
-        rows: Number of rows that could be split into cells.
         accepted: Number of rows written to the Parquet file.
-        rejections: All rejected lines.
         refused: Rows, among `rows`, that were rejected for their content; increasing.
         line_map: Maps rows, among `rows`, to line numbers.
         unreadable: Rows kept without a timestamp, because it is empty or unreadable.
@@ -53,10 +47,7 @@ class Streamed:
         time_forms: Number of rows by timestamp format, if there are several formats.
     """
 
-    source: Source
-    rows: int = 0
     accepted: int = 0
-    rejections: Rejections = field(default_factory=Rejections)
     refused: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
     line_map: LineMap = field(default_factory=LineMap)
     unreadable: int = 0
@@ -72,45 +63,7 @@ class Streamed:
     def _lines_of_read(self, rows: IntArray) -> IntArray:
         if self.source.has_lines:
             return self.line_map.lines(rows)
-        before = self.source.structural - self.source.skip - 1
-        return np.asarray(skip_missing(rows, before) + self.source.skip + 1, dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Columns of the interactions over all files.
-
-    Args:
-        columns: Column names of the Parquet file, in order.
-        numeric: Whether identifiers are read as integers.
-        rules: The user's rules.
-    """
-
-    columns: tuple[str, ...]
-    numeric: bool
-    rules: IngestRules
-
-    @classmethod
-    def of(cls, guesses: Sequence[TableGuess], rules: IngestRules, *, numeric: bool) -> "Plan":
-        """Return the plan for several interactions files."""
-        roles = {role for guess in guesses for role in guess.roles}
-        kinds = {guess.event for guess in guesses}
-        events = (
-            EVENT in roles or WEIGHT in roles or len(kinds) > 1 or any(guess.event_weight != 1 for guess in guesses)
-        )
-        columns = [
-            USER,
-            ITEM,
-            *(role for role in (RATING, TIMESTAMP) if role in roles),
-            *((FINER,) if any(TIMESTAMP in guess.roles and guess.finer for guess in guesses) else ()),
-            *((EVENT, WEIGHT) if events else ()),
-        ]
-        return cls(tuple(columns), numeric, rules)
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Schema of the Parquet file."""
-        return pa.schema([(name, KIND_OF_COLUMN[name]) for name in self.columns])
+        return self.source.lines(rows)
 
 
 def stream_interactions(
@@ -142,11 +95,11 @@ def stream_interactions(
     coder = NumberCoder if plan.numeric else TextCoder
     coders: Coders = {USER_ID: coder(), ITEM_ID: coder()}
     done = []
-    with BackgroundWriter(target, plan.schema) as writer:
+    with background_writer(target, _schema(plan)) as write:
         for source in sources:
             streamed = Streamed(source)
             for table in _batches(connection, streamed, plan, coders, ctx=ctx, kept=kept):
-                writer.write(table)
+                write(table)
             if plan.numeric and source.scan is not None and source.scan.result().lettered:
                 raise NotWholeNumbers
             done.append(streamed)
@@ -164,9 +117,8 @@ def _batches(
 ) -> Iterator[pa.Table]:
     """Yield accepted rows as tables of positions, and record counts and rejections in `streamed`."""
     source = streamed.source
-    wanted = Wanted(plan.columns[2:], plan.numeric, plan.rules)
-    faults = faults_of(source.guess, wanted)
-    reader = connection.sql(select_sql(source, wanted, faults)).to_arrow_reader(BATCH_ROWS)
+    faults = faults_of(source.guess, plan)
+    reader = connection.sql(select_sql(source, plan, faults)).to_arrow_reader(BATCH_ROWS)
     refused: list[tuple[IntArray, IntArray]] = []
     for batch in ctx.track(reader, stage=f"read {source.guess.name}"):
         fault = batch.column("fault").to_numpy(zero_copy_only=False)
@@ -209,7 +161,7 @@ def _positions(batch: pa.RecordBatch, streamed: Streamed, plan: Plan, coders: Co
     columns = {}
     for name, identifier in ((USER, USER_ID), (ITEM, ITEM_ID)):
         columns[name] = pa.array(_codes(batch, identifier, coders[identifier]))
-    for name in plan.columns[2:]:
+    for name in plan.values:
         column = batch.column(name)
         columns[name] = column.dictionary_encode() if name == EVENT else column
     if TIMESTAMP in columns:
@@ -218,7 +170,11 @@ def _positions(batch: pa.RecordBatch, streamed: Streamed, plan: Plan, coders: Co
         streamed.unreadable += columns[TIMESTAMP].null_count
         if columns[TIMESTAMP].null_count:
             columns[TIMESTAMP] = columns[TIMESTAMP].fill_null(int(NO_TIMESTAMP))
-    return pa.table([columns[name] for name in plan.columns], schema=plan.schema)
+    return pa.table([columns[name] for name in plan.columns], schema=_schema(plan))
+
+
+def _schema(plan: Plan) -> pa.Schema:
+    return pa.schema([(name, KIND_OF_COLUMN[name]) for name in plan.columns])
 
 
 def _codes(batch: pa.RecordBatch, identifier: str, coder: NumberCoder | TextCoder) -> IntArray:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
+from recsys_core.errors import DataError
+
 SPACES = " \u00a0\u202f\u2009"
 """Spaces used as thousands separators: ordinary, non-breaking, narrow non-breaking, thin."""
 _SIGNS = r"€$£¥₹₽₩₺₫฿%‰"
@@ -18,6 +20,8 @@ MISSING = frozenset(
 """Missing-value words, in lower case; they count as missing if they are repeated in a column."""
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MARKED = re.compile(rf"^([+-]?)\s*{MARKS}?\s*([+-]?[\d.,'’{SPACES}]*\d[.,]?)\s*{MARKS}?$", re.IGNORECASE)
+_ORNAMENT = re.compile(r"^[\s$€£¥₽₹₩+]+|[\s%$€£¥₽₹₩]+$|^(USD|EUR|GBP|CHF)\s*|\s*(USD|EUR|GBP|CHF)$")
+_GROUPED = re.compile(r"^-?\d{1,3}(?P<mark>[.,'’ \u00a0\u202f\u2009])\d{3}((?P=mark)\d{3})*(?:(?!(?P=mark))[.,]\d+)?$")
 _MOST_VALUES = 20_000
 _REPEATED = 3
 
@@ -58,15 +62,15 @@ NAMES = ("1234.5", "1234,5", "1,234.5", "1.234,5", "1'234.5", "1 234,5", "1 234.
 """Names of all available formats."""
 
 
-def format_of_name(name: str, marks: bool = True, missing: tuple[str, ...] = ()) -> NumberFormat:
-    """Return the format with this name.
+def format_of_name(name: str) -> NumberFormat:
+    """Return the format with this name, with or without currency and percent signs.
 
     Raises:
-        KeyError: The format is unknown.
+        DataError: The format is unknown.
     """
     if name not in NAMES:
-        raise KeyError(name)
-    return NumberFormat(name[-2], name[1:-5], marks=marks, missing=missing)
+        raise DataError(f"Unknown number format '{name}'. Known: {'  '.join(NAMES)}.")
+    return NumberFormat(name[-2], name[1:-5], marks=True)
 
 
 def guess_number_format(values: Sequence[str]) -> NumberFormat:
@@ -94,6 +98,22 @@ def guess_number_format(values: Sequence[str]) -> NumberFormat:
     found = NumberFormat(*best, marks=marks, missing=missing)
     read = sum(read_number(value, found) is not None for value in given)
     return NumberFormat(*best, marks=marks, missing=missing, share=read / len(given), undecided=undecided)
+
+
+def as_number(value: str) -> float | None:
+    """Parse a single cell, whatever its column: with optional decimal comma, thousands separators, currency sign."""
+    text = value.strip()
+    try:
+        number = float(text.replace(",", "."))
+    except ValueError:
+        text = _ORNAMENT.sub("", text)
+        if match := _GROUPED.match(text):
+            text = text.replace(match["mark"], "")
+        try:
+            number = float(text.replace(",", "."))
+        except ValueError:
+            return None
+    return number if isfinite(number) else None
 
 
 def missing_words(values: Sequence[str]) -> tuple[str, ...]:
@@ -147,12 +167,6 @@ def number_sql(cell: str, form: NumberFormat, kind: str = "FLOAT") -> str:
         bare = f"replace({bare}, '{form.decimal}', '.')"
     read = f"CASE WHEN regexp_full_match(t, '{pattern}') THEN try_cast({bare} AS {kind}) END"
     return f"list_transform([{text}], lambda t: {read})[1]"
-
-
-def missing_sql(cell: str, form: NumberFormat) -> str:
-    """Return the SQL condition that a cell is missing: empty or one of the format's missing-value words."""
-    words = ", ".join("'" + word.replace("'", "''") + "'" for word in ("", *form.missing))
-    return f"trim(coalesce({cell}::VARCHAR, '')) IN ({words})"
 
 
 def _unmarked(text: str) -> str:

@@ -1,15 +1,13 @@
 """From files to a data set: every row is read once and accounted for; storing is all or nothing."""
 
 import logging
-import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from recsys_core.columns import INTERACTIONS, ITEMS, SOCIAL, USERS
+from recsys_core.columns import INTERACTIONS, SOCIAL
 from recsys_core.contracts import RunContext
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.folder import open_folder, seal
@@ -17,7 +15,8 @@ from recsys_core.data.ingest.build import build
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.inspection import inspect_files, suggest_rules
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
-from recsys_core.data.ingest.schema import TableGuess, with_changes
+from recsys_core.data.ingest.schema import with_changes
+from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.data.meta import DatasetCard
 from recsys_core.data.report import IngestReport
 from recsys_core.errors import DataError, StoreError
@@ -50,15 +49,13 @@ def check(
     Raises:
         DataError: The files cannot be read with these settings.
     """
-    folder = Path(tempfile.mkdtemp(prefix="recscope-check-"))
-    try:
+    with tempfile.TemporaryDirectory(prefix="recscope-check-", ignore_cleanup_errors=True) as temporary:
+        folder = Path(temporary)
         with disk_errors_in_words(folder):
             meta, report = build(guesses, rules, folder, name="check", ctx=ctx or RunContext(), limits=limits)
         if keep is not None:
             _leave(folder, meta, keep)
         return report
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _leave(folder: Path, meta: DatasetCard, keep: Path) -> None:
@@ -139,13 +136,11 @@ def load_with_report(
         guesses += [with_changes(guess, table=SOCIAL) for guess in inspect_files([Path(links)], limits=limits)]
     weights = suggest_rules(guesses).event_weights
     rules = IngestRules(duplicates="keep", bad_timestamps="keep", event_weights=weights)
-    folder = Path(tempfile.mkdtemp(prefix="recscope-load-"))
-    try:
+    with tempfile.TemporaryDirectory(prefix="recscope-load-", ignore_cleanup_errors=True) as temporary:
+        folder = Path(temporary)
         with disk_errors_in_words(folder):
             report = build(guesses, rules, folder, name=Path(path).name, ctx=RunContext(), limits=limits)[1]
             return _in_memory(open_folder(folder)), report
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def with_interaction_columns(guesses: Sequence[TableGuess], columns: Mapping[str, str | int]) -> list[TableGuess]:
@@ -179,21 +174,11 @@ def with_columns(guess: TableGuess, columns: Mapping[str, str | int]) -> TableGu
 
 def _in_memory(dataset: Dataset) -> Dataset:
     """Return the data set with its tables loaded, so that its files can be deleted."""
-    tables = {name: getattr(dataset, name) for name in (USERS, ITEMS, SOCIAL)}
-    interactions = dataset.interactions
-
-    def loader(name: str) -> Callable[[], pd.DataFrame] | None:
-        return None if tables[name] is None else lambda: tables[name]
-
-    return Dataset(
-        name=dataset.name,
+    users, items, social = dataset.users, dataset.items, dataset.social
+    return replace(
+        dataset.with_interactions(dataset.interactions),
         fingerprint=dataset.fingerprint,
-        user_vocabulary=dataset.user_vocabulary,
-        item_vocabulary=dataset.item_vocabulary,
-        load_interactions=lambda: interactions,
-        rating_scale=dataset.rating_scale,
-        load_users=loader(USERS),
-        load_items=loader(ITEMS),
-        load_social=loader(SOCIAL),
-        columns=dataset.columns,
+        load_users=None if users is None else lambda: users,
+        load_items=None if items is None else lambda: items,
+        load_social=None if social is None else lambda: social,
     )

@@ -35,7 +35,7 @@ def dataset_warnings(
     user_ids: list[str],
     item_ids: list[str],
     social: pd.DataFrame | None,
-    ties: "Future[int] | None" = None,
+    ties: "Future[int] | None",
 ) -> list[DataWarning]:
     """Return the warnings that apply to a data set.
 
@@ -45,16 +45,12 @@ def dataset_warnings(
         user_ids: User identifiers, by position.
         item_ids: Item identifiers, by position.
         social: Links between users, or None.
-        ties: Pending result of `tied_interactions`, if it is already being computed.
+        ties: Pending result of `tied_interactions`, None without timestamps.
     """
     columns = pq.read_schema(interactions).names
     activity = _activity(connection, interactions, rated=RATING in columns)
-    if ties is not None:
-        tied = ties.result()
-    else:
-        tied = tied_interactions(interactions, PairCache(0)) if TIMESTAMP in columns else 0
     found = [
-        _tied(tied, max(1, pq.read_metadata(interactions).num_rows)),
+        _tied(ties.result() if ties is not None else 0, max(1, pq.read_metadata(interactions).num_rows)),
         _single(activity),
         _robots(activity),
         _alike("users", user_ids),

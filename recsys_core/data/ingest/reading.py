@@ -5,6 +5,7 @@ is used only if a byte scan found nothing unusual and accepted plus rejected row
 the careful one (`record_reader`) writes the cells to a temporary Parquet file. Both yield columns `c0`, `c1`, ...
 """
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,11 +22,12 @@ from recsys_core.contracts import IntArray
 from recsys_core.data.ingest.encodings import transcode
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.ingest.record_reader import TEXT_KEPT, Record, Shape, read_json_lines, read_records
-from recsys_core.data.ingest.rejection_buffer import Rejections
+from recsys_core.data.ingest.rejection_buffer import Rejections, skip_missing
 from recsys_core.data.ingest.sampling import excel_rows
-from recsys_core.data.ingest.scan import TextScan, file_digest, scan_text
-from recsys_core.data.ingest.schema import TableGuess
+from recsys_core.data.ingest.scan import TextScan, scan_text
+from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.data.sql import file_literal, parquet_relation, text_literal
+from recsys_core.storage.checksums import file_sum
 
 _BLOCK_ROWS = 50_000
 _SCAN_FIRST = 64 << 20
@@ -91,16 +93,11 @@ class Source:
     natives: Mapping[int, Native] = field(default_factory=dict)
 
     @property
-    def skip(self) -> int:
-        """Number of physical lines before the data."""
-        return self.guess.skip_lines
-
-    @property
     def digest(self) -> str:
         """SHA-256 of the file's bytes, in hexadecimal."""
         if self.scan is not None and self.text_path == self.guess.path:
             return self.scan.result().digest
-        return file_digest(self.guess.path)
+        return file_sum(self.guess.path).sha256
 
     def settle(self, connection: duckdb.DuckDBPyConnection, rows: int) -> None:
         """Fetch the lines that the fast reader rejected, and check that no line is missing.
@@ -121,7 +118,7 @@ class Source:
         causes = [self._cause(kind, column) for _, kind, column, _ in found]
         blank = any(not (text or "").strip() for *_, text in found)
         odd = not scan.plain or blank or None in causes or (found and scan.quoted)
-        if odd or rows + len(found) != scan.lines - self.skip:
+        if odd or rows + len(found) != scan.lines - self.guess.skip_lines:
             raise NotPlain(self.guess.name)
         self.structural = np.array([line for line, *_ in found], dtype=np.int64)
         self.unsplit = len(found)
@@ -134,6 +131,11 @@ class Source:
         if kind == "CAST" and (native := self.natives.get(column - 1)) is not None:
             return self.guess.column_names[column - 1], native.reason
         return ("", _DUCKDB_REASONS[kind]) if kind in _DUCKDB_REASONS else None
+
+    def lines(self, rows: IntArray) -> IntArray:
+        """Return the line numbers of rows that the fast reader read, which are numbered from 0."""
+        first = self.guess.skip_lines + 1
+        return np.asarray(skip_missing(rows, self.structural - first) + first, dtype=np.int64)
 
     def texts(self, connection: duckdb.DuckDBPyConnection, lines: IntArray) -> Iterator[str]:
         """Yield the text of each of the `lines` (increasing), cut to 1000 characters."""
@@ -170,9 +172,7 @@ def open_source(
     Raises:
         DataError: The file cannot be read with these settings.
     """
-    number = len(list(folder.glob("source_*")))
-    base = folder / f"source_{number}"
-    base.mkdir()
+    base = Path(tempfile.mkdtemp(prefix="source_", dir=folder))
     if guess.format == "parquet":
         return Source(guess, parquet_relation(guess.path), has_lines=True, text_path=None)
     if guess.format == "excel":
@@ -235,19 +235,14 @@ def _csv_relation(guess: TableGuess, path: Path, limits: Limits, natives: Mappin
 def _written(guess: TableGuess, records: Iterator[Record], base: Path, text_path: Path | None) -> Source:
     """Write the cells of accepted records to a Parquet file and record the rejected ones."""
     rejections = Rejections()
-    names = [f"c{column}" for column in range(len(guess.column_names))]
-    schema = pa.schema([("line", pa.int64()), *((name, pa.string()) for name in names)])
+    cells = [(f"c{column}", pa.string()) for column in range(len(guess.column_names))]
+    schema = pa.schema([("line", pa.int64()), *cells])
     target = base / "cells.parquet"
     with pq.ParquetWriter(target, schema) as writer:
         while block := list(islice(records, _BLOCK_ROWS)):
-            taken = [record for record in block if record.cells is not None]
-            cells = list(zip(*(record.cells for record in taken if record.cells is not None), strict=True)) or [
-                ()
-            ] * len(names)
-            arrays = [
-                pa.array([record.line for record in taken], pa.int64()),
-                *(pa.array(column, pa.string()) for column in cells),
-            ]
+            rows = [(record.line, *record.cells) for record in block if record.cells is not None]
+            columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+            arrays = [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             for record in block:
                 if record.cells is None:

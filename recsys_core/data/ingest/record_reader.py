@@ -133,14 +133,11 @@ class _Lines:
         if not raw:
             return None, False
         too_long = len(raw) > self._longest and not raw.endswith(b"\n")
-        if too_long:
-            self._skip_rest()
-            return raw[:TEXT_KEPT], True
-        return raw.removesuffix(b"\n").removesuffix(b"\r"), False
-
-    def _skip_rest(self) -> None:
-        while (piece := self._file.readline(1 << 20)) and not piece.endswith(b"\n"):
+        if not too_long:
+            return raw.removesuffix(b"\n").removesuffix(b"\r"), False
+        while (rest := self._file.readline(1 << 20)) and not rest.endswith(b"\n"):
             pass
+        return raw[:TEXT_KEPT], True
 
     def _decoded(self, raw: bytes, *, too_long: bool) -> tuple[str, str]:
         try:

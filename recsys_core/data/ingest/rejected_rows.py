@@ -1,7 +1,9 @@
 """Write all rejected lines with their text, and total the row counts of an ingest."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +17,10 @@ from recsys_core.data.ingest.rejection_buffer import Rejections
 from recsys_core.data.report import IngestReport, RejectedLine
 
 _BLOCK = 50_000
-_REJECTED = pa.schema(
-    [
-        ("file", pa.string()),
-        ("line", pa.int64()),
-        ("column", pa.string()),
-        ("reason", pa.string()),
-        ("text", pa.string()),
-    ]
-)
+_REJECTED = pa.schema([(one.name, pa.int64() if one.name == "line" else pa.string()) for one in fields(RejectedLine)])
 
 
-@dataclass(frozen=True)
+@dataclass
 class Book:
     """Row counts and rejections of one file.
 
@@ -37,8 +31,8 @@ class Book:
     """
 
     source: Source
-    rows: int
-    rejections: Rejections
+    rows: int = 0
+    rejections: Rejections = field(default_factory=Rejections)
 
     @property
     def read(self) -> int:
@@ -47,7 +41,7 @@ class Book:
 
 
 def close_books(
-    connection: duckdb.DuckDBPyConnection, books: list[Book], rejected: Path, limits: Limits
+    connection: duckdb.DuckDBPyConnection, books: Sequence[Book], rejected: Path, limits: Limits
 ) -> IngestReport:
     """Write every rejected line to a Parquet file, and return a report with the row counts.
 
@@ -58,7 +52,7 @@ def close_books(
         limits: Bounds the number of rejected lines in the report.
     """
     kept: list[RejectedLine] = []
-    reasons: dict[str, int] = {}
+    reasons: Counter[str] = Counter()
     files: dict[str, dict[str, Any]] = {}
     with pq.ParquetWriter(rejected, _REJECTED) as writer:
         for book in books:
@@ -69,17 +63,16 @@ def close_books(
                 "accepted": book.read - lost,
                 "rejected": lost,
             }
-            for phrase, count in book.rejections.reasons().items():
-                reasons[phrase] = reasons.get(phrase, 0) + count
+            reasons.update(book.rejections.reasons())
             for block in _blocks(connection, book):
-                writer.write_table(_table(block))
+                writer.write_table(pa.Table.from_pylist(list(map(vars, block)), schema=_REJECTED))
                 kept += block[: max(0, limits.kept_rejections - len(kept))]
     return IngestReport(
         rows_read=sum(entry["read"] for entry in files.values()),
         rows_accepted=sum(entry["accepted"] for entry in files.values()),
         rows_rejected=sum(entry["rejected"] for entry in files.values()),
         rejected=tuple(kept),
-        reasons=dict(sorted(reasons.items(), key=lambda entry: -entry[1])),
+        reasons=dict(reasons.most_common()),
         files=files,
         guesses={book.source.guess.name: book.source.guess.to_json() for book in books},
     )
@@ -89,17 +82,8 @@ def _blocks(connection: duckdb.DuckDBPyConnection, book: Book) -> Iterator[list[
     """Yield the rejected lines of a file in order, in blocks."""
     lines, codes = book.rejections.sorted()
     causes, file = book.rejections.causes(), book.source.guess.name
-    block: list[RejectedLine] = []
-    texts = book.source.texts(connection, lines) if len(lines) else iter(())
-    for line, code, text in zip(lines.tolist(), codes.tolist(), texts, strict=True):
-        column, reason = causes[code]
-        block.append(RejectedLine(file, line, column, reason, text))
-        if len(block) == _BLOCK:
-            yield block
-            block = []
-    if block:
+    texts = book.source.texts(connection, lines) if len(lines) else ()
+    numbered = zip(lines.tolist(), codes.tolist(), texts, strict=True)
+    rejected = (RejectedLine(file, line, *causes[int(code)], text) for line, code, text in numbered)
+    while block := list(islice(rejected, _BLOCK)):
         yield block
-
-
-def _table(block: list[RejectedLine]) -> pa.Table:
-    return pa.table({name: [getattr(line, name) for line in block] for name in _REJECTED.names}, schema=_REJECTED)

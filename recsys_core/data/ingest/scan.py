@@ -32,47 +32,6 @@ class TextScan:
     doubled_spaces: bool
 
 
-class TextScanner:
-    """Scans the bytes of a file block by block."""
-
-    def __init__(self, *, spaces: bool) -> None:
-        self._spaces = spaces
-        self._digest = hashlib.sha256()
-        self._lines = 0
-        self._plain = True
-        self._quoted = False
-        self._lettered = False
-        self._doubled = False
-        self._tail = b"\n"
-
-    def take(self, block: bytes) -> None:
-        """Scan the next bytes."""
-        first = not self._lines
-        window = self._tail + block
-        self._digest.update(block)
-        self._lines += int(np.count_nonzero(np.frombuffer(block, dtype=np.uint8) == _NEWLINE))
-        self._quoted = self._quoted or b'"' in block
-        self._plain = self._plain and b"\x00" not in block and self._returns_end_lines(block, window)
-        self._plain = self._plain and (block.isascii() or _is_utf8(window))
-        rows = block[block.find(b"\n") + 1 :] if first else block
-        self._lettered = self._lettered or any(letter in rows for letter in (b"e", b"E", b"x", b"X"))
-        if self._spaces:
-            self._doubled = self._doubled or any(pair in window for pair in (b"  ", b" \n", b"\n ", b" \r"))
-        self._tail = window[-4:]
-
-    def result(self, blank_lines_at_end: int) -> TextScan:
-        """Return the scan."""
-        ended = self._tail.endswith(b"\n")
-        lines = self._lines + (not ended) - blank_lines_at_end
-        return TextScan(self._digest.hexdigest(), lines, self._plain, self._quoted, self._lettered, self._doubled)
-
-    def _returns_end_lines(self, block: bytes, window: bytes) -> bool:
-        if b"\r" not in block and not self._tail.endswith(b"\r"):
-            return True
-        inner = window.removesuffix(b"\r")
-        return inner.count(b"\r") == inner.count(b"\r\n")
-
-
 def scan_text(path: Path, *, spaces: bool = False) -> TextScan:
     """Return the scan of a file, read in small blocks.
 
@@ -80,11 +39,30 @@ def scan_text(path: Path, *, spaces: bool = False) -> TextScan:
         path: The file.
         spaces: Whether to detect doubled spaces; else `doubled_spaces` is False.
     """
-    scanner = TextScanner(spaces=spaces)
+    digest, lines, tail = hashlib.sha256(), 0, b"\n"
+    plain, quoted, lettered, doubled = True, False, False, False
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
-            scanner.take(block)
-    return scanner.result(_blank_lines_at_end(path))
+            window = tail + block
+            rows = block if lines else block[block.find(b"\n") + 1 :]
+            digest.update(block)
+            lines += int(np.count_nonzero(np.frombuffer(block, dtype=np.uint8) == _NEWLINE))
+            quoted = quoted or b'"' in block
+            plain = plain and b"\x00" not in block and _returns_end_lines(tail, block)
+            plain = plain and (block.isascii() or _is_utf8(window))
+            lettered = lettered or any(letter in rows for letter in (b"e", b"E", b"x", b"X"))
+            doubled = doubled or (spaces and any(pair in window for pair in (b"  ", b" \n", b"\n ", b" \r")))
+            tail = window[-4:]
+    lines += (not tail.endswith(b"\n")) - _blank_lines_at_end(path)
+    return TextScan(digest.hexdigest(), lines, plain, quoted, lettered, doubled)
+
+
+def _returns_end_lines(tail: bytes, block: bytes) -> bool:
+    """Return whether carriage returns occur only before line feeds, in a block after the end `tail` of another one."""
+    if b"\r" not in block and not tail.endswith(b"\r"):
+        return True
+    inner = (tail + block).removesuffix(b"\r")
+    return inner.count(b"\r") == inner.count(b"\r\n")
 
 
 def _blank_lines_at_end(path: Path) -> int:
@@ -95,12 +73,6 @@ def _blank_lines_at_end(path: Path) -> int:
         end = file.read()
     rest = end[len(end.rstrip(b"\r\n")) :]
     return max(0, rest.count(b"\n") - 1)
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_utf8(window: bytes) -> bool:

@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from recsys_core.columns import INTERACTIONS, ITEM_ID, USER_ID
 from recsys_core.data.ingest.column_names import bare_head, has_type
@@ -22,7 +24,6 @@ from recsys_core.data.ingest.file_shapes import (
 from recsys_core.data.ingest.header import find_head
 from recsys_core.data.ingest.layouts import Layout, layout_of
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
-from recsys_core.data.ingest.parquet_check import refuse_large_parquet
 from recsys_core.data.ingest.record_reader import TEXT_KEPT
 from recsys_core.data.ingest.sampling import (
     TextSample,
@@ -36,12 +37,10 @@ from recsys_core.data.ingest.sampling import (
 )
 from recsys_core.data.ingest.table_changes import changed, with_roles, with_values
 from recsys_core.data.ingest.table_roles import REQUIRED, ROLES, guess_table_kind
-from recsys_core.data.ingest.table_schema import Format, TableGuess, missing_roles
+from recsys_core.data.ingest.table_schema import Format, TableGuess
 from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import connect, parquet_names, parquet_relation
 from recsys_core.errors import DataError
-
-__all__ = ["TableGuess", "guess_table", "missing_roles", "suggested_columns"]
 
 _PREVIEW_ROWS = 20
 _SAMPLE_ROWS, _SAMPLE_CELLS, _PARQUET_ROWS = 20_000, 500_000, 5000
@@ -85,9 +84,9 @@ def guess_table(
         width = max((len(cells) for _, cells in rows), default=0)
         padded = [(number, cells + [""] * (width - len(cells))) for number, cells in rows]
         before = rows[0][0] - 1 if rows else 0
-        return _guess_cells(Start(path, name, "excel"), padded, header, width=width, before=before)
+        return _guess_cells(TableGuess(path, name, "excel"), padded, header, width=width, before=before)
     sample = sample_text(path, limits, encoding)
-    start = Start(path, name, "text", encoding=sample.encoding, old_mac=sample.old_mac)
+    start = TableGuess(path, name, encoding=sample.encoding, old_mac=sample.old_mac)
     if sample.lines[0].lstrip().startswith("{"):
         names, rows_of_text = sample_json_lines(sample.lines, limits.columns, name)
         if not names:
@@ -117,11 +116,6 @@ def with_changes(guess: TableGuess, **changes: Any) -> TableGuess:
     return changed(guess, **changes)
 
 
-def suggested_columns(table: str) -> tuple[str, ...]:
-    """Return the roles that a column of this table can have."""
-    return ROLES[table]
-
-
 def _format(path: Path, name: str) -> Format:
     with path.open("rb") as file:
         start = file.read(8)
@@ -145,7 +139,7 @@ def _first_rows(rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, li
 
 
 def _guess_parquet(path: Path, name: str, limits: Limits) -> TableGuess:
-    refuse_large_parquet(path, name, limits)
+    _refuse_large_parquet(path, name, limits)
     try:
         names = parquet_names(path)
         cells = ", ".join(f"left(coalesce(c{column}, ''), {TEXT_KEPT})" for column in range(len(names)))
@@ -156,25 +150,38 @@ def _guess_parquet(path: Path, name: str, limits: Limits) -> TableGuess:
         raise DataError(f"'{name}' cannot be read as Parquet: {str(error).splitlines()[0]}") from error
     if not rows:
         raise DataError(f"'{name}' has columns but no rows.")
-    return _guessed(Start(path, name, "parquet"), names, rows, named=True)
+    return _guessed(TableGuess(path, name, "parquet"), names, rows, named=True)
 
 
-@dataclass(frozen=True)
-class Start:
-    """Settings known before the columns are inferred; they are copied into the guess."""
+def _refuse_large_parquet(path: Path, name: str, limits: Limits) -> None:
+    """Refuse a Parquet file with too many columns, a row group too large for memory, or an absurd compression ratio.
 
-    path: Path
-    name: str
-    format: Format
-    separator: str = ","
-    encoding: str = "utf-8"
-    old_mac: bool = False
-    quoted: bool = True
-    escape: str = '"'
+    Raises:
+        DataError: The file exceeds a limit, or its footer is broken.
+    """
+    try:
+        found = pq.read_metadata(path)
+        groups = [found.row_group(number).total_byte_size for number in range(found.num_row_groups)]
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"'{name}' cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+    if found.num_columns > limits.columns:
+        raise DataError(f"'{name}' has {found.num_columns:,} columns; at most {limits.columns:,} are read.")
+    largest, total = max(groups, default=0), sum(groups)
+    if largest > limits.row_group_bytes:
+        raise DataError(
+            f"'{name}' has a row group of {largest:,} bytes; at most {limits.row_group_bytes:,} are supported. "
+            "Write the file with smaller row groups, such as 1 million rows."
+        )
+    bomb = total > limits.row_group_bytes and total > limits.parquet_ratio * path.stat().st_size
+    if total > limits.parquet_bytes or bomb:
+        raise DataError(
+            f"'{name}' has {path.stat().st_size:,} bytes and holds {total:,} uncompressed, "
+            "like a decompression bomb, and was refused."
+        )
 
 
 def _guess_text(
-    start: Start, sample: TextSample, given: Mapping[str, Any], *, layout: Layout | None, most_columns: int
+    start: TableGuess, sample: TextSample, given: Mapping[str, Any], *, layout: Layout | None, most_columns: int
 ) -> TableGuess:
     separator: str | None = given["separator"]
     lines, numbers = sample.lines, sample.numbers
@@ -205,7 +212,7 @@ def _guess_text(
     return _guess_cells(start, numbered, header, width=width, layout=layout, before=numbers[0] - 1)
 
 
-def _guess_matrix_market(start: Start, lines: Sequence[str], *, skip: int) -> TableGuess:
+def _guess_matrix_market(start: TableGuess, lines: Sequence[str], *, skip: int) -> TableGuess:
     rows = sample_cells(lines, " ", quoted=False)
     if not rows:
         raise DataError(f"'{start.name}' is a matrix without entries.")
@@ -222,7 +229,7 @@ def _guess_matrix_market(start: Start, lines: Sequence[str], *, skip: int) -> Ta
 
 
 def _guess_cells(
-    start: Start,
+    start: TableGuess,
     records: Sequence[tuple[int, list[str]]],
     header: bool | None,
     *,
@@ -233,7 +240,7 @@ def _guess_cells(
     """Infer header, columns and roles from records; the first ones may precede the table.
 
     Args:
-        start: Settings known so far.
+        start: Settings known before the columns are inferred.
         records: Number of the last line and cells of each record; only the first records need a number.
         header: Whether there is a header, None if unknown.
         width: Number of columns.
@@ -254,45 +261,36 @@ def _guess_cells(
     guess = _guessed(start, names, body, named=head.named, layout=layout)
     above = [" ".join(" ".join(cells).split()) for cells in rows[: head.above]]
     skipped = records[begin - 1][0] if begin else before
-    notes = [*_notes_on_head(head.cells), *_notes_above(above)] if layout is None else []
+    notes = _notes(head.cells, above) if layout is None else ()
     return replace(guess, header=head.named, skip_lines=skipped, notes=(*notes, *guess.notes))
 
 
-def _notes_on_head(cells: Sequence[str]) -> list[DataWarning]:
-    twice = sorted(name for name, count in Counter(cell for cell in cells if cell).items() if count > 1)
-    if not twice:
-        return []
-    return [
-        DataWarning(
+def _notes(names: Sequence[str], above: Sequence[str]) -> Iterator[DataWarning]:
+    """Yield warnings about repeated column names, and about lines above the header."""
+    twice = sorted(name for name, count in Counter(name for name in names if name).items() if count > 1)
+    if twice:
+        yield DataWarning(
             "duplicate_heads",
             len(twice),
             f"{len(twice)} column names occur more than once: {', '.join(twice[:5])}.",
             "Check the roles of these columns; repeated names have the column number appended.",
         )
-    ]
-
-
-def _notes_above(above: Sequence[str]) -> list[DataWarning]:
-    if not above:
-        return []
-    shown = above[0][:80]
-    return [
-        DataWarning(
+    if above:
+        yield DataWarning(
             "lines_above_table",
             len(above),
-            f"{len(above)} lines above the table are skipped; the first is '{shown}'.",
+            f"{len(above)} lines above the table are skipped; the first is '{above[0][:80]}'.",
             "If they are data, set the file to have no header.",
         )
-    ]
 
 
 def _guessed(
-    start: Start, names: Sequence[str], rows: Sequence[Sequence[str]], *, named: bool, layout: Layout | None = None
+    start: TableGuess, names: Sequence[str], rows: Sequence[Sequence[str]], *, named: bool, layout: Layout | None = None
 ) -> TableGuess:
     columns = tuple(tuple(row[column] for row in rows) for column in range(len(names)))
     table = layout.table if layout else guess_table_kind(start.name, names if named else [], columns)
-    guess = TableGuess(
-        **vars(start),
+    guess = replace(
+        start,
         table=table,
         column_names=tuple(names),
         roles=dict(layout.roles) if layout else {},

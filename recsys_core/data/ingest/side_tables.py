@@ -1,5 +1,11 @@
-"""Side tables: user attributes, item attributes, and social links."""
+"""Side tables: user attributes, item attributes, and social links.
 
+Files of interactions that repeat titles, categories, prices or attributes in each row, as shop exports do, give item
+and user tables, too: the most frequent value per item (the median for prices) is kept, and items with several titles
+are reported.
+"""
+
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import duckdb
@@ -18,16 +24,22 @@ from recsys_core.columns import (
     TARGET_ID,
     TITLE,
     USER_ID,
+    USERS,
     WEIGHT,
 )
 from recsys_core.contracts import IntArray
+from recsys_core.data.ingest.column_roles import ITEM_ATTRIBUTE_ROLES
 from recsys_core.data.ingest.identifiers import NO_IDENTIFIERS, ROUNDED, ROUNDED_REASON, as_known, cleaned
-from recsys_core.data.ingest.number_formats import read_number
+from recsys_core.data.ingest.number_formats import guess_number_format, number_sql, read_number
 from recsys_core.data.ingest.reading import Source
-from recsys_core.data.ingest.rejection_buffer import Rejections, skip_missing
-from recsys_core.data.ingest.schema import TableGuess
+from recsys_core.data.ingest.rejected_rows import Book
+from recsys_core.data.ingest.rejection_buffer import Rejections
+from recsys_core.data.ingest.table_schema import TableGuess
+from recsys_core.data.report import DataWarning
 
 _LINE = "line"
+_NAMED = 3
+"""Number of items with several titles that a report names."""
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -61,23 +73,17 @@ class Members:
 
 
 @dataclass
-class TableRead:
+class TableRead(Book):
     """Result of reading a side table.
 
     Args:
-        source: The file.
         frame: Accepted rows: attributes with a column `position` for users and items; `source`, `target`, `weight`
             for links.
-        rows: Number of rows that could be split into cells.
-        rejections: All rejected lines.
         matched: Number of rows whose user or item (for links: both users) has interactions.
         examples: Some of its identifiers.
     """
 
-    source: Source
-    frame: pd.DataFrame
-    rows: int
-    rejections: Rejections
+    frame: pd.DataFrame = field(default_factory=pd.DataFrame)
     matched: int = 0
     examples: tuple[str, ...] = ()
 
@@ -88,22 +94,21 @@ def read_attributes(connection: duckdb.DuckDBPyConnection, source: Source, membe
     guess, rejections = source.guess, source.rejections
     role = ITEM_ID if guess.table == ITEMS else USER_ID
     ids = _known_ids(cells[f"c{guess.roles[role]}"], members)
-    empty = ids.isin(["", *NO_IDENTIFIERS])
-    rounded = ids.str.contains(ROUNDED, regex=True)
-    twice = ids.duplicated() & ~empty & ~rounded
-    taken = ~empty & ~twice & ~rounded
+    name = guess.column_of(role)
+    checks = (
+        (ids.isin(["", *NO_IDENTIFIERS]), name, "empty"),
+        (ids.str.contains(ROUNDED, regex=True), name, ROUNDED_REASON),
+        (ids.duplicated(), name, "duplicate identifier"),
+    )
+    taken = ~_refused(rejections, cells, checks)
     matched = int(ids[taken].isin(members.met).sum())
     positions = members.admit(ids[taken].tolist())
-    name = guess.column_of(role)
-    _reject(rejections, cells, empty, name, "empty")
-    _reject(rejections, cells, rounded, name, ROUNDED_REASON)
-    _reject(rejections, cells, twice, name, "duplicate identifier")
     frame = cells[taken]
     unknown = positions < 0
     rejections.add(frame.loc[unknown, _LINE].to_numpy(), name, _REMOVED)
     attributes = _attributes(frame[~unknown], source, role)
     attributes.insert(0, "position", positions[~unknown])
-    return TableRead(source, attributes, len(cells), rejections, matched, tuple(ids[taken].head(3)))
+    return TableRead(source, len(cells), rejections, attributes, matched, tuple(ids[taken].head(3)))
 
 
 _REMOVED = "removed by the minimum number of interactions"
@@ -118,7 +123,6 @@ def read_links(connection: duckdb.DuckDBPyConnection, source: Source, members: M
         for name, role in ((SOURCE, SOURCE_ID), (TARGET, TARGET_ID))
     }
     weight = _weights(cells, guess)
-    taken = pd.Series(False, index=cells.index)
     both = pd.DataFrame(ends)
     checks = (
         (both[SOURCE].isin(["", *NO_IDENTIFIERS]), guess.column_of(SOURCE_ID), "empty"),
@@ -126,21 +130,17 @@ def read_links(connection: duckdb.DuckDBPyConnection, source: Source, members: M
         (weight.isna() | (weight.abs() > _LARGEST), guess.column_of(WEIGHT), "not a number"),
         (both[SOURCE] == both[TARGET], "", "self-link"),
     )
-    for at_fault, column, reason in checks:
-        _reject(rejections, cells, at_fault & ~taken, column, reason)
-        taken |= at_fault
-    repeated = ~taken & both[~taken].duplicated().reindex(cells.index, fill_value=False)
-    _reject(rejections, cells, repeated, "", "duplicate link")
-    taken |= repeated
-    links = pd.DataFrame(
-        {name: members.admit(both.loc[~taken, name].tolist()) for name in (SOURCE, TARGET)}, index=cells.index[~taken]
-    )
-    matched = int((both.loc[~taken, SOURCE].isin(members.met) & both.loc[~taken, TARGET].isin(members.met)).sum())
-    links[WEIGHT] = weight[~taken].astype(np.float32)
+    both = both[~_refused(rejections, cells, checks)]
+    repeated = both.duplicated()
+    _refused(rejections, cells.loc[both.index], ((repeated, "", "duplicate link"),))
+    both = both[~repeated]
+    links = pd.DataFrame({name: members.admit(both[name].tolist()) for name in (SOURCE, TARGET)}, index=both.index)
+    matched = int(both.isin(members.met).all(axis=1).sum())
+    links[WEIGHT] = weight[both.index].astype(np.float32)
     unknown = (links[SOURCE] < 0) | (links[TARGET] < 0)
     rejections.add(cells.loc[links.index[unknown], _LINE].to_numpy(), "", _REMOVED)
     links = links[~unknown].astype({SOURCE: np.int32, TARGET: np.int32}).reset_index(drop=True)
-    return TableRead(source, links, len(cells), rejections, matched, tuple(both.loc[~taken, SOURCE].head(3)))
+    return TableRead(source, len(cells), rejections, links, matched, tuple(both[SOURCE].head(3)))
 
 
 def _known_ids(column: pd.Series, members: Members) -> pd.Series:
@@ -176,18 +176,29 @@ def _cells(connection: duckdb.DuckDBPyConnection, source: Source) -> pd.DataFram
     frame = connection.execute(f"SELECT {', '.join(columns)} FROM {source.relation}").df()
     if not source.has_lines:
         source.settle(connection, len(frame))
-        frame[_LINE] = skip_missing(np.arange(len(frame)), source.structural - source.skip - 1) + source.skip + 1
+        frame[_LINE] = source.lines(np.arange(len(frame)))
     return frame
 
 
-def _reject(rejections: Rejections, cells: pd.DataFrame, at_fault: pd.Series, column: str, reason: str) -> None:
-    rejections.add(cells.loc[at_fault, _LINE].to_numpy(), column, reason)
+def _refused(rejections: Rejections, cells: pd.DataFrame, checks: Iterable[tuple[pd.Series, str, str]]) -> pd.Series:
+    """Reject the rows that fail a check, each for the first one that it fails, and return which rows these are.
+
+    Args:
+        rejections: Where the rows are recorded.
+        cells: The rows.
+        checks: Rows at fault, column and reason.
+    """
+    refused = pd.Series(False, index=cells.index)
+    for at_fault, column, reason in checks:
+        rejections.add(cells.loc[at_fault & ~refused, _LINE].to_numpy(), column, reason)
+        refused |= at_fault
+    return refused
 
 
 def _attributes(cells: pd.DataFrame, source: Source, role: str) -> pd.DataFrame:
     """Return attributes by name: numeric if all values are numbers, else text."""
     guess = source.guess
-    renamed = {guess.roles[known]: known for known in (TITLE, CATEGORIES, PRICE) if known in guess.roles}
+    renamed = {guess.roles[known]: known for known in ITEM_ATTRIBUTE_ROLES if known in guess.roles}
     flags = {guess.column_names.index(flag): flag for flag in guess.category_flags}
     columns: dict[str, pd.Series] = {}
     for column, name in enumerate(guess.column_names):
@@ -205,7 +216,7 @@ def typed(text: pd.Series) -> pd.Series:
     """Return numbers if all non-empty values are numbers without leading zeros, else text; empty cells are missing."""
     given = text[text != ""]
     if len(given) and not given.str.match(r"^[+-]?0\d").any():
-        numbers = _numbers(given)
+        numbers = pd.to_numeric(given, errors="coerce")
         if not numbers.isna().any():
             whole = bool((numbers % 1 == 0).all()) and bool((numbers.abs() < 2**53).all())
             return numbers.reindex(text.index).astype("Int64") if whole else numbers.reindex(text.index)
@@ -228,5 +239,99 @@ def _flagged(cells: pd.DataFrame, flags: dict[int, str]) -> pd.Series:
     return text.where(text != "")
 
 
-def _numbers(text: pd.Series) -> pd.Series:
-    return pd.to_numeric(text, errors="coerce")
+@dataclass(frozen=True)
+class EventAttributes:
+    """Item or user attributes derived from one interactions file.
+
+    Args:
+        frame: The attributes with a column `position`.
+        differing: Identifiers with several titles, each with two of them.
+        several: Number of such identifiers.
+    """
+
+    frame: pd.DataFrame
+    differing: tuple[tuple[str, str, str], ...] = ()
+    several: int = 0
+
+
+def has_event_attributes(guess: TableGuess, table: str) -> bool:
+    """Return whether an interactions file has attributes of items, or of users."""
+    return bool(_columns(guess, table))
+
+
+def read_event_attributes(
+    connection: duckdb.DuckDBPyConnection, source: Source, table: str, members: Members
+) -> EventAttributes:
+    """Return the attributes in an interactions file of those items or users that are in the data set.
+
+    Args:
+        connection: DuckDB connection that reads the file.
+        source: The file, opened for this purpose only.
+        table: `items` or `users`.
+        members: Identifiers and their positions.
+    """
+    guess = source.guess
+    key = f"trim(c{guess.roles[ITEM_ID if table == ITEMS else USER_ID]}::VARCHAR)"
+    found: dict[str, pd.Series] = {}
+    differing = pd.DataFrame()
+    for column, name in _columns(guess, table):
+        frame = connection.execute(_query(source, key, column, name)).df()
+        connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+        frame = frame[frame["id"].isin(members.positions)].set_index("id")
+        found[name] = frame["value"]
+        if name == TITLE:
+            differing = frame[frame["values"] > 1]
+    told = pd.DataFrame(found)
+    positions = np.array([members.positions[name] for name in told.index], dtype=np.int64)
+    typed_columns = {name: _converted(told[name], name) for name in told.columns}
+    frame = pd.DataFrame(typed_columns).reset_index(drop=True)
+    frame.insert(0, "position", positions)
+    some = differing.head(_NAMED)
+    named = tuple(zip(some.index, some["value"], some["other"], strict=True)) if len(some) else ()
+    return EventAttributes(frame, named, len(differing))
+
+
+def title_warnings(told: list[EventAttributes]) -> Iterator[DataWarning]:
+    """Yield a warning about items with several titles, if there are any."""
+    several = sum(part.several for part in told)
+    if several:
+        name, one, other = next(entry for part in told for entry in part.differing)
+        yield DataWarning(
+            "differing_titles",
+            several,
+            f"{several:,} items have more than one title, such as '{name}': '{one}' and '{other}'.",
+            "The most frequent title is kept. If these are different items, check the item column.",
+        )
+
+
+def _columns(guess: TableGuess, table: str) -> list[tuple[int, str]]:
+    """Return the attribute columns of items or users, with attribute names."""
+    own = [(guess.roles[role], role) for role in ITEM_ATTRIBUTE_ROLES if role in guess.roles] if table == ITEMS else []
+    rest = guess.item_attributes if table == ITEMS else guess.user_attributes if table == USERS else ()
+    return own + [(column, guess.column_names[column]) for column in rest]
+
+
+def _query(source: Source, key: str, column: int, name: str) -> str:
+    """Return the query for one value per identifier: the median price, else the most frequent value."""
+    cell = f"c{column}"
+    if name == PRICE:
+        number = number_sql(f"{cell}::VARCHAR", guess_number_format(source.guess.sample[column]), "DOUBLE")
+        return (
+            f"SELECT id, median(value) AS value, 1 AS values FROM (SELECT {key} AS id, {number} AS value FROM "
+            f"{source.relation}) WHERE value IS NOT NULL GROUP BY id ORDER BY id"
+        )
+    counted = (
+        f"SELECT {key} AS id, trim({cell}::VARCHAR) AS value, count(*) AS n FROM {source.relation} "
+        f"WHERE trim(coalesce({cell}::VARCHAR, '')) <> '' GROUP BY ALL"
+    )
+    return (
+        f"SELECT id, arg_max(value, (n, value)) AS value, count(*) AS values, "
+        f"arg_min(value, (n, value)) AS other FROM ({counted}) GROUP BY id ORDER BY id"
+    )
+
+
+def _converted(values: pd.Series, name: str) -> pd.Series:
+    if name == PRICE:
+        return values.astype(np.float64)
+    text = values.fillna("")
+    return listed(text) if name == CATEGORIES else text.where(text != "") if name == TITLE else typed(text)

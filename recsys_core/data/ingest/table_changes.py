@@ -8,7 +8,7 @@ from recsys_core.columns import INTERACTIONS, ITEM_ID, RATING, TIMESTAMP, USER_I
 from recsys_core.data.ingest.column_roles import assign
 from recsys_core.data.ingest.format_checks import format_warnings
 from recsys_core.data.ingest.identifiers import are_pointed
-from recsys_core.data.ingest.number_formats import NAMES, NumberFormat, format_of_name, guess_number_format, read_number
+from recsys_core.data.ingest.number_formats import format_of_name, guess_number_format, read_number
 from recsys_core.data.ingest.table_roles import ROLES, guess_own_roles, guess_scale
 from recsys_core.data.ingest.table_schema import LARGEST, NUMERIC_ROLES, TableGuess
 from recsys_core.data.ingest.timestamps import UNITS, guess_time_format
@@ -38,7 +38,9 @@ def changed(guess: TableGuess, **changes: Any) -> TableGuess:
     """
     guess = _with_choices(guess, changes)
     if (table := changes.pop("table", None)) is not None and table != guess.table:
-        guess = _as_table(guess, table)
+        if table not in ROLES:
+            raise DataError(f"There is no table '{table}'. Known: {', '.join(ROLES)}.")
+        guess = with_roles(replace(guess, table=table))
     if (roles := changes.pop("roles", None)) is not None:
         guess = _without_questions(guess, roles=_changed_roles(guess, roles))
     for about in ("item_attributes", "user_attributes"):
@@ -52,7 +54,8 @@ def changed(guess: TableGuess, **changes: Any) -> TableGuess:
     if (comma := changes.pop("decimal_comma", None)) is not None:
         formats = dict.fromkeys(guess.number_formats, "1.234,5" if comma else "1234.5")
     if formats is not None:
-        guess = replace(guess, number_formats={**guess.number_formats, **_formats_named(formats)})
+        named = {role: format_of_name(name) for role, name in formats.items()}
+        guess = replace(guess, number_formats={**guess.number_formats, **named})
     if "timestamp_unit" in changes:
         guess = replace(guess, timestamp_unit=changes.pop("timestamp_unit"))
     return replace(with_values(guess), **changes)
@@ -72,12 +75,6 @@ def _with_choices(guess: TableGuess, changes: Mapping[str, Any]) -> TableGuess:
     if {"number_formats", "decimal_comma"} & changes.keys():
         chosen.add("number_formats")
     return replace(guess, chosen=frozenset(chosen))
-
-
-def _as_table(guess: TableGuess, table: str) -> TableGuess:
-    if table not in ROLES:
-        raise DataError(f"There is no table '{table}'. Known: {', '.join(ROLES)}.")
-    return with_roles(replace(guess, table=table))
 
 
 def _without_questions(guess: TableGuess, **changes: Any) -> TableGuess:
@@ -168,13 +165,6 @@ def _with_times(guess: TableGuess, values: Sequence[str]) -> TableGuess:
     if found is None and TIMESTAMP not in guess.chosen:
         roles.pop(TIMESTAMP)
     return replace(guess, roles=roles, time_format=found, timestamp_unit=found.unit if found else None)
-
-
-def _formats_named(names: Mapping[str, str]) -> dict[str, NumberFormat]:
-    unknown = [name for name in names.values() if name not in NAMES]
-    if unknown:
-        raise DataError(f"Unknown number format '{unknown[0]}'. Known: {'  '.join(NAMES)}.")
-    return {role: format_of_name(name) for role, name in names.items()}
 
 
 def _is_whole_number(value: str) -> bool:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from recsys_core.columns import (
     CATEGORIES,
-    EVENT,
+    INTERACTION_ROLES,
     INTERACTIONS,
     ITEM_ID,
     ITEMS,
@@ -30,7 +30,7 @@ IGNORED = "ignored"
 """Kind of a file that is not part of the data set."""
 
 ROLES: Mapping[str, tuple[str, ...]] = {
-    INTERACTIONS: (USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT, WEIGHT, TITLE, CATEGORIES, PRICE),
+    INTERACTIONS: INTERACTION_ROLES,
     USERS: (USER_ID,),
     ITEMS: (ITEM_ID, TITLE, CATEGORIES, PRICE),
     SOCIAL: (SOURCE_ID, TARGET_ID, WEIGHT),

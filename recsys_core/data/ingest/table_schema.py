@@ -12,7 +12,7 @@ from recsys_core.columns import EVENT, PRICE, RATING, WEIGHT
 from recsys_core.contracts import RatingScale
 from recsys_core.data.ingest.column_roles import Question
 from recsys_core.data.ingest.number_formats import NumberFormat
-from recsys_core.data.ingest.table_roles import REQUIRED
+from recsys_core.data.ingest.table_roles import IGNORED, REQUIRED
 from recsys_core.data.ingest.timestamps import NUMERIC_UNITS, TimeFormat
 from recsys_core.data.report import DataWarning
 
@@ -25,7 +25,7 @@ NUMERIC_ROLES = (RATING, WEIGHT, PRICE)
 
 @dataclass(frozen=True, eq=False)
 class TableGuess:
-    """How one file is read.
+    """How one file is read; by default it is ignored.
 
     Args:
         path: The unpacked file.
@@ -64,10 +64,10 @@ class TableGuess:
 
     path: Path
     name: str
-    format: Format
-    table: str
-    column_names: tuple[str, ...]
-    roles: Mapping[str, int]
+    format: Format = "text"
+    table: str = IGNORED
+    column_names: tuple[str, ...] = ()
+    roles: Mapping[str, int] = field(default_factory=dict)
     separator: str = ","
     encoding: str = "utf-8"
     header: bool = False

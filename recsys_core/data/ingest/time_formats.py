@@ -6,7 +6,7 @@ order of the numbers in 03/04/2014: for such formats the caller passes `day-mont
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 ORDERS = ("day-month-year", "month-day-year", "year-month-day")
@@ -27,42 +27,26 @@ _MONTHS = (
     "december dezember decembre diciembre dicembre dezembro",
 )
 """Month names in English, German, French, Spanish, Italian, Portuguese and Dutch, without accents."""
-_OFFSETS = {
-    "z": "+00",
-    "ut": "+00",
-    "utc": "+00",
-    "gmt": "+00",
-    "wet": "+00",
-    "west": "+01",
-    "bst": "+01",
-    "cet": "+01",
-    "mez": "+01",
-    "cest": "+02",
-    "mesz": "+02",
-    "eet": "+02",
-    "eest": "+03",
-    "msk": "+03",
-    "jst": "+09",
-    "kst": "+09",
-    "hkt": "+08",
-    "sgt": "+08",
-    "est": "-05",
-    "edt": "-04",
-    "cst": "-06",
-    "cdt": "-05",
-    "mst": "-07",
-    "mdt": "-06",
-    "pst": "-08",
-    "pdt": "-07",
-    "akst": "-09",
-    "akdt": "-08",
-    "hst": "-10",
-    "aest": "+10",
-    "aedt": "+11",
-    "nzst": "+12",
-    "nzdt": "+13",
+_ZONES = {
+    "+00": "z ut utc gmt wet",
+    "+01": "west bst cet mez",
+    "+02": "cest mesz eet",
+    "+03": "eest msk",
+    "+09": "jst kst",
+    "+08": "hkt sgt",
+    "-05": "est cdt",
+    "-04": "edt",
+    "-06": "cst mdt",
+    "-07": "mst pdt",
+    "-08": "pst akdt",
+    "-09": "akst",
+    "-10": "hst",
+    "+10": "aest",
+    "+11": "aedt",
+    "+12": "nzst",
+    "+13": "nzdt",
 }
-"""UTC offsets of common time-zone abbreviations, independent of the season. CST is US Central Standard Time."""
+"""Common time-zone abbreviations by UTC offset, independent of the season. CST is US Central Standard Time."""
 
 _WEEKDAY = r"(?:\p{L}{2,13}\.?\s*,?\s+)?"
 _MONTH = r"(\p{L}{3,10})\.?"
@@ -154,6 +138,10 @@ FORMS: tuple[Form, ...] = (
 """All formats. `YYYYMMDD` precedes the epoch times, so a 12- or 14-digit number that is a date is parsed as a date."""
 
 
+FORM = {form.name: form for form in FORMS}
+_SHAPES = {form.name: re.compile(form.pattern.replace(r"\p{L}", r"[^\W\d_]")) for form in FORMS}
+
+
 def month_numbers() -> dict[str, int]:
     """Return month numbers by name and by every unambiguous prefix of at least three letters."""
     found: dict[str, set[int]] = {}
@@ -232,7 +220,7 @@ def _clock() -> str:
 
 def _zone() -> str:
     """Return the SQL of a UTC offset in DuckDB syntax, or of a zone name; NULL for unknown abbreviations."""
-    letters = ", ".join(f"'{name}': '{offset}'" for name, offset in _OFFSETS.items())
+    letters = ", ".join(f"'{name}': '{offset}'" for offset, names in _ZONES.items() for name in names.split())
     number = r"regexp_replace(g.zone, '^[A-Za-z\s]*([+-])(\d)?(\d)(?::?(\d{2}))?$', '\10\2\3:\4')"
     offset = rf"regexp_replace(regexp_replace({number}, '0(\d\d)', '\1'), ':$', '')"
     return (
@@ -241,15 +229,17 @@ def _zone() -> str:
     )
 
 
+def named(names: Iterable[str]) -> list[Form]:
+    """Return the formats with these names, without unknown ones."""
+    return [FORM[name] for name in names if name in FORM]
+
+
 def forms_to_try(first: Sequence[str] = ()) -> Iterator[Form]:
     """Yield the formats named `first`, then all others except epoch times, which must be named to be tried."""
-    yield from (form for name in first for form in FORMS if form.name == name)
+    yield from named(first)
     yield from (form for form in FORMS if form.name not in first and not form.per_second)
 
 
 def shapes(values: Sequence[str]) -> list[Form]:
     """Return the formats whose pattern matches at least one of some texts."""
     return [form for form in FORMS if any(_SHAPES[form.name].match(value) for value in values)]
-
-
-_SHAPES = {form.name: re.compile(form.pattern.replace(r"\p{L}", r"[^\W\d_]")) for form in FORMS}

@@ -13,25 +13,8 @@ from math import isfinite
 import duckdb
 
 from recsys_core.data.ingest.number_formats import missing_words
-from recsys_core.data.ingest.time_formats import FORMS, ORDERS, Form, form_sql, forms_to_try, matches_sql, shapes
+from recsys_core.data.ingest.time_formats import FORM, ORDERS, Form, form_sql, forms_to_try, matches_sql, named, shapes
 
-UNITS = (
-    "s",
-    "ms",
-    "us",
-    "ns",
-    "excel-day",
-    "iso",
-    "day-month-year",
-    "month-day-year",
-    "year-month-day",
-    "text-date",
-    "compact",
-)
-"""Epoch times in seconds, milliseconds, microseconds or nanoseconds; Excel serial dates (days since 1899-12-30); and
-written dates. Every unit for written dates parses all formats of `time_formats`; it determines the order of the numbers
-in dates such as 03/04/2014, which `iso`, `text-date` and `compact` do not parse.
-"""
 FORMAT_NAMES = {
     "s": "Unix seconds",
     "ms": "Unix milliseconds",
@@ -46,6 +29,11 @@ FORMAT_NAMES = {
     "compact": "YYYYMMDD",
 }
 """Name of each unit in messages."""
+UNITS = tuple(FORMAT_NAMES)
+"""Epoch times in seconds, milliseconds, microseconds or nanoseconds; Excel serial dates (days since 1899-12-30); and
+written dates. Every unit for written dates parses all formats of `time_formats`; it determines the order of the numbers
+in dates such as 03/04/2014, which `iso`, `text-date` and `compact` do not parse.
+"""
 NUMBERS = frozenset(["s", "ms", "us", "excel-day"])
 """Numeric units whose times a DOUBLE represents to the millisecond."""
 
@@ -60,13 +48,14 @@ _QUICK_ISO = r"^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?(?:\s?(
 _QUICK_ORDERED = r"^(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4})(?:[ ,T]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?))?$"
 _REWRITTEN = {"day-month-year": r"\3-\2-\1 \4", "month-day-year": r"\3-\1-\2 \4"}
 _SIZES = (("s", 1.0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9))
-_UNIX_FORMS = {"s": "Unix seconds", "ms": "Unix milliseconds", "us": "Unix microseconds", "ns": "Unix nanoseconds"}
 _NEARLY_ALL = 0.98
 _MOST_VALUES = 1000
-_FIRST_LIKELY = 315_532_800_000
+"""Maximum number of values examined, evenly spaced."""
+FIRST_LIKELY = 315_532_800_000
 """1980 in milliseconds; earlier times are implausible."""
-_YEAR = 366 * 86_400_000
+YEAR = 366 * 86_400_000
 _FINE = re.compile(r":\d{2}[.,]\d{3}\d*[1-9]")
+"""More than three fractional digits of a second."""
 _BY_NAME = frozenset(["DD Mon YYYY", "Mon DD YYYY", "Mon DD hh:mm:ss YYYY", "YYYY Mon DD", "Mon YYYY"])
 
 
@@ -110,7 +99,8 @@ def guess_time_format(values: Sequence[str]) -> TimeFormat | None:
     """
     stripped = [text for value in values if (text := value.strip())]
     missing = missing_words(stripped)
-    found = _guessed(_spread([value for value in stripped if value not in missing]))
+    given = [value for value in stripped if value not in missing]
+    found = _guessed(given[:: max(1, -(-len(given) // _MOST_VALUES))])
     return replace(found, missing=missing) if found is not None else None
 
 
@@ -151,7 +141,8 @@ def raw_time_sql(column: str, unit: str, forms: Sequence[str] = ()) -> str:
         return f"try_cast({column} AS DOUBLE)"
     tried = list(forms_to_try(forms or (["DD/MM/YYYY"] if _order(unit) else [])))
     read = f"coalesce({', '.join(form_sql(form, column, _order(unit)) for form in tried)})"
-    quick = " ".join(_quick(column, unit, form) for form in ("YYYY-MM-DD", "DD/MM/YYYY") if form in _names(tried[:2]))
+    common = [form for form in ("YYYY-MM-DD", "DD/MM/YYYY") if FORM[form] in tried[:2]]
+    quick = " ".join(_quick(column, unit, form) for form in common)
     return f"epoch_ms(CASE {quick} ELSE {read} END)" if quick.strip() else f"epoch_ms({read})"
 
 
@@ -180,7 +171,7 @@ def milliseconds_sql(raw: str, unit: str) -> str:
 
 def form_number_sql(column: str, forms: Sequence[str]) -> str:
     """Return the SQL of the 1-based index of the first format that a text matches; 0 if none."""
-    cases = [f"WHEN {matches_sql(form, column)} THEN {number}" for number, form in enumerate(_named(forms), start=1)]
+    cases = [f"WHEN {matches_sql(form, column)} THEN {number}" for number, form in enumerate(named(forms), start=1)]
     return f"(CASE {' '.join(cases)} ELSE 0 END)"
 
 
@@ -194,22 +185,8 @@ def _quick(column: str, unit: str, form: str) -> str:
     return f"WHEN regexp_matches({column}, '{_QUICK_ORDERED}') THEN try_cast({rewritten} AS TIMESTAMPTZ)"
 
 
-def _names(forms: Sequence[Form]) -> list[str]:
-    return [form.name for form in forms]
-
-
 def _order(unit: str) -> str | None:
     return unit if unit in ORDERS else None
-
-
-def _named(names: Sequence[str]) -> list[Form]:
-    return [form for name in names for form in FORMS if form.name == name]
-
-
-def _spread(values: list[str]) -> list[str]:
-    """Return at most `_MOST_VALUES` values, evenly spaced."""
-    step = max(1, -(-len(values) // _MOST_VALUES))
-    return values[::step]
 
 
 def _number(value: str) -> float | None:
@@ -235,19 +212,17 @@ def _of_numbers(given: list[str], numbers: list[float]) -> TimeFormat | None:
     ordered = sorted(numbers)
     classes = Counter(unit for number in numbers if number and (unit := _unit_of_size(number)) is not None)
     large = {unit: count for unit, count in classes.items() if unit != "small"}
-    share = len(numbers) / len(given)
     if len(large) > 1 and min(sorted(large.values())[-2:]) >= (1 - _NEARLY_ALL) * len(numbers):
         return _of_texts(given)
     if ordered[0] >= 32_874 and ordered[-1] <= 54_789:
-        return _measured("excel-day", share, given, numbers, "Excel serial dates")
+        return _measured("excel-day", given, numbers)
     unit = _unit_of_size(ordered[len(ordered) // 2] or 1.0)
     if unit is None:
         return None
-    unit = "s" if unit == "small" else unit
-    return _measured(unit, share, given, numbers, _UNIX_FORMS[unit])
+    return _measured("s" if unit == "small" else unit, given, numbers)
 
 
-def _measured(unit: str, share: float, given: list[str], numbers: list[float], form: str) -> TimeFormat:
+def _measured(unit: str, given: list[str], numbers: list[float]) -> TimeFormat:
     """Return the format of a numeric column, with its precision and plausibility."""
     shift = _EXCEL_1970 if unit == "excel-day" else 0
     times = [(number - shift) * _PER_MILLISECOND[unit] for number in numbers]
@@ -255,15 +230,15 @@ def _measured(unit: str, share: float, given: list[str], numbers: list[float], f
     finer = unit in {"us", "ns"} or any(
         len(value.partition(".")[2].rstrip("0")) > decimals and "e" not in value.lower() for value in given
     )
-    return TimeFormat(unit, share, ((form, len(numbers)),), finer=finer, likely=_likely(times))
+    forms = ((FORMAT_NAMES[unit], len(numbers)),)
+    return TimeFormat(unit, len(numbers) / len(given), forms, finer=finer, likely=_likely(times))
 
 
 def _compact(given: list[str]) -> TimeFormat | None:
     """Return the format of compact dates such as 20140513, None if the values are not compact dates."""
-    compact = next(form for form in FORMS if form.name == "YYYYMMDD")
-    if compact not in shapes(given[:50]):
+    if FORM["YYYYMMDD"] not in shapes(given[:50]):
         return None
-    return found if (found := _of_texts(given)) and found.forms[0][0] == compact.name and found.share > 0.9 else None
+    return found if (found := _of_texts(given)) and found.forms[0][0] == "YYYYMMDD" and found.share > 0.9 else None
 
 
 def _unit_of_size(size: float) -> str | None:
@@ -303,7 +278,7 @@ def _of_texts(given: list[str]) -> TimeFormat | None:
         share=len(times) / len(given),
         forms=tuple((_plain(name), count) for name, count in found.most_common()),
         undecided=_undecided(given, order, by_order),
-        finer=any(_finer(value) for value in given),
+        finer=any(_FINE.search(value) for value in given),
         likely=_likely(times),
     )
 
@@ -319,8 +294,7 @@ def _undecided(given: list[str], order: str | None, by_order: dict[str, list[flo
 
 def _plain(name: str) -> str:
     """Return the name of a format without its actual order."""
-    known = {form.name for form in FORMS}
-    return name if name in known else "DD/MM/YYYY" if "YYYY" in name else "DD/MM/YY"
+    return name if name in FORM else "DD/MM/YYYY" if "YYYY" in name else "DD/MM/YY"
 
 
 def _written_unit(counts: Counter[str]) -> str:
@@ -328,14 +302,9 @@ def _written_unit(counts: Counter[str]) -> str:
     return "text-date" if name in _BY_NAME else "compact" if name == "YYYYMMDD" else "iso"
 
 
-def _finer(value: str) -> bool:
-    """Return whether a text has more than three fractional digits of a second."""
-    return bool(_FINE.search(value))
-
-
 def _likely(times: list[float]) -> float:
-    last = time.time() * 1000 + _YEAR
-    return sum(_FIRST_LIKELY <= one <= last for one in times) / len(times) if times else 0.0
+    last = time.time() * 1000 + YEAR
+    return sum(FIRST_LIKELY <= one <= last for one in times) / len(times) if times else 0.0
 
 
 _LOCK = threading.Lock()

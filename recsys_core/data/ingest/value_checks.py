@@ -13,13 +13,10 @@ from recsys_core.columns import RATING, TIMESTAMP
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.interactions import Streamed
-from recsys_core.data.ingest.timestamps import as_date
+from recsys_core.data.ingest.timestamps import FIRST_LIKELY, YEAR, as_date
 from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import file_literal
 
-_FIRST_LIKELY = 315_532_800_000
-"""1980, in milliseconds."""
-_YEAR = 366 * 86_400_000
 _SENTINELS = frozenset([-1.0, 0.0, 99.0, 255.0, 999.0, 9999.0, -99.0, -999.0, -9999.0, 65535.0, 1000.0, 100.0])
 """Values commonly used for 'not rated'."""
 _MANY = 0.3
@@ -44,16 +41,14 @@ def value_warnings(
         found.append(_unlikely_times(connection, path))
     if RATING in names:
         found.append(_sentinels(connection, path))
-    return [doubt for doubt in found if doubt is not None]
+    return [doubt for doubt in found if doubt is not None and doubt.count]
 
 
-def _unknown(streamed: Sequence[Streamed]) -> DataWarning | None:
+def _unknown(streamed: Sequence[Streamed]) -> DataWarning:
     """Warn about empty cells in rating, weight and event columns."""
     counts: Counter[str] = Counter()
     for part in streamed:
         counts += part.unknown
-    if not counts:
-        return None
     listed = ", ".join(f"'{column}' in {count:,} rows" for column, count in counts.most_common())
     return DataWarning(
         "unknown_values",
@@ -63,10 +58,8 @@ def _unknown(streamed: Sequence[Streamed]) -> DataWarning | None:
     )
 
 
-def _not_rated(streamed: Sequence[Streamed], rules: IngestRules) -> DataWarning | None:
+def _not_rated(streamed: Sequence[Streamed], rules: IngestRules) -> DataWarning:
     count = sum(part.not_rated for part in streamed)
-    if not count:
-        return None
     values = ", ".join(f"{value:g}" for value in rules.missing_ratings)
     return DataWarning(
         "missing_ratings",
@@ -93,11 +86,11 @@ def _several_forms(part: Streamed) -> DataWarning | None:
 
 def _unlikely_times(connection: duckdb.DuckDBPyConnection, path: Path) -> DataWarning | None:
     """Warn about times before 1980 or over a year ahead: usually a wrong unit, or an origin other than 1970."""
-    latest = int(time.time() * 1000) + _YEAR
+    latest = int(time.time() * 1000) + YEAR
     ends = _ends(path, TIMESTAMP)
-    if ends is not None and ends[0] >= _FIRST_LIKELY and ends[1] <= latest:
+    if ends is not None and ends[0] >= FIRST_LIKELY and ends[1] <= latest:
         return None
-    early, late = f"{TIMESTAMP} < {_FIRST_LIKELY}", f"{TIMESTAMP} > {latest}"
+    early, late = f"{TIMESTAMP} < {FIRST_LIKELY}", f"{TIMESTAMP} > {latest}"
     n_early, n_late, first, last, rows = connection.execute(
         f"SELECT count(*) FILTER ({early}), count(*) FILTER ({late}), min({TIMESTAMP}), max({TIMESTAMP}), count(*) "
         f"FROM read_parquet({file_literal(path)}) WHERE {TIMESTAMP} <> '{NO_TIMESTAMP}'::BIGINT"

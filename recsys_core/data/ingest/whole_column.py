@@ -1,7 +1,7 @@
 """Resolve formats that a sample leaves ambiguous with all cells of a column, before the file is read."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from recsys_core.data.ingest.time_formats import ORDERS
 from recsys_core.data.ingest.timestamps import time_sql
 from recsys_core.data.sql import connect
 
-_NOTES = {"undecided_date_order", "undecided_numbers"}
+Change = str | NumberFormat
+"""An order of day and month, or the number format of a role."""
 
 
 def settle_forms(guess: TableGuess, limits: Limits) -> TableGuess:
@@ -23,58 +24,48 @@ def settle_forms(guess: TableGuess, limits: Limits) -> TableGuess:
     Settings that the user chose or the sample determines stay. If the best candidates parse equally many cells, the
     setting and its warning stay.
     """
-    readings = _readings(guess)
-    if not readings:
+    candidates = _candidates(guess)
+    if not candidates:
         return guess
-    counts = _counted(guess, {name: sql for name, (sql, _) in readings.items()}, limits)
+    counts = _counted(guess, [sql for changes in candidates.values() for sql in changes], limits)
     settled: set[str] = set()
-    for group in {name.split(" ")[0] for name in readings}:
-        of_group = {name: count for name, count in counts.items() if name.split(" ")[0] == group}
-        best = max(of_group, key=lambda name: of_group[name])
-        if list(of_group.values()).count(of_group[best]) == 1:
-            guess = _with(guess, readings[best][1])
-            settled.add("undecided_date_order" if group == TIMESTAMP else f"undecided_numbers {group}")
-    return replace(guess, value_notes=tuple(note for note in guess.value_notes if not _is_settled(note.rule, settled)))
+    for role, changes in candidates.items():
+        best = max(changes, key=lambda sql: counts[sql])
+        if [counts[sql] for sql in changes].count(counts[best]) == 1:
+            guess = _with(guess, role, changes[best])
+            settled.add("undecided_date_order" if role == TIMESTAMP else "undecided_numbers")
+    return replace(guess, value_notes=tuple(note for note in guess.value_notes if note.rule not in settled))
 
 
-def _is_settled(rule: str, settled: set[str]) -> bool:
-    return rule in _NOTES and any(name.startswith(rule) for name in settled)
-
-
-def _with(guess: TableGuess, change: str | dict[str, NumberFormat]) -> TableGuess:
-    """Return the guess with an order of day and month, or with the number format of one role."""
+def _with(guess: TableGuess, role: str, change: Change) -> TableGuess:
     if isinstance(change, str):
         form = guess.time_format
         return replace(guess, timestamp_unit=change, time_format=form and replace(form, undecided=False))
-    return replace(guess, number_formats={**guess.number_formats, **change})
+    return replace(guess, number_formats={**guess.number_formats, role: change})
 
 
-def _readings(guess: TableGuess) -> dict[str, tuple[str, str | dict[str, NumberFormat]]]:
-    """Return the candidate formats: SQL that is NULL where a cell does not match, and the change to the guess."""
-    found: dict[str, tuple[str, str | dict[str, NumberFormat]]] = {}
+def _candidates(guess: TableGuess) -> dict[str, dict[str, Change]]:
+    """Return the candidates for each ambiguous role: SQL that is NULL where a cell does not match, and the change."""
+    found: dict[str, dict[str, Change]] = {}
     form = guess.time_format
     if TIMESTAMP in guess.roles and form is not None and form.undecided and "timestamp_unit" not in guess.chosen:
         orders = [str(guess.timestamp_unit), *(order for order in ORDERS if order != guess.timestamp_unit)]
-        for order in orders:
-            sql = time_sql(f"c{guess.roles[TIMESTAMP]}", order, form.tried)
-            found[f"{TIMESTAMP} {order}"] = (sql, order)
+        found[TIMESTAMP] = {time_sql(f"c{guess.roles[TIMESTAMP]}", order, form.tried): order for order in orders}
     for role, numbers in guess.number_formats.items():
-        if not numbers.undecided or "number_formats" in guess.chosen:
-            continue
-        swapped = NumberFormat(numbers.thousands or ",", "", numbers.marks, numbers.missing)
-        for reading in (replace(numbers, undecided=False), swapped):
-            sql = number_sql(f"c{guess.roles[role]}", reading)
-            found[f"{role} {reading.name}"] = (sql, {role: reading})
+        if numbers.undecided and "number_formats" not in guess.chosen:
+            swapped = NumberFormat(numbers.thousands or ",", "", numbers.marks, numbers.missing)
+            readings = (replace(numbers, undecided=False), swapped)
+            found[role] = {number_sql(f"c{guess.roles[role]}", reading): reading for reading in readings}
     return found
 
 
-def _counted(guess: TableGuess, readings: Mapping[str, str], limits: Limits) -> dict[str, int]:
+def _counted(guess: TableGuess, candidates: Sequence[str], limits: Limits) -> dict[str, int]:
     """Return the number of cells that each candidate parses."""
     with (
         tempfile.TemporaryDirectory(prefix="recscope-forms-") as work,
         connect(Path(work), limits.memory_bytes) as connection,
     ):
         relation = open_source(guess, Path(work), limits).relation
-        counts = ", ".join(f"count({sql})" for sql in readings.values())
+        counts = ", ".join(f"count({sql})" for sql in candidates)
         found = connection.execute(f"SELECT {counts} FROM {relation}").fetchall()[0]
-    return dict(zip(readings, map(int, found), strict=True))
+    return dict(zip(candidates, map(int, found), strict=True))

@@ -96,31 +96,29 @@ def _sheets(archive: zipfile.ZipFile, name: str, limits: Limits) -> dict[str, Sh
     left = limits.excel_unpacked_bytes
     for info in archive.infolist():
         with archive.open(info) as part:
-            tail = b""
-            while block := part.read(_BLOCK):
+            for number, block in enumerate(_whole_tags(part)):
                 left -= len(block)
                 if left < 0:
                     raise DataError(
                         f"'{name}' unpacks to more than {limits.excel_unpacked_bytes:,} bytes; save it as CSV."
                     )
-                if not tail and _SHEET.search(block, 0, _TAG_BYTES):
+                if number == 0 and _SHEET.search(block, 0, _TAG_BYTES):
                     found[info.filename] = Sheet()
                 if info.filename in found:
-                    whole = tail + block
-                    cut = _end_of_tags(whole)
-                    found[info.filename].take(whole[:cut])
-                    tail = whole[cut:]
-                else:
-                    tail = b"-"
-            if info.filename in found:
-                found[info.filename].take(tail)
+                    found[info.filename].take(block)
     return found
 
 
-def _end_of_tags(text: bytes) -> int:
-    """Return the start of the last tag, which may continue in the next block."""
-    start = text.rfind(b"<", max(0, len(text) - _TAG_BYTES))
-    return start if start > 0 else len(text)
+def _whole_tags(part: IO[bytes]) -> Iterator[bytes]:
+    """Yield a part in blocks that end between two tags, except for tags that are too long."""
+    tail = b""
+    while block := part.read(_BLOCK):
+        whole = tail + block
+        cut = whole.rfind(b"<", max(0, len(whole) - _TAG_BYTES))  # the last tag may continue in the next block
+        cut = cut if cut > 0 else len(whole)
+        yield whole[:cut]
+        tail = whole[cut:]
+    yield tail
 
 
 def _refuse_large(sheet: Sheet, name: str, limits: Limits) -> None:
@@ -159,13 +157,8 @@ def _numbered(part: IO[bytes]) -> Iterator[bytes]:
         row += 1
         return match[1] + b"%d" % row if match[1] else match[2] + b' r="%d"' % row
 
-    tail = b""
-    while block := part.read(_BLOCK):
-        whole = tail + block
-        cut = _end_of_tags(whole)
-        yield _NUMBER.sub(number, whole[:cut])
-        tail = whole[cut:]
-    yield _NUMBER.sub(number, tail)
+    for block in _whole_tags(part):
+        yield _NUMBER.sub(number, block)
 
 
 def _column_number(letters: bytes) -> int:

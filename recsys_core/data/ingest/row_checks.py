@@ -1,9 +1,14 @@
-"""SQL that reads an interactions file: identifiers, values, and the fault of each invalid row."""
+"""Check and read the rows of interactions in SQL: the reason to reject an invalid row, else identifiers and values.
+
+`faults_of` lists all reasons that depend on the content of a row. Lines that cannot be split into cells are rejected by
+`reading` and `record_reader`, rows of side tables by `side_tables`, and rows that break a rule over several rows by
+`cleaning`.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from recsys_core.columns import EVENT, INTERACTIONS, ITEM_ID, RATING, TIMESTAMP, USER_ID, WEIGHT
+from recsys_core.columns import EVENT, INTERACTIONS, ITEM, ITEM_ID, RATING, TIMESTAMP, USER, USER_ID, WEIGHT
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.identifiers import (
@@ -13,7 +18,7 @@ from recsys_core.data.ingest.identifiers import (
     ROUNDED_REASON,
     trimmed_sql,
 )
-from recsys_core.data.ingest.number_formats import missing_sql, number_sql
+from recsys_core.data.ingest.number_formats import number_sql
 from recsys_core.data.ingest.reading import Native, Source
 from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.data.ingest.timestamps import (
@@ -43,11 +48,11 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Output of an interactions query.
+class Plan:
+    """Columns of the interactions over all files.
 
     Args:
-        columns: Names of the columns after user and item.
+        columns: Column names of the Parquet file, in order.
         numeric: Whether identifiers are read as integers.
         rules: The user's rules.
     """
@@ -56,10 +61,27 @@ class Wanted:
     numeric: bool
     rules: IngestRules
 
+    @classmethod
+    def of(cls, guesses: Sequence[TableGuess], rules: IngestRules, *, numeric: bool) -> "Plan":
+        """Return the plan for several interactions files."""
+        roles = {role for guess in guesses for role in guess.roles}
+        kinds = {guess.event for guess in guesses}
+        events = (
+            EVENT in roles or WEIGHT in roles or len(kinds) > 1 or any(guess.event_weight != 1 for guess in guesses)
+        )
+        columns = [
+            USER,
+            ITEM,
+            *(role for role in (RATING, TIMESTAMP) if role in roles),
+            *((FINER,) if any(TIMESTAMP in guess.roles and guess.finer for guess in guesses) else ()),
+            *((EVENT, WEIGHT) if events else ()),
+        ]
+        return cls(tuple(columns), numeric, rules)
+
     @property
-    def finer(self) -> bool:
-        """Whether timestamps are read to the nanosecond."""
-        return FINER in self.columns
+    def values(self) -> tuple[str, ...]:
+        """Names of the columns after user and item."""
+        return self.columns[2:]
 
 
 def native_columns(guess: TableGuess, rules: IngestRules) -> dict[int, Native]:
@@ -74,21 +96,21 @@ def native_columns(guess: TableGuess, rules: IngestRules) -> dict[int, Native]:
     return found
 
 
-def faults_of(guess: TableGuess, wanted: Wanted) -> list[Fault]:
+def faults_of(guess: TableGuess, plan: Plan) -> list[Fault]:
     """Return the faults that reject an interaction row, most basic first, over the columns of `select_sql`.
 
     Only user and item are required; any other empty cell is a missing value.
     """
-    rules, faults = wanted.rules, []
+    rules, faults = plan.rules, []
     for role in (USER_ID, ITEM_ID):
-        text = _cell(guess, role) if wanted.numeric else f"{role}_text"
+        text = _cell(guess, role) if plan.numeric else f"{role}_text"
         faults.append(Fault(f"trim(coalesce({text}::VARCHAR, '')) = ''", guess.column_of(role), "empty"))
-        if not wanted.numeric:
+        if not plan.numeric:
             faults.append(Fault(f"{text} IN ({_NO_IDS})", guess.column_of(role), NO_IDENTIFIER_REASON))
             faults.append(Fault(f"regexp_matches({text}, '{ROUNDED}')", guess.column_of(role), ROUNDED_REASON))
     for role in (RATING, WEIGHT):
         if role in guess.roles:
-            column, missing = guess.column_of(role), missing_sql(_cell(guess, role), guess.number_format(role))
+            column, missing = guess.column_of(role), _no_cell(guess, role, guess.number_format(role).missing)
             faults.append(Fault(f"{role}_number IS NULL AND NOT ({missing})", column, _no_number(guess, role)))
             faults.append(Fault(f"NOT isfinite({role}_number)", column, _NOT_STORED))
     if WEIGHT in guess.roles:
@@ -101,25 +123,25 @@ def faults_of(guess: TableGuess, wanted: Wanted) -> list[Fault]:
     return faults
 
 
-def select_sql(source: Source, wanted: Wanted, faults: Sequence[Fault]) -> str:
+def select_sql(source: Source, plan: Plan, faults: Sequence[Fault]) -> str:
     """Return the query for identifiers, values and fault number (0: none) of each row.
 
     Each cell is converted once, in the inner query. Faults are tested one by one only in rows that fail a fast check.
     """
     guess = source.guess
     cells = sorted({f"c{column}" for column in guess.roles.values()})
-    inner = [*cells, *(["line"] if source.has_lines else []), *_conversions(guess, wanted)]
+    inner = [*cells, *(["line"] if source.has_lines else []), *_conversions(guess, plan)]
     cases = " ".join(f"WHEN {fault.condition} THEN {number}" for number, fault in enumerate(faults, start=1))
-    outer = [f"(CASE WHEN {_clear(guess, wanted)} THEN 0 ELSE (CASE {cases} ELSE 0 END) END)::UTINYINT AS fault"]
+    outer = [f"(CASE WHEN {_clear(guess, plan)} THEN 0 ELSE (CASE {cases} ELSE 0 END) END)::UTINYINT AS fault"]
     outer += ["line"] if source.has_lines else []
-    outer += [*_flags(guess, wanted.rules), *_identifiers(guess, wanted)]
-    converted = f"SELECT *{_second_step(guess, wanted)} FROM (SELECT {', '.join(inner)} FROM {source.relation})"
-    return f"SELECT {', '.join([*outer, *_values(guess, wanted)])} FROM ({converted})"
+    outer += [*_flags(guess, plan.rules), *_identifiers(guess, plan)]
+    converted = f"SELECT *{_second_step(guess, plan)} FROM (SELECT {', '.join(inner)} FROM {source.relation})"
+    return f"SELECT {', '.join([*outer, *_values(guess, plan)])} FROM ({converted})"
 
 
-def _conversions(guess: TableGuess, wanted: Wanted) -> Iterator[str]:
+def _conversions(guess: TableGuess, plan: Plan) -> Iterator[str]:
     for role in (USER_ID, ITEM_ID):
-        if wanted.numeric:
+        if plan.numeric:
             yield f"try_cast({_cell(guess, role)} AS INTEGER) AS {role}_number"
         else:
             yield f"{trimmed_sql(_cell(guess, role), pointed=role in guess.pointed_ids)} AS {role}_text"
@@ -127,18 +149,18 @@ def _conversions(guess: TableGuess, wanted: Wanted) -> Iterator[str]:
         if role in guess.roles:
             yield f"{number_sql(_cell(guess, role), guess.number_format(role))} AS {role}_number"
     if TIMESTAMP in guess.roles:
-        read = finer_sql if wanted.finer else raw_time_sql
+        read = finer_sql if FINER in plan.columns else raw_time_sql
         yield f"{read(_cell(guess, TIMESTAMP), str(guess.timestamp_unit), guess.time_forms)} AS raw_time"
 
 
-def _second_step(guess: TableGuess, wanted: Wanted) -> str:
+def _second_step(guess: TableGuess, plan: Plan) -> str:
     """Return the columns derived from converted cells."""
     found = ""
     if TIMESTAMP in guess.roles:
-        unit = "ns" if wanted.finer else str(guess.timestamp_unit)
+        unit = "ns" if FINER in plan.columns else str(guess.timestamp_unit)
         found += f", {milliseconds_sql('raw_time', unit)} AS time_number"
     if WEIGHT in guess.roles:
-        found += f", {_as_float(_weight(guess, wanted.rules.event_weights))} AS weight_value"
+        found += f", {_as_float(_weight(guess, plan.rules.event_weights))} AS weight_value"
     return found
 
 
@@ -160,16 +182,16 @@ def _flags(guess: TableGuess, rules: IngestRules) -> Iterator[str]:
         yield f"{form_number_sql(_cell(guess, TIMESTAMP), guess.time_forms)}::UTINYINT AS time_form"
 
 
-def _identifiers(guess: TableGuess, wanted: Wanted) -> Iterator[str]:
+def _identifiers(guess: TableGuess, plan: Plan) -> Iterator[str]:
     for role in (USER_ID, ITEM_ID):
-        if wanted.numeric:
+        if plan.numeric:
             yield f"coalesce({role}_number, -1) AS {role}"
             yield f"coalesce(least(strlen({_cell(guess, role)}), 255), 0)::UTINYINT AS {role}_length"
         else:
             yield f"{role}_text AS {role}"
 
 
-def _clear(guess: TableGuess, wanted: Wanted) -> str:
+def _clear(guess: TableGuess, plan: Plan) -> str:
     """Return a fast sufficient condition for a row without faults."""
     parts = []
     for role in (USER_ID, ITEM_ID):
@@ -178,10 +200,10 @@ def _clear(guess: TableGuess, wanted: Wanted) -> str:
             f"ascii({text}) > 32 AND {text} NOT IN ({_NO_IDS}) "
             f"AND NOT contains({text}, 'E+') AND NOT contains({text}, 'e+')"
         )
-        parts.append(f"{role}_number IS NOT NULL" if wanted.numeric else letters)
+        parts.append(f"{role}_number IS NOT NULL" if plan.numeric else letters)
     parts += [f"isfinite({role}_number)" for role in (RATING, WEIGHT) if role in guess.roles]
     parts += ["isfinite(weight_value)"] if WEIGHT in guess.roles else []
-    rules = wanted.rules
+    rules = plan.rules
     if RATING in guess.roles and rules.out_of_range == "reject" and (outside := _outside(rules)):
         parts.append(f"NOT ({outside.condition})")
     if TIMESTAMP in guess.roles:
@@ -189,10 +211,10 @@ def _clear(guess: TableGuess, wanted: Wanted) -> str:
     return " AND ".join(parts)
 
 
-def _values(guess: TableGuess, wanted: Wanted) -> Iterator[str]:
-    for name in wanted.columns:
+def _values(guess: TableGuess, plan: Plan) -> Iterator[str]:
+    for name in plan.values:
         if name == RATING:
-            yield f"{_rating(guess, wanted.rules)} AS {RATING}"
+            yield f"{_rating(guess, plan.rules)} AS {RATING}"
         elif name == TIMESTAMP:
             none = f"'{NO_TIMESTAMP}'::BIGINT"  # unquoted, it would parse as the negation of a number beyond BIGINT
             yield f"{'time_number' if TIMESTAMP in guess.roles else none} AS {TIMESTAMP}"
@@ -202,7 +224,7 @@ def _values(guess: TableGuess, wanted: Wanted) -> Iterator[str]:
         elif name == EVENT:
             yield f"{_event(guess)} AS {EVENT}"
         else:
-            weight = "weight_value" if WEIGHT in guess.roles else _as_float(_weight(guess, wanted.rules.event_weights))
+            weight = "weight_value" if WEIGHT in guess.roles else _as_float(_weight(guess, plan.rules.event_weights))
             yield f"{weight} AS {WEIGHT}"
 
 
@@ -265,7 +287,7 @@ def _no_time(guess: TableGuess) -> str:
 
 def _no_cell(guess: TableGuess, role: str, words: Sequence[str] = ()) -> str:
     """Return the condition that a cell is empty or a missing-value word."""
-    known = ", ".join(text_literal(word) for word in ("", *words))
+    known = ", ".join(map(text_literal, ("", *words)))
     return f"trim(coalesce({_cell(guess, role)}::VARCHAR, '')) IN ({known})"
 
 
