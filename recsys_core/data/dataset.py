@@ -1,7 +1,7 @@
 """The immutable `Dataset`: interactions between users and items, with attributes of both."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Literal
 
@@ -173,13 +173,13 @@ class Dataset:
         order = self._chronological()
         frame = self.interactions
         keys = frame[USER].to_numpy()[order]
-        times = None
-        if self.has_timestamps:
-            times = Ragged.from_keys(keys, frame[TIMESTAMP].to_numpy()[order], self.n_users).values
-        values = Ragged.from_keys(keys, self.strengths[order], self.n_users).values
-        weights = None
-        if self.has_weights:
-            weights = Ragged.from_keys(keys, frame[WEIGHT].to_numpy(np.float32)[order], self.n_users).values
+
+        def by_user(column: np.ndarray) -> np.ndarray:
+            return Ragged.from_keys(keys, column[order], self.n_users).values
+
+        times = by_user(frame[TIMESTAMP].to_numpy()) if self.has_timestamps else None
+        weights = by_user(frame[WEIGHT].to_numpy(np.float32)) if self.has_weights else None
+        values = by_user(self.strengths)
         all_users = QueryBatch(np.arange(self.n_users), self.histories(), values, times, weights=weights)
         return all_users if users is None else all_users.take(users)
 
@@ -190,18 +190,8 @@ class Dataset:
 
     def with_interactions(self, frame: pd.DataFrame) -> "Dataset":
         """Return the data set with different interactions over the same users and items."""
-        return Dataset(
-            name=self.name,
-            fingerprint="",
-            user_vocabulary=self.user_vocabulary,
-            item_vocabulary=self.item_vocabulary,
-            load_interactions=lambda: frame,
-            rating_scale=self.rating_scale,
-            load_users=self.load_users,
-            load_items=self.load_items,
-            load_social=self.load_social,
-            columns=self.columns,
-        )
+        kept = {one.name: getattr(self, one.name) for one in fields(Dataset)}  # not those of a stored data set
+        return Dataset(**kept | {"fingerprint": "", "load_interactions": lambda: frame})
 
     def titles(self) -> list[str]:
         """Return the display name of each item: its title, or its identifier."""

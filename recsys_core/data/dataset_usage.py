@@ -1,5 +1,6 @@
 """Which experiments use a data set, read from their files: this layer must not import experiments."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,6 @@ def _is_live(status: dict[str, Any]) -> bool:
 
 def _record(path: Path) -> dict[str, Any]:
     """Return a record; an empty one if it cannot be read."""
-    try:
+    with contextlib.suppress(Damaged):
         return read_record(path)
-    except Damaged:
-        return {}
+    return {}

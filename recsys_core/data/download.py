@@ -198,8 +198,7 @@ def _append(target: _Target, stream: IO[bytes], answer: requests.Response, start
     """Append the response, report progress, and stop on cancellation or excess size."""
     have, told, stage = start, 0.0, f"download {target.file.name}"
     for chunk in answer.iter_content(CHUNK):
-        if target.ctx.stop_requested():
-            raise Cancelled(f"The download of '{target.file.name}' was cancelled; the partial file is kept.")
+        _obey(target)
         have += len(chunk)
         if have > target.most_bytes:
             _forget(target, stream)
@@ -286,12 +285,17 @@ def _forget(target: _Target, stream: IO[bytes]) -> None:
     stream.truncate(0)
 
 
+def _obey(target: _Target) -> None:
+    """Stop the download if it was cancelled."""
+    if target.ctx.stop_requested():
+        raise Cancelled(f"The download of '{target.file.name}' was cancelled; the partial file is kept.")
+
+
 def _wait(target: _Target, seconds: float) -> None:
     """Wait before the next attempt, unless cancelled."""
     until = time.monotonic() + seconds
     while True:
-        if target.ctx.stop_requested():
-            raise Cancelled(f"The download of '{target.file.name}' was cancelled; the partial file is kept.")
+        _obey(target)
         left = until - time.monotonic()
         if left <= 0:
             return

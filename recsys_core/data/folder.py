@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from recsys_core.columns import EVENT, INTERACTIONS, ITEM_ID, ITEMS, RATING, SOCIAL, USER_ID, USERS
@@ -65,6 +66,11 @@ def write_tables(folder: Path, dataset: Dataset) -> None:
     repeated = [name for name in (RATING, EVENT) if name in frame]
     table = pa.Table.from_pandas(frame, preserve_index=False)
     pq.write_table(table, folder / f"{INTERACTIONS}.parquet", use_dictionary=repeated)
+    write_side_tables(folder, dataset)
+
+
+def write_side_tables(folder: Path, dataset: Dataset) -> None:
+    """Write users, items and social links of an in-memory data set."""
     write_vocabulary(folder, USERS, USER_ID, list(dataset.user_vocabulary.ids), dataset.users)
     write_vocabulary(folder, ITEMS, ITEM_ID, list(dataset.item_vocabulary.ids), dataset.items)
     write_social(folder, dataset.social)
@@ -129,31 +135,26 @@ def open_folder(folder: Path, *, verified: bool = False) -> StoredDataset:
     meta = DatasetCard.read(folder)
     check_folder(folder, meta, deep=not verified)
 
-    def load(table: str, dropped: str = "") -> pd.DataFrame:
-        with _readable(folder, meta, table):
-            frame: pd.DataFrame = pq.read_table(folder / f"{table}.parquet").to_pandas()
-            if table == INTERACTIONS and len(frame) != meta.n_interactions:
-                raise Damaged(f"'{table}.parquet' has {len(frame):,} rows instead of {meta.n_interactions:,}")
-            return frame.drop(columns=dropped) if dropped else frame
+    sizes = {INTERACTIONS: meta.n_interactions, USERS: meta.n_users, ITEMS: meta.n_items}
 
-    def vocabulary(table: str, id_column: str, size: int) -> Vocabulary:
+    def load(table: str, *, only: str | None = None, dropped: str | None = None) -> pd.DataFrame:
         with _readable(folder, meta, table):
-            ids = pq.read_table(folder / f"{table}.parquet", columns=[id_column]).column(0).to_pylist()
-            if len(ids) != size:
-                raise Damaged(f"'{table}.parquet' has {len(ids):,} rows instead of {size:,}")
-            return Vocabulary(ids)
+            frame: pd.DataFrame = pq.read_table(folder / f"{table}.parquet", columns=only and [only]).to_pandas()
+            if len(frame) != sizes.get(table, len(frame)):
+                raise Damaged(f"'{table}.parquet' has {len(frame):,} rows instead of {sizes[table]:,}")
+            return frame.drop(columns=dropped) if dropped else frame
 
     return StoredDataset(
         folder=folder,
         meta=meta,
         name=meta.name,
         fingerprint=meta.fingerprint,
-        user_vocabulary=vocabulary(USERS, USER_ID, meta.n_users),
-        item_vocabulary=vocabulary(ITEMS, ITEM_ID, meta.n_items),
+        user_vocabulary=Vocabulary(load(USERS, only=USER_ID)[USER_ID]),
+        item_vocabulary=Vocabulary(load(ITEMS, only=ITEM_ID)[ITEM_ID]),
         load_interactions=lambda: _with_text_events(load(INTERACTIONS)),
         rating_scale=meta.rating_scale,
-        load_users=(lambda: load(USERS, USER_ID)) if meta.has_users else None,
-        load_items=(lambda: load(ITEMS, ITEM_ID)) if meta.has_items else None,
+        load_users=(lambda: load(USERS, dropped=USER_ID)) if meta.has_users else None,
+        load_items=(lambda: load(ITEMS, dropped=ITEM_ID)) if meta.has_items else None,
         load_social=(lambda: load(SOCIAL)) if meta.has_social else None,
         columns=frozenset(meta.columns),
     )
@@ -181,15 +182,6 @@ def read_rejected(path: Path, limit: int | None = None) -> pd.DataFrame:
     """Read the first `limit` (default: all) rejected lines: `file`, `line`, `column`, `reason`, `text`."""
     if not path.exists():
         return pd.DataFrame({name: [] for name in ("file", "line", "column", "reason", "text")})
-    with pq.ParquetFile(path) as file:
-        table = file.read() if limit is None else pa.Table.from_batches(_first(file, limit), schema=file.schema_arrow)
-    frame: pd.DataFrame = table.to_pandas()
+    lines = pyarrow.dataset.dataset(path)
+    frame: pd.DataFrame = (lines.to_table() if limit is None else lines.head(limit)).to_pandas()
     return frame
-
-
-def _first(file: pq.ParquetFile, limit: int) -> Iterator[pa.RecordBatch]:
-    for batch in file.iter_batches(min(limit, 50_000)):
-        yield batch.slice(0, limit)
-        limit -= len(batch)
-        if limit <= 0:
-            return

@@ -21,7 +21,7 @@ Stored = Dataset | Path
 
 @contextmanager
 def tables_of(data: Stored) -> Iterator[tuple[duckdb.DuckDBPyConnection, Dataset]]:
-    """Yield a connection with the tables of a data set under their names; users and items have a `position`.
+    """Yield a connection with the tables of a data set; users and items have a `position`, items a `title`.
 
     Raises:
         Damaged: The stored tables cannot be read, or differ from what was written.
@@ -48,8 +48,9 @@ def _view(connection: duckdb.DuckDBPyConnection, dataset: StoredDataset) -> None
             connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet({file_literal(path)})")
     for table, id_column in ((USERS, USER_ID), (ITEMS, ITEM_ID)):
         file = f"read_parquet({file_literal(dataset.folder / f'{table}.parquet')}, file_row_number=true)"
-        title = f"{TITLE}::VARCHAR" if table == ITEMS and dataset.items_have(TITLE) else "NULL::VARCHAR"
-        columns = f"file_row_number AS position, {id_column}, {title} AS shown_title"
+        titled = table == ITEMS and dataset.items_have(TITLE)
+        title = f"coalesce(nullif({TITLE}::VARCHAR, ''), {id_column})" if titled else id_column
+        columns = f"file_row_number AS position, {id_column}, {title} AS {TITLE}"
         connection.execute(f"CREATE VIEW {table} AS SELECT {columns} FROM {file}")
 
 
@@ -58,7 +59,6 @@ def _register(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     if dataset.social is not None:
         connection.register(SOCIAL, dataset.social)
     users, items = list(dataset.user_vocabulary.ids), list(dataset.item_vocabulary.ids)
-    connection.register(USERS, pd.DataFrame({"position": np.arange(len(users)), USER_ID: users, "shown_title": ""}))
-    connection.register(
-        ITEMS, pd.DataFrame({"position": np.arange(len(items)), ITEM_ID: items, "shown_title": dataset.titles()})
-    )
+    connection.register(USERS, pd.DataFrame({"position": np.arange(len(users)), USER_ID: users}))
+    titled = pd.DataFrame({"position": np.arange(len(items)), ITEM_ID: items, TITLE: dataset.titles()})
+    connection.register(ITEMS, titled)

@@ -1,7 +1,7 @@
 """The ingest report: counts, rejected lines, table guesses, warnings and alarms."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -105,27 +105,15 @@ class IngestReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values under the names documented for the command line."""
-        return {
-            "rows_read": self.rows_read,
-            "rows_accepted": self.rows_accepted,
-            "rows_rejected": self.rows_rejected,
-            "rejected": [vars(line).copy() for line in self.rejected],
-            "reasons": dict(self.reasons),
-            "files": {name: dict(counts) for name, counts in self.files.items()},
-            "guesses": dict(self.guesses),
-            "warnings": [vars(warning).copy() for warning in self.warnings],
-            "alarms": [vars(alarm).copy() for alarm in self.alarms],
-            "events": {kind: dict(values) for kind, values in self.events.items()},
-            "users": self.users,
-            "items": self.items,
-            "fingerprint": self.fingerprint,
-        }
+        values = asdict(self)
+        return values | {name: list(values[name]) for name in _ENTRIES}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "IngestReport":
         """Read back what `to_json` returned."""
-        plain = dict(values)
-        plain["rejected"] = tuple(RejectedLine(**line) for line in plain.get("rejected", ()))
-        plain["warnings"] = tuple(DataWarning(**warning) for warning in plain.get("warnings", ()))
-        plain["alarms"] = tuple(Alarm(**alarm) for alarm in plain.get("alarms", ()))
-        return cls(**plain)
+        entries = {name: tuple(kind(**one) for one in values.get(name, ())) for name, kind in _ENTRIES.items()}
+        return cls(**{**values, **entries})
+
+
+_ENTRIES: Mapping[str, type] = {"rejected": RejectedLine, "warnings": DataWarning, "alarms": Alarm}
+"""Fields of a report that are lists of records."""

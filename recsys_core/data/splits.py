@@ -128,13 +128,11 @@ class Split:
 
     def test_users(self) -> IntArray:
         """Return the positions of users with test interactions, ascending."""
-        return np.unique(self.test.interactions[USER].to_numpy()).astype(np.int64)
+        return _present(self.test, USER)
 
     def validation_users(self) -> IntArray:
         """Return the positions of users with validation interactions, ascending; empty without validation data."""
-        if self.validation is None:
-            return np.empty(0, dtype=np.int64)
-        return np.unique(self.validation.interactions[USER].to_numpy()).astype(np.int64)
+        return np.empty(0, dtype=np.int64) if self.validation is None else _present(self.validation, USER)
 
     def candidates(self, part: Literal["test", "validation"] = "test") -> IntArray | None:
         """Return (C,) the candidate items of an evaluation, ascending; None for all items.
@@ -145,7 +143,7 @@ class Split:
         judged = self.test if part == "test" else self.validation
         if self.spec.kind != "item_holdout" or judged is None:
             return None
-        return np.unique(judged.interactions[ITEM].to_numpy()).astype(np.int64)
+        return _present(judged, ITEM)
 
     def queries(self, users: IntArray) -> QueryBatch:
         """Return test queries for users, each with the history that a model may use.
@@ -175,9 +173,7 @@ class Split:
     @cached_property
     def _trained(self) -> BoolArray:
         """(U,) whether a user is in the training data."""
-        rows = self.train.interactions[USER].to_numpy()
-        trained: BoolArray = np.bincount(rows, minlength=self.train.n_users) > 0
-        return trained
+        return _per_user(self.train) > 0
 
     def _known(self, queries: QueryBatch) -> QueryBatch:
         return replace(queries, user=np.where(self._trained[queries.user], queries.user, PAD))
@@ -260,14 +256,13 @@ def _split(dataset: Dataset, spec: SplitSpec, seed: int, fold: int, parts: _Part
 
 def _left_out(dataset: Dataset, test: Dataset, spec: SplitSpec) -> LeftOut:
     """Count the users without test interactions by reason."""
-    users = dataset.interactions[USER].to_numpy()
-    counts = np.bincount(users, minlength=dataset.n_users)
-    without = (counts > 0) & (np.bincount(test.interactions[USER].to_numpy(), minlength=dataset.n_users) == 0)
+    counts = _per_user(dataset)
+    without = (counts > 0) & (_per_user(test) == 0)
     reasons: dict[NoTest, BoolArray] = {}
     if spec.kind in ("ratio", "leave_last_out"):
         reasons = {"too_few": without}
     elif spec.kind == "global_time":
-        times = dataset.interactions[TIMESTAMP].to_numpy()
+        users, times = (dataset.interactions[name].to_numpy() for name in (USER, TIMESTAMP))
         timed = np.bincount(users[times != NO_TIMESTAMP], minlength=dataset.n_users) > 0
         reasons = {"not_in_period": without & timed, "unknown_time": without & ~timed}
     elif spec.kind == "k_fold":
@@ -318,7 +313,7 @@ def _parts(dataset: Dataset, spec: SplitSpec, fraction: float, draw: int) -> _Pa
     if spec.kind == "k_fold":
         held = _places(dataset.row_keys(draw)) < int(len(users) * fraction + 0.5)
         return _Parts(held, held)
-    counts = np.bincount(users, minlength=dataset.n_users)
+    counts = _per_user(dataset)
     if spec.kind == "leave_last_out":
         quota = np.where(counts > spec.last, spec.last, 0)
         held = _first_of_user(users, _newest_first(dataset, draw), quota)
@@ -365,13 +360,8 @@ def _after_border(dataset: Dataset, fraction: float) -> _Parts:
 
 def _held_users(dataset: Dataset, fraction: float, draw: int) -> _Parts:
     """Hold out whole users, with the last part of each history as test data."""
-    users = dataset.interactions[USER].to_numpy()
-    counts = np.bincount(users, minlength=dataset.n_users)
-    able = np.flatnonzero(counts >= 2)
-    drawn = able[np.argsort(mixed(dataset.user_vocabulary.keys[able], draw), kind="stable")]
-    chosen = drawn[: int(len(able) * fraction + 0.5)]
-    held_users = np.zeros(dataset.n_users, dtype=np.bool_)
-    held_users[chosen] = True
+    users, counts = dataset.interactions[USER].to_numpy(), _per_user(dataset)
+    held_users = _drawn(dataset.user_vocabulary.keys, np.flatnonzero(counts >= 2), fraction, draw)
     quota = np.where(held_users, np.maximum((counts * HIDDEN_OF_HELD_OUT + 0.5).astype(np.int64), 1), 0)
     by_time = dataset.has_timestamps
     order = _newest_first(dataset, draw) if by_time else np.argsort(dataset.row_keys(draw), kind="stable")
@@ -380,12 +370,17 @@ def _held_users(dataset: Dataset, fraction: float, draw: int) -> _Parts:
 
 def _held_items(dataset: Dataset, fraction: float, draw: int) -> _Parts:
     """Hold out whole items."""
-    items = dataset.interactions[ITEM].to_numpy()
-    present = np.unique(items)
-    held_items = np.zeros(dataset.n_items, dtype=np.bool_)
-    drawn = present[np.argsort(mixed(dataset.item_vocabulary.keys[present], draw), kind="stable")]
-    held_items[drawn[: int(len(present) * fraction + 0.5)]] = True
-    return _Parts(held_items[items], held_items[items])
+    held_items = _drawn(dataset.item_vocabulary.keys, _present(dataset, ITEM), fraction, draw)
+    held = held_items[dataset.interactions[ITEM].to_numpy()]
+    return _Parts(held, held)
+
+
+def _drawn(keys: Keys, able: IntArray, fraction: float, draw: int) -> BoolArray:
+    """(n,) over the keys: whether a position is in a random share of the positions `able`."""
+    order = able[np.argsort(mixed(keys[able], draw), kind="stable")]
+    drawn = np.zeros(len(keys), dtype=np.bool_)
+    drawn[order[: int(len(able) * fraction + 0.5)]] = True
+    return drawn
 
 
 def _uploaded(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset | None) -> Split:
@@ -395,18 +390,16 @@ def _uploaded(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset |
     frame = test_data.interactions
     users = dataset.user_vocabulary.positions(test_data.user_vocabulary.ids)[frame[USER].to_numpy()]
     items = dataset.item_vocabulary.positions(test_data.item_vocabulary.ids)[frame[ITEM].to_numpy()]
-    trained = np.bincount(dataset.interactions[USER].to_numpy(), minlength=dataset.n_users) > 0
-    known_user = (users != PAD) & trained[users]
+    known_user = (users != PAD) & (_per_user(dataset) > 0)[users]
     known = known_user & (items != PAD)
     frame = frame.assign(**{USER: users.astype(np.int32), ITEM: items.astype(np.int32)})[known].reset_index(drop=True)
-    columns = frozenset(frame.columns)
-    test = replace(dataset.with_interactions(frame), columns=columns)
+    test = replace(dataset.with_interactions(frame), columns=frozenset(frame.columns))
     _refuse_empty(dataset, spec, dataset, test)
     train, validation, shown = _validation(dataset, spec, seed, 0)
     left_out = LeftOut(
         test_rows_of_unknown_users=int((~known_user).sum()),
         test_rows_of_unknown_items=int((known_user & ~known).sum()),
-        users_without_test=_users_in(dataset) - _users_in(test),
+        users_without_test=len(_present(dataset, USER)) - len(_present(test, USER)),
         causes=_not_uploaded(dataset, test, users),
     )
     return Split(spec, 0, train, validation, test, dataset, shown, left_out)
@@ -414,8 +407,7 @@ def _uploaded(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset |
 
 def _not_uploaded(dataset: Dataset, test: Dataset, uploaded: IntArray) -> dict[str, int]:
     """Count users without test interactions, by whether they are among the users `uploaded` of the test rows."""
-    trained = np.unique(dataset.interactions[USER].to_numpy())
-    without = np.setdiff1d(trained, test.interactions[USER].to_numpy())
+    without = np.setdiff1d(_present(dataset, USER), _present(test, USER))
     there = int(np.isin(without, uploaded).sum())
     return {cause: n for cause, n in (("not_uploaded", len(without) - there), ("unknown_items", there)) if n}
 
@@ -425,9 +417,15 @@ def _refuse_empty(dataset: Dataset, spec: SplitSpec, train: Dataset, test: Datas
         if part.n_interactions == 0:
             raise DataError(
                 f"The {name} data are empty: '{dataset.name}' has {dataset.n_interactions} interactions of "
-                f"{_users_in(dataset)} users, and the split '{spec.kind}' {_ADVICE[spec.kind]}."
+                f"{len(_present(dataset, USER))} users, and the split '{spec.kind}' {_ADVICE[spec.kind]}."
             )
 
 
-def _users_in(dataset: Dataset) -> int:
-    return len(np.unique(dataset.interactions[USER].to_numpy()))
+def _present(dataset: Dataset, column: str) -> IntArray:
+    """Return the positions of the users, or items, with interactions, ascending."""
+    return np.unique(dataset.interactions[column].to_numpy()).astype(np.int64)
+
+
+def _per_user(dataset: Dataset) -> IntArray:
+    """(U,) number of interactions of each user."""
+    return np.bincount(dataset.interactions[USER].to_numpy(), minlength=dataset.n_users)

@@ -16,6 +16,7 @@ from recsys_core.columns import (
     RATING,
     SOCIAL,
     TIMESTAMP,
+    TITLE,
     USER,
     USER_ID,
     USERS,
@@ -162,15 +163,20 @@ def rating_histogram(data: Stored, bars: int = 40) -> pd.DataFrame:
         if not dataset.has_ratings:
             return pd.DataFrame({"rating": [], "interactions": []})
         given = f"FROM {INTERACTIONS} WHERE NOT isnan({RATING})"
-        low, high, values = connection.execute(
-            f"SELECT min({RATING}), max({RATING}), count(DISTINCT {RATING}) {given}"
-        ).fetchall()[0]
-        rating = RATING
-        if values > bars:
-            width = (high - low) / bars
-            rating = f"least(floor(({RATING} - {low}) / {width}), {bars - 1}) * {width} + {low} + {width / 2}"
-        query = f"SELECT ({rating})::DOUBLE AS rating, count(*) AS interactions {given} GROUP BY 1 ORDER BY 1"
+        rating = rating_sql(connection, bars)
+        query = f"SELECT {rating} AS rating, count(*) AS interactions {given} GROUP BY 1 ORDER BY 1"
         return connection.execute(query).df()
+
+
+def rating_sql(connection: duckdb.DuckDBPyConnection, bars: int) -> str:
+    """Return the SQL of a rating; of the center of its interval, one of `bars`, if there are more distinct ratings."""
+    low, high, values = connection.execute(
+        f"SELECT min({RATING}), max({RATING}), count(DISTINCT {RATING}) FROM {INTERACTIONS} WHERE NOT isnan({RATING})"
+    ).fetchall()[0]
+    if values <= bars:
+        return f"{RATING}::DOUBLE"
+    width = (high - low) / bars
+    return f"(least(floor(({RATING} - {low}) / {width}), {bars - 1}) * {width} + {low} + {width / 2})::DOUBLE"
 
 
 def over_time(data: Stored) -> pd.DataFrame:
@@ -182,14 +188,18 @@ def over_time(data: Stored) -> pd.DataFrame:
             return frame
         known = f"FROM {INTERACTIONS} WHERE {TIMESTAMP} <> {NO_TIMESTAMP}"
         low, high = connection.execute(f"SELECT min({TIMESTAMP}), max({TIMESTAMP}) {known}").fetchall()[0]
-        span = (high or 0) - (low or 0)
-        unit = next((name for name, length in _UNITS if span / length <= _MOST_BARS), "year")
+        unit = time_unit((high or 0) - (low or 0), _MOST_BARS)
         frame = connection.execute(
             f"SELECT date_trunc('{unit}', make_timestamp({TIMESTAMP} * 1000)) AS start, count(*) AS interactions "
             f"{known} GROUP BY 1 ORDER BY 1"
         ).df()
         frame.attrs["unit"] = unit
         return frame
+
+
+def time_unit(milliseconds: int, bars: int) -> str:
+    """Return day, week, month or year: the finest unit with at most `bars` periods in a span of time."""
+    return next((name for name, length in _UNITS if milliseconds / length <= bars), "year")
 
 
 def top_items(data: Stored, n: int = 20) -> pd.DataFrame:
@@ -250,22 +260,17 @@ def user_habits(data: Stored, most: int = 5000, seed: int = 42) -> pd.DataFrame:
     drawn by `seed`.
     """
     with tables_of(data) as (connection, dataset):
-        if dataset.has_ratings:
-            value, name = f"avg(CASE WHEN isnan({RATING}) THEN NULL ELSE {RATING} END)", "Mean rating"
-            source = INTERACTIONS
-        else:
+        value, name, source = f"avg({RATING}) FILTER (NOT isnan({RATING}))", "Mean rating", INTERACTIONS
+        if not dataset.has_ratings:
             value, name = "avg(n)", "Mean popularity of their items"
-            source = (
-                f"{INTERACTIONS} JOIN (SELECT {ITEM}, count(*) AS n FROM {INTERACTIONS} GROUP BY {ITEM}) USING ({ITEM})"
-            )
+            source += f" JOIN (SELECT {ITEM}, count(*) AS n FROM {INTERACTIONS} GROUP BY {ITEM}) USING ({ITEM})"
         frame = connection.execute(
             f"SELECT {USER} AS user, any_value({USER_ID}) AS user_id, count(*) AS interactions, {value} AS value "
             f"FROM {source} JOIN {USERS} ON position = {USER} GROUP BY {USER} ORDER BY {USER}"
         ).df()
     frame["value_name"] = name
-    frame["unlike"] = _far_off(np.log(frame["interactions"])) | (
-        _far_off(frame["value"]) & (frame["interactions"] >= 5)
-    )
+    off_value = _far_off(frame["value"]) & (frame["interactions"] >= 5)
+    frame["unlike"] = _far_off(np.log(frame["interactions"])) | off_value
     rest = frame[~frame["unlike"]]
     if len(rest) > most:
         frame = pd.concat([frame[frame["unlike"]], rest.sample(most, random_state=seed)]).sort_values("user")
@@ -307,7 +312,7 @@ def user_history(data: Stored, user: int, limit: int = 1000) -> pd.DataFrame:
         numbered = f"(SELECT *, row_number() OVER () AS place FROM {INTERACTIONS})"
         order = f"{TIMESTAMP} DESC, place DESC" if dataset.has_timestamps else "place DESC"
         return connection.execute(
-            f"SELECT i.position AS item, {_names('i')}, {shown} "
+            f"SELECT i.position AS item, i.{ITEM_ID}, i.{TITLE}, {shown} "
             f"FROM {numbered} x JOIN {ITEMS} i ON i.position = x.{ITEM} "
             f"WHERE x.{USER} = $user ORDER BY {order} LIMIT {int(limit)}",
             {"user": int(user)},
@@ -316,14 +321,9 @@ def user_history(data: Stored, user: int, limit: int = 1000) -> pd.DataFrame:
 
 _CONTAINS = "($text = '' OR contains(lower({a}), lower($text)) OR contains(lower({b}), lower($text)))"
 _ITEMS_COUNTED = (
-    f"SELECT position AS item, {ITEM_ID} AS item_id, coalesce(nullif(shown_title, ''), {ITEM_ID}) AS title, "
-    f"coalesce(n, 0) AS interactions FROM {ITEMS} "
+    f"SELECT position AS item, {ITEM_ID}, {TITLE}, coalesce(n, 0) AS interactions FROM {ITEMS} "
     f"LEFT JOIN (SELECT {ITEM}, count(*) AS n FROM {INTERACTIONS} GROUP BY {ITEM}) counts ON counts.{ITEM} = position"
 )
-
-
-def _names(alias: str) -> str:
-    return f"{alias}.{ITEM_ID}, coalesce(nullif({alias}.shown_title, ''), {alias}.{ITEM_ID}) AS title"
 
 
 def _one(connection: duckdb.DuckDBPyConnection, query: str) -> Any:

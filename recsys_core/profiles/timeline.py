@@ -2,12 +2,11 @@
 
 import pandas as pd
 
-from recsys_core.columns import INTERACTIONS, ITEM, ITEM_ID, ITEMS, RATING, TIMESTAMP, USER
+from recsys_core.columns import INTERACTIONS, ITEM, ITEM_ID, ITEMS, RATING, TIMESTAMP, TITLE, USER
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
+from recsys_core.data.summaries import rating_sql, time_unit
 from recsys_core.profiles.streams import connected
 
-_DAY = 86_400_000.0
-_UNITS = (("day", _DAY), ("week", 7 * _DAY), ("month", 30.4 * _DAY), ("year", 365.25 * _DAY))
 _MOST_BARS = 60
 _MOST_RATINGS = 20
 
@@ -58,7 +57,7 @@ def common_items(dataset: Dataset, user: int, other: int, n: int = 10) -> pd.Dat
             f"JOIN ({known('other')}) b USING ({ITEM})), "
             f"counts AS (SELECT {ITEM}, count(*) AS users FROM {INTERACTIONS} SEMI JOIN common USING ({ITEM}) "
             f"GROUP BY {ITEM}) "
-            f"SELECT i.position AS item, i.{ITEM_ID}, coalesce(nullif(i.shown_title, ''), i.{ITEM_ID}) AS title, "
+            f"SELECT i.position AS item, i.{ITEM_ID}, i.{TITLE}, "
             f"c.* EXCLUDE ({ITEM}), users FROM common c JOIN counts USING ({ITEM}) "
             f"JOIN {ITEMS} i ON i.position = c.{ITEM} ORDER BY users, item LIMIT {int(n)}",
             {"user": int(user), "other": int(other)},
@@ -75,8 +74,7 @@ def _over_time(dataset: Dataset, column: str, position: int) -> pd.DataFrame:
     with connected(dataset) as connection:
         place = {"position": int(position)}
         low, high = connection.execute(f"SELECT min({TIMESTAMP}), max({TIMESTAMP}) {known}", place).fetchall()[0]
-        span = (high or 0) - (low or 0)
-        unit = next((name for name, length in _UNITS if span / length <= _MOST_BARS), "year")
+        unit = time_unit((high or 0) - (low or 0), _MOST_BARS)
         start = f"date_trunc('{unit}', make_timestamp({TIMESTAMP} * 1000))"
         frame = connection.execute(
             f"WITH found AS (SELECT {start} AS start, count(*) AS interactions{mean} {known} GROUP BY 1), "
@@ -95,26 +93,12 @@ def _ratings(dataset: Dataset, column: str, position: int) -> pd.DataFrame:
         return pd.DataFrame({"rating": [], "own": [], "everybody": []})
     given = f"FROM {INTERACTIONS} WHERE NOT isnan({RATING})"
     with connected(dataset) as connection:
-        low, high, values = connection.execute(
-            f"SELECT min({RATING}), max({RATING}), count(DISTINCT {RATING}) {given}"
-        ).fetchall()[0]
-        shown = f"{RATING}::DOUBLE"
-        if values > _MOST_RATINGS:
-            width = (high - low) / _MOST_RATINGS
-            step = f"least(floor(({RATING} - {low}) / {width}), {_MOST_RATINGS - 1})"
-            shown = f"{step} * {width} + {low} + {width / 2}"
-        return (
-            connection.execute(
-                f"SELECT {shown} AS rating, count(*) FILTER ({column} = $position) AS own, count(*) AS everybody "
-                f"{given} GROUP BY 1 ORDER BY 1",
-                {"position": int(position)},
-            )
-            .df()
-            .pipe(_as_shares)
-        )
-
-
-def _as_shares(frame: pd.DataFrame) -> pd.DataFrame:
-    for name in ("own", "everybody"):
-        frame[name] = frame[name] / max(1, frame[name].sum())
+        shown = rating_sql(connection, _MOST_RATINGS)
+        frame = connection.execute(
+            f"SELECT {shown} AS rating, count(*) FILTER ({column} = $position) AS own, count(*) AS everybody "
+            f"{given} GROUP BY 1 ORDER BY 1",
+            {"position": int(position)},
+        ).df()
+    counts = frame[["own", "everybody"]]
+    frame[["own", "everybody"]] = counts / counts.sum().clip(lower=1)
     return frame

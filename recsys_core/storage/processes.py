@@ -38,12 +38,11 @@ class ProcessMark:
         Raises:
             ValueError: The values are not a process mark.
         """
-        if not isinstance(values, dict) or set(values) != {"pid", "started", "host"}:
-            raise ValueError("not a process mark")
-        pid, started, host = values["pid"], values["started"], values["host"]
-        if type(pid) is not int or pid < 0 or not isinstance(started, int | float) or not isinstance(host, str):
-            raise ValueError("not a process mark")
-        return cls(pid, float(started), host)
+        match values:
+            case {"pid": int(pid), "started": int() | float() as started, "host": str(host), **rest}:
+                if type(pid) is int and pid >= 0 and not rest:
+                    return cls(pid, float(started), host)
+        raise ValueError("not a process mark")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""

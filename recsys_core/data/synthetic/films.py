@@ -35,11 +35,7 @@ def make_films(count: int, rng: np.random.Generator) -> Films:
     order = np.argsort(rng.random((count, len(GENRE_NAMES))), axis=1)
     order[:, 0] = rng.permutation(np.arange(count) % len(GENRE_NAMES))  # every category leads the same number of films
     shares = np.zeros((count, len(GENRE_NAMES)))
-    for place, weight in (
-        (2, 1.0),
-        (1, 2.0),
-        (0, 4.0),
-    ):  # leading category last: it overrides a duplicate second or third
+    for place, weight in ((2, 1.0), (1, 2.0), (0, 4.0)):  # the leading one last: it overrides a duplicate
         rows = np.flatnonzero(amount > place)
         shares[rows, order[rows, place]] = weight
     quality = rng.normal(size=count)

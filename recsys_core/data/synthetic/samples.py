@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recsys_core.columns import INTERACTIONS, ITEM_ID, ITEMS, USER_ID, USERS
+from recsys_core.columns import INTERACTIONS
 from recsys_core.data.dataset import Dataset
-from recsys_core.data.folder import open_folder, write_social, write_vocabulary
+from recsys_core.data.folder import open_folder, write_side_tables
 from recsys_core.data.meta import DatasetCard
 from recsys_core.data.synthetic.config import WorldConfig
 from recsys_core.data.synthetic.world import World
@@ -108,9 +108,7 @@ def write_world(world: World, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     data = world.dataset
     data.interactions.to_parquet(folder / f"{INTERACTIONS}.parquet", compression="zstd", index=False)
-    write_vocabulary(folder, USERS, USER_ID, list(data.user_vocabulary.ids), data.users)
-    write_vocabulary(folder, ITEMS, ITEM_ID, list(data.item_vocabulary.ids), data.items)
-    write_social(folder, data.social)
+    write_side_tables(folder, data)
     world.truth.save(folder / TRUTH)
     DatasetCard.of(data, fingerprint=_fingerprint(data), created=MADE).write(folder)
 
