@@ -21,7 +21,7 @@ from recsys_core.contracts import BoolArray, FloatArray, RunContext
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.meta import DatasetCard
 from recsys_core.errors import DataError
-from recsys_core.profiles.kinds import Kind, kinds_of
+from recsys_core.profiles.kinds import Kind, columns_of, kinds_of
 from recsys_core.profiles.pictures import content_of, opened, shrunk
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _picture_names(dataset: Dataset, column: str | None) -> list[list[object]]:
     """
     table = dataset.items
     if column is None and table is not None:
-        column = next((name for name, kind in kinds_of(table).items() if kind is Kind.PICTURE), None)
+        column = next(iter(columns_of(kinds_of(table), Kind.PICTURE)), None)
     if column is None:
         return [[f"{name}{ending}" for ending in _ENDINGS] for name in dataset.item_vocabulary.ids]
     if table is None or column not in table:

@@ -98,9 +98,8 @@ def habits_of_users(dataset: Dataset, ctx: RunContext) -> pd.DataFrame:
         counts = counted(connection, USER, dataset.n_users)
         connection.register("item_facts", _item_facts(dataset, connection, int((counts > 0).sum())))
         query = _query(dataset)
-        parts = []
-        for first, end in ctx.track(ranges(counts), stage="compute user behavior"):
-            parts.append(connection.execute(query, {"first": first, "end": end}).df())
+        tracked = ctx.track(ranges(counts), stage="compute user behavior")
+        parts = [connection.execute(query, {"first": first, "end": end}).df() for first, end in tracked]
     empty = pd.DataFrame({USER: []})
     frame = pd.concat(parts or [empty], ignore_index=True).set_index(USER).reindex(pd.RangeIndex(dataset.n_users))
     whole = [name for name in ("interactions", "items", "active_days", "sessions") if name in frame]

@@ -1,5 +1,6 @@
 """Cached intermediate results of user and item profiles: item features and latent directions."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,29 +21,18 @@ def cached_directions(dataset: Dataset, root: Path | None, ctx: RunContext) -> D
     Raises:
         Cancelled: The work was cancelled.
     """
-    return derived(
-        root,
-        dataset.fingerprint,
-        "directions",
-        VERSION,
-        make=lambda: directions(dataset, ctx),
-        write=lambda folder, result: write_arrays(
-            folder,
-            "directions",
-            {
-                "users": result.users.astype(np.float32),
-                "items": result.items.astype(np.float32),
-                "strength": result.strength,
-            },
-        ),
-        read=_directions,
-    )
+    made = partial(directions, dataset, ctx)
+    return derived(root, dataset.fingerprint, "directions", VERSION, make=made, write=_write, read=_read)
 
 
-def _directions(folder: Path) -> Directions:
+def _write(folder: Path, made: Directions) -> None:
+    single = {"users": made.users.astype(np.float32), "items": made.items.astype(np.float32)}
+    write_arrays(folder, "directions", {**single, "strength": made.strength})
+
+
+def _read(folder: Path) -> Directions:
     arrays = read_arrays(folder, "directions")
-    users, items, strength = (arrays[name].astype(np.float64) for name in ("users", "items", "strength"))
-    return Directions(users, items, strength)
+    return Directions(*(arrays[name].astype(np.float64) for name in ("users", "items", "strength")))
 
 
 def cached_item_features(dataset: Dataset, root: Path | None, ctx: RunContext) -> Features | None:
@@ -54,14 +44,9 @@ def cached_item_features(dataset: Dataset, root: Path | None, ctx: RunContext) -
     """
     if dataset.load_items is None:
         return None
+    made = partial(_item_features, dataset, ctx)
     return derived(
-        root,
-        dataset.fingerprint,
-        "item-features",
-        VERSION,
-        make=lambda: _item_features(dataset, ctx),
-        write=lambda folder, result: write_features(folder, "features", result),
-        read=lambda folder: read_features(folder, "features"),
+        root, dataset.fingerprint, "item-features", VERSION, make=made, write=write_features, read=read_features
     )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from recsys_core.columns import LIST_SEPARATOR
 from recsys_core.data.dataset import Dataset
 from recsys_core.profiles.features import CATEGORY_PART, PICTURE_PART, TERM_PART, Features
-from recsys_core.profiles.kinds import Kind, kinds_of
+from recsys_core.profiles.kinds import Kind, columns_of, kinds_of
 from recsys_core.profiles.phrases import Words
 
 _MOST_ENTRIES = 12
@@ -45,9 +45,7 @@ def missing_of_users(dataset: Dataset) -> Iterator[Words]:
             "interactions only."
         )
     else:
-        unused = [name for name, kind in kinds_of(dataset.users).items() if kind in {Kind.CODE, Kind.PICTURE}]
-        if unused:
-            yield Words("Columns with codes or links are not used: {columns}.", {"columns": ", ".join(unused)})
+        yield from _unused(columns_of(kinds_of(dataset.users), Kind.CODE, Kind.PICTURE))
     if not dataset.has_ratings:
         yield Words("There are no ratings: every interaction counts as relevant.")
     if not dataset.has_timestamps:
@@ -59,20 +57,23 @@ def missing_of_users(dataset: Dataset) -> Iterator[Words]:
         )
 
 
+def _unused(columns: list[str]) -> Iterator[Words]:
+    if columns:
+        yield Words("Columns with codes or links are not used: {columns}.", {"columns": ", ".join(columns)})
+
+
 def missing_of_items(dataset: Dataset, content: Features | None) -> Iterator[Words]:
     """Yield notes on information about items that the data set lacks, and on unused columns."""
     if dataset.items is None or content is None:
         yield Words("There is no item table: items are described by their interactions only.")
     else:
         kinds = kinds_of(dataset.items)
-        unused = [name for name, kind in kinds.items() if kind is Kind.CODE]
-        if unused:
-            yield Words("Columns with codes or links are not used: {columns}.", {"columns": ", ".join(unused)})
+        yield from _unused(columns_of(kinds, Kind.CODE))
         if CATEGORY_PART not in content.parts:
             yield Words("The item table has no categories.")
         if TERM_PART not in content.parts:
             yield Words("The item table has no titles or texts with terms that occur more than once.")
-        for name in [name for name, kind in kinds.items() if kind is Kind.PICTURE]:
+        for name in columns_of(kinds, Kind.PICTURE):
             yield _pictures(dataset.items[name], name, content)
     if not dataset.has_ratings:
         yield Words("There are no ratings: rating means and deviations are unknown.")
@@ -85,12 +86,10 @@ def _pictures(column: pd.Series, name: str, content: Features) -> Words:
     contents = int(column.map(lambda cell: isinstance(cell, bytes | bytearray)).sum())
     if not contents:
         return Words("Column {column} contains image file names; upload the images as a zip file.", {"column": name})
-    read = contents
+    read = 0
     if PICTURE_PART in content.parts:
         flag, names = f"{name} missing", content.names_of(PICTURE_PART)
         gone = content.part(PICTURE_PART)[:, [names.index(flag)]].sum() if flag in names else 0
         read = len(column) - int(gone)
-    else:
-        read = 0
     values = {"read": f"{read:,}", "broken": f"{contents - read:,}", "missing": f"{len(column) - contents:,}"}
     return Words("Images: {read} read, {broken} broken, {missing} missing.", values)

@@ -127,17 +127,18 @@ class Products:
     def of_users(self, thin: FloatArray) -> FloatArray:
         """Return (U, W) product of the scaled matrix with (I, W)."""
         scaled = self.item_scale[:, None] * thin
-        single = scaled.astype(np.float32)
-        found = np.outer(self.user_count, -(self.item_count @ scaled) / self.total)
-        for counts, _ in self._pairs():
-            found += counts @ single
-        return self.user_scale[:, None] * found
+        sums = np.outer(self.user_count, -(self.item_count @ scaled) / self.total)
+        return self.user_scale[:, None] * self._added(sums, scaled, 0)
 
     def of_items(self, thin: FloatArray) -> FloatArray:
         """Return (I, W) product of the transposed scaled matrix with (U, W)."""
         scaled = self.user_scale[:, None] * thin
+        sums = np.outer(self.item_count, -(self.user_count @ scaled) / self.total)
+        return self.item_scale[:, None] * self._added(sums, scaled, 1)
+
+    def _added(self, sums: FloatArray, scaled: FloatArray, side: int) -> FloatArray:
+        """Add the product of the counts, or of their transpose, with a thin matrix."""
         single = scaled.astype(np.float32)
-        found = np.outer(self.item_count, -(self.user_count @ scaled) / self.total)
-        for _, transposed in self._pairs():
-            found += transposed @ single
-        return self.item_scale[:, None] * found
+        for pair in self._pairs():
+            sums += pair[side] @ single
+        return sums

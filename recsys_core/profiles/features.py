@@ -1,6 +1,6 @@
 """Feature vectors of items and users with named parts and columns."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from recsys_core.columns import TITLE
 from recsys_core.contracts import FloatArray
 from recsys_core.data.dataset import Dataset
 from recsys_core.errors import ConfigError, DataError
-from recsys_core.profiles.kinds import Kind, entries, kinds_of, vector
+from recsys_core.profiles.kinds import Kind, columns_of, entries, kinds_of, vector
 from recsys_core.profiles.pictures import MEASURES, read_pictures
 from recsys_core.profiles.scaling import Block, as_numbers, dense_block, flags, joined, scaled, seasons, years
 from recsys_core.profiles.words import YEAR_IN_TITLE, topics, weighted_terms
@@ -74,8 +74,7 @@ class Features:
         """
         for name in names:
             self._place(name)
-        kept = [name for name in self.parts if name in names]
-        return Features.of({name: Block(self.part(name), self.names_of(name)) for name in kept}, len(self))
+        return Features.of({name: block for name, block in self._blocks().items() if name in names}, len(self))
 
     def beside(self, other: "Features") -> "Features":
         """Return the parts of both features side by side.
@@ -85,9 +84,10 @@ class Features:
         """
         if len(self) != len(other) or set(self.parts) & set(other.parts):
             raise DataError("Features can only be joined if they have the same rows and no common part.")
-        blocks = {name: Block(self.part(name), self.names_of(name)) for name in self.parts}
-        blocks |= {name: Block(other.part(name), other.names_of(name)) for name in other.parts}
-        return Features.of(blocks, len(self))
+        return Features.of(self._blocks() | other._blocks(), len(self))
+
+    def _blocks(self) -> dict[str, Block]:
+        return {name: Block(self.part(name), self.names_of(name)) for name in self.parts}
 
     def _place(self, name: str) -> slice:
         if name not in self.parts:
@@ -140,13 +140,13 @@ def item_features(
         wanted |= {TERM_PART, TOPIC_PART}
     table, kinds = dataset.items, kinds_of(dataset.items)
     makers: dict[str, Callable[[], Block]] = {
-        CATEGORY_PART: lambda: _flags(table, kinds),
+        CATEGORY_PART: lambda: _encoded(table, kinds, Kind.CATEGORIES),
         TERM_PART: lambda: Block(*_terms(table, kinds)) if components == 0 else joined([], len(table)),
         TOPIC_PART: lambda: dense_block(*topics(*_terms(table, kinds), components)),
-        NUMBER_PART: lambda: _numbers(table, kinds),
+        NUMBER_PART: lambda: _encoded(table, kinds, Kind.NUMBER),
         DATE_PART: lambda: _dates(table, kinds),
         PICTURE_PART: lambda: _pictures(table, kinds, pictures),
-        EMBEDDING_PART: lambda: _embeddings(table, kinds),
+        EMBEDDING_PART: lambda: _encoded(table, kinds, Kind.EMBEDDING),
     }
     return Features.of({name: make() for name, make in makers.items() if name in wanted}, len(table))
 
@@ -166,38 +166,18 @@ def user_attributes(dataset: Dataset) -> Features:
     if dataset.users is None:
         raise DataError(f"Data set '{dataset.name}' has no user table; upload one with the column of identifiers.")
     table = dataset.users
-    blocks = {name: _attribute(table[name], name, kind) for name, kind in kinds_of(table).items()}
-    return Features.of({name: block for name, block in blocks.items() if block is not None}, len(table))
+    kinds = {name: kind for name, kind in kinds_of(table).items() if kind in _ENCODERS}
+    return Features.of({name: _ENCODERS[kind](table[name], name) for name, kind in kinds.items()}, len(table))
 
 
-def _attribute(column: pd.Series, name: str, kind: Kind) -> Block | None:
-    """Return a column of the user table as a block, None for columns that are not features."""
-    match kind:
-        case Kind.CATEGORIES:
-            return flags(column, name)
-        case Kind.NUMBER:
-            return scaled(as_numbers(column), name)
-        case Kind.DATE:
-            return scaled(years(column), name)
-        case Kind.TEXT:
-            weights, terms = weighted_terms(["; ".join(entries(cell)) for cell in column], _TERMS_OF_USERS)
-            return Block(weights, tuple(f"{name}: {term}" for term in terms))
-        case Kind.EMBEDDING:
-            return _embedding(column, name)
-    return None
-
-
-def _columns(kinds: Mapping[str, Kind], *wanted: Kind) -> list[str]:
-    return [name for name, kind in kinds.items() if kind in wanted]
-
-
-def _flags(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> Block:
-    return joined([flags(table[name], name) for name in _columns(kinds, Kind.CATEGORIES)], len(table))
+def _encoded(table: pd.DataFrame, kinds: Mapping[str, Kind], kind: Kind) -> Block:
+    """Return all columns of one kind side by side."""
+    return joined([_ENCODERS[kind](table[name], name) for name in columns_of(kinds, kind)], len(table))
 
 
 def _terms(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> tuple[csr_array, tuple[str, ...]]:
     """Return TF-IDF weights of all texts of an item, with the year removed from its title."""
-    columns = [_texts(table[name], is_title=name == TITLE) for name in _columns(kinds, Kind.TEXT)]
+    columns = [_texts(table[name], is_title=name == TITLE) for name in columns_of(kinds, Kind.TEXT)]
     return weighted_terms([" ; ".join(cells) for cells in zip(*columns, strict=True)] if columns else [""] * len(table))
 
 
@@ -206,16 +186,10 @@ def _texts(column: pd.Series, *, is_title: bool) -> list[str]:
     return [YEAR_IN_TITLE.sub("", text) for text in texts] if is_title else texts
 
 
-def _numbers(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> Block:
-    return joined([scaled(as_numbers(table[name]), name) for name in _columns(kinds, Kind.NUMBER)], len(table))
-
-
 def _dates(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> Block:
     blocks = []
-    for name in _columns(kinds, Kind.DATE):
-        blocks.append(scaled(years(table[name]), name))
-        season = seasons(table[name])
-        blocks += [season] if season is not None else []
+    for name in columns_of(kinds, Kind.DATE):
+        blocks += [_ENCODERS[Kind.DATE](table[name], name), seasons(table[name])]
     if not blocks and TITLE in table:
         blocks.append(scaled(years_in_titles(table[TITLE]), "year in the title"))
     return joined(blocks, len(table))
@@ -232,25 +206,16 @@ def years_in_titles(titles: pd.Series) -> FloatArray:
 
 def _pictures(table: pd.DataFrame, kinds: Mapping[str, Kind], files: Path | None) -> Block:
     blocks = []
-    for name in _columns(kinds, Kind.PICTURE):
+    for name in columns_of(kinds, Kind.PICTURE):
         measures = read_pictures(table[name].tolist(), files).measures
         gone = np.isnan(measures[:, 0])
         if gone.all():
             continue
-        blocks += [_without_flags(scaled(measures[:, place], f"{name}: {what}")) for place, what in enumerate(MEASURES)]
+        numbered = zip(MEASURES, measures.T, strict=True)
+        blocks += [scaled(values, f"{name}: {what}", flagged=False) for what, values in numbered]
         if gone.any():
             blocks.append(dense_block(gone[:, None].astype(np.float64), (f"{name} missing",)))
     return joined(blocks, len(table))
-
-
-def _without_flags(block: Block) -> Block:
-    """Return a scaled block without its missing flag; all measures of an image share one flag."""
-    kept = [place for place, name in enumerate(block.names) if not name.endswith(" missing")]
-    return Block(csr_array(block.matrix[:, kept]), tuple(block.names[place] for place in kept))
-
-
-def _embeddings(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> Block:
-    return joined([_embedding(table[name], name) for name in _columns(kinds, Kind.EMBEDDING)], len(table))
 
 
 def _embedding(column: pd.Series, name: str) -> Block:
@@ -260,14 +225,25 @@ def _embedding(column: pd.Series, name: str) -> Block:
         DataError: The vectors have different lengths.
     """
     rows = [vector(cell) for cell in column]
-    return dense_block(*_stacked(rows, name))
-
-
-def _stacked(rows: Sequence[FloatArray | None], name: str) -> tuple[FloatArray, list[str]]:
     sizes = {len(row) for row in rows if row is not None}
     if len(sizes) > 1:
         raise DataError(f"Column '{name}' has vectors of different lengths: {min(sizes)} to {max(sizes)} numbers.")
     size = sizes.pop() if sizes else 0
     matrix = np.array([np.zeros(size) if row is None else row for row in rows]).reshape(len(rows), size)
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-    return matrix / np.where(lengths > 0, lengths, 1.0), [f"{name} {place}" for place in range(1, size + 1)]
+    return dense_block(matrix / np.where(lengths > 0, lengths, 1.0), [f"{name} {place + 1}" for place in range(size)])
+
+
+def _terms_of_users(column: pd.Series, name: str) -> Block:
+    weights, terms = weighted_terms(["; ".join(entries(cell)) for cell in column], _TERMS_OF_USERS)
+    return Block(weights, tuple(f"{name}: {term}" for term in terms))
+
+
+_ENCODERS: Mapping[Kind, Callable[[pd.Series, str], Block]] = {
+    Kind.CATEGORIES: flags,
+    Kind.NUMBER: lambda column, name: scaled(as_numbers(column), name),
+    Kind.DATE: lambda column, name: scaled(years(column), name),
+    Kind.TEXT: _terms_of_users,
+    Kind.EMBEDDING: _embedding,
+}
+"""Kind of a column -> its encoding; other kinds are not features of users."""

@@ -29,7 +29,7 @@ from recsys_core.profiles.features import (
 from recsys_core.profiles.kinds import entries
 from recsys_core.profiles.map import axis_words, principal_axes, sparse_axes
 from recsys_core.profiles.phrases import Words
-from recsys_core.profiles.scaling import Block, dense_block, joined, scaled
+from recsys_core.profiles.scaling import dense_block, joined, scaled
 from recsys_core.profiles.space import Shared
 from recsys_core.profiles.stored import derived, read_frame, read_json, write_frame, write_json
 from recsys_core.profiles.streams import connected, counted, ranges
@@ -58,8 +58,8 @@ class ItemFacts:
     """
 
     table: pd.DataFrame
-    explained: tuple[float, float]
-    axes: tuple[Words, Words]
+    explained: tuple[float, ...]
+    axes: tuple[Words, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,13 +229,7 @@ def item_profiles(
     if not shrinkage >= 0:
         raise ConfigError("The shrinkage must be 0 or more.")
     facts = derived(
-        root,
-        dataset.fingerprint,
-        "items",
-        VERSION,
-        make=lambda: _compute(dataset, root, ctx),
-        write=_write,
-        read=_read,
+        root, dataset.fingerprint, "items", VERSION, make=lambda: _compute(dataset, root, ctx), write=_write, read=_read
     )
     return ItemProfiles(dataset, facts, root, shrinkage)
 
@@ -270,8 +264,8 @@ def _compute(dataset: Dataset, root: Path | None, ctx: RunContext) -> ItemFacts:
         for _ in ctx.track(range(1), stage="draw the map"):
             axes, names = sparse_axes(content_rows(content)), _content_names(content)[0]
     table["x"], table["y"] = axes.places.T
-    first, second = (axis_words(loadings, names) for loadings in axes.loadings.T)
-    return ItemFacts(table, (float(axes.explained[0]), float(axes.explained[1])), (first, second))
+    words = tuple(axis_words(loadings, names) for loadings in axes.loadings.T)
+    return ItemFacts(table, tuple(axes.explained.tolist()), words)
 
 
 def _counts(dataset: Dataset, connection: duckdb.DuckDBPyConnection, ctx: RunContext) -> pd.DataFrame:
@@ -335,27 +329,23 @@ def _tail(counts: np.ndarray) -> pd.DataFrame:
 def _behavior(dataset: Dataset, table: pd.DataFrame, root: Path | None) -> Features:
     """Return the parts `behavior` (logarithm of interactions, mean, deviation, days in the data) and `directions`."""
     columns: dict[str, FloatArray] = {"interactions": np.log1p(table["interactions"].to_numpy(np.float64))}
-    for name in ("mean", "deviation"):
+    for name, label in (("mean", "mean rating"), ("deviation", "rating standard deviation")):
         if name in table:
-            columns[f"{name} rating" if name == "mean" else "rating standard deviation"] = table[name].to_numpy(
-                np.float64
-            )
+            columns[label] = table[name].to_numpy(np.float64)
     if "first" in table:
         columns["days since first interaction"] = ((table["last"].max() - table["first"]) / 86_400_000).to_numpy()
     behavior = joined([scaled(values, name) for name, values in columns.items()], len(table))
     found = cached_directions(dataset, root, RunContext())
-    places: Block = dense_block(found.items, direction_names(dataset, found))
+    places = dense_block(found.items, direction_names(dataset, found))
     return Features.of({BEHAVIOR_PART: behavior, DIRECTION_PART: places}, len(table))
 
 
 def _write(folder: Path, facts: ItemFacts) -> None:
     write_frame(folder, "table", facts.table)
-    write_json(folder, "facts", {"axes": [asdict(axis) for axis in facts.axes], "explained": list(facts.explained)})
+    write_json(folder, "facts", {"axes": list(map(asdict, facts.axes)), "explained": facts.explained})
 
 
 def _read(folder: Path) -> ItemFacts:
     facts = read_json(folder, "facts")
-    assert isinstance(facts, dict)
-    first, second = (Words(**axis) for axis in facts["axes"])
-    explained = (float(facts["explained"][0]), float(facts["explained"][1]))
-    return ItemFacts(read_frame(folder, "table"), explained, (first, second))
+    axes = tuple(Words(**axis) for axis in facts["axes"])
+    return ItemFacts(read_frame(folder, "table"), tuple(facts["explained"]), axes)

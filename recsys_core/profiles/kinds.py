@@ -1,7 +1,7 @@
 """Inference of the kind of an attribute column: categories, text, numbers, dates, images, vectors, or codes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -40,6 +40,11 @@ class Kind(StrEnum):
 def kinds_of(table: pd.DataFrame) -> dict[str, Kind]:
     """Return the kind of each column of a user or item table, in order."""
     return {str(name): kind_of(str(name), table[name]) for name in table.columns}
+
+
+def columns_of(kinds: Mapping[str, Kind], *wanted: Kind) -> list[str]:
+    """Return the names of the columns of the wanted kinds."""
+    return [name for name, kind in kinds.items() if kind in wanted]
 
 
 def kind_of(name: str, column: pd.Series) -> Kind:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 import numpy as np
 
@@ -43,14 +42,6 @@ class PictureRead:
     broken: int
 
 
-class PictureFiles(Protocol):
-    """A source of image files."""
-
-    def read(self, name: str) -> bytes | None:
-        """Return the content of a file, None if it does not exist or is too large."""
-        ...
-
-
 def read_pictures(cells: Sequence[object], files: Path | None = None) -> PictureRead:
     """Measure the image of each cell.
 
@@ -77,7 +68,7 @@ def read_pictures(cells: Sequence[object], files: Path | None = None) -> Picture
     return PictureRead(measures, missing, broken)
 
 
-def content_of(cell: object, source: PictureFiles | None) -> bytes | None:
+def content_of(cell: object, source: "PictureFiles | None") -> bytes | None:
     """Return the bytes of the image in a cell; None if the cell has no image or its file does not exist."""
     if isinstance(cell, bytes | bytearray | memoryview):
         return bytes(cell)
@@ -162,7 +153,7 @@ def _small(content: bytes):  # type: ignore[no-untyped-def]  # Pillow's image, i
 
 
 @contextmanager
-def opened(files: Path | None) -> Iterator[PictureFiles | None]:
+def opened(files: Path | None) -> Iterator["PictureFiles | None"]:
     """Open a folder or zip file as a source of images; yield None without one.
 
     Raises:
@@ -216,6 +207,10 @@ class _Zip:
                 return file.read(MOST_BYTES)
         except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError):
             return b""  # damaged or encrypted: counted as broken
+
+
+PictureFiles = _Folder | _Zip
+"""A source of image files; `read` returns None if a file does not exist or is too large."""
 
 
 def _is_link(info: zipfile.ZipInfo) -> bool:

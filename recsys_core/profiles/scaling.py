@@ -63,10 +63,10 @@ def robust_scale(values: FloatArray) -> tuple[float, float]:
     return float(middle), float(scale)
 
 
-def scaled(values: FloatArray, name: str) -> Block:
+def scaled(values: FloatArray, name: str, *, flagged: bool = True) -> Block:
     """Return (N,) numbers as (x - median) / robust deviation, clipped at 5, and, if some are missing, a missing flag.
 
-    Missing numbers become 0 (the median). Constant numbers give no column.
+    Missing numbers become 0 (the median). Constant numbers give no column; without `flagged` there is no flag.
     """
     middle, scale = robust_scale(values)
     missing = np.isnan(values)
@@ -74,7 +74,7 @@ def scaled(values: FloatArray, name: str) -> Block:
     if scale > 0:
         columns.append(np.where(missing, 0.0, np.clip((values - middle) / scale, -FARTHEST, FARTHEST)))
         names.append(name)
-    if missing.any() and not missing.all():
+    if flagged and missing.any() and not missing.all():
         columns.append(missing.astype(np.float64))
         names.append(f"{name} missing")
     return dense_block(np.column_stack(columns) if columns else np.zeros((len(values), 0)), names)
@@ -116,13 +116,13 @@ def years(column: pd.Series) -> FloatArray:
     return (dates.dt.year + inside).to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def seasons(column: pd.Series) -> Block | None:
-    """Return the time of year as (sine, cosine) if a column has days and not only years; 0 where missing."""
+def seasons(column: pd.Series) -> Block:
+    """Return the time of year as (sine, cosine), 0 where missing; no columns if there are only years."""
     moments = years(column)
     share = moments % 1
     given = ~np.isnan(moments)
     if not given.any() or bool((share[given] == 0).all()):
-        return None
+        return joined([], len(column))
     angle = 2 * np.pi * np.where(given, share, 0)
     circle = np.column_stack([np.sin(angle), np.cos(angle)]) * given[:, None]
     return dense_block(circle, (f"{column.name} in the year (sine)", f"{column.name} in the year (cosine)"))

@@ -215,6 +215,12 @@ _MEANS = {
     "bits": later("({here} bits, overall {everybody})"),
 }
 """Unit of a behavior feature -> its means in a segment and overall."""
+_HIGHER = (
+    later("higher {column}: mean {here}, overall {everybody}"),
+    later("lower {column}: mean {here}, overall {everybody}"),
+    later("higher {column}"),
+    later("lower {column}"),
+)
 _SENTENCES = {
     "categories": (
         later("more {name}: {here} of relevant items, overall {everybody}"),
@@ -228,18 +234,8 @@ _SENTENCES = {
         later("more often {name}"),
         later("less often {name}"),
     ),
-    "attributes": (
-        later("higher {column}: mean {here}, overall {everybody}"),
-        later("lower {column}: mean {here}, overall {everybody}"),
-        later("higher {column}"),
-        later("lower {column}"),
-    ),
-    "numbers": (
-        later("higher {column}: mean {here}, overall {everybody}"),
-        later("lower {column}: mean {here}, overall {everybody}"),
-        later("higher {column}"),
-        later("lower {column}"),
-    ),
+    "attributes": _HIGHER,
+    "numbers": _HIGHER,
     "topics": (later("more texts about {name}"), later("fewer texts about {name}")) * 2,
 }
 """Part -> long description for higher and lower values, then short descriptions for both."""

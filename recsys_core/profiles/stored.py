@@ -12,7 +12,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -44,10 +44,9 @@ SUMS = "sums.json"
 _UNREADABLE = (
     OSError,
     ValueError,
-    KeyError,
+    LookupError,
     TypeError,
     AttributeError,
-    IndexError,
     StoreError,
     pa.ArrowException,
     SafetensorError,
@@ -173,37 +172,39 @@ def write_json(folder: Path, name: str, value: object) -> None:
     (folder / f"{name}.json").write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
 
 
-def read_json(folder: Path, name: str) -> object:
-    """Read a JSON value."""
-    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+def read_json(folder: Path, name: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        StoreError: The file has another content.
+    """
+    value = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    if not isinstance(value, dict):
+        raise StoreError(f"'{name}' in '{folder}' is not an object; delete the folder.")
+    return value
 
 
-def write_features(folder: Path, name: str, features: Features) -> None:
+def write_features(folder: Path, features: Features) -> None:
     """Write features with values as float32."""
     matrix = features.matrix
-    write_arrays(
-        folder,
-        name,
-        {
-            "data": matrix.data.astype(np.float32),
-            "indices": matrix.indices.astype(np.int32),
-            "indptr": matrix.indptr.astype(np.int64),
-            "shape": np.array(matrix.shape, dtype=np.int64),
-        },
-    )
+    arrays = {
+        "data": matrix.data.astype(np.float32),
+        "indices": matrix.indices.astype(np.int32),
+        "indptr": matrix.indptr.astype(np.int64),
+        "shape": np.array(matrix.shape, dtype=np.int64),
+    }
+    write_arrays(folder, "features", arrays)
     parts = {part: [place.start, place.stop] for part, place in features.parts.items()}
-    write_json(folder, name, {"names": list(features.names), "parts": parts})
+    write_json(folder, "features", {"names": list(features.names), "parts": parts})
 
 
-def read_features(folder: Path, name: str) -> Features:
+def read_features(folder: Path) -> Features:
     """Read features written by `write_features`.
 
     Raises:
         StoreError: The file has another content.
     """
-    arrays, facts = read_arrays(folder, name), read_json(folder, name)
-    if not isinstance(facts, dict):
-        raise StoreError(f"'{name}' in '{folder}' contains no features; delete the folder.")
+    arrays, facts = read_arrays(folder, "features"), read_json(folder, "features")
     shape = tuple(int(size) for size in arrays["shape"])
     matrix = csr_array((arrays["data"].astype(np.float64), arrays["indices"], arrays["indptr"]), shape=shape)
     parts = {str(part): slice(int(start), int(stop)) for part, (start, stop) in facts["parts"].items()}

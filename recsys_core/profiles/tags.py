@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array, hstack
 
-from recsys_core.columns import INTERACTIONS, ITEM, RATING, USER, WEIGHT
+from recsys_core.columns import INTERACTIONS, ITEM, USER
 from recsys_core.contracts import FloatArray, IntArray
 from recsys_core.data.dataset import Dataset
 from recsys_core.profiles.features import TERM_PART, Features
 from recsys_core.profiles.scaling import MOST_CATEGORIES
-from recsys_core.profiles.streams import connected, counted
+from recsys_core.profiles.streams import connected, counted, strength_sql
 from recsys_core.profiles.taste import BETA, category_shares, known_numbers, relevance_weights
 
 BANDS = 4
@@ -56,9 +56,12 @@ def tag_table(dataset: Dataset, items: Features) -> TagTable:
     with connected(dataset) as connection:
         counts = counted(connection, ITEM, dataset.n_items)
     shares, categories = category_shares(items, MOST_CATEGORIES)
-    terms = items.part(TERM_PART) if TERM_PART in items.parts else csr_array((len(items), 0))
+    none: tuple[str, ...] = ()
+    terms, term_names = csr_array((len(items), 0)), none
+    if TERM_PART in items.parts:
+        terms, term_names = items.part(TERM_PART), items.names_of(TERM_PART)
     bands, band_names = _bands(dataset, counts)
-    names = (*(name.partition(": ")[2] for name in categories), *_terms(items), *band_names)
+    names = (*(name.partition(": ")[2] for name in categories), *term_names, *band_names)
     kinds = ("category",) * len(categories) + ("term",) * terms.shape[1] + ("number",) * len(band_names)
     matrix = csr_array(hstack([shares, terms, bands], format="csr"))
     return TagTable(matrix, kinds, names, (matrix.T @ counts) / max(1, int(counts.sum())))
@@ -93,11 +96,9 @@ def preference_tags(dataset: Dataset, user: int, table: TagTable, n: int = 30) -
 
 def liked_items(dataset: Dataset, user: int) -> tuple[IntArray, FloatArray]:
     """Return the relevant items of a user and the weight of each, summed over repeated interactions."""
-    value = next((f"{name}::DOUBLE" for name in (RATING, WEIGHT) if name in dataset.columns), "1.0")
+    query = f"SELECT {ITEM}, {strength_sql(dataset)} FROM {INTERACTIONS} WHERE {USER} = $user"
     with connected(dataset) as connection:
-        found = connection.execute(
-            f"SELECT {ITEM}, {value} FROM {INTERACTIONS} WHERE {USER} = $user", {"user": int(user)}
-        ).fetchnumpy()
+        found = connection.execute(query, {"user": int(user)}).fetchnumpy()
     items, values = (np.asarray(np.ma.filled(column, np.nan)) for column in found.values())
     values = values.astype(np.float64)
     means = np.full(len(values), np.nanmean(values) if np.isfinite(values).any() else np.nan)
@@ -105,10 +106,6 @@ def liked_items(dataset: Dataset, user: int) -> tuple[IntArray, FloatArray]:
     chosen, places = np.unique(items[weights > 0], return_inverse=True)
     summed: FloatArray = np.bincount(places, weights[weights > 0], minlength=len(chosen)).astype(np.float64)
     return chosen.astype(np.int64), summed
-
-
-def _terms(items: Features) -> tuple[str, ...]:
-    return items.names_of(TERM_PART) if TERM_PART in items.parts else ()
 
 
 def _bands(dataset: Dataset, counts: IntArray) -> tuple[csr_array, list[str]]:

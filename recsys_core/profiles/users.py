@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter
 from scipy.sparse import csr_array
 
 from recsys_core.columns import USER, USER_ID
@@ -22,11 +23,11 @@ from recsys_core.profiles.features import (
     Features,
     user_attributes,
 )
-from recsys_core.profiles.kinds import Kind, kinds_of
+from recsys_core.profiles.kinds import Kind, columns_of, kinds_of
 from recsys_core.profiles.map import axis_words, principal_axes
 from recsys_core.profiles.phrases import Words
 from recsys_core.profiles.scaling import Block, as_numbers, joined, scaled
-from recsys_core.profiles.segments import ENDS, Segment, Trait, describe, group
+from recsys_core.profiles.segments import ENDS, Segment, describe, group
 from recsys_core.profiles.space import Space, make_space
 from recsys_core.profiles.stored import (
     derived,
@@ -69,8 +70,8 @@ class Facts:
     space: Space
     segments: tuple[Segment, ...]
     silhouettes: pd.DataFrame
-    explained: tuple[float, float]
-    axes: tuple[Words, Words]
+    explained: tuple[float, ...]
+    axes: tuple[Words, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,8 +241,8 @@ def _compute(dataset: Dataset, root: Path | None, ctx: RunContext) -> Facts:
         space=space,
         segments=describe(grouping.number, features, raw),
         silhouettes=grouping.silhouettes,
-        explained=(float(axes.explained[0]), float(axes.explained[1])),
-        axes=(axis_words(axes.loadings[:, 0], names), axis_words(axes.loadings[:, 1], names)),
+        explained=tuple(axes.explained[:2].tolist()),
+        axes=tuple(axis_words(loadings, names) for loadings in axes.loadings.T[:2]),
     )
 
 
@@ -252,9 +253,8 @@ def _raw(dataset: Dataset, habits: pd.DataFrame, taste: Taste | None) -> pd.Data
         columns |= dict(zip(taste.category_names, taste.categories.T, strict=True))
         columns |= {liked_name(name): values for name, values in zip(taste.number_names, taste.numbers.T, strict=True)}
     if dataset.users is not None:
-        for name, kind in kinds_of(dataset.users).items():
-            if kind is Kind.NUMBER:
-                columns[name] = as_numbers(dataset.users[name])
+        kinds = kinds_of(dataset.users)
+        columns |= {name: as_numbers(dataset.users[name]) for name in columns_of(kinds, Kind.NUMBER)}
     return pd.DataFrame({name: np.asarray(values, dtype=np.float32) for name, values in columns.items()})
 
 
@@ -296,12 +296,8 @@ def _vectors(
 
 def _scaled(columns: dict[str, FloatArray], known: BoolArray, size: int) -> Block:
     """Return columns scaled over users with interactions, without missing flags; 0 where missing and for all others."""
-    blocks = []
-    for name, values in columns.items():
-        block = scaled(np.where(known, values, np.nan), name)
-        if name in block.names:
-            blocks.append(Block(block.matrix[:, [block.names.index(name)]], (name,)))
-    return joined(blocks, size)
+    given = {name: np.where(known, values, np.nan) for name, values in columns.items()}
+    return joined([scaled(values, name, flagged=False) for name, values in given.items()], size)
 
 
 def direction_names(dataset: Dataset, directions: Directions) -> list[str]:
@@ -338,31 +334,21 @@ def _write(folder: Path, facts: Facts) -> None:
     write_frame(folder, "table", facts.table)
     write_frame(folder, "raw", facts.raw)
     write_frame(folder, "silhouettes", facts.silhouettes)
-    write_features(folder, "features", facts.features)
+    write_features(folder, facts.features)
     write_arrays(folder, "space", {"rows": facts.space.rows, "columns": facts.space.columns})
-    words = {"segments": [asdict(one) for one in facts.segments], "axes": [asdict(axis) for axis in facts.axes]}
-    write_json(folder, "facts", {**words, "explained": list(facts.explained)})
+    words = {"segments": list(map(asdict, facts.segments)), "axes": list(map(asdict, facts.axes))}
+    write_json(folder, "facts", {**words, "explained": facts.explained})
 
 
 def _read(folder: Path) -> Facts:
     space, facts = read_arrays(folder, "space"), read_json(folder, "facts")
-    assert isinstance(facts, dict)
-    first, second = (Words(**axis) for axis in facts["axes"])
     return Facts(
         table=read_frame(folder, "table"),
         raw=read_frame(folder, "raw"),
-        features=read_features(folder, "features"),
+        features=read_features(folder),
         space=Space(space["rows"].astype(np.float32, copy=False), space["columns"].astype(np.int64, copy=False)),
-        segments=tuple(_segment(one) for one in facts["segments"]),
+        segments=TypeAdapter(tuple[Segment, ...]).validate_python(facts["segments"]),
         silhouettes=read_frame(folder, "silhouettes"),
-        explained=(float(facts["explained"][0]), float(facts["explained"][1])),
-        axes=(first, second),
+        explained=tuple(facts["explained"]),
+        axes=tuple(Words(**axis) for axis in facts["axes"]),
     )
-
-
-def _segment(stored: dict) -> Segment:  # type: ignore[type-arg]  # plain JSON
-    traits = tuple(
-        Trait(**{**trait, "words": Words(**trait["words"]), "short": Words(**trait["short"])})
-        for trait in stored["traits"]
-    )
-    return Segment(**{**stored, "traits": traits})

@@ -169,7 +169,7 @@ def missing(words: "Iterable[Words]") -> None:
         st.info(_("Missing in this data set:") + "\n\n" + "\n".join(lines))
 
 
-def axes(explained: tuple[float, float], words: "tuple[Words, Words]") -> None:
+def axes(explained: tuple[float, ...], words: "tuple[Words, ...]") -> None:
     """Show the meaning of the axes of a map, and their explained variance."""
     first, second = (percent(share, 0) for share in explained)
     right, up = (said(one) for one in words)
