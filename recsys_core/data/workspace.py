@@ -65,6 +65,7 @@ class Workspace:
             for name in ("datasets", "staging", "set_aside"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
         self._metas = MetaReader()
+        self._damaged: list[DamagedFolder] = []
         self.set_apart = half_written_apart(self.root)
 
     def datasets(self) -> list[DatasetCard]:
