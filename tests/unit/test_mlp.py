@@ -169,7 +169,7 @@ def test_the_dot_product_beside_it_has_the_same_vectors_and_no_layers() -> None:
     query = tastes().queries(np.array([3]))
     net: PairNet = model.net  # type: ignore[assignment]
     with torch.no_grad():
-        person, items = model._user_vectors(net, query), net.item_vectors()
+        person, items = model._user_vectors(query), net.item_vectors()
         assert_allclose(model.score(query), person @ items.T + net.bias, rtol=1e-4, atol=1e-5)
 
 
