@@ -139,6 +139,10 @@ class Ability(StrEnum):
     RECOMMENDS_PEOPLE = "recommends_people"
 
 
+SOURCE_DOCUMENT = "Chinese article 'Python实现深度学习推荐算法' (deep-learning recommendation in Python)"
+"""Name of the source document where a source of a model is shown; the text has no title, so this is its subject."""
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """Description of a model for users and pages.

@@ -80,7 +80,7 @@ def _dots(results: "ResultsKey", metric: str, name: str, baseline: str) -> None:
             )
         )
         note = _(
-            "The dotted line is the baseline. Each interval is the 95 % confidence interval of one mean. "
+            "The dotted line is the baseline. Each interval is the 95% confidence interval of one mean. "
             "Whether two models differ is tested on their paired differences per user, so two models may "
             "differ significantly although their intervals overlap."
         )

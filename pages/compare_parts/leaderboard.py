@@ -118,7 +118,7 @@ def without_history(results: "ResultsKey", metric: str) -> None:
         column_config={
             "title": st.column_config.TextColumn(_("Model"), width=230),
             "mean": st.column_config.NumberColumn(metric_title(metric), format="%.3f"),
-            "interval": st.column_config.TextColumn(_("95 % interval")),
+            "interval": st.column_config.TextColumn(_("95% interval")),
             "users": st.column_config.NumberColumn(_("Users"), format="localized"),
             "listed": st.column_config.NumberColumn(
                 _("Users with recommendations"),
@@ -192,10 +192,10 @@ def _config(frame: "pd.DataFrame", metrics: list[str], differences: bool) -> dic
     config: dict[str, Any] = {
         "title": st.column_config.TextColumn(_("Model"), pinned=True, width=230),
         "tied": st.column_config.TextColumn(
-            _("Tied"), help=_("Models that share a letter do not differ significantly (95 %, Holm).")
+            _("Tied"), help=_("Models that share a letter do not differ significantly (95%, sign-flip test, Holm).")
         ),
         "interval": st.column_config.TextColumn(
-            _("95 % interval"), help=_("95 % confidence interval of the mean over users.")
+            _("95% interval"), help=_("95% confidence interval of the mean over users.")
         ),
         "users": st.column_config.NumberColumn(_("Users"), format="localized"),
         "fit_seconds": st.column_config.NumberColumn(_("Training time, s"), format="%.2f"),

@@ -40,7 +40,7 @@ SPLITS = {
     ),
     "user_holdout": (
         later("Held-out users (strong generalization)"),
-        later("Some users are held out of training entirely; at test time, models receive 80 % of their history."),
+        later("Some users are held out of training entirely; at test time, models receive 80% of their history."),
     ),
     "item_holdout": (
         later("Item cold start (held-out items)"),

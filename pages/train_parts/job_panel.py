@@ -125,11 +125,12 @@ def _latest(progress: "pd.DataFrame") -> None:
     names = curve_names(progress)
     if not names:
         return
-    from recsys_core.viz.progress import curve_of, latest_fold, sparkline
+    from recsys_core.viz.progress import curve_of, latest_fold, quantity_text, sparkline
 
+    name = quantity_text(names[0])
     values = latest_fold(curve_of(progress, names[0]))["value"]
-    picture = sparkline(list(values), label=_("{name} so far").format(name=names[0]))
-    st.html(f'<div class="spark">{picture}<br>{escape(names[0])} {values.iloc[-1]:.4g}</div>')
+    picture = sparkline(list(values), label=_("{name} so far").format(name=name))
+    st.html(f'<div class="spark">{picture}<br>{escape(name)} {values.iloc[-1]:.4g}</div>')
 
 
 def _cancel(run_id: str, job: "JobStatus") -> None:
@@ -177,7 +178,7 @@ def curve_names(progress: "pd.DataFrame") -> list[str]:
 
 def _curves(run: "Run", reports: "dict[str, pd.DataFrame]", titles: dict[str, str], running: str | None) -> None:
     """Show all training curves of one selected job; by default, the running one."""
-    from recsys_core.viz.progress import course, curve_of, training_curve
+    from recsys_core.viz.progress import course, curve_of, quantity_text, training_curve
     from recsys_core.viz.theme import family_color
 
     reported = {one: titles[one] for one, report in reports.items() if curve_names(report)}
@@ -195,12 +196,12 @@ def _curves(run: "Run", reports: "dict[str, pd.DataFrame]", titles: dict[str, st
     color = family_color(services.model_info(run.model_spec(chosen).key).family)
     for column, name in zip(st.columns(max(2, len(names))), names, strict=False):
         curve = curve_of(reports[chosen], name)
-        step = _(STEPS.get(curve["stage"].iloc[0], later("Step")))
+        step, title = _(STEPS.get(curve["stage"].iloc[0], later("Step"))), quantity_text(name)
         with column:
             show.figure(
-                training_curve(curve, name=name, step=step, color=color),
+                training_curve(curve, name=title, step=step, color=color),
                 key=f"curve_{name}",
-                name=f"{reported[chosen]} {name}",
-                sentence=comparison_queries.said(course(curve, name=name)),
+                name=f"{reported[chosen]} {title}",
+                sentence=comparison_queries.said(course(curve, name=title)),
                 table=curve,
             )

@@ -59,7 +59,9 @@ def bar(wanted: "ExperimentSpec", data_name: str) -> None:
         words.markdown(
             "**"
             + n_("{n} model", "{n} models", len(wanted.models))
-            + _(", about {time}, {memory}").format(time=seconds(estimate.seconds), memory=size(estimate.bytes))
+            + _(", about {time}, {memory} of memory").format(
+                time=seconds(estimate.seconds), memory=size(estimate.bytes)
+            )
             + "**"
             + _configuration_titles(wanted)
         )

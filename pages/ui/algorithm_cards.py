@@ -40,9 +40,11 @@ FAMILIES = {
     "attention": later("Attention"),
 }
 INSTEAD = {
-    "graph": later("With graph = co_rating, an implicit graph of users with similar ratings is used instead."),
-    "form": later("With form = literal they are not needed."),
-    "baskets": later("With baskets = history they are not needed."),
+    "graph": later(
+        "With *Social graph* set to *co rating*, an implicit graph of users with similar ratings is used instead."
+    ),
+    "form": later("With *Formula* set to *literal* they are not needed."),
+    "baskets": later("With *Baskets* set to *history* they are not needed."),
 }
 """Settings that determine what an algorithm needs, and the value with the fewest needs."""
 IN_ORDER = ("sequential", "attention")
@@ -53,8 +55,8 @@ EARLY_STOPPING = later(
     "validation set (all of them, or a fixed sample of at least 1,000), or, without one, up to 1,000 users "
     "with one interaction held out of the training set. The score is the log-rank score of their relevant items, "
     "1 - log(rank) / log(number of items): 1 for the first rank, 0 for the last. Its mean is smoothed exponentially "
-    "over the epochs (factor 0.6). Training ends when it has not increased for "
-    "`patience` epochs. The weights of the best epoch are kept, averaged over the epochs in the same way."
+    "over the epochs (factor 0.6). Training ends when it has not increased for the number of epochs set as "
+    "*Patience*. The weights of the best epoch are kept, averaged over the epochs in the same way."
 )
 CORES = later(
     "**Number of cores.** With the same seed, results on different numbers of cores differ slightly, because "

@@ -200,7 +200,7 @@ def leaderboard(run: Run, comparison: Comparison | None, users: Audience) -> str
     remarks = [f"{finding.severity}: {finding.message}" for finding in found]
     if comparison is None:
         return "\n".join(["There is nothing to compare.", *remarks]) + "\n"
-    lines = [f"{'model':<14}{comparison.metric:>10}  {'95 % interval':<20}{'tied':<6}{'users':>7}{'fit, s':>9}"]
+    lines = [f"{'model':<14}{comparison.metric:>10}  {'95% interval':<20}{'tied':<6}{'users':>7}{'fit, s':>9}"]
     for row in comparison.table.to_dict("records"):
         low, high = float(row["low"]), float(row["high"])
         interval = interval_text(low, high)
@@ -218,7 +218,7 @@ def _without_history(run: Run, metric: str, users: Audience) -> list[str]:
     if table.empty:
         return []
     lines = ["", "Users without training history, excluded from the verdict:"]
-    lines.append(f"{'model':<14}{metric:>10}  {'95 % interval':<20}{'users':>7}  with a list")
+    lines.append(f"{'model':<14}{metric:>10}  {'95% interval':<20}{'users':>7}  with a list")
     for row in table.to_dict("records"):
         low, high, listed = (float(row[name]) for name in ("low", "high", "listed"))
         mean = rounded(float(row["mean"]), low, high)

@@ -151,6 +151,6 @@ def _values(report: UpdateReport, model_id: str) -> dict[str, Any]:
 def _sentence(part: dict[str, Any], metric: str) -> str:
     low, high = float(part["low"]), float(part["high"])
     difference = rounded(float(part["difference"]), low, high)
-    interval = f"95 % interval {rounded(low, low, high)} to {rounded(high, low, high)}, {part['users']:,} users"
+    interval = f"95% interval {rounded(low, low, high)} to {rounded(high, low, high)}, {part['users']:,} users"
     verdict = "" if part["different"] else "; no significant difference"
     return f"{part['part']} data: {metric} changes by {difference} ({interval}){verdict}."

@@ -8,7 +8,7 @@ follow in the remaining graph. The held-out users are relevant; per user:
     precision@k   hits in the top k / k
     auc           share of the other candidates scored below a held-out user, ties one half
 
-Intervals are 95 % intervals over users: score intervals of means, and paired bootstrap intervals of differences.
+Intervals are 95% intervals over users: score intervals of means, and paired bootstrap intervals of differences.
 
 A social table is required: on the implicit co-rating graph, common interests would be evaluated against themselves.
 """

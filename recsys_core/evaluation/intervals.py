@@ -27,8 +27,8 @@ def score_interval(values: FloatArray, confidence: float = 0.95) -> tuple[FloatA
     metric has r = 1, which is Wilson's interval. So has a sample without variance, whose true variance is unknown:
     without a hit the upper end is that of 0 successes in n trials. The ends lie within 0 and 1 and never coincide.
 
-    Coverage in simulations at a nominal 95 % (n = 10 / 20 / 50 / 200): NDCG with 5 % of users hit 95 / 95 / 97 / 94 %,
-    against 43 / 63 / 91 / 93 % of the BCa and 43 / 40 / 68 / 96 % of the studentized bootstrap.
+    Coverage in simulations at a nominal 95% (n = 10 / 20 / 50 / 200): NDCG with 5% of users hit 95 / 95 / 97 / 94%,
+    against 43 / 63 / 91 / 93% of the BCa and 43 / 40 / 68 / 96% of the studentized bootstrap.
 
     Args:
         values: (U, M) one value per user and column; NaN is ignored.

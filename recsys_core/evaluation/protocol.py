@@ -300,7 +300,7 @@ def _of_results(comparison: Comparison, protocol: Protocol) -> list[Finding]:
 
 
 def _smallest_difference(comparison: Comparison) -> float:
-    """Return the true difference between two models that is detected with a power of 80 %; NaN without pairs."""
+    """Return the true difference between two models that is detected with a power of 80%; NaN without pairs."""
     if comparison.pairs.empty:
         return float("nan")
     half = float(((comparison.pairs["high"] - comparison.pairs["low"]) / 2).median())

@@ -54,7 +54,7 @@ def whole(number: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Format a share (0..1) in whole per cent; below 10 % and above 90 % with one decimal."""
+    """Format a share (0..1) in whole per cent; below 10% and above 90% with one decimal."""
     return f"{share:.1%}" if 0 < share < 0.1 or 0.9 < share < 1 else f"{share:.0%}"
 
 
@@ -120,15 +120,15 @@ def about(users: float) -> str:
 LEADS = Template("{model} leads on {metric}: {mean} ({interval}).")
 HIGHEST = Template("{model} has the highest {metric}: {mean} ({interval}).")
 TIED = Template(
-    "No significant difference from {model} ({level}, Holm): about {needed} users are needed to detect one with "
-    "80 % power, if the true difference is as large as the observed one."
+    "No significant difference from {model} ({level}, sign-flip test, Holm): about {needed} users are needed to detect "
+    "one with 80% power, if the true difference is as large as the observed one."
 )
 TIED_ALIKE = Template("{model} has exactly the same mean.")
 TIED_FAR = Template(
-    "No significant difference from {model} ({level}, Holm): more than {needed} users are needed to detect one with "
-    "80 % power, if the true difference is as large as the observed one."
+    "No significant difference from {model} ({level}, sign-flip test, Holm): more than {needed} users are needed to "
+    "detect one with 80% power, if the true difference is as large as the observed one."
 )
-TIED_PLAIN = Template("No significant difference from {model} ({level}, Holm).")
+TIED_PLAIN = Template("No significant difference from {model} ({level}, sign-flip test, Holm).")
 TIED_MORE = Template(
     "No significant difference from {models} either.",
     "No significant difference from {count} more models either: {models}.",
@@ -140,10 +140,10 @@ ALL_BEAT_BASELINE = Template(
     "{leader} beats {baseline} by at least {low}, the lower end of the {level} interval.",
     "All {count} beat {baseline} by at least {low}, the lowest end of the {level} intervals.",
 )
-NOTHING_BEATS_BASELINE = Template("No model is significantly better than {baseline} ({level}, Holm).")
+NOTHING_BEATS_BASELINE = Template("No model is significantly better than {baseline} ({level}, sign-flip test, Holm).")
 OTHERS_BEAT_BASELINE = Template(
-    "{models} is significantly better than {baseline} ({level}, Holm); the leader is not.",
-    "{models} are significantly better than {baseline} ({level}, Holm); the leader is not.",
+    "{models} is significantly better than {baseline} ({level}, sign-flip test, Holm); the leader is not.",
+    "{models} are significantly better than {baseline} ({level}, sign-flip test, Holm); the leader is not.",
 )
 ONLY_ONE = Template("{model} is the only model: {metric} {mean} ({interval}). Train a second model to compare it with.")
 
@@ -282,8 +282,8 @@ POPULARITY_CLOSE = Template(
     "Check tail items and other metrics before choosing.",
 )
 POPULARITY_LEADS = Template(
-    "No model is significantly better than {baseline} ({level}, Holm): no gain from personalization is shown for the "
-    "{users} users compared."
+    "No model is significantly better than {baseline} ({level}, sign-flip test, Holm): no gain from personalization is "
+    "shown for the {users} users compared."
 )
 IDENTICAL = Template("{first} and {second} have the same value for every user; they may be the same model.")
 NO_BETTER_THAN_RANDOM = Template(

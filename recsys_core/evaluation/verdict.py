@@ -77,8 +77,8 @@ def verdict_of(
 
 
 def level_text(confidence: float) -> str:
-    """Format the confidence level for sentences: `95 %`."""
-    return f"{100 * confidence:g} %"
+    """Format the confidence level for sentences: `95%`."""
+    return f"{100 * confidence:g}%"
 
 
 def _is_baseline(model: str, baseline: str | None) -> bool:

@@ -36,7 +36,7 @@ def matched_terms(request: ViewRequest) -> ViewData:
     """
     model: ContentMean = request.model  # type: ignore[assignment]
     if not model.vectors.shape[1]:
-        raise CannotScore("This form of the model uses no content; train it with form=content to see terms.")
+        raise CannotScore("This form of the model uses no content; train it with the formula 'content' to see terms.")
     found = model.explain(request.query, request.item)
     own = model.vectors[[request.item]]
     held = model.vectors[found.sources]  # (S, F)

@@ -32,7 +32,7 @@ from scipy.sparse import csr_array, triu
 
 from recsys_core.batches import FloatArray, IntArray, QueryBatch
 from recsys_core.columns import ITEM, TIMESTAMP, USER
-from recsys_core.contracts import Ability, Explanation, Knob, ModelConfig, ModelInfo, Need, RunContext
+from recsys_core.contracts import SOURCE_DOCUMENT, Ability, Explanation, Knob, ModelConfig, ModelInfo, Need, RunContext
 from recsys_core.data import Dataset
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.models.base import Recommender
@@ -88,7 +88,7 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
         idea="Recommends items that frequently occur in the same basket as items in the user's history.",
         formula=r"\hat{x}_{ui} = \sum_{A \subseteq P(u)} \mathrm{conf}(A \to i), \quad"
         r" \mathrm{conf}(A \to i) = \frac{\mathrm{supp}(A \cup \{i\})}{\mathrm{supp}(A)}",
-        source="The source document, section 1; Agrawal, Imielinski and Swami 1993; Han, Pei and Yin 2000 (FP-growth)",
+        source=f"{SOURCE_DOCUMENT}, section 1; Agrawal, Imielinski and Swami 1993; Han, Pei and Yin 2000 (FP-growth)",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         views=("rules",),
     )

@@ -36,7 +36,7 @@ from pydantic import Field
 from scipy.sparse import csr_array, diags_array, hstack
 
 from recsys_core.batches import PAD, FloatArray, QueryBatch
-from recsys_core.contracts import Ability, Explanation, Knob, ModelConfig, ModelInfo, Need, RunContext
+from recsys_core.contracts import SOURCE_DOCUMENT, Ability, Explanation, Knob, ModelConfig, ModelInfo, Need, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import Sparse, compiled, sparse
@@ -93,7 +93,7 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         family="content-based",
         idea="Recommends items whose features match the user's profile; new items can be recommended, too.",
         formula=content_formula(ContentFeaturesConfig()),
-        source="The source document, section 2, points 3 and 4; Lops, de Gemmis and Semeraro 2011, section 3.3.1",
+        source=f"{SOURCE_DOCUMENT}, section 2, points 3 and 4; Lops, de Gemmis and Semeraro 2011, section 3.3.1",
         needs=frozenset({Need.ITEM_FEATURES}),
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         weights="Without ratings, an item's weight in the user profile is log2(1 + weight / median weight), unless "

@@ -52,7 +52,7 @@ from pydantic import Field
 from scipy.sparse import csr_array
 
 from recsys_core.batches import FloatArray, IntArray, QueryBatch
-from recsys_core.contracts import Ability, Explanation, Knob, ModelConfig, ModelInfo, Need, RunContext
+from recsys_core.contracts import SOURCE_DOCUMENT, Ability, Explanation, Knob, ModelConfig, ModelInfo, Need, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import Sparse, compiled, sparse
@@ -70,7 +70,7 @@ class ContentMeanConfig(ModelConfig):
     """Settings of content kNN with means."""
 
     form: Annotated[Literal["content", "literal"], Knob(label="Formula")] = "content"
-    """'content' weights ratings by the similarity of item features; 'literal' is the source document's formula
+    """'content' weights ratings by the similarity of item features; 'literal' is the formula of the source
     verbatim, which favors the least popular items."""
     unrated: Annotated[Literal["zero", "left_out"], Knob(label="Unrated items")] = "zero"
     """Content form: whether unrated items count as 0 in the weighted mean, so that the choice of items matters, or are
@@ -120,7 +120,7 @@ class ContentMean(Recommender[ContentMeanConfig]):
         family="content-based",
         idea="Combines the user's ratings of similar items with the mean ratings of the user and of the item.",
         formula=mean_formula(ContentMeanConfig()),
-        source="The source document, section 3, 1.2, with its symbols interpreted; form=literal is its formula",
+        source=f"{SOURCE_DOCUMENT}, section 3, 1.2, with its symbols interpreted; verbatim with the formula 'literal'",
         needs=frozenset({Need.RATINGS}),
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         views=("matched_terms",),
@@ -133,7 +133,7 @@ class ContentMean(Recommender[ContentMeanConfig]):
     @classmethod
     def source_of(cls, config: ContentMeanConfig) -> str:
         """Return the document's section, verbatim or as interpreted."""
-        return "The source document, section 3, 1.2, verbatim" if config.form == "literal" else cls.info.source
+        return f"{SOURCE_DOCUMENT}, section 3, 1.2, verbatim" if config.form == "literal" else cls.info.source
 
     def needs(self) -> frozenset[Need]:
         """Return what these settings need: the literal form uses no item features."""

@@ -22,7 +22,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import PAD, FloatArray, IntArray, Ragged, RunContext, TopK
+from recsys_core.contracts import PAD, SOURCE_DOCUMENT, FloatArray, IntArray, Ragged, RunContext, TopK
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore, ConfigError
 from recsys_core.models.friends import GraphName, graph_of
@@ -200,7 +200,7 @@ class AlikePeople(PeopleRecommender):
         "Common interests",
         "Recommends users whose histories share most items with yours.",
         r"s_{uv} = \frac{|I_u \cap I_v|}{\sqrt{|I_u|\,|I_v|}}",
-        "Source document, section 3, point 3",
+        f"{SOURCE_DOCUMENT}, section 3, point 3",
     )
 
     def _prepare(self) -> None:
@@ -221,7 +221,7 @@ class MixedPeople(PeopleRecommender):
         "Hybrid (friends, PageRank, interests)",
         "The mean of the scores of common friends, PageRank and common interests, each divided by its maximum.",
         r"s_{uv} = \frac{1}{3} \sum_m \frac{s^m_{uv}}{\max_w s^m_{uw}}",
-        "Source document, section 3, point 3",
+        f"{SOURCE_DOCUMENT}, section 3, point 3",
     )
     parts: ClassVar[tuple[type[PeopleRecommender], ...]] = (AdamicAdar, WalkingPeople, AlikePeople)
 

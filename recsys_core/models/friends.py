@@ -28,7 +28,7 @@ class SocialConfig(ModelConfig):
     """The setting that all social models share."""
 
     graph: Annotated[GraphName, Knob(label="Social graph")] = "social"
-    """Graph of trust between users: 'social', the links of the data; 'co_rating', an implicit graph that links each
+    """Graph of trust between users: 'social', the links of the data; 'co rating', an implicit graph that links each
     user to those with the most similar ratings (without ratings: with the most similar histories)."""
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from pydantic import Field
 
 from recsys_core.batches import FloatArray, IntArray, QueryBatch, Ragged
-from recsys_core.contracts import Ability, AttentionTrace, Knob, ModelInfo, RunContext
+from recsys_core.contracts import SOURCE_DOCUMENT, Ability, AttentionTrace, Knob, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore
 from recsys_core.models.interest_graph import FOLDS, fold_of, graphs_without, item_graph, most_popular
@@ -100,7 +100,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         idea="Generates candidate points of interest, moves them along an item graph where attention increases, and "
         "scores items against the history and these points.",
         formula=ATTENTION + BOTH_SUMS + r"\hat{s}_j = z^\top e_j",
-        source="Source document, section 3.2",
+        source=f"{SOURCE_DOCUMENT}, section 3.2",
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
     )
     config_type = InterestAttentionConfig

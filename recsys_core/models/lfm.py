@@ -34,7 +34,7 @@ from pydantic import Field
 from scipy.sparse import csr_array
 
 from recsys_core.batches import BoolArray, FloatArray, QueryBatch
-from recsys_core.contracts import Ability, Explanation, Knob, ModelConfig, ModelInfo, RunContext
+from recsys_core.contracts import SOURCE_DOCUMENT, Ability, Explanation, Knob, ModelConfig, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import ConfigError
 from recsys_core.models.adam import Adam
@@ -113,7 +113,7 @@ class Lfm(Recommender[LfmConfig]):
         family="matrix factorization",
         idea="Represents each item as a mixture of latent topics, and each user by the items they rated.",
         formula=lfm_formula(LfmConfig()),
-        source="Source document, section 3, 1.3; unrated items after Steck 2010",
+        source=f"{SOURCE_DOCUMENT}, section 3, 1.3; unrated items after Steck 2010",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         stochastic=True,
         weights="Without ratings, log2(1 + weight / median weight) multiplies an item's share in the user's sum and "

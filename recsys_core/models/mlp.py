@@ -41,7 +41,7 @@ from pydantic import Field
 from scipy.sparse import csr_array
 
 from recsys_core.batches import PAD, BoolArray, FloatArray, QueryBatch, Ragged
-from recsys_core.contracts import Ability, Knob, ModelInfo, RunContext
+from recsys_core.contracts import SOURCE_DOCUMENT, Ability, Knob, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.content import balanced
 from recsys_core.models.histories import history_matrix
@@ -123,7 +123,7 @@ class Mlp(NetworkModel[MlpConfig]):
         family="neural",
         idea="Learns user and item embeddings and scores each pair by their dot product plus a multilayer perceptron.",
         formula=_formula(tower=True, features=True),
-        source="The source document, section 3.1; He et al. 2017, eq. 7 to 12; Koren 2008, eq. 15",
+        source=f"{SOURCE_DOCUMENT}, section 3.1; He et al. 2017, eq. 7 to 12; Koren 2008, eq. 15",
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
         runtime="torch",
@@ -148,7 +148,7 @@ class Mlp(NetworkModel[MlpConfig]):
     @classmethod
     def source_of(cls, config: MlpConfig) -> str:
         """Return the source without that of the perceptron for the dot product alone."""
-        return cls.info.source if config.score == "mlp" else "The source document, section 3.1; Koren 2008, eq. 15"
+        return cls.info.source if config.score == "mlp" else f"{SOURCE_DOCUMENT}, section 3.1; Koren 2008, eq. 15"
 
     def _network(self) -> "PairNet":
         import torch

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from recsys_core.contracts import Ability, BoolArray, FloatArray, IntArray, Knob, ModelInfo, QueryBatch
+from recsys_core.contracts import SOURCE_DOCUMENT, Ability, BoolArray, FloatArray, IntArray, Knob, ModelInfo, QueryBatch
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.models.network_model import network_info
 from recsys_core.models.sequential import Dropout, EmbeddingDim, SequenceConfig, SequenceModel
@@ -96,7 +96,7 @@ class Recursive(SequenceModel[RecursiveConfig]):
         idea="Composes items into sessions and sessions into a user state with one tree LSTM cell.",
         formula=r"s_i = v_i^\top (A r_T + a), \quad r_T = \mathrm{cell}(p_{s-1}, n_T), \quad"
         r" n_t = \mathrm{cell}(n_{t-1}, v_{i_t}), \quad p_s = \mathrm{cell}(p_{s-1}, n_s)",
-        source="The source document, section 3.1; Socher et al. 2011; Tai, Socher and Manning 2015, eq. 9 to 14",
+        source=f"{SOURCE_DOCUMENT}, section 3.1; Socher et al. 2011; Tai, Socher and Manning 2015, eq. 9 to 14",
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
         views=("tree",),
     )

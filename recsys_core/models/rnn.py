@@ -37,7 +37,7 @@ class RnnConfig(SequenceConfig):
     batch_size: BatchSize = 32
     learning_rate: LearningRate = 3e-3
     cell: Annotated[Literal["gru", "lstm", "rnn"], Knob(synonyms=(("plain", "rnn"), ("elman", "rnn")))] = "gru"
-    """Recurrent cell: 'gru' and 'lstm' are gated, 'rnn' (also called 'plain' or 'elman') has no gates."""
+    """Recurrent cell: GRU and LSTM are gated, RNN (also called plain or Elman) has no gates."""
     n_layers: Annotated[int, Field(ge=1, le=8), Knob(1, 3, label="Layers")] = 1
     """Number of stacked recurrent layers (in the paper, more than one did not help)."""
 

@@ -43,7 +43,7 @@ import numpy as np
 from pydantic import Field
 
 from recsys_core.batches import PAD, BoolArray, FloatArray, IntArray, QueryBatch, TopK
-from recsys_core.contracts import Ability, AttentionTrace, Knob, ModelInfo
+from recsys_core.contracts import SOURCE_DOCUMENT, Ability, AttentionTrace, Knob, ModelInfo
 from recsys_core.errors import CannotScore
 from recsys_core.models.nets.beam import Beams, beam_search, greedy, log_shares
 from recsys_core.models.network_model import network_info
@@ -89,7 +89,7 @@ class Seq2SeqConfig(SequenceConfig):
     attention: Annotated[Literal["bilinear", "additive"], Knob()] = "bilinear"
     """Attention score of query and encoded item: bilinear (Luong) or additive (Bahdanau), which trains more slowly."""
     start: Annotated[Literal["zero", "encoder"], Knob(label="Initial decoder state")] = "encoder"
-    """Initial state of the decoder: zero, as in the source document, or a projection of the last encoder state, which
+    """Initial state of the decoder: zero, as in the source, or a projection of the last encoder state, which
     has the better validation score and varies less between seeds."""
     decoding: Annotated[Literal["one_step", "greedy", "beam"], Knob()] = "one_step"
     """Recommended list: all items ranked by the first decoding step (one step), or the sequence decoded greedily or by
@@ -123,7 +123,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         family="sequential",
         idea="An encoder reads the history; a decoder with attention predicts the next items one at a time.",
         formula=STEP + ENERGIES["bilinear"],
-        source="Source document, section 3.3; Bahdanau et al. 2015",
+        source=f"{SOURCE_DOCUMENT}, section 3.3; Bahdanau et al. 2015",
         abilities=frozenset({Ability.TRACES_ATTENTION, Ability.UPDATES_INCREMENTALLY}),
     )
     config_type = Seq2SeqConfig

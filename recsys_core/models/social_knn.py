@@ -27,7 +27,17 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import PAD, Ability, Explanation, FloatArray, Knob, ModelInfo, QueryBatch, RunContext
+from recsys_core.contracts import (
+    PAD,
+    SOURCE_DOCUMENT,
+    Ability,
+    Explanation,
+    FloatArray,
+    Knob,
+    ModelInfo,
+    QueryBatch,
+    RunContext,
+)
 from recsys_core.data import Dataset
 from recsys_core.models.friends import LINKS_OF_A_USER, SocialConfig, UsesGraph, graph_memory, graph_of
 from recsys_core.models.user_knn import UserKNN, UserKNNConfig, user_formula
@@ -73,7 +83,7 @@ class SocialKNN(UsesGraph, UserKNN):
         family="social",
         idea="User kNN whose neighbor weights combine similarity with trust propagated along social links.",
         formula=social_formula(SocialKNNConfig()),
-        source="Source document, section 3, point 3; Massa and Avesani 2007",
+        source=f"{SOURCE_DOCUMENT}, section 3, point 3; Massa and Avesani 2007",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         weights="Without ratings, log2(1 + weight / median weight) replaces the rating in similarities and "
         "votes; with ratings, weights are ignored.",

@@ -38,7 +38,7 @@ from pydantic import Field
 from scipy.sparse import csr_array
 
 from recsys_core.batches import PAD, BoolArray, FloatArray, IntArray, QueryBatch
-from recsys_core.contracts import Knob, ModelConfig, ModelInfo, Need, RunContext
+from recsys_core.contracts import SOURCE_DOCUMENT, Knob, ModelConfig, ModelInfo, Need, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender
 from recsys_core.models.content import balanced, rating_means
@@ -107,7 +107,7 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         idea="Trains SVMs on item features for all users, for the user's segment and for the user, and blends them.",
         formula=r"P_u = v_u \, p_u + (1 - v_u)\left(v_s \, p_s + (1 - v_s) \, p_0\right), \quad"
         r" v = \frac{n}{n + \beta}, \quad p(x) = \frac{1}{1 + e^{A (w^\top x + b) + B}}",
-        source="The source document, section 2, point 2, with its terms interpreted; Platt 1999",
+        source=f"{SOURCE_DOCUMENT}, section 2, point 2, with its terms interpreted; Platt 1999",
         needs=frozenset({Need.ITEM_FEATURES}),
         stochastic=True,
         weights="Without ratings, log2(1 + weight / median weight) is the sample weight of an example in training; "

@@ -37,7 +37,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from recsys_core.batches import PAD, FloatArray, IntArray, QueryBatch, Ragged
-from recsys_core.contracts import Ability, Explanation, ModelInfo, RunContext
+from recsys_core.contracts import SOURCE_DOCUMENT, Ability, Explanation, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models import knn_formulas as formulas
 from recsys_core.models.compiled import Sparse, compiled, sparse
@@ -84,7 +84,7 @@ class UserKNN(KnnModel[UserKNNConfig]):
         family="nearest neighbors",
         idea="Recommends what the most similar users rated highly or interacted with.",
         formula=user_formula(UserKNNConfig()),
-        source="Source document, section 2.1; Herlocker et al. 1999",
+        source=f"{SOURCE_DOCUMENT}, section 2.1; Herlocker et al. 1999",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         weights="Without ratings, log2(1 + weight / median weight) replaces the rating in similarities and "
         "votes; with ratings, weights are ignored.",

@@ -64,7 +64,7 @@ HABITS = (
           "Mean popularity percentile of the user's items, from 0 (least popular) to 1 (most popular).",
           "prefer popular items", "prefer rare items"),
     Habit("tail", "Share in the long tail", "",
-          "Share of interactions outside the most popular items that hold 80 % of all.", "many long-tail items", "few "
+          "Share of interactions outside the most popular items that hold 80% of all.", "many long-tail items", "few "
           "long-tail items"),
     Habit("novelty", "Novelty", "bits", "Mean of -log2 of the share of users who have interacted with the item.",
           "prefer novel items", "prefer familiar items"),
@@ -86,7 +86,7 @@ def habits_of_users(dataset: Dataset, ctx: RunContext) -> pd.DataFrame:
     `per_session`, `age_days`; with ratings `mean`, `deviation` (sample standard deviation; NaN for one rating),
     `against_others`, `disagreement` (mean and root mean square of rating - item mean); `popularity` (mean over
     interactions of the item's popularity percentile among active items, ties share the lower one), `tail` (share
-    outside the head, the smallest set of popular items with 80 % of all interactions), `novelty` (mean of
+    outside the head, the smallest set of popular items with 80% of all interactions), `novelty` (mean of
     -log2(interactions of the item / users)), `repeats` (1 - items / interactions).
 
     Users are processed in ranges, so that memory does not grow with the data.

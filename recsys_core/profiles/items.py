@@ -85,7 +85,7 @@ class ItemProfiles:
         `item`, `item_id`, `title`, `category` (the first one, "" for none), `interactions`, `users`, `place`
         (popularity
         rank from 1, ties by position), `share` and `running` (share and cumulative share of all interactions), `head`
-        (whether it is among the most popular items with 80 % of all interactions); with ratings `ratings`, `mean`,
+        (whether it is among the most popular items with 80% of all interactions); with ratings `ratings`, `mean`,
         `deviation` (sample standard deviation), `confidence` = n / (n + shrinkage), `shrunk_mean`
         = (n mean + shrinkage m) / (n + shrinkage) with m the mean of all ratings; with timestamps `first`, `last` (Unix
         ms); `x`, `y` on the content map (collaborative without an item table), `x_people`, `y_people` on the

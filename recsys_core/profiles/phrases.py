@@ -42,5 +42,5 @@ def amount(number: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share (0..1) in percent, with one decimal below 10 %."""
+    """Return a share (0..1) in percent, with one decimal below 10%."""
     return f"{share:.1%}" if 0 < abs(share) < 0.1 else f"{share:.0%}"

@@ -62,7 +62,7 @@ def dots_with_intervals(table: pd.DataFrame, *, metric: str, baseline: float | N
     titles = [_wrapped(title) for title in rows[TITLE]]
     dressed(
         figure,
-        x=_("{metric}, mean over users with 95 % interval").format(metric=metric),
+        x=_("{metric}, mean over users with 95% interval").format(metric=metric),
         y="",
         height=90 + _rows_pixels(titles),
     )

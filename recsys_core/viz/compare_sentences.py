@@ -29,13 +29,13 @@ FRONT = Template(
     "{count} of {all} models is on the Pareto front of training time and {metric}: {models}.",
     "{count} of {all} models are on the Pareto front of training time and {metric}: {models}.",
 )
-LETTERS = Template("Models that share a letter under 'Tied' do not differ significantly (95 %, Holm).")
+LETTERS = Template("Models that share a letter under 'Tied' do not differ significantly (95%, sign-flip test, Holm).")
 WITHOUT_HISTORY = Template(
     "The verdict and the leaderboard exclude these users: they have no training interactions, so a model can only "
     "give non-personalized recommendations, or none."
 )
 MAYBE_ZERO = Template(
-    "~ marks a difference whose 95 % interval contains zero. The intervals are not corrected for the number of cells, "
+    "~ marks a difference whose 95% interval contains zero. The intervals are not corrected for the number of cells, "
     "so some exclude zero by chance; over all users, the letters of the leaderboard apply."
 )
 WITHOUT_VALUE = Template("{models} has no {metric}.", "{count} models have no {metric}: {models}.")

@@ -8,6 +8,7 @@ from plotly.subplots import make_subplots
 
 from recsys_core.text import _, later
 from recsys_core.viz.bars import named_bars, signed_colors, with_names
+from recsys_core.viz.progress import quantity_text
 from recsys_core.viz.theme import (
     BLUE,
     GREY,
@@ -323,10 +324,10 @@ def training_curves(points: pd.DataFrame) -> go.Figure:
             y=curve["value"],
             mode="lines+markers" if len(curve) <= 60 else "lines",
             line={"color": PALETTE[0], "width": 2},
-            hovertemplate=f"{plain(_(stage))} %{{x}}<br>{plain(name)} %{{y:.5g}}<extra></extra>",
+            hovertemplate=f"{plain(_(stage))} %{{x}}<br>{plain(quantity_text(name))} %{{y:.5g}}<extra></extra>",
             row=row,
             col=1,
         )
         figure.update_xaxes(title_text=plain(_(stage)).capitalize(), row=row, col=1)
-        figure.update_yaxes(title_text=plain(name), row=row, col=1)
+        figure.update_yaxes(title_text=plain(quantity_text(name)), row=row, col=1)
     return figure

@@ -5,6 +5,7 @@ import math
 from recsys_core.evaluation.sentences import Sentence, Template, percent
 from recsys_core.explain.view import ViewData
 from recsys_core.text import _, later
+from recsys_core.viz.progress import quantity_text
 
 MEASURES = {
     "cosine": later("cosine"),
@@ -296,7 +297,7 @@ def loss(view: ViewData) -> Sentence:
     return LOSS.fill(
         facts["steps"],
         stage=_(facts["stage"]),
-        name=facts["name"],
+        name=quantity_text(facts["name"]),
         first=f"{facts['first']:.4g}",
         last=f"{facts['last']:.4g}",
     )

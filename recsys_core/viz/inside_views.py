@@ -95,7 +95,7 @@ PICTURES = {
     ),
     "topics": Picture(
         "What are the topics?",
-        "Each item is a mixture of topics whose shares sum to 100 %. A topic has no name; the items with the largest "
+        "Each item is a mixture of topics whose shares sum to 100%. A topic has no name; the items with the largest "
         "shares and the attributes with the largest weights indicate its meaning.",
         lambda view: inside.topic_bars(view.table),
         sentences.topic,
@@ -131,8 +131,8 @@ PICTURES = {
     "memory": Picture(
         "How does the hidden state change along the history?",
         "The network processes the history from left to right. The line is the norm of the hidden state after each "
-        "item, a gray bar the norm of its change at that item. Below are the mean gate activations: 0 % is closed, "
-        "100 % is open.",
+        "item, a gray bar the norm of its change at that item. Below are the mean gate activations: 0% is closed, "
+        "100% is open.",
         lambda view: inside_sequence.hidden_state_curves(view.table, gates=view.facts["gates"]),
         inside_sequence.hidden_state,
         height=560,

@@ -136,7 +136,7 @@ def _wrapped(mark: dict[Hashable, Any]) -> str:
 
 
 def _spread(values: pd.Series, axis: Axis) -> pd.DataFrame:
-    """Return a histogram: `low`, `high`, `share` (0..1). Values outside the 1 % and 99 % quantiles are clipped into the
+    """Return a histogram: `low`, `high`, `share` (0..1). Values outside the 1% and 99% quantiles are clipped into the
     outer bins, so that outliers do not compress the axis.
     """
     known = values.dropna().to_numpy(np.float64)

@@ -8,12 +8,17 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from recsys_core.columns import FOLD
+from recsys_core.evaluation.metric_info import METRICS, MetricName
 from recsys_core.evaluation.sentences import Sentence, Template
 from recsys_core.text import _, later
 from recsys_core.viz.theme import PALETTE, REST, dressed, plain
 
 IN_FOLD = re.compile(r"(?P<stage>.*) \(fold (?P<fold>\d+) of (?P<folds>\d+)\)")
 """Name of a stage in one of several folds, as a job reports it."""
+ON_VALIDATION = "validation "
+"""Start of the name of a quantity that is measured on the validation users."""
+QUANTITIES = (later("loss"), later("log-rank"))
+"""Reported quantities that are not metrics, marked for translation."""
 FEW_STEPS = 10
 """Up to this number, every step has a tick; plotly's default would place ticks at fractions of a step."""
 MOST_FOLDS = 5
@@ -34,6 +39,14 @@ def stage_text(stage: str) -> str:
     if fold is None:
         return _(stage)
     return _("{stage} (fold {fold} of {folds})").format(stage=_(fold["stage"]), fold=fold["fold"], folds=fold["folds"])
+
+
+def quantity_text(name: str) -> str:
+    """Return the name of a reported quantity in the current language; a metric has its title."""
+    measured = name.removeprefix(ON_VALIDATION)
+    is_metric = measured.partition("@")[0] in METRICS
+    title = MetricName.parse(measured).title if is_metric else _(measured)
+    return title if measured == name else _("validation {metric}").format(metric=title)
 
 
 def curve_of(progress: pd.DataFrame, name: str) -> pd.DataFrame:

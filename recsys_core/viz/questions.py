@@ -315,7 +315,7 @@ QUESTIONS = {
     ),
     "order": Question(
         "Does order matter?",
-        "The same model on ordered and on shuffled histories; error bars are 95 % intervals over users. Sequential "
+        "The same model on ordered and on shuffled histories; error bars are 95% intervals over users. Sequential "
         "models pay off if the first bar is clearly higher than the last.",
         order,
     ),

@@ -35,7 +35,7 @@ SLICES = {
 SLICES_EXPLAINED = Template(
     "Users with a short history have at most {border} items in it, the others more. Mainstream users have more popular "
     "items in their history than the median user, niche users less popular ones. The head consists of the most "
-    "popular items with 80 % of all interactions, the tail of the others."
+    "popular items with 80% of all interactions, the tail of the others."
 )
 
 
@@ -139,7 +139,7 @@ def _figures(
         return shown
     row = table[table["model"] == comparison.baseline].iloc[0]
     dots = ReportFigure(
-        "Metric with 95 % intervals",
+        "Metric with 95% intervals",
         str(
             sentences.dots(
                 table,
@@ -182,7 +182,7 @@ def _leaderboard(table: pd.DataFrame, metric: str, models: tuple[Contender, ...]
     shown = pd.DataFrame({"Model": table[TITLE], "Tied": table["tied"]})
     intervals = table[["mean", "low", "high"]].to_dict("records")
     shown[metric_title(metric)] = [rounded(row["mean"], row["low"], row["high"]) for row in intervals]
-    shown["95 % interval"] = [interval_text(row["low"], row["high"]) for row in intervals]
+    shown["95% interval"] = [interval_text(row["low"], row["high"]) for row in intervals]
     for name in leaderboard.leading_metrics(models, k):
         if name != metric and MetricName.parse(name).info.kind == "accuracy":
             shown[metric_title(name)] = _numbers(table[name])
@@ -194,7 +194,7 @@ def _without_history(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     shown = pd.DataFrame({"Model": table["title"]})
     rows = table.to_dict("records")
     shown[metric_title(metric)] = [rounded(row["mean"], row["low"], row["high"]) for row in rows]
-    shown["95 % interval"] = [interval_text(row["low"], row["high"]) for row in rows]
+    shown["95% interval"] = [interval_text(row["low"], row["high"]) for row in rows]
     shown["Users"] = [f"{row['users']:,}" for row in rows]
     shown["Users with recommendations"] = ["" if pd.isna(row["listed"]) else percent(row["listed"]) for row in rows]
     return shown

@@ -111,7 +111,7 @@ def test_the_panel_shows_state_curve_and_cancel_of_each_model(open_page: Open, r
     text = words(app)
     assert "5 models: 4 queued, 1 running" in text
     assert "loss changed from 0.9 to 0.6" in text
-    assert "validation ndcg@5 changed from 0.1 to 0.3" in text
+    assert "validation NDCG@5 changed from 0.1 to 0.3" in text
     assert len([button for button in app.button if str(button.key).startswith("cancel_")]) == 5
     assert not [box for box in app.checkbox if str(box.key).endswith("_use")]  # the form waits
 

@@ -118,7 +118,10 @@ def test_the_cards_do_not_wait_for_what_is_said_about_order(
 
 def test_settings_that_the_data_do_not_suit_say_which_would(open_page: Open, finished: Finished) -> None:
     app = open_page("train", data=finished.data)
-    assert "need social links between users, which this data set does not have. With graph = co_rating" in words(app)
+    refused = (
+        "need social links between users, which this data set does not have. With *Social graph* set to *co rating*"
+    )
+    assert refused in words(app)
     for key in ("social_knn", "social_mf", "trust_svd"):
         app.selectbox(key=f"algorithm_{key}_graph").set_value("co_rating")
     app = no_exception(app.run())

@@ -49,12 +49,12 @@ def test_the_verdict_says_who_leads_who_is_tied_and_what_is_gained() -> None:
     assert said[0] == f"EASE leads on NDCG@10: {best['mean']:.2f} ({best['low']:.2f} to {best['high']:.2f})."
     needed = sentences.about(pair["users_needed"])
     assert said[1] == (
-        f"No significant difference from iALS (95 %, Holm): about {needed} users are needed to detect one with "
-        "80 % power, if the true difference is as large as the observed one."
+        f"No significant difference from iALS (95%, sign-flip test, Holm): about {needed} users are needed to detect "
+        "one with 80% power, if the true difference is as large as the observed one."
     )
     low = comparison.against("popular").set_index("model").loc[["ease-1", "ials-1"], "low"].min()
     assert said[2] == (
-        f"Both beat popularity by at least {math.floor(low * 1000) / 1000:.3f}, the lower end of the 95 % intervals."
+        f"Both beat popularity by at least {math.floor(low * 1000) / 1000:.3f}, the lower end of the 95% intervals."
     )
     assert len(said) == 3
 
@@ -147,7 +147,7 @@ def test_a_leader_that_is_tied_with_the_baseline_takes_nothing_from_those_that_b
     frames = {"popular": judged(base), "steady": judged(base + 0.01), "wild": judged(wild)}
     said = [str(sentence) for sentence in compare(frames, metric="ndcg@10").verdict]
     assert said[0].startswith("wild leads")
-    assert said[-1] == "steady is significantly better than popular (95 %, Holm); the leader is not."
+    assert said[-1] == "steady is significantly better than popular (95%, sign-flip test, Holm); the leader is not."
 
 
 def test_a_model_without_a_hit_has_an_upper_bound() -> None:
@@ -186,7 +186,7 @@ def test_a_single_user_decides_nothing() -> None:
     comparison = compare({"one": judged(np.array([0.5])), "other": judged(np.array([0.1]))}, metric="ndcg@10")
     assert [str(sentence) for sentence in comparison.verdict] == [
         "one leads on NDCG@10: 0.5 (0.1 to 0.9).",
-        "No significant difference from other (95 %, Holm).",
+        "No significant difference from other (95%, sign-flip test, Holm).",
     ]
 
 
@@ -209,7 +209,7 @@ def test_popularity_that_leads_is_said_to_be_unbeaten() -> None:
     rng = np.random.default_rng(0)
     frames = {"popular": judged(rng.random(80) + 0.2), "knn": judged(rng.random(80))}
     said = [str(sentence) for sentence in compare(frames, metric="ndcg@10").verdict]
-    assert "No model is significantly better than popular (95 %, Holm)." in said
+    assert "No model is significantly better than popular (95%, sign-flip test, Holm)." in said
 
 
 def test_the_same_seed_gives_the_same_comparison() -> None:
@@ -276,7 +276,7 @@ def test_every_template_is_filled_by_name() -> None:
 
 
 def test_a_difference_that_only_many_tests_make_likely_is_a_tie() -> None:
-    """Some pair of eight equal models has p below 5 %, and Holm's correction removes the significance."""
+    """Some pair of eight equal models has p below 5%, and Holm's correction removes the significance."""
     rng = np.random.default_rng(14)
     frames = {f"m{number}": judged(rng.normal(size=200)) for number in range(8)}
     pairs = compare(frames, metric="ndcg@10", samples=500).pairs
