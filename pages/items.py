@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.items_parts import search_and_item
+from pages.items_parts import item_profile
 from pages.ui import empty_state, pickers
 from pages.ui.frame import ensure_frame
 from pages.ui.text import _
@@ -16,4 +16,4 @@ card = empty_state.card_or_stop(
     card, _("Upload your own data, or load a sample with one click; its items then appear here.")
 )
 
-search_and_item.present(card)
+item_profile.present(card)

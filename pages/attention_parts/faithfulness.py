@@ -12,7 +12,7 @@ from pages.ui.text import _, safe
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from pages.attention_parts.trace import Seen
+    from pages.attention_parts.selection import Seen
     from recsys_core.explain.attention_effects import Beside
     from recsys_core.serving.background import Ticket
 
@@ -125,7 +125,7 @@ def _heads(seen: "Seen", named: model_queries.Named) -> None:
 
 def _this_user(seen: "Seen") -> None:
     """Show attention beside leave-one-out influence for this user."""
-    from recsys_core.viz.attention_effects import beside_bars, correlation, most
+    from recsys_core.viz.attention_study import beside_bars, correlation, most
 
     words, place = st.columns(WIDTHS, gap="large")
     with place:

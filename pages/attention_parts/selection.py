@@ -1,16 +1,24 @@
-"""The source of the Attention page: a finished example, or a trained model with a user or custom history."""
+"""What the Attention page shows: a finished example, or a trained model with a user or custom history."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.attention_parts import runs, trained_model
-from pages.attention_parts.trace import Seen
-from pages.ui import pickers, state
-from pages.ui.queries import comparison_queries
+from pages.attention_parts import history, runs
+from pages.ui import empty_state, pending, pickers, services, state
+from pages.ui.queries import comparison_queries, model_queries
 from pages.ui.text import _, safe
+from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
+    from pages.ui.user_picker import SelectedUser
+    from recsys_core.contracts import QueryBatch
+    from recsys_core.evaluation.sentences import Sentence
+    from recsys_core.experiments.experiment import Run
+    from recsys_core.experiments.leaderboard import Contender
+    from recsys_core.explain.attention import Attended
+    from recsys_core.explain.attention_effects import Beside
     from recsys_core.explain.attention_file import Example
 
 EXAMPLE, MINE = "example", "mine"
@@ -20,9 +28,40 @@ MARK = "."
 """Separator of algorithm and user in the URL of an example."""
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """An attention trace with its context.
+
+    Args:
+        attended: Attention weights with item titles.
+        model: Title of the model.
+        user: Display name of the user, unescaped.
+        key: Identifies the trace in keys and caches: letters, digits, underscores.
+        decoding: How a sequence decoder makes its lists (`one_step`, `greedy`, `beam`); else empty.
+        reads: How much of the history the model uses, None if all.
+        beside: Attention and influence of the example; None for a trained model, where it is computed.
+        named: The trained model, None for the example.
+        query: Input of the trained model, None for the example.
+        about: Cache key of the user.
+        data: Fingerprint of the data of the trained model.
+    """
+
+    attended: "Attended"
+    model: str
+    user: str
+    key: str
+    decoding: str = ""
+    reads: "Sentence | None" = None
+    beside: "Beside | None" = None
+    named: model_queries.Named | None = None
+    query: "QueryBatch | None" = None
+    about: str = ""
+    data: str = ""
+
+
 def choose() -> Seen:
     """Show the choice of the source; the page stops where there is nothing yet."""
-    return _example() if _source() == EXAMPLE else trained_model.choose()
+    return _example() if _source() == EXAMPLE else _trained()
 
 
 def open_example(key: str) -> None:
@@ -125,4 +164,64 @@ def _pick(label: str, key: str, options: list[str], chosen: str, title: Any, add
         key=key,
         width=320,
         on_change=lambda: open_example(address(st.session_state[key])),
+    )
+
+
+def _trained() -> Seen:
+    """Show the choice of data set, experiment, model and user; the page stops until the trace is computed."""
+    with pickers.line():
+        data = pickers.dataset(runs.PICKER)
+        run = runs.choose(data) if data is not None else None
+        model = _model(run) if run is not None else None
+    runs.say_passed_over(run)
+    data = empty_state.card_or_stop(
+        data,
+        _(
+            "Upload your own data or load a sample, and train a model with attention. Until then, open the "
+            "finished example."
+        ),
+    )
+    if run is None or model is None:
+        runs.nothing(data, run)
+        st.stop()
+    return _answer(run, model, history.choose(run, services.dataset(run.spec.data)))
+
+
+def _model(run: "Run") -> "Contender | None":
+    """Show the choice of a finished attention model; None if there is none."""
+    found = comparison_queries.contenders(comparison_queries.results_key(run))
+    contenders = {one.id: one for one in found if runs.has_attention(one.key)}
+    chosen = pickers.model(list(contenders), lambda one: contenders[one].title, runs.PICKER)
+    return contenders.get(chosen or "")
+
+
+def _answer(run: "Run", model: "Contender", user: "SelectedUser") -> Seen:
+    """Compute the trace; a progress bar until it is there."""
+    from recsys_core.experiments.training_part import reading
+    from recsys_core.explain.attention import attended
+    from recsys_core.viz.attention_study import reads
+
+    named = model_queries.Named(str(services.root()), run.id, model.id, model.key)
+    ticket = model_queries.ticket(named, "trace", user.key, query=user.query)
+    trace = pending.outcome(ticket, _("Computing attention"))
+    if trace is None:
+        st.stop()
+    dataset = services.dataset(run.spec.data)
+    try:
+        found = attended(trace, dataset)
+    except RecscopeError as error:
+        st.error(safe(error))
+        st.stop()
+    name = f"{run.id}_{model.id}_{user.key}"
+    return Seen(
+        found,
+        model.title,
+        user.name,
+        "".join(letter if letter.isalnum() else "_" for letter in name),
+        decoding=str(model.result.config.get("decoding", "")),
+        reads=reads(reading(run.spec, user.query, trace, has_ratings=dataset.has_ratings)),
+        named=named,
+        query=user.query,
+        about=user.key,
+        data=run.spec.data,
     )

@@ -11,7 +11,7 @@ from pages.ui.queries import comparison_queries
 from pages.ui.text import _, fragment, safe
 
 if TYPE_CHECKING:
-    from pages.attention_parts.trace import Seen
+    from pages.attention_parts.selection import Seen
     from recsys_core.explain.attention import Head
 
     Heads = list[Head] | None
@@ -186,7 +186,7 @@ def _lists_explained(seen: "Seen") -> list[str]:
 
 
 def _points(seen: "Seen") -> None:
-    from recsys_core.explain.attention_tables import moved
+    from recsys_core.explain.attention import moved
     from recsys_core.viz.attention_interest import explained, interest_stages
 
     st.markdown(safe(comparison_queries.said(explained(seen.attended))))
@@ -237,8 +237,7 @@ def stepper(stages: Sequence[Any], key: str, *, name: str, table: Any) -> None:
 
 def _numbers(seen: "Seen") -> Any:
     """Return the table behind the steps: candidates, or all values of a decoder."""
-    from recsys_core.explain.attention import candidates
-    from recsys_core.explain.attention_tables import decoded
+    from recsys_core.explain.attention import candidates, decoded
 
     return candidates(seen.attended) if seen.attended.trace.causal else decoded(seen.attended)
 
@@ -248,8 +247,7 @@ def _numbers(seen: "Seen") -> Any:
 
 def _map(seen: "Seen", heads: "Heads") -> None:
     from recsys_core.explain.attention import links
-    from recsys_core.viz.attention import heat_map
-    from recsys_core.viz.attention_svg import heat_map_svg
+    from recsys_core.viz.attention import heat_map, heat_map_svg
 
     words, place = st.columns(WIDTHS, gap="large")
     with words:

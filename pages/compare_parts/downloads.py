@@ -22,7 +22,7 @@ def section(results: "ResultsKey", metric: str, baseline: str) -> None:
         return report_html(report_content(services.store().open(results.run), metric=metric, baseline=baseline))
 
     def archive() -> bytes:
-        from recsys_core.viz.archive import run_archive
+        from recsys_core.viz.report import run_archive
 
         run = services.store().open(results.run)
         return run_archive(run, comparison_queries.comparison(results, metric, baseline))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.data_parts import alarms, cleaning_rules, ingest_report, table_roles, upload_session
+from pages.data_parts import cleaning_rules, ingest_report, table_roles, upload_session
 from pages.data_parts.steps import CHECK, STORE, header
 from pages.ui import state, stored_datasets
 from pages.ui.text import _, fragment, safe
@@ -163,7 +163,7 @@ def _counts(taking: "Intake", reading: "Reading", names: list[str]) -> "tuple[In
         st.error(safe(error))
         return None, False
     if report is not None:
-        alarms.show(taking, report, names)
+        ingest_report.alarms(taking, report, names)
         ingest_report.counts(report)
         return report, False
     status = reading.status()
@@ -220,7 +220,7 @@ def _store(taking: "Intake", draft: "Draft", report: "IngestReport | None", *, c
     if pressed and report.alarms:
         st.session_state[sure] = report.rows_rejected
     if report.alarms and st.session_state.get(sure) == report.rows_rejected:
-        pressed = alarms.ask_again(report)
+        pressed = ingest_report.store_anyway(report)
     if pressed:
         st.session_state.pop(sure, None)
         upload_session.change_draft(taking, name=name.strip() or draft.name)

@@ -1,4 +1,4 @@
-"""The ingest report: counts, rejected rows with reasons, quality warnings with advice."""
+"""The ingest report: alarms with their fixes, counts, rejected rows with reasons, quality warnings with advice."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,8 @@ from pages.ui import show
 from pages.ui.text import _, count, n_, safe
 
 if TYPE_CHECKING:
-    from recsys_core.data.report import IngestReport
+    from recsys_core.data.report import Alarm, IngestReport
+    from recsys_core.serving.uploads import Intake
 
 ROW_HEIGHT, MOST_ROWS, MOST_REASONS = 35, 8, 8
 
@@ -65,3 +66,45 @@ def doubts(report: "IngestReport", *, expanded: bool = True) -> None:
     with st.expander(label, icon=":material/warning:", expanded=expanded, key="doubts"):
         for one in report.warnings:
             st.markdown(f"**{safe(one.message)}**  \n{safe(_(one.advice))}")
+
+
+def alarms(taking: "Intake", report: "IngestReport", names: list[str]) -> None:
+    """Show likely problems of whole files, with a button for the fix where there is one.
+
+    Args:
+        taking: The upload session.
+        report: What would be stored.
+        names: Names of the files, by number.
+    """
+    for number, alarm in enumerate(report.alarms):
+        with st.container(key=f"alarm_{number}"):
+            st.error(f"**{safe(alarm.message)}**  \n{safe(alarm.remedy)}", icon=":material/report:")
+            if (alarm.change and alarm.file in names) or alarm.rules:
+                st.button(
+                    _("Apply this fix"),
+                    key=f"remedy_{taking.id}_{number}",
+                    icon=":material/build:",
+                    on_click=_apply,
+                    args=(taking, alarm, names),
+                )
+
+
+def store_anyway(report: "IngestReport") -> bool:
+    """Ask for confirmation; return whether the user stores the data despite the alarms."""
+    st.warning(
+        _(
+            "{rejected} of {read} rows are rejected, or a table does not match the interactions. Store the "
+            "accepted rows anyway?"
+        ).format(rejected=count(report.rows_rejected), read=count(report.rows_read))
+    )
+    return st.button(_("Store anyway"), key="intake_store_anyway")
+
+
+def _apply(taking: "Intake", alarm: "Alarm", names: list[str]) -> None:
+    if alarm.file in names:
+        number = names.index(alarm.file)
+        kept = taking.draft().changes.get(str(number), {}).get("roles", {})
+        for what, value in alarm.change.items():
+            upload_session.change_table(taking, number, what, kept | value if what == "roles" else value)
+    for name, value in alarm.rules.items():
+        upload_session.change_rule(taking, name, value)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import finder, formulas, pending, pickers, services, state, user_picker
+from pages.ui import finder, forms, pending, pickers, services, state, user_picker
 from pages.ui.queries import comparison_queries, model_queries
 from pages.ui.text import _, n_, safe
 
@@ -72,7 +72,7 @@ def introduction(run: "Run", contender: "Contender") -> None:
         st.markdown(_(services.model_info(contender.key).idea), width="content")
         with st.popover(_("Formula and source"), key="inside_formula"):
             config = run.model_spec(contender.id).config
-            formulas.show(contender.key, config, services.dataset(run.spec.data))
+            forms.formula(contender.key, config, services.dataset(run.spec.data))
 
 
 def choose(results: "ResultsKey", run: "Run", contender: "Contender") -> LookedAt:

@@ -1,10 +1,11 @@
-"""One item: its ratings and their reliability, its position in the long tail, its time course, and similar items."""
+"""The Items page: search and map, and one item with its ratings, its place in the long tail and similar items."""
 
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from pages.items_parts import attach_features
 from pages.ui import finder, lazy_sections, pending, services, show, state
 from pages.ui.queries import profile_queries
 from pages.ui.text import _, count, fragment, n_, percent, safe
@@ -20,9 +21,66 @@ if TYPE_CHECKING:
 ALIKE = 8
 LONGEST_TEXT = 600
 """Maximum number of characters shown of a text."""
+BY_CONTENT, BY_PEOPLE = "content", "people"
 
 
-def present(card: "DatasetCard", profiles: "ItemProfiles | None", item: int) -> None:
+def present(card: "DatasetCard") -> None:
+    """Show one item and the map of all items."""
+    dataset = services.dataset(card.fingerprint)
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        item_id = finder.choose(finder.ITEM, dataset)
+        item = dataset.item_vocabulary.position(item_id)
+        profile_queries.item_tables(card.fingerprint, item)  # started here, shown on the right
+        profiles = pending.outcome(profile_queries.items(card.fingerprint), _("Computing item profiles"))
+        if profiles is not None:
+            _map(card, profiles, item)
+            profile_queries.missing(profiles.missing)
+            profile_queries.downloads(card.name, "items", profiles, dataset.item_vocabulary.ids)
+        attach_features.offer(card)
+    with right:
+        _profile(card, profiles, item)
+
+
+def _map(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
+    from recsys_core.viz.maps import DRAWN, item_map
+
+    st.subheader(_("Map of all items"), anchor=False)
+    ways = [BY_CONTENT, BY_PEOPLE] if card.has_items and "x_people" in profiles.table else [BY_PEOPLE]
+    way = ways[0]
+    if len(ways) > 1:
+        way = st.radio(
+            _("Neighboring dots are items"),
+            ways,
+            horizontal=True,
+            format_func=lambda one: _("with similar content") if one == BY_CONTENT else _("with common users"),
+            key="items_map_of",
+        )
+    else:
+        st.markdown(_("Neighboring dots are items with common users."))
+    st.markdown(_("Each dot is an item. Click a dot to open the item."))
+    by_people = len(ways) > 1 and way == BY_PEOPLE
+    finder.on_map(
+        finder.ITEM,
+        services.dataset(card.fingerprint),
+        item_map(profiles.table, chosen=item, by_people=by_people),
+        name=_("Map of all items"),
+        table=profiles.table[
+            ["item_id", "title", "category", *(("x_people", "y_people") if by_people else ("x", "y"))]
+        ],
+    )
+    if not by_people:
+        profile_queries.axes(profiles.facts.explained, profiles.facts.axes)
+    if len(profiles.table) > DRAWN:
+        st.markdown(
+            _("{drawn} of {all} items are shown, sampled at random.").format(
+                drawn=count(DRAWN), all=count(len(profiles.table))
+            )
+        )
+
+
+@fragment
+def _profile(card: "DatasetCard", profiles: "ItemProfiles | None", item: int) -> None:
     """Show one item; its lower sections are drawn when scrolled near.
 
     Args:
@@ -30,10 +88,6 @@ def present(card: "DatasetCard", profiles: "ItemProfiles | None", item: int) -> 
         profiles: Profiles of all items; None until they are computed: then only the time course is shown.
         item: Position.
     """
-    fragment(_profile)(card, profiles, item)
-
-
-def _profile(card: "DatasetCard", profiles: "ItemProfiles | None", item: int) -> None:
     from recsys_core.experiments.held_out_users import described_items
 
     dataset = services.dataset(card.fingerprint)
@@ -114,7 +168,7 @@ def _ratings(row: "pd.Series", tables: "ItemTables") -> None:
     if tables.ratings.empty or row["mean"] != row["mean"]:
         st.markdown(_("No ratings."))
         return
-    from recsys_core.viz.items import rating_spread
+    from recsys_core.viz.profiles import rating_spread
 
     most = tables.ratings.iloc[tables.ratings["item"].argmax()]
     sentence = _("{share} of its ratings are {rating:g}; of all ratings, {all} are {rating:g}.").format(
@@ -126,7 +180,7 @@ def _ratings(row: "pd.Series", tables: "ItemTables") -> None:
 
 
 def _tail(profiles: "ItemProfiles", row: "pd.Series", parts: lazy_sections.Parts) -> None:
-    from recsys_core.viz.items import TAIL_HEIGHT, popularity_curve, tail_place
+    from recsys_core.viz.profiles import TAIL_HEIGHT, popularity_curve, tail_place
 
     st.subheader(_("Position in the long tail"), anchor=False)
     where = _("in the head") if row["head"] else _("in the tail")
@@ -159,7 +213,7 @@ def _time(tables: "ItemTables", parts: lazy_sections.Parts) -> None:
     if periods.empty:
         st.markdown(_("This data set has no timestamps."))
         return
-    from recsys_core.viz.items import item_timeline
+    from recsys_core.viz.profiles import item_timeline
 
     unit = str(periods.attrs["unit"])
     busiest = periods.iloc[periods["interactions"].argmax()]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui import forms, formulas, lazy_sections, pending, services, state
+from pages.ui import forms, lazy_sections, pending, services, state
 from pages.ui.text import _, later, safe
 from recsys_core.errors import ConfigError
 
@@ -224,7 +224,7 @@ def _words(info: "ModelInfo", dataset: "Dataset", reason: str) -> None:
 
     This is one element, since page time grows with the number of elements.
     """
-    weights = f"\n\n{formulas.weights_sentence(info)}" if dataset.has_weights else ""
+    weights = f"\n\n{forms.weights_sentence(info)}" if dataset.has_weights else ""
     st.markdown(f"{_(info.idea)}\n\n{reason}{weights}")
 
 
@@ -308,7 +308,7 @@ def _settings(info: "ModelInfo", dataset: "Dataset", settings: list[_Setting], k
         for one in shown:
             if len(settings) > 1:
                 _head(settings.index(one) + 1, one, key)
-            formulas.show(info.key, one.values, dataset)
+            forms.formula(info.key, one.values, dataset)
             forms.settings(config_type, one.prefix)
 
 

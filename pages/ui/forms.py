@@ -1,4 +1,7 @@
-"""Forms generated from the settings of a model: main settings first, then the advanced ones, with help and bounds."""
+"""Forms generated from the settings of a model, and the formula that the settings give.
+
+Main settings come first, then the advanced ones, with help and bounds.
+"""
 
 import math
 from collections.abc import Callable
@@ -7,10 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
-from pages.ui.text import _
+from pages.ui.text import _, safe
+from recsys_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from recsys_core.configs import FieldSpec, ModelConfig
+    from recsys_core.contracts import ModelInfo
+    from recsys_core.data import Dataset
 
 KEPT: Literal["session"] = "session"
 """Widget values persist while other pages are open."""
@@ -220,3 +226,32 @@ def _help(spec: "FieldSpec") -> str:
     if spec.minimum is not None and spec.maximum is not None:
         parts.append(_("Allowed: {low:g} to {high:g}.").format(low=spec.minimum, high=spec.maximum))
     return " ".join(part for part in parts if part)
+
+
+def formula(key: str, values: dict[str, Any], dataset: "Dataset") -> None:
+    """Show the formula of a model with these settings and data; nothing for inconsistent settings.
+
+    Args:
+        key: Name in the registry.
+        values: Settings; missing ones have their defaults.
+        dataset: Training data.
+    """
+    from recsys_core.models.registry import model_class
+
+    found = model_class(key)
+    try:
+        config = found.config_type.parse(values)
+    except ConfigError:  # the card shows the error
+        return
+    score = found.formula_of(config, rated=dataset.has_ratings, weighted=dataset.has_weights)
+    source = _("Source: {source}").format(source=safe(found.source_of(config)))
+    st.markdown(  # breaks lines where st.latex would scroll sideways
+        f"$\\displaystyle {score}$\n\n{source}\n\n{weights_sentence(found.info)}"
+    )
+
+
+def weights_sentence(info: "ModelInfo") -> str:
+    """Return a sentence on how a model uses event weights."""
+    if not info.uses_weights:
+        return _("Event weights: ignored by this model.")
+    return _("Event weights: {use}").format(use=_(info.weights))

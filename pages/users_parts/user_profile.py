@@ -22,6 +22,7 @@ TAGS, ALIKE, IN_COMMON = 12, 6, 5
 """Numbers of tags, similar users, and common items shown."""
 
 
+@fragment
 def present(card: "DatasetCard", profiles: "UserProfiles | None", user_id: str, open_user: Open) -> None:
     """Show one user's profile; its lower sections are drawn when scrolled near.
 
@@ -31,10 +32,6 @@ def present(card: "DatasetCard", profiles: "UserProfiles | None", user_id: str, 
         user_id: The user.
         open_user: Opens another user.
     """
-    fragment(_profile)(card, profiles, user_id, open_user)
-
-
-def _profile(card: "DatasetCard", profiles: "UserProfiles | None", user_id: str, open_user: Open) -> None:
     if state.get("user") != user_id:
         st.rerun()
     user = services.dataset(card.fingerprint).user_vocabulary.position(user_id)
@@ -133,7 +130,7 @@ def _likes(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
 def _ratings(tables: "UserTables", parts: lazy_sections.Parts) -> None:
     if tables.ratings.empty or not tables.ratings["user"].sum() > 0:
         return
-    from recsys_core.viz.items import rating_spread
+    from recsys_core.viz.profiles import rating_spread
 
     st.subheader(_("Ratings"), anchor=False)
     most = tables.ratings.iloc[tables.ratings["user"].argmax()]

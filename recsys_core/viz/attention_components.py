@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from recsys_core.viz.policy import policy_tag
+from recsys_core.viz.export import policy_tag
 
 FOLDER = Path(__file__).resolve().parent
 EXPORT = "export default "

@@ -1,6 +1,14 @@
-"""Exports: figures as self-contained pages, tables as CSV with escaped spreadsheet formulas."""
+"""Exports: figures as self-contained pages with a content security policy, tables as CSV with escaped formulas.
 
-from collections.abc import Sequence
+The policy of a page allows plotly and its calls, and nothing else: it lists the hash of each script that the page
+contains. Untrusted text is escaped; if some of it were nevertheless parsed as markup, the browser would neither run
+nor load anything for it.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
 from html import escape
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -12,6 +20,10 @@ from recsys_core.data.spreadsheet_cells import escaped_cell
 
 if TYPE_CHECKING:
     from recsys_core.profiles.features import Features
+
+NOTHING = "'none'"
+_SCRIPT = re.compile(r"<script[^>]*>(.*?)</script>", re.DOTALL)
+_DRAWN_BY_WEBGL = re.compile(r"gl$|3d$|^surface$|^cone$|^streamtube$|^volume$|^isosurface$|^parcoords$")
 
 
 def csv_bytes(frame: pd.DataFrame, *, index: bool = False) -> bytes:
@@ -72,8 +84,6 @@ def figure_html(figure: go.Figure, title: str) -> str:
         figure: Not modified; the copy on the page has a white background.
         title: Title of the page and text of its heading.
     """
-    from recsys_core.viz.policy import needs_webgl, policy_tag
-
     copy = go.Figure(figure)
     copy.update_layout(template="plotly_white", paper_bgcolor="white", plot_bgcolor="white")
     picture = copy.to_html(full_html=False, include_plotlyjs="inline")
@@ -82,3 +92,37 @@ def figure_html(figure: go.Figure, title: str) -> str:
         f"{policy_tag([picture], webgl=needs_webgl(copy))}<title>{escape(title)}</title></head>"
         f"<body style='font-family: sans-serif; margin: 2rem'><h1>{escape(title)}</h1>{picture}</body></html>\n"
     )
+
+
+def needs_webgl(figure: go.Figure) -> bool:
+    """Return whether plotly draws a trace of the figure with WebGL, for which it compiles code at run time."""
+    return any(_DRAWN_BY_WEBGL.search(trace.type) for trace in figure.data)
+
+
+def policy_tag(scripts_in: Iterable[str], *, webgl: bool = False) -> str:
+    """Return the `<meta>` tag with the policy of a page.
+
+    Args:
+        scripts_in: HTML fragments made by plotly, unchanged and without surrounding text.
+        webgl: Whether a figure uses WebGL, see `needs_webgl`.
+    """
+    scripts = [script for piece in scripts_in for script in _SCRIPT.findall(piece)]
+    allowed = [f"'sha256-{_digest(script)}'" for script in scripts] + (["'unsafe-eval'"] if webgl else [])
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src {' '.join(allowed or [NOTHING])}",
+            "style-src 'unsafe-inline'",  # plotly sets styles when it draws
+            "img-src data: blob:",  # image download of a chart
+            "worker-src blob:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+    return f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+
+
+def _digest(script: str) -> str:
+    """Return the hash of a script with normalized line ends, as a browser computes it."""
+    text = script.replace("\r\n", "\n").replace("\r", "\n")
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

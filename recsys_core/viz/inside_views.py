@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from recsys_core.evaluation.sentences import Sentence
 from recsys_core.explain.view import ViewData
-from recsys_core.viz import inside, inside_sequence, inside_tree
+from recsys_core.viz import inside, inside_sequence
 from recsys_core.viz import inside_sentences as sentences
 from recsys_core.viz.recommend import contributions, effect_bars
 
@@ -154,8 +154,8 @@ PICTURES = {
         "a dot is the norm of its state relative to its column. Blue raises the score, orange-red lowers it: the "
         "influence of a node is the score change when all items below it are left out. Influences do not sum to the "
         "score.",
-        lambda view: inside_tree.session_tree(view.table),
-        inside_tree.tree,
+        lambda view: inside_sequence.session_tree(view.table),
+        inside_sequence.tree,
         height=660,
     ),
     "arithmetic": Picture(

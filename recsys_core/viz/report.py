@@ -1,12 +1,15 @@
-"""The report of a run: its comparison as one self-contained HTML file."""
+"""The results of a run as files: its comparison as one self-contained HTML page, and all numbers as CSV files."""
 
+import io
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from recsys_core.columns import MODEL
 from recsys_core.evaluation.comparison import Comparison
 from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.evaluation.sentences import Sentence, Template, interval_text, percent, rounded
@@ -20,6 +23,7 @@ from recsys_core.storage.files import write_text
 from recsys_core.text import _, later
 from recsys_core.viz import compare as figures
 from recsys_core.viz import compare_sentences as sentences
+from recsys_core.viz.export import csv_bytes
 from recsys_core.viz.report_html import ReportContent, ReportFigure, report_html
 
 SLICES = {
@@ -235,3 +239,41 @@ def _environment(run: Run, models: tuple[Contender, ...]) -> dict[str, object]:
     packages = found.pop("packages", {})
     found.pop("host", None)
     return {**found, **packages}
+
+
+def run_archive(run: Run, comparison: Comparison) -> bytes:
+    """Return a zip file of CSV tables and the spec (JSON).
+
+    The tables: leaderboard, pairwise tests, per-user values, results on users without training history, settings,
+    protocol findings.
+
+    Args:
+        run: At least one of its models has finished.
+        comparison: Comparison of these models by one metric.
+    """
+    users = users_of(run)
+    models = leaderboard.contenders(run, users)
+    groups = {"with": users.judged, "without": users.without}
+    if users.no_user_has_history:
+        groups = {"without": users.judged}
+    joined = pd.concat(
+        [frame.assign(model=model, history=group) for group, part in groups.items() for model, frame in part.items()],
+        ignore_index=True,
+    )
+    found = findings(run, users, metric=comparison.metric, comparison=comparison)
+    tables = {
+        "leaderboard.csv": leaderboard.leaderboard(models, comparison),
+        "pairs.csv": comparison.pairs,
+        "per_user.csv": joined[[MODEL, *(name for name in joined.columns if name != MODEL)]],
+        "without_history.csv": without_history(run, comparison.metric, users),
+        "settings.csv": leaderboard.settings_of(models),
+        "protocol.csv": pd.DataFrame(
+            [finding.to_json() for finding in found], columns=["severity", "rule", "count", "message"]
+        ),
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, frame in tables.items():
+            archive.writestr(name, csv_bytes(frame))
+        archive.writestr("spec.json", run.spec.model_dump_json(indent=1))
+    return packed.getvalue()

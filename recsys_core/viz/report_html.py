@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from recsys_core.viz.compare_sentences import LETTERS, WITHOUT_HISTORY
-from recsys_core.viz.policy import needs_webgl, policy_tag
+from recsys_core.viz.export import needs_webgl, policy_tag
 
 STYLE = """
 :root { color-scheme: light; --ink: #0d1117; --soft: #4a5563; --line: #d5dbe3; --blue: #0b5cad; }

@@ -12,15 +12,24 @@ import pytest
 from recsys_core.contracts import PAD, AttentionTrace
 from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.errors import DataError, StoreError
-from recsys_core.explain.attention import Attended, attended, candidates, foreseen, habit, links, mean_weights
+from recsys_core.explain.attention import (
+    Attended,
+    attended,
+    candidates,
+    decoded,
+    foreseen,
+    habit,
+    links,
+    mean_weights,
+    moved,
+)
 from recsys_core.explain.attention_effects import Beside
 from recsys_core.explain.attention_file import FOLDER, Example, examples, read_example, write_example
-from recsys_core.explain.attention_tables import decoded, moved
 from recsys_core.viz import attention, attention_stages
+from recsys_core.viz.attention import heat_map_svg
 from recsys_core.viz.attention_components import LINKS
-from recsys_core.viz.attention_effects import SHOWN, beside_bars, most
 from recsys_core.viz.attention_interest import explained, has_points, interest_stages
-from recsys_core.viz.attention_svg import heat_map_svg
+from recsys_core.viz.attention_study import SHOWN, beside_bars, most
 from tests.traces import causal_trace, decoder_trace
 
 N_ITEMS = 24

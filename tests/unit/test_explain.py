@@ -10,15 +10,13 @@ from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import CannotScore
 from recsys_core.explain.content import matched_terms
 from recsys_core.explain.deletion import deletion_effects, reads_histories
-from recsys_core.explain.factors import space, tastes
+from recsys_core.explain.factors import space, tastes, topics
 from recsys_core.explain.groups import alike_items, alike_users, clustered
-from recsys_core.explain.linear import around
-from recsys_core.explain.neighbors import nearest, shared_items
+from recsys_core.explain.neighbors import around, nearest, shared_items
 from recsys_core.explain.registry import VIEWS, views_of
 from recsys_core.explain.rules import rules
 from recsys_core.explain.score_parts import arithmetic, largest_parts
 from recsys_core.explain.social import graph
-from recsys_core.explain.topics import topics
 from recsys_core.explain.training import has_curves, points
 from recsys_core.explain.view import ViewRequest
 from recsys_core.models.registry import MODELS, make_model, model_class

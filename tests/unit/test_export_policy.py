@@ -9,8 +9,7 @@ import plotly.graph_objects as go
 import pytest
 
 from recsys_core.viz.attention_components import LINKS
-from recsys_core.viz.export import figure_html
-from recsys_core.viz.policy import needs_webgl
+from recsys_core.viz.export import figure_html, needs_webgl
 from recsys_core.viz.report_html import ReportContent, ReportFigure, report_html
 
 EVIL = "<script>alert(1)</script>"

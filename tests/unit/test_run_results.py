@@ -25,8 +25,7 @@ from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.serving.recommendations import labeled_lists, query_of, query_of_items, reason, top_list
 from recsys_core.viz import compare_sentences
-from recsys_core.viz.archive import run_archive
-from recsys_core.viz.report import report_content, slice_table, write_report
+from recsys_core.viz.report import report_content, run_archive, slice_table, write_report
 from tests.pages.finished import EVIL, Finished, finished, finished_template, spoil
 from tests.records import list_again
 

@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array, load_npz
 
 from recsys_core.profiles.features import Features
-from recsys_core.viz import items, maps, profiles
+from recsys_core.viz import maps, profiles
 from recsys_core.viz.export import vectors_npz
 
 EVIL = "<a href='x'>Evil</a>"
@@ -159,41 +159,41 @@ def test_what_sets_a_segment_apart_is_signed() -> None:
 
 def test_the_item_stands_at_its_place_in_the_tail() -> None:
     curve = pd.DataFrame({"rank": [1, 2, 3, 4], "interactions": [100, 50, 10, 1]})
-    head, tail, item = items.tail_place(curve, rank=3, interactions=10, head=2).data
+    head, tail, item = profiles.tail_place(curve, rank=3, interactions=10, head=2).data
     assert (list(head.x), list(tail.x), list(item.x), list(item.y)) == ([1, 2], [2, 3, 4], [3], [10])
 
 
 def test_popularity_falls_from_the_first_item_to_the_last_that_anybody_knows() -> None:
     counts = np.arange(1000, 0, -1) - 1
     table = pd.DataFrame({"place": np.arange(1, 1001), "interactions": counts}).sample(frac=1, random_state=0)
-    curve = items.popularity_curve(table)
+    curve = profiles.popularity_curve(table)
     assert (curve["rank"].iloc[0], curve["rank"].iloc[-1]) == (1, 999)
     assert list(curve["interactions"]) == [1000 - rank for rank in curve["rank"]]
-    assert len(curve) <= items.POINTS
+    assert len(curve) <= profiles.POINTS
 
 
 def test_head_and_tail_meet_even_where_the_border_is_not_a_point_of_the_curve() -> None:
     curve = pd.DataFrame({"rank": [1, 3, 9], "interactions": [100, 50, 1]})
-    head, tail, _ = items.tail_place(curve, rank=3, interactions=50, head=5).data
+    head, tail, _ = profiles.tail_place(curve, rank=3, interactions=50, head=5).data
     assert (list(head.x), list(tail.x)) == ([1, 3], [3, 9])
 
 
 def test_an_item_nobody_knows_still_has_a_place_on_a_logarithmic_axis() -> None:
     curve = pd.DataFrame({"rank": [1], "interactions": [5]})
-    assert items.tail_place(curve, rank=2, interactions=0, head=1).data[-1].y[0] > 0
+    assert profiles.tail_place(curve, rank=2, interactions=0, head=1).data[-1].y[0] > 0
 
 
 def test_ratings_of_an_item_stand_beside_those_of_all() -> None:
     shares = pd.DataFrame({"rating": [1.0, 4.5], "item": [0.25, 0.75], "everybody": [0.5, 0.5]})
-    own, everybody = items.rating_spread(shares).data
+    own, everybody = profiles.rating_spread(shares).data
     assert (list(own.x), list(own.y), list(everybody.y)) == (["1", "4.5"], [0.25, 0.75], [0.5, 0.5])
 
 
 def test_time_has_a_second_picture_only_where_people_rated() -> None:
     periods = pd.DataFrame({"start": pd.to_datetime(["2024-01-01", "2024-02-01"]), "interactions": [2, 3]})
-    assert len(items.item_timeline(periods, unit="month").data) == 1
+    assert len(profiles.item_timeline(periods, unit="month").data) == 1
     rated = periods.assign(mean=[4.0, np.nan])
-    figure = items.item_timeline(rated, unit="month")
+    figure = profiles.item_timeline(rated, unit="month")
     assert [list(trace.y) for trace in figure.data] == [[2, 3], [4.0]]
 
 
