@@ -4,11 +4,11 @@ import streamlit as st
 
 from pages.attention_parts import selection, views
 from pages.ui.frame import ensure_frame
-from pages.ui.text import _
+from pages.ui.text import _, paragraph
 
 ensure_frame()
 
 st.title(_("Attention"))
-st.markdown(_("Which items does the model attend to, and do they influence its scores?"))
+paragraph("Which items does the model attend to, and do they influence its scores?")
 seen = selection.choose()
 views.all_of(seen)

@@ -5,7 +5,7 @@ import streamlit as st
 from pages.explore_parts import questions
 from pages.ui import empty_state, pickers
 from pages.ui.frame import ensure_frame
-from pages.ui.text import _, count
+from pages.ui.text import _, count, paragraph
 
 ensure_frame()
 
@@ -16,9 +16,10 @@ card = empty_state.card_or_stop(
     card, _("Upload your own data, or load a sample with one click; its charts then appear here.")
 )
 
-st.markdown(
-    _("{users} users, {items} items, {interactions} interactions.").format(
-        users=count(card.n_users), items=count(card.n_items), interactions=count(card.n_interactions)
-    )
+paragraph(
+    "{users} users, {items} items, {interactions} interactions.",
+    users=count(card.n_users),
+    items=count(card.n_items),
+    interactions=count(card.n_interactions),
 )
 questions.ask_all(card)

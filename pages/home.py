@@ -5,16 +5,14 @@ import streamlit as st
 from pages.home_parts import get_started, recent_experiments
 from pages.ui import damaged_folders, services
 from pages.ui.frame import ensure_frame
-from pages.ui.text import _
+from pages.ui.text import _, paragraph
 
 ensure_frame()
 
 st.title("Recscope")
-st.markdown(
-    _(
-        "Find out which recommender works best on your data, **how certain that result is**, and how the "
-        "models work inside. Every number is computed from the data in front of you."
-    )
+paragraph(
+    "Find out which recommender works best on your data, **how certain that result is**, and how the "
+    "models work inside. Every number is computed from the data in front of you."
 )
 get_started.show()
 get_started.demonstration()

@@ -5,7 +5,7 @@ import streamlit as st
 from pages.train_parts import evaluation_settings, incremental_update, job_panel, launch_bar
 from pages.ui import algorithm_cards, empty_state, pickers, services, state
 from pages.ui.frame import ensure_frame
-from pages.ui.text import _
+from pages.ui.text import _, paragraph
 
 ensure_frame()
 
@@ -34,7 +34,7 @@ st.header(_("1. Evaluation protocol"))
 rules = evaluation_settings.form(dataset)
 
 st.header(_("2. Models"))
-st.markdown(_("The baselines Popularity and Random are always included: a useful model beats both."))
+paragraph("The baselines Popularity and Random are always included: a useful model beats both.")
 models = algorithm_cards.choose(dataset)
 
 spec = launch_bar.spec(rules, models)

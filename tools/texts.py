@@ -3,8 +3,9 @@
     python -m tools.texts           check that the template is up to date (part of `make lint`)
     python -m tools.texts --write   write it (`make texts`)
 
-Messages are the literals inside `_()`, `n_()`, `later()`, `Template()` and `Words()`, the names of stages (`stage=`),
-and the fields of the tables that describe models, settings, metrics, questions and features of behavior (`tables`).
+Messages are the literals inside `_()`, `n_()`, `later()`, `paragraph()`, `Template()` and `Words()`, the names of
+stages (`stage=`), and the fields of the tables that describe models, settings, metrics, questions and features of
+behavior (`tables`).
 """
 
 import ast
@@ -23,7 +24,7 @@ STAGE = "stage"
 """Option of functions that report progress whose value is a message."""
 TEMPLATE = ROOT / "recsys_core" / "locale" / "recscope.pot"
 SOURCES = ("app.py", "pages/**/*.py", "recsys_core/**/*.py")
-MARKS = {"_": 1, "later": 1, "Words": 1, "n_": 2, "Template": 2}
+MARKS = {"_": 1, "later": 1, "paragraph": 1, "Words": 1, "n_": 2, "Template": 2}
 """Functions whose first arguments are messages, and how many: a message, or its singular and plural."""
 REMEDY = "The template of messages is not up to date: run `make texts` and commit recsys_core/locale/recscope.pot."
 

@@ -6,8 +6,8 @@ import streamlit as st
 
 from pages.ui import lazy_sections, pending, services
 from pages.ui import show as shown
-from pages.ui.queries import comparison_queries, model_queries
-from pages.ui.text import _, safe
+from pages.ui.queries import model_queries
+from pages.ui.text import _, paragraph, safe
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -78,16 +78,14 @@ def _many(seen: "Seen", named: model_queries.Named) -> None:
     if found is None:
         return
     with words:
-        st.markdown(f"**{safe(comparison_queries.said(verdict(found)))}**")
-        st.markdown(safe(comparison_queries.said(beyond(found))))
+        st.markdown(f"**{safe(verdict(found))}**")
+        st.markdown(safe(beyond(found)))
         if others := left_out(found):
-            st.markdown(safe(comparison_queries.said(others)))
-        st.markdown(
-            _(
-                "**How to read it.** 1 means that the items with the most attention are also those with the "
-                "most influence on the score; 0 means no relation. The same correlation is shown for recency "
-                "and, as a chance level, for shuffled attention."
-            )
+            st.markdown(safe(others))
+        paragraph(
+            "**How to read it.** 1 means that the items with the most attention are also those with the "
+            "most influence on the score; 0 means no relation. The same correlation is shown for recency "
+            "and, as a chance level, for shuffled attention."
         )
     with place:
         name = _("{model} attention over many users").format(model=seen.model)
@@ -110,13 +108,11 @@ def _heads(seen: "Seen", named: model_queries.Named) -> None:
     if found is None:
         return
     with words:
-        st.markdown(safe(comparison_queries.said(heads_matter(found))))
-        st.markdown(
-            _(
-                "**How to read it.** Each head was switched off once, and the recommendations were evaluated "
-                "on the test set. Left of the line, the recommendations are worse without the head. Gray marks "
-                "are not significant."
-            )
+        st.markdown(safe(heads_matter(found)))
+        paragraph(
+            "**How to read it.** Each head was switched off once, and the recommendations were evaluated "
+            "on the test set. Left of the line, the recommendations are worse without the head. Gray marks "
+            "are not significant."
         )
     with place:
         name = f"{seen.model} without each head"
@@ -132,15 +128,13 @@ def _this_user(seen: "Seen") -> None:
         found = _beside(seen)
     with words:
         if found is not None and not found.table.empty:
-            st.markdown(safe(comparison_queries.said(most(found))))
-            st.markdown(f"**{safe(comparison_queries.said(correlation(found)))}**")
-        st.markdown(
-            _(
-                "**How to read it.** Attention to an item need not affect the score. Each item was therefore "
-                "left out of the history once and the score recomputed: blue is the attention to an item, "
-                "orange its influence, the score change of the first recommendation when the item is left out. "
-                "Attention indicates influence only if the long bars of both are in the same rows."
-            )
+            st.markdown(safe(most(found)))
+            st.markdown(f"**{safe(correlation(found))}**")
+        paragraph(
+            "**How to read it.** Attention to an item need not affect the score. Each item was therefore "
+            "left out of the history once and the score recomputed: blue is the attention to an item, "
+            "orange its influence, the score change of the first recommendation when the item is left out. "
+            "Attention indicates influence only if the long bars of both are in the same rows."
         )
     if found is not None and found.table.empty:
         with place:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.ui import finder, state, user_picker
 from pages.ui.forms import KEPT
-from pages.ui.text import _, n_, safe
+from pages.ui.text import _, n_, paragraph, safe
 
 if TYPE_CHECKING:
     from pages.ui.user_picker import SelectedUser
@@ -50,7 +50,7 @@ def _from_data(run: "Run", dataset: "Dataset") -> "SelectedUser":
     st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(user.history)))
     if not len(user.history):
         return user
-    st.markdown(_("Latest items: {titles}").format(titles=safe(", ".join(user.history["title"].head(LATEST)))))
+    paragraph("Latest items: {titles}", titles=safe(", ".join(user.history["title"].head(LATEST))))
     if not state.is_demo():
         st.button(
             _("Edit as a custom history"),
@@ -74,7 +74,7 @@ def _by_hand(dataset: "Dataset") -> "SelectedUser":
     from recsys_core.experiments.held_out_users import described_items
     from recsys_core.serving.recommendations import query_of_items
 
-    st.markdown(_("Select the items of the history, oldest first. × removes an item."))
+    paragraph("Select the items of the history, oldest first. × removes an item.")
     text = st.text_input(_("Search items by title"), key="attention_search")
     key = items_key(dataset)
     kept = list(st.session_state.get(key, []))
@@ -107,15 +107,14 @@ def _by_hand(dataset: "Dataset") -> "SelectedUser":
 def _say_values(own: int, count: int, assumed: float) -> None:
     """Show the item values: items of the original history keep their rating."""
     if own == count:
-        st.markdown(_("Each item keeps the user's rating."))
+        paragraph("Each item keeps the user's rating.")
     elif own:
-        st.markdown(
-            _("Items of the original history keep the user's rating; added items count as rated {rating}.").format(
-                rating=f"{assumed:g}"
-            )
+        paragraph(
+            "Items of the original history keep the user's rating; added items count as rated {rating}.",
+            rating=f"{assumed:g}",
         )
     else:
-        st.markdown(_("Each item counts as rated {rating}, the maximum.").format(rating=f"{assumed:g}"))
+        paragraph("Each item counts as rated {rating}, the maximum.", rating=f"{assumed:g}")
 
 
 def _turn_around(key: str) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.ui import empty_state, frame, pickers, services, state
 from pages.ui.navigation import has_page
-from pages.ui.text import _, fragment, safe
+from pages.ui.text import _, fragment, paragraph, safe
 
 if TYPE_CHECKING:
     from recsys_core.data.meta import DatasetCard
@@ -114,10 +114,10 @@ def _elsewhere(run: "Run", able: "RunCard") -> None:
     """Show that another experiment has one, and offer to open it."""
     with st.container(border=True, key="attention_elsewhere"):
         st.subheader(_("No model with attention in this experiment"))
-        st.markdown(
-            _("'{name}' has no finished model with attention; '{other}' has one.").format(
-                name=safe(run.name), other=safe(able.name)
-            )
+        paragraph(
+            "'{name}' has no finished model with attention; '{other}' has one.",
+            name=safe(run.name),
+            other=safe(able.name),
         )
         st.button(
             _("Open the other experiment"),
@@ -153,12 +153,11 @@ def _failed(failed: "list[tuple[RunCard, JobStatus]]") -> None:
     card, job = failed[0]
     with st.container(border=True, key="attention_failed"):
         st.subheader(_("The model with attention failed"))
-        st.markdown(
-            _("{model} of experiment '{name}' failed: {reason} Train it again, possibly with other settings.").format(
-                model=safe(services.model_title(job.key)),
-                name=safe(card.name),
-                reason=safe(job.reason or _("no error message.")),
-            )
+        paragraph(
+            "{model} of experiment '{name}' failed: {reason} Train it again, possibly with other settings.",
+            model=safe(services.model_title(job.key)),
+            name=safe(card.name),
+            reason=safe(job.reason or _("no error message.")),
         )
         _to_train(card)
 

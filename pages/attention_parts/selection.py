@@ -148,7 +148,7 @@ def _knows(example: "Example", user: str) -> str:
     """Return a sentence on how well the example's model predicts this user."""
     from recsys_core.viz.attention import learned
 
-    return comparison_queries.said(learned(example.traces[user]))
+    return str(learned(example.traces[user]))
 
 
 def _pick(label: str, key: str, options: list[str], chosen: str, title: Any, address: Any) -> None:

@@ -7,8 +7,7 @@ import streamlit as st
 
 from pages.attention_parts import faithfulness
 from pages.ui import lazy_sections, show
-from pages.ui.queries import comparison_queries
-from pages.ui.text import _, fragment, safe
+from pages.ui.text import _, fragment, paragraph, safe
 
 if TYPE_CHECKING:
     from pages.attention_parts.selection import Seen
@@ -52,13 +51,11 @@ def _lines(seen: "Seen") -> "Heads":
 
     found, widget = seen.attended, f"attention_lines_{seen.key}"
     heads = _chosen_heads(seen, widget)
-    st.markdown(safe(comparison_queries.said(spread(found, heads))))
+    st.markdown(safe(spread(found, heads)))
     if seen.reads is not None:
-        st.markdown(safe(comparison_queries.said(seen.reads)))
+        st.markdown(safe(seen.reads))
     st.markdown(_lines_explained(seen))
-    data = links_data(
-        found, _line_words(seen), show.file_name(f"attention {seen.model}"), comparison_queries.said, heads
-    )
+    data = links_data(found, _line_words(seen), show.file_name(f"attention {seen.model}"), heads)
     component = st.components.v2.component("recscope_attention_lines", html=LINKS.html, css=LINKS.css, js=LINKS.js)
     component(key=widget, data=data, on_heads_change=lambda: None)
     title = _("{model}: attention by step").format(model=seen.model)
@@ -66,9 +63,7 @@ def _lines(seen: "Seen") -> "Heads":
         show.download(
             _("Chart (HTML)"), lambda: LINKS.page(data, title), f"{data['file']}.html", "text/html", "lines_html"
         )
-        show.download(
-            _("Data (CSV)"), lambda: show.csv(links(found, heads)), f"{data['file']}.csv", "text/csv", "lines_csv"
-        )
+        show.csv_download(_("Data (CSV)"), lambda: links(found, heads), data["file"], "lines_csv")
         as_table = st.toggle(_("Display as a table"), key="attention_as_table")
     if as_table:
         _table(seen, heads)
@@ -189,7 +184,7 @@ def _points(seen: "Seen") -> None:
     from recsys_core.explain.attention import moved
     from recsys_core.viz.attention_interest import explained, interest_stages
 
-    st.markdown(safe(comparison_queries.said(explained(seen.attended))))
+    st.markdown(safe(explained(seen.attended)))
     stepper(
         interest_stages(seen.attended),
         f"attention_points_{seen.key}",
@@ -219,7 +214,7 @@ def stepper(stages: Sequence[Any], key: str, *, name: str, table: Any) -> None:
         "place": _("{at} of {of}"),
         "slider": _("Step"),
     }
-    data = payload(stages, words, comparison_queries.said)
+    data = payload(stages, words)
     component = st.components.v2.component("recscope_attention_steps", html=STAGES.html, css=STAGES.css, js=STAGES.js)
     component(key=key, data=data)
     file = show.file_name(name)
@@ -232,7 +227,7 @@ def stepper(stages: Sequence[Any], key: str, *, name: str, table: Any) -> None:
             f"{key}_html",
             help=_("All steps as an animation that works offline. An image (PNG, SVG) would show only one step."),
         )
-        show.download(_("Data (CSV)"), lambda: show.csv(table()), f"{file}.csv", "text/csv", f"{key}_csv")
+        show.csv_download(_("Data (CSV)"), table, file, f"{key}_csv")
 
 
 def _numbers(seen: "Seen") -> Any:
@@ -266,7 +261,7 @@ def _map(seen: "Seen", heads: "Heads") -> None:
             )
         )
         if heads is not None:
-            st.markdown(_("Only the heads that are switched on above are included."))
+            paragraph("Only the heads that are switched on above are included.")
     with place:
         show.figure(
             heat_map(seen.attended, heads),

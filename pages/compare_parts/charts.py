@@ -74,7 +74,7 @@ def _dots(results: "ResultsKey", metric: str, name: str, baseline: str) -> None:
     sentence, note, line = _(NO_VALUE), "", None
     if comparison.baseline is not None:
         better = comparison.better_than(baseline)
-        sentence = comparison_queries.said(
+        sentence = str(
             compare_sentences.dots(
                 board, metric=name, baseline=baseline, better=better, more_is_no_merit=_direction(metric) == "neither"
             )
@@ -100,7 +100,7 @@ def _precision_recall(results: "ResultsKey", chosen: list[str]) -> None:
 
     question = _("How do precision and recall change with list length?")
     table = precision_recall(comparison_queries.contenders(results), services.store().open(results.run).spec.cutoffs)
-    sentence = comparison_queries.said(compare_sentences.precision_recall(table, title=chosen[0]))
+    sentence = str(compare_sentences.precision_recall(table, title=chosen[0]))
     with _beside(
         question, sentence, _("The best models are highlighted; select rows of the leaderboard to highlight others.")
     ):
@@ -118,9 +118,7 @@ def _tradeoff(board: "pd.DataFrame", metric: str, name: str) -> None:
 
     costs = board.assign(seconds=board["fit_seconds"])
     better = _direction(metric) != "lower"
-    sentence = comparison_queries.said(
-        compare_sentences.quality_against_time(costs, metric=name, higher_is_better=better)
-    )
+    sentence = str(compare_sentences.quality_against_time(costs, metric=name, higher_is_better=better))
     with _beside(_("How much training time does quality cost?"), sentence):
         show.figure(
             compare.quality_against_time(costs, metric=name, higher_is_better=better),
@@ -140,9 +138,9 @@ def _slices(results: "ResultsKey", metric: str, name: str, baseline: str) -> Non
         _beside(question, _("There is no second model to compare with the baseline.") if alone else _(NO_VALUE))
         return
     title = {model.id: model.title for model in comparison_queries.contenders(results)}[baseline]
-    sentence = comparison_queries.said(compare_sentences.slices(table, baseline=title, metric=name))
-    note = safe(comparison_queries.said(comparison_queries.slices_explained(results)))
-    note += " " + comparison_queries.said(compare_sentences.MAYBE_ZERO.fill())
+    sentence = str(compare_sentences.slices(table, baseline=title, metric=name))
+    note = safe(comparison_queries.slices_explained(results))
+    note += " " + str(compare_sentences.MAYBE_ZERO.fill())
     with _beside(question, sentence, note):
         show.figure(
             compare.slice_differences(table, metric=name, baseline=title),

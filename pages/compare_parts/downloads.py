@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.ui import services, show
 from pages.ui.queries import comparison_queries
-from pages.ui.text import _
+from pages.ui.text import _, paragraph
 
 if TYPE_CHECKING:
     from pages.ui.queries.comparison_queries import ResultsKey
@@ -27,11 +27,9 @@ def section(results: "ResultsKey", metric: str, baseline: str) -> None:
         run = services.store().open(results.run)
         return run_archive(run, comparison_queries.comparison(results, metric, baseline))
 
-    st.markdown(
-        _(
-            "The report is one self-contained HTML file, also suitable for printing; the archive contains all "
-            "numbers as CSV."
-        )
+    paragraph(
+        "The report is one self-contained HTML file, also suitable for printing; the archive contains all "
+        "numbers as CSV."
     )
     with st.container(horizontal=True, key="compare_downloads"):
         st.download_button(
@@ -51,10 +49,9 @@ def section(results: "ResultsKey", metric: str, baseline: str) -> None:
             "application/zip",
             "download_all",
         )
-        show.download(
+        show.csv_download(
             _("Leaderboard (CSV)"),
-            lambda: show.csv(comparison_queries.board(results, metric, baseline)),
-            f"recscope-{results.run}-leaderboard.csv",
-            "text/csv",
+            lambda: comparison_queries.board(results, metric, baseline),
+            f"recscope-{results.run}-leaderboard",
             "download_leaderboard",
         )

@@ -89,12 +89,10 @@ def table(results: "ResultsKey", metric: str, baseline: str, k: int) -> list[str
         selection_mode="multi-row",
         row_height=WRAPPED_ROW if len(keys) < len(models) else ROW,
     )
-    letters = safe(comparison_queries.said(compare_sentences.LETTERS.fill()))
+    letters = safe(compare_sentences.LETTERS.fill())
     st.markdown(f"{letters} {_('Select rows to highlight models in the charts below.')}")
     if without := [model.title for model in models if model.id not in set(board["model"])]:
-        st.markdown(
-            safe(comparison_queries.said(compare_sentences.without_value(without, metric=metric_title(metric))))
-        )
+        st.markdown(safe(compare_sentences.without_value(without, metric=metric_title(metric))))
     return list(board["model"].iloc[chosen.selection.rows])
 
 
@@ -108,7 +106,7 @@ def without_history(results: "ResultsKey", metric: str) -> None:
     if table.empty:
         return
     st.subheader(_("Users without training history"))
-    st.markdown(safe(comparison_queries.said(compare_sentences.WITHOUT_HISTORY.fill())))
+    st.markdown(safe(compare_sentences.WITHOUT_HISTORY.fill()))
     shown = table.assign(interval=[interval_text(*ends) for ends in zip(table["low"], table["high"], strict=True)])
     show.table(
         shown,

@@ -10,7 +10,7 @@ from pages.data_parts import upload_session
 from pages.data_parts.steps import CHOOSE, header
 from pages.ui import services, state, stored_datasets
 from pages.ui.show import errors
-from pages.ui.text import _, count, n_, safe, safe_paragraphs, size
+from pages.ui.text import _, count, n_, paragraph, safe, safe_paragraphs, size
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -69,7 +69,7 @@ def _begin(
 
 
 def _samples() -> None:
-    st.markdown(_("Synthetic data sets with known ground truth, so that metrics can be checked against it."))
+    paragraph("Synthetic data sets with known ground truth, so that metrics can be checked against it.")
     columns = st.columns(SAMPLES_IN_A_ROW, gap="small")
     for place, info in enumerate(services.samples()):
         with columns[place % SAMPLES_IN_A_ROW].container(
@@ -95,16 +95,13 @@ def _public() -> None:
     )
     entry = entries[chosen]
     st.markdown(safe(entry.about))
-    st.markdown(
-        _(
-            "{rows} interactions of {users} users with {items} items · {size} to download · [publisher's page]({page})"
-        ).format(
-            rows=count(entry.rows),
-            users=count(entry.users),
-            items=count(entry.items),
-            size=size(entry.size_bytes),
-            page=entry.page,
-        )
+    paragraph(
+        "{rows} interactions of {users} users with {items} items · {size} to download · [publisher's page]({page})",
+        rows=count(entry.rows),
+        users=count(entry.users),
+        items=count(entry.items),
+        size=size(entry.size_bytes),
+        page=entry.page,
     )
     _terms(entry)
     agreed = st.checkbox(_("I have read and accept the terms"), key=f"agree_{chosen}")
@@ -116,9 +113,9 @@ def _public() -> None:
 
 def _terms(entry: "CatalogueEntry") -> None:
     with st.container(border=True, key="catalogue_terms"):
-        st.markdown(_("**Terms: {name}**").format(name=safe(entry.licence_name)))
+        paragraph("**Terms: {name}**", name=safe(entry.licence_name))
         st.markdown(safe_paragraphs(entry.licence))
-        st.markdown(_("Cite: {citation}").format(citation=safe(entry.citation)))
+        paragraph("Cite: {citation}", citation=safe(entry.citation))
         st.markdown(
             _("The file is checked against the publisher's checksum.")
             if entry.has_checksum

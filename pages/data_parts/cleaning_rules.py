@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.data_parts import upload_session
 from pages.data_parts.table_roles import pick
-from pages.ui.text import _, count, later, safe
+from pages.ui.text import _, count, later, paragraph, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def show(taking: "Intake", draft: "Draft", guesses: "list[TableGuess]") -> None:
             st.rerun()
         return
     with st.container(border=True, key="rules"):
-        st.markdown(_("**Rules for duplicate and invalid rows**"))
+        paragraph("**Rules for duplicate and invalid rows**")
         with st.container(horizontal=True):
             _choice(taking, rules, "duplicates", _("Duplicate user-item pairs"), DUPLICATES)
             if any("timestamp" in guess.roles for guess in interactions):
@@ -65,7 +65,7 @@ def _events(taking: "Intake", rules: "IngestRules", interactions: "list[TableGue
             kinds[kind] = kinds.get(kind, 0) + n
     if not kinds:
         return
-    st.markdown(_("**Event weights**, with the number of events in the first rows"))
+    paragraph("**Event weights**, with the number of events in the first rows")
     with st.container(horizontal=True):
         for kind in sorted(kinds, key=lambda one: -kinds[one])[:MOST_EVENTS]:
             key = f"event_weight_{taking.id}_{kind}"

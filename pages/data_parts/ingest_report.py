@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.data_parts import upload_session
 from pages.ui import show
-from pages.ui.text import _, count, n_, safe
+from pages.ui.text import _, count, n_, paragraph, safe
 
 if TYPE_CHECKING:
     from recsys_core.data.report import Alarm, IngestReport
@@ -32,7 +32,7 @@ def counts(report: "IngestReport") -> None:
 def rejected(report: "IngestReport", key: str) -> None:
     """Show the rejected rows in a table, with the count of each reason above."""
     if not report.rows_rejected:
-        st.markdown(_(":material/check_circle: All rows are accepted."))
+        paragraph(":material/check_circle: All rows are accepted.")
         return
     reasons = list(report.reasons.items())[:MOST_REASONS]
     st.markdown("\n".join(f"- {count(number)} × {safe(reason)}" for reason, number in reasons))
@@ -53,9 +53,7 @@ def rejected(report: "IngestReport", key: str) -> None:
             },
         )
         if len(frame) < report.rows_rejected:
-            st.markdown(
-                _("The first {n} are shown; all of them are stored with the data set.").format(n=count(len(frame)))
-            )
+            paragraph("The first {n} are shown; all of them are stored with the data set.", n=count(len(frame)))
 
 
 def doubts(report: "IngestReport", *, expanded: bool = True) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.ui import frame, services, show, state
-from pages.ui.text import _, fragment, later, n_, safe
+from pages.ui.text import _, fragment, later, n_, paragraph, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def recent() -> None:
     """Show the latest experiments, refreshed every 2 s while one is running or its interval is being computed."""
     cards = services.run_cards()
     if not cards:
-        st.markdown(_("No experiments yet. *See a comparison now* creates the first one in a few seconds."))
+        paragraph("No experiments yet. *See a comparison now* creates the first one in a few seconds.")
         return
     changing = _is_changing(cards)
     fragment(_list, run_every=2.0 if changing else None)(changing)
@@ -94,11 +94,7 @@ def _open(card: "RunCard") -> None:
 def _delete(card: "RunCard") -> None:
     """Delete an experiment after confirmation."""
     with st.popover(_("Delete"), icon=":material/delete:", key=f"delete_{card.id}", type="tertiary"):
-        st.markdown(
-            _("**{name}** and all its results are deleted permanently. The data set is kept.").format(
-                name=safe(card.name)
-            )
-        )
+        paragraph("**{name}** and all its results are deleted permanently. The data set is kept.", name=safe(card.name))
         if not st.button(_("Delete permanently"), key=f"delete_confirmed_{card.id}", type="primary"):
             return
         with show.errors():

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.ui import finder, forms, pending, pickers, services, state, user_picker
 from pages.ui.queries import comparison_queries, model_queries
-from pages.ui.text import _, n_, safe
+from pages.ui.text import _, n_, paragraph, safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +109,7 @@ def _history(user: "SelectedUser") -> None:
     st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(user.history)))
     if len(user.history):
         titles = ", ".join(user.history["title"].head(LATEST))
-        st.markdown(_("Latest items: {titles}").format(titles=safe(titles)))
+        paragraph("Latest items: {titles}", titles=safe(titles))
 
 
 def _recommended(results: "ResultsKey", run: "Run", contender: "Contender", user: "SelectedUser") -> None:

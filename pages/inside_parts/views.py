@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.ui import lazy_sections, pending, show
-from pages.ui.queries import comparison_queries, model_queries
-from pages.ui.text import _, fragment, later, safe
+from pages.ui.queries import model_queries
+from pages.ui.text import _, fragment, later, paragraph, safe
 
 if TYPE_CHECKING:
     from pages.inside_parts.selection import LookedAt
@@ -101,10 +101,10 @@ def _view(looked_at: "LookedAt", view: "View", picture: "Picture") -> None:
     offered = view.offered or (seen.facts["offered"] if seen is not None and view.choice else ())
     with words:
         if seen is not None:
-            st.markdown(safe(comparison_queries.said(picture.sentence(seen))))
+            st.markdown(safe(picture.sentence(seen)))
             if (more := picture.more(seen)) is not None:
-                st.markdown(safe(comparison_queries.said(more)))
-        st.markdown(_("**How to read it.** {reading}").format(reading=_(picture.reading)))
+                st.markdown(safe(more))
+        paragraph("**How to read it.** {reading}", reading=_(picture.reading))
         if view.choice and offered:
             _choice(view.choice, list(offered), widget)
     if seen is None:

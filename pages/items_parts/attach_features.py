@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.ui import pending, services, state
-from pages.ui.text import _, n_, safe
+from pages.ui.text import _, n_, paragraph, safe
 
 if TYPE_CHECKING:
     from recsys_core.data.meta import DatasetCard
@@ -27,12 +27,10 @@ def offer(card: "DatasetCard") -> None:
     if state.is_demo():
         return
     with st.expander(_("Add item images or embeddings"), key="items_attach_open"):
-        st.markdown(
-            _(
-                "A zip file of images, named in a column of the item table or by item ID; or a `.npy` file "
-                "with one row of numbers per item. The result is stored as a new data set; this one does not "
-                "change."
-            )
+        paragraph(
+            "A zip file of images, named in a column of the item table or by item ID; or a `.npy` file "
+            "with one row of numbers per item. The result is stored as a new data set; this one does not "
+            "change."
         )
         upload = st.file_uploader(
             _("Zip or .npy file"), type=["zip", "npy"], key=state.versioned(UPLOAD), label_visibility="visible"

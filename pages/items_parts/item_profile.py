@@ -8,7 +8,7 @@ import streamlit as st
 from pages.items_parts import attach_features
 from pages.ui import finder, lazy_sections, pending, services, show, state
 from pages.ui.queries import profile_queries
-from pages.ui.text import _, count, fragment, n_, percent, safe
+from pages.ui.text import _, count, fragment, n_, paragraph, percent, safe
 from pages.users_parts.user_profile import pairs
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def _map(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
             key="items_map_of",
         )
     else:
-        st.markdown(_("Neighboring dots are items with common users."))
-    st.markdown(_("Each dot is an item. Click a dot to open the item."))
+        paragraph("Neighboring dots are items with common users.")
+    paragraph("Each dot is an item. Click a dot to open the item.")
     by_people = len(ways) > 1 and way == BY_PEOPLE
     finder.on_map(
         finder.ITEM,
@@ -72,10 +72,8 @@ def _map(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
     if not by_people:
         profile_queries.axes(profiles.facts.explained, profiles.facts.axes)
     if len(profiles.table) > DRAWN:
-        st.markdown(
-            _("{drawn} of {all} items are shown, sampled at random.").format(
-                drawn=count(DRAWN), all=count(len(profiles.table))
-            )
+        paragraph(
+            "{drawn} of {all} items are shown, sampled at random.", drawn=count(DRAWN), all=count(len(profiles.table))
         )
 
 
@@ -143,16 +141,14 @@ def _numbers(card: "DatasetCard", row: "pd.Series") -> None:
 def _description(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
     st.subheader(_("Attributes"), anchor=False)
     if not card.has_items:
-        st.markdown(
-            _(
-                "This data set has no table of items, so titles, categories and prices are unknown. Everything "
-                "below is computed from the interactions."
-            )
+        paragraph(
+            "This data set has no table of items, so titles, categories and prices are unknown. Everything "
+            "below is computed from the interactions."
         )
         return
     known = {name: value for name, value in profiles.attributes(item).items() if name != "title"}
     if not known:
-        st.markdown(_("The table of items has no further attributes of this item."))
+        paragraph("The table of items has no further attributes of this item.")
     picture = profile_queries.thumbnail(card.fingerprint, item)
     if picture is not None:
         st.image(picture, width=160, alt=_("Image of the item"))
@@ -166,7 +162,7 @@ def _description(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> No
 def _ratings(row: "pd.Series", tables: "ItemTables") -> None:
     st.subheader(_("Ratings"), anchor=False)
     if tables.ratings.empty or row["mean"] != row["mean"]:
-        st.markdown(_("No ratings."))
+        paragraph("No ratings.")
         return
     from recsys_core.viz.profiles import rating_spread
 
@@ -184,17 +180,14 @@ def _tail(profiles: "ItemProfiles", row: "pd.Series", parts: lazy_sections.Parts
 
     st.subheader(_("Position in the long tail"), anchor=False)
     where = _("in the head") if row["head"] else _("in the tail")
-    st.markdown(
-        _(
-            "Popularity rank {place} of {items}, {where}: the items up to this rank have {running} of all "
-            "interactions; this item alone has {share}."
-        ).format(
-            place=count(row["place"]),
-            items=count(len(profiles.table)),
-            where=where,
-            running=percent(row["running"]),
-            share=percent(row["share"], 2),
-        )
+    paragraph(
+        "Popularity rank {place} of {items}, {where}: the items up to this rank have {running} of all "
+        "interactions; this item alone has {share}.",
+        place=count(row["place"]),
+        items=count(len(profiles.table)),
+        where=where,
+        running=percent(row["running"]),
+        share=percent(row["share"], 2),
     )
     if parts.draws("item_tail", height=TAIL_HEIGHT):
         curve = popularity_curve(profiles.table)
@@ -211,7 +204,7 @@ def _time(tables: "ItemTables", parts: lazy_sections.Parts) -> None:
     st.subheader(_("Over time"), anchor=False)
     periods = tables.periods
     if periods.empty:
-        st.markdown(_("This data set has no timestamps."))
+        paragraph("This data set has no timestamps.")
         return
     from recsys_core.viz.profiles import item_timeline
 
@@ -250,7 +243,7 @@ def _alike(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
     with by_people:
         st.markdown(f"**{_('By common users')}**")
         if known.empty:
-            st.markdown(_("No user has interacted with this item and another one."))
+            paragraph("No user has interacted with this item and another one.")
         for row in known.to_dict("records"):
             words = n_("{n} common user", "{n} common users", int(row["together"]))
             lift = _("lift {lift:.1f}").format(lift=row["lift"])
@@ -261,7 +254,7 @@ def _alike(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
 def _file(rows: "pd.DataFrame", side: str) -> None:
     if len(rows):
         table = profile_queries.in_words(rows)
-        show.download(_("Table (CSV)"), lambda: show.csv(table), f"similar-{side}.csv", "text/csv", f"items_{side}_csv")
+        show.csv_download(_("Table (CSV)"), lambda: table, f"similar-{side}", f"items_{side}_csv")
 
 
 def _like(row: dict[Hashable, Any], words: str, side: str, *, is_in_both: bool) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.ui import pending, services, show, user_picker
 from pages.ui.queries import model_queries
-from pages.ui.text import _, count, later, safe
+from pages.ui.text import _, count, later, paragraph, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def why(trials: dict[str, Trial]) -> None:
 
     model, item = st.session_state.get(CLICKED, (None, None))
     if model not in trials:
-        st.markdown(_("Click an item to see how its score is composed."))
+        paragraph("Click an item to see how its score is composed.")
         return
     trial = trials[model]
     info = services.model_info(trial.model.key)
@@ -89,13 +89,12 @@ def _effects(trial: Trial, item: int) -> None:
     if found is None:
         return
     st.subheader(_("Why {title}?").format(title=safe(found.title)))
-    st.markdown(
-        _(
-            "**Approximation.** {model} does not decompose its scores. Instead, each item of the history was "
-            "left out once and the score was recomputed: a bar is the influence of an item, the score change "
-            "when it is left out. The influences do not add up to the score, because items with the same "
-            "information substitute for each other."
-        ).format(model=safe(trial.title))
+    paragraph(
+        "**Approximation.** {model} does not decompose its scores. Instead, each item of the history was "
+        "left out once and the score was recomputed: a bar is the influence of an item, the score change "
+        "when it is left out. The influences do not add up to the score, because items with the same "
+        "information substitute for each other.",
+        model=safe(trial.title),
     )
     sentence = _(
         "{title}: score {score:.4g}; for a cold-start user with this history, {folded:.4g}. {n} items were "
@@ -131,7 +130,7 @@ def why_not(trials: dict[str, Trial], k: int) -> None:
             width=320,
         )
     if item is None:
-        st.markdown(_("Select an item to see its rank, its score, and how far it is from the list."))
+        paragraph("Select an item to see its rank, its score, and how far it is from the list.")
         return
     about, query = (trial.user.key, item, k), trial.user.query
     found = model_queries.outcome(
@@ -143,7 +142,7 @@ def why_not(trials: dict[str, Trial], k: int) -> None:
     if found.seen or found.last is None or found.item == found.last or found.rank is None:
         return
     if found.parts.empty:
-        st.markdown(_("This model does not decompose its scores, so there are no contributions to compare."))
+        paragraph("This model does not decompose its scores, so there are no contributions to compare.")
         return
     _beside_the_last(found)
 

@@ -7,7 +7,7 @@ import streamlit as st
 from pages.recommend_parts import reasons
 from pages.ui import pending, services, show
 from pages.ui.queries import comparison_queries, model_queries
-from pages.ui.text import _, safe
+from pages.ui.text import _, paragraph, safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ def models(results: "ResultsKey", user: "SelectedUser") -> list[str]:
     )  # fmt: skip
     unable = [contenders[one].title for one in ranked if one not in able]
     if unable:
-        st.markdown(_("Not available for cold-start users: {models}.").format(models=safe(", ".join(unable))))
+        paragraph("Not available for cold-start users: {models}.", models=safe(", ".join(unable)))
     return chosen
 
 
@@ -56,7 +56,7 @@ def lists(results: "ResultsKey", chosen: list[str], user: "SelectedUser", k: int
     from recsys_core.serving.recommendations import lists_table
 
     if not chosen:
-        st.markdown(_("Select at least one model."))
+        paragraph("Select at least one model.")
         return
     models = {model.id: model for model in comparison_queries.contenders(results)}
     titles = {one: model.title for one, model in models.items()}
@@ -75,13 +75,7 @@ def lists(results: "ResultsKey", chosen: list[str], user: "SelectedUser", k: int
     reasons.why(trials)
     reasons.why_not(trials, k)
     if found:
-        show.download(
-            _("All lists (CSV)"),
-            lambda: show.csv(lists_table(found, titles)),
-            "recommendations.csv",
-            "text/csv",
-            "lists_csv",
-        )
+        show.csv_download(_("All lists (CSV)"), lambda: lists_table(found, titles), "recommendations", "lists_csv")
 
 
 def _finished(
@@ -112,7 +106,7 @@ def _data(results: "ResultsKey") -> "Dataset":
 
 def _list(model: str, frame: "pd.DataFrame") -> None:
     if frame.empty:
-        st.markdown(_("Empty: this model has no score for any item outside the history."))
+        paragraph("Empty: this model has no score for any item outside the history.")
     for row in frame.to_dict("records"):
         shared = f" :blue-badge[{_('in {n} lists').format(n=row['listed_by'])}]" if row["listed_by"] > 1 else ""
         pressed = st.button(

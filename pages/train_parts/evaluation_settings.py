@@ -7,7 +7,7 @@ import streamlit as st
 from pages.ui import services, state
 from pages.ui.forms import KEPT
 from pages.ui.show import errors
-from pages.ui.text import _, count, later, n_, percent
+from pages.ui.text import _, count, later, n_, paragraph, percent
 
 if TYPE_CHECKING:
     from recsys_core.contracts import RatingScale
@@ -84,11 +84,9 @@ def _split(dataset: "Dataset", key: str) -> tuple[dict[str, Any], int]:
     )
     st.markdown(_(SPLITS[kind][1]))
     if not dataset.has_timestamps:
-        st.markdown(
-            _(
-                "This data set has no timestamps: the global time split is not available, and a user's latest "
-                "interaction is the last one in the file."
-            )
+        paragraph(
+            "This data set has no timestamps: the global time split is not available, and a user's latest "
+            "interaction is the last one in the file."
         )
     values: dict[str, Any] = {"kind": kind}
     with st.container(horizontal=True, key=f"{key}_split_numbers"):
@@ -122,7 +120,7 @@ def _share(label: str, start: int, key: str, *, low: int = 1, tip: str | None = 
 def _test_data(dataset: "Dataset", key: str) -> str | None:
     others = [card for card in services.cards() if card.fingerprint != dataset.fingerprint]
     if not others:
-        st.markdown(_("The workspace contains no other data set. Upload the test set on the Data page first."))
+        paragraph("The workspace contains no other data set. Upload the test set on the Data page first.")
         return None
     names = {card.fingerprint: card.name for card in others}
     return st.selectbox(
@@ -163,7 +161,7 @@ def _relevance_and_k(dataset: "Dataset", key: str) -> dict[str, Any]:
     liked, learned, length = st.columns(3, gap="medium")
     with liked:
         if dataset.rating_scale is None:
-            st.markdown(_("This data set has no ratings: every held-out interaction is relevant."))
+            paragraph("This data set has no ratings: every held-out interaction is relevant.")
         else:
             values["relevant_from"] = _threshold(dataset.rating_scale, key, f"{key}_liked_{dataset.fingerprint}")
     with learned:
@@ -224,13 +222,11 @@ def _leaks(dataset: "Dataset", split: dict[str, Any], seed: int) -> None:
     with st.container(border=True, key="leaks"):
         st.markdown("**" + _("Split sizes and temporal leakage") + "**")
         if split["kind"] == "uploaded" and not split.get("test_data"):
-            st.markdown(_("Select a test set first."))
+            paragraph("Select a test set first.")
             return
         card = services.card(dataset.fingerprint)
         if card is not None and card.n_interactions > PREVIEW_ROWS:
-            st.markdown(
-                _("This data set is large: leakage is measured when training starts and reported with the results.")
-            )
+            paragraph("This data set is large: leakage is measured when training starts and reported with the results.")
             return
         with errors():
             for sentence in leak_sentences(leaks(dataset.fingerprint, tuple(sorted(split.items())), seed)):

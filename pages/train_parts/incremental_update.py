@@ -10,7 +10,7 @@ from pages.ui import algorithm_cards, frame, pending, services, show, state
 from pages.ui.forms import KEPT
 from pages.ui.queries import model_queries
 from pages.ui.stored_datasets import NEW
-from pages.ui.text import _, count, later, n_, safe
+from pages.ui.text import _, count, later, n_, paragraph, safe
 
 if TYPE_CHECKING:
     from recsys_core.data.meta import DatasetCard
@@ -56,21 +56,17 @@ def section(run: "Run") -> None:
     if not able or state.is_demo():
         return
     with st.expander(_("Update with newer data"), icon=":material/update:", key="update"):
-        st.markdown(
-            _(
-                "A trained model need not be retrained from scratch when new interactions arrive: a copy of it "
-                "is trained further, on the new interactions only. Here you see what it gains on the new data "
-                "and what it forgets of the original data. The copy is evaluated and discarded; the stored "
-                "model and its experiment do not change."
-            )
+        paragraph(
+            "A trained model need not be retrained from scratch when new interactions arrive: a copy of it "
+            "is trained further, on the new interactions only. Here you see what it gains on the new data "
+            "and what it forgets of the original data. The copy is evaluated and discarded; the stored "
+            "model and its experiment do not change."
         )
         others = [card for card in services.cards() if card.fingerprint != run.spec.data]
         if not others:
-            st.markdown(
-                _(
-                    "There is no newer data set yet. Upload a file with later interactions of the same users "
-                    "on the Data page; it may also contain the original rows."
-                )
+            paragraph(
+                "There is no newer data set yet. Upload a file with later interactions of the same users "
+                "on the Data page; it may also contain the original rows."
             )
             return
         _form(run, able, others)
@@ -118,7 +114,7 @@ def _form(run: "Run", able: dict[str, str], others: "list[DatasetCard]") -> None
     if st.session_state.get(STARTED) == update:
         _outcome(update, able[model])
     elif st.session_state.get(CANCELLED):
-        st.markdown(_("Cancelled. Nothing was changed; *Update a copy* starts again."))
+        paragraph("Cancelled. Nothing was changed; *Update a copy* starts again.")
 
 
 def _outcome(update: _Update, key: str) -> None:
@@ -145,11 +141,9 @@ def _outcome(update: _Update, key: str) -> None:
     }
     named_column = {"part": st.column_config.TextColumn(_(COLUMNS["part"]))}
     show.table(table, "update_table", name=_("Before and after"), column_config=named_column | numbers)
-    st.markdown(
-        _(
-            "This copy is not stored. For a model of the new data, upload all rows, old and new, as one data "
-            "set and train on it."
-        )
+    paragraph(
+        "This copy is not stored. For a model of the new data, upload all rows, old and new, as one data "
+        "set and train on it."
     )
     if st.button(_("Upload all rows as one data set"), key="update_to_data", icon=":material/upload_file:"):
         state.put("intake", NEW)

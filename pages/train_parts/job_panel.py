@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.ui import algorithm_cards, services, show, state
-from pages.ui.queries import comparison_queries
-from pages.ui.text import _, fragment, later, n_, safe, seconds
+from pages.ui.text import _, fragment, later, n_, paragraph, safe, seconds
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -115,9 +114,9 @@ def _bar(job: "JobStatus") -> None:
         )
         st.progress(job.fraction or 0.0, text)
     elif job.state == "QUEUED":
-        st.markdown(_("queued for {time}").format(time=seconds(max(0.0, time.time() - job.queued))))
+        paragraph("queued for {time}", time=seconds(max(0.0, time.time() - job.queued)))
     elif taken is not None:
-        st.markdown(_("took {time}").format(time=seconds(taken)))
+        paragraph("took {time}", time=seconds(taken))
 
 
 def _latest(progress: "pd.DataFrame") -> None:
@@ -202,6 +201,6 @@ def _curves(run: "Run", reports: "dict[str, pd.DataFrame]", titles: dict[str, st
                 training_curve(curve, name=title, step=step, color=color),
                 key=f"curve_{name}",
                 name=f"{reported[chosen]} {title}",
-                sentence=comparison_queries.said(course(curve, name=title)),
+                sentence=str(course(curve, name=title)),
                 table=curve,
             )

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.ui import show, state
 from pages.ui.queries import comparison_queries
-from pages.ui.text import _, n_, percent, safe
+from pages.ui.text import _, n_, paragraph, percent, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def section(results: "ResultsKey", metric: str, baseline: str, k: int) -> None:
     titles = {model.id: model.title for model in comparison_queries.contenders(results)}
     ranked = [model for model in comparison_queries.board(results, metric, baseline)["model"] if model in titles]
     if len(ranked) < 2:
-        st.markdown(_("Users are compared between two models; only one has finished."))
+        paragraph("Users are compared between two models; only one has finished.")
         return
     first, second = _pair(ranked, titles)
     table = comparison_queries.disagreements(results, first, second, metric, k)

@@ -11,15 +11,7 @@ from pages.ui.text import _, later
 if TYPE_CHECKING:
     from recsys_core.data.meta import DatasetCard
 
-LABELS = {
-    "home": later("Go to Home"),
-    "data": later("Upload or open data"),
-    "explore": later("Explore the data"),
-    "train": later("Train models"),
-    "compare": later("Open the comparison"),
-    "recommend": later("Open recommendations"),
-    "inside": later("Look inside a model"),
-}
+LABELS = {"data": later("Upload or open data"), "train": later("Train models")}
 
 
 def card_or_stop(card: "DatasetCard | None", why: str) -> "DatasetCard":

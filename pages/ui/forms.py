@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
-from pages.ui.text import _, safe
+from pages.ui.text import _, paragraph, safe
 from recsys_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def settings(config_type: "type[ModelConfig]", key: str) -> None:
 
     specs = field_specs(config_type)
     if not specs:
-        st.markdown(_("This model has no settings."))
+        paragraph("This model has no settings.")
     for spec in specs:
         if not spec.advanced:
             _field(spec, key)

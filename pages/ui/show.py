@@ -68,7 +68,7 @@ def figure(
     with st.container(horizontal=True, gap="small", key=f"{key}_downloads"):
         download(_("Chart (HTML)"), page, f"{file_name(name)}.html", "text/html", f"{key}_html")
         if table is not None:
-            download(_("Data (CSV)"), lambda: csv(table), f"{file_name(name)}.csv", "text/csv", f"{key}_csv")
+            csv_download(_("Data (CSV)"), lambda: table, file_name(name), f"{key}_csv")
     return chosen
 
 
@@ -76,7 +76,7 @@ def table(frame: "pd.DataFrame", key: str, *, name: str, offer_file: bool = True
     """Show a table with its download as CSV; `options` go to `st.dataframe`."""
     chosen = st.dataframe(frame, key=key, hide_index=options.pop("hide_index", True), alt=name, **options)
     if offer_file:
-        download(_("Table (CSV)"), lambda: csv(frame), f"{file_name(name)}.csv", "text/csv", f"{key}_csv")
+        csv_download(_("Table (CSV)"), lambda: frame, file_name(name), f"{key}_csv")
     return chosen
 
 
@@ -85,13 +85,6 @@ def metrics(numbers: Iterable[tuple[str, str]], key: str, *, width: int = 165) -
     with st.container(border=True, horizontal=True, key=key):
         for label, value in numbers:
             st.metric(label, value, width=width)
-
-
-def csv(frame: "pd.DataFrame") -> bytes:
-    """Return the table as CSV, with cells escaped that a spreadsheet would evaluate as formulas."""
-    from recsys_core.viz.export import csv_bytes
-
-    return csv_bytes(frame)
 
 
 @contextmanager
@@ -122,6 +115,17 @@ def download(label: str, make: Callable[[], Any], name: str, mime: str, key: str
         icon=":material/download:",
         **{"type": "tertiary"} | options,
     )
+
+
+def csv_download(label: str, make: "Callable[[], pd.DataFrame]", name: str, key: str) -> None:
+    """Show a download button for a table as CSV, with cells escaped that a spreadsheet would evaluate as formulas."""
+
+    def content() -> bytes:
+        from recsys_core.viz.export import csv_bytes
+
+        return csv_bytes(make())
+
+    download(label, content, f"{name}.csv", "text/csv", key)
 
 
 def file_name(name: str) -> str:

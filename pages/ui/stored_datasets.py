@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.ui import services, show, state
-from pages.ui.text import _, count, n_, safe
+from pages.ui.text import _, count, n_, paragraph, safe
 
 if TYPE_CHECKING:
     from recsys_core.data.meta import DatasetCard
@@ -39,7 +39,7 @@ def shelf() -> None:
         state.put("intake", NEW)
         st.rerun()
     if not cards:
-        st.markdown(_("No data sets stored yet."))
+        paragraph("No data sets stored yet.")
     for card in cards[:SHOWN]:
         _card(card)
     if len(cards) > SHOWN:
@@ -94,11 +94,10 @@ def _rename(card: "DatasetCard") -> None:
 def _delete(card: "DatasetCard") -> None:
     """Delete a data set after confirmation."""
     with st.popover(_("Delete"), icon=":material/delete:", key="data_delete"):
-        st.markdown(
-            _(
-                "**{name}** is deleted permanently. Results of its experiments stay in the workspace and can "
-                "be reported from the command line; the pages need the data set to show them."
-            ).format(name=safe(card.name))
+        paragraph(
+            "**{name}** is deleted permanently. Results of its experiments stay in the workspace and can "
+            "be reported from the command line; the pages need the data set to show them.",
+            name=safe(card.name),
         )
         if live := [one for one in services.run_cards() if one.is_live and one.data == card.fingerprint]:
             st.warning(

@@ -16,8 +16,8 @@ from recsys_core import text
 from recsys_core.text import later
 
 __all__ = [
-    "NAMES", "_", "count", "fragment", "language", "later", "n_", "percent", "safe", "safe_paragraphs", "seconds",
-    "size", "speak",
+    "NAMES", "_", "count", "fragment", "language", "later", "n_", "paragraph", "percent", "safe", "safe_paragraphs",
+    "seconds", "size", "speak",
 ]  # fmt: skip
 
 NAMES = {"en": "English", "de": "Deutsch", "zh": "中文"}
@@ -52,6 +52,11 @@ def n_(singular: str, plural: str, number: int) -> str:
     """Return the form of a message for a number, with `{n}` replaced by the number."""
     speak()
     return text.n_(singular, plural, number)
+
+
+def paragraph(message: str, /, **values: object) -> None:
+    """Show a message in the language of this session as a paragraph of Markdown, with `values` in its placeholders."""
+    st.markdown(_(message).format(**values) if values else _(message))
 
 
 def fragment(run: Callable[P, T], *, run_every: float | None = None) -> Callable[P, T]:

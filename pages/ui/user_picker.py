@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.ui import finder, services, state
-from pages.ui.text import _, safe
+from pages.ui.text import _, paragraph, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _custom_history(dataset: "Dataset") -> SelectedUser:
 
     _forget_other_data(dataset)
     with st.container(border=True, key="made_up"):
-        st.markdown(_("Select a few items as the history of this user; if the data set has ratings, rate them."))
+        paragraph("Select a few items as the history of this user; if the data set has ratings, rate them.")
         chosen = _items(dataset)
         if not chosen:
             st.stop()

@@ -52,7 +52,7 @@ def sentences(results: "ResultsKey", metric: str, baseline: str) -> None:
     except RecscopeError as error:
         st.error(safe(error))
         st.stop()
-    first, *rest = (safe(comparison_queries.said(sentence)) for sentence in comparison.verdict)
+    first, *rest = (safe(sentence) for sentence in comparison.verdict)
     with st.container(border=True, key="verdict"):
         st.header(first)
         if rest:
@@ -66,10 +66,10 @@ def fairness(results: "ResultsKey", metric: str, baseline: str) -> None:
     icons = {"refusal": ":material/block:", "warning": ":material/warning:"}
     for finding in found:
         if finding.severity in boxes:
-            boxes[finding.severity](safe(comparison_queries.said(finding.sentence)), icon=icons[finding.severity])
+            boxes[finding.severity](safe(finding.sentence), icon=icons[finding.severity])
     remarks = [finding for finding in found if finding.severity not in boxes]
     if not found:
         st.success(_("The protocol check found no problems."), icon=":material/check_circle:")
     if remarks:
         with st.expander(n_("{n} further note on the protocol", "{n} further notes on the protocol", len(remarks))):
-            st.markdown("\n".join(f"- {safe(comparison_queries.said(finding.sentence))}" for finding in remarks))
+            st.markdown("\n".join(f"- {safe(finding.sentence)}" for finding in remarks))

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.ui import finder, pending, services, show, state
 from pages.ui.queries import profile_queries
-from pages.ui.text import _, count, n_, percent, safe
+from pages.ui.text import _, count, n_, paragraph, percent, safe
 
 if TYPE_CHECKING:
     from recsys_core.data.meta import DatasetCard
@@ -47,8 +47,8 @@ def _recommended(card: "DatasetCard", user_id: str, open_user: Callable[[str], N
         return
     st.markdown(n_("This user has {n} social link.", "This user has {n} social links.", found.links))
     if found.table.empty:
-        st.markdown(
-            _("No friend can be recommended: this user has no social links, and the method has no other information.")
+        paragraph(
+            "No friend can be recommended: this user has no social links, and the method has no other information."
         )
         return
     for row in found.table.to_dict("records"):
@@ -65,9 +65,7 @@ def _recommended(card: "DatasetCard", user_id: str, open_user: Callable[[str], N
                 args=(row["user_id"],),
                 width="stretch",
             )
-    show.download(
-        _("Table (CSV)"), lambda: show.csv(found.table), "people-to-get-to-know.csv", "text/csv", "social_csv"
-    )
+    show.csv_download(_("Table (CSV)"), lambda: found.table, "people-to-get-to-know", "social_csv")
 
 
 def _reason(row: dict[Hashable, Any]) -> str:
@@ -83,11 +81,9 @@ def _reason(row: dict[Hashable, Any]) -> str:
 def _how_well(card: "DatasetCard") -> None:
     """Evaluate all methods on held-out links, on request."""
     st.header(_("Evaluation on held-out links"), anchor=False)
-    st.markdown(
-        _(
-            "A share of the social links is held out, and each method ranks the candidates. Random and popular "
-            "users are the baselines."
-        )
+    paragraph(
+        "A share of the social links is held out, and each method ranks the candidates. Random and popular "
+        "users are the baselines."
     )
     measured = f"social_measured_{card.fingerprint}"
     if not st.session_state.get(measured):
@@ -108,18 +104,15 @@ def _how_well(card: "DatasetCard") -> None:
 def _verdict(comparison: "FriendComparison") -> None:
     table = comparison.table
     best = table.iloc[0]
-    st.markdown(
-        _(
-            "{title} has the highest recall@{k}: {recall} of {links} held-out links ({low} to {high}, {users} users)."
-        ).format(
-            title=f"**{safe(_(best['title']))}**",
-            recall=percent(best["recall"]),
-            links=count(comparison.held_links),
-            k=comparison.k,
-            low=percent(best["recall_low"]),
-            high=percent(best["recall_high"]),
-            users=count(comparison.users),
-        )
+    paragraph(
+        "{title} has the highest recall@{k}: {recall} of {links} held-out links ({low} to {high}, {users} users).",
+        title=f"**{safe(_(best['title']))}**",
+        recall=percent(best["recall"]),
+        links=count(comparison.held_links),
+        k=comparison.k,
+        low=percent(best["recall_low"]),
+        high=percent(best["recall_high"]),
+        users=count(comparison.users),
     )
     show.table(
         table,
@@ -133,4 +126,4 @@ def _verdict(comparison: "FriendComparison") -> None:
             "auc": st.column_config.NumberColumn(_("AUC"), format="%.3f", width=60),
         },
     )
-    st.markdown(_("AUC is the probability that a held-out friend scores above a random user: 0.5 is chance."))
+    paragraph("AUC is the probability that a held-out friend scores above a random user: 0.5 is chance.")

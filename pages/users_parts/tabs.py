@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.ui import finder, pending, services, state
 from pages.ui.queries import profile_queries
-from pages.ui.text import _, count
+from pages.ui.text import _, count, paragraph
 from pages.users_parts import friend_recommendations, user_profile, user_segments
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def _map(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
     )
     profile_queries.axes(profiles.facts.explained, profiles.facts.axes)
     if len(profiles.table) > DRAWN:
-        st.markdown(
-            _("{drawn} of {users} users are shown, sampled at random.").format(
-                drawn=count(DRAWN), users=count(len(profiles.table))
-            )
+        paragraph(
+            "{drawn} of {users} users are shown, sampled at random.",
+            drawn=count(DRAWN),
+            users=count(len(profiles.table)),
         )

@@ -8,7 +8,7 @@ import streamlit as st
 from pages.ui import lazy_sections, pending, services, show, state
 from pages.ui.navigation import has_page
 from pages.ui.queries import profile_queries
-from pages.ui.text import _, count, fragment, n_, percent, safe
+from pages.ui.text import _, count, fragment, n_, paragraph, percent, safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,24 +78,20 @@ def _numbers(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
     segment = next((one for one in profiles.facts.segments if one.number == row["segment"]), None)
     show.metrics(numbers, "user_numbers")
     if segment is not None:
-        st.markdown(
-            _("Segment {number}: {title}").format(number=segment.number, title=profile_queries.said(*segment.title))
-        )
+        paragraph("Segment {number}: {title}", number=segment.number, title=profile_queries.said(*segment.title))
 
 
 def _attributes(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
     st.subheader(_("Attributes"), anchor=False)
     if not card.has_users:
-        st.markdown(
-            _(
-                "This data set has no table of users, so age, city and the like are unknown. Everything below "
-                "is computed from the interactions."
-            )
+        paragraph(
+            "This data set has no table of users, so age, city and the like are unknown. Everything below "
+            "is computed from the interactions."
         )
         return
     known = profiles.attributes(user)
     if not known:
-        st.markdown(_("The table of users has no attributes of this user."))
+        paragraph("The table of users has no attributes of this user.")
         return
     pairs(known.items(), "user_attributes")
 
@@ -114,7 +110,7 @@ def _likes(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
     if tags is None:
         return
     if tags.empty:
-        st.markdown(_("No preference tags: there are too few relevant interactions, or the items have no attributes."))
+        paragraph("No preference tags: there are too few relevant interactions, or the items have no attributes.")
         return
     from recsys_core.viz.profiles import tag_bars
 
@@ -191,7 +187,7 @@ def _time(tables: "UserTables", parts: lazy_sections.Parts) -> None:
     st.subheader(_("Over time"), anchor=False)
     periods = tables.activity
     if periods.empty:
-        st.markdown(_("This data set has no timestamps."))
+        paragraph("This data set has no timestamps.")
         return
     from recsys_core.viz.explore import timeline
 
@@ -214,18 +210,13 @@ def _alike(card: "DatasetCard", profiles: "UserProfiles", user: int, open_user: 
     st.subheader(_("Most similar users"), anchor=False)
     found = profiles.similar(user, ALIKE)
     if found.empty:
-        st.markdown(_("No similar user was found: there is too little data to compare."))
+        paragraph("No similar user was found: there is too little data to compare.")
         return
     for row in found.to_dict("records"):
         with st.container(border=True, key=f"alike_{row['user']}"):
             _one_alike(card, user, row, open_user)
-    show.download(
-        _("Most similar users (CSV)"),
-        lambda: show.csv(profile_queries.in_words(found)),
-        "similar-users.csv",
-        "text/csv",
-        "user_similar_csv",
-    )
+    table = profile_queries.in_words(found)
+    show.csv_download(_("Most similar users (CSV)"), lambda: table, "similar-users", "user_similar_csv")
 
 
 def _one_alike(card: "DatasetCard", user: int, row: dict[Hashable, Any], open_user: Open) -> None:
@@ -252,9 +243,9 @@ def _in_common(card: "DatasetCard", user: int, other: int) -> None:
 
     items = common_items(services.dataset(card.fingerprint), user, other, IN_COMMON)
     if items.empty:
-        st.markdown(_("No items in common; the profiles are similar in other features."))
+        paragraph("No items in common; the profiles are similar in other features.")
         return
-    st.markdown(_("Least popular first:"))
+    paragraph("Least popular first:")
     st.markdown("\n".join(f"- {_common_line(item)}" for item in items.to_dict("records")))
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.ui import pending, show, state
 from pages.ui.queries import profile_queries
-from pages.ui.text import _, count, n_, percent
+from pages.ui.text import _, count, n_, paragraph, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ def present(card: "DatasetCard", open_user: Callable[[str], None]) -> None:
     if profiles is None:
         return
     if not profiles.facts.segments:
-        st.markdown(_("There are no segments: there are too few users, or their profiles are too similar."))
+        paragraph("There are no segments: there are too few users, or their profiles are too similar.")
         return
     st.markdown(
         n_(
@@ -71,12 +71,10 @@ def _why_so_many(profiles: "UserProfiles") -> None:
     if len(tried) < 2:
         return
     with st.expander(_("Number of segments")):
-        st.markdown(
-            _(
-                "The silhouette compares the distance of users to their own segment with that to the nearest "
-                "other segment: 1 is perfect separation, 0 none. The number of segments with the largest value "
-                "was chosen."
-            )
+        paragraph(
+            "The silhouette compares the distance of users to their own segment with that to the nearest "
+            "other segment: 1 is perfect separation, 0 none. The number of segments with the largest value "
+            "was chosen."
         )
         show.table(
             tried,
@@ -107,18 +105,16 @@ def _one(profiles: "UserProfiles", segment: "Segment", open_user: Callable[[str]
             name=_("Distinctive features of segment {number}").format(number=segment.number),
             table=traits,
         )
-        st.markdown(
-            _(
-                "Difference between the mean of this segment and the mean of all users, in standard "
-                "deviations: blue above, orange below."
-            )
+        paragraph(
+            "Difference between the mean of this segment and the mean of all users, in standard "
+            "deviations: blue above, orange below."
         )
     st.subheader(_("Members"), anchor=False)
     members = profiles.members(segment.number, MEMBERS)
-    st.markdown(
-        _("{shown} of {size} users, closest to the centroid first. Select a row to open the user.").format(
-            shown=count(len(members)), size=count(segment.size)
-        )
+    paragraph(
+        "{shown} of {size} users, closest to the centroid first. Select a row to open the user.",
+        shown=count(len(members)),
+        size=count(segment.size),
     )
 
     def opened() -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -54,7 +54,6 @@ LEARNED_WHOLE = Template(
     "The model was trained on these users, including this one, so the example shows how to read the figures, not how "
     "accurate the model is."
 ).fill()
-Translate = Callable[[Sentence], str]
 SIDE = 600.0
 """Pixels of the longer side of the map."""
 LARGEST_CELL = 22.0
@@ -84,7 +83,7 @@ def learned(attended: Attended) -> Sentence:
 
 
 def links_data(
-    attended: Attended, words: Mapping[str, str], file: str, translate: Translate, heads: Sequence[Head] | None = None
+    attended: Attended, words: Mapping[str, str], file: str, heads: Sequence[Head] | None = None
 ) -> dict[str, Any]:
     """Return the data of the line view as plain values for `attention_components.LINKS`.
 
@@ -96,7 +95,6 @@ def links_data(
         attended: The trace.
         words: Texts of the figure, by key.
         file: Name of saved files, without extension.
-        translate: Translates a sentence.
         heads: Heads that are switched on initially, None for all; not part of the identity of the figure.
     """
     trace = attended.trace
@@ -108,7 +106,7 @@ def links_data(
     labels = [_label(title) for title in attended.titles[first:]]
     if first:
         block = np.concatenate([looked[:, :, :first].sum(axis=2, keepdims=True), block], axis=2)
-        labels = [translate(EARLIER.fill(first)), *labels]
+        labels = [str(EARLIER.fill(first)), *labels]
     names = attended.steps
     data = {
         "steps": [_label(names[row]) for row in rows],

@@ -86,30 +86,27 @@ HIDDEN = Template("|H({step})| = {norm}")
 OUTPUT = Template("o({step}) = '{item}',  P = {probability}")
 
 
-def payload(stages: Sequence[Stage], words: dict[str, str], translate: Callable[[Sentence], str]) -> dict[str, Any]:
-    """Return the stages as plain values for `attention_components.STAGES`, translated by `translate`."""
-
-    def named(row: Row) -> str:
-        return translate(row.label) if isinstance(row.label, Sentence) else row.label
+def payload(stages: Sequence[Stage], words: dict[str, str]) -> dict[str, Any]:
+    """Return the stages as plain values for `attention_components.STAGES` in the current language."""
 
     def rows(listed: Sequence[Row]) -> list[dict[str, Any]]:
         return [
-            {"label": named(row), "value": round(row.value, 4), "text": row.text, "mark": row.mark, "off": row.off}
-            | ({"note": translate(row.note)} if row.note else {})
+            {"label": str(row.label), "value": round(row.value, 4), "text": row.text, "mark": row.mark, "off": row.off}
+            | ({"note": str(row.note)} if row.note else {})
             for row in listed
         ]
 
     listed = [
         {
-            "title": translate(stage.title),
-            "words": translate(stage.words),
-            "left_title": translate(stage.left_title),
+            "title": str(stage.title),
+            "words": str(stage.words),
+            "left_title": str(stage.left_title),
             "left": rows(stage.left),
-            "right_title": translate(stage.right_title),
+            "right_title": str(stage.right_title),
             "right": rows(stage.right),
-            "extra_title": translate(stage.extra_title) if stage.extra_title else "",
+            "extra_title": str(stage.extra_title) if stage.extra_title else "",
             "extra": rows(stage.extra),
-            "formula": [translate(line) for line in stage.formula],
+            "formula": [str(line) for line in stage.formula],
         }
         for stage in stages
     ]

@@ -87,7 +87,7 @@ def test_titles_of_wide_letters_stay_within_their_column(page: Page, tmp_path: P
     )
     found = Attended(causal_trace([0, 1, 2], 24), titles, ("0", "1", "2"), dict.fromkeys(range(24), titles[0]))
     path = tmp_path / "wide.html"
-    path.write_text(LINKS.page(links_data(found, dict.fromkeys(WORDS, "words"), "file", str), "Wide"), encoding="utf-8")
+    path.write_text(LINKS.page(links_data(found, dict.fromkeys(WORDS, "words"), "file"), "Wide"), encoding="utf-8")
     for width in (1000, 400):
         page.set_viewport_size({"width": width, "height": 600})
         page.goto(path.as_uri())

@@ -73,13 +73,13 @@ def test_even_attention_is_told_as_even() -> None:
 def test_a_long_history_keeps_its_weight_in_one_row_of_earlier_items() -> None:
     tokens = [item % N_ITEMS for item in range(60)]
     found = named(causal_trace(tokens, N_ITEMS))
-    data = attention.links_data(found, {}, "name", str)
+    data = attention.links_data(found, {}, "name")
     weights = np.array(data["weights"])
     assert weights.shape == (4, attention.SHOWN, attention.SHOWN + 1)
     assert weights.sum(axis=2) == pytest.approx(1.0, abs=0.01)
     assert data["items"][0] == "36 earlier items"
     assert len(data["steps"]) == attention.SHOWN
-    stages = attention_stages.payload(attention_stages.of_trace(found), {}, str)["stages"]
+    stages = attention_stages.payload(attention_stages.of_trace(found), {})["stages"]
     assert len(stages) == attention.SHOWN
     assert stages[0]["left"][0]["label"] == "36 earlier items"
     assert sum(row["value"] for row in stages[-1]["left"]) == pytest.approx(1.0, abs=0.01)
@@ -121,7 +121,7 @@ def test_the_map_as_svg_has_a_cell_for_each_look_and_no_markup_from_titles() -> 
 
 def test_a_picture_begins_with_the_heads_that_are_on() -> None:
     found = named(causal_trace([3, 1, 4], N_ITEMS))
-    every, some = (attention.links_data(found, {}, "name", str, heads) for heads in (None, [(0, 1), (1, 0)]))
+    every, some = (attention.links_data(found, {}, "name", heads) for heads in (None, [(0, 1), (1, 0)]))
     assert (every["on"], some["on"]) == (None, [1, 2])
     assert every["id"] == some["id"]
     assert '"on": [1, 2]' in LINKS.page(some, "title")
@@ -140,7 +140,7 @@ def test_titles_from_outside_are_no_markup_in_the_map_nor_in_a_saved_picture() -
     evil = "</script><img src=x onerror=alert(1)>"
     found = Attended(trace, (evil, "b"), ("0", "1"), dict.fromkeys(range(N_ITEMS), evil))
     assert "<img" not in attention.heat_map(found).to_json()
-    page = LINKS.page(attention.links_data(found, {}, "name", str), "<b>title")
+    page = LINKS.page(attention.links_data(found, {}, "name"), "<b>title")
     assert evil not in page
     assert "<b>title" not in page
 

@@ -51,11 +51,6 @@ def results_key(run: "Run") -> ResultsKey:
     return results
 
 
-def said(sentence: "Sentence") -> str:
-    """Return a sentence of the library in the language of this session."""
-    return str(sentence)
-
-
 def _opened(results: ResultsKey) -> "Run":
     return services.store().open(results.run)
 

@@ -254,13 +254,7 @@ def downloads(name: str, kind: str, profiles: "UserProfiles | ItemProfiles", ids
         return vectors_npz(profiles.features, ids)
 
     with st.container(horizontal=True, gap="small", key=f"{kind}_exports"):
-        show.download(
-            _("All profiles (CSV)"),
-            lambda: show.csv(profiles.export()),
-            f"{show.file_name(name)}-{kind}.csv",
-            "text/csv",
-            f"{kind}_export",
-        )
+        show.csv_download(_("All profiles (CSV)"), profiles.export, f"{show.file_name(name)}-{kind}", f"{kind}_export")
         show.download(
             _("Feature vectors (NPZ)"),
             vectors,
