@@ -6,32 +6,22 @@ import streamlit as st
 
 from pages.ui import finder, state, user_picker
 from pages.ui.forms import KEPT
-from pages.ui.text import _, n_, paragraph, safe
+from pages.ui.text import _, paragraph
 
 if TYPE_CHECKING:
     from pages.ui.user_picker import SelectedUser
     from recsys_core.data.dataset import Dataset
     from recsys_core.experiments.experiment import Run
 
-FROM_DATA, BY_HAND = "data", "hand"
-LATEST = 3
+BY_HAND = "hand"
 
 
 def choose(run: "Run", dataset: "Dataset") -> "SelectedUser":
     """Show the choice of a history; the page stops until there is one."""
     with st.container(border=True, key="attention_person"):
-        kind = FROM_DATA
+        kind = user_picker.FROM_DATA
         if not state.is_demo():
-            kind = st.radio(
-                _("History of"),
-                [FROM_DATA, BY_HAND],
-                horizontal=True,
-                key="attention_kind",
-                persist_state=KEPT,
-                format_func=lambda one: (
-                    _("User from the data set") if one == FROM_DATA else _("Custom history (cold-start user)")
-                ),
-            )
+            kind = user_picker.kind_of_history(_("History of"), "attention_kind", BY_HAND, persist_state=KEPT)
         return _by_hand(dataset) if kind == BY_HAND else _from_data(run, dataset)
 
 
@@ -47,11 +37,8 @@ def _values_key(dataset: "Dataset") -> str:
 
 def _from_data(run: "Run", dataset: "Dataset") -> "SelectedUser":
     user = user_picker.of_data(run, dataset, finder.choose(finder.USER, dataset))
-    st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(user.history)))
-    if not len(user.history):
-        return user
-    paragraph("Latest items: {titles}", titles=safe(", ".join(user.history["title"].head(LATEST))))
-    if not state.is_demo():
+    user_picker.show_history(user)
+    if len(user.history) and not state.is_demo():
         st.button(
             _("Edit as a custom history"),
             key="attention_take_over",
@@ -75,20 +62,8 @@ def _by_hand(dataset: "Dataset") -> "SelectedUser":
     from recsys_core.serving.recommendations import query_of_items
 
     paragraph("Select the items of the history, oldest first. × removes an item.")
-    text = st.text_input(_("Search items by title"), key="attention_search")
     key = items_key(dataset)
-    kept = list(st.session_state.get(key, []))
-    found = user_picker.found_items(dataset, text)
-    frame = described_items(dataset, [*kept, *(item for item in found if item not in kept)])
-    names = dict(zip(frame["item"].tolist(), frame["title"], strict=True))
-    chosen = st.multiselect(
-        _("Items, oldest first"),
-        list(names),
-        format_func=lambda one: names.get(one, ""),
-        key=key,
-        persist_state=KEPT,
-        placeholder=_("Select from the items found"),
-    )
+    chosen = user_picker.items(dataset, _("Items, oldest first"), "attention_search", key, persist_state=KEPT)
     if not chosen:
         st.stop()
     st.button(_("Reverse the order"), key="attention_reverse", on_click=_turn_around, args=(key,))

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.ui import finder, forms, pending, pickers, services, state, user_picker
 from pages.ui.queries import comparison_queries, model_queries
-from pages.ui.text import _, n_, paragraph, safe
+from pages.ui.text import _, safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from recsys_core.experiments.leaderboard import Contender
     from recsys_core.explain.registry import View
 
-LATEST = 3
 OFFERED = 5
 """Number of recommended items offered for selection."""
 
@@ -85,7 +84,7 @@ def choose(results: "ResultsKey", run: "Run", contender: "Contender") -> LookedA
     person_place, item_place = st.columns(2, gap="medium")
     with person_place, st.container(border=True, key="inside_person", height="stretch"):
         user = user_picker.of_data(run, dataset, _picked(finder.USER, dataset))
-        _history(user)
+        user_picker.show_history(user)
     item = None
     if of_items:
         with item_place, st.container(border=True, key="inside_item", height="stretch"):
@@ -102,14 +101,6 @@ def _picked(kind: finder.Kind, dataset: "Dataset") -> str:
         st.markdown(f"{_(kind.pick)}: **{safe(chosen)}**")
         return chosen
     return finder.choose(kind, dataset)
-
-
-def _history(user: "SelectedUser") -> None:
-    """Show the length of the history and its latest items."""
-    st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(user.history)))
-    if len(user.history):
-        titles = ", ".join(user.history["title"].head(LATEST))
-        paragraph("Latest items: {titles}", titles=safe(titles))
 
 
 def _recommended(results: "ResultsKey", run: "Run", contender: "Contender", user: "SelectedUser") -> None:

@@ -20,17 +20,13 @@ NUMBER_WIDTH, TITLE_WIDTH = 70, 280
 AT_ONCE = 2
 """Number of views drawn from the start; the others are drawn when scrolled near."""
 CHOICES = {
-    "neighbour": later("Compared with"),
-    "group": later("Group"),
-    "taste": later("Latent factor"),
-    "topic": later("Topic"),
-    "rules": later("Rules"),
+    "neighbour": (later("Compared with"), later("User {one}")),
+    "group": (later("Group"), ""),
+    "taste": (later("Latent factor"), later("Factor {one}")),
+    "topic": (later("Topic"), later("Topic {one}")),
+    "rules": (later("Rules"), ""),
 }
-CALLED = {
-    "neighbour": later("User {one}"),
-    "taste": later("Factor {one}"),
-    "topic": later("Topic {one}"),
-}
+"""Choice of a view -> its label and the name of an option; without one, the names are in `OPTIONS`."""
 OPTIONS = {
     "nearest": later("This user and the nearest neighbors"),
     "busiest": later("The users with the most interactions"),
@@ -42,24 +38,21 @@ OPTIONS = {
     "all": later("All, by confidence"),
 }
 COLUMNS = {
-    "title": later("Term"),
-    "similarity": later("Weight"),
-    "rating": later("Rating"),
-    "vote": later("Vote"),
-    "confidence": later("Confidence"),
-    "support": later("Support"),
-    "lift": later("Lift"),
-    "weight": later("Contribution"),
+    "similarity": (later("Weight"), later("Similarity of the two users or items, or the weight of one for the other.")),
+    "rating": (later("Rating"), later("The neighbor's rating of the item.")),
+    "vote": (later("Vote"), later("The rating relative to the model's baseline; 1 for models that ignore ratings.")),
+    "confidence": (
+        later("Confidence"),
+        later("Share of the baskets with the antecedent that also contain the consequent."),
+    ),
+    "support": (later("Support"), later("Share of all baskets that contain both sides.")),
+    "lift": (later("Lift"), later("Confidence divided by the consequent's share of all baskets.")),
+    "weight": (
+        later("Contribution"),
+        later("Weight times vote; for a weighted mean, divided by the sum of the weights."),
+    ),
 }
-HELP = {
-    "similarity": later("Similarity of the two users or items, or the weight of one for the other."),
-    "rating": later("The neighbor's rating of the item."),
-    "vote": later("The rating relative to the model's baseline; 1 for models that ignore ratings."),
-    "confidence": later("Share of the baskets with the antecedent that also contain the consequent."),
-    "support": later("Share of all baskets that contain both sides."),
-    "lift": later("Confidence divided by the consequent's share of all baskets."),
-    "weight": later("Weight times vote; for a weighted mean, divided by the sum of the weights."),
-}
+"""Column of numbers -> its title and help."""
 
 
 def all_of(looked_at: "LookedAt") -> None:
@@ -134,26 +127,27 @@ def _ticket(looked_at: "LookedAt", view: "View", choices: dict[str, str]) -> "Ti
 
 
 def _choice(name: str, offered: list[str], widget: str) -> None:
-    def called(one: str) -> str:
-        return _(CALLED[name]).format(one=one) if name in CALLED else _(OPTIONS[one])
+    label, called = CHOICES[name]
 
-    st.selectbox(_(CHOICES[name]), offered, format_func=called, key=widget)
+    def option(one: str) -> str:
+        return _(called).format(one=one) if called else _(OPTIONS[one])
+
+    st.selectbox(_(label), offered, format_func=option, key=widget)
 
 
 def _table(seen: "ViewData", key: str) -> None:
     """Show every term of a sum with its factors."""
-    table = seen.table[[name for name in COLUMNS if name in seen.table]]
     numbers = {
-        name: st.column_config.NumberColumn(_(COLUMNS[name]), format="%.4g", width=NUMBER_WIDTH, help=_(HELP[name]))
-        for name in table.columns
-        if name != "title"
+        name: st.column_config.NumberColumn(_(title), format="%.4g", width=NUMBER_WIDTH, help=_(tip))
+        for name, (title, tip) in COLUMNS.items()
+        if name in seen.table
     }
     title_width = TITLE_WIDTH if len(numbers) > 1 else None  # a single number leaves enough room
     show.table(
-        table,
+        seen.table[["title", *numbers]],
         f"table_inside_{key}",
         name=_("Terms of the sum"),
         offer_file=False,
-        column_config={"title": st.column_config.TextColumn(_(COLUMNS["title"]), width=title_width), **numbers},
-        height=min(420, 38 + 35 * len(table)),
+        column_config={"title": st.column_config.TextColumn(_("Term"), width=title_width), **numbers},
+        height=min(420, 38 + 35 * len(seen.table)),
     )

@@ -62,24 +62,24 @@ RELEVANT_SHARE = 0.75
 """Default relevance threshold as a share of the rating scale: 4 on a scale from 1 to 5."""
 
 
-def form(dataset: "Dataset", key: str = "protocol") -> dict[str, Any]:
+def form(dataset: "Dataset") -> dict[str, Any]:
     """Show the protocol with explanations and the leakage of the split; return the fields of an `ExperimentSpec`."""
     rules, preview = st.columns([3, 2], gap="large")
     with rules:
-        split, seed = _split(dataset, key)
+        split, seed = _split(dataset)
     with preview:
         _leaks(dataset, split, seed)
-    evaluation = _relevance_and_k(dataset, key)
+    evaluation = _relevance_and_k(dataset)
     return {"data": dataset.fingerprint, "split": split, "seed": seed, **evaluation}
 
 
-def _split(dataset: "Dataset", key: str) -> tuple[dict[str, Any], int]:
+def _split(dataset: "Dataset") -> tuple[dict[str, Any], int]:
     kinds = [kind for kind in SPLITS if kind != "global_time" or dataset.has_timestamps]
     kind = st.selectbox(
         _("Train/test split"),
         kinds,
         format_func=lambda one: _(SPLITS[one][0]),
-        key=f"{key}_split",
+        key="protocol_split",
         persist_state=KEPT,
     )
     st.markdown(_(SPLITS[kind][1]))
@@ -89,35 +89,35 @@ def _split(dataset: "Dataset", key: str) -> tuple[dict[str, Any], int]:
             "interaction is the last one in the file."
         )
     values: dict[str, Any] = {"kind": kind}
-    with st.container(horizontal=True, key=f"{key}_split_numbers"):
+    with st.container(horizontal=True, key="protocol_split_numbers"):
         if kind in ("ratio", "global_time", "user_holdout", "item_holdout"):
-            values["test_fraction"] = _share(_("Test share"), 20, f"{key}_test")
+            values["test_fraction"] = _share(_("Test share"), 20, "protocol_test")
         elif kind == "leave_last_out":
-            values["last"] = st.number_input(
-                _("Held out per user"), 1, 100, 1, key=f"{key}_last", width=180, persist_state=KEPT
-            )
+            values["last"] = _number(_("Held out per user"), 1, 100, 1, "protocol_last")
         elif kind == "k_fold":
-            values["folds"] = st.number_input(
-                _("Number of folds"), 2, 20, 5, key=f"{key}_folds", width=180, persist_state=KEPT
-            )
+            values["folds"] = _number(_("Number of folds"), 2, 20, 5, "protocol_folds")
         else:
-            values["test_data"] = _test_data(dataset, key)
+            values["test_data"] = _test_data(dataset)
         values["validation_fraction"] = _share(
             _("Validation share"),
             10,
-            f"{key}_validation",
+            "protocol_validation",
             low=0,
             tip=_("Share of the training set held out for validation; early stopping and tuning use it."),
         )
-        seed = _seed(key)
+        seed = _seed()
     return values, seed
 
 
 def _share(label: str, start: int, key: str, *, low: int = 1, tip: str | None = None) -> float:
-    return st.number_input(f"{label}, %", low, 90, start, key=key, width=180, help=tip, persist_state=KEPT) / 100
+    return _number(f"{label}, %", low, 90, start, key, help=tip) / 100
 
 
-def _test_data(dataset: "Dataset", key: str) -> str | None:
+def _number(label: str, low: int, high: int, start: int, key: str, **options: Any) -> int:
+    return st.number_input(label, low, high, start, key=key, width=180, persist_state=KEPT, **options)
+
+
+def _test_data(dataset: "Dataset") -> str | None:
     others = [card for card in services.cards() if card.fingerprint != dataset.fingerprint]
     if not others:
         paragraph("The workspace contains no other data set. Upload the test set on the Data page first.")
@@ -127,13 +127,13 @@ def _test_data(dataset: "Dataset", key: str) -> str | None:
         _("Test set"),
         list(names),
         format_func=lambda one: names.get(one, ""),
-        key=f"{key}_test_data",
+        key="protocol_test_data",
         persist_state=KEPT,
     )
 
 
-def _seed(key: str) -> int:
-    widget = f"{key}_seed"
+def _seed() -> int:
+    widget = "protocol_seed"
     requested = state.get("seed") or ""
     if widget not in st.session_state:
         st.session_state[widget] = (
@@ -155,7 +155,7 @@ def _seed(key: str) -> int:
     return int(seed)
 
 
-def _relevance_and_k(dataset: "Dataset", key: str) -> dict[str, Any]:
+def _relevance_and_k(dataset: "Dataset") -> dict[str, Any]:
     """Show relevance, training interactions and list length; return their `ExperimentSpec` fields."""
     values: dict[str, Any] = {"relevant_from": None, "train_on": "all"}
     liked, learned, length = st.columns(3, gap="medium")
@@ -163,14 +163,14 @@ def _relevance_and_k(dataset: "Dataset", key: str) -> dict[str, Any]:
         if dataset.rating_scale is None:
             paragraph("This data set has no ratings: every held-out interaction is relevant.")
         else:
-            values["relevant_from"] = _threshold(dataset.rating_scale, key, f"{key}_liked_{dataset.fingerprint}")
+            values["relevant_from"] = _threshold(dataset.rating_scale, f"protocol_liked_{dataset.fingerprint}")
     with learned:
         if values["relevant_from"] is not None:
             values["train_on"] = st.selectbox(
                 _("Train ranking models on"),
                 ["all", "relevant"],
                 format_func=lambda one: _("all interactions") if one == "all" else _("relevant interactions only"),
-                key=f"{key}_train_on",
+                key="protocol_train_on",
                 persist_state=KEPT,
                 help=_("Rating-prediction models are always trained on all ratings."),
             )
@@ -180,17 +180,17 @@ def _relevance_and_k(dataset: "Dataset", key: str) -> dict[str, Any]:
             1,
             1000,
             10,
-            key=f"{key}_k",
+            key="protocol_k",
             persist_state=KEPT,
             help=_("Recommendations per user. By default, the leaderboard is sorted by NDCG at this cutoff."),
         )
         values["cutoffs"] = st.multiselect(
-            _("Additional cutoffs"), CUTOFFS, default=[1, 5, 10, 20, 50], key=f"{key}_cutoffs", persist_state=KEPT
+            _("Additional cutoffs"), CUTOFFS, default=[1, 5, 10, 20, 50], key="protocol_cutoffs", persist_state=KEPT
         ) or [values["k"]]
     return values
 
 
-def _threshold(scale: "RatingScale", key: str, rating_key: str) -> float | None:
+def _threshold(scale: "RatingScale", rating_key: str) -> float | None:
     low, high = float(scale.low), float(scale.high)
     start = min(high, max(low, round(2 * (low + RELEVANT_SHARE * (high - low))) / 2))
     if low == high:
@@ -199,7 +199,7 @@ def _threshold(scale: "RatingScale", key: str, rating_key: str) -> float | None:
         _("Relevant test interactions"),
         [True, False],
         format_func=lambda one: _("ratings at or above a threshold") if one else _("all held-out interactions"),
-        key=f"{key}_rated",
+        key="protocol_rated",
         persist_state=KEPT,
         help=_("A recommended item is a hit only if its held-out interaction is relevant."),
     )

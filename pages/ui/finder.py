@@ -1,7 +1,7 @@
 """Finding one user or item: a search, the list of results, and a map to click on."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -72,13 +72,17 @@ def choose(kind: Kind, dataset: "Dataset") -> str:
         chosen = state.get(kind.name) or next(iter(_matches(kind, dataset, "")))
         state.put(kind.name, chosen)
         return chosen
-    text = st.text_input(_(kind.search), key=kind.key("search"))
+    return pick(kind, dataset, kind.key("search"), kind.key("pick"))
+
+
+def pick(kind: Kind, dataset: "Dataset", search_key: str, widget: str, **options: Any) -> str:
+    """Show the search and its results, with `options` of both widgets; return the selected identifier."""
+    text = st.text_input(_(kind.search), key=search_key, **options)
     found = _matches(kind, dataset, text)
     if not found:
         st.warning(_(kind.nothing).format(text=safe(text)))
         st.stop()
     requested = state.get(kind.name)
-    widget = kind.key("pick")
     st.session_state[widget] = requested if requested in found else next(iter(found))
     st.selectbox(
         _(kind.pick),
@@ -86,6 +90,7 @@ def choose(kind: Kind, dataset: "Dataset") -> str:
         format_func=lambda one: found.get(one, one),
         key=widget,
         on_change=lambda: take(kind, st.session_state[widget], keep_search=True),
+        **options,
     )
     state.put(kind.name, st.session_state[widget])
     return str(st.session_state[widget])

@@ -4,7 +4,6 @@ Main settings come first, then the advanced ones, with help and bounds.
 """
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -125,7 +124,11 @@ def _field(spec: "FieldSpec", key: str) -> None:
     widget = f"{key}_{spec.name}"
     st.session_state.setdefault(widget, _fitting(spec, value))
     show = {"int": _whole, "float": _decimal, "bool": _switch, "choice": _choice, "text": _text}[spec.kind]
-    show(spec, widget, lambda: _keep(key, spec.name, st.session_state[widget]))
+
+    def keep() -> None:
+        _keep(key, spec.name, st.session_state[widget])
+
+    show(spec, {"label": label(spec), "key": widget, "on_change": keep, "help": _help(spec)})
 
 
 def _switch_of_optional(spec: "FieldSpec", key: str, is_set: bool) -> None:
@@ -150,53 +153,30 @@ def _fitting(spec: "FieldSpec", value: Any) -> Any:
     return str(value or "")
 
 
-def _whole(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
-    st.number_input(
-        label(spec),
-        min_value=_bound(spec.minimum, math.ceil, spec.exclusive_minimum),
-        max_value=_bound(spec.maximum, math.floor, False),
-        step=1,
-        key=widget,
-        on_change=keep,
-        help=_help(spec),
-    )
+def _whole(spec: "FieldSpec", options: dict[str, Any]) -> None:
+    low, high = _bound(spec.minimum, math.ceil, spec.exclusive_minimum), _bound(spec.maximum, math.floor, False)
+    st.number_input(min_value=low, max_value=high, step=1, **options)
 
 
-def _decimal(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
+def _decimal(spec: "FieldSpec", options: dict[str, Any]) -> None:
     low = spec.minimum
     if low is not None and spec.exclusive_minimum:
         low = math.nextafter(low, math.inf)
-    st.number_input(
-        label(spec),
-        min_value=low,
-        max_value=spec.maximum,
-        step=_step(spec),
-        format="%g",
-        key=widget,
-        on_change=keep,
-        help=_help(spec),
-    )
+    st.number_input(min_value=low, max_value=spec.maximum, step=_step(spec), format="%g", **options)
 
 
-def _switch(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
-    st.toggle(label(spec), key=widget, on_change=keep, help=_help(spec))
+def _switch(_spec: "FieldSpec", options: dict[str, Any]) -> None:
+    st.toggle(**options)
 
 
-def _choice(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
+def _choice(spec: "FieldSpec", options: dict[str, Any]) -> None:
     from recsys_core.configs import choice_name
 
-    st.selectbox(
-        label(spec),
-        spec.choices,
-        format_func=lambda choice: _(choice_name(choice)),
-        key=widget,
-        on_change=keep,
-        help=_help(spec),
-    )
+    st.selectbox(options=spec.choices, format_func=lambda choice: _(choice_name(choice)), **options)
 
 
-def _text(spec: "FieldSpec", widget: str, keep: Callable[[], None]) -> None:
-    st.text_input(label(spec), key=widget, on_change=keep, help=_help(spec))
+def _text(_spec: "FieldSpec", options: dict[str, Any]) -> None:
+    st.text_input(**options)
 
 
 def _start(spec: "FieldSpec") -> float:

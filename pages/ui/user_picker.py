@@ -1,12 +1,12 @@
 """Whose recommendations are shown: a user of the data set, or a custom history."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui import finder, services, state
-from pages.ui.text import _, paragraph, safe
+from pages.ui import finder, services
+from pages.ui.text import _, n_, paragraph, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from recsys_core.experiments.experiment import Run
 
 FROM_DATA, CUSTOM = "data", "made_up"
+LATEST = 3
+"""Number of latest items named."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,46 +43,29 @@ class SelectedUser:
 def choose(run: "Run") -> SelectedUser:
     """Show the choice of a user; the page stops until one is selected."""
     dataset = services.dataset(run.spec.data)
-    kind = st.radio(
-        _("Recommend for"),
-        [FROM_DATA, CUSTOM],
+    kind = kind_of_history(_("Recommend for"), "recommend_kind", CUSTOM)
+    return _custom_history(dataset) if kind == CUSTOM else _from_data(run, dataset)
+
+
+def kind_of_history(label: str, key: str, custom: str, **options: Any) -> str:
+    """Show the choice between a user of the data set and a custom history; return `FROM_DATA` or `custom`."""
+    return st.radio(
+        label,
+        [FROM_DATA, custom],
         horizontal=True,
         format_func=lambda one: (
             _("User from the data set") if one == FROM_DATA else _("Custom history (cold-start user)")
         ),
-        key="recommend_kind",
+        key=key,
+        **options,
     )
-    return _custom_history(dataset) if kind == CUSTOM else _from_data(run, dataset)
 
 
 def _from_data(run: "Run", dataset: "Dataset") -> SelectedUser:
     finder.drop_unknown(finder.USER, dataset)
     with st.container(horizontal=True, key="recommend_user_line"):
-        text = st.text_input(_("Search users by ID"), key="recommend_search", width=260)
-        offered = found_users(dataset, text, state.get("user"))
-        if not offered:
-            st.warning(_("No user ID contains '{text}'.").format(text=safe(text)))
-            st.stop()
-        requested = state.get("user")
-        st.session_state["recommend_user"] = requested if requested in offered else offered[0]
-        st.selectbox(
-            _("User"),
-            offered,
-            key="recommend_user",
-            on_change=lambda: finder.take(finder.USER, st.session_state["recommend_user"], keep_search=True),
-            width=260,
-        )
-    user_id = st.session_state["recommend_user"]
-    state.put("user", user_id)
+        user_id = finder.pick(finder.USER, dataset, "recommend_search", "recommend_user", width=260)
     return of_data(run, dataset, user_id)
-
-
-def found_users(dataset: "Dataset", text: str, requested: str | None) -> list[str]:
-    """Return the user IDs that contain the text, most active first; without a search, the one in the URL leads."""
-    found = list(finder.search(dataset, finder.USER, text)["user_id"])
-    if not text and requested and requested in dataset.user_vocabulary:
-        return [requested, *(one for one in found if one != requested)]
-    return found
 
 
 def found_items(dataset: "Dataset", text: str) -> dict[int, str]:
@@ -119,7 +104,7 @@ def _custom_history(dataset: "Dataset") -> SelectedUser:
     _forget_other_data(dataset)
     with st.container(border=True, key="made_up"):
         paragraph("Select a few items as the history of this user; if the data set has ratings, rate them.")
-        chosen = _items(dataset)
+        chosen = items(dataset, _("Items"), "made_up_search", "made_up_items")
         if not chosen:
             st.stop()
         frame = described_items(dataset, chosen)
@@ -138,22 +123,30 @@ def _forget_other_data(dataset: "Dataset") -> None:
     st.session_state["made_up_data"] = dataset.fingerprint
 
 
-def _items(dataset: "Dataset") -> list[int]:
-    """Show the item search and the selected items; return their positions."""
+def items(dataset: "Dataset", label: str, search_key: str, key: str, **options: Any) -> list[int]:
+    """Show the item search and the selected items, with `options` of the selection; return their positions in order."""
     from recsys_core.experiments.held_out_users import described_items
 
-    text = st.text_input(_("Search items by title"), key="made_up_search")
-    kept = list(st.session_state.get("made_up_items", []))
+    text = st.text_input(_("Search items by title"), key=search_key)
+    kept = list(st.session_state.get(key, []))
     found = found_items(dataset, text)
     titles = described_items(dataset, [*kept, *(item for item in found if item not in kept)])
-    names = dict(zip(titles["item"], titles["title"], strict=True))
+    names = dict(zip(titles["item"].tolist(), titles["title"], strict=True))
     return st.multiselect(
-        _("Items"),
+        label,
         list(names),
         format_func=lambda one: names.get(one, ""),
-        key="made_up_items",
+        key=key,
         placeholder=_("Select from the items found"),
+        **options,
     )
+
+
+def show_history(user: SelectedUser) -> None:
+    """Show the length of a user's history and its latest items."""
+    st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(user.history)))
+    if len(user.history):
+        paragraph("Latest items: {titles}", titles=safe(", ".join(user.history["title"].head(LATEST))))
 
 
 def _ratings(scale: "RatingScale", frame: "pd.DataFrame") -> "pd.DataFrame":

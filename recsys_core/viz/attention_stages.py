@@ -96,18 +96,11 @@ def payload(stages: Sequence[Stage], words: dict[str, str]) -> dict[str, Any]:
             for row in listed
         ]
 
+    titles = ("title", "words", "left_title", "right_title", "extra_title")
     listed = [
-        {
-            "title": str(stage.title),
-            "words": str(stage.words),
-            "left_title": str(stage.left_title),
-            "left": rows(stage.left),
-            "right_title": str(stage.right_title),
-            "right": rows(stage.right),
-            "extra_title": str(stage.extra_title) if stage.extra_title else "",
-            "extra": rows(stage.extra),
-            "formula": [str(line) for line in stage.formula],
-        }
+        {name: str(getattr(stage, name) or "") for name in titles}
+        | {name: rows(getattr(stage, name)) for name in ("left", "right", "extra")}
+        | {"formula": [str(line) for line in stage.formula]}
         for stage in stages
     ]
     data = {"stages": listed, "words": words}
