@@ -7,7 +7,6 @@ import pandas as pd
 
 from recsys_core.columns import TITLE, WEIGHT
 from recsys_core.contracts import FloatArray
-from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.view import ViewData, ViewRequest
 
@@ -62,7 +61,7 @@ def matched_terms(request: ViewRequest) -> ViewData:
         }
     )
     facts = {
-        "item": titles_of(request.dataset, np.array([request.item]))[0],
+        "item": request.item_title,
         "total": float(added.sum()),
         "terms": len(terms),
         "score": found.score,
@@ -99,7 +98,7 @@ def profile_terms(request: ViewRequest) -> ViewData:
         }
     )
     facts = {
-        "item": titles_of(request.dataset, np.array([request.item]))[0],
+        "item": request.item_title,
         "total": float(found.weights.sum()),
         "terms": own.nnz,
         "score": found.score,

@@ -93,7 +93,7 @@ def effects(request: ViewRequest) -> ViewData:
     order = np.argsort(-np.abs(np.nan_to_num(found.effects)), kind="stable")
     sources = found.sources[order]
     table = pd.DataFrame({ITEM: sources, TITLE: titles_of(request.dataset, sources), WEIGHT: found.effects[order]})
-    title = titles_of(request.dataset, np.array([request.item]))[0]
+    title = request.item_title
     return ViewData(table, {"item": title, "score": found.score, "folded": found.folded})
 
 

@@ -107,7 +107,7 @@ def filters(request: ViewRequest) -> ViewData:
     ]
     patterns = [one for one in looked.fired if one.kind == PATTERN]
     facts = {
-        "item": titles_of(request.dataset, np.array([request.item]))[0],
+        "item": request.item_title,
         "titles": titles,
         "score": looked.score,
         "patterns": looked.patterns,

@@ -17,7 +17,7 @@ from recsys_core.data.labels import titles_of
 from recsys_core.data.summaries import top_items
 from recsys_core.errors import CannotScore
 from recsys_core.explain.neighbors import SIMILARITY, item_similarities, similarity_to_all
-from recsys_core.explain.view import ViewData, ViewRequest
+from recsys_core.explain.view import ViewData, ViewRequest, dense
 
 if TYPE_CHECKING:
     from recsys_core.models.user_knn import UserKNN
@@ -105,19 +105,16 @@ def _among_items(model: Any, items: IntArray) -> FloatArray:
 
     if isinstance(model, ItemKNN):
         similarity = item_similarities(model, items)[:, items]
-        symmetric: FloatArray = (similarity + similarity.T) / 2
-        return symmetric
-    weights = model.item_weights[items][:, items]
-    dense = np.asarray(weights.toarray() if hasattr(weights, "toarray") else weights, dtype=np.float64)
-    mean: FloatArray = (dense + dense.T) / 2
-    return mean
+    else:
+        similarity = dense(model.item_weights[items][:, items])
+    symmetric: FloatArray = (similarity + similarity.T) / 2
+    return symmetric
 
 
 def _items_of(request: ViewRequest, group: str) -> IntArray:
     weights = request.model.item_weights  # type: ignore[attr-defined]
     if group == AROUND:
-        column = weights[:, [request.item]]
-        strength = np.asarray(column.toarray() if hasattr(column, "toarray") else column)[:, 0]
+        strength = dense(weights[:, [request.item]])
         nearest = np.argsort(-strength, kind="stable")[: SIZE - 1]
         return np.concatenate([[request.item], nearest[strength[nearest] > 0]]).astype(np.int64)
     if group == POPULAR:

@@ -9,7 +9,7 @@ from recsys_core.columns import ITEM, TITLE, USER, USER_ID, WEIGHT
 from recsys_core.contracts import FloatArray, IntArray, QueryBatch
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
-from recsys_core.explain.view import ViewData, ViewRequest
+from recsys_core.explain.view import ViewData, ViewRequest, dense
 
 if TYPE_CHECKING:
     from recsys_core.models.item_knn import ItemKNN
@@ -152,7 +152,7 @@ def around(request: ViewRequest) -> ViewData:
         CannotScore: All weights for this item are 0.
     """
     weights: Any = request.model.item_weights  # type: ignore[attr-defined]
-    into, out = _line(weights[:, [request.item]]), _line(weights[[request.item], :])
+    into, out = dense(weights[:, [request.item]]), dense(weights[[request.item], :])
     order = np.argsort(-into, kind="stable")
     chosen = np.concatenate([order[:SHOWN_FOR], order[-SHOWN_AGAINST:]])
     chosen = np.array(list(dict.fromkeys(chosen.tolist())), dtype=np.int64)
@@ -171,15 +171,9 @@ def around(request: ViewRequest) -> ViewData:
         }
     )
     facts = {
-        "item": titles_of(request.dataset, np.array([request.item]))[0],
+        "item": request.item_title,
         "positive": int((into > 0).sum()),
         "negative": int((into < 0).sum()),
         "of": len(into) - 1,
     }
     return ViewData(table, facts)
-
-
-def _line(values: Any) -> FloatArray:
-    """Return one sparse or dense row or column as a dense vector."""
-    dense = values.toarray() if hasattr(values, "toarray") else values
-    return np.asarray(dense, dtype=np.float64).ravel()

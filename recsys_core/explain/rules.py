@@ -62,7 +62,7 @@ def rules(request: ViewRequest) -> ViewData:
         "of": len(model.right),
         "fired": int((fires & wanted).sum()),
         "which": which,
-        "item": titles_of(request.dataset, np.array([request.item]))[0],
+        "item": request.item_title,
     }
     return ViewData(table, facts)
 

@@ -9,7 +9,7 @@ from recsys_core.columns import RATING, TITLE, WEIGHT
 from recsys_core.contracts import Explanation, FloatArray, IntArray
 from recsys_core.data import Dataset
 from recsys_core.data.labels import titles_of, users_called
-from recsys_core.explain.view import ViewData, ViewRequest
+from recsys_core.explain.view import ViewData, ViewRequest, dense
 from recsys_core.text import _, later, n_
 
 OF_USERS = ("neighbours", "friends")
@@ -75,7 +75,7 @@ def arithmetic(request: ViewRequest) -> ViewData:
         "remainder": found.remainder,
         "kind": found.kind,
         "sources": len(found.sources),
-        "item": titles_of(request.dataset, np.array([request.item]))[0],
+        "item": request.item_title,
         "parts": largest_parts(found, request.dataset, shown=10),
     }
     return ViewData(table, facts)
@@ -99,7 +99,7 @@ def _factors(request: ViewRequest, explanation: Explanation) -> dict[str, FloatA
         if isinstance(of_items, ItemKNN) and of_items.config.aggregation == "mean":
             strengths = item_similarities(of_items, np.array([request.item]))[0, explanation.sources]
         else:
-            strengths = _column(of_items.item_weights[:, [request.item]])[explanation.sources]
+            strengths = dense(of_items.item_weights[:, [request.item]])[explanation.sources]
         return {SIMILARITY: strengths, VOTE: values}
     return {}
 
@@ -108,7 +108,7 @@ def _votes(request: ViewRequest, voters: IntArray) -> dict[str, FloatArray]:
     from recsys_core.explain.neighbors import similarity_to_all
 
     model: Any = request.model
-    column = _column(model.ratings[:, [request.item]])
+    column = dense(model.ratings[:, [request.item]])
     votes = np.array([_vote_of(model.votes, voter, request.item) for voter in voters], dtype=np.float64)
     rated = {} if np.isnan(model.scale.low) else {RATING: column[voters]}
     return {SIMILARITY: similarity_to_all(model, request.query)[voters], **rated, VOTE: votes}
@@ -117,9 +117,3 @@ def _votes(request: ViewRequest, voters: IntArray) -> dict[str, FloatArray]:
 def _vote_of(votes: Any, voter: int, item: int) -> float:
     entries = slice(votes.start[voter], votes.start[voter + 1])
     return float(votes.value[entries][np.flatnonzero(votes.column[entries] == item)[0]])
-
-
-def _column(values: Any) -> FloatArray:
-    """Return a sparse or dense (n, 1) array as an (n,) vector."""
-    dense = values.toarray() if hasattr(values, "toarray") else values
-    return np.asarray(dense, dtype=np.float64)[:, 0]

@@ -7,7 +7,6 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from recsys_core.contracts import PAD, FloatArray, IntArray
-from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.view import ViewData, ViewRequest
 
@@ -55,7 +54,7 @@ def graph(request: ViewRequest) -> ViewData:
     most = int(target[np.argmax(np.abs(carried[target]))])
     facts = {
         "person": ids[request.user],
-        "item": titles_of(request.dataset, np.array([request.item]))[0],
+        "item": request.item_title,
         "links": len(friends),
         "moved": int((carried[target] != 0).sum()),
         "most": ids[most],

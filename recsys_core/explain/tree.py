@@ -53,7 +53,7 @@ def tree(request: ViewRequest) -> ViewData:
             rows.append((int(node), 1 + session, LEAF, titles[place], int(found.items[place]), norm, effect))
     table = pd.DataFrame(rows, columns=[NODE, PARENT, LEVEL, TITLE, ITEM, NORM, WEIGHT])
     facts = {
-        "item": titles_of(request.dataset, np.array([request.item]))[0],
+        "item": request.item_title,
         "score": float(model.score(request.query)[0, request.item]),
         "folded": folded,
         "sessions": sessions,

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_core.contracts import PAD, IntArray, QueryBatch
+from recsys_core.contracts import PAD, FloatArray, IntArray, QueryBatch
 from recsys_core.data import Dataset
+from recsys_core.data.labels import titles_of
 from recsys_core.models.base import Recommender
 
 
@@ -43,6 +44,11 @@ class ViewRequest:
         return np.unique(self.query.history[0]).astype(np.int64)
 
     @property
+    def item_title(self) -> str:
+        """Title of the item."""
+        return titles_of(self.dataset, np.array([self.item]))[0]
+
+    @property
     def is_unknown(self) -> bool:
         """Whether the user is not in the training data."""
         return self.user == PAD
@@ -59,3 +65,9 @@ class ViewData:
 
     table: pd.DataFrame
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def dense(values: Any) -> FloatArray:
+    """Return a sparse or dense array as a dense one of float64; a single row or column as a vector."""
+    array = np.asarray(values.toarray() if hasattr(values, "toarray") else values, dtype=np.float64)
+    return array.ravel() if 1 in array.shape else array
