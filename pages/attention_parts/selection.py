@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.attention_parts import history, runs
-from pages.ui import empty_state, pending, pickers, services, state
+from pages.ui import empty_state, pending, pickers, services, show, state
 from pages.ui.queries import comparison_queries, model_queries
 from pages.ui.text import _, safe
 from recsys_core.errors import RecscopeError
@@ -88,14 +88,8 @@ def _source() -> str:
             state.put("example", None)
             st.session_state[WANTS_MINE] = True
 
-    st.radio(
-        _("Source"),
-        [EXAMPLE, MINE],
-        horizontal=True,
-        key="attention_source",
-        format_func=lambda one: _("A finished example") if one == EXAMPLE else _("A trained model"),
-        on_change=switched,
-    )
+    names = {EXAMPLE: _("A finished example"), MINE: _("A trained model")}
+    show.radio(_("Source"), names, "attention_source", on_change=switched)
     return first
 
 

@@ -35,27 +35,15 @@ def choices(results: "ResultsKey", k: int) -> tuple[str, str]:
     """Show the pickers of metric and baseline; return the metric and the baseline's id."""
     from recsys_core.experiments.leaderboard import metric_title
 
-    models = {model.id: model for model in comparison_queries.contenders(results)}
-    metrics = comparison_queries.metrics(results)
-    first = f"ndcg@{k}"
+    models = comparison_queries.contenders(results)
+    titles = {model.id: model.title for model in models}
+    first, popular = f"ndcg@{k}", next((model.id for model in models if model.key == "popular"), models[0].id)
     if state.is_demo():
-        return first, next((model.id for model in models.values() if model.key == "popular"), next(iter(models)))
+        return first, popular
+    metrics = {name: metric_title(name) for name in comparison_queries.metrics(results)}
     with st.container(horizontal=True, key="compare_choices"):
-        metric = st.selectbox(
-            _("Metric"),
-            metrics,
-            format_func=metric_title,
-            key=_kept("compare_metric", metrics, first),
-            width=260,
-        )
-        popular = next((model.id for model in models.values() if model.key == "popular"), next(iter(models)))
-        baseline = st.selectbox(
-            _("Baseline"),
-            list(models),
-            format_func=lambda one: models[one].title,
-            key=_kept("compare_baseline", list(models), popular),
-            width=380,
-        )
+        metric = show.select(_("Metric"), metrics, _kept("compare_metric", list(metrics), first), width=260)
+        baseline = show.select(_("Baseline"), titles, _kept("compare_baseline", list(titles), popular), width=380)
     st.session_state["compared_by"] = {"compare_metric": metric, "compare_baseline": baseline}
     return metric, baseline
 
@@ -165,13 +153,8 @@ def _shown(results: "ResultsKey", k: int) -> tuple[str, list[str]]:
     if state.is_demo():
         return VALUES, leading_metrics(models, k)
     with st.container(horizontal=True, vertical_alignment="bottom", key="leaderboard_choices"):
-        mode = st.radio(
-            _("Display"),
-            [VALUES, DIFFERENCES],
-            horizontal=True,
-            format_func=lambda one: _("values") if one == VALUES else _("differences to the baseline"),
-            key="leaderboard_mode",
-        )
+        modes = {VALUES: _("values"), DIFFERENCES: _("differences to the baseline")}
+        mode = show.radio(_("Display"), modes, "leaderboard_mode")
         with st.popover(_("Columns"), icon=":material/view_column:"):
             columns = st.multiselect(
                 _("Metric columns"),

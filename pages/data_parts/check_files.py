@@ -91,7 +91,7 @@ def _leave(taking: "Intake") -> None:
 def _check(taking: "Intake") -> None:
     header(CHECK)
     draft = taking.draft()
-    reading = upload_session.read(taking, draft)
+    reading = upload_session.readers().ask(taking, draft)
     try:
         reading.wait(PATIENCE_SECONDS, for_tables=True)
         tables = reading.tables()
@@ -130,7 +130,7 @@ def _unreadable(taking: "Intake", draft: "Draft", reading: "Reading", reason: st
     st.error(safe(reason))
     with st.container(horizontal=True):
         if st.button(_("Try again"), key="intake_reread"):
-            upload_session.read_again(reading)
+            reading.forget()
             st.rerun()
         if draft.changes and st.button(_("Undo all changes"), key="intake_undo"):
             upload_session.undo_changes(taking)
@@ -169,7 +169,7 @@ def _counts(taking: "Intake", reading: "Reading", names: list[str]) -> "tuple[In
     status = reading.status()
     (st.info if status.state == "CANCELLED" else st.error)(safe(status.reason))
     if st.button(_("Check again"), key="intake_reread"):
-        upload_session.read_again(reading)
+        reading.forget()
         st.rerun()
     return None, False
 
@@ -182,7 +182,7 @@ def _reading_progress(reading: "Reading", *, for_tables: bool = False) -> None:
     words = _("Opening the files") if for_tables else _("Counting rows")
     st.progress(status.fraction or 0.0, f"{words}: {safe(status.stage)}" if status.stage else f"{words} …")
     if st.button(_("Cancel"), key="reading_cancel", icon=":material/stop_circle:"):
-        upload_session.cancel(reading)
+        upload_session.readers().cancel(reading)
         st.rerun()
 
 

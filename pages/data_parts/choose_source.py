@@ -9,7 +9,7 @@ import streamlit as st
 from pages.data_parts import upload_session
 from pages.data_parts.steps import CHOOSE, header
 from pages.ui import services, state, stored_datasets
-from pages.ui.show import errors
+from pages.ui.show import errors, select
 from pages.ui.text import _, count, n_, paragraph, safe, safe_paragraphs, size
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ SAMPLES_IN_A_ROW = 3
 def show() -> None:
     """Show the data sources; the selection goes into the URL, and the next step takes over."""
     header(CHOOSE)
-    upload_session.warm()
+    upload_session.readers().warm()
     stored_datasets.show_notice()
     ways = [_("My files"), _("Sample data"), _("Public data sets")]
     opened = upload_session.server_files()
@@ -69,9 +69,11 @@ def _begin(
 
 
 def _samples() -> None:
+    from recsys_core.data.synthetic.samples import SAMPLES
+
     paragraph("Synthetic data sets with known ground truth, so that metrics can be checked against it.")
     columns = st.columns(SAMPLES_IN_A_ROW, gap="small")
-    for place, info in enumerate(services.samples()):
+    for place, info in enumerate(SAMPLES.values()):
         with columns[place % SAMPLES_IN_A_ROW].container(
             border=True, height="stretch", vertical_alignment="distribute", key=f"sample_{info.key}"
         ):
@@ -90,9 +92,8 @@ def _take(key: str) -> None:
 
 def _public() -> None:
     entries = upload_session.catalogue()
-    chosen = st.selectbox(
-        _("Public data set"), list(entries), format_func=lambda key: entries[key].title, key="catalogue_entry"
-    )
+    titles = {key: entry.title for key, entry in entries.items()}
+    chosen = select(_("Public data set"), titles, "catalogue_entry")
     entry = entries[chosen]
     st.markdown(safe(entry.about))
     paragraph(

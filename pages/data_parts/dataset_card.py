@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.data_parts import ingest_report
-from pages.ui import frame, services, show, state, stored_datasets
+from pages.ui import frame, pending, services, show, state, stored_datasets
 from pages.ui.navigation import has_page
 from pages.ui.text import _, count, fragment, percent, safe
 
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from recsys_core.data.summaries import DataSummary
     from recsys_core.serving.background import Ticket
     from recsys_core.viz.questions import Answer
-
-PATIENCE_SECONDS = 0.8
-"""Seconds the page waits for the numbers before it shows a progress bar."""
 
 
 def present(card: "DatasetCard") -> None:
@@ -27,12 +24,11 @@ def present(card: "DatasetCard") -> None:
         stored_datasets.actions(card)
     question = "ratings" if card.has_ratings else "activity"
     tickets = (services.summary(card.fingerprint), services.answer(question, card.fingerprint))
-    waiting = [not ticket.wait(PATIENCE_SECONDS / len(tickets)) for ticket in tickets]
     with show.errors():
-        if any(waiting):
-            fragment(_counting, run_every=0.5)(tickets)
-        else:
+        if pending.all_of(tickets):
             _fill(card, tickets[0].result(), tickets[1].result())
+        else:
+            fragment(_counting, run_every=0.5)(tickets)
     _next()
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from recsys_core.data.ingest.table_schema import TableGuess
     from recsys_core.data.report import IngestReport
     from recsys_core.serving.reader_pool import Readers
-    from recsys_core.serving.upload_tables import Reading
     from recsys_core.serving.uploads import Draft, Intake
 
 
@@ -101,26 +100,6 @@ def roles(table: str) -> tuple[str, ...]:
     from recsys_core.data.ingest.table_roles import ROLES
 
     return ROLES[table]
-
-
-def read(taking: "Intake", draft: "Draft") -> "Reading":
-    """Return the reading of the files; a separate process reads them, unless that was done before."""
-    return readers().ask(taking, draft)
-
-
-def warm() -> None:
-    """Start a process that can read files immediately."""
-    readers().warm()
-
-
-def read_again(reading: "Reading") -> None:
-    """Discard the result of a reading, so that it is retried."""
-    reading.forget()
-
-
-def cancel(reading: "Reading") -> None:
-    """Cancel the process that reads."""
-    readers().cancel(reading)
 
 
 def store(taking: "Intake") -> None:

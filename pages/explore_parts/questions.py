@@ -1,6 +1,5 @@
 """The questions about a data set, each with its finding, chart and downloads."""
 
-import time
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -14,16 +13,12 @@ if TYPE_CHECKING:
     from recsys_core.viz.questions import Answer, Question
 
 FIRST = "tail"
-PATIENCE_SECONDS = 0.8
-"""Seconds the page waits for all answers before it shows the finished ones and refreshes."""
 
 
 def ask_all(card: "DatasetCard") -> None:
     """Start all questions in the background, and show each answer when it is there."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    tickets = services.answers(card.fingerprint)
-    waiting = [not ticket.wait(max(0.0, deadline - time.monotonic())) for ticket in tickets.values()]
-    fragment(_show, run_every=0.7 if any(waiting) else None)(card.fingerprint, any(waiting))
+    waiting = not pending.all_of(services.answers(card.fingerprint).values())
+    fragment(_show, run_every=0.7 if waiting else None)(card.fingerprint, waiting)
 
 
 def _show(fingerprint: str, was_waiting: bool) -> None:

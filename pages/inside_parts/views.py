@@ -128,11 +128,8 @@ def _ticket(looked_at: "LookedAt", view: "View", choices: dict[str, str]) -> "Ti
 
 def _choice(name: str, offered: list[str], widget: str) -> None:
     label, called = CHOICES[name]
-
-    def option(one: str) -> str:
-        return _(called).format(one=one) if called else _(OPTIONS[one])
-
-    st.selectbox(_(label), offered, format_func=option, key=widget)
+    names = {one: _(called).format(one=one) if called else _(OPTIONS[one]) for one in offered}
+    show.select(_(label), names, widget)
 
 
 def _table(seen: "ViewData", key: str) -> None:

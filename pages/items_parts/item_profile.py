@@ -14,7 +14,7 @@ from pages.users_parts.user_profile import pairs
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pages.ui.queries.profile_queries import ItemTables
+    from pages.ui.queries.profile_queries import Tables
     from recsys_core.data.meta import DatasetCard
     from recsys_core.profiles.items import ItemProfiles
 
@@ -49,13 +49,8 @@ def _map(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:
     ways = [BY_CONTENT, BY_PEOPLE] if card.has_items and "x_people" in profiles.table else [BY_PEOPLE]
     way = ways[0]
     if len(ways) > 1:
-        way = st.radio(
-            _("Neighboring dots are items"),
-            ways,
-            horizontal=True,
-            format_func=lambda one: _("with similar content") if one == BY_CONTENT else _("with common users"),
-            key="items_map_of",
-        )
+        names = {BY_CONTENT: _("with similar content"), BY_PEOPLE: _("with common users")}
+        way = show.radio(_("Neighboring dots are items"), names, "items_map_of")
     else:
         paragraph("Neighboring dots are items with common users.")
     paragraph("Each dot is an item. Click a dot to open the item.")
@@ -159,7 +154,7 @@ def _description(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> No
             st.markdown(f"{safe(name)}  \n{safe(text)}")
 
 
-def _ratings(row: "pd.Series", tables: "ItemTables") -> None:
+def _ratings(row: "pd.Series", tables: "Tables") -> None:
     st.subheader(_("Ratings"), anchor=False)
     if tables.ratings.empty or row["mean"] != row["mean"]:
         paragraph("No ratings.")
@@ -200,7 +195,7 @@ def _tail(profiles: "ItemProfiles", row: "pd.Series", parts: lazy_sections.Parts
         show.figure(figure, "item_tail", name=_("Position in the long tail"), table=curve)
 
 
-def _time(tables: "ItemTables", parts: lazy_sections.Parts) -> None:
+def _time(tables: "Tables", parts: lazy_sections.Parts) -> None:
     st.subheader(_("Over time"), anchor=False)
     periods = tables.periods
     if periods.empty:

@@ -113,22 +113,12 @@ def why_not(trials: dict[str, Trial], k: int) -> None:
     """Show how far a selected item is from a list, and how its score differs."""
     st.subheader(_("Why not another item?"))
     with st.container(horizontal=True, key="why_not"):
-        model = st.selectbox(
-            _("In the list of"), list(trials), format_func=lambda one: trials[one].title, key="why_not_model",
-            width=260,
-        )  # fmt: skip
+        titles = {model: trial.title for model, trial in trials.items()}
+        model = show.select(_("In the list of"), titles, "why_not_model", width=260)
         text = st.text_input(_("Search items by title"), key="why_not_search", width=260)
         trial = trials[model]
-        offered = user_picker.found_items(trial.dataset, text)
-        item = st.selectbox(
-            _("Item"),
-            list(offered),
-            index=None,
-            format_func=lambda one: offered.get(one, ""),
-            key="why_not_item",
-            placeholder=_("Select from the items found"),
-            width=320,
-        )
+        offered, hint = user_picker.found_items(trial.dataset, text), _("Select from the items found")
+        item = show.select(_("Item"), offered, "why_not_item", index=None, placeholder=hint, width=320)
     if item is None:
         paragraph("Select an item to see its rank, its score, and how far it is from the list.")
         return

@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui import services, state
+from pages.ui import services, show, state
 from pages.ui.forms import KEPT
-from pages.ui.show import errors
 from pages.ui.text import _, count, later, n_, paragraph, percent
 
 if TYPE_CHECKING:
@@ -74,14 +73,8 @@ def form(dataset: "Dataset") -> dict[str, Any]:
 
 
 def _split(dataset: "Dataset") -> tuple[dict[str, Any], int]:
-    kinds = [kind for kind in SPLITS if kind != "global_time" or dataset.has_timestamps]
-    kind = st.selectbox(
-        _("Train/test split"),
-        kinds,
-        format_func=lambda one: _(SPLITS[one][0]),
-        key="protocol_split",
-        persist_state=KEPT,
-    )
+    names = {kind: _(name) for kind, (name, _idea) in SPLITS.items() if kind != "global_time" or dataset.has_timestamps}
+    kind = show.select(_("Train/test split"), names, "protocol_split", persist_state=KEPT)
     st.markdown(_(SPLITS[kind][1]))
     if not dataset.has_timestamps:
         paragraph(
@@ -123,13 +116,7 @@ def _test_data(dataset: "Dataset") -> str | None:
         paragraph("The workspace contains no other data set. Upload the test set on the Data page first.")
         return None
     names = {card.fingerprint: card.name for card in others}
-    return st.selectbox(
-        _("Test set"),
-        list(names),
-        format_func=lambda one: names.get(one, ""),
-        key="protocol_test_data",
-        persist_state=KEPT,
-    )
+    return show.select(_("Test set"), names, "protocol_test_data", persist_state=KEPT)
 
 
 def _seed() -> int:
@@ -166,11 +153,10 @@ def _relevance_and_k(dataset: "Dataset") -> dict[str, Any]:
             values["relevant_from"] = _threshold(dataset.rating_scale, f"protocol_liked_{dataset.fingerprint}")
     with learned:
         if values["relevant_from"] is not None:
-            values["train_on"] = st.selectbox(
+            values["train_on"] = show.select(
                 _("Train ranking models on"),
-                ["all", "relevant"],
-                format_func=lambda one: _("all interactions") if one == "all" else _("relevant interactions only"),
-                key="protocol_train_on",
+                {"all": _("all interactions"), "relevant": _("relevant interactions only")},
+                "protocol_train_on",
                 persist_state=KEPT,
                 help=_("Rating-prediction models are always trained on all ratings."),
             )
@@ -195,11 +181,10 @@ def _threshold(scale: "RatingScale", rating_key: str) -> float | None:
     start = min(high, max(low, round(2 * (low + RELEVANT_SHARE * (high - low))) / 2))
     if low == high:
         return None
-    rated = st.selectbox(
+    rated = show.select(
         _("Relevant test interactions"),
-        [True, False],
-        format_func=lambda one: _("ratings at or above a threshold") if one else _("all held-out interactions"),
-        key="protocol_rated",
+        {True: _("ratings at or above a threshold"), False: _("all held-out interactions")},
+        "protocol_rated",
         persist_state=KEPT,
         help=_("A recommended item is a hit only if its held-out interaction is relevant."),
     )
@@ -228,7 +213,7 @@ def _leaks(dataset: "Dataset", split: dict[str, Any], seed: int) -> None:
         if card is not None and card.n_interactions > PREVIEW_ROWS:
             paragraph("This data set is large: leakage is measured when training starts and reported with the results.")
             return
-        with errors():
+        with show.errors():
             for sentence in leak_sentences(leaks(dataset.fingerprint, tuple(sorted(split.items())), seed)):
                 st.markdown("- " + sentence)
 

@@ -82,22 +82,9 @@ def _form(run: "Run", able: dict[str, str], others: "list[DatasetCard]") -> None
     names = {card.fingerprint: card.name for card in others}
     titles = algorithm_cards.titles(run.spec.models)
     with st.container(horizontal=True, vertical_alignment="bottom", key="update_form"):
-        model = st.selectbox(
-            _("Model"),
-            list(able),
-            format_func=lambda one: titles.get(one, ""),
-            key="update_model",
-            width=380,
-            persist_state=KEPT,
-        )
-        newer = st.selectbox(
-            _("Newer data"),
-            list(names),
-            format_func=lambda one: names.get(one, ""),
-            key="update_newer",
-            width=280,
-            persist_state=KEPT,
-        )
+        models = {model: titles[model] for model in able}
+        model = show.select(_("Model"), models, "update_model", width=380, persist_state=KEPT)
+        newer = show.select(_("Newer data"), names, "update_newer", width=280, persist_state=KEPT)
         freeze = st.toggle(
             _("Freeze known item embeddings"),
             key="update_freeze",

@@ -183,14 +183,8 @@ def _curves(run: "Run", reports: "dict[str, pd.DataFrame]", titles: dict[str, st
     reported = {one: titles[one] for one, report in reports.items() if curve_names(report)}
     if not reported:
         return
-    chosen = st.selectbox(
-        _("Training curves of"),
-        list(reported),
-        index=list(reported).index(running) if running in reported else 0,
-        format_func=lambda one: reported[one],
-        key="curves_of",
-        width=380,
-    )
+    first = list(reported).index(running) if running in reported else 0
+    chosen = show.select(_("Training curves of"), reported, "curves_of", index=first, width=380)
     names = curve_names(reports[chosen])
     color = family_color(services.model_info(run.model_spec(chosen).key).family)
     for column, name in zip(st.columns(max(2, len(names))), names, strict=False):

@@ -121,17 +121,14 @@ def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
     are always included. The cards of a family are drawn when scrolled into view; their settings apply before that, too.
     """
     infos = _infos()
-    order = list(FAMILIES)
-    families = sorted(
-        {info.family for info in infos.values()}, key=lambda one: order.index(one) if one in order else 99
-    )
+    families = [family for family in FAMILIES if any(info.family == family for info in infos.values())]
     chosen: list[dict[str, Any]] = []
     parts = lazy_sections.Parts()
     first_in_order = next((family for family in families if family in IN_ORDER), None)
     for number, family in enumerate(families):
         if family == first_in_order:
             _does_order_matter(dataset.fingerprint)
-        st.subheader(_(FAMILIES.get(family, family)))
+        st.subheader(_(FAMILIES[family]))
         members = [info for info in infos.values() if info.family == family]
         if parts.draws(f"family_{number}", height=ROW_PIXELS * math.ceil(len(members) / CARDS_IN_A_ROW)):
             _cards(members, dataset, key)

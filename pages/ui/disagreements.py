@@ -47,13 +47,10 @@ def section(results: "ResultsKey", metric: str, baseline: str, k: int) -> None:
 
 def _pair(ranked: list[str], titles: dict[str, str]) -> tuple[str, str]:
     with st.container(horizontal=True, key="people_models"):
-        first = st.selectbox(
-            _("First model"), ranked, format_func=lambda one: titles[one], key="people_first", width=320
-        )
-        others = [model for model in ranked if model != first]
-        second = st.selectbox(
-            _("Second model"), others, format_func=lambda one: titles[one], key="people_second", width=320
-        )
+        names = {model: titles[model] for model in ranked}
+        first = show.select(_("First model"), names, "people_first", width=320)
+        others = {model: title for model, title in names.items() if model != first}
+        second = show.select(_("Second model"), others, "people_second", width=320)
     return first, second
 
 

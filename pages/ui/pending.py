@@ -1,8 +1,8 @@
 """Progress display for background computations."""
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
@@ -18,11 +18,10 @@ PATIENCE_SECONDS = 0.8
 LOOK_AGAIN_SECONDS = 0.7
 
 
-def all_of(tickets: "Sequence[Ticket[T]]") -> None:
-    """Wait for several tickets together, as long as for one, before they are shown one after the other."""
+def all_of(tickets: "Collection[Ticket[Any]]") -> bool:
+    """Wait for several tickets together, as long as for one; return whether all are done."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    for ticket in tickets:
-        ticket.wait(max(0.0, deadline - time.monotonic()))
+    return all(ticket.wait(max(0.0, deadline - time.monotonic())) for ticket in tickets)
 
 
 def outcome(ticket: "Ticket[T]", words: str, patience: float | None = None) -> "T | None":

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from recsys_core.data.meta import DatasetCard
     from recsys_core.data.report import IngestReport
     from recsys_core.data.summaries import DataSummary
-    from recsys_core.data.synthetic.samples import SampleInfo
     from recsys_core.data.workspace import Workspace
     from recsys_core.engine import Engine
     from recsys_core.experiments.experiment import Run
@@ -318,13 +317,6 @@ def archive(fingerprint: str) -> bytes:
 
     with tempfile.TemporaryDirectory(dir=root() / "staging", prefix="download-") as folder:
         return workspace().download_archive(fingerprint, Path(folder) / "data.zip").read_bytes()
-
-
-def samples() -> "list[SampleInfo]":
-    """Return the synthetic samples."""
-    from recsys_core.data.synthetic.samples import SAMPLES
-
-    return list(SAMPLES.values())
 
 
 def questions() -> "dict[str, Question]":

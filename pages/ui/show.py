@@ -1,8 +1,8 @@
-"""Display of results: figures and tables with findings and downloads, and findings as messages."""
+"""Display of results: figures and tables with findings and downloads; and choices between named values."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -12,16 +12,6 @@ from recsys_core.errors import RecscopeError
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
-
-
-class Finding(Protocol):
-    """A message with its severity: refusal, warning or info."""
-
-    severity: str
-    message: str
-
-
-ORDER = ("refusal", "warning", "info")
 
 
 def figure(
@@ -96,11 +86,14 @@ def errors() -> Iterator[None]:
         st.error(safe(error))
 
 
-def findings(messages: Iterable[Finding]) -> None:
-    """Show findings as messages, the most severe first."""
-    boxes = {"refusal": st.error, "warning": st.warning, "info": st.info}
-    for one in sorted(messages, key=lambda finding: ORDER.index(finding.severity)):
-        boxes[one.severity](safe(one.message))
+def select(label: str, names: Mapping[Any, str], key: str, **options: Any) -> Any:
+    """Show a select box of named values and return the selected value; `options` go to `st.selectbox`."""
+    return st.selectbox(label, list(names), format_func=lambda one: names.get(one, ""), key=key, **options)
+
+
+def radio(label: str, names: Mapping[Any, str], key: str, **options: Any) -> Any:
+    """Show named values side by side and return the selected one; `options` go to `st.radio`."""
+    return st.radio(label, list(names), horizontal=True, format_func=lambda one: names[one], key=key, **options)
 
 
 def download(label: str, make: Callable[[], Any], name: str, mime: str, key: str, **options: Any) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui import finder, services
+from pages.ui import finder, services, show
 from pages.ui.text import _, n_, paragraph, safe
 from recsys_core.errors import RecscopeError
 
@@ -49,16 +49,8 @@ def choose(run: "Run") -> SelectedUser:
 
 def kind_of_history(label: str, key: str, custom: str, **options: Any) -> str:
     """Show the choice between a user of the data set and a custom history; return `FROM_DATA` or `custom`."""
-    return st.radio(
-        label,
-        [FROM_DATA, custom],
-        horizontal=True,
-        format_func=lambda one: (
-            _("User from the data set") if one == FROM_DATA else _("Custom history (cold-start user)")
-        ),
-        key=key,
-        **options,
-    )
+    names = {FROM_DATA: _("User from the data set"), custom: _("Custom history (cold-start user)")}
+    return str(show.radio(label, names, key, **options))
 
 
 def _from_data(run: "Run", dataset: "Dataset") -> SelectedUser:

@@ -32,14 +32,8 @@ def _recommended(card: "DatasetCard", user_id: str, open_user: Callable[[str], N
     from recsys_core.models.friend_recommendation import FRIEND_METHODS
 
     st.header(_("Recommended friends for user {user}").format(user=safe(user_id)), anchor=False)
-    ways = list(FRIEND_METHODS)
-    way = st.selectbox(
-        _("Method"),
-        ways,
-        index=ways.index(FIRST) if FIRST in ways else 0,
-        format_func=lambda key: _(FRIEND_METHODS[key].title),
-        key="social_way",
-    )
+    ways = {key: _(method.title) for key, method in FRIEND_METHODS.items()}
+    way = show.select(_("Method"), ways, "social_way", index=list(ways).index(FIRST))
     st.markdown(_(FRIEND_METHODS[way].idea))
     ticket = profile_queries.acquaintances(card.fingerprint, user_id, way, SHOWN)
     found = pending.outcome(ticket, _("Computing friend recommendations"))

@@ -13,7 +13,7 @@ from pages.ui.text import _, count, fragment, n_, paragraph, percent, safe
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pages.ui.queries.profile_queries import UserTables
+    from pages.ui.queries.profile_queries import Tables
     from recsys_core.data.meta import DatasetCard
     from recsys_core.profiles.users import UserProfiles
 
@@ -123,7 +123,7 @@ def _likes(card: "DatasetCard", profiles: "UserProfiles", user: int) -> None:
     show.figure(tag_bars(tags.head(TAGS)), "user_tags", name=_("Preference tags"), sentence=sentence, table=tags)
 
 
-def _ratings(tables: "UserTables", parts: lazy_sections.Parts) -> None:
+def _ratings(tables: "Tables", parts: lazy_sections.Parts) -> None:
     if tables.ratings.empty or not tables.ratings["user"].sum() > 0:
         return
     from recsys_core.viz.profiles import rating_spread
@@ -183,9 +183,9 @@ def _meanings(habits: list[str]) -> None:
         st.markdown("\n".join(f"- **{_(HABIT[key].label)}**: {_(HABIT[key].meaning)}" for key in habits))
 
 
-def _time(tables: "UserTables", parts: lazy_sections.Parts) -> None:
+def _time(tables: "Tables", parts: lazy_sections.Parts) -> None:
     st.subheader(_("Over time"), anchor=False)
-    periods = tables.activity
+    periods = tables.periods
     if periods.empty:
         paragraph("This data set has no timestamps.")
         return

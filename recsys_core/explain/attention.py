@@ -19,7 +19,7 @@ from recsys_core.errors import DataError
 
 Head = tuple[int, int]
 """Layer and head, both from 0."""
-STEP, PLACE, AFTER, LATEST_SHARE = "step", "place", "after", "latest_share"
+STEP, PLACE, AFTER = "step", "place", "after"
 RECENT = 3
 """Number of latest items whose share of the attention is reported."""
 OUTPUT, QUANTITY, VALUE, CHOSEN = "output", "quantity", "value", "chosen"

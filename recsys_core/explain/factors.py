@@ -33,7 +33,7 @@ LEAST_ITEMS = 5
 """Minimum number of items of a category that is reported."""
 CLEAR = 3.0
 """Distance from the mean of all items, in standard errors, at which a category is reported."""
-STRENGTH, TASTE, OTHER, ROLE, END = "strength", "taste", "other", "role", "end"
+TASTE, OTHER, ROLE, END = "taste", "other", "role", "end"
 IN_HISTORY, RECOMMENDED, REST = "history", "recommended", "rest"
 TOPICS = 30
 """Number of largest topics offered."""

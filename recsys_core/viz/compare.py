@@ -10,12 +10,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from recsys_core.contracts import BoolArray, FloatArray
-from recsys_core.text import _, later
+from recsys_core.text import _
 from recsys_core.viz.bars import interval_bars
 from recsys_core.viz.theme import DIVERGING, GREY, REST, dressed, family_color, family_symbols, plain, plain_all
 
 TITLE, FAMILY = "title", "family"
 BREAK = "<br>"
+TITLE_WIDTH = 18
 ROW_PIXELS, LINE_PIXELS, GAP_PIXELS = 40, 18, 6
 """Minimum height of a row, height of a line of its title, and gap between two titles."""
 PLOT_PIXELS = (480.0, 320.0)
@@ -122,15 +123,12 @@ def pareto_front(cost: FloatArray, quality: FloatArray) -> BoolArray:
     return front
 
 
-def quality_against_time(
-    table: pd.DataFrame, *, metric: str, time: str = later("Training time"), higher_is_better: bool = True
-) -> go.Figure:
+def quality_against_time(table: pd.DataFrame, *, metric: str, higher_is_better: bool = True) -> go.Figure:
     """Return quality against seconds with labeled models and the Pareto front.
 
     Args:
         table: Columns `title`, `family`, `seconds`, `mean`, `low`, `high`.
         metric: Display name of the metric.
-        time: What the seconds measure.
         higher_is_better: Whether larger values of the metric are better.
     """
     rows = table.sort_values(["seconds", "mean"], kind="stable").reset_index(drop=True)
@@ -167,7 +165,7 @@ def quality_against_time(
     )
     dressed(
         figure,
-        x=_("{time}, seconds (logarithmic)").format(time=_(time)),
+        x=_("Training time, seconds (logarithmic)"),
         y=_("{metric}, mean over users").format(metric=metric),
         height=420,
     )
@@ -223,9 +221,9 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> go.
     return figure
 
 
-def _wrapped(title: str, width: int = 18) -> str:
+def _wrapped(title: str) -> str:
     """Return a title, escaped and wrapped into lines to leave room for the plot."""
-    return BREAK.join(plain(line) for line in textwrap.wrap(title, width)) or plain(title)
+    return BREAK.join(plain(line) for line in textwrap.wrap(title, TITLE_WIDTH)) or plain(title)
 
 
 def _rows_pixels(titles: list[str]) -> int:

@@ -66,7 +66,6 @@ def dot_map(
     what: str,
     x: str,
     y: str,
-    height: int = 460,
 ) -> go.Figure:
     """Return a map on which a click selects a dot.
 
@@ -78,7 +77,6 @@ def dot_map(
         what: Kind of a dot: user or item.
         x: Title of the horizontal axis; untrusted text, escaped here.
         y: Title of the vertical axis, likewise.
-        height: Height in pixels.
     """
     figure = go.Figure()
     add = figure.add_scattergl if len(points) >= MANY else figure.add_scatter
@@ -113,7 +111,7 @@ def dot_map(
             hovertext=plain_all(ring["label"]),
             hovertemplate=_("{what} %{{hovertext}}<extra>selected</extra>").format(what=what),
         )
-    dressed(figure, x=plain(_(x)), y=plain(_(y)), height=height, dragmode="pan", clickmode="event+select")
+    dressed(figure, x=plain(_(x)), y=plain(_(y)), height=460, dragmode="pan", clickmode="event+select")
     figure.update_layout(legend={"itemsizing": "constant"}, showlegend=bool(groups))
     figure.update_xaxes(showticklabels=False, zeroline=False)
     figure.update_yaxes(showticklabels=False, zeroline=False)

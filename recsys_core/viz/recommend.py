@@ -3,7 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from recsys_core.text import _, later
+from recsys_core.text import _
 from recsys_core.viz.bars import named_bars, signed_colors, with_names
 from recsys_core.viz.theme import BLUE, GREY, ORANGE, VERMILION, dressed, plain, plain_all, shortened
 
@@ -11,13 +11,12 @@ ROOM = 0.13
 """Margin on both sides of the bars, as a share of the width."""
 
 
-def contributions(parts: pd.DataFrame, *, score: float, unit: str = later("score")) -> go.Figure:
+def contributions(parts: pd.DataFrame, *, score: float) -> go.Figure:
     """Return the parts of a score as a waterfall chart that ends at the score.
 
     Args:
         parts: Columns `title` and `weight`, in drawing order; the weights sum to `score`.
         score: Total, in the unit of the model.
-        unit: Quantity on the horizontal axis.
     """
     names = [*parts["title"], _("Score")]
     numbered = [plain(name) if len(str(name)) <= 42 else plain(str(name)[:40]) + "…" for name in names]
@@ -35,7 +34,7 @@ def contributions(parts: pd.DataFrame, *, score: float, unit: str = later("score
         customdata=[plain(name) for name in names],
         hovertemplate="%{customdata}<br>%{text}<extra></extra>",
     )
-    dressed(figure, x=_("Contribution to the {unit}").format(unit=_(unit)), y="", height=100 + 30 * len(names))
+    dressed(figure, x=_("Contribution to the score"), y="", height=100 + 30 * len(names))
     ends = [0.0, score, *parts["weight"].cumsum()]
     room = ROOM * ((max(ends) - min(ends)) or 1.0)  # for the numbers beside the bars
     figure.update_xaxes(range=[min(ends) - room, max(ends) + room])

@@ -183,10 +183,8 @@ def _for_whom(
 
 def _leaderboard(table: pd.DataFrame, metric: str, models: tuple[Contender, ...], k: int) -> pd.DataFrame:
     """Return the compared metric and the other accuracy metrics as text, rounded to the precision of the interval."""
-    shown = pd.DataFrame({"Model": table[TITLE], "Tied": table["tied"]})
-    intervals = table[["mean", "low", "high"]].to_dict("records")
-    shown[metric_title(metric)] = [rounded(row["mean"], row["low"], row["high"]) for row in intervals]
-    shown["95% interval"] = [interval_text(row["low"], row["high"]) for row in intervals]
+    shown = _with_intervals(table, metric)
+    shown.insert(1, "Tied", table["tied"])
     for name in leaderboard.leading_metrics(models, k):
         if name != metric and MetricName.parse(name).info.kind == "accuracy":
             shown[metric_title(name)] = _numbers(table[name])
@@ -195,13 +193,18 @@ def _leaderboard(table: pd.DataFrame, metric: str, models: tuple[Contender, ...]
 
 def _without_history(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return the results on users without training history as text; no rows without such users."""
-    shown = pd.DataFrame({"Model": table["title"]})
-    rows = table.to_dict("records")
-    shown[metric_title(metric)] = [rounded(row["mean"], row["low"], row["high"]) for row in rows]
-    shown["95% interval"] = [interval_text(row["low"], row["high"]) for row in rows]
-    shown["Users"] = [f"{row['users']:,}" for row in rows]
-    shown["Users with recommendations"] = ["" if pd.isna(row["listed"]) else percent(row["listed"]) for row in rows]
+    shown = _with_intervals(table, metric)
+    shown["Users"] = [f"{users:,}" for users in table["users"]]
+    shown["Users with recommendations"] = ["" if pd.isna(share) else percent(share) for share in table["listed"]]
     return shown
+
+
+def _with_intervals(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return models with their mean and interval as text."""
+    rows = table[["mean", "low", "high"]].to_dict("records")
+    means = [rounded(row["mean"], row["low"], row["high"]) for row in rows]
+    intervals = [interval_text(row["low"], row["high"]) for row in rows]
+    return pd.DataFrame({"Model": table[TITLE], metric_title(metric): means, "95% interval": intervals})
 
 
 def _costs(table: pd.DataFrame, models: tuple[Contender, ...], k: int) -> pd.DataFrame:

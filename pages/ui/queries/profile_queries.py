@@ -37,10 +37,10 @@ SIDES = {
 
 
 @dataclass(frozen=True, eq=False)
-class UserTables:
-    """One user's tables: activity over time, and the counts of each rating."""
+class Tables:
+    """The tables of one user or item: interactions (and mean rating) over time, and the counts of each rating."""
 
-    activity: "pd.DataFrame"
+    periods: "pd.DataFrame"
     ratings: "pd.DataFrame"
 
 
@@ -50,14 +50,6 @@ class Alike:
 
     described: "pd.DataFrame"
     known: "pd.DataFrame"
-
-
-@dataclass(frozen=True, eq=False)
-class ItemTables:
-    """One item's tables: interactions and mean rating over time, and the counts of each rating."""
-
-    periods: "pd.DataFrame"
-    ratings: "pd.DataFrame"
 
 
 def users(fingerprint: str) -> "Ticket[UserProfiles]":
@@ -78,13 +70,13 @@ def items(fingerprint: str) -> "Ticket[ItemProfiles]":
     )
 
 
-def user_tables(fingerprint: str, user: int) -> "Ticket[UserTables]":
+def user_tables(fingerprint: str, user: int) -> "Ticket[Tables]":
     """Return the ticket of one user's tables."""
     from recsys_core.profiles import timeline
 
-    def load(_: object) -> UserTables:
+    def load(_: object) -> Tables:
         data = services.dataset(fingerprint)
-        return UserTables(timeline.activity_of(data, user), timeline.ratings_of(data, user))
+        return Tables(timeline.activity_of(data, user), timeline.ratings_of(data, user))
 
     return services.ask(load, "user tables", fingerprint, user)
 
@@ -94,13 +86,13 @@ def tags(fingerprint: str, profiles: "UserProfiles", user: int) -> "Ticket[pd.Da
     return services.ask(lambda _: profiles.tags(user), "tags", fingerprint, user)
 
 
-def item_tables(fingerprint: str, item: int) -> "Ticket[ItemTables]":
+def item_tables(fingerprint: str, item: int) -> "Ticket[Tables]":
     """Return the ticket of one item's tables."""
     from recsys_core.profiles import timeline
 
-    def load(_: object) -> ItemTables:
+    def load(_: object) -> Tables:
         data = services.dataset(fingerprint)
-        return ItemTables(timeline.item_over_time(data, item), timeline.item_ratings(data, item))
+        return Tables(timeline.item_over_time(data, item), timeline.item_ratings(data, item))
 
     return services.ask(load, "item tables", fingerprint, item)
 
