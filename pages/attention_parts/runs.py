@@ -135,10 +135,7 @@ def _in_progress(live: "list[tuple[RunCard, JobStatus]]") -> None:
         if job.state == "QUEUED"
         else _("{model} of experiment '{name}' is running. ")
     ) + _("Its attention appears here as soon as it is done; until then, open the finished example.")
-    with st.container(border=True, key="attention_under_way"):
-        st.subheader(_("A model with attention is queued or running"))
-        st.markdown(words.format(model=safe(services.model_title(job.key)), name=safe(card.name)))
-        _to_train(card)
+    _job_box("attention_under_way", _("A model with attention is queued or running"), words, card, job)
     fragment(_watch, run_every=LOOK_AGAIN_SECONDS)(card.data, len(live))
 
 
@@ -150,20 +147,17 @@ def _watch(data: str, live: int) -> None:
 
 def _failed(failed: "list[tuple[RunCard, JobStatus]]") -> None:
     """Show which model failed, and why."""
-    card, job = failed[0]
-    with st.container(border=True, key="attention_failed"):
-        st.subheader(_("The model with attention failed"))
-        paragraph(
-            "{model} of experiment '{name}' failed: {reason} Train it again, possibly with other settings.",
-            model=safe(services.model_title(job.key)),
-            name=safe(card.name),
-            reason=safe(job.reason or _("no error message.")),
-        )
-        _to_train(card)
+    words = _("{model} of experiment '{name}' failed: {reason} Train it again, possibly with other settings.")
+    _job_box("attention_failed", _("The model with attention failed"), words, *failed[0])
 
 
-def _to_train(card: "RunCard") -> None:
-    """Show the button that opens the Train page on an experiment."""
-    if st.button(_("Open it on the Train page"), type="primary", key="empty_go_train", disabled=not has_page("train")):
-        state.choose("run", card.id)
-        frame.go("train")
+def _job_box(key: str, title: str, words: str, card: "RunCard", job: "JobStatus") -> None:
+    """Show the state of a model, and the button that opens the Train page on its experiment."""
+    model, reason = services.model_title(job.key), job.reason or _("no error message.")
+    with st.container(border=True, key=key):
+        st.subheader(title)
+        st.markdown(words.format(model=safe(model), name=safe(card.name), reason=safe(reason)))
+        label, has_train = _("Open it on the Train page"), has_page("train")
+        if st.button(label, type="primary", key="empty_go_train", disabled=not has_train):
+            state.choose("run", card.id)
+            frame.go("train")

@@ -1,7 +1,7 @@
 """What the Attention page shows: a finished example, or a trained model with a user or custom history."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -109,23 +109,24 @@ def _read(key: str) -> "Example":
 
 def _example() -> Seen:
     """Show the pickers of example and user, which are in the URL, and what the example is."""
+    from recsys_core.viz.attention import learned
+
     known = _examples()
     named, _mark, user = (state.get("example") or "").partition(MARK)
     key = named if named in known else known[0]
     users = list(_read(key).traces)
     user = user if user in users else users[0]
     with pickers.line():
-        _pick(_("Model"), "attention_example", known, key, lambda one: _(_read(one).title), lambda one: one)
-        _pick(_("User"), f"attention_example_user_{key}", users, user, str, lambda one: f"{key}{MARK}{one}")
+        pickers.pick(_("Model"), "attention_example", known, key, lambda one: _(_read(one).title), open_example)
+        widget = f"attention_example_user_{key}"
+        pickers.pick(_("User"), widget, users, user, str, lambda one: open_example(f"{key}{MARK}{one}"))
     example = _read(key)
     found = example.traces[user]
     st.info(
         _(
             "**This is a finished example:** {model}, trained on the sample '{data}', with the history of user "
             "{user}. {known} Train a model on your own data to see the same charts for it."
-        ).format(
-            model=safe(_(example.title)), data=safe(example.data), user=safe(user), known=safe(_knows(example, user))
-        ),
+        ).format(model=safe(_(example.title)), data=safe(example.data), user=safe(user), known=safe(learned(found))),
         icon=":material/science:",
     )
     return Seen(
@@ -135,29 +136,6 @@ def _example() -> Seen:
         f"example_{key}_{users.index(user)}",
         decoding=str(example.facts["settings"].get("decoding", "")),
         beside=example.beside[user],
-    )
-
-
-def _knows(example: "Example", user: str) -> str:
-    """Return a sentence on how well the example's model predicts this user."""
-    from recsys_core.viz.attention import learned
-
-    return str(learned(example.traces[user]))
-
-
-def _pick(label: str, key: str, options: list[str], chosen: str, title: Any, address: Any) -> None:
-    """Show a picker bound to the URL; plain text in the demo view."""
-    if state.is_demo():
-        st.markdown(f"{label}: **{safe(title(chosen))}**", width="content")
-        return
-    st.session_state[key] = chosen
-    st.selectbox(
-        label,
-        options,
-        format_func=title,
-        key=key,
-        width=320,
-        on_change=lambda: open_example(address(st.session_state[key])),
     )
 
 
@@ -195,7 +173,7 @@ def _answer(run: "Run", model: "Contender", user: "SelectedUser") -> Seen:
     from recsys_core.explain.attention import attended
     from recsys_core.viz.attention_study import reads
 
-    named = model_queries.Named(str(services.root()), run.id, model.id, model.key)
+    named = model_queries.named(run.id, model)
     ticket = model_queries.ticket(named, "trace", user.key, query=user.query)
     trace = pending.outcome(ticket, _("Computing attention"))
     if trace is None:

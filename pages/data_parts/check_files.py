@@ -51,10 +51,14 @@ def _working(taking: "Intake") -> None:
     status = taking.status()
     if not status.is_live:
         st.rerun()
-    words = _("Storing") if status.work == "store" else _("Downloading")
-    st.progress(status.fraction or 0.0, f"{words}: {safe(status.stage)}" if status.stage else f"{words} …")
-    if st.button(_("Cancel"), key="intake_stop", icon=":material/stop_circle:"):
+    if _cancel_pressed(status, _("Storing") if status.work == "store" else _("Downloading"), "intake_stop"):
         taking.cancel()
+
+
+def _cancel_pressed(status: "WorkStatus", words: str, key: str) -> bool:
+    """Show the progress of a process and the button that cancels it; return whether it was pressed."""
+    st.progress(status.fraction or 0.0, f"{words}: {safe(status.stage)}" if status.stage else f"{words} …")
+    return st.button(_("Cancel"), key=key, icon=":material/stop_circle:")
 
 
 def _finish(taking: "Intake", status: "WorkStatus") -> None:
@@ -178,10 +182,8 @@ def _reading_progress(reading: "Reading", *, for_tables: bool = False) -> None:
     """Show the progress of the process, until the page can continue."""
     if reading.wait(0.0, for_tables=for_tables):
         st.rerun()
-    status = reading.status()
     words = _("Opening the files") if for_tables else _("Counting rows")
-    st.progress(status.fraction or 0.0, f"{words}: {safe(status.stage)}" if status.stage else f"{words} …")
-    if st.button(_("Cancel"), key="reading_cancel", icon=":material/stop_circle:"):
+    if _cancel_pressed(reading.status(), words, "reading_cancel"):
         upload_session.readers().cancel(reading)
         st.rerun()
 

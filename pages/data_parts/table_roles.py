@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.data_parts import upload_session
+from pages.ui.show import select
 from pages.ui.text import _, later, n_, safe
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _number_formats(sheet: Sheet) -> None:
     from recsys_core.data.ingest.number_formats import NAMES
 
     formats = sheet.guess.number_formats
-    names = {role: form.name for role, form in formats.items()}
+    names, save = {role: form.name for role, form in formats.items()}, sheet.save("number_formats")
     for role, form in formats.items():
         if form.plain and "number_formats" not in sheet.guess.chosen:
             continue
@@ -131,15 +132,9 @@ def _number_formats(sheet: Sheet) -> None:
             f"numbers_{role}_{sheet.key}",
             form.name,
             {name: name for name in (*NAMES, form.name)},
-            _save_format(sheet, names, role),
+            lambda chosen, role=role: save(names | {role: chosen}),
             width=160,
         )
-
-
-def _save_format(sheet: Sheet, names: dict[str, str], role: str) -> Callable[[str], None]:
-    """Return a callback that writes the number format of one role to the draft."""
-    save = sheet.save("number_formats")
-    return lambda chosen: save(names | {role: chosen})
 
 
 def _questions(sheet: Sheet) -> None:
@@ -273,11 +268,5 @@ def pick(
 ) -> None:
     """Show a select box bound to the draft."""
     st.session_state[key] = value
-    st.selectbox(
-        label,
-        list(words),
-        format_func=lambda option: _(words[option]),
-        key=key,
-        width=width,
-        on_change=lambda: save(st.session_state[key]),
-    )
+    names = {option: _(name) for option, name in words.items()}
+    select(label, names, key, width=width, on_change=lambda: save(st.session_state[key]))

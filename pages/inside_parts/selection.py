@@ -28,9 +28,8 @@ class LookedAt:
     """A trained model with its views, and their user and item.
 
     Args:
-        root: Folder of the workspace.
-        run: The experiment.
         model: The finished model.
+        named: The same as the target of queries.
         views: Its views.
         data: Fingerprint of the data.
         user: The user.
@@ -38,23 +37,13 @@ class LookedAt:
         curves: Training history.
     """
 
-    root: str
-    run: str
     model: "Contender"
+    named: model_queries.Named
     views: "tuple[View, ...]"
     data: str
     user: "SelectedUser"
     item: int | None
     curves: "pd.DataFrame"
-
-    @property
-    def named(self) -> model_queries.Named:
-        """The model as the target of queries."""
-        return _named(self.root, self.run, self.model)
-
-
-def _named(root: str, run: str, model: "Contender") -> model_queries.Named:
-    return model_queries.Named(root, run, model.id, model.key)
 
 
 def model(results: "ResultsKey") -> "Contender | None":
@@ -88,10 +77,10 @@ def choose(results: "ResultsKey", run: "Run", contender: "Contender") -> LookedA
     item = None
     if of_items:
         with item_place, st.container(border=True, key="inside_item", height="stretch"):
-            _recommended(results, run, contender, user)
+            _recommended(run, contender, user)
             item = dataset.item_vocabulary.position(_picked(finder.ITEM, dataset))
     curves = _curves(results, contender.id)
-    return LookedAt(results.root, results.run, contender, views, run.spec.data, user, item, curves)
+    return LookedAt(contender, model_queries.named(run.id, contender), views, run.spec.data, user, item, curves)
 
 
 def _picked(kind: finder.Kind, dataset: "Dataset") -> str:
@@ -103,9 +92,9 @@ def _picked(kind: finder.Kind, dataset: "Dataset") -> str:
     return finder.choose(kind, dataset)
 
 
-def _recommended(results: "ResultsKey", run: "Run", contender: "Contender", user: "SelectedUser") -> None:
+def _recommended(run: "Run", contender: "Contender", user: "SelectedUser") -> None:
     """Offer the recommended items; the first one is selected unless the URL names an item."""
-    found = _top(results, run, contender, user)
+    found = _top(run, contender, user)
     if found is None or found.empty:
         return
     ids, titles = list(found["item_id"]), dict(zip(found["item_id"], found["title"], strict=True))
@@ -128,12 +117,13 @@ def _recommended(results: "ResultsKey", run: "Run", contender: "Contender", user
     )
 
 
-def _top(results: "ResultsKey", run: "Run", contender: "Contender", user: "SelectedUser") -> "pd.DataFrame | None":
+def _top(run: "Run", contender: "Contender", user: "SelectedUser") -> "pd.DataFrame | None":
     """Return the recommendations with titles; None, with a progress bar, while they are computed."""
     from recsys_core.serving.recommendations import labeled_lists
 
-    model = _named(results.root, results.run, contender)
-    ticket = model_queries.ticket(model, "top", user.key, OFFERED, query=user.query, k=OFFERED)
+    ticket = model_queries.ticket(
+        model_queries.named(run.id, contender), "top", user.key, OFFERED, query=user.query, k=OFFERED
+    )
     found = pending.outcome(ticket, _("Computing recommendations"))
     if found is None and state.get("item") is None and not ticket.is_done:
         st.stop()  # the item is not known yet

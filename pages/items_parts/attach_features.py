@@ -13,10 +13,12 @@ from pages.ui.text import _, n_, paragraph, safe
 if TYPE_CHECKING:
     from recsys_core.data.meta import DatasetCard
     from recsys_core.profiles.attach import Attached
-    from recsys_core.serving.background import Background, Ticket
+    from recsys_core.serving.background import Ticket
 
 UPLOAD, UNDER_WAY, NOTICE = "items_attach", "items_attach_file", "items_attach_notice"
 """Session keys: the uploader, the file being read, and the resulting data set with a notice."""
+READING_THREADS = 8
+"""These threads wait for the reading processes, apart from those that compute."""
 
 
 def offer(card: "DatasetCard") -> None:
@@ -82,12 +84,5 @@ def _attach(fingerprint: str, path: Path) -> "Ticket[Attached]":
         finally:
             shutil.rmtree(path.parent, ignore_errors=True)
 
-    return _waiting().ask(("attach", str(path)), "", work)
-
-
-@st.cache_resource(show_spinner=False)
-def _waiting() -> "Background":
-    """Return the threads that wait for the reading processes, separate from those that compute."""
-    from recsys_core.serving.background import Background
-
-    return Background(threads=8)
+    waiting = services.background("reading uploads", READING_THREADS)
+    return waiting.ask(("attach", str(path)), "", work)

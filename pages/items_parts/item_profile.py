@@ -115,14 +115,15 @@ def _profile(card: "DatasetCard", profiles: "ItemProfiles | None", item: int) ->
 
 def _numbers(card: "DatasetCard", row: "pd.Series") -> None:
     numbers = [(_("Interactions"), count(row["interactions"])), (_("Popularity rank"), count(row["place"]))]
-    if card.has_ratings and row["mean"] == row["mean"]:
+    is_rated = card.has_ratings and row["mean"] == row["mean"]
+    if is_rated:
         numbers += [
             (_("Mean rating"), f"{row['mean']:.2f}"),
             (_("Std. deviation"), f"{row['deviation']:.2f}" if row["deviation"] == row["deviation"] else "–"),
             (_("Confidence"), percent(row["confidence"], 0)),
         ]
     show.metrics(numbers, "item_numbers", width=130)
-    if card.has_ratings and row["mean"] == row["mean"]:
+    if is_rated:
         st.markdown(
             n_("{n} user.", "{n} users.", int(row["users"]))
             + " "

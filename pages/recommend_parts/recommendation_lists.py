@@ -60,7 +60,7 @@ def lists(results: "ResultsKey", chosen: list[str], user: "SelectedUser", k: int
         return
     models = {model.id: model for model in comparison_queries.contenders(results)}
     titles = {one: model.title for one, model in models.items()}
-    named = {one: model_queries.Named(results.root, results.run, one, models[one].key) for one in chosen}
+    named = {one: model_queries.named(results.run, models[one]) for one in chosen}
     st.html(LEFT_ALIGNED)
     boxes = {}
     for column, one in zip(st.columns(len(chosen), gap="small"), chosen, strict=True):

@@ -107,7 +107,8 @@ def _share(label: str, start: int, key: str, *, low: int = 1, tip: str | None = 
 
 
 def _number(label: str, low: int, high: int, start: int, key: str, **options: Any) -> int:
-    return st.number_input(label, low, high, start, key=key, width=180, persist_state=KEPT, **options)
+    value: int = st.number_input(label, low, high, start, key=key, width=180, persist_state=KEPT, **options)
+    return value
 
 
 def _test_data(dataset: "Dataset") -> str | None:
@@ -116,7 +117,8 @@ def _test_data(dataset: "Dataset") -> str | None:
         paragraph("The workspace contains no other data set. Upload the test set on the Data page first.")
         return None
     names = {card.fingerprint: card.name for card in others}
-    return show.select(_("Test set"), names, "protocol_test_data", persist_state=KEPT)
+    chosen: str = show.select(_("Test set"), names, "protocol_test_data", persist_state=KEPT)
+    return chosen
 
 
 def _seed() -> int:

@@ -116,7 +116,13 @@ def _outcome(update: _Update, key: str) -> None:
         return
     words = _("{learned} new interactions were used for training; {users} users and {items} items were new.")
     learned = words.format(learned=count(report.learned), users=count(report.users), items=count(report.items))
-    st.markdown(learned + (f" {_left_out(report.given_away)}" if report.given_away else ""))
+    if report.given_away:
+        learned += " " + n_(
+            "{n} new interaction was left out because it belongs to the original test set.",
+            "{n} new interactions were left out because they belong to the original test set.",
+            report.given_away,
+        )
+    st.markdown(learned)
     for row in report.table.to_dict("records"):
         st.markdown(f"**{safe(_finding(row, report.metric))}**")
     table = report.table.drop(columns="different").assign(part=[_(PARTS[one]) for one in report.table["part"]])
@@ -135,15 +141,6 @@ def _outcome(update: _Update, key: str) -> None:
     if st.button(_("Upload all rows as one data set"), key="update_to_data", icon=":material/upload_file:"):
         state.put("intake", NEW)
         frame.go("data")
-
-
-def _left_out(number: int) -> str:
-    """Return a sentence on the new interactions that were left out, and why."""
-    return n_(
-        "{n} new interaction was left out because it belongs to the original test set.",
-        "{n} new interactions were left out because they belong to the original test set.",
-        number,
-    )
 
 
 def _stop(ticket: "Ticket[UpdateReport]") -> None:

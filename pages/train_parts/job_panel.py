@@ -55,12 +55,9 @@ def _live_panel(run_id: str, was_live: bool) -> None:
 
 def headline(jobs: "list[JobStatus]") -> str:
     """Return the number of models in each job state, in one line."""
-    words = []
-    for name in STATES:
-        number = sum(job.state == name for job in jobs)
-        if number:
-            words.append(f"{number} {_(STATES[name][0])}")
-    return n_("{n} model: ", "{n} models: ", len(jobs)) + ", ".join(words)
+    numbers = {words: sum(job.state == name for job in jobs) for name, (words, _icon) in STATES.items()}
+    parts = [f"{number} {_(words)}" for words, number in numbers.items() if number]
+    return n_("{n} model: ", "{n} models: ", len(jobs)) + ", ".join(parts)
 
 
 def _row(run_id: str, job: "JobStatus", title: str, progress: "pd.DataFrame") -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui import forms, lazy_sections, pending, services, state
+from pages.ui import forms, lazy_sections, pending, services, show, state
 from pages.ui.text import _, later, safe
 from recsys_core.errors import ConfigError
 
@@ -311,16 +311,9 @@ def _settings(info: "ModelInfo", dataset: "Dataset", settings: list[_Setting], k
 
 def _pick(settings: list[_Setting], key: str) -> _Setting:
     """Show the choice of a configuration and return it."""
-    numbers = {one.prefix: number for number, one in enumerate(settings, start=1)}
+    names = {one.prefix: _("Configuration {n}").format(n=number) for number, one in enumerate(settings, start=1)}
     st.session_state.setdefault(_shown(key), key)
-    shown = st.radio(
-        _("Configuration"),
-        list(numbers),
-        format_func=lambda prefix: _("Configuration {n}").format(n=numbers[prefix]),
-        horizontal=True,
-        label_visibility="collapsed",
-        key=_shown(key),
-    )
+    shown = show.radio(_("Configuration"), names, _shown(key), label_visibility="collapsed")
     return next((one for one in settings if one.prefix == shown), settings[0])
 
 

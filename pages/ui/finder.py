@@ -84,11 +84,10 @@ def pick(kind: Kind, dataset: "Dataset", search_key: str, widget: str, **options
         st.stop()
     requested = state.get(kind.name)
     st.session_state[widget] = requested if requested in found else next(iter(found))
-    st.selectbox(
+    show.select(
         _(kind.pick),
-        list(found),
-        format_func=lambda one: found.get(one, one),
-        key=widget,
+        found,
+        widget,
         on_change=lambda: take(kind, st.session_state[widget], keep_search=True),
         **options,
     )

@@ -36,7 +36,6 @@ def dataset(key: str = "context") -> "DatasetCard | None":
         )
     if requested not in cards:
         state.choose("data", next(iter(cards), None))
-    _note("data")
     _choice(_("Data set"), "data", list(cards), lambda one: dataset_label(cards[one]), key)
     return cards.get(state.get("data") or "")
 
@@ -68,7 +67,6 @@ def experiment(key: str = "context", *, finished: bool = True) -> "Run | None":
     offered = [one for one in cards if data is None or cards[one].data == data]
     if requested not in offered:
         state.choose("run", next(iter(offered), None))
-    _note("run")
     _choice(_("Experiment"), "run", offered, lambda one: experiment_label(cards[one]), key)
     return services.run(state.get("run"))
 
@@ -86,32 +84,38 @@ def model(models: Sequence[str], title: Callable[[str], str], key: str = "contex
     return state.get("model")
 
 
-def _note(name: str) -> None:
-    """Show what the URL names but does not exist, until something else is selected."""
-    if words := st.session_state.get(NOTES[name]):
+def _choice(label: str, name: str, options: list[str], title: Callable[[str], str], key: str) -> None:
+    """Show the picker of a URL parameter; before it, what the URL names but does not exist."""
+    if words := st.session_state.get(NOTES.get(name, "")):
         st.warning(words)
 
+    def take(value: str) -> None:
+        for note in NOTES.values():
+            st.session_state.pop(note, None)
+        state.choose(name, value)
 
-def _pick(name: str, widget: str) -> None:
-    for note in NOTES.values():
-        st.session_state.pop(note, None)
-    state.choose(name, st.session_state[widget])
+    if options:
+        pick(label, f"{key}_{name}", options, state.get(name) or options[0], title, take)
 
 
-def _choice(label: str, name: str, options: list[str], title: Callable[[str], str], key: str) -> None:
-    """Show a select box bound to the URL; plain text in the demo view."""
-    if not options:
-        return
+def pick(
+    label: str,
+    widget: str,
+    options: list[str],
+    chosen: str,
+    title: Callable[[str], str],
+    take: Callable[[str], None],
+) -> None:
+    """Show a select box whose selection `take` puts into the URL; plain text in the demo view."""
     if state.is_demo():
-        st.markdown(f"{label}: **{safe(title(state.get(name) or options[0]))}**", width="content")
+        st.markdown(f"{label}: **{safe(title(chosen))}**", width="content")
         return
-    widget = f"{key}_{name}"
-    st.session_state[widget] = state.get(name)
+    st.session_state[widget] = chosen
     st.selectbox(
         label,
         options,
         format_func=title,
         key=widget,
-        on_change=lambda: _pick(name, widget),
+        on_change=lambda: take(st.session_state[widget]),
         width=320,
     )

@@ -351,8 +351,8 @@ def ask(work: "Callable[[RunContext], T]", *name: Hashable) -> "Ticket[T]":
 
 
 @st.cache_resource(show_spinner=False)
-def background() -> "Background":
-    """Return the thread pool for computations longer than a page may wait."""
+def background(purpose: str = "computing", threads: int = 2) -> "Background":
+    """Return the thread pool of a purpose; by default that for computations longer than a page may wait."""
     from recsys_core.serving.background import Background
 
-    return Background()
+    return Background(threads)

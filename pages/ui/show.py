@@ -23,7 +23,7 @@ def figure(
     alt: str = "",
     table: "pd.DataFrame | None" = None,
     **options: Any,
-) -> Any:
+) -> None:
     """Show a figure with its finding and its downloads: PNG in the toolbar, HTML and data below.
 
     Args:
@@ -34,9 +34,6 @@ def figure(
         alt: Alternative text if it is not the finding; by default the name.
         table: The numbers behind the figure.
         options: Passed to `st.plotly_chart`, such as `on_select`.
-
-    Returns:
-        The selection, if `on_select` is set.
     """
     if sentence:
         st.markdown(safe(sentence))
@@ -46,9 +43,7 @@ def figure(
         "modeBarButtons": [["toImage", "zoom2d", "resetScale2d"]],
         "toImageButtonOptions": {"format": "png", "filename": file_name(name), "scale": 2},
     }
-    if options.get("on_select", "ignore") != "ignore" and options.get("selection_mode") != "points":
-        toolbar["modeBarButtons"] = [["toImage", "select2d", "lasso2d", "zoom2d", "resetScale2d"]]
-    chosen = st.plotly_chart(chart, key=key, config=toolbar, alt=sentence or alt or name, **options)
+    st.plotly_chart(chart, key=key, config=toolbar, alt=sentence or alt or name, **options)
 
     def page() -> str:
         from recsys_core.viz.export import figure_html
@@ -59,12 +54,11 @@ def figure(
         download(_("Chart (HTML)"), page, f"{file_name(name)}.html", "text/html", f"{key}_html")
         if table is not None:
             csv_download(_("Data (CSV)"), lambda: table, file_name(name), f"{key}_csv")
-    return chosen
 
 
 def table(frame: "pd.DataFrame", key: str, *, name: str, offer_file: bool = True, **options: Any) -> Any:
     """Show a table with its download as CSV; `options` go to `st.dataframe`."""
-    chosen = st.dataframe(frame, key=key, hide_index=options.pop("hide_index", True), alt=name, **options)
+    chosen = st.dataframe(frame, key=key, hide_index=True, alt=name, **options)
     if offer_file:
         csv_download(_("Table (CSV)"), lambda: frame, file_name(name), f"{key}_csv")
     return chosen

@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.ui import services, state
 from pages.ui.navigation import has_page
+from pages.ui.show import select
 from pages.ui.text import NAMES, _, count, fragment, language, n_, safe
 from recsys_core.text import languages
 
@@ -58,10 +59,9 @@ def _language() -> None:
     if len(known) < 2:
         return
     st.session_state["sidebar_language"] = language()
-    st.selectbox(
+    select(
         _("Language"),
-        known,
-        format_func=lambda code: NAMES.get(code, code),
-        key="sidebar_language",
+        {code: NAMES.get(code, code) for code in known},
+        "sidebar_language",
         on_change=lambda: state.put("lang", st.session_state["sidebar_language"]),
     )

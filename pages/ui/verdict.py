@@ -62,11 +62,11 @@ def sentences(results: "ResultsKey", metric: str, baseline: str) -> None:
 def fairness(results: "ResultsKey", metric: str, baseline: str) -> None:
     """Show the findings of the protocol check: refusals and warnings first, notes on request."""
     found = comparison_queries.findings(results, metric, baseline)
-    boxes = {"refusal": st.error, "warning": st.warning}
-    icons = {"refusal": ":material/block:", "warning": ":material/warning:"}
+    boxes = {"refusal": (st.error, ":material/block:"), "warning": (st.warning, ":material/warning:")}
     for finding in found:
         if finding.severity in boxes:
-            boxes[finding.severity](safe(finding.sentence), icon=icons[finding.severity])
+            box, icon = boxes[finding.severity]
+            box(safe(finding.sentence), icon=icon)
     remarks = [finding for finding in found if finding.severity not in boxes]
     if not found:
         st.success(_("The protocol check found no problems."), icon=":material/check_circle:")

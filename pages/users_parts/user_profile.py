@@ -162,17 +162,13 @@ def _habits(profiles: "UserProfiles", user: int, parts: lazy_sections.Parts) -> 
 
 def _rank(below: float) -> str:
     """Return the rank of a user in words, from the share of users with a smaller value."""
+    if below > 0.995:
+        return _("more than nearly all users")
     if below >= 0.5:
-        return (
-            _("more than nearly all users")
-            if below > 0.995
-            else _("more than {share} of users").format(share=percent(below, 0))
-        )
-    return (
-        _("less than nearly all users")
-        if below < 0.005
-        else _("less than {share} of users").format(share=percent(1 - below, 0))
-    )
+        return _("more than {share} of users").format(share=percent(below, 0))
+    if below < 0.005:
+        return _("less than nearly all users")
+    return _("less than {share} of users").format(share=percent(1 - below, 0))
 
 
 def _meanings(habits: list[str]) -> None:

@@ -10,8 +10,6 @@ from pages.ui.queries import profile_queries
 from pages.ui.text import _, count, n_, paragraph, percent
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from recsys_core.data.meta import DatasetCard
     from recsys_core.profiles.segments import Segment
     from recsys_core.profiles.users import UserProfiles
@@ -122,21 +120,18 @@ def _one(profiles: "UserProfiles", segment: "Segment", open_user: Callable[[str]
         if rows:
             open_user(str(members["user_id"].iloc[rows[0]]))
 
+    columns = {
+        "user_id": st.column_config.TextColumn(_("User")),
+        "interactions": st.column_config.NumberColumn(_("Interactions"), format="localized"),
+        "mean": st.column_config.NumberColumn(_("Mean rating"), format="%.2f"),
+        "distance": st.column_config.NumberColumn(_("Distance to centroid"), format="%.3f"),
+    }
     show.table(
-        _readable(members),
+        members[[name for name in columns if name in members]],
         "segment_members",
         name=_("Members of segment {number}").format(number=segment.number),
         height=360,
-        column_config={
-            "user_id": st.column_config.TextColumn(_("User")),
-            "interactions": st.column_config.NumberColumn(_("Interactions"), format="localized"),
-            "mean": st.column_config.NumberColumn(_("Mean rating"), format="%.2f"),
-            "distance": st.column_config.NumberColumn(_("Distance to centroid"), format="%.3f"),
-        },
+        column_config=columns,
         on_select=opened,
         selection_mode="single-row",
     )
-
-
-def _readable(members: "pd.DataFrame") -> "pd.DataFrame":
-    return members[[name for name in ("user_id", "interactions", "mean", "distance") if name in members]]

@@ -24,6 +24,7 @@ FORMAT = 1
 ORDER = ("sasrec", "seq2seq")
 """Algorithms that are listed first, in this order."""
 DIGITS = 6
+ARRAYS = ("weights", "next_items", "next_scores")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +96,7 @@ def _to_json(attended: Attended) -> dict[str, Any]:
     return {
         "tokens": trace.tokens.tolist(),
         "causal": trace.causal,
-        "weights": _array(trace.weights),
-        "next_items": _array(trace.next_items),
-        "next_scores": _array(trace.next_scores),
+        **{name: _array(getattr(trace, name)) for name in ARRAYS},
         "details": {name: _array(array) for name, array in trace.details.items()},
         "titles": list(attended.titles),
         "item_ids": list(attended.item_ids),
@@ -108,10 +107,8 @@ def _to_json(attended: Attended) -> dict[str, Any]:
 def _from_json(content: Mapping[str, Any]) -> Attended:
     trace = AttentionTrace(
         tokens=np.array(content["tokens"], dtype=np.int64),
-        weights=_to_array(content["weights"]),
         causal=bool(content["causal"]),
-        next_items=_to_array(content["next_items"]),
-        next_scores=_to_array(content["next_scores"]),
+        **{name: _to_array(content[name]) for name in ARRAYS},
         details={name: _to_array(array) for name, array in content["details"].items()},
     )
     names = {int(item): str(name) for item, name in content["names"].items()}

@@ -1,6 +1,6 @@
 """Explanations of content-based models: matching terms and their contributions to the score."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -52,21 +52,9 @@ def matched_terms(request: ViewRequest) -> ViewData:
     order = np.argsort(-np.abs(added), kind="stable")
     order = order[common[order] > 0]
     names = _names(request, model)
-    table = pd.DataFrame(
-        {
-            TITLE: [names[term] for term in terms[order]],
-            WEIGHT: added[order],
-            IN_ITEM: own.data[order],
-            HELD_BY: common[order],
-        }
-    )
-    facts = {
-        "item": request.item_title,
-        "total": float(added.sum()),
-        "terms": len(terms),
-        "score": found.score,
-    }
-    return ViewData(table, facts)
+    titles = [names[term] for term in terms[order]]
+    table = {TITLE: titles, WEIGHT: added[order], IN_ITEM: own.data[order], HELD_BY: common[order]}
+    return _view_data(request, table, float(added.sum()), len(terms), found.score)
 
 
 def profile_terms(request: ViewRequest) -> ViewData:
@@ -89,21 +77,14 @@ def profile_terms(request: ViewRequest) -> ViewData:
     held[: model.content.shape[1]] = np.bincount(
         model.content[request.history].indices, minlength=model.content.shape[1]
     )
-    table = pd.DataFrame(
-        {
-            TITLE: list(found.labels),
-            WEIGHT: found.weights,
-            IN_ITEM: values[found.sources],
-            HELD_BY: held[found.sources],
-        }
-    )
-    facts = {
-        "item": request.item_title,
-        "total": float(found.weights.sum()),
-        "terms": own.nnz,
-        "score": found.score,
-    }
-    return ViewData(table, facts)
+    columns = {IN_ITEM: values[found.sources], HELD_BY: held[found.sources]}
+    table = {TITLE: list(found.labels), WEIGHT: found.weights, **columns}
+    return _view_data(request, table, float(found.weights.sum()), own.nnz, found.score)
+
+
+def _view_data(request: ViewRequest, table: dict[str, Any], total: float, terms: int, score: float) -> ViewData:
+    facts = {"item": request.item_title, "total": total, "terms": terms, "score": score}
+    return ViewData(pd.DataFrame(table), facts)
 
 
 def _names(request: ViewRequest, model: "ContentMean") -> tuple[str, ...]:

@@ -109,11 +109,7 @@ def filters(request: ViewRequest) -> ViewData:
     facts = {
         "item": request.item_title,
         "titles": titles,
-        "score": looked.score,
-        "patterns": looked.patterns,
-        "sums": looked.sums,
-        "long_term": looked.long_term,
-        "rest": looked.rest,
+        **{name: getattr(looked, name) for name in ("score", "patterns", "sums", "long_term", "rest")},
         "fired": len(patterns),
         "of": len(patterns) + looked.silent,
         "span": len(last),

@@ -61,7 +61,8 @@ def activity_histogram(bins: pd.DataFrame, *, median: float) -> go.Figure:
         bins: Columns `low`, `high` (interactions per user, both inclusive) and `users`.
         median: Median number of interactions per user.
     """
-    labels = _ranges(bins)
+    ends = zip(bins["low"], bins["high"], strict=True)
+    labels = [f"{low:,}" if low == high else f"{low:,} to {high:,}" for low, high in ends]
     figure = _bars(labels, bins["users"], _("%{x} interactions: %{y:,} users"))
     place = int(((bins["low"] <= median) & (bins["high"] >= median - 0.5)).to_numpy().argmax())
     figure.update_traces(marker_color=[ORANGE if number == place else BLUE for number in range(len(bins))])
@@ -76,7 +77,8 @@ def rating_bars(ratings: pd.DataFrame) -> go.Figure:
         ratings: Columns `rating` (text or number) and `interactions`.
     """
     shares = ratings["interactions"] / max(1, ratings["interactions"].sum())
-    figure = _bars(_labels(ratings["rating"]), shares, _("rating %{x}: %{y:.1%}"))
+    labels = [plain(f"{value:g}" if isinstance(value, float | int) else value) for value in ratings["rating"]]
+    figure = _bars(labels, shares, _("rating %{x}: %{y:.1%}"))
     figure.update_yaxes(tickformat=".0%")
     figure.update_xaxes(type="category")
     return dressed(figure, x=_("Rating"), y=_("Share of ratings"))
@@ -201,13 +203,3 @@ def unlike_users(users: pd.DataFrame) -> go.Figure:
 
 def _bars(x: Any, y: Any, hover: str) -> go.Figure:
     return go.Figure().add_bar(x=x, y=y, marker_color=BLUE, hovertemplate=f"{hover}<extra></extra>")
-
-
-def _labels(values: pd.Series) -> list[str]:
-    """Return numbers as category labels."""
-    return [plain(f"{value:g}" if isinstance(value, float | int) else value) for value in values]
-
-
-def _ranges(bins: pd.DataFrame) -> list[str]:
-    pairs = zip(bins["low"], bins["high"], strict=True)
-    return [f"{low:,}" if low == high else f"{low:,} to {high:,}" for low, high in pairs]

@@ -276,14 +276,10 @@ def _color(weight: float) -> str:
 
 
 def _hover(node: dict[Hashable, Any]) -> str:
-    weight = float(node["weight"])
-    effect = (
-        ""
-        if np.isnan(weight)
-        else _("<br>influence {weight:+.3g} (score change when it is left out: {change:+.3g})").format(
-            weight=weight, change=-weight
-        )
-    )
+    weight, effect = float(node["weight"]), ""
+    if not np.isnan(weight):
+        words = _("<br>influence {weight:+.3g} (score change when it is left out: {change:+.3g})")
+        effect = words.format(weight=weight, change=-weight)
     return _("{title}<br>state norm {norm:.3g}{effect}").format(
         title=plain(node["title"]), norm=float(str(node["norm"])), effect=effect
     )

@@ -11,8 +11,6 @@ from recsys_core.errors import DataError, RecscopeError
 from recsys_core.text import ENGLISH
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
 
     from recsys_core.evaluation.comparison import Comparison
@@ -43,7 +41,6 @@ def results_key(run: "Run") -> ResultsKey:
     results = ResultsKey(str(services.root()), run.id, run.finished(), language())
     try:
         contenders(results)
-        per_user(results)
         test_users(results)
     except RecscopeError as error:
         st.error(safe(error))
@@ -69,11 +66,6 @@ def users(results: ResultsKey) -> "Audience":
     from recsys_core.experiments.analysis import users_of
 
     return users_of(_opened(results))
-
-
-def per_user(results: ResultsKey) -> "Mapping[str, pd.DataFrame]":
-    """Return one row per user of the verdict, for each finished model."""
-    return users(results).judged
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -128,7 +120,7 @@ def slices(results: ResultsKey, metric: str, baseline: str) -> "pd.DataFrame":
     """Return differences to the baseline by groups of users and items."""
     from recsys_core.viz.report import slice_table
 
-    return slice_table(_opened(results), contenders(results), per_user(results), metric=metric, baseline=baseline)
+    return slice_table(_opened(results), contenders(results), users(results).judged, metric=metric, baseline=baseline)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -158,7 +150,7 @@ def disagreements(results: ResultsKey, first: str, second: str, metric: str, k: 
     from recsys_core.evaluation.slices import user_values
 
     run = _opened(results)
-    tables = per_user(results)
+    tables = users(results).judged
     qualities = [user_values(tables[model], metric) for model in (first, second)]
     table = compute(run.lists(first), run.lists(second), *qualities, k=k)
     ids = tables[first].set_index("user")["user_id"]

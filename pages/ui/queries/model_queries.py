@@ -13,7 +13,9 @@ from pages.ui import pending, services
 
 if TYPE_CHECKING:
     from recsys_core.contracts import RunContext
-    from recsys_core.serving.background import Background, Ticket
+    from recsys_core.experiments.leaderboard import Contender
+    from recsys_core.experiments.spec import ModelSpec
+    from recsys_core.serving.background import Ticket
     from recsys_core.serving.model_server import Answers
     from recsys_core.serving.requests import Trained
 
@@ -50,6 +52,11 @@ class Named:
         return stamp(Path(self.root), self.run, self.id)
 
 
+def named(run_id: str, model: "ModelSpec | Contender") -> Named:
+    """Return a finished model of an experiment."""
+    return Named(str(services.root()), run_id, model.id, model.key)
+
+
 def ticket(model: Named, question: str, *about: object, **arguments: Any) -> "Ticket[Any]":
     """Return the ticket of a query, which is computed in the background.
 
@@ -59,7 +66,7 @@ def ticket(model: Named, question: str, *about: object, **arguments: Any) -> "Ti
         *about: What the arguments depend on, in comparable form: the key of a user, an item, ...
         **arguments: Arguments of the query.
     """
-    pool = _waiting() if model.is_elsewhere else services.background()
+    pool = services.background("models elsewhere", WAITING_THREADS) if model.is_elsewhere else services.background()
     name = (question, model, *about)
     return pool.ask(name, model.stamp, lambda ctx: ask(model, question, ctx, **arguments))
 
@@ -123,10 +130,3 @@ def _answers() -> "Answers":
     from recsys_core.serving.model_server import Answers
 
     return Answers()
-
-
-@st.cache_resource(show_spinner=False)
-def _waiting() -> "Background":
-    from recsys_core.serving.background import Background
-
-    return Background(threads=WAITING_THREADS)
