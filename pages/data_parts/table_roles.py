@@ -123,7 +123,7 @@ def _number_formats(sheet: Sheet) -> None:
     from recsys_core.data.ingest.number_formats import NAMES
 
     formats = sheet.guess.number_formats
-    names, save = {role: form.name for role, form in formats.items()}, sheet.save("number_formats")
+    names = {role: form.name for role, form in formats.items()}
     for role, form in formats.items():
         if form.plain and "number_formats" not in sheet.guess.chosen:
             continue
@@ -132,9 +132,14 @@ def _number_formats(sheet: Sheet) -> None:
             f"numbers_{role}_{sheet.key}",
             form.name,
             {name: name for name in (*NAMES, form.name)},
-            lambda chosen, role=role: save(names | {role: chosen}),
+            _save_format(sheet, names, role),
             width=160,
         )
+
+
+def _save_format(sheet: Sheet, names: dict[str, str], role: str) -> Callable[[str], None]:
+    """Return a callback that writes the number format of one role to the draft."""
+    return lambda chosen: sheet.save("number_formats")(names | {role: chosen})
 
 
 def _questions(sheet: Sheet) -> None:

@@ -9,19 +9,7 @@ from plotly.subplots import make_subplots
 from recsys_core.text import _, later
 from recsys_core.viz.bars import named_bars, signed_colors, with_names
 from recsys_core.viz.progress import quantity_text
-from recsys_core.viz.theme import (
-    BLUE,
-    GREY,
-    HEAT,
-    ORANGE,
-    PALETTE,
-    REST,
-    VERMILION,
-    dressed,
-    plain,
-    plain_all,
-    shortened,
-)
+from recsys_core.viz.theme import BLUE, GREY, HEAT, ORANGE, REST, VERMILION, dressed, plain, plain_all, shortened
 
 SHARED_SHOWN = 18
 """Shared items drawn; the table has all."""
@@ -323,7 +311,7 @@ def training_curves(points: pd.DataFrame) -> go.Figure:
             x=curve["step"],
             y=curve["value"],
             mode="lines+markers" if len(curve) <= 60 else "lines",
-            line={"color": PALETTE[0], "width": 2},
+            line={"color": BLUE, "width": 2},
             hovertemplate=f"{plain(_(stage))} %{{x}}<br>{plain(quantity_text(name))} %{{y:.5g}}<extra></extra>",
             row=row,
             col=1,
