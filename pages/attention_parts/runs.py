@@ -157,7 +157,7 @@ def _job_box(key: str, title: str, words: str, card: "RunCard", job: "JobStatus"
     with st.container(border=True, key=key):
         st.subheader(title)
         st.markdown(words.format(model=safe(model), name=safe(card.name), reason=safe(reason)))
-        label, has_train = _("Open it on the Train page"), has_page("train")
-        if st.button(label, type="primary", key="empty_go_train", disabled=not has_train):
+        label = _("Open it on the Train page")
+        if st.button(label, type="primary", key="empty_go_train", disabled=not has_page("train")):
             state.choose("run", card.id)
             frame.go("train")

@@ -37,7 +37,8 @@ def choices(results: "ResultsKey", k: int) -> tuple[str, str]:
 
     models = comparison_queries.contenders(results)
     titles = {model.id: model.title for model in models}
-    first, popular = f"ndcg@{k}", next((model.id for model in models if model.key == "popular"), models[0].id)
+    first = f"ndcg@{k}"
+    popular = next((model.id for model in models if model.key == "popular"), models[0].id)
     if state.is_demo():
         return first, popular
     metrics = {name: metric_title(name) for name in comparison_queries.metrics(results)}

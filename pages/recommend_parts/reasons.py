@@ -117,7 +117,8 @@ def why_not(trials: dict[str, Trial], k: int) -> None:
         model = show.select(_("In the list of"), titles, "why_not_model", width=260)
         text = st.text_input(_("Search items by title"), key="why_not_search", width=260)
         trial = trials[model]
-        offered, hint = user_picker.found_items(trial.dataset, text), _("Select from the items found")
+        offered = user_picker.found_items(trial.dataset, text)
+        hint = _("Select from the items found")
         item = show.select(_("Item"), offered, "why_not_item", index=None, placeholder=hint, width=320)
     if item is None:
         paragraph("Select an item to see its rank, its score, and how far it is from the list.")
