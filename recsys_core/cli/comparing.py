@@ -18,7 +18,8 @@ from recsys_core.columns import MODEL, USER_ID
 from recsys_core.data.splits import SplitSpec
 from recsys_core.engine.settings import usable_cores
 from recsys_core.errors import ConfigError, DataError, StoreError
-from recsys_core.evaluation.comparison import Comparison, metric_columns
+from recsys_core.evaluation.comparison import Comparison
+from recsys_core.evaluation.estimates import metric_columns
 from recsys_core.evaluation.evaluate import N_HISTORY
 from recsys_core.evaluation.sentences import interval_text, percent, rounded
 from recsys_core.experiments import analysis

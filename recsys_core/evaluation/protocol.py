@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from recsys_core.columns import USER
 from recsys_core.data.leaks import LeakReport
@@ -303,9 +302,7 @@ def _smallest_difference(comparison: Comparison) -> float:
     """Return the true difference between two models that is detected with a power of 80%; NaN without pairs."""
     if comparison.pairs.empty:
         return float("nan")
-    half = float(((comparison.pairs["high"] - comparison.pairs["low"]) / 2).median())
-    reach = stats.norm.isf((1 - comparison.confidence) / 2)
-    return float(half * (reach + stats.norm.isf(0.2)) / reach)
+    return float(comparison.pairs["detectable"].median())
 
 
 def _baseline(comparison: Comparison, protocol: Protocol, key: str) -> str | None:

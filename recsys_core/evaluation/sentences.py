@@ -120,19 +120,31 @@ def about(users: float) -> str:
 LEADS = Template("{model} leads on {metric}: {mean} ({interval}).")
 HIGHEST = Template("{model} has the highest {metric}: {mean} ({interval}).")
 TIED = Template(
-    "No significant difference from {model} ({level}, sign-flip test, Holm): about {needed} users are needed to detect "
-    "one with 80% power, if the true difference is as large as the observed one."
+    "No significant difference from {model} ({level}, sign-flip test, Holm). Detecting one with 80% power takes about {fewest} to "
+    "{needed} users, if the true difference is between {upper}, the end of its interval, and the observed {observed}."
+)
+TIED_FAR = Template(
+    "No significant difference from {model} ({level}, sign-flip test, Holm). Detecting one with 80% power takes about {fewest} users "
+    "if the true difference is {upper}, the end of its interval, and far more if it is the observed {observed}."
+)
+TIED_NOISE = Template(
+    "No significant difference from {model} ({level}, sign-flip test, Holm): a true difference of {detectable} would have been "
+    "detected with 80% power, a smaller one less often."
 )
 TIED_ALIKE = Template("{model} has exactly the same mean.")
-TIED_FAR = Template(
-    "No significant difference from {model} ({level}, sign-flip test, Holm): more than {needed} users are needed to "
-    "detect one with 80% power, if the true difference is as large as the observed one."
-)
 TIED_PLAIN = Template("No significant difference from {model} ({level}, sign-flip test, Holm).")
 TIED_MORE = Template(
     "No significant difference from {models} either.",
     "No significant difference from {count} more models either: {models}.",
 )
+SELECTED = Template(
+    "{model} has the best mean of {count} models that do not differ significantly, so its mean is probably "
+    "overestimated (selection)."
+)
+EXPLORATORY = Template(
+    "This is not the primary metric of the experiment: the tests are corrected for {count} exploratory metrics."
+)
+ONE_TRAINING = Template("One training per model: variation between trainings is not included.")
 NEXT_BEST = Template("{model} is behind by {difference} ({interval}).")
 BEATS_BASELINE = Template("{leader} beats {baseline} by {difference} ({interval}).")
 BOTH_BEAT_BASELINE = Template("Both beat {baseline} by at least {low}, the lower end of the {level} intervals.")

@@ -15,6 +15,7 @@ significance tests for information retrieval evaluation"; Hartigan 1969, "Using 
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
@@ -25,8 +26,10 @@ EXACT_USERS = 13
 """Up to this number of users all subsets are enumerated, so the test is exact."""
 MOST_UNITS = 2048
 """More users than this are grouped at random into units whose signs are flipped jointly."""
-SUBSETS_OF_A_PAIR = 100
-"""Minimum number of subsets per tested pair, so that p-values can be small enough for Holm's correction."""
+SUBSETS_OF_A_TEST = 100
+"""Minimum number of subsets per test, so that p-values can be small enough for the correction."""
+MOST_SUBSETS = 200_000
+"""Upper bound of the subsets: p-values are at least 1e-5, which is enough for 5,000 tests at a level of 95 %."""
 BITS_AT_A_TIME = 50_000
 """Users times subsets per matrix product: fits into the cache of a core."""
 EQUAL_WITHIN = 12
@@ -61,6 +64,11 @@ def _joined(columns: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Return (MOST_UNITS, C) sums over random groups of users."""
     unit = rng.permutation(len(columns)) % MOST_UNITS
     return np.stack([np.bincount(unit, column, minlength=MOST_UNITS) for column in columns.T], axis=1)
+
+
+def subsets_for(samples: int, tests: int) -> int:
+    """Return how many random subsets are drawn for this number of tests: at least `samples`."""
+    return max(samples, min(SUBSETS_OF_A_TEST * tests, MOST_SUBSETS))
 
 
 def sign_flip_p(subset_differences: FloatArray) -> float:
@@ -99,28 +107,50 @@ def holm(p_values: FloatArray) -> FloatArray:
     return corrected
 
 
-def users_needed(differences: FloatArray, confidence: float = 0.95, tests: int = 1, power: float = 0.8) -> float:
-    """Return the number of users needed to detect a true difference as large as the observed one.
+@dataclass(frozen=True)
+class Design:
+    """The sizes that determine the power of a test of two models.
 
-    n = U ((z_{1 - alpha / 2} + z_power) / z)^2, where z is the observed mean difference in standard errors with U
-    users. alpha is divided by the number of tests (Bonferroni), which is Holm's threshold for the smallest p. Infinite
-    if the observed difference is 0.
+    The power is stated as a condition on the true difference. The observed difference is not used as an estimate of the
+    true one: with the users of a pilot study that estimate varies by orders of magnitude.
 
     Args:
-        differences: (U,) paired differences; NaN is ignored.
+        users: Number of users.
+        user_error: Standard error of the difference due to the sample of users.
+        training_error: Standard error of the difference due to the trainings, which more users do not reduce.
         confidence: 1 - alpha, family-wise.
-        tests: Number of pairs compared.
-        power: Probability of detecting the difference with that many users.
+        tests: Number of pairs (and metrics) tested. alpha is divided by it (Bonferroni), which is Holm's threshold for
+            the smallest p.
+        power: Probability of detecting a difference.
     """
-    clean = differences[~np.isnan(differences)]
-    if len(clean) < 2:
-        return math.inf
-    error = float(clean.std(ddof=1)) / math.sqrt(len(clean))
-    observed = abs(float(clean.mean())) / error if error > 0 else 0.0
-    if observed < 1e-6:
-        return math.inf
-    wanted = float(stats.norm.isf((1 - confidence) / 2 / tests) + stats.norm.isf(1 - power))
-    return float(math.ceil(len(clean) * (wanted / observed) ** 2))
+
+    users: int
+    user_error: float
+    training_error: float = 0.0
+    confidence: float = 0.95
+    tests: int = 1
+    power: float = 0.8
+
+    @property
+    def _factor(self) -> float:
+        """Ratio of the detectable difference to the standard error: z_{1 - alpha / 2} + z_power."""
+        return float(stats.norm.isf((1 - self.confidence) / 2 / self.tests) + stats.norm.isf(1 - self.power))
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true difference that these users and trainings detect with the given power."""
+        return self._factor * math.hypot(self.user_error, self.training_error)
+
+    def users_needed(self, difference: float) -> float:
+        """Return the number of users with which a true difference of this size is detected.
+
+        n = users user_error^2 / ((difference / factor)^2 - training_error^2). Infinite for a difference of 0, and where
+        the variation between trainings alone hides the difference.
+        """
+        allowed = (difference / self._factor) ** 2 - self.training_error**2
+        if not (self.user_error > 0 and allowed > 1e-24):
+            return math.inf
+        return float(math.ceil(self.users * self.user_error**2 / allowed))
 
 
 def tie_groups(different: BoolArray) -> tuple[tuple[int, ...], ...]:

@@ -9,10 +9,14 @@ import pandas as pd
 from recsys_core.columns import MODEL
 from recsys_core.evaluation import sentences
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import Sentence, about, at_least, decimals_for, interval_text, rounded
+from recsys_core.evaluation.sentences import Sentence, about, at_least, decimals_for, interval_text, rounded, whole
 
 MOST_USERS = 10_000_000
 """Above this the number of users needed is given as a lower bound."""
+NOISE = 0.3
+"""Above this uncorrected p-value an observed difference is treated as noise: it is no basis for a number of users."""
+FEWEST_USERS = 5
+"""With fewer users the standard error is too uncertain for statements about power and selection."""
 NAMED_TIES = 3
 """Models tied with the leader that get a sentence each; the others share one."""
 
@@ -30,7 +34,26 @@ class Pair:
     p_holm: float
     different: bool
     users_needed: float
+    users_at_best: float
+    detectable: float
     identical: bool
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a verdict covers.
+
+    Args:
+        confidence: Confidence level of the intervals; 1 minus the significance level of the tests.
+        users: Number of users compared.
+        metrics: Number of exploratory metrics for which the tests are corrected; 1 for the primary metric.
+        one_training: Whether a model whose trainings vary was trained once only.
+    """
+
+    confidence: float = 0.95
+    users: int = 0
+    metrics: int = 1
+    one_training: bool = False
 
 
 def verdict_of(
@@ -39,7 +62,7 @@ def verdict_of(
     pairs: pd.DataFrame,
     baseline: str | None,
     titles: Mapping[str, str],
-    confidence: float = 0.95,
+    scope: Scope,
 ) -> tuple[Sentence, ...]:
     """State the leader, the models not significantly different from it, the next best, and the gain over the baseline.
 
@@ -49,9 +72,9 @@ def verdict_of(
         pairs: As in `Comparison`, with model names.
         baseline: Name of the baseline among the models, None if there is none.
         titles: Model -> name in sentences.
-        confidence: Confidence level of the intervals; 1 minus the significance level of the tests.
+        scope: What the verdict covers.
     """
-    level = level_text(confidence)
+    level = level_text(scope.confidence)
     rows = table.to_dict("records")
     leader = rows[0]
     low, high = leader["low"], leader["high"]
@@ -64,15 +87,21 @@ def verdict_of(
     of_leader = [pair for pair in everything if pair.first == leader[MODEL]]
     tied = [pair for pair in of_leader if not pair.different]
     verdict = [opening.fill(**values)]
-    verdict += [_tie(pair, titles, level) for pair in tied[:NAMED_TIES]]
+    verdict += [_tie(pair, titles, level, scope.users) for pair in tied[:NAMED_TIES]]
     if more := [titles.get(pair.second, pair.second) for pair in tied[NAMED_TIES:]]:
         verdict.append(sentences.TIED_MORE.fill(len(more), models=sentences.listed(more)))
+    if scope.users >= FEWEST_USERS and not all(pair.identical for pair in tied):
+        verdict.append(sentences.SELECTED.fill(len(tied) + 1, model=values["model"]))
     runner_up = of_leader[0]
     if runner_up.different and not _is_baseline(runner_up.second, baseline):
         behind = titles.get(runner_up.second, runner_up.second)
         verdict.append(sentences.NEXT_BEST.fill(model=behind, **_difference(runner_up)))
     if baseline is not None and name.info.direction != "neither":
         verdict += _over_baseline(leader[MODEL], tied, everything, baseline, titles, level)
+    if scope.metrics > 1:
+        verdict.append(sentences.EXPLORATORY.fill(scope.metrics))
+    if scope.one_training:
+        verdict.append(sentences.ONE_TRAINING.fill())
     return tuple(verdict)
 
 
@@ -86,15 +115,22 @@ def _is_baseline(model: str, baseline: str | None) -> bool:
     return model == baseline or model.startswith("random")
 
 
-def _tie(pair: Pair, titles: Mapping[str, str], level: str) -> Sentence:
-    model = titles.get(pair.second, pair.second)
-    if math.isinf(pair.users_needed):
-        template = sentences.TIED_ALIKE if pair.difference == 0 else sentences.TIED_PLAIN
-        return template.fill(model=model, level=level)
-    template, users = (
-        (sentences.TIED_FAR, MOST_USERS) if pair.users_needed > MOST_USERS else (sentences.TIED, pair.users_needed)
-    )
-    return template.fill(model=model, needed=about(users), level=level)
+def _tie(pair: Pair, titles: Mapping[str, str], level: str, users: int) -> Sentence:
+    """State a difference that is not significant, and which true differences would have been detected."""
+    values = {"model": titles.get(pair.second, pair.second), "level": level, "users": whole(users)}
+    if pair.identical or pair.difference == 0:
+        return (sentences.TIED_ALIKE if pair.difference == 0 else sentences.TIED_PLAIN).fill(**values)
+    if not math.isfinite(pair.detectable) or pair.detectable == 0 or users < FEWEST_USERS:
+        return sentences.TIED_PLAIN.fill(**values)
+    far = max(abs(pair.low), abs(pair.high))
+    decimals = max(decimals_for(pair.low, pair.high), -math.floor(math.log10(pair.detectable)))
+    values |= {"detectable": f"{pair.detectable:.{decimals}f}", "observed": f"{abs(pair.difference):.{decimals}f}"}
+    if pair.p > NOISE or not (math.isfinite(far) and math.isfinite(pair.users_at_best)):
+        return sentences.TIED_NOISE.fill(**values)
+    values |= {"upper": f"{far:.{decimals}f}", "fewest": about(pair.users_at_best)}
+    if pair.users_needed > MOST_USERS:
+        return sentences.TIED_FAR.fill(**values)
+    return sentences.TIED.fill(needed=about(pair.users_needed), **values)
 
 
 def _difference(pair: Pair) -> dict[str, str]:
@@ -117,9 +153,10 @@ def _over_baseline(
             return [sentences.OTHERS_BEAT_BASELINE.fill(len(better), models=names, baseline=base, level=level)]
         return [sentences.NOTHING_BEATS_BASELINE.fill(baseline=base, level=level)]
     gains = [pair for pair in gains if pair.first in leading]
-    if len(gains) == len(leading) > 1 and all(math.isfinite(pair.low) for pair in gains):
-        lowest = min(gains, key=lambda pair: min(abs(pair.low), abs(pair.high)))
-        low = at_least(min(abs(lowest.low), abs(lowest.high)), decimals_for(lowest.low, lowest.high))
+    lowest = min(gains, key=lambda pair: min(abs(pair.low), abs(pair.high)), default=None)
+    bound = min(abs(lowest.low), abs(lowest.high)) if lowest else 0.0
+    if lowest and len(gains) == len(leading) > 1 and 0 < bound < math.inf:
+        low = at_least(bound, decimals_for(lowest.low, lowest.high))
         template = sentences.BOTH_BEAT_BASELINE if len(gains) == 2 else sentences.ALL_BEAT_BASELINE
         return [template.fill(len(gains), leader=title, baseline=base, low=low, level=level)]
     template = sentences.BEATS_BASELINE

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import FOLD, USER, USER_ID
-from recsys_core.evaluation.comparison import metric_columns
+from recsys_core.evaluation.estimates import metric_columns
 from recsys_core.evaluation.evaluate import N_HISTORY
 
 COUNTS = ("n_relevant", "n_ratings", "n_history", "n_listed")

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,8 +92,8 @@ def test_each_sentence_of_a_verdict_says_what_the_numbers_say(seed: int) -> None
             assert not any(pairs[leader, model].different for model in tied)
             assert not named & set(tied)
             named |= set(tied)
-            if "needed" in values and "more than" not in text:
-                assert numbers(values["needed"])[0] >= pairs[leader, values["model"]].users_needed
+            if "model" in values:
+                check_power(values, pairs[leader, values["model"]], text)
         elif "has exactly the same mean" in text:
             assert means[values["model"]] == pytest.approx(means[leader], abs=1e-12)
             named.add(values["model"])
@@ -101,9 +102,24 @@ def test_each_sentence_of_a_verdict_says_what_the_numbers_say(seed: int) -> None
             assert pair.different
             assert near(values["difference"], abs(pair.difference))
             check_interval(values["interval"], *sorted((abs(pair.low), abs(pair.high))))
+        elif text.endswith("(selection)."):
+            assert numbers(text)[-1] == len(named) + 1
         else:
             check_against_baseline(text, values, comparison, leader)
     assert named == {second for (one, second), pair in pairs.items() if one == leader and not pair.different}
+
+
+def check_power(values: Mapping[str, str], pair: Any, text: str) -> None:
+    """The power is stated under a condition that lies in the interval, and for no difference that is mere noise."""
+    if "fewest" in values and "takes about" in text:
+        assert pair.p <= 0.3
+        assert near(values["observed"], abs(pair.difference))
+        assert near(values["upper"], max(abs(pair.low), abs(pair.high)))
+        assert numbers(values["fewest"])[0] >= pair.users_at_best
+        if "needed" in values:
+            assert numbers(values["needed"])[0] >= pair.users_needed >= pair.users_at_best
+    elif "would have been detected" in text:
+        assert near(values["detectable"], pair.detectable)
 
 
 def check_against_baseline(text: str, values: Mapping[str, str], comparison: Comparison, leader: str) -> None:
@@ -135,7 +151,9 @@ def test_test_interval_and_letters_never_contradict_each_other(seed: int) -> Non
     letters = comparison.table.set_index("model")["letters"]
     for pair in comparison.pairs.itertuples():
         if pair.different:
-            assert pair.low > 0 or pair.high < 0 or math.isnan(pair.low)
+            assert pair.low >= 0 or pair.high <= 0 or math.isnan(pair.low)
+        else:
+            assert pair.low <= 0 <= pair.high or math.isnan(pair.low)
         assert pair.different == (not set(letters[pair.first]) & set(letters[pair.second]))
         assert pair.p <= pair.p_holm <= 1
     if metric not in ("novelty@10", "rmse"):

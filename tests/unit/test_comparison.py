@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from scipy import stats
 
 from recsys_core.errors import ConfigError, DataError
 from recsys_core.evaluation import sentences
-from recsys_core.evaluation.comparison import Comparison, compare, metric_columns, summarize
+from recsys_core.evaluation.comparison import Comparison, compare, summarize
+from recsys_core.evaluation.estimates import metric_columns
 
 
 def judged(values: np.ndarray, users: np.ndarray | None = None, metric: str = "ndcg@10") -> pd.DataFrame:
@@ -47,16 +49,21 @@ def test_the_verdict_says_who_leads_who_is_tied_and_what_is_gained() -> None:
     best, pair = comparison.table.iloc[0], comparison.pairs.iloc[0]
     said = [str(sentence) for sentence in comparison.verdict]
     assert said[0] == f"EASE leads on NDCG@10: {best['mean']:.2f} ({best['low']:.2f} to {best['high']:.2f})."
-    needed = sentences.about(pair["users_needed"])
     assert said[1] == (
-        f"No significant difference from iALS (95%, sign-flip test, Holm): about {needed} users are needed to detect "
-        "one with 80% power, if the true difference is as large as the observed one."
+        "No significant difference from iALS (95%, sign-flip test, Holm). Detecting one with 80% power takes about "
+        f"{sentences.about(pair['users_at_best'])} to {sentences.about(pair['users_needed'])} users, if the true "
+        f"difference is between {pair['high']:.3f}, the end of its interval, and the observed "
+        f"{pair['difference']:.3f}."
+    )
+    assert said[2] == (
+        "EASE has the best mean of 2 models that do not differ significantly, so its mean is probably overestimated "
+        "(selection)."
     )
     low = comparison.against("popular").set_index("model").loc[["ease-1", "ials-1"], "low"].min()
-    assert said[2] == (
+    assert said[3] == (
         f"Both beat popularity by at least {math.floor(low * 1000) / 1000:.3f}, the lower end of the 95% intervals."
     )
-    assert len(said) == 3
+    assert len(said) == 4
 
 
 def test_every_model_of_the_leading_group_is_named() -> None:
@@ -280,7 +287,100 @@ def test_a_difference_that_only_many_tests_make_likely_is_a_tie() -> None:
     rng = np.random.default_rng(14)
     frames = {f"m{number}": judged(rng.normal(size=200)) for number in range(8)}
     pairs = compare(frames, metric="ndcg@10", samples=500).pairs
-    tempting = pairs[(pairs["p"] < 0.05) & ((pairs["low"] > 0) | (pairs["high"] < 0))]
+    tempting = pairs[pairs["p"] < 0.05]
     assert len(tempting) > 0
     assert not tempting["different"].any()
+    assert ((tempting["low"] < 0) & (tempting["high"] > 0)).all()  # the intervals are simultaneous
     assert (pairs["p_holm"] >= pairs["p"]).all()
+
+
+def test_where_only_the_steps_of_holm_decide_the_interval_ends_at_zero() -> None:
+    """Two obvious pairs leave the third its whole 5 %, which the simultaneous interval does not have."""
+    rng = np.random.default_rng(0)
+    base = rng.random(400)
+    noise = rng.normal(0, 0.1, 400)
+    frames = {
+        "low": judged(base - 1.0),
+        "next": judged(base),
+        "best": judged(base + noise - noise.mean() + 2.2 * 0.1 / 400**0.5),  # p about 0.028: above 0.05 / 3
+    }
+    pair = compare(frames, metric="ndcg@10").pairs.iloc[0]
+    assert (pair["first"], pair["second"], pair["different"]) == ("best", "next", True)
+    assert 0.05 / 3 < pair["p"] < 0.05
+    assert (pair["low"], pair["high"] > pair["difference"]) == (0.0, True)
+
+
+def trained(rng: np.random.Generator, mean: float, std: float, trainings: int) -> list[pd.DataFrame]:
+    """Return one frame per training of a model, 900 users; the trainings' means vary by `std`."""
+    taste = np.random.default_rng(99).random(900) * 0.1
+    return [judged(taste + mean + rng.normal(0, std) + rng.normal(0, 0.01, 900)) for _ in range(trainings)]
+
+
+def test_trainings_are_averaged_for_each_user_and_their_variation_is_reported() -> None:
+    frames = {
+        "net": trained(np.random.default_rng(1), 0.3, 0.01, 5),
+        "ease": trained(np.random.default_rng(2), 0.2, 0, 1),
+    }
+    table = compare(frames, metric="ndcg@10").table.set_index("model")
+    means = [frame["ndcg@10"].mean() for frame in frames["net"]]
+    assert table.loc["net", "mean"] == pytest.approx(np.mean(means))
+    assert table.loc["net", "training_std"] == pytest.approx(np.std(means, ddof=1))
+    assert table["trainings"].to_dict() == {"net": 5, "ease": 1}
+    assert math.isnan(table.loc["ease", "training_std"])
+    half = stats.t.isf(0.025, 4) * np.std(means, ddof=1) / 5**0.5
+    assert table.loc["net", "high"] - table.loc["net", "mean"] > half  # the trainings', and that of the users
+
+
+@pytest.mark.parametrize("trainings", [3, 5])
+def test_trainings_of_one_net_differ_as_rarely_as_promised(trainings: int) -> None:
+    """Trainings vary much more than users: without their variation almost every pair would be called different."""
+    rng = np.random.default_rng(trainings)
+    called = [
+        compare({name: trained(rng, 0.3, 0.02, trainings) for name in ("one", "other")}, metric="ndcg@10", samples=999)
+        .pairs["different"]
+        .item()
+        for _ in range(150)
+    ]
+    assert np.mean(called) <= 0.08
+
+
+def test_a_difference_larger_than_the_variation_between_trainings_is_found() -> None:
+    rng = np.random.default_rng(5)
+    called = [
+        compare(
+            {"one": trained(rng, 0.30, 0.002, 5), "other": trained(rng, 0.32, 0.002, 5)}, metric="ndcg@10", samples=999
+        )
+        .pairs["different"]
+        .item()
+        for _ in range(10)
+    ]
+    assert all(called)
+
+
+def test_more_users_do_not_help_where_the_trainings_hide_the_difference() -> None:
+    rng = np.random.default_rng(6)
+    frames = {"one": trained(rng, 0.3, 0.05, 3), "other": trained(rng, 0.31, 0.05, 3)}
+    assert math.isinf(compare(frames, metric="ndcg@10").pairs["users_needed"].item())
+
+
+def test_a_single_training_of_a_net_is_stated() -> None:
+    rng = np.random.default_rng(7)
+    frames = {"net": trained(rng, 0.3, 0, 1), "ease": trained(rng, 0.2, 0, 1)}
+    said = "One training per model: variation between trainings is not included."
+    assert str(compare(frames, metric="ndcg@10", varying=["net"]).verdict[-1]) == said
+    assert said not in map(str, compare(frames, metric="ndcg@10").verdict)
+    frames["net"] = trained(rng, 0.3, 0.01, 3)
+    assert said not in map(str, compare(frames, metric="ndcg@10", varying=["net"]).verdict)
+
+
+def test_exploratory_metrics_are_corrected_for_their_number() -> None:
+    rng = np.random.default_rng(8)
+    values, noise = rng.random(400), rng.normal(0, 0.1, 400)
+    frames = {"one": judged(values), "other": judged(values - 0.0125 + noise - noise.mean())}  # p is about 0.012
+    primary, explored = (compare(frames, metric="ndcg@10", metrics=number) for number in (1, 35))
+    one, other = primary.pairs.iloc[0], explored.pairs.iloc[0]
+    assert one["different"]
+    assert not other["different"]
+    assert other["p_holm"] == pytest.approx(35 * other["p"], rel=1e-9)
+    assert other["low"] < one["low"] < one["high"] < other["high"]
+    assert "35 exploratory metrics" in str(explored.verdict[-1])

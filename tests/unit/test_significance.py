@@ -3,6 +3,7 @@
 import itertools
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -218,20 +219,19 @@ def test_letters_go_on_after_z() -> None:
 
 
 def test_users_needed_is_the_sample_size_of_a_paired_test() -> None:
-    differences = np.random.default_rng(3).normal(0.02, 0.3, 400)
-    effect = abs(differences.mean()) / differences.std(ddof=1)
-    expected = ((stats.norm.isf(0.025) + stats.norm.isf(0.2)) / effect) ** 2
-    assert significance.users_needed(differences) == pytest.approx(expected, abs=1)
-    assert significance.users_needed(differences, tests=10) > significance.users_needed(differences)
-    assert math.isinf(significance.users_needed(np.zeros(10)))
+    design = significance.Design(users=400, user_error=0.3 / 20)
+    expected = ((stats.norm.isf(0.025) + stats.norm.isf(0.2)) * 0.3 / 0.02) ** 2
+    assert design.users_needed(0.02) == pytest.approx(expected, abs=1)
+    assert replace(design, tests=10).users_needed(0.02) > design.users_needed(0.02)
+    assert replace(design, training_error=0.005).users_needed(0.02) > design.users_needed(0.02)
+    assert math.isinf(design.users_needed(0.0))
+    assert math.isinf(replace(design, training_error=0.01).users_needed(0.02))  # 2.8 standard errors are needed
+    assert design.users_needed(design.detectable) == pytest.approx(400, abs=1)
 
 
 def test_the_users_named_find_the_difference_in_four_of_five_cases() -> None:
-    """With the number given by `users_needed` for a true effect, about 80 % of new samples detect it."""
     rng = np.random.default_rng(4)
-    known = rng.normal(0.05, 1.0, 100_000)
-    known += 0.05 - known.mean()
-    needed = int(significance.users_needed(known))
+    needed = int(significance.Design(users=1, user_error=1.0).users_needed(0.05))
     found = [
         significance.sign_flip_p(signs(rng.normal(0.05, 1.0, needed), samples=499, seed=seed)) < 0.05
         for seed in range(300)
