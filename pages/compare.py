@@ -41,7 +41,7 @@ if not results.models:
     )
 
 cutoff = run.spec.k
-metric, baseline = leaderboard.choices(results, cutoff)
+metric, baseline = leaderboard.choices(results, run.spec.metric)
 verdict.sentences(results, metric, baseline)
 verdict.fairness(results, metric, baseline)
 

@@ -25,6 +25,8 @@ MODEL = "model"
 RANK = "rank"
 SCORE = "score"
 FOLD = "fold"
+TRAINING = "training"
+"""Number of a training among those with different seeds, from 0."""
 
 INTERACTIONS = "interactions"
 USERS = "users"

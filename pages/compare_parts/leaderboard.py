@@ -31,13 +31,12 @@ ALIKE = later(
 )
 
 
-def choices(results: "ResultsKey", k: int) -> tuple[str, str]:
-    """Show the pickers of metric and baseline; return the metric and the baseline's id."""
+def choices(results: "ResultsKey", first: str) -> tuple[str, str]:
+    """Show the pickers of metric, starting with the primary one, and baseline; return metric and the baseline's id."""
     from recsys_core.experiments.leaderboard import metric_title
 
     models = comparison_queries.contenders(results)
     titles = {model.id: model.title for model in models}
-    first = f"ndcg@{k}"
     popular = next((model.id for model in models if model.key == "popular"), models[0].id)
     if state.is_demo():
         return first, popular

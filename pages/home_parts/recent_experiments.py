@@ -80,8 +80,8 @@ def _best(card: "RunCard") -> str:
         best = ticket.result()
     except RecscopeError as error:
         return safe(error)
-    return _("Best: **{model}**  \nNDCG@{k} {mean} ({interval})").format(
-        model=safe(best.title), k=card.k, mean=best.mean, interval=best.interval
+    return _("Best: **{model}**  \n{metric} {mean} ({interval})").format(
+        model=safe(best.title), metric=best.metric, mean=best.mean, interval=best.interval
     )
 
 

@@ -31,7 +31,7 @@ LEFT_ALIGNED = """<style>
 def models(results: "ResultsKey", user: "SelectedUser") -> list[str]:
     """Show the choice of models, best first; return their ids. Models without cold-start support are named."""
     contenders = {model.id: model for model in comparison_queries.contenders(results)}
-    quality = f"ndcg@{services.store().open(results.run).spec.k}"
+    quality = services.store().open(results.run).spec.metric
     ranked = sorted(contenders, key=lambda one: -(contenders[one].metrics.get(quality) or 0.0))
     able = [one for one in ranked if not user.is_new or _serves_new(contenders[one].key)]
     first = [one for one in able if contenders[one].key != RANDOM][:AT_FIRST]

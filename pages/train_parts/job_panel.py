@@ -97,7 +97,7 @@ def _bar(job: "JobStatus") -> None:
     if job.state == "RUNNING":
         left = job.seconds_left()
         in_fold = IN_FOLD.fullmatch(job.stage)
-        words = _("about {time} left in this stage of the fold") if in_fold else _("about {time} left")
+        words = _("about {time} left in this stage of the training") if in_fold else _("about {time} left")
         text = " · ".join(
             part
             for part in (

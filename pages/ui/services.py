@@ -60,9 +60,10 @@ def root() -> Path:
 
 @dataclass(frozen=True)
 class BestModel:
-    """The best model of an experiment: title, NDCG and its interval, rounded to the precision of the interval."""
+    """The best model of an experiment: title, metric, its value and interval, rounded to what the interval supports."""
 
     title: str
+    metric: str
     mean: str
     interval: str
 
@@ -270,6 +271,7 @@ def best(card: "RunCard") -> "Ticket[BestModel]":
 
 
 def _best(stored: "ResultStore", card: "RunCard") -> BestModel:
+    from recsys_core.evaluation.metric_info import MetricName
     from recsys_core.evaluation.sentences import interval_text, rounded
     from recsys_core.experiments.analysis import compare_run
     from recsys_core.experiments.leaderboard import model_titles
@@ -278,7 +280,8 @@ def _best(stored: "ResultStore", card: "RunCard") -> BestModel:
     best = compare_run(run).table.iloc[0]
     low, mean, high = (float(best[name]) for name in ("low", "mean", "high"))
     title = model_titles(run.spec.models)[str(best["model"])]
-    return BestModel(title, rounded(mean, low, high), interval_text(low, high))
+    metric = MetricName.parse(run.spec.metric).title
+    return BestModel(title, metric, rounded(mean, low, high), interval_text(low, high))
 
 
 def sample(key: str) -> str:

@@ -103,6 +103,31 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
         default="ratio:0.2",
         help="ratio:0.2 (default), leave_last_out, global_time, k_fold:5, user_holdout, item_holdout, uploaded:NAME",
     )
+    parser.add_argument("--windows", type=int, default=1, help="number of consecutive test windows of global_time")
+    parser.add_argument(
+        "--window-training",
+        choices=["expanding", "fixed"],
+        default="expanding",
+        help="training data of a window: everything before it, or a period of fixed length",
+    )
+    parser.add_argument("--gap-days", type=float, default=0.0, help="days left out before each test window")
+    parser.add_argument(
+        "--target", default="", metavar="EVENTS", help="comma-separated events to predict (default: all)"
+    )
+    parser.add_argument(
+        "--learn-from",
+        default="",
+        metavar="EVENT=WEIGHT,...",
+        help="events to learn from and their weights, such as view=1,cart=3,purchase=5 (default: all)",
+    )
+    parser.add_argument(
+        "--users",
+        choices=["with-history", "without-history", "all"],
+        default="with-history",
+        help="test users that the verdict is about",
+    )
+    parser.add_argument("--primary", default="", metavar="METRIC", help="primary metric (default: NDCG at --k)")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each model that depends on the seed")
     parser.add_argument("--validation", type=float, default=0.0, help="validation share of the training data")
     parser.add_argument("--models", required=True, help="comma-separated keys; popular and random are added")
     setting = "model setting, such as ease.regularization=200; repeatable"

@@ -23,7 +23,7 @@ from recsys_core.evaluation.estimates import metric_columns
 from recsys_core.evaluation.evaluate import N_HISTORY
 from recsys_core.evaluation.sentences import interval_text, percent, rounded
 from recsys_core.experiments import analysis
-from recsys_core.experiments.audience import Audience, one_row_a_user
+from recsys_core.experiments.audience import Audience, by_training, mean_of_trainings, one_row_a_user
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState, JobStatus
@@ -56,6 +56,7 @@ def compare(arguments: argparse.Namespace) -> int:
     sources.refuse_idle_columns()
     if reason := threshold_refusal(dataset, spec.relevant_from):
         raise ConfigError(f"--relevant-from: {reason}")
+    spec.task.check(dataset)
     with disk_errors_in_words(arguments.out):
         arguments.out.mkdir(parents=True, exist_ok=True)
     if is_file(arguments.data):
@@ -118,22 +119,48 @@ def _spec(arguments: argparse.Namespace, fingerprint: str, sources: Sources) -> 
     split = SplitSpec.parse(arguments.split)
     if split.test_data:
         split = split.model_copy(update={"test_data": sources.open(split.test_data).fingerprint})
-    if arguments.validation:
-        split = split.model_copy(update={"validation_fraction": arguments.validation})
+    windows = ("windows", "window_training", "gap_days")
+    if split.kind != "global_time" and any(getattr(arguments, name) != getattr(split, name) for name in windows):
+        raise ConfigError("--windows, --window-training and --gap-days need --split global_time.")
     values = {
         "data": fingerprint,
-        "split": split.model_dump(),
+        "split": split.model_dump()
+        | {"validation_fraction": arguments.validation}
+        | {name: getattr(arguments, name) for name in windows},
         "models": [{"key": key, "config": config} for key, config in settings.items()],
         "k": positive(arguments.k, "--k"),
         "relevant_from": arguments.relevant_from,
         "train_on": arguments.train_on,
         "seed": arguments.seed,
+        "target": [event.strip() for event in arguments.target.split(",") if event.strip()],
+        "learn_from": _weights(arguments.learn_from),
+        "users": arguments.users.replace("-", "_"),
+        "primary": arguments.primary,
+        "seeds": arguments.seeds,
     }
     try:
         return ExperimentSpec.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(f"'{'.'.join(str(part) for part in first['loc'])}': {first['msg']}.") from error
+
+
+def _weights(text: str) -> dict[str, float]:
+    """Parse `--learn-from`, such as `view=1,purchase=5`.
+
+    Raises:
+        ConfigError: A weight is missing or not a number.
+    """
+    weights = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        event, _, weight = part.rpartition("=")
+        try:
+            weights[event.strip()] = float(weight)
+        except ValueError as error:
+            raise ConfigError(f"--learn-from '{part}': write EVENT=WEIGHT, such as purchase=5.") from error
+        if not event:
+            raise ConfigError(f"--learn-from '{part}': write EVENT=WEIGHT, such as purchase=5.")
+    return weights
 
 
 def _comparison(run: Run, users: Audience) -> Comparison | None:
@@ -185,7 +212,7 @@ def _write_per_user(run: Run, path: Path) -> None:
     """Write `model`, `user_id`, `n_history` and one column per metric, with one row per user and model."""
     tables = []
     for model_id, rows in run.per_user().items():
-        frame = one_row_a_user(rows)
+        frame = mean_of_trainings([one_row_a_user(part) for part in by_training(rows)])
         counted = [name for name in (N_HISTORY,) if name in frame]
         table = frame[[USER_ID, *counted, *metric_columns(frame)]].copy()
         table.insert(0, MODEL, run.model_spec(model_id).key)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypedDict
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,7 +11,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from recsys_core.columns import ITEM, TIMESTAMP, USER
 from recsys_core.contracts import PAD, BoolArray, IntArray, QueryBatch, RunContext
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
-from recsys_core.data.random_keys import Keys, mixed
+from recsys_core.data.held_rows import (
+    HeldRows,
+    after_border,
+    first_of_user,
+    held_items,
+    held_users,
+    last_targets,
+    newest_first,
+    places_of,
+    time_windows,
+    with_same_pairs,
+)
+from recsys_core.data.task import Task
 from recsys_core.errors import ConfigError, DataError
 
 SplitKind = Literal["ratio", "leave_last_out", "global_time", "k_fold", "user_holdout", "item_holdout", "uploaded"]
@@ -33,8 +45,6 @@ _ADVICE = {
     "item_holdout": "needs at least two items with interactions; choose another share of items",
     "uploaded": "found no row whose user and item are both in the training data; check the identifiers",
 }
-HIDDEN_OF_HELD_OUT = 0.2
-"""Share of a held-out user's history that is test data; the rest is the history given to the model."""
 
 
 class SplitSpec(BaseModel):
@@ -55,6 +65,17 @@ class SplitSpec(BaseModel):
     """Number of folds of k_fold."""
     test_data: str | None = None
     """Fingerprint (or file, on the command line) of the uploaded test data."""
+    windows: Annotated[int, Field(ge=1, le=20)] = 1
+    """Number of consecutive test windows of global_time; models are trained anew for each."""
+    window_training: Literal["expanding", "fixed"] = "expanding"
+    """Training data of each window: everything before it, or a period as long as that of the first window."""
+    gap_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Days before each test window of global_time that are neither training nor test data."""
+
+    @property
+    def n_folds(self) -> int:
+        """Number of splits: folds or windows, else 1."""
+        return {"k_fold": self.folds, "global_time": self.windows}.get(self.kind, 1)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -75,10 +96,11 @@ class SplitSpec(BaseModel):
 
 NoTest = Literal[
     "too_few", "not_in_period", "unknown_time", "other_fold", "not_held_out", "no_held_item", "not_uploaded",
-    "unknown_items",
+    "unknown_items", "no_target",
 ]  # fmt: skip
 """Why a user has no test interactions: too few interactions; none in the test period, or none of known time; all in
-other folds; not held out; none with held-out items; not in the uploaded test data, or there with unknown items only."""
+other folds or time windows; not held out; none with held-out items; not in the uploaded test data, or there with
+unknown items only; no interaction of the target events."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +126,7 @@ class Split:
 
     Args:
         spec: The settings.
-        fold: Fold number of k_fold, from 0; 0 for all other kinds.
+        fold: Number of the fold or the time window, from 0; 0 for all other kinds.
         train: Training data.
         validation: Validation data for tuning, None if there are none.
         test: Test data, used once.
@@ -113,6 +135,9 @@ class Split:
         left_out: Counts of unused users and rows.
         border: Global time only: earliest test time, in Unix milliseconds.
         ordered_by_file: Whether 'last' means last in the file, because there are no timestamps.
+        seen: Interactions with the items that are not recommended to test users, if the task predicts certain events
+            only: an item that was viewed but not purchased can still be purchased. None: those of the histories.
+        validation_seen: The same for validation users.
     """
 
     spec: SplitSpec
@@ -125,14 +150,18 @@ class Split:
     left_out: LeftOut
     border: int | None = None
     ordered_by_file: bool = False
+    seen: Dataset | None = None
+    validation_seen: Dataset | None = None
 
     def test_users(self) -> IntArray:
         """Return the positions of users with test interactions, ascending."""
-        return _present(self.test, USER)
+        return np.unique(self.test.interactions[USER].to_numpy()).astype(np.int64)
 
     def validation_users(self) -> IntArray:
         """Return the positions of users with validation interactions, ascending; empty without validation data."""
-        return np.empty(0, dtype=np.int64) if self.validation is None else _present(self.validation, USER)
+        if self.validation is None:
+            return np.empty(0, dtype=np.int64)
+        return np.unique(self.validation.interactions[USER].to_numpy()).astype(np.int64)
 
     def candidates(self, part: Literal["test", "validation"] = "test") -> IntArray | None:
         """Return (C,) the candidate items of an evaluation, ascending; None for all items.
@@ -143,7 +172,7 @@ class Split:
         judged = self.test if part == "test" else self.validation
         if self.spec.kind != "item_holdout" or judged is None:
             return None
-        return _present(judged, ITEM)
+        return np.unique(judged.interactions[ITEM].to_numpy()).astype(np.int64)
 
     def queries(self, users: IntArray) -> QueryBatch:
         """Return test queries for users, each with the history that a model may use.
@@ -164,32 +193,29 @@ class Split:
 
     @cached_property
     def _queries(self) -> QueryBatch:
-        return self.history.queries()
+        queries = self.history.queries()
+        return queries if self.seen is None else replace(queries, known=self.seen.histories())
 
     @cached_property
     def _validation_queries(self) -> QueryBatch:
-        return (self.validation_history or self.train).queries()
+        queries = (self.validation_history or self.train).queries()
+        return queries if self.validation_seen is None else replace(queries, known=self.validation_seen.histories())
 
     @cached_property
     def _trained(self) -> BoolArray:
         """(U,) whether a user is in the training data."""
-        return _per_user(self.train) > 0
+        rows = self.train.interactions[USER].to_numpy()
+        trained: BoolArray = np.bincount(rows, minlength=self.train.n_users) > 0
+        return trained
 
     def _known(self, queries: QueryBatch) -> QueryBatch:
         return replace(queries, user=np.where(self._trained[queries.user], queries.user, PAD))
 
 
-@dataclass(frozen=True, eq=False)
-class _Parts:
-    """Rows of one split: `held` (N,) are not training; of these, `hidden` (N,) are test data, the others history."""
-
-    held: BoolArray
-    hidden: BoolArray
-    border: int | None = None
-
-
-def make_splits(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset | None = None) -> tuple[Split, ...]:
-    """Split a data set: one `Split`, or one per fold.
+def make_splits(
+    dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset | None = None, task: Task | None = None
+) -> tuple[Split, ...]:
+    """Split a data set: one `Split`, or one per fold or time window.
 
     The random draw depends on identifiers and row contents, so the same rows in any order give the same split. Without
     timestamps, 'last' means last in the file.
@@ -198,7 +224,8 @@ def make_splits(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset
     - leave_last_out: the latest `last` interactions of each user with more than `last`; ties in random order.
     - global_time: all interactions from a cutoff on, whose test share is closest to the fraction. Rows with equal
       times stay together, so every training row is earlier than every test row. Rows of unknown time are training
-      data.
+      data. With several windows, the test period is divided into windows with about equally many test rows; each is
+      tested by models trained on what precedes it.
     - k_fold: all interactions assigned at random to folds whose sizes differ by at most one.
     - user_holdout (user cold start): a share of the users with at least two interactions is held out; 80 % of each
       history is given to the model (the earliest, or random without timestamps), the rest is test data, at least one
@@ -207,87 +234,129 @@ def make_splits(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset
       only item attributes can rank them; `Split.candidates` are these items only.
     - uploaded: the data set is the training data, `test_data` the test data; identifiers are matched.
 
+    If the task predicts certain events, only these are test data, and the shares above are shares of them. Models never
+    see what would reveal a test case: of its user later interactions (leave_last_out, user_holdout) or other events
+    with the same item (ratio, k_fold).
+
     Validation data are held out of the training data by the same rule with `validation_fraction` in place of
     `test_fraction`; with any positive fraction, leave_last_out holds out `last` more. For k_fold they are a random
-    share of all training rows, for an uploaded split a random share of each user's.
+    share of all training rows, for an uploaded split a random share of each user's, for time windows the end of the
+    training period.
 
     Args:
         dataset: The data set to split; not modified.
         spec: The settings.
         seed: The same seed gives the same test rows, with or without validation data.
         test_data: The test data of kind "uploaded".
+        task: What models learn from and what they predict; None: all interactions.
 
     Raises:
+        ConfigError: The task names events that the data do not have.
         DataError: Timestamps are needed but missing, or a split would be empty.
     """
+    task = task or Task()
+    dataset = task.applied(dataset)
     if dataset.n_interactions == 0:
         raise DataError(f"'{dataset.name}' has no interactions to split.")
     if spec.kind == "uploaded":
-        return (_uploaded(dataset, spec, seed, test_data),)
-    draw = _draw(seed, spec.kind)
+        return (_uploaded(dataset, spec, seed, test_data, task),)
+    draw, target = _draw(seed, spec.kind), task.is_target(dataset)
     if spec.kind == "k_fold":
-        dealt = _places(dataset.row_keys(draw)) % spec.folds
-        parts = [_Parts(dealt == fold, dealt == fold) for fold in range(spec.folds)]
+        dealt = np.full(len(target), PAD)
+        dealt[target] = places_of(dataset.row_keys(draw)[target]) % spec.folds
+        parts = [with_same_pairs(dataset, dealt == fold, target) for fold in range(spec.folds)]
+    elif spec.kind == "global_time":
+        fixed = spec.window_training == "fixed"
+        parts = time_windows(
+            dataset, spec.test_fraction, target, windows=spec.windows, gap_days=spec.gap_days, fixed=fixed
+        )
     else:
-        parts = [_parts(dataset, spec, spec.test_fraction, draw)]
-    return tuple(_split(dataset, spec, seed, fold, part) for fold, part in enumerate(parts))
+        parts = [_parts(dataset, spec, spec.test_fraction, draw, target)]
+    return tuple(_split(dataset, spec, seed, fold, part, task) for fold, part in enumerate(parts))
 
 
-def _split(dataset: Dataset, spec: SplitSpec, seed: int, fold: int, parts: _Parts) -> Split:
+def _split(dataset: Dataset, spec: SplitSpec, seed: int, fold: int, parts: HeldRows, task: Task) -> Split:
     """Build a split from its rows, and hold out validation data from the training rows."""
+    target, learned = task.is_target(dataset), task.is_learned(dataset)
     rest = dataset.subset(~parts.held)
-    test = dataset.subset(parts.hidden)
-    _refuse_empty(dataset, spec, rest, test)
-    train, validation, shown = _validation(rest, spec, seed, fold)
-    holdout = spec.kind == "user_holdout"
+    test, history = dataset.subset(parts.hidden & target), _kept(rest, task.is_learned(rest))
+    _refuse_empty(dataset, spec, history, test)
+    known = ~parts.held
+    if spec.kind == "user_holdout":
+        known = parts.held & ~parts.hidden
+        history = dataset.subset(known & learned)
     return Split(
         spec=spec,
         fold=fold,
-        train=train,
-        validation=validation,
         test=test,
-        history=dataset.subset(parts.held & ~parts.hidden) if holdout else rest,
-        validation_history=shown,
-        left_out=_left_out(dataset, test, spec),
+        history=history,
+        left_out=_left_out(dataset, test, spec, target),
         border=parts.border,
         ordered_by_file=spec.kind == "leave_last_out" and not dataset.has_timestamps,
+        seen=dataset.subset(known & target) if task.target else None,
+        **_validation(rest, spec, seed, fold, task),
     )
 
 
-def _left_out(dataset: Dataset, test: Dataset, spec: SplitSpec) -> LeftOut:
-    """Count the users without test interactions by reason."""
-    counts = _per_user(dataset)
-    without = (counts > 0) & (_per_user(test) == 0)
+def _left_out(dataset: Dataset, test: Dataset, spec: SplitSpec, target: BoolArray) -> LeftOut:
+    """Count the users without test interactions by reason; `target` (N,) marks the rows that can be test cases."""
+    users = dataset.interactions[USER].to_numpy()
+    counts = np.bincount(users, minlength=dataset.n_users)
+    without = (counts > 0) & (np.bincount(test.interactions[USER].to_numpy(), minlength=dataset.n_users) == 0)
     reasons: dict[NoTest, BoolArray] = {}
+    able = np.bincount(users[target], minlength=dataset.n_users) > 0
+    no_target, without = without & ~able, without & able
     if spec.kind in ("ratio", "leave_last_out"):
         reasons = {"too_few": without}
-    elif spec.kind == "global_time":
-        users, times = (dataset.interactions[name].to_numpy() for name in (USER, TIMESTAMP))
+    elif spec.kind == "global_time" and spec.windows == 1:
+        times = dataset.interactions[TIMESTAMP].to_numpy()
         timed = np.bincount(users[times != NO_TIMESTAMP], minlength=dataset.n_users) > 0
         reasons = {"not_in_period": without & timed, "unknown_time": without & ~timed}
-    elif spec.kind == "k_fold":
+    elif spec.kind in ("k_fold", "global_time"):
         reasons = {"other_fold": without}
     elif spec.kind == "user_holdout":
         reasons = {"not_held_out": without & (counts > 1), "too_few": without & (counts == 1)}
     elif spec.kind == "item_holdout":
         reasons = {"no_held_item": without}
+    reasons |= {"no_target": no_target}
     causes = {str(reason): int(found.sum()) for reason, found in reasons.items() if found.any()}
-    return LeftOut(users_without_test=int(without.sum()), causes=causes)
+    return LeftOut(users_without_test=int((without | no_target).sum()), causes=causes)
 
 
-def _validation(rest: Dataset, spec: SplitSpec, seed: int, fold: int) -> tuple[Dataset, Dataset | None, Dataset | None]:
-    """Return training data, validation data, and the histories of validation queries."""
+def _kept(dataset: Dataset, rows: BoolArray) -> Dataset:
+    """Return the data set restricted to these rows, itself if they are all."""
+    return dataset if rows.all() else dataset.subset(rows)
+
+
+class _Training(TypedDict):
+    """The fields of a split that depend on its training rows."""
+
+    train: Dataset
+    validation: Dataset | None
+    validation_history: Dataset | None
+    validation_seen: Dataset | None
+
+
+def _validation(rest: Dataset, spec: SplitSpec, seed: int, fold: int, task: Task) -> _Training:
+    """Return training data, validation data, and the histories and seen items of validation queries."""
+    target, learned = task.is_target(rest), task.is_learned(rest)
     if spec.validation_fraction == 0:
-        return rest, None, None
-    parts = _parts(rest, spec, spec.validation_fraction, _draw(seed, "validation", str(fold)))
-    train, validation = rest.subset(~parts.held), rest.subset(parts.hidden)
+        return _Training(train=_kept(rest, learned), validation=None, validation_history=None, validation_seen=None)
+    draw = _draw(seed, "validation", str(fold))
+    parts = _parts(rest, spec, spec.validation_fraction, draw, target)
+    train, validation = rest.subset(~parts.held & learned), rest.subset(parts.hidden & target)
     if validation.n_interactions == 0 or train.n_interactions == 0:
         raise DataError(
             f"The {'validation' if train.n_interactions else 'training'} data of '{rest.name}' are empty after "
             f"holding out {spec.validation_fraction:.0%} of the training data; choose another validation_fraction."
         )
-    shown = rest.subset(parts.held & ~parts.hidden) if spec.kind == "user_holdout" else train
-    return train, validation, shown
+    known = parts.held & ~parts.hidden if spec.kind == "user_holdout" else ~parts.held
+    return _Training(
+        train=train,
+        validation=validation,
+        validation_history=rest.subset(known & learned),
+        validation_seen=rest.subset(known & target) if task.target else None,
+    )
 
 
 def _draw(seed: int, *names: str) -> int:
@@ -295,119 +364,64 @@ def _draw(seed: int, *names: str) -> int:
     return int(RunContext(seed).rng("split", *names).integers(2**63))
 
 
-def _places(keys: Keys) -> IntArray:
-    """(N,) rank of each key, from 0."""
-    places = np.empty(len(keys), dtype=np.int64)
-    places[np.argsort(keys, kind="stable")] = np.arange(len(keys))
-    return places
-
-
-def _parts(dataset: Dataset, spec: SplitSpec, fraction: float, draw: int) -> _Parts:
+def _parts(dataset: Dataset, spec: SplitSpec, fraction: float, draw: int, target: BoolArray) -> HeldRows:
     users = dataset.interactions[USER].to_numpy()
     if spec.kind == "global_time":
-        return _after_border(dataset, fraction)
+        return after_border(dataset, fraction, target)
     if spec.kind == "user_holdout":
-        return _held_users(dataset, fraction, draw)
+        return held_users(dataset, fraction, draw, target)
     if spec.kind == "item_holdout":
-        return _held_items(dataset, fraction, draw)
+        return held_items(dataset, fraction, draw)
     if spec.kind == "k_fold":
-        held = _places(dataset.row_keys(draw)) < int(len(users) * fraction + 0.5)
-        return _Parts(held, held)
-    counts = _per_user(dataset)
+        held = np.zeros(len(users), dtype=np.bool_)
+        held[target] = places_of(dataset.row_keys(draw)[target]) < int(target.sum() * fraction + 0.5)
+        return with_same_pairs(dataset, held, target)
+    counts = np.bincount(users, minlength=dataset.n_users)
+    targets = np.bincount(users[target], minlength=dataset.n_users)
     if spec.kind == "leave_last_out":
-        quota = np.where(counts > spec.last, spec.last, 0)
-        held = _first_of_user(users, _newest_first(dataset, draw), quota)
-    else:
-        quota = np.minimum((counts * fraction + 0.5).astype(np.int64), np.maximum(counts - 1, 0))
-        held = _first_of_user(users, np.argsort(dataset.row_keys(draw), kind="stable"), quota)
-    return _Parts(held, held)
+        quota = np.where(counts > spec.last, np.minimum(targets, spec.last), 0)
+        held = last_targets(users, newest_first(dataset, draw), quota, target)
+        return HeldRows(held, held)
+    quota = np.minimum((targets * fraction + 0.5).astype(np.int64), np.maximum(counts - 1, 0))
+    order = np.argsort(dataset.row_keys(draw), kind="stable")
+    return with_same_pairs(dataset, first_of_user(users, order[target[order]], quota), target)
 
 
-def _first_of_user(users: IntArray, order: IntArray, quota: IntArray) -> BoolArray:
-    """(N,) whether a row is among its user's first `quota[user]` rows in the order `order` (N,) of row numbers."""
-    grouped = order[np.argsort(users[order], kind="stable")]
-    counts = np.bincount(users, minlength=len(quota))
-    starts = np.cumsum(counts) - counts
-    rank = np.arange(len(users)) - np.repeat(starts, counts)
-    chosen = np.zeros(len(users), dtype=np.bool_)
-    chosen[grouped[rank < np.repeat(quota, counts)]] = True
-    return chosen
-
-
-def _newest_first(dataset: Dataset, draw: int) -> IntArray:
-    """(N,) row numbers, latest first, ties in random order; without timestamps, last in the file first."""
-    if not dataset.has_timestamps:
-        return np.arange(dataset.n_interactions)[::-1]
-    return np.lexsort((dataset.row_keys(draw), dataset.interactions[TIMESTAMP].to_numpy()))[::-1]
-
-
-def _after_border(dataset: Dataset, fraction: float) -> _Parts:
-    """Hold out all interactions from a cutoff on."""
-    if not dataset.has_timestamps:
-        raise DataError(
-            f"A global time split needs timestamps, and '{dataset.name}' has none; "
-            "choose ratio, k_fold or user_holdout."
-        )
-    times = dataset.interactions[TIMESTAMP].to_numpy()
-    moments, counts = np.unique(times, return_counts=True)
-    if len(moments) < 2:
-        raise DataError(f"All interactions of '{dataset.name}' have the same timestamp and cannot be split by time.")
-    share = np.cumsum(counts[::-1])[::-1] / len(times)  # of rows at or after each moment
-    border = int(moments[1:][np.argmin(np.abs(share[1:] - fraction))])
-    held = times >= border
-    return _Parts(held, held, border)
-
-
-def _held_users(dataset: Dataset, fraction: float, draw: int) -> _Parts:
-    """Hold out whole users, with the last part of each history as test data."""
-    users, counts = dataset.interactions[USER].to_numpy(), _per_user(dataset)
-    held_users = _drawn(dataset.user_vocabulary.keys, np.flatnonzero(counts >= 2), fraction, draw)
-    quota = np.where(held_users, np.maximum((counts * HIDDEN_OF_HELD_OUT + 0.5).astype(np.int64), 1), 0)
-    by_time = dataset.has_timestamps
-    order = _newest_first(dataset, draw) if by_time else np.argsort(dataset.row_keys(draw), kind="stable")
-    return _Parts(held_users[users], _first_of_user(users, order, quota))
-
-
-def _held_items(dataset: Dataset, fraction: float, draw: int) -> _Parts:
-    """Hold out whole items."""
-    held_items = _drawn(dataset.item_vocabulary.keys, _present(dataset, ITEM), fraction, draw)
-    held = held_items[dataset.interactions[ITEM].to_numpy()]
-    return _Parts(held, held)
-
-
-def _drawn(keys: Keys, able: IntArray, fraction: float, draw: int) -> BoolArray:
-    """(n,) over the keys: whether a position is in a random share of the positions `able`."""
-    order = able[np.argsort(mixed(keys[able], draw), kind="stable")]
-    drawn = np.zeros(len(keys), dtype=np.bool_)
-    drawn[order[: int(len(able) * fraction + 0.5)]] = True
-    return drawn
-
-
-def _uploaded(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset | None) -> Split:
+def _uploaded(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset | None, task: Task) -> Split:
     """Match the identifiers of uploaded test data with the training data."""
     if test_data is None:
         raise DataError("An uploaded split needs test data: name the data set that contains them.")
-    frame = test_data.interactions
+    frame = test_data.subset(task.is_target(test_data)).interactions if task.target else test_data.interactions
     users = dataset.user_vocabulary.positions(test_data.user_vocabulary.ids)[frame[USER].to_numpy()]
     items = dataset.item_vocabulary.positions(test_data.item_vocabulary.ids)[frame[ITEM].to_numpy()]
-    known_user = (users != PAD) & (_per_user(dataset) > 0)[users]
+    trained = np.bincount(dataset.interactions[USER].to_numpy(), minlength=dataset.n_users) > 0
+    known_user = (users != PAD) & trained[users]
     known = known_user & (items != PAD)
     frame = frame.assign(**{USER: users.astype(np.int32), ITEM: items.astype(np.int32)})[known].reset_index(drop=True)
-    test = replace(dataset.with_interactions(frame), columns=frozenset(frame.columns))
+    columns = frozenset(frame.columns)
+    test = replace(dataset.with_interactions(frame), columns=columns)
     _refuse_empty(dataset, spec, dataset, test)
-    train, validation, shown = _validation(dataset, spec, seed, 0)
     left_out = LeftOut(
         test_rows_of_unknown_users=int((~known_user).sum()),
         test_rows_of_unknown_items=int((known_user & ~known).sum()),
-        users_without_test=len(_present(dataset, USER)) - len(_present(test, USER)),
+        users_without_test=_users_in(dataset) - _users_in(test),
         causes=_not_uploaded(dataset, test, users),
     )
-    return Split(spec, 0, train, validation, test, dataset, shown, left_out)
+    return Split(
+        spec=spec,
+        fold=0,
+        test=test,
+        history=_kept(dataset, task.is_learned(dataset)),
+        left_out=left_out,
+        seen=dataset.subset(task.is_target(dataset)) if task.target else None,
+        **_validation(dataset, spec, seed, 0, task),
+    )
 
 
 def _not_uploaded(dataset: Dataset, test: Dataset, uploaded: IntArray) -> dict[str, int]:
     """Count users without test interactions, by whether they are among the users `uploaded` of the test rows."""
-    without = np.setdiff1d(_present(dataset, USER), _present(test, USER))
+    trained = np.unique(dataset.interactions[USER].to_numpy())
+    without = np.setdiff1d(trained, test.interactions[USER].to_numpy())
     there = int(np.isin(without, uploaded).sum())
     return {cause: n for cause, n in (("not_uploaded", len(without) - there), ("unknown_items", there)) if n}
 
@@ -417,15 +431,9 @@ def _refuse_empty(dataset: Dataset, spec: SplitSpec, train: Dataset, test: Datas
         if part.n_interactions == 0:
             raise DataError(
                 f"The {name} data are empty: '{dataset.name}' has {dataset.n_interactions} interactions of "
-                f"{len(_present(dataset, USER))} users, and the split '{spec.kind}' {_ADVICE[spec.kind]}."
+                f"{_users_in(dataset)} users, and the split '{spec.kind}' {_ADVICE[spec.kind]}."
             )
 
 
-def _present(dataset: Dataset, column: str) -> IntArray:
-    """Return the positions of the users, or items, with interactions, ascending."""
-    return np.unique(dataset.interactions[column].to_numpy()).astype(np.int64)
-
-
-def _per_user(dataset: Dataset) -> IntArray:
-    """(U,) number of interactions of each user."""
-    return np.bincount(dataset.interactions[USER].to_numpy(), minlength=dataset.n_users)
+def _users_in(dataset: Dataset) -> int:
+    return len(np.unique(dataset.interactions[USER].to_numpy()))

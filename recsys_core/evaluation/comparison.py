@@ -88,23 +88,27 @@ class Comparison:
 
 
 def summarize(
-    per_user: pd.DataFrame, *, seed: int = 42, samples: int = 2000, confidence: float = 0.95
+    per_user: pd.DataFrame | Sequence[pd.DataFrame], *, seed: int = 42, samples: int = 2000, confidence: float = 0.95
 ) -> dict[str, dict[str, float]]:
     """Return `mean`, `low`, `high` and `users` for each metric of one model, over the users where it is defined.
 
     Args:
-        per_user: Per-user frame of `evaluate`.
+        per_user: Per-user frame of `evaluate`, or one per training with the same users in the same order.
         seed: Seed of the bootstrap, used for metrics that are not bounded by 0 and 1.
         samples: Number of bootstrap samples.
         confidence: Confidence level of the intervals.
     """
-    names = metric_columns(per_user)
-    if not names or per_user.empty:
+    frames = [per_user] if isinstance(per_user, pd.DataFrame) else per_user
+    names = metric_columns(frames[0])
+    if not names or frames[0].empty:
         return {}
-    columns = estimates_of([(per_user, MetricName.parse(name)) for name in names])
-    low, high = columns.intervals(seed, samples, confidence)
+    group = np.repeat(np.arange(len(names)), len(frames))
+    trained = estimates_of([(frame, MetricName.parse(name)) for name in names for frame in frames])
+    columns, trainings = trained.averaged(group), Trainings.of(trained.means(), group)
+    means = columns.means()
+    low, high = trainings.widened(means, *columns.intervals(seed, samples, confidence), confidence)
     users = (~np.isnan(columns.values)).sum(axis=0)
-    numbers = zip(names, columns.means(), low, high, users, strict=True)
+    numbers = zip(names, means, low, high, users, strict=True)
     return {
         name: {"mean": float(mean), "low": float(lower), "high": float(upper), "users": int(count)}
         for name, mean, lower, upper, count in numbers

@@ -168,7 +168,7 @@ def _test_queries(split: Split, part: Literal["test", "validation"], relevant_fr
         raise DataError(
             f"The {part} set of '{split.train.name}' is empty, so no model can be evaluated; choose another split."
         )
-    relevant, seen = relevant_items(test, users, query.history, relevant_from)
+    relevant, seen = relevant_items(test, users, query.seen, relevant_from)
     return _TestQueries(users, query, test, relevant, seen, split.candidates(part))
 
 
@@ -231,7 +231,7 @@ def _rank_all(
         batch = queries.query.take(rows)
         started = time.perf_counter()
         scores = model.score(batch)
-        ranking = rank(scores, batch.history, queries.relevant.take(rows), k, queries.candidates, model.tie_keys)
+        ranking = rank(scores, batch.seen, queries.relevant.take(rows), k, queries.candidates, model.tie_keys)
         recommended = ranking.lists
         if not model.ranks_by_score():
             recommended = model.recommend(batch, k, candidates=queries.candidates)

@@ -37,6 +37,7 @@ WITHOUT_TEST: Mapping[NoTest, sentences.Template] = {
     "no_held_item": sentences.NO_HELD_ITEM,
     "not_uploaded": sentences.NOT_UPLOADED,
     "unknown_items": sentences.UNKNOWN_ITEMS_ONLY,
+    "no_target": sentences.NO_TARGET,
 }
 """Sentence for each cause of a missing test case. Users of other folds are evaluated there and need no sentence."""
 
@@ -101,6 +102,8 @@ class Protocol:
         users_without_history: Number of test users without training history. They are compared only if no test user has
             a history.
         relevant_from: Smallest rating that makes a test item relevant; None: all are relevant.
+        about: The users that the verdict is about.
+        windows: Number of time windows.
         only_rating: The common rating of all training interactions; None if ratings differ or there are none.
     """
 
@@ -114,6 +117,8 @@ class Protocol:
     users_without_history: int = 0
     only_rating: float | None = None
     relevant_from: float | None = None
+    about: Literal["with_history", "without_history", "all"] = "with_history"
+    windows: int = 1
 
 
 def check_protocol(
@@ -146,6 +151,10 @@ def _of_history(protocol: Protocol) -> list[Finding]:
         return []
     if without == users:
         return [_finding("warning", "no_history", sentences.NO_USER_HAS_HISTORY, users)]
+    if protocol.about != "with_history":
+        only = protocol.about == "without_history"
+        words = sentences.ABOUT_NEW_USERS if only else sentences.ABOUT_ALL_USERS
+        return [_finding("info", "no_history", words, without, **_of(without, users))]
     severity: Severity = "warning" if without > MANY * users else "info"
     values = {"judged": whole(users - without), **_of(without, users)}
     return [_finding(severity, "no_history", sentences.NO_HISTORY, without, **values)]
@@ -277,6 +286,8 @@ def _of_split(protocol: Protocol) -> list[Finding]:
         found.append(_finding("info", "time_unknown", sentences.TIME_UNKNOWN, total))
     if protocol.folds > 1:
         found.append(_finding("info", "folds", sentences.FOLDS_SHARE, protocol.folds))
+    if protocol.windows > 1:
+        found.append(_finding("info", "windows", sentences.WINDOWS_SHARE, protocol.windows))
     if protocol.ordered_by_file:
         found.append(_finding("info", "ordered_by_file", sentences.ORDER_OF_FILE, total))
     return found

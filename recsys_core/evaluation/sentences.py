@@ -120,16 +120,18 @@ def about(users: float) -> str:
 LEADS = Template("{model} leads on {metric}: {mean} ({interval}).")
 HIGHEST = Template("{model} has the highest {metric}: {mean} ({interval}).")
 TIED = Template(
-    "No significant difference from {model} ({level}, sign-flip test, Holm). Detecting one with 80% power takes about {fewest} to "
-    "{needed} users, if the true difference is between {upper}, the end of its interval, and the observed {observed}."
+    "No significant difference from {model} ({level}, sign-flip test, Holm). Detecting one with 80% power takes about "
+    "{fewest} to {needed} users, if the true difference is between {upper}, the end of its interval, and the observed "
+    "{observed}."
 )
 TIED_FAR = Template(
-    "No significant difference from {model} ({level}, sign-flip test, Holm). Detecting one with 80% power takes about {fewest} users "
-    "if the true difference is {upper}, the end of its interval, and far more if it is the observed {observed}."
+    "No significant difference from {model} ({level}, sign-flip test, Holm). Detecting one with 80% power takes about "
+    "{fewest} users if the true difference is {upper}, the end of its interval, and far more if it is the observed "
+    "{observed}."
 )
 TIED_NOISE = Template(
-    "No significant difference from {model} ({level}, sign-flip test, Holm): a true difference of {detectable} would have been "
-    "detected with 80% power, a smaller one less often."
+    "No significant difference from {model} ({level}, sign-flip test, Holm): a true difference of {detectable} would "
+    "have been detected with 80% power, a smaller one less often."
 )
 TIED_ALIKE = Template("{model} has exactly the same mean.")
 TIED_PLAIN = Template("No significant difference from {model} ({level}, sign-flip test, Holm).")
@@ -208,6 +210,12 @@ NO_HISTORY = Template(
     "{count} of {total} test users ({share}) have no training history: the verdict covers the other {judged}, and "
     "these users are reported separately.",
 )
+ABOUT_NEW_USERS = Template(
+    "The verdict covers the {count} of {total} test users ({share}) without training history.",
+)
+ABOUT_ALL_USERS = Template(
+    "The verdict covers all {total} test users, {count} of them ({share}) without training history.",
+)
 NO_USER_HAS_HISTORY = Template(
     "The only test user has no training history, so the verdict covers this user: it compares what models recommend "
     "without any user history.",
@@ -238,6 +246,10 @@ FOLDS_SHARE = Template(
     "counts once, with the mean over the folds; the intervals do not include the variation between different "
     "assignments to folds (Nadeau and Bengio 2003).",
 )
+WINDOWS_SHARE = Template(
+    "Each user counts once, with the mean over the {count} time windows in which the user has a test case. Later "
+    "windows train on the test cases of earlier ones, so their values are not independent.",
+)
 TOO_FEW = Template(
     "{count} user has no test case: too few interactions for this split.",
     "{count} users have no test case: they have too few interactions for this split.",
@@ -267,6 +279,10 @@ UNKNOWN_ITEMS_ONLY = Template(
     "{count} user has no test case: all items of this user in the uploaded test set are missing from the training "
     "data.",
     "{count} users have no test case: all their items in the uploaded test set are missing from the training data.",
+)
+NO_TARGET = Template(
+    "{count} user has no test case: no interaction of the events to predict.",
+    "{count} users have no test case: they have no interaction of the events to predict.",
 )
 BELOW_THRESHOLD = Template(
     "{count} of {total} test users ({share}) has no relevant test item and is excluded: no test rating reaches "

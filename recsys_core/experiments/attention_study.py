@@ -151,7 +151,7 @@ def study_users(run: Run, dataset: Dataset) -> StudyUsers:
     if not len(users):
         raise DataError(f"The test set of '{dataset.name}' is empty; use an experiment with another split.")
     queries = split.queries(users)
-    relevant, _ = relevant_items(split.test, users, queries.history, run.spec.relevant_from)
+    relevant, _ = relevant_items(split.test, users, queries.seen, run.spec.relevant_from)
     return StudyUsers(queries, relevant, split.candidates("test"))
 
 

@@ -3,15 +3,17 @@
 Test users with training history are covered; the others are reported separately.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from recsys_core.columns import FOLD, USER, USER_ID
+from recsys_core.columns import FOLD, TRAINING, USER, USER_ID
 from recsys_core.evaluation.estimates import metric_columns
 from recsys_core.evaluation.evaluate import N_HISTORY
+from recsys_core.experiments.spec import Users
 
 COUNTS = ("n_relevant", "n_ratings", "n_history", "n_listed")
 
@@ -25,15 +27,20 @@ class Audience:
 
     Args:
         judged: Model -> one row per user that the verdict covers: users with history, or all users if none has any.
+            Values are means over trainings.
         without: Model -> one row per user without history; empty without such users, or if no user has any history.
         users: Number of all test users.
         n_without: Number of test users without history.
+        trainings: Model -> the same users as in `judged`, one frame per training.
+        about: The users that the experiment is about.
     """
 
     judged: Mapping[str, pd.DataFrame]
     without: Mapping[str, pd.DataFrame]
     users: int
     n_without: int
+    trainings: Mapping[str, Sequence[pd.DataFrame]]
+    about: Users = "with_history"
 
     @property
     def no_user_has_history(self) -> bool:
@@ -41,23 +48,29 @@ class Audience:
         return 0 < self.users == self.n_without
 
 
-def audience(per_user: Mapping[str, pd.DataFrame]) -> Audience:
-    """Split the test users by history, from one row per user and fold; without stored counts all have a history."""
+def audience(per_user: Mapping[str, pd.DataFrame], about: Users = "with_history") -> Audience:
+    """Split the test users by history; without stored counts all have a history.
+
+    Args:
+        per_user: Model -> one row per user, fold and training.
+        about: The users that the verdict is about; all users if there are none of this kind.
+    """
     has_history = {model: _has_history(frame) for model, frame in per_user.items()}
     all_users: set[int] = set()
     known: set[int] = set()
     for model, frame in per_user.items():
         all_users |= set(frame[USER])
         known |= set(frame.loc[has_history[model], USER])
-    if not known or len(known) == len(all_users):
-        whole = {model: _joined(frame) for model, frame in per_user.items()}
-        return Audience(whole, {}, len(all_users), len(all_users) - len(known))
-    return Audience(
-        judged={model: _joined(frame[has_history[model]]) for model, frame in per_user.items()},
-        without={model: _joined(frame[~has_history[model]]) for model, frame in per_user.items()},
-        users=len(all_users),
-        n_without=len(all_users - known),
-    )
+    n_without = len(all_users - known)
+    everybody = about == "all" or n_without in (0, len(all_users))
+    trainings, without = {}, {}
+    for model, frame in per_user.items():
+        chosen = has_history[model] if about == "with_history" else ~has_history[model]
+        trainings[model] = _joined(frame if everybody else frame[chosen])
+        if about == "with_history" and not everybody:
+            without[model] = mean_of_trainings(_joined(frame[~has_history[model]]))
+    judged = {model: mean_of_trainings(frames) for model, frames in trainings.items()}
+    return Audience(judged, without, len(all_users), n_without, trainings, about)
 
 
 def _has_history(frame: pd.DataFrame) -> "pd.Series[bool]":
@@ -66,9 +79,9 @@ def _has_history(frame: pd.DataFrame) -> "pd.Series[bool]":
     return frame[N_HISTORY] > 0
 
 
-def _joined(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per user, ordered by identifier, so sums do not depend on the order of the file."""
-    return one_row_a_user(frame).sort_values(USER_ID, kind="stable", ignore_index=True)
+def _joined(frame: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return one frame per training with one row per user, by identifier, so sums do not depend on the file's order."""
+    return [one_row_a_user(rows).sort_values(USER_ID, kind="stable", ignore_index=True) for rows in by_training(frame)]
 
 
 def pooled(per_user: pd.DataFrame) -> dict[str, float | None]:
@@ -83,6 +96,23 @@ def one_row_a_user(per_user: pd.DataFrame) -> pd.DataFrame:
     """Average each user's metrics over the folds in which they are defined, rating errors over all ratings."""
     if not per_user[FOLD].any():
         return per_user.drop(columns=FOLD)
+    return _averaged(per_user, "sum")
+
+
+def by_training(per_user: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return the rows of each training; earlier versions stored only one."""
+    if TRAINING not in per_user:
+        return [per_user]
+    return [rows.drop(columns=TRAINING) for _, rows in per_user.groupby(TRAINING, sort=True)]
+
+
+def mean_of_trainings(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return each user's mean over trainings, from one frame per training with one row per user."""
+    return frames[0] if len(frames) == 1 else _averaged(pd.concat(frames, ignore_index=True), "mean")
+
+
+def _averaged(per_user: pd.DataFrame, counts: Literal["sum", "mean"]) -> pd.DataFrame:
+    """Average each user's metrics over the rows of this user; counts are summed or averaged."""
     by_user = per_user.groupby(USER, sort=True)
     joined = by_user.first()[[USER_ID]].copy()
     values: dict[str, pd.Series] = {}
@@ -97,7 +127,7 @@ def one_row_a_user(per_user: pd.DataFrame) -> pd.DataFrame:
             values[name] = by_user[name].mean()
     for name in per_user.columns:
         if str(name).startswith(COUNTS):
-            values[str(name)] = by_user[name].sum()
+            values[str(name)] = by_user[name].agg(counts)
     return pd.concat([joined, pd.DataFrame(values)], axis=1).reset_index()
 
 

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from recsys_core.errors import Damaged
+from recsys_core.errors import ConfigError, Damaged
+from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.experiments.artifacts import RESULT, load_result
 from recsys_core.experiments.damage import MARKER
 from recsys_core.experiments.experiment import JOBS, SPEC, SUMMARY, read_summary
@@ -26,10 +27,10 @@ class RunCard:
         data: Fingerprint of the data set.
         data_name: Name of the data set at that time.
         split: Kind of split.
-        k: Cut-off by which its leaderboard is sorted.
+        metric: Its primary metric.
         states: State of each job by model id, in the order of the spec.
-        best: Model id of the finished model with the highest NDCG at `k`, None if there is none.
-        best_value: The NDCG of that model.
+        best: Model id of the finished model that is best by the primary metric, None if there is none.
+        best_value: The metric of that model.
     """
 
     id: str
@@ -38,7 +39,7 @@ class RunCard:
     data: str
     data_name: str
     split: str
-    k: int
+    metric: str
     states: dict[str, JobState]
     best: str | None = None
     best_value: float | None = None
@@ -95,18 +96,20 @@ def read_card(path: Path) -> RunCard:
     """
     spec, summary = read_record(path / SPEC), read_summary(path)
     try:
-        data, split, k, models = str(spec["data"]), str(spec["split"]["kind"]), int(spec["k"]), list(spec["models"])
+        data, split, models = str(spec["data"]), str(spec["split"]["kind"]), list(spec["models"])
+        metric = str(spec.get("primary") or f"ndcg@{int(spec['k'])}")
+        lower = MetricName.parse(metric).info.direction == "lower"
         keys = [str(model["key"]) for model in models]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise Damaged(f"'{SPEC}' in {path} does not describe an experiment ({error}).") from error
     statuses = [JobFolder(folder).status() for folder in children(path / JOBS)]
     statuses.sort(key=lambda status: keys.index(status.key) if status.key in keys else len(keys))
     values: dict[str, float] = {}
     for status in statuses:
         if status.state is JobState.DONE:
-            value = _metric(path / JOBS / status.model_id, f"ndcg@{k}")
+            value = _metric(path / JOBS / status.model_id, metric)
             values |= {status.model_id: value} if isinstance(value, int | float) else {}
-    best = max(values, key=lambda model: values[model], default=None)
+    best = (min if lower else max)(values, key=lambda model: values[model], default=None)
     return RunCard(
         id=path.name,
         name=summary.name,
@@ -114,7 +117,7 @@ def read_card(path: Path) -> RunCard:
         data=data,
         data_name=summary.data_name,
         split=split,
-        k=k,
+        metric=metric,
         states={status.model_id: status.state for status in statuses},
         best=best,
         best_value=values[best] if best else None,

@@ -53,7 +53,7 @@ def contenders(run: Run, users: Audience | None = None) -> tuple[Contender, ...]
         users: Its test users, if already loaded.
     """
     titles = model_titles(run.spec.models)
-    judged = (users or audience(run.per_user())).judged
+    judged = (users or audience(run.per_user(), run.spec.users)).judged
     families = {model.key: model_class(model.key).info.family for model in run.spec.models}
     return tuple(
         Contender(model_id, result.key, titles[model_id], families[result.key], result, pooled(judged[model_id]))

@@ -7,8 +7,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from recsys_core.data.splits import SplitSpec
+from recsys_core.data.task import Task
+from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.models.registry import make_model, model_class
 
+Users = Literal["with_history", "without_history", "all"]
+ADDED = ("target", "learn_from", "users", "primary", "seeds")
+ADDED_TO_SPLIT = ("windows", "window_training", "gap_days")
+"""Fields that specs of earlier versions do not have; at their defaults they are not part of the id."""
 BASELINES = ("popular", "random")
 """Models that are part of every experiment."""
 
@@ -58,6 +64,16 @@ class ExperimentSpec(BaseModel):
     """Whether ranking models are trained on all interactions or only on those rated at least `relevant_from`."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42
     """Seed of all random number streams."""
+    target: tuple[str, ...] = ()
+    """Events to predict: only these are test cases; empty: all interactions."""
+    learn_from: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    """Weight of each event that models learn from; empty: all interactions with the weights of the data."""
+    users: Users = "with_history"
+    """Test users that the verdict is about."""
+    primary: str = ""
+    """Primary metric, fixed before the training: the verdict is about it; empty: NDCG at `k`."""
+    seeds: Annotated[int, Field(ge=1, le=20)] = 1
+    """Number of trainings of each model that depends on the seed: with the seeds `seed`, `seed + 1`, ..."""
 
     @model_validator(mode="before")
     @classmethod
@@ -70,10 +86,33 @@ class ExperimentSpec(BaseModel):
         cutoffs = sorted({*values.get("cutoffs", (1, 5, 10, 20, 50)), values.get("k", 10)})
         return values | {"models": tuple(models), "cutoffs": tuple(cutoffs)}
 
+    @model_validator(mode="after")
+    def _check_primary(self) -> Self:
+        name = MetricName.parse(self.metric)
+        if name.k is not None and name.k not in self.cutoffs:
+            raise ValueError(f"The primary metric {self.metric} needs the cut-off {name.k}, which is not computed")
+        if not name.info.per_user or name.info.direction == "neither":
+            raise ValueError(f"{name.title} cannot be the primary metric: choose one with a value per user to maximize")
+        return self
+
+    @property
+    def metric(self) -> str:
+        """The primary metric."""
+        return self.primary or f"ndcg@{self.k}"
+
+    @property
+    def task(self) -> Task:
+        """What models learn from and what they predict."""
+        return Task(self.target, self.learn_from)
+
     @property
     def id(self) -> str:
-        """First 16 digits of the SHA-256 of its JSON with sorted keys, with settings under their former names."""
+        """First 16 digits of the SHA-256 of its JSON with sorted keys, settings under their former names."""
         values = self.model_dump(mode="json")
+        for part, names, spec in ((values, ADDED, self), (values["split"], ADDED_TO_SPLIT, self.split)):
+            for name in names:
+                if getattr(spec, name) == type(spec).model_fields[name].get_default(call_default_factory=True):
+                    del part[name]
         for model in values["models"]:
             model["config"] = _hashed_config(model["key"], model["config"])
         return _hash(values)[:16]

@@ -3,13 +3,14 @@
 import math
 import time
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from recsys_core.columns import FOLD, ITEM, RANK, RATING, SCORE, USER, USER_ID
+from recsys_core.columns import FOLD, ITEM, RANK, RATING, SCORE, TRAINING, USER, USER_ID
 from recsys_core.contracts import PAD, Progress, RunContext
 from recsys_core.data import Dataset
 from recsys_core.data.leaks import count_leaks
@@ -24,13 +25,13 @@ from recsys_core.experiments.experiment import LOCK, SPLIT, Run
 from recsys_core.experiments.held_out_users import HELD_OUT, USERS, write_held_out
 from recsys_core.experiments.jobs import JobFolder, JobState
 from recsys_core.experiments.resources import PeakMemory, limited_threads
-from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
+from recsys_core.experiments.spec import ExperimentSpec, ModelSpec, Users
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.thresholds import threshold_refusal
 from recsys_core.experiments.training_part import for_training, trained
 from recsys_core.experiments.validation import Validator
 from recsys_core.models.base import Recommender
-from recsys_core.models.registry import make_model
+from recsys_core.models.registry import make_model, model_class
 from recsys_core.storage.checksums import FILES, file_sums, sums_to_json, write_record
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.locks import locked
@@ -50,13 +51,23 @@ class DataSource(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Fold:
-    """Result of one fold."""
+    """Result of one fold or time window, in one of the trainings with different seeds."""
 
+    training: int
     split: Split
     model: Recommender[Any]
     evaluation: Evaluation
     fit_seconds: float
     history: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a job: its number and the number of all parts, and the number of the training with its seed."""
+
+    number: int
+    total: int
+    training: int
 
 
 def run_job(
@@ -80,20 +91,23 @@ def run_job(
     run = store.open(spec.id)
     chosen = run.model_spec(model_id)
     ctx = replace(ctx, seed=spec.seed)
+    trainings = spec.seeds if model_class(chosen.key).info.stochastic else 1
     folds: list[_Fold] = []
     with PeakMemory() as memory, limited_threads(ctx.threads):
         dataset, splits = _prepared(spec, workspace, ctx)
         _report_split(run, splits)
-        for split in splits:
-            fold = _run_fold(spec, chosen, split, ctx, _checkpoints(run.job(model_id), split))
+        for number, (training, split) in enumerate(product(range(trainings), splits)):
+            part = _Part(number, trainings * len(splits), training)
+            fold = _run_fold(spec, chosen, split, ctx, _checkpoints(run.job(model_id), number), part)
             fold = replace(fold, model=folds[0].model) if folds else fold  # only the first fold's model is stored
             folds.append(fold)
+        first = [fold for fold in folds if fold.training == 0]
         tables = JobTables(
             per_user=pd.concat([_per_user(dataset, fold) for fold in folds], ignore_index=True),
-            lists=pd.concat([_lists(fold) for fold in folds], ignore_index=True),
+            lists=pd.concat([_lists(fold) for fold in first], ignore_index=True),
             history=_history(folds),
         )
-    result = _result(chosen, dataset, folds, tables.per_user, memory.bytes, ctx.threads)
+    result = _result(chosen, dataset, folds, tables.per_user, memory.bytes, ctx.threads, spec.users)
     for _ in ctx.track(range(1), stage="save"):
         save_job(run.job(model_id).path, result, tables, trained(folds[0].model))
         remove_checkpoints(run.job(model_id).path)
@@ -107,28 +121,29 @@ def _prepared(spec: ExperimentSpec, workspace: DataSource, ctx: RunContext) -> t
     for _ in ctx.track(range(1), stage="split the data"):
         if reason := threshold_refusal(dataset, spec.relevant_from):
             raise DataError(reason)
-        splits = make_splits(dataset, spec.split, spec.seed, test_data)
+        splits = make_splits(dataset, spec.split, spec.seed, test_data, spec.task)
         for split in splits:
             if reason := threshold_refusal(split.test, spec.relevant_from, part="the test set of "):
                 raise DataError(reason)
     return dataset, splits
 
 
-def _checkpoints(job: JobFolder, split: Split) -> CheckpointFile:
-    """Return the checkpoint of a fold; resuming is recorded in the status of the job."""
+def _checkpoints(job: JobFolder, number: int) -> CheckpointFile:
+    """Return the checkpoint of a part of the job; resuming is recorded in the status of the job."""
 
     def on_resume(epochs: int) -> None:
         if job.stored_status().resumed != epochs:
             job.change({JobState.RUNNING}, resumed=epochs)
 
-    return CheckpointFile(job.path, split.fold, on_resume)
+    return CheckpointFile(job.path, number, on_resume)
 
 
 def _run_fold(
-    spec: ExperimentSpec, chosen: ModelSpec, split: Split, ctx: RunContext, checkpoints: CheckpointFile
+    spec: ExperimentSpec, chosen: ModelSpec, split: Split, ctx: RunContext, checkpoints: CheckpointFile, part: _Part
 ) -> _Fold:
-    """Train and evaluate on one fold."""
-    recorder = _Recorder(ctx, split, spec)
+    """Train and evaluate on one fold; the seed is that of the training."""
+    ctx = replace(ctx, seed=spec.seed + part.training)
+    recorder = _Recorder(ctx, split, part)
     validate = Validator(split, spec, ctx) if split.validation else None
     ctx = replace(ctx, report=recorder, validate=validate, checkpoints=checkpoints)
     model = for_training(make_model(chosen.key, chosen.config), spec, has_ratings=split.train.has_ratings)
@@ -137,16 +152,16 @@ def _run_fold(
     seconds = time.perf_counter() - started + checkpoints.seconds_before
     model.require_scores(split.train)
     evaluation = evaluate(model, split, cutoffs=spec.cutoffs, relevant_from=spec.relevant_from, ctx=ctx)
-    return _Fold(split, model, evaluation, seconds, recorder.history)
+    return _Fold(part.training, split, model, evaluation, seconds, recorder.history)
 
 
 class _Recorder:
     """Forwards progress with the fold in the name of the stage, and records all values for curves."""
 
-    def __init__(self, ctx: RunContext, split: Split, spec: ExperimentSpec) -> None:
+    def __init__(self, ctx: RunContext, split: Split, part: _Part) -> None:
         self._report = ctx.report
         self._fold = split.fold
-        self._suffix = f" (fold {split.fold + 1} of {spec.split.folds})" if spec.split.kind == "k_fold" else ""
+        self._suffix = f" (training {part.number + 1} of {part.total})" if part.total > 1 else ""
         self.history: list[dict[str, Any]] = []
 
     def __call__(self, progress: Progress) -> None:
@@ -157,11 +172,12 @@ class _Recorder:
 
 
 def _per_user(dataset: Dataset, fold: _Fold) -> pd.DataFrame:
-    """Return the metrics of each user, with the identifier and the fold as leading columns."""
+    """Return the metrics of each user, with identifier, fold and training as leading columns."""
     frame = fold.evaluation.per_user.copy()
     ids = pd.Series(dataset.user_vocabulary.ids, dtype="str")
     frame.insert(1, USER_ID, ids.iloc[fold.evaluation.users].to_numpy())
     frame.insert(2, FOLD, fold.split.fold)
+    frame.insert(3, TRAINING, np.int16(fold.training))
     return frame
 
 
@@ -184,7 +200,13 @@ def _lists(fold: _Fold) -> pd.DataFrame:
 
 
 def _result(
-    chosen: ModelSpec, dataset: Dataset, folds: list[_Fold], per_user: pd.DataFrame, peak: int, threads: int
+    chosen: ModelSpec,
+    dataset: Dataset,
+    folds: list[_Fold],
+    per_user: pd.DataFrame,
+    peak: int,
+    threads: int,
+    about: Users,
 ) -> JobResult:
     model = trained(folds[0].model)
     size = (dataset.n_users, dataset.n_items, dataset.n_interactions)  # known before training, as an estimate requires
@@ -198,9 +220,9 @@ def _result(
         model_bytes=sum(array.nbytes for array in model.state().values()),
         work=len(folds) * work,
         judging_units=len(folds) * judging_units(*size),
-        folds=len(folds),
-        users=len(per_user),
-        metrics=pooled(audience({"": per_user}).judged[""]),
+        folds=len({fold.split.fold for fold in folds}),
+        users=int((per_user[TRAINING] == 0).sum()),
+        metrics=pooled(audience({"": per_user}, about).judged[""]),
         overall=_mean_of_folds([fold.evaluation.overall for fold in folds]),
         threads=threads,
         notes=_notes(folds),
@@ -209,7 +231,7 @@ def _result(
 
 def _history(folds: list[_Fold]) -> pd.DataFrame:
     """Return the points of the curves of all folds, thinned to at most `MAX_HISTORY`."""
-    points = pd.DataFrame([point for fold in folds for point in fold.history])
+    points = pd.DataFrame([point for fold in folds if fold.training == 0 for point in fold.history])
     first = ["stage", "step", FOLD]
     columns = [*first, *(name for name in points.columns if name not in first)]
     return points.reindex(columns=columns).iloc[:: max(1, math.ceil(len(points) / MAX_HISTORY))]

@@ -51,7 +51,7 @@ class Validator:
         if len(users) > most:
             users = np.sort(ctx.rng("validation", "users").choice(users, most, replace=False))
         self._query = split.validation_queries(users)
-        self._relevant, _ = relevant_items(split.validation, users, self._query.history, spec.relevant_from)
+        self._relevant, _ = relevant_items(split.validation, users, self._query.seen, spec.relevant_from)
         self._candidates = split.candidates("validation")
         self._spec = spec
         self._has_ratings = train.has_ratings

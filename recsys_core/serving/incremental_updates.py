@@ -158,7 +158,7 @@ def _updated(
 
 
 def _metric(run: Run) -> str:
-    return f"ndcg@{run.spec.k}"
+    return run.spec.metric
 
 
 def _compared(

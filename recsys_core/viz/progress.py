@@ -13,8 +13,8 @@ from recsys_core.evaluation.sentences import Sentence, Template
 from recsys_core.text import _, later
 from recsys_core.viz.theme import PALETTE, REST, dressed, plain
 
-IN_FOLD = re.compile(r"(?P<stage>.*) \(fold (?P<fold>\d+) of (?P<folds>\d+)\)")
-"""Name of a stage in one of several folds, as a job reports it."""
+IN_FOLD = re.compile(r"(?P<stage>.*) \((?:fold|training) (?P<fold>\d+) of (?P<folds>\d+)\)")
+"""Name of a stage in one of several trainings (folds, time windows, seeds), as a job reports it."""
 ON_VALIDATION = "validation "
 """Start of the name of a quantity that is measured on the validation users."""
 QUANTITIES = (later("loss"), later("log-rank"))
@@ -25,10 +25,10 @@ MOST_FOLDS = 5
 """Maximum number of folds drawn, the latest ones."""
 ONCE = Template("{name} is {last}.")
 WENT = Template("{name} changed from {first} to {last}.")
-WENT_IN_FOLD = Template("Fold {fold} of {folds}: {name} changed from {first} to {last}.")
+WENT_IN_FOLD = Template("Training {fold} of {folds}: {name} changed from {first} to {last}.")
 WENT_AFTER_FOLDS = Template(
-    "Fold {fold} of {folds}: {name} changed from {first} to {last}. The previous fold ended at {low}.",
-    "Fold {fold} of {folds}: {name} changed from {first} to {last}. The {count} previous folds ended between {low} "
+    "Training {fold} of {folds}: {name} changed from {first} to {last}. The previous one ended at {low}.",
+    "Training {fold} of {folds}: {name} changed from {first} to {last}. The {count} previous ones ended between {low} "
     "and {high}.",
 )
 
@@ -38,7 +38,9 @@ def stage_text(stage: str) -> str:
     fold = IN_FOLD.fullmatch(stage)
     if fold is None:
         return _(stage)
-    return _("{stage} (fold {fold} of {folds})").format(stage=_(fold["stage"]), fold=fold["fold"], folds=fold["folds"])
+    return _("{stage} (training {fold} of {folds})").format(
+        stage=_(fold["stage"]), fold=fold["fold"], folds=fold["folds"]
+    )
 
 
 def quantity_text(name: str) -> str:
@@ -110,7 +112,7 @@ def training_curve(curve: pd.DataFrame, *, name: str, step: str = later("Step"),
     figure = go.Figure()
     for place, fold in enumerate(folds):
         line = curve[curve[FOLD] == fold] if FOLD in curve else curve
-        is_latest, which = fold == folds[-1], _("Fold {fold}").format(fold=fold) if len(folds) > 1 else ""
+        is_latest, which = fold == folds[-1], _("Training {fold}").format(fold=fold) if len(folds) > 1 else ""
         figure.add_scatter(
             x=line["step"],
             y=line["value"],

@@ -62,7 +62,7 @@ def write_report(run: Run, path: Path, *, metric: str | None = None, baseline: s
 
 def report_content(run: Run, *, metric: str | None = None, baseline: str | None = None) -> ReportContent:
     """Return the content of the report of a run; see `write_report`."""
-    metric = metric or f"ndcg@{run.spec.k}"
+    metric = metric or run.spec.metric
     users = users_of(run)
     models = leaderboard.contenders(run, users)
     judged = {model: frame for model, frame in users.judged.items() if metric in frame}

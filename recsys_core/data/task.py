@@ -1,0 +1,75 @@
+"""What models learn from and what they predict: events, with their weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import EVENT, WEIGHT
+from recsys_core.contracts import BoolArray
+from recsys_core.data.dataset import Dataset
+from recsys_core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Task:
+    """The events to predict and the events to learn from.
+
+    Args:
+        target: Events that are test cases; empty: all interactions.
+        learn_from: Weight of each event that models learn from; empty: all interactions with the weights of the data.
+    """
+
+    target: tuple[str, ...] = ()
+    learn_from: Mapping[str, float] = field(default_factory=dict)
+
+    def applied(self, dataset: Dataset) -> Dataset:
+        """Return the data with the interactions that are learned from or predicted, and the weights of this task.
+
+        Raises:
+            ConfigError: The data have no events, or none of this name.
+        """
+        self.check(dataset)
+        if not self.learn_from:
+            return dataset
+        events = _events(dataset)
+        kept = np.isin(events, [*self.learn_from, *self.target])
+        frame = dataset.interactions[kept].reset_index(drop=True)
+        weights = pd.Series(events[kept]).map(dict(self.learn_from)).fillna(1.0)  # events that are only predicted
+        frame = frame.assign(**{WEIGHT: weights.to_numpy(np.float32)})
+        return replace(dataset.with_interactions(frame), columns=dataset.columns | {WEIGHT})
+
+    def is_target(self, dataset: Dataset) -> BoolArray:
+        """Return (N,) whether an interaction can be a test case."""
+        return _among(dataset, self.target)
+
+    def is_learned(self, dataset: Dataset) -> BoolArray:
+        """Return (N,) whether models learn from an interaction."""
+        return _among(dataset, tuple(self.learn_from))
+
+    def check(self, dataset: Dataset) -> None:
+        """Check that the data have the events of this task.
+
+        Raises:
+            ConfigError: The data have no events, or none of this name.
+        """
+        named = {*self.target, *self.learn_from}
+        if not named:
+            return
+        if not dataset.has_events:
+            raise ConfigError(f"'{dataset.name}' has no events, so none can be chosen: {', '.join(sorted(named))}.")
+        known = set(_events(dataset))
+        if unknown := sorted(named - known):
+            raise ConfigError(f"'{dataset.name}' has no event '{unknown[0]}'. Known: {', '.join(sorted(known))}.")
+
+
+def _among(dataset: Dataset, events: tuple[str, ...]) -> BoolArray:
+    if not events:
+        return np.ones(dataset.n_interactions, dtype=np.bool_)
+    found: BoolArray = np.isin(_events(dataset), events)
+    return found
+
+
+def _events(dataset: Dataset) -> "np.ndarray[tuple[int], np.dtype[np.object_]]":
+    return dataset.interactions[EVENT].astype(object).to_numpy()
