@@ -1,0 +1,156 @@
+"""`compare` on the user's own question: purchases of a shop, learned from all events, tested later in time."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_core.cli import main
+from recsys_core.columns import TRAINING
+from recsys_core.experiments.analysis import compare_run, exploratory_metrics, users_of
+from recsys_core.experiments.experiment import Run
+from recsys_core.experiments.spec import ExperimentSpec
+from recsys_core.experiments.store import ResultStore
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """Write a file of events: 70 users with tastes, who purchase every third item that they view."""
+    rng = np.random.default_rng(4)
+    rows = []
+    for user in range(70):
+        liked = np.flatnonzero(np.arange(40) % 4 == user % 4)
+        for place, item in enumerate(rng.permutation(np.concatenate([liked, rng.integers(0, 40, 4)]))):
+            day = int(rng.integers(0, 200))
+            rows.append((f"u{user}", f"i{item}", "view", day))
+            if place % 3 == 0:
+                rows.append((f"u{user}", f"i{item}", "purchase", day + 1))
+    frame = pd.DataFrame(rows, columns=["user_id", "item_id", "event", "day"])
+    frame["timestamp"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame.pop("day"), unit="D")
+    path = tmp_path / "events.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+QUESTION = ("--target", "purchase", "--learn-from", "view=1,purchase=5", "--split", "global_time:0.3")
+
+
+def compared(data: Path, out: Path, *words: str, models: str = "ease") -> dict[str, Any]:
+    assert main(["compare", "--data", str(data), "--models", models, "--out", str(out), *words]) == 0
+    results: dict[str, Any] = json.loads((out / "results.json").read_text())
+    return results
+
+
+def stored_run(workspace: Path) -> Run:
+    store = ResultStore(workspace)
+    return store.open(next(iter(store.runs())).id)
+
+
+def test_the_question_is_part_of_the_spec_and_of_the_result(shop: Path, tmp_path: Path) -> None:
+    found = compared(shop, tmp_path / "out", *QUESTION, "--windows", "2", "--primary", "recall@10")
+    spec = found["spec"]
+    assert (spec["target"], spec["learn_from"]) == (["purchase"], {"view": 1.0, "purchase": 5.0})
+    assert (spec["split"]["windows"], spec["primary"]) == (2, "recall@10")
+    assert "Recall@10" in found["verdict"][0]
+    events = pd.read_csv(shop)
+    tested = sum(fold["test"] for fold in found["split"]["folds"])
+    assert tested / (events["event"] == "purchase").sum() == pytest.approx(0.3, abs=0.02)
+    assert len(found["split"]["folds"]) == 2
+    assert any(one["rule"] == "windows" and "2 time windows" in one["message"] for one in found["protocol"])
+
+
+def test_models_that_depend_on_the_seed_are_trained_again_and_the_others_once(
+    shop: Path, tmp_path: Path, own_workspace: Path
+) -> None:
+    assert main(["ingest", str(shop), "--name", "shop"]) == 0
+    words = [*QUESTION, "--seeds", "3", "--set", "lfm.epochs=2"]
+    assert main(["compare", "--data", "shop", "--models", "ease,lfm", "--out", str(tmp_path / "o"), *words]) == 0
+    run = stored_run(own_workspace)
+    trainings = {run.model_spec(model).key: rows[TRAINING].nunique() for model, rows in run.per_user().items()}
+    assert trainings == {"ease": 1, "lfm": 3, "popular": 1, "random": 3}
+    comparison = compare_run(run)
+    table = comparison.table.assign(key=[run.model_spec(model).key for model in comparison.table["model"]])
+    table = table.set_index("key")
+    assert table["trainings"].to_dict() == trainings
+    for model, rows in run.per_user().items():
+        key = run.model_spec(model).key
+        judged = rows[rows["n_history"] > 0]
+        means = judged.groupby(TRAINING)["ndcg@10"].mean()
+        assert table.loc[key, "mean"] == pytest.approx(means.mean())
+        if trainings[key] > 1:
+            assert table.loc[key, "training_std"] == pytest.approx(means.std(ddof=1))
+    assert not any("One training per model" in str(sentence) for sentence in comparison.verdict)
+    lists = run.lists(next(model for model in run.model_ids if model.startswith("lfm")))
+    assert not lists.duplicated(["user", "fold", "rank"]).any()
+
+
+def test_one_training_is_stated_for_models_that_depend_on_the_seed(shop: Path, tmp_path: Path) -> None:
+    words = "One training per model: variation between trainings is not included."
+    assert words not in compared(shop, tmp_path / "a", *QUESTION)["verdict"]
+    found = compared(shop, tmp_path / "b", *QUESTION, "--set", "lfm.epochs=2", models="lfm")
+    assert words in found["verdict"]
+
+
+def test_the_verdict_can_be_about_users_without_history(shop: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(shop)
+    late = frame["timestamp"].sort_values().iloc[-40:].index
+    frame.loc[late, "user_id"] = [f"new{number % 12}" for number in range(40)]
+    frame.to_csv(shop, index=False)
+    groups = {
+        users: compared(shop, tmp_path / users, *QUESTION, "--users", users)
+        for users in ("with-history", "without-history", "all")
+    }
+    sizes = {users: found["models"][0]["metrics"]["ndcg@10"]["users"] for users, found in groups.items()}
+    assert sizes["all"] == sizes["with-history"] + sizes["without-history"]
+    assert min(sizes.values()) > 0
+    said = {
+        users: next(one for one in found["protocol"] if one["rule"] == "no_history") for users, found in groups.items()
+    }
+    assert "are reported separately" in said["with-history"]["message"]
+    assert "without training history" in said["without-history"]["message"]
+    assert "covers all" in said["all"]["message"]
+
+
+def test_other_metrics_are_exploratory(shop: Path, own_workspace: Path, tmp_path: Path) -> None:
+    assert main(["ingest", str(shop), "--name", "shop"]) == 0
+    words = ["compare", "--data", "shop", "--models", "ease", "--out", str(tmp_path / "o"), *QUESTION]
+    assert main(words) == 0
+    run = stored_run(own_workspace)
+    number = exploratory_metrics(users_of(run))
+    assert number == 7 * 5 + 1 - 1  # seven accuracy metrics at five cut-offs and AUC, without the primary one
+    assert compare_run(run).metrics == 1
+    assert compare_run(run, "recall@20").metrics == number
+    assert f"{number} exploratory metrics" in str(compare_run(run, "recall@20").verdict[-1])
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--target", "buy"], "no event 'buy'. Known: purchase, view"),
+        (["--learn-from", "purchase"], "write EVENT=WEIGHT"),
+        (["--learn-from", "purchase=-1"], "greater than 0"),
+        (["--windows", "2"], "need --split global_time"),
+        (["--primary", "ndcg@7"], "cut-off 7"),
+        (["--primary", "novelty@10"], "cannot be the primary metric"),
+        (["--primary", "speed"], "no metric 'speed'"),
+        (["--seeds", "0"], "greater than or equal to 1"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_is_refused_before_anything_is_trained(
+    words: list[str], reason: str, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "refused"
+    assert main(["compare", "--data", str(shop), "--models", "ease", "--out", str(out), *words]) == 2
+    assert reason in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_spec_without_a_question_keeps_its_id() -> None:
+    """The id of an experiment stored before these fields existed."""
+    spec = {"data": "x", "models": [{"key": "ease"}]}
+    assert ExperimentSpec.model_validate(spec).id == "12a7dff4e37d49e0"
+    for change in ({"target": ["a"]}, {"learn_from": {"a": 2.0}}, {"seeds": 3}, {"users": "all"}, {"primary": "auc"}):
+        assert ExperimentSpec.model_validate(spec | change).id != "12a7dff4e37d49e0"
