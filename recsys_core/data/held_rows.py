@@ -39,7 +39,7 @@ def places_of(keys: Keys) -> IntArray:
 
 
 def with_same_pairs(dataset: Dataset, hidden: BoolArray, target: BoolArray) -> HeldRows:
-    """Also hold out other events of the hidden user-item pairs, which would reveal the test cases."""
+    """Also hold out other events of these user-item pairs, which would reveal the test cases."""
     if target.all():
         return HeldRows(hidden, hidden)
     frame = dataset.interactions
