@@ -123,18 +123,18 @@ def test_folds_are_drawn_apart_and_the_sentence_names_them(open_page: Open, runn
     writer = ProgressWriter(run.job(model_id).progress_path)
     for fold, losses in enumerate(((0.9, 0.7, 0.6), (0.8, 0.5, 0.4), (0.7, 0.65)), start=1):
         for epoch, loss in enumerate(losses, start=1):
-            writer(Progress(f"epochs (fold {fold} of 5)", epoch, 20, {"loss": loss}))
+            writer(Progress(f"epochs (training {fold} of 5)", epoch, 20, {"loss": loss}))
     writer.flush()
     app = open_page("train", **running.address())
-    assert "Fold 3 of 5: loss changed from 0.7 to 0.65. The 2 previous folds ended between 0.4 and 0.6." in words(app)
+    assert "Training 3 of 5: loss changed from 0.7 to 0.65. The 2 previous ones ended between 0.4 and 0.6." in words(app)
     [chart] = app.get("plotly_chart")
     lines = json.loads(chart.proto.spec)["data"]
-    assert [line["name"] for line in lines] == ["Previous folds", "Previous folds", "Fold 3"]
+    assert [line["name"] for line in lines] == ["Previous trainings", "Previous trainings", "Training 3"]
     places = [np.frombuffer(b64decode(line["x"]["bdata"]), line["x"]["dtype"]).tolist() for line in lines]
     assert places == [[1, 2, 3], [1, 2, 3], [1, 2]]
     run.job(model_id).change([JobState.RUNNING], started=time.time() - 60)
     app = no_exception(app.run())
-    assert [bar for bar in app.get("progress") if "left in this stage of the fold" in bar.proto.text]
+    assert [bar for bar in app.get("progress") if "left in this stage of the training" in bar.proto.text]
     assert 'alt="loss so far"' in "".join(str(element.proto.body) for element in app.get("html"))
 
 
