@@ -126,7 +126,9 @@ def test_folds_are_drawn_apart_and_the_sentence_names_them(open_page: Open, runn
             writer(Progress(f"epochs (training {fold} of 5)", epoch, 20, {"loss": loss}))
     writer.flush()
     app = open_page("train", **running.address())
-    assert "Training 3 of 5: loss changed from 0.7 to 0.65. The 2 previous ones ended between 0.4 and 0.6." in words(app)
+    assert "Training 3 of 5: loss changed from 0.7 to 0.65. The 2 previous ones ended between 0.4 and 0.6." in words(
+        app
+    )
     [chart] = app.get("plotly_chart")
     lines = json.loads(chart.proto.spec)["data"]
     assert [line["name"] for line in lines] == ["Previous trainings", "Previous trainings", "Training 3"]

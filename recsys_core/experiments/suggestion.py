@@ -1,0 +1,125 @@
+"""The default question for a data set: what to predict, what to learn from, and how to split, each with its reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys_core.columns import EVENT, TIMESTAMP, USER, WEIGHT
+from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
+from recsys_core.data.held_rows import after_border
+from recsys_core.data.splits import SplitKind
+from recsys_core.data.task import Task
+from recsys_core.evaluation.sentences import Sentence, Template, percent, whole
+
+TEST_SHARE = 0.2
+FEWEST_CASES = 100
+"""Test cases from which an event can be predicted: below it hardly any difference between models can be detected."""
+FEWEST_USERS = 20
+"""Test users with history that a time split must leave; with fewer, almost nothing can be compared."""
+MOST_UNTIMED = 0.1
+"""Share of interactions of unknown time up to which a time split is suggested."""
+
+ONE_EVENT = Template("All interactions are predicted and learned from: there is only one kind of event.")
+RAREST = Template(
+    "'{event}' is predicted: the rarest event with enough test cases (about {cases}). The others are learned from.",
+)
+TOO_RARE = Template("All interactions are predicted: no event has {count} test cases of its own.")
+BY_TIME = Template(
+    "The latest {share} are test cases, and models learn from what precedes them, as in production: nothing is learned "
+    "from the future."
+)
+NO_TIMES = Template("A random share of each user's interactions is tested: the data have no timestamps.")
+FEW_TIMES = Template(
+    "A random share of each user's interactions is tested: {share} of the interactions have no timestamp."
+)
+ONE_TIME = Template("A random share of each user's interactions is tested: all timestamps are equal.")
+NO_HISTORY = Template(
+    "A random share of each user's interactions is tested: after a split by time only {count} test user would have a "
+    "history to learn from.",
+    "A random share of each user's interactions is tested: after a split by time only {count} test users would have a "
+    "history to learn from.",
+)
+
+
+@dataclass(frozen=True)
+class EventCount:
+    """An event of a data set: its number of interactions and their mean weight."""
+
+    count: int
+    weight: float
+
+
+@dataclass(frozen=True, eq=False)
+class Suggestion:
+    """The default question.
+
+    Args:
+        events: The events of the data by name, most frequent first; empty without events.
+        task: What to predict and what to learn from.
+        split: Kind of split.
+        why_task: Reason for the task; None for data without events.
+        why_split: Reason for the split.
+    """
+
+    events: Mapping[str, EventCount]
+    task: Task
+    split: SplitKind
+    why_task: Sentence | None
+    why_split: Sentence
+
+
+def suggest(dataset: Dataset) -> Suggestion:
+    """Return the default question of a data set with interactions."""
+    events = event_counts(dataset)
+    task, why_task = _task(events)
+    split, why_split = _split(dataset, task)
+    return Suggestion(events, task, split, why_task, why_split)
+
+
+def event_counts(dataset: Dataset) -> dict[str, EventCount]:
+    """Return the events of the data, most frequent first."""
+    if not dataset.has_events:
+        return {}
+    frame = dataset.interactions
+    weights = frame[WEIGHT] if WEIGHT in frame else np.ones(len(frame))
+    grouped = (
+        frame.assign(**{WEIGHT: weights}).groupby(frame[EVENT].astype(object))[WEIGHT].agg(n="size", weight="mean")
+    )
+    grouped = grouped.sort_values("n", ascending=False, kind="stable")
+    return {str(row.Index): EventCount(int(row.n), float(row.weight)) for row in grouped.itertuples()}
+
+
+def _task(events: Mapping[str, EventCount]) -> tuple[Task, Sentence | None]:
+    """Predict the rarest event that has enough test cases, among those that count (undone actions weigh 0)."""
+    if not events:
+        return Task(), None
+    counted = {name: event for name, event in events.items() if event.weight > 0}
+    if len(counted) < 2:
+        return Task(), ONE_EVENT.fill()
+    able = {name: event for name, event in counted.items() if event.count * TEST_SHARE >= FEWEST_CASES}
+    if not able:
+        return Task(), TOO_RARE.fill(FEWEST_CASES)
+    rarest = min(able, key=lambda name: (able[name].count, name))
+    if rarest == next(iter(counted)):  # the most frequent event: predicting it alone would be no other question
+        return Task(), TOO_RARE.fill(FEWEST_CASES)
+    learned = {name: event.weight for name, event in counted.items()}
+    return Task((rarest,), learned), RAREST.fill(event=rarest, cases=whole(able[rarest].count * TEST_SHARE))
+
+
+def _split(dataset: Dataset, task: Task) -> tuple[SplitKind, Sentence]:
+    if not dataset.has_timestamps:
+        return "ratio", NO_TIMES.fill()
+    times = dataset.interactions[TIMESTAMP].to_numpy()
+    target = task.is_target(dataset)
+    untimed = float((times == NO_TIMESTAMP).mean())
+    if untimed > MOST_UNTIMED:
+        return "ratio", FEW_TIMES.fill(share=percent(untimed))
+    if len(np.unique(times[target])) < 2:
+        return "ratio", ONE_TIME.fill()
+    held = after_border(dataset, TEST_SHARE, target).held
+    users = dataset.interactions[USER].to_numpy()
+    with_history = len(np.intersect1d(users[held & target], users[~held]))
+    if with_history < FEWEST_USERS:
+        return "ratio", NO_HISTORY.fill(with_history)
+    return "global_time", BY_TIME.fill(share=percent(TEST_SHARE))
