@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from recsys_core.columns import EVENT, TIMESTAMP, USER, WEIGHT
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
@@ -83,11 +84,10 @@ def event_counts(dataset: Dataset) -> dict[str, EventCount]:
         return {}
     frame = dataset.interactions
     weights = frame[WEIGHT] if WEIGHT in frame else np.ones(len(frame))
-    grouped = (
-        frame.assign(**{WEIGHT: weights}).groupby(frame[EVENT].astype(object))[WEIGHT].agg(n="size", weight="mean")
-    )
-    grouped = grouped.sort_values("n", ascending=False, kind="stable")
-    return {str(row.Index): EventCount(int(row.n), float(row.weight)) for row in grouped.itertuples()}
+    by_event = pd.DataFrame({EVENT: frame[EVENT].astype(object), WEIGHT: weights}).groupby(EVENT)[WEIGHT]
+    table = pd.DataFrame({"n": by_event.size(), "weight": by_event.mean()})
+    table = table.sort_values("n", ascending=False, kind="stable")
+    return {str(row.Index): EventCount(int(row.n), float(row.weight)) for row in table.itertuples()}
 
 
 def _task(events: Mapping[str, EventCount]) -> tuple[Task, Sentence | None]:
