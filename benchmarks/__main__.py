@@ -15,6 +15,7 @@ FIGURES = (
     "social",
     "profiles",
     "evaluation",
+    "verdicts",
     "deep_sasrec",
     "deep_peer",
     "deep_sequence",

@@ -104,7 +104,7 @@ def summarize(
         return {}
     group = np.repeat(np.arange(len(names)), len(frames))
     trained = estimates_of([(frame, MetricName.parse(name)) for name in names for frame in frames])
-    columns, trainings = trained.averaged(group), Trainings.of(trained.means(), group)
+    columns, trainings = trained.averaged(group), Trainings.of(trained, group)
     means = columns.means()
     low, high = trainings.widened(means, *columns.intervals(seed, samples, confidence), confidence)
     users = (~np.isnan(columns.values)).sum(axis=0)
@@ -157,7 +157,7 @@ def compare(
     name = MetricName.parse(metric)
     models, group, frames, users, left_out = _common(per_user, metric)
     trained = estimates_of([(frame, name) for frame in frames])
-    columns, trainings = trained.averaged(group), Trainings.of(trained.means(), group)
+    columns, trainings = trained.averaged(group), Trainings.of(trained, group)
     means = columns.means()
     sign = -1.0 if name.info.direction == "lower" else 1.0
     order = np.argsort(-sign * means, kind="stable")

@@ -93,6 +93,28 @@ class Estimates:
         return numbers
 
 
+def _variation(trained: Estimates, means: FloatArray, own: IntArray) -> tuple[float, float]:
+    """Return standard deviation and standard error of the trainings in columns `own` of one model.
+
+    Two-way random effects: the variance of the means of S trainings over U users is that of the trainings plus 1 / U of
+    the residual (user by training), which the variance over users contains already. It is subtracted:
+    error^2 = (var - residual / U) / S.
+    """
+    if len(own) == 1:
+        return np.nan, 0.0
+    values = trained.values[:, own]
+    values = values[~np.isnan(values).any(axis=1)]
+    users, count = values.shape
+    std = float(means[own].std(ddof=1))
+    if users < 2:
+        return std, std / count**0.5
+    residual = values - values.mean(axis=1, keepdims=True)
+    residual -= residual.mean(axis=0)
+    slope = 0.5 / max(float(means[own].mean()), 1e-12) if trained.root[own[0]] else 1.0
+    luck = slope**2 * float((residual**2).sum()) / ((users - 1) * (count - 1) * users)
+    return std, (max(std**2 - luck, 0.0) / count) ** 0.5
+
+
 def estimates_of(sources: Sequence[tuple[pd.DataFrame, MetricName]]) -> Estimates:
     """Return the estimates of metric columns: rmse and mae weight users by their number of ratings, others by 1."""
     values, weights = [], []
@@ -112,23 +134,21 @@ class Trainings:
 
     Args:
         count: (M,) number of trainings.
-        error: (M,) standard error of the mean over trainings; 0 with one training, where it is unknown.
+        std: (M,) standard deviation of the estimates of the trainings; NaN with one training.
+        error: (M,) standard error of the mean over trainings, without what the luck of single users adds to it; 0 with
+            one training, where it is unknown.
     """
 
     count: IntArray
+    std: FloatArray
     error: FloatArray
 
     @classmethod
-    def of(cls, means: FloatArray, group: IntArray) -> "Trainings":
-        """Return the variation of the estimates (C,) of all trainings; `group` (C,) is the number of the model."""
-        own = [means[group == number] for number in range(int(group.max()) + 1)]
-        error = [float(values.std(ddof=1)) / len(values) ** 0.5 if len(values) > 1 else 0.0 for values in own]
-        return cls(np.array([len(values) for values in own]), np.array(error))
-
-    @property
-    def std(self) -> FloatArray:
-        """(M,) standard deviation between trainings; NaN with one training."""
-        return np.where(self.count > 1, self.error * np.sqrt(self.count), np.nan)
+    def of(cls, trained: Estimates, group: IntArray) -> "Trainings":
+        """Return the variation of the estimates of all trainings; `group` (C,) is the number of the model."""
+        means = trained.means()
+        found = [_variation(trained, means, np.flatnonzero(group == number)) for number in range(int(group.max()) + 1)]
+        return cls(np.bincount(group), *np.array(found).T)
 
     def widened(
         self, means: FloatArray, low: FloatArray, high: FloatArray, confidence: float

@@ -87,7 +87,8 @@ def event_counts(dataset: Dataset) -> dict[str, EventCount]:
     by_event = pd.DataFrame({EVENT: frame[EVENT].astype(object), WEIGHT: weights}).groupby(EVENT)[WEIGHT]
     table = pd.DataFrame({"n": by_event.size(), "weight": by_event.mean()})
     table = table.sort_values("n", ascending=False, kind="stable")
-    return {str(row.Index): EventCount(int(row.n), float(row.weight)) for row in table.itertuples()}
+    rows = zip(table.index.tolist(), table["n"].tolist(), table["weight"].tolist(), strict=True)
+    return {str(name): EventCount(int(n), float(weight)) for name, n, weight in rows}
 
 
 def _task(events: Mapping[str, EventCount]) -> tuple[Task, Sentence | None]:
