@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from pages.train_parts import question
 from pages.ui import services, show, state
 from pages.ui.forms import KEPT
 from pages.ui.text import _, count, later, n_, paragraph, percent
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from recsys_core.data.dataset import Dataset
     from recsys_core.data.leaks import LeakReport
 
+Events = tuple[tuple[str, ...], tuple[tuple[str, float], ...]]
+"""Target events, and the events learned from with their weights."""
 SPLITS = {
     "ratio": (
         later("Random per user"),
@@ -63,13 +66,14 @@ RELEVANT_SHARE = 0.75
 
 def form(dataset: "Dataset") -> dict[str, Any]:
     """Show the protocol with explanations and the leakage of the split; return the fields of an `ExperimentSpec`."""
+    wanted = question.form(dataset)
     rules, preview = st.columns([3, 2], gap="large")
     with rules:
         split, seed = _split(dataset)
     with preview:
-        _leaks(dataset, split, seed)
+        _leaks(dataset, split, seed, wanted)
     evaluation = _relevance_and_k(dataset)
-    return {"data": dataset.fingerprint, "split": split, "seed": seed, **evaluation}
+    return {"data": dataset.fingerprint, "split": split, "seed": seed, **wanted, **evaluation}
 
 
 def _split(dataset: "Dataset") -> tuple[dict[str, Any], int]:
@@ -85,6 +89,15 @@ def _split(dataset: "Dataset") -> tuple[dict[str, Any], int]:
     with st.container(horizontal=True, key="protocol_split_numbers"):
         if kind in ("ratio", "global_time", "user_holdout", "item_holdout"):
             values["test_fraction"] = _share(_("Test share"), 20, "protocol_test")
+            if kind == "global_time":
+                values["windows"] = _number(
+                    _("Time windows"),
+                    1,
+                    20,
+                    1,
+                    "protocol_windows",
+                    help=_("Consecutive parts of the test period; models are trained anew before each."),
+                )
         elif kind == "leave_last_out":
             values["last"] = _number(_("Held out per user"), 1, 100, 1, "protocol_last")
         elif kind == "k_fold":
@@ -204,8 +217,9 @@ def _threshold(scale: "RatingScale", rating_key: str) -> float | None:
     )
 
 
-def _leaks(dataset: "Dataset", split: dict[str, Any], seed: int) -> None:
+def _leaks(dataset: "Dataset", split: dict[str, Any], seed: int, wanted: dict[str, Any]) -> None:
     """Show the temporal leakage of this split in sentences."""
+    task = (tuple(wanted.get("target", ())), tuple(wanted.get("learn_from", {}).items()))
     with st.container(border=True, key="leaks"):
         st.markdown("**" + _("Split sizes and temporal leakage") + "**")
         if split["kind"] == "uploaded" and not split.get("test_data"):
@@ -216,23 +230,28 @@ def _leaks(dataset: "Dataset", split: dict[str, Any], seed: int) -> None:
             paragraph("This data set is large: leakage is measured when training starts and reported with the results.")
             return
         with show.errors():
-            for sentence in leak_sentences(leaks(dataset.fingerprint, tuple(sorted(split.items())), seed)):
+            for sentence in leak_sentences(leaks(dataset.fingerprint, tuple(sorted(split.items())), seed, task)):
                 st.markdown("- " + sentence)
 
 
-def leaks(fingerprint: str, split: tuple[tuple[str, Any], ...], seed: int) -> "LeakReport":
-    """Return the leakage of a split (its first fold), computed once per split and seed."""
-    return _counted(str(services.root()), fingerprint, split, seed)
+def leaks(fingerprint: str, split: tuple[tuple[str, Any], ...], seed: int, task: Events = ((), ())) -> "LeakReport":
+    """Return the leakage of a split (its first fold), computed once per split, seed and task."""
+    return _counted(str(services.root()), fingerprint, split, seed, task)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _counted(folder: str, fingerprint: str, split: tuple[tuple[str, Any], ...], seed: int) -> "LeakReport":
+def _counted(
+    folder: str, fingerprint: str, split: tuple[tuple[str, Any], ...], seed: int, task: Events
+) -> "LeakReport":
     from recsys_core.data.leaks import count_leaks
     from recsys_core.data.splits import SplitSpec, make_splits
+    from recsys_core.data.task import Task
 
+    target, learned = task
     spec = SplitSpec.model_validate(dict(split))
     test_data = services.dataset(spec.test_data) if spec.test_data else None
-    return count_leaks(make_splits(services.dataset(fingerprint), spec, seed, test_data)[0])
+    splits = make_splits(services.dataset(fingerprint), spec, seed, test_data, Task(target, dict(learned)))
+    return count_leaks(splits[0])
 
 
 def leak_sentences(report: "LeakReport") -> list[str]:

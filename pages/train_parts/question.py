@@ -1,0 +1,117 @@
+"""The question of an experiment as a form: which events are predicted and learned from, for whom, by which metric."""
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.ui import pending, services, show
+from pages.ui.forms import KEPT
+from pages.ui.text import _, count, safe
+
+if TYPE_CHECKING:
+    from recsys_core.data.dataset import Dataset
+    from recsys_core.experiments.suggestion import Suggestion
+
+TARGET, LEARNED, SPLIT = "question_target", "question_learned", "protocol_split"
+
+
+def form(dataset: "Dataset") -> dict[str, Any]:
+    """Show what is predicted, learned, and for whom; return the fields of an `ExperimentSpec`."""
+    from recsys_core.experiments.suggestion import suggest
+
+    ticket = services.ask(lambda _ctx: suggest(dataset), "suggested question", dataset.fingerprint)
+    suggestion = pending.outcome(ticket, _("Computing the suggestion"))
+    values: dict[str, Any] = {}
+    if suggestion is not None:
+        values = _events(suggestion) if len(suggestion.events) > 1 else {}
+        _offer(suggestion)
+    users, seeds = st.columns(2, gap="medium")
+    with users:
+        values["users"] = show.select(
+            _("Users that the verdict is about"),
+            {
+                "with_history": _("users with training history"),
+                "without_history": _("users without training history"),
+                "all": _("all test users"),
+            },
+            "question_users",
+            persist_state=KEPT,
+            help=_("Models can personalize only for users with training history; the others are reported separately."),
+        )
+    with seeds:
+        values["seeds"] = st.number_input(
+            _("Trainings per model"),
+            1,
+            20,
+            1,
+            key="question_seeds",
+            persist_state=KEPT,
+            help=_(
+                "Models that depend on the seed are trained this many times, and the verdict includes the variation "
+                "between trainings. One is enough for a first look; use 3 to 5 for a decision."
+            ),
+        )
+    return values
+
+
+def _events(suggestion: "Suggestion") -> dict[str, Any]:
+    """Show the choice of events with their weights; all events without a target are the data as they are."""
+    names = {name: f"{name} ({count(event.count)})" for name, event in suggestion.events.items()}
+    predicted, learned = st.columns(2, gap="medium")
+    with predicted:
+        target = st.multiselect(
+            _("Predict"),
+            list(names),
+            format_func=names.__getitem__,
+            key=TARGET,
+            persist_state=KEPT,
+            placeholder=_("all interactions"),
+            help=_(
+                "Only these events are test cases. An item can be recommended until the user has this event with it."
+            ),
+        )
+    if not target:
+        return {}
+    with learned:
+        chosen = st.multiselect(
+            _("Learn from"),
+            list(names),
+            default=list(suggestion.task.learn_from or names),
+            format_func=names.__getitem__,
+            key=LEARNED,
+            persist_state=KEPT,
+            help=_("Events that models are trained on. Their weights matter to models for implicit feedback."),
+        )
+    if not chosen:
+        st.error(_("Select at least one event to learn from."))
+        st.stop()
+    weights = {}
+    with st.container(horizontal=True, key="question_weights"):
+        for name in chosen:
+            weights[name] = st.number_input(
+                _("Weight of {event}").format(event=safe(name)),
+                0.01,
+                1000.0,
+                max(0.01, suggestion.events[name].weight),
+                key=f"question_weight_{name}",
+                width=180,
+                persist_state=KEPT,
+            )
+    return {"target": target, "learn_from": weights}
+
+
+def _offer(suggestion: "Suggestion") -> None:
+    """Show the suggested question with its reasons, and a button that fills it in."""
+    with st.container(border=True, key="question_suggestion"):
+        st.markdown("**" + _("Suggested for these data") + "**")
+        for reason in (suggestion.why_task, suggestion.why_split):
+            if reason is not None:
+                st.markdown("- " + safe(str(reason)))
+        st.button(_("Use the suggestion"), key="question_use", on_click=_use, args=(suggestion,))
+
+
+def _use(suggestion: "Suggestion") -> None:
+    st.session_state[SPLIT] = suggestion.split
+    if suggestion.task.target:
+        st.session_state[TARGET] = list(suggestion.task.target)
+        st.session_state[LEARNED] = list(suggestion.task.learn_from)
