@@ -145,7 +145,7 @@ def study_users(run: Run, dataset: Dataset) -> StudyUsers:
     Raises:
         DataError: The test set is empty.
     """
-    split = make_splits(dataset, run.spec.split, run.spec.seed)[0]
+    split = make_splits(dataset, run.spec.split, run.spec.seed, task=run.spec.task)[0]
     require_same_split(run, split)
     users = split.test_users()
     if not len(users):

@@ -95,7 +95,7 @@ def incremental_update(
     ctx = replace(ctx, seed=run.spec.seed)
     before, after = (run.model(model_id) for _ in range(2))
     _require_updates(after)
-    split = make_splits(old, run.spec.split, run.spec.seed)[0]
+    split = make_splits(old, run.spec.split, run.spec.seed, task=run.spec.task)[0]
     require_same_split(run, split)
     joined = _join(split, old, newer)
     updated, learned = _updated(run, after, joined.train, joined.learned, ctx, freeze_embeddings)
