@@ -15,11 +15,11 @@ SHOWN = 10
 PATIENCE_SECONDS = 0.3
 """Seconds the list waits for an interval; a longer computation appears on the next visit."""
 STATES = (
-    ("running", later("{n} running"), "blue"),
-    ("queued", later("{n} queued"), "gray"),
-    ("done", later("{n} done"), "green"),
-    ("failed", later("{n} failed"), "red"),
-    ("cancelled", later("{n} cancelled"), "orange"),
+    ("RUNNING", later("{n} running"), "blue"),
+    ("QUEUED", later("{n} queued"), "gray"),
+    ("DONE", later("{n} done"), "green"),
+    ("FAILED", later("{n} failed"), "red"),
+    ("CANCELLED", later("{n} cancelled"), "orange"),
 )
 
 
@@ -65,7 +65,8 @@ def _row(card: "RunCard") -> None:
 
 
 def _badges(card: "RunCard") -> str:
-    found = [(getattr(card, name), words, color) for name, words, color in STATES]
+    states = list(card.states.values())
+    found = [(states.count(name), words, color) for name, words, color in STATES]
     return " ".join(f":{color}-badge[{_(words).format(n=number)}]" for number, words, color in found if number)
 
 
