@@ -86,7 +86,7 @@ def model(models: Sequence[str], title: Callable[[str], str], key: str = "contex
 
 def _choice(label: str, name: str, options: list[str], title: Callable[[str], str], key: str) -> None:
     """Show the picker of a URL parameter; before it, what the URL names but does not exist."""
-    if words := st.session_state.get(NOTES.get(name, "")):
+    if name in NOTES and (words := st.session_state.get(NOTES[name])):
         st.warning(words)
 
     def take(value: str) -> None:
