@@ -65,9 +65,9 @@ def _row(card: "RunCard") -> None:
 
 
 def _badges(card: "RunCard") -> str:
-    states = list(card.states.values())
-    found = [(states.count(name), words, color) for name, words, color in STATES]
-    return " ".join(f":{color}-badge[{_(words).format(n=number)}]" for number, words, color in found if number)
+    states = [str(found) for found in card.states.values()]
+    counts = [(states.count(name), words, color) for name, words, color in STATES]
+    return " ".join(f":{color}-badge[{_(words).format(n=number)}]" for number, words, color in counts if number)
 
 
 def _best(card: "RunCard") -> str:

@@ -33,14 +33,19 @@ REFUSED = "jobs_refused"
 
 
 def panel(run: "Run") -> None:
-    """Show the jobs of an experiment, refreshed once a second from the run's files while one is queued or running."""
-    live = run.is_live
-    fragment(_live_panel, run_every=1.0 if live else None)(run.id, live)
+    """Show the jobs of an experiment, refreshed once a second from the run's files while one can change."""
+    activity = _activity(services.job_statuses(run.id))
+    fragment(_live_panel, run_every=1.0 if any(activity) else None)(run.id, activity)
 
 
-def _live_panel(run_id: str, was_live: bool) -> None:
+def _activity(jobs: "list[JobStatus]") -> tuple[bool, bool]:
+    """Return whether a job is queued or running, and whether one can change."""
+    return any(job.is_live for job in jobs), any(job.may_change for job in jobs)
+
+
+def _live_panel(run_id: str, drawn_for: tuple[bool, bool]) -> None:
     jobs = services.job_statuses(run_id)
-    if was_live != any(job.is_live for job in jobs):
+    if drawn_for != _activity(jobs):
         st.rerun()
     st.markdown(f"**{headline(jobs)}**")
     run = services.run(run_id)

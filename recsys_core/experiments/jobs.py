@@ -66,6 +66,8 @@ DAMAGED = "damaged"
 """Cause of a job whose files do not match their checksums."""
 LOST = "lost"
 """Cause of a job whose process ended without storing why; a more specific cause may be stored later."""
+REPORT_SECONDS = 10.0
+"""Time in which the engine replaces `LOST` by the cause that it knows."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,11 @@ class JobStatus:
     def is_live(self) -> bool:
         """Whether it is queued or running."""
         return not self.state.is_final
+
+    @property
+    def may_change(self) -> bool:
+        """Whether it is live, or its process has been missed too recently for the engine to have reported the cause."""
+        return self.is_live or (self.cause == LOST and time.time() - (self.ended or 0.0) < REPORT_SECONDS)
 
     @property
     def fraction(self) -> float | None:

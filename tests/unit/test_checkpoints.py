@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +173,8 @@ def trained(root: Path, *, kill: bool) -> Run:
         assert process.wait() == -signal.SIGKILL
         status = job.status()
         assert (status.state, status.cause) == (JobState.FAILED, "lost")
+        assert (status.is_live, status.may_change) == (False, True)  # an engine would still report why
+        assert not replace(status, ended=time.time() - 11.0).may_change
         assert status.kept == HELD
         run = store.create(spec, "little")  # start again
         assert (run.status(model_id).state, run.status(model_id).kept) == (JobState.QUEUED, status.kept)
