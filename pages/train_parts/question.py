@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from recsys_core.data.dataset import Dataset
     from recsys_core.experiments.suggestion import Suggestion
 
-TARGET, LEARNED, SPLIT = "question_target", "question_learned", "protocol_split"
+TARGET, LEARNED, WEIGHT, SPLIT = "question_target", "question_learned", "question_weight", "protocol_split"
+"""Keys of widgets; those of events end in the data set, whose events they offer."""
 
 
 def form(dataset: "Dataset") -> dict[str, Any]:
@@ -23,8 +24,8 @@ def form(dataset: "Dataset") -> dict[str, Any]:
     suggestion = pending.outcome(ticket, _("Computing the suggestion"))
     values: dict[str, Any] = {}
     if suggestion is not None:
-        values = _events(suggestion) if len(suggestion.events) > 1 else {}
-        _offer(suggestion)
+        values = _events(suggestion, dataset.fingerprint) if len(suggestion.events) > 1 else {}
+        _offer(suggestion, dataset.fingerprint)
     users, seeds = st.columns(2, gap="medium")
     with users:
         values["users"] = show.select(
@@ -54,7 +55,7 @@ def form(dataset: "Dataset") -> dict[str, Any]:
     return values
 
 
-def _events(suggestion: "Suggestion") -> dict[str, Any]:
+def _events(suggestion: "Suggestion", data: str) -> dict[str, Any]:
     """Show the choice of events with their weights; all events without a target are the data as they are."""
     names = {name: f"{name} ({count(event.count)})" for name, event in suggestion.events.items()}
     predicted, learned = st.columns(2, gap="medium")
@@ -63,7 +64,7 @@ def _events(suggestion: "Suggestion") -> dict[str, Any]:
             _("Predict"),
             list(names),
             format_func=names.__getitem__,
-            key=TARGET,
+            key=f"{TARGET}_{data}",
             persist_state=KEPT,
             placeholder=_("all interactions"),
             help=_(
@@ -78,7 +79,7 @@ def _events(suggestion: "Suggestion") -> dict[str, Any]:
             list(names),
             default=list(suggestion.task.learn_from or names),
             format_func=names.__getitem__,
-            key=LEARNED,
+            key=f"{LEARNED}_{data}",
             persist_state=KEPT,
             help=_("Events that models are trained on. Their weights matter to models for implicit feedback."),
         )
@@ -93,25 +94,25 @@ def _events(suggestion: "Suggestion") -> dict[str, Any]:
                 0.01,
                 1000.0,
                 max(0.01, suggestion.events[name].weight),
-                key=f"question_weight_{name}",
+                key=f"{WEIGHT}_{data}_{name}",
                 width=180,
                 persist_state=KEPT,
             )
     return {"target": target, "learn_from": weights}
 
 
-def _offer(suggestion: "Suggestion") -> None:
+def _offer(suggestion: "Suggestion", data: str) -> None:
     """Show the suggested question with its reasons, and a button that fills it in."""
     with st.container(border=True, key="question_suggestion"):
         st.markdown("**" + _("Suggested for these data") + "**")
         for reason in (suggestion.why_task, suggestion.why_split):
             if reason is not None:
                 st.markdown("- " + safe(str(reason)))
-        st.button(_("Use the suggestion"), key="question_use", on_click=_use, args=(suggestion,))
+        st.button(_("Use the suggestion"), key="question_use", on_click=_use, args=(suggestion, data))
 
 
-def _use(suggestion: "Suggestion") -> None:
+def _use(suggestion: "Suggestion", data: str) -> None:
     st.session_state[SPLIT] = suggestion.split
     if suggestion.task.target:
-        st.session_state[TARGET] = list(suggestion.task.target)
-        st.session_state[LEARNED] = list(suggestion.task.learn_from)
+        st.session_state[f"{TARGET}_{data}"] = list(suggestion.task.target)
+        st.session_state[f"{LEARNED}_{data}"] = list(suggestion.task.learn_from)

@@ -67,7 +67,10 @@ def found_items(dataset: "Dataset", text: str) -> dict[int, str]:
 
 
 def of_data(run: "Run", dataset: "Dataset", user_id: str) -> SelectedUser:
-    """Return a user of the data set with their full history; the page stops if there is no such user."""
+    """Return a user of the data set with all interactions that the models of a run learn from.
+
+    The page stops if there is no such user.
+    """
     from recsys_core.experiments.held_out_users import is_known
     from recsys_core.serving.recommendations import query_of
 
@@ -77,9 +80,11 @@ def of_data(run: "Run", dataset: "Dataset", user_id: str) -> SelectedUser:
     except RecscopeError as error:
         st.warning(safe(error))
         st.stop()
-    history = _history(str(services.root()), dataset.fingerprint, user)
+    rows, task = _history(str(services.root()), dataset.fingerprint, user), run.spec.task
+    history, seen = task.history(rows), task.targets(rows)["item"].to_numpy() if task.target else None
     name = _("User {user}").format(user=safe(user_id))
-    return SelectedUser(name, query_of(user, history, known=known), history, f"user {user_id}", not known)
+    query = query_of(user, history, known=known, seen=seen)
+    return SelectedUser(name, query, history, f"user {user_id}", not known)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

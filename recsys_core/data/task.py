@@ -33,12 +33,23 @@ class Task:
         self.check(dataset)
         if not self.learn_from:
             return dataset
-        events = _events(dataset)
-        kept = np.isin(events, [*self.learn_from, *self.target])
-        frame = dataset.interactions[kept].reset_index(drop=True)
-        weights = pd.Series(events[kept]).map(dict(self.learn_from)).fillna(1.0)  # events that are only predicted
-        frame = frame.assign(**{WEIGHT: weights.to_numpy(np.float32)})
+        kept = np.isin(_events(dataset.interactions), [*self.learn_from, *self.target])
+        frame = self._weighted(dataset.interactions[kept].reset_index(drop=True))
         return replace(dataset.with_interactions(frame), columns=dataset.columns | {WEIGHT})
+
+    def history(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of a user's interactions that models learn from, with the weights of this task."""
+        if not self.learn_from or EVENT not in rows:
+            return rows
+        return self._weighted(rows[np.isin(_events(rows), [*self.learn_from])].reset_index(drop=True))
+
+    def targets(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of a user's interactions that have a target event."""
+        return rows if not self.target or EVENT not in rows else rows[np.isin(_events(rows), self.target)]
+
+    def _weighted(self, rows: pd.DataFrame) -> pd.DataFrame:
+        weights = pd.Series(_events(rows)).map(dict(self.learn_from)).fillna(1.0)  # events that are only predicted
+        return rows.assign(**{WEIGHT: weights.to_numpy(np.float32)})
 
     def is_target(self, dataset: Dataset) -> BoolArray:
         """Return (N,) whether an interaction can be a test case."""
@@ -59,7 +70,7 @@ class Task:
             return
         if not dataset.has_events:
             raise ConfigError(f"'{dataset.name}' has no events, so none can be chosen: {', '.join(sorted(named))}.")
-        known = set(_events(dataset))
+        known = set(_events(dataset.interactions))
         if unknown := sorted(named - known):
             raise ConfigError(f"'{dataset.name}' has no event '{unknown[0]}'. Known: {', '.join(sorted(known))}.")
 
@@ -67,9 +78,9 @@ class Task:
 def _among(dataset: Dataset, events: tuple[str, ...]) -> BoolArray:
     if not events:
         return np.ones(dataset.n_interactions, dtype=np.bool_)
-    found: BoolArray = np.isin(_events(dataset), events)
+    found: BoolArray = np.isin(_events(dataset.interactions), events)
     return found
 
 
-def _events(dataset: Dataset) -> "np.ndarray[tuple[int], np.dtype[np.object_]]":
-    return dataset.interactions[EVENT].astype(object).to_numpy()
+def _events(rows: pd.DataFrame) -> "np.ndarray[tuple[int], np.dtype[np.object_]]":
+    return rows[EVENT].astype(object).to_numpy()

@@ -84,10 +84,10 @@ def estimate(spec: ExperimentSpec, size: DataSize, settings: EngineSettings, roo
 def _of_model(
     spec: ExperimentSpec, model: ModelSpec, size: DataSize, settings: EngineSettings, speeds: Speeds
 ) -> ModelEstimate:
-    folds = spec.split.folds if spec.split.kind == "k_fold" else 1
+    trainings = spec.split.n_folds * (spec.seeds if model_class(model.key).info.stochastic else 1)
     needed = _bytes(model, size)
-    work = _work(model, size) * folds
-    units = judging_units(size.users, size.items, size.interactions) * folds
+    work = _work(model, size) * trainings
+    units = judging_units(size.users, size.items, size.interactions) * trainings
     found = ModelEstimate(model.id, model.key, speeds.seconds(model.key, work, units, settings.threads), needed)
     if not settings.memory_is_known or needed <= settings.job_memory:
         return found

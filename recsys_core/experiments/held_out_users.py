@@ -129,15 +129,29 @@ def held_out_user(run: Run, dataset: Dataset, models: Sequence[str], user_id: st
     found = described(kept, dataset)
     found[RELEVANT] = kept[RELEVANT].to_numpy()
     found[LISTED_BY] = listed.reindex(found[ITEM], fill_value=0).to_numpy()
-    whole = history_of(dataset, user)
     return HeldOutUser(
         user=user,
         user_id=user_id,
         fold=fold,
-        history=whole[~whole[ITEM].isin(kept[ITEM])].reset_index(drop=True),
+        history=_before_test(run, history_of(dataset, user), kept).reset_index(drop=True),
         held_out=found.sort_values([RELEVANT, LISTED_BY], ascending=False, kind="stable").reset_index(drop=True),
         lists={model: listing(frame, dataset, listed) for model, frame in tops.items()},
     )
+
+
+def _before_test(run: Run, rows: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
+    """Return the interactions of a user that models learned from, given those held out in one fold."""
+    spec, history = run.spec, run.spec.task.history(rows)
+    border = next((one["border"] for one in (run.split_report() or {}).get("folds", ())
+                   if one[FOLD] == kept[FOLD].iloc[0]), None)  # fmt: skip
+    if border is not None:
+        end = pd.Timestamp(border, unit="ms", tz="UTC") - pd.Timedelta(days=spec.split.gap_days)
+    elif spec.target and TIMESTAMP in rows and spec.split.kind in ("leave_last_out", "user_holdout"):
+        targets = spec.task.targets(rows)
+        end = targets[targets[ITEM].isin(kept[ITEM])].groupby(ITEM)[TIMESTAMP].max().min()
+    else:
+        return history[~history[ITEM].isin(kept[ITEM])]
+    return history[history[TIMESTAMP].isna() | (history[TIMESTAMP] < end)]
 
 
 def listed_by(lists: Mapping[str, pd.DataFrame]) -> "pd.Series[int]":

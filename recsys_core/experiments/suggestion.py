@@ -25,7 +25,10 @@ ONE_EVENT = Template("All interactions are predicted and learned from: there is 
 RAREST = Template(
     "'{event}' is predicted: the rarest event with enough test cases (about {cases}). The others are learned from.",
 )
-TOO_RARE = Template("All interactions are predicted: no event has {count} test cases of its own.")
+TOO_RARE = Template("All interactions are predicted: no event would have {count} test cases of its own.")
+ONLY_FREQUENT = Template(
+    "All interactions are predicted: only the most frequent event, '{event}', would have {count} test cases of its own."
+)
 BY_TIME = Template(
     "The latest {share} are test cases, and models learn from what precedes them, as in production: nothing is learned "
     "from the future."
@@ -102,8 +105,8 @@ def _task(events: Mapping[str, EventCount]) -> tuple[Task, Sentence | None]:
     if not able:
         return Task(), TOO_RARE.fill(FEWEST_CASES)
     rarest = min(able, key=lambda name: (able[name].count, name))
-    if rarest == next(iter(counted)):  # the most frequent event: predicting it alone would be no other question
-        return Task(), TOO_RARE.fill(FEWEST_CASES)
+    if rarest == next(iter(counted)):
+        return Task(), ONLY_FREQUENT.fill(FEWEST_CASES, event=rarest)
     learned = {name: event.weight for name, event in counted.items()}
     return Task((rarest,), learned), RAREST.fill(event=rarest, cases=whole(able[rarest].count * TEST_SHARE))
 

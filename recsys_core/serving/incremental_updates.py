@@ -104,7 +104,7 @@ def incremental_update(
         NEW: _compared(run, _new_split(joined), _Padded(before, joined.train, ctx.seed), updated, ctx),
     }
     return UpdateReport(
-        metric=_metric(run),
+        metric=run.spec.metric,
         learned=learned,
         given_away=joined.given_away,
         users=joined.train.n_users - old.n_users,
@@ -157,10 +157,6 @@ def _updated(
     return for_training(learner, run.spec, has_ratings=isinstance(model, OnRelevant)), fresh.n_interactions
 
 
-def _metric(run: Run) -> str:
-    return run.spec.metric
-
-
 def _compared(
     run: Run, split: Split, before: Recommender[Any], after: Recommender[Any], ctx: RunContext
 ) -> dict[str, Any]:
@@ -171,7 +167,7 @@ def _compared(
         name: evaluate(model, split, cutoffs=(spec.k,), relevant_from=spec.relevant_from, ctx=ctx).per_user
         for name, model in models.items()
     }
-    comparison = compare(per_user, metric=_metric(run), seed=spec.seed, baseline=BEFORE)
+    comparison = compare(per_user, metric=run.spec.metric, seed=spec.seed, baseline=BEFORE)
     means = comparison.table.set_index("model")["mean"]
     row = comparison.against(BEFORE).iloc[0]
     return {

@@ -111,13 +111,14 @@ class WhyNot:
     parts: pd.DataFrame
 
 
-def query_of(user: int, history: pd.DataFrame, *, known: bool) -> QueryBatch:
+def query_of(user: int, history: pd.DataFrame, *, known: bool, seen: IntArray | None = None) -> QueryBatch:
     """Return the query for one user with their whole history.
 
     Args:
         user: User position.
         history: Result of `history_of`, latest first.
         known: Whether the user has training interactions.
+        seen: Positions of the items that are not recommended; None: those of the history.
     """
     rows = history[::-1]
     strength = next((rows[name] for name in (RATING, WEIGHT) if name in rows), pd.Series(1.0, rows.index))
@@ -130,6 +131,7 @@ def query_of(user: int, history: pd.DataFrame, *, known: bool) -> QueryBatch:
         Ragged.from_rows([rows[ITEM].to_numpy(np.int64)]),
         strength.to_numpy(np.float32),
         times,
+        known=None if seen is None else Ragged.from_rows([seen]),
         weights=rows[WEIGHT].to_numpy(np.float32) if WEIGHT in rows else None,
     )
 

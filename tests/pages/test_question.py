@@ -43,11 +43,11 @@ def test_the_suggestion_fills_in_the_question_and_is_trained(
     app = no_exception(open_page("train", data=shop))
     assert "'purchase' is predicted" in words(app)
     assert "nothing is learned from the future" in words(app)
-    assert app.multiselect(key="question_target").value == []
+    assert app.multiselect(key=f"question_target_{shop}").value == []
     app = no_exception(app.button(key="question_use").click().run())
-    assert app.multiselect(key="question_target").value == ["purchase"]
+    assert app.multiselect(key=f"question_target_{shop}").value == ["purchase"]
     assert app.selectbox(key="protocol_split").value == "global_time"
-    assert app.number_input(key="question_weight_purchase").value == 5.0
+    assert app.number_input(key=f"question_weight_{shop}_purchase").value == 5.0
     app.number_input(key="protocol_windows").set_value(2)
     app.number_input(key="question_seeds").set_value(3)
     no_exception(app.button(key="train_start").click().run())
@@ -59,5 +59,21 @@ def test_the_suggestion_fills_in_the_question_and_is_trained(
 
 def test_data_of_one_kind_ask_nothing_about_events(open_page: Open, finished: Finished) -> None:
     app = no_exception(open_page("train", data=finished.data))
-    assert not [one for one in app.multiselect if one.key == "question_target"]
+    assert not [one for one in app.multiselect if one.key.startswith("question_target")]
     assert "Suggested for these data" in words(app)
+
+
+def test_another_data_set_has_its_own_events(open_page: Open, shop: str, own_workspace: Path) -> None:
+    frame = Workspace(own_workspace).open(shop).interactions
+    other = frame.assign(event=frame["event"].astype(str).replace({"view": "play", "purchase": "like"}))
+    stored = Workspace(own_workspace).store(dataset_from_frames(other, name="radio", fingerprint="radio")).fingerprint
+    app = no_exception(open_page("train", data=shop))
+    no_exception(app.button(key="question_use").click().run())
+    app.query_params["data"] = stored
+    app = no_exception(app.run())
+    if not [one for one in app.multiselect if one.key == f"question_target_{stored}"]:
+        app = no_exception(app.selectbox(key="train_dataset").set_value(stored).run())
+    counts = other["event"].value_counts()
+    offered = [f"{name} ({counts[name]:,})" for name in ("play", "like")]
+    assert app.multiselect(key=f"question_target_{stored}").options == offered
+    assert app.multiselect(key=f"question_target_{stored}").value == []

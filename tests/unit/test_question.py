@@ -10,10 +10,18 @@ import pytest
 
 from recsys_core.cli import main
 from recsys_core.columns import TRAINING
+from recsys_core.data.ingest import load_file
+from recsys_core.data.splits import make_splits
+from recsys_core.data.task import Task
+from recsys_core.data.workspace import Workspace
+from recsys_core.engine.estimate import DataSize, estimate
+from recsys_core.engine.settings import EngineSettings
 from recsys_core.experiments.analysis import compare_run, exploratory_metrics, users_of
 from recsys_core.experiments.experiment import Run
+from recsys_core.experiments.held_out_users import held_out_user, history_of
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
+from recsys_core.serving.recommendations import query_of
 
 
 @pytest.fixture
@@ -124,6 +132,56 @@ def test_other_metrics_are_exploratory(shop: Path, own_workspace: Path, tmp_path
     assert compare_run(run).metrics == 1
     assert compare_run(run, "recall@20").metrics == number
     assert f"{number} exploratory metrics" in str(compare_run(run, "recall@20").verdict[-1])
+
+
+def test_the_history_of_a_test_user_is_what_the_models_learned_from(
+    shop: Path, own_workspace: Path, tmp_path: Path
+) -> None:
+    assert main(["ingest", str(shop), "--name", "shop"]) == 0
+    words = ["compare", "--data", "shop", "--models", "ease", "--out", str(tmp_path / "o"), *QUESTION]
+    assert main(words) == 0
+    run = stored_run(own_workspace)
+    dataset = Workspace(own_workspace).open(run.spec.data)
+    split = make_splits(dataset, run.spec.split, run.spec.seed, task=run.spec.task)[0]
+    learned = split.history.interactions
+    later = 0
+    for user in split.test_users():
+        user_id = dataset.user_vocabulary.ids[user]
+        shown = held_out_user(run, dataset, run.finished(), user_id, k=10).history
+        own = learned[learned["user"] == user]
+        assert sorted(shown["item"]) == sorted(own["item"])
+        assert sorted(shown["weight"]) == sorted(own["weight"])
+        later += len(history_of(dataset, int(user))) - len(shown) - len(split.test.interactions.query("user == @user"))
+    assert later > 0  # some have views after the border, which no model knew
+
+
+def test_recommendations_now_keep_viewed_items_and_use_the_weights_of_the_question(shop: Path) -> None:
+    data = load_file(shop)
+    task = Task(("purchase",), {"view": 1.0, "purchase": 7.0})
+    rows = history_of(data, 3)
+    query = query_of(3, task.history(rows), known=True, seen=task.targets(rows)["item"].to_numpy())
+    purchased = set(rows.loc[rows["event"] == "purchase", "item"])
+    assert set(query.seen[0]) == purchased
+    assert purchased < set(query.history[0])
+    assert query.weights is not None
+    assert set(query.weights) == {1.0, 7.0}
+    assert len(task.history(rows)) == len(rows)
+    assert set(Task(("purchase",), {"view": 1.0}).history(rows)["event"]) == {"view"}
+
+
+def test_the_estimate_grows_with_windows_and_with_the_trainings_of_models_that_depend_on_the_seed() -> None:
+    def seconds(**question: Any) -> dict[str, float]:
+        spec = ExperimentSpec.model_validate({"data": "x", "models": [{"key": "ease"}, {"key": "lfm"}]} | question)
+        size = DataSize(users=1000, items=500, interactions=50_000)
+        found = estimate(spec, size, EngineSettings.from_environment({}), Path("none"))
+        return {model.key: model.seconds for model in found.models}
+
+    once = seconds()
+    again = seconds(seeds=3)
+    assert again["ease"] == once["ease"]
+    assert again["lfm"] > 2 * once["lfm"]
+    windows = seconds(split={"kind": "global_time", "windows": 4})
+    assert all(windows[key] > once[key] for key in once)
 
 
 @pytest.mark.parametrize(

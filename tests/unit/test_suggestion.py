@@ -48,8 +48,8 @@ def test_undone_actions_are_neither_predicted_nor_learned() -> None:
     ("counts", "words"),
     [
         ({"view": 4000}, "only one kind"),
-        ({"view": 300, "purchase": 20}, "100 test cases"),
-        ({"view": 900, "buy": 9}, "100"),
+        ({"view": 300, "purchase": 20}, "no event would have 100"),
+        ({"view": 900, "buy": 9}, "only the most frequent event, 'view'"),
     ],
 )
 def test_without_a_second_event_that_could_be_tested_all_are_predicted(counts: dict[str, int], words: str) -> None:
