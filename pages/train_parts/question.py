@@ -73,11 +73,12 @@ def _events(suggestion: "Suggestion", data: str) -> dict[str, Any]:
         )
     if not target:
         return {}
+    # not as `default`: Streamlit warns of one where `_use` has set the state
+    st.session_state.setdefault(f"{LEARNED}_{data}", list(suggestion.task.learn_from or names))
     with learned:
         chosen = st.multiselect(
             _("Learn from"),
             list(names),
-            default=list(suggestion.task.learn_from or names),
             format_func=names.__getitem__,
             key=f"{LEARNED}_{data}",
             persist_state=KEPT,

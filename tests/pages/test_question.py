@@ -38,7 +38,7 @@ def shop(own_workspace: Path) -> str:
 
 
 def test_the_suggestion_fills_in_the_question_and_is_trained(
-    open_page: Open, shop: str, own_workspace: Path, no_engine_process: None
+    open_page: Open, shop: str, own_workspace: Path, no_engine_process: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = no_exception(open_page("train", data=shop))
     assert "'purchase' is predicted" in words(app)
@@ -48,6 +48,7 @@ def test_the_suggestion_fills_in_the_question_and_is_trained(
     assert app.multiselect(key=f"question_target_{shop}").value == ["purchase"]
     assert app.selectbox(key="protocol_split").value == "global_time"
     assert app.number_input(key=f"question_weight_{shop}_purchase").value == 5.0
+    assert "created with a default value" not in caplog.text
     app.number_input(key="protocol_windows").set_value(2)
     app.number_input(key="question_seeds").set_value(3)
     no_exception(app.button(key="train_start").click().run())
