@@ -19,15 +19,15 @@ ROW, WRAPPED_ROW = 40, 66
 """Row heights in pixels; titles with settings need two lines, and Streamlit wraps only in rows above 64."""
 BETTER = later(
     "{first} is significantly better than {second}: {metric} {one} against {other}, a difference of {by} "
-    "({interval}; {users} users)."
+    "({interval}, simultaneous 95% interval; {users} users)."
 )
 HIGHER = later(
     "{first} is significantly higher than {second}: {metric} {one} against {other}, a difference of {by} "
-    "({interval}; {users} users)."
+    "({interval}, simultaneous 95% interval; {users} users)."
 )
 ALIKE = later(
     "{first} and {second} do not differ significantly: {metric} {one} against {other}, a difference of {by} "
-    "({interval}; {users} users)."
+    "({interval}, simultaneous 95% interval; {users} users)."
 )
 
 
@@ -176,7 +176,10 @@ def _config(frame: "pd.DataFrame", metrics: list[str], differences: bool) -> dic
             _("Tied"), help=_("Models that share a letter do not differ significantly (95%, sign-flip test, Holm).")
         ),
         "interval": st.column_config.TextColumn(
-            _("95% interval"), help=_("95% confidence interval of the mean over users.")
+            _("95% interval"),
+            help=_(
+                "95% confidence interval of the mean over users; with several trainings per model, over them as well."
+            ),
         ),
         "users": st.column_config.NumberColumn(_("Users"), format="localized"),
         "fit_seconds": st.column_config.NumberColumn(_("Training time, s"), format="%.2f"),
