@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from recsys_core.experiments.store import ResultStore
 from recsys_core.serving.upload_tables import Reading, inspected
 from recsys_core.serving.uploads import Draft, Intake
 from recsys_core.storage import space
+from tests import disks
 from tests.engine.support import little_data, spec_of
 
 SIZE_KIB = 2048
@@ -56,17 +56,10 @@ class AtOnce:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk() -> Iterator[Path]:
     """Mount a separate disk of two megabytes."""
-    mounted = tmp_path / "small"
-    mounted.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_KIB}k", "tmpfs", str(mounted)]
-    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode != 0:
-        pytest.skip("a small tmpfs needs root and mount, which are not available here")
-    try:
+    with disks.small_disk(SIZE_KIB) as mounted:
         yield mounted
-    finally:
-        subprocess.run(["umount", str(mounted)], check=True)
 
 
 @pytest.fixture

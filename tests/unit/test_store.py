@@ -23,6 +23,7 @@ from recsys_core.experiments.progress import ProgressWriter
 from recsys_core.experiments.store import ResultStore
 from recsys_core.storage import files
 from recsys_core.storage.processes import ProcessMark, own_mark
+from tests.disks import small_disk
 from tests.engine.support import ROOT, Memory, little_data, spec_of
 from tests.records import as_before_checksums
 
@@ -317,13 +318,8 @@ def test_a_disk_that_fills_up_while_saving_fails_the_job_only(
     assert execute(store, again.id, ease, Memory(little_data()), 1).state is JobState.DONE
 
 
-def test_a_full_tmpfs_fails_the_job_with_the_reason_and_keeps_what_is_stored(tmp_path: Path) -> None:
-    mounted = tmp_path / "small"
-    mounted.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1536k", "tmpfs", str(mounted)]
-    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode != 0:
-        pytest.skip("a small tmpfs needs root and mount, which are not available here")
-    try:
+def test_a_full_tmpfs_fails_the_job_with_the_reason_and_keeps_what_is_stored() -> None:
+    with small_disk(1536) as mounted:
         store = ResultStore(mounted)
         run = store.create(spec_of("ease"), "little")
         ease, popular, _ = run.model_ids
@@ -346,8 +342,6 @@ def test_a_full_tmpfs_fails_the_job_with_the_reason_and_keeps_what_is_stored(tmp
         ballast.unlink()
         again = store.create(spec_of("ease"), "little")
         assert execute(store, again.id, ease, Memory(little_data()), 1).state is JobState.DONE
-    finally:
-        subprocess.run(["umount", str(mounted)], check=True)
 
 
 TWO_PROCESSES = """
