@@ -4,18 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.train_parts import question
+from pages.train_parts import question, split_preview
 from pages.ui import services, show, state
 from pages.ui.forms import KEPT
-from pages.ui.text import _, count, later, n_, paragraph, percent
+from pages.ui.text import _, later, paragraph
 
 if TYPE_CHECKING:
     from recsys_core.contracts import RatingScale
     from recsys_core.data.dataset import Dataset
-    from recsys_core.data.leaks import LeakReport
 
-Events = tuple[tuple[str, ...], tuple[tuple[str, float], ...]]
-"""Target events, and the events learned from with their weights."""
 SPLITS = {
     "ratio": (
         later("Random per user"),
@@ -57,36 +54,31 @@ SPLITS = {
     ),
 }
 CUTOFFS = (1, 3, 5, 10, 20, 50, 100)
-PREVIEW_ROWS = 2_000_000
-"""Leakage of larger data sets is counted by the job, since counting would delay the page."""
 DEFAULT_SEED = 42
-RELEVANT_SHARE = 0.75
-"""Default relevance threshold as a share of the rating scale: 4 on a scale from 1 to 5."""
 
 
 def form(dataset: "Dataset") -> dict[str, Any]:
     """Show the protocol with explanations and the leakage of the split; return the fields of an `ExperimentSpec`."""
     wanted = question.form(dataset)
-    rules, preview = st.columns([3, 2], gap="large")
-    with rules:
-        split, seed = _split(dataset)
-    with preview:
-        _leaks(dataset, split, seed, wanted)
+    split, seed = _split(dataset)
+    split_preview.panel(dataset, split, seed, wanted)
     evaluation = _relevance_and_k(dataset)
     return {"data": dataset.fingerprint, "split": split, "seed": seed, **wanted, **evaluation}
 
 
 def _split(dataset: "Dataset") -> tuple[dict[str, Any], int]:
     names = {kind: _(name) for kind, (name, _idea) in SPLITS.items() if kind != "global_time" or dataset.has_timestamps}
-    kind = show.select(_("Train/test split"), names, "protocol_split", persist_state=KEPT)
-    st.markdown(_(SPLITS[kind][1]))
-    if not dataset.has_timestamps:
-        paragraph(
-            "This data set has no timestamps: the global time split is not available, and a user's latest "
-            "interaction is the last one in the file."
-        )
+    chosen, numbers = st.columns(2, gap="medium")
+    with chosen:
+        kind = show.select(_("Train/test split"), names, "protocol_split", persist_state=KEPT)
+        st.markdown(_(SPLITS[kind][1]))
+        if not dataset.has_timestamps:
+            paragraph(
+                "This data set has no timestamps: the global time split is not available, and a user's latest "
+                "interaction is the last one in the file."
+            )
     values: dict[str, Any] = {"kind": kind}
-    with st.container(horizontal=True, key="protocol_split_numbers"):
+    with numbers, st.container(horizontal=True, key="protocol_split_numbers"):
         if kind in ("ratio", "global_time", "user_holdout", "item_holdout"):
             values["test_fraction"] = _share(_("Test share"), 20, "protocol_test")
             if kind == "global_time":
@@ -192,9 +184,11 @@ def _relevance_and_k(dataset: "Dataset") -> dict[str, Any]:
 
 
 def _threshold(scale: "RatingScale", rating_key: str) -> float | None:
+    from recsys_core.experiments.suggestion import relevance_threshold
+
     low, high = float(scale.low), float(scale.high)
-    start = min(high, max(low, round(2 * (low + RELEVANT_SHARE * (high - low))) / 2))
-    if low == high:
+    start = relevance_threshold(scale)
+    if start is None:
         return None
     rated = show.select(
         _("Relevant test interactions"),
@@ -215,79 +209,3 @@ def _threshold(scale: "RatingScale", rating_key: str) -> float | None:
         key=rating_key,
         persist_state=KEPT,
     )
-
-
-def _leaks(dataset: "Dataset", split: dict[str, Any], seed: int, wanted: dict[str, Any]) -> None:
-    """Show the temporal leakage of this split in sentences."""
-    task = (tuple(wanted.get("target", ())), tuple(wanted.get("learn_from", {}).items()))
-    with st.container(border=True, key="leaks"):
-        st.markdown("**" + _("Split sizes and temporal leakage") + "**")
-        if split["kind"] == "uploaded" and not split.get("test_data"):
-            paragraph("Select a test set first.")
-            return
-        card = services.card(dataset.fingerprint)
-        if card is not None and card.n_interactions > PREVIEW_ROWS:
-            paragraph("This data set is large: leakage is measured when training starts and reported with the results.")
-            return
-        with show.errors():
-            for sentence in leak_sentences(leaks(dataset.fingerprint, tuple(sorted(split.items())), seed, task)):
-                st.markdown("- " + sentence)
-
-
-def leaks(fingerprint: str, split: tuple[tuple[str, Any], ...], seed: int, task: Events = ((), ())) -> "LeakReport":
-    """Return the leakage of a split (its first fold), computed once per split, seed and task."""
-    return _counted(str(services.root()), fingerprint, split, seed, task)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _counted(
-    folder: str, fingerprint: str, split: tuple[tuple[str, Any], ...], seed: int, task: Events
-) -> "LeakReport":
-    from recsys_core.data.leaks import count_leaks
-    from recsys_core.data.splits import SplitSpec, make_splits
-    from recsys_core.data.task import Task
-
-    target, learned = task
-    spec = SplitSpec.model_validate(dict(split))
-    test_data = services.dataset(spec.test_data) if spec.test_data else None
-    splits = make_splits(services.dataset(fingerprint), spec, seed, test_data, Task(target, dict(learned)))
-    return count_leaks(splits[0])
-
-
-def leak_sentences(report: "LeakReport") -> list[str]:
-    """Return a leak report as sentences with its numbers."""
-    total = max(1, report.test_rows)
-    sentences = [
-        _("{train} training interactions, {test} test interactions.").format(
-            train=count(report.train_rows), test=count(report.test_rows)
-        )
-    ]
-    if report.tests_with_later_training is None:
-        sentences.append(_("Without timestamps, temporal leakage cannot be measured."))
-    elif report.tests_with_later_training == 0:
-        sentences.append(_("No temporal leakage: no training interaction is later than a test interaction."))
-    else:
-        sentences.append(
-            _("**Temporal leakage: {share} of the test interactions ({n}) are earlier than some training "
-    "interaction.**")
-            .format(share=percent(report.tests_with_later_training / total), n=count(report.tests_with_later_training))
-        )  # fmt: skip
-    if report.tests_of_unborn_items:
-        sentences.append(
-            n_(
-                "{n} test interaction is earlier than every training interaction with its item.",
-                "{n} test interactions are earlier than every training interaction with their item.",
-                report.tests_of_unborn_items,
-            )
-        )
-    if report.tests_of_unseen_items:
-        sentences.append(
-            n_(
-                "{n} test interaction is with an item that has no training interactions; most models cannot "
-                "recommend it.",
-                "{n} test interactions are with items that have no training interactions; most models cannot "
-                "recommend them.",
-                report.tests_of_unseen_items,
-            )
-        )
-    return sentences

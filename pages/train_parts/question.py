@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 TARGET, LEARNED, WEIGHT, SPLIT = "question_target", "question_learned", "question_weight", "protocol_split"
 """Keys of widgets; those of events end in the data set, whose events they offer."""
+SUGGESTED = "question_suggested"
+"""Session key of the split that was suggested for each data set seen, in order."""
+FIRST_SPLIT = "ratio"
+"""The split shown while the suggestion is computed."""
 
 
 def form(dataset: "Dataset") -> dict[str, Any]:
@@ -24,6 +28,7 @@ def form(dataset: "Dataset") -> dict[str, Any]:
     suggestion = pending.outcome(ticket, _("Computing the suggestion"))
     values: dict[str, Any] = {}
     if suggestion is not None:
+        _use_at_first(suggestion, dataset.fingerprint)
         values = _events(suggestion, dataset.fingerprint) if len(suggestion.events) > 1 else {}
         _offer(suggestion, dataset.fingerprint)
     users, seeds = st.columns(2, gap="medium")
@@ -102,18 +107,35 @@ def _events(suggestion: "Suggestion", data: str) -> dict[str, Any]:
     return {"target": target, "learn_from": weights}
 
 
+def _use_at_first(suggestion: "Suggestion", data: str) -> None:
+    """Fill in the suggestion on the first view of a data set, unless the user has chosen a split by then."""
+    seen = st.session_state.setdefault(SUGGESTED, {})
+    if data in seen:
+        return
+    filled_in = next(reversed(seen.values()), None)
+    seen[data] = suggestion.split
+    if st.session_state.get(SPLIT, filled_in) == filled_in or st.session_state.get(SPLIT) == FIRST_SPLIT:
+        _use(suggestion, data)
+
+
+def _is_used(suggestion: "Suggestion", data: str) -> bool:
+    target = tuple(st.session_state.get(f"{TARGET}_{data}", ()))
+    return st.session_state.get(SPLIT) == suggestion.split and target == tuple(suggestion.task.target)
+
+
 def _offer(suggestion: "Suggestion", data: str) -> None:
-    """Show the suggested question with its reasons, and a button that fills it in."""
+    """Show the suggested question with its reasons, and a button that fills it in unless it is in use."""
     with st.container(border=True, key="question_suggestion"):
-        st.markdown("**" + _("Suggested for these data") + "**")
-        for reason in (suggestion.why_task, suggestion.why_split):
-            if reason is not None:
-                st.markdown("- " + safe(str(reason)))
-        st.button(_("Use the suggestion"), key="question_use", on_click=_use, args=(suggestion, data))
+        is_used = _is_used(suggestion, data)
+        st.markdown("**" + (_("Set by default for these data") if is_used else _("Suggested for these data")) + "**")
+        reasons = [str(reason) for reason in (suggestion.why_task, suggestion.why_split) if reason is not None]
+        st.markdown("\n".join(f"- {safe(reason)}" for reason in reasons))
+        if not is_used:
+            st.button(_("Use the suggestion"), key="question_use", on_click=_use, args=(suggestion, data))
 
 
 def _use(suggestion: "Suggestion", data: str) -> None:
     st.session_state[SPLIT] = suggestion.split
+    st.session_state[f"{TARGET}_{data}"] = list(suggestion.task.target)
     if suggestion.task.target:
-        st.session_state[f"{TARGET}_{data}"] = list(suggestion.task.target)
         st.session_state[f"{LEARNED}_{data}"] = list(suggestion.task.learn_from)

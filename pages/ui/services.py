@@ -302,16 +302,18 @@ def _sample_fingerprint(key: str) -> str:
 
 
 def submit_models(fingerprint: str, models: tuple[str, ...]) -> str:
-    """Start an experiment of these algorithms with default settings; return its id.
+    """Start an experiment of these algorithms with default settings and the suggested question; return its id.
 
     Raises:
         RecscopeError: It cannot be started, with the reason.
     """
     from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
+    from recsys_core.experiments.suggestion import suggest
 
     name = ", ".join(model_title(key) for key in models)
     specs = tuple(ModelSpec(key=key) for key in models)
-    return engine().submit(ExperimentSpec(data=fingerprint, models=specs), name=name)
+    question = suggest(dataset(fingerprint)).fields()
+    return engine().submit(ExperimentSpec.model_validate({"data": fingerprint, "models": specs} | question), name=name)
 
 
 def archive(fingerprint: str) -> bytes:

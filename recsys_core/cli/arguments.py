@@ -100,8 +100,9 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, metavar="NAME|FILE", help="a stored data set, a sample, or a file")
     parser.add_argument(
         "--split",
-        default="ratio:0.2",
-        help="ratio:0.2 (default), leave_last_out, global_time, k_fold:5, user_holdout, item_holdout, uploaded:NAME",
+        default="",
+        help="ratio:0.2, leave_last_out, global_time, k_fold:5, user_holdout, item_holdout, or uploaded:NAME "
+        "(default: chosen from the data, as on the Train page, and printed with the reason)",
     )
     parser.add_argument("--windows", type=int, default=1, help="number of consecutive test windows of global_time")
     parser.add_argument(
@@ -112,13 +113,16 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--gap-days", type=float, default=0.0, help="days left out before each test window")
     parser.add_argument(
-        "--target", default="", metavar="EVENTS", help="comma-separated events to predict (default: all)"
+        "--target",
+        default="",
+        metavar="EVENTS",
+        help="comma-separated events to predict, or 'all' (default: chosen from the data, and printed with the reason)",
     )
     parser.add_argument(
         "--learn-from",
         default="",
         metavar="EVENT=WEIGHT,...",
-        help="events to learn from and their weights, such as view=1,cart=3,purchase=5 (default: all)",
+        help="events to learn from and their weights, such as view=1,cart=3,purchase=5 (default: all, with the weights of the data)",
     )
     parser.add_argument(
         "--users",

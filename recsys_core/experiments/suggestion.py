@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from recsys_core.columns import EVENT, TIMESTAMP, USER, WEIGHT
+from recsys_core.contracts import RatingScale
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
 from recsys_core.data.held_rows import after_border
 from recsys_core.data.splits import SplitKind
@@ -18,6 +20,8 @@ FEWEST_CASES = 100
 """Test cases from which an event can be predicted: below it hardly any difference between models can be detected."""
 FEWEST_USERS = 20
 """Test users with history that a time split must leave; with fewer, almost nothing can be compared."""
+RELEVANT_SHARE = 0.75
+"""Relevance threshold as a share of the rating scale: 4 on a scale from 1 to 5."""
 MOST_UNTIMED = 0.1
 """Share of interactions of unknown time up to which a time split is suggested."""
 
@@ -62,6 +66,7 @@ class Suggestion:
         events: The events of the data by name, most frequent first; empty without events.
         task: What to predict and what to learn from.
         split: Kind of split.
+        relevant_from: Relevance threshold; None without ratings.
         why_task: Reason for the task; None for data without events.
         why_split: Reason for the split.
     """
@@ -69,8 +74,14 @@ class Suggestion:
     events: Mapping[str, EventCount]
     task: Task
     split: SplitKind
+    relevant_from: float | None
     why_task: Sentence | None
     why_split: Sentence
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of an `ExperimentSpec` that the suggestion sets."""
+        task = {"target": self.task.target, "learn_from": dict(self.task.learn_from)}
+        return task | {"split": {"kind": self.split}, "relevant_from": self.relevant_from}
 
 
 def suggest(dataset: Dataset) -> Suggestion:
@@ -78,7 +89,16 @@ def suggest(dataset: Dataset) -> Suggestion:
     events = event_counts(dataset)
     task, why_task = _task(events)
     split, why_split = _split(dataset, task)
-    return Suggestion(events, task, split, why_task, why_split)
+    threshold = None if dataset.rating_scale is None else relevance_threshold(dataset.rating_scale)
+    return Suggestion(events, task, split, threshold, why_task, why_split)
+
+
+def relevance_threshold(scale: RatingScale) -> float | None:
+    """Return the minimum rating of a relevant item, in steps of 0.5; None if all ratings are equal."""
+    if scale.low == scale.high:
+        return None
+    threshold = scale.low + RELEVANT_SHARE * (scale.high - scale.low)
+    return float(min(scale.high, max(scale.low, round(2 * threshold) / 2)))
 
 
 def event_counts(dataset: Dataset) -> dict[str, EventCount]:

@@ -37,13 +37,18 @@ def shop(own_workspace: Path) -> str:
     return Workspace(own_workspace).store(dataset_from_frames(frame, name="shop", fingerprint="shop")).fingerprint
 
 
-def test_the_suggestion_fills_in_the_question_and_is_trained(
+def test_the_suggestion_is_the_default_and_is_trained(
     open_page: Open, shop: str, own_workspace: Path, no_engine_process: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = no_exception(open_page("train", data=shop))
     assert "'purchase' is predicted" in words(app)
     assert "nothing is learned from the future" in words(app)
-    assert app.multiselect(key=f"question_target_{shop}").value == []
+    assert "Set by default for these data" in words(app)
+    assert app.multiselect(key=f"question_target_{shop}").value == ["purchase"]
+    assert app.selectbox(key="protocol_split").value == "global_time"
+    app = no_exception(app.selectbox(key="protocol_split").set_value("leave_last_out").run())
+    app = no_exception(app.multiselect(key=f"question_target_{shop}").set_value([]).run())
+    assert app.selectbox(key="protocol_split").value == "leave_last_out"
     app = no_exception(app.button(key="question_use").click().run())
     assert app.multiselect(key=f"question_target_{shop}").value == ["purchase"]
     assert app.selectbox(key="protocol_split").value == "global_time"
@@ -61,7 +66,8 @@ def test_the_suggestion_fills_in_the_question_and_is_trained(
 def test_data_of_one_kind_ask_nothing_about_events(open_page: Open, finished: Finished) -> None:
     app = no_exception(open_page("train", data=finished.data))
     assert not [one for one in app.multiselect if one.key.startswith("question_target")]
-    assert "Suggested for these data" in words(app)
+    assert "Set by default for these data" in words(app)
+    assert app.selectbox(key="protocol_split").value == "global_time"
 
 
 def test_another_data_set_has_its_own_events(open_page: Open, shop: str, own_workspace: Path) -> None:
@@ -69,7 +75,6 @@ def test_another_data_set_has_its_own_events(open_page: Open, shop: str, own_wor
     other = frame.assign(event=frame["event"].astype(str).replace({"view": "play", "purchase": "like"}))
     stored = Workspace(own_workspace).store(dataset_from_frames(other, name="radio", fingerprint="radio")).fingerprint
     app = no_exception(open_page("train", data=shop))
-    no_exception(app.button(key="question_use").click().run())
     app.query_params["data"] = stored
     app = no_exception(app.run())
     if not [one for one in app.multiselect if one.key == f"question_target_{stored}"]:
@@ -77,4 +82,16 @@ def test_another_data_set_has_its_own_events(open_page: Open, shop: str, own_wor
     counts = other["event"].value_counts()
     offered = [f"{name} ({counts[name]:,})" for name in ("play", "like")]
     assert app.multiselect(key=f"question_target_{stored}").options == offered
-    assert app.multiselect(key=f"question_target_{stored}").value == []
+    assert app.multiselect(key=f"question_target_{stored}").value == ["like"]
+
+
+def test_a_split_chosen_by_hand_outlives_a_change_of_the_data(open_page: Open, shop: str, own_workspace: Path) -> None:
+    frame = Workspace(own_workspace).open(shop).interactions[["user", "item", "timestamp"]]
+    other = Workspace(own_workspace).store(dataset_from_frames(frame, name="plain", fingerprint="plain")).fingerprint
+    app = no_exception(open_page("train", data=shop))
+    app = no_exception(app.selectbox(key="protocol_split").set_value("leave_last_out").run())
+    app.query_params["data"] = other
+    app = no_exception(app.run())
+    assert not [one for one in app.multiselect if one.key.startswith("question_target")]
+    assert app.selectbox(key="protocol_split").value == "leave_last_out"
+    assert "Suggested for these data" in words(app)

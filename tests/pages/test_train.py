@@ -45,6 +45,8 @@ def test_without_data_it_says_what_to_do(open_page: Open) -> None:
 
 def test_the_rules_say_in_numbers_what_the_split_leaks(open_page: Open, finished: Finished) -> None:
     app = open_page("train", data=finished.data)
+    assert "No temporal leakage" in words(app)
+    app = no_exception(app.selectbox(key="protocol_split").set_value("ratio").run())
     assert "are earlier than some training interaction" in words(app)
     app = no_exception(app.selectbox(key="protocol_split").set_value("global_time").run())
     assert "No temporal leakage: no training interaction is later than a test interaction" in words(app)

@@ -1,0 +1,134 @@
+"""The split before any training: sizes, users, leakage in sentences, and its parts on the time line."""
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.ui import services, show
+from pages.ui.text import _, count, n_, paragraph, percent
+
+if TYPE_CHECKING:
+    from recsys_core.data.dataset import Dataset
+    from recsys_core.data.leaks import LeakReport
+    from recsys_core.data.split_preview import SplitPreview, Timeline
+
+Events = tuple[tuple[str, ...], tuple[tuple[str, float], ...]]
+"""Target events, and the events learned from with their weights."""
+PREVIEW_ROWS = 2_000_000
+"""Larger data sets are not split for the preview: the job counts, since counting would delay the page."""
+
+
+def panel(dataset: "Dataset", split: dict[str, Any], seed: int, wanted: dict[str, Any]) -> None:
+    """Show what this split does.
+
+    Args:
+        dataset: The data to split.
+        split: Fields of a `SplitSpec`.
+        seed: Seed of the experiment.
+        wanted: Further fields of the `ExperimentSpec`, of which target events and events to learn from count here.
+    """
+    task = (tuple(wanted.get("target", ())), tuple(wanted.get("learn_from", {}).items()))
+    with st.container(border=True, key="leaks"):
+        st.markdown("**" + _("Split sizes and temporal leakage") + "**")
+        if split["kind"] == "uploaded" and not split.get("test_data"):
+            paragraph("Select a test set first.")
+            return
+        card = services.card(dataset.fingerprint)
+        if card is not None and card.n_interactions > PREVIEW_ROWS:
+            paragraph("This data set is large: leakage is measured when training starts and reported with the results.")
+            return
+        with show.errors():
+            result = preview(dataset.fingerprint, tuple(sorted(split.items())), seed, task)
+            if result.timeline is not None:
+                _picture(result.timeline)
+            st.markdown(
+                "\n".join(f"- {sentence}" for sentence in [*user_sentences(result), *leak_sentences(result.leaks)])
+            )
+
+
+def preview(fingerprint: str, split: tuple[tuple[str, Any], ...], seed: int, task: Events = ((), ())) -> "SplitPreview":
+    """Return what a split does, computed once per split, seed and task."""
+    return _previewed(str(services.root()), fingerprint, split, seed, task)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _previewed(
+    folder: str, fingerprint: str, split: tuple[tuple[str, Any], ...], seed: int, task: Events
+) -> "SplitPreview":
+    from recsys_core.data import split_preview
+    from recsys_core.data.splits import SplitSpec, make_splits
+    from recsys_core.data.task import Task
+
+    target, learned = task
+    spec = SplitSpec.model_validate(dict(split))
+    test_data = services.dataset(spec.test_data) if spec.test_data else None
+    dataset = services.dataset(fingerprint)
+    return split_preview.preview(dataset, make_splits(dataset, spec, seed, test_data, Task(target, dict(learned))))
+
+
+def _picture(timeline: "Timeline") -> None:
+    from recsys_core.data.split_preview import TEST, TRAIN, UNUSED, VALIDATION
+    from recsys_core.viz.split import split_timeline
+
+    names = {TRAIN: _("training"), VALIDATION: _("validation"), TEST: _("test"), UNUSED: _("not used")}
+    for part in timeline.counts:
+        if part.startswith(f"{TEST} "):
+            names[part] = _("test window {n}").format(n=part.removeprefix(TEST).strip())
+    st.plotly_chart(
+        split_timeline(timeline, names),
+        key="split_timeline",
+        config={"displayModeBar": False},
+        alt=_("Interactions over time: when the training and the test data of this split happened."),
+    )
+
+
+def user_sentences(result: "SplitPreview") -> list[str]:
+    """Return how many users are tested, and how many of them without any history."""
+    tested = n_("{n} test user.", "{n} test users.", result.test_users)
+    if not result.without_history:
+        return [tested]
+    cold = n_(
+        "{n} of them has no training history: models cannot personalize for this user, who is reported separately.",
+        "{n} of them have no training history: models cannot personalize for these users, who are reported separately.",
+        result.without_history,
+    )
+    return [f"{tested} {cold}"]
+
+
+def leak_sentences(report: "LeakReport") -> list[str]:
+    """Return a leak report as sentences with its numbers."""
+    total = max(1, report.test_rows)
+    sentences = [
+        _("{train} training interactions, {test} test interactions.").format(
+            train=count(report.train_rows), test=count(report.test_rows)
+        )
+    ]
+    if report.tests_with_later_training is None:
+        sentences.append(_("Without timestamps, temporal leakage cannot be measured."))
+    elif report.tests_with_later_training == 0:
+        sentences.append(_("No temporal leakage: no training interaction is later than a test interaction."))
+    else:
+        sentences.append(
+            _("**Temporal leakage: {share} of the test interactions ({n}) are earlier than some training "
+    "interaction.**")
+            .format(share=percent(report.tests_with_later_training / total), n=count(report.tests_with_later_training))
+        )  # fmt: skip
+    if report.tests_of_unborn_items:
+        sentences.append(
+            n_(
+                "{n} test interaction is earlier than every training interaction with its item.",
+                "{n} test interactions are earlier than every training interaction with their item.",
+                report.tests_of_unborn_items,
+            )
+        )
+    if report.tests_of_unseen_items:
+        sentences.append(
+            n_(
+                "{n} test interaction is with an item that has no training interactions; most models cannot "
+                "recommend it.",
+                "{n} test interactions are with items that have no training interactions; most models cannot "
+                "recommend them.",
+                report.tests_of_unseen_items,
+            )
+        )
+    return sentences
