@@ -122,7 +122,8 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
         "--learn-from",
         default="",
         metavar="EVENT=WEIGHT,...",
-        help="events to learn from and their weights, such as view=1,cart=3,purchase=5 (default: all, with the weights of the data)",
+        help="events to learn from and their weights, such as view=1,cart=3,purchase=5 "
+        "(default: all events, weighted as in the data)",
     )
     parser.add_argument(
         "--users",

@@ -4,7 +4,9 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from recsys_core.cli.arguments import parse_columns, positive
 from recsys_core.cli.settings import settings_by_model
 from recsys_core.cli.sources import Sources, is_file
 from recsys_core.columns import MODEL, USER_ID
+from recsys_core.data.dataset import Dataset
 from recsys_core.data.splits import SplitSpec
 from recsys_core.engine.settings import usable_cores
 from recsys_core.errors import ConfigError, DataError, StoreError
@@ -30,12 +33,15 @@ from recsys_core.experiments.jobs import JobState, JobStatus
 from recsys_core.experiments.leaderboard import COSTS
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.suggestion import suggest
 from recsys_core.experiments.thresholds import threshold_refusal
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import write_json, written_aside
 from recsys_core.storage.processes import own_mark
 
 LOOK_SECONDS = 0.5
+ALL_EVENTS = ("all",)
+"""Value of `--target` for all interactions."""
 
 
 def compare(arguments: argparse.Namespace) -> int:
@@ -52,7 +58,7 @@ def compare(arguments: argparse.Namespace) -> int:
     """
     sources = Sources(parse_columns(arguments.columns))
     dataset = sources.open(arguments.data)
-    spec = _spec(arguments, dataset.fingerprint, sources)
+    spec = _spec(arguments, dataset, sources)
     sources.refuse_idle_columns()
     if reason := threshold_refusal(dataset, spec.relevant_from):
         raise ConfigError(f"--relevant-from: {reason}")
@@ -111,19 +117,20 @@ def _finish(store: ResultStore, run: Run, model_id: str, sources: Sources) -> Jo
     return status
 
 
-def _spec(arguments: argparse.Namespace, fingerprint: str, sources: Sources) -> ExperimentSpec:
+def _spec(arguments: argparse.Namespace, dataset: Dataset, sources: Sources) -> ExperimentSpec:
     keys = [key.strip() for key in arguments.models.split(",") if key.strip()]
     if not keys or len(set(keys)) < len(keys):
         raise ConfigError(f"--models '{arguments.models}': name each model once, separated by commas.")
     settings = settings_by_model(keys, arguments.set)
-    split = SplitSpec.parse(arguments.split)
+    question = _question(arguments, dataset)
+    split = question.split
     if split.test_data:
         split = split.model_copy(update={"test_data": sources.open(split.test_data).fingerprint})
     windows = ("windows", "window_training", "gap_days")
     if split.kind != "global_time" and any(getattr(arguments, name) != getattr(split, name) for name in windows):
         raise ConfigError("--windows, --window-training and --gap-days need --split global_time.")
     values = {
-        "data": fingerprint,
+        "data": dataset.fingerprint,
         "split": split.model_dump()
         | {"validation_fraction": arguments.validation}
         | {name: getattr(arguments, name) for name in windows},
@@ -132,17 +139,49 @@ def _spec(arguments: argparse.Namespace, fingerprint: str, sources: Sources) -> 
         "relevant_from": arguments.relevant_from,
         "train_on": arguments.train_on,
         "seed": arguments.seed,
-        "target": [event.strip() for event in arguments.target.split(",") if event.strip()],
-        "learn_from": _weights(arguments.learn_from),
+        "target": question.target,
+        "learn_from": question.learn_from,
         "users": arguments.users.replace("-", "_"),
         "primary": arguments.primary,
         "seeds": arguments.seeds,
     }
     try:
-        return ExperimentSpec.model_validate(values)
+        spec = ExperimentSpec.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(f"'{'.'.join(str(part) for part in first['loc'])}': {first['msg']}.") from error
+    for reason in question.reasons:
+        sys.stderr.write(f"recscope: {reason}\n")
+    return spec
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Split, target events, events to learn from with their weights, and the reasons for what was not asked for."""
+
+    split: SplitSpec
+    target: tuple[str, ...]
+    learn_from: Mapping[str, float]
+    reasons: tuple[str, ...] = ()
+
+
+def _question(arguments: argparse.Namespace, dataset: Dataset) -> _Question:
+    """Return what the options say; where they say nothing, what the data suggest, with the reason."""
+    target = tuple(event.strip() for event in arguments.target.split(",") if event.strip())
+    learn_from = _weights(arguments.learn_from)
+    split = SplitSpec.parse(arguments.split) if arguments.split else None
+    if (target and split is not None) or not dataset.n_interactions:
+        return _Question(split or SplitSpec(), () if target == ALL_EVENTS else target, learn_from)
+    suggestion, reasons = suggest(dataset), []
+    if not target:
+        target = suggestion.task.target
+        learn_from = learn_from or dict(suggestion.task.learn_from)
+        if suggestion.why_task is not None:
+            reasons.append(f"{suggestion.why_task} --target chooses others.")
+    if split is None:
+        split = SplitSpec(kind=suggestion.split)
+        reasons.append(f"{suggestion.why_split} --split chooses another split.")
+    return _Question(split, () if target == ALL_EVENTS else target, learn_from, tuple(reasons))
 
 
 def _weights(text: str) -> dict[str, float]:

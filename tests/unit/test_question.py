@@ -190,7 +190,7 @@ def test_the_estimate_grows_with_windows_and_with_the_trainings_of_models_that_d
         (["--target", "buy"], "no event 'buy'. Known: purchase, view"),
         (["--learn-from", "purchase"], "write EVENT=WEIGHT"),
         (["--learn-from", "purchase=-1"], "greater than 0"),
-        (["--windows", "2"], "need --split global_time"),
+        (["--split", "ratio:0.2", "--windows", "2"], "need --split global_time"),
         (["--primary", "ndcg@7"], "cut-off 7"),
         (["--primary", "novelty@10"], "cannot be the primary metric"),
         (["--primary", "speed"], "no metric 'speed'"),
@@ -212,3 +212,17 @@ def test_a_spec_without_a_question_keeps_its_id() -> None:
     assert ExperimentSpec.model_validate(spec).id == "12a7dff4e37d49e0"
     for change in ({"target": ["a"]}, {"learn_from": {"a": 2.0}}, {"seeds": 3}, {"users": "all"}, {"primary": "auc"}):
         assert ExperimentSpec.model_validate(spec | change).id != "12a7dff4e37d49e0"
+
+
+def test_what_is_not_asked_for_follows_the_data_with_the_reason(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = compared(shop, tmp_path / "data")["spec"]
+    told = capsys.readouterr().err
+    assert (spec["split"]["kind"], spec["target"]) == ("global_time", [])
+    assert "would have 100 test cases" in told
+    assert "--target chooses others" in told
+    assert "The latest 20% are test cases" in told
+    spec = compared(shop, tmp_path / "all", "--target", "all", "--split", "ratio:0.2")["spec"]
+    assert (spec["split"]["kind"], spec["target"]) == ("ratio", [])
+    assert "recscope:" not in capsys.readouterr().err
