@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pages.train_parts import evaluation_settings, incremental_update, job_panel, launch_bar
-from pages.ui import algorithm_cards, empty_state, pickers, services, state
+from pages.train_parts import algorithm_list, evaluation_settings, incremental_update, job_panel, launch_bar
+from pages.ui import empty_state, pickers, services, state
 from pages.ui.frame import ensure_frame
 from pages.ui.text import _, paragraph
 
@@ -35,7 +35,7 @@ rules = evaluation_settings.form(dataset)
 
 st.header(_("2. Models"))
 paragraph("The baselines Popularity and Random are always included: a useful model beats both.")
-models = algorithm_cards.choose(dataset)
+models = algorithm_list.choose(dataset)
 
 spec = launch_bar.spec(rules, models)
 if spec is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui import algorithm_cards, frame, pending, services, show, state
+from pages.ui import frame, model_titles, pending, services, show, state
 from pages.ui.forms import KEPT
 from pages.ui.queries import model_queries
 from pages.ui.stored_datasets import NEW
@@ -80,7 +80,7 @@ def _learns_on(key: str) -> bool:
 
 def _form(run: "Run", able: dict[str, str], others: "list[DatasetCard]") -> None:
     names = {card.fingerprint: card.name for card in others}
-    titles = algorithm_cards.titles(run.spec.models)
+    titles = model_titles.titles(run.spec.models)
     with st.container(horizontal=True, vertical_alignment="bottom", key="update_form"):
         models = {model: titles[model] for model in able}
         model = show.select(_("Model"), models, "update_model", width=380, persist_state=KEPT)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import algorithm_cards, services, show, state
+from pages.ui import model_titles, services, show, state
 from pages.ui.text import _, fragment, later, n_, paragraph, safe, seconds
 from recsys_core.errors import RecscopeError
 
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from recsys_core.experiments.jobs import JobStatus
 
 STATES = {
-    "QUEUED": (later("queued"), ":material/hourglass_empty:"),
     "RUNNING": (later("running"), ":material/progress_activity:"),
-    "DONE": (later("done"), ":material/check_circle:"),
+    "QUEUED": (later("queued"), ":material/hourglass_empty:"),
     "FAILED": (later("failed"), ":material/error:"),
     "CANCELLED": (later("cancelled"), ":material/cancel:"),
+    "DONE": (later("done"), ":material/check_circle:"),
 }
+"""Name and icon of each job state, in the order of the rows."""
 WIDTHS = [3, 5, 3, 2]
 STEPS = {"epochs": later("Epoch")}
 """Axis title of the steps of a stage, where the stage defines one."""
@@ -47,27 +48,36 @@ def _live_panel(run_id: str, drawn_for: tuple[bool, bool]) -> None:
     jobs = services.job_statuses(run_id)
     if drawn_for != _activity(jobs):
         st.rerun()
-    st.markdown(f"**{headline(jobs)}**")
     run = services.run(run_id)
     if run is None:
         return
-    titles = algorithm_cards.titles(run.spec.models)
+    _overall(run, jobs)
+    titles = model_titles.titles(run.spec.models)
     reports = {job.model_id: run.progress(job.model_id) for job in jobs}
-    for job in jobs:
+    for job in sorted(jobs, key=lambda one: list(STATES).index(str(one.state))):
         _row(run_id, job, titles[job.model_id], reports[job.model_id])
     _curves(run, reports, titles, next((job.model_id for job in jobs if job.state == "RUNNING"), None))
 
 
+def _overall(run: "Run", jobs: "list[JobStatus]") -> None:
+    """Show the number of models per state and, while some are live, one bar for all, weighted by their work."""
+    st.markdown(f"**{headline(jobs)}**")
+    if any(job.is_live for job in jobs) and not state.is_demo():
+        share, left = services.work_left(run, jobs)
+        st.progress(share, _("about {time} left").format(time=seconds(left)))
+
+
 def headline(jobs: "list[JobStatus]") -> str:
     """Return the number of models in each job state, in one line."""
-    numbers = {words: sum(job.state == name for job in jobs) for name, (words, _icon) in STATES.items()}
+    order = ("QUEUED", "RUNNING", "DONE", "FAILED", "CANCELLED")
+    numbers = {STATES[name][0]: sum(job.state == name for job in jobs) for name in order}
     parts = [f"{number} {_(words)}" for words, number in numbers.items() if number]
     return n_("{n} model: ", "{n} models: ", len(jobs)) + ", ".join(parts)
 
 
 def _row(run_id: str, job: "JobStatus", title: str, progress: "pd.DataFrame") -> None:
     """Show one job: name, state, progress, latest value, and the buttons to cancel or resume it."""
-    with st.container(border=True, key=f"job_{job.model_id}"):
+    with st.container(border=job.state != "DONE", key=f"job_{job.model_id}"):
         name, bar, numbers, action = st.columns(WIDTHS, vertical_alignment="center")
         words, icon = STATES[str(job.state)]
         name.markdown(f"{icon} **{safe(title)}** · {_(words)}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from pydantic import ValidationError
 
-from pages.ui import algorithm_cards, frame, services, show, state
+from pages.ui import frame, model_titles, services, show, state
 from pages.ui.text import _, n_, safe, seconds, size
 
 if TYPE_CHECKING:
@@ -26,9 +26,12 @@ ALWAYS_IN_SIGHT = """<style>
 
 
 def current_run(fingerprint: str) -> "Run | None":
-    """Return the experiment in the URL if it belongs to this data set."""
+    """Return the experiment in the URL if it belongs to this data set, else a live one of this data set."""
     run = services.run(state.get("run"))
-    return run if run is not None and run.spec.data == fingerprint else None
+    if run is not None and run.spec.data == fingerprint:
+        return run
+    live = (card.id for card in services.run_cards() if card.is_live and card.data == fingerprint)
+    return services.run(next(live, None))
 
 
 def wants_another() -> bool:
@@ -79,7 +82,7 @@ def _configuration_titles(wanted: "ExperimentSpec") -> str:
     """Return the titles of models with several configurations, on a line of their own."""
     times = Counter(model.key for model in wanted.models)
     several = [model for model in wanted.models if times[model.key] > 1]
-    return f"  \n{safe(' · '.join(algorithm_cards.titles(several).values()))}" if several else ""
+    return f"  \n{safe(' · '.join(model_titles.titles(several).values()))}" if several else ""
 
 
 def _note_press(button: str) -> None:

@@ -244,6 +244,13 @@ def share_done(jobs: "list[JobStatus]") -> float:
     return sum(finished) / max(1, len(finished))
 
 
+def work_left(run: "Run", jobs: "list[JobStatus]") -> tuple[float, float]:
+    """Return the finished share (0..1) of an experiment by estimated work, and the estimated seconds left."""
+    from recsys_core.engine import estimate
+
+    return estimate.work_left(engine().estimate(run.spec), jobs, engine().settings.jobs)
+
+
 def cancel_run(run_id: str) -> None:
     """Cancel all jobs of an experiment."""
     for job in job_statuses(run_id):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import algorithm_cards, frame, services
+from pages.ui import frame, model_titles, services
 from pages.ui.queries import comparison_queries
 from pages.ui.text import _, fragment, n_, safe
 from recsys_core.errors import RecscopeError
@@ -18,7 +18,7 @@ WATCH_SECONDS = 2.0
 
 def unfinished(run: "Run") -> None:
     """Show failed models, and queued or running ones; the page reruns when another model finishes."""
-    jobs, titles = run.statuses(), algorithm_cards.titles(run.spec.models)
+    jobs, titles = run.statuses(), model_titles.titles(run.spec.models)
     for job in jobs:
         if job.state == "FAILED":
             reason = job.reason or _("It failed without an error message.")

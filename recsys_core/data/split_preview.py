@@ -86,5 +86,6 @@ def _times(dataset: Dataset) -> IntArray:
     """Return the known timestamps."""
     if not dataset.has_timestamps:
         return np.zeros(0, dtype=np.int64)
-    times: IntArray = dataset.interactions[TIMESTAMP].to_numpy()
-    return times[times != NO_TIMESTAMP]
+    times = dataset.interactions[TIMESTAMP].to_numpy()
+    known: IntArray = times[times != NO_TIMESTAMP]
+    return known

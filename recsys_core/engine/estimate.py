@@ -1,17 +1,21 @@
 """Estimates of time and memory of an experiment before it starts, and rejection of models that need too much memory."""
 
 from bisect import bisect
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recsys_core.engine.settings import EngineSettings, in_words
 from recsys_core.engine.speeds import Speeds
 from recsys_core.experiments.artifacts import judging_units
+from recsys_core.experiments.jobs import JobStatus
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.models.registry import MODELS, make_model, model_class
 
 DATA_BYTES_A_ROW = 60
 """Memory of a job per interaction: table, splits and matrix."""
+SHORTEST = 0.1
+"""Seconds that each job counts at least in the share of the work."""
 TORCH_BYTES = 500 * 2**20
 """Additional memory of a process that has loaded torch."""
 
@@ -79,6 +83,24 @@ def estimate(spec: ExperimentSpec, size: DataSize, settings: EngineSettings, roo
         alternative=" ".join(model.alternative or "" for model in refused) or None,
         models=models,
     )
+
+
+def work_left(estimate: Estimate, jobs: Sequence[JobStatus], parallel: int) -> tuple[float, float]:
+    """Return the finished share (0..1) of the estimated work, and the estimated seconds until the last job has ended.
+
+    Args:
+        estimate: Estimate of the experiment.
+        jobs: Its jobs as they are now.
+        parallel: Number of jobs that run at the same time.
+    """
+    expected = {model.model_id: max(model.seconds, SHORTEST) for model in estimate.models}
+    work, left = 0.0, []
+    for job in jobs:
+        if job.is_live:
+            open_work = expected[job.model_id] * (1 - (job.fraction or 0.0))
+            work += open_work
+            left.append(max(open_work, job.seconds_left() or 0.0))
+    return 1 - work / sum(expected.values()), max([sum(left) / max(1, parallel), *left], default=0.0)
 
 
 def _of_model(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from pages.ui.algorithm_cards import CHOSEN_AT_FIRST
+from pages.train_parts.algorithm_list import CHOSEN_AT_FIRST
 from recsys_core.data.ingest import ingest, inspect_files, suggest_rules
 from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.data.workspace import Workspace

@@ -118,6 +118,14 @@ def test_the_panel_shows_state_curve_and_cancel_of_each_model(open_page: Open, r
     assert not [box for box in app.checkbox if str(box.key).endswith("_use")]  # the form waits
 
 
+def test_a_live_experiment_of_the_data_appears_without_its_address(open_page: Open, running: Finished) -> None:
+    app = open_page("train", data=running.data)
+    assert "Current training" in words(app)
+    assert "5 models: 4 queued, 1 running" in words(app)
+    names = [element.value for element in app.markdown if element.value.startswith(":material/")]
+    assert names[0].startswith(":material/progress_activity: **MF with biases")
+
+
 def test_folds_are_drawn_apart_and_the_sentence_names_them(open_page: Open, running: Finished) -> None:
     run = running.opened()
     model_id = next(one for one in run.model_ids if one.startswith("biased_mf"))

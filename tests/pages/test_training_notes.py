@@ -2,7 +2,7 @@
 
 import pytest
 
-from pages.ui.algorithm_cards import training_notes
+from pages.train_parts.algorithm_settings import training_notes
 from recsys_core.experiments.validation import FEWEST_USERS
 from recsys_core.models.network_model import VALIDATION_USERS
 from recsys_core.models.registry import MODELS, model_class
