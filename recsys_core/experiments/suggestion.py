@@ -16,7 +16,7 @@ from recsys_core.data.task import Task
 from recsys_core.evaluation.sentences import Sentence, Template, percent, whole
 
 TEST_SHARE = 0.2
-FEWEST_CASES = 100
+FEWEST_CASES = 50
 """Test cases from which an event can be predicted: below it hardly any difference between models can be detected."""
 FEWEST_USERS = 20
 """Test users with history that a time split must leave; with fewer, almost nothing can be compared."""
