@@ -43,6 +43,7 @@ if not results.models:
 cutoff = run.spec.k
 metric, baseline = leaderboard.choices(results, run.spec.metric)
 verdict.sentences(results, metric, baseline)
+verdict.question(run)
 verdict.fairness(results, metric, baseline)
 
 st.header(_("Leaderboard"))

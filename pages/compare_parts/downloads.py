@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import services, show
+from pages.ui import services, show, state
+from pages.ui.forms import KEPT
 from pages.ui.queries import comparison_queries
 from pages.ui.text import _, paragraph
 
@@ -12,14 +13,20 @@ if TYPE_CHECKING:
     from pages.ui.queries.comparison_queries import ResultsKey
 
 
+COVER = ("report_title", "report_author", "report_note")
+"""Keys of the fields of the report's cover: title, author, note."""
+
+
 def section(results: "ResultsKey", metric: str, baseline: str) -> None:
     """Show the buttons; each file is created when its button is pressed."""
 
     def report() -> str:
-        from recsys_core.viz.report import report_content
+        from recsys_core.viz.report import Cover, report_content
         from recsys_core.viz.report_html import report_html
 
-        return report_html(report_content(services.store().open(results.run), metric=metric, baseline=baseline))
+        cover = Cover(*(str(st.session_state.get(key, "")) for key in COVER))
+        run = services.store().open(results.run)
+        return report_html(report_content(run, metric=metric, baseline=baseline, cover=cover))
 
     def archive() -> bytes:
         from recsys_core.viz.report import run_archive
@@ -32,6 +39,8 @@ def section(results: "ResultsKey", metric: str, baseline: str) -> None:
         "numbers as CSV."
     )
     with st.container(horizontal=True, key="compare_downloads"):
+        if not state.is_demo():
+            _cover()
         st.download_button(
             _("Report (HTML)"),
             report,
@@ -55,3 +64,12 @@ def section(results: "ResultsKey", metric: str, baseline: str) -> None:
             f"recscope-{results.run}-leaderboard",
             "download_leaderboard",
         )
+
+
+def _cover() -> None:
+    """Show the form of the report's cover in a popover."""
+    title, author, note = COVER
+    with st.popover(_("Title and note of the report"), icon=":material/edit_note:"):
+        st.text_input(_("Title"), key=title, persist_state=KEPT, placeholder=_("name of the experiment"))
+        st.text_input(_("Author"), key=author, persist_state=KEPT)
+        st.text_area(_("Note"), key=note, persist_state=KEPT, help=_("Shown below the verdict."))

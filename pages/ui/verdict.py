@@ -59,6 +59,13 @@ def sentences(results: "ResultsKey", metric: str, baseline: str) -> None:
             st.markdown(" ".join(rest))
 
 
+def question(run: "Run") -> None:
+    """Show what the experiment asks, as one paragraph."""
+    from recsys_core.experiments.question_text import question_sentences
+
+    st.markdown(" ".join(safe(sentence) for sentence in question_sentences(run.spec)))
+
+
 def fairness(results: "ResultsKey", metric: str, baseline: str) -> None:
     """Show the findings of the protocol check: refusals and warnings first, notes on request."""
     found = comparison_queries.findings(results, metric, baseline)

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from recsys_core.experiments.analysis import compare_run, findings, users_of, wi
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.held_out_users import evaluated_users
 from recsys_core.experiments.leaderboard import FAMILY, TITLE, Contender, metric_title
+from recsys_core.experiments.question_text import question_sentences
 from recsys_core.storage.files import write_text
 from recsys_core.text import _, later
 from recsys_core.viz import compare as figures
@@ -43,7 +45,18 @@ SLICES_EXPLAINED = Template(
 )
 
 
-def write_report(run: Run, path: Path, *, metric: str | None = None, baseline: str | None = None) -> Path:
+@dataclass(frozen=True)
+class Cover:
+    """What its author adds to a report: a title of their own, a name, and a note in paragraphs; all may be empty."""
+
+    title: str = ""
+    author: str = ""
+    note: str = ""
+
+
+def write_report(
+    run: Run, path: Path, *, metric: str | None = None, baseline: str | None = None, cover: Cover | None = None
+) -> Path:
     """Write the report of a run's finished models in one step.
 
     Args:
@@ -51,17 +64,21 @@ def write_report(run: Run, path: Path, *, metric: str | None = None, baseline: s
         path: The HTML file.
         metric: Metric of the comparison; NDCG at the run's list length by default.
         baseline: Id of the baseline; popularity by default.
+        cover: Title, author and note.
 
     Raises:
         StoreError: The file cannot be written, or a file of the run is missing.
         DataError: No model has finished, or no user can be compared.
     """
-    write_text(path, report_html(report_content(run, metric=metric, baseline=baseline)))
+    write_text(path, report_html(report_content(run, metric=metric, baseline=baseline, cover=cover)))
     return path
 
 
-def report_content(run: Run, *, metric: str | None = None, baseline: str | None = None) -> ReportContent:
+def report_content(
+    run: Run, *, metric: str | None = None, baseline: str | None = None, cover: Cover | None = None
+) -> ReportContent:
     """Return the content of the report of a run; see `write_report`."""
+    cover = cover or Cover()
     metric = metric or run.spec.metric
     users = users_of(run)
     models = leaderboard.contenders(run, users)
@@ -70,7 +87,7 @@ def report_content(run: Run, *, metric: str | None = None, baseline: str | None 
     table = leaderboard.leaderboard(models, comparison)
     found = findings(run, users, metric=metric, comparison=comparison)
     return ReportContent(
-        title=f"Comparison: {run.name}",
+        title=cover.title.strip() or f"Comparison: {run.name}",
         context=_context(run, comparison),
         verdict=[str(sentence) for sentence in comparison.verdict],
         findings=[(finding.severity, finding.message) for finding in found],
@@ -81,6 +98,9 @@ def report_content(run: Run, *, metric: str | None = None, baseline: str | None 
         settings=_settings(run),
         models={model.title: json.dumps(model.result.config, indent=1) for model in models},
         environment=_environment(run, models),
+        question=[str(sentence) for sentence in question_sentences(run.spec)],
+        author=cover.author.strip(),
+        note=cover.note,
     )
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from recsys_core.viz.compare_sentences import LETTERS, WITHOUT_HISTORY
-from recsys_core.viz.export import needs_webgl, policy_tag
+from recsys_core.viz.export import library, needs_webgl, policy_tag
 
 STYLE = """
 :root { color-scheme: light; --ink: #0d1117; --soft: #4a5563; --line: #d5dbe3; --blue: #0b5cad; }
@@ -74,6 +74,9 @@ class ReportContent:
         settings: Settings of the experiment: name -> value.
         models: Settings of each model, as JSON text by title.
         environment: Versions and machine: name -> value.
+        question: What is predicted and how it is tested, in sentences.
+        author: Line below the title; empty for none.
+        note: Paragraphs of the author; empty for none.
     """
 
     title: str
@@ -87,16 +90,23 @@ class ReportContent:
     settings: Mapping[str, object]
     models: Mapping[str, str]
     environment: Mapping[str, object]
+    question: Sequence[str] = ()
+    author: str = ""
+    note: str = ""
 
 
 def report_html(content: ReportContent) -> str:
     """Return the report as one self-contained HTML document."""
-    plots = [_plot(shown.figure, first=number == 0) for number, shown in enumerate(content.figures)]
-    policy = policy_tag(plots, webgl=any(needs_webgl(shown.figure) for shown in content.figures))
+    plots = [_plot(shown.figure) for shown in content.figures]
+    script = library([shown.figure for shown in content.figures]) if plots else ""
+    policy = policy_tag([script, *plots], webgl=any(needs_webgl(shown.figure) for shown in content.figures))
     sections = [
         f"<h1>{escape(content.title)}</h1>",
+        *([f'<p class="context">{escape(content.author)}</p>'] if content.author else []),
         f'<p class="context">{escape(content.context)}</p>',
         _section("Verdict", '<div class="verdict">' + "".join(map(_paragraph, content.verdict)) + "</div>"),
+        *([_section("Note", "".join(map(_paragraph, content.note.splitlines())))] if content.note.strip() else []),
+        _section("Question and protocol", _list(content.question)),
         _section("Protocol findings", _findings(content.findings)),
         _section("Leaderboard", _paragraph(str(LETTERS.fill())) + _table(content.leaderboard) + _table(content.costs)),
         *_without_history(content.without_history),
@@ -108,6 +118,7 @@ def report_html(content: ReportContent) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'{policy}<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(content.title)}</title><style>{STYLE}</style></head>\n<body>\n"
+        + script
         + "\n".join(sections)
         + "\n</body></html>\n"
     )
@@ -122,6 +133,10 @@ def _without_history(table: pd.DataFrame) -> list[str]:
 
 def _section(heading: str, body: str) -> str:
     return f"<section><h2>{escape(heading)}</h2>\n{body}</section>"
+
+
+def _list(sentences: Sequence[str]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences) + "</ul>"
 
 
 def _paragraph(text: str) -> str:
@@ -162,12 +177,10 @@ def _figure(shown: ReportFigure, plot: str) -> str:
     return _section(shown.heading, body)
 
 
-def _plot(figure: go.Figure, *, first: bool) -> str:
-    """Return the figure as an HTML fragment; only the first one of a document contains the library."""
+def _plot(figure: go.Figure) -> str:
+    """Return the figure as an HTML fragment without the library."""
     shown = go.Figure(figure)
     shown.update_layout(template="plotly_white", font={"color": "#0d1117"})
     options: dict[str, Any] = {"displaylogo": False, "responsive": True}
-    html: str = shown.to_html(
-        full_html=False, include_plotlyjs="inline" if first else False, config=options, default_width="100%"
-    )
+    html: str = shown.to_html(full_html=False, include_plotlyjs=False, config=options, default_width="100%")
     return html
