@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.compare_parts import charts, downloads, leaderboard
+from pages.compare_parts import charts, downloads, leaderboard, present
 from pages.ui import damaged_folders, disagreements, empty_state, lazy_sections, pickers, state, verdict
 from pages.ui.frame import ensure_frame
 from pages.ui.queries import comparison_queries
@@ -12,7 +12,8 @@ USERS_HEIGHT = 900
 
 ensure_frame()
 
-st.title(_("Compare"))
+if not state.is_presenting():
+    st.title(_("Compare"))
 with pickers.line():
     data = pickers.dataset("compare")
     run = pickers.experiment("compare", finished=False) if data is not None else None
@@ -42,6 +43,10 @@ if not results.models:
 
 cutoff = run.spec.k
 metric, baseline = leaderboard.choices(results, run.spec.metric)
+if state.is_presenting():
+    present.show(results, metric, baseline, cutoff)
+    st.stop()
+present.offer()
 verdict.sentences(results, metric, baseline)
 verdict.question(run)
 verdict.fairness(results, metric, baseline)

@@ -61,7 +61,7 @@ class Seen:
 
 def choose() -> Seen:
     """Show the choice of the source; the page stops where there is nothing yet."""
-    return _example() if _source() == EXAMPLE else _trained()
+    return _example() if _source() == EXAMPLE else trained()
 
 
 def open_example(key: str) -> None:
@@ -139,7 +139,7 @@ def _example() -> Seen:
     )
 
 
-def _trained() -> Seen:
+def trained() -> Seen:
     """Show the choice of data set, experiment, model and user; the page stops until the trace is computed."""
     with pickers.line():
         data = pickers.dataset(runs.PICKER)

@@ -1,5 +1,7 @@
 """The four charts of a comparison, each with its finding."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -15,15 +17,14 @@ if TYPE_CHECKING:
 
 N_HIGHLIGHTED = 3
 """Number of best models highlighted unless rows of the leaderboard are selected."""
-WIDTHS = [2, 5]
-HEIGHT = 440
+HEIGHT = 560
 NO_VALUE = later("The baseline has no value for this metric; choose another baseline or metric.")
 
 
 def all_four(
     results: "ResultsKey", metric: str, baseline: str, selected: list[str], parts: lazy_sections.Parts
 ) -> None:
-    """Show the charts one below the other, each beside its question and finding.
+    """Show the charts one below the other, each below its question and finding.
 
     Args:
         results: The experiment.
@@ -48,14 +49,15 @@ def all_four(
         _slices(results, metric, name, baseline)
 
 
-def _beside(question: str, sentence: str, note: str = "") -> "st.delta_generator.DeltaGenerator":
-    """Show a question and its finding; return the place for the chart: beside it, or below on a narrow screen."""
-    words, picture = st.columns(WIDTHS, gap="large")
-    words.subheader(question)
-    words.markdown(safe(sentence))
+@contextmanager
+def _below(question: str, sentence: str, note: str = "") -> Iterator[None]:
+    """Show a question and its finding above the chart, and a note on how to read it below."""
+    if question:
+        st.subheader(question)
+    st.markdown(safe(sentence))
+    yield
     if note:
-        words.markdown(note)
-    return picture
+        st.markdown(note)
 
 
 def _direction(metric: str) -> str:
@@ -64,7 +66,14 @@ def _direction(metric: str) -> str:
     return MetricName.parse(metric).info.direction
 
 
-def _dots(results: "ResultsKey", metric: str, name: str, baseline: str) -> None:
+def intervals(results: "ResultsKey", metric: str, baseline: str) -> None:
+    """Show the chart of the means with their intervals without its question."""
+    from recsys_core.experiments.leaderboard import metric_title
+
+    _dots(results, metric, metric_title(metric), baseline, question="")
+
+
+def _dots(results: "ResultsKey", metric: str, name: str, baseline: str, *, question: str | None = None) -> None:
     from recsys_core.viz import compare, compare_sentences
 
     board, comparison = (
@@ -85,7 +94,7 @@ def _dots(results: "ResultsKey", metric: str, name: str, baseline: str) -> None:
             "differ significantly although their intervals overlap."
         )
         line = float(board.set_index("model")["mean"].loc[baseline])
-    with _beside(_("How certain are the differences?"), sentence, note):
+    with _below(_("How certain are the differences?") if question is None else question, sentence, note):
         show.figure(
             compare.dots_with_intervals(board, metric=name, baseline=line),
             key="figure_dots",
@@ -101,7 +110,7 @@ def _precision_recall(results: "ResultsKey", chosen: list[str]) -> None:
     question = _("How do precision and recall change with list length?")
     table = precision_recall(comparison_queries.contenders(results), services.store().open(results.run).spec.cutoffs)
     sentence = str(compare_sentences.precision_recall(table, title=chosen[0]))
-    with _beside(
+    with _below(
         question, sentence, _("The best models are highlighted; select rows of the leaderboard to highlight others.")
     ):
         if not table.empty:
@@ -119,7 +128,7 @@ def _tradeoff(board: "pd.DataFrame", metric: str, name: str) -> None:
     costs = board.assign(seconds=board["fit_seconds"])
     better = _direction(metric) != "lower"
     sentence = str(compare_sentences.quality_against_time(costs, metric=name, higher_is_better=better))
-    with _beside(_("How much training time does quality cost?"), sentence):
+    with _below(_("How much training time does quality cost?"), sentence):
         show.figure(
             compare.quality_against_time(costs, metric=name, higher_is_better=better),
             key="figure_tradeoff",
@@ -135,13 +144,13 @@ def _slices(results: "ResultsKey", metric: str, name: str, baseline: str) -> Non
     table = comparison_queries.slices(results, metric, baseline)
     if table.empty:
         alone = comparison_queries.comparison(results, metric, baseline).baseline is not None
-        _beside(question, _("There is no second model to compare with the baseline.") if alone else _(NO_VALUE))
-        return
+        with _below(question, _("There is no second model to compare with the baseline.") if alone else _(NO_VALUE)):
+            return
     title = {model.id: model.title for model in comparison_queries.contenders(results)}[baseline]
     sentence = str(compare_sentences.slices(table, baseline=title, metric=name))
     note = safe(comparison_queries.slices_explained(results))
     note += " " + str(compare_sentences.MAYBE_ZERO.fill())
-    with _beside(question, sentence, note):
+    with _below(question, sentence, note):
         show.figure(
             compare.slice_differences(table, metric=name, baseline=title),
             key="figure_slices",

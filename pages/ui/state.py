@@ -10,7 +10,7 @@ NAMES = ("data", "run", "model", "user", "item", "segment", "seed", "lang", "vie
 """URL parameters: data set, experiment, model, user, item, segment, seed, language, view, upload session, example."""
 BELOW = {"data": ("run", "model", "user", "item", "segment"), "run": ("model",)}
 """Parameters that become invalid when another parameter changes."""
-DEMO, WHOLE = "demo", "whole"
+DEMO, WHOLE, PRESENT = "demo", "whole", "present"
 
 
 def _key(name: str) -> str:
@@ -72,7 +72,12 @@ def came_by_link() -> bool:
 
 def is_demo() -> bool:
     """Return whether controls and parameters are hidden, for a projector."""
-    return get("view") == DEMO
+    return get("view") in (DEMO, PRESENT)
+
+
+def is_presenting() -> bool:
+    """Return whether the comparison is shown as slides."""
+    return get("view") == PRESENT
 
 
 def is_whole() -> bool:

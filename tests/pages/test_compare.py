@@ -226,3 +226,20 @@ def test_for_a_projector_the_controls_are_hidden(open_page: Open, finished: Fini
     assert "leads on NDCG@5" in words(app)
     assert not {"compare_metric", "compare_baseline"} & {box.key for box in app.selectbox}
     assert not app.radio
+
+
+def test_a_presentation_goes_through_the_slides_without_other_controls(open_page: Open, finished: Finished) -> None:
+    app = no_exception(open_page("compare", **finished.address()).button(key="present_start").click().run())
+    assert "leads on NDCG@5" in words(app)
+    assert "1 of 4" in words(app)
+    assert {button.key for button in app.button} == {"present_previous", "present_next", "present_end"}
+    assert not [*app.selectbox, *app.radio, *app.dataframe]
+    for number, said in ((2, "Leaderboard"), (3, "The dotted line is the baseline"), (4, "has most recently")):
+        app = no_exception(app.button(key="present_next").click().run())
+        assert f"{number} of 4" in words(app)
+        assert said in words(app)
+    assert app.button(key="present_next").disabled
+    app = no_exception(app.button(key="present_previous").click().run())
+    assert "3 of 4" in words(app)
+    app = no_exception(app.button(key="present_end").click().run())
+    assert app.selectbox(key="compare_metric")
