@@ -1,0 +1,149 @@
+"""Models across data sets: ranks with intervals, and whether their average ranks differ.
+
+Demšar 2006, "Statistical Comparisons of Classifiers over Multiple Data Sets": models are ranked on each data set, and
+two models differ if their average ranks differ by more than the critical difference of the Nemenyi test,
+q_alpha sqrt(k (k + 1) / (6 N)) for k models and N data sets. A rank on one data set has an interval, too: that of the
+ranks of the means of resampled users.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from recsys_core.columns import MODEL, USER_ID
+from recsys_core.contracts import FloatArray
+from recsys_core.errors import DataError
+from recsys_core.evaluation.metric_info import MetricName
+from recsys_core.experiments.analysis import users_of
+from recsys_core.experiments.experiment import Run
+from recsys_core.experiments.leaderboard import model_titles
+
+SAMPLES = 1000
+CONFIDENCE = 0.95
+FEWEST_DATA_SETS = 3
+"""Data sets from which average ranks are tested: with two, even opposite orders cannot be told apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class Across:
+    """Models across data sets.
+
+    Args:
+        metric: The metric by which the models are ranked.
+        ranks: One row per model and data set: `model`, `title`, `data`, `mean`, `rank` (1 is best, ties share the mean
+            rank), `low`, `high` (95 % interval of the rank over users).
+        average: One row per model, best first: `model`, `title`, `rank` (mean over data sets).
+        critical_difference: Difference of average ranks from which two models differ significantly; NaN with fewer
+            than `FEWEST_DATA_SETS` data sets or two models.
+        groups: Titles of models whose average ranks do not differ significantly, best first.
+        left_out: Titles of models that not all experiments contain.
+    """
+
+    metric: str
+    ranks: pd.DataFrame
+    average: pd.DataFrame
+    critical_difference: float
+    groups: tuple[tuple[str, ...], ...]
+    left_out: tuple[str, ...]
+
+
+def across(runs: Sequence[Run], metric: str, *, seed: int = 42) -> Across:
+    """Rank the models that all experiments contain, on the data set of each.
+
+    Args:
+        runs: One finished experiment per data set.
+        metric: A metric with a value per user that is higher or lower for better models.
+        seed: Seed of the resampled users.
+
+    Raises:
+        DataError: Fewer than two data sets or two common models, two experiments on one data set, or the metric is
+            missing.
+    """
+    if len({run.spec.data for run in runs}) < len(runs) or len(runs) < 2:
+        raise DataError("Choose one finished experiment for each of at least two data sets.")
+    titles = {model: title for run in runs for model, title in model_titles(run.spec.models).items()}
+    tables = {run.id: _values(run, metric) for run in runs}
+    common = [model for model in tables[runs[0].id] if all(model in table for table in tables.values())]
+    if len(common) < 2:
+        raise DataError(
+            f"The experiments have fewer than two models with {MetricName.parse(metric).title} in common. Train the same "
+            "models with the same settings on each data set."
+        )
+    rng = np.random.default_rng(seed)
+    names = _data_names(runs)
+    ranks = pd.concat([_ranked(tables[run.id][common], names[run.id], metric, rng) for run in runs], ignore_index=True)
+    ranks.insert(1, "title", ranks[MODEL].map(titles))
+    average = ranks.groupby([MODEL, "title"], as_index=False)["rank"].mean()
+    average = average.sort_values(["rank", "title"], ignore_index=True)
+    critical = critical_difference(len(common), len(runs))
+    everyone = {titles[model] for table in tables.values() for model in table}
+    left_out = tuple(sorted(everyone - {titles[model] for model in common}))
+    return Across(metric, ranks, average, critical, _groups(average, critical), left_out)
+
+
+def critical_difference(models: int, data_sets: int, confidence: float = CONFIDENCE) -> float:
+    """Return the critical difference of the Nemenyi test; NaN with too few models or data sets.
+
+    Demšar 2006, section 3.2.2; q_alpha is the studentized range for infinitely many degrees of freedom divided by
+    sqrt(2).
+    """
+    if models < 2 or data_sets < FEWEST_DATA_SETS:
+        return math.nan
+    q = float(stats.studentized_range.ppf(confidence, models, np.inf)) / math.sqrt(2)
+    return q * math.sqrt(models * (models + 1) / (6 * data_sets))
+
+
+def _values(run: Run, metric: str) -> pd.DataFrame:
+    """Return (users, models) the values of the users for whom every model has one."""
+    columns = {
+        model: frame.set_index(USER_ID)[metric] for model, frame in users_of(run).judged.items() if metric in frame
+    }
+    if not columns:
+        raise DataError(f"No finished model of '{run.name}' has the metric '{metric}'; choose another metric.")
+    return pd.DataFrame(columns).dropna()
+
+
+def _ranked(values: pd.DataFrame, data: str, metric: str, rng: np.random.Generator) -> pd.DataFrame:
+    """Return the ranks of the models on one data set with their intervals."""
+    table = values.to_numpy(np.float64)
+    if not len(table):
+        raise DataError(f"No user of '{data}' has a value for every model.")
+    counts = rng.multinomial(len(table), np.full(len(table), 1 / len(table)), size=SAMPLES)
+    sign = 1.0 if MetricName.parse(metric).info.direction == "lower" else -1.0
+    resampled = _ranks(sign * (counts @ table) / len(table))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail], axis=0, method="closest_observation")
+    means = table.mean(axis=0)
+    return pd.DataFrame(
+        {
+            MODEL: values.columns, "data": data, "mean": means, "rank": _ranks(sign * means[None])[0],
+            "low": low, "high": high,
+        }
+    )  # fmt: skip
+
+
+def _ranks(values: FloatArray) -> FloatArray:
+    """Return (S, M) the rank of each value in its row, from 1 for the smallest; ties share their mean rank."""
+    ranks: FloatArray = stats.rankdata(values, axis=1)
+    return ranks
+
+
+def _data_names(runs: Sequence[Run]) -> dict[str, str]:
+    """Return a name of the data of each run, with the start of the fingerprint where two are the same."""
+    names = {run.id: run.data_name for run in runs}
+    twice = {name for name in names.values() if list(names.values()).count(name) > 1}
+    return {run.id: f"{name} ({run.spec.data[:6]})" if (name := names[run.id]) in twice else name for run in runs}
+
+
+def _groups(average: pd.DataFrame, critical: float) -> tuple[tuple[str, ...], ...]:
+    """Return the maximal sets of models, best first, whose average ranks differ by less than the critical one."""
+    if math.isnan(critical):
+        return ()
+    ranks, titles = average["rank"].to_numpy(), average["title"].tolist()
+    ends = [int((ranks < rank + critical).sum()) for rank in ranks]
+    starts = [start for start, end in enumerate(ends) if start == 0 or end > ends[start - 1]]
+    return tuple(tuple(titles[start : ends[start]]) for start in starts)
