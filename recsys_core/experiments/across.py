@@ -25,7 +25,7 @@ from recsys_core.experiments.leaderboard import model_titles
 SAMPLES = 1000
 CONFIDENCE = 0.95
 FEWEST_DATA_SETS = 3
-"""Data sets from which average ranks are tested: with two, even opposite orders cannot be told apart."""
+"""Data sets from which average ranks are tested: with two, no orders of the models differ significantly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +70,8 @@ def across(runs: Sequence[Run], metric: str, *, seed: int = 42) -> Across:
     common = [model for model in tables[runs[0].id] if all(model in table for table in tables.values())]
     if len(common) < 2:
         raise DataError(
-            f"The experiments have fewer than two models with {MetricName.parse(metric).title} in common. Train the same "
-            "models with the same settings on each data set."
+            f"The experiments have fewer than two models with {MetricName.parse(metric).title} in common. "
+            "Train the same models with the same settings on each data set."
         )
     rng = np.random.default_rng(seed)
     names = _data_names(runs)

@@ -26,31 +26,32 @@ TOO_FEW = Template("Average ranks are tested from three data sets on.")
 LEFT_OUT = Template("Not in all experiments, and therefore not ranked: {models}.")
 
 
-def across_sentences(found: Across) -> list[Sentence]:
+def across_sentences(result: Across) -> list[Sentence]:
     """Return what the ranks say."""
-    first = found.average.iloc[0]
-    sets = found.ranks["data"].nunique()
+    first = result.average.iloc[0]
+    sets = result.ranks["data"].nunique()
     sentences = [
         BEST.fill(
-            model=str(first["title"]), rank=f"{first['rank']:.2g}", models=str(len(found.average)), sets=str(sets)
+            model=str(first["title"]), rank=f"{first['rank']:.2g}", models=str(len(result.average)), sets=str(sets)
         )
     ]
-    critical = f"{found.critical_difference:.2f}"
-    if math.isnan(found.critical_difference):
+    critical = f"{result.critical_difference:.2f}"
+    if math.isnan(result.critical_difference):
         sentences.append(TOO_FEW.fill())
-    elif len(found.groups) == 1:
+    elif len(result.groups) == 1:
         sentences.append(ALL_ALIKE.fill(critical=critical))
     else:
-        sentences.append(DIFFER.fill(critical=critical, group=listed(found.groups[0])))
-    return [*sentences, *([LEFT_OUT.fill(models=listed(found.left_out))] if found.left_out else [])]
+        sentences.append(DIFFER.fill(critical=critical, group=listed(result.groups[0])))
+    return [*sentences, *([LEFT_OUT.fill(models=listed(result.left_out))] if result.left_out else [])]
 
 
-def rank_map(found: Across) -> go.Figure:
+def rank_map(result: Across) -> go.Figure:
     """Return the ranks as a heat map: a row per model, best average first, and a column per data set."""
-    order = found.average["title"].tolist()
-    by_model = found.ranks.pivot(index="title", columns="data", values="rank").loc[order]
+    order = result.average["title"].tolist()
+    by_model = result.ranks.pivot(index="title", columns="data", values="rank").loc[order]
     cells = {
-        (row.title, row.data): f"{row.rank:g} ({row.low:g}-{row.high:g})" for row in found.ranks.itertuples(index=False)
+        (row.title, row.data): f"{row.rank:g} ({row.low:g}-{row.high:g})"
+        for row in result.ranks.itertuples(index=False)
     }
     data = list(by_model.columns)
     figure = go.Figure(
@@ -74,11 +75,11 @@ def rank_map(found: Across) -> go.Figure:
     return with_names(figure, order, x=_("rank (95% interval)"), row=CELL)
 
 
-def average_ranks(found: Across) -> go.Figure:
+def average_ranks(result: Across) -> go.Figure:
     """Return the average ranks with the groups that do not differ as lines, and the critical difference."""
-    table = found.average
+    table = result.average
     figure = go.Figure()
-    for number, group in enumerate(found.groups):
+    for number, group in enumerate(result.groups):
         ranks = table.loc[table["title"].isin(group), "rank"]
         figure.add_scatter(
             x=[ranks.min() - 0.05, ranks.max() + 0.05],
@@ -97,4 +98,4 @@ def average_ranks(found: Across) -> go.Figure:
     )
     with_names(figure, table["title"].tolist(), x=_("average rank"), row=ROW + 6)
     dressed(figure, x=_("average rank"), y="", height=140 + (ROW + 6) * len(table), showlegend=False)
-    return figure.update_yaxes(range=[len(table) - 0.4, -0.6 - 0.25 * len(found.groups)])
+    return figure.update_yaxes(range=[len(table) - 0.4, -0.6 - 0.25 * len(result.groups)])
