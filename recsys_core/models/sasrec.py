@@ -11,9 +11,7 @@ position.
 Source: Kang and McAuley 2018, "Self-Attentive Sequential Recommendation", section III, with pre-normalization and the
 loss over all items of Klenitskiy and Vasilev 2023, "Turning Dross Into Gold Loss", whose sizes are the defaults (D 128,
 2 blocks, dropout 0.2, patience 10). The learning rate is 0.002 instead of their 0.001, because of the weight averaging:
-ML-1M then needs 27 epochs for HR@10 0.3195 and NDCG@10 0.1843 (`benchmarks.deep_sasrec`, seed 42). Few users get more
-dropout, as the paper does for its sparser data: on ML-100K the NDCG@10 of five seeds spans SPAN_FEW with 0.4 and 0.0115
-with 0.2 (`benchmarks.seeds`), at the same mean.
+ML-1M then needs 27 epochs for HR@10 0.3195 and NDCG@10 0.1843 (`benchmarks.deep_sasrec`, seed 42).
 """
 
 from collections.abc import Iterator
@@ -34,9 +32,6 @@ if TYPE_CHECKING:
 
 SHOWN = 5
 """Number of top next items that a trace keeps per position."""
-MANY_USERS = 3_000
-DROPOUT_OF_FEW, DROPOUT_OF_MANY = 0.4, 0.2
-"""Default dropout with fewer than `MANY_USERS` users, and with at least as many."""
 
 
 class SasRecConfig(SequenceConfig):
@@ -46,9 +41,6 @@ class SasRecConfig(SequenceConfig):
     """Number of self-attention blocks; the value in the paper is 2."""
     n_heads: Annotated[int, Field(ge=1, le=16), Knob(1, 4, symbol="H", label="Attention heads")] = 2
     """Number of attention heads per block; must divide the embedding dimension."""
-    dropout: Annotated[float | None, Field(ge=0, lt=1), Knob(0.0, 0.5)] = None  # type: ignore[assignment]
-    """Dropout probability in training; by default 0.2, or 0.4 with fewer than 3,000 users, since few histories are
-    overfitted sooner."""
     learning_rate: LearningRate = 2e-3
 
     @model_validator(mode="after")
@@ -80,11 +72,9 @@ class SasRec(SequenceModel[SasRecConfig]):
     def _network(self) -> "SasRecNet":
         from recsys_core.models.nets.sasrec import SasRecNet
 
-        config, dropout = self.config, self.config.dropout
-        if dropout is None:
-            dropout = DROPOUT_OF_MANY if self.n_users >= MANY_USERS else DROPOUT_OF_FEW
+        config = self.config
         return SasRecNet(
-            self.n_items, config.embedding_dim, config.n_layers, config.n_heads, config.max_length, dropout
+            self.n_items, config.embedding_dim, config.n_layers, config.n_heads, config.max_length, config.dropout
         )
 
     def trace(self, query: QueryBatch) -> AttentionTrace:
