@@ -16,6 +16,7 @@ from recsys_core.contracts import PAD, BoolArray, FloatArray, Ragged, TopK
 from recsys_core.evaluation import beyond_accuracy as beyond
 from recsys_core.evaluation.conventions import CONVENTIONS, LIBRARIES, Convention, JudgedLists, conventions_of
 from recsys_core.evaluation.metrics import ACCURACY
+from recsys_core.evaluation.overlap import list_overlap
 from recsys_core.evaluation.weighted_accuracy import RelevantItems
 from tests.golden.metric_conventions.make import CUTOFFS, FOLDER, ITEMS, LENGTH, USERS, make_lists
 
@@ -171,3 +172,5 @@ def test_covered_users_and_overlap_equal_those_of_rectools(k: int) -> None:
     item = padded(data["lists"]).item
     covered = beyond.covered_users(item[tested], k, np.ones(ITEMS, dtype=np.bool_))
     assert covered == pytest.approx(others[f"covered_users@{k}"], abs=1e-9)
+    shares = list_overlap(item, padded(data["other_lists"]).item, k)
+    assert_allclose(shares, values_of("rectools", f"overlap@{k}"), atol=1e-9)
