@@ -63,7 +63,7 @@ def weighted_exposure(item: IntArray, k: int, n_items: int) -> FloatArray:
     first = item[:, :k]
     present = first != PAD
     weights = np.broadcast_to(1.0 / np.log2(np.arange(2, k + 2)), first.shape)
-    return np.bincount(first[present], weights=weights[present], minlength=n_items)
+    return np.bincount(first[present], weights=weights[present], minlength=n_items).astype(np.float64)
 
 
 def personalization(item: IntArray, k: int, counted: BoolArray) -> float:

@@ -51,7 +51,8 @@ def _mean_shares(rows: IntArray, items: IntArray, users: int, shares: csr_array)
     """Return (B, G) each user's distribution over categories; zeros without an item that has one."""
     counts = csr_array((np.ones(len(rows)), (rows, items)), shape=(users, shares.shape[0]))
     total: FloatArray = (counts @ shares).toarray()
-    return total / np.maximum(total.sum(axis=1, keepdims=True), 1e-300)
+    shares_of_user: FloatArray = total / np.maximum(total.sum(axis=1, keepdims=True), 1e-300)
+    return shares_of_user
 
 
 def _divergence(wanted: FloatArray, given: FloatArray) -> FloatArray:

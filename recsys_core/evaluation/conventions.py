@@ -33,7 +33,8 @@ class JudgedLists(HitTable):
 
     def count(self, k: int) -> IntArray:
         """Return (U,) the number of hits in the top k."""
-        return self.at(k).sum(axis=1)
+        count: IntArray = self.at(k).sum(axis=1)
+        return count
 
     def length(self, k: int) -> IntArray:
         """Return (U,) the length of the list, at most k."""

@@ -27,4 +27,5 @@ def list_overlap(first: IntArray, second: IntArray, k: int) -> FloatArray:
         rows = slice(start, start + step)
         same = one[rows, :, None] == other[rows, None, :]
         common[rows] = (same & (one[rows, :, None] != PAD)).sum(axis=(1, 2))
-    return np.divide(common, size, out=np.full(len(one), np.nan), where=size > 0)
+    shares: FloatArray = np.divide(common, size, out=np.full(len(one), np.nan), where=size > 0)
+    return shares

@@ -158,4 +158,5 @@ def gains_of(test: Dataset, users: IntArray, relevant: Ragged) -> FloatArray | N
 
 
 def _ratio(part: FloatArray, total: FloatArray) -> FloatArray:
-    return np.divide(part, total, out=np.full(len(total), np.nan), where=total > 0)
+    ratio: FloatArray = np.divide(part, total, out=np.full(len(total), np.nan), where=total > 0)
+    return ratio
