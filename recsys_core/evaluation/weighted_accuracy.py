@@ -110,17 +110,17 @@ class RelevantItems:
         discounts = 1.0 / np.log2(np.arange(2, k + 2))  # (k,)
         rows, places = np.nonzero(hits[:, :k])
         found = gains[self._places(rows, self.item[rows, places])]
-        actual = np.bincount(rows, weights=found * discounts[places], minlength=len(hits))
+        actual = _sums(rows, found * discounts[places], len(hits))
         owners = self.relevant.row_numbers()
         order = np.lexsort((-gains, owners))  # each user's relevant items, highest gain first
         rank = np.arange(len(gains)) - self.relevant.offsets[owners]
         top = rank < k
-        best = np.bincount(owners[top], weights=gains[order][top] * discounts[rank[top]], minlength=len(hits))
+        best = _sums(owners[top], gains[order][top] * discounts[rank[top]], len(hits))
         return _ratio(actual, best)
 
     def _per_user(self, values: FloatArray) -> FloatArray:
         """Return (U,) sums of values that are aligned with the relevant items."""
-        return np.bincount(self.relevant.row_numbers(), weights=values, minlength=len(self.hits))
+        return _sums(self.relevant.row_numbers(), values, len(self.hits))
 
     def _places(self, rows: IntArray, items: IntArray) -> IntArray:
         """Return the positions, in the values of `relevant`, of relevant items of users."""
@@ -155,6 +155,10 @@ def gains_of(test: Dataset, users: IntArray, relevant: Ragged) -> FloatArray | N
     gains = np.full(len(wanted), -np.inf)
     np.maximum.at(gains, place[held], frame[RATING].to_numpy(np.float64)[held])
     return gains
+
+
+def _sums(rows: IntArray, values: FloatArray, users: int) -> FloatArray:
+    return np.bincount(rows, weights=values, minlength=users).astype(np.float64)
 
 
 def _ratio(part: FloatArray, total: FloatArray) -> FloatArray:
