@@ -73,7 +73,8 @@ def _choices(results: "ResultsKey", titles: dict[str, str], model: str, metric: 
     """Show the pickers of model and metric; a projector shows the number that was clicked."""
     from recsys_core.experiments.leaderboard import metric_title
 
-    model = st.session_state.get(MODEL) if st.session_state.get(MODEL) in titles else model
+    clicked = str(st.session_state.get(MODEL))
+    model = clicked if clicked in titles else model
     if state.is_demo():
         return model, st.session_state.get(METRIC, metric)
     with st.container(horizontal=True, key="microscope_choices"):

@@ -47,6 +47,7 @@ def model_of(run: Run, users: Audience, key: str) -> Contender:
 @pytest.mark.parametrize("k", [1, 5])
 def test_our_row_is_the_number_on_the_leaderboard(run: Run, users: Audience, key: str, k: int) -> None:
     seen = microscope(run, model_of(run, users, "ease"), f"{key}@{k}", users)
+    assert seen.value is not None
     assert seen.value == pytest.approx(seen.users["value"].mean())
     table = seen.conventions
     assert set(table["library"]) == {OURS, *LIBRARIES.values()}
