@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from pages.compare_parts import charts, downloads, leaderboard, present
+from pages.compare_parts import charts, downloads, leaderboard, microscope, overlap, present
 from pages.ui import damaged_folders, disagreements, empty_state, lazy_sections, pickers, state, verdict
 from pages.ui.frame import ensure_frame
 from pages.ui.queries import comparison_queries
 from pages.ui.text import _, fragment
 
 USERS_HEIGHT = 900
+MICROSCOPE_HEIGHT, OVERLAP_HEIGHT = 1400, 320
 
 ensure_frame()
 
@@ -61,8 +62,15 @@ leaderboard.beside(results, metric, baseline)
 def details() -> None:
     """Draw the lower sections as the user scrolls to them."""
     parts = lazy_sections.Parts()
+    st.header(_("Metric microscope"))
+    if parts.draws("microscope", height=MICROSCOPE_HEIGHT, at_once=microscope.is_open()):
+        leader = comparison_queries.board(results, metric, baseline)["model"].iloc[0]
+        microscope.section(results, leader, metric, cutoff)
     st.header(_("Charts"))
     charts.all_four(results, metric, baseline, selected, parts)
+    st.header(_("Overlap between models"))
+    if parts.draws("overlap", height=OVERLAP_HEIGHT):
+        overlap.section(results, cutoff)
     st.header(_("Users"))
     named = state.came_by_link() and state.get("user") is not None
     if parts.draws("people", height=USERS_HEIGHT, at_once=named):

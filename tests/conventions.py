@@ -1,4 +1,6 @@
-"""Metric definitions that differ between libraries: ours, theirs, and who uses them.
+"""Metric definitions of papers and of further libraries: ours, theirs, and who uses them.
+
+`recsys_core.evaluation.conventions` has those of the six libraries that a person can compare on the page.
 
 The functions compute the other definition, so that results can be compared with published tables that use it.
 """
@@ -9,12 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys_core.contracts import FloatArray
-from recsys_core.evaluation.metrics import HitTable, precision_sum
-
-
-def recall_capped(table: HitTable, k: int) -> FloatArray:
-    """Return (U,) hits / min(k, |relevant|), 1 if every recommended item is a hit; NaN without relevant items."""
-    return table.defined(table.at(k).sum(axis=1) / np.minimum(np.maximum(table.n_relevant, 1), k))
+from recsys_core.evaluation.conventions import average_precision_capped, recall_capped
+from recsys_core.evaluation.metrics import HitTable
 
 
 def ndcg_uncut(table: HitTable, k: int) -> FloatArray:
@@ -23,11 +21,6 @@ def ndcg_uncut(table: HitTable, k: int) -> FloatArray:
     discounts = 1.0 / np.log2(np.arange(2, longest + 2))
     ideal = np.cumsum(discounts)[np.maximum(table.n_relevant, 1) - 1]
     return table.defined(table.at(k) @ discounts[:k] / ideal)
-
-
-def average_precision_capped(table: HitTable, k: int) -> FloatArray:
-    """Return (U,) the sum of the precisions at the hits / min(k, |relevant|); NaN without relevant items."""
-    return table.defined(precision_sum(table, k) / np.minimum(np.maximum(table.n_relevant, 1), k))
 
 
 def mean_of_precisions(table: HitTable, k: int) -> FloatArray:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from pages.compare_parts import microscope
 from pages.ui import show, state
 from pages.ui.queries import comparison_queries
 from pages.ui.text import _, count, later, safe
@@ -66,6 +67,13 @@ def table(results: "ResultsKey", metric: str, baseline: str, k: int) -> list[str
     board = comparison_queries.board(results, metric, baseline)
     others = [name for name in columns if name != metric]
     shown = shown_board(board, metric, others, baseline=baseline, differences=mode == DIFFERENCES)
+
+    def clicked() -> None:
+        """Put the number of a clicked cell under the microscope."""
+        for row, column in st.session_state["leaderboard"].selection.cells:
+            if column in (metric, *others):
+                microscope.aim(str(board["model"].iloc[row]), column)
+
     chosen = show.table(
         shown.frame,
         "leaderboard",
@@ -73,12 +81,15 @@ def table(results: "ResultsKey", metric: str, baseline: str, k: int) -> list[str
         offer_file=False,
         column_order=shown.columns,
         column_config=_config(shown.frame, [metric, *others], mode == DIFFERENCES),
-        on_select="rerun",
-        selection_mode="multi-row",
+        on_select=clicked,
+        selection_mode=["multi-row", "single-cell"],
         row_height=WRAPPED_ROW if len(keys) < len(models) else ROW,
     )
     letters = safe(compare_sentences.LETTERS.fill())
-    st.markdown(f"{letters} {_('Select rows to highlight models in the charts below.')}")
+    select = _(
+        "Select rows to highlight models in the charts below. Click a number to see its definition and its users."
+    )
+    st.markdown(f"{letters} {select}")
     if without := [model.title for model in models if model.id not in set(board["model"])]:
         st.markdown(safe(compare_sentences.without_value(without, metric=metric_title(metric))))
     return list(board["model"].iloc[chosen.selection.rows])

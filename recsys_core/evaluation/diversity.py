@@ -64,7 +64,7 @@ def diversity(
     Raises:
         DataError: Categories are requested but the items have none.
     """
-    matrix = _category_matrix(train) if basis == "categories" else train.matrix("binary")  # (D, I)
+    matrix = category_matrix(train) if basis == "categories" else train.matrix("binary")  # (D, I)
     rows: IntArray = np.flatnonzero(np.diff(matrix.indptr))
     listed = np.unique(item[item != PAD])
     arguments = (np.ascontiguousarray(item, dtype=np.int64), np.asarray(cutoffs, dtype=np.int64), parts)
@@ -84,7 +84,7 @@ def diversity(
     return Diversity(values, 0 if basis == "categories" else len(rows))
 
 
-def _category_matrix(train: Dataset) -> csr_array:
+def category_matrix(train: Dataset) -> csr_array:
     """Return (D, I) the indicator matrix of item categories."""
     if train.items is None or CATEGORIES not in train.items:
         raise DataError(f"'{train.name}' has no item categories; compute diversity by co-occurrence.")

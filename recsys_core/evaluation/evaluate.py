@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from recsys_core.columns import ITEM, RATING, USER
+from recsys_core.columns import CATEGORIES, ITEM, RATING, USER
 from recsys_core.contracts import (
     PAD,
     BoolArray,
@@ -28,11 +28,13 @@ from recsys_core.data import Dataset
 from recsys_core.data.splits import Split
 from recsys_core.errors import DataError
 from recsys_core.evaluation import beyond_accuracy as beyond
-from recsys_core.evaluation.diversity import DiversityBasis, diversity
+from recsys_core.evaluation.calibration import calibration
+from recsys_core.evaluation.diversity import DiversityBasis, category_matrix, diversity
 from recsys_core.evaluation.metric_info import PARTS, MetricName, Part
 from recsys_core.evaluation.metrics import ACCURACY, HitTable, hit_table
 from recsys_core.evaluation.pairs import answers_of_pairs, user_blocks
 from recsys_core.evaluation.ranking import rank
+from recsys_core.evaluation.weighted_accuracy import RelevantItems, gains_of
 from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import compiled
 
@@ -133,6 +135,10 @@ def evaluate(
     counts = np.bincount(split.train.interactions[ITEM].to_numpy(), minlength=split.train.n_items)
     head = beyond.head_items(counts, head_share, split.train.item_vocabulary.keys)
     columns = _accuracy(lists, queries.relevant, beaten, head, lengths)
+    gains = gains_of(queries.test, queries.users, queries.relevant)
+    weighted = RelevantItems(lists.item, hit_table(lists, queries.relevant).hits, queries.relevant, gains, counts)
+    columns |= weighted.columns(_part_masks(head), lengths)
+    columns |= _calibration(lists, split.train, queries.query.history, lengths)
     beyond_columns, overall, diversity_users = _beyond(lists, split.train, head, lengths, diversity_basis, ctx)
     columns |= beyond_columns
     if isinstance(model, PredictsRatings) and queries.test.has_ratings:
@@ -279,6 +285,11 @@ def _part_mask(part: Part, head: BoolArray) -> BoolArray:
     return {"": np.ones_like(head), "head": head, "tail": ~head}[part]
 
 
+def _part_masks(head: BoolArray) -> BoolArray:
+    """Return (P, I) the masks of all parts of the catalog."""
+    return np.stack([_part_mask(part, head) for part in PARTS])
+
+
 def _accuracy(lists: TopK, relevant: Ragged, beaten: FloatArray, head: BoolArray, cutoffs: list[int]) -> dict[str, Any]:
     """Return the columns of accuracy metrics; for head and tail only the relevant items there count."""
     everything = hit_table(lists, relevant)
@@ -309,7 +320,7 @@ def _beyond(
     users_of_item = np.bincount(matrix.indices, minlength=train.n_items)
     n_users = int((np.diff(matrix.indptr) > 0).sum())
     bits = beyond.information(users_of_item, n_users)
-    masks = np.stack([_part_mask(part, head) for part in PARTS])
+    masks = _part_masks(head)
     varied = diversity(lists.item, train, np.array(cutoffs), masks, basis, ctx=ctx)
     columns: dict[str, Any] = {}
     overall: dict[str, float] = {}
@@ -320,9 +331,30 @@ def _beyond(
             shares = users_of_item / max(n_users, 1)
             columns[str(MetricName("popularity", k, part))] = beyond.list_mean(lists.item, shares, k, mask)
             columns[str(MetricName("diversity", k, part))] = different[:, place]
-            overall[str(MetricName("coverage", k, part))] = beyond.coverage(shown)
-            overall[str(MetricName("gini", k, part))] = beyond.gini(shown)
+            overall |= _of_all_lists(lists.item, shown, mask, k, part)
     return columns, overall, varied.users
+
+
+def _of_all_lists(item: IntArray, shown: IntArray, mask: BoolArray, k: int, part: Part) -> dict[str, float]:
+    """Return the metrics with one value per model, for a part of the catalog."""
+    exposed = beyond.weighted_exposure(item, k, len(mask))[mask]
+    values = {
+        "coverage": beyond.coverage(shown),
+        "covered_users": beyond.covered_users(item, k, mask),
+        "personalization": beyond.personalization(item, k, mask),
+        "gini": beyond.gini(shown),
+        "exposure_gini": beyond.gini(exposed),
+    }
+    return {str(MetricName(key, k, part)): value for key, value in values.items()}
+
+
+def _calibration(lists: TopK, train: Dataset, history: Ragged, cutoffs: list[int]) -> dict[str, Any]:
+    """Return the columns of calibration; none if the items have no categories."""
+    if train.items is None or CATEGORIES not in train.items:
+        return {}
+    categories = category_matrix(train)
+    names = {k: str(MetricName("calibration", k)) for k in cutoffs}
+    return {name: calibration(lists.item[:, :k], history, categories) for k, name in names.items()}
 
 
 def _rating_errors(model: Recommender[Any], queries: _TestQueries, head: BoolArray, ctx: RunContext) -> dict[str, Any]:

@@ -57,6 +57,14 @@ METRICS: Mapping[str, MetricInfo] = {
             "user without relevant items.",
         ),
         MetricInfo(
+            "ndcg_graded",
+            "NDCG (graded)",
+            r"\frac{\sum_{r=1}^{k} h_r g_r / \log_2(r+1)}{\sum_{r=1}^{\min(k,|R|)} g_{(r)} / \log_2(r+1)}",
+            "NDCG with the rating g of a relevant item as its gain, so the highest rated items should come first; "
+            "g_(r) are the gains in descending order. Only in data with ratings. Undefined for a user without relevant "
+            "items.",
+        ),
+        MetricInfo(
             "precision",
             "Precision",
             r"\frac{1}{k}\sum_{r=1}^{k} h_r",
@@ -96,6 +104,27 @@ METRICS: Mapping[str, MetricInfo] = {
             r"\max_{r \le k} \frac{h_r}{r}",
             "Reciprocal rank of the first relevant item; 0 if none is in the list. Undefined for a user without "
             "relevant items.",
+        ),
+        MetricInfo(
+            "r_precision",
+            "R-precision",
+            r"\frac{1}{|R|}\sum_{r=1}^{\min(k,|R|)} h_r",
+            "Precision of the first |R| items of the list, as many as the user has relevant items; 1 is a list that "
+            "starts with all of them. The list is cut at k. Undefined for a user without relevant items.",
+        ),
+        MetricInfo(
+            "ips_recall",
+            "IPS recall",
+            r"\frac{\sum_{r=1}^{k} h_r / n_{i_r}}{\sum_{i \in R} 1 / n_i}",
+            "Popularity-debiased recall (inverse propensity scoring, self-normalized): a relevant item counts the "
+            "more, the fewer training interactions n (at least 1) it has. Undefined for a user without relevant items.",
+        ),
+        MetricInfo(
+            "serendipity",
+            "Serendipity",
+            r"\frac{1}{k}\sum_{r=1}^{k} h_r \max\Big(0, \frac{q_{i_r} - r}{|I|}\Big)",
+            "How far relevant items are ranked above their rank q by popularity, as a share of the catalog I; popular "
+            "items and irrelevant ones add nothing. Divided by k. Undefined for a user without relevant items.",
         ),
         MetricInfo(
             "auc",
@@ -158,10 +187,39 @@ METRICS: Mapping[str, MetricInfo] = {
             kind="beyond",
         ),
         MetricInfo(
+            "calibration",
+            "Calibration (KL)",
+            r"\sum_g p_g \ln \frac{p_g}{0.99\, q_g + 0.01\, p_g}",
+            "Kullback-Leibler divergence of the categories in the list (q) from those in the user's history (p): 0 if "
+            "both have the same proportions, 4.6 if they share none. Only for items with categories. Undefined if "
+            "history or list have none.",
+            direction="neither",
+            kind="beyond",
+            unit="nats",
+        ),
+        MetricInfo(
             "coverage",
             "Catalog coverage",
             r"\frac{1}{|I|}\Big|\bigcup_u L_u\Big|",
             "Share of the catalog that is recommended to at least one user.",
+            direction="neither",
+            kind="beyond",
+            per_user=False,
+        ),
+        MetricInfo(
+            "covered_users",
+            "Covered users",
+            r"\frac{1}{|U|}\sum_u [L_u \ne \emptyset]",
+            "Share of the test users U with at least one recommendation.",
+            kind="beyond",
+            per_user=False,
+        ),
+        MetricInfo(
+            "personalization",
+            "Personalization",
+            r"1 - \frac{1}{|U|(|U|-1)}\sum_{u \ne v} \frac{|L_u \cap L_v|}{\sqrt{|L_u|\,|L_v|}}",
+            "1 minus the mean cosine similarity of the lists of two users: 0 if all users get the same items, 1 if no "
+            "two lists share an item. U are the users with a list. Undefined for fewer than two of them.",
             direction="neither",
             kind="beyond",
             per_user=False,
@@ -173,6 +231,17 @@ METRICS: Mapping[str, MetricInfo] = {
             "Inequality of exposure over the catalog: 0 if all items are recommended equally often, near 1 if a few "
             "items get all recommendations. e are the sorted numbers of lists that contain each item. Undefined if "
             "all lists are empty.",
+            direction="neither",
+            kind="beyond",
+            per_user=False,
+        ),
+        MetricInfo(
+            "exposure_gini",
+            "Gini index (rank-weighted exposure)",
+            r"\frac{\sum_{j=1}^{|I|} (2j - |I| - 1)\, e_{(j)}}{|I| \sum_j e_{(j)}},\quad e_i = "
+            r"\sum_{u:\, i \in L_u} \frac{1}{\log_2(r_{ui}+1)}",
+            "Inequality of exposure over the catalog, where an item near the top of a list is exposed more than one at "
+            "its end: e are the sorted sums of the discounts of NDCG. Undefined if all lists are empty.",
             direction="neither",
             kind="beyond",
             per_user=False,

@@ -1,7 +1,7 @@
 """Accuracy metrics of recommendation lists: one value per user, NaN where undefined.
 
-Relevance is binary (gain 1). A user without relevant items has the value NaN, never 0. Definitions that differ from
-other libraries are listed in `tests/conventions.py`.
+Relevance is binary (gain 1). A user without relevant items has the value NaN, never 0. Definitions of other libraries
+are in `conventions`.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,6 +31,7 @@ __all__ = [
     "ndcg",
     "precision",
     "precision_sum",
+    "r_precision",
     "recall",
     "reciprocal_rank",
 ]
@@ -170,6 +171,16 @@ def reciprocal_rank(table: HitTable, k: int) -> FloatArray:
     return table.defined(hits.any(axis=1) / (hits.argmax(axis=1) + 1.0))
 
 
+def r_precision(table: HitTable, k: int) -> FloatArray:
+    """Return (U,) the precision of the first |relevant| items of the list, at most k.
+
+    Formula: hits in the top min(k, |relevant|) / |relevant|. Equals ranx' R-precision if k is at least |relevant|, and
+    Microsoft's `r_precision_at_k`. NaN without relevant items.
+    """
+    within = np.arange(k) < table.n_relevant[:, None]  # (U, k)
+    return table.defined((table.at(k) & within).sum(axis=1) / np.maximum(table.n_relevant, 1))
+
+
 ACCURACY: Mapping[str, Callable[[HitTable, int], FloatArray]] = {
     "ndcg": ndcg,
     "precision": precision,
@@ -178,6 +189,7 @@ ACCURACY: Mapping[str, Callable[[HitTable, int], FloatArray]] = {
     "hit_rate": hit_rate,
     "map": average_precision,
     "mrr": reciprocal_rank,
+    "r_precision": r_precision,
 }
 """Accuracy metrics by key."""
 

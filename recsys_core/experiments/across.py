@@ -67,7 +67,7 @@ def across(runs: Sequence[Run], metric: str, *, seed: int = 42) -> Across:
         raise DataError("Choose one finished experiment for each of at least two data sets.")
     titles = {model: title for run in runs for model, title in model_titles(run.spec.models).items()}
     tables = {run.id: _values(run, metric) for run in runs}
-    common = [model for model in tables[runs[0].id] if all(model in table for table in tables.values())]
+    common = [str(model) for model in tables[runs[0].id] if all(model in table for table in tables.values())]
     if len(common) < 2:
         raise DataError(
             f"The experiments have fewer than two models with {MetricName.parse(metric).title} in common. "
@@ -77,10 +77,10 @@ def across(runs: Sequence[Run], metric: str, *, seed: int = 42) -> Across:
     names = _data_names(runs)
     ranks = pd.concat([_ranked(tables[run.id][common], names[run.id], metric, rng) for run in runs], ignore_index=True)
     ranks.insert(1, "title", ranks[MODEL].map(titles))
-    average = ranks.groupby([MODEL, "title"], as_index=False)["rank"].mean()
+    average = pd.DataFrame(ranks.groupby([MODEL, "title"])["rank"].mean()).reset_index()
     average = average.sort_values(["rank", "title"], ignore_index=True)
     critical = critical_difference(len(common), len(runs))
-    everyone = {titles[model] for table in tables.values() for model in table}
+    everyone = {titles[str(model)] for table in tables.values() for model in table}
     left_out = tuple(sorted(everyone - {titles[model] for model in common}))
     return Across(metric, ranks, average, critical, _groups(average, critical), left_out)
 

@@ -129,7 +129,7 @@ def leaderboard(models: Sequence[Contender], comparison: Comparison) -> pd.DataF
             | {name: getattr(model.result, name) for name in COSTS}
             | {name: _numbers(model).get(name) for name in names}
         )
-    return pd.DataFrame(rows).astype(dict.fromkeys(names, "float64"))
+    return pd.DataFrame(rows).astype(dict.fromkeys(names, "float64")).copy()  # `astype` makes a block of each column
 
 
 def precision_recall(models: Sequence[Contender], cutoffs: Sequence[int]) -> pd.DataFrame:
@@ -193,8 +193,7 @@ def shown_board(
     frame[metric] = board["mean"]
     frame["interval"] = [interval_text(low, high) for low, high in zip(board["low"], board["high"], strict=True)]
     frame["memory"] = board["peak_memory_bytes"] / 2**20
-    for name in others:
-        frame[name] = board[name]
+    frame = pd.concat([frame, board[list(others)]], axis=1)
     if differences:
         shown = [metric, *others]
         base = frame.loc[board[MODEL] == baseline, shown]

@@ -4,8 +4,9 @@ Rows are plain text, so a keyboard passes them and a screen reader reads them; a
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 import pandas as pd
 
@@ -62,9 +63,9 @@ def leaderboard_html(
 
 
 def _row(
-    row: Mapping[str, object], others: Sequence[str], costs: Sequence[str], baseline: str, span: tuple[float, float]
+    row: Mapping[Hashable, Any], others: Sequence[str], costs: Sequence[str], baseline: str, span: tuple[float, float]
 ) -> str:
-    low, mean, high = (float(row[name]) for name in ("low", "mean", "high"))  # type: ignore[arg-type]
+    low, mean, high = (float(row[name]) for name in ("low", "mean", "high"))
     title = escape(str(row[TITLE])) + (f" {escape(_('(baseline)'))}" if row[MODEL] == baseline else "")
     cells = [str(row["tied"]), rounded(mean, low, high), interval_text(low, high)]
     text = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
@@ -87,8 +88,7 @@ def _bar(low: float, mean: float, high: float, span: tuple[float, float]) -> str
     return f'<div class="track" aria-hidden="true">{interval}<b style="left:{place(mean):.2f}%"></b></div>'
 
 
-def _number(value: object) -> str:
-    number = float(value)  # type: ignore[arg-type]
+def _number(number: float) -> str:
     if math.isnan(number):
         return ""
     return f"{number:.3g}" if abs(number) < 100 else f"{number:,.0f}"

@@ -106,7 +106,9 @@ def test_where_less_is_better_the_difference_is_still_told_from_the_better_side(
     open_page: Open, finished_copy: Finished
 ) -> None:
     settings = [{"key": "biased_mf", "config": {"epochs": value}} for value in (1, 20)]
-    spec = ExperimentSpec.model_validate(small_spec(finished_copy.data).model_dump() | {"models": settings})
+    spec = ExperimentSpec.model_validate(
+        small_spec(finished_copy.data).model_dump() | {"models": settings, "primary": "rmse"}
+    )
     store = ResultStore(finished_copy.root)
     run = store.create(spec, "Two tastes")
     for model_id in run.model_ids:
@@ -129,6 +131,42 @@ def test_differences_are_taken_to_the_baseline(open_page: Open, finished: Finish
     shown = app.dataframe[0].value.set_index("title")["ndcg@5"]
     assert shown["Popularity (baseline)"] == 0.0
     assert shown["EASE"] == pytest.approx(values["EASE"] - values["Popularity (baseline)"])
+
+
+def test_a_number_is_taken_apart(open_page: Open, finished: Finished) -> None:
+    app = open_page("compare", **finished.address(view="whole"))
+    board = app.dataframe[0].value
+    text = words(app)
+    assert f"NDCG@5 of {board['title'].iloc[0]} is {board['ndcg@5'].iloc[0]:.3f}, the mean over" in text
+    assert "**Denominator**: The DCG of an ideal list of min(k, |R|) hits." in text
+    libraries = next(one.value for one in app.dataframe if "library" in one.value)
+    assert libraries["mean"].iloc[0] == pytest.approx(board["ndcg@5"].iloc[0])
+    rectools = libraries[libraries["name"] == "NDCG"].iloc[0]
+    assert rectools["mean"] < libraries["mean"].iloc[0]
+    assert rectools["reason"].startswith("Divides by the DCG of k hits")
+    best, worst = (one.value for one in app.dataframe if list(one.value)[1:3] == ["user_id", "value"])
+    assert best["value"].min() >= worst["value"].max()
+    assert f"List of user {best['user_id'].iloc[0]}." in text
+
+
+def test_another_model_and_metric_come_under_the_microscope(open_page: Open, finished: Finished) -> None:
+    app = open_page("compare", **finished.address(view="whole"))
+    random = next(model for model in finished.opened().model_ids if model.startswith("random"))
+    app.selectbox(key="microscope_model").set_value(random)
+    app = no_exception(app.selectbox(key="microscope_metric").set_value("precision@5").run())
+    assert "Precision@5 of Random is" in words(app)
+    app = no_exception(app.selectbox(key="microscope_metric").set_value("coverage@5").run())
+    assert "It has one value per model, none per user." in words(app)
+    assert "Best users" not in words(app)
+    assert not [one for one in app.dataframe if "library" in one.value]
+
+
+def test_the_overlap_of_the_lists_has_a_row_and_a_column_a_model(open_page: Open, finished: Finished) -> None:
+    app = open_page("compare", **finished.address(view="whole"))
+    titles = sorted(app.dataframe[0].value["title"].str.removesuffix(" (baseline)"))
+    table = next(one.value for one in app.dataframe if {"title", *titles} == set(one.value))
+    assert sorted(table["title"]) == titles
+    assert table.set_index("title").loc["EASE", "EASE"] == 1.0
 
 
 def test_another_metric_and_baseline_change_the_verdict(open_page: Open, finished: Finished) -> None:
@@ -164,7 +202,7 @@ def test_a_person_s_lists_stand_side_by_side_with_titles_letter_by_letter(open_p
     user = int(first[(first["item"] == 0) & (first["rank"] <= 5)]["user"].iloc[0])  # item 0 has the evil title
     app = open_page("compare", **finished.address(user=f"person-{user}"))
     assert f"User person-{user}" in words(app)
-    lists = [element.value for element in app.markdown if "1. :material" in element.value]
+    lists = [element.value for element in app.markdown if "1. :material" in element.value][-2:]  # after the microscope
     assert len(lists) == 2
     assert "Evil" in "".join(lists)
     assert not [text for text in lists if "<b>" in text or "[link](" in text]

@@ -1,4 +1,4 @@
-"""Popularity, novelty, diversity, coverage and Gini against manual results."""
+"""Popularity, novelty, diversity, calibration, coverage, personalization and Gini against manual results."""
 
 import math
 
@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from scipy.sparse import csr_array
 
-from recsys_core.contracts import PAD, FloatArray, RunContext
+from recsys_core.contracts import PAD, FloatArray, Ragged, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import DataError
 from recsys_core.evaluation import beyond_accuracy as beyond
 from recsys_core.evaluation import diversity
+from recsys_core.evaluation.calibration import calibration
 from recsys_core.evaluation.diversity import DiversityBasis
 
 
@@ -61,6 +63,52 @@ def test_coverage_and_gini_of_exposure() -> None:
     assert beyond.gini(np.array([2, 2, 2])) == pytest.approx(0.0)
     assert beyond.gini(np.array([0, 0, 0, 9])) == pytest.approx(3 / 4)
     assert math.isnan(beyond.gini(np.array([0, 0])))
+
+
+def test_exposure_counts_the_top_of_a_list_more() -> None:
+    item = np.array([[0, 1], [0, 2], [3, PAD]])
+    second = 1 / math.log2(3)
+    assert_allclose(beyond.weighted_exposure(item, 2, 5), [2.0, second, second, 1.0, 0.0])
+    assert_allclose(beyond.weighted_exposure(item, 1, 5), [2.0, 0.0, 0.0, 1.0, 0.0])
+
+
+def test_personalization_is_one_minus_the_mean_cosine_of_all_pairs_of_lists() -> None:
+    everything = np.ones(6, dtype=np.bool_)
+    assert beyond.personalization(np.array([[0, 1], [1, 0]]), 2, everything) == pytest.approx(0.0)
+    assert beyond.personalization(np.array([[0, 1], [2, 3]]), 2, everything) == pytest.approx(1.0)
+    three = np.array([[0, 1, 2], [0, 3, PAD], [5, PAD, PAD], [PAD, PAD, PAD]])  # one pair shares one item
+    assert beyond.personalization(three, 3, everything) == pytest.approx(1 - (1 / math.sqrt(3 * 2)) / 3)
+    assert math.isnan(beyond.personalization(three[2:], 3, everything))
+    rng = np.random.default_rng(2)
+    item = np.array([rng.permutation(40)[:7] for _ in range(50)])
+    sets = [set(row) for row in item.tolist()]
+    cosines = [len(one & other) / 7 for row, one in enumerate(sets) for other in sets[:row]]
+    assert beyond.personalization(item, 7, np.ones(40, dtype=np.bool_)) == pytest.approx(1 - np.mean(cosines))
+
+
+def test_covered_users_are_those_with_a_counted_item() -> None:
+    item = np.array([[0, 1], [PAD, PAD], [2, PAD], [2, 0]])
+    assert beyond.covered_users(item, 2, np.ones(3, dtype=np.bool_)) == 3 / 4
+    assert beyond.covered_users(item, 1, np.array([True, False, False])) == 1 / 4
+    assert math.isnan(beyond.covered_users(item[:0], 2, np.ones(3, dtype=np.bool_)))
+
+
+def test_calibration_is_the_divergence_of_the_categories_of_the_list() -> None:
+    categories = csr_array(np.array([[1, 1, 0, 0], [0, 1, 1, 0]]))  # items: a, a and b, b, none
+    history = Ragged.from_rows([[0, 1], [0], [3], [0], [0, 2]])
+    item = np.array([[0, 1], [2, PAD], [0, 1], [PAD, 3], [0, 0]])
+    half = 0.5 * math.log(0.5 / (0.01 * 0.5)) + 0.5 * math.log(0.5 / (0.99 + 0.01 * 0.5))
+    assert_allclose(calibration(item, history, categories), [0.0, math.log(100), math.nan, math.nan, half], atol=1e-12)
+
+
+def test_calibration_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    categories = csr_array((rng.random((5, 30)) < 0.3) * 1)
+    item = np.array([rng.permutation(30)[:6] for _ in range(23)])
+    history = Ragged.from_rows([rng.permutation(30)[: rng.integers(0, 9)] for _ in range(23)])
+    whole = calibration(item, history, categories)
+    monkeypatch.setattr("recsys_core.evaluation.calibration.BLOCK", 20)
+    assert_allclose(calibration(item, history, categories), whole)
 
 
 @pytest.fixture(params=["from pairs", "from sums"])

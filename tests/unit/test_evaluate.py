@@ -129,6 +129,40 @@ def test_head_and_tail_restrict_what_is_relevant_and_leave_the_list_alone(judged
     assert_allclose(columns["auc:tail"], [math.nan, 0.0, math.nan, math.nan])
 
 
+def test_weighted_accuracy_equals_the_numbers_worked_out_by_hand(judged: Evaluation) -> None:
+    # ranks by popularity: item 0 first, 1 and 2 second, 3 third, items without interactions seventh
+    columns = judged.per_user
+    assert_allclose(columns["serendipity@3"], [0.0, (2 - 1) / 6 / 3, math.nan, 0.0])
+    assert_allclose(columns["ips_recall@3"], [1.0, (1 / 2) / (1 / 2 + 1), math.nan, 1.0])
+    assert_allclose(columns["ips_recall@3:tail"], [math.nan, 0.0, math.nan, math.nan])
+    ideal = 5 + 4 / math.log2(3)
+    assert_allclose(columns["ndcg_graded@3"], [1 / 2, 4 / ideal, math.nan, 1 / math.log2(3)])
+    assert_allclose(columns["ndcg_graded@1"], [0.0, 4 / 5, math.nan, 0.0])
+    assert_allclose(columns["r_precision@3"], [0.0, 1 / 2, math.nan, 0.0])
+
+
+def test_of_all_lists_equals_the_numbers_worked_out_by_hand(judged: Evaluation) -> None:
+    # first items 4, 2, 1, 4; head: items 0, 1 and 2
+    assert judged.overall["covered_users@1"] == 1.0
+    assert judged.overall["covered_users@1:head"] == 1 / 2
+    assert judged.overall["personalization@1"] == pytest.approx(5 / 6)
+    assert judged.overall["exposure_gini@1"] == judged.overall["gini@1"]
+    assert judged.overall["exposure_gini@3"] != judged.overall["gini@3"]
+
+
+def test_without_ratings_there_is_no_graded_ndcg_and_with_categories_there_is_calibration() -> None:
+    pairs = pd.DataFrame([(0, 0), (0, 1), (0, 2), (1, 1), (1, 2)], columns=["user", "item"]).astype("int32")
+    items = pd.DataFrame({"categories": ["a", "b", "a|b"]})
+    whole = dataset_from_frames(pairs, item_ids=["x", "y", "z"], items=items)
+    train, test = whole.with_interactions(pairs.iloc[[0, 1, 3]]), whole.with_interactions(pairs.iloc[[2, 4]])
+    model = Given(np.array([[0.0, 0.0, 1.0], [2.0, 0.0, 1.0]]))
+    model.fit(train, RunContext())
+    columns = evaluate(model, Split(SplitSpec(), 0, train, None, test, train, None, LeftOut()), cutoffs=(1,)).per_user
+    assert "ndcg_graded@1" not in columns
+    # user 0: history a, b; list a|b. User 1: history b; list a
+    assert_allclose(columns["calibration@1"], [0.0, math.log(100)])
+
+
 def test_rating_errors_are_taken_over_all_test_ratings_of_a_user(judged: Evaluation) -> None:
     columns = judged.per_user
     assert_allclose(columns["rmse"], [2.0, math.sqrt((1 + 4) / 2), 1.0, math.sqrt((4 + 1 + 4) / 3)])
@@ -155,7 +189,11 @@ def test_columns_equal_the_metric_objects(judged: Evaluation) -> None:
 
 
 def test_every_metric_is_there_for_all_head_and_tail_items(judged: Evaluation) -> None:
+    assert planted_split().train.items is None
     for key, info in METRICS.items():
+        if key == "calibration":
+            assert "calibration@3" not in judged.per_user  # these items have no categories
+            continue
         for part in ("", ":head", ":tail"):
             name = f"{key}@3{part}" if info.at_cutoff else f"{key}{part}"
             assert name in (judged.per_user.columns if info.per_user else judged.overall), name

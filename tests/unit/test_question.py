@@ -128,7 +128,7 @@ def test_other_metrics_are_exploratory(shop: Path, own_workspace: Path, tmp_path
     assert main(words) == 0
     run = stored_run(own_workspace)
     number = exploratory_metrics(users_of(run))
-    assert number == 7 * 5 + 1 - 1  # seven accuracy metrics at five cut-offs and AUC, without the primary one
+    assert number == 10 * 5 + 1 - 1  # ten accuracy metrics at five cut-offs and AUC, without the primary one
     assert compare_run(run).metrics == 1
     assert compare_run(run, "recall@20").metrics == number
     assert f"{number} exploratory metrics" in str(compare_run(run, "recall@20").verdict[-1])

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -177,6 +178,17 @@ def test_the_archive_holds_every_number_as_csv(run: Run) -> None:
     assert tables["per_user.csv"]["ndcg@5"].mean() == pytest.approx(
         np.mean([frame["ndcg@5"].mean() for frame in per_user.values()])
     )
+
+
+def test_a_leaderboard_of_many_metrics_and_cut_offs_is_not_fragmented(run: Run) -> None:
+    """Pandas warns of frames with over 100 blocks when a column is added; warnings are errors here."""
+    many = {f"ndcg@{k}": 0.1 for k in range(1, 121)}
+    models = [replace(model, metrics={**model.metrics, **many}) for model in leaderboard.contenders(run)]
+    per_user = {name: one_row_a_user(frame) for name, frame in run.per_user().items()}
+    board = leaderboard.leaderboard(models, compare(per_user, metric="recall@5"))
+    assert board.assign(seconds=1.0).shape[1] > 120
+    shown = leaderboard.shown_board(board, "recall@5", list(many), baseline=models[0].id, differences=True)
+    assert shown.frame[list(many)].to_numpy().tolist() == [[0.0] * len(many)] * len(models)
 
 
 def test_each_sentence_of_a_picture_names_its_numbers(run: Run) -> None:

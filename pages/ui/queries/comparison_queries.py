@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from recsys_core.experiments.experiment import Run
     from recsys_core.experiments.held_out_users import HeldOutUser
     from recsys_core.experiments.leaderboard import Contender
+    from recsys_core.experiments.microscope import Microscope
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,31 @@ def metrics(results: ResultsKey) -> list[str]:
     from recsys_core.experiments.leaderboard import metric_names
 
     return [name for name in metric_names(contenders(results)) if MetricName.parse(name).info.per_user]
+
+
+def metrics_of(results: ResultsKey, model_id: str) -> list[str]:
+    """Return the metrics of a model, with one value per user or per model."""
+    from recsys_core.experiments.leaderboard import metric_names
+
+    return metric_names([model for model in contenders(results) if model.id == model_id])
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def microscope(results: ResultsKey, model_id: str, metric: str) -> "Microscope":
+    """Return a metric of a model with its users and its values in other libraries."""
+    from recsys_core.experiments.microscope import microscope as compute
+
+    model = next(one for one in contenders(results) if one.id == model_id)
+    return compute(_opened(results), model, metric, users(results))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def overlaps(results: ResultsKey, k: int) -> "pd.DataFrame":
+    """Return the mean overlap of the lists of each pair of models, by title."""
+    from recsys_core.experiments.stored_lists import overlaps as compute
+
+    titles = {model.id: model.title for model in contenders(results)}
+    return compute(_opened(results), list(titles), users(results), k).rename(index=titles, columns=titles)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
