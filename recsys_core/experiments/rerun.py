@@ -20,6 +20,8 @@ import pandas as pd
 from scipy import stats
 
 from recsys_core.columns import FOLD, ITEM, RANK, SCORE, TRAINING, USER, USER_ID
+from recsys_core.data.synthetic.samples import SAMPLES, load_sample
+from recsys_core.data.workspace import Workspace
 from recsys_core.errors import ConfigError, DataError
 from recsys_core.evaluation.estimates import metric_columns
 from recsys_core.experiments.audience import audience, pooled
@@ -119,6 +121,26 @@ def repetition_of(store: ResultStore, spec: ExperimentSpec) -> ExperimentSpec:
         if not (store.folder / again.id).exists():
             return again
     raise ConfigError("This experiment has been repeated 9,999 times; delete some repetitions first.")
+
+
+def require_data(workspace: Workspace, run: Run) -> None:
+    """Make sure that the data of an experiment are in the workspace; a bundled sample is stored.
+
+    Raises:
+        DataError: They are not, with what to do.
+        StoreError: A disk error.
+    """
+    stored = {card.fingerprint for card in workspace.datasets()}
+    for fingerprint in filter(None, (run.spec.data, run.spec.split.test_data)):
+        if fingerprint in stored:
+            continue
+        sample = next((found for key in SAMPLES if (found := load_sample(key)).fingerprint == fingerprint), None)
+        if sample is None:
+            raise DataError(
+                f"The data of '{run.name}' ('{run.data_name}', fingerprint {fingerprint}) are not in this workspace. "
+                "Upload the same files with the same settings on the Data page; they then have the same fingerprint."
+            )
+        workspace.store(sample)
 
 
 def is_repetition(first: ExperimentSpec, second: ExperimentSpec) -> bool:
