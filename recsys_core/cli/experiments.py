@@ -86,20 +86,20 @@ def diff(arguments: argparse.Namespace) -> int:
     return _write_difference(difference(store.open(arguments.run), store.open(arguments.other)), arguments)
 
 
-def _write_difference(found: RunDifference, arguments: argparse.Namespace) -> int:
-    write_json_to(arguments.out, difference_json(found))
-    return 0 if not found.missing and all(model.within_band for model in found.models) else 1
+def _write_difference(outcome: RunDifference, arguments: argparse.Namespace) -> int:
+    write_json_to(arguments.out, difference_json(outcome))
+    return 0 if not outcome.missing and all(model.within_band for model in outcome.models) else 1
 
 
-def difference_json(found: RunDifference) -> dict[str, Any]:
+def difference_json(outcome: RunDifference) -> dict[str, Any]:
     """Return the difference between two runs as JSON values; what is unknown or infinite is null."""
     return {
-        "first": found.first,
-        "second": found.second,
-        "identical": found.identical,
-        "missing": list(found.missing),
-        "environment": found.environment.to_dict("records"),
-        "models": [_model(model) for model in found.models],
+        "first": outcome.first,
+        "second": outcome.second,
+        "identical": outcome.identical,
+        "missing": list(outcome.missing),
+        "environment": outcome.environment.to_dict("records"),
+        "models": [_model(model) for model in outcome.models],
     }
 
 

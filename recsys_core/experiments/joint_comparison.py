@@ -12,7 +12,7 @@ import pandas as pd
 from recsys_core.errors import DataError, StoreError
 from recsys_core.evaluation.comparison import Comparison, compare
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import Sentence, Template
+from recsys_core.evaluation.sentences import Sentence, Template, interval_text
 from recsys_core.experiments.analysis import exploratory_metrics, users_of
 from recsys_core.experiments.artifacts import load_table
 from recsys_core.experiments.audience import Audience
@@ -20,6 +20,7 @@ from recsys_core.experiments.experiment import SPLIT, Run
 from recsys_core.experiments.held_out_users import HELD_OUT
 from recsys_core.experiments.leaderboard import contenders, metric_names, model_titles
 from recsys_core.experiments.spec import BASELINES
+from recsys_core.experiments.titles import split_text
 from recsys_core.models.registry import model_class
 from recsys_core.text import _, later
 
@@ -38,6 +39,11 @@ CONDITIONS = {
     "learn_from": later("Events to learn from"),
     "train_on": later("Training interactions"),
     "versions": later("Recscope version"),
+}
+USERS_TITLES = {
+    "with_history": later("with history"),
+    "without_history": later("without history"),
+    "all": later("all users"),
 }
 OTHER_METRIC = Template(
     "The experiments have different primary metrics, so this comparison is exploratory: its tests are corrected for "
@@ -92,12 +98,14 @@ class JointComparison:
     Args:
         comparison: The comparison, paired by user; its models are named `<experiment id>/<model id>`.
         titles: Title of each model, with the name of its experiment where titles would be equal.
+        models: Title of each model.
         runs: Name of the experiment of each model.
         notes: Sentences about the comparison.
     """
 
     comparison: Comparison
     titles: Mapping[str, str]
+    models: Mapping[str, str]
     runs: Mapping[str, str]
     notes: tuple[Sentence, ...]
 
@@ -139,7 +147,7 @@ def compare_jointly(runs: Sequence[Run], metric: str | None = None) -> JointComp
     chosen, repeated = _distinct_models(runs, audiences, metric)
     if not chosen:
         raise DataError(_("No finished model of these experiments has the metric {metric}.").format(metric=metric))
-    titles = _titles(runs, chosen)
+    titles, models = _titles(runs, chosen)
     primaries = {run.spec.metric for run in runs}
     metrics = 1 if primaries == {metric} else exploratory_metrics(audiences[runs[0].id])
     trainings = {key: audiences[run.id].trainings[model] for key, (run, model) in chosen.items()}
@@ -154,7 +162,9 @@ def compare_jointly(runs: Sequence[Run], metric: str | None = None) -> JointComp
     )
     notes = [OTHER_METRIC.fill(metrics=str(metrics))] if len(primaries) > 1 else []
     notes += [SAME_MODEL.fill(repeated)] if repeated else []
-    return JointComparison(comparison, titles, {key: run.name for key, (run, _model) in chosen.items()}, tuple(notes))
+    return JointComparison(
+        comparison, titles, models, {key: run.name for key, (run, _model) in chosen.items()}, tuple(notes)
+    )
 
 
 def common_metrics(runs: Sequence[Run]) -> list[str]:
@@ -169,20 +179,18 @@ def common_metrics(runs: Sequence[Run]) -> list[str]:
 def _facts(run: Run) -> dict[str, str]:
     """Return the settings of an experiment that matter for a comparison, as text."""
     spec = run.spec
-    split = spec.split.model_dump(mode="json", exclude={"validation_fraction"}, exclude_defaults=True)
-    kind = {"kind": spec.split.kind} | split
-    versions = {str(run.environment(model).get("recscope", "unknown")) for model in run.finished()}
+    versions = {str(run.environment(model).get("recscope", _("unknown"))) for model in run.finished()}
     return {
         "data": f"{run.data_name} ({spec.data[:8]})",
-        "split": ", ".join(f"{name} {value}" if name != "kind" else str(value) for name, value in kind.items()),
+        "split": split_text(spec.split),
         "seed": str(spec.seed),
-        "relevant_from": "none" if spec.relevant_from is None else f"{spec.relevant_from:g}",
-        "target": ", ".join(sorted(spec.target)) or "all",
-        "users": spec.users.replace("_", " "),
+        "relevant_from": _("none") if spec.relevant_from is None else f"{spec.relevant_from:g}",
+        "target": ", ".join(sorted(spec.target)) or _("all"),
+        "users": _(USERS_TITLES[spec.users]),
         "validation": f"{spec.split.validation_fraction:.0%}",
-        "learn_from": ", ".join(f"{name} {weight:g}" for name, weight in sorted(spec.learn_from.items())) or "all",
-        "train_on": spec.train_on,
-        "versions": ", ".join(sorted(versions)) or "unknown",
+        "learn_from": ", ".join(f"{name} {weight:g}" for name, weight in sorted(spec.learn_from.items())) or _("all"),
+        "train_on": _("all interactions") if spec.train_on == "all" else _("relevant interactions only"),
+        "versions": ", ".join(sorted(versions)) or _("unknown"),
     }
 
 
@@ -227,8 +235,8 @@ def _equal(first: pd.DataFrame, second: pd.DataFrame, metric: str) -> bool:
     return first[columns].reset_index(drop=True).equals(second[columns].reset_index(drop=True))
 
 
-def _titles(runs: Sequence[Run], chosen: Mapping[str, tuple[Run, str]]) -> dict[str, str]:
-    """Return a title for each model, with the name of its experiment where two would be equal."""
+def _titles(runs: Sequence[Run], chosen: Mapping[str, tuple[Run, str]]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return titles with the name of the experiment where two would be equal, and titles without it."""
     every = {model.id: model for run in runs for model in run.spec.models}
     plain = model_titles(every.values())
     counts = pd.Series([plain[model] for _run, model in chosen.values()]).value_counts()
@@ -237,9 +245,30 @@ def _titles(runs: Sequence[Run], chosen: Mapping[str, tuple[Run, str]]) -> dict[
     for key, (run, model) in chosen.items():
         name = run.name if names[run.name] == 1 else f"{run.name}, {run.created:%Y-%m-%d %H:%M}"
         titles[key] = plain[model] if counts[plain[model]] == 1 else f"{plain[model]} · {name}"
-    return titles
+    return titles, {key: plain[model] for key, (_run, model) in chosen.items()}
 
 
 def _varies(run: Run, model: str) -> bool:
     key = run.model_spec(model).key
     return model_class(key).info.stochastic and key not in BASELINES
+
+
+def board(joint: JointComparison) -> pd.DataFrame:
+    """Return one row per model, best first: `title`, `experiment`, `tied`, `mean`, `interval` (as text), `users`."""
+    rows = joint.comparison.table
+    return pd.DataFrame(
+        {
+            "title": rows["model"].map(dict(joint.models)),
+            "experiment": rows["model"].map(dict(joint.runs)),
+            "tied": rows["letters"],
+            "mean": rows["mean"],
+            "interval": [interval_text(low, high) for low, high in zip(rows["low"], rows["high"], strict=True)],
+            "users": rows["users"],
+        }
+    )
+
+
+def contrast_table(runs: Sequence[Run], contrasts: Sequence[Contrast]) -> pd.DataFrame:
+    """Return one row per experiment: its name and creation time, and its value of each setting that differs."""
+    names = {_("Experiment"): [f"{run.name}, {run.created:%Y-%m-%d %H:%M}" for run in runs]}
+    return pd.DataFrame(names | {one.title: list(one.values) for one in contrasts})

@@ -4,9 +4,14 @@ from collections.abc import Collection, Iterable, Sequence
 
 import pandas as pd
 
+from recsys_core.errors import ConfigError
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import interval_text, rounded
+from recsys_core.evaluation.sentences import interval_text
 from recsys_core.experiments.experiment_cards import RunCard
+from recsys_core.experiments.spec import BASELINES
+from recsys_core.experiments.titles import split_title, states_text
+from recsys_core.models.registry import model_class
+from recsys_core.text import _
 
 
 def matching(
@@ -48,33 +53,48 @@ def table_of(cards: Sequence[RunCard]) -> pd.DataFrame:
     """Return one row per experiment.
 
     Returns:
-        Columns `favorite`, `name`, `data`, `split`, `models` (keys), `metric` (title), `best` (key of the best model),
-        `value` and `interval` (as text, with the decimals that the interval supports), `created`, `versions`, `tags`.
+        Columns `name` (with a star for favorites, and whether it is a re-run or from a run card), `data`, `split`,
+        `models` (without the baselines), `metric` (title), `value`, `interval` (as text), `state`, `created`,
+        `versions`, `best` (title of the best model), `tags`.
     """
+    titles = {key: _title(key) for key in {key for card in cards for key in card.models}}
+    splits = {kind: split_title(kind) for kind in {card.split for card in cards}}
+    metrics = {name: MetricName.parse(name).title for name in {card.metric for card in cards}}
     rows = [
         {
-            "favorite": card.favorite,
-            "name": card.name,
+            "name": _shown_name(card),
             "data": card.data_name,
-            "split": card.split,
-            "models": list(card.models),
-            "metric": MetricName.parse(card.metric).title,
-            "best": card.best.rpartition("-")[0] if card.best else "",
-            "value": _value(card),
+            "split": splits[card.split],
+            "models": ", ".join(titles[key] for key in dict.fromkeys(card.models) if key not in BASELINES),
+            "metric": metrics[card.metric],
+            "value": card.best_value,
             "interval": interval_text(*card.interval) if card.interval else "",
+            "state": states_text(card.states.values()),
             "created": card.created,
             "versions": ", ".join(card.versions),
+            "best": titles.get(card.best.rpartition("-")[0], "") if card.best else "",
             "tags": list(card.tags),
         }
         for card in cards
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).astype({"value": "float64"}) if rows else pd.DataFrame()
 
 
-def _value(card: RunCard) -> str:
-    if card.best_value is None:
-        return ""
-    return rounded(card.best_value, *card.interval) if card.interval else f"{card.best_value:.3f}"
+def _shown_name(card: RunCard) -> str:
+    parts = ["★"] if card.favorite else []
+    parts.append(card.name)
+    if card.repetition:
+        parts.append(_("(re-run {n})").format(n=card.repetition))
+    if card.imported:
+        parts.append(_("(run card)"))
+    return " ".join(parts)
+
+
+def _title(key: str) -> str:
+    try:
+        return _(model_class(key).info.title)
+    except ConfigError:  # a model of another version
+        return key
 
 
 def _text_of(card: RunCard) -> str:
