@@ -100,7 +100,7 @@ def _mark(run: "Run", name: str, value: bool, label: str) -> None:
 
     def mark() -> None:
         try:
-            annotate(run.path, **{name: not value})
+            annotate(run.path, favorite=not value) if name == "favorite" else annotate(run.path, archived=not value)
         except RecscopeError as error:
             st.session_state[FAILED] = str(error)
 

@@ -1,6 +1,6 @@
 """The table of all experiments: search, filters, and the choice of rows, which is in the URL."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -82,14 +82,16 @@ def show() -> None:
         height=ROW_PIXELS * (min(MOST_ROWS, len(cards)) + 1) + 3,
         on_select=choose,
         selection_mode="multi-row",
-        selection_default={"selection": {"rows": [ids.index(one) for one in before if one in ids]}},
+        selection_default={
+            "selection": {"rows": [ids.index(one) for one in before if one in ids], "columns": [], "cells": []}
+        },
         column_config=_columns(),
         alt=_("All experiments"),
     )
     st.caption(n_("{n} experiment", "{n} experiments", len(cards)))
 
 
-def _columns() -> dict[str, object]:
+def _columns() -> dict[str, Any]:
     """Return the columns; those up to the version fit into a window of 1280 pixels."""
     return {
         "name": st.column_config.TextColumn(

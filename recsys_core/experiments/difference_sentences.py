@@ -70,4 +70,4 @@ def _named(model: ModelDifference, metric: str) -> "pd.Series":
     outside = rows[(rows["difference"].abs() > rows["band"]) & rows["band"].notna()]
     candidates = outside if model.within_band is False and len(outside) else rows
     own = candidates[(candidates["metric"] == metric) & (candidates["difference"] != 0)]
-    return own.iloc[0] if len(own) else candidates.loc[candidates["difference"].abs().idxmax()]
+    return own.iloc[0] if len(own) else candidates.iloc[int(candidates["difference"].abs().to_numpy().argmax())]

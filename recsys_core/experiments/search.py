@@ -68,7 +68,7 @@ def table_of(cards: Sequence[RunCard]) -> pd.DataFrame:
             "models": ", ".join(titles[key] for key in dict.fromkeys(card.models) if key not in BASELINES),
             "metric": metrics[card.metric],
             "value": card.best_value,
-            "interval": interval_text(*card.interval) if card.interval else "",
+            "interval": interval_text(card.interval[0], card.interval[1]) if card.interval else "",
             "state": states_text(card.states.values()),
             "created": card.created,
             "versions": ", ".join(card.versions),
