@@ -26,6 +26,7 @@ FIGURES = (
     "deep_memory",
     "seeds",
     "pages",
+    "experiments",
 )
 
 

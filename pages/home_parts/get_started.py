@@ -12,8 +12,6 @@ from pages.ui.text import _, fragment, percent, safe, seconds
 if TYPE_CHECKING:
     from recsys_core.experiments.jobs import JobStatus
 
-SAMPLE = "small"
-MODELS = ("popular", "random", "item_knn", "ease")
 ATTENTION_EXAMPLE = "sasrec"
 SHOWN_RUN = "home_demonstration"
 """Session key of the demo experiment; when it ends, the comparison opens."""
@@ -39,7 +37,7 @@ def show() -> None:
         _entry(_("Explore an example"), _("A sample data set, or the attention weights of a trained model.")),
     ):
         if st.button(_("Explore a sample"), key="door_look", icon=":material/insights:", width="stretch"):
-            state.choose("data", services.sample(SAMPLE))
+            state.choose("data", services.sample(services.SAMPLE))
             frame.go("explore")
         if st.button(
             _("Open the attention example"), key="door_attention", icon=":material/visibility:", width="stretch"
@@ -61,10 +59,7 @@ def _entry(title: str, why: str) -> "st.delta_generator.DeltaGenerator":
 def _start() -> None:
     """Store the sample, submit the experiment, and show its progress here."""
     with errors():
-        run_id = services.submit_models(services.sample(SAMPLE), MODELS)
-        state.choose("data", services.sample(SAMPLE))
-        state.choose("run", run_id)
-        st.session_state[SHOWN_RUN] = run_id
+        st.session_state[SHOWN_RUN] = services.start_sample_comparison()
         st.rerun()
 
 

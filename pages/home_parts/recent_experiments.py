@@ -5,22 +5,16 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.ui import frame, services, show, state
-from pages.ui.text import _, fragment, later, n_, paragraph, safe
+from pages.ui.text import _, fragment, n_, paragraph, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
     from recsys_core.experiments.store import RunCard
 
 SHOWN = 10
+COLORS = {"RUNNING": "blue", "QUEUED": "gray", "DONE": "green", "FAILED": "red", "CANCELLED": "orange"}
 PATIENCE_SECONDS = 0.3
 """Seconds the list waits for an interval; a longer computation appears on the next visit."""
-STATES = (
-    ("RUNNING", later("{n} running"), "blue"),
-    ("QUEUED", later("{n} queued"), "gray"),
-    ("DONE", later("{n} done"), "green"),
-    ("FAILED", later("{n} failed"), "red"),
-    ("CANCELLED", later("{n} cancelled"), "orange"),
-)
 
 
 def recent() -> None:
@@ -65,9 +59,11 @@ def _row(card: "RunCard") -> None:
 
 
 def _badges(card: "RunCard") -> str:
-    states = [str(found) for found in card.states.values()]
-    counts = [(states.count(name), words, color) for name, words, color in STATES]
-    return " ".join(f":{color}-badge[{_(words).format(n=number)}]" for number, words, color in counts if number)
+    from recsys_core.experiments.titles import STATES
+
+    states = list(card.states.values())
+    counts = [(states.count(name), _(words), COLORS[name]) for name, words in STATES.items()]
+    return " ".join(f":{color}-badge[{words.format(n=number)}]" for number, words, color in counts if number)
 
 
 def _best(card: "RunCard") -> str:
@@ -93,13 +89,20 @@ def _open(card: "RunCard") -> None:
 
 
 def _delete(card: "RunCard") -> None:
-    """Delete an experiment after confirmation."""
+    """Delete an experiment after confirmation; it can be restored."""
+    from recsys_core.experiments.deleted_runs import KEPT_DAYS, discard
+
     with st.popover(_("Delete"), icon=":material/delete:", key=f"delete_{card.id}", type="tertiary"):
-        paragraph("**{name}** and all its results are deleted permanently. The data set is kept.", name=safe(card.name))
-        if not st.button(_("Delete permanently"), key=f"delete_confirmed_{card.id}", type="primary"):
+        paragraph(
+            "**{name}** and all its results are deleted. The data set is kept. You can restore the experiment on the "
+            "Experiments page for {days} days.",
+            name=safe(card.name),
+            days=KEPT_DAYS,
+        )
+        if not st.button(_("Delete"), key=f"delete_confirmed_{card.id}", type="primary"):
             return
         with show.errors():
-            services.store().delete(card.id)
+            discard(services.store(), card.id)
             if state.get("run") == card.id:
                 state.choose("run", None)
             st.rerun()

@@ -8,6 +8,7 @@ from pages.train_parts import question, split_preview
 from pages.ui import services, show, state
 from pages.ui.forms import KEPT
 from pages.ui.text import _, later, paragraph
+from recsys_core.experiments import titles
 
 if TYPE_CHECKING:
     from recsys_core.contracts import RatingScale
@@ -15,41 +16,41 @@ if TYPE_CHECKING:
 
 SPLITS = {
     "ratio": (
-        later("Random per user"),
+        titles.SPLITS["ratio"],
         later("A random share of each user's interactions is held out for testing."),
     ),
     "leave_last_out": (
-        later("Leave-last-out"),
+        titles.SPLITS["leave_last_out"],
         later(
             "Each user's latest interactions are held out for testing: the task is to predict what the user does next."
         ),
     ),
     "global_time": (
-        later("Global time"),
+        titles.SPLITS["global_time"],
         later(
             "Models are trained on the interactions before one point in time and tested on those after it, "
             "as in production."
         ),
     ),
     "k_fold": (
-        later("k-fold"),
+        titles.SPLITS["k_fold"],
         later(
             "All interactions are divided into k folds; each fold is the test set once. Slower, but with less variance."
         ),
     ),
     "user_holdout": (
-        later("Held-out users (strong generalization)"),
+        titles.SPLITS["user_holdout"],
         later("Some users are held out of training entirely; at test time, models receive 80% of their history."),
     ),
     "item_holdout": (
-        later("Item cold start (held-out items)"),
+        titles.SPLITS["item_holdout"],
         later(
             "Some items are held out of training entirely, and only these are ranked. Only models that use "
             "item features can rank them."
         ),
     ),
     "uploaded": (
-        later("Uploaded"),
+        titles.SPLITS["uploaded"],
         later("All interactions of this data set are used for training; another stored data set is the test set."),
     ),
 }

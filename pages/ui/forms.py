@@ -235,3 +235,17 @@ def weights_sentence(info: "ModelInfo") -> str:
     if not info.uses_weights:
         return _("Event weights: ignored by this model.")
     return _("Event weights: {use}").format(use=_(info.weights))
+
+
+def single(spec: "FieldSpec", key: str, value: Any) -> Any:
+    """Show the widget of one setting outside the form of its model, and return its value.
+
+    Args:
+        spec: Description of the setting.
+        key: Key of the widget.
+        value: Value at first; None for an empty one.
+    """
+    st.session_state.setdefault(key, _fitting(spec, value))
+    show = {"int": _whole, "float": _decimal, "bool": _switch, "choice": _choice, "text": _text}[spec.kind]
+    show(spec, {"label": label(spec), "key": key, "help": _help(spec)})
+    return st.session_state[key]

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import streamlit as st
 
-from pages.ui import state
+from pages.ui import once, state
 from pages.ui.navigation import PAGES, has_page
 from pages.ui.text import _, safe, speak
 from recsys_core.errors import StoreError
@@ -61,6 +61,7 @@ def run_app() -> None:
 
     Damage found on disk ends the page with a message; the next listing sets the folder aside.
     """
+    once.begin()
     try:
         page = _navigation()
         st.session_state["_in_app"] = True
@@ -73,6 +74,7 @@ def run_app() -> None:
             )
     finally:
         st.session_state["_in_app"] = False
+        once.end()
 
 
 def ensure_frame() -> None:

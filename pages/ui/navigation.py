@@ -30,6 +30,7 @@ PAGES = (
     PageInfo("items", later("Items"), ":material/category:"),
     PageInfo("train", later("Train"), ":material/model_training:"),
     PageInfo("compare", later("Compare"), ":material/leaderboard:"),
+    PageInfo("experiments", later("Experiments"), ":material/science:"),
     PageInfo("recommend", later("Recommend"), ":material/recommend:"),
     PageInfo("inside", later("Inside"), ":material/manage_search:"),
     PageInfo("attention", later("Attention"), ":material/visibility:"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
-from pages.ui import state
+from pages.ui import once, state
 from recsys_core.errors import RecscopeError
 from recsys_core.text import _, language
 
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 WAKE_AFTER_SECONDS = 1.0
 """Delay in seconds, so that the first page has the machine for itself."""
+SAMPLE = "small"
+SAMPLE_MODELS = ("popular", "random", "item_knn", "ease")
+"""Sample and models of the comparison that one click shows."""
 WAKE_EVERY_SECONDS = 60
 """Maximum seconds until an idle engine is started again."""
 
@@ -208,10 +211,10 @@ def span_of(summary: "DataSummary") -> tuple[str, str] | None:
 
 
 def run_cards() -> list["RunCard"]:
-    """Return the card of each experiment, newest first."""
+    """Return the card of each experiment, newest first; read once per script run."""
     if _is_empty("runs"):
         return []
-    return sorted(store().runs(), key=lambda one: one.created, reverse=True)
+    return once.value("run_cards", lambda: store().runs())
 
 
 def run(run_id: str | None) -> "Run | None":
@@ -321,6 +324,18 @@ def submit_models(fingerprint: str, models: tuple[str, ...]) -> str:
     specs = tuple(ModelSpec(key=key) for key in models)
     question = suggest(dataset(fingerprint)).fields()
     return engine().submit(ExperimentSpec.model_validate({"data": fingerprint, "models": specs} | question), name=name)
+
+
+def start_sample_comparison() -> str:
+    """Store the sample if necessary, start an experiment of four models on it, and open it; return its id.
+
+    Raises:
+        RecscopeError: It cannot be started, with the reason.
+    """
+    run_id = submit_models(sample(SAMPLE), SAMPLE_MODELS)
+    state.choose("data", sample(SAMPLE))
+    state.choose("run", run_id)
+    return run_id
 
 
 def archive(fingerprint: str) -> bytes:

@@ -6,8 +6,9 @@ therefore stored in both places, and `sync` restores whichever is empty.
 
 import streamlit as st
 
-NAMES = ("data", "run", "model", "user", "item", "segment", "seed", "lang", "view", "intake", "example")
-"""URL parameters: data set, experiment, model, user, item, segment, seed, language, view, upload session, example."""
+NAMES = ("data", "run", "runs", "model", "user", "item", "segment", "seed", "lang", "view", "intake", "example")
+"""URL parameters: data set, experiment, experiments chosen in the table, model, user, item, segment, seed, language,
+view, upload session, example."""
 BELOW = {"data": ("run", "model", "user", "item", "segment"), "run": ("model",)}
 """Parameters that become invalid when another parameter changes."""
 DEMO, WHOLE, PRESENT = "demo", "whole", "present"

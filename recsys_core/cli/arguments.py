@@ -70,6 +70,7 @@ def make_parser() -> argparse.ArgumentParser:
     report.add_argument("--run", required=True, help="id of the experiment")
     report.add_argument("--out", type=_path, required=True, help="the HTML file")
     report.add_argument("--metric", help="metric to compare by, such as ndcg@10")
+    _add_experiments(commands)
     _add_people(commands.add_parser("people", help="recommend users to users, from social links and common items"))
     _add_update(
         commands.add_parser("update", help="update a trained model with newer data and evaluate it before and after")
@@ -181,6 +182,27 @@ def _add_recommend(parser: argparse.ArgumentParser) -> None:
 def _add_predict(parser: argparse.ArgumentParser) -> None:
     _add_training(parser)
     parser.add_argument("--test", required=True, metavar="FILE", help="user-item pairs to score")
+
+
+def _add_experiments(commands: "argparse._SubParsersAction[OneLineParser]") -> None:
+    runs = commands.add_parser("runs", help="print the stored experiments as JSON")
+    runs.add_argument("--search", default="", metavar="WORDS", help="words in name, data, models, tags or note")
+    runs.add_argument("--archived", action="store_true", help="include archived experiments")
+    card = commands.add_parser(
+        "export-card", help="write the run card of an experiment, one file to check it elsewhere"
+    )
+    card.add_argument("--run", required=True, help="id of the experiment")
+    card.add_argument("--out", type=_path, required=True, help="the zip file")
+    opened = commands.add_parser("open-card", help="verify a run card and store its experiment")
+    opened.add_argument("file", type=Path, metavar="FILE")
+    opened.add_argument("--verify-only", action="store_true", help="verify it and store nothing")
+    again = commands.add_parser("rerun", help="train an experiment again and print the differences as JSON")
+    again.add_argument("--run", required=True, help="id of the experiment")
+    differ = commands.add_parser("diff", help="print the differences between two runs of one experiment as JSON")
+    differ.add_argument("--run", required=True, help="id of a run")
+    differ.add_argument("--other", required=True, help="id of a repetition")
+    for parser in (again, differ):
+        parser.add_argument("--out", type=_path, help="JSON file (default: standard output)")
 
 
 def _add_people(parser: argparse.ArgumentParser) -> None:

@@ -17,12 +17,13 @@ from uuid import uuid4
 
 import psutil
 
-from recsys_core.errors import Damaged
-from recsys_core.experiments.damage import check_files
+from recsys_core.errors import Damaged, StoreError
+from recsys_core.experiments.damage import check_files, sums_of
 from recsys_core.storage.checksums import FILES as LISTED
 from recsys_core.storage.checksums import file_sums, read_record, sums_to_json, write_record
 from recsys_core.storage.disk_errors import disk_errors_in_words, safetensors_errors
 from recsys_core.storage.files import sync
+from recsys_core.version import VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +61,8 @@ class JobResult:
         overall: Per-model metrics, such as coverage; mean over folds.
         threads: Number of cores it was allowed to use.
         notes: Input of the protocol check, such as whether all users got the same list.
+        interval: Ends `low` and `high` of the 95% interval of the primary metric; empty if it has none, and in results
+            of earlier versions.
     """
 
     key: str
@@ -76,6 +79,7 @@ class JobResult:
     overall: dict[str, float | None]
     threads: int = 1
     notes: dict[str, Any] = field(default_factory=dict)
+    interval: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-serializable dictionary."""
@@ -92,7 +96,10 @@ class JobResult:
             result = cls(**{name: value for name, value in values.items() if name != LISTED})
         except TypeError as error:
             raise Damaged(f"A stored result cannot be read: {error}; start that model again.") from error
-        if not all(isinstance(one, dict) for one in (result.config, result.metrics, result.overall, result.notes)):
+        if not all(
+            isinstance(one, dict)
+            for one in (result.config, result.metrics, result.overall, result.notes, result.interval)
+        ):
             raise Damaged("A stored result cannot be read: it holds no metrics; start that model again.")
         return result
 
@@ -153,6 +160,16 @@ def load_result(folder: Path) -> JobResult:
     return JobResult.from_json(read_record(folder / RESULT))
 
 
+def outputs_of(folder: Path) -> tuple[str, ...]:
+    """Return the names of the files that the result of a job must have: no model if it is from a run card.
+
+    Raises:
+        Damaged: The result is missing, or its checksum differs.
+    """
+    sums = sums_of(folder / RESULT)
+    return OUTPUTS if sums is None or MODEL in sums else tuple(name for name in OUTPUTS if name != MODEL)
+
+
 def load_table(path: Path, record: str = RESULT, **filters: Any) -> "pd.DataFrame":
     """Load a table of a job after verifying its checksum.
 
@@ -179,6 +196,7 @@ def load_model(folder: Path, key: str, config: Mapping[str, Any]) -> "Recommende
     """Load a trained model after verifying its checksum; trains nothing and executes no stored code.
 
     Raises:
+        StoreError: The experiment was opened from a run card, which contains no models.
         Damaged: It is missing, or its checksum differs.
     """
     from safetensors import SafetensorError
@@ -186,6 +204,8 @@ def load_model(folder: Path, key: str, config: Mapping[str, Any]) -> "Recommende
 
     from recsys_core.models.registry import make_model
 
+    if MODEL not in outputs_of(folder):
+        raise StoreError("Run cards contain results, not trained models: re-run this experiment to use its models.")
     check_files(folder / RESULT, deep=[MODEL], names=[MODEL])
     model = make_model(key, dict(config))
     try:
@@ -199,6 +219,7 @@ def load_model(folder: Path, key: str, config: Mapping[str, Any]) -> "Recommende
 def environment(threads: int) -> dict[str, Any]:
     """Return the environment of a job: versions, machine, threads."""
     return {
+        "recscope": VERSION,
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "system": platform.platform(),

@@ -35,11 +35,13 @@ class Summary:
         name: Name of the experiment.
         data_name: Name of the data set at that time.
         created: Creation time, in local time.
+        imported: When it was opened from a run card, in local time; None if it was trained in this workspace.
     """
 
     name: str
     data_name: str
     created: datetime
+    imported: datetime | None = None
 
 
 def read_summary(path: Path) -> Summary:
@@ -52,11 +54,12 @@ def read_summary(path: Path) -> Summary:
     try:
         name, data_name = values["name"], values["data_name"]
         created = datetime.fromtimestamp(values["created"]).astimezone()
+        imported = datetime.fromtimestamp(values["imported"]).astimezone() if "imported" in values else None
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         raise Damaged(f"'{SUMMARY}' in {path} has no valid name and time ({error}).") from error
     if not isinstance(name, str) or not isinstance(data_name, str):
         raise Damaged(f"'{SUMMARY}' in {path} has no name.")
-    return Summary(name, data_name, created)
+    return Summary(name, data_name, created, imported)
 
 
 class Run:
@@ -98,6 +101,11 @@ class Run:
     def created(self) -> datetime:
         """Creation time, in local time."""
         return self._summary.created
+
+    @property
+    def imported(self) -> datetime | None:
+        """When it was opened from a run card, in local time; None if it was trained in this workspace."""
+        return self._summary.imported
 
     @property
     def model_ids(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from recsys_core.errors import Damaged, StoreError
-from recsys_core.experiments.artifacts import OUTPUTS, PER_USER, RESULT, load_result
+from recsys_core.experiments.artifacts import OUTPUTS, PER_USER, RESULT, load_result, outputs_of
 from recsys_core.experiments.checkpoints import PATTERN, epochs_kept
 from recsys_core.experiments.damage import damage_of, sums_of
 from recsys_core.experiments.progress import read_last_line, read_progress
@@ -212,11 +212,17 @@ class JobFolder:
         """
         if status.state is not JobState.DONE:
             return status
-        damage = damage_of(self.path / RESULT, deep=(PER_USER,), names=OUTPUTS) or self._misshapen()
+        damage = damage_of(self.path / RESULT, deep=(PER_USER,), names=self._outputs()) or self._misshapen()
         if damage is None:
             return status
         reason = f"Its stored results are damaged: {damage} Train this model again."
         return replace(status, state=JobState.FAILED, cause=DAMAGED, reason=reason)
+
+    def _outputs(self) -> tuple[str, ...]:
+        try:
+            return outputs_of(self.path)
+        except Damaged:
+            return OUTPUTS
 
     def _misshapen(self) -> str | None:
         """Return what is wrong with a result of an earlier version, which has no checksums."""
@@ -254,7 +260,7 @@ class JobFolder:
     def read_through(self) -> None:
         """Verify the checksums of all files of a finished job; `status` reports damage afterwards."""
         if self.stored_status().state is JobState.DONE:
-            damage_of(self.path / RESULT, deep=OUTPUTS, names=OUTPUTS)
+            damage_of(self.path / RESULT, deep=self._outputs(), names=self._outputs())
 
     def progress(self) -> "pd.DataFrame":
         """Return its progress as a frame; see `read_progress`."""

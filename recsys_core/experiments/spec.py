@@ -12,7 +12,7 @@ from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.models.registry import make_model, model_class
 
 Users = Literal["with_history", "without_history", "all"]
-ADDED = ("target", "learn_from", "users", "primary", "seeds")
+ADDED = ("target", "learn_from", "users", "primary", "seeds", "repetition")
 ADDED_TO_SPLIT = ("windows", "window_training", "gap_days")
 """Fields that specs of earlier versions do not have; at their defaults they are not part of the id."""
 BASELINES = ("popular", "random")
@@ -74,6 +74,8 @@ class ExperimentSpec(BaseModel):
     """Primary metric, fixed before the training: the verdict is about it; empty: NDCG at `k`."""
     seeds: Annotated[int, Field(ge=1, le=20)] = 1
     """Number of trainings of each model that depends on the seed: with the seeds `seed`, `seed + 1`, ..."""
+    repetition: Annotated[int, Field(ge=0, le=9999)] = 0
+    """Number of a repetition of the same experiment; it keeps several of them apart and changes nothing else."""
 
     @model_validator(mode="before")
     @classmethod
@@ -108,14 +110,7 @@ class ExperimentSpec(BaseModel):
     @property
     def id(self) -> str:
         """First 16 digits of the SHA-256 of its JSON with sorted keys, settings under their former names."""
-        values = self.model_dump(mode="json")
-        for part, names, spec in ((values, ADDED, self), (values["split"], ADDED_TO_SPLIT, self.split)):
-            for name in names:
-                if getattr(spec, name) == type(spec).model_fields[name].get_default(call_default_factory=True):
-                    del part[name]
-        for model in values["models"]:
-            model["config"] = _hashed_config(model["key"], model["config"])
-        return _hash(values)[:16]
+        return spec_id(self.model_dump(mode="json"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -129,6 +124,21 @@ class ExperimentSpec(BaseModel):
         for model, written in zip(spec.models, values["models"], strict=False):
             model._stored_id = _model_id(written["key"], written["config"])
         return spec
+
+
+def spec_id(values: dict[str, Any]) -> str:
+    """Return the id of an experiment from the JSON of its spec, which may be that of an earlier version."""
+    kept = _without_defaults(values, ADDED, ExperimentSpec)
+    kept["split"] = _without_defaults(values["split"], ADDED_TO_SPLIT, SplitSpec)
+    kept["models"] = [one | {"config": _hashed_config(one["key"], one["config"])} for one in values["models"]]
+    return _hash(kept)[:16]
+
+
+def _without_defaults(values: dict[str, Any], names: tuple[str, ...], kind: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON of a spec without the named fields that are at their defaults."""
+    defaults = {name: kind.model_fields[name].get_default(call_default_factory=True) for name in names}
+    plain = {name: list(one) if isinstance(one, tuple) else one for name, one in defaults.items()}
+    return {name: value for name, value in values.items() if name not in plain or value != plain[name]}
 
 
 def _model_id(key: str, config: dict[str, Any]) -> str:

@@ -14,13 +14,14 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from recsys_core.errors import Damaged, StoreError
+from recsys_core.experiments.annotations import valid_name
 from recsys_core.experiments.experiment import JOBS, LOCK, SPEC, SUMMARY, Run, read_summary
 from recsys_core.experiments.experiment_cards import RunCard, local_time, read_card, stamp_of
 from recsys_core.experiments.index import RunIndex
@@ -28,7 +29,7 @@ from recsys_core.experiments.jobs import DAMAGED, STATUS, JobFolder, JobState, J
 from recsys_core.storage.checksums import read_record, write_record
 from recsys_core.storage.damaged import DamagedFolder, move_aside, note_of, remove, set_aside
 from recsys_core.storage.disk_errors import disk_errors_in_words
-from recsys_core.storage.files import IS_WINDOWS, children, folder_written_aside
+from recsys_core.storage.files import IS_WINDOWS, children, folder_written_aside, take_place
 from recsys_core.storage.locks import locked
 from recsys_core.storage.processes import ProcessMark
 from recsys_core.storage.space import make_sure_of_room
@@ -58,6 +59,7 @@ class ResultStore:
         self.root = Path(root)
         self.index = RunIndex(self.root / "runs.sqlite")
         self._damaged: list[DamagedFolder] = []
+        self._cards: dict[str, tuple[str, RunCard]] = {}
 
     @property
     def folder(self) -> Path:
@@ -164,7 +166,7 @@ class ResultStore:
         for run_id in present:
             path = self.folder / run_id
             stamp = stamp_of(path)
-            card = _from_index(known.get(run_id), stamp)
+            card = self._from_index(run_id, known.get(run_id), stamp)
             if card is None or card.running:
                 try:
                     card = read_card(path)
@@ -179,6 +181,20 @@ class ResultStore:
         self._damaged = broken
         return cards, broken
 
+    def _from_index(self, run_id: str, entry: tuple[str, str] | None, stamp: str) -> RunCard | None:
+        """Return the card in the index, None if it is missing, outdated or unreadable."""
+        if entry is None or entry[0] != stamp:
+            return None
+        seen, card = self._cards.get(run_id, ("", None))
+        if card is None or seen != entry[1]:
+            try:
+                card = RunCard.from_json(entry[1])
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError) as error:
+                logger.warning("A card in the index of runs cannot be read (%s) and is read from its folder.", error)
+                return None
+            self._cards[run_id] = entry[1], card
+        return card
+
     def open(self, run_id: str) -> Run:
         """Return an experiment.
 
@@ -189,14 +205,50 @@ class ResultStore:
             raise StoreError(f"There is no experiment '{run_id}' in this workspace.")
         return Run(self.folder / run_id)
 
-    def rename(self, run_id: str, name: str) -> None:
-        """Rename an experiment.
+    @contextmanager
+    def receiving(self) -> Iterator[Path]:
+        """Yield an empty folder for an experiment from elsewhere, which `take_in` stores; otherwise it is removed.
 
         Raises:
-            StoreError: The experiment does not exist, or a disk error.
+            StoreError: A disk error.
         """
-        path = self.open(run_id).path / SUMMARY
-        write_record(path, read_record(path) | {"name": name})
+        aside = self._staging / f"received-{uuid4().hex}"
+        try:
+            with disk_errors_in_words(aside):
+                aside.mkdir(parents=True)
+                yield aside
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def take_in(self, received: Path, run_id: str) -> None:
+        """Store a complete folder of an experiment; if it exists by now, the stored one is kept.
+
+        Raises:
+            StoreError: A disk error.
+        """
+        take_place(received, self.folder / run_id)
+
+    def rename(self, run_id: str, name: str, *, before: str | None = None) -> None:
+        """Rename an experiment.
+
+        Args:
+            run_id: The experiment.
+            name: Its name: 1 to 200 printable characters.
+            before: The name that the user saw; another stored name is not overwritten.
+
+        Raises:
+            ConfigError: The name is invalid.
+            StoreError: The experiment does not exist or was renamed meanwhile, or a disk error.
+        """
+        name = valid_name(name)
+        run = self.open(run_id)
+        with locked(run.path / LOCK):
+            summary = read_record(run.path / SUMMARY)
+            if before is not None and summary["name"] not in (before, name):
+                raise StoreError(
+                    f"Experiment '{before}' was renamed to '{summary['name']}' meanwhile; nothing was changed."
+                )
+            write_record(run.path / SUMMARY, summary | {"name": name})
 
     def delete(self, run_id: str) -> None:
         """Delete an experiment with all its results and queued jobs; works on a full disk.
@@ -204,15 +256,23 @@ class ResultStore:
         Raises:
             StoreError: The experiment does not exist, or one of its jobs is running; nothing is changed.
         """
-        run = self.open(run_id)
         target = self._staging / f"deleted-{run_id}-{uuid4().hex[:8]}"
+        self.move_out(run_id, target)
+        shutil.rmtree(target, ignore_errors=True)
+
+    def move_out(self, run_id: str, target: Path) -> None:
+        """Move the folder of an experiment elsewhere, so that it is no longer part of the store.
+
+        Raises:
+            StoreError: The experiment does not exist, or one of its jobs is running; nothing is changed.
+        """
+        run = self.open(run_id)
         with ExitStack() as held:
             held.enter_context(locked(run.path / LOCK))  # no job can start meanwhile, and nothing is written
             _refuse_running(run)
             if IS_WINDOWS:
                 held.close()  # Windows cannot move a folder with an open file
             self._move_away(run.path, target)
-        shutil.rmtree(target, ignore_errors=True)
         self.index.update({}, frozenset({run_id}))
 
     def set_apart(self) -> list[Path]:
@@ -280,17 +340,6 @@ def _requeue(run: Run, owner: ProcessMark | None, refused: Mapping[str, str]) ->
             for earlier, before in requeued[:number]:
                 earlier.take_back(before)
             raise
-
-
-def _from_index(entry: tuple[str, str] | None, stamp: str) -> RunCard | None:
-    """Return the card in the index, None if it is missing, outdated or unreadable."""
-    if entry is None or entry[0] != stamp:
-        return None
-    try:
-        return RunCard.from_json(entry[1])
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError) as error:
-        logger.warning("A card in the index of runs cannot be read (%s) and is read from its folder.", error)
-        return None
 
 
 def _first_status(model: "ModelSpec", now: float, owner: ProcessMark | None, refused: str | None) -> JobStatus:

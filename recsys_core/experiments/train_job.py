@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -16,7 +17,8 @@ from recsys_core.data import Dataset
 from recsys_core.data.leaks import count_leaks
 from recsys_core.data.splits import Split, make_splits
 from recsys_core.errors import DataError
-from recsys_core.evaluation.evaluate import Evaluation, evaluate
+from recsys_core.evaluation.comparison import summarize
+from recsys_core.evaluation.evaluate import N_RATINGS, Evaluation, evaluate
 from recsys_core.experiments.artifacts import JobResult, JobTables, judging_units, save_job
 from recsys_core.experiments.audience import audience, pooled
 from recsys_core.experiments.checkpoints import CheckpointFile, remove_checkpoints
@@ -25,7 +27,7 @@ from recsys_core.experiments.experiment import LOCK, SPLIT, Run
 from recsys_core.experiments.held_out_users import HELD_OUT, USERS, write_held_out
 from recsys_core.experiments.jobs import JobFolder, JobState
 from recsys_core.experiments.resources import PeakMemory, limited_threads
-from recsys_core.experiments.spec import ExperimentSpec, ModelSpec, Users
+from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.thresholds import threshold_refusal
 from recsys_core.experiments.training_part import for_training, trained
@@ -107,7 +109,7 @@ def run_job(
             lists=pd.concat([_lists(fold) for fold in first], ignore_index=True),
             history=_history(folds),
         )
-    result = _result(chosen, dataset, folds, tables.per_user, memory.bytes, ctx.threads, spec.users)
+    result = _result(chosen, dataset, folds, tables.per_user, memory.bytes, ctx.threads, spec)
     for _ in ctx.track(range(1), stage="save"):
         save_job(run.job(model_id).path, result, tables, trained(folds[0].model))
         remove_checkpoints(run.job(model_id).path)
@@ -206,11 +208,12 @@ def _result(
     per_user: pd.DataFrame,
     peak: int,
     threads: int,
-    about: Users,
+    spec: ExperimentSpec,
 ) -> JobResult:
     model = trained(folds[0].model)
     size = (dataset.n_users, dataset.n_items, dataset.n_interactions)  # known before training, as an estimate requires
     work = model.work_estimate(model.config, *size)
+    users = audience({"": per_user}, spec.users)
     return JobResult(
         key=chosen.key,
         config=chosen.config,
@@ -222,11 +225,21 @@ def _result(
         judging_units=len(folds) * judging_units(*size),
         folds=len({fold.split.fold for fold in folds}),
         users=int((per_user[TRAINING] == 0).sum()),
-        metrics=pooled(audience({"": per_user}, about).judged[""]),
+        metrics=pooled(users.judged[""]),
         overall=_mean_of_folds([fold.evaluation.overall for fold in folds]),
         threads=threads,
         notes=_notes(folds),
+        interval=_interval(users.trainings[""], spec),
     )
+
+
+def _interval(trainings: Sequence[pd.DataFrame], spec: ExperimentSpec) -> dict[str, float]:
+    """Return the ends of the interval of the primary metric, as in the comparison; empty without an interval."""
+    columns = [USER, spec.metric, *(name for name in trainings[0] if str(name).startswith(N_RATINGS))]
+    if spec.metric not in trainings[0]:
+        return {}
+    found = summarize([frame[columns] for frame in trainings], seed=spec.seed).get(spec.metric, {})
+    return {end: found[end] for end in ("low", "high") if math.isfinite(found.get(end, math.nan))}
 
 
 def _history(folds: list[_Fold]) -> pd.DataFrame:

@@ -112,18 +112,28 @@ def folder_written_aside(path: Path, staging: Path) -> Iterator[Path]:
         with disk_errors_in_words(path):
             aside.mkdir(parents=True)
             yield aside
-            close(aside)
-            for folder, _, names in os.walk(aside):
-                for name in names:
-                    sync(Path(folder, name))
-                sync(Path(folder))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _take_place(aside, path)
+            take_place(aside, path)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _take_place(aside: Path, path: Path) -> None:
+def take_place(aside: Path, path: Path) -> None:
+    """Rename a complete folder to `path` after syncing it; an existing folder is kept, and the new one stays aside.
+
+    Raises:
+        StoreError: A disk error.
+    """
+    with disk_errors_in_words(path):
+        close(aside)
+        for folder, _, names in os.walk(aside):
+            for name in names:
+                sync(Path(folder, name))
+            sync(Path(folder))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _rename_folder(aside, path)
+
+
+def _rename_folder(aside: Path, path: Path) -> None:
     try:
         os.rename(aside, path)
     except OSError as error:

@@ -21,7 +21,19 @@ from tests.records import flip_bit
 
 __all__ = ["finished", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
-PAGES = ("home", "data", "explore", "users", "items", "train", "compare", "recommend", "inside", "attention")
+PAGES = (
+    "home",
+    "data",
+    "explore",
+    "users",
+    "items",
+    "train",
+    "compare",
+    "experiments",
+    "recommend",
+    "inside",
+    "attention",
+)
 
 
 def second_data(finished: Finished) -> Path:

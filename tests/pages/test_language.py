@@ -15,7 +15,19 @@ from tests.pages.pseudo import LANGUAGE, untranslated, write_catalogue
 
 __all__ = ["finished", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
-PAGES = ("home", "data", "explore", "users", "items", "train", "compare", "inside", "attention", "recommend")
+PAGES = (
+    "home",
+    "data",
+    "explore",
+    "users",
+    "items",
+    "train",
+    "compare",
+    "inside",
+    "attention",
+    "recommend",
+    "experiments",
+)
 NAMES = "two tastes film person evil link http example club tiny recscope english"
 """Names in the data sets and of the product."""
 STORED = "ease item_knn biased_mf item knn biased mf popular random"

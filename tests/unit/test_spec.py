@@ -61,3 +61,13 @@ def test_splits_are_read_from_words(text: str, expected: SplitSpec) -> None:
 def test_a_wrong_split_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ConfigError):
         SplitSpec.parse(text)
+
+
+def test_the_version_stored_with_results_is_that_of_the_package() -> None:
+    import tomllib
+    from pathlib import Path
+
+    from recsys_core.version import VERSION
+
+    project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["version"] == VERSION

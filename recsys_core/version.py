@@ -1,0 +1,3 @@
+"""The version of Recscope, stored with every result."""
+
+VERSION = "0.1.0"
