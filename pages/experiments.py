@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.experiments_parts import chosen_run, deleted, joint, run_cards, run_table
+from pages.experiments_parts import chosen_run, data_sets, deleted, joint, run_cards, run_table
 from pages.ui import damaged_folders, services
 from pages.ui.frame import ensure_frame
 from pages.ui.text import _, paragraph
@@ -25,6 +25,8 @@ if len(chosen) == 1:
     chosen_run.show(chosen[0])
 elif chosen:
     joint.show(chosen)
+st.header(_("Data sets that are alike"))
+data_sets.likeness()
 st.header(_("Run cards"))
 run_cards.upload()
 deleted.section()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.experiments_parts import deleted
+from pages.experiments_parts import data_sets, deleted
 from pages.ui import pending, state
 from pages.ui import show as shown
 from pages.ui.queries import experiment_queries
@@ -32,6 +32,8 @@ def show(runs: "list[Run]") -> None:
             found = experiment_queries.comparability(ready)
             if not found.allowed:
                 _refusal(ready, found.differences)
+                if len({run.spec.data for run in ready}) == len(ready):
+                    data_sets.ranks(ready)
                 return
             _comparison(ready)
             if found.conditions:

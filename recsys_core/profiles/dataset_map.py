@@ -75,9 +75,14 @@ def positions(named: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
     return pd.DataFrame({"x": shown[:, 0], "y": shown[:, 1], "share": share}, index=list(named))
 
 
+def table_of(named: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    """Return the properties as a table, one row per data set."""
+    return pd.DataFrame.from_dict({name: dict(values) for name, values in named.items()}, orient="index")[list(TRAITS)]
+
+
 def _standardized(named: Mapping[str, Mapping[str, float]]) -> FloatArray:
     """Return (N, traits) properties with mean 0 and standard deviation 1, or 0 where all data sets are equal."""
-    table = pd.DataFrame.from_dict({name: dict(values) for name, values in named.items()}, orient="index")[list(TRAITS)]
+    table = table_of(named)
     table[list(LOGARITHMIC)] = np.log10(table[list(LOGARITHMIC)].clip(lower=1e-12))
     values: FloatArray = table.to_numpy(np.float64)
     spread = values.std(axis=0)

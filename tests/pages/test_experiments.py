@@ -15,6 +15,7 @@ from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.rerun import repetition_of
 from recsys_core.experiments.run_card import export_card
 from recsys_core.experiments.store import ResultStore
+from tests.engine.support import little_data
 from tests.pages.finished import (
     Finished,
     finished,
@@ -264,3 +265,22 @@ def test_the_view_for_a_projector_hides_what_changes_something(open_page: Open, 
 
 def test_an_unknown_experiment_in_the_address_is_reported(open_page: Open, finished: Finished) -> None:
     assert "There is no experiment" in words(open_page("experiments", runs="0000000000000000"))
+
+
+def test_the_same_models_on_two_data_sets_are_ranked_and_the_data_sets_drawn(
+    open_page: Open, finished: Finished
+) -> None:
+    workspace, store = Workspace(finished.root), ResultStore(finished.root)
+    other = little_data()
+    workspace.store(other)
+    spec = small_spec(other.fingerprint)
+    run = store.create(spec, "little")
+    for model_id in run.model_ids:
+        execute(store, run.id, model_id, workspace, 1)
+    app = open_page("experiments", data=finished.data, runs=f"{finished.run},{run.id}")
+    until(app, lambda: "Ranks by NDCG@5 across data sets" in words(app))
+    text = words(app)
+    assert "has the best average rank" in text
+    assert "Average ranks are tested from three data sets on." in text
+    until(app, lambda: "is most like little" in words(app))
+    assert "In the latest experiment there" in words(app)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from recsys_core.experiments.across import Across
     from recsys_core.experiments.deleted_runs import DeletedRun
     from recsys_core.experiments.experiment import Run
     from recsys_core.experiments.experiment_cards import RunCard
@@ -90,6 +91,23 @@ def comparison(runs: "Sequence[Run]", metric: str) -> "Ticket[JointComparison]":
     from recsys_core.experiments.joint_comparison import compare_jointly
 
     return services.ask(lambda _ctx: compare_jointly(runs, metric), "joint", finished_key(runs), metric)
+
+
+def across(runs: "Sequence[Run]", metric: str) -> "Ticket[Across]":
+    """Return the ticket of the ranks of models on the data sets of several experiments."""
+    from recsys_core.experiments.across import across as compute
+
+    return services.ask(lambda _ctx: compute(runs, metric), "across", finished_key(runs), metric)
+
+
+def all_traits(fingerprints: tuple[str, ...]) -> "Ticket[dict[str, dict[str, float]]]":
+    """Return the ticket of the properties of data sets, by fingerprint."""
+    from recsys_core.profiles.dataset_map import traits
+
+    def compute() -> dict[str, dict[str, float]]:
+        return {one: traits(services.workspace().open(one)) for one in fingerprints}
+
+    return services.ask(lambda _ctx: compute(), "traits", fingerprints)
 
 
 def repetitions(run: "Run") -> "list[Run]":
