@@ -20,8 +20,8 @@ class LeakReport:
         tests_with_later_training: Test rows earlier than some training row of any user and item.
         tests_of_unborn_items: Test rows earlier than the first training row of their item.
         tests_of_unseen_items: Test rows whose item has no training row.
-        tests_seen_in_training: Test rows whose user-item pair is in the training data (as a target event, if the task
-            names some), so it cannot be recommended.
+        tests_seen_in_training: Test rows whose user-item pair is in the user's history, which includes validation data
+            (as a target event, if the task names some), so it cannot be recommended.
         tests_without_time: Test rows with unknown time, which are not counted as leaks.
     """
 
@@ -40,7 +40,7 @@ def count_leaks(split: Split) -> LeakReport:
     'Later' is strict: rows with equal times do not leak. Training rows of unknown time sort before all others.
     """
     train, test = split.train.interactions, split.test.interactions
-    seen = train if split.seen is None else split.seen.interactions
+    seen = (split.history if split.seen is None else split.seen).interactions
     items = test[ITEM].to_numpy()
     born = np.bincount(train[ITEM].to_numpy(), minlength=split.train.n_items) > 0
     later = unborn = timeless = None

@@ -288,6 +288,7 @@ class MetricName:
 
     @property
     def title(self) -> str:
-        """Display name with the cut-off, such as NDCG@10."""
+        """Display name with cut-off and part, such as NDCG@10 (tail)."""
         title = _(self.info.title)
-        return f"{title}@{self.k}" if self.k is not None else title
+        title = f"{title}@{self.k}" if self.k is not None else title
+        return f"{title} ({_(self.part)})" if self.part else title

@@ -78,6 +78,7 @@ class JudgedModel:
         personal: False if all users get the same order of items by design.
         order: How the scores differ between users.
         tuned_on: The set on which its settings were chosen.
+        compares_ratings: Whether its similarity is based on differences between ratings.
     """
 
     title: str
@@ -85,6 +86,7 @@ class JudgedModel:
     personal: bool = True
     order: Order = "personal"
     tuned_on: Literal["nothing", "validation", "test"] = "nothing"
+    compares_ratings: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +136,7 @@ def check_protocol(
     """
     found = [
         *_of_history(protocol),
-        *_of_lists(per_user, protocol),
+        *_of_lists(per_user, protocol, MetricName.parse(metric)),
         *_of_users(per_user, metric, protocol.relevant_from),
         *_of_models(protocol),
         *_of_split(protocol),
@@ -148,7 +150,8 @@ def _of_history(protocol: Protocol) -> list[Finding]:
     """State how many test users have no training history, and which users the verdict covers."""
     without, users = protocol.users_without_history, protocol.users
     if not without:
-        return []
+        asked = users > 0 and protocol.about == "without_history"
+        return [_finding("warning", "no_new_users", sentences.NO_NEW_USERS, users)] if asked else []
     if without == users:
         return [_finding("warning", "no_history", sentences.NO_USER_HAS_HISTORY, users)]
     if protocol.about != "with_history":
@@ -160,20 +163,26 @@ def _of_history(protocol: Protocol) -> list[Finding]:
     return [_finding(severity, "no_history", sentences.NO_HISTORY, without, **values)]
 
 
-def _of_lists(per_user: Mapping[str, pd.DataFrame], protocol: Protocol) -> list[Finding]:
-    """Name the models that cannot score any item for some users, with the cause if it is known."""
+def _of_lists(per_user: Mapping[str, pd.DataFrame], protocol: Protocol, metric: MetricName) -> list[Finding]:
+    """Name the models that cannot score any item for some users, with the cause if it is known.
+
+    Users without a relevant item are not counted: their lists may be empty because they have seen all items.
+    """
     found = []
     for name, frame in per_user.items():
-        empty = int((frame[N_LISTED] == 0).sum()) if N_LISTED in frame else 0
+        rows = frame[frame[N_RELEVANT] > 0] if N_RELEVANT in frame else frame
+        empty = int((rows[N_LISTED] == 0).sum()) if N_LISTED in rows else 0
         if not empty or name not in protocol.models:
             continue
-        values = {"model": protocol.models[name].title, **_of(empty, len(frame))}
-        rating = protocol.only_rating
-        if rating is None:
-            found.append(_finding("warning", "empty_lists", sentences.EMPTY_LISTS, empty, **values))
+        model, rating = protocol.models[name], protocol.only_rating
+        values = {"model": model.title, **_of(empty, len(rows))}
+        if metric.info.kind != "accuracy" or metric.key == "auc":  # of an empty list they are undefined, or not 0
+            words = sentences.EMPTY_LISTS_UNCOUNTED
+        elif rating is not None and model.compares_ratings:
+            words, values["rating"] = sentences.EMPTY_LISTS_ONE_RATING, f"{rating:g}"
         else:
-            words = sentences.EMPTY_LISTS_ONE_RATING
-            found.append(_finding("warning", "empty_lists", words, empty, rating=f"{rating:g}", **values))
+            words = sentences.EMPTY_LISTS
+        found.append(_finding("warning", "empty_lists", words, empty, **values))
     return found
 
 
@@ -267,7 +276,12 @@ def _of_split(protocol: Protocol) -> list[Finding]:
             sum(part.test_rows_of_unknown_items for part in left),
         ),
         *(
-            ("info", f"users_without_test:{cause}", template, sum(part.causes.get(cause, 0) for part in left))
+            (
+                "info",
+                f"users_without_test:{cause}",
+                template,
+                max((part.causes.get(cause, 0) for part in left), default=0),
+            )
             for cause, template in WITHOUT_TEST.items()
         ),
         (
@@ -297,9 +311,7 @@ def _of_results(comparison: Comparison, protocol: Protocol) -> list[Finding]:
     """Check the metric values: few users, identical models, baselines that are not beaten."""
     found = []
     if len(comparison.users) < FEW_USERS:
-        smallest = sentences.significant(_smallest_difference(comparison))
-        words = sentences.VERY_FEW_USERS if len(comparison.users) < VERY_FEW_USERS else sentences.FEW_USERS
-        found.append(_finding("warning", "few_users", words, len(comparison.users), difference=smallest))
+        found.append(_few_users(comparison))
     pairs = comparison.pairs
     for pair in pairs[pairs["identical"]].itertuples():
         names = {"first": _title(str(pair.first), protocol), "second": _title(str(pair.second), protocol)}
@@ -307,6 +319,17 @@ def _of_results(comparison: Comparison, protocol: Protocol) -> list[Finding]:
     if MetricName.parse(comparison.metric).info.direction != "neither":
         found += _against_popularity(comparison, protocol) + _against_random(comparison, protocol)
     return found
+
+
+def _few_users(comparison: Comparison) -> Finding:
+    """State that few users are compared, and which differences they detect if there is any to detect."""
+    users, smallest = len(comparison.users), _smallest_difference(comparison)
+    very = users < VERY_FEW_USERS
+    if users == 1 or smallest > 0:
+        words = sentences.VERY_FEW_USERS if very else sentences.FEW_USERS
+        return _finding("warning", "few_users", words, users, difference=sentences.significant(smallest))
+    words = sentences.VERY_FEW_USERS_ALONE if very else sentences.FEW_USERS_ALONE
+    return _finding("warning", "few_users", words, users)
 
 
 def _smallest_difference(comparison: Comparison) -> float:
@@ -333,7 +356,10 @@ def _against_popularity(comparison: Comparison, protocol: Protocol) -> list[Find
     if popular is None or not others:
         return []
     base = _title(popular, protocol)
-    if not set(comparison.better_than(popular)) & set(others):
+    better = set(comparison.better_than(popular))
+    if not better & set(others):
+        if better:
+            return []  # random recommendations are better: the verdict states it
         if 0 < protocol.users == protocol.users_without_history:
             return []  # without any user history no model can personalize: not a finding about the models
         values = {"baseline": base, "level": level_text(comparison.confidence), "users": whole(len(comparison.users))}

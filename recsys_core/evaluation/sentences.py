@@ -159,7 +159,9 @@ OTHERS_BEAT_BASELINE = Template(
     "{models} is significantly better than {baseline} ({level}, sign-flip test, Holm); the leader is not.",
     "{models} are significantly better than {baseline} ({level}, sign-flip test, Holm); the leader is not.",
 )
-ONLY_ONE = Template("{model} is the only model: {metric} {mean} ({interval}). Train a second model to compare it with.")
+ONLY_ONE = Template(
+    "{model} is the only model with a value of {metric}: {mean} ({interval}). Train a second one to compare it with."
+)
 
 NO_COMMON_USERS = Template(
     "No user has a value for every model, so the models cannot be compared ({count} user was evaluated in total). "
@@ -216,6 +218,10 @@ ABOUT_NEW_USERS = Template(
 ABOUT_ALL_USERS = Template(
     "The verdict covers all {total} test users, {count} of them ({share}) without training history.",
 )
+NO_NEW_USERS = Template(
+    "The only test user has training history, so the verdict covers this user.",
+    "All {count} test users have training history, so the verdict covers all of them.",
+)
 NO_USER_HAS_HISTORY = Template(
     "The only test user has no training history, so the verdict covers this user: it compares what models recommend "
     "without any user history.",
@@ -225,6 +231,10 @@ NO_USER_HAS_HISTORY = Template(
 EMPTY_LISTS = Template(
     "{model} cannot score any item for {count} of {total} users ({share}): this user's list is empty and counts as 0.",
     "{model} cannot score any item for {count} of {total} users ({share}): their lists are empty and count as 0.",
+)
+EMPTY_LISTS_UNCOUNTED = Template(
+    "{model} cannot score any item for {count} of {total} users ({share}): this user's list is empty.",
+    "{model} cannot score any item for {count} of {total} users ({share}): their lists are empty.",
 )
 EMPTY_LISTS_ONE_RATING = Template(
     "{model} cannot score any item for {count} of {total} users ({share}): this user's list is empty and counts as 0. "
@@ -237,8 +247,8 @@ CONSTANT_SCORES = Template(
     "{count} models ({models}) give each user the same score for all items, so the order of their lists is random.",
 )
 USERS_LEFT_OUT = Template(
-    "{count} of {total} test users ({share}) has no relevant test item and is excluded.",
-    "{count} of {total} test users ({share}) have no relevant test item and are excluded.",
+    "{count} of {total} users ({share}) has no relevant test item and is excluded.",
+    "{count} of {total} users ({share}) have no relevant test item and are excluded.",
 )
 USERS_WITHOUT_TEST = Template("{count} user has no test case.", "{count} users have no test case.")
 FOLDS_SHARE = Template(
@@ -285,25 +295,28 @@ NO_TARGET = Template(
     "{count} users have no test case: they have no interaction of the events to predict.",
 )
 BELOW_THRESHOLD = Template(
-    "{count} of {total} test users ({share}) has no relevant test item and is excluded: no test rating reaches "
-    "{threshold}.",
-    "{count} of {total} test users ({share}) have no relevant test item and are excluded: none of their test ratings "
+    "{count} of {total} users ({share}) has no relevant test item and is excluded: no test rating reaches {threshold}.",
+    "{count} of {total} users ({share}) have no relevant test item and are excluded: none of their test ratings "
     "reaches {threshold}.",
 )
 ALL_SEEN = Template(
-    "{count} of {total} test users ({share}) is excluded: all relevant test items are in the user's training history.",
-    "{count} of {total} test users ({share}) are excluded: all their relevant test items are in their training "
-    "history.",
+    "{count} of {total} users ({share}) is excluded: all relevant test items are in the user's training history.",
+    "{count} of {total} users ({share}) are excluded: all their relevant test items are in their training history.",
 )
 FEW_USERS = Template(
     "Only {count} user is compared; no difference can be tested.",
-    "Only {count} users are compared; true differences below about {difference} would mostly go undetected.",
+    "Only {count} users are compared; true differences below about {difference} would be detected with less than 80% "
+    "power.",
 )
+FEW_USERS_ALONE = Template("Only {count} user is compared.", "Only {count} users are compared.")
 VERY_FEW_USERS = Template(
     "Only {count} user is compared: one user says nothing about others, and no difference can be tested.",
-    "Only {count} users are compared: intervals are wide, one more user can change the order of the models, and true "
-    "differences below about {difference} would mostly go undetected. Treat this as a trial run, not as a basis for a "
-    "decision.",
+    "Only {count} users are compared: intervals are wide, and true differences below about {difference} would be "
+    "detected with less than 80% power. Treat this as a trial run, not as a basis for a decision.",
+)
+VERY_FEW_USERS_ALONE = Template(
+    "Only {count} user is compared. Treat this as a trial run, not as a basis for a decision.",
+    "Only {count} users are compared. Treat this as a trial run, not as a basis for a decision.",
 )
 POPULARITY_CLOSE = Template(
     "{baseline} reaches {share} of the best model ({best}): personalization gains little here. "
@@ -322,7 +335,7 @@ SAME_FOR_ALL_USERS = Template(
     "{models} ranks the items in the same order for all users; check its settings.",
     "{count} models ({models}) rank the items in the same order for all users; check their settings.",
 )
-NO_BASELINE = Template("Popularity is not among the models, so the gain from personalization is unknown.")
+NO_BASELINE = Template("Popularity has no result, so the gain from personalization is unknown.")
 WITHOUT_RESULT = Template(
     "{models} has no result and is missing from the comparison.",
     "{count} models ({models}) have no result and are missing from the comparison.",

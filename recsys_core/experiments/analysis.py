@@ -68,7 +68,7 @@ def compare_run(
         seed=run.spec.seed,
         titles=titles,
         baseline=pinned,
-        metrics=1 if metric == run.spec.metric else exploratory_metrics(found),
+        metrics=1 if metric == run.spec.metric else exploratory_metrics(found, run.spec.metric),
         varying=[
             model.id
             for model in run.spec.models
@@ -77,14 +77,15 @@ def compare_run(
     )
 
 
-def exploratory_metrics(users: Audience) -> int:
+def exploratory_metrics(users: Audience, primary: str) -> int:
     """Return the number of metrics that can be viewed besides the primary one, for which their tests are corrected.
 
     It is fixed, whatever was viewed so far: a correction for the number viewed until now finds some difference between
     two equal models in 8 to 11 % of cases, this one in about 6 % (35 metrics of 200 to 943 users).
     """
     names = {name for frame in users.judged.values() for name in metric_columns(frame)}
-    return sum(not name.part and name.info.direction != "neither" for name in map(MetricName.parse, names)) - 1 or 1
+    others = map(MetricName.parse, names - {primary})
+    return max(1, sum(not name.part and name.info.direction != "neither" for name in others))
 
 
 def without_history(run: Run, metric: str, users: Audience) -> pd.DataFrame:
@@ -136,6 +137,7 @@ def protocol_of(run: Run, users: Audience | None = None) -> Protocol:
             personal=model_class(result.key).info.personal,
             order=result.notes.get("order", "personal"),  # earlier versions did not always store it
             tuned_on="test" if tries[result.key] >= MANY_TRIES else "nothing",
+            compares_ratings=result.config.get("similarity") in ("pearson", "adjusted_cosine"),
         )
         for model_id, result in run.results().items()
     }

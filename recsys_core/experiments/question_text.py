@@ -7,7 +7,6 @@ from recsys_core.experiments.spec import ExperimentSpec, Users
 
 TARGET = Template("Predicted: {target}. Models learn from {learned}.")
 TARGET_ALONE = Template("Predicted: {target}. Models learn from all interactions.")
-LEARNED_ALONE = Template("Predicted: all interactions. Models learn from {learned}.")
 ALL_EVENTS = Template("Predicted: all interactions, which models also learn from.")
 RELEVANT = Template("A recommended item is relevant if its test interaction has a rating of at least {threshold}.")
 ALL_RELEVANT = Template("A recommended item is relevant if the user has a test interaction with it.")
@@ -27,21 +26,23 @@ SPLITS = {
         "folds.",
     ),
     "user_holdout": Template(
-        "{share} of the users are held out of training; models get 80% of their history, the rest are test cases."
+        "{share} of the users are held out of training; of each of their histories, 20% are test cases (at least "
+        "one), and models get the rest."
     ),
     "item_holdout": Template("{share} of the items are held out of training, and only these are ranked."),
     "uploaded": Template("Test cases are those of a second data set."),
 }  # fmt: skip
+PREDICTED_ONLY = Template("Only interactions of the predicted events are test cases.")
 FIXED_WINDOWS = Template("Each window has a training period of the same length.")
-GAP = Template("{days} days before each test period are not used.")
+GAP = Template("One day before each test period is not used.", "{days} days before each test period are not used.")
 USERS: dict[Users, Template] = {
     "with_history": Template("The verdict is about test users with training history."),
     "without_history": Template("The verdict is about test users without training history."),
     "all": Template("The verdict is about all test users."),
 }
 TRAININGS = Template(
-    "Each model is trained once, with seed {seed}.",
-    "Each model that depends on the seed is trained {count} times, with the seeds {seed} to {last}.",
+    "Each model is trained with one seed, {seed}.",
+    "Each model that depends on the seed is trained with {count} seeds, {seed} to {last}.",
 )
 METRIC = Template("The primary metric, fixed before the training, is {metric}.")
 
@@ -52,6 +53,7 @@ def question_sentences(spec: ExperimentSpec) -> list[Sentence]:
         _predicted(spec),
         *_relevance(spec),
         *_tested(spec.split),
+        *([PREDICTED_ONLY.fill()] if spec.target else []),
         USERS[spec.users].fill(),
         TRAININGS.fill(spec.seeds, seed=str(spec.seed), last=str(spec.seed + spec.seeds - 1)),
         METRIC.fill(metric=MetricName.parse(spec.metric).title),
@@ -59,12 +61,11 @@ def question_sentences(spec: ExperimentSpec) -> list[Sentence]:
 
 
 def _predicted(spec: ExperimentSpec) -> Sentence:
-    target, learned = spec.target, [f"{event} (weight {weight:g})" for event, weight in spec.learn_from.items()]
-    if target and learned:
+    learned = [f"{event} (weight {weight:g})" for event, weight in spec.learn_from.items()]
+    target = spec.target or tuple(spec.learn_from)  # without a target, the events learned from are also predicted
+    if learned:
         return TARGET.fill(target=listed(target), learned=listed(learned))
-    if target:
-        return TARGET_ALONE.fill(target=listed(target))
-    return LEARNED_ALONE.fill(learned=listed(learned)) if learned else ALL_EVENTS.fill()
+    return TARGET_ALONE.fill(target=listed(target)) if target else ALL_EVENTS.fill()
 
 
 def _relevance(spec: ExperimentSpec) -> list[Sentence]:
@@ -82,5 +83,10 @@ def _tested(split: SplitSpec) -> list[Sentence]:
         if split.windows > 1 and split.window_training == "fixed":
             found.append(FIXED_WINDOWS.fill())
         if split.gap_days:
-            found.append(GAP.fill(days=f"{split.gap_days:g}" if split.gap_days % 1 else whole(split.gap_days)))
+            found.append(
+                GAP.fill(
+                    1 if split.gap_days == 1 else 2,
+                    days=f"{split.gap_days:g}" if split.gap_days % 1 else whole(split.gap_days),
+                )
+            )
     return found

@@ -158,7 +158,7 @@ def test_users_without_relevant_items_are_counted() -> None:
         frame.loc[:29, "ndcg@10"] = math.nan
     finding = found(per_user)["users_left_out"]
     assert (finding.severity, finding.count) == ("info", 30)
-    assert finding.message == "30 of 400 test users (7.5%) have no relevant test item and are excluded."
+    assert finding.message == "30 of 400 users (7.5%) have no relevant test item and are excluded."
 
 
 def test_too_few_users_are_warned_of_with_the_difference_that_can_be_seen() -> None:
@@ -169,9 +169,7 @@ def test_too_few_users_are_warned_of_with_the_difference_that_can_be_seen() -> N
 
 def test_under_50_users_the_warning_says_what_that_means() -> None:
     finding = found(frames(users=49))["few_users"]
-    assert finding.message.startswith(
-        "Only 49 users are compared: intervals are wide, one more user can change the order"
-    )
+    assert finding.message.startswith("Only 49 users are compared: intervals are wide, and true differences below")
     assert "Treat this as a trial run" in finding.message
 
 
@@ -204,7 +202,8 @@ def test_a_model_with_constant_scores_is_said_to_list_at_random() -> None:
 def test_empty_lists_are_counted_with_the_cause_if_it_is_known(rating: float | None, end: str) -> None:
     per_user = {name: frame.assign(n_listed=np.where(frame.index < 25, 0, 10)) for name, frame in frames().items()}
     per_user = {name: frame if name == "knn" else frame.assign(n_listed=10) for name, frame in per_user.items()}
-    finding = found(per_user, replace(PROTOCOL, only_rating=rating))["empty_lists"]
+    models = MODELS | {"knn": replace(MODELS["knn"], compares_ratings=True)}
+    finding = found(per_user, replace(PROTOCOL, models=models, only_rating=rating))["empty_lists"]
     assert (finding.count, finding.severity) == (25, "warning")
     assert finding.message.startswith(
         "Item kNN cannot score any item for 25 of 400 users (6.2%): their lists are empty"

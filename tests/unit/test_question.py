@@ -127,7 +127,7 @@ def test_other_metrics_are_exploratory(shop: Path, own_workspace: Path, tmp_path
     words = ["compare", "--data", "shop", "--models", "ease", "--out", str(tmp_path / "o"), *QUESTION]
     assert main(words) == 0
     run = stored_run(own_workspace)
-    number = exploratory_metrics(users_of(run))
+    number = exploratory_metrics(users_of(run), run.spec.metric)
     assert number == 10 * 5 + 1 - 1  # ten accuracy metrics at five cut-offs and AUC, without the primary one
     assert compare_run(run).metrics == 1
     assert compare_run(run, "recall@20").metrics == number
