@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.experiments_parts import deleted, rerun_difference, run_cards, train_again
-from pages.ui import algorithm_cards, frame, services, state
+from pages.ui import frame, model_titles, services, state
 from pages.ui.show import errors
 from pages.ui.text import _, paragraph, safe, safe_paragraphs
 from recsys_core.errors import RecscopeError
@@ -38,7 +38,7 @@ def _facts(run: "Run", card: "RunCard", noted: "Annotations") -> None:
         )
         + f" {tags} {archived}"
     )
-    st.markdown(_("Models: {names}").format(names=safe(", ".join(algorithm_cards.titles(run.spec.models).values()))))
+    st.markdown(_("Models: {names}").format(names=safe(", ".join(model_titles.titles(run.spec.models).values()))))
     if run.imported:
         words = _("Opened from a run card on {date}. It has results, but no trained models; re-run it to get them.")
         st.info(words.format(date=f"{run.imported:%Y-%m-%d %H:%M}"), icon=":material/archive:")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import algorithm_cards, pending, services, show
+from pages.ui import model_titles, pending, services, show
 from pages.ui.queries import experiment_queries
 from pages.ui.text import _, fragment, paragraph, percent, safe
 from recsys_core.errors import RecscopeError
@@ -84,7 +84,7 @@ def _progress(run_id: str) -> None:
 def _difference(run: "Run", outcome: "RunDifference") -> None:
     from recsys_core.experiments.difference_sentences import sentence, severity
 
-    titles = algorithm_cards.titles(run.spec.models)
+    titles = model_titles.titles(run.spec.models)
     if outcome.identical:
         words = _("Difference 0: all metrics, the values of all users and all lists of all {n} models are identical.")
         st.success(words.format(n=len(outcome.models)), icon=BOXES["same"][1])

@@ -149,7 +149,7 @@ def compare_jointly(runs: Sequence[Run], metric: str | None = None) -> JointComp
         raise DataError(_("No finished model of these experiments has the metric {metric}.").format(metric=metric))
     titles, models = _titles(runs, chosen)
     primaries = {run.spec.metric for run in runs}
-    metrics = 1 if primaries == {metric} else exploratory_metrics(audiences[runs[0].id])
+    metrics = 1 if primaries == {metric} else exploratory_metrics(audiences[runs[0].id], runs[0].spec.metric)
     trainings = {key: audiences[run.id].trainings[model] for key, (run, model) in chosen.items()}
     comparison = compare(
         trainings,
