@@ -12,9 +12,7 @@ ensure_frame()
 st.title(_("Explore"))
 with pickers.line():
     card = pickers.dataset("explore")
-card = empty_state.card_or_stop(
-    card, _("Upload your own data, or load a sample with one click; its charts then appear here.")
-)
+card = empty_state.card_or_stop(card, _("Upload your own data, or open a sample; its charts then appear here."))
 
 paragraph(
     "{users} users, {items} items, {interactions} interactions.",

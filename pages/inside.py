@@ -18,10 +18,7 @@ with pickers.line():
     model = selection.model(results) if results is not None else None
 empty_state.card_or_stop(
     data,
-    _(
-        "There is nothing to inspect without data and a trained model. Upload your own data, or load a "
-        "sample with one click."
-    ),
+    _("The parameters of a model need data and a trained model. Upload your own data, or open a sample."),
 )
 if run is None or results is None or model is None:
     empty_state.stop(

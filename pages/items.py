@@ -12,8 +12,6 @@ ensure_frame()
 st.title(_("Items"))
 with pickers.line():
     card = pickers.dataset("items")
-card = empty_state.card_or_stop(
-    card, _("Upload your own data, or load a sample with one click; its items then appear here.")
-)
+card = empty_state.card_or_stop(card, _("Upload your own data, or open a sample; its items then appear here."))
 
 item_profile.present(card)

@@ -15,7 +15,7 @@ with pickers.line():
     data = pickers.dataset("recommend")
     run = pickers.experiment("recommend") if data is not None else None
 empty_state.card_or_stop(
-    data, _("Recommendations need data and a trained model. Upload your own data, or load a sample with one click.")
+    data, _("Recommendations need data and a trained model. Upload your own data, or open a sample.")
 )
 if run is None:
     empty_state.stop(

@@ -12,8 +12,6 @@ ensure_frame()
 st.title(_("Users"))
 with pickers.line():
     card = pickers.dataset("users")
-card = empty_state.card_or_stop(
-    card, _("Upload your own data, or load a sample with one click; its users then appear here.")
-)
+card = empty_state.card_or_stop(card, _("Upload your own data, or open a sample; its users then appear here."))
 
 tabs.present(card)

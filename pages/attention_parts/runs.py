@@ -49,13 +49,10 @@ def choose(data: "DatasetCard") -> "Run | None":
     cards = {card.id: card for card in services.run_cards()}
     wanted = cards[requested].data if requested in cards else data.fingerprint
     able = [one for one, card in cards.items() if card.data == wanted and _with_attention(card, "DONE")]
-    if able and requested not in able and (requested is None or requested != picked_here):
+    is_known = requested is None or requested in cards
+    if able and is_known and requested not in able and (requested is None or requested != picked_here):
         state.choose("run", able[0])
         st.session_state[PASSED_OVER] = (cards[requested].name, able[0]) if requested in cards else None
-        if requested and requested not in cards:
-            st.session_state[pickers.NOTES["run"]] = _(
-                "The experiment in this URL does not exist; another one is shown."
-            )
     return pickers.experiment(PICKER)
 
 

@@ -115,6 +115,10 @@ def _example() -> Seen:
     named, _mark, user = (state.get("example") or "").partition(MARK)
     key = named if named in known else known[0]
     users = list(_read(key).traces)
+    if (named and named != key) or (user and user not in users):
+        st.warning(
+            _("Example '{name}' does not exist; another one is shown.").format(name=safe(state.get("example") or ""))
+        )
     user = user if user in users else users[0]
     with pickers.line():
         pickers.pick(_("Model"), "attention_example", known, key, lambda one: _(_read(one).title), open_example)
@@ -149,7 +153,7 @@ def trained() -> Seen:
     data = empty_state.card_or_stop(
         data,
         _(
-            "Upload your own data or load a sample, and train a model with attention. Until then, open the "
+            "Upload your own data or open a sample, and train a model with attention. Until then, open the "
             "finished example."
         ),
     )

@@ -111,6 +111,7 @@ def _line_words(seen: "Seen") -> dict[str, str]:
         "looks": _("{name} attends most to: {list}."),
         "looked": _("{name} is attended to most from: {list}."),
         "how": _("Hover over an item to see only its lines; click it to keep them. Keys: arrows, Enter, Escape."),
+        "fold": _("▸ marks a group of earlier items: click it to open or close it."),
         "svg": _("Chart (SVG)"),
         "png": _("Chart (PNG)"),
     }

@@ -65,7 +65,7 @@ ITEM = Kind(
 def choose(kind: Kind, dataset: "Dataset") -> str:
     """Show the search and its results; return the selected identifier, which is also in the URL.
 
-    The demo view shows neither; it uses the identifier in the URL, else the most active one.
+    The demo view shows neither; it uses the identifier in the URL, else the default one.
     """
     drop_unknown(kind, dataset)
     if state.is_demo():
@@ -128,14 +128,19 @@ def drop_unknown(kind: Kind, dataset: "Dataset") -> None:
 
 
 def _matches(kind: Kind, dataset: "Dataset", text: str) -> dict[str, str]:
-    """Return identifier -> display name, most active first; without a search, the one in the URL leads."""
+    """Return identifier -> display name, most active first; without a search, the one in the URL or the default leads.
+
+    By default, a user with a readable history is shown, and the most popular item.
+    """
     rows = search(dataset, kind, text)
     names = rows["title"] if "title" in rows else rows["user_id"]
     found = dict(zip(rows[f"{kind.name}_id"], names, strict=True))
-    requested = state.get(kind.name)
-    if text or not requested:
+    if text:
         return found
-    return {requested: found.get(requested) or _name(kind, dataset, requested)} | found
+    first = state.get(kind.name) or (
+        _readable_user(str(services.root()), dataset.fingerprint) if kind is USER else None
+    )
+    return found if first is None else {first: found.get(first) or _name(kind, dataset, first)} | found
 
 
 def _name(kind: Kind, dataset: "Dataset", identifier: str) -> str:
@@ -150,6 +155,13 @@ def _name(kind: Kind, dataset: "Dataset", identifier: str) -> str:
 def search(dataset: "Dataset", kind: Kind, text: str) -> "pd.DataFrame":
     """Return the users or items whose ID or title contains the text, most active first."""
     return _search(str(services.root()), dataset.fingerprint, kind.name, text.strip())
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _readable_user(root: str, fingerprint: str) -> str | None:
+    from recsys_core.data import summaries
+
+    return summaries.readable_user(services.dataset(fingerprint))
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -17,18 +17,35 @@ from recsys_core.errors import StoreError
 
 gc.freeze()  # objects loaded by Streamlit stay alive: excluding them speeds up the collections during the first page
 
-STYLE = """<style>
+PRODUCT = "Recscope"
+ICON = "🔭"
+"""Without an emoji, the browser would request a font from the internet; for a file, Streamlit would load numpy."""
+STYLE = (
+    """<style>
+[data-testid=stHeader], [data-testid=stSidebarHeader] { height: 3rem; min-height: 3rem; }
+[data-testid=stSidebarHeader]::before, [data-testid=stHeader] div:has(> [data-testid=stExpandSidebarButton])::after {
+  content: "PRODUCT"; font-size: 1.15rem; font-weight: 650; white-space: nowrap; align-self: center;
+}
+[data-testid=stHeader] div:has(> [data-testid=stExpandSidebarButton]) { display: flex; gap: 0.5rem; }
+[data-testid=stLogoSpacer] { display: none; }
+[data-testid=stMainBlockContainer] { padding-top: 3.25rem; }
+[data-testid=stMainBlockContainer] h1 { padding-top: 0.25rem; }
 @media (min-width: 800px) {
   [data-testid=stMainBlockContainer] { padding-left: 3rem; padding-right: 3rem; }
+  [data-testid=stApp]:not(:has([data-testid=stExpandSidebarButton])) {
+    & [data-testid=stMainBlockContainer] { padding-top: 1rem; }
+    & [data-testid=stHeader] { background: transparent; pointer-events: none; }
+    & [data-testid=stHeader] :is(button, a, [data-testid=stStatusWidget]) { pointer-events: auto; }
+  }
 }
 [data-testid=stApp] [role=tab][aria-selected=true] { color: light-dark(#0b5cad, #7db8f5); }
 .js-plotly-plot :is([class$=tick], .xtitle, .ytitle, .legendtext, .cbaxis, .cbtitle, .colorbar) text,
 .js-plotly-plot text:is([class^=x][class$=title], [class^=y][class$=title], .cbtitle),
 .js-plotly-plot text:is(.legendtext, .legendtitletext) { fill: currentColor !important; }
 </style>"""
-"""Smaller margins, and charts in the page's text color, since the theme's gray has too little contrast."""
-ICON = "🔭"
-"""Without an emoji, the browser would request a font from the internet; for a file, Streamlit would load numpy."""
+).replace("PRODUCT", PRODUCT)
+"""The product name in sidebar and header, smaller margins, no blank band above the title, and charts in the page's text
+color, since the theme's gray has too little contrast."""
 WENT = "frame_went"
 """Session key of the last page change: from, to, and when."""
 ON_THE_WAY_SECONDS = 2.0
@@ -88,7 +105,7 @@ def _navigation() -> st.Page:
     state.sync()
     speak()
     st.set_page_config(
-        page_title="Recscope",
+        page_title=PRODUCT,
         page_icon=ICON,
         layout="wide",
         initial_sidebar_state="collapsed" if state.is_demo() else "auto",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import services, state
+from pages.ui import dead_link, services, state
 from pages.ui.text import _, count, safe
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from recsys_core.experiments.store import RunCard
 
 
-NOTES = {"data": "context_note_data", "run": "context_note_run"}
-"""Session keys of notes about URL parameters that name something missing."""
+NOTES = {"run": "context_note_run", "model": "context_note_model"}
+"""Session keys of notes about URL parameters that name something else than what is shown."""
 
 
 def line() -> "st.delta_generator.DeltaGenerator":
@@ -27,13 +27,15 @@ def line() -> "st.delta_generator.DeltaGenerator":
 
 
 def dataset(key: str = "context") -> "DatasetCard | None":
-    """Return the selected data set; the newest one if the URL names none; None if there are none."""
+    """Return the selected data set; the newest one if the URL names none; None if there are none.
+
+    The page stops if the URL names one that does not exist.
+    """
     cards = {card.fingerprint: card for card in services.cards()}
     requested = state.get("data")
     if requested and requested not in cards:
-        st.session_state[NOTES["data"]] = _(
-            "The data set in this URL is no longer in the workspace; another one is shown."
-        )
+        title = _("Data set '{name}' is not in this workspace").format(name=safe(requested))
+        dead_link.offer("data", title, {one: dataset_label(cards[one]) for one in cards})
     if requested not in cards:
         state.choose("data", next(iter(cards), None))
     _choice(_("Data set"), "data", list(cards), lambda one: dataset_label(cards[one]), key)
@@ -53,18 +55,22 @@ def experiment(key: str = "context", *, finished: bool = True) -> "Run | None":
         finished: Offer only experiments with a finished model.
 
     Returns:
-        None if there is no such experiment.
+        None if there is no such experiment. The page stops if the URL names one that does not exist.
     """
-    cards = {card.id: card for card in services.run_cards() if card.done or not finished}
-    requested = state.get("run")
+    every = {card.id: card for card in services.run_cards()}
+    cards = {one: card for one, card in every.items() if card.done or not finished}
+    requested, data = state.get("run"), state.get("data")
     if requested in cards:
-        state.put("data", cards[requested].data)
-    elif requested:
-        st.session_state[NOTES["run"]] = _(
-            "The experiment in this URL does not exist or has not finished; another one is shown."
-        )
-    data = state.get("data")
+        data = cards[requested].data
+        state.put("data", data)
     offered = [one for one in cards if data is None or cards[one].data == data]
+    if requested and requested not in every:
+        title = _("Experiment '{name}' is not in this workspace").format(name=safe(requested))
+        dead_link.offer("run", title, {one: experiment_label(cards[one]) for one in offered})
+    elif requested and requested not in cards and offered:
+        st.session_state[NOTES["run"]] = _(
+            "Experiment '{name}' has no finished model yet; another one is shown."
+        ).format(name=safe(every[requested].name))
     if requested not in offered:
         state.choose("run", next(iter(offered), None))
     _choice(_("Experiment"), "run", offered, lambda one: experiment_label(cards[one]), key)
@@ -78,14 +84,19 @@ def experiment_label(card: "RunCard") -> str:
 
 def model(models: Sequence[str], title: Callable[[str], str], key: str = "context") -> str | None:
     """Return the id of the selected model; the first by default."""
-    if state.get("model") not in models:
+    requested = state.get("model")
+    if requested not in models:
+        if requested and models and state.came_by_link():
+            st.session_state[NOTES["model"]] = _(
+                "Model '{name}' cannot be shown here: it is unknown or unfinished; another one is shown."
+            ).format(name=safe(requested))
         state.choose("model", next(iter(models), None))
     _choice(_("Model"), "model", list(models), title, key)
     return state.get("model")
 
 
 def _choice(label: str, name: str, options: list[str], title: Callable[[str], str], key: str) -> None:
-    """Show the picker of a URL parameter; before it, what the URL names but does not exist."""
+    """Show the picker of a URL parameter; before it, a note that the URL names something else."""
     if name in NOTES and (words := st.session_state.get(NOTES[name])):
         st.warning(words)
 

@@ -27,6 +27,8 @@ from recsys_core.data.queries import Stored, tables_of
 
 HEAD_HOLDS = 0.8
 """The head is the smallest set of most popular items that accounts for this share of all interactions."""
+READABLE, TYPICAL, CANDIDATES = (8, 20), 12, 200
+"""Interactions of a readable user: range, preferred number, and number of users whose titles are looked at."""
 _UNITS = (
     ("day", 86_400_000.0),
     ("week", 7 * 86_400_000.0),
@@ -299,6 +301,26 @@ def user_search(data: Stored, text: str = "", limit: int = 50) -> pd.DataFrame:
     with tables_of(data) as (connection, _):
         query = f"SELECT * FROM ({counted}) WHERE {_CONTAINS} ORDER BY interactions DESC, user LIMIT {int(limit)}"
         return connection.execute(query.format(a="user_id", b="user_id"), {"text": text}).df()
+
+
+def readable_user(data: Stored) -> str | None:
+    """Return the identifier of a user whose history is easy to read; None without interactions.
+
+    Preferred, in this order: a number of interactions within `READABLE`, or close to it; items with titles; a number of
+    interactions close to `TYPICAL`; the first position. Titles are compared among `CANDIDATES` users.
+    """
+    low, high = READABLE
+    outside, off = f"greatest({low} - n, n - {high}, 0)", f"abs(n - {TYPICAL})"
+    with tables_of(data) as (connection, _):
+        found = connection.execute(
+            f"WITH counts AS (SELECT {USER}, count(*) AS n FROM {INTERACTIONS} GROUP BY {USER}), "
+            f"near AS (SELECT * FROM counts ORDER BY {outside}, {off}, {USER} LIMIT {CANDIDATES}), "
+            f"titled AS (SELECT {USER}, avg(CAST({TITLE} <> {ITEM_ID} AS DOUBLE)) AS share FROM {INTERACTIONS} "
+            f"SEMI JOIN near USING ({USER}) JOIN {ITEMS} ON position = {ITEM} GROUP BY {USER}) "
+            f"SELECT {USER_ID} FROM near JOIN titled USING ({USER}) JOIN {USERS} ON position = {USER} "
+            f"ORDER BY {outside}, share DESC, {off}, {USER} LIMIT 1"
+        ).fetchall()
+    return str(found[0][0]) if found else None
 
 
 def user_history(data: Stored, user: int, limit: int = 1000) -> pd.DataFrame:

@@ -89,8 +89,9 @@ def shared_items(request: ViewRequest) -> ViewData:
     Returns:
         Columns `item`, `title`, `own` and `theirs` (ratings, 1 without ratings), `share`: contribution of the item to
         the similarity before shrinkage, NaN where the measure is not a sum over items. Facts: `neighbour` (id),
-        `similarity`, `shares` (sum of contributions), `measure`, `scale` (lowest and highest rating, None without
-        ratings), `offered` (ids of the nearest neighbors).
+        `own_items` and `their_items` (numbers of items of the two users), `similarity`, `shares` (sum of
+        contributions), `measure`, `scale` (lowest and highest rating, None without ratings), `offered` (ids of the
+        nearest neighbors).
 
     Raises:
         CannotScore: The two users share no item.
@@ -114,6 +115,8 @@ def shared_items(request: ViewRequest) -> ViewData:
     table.insert(1, TITLE, titles_of(request.dataset, table[ITEM].to_numpy()))
     facts = {
         "neighbour": request.dataset.user_vocabulary.ids[other],
+        "own_items": len(own.indices),
+        "their_items": entries.stop - entries.start,
         "similarity": float(similarity[other]),
         "shares": float(table[SHARE].sum(skipna=False)),
         "measure": model.config.similarity,

@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from recsys_core.contracts import FloatArray
+from recsys_core.contracts import FloatArray, IntArray
 from recsys_core.evaluation.sentences import Sentence, Template, percent
 from recsys_core.explain.attention import RECENT, Attended, Head, foreseen, habit, mean_weights, sees
 from recsys_core.text import _
-from recsys_core.viz.theme import HEAT, dressed, shortened
+from recsys_core.viz.theme import HEAT, dressed, heat_bar, shortened
 
 SHOWN = 24
-"""Number of latest items with a row of their own in the line view; earlier items share one row."""
+"""Number of latest items with a row of their own; earlier items share one row, or a few rows in the line view."""
+GROUP, GROUPS = 24, 8
+"""Usual number of earlier items in a group of the line view, and maximum number of groups."""
 MOST = 200
 """Number of latest steps and items in the heat map."""
 LABEL = 80
@@ -28,6 +30,7 @@ LETTERS = 18
 """Maximum length in characters of a label in the heat map."""
 
 EARLIER = Template("{count} earlier item", "{count} earlier items")
+GROUPED = Template("Item {first}", "Items {first} to {last}")
 READING = Template(
     "Largest weight: after '{step}', {weight} of the attention is on '{item}'. On average over {count} step, the "
     "three latest items receive {latest} (uniform attention: {even}); the effective number of attended items is "
@@ -87,9 +90,9 @@ def links_data(
 ) -> dict[str, Any]:
     """Return the data of the line view as plain values for `attention_components.LINKS`.
 
-    In a long history the latest `SHOWN` items have rows of their own, and the weights of all earlier items are summed
-    in
-    one row; for a causal model the steps are those of the same items.
+    In a long history the latest `SHOWN` items have rows of their own; earlier items are folded into groups that can be
+    opened: the leading entries of `items`, with the sums of their weights, whose members are in `groups`. For a causal
+    model the steps are those of the latest items.
 
     Args:
         attended: The trace.
@@ -102,23 +105,32 @@ def links_data(
     first = max(0, items - SHOWN)
     rows = np.arange(first, steps) if trace.causal else np.arange(min(steps, SHOWN))
     looked = trace.weights[:, :, rows].reshape(layers * width, len(rows), items)
-    block = looked[:, :, first:]
-    labels = [_label(title) for title in attended.titles[first:]]
-    if first:
-        block = np.concatenate([looked[:, :, :first].sum(axis=2, keepdims=True), block], axis=2)
-        labels = [str(EARLIER.fill(first)), *labels]
-    names = attended.steps
+    folded = np.array_split(np.arange(first), min(GROUPS, math.ceil(first / GROUP))) if first else []
+    sums = [looked[:, :, group].sum(axis=2, keepdims=True) for group in folded]
+    titles, names = [_label(title) for title in attended.titles], attended.steps
     data = {
         "steps": [_label(names[row]) for row in rows],
-        "items": labels,
+        "items": [*(_group_label(group) for group in folded), *titles[first:]],
+        "groups": [
+            {"items": [titles[item] for item in group], "weights": _plain(looked[:, :, group])} for group in folded
+        ],
         "heads": width,
-        "weights": np.round(block.astype(np.float64), 4).tolist(),
+        "weights": _plain(np.concatenate([*sums, looked[:, :, first:]], axis=2)),
         "causal": trace.causal,
         "words": dict(words),
         "file": file,
     }
     on = None if heads is None else [layer * width + head for layer, head in heads]
     return data | {"id": identity(data), "on": on}
+
+
+def _group_label(group: IntArray) -> str:
+    return str(GROUPED.fill(len(group), first=f"{group[0] + 1}", last=f"{group[-1] + 1}"))
+
+
+def _plain(weights: FloatArray) -> list[Any]:
+    plain: list[Any] = np.round(weights.astype(np.float64), 4).tolist()
+    return plain
 
 
 def identity(data: Mapping[str, Any]) -> str:
@@ -145,14 +157,7 @@ def heat_map(attended: Attended, heads: Sequence[Head] | None = None) -> go.Figu
         colorscale=HEAT,
         zmin=0,
         zmax=brightest(attended, weights),
-        colorbar={
-            "title": {"text": _("share of attention"), "side": "top"},
-            "thickness": 10,
-            "orientation": "h",
-            "y": 1.01,
-            "yanchor": "bottom",
-            "tickformat": ".0%",
-        },
+        colorbar=heat_bar(_("share of attention")) | {"tickformat": ".0%"},
         hovertemplate="%{y}<br>▸ %{x}<br>%{z:.1%}<extra></extra>",
         hoverongaps=False,
     )

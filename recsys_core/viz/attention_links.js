@@ -1,4 +1,5 @@
 // Line view of attention: steps on the left, items on the right, one line per weight. Hover or focus isolates, click pins.
+// Earlier items of a long history are folded into groups: the first rows on the right; a click opens or closes one.
 // One thumbnail per layer and head toggles it; the large chart shows the mean of the active heads.
 export default function ({ parentElement, data, setStateValue }) {
   const root = parentElement.querySelector(".attention");
@@ -7,7 +8,7 @@ export default function ({ parentElement, data, setStateValue }) {
   if (kept.id === data.id) return;  // redraw only for another trace, so that pins and focus are kept
   const whole = data.weights.map((_, head) => head);
   // take the active heads from the page, so that a redraw matches its other elements
-  Object.assign(kept, { id: data.id, on: new Set(data.on ?? whole), pinned: null, near: null });
+  Object.assign(kept, { id: data.id, on: new Set(data.on ?? whole), pinned: null, near: null, opened: new Set() });
 
   const SVG = "http://www.w3.org/2000/svg", ROW = 27, TOP = 30, FAINT = 0.02;
   const [headsBox, picture, said, tools] = ["heads", "picture", "said", "tools"].map(c => root.querySelector("." + c));
@@ -17,7 +18,19 @@ export default function ({ parentElement, data, setStateValue }) {
   const textWidth = text => [...text].reduce((sum, letter) => sum + letterWidth(letter), 0);
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const share = weight => (weight * 100).toFixed(weight < 0.0995 ? 1 : 0) + "%";
-  const sees = (step, item) => !data.causal || item <= step + data.items.length - data.steps.length;
+  const groups = data.groups ?? [];
+  let items = [];  // rows on the right; the row of an open group has no lines
+  function unfold() {
+    items = data.items.flatMap((label, at) => {
+      const group = groups[at];
+      if (!group) return [{ label, weight: (h, q) => data.weights[h][q][at] }];
+      if (!kept.opened.has(at)) return [{ label: "▸ " + label, group: at, weight: (h, q) => data.weights[h][q][at] }];
+      const members = group.items.map((label, one) => ({ label, weight: (h, q) => group.weights[h][q][one] }));
+      return [{ label: "▾ " + label, group: at, open: true, weight: () => 0 }, ...members];
+    });
+  }
+  const sees = (step, item) =>
+    !items[item].open && (!data.causal || item <= step + items.length - data.steps.length);
 
   function make(name, attributes = {}, parent = null, text = null) {
     const element = document.createElementNS(SVG, name);
@@ -34,7 +47,7 @@ export default function ({ parentElement, data, setStateValue }) {
   }
   function mean() {  // (steps, items) mean of the active heads
     const on = [...kept.on];
-    return data.steps.map((_, q) => data.items.map((_, t) => on.reduce((sum, h) => sum + data.weights[h][q][t], 0) / on.length));
+    return data.steps.map((_, q) => items.map(item => on.reduce((sum, h) => sum + item.weight(h, q), 0) / on.length));
   }
 
   // ------------------------------------------------------------------ heads
@@ -83,10 +96,11 @@ export default function ({ parentElement, data, setStateValue }) {
   // ---------------------------------------------------------------- picture
   let nodes = [], lines = [], weights = [], geometry = {};
   function draw() {
+    unfold();
     const width = Math.min(900, Math.max(280, picture.clientWidth || 600));
-    const longest = Math.max(...[...data.steps, ...data.items].map(textWidth));
+    const longest = Math.max(...[...data.steps, ...items.map(item => item.label)].map(textWidth));
     const column = Math.min(width * 0.37, Math.max(130, longest + 62));
-    const rows = Math.max(data.steps.length, data.items.length), height = TOP + rows * ROW + 6;
+    const rows = Math.max(data.steps.length, items.length), height = TOP + rows * ROW + 6;
     weights = mean();
     geometry = { left: column, right: width - column, column, width };
     const svg = make("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": data.words.title });
@@ -95,22 +109,22 @@ export default function ({ parentElement, data, setStateValue }) {
     const place = (row, of) => TOP + (row + (rows - of) / 2 + 0.5) * ROW;  // center the shorter column
     const bundle = make("g", { "aria-hidden": "true" }, svg);
     lines = [];
-    data.steps.forEach((_, q) => data.items.forEach((_, t) => {
+    data.steps.forEach((_, q) => items.forEach((_, t) => {
       if (!sees(q, t)) return;
-      const [y0, y1, middle] = [place(q, data.steps.length), place(t, data.items.length), width / 2];
+      const [y0, y1, middle] = [place(q, data.steps.length), place(t, items.length), width / 2];
       const line = make("path", { d: `M${column} ${y0} C${middle} ${y0} ${middle} ${y1} ${width - column} ${y1}`, class: "link" }, bundle);
       lines.push({ line, q, t });
     }));
     nodes = [];
     data.steps.forEach((label, q) => nodes.push(node("step", q, label, place(q, data.steps.length), svg)));
-    data.items.forEach((label, t) => nodes.push(node("item", t, label, place(t, data.items.length), svg)));
+    items.forEach(({ label, group }, t) => nodes.push(node("item", t, label, place(t, items.length), svg, group)));
     const focused = kept.focused;
     picture.replaceChildren(svg);
     show();
     rove(focused ?? nodes[data.steps.length - 1].name);
     svg.addEventListener("keydown", key);
   }
-  function node(side, place, label, y, svg) {
+  function node(side, place, label, y, svg, fold) {
     const { column, width } = geometry, isStep = side === "step", name = side + place;
     const group = make("g", { class: "node " + side, role: "button", "data-name": name, tabindex: -1 }, svg);
     const x = isStep ? 0 : width - column;
@@ -123,8 +137,8 @@ export default function ({ parentElement, data, setStateValue }) {
     group.addEventListener("pointerleave", () => { kept.near = null; show(); });
     group.addEventListener("focus", () => { kept.focused = name; kept.near = name; show(); });
     group.addEventListener("blur", () => { kept.near = null; show(); });
-    group.addEventListener("click", () => { pin(name); rove(name); });
-    return { name, side, place, label, group, bar, text, number };
+    group.addEventListener("click", () => press(rove(name)));
+    return { name, side, place, label, group, fold, bar, text, number };
   }
   function shorten(label, room) {
     if (textWidth(label) <= Math.max(21, room)) return label;
@@ -135,6 +149,13 @@ export default function ({ parentElement, data, setStateValue }) {
       short += letter;
     }
     return short.trimEnd() + "…";
+  }
+  function press(one) {
+    if (one.fold === undefined) return pin(one.name);
+    kept.opened.has(one.fold) ? kept.opened.delete(one.fold) : kept.opened.add(one.fold);
+    Object.assign(kept, { pinned: null, near: null });  // rows below have moved
+    draw();
+    rove(one.name).group.focus();
   }
   function pin(name) { kept.pinned = kept.pinned === name ? null : name; show(); }
   const weightOf = (one, other) => one.side === "step" ? weights[one.place][other.place] : weights[other.place][one.place];
@@ -153,7 +174,8 @@ export default function ({ parentElement, data, setStateValue }) {
       const weight = active && linked(active, one) ? weightOf(active, one) : null;
       one.group.classList.toggle("dim", Boolean(active) && active !== one && weight === null);
       one.group.classList.toggle("active", active === one);
-      one.group.setAttribute("aria-pressed", kept.pinned === one.name);
+      if (one.fold === undefined) one.group.setAttribute("aria-pressed", kept.pinned === one.name);
+      else one.group.setAttribute("aria-expanded", kept.opened.has(one.fold));
       one.group.setAttribute("aria-label", spoken(one));
       const reach = weight === null ? 0 : weight * geometry.column;
       one.bar.setAttribute("width", reach);
@@ -161,12 +183,13 @@ export default function ({ parentElement, data, setStateValue }) {
       one.number.textContent = weight === null ? "" : share(weight);
       one.text.textContent = shorten(one.label, geometry.column - (weight === null ? 14 : 60));
     }
-    said.textContent = active ? spoken(active) : data.words.how;
+    said.textContent = active ? spoken(active) : [data.words.how, groups.length ? data.words.fold : ""].join(" ").trim();
   }
   function strongest(one) {
     return nodes.filter(other => linked(one, other)).sort((a, b) => weightOf(one, b) - weightOf(one, a));
   }
   function spoken(one) {
+    if (one.fold !== undefined && kept.opened.has(one.fold)) return one.label;
     const list = strongest(one).slice(0, 3).map(other => `${other.label} ${share(weightOf(one, other))}`).join(", ");
     return fill(one.side === "step" ? data.words.looks : data.words.looked, { name: one.label, list });
   }
@@ -186,7 +209,7 @@ export default function ({ parentElement, data, setStateValue }) {
       Home: column[0], End: column[last],
     }[event.key];
     if (goes) rove(goes.name).group.focus();
-    else if (event.key === "Enter" || event.key === " ") pin(now.name);
+    else if (event.key === "Enter" || event.key === " ") press(now);
     else if (event.key === "Escape") { kept.pinned = null; kept.near = null; show(); }
     else return;
     event.preventDefault();
@@ -200,7 +223,7 @@ export default function ({ parentElement, data, setStateValue }) {
     copy.querySelectorAll("*").forEach((element, number) => {
       const style = getComputedStyle(parts[number]);
       for (const name of STYLES) element.style.setProperty(name, style.getPropertyValue(name));
-      ["tabindex", "role", "aria-pressed", "aria-label"].forEach(name => element.removeAttribute(name));
+      ["tabindex", "role", "aria-pressed", "aria-expanded", "aria-label"].forEach(name => element.removeAttribute(name));
     });
     const ground = make("rect", { width: "100%", height: "100%" });
     ground.style.fill = data.ground ?? getComputedStyle(root).getPropertyValue("--st-background-color") ?? "#ffffff";

@@ -88,12 +88,12 @@ MOST = Template(
 )
 NONE_FALLS = Template(
     "The top recommendation is '{item}'. The largest attention weight is on '{seen}' ({weight}); the score of "
-    "'{item}' does not fall when any single item is left out. The largest influence is that of '{first}': without it "
-    "the score rises by {effect} from {score}."
+    "'{item}' stays the same or rises when any single item is left out. The largest influence is that of "
+    "'{first}': without it the score rises by {effect} from {score}."
 )
 NONE_COUNTS = Template(
     "The top recommendation is '{item}'. The largest attention weight is on '{seen}' ({weight}); the score of "
-    "'{item}' ({score}) does not change when any single item is left out."
+    "'{item}' ({score}) stays the same when any single item is left out."
 )
 STRONG_POSITIVE = Template(
     "Over {count} items, attention and influence are strongly correlated (rank correlation {value})."

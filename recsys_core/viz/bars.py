@@ -71,7 +71,13 @@ def with_names(figure: go.Figure, names: Sequence[str], *, x: str, row: int = RO
 
 
 def with_labels(figure: go.Figure, labels: Sequence[str], **axis: Any) -> go.Figure:
-    """Return the figure with these labels, safe for plotly, at its rows 0, 1, ... from the top; changed in place."""
+    """Return the figure with these labels, safe for plotly, at its rows 0, 1, ... from the top; changed in place.
+
+    Args:
+        figure: The figure.
+        labels: One for each row.
+        axis: Further arguments of `update_yaxes`, such as the subplot.
+    """
     return figure.update_yaxes(
         tickvals=list(range(len(labels))),
         ticktext=labels,

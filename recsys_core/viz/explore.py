@@ -7,7 +7,20 @@ import plotly.graph_objects as go
 
 from recsys_core.text import _
 from recsys_core.viz.bars import interval_bars
-from recsys_core.viz.theme import BLUE, HEAT, ORANGE, REST, VERMILION, dressed, log_axis, plain, plain_all, shortened
+from recsys_core.viz.theme import (
+    BLUE,
+    HEAT,
+    HEAT_LABEL,
+    ORANGE,
+    REST,
+    VERMILION,
+    dressed,
+    heat_bar,
+    log_axis,
+    plain,
+    plain_all,
+    shortened,
+)
 
 
 def lorenz_curve(curve: pd.DataFrame, *, head_share: float, head_holds: float) -> go.Figure:
@@ -130,14 +143,14 @@ def lift_map(pairs: pd.DataFrame, titles: list[str]) -> go.Figure:
     columns = (pairs[name].tolist() for name in ("first", "second", "lift", "together"))
     for first, second, times, users in zip(*columns, strict=True):
         lift[first][second], together[first][second] = times, users
-    labels = [f"{place}. {shortened(title)}" for place, title in enumerate(titles, start=1)]
+    labels = [f"{place}. {shortened(title, HEAT_LABEL)}" for place, title in enumerate(titles, start=1)]
     names = [[f"{plain(a)}<br>{plain(b)}" for b in titles] for a in titles]
     figure = go.Figure().add_heatmap(
         z=lift,
         customdata=together,
         text=names,
         colorscale=HEAT,
-        colorbar={"title": {"text": _("lift"), "side": "right"}, "thickness": 12},
+        colorbar=heat_bar(_("lift")),
         hovertemplate=_("%{text}<br>%{customdata:,} users with both, lift %{z:.2f}<extra></extra>"),
         xgap=1,
         ygap=1,

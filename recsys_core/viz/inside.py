@@ -7,9 +7,23 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from recsys_core.text import _, later
-from recsys_core.viz.bars import named_bars, signed_colors, with_names
+from recsys_core.viz.bars import ROW, named_bars, signed_colors, with_labels, with_names
 from recsys_core.viz.progress import quantity_text
-from recsys_core.viz.theme import BLUE, GREY, HEAT, ORANGE, REST, VERMILION, dressed, plain, plain_all, shortened
+from recsys_core.viz.theme import (
+    BLUE,
+    GREEN,
+    GREY,
+    HEAT,
+    HEAT_LABEL,
+    ORANGE,
+    REST,
+    VERMILION,
+    dressed,
+    heat_bar,
+    plain,
+    plain_all,
+    shortened,
+)
 
 SHARED_SHOWN = 18
 """Shared items drawn; the table has all."""
@@ -38,22 +52,15 @@ def nearest_bars(neighbors: pd.DataFrame) -> go.Figure:
     )
 
 
-def shared_dumbbells(items: pd.DataFrame, *, neighbor: str, scale: tuple[float, float] | None) -> go.Figure:
-    """Return the ratings of two users for the items in both histories; without ratings, the contribution of each item.
+def shared_dumbbells(items: pd.DataFrame, *, neighbor: str, scale: tuple[float, float]) -> go.Figure:
+    """Return the ratings of two users for the items in both histories.
 
     Args:
         items: Columns `title`, `own`, `theirs`, `share`; the largest contribution first.
         neighbor: Identifier of the other user; untrusted text, escaped here.
-        scale: Lowest and highest rating, None without ratings.
+        scale: Lowest and highest rating.
     """
     shown = items.head(SHARED_SHOWN)
-    if scale is None:
-        return named_bars(
-            shown["title"].tolist(),
-            shown["share"].fillna(0.0).tolist(),
-            hover=[_("in both histories")] * len(shown),
-            x=_("Contribution to the similarity"),
-        )
     places = list(range(len(shown)))
     figure = go.Figure()
     for place, own, theirs in zip(places, shown["own"], shown["theirs"], strict=True):
@@ -82,6 +89,39 @@ def shared_dumbbells(items: pd.DataFrame, *, neighbor: str, scale: tuple[float, 
     return with_names(figure, shown["title"].tolist(), x=_("Rating"))
 
 
+def shared_overlap(items: pd.DataFrame, *, neighbor: str, own: int, theirs: int) -> go.Figure:
+    """Return how many items two users have in common; below, the contribution of each common item.
+
+    Args:
+        items: Columns `title`, `share`, one row for each common item; the largest contribution first.
+        neighbor: Identifier of the other user; untrusted text, escaped here.
+        own: Number of items of this user.
+        theirs: Number of items of the other user.
+    """
+    both, shown = len(items), items.head(SHARED_SHOWN)
+    height = 250 + ROW * len(shown)
+    figure: go.Figure = make_subplots(rows=2, cols=1, row_heights=[60, height], vertical_spacing=100 / height)
+    parts = (
+        (_("only this user"), own - both, ORANGE),
+        (_("both"), both, GREEN),
+        (_("only user {user}").format(user=plain(neighbor)), theirs - both, BLUE),
+    )
+    for name, number, color in parts:
+        figure.add_bar(
+            x=[number], y=[0], orientation="h", name=name, marker_color=color, text=[f"{number:,}"],
+            textposition="inside", insidetextanchor="middle", textangle=0, row=1, col=1,
+            hovertemplate="%{x:,}<extra>%{fullData.name}</extra>",
+        )  # fmt: skip
+    bars = named_bars(shown["title"].tolist(), shown["share"].fillna(0.0).tolist(), colors=GREEN, x="")
+    figure.add_trace(bars.data[0].update(showlegend=False), row=2, col=1)
+    dressed(figure, x="", y="", height=height, barmode="stack")
+    figure.update_layout(legend_traceorder="normal")
+    with_labels(figure, [shortened(str(title)) for title in shown["title"]], row=2)
+    figure.update_yaxes(visible=False, row=1, col=1)
+    figure.update_xaxes(title_text=_("Items"), row=1, col=1)
+    return figure.update_xaxes(title_text=_("Contribution to the similarity"), row=2, col=1)
+
+
 def similarity_map(pairs: pd.DataFrame, *, size: int, marked: str = "") -> go.Figure:
     """Return the similarity matrix of a group as a heat map, rows in clustered order.
 
@@ -91,14 +131,14 @@ def similarity_map(pairs: pd.DataFrame, *, size: int, marked: str = "") -> go.Fi
         marked: Name of the member to mark with an arrow.
     """
     names = pairs["second"].iloc[:size].tolist()
-    labels = [f"▶ {shortened(name)}" if marked and name == marked else shortened(name) for name in names]
+    labels = [("▶ " if marked and name == marked else "") + shortened(name, HEAT_LABEL) for name in names]
     values = pairs["similarity"].to_numpy().reshape(size, size)
     hover = [[f"{plain(first)}<br>{plain(second)}" for second in names] for first in names]
     figure = go.Figure().add_heatmap(
         z=values,
         text=hover,
         colorscale=HEAT,
-        colorbar={"title": {"text": "similarity", "side": "right"}, "thickness": 12},
+        colorbar=heat_bar(_("similarity")),
         hovertemplate="%{text}<br>%{z:.3f}<extra></extra>",
         hoverongaps=False,
         xgap=1,

@@ -37,6 +37,9 @@ SHRUNK = Template(
     "This user and user '{other}' have {count} items in common, which give a raw similarity ({measure}) of {shares}; "
     "shrinkage and the other settings change it to {similarity}. '{item}' contributes most: {share}.",
 )
+OVERLAP = Template(
+    "That is {share} of the {union} items that either of them has: {own} of this user, {theirs} of user '{other}'."
+)
 ALIKE = Template(
     "Among {size}, '{first}' and '{second}' are the most similar ({highest}); the mean over all pairs is {mean}. "
     "{empty} of the pairs have a similarity of 0."
@@ -142,6 +145,19 @@ def shared(view: ViewData) -> Sentence:
     if abs(facts["shares"] - facts["similarity"]) > 1e-4:
         return SHRUNK.fill(len(view.table), shares=f"{facts['shares']:.3f}", **values)
     return SHARED_SUM.fill(len(view.table), **values)
+
+
+def overlap(view: ViewData) -> Sentence | None:
+    """State the overlap of two histories; None with ratings, whose agreement is shown instead."""
+    facts, both = view.facts, len(view.table)
+    if facts["scale"] is not None:
+        return None
+    own, theirs = facts["own_items"], facts["their_items"]
+    union = own + theirs - both
+    return OVERLAP.fill(
+        share=percent(both / union), union=f"{union:,}", own=f"{own:,}", theirs=f"{theirs:,}",
+        other=str(facts["neighbour"]),
+    )  # fmt: skip
 
 
 def alike(view: ViewData) -> Sentence:

@@ -12,7 +12,20 @@ from recsys_core.evaluation.sentences import Sentence, Template, percent
 from recsys_core.explain.view import ViewData
 from recsys_core.text import _, later
 from recsys_core.viz.bars import with_labels
-from recsys_core.viz.theme import BLUE, DIVERGING, GREEN, ORANGE, REST, VERMILION, dressed, plain, plain_all, shortened
+from recsys_core.viz.theme import (
+    BLUE,
+    DIVERGING,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    REST,
+    VERMILION,
+    dressed,
+    heat_bar,
+    plain,
+    plain_all,
+    shortened,
+)
 
 TITLED = 30
 """Up to this number of steps the axis shows item titles; beyond it, only the hover text does."""
@@ -83,7 +96,7 @@ def hidden_state_curves(steps: pd.DataFrame, *, gates: list[str]) -> go.Figure:
         col=1,
     )
     curves = [
-        ("norm", _("hidden-state norm"), BLUE, 1),
+        ("norm", _("hidden-state norm"), PURPLE, 1),
         *((gate, _(GATES[gate][0]), GATES[gate][1], 2) for gate in gates),
     ]
     for column, name, color, row in curves:
@@ -139,7 +152,7 @@ def filter_map(cells: pd.DataFrame, *, titles: list[str]) -> go.Figure:
         colorscale=DIVERGING,
         zmin=-most,
         zmax=most,
-        colorbar={"title": {"text": _("contribution to the score"), "side": "right"}, "thickness": 12},
+        colorbar=heat_bar(_("contribution to the score")),
         hovertemplate=_("%{text}<br>contribution of this item %{z:+.4g}<extra></extra>"),
         hoverongaps=False,
         xgap=2,
@@ -149,7 +162,7 @@ def filter_map(cells: pd.DataFrame, *, titles: list[str]) -> go.Figure:
     places = list(range(len(titles)))
     names = [f"{place + 1}. {shortened(title, LETTERS)}" for place, title in enumerate(titles)]
     figure.update_xaxes(tickvals=places, ticktext=names, tickangle=45 if len(titles) > 3 else 0, showgrid=False)
-    labels = [f"{_called(one)}: {one['adds']:+.3g}" for one in each.to_dict("records")]
+    labels = [f"{_brief(one)}: {one['adds']:+.3g}" for one in each.to_dict("records")]
     figure.update_yaxes(tickvals=list(range(len(each))), ticktext=labels, autorange="reversed", showgrid=False)
     return figure
 
@@ -160,6 +173,12 @@ def _called(one: Mapping[Hashable, Any]) -> str:
     return _("horizontal filter over {items}, response {response:.3g}").format(
         items=one["items"], response=one["response"]
     )
+
+
+def _brief(one: Mapping[Hashable, Any]) -> str:
+    """Return the row label of a filter, short enough for a narrow screen."""
+    words = _("vertical, {items}") if one["kind"] == "sum" else _("horizontal, {items}")
+    return words.format(items=one["items"])
 
 
 def hidden_state(view: ViewData) -> Sentence:

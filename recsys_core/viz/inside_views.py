@@ -35,6 +35,14 @@ class Picture:
     more: Callable[[ViewData], Sentence | None] = lambda _: None
 
 
+def _shared(view: ViewData) -> go.Figure:
+    facts = view.facts
+    neighbor = str(facts["neighbour"])
+    if facts["scale"] is not None:
+        return inside.shared_dumbbells(view.table, neighbor=neighbor, scale=facts["scale"])
+    return inside.shared_overlap(view.table, neighbor=neighbor, own=facts["own_items"], theirs=facts["their_items"])
+
+
 PICTURES = {
     "nearest": Picture(
         "Which users are this user's nearest neighbors?",
@@ -45,13 +53,13 @@ PICTURES = {
     ),
     "shared": Picture(
         "Why are the two users similar?",
-        "Each row is an item in both histories. With ratings, the two marks show them: the closer the marks, the "
-        "better the agreement. The items at the top contribute most to the similarity; for a correlation these are "
-        "the items that both users rate far from their own means.",
-        lambda view: inside.shared_dumbbells(
-            view.table, neighbor=str(view.facts["neighbour"]), scale=view.facts["scale"]
-        ),
+        "With ratings, each row is an item in both histories and the two marks are its ratings: the closer the marks, "
+        "the better the agreement. Without ratings, the upper bar shows how many items the two users have in common; "
+        "the rows below are these items. The items at the top contribute most to the similarity; for a correlation "
+        "these are the items that both users rate far from their own means.",
+        _shared,
         sentences.shared,
+        more=sentences.overlap,
     ),
     "users": Picture(
         "How similar are users to each other?",

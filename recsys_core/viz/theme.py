@@ -22,6 +22,8 @@ DIVERGING = [[0.0, "#EE9A70"], [0.5, "#F4F4F4"], [1.0, "#6FB3E3"]]
 """Color scale of differences: worse, equal, better; pale enough for dark text."""
 MANY_DECADES = 2.5
 LABEL_LENGTH = 24
+HEAT_LABEL = 16
+"""Maximum length in characters of a row label of a heat map, which leaves room for the cells on a narrow screen."""
 
 FAMILY_COLORS = {
     "baselines": GREY,
@@ -82,6 +84,17 @@ def log_axis(low: float, high: float) -> dict[str, Any]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [float(f"{step}e{power}") for power in powers for step in steps]
     return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,g}" for tick in ticks]}
+
+
+def heat_bar(title: str) -> dict[str, Any]:
+    """Return the color bar of a heat map: above it, since beside it there is no room on a narrow screen."""
+    return {
+        "title": {"text": title, "side": "top"},
+        "thickness": 10,
+        "orientation": "h",
+        "y": 1.01,
+        "yanchor": "bottom",
+    }
 
 
 def dressed(figure: go.Figure, *, x: str, y: str, height: int = 380, **layout: Any) -> go.Figure:

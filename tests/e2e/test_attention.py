@@ -21,7 +21,7 @@ from tests.traces import causal_trace
 
 pytestmark = pytest.mark.e2e
 LONG_MS = 90_000
-WORDS = ("title", "steps", "items", "head", "only", "all", "looks", "looked", "how", "svg", "png")
+WORDS = ("title", "steps", "items", "head", "only", "all", "looks", "looked", "how", "fold", "svg", "png")
 SMALL = {"embedding_dim": 16, "epochs": 2, "max_length": 20, "batch_size": 16, "patience": 0}
 
 
@@ -97,6 +97,27 @@ def test_titles_of_wide_letters_stay_within_their_column(page: Page, tmp_path: P
             " > one.querySelector('.ground').getBBox().width).length"
         )
         assert beyond == 0
+
+
+def test_groups_of_a_long_history_are_opened_by_click_and_key(page: Page, tmp_path: Path) -> None:
+    titles = tuple(f"Film {item + 1}" for item in range(60))
+    found = Attended(
+        causal_trace([item % 24 for item in range(60)], 24), titles, titles, dict.fromkeys(range(24), "Film")
+    )
+    path = tmp_path / "long.html"
+    path.write_text(LINKS.page(links_data(found, dict.fromkeys(WORDS, "words"), "file"), "Long"), encoding="utf-8")
+    page.goto(path.as_uri())
+    items, groups = page.locator(".attention g.item"), page.locator(".attention g.item[aria-expanded]")
+    expect(items).to_have_count(26)
+    expect(groups).to_have_count(2)
+    groups.first.click()
+    expect(items).to_have_count(44)
+    expect(items.nth(1).locator("text").first).to_have_text("Film 1")
+    expect(items.nth(1).locator("title")).to_have_text("Film 1")
+    expect(page.locator(".attention g.item:focus")).to_have_attribute("aria-expanded", "true")
+    page.keyboard.press("Enter")
+    expect(items).to_have_count(26)
+    expect(page.locator(".attention g.item:focus")).to_have_attribute("aria-expanded", "false")
 
 
 def test_the_lines_are_read_by_keys_alone(empty_server: Server, page: Page) -> None:

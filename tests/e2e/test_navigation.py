@@ -43,3 +43,21 @@ def test_a_link_leads_away_while_a_part_of_the_page_is_about_to_be_drawn(train: 
     train.wait_for_timeout(3 * LAG_MS)  # all pending messages have arrived
     settled(train)
     expect(train.get_by_role("heading", name="Users", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "most", "place"), [(1280, 24, "stSidebarHeader"), (400, 60, "stHeader")])
+def test_the_frame_names_the_product_and_starts_at_the_top(
+    empty_server: Server, page: Page, width: int, most: int, place: str
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{empty_server.url}/users")
+    title = page.get_by_role("heading", name="Users", exact=True)
+    expect(title).to_be_visible()
+    settled(page)
+    box = title.bounding_box()
+    assert box is not None
+    assert box["y"] <= most
+    shown = """place => [...document.querySelectorAll(`[data-testid=${place}], [data-testid=${place}] *`)].flatMap(
+        one => ["::before", "::after"].map(side => getComputedStyle(one, side).content))"""
+    assert '"Recscope"' in page.evaluate(shown, place)
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width

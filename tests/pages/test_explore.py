@@ -68,10 +68,13 @@ def test_without_ratings_and_times_it_says_so_instead_of_a_picture(open_page: Op
     assert "share at least 5 users" in text
 
 
-def test_a_link_to_data_that_are_gone_shows_others_and_says_so(open_page: Open, finished: Finished) -> None:
-    app = answered(open_page("explore", data="gone"))
-    assert "no longer in the workspace" in words(app)
+def test_a_link_to_data_that_are_gone_names_them_and_offers_others(open_page: Open, finished: Finished) -> None:
+    app = open_page("explore", data="gone")
+    assert "Data set 'gone' is not in this workspace" in words(app)
+    assert not app.selectbox
+    app = answered(app.button(key=f"dead_data_{finished.data}").click().run())
     assert "Two tastes" in str(app.selectbox(key="explore_data").options)
+    assert "not in this workspace" not in words(app)
 
 
 @pytest.mark.parametrize("key", ["explore_tail_html", "explore_tail_csv", "explore_unlike_csv"])

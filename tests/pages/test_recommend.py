@@ -1,6 +1,7 @@
 """The page Recommend in its four states: lists side by side, why an item is in one, and somebody made up."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -125,3 +126,17 @@ def test_while_a_model_is_trained_and_another_failed_the_rest_recommend(
     assert "1 model is still queued or running" in words(app)
     assert "The disk is full" in words(app)
     assert len(items(app, "item_knn")) == 5
+
+
+def test_without_data_a_sample_is_opened_in_place(open_page: Open, own_workspace: Path) -> None:
+    app = no_exception(open_page("recommend").button(key="empty_sample").click().run())
+    assert [title.value for title in app.title] == ["Recommend"]
+    assert "Film nights (small)" in str(app.selectbox(key="recommend_data").options)
+    assert "No trained model on this data set yet" in words(app)
+
+
+def test_a_link_to_an_experiment_that_is_gone_names_it_and_offers_others(open_page: Open, finished: Finished) -> None:
+    app = open_page("recommend", data=finished.data, run="gone")
+    assert "Experiment 'gone' is not in this workspace" in words(app)
+    app = no_exception(app.button(key=f"dead_run_{finished.run}").click().run())
+    assert app.selectbox(key="recommend_run").value == finished.run

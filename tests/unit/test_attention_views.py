@@ -70,19 +70,40 @@ def test_even_attention_is_told_as_even() -> None:
     assert found.spread == pytest.approx(5.0) == pytest.approx(found.seen)
 
 
-def test_a_long_history_keeps_its_weight_in_one_row_of_earlier_items() -> None:
+def test_a_long_history_keeps_its_weight_in_groups_of_earlier_items() -> None:
     tokens = [item % N_ITEMS for item in range(60)]
     found = named(causal_trace(tokens, N_ITEMS))
     data = attention.links_data(found, {}, "name")
     weights = np.array(data["weights"])
-    assert weights.shape == (4, attention.SHOWN, attention.SHOWN + 1)
+    assert weights.shape == (4, attention.SHOWN, attention.SHOWN + 2)
     assert weights.sum(axis=2) == pytest.approx(1.0, abs=0.01)
-    assert data["items"][0] == "36 earlier items"
+    assert data["items"][:2] == ["Items 1 to 18", "Items 19 to 36"]
+    for place, group in enumerate(data["groups"]):
+        assert group["items"] == list(found.titles[18 * place : 18 * (place + 1)])
+        assert np.array(group["weights"]).sum(axis=2) == pytest.approx(weights[:, :, place], abs=0.01)
     assert len(data["steps"]) == attention.SHOWN
     stages = attention_stages.payload(attention_stages.of_trace(found), {})["stages"]
     assert len(stages) == attention.SHOWN
     assert stages[0]["left"][0]["label"] == "36 earlier items"
     assert sum(row["value"] for row in stages[-1]["left"]) == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("length", "first", "last"),
+    [
+        (24, None, None),
+        (25, "Item 1", "Item 1"),
+        (200, "Items 1 to 22", "Items 155 to 176"),
+        (224, "Items 1 to 25", None),
+    ],
+)
+def test_earlier_items_form_at_most_eight_groups(length: int, first: str | None, last: str | None) -> None:
+    data = attention.links_data(named(causal_trace([item % N_ITEMS for item in range(length)], N_ITEMS)), {}, "name")
+    labels = data["items"][: len(data["groups"])]
+    assert len(labels) <= attention.GROUPS
+    assert (labels or [None])[0] == first
+    assert last is None or labels[-1] == last
+    assert sum(len(group["items"]) for group in data["groups"]) == length - attention.SHOWN
 
 
 def test_two_hundred_by_two_hundred_are_drawn_within_a_second() -> None:

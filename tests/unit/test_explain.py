@@ -1,5 +1,7 @@
 """Views of trained models: against manual results where possible, and by the sums that must hold."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,9 +20,10 @@ from recsys_core.explain.rules import rules
 from recsys_core.explain.score_parts import arithmetic, largest_parts
 from recsys_core.explain.social import graph
 from recsys_core.explain.training import has_curves, points
-from recsys_core.explain.view import ViewRequest
+from recsys_core.explain.view import ViewData, ViewRequest
 from recsys_core.models.registry import MODELS, make_model, model_class
 from recsys_core.viz.inside_views import PICTURES
+from recsys_core.viz.theme import HEAT_LABEL
 from tests.contract.cases import tastes as two_groups
 
 RATINGS = np.array(
@@ -84,6 +87,35 @@ def test_shares_of_items_sum_to_the_similarity_of_the_model(measure: str) -> Non
 
 def test_a_measure_that_is_no_sum_says_so() -> None:
     assert np.isnan(shared_items(request("user_knn", small(), similarity="msd")).facts["shares"])
+
+
+def test_the_shared_items_of_clicks_show_the_overlap() -> None:
+    """User 0 has 4 items and user 1 has 5; all 4 are shared, so the union has 5."""
+    frame = small().interactions[["user", "item"]]
+    clicks = dataset_from_frames(frame, user_ids=list("01234"), item_ids=list("abcdef"))
+    view_data = shared_items(request("user_knn", clicks, similarity="jaccard", choices={"neighbour": "1"}))
+    assert str(PICTURES["shared"].more(view_data)) == (
+        "That is 80% of the 5 items that either of them has: 4 of this user, 5 of user '1'."
+    )
+    bars = {bar.name: bar.x[0] for bar in PICTURES["shared"].draw(view_data).data[:3]}
+    assert bars == {"only this user": 0, "both": 4, "only user 1": 1}
+
+
+def test_with_ratings_the_shared_items_show_their_agreement() -> None:
+    view_data = shared_items(request("user_knn", small(), choices={"neighbour": "1"}))
+    assert PICTURES["shared"].more(view_data) is None
+    assert [trace.name for trace in PICTURES["shared"].draw(view_data).data] == ["this user", "user 1"]
+
+
+@pytest.mark.parametrize("members", [alike_users, alike_items])
+def test_a_heat_map_leaves_room_for_its_cells_on_a_narrow_screen(members: Callable[[ViewRequest], ViewData]) -> None:
+    data = dataset_from_frames(
+        small().interactions, items=pd.DataFrame({"title": [f"{n} " + "word " * 9 for n in range(6)]})
+    )
+    view_data = members(request("user_knn" if members is alike_users else "item_knn", data))
+    figure = PICTURES["users" if members is alike_users else "items"].draw(view_data)
+    assert figure.data[0].colorbar.orientation == "h"
+    assert max(len(label) for label in figure.layout.yaxis.ticktext) <= HEAT_LABEL + len("▶ 1. ")
 
 
 def test_nearest_counts_shared_items() -> None:

@@ -129,3 +129,10 @@ def test_every_view_draws_and_says_something(key: str) -> None:
 def test_without_a_history_nothing_is_told(key: str, look: object) -> None:
     with pytest.raises(CannotScore, match="history is empty"):
         look(request(key, []))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_no_two_lines_of_the_hidden_state_share_a_color(cell: str) -> None:
+    figure = PICTURES["memory"].draw(hidden_states(request("rnn", cell=cell)))
+    colors = [trace.line.color if trace.type == "scatter" else trace.marker.color for trace in figure.data]
+    assert len(set(colors)) == len(colors)

@@ -120,3 +120,40 @@ def test_search_and_history(data: Stored) -> None:
     habits = summaries.user_habits(data)
     assert len(habits) == frame["user"].nunique()
     assert habits["value_name"].eq("Mean rating").all()
+
+
+def of_lengths(lengths: list[int], *, untitled: frozenset[int] = frozenset()) -> Dataset:
+    """Users with these numbers of interactions; the items of untitled users have no title."""
+    longest = max(lengths, default=1)
+    rows = [(user, item + longest * (user in untitled)) for user, n in enumerate(lengths) for item in range(n)]
+    titles = [f"Film {item}" if item < longest else None for item in range(2 * longest)]
+    return dataset_from_frames(
+        pd.DataFrame(rows, columns=["user", "item"]).astype("int32"),
+        name="lengths",
+        user_ids=[f"u{user}" for user in range(len(lengths))],
+        item_ids=[f"i{item}" for item in range(2 * longest)],
+        items=pd.DataFrame({"title": titles}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("lengths", "untitled", "expected"),
+    [
+        ([300, 3, 19, 12, 12], set(), "u3"),
+        ([300, 3, 19, 12, 12], {3}, "u4"),
+        ([300, 3, 19, 12, 12], {3, 4}, "u2"),
+        ([300, 23, 3, 1], set(), "u1"),
+        ([300, 40, 0], {1}, "u1"),
+    ],
+    ids=["closest to typical", "with titles", "titles before length", "closest to the range", "range before titles"],
+)
+def test_the_readable_user_has_a_short_history_with_titles(
+    lengths: list[int], untitled: set[int], expected: str
+) -> None:
+    assert summaries.readable_user(of_lengths(lengths, untitled=frozenset(untitled))) == expected
+
+
+def test_the_readable_user_is_the_same_in_memory_and_on_disk(data: Stored) -> None:
+    counts = made().interactions["user"].value_counts()
+    found = int(str(summaries.readable_user(data))[1:])
+    assert abs(counts[found] - 12) == (counts - 12).abs().min()
