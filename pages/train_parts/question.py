@@ -31,7 +31,7 @@ def form(dataset: "Dataset") -> dict[str, Any]:
         _use_at_first(suggestion, dataset.fingerprint)
         values = _events(suggestion, dataset.fingerprint) if len(suggestion.events) > 1 else {}
         _offer(suggestion, dataset.fingerprint)
-    users, seeds = st.columns(2, gap="medium")
+    users, fallback, seeds = st.columns(3, gap="medium")
     with users:
         values["users"] = show.select(
             _("Users that the verdict is about"),
@@ -43,6 +43,15 @@ def form(dataset: "Dataset") -> dict[str, Any]:
             "question_users",
             persist_state=KEPT,
             help=_("Models can personalize only for users with training history; the others are reported separately."),
+        )
+    with fallback:
+        values["fallback"] = show.select(
+            _("Users whom a model cannot serve"),
+            {"none": _("get no list"), "popularity": _("get popular items")}
+            | ({"recent_popularity": _("get recently popular items")} if dataset.has_timestamps else {}),
+            "question_fallback",
+            persist_state=KEPT,
+            help=_("Lists of test users for whom a model has no score, for example because they have no history."),
         )
     with seeds:
         values["seeds"] = st.number_input(

@@ -132,6 +132,12 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
         default="with-history",
         help="test users that the verdict is about",
     )
+    parser.add_argument(
+        "--fallback",
+        choices=["none", "popularity", "recent-popularity"],
+        default="none",
+        help="list of users for whom a model has no score",
+    )
     parser.add_argument("--primary", default="", metavar="METRIC", help="primary metric (default: NDCG at --k)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each model that depends on the seed")
     parser.add_argument("--validation", type=float, default=0.0, help="validation share of the training data")

@@ -143,6 +143,7 @@ def _spec(arguments: argparse.Namespace, dataset: Dataset, sources: Sources) -> 
         "learn_from": question.learn_from,
         "users": arguments.users.replace("-", "_"),
         "primary": arguments.primary,
+        "fallback": arguments.fallback.replace("-", "_"),
         "seeds": arguments.seeds,
     }
     try:

@@ -7,7 +7,7 @@ held-out items are the candidates. Users are scored in blocks, with a single pas
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -47,6 +47,7 @@ N_RATINGS = "n_ratings"
 N_HISTORY = "n_history"
 """Column with the length of each user's history."""
 N_LISTED = "n_listed"
+BY_FALLBACK = "by_fallback"
 """Column with the length of each user's list; 0 if the model cannot score any item."""
 PROBE = 32
 """Number of users whose scores decide whether a model ranks the same for all users."""
@@ -110,6 +111,7 @@ def evaluate(
     head_share: float = 0.8,
     diversity_basis: DiversityBasis = "co_occurrence",
     part: Literal["test", "validation"] = "test",
+    fallback: FloatArray | None = None,
 ) -> Evaluation:
     """Compute recommendations and predicted ratings of a trained model for all test users, and their metrics.
 
@@ -122,6 +124,7 @@ def evaluate(
         head_share: The head is the smallest set of most popular items that holds this share of training interactions.
         diversity_basis: Item vectors used for diversity.
         part: Evaluate on the test set, or on the validation set during tuning.
+        fallback: (I,) scores for users for whom the model has none; None leaves their lists empty.
 
     Raises:
         DataError: The set has no users.
@@ -131,7 +134,8 @@ def evaluate(
     ctx = ctx or RunContext()
     lengths = sorted(set(cutoffs))
     queries = _test_queries(split, part, relevant_from)
-    lists, beaten, order, seconds = _rank_all(model, queries, lengths[-1], ctx)
+    ranked = _rank_all(model, queries, lengths[-1], ctx, fallback)
+    lists, beaten = ranked.lists, ranked.beaten
     counts = np.bincount(split.train.interactions[ITEM].to_numpy(), minlength=split.train.n_items)
     head = beyond.head_items(counts, head_share, split.train.item_vocabulary.keys)
     columns = _accuracy(lists, queries.relevant, beaten, head, lengths)
@@ -147,19 +151,21 @@ def evaluate(
     columns[N_RELEVANT_SEEN] = queries.relevant_seen
     columns[N_HISTORY] = queries.query.history.lengths
     columns[N_LISTED] = (lists.item != PAD).sum(axis=1)
+    if fallback is not None:
+        columns[BY_FALLBACK] = ranked.by_fallback.astype(np.int8)
     return Evaluation(
         per_user=pd.DataFrame({USER: queries.users} | columns),
         users=queries.users,
         lists=lists,
         relevant=queries.relevant,
         overall=overall,
-        recommend_seconds=seconds,
+        recommend_seconds=ranked.seconds,
         users_without_relevant=int((queries.relevant.lengths == 0).sum()),
         relevant_seen=int(queries.relevant_seen.sum()),
         relevant_cold=int((counts[queries.relevant.values] == 0).sum()),
         head_size=int(head.sum()),
         diversity_users=diversity_users,
-        order=order,
+        order=ranked.order,
     )
 
 
@@ -225,31 +231,54 @@ def _unmark_seen(
             marked[position] = False
 
 
+class _Ranked(NamedTuple):
+    """Lists, shares of beaten candidates, users with the list of the fallback, order, and seconds of scoring."""
+
+    lists: TopK
+    beaten: FloatArray
+    by_fallback: BoolArray
+    order: Order
+    seconds: float
+
+
 def _rank_all(
-    model: Recommender[Any], queries: _TestQueries, k: int, ctx: RunContext
-) -> tuple[TopK, FloatArray, Order, float]:
-    """Return lists, shares of beaten candidates, how rankings differ between users, and seconds of scoring."""
+    model: Recommender[Any], queries: _TestQueries, k: int, ctx: RunContext, fallback: FloatArray | None
+) -> _Ranked:
+    """Rank all candidates for all users; `order` is that of the model's own scores."""
     lists: list[TopK] = []
     beaten: list[FloatArray] = []
     probed: list[FloatArray] = []
+    empty: list[BoolArray] = []
     missing, seconds = PROBE, 0.0
     for rows in ctx.track(user_blocks(len(queries.users), queries.test.n_items), stage="rank all items"):
         batch = queries.query.take(rows)
         started = time.perf_counter()
         scores = model.score(batch)
+        unserved: BoolArray = np.logical_not(np.isfinite(scores).any(axis=1))
+        if missing:  # users without any score are uninformative about the order
+            able = np.flatnonzero(~unserved)[:missing]
+            probed.append(scores[able])
+            missing -= len(able)
+        if fallback is not None and unserved.any():
+            scores = np.where(unserved[:, None], fallback[None], scores)
         ranking = rank(scores, batch.seen, queries.relevant.take(rows), k, queries.candidates, model.tie_keys)
         recommended = ranking.lists
         if not model.ranks_by_score():
             recommended = model.recommend(batch, k, candidates=queries.candidates)
+            if fallback is not None:
+                recommended = _replaced(recommended, ranking.lists, unserved)
         seconds += time.perf_counter() - started
-        if missing:  # users without any score are uninformative about the order
-            able = np.flatnonzero(np.isfinite(scores).any(axis=1))[:missing]
-            probed.append(scores[able])
-            missing -= len(able)
         lists.append(recommended)
         beaten.append(ranking.beaten)
+        empty.append(unserved)
     joined = TopK(np.concatenate([part.item for part in lists]), np.concatenate([part.score for part in lists]))
-    return joined, np.concatenate(beaten), order_of(np.concatenate(probed)), seconds
+    order = order_of(np.concatenate(probed))
+    return _Ranked(joined, np.concatenate(beaten), np.concatenate(empty), order, seconds)
+
+
+def _replaced(lists: TopK, others: TopK, rows: BoolArray) -> TopK:
+    """Return the lists with those of some users taken from `others`."""
+    return TopK(np.where(rows[:, None], others.item, lists.item), np.where(rows[:, None], others.score, lists.score))
 
 
 def order_of(scores: FloatArray) -> Order:

@@ -12,7 +12,7 @@ from recsys_core.data.leaks import LeakReport
 from recsys_core.data.splits import LeftOut, NoTest
 from recsys_core.evaluation import sentences
 from recsys_core.evaluation.comparison import Comparison
-from recsys_core.evaluation.evaluate import N_LISTED, N_RELEVANT, N_RELEVANT_SEEN, Order
+from recsys_core.evaluation.evaluate import BY_FALLBACK, N_LISTED, N_RELEVANT, N_RELEVANT_SEEN, Order
 from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.evaluation.sentences import Sentence, percent, whole
 from recsys_core.evaluation.verdict import level_text
@@ -171,6 +171,10 @@ def _of_lists(per_user: Mapping[str, pd.DataFrame], protocol: Protocol, metric: 
     found = []
     for name, frame in per_user.items():
         rows = frame[frame[N_RELEVANT] > 0] if N_RELEVANT in frame else frame
+        replaced = int((rows[BY_FALLBACK] > 0).sum()) if BY_FALLBACK in rows else 0
+        if replaced and name in protocol.models:
+            values = {"model": protocol.models[name].title, **_of(replaced, len(rows))}
+            found.append(_finding("info", "by_fallback", sentences.BY_FALLBACK, replaced, **values))
         empty = int((rows[N_LISTED] == 0).sum()) if N_LISTED in rows else 0
         if not empty or name not in protocol.models:
             continue

@@ -232,6 +232,10 @@ EMPTY_LISTS = Template(
     "{model} cannot score any item for {count} of {total} users ({share}): this user's list is empty and counts as 0.",
     "{model} cannot score any item for {count} of {total} users ({share}): their lists are empty and count as 0.",
 )
+BY_FALLBACK = Template(
+    "{model} has no score for {count} of {total} users ({share}): this user gets the list of the fallback.",
+    "{model} has no score for {count} of {total} users ({share}): they get the list of the fallback.",
+)
 EMPTY_LISTS_UNCOUNTED = Template(
     "{model} cannot score any item for {count} of {total} users ({share}): this user's list is empty.",
     "{model} cannot score any item for {count} of {total} users ({share}): their lists are empty.",

@@ -15,7 +15,7 @@ from recsys_core.evaluation.estimates import metric_columns
 from recsys_core.evaluation.evaluate import N_HISTORY
 from recsys_core.experiments.spec import Users
 
-COUNTS = ("n_relevant", "n_ratings", "n_history", "n_listed")
+COUNTS = ("n_relevant", "n_ratings", "n_history", "n_listed", "by_fallback")
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,6 +38,7 @@ CONDITIONS = {
     "validation": later("Validation share"),
     "learn_from": later("Events to learn from"),
     "train_on": later("Training interactions"),
+    "fallback": later("Fallback"),
     "versions": later("Recscope version"),
 }
 USERS_TITLES = {
@@ -190,6 +191,7 @@ def _facts(run: Run) -> dict[str, str]:
         "validation": f"{spec.split.validation_fraction:.0%}",
         "learn_from": ", ".join(f"{name} {weight:g}" for name, weight in sorted(spec.learn_from.items())) or _("all"),
         "train_on": _("all interactions") if spec.train_on == "all" else _("relevant interactions only"),
+        "fallback": spec.fallback.replace("_", " "),
         "versions": ", ".join(sorted(versions)) or _("unknown"),
     }
 

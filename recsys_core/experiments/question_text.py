@@ -1,6 +1,7 @@
 """What an experiment asks, in plain sentences: what is predicted, how it is tested, for whom, and by which metric."""
 
 from recsys_core.data.splits import SplitSpec
+from recsys_core.evaluation.fallback import RECENT_SHARE
 from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.evaluation.sentences import Sentence, Template, listed, percent, whole
 from recsys_core.experiments.spec import ExperimentSpec, Users
@@ -40,6 +41,12 @@ USERS: dict[Users, Template] = {
     "without_history": Template("The verdict is about test users without training history."),
     "all": Template("The verdict is about all test users."),
 }
+FALLBACKS = {
+    "popularity": Template("Users for whom a model has no score get the most popular items of the training data."),
+    "recent_popularity": Template(
+        "Users for whom a model has no score get the most popular items of the latest {share} of the training data."
+    ),
+}
 TRAININGS = Template(
     "Each model is trained with one seed, {seed}.",
     "Each model that depends on the seed is trained with {count} seeds, {seed} to {last}.",
@@ -55,6 +62,7 @@ def question_sentences(spec: ExperimentSpec) -> list[Sentence]:
         *_tested(spec.split),
         *([PREDICTED_ONLY.fill()] if spec.target else []),
         USERS[spec.users].fill(),
+        *([FALLBACKS[spec.fallback].fill(share=percent(RECENT_SHARE))] if spec.fallback != "none" else []),
         TRAININGS.fill(spec.seeds, seed=str(spec.seed), last=str(spec.seed + spec.seeds - 1)),
         METRIC.fill(metric=MetricName.parse(spec.metric).title),
     ]

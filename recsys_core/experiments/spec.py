@@ -8,11 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from recsys_core.data.splits import SplitSpec
 from recsys_core.data.task import Task
+from recsys_core.evaluation.fallback import Fallback
 from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.models.registry import make_model, model_class
 
 Users = Literal["with_history", "without_history", "all"]
-ADDED = ("target", "learn_from", "users", "primary", "seeds", "repetition")
+ADDED = ("target", "learn_from", "users", "primary", "seeds", "repetition", "fallback")
 ADDED_TO_SPLIT = ("windows", "window_training", "gap_days")
 """Fields that specs of earlier versions do not have; at their defaults they are not part of the id."""
 BASELINES = ("popular", "random")
@@ -74,6 +75,8 @@ class ExperimentSpec(BaseModel):
     """Primary metric, fixed before the training: the verdict is about it; empty: NDCG at `k`."""
     seeds: Annotated[int, Field(ge=1, le=20)] = 1
     """Number of trainings of each model that depends on the seed: with the seeds `seed`, `seed + 1`, ..."""
+    fallback: Fallback = "none"
+    """List of test users for whom a model has no score: none, the most popular items, or the recently popular ones."""
     repetition: Annotated[int, Field(ge=0, le=9999)] = 0
     """Number of a repetition of the same experiment; it keeps several of them apart and changes nothing else."""
 

@@ -19,6 +19,7 @@ from recsys_core.data.splits import Split, make_splits
 from recsys_core.errors import DataError
 from recsys_core.evaluation.comparison import summarize
 from recsys_core.evaluation.evaluate import N_RATINGS, Evaluation, evaluate
+from recsys_core.evaluation.fallback import fallback_scores
 from recsys_core.experiments.artifacts import JobResult, JobTables, judging_units, save_job
 from recsys_core.experiments.audience import audience, pooled
 from recsys_core.experiments.checkpoints import CheckpointFile, remove_checkpoints
@@ -153,7 +154,10 @@ def _run_fold(
     model.fit(split.train, ctx)
     seconds = time.perf_counter() - started + checkpoints.seconds_before
     model.require_scores(split.train)
-    evaluation = evaluate(model, split, cutoffs=spec.cutoffs, relevant_from=spec.relevant_from, ctx=ctx)
+    fallback = fallback_scores(spec.fallback, split.train)
+    evaluation = evaluate(
+        model, split, cutoffs=spec.cutoffs, relevant_from=spec.relevant_from, ctx=ctx, fallback=fallback
+    )
     return _Fold(part.training, split, model, evaluation, seconds, recorder.history)
 
 
