@@ -9,18 +9,21 @@ from pages.ui.queries import comparison_queries
 from pages.ui.text import _, fragment
 
 USERS_HEIGHT = 900
+DATA_WIDTH, RUN_WIDTH = 190, 260
+"""Pixels of the pickers, which share a line of 850 pixels with metric and baseline."""
 MICROSCOPE_HEIGHT, OVERLAP_HEIGHT = 1400, 320
 
 ensure_frame()
 
 if not state.is_presenting():
     st.title(_("Compare"))
-with pickers.line():
-    data = pickers.dataset("compare")
-    run = pickers.experiment("compare", finished=False) if data is not None else None
+line = pickers.line()
+with line:
+    data = pickers.dataset("compare", width=DATA_WIDTH)
+    run = pickers.experiment("compare", finished=False, width=RUN_WIDTH) if data is not None else None
 damaged_folders.show("experiment")
 empty_state.card_or_stop(
-    data, _("A comparison needs data and trained models. Upload your own data, or load a sample with one click.")
+    data, _("A comparison needs data and trained models. Upload your own data, or open a sample with one click.")
 )
 if run is None:
     empty_state.stop(
@@ -43,7 +46,8 @@ if not results.models:
     )
 
 cutoff = run.spec.k
-metric, baseline = leaderboard.choices(results, run.spec.metric)
+with line:
+    metric, baseline = leaderboard.choices(results, run.spec.metric)
 if state.is_presenting():
     present.show(results, metric, baseline, cutoff)
     st.stop()

@@ -15,7 +15,7 @@ with pickers.line():
 card = empty_state.card_or_stop(
     card,
     _(
-        "Models are trained on interactions between users and items. Upload your own data, or load a sample "
+        "Models are trained on interactions between users and items. Upload your own data, or open a sample "
         "with one click."
     ),
 )

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from pages.ui.queries.comparison_queries import ResultsKey
 
 VALUES, DIFFERENCES = "values", "differences"
+N_METRICS = 3
+"""Metric columns at first: they fit 1280 pixels."""
+COSTS = {
+    "fit_seconds": later("Training time, s"),
+    "recommend_seconds": later("Recommendation time, s"),
+    "memory": later("Memory, MiB"),
+    "users": later("Users"),
+}
 ROW, WRAPPED_ROW = 40, 66
 """Row heights in pixels; titles with settings need two lines, and Streamlit wraps only in rows above 64."""
 BETTER = later(
@@ -42,9 +50,8 @@ def choices(results: "ResultsKey", first: str) -> tuple[str, str]:
     if state.is_demo():
         return first, popular
     metrics = {name: metric_title(name) for name in comparison_queries.metrics(results)}
-    with st.container(horizontal=True, key="compare_choices"):
-        metric = show.select(_("Metric"), metrics, _kept("compare_metric", list(metrics), first), width=260)
-        baseline = show.select(_("Baseline"), titles, _kept("compare_baseline", list(titles), popular), width=380)
+    metric = show.select(_("Metric"), metrics, _kept("compare_metric", list(metrics), first), width=150)
+    baseline = show.select(_("Baseline"), titles, _kept("compare_baseline", list(titles), popular), width=190)
     st.session_state["compared_by"] = {"compare_metric": metric, "compare_baseline": baseline}
     return metric, baseline
 
@@ -61,7 +68,7 @@ def table(results: "ResultsKey", metric: str, baseline: str, k: int) -> list[str
     from recsys_core.experiments.leaderboard import metric_title, shown_board
     from recsys_core.viz import compare_sentences
 
-    mode, columns = _shown(results, k)
+    mode, columns, costs = _shown(results, k)
     models = comparison_queries.contenders(results)
     keys = {model.key for model in models}
     board = comparison_queries.board(results, metric, baseline)
@@ -79,7 +86,7 @@ def table(results: "ResultsKey", metric: str, baseline: str, k: int) -> list[str
         "leaderboard",
         name=_("Leaderboard"),
         offer_file=False,
-        column_order=shown.columns,
+        column_order=[name for name in shown.columns if name not in COSTS or name in costs],
         column_config=_config(shown.frame, [metric, *others], mode == DIFFERENCES),
         on_select=clicked,
         selection_mode=["multi-row", "single-cell"],
@@ -156,13 +163,14 @@ def _difference(pair: dict[Hashable, Any], board: "pd.DataFrame", metric: str, u
     )  # fmt: skip
 
 
-def _shown(results: "ResultsKey", k: int) -> tuple[str, list[str]]:
-    """Show the display options of the leaderboard; return values or differences, and the metrics."""
+def _shown(results: "ResultsKey", k: int) -> tuple[str, list[str], list[str]]:
+    """Show the display options; return values or differences, the metrics, and the columns of costs."""
     from recsys_core.experiments.leaderboard import leading_metrics, metric_names, metric_title
 
     models = comparison_queries.contenders(results)
+    first, costs = leading_metrics(models, k)[:N_METRICS], list(COSTS)[:1]
     if state.is_demo():
-        return VALUES, leading_metrics(models, k)
+        return VALUES, first, costs
     with st.container(horizontal=True, vertical_alignment="bottom", key="leaderboard_choices"):
         modes = {VALUES: _("values"), DIFFERENCES: _("differences to the baseline")}
         mode = show.radio(_("Display"), modes, "leaderboard_mode")
@@ -170,11 +178,18 @@ def _shown(results: "ResultsKey", k: int) -> tuple[str, list[str]]:
             columns = st.multiselect(
                 _("Metric columns"),
                 metric_names(models),
-                default=leading_metrics(models, k),
+                default=first,
                 format_func=metric_title,
                 key="leaderboard_columns",
             )
-    return mode, columns
+            costs = st.multiselect(
+                _("Further columns"),
+                list(COSTS),
+                default=costs,
+                format_func=lambda name: _(COSTS[name]),
+                key="leaderboard_costs",
+            )
+    return mode, columns, costs
 
 
 def _config(frame: "pd.DataFrame", metrics: list[str], differences: bool) -> dict[str, Any]:
@@ -182,21 +197,24 @@ def _config(frame: "pd.DataFrame", metrics: list[str], differences: bool) -> dic
     from recsys_core.experiments.leaderboard import metric_title
 
     config: dict[str, Any] = {
-        "title": st.column_config.TextColumn(_("Model"), pinned=True, width=230),
+        "title": st.column_config.TextColumn(_("Model"), width=170),
         "tied": st.column_config.TextColumn(
-            _("Tied"), help=_("Models that share a letter do not differ significantly (95%, sign-flip test, Holm).")
+            _("Tied"),
+            width=55,
+            help=_("Models that share a letter do not differ significantly (95%, sign-flip test, Holm)."),
         ),
         "interval": st.column_config.TextColumn(
             _("95% interval"),
+            width=115,
             help=_(
                 "95% confidence interval of the mean over users; with several trainings per model, over them as well."
             ),
         ),
-        "users": st.column_config.NumberColumn(_("Users"), format="localized"),
-        "fit_seconds": st.column_config.NumberColumn(_("Training time, s"), format="%.2f"),
-        "recommend_seconds": st.column_config.NumberColumn(_("Recommendation time, s"), format="%.2f"),
+        "users": st.column_config.NumberColumn(_(COSTS["users"]), format="localized"),
+        "fit_seconds": st.column_config.NumberColumn(_(COSTS["fit_seconds"]), format="%.2f", width=110),
+        "recommend_seconds": st.column_config.NumberColumn(_(COSTS["recommend_seconds"]), format="%.2f"),
         "memory": st.column_config.NumberColumn(
-            _("Memory, MiB"),
+            _(COSTS["memory"]),
             format="%.0f",
             help=_("Peak memory of the training job, beyond what its process used before."),
         ),
@@ -208,6 +226,7 @@ def _config(frame: "pd.DataFrame", metrics: list[str], differences: bool) -> dic
         else:
             config[name] = st.column_config.ProgressColumn(
                 metric_title(name),
+                width=120,
                 help=tip,
                 format="%.3f",
                 min_value=0.0,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from recsys_core.experiments.store import RunCard
 
 
+WIDTH = 320
+"""Pixels of a select box."""
 NOTES = {"run": "context_note_run", "model": "context_note_model"}
 """Session keys of notes about URL parameters that name something else than what is shown."""
 
@@ -26,7 +28,7 @@ def line() -> "st.delta_generator.DeltaGenerator":
     return st.container(horizontal=True, gap="small", key="context_line")
 
 
-def dataset(key: str = "context") -> "DatasetCard | None":
+def dataset(key: str = "context", *, width: int = WIDTH) -> "DatasetCard | None":
     """Return the selected data set; the newest one if the URL names none; None if there are none.
 
     The page stops if the URL names one that does not exist.
@@ -38,7 +40,7 @@ def dataset(key: str = "context") -> "DatasetCard | None":
         dead_link.offer("data", title, {one: dataset_label(cards[one]) for one in cards})
     if requested not in cards:
         state.choose("data", next(iter(cards), None))
-    _choice(_("Data set"), "data", list(cards), lambda one: dataset_label(cards[one]), key)
+    _choice(_("Data set"), "data", list(cards), lambda one: dataset_label(cards[one]), key, width)
     return cards.get(state.get("data") or "")
 
 
@@ -47,12 +49,13 @@ def dataset_label(card: "DatasetCard") -> str:
     return f"{card.name} ({count(card.n_users)} × {count(card.n_items)})"
 
 
-def experiment(key: str = "context", *, finished: bool = True) -> "Run | None":
+def experiment(key: str = "context", *, finished: bool = True, width: int = WIDTH) -> "Run | None":
     """Return the selected experiment, of the data set in the URL if it names one; the newest by default.
 
     Args:
         key: Prefix of the widget keys.
         finished: Offer only experiments with a finished model.
+        width: Pixels of the select box.
 
     Returns:
         None if there is no such experiment. The page stops if the URL names one that does not exist.
@@ -73,7 +76,7 @@ def experiment(key: str = "context", *, finished: bool = True) -> "Run | None":
         ).format(name=safe(every[requested].name))
     if requested not in offered:
         state.choose("run", next(iter(offered), None))
-    _choice(_("Experiment"), "run", offered, lambda one: experiment_label(cards[one]), key)
+    _choice(_("Experiment"), "run", offered, lambda one: experiment_label(cards[one]), key, width)
     return services.run(state.get("run"))
 
 
@@ -95,7 +98,9 @@ def model(models: Sequence[str], title: Callable[[str], str], key: str = "contex
     return state.get("model")
 
 
-def _choice(label: str, name: str, options: list[str], title: Callable[[str], str], key: str) -> None:
+def _choice(
+    label: str, name: str, options: list[str], title: Callable[[str], str], key: str, width: int = WIDTH
+) -> None:
     """Show the picker of a URL parameter; before it, a note that the URL names something else."""
     if name in NOTES and (words := st.session_state.get(NOTES[name])):
         st.warning(words)
@@ -106,7 +111,7 @@ def _choice(label: str, name: str, options: list[str], title: Callable[[str], st
         state.choose(name, value)
 
     if options:
-        pick(label, f"{key}_{name}", options, state.get(name) or options[0], title, take)
+        pick(label, f"{key}_{name}", options, state.get(name) or options[0], title, take, width)
 
 
 def pick(
@@ -116,6 +121,7 @@ def pick(
     chosen: str,
     title: Callable[[str], str],
     take: Callable[[str], None],
+    width: int = WIDTH,
 ) -> None:
     """Show a select box whose selection `take` puts into the URL; plain text in the demo view."""
     if state.is_demo():
@@ -128,5 +134,5 @@ def pick(
         format_func=title,
         key=widget,
         on_change=lambda: take(st.session_state[widget]),
-        width=320,
+        width=width,
     )
