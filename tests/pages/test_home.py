@@ -16,6 +16,7 @@ from tests.pages.finished import (
     no_engine_process,
     no_exception,
     open_page,
+    small_spec,
     spoil,
     until,
     words,
@@ -125,3 +126,16 @@ def test_a_page_run_alone_shows_the_whole_frame(name: str, finished: Finished) -
     app = AppTest.from_file(APP.parent / "pages" / f"{name}.py", default_timeout=PATIENCE_SECONDS).run()
     no_exception(app)
     assert "Two tastes" in " ".join(str(element.value) for element in app.sidebar.markdown)
+
+
+def test_the_latest_ten_experiments_are_shown_and_a_button_opens_all(open_page: Open, finished: Finished) -> None:
+    store = ResultStore(finished.root)
+    for seed in range(11):
+        run = store.create(small_spec(finished.data, models=("ease",), seed=seed), "Two tastes")
+        for model_id in run.model_ids:
+            run.cancel(model_id)
+    app = open_page("home")
+    assert sum(str(button.key).startswith("open_") for button in app.button) == 10
+    assert app.button(key="home_experiments").label == "All 12 experiments"
+    no_exception(app.button(key="home_experiments").click().run())
+    assert [title.value for title in app.title] == ["Experiments"]
