@@ -47,6 +47,13 @@ CASES = (
     Case("some cold", COLD, ("ease", "item_knn"), {"split": TIME | {"test_fraction": 0.4}, "relevant_from": 4}),
     Case("about new", COLD, ("ease",), {"split": TIME | {"test_fraction": 0.4}, "users": "without_history"}),
     Case("about all", COLD, ("ease",), {"split": TIME | {"test_fraction": 0.4}, "users": "all"}),
+    Case(
+        "fallback",
+        COLD,
+        ("ease",),
+        {"split": TIME | {"test_fraction": 0.4}, "users": "all", "fallback": "popularity"},
+    ),
+    Case("recent fallback", COLD, ("ease",), {"split": TIME | {"test_fraction": 0.4}, "fallback": "recent_popularity"}),
     Case("about none", taste(60), ("ease",), {"users": "without_history"}),
     Case("folds", taste(60, each=(1, 6)), ("ease", "bias"), {"split": {"kind": "k_fold", "folds": 3}}, other="rmse"),
     Case(
@@ -205,6 +212,8 @@ SAYS = {
         "USERS all",
         "EMPTY_LISTS",
     ),
+    "fallback": ("BY_FALLBACK", "FALLBACK popularity"),
+    "recent fallback": ("FALLBACK recent_popularity",),
     "about none": ("NO_NEW_USERS",),
     "folds": (
         "FOLDS_SHARE",

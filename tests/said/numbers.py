@@ -118,7 +118,9 @@ class Numbers:
         """Return whether two models differ significantly; None too near to the threshold for random subsets."""
         p = self.holm[frozenset((first, second))]
         exact = self.users <= EXACT and self.errors(first, second)[1] == 0
-        return None if not exact and 0.5 * ALPHA < p < 1.7 * ALPHA else p < ALPHA
+        in_tail = ALPHA / 2 / self.tests * DRAWS  # draws expected beyond the threshold: the fewer, the less certain
+        near = max(1.7, 1 + 4 / math.sqrt(in_tail))
+        return None if not exact and ALPHA / near < p < ALPHA * near else p < ALPHA
 
     @property
     def factor(self) -> float:

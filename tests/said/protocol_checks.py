@@ -84,6 +84,17 @@ def check_no_new_users(said: Said) -> None:
     assert said.count == len(said.truth.test_users)
 
 
+@checks("BY_FALLBACK")
+def check_fallback(said: Said) -> None:
+    truth = said.truth
+    rows = truth.covered_rows(said.model())
+    rows = rows[rows["n_relevant"] > 0]
+    served = rows.groupby("user")["by_fallback"].max()
+    count_of(said, int(served.sum()), len(served))
+    assert truth.spec.fallback != "none"
+    assert (rows["n_listed"] > 0).all()
+
+
 @checks("EMPTY_LISTS", "EMPTY_LISTS_ONE_RATING", "EMPTY_LISTS_UNCOUNTED")
 def check_empty_lists(said: Said) -> None:
     truth = said.truth

@@ -153,6 +153,24 @@ def check_users(said: Said) -> None:
     assert said.truth.spec.users == asked
 
 
+@checks("FALLBACK popularity", "FALLBACK recent_popularity")
+def check_fallback(said: Said) -> None:
+    """The first item of a served user is the most popular one of the part named that the user has not seen."""
+    truth, [split] = said.truth, said.truth.splits
+    kind = said.name.removeprefix("FALLBACK ")
+    assert truth.spec.fallback == kind
+    train = split.train.interactions.sort_values("timestamp")
+    if kind == "recent_popularity":
+        share = float(said["share"].removesuffix("%")) / 100
+        train = train[train["timestamp"] >= train["timestamp"].quantile(1 - share, interpolation="higher")]
+    counts = train["item"].value_counts()
+    for model, rows in truth.rows.items():
+        lists = truth.run.lists(model)
+        for user in rows.loc[rows["by_fallback"] > 0, "user"]:
+            own = lists[lists["user"] == user].sort_values("rank")["item"]
+            assert counts.get(own.iloc[0], 0) == counts.max()
+
+
 @checks("TRAININGS")
 def check_trainings(said: Said) -> None:
     truth = said.truth

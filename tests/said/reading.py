@@ -1,7 +1,7 @@
 """Numbers in texts: what a rounded number may stand for, and the registry of checks."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from recsys_core.evaluation import protocol, sentences
@@ -15,7 +15,12 @@ def wordings() -> dict[tuple[str, str], str]:
     found: dict[str, Template] = {}
     for module in (sentences, question_text):
         found |= {name: value for name, value in vars(module).items() if isinstance(value, Template)}
-    for name, several in (("SPLIT", question_text.SPLITS), ("USERS", question_text.USERS)):
+    groups: dict[str, Mapping[str, Template]] = {
+        "SPLIT": question_text.SPLITS,
+        "USERS": {str(users): template for users, template in question_text.USERS.items()},
+        "FALLBACK": question_text.FALLBACKS,
+    }
+    for name, several in groups.items():
         found |= {f"{name} {key}": value for key, value in several.items()}
     assert set(protocol.WITHOUT_TEST.values()) <= set(found.values())
     names = {(template.one, template.many or template.one): name for name, template in found.items()}
