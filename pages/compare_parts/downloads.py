@@ -1,6 +1,7 @@
 """Downloads of a comparison: all numbers as CSV in one archive, and the report."""
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -41,6 +42,7 @@ def section(results: "ResultsKey", metric: str, baseline: str) -> None:
     with st.container(horizontal=True, key="compare_downloads"):
         if not state.is_demo():
             _cover()
+            _link(results.run)
         st.download_button(
             _("Report (HTML)"),
             report,
@@ -73,3 +75,12 @@ def _cover() -> None:
         st.text_input(_("Title"), key=title, persist_state=KEPT, placeholder=_("name of the experiment"))
         st.text_input(_("Author"), key=author, persist_state=KEPT)
         st.text_area(_("Note"), key=note, persist_state=KEPT, help=_("Shown below the verdict."))
+
+
+def _link(run_id: str) -> None:
+    """Show the URL of this comparison with all controls hidden."""
+    with st.popover(_("Link for reading"), icon=":material/link:"):
+        paragraph("Opens this comparison without controls, for everybody who can reach this server.")
+        page = (st.context.url or "").partition("?")[0]
+        query = urlencode({"data": state.get("data") or "", "run": run_id, "view": state.DEMO})
+        st.code(f"{page}?{query}", language=None, wrap_lines=True)

@@ -281,3 +281,9 @@ def test_a_presentation_goes_through_the_slides_without_other_controls(open_page
     assert "3 of 4" in words(app)
     app = no_exception(app.button(key="present_end").click().run())
     assert app.selectbox(key="compare_metric")
+
+
+def test_a_link_for_reading_opens_the_comparison_without_controls(open_page: Open, finished: Finished) -> None:
+    app = no_exception(open_page("compare", **finished.address()))
+    [link] = [code.value for code in app.code if "view=demo" in code.value]
+    assert link.endswith(f"?data={finished.data}&run={finished.run}&view=demo")
