@@ -23,7 +23,8 @@ from benchmarks.table import Row
 from recsys_core.columns import ITEM, USER
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.ingest import ingest, inspect_files, load_file, suggest_rules
-from recsys_core.data.splits import Split, SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import Split, make_splits
 from recsys_core.data.workspace import Workspace
 from recsys_core.engine.cluster import MALLOC
 from recsys_core.evaluation.comparison import compare

@@ -12,7 +12,8 @@ from benchmarks.table import Row
 from recsys_core.contracts import FloatArray, IntArray, Ragged, RunContext, TopK
 from recsys_core.data import dataset_from_frames
 from recsys_core.data.ingest import load_file
-from recsys_core.data.splits import SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import make_splits
 from recsys_core.evaluation.comparison import Comparison, compare
 from recsys_core.evaluation.evaluate import evaluate, relevant_items
 from recsys_core.evaluation.metrics import hit_table, ndcg

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from recsys_core.data import Dataset
 from recsys_core.data.ingest import load_file
-from recsys_core.data.splits import Split, SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import Split, make_splits
 from recsys_core.engine.settings import usable_cores
 
 PUBLIC_DATA = Path(os.environ.get("RECSCOPE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))

@@ -20,7 +20,8 @@ from recsys_core.columns import ITEM, RATING, USER
 from recsys_core.contracts import RunContext
 from recsys_core.data import Dataset
 from recsys_core.data.ingest import ingest, inspect_files, suggest_rules
-from recsys_core.data.splits import Split, SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import Split, make_splits
 from recsys_core.data.workspace import Workspace
 from recsys_core.evaluation.comparison import compare
 from recsys_core.evaluation.evaluate import N_RATINGS, evaluate

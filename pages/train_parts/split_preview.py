@@ -56,7 +56,8 @@ def _previewed(
     folder: str, fingerprint: str, split: tuple[tuple[str, Any], ...], seed: int, task: Events
 ) -> "SplitPreview":
     from recsys_core.data import split_preview
-    from recsys_core.data.splits import SplitSpec, make_splits
+    from recsys_core.data.split_spec import SplitSpec
+    from recsys_core.data.splits import make_splits
     from recsys_core.data.task import Task
 
     target, learned = task

@@ -18,7 +18,7 @@ from recsys_core.cli.settings import settings_by_model
 from recsys_core.cli.sources import Sources, is_file
 from recsys_core.columns import MODEL, USER_ID
 from recsys_core.data.dataset import Dataset
-from recsys_core.data.splits import SplitSpec
+from recsys_core.data.split_spec import SplitSpec
 from recsys_core.engine.settings import usable_cores
 from recsys_core.errors import ConfigError, DataError, StoreError
 from recsys_core.evaluation.comparison import Comparison

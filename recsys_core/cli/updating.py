@@ -12,7 +12,7 @@ from recsys_core.cli.settings import model_settings, split_settings
 from recsys_core.cli.sources import Sources
 from recsys_core.cli.users import chosen_users
 from recsys_core.contracts import Ability, RunContext
-from recsys_core.data.splits import SplitSpec
+from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.engine.settings import usable_cores
 from recsys_core.errors import CannotScore, ConfigError, DataError, StoreError

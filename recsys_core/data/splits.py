@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Annotated, Literal, Self, TypedDict
+from typing import Literal, TypedDict
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recsys_core.columns import ITEM, TIMESTAMP, USER
 from recsys_core.contracts import PAD, BoolArray, IntArray, QueryBatch, RunContext
@@ -23,19 +22,10 @@ from recsys_core.data.held_rows import (
     time_windows,
     with_same_pairs,
 )
+from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.task import Task
-from recsys_core.errors import ConfigError, DataError
+from recsys_core.errors import DataError
 
-SplitKind = Literal["ratio", "leave_last_out", "global_time", "k_fold", "user_holdout", "item_holdout", "uploaded"]
-_NUMBER_OF = {
-    "ratio": ("test_fraction", float),
-    "leave_last_out": ("last", int),
-    "global_time": ("test_fraction", float),
-    "k_fold": ("folds", int),
-    "user_holdout": ("test_fraction", float),
-    "item_holdout": ("test_fraction", float),
-    "uploaded": ("test_data", str),
-}
 _ADVICE = {
     "ratio": "keeps at least one training interaction per user; choose a larger test share or use more data",
     "leave_last_out": "needs users with more interactions than are held out; hold out fewer",
@@ -45,53 +35,6 @@ _ADVICE = {
     "item_holdout": "needs at least two items with interactions; choose another share of items",
     "uploaded": "found no row whose user and item are both in the training data; check the identifiers",
 }
-
-
-class SplitSpec(BaseModel):
-    """Settings of a train/test split. Fields that a kind does not use stay at their defaults."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    kind: SplitKind = "ratio"
-    """Kind of split."""
-    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Test share: of each user's interactions (ratio), of all interactions (global_time), of users (user_holdout), or
-    of items (item_holdout)."""
-    validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the training data held out by the same rule for tuning and early stopping."""
-    last: Annotated[int, Field(ge=1, le=100)] = 1
-    """Number of latest interactions per user that leave_last_out holds out."""
-    folds: Annotated[int, Field(ge=2, le=20)] = 5
-    """Number of folds of k_fold."""
-    test_data: str | None = None
-    """Fingerprint (or file, on the command line) of the uploaded test data."""
-    windows: Annotated[int, Field(ge=1, le=20)] = 1
-    """Number of consecutive test windows of global_time; models are trained anew for each."""
-    window_training: Literal["expanding", "fixed"] = "expanding"
-    """Training data of each window: everything before it, or a period as long as that of the first window."""
-    gap_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    """Days before each test window of global_time that are neither training nor test data."""
-
-    @property
-    def n_folds(self) -> int:
-        """Number of splits: folds or windows, else 1."""
-        return {"k_fold": self.folds, "global_time": self.windows}.get(self.kind, 1)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Parse a split from its kind and an optional number, such as `ratio:0.2` or `k_fold:5`.
-
-        Raises:
-            ConfigError: Unknown kind, or number out of bounds.
-        """
-        kind, _, number = text.partition(":")
-        if kind not in _NUMBER_OF:
-            raise ConfigError(f"There is no split '{kind}'. Known: {', '.join(_NUMBER_OF)}.")
-        name, convert = _NUMBER_OF[kind]
-        try:
-            return cls.model_validate({"kind": kind} | ({name: convert(number)} if number else {}))
-        except (ValidationError, ValueError) as error:
-            raise ConfigError(f"Split '{text}': {name} cannot be '{number}'. Example: ratio:0.2.") from error
 
 
 NoTest = Literal[

@@ -12,7 +12,8 @@ import pandas as pd
 from recsys_core.columns import CATEGORIES, ITEM, RATING, SOURCE, TARGET, TIMESTAMP, TITLE, USER, WEIGHT
 from recsys_core.contracts import RunContext
 from recsys_core.data import Dataset, dataset_from_frames
-from recsys_core.data.splits import SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import make_splits
 from recsys_core.errors import RecscopeError
 from recsys_core.evaluation.evaluate import evaluate
 from recsys_core.experiments.resources import limited_threads

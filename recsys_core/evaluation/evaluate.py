@@ -4,10 +4,9 @@ Every item that a user has not seen is a candidate (full ranking, no sampled neg
 held-out items are the candidates. Users are scored in blocks, with a single pass over the scores of each block.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,6 @@ from recsys_core.contracts import (
     FloatArray,
     IntArray,
     PredictsRatings,
-    QueryBatch,
     Ragged,
     RunContext,
     TopK,
@@ -30,10 +28,10 @@ from recsys_core.errors import DataError
 from recsys_core.evaluation import beyond_accuracy as beyond
 from recsys_core.evaluation.calibration import calibration
 from recsys_core.evaluation.diversity import DiversityBasis, category_matrix, diversity
+from recsys_core.evaluation.full_ranking import Order, TestQueries, rank_all
 from recsys_core.evaluation.metric_info import PARTS, MetricName, Part
 from recsys_core.evaluation.metrics import ACCURACY, HitTable, hit_table
-from recsys_core.evaluation.pairs import answers_of_pairs, user_blocks
-from recsys_core.evaluation.ranking import rank
+from recsys_core.evaluation.pairs import answers_of_pairs
 from recsys_core.evaluation.weighted_accuracy import RelevantItems, gains_of
 from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import compiled
@@ -47,12 +45,9 @@ N_RATINGS = "n_ratings"
 N_HISTORY = "n_history"
 """Column with the length of each user's history."""
 N_LISTED = "n_listed"
-BY_FALLBACK = "by_fallback"
 """Column with the length of each user's list; 0 if the model cannot score any item."""
-PROBE = 32
-"""Number of users whose scores decide whether a model ranks the same for all users."""
-Order = Literal["personal", "same", "constant", "unscored"]
-"""How rankings differ between users: by user; same order for all; all scores of a user equal; no scores."""
+BY_FALLBACK = "by_fallback"
+"""Column that is 1 for users with the list of the fallback, if there is one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,18 +84,6 @@ class Evaluation:
     order: Order
 
 
-@dataclass(frozen=True, eq=False)
-class _TestQueries:
-    """The users to evaluate, with their histories, relevant items and candidates."""
-
-    users: IntArray
-    query: QueryBatch
-    test: Dataset
-    relevant: Ragged
-    relevant_seen: IntArray
-    candidates: IntArray | None
-
-
 def evaluate(
     model: Recommender[Any],
     split: Split,
@@ -134,7 +117,7 @@ def evaluate(
     ctx = ctx or RunContext()
     lengths = sorted(set(cutoffs))
     queries = _test_queries(split, part, relevant_from)
-    ranked = _rank_all(model, queries, lengths[-1], ctx, fallback)
+    ranked = rank_all(model, queries, lengths[-1], ctx, fallback)
     lists, beaten = ranked.lists, ranked.beaten
     counts = np.bincount(split.train.interactions[ITEM].to_numpy(), minlength=split.train.n_items)
     head = beyond.head_items(counts, head_share, split.train.item_vocabulary.keys)
@@ -169,7 +152,7 @@ def evaluate(
     )
 
 
-def _test_queries(split: Split, part: Literal["test", "validation"], relevant_from: float | None) -> _TestQueries:
+def _test_queries(split: Split, part: Literal["test", "validation"], relevant_from: float | None) -> TestQueries:
     if part == "validation":
         users = split.validation_users()
         query, test = split.validation_queries(users), split.validation
@@ -181,7 +164,7 @@ def _test_queries(split: Split, part: Literal["test", "validation"], relevant_fr
             f"The {part} set of '{split.train.name}' is empty, so no model can be evaluated; choose another split."
         )
     relevant, seen = relevant_items(test, users, query.seen, relevant_from)
-    return _TestQueries(users, query, test, relevant, seen, split.candidates(part))
+    return TestQueries(users, query, test, relevant, seen, split.candidates(part))
 
 
 def relevant_items(
@@ -229,84 +212,6 @@ def _unmark_seen(
             unseen[place] = not marked[relevant[place]]
         for position in own:
             marked[position] = False
-
-
-class _Ranked(NamedTuple):
-    """Lists, shares of beaten candidates, users with the list of the fallback, order, and seconds of scoring."""
-
-    lists: TopK
-    beaten: FloatArray
-    by_fallback: BoolArray
-    order: Order
-    seconds: float
-
-
-def _rank_all(
-    model: Recommender[Any], queries: _TestQueries, k: int, ctx: RunContext, fallback: FloatArray | None
-) -> _Ranked:
-    """Rank all candidates for all users; `order` is that of the model's own scores."""
-    lists: list[TopK] = []
-    beaten: list[FloatArray] = []
-    probed: list[FloatArray] = []
-    empty: list[BoolArray] = []
-    missing, seconds = PROBE, 0.0
-    for rows in ctx.track(user_blocks(len(queries.users), queries.test.n_items), stage="rank all items"):
-        batch = queries.query.take(rows)
-        started = time.perf_counter()
-        scores = model.score(batch)
-        unserved: BoolArray = np.logical_not(np.isfinite(scores).any(axis=1))
-        if missing:  # users without any score are uninformative about the order
-            able = np.flatnonzero(~unserved)[:missing]
-            probed.append(scores[able])
-            missing -= len(able)
-        if fallback is not None and unserved.any():
-            scores = np.where(unserved[:, None], fallback[None], scores)
-        ranking = rank(scores, batch.seen, queries.relevant.take(rows), k, queries.candidates, model.tie_keys)
-        recommended = ranking.lists
-        if not model.ranks_by_score():
-            recommended = model.recommend(batch, k, candidates=queries.candidates)
-            if fallback is not None:
-                recommended = _replaced(recommended, ranking.lists, unserved)
-        seconds += time.perf_counter() - started
-        lists.append(recommended)
-        beaten.append(ranking.beaten)
-        empty.append(unserved)
-    joined = TopK(np.concatenate([part.item for part in lists]), np.concatenate([part.score for part in lists]))
-    order = order_of(np.concatenate(probed))
-    return _Ranked(joined, np.concatenate(beaten), np.concatenate(empty), order, seconds)
-
-
-def _replaced(lists: TopK, others: TopK, rows: BoolArray) -> TopK:
-    """Return the lists with those of some users taken from `others`."""
-    return TopK(np.where(rows[:, None], others.item, lists.item), np.where(rows[:, None], others.score, lists.score))
-
-
-def order_of(scores: FloatArray) -> Order:
-    """Return how rankings differ between users, from (P, I) scores of users who have at least one score; see `Order`.
-
-    Two users have the same order if no pair of items scored for both is ordered differently, up to rounding. Pairs of
-    users with fewer than two such items, and users whose scores are all equal, are uninformative.
-    """
-    if len(scores) == 0:
-        return "unscored"
-    known = np.where(np.isfinite(scores), scores, np.nan).astype(np.float64)
-    rounding = 1e-6 * np.nanmax(np.abs(known), axis=1)
-    spread = np.nanmax(known, axis=1) - np.nanmin(known, axis=1)
-    if (spread <= rounding).all() and (np.isfinite(known).sum(axis=1) > 1).all():
-        return "constant"
-    telling = known[spread > rounding]
-    rounding = rounding[spread > rounding]
-    compared = False
-    for place in range(1, len(telling)):
-        first, row = telling[0], telling[place]
-        both = ~np.isnan(first) & ~np.isnan(row)
-        one, other = first[both], row[both]
-        if len(one) < 2 or np.ptp(one) <= rounding[0] or np.ptp(other) <= rounding[place]:
-            continue
-        compared = True
-        if (np.diff(other[np.argsort(-one, kind="stable")]) > rounding[place]).any():
-            return "personal"
-    return "same" if compared else "personal"
 
 
 def _part_mask(part: Part, head: BoolArray) -> BoolArray:
@@ -386,7 +291,7 @@ def _calibration(lists: TopK, train: Dataset, history: Ragged, cutoffs: list[int
     return {name: calibration(lists.item[:, :k], history, categories) for k, name in names.items()}
 
 
-def _rating_errors(model: Recommender[Any], queries: _TestQueries, head: BoolArray, ctx: RunContext) -> dict[str, Any]:
+def _rating_errors(model: Recommender[Any], queries: TestQueries, head: BoolArray, ctx: RunContext) -> dict[str, Any]:
     """Return rmse, mae and the number of test ratings of each user."""
     frame = queries.test.interactions
     row_of = np.full(queries.test.n_users, PAD, dtype=np.int64)

@@ -12,7 +12,8 @@ from recsys_core.data.leaks import LeakReport
 from recsys_core.data.splits import LeftOut, NoTest
 from recsys_core.evaluation import sentences
 from recsys_core.evaluation.comparison import Comparison
-from recsys_core.evaluation.evaluate import BY_FALLBACK, N_LISTED, N_RELEVANT, N_RELEVANT_SEEN, Order
+from recsys_core.evaluation.evaluate import BY_FALLBACK, N_LISTED, N_RELEVANT, N_RELEVANT_SEEN
+from recsys_core.evaluation.full_ranking import Order
 from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.evaluation.sentences import Sentence, percent, whole
 from recsys_core.evaluation.verdict import level_text

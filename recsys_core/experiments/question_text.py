@@ -1,6 +1,6 @@
 """What an experiment asks, in plain sentences: what is predicted, how it is tested, for whom, and by which metric."""
 
-from recsys_core.data.splits import SplitSpec
+from recsys_core.data.split_spec import SplitSpec
 from recsys_core.evaluation.fallback import RECENT_SHARE
 from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.evaluation.sentences import Sentence, Template, listed, percent, whole

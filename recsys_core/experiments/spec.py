@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from recsys_core.data.splits import SplitSpec
+from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.task import Task
 from recsys_core.evaluation.fallback import Fallback
 from recsys_core.evaluation.metric_info import MetricName

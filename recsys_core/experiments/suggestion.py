@@ -11,7 +11,7 @@ from recsys_core.columns import EVENT, TIMESTAMP, USER, WEIGHT
 from recsys_core.contracts import RatingScale
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
 from recsys_core.data.held_rows import after_border
-from recsys_core.data.splits import SplitKind
+from recsys_core.data.split_spec import SplitKind
 from recsys_core.data.task import Task
 from recsys_core.evaluation.sentences import Sentence, Template, percent, whole
 

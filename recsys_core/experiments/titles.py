@@ -8,7 +8,7 @@ from recsys_core.experiments.jobs import JobState
 from recsys_core.text import _, later
 
 if TYPE_CHECKING:
-    from recsys_core.data.splits import SplitSpec
+    from recsys_core.data.split_spec import SplitSpec
 
 SPLITS = {
     "ratio": later("Random per user"),

@@ -16,7 +16,8 @@ import pandas as pd
 from recsys_core.columns import ITEM, TIMESTAMP, USER
 from recsys_core.contracts import PAD, BoolArray, FloatArray, QueryBatch, RunContext, UpdatesIncrementally
 from recsys_core.data import Dataset, dataset_from_frames
-from recsys_core.data.splits import LeftOut, Split, SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import LeftOut, Split, make_splits
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import CannotScore, DataError
 from recsys_core.evaluation.comparison import compare

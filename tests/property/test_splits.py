@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.leaks import count_leaks
-from recsys_core.data.splits import Split, SplitKind, SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitKind, SplitSpec
+from recsys_core.data.splits import Split, make_splits
 from recsys_core.errors import DataError
 
 KINDS = st.sampled_from(["ratio", "leave_last_out", "global_time", "k_fold", "user_holdout", "item_holdout"])

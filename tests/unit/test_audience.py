@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from recsys_core.data import Dataset, dataset_from_frames
-from recsys_core.data.splits import SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import make_splits
 from recsys_core.data.workspace import Workspace
 from recsys_core.engine.client import Engine
 from recsys_core.errors import ConfigError, DataError

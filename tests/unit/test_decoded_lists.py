@@ -9,7 +9,8 @@ from numpy.testing import assert_array_equal
 
 from recsys_core.contracts import FloatArray, IntArray, ModelConfig, ModelInfo, QueryBatch, RunContext, TopK
 from recsys_core.data import Dataset, dataset_from_frames
-from recsys_core.data.splits import Split, SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import Split, make_splits
 from recsys_core.evaluation.evaluate import evaluate
 from recsys_core.experiments.training_part import OnRelevant
 from recsys_core.models.base import Recommender

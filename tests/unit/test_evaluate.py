@@ -10,10 +10,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from recsys_core.contracts import PAD, FloatArray, ModelConfig, ModelInfo, Progress, QueryBatch, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
-from recsys_core.data.splits import LeftOut, Split, SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import LeftOut, Split, make_splits
 from recsys_core.errors import Cancelled, DataError, NotFitted
 from recsys_core.evaluation import pairs
-from recsys_core.evaluation.evaluate import Evaluation, evaluate, order_of, relevant_items
+from recsys_core.evaluation.evaluate import Evaluation, evaluate, relevant_items
+from recsys_core.evaluation.full_ranking import order_of
 from recsys_core.evaluation.metrics import METRICS, AccuracyMetric
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model

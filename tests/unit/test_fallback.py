@@ -8,7 +8,8 @@ import pytest
 
 from recsys_core.contracts import RunContext
 from recsys_core.data import Dataset, dataset_from_frames
-from recsys_core.data.splits import SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import make_splits
 from recsys_core.errors import DataError
 from recsys_core.evaluation.evaluate import BY_FALLBACK, N_LISTED, evaluate
 from recsys_core.evaluation.fallback import fallback_scores

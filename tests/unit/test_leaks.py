@@ -10,7 +10,8 @@ import pytest
 
 from recsys_core.data import NO_TIMESTAMP, Dataset, dataset_from_frames
 from recsys_core.data.leaks import count_leaks
-from recsys_core.data.splits import Split, SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import Split, make_splits
 
 TIMED = ["ratio:0.3", "leave_last_out:2", "global_time:0.2", "k_fold:3", "user_holdout:0.4", "item_holdout:0.3"]
 

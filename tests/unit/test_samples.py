@@ -11,7 +11,8 @@ from pandas.testing import assert_frame_equal
 from data.samples.make import make
 from recsys_core.data.folder import open_folder
 from recsys_core.data.meta import META
-from recsys_core.data.splits import Split, SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import Split, make_splits
 from recsys_core.data.synthetic.samples import FOLDER, SAMPLES, TRUTH, load_sample, sample_folder
 from recsys_core.data.synthetic.truth import WorldTruth
 from recsys_core.data.workspace import Workspace

@@ -13,7 +13,8 @@ from scipy import stats
 
 from recsys_core.contracts import FloatArray, IntArray, Ragged, RunContext, TopK
 from recsys_core.data import dataset_from_frames
-from recsys_core.data.splits import Split, SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import Split, make_splits
 from recsys_core.evaluation import intervals, significance
 from recsys_core.evaluation.comparison import compare
 from recsys_core.evaluation.evaluate import relevant_items

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recsys_core.data.splits import SplitSpec
+from recsys_core.data.split_spec import SplitSpec
 from recsys_core.errors import ConfigError
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 

@@ -6,7 +6,8 @@ import pytest
 
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.split_preview import SplitPreview, preview
-from recsys_core.data.splits import SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import make_splits
 from recsys_core.data.task import Task
 
 DAY = 86_400_000

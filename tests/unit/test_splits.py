@@ -10,7 +10,8 @@ from numpy.testing import assert_array_equal
 
 from recsys_core.contracts import PAD
 from recsys_core.data import NO_TIMESTAMP, Dataset, dataset_from_frames
-from recsys_core.data.splits import SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import make_splits
 from recsys_core.errors import DataError
 
 KINDS = ["ratio", "leave_last_out", "global_time", "k_fold", "user_holdout", "item_holdout"]

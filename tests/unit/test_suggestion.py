@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from recsys_core.data import NO_TIMESTAMP, Dataset, dataset_from_frames
-from recsys_core.data.splits import SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import make_splits
 from recsys_core.experiments.suggestion import suggest
 
 

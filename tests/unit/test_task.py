@@ -8,7 +8,8 @@ import pytest
 
 from recsys_core.contracts import Ragged, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
-from recsys_core.data.splits import Split, SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import Split, make_splits
 from recsys_core.data.task import Task
 from recsys_core.errors import ConfigError, DataError
 from recsys_core.evaluation.evaluate import evaluate

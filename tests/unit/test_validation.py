@@ -8,7 +8,8 @@ import pytest
 
 from recsys_core.contracts import RunContext
 from recsys_core.data import dataset_from_frames
-from recsys_core.data.splits import Split, SplitSpec, make_splits
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.splits import Split, make_splits
 from recsys_core.experiments import validation
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.validation import Validator

@@ -1,0 +1,116 @@
+"""Full ranking: the lists of all test users, in blocks, with a single pass over the scores of each block."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from recsys_core.contracts import BoolArray, FloatArray, IntArray, QueryBatch, Ragged, RunContext, TopK
+from recsys_core.data import Dataset
+from recsys_core.evaluation.pairs import user_blocks
+from recsys_core.evaluation.ranking import rank
+from recsys_core.models.base import Recommender
+
+PROBE = 32
+"""Number of users whose scores decide whether a model ranks the same for all users."""
+Order = Literal["personal", "same", "constant", "unscored"]
+"""How rankings differ between users: by user; same order for all; all scores of a user equal; no scores."""
+
+
+@dataclass(frozen=True, eq=False)
+class TestQueries:
+    """The users to evaluate, with their histories, relevant items and candidates."""
+
+    users: IntArray
+    query: QueryBatch
+    test: Dataset
+    relevant: Ragged
+    relevant_seen: IntArray
+    candidates: IntArray | None
+
+
+class Ranked(NamedTuple):
+    """Lists, shares of beaten candidates, users with the list of the fallback, order, and seconds of scoring."""
+
+    lists: TopK
+    beaten: FloatArray
+    by_fallback: BoolArray
+    order: Order
+    seconds: float
+
+
+def rank_all(
+    model: Recommender[Any], queries: TestQueries, k: int, ctx: RunContext, fallback: FloatArray | None
+) -> Ranked:
+    """Rank all candidates for all users; `order` is that of the model's own scores.
+
+    Args:
+        model: A trained model.
+        queries: The users, their histories and candidates.
+        k: Length of the lists.
+        ctx: Progress and cancellation.
+        fallback: (I,) scores for users for whom the model has none; None leaves their lists empty.
+    """
+    lists: list[TopK] = []
+    beaten: list[FloatArray] = []
+    probed: list[FloatArray] = []
+    empty: list[BoolArray] = []
+    missing, seconds = PROBE, 0.0
+    for rows in ctx.track(user_blocks(len(queries.users), queries.test.n_items), stage="rank all items"):
+        batch = queries.query.take(rows)
+        started = time.perf_counter()
+        scores = model.score(batch)
+        unserved: BoolArray = np.logical_not(np.isfinite(scores).any(axis=1))
+        if missing:  # users without any score are uninformative about the order
+            able = np.flatnonzero(~unserved)[:missing]
+            probed.append(scores[able])
+            missing -= len(able)
+        if fallback is not None and unserved.any():
+            scores = np.where(unserved[:, None], fallback[None], scores)
+        ranking = rank(scores, batch.seen, queries.relevant.take(rows), k, queries.candidates, model.tie_keys)
+        recommended = ranking.lists
+        if not model.ranks_by_score():
+            recommended = model.recommend(batch, k, candidates=queries.candidates)
+            if fallback is not None:
+                recommended = _replaced(recommended, ranking.lists, unserved)
+        seconds += time.perf_counter() - started
+        lists.append(recommended)
+        beaten.append(ranking.beaten)
+        empty.append(unserved)
+    joined = TopK(np.concatenate([part.item for part in lists]), np.concatenate([part.score for part in lists]))
+    order = order_of(np.concatenate(probed))
+    return Ranked(joined, np.concatenate(beaten), np.concatenate(empty), order, seconds)
+
+
+def _replaced(lists: TopK, others: TopK, rows: BoolArray) -> TopK:
+    """Return the lists with those of some users taken from `others`."""
+    return TopK(np.where(rows[:, None], others.item, lists.item), np.where(rows[:, None], others.score, lists.score))
+
+
+def order_of(scores: FloatArray) -> Order:
+    """Return how rankings differ between users, from (P, I) scores of users who have at least one score; see `Order`.
+
+    Two users have the same order if no pair of items scored for both is ordered differently, up to rounding. Pairs of
+    users with fewer than two such items, and users whose scores are all equal, are uninformative.
+    """
+    if len(scores) == 0:
+        return "unscored"
+    known = np.where(np.isfinite(scores), scores, np.nan).astype(np.float64)
+    rounding = 1e-6 * np.nanmax(np.abs(known), axis=1)
+    spread = np.nanmax(known, axis=1) - np.nanmin(known, axis=1)
+    if (spread <= rounding).all() and (np.isfinite(known).sum(axis=1) > 1).all():
+        return "constant"
+    telling = known[spread > rounding]
+    rounding = rounding[spread > rounding]
+    compared = False
+    for place in range(1, len(telling)):
+        first, row = telling[0], telling[place]
+        both = ~np.isnan(first) & ~np.isnan(row)
+        one, other = first[both], row[both]
+        if len(one) < 2 or np.ptp(one) <= rounding[0] or np.ptp(other) <= rounding[place]:
+            continue
+        compared = True
+        if (np.diff(other[np.argsort(-one, kind="stable")]) > rounding[place]).any():
+            return "personal"
+    return "same" if compared else "personal"
