@@ -1,0 +1,1 @@
+"""From a score to the list that is shown: re-ranking methods, and strategies that combine them."""
