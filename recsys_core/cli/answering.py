@@ -21,6 +21,10 @@ from recsys_core.evaluation.pairs import answers_of_pairs
 from recsys_core.experiments.resources import limited_threads
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model
+from recsys_core.strategy.apply import apply
+from recsys_core.strategy.cards import Strategy
+from recsys_core.strategy.facts import Facts
+from recsys_core.strategy.files import read_strategy
 
 USERS_AT_ONCE = 4096
 
@@ -36,6 +40,7 @@ def recommend(arguments: argparse.Namespace) -> int:
     """
     refuse_unwritable(arguments.out)
     k = positive(arguments.k, "--k")
+    strategy = read_strategy(arguments.strategy, k) if arguments.strategy else None
     model = _model(arguments)
     sources = Sources(parse_columns(arguments.columns))
     train = sources.open(arguments.train)
@@ -46,13 +51,19 @@ def recommend(arguments: argparse.Namespace) -> int:
     users.tell(account)
     _fit(model, train, arguments.seed)
     model.require_scores(train)
-    write_lists(model, train, users, k, arguments.out, account)
+    write_lists(model, train, users, k, arguments.out, account, strategy)
     account.write()
     return 0
 
 
 def write_lists(
-    model: Recommender[Any], data: Dataset, users: ChosenUsers, k: int, path: Path, account: Account
+    model: Recommender[Any],
+    data: Dataset,
+    users: ChosenUsers,
+    k: int,
+    path: Path,
+    account: Account,
+    strategy: Strategy | None = None,
 ) -> None:
     """Write recommendation lists to a CSV file, and report counts and users without a list.
 
@@ -63,11 +74,13 @@ def write_lists(
         k: Length of the lists.
         path: The CSV file.
         account: Collects the messages.
+        strategy: Re-ranks the lists.
 
     Raises:
+        ConfigError: A card of the strategy does not fit the data.
         StoreError: Writing failed.
     """
-    lists = _Lists(model, data, users, k)
+    lists = _Lists(model, data, users, k, strategy)
     rows = write_rows(path, [USER_ID, ITEM_ID, RANK, SCORE], lists.rows())
     account.say(
         f"{len(users.ids) - len(lists.empty):,} users with a list, {len(lists.empty):,} without, "
@@ -155,6 +168,7 @@ class _Lists:
         train: Its training data.
         users: Users to recommend to.
         k: Length of the lists.
+        strategy: Re-ranks the lists, None for those of the model.
         empty: Users without any item, filled during iteration.
         short: Users with fewer than k items, filled during iteration.
     """
@@ -163,15 +177,19 @@ class _Lists:
     train: Dataset
     users: ChosenUsers
     k: int
+    strategy: Strategy | None = None
     empty: list[str] = field(default_factory=list)
     short: list[str] = field(default_factory=list)
 
     def rows(self) -> Iterator[Sequence[Cell]]:
         """Yield the rows of the lists."""
-        queries, item_ids = _queries(self.train), self.train.item_vocabulary.ids
+        queries, item_ids, facts = _queries(self.train), self.train.item_vocabulary.ids, Facts(self.train)
         for start in range(0, len(self.users.ids), USERS_AT_ONCE):
             block = slice(start, start + USERS_AT_ONCE)
-            top = self.model.recommend(queries.take(self.users.positions[block]), self.k)
+            users, length = self.users.positions[block], self.strategy.pool if self.strategy else self.k
+            top = self.model.recommend(queries.take(users), length)
+            if self.strategy is not None:
+                top = apply(self.strategy, top, users, facts).lists
             for user_id, items, scores in zip(self.users.ids[block], top.item, top.score, strict=True):
                 found = [(item, score) for item, score in zip(items, scores, strict=True) if item != PAD]
                 self._count(user_id, len(found))

@@ -183,6 +183,9 @@ def _add_users(parser: argparse.ArgumentParser, *, length: str) -> None:
 def _add_recommend(parser: argparse.ArgumentParser) -> None:
     _add_training(parser)
     _add_users(parser, length="length of the lists")
+    parser.add_argument(
+        "--strategy", type=Path, metavar="FILE", help="JSON file of a strategy, whose cards re-rank the lists"
+    )
 
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,34 @@
+"""Strategies as JSON files."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from recsys_core.errors import ConfigError
+from recsys_core.strategy.cards import Strategy
+
+LARGEST = 1_000_000
+"""Bytes of a strategy file; a hundred cards are far smaller."""
+
+
+def read_strategy(path: Path, k: int | None = None) -> Strategy:
+    """Read a strategy.
+
+    Args:
+        path: The JSON file.
+        k: Length of the lists instead of that in the file.
+
+    Raises:
+        ConfigError: The file cannot be read or is not a strategy; the message names the card and the field.
+    """
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ConfigError(f"'{path}' is larger than a strategy can be.")
+        found = Strategy.model_validate_json(path.read_bytes())
+        return found if k is None else Strategy.model_validate(found.model_dump() | {"k": k})
+    except OSError as error:
+        raise ConfigError(f"'{path}' cannot be read: {error.strerror or error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = " ".join(str(part) for part in first["loc"]) or "strategy"
+        raise ConfigError(f"'{path}' is not a strategy: {where}: {first['msg']}.") from error
