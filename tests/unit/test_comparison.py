@@ -113,7 +113,7 @@ def test_rmse_is_over_all_ratings_and_not_the_mean_of_users() -> None:
     assert summary["mae"]["mean"] == pytest.approx((9 * 1 + 1 * 2) / 10)
     comparison = compare({"one": frame}, metric="rmse")
     assert comparison.table["mean"].item() == pytest.approx(math.sqrt(1.8))
-    assert str(comparison.verdict[0]).startswith("one is the only model: RMSE")
+    assert str(comparison.verdict[0]).startswith("one is the only model with a value of RMSE")
 
 
 def test_only_common_users_are_compared() -> None:

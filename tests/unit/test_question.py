@@ -219,8 +219,9 @@ def test_what_is_not_asked_for_follows_the_data_with_the_reason(
 ) -> None:
     spec = compared(shop, tmp_path / "data")["spec"]
     told = capsys.readouterr().err
-    assert (spec["split"]["kind"], spec["target"]) == ("global_time", [])
-    assert "would have 100 test cases" in told
+    assert (spec["split"]["kind"], spec["target"]) == ("global_time", ["purchase"])
+    assert spec["learn_from"] == {"view": 1.0, "purchase": 5.0}
+    assert "'purchase' is predicted" in told
     assert "--target chooses others" in told
     assert "The latest 20% are test cases" in told
     spec = compared(shop, tmp_path / "all", "--target", "all", "--split", "ratio:0.2")["spec"]
