@@ -15,6 +15,8 @@ from recsys_core.columns import (
     ITEMS,
     RATING,
     SOCIAL,
+    SOURCE,
+    TARGET,
     TIMESTAMP,
     TITLE,
     USER,
@@ -306,19 +308,23 @@ def user_search(data: Stored, text: str = "", limit: int = 50) -> pd.DataFrame:
 def readable_user(data: Stored) -> str | None:
     """Return the identifier of a user whose history is easy to read; None without interactions.
 
-    Preferred, in this order: a number of interactions within `READABLE`, or close to it; items with titles; a number of
-    interactions close to `TYPICAL`; the first position. Titles are compared among `CANDIDATES` users.
+    Preferred, in this order: a number of interactions within `READABLE`, or close to it; links to other users, if the
+    data have any; items with titles; a number of interactions close to `TYPICAL`; the first position. Titles are
+    compared among `CANDIDATES` users.
     """
     low, high = READABLE
     outside, off = f"greatest({low} - n, n - {high}, 0)", f"abs(n - {TYPICAL})"
-    with tables_of(data) as (connection, _):
+    with tables_of(data) as (connection, dataset):
+        links = f"(SELECT {SOURCE} FROM {SOCIAL} UNION SELECT {TARGET} FROM {SOCIAL})"
+        linked = f"{USER} IN {links}" if dataset.load_social else "true"
         found = connection.execute(
             f"WITH counts AS (SELECT {USER}, count(*) AS n FROM {INTERACTIONS} GROUP BY {USER}), "
-            f"near AS (SELECT * FROM counts ORDER BY {outside}, {off}, {USER} LIMIT {CANDIDATES}), "
+            f"near AS (SELECT *, {linked} AS linked FROM counts "
+            f"ORDER BY {outside}, linked DESC, {off}, {USER} LIMIT {CANDIDATES}), "
             f"titled AS (SELECT {USER}, avg(CAST({TITLE} <> {ITEM_ID} AS DOUBLE)) AS share FROM {INTERACTIONS} "
             f"SEMI JOIN near USING ({USER}) JOIN {ITEMS} ON position = {ITEM} GROUP BY {USER}) "
             f"SELECT {USER_ID} FROM near JOIN titled USING ({USER}) JOIN {USERS} ON position = {USER} "
-            f"ORDER BY {outside}, share DESC, {off}, {USER} LIMIT 1"
+            f"ORDER BY {outside}, linked DESC, share DESC, {off}, {USER} LIMIT 1"
         ).fetchall()
     return str(found[0][0]) if found else None
 
