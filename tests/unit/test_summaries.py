@@ -156,9 +156,8 @@ def test_the_readable_user_has_a_short_history_with_titles(
 def test_with_links_the_readable_user_has_some() -> None:
     plain = of_lengths([300, 12, 12, 9, 3])
     links = pd.DataFrame({"source": [0, 4], "target": [3, 3], "weight": [1.0, 1.0]})
-    linked = dataset_from_frames(
-        plain.interactions, name="linked", fingerprint="linked", user_ids=plain.user_vocabulary.ids, social=links
-    )
+    users = list(plain.user_vocabulary.ids)
+    linked = dataset_from_frames(plain.interactions, name="linked", fingerprint="linked", user_ids=users, social=links)
     assert summaries.readable_user(plain) == "u1"
     assert summaries.readable_user(linked) == "u3"
 
