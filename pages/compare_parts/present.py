@@ -9,7 +9,7 @@ from pages.attention_parts import runs
 from pages.compare_parts import charts
 from pages.ui import disagreements, services, state, verdict
 from pages.ui.queries import comparison_queries
-from pages.ui.text import _, safe
+from pages.ui.text import _, paragraph, safe
 
 if TYPE_CHECKING:
     from pages.ui.queries.comparison_queries import ResultsKey
@@ -104,7 +104,11 @@ def _user(results: "ResultsKey", metric: str, baseline: str, k: int) -> None:
     ranked = [model for model in comparison_queries.board(results, metric, baseline)["model"] if model in titles]
     first, second = ranked[:2]
     table = comparison_queries.disagreements(results, first, second, metric, k)
-    user_id = state.get("user") or str(table["user_id"].iloc[0])
+    if table.empty:
+        paragraph("No user was evaluated with both models.")
+        return
+    tested, asked = set(table["user_id"].astype(str)), state.get("user")
+    user_id = asked if asked in tested else str(table["user_id"].iloc[0])
     user = comparison_queries.held_out_user(results, (first, second), user_id, k)
     latest = ", ".join(safe(title) for title in user.history["title"].head(SHOWN_ITEMS))
     st.markdown(_("User {user} has most recently: {items}.").format(user=safe(user_id), items=latest))

@@ -43,9 +43,11 @@ def _ranks(result: "Across") -> None:
 
 def likeness() -> None:
     """Show the map of the stored data sets, and which one the selected data set is most like."""
-    cards = services.cards()[:MOST_DATA_SETS]
+    cards = [card for card in services.cards() if card.n_interactions][:MOST_DATA_SETS]
     if len(cards) < 2:
         paragraph("With a second data set in the workspace, a map of their properties appears here.")
+        return
+    if not st.toggle(_("Show the map of data sets"), key="dataset_map_on", help=_("Every data set is read once.")):
         return
     names = {card.fingerprint: f"{card.name} ({card.n_users:,} × {card.n_items:,})" for card in cards}
     ticket = experiment_queries.all_traits(tuple(names))

@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui import services, show
+from pages.ui import pending, services
 from pages.ui.text import _, count, n_, paragraph, percent
 
 if TYPE_CHECKING:
     from recsys_core.data.dataset import Dataset
     from recsys_core.data.leaks import LeakReport
     from recsys_core.data.split_preview import SplitPreview, Timeline
+    from recsys_core.serving.background import Ticket
 
 Events = tuple[tuple[str, ...], tuple[tuple[str, float], ...]]
 """Target events, and the events learned from with their weights."""
@@ -37,34 +38,30 @@ def panel(dataset: "Dataset", split: dict[str, Any], seed: int, wanted: dict[str
         if card is not None and card.n_interactions > PREVIEW_ROWS:
             paragraph("This data set is large: leakage is measured when training starts and reported with the results.")
             return
-        with show.errors():
-            result = preview(dataset.fingerprint, tuple(sorted(split.items())), seed, task)
+        result = pending.outcome(_ticket(dataset, split, seed, task), _("Splitting the data"))
+        if result is not None:
             if result.timeline is not None:
                 _picture(result.timeline)
-            st.markdown(
-                "\n".join(f"- {sentence}" for sentence in [*user_sentences(result), *leak_sentences(result.leaks)])
-            )
+            sentences = [*user_sentences(result), *leak_sentences(result.leaks)]
+            st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
 
-def preview(fingerprint: str, split: tuple[tuple[str, Any], ...], seed: int, task: Events = ((), ())) -> "SplitPreview":
-    """Return what a split does, computed once per split, seed and task."""
-    return _previewed(str(services.root()), fingerprint, split, seed, task)
+def _ticket(dataset: "Dataset", split: dict[str, Any], seed: int, task: Events) -> "Ticket[SplitPreview]":
+    """Return the ticket of what a split does, computed once per split, seed and task."""
 
+    def compute() -> "SplitPreview":
+        from recsys_core.data import split_preview
+        from recsys_core.data.split_spec import SplitSpec
+        from recsys_core.data.splits import make_splits
+        from recsys_core.data.task import Task
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _previewed(
-    folder: str, fingerprint: str, split: tuple[tuple[str, Any], ...], seed: int, task: Events
-) -> "SplitPreview":
-    from recsys_core.data import split_preview
-    from recsys_core.data.split_spec import SplitSpec
-    from recsys_core.data.splits import make_splits
-    from recsys_core.data.task import Task
+        spec, (target, learned) = SplitSpec.model_validate(split), task
+        return split_preview.preview(dataset, make_splits(dataset, spec, seed, test_data, Task(target, dict(learned))))
 
-    target, learned = task
-    spec = SplitSpec.model_validate(dict(split))
-    test_data = services.dataset(spec.test_data) if spec.test_data else None
-    dataset = services.dataset(fingerprint)
-    return split_preview.preview(dataset, make_splits(dataset, spec, seed, test_data, Task(target, dict(learned))))
+    test_data = services.dataset(split["test_data"]) if split.get("test_data") else None
+    return services.ask(
+        lambda _ctx: compute(), "split preview", dataset.fingerprint, tuple(sorted(split.items())), seed, task
+    )
 
 
 def _picture(timeline: "Timeline") -> None:

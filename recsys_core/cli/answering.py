@@ -87,7 +87,10 @@ def write_lists(
         f"{len(users.unknown):,} unknown; {rows:,} rows in {path}."
     )
     if lists.empty:
-        account.say(f"No list for {some(lists.empty)}: the model cannot score any item that they have not seen.")
+        cause = "the model cannot score any item that they have not seen"
+        if strategy is not None:
+            cause += ", or the strategy drops all of them"
+        account.say(f"No list for {some(lists.empty)}: {cause}.")
     if lists.short:
         account.say(f"{len(lists.short):,} lists are shorter than {k}: {some(lists.short)}.")
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys_core.columns import TIMESTAMP
-from recsys_core.contracts import IntArray
+from recsys_core.columns import TIMESTAMP, USER
+from recsys_core.contracts import BoolArray, IntArray
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
 from recsys_core.data.leaks import LeakReport, count_leaks
 from recsys_core.data.splits import Split
@@ -56,12 +56,19 @@ def preview(dataset: Dataset, splits: Sequence[Split]) -> SplitPreview:
         splits: As `make_splits` returns them.
     """
     looked_at = splits if splits[0].spec.kind == "global_time" else splits[:1]
-    tested, known = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    tested, known = np.zeros(dataset.n_users, dtype=bool), np.zeros(dataset.n_users, dtype=bool)
     for split in looked_at:
-        users = split.test_users()
-        tested = np.union1d(tested, users)
-        known = np.union1d(known, users[split.queries(users).history.lengths > 0])
-    return SplitPreview(count_leaks(splits[0]), len(tested), len(tested) - len(known), _timeline(dataset, looked_at))
+        own, held = _users_of(split.test), _users_of(split.history)
+        tested |= own
+        known |= own & held
+    cold = int((tested & ~known).sum())
+    return SplitPreview(count_leaks(splits[0]), int(tested.sum()), cold, _timeline(dataset, looked_at))
+
+
+def _users_of(dataset: Dataset) -> BoolArray:
+    """Return (U,) which users have interactions."""
+    found: BoolArray = np.bincount(dataset.interactions[USER], minlength=dataset.n_users) > 0
+    return found
 
 
 def _timeline(dataset: Dataset, splits: Sequence[Split]) -> Timeline | None:

@@ -131,13 +131,15 @@ def _boost(card: Boost, pool: Pool, facts: Facts) -> Pool:
 
 
 def _decay(card: Decay, pool: Pool, facts: Facts) -> Pool:
-    amount = facts.table[card.by].to_numpy(np.float64)[np.maximum(pool.item, 0)]
-    relevance = scaled(pool.relevance(), "rank") if card.scaling == "rank" else scaled(pool.score, card.scaling)
-    lowered = np.where(np.isfinite(relevance), relevance, -np.inf) * 0.5 ** (np.nan_to_num(amount) / card.half_life)
+    amounts = facts.table[card.by].to_numpy(np.float64)
+    if np.isnan(amounts).all():
+        raise ConfigError(f"The card 'decay' by {card.by} needs timestamps, which '{facts.data.name}' does not have.")
+    amount = np.nan_to_num(amounts)[np.maximum(pool.item, 0)]
+    lowered = _scaled(card, pool) * 0.5 ** (amount / card.half_life)
     return pool.taking(np.argsort(np.where(pool.item == PAD, np.inf, -lowered), axis=1, kind="stable"))
 
 
-def _scaled(card: Mmr | Dpp | Calibration | Xquad, pool: Pool) -> FloatArray:
+def _scaled(card: Decay | Mmr | Dpp | Calibration | Xquad, pool: Pool) -> FloatArray:
     """Return the relevance: by the current order, or from the scores of the model."""
     return scaled(pool.relevance() if card.scaling == "rank" else pool.score, card.scaling)
 

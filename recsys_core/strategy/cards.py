@@ -89,7 +89,9 @@ class Decay(Card):
     kind: Literal["decay"] = "decay"
     by: Literal["popularity", "age_days"] = "age_days"
     half_life: Annotated[float, Field(gt=0)] = 180.0
-    scaling: Scaling = "rank"
+    """Interactions, or days, that halve the relevance."""
+    scaling: Literal["rank", "minmax"] = "rank"
+    """Scale of the relevance, which must not be negative: a factor below 1 would raise it."""
 
 
 class Mmr(Card):

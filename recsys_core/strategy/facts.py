@@ -71,8 +71,13 @@ class Facts:
         unit: FloatArray = np.divide(vectors, length, out=np.zeros(vectors.shape), where=length > 0)
         return unit
 
+    @cached_property
+    def _matrix(self) -> csr_array:
+        """(U, I) whether a user has interacted with an item."""
+        return csr_array(self.data.matrix("binary"), dtype=np.float64)
+
     def _factors(self) -> FloatArray:
-        matrix = csr_array(self.data.matrix("binary"), dtype=np.float64)
+        matrix = self._matrix
         rank = min(COMPONENTS, min(matrix.shape) - 1)
         if rank < 1:
             return np.ones((self.data.n_items, 1))
@@ -82,8 +87,7 @@ class Facts:
 
     def interests(self, users: IntArray) -> FloatArray:
         """Return (B, G) the distribution of categories in each user's history; zeros without one."""
-        matrix = csr_array(self.data.matrix("binary"), dtype=np.float64)
-        total: FloatArray = matrix[users] @ self.shares
+        total: FloatArray = self._matrix[users] @ self.shares
         sums = total.sum(axis=1, keepdims=True)
         interests: FloatArray = np.divide(total, sums, out=np.zeros(total.shape), where=sums > 0)
         return interests

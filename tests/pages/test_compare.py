@@ -283,6 +283,16 @@ def test_a_presentation_goes_through_the_slides_without_other_controls(open_page
     assert app.selectbox(key="compare_metric")
 
 
+def test_a_presentation_with_an_unknown_user_in_the_address_shows_another_one(
+    open_page: Open, finished: Finished
+) -> None:
+    app = open_page("compare", **finished.address(view="present", user="nobody"))
+    for _ in range(3):
+        app = no_exception(app.button(key="present_next").click().run())
+    assert "has most recently" in words(app)
+    assert "nobody" not in words(app)
+
+
 def test_a_link_for_reading_opens_the_comparison_without_controls(open_page: Open, finished: Finished) -> None:
     app = no_exception(open_page("compare", **finished.address()))
     [link] = [code.value for code in app.code if "view=demo" in code.value]

@@ -282,5 +282,7 @@ def test_the_same_models_on_two_data_sets_are_ranked_and_the_data_sets_drawn(
     text = words(app)
     assert "has the best average rank" in text
     assert "Average ranks are tested from three data sets on." in text
+    assert "is most like little" not in words(app)
+    app = no_exception(app.toggle(key="dataset_map_on").set_value(True).run())
     until(app, lambda: "is most like little" in words(app))
     assert "In the latest experiment there" in words(app)

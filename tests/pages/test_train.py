@@ -30,6 +30,7 @@ from tests.pages.finished import (
     open_page,
     small_spec,
     spoil,
+    until,
     words,
 )
 
@@ -45,11 +46,11 @@ def test_without_data_it_says_what_to_do(open_page: Open) -> None:
 
 def test_the_rules_say_in_numbers_what_the_split_leaks(open_page: Open, finished: Finished) -> None:
     app = open_page("train", data=finished.data)
-    assert "No temporal leakage" in words(app)
+    until(app, lambda: "No temporal leakage" in words(app))
     app = no_exception(app.selectbox(key="protocol_split").set_value("ratio").run())
-    assert "are earlier than some training interaction" in words(app)
+    until(app, lambda: "are earlier than some training interaction" in words(app))
     app = no_exception(app.selectbox(key="protocol_split").set_value("global_time").run())
-    assert "No temporal leakage: no training interaction is later than a test interaction" in words(app)
+    until(app, lambda: "No temporal leakage: no training interaction is later than" in words(app))
 
 
 def test_new_items_can_be_held_out_and_the_rules_say_who_can_rank_them(open_page: Open, finished: Finished) -> None:
@@ -57,7 +58,7 @@ def test_new_items_can_be_held_out_and_the_rules_say_who_can_rank_them(open_page
     app = no_exception(app.selectbox(key="protocol_split").set_value("item_holdout").run())
     assert "Only models that use item features can rank them." in words(app)
     assert app.number_input(key="protocol_test").value == 20
-    assert "no training interactions; most models cannot recommend" in words(app)
+    until(app, lambda: "no training interactions; most models cannot recommend" in words(app))
 
 
 def test_a_split_that_cannot_be_made_is_a_sentence(open_page: Open, finished: Finished) -> None:

@@ -54,7 +54,7 @@ def store(tmp_path: Path) -> ResultStore:
 
 
 def resealed(path: Path) -> Path:
-    """Seal a changed card again, as somebody who forges one would."""
+    """Seal a changed card again, as a forger would."""
     size = path.stat().st_size
     with path.open("r+b") as file:
         digest = digest_before_seal(file, size)

@@ -192,3 +192,14 @@ def test_the_command_line_applies_a_strategy_to_the_lists_of_a_model(tmp_path: P
         own = raw[raw["user_id"] == user]["item_id"].tolist()
         rest = [item for item in rows["item_id"] if item != 7]
         assert rest == [item for item in own if item != 7][:3]
+
+
+def test_decay_lowers_popular_and_old_items_and_needs_what_it_halves_by() -> None:
+    amounts = FACTS.table["popularity"].to_numpy()
+    found = outcome({"kind": "decay", "by": "popularity", "half_life": 0.05}, k=ITEMS).lists.item[0]
+    assert amounts[found].tolist() == sorted(amounts)
+    with pytest.raises(ValueError, match="Input should be 'rank' or 'minmax'"):
+        Strategy.model_validate({"cards": [{"kind": "decay", "scaling": "z"}]})
+    timeless = Facts(dataset_from_frames(shop().interactions[["user", "item"]], name="shop", fingerprint="t"))
+    with pytest.raises(ConfigError, match="by age_days needs timestamps, which 'shop' does not have"):
+        apply(Strategy.model_validate({"cards": [{"kind": "decay", "by": "age_days"}]}), RAW, USERS, timeless)
