@@ -94,9 +94,7 @@ def show() -> None:
 def _columns() -> dict[str, Any]:
     """Return the columns; those up to the version fit into a window of 1280 pixels."""
     return {
-        "name": st.column_config.TextColumn(
-            _("Name"), width=150, pinned=True, help=_("★: favorites are listed first.")
-        ),
+        "name": st.column_config.TextColumn(_("Name"), width=150, help=_("★: favorites are listed first.")),
         "data": st.column_config.TextColumn(_("Data set"), width=80),
         "split": st.column_config.TextColumn(_("Split"), width=100),
         "models": st.column_config.TextColumn(_("Models"), width=100, help=_("Without the baselines.")),

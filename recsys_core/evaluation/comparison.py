@@ -106,7 +106,7 @@ def summarize(
     trained = estimates_of([(frame, MetricName.parse(name)) for name in names for frame in frames])
     columns, trainings = trained.averaged(group), Trainings.of(trained, group)
     means = columns.means()
-    low, high = trainings.widened(means, *columns.intervals(seed, samples, confidence), confidence)
+    low, high = trainings.widened(columns, *columns.intervals(seed, samples, confidence), confidence)
     users = (~np.isnan(columns.values)).sum(axis=0)
     numbers = zip(names, means, low, high, users, strict=True)
     return {
@@ -162,7 +162,7 @@ def compare(
     sign = -1.0 if name.info.direction == "lower" else 1.0
     order = np.argsort(-sign * means, kind="stable")
     over_users = columns.intervals(seed, min(samples, BOOTSTRAP_SAMPLES), confidence)
-    low, high = trainings.widened(means, *over_users, confidence)
+    low, high = trainings.widened(columns, *over_users, confidence)
     pairs = _pairs(columns, trainings, order, confidence, metrics, seed, samples)
     ordered = [models[place] for place in order]
     groups = significance.tie_groups(_different(pairs, len(models)))

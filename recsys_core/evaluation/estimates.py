@@ -151,18 +151,23 @@ class Trainings:
         return cls(np.bincount(group), *np.array(found).T)
 
     def widened(
-        self, means: FloatArray, low: FloatArray, high: FloatArray, confidence: float
+        self, columns: Estimates, low: FloatArray, high: FloatArray, confidence: float
     ) -> tuple[FloatArray, FloatArray]:
-        """Return intervals over users (M,) with the variation between trainings added.
+        """Return intervals over users (M,) of the means of `columns` with the variation between trainings added.
 
         The half-widths of both levels add in quadrature; that of the trainings is Student's with S - 1 degrees of
-        freedom.
+        freedom. Intervals of shares end at 0 and 1, as those over users do.
 
         Source:
             Zou and Donner 2008, "Construction of confidence limits about effect measures: a general approach" (MOVER).
         """
         half = stats.t.isf((1.0 - confidence) / 2.0, np.maximum(self.count - 1, 1)) * self.error
-        return means - np.hypot(means - low, half), means + np.hypot(high - means, half)
+        means = columns.means()
+        wide_low, wide_high = means - np.hypot(means - low, half), means + np.hypot(high - means, half)
+        return (
+            np.where(columns.share, np.maximum(wide_low, 0.0), wide_low),
+            np.where(columns.share, np.minimum(wide_high, 1.0), wide_high),
+        )
 
     def draws(self, seed: int, samples: int) -> FloatArray:
         """Return (S, M) random deviations of each model's mean over trainings from its expectation.

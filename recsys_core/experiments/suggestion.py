@@ -27,7 +27,7 @@ MOST_UNTIMED = 0.1
 
 ONE_EVENT = Template("All interactions are predicted and learned from: there is only one kind of event.")
 RAREST = Template(
-    "'{event}' is predicted: the rarest event with enough test cases (about {cases}). The others are learned from.",
+    "'{event}' is predicted: the rarest event with enough test cases (about {cases}). Models learn from all events.",
 )
 TOO_RARE = Template("All interactions are predicted: no event would have {count} test cases of its own.")
 ONLY_FREQUENT = Template(

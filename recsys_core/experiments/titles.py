@@ -37,15 +37,16 @@ def split_text(split: "SplitSpec") -> str:
     """Return a split with the settings that determine its test set: `Random per user, test share 20%`."""
     parts = [split_title(split.kind)]
     if split.kind in ("ratio", "global_time", "user_holdout", "item_holdout"):
-        parts.append(_("test share {share}").format(share=f"{split.test_fraction:.4g}"))
+        parts.append(_("test share {share}").format(share=f"{100 * split.test_fraction:.4g}%"))
     if split.kind == "leave_last_out":
         parts.append(_("{n} held out per user").format(n=split.last))
     if split.kind == "k_fold":
         parts.append(_("{n} folds").format(n=split.folds))
-    if split.kind == "global_time" and (split.windows > 1 or split.gap_days):
+    if split.kind == "global_time" and split.windows > 1:
         parts.append(_("{n} time windows").format(n=split.windows))
-        parts.append(_("gap of {days} days").format(days=f"{split.gap_days:g}"))
         parts.append(_("training period: {kind}").format(kind=split.window_training))
+    if split.kind == "global_time" and split.gap_days:
+        parts.append(_("gap of {days} days").format(days=f"{split.gap_days:g}"))
     if split.kind == "uploaded":
         parts.append((split.test_data or "")[:8])
     return ", ".join(parts)

@@ -14,7 +14,10 @@ CELL = 46
 RANK_COLORS = [[0.0, "#6FB3E3"], [0.5, "#F4F4F4"], [1.0, "#EE9A70"]]
 """Color scale of ranks: best, middle, last; pale enough for dark text."""
 
-BEST = Template("{model} has the best average rank, {rank} of {models} models on {sets} data sets.")
+BEST = Template(
+    "{model} has the best average rank: {rank} among {models} models on {sets} data sets.",
+    "{model} share the best average rank: {rank} among {models} models on {sets} data sets.",
+)
 DIFFER = Template(
     "Average ranks differ significantly from {critical} on (Nemenyi test, 95%): no model but {group} reaches the first "
     "group."
@@ -28,11 +31,15 @@ LEFT_OUT = Template("Not in all experiments, and therefore not ranked: {models}.
 
 def across_sentences(result: Across) -> list[Sentence]:
     """Return what the ranks say."""
-    first = result.average.iloc[0]
+    best = result.average[result.average["rank"] == result.average["rank"].min()]
     sets = result.ranks["data"].nunique()
     sentences = [
         BEST.fill(
-            model=str(first["title"]), rank=f"{first['rank']:.2g}", models=str(len(result.average)), sets=str(sets)
+            len(best),
+            model=listed(best["title"]),
+            rank=f"{best['rank'].iloc[0]:.3g}",
+            models=str(len(result.average)),
+            sets=str(sets),
         )
     ]
     critical = f"{result.critical_difference:.2f}"
@@ -50,7 +57,7 @@ def rank_map(result: Across) -> go.Figure:
     order = result.average["title"].tolist()
     by_model = result.ranks.pivot(index="title", columns="data", values="rank").loc[order]
     cells = {
-        (row.title, row.data): f"{row.rank:g} ({row.low:g}-{row.high:g})"
+        (row.title, row.data): f"{row.rank:g} ({row.low:g}–{row.high:g})"
         for row in result.ranks.itertuples(index=False)
     }
     data = list(by_model.columns)

@@ -5,6 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from recsys_core.data.split_preview import TEST, TRAIN, UNUSED, VALIDATION, Timeline
+from recsys_core.text import _
 from recsys_core.viz.theme import BLUE, GREEN, ORANGE, REST, SKY, VERMILION, dressed
 
 TEST_COLORS = (ORANGE, VERMILION)
@@ -32,7 +33,7 @@ def split_timeline(timeline: Timeline, names: dict[str, str]) -> go.Figure:
             marker={"color": _color(part), "line": {"width": 0}},
             hovertemplate="%{x|%Y-%m-%d}<br>%{y:,}<extra>" + names[part] + "</extra>",
         )
-    dressed(figure, x="", y="", height=HEIGHT)
+    dressed(figure, x="", y=_("interactions"), height=HEIGHT)
     return figure.update_layout(barmode="stack", bargap=0, showlegend=True, legend_traceorder="normal")
 
 

@@ -384,3 +384,17 @@ def test_exploratory_metrics_are_corrected_for_their_number() -> None:
     assert other["p_holm"] == pytest.approx(35 * other["p"], rel=1e-9)
     assert other["low"] < one["low"] < one["high"] < other["high"]
     assert "35 exploratory metrics" in str(explored.verdict[-1])
+
+
+def test_the_interval_of_a_share_ends_at_zero_and_one_however_trainings_vary() -> None:
+    rng = np.random.default_rng(0)
+
+    def trainings(level: float) -> list[pd.DataFrame]:
+        values = [np.clip(rng.normal(level + shift, 0.01, 60), 0, 1) for shift in (-0.02, 0.02)]
+        return [pd.DataFrame({"user": range(60), "ndcg@10": value}) for value in values]
+
+    table = compare({"rare": trainings(0.03), "sure": trainings(0.97)}, metric="ndcg@10").table.set_index("model")
+    assert table.loc["rare", "low"] == 0.0
+    assert table.loc["sure", "high"] == 1.0
+    found = summarize(trainings(0.03))["ndcg@10"]
+    assert found["low"] == 0.0 < found["mean"] < found["high"]
