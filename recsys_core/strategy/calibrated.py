@@ -8,8 +8,8 @@ Source: Steck 2018, "Calibrated recommendations", eq. 2 to 7.
 
 import numpy as np
 
-from recsys_core.contracts import FloatArray, IntArray
-from recsys_core.strategy.relevance import NONE, taken
+from recsys_core.contracts import BoolArray, FloatArray, IntArray
+from recsys_core.strategy.relevance import greedily
 
 SMOOTHING = 0.01
 """a, the weight of the history in the distribution of the list."""
@@ -25,20 +25,17 @@ def calibrated(relevance: FloatArray, shares: FloatArray, wanted: FloatArray, k:
         k: Length of the lists.
         weight: lambda, from 0 (relevance alone) to 1 (calibration alone).
     """
-    users, pool = relevance.shape
-    rows = np.arange(users)
-    free = np.isfinite(relevance)
-    value = (1.0 - weight) * np.where(free, relevance, 0.0)
-    total = np.zeros_like(wanted)
-    order = np.full((users, k), NONE)
-    for place in range(min(k, pool)):
-        gain = value - weight * divergence(wanted[:, None], total[:, None] + shares)
-        best = taken(gain, free)
-        order[:, place] = best
-        chosen = np.maximum(best, 0)
-        free[rows, chosen] = False
-        total = total + np.where(best[:, None] != NONE, shares[rows, chosen], 0.0)
-    return order
+    rows = np.arange(len(relevance))
+    value = (1.0 - weight) * np.where(np.isfinite(relevance), relevance, 0.0)
+    total = np.zeros(wanted.shape)
+
+    def gain(_place: int, _free: BoolArray) -> FloatArray:
+        return value - weight * divergence(wanted[:, None], total[:, None] + shares)
+
+    def placed(_place: int, chosen: IntArray, able: BoolArray) -> None:
+        total[:] += np.where(able[:, None], shares[rows, chosen], 0.0)
+
+    return greedily(relevance, k, gain, placed)
 
 
 def divergence(wanted: FloatArray, weights: FloatArray) -> FloatArray:

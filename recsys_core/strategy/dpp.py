@@ -10,8 +10,8 @@ Source: Chen, Zhang and Zhou 2018, "Fast greedy MAP inference for determinantal 
 
 import numpy as np
 
-from recsys_core.contracts import FloatArray, IntArray
-from recsys_core.strategy.relevance import NONE, taken
+from recsys_core.contracts import BoolArray, FloatArray, IntArray
+from recsys_core.strategy.relevance import greedily
 
 EPSILON = 1e-10
 """Below this remaining volume a candidate is a combination of those placed; the others come first."""
@@ -28,24 +28,21 @@ def dpp(relevance: FloatArray, vectors: FloatArray, k: int, sharpness: float) ->
     """
     users, pool = relevance.shape
     rows, steps = np.arange(users), min(k, pool)
-    free = np.isfinite(relevance)
-    quality = np.exp(sharpness * np.where(free, relevance, 0.0))
+    quality = np.exp(sharpness * np.where(np.isfinite(relevance), relevance, 0.0))
     volume = quality**2
     factors = np.zeros((users, pool, steps))
-    order = np.full((users, k), NONE)
-    for place in range(steps):
-        log_volume = np.log(np.maximum(volume, EPSILON * quality**2))
-        best = taken(log_volume, free)
-        order[:, place] = best
-        chosen = np.maximum(best, 0)
-        free[rows, chosen] = False
-        if place + 1 == steps:
-            break
+
+    def gain(_place: int, _free: BoolArray) -> FloatArray:
+        log_volume: FloatArray = np.log(np.maximum(volume, EPSILON * quality**2))
+        return log_volume
+
+    def placed(place: int, chosen: IntArray, _able: BoolArray) -> None:
         cosine = np.einsum("bnd,bd->bn", vectors, vectors[rows, chosen])
         kernel = quality * (1.0 + cosine) / 2.0 * quality[rows, chosen][:, None]
         before = factors[:, :, :place]
         inner = np.einsum("bnp,bp->bn", before, before[rows, chosen])
         depth = np.sqrt(np.maximum(volume[rows, chosen], EPSILON * quality[rows, chosen] ** 2))
         factors[:, :, place] = (kernel - inner) / depth[:, None]
-        volume = volume - factors[:, :, place] ** 2
-    return order
+        volume[:] -= factors[:, :, place] ** 2
+
+    return greedily(relevance, k, gain, placed)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from recsys_core.contracts import BoolArray, FloatArray, IntArray
-from recsys_core.strategy.relevance import NONE, taken
+from recsys_core.strategy.relevance import greedily
 
 STEPS = 60
 """Bisections of the corrected level: more than float64 resolves."""
@@ -72,18 +72,15 @@ def fair_ratio(relevance: FloatArray, protected: BoolArray, k: int, share: float
         share: p.
         level: alpha, corrected here for testing every prefix.
     """
-    users, pool = relevance.shape
-    rows = np.arange(users)
+    rows = np.arange(len(relevance))
     minima = minimum_protected(k, share, corrected_level(k, share, level))
-    free = np.isfinite(relevance)
-    gain = np.where(free, relevance, -np.inf)
-    counts = np.zeros(users, dtype=np.int64)
-    order = np.full((users, k), NONE)
-    for place in range(min(k, pool)):
+    counts = np.zeros(len(relevance), dtype=np.int64)
+
+    def gain(place: int, free: BoolArray) -> FloatArray:
         due = (counts < minima[place]) & (free & protected).any(axis=1)
-        best = taken(gain, free & (protected | ~due[:, None]))
-        order[:, place] = best
-        chosen = np.maximum(best, 0)
-        free[rows, chosen] = False
-        counts += (best != NONE) & protected[rows, chosen]
-    return order
+        return np.where(protected | ~due[:, None], relevance, -np.inf)
+
+    def placed(_place: int, chosen: IntArray, able: BoolArray) -> None:
+        counts[:] += able & protected[rows, chosen]
+
+    return greedily(relevance, k, gain, placed)

@@ -8,8 +8,8 @@ Source: Carbonell and Goldstein 1998, "The use of MMR, diversity-based reranking
 
 import numpy as np
 
-from recsys_core.contracts import FloatArray, IntArray
-from recsys_core.strategy.relevance import NONE, taken
+from recsys_core.contracts import BoolArray, FloatArray, IntArray
+from recsys_core.strategy.relevance import greedily
 
 
 def mmr(relevance: FloatArray, vectors: FloatArray, k: int, weight: float, window: int = 0) -> IntArray:
@@ -22,24 +22,18 @@ def mmr(relevance: FloatArray, vectors: FloatArray, k: int, weight: float, windo
         weight: lambda, from 0 (diversity alone) to 1 (relevance alone).
         window: w; 0 for all items placed before.
     """
-    users, pool = relevance.shape
-    rows = np.arange(users)
-    order = np.full((users, k), NONE)
-    free = np.isfinite(relevance)
+    rows = np.arange(len(relevance))
+    base = weight * np.where(np.isfinite(relevance), relevance, 0.0)
     recent: list[FloatArray] = []
-    nearest = np.zeros_like(relevance)
-    base = weight * np.where(free, relevance, 0.0)
-    for place in range(min(k, pool)):
-        best = taken(base - (1.0 - weight) * nearest, free)
-        order[:, place] = best
-        if place + 1 == min(k, pool):
-            break
-        chosen = np.maximum(best, 0)
-        free[rows, chosen] = False
-        recent.append(np.einsum("bnd,bd->bn", vectors, vectors[rows, chosen]))
+
+    def gain(_place: int, _free: BoolArray) -> FloatArray:
+        return base - (1.0 - weight) * np.max(recent, axis=0) if recent else base
+
+    def placed(_place: int, chosen: IntArray, _able: BoolArray) -> None:
+        nearness = np.einsum("bnd,bd->bn", vectors, vectors[rows, chosen])
         if window:
-            recent = recent[-window:]
-            nearest = np.max(recent, axis=0)
+            recent[:] = [*recent, nearness][-window:]
         else:
-            nearest = recent.pop() if place == 0 else np.maximum(nearest, recent.pop())
-    return order
+            recent[:] = [np.maximum(recent[0], nearness)] if recent else [nearness]
+
+    return greedily(relevance, k, gain, placed)

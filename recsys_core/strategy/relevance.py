@@ -1,10 +1,11 @@
 """Relevance of candidates on one scale, so that a trade-off means the same for every user and model."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 
-from recsys_core.contracts import FloatArray, IntArray
+from recsys_core.contracts import BoolArray, FloatArray, IntArray
 
 Scaling = Literal["rank", "minmax", "z"]
 """By rank: 1 for the best of N, 1 / N for the last; min-max: 1 for the best, 0 for the last; z: standard scores."""
@@ -40,13 +41,32 @@ def scaled(scores: FloatArray, how: Scaling) -> FloatArray:
     return relevance
 
 
-def taken(gain: FloatArray, free: "np.ndarray[tuple[int, int], np.dtype[np.bool_]]") -> IntArray:
-    """Return (B,) the free candidate with the largest gain, the first of equals; `NONE` where none is free.
+def greedily(
+    relevance: FloatArray,
+    k: int,
+    gain: Callable[[int, BoolArray], FloatArray],
+    placed: Callable[[int, IntArray, BoolArray], None],
+) -> IntArray:
+    """Place candidates one by one: each place goes to the largest gain, the first of equals.
 
     Args:
-        gain: (B, N) what each candidate adds.
-        free: (B, N) whether it can still be taken.
+        relevance: (B, N); candidates of -inf do not exist.
+        k: Length of the lists.
+        gain: Called with the number of the place, from 0, and the (B, N) candidates that are left; returns (B, N) what
+            each of them adds, -inf for those that must not be placed here.
+        placed: Called after each place with its number, the (B,) columns chosen, and whether one was chosen.
+
+    Returns:
+        (B, k) columns, `NONE` where no candidate is left.
     """
-    allowed = np.where(free, gain, -np.inf)
-    best: IntArray = allowed.argmax(axis=1)
-    return np.where(free.any(axis=1) & np.isfinite(allowed[np.arange(len(gain)), best]), best, NONE)
+    users, pool = relevance.shape
+    rows, order = np.arange(users), np.full((users, k), NONE)
+    free: BoolArray = np.isfinite(relevance)
+    for place in range(min(k, pool)):
+        value = np.where(free, gain(place, free), -np.inf)
+        best = value.argmax(axis=1)
+        able = np.isfinite(value[rows, best])
+        order[:, place] = np.where(able, best, NONE)
+        free[rows[able], best[able]] = False
+        placed(place, best, able)
+    return order

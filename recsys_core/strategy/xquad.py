@@ -9,8 +9,8 @@ eq. 2 to 5; Abdollahpouri, Burke and Mobasher 2019, "Managing popularity bias", 
 
 import numpy as np
 
-from recsys_core.contracts import FloatArray, IntArray
-from recsys_core.strategy.relevance import NONE, taken
+from recsys_core.contracts import BoolArray, FloatArray, IntArray
+from recsys_core.strategy.relevance import greedily
 
 
 def xquad(relevance: FloatArray, aspects: FloatArray, interest: FloatArray, k: int, weight: float) -> IntArray:
@@ -23,17 +23,15 @@ def xquad(relevance: FloatArray, aspects: FloatArray, interest: FloatArray, k: i
         k: Length of the lists.
         weight: lambda, from 0 (relevance alone) to 1 (coverage of aspects alone).
     """
-    users, pool = relevance.shape
-    rows = np.arange(users)
-    free = np.isfinite(relevance)
-    base = (1.0 - weight) * np.where(free, relevance, 0.0)
-    uncovered = np.ones_like(interest)
-    order = np.full((users, k), NONE)
-    for place in range(min(k, pool)):
-        gain = base + weight * np.einsum("ba,bna->bn", interest * uncovered, aspects)
-        best = taken(gain, free)
-        order[:, place] = best
-        chosen = np.maximum(best, 0)
-        free[rows, chosen] = False
-        uncovered = uncovered * np.where(best[:, None] != NONE, 1.0 - aspects[rows, chosen], 1.0)
-    return order
+    rows = np.arange(len(relevance))
+    base = (1.0 - weight) * np.where(np.isfinite(relevance), relevance, 0.0)
+    uncovered = np.ones(interest.shape)
+
+    def gain(_place: int, _free: BoolArray) -> FloatArray:
+        added: FloatArray = np.einsum("ba,bna->bn", interest * uncovered, aspects)
+        return base + weight * added
+
+    def placed(_place: int, chosen: IntArray, able: BoolArray) -> None:
+        uncovered[:] *= np.where(able[:, None], 1.0 - aspects[rows, chosen], 1.0)
+
+    return greedily(relevance, k, gain, placed)
