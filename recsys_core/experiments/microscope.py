@@ -31,9 +31,8 @@ class Microscope:
         name: The metric.
         value: The number on the leaderboard; None if it is undefined.
         users: The users with a value, best first; of users with equal values, those with more relevant items come first
-            at either end: `user`, `user_id`, `value`, `n_relevant`, `n_listed` (at most k, where
-            stored). Empty for a metric with
-            one value per model.
+            at either end: `user`, `user_id`, `value`, `n_relevant`, `n_listed` (at most k, where stored). Empty for a
+            metric with one value per model.
         undefined: Number of users without a value.
         conventions: The same lists in other libraries, ours first: `library`, `name`, `mean`, `users`, `difference` (to
             ours), `reason` (a message). Empty for metrics that are not compared.

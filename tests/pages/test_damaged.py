@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.ui import navigation
 from recsys_core.data.workspace import Workspace
 from recsys_core.experiments.store import ResultStore
 from tests.pages.finished import (
@@ -21,19 +22,7 @@ from tests.records import flip_bit
 
 __all__ = ["finished", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
-PAGES = (
-    "home",
-    "data",
-    "explore",
-    "users",
-    "items",
-    "train",
-    "compare",
-    "experiments",
-    "recommend",
-    "inside",
-    "attention",
-)
+PAGES = tuple(info.key for info in navigation.PAGES)
 
 
 def second_data(finished: Finished) -> Path:

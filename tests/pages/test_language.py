@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.ui import navigation
 from recsys_core import text
 from recsys_core.data.synthetic.samples import load_sample
 from tests.pages.finished import Finished, finished_template, no_exception, open_page
@@ -15,19 +16,7 @@ from tests.pages.pseudo import LANGUAGE, untranslated, write_catalogue
 
 __all__ = ["finished", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
-PAGES = (
-    "home",
-    "data",
-    "explore",
-    "users",
-    "items",
-    "train",
-    "compare",
-    "inside",
-    "attention",
-    "recommend",
-    "experiments",
-)
+PAGES = tuple(info.key for info in navigation.PAGES)
 NAMES = "two tastes film person evil link http example club tiny recscope english"
 """Names in the data sets and of the product."""
 STORED = "ease item_knn biased_mf item knn biased mf popular random"
