@@ -59,11 +59,12 @@ def _lines(seen: "Seen") -> "Heads":
     component = st.components.v2.component("recscope_attention_lines", html=LINKS.html, css=LINKS.css, js=LINKS.js)
     component(key=widget, data=data, on_heads_change=lambda: None)
     title = _("{model}: attention by step").format(model=seen.model)
-    with st.container(horizontal=True, gap="small", key="attention_lines_downloads"):
-        show.download(
-            _("Chart (HTML)"), lambda: LINKS.page(data, title), f"{data['file']}.html", "text/html", "lines_html"
-        )
-        show.csv_download(_("Data (CSV)"), lambda: links(found, heads), data["file"], "lines_csv")
+    with st.container(horizontal=True, gap="small", key="attention_lines_tools"):
+        with show.file_menu("attention_lines"):
+            show.download(
+                _("Chart (HTML)"), lambda: LINKS.page(data, title), f"{data['file']}.html", "text/html", "lines_html"
+            )
+            show.csv_download(_("Data (CSV)"), lambda: links(found, heads), data["file"], "lines_csv")
         as_table = st.toggle(_("Display as a table"), key="attention_as_table")
     if as_table:
         _table(seen, heads)
@@ -219,7 +220,7 @@ def stepper(stages: Sequence[Any], key: str, *, name: str, table: Any) -> None:
     component = st.components.v2.component("recscope_attention_steps", html=STAGES.html, css=STAGES.css, js=STAGES.js)
     component(key=key, data=data)
     file = show.file_name(name)
-    with st.container(horizontal=True, gap="small", key=f"{key}_downloads"):
+    with show.file_menu(key):
         show.download(
             _("Chart (HTML)"),
             lambda: STAGES.page(data, name),
@@ -243,7 +244,7 @@ def _numbers(seen: "Seen") -> Any:
 
 def _map(seen: "Seen", heads: "Heads") -> None:
     from recsys_core.explain.attention import links
-    from recsys_core.viz.attention import heat_map, heat_map_svg
+    from recsys_core.viz.attention import heat_map
 
     words, place = st.columns(WIDTHS, gap="large")
     with words:
@@ -269,16 +270,4 @@ def _map(seen: "Seen", heads: "Heads") -> None:
             "figure_attention_map",
             name=_("{model} attention map").format(model=seen.model),
             table=links(seen.attended, heads),
-        )
-        title, legend = (
-            _("{model}: attention map").format(model=seen.model),
-            _("Brightest: {most} of a step's attention, or more."),
-        )
-        file = show.file_name(f"{seen.model} attention map")
-        show.download(
-            _("Chart (SVG)"),
-            lambda: heat_map_svg(seen.attended, heads, title, legend),
-            f"{file}.svg",
-            "image/svg+xml",
-            "map_svg",
         )

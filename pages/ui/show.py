@@ -13,6 +13,31 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+IMAGES = """export default function ({ parentElement, data }) {
+  const make = format => {
+    const plot = document.querySelector(`.st-key-${CSS.escape(data.chart)} .js-plotly-plot`);
+    const camera = plot?.querySelector(".modebar-btn");  // the first button of the toolbar
+    if (!camera) return;
+    const options = plot._context.toImageButtonOptions, usual = options.format;
+    options.format = format;  // read when the button is clicked
+    camera.click();
+    options.format = usual;
+  };
+  const buttons = Object.entries(data.formats).map(([format, words]) => {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", textContent: words, onclick: () => make(format) });
+    return button;
+  });
+  const old = parentElement.querySelectorAll("button");
+  old.forEach(button => button.remove());
+  parentElement.append(...buttons);
+}"""
+"""Buttons that have plotly write the image files, as the button in its toolbar does."""
+IMAGES_STYLE = """button { display: block; font: inherit; color: inherit; cursor: pointer; background: none; border: 0;
+  padding: 6px 4px; border-radius: 6px; }
+button:hover { color: var(--st-primary-color, #0b5cad); }
+button:focus-visible { outline: 2px solid var(--st-primary-color, #0b5cad); }"""
+
 
 def figure(
     chart: "go.Figure",
@@ -24,7 +49,7 @@ def figure(
     table: "pd.DataFrame | None" = None,
     **options: Any,
 ) -> None:
-    """Show a figure with its finding and its downloads: PNG in the toolbar, HTML and data below.
+    """Show a figure with its finding, and a menu of its files: PNG, SVG, HTML, and data.
 
     Args:
         chart: Made by `recsys_core.viz`.
@@ -50,10 +75,23 @@ def figure(
 
         return figure_html(chart, name)
 
-    with st.container(horizontal=True, gap="small", key=f"{key}_downloads"):
+    with file_menu(key):
+        _image_buttons(key)
         download(_("Chart (HTML)"), page, f"{file_name(name)}.html", "text/html", f"{key}_html")
         if table is not None:
             csv_download(_("Data (CSV)"), lambda: table, file_name(name), f"{key}_csv")
+
+
+def file_menu(key: str) -> Any:
+    """Return the menu below a figure, for the buttons of its files; `key` is that of the figure."""
+    return st.popover(_("Download"), icon=":material/download:", type="tertiary", key=f"{key}_downloads")
+
+
+def _image_buttons(key: str) -> None:
+    """Show the buttons of the image files, which the browser makes from the chart with this key."""
+    data = {"chart": key, "formats": {"png": _("Chart (PNG)"), "svg": _("Chart (SVG)")}}
+    component = st.components.v2.component("recscope_images", js=IMAGES, css=IMAGES_STYLE)
+    component(key=f"{key}_images", data=data)
 
 
 def table(frame: "pd.DataFrame", key: str, *, name: str, offer_file: bool = True, **options: Any) -> Any:

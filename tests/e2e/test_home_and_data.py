@@ -108,6 +108,7 @@ def test_a_file_is_checked_reloaded_and_stored(server: Server, page: Page, tmp_p
     expect(page.get_by_text("'ratings' is stored.")).to_be_visible()
     expect(page).to_have_url(re.compile(r"data=[0-9a-f]{32}"))
     with page.expect_download() as download:
+        page.get_by_test_id("stPopover").get_by_role("button", name="Download").click()
         page.get_by_role("button", name="Data (CSV)").click()
     assert Path(download.value.path()).read_bytes().startswith(b"\xef\xbb\xbfrating")
     page.get_by_test_id("stMain").get_by_role("button", name="Rename").click()

@@ -433,7 +433,7 @@ def test_titles_from_outside_stay_text(open_page: Open, trained: Finished) -> No
 def test_the_files_hold_the_heads_that_are_on_and_all_numbers(open_page: Open) -> None:
     app = open_page("attention", example="seq2seq")
     names = {button.proto.id.rsplit("-", 1)[-1] for button in app.get("download_button")}
-    assert {"map_svg", "figure_attention_map_html", "figure_attention_map_csv", "lines_html", "lines_csv"} <= names
+    assert {"figure_attention_map_html", "figure_attention_map_csv", "lines_html", "lines_csv"} <= names
 
 
 def test_while_the_model_is_trained_the_example_is_shown(open_page: Open, trained: Finished) -> None:

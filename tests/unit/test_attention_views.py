@@ -3,7 +3,6 @@
 import time
 from dataclasses import replace
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -26,7 +25,6 @@ from recsys_core.explain.attention import (
 from recsys_core.explain.attention_effects import Beside
 from recsys_core.explain.attention_file import FOLDER, Example, examples, read_example, write_example
 from recsys_core.viz import attention, attention_stages
-from recsys_core.viz.attention import heat_map_svg
 from recsys_core.viz.attention_components import LINKS
 from recsys_core.viz.attention_interest import explained, has_points, interest_stages
 from recsys_core.viz.attention_study import SHOWN, beside_bars, most
@@ -126,18 +124,6 @@ def test_the_map_names_rows_and_columns_by_cut_titles_and_stays_small() -> None:
     assert len(set(figure.data[0].x)) == len(set(figure.data[0].y)) == 200
     assert (figure.layout.xaxis.type, figure.layout.yaxis.type) == ("category", "category")
     assert len(figure.to_json()) < 700_000
-
-
-def test_the_map_as_svg_has_a_cell_for_each_look_and_no_markup_from_titles() -> None:
-    evil = "</text><script>alert(1)</script>"
-    found = Attended(causal_trace([0, 1, 2], N_ITEMS), (evil, "b", "c"), ("0", "1", "2"), {0: evil, 1: "b", 2: "c"})
-    picture = ElementTree.fromstring(heat_map_svg(found, None, evil, "Brightest: {most}."))
-    kinds = [one.tag.rpartition("}")[2] for one in picture.iter()]
-    assert kinds.count("rect") == 6 + 1
-    assert "script" not in kinds
-    texts = [one.text for one in picture.iter("{http://www.w3.org/2000/svg}text")]
-    assert texts[0] == evil
-    assert texts[2:] == ["3. c", "2. b", "1. </text><script>al…", "3. c", "2. b", "1. </text><script>al…"]
 
 
 def test_a_picture_begins_with_the_heads_that_are_on() -> None:
