@@ -1,0 +1,55 @@
+"""`make texts`: what is found in a source file, and when the template is not up to date."""
+
+from pathlib import Path
+
+import pytest
+
+from tools import texts
+
+
+def written(folder: Path, source: str) -> Path:
+    path = folder / "source.py"
+    path.write_text(source, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("source", "messages"),
+    [
+        ('_("One")', ["One"]),
+        ("f\"{_('Inside an f-string')}\"", ["Inside an f-string"]),
+        ('n_("{n} item", "{n} items", 3,)', [("{n} item", "{n} items")]),
+        ('Template("{n} user", "{n} users")', [("{n} user", "{n} users")]),
+        ('text.later("Later")', ["Later"]),
+        ('paragraph("Words {a}", a=_("inner"))', ["Words {a}", "inner"]),
+        ('report(stage="reading")', ["reading"]),
+        ('report(stage="")', []),
+        ('DataWarning("key", 3, 0.5, "Do this.")', ["Do this."]),
+        ("_(name)", []),
+        ('other("no message")', []),
+    ],
+)
+def test_marked_messages_are_found(tmp_path: Path, source: str, messages: list[str | tuple[str, str]]) -> None:
+    assert list(texts.marked(written(tmp_path, source))) == messages
+
+
+def test_a_message_with_values_in_it_is_refused_with_its_place(tmp_path: Path) -> None:
+    path = written(tmp_path, 'x = 1\n_(f"{x} items")')
+    with pytest.raises(SystemExit, match=f"{path}:2: the message is an f-string"):
+        list(texts.marked(path))
+
+
+def test_a_new_message_makes_the_template_outdated_until_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path, '_("First")')
+    monkeypatch.setattr(texts, "ROOT", tmp_path)
+    monkeypatch.setattr(texts, "SOURCES", ("*.py",))
+    monkeypatch.setattr(texts, "TEMPLATE", tmp_path / "locale" / "template.pot")
+    assert texts.main(["--write"]) == 0
+    assert texts.main([]) == 0
+    written(tmp_path, '_("First"), _("Second")')
+    assert texts.main([]) == 1
+    assert "make texts" in capsys.readouterr().err
+    assert texts.main(["--write"]) == 0
+    assert 'msgid "Second"' in texts.TEMPLATE.read_text(encoding="utf-8")
