@@ -47,7 +47,7 @@ def _lines(seen: "Seen") -> "Heads":
     """Show steps and items with a line for each weight; return the heads that are switched on."""
     from recsys_core.explain.attention import links
     from recsys_core.viz.attention import links_data, spread
-    from recsys_core.viz.attention_components import LINKS
+    from recsys_core.viz.components import LINKS
 
     found, widget = seen.attended, f"attention_lines_{seen.key}"
     heads = _chosen_heads(seen, widget)
@@ -204,8 +204,8 @@ def stepper(stages: Sequence[Any], key: str, *, name: str, table: Any) -> None:
         name: Name of the files.
         table: Returns the underlying table.
     """
-    from recsys_core.viz.attention_components import STAGES
     from recsys_core.viz.attention_stages import payload
+    from recsys_core.viz.components import STAGES
 
     words = {
         "back": _("Back"),

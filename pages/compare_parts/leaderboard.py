@@ -24,8 +24,6 @@ COSTS = {
     "memory": later("Memory, MiB"),
     "users": later("Users"),
 }
-ROW, WRAPPED_ROW = 40, 66
-"""Row heights in pixels; titles with settings need two lines, and Streamlit wraps only in rows above 64."""
 BETTER = later(
     "{first} is significantly better than {second}: {metric} {one} against {other}, a difference of {by} "
     "({interval}, simultaneous 95% interval; {users} users)."
@@ -65,33 +63,32 @@ def _kept(widget: str, options: list[str], first: str) -> str:
 
 def table(results: "ResultsKey", metric: str, baseline: str, k: int) -> list[str]:
     """Show the leaderboard; return the ids of the selected rows."""
-    from recsys_core.experiments.leaderboard import metric_title, shown_board
+    from recsys_core.experiments.leaderboard import metric_title
     from recsys_core.viz import compare_sentences
+    from recsys_core.viz.components import BOARD
+    from recsys_core.viz.leaderboard_rows import leaderboard_rows
 
     mode, columns, costs = _shown(results, k)
     models = comparison_queries.contenders(results)
-    keys = {model.key for model in models}
     board = comparison_queries.board(results, metric, baseline)
-    others = [name for name in columns if name != metric]
-    shown = shown_board(board, metric, others, baseline=baseline, differences=mode == DIFFERENCES)
+    rows = leaderboard_rows(
+        board,
+        metric,
+        [name for name in columns if name != metric],
+        baseline=baseline,
+        differences=mode == DIFFERENCES,
+        costs={name: _(COSTS[name]) for name in costs},
+        caption=_("Leaderboard"),
+    )
 
     def clicked() -> None:
-        """Put the number of a clicked cell under the microscope."""
-        for row, column in st.session_state["leaderboard"].selection.cells:
-            if column in (metric, *others):
-                microscope.aim(str(board["model"].iloc[row]), column)
+        """Put the clicked number under the microscope."""
+        cell = st.session_state["leaderboard"].cell
+        if cell and cell["model"] in set(board["model"]):
+            microscope.aim(cell["model"], cell["metric"])
 
-    chosen = show.table(
-        shown.frame,
-        "leaderboard",
-        name=_("Leaderboard"),
-        offer_file=False,
-        column_order=[name for name in shown.columns if name not in COSTS or name in costs],
-        column_config=_config(shown.frame, [metric, *others], mode == DIFFERENCES),
-        on_select=clicked,
-        selection_mode=["multi-row", "single-cell"],
-        row_height=WRAPPED_ROW if len(keys) < len(models) else ROW,
-    )
+    component = st.components.v2.component("recscope_leaderboard", html=BOARD.html, css=BOARD.css, js=BOARD.js)
+    state_of = component(key="leaderboard", data=rows.data, on_rows_change=lambda: None, on_cell_change=clicked)
     letters = safe(compare_sentences.LETTERS.fill())
     select = _(
         "Select rows to highlight models in the charts below. Click a number to see its definition and its users."
@@ -99,7 +96,7 @@ def table(results: "ResultsKey", metric: str, baseline: str, k: int) -> list[str
     st.markdown(f"{letters} {select}")
     if without := [model.title for model in models if model.id not in set(board["model"])]:
         st.markdown(safe(compare_sentences.without_value(without, metric=metric_title(metric))))
-    return list(board["model"].iloc[chosen.selection.rows])
+    return [one for one in state_of.rows or () if one in set(board["model"])]
 
 
 def without_history(results: "ResultsKey", metric: str) -> None:
@@ -190,46 +187,3 @@ def _shown(results: "ResultsKey", k: int) -> tuple[str, list[str], list[str]]:
                 key="leaderboard_costs",
             )
     return mode, columns, costs
-
-
-def _config(frame: "pd.DataFrame", metrics: list[str], differences: bool) -> dict[str, Any]:
-    from recsys_core.evaluation.metric_info import MetricName
-    from recsys_core.experiments.leaderboard import metric_title
-
-    config: dict[str, Any] = {
-        "title": st.column_config.TextColumn(_("Model"), width=170),
-        "tied": st.column_config.TextColumn(
-            _("Tied"),
-            width=55,
-            help=_("Models that share a letter do not differ significantly (95%, sign-flip test, Holm)."),
-        ),
-        "interval": st.column_config.TextColumn(
-            _("95% interval"),
-            width=115,
-            help=_(
-                "95% confidence interval of the mean over users; with several trainings per model, over them as well."
-            ),
-        ),
-        "users": st.column_config.NumberColumn(_(COSTS["users"]), format="localized"),
-        "fit_seconds": st.column_config.NumberColumn(_(COSTS["fit_seconds"]), format="%.2f", width=110),
-        "recommend_seconds": st.column_config.NumberColumn(_(COSTS["recommend_seconds"]), format="%.2f"),
-        "memory": st.column_config.NumberColumn(
-            _(COSTS["memory"]),
-            format="%.0f",
-            help=_("Peak memory of the training job, beyond what its process used before."),
-        ),
-    }
-    for name in metrics:
-        tip = MetricName.parse(name).info.idea
-        if differences or frame[name].isna().all():
-            config[name] = st.column_config.NumberColumn(metric_title(name), help=tip, format="%+.3f")
-        else:
-            config[name] = st.column_config.ProgressColumn(
-                metric_title(name),
-                width=120,
-                help=tip,
-                format="%.3f",
-                min_value=0.0,
-                max_value=float(frame[name].max()) or 1.0,
-            )
-    return config

@@ -15,7 +15,7 @@ from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.explain.attention import Attended
 from recsys_core.viz.attention import links_data
-from recsys_core.viz.attention_components import LINKS
+from recsys_core.viz.components import LINKS
 from tests.e2e.conftest import Server, axe_findings, draw_lazy_sections, fits, horizontal_overflow, settled
 from tests.traces import causal_trace
 

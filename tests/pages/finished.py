@@ -1,5 +1,6 @@
 """A workspace with a small data set and one finished experiment, trained once a session and copied for each test."""
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -162,6 +163,18 @@ def words(app: AppTest) -> str:
     kinds = ("title", "header", "subheader", "markdown", "error", "warning", "info", "success", "caption")
     text = "\n".join(str(element.value) for kind in kinds for element in getattr(app, kind))
     return text.replace("\\", "").replace("\u200b", "")
+
+
+def leaderboard(app: AppTest) -> pd.DataFrame:
+    """The rows of the leaderboard as its script gets them: numbers as numbers, metrics under their names."""
+    [element] = [one for one in app.get("bidi_component") if one.proto.component_name == "recscope_leaderboard"]
+    data = json.loads(element.proto.json)
+    names = [column["opens"] or column["title"] for column in data["columns"]]
+    rows = [
+        [cell if value is None else value for cell, value in zip(row["cells"], row["values"], strict=True)]
+        for row in data["rows"]
+    ]
+    return pd.DataFrame(rows, columns=names)
 
 
 def spoil(finished: Finished, model: str, state: JobState, reason: str | None = None) -> str:

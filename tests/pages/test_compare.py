@@ -21,6 +21,7 @@ from recsys_core.storage.processes import own_mark
 from tests.pages.finished import (
     Finished,
     finished_template,
+    leaderboard,
     no_exception,
     open_page,
     small_spec,
@@ -49,11 +50,11 @@ def test_the_verdict_and_the_protocol_are_sentences_with_numbers(open_page: Open
 
 def test_the_leaderboard_has_a_row_a_model_and_marks_the_baseline(open_page: Open, finished: Finished) -> None:
     app = open_page("compare", **finished.address())
-    board = app.dataframe[0].value
+    board = leaderboard(app)
     assert len(board) == 5
-    assert "Popularity (baseline)" in list(board["title"])
+    assert "Popularity (baseline)" in list(board["Model"])
     assert list(board["ndcg@5"]) == sorted(board["ndcg@5"], reverse=True)
-    assert board["interval"].str.contains(" to ").all()
+    assert board["95% interval"].str.contains(" to ").all()
 
 
 def test_users_without_training_history_have_a_table_of_their_own(open_page: Open, own_workspace: Path) -> None:
@@ -91,7 +92,7 @@ def test_settings_of_one_model_stand_beside_each_other_with_their_difference(
         assert execute(store, run.id, model_id, Workspace(finished_copy.root), 1).state is JobState.DONE
     first, second = run.model_ids[:2]
     app = open_page("compare", data=finished_copy.data, run=run.id)
-    assert {"EASE (regularization 0.001)", "EASE (regularization 500)"} <= set(app.dataframe[0].value["title"])
+    assert {"EASE (regularization 0.001)", "EASE (regularization 500)"} <= set(leaderboard(app)["Model"])
     assert "Configurations of the same model" in words(app)
     pair = compare_run(run, "ndcg@5").pairs.set_index(["first", "second"])
     pair = pair.loc[(first, second) if (first, second) in pair.index else (second, first)]
@@ -126,18 +127,18 @@ def test_where_less_is_better_the_difference_is_still_told_from_the_better_side(
 
 def test_differences_are_taken_to_the_baseline(open_page: Open, finished: Finished) -> None:
     app = open_page("compare", **finished.address())
-    values = app.dataframe[0].value.set_index("title")["ndcg@5"]
+    values = leaderboard(app).set_index("Model")["ndcg@5"]
     app = no_exception(app.radio(key="leaderboard_mode").set_value("differences").run())
-    shown = app.dataframe[0].value.set_index("title")["ndcg@5"]
+    shown = leaderboard(app).set_index("Model")["ndcg@5"]
     assert shown["Popularity (baseline)"] == 0.0
     assert shown["EASE"] == pytest.approx(values["EASE"] - values["Popularity (baseline)"])
 
 
 def test_a_number_is_taken_apart(open_page: Open, finished: Finished) -> None:
     app = open_page("compare", **finished.address(view="whole"))
-    board = app.dataframe[0].value
+    board = leaderboard(app)
     text = words(app)
-    assert f"NDCG@5 of {board['title'].iloc[0]} is {board['ndcg@5'].iloc[0]:.3f}, the mean over" in text
+    assert f"NDCG@5 of {board['Model'].iloc[0]} is {board['ndcg@5'].iloc[0]:.3f}, the mean over" in text
     assert "**Denominator**: The DCG of an ideal list of min(k, |R|) hits." in text
     libraries = next(one.value for one in app.dataframe if "library" in one.value)
     assert libraries["mean"].iloc[0] == pytest.approx(board["ndcg@5"].iloc[0])
@@ -163,7 +164,7 @@ def test_another_model_and_metric_come_under_the_microscope(open_page: Open, fin
 
 def test_the_overlap_of_the_lists_has_a_row_and_a_column_a_model(open_page: Open, finished: Finished) -> None:
     app = open_page("compare", **finished.address(view="whole"))
-    titles = sorted(app.dataframe[0].value["title"].str.removesuffix(" (baseline)"))
+    titles = sorted(leaderboard(app)["Model"].str.removesuffix(" (baseline)"))
     table = next(one.value for one in app.dataframe if {"title", *titles} == set(one.value))
     assert sorted(table["title"]) == titles
     assert table.set_index("title").loc["EASE", "EASE"] == 1.0
@@ -175,7 +176,7 @@ def test_another_metric_and_baseline_change_the_verdict(open_page: Open, finishe
     app.selectbox(key="compare_metric").set_value("recall@5")
     app = no_exception(app.selectbox(key="compare_baseline").set_value(random).run())
     assert "leads on Recall@5" in words(app)
-    assert "Random (baseline)" in list(app.dataframe[0].value["title"])
+    assert "Random (baseline)" in list(leaderboard(app)["Model"])
 
 
 def test_what_was_chosen_is_there_after_another_page(open_page: Open, finished: Finished) -> None:
@@ -190,7 +191,7 @@ def test_a_metric_that_some_models_lack_names_them(open_page: Open, finished: Fi
     app = open_page("compare", **finished.address(), view="whole")
     app = no_exception(app.selectbox(key="compare_metric").set_value("rmse").run())
     text = words(app)
-    assert len(app.dataframe[0].value) == 2
+    assert len(leaderboard(app)) == 2
     assert "3 models have no RMSE" in text
     assert "The baseline has no value for this metric" in text
     assert "There is no second model" not in text
@@ -223,7 +224,7 @@ def test_while_a_model_is_trained_the_others_are_compared(open_page: Open, finis
     finished_copy.opened().job(model_id).change([JobState.RUNNING], process=own_mark())
     app = open_page("compare", **finished_copy.address())
     assert "1 model is still queued or running" in words(app)
-    assert "EASE" not in list(app.dataframe[0].value["title"])
+    assert "EASE" not in list(leaderboard(app)["Model"])
 
 
 def test_a_failed_model_says_why_and_the_others_go_on(open_page: Open, finished_copy: Finished) -> None:
@@ -231,7 +232,7 @@ def test_a_failed_model_says_why_and_the_others_go_on(open_page: Open, finished_
     app = open_page("compare", **finished_copy.address())
     assert "It ran out of memory" in words(app)
     assert "EASE" in words(app)
-    assert len(app.dataframe[0].value) == 4
+    assert len(leaderboard(app)) == 4
 
 
 def test_of_two_settings_the_one_that_failed_is_named(open_page: Open, finished_copy: Finished) -> None:

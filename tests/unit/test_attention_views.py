@@ -25,9 +25,9 @@ from recsys_core.explain.attention import (
 from recsys_core.explain.attention_effects import Beside
 from recsys_core.explain.attention_file import FOLDER, Example, examples, read_example, write_example
 from recsys_core.viz import attention, attention_stages
-from recsys_core.viz.attention_components import LINKS
 from recsys_core.viz.attention_interest import explained, has_points, interest_stages
 from recsys_core.viz.attention_study import SHOWN, beside_bars, most
+from recsys_core.viz.components import LINKS
 from tests.traces import causal_trace, decoder_trace
 
 N_ITEMS = 24

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from recsys_core.viz.attention_components import LINKS
+from recsys_core.viz.components import LINKS
 from recsys_core.viz.export import figure_html, needs_webgl
 from recsys_core.viz.report_html import ReportContent, ReportFigure, report_html
 

@@ -1,4 +1,4 @@
-"""The two interactive figures of attention in HTML, CSS and JavaScript, for a page or a self-contained file.
+"""Interactive parts in HTML, CSS and JavaScript, for a page; figures also for a self-contained file.
 
 The scripts insert all text as text nodes: no title or identifier becomes markup.
 """
@@ -19,7 +19,7 @@ EXPORT = "export default "
 
 @dataclass(frozen=True)
 class Component:
-    """A figure drawn by a script.
+    """A part of a page drawn by a script.
 
     Args:
         name: Name of its files in this folder, without extension.
@@ -75,3 +75,5 @@ STAGES = Component(
     '<div class="extra"></div><div class="formula"></div></div>',
 )
 """Stepper through the stages; see `attention_stages`."""
+BOARD = Component("leaderboard", '<div class="scroll"><table class="board"></table></div>')
+"""Leaderboard of plain rows; see `leaderboard_rows`."""
