@@ -67,27 +67,35 @@ def apply(strategy: Strategy, lists: TopK | Mapping[str, TopK], users: IntArray,
     Raises:
         ConfigError: A card names a field, an item or a model that does not exist, or needs what the data lack.
     """
-    pool = _start(strategy, lists, users)
+    pool = start(strategy, lists, users)
     trail: list[tuple[Card | None, IntArray]] = [(None, pool.item)]
     for number, card in enumerate(strategy.cards):
-        if not card.on:
-            continue
-        pool = card.step(replace(pool, number=number), facts)
-        if pool.rules and not isinstance(card, Explore):
-            pool = placed(pool, facts)
-        trail.append((card, pool.item))
-    k = strategy.k
-    short = max(0, k - pool.item.shape[1])
-    item = np.pad(pool.item[:, :k], ((0, 0), (0, short)), constant_values=PAD)
-    score = np.pad(pool.score[:, :k], ((0, 0), (0, short)), constant_values=np.nan)
-    return Outcome(TopK(item, score.astype(np.float32)), tuple(trail), pool.propensity, strategy, pool, facts)
+        if card.on:
+            pool = step(card, replace(pool, number=number), facts)
+            trail.append((card, pool.item))
+    return Outcome(finish(pool), tuple(trail), pool.propensity, strategy, pool, facts)
 
 
-def _start(strategy: Strategy, lists: TopK | Mapping[str, TopK], users: IntArray) -> Pool:
-    """Return the candidates before the first card."""
+def start(strategy: Strategy, lists: TopK | Mapping[str, TopK], users: IntArray) -> Pool:
+    """Return the candidates before the first card; see `apply`."""
     sources: Mapping[str, TopK] = {} if isinstance(lists, TopK) else lists
     if not isinstance(lists, TopK) and not lists:
         raise ConfigError("A strategy needs the lists of at least one model.")
     base = lists if isinstance(lists, TopK) else next(iter(lists.values()))
     item, score = base.item[:, : strategy.pool], base.score[:, : strategy.pool]
     return Pool(users, item, score.astype(np.float64), strategy.k, sources=sources)
+
+
+def step(card: Card, pool: Pool, facts: Facts) -> Pool:
+    """Return the candidates after a card, whether it is on or not, under all rules so far; see `apply`."""
+    pool = card.step(pool, facts)
+    return placed(pool, facts) if pool.rules and not isinstance(card, Explore) else pool
+
+
+def finish(pool: Pool) -> TopK:
+    """Return the final lists, padded to their length."""
+    k = pool.k
+    short = max(0, k - pool.item.shape[1])
+    item = np.pad(pool.item[:, :k], ((0, 0), (0, short)), constant_values=PAD)
+    score = np.pad(pool.score[:, :k], ((0, 0), (0, short)), constant_values=np.nan)
+    return TopK(item, score.astype(np.float32))
